@@ -1,0 +1,103 @@
+//! The error type of the storage crate.
+//!
+//! Kinds answer what the caller should do; messages are lower-case, without a final stop, and name
+//! the file, trace or column at fault.
+
+use std::fmt;
+
+/// The result type of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What a caller should do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The caller's input is wrong; the message says what would be right.
+    InvalidInput,
+    /// The named thing does not exist.
+    NotFound,
+    /// The named thing exists already, or another process holds the database.
+    Conflict,
+    /// A file of the database is damaged; `check` and `repair` explain.
+    Corrupt,
+    /// The operating system refused a file operation.
+    Io,
+    /// The database cannot accept writes until it is opened again.
+    Closed,
+    /// A broken invariant: a bug in this crate.
+    Internal,
+}
+
+/// A storage error: kind, message, and the cause below it when there is one.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` with a message.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// The same with the error that caused it.
+    pub fn with_source(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, message: message.into(), source: Some(source.into()) }
+    }
+
+    /// Bad input of the caller.
+    pub fn invalid_input(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, message)
+    }
+
+    /// Something named that does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NotFound, message)
+    }
+
+    /// A damaged file.
+    pub fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, message)
+    }
+
+    /// A broken invariant.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, message)
+    }
+
+    /// A failed file operation on `what`.
+    pub fn io(what: impl fmt::Display, source: std::io::Error) -> Self {
+        Self::with_source(ErrorKind::Io, what.to_string(), source)
+    }
+
+    /// What the caller should do.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Some(source) => write!(f, "{}: {source}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(source: arrow::error::ArrowError) -> Self {
+        Self::with_source(ErrorKind::Internal, "columnar operation failed", source)
+    }
+}

@@ -1,0 +1,83 @@
+//! Identifiers: what ids are legal, and the fixed-size key a trace id is looked up by.
+
+use crate::error::{Error, Result};
+
+/// The longest id text accepted, in characters.
+pub const ID_CHARS_MAX: usize = 128;
+
+/// A trace id as a fixed-size key: the 128-bit value of a 32-hex id, else the XXH3-128 hash of the
+/// text. Two different texts share a key only by a hash collision, which is not expected to occur.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TraceKey(pub u128);
+
+impl TraceKey {
+    /// The key of a (normalized) trace id.
+    pub fn of(trace_id: &str) -> Self {
+        match parse_hex32(trace_id) {
+            Some(value) => Self(value),
+            None => Self(twox_hash::XxHash3_128::oneshot(trace_id.as_bytes())),
+        }
+    }
+}
+
+fn parse_hex32(text: &str) -> Option<u128> {
+    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if text.len() != 32 || !text.bytes().all(lower_hex) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok()
+}
+
+/// Checks that `id` is 1 to 128 characters without control characters.
+///
+/// # Errors
+/// `InvalidInput`, naming `what` the id is of.
+pub fn check_id(what: &str, id: &str) -> Result<()> {
+    if id.is_empty() {
+        return Err(Error::invalid_input(format!("{what} is empty: it needs 1 to {ID_CHARS_MAX} characters")));
+    }
+    if id.chars().count() > ID_CHARS_MAX {
+        return Err(Error::invalid_input(format!("{what} is longer than {ID_CHARS_MAX} characters")));
+    }
+    if id.chars().any(char::is_control) {
+        return Err(Error::invalid_input(format!("{what} has a control character: {id:?}")));
+    }
+    Ok(())
+}
+
+/// The stored form of a trace id a user wrote: `tr-` + 32 hex means the 32 hex; hex ids are
+/// lower case; anything else is itself.
+pub fn normalize_trace_id(text: &str) -> String {
+    let is_hex32 = |t: &str| t.len() == 32 && t.bytes().all(|b| b.is_ascii_hexdigit());
+    match text.strip_prefix("tr-") {
+        Some(rest) if is_hex32(rest) => rest.to_ascii_lowercase(),
+        _ if is_hex32(text) => text.to_ascii_lowercase(),
+        _ => text.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_ids_keep_their_value_and_other_texts_are_hashed() {
+        assert_eq!(TraceKey::of("000000000000000000000000000000ff"), TraceKey(255));
+        assert_ne!(TraceKey::of("ff"), TraceKey(255));
+    }
+
+    #[test]
+    fn mlflow_prefix_and_upper_case_are_one_id() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(normalize_trace_id(&format!("tr-{}", id.to_uppercase())), id);
+        assert_eq!(normalize_trace_id("tr-short"), "tr-short");
+    }
+
+    #[test]
+    fn ids_are_bounded() {
+        assert!(check_id("trace_id", "a b").is_ok());
+        assert!(check_id("trace_id", "").is_err());
+        assert!(check_id("trace_id", "a\nb").is_err());
+        assert!(check_id("trace_id", &"é".repeat(129)).is_err());
+    }
+}

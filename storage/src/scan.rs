@@ -1,0 +1,81 @@
+//! What a reader asks of one source of rows: columns, rows, a filter, what may be skipped.
+//!
+//! A *source* is a memtable or a segment; a scan of either gives the same rows (QU-1). The filter
+//! is evaluated on its own columns first, the remaining columns are read for survivors (QU-4).
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::BooleanArray;
+use arrow::record_batch::RecordBatch;
+use roaring::RoaringBitmap;
+
+use crate::error::Result;
+
+/// Rows per batch unless a request says otherwise.
+pub const BATCH_ROWS: usize = 8192;
+
+/// Evaluates a condition on a batch of the filter's columns.
+pub type RowPredicate = Arc<dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync>;
+
+/// A condition on rows and the columns it needs. NULL results drop the row.
+#[derive(Clone)]
+pub struct RowFilter {
+    /// Columns the batch given to `keep` has, in this order.
+    pub columns: Vec<String>,
+    /// One boolean per row of the batch.
+    pub keep: RowPredicate,
+}
+
+impl fmt::Debug for RowFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowFilter").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+/// A bound on one column that lets a source skip row groups and pages whose statistics lie outside
+/// it. Bounds are inclusive; skipping may keep too much, never too little (QU-2).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Zone {
+    /// An Int64 or timestamp column (timestamps in Unix nanoseconds).
+    Int {
+        /// Column name.
+        column: String,
+        /// Smallest value wanted.
+        min: i64,
+        /// Largest value wanted.
+        max: i64,
+    },
+    /// A text column that must equal one of these.
+    Text {
+        /// Column name.
+        column: String,
+        /// Values wanted.
+        values: Vec<String>,
+    },
+}
+
+/// A request to scan one source.
+#[derive(Debug, Clone, Default)]
+pub struct ScanRequest {
+    /// Columns of the result, in order; `_row` gives the physical row number (`UInt32`).
+    pub columns: Vec<String>,
+    /// Only these physical rows; `None` means all. Superseded and deleted rows are always left out.
+    pub rows: Option<RoaringBitmap>,
+    /// Keep only rows for which all of these hold; evaluated in order.
+    pub filters: Vec<RowFilter>,
+    /// What may be skipped.
+    pub zones: Vec<Zone>,
+    /// Rows per batch; 0 means [`BATCH_ROWS`].
+    pub batch_rows: usize,
+}
+
+impl ScanRequest {
+    /// All rows of these columns.
+    pub fn columns<I: IntoIterator<Item = S>, S: Into<String>>(columns: I) -> Self {
+        Self { columns: columns.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+}
+
+/// The batches of one scan, in physical row order.
+pub type RowStream = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
