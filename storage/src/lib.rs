@@ -4,6 +4,9 @@
 //! [`Store`], are acknowledged once the write-ahead log is synced (ST-1), live in a memtable and
 //! end in immutable segments; readers see a [`Snapshot`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod columns;
 pub mod error;
 pub mod model;
 pub mod scan;

@@ -4,8 +4,17 @@ mod assessment;
 mod edit;
 mod id;
 mod span;
+mod trace;
 
 pub use assessment::{Assessment, AssessmentKind};
 pub use edit::TraceEdit;
 pub use id::{TraceKey, check_id, normalize_trace_id};
 pub use span::{Event, Link, Span, TraceHint};
+pub use trace::{TraceRow, Usage};
+
+/// The tag that holds a trace's name, as in MLflow.
+pub const TRACE_NAME_TAG: &str = "mlflow.traceName";
+/// The metadata key that repeats the session id, as in MLflow.
+pub const SESSION_METADATA: &str = "mlflow.trace.session";
+/// The metadata key that repeats the user id, as in MLflow.
+pub const USER_METADATA: &str = "mlflow.trace.user";

@@ -1,0 +1,12 @@
+//! Between plain rows and Arrow batches of the stored schema: one file per table, and typed access
+//! to the columns of a batch.
+
+mod assessments;
+mod read;
+mod spans;
+mod traces;
+
+pub use assessments::{assessment_at, assessments_batch};
+pub use read::{floats, ints, list, map_at, text, text_at, times, uints};
+pub use spans::spans_batch;
+pub use traces::{trace_at, traces_batch};

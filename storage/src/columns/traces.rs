@@ -1,0 +1,192 @@
+//! Trace rows to a batch of the stored schema, and back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, ListBuilder, MapBuilder, MapFieldNames, RecordBatch,
+    StringBuilder, StringViewArray, TimestampNanosecondArray,
+};
+
+use super::read::{floats, ints, list, map_at, text, text_at, times};
+use crate::error::{Error, Result};
+use crate::model::{TraceEdit, TraceRow, Usage};
+use crate::schema::Table;
+
+/// One batch with a row for each trace, in order.
+///
+/// # Errors
+/// `Internal` when an edit cannot be encoded.
+pub fn traces_batch(rows: &[TraceRow]) -> Result<RecordBatch> {
+    let columns: Vec<ArrayRef> = vec![
+        required(rows, |t| &t.trace_id),
+        required(rows, |t| &t.experiment_id),
+        optional(rows, |t| t.name.as_deref()),
+        required(rows, |t| &t.state),
+        time(rows, |t| Some(t.request_time_ns)),
+        time(rows, |t| t.end_time_ns),
+        int(rows, |t| t.duration_ns),
+        optional(rows, |t| t.service_name.as_deref()),
+        optional(rows, |t| t.session_id.as_deref()),
+        optional(rows, |t| t.user_id.as_deref()),
+        optional(rows, |t| t.client_request_id.as_deref()),
+        optional(rows, |t| t.request_preview.as_deref()),
+        optional(rows, |t| t.response_preview.as_deref()),
+        int(rows, |t| Some(t.span_count)),
+        int(rows, |t| Some(t.error_span_count)),
+        int(rows, |t| t.usage.input_tokens),
+        int(rows, |t| t.usage.output_tokens),
+        int(rows, |t| t.usage.total_tokens),
+        int(rows, |t| t.usage.cache_read_input_tokens),
+        int(rows, |t| t.usage.cache_creation_input_tokens),
+        Arc::new(Float64Array::from_iter(rows.iter().map(|t| t.usage.cost_usd))),
+        models(rows),
+        string_maps(rows.iter().map(|t| &t.tags))?,
+        string_maps(rows.iter().map(|t| &t.metadata))?,
+        optional(rows, |t| t.root_span_id.as_deref()),
+        edits(rows)?,
+    ];
+    Ok(RecordBatch::try_new(Table::Traces.schema(), columns)?)
+}
+
+fn required(rows: &[TraceRow], get: impl Fn(&TraceRow) -> &String) -> ArrayRef {
+    Arc::new(StringViewArray::from_iter_values(rows.iter().map(get)))
+}
+
+fn optional(rows: &[TraceRow], get: impl Fn(&TraceRow) -> Option<&str>) -> ArrayRef {
+    Arc::new(StringViewArray::from_iter(rows.iter().map(get)))
+}
+
+fn int(rows: &[TraceRow], get: impl Fn(&TraceRow) -> Option<i64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter(rows.iter().map(get)))
+}
+
+fn time(rows: &[TraceRow], get: impl Fn(&TraceRow) -> Option<i64>) -> ArrayRef {
+    Arc::new(TimestampNanosecondArray::from_iter(rows.iter().map(get)).with_timezone("UTC"))
+}
+
+fn models(rows: &[TraceRow]) -> ArrayRef {
+    let mut builder = ListBuilder::new(StringBuilder::new());
+    for row in rows {
+        for model in &row.models {
+            builder.values().append_value(model);
+        }
+        builder.append(true);
+    }
+    Arc::new(builder.finish())
+}
+
+fn edits(rows: &[TraceRow]) -> Result<ArrayRef> {
+    let mut texts = Vec::with_capacity(rows.len());
+    for row in rows {
+        let text = (!row.edit.is_empty()).then(|| serde_json::to_string(&row.edit)).transpose();
+        texts.push(text.map_err(|e| Error::internal(format!("edit of trace {}: {e}", row.trace_id)))?);
+    }
+    Ok(Arc::new(StringViewArray::from_iter(texts)))
+}
+
+/// A `Map<Utf8, Utf8>` column.
+pub(super) fn string_maps<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, String>>) -> Result<ArrayRef> {
+    let names = MapFieldNames { entry: "entries".into(), key: "keys".into(), value: "values".into() };
+    let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    for map in maps {
+        for (key, value) in map {
+            builder.keys().append_value(key);
+            builder.values().append_value(value);
+        }
+        builder.append(true)?;
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+/// The trace row at `row` of a batch with all stored columns.
+///
+/// # Errors
+/// `Internal` when a column is missing or an edit does not parse.
+pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
+    let word = |column: &str| -> Result<Option<String>> { Ok(text_at(text(batch, column)?, row).map(str::to_string)) };
+    let must = |column: &str| -> Result<String> { Ok(word(column)?.unwrap_or_default()) };
+    let number = |column: &str| -> Result<Option<i64>> {
+        let array = ints(batch, column)?;
+        Ok(if array.is_null(row) { None } else { Some(array.value(row)) })
+    };
+    let instant = |column: &str| -> Result<Option<i64>> {
+        let array = times(batch, column)?;
+        Ok(if array.is_null(row) { None } else { Some(array.value(row)) })
+    };
+    let cost = floats(batch, "cost_usd")?;
+    let edit = match word("_edit")? {
+        Some(text) => serde_json::from_str(&text).map_err(|e| Error::internal(format!("column _edit: {e}")))?,
+        None => TraceEdit::default(),
+    };
+    Ok(TraceRow {
+        trace_id: must("trace_id")?,
+        experiment_id: must("experiment_id")?,
+        name: word("name")?,
+        state: must("state")?,
+        request_time_ns: instant("request_time")?.unwrap_or_default(),
+        end_time_ns: instant("end_time")?,
+        duration_ns: number("duration_ns")?,
+        service_name: word("service_name")?,
+        session_id: word("session_id")?,
+        user_id: word("user_id")?,
+        client_request_id: word("client_request_id")?,
+        request_preview: word("request_preview")?,
+        response_preview: word("response_preview")?,
+        span_count: number("span_count")?.unwrap_or_default(),
+        error_span_count: number("error_span_count")?.unwrap_or_default(),
+        usage: Usage {
+            input_tokens: number("input_tokens")?,
+            output_tokens: number("output_tokens")?,
+            total_tokens: number("total_tokens")?,
+            cache_read_input_tokens: number("cache_read_input_tokens")?,
+            cache_creation_input_tokens: number("cache_creation_input_tokens")?,
+            cost_usd: if cost.is_null(row) { None } else { Some(cost.value(row)) },
+        },
+        models: models_at(batch, row)?,
+        tags: map_at(batch, "tags", row)?,
+        metadata: map_at(batch, "metadata", row)?,
+        root_span_id: word("_root_span_id")?,
+        edit,
+    })
+}
+
+fn models_at(batch: &RecordBatch, row: usize) -> Result<Vec<String>> {
+    let lists = list(batch, "models")?;
+    if lists.is_null(row) {
+        return Ok(Vec::new());
+    }
+    let items = lists.value(row);
+    let texts = items.as_string_opt::<i32>().ok_or_else(|| Error::internal("column models does not hold text"))?;
+    Ok(texts.iter().flatten().map(str::to_string).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_survive_the_round_trip() {
+        let mut full = TraceRow {
+            trace_id: "t1".into(),
+            experiment_id: "0".into(),
+            name: Some("n".into()),
+            state: "OK".into(),
+            request_time_ns: 5,
+            end_time_ns: Some(9),
+            duration_ns: Some(4),
+            span_count: 2,
+            usage: Usage { input_tokens: Some(7), cost_usd: Some(0.5), ..Usage::default() },
+            models: vec!["a".into(), "b".into()],
+            metadata: BTreeMap::from([("m".into(), "v".into())]),
+            root_span_id: Some("r".into()),
+            ..TraceRow::default()
+        };
+        full.apply(TraceEdit { tags: BTreeMap::from([("k".into(), Some("v".into())), ("gone".into(), None)]) });
+        let rows = vec![full, TraceRow { trace_id: "t2".into(), ..TraceRow::default() }];
+        let batch = traces_batch(&rows).unwrap();
+        assert_eq!(batch.schema(), Table::Traces.schema());
+        assert_eq!(trace_at(&batch, 0).unwrap(), rows[0]);
+        assert_eq!(trace_at(&batch, 1).unwrap(), rows[1]);
+    }
+}
