@@ -7,9 +7,25 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod columns;
+pub mod env;
 pub mod error;
+pub mod fold;
+pub mod frame;
+pub mod kv;
+pub mod manifest;
+pub mod memtable;
 pub mod model;
 pub mod scan;
 pub mod schema;
+pub mod segment;
+mod segment_index;
+mod snapshot;
+mod source;
+pub mod store;
+pub mod text;
+pub mod wal;
 
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
+pub use snapshot::{RowRef, Snapshot};
+pub use source::{Rows, Segment, Source};
+pub use store::{Store, StoreOptions};

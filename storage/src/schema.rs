@@ -54,7 +54,10 @@ impl Table {
     /// Whether `column` is large, so that it is read only for rows that survive (QU-4).
     pub fn is_heavy(self, column: &str) -> bool {
         match self {
-            Table::Spans => matches!(column, "inputs" | "outputs" | "attributes" | "resource" | "events" | "links" | "extra"),
+            Table::Spans => matches!(
+                column,
+                "inputs" | "outputs" | "attributes" | "resource" | "events" | "links" | "extra"
+            ),
             Table::Traces => matches!(column, "inputs" | "outputs"),
             Table::Assessments => false,
         }
@@ -216,4 +219,5 @@ static TRACES_PUBLIC: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
-static ASSESSMENTS_PUBLIC: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(public(&ASSESSMENTS))));
+static ASSESSMENTS_PUBLIC: LazyLock<SchemaRef> =
+    LazyLock::new(|| Arc::new(Schema::new(public(&ASSESSMENTS))));

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringViewArray, TimestampNanosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringViewArray,
+    TimestampNanosecondArray,
 };
 
 use super::read::{map_at, text, text_at, times};
@@ -56,7 +57,9 @@ fn time(rows: &[Assessment], get: impl Fn(&Assessment) -> i64) -> ArrayRef {
 /// # Errors
 /// `Internal` when a column is missing or holds an unknown type word.
 pub fn assessment_at(batch: &RecordBatch, row: usize) -> Result<Assessment> {
-    let word = |column: &str| -> Result<Option<String>> { Ok(text_at(text(batch, column)?, row).map(str::to_string)) };
+    let word = |column: &str| -> Result<Option<String>> {
+        Ok(text_at(text(batch, column)?, row).map(str::to_string))
+    };
     let must = |column: &str| -> Result<String> { Ok(word(column)?.unwrap_or_default()) };
     let kind = must("type")?;
     let valid = batch.column_by_name("valid").and_then(|array| array.as_boolean_opt());

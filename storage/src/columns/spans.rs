@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringBuilder, StringViewArray, StructBuilder,
-    TimestampNanosecondArray, TimestampNanosecondBuilder, UInt64Array,
+    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringBuilder, StringViewArray,
+    StructBuilder, TimestampNanosecondArray, TimestampNanosecondBuilder, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field};
 use twox_hash::XxHash3_64;
@@ -140,7 +140,8 @@ fn content_hash(span: &Span) -> u64 {
     for text in [&span.name, &span.kind, &span.status, &span.attributes, &span.resource] {
         put(text);
     }
-    let options = [&span.parent_span_id, &span.status_message, &span.scope_name, &span.scope_version, &span.extra];
+    let options =
+        [&span.parent_span_id, &span.status_message, &span.scope_name, &span.scope_version, &span.extra];
     for option in options {
         put(option.as_deref().unwrap_or("\u{0}absent"));
     }

@@ -104,7 +104,9 @@ pub(super) fn string_maps<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, St
 /// # Errors
 /// `Internal` when a column is missing or an edit does not parse.
 pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
-    let word = |column: &str| -> Result<Option<String>> { Ok(text_at(text(batch, column)?, row).map(str::to_string)) };
+    let word = |column: &str| -> Result<Option<String>> {
+        Ok(text_at(text(batch, column)?, row).map(str::to_string))
+    };
     let must = |column: &str| -> Result<String> { Ok(word(column)?.unwrap_or_default()) };
     let number = |column: &str| -> Result<Option<i64>> {
         let array = ints(batch, column)?;
@@ -116,7 +118,9 @@ pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
     };
     let cost = floats(batch, "cost_usd")?;
     let edit = match word("_edit")? {
-        Some(text) => serde_json::from_str(&text).map_err(|e| Error::internal(format!("column _edit: {e}")))?,
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|e| Error::internal(format!("column _edit: {e}")))?
+        }
         None => TraceEdit::default(),
     };
     Ok(TraceRow {
@@ -157,7 +161,8 @@ fn models_at(batch: &RecordBatch, row: usize) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let items = lists.value(row);
-    let texts = items.as_string_opt::<i32>().ok_or_else(|| Error::internal("column models does not hold text"))?;
+    let texts =
+        items.as_string_opt::<i32>().ok_or_else(|| Error::internal("column models does not hold text"))?;
     Ok(texts.iter().flatten().map(str::to_string).collect())
 }
 
@@ -182,7 +187,9 @@ mod tests {
             root_span_id: Some("r".into()),
             ..TraceRow::default()
         };
-        full.apply(TraceEdit { tags: BTreeMap::from([("k".into(), Some("v".into())), ("gone".into(), None)]) });
+        full.apply(TraceEdit {
+            tags: BTreeMap::from([("k".into(), Some("v".into())), ("gone".into(), None)]),
+        });
         let rows = vec![full, TraceRow { trace_id: "t2".into(), ..TraceRow::default() }];
         let batch = traces_batch(&rows).unwrap();
         assert_eq!(batch.schema(), Table::Traces.schema());

@@ -34,7 +34,9 @@ fn parse_hex32(text: &str) -> Option<u128> {
 /// `InvalidInput`, naming `what` the id is of.
 pub fn check_id(what: &str, id: &str) -> Result<()> {
     if id.is_empty() {
-        return Err(Error::invalid_input(format!("{what} is empty: it needs 1 to {ID_CHARS_MAX} characters")));
+        return Err(Error::invalid_input(format!(
+            "{what} is empty: it needs 1 to {ID_CHARS_MAX} characters"
+        )));
     }
     if id.chars().count() > ID_CHARS_MAX {
         return Err(Error::invalid_input(format!("{what} is longer than {ID_CHARS_MAX} characters")));

@@ -1,0 +1,198 @@
+//! What the manifest says at one version, and how an edit leads to the next.
+//!
+//! Invariants
+//! * Segment ids and catalogue names are unique.
+//! * A mask is not empty, belongs to a live segment, and names rows that the segment has.
+//! * `version` grows by one with every edit; `replay_from` never shrinks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
+
+use super::ManifestEdit;
+use crate::error::{Error, Result};
+use crate::schema::Table;
+
+/// The id of a segment, a ULID. Displays as its 26 characters, which name its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SegmentId(pub u128);
+
+impl fmt::Display for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ulid::Ulid(self.0).fmt(f)
+    }
+}
+
+/// A file as it must be found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMeta {
+    /// Path below the segment's folder.
+    pub name: String,
+    /// Length in bytes.
+    pub len: u64,
+    /// XXH3-128 of the content.
+    pub hash: u128,
+}
+
+/// A live segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentMeta {
+    /// Its id, which names its folder.
+    pub id: SegmentId,
+    /// Physical rows of the spans table.
+    pub span_rows: u32,
+    /// Physical rows of the traces table.
+    pub trace_rows: u32,
+    /// Physical rows of the assessments table.
+    pub assessment_rows: u32,
+    /// Smallest `request_time` of the traces rows and `start_time` of the spans rows, Unix nanoseconds.
+    pub min_time_ns: i64,
+    /// Largest of the same.
+    pub max_time_ns: i64,
+    /// Smallest log sequence of the rows.
+    pub first_sequence: u64,
+    /// Largest log sequence of the rows.
+    pub last_sequence: u64,
+    /// Its files, derived ones left out.
+    pub files: Vec<FileMeta>,
+}
+
+impl SegmentMeta {
+    /// Physical rows of a table.
+    pub fn rows(&self, table: Table) -> u32 {
+        match table {
+            Table::Spans => self.span_rows,
+            Table::Traces => self.trace_rows,
+            Table::Assessments => self.assessment_rows,
+        }
+    }
+}
+
+/// A live file of the catalogue: a dataset version and the like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogFile {
+    /// Path below the catalogue's folder.
+    pub name: String,
+    /// Length in bytes.
+    pub len: u64,
+    /// XXH3-128 of the content.
+    pub hash: u128,
+    /// What it is, as JSON text that the manifest does not look into.
+    pub meta_json: String,
+}
+
+/// All that is live at one version.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ManifestState {
+    /// How many edits led here.
+    pub version: u64,
+    /// The first log sequence that is not in segments.
+    pub replay_from: u64,
+    /// Live segments by first log sequence, then id: oldest rows first.
+    pub segments: Vec<SegmentMeta>,
+    /// Superseded and deleted rows; no entry means none.
+    #[serde(with = "super::mask::map")]
+    pub masks: BTreeMap<(SegmentId, Table), RoaringBitmap>,
+    /// Live catalogue files, by name.
+    pub catalog: Vec<CatalogFile>,
+}
+
+impl ManifestState {
+    /// The state after `edit`.
+    ///
+    /// # Errors
+    /// `Internal` when the edit contradicts the state: an id or name that is taken or unknown, a mask of
+    /// rows that do not exist, a replay point that goes back.
+    pub fn apply(&self, edit: &ManifestEdit) -> Result<Self> {
+        let mut next = self.clone();
+        next.version =
+            self.version.checked_add(1).ok_or_else(|| Error::internal("manifest versions ran out"))?;
+        next.apply_segments(edit)?;
+        next.apply_masks(edit)?;
+        next.apply_catalog(edit)?;
+        if let Some(replay_from) = edit.replay_from {
+            if replay_from < self.replay_from {
+                let before = self.replay_from;
+                return Err(Error::internal(format!(
+                    "replay point goes back from {before} to {replay_from}"
+                )));
+            }
+            next.replay_from = replay_from;
+        }
+        Ok(next)
+    }
+
+    /// The live segment with this id.
+    pub fn segment(&self, id: SegmentId) -> Option<&SegmentMeta> {
+        self.segments.iter().find(|segment| segment.id == id)
+    }
+
+    /// The superseded and deleted rows of a table of a segment; `None` means none.
+    pub fn mask(&self, id: SegmentId, table: Table) -> Option<&RoaringBitmap> {
+        self.masks.get(&(id, table))
+    }
+
+    fn apply_segments(&mut self, edit: &ManifestEdit) -> Result<()> {
+        let mut live: BTreeSet<SegmentId> = self.segments.iter().map(|segment| segment.id).collect();
+        for id in &edit.remove_segments {
+            if !live.remove(id) {
+                return Err(Error::internal(format!("segment {id} to be removed is not live")));
+            }
+        }
+        self.segments.retain(|segment| live.contains(&segment.id));
+        self.masks.retain(|(id, _), _| live.contains(id));
+        for segment in &edit.add_segments {
+            if !live.insert(segment.id) {
+                return Err(Error::internal(format!("segment {} is live already", segment.id)));
+            }
+            if segment.first_sequence > segment.last_sequence {
+                return Err(Error::internal(format!("segment {} ends before it begins", segment.id)));
+            }
+            self.segments.push(segment.clone());
+        }
+        self.segments.sort_by_key(|segment| (segment.first_sequence, segment.id));
+        Ok(())
+    }
+
+    fn apply_masks(&mut self, edit: &ManifestEdit) -> Result<()> {
+        for (id, table, rows) in &edit.add_masks {
+            let Some(segment) = self.segment(*id) else {
+                return Err(Error::internal(format!("mask of segment {id}, which is not live")));
+            };
+            let Some(last) = rows.max() else {
+                continue;
+            };
+            let count = segment.rows(*table);
+            if last >= count {
+                let table = table.name();
+                return Err(Error::internal(format!(
+                    "mask of row {last} of {count} {table} of segment {id}"
+                )));
+            }
+            *self.masks.entry((*id, *table)).or_default() |= rows;
+        }
+        Ok(())
+    }
+
+    fn apply_catalog(&mut self, edit: &ManifestEdit) -> Result<()> {
+        for name in &edit.remove_catalog {
+            match self.catalog.binary_search_by(|file| file.name.cmp(name)) {
+                Ok(at) => drop(self.catalog.remove(at)),
+                Err(_) => {
+                    return Err(Error::internal(format!("catalogue file {name} to be removed is not live")));
+                }
+            }
+        }
+        for file in &edit.add_catalog {
+            match self.catalog.binary_search_by(|other| other.name.cmp(&file.name)) {
+                Ok(_) => {
+                    return Err(Error::internal(format!("catalogue file {} is live already", file.name)));
+                }
+                Err(at) => self.catalog.insert(at, file.clone()),
+            }
+        }
+        Ok(())
+    }
+}

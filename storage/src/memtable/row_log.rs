@@ -1,0 +1,361 @@
+//! An append-only sequence of Arrow rows with stable row numbers, a mask of superseded rows, and an
+//! index by trace in each chunk.
+//!
+//! Chunks are immutable and shared with snapshots. Small neighbours are merged as they come, so that
+//! a thousand one-row appends leave a dozen chunks; merging never changes a row number.
+//!
+//! **Invariants** (1) chunk bases are ascending and contiguous; (2) a chunk's index has one entry per
+//! row, sorted by (key, row).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, interleave_record_batch, take};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use roaring::RoaringBitmap;
+
+use crate::columns::text;
+use crate::error::{Error, Result};
+use crate::model::TraceKey;
+use crate::scan::{BATCH_ROWS, RowFilter, RowStream, ScanRequest};
+use crate::schema::Table;
+
+/// Neighbouring chunks are merged up to this size, so a merge copies a bounded number of rows.
+const MERGED_ROWS_MAX: usize = BATCH_ROWS;
+
+#[derive(Debug)]
+struct Chunk {
+    base: u32,
+    batch: RecordBatch,
+    /// (trace, row in this chunk), sorted.
+    index: Vec<(TraceKey, u32)>,
+}
+
+impl Chunk {
+    fn new(base: u32, batch: RecordBatch) -> Result<Self> {
+        let ids = text(&batch, "trace_id")?;
+        let mut index: Vec<(TraceKey, u32)> =
+            ids.iter().zip(0u32..).map(|(id, row)| (TraceKey::of(id.unwrap_or_default()), row)).collect();
+        index.sort_unstable();
+        Ok(Self { base, batch, index })
+    }
+
+    fn rows_of(&self, key: TraceKey) -> impl Iterator<Item = u32> + '_ {
+        let start = self.index.partition_point(|(other, _)| *other < key);
+        self.index
+            .iter()
+            .skip(start)
+            .take_while(move |(other, _)| *other == key)
+            .map(|(_, row)| self.base + row)
+    }
+}
+
+/// The rows of one table in memory.
+#[derive(Debug, Clone)]
+pub struct RowLog {
+    table: Table,
+    chunks: Vec<Arc<Chunk>>,
+    rows: u32,
+    mask: Arc<RoaringBitmap>,
+    bytes: usize,
+}
+
+impl RowLog {
+    /// An empty log of `table`.
+    pub fn new(table: Table) -> Self {
+        Self { table, chunks: Vec::new(), rows: 0, mask: Arc::default(), bytes: 0 }
+    }
+
+    /// Rows ever appended.
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Rows superseded or deleted within this log.
+    pub fn mask(&self) -> &Arc<RoaringBitmap> {
+        &self.mask
+    }
+
+    /// Memory held by the chunks, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends a batch of the stored schema and gives the number of its first row.
+    ///
+    /// # Errors
+    /// `Internal` when the batch has another schema or the log is full (2^32 rows).
+    pub fn append(&mut self, batch: RecordBatch) -> Result<u32> {
+        let base = self.rows;
+        if batch.num_rows() == 0 {
+            return Ok(base);
+        }
+        let count = u32::try_from(batch.num_rows()).ok();
+        self.rows = count
+            .and_then(|count| base.checked_add(count))
+            .ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
+        self.bytes += batch.get_array_memory_size();
+        self.chunks.push(Arc::new(Chunk::new(base, batch)?));
+        self.merge_tail().map(|()| base)
+    }
+
+    /// Merges the last two chunks while the last is at least half of the one before it.
+    fn merge_tail(&mut self) -> Result<()> {
+        while let [.., left, right] = self.chunks.as_slice() {
+            let (left_rows, right_rows) = (left.batch.num_rows(), right.batch.num_rows());
+            if left_rows + right_rows > MERGED_ROWS_MAX || right_rows * 2 < left_rows {
+                break;
+            }
+            let batch = concat_batches(&self.table.schema(), [&left.batch, &right.batch])?;
+            let merged = Chunk::new(left.base, batch)?;
+            self.chunks.truncate(self.chunks.len() - 2);
+            self.chunks.push(Arc::new(merged));
+        }
+        Ok(())
+    }
+
+    /// Marks a row as superseded or deleted.
+    pub fn mask_row(&mut self, row: u32) {
+        debug_assert!(row < self.rows, "row {row} of {}", self.rows);
+        Arc::make_mut(&mut self.mask).insert(row);
+    }
+
+    /// The rows of a trace that this log does not mask.
+    pub fn rows_of(&self, key: TraceKey) -> RoaringBitmap {
+        let rows: RoaringBitmap = self.chunks.iter().flat_map(|chunk| chunk.rows_of(key)).collect();
+        if self.mask.is_empty() { rows } else { rows - self.mask.as_ref() }
+    }
+
+    /// The chunk that holds `row`, by position, and the row inside it.
+    fn locate(&self, row: u32) -> Result<(usize, usize)> {
+        let chunk = self.chunks.partition_point(|chunk| chunk.base <= row).checked_sub(1);
+        let found =
+            chunk.and_then(|index| self.chunks.get(index).map(|chunk| (index, (row - chunk.base) as usize)));
+        match found {
+            Some((index, inside)) if row < self.rows => Ok((index, inside)),
+            _ => Err(Error::internal(format!("row {row} of {} rows of {}", self.rows, self.table.name()))),
+        }
+    }
+
+    /// These rows, in the given order, with `columns`.
+    ///
+    /// # Errors
+    /// `Internal` for a row that does not exist, `InvalidInput` for an unknown column.
+    pub fn gather(&self, rows: &[u32], columns: &[&str]) -> Result<RecordBatch> {
+        let schema = projected_schema(&self.table.schema(), columns)?;
+        if rows.is_empty() {
+            return Ok(RecordBatch::new_empty(schema));
+        }
+        let mut used: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut batches = Vec::new();
+        let mut indices = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (chunk, inside) = self.locate(*row)?;
+            let batch = match used.get(&chunk) {
+                Some(batch) => *batch,
+                None => {
+                    let Some(source) = self.chunks.get(chunk) else { continue };
+                    batches.push(project(&source.batch, columns)?);
+                    used.insert(chunk, batches.len() - 1);
+                    batches.len() - 1
+                }
+            };
+            indices.push((batch, inside));
+        }
+        let batches: Vec<&RecordBatch> = batches.iter().collect();
+        Ok(interleave_record_batch(&batches, &indices)?)
+    }
+
+    /// Scans the log; `mask` are the rows to leave out (it includes this log's own).
+    ///
+    /// # Errors
+    /// `InvalidInput` for an unknown column.
+    pub fn scan(&self, request: &ScanRequest, mask: Option<&RoaringBitmap>) -> Result<RowStream> {
+        let names: Vec<&str> = request.columns.iter().map(String::as_str).collect();
+        projected_schema(&self.table.schema(), &names)?;
+        let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
+        let mut pieces = Vec::new();
+        for chunk in &self.chunks {
+            let rows = u32::try_from(chunk.batch.num_rows()).unwrap_or(u32::MAX);
+            for start in (0..rows).step_by(batch_rows) {
+                let length = (rows - start).min(u32::try_from(batch_rows).unwrap_or(u32::MAX));
+                let selected = selection(chunk.base + start, length, request.rows.as_ref(), mask);
+                if selected.as_ref().is_none_or(|rows| !rows.is_empty()) {
+                    pieces.push(Piece { chunk: chunk.clone(), start, length, selected });
+                }
+            }
+        }
+        let request = request.clone();
+        Ok(Box::new(pieces.into_iter().filter_map(move |piece| piece.read(&request).transpose())))
+    }
+}
+
+/// A run of rows of one chunk and the rows of it that are wanted (`None` = all), relative to it.
+struct Piece {
+    chunk: Arc<Chunk>,
+    start: u32,
+    length: u32,
+    selected: Option<Vec<u32>>,
+}
+
+impl Piece {
+    fn read(self, request: &ScanRequest) -> Result<Option<RecordBatch>> {
+        let slice = self.chunk.batch.slice(self.start as usize, self.length as usize);
+        let first = self.chunk.base + self.start;
+        let mut rows = self.selected;
+        for filter in &request.filters {
+            rows = Some(keep(&slice, first, rows, filter)?);
+            if rows.as_ref().is_some_and(Vec::is_empty) {
+                return Ok(None);
+            }
+        }
+        let names: Vec<&str> = request.columns.iter().map(String::as_str).collect();
+        select(&slice, first, rows, &names).map(Some)
+    }
+}
+
+/// The rows of `[first, first + length)` that are wanted, relative to `first`; `None` = all.
+fn selection(
+    first: u32,
+    length: u32,
+    rows: Option<&RoaringBitmap>,
+    mask: Option<&RoaringBitmap>,
+) -> Option<Vec<u32>> {
+    let end = u64::from(first) + u64::from(length);
+    let masked = mask.is_some_and(|mask| range_len(mask, first, end) > 0);
+    match rows {
+        None if !masked => None,
+        None => {
+            Some((0..length).filter(|row| !mask.is_some_and(|mask| mask.contains(first + row))).collect())
+        }
+        Some(rows) => Some(
+            rows.range(first..=u32::try_from(end - 1).unwrap_or(u32::MAX))
+                .filter(|row| !mask.is_some_and(|mask| mask.contains(*row)))
+                .map(|row| row - first)
+                .collect(),
+        ),
+    }
+}
+
+fn range_len(bitmap: &RoaringBitmap, first: u32, end: u64) -> u64 {
+    bitmap.range_cardinality(first..=u32::try_from(end.saturating_sub(1)).unwrap_or(u32::MAX))
+}
+
+fn keep(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, filter: &RowFilter) -> Result<Vec<u32>> {
+    let names: Vec<&str> = filter.columns.iter().map(String::as_str).collect();
+    let batch = select(slice, first, rows.clone(), &names)?;
+    let kept = (filter.keep)(&batch)?;
+    let survivors = kept.iter().enumerate().filter(|(_, keep)| *keep == Some(true)).map(|(index, _)| index);
+    Ok(match rows {
+        Some(rows) => survivors.filter_map(|index| rows.get(index).copied()).collect(),
+        None => survivors.map(|index| index as u32).collect(),
+    })
+}
+
+/// `columns` of the chosen rows of a slice whose first physical row is `first`.
+fn select(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, columns: &[&str]) -> Result<RecordBatch> {
+    let schema = projected_schema(&slice.schema(), columns)?;
+    let count = rows.as_ref().map_or(slice.num_rows(), Vec::len);
+    let indices = rows.map(UInt32Array::from);
+    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
+    for column in columns {
+        arrays.push(match (slice.column_by_name(column), &indices) {
+            (Some(array), Some(indices)) => take(array.as_ref(), indices, None)?,
+            (Some(array), None) => array.clone(),
+            (None, Some(indices)) => {
+                Arc::new(UInt32Array::from_iter_values(indices.values().iter().map(|i| first + i)))
+            }
+            (None, None) => Arc::new(UInt32Array::from_iter_values(first..first + count as u32)),
+        });
+    }
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(count));
+    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+}
+
+fn project(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch> {
+    let mut indices = Vec::with_capacity(columns.len());
+    for column in columns {
+        indices.push(batch.schema().index_of(column).map_err(|_| unknown_column(column))?);
+    }
+    Ok(batch.project(&indices)?)
+}
+
+/// The schema of `columns`, where `_row` is the physical row number.
+///
+/// # Errors
+/// `InvalidInput` for an unknown column.
+pub fn projected_schema(schema: &Schema, columns: &[&str]) -> Result<SchemaRef> {
+    let mut fields = Vec::with_capacity(columns.len());
+    for column in columns {
+        fields.push(match schema.column_with_name(column) {
+            Some((index, _)) => schema.field(index).clone(),
+            None if *column == "_row" => Field::new("_row", DataType::UInt32, false),
+            None => return Err(unknown_column(column)),
+        });
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn unknown_column(column: &str) -> Error {
+    Error::invalid_input(format!("unknown column {column}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, BooleanArray};
+    use arrow::datatypes::UInt32Type;
+
+    use super::*;
+    use crate::columns::spans_batch;
+    use crate::model::Span;
+
+    fn log(spans: usize) -> RowLog {
+        let mut log = RowLog::new(Table::Spans);
+        for i in 0..spans {
+            let span = Span { trace_id: format!("t{}", i % 7), span_id: format!("s{i}"), ..Span::default() };
+            assert_eq!(log.append(spans_batch(&[span]).unwrap()).unwrap(), i as u32);
+        }
+        log
+    }
+
+    fn rows(log: &RowLog, request: &ScanRequest, mask: Option<&RoaringBitmap>) -> Vec<u32> {
+        let batches: Vec<RecordBatch> = log.scan(request, mask).unwrap().collect::<Result<_>>().unwrap();
+        batches
+            .iter()
+            .flat_map(|b| b.column_by_name("_row").unwrap().as_primitive::<UInt32Type>().values().to_vec())
+            .collect()
+    }
+
+    #[test]
+    fn many_small_appends_leave_few_chunks_and_stable_numbers() {
+        let log = log(300);
+        assert!(log.chunks.len() < 12, "{} chunks", log.chunks.len());
+        let key = TraceKey::of("t3");
+        let found: Vec<u32> = log.rows_of(key).iter().collect();
+        assert_eq!(found, (0..300).filter(|i| i % 7 == 3).collect::<Vec<u32>>());
+        let gathered = log.gather(&[299, 0, 150], &["span_id"]).unwrap();
+        let ids: Vec<_> = text(&gathered, "span_id").unwrap().iter().flatten().collect();
+        assert_eq!(ids, ["s299", "s0", "s150"]);
+    }
+
+    #[test]
+    fn scans_honour_rows_mask_and_filters() {
+        let mut log = log(50);
+        log.mask_row(4);
+        let mut request = ScanRequest::columns(["_row"]);
+        request.batch_rows = 7;
+        assert_eq!(rows(&log, &request, Some(log.mask().as_ref())).len(), 49);
+        request.rows = Some((0..10).collect());
+        let odd = RowFilter {
+            columns: vec!["_row".into()],
+            keep: Arc::new(|batch| {
+                let rows = batch.column(0).as_primitive::<UInt32Type>();
+                Ok(BooleanArray::from_iter(rows.values().iter().map(|row| Some(row % 2 == 0))))
+            }),
+        };
+        request.filters = vec![odd];
+        assert_eq!(rows(&log, &request, Some(log.mask().as_ref())), [0, 2, 6, 8]);
+        assert!(log.scan(&ScanRequest::columns(["nope"]), None).is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! Encodes the columns of one row group, several columns at a time.
+//!
+//! Columns are independent of each other in Parquet, so each slice of rows is a list of jobs, one
+//! per column, that a few scoped threads take from the front; heavy columns come first, so that the
+//! last job is a short one. The bytes do not depend on the number of threads.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::FieldRef;
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::schema::types::SchemaDescriptor;
+
+use crate::schema::Table;
+
+/// Below this, starting a thread costs more than it saves.
+const PARALLEL_ROWS_MIN: usize = 512;
+
+/// A row group being encoded.
+pub(super) struct RowGroupEncoder {
+    columns: Vec<ColumnEncoder>,
+    rows: usize,
+}
+
+struct ColumnEncoder {
+    field: FieldRef,
+    heavy: bool,
+    leaves: Vec<ArrowColumnWriter>,
+}
+
+struct Job<'a> {
+    column: &'a mut ColumnEncoder,
+    array: &'a ArrayRef,
+}
+
+impl RowGroupEncoder {
+    /// `leaves` are the writers of all leaf columns of `table`, in schema order.
+    pub(super) fn new(table: Table, schema: &SchemaDescriptor, leaves: Vec<ArrowColumnWriter>) -> Self {
+        let mut columns: Vec<ColumnEncoder> = table
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| ColumnEncoder {
+                field: field.clone(),
+                heavy: table.is_heavy(field.name()),
+                leaves: Vec::new(),
+            })
+            .collect();
+        debug_assert_eq!(leaves.len(), schema.num_columns(), "one writer per leaf column");
+        for (index, leaf) in leaves.into_iter().enumerate() {
+            if let Some(column) = columns.get_mut(schema.get_column_root_idx(index)) {
+                column.leaves.push(leaf);
+            }
+        }
+        Self { columns, rows: 0 }
+    }
+
+    /// Rows encoded so far.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of what was encoded so far, estimated.
+    pub(super) fn encoded_bytes(&self) -> usize {
+        let leaves = self.columns.iter().flat_map(|column| &column.leaves);
+        leaves.map(ArrowColumnWriter::get_estimated_total_bytes).sum()
+    }
+
+    /// Encodes the rows of `batch` on up to `threads` threads.
+    pub(super) fn write(&mut self, batch: &RecordBatch, threads: usize) -> ParquetResult<()> {
+        debug_assert_eq!(batch.num_columns(), self.columns.len(), "the batch has the table's columns");
+        self.rows += batch.num_rows();
+        let mut jobs: Vec<Job<'_>> = self
+            .columns
+            .iter_mut()
+            .zip(batch.columns())
+            .map(|(column, array)| Job { column, array })
+            .collect();
+        if threads <= 1 || batch.num_rows() < PARALLEL_ROWS_MIN {
+            return jobs.into_iter().try_for_each(Job::run);
+        }
+        jobs.sort_by_key(|job| !job.column.heavy);
+        run_parallel(jobs, threads)
+    }
+
+    /// Ends the columns, in schema order.
+    pub(super) fn close(self) -> ParquetResult<Vec<ArrowColumnChunk>> {
+        self.columns.into_iter().flat_map(|column| column.leaves).map(ArrowColumnWriter::close).collect()
+    }
+}
+
+impl Job<'_> {
+    fn run(self) -> ParquetResult<()> {
+        let leaves = compute_leaves(&self.column.field, self.array)?;
+        debug_assert_eq!(leaves.len(), self.column.leaves.len(), "one writer per leaf of the column");
+        for (writer, leaf) in self.column.leaves.iter_mut().zip(&leaves) {
+            writer.write(leaf)?;
+        }
+        Ok(())
+    }
+}
+
+fn run_parallel(jobs: Vec<Job<'_>>, threads: usize) -> ParquetResult<()> {
+    let queue = Mutex::new(jobs.into_iter());
+    let work = || {
+        loop {
+            let job = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            match job {
+                Some(job) => job.run()?,
+                None => return Ok(()),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        // A thread that cannot be started leaves its share to the others.
+        let started: Vec<_> = (1..threads)
+            .filter_map(|_| {
+                thread::Builder::new().name("segment-encode".into()).spawn_scoped(scope, work).ok()
+            })
+            .collect();
+        let mut result: ParquetResult<()> = work();
+        for handle in started {
+            let ended =
+                handle.join().unwrap_or_else(|_| Err(ParquetError::General("encoder panicked".into())));
+            result = result.and(ended);
+        }
+        result
+    })
+}

@@ -1,0 +1,144 @@
+//! The two ends of a segment file: bytes hashed on their way out, and positioned reads for the
+//! Parquet decoder.
+
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::reader::{ChunkReader, Length};
+use twox_hash::xxhash3_128;
+
+use crate::env::{EnvReader, EnvWriter};
+use crate::error::{Error, ErrorKind};
+use crate::manifest::FileMeta;
+
+/// Bytes read at once where the decoder reads without saying how much it needs.
+const READ_AHEAD_BYTES: usize = 64 << 10;
+
+/// Writes a file and hashes what was written.
+pub(super) struct HashingWriter {
+    inner: Box<dyn EnvWriter>,
+    hasher: xxhash3_128::Hasher,
+    len: u64,
+}
+
+impl HashingWriter {
+    pub(super) fn new(inner: Box<dyn EnvWriter>) -> Self {
+        Self { inner, hasher: xxhash3_128::Hasher::new(), len: 0 }
+    }
+
+    /// Syncs the file (ST-2) and describes it.
+    pub(super) fn finish(mut self, name: String) -> io::Result<FileMeta> {
+        self.inner.flush()?;
+        self.inner.sync_data()?;
+        debug_assert_eq!(self.inner.len(), self.len, "the file has what was hashed");
+        Ok(FileMeta { name, len: self.len, hash: self.hasher.finish_128() })
+    }
+}
+
+impl Write for HashingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hasher.write(bytes.get(..written).unwrap_or(bytes));
+        self.len += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Keeps the error that made the decoder fail: parquet turns errors of callbacks into text.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<Error>>>);
+
+impl Failure {
+    /// Keeps `error` unless an earlier one is kept.
+    pub(super) fn set(&self, error: Error) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// The error kept, else: the decoder itself failed, so the file is damaged.
+    pub(super) fn explain(
+        &self,
+        file: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Error {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.unwrap_or_else(|| {
+            Error::with_source(ErrorKind::Corrupt, format!("segment file {file} cannot be decoded"), source)
+        })
+    }
+}
+
+/// A segment file as the Parquet decoder reads it.
+#[derive(Debug, Clone)]
+pub(super) struct FileInput {
+    pub(super) reader: Arc<dyn EnvReader>,
+    /// Path, for messages.
+    pub(super) name: Arc<str>,
+    pub(super) failure: Failure,
+}
+
+impl FileInput {
+    /// Reads exactly `len` bytes, or keeps the error for `Failure::explain`.
+    fn read_exact_at(&self, offset: u64, len: usize) -> ParquetResult<Bytes> {
+        let end = offset.checked_add(len as u64);
+        if end.is_none_or(|end| end > self.reader.len()) {
+            return Err(ParquetError::EOF(format!("{len} bytes at {offset} lie outside the file")));
+        }
+        let bytes = self.reader.read_at(offset, len).map_err(|source| {
+            let message = source.to_string();
+            self.failure.set(Error::io(format!("cannot read segment file {}", self.name), source));
+            ParquetError::General(message)
+        })?;
+        if bytes.len() != len {
+            return Err(ParquetError::EOF(format!("{} of {len} bytes at {offset}", bytes.len())));
+        }
+        Ok(bytes)
+    }
+}
+
+impl Length for FileInput {
+    fn len(&self) -> u64 {
+        self.reader.len()
+    }
+}
+
+impl ChunkReader for FileInput {
+    type T = FileCursor;
+
+    fn get_read(&self, start: u64) -> ParquetResult<FileCursor> {
+        Ok(FileCursor { input: self.clone(), offset: start, buffered: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        self.read_exact_at(start, length)
+    }
+}
+
+/// Reads a file from an offset on.
+#[derive(Debug)]
+pub(super) struct FileCursor {
+    input: FileInput,
+    offset: u64,
+    buffered: Bytes,
+}
+
+impl Read for FileCursor {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.buffered.is_empty() {
+            let left = self.input.reader.len().saturating_sub(self.offset);
+            let len = usize::try_from(left).unwrap_or(usize::MAX).min(READ_AHEAD_BYTES);
+            self.buffered = self.input.read_exact_at(self.offset, len)?;
+            self.offset += len as u64;
+        }
+        let taken = self.buffered.split_to(target.len().min(self.buffered.len()));
+        if let Some(part) = target.get_mut(..taken.len()) {
+            part.copy_from_slice(&taken);
+        }
+        Ok(taken.len())
+    }
+}

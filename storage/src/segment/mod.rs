@@ -1,0 +1,23 @@
+//! Segments: immutable Parquet files of one sealed memtable or one compaction, written once and
+//! read by many. The only module that knows parquet (AR-2).
+//!
+//! Writing: `writer` splits rows into row groups, `encode` encodes their columns on a few threads
+//! under the properties of `layout`, `file` hashes the bytes on their way out.
+//! Reading: `reader` opens files, `footer` parses and caches what their ends say, `prune` decides
+//! which row groups and pages can hold wanted rows, `selection` turns bitmaps of rows into what
+//! parquet skips by, `projection` names columns, and `scan` streams the batches.
+
+mod encode;
+mod file;
+mod footer;
+mod layout;
+mod projection;
+mod prune;
+mod reader;
+mod scan;
+mod selection;
+mod writer;
+
+pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
+pub use reader::SegmentReader;
+pub use writer::SegmentWriter;

@@ -1,0 +1,165 @@
+//! Reads the files of one segment. Opening it reads nothing: a table's file is opened and its footer
+//! parsed with the first scan, and both are kept while the reader lives.
+//!
+//! Invariants:
+//! * QU-2 zones leave out only rows that they exclude;
+//! * QU-4 a scan reads the columns it names and no others.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use roaring::RoaringBitmap;
+use twox_hash::xxhash3_128;
+
+use super::footer::{TableFile, open_file};
+use super::layout::file_name;
+use super::projection::Projection;
+use super::prune::{check_zones, prune};
+use super::scan::{ScanFilter, SegmentScan};
+use super::selection::wanted_rows;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::manifest::{FileMeta, SegmentMeta};
+use crate::scan::{BATCH_ROWS, RowStream, ScanRequest};
+use crate::schema::Table;
+
+/// Bytes hashed at once by `verify`.
+const VERIFY_BYTES: u64 = 1 << 20;
+
+/// An open segment.
+#[derive(Debug)]
+pub struct SegmentReader {
+    env: Arc<dyn Env>,
+    dir: PathBuf,
+    meta: SegmentMeta,
+    spans: OnceLock<Arc<TableFile>>,
+    traces: OnceLock<Arc<TableFile>>,
+    assessments: OnceLock<Arc<TableFile>>,
+}
+
+impl SegmentReader {
+    /// A reader of the segment in `dir`, which the manifest describes as `meta`. Reads nothing yet.
+    ///
+    /// # Errors
+    /// `Corrupt` when `meta` names no file for a table that has rows.
+    pub fn open(env: Arc<dyn Env>, dir: PathBuf, meta: &SegmentMeta) -> Result<Self> {
+        let reader = Self {
+            env,
+            dir,
+            meta: meta.clone(),
+            spans: OnceLock::new(),
+            traces: OnceLock::new(),
+            assessments: OnceLock::new(),
+        };
+        for table in Table::ALL {
+            if reader.rows(table) > 0 {
+                reader.file_meta(table)?;
+            }
+        }
+        Ok(reader)
+    }
+
+    /// Physical rows of a table.
+    pub fn rows(&self, table: Table) -> u32 {
+        match table {
+            Table::Spans => self.meta.span_rows,
+            Table::Traces => self.meta.trace_rows,
+            Table::Assessments => self.meta.assessment_rows,
+        }
+    }
+
+    /// The rows that `request` asks for, without those in `mask` (superseded or deleted), in
+    /// physical order.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming an unknown column; `Corrupt` naming a missing or damaged file; `Io`.
+    /// The stream has besides the errors of the request's filters, and ends after its first error.
+    pub fn scan(
+        &self,
+        table: Table,
+        request: &ScanRequest,
+        mask: Option<&RoaringBitmap>,
+    ) -> Result<RowStream> {
+        let projection = Projection::new(table, &request.columns)?;
+        let mut filters = Vec::with_capacity(request.filters.len());
+        for filter in &request.filters {
+            filters.push(ScanFilter::new(table, filter)?);
+        }
+        check_zones(table, &request.zones)?;
+        if self.rows(table) == 0 {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        let file = self.table_file(table)?;
+        let kept = prune(&file, table, &request.zones)?;
+        let wanted = wanted_rows(self.rows(table), request.rows.as_ref(), kept, mask);
+        let numbered = projection.needs_row_number() || filters.iter().any(ScanFilter::needs_row_number);
+        let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
+        let input = file.input();
+        Ok(Box::new(SegmentScan {
+            file,
+            input,
+            projection,
+            filters,
+            wanted,
+            batch_rows,
+            numbered,
+            next_group: 0,
+            current: None,
+        }))
+    }
+
+    /// Memory held by the footers parsed so far, in bytes, approximately.
+    pub fn metadata_bytes(&self) -> usize {
+        let slots = [&self.spans, &self.traces, &self.assessments];
+        slots.into_iter().filter_map(OnceLock::get).map(|file| file.metadata_bytes()).sum()
+    }
+
+    /// Reads every file of the segment and compares length and hash with the manifest's.
+    ///
+    /// # Errors
+    /// `Corrupt` naming the first file that differs or is missing; `Io`.
+    pub fn verify(&self) -> Result<()> {
+        self.meta.files.iter().try_for_each(|file| self.verify_file(file))
+    }
+
+    fn file_meta(&self, table: Table) -> Result<&FileMeta> {
+        let name = file_name(table);
+        self.meta.files.iter().find(|file| file.name == name).ok_or_else(|| {
+            let path = self.dir.join(&name);
+            Error::corrupt(format!("segment file {} is not in the manifest", path.display()))
+        })
+    }
+
+    /// The open file of a table. Two first scans at a time may both open it; one of the two stays.
+    fn table_file(&self, table: Table) -> Result<Arc<TableFile>> {
+        let slot = match table {
+            Table::Spans => &self.spans,
+            Table::Traces => &self.traces,
+            Table::Assessments => &self.assessments,
+        };
+        if let Some(file) = slot.get() {
+            return Ok(file.clone());
+        }
+        let meta = self.file_meta(table)?;
+        let file = TableFile::open(self.env.as_ref(), &self.dir, table, meta, self.rows(table))?;
+        Ok(slot.get_or_init(|| Arc::new(file)).clone())
+    }
+
+    fn verify_file(&self, meta: &FileMeta) -> Result<()> {
+        let (reader, name) = open_file(self.env.as_ref(), &self.dir, meta)?;
+        let mut hasher = xxhash3_128::Hasher::new();
+        let mut offset = 0;
+        while offset < meta.len {
+            let len = (meta.len - offset).min(VERIFY_BYTES);
+            let bytes = reader
+                .read_at(offset, usize::try_from(len).unwrap_or(usize::MAX))
+                .map_err(|source| Error::io(format!("cannot read segment file {name}"), source))?;
+            hasher.write(&bytes);
+            offset += len;
+        }
+        if hasher.finish_128() != meta.hash {
+            return Err(Error::corrupt(format!("segment file {name} differs from what was written")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! Writes the files of one segment: rows in final order in, synced and hashed files out.
+//!
+//! Invariants:
+//! * ST-2 every file and the folder are synced before `finish` returns their description, so that
+//!   the manifest can name them;
+//! * the physical number of a row is the number of rows of its table written before it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedFileWriter;
+
+use super::encode::RowGroupEncoder;
+use super::file::HashingWriter;
+use super::layout::{SegmentOptions, file_name, parquet_schema, writer_properties};
+use crate::env::Env;
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::FileMeta;
+use crate::schema::Table;
+
+/// Rows encoded between two looks at the size of the row group.
+const SLICE_ROWS: usize = 4096;
+
+/// Writes one segment. Dropped without `finish`, it leaves files that nothing names.
+pub struct SegmentWriter<'env> {
+    env: &'env dyn Env,
+    dir: PathBuf,
+    options: SegmentOptions,
+    tables: BTreeMap<Table, TableWriter>,
+}
+
+impl<'env> SegmentWriter<'env> {
+    /// A writer of the segment in `dir`, which is created.
+    ///
+    /// # Errors
+    /// `Io` when the folder cannot be created.
+    pub fn create(env: &'env dyn Env, dir: &Path, options: SegmentOptions) -> Result<Self> {
+        env.create_dir_all(dir)
+            .map_err(|source| Error::io(format!("cannot create segment folder {}", dir.display()), source))?;
+        Ok(Self { env, dir: dir.to_path_buf(), options, tables: BTreeMap::new() })
+    }
+
+    /// Appends rows to a table, in final order, with the table's stored schema. A table's file is
+    /// created with its first row.
+    ///
+    /// # Errors
+    /// `Internal` when the batch has another schema; `InvalidInput` for more rows than fit `u32`;
+    /// `Io` when the file cannot be written.
+    pub fn write(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
+        if batch.schema_ref().fields() != table.schema().fields() {
+            return Err(Error::internal(format!("a batch of {} rows has another schema", table.name())));
+        }
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        if !self.tables.contains_key(&table) {
+            let writer = TableWriter::create(self.env, &self.dir, table, &self.options)?;
+            self.tables.insert(table, writer);
+        }
+        match self.tables.get_mut(&table) {
+            Some(writer) => writer.write(batch, &self.options),
+            None => Err(Error::internal("table writer is gone")),
+        }
+    }
+
+    /// Closes and syncs the files and the folder (ST-2), and describes the files.
+    ///
+    /// # Errors
+    /// `Io` when a file cannot be written or synced.
+    pub fn finish(self) -> Result<Vec<FileMeta>> {
+        let mut files = Vec::with_capacity(self.tables.len());
+        for writer in self.tables.into_values() {
+            files.push(writer.finish()?);
+        }
+        self.env.sync_dir(&self.dir).map_err(|source| {
+            Error::io(format!("cannot sync segment folder {}", self.dir.display()), source)
+        })?;
+        Ok(files)
+    }
+}
+
+/// Writes one table's file.
+struct TableWriter {
+    table: Table,
+    path: PathBuf,
+    file: SerializedFileWriter<HashingWriter>,
+    columns: ArrowRowGroupWriterFactory,
+    row_group: Option<RowGroupEncoder>,
+    rows: u32,
+}
+
+impl TableWriter {
+    fn create(env: &dyn Env, dir: &Path, table: Table, options: &SegmentOptions) -> Result<Self> {
+        let path = dir.join(file_name(table));
+        let schema = parquet_schema(&table.schema())?;
+        let properties = writer_properties(table, &schema, options)?;
+        let file = env
+            .create(&path)
+            .map_err(|source| Error::io(format!("cannot create segment file {}", path.display()), source))?;
+        let file =
+            SerializedFileWriter::new(HashingWriter::new(file), schema.root_schema_ptr(), properties.into())
+                .map_err(|source| write_error(&path, source))?;
+        let columns = ArrowRowGroupWriterFactory::new(&file, table.schema());
+        Ok(Self { table, path, file, columns, row_group: None, rows: 0 })
+    }
+
+    fn write(&mut self, batch: &RecordBatch, options: &SegmentOptions) -> Result<()> {
+        let added = u32::try_from(batch.num_rows()).ok();
+        let rows = added.and_then(|added| self.rows.checked_add(added)).ok_or_else(|| {
+            Error::invalid_input(format!(
+                "segment file {} has more than {} rows",
+                self.path.display(),
+                u32::MAX
+            ))
+        })?;
+        let group_rows_max = options.row_group_rows_max.max(1);
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let mut group = match self.row_group.take() {
+                Some(group) => group,
+                None => self.start_row_group()?,
+            };
+            let room = group_rows_max - group.rows();
+            let len = (batch.num_rows() - start).min(room).min(SLICE_ROWS);
+            group
+                .write(&batch.slice(start, len), options.threads)
+                .map_err(|source| write_error(&self.path, source))?;
+            start += len;
+            let full = group.rows() >= group_rows_max || group.encoded_bytes() >= options.row_group_bytes_max;
+            if full {
+                self.end_row_group(group)?;
+            } else {
+                self.row_group = Some(group);
+            }
+        }
+        self.rows = rows;
+        Ok(())
+    }
+
+    fn start_row_group(&self) -> Result<RowGroupEncoder> {
+        let leaves = self
+            .columns
+            .create_column_writers(self.file.flushed_row_groups().len())
+            .map_err(|source| write_error(&self.path, source))?;
+        Ok(RowGroupEncoder::new(self.table, self.file.schema_descr(), leaves))
+    }
+
+    fn end_row_group(&mut self, group: RowGroupEncoder) -> Result<()> {
+        let append = || -> std::result::Result<(), ParquetError> {
+            let chunks = group.close()?;
+            let mut writer = self.file.next_row_group()?;
+            for chunk in chunks {
+                chunk.append_to_row_group(&mut writer)?;
+            }
+            writer.close().map(|_| ())
+        };
+        append().map_err(|source| write_error(&self.path, source))
+    }
+
+    fn finish(mut self) -> Result<FileMeta> {
+        if let Some(group) = self.row_group.take() {
+            self.end_row_group(group)?;
+        }
+        let file = self.file.into_inner().map_err(|source| write_error(&self.path, source))?;
+        file.finish(file_name(self.table))
+            .map_err(|source| Error::io(format!("cannot sync segment file {}", self.path.display()), source))
+    }
+}
+
+fn write_error(path: &Path, source: ParquetError) -> Error {
+    let message = format!("cannot write segment file {}", path.display());
+    let is_io = match &source {
+        ParquetError::External(inner) => inner.downcast_ref::<std::io::Error>().is_some(),
+        _ => false,
+    };
+    let kind = if is_io { ErrorKind::Io } else { ErrorKind::Internal };
+    Error::with_source(kind, message, source)
+}

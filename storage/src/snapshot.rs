@@ -1,0 +1,283 @@
+//! A consistent, immutable view of the whole database: the only thing a query sees (AR-3).
+//!
+//! A snapshot holds the sources of one moment with the rows that are masked at that moment. It pins
+//! segment files (they are unlinked when the last snapshot lets go) and never waits for a writer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray, UInt32Array};
+use arrow::compute::{interleave_record_batch, take};
+use arrow::datatypes::{Field, Schema};
+use roaring::RoaringBitmap;
+
+use crate::columns::{text, text_at};
+use crate::error::{Error, Result};
+use crate::manifest::CatalogFile;
+use crate::memtable::projected_schema;
+use crate::model::TraceKey;
+use crate::scan::{RowFilter, RowStream, ScanRequest};
+use crate::schema::Table;
+use crate::source::Source;
+
+/// The columns of `traces` that are read from the root span.
+const HYDRATED: [&str; 2] = ["inputs", "outputs"];
+
+/// Where a row is: a source of the snapshot and a physical row of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowRef {
+    /// Position of the source in the snapshot.
+    pub source: usize,
+    /// Physical row in the source's table.
+    pub row: u32,
+}
+
+/// An immutable view of the database. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    sequence: u64,
+    sources: Vec<Source>,
+    catalog: Vec<CatalogFile>,
+}
+
+impl Snapshot {
+    /// A view of these sources, oldest first.
+    pub fn new(sequence: u64, sources: Vec<Source>, catalog: Vec<CatalogFile>) -> Self {
+        Self { inner: Arc::new(Inner { sequence, sources, catalog }) }
+    }
+
+    /// Sequence number of the last commit that is visible.
+    pub fn sequence(&self) -> u64 {
+        self.inner.sequence
+    }
+
+    /// The sources, oldest first; memtables last.
+    pub fn sources(&self) -> &[Source] {
+        &self.inner.sources
+    }
+
+    /// Number of sources.
+    pub fn source_count(&self) -> usize {
+        self.inner.sources.len()
+    }
+
+    /// One source.
+    ///
+    /// # Errors
+    /// `Internal` when there is no such source.
+    pub fn source(&self, index: usize) -> Result<&Source> {
+        self.inner.sources.get(index).ok_or_else(|| Error::internal(format!("no source {index}")))
+    }
+
+    /// Files of dataset versions and the like.
+    pub fn catalog(&self) -> &[CatalogFile] {
+        &self.inner.catalog
+    }
+
+    /// Rows of a table that a reader sees. Exact, and reads nothing.
+    pub fn visible_rows(&self, table: Table) -> u64 {
+        self.inner.sources.iter().map(|source| source.visible_rows(table)).sum()
+    }
+
+    /// Scans one source. `columns` and filters may name `_row` and, for traces, the root span's
+    /// `inputs` and `outputs`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an unknown column, `Corrupt` or `Io` from the files.
+    pub fn scan(&self, source: usize, table: Table, request: &ScanRequest) -> Result<RowStream> {
+        let hydrated = |columns: &[String]| columns.iter().any(|column| HYDRATED.contains(&column.as_str()));
+        let late = request.filters.iter().any(|filter| hydrated(&filter.columns));
+        if table != Table::Traces || !(late || hydrated(&request.columns)) {
+            return self.source(source)?.scan(table, request);
+        }
+        let (early, late): (Vec<RowFilter>, Vec<RowFilter>) =
+            request.filters.iter().cloned().partition(|filter| !hydrated(&filter.columns));
+        let mut stored: Vec<String> = vec!["trace_id".into(), "_root_span_id".into()];
+        let wanted = request.columns.iter().chain(late.iter().flat_map(|filter| &filter.columns));
+        for column in wanted {
+            if !stored.contains(column) && !HYDRATED.contains(&column.as_str()) {
+                stored.push(column.clone());
+            }
+        }
+        let inner = ScanRequest { columns: stored, filters: early, ..request.clone() };
+        let rows = self.source(source)?.scan(table, &inner)?;
+        let (snapshot, columns) = (self.clone(), request.columns.clone());
+        Ok(Box::new(rows.map(move |batch| {
+            let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let mut batch = snapshot.hydrate(&batch?)?;
+            for filter in &late {
+                let filter_names: Vec<&str> = filter.columns.iter().map(String::as_str).collect();
+                let keep = (filter.keep)(&project(&batch, &filter_names)?)?;
+                batch = arrow::compute::filter_record_batch(&batch, &keep)?;
+            }
+            project(&batch, &names)
+        })))
+    }
+
+    /// The current row of a trace.
+    ///
+    /// # Errors
+    /// Whatever reading an index gives.
+    pub fn find_trace(&self, key: TraceKey) -> Result<Option<RowRef>> {
+        for (index, source) in self.inner.sources.iter().enumerate().rev() {
+            if let Some(row) = source.rows_of(Table::Traces, key)?.max() {
+                return Ok(Some(RowRef { source: index, row }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The visible spans of a trace.
+    ///
+    /// # Errors
+    /// Whatever reading an index gives.
+    pub fn span_rows(&self, key: TraceKey) -> Result<Vec<(usize, RoaringBitmap)>> {
+        self.rows_of(Table::Spans, key)
+    }
+
+    /// The visible rows of a trace in one table.
+    ///
+    /// # Errors
+    /// Whatever reading an index gives.
+    pub fn rows_of(&self, table: Table, key: TraceKey) -> Result<Vec<(usize, RoaringBitmap)>> {
+        let mut found = Vec::new();
+        for (index, source) in self.inner.sources.iter().enumerate() {
+            let rows = source.rows_of(table, key)?;
+            if !rows.is_empty() {
+                found.push((index, rows));
+            }
+        }
+        Ok(found)
+    }
+
+    /// All visible rows of a trace in one table, as references.
+    ///
+    /// # Errors
+    /// Whatever reading an index gives.
+    pub fn refs_of(&self, table: Table, key: TraceKey) -> Result<Vec<RowRef>> {
+        let found = self.rows_of(table, key)?;
+        let refs =
+            found.iter().flat_map(|(source, rows)| rows.iter().map(|row| RowRef { source: *source, row }));
+        Ok(refs.collect())
+    }
+
+    /// These rows, in the given order, with `columns`. For traces these may be `inputs` and `outputs`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an unknown column, `Internal` for a row that does not exist.
+    pub fn read_rows(&self, table: Table, rows: &[RowRef], columns: &[&str]) -> Result<RecordBatch> {
+        let hydrate = table == Table::Traces && columns.iter().any(|column| HYDRATED.contains(column));
+        if !hydrate {
+            return read_rows(&self.inner.sources, table, rows, columns);
+        }
+        let mut stored = vec!["trace_id", "_root_span_id"];
+        stored.extend(columns.iter().filter(|column| !HYDRATED.contains(column)));
+        stored.dedup();
+        let batch = read_rows(&self.inner.sources, table, rows, &stored)?;
+        project(&self.hydrate(&batch)?, columns)
+    }
+
+    /// Adds the root span's `inputs` and `outputs` to a batch of traces rows.
+    fn hydrate(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let (traces, roots) = (text(batch, "trace_id")?, text(batch, "_root_span_id")?);
+        let mut refs = Vec::new();
+        let mut positions: Vec<Option<u32>> = Vec::with_capacity(batch.num_rows());
+        for row in 0..batch.num_rows() {
+            let root = match (text_at(traces, row), text_at(roots, row)) {
+                (Some(trace), Some(root)) => self.find_root(trace, root)?,
+                _ => None,
+            };
+            positions.push(root.map(|_| refs.len() as u32));
+            refs.extend(root);
+        }
+        let payload = read_rows(&self.inner.sources, Table::Spans, &refs, &HYDRATED)?;
+        let indices = UInt32Array::from(positions);
+        let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
+        let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+        for (field, array) in payload.schema().fields().iter().zip(payload.columns()) {
+            fields.push(field.clone());
+            columns.push(if payload.num_rows() == 0 {
+                Arc::new(StringViewArray::new_null(batch.num_rows()))
+            } else {
+                take(array.as_ref(), &indices, None)?
+            });
+        }
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    }
+
+    /// The visible span row with this id. When one source has all spans of the trace, its index says
+    /// where the root is; otherwise the ids of the trace's spans are read.
+    fn find_root(&self, trace_id: &str, span_id: &str) -> Result<Option<RowRef>> {
+        let key = TraceKey::of(trace_id);
+        let found = self.span_rows(key)?;
+        if let [(index, rows)] = found.as_slice() {
+            let indexed = self.source(*index)?.root_row(key)?.filter(|row| rows.contains(*row));
+            let only = if rows.len() == 1 { rows.min() } else { None };
+            if let Some(row) = indexed.or(only) {
+                return Ok(Some(RowRef { source: *index, row }));
+            }
+        }
+        for (index, rows) in found {
+            let batch = self.source(index)?.read_sorted(Table::Spans, &rows, &["span_id"])?;
+            let ids = text(&batch, "span_id")?;
+            if let Some((row, _)) = rows.iter().zip(ids.iter()).find(|(_, id)| *id == Some(span_id)) {
+                return Ok(Some(RowRef { source: index, row }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Columns of a batch, by name and in order.
+fn project(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch> {
+    let mut indices = Vec::with_capacity(columns.len());
+    for column in columns {
+        let index = batch.schema().index_of(column);
+        indices.push(index.map_err(|_| Error::invalid_input(format!("unknown column {column}")))?);
+    }
+    Ok(batch.project(&indices)?)
+}
+
+/// Rows of several sources in the given order.
+///
+/// # Errors
+/// `InvalidInput` for an unknown column, `Internal` for a row that does not exist.
+pub(crate) fn read_rows(
+    sources: &[Source],
+    table: Table,
+    rows: &[RowRef],
+    columns: &[&str],
+) -> Result<RecordBatch> {
+    let schema = projected_schema(&table.schema(), columns)?;
+    if rows.is_empty() {
+        return Ok(RecordBatch::new_empty(schema));
+    }
+    let mut by_source: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
+    for row in rows {
+        by_source.entry(row.source).or_default().insert(row.row);
+    }
+    let mut batches = Vec::with_capacity(by_source.len());
+    let mut position = BTreeMap::new();
+    for (index, wanted) in &by_source {
+        let source = sources.get(*index).ok_or_else(|| Error::internal(format!("no source {index}")))?;
+        position.insert(*index, batches.len());
+        batches.push(source.read_sorted(table, wanted, columns)?);
+    }
+    let mut indices = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (Some(wanted), Some(batch)) = (by_source.get(&row.source), position.get(&row.source)) else {
+            continue;
+        };
+        indices.push((*batch, wanted.rank(row.row).saturating_sub(1) as usize));
+    }
+    if let ([batch], true) = (batches.as_slice(), indices.iter().map(|(_, row)| *row).eq(0..rows.len())) {
+        return Ok(batch.clone());
+    }
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    Ok(interleave_record_batch(&batches, &indices)?)
+}

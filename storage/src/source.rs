@@ -1,0 +1,295 @@
+//! A source of rows, a memtable or a segment, with the rows that newer sources mask in it.
+//!
+//! Everything above reads sources through this type, so that an answer cannot depend on where a row
+//! happens to be (QU-1).
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use arrow::array::RecordBatch;
+use roaring::RoaringBitmap;
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::kv::{IndexKind, Lookup, MetaStore, SpanRun};
+use crate::manifest::{SegmentId, SegmentMeta};
+use crate::memtable::{MemView, SourceId};
+use crate::model::TraceKey;
+use crate::scan::{RowStream, ScanRequest};
+use crate::schema::Table;
+use crate::segment::SegmentReader;
+use crate::segment_index::build_index;
+use crate::text::TextReader;
+
+/// A live segment: its files, its text index when there is one, and its part of the metadata store.
+#[derive(Debug)]
+pub struct Segment {
+    meta: SegmentMeta,
+    reader: SegmentReader,
+    text: RwLock<Option<Arc<TextReader>>>,
+    meta_store: Arc<MetaStore>,
+    indexing: Mutex<()>,
+    env: Arc<dyn Env>,
+    dir: PathBuf,
+    obsolete: AtomicBool,
+}
+
+impl Segment {
+    /// A handle on the segment in `dir`.
+    pub fn new(
+        env: Arc<dyn Env>,
+        dir: PathBuf,
+        meta: SegmentMeta,
+        reader: SegmentReader,
+        text: Option<TextReader>,
+        meta_store: Arc<MetaStore>,
+    ) -> Self {
+        let text = RwLock::new(text.map(Arc::new));
+        let (indexing, obsolete) = (Mutex::new(()), AtomicBool::new(false));
+        Self { meta, reader, text, meta_store, indexing, env, dir, obsolete }
+    }
+
+    /// The segment's name.
+    pub fn id(&self) -> SegmentId {
+        self.meta.id
+    }
+
+    /// What the manifest says of it.
+    pub fn meta(&self) -> &SegmentMeta {
+        &self.meta
+    }
+
+    /// Where its files are, relative to the database.
+    pub fn dir(&self) -> &PathBuf {
+        &self.dir
+    }
+
+    /// Reads its files.
+    pub fn reader(&self) -> &SegmentReader {
+        &self.reader
+    }
+
+    /// Its text index; `None` while it has none.
+    pub fn text(&self) -> Option<Arc<TextReader>> {
+        self.text.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Installs a text index built later.
+    pub fn set_text(&self, text: TextReader) {
+        *self.text.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(text));
+    }
+
+    /// No longer in the manifest: the files are removed when the last reader lets go (ST-2).
+    pub fn mark_obsolete(&self) {
+        self.obsolete.store(true, Ordering::Release);
+    }
+
+    /// Asks the metadata store about this segment. What it does not know (it was removed, damaged or
+    /// never written) is rebuilt from the segment first (ST-5).
+    fn ask<T>(&self, question: impl Fn(&MetaStore) -> Lookup<T>) -> Result<T> {
+        if let Lookup::Known(answer) = question(&self.meta_store) {
+            return Ok(answer);
+        }
+        let _one_at_a_time = self.indexing.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = build_index(|table, columns| {
+            let request = ScanRequest::columns(columns.iter().copied());
+            self.reader.scan(table, &request, None)
+        })?;
+        for _attempt in 0..2 {
+            if let Lookup::Known(answer) = question(&self.meta_store) {
+                return Ok(answer);
+            }
+            if self.meta_store.add_segment(self.id(), &index).is_err() {
+                self.meta_store.restart();
+            }
+        }
+        question(&self.meta_store)
+            .known()
+            .ok_or_else(|| Error::internal(format!("the metadata store cannot hold segment {}", self.id())))
+    }
+
+    fn span_run(&self, key: TraceKey) -> Result<Option<SpanRun>> {
+        self.ask(|store| store.span_run(self.id(), key))
+    }
+
+    fn rows_of(&self, table: Table, key: TraceKey) -> Result<RoaringBitmap> {
+        Ok(match table {
+            Table::Spans => match self.span_run(key)? {
+                Some(run) => (run.first_row..run.first_row.saturating_add(run.row_count)).collect(),
+                None => RoaringBitmap::new(),
+            },
+            Table::Traces => self.ask(|store| store.trace_row(self.id(), key))?.into_iter().collect(),
+            Table::Assessments => self.scan_rows_of(table, key)?,
+        })
+    }
+
+    /// Assessments have no index by trace: they are few, so their trace ids are scanned.
+    fn scan_rows_of(&self, table: Table, key: TraceKey) -> Result<RoaringBitmap> {
+        let mut request = ScanRequest::columns(["trace_id"]);
+        request.batch_rows = usize::MAX >> 32;
+        let mut rows = RoaringBitmap::new();
+        let mut row = 0u32;
+        for batch in self.reader.scan(table, &request, None)? {
+            for id in crate::columns::text(&batch?, "trace_id")?.iter() {
+                if id.is_some_and(|id| TraceKey::of(id) == key) {
+                    rows.insert(row);
+                }
+                row += 1;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if self.obsolete.load(Ordering::Acquire) {
+            // A failure leaves a folder that the next open removes: the manifest does not name it.
+            let _ = self.env.remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// Where a source's rows are.
+#[derive(Debug, Clone)]
+pub enum Rows {
+    /// In memory.
+    Memtable(MemView),
+    /// In files.
+    Segment(Arc<Segment>),
+}
+
+/// A source of rows as one snapshot sees it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    rows: Rows,
+    masks: [Option<Arc<RoaringBitmap>>; 3],
+}
+
+impl Source {
+    /// A source with all its masked rows, by table in the order of [`Table::ALL`].
+    pub fn new(rows: Rows, masks: [Option<Arc<RoaringBitmap>>; 3]) -> Self {
+        Self { rows, masks }
+    }
+
+    /// The source's name.
+    pub fn id(&self) -> SourceId {
+        match &self.rows {
+            Rows::Memtable(view) => SourceId::Memtable(view.generation()),
+            Rows::Segment(segment) => SourceId::Segment(segment.id()),
+        }
+    }
+
+    /// The segment behind it, if it is one.
+    pub fn segment(&self) -> Option<&Arc<Segment>> {
+        match &self.rows {
+            Rows::Memtable(_) => None,
+            Rows::Segment(segment) => Some(segment),
+        }
+    }
+
+    /// Physical rows of a table, masked ones included.
+    pub fn rows(&self, table: Table) -> u32 {
+        match &self.rows {
+            Rows::Memtable(view) => view.log(table).rows(),
+            Rows::Segment(segment) => segment.reader.rows(table),
+        }
+    }
+
+    /// Rows superseded or deleted; `None` when there is none.
+    pub fn mask(&self, table: Table) -> Option<&RoaringBitmap> {
+        let [spans, traces, assessments] = &self.masks;
+        match table {
+            Table::Spans => spans.as_deref(),
+            Table::Traces => traces.as_deref(),
+            Table::Assessments => assessments.as_deref(),
+        }
+    }
+
+    /// Rows that are not masked.
+    pub fn visible_rows(&self, table: Table) -> u64 {
+        u64::from(self.rows(table)).saturating_sub(self.mask(table).map_or(0, RoaringBitmap::len))
+    }
+
+    /// Smallest and largest `request_time` of its traces rows and `start_time` of its spans rows, in
+    /// Unix nanoseconds, inclusive; `None` when that is not known.
+    pub fn time_range(&self) -> Option<(i64, i64)> {
+        self.segment().map(|segment| (segment.meta.min_time_ns, segment.meta.max_time_ns))
+    }
+
+    /// Candidate traces rows for an index value, a superset of the right ones; `None` where this
+    /// source has no such index and must be scanned.
+    ///
+    /// # Errors
+    /// Whatever reading the index gives.
+    pub fn postings(&self, kind: IndexKind, value: &str) -> Result<Option<RoaringBitmap>> {
+        match &self.rows {
+            Rows::Memtable(_) => Ok(None),
+            Rows::Segment(segment) => {
+                segment.ask(|store| store.postings(segment.id(), kind, value)).map(Some)
+            }
+        }
+    }
+
+    /// The text index; `None` when rows of this source must be scanned for text.
+    pub fn text(&self) -> Option<Arc<TextReader>> {
+        self.segment().and_then(|segment| segment.text())
+    }
+
+    /// Visible rows of one trace.
+    ///
+    /// # Errors
+    /// Whatever reading the index gives.
+    pub fn rows_of(&self, table: Table, key: TraceKey) -> Result<RoaringBitmap> {
+        let rows = match &self.rows {
+            Rows::Memtable(view) => view.rows_of(table, key),
+            Rows::Segment(segment) => segment.rows_of(table, key)?,
+        };
+        Ok(match self.mask(table) {
+            Some(mask) => rows - mask,
+            None => rows,
+        })
+    }
+
+    /// The row that holds a trace's root span, as far as this source knows.
+    pub(crate) fn root_row(&self, key: TraceKey) -> Result<Option<u32>> {
+        match &self.rows {
+            Rows::Memtable(_) => Ok(None),
+            Rows::Segment(segment) => Ok(segment.span_run(key)?.and_then(|run| run.root_row)),
+        }
+    }
+
+    /// Scans stored columns; masked rows are left out.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an unknown column, `Corrupt` or `Io` from the files.
+    pub fn scan(&self, table: Table, request: &ScanRequest) -> Result<RowStream> {
+        match &self.rows {
+            Rows::Memtable(view) => view.log(table).scan(request, self.mask(table)),
+            Rows::Segment(segment) => segment.reader.scan(table, request, self.mask(table)),
+        }
+    }
+
+    /// Rows in ascending order, masked or not.
+    pub(crate) fn read_sorted(
+        &self,
+        table: Table,
+        rows: &RoaringBitmap,
+        columns: &[&str],
+    ) -> Result<RecordBatch> {
+        match &self.rows {
+            Rows::Memtable(view) => {
+                let rows: Vec<u32> = rows.iter().collect();
+                view.log(table).gather(&rows, columns)
+            }
+            Rows::Segment(segment) => {
+                let mut request = ScanRequest::columns(columns.iter().copied());
+                request.rows = Some(rows.clone());
+                let batches = segment.reader.scan(table, &request, None)?.collect::<Result<Vec<_>>>()?;
+                let schema = crate::memtable::projected_schema(&table.schema(), columns)?;
+                Ok(arrow::compute::concat_batches(&schema, &batches)?)
+            }
+        }
+    }
+}

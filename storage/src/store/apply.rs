@@ -1,0 +1,332 @@
+//! Applying an acknowledged operation to memory: the same code for a live write and for replay, so
+//! that replay is idempotent (ST-3): (trace id, span id, sequence) decides which row is visible.
+//!
+//! Everything below runs under the state lock and writes no file. Reading an older, damaged segment
+//! may fail; the operation is durable by then, so the error fails the caller but loses nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+
+use super::operation::{Applied, Mutation, Operation};
+use super::{Assess, State};
+use crate::columns::{assessment_at, assessments_batch, text, trace_at, traces_batch, uints};
+use crate::error::Result;
+use crate::fold::{FOLD_COLUMNS, FoldSpan, fold, fold_spans};
+use crate::memtable::SourceId;
+use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
+use crate::schema::Table;
+
+/// Where a span that is already stored is, and what it holds.
+#[derive(Debug, Clone, Copy)]
+struct StoredSpan {
+    source: SourceId,
+    row: u32,
+    content_hash: u64,
+}
+
+impl State {
+    /// Applies one operation.
+    pub(super) fn apply(&mut self, operation: Operation, sequence: u64) -> Result<Applied> {
+        debug_assert!(sequence > self.active.last_sequence, "sequence {sequence} applied out of order");
+        self.active.last_sequence = sequence;
+        self.snapshot = None;
+        match operation {
+            Operation::Spans(batch) => self.apply_spans(batch),
+            Operation::Mutation(Mutation::Edit(edits)) => self.apply_edits(edits),
+            Operation::Mutation(Mutation::Assess(assess)) => self.apply_assessments(assess),
+            Operation::Mutation(Mutation::Delete(ids)) => self.apply_delete(&ids),
+        }
+    }
+
+    fn apply_spans(&mut self, batch: RecordBatch) -> Result<Applied> {
+        let mut applied = Applied::default();
+        let (traces, spans) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);
+        let hashes = uints(&batch, "_content_hash")?;
+        let keys: Vec<TraceKey> = traces.iter().map(|id| TraceKey::of(id.unwrap_or_default())).collect();
+        let stored = self.stored_spans(&keys)?;
+        // Of several spans with one id in a batch the last wins, as if they had come one by one.
+        let mut winners: HashMap<(TraceKey, &str), usize> = HashMap::with_capacity(batch.num_rows());
+        for (row, key) in keys.iter().enumerate() {
+            if let Some(earlier) = winners.insert((*key, spans.value(row)), row) {
+                applied.duplicate_spans += 1;
+                applied.conflicting_spans += u64::from(hashes.value(earlier) != hashes.value(row));
+            }
+        }
+        let mut keep = Vec::with_capacity(batch.num_rows());
+        for (row, key) in keys.iter().enumerate() {
+            let id = spans.value(row);
+            let mut kept = winners.get(&(*key, id)) == Some(&row);
+            if let (true, Some(old)) = (kept, stored.get(key).and_then(|spans| spans.get(id))) {
+                applied.duplicate_spans += 1;
+                kept = old.content_hash != hashes.value(row);
+                if kept {
+                    applied.conflicting_spans += 1;
+                    self.mask(old.source, Table::Spans, old.row);
+                }
+            } else if kept {
+                applied.spans += 1;
+            }
+            if kept {
+                self.active.dirty.insert(*key);
+            }
+            keep.push(kept);
+        }
+        let all = keep.iter().all(|kept| *kept);
+        let batch = if all { batch } else { filter_record_batch(&batch, &BooleanArray::from(keep))? };
+        self.active.view.log_mut(Table::Spans).append(batch)?;
+        Ok(applied)
+    }
+
+    /// The stored spans of these traces, by span id; traces without any are left out.
+    fn stored_spans(&mut self, keys: &[TraceKey]) -> Result<HashMap<TraceKey, HashMap<String, StoredSpan>>> {
+        let mut stored: HashMap<TraceKey, HashMap<String, StoredSpan>> = HashMap::new();
+        let distinct: HashSet<TraceKey> = keys.iter().copied().collect();
+        for key in distinct {
+            let mut spans = HashMap::new();
+            let rows: Vec<u32> = self.active.view.rows_of(Table::Spans, key).iter().collect();
+            if !rows.is_empty() {
+                let batch =
+                    self.active.view.log(Table::Spans).gather(&rows, &["span_id", "_content_hash"])?;
+                collect_stored(&mut spans, &batch, self.active.id(), rows.into_iter())?;
+            }
+            if rows_are_new(self, key) && !self.older_rows(Table::Traces, key)?.is_empty() {
+                self.active.known_older.insert(key);
+            }
+            if self.active.known_older.contains(&key) {
+                for older in self.older_rows(Table::Spans, key)? {
+                    let batch =
+                        older.source.read_sorted(Table::Spans, &older.rows, &["span_id", "_content_hash"])?;
+                    collect_stored(&mut spans, &batch, older.source.id(), older.rows.iter())?;
+                }
+            }
+            if !spans.is_empty() {
+                stored.insert(key, spans);
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Masks a row, wherever it is.
+    fn mask(&mut self, source: SourceId, table: Table, row: u32) {
+        if source == self.active.id() {
+            self.active.view.log_mut(table).mask_row(row);
+        } else {
+            self.active.imposed.entry(source).or_default().insert(table, row);
+        }
+    }
+
+    /// Recomputes the rows of traces whose spans changed.
+    pub(super) fn fold_dirty(&mut self) -> Result<()> {
+        let dirty = std::mem::take(&mut self.active.dirty);
+        if dirty.is_empty() {
+            return Ok(());
+        }
+        let folded = self.fold_traces(&dirty);
+        if folded.is_err() {
+            self.active.dirty = dirty;
+        }
+        folded
+    }
+
+    fn fold_traces(&mut self, dirty: &HashSet<TraceKey>) -> Result<()> {
+        let mut spans = self.fold_inputs(dirty)?;
+        let mut rows = Vec::with_capacity(dirty.len());
+        let mut superseded = Vec::new();
+        for key in dirty {
+            let Some((trace_id, spans)) = spans.remove(key) else { continue };
+            let mut row = fold(&trace_id, spans);
+            if let Some((source, old_row, old)) = self.current_trace(*key)? {
+                row.apply(old.edit);
+                superseded.push((source, old_row));
+            }
+            rows.push(row);
+        }
+        rows.sort_by(|a, b| (a.request_time_ns, &a.trace_id).cmp(&(b.request_time_ns, &b.trace_id)));
+        for (source, row) in superseded {
+            self.mask(source, Table::Traces, row);
+        }
+        self.active.view.log_mut(Table::Traces).append(traces_batch(&rows)?)?;
+        Ok(())
+    }
+
+    /// All visible spans of these traces, wherever they are.
+    fn fold_inputs(&self, keys: &HashSet<TraceKey>) -> Result<HashMap<TraceKey, (String, Vec<FoldSpan>)>> {
+        let mut inputs: HashMap<TraceKey, (String, Vec<FoldSpan>)> = HashMap::new();
+        let mut rows = Vec::new();
+        for key in keys {
+            rows.extend(self.active.view.rows_of(Table::Spans, *key).iter());
+        }
+        let batch = self.active.view.log(Table::Spans).gather(&rows, FOLD_COLUMNS)?;
+        add_fold_inputs(&mut inputs, &batch)?;
+        for key in keys.iter().filter(|key| self.active.known_older.contains(key)) {
+            for older in self.older_rows(Table::Spans, *key)? {
+                add_fold_inputs(
+                    &mut inputs,
+                    &older.source.read_sorted(Table::Spans, &older.rows, FOLD_COLUMNS)?,
+                )?;
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// The visible row of a trace, wherever it is.
+    fn current_trace(&self, key: TraceKey) -> Result<Option<(SourceId, u32, TraceRow)>> {
+        let schema = Table::Traces.schema();
+        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        if let Some(row) = self.active.view.rows_of(Table::Traces, key).max() {
+            let batch = self.active.view.log(Table::Traces).gather(&[row], &columns)?;
+            return Ok(Some((self.active.id(), row, trace_at(&batch, 0)?)));
+        }
+        if !self.active.known_older.contains(&key) && !rows_are_new(self, key) {
+            return Ok(None);
+        }
+        for older in self.older_rows(Table::Traces, key)? {
+            if let Some(row) = older.rows.max() {
+                let batch =
+                    older.source.read_sorted(Table::Traces, &[row].into_iter().collect(), &columns)?;
+                return Ok(Some((older.source.id(), row, trace_at(&batch, 0)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn apply_edits(&mut self, edits: Vec<(String, TraceEdit)>) -> Result<Applied> {
+        self.fold_dirty()?;
+        let mut merged: BTreeMap<String, TraceEdit> = BTreeMap::new();
+        for (id, edit) in edits {
+            merged.entry(normalize_trace_id(&id)).or_default().merge(edit);
+        }
+        let mut rows = Vec::with_capacity(merged.len());
+        for (id, edit) in merged {
+            let key = TraceKey::of(&id);
+            let Some((source, old, mut row)) = self.current_trace(key)? else { continue };
+            if source != self.active.id() {
+                self.active.known_older.insert(key);
+            }
+            row.apply(edit);
+            self.mask(source, Table::Traces, old);
+            rows.push(row);
+        }
+        self.active.view.log_mut(Table::Traces).append(traces_batch(&rows)?)?;
+        Ok(Applied { traces: rows.len() as u64, ..Applied::default() })
+    }
+
+    fn apply_assessments(&mut self, assess: Assess) -> Result<Applied> {
+        let mut rows: BTreeMap<String, Assessment> = BTreeMap::new();
+        let mut order = Vec::with_capacity(assess.rows.len());
+        for row in assess.rows {
+            order.push(row.assessment_id.clone());
+            rows.insert(row.assessment_id.clone(), row);
+        }
+        if assess.check_existing {
+            self.supersede_assessments(&mut rows)?;
+        }
+        let fresh: Vec<Assessment> = order.iter().filter_map(|id| rows.remove(id)).collect();
+        self.active.view.log_mut(Table::Assessments).append(assessments_batch(&fresh)?)?;
+        Ok(Applied { assessments: fresh.len() as u64, ..Applied::default() })
+    }
+
+    /// Drops from `rows` what is stored already with the same content, and masks what differs.
+    fn supersede_assessments(&mut self, rows: &mut BTreeMap<String, Assessment>) -> Result<()> {
+        let schema = Table::Assessments.schema();
+        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let mut stored = Vec::new();
+        for older in self.older_rows_where(Table::Assessments, "assessment_id", |id| rows.contains_key(id))? {
+            let batch = older.source.read_sorted(Table::Assessments, &older.rows, &columns)?;
+            for (position, row) in older.rows.iter().enumerate() {
+                stored.push((older.source.id(), row, assessment_at(&batch, position)?));
+            }
+        }
+        let keys: HashSet<TraceKey> = rows.values().map(|row| TraceKey::of(&row.trace_id)).collect();
+        for key in keys {
+            let found: Vec<u32> = self.active.view.rows_of(Table::Assessments, key).iter().collect();
+            let batch = self.active.view.log(Table::Assessments).gather(&found, &columns)?;
+            for (position, row) in found.into_iter().enumerate() {
+                stored.push((self.active.id(), row, assessment_at(&batch, position)?));
+            }
+        }
+        for (source, row, old) in stored {
+            match rows.get(&old.assessment_id) {
+                Some(new) if same_content(&old, new) => {
+                    rows.remove(&old.assessment_id);
+                }
+                Some(_) => self.mask(source, Table::Assessments, row),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_delete(&mut self, ids: &[String]) -> Result<Applied> {
+        self.fold_dirty()?;
+        let keys: HashSet<TraceKey> = ids.iter().map(|id| TraceKey::of(&normalize_trace_id(id))).collect();
+        let mut doomed = Vec::new();
+        let mut traces = 0;
+        for key in &keys {
+            for table in Table::ALL {
+                let own = self.active.view.rows_of(table, *key);
+                traces += if table == Table::Traces { own.len() } else { 0 };
+                doomed.extend(own.iter().map(|row| (self.active.id(), table, row)));
+            }
+            for table in [Table::Spans, Table::Traces] {
+                for older in self.older_rows(table, *key)? {
+                    traces += if table == Table::Traces { older.rows.len() } else { 0 };
+                    doomed.extend(older.rows.iter().map(|row| (older.source.id(), table, row)));
+                }
+            }
+        }
+        let judged = |id: &str| keys.contains(&TraceKey::of(id));
+        for older in self.older_rows_where(Table::Assessments, "trace_id", judged)? {
+            doomed.extend(older.rows.iter().map(|row| (older.source.id(), Table::Assessments, row)));
+        }
+        for (source, table, row) in doomed {
+            self.mask(source, table, row);
+        }
+        Ok(Applied { traces, ..Applied::default() })
+    }
+}
+
+/// Whether the active memtable has not looked for older rows of this trace yet: it holds none of its
+/// spans and no row of it.
+fn rows_are_new(state: &State, key: TraceKey) -> bool {
+    let view = &state.active.view;
+    !state.active.known_older.contains(&key)
+        && view.rows_of(Table::Spans, key).is_empty()
+        && view.rows_of(Table::Traces, key).is_empty()
+}
+
+fn collect_stored(
+    spans: &mut HashMap<String, StoredSpan>,
+    batch: &RecordBatch,
+    source: SourceId,
+    rows: impl Iterator<Item = u32>,
+) -> Result<()> {
+    let (ids, hashes) = (text(batch, "span_id")?, uints(batch, "_content_hash")?);
+    for ((id, hash), row) in ids.iter().zip(hashes.iter()).zip(rows) {
+        if let (Some(id), Some(content_hash)) = (id, hash) {
+            spans.insert(id.to_string(), StoredSpan { source, row, content_hash });
+        }
+    }
+    Ok(())
+}
+
+fn add_fold_inputs(
+    inputs: &mut HashMap<TraceKey, (String, Vec<FoldSpan>)>,
+    batch: &RecordBatch,
+) -> Result<()> {
+    let ids = text(batch, "trace_id")?;
+    let spans = fold_spans(batch, 0..batch.num_rows())?;
+    for (id, span) in ids.iter().zip(spans) {
+        let id = id.unwrap_or_default();
+        inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new())).1.push(span);
+    }
+    Ok(())
+}
+
+/// Equal but for the times of writing.
+fn same_content(old: &Assessment, new: &Assessment) -> bool {
+    let timeless = |a: &Assessment| Assessment { created_at_ns: 0, updated_at_ns: 0, ..a.clone() };
+    timeless(old) == timeless(new)
+}

@@ -1,0 +1,145 @@
+//! Group commit: the write path from a caller's operation to "acknowledged and visible".
+//!
+//! 1. The caller encodes its operation, queues it, and asks for the log lock.
+//! 2. Who gets the lock first is the *leader*: it takes everything queued, appends one frame each,
+//!    and syncs once (ST-1).
+//! 3. The leader applies the operations in sequence order under the state lock and hands each caller
+//!    its result. Callers that find their result when they get the lock have nothing left to do.
+
+use std::sync::{Arc, Mutex};
+
+use super::operation::{Applied, Mutation, Operation};
+use super::{Assess, Log, Store, lock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::TraceEdit;
+
+type Slot = Arc<Mutex<Option<Result<Applied>>>>;
+
+/// An operation waiting for the leader.
+#[derive(Debug)]
+pub(super) struct Pending {
+    operation: Operation,
+    kind: u8,
+    payload: Vec<u8>,
+    slot: Slot,
+}
+
+impl Store {
+    /// Appends spans, a batch of the stored schema. Returns once they are durable and visible.
+    ///
+    /// # Errors
+    /// `Closed` after a failed fsync until the store is opened again; `Io` when the log cannot be
+    /// written, in which case nothing was acknowledged.
+    pub fn append_spans(&self, spans: arrow::array::RecordBatch) -> Result<Applied> {
+        if spans.num_rows() == 0 {
+            return Ok(Applied::default());
+        }
+        self.commit(Operation::Spans(spans))
+    }
+
+    /// Applies explicit edits to traces. Unknown traces are skipped and not counted.
+    ///
+    /// # Errors
+    /// As [`Store::append_spans`].
+    pub fn edit_traces(&self, edits: Vec<(String, TraceEdit)>) -> Result<Applied> {
+        if edits.is_empty() {
+            return Ok(Applied::default());
+        }
+        self.commit(Operation::Mutation(Mutation::Edit(edits)))
+    }
+
+    /// Adds assessments.
+    ///
+    /// # Errors
+    /// As [`Store::append_spans`].
+    pub fn assess(&self, assess: Assess) -> Result<Applied> {
+        if assess.rows.is_empty() {
+            return Ok(Applied::default());
+        }
+        self.commit(Operation::Mutation(Mutation::Assess(assess)))
+    }
+
+    /// Deletes traces with their spans and assessments: invisible once this returns.
+    ///
+    /// # Errors
+    /// As [`Store::append_spans`].
+    pub fn delete_traces(&self, trace_ids: Vec<String>) -> Result<Applied> {
+        if trace_ids.is_empty() {
+            return Ok(Applied::default());
+        }
+        self.commit(Operation::Mutation(Mutation::Delete(trace_ids)))
+    }
+
+    fn commit(&self, operation: Operation) -> Result<Applied> {
+        self.check_open()?;
+        let (kind, payload) = if self.options.durable { operation.encode()? } else { (0, Vec::new()) };
+        let slot = Slot::default();
+        lock(&self.queue).push_back(Pending { operation, kind, payload, slot: slot.clone() });
+        let mut log = lock(&self.log);
+        if let Some(result) = lock(&slot).take() {
+            return result;
+        }
+        let group: Vec<Pending> = lock(&self.queue).drain(..).collect();
+        self.lead(&mut log, group);
+        lock(&slot)
+            .take()
+            .unwrap_or_else(|| Err(Error::internal("group commit left an operation without a result")))
+    }
+
+    /// Commits a group and puts a result into every slot.
+    fn lead(&self, log: &mut Log, group: Vec<Pending>) {
+        let first_sequence = log.next_sequence;
+        if let Err(error) = self.make_room(log).and_then(|()| write(log, &group)) {
+            for pending in &group {
+                *lock(&pending.slot) = Some(Err(Error::new(error.kind(), error.to_string())));
+            }
+            return;
+        }
+        let mut state = lock(&self.state);
+        for (pending, sequence) in group.into_iter().zip(first_sequence..) {
+            let result = state.apply(pending.operation, sequence);
+            *lock(&pending.slot) = Some(result);
+        }
+    }
+
+    /// Freezes a full memtable so that the group goes into an empty one; waits for the one before it
+    /// to be sealed.
+    fn make_room(&self, log: &mut Log) -> Result<()> {
+        if lock(&self.state).active.view.bytes() < self.options.flush_bytes_max {
+            return Ok(());
+        }
+        self.freeze(log)?;
+        if self.options.inline_maintenance { self.seal_frozen().map(|_| ()) } else { Ok(()) }
+    }
+
+    /// Moves the active memtable to the frozen slot, waiting until that is free.
+    pub(super) fn freeze(&self, log: &mut Log) -> Result<()> {
+        if let Some(wal) = &mut log.wal {
+            wal.rotate(log.next_sequence)?;
+        }
+        let mut state = lock(&self.state);
+        while state.frozen.is_some() {
+            if state.closed {
+                return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+            }
+            state = self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        state.fold_dirty()?;
+        state.freeze(log.next_sequence);
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+}
+
+/// Appends the group's records and syncs once. On an error nothing of it is acknowledged.
+fn write(log: &mut Log, group: &[Pending]) -> Result<()> {
+    if let Some(wal) = &mut log.wal {
+        for (pending, sequence) in group.iter().zip(log.next_sequence..) {
+            wal.append(pending.kind, sequence, &pending.payload)?;
+        }
+        wal.sync()?;
+    }
+    log.next_sequence += group.len() as u64;
+    Ok(())
+}

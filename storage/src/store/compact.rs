@@ -1,0 +1,144 @@
+//! Compaction: several segments become one, without the rows that committed masks drop.
+//!
+//! Policy: segments are tiered by span count (powers of four); when a tier has enough of them, its
+//! oldest neighbours are merged. Segments over the size limit rest.
+//!
+//! Only *committed* masks drop rows. Rows masked by a memtable are kept and their masks renumbered:
+//! if the process dies, replay finds them again and masks them anew.
+
+use std::sync::Arc;
+
+use super::order::RowMap;
+use super::{Store, lock, segment_dir};
+use crate::error::Result;
+use crate::manifest::ManifestEdit;
+use crate::memtable::{SourceId, TableMasks};
+use crate::schema::Table;
+use crate::source::{Rows, Segment, Source};
+
+/// What one compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Segments merged.
+    pub segments_before: usize,
+    /// Segments they became: 1, or 0 when no visible row was left.
+    pub segments_after: usize,
+}
+
+impl Store {
+    /// Merges all segments below the size limit into one.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt` or `Closed`; the old segments stay then.
+    pub fn compact(&self) -> Result<Compacted> {
+        let _one_at_a_time = lock(&self.maintenance);
+        let limit = self.options.segment_rows_max;
+        let inputs: Vec<Arc<Segment>> =
+            lock(&self.state).segments.iter().filter(|s| s.meta().span_rows < limit).cloned().collect();
+        let masked = |segment: &Arc<Segment>| {
+            let state = lock(&self.state);
+            Table::ALL.iter().any(|table| state.manifest.masks.contains_key(&(segment.id(), *table)))
+        };
+        if inputs.len() < 2 && !inputs.iter().any(masked) {
+            return Ok(Compacted { segments_before: inputs.len(), segments_after: inputs.len() });
+        }
+        self.merge(&inputs)
+    }
+
+    /// Merges one full tier, when there is one.
+    ///
+    /// # Errors
+    /// As [`Store::compact`].
+    pub fn compact_tier(&self) -> Result<Compacted> {
+        let _one_at_a_time = lock(&self.maintenance);
+        let segments = lock(&self.state).segments.clone();
+        match self.pick_tier(&segments) {
+            Some(inputs) => self.merge(&inputs),
+            None => Ok(Compacted::default()),
+        }
+    }
+
+    fn pick_tier(&self, segments: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {
+        let tier = |segment: &Arc<Segment>| segment.meta().span_rows.max(1).ilog2() / 2;
+        let small = |segment: &&Arc<Segment>| segment.meta().span_rows < self.options.segment_rows_max;
+        for wanted in 0..=16 {
+            let of_tier: Vec<Arc<Segment>> =
+                segments.iter().filter(small).filter(|segment| tier(segment) == wanted).cloned().collect();
+            if of_tier.len() >= self.options.compaction_segments_min.max(2) {
+                return Some(of_tier);
+            }
+        }
+        None
+    }
+
+    fn merge(&self, inputs: &[Arc<Segment>]) -> Result<Compacted> {
+        let manifest = lock(&self.state).manifest.clone();
+        let sources: Vec<Source> = inputs
+            .iter()
+            .map(|segment| {
+                let mask = |table| manifest.masks.get(&(segment.id(), table)).cloned().map(Arc::new);
+                Source::new(Rows::Segment(segment.clone()), Table::ALL.map(mask))
+            })
+            .collect();
+        let sequences = inputs.iter().fold((u64::MAX, 0), |(first, last), segment| {
+            (first.min(segment.meta().first_sequence), last.max(segment.meta().last_sequence))
+        });
+        let written = self.write_segment(&sources, sequences)?;
+        let edit = ManifestEdit {
+            add_segments: written.iter().map(|written| written.meta.clone()).collect(),
+            remove_segments: inputs.iter().map(|segment| segment.id()).collect(),
+            ..ManifestEdit::default()
+        };
+        let committed = lock(&self.manifest).commit(edit)?;
+        let opened = written.map(|written| self.open_written(written)).transpose()?;
+        self.swap_merged(inputs, &opened, committed);
+        for segment in inputs {
+            segment.mark_obsolete();
+            // The metadata store is derived: what cannot be removed now is dropped at the next open.
+            let _ = self.meta_store.remove_segment(segment.id());
+        }
+        Ok(Compacted { segments_before: inputs.len(), segments_after: usize::from(opened.is_some()) })
+    }
+
+    fn swap_merged(
+        &self,
+        inputs: &[Arc<Segment>],
+        opened: &Option<(Arc<Segment>, Vec<super::order::Ordered>)>,
+        manifest: Arc<crate::manifest::ManifestState>,
+    ) {
+        let mut state = lock(&self.state);
+        let renumber = |imposed: &mut std::collections::BTreeMap<SourceId, TableMasks>| {
+            for (index, input) in inputs.iter().enumerate() {
+                let masks = imposed.remove(&SourceId::Segment(input.id()));
+                let (Some(masks), Some((segment, orders))) = (masks, opened) else { continue };
+                for ordered in orders {
+                    if let Some(rows) = masks.get(ordered.table) {
+                        let map = RowMap::of(ordered, index, input.reader().rows(ordered.table));
+                        let moved = map.translate(rows);
+                        imposed
+                            .entry(SourceId::Segment(segment.id()))
+                            .or_default()
+                            .extend(ordered.table, &moved);
+                    }
+                }
+            }
+        };
+        renumber(&mut state.active.imposed);
+        if let Some(frozen) = &mut state.frozen {
+            // No seal runs during a compaction, so the frozen memtable may be replaced.
+            let mut changed = frozen.as_ref().clone();
+            renumber(&mut changed.imposed);
+            *frozen = Arc::new(changed);
+        }
+        let merged: Vec<_> = inputs.iter().map(|segment| segment.id()).collect();
+        let position = state.segments.iter().position(|segment| merged.contains(&segment.id())).unwrap_or(0);
+        state.segments.retain(|segment| !merged.contains(&segment.id()));
+        if let Some((segment, _)) = opened {
+            let position = position.min(state.segments.len());
+            state.segments.insert(position, segment.clone());
+        }
+        debug_assert!(state.segments.iter().all(|s| s.dir() == &segment_dir(s.id())));
+        state.install(manifest);
+        state.rebuild_older();
+    }
+}

@@ -1,0 +1,241 @@
+//! The store: what is durable, what is in memory, and the one place where they change.
+//!
+//! ```text
+//! append -> queue -> [log lock: WAL append + one fdatasync] == acknowledged == -> [state lock: apply] == visible ==
+//! seal:    frozen memtable -> segment files + text -> manifest edit == committed == -> swap -> cut the WAL
+//! compact: segments -> one segment -> manifest edit -> swap -> old files unlinked with their last reader
+//! ```
+//!
+//! **Locks**, taken in this order: `maintenance` (seal, compact), `log` (WAL; its holder is the group
+//! commit leader), `manifest`, `state` (held for memory work only, never over file writes), so readers
+//! never wait for a disk.
+//!
+//! **Invariants** ST-1 to ST-6 of ARCHITECTURE.md; ST-1 in `commit.rs`, ST-2 in `seal.rs` and
+//! `compact.rs`, ST-3 in `apply.rs`, ST-5 in `source.rs`, ST-6 in `wal` and `open.rs`.
+
+mod apply;
+mod commit;
+mod compact;
+mod lookup;
+mod open;
+mod operation;
+mod order;
+mod seal;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+pub use operation::{Applied, Assess};
+pub use stats::StoreStats;
+
+use crate::env::{Env, EnvLock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::MetaStore;
+use crate::manifest::{CatalogFile, Manifest, ManifestEdit, ManifestState, SegmentId};
+use crate::memtable::{MemView, Memtable, SourceId};
+use crate::schema::Table;
+use crate::snapshot::Snapshot;
+use crate::source::{Rows, Segment, Source};
+use crate::wal::WalWriter;
+
+/// Settings of a store; plain data.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// A memtable of this many bytes is frozen and sealed.
+    pub flush_bytes_max: usize,
+    /// Segments of the same size tier that make a compaction worth while.
+    pub compaction_segments_min: usize,
+    /// A segment with more spans is not compacted further.
+    pub segment_rows_max: u32,
+    /// Build the text index when a segment is sealed.
+    pub index_text: bool,
+    /// Write-ahead log on; off only where the environment keeps nothing anyway (`:memory:`).
+    pub durable: bool,
+    /// Seal inside the writing call when the memtable is full, instead of waiting for a maintenance
+    /// thread.
+    pub inline_maintenance: bool,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            flush_bytes_max: 256 << 20,
+            compaction_segments_min: 8,
+            segment_rows_max: 1_000_000,
+            index_text: true,
+            durable: true,
+            inline_maintenance: false,
+        }
+    }
+}
+
+/// The durable state of one database.
+#[derive(Debug)]
+pub struct Store {
+    env: Arc<dyn Env>,
+    options: StoreOptions,
+    db_uuid: u128,
+    meta_store: Arc<MetaStore>,
+    queue: Mutex<VecDeque<commit::Pending>>,
+    log: Mutex<Log>,
+    maintenance: Mutex<()>,
+    manifest: Mutex<Manifest>,
+    state: Mutex<State>,
+    /// Signals a frozen memtable to the maintenance thread, and its end to a waiting writer.
+    changed: Condvar,
+    _lock: Box<dyn EnvLock>,
+}
+
+/// The write-ahead log and the next sequence number; behind the `log` lock.
+#[derive(Debug)]
+struct Log {
+    /// `None` when the store is not durable.
+    wal: Option<WalWriter>,
+    next_sequence: u64,
+}
+
+/// Everything in memory; behind the `state` lock.
+#[derive(Debug)]
+struct State {
+    active: Memtable,
+    frozen: Option<Arc<Memtable>>,
+    segments: Vec<Arc<Segment>>,
+    /// The frozen memtable and the segments, newest first; see `lookup.rs`.
+    older: Vec<Source>,
+    manifest: Arc<ManifestState>,
+    /// The last snapshot taken, while nothing has changed since.
+    snapshot: Option<Snapshot>,
+    closed: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// A consistent view of everything acknowledged so far.
+    ///
+    /// # Errors
+    /// Whatever reading older spans of a changed trace gives.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let mut state = lock(&self.state);
+        if let Some(snapshot) = &state.snapshot {
+            return Ok(snapshot.clone());
+        }
+        state.fold_dirty()?;
+        let snapshot =
+            Snapshot::new(state.active.last_sequence, state.sources(), state.manifest.catalog.clone());
+        state.snapshot = Some(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// Adds and removes catalogue files in one manifest commit; the files must be synced already.
+    ///
+    /// # Errors
+    /// `Closed` after a failed fsync, `Io` when the manifest cannot be written.
+    pub fn commit_catalog(&self, add: Vec<CatalogFile>, remove: Vec<String>) -> Result<()> {
+        let edit = ManifestEdit { add_catalog: add, remove_catalog: remove, ..ManifestEdit::default() };
+        let committed = lock(&self.manifest).commit(edit)?;
+        let mut state = lock(&self.state);
+        state.install(committed);
+        state.snapshot = None;
+        Ok(())
+    }
+
+    /// The environment the store lives in.
+    pub fn env(&self) -> &Arc<dyn Env> {
+        &self.env
+    }
+
+    /// Identifies the database.
+    pub fn db_uuid(&self) -> u128 {
+        self.db_uuid
+    }
+
+    /// Seals what is in memory and stops. Later writes are refused; snapshots stay readable.
+    ///
+    /// # Errors
+    /// Whatever sealing gives; the write-ahead log still has everything then.
+    pub fn close(&self) -> Result<()> {
+        let sealed = self.seal();
+        lock(&self.state).closed = true;
+        self.changed.notify_all();
+        self.meta_store.close();
+        sealed
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if lock(&self.state).closed {
+            return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+        }
+        Ok(())
+    }
+}
+
+/// The folder of a segment, relative to the database.
+fn segment_dir(id: SegmentId) -> PathBuf {
+    Path::new("seg").join(id.to_string())
+}
+
+impl State {
+    /// All sources, oldest first, with every row that anything newer masks.
+    fn sources(&self) -> Vec<Source> {
+        let mut sources = Vec::with_capacity(self.segments.len() + 2);
+        for segment in &self.segments {
+            sources.push(self.source(Rows::Segment(segment.clone())));
+        }
+        if let Some(frozen) = &self.frozen {
+            sources.push(self.source(Rows::Memtable(frozen.view.clone())));
+        }
+        sources.push(self.source(Rows::Memtable(self.active.view.clone())));
+        sources
+    }
+
+    fn source(&self, rows: Rows) -> Source {
+        let own = |table: Table| match &rows {
+            Rows::Segment(segment) => self.manifest.masks.get(&(segment.id(), table)).cloned().map(Arc::new),
+            Rows::Memtable(view) => Some(view.log(table).mask().clone()),
+        };
+        let id = match &rows {
+            Rows::Segment(segment) => SourceId::Segment(segment.id()),
+            Rows::Memtable(view) => SourceId::Memtable(view.generation()),
+        };
+        let masks = Table::ALL.map(|table| {
+            let mut mask = own(table);
+            for newer in self.frozen.as_deref().into_iter().chain([&self.active]) {
+                if let Some(rows) = newer.imposed.get(&id).and_then(|masks| masks.get(table)) {
+                    *Arc::make_mut(mask.get_or_insert_default()) |= rows;
+                }
+            }
+            mask.filter(|mask| !mask.is_empty())
+        });
+        Source::new(rows, masks)
+    }
+
+    /// Replaces the active memtable by an empty one and freezes it. The slot must be free.
+    fn freeze(&mut self, next_sequence: u64) {
+        debug_assert!(self.frozen.is_none());
+        debug_assert!(self.active.dirty.is_empty());
+        let generation = self.active.view.generation() + 1;
+        let full = std::mem::replace(&mut self.active, Memtable::new(generation, next_sequence));
+        self.frozen = Some(Arc::new(full));
+        self.rebuild_older();
+    }
+
+    /// Takes over a committed manifest; commits may get here out of order, the newest one counts.
+    fn install(&mut self, committed: Arc<ManifestState>) {
+        if committed.version > self.manifest.version {
+            self.manifest = committed;
+        }
+    }
+
+    /// The view of the frozen or active memtable of a generation.
+    fn view(&self, generation: u64) -> Option<&MemView> {
+        let memtables = self.frozen.as_deref().into_iter().chain([&self.active]);
+        memtables.map(|memtable| &memtable.view).find(|view| view.generation() == generation)
+    }
+}

@@ -1,0 +1,223 @@
+//! Opening: from what is on disk to a store that takes writes.
+//!
+//! 1. Lock; check or create `FORMAT`.
+//! 2. Manifest: the live segments and where replay starts. Segments are opened lazily; a damaged one
+//!    fails the queries that touch it, not the open.
+//! 3. Metadata store: opened only when that is safe, else begun anew (ST-5).
+//! 4. Replay the log into a memtable (ST-3). A torn tail ends it; damage stops the open with nothing
+//!    modified (ST-6).
+//! 5. Remove what no manifest names, and start a new log file.
+//!
+//! Every step may be interrupted and run again.
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+
+use serde::{Deserialize, Serialize};
+
+use super::operation::Operation;
+use super::{Log, State, Store, StoreOptions, segment_dir};
+use crate::env::{Env, EnvLock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::MetaStore;
+use crate::manifest::{Manifest, ManifestState, SegmentId};
+use crate::memtable::Memtable;
+use crate::segment::SegmentReader;
+use crate::source::Segment;
+use crate::text::TextReader;
+use crate::wal::{self, WalWriter};
+
+/// The on-disk format this version writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Contents of the `FORMAT` file, JSON text.
+#[derive(Debug, Serialize, Deserialize)]
+struct Format {
+    /// 32 hex digits.
+    db_uuid: String,
+    format_version: u32,
+    /// Older versions than this must not read the database.
+    reader_version_min: u32,
+    /// Older versions than this must not write it.
+    writer_version_min: u32,
+    #[serde(default)]
+    features: Vec<String>,
+}
+
+impl Store {
+    /// Opens the database in the root of `env`, creating it when there is none.
+    ///
+    /// # Errors
+    /// `Conflict` when another process has it open, `InvalidInput` for a folder that is no database or
+    /// one of a newer format, `Corrupt` for damage in manifest or log, `Io` otherwise.
+    pub fn open(env: Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
+        let lock_file = take_lock(env.as_ref())?;
+        let db_uuid = open_format(&env)?;
+        let (manifest, manifest_state) = Manifest::recover(&env, Path::new("manifest"))?;
+        let live: Vec<SegmentId> = manifest_state.segments.iter().map(|segment| segment.id).collect();
+        let meta_store = Arc::new(match env.real_path(Path::new("kv")) {
+            Some(dir) => MetaStore::open(&dir, &env.boot_id(), db_uuid, &live),
+            None => MetaStore::in_memory(),
+        });
+        let segments = open_segments(&env, &manifest_state, &meta_store)?;
+        let mut state = State {
+            active: Memtable::new(1, manifest_state.replay_from.max(1)),
+            frozen: None,
+            segments,
+            older: Vec::new(),
+            manifest: Arc::new(manifest_state),
+            snapshot: None,
+            closed: false,
+        };
+        state.rebuild_older();
+        let next_sequence = replay(env.as_ref(), &mut state, &options)?;
+        remove_unnamed(env.as_ref(), &live)?;
+        let wal =
+            options.durable.then(|| WalWriter::create(&env, Path::new("wal"), next_sequence)).transpose()?;
+        Ok(Arc::new(Store {
+            env,
+            options,
+            db_uuid,
+            meta_store,
+            queue: Mutex::default(),
+            log: Mutex::new(Log { wal, next_sequence }),
+            maintenance: Mutex::new(()),
+            manifest: Mutex::new(manifest),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            _lock: lock_file,
+        }))
+    }
+}
+
+fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
+    let root = Path::new("");
+    env.create_dir_all(root).map_err(|e| Error::io("database folder", e))?;
+    let foreign = !env.exists(Path::new("FORMAT"))
+        && env.list(root).map_err(|e| Error::io("database folder", e))?.iter().any(|name| name != "LOCK");
+    // A creation that was cut short leaves the empty folders of the layout, and nothing else.
+    let layout =
+        ["LOCK", "FORMAT.tmp", "manifest", "wal", "seg", "catalog", "kv", "tmp", "readers", "quarantine"];
+    if foreign {
+        let names = env.list(root).map_err(|e| Error::io("database folder", e))?;
+        if let Some(name) = names.iter().find(|name| !layout.contains(&name.as_str())) {
+            return Err(Error::invalid_input(format!(
+                "the folder is not a tracehouse database: it has no FORMAT file but has {name:?}"
+            )));
+        }
+    }
+    env.lock(Path::new("LOCK"), concat!("tracehouse ", env!("CARGO_PKG_VERSION"))).map_err(|e| {
+        match e.kind() {
+            std::io::ErrorKind::WouldBlock => Error::new(
+                ErrorKind::Conflict,
+                format!("another process has the database open for writing ({e})"),
+            ),
+            _ => Error::io("LOCK", e),
+        }
+    })
+}
+
+/// Reads `FORMAT`, or creates the layout with `FORMAT` last, so that a folder with it is complete.
+fn open_format(env: &Arc<dyn Env>) -> Result<u128> {
+    let path = Path::new("FORMAT");
+    if !env.exists(path) {
+        return create_layout(env);
+    }
+    let bytes = env.read(path).map_err(|e| Error::io("FORMAT", e))?;
+    let format: Format = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::corrupt(format!("FORMAT is not what this program writes: {e}")))?;
+    if format.reader_version_min > FORMAT_VERSION || format.writer_version_min > FORMAT_VERSION {
+        return Err(Error::invalid_input(format!(
+            "the database has format version {} and needs a program that knows version {}; this one knows {}",
+            format.format_version,
+            format.reader_version_min.max(format.writer_version_min),
+            FORMAT_VERSION
+        )));
+    }
+    u128::from_str_radix(&format.db_uuid, 16).map_err(|_| {
+        Error::corrupt(format!("FORMAT has the db_uuid {:?}: 32 hex digits expected", format.db_uuid))
+    })
+}
+
+fn create_layout(env: &Arc<dyn Env>) -> Result<u128> {
+    let io = |what: &'static str| move |e| Error::io(what, e);
+    for dir in ["manifest", "wal", "seg", "catalog", "kv", "tmp", "readers", "quarantine"] {
+        env.create_dir_all(Path::new(dir)).map_err(io(dir))?;
+    }
+    Manifest::create(env, Path::new("manifest"))?;
+    let db_uuid = env.new_ulid();
+    let format = Format {
+        db_uuid: format!("{db_uuid:032x}"),
+        format_version: FORMAT_VERSION,
+        reader_version_min: FORMAT_VERSION,
+        writer_version_min: FORMAT_VERSION,
+        features: Vec::new(),
+    };
+    let text = serde_json::to_vec(&format).map_err(|e| Error::internal(format!("FORMAT: {e}")))?;
+    let tmp = Path::new("FORMAT.tmp");
+    if env.exists(tmp) {
+        env.remove_file(tmp).map_err(io("FORMAT.tmp"))?;
+    }
+    let mut file = env.create(tmp).map_err(io("FORMAT.tmp"))?;
+    file.write_all(&text).and_then(|()| file.sync_data()).map_err(io("FORMAT.tmp"))?;
+    env.rename(tmp, Path::new("FORMAT")).map_err(io("FORMAT"))?;
+    env.sync_dir(Path::new("")).map_err(io("database folder"))?;
+    Ok(db_uuid)
+}
+
+fn open_segments(
+    env: &Arc<dyn Env>,
+    manifest: &ManifestState,
+    meta_store: &Arc<MetaStore>,
+) -> Result<Vec<Arc<Segment>>> {
+    let mut segments = Vec::with_capacity(manifest.segments.len());
+    for meta in &manifest.segments {
+        let dir = segment_dir(meta.id);
+        let reader = SegmentReader::open(env.clone(), dir.clone(), meta)?;
+        let text =
+            env.real_path(&dir.join("text")).and_then(|path| TextReader::open(&path, meta.span_rows).ok());
+        segments.push(Arc::new(Segment::new(
+            env.clone(),
+            dir,
+            meta.clone(),
+            reader,
+            text,
+            meta_store.clone(),
+        )));
+    }
+    Ok(segments)
+}
+
+/// Applies the log to the state and gives the next sequence number.
+fn replay(env: &dyn Env, state: &mut State, options: &StoreOptions) -> Result<u64> {
+    let replay_from = state.manifest.replay_from.max(1);
+    if !options.durable {
+        return Ok(replay_from);
+    }
+    let replayed = wal::replay(env, Path::new("wal"), replay_from, &mut |record| {
+        let operation = Operation::decode(record.kind, &record.payload)?;
+        match state.apply(operation, record.sequence) {
+            // A segment that cannot be read: the record stays in the log, the damage is reported by
+            // the queries that touch it.
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io) => Ok(()),
+            other => other.map(|_| ()),
+        }
+    })?;
+    Ok(replayed.last_sequence.max(replay_from.saturating_sub(1)) + 1)
+}
+
+/// Removes unfinished work and folders that no manifest names.
+fn remove_unnamed(env: &dyn Env, live: &[SegmentId]) -> Result<()> {
+    let names: Vec<String> = live.iter().map(ToString::to_string).collect();
+    for (dir, keep) in [("tmp", &Vec::new()), ("seg", &names)] {
+        for name in env.list(Path::new(dir)).map_err(|e| Error::io(dir, e))? {
+            if !keep.contains(&name) {
+                let path = Path::new(dir).join(&name);
+                env.remove_dir_all(&path)
+                    .or_else(|_| env.remove_file(&path))
+                    .map_err(|e| Error::io(path.display(), e))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What can be written: the operations, their form in the write-ahead log, and what applying one
+//! reports.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::{Assessment, TraceEdit};
+use crate::schema::Table;
+
+/// WAL record kind of spans: an Arrow IPC stream with one batch of the stored schema.
+pub const KIND_SPANS: u8 = 1;
+/// WAL record kind of a [`Mutation`]: JSON.
+pub const KIND_MUTATION: u8 = 2;
+
+/// New assessments, and whether their ids may exist already (then an equal one is left alone and a
+/// different one replaced).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Assess {
+    /// The assessments.
+    pub rows: Vec<Assessment>,
+    /// False when the ids are known to be new.
+    pub check_existing: bool,
+}
+
+/// A change other than new spans.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Mutation {
+    /// Explicit changes to traces, by trace id.
+    Edit(Vec<(String, TraceEdit)>),
+    /// New or replaced assessments.
+    Assess(Assess),
+    /// Traces deleted with everything below them.
+    Delete(Vec<String>),
+}
+
+/// One write.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Spans, as a batch of the stored schema.
+    Spans(RecordBatch),
+    /// Anything else.
+    Mutation(Mutation),
+}
+
+impl Operation {
+    /// The WAL record of the operation.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be encoded.
+    pub fn encode(&self) -> Result<(u8, Vec<u8>)> {
+        match self {
+            Operation::Spans(batch) => {
+                let options = IpcWriteOptions::default()
+                    .try_with_compression(Some(arrow::ipc::CompressionType::LZ4_FRAME))?;
+                let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
+                writer.write(batch)?;
+                writer.finish()?;
+                Ok((KIND_SPANS, writer.into_inner()?))
+            }
+            Operation::Mutation(mutation) => {
+                let bytes = serde_json::to_vec(mutation);
+                Ok((KIND_MUTATION, bytes.map_err(|e| Error::internal(format!("mutation record: {e}")))?))
+            }
+        }
+    }
+
+    /// The operation of a WAL record.
+    ///
+    /// # Errors
+    /// `Corrupt` when the record does not decode; its checksum was right, so this is not damage of the
+    /// medium but a record of a version this one does not know.
+    pub fn decode(kind: u8, payload: &[u8]) -> Result<Self> {
+        let bad = |what: String| Error::corrupt(format!("write-ahead log record: {what}"));
+        match kind {
+            KIND_SPANS => {
+                let mut reader = StreamReader::try_new(payload, None).map_err(|e| bad(e.to_string()))?;
+                let batch =
+                    reader.next().ok_or_else(|| bad("no batch".into()))?.map_err(|e| bad(e.to_string()))?;
+                let schema = Table::Spans.schema();
+                if batch.schema().fields() != schema.fields() {
+                    return Err(bad("spans of another schema".into()));
+                }
+                let columns = batch.columns().to_vec();
+                Ok(Operation::Spans(RecordBatch::try_new(Arc::clone(&schema), columns)?))
+            }
+            KIND_MUTATION => {
+                Ok(Operation::Mutation(serde_json::from_slice(payload).map_err(|e| bad(e.to_string()))?))
+            }
+            other => Err(bad(format!("unknown kind {other}"))),
+        }
+    }
+}
+
+/// What applying one operation did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// New spans.
+    pub spans: u64,
+    /// Spans that were there already (equal or replaced by the later one).
+    pub duplicate_spans: u64,
+    /// Of those, how many differed from the stored one.
+    pub conflicting_spans: u64,
+    /// Traces changed by edits or deleted.
+    pub traces: u64,
+    /// New or replaced assessments.
+    pub assessments: u64,
+}

@@ -1,0 +1,246 @@
+//! Sealing: a frozen memtable becomes a segment.
+//!
+//! 1. Order the rows that the memtable itself does not mask. Rows masked by the *active* memtable are
+//!    kept: their successors are only in the write-ahead log, which replays against this segment.
+//! 2. Write the files in `tmp/`, sync them, move the folder to `seg/`, sync that (ST-2).
+//! 3. Manifest edit: the segment, the rows the memtable masks in older segments, the new start of
+//!    replay. == committed ==
+//! 4. Swap memtable for segment; masks of the active memtable are renumbered.
+//! 5. Drop write-ahead log files that replay no longer needs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::order::{Ordered, RowMap, order};
+use super::{Store, lock, segment_dir};
+use crate::columns::times;
+use crate::error::{Error, Result};
+use crate::kv::SegmentIndex;
+use crate::manifest::{ManifestEdit, ManifestState, SegmentId, SegmentMeta};
+use crate::memtable::{Memtable, SourceId};
+use crate::scan::RowStream;
+use crate::schema::Table;
+use crate::segment::{SegmentOptions, SegmentReader, SegmentWriter};
+use crate::segment_index::build_index;
+use crate::snapshot::{RowRef, read_rows};
+use crate::source::{Rows, Segment, Source};
+use crate::text::{TEXT_COLUMNS, TextLocation, TextReader, TextWriter};
+use crate::wal;
+
+/// Rows gathered at a time.
+const GATHER_ROWS: usize = 4096;
+
+/// A segment written and in place, not yet in the manifest.
+pub(super) struct Written {
+    pub meta: SegmentMeta,
+    pub text: Option<TextReader>,
+    pub index: SegmentIndex,
+    pub orders: Vec<Ordered>,
+}
+
+impl Store {
+    /// Seals everything in memory. Returns when it is in a segment and the log is cut.
+    ///
+    /// # Errors
+    /// `Io` or `Closed`; nothing is lost then, the log still has it.
+    pub fn seal(&self) -> Result<()> {
+        self.seal_frozen()?;
+        {
+            let mut log = lock(&self.log);
+            if lock(&self.state).active.is_empty() {
+                return Ok(());
+            }
+            self.freeze(&mut log)?;
+        }
+        self.seal_frozen().map(|_| ())
+    }
+
+    /// Seals the frozen memtable, when there is one.
+    ///
+    /// # Errors
+    /// As [`Store::seal`].
+    pub fn seal_frozen(&self) -> Result<bool> {
+        let _one_at_a_time = lock(&self.maintenance);
+        let Some(frozen) = lock(&self.state).frozen.clone() else { return Ok(false) };
+        let source = self.own_source(&frozen);
+        let sequences = (frozen.first_sequence, frozen.last_sequence);
+        let written = if frozen.view.is_empty() { None } else { self.write_segment(&[source], sequences)? };
+        let mut edit =
+            ManifestEdit { replay_from: Some(frozen.last_sequence + 1), ..ManifestEdit::default() };
+        for (source, masks) in &frozen.imposed {
+            let SourceId::Segment(id) = source else {
+                return Err(Error::internal("a frozen memtable masks rows of another memtable"));
+            };
+            edit.add_masks.extend(masks.iter().map(|(table, rows)| (*id, table, rows.clone())));
+        }
+        edit.add_segments.extend(written.iter().map(|written| written.meta.clone()));
+        let committed = lock(&self.manifest).commit(edit)?;
+        self.swap_frozen(&frozen, written, committed)?;
+        self.changed.notify_all();
+        self.cut_wal()?;
+        Ok(true)
+    }
+
+    /// The memtable as a source with only its own mask.
+    fn own_source(&self, memtable: &Memtable) -> Source {
+        let own =
+            |table: Table| Some(memtable.view.log(table).mask().clone()).filter(|mask| !mask.is_empty());
+        Source::new(Rows::Memtable(memtable.view.clone()), Table::ALL.map(own))
+    }
+
+    fn swap_frozen(
+        &self,
+        frozen: &Memtable,
+        written: Option<Written>,
+        manifest: Arc<ManifestState>,
+    ) -> Result<()> {
+        let opened = written.map(|written| self.open_written(written)).transpose()?;
+        let mut state = lock(&self.state);
+        let masks = state.active.imposed.remove(&frozen.id());
+        if let Some((segment, orders)) = opened {
+            for (ordered, (table, rows)) in
+                masks.iter().flat_map(|masks| orders.iter().map(move |o| (o, (o.table, masks.get(o.table)))))
+            {
+                if let Some(rows) = rows {
+                    let map = RowMap::of(ordered, 0, frozen.view.log(table).rows());
+                    let moved = map.translate(rows);
+                    state
+                        .active
+                        .imposed
+                        .entry(SourceId::Segment(segment.id()))
+                        .or_default()
+                        .extend(table, &moved);
+                }
+            }
+            state.segments.push(segment);
+        }
+        state.install(manifest);
+        state.frozen = None;
+        state.rebuild_older();
+        Ok(())
+    }
+
+    /// A handle on a segment just written, with its index in the metadata store.
+    pub(super) fn open_written(&self, written: Written) -> Result<(Arc<Segment>, Vec<Ordered>)> {
+        let Written { meta, text, index, orders } = written;
+        let dir = segment_dir(meta.id);
+        let reader = SegmentReader::open(self.env.clone(), dir.clone(), &meta)?;
+        // Derived: what cannot be written now is rebuilt by the first lookup (ST-5).
+        let _ = self.meta_store.add_segment(meta.id, &index);
+        let segment = Segment::new(self.env.clone(), dir, meta, reader, text, self.meta_store.clone());
+        Ok((Arc::new(segment), orders))
+    }
+
+    /// Writes the visible rows of `sources` as one segment; `None` when there is no row at all.
+    pub(super) fn write_segment(&self, sources: &[Source], sequences: (u64, u64)) -> Result<Option<Written>> {
+        let orders = Table::ALL.iter().map(|table| order(sources, *table)).collect::<Result<Vec<_>>>()?;
+        if orders.iter().all(|ordered| ordered.rows.is_empty()) {
+            return Ok(None);
+        }
+        let id = SegmentId(self.env.new_ulid());
+        let (tmp, dir) = (Path::new("tmp").join(id.to_string()), segment_dir(id));
+        let io = |what: &Path, e| Error::io(what.display(), e);
+        let (files, index, time_range) = std::thread::scope(|scope| {
+            let text = scope.spawn(|| self.write_text(sources, &orders, &tmp));
+            let files = self.write_tables(sources, &orders, &tmp);
+            let index = build_index(|table, columns| stream(sources, &orders, table, columns));
+            let range = time_range(sources, &orders);
+            text.join().map_err(|_| Error::internal("the text index writer panicked"))??;
+            Ok::<_, Error>((files?, index?, range?))
+        })?;
+        self.env.rename(&tmp, &dir).map_err(|e| io(&dir, e))?;
+        self.env.sync_dir(Path::new("seg")).map_err(|e| io(Path::new("seg"), e))?;
+        let count = |table: Table| {
+            orders
+                .iter()
+                .find(|o| o.table == table)
+                .map_or(0, |o| u32::try_from(o.rows.len()).unwrap_or(u32::MAX))
+        };
+        let meta = SegmentMeta {
+            id,
+            span_rows: count(Table::Spans),
+            trace_rows: count(Table::Traces),
+            assessment_rows: count(Table::Assessments),
+            min_time_ns: time_range.0,
+            max_time_ns: time_range.1,
+            first_sequence: sequences.0,
+            last_sequence: sequences.1,
+            files,
+        };
+        let text = self.open_text(&dir, meta.span_rows);
+        Ok(Some(Written { meta, text, index, orders }))
+    }
+
+    fn write_tables(
+        &self,
+        sources: &[Source],
+        orders: &[Ordered],
+        dir: &Path,
+    ) -> Result<Vec<crate::manifest::FileMeta>> {
+        let mut writer = SegmentWriter::create(self.env.as_ref(), dir, SegmentOptions::default())?;
+        for ordered in orders {
+            let schema = ordered.table.schema();
+            let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            for rows in ordered.rows.chunks(GATHER_ROWS) {
+                writer.write(ordered.table, &read_rows(sources, ordered.table, rows, &columns)?)?;
+            }
+        }
+        writer.finish()
+    }
+
+    /// Builds the text index beside the files; the rows of a database in memory are scanned instead.
+    fn write_text(&self, sources: &[Source], orders: &[Ordered], dir: &Path) -> Result<()> {
+        let dir = dir.join("text");
+        let (true, Some(real)) = (self.options.index_text, self.env.real_path(&dir)) else {
+            return Ok(());
+        };
+        self.env.create_dir_all(&dir).map_err(|e| Error::io(dir.display(), e))?;
+        let mut writer = TextWriter::create(TextLocation::Directory(real))?;
+        for ordered in orders.iter().filter(|ordered| ordered.table == Table::Spans) {
+            for rows in ordered.rows.chunks(GATHER_ROWS) {
+                writer.add(&read_rows(sources, Table::Spans, rows, TEXT_COLUMNS)?)?;
+            }
+        }
+        writer.finish().map(|_| ())
+    }
+
+    /// The text index of a segment in place; a missing or damaged one is no error (ST-5).
+    pub(super) fn open_text(&self, dir: &Path, span_rows: u32) -> Option<TextReader> {
+        let real = self.env.real_path(&dir.join("text"))?;
+        TextReader::open(&real, span_rows).ok()
+    }
+
+    /// Removes log files whose records are all in segments.
+    pub(super) fn cut_wal(&self) -> Result<()> {
+        if !self.options.durable {
+            return Ok(());
+        }
+        let replay_from = lock(&self.state).manifest.replay_from;
+        wal::remove_below(self.env.as_ref(), Path::new("wal"), replay_from).map(|_| ())
+    }
+}
+
+/// Rows of a table in order, gathered piece by piece.
+fn stream(sources: &[Source], orders: &[Ordered], table: Table, columns: &[&str]) -> Result<RowStream> {
+    let rows: Vec<RowRef> =
+        orders.iter().filter(|ordered| ordered.table == table).flat_map(|o| o.rows.iter().copied()).collect();
+    let batches: Vec<Result<RecordBatch>> =
+        rows.chunks(GATHER_ROWS).map(|rows| read_rows(sources, table, rows, columns)).collect();
+    Ok(Box::new(batches.into_iter()))
+}
+
+/// Smallest and largest start of spans and traces; (0, 0) for a segment with assessments only.
+fn time_range(sources: &[Source], orders: &[Ordered]) -> Result<(i64, i64)> {
+    let mut range: Option<(i64, i64)> = None;
+    for (table, column) in [(Table::Spans, "start_time"), (Table::Traces, "request_time")] {
+        for batch in stream(sources, orders, table, &[column])? {
+            for time in times(&batch?, column)?.values() {
+                let (min, max) = range.unwrap_or((*time, *time));
+                range = Some((min.min(*time), max.max(*time)));
+            }
+        }
+    }
+    Ok(range.unwrap_or((0, 0)))
+}

@@ -1,0 +1,113 @@
+//! The shape of a text index: its tantivy schema, its tokenizer, and the guard around foreign code.
+//!
+//! Invariants:
+//! 1. The tokenizer's name carries the rules' version and the Unicode version; an index made by other
+//!    rules fails the schema check at open and is rebuilt.
+//! 2. A panic inside tantivy (a damaged file it did not expect) becomes a `Corrupt` error.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+
+use super::tokenizer::Words;
+use crate::{Error, Result};
+
+/// What tantivy's calls return.
+pub(super) type TantivyResult<T> = std::result::Result<T, tantivy::TantivyError>;
+
+/// Version of the rules in `leaves` and `tokenizer`.
+const RULES_VERSION: u32 = 1;
+
+/// Names of the index fields, in the order of [`super::SpanText`]'s lists.
+pub(super) const FIELD_NAMES: [&str; 3] = ["inputs", "outputs", "other"];
+
+/// Where an index is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextLocation {
+    /// An existing directory.
+    Directory(PathBuf),
+    /// Memory.
+    Memory,
+}
+
+impl TextLocation {
+    /// How errors call it.
+    pub(super) fn name(&self) -> String {
+        match self {
+            TextLocation::Directory(path) => format!("text index {}", path.display()),
+            TextLocation::Memory => "text index in memory".to_owned(),
+        }
+    }
+}
+
+/// The name under which [`SpanTokenizer`] is registered.
+pub(super) fn tokenizer_name() -> String {
+    let (unicode, _, _) = char::UNICODE_VERSION;
+    format!("words-{RULES_VERSION}-unicode-{unicode}")
+}
+
+/// Three text fields with positions and lengths, nothing stored.
+pub(super) fn schema() -> Schema {
+    let indexing = TextFieldIndexing::default()
+        .set_tokenizer(&tokenizer_name())
+        .set_index_option(IndexRecordOption::WithFreqsAndPositions)
+        .set_fieldnorms(true);
+    let options = TextOptions::default().set_indexing_options(indexing);
+    let mut builder = Schema::builder();
+    for name in FIELD_NAMES {
+        builder.add_text_field(name, options.clone());
+    }
+    builder.build()
+}
+
+/// tantivy's view of [`Words`]: positions jump at each separator, so no phrase crosses it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SpanTokenizer {
+    token: Token,
+}
+
+impl Tokenizer for SpanTokenizer {
+    type TokenStream<'a> = SpanTokenStream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> SpanTokenStream<'a> {
+        self.token.reset();
+        SpanTokenStream { words: Words::new(text), count: 0, token: &mut self.token }
+    }
+}
+
+/// The words of one field of one document.
+pub(super) struct SpanTokenStream<'a> {
+    words: Words<'a>,
+    count: usize,
+    token: &'a mut Token,
+}
+
+impl TokenStream for SpanTokenStream<'_> {
+    fn advance(&mut self) -> bool {
+        if self.words.next(&mut self.token.text).is_none() {
+            return false;
+        }
+        self.token.position = self.count + self.words.separators();
+        self.count += 1;
+        true
+    }
+
+    fn token(&self) -> &Token {
+        self.token
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        self.token
+    }
+}
+
+/// Runs tantivy code on `what`; its errors and panics become `Corrupt` errors.
+pub(super) fn guarded<T>(what: &str, run: impl FnOnce() -> TantivyResult<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Error::with_source(crate::error::ErrorKind::Corrupt, what, error)),
+        Err(_) => Err(Error::corrupt(format!("{what}: unreadable, its reader gave up"))),
+    }
+}

@@ -1,0 +1,43 @@
+//! Text search over spans: one tantivy index per segment, a brute-force twin for fresh rows, and the
+//! query language both answer. tantivy is named only in this folder (AR-2).
+//!
+//! ```text
+//! RecordBatch -> leaves (strings of a span) -> tokenizer -> writer (index) | fresh (memory)
+//! query text  -> parse -> TextQuery -> evaluate over a TermSource -> rows | score | snippet
+//! ```
+//!
+//! Invariants:
+//! 1. Index and fresh rows give the same rows and the same scores (QU-1): both take their words from
+//!    `leaves` and `tokenizer` and both are evaluated by `evaluate` and `score`.
+//! 2. The document id of an index is the span's row number in its segment.
+//! 3. An index is derived (ST-5): it carries nothing that is not in the rows.
+
+mod evaluate;
+mod fresh;
+mod index;
+mod json;
+mod leaves;
+mod letters;
+mod like;
+mod parse;
+mod postings;
+mod query;
+mod reader;
+mod score;
+mod snippet;
+mod tokenizer;
+mod writer;
+
+pub use fresh::FreshText;
+pub use index::TextLocation;
+pub use leaves::{SpanText, StringList, TextColumns};
+pub use like::LikePattern;
+pub use query::{Slot, TextField, TextQuery, TextTerm};
+pub use reader::TextReader;
+pub use score::{Scored, TextStats};
+pub use snippet::{Snippet, snippet};
+pub use tokenizer::words;
+pub use writer::TextWriter;
+
+/// The columns of table spans that hold searchable text.
+pub const TEXT_COLUMNS: &[&str] = &["name", "status_message", "inputs", "outputs", "attributes", "events"];

@@ -1,0 +1,212 @@
+//! Reads the text index of a segment.
+//!
+//! Invariants:
+//! 1. An open index has exactly as many documents as its segment has rows, and the schema of this
+//!    version; anything else is an error, and the caller scans and rebuilds (ST-5).
+//! 2. Damage met later is an error too, never a panic.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use roaring::RoaringBitmap;
+use tantivy::directory::MmapDirectory;
+use tantivy::fieldnorm::FieldNormReader;
+use tantivy::schema::Field;
+use tantivy::{Index, InvertedIndexReader, SegmentReader, TantivyError};
+
+use super::evaluate::{Occurrence, TermSource, evaluate};
+use super::index::{FIELD_NAMES, TantivyResult, TextLocation, guarded, schema};
+use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_terms};
+use super::query::{TextQuery, TextTerm};
+use super::score::{self, Scored, TextStats};
+use crate::{Error, Result};
+
+/// An open text index.
+pub struct TextReader {
+    name: String,
+    rows: u32,
+    fields: [IndexField; 3],
+    total_length: OnceLock<u64>,
+}
+
+struct IndexField {
+    index: Arc<InvertedIndexReader>,
+    lengths: FieldNormReader,
+}
+
+impl std::fmt::Debug for TextReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextReader").field("name", &self.name).field("rows", &self.rows).finish()
+    }
+}
+
+impl TextReader {
+    /// Opens the index in a directory; `expected_rows` is the number of rows of its segment.
+    ///
+    /// # Errors
+    /// `Corrupt` when it is missing, damaged, of another version, or has another number of rows.
+    pub fn open(path: &Path, expected_rows: u32) -> Result<TextReader> {
+        let name = TextLocation::Directory(path.to_owned()).name();
+        guarded(&name, || {
+            let index = Index::open(MmapDirectory::open(path)?)?;
+            Ok(TextReader::from_index(&index, &name, expected_rows))
+        })?
+    }
+
+    pub(super) fn from_index(index: &Index, name: &str, expected_rows: u32) -> Result<TextReader> {
+        let corrupt = |error: TantivyError| Error::with_source(crate::error::ErrorKind::Corrupt, name, error);
+        if index.schema() != schema() {
+            return Err(Error::corrupt(format!("{name}: made by another version, it must be rebuilt")));
+        }
+        let segments = index.searchable_segments().map_err(corrupt)?;
+        let [segment] = segments.as_slice() else {
+            return Err(Error::corrupt(format!("{name}: {} parts instead of one", segments.len())));
+        };
+        let segment = SegmentReader::open(segment).map_err(corrupt)?;
+        if segment.max_doc() != expected_rows || segment.has_deletes() {
+            let found = segment.max_doc();
+            return Err(Error::corrupt(format!("{name}: {found} documents for {expected_rows} rows")));
+        }
+        let [inputs, outputs, other] =
+            [0, 1, 2].map(|id| IndexField::open(&segment, Field::from_field_id(id)));
+        let fields = [inputs.map_err(corrupt)?, outputs.map_err(corrupt)?, other.map_err(corrupt)?];
+        if fields.iter().any(|field| field.lengths.num_docs() != expected_rows) {
+            return Err(Error::corrupt(format!("{name}: lengths do not cover its rows")));
+        }
+        Ok(TextReader { name: name.to_owned(), rows: expected_rows, fields, total_length: OnceLock::new() })
+    }
+
+    /// Compares every file of the index in a directory with its checksum; the damaged ones by name.
+    /// Reads everything: for `check`, not for opening.
+    ///
+    /// # Errors
+    /// As [`TextReader::open`].
+    pub fn damaged_files(path: &Path) -> Result<Vec<String>> {
+        let name = TextLocation::Directory(path.to_owned()).name();
+        let damaged = guarded(&name, || Index::open(MmapDirectory::open(path)?)?.validate_checksum())?;
+        let mut names: Vec<String> = damaged.iter().map(|path| path.display().to_string()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Rows of the segment.
+    pub fn row_count(&self) -> u32 {
+        self.rows
+    }
+
+    /// The exact set of rows that match.
+    ///
+    /// # Errors
+    /// `Corrupt` when the index is damaged.
+    pub fn rows(&self, query: &TextQuery) -> Result<RoaringBitmap> {
+        evaluate(self, query, None)
+    }
+
+    /// What ranking needs to know of these rows, without the masked ones.
+    ///
+    /// # Errors
+    /// `Corrupt` when the index is damaged.
+    pub fn stats(&self, query: &TextQuery, masked: Option<&RoaringBitmap>) -> Result<TextStats> {
+        score::stats(self, query, masked)
+    }
+
+    /// The best `k` rows among the allowed and not masked ones, best first; more when the last is tied.
+    /// `stats` are those of all sources, merged.
+    ///
+    /// # Errors
+    /// `Corrupt` when the index is damaged.
+    pub fn top_k(
+        &self,
+        query: &TextQuery,
+        stats: &TextStats,
+        k: usize,
+        allowed: Option<&RoaringBitmap>,
+        masked: Option<&RoaringBitmap>,
+    ) -> Result<Vec<Scored>> {
+        score::top_k(self, query, stats, k, allowed, masked)
+    }
+
+    /// The fields a term covers.
+    fn covered(&self, term: &TextTerm) -> impl Iterator<Item = &IndexField> {
+        self.fields.iter().zip(term.field.covers()).filter(|(_, covered)| *covered).map(|(field, _)| field)
+    }
+
+    fn field_name(&self, field: &IndexField) -> String {
+        let at = self.fields.iter().position(|other| std::ptr::eq(other, field)).unwrap_or_default();
+        format!("{}, field {}", self.name, FIELD_NAMES.get(at).copied().unwrap_or_default())
+    }
+}
+
+impl IndexField {
+    fn open(segment: &SegmentReader, field: Field) -> TantivyResult<IndexField> {
+        Ok(IndexField {
+            index: segment.inverted_index(field)?,
+            lengths: segment.get_fieldnorms_reader(field)?,
+        })
+    }
+
+    fn occurrences(
+        &self,
+        term: &TextTerm,
+        within: Option<&RoaringBitmap>,
+        found: &mut Vec<Occurrence>,
+    ) -> TantivyResult<()> {
+        match term.slots.as_slice() {
+            [slot] => collect_occurrences(&self.index, &slot_terms(&self.index, slot)?, within, found),
+            slots => collect_phrases(&self.index, slots, within, found),
+        }
+    }
+
+    fn matching(
+        &self,
+        term: &TextTerm,
+        within: Option<&RoaringBitmap>,
+        rows: &mut RoaringBitmap,
+    ) -> TantivyResult<()> {
+        if let [slot] = term.slots.as_slice() {
+            return collect_rows(&self.index, &slot_terms(&self.index, slot)?, within, rows);
+        }
+        let mut found = Vec::new();
+        collect_phrases(&self.index, &term.slots, within, &mut found)?;
+        rows.extend(found.iter().map(|occurrence| occurrence.row));
+        Ok(())
+    }
+}
+
+impl TermSource for TextReader {
+    fn row_count(&self) -> u32 {
+        self.rows
+    }
+
+    fn matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<RoaringBitmap> {
+        let mut rows = RoaringBitmap::new();
+        for field in self.covered(term) {
+            guarded(&self.field_name(field), || field.matching(term, within, &mut rows))?;
+        }
+        Ok(rows)
+    }
+
+    fn occurrences(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<Vec<Occurrence>> {
+        let mut found = Vec::new();
+        for field in self.covered(term) {
+            guarded(&self.field_name(field), || field.occurrences(term, within, &mut found))?;
+        }
+        // A few ascending runs: the stable sort merges them.
+        found.sort_by_key(|occurrence| occurrence.row);
+        found.dedup_by(|next, kept| {
+            let same = next.row == kept.row;
+            kept.count += if same { next.count } else { 0 };
+            same
+        });
+        Ok(found)
+    }
+
+    fn length(&self, row: u32) -> u32 {
+        let in_range = row < self.rows;
+        self.fields.iter().filter(|_| in_range).map(|field| field.lengths.fieldnorm(row)).sum()
+    }
+
+    fn total_length(&self) -> u64 {
+        *self.total_length.get_or_init(|| (0..self.rows).map(|row| u64::from(self.length(row))).sum())
+    }
+}

@@ -1,0 +1,221 @@
+//! Text to words: maximal runs of letters, digits and `_`, lower-cased. Used by the index writer, by
+//! fresh rows, by queries and by snippets, so that all agree.
+//!
+//! Invariants:
+//! 1. The words are those of Python's `re.findall(r"\w+", text.lower())`: the text is lower-cased as
+//!    a whole (a capital sigma looks at its neighbours, `İ` falls into `i` and a mark), then cut.
+//! 2. A word longer than [`LONG_WORD_BYTES`] becomes a *short form*: its first bytes, U+0000 and the
+//!    hash of the whole word. Equal words have equal short forms, everywhere; a prefix of at most
+//!    [`QUERY_PART_BYTES_MAX`] bytes still finds it; the term dictionary stays bounded.
+//! 3. [`SEPARATOR`] lies between the strings of a field and inside none of them.
+
+use std::ops::Range;
+
+use twox_hash::XxHash3_128;
+
+use super::letters::is_word;
+
+/// Longest word kept as it is, bytes. tantivy drops terms above 65,530 bytes; base64 and hex blobs
+/// would fill the dictionary long before.
+pub(super) const LONG_WORD_BYTES: usize = 256;
+
+/// Leading bytes of a long word kept in its short form.
+const LONG_WORD_KEPT_BYTES: usize = 200;
+
+/// Longest prefix or fuzzy word of a query, bytes: far enough below [`LONG_WORD_KEPT_BYTES`] that
+/// short forms can never change an answer.
+pub(super) const QUERY_PART_BYTES_MAX: usize = 128;
+
+/// Ends each string of a field; a phrase never crosses it.
+pub(super) const SEPARATOR: char = '\0';
+
+/// The words of a text, in order, lower-cased.
+pub fn words(text: &str) -> Vec<String> {
+    let mut cursor = Words::new(text);
+    let mut word = String::new();
+    let mut found = Vec::new();
+    while cursor.next(&mut word).is_some() {
+        found.push(word.clone());
+    }
+    found
+}
+
+/// A cursor over the words of a text.
+pub(super) struct Words<'a> {
+    text: &'a str,
+    position: usize,
+    /// Separators passed so far.
+    separators: usize,
+    /// Lower-case forms of the capital sigmas, in reverse order; computed at the first one.
+    sigmas: Option<Vec<char>>,
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, position: 0, separators: 0, sigmas: None }
+    }
+
+    /// Strings ended before the word last returned.
+    pub(super) fn separators(&self) -> usize {
+        self.separators
+    }
+
+    /// Puts the next word into `word` and returns its place in the text; `None` at the end.
+    pub(super) fn next(&mut self, word: &mut String) -> Option<Range<usize>> {
+        word.clear();
+        let start = self.skip_to_word()?;
+        self.take_word(word);
+        shorten(word);
+        Some(start..self.position)
+    }
+
+    fn skip_to_word(&mut self) -> Option<usize> {
+        loop {
+            let byte = *self.text.as_bytes().get(self.position)?;
+            if byte < 0x80 {
+                if is_ascii_word(byte) {
+                    return Some(self.position);
+                }
+                self.separators += usize::from(byte == 0);
+                self.position += 1;
+                continue;
+            }
+            let c = self.char()?;
+            if c.to_lowercase().next().is_some_and(is_word) {
+                return Some(self.position);
+            }
+            self.position += c.len_utf8();
+        }
+    }
+
+    fn take_word(&mut self, word: &mut String) {
+        loop {
+            let rest = self.text.as_bytes().get(self.position..).unwrap_or_default();
+            let run = rest.iter().position(|&byte| !is_ascii_word(byte)).unwrap_or(rest.len());
+            self.push_ascii(run, word);
+            let Some(c) = self.char().filter(|c| !c.is_ascii()) else { return };
+            let before = word.len();
+            let whole = self.push_lower(c, word);
+            if word.len() > before {
+                self.position += c.len_utf8();
+            }
+            if !whole {
+                return;
+            }
+        }
+    }
+
+    fn push_ascii(&mut self, run: usize, word: &mut String) {
+        let end = self.position + run;
+        let before = word.len();
+        word.push_str(self.text.get(self.position..end).unwrap_or_default());
+        if let Some(tail) = word.get_mut(before..) {
+            tail.make_ascii_lowercase();
+        }
+        self.position = end;
+    }
+
+    /// Pushes the lower-case form of `c` up to its first character that ends a word; whether none does.
+    fn push_lower(&mut self, c: char, word: &mut String) -> bool {
+        if c == 'Σ' {
+            word.push(self.next_sigma());
+            return true;
+        }
+        for lower in c.to_lowercase() {
+            if !is_word(lower) {
+                return false;
+            }
+            word.push(lower);
+        }
+        true
+    }
+
+    fn next_sigma(&mut self) -> char {
+        let text = self.text;
+        self.sigmas.get_or_insert_with(|| lower_sigmas(text)).pop().unwrap_or('σ')
+    }
+
+    fn char(&self) -> Option<char> {
+        self.text.get(self.position..)?.chars().next()
+    }
+}
+
+fn is_ascii_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// What each capital sigma becomes when the whole text is lower-cased, last one first.
+fn lower_sigmas(text: &str) -> Vec<char> {
+    let lowered = text.to_lowercase();
+    let mut lowered = lowered.chars();
+    let mut sigmas = Vec::new();
+    for c in text.chars() {
+        let mut last = None;
+        for _ in c.to_lowercase() {
+            last = lowered.next();
+        }
+        if c == 'Σ' {
+            sigmas.push(last.unwrap_or('σ'));
+        }
+    }
+    sigmas.reverse();
+    sigmas
+}
+
+/// Replaces a long word by its short form.
+fn shorten(word: &mut String) {
+    if word.len() <= LONG_WORD_BYTES {
+        return;
+    }
+    let hash = XxHash3_128::oneshot(word.as_bytes());
+    word.truncate(word.floor_char_boundary(LONG_WORD_KEPT_BYTES));
+    word.push(SEPARATOR);
+    word.push_str(&format!("{hash:032x}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_lower_cased_runs() {
+        assert_eq!(words("Hello, gpt-4_o WORLD 42!"), ["hello", "gpt", "4_o", "world", "42"]);
+        assert_eq!(words("Straße ÉTÉ 中文 나무 📶"), ["straße", "été", "中文", "나무"]);
+        assert_eq!(words(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn lower_casing_looks_at_the_whole_text() {
+        // The dot above that İ leaves behind is a mark and cuts the word, as in Python.
+        assert_eq!(words("İstanbul xİy"), ["i", "stanbul", "xi", "y"]);
+        assert_eq!(words("ΟΔΟΣ ΣΑΣ"), ["οδος", "σας"]);
+        assert_eq!(words("ΑΣ'Α ΑΣ"), ["ασ", "α", "ας"]);
+        assert_eq!(words("हिन्दी e\u{301}a"), ["ह", "न", "द", "e", "a"]);
+        assert_eq!(words("\u{212a}elvin"), ["kelvin"]);
+    }
+
+    #[test]
+    fn long_words_have_equal_short_forms_and_keep_their_beginning() {
+        let long = "Ab1".repeat(30_000);
+        let short = words(&long);
+        assert_eq!(short.len(), 1);
+        assert!(short[0].starts_with(&"ab1".repeat(66)));
+        assert!(short[0].len() < LONG_WORD_BYTES);
+        assert_eq!(short, words(&long.to_lowercase()));
+        assert_ne!(short, words(&format!("{long}x")));
+        assert!(words(&"中".repeat(100))[0].starts_with('中'));
+        assert_eq!(words(&"x".repeat(LONG_WORD_BYTES)), ["x".repeat(LONG_WORD_BYTES)]);
+    }
+
+    #[test]
+    fn ranges_point_into_the_text() {
+        let text = "a\0Été\0\0b";
+        let mut cursor = Words::new(text);
+        let mut word = String::new();
+        let mut found = Vec::new();
+        while let Some(range) = cursor.next(&mut word) {
+            found.push((text[range].to_owned(), cursor.separators()));
+        }
+        assert_eq!(found, [("a".to_owned(), 0), ("Été".to_owned(), 1), ("b".to_owned(), 3)]);
+    }
+}

@@ -1,0 +1,126 @@
+//! The writing end of the log: group commit and rotation.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{KIND_HEAD, file_path};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::frame::{FrameReader, FrameWriter};
+
+/// Appends records to the newest file of the log. There is one per open database.
+#[derive(Debug)]
+pub struct WalWriter {
+    env: Arc<dyn Env>,
+    dir: PathBuf,
+    file: FrameWriter,
+}
+
+impl WalWriter {
+    /// Starts a new file whose first record will have `first_sequence` (1 in a new log, the one after
+    /// [`Replayed::last_sequence`](super::Replayed) after a replay). File and name are durable when
+    /// it returns. A file of this name that holds no record, left by a crash, is replaced.
+    ///
+    /// # Errors
+    /// `Internal` for sequence 0 and for a file of this name with records; `Io`.
+    pub fn create(env: &Arc<dyn Env>, dir: &Path, first_sequence: u64) -> Result<Self> {
+        let file = create_file(env.as_ref(), dir, first_sequence)?;
+        Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
+    }
+
+    /// Adds a record to the group that the next `sync` writes. `kind` is the caller's, not
+    /// [`KIND_HEAD`].
+    ///
+    /// # Errors
+    /// `InvalidInput` for a payload above [`PAYLOAD_BYTES_MAX`](crate::frame::PAYLOAD_BYTES_MAX);
+    /// `Internal` when `sequence` is not the next one; `Closed` after a failure.
+    pub fn append(&mut self, kind: u8, sequence: u64, payload: &[u8]) -> Result<()> {
+        if kind == KIND_HEAD {
+            return Err(Error::internal("a log record of the kind of a file's head"));
+        }
+        self.file.append(kind, sequence, payload)
+    }
+
+    /// Writes all appended records with one call and makes them durable with one `fdatasync`: the
+    /// commit point (ST-1).
+    ///
+    /// # Errors
+    /// `Io`: the records may or may not be found by a replay, and from then on everything is `Closed`.
+    pub fn sync(&mut self) -> Result<()> {
+        self.file.sync()
+    }
+
+    /// Syncs what is appended, then goes on in a new file starting with `first_sequence`.
+    ///
+    /// # Errors
+    /// `Internal` when `first_sequence` is not the next one; `Io`, and from then on `Closed`, since a
+    /// half-made newer file would contradict records appended to this one.
+    pub fn rotate(&mut self, first_sequence: u64) -> Result<()> {
+        self.file.sync()?;
+        if first_sequence != self.next_sequence() {
+            let next = self.next_sequence();
+            return Err(Error::internal(format!("log rotated to sequence {first_sequence}, {next} is next")));
+        }
+        if self.is_empty() {
+            return Ok(());
+        }
+        match create_file(self.env.as_ref(), &self.dir, first_sequence) {
+            Ok(file) => self.file = file,
+            Err(error) => {
+                self.file.fail();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The sequence the next `append` must have.
+    pub fn next_sequence(&self) -> u64 {
+        self.file.next_sequence()
+    }
+
+    /// Bytes in the newest file, for the decision to rotate; what is not synced does not count.
+    pub fn file_bytes(&self) -> u64 {
+        self.file.file_bytes()
+    }
+
+    /// Bytes appended and not yet synced.
+    pub fn pending_bytes(&self) -> usize {
+        self.file.pending_bytes()
+    }
+
+    /// The newest file.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Whether the newest file has no record yet.
+    fn is_empty(&self) -> bool {
+        self.path() == file_path(&self.dir, self.next_sequence())
+    }
+}
+
+/// Creates the file, with file and name durable.
+fn create_file(env: &dyn Env, dir: &Path, first_sequence: u64) -> Result<FrameWriter> {
+    let Some(head_sequence) = first_sequence.checked_sub(1) else {
+        return Err(Error::internal("log sequences start at 1"));
+    };
+    let path = file_path(dir, first_sequence);
+    if env.exists(&path) {
+        remove_leftover(env, dir, &path)?;
+    }
+    let file = FrameWriter::create(env, &path, KIND_HEAD, head_sequence, &[])?;
+    env.sync_dir(dir).map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))?;
+    Ok(file)
+}
+
+/// Removes a file that a crash left before its first record was acknowledged. The removal is made
+/// durable first, so that the old content cannot come back under the new file's name.
+fn remove_leftover(env: &dyn Env, dir: &Path, path: &Path) -> Result<()> {
+    let mut reader = FrameReader::open(env, path)?;
+    if reader.next_frame()?.is_some() && reader.next_frame()?.is_some() {
+        return Err(Error::internal(format!("{} exists and has records", path.display())));
+    }
+    env.remove_file(path).map_err(|e| Error::io(format!("cannot remove {}", path.display()), e))?;
+    env.sync_dir(dir).map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))
+}
