@@ -252,8 +252,8 @@ fn a_long_file_is_left_for_a_new_one() {
     for _ in 0..20 {
         manifest.commit(replace.clone()).unwrap();
     }
-    // At 5 MiB with a small head, then with a head of 1 MiB at 7 MiB, ...
-    assert_eq!(files(env.as_ref()), ["0000000004"]);
+    // Edits of 1 MiB: four behind the small head, then five behind each head of 1 MiB.
+    assert_eq!(files(env.as_ref()), ["0000000005"]);
     assert_eq!(Manifest::recover(&env, dir()).unwrap().1, *manifest.state());
 }
 
@@ -267,6 +267,19 @@ fn st_6_a_failed_commit_closes_the_manifest() {
     disk.set_fault(None);
     assert_eq!(manifest.commit(add(2)).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(manifest.state(), before);
+    assert_eq!(Manifest::recover(&env, dir()).unwrap().1, *before);
+}
+
+#[test]
+fn st_6_a_failed_change_of_file_closes_the_manifest() {
+    let (disk, env) = mem();
+    let (mut manifest, _) = Manifest::create(&env, dir()).unwrap();
+    let large = CatalogFile { meta_json: "x".repeat(5 << 20), ..catalog("d", 1) };
+    let before = manifest.commit(ManifestEdit { add_catalog: vec![large], ..Default::default() }).unwrap();
+    disk.set_fault(Some(IoKind::StorageFull));
+    assert_eq!(manifest.commit(add(1)).unwrap_err().kind(), ErrorKind::Io);
+    disk.set_fault(None);
+    assert_eq!(manifest.commit(add(1)).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(Manifest::recover(&env, dir()).unwrap().1, *before);
 }
 

@@ -18,7 +18,8 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use crate::error::{Error, Result};
 use crate::schema::Table;
 
-/// Version of a segment's Parquet files, in their key-value metadata under [`FORMAT_KEY`].
+/// Version of a segment's Parquet files, in their key-value metadata as
+/// `tracehouse.segment.format`.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The key of the format version in a file's metadata.

@@ -18,6 +18,9 @@ mod scan;
 mod selection;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
 pub use reader::SegmentReader;
 pub use writer::SegmentWriter;

@@ -122,7 +122,7 @@ fn keep_pages(file: &TableFile, group: usize, leaf: usize, zone: &Zone, rows: &m
     let metadata = file.metadata();
     let index = metadata.column_index().and_then(|index| index.get(group)?.get(leaf));
     let offsets = metadata.offset_index().and_then(|index| index.get(group)?.get(leaf));
-    let (Some(index), Some(offsets)) = (index, offsets) else {
+    let (Some(index), Some(offsets)) = (index.filter(|index| has_bounds(index)), offsets) else {
         rows.insert_range(start..end);
         return;
     };
@@ -140,6 +140,11 @@ fn keep_pages(file: &TableFile, group: usize, leaf: usize, zone: &Zone, rows: &m
             rows.insert_range(first_row(page)..first_row(page + 1));
         }
     }
+}
+
+/// Asked of an index without bounds, parquet panics.
+fn has_bounds(index: &ColumnIndexMetaData) -> bool {
+    !matches!(index, ColumnIndexMetaData::NONE)
 }
 
 fn page_meets(zone: &Zone, index: &ColumnIndexMetaData, page: usize) -> bool {
