@@ -23,9 +23,11 @@ mod snapshot;
 mod source;
 pub mod store;
 pub mod text;
+mod text_view;
 pub mod wal;
 
 pub use error::{Error, ErrorKind, Result};
 pub use snapshot::{RowRef, Snapshot};
 pub use source::{Rows, Segment, Source};
 pub use store::{Store, StoreOptions};
+pub use text_view::TextView;

@@ -4,7 +4,7 @@
 //! segment files (they are unlinked when the last snapshot lets go) and never waits for a writer.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray, UInt32Array};
 use arrow::compute::{interleave_record_batch, take};
@@ -19,6 +19,8 @@ use crate::model::TraceKey;
 use crate::scan::{RowFilter, RowStream, ScanRequest};
 use crate::schema::Table;
 use crate::source::Source;
+use crate::text::{FreshText, TEXT_COLUMNS};
+use crate::text_view::TextView;
 
 /// The columns of `traces` that are read from the root span.
 const HYDRATED: [&str; 2] = ["inputs", "outputs"];
@@ -43,12 +45,15 @@ struct Inner {
     sequence: u64,
     sources: Vec<Source>,
     catalog: Vec<CatalogFile>,
+    /// Text of sources without an index, read when first asked for.
+    scanned_text: Vec<OnceLock<Arc<FreshText>>>,
 }
 
 impl Snapshot {
     /// A view of these sources, oldest first.
     pub fn new(sequence: u64, sources: Vec<Source>, catalog: Vec<CatalogFile>) -> Self {
-        Self { inner: Arc::new(Inner { sequence, sources, catalog }) }
+        let scanned_text = sources.iter().map(|_| OnceLock::new()).collect();
+        Self { inner: Arc::new(Inner { sequence, sources, catalog, scanned_text }) }
     }
 
     /// Sequence number of the last commit that is visible.
@@ -117,6 +122,27 @@ impl Snapshot {
             }
             project(&batch, &names)
         })))
+    }
+
+    /// The searchable text of one source.
+    ///
+    /// # Errors
+    /// `Internal` when there is no such source; `Io` or `Corrupt` from its files.
+    pub fn text(&self, source: usize) -> Result<TextView> {
+        let rows = self.source(source)?;
+        if let Some(reader) = rows.text() {
+            return Ok(TextView::Indexed(reader));
+        }
+        let slot = self.inner.scanned_text.get(source);
+        let slot = slot.ok_or_else(|| Error::internal(format!("no source {source}")))?;
+        if let Some(fresh) = slot.get() {
+            return Ok(TextView::Scanned(fresh.clone()));
+        }
+        let mut fresh = FreshText::default();
+        for batch in rows.scan_all(Table::Spans, &ScanRequest::columns(TEXT_COLUMNS.iter().copied()))? {
+            fresh.add(&batch?)?;
+        }
+        Ok(TextView::Scanned(slot.get_or_init(|| Arc::new(fresh)).clone()))
     }
 
     /// The current row of a trace.

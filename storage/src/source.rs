@@ -271,6 +271,14 @@ impl Source {
         }
     }
 
+    /// Scans stored columns of all physical rows, masked ones included.
+    pub(crate) fn scan_all(&self, table: Table, request: &ScanRequest) -> Result<RowStream> {
+        match &self.rows {
+            Rows::Memtable(view) => view.log(table).scan(request, None),
+            Rows::Segment(segment) => segment.reader.scan(table, request, None),
+        }
+    }
+
     /// Rows in ascending order, masked or not.
     pub(crate) fn read_sorted(
         &self,

@@ -15,12 +15,18 @@ use crate::model::TraceEdit;
 
 type Slot = Arc<Mutex<Option<Result<Applied>>>>;
 
-/// An operation waiting for the leader.
+/// An operation with its log record.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub struct Prepared {
     operation: Operation,
     kind: u8,
     payload: Vec<u8>,
+}
+
+/// An operation waiting for the leader.
+#[derive(Debug)]
+pub(super) struct Pending {
+    prepared: Prepared,
     slot: Slot,
 }
 
@@ -35,6 +41,23 @@ impl Store {
             return Ok(Applied::default());
         }
         self.commit(Operation::Spans(spans))
+    }
+
+    /// Encodes spans for the log, so that many threads can do it before one appends.
+    ///
+    /// # Errors
+    /// `Internal` when the batch cannot be encoded.
+    pub fn prepare_spans(&self, spans: arrow::array::RecordBatch) -> Result<Prepared> {
+        self.prepare(Operation::Spans(spans))
+    }
+
+    /// Appends what [`Store::prepare_spans`] made.
+    ///
+    /// # Errors
+    /// As [`Store::append_spans`].
+    pub fn append_prepared(&self, prepared: Prepared) -> Result<Applied> {
+        self.check_open()?;
+        self.enqueue(prepared)
     }
 
     /// Applies explicit edits to traces. Unknown traces are skipped and not counted.
@@ -72,9 +95,17 @@ impl Store {
 
     fn commit(&self, operation: Operation) -> Result<Applied> {
         self.check_open()?;
+        self.enqueue(self.prepare(operation)?)
+    }
+
+    fn prepare(&self, operation: Operation) -> Result<Prepared> {
         let (kind, payload) = if self.options.durable { operation.encode()? } else { (0, Vec::new()) };
+        Ok(Prepared { operation, kind, payload })
+    }
+
+    fn enqueue(&self, prepared: Prepared) -> Result<Applied> {
         let slot = Slot::default();
-        lock(&self.queue).push_back(Pending { operation, kind, payload, slot: slot.clone() });
+        lock(&self.queue).push_back(Pending { prepared, slot: slot.clone() });
         let mut log = lock(&self.log);
         if let Some(result) = lock(&slot).take() {
             return result;
@@ -97,7 +128,7 @@ impl Store {
         }
         let mut state = lock(&self.state);
         for (pending, sequence) in group.into_iter().zip(first_sequence..) {
-            let result = state.apply(pending.operation, sequence);
+            let result = state.apply(pending.prepared.operation, sequence);
             *lock(&pending.slot) = Some(result);
         }
     }
@@ -136,7 +167,7 @@ impl Store {
 fn write(log: &mut Log, group: &[Pending]) -> Result<()> {
     if let Some(wal) = &mut log.wal {
         for (pending, sequence) in group.iter().zip(log.next_sequence..) {
-            wal.append(pending.kind, sequence, &pending.payload)?;
+            wal.append(pending.prepared.kind, sequence, &pending.prepared.payload)?;
         }
         wal.sync()?;
     }

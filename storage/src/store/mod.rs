@@ -29,6 +29,8 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+pub use commit::Prepared;
+pub use compact::Compacted;
 pub use operation::{Applied, Assess};
 pub use stats::StoreStats;
 

@@ -142,13 +142,13 @@ impl Store {
         let id = SegmentId(self.env.new_ulid());
         let (tmp, dir) = (Path::new("tmp").join(id.to_string()), segment_dir(id));
         let io = |what: &Path, e| Error::io(what.display(), e);
-        let (files, index, time_range) = std::thread::scope(|scope| {
+        let (files, index, time_range, in_memory) = std::thread::scope(|scope| {
             let text = scope.spawn(|| self.write_text(sources, &orders, &tmp));
             let files = self.write_tables(sources, &orders, &tmp);
             let index = build_index(|table, columns| stream(sources, &orders, table, columns));
             let range = time_range(sources, &orders);
-            text.join().map_err(|_| Error::internal("the text index writer panicked"))??;
-            Ok::<_, Error>((files?, index?, range?))
+            let text = text.join().map_err(|_| Error::internal("the text index writer panicked"))??;
+            Ok::<_, Error>((files?, index?, range?, text))
         })?;
         self.env.rename(&tmp, &dir).map_err(|e| io(&dir, e))?;
         self.env.sync_dir(Path::new("seg")).map_err(|e| io(Path::new("seg"), e))?;
@@ -169,7 +169,7 @@ impl Store {
             last_sequence: sequences.1,
             files,
         };
-        let text = self.open_text(&dir, meta.span_rows);
+        let text = in_memory.or_else(|| self.open_text(&dir, meta.span_rows));
         Ok(Some(Written { meta, text, index, orders }))
     }
 
@@ -190,20 +190,28 @@ impl Store {
         writer.finish()
     }
 
-    /// Builds the text index beside the files; the rows of a database in memory are scanned instead.
-    fn write_text(&self, sources: &[Source], orders: &[Ordered], dir: &Path) -> Result<()> {
+    /// Builds the text index beside the files; that of a database in memory is returned.
+    fn write_text(&self, sources: &[Source], orders: &[Ordered], dir: &Path) -> Result<Option<TextReader>> {
+        if !self.options.index_text {
+            return Ok(None);
+        }
         let dir = dir.join("text");
-        let (true, Some(real)) = (self.options.index_text, self.env.real_path(&dir)) else {
-            return Ok(());
+        let location = match self.env.real_path(&dir) {
+            Some(real) => {
+                self.env.create_dir_all(&dir).map_err(|e| Error::io(dir.display(), e))?;
+                TextLocation::Directory(real)
+            }
+            None => TextLocation::Memory,
         };
-        self.env.create_dir_all(&dir).map_err(|e| Error::io(dir.display(), e))?;
-        let mut writer = TextWriter::create(TextLocation::Directory(real))?;
+        let in_memory = matches!(location, TextLocation::Memory);
+        let mut writer = TextWriter::create(location)?;
         for ordered in orders.iter().filter(|ordered| ordered.table == Table::Spans) {
             for rows in ordered.rows.chunks(GATHER_ROWS) {
                 writer.add(&read_rows(sources, Table::Spans, rows, TEXT_COLUMNS)?)?;
             }
         }
-        writer.finish().map(|_| ())
+        let reader = writer.finish()?;
+        Ok(in_memory.then_some(reader))
     }
 
     /// The text index of a segment in place; a missing or damaged one is no error (ST-5).

@@ -1,0 +1,180 @@
+//! What a decompressed stream is, told from its start.
+
+use super::proto;
+
+/// Bytes looked at to tell the kind of a stream.
+pub(super) const PEEK_BYTES: usize = 64 << 10;
+
+/// The kinds of stream that hold trace requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamKind {
+    /// One JSON document per line.
+    JsonLines,
+    /// One JSON document, or several, over many lines each.
+    JsonDocuments,
+    /// One protobuf message.
+    Protobuf,
+}
+
+/// Starts of well-known other files, for the message.
+const OTHER_FILES: &[(&[u8], &str)] = &[
+    (b"\x89PNG", "a PNG image"),
+    (b"\xFF\xD8\xFF", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"%PDF", "a PDF document"),
+    (b"SQLite format 3", "a SQLite database"),
+    (b"BZh", "bzip2 data"),
+    (b"\xFD7zXZ\0", "xz data"),
+    (b"7z\xBC\xAF\x27\x1C", "a 7-Zip archive"),
+    (b"\x7FELF", "a program"),
+    (b"\x1F\x8B", "gzip inside gzip or zstd"),
+    (b"\x28\xB5\x2F\xFD", "zstd inside gzip or zstd"),
+    (b"\xFF\xFE", "UTF-16 text (UTF-8 is needed)"),
+    (b"\xFE\xFF", "UTF-16 text (UTF-8 is needed)"),
+];
+
+/// The kind of a stream from its start (`is_whole`: it ends there); `None` when it is empty.
+///
+/// # Errors
+/// Says what was expected and what was found.
+pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>, String> {
+    let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+    if text.is_empty() && is_whole {
+        return Ok(None);
+    }
+    if looks_like_json(text) && (start.first() != Some(&0x0A) || is_plain_text(text)) {
+        return Ok(Some(if spans_lines(text) { StreamKind::JsonDocuments } else { StreamKind::JsonLines }));
+    }
+    if let Some((_, found)) = OTHER_FILES.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return Err(wrong_file(found));
+    }
+    if proto::looks_like_request(start, is_whole) {
+        return Ok(Some(StreamKind::Protobuf));
+    }
+    // A first line that is damaged costs only itself when requests follow.
+    if start.split(|&byte| byte == b'\n').skip(1).any(|line| starts_object(line.trim_ascii_start())) {
+        return Ok(Some(StreamKind::JsonLines));
+    }
+    Err(wrong_file(if is_plain_text(start) { "other text" } else { "other data" }))
+}
+
+fn wrong_file(found: &str) -> String {
+    format!(
+        "not a trace file: expected OTLP/JSON (one request per line, or one document) or OTLP/protobuf, \
+         plain, gzip or zstd; found {found}"
+    )
+}
+
+/// A brace or bracket and, after it, what JSON allows there.
+fn looks_like_json(text: &[u8]) -> bool {
+    let Some((b'{' | b'[', rest)) = text.split_first() else { return false };
+    matches!(rest.trim_ascii_start().first(), Some(b'"' | b'{' | b'[' | b'}' | b']') | None)
+}
+
+fn starts_object(line: &[u8]) -> bool {
+    line.split_first()
+        .is_some_and(|(&first, rest)| first == b'{' && rest.trim_ascii_start().starts_with(b"\""))
+}
+
+fn is_plain_text(bytes: &[u8]) -> bool {
+    bytes.iter().take(512).all(|&byte| byte >= 0x20 || matches!(byte, b'\n' | b'\r' | b'\t'))
+}
+
+/// Whether the first document goes on after its first line: that line is open, ends where JSON may
+/// break, and the next one does not start a request.
+fn spans_lines(text: &[u8]) -> bool {
+    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return false };
+    let mut balance = Balance::default();
+    balance.feed(first);
+    let breaks = matches!(first.last(), Some(b'{' | b'[' | b',' | b':'));
+    let is_request = second.split_first().is_some_and(|(&brace, rest)| {
+        let rest = rest.trim_ascii_start();
+        brace == b'{' && (rest.starts_with(b"\"resourceSpans\"") || rest.starts_with(b"\"resource_spans\""))
+    });
+    !balance.is_closed() && breaks && !is_request
+}
+
+/// Counts brackets outside strings, to find the end of a JSON document.
+#[derive(Debug, Default)]
+pub(super) struct Balance {
+    depth: u64,
+    in_string: bool,
+    escaped: bool,
+    started: bool,
+}
+
+impl Balance {
+    /// Takes the next bytes of the document.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if self.escaped {
+                self.escaped = false;
+            } else if self.in_string {
+                self.escaped = byte == b'\\';
+                self.in_string = byte != b'"';
+            } else {
+                self.started |= !byte.is_ascii_whitespace();
+                match byte {
+                    b'"' => self.in_string = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Whether a document began and all its brackets are closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.started && self.depth == 0 && !self.in_string
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(start: &[u8]) -> Option<StreamKind> {
+        detect(start, true).unwrap()
+    }
+
+    #[test]
+    fn json_is_lines_unless_its_first_line_stays_open() {
+        assert_eq!(kind(b"{\"resourceSpans\":[]}"), Some(StreamKind::JsonLines));
+        assert_eq!(kind(b"\xEF\xBB\xBF\n {}\n{}\n"), Some(StreamKind::JsonLines));
+        assert_eq!(kind(b"{\n  \"resourceSpans\": [\n  ]\n}"), Some(StreamKind::JsonDocuments));
+        assert_eq!(kind(b"\n{\n  \"resourceSpans\": [\n  ]\n}"), Some(StreamKind::JsonDocuments));
+        assert_eq!(kind(b"{\"resourceSpans\": [{\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
+        assert_eq!(kind(b"{\"a\": \"cut\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
+        assert_eq!(kind(b"broken\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
+        assert_eq!(kind(b" \n"), None);
+    }
+
+    #[test]
+    fn protobuf_is_told_by_its_outline() {
+        assert_eq!(kind(b"\x0A\x00"), Some(StreamKind::Protobuf));
+        assert_eq!(kind(b"\x0A\x02\x12\x00"), Some(StreamKind::Protobuf));
+        // A message of 123 bytes begins like a blank line and a brace.
+        let mut message = vec![0x0A, 123, 0x0A, 0x20, 0x0A, 0x1E];
+        message.resize(125, 1);
+        assert_eq!(kind(&message), Some(StreamKind::Protobuf));
+    }
+
+    #[test]
+    fn other_files_are_named() {
+        for (start, found) in [
+            (&b"\x89PNG\r\n\x1a\n"[..], "PNG"),
+            (b"PAR1\x15\x04", "Parquet"),
+            (b"hello world\nthis is text\n", "other text"),
+            (b"\x00\x9f\x92\x96\x01\x02", "other data"),
+            (b"42\n", "other text"),
+        ] {
+            let error = detect(start, true).unwrap_err();
+            assert!(error.contains(found) && error.contains("expected OTLP/JSON"), "{error}");
+        }
+    }
+}

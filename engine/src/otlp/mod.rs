@@ -1,0 +1,59 @@
+//! OTLP: from received bytes to the spans of the model.
+//!
+//! ```text
+//! stream -> source (gzip, zstd) -> reader (lines, documents, messages) -> Request
+//! Request -> json | proto -> raw request -> span (checks, texts) + semconv (typed columns) -> Decoded
+//! ```
+//!
+//! Invariants
+//! * **IN-1** every attribute of an accepted span is kept with its type (see `value`).
+//! * **IN-2** the two encodings of one request decode to equal spans.
+//! * **IN-3** bad input is an error or a rejected span with a reason, never a panic, and never
+//!   takes memory out of proportion to the input.
+
+mod base64;
+mod cursor;
+mod error;
+mod extra;
+mod id;
+mod json;
+mod kind;
+mod proto;
+mod raw;
+mod reader;
+mod source;
+mod span;
+pub(crate) mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::DecodeError;
+pub use reader::{ReadError, Request, RequestReader};
+
+use tracehouse_storage::model::Span;
+
+/// What one request holds.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// The spans, in the order of the request.
+    pub spans: Vec<Span>,
+    /// For each span left out: its ids as received and the reason.
+    pub rejected: Vec<String>,
+}
+
+/// Decodes one OTLP/JSON document: an `ExportTraceServiceRequest` or `TracesData`.
+///
+/// # Errors
+/// When the document is not JSON or not a trace request; nothing of it is decoded then.
+pub fn decode_json(document: &[u8], experiment_id: &str) -> Result<Decoded, DecodeError> {
+    json::read(document).map(|request| span::assemble(request, experiment_id))
+}
+
+/// Decodes one OTLP/protobuf message: an `ExportTraceServiceRequest` or `TracesData`.
+///
+/// # Errors
+/// When the message is damaged or not a trace request; nothing of it is decoded then.
+pub fn decode_protobuf(message: &[u8], experiment_id: &str) -> Result<Decoded, DecodeError> {
+    proto::read(message).map(|request| span::assemble(request, experiment_id))
+}

@@ -1,0 +1,161 @@
+//! A trace request as it came off the wire, before ids and times are checked. Both encodings are
+//! read into this form, so that everything after it exists once.
+//!
+//! What is wrong with one span only (a bad number, too deep values) is kept as its `fault`; the rest
+//! of the request is not affected.
+
+use std::borrow::Cow;
+
+use super::value::KeyValue;
+
+/// Deepest nesting of an attribute value; deeper ones cost their span.
+pub(super) const VALUE_DEPTH_MAX: usize = 64;
+/// Most values, events and links of one span; a span with more is rejected.
+pub(super) const SPAN_NODES_MAX: usize = 100_000;
+/// Most values, events and links of one request: bounds memory at a few hundred megabytes.
+const REQUEST_NODES_MAX: usize = 16_000_000;
+/// Most spans of one request: bounds memory against requests made of empty spans.
+const REQUEST_SPANS_MAX: usize = 1_000_000;
+
+/// One `ExportTraceServiceRequest`, which is also `TracesData`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RawRequest<'a> {
+    pub(super) resources: Vec<RawResource<'a>>,
+}
+
+/// `ResourceSpans`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RawResource<'a> {
+    pub(super) attributes: Vec<KeyValue<'a>>,
+    pub(super) dropped_attributes_count: u64,
+    pub(super) schema_url: Cow<'a, str>,
+    pub(super) scopes: Vec<RawScope<'a>>,
+    pub(super) fault: Option<String>,
+}
+
+/// `ScopeSpans`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RawScope<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) version: Cow<'a, str>,
+    pub(super) attributes: Vec<KeyValue<'a>>,
+    pub(super) dropped_attributes_count: u64,
+    pub(super) schema_url: Cow<'a, str>,
+    pub(super) spans: Vec<RawSpan<'a>>,
+    pub(super) fault: Option<String>,
+}
+
+/// An enum that may be a number or, against the standard, a name.
+#[derive(Debug, PartialEq)]
+pub(super) enum RawEnum<'a> {
+    Number(i64),
+    Name(Cow<'a, str>),
+}
+
+impl Default for RawEnum<'_> {
+    fn default() -> Self {
+        RawEnum::Number(0)
+    }
+}
+
+/// `Span`. Ids are texts: what JSON sent, or the hex of what protobuf sent.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RawSpan<'a> {
+    pub(super) trace_id: Cow<'a, str>,
+    pub(super) span_id: Cow<'a, str>,
+    pub(super) parent_span_id: Cow<'a, str>,
+    pub(super) trace_state: Cow<'a, str>,
+    pub(super) flags: u64,
+    pub(super) name: Cow<'a, str>,
+    pub(super) kind: RawEnum<'a>,
+    pub(super) start_time_ns: u64,
+    pub(super) end_time_ns: u64,
+    pub(super) attributes: Vec<KeyValue<'a>>,
+    pub(super) dropped_attributes_count: u64,
+    pub(super) events: Vec<RawEvent<'a>>,
+    pub(super) dropped_events_count: u64,
+    pub(super) links: Vec<RawLink<'a>>,
+    pub(super) dropped_links_count: u64,
+    pub(super) status_code: RawEnum<'a>,
+    pub(super) status_message: Cow<'a, str>,
+    pub(super) fault: Option<String>,
+}
+
+/// `Span.Event`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RawEvent<'a> {
+    pub(super) time_ns: u64,
+    pub(super) name: Cow<'a, str>,
+    pub(super) attributes: Vec<KeyValue<'a>>,
+    pub(super) dropped_attributes_count: u64,
+}
+
+/// `Span.Link`.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RawLink<'a> {
+    pub(super) trace_id: Cow<'a, str>,
+    pub(super) span_id: Cow<'a, str>,
+    pub(super) trace_state: Cow<'a, str>,
+    pub(super) flags: u64,
+    pub(super) attributes: Vec<KeyValue<'a>>,
+    pub(super) dropped_attributes_count: u64,
+}
+
+/// Counts what a request holds, and keeps the first fault of the part being read.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    span_nodes: usize,
+    request_nodes: usize,
+    spans: usize,
+    fault: Option<String>,
+}
+
+impl Limits {
+    /// Starts a part that can be rejected by itself: a span, a resource or a scope.
+    pub(super) fn begin_part(&mut self) {
+        self.span_nodes = 0;
+        self.fault = None;
+    }
+
+    /// Ends it and hands out its fault.
+    pub(super) fn end_part(&mut self) -> Option<String> {
+        self.fault.take()
+    }
+
+    /// Counts a span; false when the request has too many.
+    pub(super) fn count_span(&mut self) -> bool {
+        self.spans += 1;
+        self.spans <= REQUEST_SPANS_MAX
+    }
+
+    /// Counts a value, event or link at a nesting depth; false when it must not be kept.
+    pub(super) fn count_node(&mut self, depth: usize) -> bool {
+        self.span_nodes += 1;
+        self.request_nodes += 1;
+        if depth > VALUE_DEPTH_MAX {
+            self.fail(format_args!("attributes nest deeper than {VALUE_DEPTH_MAX} levels"));
+        } else if self.span_nodes > SPAN_NODES_MAX {
+            self.fail(format_args!("more than {SPAN_NODES_MAX} values, events and links"));
+        } else if self.request_nodes > REQUEST_NODES_MAX {
+            self.fail(format_args!("the request has more than {REQUEST_NODES_MAX} values, events and links"));
+        }
+        self.fault.is_none()
+    }
+
+    /// Notes what is wrong with this part; the first reason stays.
+    pub(super) fn fail(&mut self, reason: impl std::fmt::Display) {
+        if self.fault.is_none() {
+            self.fault = Some(reason.to_string());
+        }
+    }
+
+    /// Whether this part is rejected already, so that nothing more of it needs keeping.
+    pub(super) fn failed(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    /// The message for a request with too many spans.
+    pub(super) fn too_many_spans() -> String {
+        format!("more than {REQUEST_SPANS_MAX} spans in one request: send several")
+    }
+}

@@ -1,0 +1,470 @@
+//! The requests of a stream, one by one, whatever its form: JSON lines, JSON documents or a protobuf
+//! message, plain or compressed.
+//!
+//! Steps: 1. `source` undoes the compression. 2. `kind` tells the form from the first bytes.
+//! 3. Lines or documents are cut out and handed over as bytes; decoding is the caller's, who may do
+//! it on other threads.
+//!
+//! Invariants: memory stays below the cap of one piece plus a read buffer; after a fatal error or
+//! the end there is nothing more; everything complete before a fatal error has been handed over.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::error::DecodeError;
+use super::kind::{Balance, PEEK_BYTES, StreamKind, detect};
+use super::source::Source;
+use super::{Decoded, decode_json, decode_protobuf};
+
+/// Longest line, document or message. Long traces make long lines; one this long is not a trace.
+pub const PIECE_BYTES_MAX: usize = 256 << 20;
+
+const READ_BYTES: usize = 128 << 10;
+
+/// One request as bytes, not decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// An OTLP/JSON document.
+    Json {
+        /// 1-based line of the decompressed stream on which it starts.
+        line: u64,
+        /// The document's text.
+        bytes: Vec<u8>,
+    },
+    /// An OTLP/protobuf message.
+    Protobuf {
+        /// The message.
+        bytes: Vec<u8>,
+    },
+}
+
+impl Request {
+    /// Decodes the request.
+    ///
+    /// # Errors
+    /// As `decode_json` and `decode_protobuf`.
+    pub fn decode(&self, experiment_id: &str) -> Result<Decoded, DecodeError> {
+        match self {
+            Request::Json { bytes, .. } => decode_json(bytes, experiment_id),
+            Request::Protobuf { bytes } => decode_protobuf(bytes, experiment_id),
+        }
+    }
+
+    /// The line on which it starts; `None` for protobuf.
+    pub fn line(&self) -> Option<u64> {
+        match self {
+            Request::Json { line, .. } => Some(*line),
+            Request::Protobuf { .. } => None,
+        }
+    }
+
+    /// The bytes to decode.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Request::Json { bytes, .. } | Request::Protobuf { bytes } => bytes,
+        }
+    }
+}
+
+/// A piece of a stream that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadError {
+    line: Option<u64>,
+    is_fatal: bool,
+    message: String,
+}
+
+impl ReadError {
+    /// The 1-based line at fault, when there is one.
+    pub fn line(&self) -> Option<u64> {
+        self.line
+    }
+
+    /// Whether the stream ends here; otherwise the next piece can be read.
+    pub fn is_fatal(&self) -> bool {
+        self.is_fatal
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// Iterates the requests of a stream.
+pub struct RequestReader<R: Read> {
+    input: Option<R>,
+    source: Option<Source<R>>,
+    kind: Option<StreamKind>,
+    /// Bytes read and not yet handed over, from `start` on.
+    buffer: Vec<u8>,
+    start: usize,
+    block: Vec<u8>,
+    /// No more bytes come: the end, or `failure`.
+    at_end: bool,
+    failure: Option<io::Error>,
+    is_done: bool,
+    lines: u64,
+    bytes: u64,
+    input_bytes: Arc<AtomicU64>,
+    piece_bytes_max: usize,
+}
+
+/// One line of the buffer, without its end.
+enum Line {
+    Found { bytes: Vec<u8>, is_terminated: bool },
+    TooLong,
+}
+
+impl<R: Read> RequestReader<R> {
+    /// A reader of `input`, which is looked at on the first `next`.
+    pub fn new(input: R) -> Self {
+        Self {
+            input: Some(input),
+            source: None,
+            kind: None,
+            buffer: Vec::new(),
+            start: 0,
+            block: Vec::new(),
+            at_end: false,
+            failure: None,
+            is_done: false,
+            lines: 0,
+            bytes: 0,
+            input_bytes: Arc::default(),
+            piece_bytes_max: PIECE_BYTES_MAX,
+        }
+    }
+
+    /// Bytes handed over or passed so far, decompressed.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes read from the input so far, as they are there: what a progress bar compares with a file's size.
+    pub fn input_bytes(&self) -> u64 {
+        self.input_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Lines passed so far.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    fn pending(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    /// Reads what the source has next; errors end the stream and are kept for later.
+    fn fill(&mut self) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        let Some(source) = &mut self.source else {
+            self.at_end = true;
+            return;
+        };
+        self.block.resize(READ_BYTES, 0);
+        match source.read(&mut self.block) {
+            Ok(0) => self.at_end = true,
+            Ok(count) => self.buffer.extend_from_slice(self.block.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                self.failure = Some(error);
+                self.at_end = true;
+            }
+        }
+    }
+
+    fn pass(&mut self, count: usize) {
+        self.start += count;
+        self.bytes += count as u64;
+    }
+
+    fn open(&mut self) -> Result<(), ReadError> {
+        let Some(input) = self.input.take() else { return Ok(()) };
+        match Source::open(input, Arc::clone(&self.input_bytes)) {
+            Ok(source) => self.source = Some(source),
+            Err(error) => return Err(fatal(None, format!("cannot be read: {error}"))),
+        }
+        // A pipe may hold one line for now: enough when that is a whole document.
+        while self.buffer.len() < PEEK_BYTES && !self.at_end && !starts_with_document_line(&self.buffer) {
+            self.fill();
+        }
+        let is_whole = self.at_end && self.failure.is_none();
+        match detect(&self.buffer, is_whole) {
+            Ok(kind) => self.kind = kind,
+            Err(message) if self.failure.is_none() => return Err(fatal(None, message)),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the next line; `None` at the end.
+    fn take_line(&mut self) -> Option<Line> {
+        let mut searched = 0;
+        loop {
+            let unseen = self.pending().get(searched..).unwrap_or_default();
+            if let Some(length) = memchr::memchr(b'\n', unseen) {
+                let length = searched + length;
+                self.lines += 1;
+                if length > self.piece_bytes_max {
+                    self.pass(length + 1);
+                    return Some(Line::TooLong);
+                }
+                let bytes = self.pending().get(..length).unwrap_or_default().to_vec();
+                self.pass(length + 1);
+                return Some(Line::Found { bytes, is_terminated: true });
+            }
+            searched = self.pending().len();
+            if searched > self.piece_bytes_max {
+                self.pass_line();
+                return Some(Line::TooLong);
+            }
+            if self.at_end {
+                return self.take_rest();
+            }
+            self.fill();
+        }
+    }
+
+    fn take_rest(&mut self) -> Option<Line> {
+        let bytes = self.pending().to_vec();
+        if bytes.is_empty() {
+            return None;
+        }
+        self.lines += 1;
+        self.pass(bytes.len());
+        Some(Line::Found { bytes, is_terminated: false })
+    }
+
+    /// Passes the rest of a line without keeping it.
+    fn pass_line(&mut self) {
+        self.lines += 1;
+        loop {
+            match memchr::memchr(b'\n', self.pending()) {
+                Some(length) => return self.pass(length + 1),
+                None => self.pass(self.pending().len()),
+            }
+            if self.at_end {
+                return;
+            }
+            self.fill();
+        }
+    }
+
+    fn too_long(&self, line: u64) -> ReadError {
+        let message =
+            format!("longer than {} MiB, which no trace request should be", self.piece_bytes_max >> 20);
+        ReadError { line: Some(line), is_fatal: false, message }
+    }
+
+    fn next_line(&mut self) -> Option<Result<Request, ReadError>> {
+        loop {
+            match self.take_line()? {
+                Line::TooLong => return Some(Err(self.too_long(self.lines))),
+                Line::Found { bytes, .. } if is_blank(&bytes) => {}
+                Line::Found { bytes, is_terminated } => {
+                    if !is_terminated && self.failure.is_some() && !is_closed(&bytes) {
+                        return None;
+                    }
+                    return Some(Ok(Request::Json { line: self.lines, bytes }));
+                }
+            }
+        }
+    }
+
+    fn next_document(&mut self) -> Option<Result<Request, ReadError>> {
+        let (mut document, mut first_line) = (Vec::new(), 0);
+        let mut balance = Balance::default();
+        while let Some(line) = self.take_line() {
+            let Line::Found { bytes, .. } = line else {
+                return Some(Err(self.too_long(self.lines)));
+            };
+            if document.is_empty() && is_blank(&bytes) {
+                continue;
+            }
+            if document.is_empty() {
+                first_line = self.lines;
+            }
+            balance.feed(&bytes);
+            document.extend_from_slice(&bytes);
+            document.push(b'\n');
+            if document.len() > self.piece_bytes_max {
+                return Some(Err(ReadError { is_fatal: true, ..self.too_long(first_line) }));
+            }
+            if balance.is_closed() {
+                return Some(Ok(Request::Json { line: first_line, bytes: document }));
+            }
+        }
+        // What is left is cut short; decoding says where, unless reading it failed.
+        let is_cut = document.is_empty() || self.failure.is_some();
+        (!is_cut).then_some(Ok(Request::Json { line: first_line, bytes: document }))
+    }
+
+    fn next_message(&mut self) -> Option<Result<Request, ReadError>> {
+        while !self.at_end {
+            if self.pending().len() > self.piece_bytes_max {
+                return Some(Err(ReadError { line: None, is_fatal: true, ..self.too_long(0) }));
+            }
+            self.fill();
+        }
+        if self.failure.is_some() || self.pending().is_empty() {
+            return None;
+        }
+        let bytes = self.pending().to_vec();
+        self.pass(bytes.len());
+        Some(Ok(Request::Protobuf { bytes }))
+    }
+
+    /// The error that ended the stream early, once.
+    fn take_failure(&mut self) -> Option<ReadError> {
+        let error = self.failure.take()?;
+        let compression = self.source.as_ref().map_or("plain", Source::compression);
+        let message = match (compression, error.kind()) {
+            ("plain", _) => format!("cannot be read: {error}"),
+            (_, io::ErrorKind::UnexpectedEof) => format!("the {compression} stream is cut short"),
+            _ => format!("the {compression} stream is damaged: {error}"),
+        };
+        let line = self.kind.filter(|kind| *kind != StreamKind::Protobuf).map(|_| self.lines + 1);
+        Some(fatal(line, message))
+    }
+}
+
+fn fatal(line: Option<u64>, message: String) -> ReadError {
+    ReadError { line, is_fatal: true, message }
+}
+
+/// Blank, or a byte order mark alone.
+fn is_blank(line: &[u8]) -> bool {
+    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).iter().all(u8::is_ascii_whitespace)
+}
+
+fn starts_with_document_line(start: &[u8]) -> bool {
+    let mut lines = start.split(|&byte| byte == b'\n');
+    let (Some(line), Some(_)) = (lines.next(), lines.next()) else { return false };
+    line.starts_with(b"{\"") && is_closed(line)
+}
+
+fn is_closed(document: &[u8]) -> bool {
+    let mut balance = Balance::default();
+    balance.feed(document);
+    balance.is_closed()
+}
+
+impl<R: Read> Iterator for RequestReader<R> {
+    type Item = Result<Request, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_done {
+            return None;
+        }
+        if let Err(error) = self.open() {
+            self.is_done = true;
+            return Some(Err(error));
+        }
+        let next = match self.kind {
+            Some(StreamKind::JsonLines) => self.next_line(),
+            Some(StreamKind::JsonDocuments) => self.next_document(),
+            Some(StreamKind::Protobuf) => self.next_message(),
+            None => None,
+        };
+        let next = next.or_else(|| self.take_failure().map(Err));
+        self.is_done = match &next {
+            Some(Ok(_)) => false,
+            Some(Err(error)) => error.is_fatal,
+            None => true,
+        };
+        next
+    }
+}
+
+#[cfg(test)]
+impl<R: Read> RequestReader<R> {
+    /// The same reader with a smaller cap.
+    fn with_piece_bytes_max(mut self, piece_bytes_max: usize) -> Self {
+        self.piece_bytes_max = piece_bytes_max;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn lines(bytes: &[u8]) -> Vec<Result<u64, ReadError>> {
+        RequestReader::new(bytes).map(|request| request.map(|request| request.line().unwrap_or(0))).collect()
+    }
+
+    fn good(bytes: &[u8]) -> Vec<u64> {
+        lines(bytes).into_iter().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn lines_documents_and_messages_are_told_apart() {
+        assert_eq!(good(b"{\"a\":1}\r\n\r\n{\"b\":2}"), [1, 3]);
+        assert_eq!(good(b"\xEF\xBB\xBF{\"a\":1}\n{\"b\":2}\n"), [1, 2]);
+        assert_eq!(good(b"{\n \"a\": [\n \"}\"]\n}\n\n{\n}\n"), [1, 6]);
+        assert_eq!(good(b"\x0A\x00"), [0]);
+        assert_eq!(good(b""), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn compression_is_told_by_its_magic_and_may_have_several_members() {
+        let text = b"{\"a\":1}\n{\"b\":2}\n";
+        let members = [gzip(text), gzip(text)].concat();
+        assert_eq!(good(&members), [1, 2, 3, 4]);
+        let frames =
+            [zstd::encode_all(&text[..], 1).unwrap(), zstd::encode_all(&text[..], 1).unwrap()].concat();
+        assert_eq!(good(&frames), [1, 2, 3, 4]);
+        let mut reader = RequestReader::new(&members[..]);
+        assert_eq!(reader.by_ref().count(), 4);
+        assert_eq!((reader.bytes(), reader.input_bytes()), (32, members.len() as u64));
+    }
+
+    #[test]
+    fn a_cut_stream_gives_what_is_complete_and_one_error() {
+        let text: String = (0..20_000).map(|i| format!("{{\"a\":{}}}\n", i * 7919 % 104_729)).collect();
+        for whole in [gzip(text.as_bytes()), zstd::encode_all(text.as_bytes(), 1).unwrap()] {
+            let all = lines(whole.get(..whole.len() - 400).unwrap());
+            let (last, complete) = all.split_last().unwrap();
+            assert!(complete.iter().all(Result::is_ok) && complete.len() > 1_000);
+            let error = last.clone().unwrap_err();
+            assert!(error.is_fatal() && error.to_string().contains("cut short"), "{error}");
+            assert_eq!(error.line(), Some(complete.len() as u64 + 1));
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_passed_and_the_next_is_read() {
+        let text = format!("{{\"a\":1}}\n{{\"b\":\"{}\"}}\n{{\"c\":3}}\n", "x".repeat(1_000_000));
+        let all: Vec<_> = RequestReader::new(text.as_bytes()).with_piece_bytes_max(1000).collect();
+        assert_eq!(all.len(), 3);
+        let error = all[1].as_ref().unwrap_err();
+        assert_eq!((error.line(), error.is_fatal()), (Some(2), false));
+        assert_eq!(all[2].as_ref().unwrap().line(), Some(3));
+    }
+
+    #[test]
+    fn another_file_is_one_error() {
+        for bytes in [&b"\x89PNG\r\n\x1a\n\0\0"[..], b"PAR1....", b"just text\n", &gzip(b"PAR1")] {
+            let all = lines(bytes);
+            assert_eq!(all.len(), 1);
+            assert!(all[0].as_ref().unwrap_err().to_string().contains("expected OTLP/JSON"));
+        }
+    }
+}
