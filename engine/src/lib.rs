@@ -1,1 +1,51 @@
-//! placeholder
+//! Tracehouse: an embedded analytical database for LLM and agent traces.
+//!
+//! A database is a folder you open. OpenTelemetry traces go in; SQL, MLflow's filter language and
+//! full-text search read them; evaluation datasets are built from them.
+//!
+//! ```
+//! use tracehouse::{Database, ImportOptions, Search};
+//!
+//! let db = Database::in_memory()?;
+//! let request = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{
+//!     "traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","name":"answer",
+//!     "startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000001000000000",
+//!     "attributes":[{"key":"input.value","value":{"stringValue":"what is the refund policy?"}}]}]}]}]}"#;
+//! db.import_otlp(request, &ImportOptions::default())?;
+//!
+//! let page = db.search_traces(&Search::new("trace.text ILIKE '%refund%'").limit(10))?;
+//! assert_eq!(page.traces[0].trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
+//! let hits = db.search_text("\"refund policy\"", 10)?;
+//! assert_eq!(hits[0].field, "inputs");
+//! let batches = db.sql("SELECT name, duration_ns FROM spans")?;
+//! assert_eq!(batches[0].num_rows(), 1);
+//! # Ok::<(), tracehouse::Error>(())
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod assess;
+mod catalog;
+mod database;
+mod error;
+mod ingest;
+mod maintain;
+pub mod otlp;
+pub mod semconv;
+mod settings;
+mod stats;
+mod trace;
+
+pub use assess::NewAssessment;
+pub use database::{Database, OpenOptions, TracePage, decode_otlp};
+pub use error::{Error, ErrorKind, Result};
+pub use ingest::{ImportOptions, ImportReport, Progress, Rejected};
+pub use settings::Settings;
+pub use stats::Stats;
+pub use trace::Trace;
+pub use tracehouse_query::search::Search;
+pub use tracehouse_query::sql::{SqlQuery, SqlValue};
+pub use tracehouse_query::text::TextHit;
+pub use tracehouse_storage::model;
+pub use tracehouse_storage::schema::Table;
+pub use tracehouse_storage::store::Compacted;

@@ -1,1 +1,14 @@
-//! placeholder
+//! From text to rows: the filter language, SQL and text search over one storage snapshot.
+//!
+//! Filter text and SQL become conditions on the same columns and share one scan (QU-3). This crate
+//! never writes (AR-3) and is the only one that knows DataFusion and sqlparser (AR-2).
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod candidates;
+pub mod error;
+pub mod filter;
+pub mod predicate;
+pub mod runtime;
+pub mod search;
+pub mod sql;
+pub mod text;

@@ -41,6 +41,16 @@ impl Table {
         }
     }
 
+    /// The names of all stored columns, in order.
+    pub fn columns(self) -> Vec<&'static str> {
+        let schema: &'static SchemaRef = match self {
+            Table::Spans => &SPANS,
+            Table::Traces => &TRACES,
+            Table::Assessments => &ASSESSMENTS,
+        };
+        schema.fields().iter().map(|field| field.name().as_str()).collect()
+    }
+
     /// The schema that SQL sees: `schema` without internal columns. For traces it has, besides, the
     /// hydrated columns `inputs` and `outputs` of the root span.
     pub fn public_schema(self) -> SchemaRef {

@@ -8,5 +8,5 @@ mod traces;
 
 pub use assessments::{assessment_at, assessments_batch};
 pub use read::{floats, ints, list, map_at, text, text_at, times, uints};
-pub use spans::spans_batch;
+pub use spans::{span_at, spans_batch};
 pub use traces::{trace_at, traces_batch};

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, ListBuilder, RecordBatch, StringBuilder, StringViewArray,
-    StructBuilder, TimestampNanosecondArray, TimestampNanosecondBuilder, UInt64Array,
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, ListBuilder, RecordBatch, StringBuilder,
+    StringViewArray, StructBuilder, TimestampNanosecondArray, TimestampNanosecondBuilder, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, TimestampNanosecondType};
 use twox_hash::XxHash3_64;
 
+use super::read::{floats, ints, list, text, text_at, times};
 use crate::error::{Error, Result};
-use crate::model::Span;
+use crate::model::{Event, Link, Span};
 use crate::schema::{Table, event_fields, link_fields};
 
 /// One batch with a row for each span, in order.
@@ -57,6 +58,96 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
         Arc::new(UInt64Array::from_iter_values(spans.iter().map(content_hash))),
     ];
     Ok(RecordBatch::try_new(Table::Spans.schema(), columns)?)
+}
+
+/// The span at `row` of a batch with all stored columns.
+///
+/// # Errors
+/// `Internal` when a column is missing or a hint does not parse.
+pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
+    let word = |column: &str| -> Result<Option<String>> {
+        Ok(text_at(text(batch, column)?, row).map(str::to_string))
+    };
+    let must = |column: &str| -> Result<String> { Ok(word(column)?.unwrap_or_default()) };
+    let number = |column: &str| -> Result<Option<i64>> {
+        let array = ints(batch, column)?;
+        Ok(if array.is_null(row) { None } else { Some(array.value(row)) })
+    };
+    let (end, cost) = (times(batch, "end_time")?, floats(batch, "cost_usd")?);
+    let hint = word("_hint")?.map(|json| serde_json::from_str(&json)).transpose();
+    Ok(Span {
+        trace_id: must("trace_id")?,
+        span_id: must("span_id")?,
+        parent_span_id: word("parent_span_id")?,
+        experiment_id: must("experiment_id")?,
+        session_id: word("session_id")?,
+        user_id: word("user_id")?,
+        name: must("name")?,
+        span_type: must("span_type")?,
+        kind: must("kind")?,
+        status: must("status")?,
+        status_message: word("status_message")?,
+        start_time_ns: times(batch, "start_time")?.value(row),
+        end_time_ns: if end.is_null(row) { None } else { Some(end.value(row)) },
+        service_name: word("service_name")?,
+        scope_name: word("scope_name")?,
+        scope_version: word("scope_version")?,
+        operation: word("operation")?,
+        model: word("model")?,
+        provider: word("provider")?,
+        tool_name: word("tool_name")?,
+        input_tokens: number("input_tokens")?,
+        output_tokens: number("output_tokens")?,
+        total_tokens: number("total_tokens")?,
+        cache_read_input_tokens: number("cache_read_input_tokens")?,
+        cache_creation_input_tokens: number("cache_creation_input_tokens")?,
+        cost_usd: if cost.is_null(row) { None } else { Some(cost.value(row)) },
+        inputs: word("inputs")?,
+        outputs: word("outputs")?,
+        attributes: must("attributes")?,
+        resource: must("resource")?,
+        extra: word("extra")?,
+        events: events_at(batch, row)?,
+        links: links_at(batch, row)?,
+        hint: hint.map_err(|e| Error::internal(format!("column _hint: {e}")))?,
+    })
+}
+
+/// The text fields of the structs in a list column at `row`, field by field from `first_field` on.
+fn struct_texts(
+    batch: &RecordBatch,
+    column: &str,
+    row: usize,
+    first_field: usize,
+) -> Result<Vec<Vec<String>>> {
+    let items = list(batch, column)?.value(row);
+    let structs =
+        items.as_struct_opt().ok_or_else(|| Error::internal(format!("column {column} holds no structs")))?;
+    let mut fields = Vec::new();
+    for array in structs.columns().iter().skip(first_field) {
+        let texts = array.as_string_opt::<i32>();
+        let texts = texts.ok_or_else(|| Error::internal(format!("column {column} does not hold text")))?;
+        fields.push(texts.iter().map(|text| text.unwrap_or_default().to_string()).collect());
+    }
+    Ok(fields)
+}
+
+fn events_at(batch: &RecordBatch, row: usize) -> Result<Vec<Event>> {
+    let items = list(batch, "events")?.value(row);
+    let times = items.as_struct_opt().and_then(|s| s.column(0).as_primitive_opt::<TimestampNanosecondType>());
+    let times = times.ok_or_else(|| Error::internal("column events has no times"))?.values().clone();
+    let mut fields = struct_texts(batch, "events", row, 1)?.into_iter();
+    let (names, attributes) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+    let rows = times.iter().zip(names).zip(attributes);
+    Ok(rows.map(|((time_ns, name), attributes)| Event { time_ns: *time_ns, name, attributes }).collect())
+}
+
+fn links_at(batch: &RecordBatch, row: usize) -> Result<Vec<Link>> {
+    let mut fields = struct_texts(batch, "links", row, 0)?.into_iter();
+    let mut next = || fields.next().unwrap_or_default();
+    let (traces, spans, attributes) = (next(), next(), next());
+    let rows = traces.into_iter().zip(spans).zip(attributes);
+    Ok(rows.map(|((trace_id, span_id), attributes)| Link { trace_id, span_id, attributes }).collect())
 }
 
 fn required(spans: &[Span], get: impl Fn(&Span) -> &String) -> ArrayRef {
@@ -162,7 +253,7 @@ fn content_hash(span: &Span) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Event, Link, TraceHint};
+    use crate::model::TraceHint;
 
     #[test]
     fn batch_has_the_stored_schema() {
@@ -176,6 +267,8 @@ mod tests {
         };
         let batch = spans_batch(&[span.clone(), Span::default()]).unwrap();
         assert_eq!(batch.num_rows(), 2);
+        assert_eq!(span_at(&batch, 0).unwrap(), span);
+        assert_eq!(span_at(&batch, 1).unwrap(), Span::default());
         assert_eq!(batch.schema(), Table::Spans.schema());
         assert_ne!(content_hash(&span), content_hash(&Span::default()));
     }

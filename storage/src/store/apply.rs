@@ -173,8 +173,7 @@ impl State {
 
     /// The visible row of a trace, wherever it is.
     fn current_trace(&self, key: TraceKey) -> Result<Option<(SourceId, u32, TraceRow)>> {
-        let schema = Table::Traces.schema();
-        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let columns = Table::Traces.columns();
         if let Some(row) = self.active.view.rows_of(Table::Traces, key).max() {
             let batch = self.active.view.log(Table::Traces).gather(&[row], &columns)?;
             return Ok(Some((self.active.id(), row, trace_at(&batch, 0)?)));
@@ -230,8 +229,7 @@ impl State {
 
     /// Drops from `rows` what is stored already with the same content, and masks what differs.
     fn supersede_assessments(&mut self, rows: &mut BTreeMap<String, Assessment>) -> Result<()> {
-        let schema = Table::Assessments.schema();
-        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let columns = Table::Assessments.columns();
         let mut stored = Vec::new();
         for older in self.older_rows_where(Table::Assessments, "assessment_id", |id| rows.contains_key(id))? {
             let batch = older.source.read_sorted(Table::Assessments, &older.rows, &columns)?;

@@ -89,7 +89,7 @@ impl Store {
             remove_segments: inputs.iter().map(|segment| segment.id()).collect(),
             ..ManifestEdit::default()
         };
-        let committed = lock(&self.manifest).commit(edit)?;
+        let committed = self.commit_manifest(edit)?;
         let opened = written.map(|written| self.open_written(written)).transpose()?;
         self.swap_merged(inputs, &opened, committed);
         for segment in inputs {

@@ -31,6 +31,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub use commit::Prepared;
 pub use compact::Compacted;
+pub use open::FORMAT_VERSION;
 pub use operation::{Applied, Assess};
 pub use stats::StoreStats;
 
@@ -60,6 +61,8 @@ pub struct StoreOptions {
     /// Seal inside the writing call when the memtable is full, instead of waiting for a maintenance
     /// thread.
     pub inline_maintenance: bool,
+    /// Take no lock and write nothing: the state as of now, for reading.
+    pub read_only: bool,
 }
 
 impl Default for StoreOptions {
@@ -71,6 +74,7 @@ impl Default for StoreOptions {
             index_text: true,
             durable: true,
             inline_maintenance: false,
+            read_only: false,
         }
     }
 }
@@ -85,11 +89,13 @@ pub struct Store {
     queue: Mutex<VecDeque<commit::Pending>>,
     log: Mutex<Log>,
     maintenance: Mutex<()>,
-    manifest: Mutex<Manifest>,
+    /// `None` in a store that only reads.
+    manifest: Mutex<Option<Manifest>>,
     state: Mutex<State>,
     /// Signals a frozen memtable to the maintenance thread, and its end to a waiting writer.
     changed: Condvar,
-    _lock: Box<dyn EnvLock>,
+    /// `None` in a store that only reads.
+    _lock: Option<Box<dyn EnvLock>>,
 }
 
 /// The write-ahead log and the next sequence number; behind the `log` lock.
@@ -141,11 +147,18 @@ impl Store {
     /// `Closed` after a failed fsync, `Io` when the manifest cannot be written.
     pub fn commit_catalog(&self, add: Vec<CatalogFile>, remove: Vec<String>) -> Result<()> {
         let edit = ManifestEdit { add_catalog: add, remove_catalog: remove, ..ManifestEdit::default() };
-        let committed = lock(&self.manifest).commit(edit)?;
+        let committed = self.commit_manifest(edit)?;
         let mut state = lock(&self.state);
         state.install(committed);
         state.snapshot = None;
         Ok(())
+    }
+
+    fn commit_manifest(&self, edit: ManifestEdit) -> Result<Arc<ManifestState>> {
+        match lock(&self.manifest).as_mut() {
+            Some(manifest) => manifest.commit(edit),
+            None => Err(Error::invalid_input("the database is open for reading only")),
+        }
     }
 
     /// The environment the store lives in.
@@ -163,14 +176,33 @@ impl Store {
     /// # Errors
     /// Whatever sealing gives; the write-ahead log still has everything then.
     pub fn close(&self) -> Result<()> {
-        let sealed = self.seal();
+        let sealed = if self.options.read_only { Ok(()) } else { self.seal() };
         lock(&self.state).closed = true;
         self.changed.notify_all();
         self.meta_store.close();
         sealed
     }
 
+    /// Waits until a memtable is frozen, the store is closed, or `idle` has passed. Returns whether
+    /// there is one to seal.
+    pub fn wait_for_frozen(&self, idle: std::time::Duration) -> bool {
+        let state = lock(&self.state);
+        if state.frozen.is_some() || state.closed {
+            return state.frozen.is_some();
+        }
+        let waited = self.changed.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
+        waited.0.frozen.is_some()
+    }
+
+    /// Wakes whoever waits in [`Store::wait_for_frozen`].
+    pub fn wake(&self) {
+        self.changed.notify_all();
+    }
+
     fn check_open(&self) -> Result<()> {
+        if self.options.read_only {
+            return Err(Error::invalid_input("the database is open for reading only"));
+        }
         if lock(&self.state).closed {
             return Err(Error::new(ErrorKind::Closed, "the database is closed"));
         }

@@ -51,6 +51,9 @@ impl Store {
     /// `Conflict` when another process has it open, `InvalidInput` for a folder that is no database or
     /// one of a newer format, `Corrupt` for damage in manifest or log, `Io` otherwise.
     pub fn open(env: Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
+        if options.read_only {
+            return Self::open_to_read(env, options);
+        }
         let lock_file = take_lock(env.as_ref())?;
         let db_uuid = open_format(&env)?;
         let (manifest, manifest_state) = Manifest::recover(&env, Path::new("manifest"))?;
@@ -59,35 +62,66 @@ impl Store {
             Some(dir) => MetaStore::open(&dir, &env.boot_id(), db_uuid, &live),
             None => MetaStore::in_memory(),
         });
-        let segments = open_segments(&env, &manifest_state, &meta_store)?;
-        let mut state = State {
-            active: Memtable::new(1, manifest_state.replay_from.max(1)),
-            frozen: None,
-            segments,
-            older: Vec::new(),
-            manifest: Arc::new(manifest_state),
-            snapshot: None,
-            closed: false,
-        };
-        state.rebuild_older();
-        let next_sequence = replay(env.as_ref(), &mut state, &options)?;
+        let mut state = open_state(&env, manifest_state, &meta_store)?;
+        let next_sequence = replay(env.as_ref(), &mut state, options.durable)?;
         remove_unnamed(env.as_ref(), &live)?;
         let wal =
             options.durable.then(|| WalWriter::create(&env, Path::new("wal"), next_sequence)).transpose()?;
-        Ok(Arc::new(Store {
+        let log = Log { wal, next_sequence };
+        Ok(Self::assemble(env, options, db_uuid, meta_store, log, Some(manifest), state, Some(lock_file)))
+    }
+
+    /// The database as of now, without lock and without a write. Files that a writer removes
+    /// meanwhile make later reads fail.
+    fn open_to_read(env: Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
+        let db_uuid = read_format(env.as_ref())?;
+        let manifest_state = Manifest::read(env.as_ref(), Path::new("manifest"))?;
+        let meta_store = Arc::new(MetaStore::in_memory());
+        let mut state = open_state(&env, manifest_state, &meta_store)?;
+        let next_sequence = replay(env.as_ref(), &mut state, true)?;
+        let log = Log { wal: None, next_sequence };
+        Ok(Self::assemble(env, options, db_uuid, meta_store, log, None, state, None))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn assemble(
+        env: Arc<dyn Env>,
+        options: StoreOptions,
+        db_uuid: u128,
+        meta_store: Arc<MetaStore>,
+        log: Log,
+        manifest: Option<Manifest>,
+        state: State,
+        lock_file: Option<Box<dyn EnvLock>>,
+    ) -> Arc<Store> {
+        Arc::new(Store {
             env,
             options,
             db_uuid,
             meta_store,
             queue: Mutex::default(),
-            log: Mutex::new(Log { wal, next_sequence }),
+            log: Mutex::new(log),
             maintenance: Mutex::new(()),
             manifest: Mutex::new(manifest),
             state: Mutex::new(state),
             changed: Condvar::new(),
             _lock: lock_file,
-        }))
+        })
     }
+}
+
+fn open_state(env: &Arc<dyn Env>, manifest: ManifestState, meta_store: &Arc<MetaStore>) -> Result<State> {
+    let mut state = State {
+        active: Memtable::new(1, manifest.replay_from.max(1)),
+        frozen: None,
+        segments: open_segments(env, &manifest, meta_store)?,
+        older: Vec::new(),
+        manifest: Arc::new(manifest),
+        snapshot: None,
+        closed: false,
+    };
+    state.rebuild_older();
+    Ok(state)
 }
 
 fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
@@ -119,11 +153,11 @@ fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
 
 /// Reads `FORMAT`, or creates the layout with `FORMAT` last, so that a folder with it is complete.
 fn open_format(env: &Arc<dyn Env>) -> Result<u128> {
-    let path = Path::new("FORMAT");
-    if !env.exists(path) {
-        return create_layout(env);
-    }
-    let bytes = env.read(path).map_err(|e| Error::io("FORMAT", e))?;
+    if env.exists(Path::new("FORMAT")) { read_format(env.as_ref()) } else { create_layout(env) }
+}
+
+fn read_format(env: &dyn Env) -> Result<u128> {
+    let bytes = env.read(Path::new("FORMAT")).map_err(|e| Error::io("FORMAT", e))?;
     let format: Format = serde_json::from_slice(&bytes)
         .map_err(|e| Error::corrupt(format!("FORMAT is not what this program writes: {e}")))?;
     if format.reader_version_min > FORMAT_VERSION || format.writer_version_min > FORMAT_VERSION {
@@ -189,9 +223,9 @@ fn open_segments(
 }
 
 /// Applies the log to the state and gives the next sequence number.
-fn replay(env: &dyn Env, state: &mut State, options: &StoreOptions) -> Result<u64> {
+fn replay(env: &dyn Env, state: &mut State, durable: bool) -> Result<u64> {
     let replay_from = state.manifest.replay_from.max(1);
-    if !options.durable {
+    if !durable {
         return Ok(replay_from);
     }
     let replayed = wal::replay(env, Path::new("wal"), replay_from, &mut |record| {

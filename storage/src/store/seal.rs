@@ -76,7 +76,7 @@ impl Store {
             edit.add_masks.extend(masks.iter().map(|(table, rows)| (*id, table, rows.clone())));
         }
         edit.add_segments.extend(written.iter().map(|written| written.meta.clone()));
-        let committed = lock(&self.manifest).commit(edit)?;
+        let committed = self.commit_manifest(edit)?;
         self.swap_frozen(&frozen, written, committed)?;
         self.changed.notify_all();
         self.cut_wal()?;
@@ -181,8 +181,7 @@ impl Store {
     ) -> Result<Vec<crate::manifest::FileMeta>> {
         let mut writer = SegmentWriter::create(self.env.as_ref(), dir, SegmentOptions::default())?;
         for ordered in orders {
-            let schema = ordered.table.schema();
-            let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            let columns = ordered.table.columns();
             for rows in ordered.rows.chunks(GATHER_ROWS) {
                 writer.write(ordered.table, &read_rows(sources, ordered.table, rows, &columns)?)?;
             }

@@ -41,8 +41,7 @@ fn span(trace: u32, number: u32) -> Span {
 }
 
 fn trace_rows(snapshot: &Snapshot) -> Vec<TraceRow> {
-    let schema = Table::Traces.schema();
-    let columns: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+    let columns = Table::Traces.columns();
     let mut rows = Vec::new();
     for index in 0..snapshot.source_count() {
         let request = crate::scan::ScanRequest::columns(columns.iter().copied());

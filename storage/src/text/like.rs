@@ -20,7 +20,7 @@ pub struct LikePattern {
 #[derive(Debug, Clone)]
 enum Shape {
     /// `%literal%`.
-    Contains(Finder<'static>),
+    Contains(Box<Finder<'static>>),
     /// The pieces between the `%`, in order; the first is bound to the beginning, the last to the end.
     Pieces(Vec<Piece>),
 }
@@ -98,7 +98,7 @@ impl Shape {
     fn of(pieces: Vec<Piece>) -> Shape {
         match pieces.as_slice() {
             [first, Piece { literal: Some(finder), .. }, last] if first.is_empty() && last.is_empty() => {
-                Shape::Contains(finder.clone())
+                Shape::Contains(Box::new(finder.clone()))
             }
             _ => Shape::Pieces(pieces),
         }

@@ -28,6 +28,9 @@ mod snippet;
 mod tokenizer;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use fresh::FreshText;
 pub use index::TextLocation;
 pub use leaves::{SpanText, StringList, TextColumns};

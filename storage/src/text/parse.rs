@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// Most words in one query: each costs a posting list.
 const TERMS_MAX: usize = 256;
 
-/// Most characters before the `*`: fewer would list a good part of the dictionary.
+/// Fewest characters before the `*`: one would list a good part of the dictionary.
 const PREFIX_CHARS_MIN: usize = 2;
 
 /// Deepest nesting of brackets; keeps recursion small.
@@ -76,7 +76,7 @@ impl<'a> Parser<'a> {
         while self.take_or() {
             parts.push(self.and(field, depth)?);
         }
-        Ok(single_or(parts, TextQuery::Or))
+        Ok(join(parts, TextQuery::Or))
     }
 
     fn and(&mut self, field: TextField, depth: usize) -> Result<TextQuery> {
@@ -91,7 +91,7 @@ impl<'a> Parser<'a> {
         if parts.is_empty() {
             return Err(self.nothing_here());
         }
-        Ok(single_or(parts, TextQuery::And))
+        Ok(join(parts, TextQuery::And))
     }
 
     fn nothing_here(&self) -> Error {
@@ -287,12 +287,12 @@ fn ends_with_letter(stem: &str) -> bool {
     stem.chars().next_back().is_some_and(|c| c == '_' || c.is_alphanumeric())
 }
 
-fn single_or(mut parts: Vec<TextQuery>, join: fn(Vec<TextQuery>) -> TextQuery) -> TextQuery {
+fn join(mut parts: Vec<TextQuery>, kind: fn(Vec<TextQuery>) -> TextQuery) -> TextQuery {
     match parts.pop() {
         Some(only) if parts.is_empty() => only,
         Some(last) => {
             parts.push(last);
-            join(parts)
+            kind(parts)
         }
         None => TextQuery::Nothing,
     }

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use tantivy::postings::{Postings, SegmentPostings, TermInfo};
 use tantivy::query::FuzzyTermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocSet, InvertedIndexReader, TERMINATED, Term};
+use tantivy::{DocSet, InvertedIndexReader, TERMINATED, TantivyError, Term};
 
 use super::evaluate::Occurrence;
 use super::index::TantivyResult;
@@ -56,14 +56,14 @@ pub(super) fn collect_rows(
             rows.extend(within.iter().filter(|&row| seek(&mut postings, row) == row));
             continue;
         }
-        let mut all = Vec::with_capacity(term.doc_freq as usize);
+        let mut all = Vec::new();
         let mut block = index.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
         while !block.docs().is_empty() {
             all.extend_from_slice(block.docs());
             block.advance();
         }
-        let mut found = RoaringBitmap::new();
-        found.extend(all);
+        let unsorted = |_| TantivyError::InternalError("posting list is not ascending".to_owned());
+        let mut found = RoaringBitmap::from_sorted_iter(all).map_err(unsorted)?;
         if let Some(within) = within {
             found &= within;
         }

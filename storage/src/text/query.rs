@@ -22,6 +22,16 @@ pub enum TextField {
 }
 
 impl TextField {
+    /// The word for it in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            TextField::Inputs => "inputs",
+            TextField::Outputs => "outputs",
+            TextField::Other => "other",
+            TextField::Any => "any",
+        }
+    }
+
     /// Which of inputs, outputs and other text it covers.
     pub(super) fn covers(self) -> [bool; 3] {
         match self {

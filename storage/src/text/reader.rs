@@ -131,6 +131,16 @@ impl TextReader {
         self.fields.iter().zip(term.field.covers()).filter(|(_, covered)| *covered).map(|(field, _)| field)
     }
 
+    /// Posting lists must not name rows that do not exist.
+    fn check_last(&self, row: Option<u32>) -> Result<()> {
+        match row {
+            Some(row) if row >= self.rows => {
+                Err(Error::corrupt(format!("{}: names row {row} of {}", self.name, self.rows)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn field_name(&self, field: &IndexField) -> String {
         let at = self.fields.iter().position(|other| std::ptr::eq(other, field)).unwrap_or_default();
         format!("{}, field {}", self.name, FIELD_NAMES.get(at).copied().unwrap_or_default())
@@ -183,6 +193,7 @@ impl TermSource for TextReader {
         for field in self.covered(term) {
             guarded(&self.field_name(field), || field.matching(term, within, &mut rows))?;
         }
+        self.check_last(rows.max())?;
         Ok(rows)
     }
 
@@ -195,9 +206,10 @@ impl TermSource for TextReader {
         found.sort_by_key(|occurrence| occurrence.row);
         found.dedup_by(|next, kept| {
             let same = next.row == kept.row;
-            kept.count += if same { next.count } else { 0 };
+            kept.count = kept.count.saturating_add(if same { next.count } else { 0 });
             same
         });
+        self.check_last(found.last().map(|occurrence| occurrence.row))?;
         Ok(found)
     }
 

@@ -1,0 +1,201 @@
+//! Judgements about traces: what a caller gives, and the row that is stored.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+
+use serde_json::value::RawValue;
+use tracehouse_storage::model::{Assessment, AssessmentKind, normalize_trace_id};
+
+use crate::error::{Error, Result};
+
+/// An assessment to be stored.
+///
+/// ```
+/// let verdict = tracehouse::NewAssessment::feedback("correctness", "false").source("HUMAN", "ana");
+/// assert_eq!(verdict.name, "correctness");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NewAssessment {
+    /// Assessment name.
+    pub name: String,
+    /// Feedback, expectation or issue.
+    pub kind: AssessmentKind,
+    /// JSON text.
+    pub value: String,
+    /// The span it is about, when it is about one.
+    pub span_id: Option<String>,
+    /// `HUMAN`, `LLM_JUDGE` or `CODE`.
+    pub source_type: String,
+    /// Who or what judged.
+    pub source_id: Option<String>,
+    /// Why.
+    pub rationale: Option<String>,
+    /// Free key-value pairs.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl NewAssessment {
+    fn new(kind: AssessmentKind, source: &str, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            value: value.into(),
+            span_id: None,
+            source_type: source.into(),
+            source_id: None,
+            rationale: None,
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// A verdict; `value` is JSON text. Its source is `CODE` unless set.
+    pub fn feedback(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::new(AssessmentKind::Feedback, "CODE", name, value)
+    }
+
+    /// The truth the trace should have met; `value` is JSON text. Its source is `HUMAN` unless set.
+    pub fn expectation(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::new(AssessmentKind::Expectation, "HUMAN", name, value)
+    }
+
+    /// The same from this source; the type is checked when it is stored.
+    pub fn source(mut self, source_type: impl Into<String>, source_id: impl Into<String>) -> Self {
+        self.source_type = source_type.into();
+        self.source_id = Some(source_id.into()).filter(|id| !id.is_empty());
+        self
+    }
+
+    /// The same with a reason.
+    pub fn rationale(mut self, text: impl Into<String>) -> Self {
+        self.rationale = Some(text.into());
+        self
+    }
+
+    /// The same about one span.
+    pub fn span_id(mut self, id: impl Into<String>) -> Self {
+        self.span_id = Some(id.into());
+        self
+    }
+
+    /// The row to store.
+    pub(crate) fn into_row(self, trace_id: &str, assessment_id: String, now_ns: i64) -> Result<Assessment> {
+        if self.name.is_empty() {
+            return Err(Error::invalid_input("the assessment name is empty"));
+        }
+        let value = serde_json::from_str::<&RawValue>(&self.value)
+            .map_err(|e| Error::invalid_input(format!("the value of {} is not JSON: {e}", self.name)))?;
+        if self.kind == AssessmentKind::Expectation && value.get() == "null" {
+            return Err(Error::invalid_input(format!(
+                "the expectation {} is null: it needs a value",
+                self.name
+            )));
+        }
+        Ok(Assessment {
+            assessment_id,
+            trace_id: normalize_trace_id(trace_id),
+            span_id: self.span_id,
+            name: self.name,
+            kind: self.kind,
+            value: value.get().to_string(),
+            source_type: source_type(&self.source_type)?.to_string(),
+            source_id: self.source_id,
+            rationale: self.rationale,
+            error_code: None,
+            error_message: None,
+            metadata: self.metadata,
+            overrides: None,
+            valid: true,
+            created_at_ns: now_ns,
+            updated_at_ns: now_ns,
+        })
+    }
+}
+
+/// The stored word of a source type, written in any case; `AI_JUDGE` is MLflow's old name.
+fn source_type(word: &str) -> Result<&'static str> {
+    match word.to_ascii_uppercase().as_str() {
+        "HUMAN" => Ok("HUMAN"),
+        "LLM_JUDGE" | "AI_JUDGE" => Ok("LLM_JUDGE"),
+        "CODE" => Ok("CODE"),
+        "" | "SOURCE_TYPE_UNSPECIFIED" => Ok("SOURCE_TYPE_UNSPECIFIED"),
+        _ => Err(Error::invalid_input(format!("source type {word:?}: HUMAN, LLM_JUDGE or CODE expected"))),
+    }
+}
+
+/// The assessment of one line of an assessments file, and the trace it is about.
+fn parse_line(text: &str) -> Result<(String, NewAssessment)> {
+    let bad = |e: serde_json::Error| Error::invalid_input(format!("not an assessment: {e}"));
+    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(bad)?;
+    let mut word = |key: &str| -> Result<Option<String>> {
+        match fields.remove(key) {
+            Some(value) => serde_json::from_str(value.get())
+                .map_err(|_| Error::invalid_input(format!("{key} is {}: a string expected", value.get()))),
+            None => Ok(None),
+        }
+    };
+    let missing = |key: &str| Error::invalid_input(format!("an assessment needs {key}"));
+    let trace_id = word("trace_id")?.ok_or_else(|| missing("trace_id"))?;
+    let name = word("name")?.ok_or_else(|| missing("name"))?;
+    let kind = match word("type")?.as_deref() {
+        None => AssessmentKind::Feedback,
+        Some(word) => AssessmentKind::parse(word).ok_or_else(|| {
+            Error::invalid_input(format!("type {word:?}: feedback, expectation or issue expected"))
+        })?,
+    };
+    let source = word("source")?;
+    let (rationale, span_id) = (word("rationale")?, word("span_id")?);
+    let default = if kind == AssessmentKind::Expectation { "HUMAN" } else { "CODE" };
+    let value = fields.remove("value").map_or("null", |value| value.get());
+    let mut assessment = NewAssessment::new(kind, default, name, value);
+    if let Some(source) = source {
+        let (kind, id) = source.split_once(':').unwrap_or((&source, ""));
+        assessment = assessment.source(kind, id);
+    }
+    (assessment.rationale, assessment.span_id) = (rationale, span_id);
+    // Whatever else the line says is kept as metadata: text as it is, anything else as JSON.
+    for (key, value) in fields {
+        let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
+        assessment.metadata.insert(key, text);
+    }
+    Ok((trace_id, assessment))
+}
+
+/// A line of a file of assessments, or why it cannot be kept.
+pub(crate) type FileLine = (u64, Result<(String, NewAssessment)>);
+
+/// Reads JSON lines, skipping empty ones.
+///
+/// # Errors
+/// `Io` when the input cannot be read.
+pub(crate) fn read_lines<R: Read>(input: R) -> Result<Vec<FileLine>> {
+    let mut lines = Vec::new();
+    for (number, line) in (1u64..).zip(BufReader::new(input).split(b'\n')) {
+        let bytes = line.map_err(|e| Error::new(crate::ErrorKind::Io, format!("line {number}: {e}")))?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let parsed = std::str::from_utf8(&bytes)
+            .map_err(|e| Error::invalid_input(format!("not UTF-8: {e}")))
+            .and_then(parse_line);
+        lines.push((number, parsed));
+    }
+    Ok(lines)
+}
+
+/// An id that is the same whenever the same file is read again: a hash of the content and of how
+/// often it came before, so that importing a file twice adds nothing.
+pub(crate) fn content_id(trace_id: &str, assessment: &NewAssessment, occurrence: usize) -> String {
+    let content = format!(
+        "{trace_id}\u{0}{}\u{0}{}\u{0}{}\u{0}{:?}\u{0}{}\u{0}{:?}\u{0}{:?}\u{0}{:?}\u{0}{occurrence}",
+        assessment.name,
+        assessment.kind.as_str(),
+        assessment.value,
+        assessment.span_id,
+        assessment.source_type,
+        assessment.source_id,
+        assessment.rationale,
+        assessment.metadata,
+    );
+    format!("a-{:032x}", twox_hash::XxHash3_128::oneshot(content.as_bytes()))
+}

@@ -1,0 +1,542 @@
+//! The database a user opens: one handle for writing, searching and SQL.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use tracehouse_query::runtime::{QueryRuntime, SqlSettings};
+use tracehouse_query::search::{self, Search};
+use tracehouse_query::sql::{SqlContext, SqlQuery, SqlTables, run_sql};
+use tracehouse_query::text::{self, TextHit};
+use tracehouse_storage::columns::{spans_batch, trace_at};
+use tracehouse_storage::env::{Env, MemEnv, RealEnv};
+use tracehouse_storage::model::{Span, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::store::{Assess, Compacted};
+use tracehouse_storage::{RowRef, Snapshot, Store};
+
+use crate::assess::{NewAssessment, content_id, read_lines};
+use crate::catalog;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ingest::{self, ImportOptions, ImportReport, Progress};
+use crate::maintain::Maintenance;
+use crate::otlp;
+use crate::settings::Settings;
+use crate::stats::{self, Stats};
+use crate::trace::{self, Trace};
+
+/// How to open a database.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    settings: Settings,
+    read_only: bool,
+    no_create: bool,
+}
+
+impl OpenOptions {
+    /// Read and write, creating the database when there is none.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Open without the writer's lock: the database as of now, beside a process that writes it.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Whether a missing database is created; on unless told otherwise.
+    pub fn create(mut self, create: bool) -> Self {
+        self.no_create = !create;
+        self
+    }
+
+    /// Other settings than the default ones.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Opens the database in the folder `path`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none and none may be created; otherwise as [`Database::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Database> {
+        let path = path.as_ref();
+        if path == Path::new(":memory:") {
+            return Database::start(Arc::new(MemEnv::default()), self, false);
+        }
+        let env: Arc<dyn Env> = Arc::new(RealEnv::new(path.to_path_buf()));
+        if (self.no_create || self.read_only) && !env.exists(Path::new("FORMAT")) {
+            return Err(Error::not_found(format!("no database at {}", path.display())));
+        }
+        let shown = PathBuf::from(path);
+        Database::start(env, self, true).map_err(|error| error.at(&shown))
+    }
+}
+
+/// An open database. Clones share it; all calls block and may be made from many threads.
+///
+/// ```
+/// let db = tracehouse::Database::in_memory()?;
+/// let page = db.search_traces(&tracehouse::Search::new("state = 'ERROR'").limit(50))?;
+/// assert!(page.traces.is_empty());
+/// # Ok::<(), tracehouse::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    maintenance: Mutex<Option<Maintenance>>,
+    store: Arc<Store>,
+    settings: Settings,
+    /// Made by the first statement: a database that is never asked SQL starts no threads for it.
+    runtime: OnceLock<Arc<QueryRuntime>>,
+}
+
+/// One page of a search.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TracePage {
+    /// The traces, in order.
+    pub traces: Vec<TraceRow>,
+    /// Continues after the last of them; `None` when there is no more.
+    pub next_page_token: Option<String>,
+    /// How the search was carried out, a line each.
+    pub explain: Vec<String>,
+}
+
+impl Database {
+    /// Opens the database in the folder `path`, creating it when there is none. `:memory:` is a
+    /// database that never touches the disk.
+    ///
+    /// # Errors
+    /// `Conflict` when another process writes it, `InvalidInput` for a folder that is something else
+    /// or has a newer format, `Corrupt` for damage, `Io` otherwise.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().open(path)
+    }
+
+    /// A database in memory.
+    ///
+    /// # Errors
+    /// `Internal` when no thread can be started.
+    pub fn in_memory() -> Result<Self> {
+        OpenOptions::new().open(":memory:")
+    }
+
+    fn start(env: Arc<dyn Env>, options: OpenOptions, durable: bool) -> Result<Self> {
+        let mut store_options = options.settings.store_options(durable);
+        store_options.read_only = options.read_only;
+        let store = Store::open(env, store_options)?;
+        let background = options.settings.background && !options.read_only;
+        let maintenance = background.then(|| Maintenance::start(store.clone())).transpose()?;
+        let inner = Inner {
+            maintenance: Mutex::new(maintenance),
+            store,
+            settings: options.settings,
+            runtime: OnceLock::new(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.inner.store
+    }
+
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        Ok(self.inner.store.snapshot()?)
+    }
+
+    /// Seals what is in memory and stops writing. Dropping the last handle without it loses nothing;
+    /// the next open then reads the write-ahead log.
+    ///
+    /// # Errors
+    /// `Io` when sealing fails; everything acknowledged is in the log then.
+    pub fn close(&self) -> Result<()> {
+        drop(self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Ok(self.inner.store.close()?)
+    }
+
+    /// Appends spans: durable and visible when this returns.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an illegal id, `Closed` after a failed write.
+    pub fn append(&self, spans: &[Span]) -> Result<ImportReport> {
+        for span in spans {
+            tracehouse_storage::model::check_id("trace id", &span.trace_id)?;
+            tracehouse_storage::model::check_id("span id", &span.span_id)?;
+        }
+        let before = self.snapshot()?.visible_rows(Table::Traces);
+        let applied = self.inner.store.append_spans(spans_batch(spans)?)?;
+        let after = self.snapshot()?.visible_rows(Table::Traces);
+        Ok(ImportReport {
+            traces: after.saturating_sub(before),
+            spans: applied.spans,
+            duplicate_spans: applied.duplicate_spans,
+            ..ImportReport::default()
+        })
+    }
+
+    /// Imports one OTLP request: JSON or protobuf, plain, gzip or zstd.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is no OTLP request at all; rejected spans are in the report.
+    pub fn import_otlp(&self, bytes: &[u8], options: &ImportOptions) -> Result<ImportReport> {
+        let strict = options.clone();
+        let report = self.import(bytes, &strict, &mut |_| {})?;
+        match report.rejected.first() {
+            Some(first) if report.incomplete || (report.spans == 0 && report.duplicate_spans == 0) => {
+                Err(Error::invalid_input(first.error.clone()))
+            }
+            _ => Ok(report),
+        }
+    }
+
+    /// Imports a stream of OTLP/JSON lines, or of any other form that [`Database::import`] knows.
+    ///
+    /// # Errors
+    /// As [`Database::import`].
+    pub fn import_otlp_json_lines<R: Read + Send>(
+        &self,
+        input: R,
+        options: &ImportOptions,
+    ) -> Result<ImportReport> {
+        self.import(input, options, &mut |_| {})
+    }
+
+    /// Imports a stream: OTLP/JSON lines, one OTLP/JSON document or one OTLP/protobuf message, plain,
+    /// gzip or zstd, told from its first bytes. `progress` is called whenever more is durable.
+    ///
+    /// # Errors
+    /// `InvalidInput` in strict mode for the first thing that cannot be kept; `Io` or `Closed` from
+    /// writing. What was acknowledged before stays.
+    pub fn import<R: Read + Send>(
+        &self,
+        input: R,
+        options: &ImportOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<ImportReport> {
+        let started = Instant::now();
+        let before = self.snapshot()?.visible_rows(Table::Traces);
+        let threads = self.inner.settings.thread_count();
+        let mut report = ingest::import(&self.inner.store, input, options, threads, progress)?;
+        report.traces = self.snapshot()?.visible_rows(Table::Traces).saturating_sub(before);
+        report.seconds = started.elapsed().as_secs_f64();
+        Ok(report)
+    }
+
+    /// Imports assessments: JSON lines with `trace_id`, `name`, `value`, `source`, `rationale`,
+    /// `type` and perhaps `span_id`; anything else of a line becomes metadata. Importing a file again
+    /// adds nothing. Lines about unknown traces are rejected.
+    ///
+    /// # Errors
+    /// `Io` when the input cannot be read; `InvalidInput` in strict mode for the first bad line.
+    pub fn import_assessments<R: Read>(&self, input: R, options: &ImportOptions) -> Result<ImportReport> {
+        let started = Instant::now();
+        let (snapshot, now_ns) = (self.snapshot()?, self.inner.store.env().now_ns());
+        let mut report = ImportReport::default();
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut rows = Vec::new();
+        for (number, parsed) in read_lines(input)? {
+            let row = parsed.and_then(|(trace_id, assessment)| {
+                find(&snapshot, &trace_id)?;
+                let first = content_id(&trace_id, &assessment, 0);
+                let occurrence = seen.entry(first.clone()).or_insert(0);
+                let id =
+                    if *occurrence == 0 { first } else { content_id(&trace_id, &assessment, *occurrence) };
+                *occurrence += 1;
+                assessment.into_row(&trace_id, id, now_ns)
+            });
+            match row {
+                Ok(row) => rows.push(row),
+                Err(error) if options.strict => {
+                    return Err(Error::new(error.kind(), format!("{}:{number}: {error}", options.name)));
+                }
+                Err(error) => report.reject(&options.name, Some(number), error.to_string()),
+            }
+        }
+        let applied = self.inner.store.assess(Assess { rows, check_existing: true })?;
+        report.assessments = applied.assessments;
+        report.seconds = started.elapsed().as_secs_f64();
+        Ok(report)
+    }
+
+    /// Finds traces by the filter language, newest first unless the search says otherwise.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the offending token of the filter, order or page token.
+    pub fn search_traces(&self, search: &Search) -> Result<TracePage> {
+        let snapshot = self.snapshot()?;
+        let page = search::search(&snapshot, search)?;
+        Ok(TracePage {
+            traces: trace_rows(&snapshot, &page.rows)?,
+            next_page_token: page.next_page_token,
+            explain: page.explain.lines().to_vec(),
+        })
+    }
+
+    /// Number of traces that a search would find, without its limit.
+    ///
+    /// # Errors
+    /// As [`Database::search_traces`].
+    pub fn count_traces(&self, search: &Search) -> Result<u64> {
+        Ok(search::count(&self.snapshot()?, search)?)
+    }
+
+    /// A trace with all its spans and assessments.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such trace.
+    pub fn get_trace(&self, trace_id: &str) -> Result<Trace> {
+        trace::get_trace(&self.snapshot()?, trace_id)
+    }
+
+    /// The rows of one trace in a table, with the columns that SQL shows.
+    ///
+    /// # Errors
+    /// Whatever reading gives; an unknown trace has no rows.
+    pub fn trace_rows(&self, table: Table, trace_id: &str) -> Result<RecordBatch> {
+        trace::public_rows(&self.snapshot()?, table, trace_id)
+    }
+
+    /// The best spans for a text query, best first.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a wrong query.
+    pub fn search_text(&self, query: &str, limit: usize) -> Result<Vec<TextHit>> {
+        Ok(text::search_text(&self.snapshot()?, query, None, limit)?)
+    }
+
+    /// The same, only in traces that match a filter.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a wrong query or filter.
+    pub fn search_text_where(&self, query: &str, filter: &str, limit: usize) -> Result<Vec<TextHit>> {
+        Ok(text::search_text(&self.snapshot()?, query, Some(filter), limit)?)
+    }
+
+    /// Runs one read-only SQL statement.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a wrong or refused statement, `Unavailable` at a limit.
+    pub fn sql(&self, statement: &str) -> Result<Vec<RecordBatch>> {
+        Ok(self.query(statement.into(), None)?.1)
+    }
+
+    /// The same with parameters and a time limit, and the schema even of an empty result.
+    ///
+    /// # Errors
+    /// As [`Database::sql`].
+    pub fn query(&self, query: SqlQuery, timeout: Option<Duration>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let mut context = self.sql_context()?;
+        context.timeout = timeout;
+        Ok(run_sql(&context, query)?)
+    }
+
+    fn sql_context(&self) -> Result<SqlContext> {
+        let snapshot = self.snapshot()?;
+        let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
+        context.tables = SqlTables {
+            segments: Some(stats::segments_batch(&snapshot)?),
+            settings: Some(stats::settings_batch(&self.inner.settings)?),
+            ..catalog::sql_tables(self.inner.store.env().as_ref(), &snapshot)?
+        };
+        context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
+            let hits = text::search_text(&snapshot, query, None, limit)?;
+            Ok(text::hits_batch(&hits)?)
+        }));
+        Ok(context)
+    }
+
+    fn runtime(&self) -> Result<Arc<QueryRuntime>> {
+        if let Some(runtime) = self.inner.runtime.get() {
+            return Ok(runtime.clone());
+        }
+        let settings = &self.inner.settings;
+        let timeout =
+            (settings.query_timeout_ms > 0).then(|| Duration::from_millis(settings.query_timeout_ms));
+        let env = self.inner.store.env();
+        let runtime = Arc::new(QueryRuntime::new(SqlSettings {
+            memory_bytes_max: settings.query_bytes_max,
+            timeout,
+            target_partitions: settings.thread_count(),
+            spill_dir: env.real_path(Path::new("tmp")),
+            ..SqlSettings::default()
+        })?);
+        Ok(self.inner.runtime.get_or_init(|| runtime).clone())
+    }
+
+    /// Sets a tag of a trace.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such trace.
+    pub fn set_tag(&self, trace_id: &str, key: &str, value: &str) -> Result<()> {
+        self.set_tags(trace_id, [(key, value)])
+    }
+
+    /// Sets several tags of a trace in one commit.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such trace, `InvalidInput` for an empty or overlong key.
+    pub fn set_tags<'a>(
+        &self,
+        trace_id: &str,
+        tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<()> {
+        let mut edit = TraceEdit::default();
+        for (key, value) in tags {
+            check_tag_key(key)?;
+            edit.tags.insert(key.to_string(), Some(value.to_string()));
+        }
+        self.edit(trace_id, edit)
+    }
+
+    /// Deletes a tag of a trace.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such trace or tag.
+    pub fn delete_tag(&self, trace_id: &str, key: &str) -> Result<()> {
+        let snapshot = self.snapshot()?;
+        let row = find(&snapshot, trace_id)?;
+        let tags = trace_rows(&snapshot, &[row])?.pop().map(|row| row.tags).unwrap_or_default();
+        if !tags.contains_key(key) {
+            return Err(Error::not_found(format!("no trace tag with key {key:?} on trace {trace_id}")));
+        }
+        self.edit(trace_id, TraceEdit { tags: BTreeMap::from([(key.to_string(), None)]) })
+    }
+
+    fn edit(&self, trace_id: &str, edit: TraceEdit) -> Result<()> {
+        let applied = self.inner.store.edit_traces(vec![(normalize_trace_id(trace_id), edit)])?;
+        if applied.traces == 0 {
+            return Err(Error::not_found(format!("trace {trace_id} not found")));
+        }
+        Ok(())
+    }
+
+    /// Stores an assessment and gives its id.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such trace, `InvalidInput` for a value that is not JSON.
+    pub fn assess(&self, trace_id: &str, assessment: NewAssessment) -> Result<String> {
+        find(&self.snapshot()?, trace_id)?;
+        let env = self.inner.store.env();
+        let id = format!("a-{:032x}", env.new_ulid());
+        let row = assessment.into_row(trace_id, id.clone(), env.now_ns())?;
+        self.inner.store.assess(Assess { rows: vec![row], check_existing: false })?;
+        Ok(id)
+    }
+
+    /// Stores a verdict; `value` is JSON text.
+    ///
+    /// # Errors
+    /// As [`Database::assess`].
+    pub fn log_feedback(&self, trace_id: &str, name: &str, value: &str) -> Result<String> {
+        self.assess(trace_id, NewAssessment::feedback(name, value))
+    }
+
+    /// Stores the truth a trace should have met; `value` is JSON text.
+    ///
+    /// # Errors
+    /// As [`Database::assess`].
+    pub fn log_expectation(&self, trace_id: &str, name: &str, value: &str) -> Result<String> {
+        self.assess(trace_id, NewAssessment::expectation(name, value))
+    }
+
+    /// Deletes traces with everything below them; unknown ids are ignored. Returns how many there were.
+    ///
+    /// # Errors
+    /// `Closed` or `Io` from writing.
+    pub fn delete_traces<S: AsRef<str>>(&self, trace_ids: &[S]) -> Result<u64> {
+        let ids = trace_ids.iter().map(|id| normalize_trace_id(id.as_ref())).collect();
+        Ok(self.inner.store.delete_traces(ids)?.traces)
+    }
+
+    /// Seals what is in memory into a segment.
+    ///
+    /// # Errors
+    /// `Io` or `Closed`; nothing is lost then.
+    pub fn seal(&self) -> Result<()> {
+        Ok(self.inner.store.seal()?)
+    }
+
+    /// Seals, then merges small segments into one.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt` or `Closed`; nothing is lost then.
+    pub fn compact(&self) -> Result<Compacted> {
+        self.inner.store.seal()?;
+        Ok(self.inner.store.compact()?)
+    }
+
+    /// Builds text indexes that are missing; returns how many were.
+    ///
+    /// # Errors
+    /// `Io` or `Corrupt`.
+    pub fn index_text(&self) -> Result<usize> {
+        Ok(self.inner.store.index_text()?)
+    }
+
+    /// Counts, sizes and how far the indexes have come.
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    pub fn stats(&self) -> Result<Stats> {
+        let maintenance = self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let failure = maintenance.as_ref().and_then(Maintenance::failure);
+        drop(maintenance);
+        stats::stats(&self.inner.store, failure)
+    }
+}
+
+impl Error {
+    /// The same with the database named, for errors of opening.
+    fn at(self, path: &Path) -> Self {
+        Self::new(self.kind(), format!("{}: {self}", path.display()))
+    }
+}
+
+/// Keys as MLflow bounds them.
+fn check_tag_key(key: &str) -> Result<()> {
+    const KEY_CHARS_MAX: usize = 250;
+    let chars = key.chars().count();
+    if chars == 0 || chars > KEY_CHARS_MAX {
+        return Err(Error::invalid_input(format!(
+            "tag key {key:?} has {chars} characters: 1 to {KEY_CHARS_MAX} are allowed"
+        )));
+    }
+    Ok(())
+}
+
+fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {
+    let key = TraceKey::of(&normalize_trace_id(trace_id));
+    snapshot.find_trace(key)?.ok_or_else(|| Error::not_found(format!("trace {trace_id} not found")))
+}
+
+fn trace_rows(snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
+    let batch = snapshot.read_rows(Table::Traces, rows, &Table::Traces.columns())?;
+    let rows = (0..batch.num_rows()).map(|row| trace_at(&batch, row));
+    Ok(rows.collect::<tracehouse_storage::Result<Vec<_>>>()?)
+}
+
+/// Decodes one request without storing it: what an import of it would keep and reject.
+///
+/// # Errors
+/// `InvalidInput` when it is no OTLP request.
+pub fn decode_otlp(bytes: &[u8], experiment_id: &str) -> Result<otlp::Decoded> {
+    let mut all = otlp::Decoded { spans: Vec::new(), rejected: Vec::new() };
+    for request in otlp::RequestReader::new(bytes) {
+        let bad = |error: String| Error::new(ErrorKind::InvalidInput, error);
+        let request = request.map_err(|e| bad(e.to_string()))?;
+        let decoded = request.decode(experiment_id).map_err(|e| bad(e.to_string()))?;
+        all.spans.extend(decoded.spans);
+        all.rejected.extend(decoded.rejected);
+    }
+    Ok(all)
+}

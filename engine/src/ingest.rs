@@ -1,0 +1,284 @@
+//! The import pipeline: from a stream of OTLP requests to acknowledged batches.
+//!
+//! ```text
+//! reader thread: stream -> requests -> chunks        (bounded queue)
+//! worker threads: chunk -> spans -> Arrow batch -> log record
+//! calling thread: batches in stream order -> commit  == acknowledged == -> progress
+//! ```
+//!
+//! A chunk is acknowledged as a whole and in order, so "n lines are acknowledged" always means the
+//! first n. What cannot be decoded is counted and reported with its line; the rest is kept.
+
+use std::io::Read;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Mutex, PoisonError};
+
+use tracehouse_storage::Store;
+use tracehouse_storage::columns::spans_batch;
+use tracehouse_storage::store::Prepared;
+
+use crate::error::{Error, Result};
+use crate::otlp::{ReadError, Request, RequestReader};
+
+/// Lines of one acknowledged batch unless told otherwise.
+const BATCH_LINES: usize = 1024;
+/// A batch is closed at this size even when it has fewer lines.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+/// Rejections listed one by one; further ones are only counted.
+const REJECTED_MAX: usize = 100_000;
+
+/// How to import.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ImportOptions {
+    /// The scope that new traces belong to.
+    pub experiment_id: String,
+    /// Lines acknowledged together; 0 chooses by size.
+    pub batch_lines: usize,
+    /// Stop at the first line or span that cannot be kept.
+    pub strict: bool,
+    /// How the input is called in reports.
+    pub name: String,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self { experiment_id: "0".into(), batch_lines: 0, strict: false, name: "-".into() }
+    }
+}
+
+impl ImportOptions {
+    /// The same for another experiment.
+    pub fn experiment_id(mut self, id: impl Into<String>) -> Self {
+        self.experiment_id = id.into();
+        self
+    }
+
+    /// The same with this many lines acknowledged together.
+    pub fn batch_lines(mut self, lines: usize) -> Self {
+        self.batch_lines = lines;
+        self
+    }
+
+    /// The same, stopping at the first thing that cannot be kept.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// The same for an input called `name`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+}
+
+/// Something that was not kept, and where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The input.
+    pub file: String,
+    /// 1-based line, where there are lines.
+    pub line: Option<u64>,
+    /// Why.
+    pub error: String,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImportReport {
+    /// Traces that were not there before.
+    pub traces: u64,
+    /// Spans that were not there before.
+    pub spans: u64,
+    /// Spans that were there already; of two different ones with the same ids the later is kept.
+    pub duplicate_spans: u64,
+    /// Assessments that were not there before.
+    pub assessments: u64,
+    /// What was not kept, the first 100,000 of it.
+    pub rejected: Vec<Rejected>,
+    /// How much was not kept.
+    pub rejected_count: u64,
+    /// Whether the input ended too early: cut short, or no OTLP at all.
+    pub incomplete: bool,
+    /// Bytes read, decompressed.
+    pub bytes: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+impl ImportReport {
+    pub(crate) fn reject(&mut self, file: &str, line: Option<u64>, error: String) {
+        self.rejected_count += 1;
+        if self.rejected.len() < REJECTED_MAX {
+            self.rejected.push(Rejected { file: file.to_string(), line, error });
+        }
+    }
+
+    /// Adds the figures of another input.
+    pub fn add(&mut self, other: ImportReport) {
+        self.traces += other.traces;
+        self.spans += other.spans;
+        self.duplicate_spans += other.duplicate_spans;
+        self.assessments += other.assessments;
+        self.rejected.extend(other.rejected);
+        self.rejected.truncate(REJECTED_MAX);
+        self.rejected_count += other.rejected_count;
+        self.incomplete |= other.incomplete;
+        self.bytes += other.bytes;
+        self.seconds += other.seconds;
+    }
+}
+
+/// What is durable so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Lines (or documents) of the input.
+    pub acked_lines: u64,
+    /// Spans in them, duplicates included.
+    pub acked_spans: u64,
+    /// Bytes of them, decompressed.
+    pub acked_bytes: u64,
+}
+
+/// Requests that are acknowledged together.
+#[derive(Default)]
+struct Chunk {
+    items: Vec<std::result::Result<Request, ReadError>>,
+    bytes: usize,
+}
+
+/// A chunk ready to be committed.
+struct Ready {
+    prepared: Option<Prepared>,
+    spans: u64,
+    lines: u64,
+    bytes: u64,
+    rejected: Vec<(Option<u64>, String)>,
+    incomplete: bool,
+}
+
+type Slot = (Chunk, Sender<Result<Ready>>);
+
+/// Imports one stream; see the module for the stages.
+pub(crate) fn import<R: Read + Send>(
+    store: &Store,
+    input: R,
+    options: &ImportOptions,
+    threads: usize,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<ImportReport> {
+    tracehouse_storage::model::check_id("experiment id", &options.experiment_id)?;
+    let (work_in, work_out) = mpsc::sync_channel::<Slot>(threads);
+    let (order_in, order_out) = mpsc::sync_channel::<Receiver<Result<Ready>>>(threads * 2);
+    let work_out = Mutex::new(work_out);
+    let mut report = ImportReport::default();
+    std::thread::scope(|scope| {
+        scope.spawn(move || read(input, options, &work_in, &order_in));
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| work(store, options, &work_out));
+        }
+        // When this ends early, its queue closes, then the reader's, then the workers'.
+        commit(store, options, order_out, &mut report, progress)
+    })?;
+    Ok(report)
+}
+
+fn read<R: Read>(
+    input: R,
+    options: &ImportOptions,
+    work: &SyncSender<Slot>,
+    order: &SyncSender<Receiver<Result<Ready>>>,
+) {
+    let lines_max = if options.batch_lines == 0 { BATCH_LINES } else { options.batch_lines };
+    let send = |chunk: Chunk| {
+        let (ready_in, ready_out) = mpsc::channel();
+        order.send(ready_out).is_ok() && work.send((chunk, ready_in)).is_ok()
+    };
+    let mut chunk = Chunk::default();
+    for item in RequestReader::new(input) {
+        chunk.bytes += item.as_ref().map_or(0, |request| request.bytes().len());
+        chunk.items.push(item);
+        let full =
+            chunk.items.len() >= lines_max || (options.batch_lines == 0 && chunk.bytes >= BATCH_BYTES_MAX);
+        if full && !send(std::mem::take(&mut chunk)) {
+            return;
+        }
+    }
+    if !chunk.items.is_empty() {
+        send(chunk);
+    }
+}
+
+fn work(store: &Store, options: &ImportOptions, queue: &Mutex<Receiver<Slot>>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((chunk, ready)) = next else { return };
+        // The committing side may be gone after an error; then the result is of no use.
+        let _ = ready.send(decode(store, options, chunk));
+    }
+}
+
+fn decode(store: &Store, options: &ImportOptions, chunk: Chunk) -> Result<Ready> {
+    let mut spans = Vec::new();
+    let (lines, bytes) = (chunk.items.len() as u64, chunk.bytes as u64);
+    let mut ready = Ready { prepared: None, spans: 0, lines, bytes, rejected: Vec::new(), incomplete: false };
+    for item in chunk.items {
+        let (line, decoded) = match &item {
+            Ok(request) => {
+                (request.line(), request.decode(&options.experiment_id).map_err(|e| e.to_string()))
+            }
+            Err(error) => {
+                ready.incomplete |= error.is_fatal();
+                (error.line(), Err(error.to_string()))
+            }
+        };
+        match decoded {
+            Ok(decoded) => {
+                spans.extend(decoded.spans);
+                ready.rejected.extend(decoded.rejected.into_iter().map(|reason| (line, reason)));
+            }
+            Err(error) => ready.rejected.push((line, error)),
+        }
+        if options.strict && !ready.rejected.is_empty() {
+            break;
+        }
+    }
+    ready.spans = spans.len() as u64;
+    if !spans.is_empty() {
+        ready.prepared = Some(store.prepare_spans(spans_batch(&spans)?)?);
+    }
+    Ok(ready)
+}
+
+fn commit(
+    store: &Store,
+    options: &ImportOptions,
+    order: Receiver<Receiver<Result<Ready>>>,
+    report: &mut ImportReport,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<()> {
+    let mut acked = Progress::default();
+    for slot in order {
+        let ready = slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
+        if let Some(prepared) = ready.prepared {
+            let applied = store.append_prepared(prepared)?;
+            report.spans += applied.spans;
+            report.duplicate_spans += applied.duplicate_spans;
+        }
+        report.bytes += ready.bytes;
+        report.incomplete |= ready.incomplete;
+        acked.acked_lines += ready.lines;
+        acked.acked_spans += ready.spans;
+        acked.acked_bytes += ready.bytes;
+        for (line, error) in ready.rejected {
+            if options.strict {
+                let place = line.map_or(options.name.clone(), |line| format!("{}:{line}", options.name));
+                return Err(Error::invalid_input(format!("{place}: {error}")));
+            }
+            report.reject(&options.name, line, error);
+        }
+        progress(acked);
+    }
+    Ok(())
+}

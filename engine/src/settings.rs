@@ -1,0 +1,67 @@
+//! Settings of a database: plain data, units in the names.
+
+use tracehouse_storage::StoreOptions;
+
+/// How a database works. Start from `Settings::default()`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Fresh rows are sealed into a segment when they take this much memory.
+    pub flush_bytes_max: usize,
+    /// Memory for running queries.
+    pub query_bytes_max: usize,
+    /// Longest time a SQL statement may run, in milliseconds; 0 means no limit.
+    pub query_timeout_ms: u64,
+    /// Threads that decode an import and run a query; 0 means as many as there are cores.
+    pub threads: usize,
+    /// Build a text index for every segment.
+    pub index_text: bool,
+    /// Seal, compact and index on a background thread. Off, full memtables are sealed by the writing
+    /// call and the rest only when asked for.
+    pub background: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            flush_bytes_max: 192 << 20,
+            query_bytes_max: 256 << 20,
+            query_timeout_ms: 0,
+            threads: 0,
+            index_text: true,
+            background: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Threads to use: the setting, or the number of cores.
+    pub(crate) fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    pub(crate) fn store_options(&self, durable: bool) -> StoreOptions {
+        StoreOptions {
+            flush_bytes_max: self.flush_bytes_max,
+            index_text: self.index_text,
+            durable,
+            inline_maintenance: !self.background,
+            ..StoreOptions::default()
+        }
+    }
+
+    /// Name and value of each setting, as the SQL function `settings()` lists them.
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("flush_bytes_max", self.flush_bytes_max.to_string()),
+            ("query_bytes_max", self.query_bytes_max.to_string()),
+            ("query_timeout_ms", self.query_timeout_ms.to_string()),
+            ("threads", self.thread_count().to_string()),
+            ("index_text", self.index_text.to_string()),
+            ("background", self.background.to_string()),
+        ]
+    }
+}

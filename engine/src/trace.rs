@@ -1,0 +1,70 @@
+//! One trace with everything below it.
+
+use arrow::array::RecordBatch;
+use tracehouse_storage::Snapshot;
+use tracehouse_storage::columns::{assessment_at, span_at, trace_at};
+use tracehouse_storage::model::{Assessment, Span, TraceKey, TraceRow, normalize_trace_id};
+use tracehouse_storage::schema::Table;
+
+use crate::error::{Error, Result};
+
+/// A trace: its row, its spans in order of start, its assessments in order of creation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// The row of the `traces` table.
+    pub info: TraceRow,
+    /// All spans, by (start, span id).
+    pub spans: Vec<Span>,
+    /// All assessments, overridden ones included.
+    pub assessments: Vec<Assessment>,
+}
+
+impl Trace {
+    /// The span whose inputs and outputs are the trace's.
+    pub fn root(&self) -> Option<&Span> {
+        let root = self.info.root_span_id.as_deref()?;
+        self.spans.iter().find(|span| span.span_id == root)
+    }
+}
+
+/// Reads a trace.
+pub(crate) fn get_trace(snapshot: &Snapshot, trace_id: &str) -> Result<Trace> {
+    let id = normalize_trace_id(trace_id);
+    let key = TraceKey::of(&id);
+    let row =
+        snapshot.find_trace(key)?.ok_or_else(|| Error::not_found(format!("trace {trace_id} not found")))?;
+    let info = trace_at(&snapshot.read_rows(Table::Traces, &[row], &names(Table::Traces))?, 0)?;
+    let mut spans = read(snapshot, Table::Spans, key, span_at)?;
+    spans.sort_by(|a, b| (a.start_time_ns, &a.span_id).cmp(&(b.start_time_ns, &b.span_id)));
+    let mut assessments = read(snapshot, Table::Assessments, key, assessment_at)?;
+    assessments.sort_by(|a, b| (a.created_at_ns, &a.assessment_id).cmp(&(b.created_at_ns, &b.assessment_id)));
+    Ok(Trace { info, spans, assessments })
+}
+
+fn read<T>(
+    snapshot: &Snapshot,
+    table: Table,
+    key: TraceKey,
+    row_at: impl Fn(&RecordBatch, usize) -> tracehouse_storage::Result<T>,
+) -> Result<Vec<T>> {
+    let refs = snapshot.refs_of(table, key)?;
+    let batch = snapshot.read_rows(table, &refs, &names(table))?;
+    let rows = (0..batch.num_rows()).map(|row| row_at(&batch, row));
+    Ok(rows.collect::<tracehouse_storage::Result<Vec<T>>>()?)
+}
+
+/// The columns of `table` as SQL shows them, of one trace's rows.
+pub(crate) fn public_rows(snapshot: &Snapshot, table: Table, trace_id: &str) -> Result<RecordBatch> {
+    let key = TraceKey::of(&normalize_trace_id(trace_id));
+    let schema = table.public_schema();
+    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let refs = match table {
+        Table::Traces => snapshot.find_trace(key)?.into_iter().collect(),
+        _ => snapshot.refs_of(table, key)?,
+    };
+    Ok(snapshot.read_rows(table, &refs, &columns)?)
+}
+
+fn names(table: Table) -> Vec<&'static str> {
+    table.columns()
+}

@@ -1,0 +1,232 @@
+//! The error of a query: what the caller should do, and a message fit to be shown.
+//!
+//! It sits between DataFusion's and storage's errors and the engine's. Messages are lower-case, name
+//! the thing at fault, and hold no path and never more than 200 characters of the caller's SQL.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use tracehouse_storage::error::ErrorKind as StorageErrorKind;
+
+/// The result type of this crate.
+pub type Result<T> = std::result::Result<T, QueryError>;
+
+/// Longest message, in characters.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+/// Longest piece of the caller's SQL inside a message, in characters.
+pub(crate) const ECHO_CHARS_MAX: usize = 200;
+
+/// Causes followed below an error before its own text is used; chains are short.
+const CAUSES_MAX: usize = 16;
+
+/// What a caller should do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryErrorKind {
+    /// The query is wrong or refused; the message says what would be right.
+    InvalidInput,
+    /// The query needs more memory, spill space or result space than its limits allow.
+    ResourceExhausted,
+    /// The query ran longer than its time limit.
+    Timeout,
+    /// The caller gave the query up.
+    Cancelled,
+    /// A file of the database is damaged.
+    Corrupt,
+    /// The operating system refused a file operation.
+    Io,
+    /// A bug in this program.
+    Internal,
+}
+
+/// A failed query: kind and message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryError {
+    kind: QueryErrorKind,
+    message: String,
+}
+
+impl QueryError {
+    /// An error of `kind`; a message that is too long is cut.
+    pub fn new(kind: QueryErrorKind, message: impl AsRef<str>) -> Self {
+        Self { kind, message: shorten(message.as_ref(), MESSAGE_CHARS_MAX) }
+    }
+
+    /// A wrong or refused query.
+    pub fn invalid_input(message: impl AsRef<str>) -> Self {
+        Self::new(QueryErrorKind::InvalidInput, message)
+    }
+
+    /// A limit that the query ran into.
+    pub fn resource_exhausted(message: impl AsRef<str>) -> Self {
+        Self::new(QueryErrorKind::ResourceExhausted, message)
+    }
+
+    /// A broken invariant.
+    pub fn internal(message: impl AsRef<str>) -> Self {
+        Self::new(QueryErrorKind::Internal, message)
+    }
+
+    /// What the caller should do.
+    pub fn kind(&self) -> QueryErrorKind {
+        self.kind
+    }
+
+    /// The message: lower-case, without a final stop, without paths.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for QueryError {}
+
+/// Lets an error of ours travel through DataFusion unchanged.
+impl From<QueryError> for DataFusionError {
+    fn from(error: QueryError) -> Self {
+        DataFusionError::External(Box::new(error))
+    }
+}
+
+impl From<tracehouse_storage::Error> for QueryError {
+    fn from(error: tracehouse_storage::Error) -> Self {
+        from_storage(&error)
+    }
+}
+
+impl From<DataFusionError> for QueryError {
+    fn from(error: DataFusionError) -> Self {
+        find_own(&error).unwrap_or_else(|| from_datafusion(error.find_root()))
+    }
+}
+
+/// `text` cut to `chars_max` characters.
+pub(crate) fn shorten(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_string(),
+    }
+}
+
+/// Our own or storage's error below `error`, when that is what failed.
+fn find_own(error: &(dyn StdError + 'static)) -> Option<QueryError> {
+    let mut next = Some(error);
+    for _ in 0..CAUSES_MAX {
+        let cause = next?;
+        if let Some(own) = cause.downcast_ref::<QueryError>() {
+            return Some(own.clone());
+        }
+        if let Some(storage) = cause.downcast_ref::<tracehouse_storage::Error>() {
+            return Some(from_storage(storage));
+        }
+        next = match cause.downcast_ref::<DataFusionError>() {
+            Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
+            Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
+            Some(DataFusionError::Context(_, inner)) => Some(inner.as_ref()),
+            _ => cause.source(),
+        };
+    }
+    None
+}
+
+fn from_storage(error: &tracehouse_storage::Error) -> QueryError {
+    // A filter of ours that failed inside a scan.
+    if let Some(inner) = error.source().and_then(|source| source.downcast_ref::<DataFusionError>()) {
+        return find_own(inner).unwrap_or_else(|| from_datafusion(inner.find_root()));
+    }
+    match error.kind() {
+        StorageErrorKind::InvalidInput | StorageErrorKind::NotFound | StorageErrorKind::Conflict => {
+            QueryError::invalid_input(error.to_string())
+        }
+        StorageErrorKind::Corrupt => QueryError::new(QueryErrorKind::Corrupt, error.to_string()),
+        StorageErrorKind::Io | StorageErrorKind::Closed => {
+            QueryError::new(QueryErrorKind::Io, error.to_string())
+        }
+        StorageErrorKind::Internal => QueryError::internal(error.to_string()),
+    }
+}
+
+fn from_datafusion(error: &DataFusionError) -> QueryError {
+    match error {
+        DataFusionError::SchemaError(schema_error, _) => {
+            QueryError::invalid_input(schema_message(schema_error))
+        }
+        DataFusionError::SQL(parser_error, _) => {
+            QueryError::invalid_input(lower_first(&parser_error.to_string()))
+        }
+        DataFusionError::Plan(message)
+        | DataFusionError::NotImplemented(message)
+        | DataFusionError::Configuration(message)
+        | DataFusionError::Execution(message) => QueryError::invalid_input(clean(message)),
+        DataFusionError::ArrowError(arrow, _) => QueryError::invalid_input(clean(&arrow.to_string())),
+        DataFusionError::ResourcesExhausted(message) => {
+            QueryError::resource_exhausted(exhausted_message(message))
+        }
+        DataFusionError::IoError(io) => {
+            QueryError::new(QueryErrorKind::Io, format!("a spill file failed: {}", io.kind()))
+        }
+        DataFusionError::Collection(errors) => match errors.first() {
+            Some(first) => find_own(first).unwrap_or_else(|| from_datafusion(first.find_root())),
+            None => QueryError::internal("the query failed"),
+        },
+        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => from_datafusion(inner),
+        DataFusionError::ExecutionJoin(_) => QueryError::internal("a query task failed"),
+        other => QueryError::internal(clean(&other.strip_backtrace())),
+    }
+}
+
+fn schema_message(error: &SchemaError) -> String {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let nearest = nearest_name(&field.name, valid_fields.iter().map(|valid| valid.name.as_str()));
+            match nearest {
+                Some(name) => format!("no column named '{}'; did you mean '{name}'?", field.name),
+                None => format!("no column named '{}'", field.name),
+            }
+        }
+        other => clean(&other.to_string()),
+    }
+}
+
+/// The name closest to `wanted`, if any is near enough to be a typing error.
+fn nearest_name<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = names
+        .map(|name| (datafusion::common::utils::datafusion_strsim::levenshtein(wanted, name), name))
+        .min()?;
+    (distance <= 1 + wanted.chars().count() / 3).then_some(name)
+}
+
+/// DataFusion names the pool and its consumers; the first sentence is what a user can act on.
+fn exhausted_message(message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    format!(
+        "the query needs more memory than its limit ({}); narrow it, add a LIMIT, or raise the memory limit",
+        shorten(&clean(first), ECHO_CHARS_MAX)
+    )
+}
+
+/// A message without DataFusion's internal names and advice, in our letter case.
+fn clean(message: &str) -> String {
+    let text = message.split("\n\nbacktrace:").next().unwrap_or_default();
+    let text = text.replace("tracehouse.public.", "").replace('\n', " ");
+    lower_first(text.trim().trim_end_matches('.'))
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        // An upper-case word stays as it is.
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            let rest: String = text.chars().skip(1).collect();
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => text.to_string(),
+    }
+}

@@ -1,0 +1,37 @@
+//! The filter language of `search_traces`: text to [`Predicate`](crate::predicate::Predicate).
+//!
+//! ```text
+//! text -> lexer (tokens) -> parser (ast) -> check + keys (names, types) -> Predicate
+//! ```
+//!
+//! A strict superset of MLflow's language. Every stage reports errors as [`FilterError`] with the
+//! offending token and its position.
+
+mod ast;
+mod check;
+mod error;
+mod keys;
+mod lexer;
+mod number;
+mod order_by;
+mod parser;
+
+pub use ast::PatternKind;
+pub use check::parse;
+pub use error::{FilterError, INVALID_PARAMETER_VALUE};
+pub use number::Number;
+pub use order_by::{OrderKey, parse_order_by};
+
+/// Longest filter text, in bytes. A list of ten thousand trace ids takes a third of it.
+pub const FILTER_BYTES_MAX: usize = 1 << 20;
+/// Deepest nesting of parentheses, `HAS` and `NOT`; bounds the recursion of parser and checker.
+pub const FILTER_DEPTH_MAX: usize = 64;
+/// Most clauses of one filter; each may cost a scan.
+pub const FILTER_CLAUSES_MAX: usize = 1_000;
+/// Most values in the `IN` lists of one filter together.
+pub const FILTER_VALUES_MAX: usize = 50_000;
+/// Longest pattern of a `LIKE`, `ILIKE` or `RLIKE`, in bytes.
+pub const FILTER_PATTERN_BYTES_MAX: usize = 8_192;
+
+#[cfg(test)]
+mod tests;

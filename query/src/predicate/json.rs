@@ -1,0 +1,257 @@
+//! Borrowing reads of JSON text: one key of an object, the leaves of a document, a scalar's type.
+//!
+//! Nothing here builds a document tree. Malformed text has no keys and is its own only leaf.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use memchr::memmem::Finder;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::filter::Number;
+
+/// Longest dotted path that is followed into nested objects.
+const PATH_PARTS_MAX: usize = 16;
+/// How often a text inside a text inside a text is decoded.
+const NESTED_TEXTS_MAX: usize = 8;
+
+/// Looks up one key in many object texts.
+pub(super) struct KeyLookup<'k> {
+    key: &'k str,
+    /// `"` and the key up to its first dot; an object text without it lacks the key and the path.
+    opening: Option<Finder<'static>>,
+    escape: Finder<'static>,
+}
+
+impl<'k> KeyLookup<'k> {
+    /// A lookup of `key`.
+    pub fn new(key: &'k str) -> Self {
+        let first = key.split('.').next().unwrap_or(key);
+        let plain = first.chars().all(|c| !matches!(c, '"' | '\\') && !c.is_control());
+        let opening = plain.then(|| Finder::new(&format!("\"{first}")).into_owned());
+        Self { key, opening, escape: Finder::new("\\").into_owned() }
+    }
+
+    /// The raw JSON text of the key's value: of the top-level key if there is one, else of the
+    /// dotted path into nested objects. JSON null counts as absent.
+    pub fn get<'a>(&self, object: &'a str) -> Option<&'a str> {
+        if let Some(opening) = &self.opening
+            && opening.find(object.as_bytes()).is_none()
+            && self.escape.find(object.as_bytes()).is_none()
+        {
+            return None;
+        }
+        get(object, self.key).filter(|raw| *raw != "null")
+    }
+}
+
+fn get<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+    let mut found = Found { exact: None, nested: Vec::new() };
+    let mut reader = serde_json::Deserializer::from_str(object);
+    // The visitor fails on purpose once it has the exact key; what it found so far is in `found`.
+    let _ = (&mut reader).deserialize_map(ObjectVisitor { key, found: &mut found });
+    if found.exact.is_some() || key.split('.').count() > PATH_PARTS_MAX {
+        return found.exact;
+    }
+    found.nested.into_iter().find_map(|(raw, prefix)| get(raw, key.get(prefix + 1..)?))
+}
+
+struct Found<'a> {
+    exact: Option<&'a str>,
+    /// Values of keys that are a prefix of the path, and the length of that prefix.
+    nested: Vec<(&'a str, usize)>,
+}
+
+struct ObjectVisitor<'k, 'f, 'a> {
+    key: &'k str,
+    found: &'f mut Found<'a>,
+}
+
+impl<'a> Visitor<'a> for ObjectVisitor<'_, '_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(found) = map.next_key_seed(KeySeed { key: self.key })? {
+            match found {
+                KeyMatch::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                KeyMatch::Prefix(length) => {
+                    let raw: &'a RawValue = map.next_value()?;
+                    self.found.nested.push((raw.get(), length));
+                }
+                KeyMatch::Exact => {
+                    let raw: &'a RawValue = map.next_value()?;
+                    self.found.exact = Some(raw.get());
+                    return Err(A::Error::custom("found"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+enum KeyMatch {
+    Exact,
+    Prefix(usize),
+    Other,
+}
+
+struct KeySeed<'k> {
+    key: &'k str,
+}
+
+impl<'a> DeserializeSeed<'a> for KeySeed<'_> {
+    type Value = KeyMatch;
+
+    fn deserialize<D: Deserializer<'a>>(self, reader: D) -> Result<KeyMatch, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeySeed<'_> {
+    type Value = KeyMatch;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<KeyMatch, E> {
+        Ok(match self.key.strip_prefix(text) {
+            Some("") => KeyMatch::Exact,
+            Some(rest) if rest.starts_with('.') => KeyMatch::Prefix(text.len()),
+            _ => KeyMatch::Other,
+        })
+    }
+}
+
+/// The string a raw JSON string stands for; `None` for other values.
+pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if memchr::memchr2(b'\\', b'"', inner.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str::<String>(raw).ok().map(Cow::Owned)
+}
+
+/// The number a raw JSON number stands for; `None` for other values.
+pub(super) fn number(raw: &str) -> Option<Number> {
+    if raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) { Number::parse(raw) } else { None }
+}
+
+/// Whether the text is an object or array.
+pub(super) fn is_container(text: &str) -> bool {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r']);
+    text.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// Appends the leaves of a text to `out`, each followed by a line feed: the text itself, or, when it
+/// is a JSON object or array, its keys and scalars in order, texts among them decoded in turn.
+pub(super) fn push_leaves(text: &str, out: &mut String) {
+    push_nested(text, NESTED_TEXTS_MAX, out);
+}
+
+fn push_nested(text: &str, depth: usize, out: &mut String) {
+    if depth == 0 || !is_container(text) {
+        out.push_str(text);
+        out.push('\n');
+        return;
+    }
+    let mut rest = text;
+    while let Some(at) =
+        rest.find(|c: char| !matches!(c, '{' | '}' | '[' | ']' | ',' | ':') && !c.is_whitespace())
+    {
+        let token = rest.get(at..).unwrap_or("");
+        let end = token_end(token);
+        let (leaf, after) = token.split_at_checked(end).unwrap_or((token, ""));
+        match string(leaf) {
+            // A key is taken as it is; a text may be JSON again.
+            Some(key) if after.trim_start().starts_with(':') => {
+                out.push_str(&key);
+                out.push('\n');
+            }
+            Some(text) => push_nested(&text, depth - 1, out),
+            None => {
+                out.push_str(leaf);
+                out.push('\n');
+            }
+        }
+        rest = after;
+    }
+}
+
+/// The length of the scalar a valid JSON text begins with.
+fn token_end(token: &str) -> usize {
+    let bytes = token.as_bytes();
+    if bytes.first() != Some(&b'"') {
+        let ends = |c: char| matches!(c, ',' | '}' | ']' | ':') || c.is_whitespace();
+        return token.find(ends).unwrap_or(token.len());
+    }
+    let mut at = 1;
+    while let Some(step) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += step;
+        if bytes.get(at) == Some(&b'"') {
+            return at + 1;
+        }
+        at += 2;
+    }
+    token.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+        KeyLookup::new(key).get(object)
+    }
+
+    #[test]
+    fn exact_keys_come_before_paths() {
+        let object = r#"{"a":{"b":1,"c.d":{"e":2}},"a.b":"x","n":null,"é":[1, 2]}"#;
+        assert_eq!(lookup(object, "a.b"), Some("\"x\""));
+        assert_eq!(lookup(object, "a.c.d.e"), Some("2"));
+        assert_eq!(lookup(object, "a"), Some(r#"{"b":1,"c.d":{"e":2}}"#));
+        assert_eq!(lookup(object, "é"), Some("[1, 2]"));
+        assert_eq!(lookup(object, "n"), None);
+        assert_eq!(lookup(object, "a.x"), None);
+        assert_eq!(lookup(object, "b"), None);
+    }
+
+    #[test]
+    fn escaped_keys_are_found_and_malformed_text_has_none() {
+        assert_eq!(lookup(r#"{"\u0061b":1}"#, "ab"), Some("1"));
+        assert_eq!(lookup(r#"{"say \"hi\"":1}"#, "say \"hi\""), Some("1"));
+        assert_eq!(lookup(r#"{"ab""#, "ab"), None);
+        assert_eq!(lookup("[1]", "ab"), None);
+        assert_eq!(lookup("", "ab"), None);
+        assert_eq!(lookup(r#"{"":1}"#, ""), Some("1"));
+    }
+
+    #[test]
+    fn long_paths_are_keys_alone() {
+        let key = "a.".repeat(100_000);
+        assert_eq!(lookup(r#"{"a":{"a":{"a":1}}}"#, &key), None);
+    }
+
+    #[test]
+    fn leaves_are_decoded_to_the_bottom() {
+        let mut out = String::new();
+        push_leaves(
+            r#" {"q": "say \"hi\"\n", "n": [1, -2.50, true, null], "in": "{\"k\":\"v\"}", "e": ""}"#,
+            &mut out,
+        );
+        assert_eq!(out, "q\nsay \"hi\"\n\nn\n1\n-2.50\ntrue\nnull\nin\nk\nv\ne\n\n");
+        out.clear();
+        push_leaves("{not json", &mut out);
+        assert_eq!(out, "{not json\n");
+        out.clear();
+        push_leaves("[]", &mut out);
+        assert_eq!(out, "");
+    }
+}

@@ -1,0 +1,148 @@
+//! The one condition type of the filter language and SQL: what a trace must satisfy.
+//!
+//! A [`Predicate`] is a boolean tree over traces. Its leaves are typed conditions on one row of
+//! `traces`, on *some* span of the trace, or on *some* assessment of it.
+//!
+//! **Invariants**
+//! 1. Logic is two-valued: a condition on something absent is false, also a negated one
+//!    (`!=`, `NOT IN`, `NOT LIKE`); [`Predicate::Not`] is the complement of the set.
+//! 2. All of one [`SpanPredicate`] holds on one and the same span; inside it, `Not` is about that
+//!    row.
+//! 3. Values are converted when a condition is built: an evaluator compares columns as stored
+//!    (nanoseconds, not milliseconds), so that it is exact.
+
+mod bounds;
+pub(crate) mod column;
+mod content;
+mod display;
+mod eval;
+mod json;
+mod pattern;
+mod test;
+
+pub use bounds::{Equality, EqualityKey};
+pub use pattern::Pattern;
+pub use test::{FloatTest, IntTest, JsonOp, JsonTest, Scalar, Test, TextOp, TextTest};
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use tracehouse_storage::model::AssessmentKind;
+
+/// A condition on traces.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predicate {
+    /// Every trace, or none.
+    Const(bool),
+    /// All hold.
+    And(Vec<Predicate>),
+    /// At least one holds.
+    Or(Vec<Predicate>),
+    /// The complement.
+    Not(Box<Predicate>),
+    /// A condition on the trace's row of `traces`.
+    Trace(Condition),
+    /// Some span of the trace satisfies all of it.
+    Span(SpanPredicate),
+    /// Some assessment of the trace satisfies it.
+    Assessment(AssessmentPredicate),
+    /// The trace is the source of a record of one of these datasets, by name.
+    Dataset(Vec<String>),
+}
+
+/// A condition on one row of `spans`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SpanPredicate {
+    /// Every span, or none.
+    Const(bool),
+    /// All hold on the row.
+    And(Vec<SpanPredicate>),
+    /// At least one holds on the row.
+    Or(Vec<SpanPredicate>),
+    /// It does not hold on the row.
+    Not(Box<SpanPredicate>),
+    /// A comparison.
+    Is(Condition),
+    /// The physical row of the source is one of these: a text query that an index has answered.
+    RowIn(Arc<RoaringBitmap>),
+}
+
+/// A condition on one row of `assessments`. Unless it is about issues, an assessment whose metadata
+/// has the key `mlflow.trace.session` counts for every trace of that session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AssessmentPredicate {
+    /// The kinds looked at.
+    pub kinds: Vec<AssessmentKind>,
+    /// The names looked at; one of them must match.
+    pub names: Vec<String>,
+    /// Whether overridden assessments are invisible.
+    pub valid_only: bool,
+    /// What the row must satisfy.
+    pub test: AssessmentTest,
+}
+
+/// What an assessment must satisfy.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AssessmentTest {
+    /// It exists.
+    Present,
+    /// Its value.
+    Value(JsonTest),
+    /// Its source: the type (`HUMAN`, ...) or the id satisfies the test.
+    Source(TextTest),
+}
+
+/// A comparison of one field of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// What is compared.
+    pub field: Field,
+    /// With what.
+    pub test: Test,
+}
+
+/// Something comparable in a row of `traces` or `spans`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// A text column.
+    Text(&'static str),
+    /// An integer column, or a timestamp column as Unix nanoseconds.
+    Int(&'static str),
+    /// A `Float64` column.
+    Float(&'static str),
+    /// `trace_id`; a pattern sees a 32-hex id also with MLflow's prefix `tr-`.
+    TraceId,
+    /// MLflow's `end_time`: `request_time` and the duration (0 when unknown), each cut to whole
+    /// milliseconds, added; in milliseconds.
+    EndTimeMs,
+    /// Any of the models used.
+    Models,
+    /// The value of a key of a map column (`tags`, `metadata`).
+    Map {
+        /// Column name.
+        column: &'static str,
+        /// Key, exact.
+        key: String,
+    },
+    /// MLflow's metadata `mlflow.trace.tokenUsage`: as set, else the canonical JSON text of the
+    /// token columns.
+    TokenUsage,
+    /// Metadata `mlflow.sourceRun`; `=` and `IN` see runs the trace was linked to as well.
+    RunId,
+    /// Prompt versions (`name/version`) the trace was linked to.
+    Prompt,
+    /// The value of a key of a JSON object column (`attributes`, `resource`): the top-level key,
+    /// else a dotted path into nested objects.
+    Json {
+        /// Column name.
+        column: &'static str,
+        /// Key or dotted path.
+        key: String,
+    },
+    /// Everything a span says, as one text: its name, type, status message, attributes, inputs,
+    /// outputs and events; keys and scalars each on a line, JSON inside strings decoded.
+    Content,
+}
+
+#[cfg(test)]
+mod tests;

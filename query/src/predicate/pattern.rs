@@ -1,0 +1,249 @@
+//! Compiled `LIKE`, `ILIKE` and `RLIKE` patterns.
+//!
+//! `LIKE` matches the whole text; `%` is any run of characters, `_` one character, and there is no
+//! escape character (as in MLflow on SQLite). `ILIKE` folds case by Unicode's simple folding.
+//! `RLIKE` is a regular expression found anywhere. Matching time is linear in the text.
+
+use memchr::memmem::Finder;
+use regex::{Regex, RegexBuilder};
+
+pub use crate::filter::PatternKind;
+
+/// Compiled size of one pattern, in bytes.
+const REGEX_BYTES_MAX: usize = 4 << 20;
+
+/// A pattern and its compiled form.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    kind: PatternKind,
+    text: String,
+    matcher: Matcher,
+}
+
+#[derive(Debug, Clone)]
+enum Matcher {
+    Exact,
+    Any,
+    Prefix(String),
+    Suffix(String),
+    Contains(Finder<'static>),
+    Regex(Regex),
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.text == other.text
+    }
+}
+
+impl Pattern {
+    /// Compiles a pattern that is matched against one value.
+    ///
+    /// # Errors
+    /// A message when `RLIKE` is not a regular expression, or the pattern is too large.
+    pub fn new(kind: PatternKind, text: &str) -> Result<Self, String> {
+        Self::compile(kind, text, false)
+    }
+
+    /// The same for a text of many lines: `^` and `$` of `RLIKE` stand for the ends of a line.
+    ///
+    /// # Errors
+    /// As [`Pattern::new`].
+    pub fn for_lines(kind: PatternKind, text: &str) -> Result<Self, String> {
+        Self::compile(kind, text, true)
+    }
+
+    fn compile(kind: PatternKind, text: &str, lines: bool) -> Result<Self, String> {
+        let matcher = match kind {
+            PatternKind::Like => match simple_like(text) {
+                Some(matcher) => matcher,
+                None => Matcher::Regex(build(&like_regex(text), kind, false)?),
+            },
+            PatternKind::ILike => Matcher::Regex(build(&like_regex(text), kind, false)?),
+            PatternKind::RLike => Matcher::Regex(build(text, kind, lines)?),
+        };
+        Ok(Self { kind, text: text.to_string(), matcher })
+    }
+
+    /// Which language the pattern is in.
+    pub fn kind(&self) -> PatternKind {
+        self.kind
+    }
+
+    /// As written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the text matches.
+    pub fn is_match(&self, text: &str) -> bool {
+        match &self.matcher {
+            Matcher::Exact => text == self.text,
+            Matcher::Any => true,
+            Matcher::Prefix(prefix) => text.starts_with(prefix.as_str()),
+            Matcher::Suffix(suffix) => text.ends_with(suffix.as_str()),
+            Matcher::Contains(finder) => finder.find(text.as_bytes()).is_some(),
+            Matcher::Regex(regex) => regex.is_match(text),
+        }
+    }
+
+    /// A finder of the longest piece every matching text contains literally, where pieces end at
+    /// characters for which `breaks` is true. `None` when there is no such piece, or for `RLIKE`.
+    pub fn required_piece(&self, breaks: impl Fn(char) -> bool) -> Option<Piece> {
+        if self.kind == PatternKind::RLike {
+            return None;
+        }
+        let pieces = self.text.split(|c| is_wildcard(c) || breaks(c));
+        let longest = pieces.max_by_key(|piece| piece.len()).filter(|piece| !piece.is_empty())?;
+        match self.kind {
+            PatternKind::Like => Some(Piece::Bytes(Finder::new(longest).into_owned())),
+            _ => build(&regex::escape(longest), self.kind, false).ok().map(Piece::Folded),
+        }
+    }
+}
+
+/// A literal every matching text contains.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Byte for byte.
+    Bytes(Finder<'static>),
+    /// In any case.
+    Folded(Regex),
+}
+
+impl Piece {
+    /// Whether the text contains the piece.
+    pub fn is_in(&self, text: &str) -> bool {
+        match self {
+            Piece::Bytes(finder) => finder.find(text.as_bytes()).is_some(),
+            Piece::Folded(regex) => regex.is_match(text),
+        }
+    }
+}
+
+fn is_wildcard(c: char) -> bool {
+    matches!(c, '%' | '_')
+}
+
+/// LIKE patterns that need no regular expression.
+fn simple_like(pattern: &str) -> Option<Matcher> {
+    let body = pattern.trim_matches('%');
+    if body.contains(is_wildcard) {
+        return None;
+    }
+    Some(match (pattern.starts_with('%'), pattern.ends_with('%'), body.is_empty()) {
+        (false, false, _) => Matcher::Exact,
+        (_, _, true) => Matcher::Any,
+        (true, true, _) => Matcher::Contains(Finder::new(body).into_owned()),
+        (true, false, _) => Matcher::Suffix(body.to_string()),
+        (false, true, _) => Matcher::Prefix(body.to_string()),
+    })
+}
+
+/// The regular expression of a LIKE pattern; an open end is left unanchored, which is faster.
+fn like_regex(pattern: &str) -> String {
+    let mut regex = String::with_capacity(pattern.len() + 16);
+    let body = pattern.trim_start_matches('%');
+    if body.len() == pattern.len() {
+        regex.push_str(r"\A");
+    }
+    let inner = body.trim_end_matches('%');
+    let mut literal = String::new();
+    let flush = |literal: &mut String, regex: &mut String| {
+        regex.push_str(&regex::escape(literal));
+        literal.clear();
+    };
+    for c in inner.chars() {
+        match c {
+            '%' | '_' => {
+                flush(&mut literal, &mut regex);
+                regex.push_str(if c == '%' { ".*?" } else { "." });
+            }
+            _ => literal.push(c),
+        }
+    }
+    flush(&mut literal, &mut regex);
+    if !pattern.ends_with('%') {
+        regex.push_str(r"\z");
+    }
+    regex
+}
+
+fn build(regex: &str, kind: PatternKind, lines: bool) -> Result<Regex, String> {
+    RegexBuilder::new(regex)
+        .case_insensitive(kind == PatternKind::ILike)
+        // A wildcard of LIKE matches every character; `.` of RLIKE keeps its usual meaning.
+        .dot_matches_new_line(kind != PatternKind::RLike)
+        .multi_line(lines)
+        .size_limit(REGEX_BYTES_MAX)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "the pattern is too large".to_string(),
+            error => error.to_string().lines().last().unwrap_or("invalid regular expression").to_string(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(kind: PatternKind, pattern: &str, text: &str) -> bool {
+        Pattern::new(kind, pattern).unwrap().is_match(text)
+    }
+
+    #[test]
+    fn like_is_whole_text_and_case_sensitive() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("", "a", false),
+            ("abc", "abc", true),
+            ("abc", "ABC", false),
+            ("a%", "abc", true),
+            ("%c", "abc", true),
+            ("%b%", "abc", true),
+            ("%", "", true),
+            ("%%", "abc", true),
+            ("b%", "abc", false),
+            ("a_c", "abc", true),
+            ("a_c", "aéc", true),
+            ("a_c", "ac", false),
+            ("%a%c%", "xxaxxcxx", true),
+            ("%c%a%", "xxaxxcxx", false),
+            ("a%b", "a\nb", true),
+            ("_%", "", false),
+            ("100\\%%", "100%", false),
+            ("a.c", "abc", false),
+            ("%_x", "100%_x", true),
+        ] {
+            assert_eq!(matches(PatternKind::Like, pattern, text), expected, "{text:?} LIKE {pattern:?}");
+        }
+    }
+
+    #[test]
+    fn ilike_folds_unicode_case() {
+        assert!(matches(PatternKind::ILike, "%CAFÉ%", "naïve café"));
+        assert!(matches(PatternKind::ILike, "a%", "Abc\n"));
+        assert!(!matches(PatternKind::ILike, "a", "Abc"));
+        assert!(matches(PatternKind::ILike, "%ΣΑΣ", "ΜΕΣΑΣ"));
+    }
+
+    #[test]
+    fn rlike_searches_and_refuses_bad_expressions() {
+        assert!(matches(PatternKind::RLike, "^A.*a$", "Alpha"));
+        assert!(matches(PatternKind::RLike, "ph", "Alpha"));
+        assert!(!matches(PatternKind::RLike, "^ph", "Alpha"));
+        assert!(Pattern::new(PatternKind::RLike, "(").is_err());
+        assert!(Pattern::new(PatternKind::RLike, "(a{1000}){1000}").is_err());
+        assert!(Pattern::for_lines(PatternKind::RLike, "^b$").unwrap().is_match("a\nb\nc"));
+    }
+
+    #[test]
+    fn required_pieces_are_contained_in_every_match() {
+        let piece = |kind, text: &str| Pattern::new(kind, text).unwrap().required_piece(|c| c == '"');
+        assert!(piece(PatternKind::Like, "%a\"bcd_e%").unwrap().is_in("xbcdx"));
+        assert!(!piece(PatternKind::Like, "%a\"bcd_e%").unwrap().is_in("a\"bce"));
+        assert!(piece(PatternKind::ILike, "%BCD%").unwrap().is_in("abcde"));
+        assert!(piece(PatternKind::Like, "%_%").is_none());
+        assert!(piece(PatternKind::RLike, "abc").is_none());
+    }
+}

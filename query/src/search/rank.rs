@@ -1,0 +1,240 @@
+//! The order of a search's results, and the best rows so far.
+//!
+//! Every order ends `request_time DESC, trace_id ASC`, so that it is total; absent values are last
+//! in both directions. Only rows better than the worst one kept are copied.
+
+use std::cmp::Ordering;
+
+use arrow::array::{Array, Float64Array, StringViewArray};
+use arrow::record_batch::RecordBatch;
+use serde::{Deserialize, Serialize};
+use tracehouse_storage::{Error, Result, RowRef};
+
+use crate::filter::OrderKey;
+use crate::predicate::Field;
+use crate::predicate::column::{Ints, Map, floats, ints, map, text};
+
+/// A value a row is ordered by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum SortValue {
+    /// Absent.
+    Null,
+    /// An integer or a time.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A text, in binary order.
+    Text(String),
+}
+
+/// The place of a row in the order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// One per order key.
+    pub values: Vec<SortValue>,
+    /// Unix nanoseconds.
+    pub request_time_ns: i64,
+    /// Last tie-breaker.
+    pub trace_id: String,
+}
+
+/// A row and its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranked {
+    /// Its place in the order.
+    pub position: Position,
+    /// Where it is.
+    pub row: RowRef,
+}
+
+/// A value as it stands in a batch.
+#[derive(Debug, Clone, Copy)]
+enum ValueRef<'a> {
+    Null,
+    Int(i64),
+    Float(f64),
+    Text(&'a str),
+}
+
+impl SortValue {
+    fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            SortValue::Null => ValueRef::Null,
+            SortValue::Int(value) => ValueRef::Int(*value),
+            SortValue::Float(value) => ValueRef::Float(*value),
+            SortValue::Text(text) => ValueRef::Text(text),
+        }
+    }
+}
+
+impl ValueRef<'_> {
+    fn owned(self) -> SortValue {
+        match self {
+            ValueRef::Null => SortValue::Null,
+            ValueRef::Int(value) => SortValue::Int(value),
+            ValueRef::Float(value) => SortValue::Float(value),
+            ValueRef::Text(text) => SortValue::Text(text.to_string()),
+        }
+    }
+
+    fn compare(self, other: Self, descending: bool) -> Ordering {
+        let ascending = match (self, other) {
+            (ValueRef::Null, ValueRef::Null) => return Ordering::Equal,
+            (ValueRef::Null, _) => return Ordering::Greater,
+            (_, ValueRef::Null) => return Ordering::Less,
+            (ValueRef::Int(a), ValueRef::Int(b)) => a.cmp(&b),
+            (ValueRef::Float(a), ValueRef::Float(b)) => a.total_cmp(&b),
+            (ValueRef::Text(a), ValueRef::Text(b)) => a.cmp(b),
+            // One key has one type; a token made otherwise compares equal here.
+            _ => Ordering::Equal,
+        };
+        if descending { ascending.reverse() } else { ascending }
+    }
+}
+
+/// The columns an order reads besides `trace_id` and `request_time`.
+pub(crate) fn order_columns(order: &[OrderKey]) -> Vec<&'static str> {
+    let mut columns = Vec::new();
+    for key in order {
+        match &key.field {
+            Field::EndTimeMs => columns.extend(["request_time", "duration_ns"]),
+            Field::TraceId => columns.push("trace_id"),
+            Field::Text(column) | Field::Int(column) | Field::Float(column) | Field::Map { column, .. } => {
+                columns.push(column);
+            }
+            _ => {}
+        }
+    }
+    columns
+}
+
+/// Whether the order is by falling `request_time` before anything else.
+pub(crate) fn is_newest_first(order: &[OrderKey]) -> bool {
+    match order.first() {
+        None => true,
+        Some(key) => key.field == Field::Int("request_time") && key.descending,
+    }
+}
+
+enum SortColumn<'a> {
+    Text(&'a StringViewArray),
+    Int(Ints),
+    Float(&'a Float64Array),
+    Map(Map<'a>, &'a str),
+    EndTime(Ints, Ints),
+}
+
+impl<'a> SortColumn<'a> {
+    fn of(key: &'a OrderKey, batch: &'a RecordBatch) -> Result<Self> {
+        Ok(match &key.field {
+            Field::Text(column) => SortColumn::Text(text(batch, column)?),
+            Field::TraceId => SortColumn::Text(text(batch, "trace_id")?),
+            Field::Int(column) => SortColumn::Int(ints(batch, column)?),
+            Field::Float(column) => SortColumn::Float(floats(batch, column)?),
+            Field::Map { column, key } => SortColumn::Map(map(batch, column)?, key),
+            Field::EndTimeMs => SortColumn::EndTime(ints(batch, "request_time")?, ints(batch, "duration_ns")?),
+            other => return Err(Error::internal(format!("no order by {other}"))),
+        })
+    }
+
+    fn get(&self, row: usize) -> ValueRef<'_> {
+        match self {
+            SortColumn::Text(array) if array.is_null(row) => ValueRef::Null,
+            SortColumn::Text(array) => ValueRef::Text(array.value(row)),
+            SortColumn::Int(column) => column.get(row).map_or(ValueRef::Null, ValueRef::Int),
+            SortColumn::Float(array) if array.is_null(row) => ValueRef::Null,
+            SortColumn::Float(array) => ValueRef::Float(array.value(row)),
+            SortColumn::Map(map, key) => map.get(row, key).map_or(ValueRef::Null, ValueRef::Text),
+            SortColumn::EndTime(start, duration) => start.get(row).map_or(ValueRef::Null, |start| {
+                ValueRef::Int(start.saturating_add(duration.get(row).unwrap_or(0)))
+            }),
+        }
+    }
+}
+
+/// The best rows of a search so far.
+pub(crate) struct TopRows<'o> {
+    order: &'o [OrderKey],
+    keep: usize,
+    /// Only rows after this place count.
+    after: Option<Position>,
+    rows: Vec<Ranked>,
+    /// The worst place kept, once `keep` rows were seen.
+    worst: Option<Position>,
+}
+
+impl<'o> TopRows<'o> {
+    /// Keeps the first `keep` rows after `after`.
+    pub fn new(order: &'o [OrderKey], keep: usize, after: Option<Position>) -> Self {
+        Self { order, keep, after, rows: Vec::new(), worst: None }
+    }
+
+    /// Offers all rows of a batch with `trace_id`, `request_time`, the order's columns; `rows` are
+    /// their physical rows in `source`.
+    pub fn offer(&mut self, batch: &RecordBatch, source: usize, rows: &[u32]) -> Result<()> {
+        let (ids, times) = (text(batch, "trace_id")?, ints(batch, "request_time")?);
+        let columns = self.order.iter().map(|key| SortColumn::of(key, batch)).collect::<Result<Vec<_>>>()?;
+        for (at, row) in rows.iter().enumerate() {
+            let values: Vec<ValueRef<'_>> = columns.iter().map(|column| column.get(at)).collect();
+            let (time, id) = (times.get(at).unwrap_or(i64::MIN), ids.value(at));
+            let is_after = |place: &Position| self.compare(&values, time, id, place) == Ordering::Greater;
+            let is_past = self.after.as_ref().is_none_or(is_after);
+            let is_worse = self.worst.as_ref().is_some_and(is_after);
+            if is_past && !is_worse {
+                let values = values.into_iter().map(ValueRef::owned).collect();
+                let position = Position { values, request_time_ns: time, trace_id: id.to_string() };
+                self.rows.push(Ranked { position, row: RowRef { source, row: *row } });
+                if self.rows.len() >= self.keep.saturating_mul(2).max(64) {
+                    self.shrink();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, values: &[ValueRef<'_>], time: i64, id: &str, place: &Position) -> Ordering {
+        for ((key, value), other) in self.order.iter().zip(values).zip(&place.values) {
+            match value.compare(other.as_ref(), key.descending) {
+                Ordering::Equal => {}
+                unequal => return unequal,
+            }
+        }
+        place.request_time_ns.cmp(&time).then_with(|| id.cmp(&place.trace_id))
+    }
+
+    fn compare_places(&self, a: &Position, b: &Position) -> Ordering {
+        let values: Vec<ValueRef<'_>> = a.values.iter().map(SortValue::as_ref).collect();
+        self.compare(&values, a.request_time_ns, &a.trace_id, b)
+    }
+
+    /// Drops what is beyond `keep`.
+    fn shrink(&mut self) {
+        if self.rows.len() < self.keep || self.keep == 0 {
+            return;
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        let last = self.keep - 1;
+        let (_, worst, _) = rows.select_nth_unstable_by(last, |a, b| self.compare_places(&a.position, &b.position));
+        self.worst = Some(worst.position.clone());
+        rows.truncate(self.keep);
+        self.rows = rows;
+    }
+
+    /// The `request_time` below which no row can be among the best any more, when the order is newest
+    /// first and enough rows were seen.
+    pub fn oldest_wanted_ns(&mut self) -> Option<i64> {
+        if !is_newest_first(self.order) {
+            return None;
+        }
+        self.shrink();
+        self.worst.as_ref().map(|worst| worst.request_time_ns)
+    }
+
+    /// The best rows, in order.
+    pub fn finish(mut self) -> Vec<Ranked> {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_by(|a, b| self.compare_places(&a.position, &b.position));
+        rows.truncate(self.keep);
+        rows
+    }
+}

@@ -1,0 +1,45 @@
+//! The functions SQL may call: DataFusion's by an allow-list, JSON's, and our own.
+//!
+//! The registry is the function allow-list: what is not registered cannot be planned. Functions that
+//! can make much from little are wrapped in a size check (see `sizes`).
+
+pub(super) mod allowed;
+pub(super) mod matches;
+pub(super) mod messages;
+pub(super) mod sizes;
+pub(super) mod tables;
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::logical_expr::ScalarUDF;
+
+/// Puts exactly the allowed functions into `builder`.
+pub(super) fn with_allowed(builder: SessionStateBuilder) -> SessionStateBuilder {
+    let scalar = SessionStateDefaults::default_scalar_functions()
+        .into_iter()
+        .filter(|function| allowed::SCALAR.contains(&function.name()))
+        .map(sizes::guarded)
+        .collect();
+    let aggregate = SessionStateDefaults::default_aggregate_functions()
+        .into_iter()
+        .filter(|function| allowed::AGGREGATE.contains(&function.name()))
+        .collect();
+    builder
+        .with_scalar_functions(scalar)
+        .with_aggregate_functions(aggregate)
+        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+}
+
+/// Adds the JSON functions with their operators and our own functions.
+pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
+    datafusion_functions_json::register_all(state)?;
+    for function in matches::functions() {
+        state.register_udf(Arc::new(function))?;
+    }
+    state.register_udf(Arc::new(ScalarUDF::new_from_impl(messages::ChatMessages::default())))?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Table functions: `search_text('query', limit)`, `segments()`, `settings()`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::catalog::{MemTable, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::ScalarValue;
+use datafusion::error::Result;
+use datafusion::logical_expr::Expr;
+
+use crate::error::QueryError;
+
+/// Most hits that `search_text` can be asked for.
+const SEARCH_HITS_MAX: usize = 10_000;
+/// Hits that `search_text` gives when not told how many.
+const SEARCH_HITS_DEFAULT: usize = 10;
+
+/// Ranked text search: query and number of hits to a batch of [`search_text_schema`].
+pub type TextSearch = Arc<dyn Fn(&str, usize) -> crate::error::Result<RecordBatch> + Send + Sync>;
+
+/// Columns of `search_text`: `trace_id, span_id, field, score, snippet`.
+pub fn search_text_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("trace_id", DataType::Utf8View, false),
+        Field::new("span_id", DataType::Utf8View, false),
+        Field::new("field", DataType::Utf8View, false),
+        Field::new("score", DataType::Float64, false),
+        Field::new("snippet", DataType::Utf8View, false),
+    ]))
+}
+
+/// `search_text('query', limit)`. The search runs while the statement is planned.
+pub(in crate::sql) struct SearchText {
+    /// What runs the search.
+    pub search: TextSearch,
+}
+
+impl fmt::Debug for SearchText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("search_text")
+    }
+}
+
+impl TableFunctionImpl for SearchText {
+    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let (query, limit) = search_arguments(args.exprs())?;
+        let batch = (self.search)(&query, limit)?;
+        batch_table(&batch)
+    }
+}
+
+fn search_arguments(exprs: &[Expr]) -> Result<(String, usize)> {
+    let usage =
+        || QueryError::invalid_input("search_text() takes a text query in quotes and a number of hits");
+    let (query, limit) = match exprs {
+        [Expr::Literal(query, _)] => (query, None),
+        [Expr::Literal(query, _), Expr::Literal(limit, _)] => (query, Some(limit)),
+        _ => return Err(usage().into()),
+    };
+    let Some(Some(query)) = query.try_as_str() else {
+        return Err(usage().into());
+    };
+    let limit = match limit {
+        None => SEARCH_HITS_DEFAULT,
+        Some(ScalarValue::Int64(Some(limit))) => usize::try_from(*limit).map_err(|_| usage())?,
+        Some(ScalarValue::UInt64(Some(limit))) => usize::try_from(*limit).map_err(|_| usage())?,
+        Some(_) => return Err(usage().into()),
+    };
+    if limit > SEARCH_HITS_MAX {
+        return Err(
+            QueryError::invalid_input(format!("search_text() gives at most {SEARCH_HITS_MAX} hits")).into()
+        );
+    }
+    Ok((query.to_string(), limit))
+}
+
+/// A table function without arguments over rows handed in, such as `settings()`.
+#[derive(Debug)]
+pub(in crate::sql) struct BatchFunction {
+    /// Its name, for messages.
+    pub name: &'static str,
+    /// Its rows.
+    pub batch: RecordBatch,
+}
+
+impl TableFunctionImpl for BatchFunction {
+    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        if !args.exprs().is_empty() {
+            return Err(QueryError::invalid_input(format!("{}() takes no arguments", self.name)).into());
+        }
+        batch_table(&self.batch)
+    }
+}
+
+/// A table over one batch.
+pub(in crate::sql) fn batch_table(batch: &RecordBatch) -> Result<Arc<dyn TableProvider>> {
+    Ok(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch.clone()]])?))
+}

@@ -1,0 +1,531 @@
+//! What may run: one read-only statement of bounded size, and no plan node that writes.
+//!
+//! First step of every SQL query. The text is bounded in bytes, the tokens in number and in how deep
+//! a tree they can make, before a parser recurses over them; the statement is checked against an
+//! allow-list; the plan made from it is checked again, node by node.
+//!
+//! Invariants: (1) nothing but a query, EXPLAIN, SHOW or DESCRIBE reaches the planner; (2) no tree
+//! handed to the planner is deeper than `TREE_DEPTH_MAX`; (3) every refusal names what is refused.
+
+use std::ops::ControlFlow;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Query, Select,
+    SetExpr, Statement, TableFactor, Value, Visit, Visitor,
+};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use super::dialect::TraceDialect;
+use crate::error::{ECHO_CHARS_MAX, QueryError, Result, shorten};
+
+/// Longest statement, in bytes.
+pub(crate) const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// Most tokens in a statement, white space and comments not counted.
+const TOKENS_MAX: usize = 20_000;
+/// Most operators one after another in an expression; the planner recurses once for each.
+const OPERATOR_CHAIN_MAX: usize = 500;
+/// Deepest tree that nested chains of operators may add up to.
+const TREE_DEPTH_MAX: usize = 1_000;
+/// Deepest nesting of parentheses, subqueries and calls.
+const NESTING_MAX: usize = 64;
+/// Most values in one IN list.
+const IN_LIST_MAX: usize = 5_000;
+/// Most joins, set operations and pipe steps in a statement; planning time grows with their square.
+const RELATIONAL_OPERATORS_MAX: usize = 100;
+/// Most tables named in a statement.
+const RELATIONS_MAX: usize = 100;
+/// Longest regular expression, in bytes.
+const REGEX_BYTES_MAX: usize = 1024;
+/// Tables of `information_schema` that tell about our tables and nothing else.
+const INFORMATION_TABLES: [&str; 6] = ["tables", "views", "columns", "schemata", "routines", "parameters"];
+
+/// Parses `text` into one statement that may be planned.
+///
+/// # Errors
+/// `InvalidInput`, naming the limit passed, the place of a syntax error, or the refused construct.
+pub(crate) fn parse(text: &str) -> Result<Statement> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(refused(format!(
+            "the statement has {} bytes; at most {TEXT_BYTES_MAX} are allowed",
+            text.len()
+        )));
+    }
+    let tokens = tokenize(text)?;
+    check_tokens(&tokens)?;
+    let statement = parse_one(tokens)?;
+    check_statement(&statement)?;
+    Ok(statement)
+}
+
+/// Checks that every node of `plan`, subqueries included, only reads.
+///
+/// # Errors
+/// `InvalidInput`, naming the node.
+pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
+    let mut bad = None;
+    plan.apply_with_subqueries(|node| {
+        if is_allowed_node(node) {
+            return Ok(TreeNodeRecursion::Continue);
+        }
+        bad = Some(shorten(&node.display().to_string(), ECHO_CHARS_MAX));
+        Ok(TreeNodeRecursion::Stop)
+    })?;
+    match bad {
+        Some(name) => Err(refused(format!("SQL is read-only here: '{name}' is not allowed"))),
+        None => Ok(()),
+    }
+}
+
+fn is_allowed_node(node: &LogicalPlan) -> bool {
+    match node {
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Window(_)
+        | LogicalPlan::Aggregate(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Join(_)
+        | LogicalPlan::Repartition(_)
+        | LogicalPlan::Union(_)
+        | LogicalPlan::TableScan(_)
+        | LogicalPlan::EmptyRelation(_)
+        | LogicalPlan::Subquery(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::Values(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::Analyze(_)
+        | LogicalPlan::Distinct(_)
+        | LogicalPlan::DescribeTable(_)
+        | LogicalPlan::Unnest(_)
+        | LogicalPlan::RecursiveQuery(_) => true,
+        LogicalPlan::Statement(_)
+        | LogicalPlan::Extension(_)
+        | LogicalPlan::Dml(_)
+        | LogicalPlan::Ddl(_)
+        | LogicalPlan::Copy(_) => false,
+    }
+}
+
+fn refused(message: impl AsRef<str>) -> QueryError {
+    QueryError::invalid_input(message)
+}
+
+/// The tokens that matter, with a lone `?` read as the JSON operator.
+fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
+    let mut tokens = Tokenizer::new(&TraceDialect, text)
+        .tokenize_with_location()
+        .map_err(|error| refused(format!("syntax error: {}", shorten(&error.to_string(), ECHO_CHARS_MAX))))?;
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    for token in &mut tokens {
+        if matches!(&token.token, Token::Placeholder(name) if name == "?") {
+            token.token = Token::Question;
+        }
+    }
+    Ok(tokens)
+}
+
+/// What one pair of parentheses (or the statement) has held so far.
+#[derive(Default)]
+struct Group {
+    /// AND and OR since the last comma or clause.
+    connectives: usize,
+    /// Other operators since the last of those.
+    operators: usize,
+    /// Most of `operators` between two connectives of this clause.
+    operators_max: usize,
+    /// Deepest group inside this clause.
+    child_depth: usize,
+    /// Deepest finished clause.
+    depth: usize,
+}
+
+impl Group {
+    fn connect(&mut self) {
+        self.connectives += 1;
+        self.operators_max = self.operators_max.max(self.operators);
+        self.operators = 0;
+    }
+
+    fn end_clause(&mut self) {
+        self.connect();
+        self.depth = self.depth.max(self.connectives + self.operators_max + self.child_depth);
+        *self = Group { depth: self.depth, ..Group::default() };
+    }
+
+    fn longest_chain(&self) -> usize {
+        self.connectives.max(self.operators)
+    }
+}
+
+/// Bounds the tree these tokens can become. The parser makes one level per operator of a chain, so
+/// counting operators per pair of parentheses gives an upper bound without building anything.
+fn check_tokens(tokens: &[TokenWithSpan]) -> Result<()> {
+    if tokens.len() > TOKENS_MAX {
+        return Err(refused(format!(
+            "the statement has {} tokens; at most {TOKENS_MAX} are allowed",
+            tokens.len()
+        )));
+    }
+    let mut groups = vec![Group::default()];
+    let mut relational = 0;
+    let mut after_distinct = false;
+    for token in tokens {
+        let class = classify(&token.token, after_distinct);
+        after_distinct = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
+        relational += usize::from(class == TokenClass::Relational);
+        count_token(class, &mut groups)?;
+    }
+    if relational > RELATIONAL_OPERATORS_MAX {
+        return Err(refused(format!(
+            "the statement has {relational} joins and set operations; at most {RELATIONAL_OPERATORS_MAX} are allowed"
+        )));
+    }
+    let mut depth = 0;
+    while let Some(mut group) = groups.pop() {
+        group.child_depth = group.child_depth.max(depth);
+        group.end_clause();
+        depth = group.depth;
+    }
+    check_depth(depth)
+}
+
+fn count_token(class: TokenClass, groups: &mut Vec<Group>) -> Result<()> {
+    let Some(group) = groups.last_mut() else {
+        return Ok(());
+    };
+    match class {
+        TokenClass::Connective => group.connect(),
+        TokenClass::Operator => group.operators += 1,
+        TokenClass::Clause | TokenClass::Relational => group.end_clause(),
+        TokenClass::Open => {
+            group.operators += 1;
+            groups.push(Group::default());
+        }
+        TokenClass::Close if groups.len() > 1 => {
+            let mut closed = groups.pop().unwrap_or_default();
+            closed.end_clause();
+            check_depth(closed.depth)?;
+            if let Some(parent) = groups.last_mut() {
+                parent.child_depth = parent.child_depth.max(closed.depth + 1);
+            }
+        }
+        TokenClass::Close | TokenClass::Other => {}
+    }
+    if groups.len() > NESTING_MAX {
+        return Err(refused(format!("the statement nests deeper than {NESTING_MAX} levels of parentheses")));
+    }
+    match groups.last() {
+        Some(group) if group.longest_chain() > OPERATOR_CHAIN_MAX => Err(refused(format!(
+            "an expression has more than {OPERATOR_CHAIN_MAX} operators in a row; use IN (...) or a join instead"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_depth(depth: usize) -> Result<()> {
+    if depth > TREE_DEPTH_MAX {
+        return Err(refused(format!("the statement nests deeper than {TREE_DEPTH_MAX} operators")));
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TokenClass {
+    Connective,
+    Operator,
+    Clause,
+    Relational,
+    Open,
+    Close,
+    Other,
+}
+
+fn classify(token: &Token, after_distinct: bool) -> TokenClass {
+    match token {
+        Token::Word(word) => classify_keyword(word.keyword, after_distinct),
+        Token::LParen | Token::LBracket | Token::LBrace => TokenClass::Open,
+        Token::RParen | Token::RBracket | Token::RBrace => TokenClass::Close,
+        Token::Comma | Token::SemiColon => TokenClass::Clause,
+        Token::VerticalBarRightAngleBracket => TokenClass::Relational,
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::DoubleQuotedString(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::NationalStringLiteral(_)
+        | Token::HexStringLiteral(_)
+        | Token::Placeholder(_)
+        | Token::EOF => TokenClass::Other,
+        // Whatever is left is punctuation that can join two expressions.
+        _ => TokenClass::Operator,
+    }
+}
+
+fn classify_keyword(keyword: Keyword, after_distinct: bool) -> TokenClass {
+    match keyword {
+        Keyword::AND | Keyword::OR | Keyword::XOR => TokenClass::Connective,
+        Keyword::NOT
+        | Keyword::IS
+        | Keyword::IN
+        | Keyword::LIKE
+        | Keyword::ILIKE
+        | Keyword::RLIKE
+        | Keyword::REGEXP
+        | Keyword::SIMILAR
+        | Keyword::BETWEEN
+        | Keyword::COLLATE
+        | Keyword::AT
+        | Keyword::DIV
+        | Keyword::NOTNULL
+        | Keyword::OVERLAPS
+        | Keyword::MEMBER
+        | Keyword::CASE => TokenClass::Operator,
+        Keyword::JOIN | Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => {
+            TokenClass::Relational
+        }
+        Keyword::FROM if !after_distinct => TokenClass::Clause,
+        Keyword::SELECT
+        | Keyword::WHERE
+        | Keyword::GROUP
+        | Keyword::HAVING
+        | Keyword::ORDER
+        | Keyword::QUALIFY
+        | Keyword::VALUES => TokenClass::Clause,
+        _ => TokenClass::Other,
+    }
+}
+
+fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
+    let dialect = TraceDialect;
+    // The parser counts its own recursion besides ours.
+    let mut parser =
+        Parser::new(&dialect).with_recursion_limit(2 * NESTING_MAX).with_tokens_with_locations(tokens);
+    while parser.consume_token(&Token::SemiColon) {}
+    if parser.peek_token_ref().token == Token::EOF {
+        return Err(refused("the statement is empty"));
+    }
+    let first_word = parser.peek_token_ref().token.to_string();
+    check_first_word(&first_word)?;
+    let statement = parser.parse_statement().map_err(|error| {
+        let message = error.to_string();
+        let message = message.strip_prefix("sql parser error: ").unwrap_or(&message);
+        refused(format!("syntax error: {}", shorten(message, ECHO_CHARS_MAX)))
+    })?;
+    let mut ended = false;
+    while parser.consume_token(&Token::SemiColon) {
+        ended = true;
+    }
+    let rest = parser.peek_token_ref();
+    if rest.token == Token::EOF {
+        return Ok(statement);
+    }
+    if ended {
+        return Err(refused("only one statement can be run at a time"));
+    }
+    let found = shorten(&rest.token.to_string(), ECHO_CHARS_MAX);
+    Err(refused(format!(
+        "syntax error: unexpected '{found}' at line {}, column {}",
+        rest.span.start.line, rest.span.start.column
+    )))
+}
+
+/// Refuses by name what the parser might not even know, such as `COPY` or `INSTALL`.
+fn check_first_word(word: &str) -> Result<()> {
+    const ALLOWED: [&str; 10] =
+        ["SELECT", "WITH", "VALUES", "FROM", "TABLE", "EXPLAIN", "SHOW", "DESCRIBE", "DESC", "("];
+    let upper = word.to_uppercase();
+    if ALLOWED.contains(&upper.as_str()) {
+        return Ok(());
+    }
+    let word = shorten(&upper, ECHO_CHARS_MAX);
+    Err(refused(format!(
+        "SQL is read-only here: a statement starts with SELECT, WITH, EXPLAIN, SHOW or DESCRIBE, not {word}"
+    )))
+}
+
+fn check_statement(statement: &Statement) -> Result<()> {
+    match statement {
+        Statement::Query(_)
+        | Statement::ExplainTable { .. }
+        | Statement::ShowTables { .. }
+        | Statement::ShowColumns { .. }
+        | Statement::ShowFunctions { .. } => {}
+        Statement::Explain { statement: inner, .. } => match inner.as_ref() {
+            Statement::Query(_) => {}
+            other => return Err(refused_statement(other)),
+        },
+        Statement::ShowVariable { .. } => {
+            return Err(refused(
+                "only SHOW TABLES, SHOW COLUMNS and SHOW FUNCTIONS are supported; for settings: SELECT * FROM settings()",
+            ));
+        }
+        other => return Err(refused_statement(other)),
+    }
+    let mut check = StatementCheck::default();
+    match statement.visit(&mut check) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+fn refused_statement(statement: &Statement) -> QueryError {
+    let text = statement.to_string();
+    let words: Vec<&str> = text.split_whitespace().take(2).collect();
+    refused(format!("SQL is read-only here: {} is not allowed", shorten(&words.join(" "), ECHO_CHARS_MAX)))
+}
+
+/// Looks at every part of a statement for what must not be planned.
+#[derive(Default)]
+struct StatementCheck {
+    relations: usize,
+}
+
+impl Visitor for StatementCheck {
+    type Break = QueryError;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<QueryError> {
+        if writes(&query.body) {
+            return ControlFlow::Break(refused(
+                "SQL is read-only here: INSERT, UPDATE, DELETE and MERGE are not allowed",
+            ));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<QueryError> {
+        if select.into.is_some() {
+            return ControlFlow::Break(refused("SQL is read-only here: SELECT INTO is not allowed"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<QueryError> {
+        self.relations += 1;
+        if self.relations > RELATIONS_MAX {
+            return ControlFlow::Break(refused(format!(
+                "the statement names more than {RELATIONS_MAX} tables"
+            )));
+        }
+        match check_relation(relation) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<QueryError> {
+        let allowed = matches!(
+            factor,
+            TableFactor::Table { .. }
+                | TableFactor::Derived { .. }
+                | TableFactor::TableFunction { .. }
+                | TableFactor::Function { .. }
+                | TableFactor::UNNEST { .. }
+                | TableFactor::NestedJoin { .. }
+        );
+        if allowed {
+            return ControlFlow::Continue(());
+        }
+        let text = shorten(&factor.to_string(), ECHO_CHARS_MAX);
+        ControlFlow::Break(refused(format!("'{text}' cannot be read from")))
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<QueryError> {
+        match check_expr(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+fn writes(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => true,
+        SetExpr::SetOperation { left, right, .. } => writes(left) || writes(right),
+        // Queries below are visited on their own.
+        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => false,
+    }
+}
+
+/// Files and addresses are no tables, and of `information_schema` only our tables are shown.
+fn check_relation(relation: &ObjectName) -> Result<()> {
+    let mut parts = Vec::with_capacity(relation.0.len());
+    for part in &relation.0 {
+        let Some(ident) = part.as_ident() else {
+            return Err(refused(format!(
+                "'{}' is not a table name",
+                shorten(&part.to_string(), ECHO_CHARS_MAX)
+            )));
+        };
+        let odd = ident.value.contains(['/', '\\', ':']);
+        if ident.quote_style == Some('\'') || odd {
+            let name = shorten(&ident.value, ECHO_CHARS_MAX);
+            return Err(refused(format!("'{name}' is not a table; files and addresses cannot be queried")));
+        }
+        parts.push(ident.value.to_lowercase());
+    }
+    let hidden = match parts.as_slice() {
+        [.., schema, table] => {
+            schema == "information_schema" && !INFORMATION_TABLES.contains(&table.as_str())
+        }
+        _ => false,
+    };
+    if hidden {
+        return Err(refused(format!(
+            "{} is not available; for settings: SELECT * FROM settings()",
+            parts.join(".")
+        )));
+    }
+    Ok(())
+}
+
+fn check_expr(expr: &Expr) -> Result<()> {
+    match expr {
+        Expr::InList { list, .. } if list.len() > IN_LIST_MAX => {
+            Err(refused(format!("an IN list has {} values; at most {IN_LIST_MAX} are allowed", list.len())))
+        }
+        Expr::RLike { pattern, .. } | Expr::SimilarTo { pattern, .. } => check_regex(pattern),
+        Expr::BinaryOp { op, right, .. } if is_regex_operator(op) => check_regex(right),
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_lowercase();
+            match &function.args {
+                FunctionArguments::List(list) if name.starts_with("regexp_") => match list.args.get(1) {
+                    Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern))) => check_regex(pattern),
+                    _ => Ok(()),
+                },
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_regex_operator(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Regexp
+            | BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch
+    )
+}
+
+/// Bounds a constant pattern. Patterns taken from a column are compiled by the same linear engine.
+fn check_regex(pattern: &Expr) -> Result<()> {
+    let Expr::Value(value) = pattern else {
+        return Ok(());
+    };
+    match &value.value {
+        Value::SingleQuotedString(text) if text.len() > REGEX_BYTES_MAX => Err(refused(format!(
+            "a regular expression has {} bytes; at most {REGEX_BYTES_MAX} are allowed",
+            text.len()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,24 @@
+//! SQL over a snapshot: guard, plan, scan.
+//!
+//! ```text
+//! text -> guard (caps, statement allow-list) -> rewrite (matches(text, ..)) -> LogicalPlan
+//!      -> guard (node allow-list) -> provider + scan -> batches
+//! ```
+
+mod dialect;
+mod functions;
+mod guard;
+mod provider;
+mod prune;
+mod rewrite;
+mod scan;
+mod session;
+mod source;
+mod views;
+
+pub use functions::tables::{TextSearch, search_text_schema};
+pub(crate) use session::session_template;
+pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTables, SqlValue, run_sql, stream_sql};
+
+#[cfg(test)]
+mod tests;

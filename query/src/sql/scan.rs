@@ -1,0 +1,399 @@
+//! The scan of one table: units of rows read one after another in each partition.
+//!
+//! Reading is synchronous and runs on the query runtime's threads, as DataFusion's own decoding does;
+//! a stream gives way after every batch and every unit, and stops when dropped, when its limit is
+//! reached, or when the query is cancelled.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use arrow::array::{AsArray, BooleanArray, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Statistics, internal_err};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::coop::cooperative;
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, SchedulingType,
+};
+use datafusion::physical_plan::filter_pushdown::{
+    ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
+};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::statistics::StatisticsArgs;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, RecordBatchStream,
+};
+use futures::Stream;
+use tracehouse_storage::error::ErrorKind;
+use tracehouse_storage::scan::{RowFilter, RowStream, ScanRequest, Zone};
+
+use super::source::{TableRows, Unit};
+use crate::error::{QueryError, QueryErrorKind};
+
+/// Set when a query is given up; every scan of the query looks at it between pieces of work.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cancel {
+    flag: Arc<AtomicBool>,
+}
+
+impl Cancel {
+    /// Asks the query to stop.
+    pub(super) fn cancel(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> std::result::Result<(), QueryError> {
+        if self.flag.load(Ordering::Relaxed) {
+            return Err(QueryError::new(QueryErrorKind::Cancelled, "the query was cancelled"));
+        }
+        Ok(())
+    }
+}
+
+/// A condition compiled over some columns of the table.
+#[derive(Debug, Clone)]
+pub(super) struct PushedFilter {
+    /// The columns it reads, in the order its column indices count.
+    pub columns: Vec<String>,
+    /// The condition; NULL drops the row.
+    pub expr: Arc<dyn PhysicalExpr>,
+}
+
+/// What one scan reads.
+#[derive(Debug, Clone)]
+pub(super) struct ScanPlan {
+    /// The table.
+    pub rows: TableRows,
+    /// Conditions evaluated while reading, in this order.
+    pub filters: Vec<PushedFilter>,
+    /// What may be skipped.
+    pub zones: Vec<Zone>,
+    /// The units of each partition, in reading order.
+    pub partitions: Vec<Vec<Unit>>,
+    /// Rows after which each partition stops.
+    pub limit: Option<usize>,
+    /// Rows per batch.
+    pub batch_rows: usize,
+    /// Ends the scan early.
+    pub cancel: Cancel,
+}
+
+/// The physical operator.
+#[derive(Debug, Clone)]
+pub(super) struct ScanExec {
+    schema: SchemaRef,
+    plan: ScanPlan,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl ScanExec {
+    /// A scan that gives the columns of `schema`.
+    pub(super) fn new(schema: SchemaRef, plan: ScanPlan) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            Partitioning::UnknownPartitioning(plan.partitions.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        )
+        .with_scheduling_type(SchedulingType::Cooperative);
+        Self { schema, plan, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    fn columns(&self) -> Vec<String> {
+        self.schema.fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// A filter over this scan's output, such as a bound that tightens while a top-k runs, turned
+    /// into one over the columns it reads.
+    fn pushable(&self, filter: &Arc<dyn PhysicalExpr>) -> Result<PushedFilter> {
+        let mut indices: Vec<usize> = collect_columns(filter).iter().map(|column| column.index()).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        let schema: Schema = self.schema.project(&indices)?;
+        let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let expr = reassign_expr_columns(Arc::clone(filter), &schema)?;
+        Ok(PushedFilter { columns, expr })
+    }
+
+    fn request(&self) -> ScanRequest {
+        let mut columns = self.columns();
+        if columns.is_empty() {
+            // Nothing but the number of rows is wanted; row numbers cost nothing to read.
+            columns.push("_row".to_string());
+        }
+        ScanRequest {
+            columns,
+            rows: None,
+            filters: self.plan.filters.iter().map(|filter| row_filter(filter, &self.plan.cancel)).collect(),
+            zones: self.plan.zones.clone(),
+            batch_rows: self.plan.batch_rows,
+        }
+    }
+
+    fn row_statistics(&self) -> Precision<usize> {
+        let rows = usize::try_from(self.plan.rows.row_count()).unwrap_or(usize::MAX);
+        match (self.plan.filters.is_empty(), self.plan.limit) {
+            (true, None) => Precision::Exact(rows),
+            (true, Some(limit)) => Precision::Exact(rows.min(limit)),
+            (false, limit) => Precision::Inexact(rows.min(limit.unwrap_or(usize::MAX))),
+        }
+    }
+}
+
+fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
+    let expr = Arc::clone(&filter.expr);
+    let cancel = cancel.clone();
+    let keep = move |batch: &RecordBatch| {
+        let kept = cancel.check().map_err(DataFusionError::from).and_then(|()| evaluate(&expr, batch));
+        kept.map_err(|error| {
+            tracehouse_storage::Error::with_source(ErrorKind::InvalidInput, "a filter failed", error)
+        })
+    };
+    RowFilter { columns: filter.columns.clone(), keep: Arc::new(keep) }
+}
+
+fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanArray> {
+    let values = expr.evaluate(batch)?.into_array(batch.num_rows())?;
+    match values.as_boolean_opt() {
+        Some(kept) => Ok(kept.clone()),
+        None => internal_err!("a filter is not boolean but {}", values.data_type()),
+    }
+}
+
+impl DisplayAs for ScanExec {
+    fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
+        let plan = &self.plan;
+        let units: usize = plan.partitions.iter().map(Vec::len).sum();
+        write!(f, "ScanExec: table={}, columns=[{}]", plan.rows.table().name(), self.columns().join(", "))?;
+        write!(f, ", sources={}, units={units}", plan.rows.source_count())?;
+        for filter in &plan.filters {
+            write!(f, ", filter={}", filter.expr)?;
+        }
+        if !plan.zones.is_empty() {
+            let names: Vec<&str> = plan.zones.iter().map(zone_column).collect();
+            write!(f, ", prune=[{}]", names.join(", "))?;
+        }
+        match plan.limit {
+            Some(limit) => write!(f, ", limit={limit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn zone_column(zone: &Zone) -> &str {
+    match zone {
+        Zone::Int { column, .. } | Zone::Text { column, .. } => column,
+    }
+}
+
+impl ExecutionPlan for ScanExec {
+    fn name(&self) -> &str {
+        "ScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for filter in &self.plan.filters {
+            if f(&filter.expr)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let Some(units) = self.plan.partitions.get(partition) else {
+            return internal_err!("scan has no partition {partition}");
+        };
+        let stream = ScanStream {
+            schema: self.schema.clone(),
+            rows: self.plan.rows.clone(),
+            request: self.request(),
+            units: units.iter().cloned().collect(),
+            current: None,
+            remaining: self.plan.limit,
+            cancel: self.plan.cancel.clone(),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+        };
+        Ok(Box::pin(cooperative(stream)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _input_stats: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        if args.partition().is_none() {
+            statistics.num_rows = self.row_statistics();
+        }
+        Ok(Arc::new(statistics))
+    }
+
+    fn supports_limit_pushdown(&self) -> bool {
+        true
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        let mut scan = self.clone();
+        scan.plan.limit = limit;
+        Some(Arc::new(scan))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.plan.limit
+    }
+
+    fn handle_child_pushdown_result(
+        &self,
+        phase: FilterPushdownPhase,
+        result: ChildPushdownResult,
+        _config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        // Static filters have come through the table provider; a limit must count filtered rows.
+        if phase == FilterPushdownPhase::Pre || self.plan.limit.is_some() {
+            return Ok(FilterPushdownPropagation::all_unsupported(result));
+        }
+        let mut scan = self.clone();
+        for parent in &result.parent_filters {
+            scan.plan.filters.push(self.pushable(&parent.filter)?);
+        }
+        let answers = vec![PushedDown::Yes; result.parent_filters.len()];
+        if answers.is_empty() {
+            return Ok(FilterPushdownPropagation::with_parent_pushdown_result(answers));
+        }
+        let updated: Arc<dyn ExecutionPlan> = Arc::new(scan);
+        Ok(FilterPushdownPropagation::with_parent_pushdown_result(answers).with_updated_node(updated))
+    }
+}
+
+/// The batches of one partition.
+struct ScanStream {
+    schema: SchemaRef,
+    rows: TableRows,
+    request: ScanRequest,
+    units: VecDeque<Unit>,
+    current: Option<RowStream>,
+    remaining: Option<usize>,
+    cancel: Cancel,
+    metrics: BaselineMetrics,
+}
+
+impl ScanStream {
+    /// One piece of work: a batch, the end of a unit (`Some(None)`), or the end of it all (`None`).
+    fn step(&mut self) -> Option<Result<Option<RecordBatch>>> {
+        if self.remaining == Some(0) {
+            return None;
+        }
+        if let Err(error) = self.cancel.check() {
+            return Some(Err(error.into()));
+        }
+        if self.current.is_none() {
+            let unit = self.units.pop_front()?;
+            match self.rows.scan(&unit, &self.request) {
+                Ok(stream) => self.current = Some(stream),
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+        match self.current.as_mut()?.next() {
+            Some(Ok(batch)) => Some(self.shape(&batch)),
+            Some(Err(error)) => Some(Err(DataFusionError::External(Box::new(error)))),
+            None => {
+                self.current = None;
+                Some(Ok(None))
+            }
+        }
+    }
+
+    /// The batch cut at the limit, in the schema promised.
+    fn shape(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
+        let rows = batch.num_rows().min(self.remaining.unwrap_or(usize::MAX));
+        if let Some(remaining) = &mut self.remaining {
+            *remaining -= rows;
+        }
+        if rows == 0 {
+            return Ok(None);
+        }
+        let columns = match self.schema.fields().is_empty() {
+            true => Vec::new(),
+            false => batch.slice(0, rows).columns().to_vec(),
+        };
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(Some(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?))
+    }
+}
+
+impl Stream for ScanStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let timer = this.metrics.elapsed_compute().clone();
+        let step = {
+            let _timed = timer.timer();
+            this.step()
+        };
+        let polled = match step {
+            None => Poll::Ready(None),
+            Some(Ok(Some(batch))) => Poll::Ready(Some(Ok(batch))),
+            Some(Ok(None)) => {
+                // Nothing found in this piece: let other tasks run before the next one.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Some(Err(error)) => {
+                this.units.clear();
+                this.current = None;
+                Poll::Ready(Some(Err(error)))
+            }
+        };
+        this.metrics.record_poll(polled)
+    }
+}
+
+impl RecordBatchStream for ScanStream {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}

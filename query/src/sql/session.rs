@@ -1,0 +1,397 @@
+//! Running one statement: guard, plan, execute, within time and memory.
+//!
+//! ```text
+//! run_sql / stream_sql -> task on the query runtime: guard::parse -> rewrite -> plan -> guard::check_plan
+//!                         -> physical plan -> batches
+//! ```
+//!
+//! Invariants: (1) text is parsed, planned and dropped on a thread with a deep stack; (2) a query
+//! that is given up (time, dropped stream, dropped caller) stops reading at the next batch.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use arrow::array::{BooleanArray, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::catalog::MemTable;
+use datafusion::common::ParamValues;
+use datafusion::common::ScalarValue;
+use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::common::utils::memory::get_record_batch_memory_size;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::memory::MemoryStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::Statement;
+use futures::{Stream, StreamExt};
+use tracehouse_storage::Snapshot;
+use tracehouse_storage::scan::BATCH_ROWS;
+use tracehouse_storage::schema::Table;
+
+use super::functions;
+use super::functions::tables::{BatchFunction, SearchText, TextSearch};
+use super::provider::SnapshotTable;
+use super::scan::Cancel;
+use super::source::TableRows;
+use super::views::{self, CATALOG, SCHEMA, Tables};
+use super::{guard, rewrite};
+use crate::error::{QueryError, QueryErrorKind, Result};
+use crate::runtime::{QueryRuntime, SqlSettings};
+
+/// Batches made ahead of the reader of a stream.
+const STREAM_BATCHES_AHEAD: usize = 2;
+/// How much longer than its time limit the caller waits for a query to say so itself.
+const TIMEOUT_GRACE: Duration = Duration::from_millis(200);
+
+/// The catalogue tables of SQL, as batches. An absent one is an absent table.
+#[derive(Debug, Clone, Default)]
+pub struct SqlTables {
+    /// Table `datasets`.
+    pub datasets: Option<RecordBatch>,
+    /// Table `dataset_records`.
+    pub dataset_records: Option<Arc<DatasetRecords>>,
+    /// Table function `segments()`.
+    pub segments: Option<RecordBatch>,
+    /// Table function `settings()`.
+    pub settings: Option<RecordBatch>,
+}
+
+/// Rows of `dataset_records`: many batches of one schema.
+#[derive(Debug, Clone)]
+pub struct DatasetRecords {
+    /// Schema of all batches.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+}
+
+/// What a statement runs against. Cheap to clone.
+#[derive(Clone)]
+pub struct SqlContext {
+    /// Threads and limits.
+    pub runtime: Arc<QueryRuntime>,
+    /// The rows that are visible.
+    pub snapshot: Snapshot,
+    /// Catalogue tables.
+    pub tables: SqlTables,
+    /// Behind `search_text`; without it the function is absent.
+    pub text_search: Option<TextSearch>,
+    /// Longest time for the statement; `None` means the runtime's.
+    pub timeout: Option<Duration>,
+}
+
+impl fmt::Debug for SqlContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlContext").field("runtime", &self.runtime).finish_non_exhaustive()
+    }
+}
+
+impl SqlContext {
+    /// A context over `snapshot` without catalogue tables and text search.
+    pub fn new(runtime: Arc<QueryRuntime>, snapshot: Snapshot) -> Self {
+        Self { runtime, snapshot, tables: SqlTables::default(), text_search: None, timeout: None }
+    }
+}
+
+/// The value of a statement's parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SqlValue {
+    /// NULL.
+    Null,
+    /// A truth value.
+    Boolean(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// A time, in Unix nanoseconds.
+    Time(i64),
+}
+
+/// A statement with the values of its parameters `$name` or `$1`.
+#[derive(Debug, Clone, Default)]
+pub struct SqlQuery {
+    /// The text.
+    pub statement: String,
+    /// Parameter names without `$`, and their values.
+    pub parameters: Vec<(String, SqlValue)>,
+}
+
+impl From<&str> for SqlQuery {
+    fn from(statement: &str) -> Self {
+        Self { statement: statement.to_string(), parameters: Vec::new() }
+    }
+}
+
+/// Runs a statement and collects its result; blocks. Callable from any thread that may block.
+///
+/// # Errors
+/// `InvalidInput` for a wrong or refused statement, `ResourceExhausted`, `Timeout`, or what reading
+/// the snapshot failed with.
+pub fn run_sql(context: &SqlContext, query: impl Into<SqlQuery>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let query = query.into();
+    let cancel = Cancel::default();
+    let deadline = Deadline::of(context);
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let task = {
+        let (context, cancel) = (context.clone(), cancel.clone());
+        async move {
+            // A caller that has gone away does not want the result.
+            let _ = sender.send(collect(&context, query, &cancel, deadline).await);
+        }
+    };
+    let task = context.runtime.handle()?.spawn(task);
+    let answer = match deadline.remaining() {
+        Some(left) => receiver.recv_timeout(left + TIMEOUT_GRACE),
+        None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+    };
+    match answer {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            cancel.cancel();
+            task.abort();
+            Err(deadline.error())
+        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(QueryError::internal("the query task failed")),
+    }
+}
+
+/// Plans a statement and gives its result as a stream that may be read from any executor. Dropping
+/// the stream cancels the query.
+///
+/// # Errors
+/// As [`run_sql`]; errors while reading come as items of the stream.
+pub async fn stream_sql(
+    context: &SqlContext,
+    query: impl Into<SqlQuery>,
+) -> Result<SendableRecordBatchStream> {
+    let query = query.into();
+    let guard = CancelOnDrop { cancel: Cancel::default() };
+    let deadline = Deadline::of(context);
+    let handle = context.runtime.handle()?;
+    let planning = {
+        let (context, cancel) = (context.clone(), guard.cancel.clone());
+        async move { deadline.limit(start(&context, query, &cancel)).await }
+    };
+    let joined = handle.spawn(planning).await;
+    let mut batches = joined.map_err(|_| QueryError::internal("the query task failed"))??;
+    let schema = batches.schema();
+    let (sender, receiver) = tokio::sync::mpsc::channel(STREAM_BATCHES_AHEAD);
+    handle.spawn(async move {
+        loop {
+            let next = deadline.limit(async { Ok(batches.next().await) }).await;
+            let (item, last) = match next {
+                Ok(None) => return,
+                Ok(Some(Ok(batch))) => (Ok(batch), false),
+                Ok(Some(Err(error))) => (Err(error), true),
+                Err(timeout) => (Err(timeout.into()), true),
+            };
+            if sender.send(item).await.is_err() || last {
+                return;
+            }
+        }
+    });
+    let items = received(receiver, guard);
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, items)))
+}
+
+/// Cancels the query when the reader of its stream goes away.
+struct CancelOnDrop {
+    cancel: Cancel,
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+type BatchResult = datafusion::error::Result<RecordBatch>;
+
+fn received(
+    receiver: tokio::sync::mpsc::Receiver<BatchResult>,
+    guard: CancelOnDrop,
+) -> impl Stream<Item = BatchResult> + Send {
+    futures::stream::unfold((receiver, guard), |(mut receiver, guard)| async move {
+        receiver.recv().await.map(|item| (item, (receiver, guard)))
+    })
+}
+
+/// When a query has to be done.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    timeout: Option<Duration>,
+    end: Option<Instant>,
+}
+
+impl Deadline {
+    fn of(context: &SqlContext) -> Self {
+        let timeout = context.timeout.or(context.runtime.settings().timeout);
+        // A limit too far away to be a time is no limit.
+        Self { timeout, end: timeout.and_then(|timeout| Instant::now().checked_add(timeout)) }
+    }
+
+    fn remaining(self) -> Option<Duration> {
+        self.end.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    fn error(self) -> QueryError {
+        let seconds = self.timeout.unwrap_or_default().as_secs_f64();
+        QueryError::new(
+            QueryErrorKind::Timeout,
+            format!("the query took longer than its limit of {seconds} s"),
+        )
+    }
+
+    async fn limit<T>(self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.remaining() {
+            Some(left) => tokio::time::timeout(left, work).await.map_err(|_| self.error())?,
+            None => work.await,
+        }
+    }
+}
+
+async fn collect(
+    context: &SqlContext,
+    query: SqlQuery,
+    cancel: &Cancel,
+    deadline: Deadline,
+) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let bytes_max = context.runtime.settings().result_bytes_max;
+    let work = async {
+        let mut stream = start(context, query, cancel).await?;
+        let (mut batches, mut bytes) = (Vec::new(), 0_usize);
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            bytes = bytes.saturating_add(get_record_batch_memory_size(&batch));
+            if bytes > bytes_max {
+                return Err(QueryError::resource_exhausted(format!(
+                    "the result is larger than {bytes_max} bytes; add a LIMIT, or read it as a stream"
+                )));
+            }
+            batches.push(batch);
+        }
+        Ok((stream.schema(), batches))
+    };
+    let result = deadline.limit(work).await;
+    cancel.cancel();
+    result
+}
+
+/// From text to the first poll of a result.
+async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result<SendableRecordBatchStream> {
+    let mut statement = guard::parse(&query.statement)?;
+    rewrite::rewrite(&mut statement)?;
+    let state = session(context, cancel)?;
+    let plan = state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
+    let plan = bind(plan, query.parameters)?;
+    guard::check_plan(&plan)?;
+    read_only().verify_plan(&plan)?;
+    if let LogicalPlan::DescribeTable(described) = &plan {
+        return describe(&described.schema);
+    }
+    let physical = state.create_physical_plan(&plan).await?;
+    Ok(execute_stream(physical, state.task_ctx())?)
+}
+
+fn read_only() -> SQLOptions {
+    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
+}
+
+/// What every query's session has: functions, rules and limits, but no tables.
+pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> Result<SessionState> {
+    let config = SessionConfig::new()
+        .with_target_partitions(settings.target_partitions.max(1))
+        .with_batch_size(BATCH_ROWS)
+        .with_information_schema(true)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_collect_statistics(true);
+    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(env);
+    let mut state = functions::with_allowed(builder).build();
+    functions::register_own(&mut state)?;
+    Ok(state)
+}
+
+fn session(context: &SqlContext, cancel: &Cancel) -> Result<SessionState> {
+    let mut tables = Tables::new();
+    for table in Table::ALL {
+        let rows = TableRows::new(context.snapshot.clone(), table);
+        tables.insert(table.name().to_string(), Arc::new(SnapshotTable::new(rows, cancel.clone())));
+    }
+    if let Some(batch) = &context.tables.datasets {
+        tables.insert("datasets".to_string(), functions::tables::batch_table(batch)?);
+    }
+    if let Some(records) = &context.tables.dataset_records {
+        let table = MemTable::try_new(records.schema.clone(), vec![records.batches.clone()])?;
+        tables.insert("dataset_records".to_string(), Arc::new(table));
+    }
+    let mut state = views::session(context.runtime.template(), tables)?;
+    add_functions(context, &mut state)?;
+    Ok(state)
+}
+
+/// The functions that need this database.
+fn add_functions(context: &SqlContext, state: &mut SessionState) -> Result<()> {
+    if let Some(search) = &context.text_search {
+        state.register_udtf("search_text", Arc::new(SearchText { search: search.clone() }));
+    }
+    let batches = [("segments", &context.tables.segments), ("settings", &context.tables.settings)];
+    for (name, batch) in batches {
+        if let Some(batch) = batch {
+            state.register_udtf(name, Arc::new(BatchFunction { name, batch: batch.clone() }));
+        }
+    }
+    Ok(())
+}
+
+fn bind(plan: LogicalPlan, parameters: Vec<(String, SqlValue)>) -> Result<LogicalPlan> {
+    if parameters.is_empty() {
+        let mut missing: Vec<String> = plan.get_parameter_names()?.into_iter().collect();
+        missing.sort();
+        return match missing.first() {
+            Some(name) => Err(QueryError::invalid_input(format!("parameter {name} has no value"))),
+            None => Ok(plan),
+        };
+    }
+    let values: HashMap<String, ScalarAndMetadata> =
+        parameters.into_iter().map(|(name, value)| (name, ScalarAndMetadata::from(scalar(value)))).collect();
+    Ok(plan.with_param_values(ParamValues::Map(values))?)
+}
+
+fn scalar(value: SqlValue) -> ScalarValue {
+    match value {
+        SqlValue::Null => ScalarValue::Null,
+        SqlValue::Boolean(value) => ScalarValue::Boolean(Some(value)),
+        SqlValue::Int(value) => ScalarValue::Int64(Some(value)),
+        SqlValue::Float(value) => ScalarValue::Float64(Some(value)),
+        SqlValue::Text(value) => ScalarValue::Utf8View(Some(value)),
+        SqlValue::Time(value) => ScalarValue::TimestampNanosecond(Some(value), Some("UTC".into())),
+    }
+}
+
+/// `DESCRIBE`: one row per column.
+fn describe(described: &Schema) -> Result<SendableRecordBatchStream> {
+    let fields = described.fields();
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("column_name", DataType::Utf8, false),
+        Field::new("data_type", DataType::Utf8, false),
+        Field::new("is_nullable", DataType::Boolean, false),
+    ]));
+    let names: StringArray = fields.iter().map(|field| Some(field.name().as_str())).collect();
+    let types: StringArray = fields.iter().map(|field| Some(field.data_type().to_string())).collect();
+    let nullable: BooleanArray = fields.iter().map(|field| Some(field.is_nullable())).collect();
+    let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(names), Arc::new(types), Arc::new(nullable)];
+    let batch = RecordBatch::try_new(schema.clone(), columns)
+        .map_err(|error| QueryError::internal(error.to_string()))?;
+    Ok(Box::pin(MemoryStream::try_new(vec![batch], schema, None)?))
+}

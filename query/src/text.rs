@@ -1,0 +1,151 @@
+//! Ranked text search over a snapshot: statistics of all sources merged, the best rows of each, one
+//! order, and snippets for the survivors only (QU-4).
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow::array::{Float64Array, RecordBatch, StringViewArray};
+use roaring::RoaringBitmap;
+use tracehouse_storage::columns::{text, text_at, times};
+use tracehouse_storage::model::TraceKey;
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::text::{SpanText, TEXT_COLUMNS, TextColumns, TextQuery, TextStats, snippet};
+use tracehouse_storage::{Error, Result, RowRef, Snapshot};
+
+use crate::filter;
+use crate::predicate::Predicate;
+use crate::search::matching_rows;
+use crate::sql::search_text_schema;
+
+/// Longest snippet, in characters.
+const SNIPPET_CHARS_MAX: usize = 160;
+
+/// One found span.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextHit {
+    /// Its trace.
+    pub trace_id: String,
+    /// The span.
+    pub span_id: String,
+    /// `inputs`, `outputs` or `other`: where the snippet is from.
+    pub field: String,
+    /// BM25 score over the whole database.
+    pub score: f64,
+    /// The best window of the text.
+    pub snippet: String,
+    /// Byte ranges of `snippet` that matched.
+    pub highlights: Vec<std::ops::Range<usize>>,
+    /// Start of the span, Unix nanoseconds.
+    pub start_time_ns: i64,
+}
+
+struct Candidate {
+    at: RowRef,
+    score: f64,
+    start_time_ns: i64,
+}
+
+/// The best `limit` spans for a text query, best first, ties newest first. With a filter, only spans
+/// of traces that match it.
+///
+/// # Errors
+/// `InvalidInput` for a wrong query or filter; whatever reading the snapshot gives.
+pub fn search_text(snapshot: &Snapshot, query: &str, filter: Option<&str>, limit: usize) -> Result<Vec<TextHit>> {
+    let query = TextQuery::parse(query)?;
+    let allowed = match filter.map(filter::parse).transpose()? {
+        None | Some(Predicate::Const(true)) => None,
+        Some(predicate) => Some(spans_of(snapshot, &predicate)?),
+    };
+    let mut stats = TextStats::default();
+    for index in 0..snapshot.source_count() {
+        stats.merge(&snapshot.text(index)?.stats(&query, snapshot.source(index)?.mask(Table::Spans))?);
+    }
+    let mut best = Vec::new();
+    for index in 0..snapshot.source_count() {
+        let masked = snapshot.source(index)?.mask(Table::Spans);
+        let allowed = allowed.as_ref().and_then(|allowed| allowed.get(index));
+        for scored in snapshot.text(index)?.top_k(&query, &stats, limit, allowed, masked)? {
+            best.push((RowRef { source: index, row: scored.row }, f64::from(scored.score)));
+        }
+    }
+    hits(snapshot, &query, rank(snapshot, best, limit)?)
+}
+
+/// The spans of matching traces, by source.
+fn spans_of(snapshot: &Snapshot, predicate: &Predicate) -> Result<Vec<RoaringBitmap>> {
+    let mut spans = vec![RoaringBitmap::new(); snapshot.source_count()];
+    for (source, rows) in matching_rows(snapshot, predicate, None)? {
+        let refs: Vec<RowRef> = rows.iter().map(|row| RowRef { source, row }).collect();
+        let batch = snapshot.read_rows(Table::Traces, &refs, &["trace_id"])?;
+        for id in text(&batch, "trace_id")?.iter().flatten() {
+            for (source, rows) in snapshot.span_rows(TraceKey::of(id))? {
+                if let Some(all) = spans.get_mut(source) {
+                    *all |= rows;
+                }
+            }
+        }
+    }
+    Ok(spans)
+}
+
+fn rank(snapshot: &Snapshot, found: Vec<(RowRef, f64)>, limit: usize) -> Result<Vec<Candidate>> {
+    let refs: Vec<RowRef> = found.iter().map(|(at, _)| *at).collect();
+    let batch = snapshot.read_rows(Table::Spans, &refs, &["start_time"])?;
+    let starts = times(&batch, "start_time")?;
+    let mut best: Vec<Candidate> = found
+        .into_iter()
+        .zip(starts.values())
+        .map(|((at, score), start)| Candidate { at, score, start_time_ns: *start })
+        .collect();
+    best.sort_by(|a, b| {
+        let by_score = b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal);
+        by_score.then(b.start_time_ns.cmp(&a.start_time_ns)).then(a.at.cmp(&b.at))
+    });
+    best.truncate(limit);
+    Ok(best)
+}
+
+fn hits(snapshot: &Snapshot, query: &TextQuery, best: Vec<Candidate>) -> Result<Vec<TextHit>> {
+    let refs: Vec<RowRef> = best.iter().map(|candidate| candidate.at).collect();
+    let mut columns = vec!["trace_id", "span_id"];
+    columns.extend(TEXT_COLUMNS);
+    let batch = snapshot.read_rows(Table::Spans, &refs, &columns)?;
+    let texts = TextColumns::new(&batch)?;
+    let (traces, spans) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);
+    let mut span_text = SpanText::default();
+    let mut hits = Vec::with_capacity(best.len());
+    for (row, candidate) in best.into_iter().enumerate() {
+        texts.leaves(row, &mut span_text)?;
+        let shown = snippet(&span_text, query, SNIPPET_CHARS_MAX);
+        let (field, snippet, highlights) = match shown {
+            Some(shown) => (shown.field.name().to_string(), shown.text, shown.highlights),
+            None => ("other".to_string(), String::new(), Vec::new()),
+        };
+        hits.push(TextHit {
+            trace_id: text_at(traces, row).unwrap_or_default().to_string(),
+            span_id: text_at(spans, row).unwrap_or_default().to_string(),
+            field,
+            score: candidate.score,
+            snippet,
+            highlights,
+            start_time_ns: candidate.start_time_ns,
+        });
+    }
+    Ok(hits)
+}
+
+/// Hits as the rows of the SQL function `search_text`.
+///
+/// # Errors
+/// `Internal` when the batch cannot be built.
+pub fn hits_batch(hits: &[TextHit]) -> Result<RecordBatch> {
+    let column = |get: fn(&TextHit) -> &str| Arc::new(StringViewArray::from_iter_values(hits.iter().map(get)));
+    let columns: Vec<arrow::array::ArrayRef> = vec![
+        column(|hit| &hit.trace_id),
+        column(|hit| &hit.span_id),
+        column(|hit| &hit.field),
+        Arc::new(Float64Array::from_iter_values(hits.iter().map(|hit| hit.score))),
+        column(|hit| &hit.snippet),
+    ];
+    RecordBatch::try_new(search_text_schema(), columns).map_err(Error::from)
+}
