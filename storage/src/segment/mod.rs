@@ -8,6 +8,7 @@
 //! parquet skips by, `projection` names columns, and `scan` streams the batches.
 
 mod encode;
+pub mod export;
 mod file;
 mod footer;
 mod layout;
