@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 const MODELS: [&str; 4] = ["gpt-4o", "gpt-4o-mini", "claude-3-5-sonnet", "llama3-8b"];
 const TOOLS: [&str; 5] = ["search", "calculate", "get_order", "refund_payment", "send_mail"];
 const WORDS: [&str; 24] = [
-    "order", "refund", "policy", "flight", "ticket", "customer", "delay", "invoice", "the", "a", "of", "to", "please",
-    "cancel", "booking", "tomorrow", "price", "account", "number", "help", "with", "missing", "parcel", "agent",
+    "order", "refund", "policy", "flight", "ticket", "customer", "delay", "invoice", "the", "a", "of", "to",
+    "please", "cancel", "booking", "tomorrow", "price", "account", "number", "help", "with", "missing",
+    "parcel", "agent",
 ];
 
 /// A small linear congruential generator: enough for data, and the same everywhere.
@@ -74,14 +75,14 @@ fn trace(random: &mut Random, number: u64) -> Vec<Value> {
         "attributes": [
             text("openinference.span.kind", "AGENT"), text("input.value", request), text("output.value", answer),
             text("session.id", format!("s-{}", number / 4)), text("user.id", format!("u-{}", number % 500)),
-            text("mlflow.traceTag.env", if number % 3 == 0 { "prod" } else { "dev" }),
+            text("mlflow.traceTag.env", if number.is_multiple_of(3) { "prod" } else { "dev" }),
         ],
     }));
     spans
 }
 
 fn child(random: &mut Random, id: &str, number: u64, step: u64, start: u64) -> Value {
-    let (is_tool, begin) = (step % 3 == 0, start + step * 1_000_000_000);
+    let (is_tool, begin) = (step.is_multiple_of(3), start + step * 1_000_000_000);
     let attributes = if is_tool {
         vec![text("gen_ai.operation.name", "execute_tool"), text("gen_ai.tool.name", random.pick(&TOOLS))]
     } else {
@@ -89,7 +90,10 @@ fn child(random: &mut Random, id: &str, number: u64, step: u64, start: u64) -> V
             text("gen_ai.operation.name", "chat"),
             text("gen_ai.request.model", random.pick(&MODELS)),
             text("gen_ai.input.messages", json!([{"role": "user", "content": random.text(120)}]).to_string()),
-            text("gen_ai.output.messages", json!([{"role": "assistant", "content": random.text(60)}]).to_string()),
+            text(
+                "gen_ai.output.messages",
+                json!([{"role": "assistant", "content": random.text(60)}]).to_string(),
+            ),
             int("gen_ai.usage.input_tokens", 100 + random.below(2000)),
             int("gen_ai.usage.output_tokens", 10 + random.below(400)),
         ]
