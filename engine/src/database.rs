@@ -398,6 +398,17 @@ impl Database {
         self.edit(trace_id, edit)
     }
 
+    /// Sets one tag on many traces in one commit; unknown traces are skipped. Returns how many got it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an empty or overlong key.
+    pub fn set_tag_on<S: AsRef<str>>(&self, trace_ids: &[S], key: &str, value: &str) -> Result<u64> {
+        check_tag_key(key)?;
+        let edit = TraceEdit { tags: BTreeMap::from([(key.to_string(), Some(value.to_string()))]) };
+        let edits = trace_ids.iter().map(|id| (normalize_trace_id(id.as_ref()), edit.clone())).collect();
+        Ok(self.inner.store.edit_traces(edits)?.traces)
+    }
+
     /// Deletes a tag of a trace.
     ///
     /// # Errors
@@ -425,12 +436,29 @@ impl Database {
     /// # Errors
     /// `NotFound` when there is no such trace, `InvalidInput` for a value that is not JSON.
     pub fn assess(&self, trace_id: &str, assessment: NewAssessment) -> Result<String> {
-        find(&self.snapshot()?, trace_id)?;
-        let env = self.inner.store.env();
-        let id = format!("a-{:032x}", env.new_ulid());
-        let row = assessment.into_row(trace_id, id.clone(), env.now_ns())?;
-        self.inner.store.assess(Assess { rows: vec![row], check_existing: false })?;
-        Ok(id)
+        let ids = self.assess_many([(trace_id, assessment)])?;
+        ids.into_iter().next().ok_or_else(|| Error::internal("an assessment without id"))
+    }
+
+    /// Stores many assessments in one commit and gives their ids, in order.
+    ///
+    /// # Errors
+    /// As [`Database::assess`], for the first one at fault; then none is stored.
+    pub fn assess_many<S: AsRef<str>>(
+        &self,
+        assessments: impl IntoIterator<Item = (S, NewAssessment)>,
+    ) -> Result<Vec<String>> {
+        let (snapshot, env) = (self.snapshot()?, self.inner.store.env());
+        let now_ns = env.now_ns();
+        let mut rows = Vec::new();
+        for (trace_id, assessment) in assessments {
+            find(&snapshot, trace_id.as_ref())?;
+            let id = format!("a-{:032x}", env.new_ulid());
+            rows.push(assessment.into_row(trace_id.as_ref(), id, now_ns)?);
+        }
+        let ids = rows.iter().map(|row| row.assessment_id.clone()).collect();
+        self.inner.store.assess(Assess { rows, check_existing: false })?;
+        Ok(ids)
     }
 
     /// Stores a verdict; `value` is JSON text.

@@ -50,7 +50,12 @@ struct Candidate {
 ///
 /// # Errors
 /// `InvalidInput` for a wrong query or filter; whatever reading the snapshot gives.
-pub fn search_text(snapshot: &Snapshot, query: &str, filter: Option<&str>, limit: usize) -> Result<Vec<TextHit>> {
+pub fn search_text(
+    snapshot: &Snapshot,
+    query: &str,
+    filter: Option<&str>,
+    limit: usize,
+) -> Result<Vec<TextHit>> {
     let query = TextQuery::parse(query)?;
     let allowed = match filter.map(filter::parse).transpose()? {
         None | Some(Predicate::Const(true)) => None,
@@ -139,7 +144,8 @@ fn hits(snapshot: &Snapshot, query: &TextQuery, best: Vec<Candidate>) -> Result<
 /// # Errors
 /// `Internal` when the batch cannot be built.
 pub fn hits_batch(hits: &[TextHit]) -> Result<RecordBatch> {
-    let column = |get: fn(&TextHit) -> &str| Arc::new(StringViewArray::from_iter_values(hits.iter().map(get)));
+    let column =
+        |get: fn(&TextHit) -> &str| Arc::new(StringViewArray::from_iter_values(hits.iter().map(get)));
     let columns: Vec<arrow::array::ArrayRef> = vec![
         column(|hit| &hit.trace_id),
         column(|hit| &hit.span_id),

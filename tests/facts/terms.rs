@@ -9,8 +9,8 @@ pub fn check(db: &Database, facts: &Value, check: &mut Check) {
     for want in facts["terms"].as_array().unwrap() {
         let term = want["term"].as_str().unwrap();
         let phrase = format!("\"{}\"", term.replace('"', ""));
-        // `_` stands for any one character in a pattern; escaped, it is itself.
-        let pattern = format!("%{}%", term.replace('\\', "\\\\").replace('_', "\\_"));
+        // Patterns have no escape: `_` in a term stands for any character, which finds the same here.
+        let pattern = format!("%{term}%");
         let by_filter =
             |clause: &str, text: &str| search_ids(db, &format!("trace.text {clause} {}", quoted(text)));
         let by_sql =

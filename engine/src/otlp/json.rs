@@ -4,13 +4,9 @@
 //! strings, `null` for a default, members in any order; unknown members are skipped. Strict where
 //! data would be lost: an array on top, another signal, damaged JSON.
 
-use std::borrow::Cow;
-
-use super::base64;
 use super::cursor::Cursor;
 use super::error::DecodeError;
-use super::raw::{Limits, RawEnum, RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
-use super::value::{KeyValue, Value, unique_keys};
+use super::raw::{Limits, RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -42,9 +38,10 @@ fn expected_request(found: &str) -> DecodeError {
     ))
 }
 
-struct Reader<'a> {
-    cursor: Cursor<'a>,
-    limits: Limits,
+/// Reads messages here, attribute values and scalars in `json_value`.
+pub(super) struct Reader<'a> {
+    pub(super) cursor: Cursor<'a>,
+    pub(super) limits: Limits,
 }
 
 impl<'a> Reader<'a> {
@@ -289,199 +286,4 @@ impl<'a> Reader<'a> {
         }
         Ok(link)
     }
-
-    fn attributes(&mut self) -> Result<Vec<KeyValue<'a>>> {
-        self.key_values(1)
-    }
-
-    /// Reads an array of `{"key", "value"}`; the values lie at `depth`.
-    fn key_values(&mut self, depth: usize) -> Result<Vec<KeyValue<'a>>> {
-        let mut pairs = Vec::new();
-        if self.cursor.null() {
-            return Ok(pairs);
-        }
-        self.cursor.open_array()?;
-        let mut first = true;
-        while self.cursor.next_item(&mut first)? {
-            if self.limits.failed() {
-                self.cursor.skip()?;
-            } else {
-                pairs.push(self.key_value(depth)?);
-            }
-        }
-        Ok(unique_keys(pairs))
-    }
-
-    fn key_value(&mut self, depth: usize) -> Result<KeyValue<'a>> {
-        let mut pair = KeyValue::default();
-        if self.cursor.null() {
-            self.limits.count_node(depth);
-            return Ok(pair);
-        }
-        let mut has_value = false;
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "key" => pair.key = self.text()?,
-                "value" => {
-                    has_value = true;
-                    pair.value = self.value(depth)?;
-                }
-                _ => self.cursor.skip()?,
-            }
-        }
-        if !has_value {
-            self.limits.count_node(depth);
-        }
-        Ok(pair)
-    }
-
-    fn value(&mut self, depth: usize) -> Result<Value<'a>> {
-        if !self.limits.count_node(depth) {
-            return self.cursor.skip().map(|()| Value::Unset);
-        }
-        let mut value = Value::Unset;
-        if self.cursor.null() {
-            return Ok(value);
-        }
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            if self.cursor.null() {
-                continue;
-            }
-            match &*key {
-                "stringValue" | "string_value" => value = Value::String(self.cursor.string()?),
-                "boolValue" | "bool_value" => value = Value::Bool(self.cursor.boolean()?),
-                "intValue" | "int_value" => value = Value::Int(self.integer()?),
-                "doubleValue" | "double_value" => value = Value::Double(self.double()?),
-                "bytesValue" | "bytes_value" => value = Value::Bytes(self.bytes()?),
-                "arrayValue" | "array_value" => value = Value::Array(self.array(depth)?),
-                "kvlistValue" | "kvlist_value" => value = Value::KeyValues(self.key_value_list(depth)?),
-                _ => self.cursor.skip()?,
-            }
-        }
-        Ok(value)
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Vec<Value<'a>>> {
-        let mut items = Vec::new();
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            if &*key != "values" {
-                self.cursor.skip()?;
-                continue;
-            }
-            if self.cursor.null() {
-                continue;
-            }
-            self.cursor.open_array()?;
-            let mut first_item = true;
-            while self.cursor.next_item(&mut first_item)? {
-                if self.limits.failed() {
-                    self.cursor.skip()?;
-                } else {
-                    items.push(self.value(depth + 1)?);
-                }
-            }
-        }
-        Ok(items)
-    }
-
-    fn key_value_list(&mut self, depth: usize) -> Result<Vec<KeyValue<'a>>> {
-        let mut pairs = Vec::new();
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            if &*key == "values" {
-                pairs = self.key_values(depth + 1)?;
-            } else {
-                self.cursor.skip()?;
-            }
-        }
-        Ok(pairs)
-    }
-
-    fn text(&mut self) -> Result<Cow<'a, str>> {
-        if self.cursor.null() { Ok(Cow::Borrowed("")) } else { self.cursor.string() }
-    }
-
-    /// The text of a number that may be written as a string.
-    fn number_text(&mut self) -> Result<Cow<'a, str>> {
-        match self.cursor.peek() {
-            Some(b'"') => self.cursor.string(),
-            _ => self.cursor.number().map(Cow::Borrowed),
-        }
-    }
-
-    fn integer(&mut self) -> Result<i64> {
-        let text = self.number_text()?;
-        let text = text.trim();
-        let number = text.parse().ok().or_else(|| whole_double(text).map(|whole| whole as i64));
-        if number.is_none() {
-            self.limits.fail(format_args!("{} is not a 64-bit integer", shown(text)));
-        }
-        Ok(number.unwrap_or_default())
-    }
-
-    fn unsigned(&mut self, what: &str) -> Result<u64> {
-        if self.cursor.null() {
-            return Ok(0);
-        }
-        let text = self.number_text()?;
-        let text = text.trim();
-        let whole = || whole_double(text).filter(|&whole| whole >= 0.0).map(|whole| whole as u64);
-        let number = text.parse().ok().or_else(whole);
-        if number.is_none() && !text.is_empty() {
-            self.limits.fail(format_args!("{what} {} is not an unsigned 64-bit integer", shown(text)));
-        }
-        Ok(number.unwrap_or_default())
-    }
-
-    fn double(&mut self) -> Result<f64> {
-        let is_string = self.cursor.peek() == Some(b'"');
-        let text = self.number_text()?;
-        let number = text.trim().parse::<f64>().ok().filter(|number| is_string || number.is_finite());
-        if number.is_none() {
-            self.limits.fail(format_args!("{} is not a double", shown(&text)));
-        }
-        Ok(number.unwrap_or_default())
-    }
-
-    fn bytes(&mut self) -> Result<Cow<'a, [u8]>> {
-        let text = self.cursor.string()?;
-        let bytes = base64::decode(text.trim());
-        if bytes.is_none() {
-            self.limits.fail(format_args!("bytes value {} is not base64", shown(&text)));
-        }
-        Ok(Cow::Owned(bytes.unwrap_or_default()))
-    }
-
-    fn enumeration(&mut self) -> Result<RawEnum<'a>> {
-        if self.cursor.null() {
-            return Ok(RawEnum::default());
-        }
-        if self.cursor.peek() == Some(b'"') {
-            let name = self.cursor.string()?;
-            return Ok(match name.parse() {
-                Ok(number) => RawEnum::Number(number),
-                Err(_) => RawEnum::Name(name),
-            });
-        }
-        self.integer().map(RawEnum::Number)
-    }
-}
-
-/// The start of a text, for messages.
-fn shown(text: &str) -> String {
-    format!("{:?}", text.chars().take(40).collect::<String>())
-}
-
-/// A number such as `1e3` or `42.0` that is whole and exact in a double.
-fn whole_double(text: &str) -> Option<f64> {
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    let number: f64 = text.parse().ok()?;
-    (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then_some(number)
 }

@@ -17,6 +17,7 @@ mod error;
 mod extra;
 mod id;
 mod json;
+mod json_value;
 mod kind;
 mod proto;
 mod raw;
@@ -29,7 +30,7 @@ pub(crate) mod value;
 mod tests;
 
 pub use error::DecodeError;
-pub use reader::{ReadError, Request, RequestReader};
+pub use reader::{PIECE_BYTES_MAX, ReadError, Request, RequestReader};
 
 use tracehouse_storage::model::Span;
 

@@ -272,6 +272,7 @@ impl<R: Read> RequestReader<R> {
                 Line::Found { bytes, .. } if is_blank(&bytes) => {}
                 Line::Found { bytes, is_terminated } => {
                     if !is_terminated && self.failure.is_some() && !is_closed(&bytes) {
+                        self.lines -= 1;
                         return None;
                     }
                     return Some(Ok(Request::Json { line: self.lines, bytes }));
@@ -318,8 +319,10 @@ impl<R: Read> RequestReader<R> {
         if self.failure.is_some() || self.pending().is_empty() {
             return None;
         }
-        let bytes = self.pending().to_vec();
-        self.pass(bytes.len());
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.drain(..self.start);
+        self.start = 0;
+        self.bytes += bytes.len() as u64;
         Some(Ok(Request::Protobuf { bytes }))
     }
 

@@ -62,7 +62,7 @@ fn fault<'c>(resource: &'c RawResource<'_>, scope: &'c RawScope<'_>) -> Option<&
     resource.fault.as_deref().or(scope.fault.as_deref())
 }
 
-fn present<'t>(text: &'t str) -> Option<&'t str> {
+fn present(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 

@@ -135,10 +135,9 @@ pub(super) fn word<'v>(value: &'v Value<'v>) -> Option<Cow<'v, str>> {
 
 /// The text inside a JSON string literal, or the text itself when it is none.
 pub(super) fn unquoted(text: &str) -> Cow<'_, str> {
-    if text.len() >= 2 && text.starts_with('"') && text.ends_with('"') {
-        if let Ok(inner) = serde_json::from_str::<String>(text) {
-            return Cow::Owned(inner);
-        }
+    let is_quoted = text.len() >= 2 && text.starts_with('"') && text.ends_with('"');
+    if is_quoted && let Ok(inner) = serde_json::from_str::<String>(text) {
+        return Cow::Owned(inner);
     }
     Cow::Borrowed(text)
 }
