@@ -1,1 +1,6 @@
-#[test] fn t() {}
+//! Integration tests of Tracehouse: one binary over the public API.
+//!
+//! Tests that read the example data in `../shared` say so and pass when it is not there.
+
+mod facts;
+mod support;

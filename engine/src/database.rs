@@ -20,7 +20,7 @@ use tracehouse_storage::store::{Assess, Compacted};
 use tracehouse_storage::{RowRef, Snapshot, Store};
 
 use crate::assess::{NewAssessment, content_id, read_lines};
-use crate::catalog;
+use crate::catalog::{self, Catalog};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
 use crate::maintain::Maintenance;
@@ -97,6 +97,7 @@ struct Inner {
     maintenance: Mutex<Option<Maintenance>>,
     store: Arc<Store>,
     settings: Settings,
+    catalog: Catalog,
     /// Made by the first statement: a database that is never asked SQL starts no threads for it.
     runtime: OnceLock<Arc<QueryRuntime>>,
 }
@@ -141,6 +142,7 @@ impl Database {
             maintenance: Mutex::new(maintenance),
             store,
             settings: options.settings,
+            catalog: Catalog::default(),
             runtime: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -148,6 +150,10 @@ impl Database {
 
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.inner.store
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
@@ -335,18 +341,18 @@ impl Database {
     /// # Errors
     /// As [`Database::sql`].
     pub fn query(&self, query: SqlQuery, timeout: Option<Duration>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let mut context = self.sql_context()?;
+        let mut context = self.sql_context(&query.statement)?;
         context.timeout = timeout;
         Ok(run_sql(&context, query)?)
     }
 
-    fn sql_context(&self) -> Result<SqlContext> {
+    fn sql_context(&self, statement: &str) -> Result<SqlContext> {
         let snapshot = self.snapshot()?;
         let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
         context.tables = SqlTables {
             segments: Some(stats::segments_batch(&snapshot)?),
             settings: Some(stats::settings_batch(&self.inner.settings)?),
-            ..catalog::sql_tables(self.inner.store.env().as_ref(), &snapshot)?
+            ..catalog::sql_tables(&self.inner.store, &self.inner.catalog, &snapshot, statement)?
         };
         context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
             let hits = text::search_text(&snapshot, query, None, limit)?;
@@ -398,6 +404,17 @@ impl Database {
         self.edit(trace_id, edit)
     }
 
+    /// Sets one tag on many traces in one commit; unknown traces are skipped. Returns how many got it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an empty or overlong key.
+    pub fn set_tag_on<S: AsRef<str>>(&self, trace_ids: &[S], key: &str, value: &str) -> Result<u64> {
+        check_tag_key(key)?;
+        let edit = TraceEdit { tags: BTreeMap::from([(key.to_string(), Some(value.to_string()))]) };
+        let edits = trace_ids.iter().map(|id| (normalize_trace_id(id.as_ref()), edit.clone())).collect();
+        Ok(self.inner.store.edit_traces(edits)?.traces)
+    }
+
     /// Deletes a tag of a trace.
     ///
     /// # Errors
@@ -425,12 +442,29 @@ impl Database {
     /// # Errors
     /// `NotFound` when there is no such trace, `InvalidInput` for a value that is not JSON.
     pub fn assess(&self, trace_id: &str, assessment: NewAssessment) -> Result<String> {
-        find(&self.snapshot()?, trace_id)?;
-        let env = self.inner.store.env();
-        let id = format!("a-{:032x}", env.new_ulid());
-        let row = assessment.into_row(trace_id, id.clone(), env.now_ns())?;
-        self.inner.store.assess(Assess { rows: vec![row], check_existing: false })?;
-        Ok(id)
+        let ids = self.assess_many([(trace_id, assessment)])?;
+        ids.into_iter().next().ok_or_else(|| Error::internal("an assessment without id"))
+    }
+
+    /// Stores many assessments in one commit and gives their ids, in order.
+    ///
+    /// # Errors
+    /// As [`Database::assess`], for the first one at fault; then none is stored.
+    pub fn assess_many<S: AsRef<str>>(
+        &self,
+        assessments: impl IntoIterator<Item = (S, NewAssessment)>,
+    ) -> Result<Vec<String>> {
+        let (snapshot, env) = (self.snapshot()?, self.inner.store.env());
+        let now_ns = env.now_ns();
+        let mut rows = Vec::new();
+        for (trace_id, assessment) in assessments {
+            find(&snapshot, trace_id.as_ref())?;
+            let id = format!("a-{:032x}", env.new_ulid());
+            rows.push(assessment.into_row(trace_id.as_ref(), id, now_ns)?);
+        }
+        let ids = rows.iter().map(|row| row.assessment_id.clone()).collect();
+        self.inner.store.assess(Assess { rows, check_existing: false })?;
+        Ok(ids)
     }
 
     /// Stores a verdict; `value` is JSON text.

@@ -80,7 +80,8 @@ impl AccessPath {
         if self.by_id.is_some() {
             return "trace id".to_string();
         }
-        let mut words: Vec<String> = self.equalities.iter().map(|equality| index_name(&equality.key)).collect();
+        let mut words: Vec<String> =
+            self.equalities.iter().map(|equality| index_name(&equality.key)).collect();
         if self.time != (None, None) {
             words.push("time range".to_string());
         }

@@ -177,6 +177,10 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
             None => QueryError::internal("the query failed"),
         },
         DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => from_datafusion(inner),
+        // What a function fails with on its arguments, such as a regular expression's syntax.
+        DataFusionError::External(inner) if !inner.is::<std::io::Error>() => {
+            QueryError::invalid_input(clean(&inner.to_string()))
+        }
         DataFusionError::ExecutionJoin(_) => QueryError::internal("a query task failed"),
         other => QueryError::internal(clean(&other.strip_backtrace())),
     }
@@ -215,8 +219,8 @@ fn exhausted_message(message: &str) -> String {
 /// A message without DataFusion's internal names and advice, in our letter case.
 fn clean(message: &str) -> String {
     let text = message.split("\n\nbacktrace:").next().unwrap_or_default();
-    let text = text.replace("tracehouse.public.", "").replace('\n', " ");
-    lower_first(text.trim().trim_end_matches('.'))
+    let text = text.replace("tracehouse.public.", "");
+    lower_first(text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.'))
 }
 
 fn lower_first(text: &str) -> String {

@@ -50,7 +50,12 @@ struct Candidate {
 ///
 /// # Errors
 /// `InvalidInput` for a wrong query or filter; whatever reading the snapshot gives.
-pub fn search_text(snapshot: &Snapshot, query: &str, filter: Option<&str>, limit: usize) -> Result<Vec<TextHit>> {
+pub fn search_text(
+    snapshot: &Snapshot,
+    query: &str,
+    filter: Option<&str>,
+    limit: usize,
+) -> Result<Vec<TextHit>> {
     let query = TextQuery::parse(query)?;
     let allowed = match filter.map(filter::parse).transpose()? {
         None | Some(Predicate::Const(true)) => None,
@@ -65,7 +70,7 @@ pub fn search_text(snapshot: &Snapshot, query: &str, filter: Option<&str>, limit
         let masked = snapshot.source(index)?.mask(Table::Spans);
         let allowed = allowed.as_ref().and_then(|allowed| allowed.get(index));
         for scored in snapshot.text(index)?.top_k(&query, &stats, limit, allowed, masked)? {
-            best.push((RowRef { source: index, row: scored.row }, f64::from(scored.score)));
+            best.push((RowRef { source: index, row: scored.row }, scored.score));
         }
     }
     hits(snapshot, &query, rank(snapshot, best, limit)?)
@@ -139,7 +144,8 @@ fn hits(snapshot: &Snapshot, query: &TextQuery, best: Vec<Candidate>) -> Result<
 /// # Errors
 /// `Internal` when the batch cannot be built.
 pub fn hits_batch(hits: &[TextHit]) -> Result<RecordBatch> {
-    let column = |get: fn(&TextHit) -> &str| Arc::new(StringViewArray::from_iter_values(hits.iter().map(get)));
+    let column =
+        |get: fn(&TextHit) -> &str| Arc::new(StringViewArray::from_iter_values(hits.iter().map(get)));
     let columns: Vec<arrow::array::ArrayRef> = vec![
         column(|hit| &hit.trace_id),
         column(|hit| &hit.span_id),

@@ -9,6 +9,7 @@
 
 mod ast;
 mod check;
+mod clause;
 mod error;
 mod keys;
 mod lexer;

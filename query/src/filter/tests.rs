@@ -48,7 +48,10 @@ const GOLDENS: &[(&str, &str)] = &[
     ("metadata.name = 'x'", r#"metadata.name = "x""#),
     ("metadata.mlflow.trace.tokenUsage = '{}'", r#"token_usage = "{}""#),
     ("run_id = 'r' AND run_id != 's'", r#"(run_id = "r" and run_id != "s")"#),
-    ("request_id = 'tr-4BF92F3577B34DA6A3CE929D0E0E4736'", r#"trace_id = "4bf92f3577b34da6a3ce929d0e0e4736""#),
+    (
+        "request_id = 'tr-4BF92F3577B34DA6A3CE929D0E0E4736'",
+        r#"trace_id = "4bf92f3577b34da6a3ce929d0e0e4736""#,
+    ),
     ("trace_id LIKE 'tr-%'", r#"trace_id like "tr-%""#),
     ("model = 'gpt-4' and service_name = 'x'", r#"(models = "gpt-4" and service_name = "x")"#),
     ("prompt = \"qa/3\"", r#"prompt = "qa/3""#),
@@ -114,7 +117,10 @@ const GOLDENS: &[(&str, &str)] = &[
     ("span.attributes.x IN ('a', 1, FALSE)", r#"span[attributes.x in "a" 1 false]"#),
     ("span.attributes.x BETWEEN -1 AND 1e3", "span[attributes.x in [-1..1000]]"),
     ("resource.service.version = '1'", r#"span[resource.service.version in "1"]"#),
-    ("span.duration_ms > 0.5 span.start_time_ms <= 5", "span[(duration_ns in 500001.. and start_time in ..5999999)]"),
+    (
+        "span.duration_ms > 0.5 span.start_time_ms <= 5",
+        "span[(duration_ns in 500001.. and start_time in ..5999999)]",
+    ),
     ("trace.text LIKE '%a%' AND span.status = 'ERROR'", r#"span[(content like "%a%" and status = "ERROR")]"#),
     ("text MATCHES 'a \"b c\"' ", r#"span[content matches "a \"b c\""]"#),
     ("span.inputs MATCHES 'a'", r#"span[inputs matches "a"]"#),
@@ -218,7 +224,8 @@ fn errors_name_token_and_position() {
             Err(error) if error.position == *position && error.message.contains(part) => {
                 assert_eq!(error.code, INVALID_PARAMETER_VALUE);
             }
-            Err(error) => wrong.push(format!("{filter}\n  at {}: {error}\n  want at {position}: {part}", error.position)),
+            Err(error) => wrong
+                .push(format!("{filter}\n  at {}: {error}\n  want at {position}: {part}", error.position)),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -292,16 +299,69 @@ impl Seeded {
 }
 
 const PIECES: &[&str] = &[
-    "status", "name", "span.", "span.name", "tags.", "feedback.x", "attributes.", "timestamp", "=", "!=", "<", ">=", "LIKE",
-    "RLIKE", "IN", "NOT", "AND", "OR", "HAS", "(", ")", ",", "'", "\"", "`", "'OK'", "\"x\"", "5", "-1e3", ".", "..", "IS",
-    "NULL", "BETWEEN", "MATCHES", "true", " ", "\n", "é", "\u{1F600}", "\0", "--", "/*", ";", "%", "_", "\\", "[a-", "(?i)",
-    "trace.text", "resource.a.b", "expectation.", "1e999", "0.00001",
+    "status",
+    "name",
+    "span.",
+    "span.name",
+    "tags.",
+    "feedback.x",
+    "attributes.",
+    "timestamp",
+    "=",
+    "!=",
+    "<",
+    ">=",
+    "LIKE",
+    "RLIKE",
+    "IN",
+    "NOT",
+    "AND",
+    "OR",
+    "HAS",
+    "(",
+    ")",
+    ",",
+    "'",
+    "\"",
+    "`",
+    "'OK'",
+    "\"x\"",
+    "5",
+    "-1e3",
+    ".",
+    "..",
+    "IS",
+    "NULL",
+    "BETWEEN",
+    "MATCHES",
+    "true",
+    " ",
+    "\n",
+    "é",
+    "\u{1F600}",
+    "\0",
+    "--",
+    "/*",
+    ";",
+    "%",
+    "_",
+    "\\",
+    "[a-",
+    "(?i)",
+    "trace.text",
+    "resource.a.b",
+    "expectation.",
+    "1e999",
+    "0.00001",
 ];
 
 /// A filter with a few random edits, or a sequence of random pieces.
 fn hostile(random: &mut Seeded) -> String {
     if random.below(3) == 0 {
-        return (0..random.below(20)).map(|_| PIECES[random.below(PIECES.len())]).collect::<Vec<_>>().join(" ");
+        return (0..random.below(20))
+            .map(|_| PIECES[random.below(PIECES.len())])
+            .collect::<Vec<_>>()
+            .join(" ");
     }
     let mut text: Vec<char> = GOLDENS[random.below(GOLDENS.len())].0.chars().collect();
     for _ in 0..=random.below(4) {
@@ -341,7 +401,8 @@ fn hostile_input_neither_panics_nor_hangs() {
 
 #[test]
 fn orders_are_scalar_keys_of_traces() {
-    let order = |clause: &str| parse_order_by(&[clause]).map(|keys| (keys[0].field.to_string(), keys[0].descending));
+    let order =
+        |clause: &str| parse_order_by(&[clause]).map(|keys| (keys[0].field.to_string(), keys[0].descending));
     assert_eq!(order("timestamp").unwrap(), ("request_time".into(), false));
     assert_eq!(order("timestamp_ms desc").unwrap(), ("request_time".into(), true));
     assert_eq!(order("attribute.status ASC").unwrap(), ("state".into(), false));
@@ -349,7 +410,17 @@ fn orders_are_scalar_keys_of_traces() {
     assert_eq!(order("run_id").unwrap(), ("metadata.mlflow.sourceRun".into(), false));
     assert_eq!(order("cost DESC").unwrap(), ("cost_usd".into(), true));
     assert_eq!(order("total_tokens").unwrap(), ("total_tokens".into(), false));
-    for clause in ["", "span.name", "feedback.x", "prompt", "text", "timestamp foo", "timestamp DESC DESC", "model", "'a'"] {
+    for clause in [
+        "",
+        "span.name",
+        "feedback.x",
+        "prompt",
+        "text",
+        "timestamp foo",
+        "timestamp DESC DESC",
+        "model",
+        "'a'",
+    ] {
         assert!(order(clause).is_err(), "{clause}");
     }
     assert!(order("metadata.mlflow.trace.tokenUsage").is_err());
@@ -361,7 +432,10 @@ fn orders_are_scalar_keys_of_traces() {
 fn bounds_come_from_the_top_level_conjunction() {
     let bounds = |filter: &str| parse(filter).unwrap().time_bounds();
     assert_eq!(bounds("timestamp > 1 AND timestamp <= 3"), (Some(2_000_000), Some(3_999_999)));
-    assert_eq!(bounds("timestamp > 1 AND (timestamp <= 3 AND name = 'x')"), (Some(2_000_000), Some(3_999_999)));
+    assert_eq!(
+        bounds("timestamp > 1 AND (timestamp <= 3 AND name = 'x')"),
+        (Some(2_000_000), Some(3_999_999))
+    );
     assert_eq!(bounds("timestamp > 1 OR timestamp <= 3"), (None, None));
     assert_eq!(bounds("NOT timestamp > 1"), (None, None));
     assert_eq!(bounds("timestamp != 1"), (None, None));
@@ -370,13 +444,21 @@ fn bounds_come_from_the_top_level_conjunction() {
 
     let keys = |filter: &str| -> Vec<String> {
         let equalities = parse(filter).unwrap().required_equalities();
-        equalities.iter().map(|equality| format!("{:?}={}", equality.key, equality.values.join("|"))).collect()
+        equalities
+            .iter()
+            .map(|equality| format!("{:?}={}", equality.key, equality.values.join("|")))
+            .collect()
     };
     assert_eq!(
-        keys("trace_id IN ('b', 'a') AND session = 's' AND tags.env = 'prod' AND user != 'u' AND span.name = 'x'"),
+        keys(
+            "trace_id IN ('b', 'a') AND session = 's' AND tags.env = 'prod' AND user != 'u' AND span.name = 'x'"
+        ),
         ["TraceId=a|b", "Session=s", "Tag(\"env\")=prod"]
     );
-    assert_eq!(keys("status = 'OK' AND service_name = 'x' AND user = 'u'"), ["State=OK", "Service=x", "User=u"]);
+    assert_eq!(
+        keys("status = 'OK' AND service_name = 'x' AND user = 'u'"),
+        ["State=OK", "Service=x", "User=u"]
+    );
     assert!(keys("status = 'OK' OR user = 'u'").is_empty());
     assert_eq!(parse("").unwrap(), Predicate::Const(true));
 }

@@ -1,23 +1,20 @@
 //! The naive evaluator: conditions over batches of stored rows. It is the reference of every faster
 //! path, and the re-check behind them.
 //!
-//! Results have one boolean per row and no NULLs (invariant 1). Conjunctions evaluate light columns
-//! first and look at the rest only for rows that are still wanted.
+//! Results have one boolean per row and no NULLs (invariant 1).
 
-use std::collections::BTreeSet;
-
-use arrow::array::{Array, BooleanArray};
+use arrow::array::{Array, BooleanArray, StringViewArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::text::{FreshText, TEXT_COLUMNS, TextField, TextQuery};
 use tracehouse_storage::{Error, Result};
 
-use super::column::{Map, bools, floats, ints, map, row_numbers, text, text_list};
+use super::column::{Ints, Map, floats, ints, map, text, text_list};
 use super::content::{self, Content};
-use super::json::{self, KeyLookup};
-use super::test::{JsonOp, JsonTest, Scalar, Test, TextOp, TextTest};
-use super::{AssessmentPredicate, AssessmentTest, Condition, Field, SpanPredicate};
+use super::json::KeyLookup;
+use super::test::{Test, TextOp, TextTest};
+use super::{Condition, Field};
 
 /// Nanoseconds of a millisecond.
 const MS_NS: i64 = 1_000_000;
@@ -31,7 +28,7 @@ const TOKEN_COLUMNS: [&str; 5] = [
 ];
 
 /// Rows still of interest; `None` = all.
-type Wanted<'a> = Option<&'a BooleanBuffer>;
+pub(super) type Wanted<'a> = Option<&'a BooleanBuffer>;
 
 impl Condition {
     /// The columns the condition reads.
@@ -79,7 +76,7 @@ impl Condition {
         TextQuery::parse_in(query, field).map(Some)
     }
 
-    fn rows(&self, batch: &RecordBatch, wanted: Wanted<'_>) -> Result<BooleanBuffer> {
+    pub(super) fn rows(&self, batch: &RecordBatch, wanted: Wanted<'_>) -> Result<BooleanBuffer> {
         let rows = Rows { count: batch.num_rows(), wanted, condition: self };
         if let Some(query) = self.text_query()? {
             let mut text = FreshText::default();
@@ -131,7 +128,7 @@ impl Condition {
                 rows.by_json(|row| array.is_valid(row).then(|| lookup.get(array.value(row)))?)
             }
             Field::Content => match &self.test {
-                Test::Text(test) => Ok(Content::of(batch)?.rows(test, |keep| rows.select(keep))),
+                Test::Text(test) => Content::of(batch)?.rows(test, |keep| rows.select(keep)),
                 _ => Err(rows.mismatch()),
             },
         }
@@ -242,7 +239,7 @@ impl Rows<'_> {
 }
 
 /// The texts of a list in the trace's explicit state.
-fn linked(edits: &arrow::array::StringViewArray, row: usize, key: &str) -> Vec<String> {
+fn linked(edits: &StringViewArray, row: usize, key: &str) -> Vec<String> {
     if edits.is_null(row) {
         return Vec::new();
     }
@@ -257,7 +254,7 @@ fn is_hex32(id: &str) -> bool {
 /// Columns of [`Field::TokenUsage`].
 struct TokenUsage<'a> {
     metadata: Map<'a>,
-    counts: Vec<(&'static str, super::column::Ints)>,
+    counts: Vec<(&'static str, Ints)>,
 }
 
 impl<'a> TokenUsage<'a> {
@@ -273,200 +270,5 @@ impl<'a> TokenUsage<'a> {
         let present = self.counts.iter().filter_map(|(name, counts)| Some((name, counts.get(row)?)));
         let entries: Vec<String> = present.map(|(name, count)| format!("\"{name}\": {count}")).collect();
         (!entries.is_empty()).then(|| format!("{{{}}}", entries.join(", ")))
-    }
-}
-
-impl JsonTest {
-    /// Whether an attribute's raw JSON value satisfies the test. A string that is itself the JSON
-    /// text of a scalar (as MLflow writes attributes) counts as that scalar as well.
-    pub fn accepts_attribute(&self, raw: &str) -> bool {
-        let string = json::string(raw);
-        // The value's text, and what that text stands for when it is a quoted string again.
-        let text = string.as_deref().unwrap_or(raw);
-        let inner = if string.is_some() { json::string(text) } else { None };
-        let accepts_text =
-            |accept: &dyn Fn(&str) -> bool| accept(text) || inner.as_deref().is_some_and(accept);
-        let found = match &self.op {
-            JsonOp::Pattern(pattern) => accepts_text(&|text| pattern.is_match(text)),
-            JsonOp::Range(min, max) => is_in_range(text, min, max),
-            JsonOp::In(values) => values.iter().any(|value| match value {
-                Scalar::Text(wanted) => accepts_text(&|text| text == wanted),
-                scalar => scalar.equals_json(text),
-            }),
-        };
-        found != self.negated
-    }
-
-    /// Whether an assessment's value, a JSON text, satisfies the test. Strings are compared with
-    /// the JSON text and with what it stands for; patterns see the JSON text, as in MLflow.
-    pub fn accepts_assessment(&self, raw: &str) -> bool {
-        let raw = raw.trim();
-        let found = match &self.op {
-            JsonOp::Pattern(pattern) => pattern.is_match(raw),
-            JsonOp::Range(min, max) => is_in_range(raw, min, max),
-            JsonOp::In(values) => values.iter().any(|value| match value {
-                Scalar::Text(wanted) => {
-                    raw == wanted
-                        || json::string(raw).is_some_and(|text| text == *wanted)
-                        || same_container(raw, wanted)
-                }
-                scalar => scalar.equals_json(raw),
-            }),
-        };
-        found != self.negated
-    }
-}
-
-impl Scalar {
-    /// Whether a number or boolean equals a JSON text.
-    fn equals_json(&self, raw: &str) -> bool {
-        match self {
-            Scalar::Text(_) => false,
-            Scalar::Bool(value) => raw == if *value { "true" } else { "false" },
-            Scalar::Number(wanted) => {
-                json::number(raw).is_some_and(|number| match (number.integer(), wanted.integer()) {
-                    (Some(number), Some(wanted)) => number == wanted,
-                    _ => number.value() == wanted.value(),
-                })
-            }
-        }
-    }
-}
-
-fn is_in_range(raw: &str, min: &std::ops::Bound<f64>, max: &std::ops::Bound<f64>) -> bool {
-    use std::ops::RangeBounds;
-    json::number(raw).is_some_and(|number| (*min, *max).contains(&number.value()))
-}
-
-/// Whether two JSON texts are equal objects or arrays, whatever their spacing and order of keys.
-fn same_container(a: &str, b: &str) -> bool {
-    if !a.starts_with(['{', '[']) || a.get(..1) != b.get(..1) {
-        return false;
-    }
-    let parse = |text| serde_json::from_str::<serde_json::Value>(text).ok();
-    parse(a).is_some_and(|a| Some(a) == parse(b))
-}
-
-impl SpanPredicate {
-    /// The columns the condition reads, sorted and distinct.
-    pub fn columns(&self) -> Vec<&'static str> {
-        let mut columns = BTreeSet::new();
-        self.collect_columns(&mut columns);
-        columns.into_iter().collect()
-    }
-
-    fn collect_columns(&self, columns: &mut BTreeSet<&'static str>) {
-        match self {
-            SpanPredicate::Const(_) => {}
-            SpanPredicate::And(operands) | SpanPredicate::Or(operands) => {
-                operands.iter().for_each(|operand| operand.collect_columns(columns));
-            }
-            SpanPredicate::Not(operand) => operand.collect_columns(columns),
-            SpanPredicate::Is(condition) => columns.extend(condition.columns()),
-            SpanPredicate::RowIn(_) => {
-                columns.insert("_row");
-            }
-        }
-    }
-
-    /// Whether the condition reads a large column of spans.
-    pub fn is_heavy(&self) -> bool {
-        self.columns().into_iter().any(|column| Table::Spans.is_heavy(column))
-    }
-
-    /// One boolean per row of a batch of spans that has [`SpanPredicate::columns`].
-    ///
-    /// # Errors
-    /// As [`Condition::evaluate`].
-    pub fn evaluate(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        Ok(BooleanArray::new(self.rows(batch, None)?, None))
-    }
-
-    fn rows(&self, batch: &RecordBatch, wanted: Wanted<'_>) -> Result<BooleanBuffer> {
-        let count = batch.num_rows();
-        let all = || wanted.cloned().unwrap_or_else(|| BooleanBuffer::new_set(count));
-        match self {
-            SpanPredicate::Const(true) => Ok(all()),
-            SpanPredicate::Const(false) => Ok(BooleanBuffer::new_unset(count)),
-            SpanPredicate::Is(condition) => condition.rows(batch, wanted),
-            SpanPredicate::RowIn(rows) => {
-                let numbers = row_numbers(batch)?;
-                let is_in = |row: usize| numbers.get(row).is_some_and(|number| rows.contains(*number));
-                Ok(&all() & &BooleanBuffer::collect_bool(count, is_in))
-            }
-            SpanPredicate::Not(operand) => {
-                let found = operand.rows(batch, wanted)?;
-                Ok(&all() & &!&found)
-            }
-            SpanPredicate::And(operands) => {
-                let mut left = all();
-                for operand in light_first(operands) {
-                    left = operand.rows(batch, Some(&left))?;
-                }
-                Ok(left)
-            }
-            SpanPredicate::Or(operands) => {
-                let mut found = BooleanBuffer::new_unset(count);
-                for operand in light_first(operands) {
-                    let missing = &all() & &!&found;
-                    found = &found | &operand.rows(batch, Some(&missing))?;
-                }
-                Ok(found)
-            }
-        }
-    }
-}
-
-/// Operands that read light columns alone, then the others.
-fn light_first(operands: &[SpanPredicate]) -> impl Iterator<Item = &SpanPredicate> {
-    let light = operands.iter().filter(|operand| !operand.is_heavy());
-    light.chain(operands.iter().filter(|operand| operand.is_heavy()))
-}
-
-impl AssessmentPredicate {
-    /// Whether an assessment may count for all traces of a session.
-    pub fn is_session_wide(&self) -> bool {
-        !self.kinds.contains(&tracehouse_storage::model::AssessmentKind::Issue)
-    }
-
-    /// The columns the condition reads.
-    pub fn columns(&self) -> Vec<&'static str> {
-        let mut columns = vec!["name", "type", "valid"];
-        match self.test {
-            AssessmentTest::Present => {}
-            AssessmentTest::Value(_) => columns.push("value"),
-            AssessmentTest::Source(_) => columns.extend(["source_type", "source_id"]),
-        }
-        columns
-    }
-
-    /// One boolean per row of a batch of assessments that has [`AssessmentPredicate::columns`].
-    ///
-    /// # Errors
-    /// `Internal` when the batch lacks a column.
-    pub fn evaluate(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        let (names, types, valid) = (text(batch, "name")?, text(batch, "type")?, bools(batch, "valid")?);
-        let named = BooleanBuffer::collect_bool(batch.num_rows(), |row| {
-            (valid.value(row) || !self.valid_only)
-                && self.names.iter().any(|name| name == names.value(row))
-                && self.kinds.iter().any(|kind| kind.as_str() == types.value(row))
-        });
-        let found = match &self.test {
-            AssessmentTest::Present => named,
-            AssessmentTest::Value(test) => {
-                let values = text(batch, "value")?;
-                let accepts = |row: usize| named.value(row) && test.accepts_assessment(values.value(row));
-                BooleanBuffer::collect_bool(batch.num_rows(), accepts)
-            }
-            AssessmentTest::Source(test) => {
-                let (types, ids) = (text(batch, "source_type")?, text(batch, "source_id")?);
-                BooleanBuffer::collect_bool(batch.num_rows(), |row| {
-                    let id = ids.is_valid(row).then(|| ids.value(row));
-                    let found = test.op.accepts(types.value(row)) || id.is_some_and(|id| test.op.accepts(id));
-                    named.value(row) && found != test.negated
-                })
-            }
-        };
-        Ok(BooleanArray::new(found, None))
     }
 }

@@ -13,8 +13,6 @@ use crate::filter::Number;
 
 /// Longest dotted path that is followed into nested objects.
 const PATH_PARTS_MAX: usize = 16;
-/// How often a text inside a text inside a text is decoded.
-const NESTED_TEXTS_MAX: usize = 8;
 
 /// Looks up one key in many object texts.
 pub(super) struct KeyLookup<'k> {
@@ -144,65 +142,6 @@ pub(super) fn number(raw: &str) -> Option<Number> {
     if raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) { Number::parse(raw) } else { None }
 }
 
-/// Whether the text is an object or array.
-pub(super) fn is_container(text: &str) -> bool {
-    let text = text.trim_start_matches([' ', '\t', '\n', '\r']);
-    text.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
-}
-
-/// Appends the leaves of a text to `out`, each followed by a line feed: the text itself, or, when it
-/// is a JSON object or array, its keys and scalars in order, texts among them decoded in turn.
-pub(super) fn push_leaves(text: &str, out: &mut String) {
-    push_nested(text, NESTED_TEXTS_MAX, out);
-}
-
-fn push_nested(text: &str, depth: usize, out: &mut String) {
-    if depth == 0 || !is_container(text) {
-        out.push_str(text);
-        out.push('\n');
-        return;
-    }
-    let mut rest = text;
-    while let Some(at) =
-        rest.find(|c: char| !matches!(c, '{' | '}' | '[' | ']' | ',' | ':') && !c.is_whitespace())
-    {
-        let token = rest.get(at..).unwrap_or("");
-        let end = token_end(token);
-        let (leaf, after) = token.split_at_checked(end).unwrap_or((token, ""));
-        match string(leaf) {
-            // A key is taken as it is; a text may be JSON again.
-            Some(key) if after.trim_start().starts_with(':') => {
-                out.push_str(&key);
-                out.push('\n');
-            }
-            Some(text) => push_nested(&text, depth - 1, out),
-            None => {
-                out.push_str(leaf);
-                out.push('\n');
-            }
-        }
-        rest = after;
-    }
-}
-
-/// The length of the scalar a valid JSON text begins with.
-fn token_end(token: &str) -> usize {
-    let bytes = token.as_bytes();
-    if bytes.first() != Some(&b'"') {
-        let ends = |c: char| matches!(c, ',' | '}' | ']' | ':') || c.is_whitespace();
-        return token.find(ends).unwrap_or(token.len());
-    }
-    let mut at = 1;
-    while let Some(step) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += step;
-        if bytes.get(at) == Some(&b'"') {
-            return at + 1;
-        }
-        at += 2;
-    }
-    token.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,21 +176,5 @@ mod tests {
     fn long_paths_are_keys_alone() {
         let key = "a.".repeat(100_000);
         assert_eq!(lookup(r#"{"a":{"a":{"a":1}}}"#, &key), None);
-    }
-
-    #[test]
-    fn leaves_are_decoded_to_the_bottom() {
-        let mut out = String::new();
-        push_leaves(
-            r#" {"q": "say \"hi\"\n", "n": [1, -2.50, true, null], "in": "{\"k\":\"v\"}", "e": ""}"#,
-            &mut out,
-        );
-        assert_eq!(out, "q\nsay \"hi\"\n\nn\n1\n-2.50\ntrue\nnull\nin\nk\nv\ne\n\n");
-        out.clear();
-        push_leaves("{not json", &mut out);
-        assert_eq!(out, "{not json\n");
-        out.clear();
-        push_leaves("[]", &mut out);
-        assert_eq!(out, "");
     }
 }

@@ -11,6 +11,7 @@
 //! 3. Values are converted when a condition is built: an evaluator compares columns as stored
 //!    (nanoseconds, not milliseconds), so that it is exact.
 
+mod assessment;
 mod bounds;
 pub(crate) mod column;
 mod content;
@@ -18,7 +19,9 @@ mod display;
 mod eval;
 mod json;
 mod pattern;
+mod span;
 mod test;
+mod value;
 
 pub use bounds::{Equality, EqualityKey};
 pub use pattern::Pattern;

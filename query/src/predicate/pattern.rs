@@ -26,7 +26,7 @@ enum Matcher {
     Any,
     Prefix(String),
     Suffix(String),
-    Contains(Finder<'static>),
+    Contains(Box<Finder<'static>>),
     Regex(Regex),
 }
 
@@ -42,25 +42,17 @@ impl Pattern {
     /// # Errors
     /// A message when `RLIKE` is not a regular expression, or the pattern is too large.
     pub fn new(kind: PatternKind, text: &str) -> Result<Self, String> {
-        Self::compile(kind, text, false)
+        Self::compile(kind, text)
     }
 
-    /// The same for a text of many lines: `^` and `$` of `RLIKE` stand for the ends of a line.
-    ///
-    /// # Errors
-    /// As [`Pattern::new`].
-    pub fn for_lines(kind: PatternKind, text: &str) -> Result<Self, String> {
-        Self::compile(kind, text, true)
-    }
-
-    fn compile(kind: PatternKind, text: &str, lines: bool) -> Result<Self, String> {
+    fn compile(kind: PatternKind, text: &str) -> Result<Self, String> {
         let matcher = match kind {
             PatternKind::Like => match simple_like(text) {
                 Some(matcher) => matcher,
-                None => Matcher::Regex(build(&like_regex(text), kind, false)?),
+                None => Matcher::Regex(build(&like_regex(text), kind)?),
             },
-            PatternKind::ILike => Matcher::Regex(build(&like_regex(text), kind, false)?),
-            PatternKind::RLike => Matcher::Regex(build(text, kind, lines)?),
+            PatternKind::ILike => Matcher::Regex(build(&like_regex(text), kind)?),
+            PatternKind::RLike => Matcher::Regex(build(text, kind)?),
         };
         Ok(Self { kind, text: text.to_string(), matcher })
     }
@@ -96,8 +88,8 @@ impl Pattern {
         let pieces = self.text.split(|c| is_wildcard(c) || breaks(c));
         let longest = pieces.max_by_key(|piece| piece.len()).filter(|piece| !piece.is_empty())?;
         match self.kind {
-            PatternKind::Like => Some(Piece::Bytes(Finder::new(longest).into_owned())),
-            _ => build(&regex::escape(longest), self.kind, false).ok().map(Piece::Folded),
+            PatternKind::Like => Some(Piece::Bytes(Box::new(Finder::new(longest).into_owned()))),
+            _ => build(&regex::escape(longest), self.kind).ok().map(Piece::Folded),
         }
     }
 }
@@ -106,7 +98,7 @@ impl Pattern {
 #[derive(Debug, Clone)]
 pub enum Piece {
     /// Byte for byte.
-    Bytes(Finder<'static>),
+    Bytes(Box<Finder<'static>>),
     /// In any case.
     Folded(Regex),
 }
@@ -134,7 +126,7 @@ fn simple_like(pattern: &str) -> Option<Matcher> {
     Some(match (pattern.starts_with('%'), pattern.ends_with('%'), body.is_empty()) {
         (false, false, _) => Matcher::Exact,
         (_, _, true) => Matcher::Any,
-        (true, true, _) => Matcher::Contains(Finder::new(body).into_owned()),
+        (true, true, _) => Matcher::Contains(Box::new(Finder::new(body).into_owned())),
         (true, false, _) => Matcher::Suffix(body.to_string()),
         (false, true, _) => Matcher::Prefix(body.to_string()),
     })
@@ -169,12 +161,11 @@ fn like_regex(pattern: &str) -> String {
     regex
 }
 
-fn build(regex: &str, kind: PatternKind, lines: bool) -> Result<Regex, String> {
+fn build(regex: &str, kind: PatternKind) -> Result<Regex, String> {
     RegexBuilder::new(regex)
         .case_insensitive(kind == PatternKind::ILike)
         // A wildcard of LIKE matches every character; `.` of RLIKE keeps its usual meaning.
         .dot_matches_new_line(kind != PatternKind::RLike)
-        .multi_line(lines)
         .size_limit(REGEX_BYTES_MAX)
         .build()
         .map_err(|error| match error {
@@ -234,7 +225,6 @@ mod tests {
         assert!(!matches(PatternKind::RLike, "^ph", "Alpha"));
         assert!(Pattern::new(PatternKind::RLike, "(").is_err());
         assert!(Pattern::new(PatternKind::RLike, "(a{1000}){1000}").is_err());
-        assert!(Pattern::for_lines(PatternKind::RLike, "^b$").unwrap().is_match("a\nb\nc"));
     }
 
     #[test]

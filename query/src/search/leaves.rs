@@ -104,7 +104,9 @@ impl LeafScope<'_> {
         for index in 0..self.snapshot.source_count() {
             // A trace begins with its first span: no span of a match is earlier than the match.
             let source = self.snapshot.source(index)?;
-            if source.visible_rows(Table::Spans) == 0 || is_outside(source.time_range(), (self.time_min_ns, None)) {
+            if source.visible_rows(Table::Spans) == 0
+                || is_outside(source.time_range(), (self.time_min_ns, None))
+            {
                 continue;
             }
             let condition = &self.with_text_rows(index, condition)?;
@@ -112,7 +114,8 @@ impl LeafScope<'_> {
             if rows.as_ref().is_some_and(RoaringBitmap::is_empty) {
                 continue;
             }
-            let mut request = ScanRequest { rows, filters: span_filters(condition), ..ScanRequest::columns(["trace_id"]) };
+            let mut request =
+                ScanRequest { rows, filters: span_filters(condition), ..ScanRequest::columns(["trace_id"]) };
             request.zones = span_zones(condition);
             if let Some(min) = self.time_min_ns {
                 request.zones.push(Zone::Int { column: "start_time".into(), min, max: i64::MAX });
@@ -132,7 +135,9 @@ impl LeafScope<'_> {
         Ok(match condition {
             SpanPredicate::And(operands) => SpanPredicate::And(all(operands)?),
             SpanPredicate::Or(operands) => SpanPredicate::Or(all(operands)?),
-            SpanPredicate::Not(operand) => SpanPredicate::Not(Box::new(self.with_text_rows(source, operand)?)),
+            SpanPredicate::Not(operand) => {
+                SpanPredicate::Not(Box::new(self.with_text_rows(source, operand)?))
+            }
             SpanPredicate::Is(condition) => match condition.text_query()? {
                 Some(query) => SpanPredicate::RowIn(Arc::new(self.snapshot.text(source)?.rows(&query)?)),
                 None => SpanPredicate::Is(condition.clone()),

@@ -68,7 +68,8 @@ fn fnv1a(bytes: &[u8]) -> u32 {
 fn to_base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| (group << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let group = chunk.iter().fold(0_u32, |group, byte| (group << 8) | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for digit in 0..=chunk.len() {
             let index = (group >> (18 - 6 * digit)) & 63;
             text.push(ALPHABET.get(index as usize).map_or('A', |byte| char::from(*byte)));
@@ -126,7 +127,9 @@ mod tests {
 
     #[test]
     fn base64_is_the_url_alphabet_without_padding() {
-        for (bytes, text) in [(&b""[..], ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"\xfb\xff", "-_8")] {
+        for (bytes, text) in
+            [(&b""[..], ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"\xfb\xff", "-_8")]
+        {
             assert_eq!(to_base64(bytes), text);
             assert_eq!(from_base64(text).unwrap(), bytes);
         }

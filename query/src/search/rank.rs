@@ -132,7 +132,9 @@ impl<'a> SortColumn<'a> {
             Field::Int(column) => SortColumn::Int(ints(batch, column)?),
             Field::Float(column) => SortColumn::Float(floats(batch, column)?),
             Field::Map { column, key } => SortColumn::Map(map(batch, column)?, key),
-            Field::EndTimeMs => SortColumn::EndTime(ints(batch, "request_time")?, ints(batch, "duration_ns")?),
+            Field::EndTimeMs => {
+                SortColumn::EndTime(ints(batch, "request_time")?, ints(batch, "duration_ns")?)
+            }
             other => return Err(Error::internal(format!("no order by {other}"))),
         })
     }
@@ -214,7 +216,8 @@ impl<'o> TopRows<'o> {
         }
         let mut rows = std::mem::take(&mut self.rows);
         let last = self.keep - 1;
-        let (_, worst, _) = rows.select_nth_unstable_by(last, |a, b| self.compare_places(&a.position, &b.position));
+        let (_, worst, _) =
+            rows.select_nth_unstable_by(last, |a, b| self.compare_places(&a.position, &b.position));
         self.worst = Some(worst.position.clone());
         rows.truncate(self.keep);
         self.rows = rows;

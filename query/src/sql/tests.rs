@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Array, AsArray, BooleanArray};
+use arrow::array::AsArray;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt;
@@ -177,10 +177,8 @@ fn counting_reads_nothing() {
 }
 
 #[test]
-fn time_bounds_and_trace_ids_skip_sources() {
+fn trace_ids_and_limits_skip_sources() {
     let context = context();
-    let late = "SELECT count(*) FROM spans WHERE start_time >= '2023-11-14T22:13:26Z'";
-    assert_eq!((rows(&context, late), units(&context, late)), (vec!["4".to_string()], 1));
     let one =
         "SELECT name FROM spans WHERE trace_id = 'tr-00000000000000000000000000000001' ORDER BY span_id DESC";
     assert_eq!(rows(&context, one), ["step 2", "step 1"]);
@@ -242,7 +240,7 @@ fn filters_limits_and_orders_agree() {
     );
     assert_eq!(
         rows(&context, "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns) FROM spans"),
-        ["5000"]
+        ["5000.0"]
     );
     assert_eq!(
         rows(&context, "SELECT count(*) FROM spans WHERE start_time > now() - interval '1 day'"),
@@ -456,7 +454,7 @@ fn functions_that_multiply_their_input_are_bounded() {
     );
     assert_eq!(
         rows(&context, "SELECT array_length(range(0, 1000)), array_sum(generate_series(1, 4))"),
-        ["1000|10"]
+        ["1000|10.0"]
     );
     assert_eq!(rows(&context, "SELECT regexp_replace('abc', 'b', 'x'), array_repeat(7, 2)"), ["axc|[7, 7]"]);
 }
@@ -560,6 +558,25 @@ fn memtables_and_segments_answer_alike() {
     assert_eq!(answers(&store), fresh, "compacted");
 }
 
+#[test]
+fn time_bounds_skip_segments() {
+    let options = StoreOptions { inline_maintenance: true, ..StoreOptions::default() };
+    let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
+    for trace in [1, 2, 3] {
+        store.append_spans(spans_batch(&[stored_span(trace, 0), stored_span(trace, 1)]).unwrap()).unwrap();
+        store.seal().unwrap();
+    }
+    let runtime = Arc::new(QueryRuntime::new(SqlSettings::default()).unwrap());
+    let context = SqlContext::new(runtime, store.snapshot().unwrap());
+    let late = "SELECT count(*) FROM spans WHERE start_time >= to_timestamp_nanos(2001)";
+    assert_eq!((rows(&context, late), units(&context, late)), (vec!["3".to_string()], 2));
+    let one = "SELECT count(*) FROM traces WHERE request_time = to_timestamp_nanos(2000)";
+    assert_eq!((rows(&context, one), units(&context, one)), (vec!["1".to_string()], 1));
+    let none =
+        "SELECT count(*) FROM spans WHERE start_time BETWEEN to_timestamp_nanos(5) AND to_timestamp_nanos(9)";
+    assert_eq!((rows(&context, none), units(&context, none)), (vec!["0".to_string()], 0));
+}
+
 const STATEMENTS: [&str; 16] = [
     "SELECT count(*) FROM spans",
     "SELECT count(*), count(*) FILTER (WHERE state = 'OK') FROM traces",
@@ -575,7 +592,7 @@ const STATEMENTS: [&str; 16] = [
     "SELECT role, count(*) FROM messages GROUP BY role ORDER BY role",
     "SELECT name, count(*) FROM events GROUP BY name",
     "SELECT count(*) FROM spans WHERE matches(text, '\"question 42\"')",
-    "SELECT count(*) FROM spans WHERE matches(outputs, 'answer -42') AND NOT matches(inputs, '7*')",
+    "SELECT count(*) FROM spans WHERE matches(outputs, 'answer -42') AND NOT matches(inputs, '77*')",
     "SELECT count(*) FROM spans s JOIN traces t USING (trace_id) WHERE t.session_id = 's1' AND s.status = 'ERROR'",
 ];
 
@@ -589,7 +606,7 @@ fn stored_span(trace: u32, number: u32) -> Span {
         name: format!("step {number}"),
         span_type: "LLM".into(),
         kind: "INTERNAL".into(),
-        status: if (trace + number) % 7 == 0 { "ERROR" } else { "OK" }.into(),
+        status: if (trace + number).is_multiple_of(7) { "ERROR" } else { "OK" }.into(),
         start_time_ns: i64::from(trace) * 1000 + i64::from(number),
         end_time_ns: Some(i64::from(trace) * 1000 + 500),
         inputs: Some(format!(r#"{{"messages":[{{"role":"user","content":"question {trace}"}}]}}"#)),

@@ -1,0 +1,356 @@
+//! Checks one clause: operator and literals against the key's kind, converted to the units of the
+//! stored column.
+
+use std::ops::Bound;
+
+use tracehouse_storage::model::{AssessmentKind, normalize_trace_id};
+
+use super::FILTER_PATTERN_BYTES_MAX;
+use super::ast::{Clause, Comparison, Literal, Operator, PatternKind, TextSpan, Value};
+use super::error::FilterError;
+use super::keys::Kind;
+use super::number::{Number, Scaled};
+use crate::predicate::{
+    AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest, Pattern,
+    Predicate, Scalar, Test, TextOp, TextTest,
+};
+
+/// Nanoseconds of a millisecond.
+const MS_NS: i64 = 1_000_000;
+
+/// The check of one clause.
+pub(super) struct ClauseCheck<'a> {
+    /// The filter text.
+    pub source: &'a str,
+    /// One clause of it.
+    pub clause: &'a Clause,
+}
+
+impl ClauseCheck<'_> {
+    fn key(&self) -> String {
+        self.clause.key.text()
+    }
+
+    /// An error about the operator.
+    fn operator_error(&self, valid: &str) -> FilterError {
+        FilterError::at(self.source, self.clause.operator_at.start, |at| {
+            let word = self.clause.operator.word();
+            format!("Invalid comparator '{word}' at position {at} for '{}', not one of {valid}", self.key())
+        })
+    }
+
+    /// An error about a value.
+    fn value_error(&self, at: TextSpan, expected: &str) -> FilterError {
+        FilterError::at(self.source, at.start, |position| {
+            let value = self.source.get(at.start..at.end).unwrap_or("");
+            let value: String = value.chars().take(60).collect();
+            format!("Expected {expected} for '{}'. Got value {value} at position {position}", self.key())
+        })
+    }
+
+    pub fn test(&self, field: &Field, kind: Kind) -> Result<Test, FilterError> {
+        if let Operator::Null { negated } = self.clause.operator
+            && kind != Kind::Content
+        {
+            return Ok(if negated { Test::IsNotNull } else { Test::IsNull });
+        }
+        match kind {
+            Kind::Text | Kind::SearchableText | Kind::TraceId | Kind::Content => self.text_like(field, kind),
+            Kind::WholeMs | Kind::PlainMs | Kind::ExactMs | Kind::Count => self.int(kind),
+            Kind::Float => Ok(Test::Float(self.float()?)),
+            Kind::Json => Ok(Test::Json(self.json()?)),
+        }
+    }
+
+    fn text_like(&self, field: &Field, kind: Kind) -> Result<Test, FilterError> {
+        let test = match &self.clause.operator {
+            Operator::Matches(value) if matches!(kind, Kind::SearchableText | Kind::Content) => {
+                return self.text_query(field, value);
+            }
+            Operator::Pattern { kind, negated, value } => {
+                TextTest { op: TextOp::Pattern(self.pattern(*kind, value)?), negated: *negated }
+            }
+            _ if kind == Kind::Content => return Err(self.operator_error("LIKE, ILIKE, RLIKE, MATCHES")),
+            _ => match self.listed()? {
+                Some((values, negated)) => {
+                    let mut texts = self.texts(values)?;
+                    if kind == Kind::TraceId {
+                        texts = texts.iter().map(|id| normalize_trace_id(id)).collect();
+                    }
+                    TextTest::one_of(texts, negated)
+                }
+                None if kind == Kind::SearchableText => {
+                    return Err(
+                        self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE, IS NULL, MATCHES")
+                    );
+                }
+                None => return Err(self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE, IS NULL")),
+            },
+        };
+        Ok(Test::Text(test))
+    }
+
+    fn text_query(&self, field: &Field, value: &Value) -> Result<Test, FilterError> {
+        let condition = Condition { field: field.clone(), test: Test::Matches(self.text(value)?) };
+        match condition.text_query() {
+            Ok(_) => Ok(condition.test),
+            Err(error) => Err(FilterError::at(self.source, value.at.start, |at| {
+                format!("Invalid text query for '{}' at position {at}: {error}", self.key())
+            })),
+        }
+    }
+
+    /// The values of `=`, `!=`, `IN` and `NOT IN`; `None` for other operators.
+    fn listed(&self) -> Result<Option<(&[Value], bool)>, FilterError> {
+        match &self.clause.operator {
+            Operator::Compare(Comparison::Equal, value) => Ok(Some((std::slice::from_ref(value), false))),
+            Operator::Compare(Comparison::NotEqual, value) => Ok(Some((std::slice::from_ref(value), true))),
+            Operator::In { negated, values } => Ok(Some((values, *negated))),
+            _ => Ok(None),
+        }
+    }
+
+    fn text(&self, value: &Value) -> Result<String, FilterError> {
+        match &value.literal {
+            Literal::Text(text) => Ok(text.clone()),
+            _ => Err(self.value_error(value.at, "a quoted string value (e.g. 'my-value')")),
+        }
+    }
+
+    fn texts(&self, values: &[Value]) -> Result<Vec<String>, FilterError> {
+        values.iter().map(|value| self.text(value)).collect()
+    }
+
+    fn pattern(&self, kind: PatternKind, value: &Value) -> Result<Pattern, FilterError> {
+        let text = self.text(value)?;
+        let compiled = if text.len() > FILTER_PATTERN_BYTES_MAX {
+            Err(format!("the pattern has {} bytes, more than {FILTER_PATTERN_BYTES_MAX}", text.len()))
+        } else {
+            Pattern::new(kind, &text)
+        };
+        compiled.map_err(|why| {
+            FilterError::at(self.source, value.at.start, |at| {
+                format!("Invalid pattern for '{}' at position {at}: {why}", self.key())
+            })
+        })
+    }
+
+    fn int(&self, kind: Kind) -> Result<Test, FilterError> {
+        let number = |value: &Value| self.number_or_text(kind, value);
+        let (ranges, negated) = match &self.clause.operator {
+            Operator::Compare(comparison, value) => match number(value)? {
+                Some(number) => {
+                    let range = int_range(*comparison, &number, kind);
+                    (range.into_iter().collect(), *comparison == Comparison::NotEqual)
+                }
+                // A text that is no number is above every number, as in MLflow on SQLite.
+                None if matches!(
+                    comparison,
+                    Comparison::Less | Comparison::LessOrEqual | Comparison::NotEqual
+                ) =>
+                {
+                    return Ok(Test::IsNotNull);
+                }
+                None => (Vec::new(), false),
+            },
+            Operator::In { negated, values } => {
+                let mut ranges = Vec::new();
+                for value in values {
+                    if let Some(number) = number(value)? {
+                        ranges.extend(int_range(Comparison::Equal, &number, kind));
+                    }
+                }
+                (ranges, *negated)
+            }
+            Operator::Between { negated, low, high } => {
+                let min = int_range(Comparison::GreaterOrEqual, &self.number(low)?, kind);
+                let max = int_range(Comparison::LessOrEqual, &self.number(high)?, kind);
+                let range = min.zip(max).map(|(min, max)| (min.0, max.1));
+                (range.into_iter().filter(|(min, max)| min <= max).collect(), *negated)
+            }
+            _ => return Err(self.operator_error("=, !=, >, >=, <, <=, IN, NOT IN, BETWEEN, IS NULL")),
+        };
+        Ok(Test::Int(IntTest { ranges, negated }))
+    }
+
+    /// A number, quoted or not. For the keys MLflow has, `None` is a quoted text that is none.
+    fn number_or_text(&self, kind: Kind, value: &Value) -> Result<Option<Number>, FilterError> {
+        match (&value.literal, self.number(value)) {
+            (_, Ok(number)) => Ok(Some(number)),
+            (Literal::Text(_), Err(_)) if matches!(kind, Kind::WholeMs | Kind::PlainMs) => Ok(None),
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    fn number(&self, value: &Value) -> Result<Number, FilterError> {
+        let number = match &value.literal {
+            Literal::Number(number) => Some(number.clone()),
+            Literal::Text(text) => Number::parse(text.trim()),
+            Literal::Bool(_) => None,
+        };
+        number.ok_or_else(|| self.value_error(value.at, "a numeric value"))
+    }
+
+    fn float(&self) -> Result<FloatTest, FilterError> {
+        let equal = |value: &Value| {
+            self.number(value)
+                .map(|number| (Bound::Included(number.value()), Bound::Included(number.value())))
+        };
+        let (ranges, negated) = match &self.clause.operator {
+            Operator::Compare(comparison, value) => {
+                let number = self.number(value)?.value();
+                (vec![float_range(*comparison, number)], *comparison == Comparison::NotEqual)
+            }
+            Operator::In { negated, values } => {
+                (values.iter().map(equal).collect::<Result<_, _>>()?, *negated)
+            }
+            Operator::Between { negated, low, high } => {
+                let (low, high) = (self.number(low)?.value(), self.number(high)?.value());
+                (vec![(Bound::Included(low), Bound::Included(high))], *negated)
+            }
+            _ => return Err(self.operator_error("=, !=, >, >=, <, <=, IN, NOT IN, BETWEEN, IS NULL")),
+        };
+        Ok(FloatTest { ranges, negated })
+    }
+
+    /// A typed comparison of a JSON value: strings, numbers and booleans are each their own.
+    fn json(&self) -> Result<JsonTest, FilterError> {
+        let (op, negated) = match &self.clause.operator {
+            Operator::Compare(comparison @ (Comparison::Equal | Comparison::NotEqual), value) => {
+                (JsonOp::In(vec![scalar(value)]), *comparison == Comparison::NotEqual)
+            }
+            Operator::In { negated, values } => (JsonOp::In(values.iter().map(scalar).collect()), *negated),
+            Operator::Compare(comparison, value) => {
+                let (min, max) = float_range(*comparison, self.unquoted_number(*comparison, value)?);
+                (JsonOp::Range(min, max), false)
+            }
+            Operator::Between { negated, low, high } => {
+                let low = self.unquoted_number(Comparison::GreaterOrEqual, low)?;
+                let high = self.unquoted_number(Comparison::LessOrEqual, high)?;
+                (JsonOp::Range(Bound::Included(low), Bound::Included(high)), *negated)
+            }
+            Operator::Pattern { kind, negated, value } => {
+                (JsonOp::Pattern(self.pattern(*kind, value)?), *negated)
+            }
+            Operator::Null { .. } | Operator::Matches(_) => {
+                return Err(
+                    self.operator_error("=, !=, >, >=, <, <=, LIKE, ILIKE, RLIKE, IN, BETWEEN, IS NULL")
+                );
+            }
+        };
+        Ok(JsonTest { op, negated })
+    }
+
+    fn unquoted_number(&self, comparison: Comparison, value: &Value) -> Result<f64, FilterError> {
+        match &value.literal {
+            Literal::Number(number) => Ok(number.value()),
+            _ => {
+                let expected =
+                    format!("a numeric value, without quotes, with comparator '{}'", comparison.word());
+                Err(self.value_error(value.at, &expected))
+            }
+        }
+    }
+
+    pub fn assessment(&self, kinds: Vec<AssessmentKind>, name: String) -> Result<Predicate, FilterError> {
+        let exists = |test| {
+            Predicate::Assessment(AssessmentPredicate { kinds, names: vec![name], valid_only: true, test })
+        };
+        match &self.clause.operator {
+            Operator::Null { negated: true } => Ok(exists(AssessmentTest::Present)),
+            Operator::Null { negated: false } => {
+                Ok(Predicate::Not(Box::new(exists(AssessmentTest::Present))))
+            }
+            _ => Ok(exists(AssessmentTest::Value(self.json()?))),
+        }
+    }
+
+    pub fn assessment_source(
+        &self,
+        kinds: Vec<AssessmentKind>,
+        name: String,
+    ) -> Result<Predicate, FilterError> {
+        if let Operator::Null { .. } = self.clause.operator {
+            return Err(self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE"));
+        }
+        match self.text_like(&Field::Text("source_id"), Kind::Text)? {
+            Test::Text(test) => Ok(Predicate::Assessment(AssessmentPredicate {
+                kinds,
+                names: vec![name],
+                valid_only: true,
+                test: AssessmentTest::Source(test),
+            })),
+            _ => Err(self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE")),
+        }
+    }
+
+    pub fn issue(&self) -> Result<Predicate, FilterError> {
+        Ok(Predicate::Assessment(AssessmentPredicate {
+            kinds: vec![AssessmentKind::Issue],
+            names: self.names()?,
+            valid_only: false,
+            test: AssessmentTest::Present,
+        }))
+    }
+
+    /// The texts of `=` or `IN`, the only operators of links.
+    pub fn names(&self) -> Result<Vec<String>, FilterError> {
+        match self.listed()? {
+            Some((values, false)) => self.texts(values),
+            _ => Err(self.operator_error("=, IN (a link is negated by NOT before the clause)")),
+        }
+    }
+
+    pub fn prompt(&self) -> Result<Predicate, FilterError> {
+        let Some((values, false)) = self.listed()? else {
+            return Err(self.operator_error("=, IN (a link is negated by NOT before the clause)"));
+        };
+        for value in values {
+            let text = self.text(value)?;
+            if text.split('/').filter(|part| !part.is_empty()).count() != 2 || text.matches('/').count() != 1
+            {
+                return Err(self.value_error(value.at, "a prompt version in the format \"name/version\""));
+            }
+        }
+        let test = Test::Text(TextTest::one_of(self.texts(values)?, false));
+        Ok(Predicate::Trace(Condition { field: Field::Prompt, test }))
+    }
+}
+
+fn scalar(value: &Value) -> Scalar {
+    match &value.literal {
+        Literal::Text(text) => Scalar::Text(text.clone()),
+        Literal::Number(number) => Scalar::Number(number.clone()),
+        Literal::Bool(value) => Scalar::Bool(*value),
+    }
+}
+
+/// The inclusive range of stored integers that satisfy a comparison; `!=` gives the range of `=`.
+fn int_range(comparison: Comparison, number: &Number, kind: Kind) -> Option<(i64, i64)> {
+    let scale = if kind == Kind::ExactMs { MS_NS } else { 1 };
+    let Scaled { floor, exact } = number.scaled(scale);
+    let (min, max) = match comparison {
+        Comparison::Equal | Comparison::NotEqual => exact.then_some((floor, floor))?,
+        Comparison::Greater => (floor.checked_add(1)?, i64::MAX),
+        Comparison::GreaterOrEqual if exact => (floor, i64::MAX),
+        Comparison::GreaterOrEqual => (floor.checked_add(1)?, i64::MAX),
+        Comparison::Less if exact => (i64::MIN, floor.checked_sub(1)?),
+        Comparison::Less | Comparison::LessOrEqual => (i64::MIN, floor),
+    };
+    if kind != Kind::WholeMs {
+        return Some((min, max));
+    }
+    // All nanoseconds of the milliseconds from `min` to `max`.
+    let first = if min < 0 { min.saturating_mul(MS_NS) } else { min.checked_mul(MS_NS)? };
+    Some((first, max.saturating_mul(MS_NS).saturating_add(MS_NS - 1)))
+}
+
+fn float_range(comparison: Comparison, number: f64) -> (Bound<f64>, Bound<f64>) {
+    match comparison {
+        Comparison::Equal | Comparison::NotEqual => (Bound::Included(number), Bound::Included(number)),
+        Comparison::Greater => (Bound::Excluded(number), Bound::Unbounded),
+        Comparison::GreaterOrEqual => (Bound::Included(number), Bound::Unbounded),
+        Comparison::Less => (Bound::Unbounded, Bound::Excluded(number)),
+        Comparison::LessOrEqual => (Bound::Unbounded, Bound::Included(number)),
+    }
+}

@@ -1,0 +1,240 @@
+//! A search made ready for one snapshot: where to look, what to check, in which order to read.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::BooleanArray;
+use arrow::buffer::BooleanBuffer;
+use arrow::record_batch::RecordBatch;
+use roaring::RoaringBitmap;
+use tracehouse_storage::model::TraceKey;
+use tracehouse_storage::scan::{RowFilter, ScanRequest, Zone};
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::{Result, Snapshot};
+
+use super::Explain;
+use super::leaves::{LeafScope, Node};
+use super::rank::{Position, TopRows, is_newest_first, order_columns};
+use crate::candidates::{AccessPath, Candidates};
+use crate::filter::OrderKey;
+use crate::predicate::column::{row_numbers, text};
+use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
+
+/// Up to this many candidate traces, their spans are looked up instead of scanning all spans.
+const LOOKUP_TRACES_MAX: usize = 1_024;
+/// Rows of the first piece of a segment that is read newest first; each next one is larger.
+const FIRST_CHUNK_ROWS: u32 = 4_096;
+
+/// A predicate made ready for one snapshot.
+pub(super) struct Plan<'a> {
+    snapshot: &'a Snapshot,
+    pub path: AccessPath,
+    node: Node,
+    rows_read: Arc<AtomicU64>,
+}
+
+impl<'a> Plan<'a> {
+    pub fn of(
+        snapshot: &'a Snapshot,
+        predicate: &Predicate,
+        experiments: Option<&[String]>,
+        explain: &mut Explain,
+    ) -> Result<Self> {
+        let predicate = scoped(predicate, experiments);
+        let path = AccessPath::of(snapshot, &predicate)?;
+        explain.note(format!("access path: {}", path.describe()));
+        let rows_read = Arc::new(AtomicU64::new(0));
+        let mut plan = Plan { snapshot, path, node: Node::Const(true), rows_read };
+        let scope = LeafScope {
+            snapshot,
+            within: plan.few_candidates(&predicate)?,
+            time_min_ns: predicate.time_bounds().0,
+            experiments,
+        };
+        plan.node = scope.resolve(&predicate, explain)?;
+        Ok(plan)
+    }
+
+    /// The traces that satisfy the conditions on `traces` alone, when the predicate has others as
+    /// well and these leave few.
+    fn few_candidates(&self, predicate: &Predicate) -> Result<Option<Vec<TraceKey>>> {
+        let Predicate::And(operands) = predicate else { return Ok(None) };
+        let (leaves, own): (Vec<_>, Vec<_>) = operands.iter().cloned().partition(Predicate::has_leaves);
+        if leaves.is_empty() || own.is_empty() {
+            return Ok(None);
+        }
+        let path = AccessPath::of(self.snapshot, predicate)?;
+        let node = LeafScope { snapshot: self.snapshot, within: None, time_min_ns: None, experiments: None }
+            .resolve(&Predicate::And(own), &mut Explain::default())?;
+        let plan = Plan { snapshot: self.snapshot, path, node, rows_read: self.rows_read.clone() };
+        let mut keys = Vec::new();
+        for source in 0..self.snapshot.source_count() {
+            plan.scan(
+                source,
+                plan.path.candidates(self.snapshot, source)?,
+                &["trace_id"],
+                &[],
+                &mut |batch| {
+                    let room = (LOOKUP_TRACES_MAX + 1).saturating_sub(keys.len());
+                    keys.extend(text(batch, "trace_id")?.iter().flatten().take(room).map(TraceKey::of));
+                    Ok(keys.len() <= LOOKUP_TRACES_MAX)
+                },
+            )?;
+            if keys.len() > LOOKUP_TRACES_MAX {
+                return Ok(None);
+            }
+        }
+        Ok(Some(keys))
+    }
+
+    /// Offers the matching rows to `top`, newest source first.
+    pub fn rank(&self, order: &[OrderKey], after: Option<&Position>, top: &mut TopRows<'_>) -> Result<()> {
+        let mut columns = vec!["_row", "trace_id", "request_time"];
+        for column in order_columns(order) {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        let mut zones = Vec::new();
+        if let (true, Some(after)) = (is_newest_first(order), after) {
+            zones.push(time_zone(i64::MIN, after.request_time_ns));
+        }
+        for source in self.newest_first()? {
+            let mut rest = self.path.candidates(self.snapshot, source)?;
+            let mut chunk_rows = FIRST_CHUNK_ROWS;
+            while rest != Candidates::Nothing {
+                let mut zones = zones.clone();
+                let chunk = match top.oldest_wanted_ns() {
+                    // What is older than the page's last row needs no look: the zone skips it.
+                    Some(oldest) => {
+                        if self.snapshot.source(source)?.time_range().is_some_and(|(_, max)| max < oldest) {
+                            break;
+                        }
+                        zones.push(time_zone(oldest, i64::MAX));
+                        std::mem::replace(&mut rest, Candidates::Nothing)
+                    }
+                    None if is_newest_first(order) => self.take_newest(source, &mut rest, chunk_rows)?,
+                    None => std::mem::replace(&mut rest, Candidates::Nothing),
+                };
+                chunk_rows = chunk_rows.saturating_mul(2);
+                self.scan(source, chunk, &columns, &zones, &mut |batch| {
+                    top.offer(batch, source, row_numbers(batch)?)?;
+                    Ok(true)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sources by falling time; those of unknown time, in memory, first.
+    fn newest_first(&self) -> Result<Vec<usize>> {
+        let mut sources = Vec::new();
+        for index in 0..self.snapshot.source_count() {
+            let newest = self.snapshot.source(index)?.time_range().map_or(i64::MAX, |range| range.1);
+            sources.push((std::cmp::Reverse(newest), index));
+        }
+        sources.sort_unstable();
+        Ok(sources.into_iter().map(|(_, index)| index).collect())
+    }
+
+    /// Takes the last rows of a segment, which is sorted by time; a memtable is taken whole.
+    fn take_newest(&self, source: usize, rest: &mut Candidates, count: u32) -> Result<Candidates> {
+        let rows = self.snapshot.source(source)?;
+        let sorted = rows.time_range().is_some();
+        let all = match std::mem::replace(rest, Candidates::Nothing) {
+            Candidates::Rows(all) => all,
+            Candidates::All if sorted => full(0..rows.rows(Table::Traces)),
+            whole => return Ok(whole),
+        };
+        if !sorted || all.len() <= u64::from(count) {
+            return Ok(Candidates::Rows(all));
+        }
+        let first = u32::try_from(all.len() - u64::from(count)).ok().and_then(|rank| all.select(rank));
+        let Some(first) = first else { return Ok(Candidates::Rows(all)) };
+        let newest = &all & full(first..rows.rows(Table::Traces));
+        *rest = Candidates::Rows(all - &newest);
+        Ok(Candidates::Rows(newest))
+    }
+
+    /// Scans the candidates of one source and hands on the rows that match, until `take` says no.
+    pub fn scan(
+        &self,
+        source: usize,
+        candidates: Candidates,
+        columns: &[&str],
+        zones: &[Zone],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<bool>,
+    ) -> Result<()> {
+        let mut request = ScanRequest::columns(columns.iter().copied());
+        match candidates {
+            Candidates::Nothing => return Ok(()),
+            Candidates::All => {}
+            Candidates::Rows(rows) => request.rows = Some(rows),
+        }
+        request.filters = self.filters();
+        request.zones = self.path.zones().iter().chain(zones).cloned().collect();
+        for batch in self.snapshot.scan(source, Table::Traces, &request)? {
+            if !take(&batch?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One filter per operand of the top-level conjunction: each reads its columns for the survivors
+    /// of those before.
+    fn filters(&self) -> Vec<RowFilter> {
+        let operands = match &self.node {
+            Node::Const(true) => &[],
+            Node::And(operands) => operands.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        let mut filters = Vec::new();
+        for (at, operand) in operands.iter().enumerate() {
+            let mut columns = Vec::new();
+            operand.collect_columns(&mut columns);
+            if columns.is_empty() {
+                columns.push("request_time".to_string());
+            }
+            let (node, counter) = (operand.clone(), (at == 0).then(|| self.rows_read.clone()));
+            let keep = move |batch: &RecordBatch| {
+                if let Some(counter) = &counter {
+                    counter.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                }
+                let all = BooleanBuffer::new_set(batch.num_rows());
+                Ok(BooleanArray::new(node.rows(batch, &all)?, None))
+            };
+            filters.push(RowFilter { columns, keep: Arc::new(keep) });
+        }
+        filters
+    }
+
+    pub fn described(&self) -> String {
+        let total = self.snapshot.visible_rows(Table::Traces);
+        let read = self.rows_read.load(Ordering::Relaxed);
+        format!("rows of traces checked: {read} of {total} in {} sources", self.snapshot.source_count())
+    }
+}
+
+/// The predicate confined to the experiments.
+fn scoped(predicate: &Predicate, experiments: Option<&[String]>) -> Predicate {
+    let Some(experiments) = experiments else { return predicate.clone() };
+    let test = Test::Text(TextTest::one_of(experiments.to_vec(), false));
+    let scope = Predicate::Trace(Condition { field: Field::Text("experiment_id"), test });
+    match predicate {
+        Predicate::And(operands) => Predicate::And(operands.iter().cloned().chain([scope]).collect()),
+        Predicate::Const(true) => scope,
+        other => Predicate::And(vec![other.clone(), scope]),
+    }
+}
+
+fn time_zone(min: i64, max: i64) -> Zone {
+    Zone::Int { column: "request_time".to_string(), min, max }
+}
+
+fn full(rows: Range<u32>) -> RoaringBitmap {
+    let mut bitmap = RoaringBitmap::new();
+    bitmap.insert_range(rows);
+    bitmap
+}
