@@ -20,7 +20,7 @@ use tracehouse_storage::store::{Assess, Compacted};
 use tracehouse_storage::{RowRef, Snapshot, Store};
 
 use crate::assess::{NewAssessment, content_id, read_lines};
-use crate::catalog;
+use crate::catalog::{self, Catalog};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
 use crate::maintain::Maintenance;
@@ -97,6 +97,7 @@ struct Inner {
     maintenance: Mutex<Option<Maintenance>>,
     store: Arc<Store>,
     settings: Settings,
+    catalog: Catalog,
     /// Made by the first statement: a database that is never asked SQL starts no threads for it.
     runtime: OnceLock<Arc<QueryRuntime>>,
 }
@@ -141,6 +142,7 @@ impl Database {
             maintenance: Mutex::new(maintenance),
             store,
             settings: options.settings,
+            catalog: Catalog::default(),
             runtime: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -148,6 +150,10 @@ impl Database {
 
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.inner.store
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
@@ -335,18 +341,18 @@ impl Database {
     /// # Errors
     /// As [`Database::sql`].
     pub fn query(&self, query: SqlQuery, timeout: Option<Duration>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let mut context = self.sql_context()?;
+        let mut context = self.sql_context(&query.statement)?;
         context.timeout = timeout;
         Ok(run_sql(&context, query)?)
     }
 
-    fn sql_context(&self) -> Result<SqlContext> {
+    fn sql_context(&self, statement: &str) -> Result<SqlContext> {
         let snapshot = self.snapshot()?;
         let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
         context.tables = SqlTables {
             segments: Some(stats::segments_batch(&snapshot)?),
             settings: Some(stats::settings_batch(&self.inner.settings)?),
-            ..catalog::sql_tables(self.inner.store.env().as_ref(), &snapshot)?
+            ..catalog::sql_tables(&self.inner.store, &self.inner.catalog, &snapshot, statement)?
         };
         context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
             let hits = text::search_text(&snapshot, query, None, limit)?;

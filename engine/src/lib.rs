@@ -22,11 +22,21 @@
 //! # Ok::<(), tracehouse::Error>(())
 //! ```
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::disallowed_methods
+    )
+)]
 
 mod assess;
 mod catalog;
 mod database;
+mod dataset;
 mod error;
 mod ingest;
 mod maintain;
@@ -38,6 +48,9 @@ mod trace;
 
 pub use assess::NewAssessment;
 pub use database::{Database, OpenOptions, TracePage, decode_otlp};
+pub use dataset::{
+    Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use ingest::{ImportOptions, ImportReport, Progress, Rejected};
 pub use settings::Settings;

@@ -2,7 +2,16 @@
 //!
 //! Filter text and SQL become conditions on the same columns and share one scan (QU-3). This crate
 //! never writes (AR-3) and is the only one that knows DataFusion and sqlparser (AR-2).
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::disallowed_methods
+    )
+)]
 
 mod candidates;
 pub mod error;

@@ -70,7 +70,7 @@ pub fn search_text(
         let masked = snapshot.source(index)?.mask(Table::Spans);
         let allowed = allowed.as_ref().and_then(|allowed| allowed.get(index));
         for scored in snapshot.text(index)?.top_k(&query, &stats, limit, allowed, masked)? {
-            best.push((RowRef { source: index, row: scored.row }, f64::from(scored.score)));
+            best.push((RowRef { source: index, row: scored.row }, scored.score));
         }
     }
     hits(snapshot, &query, rank(snapshot, best, limit)?)

@@ -4,7 +4,16 @@
 //! [`Store`], are acknowledged once the write-ahead log is synced (ST-1), live in a memtable and
 //! end in immutable segments; readers see a [`Snapshot`].
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::disallowed_methods
+    )
+)]
 
 pub mod columns;
 pub mod env;

@@ -1,6 +1,9 @@
 //! [`Env`] over a directory of the file system. The only file of the crate that calls `std::fs`
 //! for the truth files (AR-4).
 
+// This is the place that AR-4 sends everyone to.
+#![allow(clippy::disallowed_methods)]
+
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};

@@ -6,6 +6,8 @@
 //! Reading: `reader` opens files, `footer` parses and caches what their ends say, `prune` decides
 //! which row groups and pages can hold wanted rows, `selection` turns bitmaps of rows into what
 //! parquet skips by, `projection` names columns, and `scan` streams the batches.
+//!
+//! `table_file` is apart: the catalogue's files, one table each.
 
 mod encode;
 mod file;
@@ -16,6 +18,7 @@ mod prune;
 mod reader;
 mod scan;
 mod selection;
+mod table_file;
 mod writer;
 
 #[cfg(test)]
@@ -23,4 +26,5 @@ mod tests;
 
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
 pub use reader::SegmentReader;
+pub use table_file::{read_table_file, write_table, write_table_file};
 pub use writer::SegmentWriter;

@@ -14,6 +14,7 @@
 //! `compact.rs`, ST-3 in `apply.rs`, ST-5 in `source.rs`, ST-6 in `wal` and `open.rs`.
 
 mod apply;
+mod catalog;
 mod commit;
 mod compact;
 mod lookup;
@@ -38,7 +39,7 @@ pub use stats::StoreStats;
 use crate::env::{Env, EnvLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::MetaStore;
-use crate::manifest::{CatalogFile, Manifest, ManifestEdit, ManifestState, SegmentId};
+use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId};
 use crate::memtable::{MemView, Memtable, SourceId};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
@@ -139,19 +140,6 @@ impl Store {
             Snapshot::new(state.active.last_sequence, state.sources(), state.manifest.catalog.clone());
         state.snapshot = Some(snapshot.clone());
         Ok(snapshot)
-    }
-
-    /// Adds and removes catalogue files in one manifest commit; the files must be synced already.
-    ///
-    /// # Errors
-    /// `Closed` after a failed fsync, `Io` when the manifest cannot be written.
-    pub fn commit_catalog(&self, add: Vec<CatalogFile>, remove: Vec<String>) -> Result<()> {
-        let edit = ManifestEdit { add_catalog: add, remove_catalog: remove, ..ManifestEdit::default() };
-        let committed = self.commit_manifest(edit)?;
-        let mut state = lock(&self.state);
-        state.install(committed);
-        state.snapshot = None;
-        Ok(())
     }
 
     fn commit_manifest(&self, edit: ManifestEdit) -> Result<Arc<ManifestState>> {

@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use super::catalog::CATALOG_DIR;
 use super::operation::Operation;
 use super::{Log, State, Store, StoreOptions, segment_dir};
 use crate::env::{Env, EnvLock};
@@ -58,13 +59,14 @@ impl Store {
         let db_uuid = open_format(&env)?;
         let (manifest, manifest_state) = Manifest::recover(&env, Path::new("manifest"))?;
         let live: Vec<SegmentId> = manifest_state.segments.iter().map(|segment| segment.id).collect();
+        let catalog: Vec<String> = manifest_state.catalog.iter().map(|file| file.name.clone()).collect();
         let meta_store = Arc::new(match env.real_path(Path::new("kv")) {
             Some(dir) => MetaStore::open(&dir, &env.boot_id(), db_uuid, &live),
             None => MetaStore::in_memory(),
         });
         let mut state = open_state(&env, manifest_state, &meta_store)?;
         let next_sequence = replay(env.as_ref(), &mut state, options.durable)?;
-        remove_unnamed(env.as_ref(), &live)?;
+        remove_unnamed(env.as_ref(), &live, &catalog)?;
         let wal =
             options.durable.then(|| WalWriter::create(&env, Path::new("wal"), next_sequence)).transpose()?;
         let log = Log { wal, next_sequence };
@@ -240,10 +242,10 @@ fn replay(env: &dyn Env, state: &mut State, durable: bool) -> Result<u64> {
     Ok(replayed.last_sequence.max(replay_from.saturating_sub(1)) + 1)
 }
 
-/// Removes unfinished work and folders that no manifest names.
-fn remove_unnamed(env: &dyn Env, live: &[SegmentId]) -> Result<()> {
+/// Removes unfinished work, and folders and files that no manifest names.
+fn remove_unnamed(env: &dyn Env, live: &[SegmentId], catalog: &[String]) -> Result<()> {
     let names: Vec<String> = live.iter().map(ToString::to_string).collect();
-    for (dir, keep) in [("tmp", &Vec::new()), ("seg", &names)] {
+    for (dir, keep) in [("tmp", &[] as &[String]), ("seg", &names), (CATALOG_DIR, catalog)] {
         for name in env.list(Path::new(dir)).map_err(|e| Error::io(dir, e))? {
             if !keep.contains(&name) {
                 let path = Path::new(dir).join(&name);

@@ -1,0 +1,523 @@
+//! The handle on one dataset: its versions, and every change of it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{Read, Write};
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use tracehouse_query::search::Search;
+
+use super::build::{query_text, records_of_traces};
+use super::export::{ExportFormat, export};
+use super::info::{DatasetInfo, Version, newest, versions};
+use super::json::members;
+use super::lines::{MAX_REJECTED, read_lines};
+use super::merge::{MergeReport, RecordSet};
+use super::record::{Candidate, NewRecord, Record, records_batch, records_of, shown};
+use super::sample::{Sample, choose};
+use super::schema::RecordTypes;
+use crate::database::Database;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ingest::Rejected;
+
+/// The longest name of a dataset, in characters.
+const NAME_CHARS_MAX: usize = 255;
+
+/// A dataset to be created.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewDataset {
+    /// Unique in the database.
+    pub name: String,
+    /// The experiments it belongs to.
+    pub experiment_ids: Vec<String>,
+    /// Mutable labels.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl NewDataset {
+    /// A dataset of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// The same in an experiment.
+    pub fn experiment_id(mut self, id: impl Into<String>) -> Self {
+        self.experiment_ids.push(id.into());
+        self
+    }
+
+    /// The same with a tag.
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+}
+
+/// What is different between two versions: record ids, sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordDiff {
+    /// Only in the second.
+    pub added: Vec<String>,
+    /// Only in the first.
+    pub removed: Vec<String>,
+    /// In both, with different content.
+    pub changed: Vec<String>,
+}
+
+/// A dataset of an open database. Cheap to clone; calls see its newest version unless they name one.
+///
+/// ```
+/// use tracehouse::{Database, NewRecord};
+///
+/// let db = Database::in_memory()?;
+/// let dataset = db.create_dataset("regressions")?;
+/// let report = dataset.merge(&[NewRecord::new(r#"{"question": "refund?"}"#)])?;
+/// assert_eq!((report.inserted, report.version), (1, 1));
+/// assert_eq!(db.dataset("regressions")?.records(None)?.num_rows(), 1);
+/// # Ok::<(), tracehouse::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    database: Database,
+    dataset_id: String,
+    name: String,
+}
+
+impl Database {
+    /// Creates an empty dataset.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken, `InvalidInput` for an empty or overlong name.
+    pub fn create_dataset(&self, name: &str) -> Result<Dataset> {
+        self.create_dataset_with(NewDataset::new(name))
+    }
+
+    /// The same with experiments and tags.
+    ///
+    /// # Errors
+    /// As [`Database::create_dataset`].
+    pub fn create_dataset_with(&self, new: NewDataset) -> Result<Dataset> {
+        self.start_dataset(new, Vec::new(), None)
+    }
+
+    /// A dataset by name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub fn dataset(&self, name: &str) -> Result<Dataset> {
+        self.find_dataset(|info| info.name == name)?
+            .ok_or_else(|| Error::not_found(format!("dataset {name:?} not found")))
+    }
+
+    /// A dataset by id.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub fn dataset_by_id(&self, dataset_id: &str) -> Result<Dataset> {
+        self.find_dataset(|info| info.dataset_id == dataset_id)?
+            .ok_or_else(|| Error::not_found(format!("dataset with id {dataset_id:?} not found")))
+    }
+
+    /// All datasets by name, as their newest versions are.
+    ///
+    /// # Errors
+    /// `Corrupt` when the manifest describes a version that cannot be read.
+    pub fn datasets(&self) -> Result<Vec<DatasetInfo>> {
+        Ok(newest(&self.snapshot()?)?.into_iter().map(|version| version.info).collect())
+    }
+
+    /// Deletes a dataset with all its versions.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub fn delete_dataset(&self, name: &str) -> Result<()> {
+        let _changes = self.catalog().lock_changes();
+        let dataset = self.dataset(name)?;
+        let files = dataset.live()?.into_iter().map(|version| version.file.name).collect();
+        Ok(self.store().commit_catalog(Vec::new(), files)?)
+    }
+
+    fn find_dataset(&self, wanted: impl Fn(&DatasetInfo) -> bool) -> Result<Option<Dataset>> {
+        let found = newest(&self.snapshot()?)?.into_iter().find(|version| wanted(&version.info));
+        Ok(found.map(|version| Dataset {
+            database: self.clone(),
+            dataset_id: version.info.dataset_id,
+            name: version.info.name,
+        }))
+    }
+
+    /// Creates a dataset, empty as version 0 or with records as version 1.
+    fn start_dataset(&self, new: NewDataset, records: Vec<Record>, query: Option<String>) -> Result<Dataset> {
+        check_name(&new.name)?;
+        let _changes = self.catalog().lock_changes();
+        if self.find_dataset(|info| info.name == new.name)?.is_some() {
+            return Err(Error::new(ErrorKind::Conflict, format!("dataset {:?} exists already", new.name)));
+        }
+        let env = self.store().env();
+        let now_ns = env.now_ns();
+        let mut types = RecordTypes::default();
+        records.iter().for_each(|record| types.add(record));
+        let info = DatasetInfo {
+            dataset_id: format!("d-{:032x}", env.new_ulid()),
+            name: new.name,
+            version: u32::from(!records.is_empty()),
+            record_count: records.len() as u64,
+            created_at_ns: now_ns,
+            updated_at_ns: now_ns,
+            experiment_ids: new.experiment_ids,
+            tags: new.tags,
+            query,
+            snapshot_sequence: self.snapshot()?.sequence(),
+            schema: types.text(),
+        };
+        let file = self.store().write_catalog_file(&records_batch(&records)?, info.to_json()?)?;
+        self.store().commit_catalog(vec![file], Vec::new())?;
+        Ok(Dataset { database: self.clone(), dataset_id: info.dataset_id, name: info.name })
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let chars = name.chars().count();
+    if name.trim().is_empty() || chars > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+        return Err(Error::invalid_input(format!(
+            "dataset name {name:?}: 1 to {NAME_CHARS_MAX} characters expected, no control characters"
+        )));
+    }
+    Ok(())
+}
+
+impl Dataset {
+    /// `d-` + 32 hex.
+    pub fn id(&self) -> &str {
+        &self.dataset_id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The newest version.
+    ///
+    /// # Errors
+    /// `NotFound` when the dataset was deleted; so for all calls here.
+    pub fn info(&self) -> Result<DatasetInfo> {
+        Ok(self.version(None)?.info)
+    }
+
+    /// All versions, oldest first; none for a new, empty dataset.
+    ///
+    /// # Errors
+    /// As [`Dataset::info`].
+    pub fn versions(&self) -> Result<Vec<DatasetInfo>> {
+        let versions = self.live()?.into_iter().map(|version| version.info);
+        Ok(versions.filter(|info| info.version > 0).collect())
+    }
+
+    /// Adds a record for each trace that a search finds, or updates the record with its inputs.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a wrong filter, `Io` or `Closed` from writing.
+    pub fn add_traces(&self, search: &Search) -> Result<MergeReport> {
+        self.add(search, None)
+    }
+
+    /// The same for a sample of the traces found.
+    ///
+    /// # Errors
+    /// As [`Dataset::add_traces`]; `InvalidInput` for a key that has no strata.
+    pub fn add_sample(&self, search: &Search, sample: &Sample) -> Result<MergeReport> {
+        self.add(search, Some(sample))
+    }
+
+    fn add(&self, search: &Search, sample: Option<&Sample>) -> Result<MergeReport> {
+        self.info()?;
+        let snapshot = self.database.snapshot()?;
+        let records = records_of_traces(&snapshot, search, sample)?;
+        self.merge_candidates(records, Some(query_text(search, sample)?), snapshot.sequence())
+    }
+
+    /// Merges records; all of them or, when one is wrong, none.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the record that is wrong, `Io` or `Closed` from writing.
+    pub fn merge(&self, records: &[NewRecord]) -> Result<MergeReport> {
+        let mut candidates = Vec::with_capacity(records.len());
+        for (at, record) in records.iter().enumerate() {
+            let named = |error: Error| Error::new(error.kind(), format!("record {}: {error}", at + 1));
+            candidates.push(Candidate::of(record).map_err(named)?);
+        }
+        self.merge_candidates(candidates, None, self.database.snapshot()?.sequence())
+    }
+
+    /// Merges JSON lines: objects with `inputs` and perhaps `outputs`, `expectations`, `tags` and
+    /// `source`, as an export writes them. Wrong lines are in the report, the rest is kept. `name` is
+    /// how reports call the input.
+    ///
+    /// # Errors
+    /// `Io` when the input cannot be read, `Io` or `Closed` from writing.
+    pub fn merge_json_lines<R: Read>(&self, input: R, name: &str) -> Result<MergeReport> {
+        let (mut candidates, mut rejected, mut rejected_count) = (Vec::new(), Vec::new(), 0);
+        for (number, parsed) in read_lines(input)? {
+            match parsed {
+                Ok(candidate) => candidates.push(candidate),
+                Err(error) => {
+                    rejected_count += 1;
+                    if rejected.len() < MAX_REJECTED {
+                        let (file, line) = (name.to_string(), Some(number));
+                        rejected.push(Rejected { file, line, error: error.to_string() });
+                    }
+                }
+            }
+        }
+        let sequence = self.database.snapshot()?.sequence();
+        let report = self.merge_candidates(candidates, None, sequence)?;
+        Ok(MergeReport { rejected, rejected_count, ..report })
+    }
+
+    fn merge_candidates(
+        &self,
+        candidates: Vec<Candidate>,
+        query: Option<String>,
+        sequence: u64,
+    ) -> Result<MergeReport> {
+        let _changes = self.database.catalog().lock_changes();
+        let before = self.version(None)?;
+        let env = self.database.store().env();
+        let now_ns = env.now_ns();
+        let mut types = RecordTypes::parse(&before.info.schema);
+        let mut set = RecordSet::new(records_of(&self.read(&before)?)?);
+        let mut report = MergeReport { version: before.info.version, ..MergeReport::default() };
+        for candidate in candidates {
+            if let Some(record) = set.merge(candidate, env.as_ref(), now_ns, &mut report) {
+                types.add(record);
+            }
+        }
+        report.record_count = set.records.len() as u64;
+        if report.is_change() {
+            let change = DatasetInfo {
+                query,
+                snapshot_sequence: sequence,
+                schema: types.text(),
+                ..before.info.clone()
+            };
+            report.version = self.commit(&before, change, &set.records, now_ns)?;
+        }
+        Ok(report)
+    }
+
+    /// Deletes records by id and returns how many there were; the versions before keep them.
+    ///
+    /// # Errors
+    /// `Io` or `Closed` from writing.
+    pub fn delete_records<S: AsRef<str>>(&self, record_ids: &[S]) -> Result<u64> {
+        let _changes = self.database.catalog().lock_changes();
+        let before = self.version(None)?;
+        let mut records = records_of(&self.read(&before)?)?;
+        let ids: HashSet<&str> = record_ids.iter().map(AsRef::as_ref).collect();
+        records.retain(|record| !ids.contains(record.id.as_str()));
+        let deleted = before.info.record_count.saturating_sub(records.len() as u64);
+        if deleted > 0 {
+            let sequence = self.database.snapshot()?.sequence();
+            let change = DatasetInfo { query: None, snapshot_sequence: sequence, ..before.info.clone() };
+            self.commit(&before, change, &records, self.database.store().env().now_ns())?;
+        }
+        Ok(deleted)
+    }
+
+    /// Makes the next version of these records; the changes' lock is held.
+    fn commit(&self, before: &Version, change: DatasetInfo, records: &[Record], now_ns: i64) -> Result<u32> {
+        let next = before.info.version.checked_add(1);
+        let info = DatasetInfo {
+            version: next.ok_or_else(|| Error::internal("dataset versions ran out"))?,
+            record_count: records.len() as u64,
+            updated_at_ns: now_ns,
+            ..change
+        };
+        let store = self.database.store();
+        let file = store.write_catalog_file(&records_batch(records)?, info.to_json()?)?;
+        // The empty version 0 only stands for the dataset until there is another.
+        let ended = if before.info.version == 0 { vec![before.file.name.clone()] } else { Vec::new() };
+        store.commit_catalog(vec![file], ended)?;
+        Ok(info.version)
+    }
+
+    /// Sets tags (`Some`) and deletes tags (`None`) of the dataset, without a new version.
+    ///
+    /// # Errors
+    /// `Io` or `Closed` from writing.
+    pub fn edit_tags<'a>(&self, edits: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<()> {
+        self.describe(|info| {
+            for (key, value) in edits {
+                match value {
+                    Some(value) => info.tags.insert(key.to_string(), value.to_string()),
+                    None => info.tags.remove(key),
+                };
+            }
+        })
+    }
+
+    /// Sets the experiments that the dataset belongs to, without a new version.
+    ///
+    /// # Errors
+    /// `Io` or `Closed` from writing.
+    pub fn set_experiments(&self, experiment_ids: Vec<String>) -> Result<()> {
+        self.describe(|info| info.experiment_ids = experiment_ids)
+    }
+
+    /// Changes what the manifest says of the newest version; its records stay.
+    fn describe(&self, edit: impl FnOnce(&mut DatasetInfo)) -> Result<()> {
+        let _changes = self.database.catalog().lock_changes();
+        let Version { mut info, mut file } = self.version(None)?;
+        edit(&mut info);
+        file.meta_json = info.to_json()?;
+        let name = file.name.clone();
+        Ok(self.database.store().commit_catalog(vec![file], vec![name])?)
+    }
+
+    /// The records of a version, or of the newest, with the columns of the table `dataset_records`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such version, `Corrupt` or `Io` from its file.
+    pub fn records(&self, version: Option<u32>) -> Result<RecordBatch> {
+        let version = self.version(version)?;
+        shown(&version.info, &self.read(&version)?)
+    }
+
+    /// A sample of the newest version's records. They can be stratified by `source_type`, `tags.K`,
+    /// `expectations.K`, `inputs.K` or `outputs.K`.
+    ///
+    /// # Errors
+    /// As [`Dataset::records`]; `InvalidInput` for another key.
+    pub fn sample(&self, sample: &Sample) -> Result<RecordBatch> {
+        let version = self.version(None)?;
+        let stored = self.read(&version)?;
+        let rows = chosen_rows(&records_of(&stored)?, sample)?;
+        let rows = UInt32Array::from_iter_values(rows.into_iter().filter_map(|row| u32::try_from(row).ok()));
+        shown(&version.info, &take_record_batch(&stored, &rows)?)
+    }
+
+    /// Creates another dataset of a sample of the newest version's records. The copies keep their
+    /// source and get ids of their own.
+    ///
+    /// # Errors
+    /// As [`Dataset::sample`] and [`Database::create_dataset`].
+    pub fn sample_into(&self, new: NewDataset, sample: &Sample) -> Result<Dataset> {
+        let version = self.version(None)?;
+        let records = records_of(&self.read(&version)?)?;
+        let chosen: HashSet<usize> = chosen_rows(&records, sample)?.into_iter().collect();
+        let env = self.database.store().env();
+        let mut copies = Vec::with_capacity(chosen.len());
+        for (_, record) in records.into_iter().enumerate().filter(|(row, _)| chosen.contains(row)) {
+            copies.push(Record { id: format!("dr-{:032x}", env.new_ulid()), ..record });
+        }
+        let query = serde_json::json!({
+            "dataset": self.name, "version": version.info.version, "sample": sample,
+        });
+        self.database.start_dataset(new, copies, Some(query.to_string()))
+    }
+
+    /// What is different in version `b` from version `a`.
+    ///
+    /// # Errors
+    /// As [`Dataset::records`].
+    pub fn diff(&self, a: u32, b: u32) -> Result<RecordDiff> {
+        let read = |number| -> Result<Vec<Record>> { records_of(&self.read(&self.version(Some(number))?)?) };
+        let mut before: HashMap<String, Record> =
+            read(a)?.into_iter().map(|record| (record.id.clone(), record)).collect();
+        let mut diff = RecordDiff::default();
+        for record in read(b)? {
+            match before.remove(&record.id) {
+                None => diff.added.push(record.id),
+                Some(old) if !is_same(&old, &record) => diff.changed.push(record.id),
+                Some(_) => {}
+            }
+        }
+        diff.removed.extend(before.into_keys());
+        for ids in [&mut diff.added, &mut diff.removed, &mut diff.changed] {
+            ids.sort_unstable();
+        }
+        Ok(diff)
+    }
+
+    /// Writes the records of a version, or of the newest; returns how many.
+    ///
+    /// # Errors
+    /// As [`Dataset::records`]; `Io` when the output takes no more.
+    pub fn export(
+        &self,
+        format: ExportFormat,
+        version: Option<u32>,
+        output: &mut (dyn Write + Send),
+    ) -> Result<u64> {
+        let version = self.version(version)?;
+        export(&version.info, &self.read(&version)?, format, output)?;
+        Ok(version.info.record_count)
+    }
+
+    fn read(&self, version: &Version) -> Result<RecordBatch> {
+        self.database.catalog().read(self.database.store(), version)
+    }
+
+    /// All live versions, oldest first; never none.
+    fn live(&self) -> Result<Vec<Version>> {
+        let mut versions = versions(&self.database.snapshot()?)?;
+        versions.retain(|version| version.info.dataset_id == self.dataset_id);
+        if versions.is_empty() {
+            return Err(Error::not_found(format!("dataset {:?} not found", self.name)));
+        }
+        Ok(versions)
+    }
+
+    fn version(&self, number: Option<u32>) -> Result<Version> {
+        let live = self.live()?;
+        let newest = live.last().map_or(0, |version| version.info.version);
+        let wanted = number.unwrap_or(newest);
+        live.into_iter().find(|version| version.info.version == wanted).ok_or_else(|| {
+            let name = &self.name;
+            Error::not_found(format!("dataset {name:?} has no version {wanted}: its newest is {newest}"))
+        })
+    }
+}
+
+/// Whether two versions of a record say the same; times aside.
+fn is_same(a: &Record, b: &Record) -> bool {
+    a.inputs == b.inputs
+        && a.outputs == b.outputs
+        && a.expectations == b.expectations
+        && a.tags == b.tags
+        && a.source == b.source
+}
+
+fn chosen_rows(records: &[Record], sample: &Sample) -> Result<Vec<usize>> {
+    // By content, so that copies of a dataset give the same sample.
+    let ids: Vec<String> = records.iter().map(|record| format!("{:032x}", record.hash)).collect();
+    let mut strata = Vec::new();
+    if let Some(key) = &sample.stratify {
+        for record in records {
+            strata.push(stratum(record, key)?);
+        }
+    }
+    Ok(choose(&ids, &strata, sample))
+}
+
+fn stratum(record: &Record, key: &str) -> Result<Option<String>> {
+    let (part, member) = key.split_once('.').unwrap_or((key, ""));
+    let json = match part {
+        "source_type" if member.is_empty() => return Ok(record.source.kind.clone()),
+        "tags" => Some(record.tags.as_str()),
+        "inputs" => Some(record.inputs.as_str()),
+        "outputs" => record.outputs.as_deref(),
+        "expectations" => record.expectations.as_deref(),
+        _ => None,
+    };
+    if member.is_empty() || !["tags", "inputs", "outputs", "expectations"].contains(&part) {
+        return Err(Error::invalid_input(format!(
+            "stratify by {key:?}: source_type, tags.K, expectations.K, inputs.K or outputs.K expected"
+        )));
+    }
+    let members = json.and_then(members).unwrap_or_default();
+    Ok(members.get(member.trim_matches('`')).map(|value| value.get().to_string()))
+}

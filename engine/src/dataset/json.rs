@@ -1,0 +1,188 @@
+//! JSON text without loss: compact, canonical, merged. Numbers keep their digits and keys their order,
+//! so nothing is decoded into values; only the canonical form, which is compared, sorts keys.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use twox_hash::XxHash3_128;
+
+/// Canonical JSON sorts keys down to this depth and takes what is deeper as it is written.
+const CANONICAL_DEPTH_MAX: usize = 64;
+
+/// The members of a JSON object, values as text.
+pub(crate) type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// `text` without the white space between tokens; `None` when it is not JSON.
+pub(crate) fn compact(text: &str) -> Option<String> {
+    let raw = serde_json::from_str::<&RawValue>(text).ok()?;
+    Some(compact_json(raw.get()))
+}
+
+/// The same for text that is known to be JSON.
+fn compact_json(json: &str) -> String {
+    let mut out = Vec::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+        } else if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            continue;
+        } else {
+            in_string = byte == b'"';
+        }
+        out.push(byte);
+    }
+    String::from_utf8(out).unwrap_or_else(|_| json.to_string())
+}
+
+/// The text of a trace as JSON: JSON stays what it is, anything else becomes a JSON string.
+pub(crate) fn json_or_string(text: &str) -> String {
+    compact(text).unwrap_or_else(|| quoted(text))
+}
+
+/// A JSON string.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The members of a JSON object; `None` when it is something else. Of a repeated key the last counts.
+pub(crate) fn members(json: &str) -> Option<Members<'_>> {
+    if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
+}
+
+/// A compact JSON object of these members, keys sorted.
+pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a String, &'a str)>) -> String {
+    let mut out = String::from("{");
+    for (key, value) in members {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push_str(&quoted(key));
+        out.push(':');
+        out.push_str(value);
+    }
+    out.push('}');
+    out
+}
+
+/// The object `base` with the members of `over` laid on it.
+pub(crate) fn updated(base: &str, over: &str) -> String {
+    let mut merged = members(base).unwrap_or_default();
+    merged.extend(members(over).unwrap_or_default());
+    object(merged.iter().map(|(key, value)| (key, value.get())))
+}
+
+/// Hash of the canonical form: equal for texts that differ in key order, white space, string escapes
+/// or the way a fraction is written.
+pub(crate) fn content_hash(json: &str) -> u128 {
+    let mut canonical = String::with_capacity(json.len());
+    write_canonical(json, 0, &mut canonical);
+    XxHash3_128::oneshot(canonical.as_bytes())
+}
+
+fn write_canonical(json: &str, depth: usize, out: &mut String) {
+    let json = json.trim_ascii();
+    let done = match json.as_bytes().first() {
+        _ if depth > CANONICAL_DEPTH_MAX => None,
+        Some(b'{') => write_object(json, depth, out),
+        Some(b'[') => write_array(json, depth, out),
+        Some(b'"') => serde_json::from_str::<String>(json).ok().map(|text| out.push_str(&quoted(&text))),
+        _ => Some(out.push_str(&number(json))),
+    };
+    if done.is_none() {
+        out.push_str(&compact_json(json));
+    }
+}
+
+fn write_object(json: &str, depth: usize, out: &mut String) -> Option<()> {
+    let members = members(json)?;
+    out.push('{');
+    for (at, (key, value)) in members.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&quoted(key));
+        out.push(':');
+        write_canonical(value.get(), depth + 1, out);
+    }
+    out.push('}');
+    Some(())
+}
+
+fn write_array(json: &str, depth: usize, out: &mut String) -> Option<()> {
+    let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    out.push('[');
+    for (at, value) in items.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write_canonical(value.get(), depth + 1, out);
+    }
+    out.push(']');
+    Some(())
+}
+
+/// Whole numbers and words as they are, fractions in their shortest form: `1.50` is `1.5`, but not `1`.
+fn number(json: &str) -> String {
+    let is_fraction =
+        json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && json.contains(['.', 'e', 'E']);
+    let shortest = |value: f64| value.is_finite().then(|| serde_json::Value::from(value).to_string());
+    match json.parse::<f64>().ok().and_then(shortest) {
+        Some(text) if is_fraction => text,
+        _ => json.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_form_ignores_order_space_and_escapes_but_no_value() {
+        let same = [
+            (r#"{"a":1,"b":[1.50,"é"]}"#, "{ \"b\" : [1.5, \"\\u00e9\"],\n \"a\" : 1}"),
+            (r#"{"x":{"p":1,"q":2}}"#, r#"{"x":{"q":2,"p":1}}"#),
+            ("1e2", "100.0"),
+        ];
+        for (left, right) in same {
+            assert_eq!(content_hash(left), content_hash(right), "{left} {right}");
+        }
+        let different = [
+            ("1", "1.0"),
+            ("1", "\"1\""),
+            ("[1,2]", "[2,1]"),
+            ("36893488147419103232", "36893488147419103233"),
+            ("\"a b\"", "\"ab\""),
+            ("{}", "[]"),
+            ("{}", "null"),
+        ];
+        for (left, right) in different {
+            assert_ne!(content_hash(left), content_hash(right), "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_no_recursion() {
+        let deep = |tail: &str| format!("{}{tail}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_ne!(content_hash(&deep("1")), content_hash(&deep("2")));
+        assert_eq!(content_hash(&deep("1")), content_hash(&deep(" 1 ")));
+        assert_eq!(compact(&deep(" 1 ")), Some(deep("1")));
+    }
+
+    #[test]
+    fn compact_keeps_strings_and_numbers() {
+        assert_eq!(
+            compact(" { \"a b\" : \"x \\\" y\" , \"n\": 1.50 } ").unwrap(),
+            r#"{"a b":"x \" y","n":1.50}"#
+        );
+        assert_eq!(compact("hello"), None);
+        assert_eq!(json_or_string("hello\n"), r#""hello\n""#);
+        assert_eq!(json_or_string("[1, 2]"), "[1,2]");
+    }
+
+    #[test]
+    fn objects_merge_member_by_member() {
+        assert_eq!(updated(r#"{"b":1,"a":{"x":1}}"#, r#"{"a":2,"c":null}"#), r#"{"a":2,"b":1,"c":null}"#);
+    }
+}

@@ -1,0 +1,115 @@
+//! Merging records into a dataset: one record for equal inputs, MLflow's rules for the rest.
+//!
+//! 1. Inputs that are new make a record.
+//! 2. Inputs that are there update theirs: outputs are replaced when given, expectations and tags are
+//!    laid over member by member; source and time of creation stay.
+
+use std::collections::HashMap;
+
+use tracehouse_storage::env::Env;
+
+use super::json::updated;
+use super::record::{Candidate, Record};
+use crate::ingest::Rejected;
+
+/// What a change of a dataset did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MergeReport {
+    /// Records that were not there before.
+    pub inserted: u64,
+    /// Records that are different now.
+    pub updated: u64,
+    /// Given records that changed nothing.
+    pub unchanged: u64,
+    /// Given records that were not kept.
+    pub rejected_count: u64,
+    /// These, the first of them.
+    pub rejected: Vec<Rejected>,
+    /// The newest version after it; the same as before when nothing changed.
+    pub version: u32,
+    /// Records of that version.
+    pub record_count: u64,
+}
+
+impl MergeReport {
+    /// Whether a version was made.
+    pub fn is_change(&self) -> bool {
+        self.inserted + self.updated > 0
+    }
+}
+
+/// The records of one version while they are changed.
+#[derive(Debug, Default)]
+pub(crate) struct RecordSet {
+    pub records: Vec<Record>,
+    by_hash: HashMap<u128, usize>,
+}
+
+impl RecordSet {
+    pub fn new(records: Vec<Record>) -> Self {
+        let by_hash = records.iter().enumerate().map(|(at, record)| (record.hash, at)).collect();
+        Self { records, by_hash }
+    }
+
+    /// Merges one record; returns the record when it changed.
+    pub fn merge(
+        &mut self,
+        candidate: Candidate,
+        env: &dyn Env,
+        now_ns: i64,
+        report: &mut MergeReport,
+    ) -> Option<&Record> {
+        let at = match self.by_hash.get(&candidate.hash) {
+            Some(at) => *at,
+            None => {
+                self.by_hash.insert(candidate.hash, self.records.len());
+                self.records.push(new_record(candidate, env, now_ns));
+                report.inserted += 1;
+                return self.records.last();
+            }
+        };
+        let record = self.records.get_mut(at)?;
+        if !update(record, candidate) {
+            report.unchanged += 1;
+            return None;
+        }
+        record.updated_at_ns = now_ns;
+        report.updated += 1;
+        Some(record)
+    }
+}
+
+fn new_record(candidate: Candidate, env: &dyn Env, now_ns: i64) -> Record {
+    Record {
+        id: format!("dr-{:032x}", env.new_ulid()),
+        inputs: candidate.inputs,
+        outputs: candidate.outputs.flatten(),
+        expectations: candidate.expectations,
+        tags: candidate.tags.unwrap_or_else(|| "{}".into()),
+        source: candidate.source.unwrap_or_default(),
+        hash: candidate.hash,
+        created_at_ns: now_ns,
+        updated_at_ns: now_ns,
+    }
+}
+
+/// Whether the record is different now.
+fn update(record: &mut Record, candidate: Candidate) -> bool {
+    let mut changed = false;
+    if let Some(outputs) = candidate.outputs {
+        changed |= record.outputs != outputs;
+        record.outputs = outputs;
+    }
+    if let Some(expectations) = candidate.expectations {
+        let merged = updated(record.expectations.as_deref().unwrap_or("{}"), &expectations);
+        changed |= record.expectations.as_ref() != Some(&merged);
+        record.expectations = Some(merged);
+    }
+    if let Some(tags) = candidate.tags {
+        let merged = updated(&record.tags, &tags);
+        changed |= record.tags != merged;
+        record.tags = merged;
+    }
+    changed
+}

@@ -1,0 +1,36 @@
+//! Evaluation datasets: named collections of records, built from traces or merged in.
+//!
+//! ```text
+//! traces -> build -> new records --\
+//! JSON lines -> lines -------------- > merge (into the newest version) -> one Parquet file
+//! new records of a caller ---------/                                  -> manifest commit == a version
+//! ```
+//!
+//! Invariants:
+//! * DS-1 a version is immutable: a change writes a new file with all records and the next number;
+//! * DS-2 records of one version have different inputs, compared as canonical JSON;
+//! * DS-3 changes are made one after the other, each on top of the newest version, so none is lost.
+
+mod build;
+mod export;
+mod handle;
+mod info;
+mod json;
+mod lines;
+mod merge;
+mod record;
+mod sample;
+mod schema;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use export::ExportFormat;
+pub use handle::{Dataset, NewDataset, RecordDiff};
+pub use info::DatasetInfo;
+pub use merge::MergeReport;
+pub use record::NewRecord;
+pub use sample::Sample;
+
+pub(crate) use info::{Version, newest};
+pub(crate) use record::{record_schema, shown, view_schema};
