@@ -2,5 +2,7 @@
 //!
 //! Tests that read the example data in `../shared` say so and pass when it is not there.
 
+mod data;
 mod facts;
+mod order;
 mod support;
