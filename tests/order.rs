@@ -15,10 +15,16 @@ use crate::{data, support};
 const ROUNDS: u64 = 12;
 
 /// A small generator of random numbers (SplitMix64).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    /// The numbers of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -87,7 +93,7 @@ fn torn(lines: &[String], random: &mut Random) -> Vec<String> {
 
 /// One round on disk.
 fn round(lines: &[String], assessments: &str, seed: u64) -> BTreeMap<&'static str, Vec<String>> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut lines = torn(lines, &mut random);
     for _ in 0..lines.len() / 5 {
         lines.push(lines[random.below(lines.len())].clone());
