@@ -63,7 +63,7 @@ fn child_import() {
     let options = ImportOptions::default().batch_lines(BATCH_LINES);
     let mut error = std::io::stderr();
     db.import(text.as_bytes(), &options, &mut |progress| {
-        writeln!(error, "{ACKNOWLEDGED}{}", progress.acked_lines).unwrap();
+        error.write_all(format!("{ACKNOWLEDGED}{}\n", progress.acked_lines).as_bytes()).unwrap();
     })
     .unwrap();
     db.close().unwrap();
@@ -80,13 +80,16 @@ fn run_and_kill(path: &Path, first: usize, batches: usize, wait: Duration) -> (u
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let output = BufReader::new(child.stderr.take().unwrap());
+    let mut output = BufReader::new(child.stderr.take().unwrap());
     let (sender, progress) = mpsc::channel();
     let reader = std::thread::spawn(move || {
-        for line in output.lines().map_while(Result::ok) {
-            if let Some(lines) = line.strip_prefix(ACKNOWLEDGED) {
+        let mut line = String::new();
+        while output.read_line(&mut line).unwrap() > 0 {
+            // The kill may cut the last line.
+            if let Some(lines) = line.strip_prefix(ACKNOWLEDGED).and_then(|rest| rest.strip_suffix('\n')) {
                 let _ = sender.send(lines.parse::<usize>().unwrap());
             }
+            line.clear();
         }
     });
     let (mut acknowledged, mut ended) = (0, false);
