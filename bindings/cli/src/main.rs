@@ -1,1 +1,5 @@
-fn main() {}
+//! The `tracehouse` command.
+
+fn main() -> std::process::ExitCode {
+    tracehouse_cli::main()
+}

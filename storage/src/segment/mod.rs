@@ -10,6 +10,7 @@
 //! `table_file` is apart: the catalogue's files, one table each.
 
 mod encode;
+pub mod export;
 mod file;
 mod footer;
 mod layout;

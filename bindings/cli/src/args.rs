@@ -1,0 +1,343 @@
+//! The arguments of every command. Parsing and nothing else: defaults are given here, meaning in the
+//! commands.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+use crate::output::units::parse_bytes;
+
+/// An embedded analytical database for LLM and agent traces.
+#[derive(Debug, Parser)]
+#[command(name = "tracehouse", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that stand before or after the command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GlobalArgs {
+    /// Write one JSON document for machines
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Write results and errors only
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// Memory for queries and for rows not yet sealed, such as 512MB
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_bytes)]
+    pub memory_limit: Option<usize>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A tour: sample traces, a search, SQL, text search, a span tree and a dataset
+    Demo(DemoArgs),
+    /// Import OpenTelemetry traces and assessments
+    Import(ImportArgs),
+    /// Find traces with the filter language
+    Search(SearchArgs),
+    /// Find spans by their words, best first
+    Text(TextArgs),
+    /// Run one SQL statement
+    Sql(SqlArgs),
+    /// Work interactively
+    Shell(DbArgs),
+    /// Show one trace as a tree of spans
+    Show(ShowArgs),
+    /// Counts, sizes and indexes of a database
+    Stats(DbArgs),
+    /// Set tags of a trace
+    Tag(TagArgs),
+    /// Remove tags of a trace
+    Untag(UntagArgs),
+    /// Store a feedback or an expectation about a trace
+    Assess(AssessArgs),
+    /// Delete traces
+    Delete(DeleteArgs),
+    /// Merge small segments
+    Compact(DbArgs),
+}
+
+/// Just a database.
+#[derive(Debug, Clone, Args)]
+pub struct DbArgs {
+    /// The database's folder
+    pub db: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Where the sample database is made
+    #[arg(default_value = "tracehouse-demo.traces")]
+    pub dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// The database's folder; created when there is none
+    pub db: PathBuf,
+    /// OTLP/JSON lines, OTLP/JSON or OTLP/protobuf, plain, .gz or .zst; - is standard input
+    #[arg(value_name = "FILE", required_unless_present = "assessments")]
+    pub files: Vec<PathBuf>,
+    /// The experiment that new traces belong to
+    #[arg(long, value_name = "ID", default_value = "0")]
+    pub experiment: String,
+    /// Assessments as JSON lines, imported after the traces
+    #[arg(long, value_name = "FILE")]
+    pub assessments: Vec<PathBuf>,
+    /// Stop at the first line that cannot be kept
+    #[arg(long)]
+    pub strict: bool,
+    /// Lines acknowledged together; chosen by size when left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_lines: Option<u32>,
+    /// Write progress for machines to standard error
+    #[arg(long, value_name = "FORMAT")]
+    pub progress: Option<ProgressFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressFormat {
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// Such as "state = 'ERROR' AND total_tokens > 1000"; left out or empty for every trace
+    #[arg(default_value = "", allow_hyphen_values = true, hide_default_value = true)]
+    pub filter: String,
+    /// Sort by this key; newest first unless told otherwise
+    #[arg(long, value_name = "KEY [ASC|DESC]")]
+    pub order_by: Vec<String>,
+    /// Most traces to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Traces to skip first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
+    /// Continue after the page that gave this token
+    #[arg(long, value_name = "TOKEN")]
+    pub page_token: Option<String>,
+    /// Only traces of this experiment
+    #[arg(long, value_name = "ID")]
+    pub experiment: Vec<String>,
+    /// Print only how many traces match
+    #[arg(long)]
+    pub count: bool,
+    /// Say how the search was carried out
+    #[arg(long)]
+    pub explain: bool,
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<SearchFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SearchFormat {
+    Table,
+    Json,
+    #[value(name = "jsonl")]
+    JsonLines,
+    Ids,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TextArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// Such as '"refund policy" -test' or 'inputs:refund OR outputs:refund*'
+    #[arg(allow_hyphen_values = true)]
+    pub query: String,
+    /// Only spans of traces that match this filter
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Most spans to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub limit: usize,
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<TextFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    Table,
+    Json,
+    #[value(name = "jsonl")]
+    JsonLines,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SqlArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// One SELECT; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub statement: String,
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<SqlFormat>,
+    /// Write the result to this file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Give up after this time
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SqlFormat {
+    Table,
+    Json,
+    #[value(name = "jsonl")]
+    JsonLines,
+    Csv,
+    Parquet,
+    Arrow,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub trace_id: String,
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<ShowFormat>,
+    /// Show inputs and outputs of every span in full
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    Tree,
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TagArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub trace_id: String,
+    #[arg(value_name = "KEY=VALUE", required = true)]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct UntagArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub trace_id: String,
+    #[arg(value_name = "KEY", required = true)]
+    pub keys: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("verdict").required(true).args(["feedback", "expectation"]))]
+pub struct AssessArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub trace_id: String,
+    /// A verdict; VALUE is JSON, else a string
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub feedback: Option<String>,
+    /// What the trace should have met; VALUE is JSON, else a string
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub expectation: Option<String>,
+    /// Who judged: HUMAN, LLM_JUDGE or CODE, and a name
+    #[arg(long, value_name = "TYPE:ID")]
+    pub source: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub rationale: Option<String>,
+    /// The span it is about
+    #[arg(long, value_name = "SPAN_ID")]
+    pub span: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["trace_ids", "filter", "before"]))]
+pub struct DeleteArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    #[arg(value_name = "TRACE_ID")]
+    pub trace_ids: Vec<String>,
+    /// Every trace that matches
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Every trace that began before: RFC 3339, a date, or Unix milliseconds
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<String>,
+    /// Remove the bytes from every file as well
+    #[arg(long)]
+    pub erase: bool,
+    /// Only say what would be deleted
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds > 0.0 => Ok(seconds),
+        _ => Err(format!("{text:?} is no time: seconds above 0 expected")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(["tracehouse"].iter().chain(line))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in [["--json", "stats", "a.traces"], ["stats", "a.traces", "--json"]] {
+            assert!(parse(&line).unwrap().global.json);
+        }
+        assert_eq!(parse(&["stats", "a", "--memory-limit", "1kb"]).unwrap().global.memory_limit, Some(1000));
+    }
+
+    #[test]
+    fn queries_may_begin_with_a_dash() {
+        let Command::Text(text) = parse(&["text", "a.traces", "-test", "--limit", "3"]).unwrap().command
+        else {
+            panic!("text expected");
+        };
+        assert_eq!((text.query.as_str(), text.limit), ("-test", 3));
+        let Command::Sql(sql) = parse(&["sql", "a.traces", "-"]).unwrap().command else {
+            panic!("sql expected");
+        };
+        assert_eq!(sql.statement, "-");
+    }
+
+    #[test]
+    fn wrong_usage_is_exit_code_2() {
+        for line in [
+            vec!["delete", "a.traces"],
+            vec!["delete", "a.traces", "id", "--where", "x"],
+            vec!["assess", "a.traces", "id"],
+            vec!["import", "a.traces"],
+            vec!["search", "a.traces", "", "--limit", "-1"],
+            vec!["sql", "a.traces", "SELECT 1", "--timeout", "0"],
+            vec!["nonsense"],
+            vec![],
+        ] {
+            assert_eq!(parse(&line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+    }
+}

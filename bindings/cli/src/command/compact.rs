@@ -1,0 +1,35 @@
+//! `compact`: seals what is in the log and merges small segments.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::write_json;
+use crate::args::DbArgs;
+use crate::context::Context;
+use crate::failure::Result;
+
+/// Merges, and says how many segments there were and are.
+pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let db = context.open_to_change(&args.db)?;
+    let compacted = db.compact()?;
+    db.index_text()?;
+    let segments = db.stats()?.segments;
+    db.close()?;
+    if context.json {
+        return write_json(
+            out,
+            &json!({
+                "segments_before": compacted.segments_before,
+                "segments_after": compacted.segments_after,
+                "segments": segments,
+            }),
+        );
+    }
+    match (compacted.segments_before, compacted.segments_after) {
+        (before, after) if before == after => {
+            context.say(out, format_args!("nothing to merge: {segments} segments"))
+        }
+        (before, after) => context.say(out, format_args!("merged {before} segments into {after}")),
+    }
+}

@@ -1,0 +1,102 @@
+//! `delete`: traces named by id, by filter or by age.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use serde_json::json;
+use tracehouse::{Database, Search, Table};
+
+use super::write_json;
+use crate::args::DeleteArgs;
+use crate::context::Context;
+use crate::failure::{Failure, Result, report};
+use crate::output::units::parse_time_ms;
+
+/// Ids shown of a dry run for people.
+const SHOWN_IDS_MAX: usize = 20;
+
+/// Deletes, or with `--dry-run` says what would be.
+pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    if args.erase {
+        return Err(Failure::failed(
+            "--erase is not available yet: without it, deleted traces are invisible at once and their bytes \
+             go with the next compaction of their segments",
+        ));
+    }
+    let filter = filter_of(args)?;
+    let db = match args.dry_run {
+        true => context.open_to_read(&args.db)?,
+        false => context.open_to_change(&args.db)?,
+    };
+    let ids = match filter {
+        Some(filter) => db.search_trace_ids(&Search::new(filter))?,
+        None => existing(&db, &args.trace_ids)?,
+    };
+    if args.dry_run {
+        return show_plan(context, &ids, out);
+    }
+    if !args.yes && !ids.is_empty() && !confirmed(ids.len())? {
+        return Err(Failure::failed("nothing was deleted: not confirmed"));
+    }
+    let deleted = if ids.is_empty() { 0 } else { db.delete_traces(&ids)? };
+    if context.json {
+        return write_json(out, &json!({ "deleted": deleted, "dry_run": false }));
+    }
+    context.say(out, format_args!("deleted {}", traces(deleted)))
+}
+
+/// The filter of what is deleted; `None` when ids are given.
+fn filter_of(args: &DeleteArgs) -> Result<Option<String>> {
+    match (&args.filter, &args.before) {
+        (Some(filter), _) => Ok(Some(filter.clone())),
+        (None, Some(time)) => Ok(Some(format!("timestamp < {}", parse_time_ms(time)?))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The given ids that are there. Others are reported; none at all is the caller's mistake.
+fn existing(db: &Database, ids: &[String]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for id in ids {
+        if db.trace_rows(Table::Traces, id)?.num_rows() > 0 {
+            found.push(tracehouse::model::normalize_trace_id(id));
+        } else if ids.len() > 1 {
+            report(format_args!("warning: trace {id} not found"));
+        }
+    }
+    match ids.first() {
+        Some(first) if found.is_empty() => Err(Failure::bad_input(format!("trace {first} not found"))),
+        _ => Ok(found),
+    }
+}
+
+fn show_plan(context: &Context, ids: &[String], out: &mut dyn Write) -> Result<()> {
+    if context.json {
+        let plan = json!({ "deleted": 0, "dry_run": true, "matched": ids.len(), "trace_ids": ids });
+        return write_json(out, &plan);
+    }
+    writeln!(out, "would delete {}", traces(ids.len() as u64))?;
+    for id in ids.iter().take(SHOWN_IDS_MAX) {
+        writeln!(out, "{id}")?;
+    }
+    if ids.len() > SHOWN_IDS_MAX {
+        writeln!(out, "and {} more", ids.len() - SHOWN_IDS_MAX)?;
+    }
+    Ok(())
+}
+
+/// Asks on a terminal; elsewhere the command line is confirmation enough.
+fn confirmed(count: usize) -> Result<bool> {
+    let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
+    if !stdin.is_terminal() || !stderr.is_terminal() {
+        return Ok(true);
+    }
+    write!(stderr, "delete {}? [y/N] ", traces(count as u64))?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer).map_err(|error| Failure::file("standard input", &error))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn traces(count: u64) -> String {
+    if count == 1 { "1 trace".to_string() } else { format!("{count} traces") }
+}

@@ -1,0 +1,222 @@
+//! `import`: files of traces and assessments into a database.
+//!
+//! 1. Every file is looked at first: a name that cannot be read changes nothing.
+//! 2. Files are imported in the given order, then the assessments.
+//! 3. The database is closed, which seals it: later commands find segments and indexes ready.
+//! 4. The report; then the exit code, which is 2 when a file was incomplete.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+use tracehouse::{Database, ImportOptions, ImportReport, Progress, Rejected};
+
+use super::progress::ProgressDisplay;
+use crate::args::ImportArgs;
+use crate::context::Context;
+use crate::failure::{Failure, Result, report};
+use crate::output::escape::line;
+use crate::output::units::{bytes, count};
+
+/// Rejections listed for people; the JSON report has them all.
+const LISTED_REJECTED_MAX: usize = 20;
+
+/// One input: a file or standard input.
+#[derive(Debug, Clone)]
+struct Input {
+    /// As the user wrote it.
+    name: String,
+    /// `None` for standard input.
+    path: Option<PathBuf>,
+    /// `None` when it cannot be known.
+    bytes: Option<u64>,
+}
+
+/// The JSON report.
+#[derive(Serialize)]
+struct Summary<'a> {
+    traces: u64,
+    spans: u64,
+    duplicate_spans: u64,
+    assessments: u64,
+    rejected: Vec<RejectedLine<'a>>,
+    bytes: u64,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct RejectedLine<'a> {
+    file: &'a str,
+    line: Option<u64>,
+    error: &'a str,
+}
+
+/// Imports everything and reports.
+pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let started = Instant::now();
+    let files = args.files.iter().map(|path| input(path)).collect::<Result<Vec<_>>>()?;
+    let assessments = args.assessments.iter().map(|path| input(path)).collect::<Result<Vec<_>>>()?;
+    let standard_inputs = files.iter().chain(&assessments).filter(|input| input.path.is_none()).count();
+    if standard_inputs > 1 {
+        return Err(Failure::bad_input("standard input can be imported only once"));
+    }
+    let db = context.open_to_import(&args.db)?;
+    let mut display = ProgressDisplay::new(context, args.progress, total_bytes(&files));
+    let mut total = ImportReport::default();
+    let mut incomplete: Option<String> = None;
+    let imported = import_all(&db, args, &files, &assessments, &mut display, &mut total, &mut incomplete);
+    display.finish();
+    // What was acknowledged before a failure is kept, and sealed like the rest.
+    let closed = db.close();
+    imported?;
+    closed?;
+    total.seconds = started.elapsed().as_secs_f64();
+    show(context, &total, out)?;
+    match incomplete {
+        Some(name) => {
+            Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn import_all(
+    db: &Database,
+    args: &ImportArgs,
+    files: &[Input],
+    assessments: &[Input],
+    display: &mut ProgressDisplay,
+    total: &mut ImportReport,
+    incomplete: &mut Option<String>,
+) -> Result<()> {
+    let mut options = ImportOptions::default().experiment_id(args.experiment.as_str()).strict(args.strict);
+    if let Some(lines) = args.batch_lines {
+        options = options.batch_lines(lines as usize);
+    }
+    for input in files {
+        let reader = display.counted(open(input)?);
+        let mut acked = Progress::default();
+        let imported = db.import(reader, &options.clone().name(input.name.as_str()), &mut |progress| {
+            acked = progress;
+            display.acknowledged(progress);
+        })?;
+        display.file_done(acked);
+        if imported.incomplete {
+            incomplete.get_or_insert_with(|| input.name.clone());
+        }
+        total.add(imported);
+    }
+    for input in assessments {
+        total.add(db.import_assessments(open(input)?, &options.clone().name(input.name.as_str()))?);
+    }
+    Ok(())
+}
+
+/// Looks at a file without reading it.
+fn input(path: &Path) -> Result<Input> {
+    let name = path.display().to_string();
+    if path == Path::new("-") {
+        return Ok(Input { name, path: None, bytes: None });
+    }
+    let named = |error: io::Error| Failure::file(&name, &error);
+    let metadata = File::open(path).and_then(|file| file.metadata()).map_err(named)?;
+    if metadata.is_dir() {
+        return Err(Failure::bad_input(format!("{name} is a folder: a file of traces expected")));
+    }
+    let bytes = metadata.is_file().then(|| metadata.len());
+    Ok(Input { name, path: Some(path.to_path_buf()), bytes })
+}
+
+fn open(input: &Input) -> Result<Box<dyn Read + Send>> {
+    Ok(match &input.path {
+        None => Box::new(io::stdin()),
+        Some(path) => Box::new(File::open(path).map_err(|error| Failure::file(&input.name, &error))?),
+    })
+}
+
+/// The size of all inputs; `None` when one is not known.
+fn total_bytes(inputs: &[Input]) -> Option<u64> {
+    inputs.iter().map(|input| input.bytes).sum()
+}
+
+fn show(context: &Context, total: &ImportReport, out: &mut dyn Write) -> Result<()> {
+    if context.json {
+        serde_json::to_writer(&mut *out, &summary(total))?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    list_rejected(&total.rejected, total.rejected_count);
+    context.say(out, sentence(total))
+}
+
+fn summary(total: &ImportReport) -> Summary<'_> {
+    let rejected = |r| {
+        let Rejected { file, line, error }: &Rejected = r;
+        RejectedLine { file, line: *line, error }
+    };
+    Summary {
+        traces: total.traces,
+        spans: total.spans,
+        duplicate_spans: total.duplicate_spans,
+        assessments: total.assessments,
+        rejected: total.rejected.iter().map(rejected).collect(),
+        bytes: total.bytes,
+        seconds: total.seconds,
+    }
+}
+
+fn list_rejected(rejected: &[Rejected], rejected_count: u64) {
+    for Rejected { file, line: number, error } in rejected.iter().take(LISTED_REJECTED_MAX) {
+        match number {
+            Some(number) => report(format_args!("{}:{number}: {}", line(file), line(error))),
+            None => report(format_args!("{}: {}", line(file), line(error))),
+        }
+    }
+    let unlisted = rejected_count.saturating_sub(LISTED_REJECTED_MAX as u64);
+    if unlisted > 0 {
+        report(format_args!("and {unlisted} more: {rejected_count} rejected in all"));
+    }
+}
+
+fn sentence(total: &ImportReport) -> String {
+    let figure = |value: u64| count(i64::try_from(value).unwrap_or(i64::MAX));
+    let mut parts =
+        vec![format!("{} traces", figure(total.traces)), format!("{} spans", figure(total.spans))];
+    for (value, what) in [
+        (total.assessments, "assessments"),
+        (total.duplicate_spans, "spans that were there already"),
+        (total.rejected_count, "rejected"),
+    ] {
+        if value > 0 {
+            parts.push(format!("{} {what}", figure(value)));
+        }
+    }
+    format!("imported {} ({} in {:.1} s)", parts.join(", "), bytes(total.bytes), total.seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_names_only_what_there_was() {
+        let mut total = ImportReport { traces: 1200, spans: 3, bytes: 1000, ..ImportReport::default() };
+        assert_eq!(sentence(&total), "imported 1,200 traces, 3 spans (1.0 kB in 0.0 s)");
+        total.rejected_count = 2;
+        assert!(sentence(&total).contains(", 2 rejected ("));
+    }
+
+    #[test]
+    fn the_json_report_has_exactly_the_documented_keys() {
+        let rejected = vec![Rejected { file: "f".into(), line: None, error: "e".into() }];
+        let text =
+            serde_json::to_string(&summary(&ImportReport { rejected, ..ImportReport::default() })).unwrap();
+        assert_eq!(
+            text,
+            "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\
+             \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"bytes\":0,\"seconds\":0.0}"
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! One file per command; this one sends each to its own.
+
+mod assess;
+mod compact;
+mod delete;
+mod demo;
+mod demo_data;
+mod import;
+mod progress;
+mod search;
+mod shell;
+mod show;
+mod sql;
+mod stats;
+mod tag;
+mod text;
+
+use std::io::Write;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::failure::Result;
+
+/// Runs a command; its result goes to `out`.
+pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -> Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(context, args, out),
+        Command::Import(args) => import::run(context, args, out),
+        Command::Search(args) => search::run(context, args, out),
+        Command::Text(args) => text::run(context, args, out),
+        Command::Sql(args) => sql::run(context, args, out),
+        Command::Shell(args) => shell::run(context, args, out),
+        Command::Show(args) => show::run(context, args, out),
+        Command::Stats(args) => stats::run(context, args, out),
+        Command::Tag(args) => tag::set(context, args, out),
+        Command::Untag(args) => tag::remove(context, args, out),
+        Command::Assess(args) => assess::run(context, args, out),
+        Command::Delete(args) => delete::run(context, args, out),
+        Command::Compact(args) => compact::run(context, args, out),
+    }
+}
+
+/// Writes one JSON document and a line end.
+fn write_json(out: &mut dyn Write, value: &serde_json::Value) -> Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! `search`: one page of traces that match a filter.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::Value;
+use tracehouse::model::TraceRow;
+use tracehouse::{Database, Search};
+
+use crate::args::{SearchArgs, SearchFormat};
+use crate::context::Context;
+use crate::failure::{Result, report};
+use crate::output::escape::{EscapingWriter, line, preview};
+use crate::output::json;
+use crate::output::table::TextTable;
+use crate::output::units::{count, duration, time, usd};
+
+/// Columns of a preview, and of a name, in the table.
+const PREVIEW_WIDTH: usize = 60;
+const NAME_WIDTH: usize = 32;
+
+/// Searches and shows the page.
+pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let db = context.open_to_read(Path::new(&args.db))?;
+    let search = search_of(args);
+    if args.count {
+        writeln!(out, "{}", db.count_traces(&search)?)?;
+        return Ok(());
+    }
+    let default = if context.json { SearchFormat::Json } else { SearchFormat::Table };
+    match args.format.unwrap_or(default) {
+        SearchFormat::Table => show_table(context, &db, &search, args.explain, out),
+        SearchFormat::Json if context.style.is_terminal() => {
+            write_json(&db, &search, args.explain, &mut EscapingWriter::new(out))
+        }
+        SearchFormat::Json => write_json(&db, &search, args.explain, out),
+        SearchFormat::JsonLines if context.style.is_terminal() => {
+            write_lines(&db, &search, args.explain, &mut EscapingWriter::new(out))
+        }
+        SearchFormat::JsonLines => write_lines(&db, &search, args.explain, out),
+        SearchFormat::Ids => write_ids(&db, &search, args.explain, out),
+    }
+}
+
+fn search_of(args: &SearchArgs) -> Search {
+    let mut search =
+        Search::new(args.filter.as_str()).order_by(args.order_by.iter().cloned()).limit(args.limit);
+    search.offset = args.offset;
+    search.page_token = args.page_token.clone();
+    if !args.experiment.is_empty() {
+        search = search.experiments(args.experiment.iter().cloned());
+    }
+    search
+}
+
+/// Shows a page as a table, the token of the next page below it.
+pub fn show_table(
+    context: &Context,
+    db: &Database,
+    search: &Search,
+    explain: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let page = db.search_traces(search)?;
+    if page.traces.is_empty() {
+        context.say(out, "no traces")?;
+    } else {
+        table_of(&page.traces).write(out, context.style)?;
+    }
+    if let Some(token) = &page.next_page_token {
+        context.say(out, format_args!("\nmore with --page-token {token}"))?;
+    }
+    if explain {
+        writeln!(out, "\n{}", page.explain.join("\n"))?;
+    }
+    Ok(())
+}
+
+fn table_of(traces: &[TraceRow]) -> TextTable {
+    let mut table = TextTable::new([
+        "trace_id",
+        "name",
+        "state",
+        "request_time",
+        ">duration",
+        ">tokens",
+        ">cost",
+        "request",
+    ]);
+    for trace in traces {
+        table.add_row(vec![
+            line(&trace.trace_id),
+            preview(trace.name.as_deref().unwrap_or_default(), NAME_WIDTH),
+            line(&trace.state),
+            time(trace.request_time_ns),
+            trace.duration_ns.map(duration).unwrap_or_default(),
+            trace.usage.total_tokens.map(count).unwrap_or_default(),
+            trace.usage.cost_usd.map(usd).unwrap_or_default(),
+            preview(trace.request_preview.as_deref().unwrap_or_default(), PREVIEW_WIDTH),
+        ]);
+    }
+    table
+}
+
+fn write_json(db: &Database, search: &Search, explain: bool, out: &mut dyn Write) -> Result<()> {
+    let mut found = db.search_batches(search)?;
+    out.write_all(b"{\"traces\":")?;
+    json::write_stream(out, found.by_ref())?;
+    write!(out, ",\"next_page_token\":{}", Value::from(found.next_page_token()))?;
+    if explain {
+        write!(out, ",\"explain\":{}", Value::from(found.explain()))?;
+    }
+    writeln!(out, "}}")?;
+    Ok(())
+}
+
+fn write_lines(db: &Database, search: &Search, explain: bool, out: &mut dyn Write) -> Result<()> {
+    let mut found = db.search_batches(search)?;
+    for batch in found.by_ref() {
+        json::write_lines(out, &[batch?])?;
+    }
+    if explain {
+        report_explain(found.explain());
+    }
+    Ok(())
+}
+
+fn write_ids(db: &Database, search: &Search, explain: bool, out: &mut dyn Write) -> Result<()> {
+    let found = db.search_batches(search)?;
+    for id in found.trace_ids() {
+        writeln!(out, "{id}")?;
+    }
+    if explain {
+        report_explain(found.explain());
+    }
+    Ok(())
+}
+
+/// Beside a result for machines, the explanation goes to standard error.
+fn report_explain(explain: &[String]) {
+    for line in explain {
+        report(line);
+    }
+}

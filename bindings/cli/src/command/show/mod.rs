@@ -1,0 +1,40 @@
+//! `show`: one trace as a tree of spans with a waterfall of their times.
+
+mod report;
+mod tree;
+mod waterfall;
+
+use std::io::Write;
+
+use tracehouse::{Database, Table};
+
+use crate::args::{ShowArgs, ShowFormat};
+use crate::context::Context;
+use crate::failure::Result;
+use crate::output::escape::EscapingWriter;
+use crate::output::json;
+
+/// Shows the trace.
+pub fn run(context: &Context, args: &ShowArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let db = context.open_to_read(&args.db)?;
+    let trace = db.get_trace(&args.trace_id)?;
+    let default = if context.json { ShowFormat::Json } else { ShowFormat::Tree };
+    match args.format.unwrap_or(default) {
+        ShowFormat::Tree => report::write(&trace, args.full, context.style, out),
+        ShowFormat::Json if context.style.is_terminal() => {
+            write_json(&db, &args.trace_id, &mut EscapingWriter::new(out))
+        }
+        ShowFormat::Json => write_json(&db, &args.trace_id, out),
+    }
+}
+
+fn write_json(db: &Database, trace_id: &str, out: &mut dyn Write) -> Result<()> {
+    out.write_all(b"{\"trace\":")?;
+    json::write_first(out, &db.trace_rows(Table::Traces, trace_id)?)?;
+    for table in [Table::Spans, Table::Assessments] {
+        write!(out, ",\"{}\":", table.name())?;
+        json::write_array(out, &[db.trace_rows(table, trace_id)?])?;
+    }
+    writeln!(out, "}}")?;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! `sql`: one statement, its result in any form.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::args::{SqlArgs, SqlFormat};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::output::{Style, format};
+
+/// Runs the statement. A file is only made once there is a result.
+pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let statement = match args.statement.as_str() {
+        "-" => read_stdin()?,
+        statement => statement.to_string(),
+    };
+    let form = args.format.unwrap_or(if context.json { SqlFormat::Json } else { SqlFormat::Table });
+    let db = context.open_to_read(&args.db)?;
+    let timeout = args.timeout.map(Duration::try_from_secs_f64).transpose();
+    let timeout = timeout.map_err(|error| Failure::bad_input(format!("--timeout: {error}")))?;
+    let (schema, batches) = db.query(statement.as_str().into(), timeout)?;
+    match &args.output {
+        None => format::write(out, form, &schema, &batches, context.style),
+        Some(path) => {
+            let named = |error: std::io::Error| Failure::file(path.display(), &error);
+            let mut file = BufWriter::new(File::create(path).map_err(named)?);
+            format::write(&mut file, form, &schema, &batches, Style::PLAIN)
+                .map_err(|failure| at(path, failure))?;
+            file.flush().map_err(named)
+        }
+    }
+}
+
+fn at(path: &Path, failure: Failure) -> Failure {
+    Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
+}
+
+fn read_stdin() -> Result<String> {
+    let mut statement = String::new();
+    let read = std::io::stdin().lock().read_to_string(&mut statement);
+    read.map_err(|error| Failure::bad_input(format!("standard input: {error}")))?;
+    Ok(statement)
+}

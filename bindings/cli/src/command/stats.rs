@@ -1,0 +1,71 @@
+//! `stats`: what a database holds and uses.
+
+use std::io::Write;
+
+use serde_json::json;
+use tracehouse::Stats;
+
+use super::write_json;
+use crate::args::DbArgs;
+use crate::context::Context;
+use crate::failure::Result;
+use crate::output::units::{bytes, count, rfc3339};
+
+/// Shows the figures.
+pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let stats = context.open_to_read(&args.db)?.stats()?;
+    if context.json {
+        return write_json(out, &as_json(&stats));
+    }
+    for (name, value) in lines(&stats) {
+        writeln!(out, "{name:<13} {value}")?;
+    }
+    Ok(())
+}
+
+fn as_json(stats: &Stats) -> serde_json::Value {
+    json!({
+        "traces": stats.traces,
+        "spans": stats.spans,
+        "assessments": stats.assessments,
+        "datasets": stats.datasets,
+        "segments": stats.segments,
+        "disk_bytes": stats.disk_bytes,
+        "wal_bytes": stats.wal_bytes,
+        "memtable_bytes": stats.memtable_bytes,
+        "indexed_spans": stats.indexed_spans,
+        "min_time": stats.min_time_ns.and_then(rfc3339),
+        "max_time": stats.max_time_ns.and_then(rfc3339),
+        "format_version": stats.format_version,
+        "maintenance_failure": stats.maintenance_failure,
+    })
+}
+
+fn lines(stats: &Stats) -> Vec<(&'static str, String)> {
+    let figure = |value: u64| count(i64::try_from(value).unwrap_or(i64::MAX));
+    let time = |time_ns: Option<i64>| time_ns.and_then(rfc3339).unwrap_or_else(|| "none".to_string());
+    let indexed = match stats.spans {
+        0 => figure(stats.indexed_spans),
+        spans => {
+            let percent = stats.indexed_spans as f64 / spans as f64 * 100.0;
+            format!("{} ({percent:.0} %), the others are scanned", figure(stats.indexed_spans))
+        }
+    };
+    let mut lines = vec![
+        ("traces", figure(stats.traces)),
+        ("spans", figure(stats.spans)),
+        ("assessments", figure(stats.assessments)),
+        ("datasets", figure(stats.datasets)),
+        ("from", time(stats.min_time_ns)),
+        ("to", time(stats.max_time_ns)),
+        ("segments", stats.segments.to_string()),
+        ("on disk", format!("{} of which the log {}", bytes(stats.disk_bytes), bytes(stats.wal_bytes))),
+        ("in memory", bytes(stats.memtable_bytes)),
+        ("text indexed", indexed),
+        ("format", stats.format_version.to_string()),
+    ];
+    if let Some(failure) = &stats.maintenance_failure {
+        lines.push(("maintenance", format!("failed: {failure}")));
+    }
+    lines
+}

@@ -1,0 +1,69 @@
+//! A result of SQL in any of its forms.
+
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::escape::EscapingWriter;
+use super::table::TextTable;
+use super::{Style, arrow_stream, csv, escape, json};
+use crate::args::SqlFormat;
+use crate::failure::{Failure, Result};
+
+/// Writes a result. On a terminal, control characters are escaped and binary forms are refused.
+pub fn write(
+    out: &mut (dyn Write + Send),
+    format: SqlFormat,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    style: Style,
+) -> Result<()> {
+    if style.is_terminal() && matches!(format, SqlFormat::Parquet | SqlFormat::Arrow) {
+        return Err(Failure::bad_input("a terminal cannot show a binary format: add --output FILE"));
+    }
+    match format {
+        SqlFormat::Table => table(schema, batches)?.write(out, style),
+        SqlFormat::Parquet => tracehouse::export::write_parquet(out, schema.clone(), batches)
+            .map_err(|error| Failure::from(tracehouse::Error::from(error))),
+        SqlFormat::Arrow => arrow_stream::write(out, schema, batches),
+        _ if style.is_terminal() => text(&mut EscapingWriter::new(out), format, schema, batches),
+        _ => text(out, format, schema, batches),
+    }
+}
+
+fn text(out: &mut dyn Write, format: SqlFormat, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+    match format {
+        SqlFormat::Csv => csv::write(out, schema, batches),
+        SqlFormat::JsonLines => json::write_lines(out, batches),
+        _ => {
+            json::write_array(out, batches)?;
+            writeln!(out)?;
+            Ok(())
+        }
+    }
+}
+
+/// The rows as cells; nested values as JSON text, NULL as `NULL`.
+pub fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<TextTable> {
+    let mut table = TextTable::default();
+    for field in schema.fields() {
+        table.add_column(field.name(), is_number(field.data_type()));
+    }
+    let options = FormatOptions::default().with_null("NULL");
+    for batch in batches {
+        let batch = csv::flat(batch)?;
+        let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
+        let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+        for row in 0..batch.num_rows() {
+            let cells = columns.iter().map(|column| escape::line(&column.value(row).to_string()));
+            table.add_row(cells.collect());
+        }
+    }
+    Ok(table)
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    data_type.is_numeric()
+}

@@ -1,0 +1,67 @@
+//! JSON: rows as objects with every column, NULL written out, times as RFC 3339.
+
+use std::io::Write;
+
+use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::datatypes::FieldRef;
+use arrow::json::writer::{
+    EncoderOptions, JsonArray, JsonFormat, LineDelimited, WriterBuilder, make_encoder,
+};
+
+use crate::failure::Result;
+
+fn write_rows<W: Write, F: JsonFormat>(out: W, batches: &[RecordBatch]) -> Result<()> {
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<W, F>(out);
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// One array of row objects; `[]` when there is none. No line end follows.
+pub fn write_array(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<()> {
+    write_rows::<_, JsonArray>(out, batches)
+}
+
+/// One object a line.
+pub fn write_lines(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<()> {
+    write_rows::<_, LineDelimited>(out, batches)
+}
+
+/// The first row as one object; `null` when there is none. No line end follows.
+pub fn write_first(out: &mut dyn Write, batch: &RecordBatch) -> Result<()> {
+    let mut line = Vec::new();
+    write_lines(&mut line, &[batch.slice(0, batch.num_rows().min(1))])?;
+    let text = line.trim_ascii_end();
+    out.write_all(if text.is_empty() { b"null" } else { text })?;
+    Ok(())
+}
+
+/// One array over batches that are read one by one.
+pub fn write_stream(
+    out: &mut dyn Write,
+    batches: impl Iterator<Item = tracehouse::Result<RecordBatch>>,
+) -> Result<()> {
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(out);
+    for batch in batches {
+        writer.write(&batch?)?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// The values of a nested column as JSON text, for forms that have no nested values.
+pub fn text_column(field: &FieldRef, column: &dyn Array) -> Result<StringArray> {
+    let options = EncoderOptions::default().with_explicit_nulls(true);
+    let mut encoder = make_encoder(field, column, &options)?;
+    let mut texts: Vec<Option<String>> = Vec::with_capacity(column.len());
+    for row in 0..column.len() {
+        if column.is_null(row) {
+            texts.push(None);
+            continue;
+        }
+        let mut text = Vec::new();
+        encoder.encode(row, &mut text);
+        texts.push(Some(String::from_utf8_lossy(&text).into_owned()));
+    }
+    Ok(StringArray::from(texts))
+}

@@ -1,0 +1,14 @@
+//! Writing results: standard output itself, and one file per form of result.
+
+pub mod arrow_stream;
+pub mod csv;
+pub mod escape;
+pub mod format;
+pub mod json;
+mod stdout;
+mod style;
+pub mod table;
+pub mod units;
+
+pub use stdout::Output;
+pub use style::Style;

@@ -1,0 +1,142 @@
+//! Text tables: columns as wide as their cells, cut to the terminal's width where there is one.
+
+use std::io::Write;
+
+use super::Style;
+use super::escape::{columns, fit};
+use crate::failure::Result;
+
+/// Space between two columns.
+const GAP: &str = "  ";
+/// No column is cut below this width.
+const COLUMN_WIDTH_MIN: usize = 8;
+
+/// A table of cells that are safe to show, one line each.
+#[derive(Debug, Clone, Default)]
+pub struct TextTable {
+    headers: Vec<String>,
+    right_aligned: Vec<bool>,
+    rows: Vec<Vec<String>>,
+}
+
+impl TextTable {
+    /// A table with these columns; names that begin with `>` are right-aligned.
+    pub fn new<'a>(headers: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut table = Self::default();
+        for header in headers {
+            match header.strip_prefix('>') {
+                Some(name) => table.add_column(name, true),
+                None => table.add_column(header, false),
+            }
+        }
+        table
+    }
+
+    /// One more column.
+    pub fn add_column(&mut self, name: &str, right_aligned: bool) {
+        self.headers.push(super::escape::line(name));
+        self.right_aligned.push(right_aligned);
+    }
+
+    /// One more row, a cell for each column.
+    pub fn add_row(&mut self, cells: Vec<String>) {
+        debug_assert_eq!(cells.len(), self.headers.len());
+        self.rows.push(cells);
+    }
+
+    /// Writes header, rule and rows.
+    pub fn write(&self, out: &mut dyn Write, style: Style) -> Result<()> {
+        let widths = self.widths(style.width);
+        writeln!(out, "{}", style.bold(&self.line(&self.headers, &widths)))?;
+        let rules: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
+        writeln!(out, "{}", style.dim(&rules.join(GAP)))?;
+        for row in &self.rows {
+            writeln!(out, "{}", self.line(row, &widths))?;
+        }
+        Ok(())
+    }
+
+    fn widths(&self, total_max: Option<usize>) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.headers.iter().map(|header| columns(header).max(1)).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(columns(cell));
+            }
+        }
+        let Some(total_max) = total_max else { return widths };
+        let room = total_max.saturating_sub(GAP.len() * widths.len().saturating_sub(1));
+        let cap = width_cap(&widths, room);
+        widths.iter().map(|width| (*width).min(cap)).collect()
+    }
+
+    fn line(&self, cells: &[String], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for ((cell, width), right) in cells.iter().zip(widths).zip(&self.right_aligned) {
+            if !line.is_empty() {
+                line.push_str(GAP);
+            }
+            let cell = fit(cell, *width);
+            let padding = " ".repeat(width.saturating_sub(columns(&cell)));
+            if *right {
+                line.push_str(&padding);
+                line.push_str(&cell);
+            } else {
+                line.push_str(&cell);
+                line.push_str(&padding);
+            }
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
+}
+
+/// The largest width that, with every column cut to it, makes the columns fit into `room`.
+fn width_cap(widths: &[usize], room: usize) -> usize {
+    let widest = widths.iter().copied().max().unwrap_or(0);
+    let (mut low, mut high) = (COLUMN_WIDTH_MIN, widest.max(COLUMN_WIDTH_MIN));
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        let used: usize = widths.iter().map(|width| (*width).min(middle)).sum();
+        if used <= room {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(table: &TextTable, width: Option<usize>) -> Vec<String> {
+        let mut out = Vec::new();
+        table.write(&mut out, Style { width, color: false }).unwrap();
+        String::from_utf8(out).unwrap().lines().map(str::to_string).collect()
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let mut table = TextTable::new(["name", ">n"]);
+        table.add_row(vec!["a".into(), "1".into()]);
+        table.add_row(vec!["日本語".into(), "22".into()]);
+        assert_eq!(shown(&table, None), ["name     n", "──────  ──", "a        1", "日本語  22"]);
+    }
+
+    #[test]
+    fn wide_columns_are_cut_to_the_terminal_and_narrow_ones_are_kept() {
+        let mut table = TextTable::new(["id", "text"]);
+        table.add_row(vec!["x".repeat(10), "y".repeat(100)]);
+        let lines = shown(&table, Some(40));
+        assert_eq!(lines[2], format!("{}  {}…", "x".repeat(10), "y".repeat(27)));
+        assert_eq!(shown(&table, None)[2].len(), 112);
+    }
+
+    #[test]
+    fn caps_never_go_below_the_least_width() {
+        assert_eq!(width_cap(&[100, 100], 10), COLUMN_WIDTH_MIN);
+        assert_eq!(width_cap(&[5, 50], 30), 25);
+        assert_eq!(width_cap(&[], 30), COLUMN_WIDTH_MIN);
+    }
+}

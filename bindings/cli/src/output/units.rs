@@ -1,0 +1,161 @@
+//! Times, durations, sizes and money as people read them, and back from what they type.
+
+use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
+use arrow::temporal_conversions::timestamp_ns_to_datetime;
+
+use crate::failure::{Failure, Result};
+
+const NS_PER_US: i64 = 1_000;
+const NS_PER_MS: i64 = 1_000_000;
+const NS_PER_S: i64 = 1_000_000_000;
+
+/// Unix nanoseconds as RFC 3339 in UTC, with as many digits as it takes.
+pub fn rfc3339(time_ns: i64) -> Option<String> {
+    // The debug form of a chrono time is ISO 8601 with a `T`.
+    timestamp_ns_to_datetime(time_ns).map(|time| format!("{time:?}Z"))
+}
+
+/// Unix nanoseconds to the second, as a table shows them.
+pub fn time(time_ns: i64) -> String {
+    match timestamp_ns_to_datetime(time_ns.div_euclid(NS_PER_S) * NS_PER_S) {
+        Some(time) => time.to_string(),
+        None => String::new(),
+    }
+}
+
+/// Unix milliseconds of a time as a user writes it: RFC 3339, a date, or Unix milliseconds.
+pub fn parse_time_ms(text: &str) -> Result<i64> {
+    if let Ok(ms) = text.parse::<i64>() {
+        return Ok(ms);
+    }
+    let ns = string_to_timestamp_nanos(text).map_err(|_| {
+        Failure::bad_input(format!(
+            "time {text:?} is not one: 2025-01-31, 2025-01-31T12:00:00Z or Unix milliseconds expected"
+        ))
+    })?;
+    Ok(ns.div_euclid(NS_PER_MS))
+}
+
+/// Nanoseconds in the unit that suits them.
+pub fn duration(duration_ns: i64) -> String {
+    let as_unit = |unit: i64| duration_ns as f64 / unit as f64;
+    match duration_ns {
+        ..NS_PER_US => format!("{duration_ns} ns"),
+        NS_PER_US..NS_PER_MS => format!("{:.0} µs", as_unit(NS_PER_US)),
+        NS_PER_MS..NS_PER_S => format!("{:.0} ms", as_unit(NS_PER_MS)),
+        _ if duration_ns < 60 * NS_PER_S => format!("{:.2} s", as_unit(NS_PER_S)),
+        _ => {
+            let seconds = duration_ns / NS_PER_S;
+            match seconds / 3600 {
+                0 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+                hours => format!("{hours} h {:02} m", seconds % 3600 / 60),
+            }
+        }
+    }
+}
+
+/// A count with thousands apart.
+pub fn count(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut text = String::new();
+    if value < 0 {
+        text.push('-');
+    }
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the unit that suits them.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64;
+    let mut name = "B";
+    for unit in UNITS {
+        if value < 1_000.0 {
+            break;
+        }
+        value /= 1_000.0;
+        name = unit;
+    }
+    format!("{value:.1} {name}")
+}
+
+/// Dollars: cents and more precisely below a cent.
+pub fn usd(cost: f64) -> String {
+    if cost == 0.0 || cost >= 1.0 { format!("${cost:.2}") } else { format!("${cost:.4}") }
+}
+
+/// Bytes of a size as a user writes it: `512MB`, `2GiB`, `1000000`.
+pub fn parse_bytes(text: &str) -> std::result::Result<usize, String> {
+    let expected = || format!("{text:?} is no size: 512MB, 2GiB or a number of bytes expected");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit = text.get(digits.len()..).unwrap_or_default().trim().to_ascii_lowercase();
+    let factor: f64 = match unit.as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        "tib" => 1_099_511_627_776.0,
+        _ => return Err(expected()),
+    };
+    let number: f64 = digits.parse().map_err(|_| expected())?;
+    let bytes = number * factor;
+    if !bytes.is_finite() || bytes < 1.0 || bytes > usize::MAX as f64 {
+        return Err(expected());
+    }
+    Ok(bytes as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_both_directions() {
+        assert_eq!(rfc3339(1_700_000_000_123_000_000).unwrap(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(rfc3339(0).unwrap(), "1970-01-01T00:00:00Z");
+        assert_eq!(time(1_700_000_000_999_000_000), "2023-11-14 22:13:20");
+        for text in
+            ["2023-11-14T22:13:20Z", "2023-11-14 22:13:20", "1700000000000", "2023-11-14T23:13:20+01:00"]
+        {
+            assert_eq!(parse_time_ms(text).unwrap(), 1_700_000_000_000, "{text}");
+        }
+        assert_eq!(parse_time_ms("1970-01-02").unwrap(), 86_400_000);
+        assert_eq!(parse_time_ms("soon").unwrap_err().code, 2);
+    }
+
+    #[test]
+    fn figures_people_read() {
+        assert_eq!(duration(999), "999 ns");
+        assert_eq!(duration(1_500_000), "2 ms");
+        assert_eq!(duration(1_234_000_000), "1.23 s");
+        assert_eq!(duration(61 * NS_PER_S), "1 m 01 s");
+        assert_eq!(duration(3_661 * NS_PER_S), "1 h 01 m");
+        assert_eq!(count(-1_234_567), "-1,234,567");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_500_000), "1.5 MB");
+        assert_eq!(usd(0.00123), "$0.0012");
+    }
+
+    #[test]
+    fn sizes_people_write() {
+        assert_eq!(parse_bytes("512MB"), Ok(512_000_000));
+        assert_eq!(parse_bytes("2 GiB"), Ok(2 << 30));
+        assert_eq!(parse_bytes("1000"), Ok(1000));
+        assert!(parse_bytes("lots").is_err());
+        assert!(parse_bytes("0").is_err());
+        assert!(parse_bytes("-1GB").is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! Parquet for other programs: plain files that any reader understands.
+//!
+//! No arrow schema is embedded, so a reader sees only what Parquet itself says: text is text,
+//! whatever its layout in memory was, and times are UTC nanoseconds.
+
+use std::io::Write;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Writes `batches`, all of `schema`, as one Parquet file compressed with zstd.
+///
+/// # Errors
+/// `InvalidInput` for a column type that Parquet does not have, `Io` when `writer` fails.
+pub fn write_parquet<W: Write + Send>(writer: W, schema: SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+    let properties = WriterProperties::builder()
+        .set_created_by("tracehouse".to_string())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let unsupported =
+        |e| Error::with_source(ErrorKind::InvalidInput, "the result has no parquet form", Box::new(e));
+    let mut parquet = ArrowWriter::try_new_with_options(writer, schema, options).map_err(unsupported)?;
+    let failed = |e| Error::with_source(ErrorKind::Io, "cannot write parquet", Box::new(e));
+    for batch in batches {
+        parquet.write(batch).map_err(failed)?;
+    }
+    parquet.close().map_err(failed)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray};
+    use arrow::datatypes::DataType;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+
+    #[test]
+    fn any_reader_sees_plain_text_and_numbers() {
+        let text: ArrayRef = Arc::new(StringViewArray::from_iter([Some("a"), None]));
+        let number: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let batch = RecordBatch::try_from_iter_with_nullable([("t", text, true), ("n", number, true)]).unwrap();
+        let mut file = Vec::new();
+        write_parquet(&mut file, batch.schema(), &[batch]).unwrap();
+        let read = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).unwrap();
+        assert!(read.metadata().file_metadata().key_value_metadata().is_none());
+        assert_eq!(read.schema().field(0).data_type(), &DataType::Utf8);
+        let rows = read.build().unwrap().next().unwrap().unwrap();
+        assert_eq!(rows.column(0).as_string::<i32>().value(0), "a");
+        assert!(rows.column(0).is_null(1));
+    }
+}
