@@ -1,9 +1,10 @@
 //! Kill -9 in the middle of an import, fifty times: the database opens again, every batch that was
 //! acknowledged is there, and nothing is there twice (ST-1, ST-3).
 //!
-//! The killed process is this test binary again, running [`child_import`] alone. It writes a line to
-//! standard error for each acknowledged batch; what the parent has read counts as acknowledged. The
-//! next child goes on where the acknowledged lines end, so that a database lives through many kills.
+//! The killed process is in turn the command line, and this test binary again, running [`child_import`]
+//! alone with settings under which it seals and merges all the time. Both write a line to standard error
+//! for each acknowledged batch; what the parent has read counts as acknowledged. The next process goes on
+//! where the acknowledged lines end, so that a database lives through many kills.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write as _};
@@ -24,7 +25,7 @@ const SPANS_PER_LINE: usize = 3;
 const BATCH_LINES: usize = 20;
 const DATABASE: &str = "TRACEHOUSE_TEST_CHILD_DATABASE";
 const FIRST_LINE: &str = "TRACEHOUSE_TEST_CHILD_FIRST_LINE";
-const ACKNOWLEDGED: &str = "acknowledged lines: ";
+const ACKNOWLEDGED: &str = "{\"acked_lines\":";
 
 /// Line `at` of the input. Every tenth trace is continued by the line a hundred further on.
 fn line(at: usize) -> String {
@@ -58,36 +59,54 @@ fn busy_settings() -> Settings {
 fn child_import() {
     let Some(path) = std::env::var_os(DATABASE) else { return };
     let first: usize = std::env::var(FIRST_LINE).unwrap().parse().unwrap();
-    let text: String = (first..LINES).map(|at| line(at) + "\n").collect();
+    let text = text(first);
     let db = OpenOptions::new().settings(busy_settings()).open(Path::new(&path)).unwrap();
     let options = ImportOptions::default().batch_lines(BATCH_LINES);
     let mut error = std::io::stderr();
     db.import(text.as_bytes(), &options, &mut |progress| {
-        error.write_all(format!("{ACKNOWLEDGED}{}\n", progress.acked_lines).as_bytes()).unwrap();
+        let line =
+            format!("{ACKNOWLEDGED}{},\"acked_spans\":{}}}\n", progress.acked_lines, progress.acked_spans);
+        error.write_all(line.as_bytes()).unwrap();
     })
     .unwrap();
     db.close().unwrap();
 }
 
-/// Runs a child and kills it after `batches` acknowledged batches and `wait` more. Gives the lines it
+/// This binary, importing through the library.
+fn library(path: &Path, first: usize) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "kill::child_import", "--nocapture"]);
+    command.env(DATABASE, path).env(FIRST_LINE, first.to_string());
+    command
+}
+
+/// The command line, importing a file.
+fn command_line(path: &Path, first: usize) -> Command {
+    let file = path.with_extension("jsonl");
+    std::fs::write(&file, text(first)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test"));
+    command.arg("import").arg(path).arg(file).args(["--progress", "json", "--batch-lines"]);
+    command.arg(BATCH_LINES.to_string());
+    command
+}
+
+/// The lines from `first` on.
+fn text(first: usize) -> String {
+    (first..LINES).map(|at| line(at) + "\n").collect()
+}
+
+/// Runs an import and kills it after `batches` acknowledged batches and `wait` more. Gives the lines it
 /// acknowledged and whether it was killed before its end.
-fn run_and_kill(path: &Path, first: usize, batches: usize, wait: Duration) -> (usize, bool) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::child_import", "--nocapture"])
-        .env(DATABASE, path)
-        .env(FIRST_LINE, first.to_string())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn run_and_kill(mut command: Command, batches: usize, wait: Duration) -> (usize, bool) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stderr.take().unwrap());
     let (sender, progress) = mpsc::channel();
     let reader = std::thread::spawn(move || {
         let mut line = String::new();
         while output.read_line(&mut line).unwrap() > 0 {
             // The kill may cut the last line.
-            if let Some(lines) = line.strip_prefix(ACKNOWLEDGED).and_then(|rest| rest.strip_suffix('\n')) {
-                let _ = sender.send(lines.parse::<usize>().unwrap());
+            if let Some(rest) = line.strip_prefix(ACKNOWLEDGED).filter(|rest| rest.ends_with("}\n")) {
+                let _ = sender.send(rest.split(',').next().unwrap().parse::<usize>().unwrap());
             }
             line.clear();
         }
@@ -140,14 +159,15 @@ fn assert_intact(db: &Database, acknowledged_lines: usize, what: &str) {
 fn killed_imports_lose_nothing_acknowledged() {
     let mut kills = 0;
     let mut random = Random::new(u64::from(std::process::id()));
-    while kills < KILLS {
+    for importer in [library, command_line].into_iter().cycle() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("killed.traces");
         let (mut acknowledged, mut is_killed) = (0, true);
         while is_killed && kills < KILLS {
             let (batches, wait_us) = (random.below(25), random.below(12_000) as u64);
             let lines;
-            (lines, is_killed) = run_and_kill(&path, acknowledged, batches, Duration::from_micros(wait_us));
+            let command = importer(&path, acknowledged);
+            (lines, is_killed) = run_and_kill(command, batches, Duration::from_micros(wait_us));
             acknowledged += lines;
             kills += usize::from(is_killed);
             let what = format!(
@@ -155,6 +175,9 @@ fn killed_imports_lose_nothing_acknowledged() {
             );
             let db = open(&path);
             assert_intact(&db, acknowledged, &what);
+        }
+        if kills == KILLS {
+            return;
         }
     }
 }

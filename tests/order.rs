@@ -51,7 +51,19 @@ fn tables(db: &Database) -> BTreeMap<&'static str, Vec<String>> {
         ("messages", sorted_rows(db, "SELECT * FROM messages")),
         ("tags", sorted_rows(db, "SELECT * FROM tags")),
         ("newest", support::search_ids(db, "")),
+        ("ranked", ranked(db)),
     ])
+}
+
+/// The best few hits of some queries, which have many equals.
+fn ranked(db: &Database) -> Vec<String> {
+    let mut best = Vec::new();
+    for query in ["step OR chat", "refund OR fee", "the OR a", "user OR assistant", "na*"] {
+        for hit in db.search_text(query, 7).unwrap() {
+            best.push(format!("{query}: {} {} {} {:.9}", hit.trace_id, hit.span_id, hit.field, hit.score));
+        }
+    }
+    best
 }
 
 fn assert_same(got: &BTreeMap<&str, Vec<String>>, want: &BTreeMap<&str, Vec<String>>, what: &str) {
