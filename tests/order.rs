@@ -15,10 +15,16 @@ use crate::{data, support};
 const ROUNDS: u64 = 12;
 
 /// A small generator of random numbers (SplitMix64).
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    /// The numbers of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -45,7 +51,19 @@ fn tables(db: &Database) -> BTreeMap<&'static str, Vec<String>> {
         ("messages", sorted_rows(db, "SELECT * FROM messages")),
         ("tags", sorted_rows(db, "SELECT * FROM tags")),
         ("newest", support::search_ids(db, "")),
+        ("ranked", ranked(db)),
     ])
+}
+
+/// The best few hits of some queries, which have many equals.
+fn ranked(db: &Database) -> Vec<String> {
+    let mut best = Vec::new();
+    for query in ["step OR chat", "refund OR fee", "the OR a", "user OR assistant", "na*"] {
+        for hit in db.search_text(query, 7).unwrap() {
+            best.push(format!("{query}: {} {} {} {:.9}", hit.trace_id, hit.span_id, hit.field, hit.score));
+        }
+    }
+    best
 }
 
 fn assert_same(got: &BTreeMap<&str, Vec<String>>, want: &BTreeMap<&str, Vec<String>>, what: &str) {
@@ -87,7 +105,7 @@ fn torn(lines: &[String], random: &mut Random) -> Vec<String> {
 
 /// One round on disk.
 fn round(lines: &[String], assessments: &str, seed: u64) -> BTreeMap<&'static str, Vec<String>> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut lines = torn(lines, &mut random);
     for _ in 0..lines.len() / 5 {
         lines.push(lines[random.below(lines.len())].clone());
