@@ -167,7 +167,8 @@ fn summary(total: &ImportReport) -> Summary<'_> {
     }
 }
 
-fn list_rejected(rejected: &[Rejected], rejected_count: u64) {
+/// Lists what was not kept on standard error: the first of it, then the count.
+pub fn list_rejected(rejected: &[Rejected], rejected_count: u64) {
     for Rejected { file, line: number, error } in rejected.iter().take(LISTED_REJECTED_MAX) {
         match number {
             Some(number) => report(format_args!("{}:{number}: {}", line(file), line(error))),
