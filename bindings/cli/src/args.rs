@@ -395,9 +395,9 @@ pub struct DatasetDiffArgs {
     pub db: PathBuf,
     pub name: String,
     /// The earlier version; the one before the newest when left out
-    #[arg(value_name = "VERSION", requires = "to")]
+    #[arg(value_name = "VERSION")]
     pub from: Option<u32>,
-    /// The later version
+    /// The later version; the newest when left out
     #[arg(value_name = "VERSION")]
     pub to: Option<u32>,
 }

@@ -254,6 +254,7 @@ fn diff(context: &Context, args: &DatasetDiffArgs, out: &mut dyn Write) -> Resul
     let dataset = context.open_to_read(&args.db)?.dataset(&args.name)?;
     let (from, to) = match (args.from, args.to) {
         (Some(from), Some(to)) => (from, to),
+        (Some(from), None) => (from, dataset.info()?.version),
         _ => newest_two(&dataset)?,
     };
     let diff = dataset.diff(from, to)?;

@@ -125,7 +125,7 @@ fn input(path: &Path) -> Result<Input> {
     if metadata.is_dir() {
         return Err(Failure::bad_input(format!("{name} is a folder: a file of traces expected")));
     }
-    let bytes = metadata.is_file().then(|| metadata.len());
+    let bytes = metadata.is_file().then_some(metadata.len());
     Ok(Input { name, path: Some(path.to_path_buf()), bytes })
 }
 
