@@ -89,6 +89,11 @@ impl Context {
         self.open_to_write(path, OpenOptions::new().create(false).settings(self.settings(false)))
     }
 
+    /// Opens or creates a database for a small change.
+    pub fn open_to_create(&self, path: &Path) -> Result<Database> {
+        self.open_to_write(path, OpenOptions::new().settings(self.settings(false)))
+    }
+
     /// Opens or creates a database for an import.
     pub fn open_to_import(&self, path: &Path) -> Result<Database> {
         self.open_to_write(path, OpenOptions::new().settings(self.settings(true)))

@@ -43,8 +43,16 @@ impl Failure {
         }
     }
 
-    /// Writes the message to standard error.
+    /// The same with nothing left to say.
+    pub fn reported(self) -> Self {
+        Self { message: String::new(), ..self }
+    }
+
+    /// Writes the message to standard error, unless that has been done.
     pub fn report(&self) {
+        if self.message.is_empty() {
+            return;
+        }
         report(format_args!("error: {}", crate::output::escape::lines(&self.message)));
     }
 }

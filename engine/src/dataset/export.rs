@@ -4,7 +4,7 @@ use std::io::Write;
 
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use tracehouse_storage::segment::write_table;
+use tracehouse_storage::segment::export::write_parquet;
 
 use super::info::DatasetInfo;
 use super::json::quoted;
@@ -49,7 +49,10 @@ pub(crate) fn export(
                 output.write_all(json_line(&record).as_bytes()).map_err(io)?;
             }
         }
-        ExportFormat::Parquet => write_table(output, &shown(info, stored)?)?,
+        ExportFormat::Parquet => {
+            let shown = shown(info, stored)?;
+            write_parquet(&mut *output, shown.schema(), &[shown])?;
+        }
         ExportFormat::Csv => write_csv(&shown(info, stored)?, output)?,
     }
     output.flush().map_err(io)

@@ -13,6 +13,9 @@ use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// Rows of a row group at most: bounds what a writer and a reader hold of large texts.
+const ROW_GROUP_ROWS_MAX: usize = 16 << 10;
+
 /// Writes `batches`, all of `schema`, as one Parquet file compressed with zstd.
 ///
 /// # Errors
@@ -20,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub fn write_parquet<W: Write + Send>(writer: W, schema: SchemaRef, batches: &[RecordBatch]) -> Result<()> {
     let properties = WriterProperties::builder()
         .set_created_by("tracehouse".to_string())
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .build();
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);

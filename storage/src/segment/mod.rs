@@ -28,5 +28,5 @@ mod tests;
 
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
 pub use reader::SegmentReader;
-pub use table_file::{read_table_file, write_table, write_table_file};
+pub use table_file::{read_table_file, write_table_file};
 pub use writer::SegmentWriter;

@@ -36,14 +36,6 @@ pub fn write_table_file(env: &dyn Env, dir: &Path, name: &str, batch: &RecordBat
     file.finish(name.to_string()).map_err(|source| Error::io(path.display(), source))
 }
 
-/// Writes a batch as Parquet to `output`.
-///
-/// # Errors
-/// `Io` when the output takes no more.
-pub fn write_table(output: &mut (dyn Write + Send), batch: &RecordBatch) -> Result<()> {
-    encode(output, batch).map(|_| ()).map_err(|source| write_error(Path::new("the output"), source))
-}
-
 /// Reads the file that `meta` describes, as batches of `schema`; a file without rows gives none.
 ///
 /// # Errors

@@ -26,10 +26,6 @@ pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Re
             }),
         );
     }
-    match (compacted.segments_before, compacted.segments_after) {
-        (before, after) if before == after => {
-            context.say(out, format_args!("nothing to merge: {segments} segments"))
-        }
-        (before, after) => context.say(out, format_args!("merged {before} segments into {after}")),
-    }
+    let (before, after) = (compacted.segments_before, compacted.segments_after);
+    context.say(out, format_args!("compacted {before} segments into {after}, {segments} in all"))
 }

@@ -1,10 +1,11 @@
 //! `delete`: traces named by id, by filter or by age.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 
 use serde_json::json;
 use tracehouse::{Database, Search, Table};
 
+use super::confirm::confirm;
 use super::write_json;
 use crate::args::DeleteArgs;
 use crate::context::Context;
@@ -34,8 +35,8 @@ pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -
     if args.dry_run {
         return show_plan(context, &ids, out);
     }
-    if !args.yes && !ids.is_empty() && !confirmed(ids.len())? {
-        return Err(Failure::failed("nothing was deleted: not confirmed"));
+    if !args.yes && !ids.is_empty() {
+        confirm(&format!("delete {}", traces(ids.len() as u64)))?;
     }
     let deleted = if ids.is_empty() { 0 } else { db.delete_traces(&ids)? };
     if context.json {
@@ -82,19 +83,6 @@ fn show_plan(context: &Context, ids: &[String], out: &mut dyn Write) -> Result<(
         writeln!(out, "and {} more", ids.len() - SHOWN_IDS_MAX)?;
     }
     Ok(())
-}
-
-/// Asks on a terminal; elsewhere the command line is confirmation enough.
-fn confirmed(count: usize) -> Result<bool> {
-    let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
-    if !stdin.is_terminal() || !stderr.is_terminal() {
-        return Ok(true);
-    }
-    write!(stderr, "delete {}? [y/N] ", traces(count as u64))?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer).map_err(|error| Failure::file("standard input", &error))?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 fn traces(count: u64) -> String {

@@ -18,6 +18,7 @@ pub fn run(context: &Context, args: &DemoArgs, out: &mut (dyn Write + Send)) -> 
     let imported = fill(&args.dir)?;
     let db = args.dir.display().to_string();
     if context.json {
+        // No tour for machines: the database is what they can use.
         let summary = serde_json::json!({ "db": db, "traces": imported.traces, "spans": imported.spans });
         return super::write_json(out, &summary);
     }
@@ -41,12 +42,27 @@ pub fn run(context: &Context, args: &DemoArgs, out: &mut (dyn Write + Send)) -> 
             out,
         )?;
     }
+    dataset_steps(&context, &args.dir, &db, out)?;
     writeln!(out, "\nNext: ask your own questions, or import your own traces.\n")?;
     for next in [vec!["shell", &db], vec!["search", "--help"], vec!["import", "mine.traces", "FILE.jsonl.gz"]]
     {
         writeln!(out, "  {}", typed(&next))?;
     }
     Ok(())
+}
+
+/// A dataset of what went wrong; on a second tour it is there already and only looked at.
+fn dataset_steps(context: &Context, dir: &Path, db: &str, out: &mut (dyn Write + Send)) -> Result<()> {
+    const NAME: &str = "regressions";
+    let is_new = !context.open_to_read(dir)?.datasets()?.iter().any(|info| info.name == NAME);
+    let create = ["dataset", "create", db, NAME];
+    let add = ["dataset", "add", db, NAME, "--where", "feedback.helpful = false", "--limit", "25"];
+    let show = ["dataset", "show", db, NAME, "--limit", "5"];
+    if is_new {
+        step(context, "An evaluation dataset of what went wrong:", &create, out)?;
+    }
+    step(context, "Its records are the traces' inputs and outputs, each once:", &add, out)?;
+    step(context, "Versions never change; the newest is shown:", &show, out)
 }
 
 /// Opens a folder that is new or holds only samples, and fills it; what is there already stays.

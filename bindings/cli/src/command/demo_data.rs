@@ -140,7 +140,7 @@ fn add_trace(sample: &mut Sample, random: &mut Random, number: u64, start_ns: u6
     let request = json!({ "resourceSpans": [{
         "resource": { "attributes": [
             text("service.name", "shop-support"),
-            text("deployment.environment.name", if number % 7 == 0 { "staging" } else { "production" }),
+            text("deployment.environment.name", if number.is_multiple_of(7) { "staging" } else { "production" }),
         ] },
         "scopeSpans": [{ "scope": { "name": "demo.agent", "version": "1.0" }, "spans": trace.spans }],
     }] });

@@ -125,7 +125,7 @@ fn input(path: &Path) -> Result<Input> {
     if metadata.is_dir() {
         return Err(Failure::bad_input(format!("{name} is a folder: a file of traces expected")));
     }
-    let bytes = metadata.is_file().then(|| metadata.len());
+    let bytes = metadata.is_file().then_some(metadata.len());
     Ok(Input { name, path: Some(path.to_path_buf()), bytes })
 }
 
@@ -167,7 +167,8 @@ fn summary(total: &ImportReport) -> Summary<'_> {
     }
 }
 
-fn list_rejected(rejected: &[Rejected], rejected_count: u64) {
+/// Lists what was not kept on standard error: the first of it, then the count.
+pub fn list_rejected(rejected: &[Rejected], rejected_count: u64) {
     for Rejected { file, line: number, error } in rejected.iter().take(LISTED_REJECTED_MAX) {
         match number {
             Some(number) => report(format_args!("{}:{number}: {}", line(file), line(error))),

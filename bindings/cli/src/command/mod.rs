@@ -2,6 +2,8 @@
 
 mod assess;
 mod compact;
+mod confirm;
+mod dataset;
 mod delete;
 mod demo;
 mod demo_data;
@@ -36,6 +38,7 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Untag(args) => tag::remove(context, args, out),
         Command::Assess(args) => assess::run(context, args, out),
         Command::Delete(args) => delete::run(context, args, out),
+        Command::Dataset(command) => dataset::run(context, command, out),
         Command::Compact(args) => compact::run(context, args, out),
     }
 }

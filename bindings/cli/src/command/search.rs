@@ -11,9 +11,9 @@ use crate::args::{SearchArgs, SearchFormat};
 use crate::context::Context;
 use crate::failure::{Result, report};
 use crate::output::escape::{EscapingWriter, line, preview};
-use crate::output::json;
 use crate::output::table::TextTable;
 use crate::output::units::{count, duration, time, usd};
+use crate::output::{Style, json};
 
 /// Columns of a preview, and of a name, in the table.
 const PREVIEW_WIDTH: usize = 60;
@@ -65,7 +65,7 @@ pub fn show_table(
     if page.traces.is_empty() {
         context.say(out, "no traces")?;
     } else {
-        table_of(&page.traces).write(out, context.style)?;
+        table_of(&page.traces, context.style).write(out, context.style)?;
     }
     if let Some(token) = &page.next_page_token {
         context.say(out, format_args!("\nmore with --page-token {token}"))?;
@@ -76,28 +76,34 @@ pub fn show_table(
     Ok(())
 }
 
-fn table_of(traces: &[TraceRow]) -> TextTable {
-    let mut table = TextTable::new([
-        "trace_id",
-        "name",
-        "state",
-        "request_time",
-        ">duration",
-        ">tokens",
-        ">cost",
-        "request",
-    ]);
+/// Columns of the table from this width of the terminal on; narrower ones show the first of them.
+const COLUMNS: [(&str, usize); 8] = [
+    ("!trace_id", 0),
+    ("!state", 0),
+    ("!request_time", 0),
+    ("name", 0),
+    ("!>duration", 96),
+    ("!>tokens", 108),
+    ("!>cost", 118),
+    ("request", 130),
+];
+
+fn table_of(traces: &[TraceRow], style: Style) -> TextTable {
+    let shown = COLUMNS.iter().filter(|(_, width)| style.width.is_none_or(|room| room >= *width)).count();
+    let mut table = TextTable::new(COLUMNS.iter().take(shown).map(|(name, _)| *name));
     for trace in traces {
-        table.add_row(vec![
+        let mut cells = vec![
             line(&trace.trace_id),
-            preview(trace.name.as_deref().unwrap_or_default(), NAME_WIDTH),
             line(&trace.state),
             time(trace.request_time_ns),
+            preview(trace.name.as_deref().unwrap_or_default(), NAME_WIDTH),
             trace.duration_ns.map(duration).unwrap_or_default(),
             trace.usage.total_tokens.map(count).unwrap_or_default(),
             trace.usage.cost_usd.map(usd).unwrap_or_default(),
             preview(trace.request_preview.as_deref().unwrap_or_default(), PREVIEW_WIDTH),
-        ]);
+        ];
+        cells.truncate(shown);
+        table.add_row(cells);
     }
     table
 }

@@ -1,14 +1,12 @@
 //! `sql`: one statement, its result in any form.
 
-use std::fs::File;
-use std::io::{BufWriter, Read, Write};
-use std::path::Path;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::args::{SqlArgs, SqlFormat};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::output::{Style, format};
+use crate::output::{Style, format, to_file};
 
 /// Runs the statement. A file is only made once there is a result.
 pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> Result<()> {
@@ -23,18 +21,8 @@ pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> R
     let (schema, batches) = db.query(statement.as_str().into(), timeout)?;
     match &args.output {
         None => format::write(out, form, &schema, &batches, context.style),
-        Some(path) => {
-            let named = |error: std::io::Error| Failure::file(path.display(), &error);
-            let mut file = BufWriter::new(File::create(path).map_err(named)?);
-            format::write(&mut file, form, &schema, &batches, Style::PLAIN)
-                .map_err(|failure| at(path, failure))?;
-            file.flush().map_err(named)
-        }
+        Some(path) => to_file(path, |file| format::write(file, form, &schema, &batches, Style::PLAIN)),
     }
-}
-
-fn at(path: &Path, failure: Failure) -> Failure {
-    Failure { message: format!("{}: {}", path.display(), failure.message), ..failure }
 }
 
 fn read_stdin() -> Result<String> {

@@ -45,7 +45,7 @@ fn lines(stats: &Stats) -> Vec<(&'static str, String)> {
     let figure = |value: u64| count(i64::try_from(value).unwrap_or(i64::MAX));
     let time = |time_ns: Option<i64>| time_ns.and_then(rfc3339).unwrap_or_else(|| "none".to_string());
     let indexed = match stats.spans {
-        0 => figure(stats.indexed_spans),
+        spans if spans == stats.indexed_spans => figure(spans),
         spans => {
             let percent = stats.indexed_spans as f64 / spans as f64 * 100.0;
             format!("{} ({percent:.0} %), the others are scanned", figure(stats.indexed_spans))

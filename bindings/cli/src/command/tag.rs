@@ -35,7 +35,8 @@ pub fn remove(context: &Context, args: &UntagArgs, out: &mut (dyn Write + Send))
     shown(context, &db, &args.trace_id, out)
 }
 
-fn parse(tag: &str) -> Result<(&str, &str)> {
+/// Key and value of `KEY=VALUE`.
+pub fn parse(tag: &str) -> Result<(&str, &str)> {
     match tag.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key, value)),
         _ => Err(Failure::bad_input(format!("tag {tag:?} is not KEY=VALUE"))),

@@ -47,6 +47,11 @@ fn text(out: &mut dyn Write, format: SqlFormat, schema: &SchemaRef, batches: &[R
 
 /// The rows as cells; nested values as JSON text, NULL as `NULL`.
 pub fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<TextTable> {
+    table_cut(schema, batches, usize::MAX)
+}
+
+/// The same with every cell cut to `cell_width` columns.
+pub fn table_cut(schema: &SchemaRef, batches: &[RecordBatch], cell_width: usize) -> Result<TextTable> {
     let mut table = TextTable::default();
     for field in schema.fields() {
         table.add_column(field.name(), is_number(field.data_type()));
@@ -57,7 +62,14 @@ pub fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<TextTable> {
         let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
         let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|column| escape::line(&column.value(row).to_string()));
+            let cells = columns.iter().map(|column| {
+                let text = column.value(row).to_string();
+                if cell_width == usize::MAX {
+                    escape::line(&text)
+                } else {
+                    escape::preview(&text, cell_width)
+                }
+            });
             table.add_row(cells.collect());
         }
     }

@@ -3,6 +3,7 @@
 pub mod arrow_stream;
 pub mod csv;
 pub mod escape;
+mod file;
 pub mod format;
 pub mod json;
 mod stdout;
@@ -10,5 +11,6 @@ mod style;
 pub mod table;
 pub mod units;
 
+pub use file::to_file;
 pub use stdout::Output;
 pub use style::Style;

@@ -16,18 +16,21 @@ const COLUMN_WIDTH_MIN: usize = 8;
 pub struct TextTable {
     headers: Vec<String>,
     right_aligned: Vec<bool>,
+    /// Columns that are never cut, such as ids to be copied.
+    whole: Vec<bool>,
     rows: Vec<Vec<String>>,
 }
 
 impl TextTable {
-    /// A table with these columns; names that begin with `>` are right-aligned.
+    /// A table with these columns; a name may begin with `>` for right-aligned, `!` for never cut.
     pub fn new<'a>(headers: impl IntoIterator<Item = &'a str>) -> Self {
         let mut table = Self::default();
         for header in headers {
-            match header.strip_prefix('>') {
-                Some(name) => table.add_column(name, true),
-                None => table.add_column(header, false),
-            }
+            let name = header.trim_start_matches(['>', '!']);
+            let marks = header.trim_end_matches(name);
+            table.headers.push(name.to_string());
+            table.right_aligned.push(marks.contains('>'));
+            table.whole.push(marks.contains('!'));
         }
         table
     }
@@ -36,6 +39,7 @@ impl TextTable {
     pub fn add_column(&mut self, name: &str, right_aligned: bool) {
         self.headers.push(super::escape::line(name));
         self.right_aligned.push(right_aligned);
+        self.whole.push(false);
     }
 
     /// One more row, a cell for each column.
@@ -64,9 +68,14 @@ impl TextTable {
             }
         }
         let Some(total_max) = total_max else { return widths };
-        let room = total_max.saturating_sub(GAP.len() * widths.len().saturating_sub(1));
-        let cap = width_cap(&widths, room);
-        widths.iter().map(|width| (*width).min(cap)).collect()
+        let gaps = GAP.len() * widths.len().saturating_sub(1);
+        let (mut fixed, mut cuttable) = (gaps, Vec::new());
+        for (width, whole) in widths.iter().zip(&self.whole) {
+            if *whole { fixed += width } else { cuttable.push(*width) }
+        }
+        let cap = width_cap(&cuttable, total_max.saturating_sub(fixed));
+        let cut = |(width, whole): (usize, &bool)| if *whole { width } else { width.min(cap) };
+        widths.into_iter().zip(&self.whole).map(cut).collect()
     }
 
     fn line(&self, cells: &[String], widths: &[usize]) -> String {
@@ -131,6 +140,14 @@ mod tests {
         let lines = shown(&table, Some(40));
         assert_eq!(lines[2], format!("{}  {}…", "x".repeat(10), "y".repeat(27)));
         assert_eq!(shown(&table, None)[2].len(), 112);
+    }
+
+    #[test]
+    fn whole_columns_are_never_cut() {
+        let mut table = TextTable::new(["!id", ">!n", "text"]);
+        table.add_row(vec!["x".repeat(30), "1".into(), "y".repeat(100)]);
+        let lines = shown(&table, Some(50));
+        assert_eq!(lines[2], format!("{}  1  {}…", "x".repeat(30), "y".repeat(14)));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Lines typed before, kept in the user's state folder. Failing to keep them is no failure.
 
+// The history is the user's file, not the database's.
+#![allow(clippy::disallowed_methods)]
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -153,7 +153,7 @@ impl Shell<'_> {
         out.flush()?;
         if let Err(failure) = result {
             failure.report();
-            self.failure.get_or_insert(failure);
+            self.failure.get_or_insert(failure.reported());
         }
         Ok(())
     }

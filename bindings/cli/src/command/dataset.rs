@@ -1,0 +1,336 @@
+//! `dataset`: evaluation datasets, built from traces or merged from files.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use arrow::array::RecordBatch;
+use serde_json::{Value, json};
+use tracehouse::{Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, Sample, Search};
+
+use super::confirm::confirm;
+use super::import::list_rejected;
+use super::tag;
+use super::write_json;
+use crate::args::{
+    DatasetAddArgs, DatasetCommand, DatasetCreateArgs, DatasetDeleteArgs, DatasetDiffArgs, DatasetExportArgs,
+    DatasetFormat, DatasetMergeArgs, DatasetSampleArgs, DatasetShowArgs, DbArgs, SqlFormat,
+};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::output::escape::line;
+use crate::output::table::TextTable;
+use crate::output::units::{rfc3339, time};
+use crate::output::{Style, format, json as json_output, to_file};
+
+/// Records that `show` lists for people.
+const SHOWN_RECORDS: usize = 20;
+/// Columns of a record that tell it apart; the others are in the JSON.
+const RECORD_COLUMNS: [&str; 5] =
+    ["dataset_record_id", "inputs", "outputs", "expectations", "source_trace_id"];
+
+/// Runs one of the dataset commands.
+pub fn run(context: &Context, command: &DatasetCommand, out: &mut (dyn Write + Send)) -> Result<()> {
+    match command {
+        DatasetCommand::Create(args) => create(context, args, out),
+        DatasetCommand::List(args) => list(context, args, out),
+        DatasetCommand::Show(args) => show(context, args, out),
+        DatasetCommand::Add(args) => add(context, args, out),
+        DatasetCommand::Merge(args) => merge(context, args, out),
+        DatasetCommand::Sample(args) => sample(context, args, out),
+        DatasetCommand::Diff(args) => diff(context, args, out),
+        DatasetCommand::Export(args) => export(context, args, out),
+        DatasetCommand::Delete(args) => delete(context, args, out),
+    }
+}
+
+fn create(context: &Context, args: &DatasetCreateArgs, out: &mut dyn Write) -> Result<()> {
+    let mut new = NewDataset::new(args.name.as_str());
+    for id in &args.experiment {
+        new = new.experiment_id(id);
+    }
+    for text in &args.tag {
+        let (key, value) = tag::parse(text)?;
+        new = new.tag(key, value);
+    }
+    let dataset = context.open_to_create(&args.db)?.create_dataset_with(new)?;
+    if context.json {
+        return write_json(out, &info_json(&dataset.info()?));
+    }
+    context.say(out, format_args!("created dataset {}", line(dataset.name())))
+}
+
+fn list(context: &Context, args: &DbArgs, out: &mut dyn Write) -> Result<()> {
+    let datasets = context.open_to_read(&args.db)?.datasets()?;
+    if context.json {
+        return write_json(out, &Value::from_iter(datasets.iter().map(info_json)));
+    }
+    if datasets.is_empty() {
+        return context.say(out, "no datasets");
+    }
+    let mut table = TextTable::new(["name", ">version", ">records", "updated", "dataset_id"]);
+    for info in &datasets {
+        table.add_row(vec![
+            line(&info.name),
+            info.version.to_string(),
+            info.record_count.to_string(),
+            time(info.updated_at_ns),
+            line(&info.dataset_id),
+        ]);
+    }
+    table.write(out, context.style)
+}
+
+fn show(context: &Context, args: &DatasetShowArgs, out: &mut dyn Write) -> Result<()> {
+    let db = context.open_to_read(&args.db)?;
+    let dataset = db.dataset(&args.name)?;
+    let (versions, records) = (dataset.versions()?, dataset.records(args.version)?);
+    let info = match args.version {
+        None => dataset.info()?,
+        Some(number) => {
+            versions.iter().find(|info| info.version == number).cloned().unwrap_or(dataset.info()?)
+        }
+    };
+    if context.json {
+        let records = first(&records, args.limit.unwrap_or(usize::MAX));
+        return show_json(&info, &versions, &records, out);
+    }
+    writeln!(out, "{}", context.style.bold(&line(&info.name)))?;
+    for (name, value) in facts(&info) {
+        writeln!(out, "{}  {value}", context.style.dim(&format!("{name:>10}")))?;
+    }
+    for version in &versions {
+        let made = time(version.updated_at_ns);
+        writeln!(out, "{:>10}  {made}  {} records", format!("v{}", version.version), version.record_count)?;
+    }
+    let shown = first(&records, args.limit.unwrap_or(SHOWN_RECORDS));
+    if shown.num_rows() > 0 {
+        writeln!(out)?;
+        record_table(&shown)?.write(out, context.style)?;
+    }
+    match records.num_rows() - shown.num_rows() {
+        0 => Ok(()),
+        more => context.say(out, format_args!("and {more} more; --limit shows them")),
+    }
+}
+
+fn facts(info: &DatasetInfo) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("dataset", line(&info.dataset_id)),
+        ("version", info.version.to_string()),
+        ("records", info.record_count.to_string()),
+        ("created", rfc3339(info.created_at_ns).unwrap_or_default()),
+        ("updated", rfc3339(info.updated_at_ns).unwrap_or_default()),
+    ];
+    facts.extend(info.query.as_deref().map(|query| ("query", line(query))));
+    facts.extend(info.tags.iter().map(|(key, value)| ("tag", format!("{} = {}", line(key), line(value)))));
+    facts
+}
+
+fn show_json(
+    info: &DatasetInfo,
+    versions: &[DatasetInfo],
+    records: &RecordBatch,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let mut shown = info_json(info);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("versions".into(), Value::from_iter(versions.iter().map(info_json)));
+    }
+    // Rows are written as SQL writes them, in front of the object's end.
+    let text = shown.to_string();
+    out.write_all(text.strip_suffix('}').unwrap_or(&text).as_bytes())?;
+    out.write_all(b",\"records\":")?;
+    json_output::write_array(out, std::slice::from_ref(records))?;
+    writeln!(out, "}}")?;
+    Ok(())
+}
+
+/// The description of one version.
+fn info_json(info: &DatasetInfo) -> Value {
+    let json_text = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
+    json!({
+        "dataset_id": info.dataset_id,
+        "name": info.name,
+        "version": info.version,
+        "record_count": info.record_count,
+        "created_at": rfc3339(info.created_at_ns),
+        "updated_at": rfc3339(info.updated_at_ns),
+        "experiment_ids": info.experiment_ids,
+        "tags": info.tags,
+        "query": info.query.as_deref().map(json_text),
+        "schema": json_text(&info.schema),
+    })
+}
+
+fn first(records: &RecordBatch, limit: usize) -> RecordBatch {
+    records.slice(0, records.num_rows().min(limit))
+}
+
+/// The columns that tell records apart, cut to a line.
+fn record_table(records: &RecordBatch) -> Result<TextTable> {
+    let schema = records.schema();
+    let columns: Vec<usize> = RECORD_COLUMNS.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+    let shown = records.project(&columns)?;
+    format::table_cut(&shown.schema(), &[shown], RECORD_CELL_WIDTH)
+}
+
+/// Columns of one cell of a record.
+const RECORD_CELL_WIDTH: usize = 44;
+
+fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Result<()> {
+    let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
+    let mut search = Search::new(args.filter.as_str());
+    search.limit = args.limit;
+    if !args.experiment.is_empty() {
+        search = search.experiments(args.experiment.iter().cloned());
+    }
+    let report = match args.sample {
+        None => dataset.add_traces(&search)?,
+        Some(count) => dataset.add_sample(&search, &sample_of(count, args.seed, args.stratify.as_deref()))?,
+    };
+    show_merge(context, &dataset, &report, out)
+}
+
+fn merge(context: &Context, args: &DatasetMergeArgs, out: &mut dyn Write) -> Result<()> {
+    let name = args.file.display().to_string();
+    let input: Box<dyn Read> = match name.as_str() {
+        "-" => Box::new(io::stdin()),
+        _ => Box::new(File::open(&args.file).map_err(|error| Failure::file(&name, &error))?),
+    };
+    let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
+    let report = dataset.merge_json_lines(input, &name)?;
+    show_merge(context, &dataset, &report, out)
+}
+
+fn show_merge(context: &Context, dataset: &Dataset, report: &MergeReport, out: &mut dyn Write) -> Result<()> {
+    if context.json {
+        let rejected = report.rejected.iter();
+        let rejected = rejected.map(|r| json!({ "file": r.file, "line": r.line, "error": r.error }));
+        let shown = json!({
+            "inserted": report.inserted,
+            "updated": report.updated,
+            "unchanged": report.unchanged,
+            "rejected": rejected.collect::<Vec<_>>(),
+            "version": report.version,
+            "record_count": report.record_count,
+        });
+        return write_json(out, &shown);
+    }
+    list_rejected(&report.rejected, report.rejected_count);
+    let (inserted, updated, unchanged) = (report.inserted, report.updated, report.unchanged);
+    let name = line(dataset.name());
+    let is_now = format!("{name} is version {} with {} records", report.version, report.record_count);
+    context.say(out, format_args!("{inserted} added, {updated} updated, {unchanged} unchanged: {is_now}"))
+}
+
+fn sample_of(count: usize, seed: u64, stratify: Option<&str>) -> Sample {
+    let sample = Sample::new(count, seed);
+    match stratify {
+        Some(key) => sample.stratify(key),
+        None => sample,
+    }
+}
+
+fn sample(context: &Context, args: &DatasetSampleArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let sample = sample_of(args.count, args.seed, args.stratify.as_deref());
+    if let Some(name) = &args.into {
+        let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
+        let info = dataset.sample_into(NewDataset::new(name.as_str()), &sample)?.info()?;
+        if context.json {
+            return write_json(out, &info_json(&info));
+        }
+        return context
+            .say(out, format_args!("created dataset {} with {} records", line(name), info.record_count));
+    }
+    let records = context.open_to_read(&args.db)?.dataset(&args.name)?.sample(&sample)?;
+    let default = if context.json { SqlFormat::Json } else { SqlFormat::Table };
+    match args.format.unwrap_or(default) {
+        SqlFormat::Table => record_table(&records)?.write(out, context.style),
+        form => format::write(out, form, &records.schema(), &[records], context.style),
+    }
+}
+
+fn diff(context: &Context, args: &DatasetDiffArgs, out: &mut dyn Write) -> Result<()> {
+    let dataset = context.open_to_read(&args.db)?.dataset(&args.name)?;
+    let (from, to) = match (args.from, args.to) {
+        (Some(from), Some(to)) => (from, to),
+        (Some(from), None) => (from, dataset.info()?.version),
+        _ => newest_two(&dataset)?,
+    };
+    let diff = dataset.diff(from, to)?;
+    if context.json {
+        let shown = json!({
+            "from": from, "to": to, "added": diff.added, "removed": diff.removed, "changed": diff.changed,
+        });
+        return write_json(out, &shown);
+    }
+    for (sign, ids) in [('+', &diff.added), ('-', &diff.removed), ('~', &diff.changed)] {
+        for id in ids {
+            writeln!(out, "{sign} {}", line(id))?;
+        }
+    }
+    let (added, removed, changed) = (diff.added.len(), diff.removed.len(), diff.changed.len());
+    context
+        .say(out, format_args!("version {from} to {to}: {added} added, {removed} removed, {changed} changed"))
+}
+
+fn newest_two(dataset: &Dataset) -> Result<(u32, u32)> {
+    match dataset.versions()?.as_slice() {
+        [.., before, newest] => Ok((before.version, newest.version)),
+        _ => Err(Failure::bad_input(format!("dataset {:?} has no two versions to compare", dataset.name()))),
+    }
+}
+
+fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let dataset = context.open_to_read(&args.db)?.dataset(&args.name)?;
+    let form = match args.format {
+        DatasetFormat::JsonLines => ExportFormat::JsonLines,
+        DatasetFormat::Parquet => ExportFormat::Parquet,
+        DatasetFormat::Csv => ExportFormat::Csv,
+    };
+    let Some(path) = &args.output else {
+        if context.style.is_terminal() && form == ExportFormat::Parquet {
+            return Err(Failure::bad_input("a terminal cannot show a binary format: add --output FILE"));
+        }
+        return write_export(&dataset, form, args.version, context.style, out);
+    };
+    // A version that is not there leaves the file alone.
+    dataset.records(args.version)?;
+    let mut records = 0;
+    to_file(path, |file| {
+        records = dataset.export(form, args.version, file)?;
+        Ok(())
+    })?;
+    if context.json {
+        return write_json(out, &json!({ "records": records, "output": path.display().to_string() }));
+    }
+    context.say(out, format_args!("wrote {records} records to {}", path.display()))
+}
+
+fn write_export(
+    dataset: &Dataset,
+    form: ExportFormat,
+    version: Option<u32>,
+    style: Style,
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
+    if style.is_terminal() {
+        dataset.export(form, version, &mut crate::output::escape::EscapingWriter::new(out))?;
+    } else {
+        dataset.export(form, version, out)?;
+    }
+    Ok(())
+}
+
+fn delete(context: &Context, args: &DatasetDeleteArgs, out: &mut dyn Write) -> Result<()> {
+    let db = context.open_to_change(&args.db)?;
+    let info = db.dataset(&args.name)?.info()?;
+    if !args.yes {
+        confirm(&format!("delete dataset {} with {} records", line(&info.name), info.record_count))?;
+    }
+    db.delete_dataset(&args.name)?;
+    if context.json {
+        return write_json(out, &json!({ "deleted": info.name, "dataset_id": info.dataset_id }));
+    }
+    context.say(out, format_args!("deleted dataset {}", line(&info.name)))
+}
