@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use roaring::RoaringBitmap;
 
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, State};
@@ -24,6 +25,13 @@ struct StoredSpan {
     source: SourceId,
     row: u32,
     content_hash: u64,
+}
+
+/// The visible row of a trace and where it is.
+struct CurrentTrace {
+    source: SourceId,
+    row: u32,
+    trace: TraceRow,
 }
 
 impl State {
@@ -91,7 +99,7 @@ impl State {
                     self.active.view.log(Table::Spans).gather(&rows, &["span_id", "_content_hash"])?;
                 collect_stored(&mut spans, &batch, self.active.id(), rows.into_iter())?;
             }
-            if rows_are_new(self, key) && !self.older_rows(Table::Traces, key)?.is_empty() {
+            if rows_are_new(self, key) && self.older_trace_row(key)?.is_some() {
                 self.active.known_older.insert(key);
             }
             if self.active.known_older.contains(&key) {
@@ -132,14 +140,15 @@ impl State {
 
     fn fold_traces(&mut self, dirty: &HashSet<TraceKey>) -> Result<()> {
         let mut spans = self.fold_inputs(dirty)?;
+        let mut current = self.current_traces(dirty)?;
         let mut rows = Vec::with_capacity(dirty.len());
         let mut superseded = Vec::new();
         for key in dirty {
             let Some((trace_id, spans)) = spans.remove(key) else { continue };
             let mut row = fold(&trace_id, spans);
-            if let Some((source, old_row, old)) = self.current_trace(*key)? {
-                row.apply(old.edit);
-                superseded.push((source, old_row));
+            if let Some(old) = current.remove(key) {
+                row.apply(old.trace.edit);
+                superseded.push((old.source, old.row));
             }
             rows.push(row);
         }
@@ -171,24 +180,32 @@ impl State {
         Ok(inputs)
     }
 
-    /// The visible row of a trace, wherever it is.
-    fn current_trace(&self, key: TraceKey) -> Result<Option<(SourceId, u32, TraceRow)>> {
-        let columns = Table::Traces.columns();
-        if let Some(row) = self.active.view.rows_of(Table::Traces, key).max() {
-            let batch = self.active.view.log(Table::Traces).gather(&[row], &columns)?;
-            return Ok(Some((self.active.id(), row, trace_at(&batch, 0)?)));
-        }
-        if !self.active.known_older.contains(&key) && !rows_are_new(self, key) {
-            return Ok(None);
-        }
-        for older in self.older_rows(Table::Traces, key)? {
-            if let Some(row) = older.rows.max() {
-                let batch =
-                    older.source.read_sorted(Table::Traces, &[row].into_iter().collect(), &columns)?;
-                return Ok(Some((older.source.id(), row, trace_at(&batch, 0)?)));
+    /// The visible rows of these traces, wherever they are; each source is read once.
+    fn current_traces<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a TraceKey>,
+    ) -> Result<HashMap<TraceKey, CurrentTrace>> {
+        let mut own = Vec::new();
+        let mut elsewhere: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
+        for key in keys {
+            if let Some(row) = self.active.view.rows_of(Table::Traces, *key).max() {
+                own.push(row);
+            } else if (self.active.known_older.contains(key) || rows_are_new(self, *key))
+                && let Some((source, row)) = self.older_trace_row(*key)?
+            {
+                elsewhere.entry(source).or_default().insert(row);
             }
         }
-        Ok(None)
+        let columns = Table::Traces.columns();
+        let mut found = HashMap::new();
+        let batch = self.active.view.log(Table::Traces).gather(&own, &columns)?;
+        add_current(&mut found, &batch, self.active.id(), own.into_iter())?;
+        for (index, rows) in elsewhere {
+            let Some(source) = self.older.get(index) else { continue };
+            let batch = source.read_sorted(Table::Traces, &rows, &columns)?;
+            add_current(&mut found, &batch, source.id(), rows.iter())?;
+        }
+        Ok(found)
     }
 
     fn apply_edits(&mut self, edits: Vec<(String, TraceEdit)>) -> Result<Applied> {
@@ -197,16 +214,17 @@ impl State {
         for (id, edit) in edits {
             merged.entry(normalize_trace_id(&id)).or_default().merge(edit);
         }
+        let keys: Vec<TraceKey> = merged.keys().map(|id| TraceKey::of(id)).collect();
+        let mut current = self.current_traces(&keys)?;
         let mut rows = Vec::with_capacity(merged.len());
-        for (id, edit) in merged {
-            let key = TraceKey::of(&id);
-            let Some((source, old, mut row)) = self.current_trace(key)? else { continue };
-            if source != self.active.id() {
+        for (key, edit) in keys.into_iter().zip(merged.into_values()) {
+            let Some(mut old) = current.remove(&key) else { continue };
+            if old.source != self.active.id() {
                 self.active.known_older.insert(key);
             }
-            row.apply(edit);
-            self.mask(source, Table::Traces, old);
-            rows.push(row);
+            old.trace.apply(edit);
+            self.mask(old.source, Table::Traces, old.row);
+            rows.push(old.trace);
         }
         self.active.view.log_mut(Table::Traces).append(traces_batch(&rows)?)?;
         Ok(Applied { traces: rows.len() as u64, ..Applied::default() })
@@ -293,6 +311,19 @@ fn rows_are_new(state: &State, key: TraceKey) -> bool {
     !state.active.known_older.contains(&key)
         && view.rows_of(Table::Spans, key).is_empty()
         && view.rows_of(Table::Traces, key).is_empty()
+}
+
+fn add_current(
+    found: &mut HashMap<TraceKey, CurrentTrace>,
+    batch: &RecordBatch,
+    source: SourceId,
+    rows: impl Iterator<Item = u32>,
+) -> Result<()> {
+    for (position, row) in rows.enumerate() {
+        let trace = trace_at(batch, position)?;
+        found.insert(TraceKey::of(&trace.trace_id), CurrentTrace { source, row, trace });
+    }
+    Ok(())
 }
 
 fn collect_stored(

@@ -54,6 +54,17 @@ impl State {
         Ok(found)
     }
 
+    /// The visible row of a trace in an older source: position in `older`, and row.
+    pub(super) fn older_trace_row(&self, key: TraceKey) -> Result<Option<(usize, u32)>> {
+        for (index, source) in self.older.iter().enumerate() {
+            let rows = source.rows_of(Table::Traces, key)?;
+            if let Some(row) = rows.iter().find(|row| !self.is_masked(source.id(), Table::Traces, *row)) {
+                return Ok(Some((index, row)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Visible rows of a table in older sources for which `wanted` holds of the text in `column`.
     pub(super) fn older_rows_where(
         &self,
