@@ -61,7 +61,7 @@ pub use trace_batches::TraceBatches;
 pub use tracehouse_query::search::Search;
 pub use tracehouse_query::sql::{SqlQuery, SqlValue};
 pub use tracehouse_query::text::TextHit;
-pub use tracehouse_storage::segment::export;
 pub use tracehouse_storage::model;
 pub use tracehouse_storage::schema::Table;
+pub use tracehouse_storage::segment::export;
 pub use tracehouse_storage::store::Compacted;

@@ -48,7 +48,8 @@ mod tests {
     fn any_reader_sees_plain_text_and_numbers() {
         let text: ArrayRef = Arc::new(StringViewArray::from_iter([Some("a"), None]));
         let number: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
-        let batch = RecordBatch::try_from_iter_with_nullable([("t", text, true), ("n", number, true)]).unwrap();
+        let batch =
+            RecordBatch::try_from_iter_with_nullable([("t", text, true), ("n", number, true)]).unwrap();
         let mut file = Vec::new();
         write_parquet(&mut file, batch.schema(), &[batch]).unwrap();
         let read = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).unwrap();
