@@ -186,7 +186,7 @@ struct SmallDisk<'a>(&'a Path);
 impl<'a> SmallDisk<'a> {
     fn mount(folder: &'a Path) -> Option<Self> {
         let done = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(folder).output();
-        done.is_ok_and(|output| output.status.success()).then_some(Self(folder))
+        done.is_ok_and(|output| output.status.success()).then(|| Self(folder))
     }
 
     fn grow(&self) {
