@@ -2,5 +2,17 @@
 //!
 //! Tests that read the example data in `../shared` say so and pass when it is not there.
 
+// Tests read, damage and delete files of databases themselves.
+#![allow(clippy::disallowed_methods)]
+
+mod bad_input;
+mod command_line;
+mod data;
 mod facts;
+mod golden;
+mod kill;
+mod order;
+mod protocol;
 mod support;
+mod tidy;
+mod twice;

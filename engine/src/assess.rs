@@ -123,46 +123,84 @@ fn source_type(word: &str) -> Result<&'static str> {
     }
 }
 
-/// The assessment of one line of an assessments file, and the trace it is about.
-fn parse_line(text: &str) -> Result<(String, NewAssessment)> {
-    let bad = |e: serde_json::Error| Error::invalid_input(format!("not an assessment: {e}"));
-    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(bad)?;
-    let mut word = |key: &str| -> Result<Option<String>> {
-        match fields.remove(key) {
-            Some(value) => serde_json::from_str(value.get())
-                .map_err(|_| Error::invalid_input(format!("{key} is {}: a string expected", value.get()))),
-            None => Ok(None),
-        }
-    };
+/// One line of an assessments file: the assessment, its trace, and what MLflow's form says besides.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub trace_id: String,
+    pub assessment: NewAssessment,
+    pub assessment_id: Option<String>,
+    pub created_at_ns: Option<i64>,
+}
+
+/// The members of a line, taken out one by one.
+struct Fields<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'a> Fields<'a> {
+    fn parse(text: &'a str) -> Result<Self> {
+        let fields = serde_json::from_str(text);
+        Ok(Self(fields.map_err(|e| Error::invalid_input(format!("not an assessment: {e}")))?))
+    }
+
+    /// A member that must be a string where it is not null.
+    fn word(&mut self, key: &str) -> Result<Option<String>> {
+        let Some(value) = self.0.remove(key) else { return Ok(None) };
+        serde_json::from_str(value.get())
+            .map_err(|_| Error::invalid_input(format!("{key} is {}: a string expected", value.get())))
+    }
+
+    /// A member that is an object; `None` when it is absent or something else.
+    fn object(&mut self, key: &str) -> Option<Fields<'a>> {
+        let fields = serde_json::from_str(self.0.get(key)?.get()).ok()?;
+        self.0.remove(key);
+        Some(Fields(fields))
+    }
+}
+
+/// Reads a line in our form (`trace_id, name, value, source, rationale, type, span_id?`) or in
+/// MLflow's (`assessment_name`, `source` and `feedback` or `expectation` as objects).
+fn parse_line(text: &str) -> Result<Line> {
+    let mut fields = Fields::parse(text)?;
     let missing = |key: &str| Error::invalid_input(format!("an assessment needs {key}"));
-    let trace_id = word("trace_id")?.ok_or_else(|| missing("trace_id"))?;
-    let name = word("name")?.ok_or_else(|| missing("name"))?;
-    let kind = match word("type")?.as_deref() {
+    let trace_id = fields.word("trace_id")?.ok_or_else(|| missing("trace_id"))?;
+    let name = match fields.word("name")? {
+        Some(name) => name,
+        None => fields.word("assessment_name")?.ok_or_else(|| missing("name"))?,
+    };
+    let (feedback, expectation) = (fields.object("feedback"), fields.object("expectation"));
+    let kind = match fields.word("type")?.as_deref() {
+        None if expectation.is_some() => AssessmentKind::Expectation,
         None => AssessmentKind::Feedback,
         Some(word) => AssessmentKind::parse(word).ok_or_else(|| {
             Error::invalid_input(format!("type {word:?}: feedback, expectation or issue expected"))
         })?,
     };
-    let source = word("source")?;
-    let (rationale, span_id) = (word("rationale")?, word("span_id")?);
+    let value = match feedback.or(expectation) {
+        Some(mut payload) => payload.0.remove("value"),
+        None => fields.0.remove("value"),
+    };
     let default = if kind == AssessmentKind::Expectation { "HUMAN" } else { "CODE" };
-    let value = fields.remove("value").map_or("null", |value| value.get());
-    let mut assessment = NewAssessment::new(kind, default, name, value);
-    if let Some(source) = source {
+    let mut assessment = NewAssessment::new(kind, default, name, value.map_or("null", |value| value.get()));
+    if let Some(mut source) = fields.object("source") {
+        let (kind, id) = (source.word("source_type")?, source.word("source_id")?);
+        assessment = assessment.source(kind.unwrap_or_default(), id.unwrap_or_default());
+    } else if let Some(source) = fields.word("source")? {
         let (kind, id) = source.split_once(':').unwrap_or((&source, ""));
         assessment = assessment.source(kind, id);
     }
-    (assessment.rationale, assessment.span_id) = (rationale, span_id);
+    (assessment.rationale, assessment.span_id) = (fields.word("rationale")?, fields.word("span_id")?);
+    let assessment_id = fields.word("assessment_id")?;
+    let created = fields.0.remove("create_time_ms").and_then(|ms| ms.get().parse::<i64>().ok());
     // Whatever else the line says is kept as metadata: text as it is, anything else as JSON.
-    for (key, value) in fields {
+    for (key, value) in fields.0 {
         let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
         assessment.metadata.insert(key, text);
     }
-    Ok((trace_id, assessment))
+    let created_at_ns = created.map(|ms| ms.saturating_mul(1_000_000));
+    Ok(Line { trace_id, assessment, assessment_id, created_at_ns })
 }
 
 /// A line of a file of assessments, or why it cannot be kept.
-pub(crate) type FileLine = (u64, Result<(String, NewAssessment)>);
+pub(crate) type FileLine = (u64, Result<Line>);
 
 /// Reads JSON lines, skipping empty ones.
 ///

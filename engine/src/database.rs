@@ -23,7 +23,7 @@ use crate::assess::{NewAssessment, content_id, read_lines};
 use crate::catalog::{self, Catalog};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
-use crate::maintain::Maintenance;
+use crate::maintain::{self, Maintenance};
 use crate::otlp;
 use crate::settings::Settings;
 use crate::stats::{self, Stats};
@@ -137,7 +137,9 @@ impl Database {
         store_options.read_only = options.read_only;
         let store = Store::open(env, store_options)?;
         let background = options.settings.background && !options.read_only;
-        let maintenance = background.then(|| Maintenance::start(store.clone())).transpose()?;
+        let maintenance = background
+            .then(|| Maintenance::start(store.clone(), options.settings.index_threads()))
+            .transpose()?;
         let inner = Inner {
             maintenance: Mutex::new(maintenance),
             store,
@@ -167,7 +169,11 @@ impl Database {
     /// `Io` when sealing fails; everything acknowledged is in the log then.
     pub fn close(&self) -> Result<()> {
         drop(self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner).take());
-        Ok(self.inner.store.close()?)
+        let sealed = self.inner.store.close();
+        if self.inner.settings.index_text && sealed.is_ok() {
+            self.index_text()?;
+        }
+        Ok(sealed?)
     }
 
     /// Appends spans: durable and visible when this returns.
@@ -178,6 +184,14 @@ impl Database {
         for span in spans {
             tracehouse_storage::model::check_id("trace id", &span.trace_id)?;
             tracehouse_storage::model::check_id("span id", &span.span_id)?;
+            for (what, json) in [("attributes", &span.attributes), ("resource", &span.resource)] {
+                serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(json).map_err(|e| {
+                    Error::invalid_input(format!(
+                        "{what} of span {} is no JSON object text: {e}",
+                        span.span_id
+                    ))
+                })?;
+            }
         }
         let before = self.snapshot()?.visible_rows(Table::Traces);
         let applied = self.inner.store.append_spans(spans_batch(spans)?)?;
@@ -251,14 +265,13 @@ impl Database {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut rows = Vec::new();
         for (number, parsed) in read_lines(input)? {
-            let row = parsed.and_then(|(trace_id, assessment)| {
-                find(&snapshot, &trace_id)?;
-                let first = content_id(&trace_id, &assessment, 0);
-                let occurrence = seen.entry(first.clone()).or_insert(0);
-                let id =
-                    if *occurrence == 0 { first } else { content_id(&trace_id, &assessment, *occurrence) };
-                *occurrence += 1;
-                assessment.into_row(&trace_id, id, now_ns)
+            let row = parsed.and_then(|line| {
+                find(&snapshot, &line.trace_id)?;
+                let id = match line.assessment_id {
+                    Some(id) => id,
+                    None => numbered_id(&mut seen, &line.trace_id, &line.assessment),
+                };
+                line.assessment.into_row(&line.trace_id, id, line.created_at_ns.unwrap_or(now_ns))
             });
             match row {
                 Ok(row) => rows.push(row),
@@ -514,7 +527,7 @@ impl Database {
     /// # Errors
     /// `Io` or `Corrupt`.
     pub fn index_text(&self) -> Result<usize> {
-        Ok(self.inner.store.index_text()?)
+        maintain::index_text(&self.inner.store, self.inner.settings.thread_count())
     }
 
     /// Counts, sizes and how far the indexes have come.
@@ -534,6 +547,14 @@ impl Error {
     fn at(self, path: &Path) -> Self {
         Self::new(self.kind(), format!("{}: {self}", path.display()))
     }
+}
+
+/// An id by content, different for each occurrence of the same content in a file.
+fn numbered_id(seen: &mut HashMap<String, usize>, trace_id: &str, assessment: &NewAssessment) -> String {
+    let first = content_id(trace_id, assessment, 0);
+    let occurrence = seen.entry(first.clone()).or_insert(0);
+    *occurrence += 1;
+    if *occurrence == 1 { first } else { content_id(trace_id, assessment, *occurrence - 1) }
 }
 
 /// Keys as MLflow bounds them.

@@ -24,7 +24,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            flush_bytes_max: 192 << 20,
+            flush_bytes_max: 224 << 20,
             query_bytes_max: 256 << 20,
             query_timeout_ms: 0,
             threads: 0,
@@ -43,10 +43,16 @@ impl Settings {
         }
     }
 
+    /// Threads that build text indexes in the background: half of the cores, since an import needs the
+    /// others.
+    pub(crate) fn index_threads(&self) -> usize {
+        if self.index_text { self.thread_count().div_ceil(2) } else { 0 }
+    }
+
     pub(crate) fn store_options(&self, durable: bool) -> StoreOptions {
         StoreOptions {
             flush_bytes_max: self.flush_bytes_max,
-            index_text: self.index_text,
+            index_text: self.index_text && !self.background,
             durable,
             inline_maintenance: !self.background,
             ..StoreOptions::default()

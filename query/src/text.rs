@@ -1,7 +1,6 @@
 //! Ranked text search over a snapshot: statistics of all sources merged, the best rows of each, one
 //! order, and snippets for the survivors only (QU-4).
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{Float64Array, RecordBatch, StringViewArray};
@@ -93,21 +92,26 @@ fn spans_of(snapshot: &Snapshot, predicate: &Predicate) -> Result<Vec<RoaringBit
     Ok(spans)
 }
 
+/// The best of all sources: by score, then newest first, then by id. Ids and not rows decide at last, as
+/// the same spans may be anywhere (QU-1).
 fn rank(snapshot: &Snapshot, found: Vec<(RowRef, f64)>, limit: usize) -> Result<Vec<Candidate>> {
     let refs: Vec<RowRef> = found.iter().map(|(at, _)| *at).collect();
-    let batch = snapshot.read_rows(Table::Spans, &refs, &["start_time"])?;
+    let batch = snapshot.read_rows(Table::Spans, &refs, &["start_time", "trace_id", "span_id"])?;
     let starts = times(&batch, "start_time")?;
-    let mut best: Vec<Candidate> = found
+    let (traces, spans) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);
+    let id = |row: usize| (text_at(traces, row), text_at(spans, row));
+    let mut best: Vec<(usize, Candidate)> = found
         .into_iter()
         .zip(starts.values())
         .map(|((at, score), start)| Candidate { at, score, start_time_ns: *start })
+        .enumerate()
         .collect();
-    best.sort_by(|a, b| {
-        let by_score = b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal);
-        by_score.then(b.start_time_ns.cmp(&a.start_time_ns)).then(a.at.cmp(&b.at))
+    best.sort_unstable_by(|(row_a, a), (row_b, b)| {
+        let by_score = b.score.total_cmp(&a.score);
+        by_score.then(b.start_time_ns.cmp(&a.start_time_ns)).then_with(|| id(*row_a).cmp(&id(*row_b)))
     });
     best.truncate(limit);
-    Ok(best)
+    Ok(best.into_iter().map(|(_, candidate)| candidate).collect())
 }
 
 fn hits(snapshot: &Snapshot, query: &TextQuery, best: Vec<Candidate>) -> Result<Vec<TextHit>> {

@@ -12,50 +12,51 @@ mod terms;
 mod top;
 mod verdicts;
 
-use std::time::Instant;
-
 use serde_json::Value;
-use tracehouse::Database;
 
 use crate::support::{Check, DiskDb, data_files, file_name, import_assessments, import_file, shared};
 
+/// Everything in memory, as it is right after the import.
 #[test]
-fn every_figure_of_the_example_data() {
-    let (Some(files), Some(folder)) = (data_files(), shared("data")) else { return };
+fn figures_of_the_example_data() {
+    let Some((disk, facts, mut check)) = imported() else { return };
+    assert_eq!(disk.db.stats().unwrap().segments, 0);
+    for part in [counts::check, searches::check, verdicts::check, top::check] {
+        part(&disk.db, &facts, &mut check);
+    }
+    check.finish();
+}
+
+/// Everything in one segment with its indexes.
+#[test]
+fn searches_of_the_example_data() {
+    let Some((disk, facts, mut check)) = imported() else { return };
+    disk.db.compact().unwrap();
+    disk.db.index_text().unwrap();
+    let stats = disk.db.stats().unwrap();
+    assert_eq!((stats.segments, stats.indexed_spans), (1, stats.spans));
+    for part in [terms::check, searches::check, verdicts::check, top::check] {
+        part(&disk.db, &facts, &mut check);
+    }
+    check.finish();
+}
+
+/// The example data in a database of its own, the reports of its import compared; the facts.
+fn imported() -> Option<(DiskDb, Value, Check)> {
+    let (files, folder) = (data_files()?, shared("data")?);
     let facts: Value = serde_json::from_slice(&std::fs::read(folder.join("facts.json")).unwrap()).unwrap();
-    let disk = DiskDb::new();
-    let mut check = Check::default();
+    let (disk, mut check) = (DiskDb::new(), Check::default());
     for file in &files {
-        let report = import_file(&disk.db, file);
-        let want = &facts["files"][file_name(file)];
-        check.equal(
-            &file_name(file),
-            (Some(report.traces), Some(report.spans), report.duplicate_spans),
-            (want["traces"].as_u64(), want["spans"].as_u64(), 0),
-        );
+        let name = file_name(file);
+        let (report, want) = (import_file(&disk.db, file), &facts["files"][&name]);
+        let counts = (Some(report.traces), Some(report.spans), report.duplicate_spans);
+        check.equal(&name, counts, (want["traces"].as_u64(), want["spans"].as_u64(), 0));
         // A line's end is no part of its request.
         let bytes = report.bytes + want["requests"].as_u64().unwrap();
-        check.equal(&format!("bytes of {}", file_name(file)), Some(bytes), want["bytes_json"].as_u64());
+        check.equal(&format!("bytes of {name}"), Some(bytes), want["bytes_json"].as_u64());
     }
     check.equal("files", files.len(), facts["files"].as_object().unwrap().len());
     let report = import_assessments(&disk.db, &folder.join("assessments.jsonl"));
     check.equal("assessments", Some(report.assessments), facts["assessments"]["rows"].as_u64());
-    all(&disk.db, &facts, &mut check, "fresh");
-    disk.db.compact().unwrap();
-    all(&disk.db, &facts, &mut check, "compacted");
-    eprintln!("{} comparisons", check.finish());
-}
-
-fn all(db: &Database, facts: &Value, check: &mut Check, state: &str) {
-    for (name, part) in [
-        ("counts", counts::check as fn(&Database, &Value, &mut Check)),
-        ("searches", searches::check),
-        ("terms", terms::check),
-        ("verdicts", verdicts::check),
-        ("top", top::check),
-    ] {
-        let started = Instant::now();
-        part(db, facts, check);
-        eprintln!("{state} {name}: {:.1} s", started.elapsed().as_secs_f64());
-    }
+    Some((disk, facts, check))
 }

@@ -88,7 +88,10 @@ fn write_canonical(json: &str, depth: usize, out: &mut String) {
         Some(b'{') => write_object(json, depth, out),
         Some(b'[') => write_array(json, depth, out),
         Some(b'"') => serde_json::from_str::<String>(json).ok().map(|text| out.push_str(&quoted(&text))),
-        _ => Some(out.push_str(&number(json))),
+        _ => {
+            out.push_str(&number(json));
+            Some(())
+        }
     };
     if done.is_none() {
         out.push_str(&compact_json(json));

@@ -9,7 +9,7 @@ use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Rejected lines that are listed one by one; further ones are only counted.
-pub const MAX_REJECTED: usize = 1_000;
+pub(crate) const REJECTED_MAX: usize = 1_000;
 
 /// The number of a line, and its record or why it cannot be kept.
 pub(crate) type RecordLine = (u64, Result<Candidate>);

@@ -19,6 +19,7 @@ mod json;
 mod lines;
 mod merge;
 mod record;
+mod registry;
 mod sample;
 mod schema;
 mod source;
@@ -26,10 +27,11 @@ mod source;
 mod tests;
 
 pub use export::ExportFormat;
-pub use handle::{Dataset, NewDataset, RecordDiff};
+pub use handle::{Dataset, RecordDiff};
 pub use info::DatasetInfo;
 pub use merge::MergeReport;
 pub use record::NewRecord;
+pub use registry::NewDataset;
 pub use sample::Sample;
 
 pub(crate) use info::{Version, newest};

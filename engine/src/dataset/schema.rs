@@ -67,9 +67,7 @@ fn add(shape: &mut Option<Shape>, json: Option<&str>) {
     let shape = shape.get_or_insert_with(|| Shape::Fields(BTreeMap::new()));
     if let Shape::Fields(fields) = shape {
         for (key, value) in members {
-            if !fields.contains_key(&key) {
-                fields.insert(key, type_word(value.get()).to_string());
-            }
+            fields.entry(key).or_insert_with(|| type_word(value.get()).to_string());
         }
     }
 }

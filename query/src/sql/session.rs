@@ -312,6 +312,8 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
     let config = SessionConfig::new()
         .with_target_partitions(settings.target_partitions.max(1))
         .with_batch_size(BATCH_ROWS)
+        // As in DuckDB and SQLite: NULL comes last, ascending and descending.
+        .set_str("datafusion.sql_parser.default_null_ordering", "nulls_last")
         .with_information_schema(true)
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)

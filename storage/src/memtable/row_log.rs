@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, interleave_record_batch, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
@@ -30,6 +30,7 @@ struct Chunk {
     batch: RecordBatch,
     /// (trace, row in this chunk), sorted.
     index: Vec<(TraceKey, u32)>,
+    bytes: usize,
 }
 
 impl Chunk {
@@ -38,7 +39,8 @@ impl Chunk {
         let mut index: Vec<(TraceKey, u32)> =
             ids.iter().zip(0u32..).map(|(id, row)| (TraceKey::of(id.unwrap_or_default()), row)).collect();
         index.sort_unstable();
-        Ok(Self { base, batch, index })
+        let bytes = batch.get_array_memory_size() + index.len() * size_of::<(TraceKey, u32)>();
+        Ok(Self { base, batch, index, bytes })
     }
 
     fn rows_of(&self, key: TraceKey) -> impl Iterator<Item = u32> + '_ {
@@ -58,13 +60,12 @@ pub struct RowLog {
     chunks: Vec<Arc<Chunk>>,
     rows: u32,
     mask: Arc<RoaringBitmap>,
-    bytes: usize,
 }
 
 impl RowLog {
     /// An empty log of `table`.
     pub fn new(table: Table) -> Self {
-        Self { table, chunks: Vec::new(), rows: 0, mask: Arc::default(), bytes: 0 }
+        Self { table, chunks: Vec::new(), rows: 0, mask: Arc::default() }
     }
 
     /// Rows ever appended.
@@ -79,7 +80,7 @@ impl RowLog {
 
     /// Memory held by the chunks, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.chunks.iter().map(|chunk| chunk.bytes).sum()
     }
 
     /// Appends a batch of the stored schema and gives the number of its first row.
@@ -95,7 +96,6 @@ impl RowLog {
         self.rows = count
             .and_then(|count| base.checked_add(count))
             .ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
-        self.bytes += batch.get_array_memory_size();
         self.chunks.push(Arc::new(Chunk::new(base, batch)?));
         self.merge_tail().map(|()| base)
     }
@@ -108,7 +108,7 @@ impl RowLog {
                 break;
             }
             let batch = concat_batches(&self.table.schema(), [&left.batch, &right.batch])?;
-            let merged = Chunk::new(left.base, batch)?;
+            let merged = Chunk::new(left.base, compact(&batch)?)?;
             self.chunks.truncate(self.chunks.len() - 2);
             self.chunks.push(Arc::new(merged));
         }
@@ -189,6 +189,16 @@ impl RowLog {
         let request = request.clone();
         Ok(Box::new(pieces.into_iter().filter_map(move |piece| piece.read(&request).transpose())))
     }
+}
+
+/// Copies the texts of a batch into buffers of their own: those of many small batches are mostly
+/// empty blocks.
+fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().map(|column| match column.as_string_view_opt() {
+        Some(texts) => Arc::new(texts.gc()) as ArrayRef,
+        None => column.clone(),
+    });
+    Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
 }
 
 /// A run of rows of one chunk and the rows of it that are wanted (`None` = all), relative to it.
@@ -303,7 +313,7 @@ fn unknown_column(column: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, BooleanArray};
+    use arrow::array::BooleanArray;
     use arrow::datatypes::UInt32Type;
 
     use super::*;
@@ -331,6 +341,7 @@ mod tests {
     fn many_small_appends_leave_few_chunks_and_stable_numbers() {
         let log = log(300);
         assert!(log.chunks.len() < 12, "{} chunks", log.chunks.len());
+        assert!(log.bytes() < 300 * 2000, "{} bytes for 300 small spans", log.bytes());
         let key = TraceKey::of("t3");
         let found: Vec<u32> = log.rows_of(key).iter().collect();
         assert_eq!(found, (0..300).filter(|i| i % 7 == 3).collect::<Vec<u32>>());

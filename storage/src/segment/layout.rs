@@ -54,7 +54,7 @@ pub struct SegmentOptions {
 impl Default for SegmentOptions {
     fn default() -> Self {
         Self {
-            heavy_zstd_level: 1,
+            heavy_zstd_level: 3,
             row_group_rows_max: 128 << 10,
             row_group_bytes_max: 128 << 20,
             light_page_rows_max: 4096,
@@ -165,6 +165,7 @@ fn set_column(
             .set_column_data_page_size_limit(path.clone(), options.heavy_page_bytes_max)
             .set_column_statistics_enabled(path, EnabledStatistics::None),
         ColumnClass::Prose => builder
+            .set_column_compression(path.clone(), Compression::ZSTD(level))
             .set_column_data_page_size_limit(path.clone(), options.heavy_page_bytes_max)
             .set_column_statistics_enabled(path, EnabledStatistics::None),
         ColumnClass::Id if has_bloom(root_name(column)) => builder

@@ -14,6 +14,7 @@ pub mod export;
 mod file;
 mod footer;
 mod layout;
+mod packing;
 mod projection;
 mod prune;
 mod reader;

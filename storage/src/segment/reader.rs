@@ -13,6 +13,7 @@ use twox_hash::xxhash3_128;
 
 use super::footer::{TableFile, open_file};
 use super::layout::file_name;
+use super::packing;
 use super::projection::Projection;
 use super::prune::{check_zones, prune};
 use super::scan::{ScanFilter, SegmentScan};
@@ -75,6 +76,22 @@ impl SegmentReader {
     /// `InvalidInput` naming an unknown column; `Corrupt` naming a missing or damaged file; `Io`.
     /// The stream has besides the errors of the request's filters, and ends after its first error.
     pub fn scan(
+        &self,
+        table: Table,
+        request: &ScanRequest,
+        mask: Option<&RoaringBitmap>,
+    ) -> Result<RowStream> {
+        if table != Table::Spans || !packing::concerns(request) {
+            return self.scan_stored(table, request, mask);
+        }
+        Projection::new(table, &request.columns)?;
+        let (stored, columns) = (packing::stored_request(request), request.columns.clone());
+        let batches = self.scan_stored(table, &stored, mask)?;
+        Ok(Box::new(batches.map(move |batch| packing::restore(&batch?, &columns))))
+    }
+
+    /// Scans columns as the files have them.
+    fn scan_stored(
         &self,
         table: Table,
         request: &ScanRequest,

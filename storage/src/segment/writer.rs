@@ -60,8 +60,9 @@ impl<'env> SegmentWriter<'env> {
             let writer = TableWriter::create(self.env, &self.dir, table, &self.options)?;
             self.tables.insert(table, writer);
         }
+        let packed = if table == Table::Spans { Some(super::packing::pack(batch)?) } else { None };
         match self.tables.get_mut(&table) {
-            Some(writer) => writer.write(batch, &self.options),
+            Some(writer) => writer.write(packed.as_ref().unwrap_or(batch), &self.options),
             None => Err(Error::internal("table writer is gone")),
         }
     }

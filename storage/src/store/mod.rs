@@ -17,6 +17,7 @@ mod apply;
 mod catalog;
 mod commit;
 mod compact;
+mod index;
 mod lookup;
 mod open;
 mod operation;
@@ -26,7 +27,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -55,7 +56,7 @@ pub struct StoreOptions {
     pub compaction_segments_min: usize,
     /// A segment with more spans is not compacted further.
     pub segment_rows_max: u32,
-    /// Build the text index when a segment is sealed.
+    /// Build the text index of a segment before it is committed, not later by another thread.
     pub index_text: bool,
     /// Write-ahead log on; off only where the environment keeps nothing anyway (`:memory:`).
     pub durable: bool,
@@ -70,7 +71,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             flush_bytes_max: 256 << 20,
-            compaction_segments_min: 8,
+            compaction_segments_min: 12,
             segment_rows_max: 1_000_000,
             index_text: true,
             durable: true,
@@ -119,6 +120,10 @@ struct State {
     /// The last snapshot taken, while nothing has changed since.
     snapshot: Option<Snapshot>,
     closed: bool,
+    /// Segments whose text index some thread is building.
+    indexing: BTreeSet<SegmentId>,
+    /// Segments whose text index could not be built.
+    unindexable: Vec<SegmentId>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

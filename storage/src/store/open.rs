@@ -10,6 +10,7 @@
 //!
 //! Every step may be interrupted and run again.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -121,6 +122,8 @@ fn open_state(env: &Arc<dyn Env>, manifest: ManifestState, meta_store: &Arc<Meta
         manifest: Arc::new(manifest),
         snapshot: None,
         closed: false,
+        indexing: BTreeSet::new(),
+        unindexable: Vec::new(),
     };
     state.rebuild_older();
     Ok(state)

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use super::{Store, lock, segment_dir};
+use super::{Store, lock};
 use crate::env::Env;
 use crate::error::Result;
 use crate::schema::Table;
-use crate::text::{TEXT_COLUMNS, TextLocation, TextWriter};
 
 /// What a store holds and uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,40 +40,6 @@ impl Store {
             memtable_bytes: (state.active.view.bytes() + frozen) as u64,
             indexed_spans,
         })
-    }
-
-    /// Builds the text index of segments that have none; returns how many were built.
-    ///
-    /// # Errors
-    /// `Corrupt` or `Io` from a segment's files.
-    pub fn index_text(&self) -> Result<usize> {
-        let _one_at_a_time = lock(&self.maintenance);
-        let segments = lock(&self.state).segments.clone();
-        let mut built = 0;
-        for segment in segments.iter().filter(|segment| segment.text().is_none()) {
-            let tmp = Path::new("tmp").join(format!("{}-text", segment.id()));
-            let dir = segment_dir(segment.id());
-            let Some(real) = self.env.real_path(&tmp) else { continue };
-            self.env.create_dir_all(&tmp).map_err(|e| crate::Error::io(tmp.display(), e))?;
-            let mut writer = TextWriter::create(TextLocation::Directory(real))?;
-            let request = crate::scan::ScanRequest::columns(TEXT_COLUMNS.iter().copied());
-            for batch in segment.reader().scan(Table::Spans, &request, None)? {
-                writer.add(&batch?)?;
-            }
-            writer.finish()?;
-            let target = dir.join("text");
-            if self.env.exists(&target) {
-                self.env.remove_dir_all(&target).map_err(|e| crate::Error::io(target.display(), e))?;
-            }
-            self.env.rename(&tmp, &target).map_err(|e| crate::Error::io(target.display(), e))?;
-            self.env.sync_dir(&dir).map_err(|e| crate::Error::io(dir.display(), e))?;
-            if let Some(text) = self.open_text(&dir, segment.meta().span_rows) {
-                segment.set_text(text);
-                lock(&self.state).snapshot = None;
-                built += 1;
-            }
-        }
-        Ok(built)
     }
 }
 

@@ -1,0 +1,192 @@
+//! Attributes without the texts that the inputs and outputs columns hold already.
+//!
+//! A producer sends inputs and outputs as attributes, so `attributes` repeats both, JSON-escaped. In a
+//! segment file each such repetition is a short mark; reading puts the text back, byte for byte.
+//!
+//! A packed text begins with U+0001, which no JSON text does (attributes are JSON object text), so other
+//! texts need no escape. Packing is
+//! a plain substitution of bytes and only done when the marks do not occur in the text, which makes it
+//! invertible whatever the JSON looks like.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
+use arrow::record_batch::RecordBatch;
+use memchr::memmem;
+
+use crate::error::{Error, Result};
+use crate::scan::{RowFilter, ScanRequest};
+
+const PACKED: char = '\u{1}';
+/// Column and mark. A mark is longer than what is too short to pack.
+const SOURCES: [(&str, &str); 2] = [("inputs", "\u{2}i"), ("outputs", "\u{2}o")];
+/// Shorter texts are left alone: a mark would save nothing.
+const TEXT_BYTES_MIN: usize = 24;
+
+/// A spans batch in the form it is stored in.
+///
+/// # Errors
+/// `Internal` when the batch lacks a column.
+pub(super) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
+    let sources = sources(batch)?;
+    replace_attributes(batch, |row, attributes| {
+        if SOURCES.iter().any(|(_, mark)| attributes.contains(mark)) {
+            return None;
+        }
+        let mut packed: Option<String> = None;
+        for (texts, (_, mark)) in sources.iter().zip(SOURCES) {
+            let Some(needle) = needle(texts, row) else { continue };
+            let text = packed.as_deref().unwrap_or(attributes);
+            if memmem::find(text.as_bytes(), needle.as_bytes()).is_some() {
+                packed = Some(text.replace(&needle, mark));
+            }
+        }
+        packed.map(|text| format!("{PACKED}{text}"))
+    })
+}
+
+/// A stored spans batch with `attributes`, `inputs` and `outputs` as it was given to `pack`.
+///
+/// # Errors
+/// As [`pack`].
+fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
+    let sources = sources(batch)?;
+    replace_attributes(batch, |row, attributes| {
+        let mut text = attributes.strip_prefix(PACKED)?.to_string();
+        for (texts, (_, mark)) in sources.iter().zip(SOURCES).rev() {
+            if let Some(needle) = needle(texts, row) {
+                text = text.replace(mark, &needle);
+            }
+        }
+        Some(text)
+    })
+}
+
+/// The text of a row as it stands in JSON; `None` when it is absent or not worth packing.
+fn needle(texts: &StringViewArray, row: usize) -> Option<String> {
+    if texts.is_null(row) || texts.value(row).len() < TEXT_BYTES_MIN {
+        return None;
+    }
+    serde_json::to_string(texts.value(row)).ok()
+}
+
+fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringViewArray> {
+    crate::columns::text(batch, name)
+}
+
+fn sources(batch: &RecordBatch) -> Result<Vec<&StringViewArray>> {
+    SOURCES.iter().map(|(name, _)| text_column(batch, name)).collect()
+}
+
+/// The batch with other attributes where `change` gives some.
+fn replace_attributes(
+    batch: &RecordBatch,
+    mut change: impl FnMut(usize, &str) -> Option<String>,
+) -> Result<RecordBatch> {
+    let attributes = text_column(batch, "attributes")?;
+    let mut texts = StringViewBuilder::with_capacity(attributes.len());
+    for (row, text) in attributes.iter().enumerate() {
+        match text.and_then(|text| change(row, text)) {
+            Some(changed) => texts.append_value(changed),
+            None => texts.append_option(text),
+        }
+    }
+    let mut columns = batch.columns().to_vec();
+    let position = batch.schema().index_of("attributes")?;
+    if let Some(column) = columns.get_mut(position) {
+        *column = Arc::new(texts.finish()) as ArrayRef;
+    }
+    Ok(RecordBatch::try_new(batch.schema(), columns)?)
+}
+
+/// Whether a scan of spans reads attributes.
+pub(super) fn concerns(request: &ScanRequest) -> bool {
+    let reads = |columns: &[String]| columns.iter().any(|column| column == "attributes");
+    reads(&request.columns) || request.filters.iter().any(|filter| reads(&filter.columns))
+}
+
+/// The request over stored columns: whoever reads attributes reads inputs and outputs too.
+pub(super) fn stored_request(request: &ScanRequest) -> ScanRequest {
+    let mut stored = request.clone();
+    stored.columns = widened(&request.columns);
+    stored.filters = request.filters.iter().map(stored_filter).collect();
+    stored
+}
+
+fn widened(columns: &[String]) -> Vec<String> {
+    let mut all = columns.to_vec();
+    if columns.iter().any(|column| column == "attributes") {
+        for (name, _) in SOURCES {
+            if !all.iter().any(|column| column == name) {
+                all.push(name.to_string());
+            }
+        }
+    }
+    all
+}
+
+fn stored_filter(filter: &RowFilter) -> RowFilter {
+    if !filter.columns.iter().any(|column| column == "attributes") {
+        return filter.clone();
+    }
+    let (columns, keep) = (filter.columns.clone(), filter.keep.clone());
+    RowFilter {
+        columns: widened(&filter.columns),
+        keep: Arc::new(move |batch| keep(&restore(batch, &columns)?)),
+    }
+}
+
+/// The asked columns of a batch read with [`stored_request`], as they were before packing.
+///
+/// # Errors
+/// As [`pack`].
+pub(super) fn restore(batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
+    let packed = batch.column_by_name("attributes").and_then(|column| column.as_string_view_opt());
+    let any = packed.is_some_and(|texts| texts.iter().flatten().any(|text| text.starts_with(PACKED)));
+    let whole = if any { unpack(batch)? } else { batch.clone() };
+    let mut positions = Vec::with_capacity(columns.len());
+    for column in columns {
+        let position = whole.schema().index_of(column);
+        positions.push(position.map_err(|_| Error::internal(format!("no column {column} after a scan")))?);
+    }
+    Ok(whole.project(&positions)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::{spans_batch, text};
+    use crate::model::Span;
+
+    fn span(inputs: &str, attributes: String) -> Span {
+        Span {
+            inputs: Some(inputs.into()),
+            outputs: Some("the very same answer, forty times over".into()),
+            attributes,
+            ..Span::default()
+        }
+    }
+
+    #[test]
+    fn packing_is_undone_byte_for_byte() {
+        let long = "say \"hi\"\n\u{1f4f6} and then some more text";
+        let quoted = serde_json::to_string(long).unwrap();
+        let answer = "\"the very same answer, forty times over\"";
+        let spans = [
+            span(long, format!("{{\"input.value\":{quoted},\"output.value\":{answer}}}")),
+            span(long, format!("{{\"a\":[{quoted},{quoted}],\"k\":1}}")),
+            span(
+                "\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"",
+                "{\"a\":[\"x\",\"\",\"\",\"\",\"\",\"y\"]}".into(),
+            ),
+            span("short", "{\"input.value\":\"short\"}".into()),
+        ];
+        let batch = spans_batch(&spans).unwrap();
+        let packed = pack(&batch).unwrap();
+        let stored = text(&packed, "attributes").unwrap();
+        assert!(stored.value(0).len() < 45, "{:?}", stored.value(0));
+        assert_eq!(stored.value(3), "{\"input.value\":\"short\"}");
+        let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(restore(&packed, &names).unwrap(), batch);
+    }
+}

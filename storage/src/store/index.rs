@@ -1,0 +1,106 @@
+//! Text indexes of segments: built when a segment is sealed, or shortly after by another thread.
+//!
+//! Several threads may build at a time, each for a segment of its own. An index is derived: until it is
+//! there its rows are scanned, and one that is missing or damaged is built again (ST-5).
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::{State, Store, lock, segment_dir};
+use crate::error::{Error, Result};
+use crate::scan::ScanRequest;
+use crate::schema::Table;
+use crate::source::Segment;
+use crate::text::{TEXT_COLUMNS, TextLocation, TextReader, TextWriter};
+
+impl Store {
+    /// Builds one text index that is missing and that nobody builds. Returns whether there was one.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` from the segment's files.
+    pub fn index_next_text(&self) -> Result<bool> {
+        let Some(segment) = lock(&self.state).claim_unindexed() else { return Ok(false) };
+        let built = self.build_text(&segment);
+        let mut state = lock(&self.state);
+        state.indexing.remove(&segment.id());
+        let outcome = match built {
+            Ok(text) => {
+                segment.set_text(text);
+                state.snapshot = None;
+                Ok(true)
+            }
+            Err(error) => {
+                // Not again and again: the next open tries anew.
+                state.unindexable.push(segment.id());
+                Err(error)
+            }
+        };
+        drop(state);
+        self.changed.notify_all();
+        outcome
+    }
+
+    /// Waits for a change of the segments, at most `idle`.
+    pub fn wait_for_segment(&self, idle: Duration) {
+        let state = lock(&self.state);
+        if !state.closed {
+            drop(self.changed.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Waits until no thread builds a text index.
+    pub fn wait_for_indexing(&self) {
+        let mut state = lock(&self.state);
+        while !state.indexing.is_empty() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn build_text(&self, segment: &Segment) -> Result<TextReader> {
+        let (tmp, dir) = (Path::new("tmp").join(format!("{}-text", segment.id())), segment_dir(segment.id()));
+        let io = |path: &Path, e| Error::io(path.display(), e);
+        let location = match self.env.real_path(&tmp) {
+            Some(real) => {
+                if self.env.exists(&tmp) {
+                    self.env.remove_dir_all(&tmp).map_err(|e| io(&tmp, e))?;
+                }
+                self.env.create_dir_all(&tmp).map_err(|e| io(&tmp, e))?;
+                TextLocation::Directory(real)
+            }
+            None => TextLocation::Memory,
+        };
+        let in_memory = matches!(location, TextLocation::Memory);
+        let mut writer = TextWriter::create(location)?;
+        let request = ScanRequest::columns(TEXT_COLUMNS.iter().copied());
+        for batch in segment.reader().scan(Table::Spans, &request, None)? {
+            writer.add(&batch?)?;
+        }
+        let text = writer.finish()?;
+        if in_memory {
+            return Ok(text);
+        }
+        let target = dir.join("text");
+        if self.env.exists(&target) {
+            self.env.remove_dir_all(&target).map_err(|e| io(&target, e))?;
+        }
+        self.env.rename(&tmp, &target).map_err(|e| io(&target, e))?;
+        self.env.sync_dir(&dir).map_err(|e| io(&dir, e))?;
+        let real = self.env.real_path(&target).ok_or_else(|| Error::internal("a folder without a path"))?;
+        TextReader::open(&real, segment.meta().span_rows)
+    }
+}
+
+impl State {
+    /// A segment without text index that nobody works on, claimed for the caller; largest first.
+    fn claim_unindexed(&mut self) -> Option<Arc<Segment>> {
+        let free = |segment: &&Arc<Segment>| {
+            let id = segment.id();
+            segment.text().is_none() && !self.indexing.contains(&id) && !self.unindexable.contains(&id)
+        };
+        let segment =
+            self.segments.iter().filter(free).max_by_key(|segment| segment.meta().span_rows)?.clone();
+        self.indexing.insert(segment.id());
+        Some(segment)
+    }
+}

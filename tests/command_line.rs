@@ -1,0 +1,170 @@
+//! The command line as a process: exit codes, messages, and what is left in the database (bad input
+//! through the library is in `bad_input`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::data;
+
+/// A folder with a filled database and room for files.
+struct Desk {
+    folder: TempDir,
+    spans: u64,
+}
+
+/// What a command did.
+#[derive(Debug)]
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn tracehouse(arguments: &[&str]) -> Ended {
+    let output = Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+impl Desk {
+    fn new() -> Self {
+        let mut desk = Self { folder: tempfile::tempdir().unwrap(), spans: 0 };
+        let file = desk.file("good.jsonl", data::lines().join("\n").as_bytes());
+        let done = tracehouse(&["--json", "import", &desk.db(), &file]);
+        assert_eq!(done.code, 0, "{done:?}");
+        desk.spans = report(&done)["spans"].as_u64().unwrap();
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn db(&self) -> String {
+        self.path("desk.traces").to_str().unwrap().to_string()
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> String {
+        fs::write(self.path(name), bytes).unwrap();
+        self.path(name).to_str().unwrap().to_string()
+    }
+
+    /// Nothing that was stored is gone.
+    fn assert_intact(&self, what: &Ended) {
+        let done = tracehouse(&["--json", "sql", &self.db(), "SELECT count(*) AS n FROM spans"]);
+        let rows: Value =
+            serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("{done:?} after {what:?}"));
+        assert!(rows[0]["n"].as_u64() >= Some(self.spans), "{rows} after {what:?}");
+    }
+}
+
+fn report(done: &Ended) -> Value {
+    serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn files_that_are_no_traces_exit_with_2() {
+    let desk = Desk::new();
+    let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let whole = gzip(data::lines().join("\n").as_bytes());
+    for (name, bytes) in [
+        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR".as_slice()),
+        ("noise.bin", &noise),
+        ("letter.txt", b"Dear reader,\nthis is a letter.\n".as_slice()),
+        ("cut.jsonl.gz", &whole[..whole.len() / 2]),
+    ] {
+        let done = tracehouse(&["import", &desk.db(), &desk.file(name, bytes)]);
+        assert_eq!(done.code, 2, "{name}: {done:?}");
+        assert!(done.err.contains(name), "{name}: {done:?}");
+        desk.assert_intact(&done);
+    }
+    let done = tracehouse(&["import", &desk.db(), desk.path("missing.jsonl").to_str().unwrap()]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("missing.jsonl"), "{done:?}");
+    desk.assert_intact(&done);
+}
+
+#[test]
+fn a_bad_line_is_reported_with_its_place() {
+    let desk = Desk::new();
+    let mut lines = data::corrections();
+    lines.insert(1, "{\"resourceSpans\": [".into());
+    let file = desk.file("mixed.jsonl", lines.join("\n").as_bytes());
+    let done = tracehouse(&["--json", "import", &desk.db(), &file]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let report = report(&done);
+    assert_eq!(report["rejected"].as_array().unwrap().len(), 1, "{report}");
+    assert_eq!(
+        (report["rejected"][0]["line"].clone(), report["spans"].clone()),
+        (2.into(), 1.into()),
+        "{report}"
+    );
+    assert_eq!(report["rejected"][0]["file"].as_str(), Some(file.as_str()));
+    desk.assert_intact(&done);
+    let done = tracehouse(&["import", "--strict", &desk.db(), &file]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("mixed.jsonl:2"), "{done:?}");
+    desk.assert_intact(&done);
+}
+
+#[test]
+fn databases_that_cannot_be_opened_are_named() {
+    let desk = Desk::new();
+    let missing = desk.path("nowhere.traces").to_str().unwrap().to_string();
+    for arguments in [&["search", missing.as_str()][..], &["sql", &missing, "SELECT 1"], &["stats", &missing]]
+    {
+        let done = tracehouse(arguments);
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.err.contains("nowhere.traces"), "{done:?}");
+        assert!(!Path::new(&missing).exists(), "{done:?} made it");
+    }
+    let other = desk.path("photos");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("cat.jpg"), b"meow").unwrap();
+    let done = tracehouse(&["import", other.to_str().unwrap(), &desk.file("empty.jsonl", b"{}\n")]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "{done:?}");
+
+    let format = desk.path("desk.traces").join("FORMAT");
+    let old = fs::read_to_string(&format).unwrap();
+    fs::write(&format, old.replace("_version_min\":1", "_version_min\":99")).unwrap();
+    for arguments in [&["stats", &desk.db()][..], &["import", &desk.db(), &desk.file("empty.jsonl", b"{}\n")]]
+    {
+        let done = tracehouse(arguments);
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.err.contains("99") && done.err.contains("desk.traces"), "{done:?}");
+    }
+    fs::write(&format, old).unwrap();
+    desk.assert_intact(&Ended { code: 0, out: String::new(), err: String::new() });
+}
+
+#[test]
+fn wrong_questions_exit_with_2_and_say_where() {
+    let desk = Desk::new();
+    let db = desk.db();
+    for (arguments, word) in [
+        (&["search", &db, "nme = 'x'"][..], "nme"),
+        (&["search", &db, "state ="], "position"),
+        (&["sql", &db, "DROP TABLE traces"], "read-only"),
+        (&["sql", &db, "SELECT nope FROM traces"], "nope"),
+        (&["text", &db, "\"open"], "not closed"),
+        (&["show", &db, "ffff"], "ffff"),
+        (&["tag", &db, "ffff", "k=v"], "ffff"),
+        (&["frobnicate", &db], "frobnicate"),
+    ] {
+        let done = tracehouse(arguments);
+        assert_eq!(done.code, 2, "{arguments:?}: {done:?}");
+        assert!(done.err.contains(word), "{arguments:?}: {done:?}");
+        assert!(done.out.is_empty(), "{arguments:?}: {done:?}");
+    }
+}
