@@ -3,6 +3,7 @@
 //! Changes take the one lock in here (DS-3). Reading takes none: a version's file never changes, so
 //! what was decoded of it is kept while there is room.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -12,10 +13,15 @@ use arrow::array::{
 };
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use tracehouse_query::filter;
+use tracehouse_query::predicate::DatasetTraces;
+use tracehouse_query::search::Search;
 use tracehouse_query::sql::{DatasetRecords, SqlTables};
+use tracehouse_storage::columns::text;
 use tracehouse_storage::schema::{string_map, timestamp};
 use tracehouse_storage::{Snapshot, Store};
 
+use crate::database::Database;
 use crate::dataset::{Version, newest, record_schema, shown, view_schema};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -176,4 +182,26 @@ fn tags(versions: &[Version]) -> Result<ArrayRef> {
         builder.append(true)?;
     }
     Ok(Arc::new(builder.finish()))
+}
+
+impl Database {
+    /// The search with the traces of the datasets that its filter names.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a wrong filter; `Corrupt` or `Io` from a dataset's file.
+    pub(crate) fn with_datasets<'a>(&self, search: &'a Search) -> Result<Cow<'a, Search>> {
+        let predicate = filter::parse(&search.filter).map_err(tracehouse_storage::Error::from)?;
+        let mut datasets = DatasetTraces::new();
+        for name in predicate.dataset_names() {
+            // A dataset that does not exist has no traces, as a tag that does not exist has no value.
+            let Ok(dataset) = self.dataset(name) else { continue };
+            let records = dataset.records(None)?;
+            let ids = text(&records, "source_trace_id")?.iter().flatten().map(str::to_string).collect();
+            datasets.insert(name.to_string(), ids);
+        }
+        if datasets.is_empty() {
+            return Ok(Cow::Borrowed(search));
+        }
+        Ok(Cow::Owned(Search { datasets, ..search.clone() }))
+    }
 }

@@ -293,7 +293,7 @@ impl Database {
     /// `InvalidInput` naming the offending token of the filter, order or page token.
     pub fn search_traces(&self, search: &Search) -> Result<TracePage> {
         let snapshot = self.snapshot()?;
-        let page = search::search(&snapshot, search)?;
+        let page = search::search(&snapshot, self.with_datasets(search)?.as_ref())?;
         Ok(TracePage {
             traces: trace_rows(&snapshot, &page.rows)?,
             next_page_token: page.next_page_token,
@@ -306,7 +306,7 @@ impl Database {
     /// # Errors
     /// As [`Database::search_traces`].
     pub fn count_traces(&self, search: &Search) -> Result<u64> {
-        Ok(search::count(&self.snapshot()?, search)?)
+        Ok(search::count(&self.snapshot()?, self.with_datasets(search)?.as_ref())?)
     }
 
     /// A trace with all its spans and assessments.
@@ -338,7 +338,9 @@ impl Database {
     /// # Errors
     /// `InvalidInput` for a wrong query or filter.
     pub fn search_text_where(&self, query: &str, filter: &str, limit: usize) -> Result<Vec<TextHit>> {
-        Ok(text::search_text(&self.snapshot()?, query, Some(filter), limit)?)
+        let search = Search::new(filter);
+        let search = self.with_datasets(&search)?;
+        Ok(text::search_text(&self.snapshot()?, query, Some(search.as_ref()), limit)?)
     }
 
     /// Runs one read-only SQL statement.

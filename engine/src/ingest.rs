@@ -101,7 +101,7 @@ pub struct ImportReport {
     pub rejected_count: u64,
     /// Whether the input ended too early: cut short, or no OTLP at all.
     pub incomplete: bool,
-    /// Bytes read, decompressed.
+    /// Bytes of the requests read, decompressed, without line ends.
     pub bytes: u64,
     /// Wall-clock seconds.
     pub seconds: f64,

@@ -99,7 +99,7 @@ pub(crate) fn index_text(store: &Store, threads: usize) -> Result<usize> {
 impl Drop for Maintenance {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        self.store.wake();
+        self.store.interrupt();
         for thread in self.threads.drain(..) {
             // A panic of a thread was its own: every commit is atomic, nothing is left half done.
             let _ = thread.join();

@@ -63,7 +63,7 @@ impl Database {
     /// `InvalidInput` naming the offending token of the filter, order or page token.
     pub fn search_batches(&self, search: &Search) -> Result<TraceBatches> {
         let snapshot = self.snapshot()?;
-        let page = search::search(&snapshot, search)?;
+        let page = search::search(&snapshot, self.with_datasets(search)?.as_ref())?;
         Ok(TraceBatches {
             snapshot,
             rows: page.rows,
@@ -79,6 +79,6 @@ impl Database {
     /// # Errors
     /// As [`Database::search_batches`].
     pub fn search_trace_ids(&self, search: &Search) -> Result<Vec<String>> {
-        Ok(search::search(&self.snapshot()?, search)?.trace_ids)
+        Ok(search::search(&self.snapshot()?, self.with_datasets(search)?.as_ref())?.trace_ids)
     }
 }

@@ -13,7 +13,7 @@ use tracehouse_storage::{Error, Result, RowRef, Snapshot};
 
 use crate::filter;
 use crate::predicate::Predicate;
-use crate::search::matching_rows;
+use crate::search::{Search, matching_rows};
 use crate::sql::search_text_schema;
 
 /// Longest snippet, in characters.
@@ -52,13 +52,16 @@ struct Candidate {
 pub fn search_text(
     snapshot: &Snapshot,
     query: &str,
-    filter: Option<&str>,
+    filter: Option<&Search>,
     limit: usize,
 ) -> Result<Vec<TextHit>> {
     let query = TextQuery::parse(query)?;
-    let allowed = match filter.map(filter::parse).transpose()? {
-        None | Some(Predicate::Const(true)) => None,
-        Some(predicate) => Some(spans_of(snapshot, &predicate)?),
+    let allowed = match filter {
+        None => None,
+        Some(search) => {
+            let predicate = filter::parse(&search.filter)?.with_datasets(&search.datasets);
+            if predicate == Predicate::Const(true) { None } else { Some(spans_of(snapshot, &predicate)?) }
+        }
     };
     let mut stats = TextStats::default();
     for index in 0..snapshot.source_count() {

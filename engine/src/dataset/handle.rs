@@ -99,7 +99,7 @@ impl Dataset {
     fn add(&self, search: &Search, sample: Option<&Sample>) -> Result<MergeReport> {
         self.info()?;
         let snapshot = self.database.snapshot()?;
-        let records = records_of_traces(&snapshot, search, sample)?;
+        let records = records_of_traces(&snapshot, self.database.with_datasets(search)?.as_ref(), sample)?;
         self.merge_candidates(records, Some(query_text(search, sample)?), snapshot.sequence())
     }
 

@@ -358,3 +358,16 @@ fn concurrent_merges_lose_nothing() {
     let tags: serde_json::Value = serde_json::from_str(&cell(&tags[0], "tags", 0).unwrap()).unwrap();
     assert_eq!(tags.as_object().unwrap().len(), (threads * merges) as usize);
 }
+
+#[test]
+fn the_dataset_key_finds_the_traces_of_its_records() {
+    let db = Database::in_memory().unwrap();
+    fill(&db, 6);
+    let some = Search::new(format!("trace_id IN ('{}', '{}')", trace_id(1), trace_id(3)));
+    db.create_dataset("picked").unwrap().add_traces(&some).unwrap();
+    let count = |filter: &str| db.count_traces(&Search::new(filter)).unwrap();
+    assert_eq!(count("dataset = 'picked'"), 2);
+    assert_eq!(count("NOT dataset = 'picked'"), 4);
+    assert_eq!(count("dataset IN ('picked', 'absent')"), 2);
+    assert_eq!(count("dataset = 'absent'"), 0);
+}

@@ -15,6 +15,7 @@ mod assessment;
 mod bounds;
 pub(crate) mod column;
 mod content;
+mod dataset;
 mod display;
 mod eval;
 mod json;
@@ -24,6 +25,7 @@ mod test;
 mod value;
 
 pub use bounds::{Equality, EqualityKey};
+pub use dataset::DatasetTraces;
 pub use pattern::Pattern;
 pub use test::{FloatTest, IntTest, JsonOp, JsonTest, Scalar, Test, TextOp, TextTest};
 

@@ -79,7 +79,7 @@ impl LeafScope<'_> {
                 explain.note(format!("{predicate}: {} traces{}", set.traces.len(), self.described()));
                 Node::Set(Arc::new(set))
             }
-            // No dataset is in a snapshot yet: no trace is the source of a record.
+            // Replaced by trace ids before the search; one that is left here names no dataset.
             Predicate::Dataset(_) => Node::Const(false),
         })
     }

@@ -20,8 +20,8 @@ use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, RowRef, Snapshot};
 
 use crate::filter::{parse, parse_order_by};
-use crate::predicate::Predicate;
 use crate::predicate::column::row_numbers;
+use crate::predicate::{DatasetTraces, Predicate};
 use plan::Plan;
 use rank::TopRows;
 
@@ -40,6 +40,8 @@ pub struct Search {
     pub page_token: Option<String>,
     /// The experiments searched; `None` = all.
     pub experiments: Option<Vec<String>>,
+    /// The traces of the datasets that the filter names; the database fills it in.
+    pub datasets: DatasetTraces,
 }
 
 /// One page of a search.
@@ -117,7 +119,12 @@ pub fn search(snapshot: &Snapshot, search: &Search) -> Result<Page> {
     let order = parse_order_by(&search.order_by)?;
     let after = search.page_token.as_deref().map(|token| page_token::decode(&order, token)).transpose()?;
     let mut explain = Explain::default();
-    let plan = Plan::of(snapshot, &parse(&search.filter)?, search.experiments.as_deref(), &mut explain)?;
+    let plan = Plan::of(
+        snapshot,
+        &parse(&search.filter)?.with_datasets(&search.datasets),
+        search.experiments.as_deref(),
+        &mut explain,
+    )?;
     // One more than wanted tells whether there is a next page.
     let keep = search.limit.map_or(usize::MAX, |limit| limit.saturating_add(search.offset).saturating_add(1));
     let mut top = TopRows::new(&order, keep, after.clone());
@@ -145,7 +152,7 @@ pub fn search(snapshot: &Snapshot, search: &Search) -> Result<Page> {
 /// # Errors
 /// As [`search`].
 pub fn count(snapshot: &Snapshot, search: &Search) -> Result<u64> {
-    let predicate = parse(&search.filter)?;
+    let predicate = parse(&search.filter)?.with_datasets(&search.datasets);
     if predicate == Predicate::Const(true) && search.experiments.is_none() {
         return Ok(snapshot.visible_rows(Table::Traces));
     }

@@ -7,6 +7,7 @@
 //! if the process dies, replay finds them again and masks them anew.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::order::RowMap;
 use super::{Store, lock, segment_dir};
@@ -42,10 +43,10 @@ impl Store {
         if inputs.len() < 2 && !inputs.iter().any(masked) {
             return Ok(Compacted { segments_before: inputs.len(), segments_after: inputs.len() });
         }
-        self.merge(&inputs)
+        self.merge(&inputs, None)
     }
 
-    /// Merges one full tier, when there is one.
+    /// Merges one full tier, when there is one; ends early when the store is interrupted.
     ///
     /// # Errors
     /// As [`Store::compact`].
@@ -53,7 +54,7 @@ impl Store {
         let _one_at_a_time = lock(&self.maintenance);
         let segments = lock(&self.state).segments.clone();
         match self.pick_tier(&segments) {
-            Some(inputs) => self.merge(&inputs),
+            Some(inputs) => self.merge(&inputs, Some(&self.interrupted)),
             None => Ok(Compacted::default()),
         }
     }
@@ -71,7 +72,7 @@ impl Store {
         None
     }
 
-    fn merge(&self, inputs: &[Arc<Segment>]) -> Result<Compacted> {
+    fn merge(&self, inputs: &[Arc<Segment>], stop: Option<&AtomicBool>) -> Result<Compacted> {
         let manifest = lock(&self.state).manifest.clone();
         let sources: Vec<Source> = inputs
             .iter()
@@ -83,7 +84,7 @@ impl Store {
         let sequences = inputs.iter().fold((u64::MAX, 0), |(first, last), segment| {
             (first.min(segment.meta().first_sequence), last.max(segment.meta().last_sequence))
         });
-        let written = self.write_segment(&sources, sequences)?;
+        let written = self.write_segment(&sources, sequences, stop)?;
         let edit = ManifestEdit {
             add_segments: written.iter().map(|written| written.meta.clone()).collect(),
             remove_segments: inputs.iter().map(|segment| segment.id()).collect(),

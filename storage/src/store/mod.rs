@@ -29,6 +29,7 @@ mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub use commit::Prepared;
@@ -91,6 +92,8 @@ pub struct Store {
     queue: Mutex<VecDeque<commit::Pending>>,
     log: Mutex<Log>,
     maintenance: Mutex<()>,
+    /// Set to end a background compaction early.
+    interrupted: AtomicBool,
     /// `None` in a store that only reads.
     manifest: Mutex<Option<Manifest>>,
     state: Mutex<State>,
@@ -185,6 +188,12 @@ impl Store {
         }
         let waited = self.changed.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
         waited.0.frozen.is_some()
+    }
+
+    /// Ends a background compaction early, for good: the database is about to be closed.
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Release);
+        self.changed.notify_all();
     }
 
     /// Wakes whoever waits in [`Store::wait_for_frozen`].

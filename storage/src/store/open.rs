@@ -12,6 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,7 @@ impl Store {
             queue: Mutex::default(),
             log: Mutex::new(log),
             maintenance: Mutex::new(()),
+            interrupted: AtomicBool::new(false),
             manifest: Mutex::new(manifest),
             state: Mutex::new(state),
             changed: Condvar::new(),

@@ -10,13 +10,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 
 use super::order::{Ordered, RowMap, order};
 use super::{Store, lock, segment_dir};
 use crate::columns::times;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kv::SegmentIndex;
 use crate::manifest::{ManifestEdit, ManifestState, SegmentId, SegmentMeta};
 use crate::memtable::{Memtable, SourceId};
@@ -66,7 +67,8 @@ impl Store {
         let Some(frozen) = lock(&self.state).frozen.clone() else { return Ok(false) };
         let source = self.own_source(&frozen);
         let sequences = (frozen.first_sequence, frozen.last_sequence);
-        let written = if frozen.view.is_empty() { None } else { self.write_segment(&[source], sequences)? };
+        let written =
+            if frozen.view.is_empty() { None } else { self.write_segment(&[source], sequences, None)? };
         let mut edit =
             ManifestEdit { replay_from: Some(frozen.last_sequence + 1), ..ManifestEdit::default() };
         for (source, masks) in &frozen.imposed {
@@ -133,8 +135,14 @@ impl Store {
         Ok((Arc::new(segment), orders))
     }
 
-    /// Writes the visible rows of `sources` as one segment; `None` when there is no row at all.
-    pub(super) fn write_segment(&self, sources: &[Source], sequences: (u64, u64)) -> Result<Option<Written>> {
+    /// Writes the visible rows of `sources` as one segment; `None` when there is no row at all. Ends with
+    /// `Closed` soon after `stop` is set.
+    pub(super) fn write_segment(
+        &self,
+        sources: &[Source],
+        sequences: (u64, u64),
+        stop: Option<&AtomicBool>,
+    ) -> Result<Option<Written>> {
         let orders = Table::ALL.iter().map(|table| order(sources, *table)).collect::<Result<Vec<_>>>()?;
         if orders.iter().all(|ordered| ordered.rows.is_empty()) {
             return Ok(None);
@@ -143,8 +151,8 @@ impl Store {
         let (tmp, dir) = (Path::new("tmp").join(id.to_string()), segment_dir(id));
         let io = |what: &Path, e| Error::io(what.display(), e);
         let (files, index, time_range, in_memory) = std::thread::scope(|scope| {
-            let text = scope.spawn(|| self.write_text(sources, &orders, &tmp));
-            let files = self.write_tables(sources, &orders, &tmp);
+            let text = scope.spawn(|| self.write_text(sources, &orders, &tmp, stop));
+            let files = self.write_tables(sources, &orders, &tmp, stop);
             let index = build_index(|table, columns| stream(sources, &orders, table, columns));
             let range = time_range(sources, &orders);
             let text = text.join().map_err(|_| Error::internal("the text index writer panicked"))??;
@@ -178,11 +186,13 @@ impl Store {
         sources: &[Source],
         orders: &[Ordered],
         dir: &Path,
+        stop: Option<&AtomicBool>,
     ) -> Result<Vec<crate::manifest::FileMeta>> {
         let mut writer = SegmentWriter::create(self.env.as_ref(), dir, SegmentOptions::default())?;
         for ordered in orders {
             let columns = ordered.table.columns();
             for rows in ordered.rows.chunks(GATHER_ROWS) {
+                check_stop(stop)?;
                 writer.write(ordered.table, &read_rows(sources, ordered.table, rows, &columns)?)?;
             }
         }
@@ -190,7 +200,13 @@ impl Store {
     }
 
     /// Builds the text index beside the files; that of a database in memory is returned.
-    fn write_text(&self, sources: &[Source], orders: &[Ordered], dir: &Path) -> Result<Option<TextReader>> {
+    fn write_text(
+        &self,
+        sources: &[Source],
+        orders: &[Ordered],
+        dir: &Path,
+        stop: Option<&AtomicBool>,
+    ) -> Result<Option<TextReader>> {
         if !self.options.index_text {
             return Ok(None);
         }
@@ -206,6 +222,7 @@ impl Store {
         let mut writer = TextWriter::create(location)?;
         for ordered in orders.iter().filter(|ordered| ordered.table == Table::Spans) {
             for rows in ordered.rows.chunks(GATHER_ROWS) {
+                check_stop(stop)?;
                 writer.add(&read_rows(sources, Table::Spans, rows, TEXT_COLUMNS)?)?;
             }
         }
@@ -226,6 +243,15 @@ impl Store {
         }
         let replay_from = lock(&self.state).manifest.replay_from;
         wal::remove_below(self.env.as_ref(), Path::new("wal"), replay_from).map(|_| ())
+    }
+}
+
+fn check_stop(stop: Option<&AtomicBool>) -> Result<()> {
+    match stop {
+        Some(stop) if stop.load(Ordering::Acquire) => {
+            Err(Error::new(ErrorKind::Closed, "interrupted: the database is being closed"))
+        }
+        _ => Ok(()),
     }
 }
 
