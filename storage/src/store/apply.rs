@@ -6,18 +6,21 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use roaring::RoaringBitmap;
 
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, State};
-use crate::columns::{assessment_at, assessments_batch, text, trace_at, traces_batch, uints};
+use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
 use crate::error::Result;
 use crate::fold::{FOLD_COLUMNS, FoldSpan, fold, fold_spans};
 use crate::memtable::SourceId;
 use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
 use crate::schema::Table;
+
+/// What is read of stored spans to tell duplicates.
+const STORED_COLUMNS: &[&str] = &["span_id", "_content_hash", "end_time"];
 
 /// Where a span that is already stored is, and what it holds.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,8 @@ struct StoredSpan {
     source: SourceId,
     row: u32,
     content_hash: u64,
+    /// It has no end yet.
+    is_open: bool,
 }
 
 /// The visible row of a trace and where it is.
@@ -54,13 +59,20 @@ impl State {
         let hashes = uints(&batch, "_content_hash")?;
         let keys: Vec<TraceKey> = traces.iter().map(|id| TraceKey::of(id.unwrap_or_default())).collect();
         let stored = self.stored_spans(&keys)?;
-        // Of several spans with one id in a batch the last wins, as if they had come one by one.
+        let ends = times(&batch, "end_time")?;
+        // Of several spans with one id the later wins, in a batch as if they had come one by one; but
+        // a span that has ended is not opened again by a report that was late.
         let mut winners: HashMap<(TraceKey, &str), usize> = HashMap::with_capacity(batch.num_rows());
         for (row, key) in keys.iter().enumerate() {
-            if let Some(earlier) = winners.insert((*key, spans.value(row)), row) {
+            let id = (*key, spans.value(row));
+            if let Some(earlier) = winners.get(&id) {
                 applied.duplicate_spans += 1;
-                applied.conflicting_spans += u64::from(hashes.value(earlier) != hashes.value(row));
+                applied.conflicting_spans += u64::from(hashes.value(*earlier) != hashes.value(row));
+                if ends.is_null(row) && ends.is_valid(*earlier) {
+                    continue;
+                }
             }
+            winners.insert(id, row);
         }
         let mut keep = Vec::with_capacity(batch.num_rows());
         for (row, key) in keys.iter().enumerate() {
@@ -68,9 +80,10 @@ impl State {
             let mut kept = winners.get(&(*key, id)) == Some(&row);
             if let (true, Some(old)) = (kept, stored.get(key).and_then(|spans| spans.get(id))) {
                 applied.duplicate_spans += 1;
-                kept = old.content_hash != hashes.value(row);
+                let differs = old.content_hash != hashes.value(row);
+                kept = differs && (old.is_open || ends.is_valid(row));
+                applied.conflicting_spans += u64::from(differs);
                 if kept {
-                    applied.conflicting_spans += 1;
                     self.mask(old.source, Table::Spans, old.row);
                 }
             } else if kept {
@@ -95,8 +108,7 @@ impl State {
             let mut spans = HashMap::new();
             let rows: Vec<u32> = self.active.view.rows_of(Table::Spans, key).iter().collect();
             if !rows.is_empty() {
-                let batch =
-                    self.active.view.log(Table::Spans).gather(&rows, &["span_id", "_content_hash"])?;
+                let batch = self.active.view.log(Table::Spans).gather(&rows, STORED_COLUMNS)?;
                 collect_stored(&mut spans, &batch, self.active.id(), rows.into_iter())?;
             }
             if rows_are_new(self, key) && self.older_trace_row(key)?.is_some() {
@@ -104,8 +116,7 @@ impl State {
             }
             if self.active.known_older.contains(&key) {
                 for older in self.older_rows(Table::Spans, key)? {
-                    let batch =
-                        older.source.read_sorted(Table::Spans, &older.rows, &["span_id", "_content_hash"])?;
+                    let batch = older.source.read_sorted(Table::Spans, &older.rows, STORED_COLUMNS)?;
                     collect_stored(&mut spans, &batch, older.source.id(), older.rows.iter())?;
                 }
             }
@@ -333,10 +344,10 @@ fn collect_stored(
     rows: impl Iterator<Item = u32>,
 ) -> Result<()> {
     let (ids, hashes) = (text(batch, "span_id")?, uints(batch, "_content_hash")?);
-    for ((id, hash), row) in ids.iter().zip(hashes.iter()).zip(rows) {
-        if let (Some(id), Some(content_hash)) = (id, hash) {
-            spans.insert(id.to_string(), StoredSpan { source, row, content_hash });
-        }
+    let ends = times(batch, "end_time")?;
+    for (position, row) in rows.enumerate() {
+        let (content_hash, is_open) = (hashes.value(position), ends.is_null(position));
+        spans.insert(ids.value(position).to_string(), StoredSpan { source, row, content_hash, is_open });
     }
     Ok(())
 }

@@ -202,3 +202,29 @@ fn a_second_writer_and_a_foreign_folder_are_refused() {
     let foreign = Store::open(Arc::new(RealEnv::new(dir.path().join("other"))), options()).unwrap_err();
     assert_eq!(foreign.kind(), crate::ErrorKind::InvalidInput);
 }
+
+#[test]
+fn a_late_report_of_an_open_span_does_not_reopen_it() {
+    let ended = span(1, 0);
+    let open = Span { end_time_ns: None, ..span(1, 0) };
+    let orders: [&[&Span]; 4] = [&[&open, &ended], &[&ended, &open], &[&open, &ended, &open], &[&ended]];
+    for (batched, order) in [false, true].into_iter().flat_map(|batched| orders.map(|order| (batched, order)))
+    {
+        let store = Store::open(Arc::new(MemEnv::default()), options()).unwrap();
+        let spans: Vec<Span> = order.iter().map(|span| (*span).clone()).collect();
+        if batched {
+            store.append_spans(spans_batch(&spans).unwrap()).unwrap();
+        } else {
+            for span in &spans {
+                store.append_spans(spans_batch(std::slice::from_ref(span)).unwrap()).unwrap();
+                store.seal().unwrap();
+            }
+        }
+        let rows = trace_rows(&store.snapshot().unwrap());
+        assert_eq!(
+            (rows.len(), rows[0].span_count, rows[0].end_time_ns),
+            (1, 1, ended.end_time_ns),
+            "{batched}"
+        );
+    }
+}
