@@ -103,7 +103,7 @@ mod tests {
 
         let store = open(&env);
         assert_eq!(files(), [kept.name.as_str()]);
-        assert_eq!(store.snapshot().unwrap().catalog(), [described.clone()]);
+        assert_eq!(store.snapshot().unwrap().catalog(), std::slice::from_ref(&described));
         let read = store.read_catalog_file(&described, &rows("").schema()).unwrap();
         assert_eq!(read, [rows("kept")]);
     }
