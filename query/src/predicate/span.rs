@@ -44,7 +44,7 @@ impl SpanPredicate {
     /// One boolean per row of a batch of spans that has [`SpanPredicate::columns`].
     ///
     /// # Errors
-    /// As [`Condition::evaluate`].
+    /// As [`super::Condition::evaluate`].
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         Ok(BooleanArray::new(self.rows(batch, None)?, None))
     }

@@ -88,7 +88,7 @@ mod tests {
             field: "inputs".into(),
             score: 1.0,
             snippet: "a\u{1b} refund b".into(),
-            highlights: Vec::from([3..9]),
+            highlights: std::iter::once(3..9).collect(),
             start_time_ns: 0,
         };
         let style = Style { width: Some(80), color: true };
