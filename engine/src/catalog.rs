@@ -194,7 +194,10 @@ impl Database {
         let mut datasets = DatasetTraces::new();
         for name in predicate.dataset_names() {
             // A dataset that does not exist has no traces, as a tag that does not exist has no value.
-            let Ok(dataset) = self.dataset(name) else { continue };
+            let dataset = match self.dataset(name) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                found => found?,
+            };
             let records = dataset.records(None)?;
             let ids = text(&records, "source_trace_id")?.iter().flatten().map(str::to_string).collect();
             datasets.insert(name.to_string(), ids);
