@@ -4,21 +4,21 @@
 //! segment file each such repetition is a short mark; reading puts the text back, byte for byte.
 //!
 //! A packed text begins with U+0001, which no JSON text does (attributes are JSON object text), so other
-//! texts need no escape. Packing is
-//! a plain substitution of bytes and only done when the marks do not occur in the text, which makes it
-//! invertible whatever the JSON looks like.
+//! texts need no escape. Packing is a plain substitution of bytes and only done when no mark can occur in
+//! the text, which makes it invertible whatever the JSON looks like.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
 use arrow::record_batch::RecordBatch;
-use memchr::memmem;
 
 use crate::error::{Error, Result};
 use crate::scan::{RowFilter, ScanRequest};
 
 const PACKED: char = '\u{1}';
-/// Column and mark. A mark is longer than what is too short to pack.
+/// What each mark begins with. JSON text has no such byte: a text that does is not packed.
+const MARK_START: u8 = 2;
+/// Column and mark.
 const SOURCES: [(&str, &str); 2] = [("inputs", "\u{2}i"), ("outputs", "\u{2}o")];
 /// Shorter texts are left alone: a mark would save nothing.
 const TEXT_BYTES_MIN: usize = 24;
@@ -30,18 +30,17 @@ const TEXT_BYTES_MIN: usize = 24;
 pub(super) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
     let sources = sources(batch)?;
     replace_attributes(batch, |row, attributes| {
-        if SOURCES.iter().any(|(_, mark)| attributes.contains(mark)) {
+        if memchr::memchr(MARK_START, attributes.as_bytes()).is_some() {
             return None;
         }
-        let mut packed: Option<String> = None;
+        let mut swaps = Vec::with_capacity(SOURCES.len());
         for (texts, (_, mark)) in sources.iter().zip(SOURCES) {
-            let Some(needle) = needle(texts, row) else { continue };
-            let text = packed.as_deref().unwrap_or(attributes);
-            if memmem::find(text.as_bytes(), needle.as_bytes()).is_some() {
-                packed = Some(text.replace(&needle, mark));
+            if let Some(needle) = needle(texts, row) {
+                swaps.push((needle, mark.to_string()));
             }
         }
-        packed.map(|text| format!("{PACKED}{text}"))
+        let packed = replace(attributes, b'"', &swaps)?;
+        Some(format!("{PACKED}{packed}"))
     })
 }
 
@@ -52,14 +51,36 @@ pub(super) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
 fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
     let sources = sources(batch)?;
     replace_attributes(batch, |row, attributes| {
-        let mut text = attributes.strip_prefix(PACKED)?.to_string();
-        for (texts, (_, mark)) in sources.iter().zip(SOURCES).rev() {
+        let packed = attributes.strip_prefix(PACKED)?;
+        let mut swaps = Vec::with_capacity(SOURCES.len());
+        for (texts, (_, mark)) in sources.iter().zip(SOURCES) {
             if let Some(needle) = needle(texts, row) {
-                text = text.replace(mark, &needle);
+                swaps.push((mark.to_string(), needle));
             }
         }
-        Some(text)
+        Some(replace(packed, MARK_START, &swaps).unwrap_or_else(|| packed.to_string()))
     })
+}
+
+/// `text` with each occurrence of a pair's first replaced by its second, from left to right; `None` when
+/// there is none. Every first begins with the byte `start`, which is ASCII, so that only the places
+/// where it stands are looked at.
+fn replace(text: &str, start: u8, swaps: &[(String, String)]) -> Option<String> {
+    let mut replaced = String::new();
+    let mut done = 0;
+    for at in memchr::memchr_iter(start, text.as_bytes()) {
+        let Some(rest) = text.get(at..).filter(|_| at >= done) else { continue };
+        if let Some((from, to)) = swaps.iter().find(|(from, _)| rest.starts_with(from.as_str())) {
+            replaced.push_str(text.get(done..at)?);
+            replaced.push_str(to);
+            done = at + from.len();
+        }
+    }
+    if done == 0 {
+        return None;
+    }
+    replaced.push_str(text.get(done..)?);
+    Some(replaced)
 }
 
 /// The text of a row as it stands in JSON; `None` when it is absent or not worth packing.
