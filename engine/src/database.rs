@@ -209,8 +209,7 @@ impl Database {
     /// # Errors
     /// `InvalidInput` when it is no OTLP request at all; rejected spans are in the report.
     pub fn import_otlp(&self, bytes: &[u8], options: &ImportOptions) -> Result<ImportReport> {
-        let strict = options.clone();
-        let report = self.import(bytes, &strict, &mut |_| {})?;
+        let report = self.import_stream(bytes, options, &mut |_| {})?;
         match report.rejected.first() {
             Some(first) if report.incomplete || (report.spans == 0 && report.duplicate_spans == 0) => {
                 Err(Error::invalid_input(first.error.clone()))
@@ -238,6 +237,20 @@ impl Database {
     /// `InvalidInput` in strict mode for the first thing that cannot be kept; `Io` or `Closed` from
     /// writing. What was acknowledged before stays.
     pub fn import<R: Read + Send>(
+        &self,
+        input: R,
+        options: &ImportOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<ImportReport> {
+        let maintenance = self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let bulk_load = maintenance.as_ref().map(Maintenance::bulk_load);
+        drop(maintenance);
+        let report = self.import_stream(input, options, progress);
+        drop(bulk_load);
+        report
+    }
+
+    fn import_stream<R: Read + Send>(
         &self,
         input: R,
         options: &ImportOptions,

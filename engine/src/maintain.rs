@@ -3,7 +3,7 @@
 //!
 //! A failure is kept and shown by `stats`; the data is safe in the write-ahead log meanwhile.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,12 +14,15 @@ use crate::error::{Error, Result};
 
 /// How long a thread sleeps when nothing wakes it; only bounds how late a compaction or index starts.
 const IDLE: Duration = Duration::from_millis(100);
+/// Segments that may wait for their text index while a bulk load has the cores for itself.
+const UNINDEXED_MAX: usize = 16;
 
 /// The running threads; they stop when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Maintenance {
     stop: Arc<AtomicBool>,
     failure: Arc<Mutex<Option<String>>>,
+    bulk_loads: Arc<AtomicUsize>,
     store: Arc<Store>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -30,21 +33,27 @@ impl Maintenance {
     /// # Errors
     /// `Internal` when the system gives no thread.
     pub fn start(store: Arc<Store>, index_threads: usize) -> Result<Self> {
-        let mut started = Self { stop: Arc::default(), failure: Arc::default(), store, threads: Vec::new() };
+        let mut started = Self {
+            stop: Arc::default(),
+            failure: Arc::default(),
+            bulk_loads: Arc::default(),
+            store,
+            threads: Vec::new(),
+        };
         started.spawn("tracehouse-maintain".into(), maintain)?;
         for number in 0..index_threads {
-            started.spawn(format!("tracehouse-index-{number}"), |store| {
-                if !store.index_next_text()? {
-                    store.wait_for_segment(IDLE);
-                }
-                Ok(())
-            })?;
+            let bulk_loads = started.bulk_loads.clone();
+            started.spawn(format!("tracehouse-index-{number}"), move |store| index(store, &bulk_loads))?;
         }
         Ok(started)
     }
 
     /// A thread that runs `round` until the end.
-    fn spawn(&mut self, name: String, round: fn(&Store) -> tracehouse_storage::Result<()>) -> Result<()> {
+    fn spawn(
+        &mut self,
+        name: String,
+        round: impl Fn(&Store) -> tracehouse_storage::Result<()> + Send + 'static,
+    ) -> Result<()> {
         let (stop, failure, store) = (self.stop.clone(), self.failure.clone(), self.store.clone());
         let failed = Error::internal(format!("no thread {name}"));
         let thread = std::thread::Builder::new().name(name).spawn(move || {
@@ -59,10 +68,36 @@ impl Maintenance {
         Ok(())
     }
 
+    /// Until the guard is dropped, text indexes wait: a bulk load needs the cores, and its rows are
+    /// found by scanning meanwhile.
+    pub fn bulk_load(&self) -> BulkLoad {
+        self.bulk_loads.fetch_add(1, Ordering::AcqRel);
+        BulkLoad(self.bulk_loads.clone())
+    }
+
     /// The last failure, if there was one.
     pub fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// A bulk load under way.
+#[derive(Debug)]
+pub(crate) struct BulkLoad(Arc<AtomicUsize>);
+
+impl Drop for BulkLoad {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// One round of an index thread.
+fn index(store: &Store, bulk_loads: &AtomicUsize) -> tracehouse_storage::Result<()> {
+    let waits = bulk_loads.load(Ordering::Acquire) > 0 && store.unindexed_segments() <= UNINDEXED_MAX;
+    if waits || !store.index_next_text()? {
+        store.wait_for_segment(IDLE);
+    }
+    Ok(())
 }
 
 /// One round: seal what is frozen; when nothing is, compact.

@@ -52,7 +52,7 @@ impl Settings {
     pub(crate) fn store_options(&self, durable: bool) -> StoreOptions {
         StoreOptions {
             flush_bytes_max: self.flush_bytes_max,
-            index_text: self.index_text && !self.background,
+            index_text: self.index_text,
             durable,
             inline_maintenance: !self.background,
             ..StoreOptions::default()

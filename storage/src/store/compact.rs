@@ -46,13 +46,20 @@ impl Store {
         self.merge(&inputs, None)
     }
 
-    /// Merges one full tier, when there is one; ends early when the store is interrupted.
+    /// Merges one full tier, when there is one; ends early when the store is interrupted. Segments that
+    /// wait for their text index are left alone: merging them would throw the work away.
     ///
     /// # Errors
     /// As [`Store::compact`].
     pub fn compact_tier(&self) -> Result<Compacted> {
         let _one_at_a_time = lock(&self.maintenance);
-        let segments = lock(&self.state).segments.clone();
+        let (segments, waiting) = {
+            let state = lock(&self.state);
+            (state.segments.clone(), self.options.index_text && state.waits_for_text())
+        };
+        if waiting {
+            return Ok(Compacted::default());
+        }
         match self.pick_tier(&segments) {
             Some(inputs) => self.merge(&inputs, Some(&self.interrupted)),
             None => Ok(Compacted::default()),
@@ -84,7 +91,7 @@ impl Store {
         let sequences = inputs.iter().fold((u64::MAX, 0), |(first, last), segment| {
             (first.min(segment.meta().first_sequence), last.max(segment.meta().last_sequence))
         });
-        let written = self.write_segment(&sources, sequences, stop)?;
+        let written = self.write_segment(&sources, sequences, self.options.index_text, stop)?;
         let edit = ManifestEdit {
             add_segments: written.iter().map(|written| written.meta.clone()).collect(),
             remove_segments: inputs.iter().map(|segment| segment.id()).collect(),

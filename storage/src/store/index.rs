@@ -41,6 +41,11 @@ impl Store {
         outcome
     }
 
+    /// Segments that have no text index yet.
+    pub fn unindexed_segments(&self) -> usize {
+        lock(&self.state).segments.iter().filter(|segment| segment.text().is_none()).count()
+    }
+
     /// Waits for a change of the segments, at most `idle`.
     pub fn wait_for_segment(&self, idle: Duration) {
         let state = lock(&self.state);
@@ -92,6 +97,11 @@ impl Store {
 }
 
 impl State {
+    /// Whether a segment has no text index yet but will get one.
+    pub(super) fn waits_for_text(&self) -> bool {
+        self.segments.iter().any(|s| s.text().is_none() && !self.unindexable.contains(&s.id()))
+    }
+
     /// A segment without text index that nobody works on, claimed for the caller; largest first.
     fn claim_unindexed(&mut self) -> Option<Arc<Segment>> {
         let free = |segment: &&Arc<Segment>| {

@@ -57,7 +57,8 @@ pub struct StoreOptions {
     pub compaction_segments_min: usize,
     /// A segment with more spans is not compacted further.
     pub segment_rows_max: u32,
-    /// Build the text index of a segment before it is committed, not later by another thread.
+    /// Build text indexes: a merged segment has its own from the start, and so has one sealed inside
+    /// the writing call; others get theirs later, from another thread.
     pub index_text: bool,
     /// Write-ahead log on; off only where the environment keeps nothing anyway (`:memory:`).
     pub durable: bool,

@@ -11,6 +11,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use arrow::array::RecordBatch;
 
@@ -67,8 +68,9 @@ impl Store {
         let Some(frozen) = lock(&self.state).frozen.clone() else { return Ok(false) };
         let source = self.own_source(&frozen);
         let sequences = (frozen.first_sequence, frozen.last_sequence);
+        let with_text = self.options.index_text && self.options.inline_maintenance;
         let written =
-            if frozen.view.is_empty() { None } else { self.write_segment(&[source], sequences, None)? };
+            if frozen.view.is_empty() { None } else { self.write_segment(&[source], sequences, with_text, None)? };
         let mut edit =
             ManifestEdit { replay_from: Some(frozen.last_sequence + 1), ..ManifestEdit::default() };
         for (source, masks) in &frozen.imposed {
@@ -135,12 +137,13 @@ impl Store {
         Ok((Arc::new(segment), orders))
     }
 
-    /// Writes the visible rows of `sources` as one segment; `None` when there is no row at all. Ends with
-    /// `Closed` soon after `stop` is set.
+    /// Writes the visible rows of `sources` as one segment, with its text index if wanted; `None` when
+    /// there is no row at all. Ends with `Closed` soon after `stop` is set.
     pub(super) fn write_segment(
         &self,
         sources: &[Source],
         sequences: (u64, u64),
+        with_text: bool,
         stop: Option<&AtomicBool>,
     ) -> Result<Option<Written>> {
         let orders = Table::ALL.iter().map(|table| order(sources, *table)).collect::<Result<Vec<_>>>()?;
@@ -151,11 +154,14 @@ impl Store {
         let (tmp, dir) = (Path::new("tmp").join(id.to_string()), segment_dir(id));
         let io = |what: &Path, e| Error::io(what.display(), e);
         let (files, index, time_range, in_memory) = std::thread::scope(|scope| {
-            let text = scope.spawn(|| self.write_text(sources, &orders, &tmp, stop));
+            let text = with_text.then(|| scope.spawn(|| self.write_text(sources, &orders, &tmp, stop)));
             let files = self.write_tables(sources, &orders, &tmp, stop);
             let index = build_index(|table, columns| stream(sources, &orders, table, columns));
             let range = time_range(sources, &orders);
-            let text = text.join().map_err(|_| Error::internal("the text index writer panicked"))??;
+            let text = match text.map(ScopedJoinHandle::join) {
+                Some(joined) => joined.map_err(|_| Error::internal("the text index writer panicked"))??,
+                None => None,
+            };
             Ok::<_, Error>((files?, index?, range?, text))
         })?;
         self.env.rename(&tmp, &dir).map_err(|e| io(&dir, e))?;
@@ -207,9 +213,6 @@ impl Store {
         dir: &Path,
         stop: Option<&AtomicBool>,
     ) -> Result<Option<TextReader>> {
-        if !self.options.index_text {
-            return Ok(None);
-        }
         let dir = dir.join("text");
         let location = match self.env.real_path(&dir) {
             Some(real) => {
