@@ -130,7 +130,7 @@ impl Store {
     pub(super) fn open_written(&self, written: Written) -> Result<(Arc<Segment>, Vec<Ordered>)> {
         let Written { meta, text, index, orders } = written;
         let dir = segment_dir(meta.id);
-        let reader = SegmentReader::open(self.env.clone(), dir.clone(), &meta)?;
+        let reader = SegmentReader::open(self.env.clone(), dir.clone(), &meta, self.cache.clone())?;
         // Derived: what cannot be written now is rebuilt by the first lookup (ST-5).
         let _ = self.meta_store.add_segment(meta.id, &index);
         let segment = Segment::new(self.env.clone(), dir, meta, reader, text, self.meta_store.clone());
