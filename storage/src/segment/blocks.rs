@@ -5,16 +5,13 @@
 //! block that is not there is decoded from the file, so the cache changes no answer (QU-1).
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use arrow::array::ArrayRef;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use arrow::array::{Array, ArrayRef};
+use lru::LruCache;
 
 /// Rows of a block at most; a page of a light column has as many.
 pub(super) const BLOCK_ROWS: u32 = 4096;
-
-/// What a block takes on average, for sizing the cache's tables.
-const BLOCK_BYTES_TYPICAL: usize = 48 << 10;
 
 /// One column of one block of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,32 +24,30 @@ pub(super) struct BlockKey {
     pub first_row: u32,
 }
 
-#[derive(Debug, Clone)]
-struct ByMemory;
-
-impl Weighter<BlockKey, ArrayRef> for ByMemory {
-    fn weight(&self, _: &BlockKey, block: &ArrayRef) -> u64 {
-        (block.get_array_memory_size() + size_of::<BlockKey>()) as u64
-    }
-}
-
-/// Decoded blocks, the useful ones kept longest.
+/// Decoded blocks; those not used for longest go first.
 #[derive(Debug)]
 pub struct BlockCache {
-    blocks: Cache<BlockKey, ArrayRef, ByMemory>,
+    bytes_max: usize,
+    held: Mutex<Held>,
     files: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Held {
+    blocks: LruCache<BlockKey, (ArrayRef, usize)>,
+    bytes: usize,
 }
 
 impl BlockCache {
     /// A cache that holds up to `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> Self {
-        let blocks = Cache::with_weighter(bytes_max / BLOCK_BYTES_TYPICAL, bytes_max as u64, ByMemory);
-        Self { blocks, files: AtomicU64::new(0) }
+        let held = Held { blocks: LruCache::unbounded(), bytes: 0 };
+        Self { bytes_max, held: Mutex::new(held), files: AtomicU64::new(0) }
     }
 
     /// Bytes held.
-    pub fn bytes(&self) -> u64 {
-        self.blocks.weight()
+    pub fn bytes(&self) -> usize {
+        self.held().bytes
     }
 
     /// A number for a file just opened.
@@ -61,15 +56,35 @@ impl BlockCache {
     }
 
     pub(super) fn get(&self, key: &BlockKey) -> Option<ArrayRef> {
-        self.blocks.get(key)
+        self.held().blocks.get(key).map(|(block, _)| block.clone())
     }
 
     pub(super) fn insert(&self, key: BlockKey, block: ArrayRef) {
-        self.blocks.insert(key, block);
+        let bytes = block.get_array_memory_size();
+        let mut held = self.held();
+        held.bytes += bytes;
+        if let Some((_, replaced)) = held.blocks.put(key, (block, bytes)) {
+            held.bytes -= replaced;
+        }
+        while held.bytes > self.bytes_max {
+            let Some((_, (_, evicted))) = held.blocks.pop_lru() else { break };
+            held.bytes -= evicted;
+        }
     }
 
     /// Drops the blocks of a file that nobody reads any more.
     pub(super) fn forget(&self, file: u64) {
-        self.blocks.retain(|key, _| key.file != file);
+        let mut held = self.held();
+        let keys: Vec<BlockKey> =
+            held.blocks.iter().map(|(key, _)| *key).filter(|key| key.file == file).collect();
+        for key in keys {
+            if let Some((_, bytes)) = held.blocks.pop(&key) {
+                held.bytes -= bytes;
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
