@@ -17,7 +17,7 @@ use arrow::array::RecordBatch;
 
 use super::order::{Ordered, RowMap, order};
 use super::{Store, lock, segment_dir};
-use crate::columns::times;
+use crate::columns::{times, with_span_runs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::SegmentIndex;
 use crate::manifest::{ManifestEdit, ManifestState, SegmentId, SegmentMeta};
@@ -195,11 +195,16 @@ impl Store {
         stop: Option<&AtomicBool>,
     ) -> Result<Vec<crate::manifest::FileMeta>> {
         let mut writer = SegmentWriter::create(self.env.as_ref(), dir, SegmentOptions::default())?;
+        let spans = orders.iter().find(|ordered| ordered.table == Table::Spans);
         for ordered in orders {
             let columns = ordered.table.columns();
             for rows in ordered.rows.chunks(GATHER_ROWS) {
                 check_stop(stop)?;
-                writer.write(ordered.table, &read_rows(sources, ordered.table, rows, &columns)?)?;
+                let mut batch = read_rows(sources, ordered.table, rows, &columns)?;
+                if ordered.table == Table::Traces {
+                    batch = with_span_runs(&batch, |key| spans.and_then(|spans| spans.runs.get(&key).copied()))?;
+                }
+                writer.write(ordered.table, &batch)?;
             }
         }
         writer.finish()
