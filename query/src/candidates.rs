@@ -43,10 +43,21 @@ impl AccessPath {
         let mut equalities = predicate.required_equalities();
         let ids = equalities.iter().position(|equality| equality.key == EqualityKey::TraceId);
         let by_id = match ids {
-            Some(at) => Some(rows_of_ids(snapshot, &equalities.swap_remove(at).values)?),
+            Some(at) => {
+                let ids = equalities.swap_remove(at).values;
+                Some(rows_of_traces(snapshot, ids.iter().map(|id| TraceKey::of(id)))?)
+            },
             None => None,
         };
         Ok(Self { equalities, by_id, time: predicate.time_bounds(), zones })
+    }
+
+    /// Narrows the path to these traces.
+    pub fn confine(&mut self, snapshot: &Snapshot, traces: impl Iterator<Item = TraceKey>) -> Result<()> {
+        if self.by_id.is_none() {
+            self.by_id = Some(rows_of_traces(snapshot, traces)?);
+        }
+        Ok(())
     }
 
     /// Zones of `traces` that every match lies in.
@@ -100,10 +111,13 @@ fn index_name(key: &EqualityKey) -> String {
     }
 }
 
-fn rows_of_ids(snapshot: &Snapshot, ids: &[String]) -> Result<BTreeMap<usize, RoaringBitmap>> {
+fn rows_of_traces(
+    snapshot: &Snapshot,
+    traces: impl Iterator<Item = TraceKey>,
+) -> Result<BTreeMap<usize, RoaringBitmap>> {
     let mut rows: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
-    for id in ids {
-        if let Some(row) = snapshot.find_trace(TraceKey::of(id))? {
+    for key in traces {
+        if let Some(row) = snapshot.find_trace(key)? {
             rows.entry(row.source).or_default().insert(row.row);
         }
     }

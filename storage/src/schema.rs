@@ -191,6 +191,9 @@ static TRACES: LazyLock<SchemaRef> = LazyLock::new(|| {
         text("_root_span_id", true),
         // JSON text of `model::TraceEdit`.
         text("_edit", true),
+        // In a segment: where the trace's spans begin there and how many there are. NULL in memory.
+        int("_first_span_row"),
+        int("_span_rows"),
     ]))
 });
 

@@ -1,8 +1,9 @@
 //! `search_traces`: from a filter and an order to one page of traces.
 //!
 //! ```text
-//! filter -> Predicate -> candidates (indexes, zones) -> leaves (spans, assessments: sets of traces)
-//!        -> scan `traces` source by source, newest first -> the best rows -> page and token
+//! filter -> Predicate -> candidates (indexes, zones) -> leaves (sets of traces, span conditions)
+//!        -> scan `traces` piece by piece, newest first, looking at spans of the traces that are left
+//!        -> the best rows -> page and token
 //! ```
 //!
 //! **Invariants** QU-1 (no answer depends on where a row is), QU-2 (pruning keeps too much at most).
@@ -12,6 +13,8 @@ mod leaves;
 mod page_token;
 mod plan;
 mod rank;
+mod sets;
+mod spans;
 #[cfg(test)]
 mod tests;
 

@@ -8,23 +8,24 @@ use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
-use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::scan::{RowFilter, ScanRequest, Zone};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
 use super::Explain;
-use super::leaves::{LeafScope, Node};
+use super::leaves::{Node, resolve};
 use super::rank::{Position, TopRows, is_newest_first, order_columns};
 use crate::candidates::{AccessPath, Candidates};
 use crate::filter::OrderKey;
-use crate::predicate::column::{row_numbers, text};
+use crate::predicate::column::row_numbers;
 use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
 
-/// Up to this many candidate traces, their spans are looked up instead of scanning all spans.
-const LOOKUP_TRACES_MAX: usize = 1_024;
+/// Up to this many traces that a set names are looked up by id instead of scanning for them.
+const LOOKUP_TRACES_MAX: usize = 64;
 /// Rows of the first piece of a segment that is read newest first; each next one is larger.
 const FIRST_CHUNK_ROWS: u32 = 4_096;
+/// The same when their spans are looked at too.
+const FIRST_CHUNK_ROWS_WITH_SPANS: u32 = 512;
 
 /// A predicate made ready for one snapshot.
 pub(super) struct Plan<'a> {
@@ -43,49 +44,13 @@ impl<'a> Plan<'a> {
     ) -> Result<Self> {
         let predicate = scoped(predicate, experiments);
         let path = AccessPath::of(snapshot, &predicate)?;
+        let node = resolve(snapshot, experiments, &predicate, explain)?;
+        let mut path = path;
+        if let Some(set) = node.required_set().filter(|set| set.len() <= LOOKUP_TRACES_MAX) {
+            path.confine(snapshot, set.traces())?;
+        }
         explain.note(format!("access path: {}", path.describe()));
-        let rows_read = Arc::new(AtomicU64::new(0));
-        let mut plan = Plan { snapshot, path, node: Node::Const(true), rows_read };
-        let scope = LeafScope {
-            snapshot,
-            within: plan.few_candidates(&predicate)?,
-            time_min_ns: predicate.time_bounds().0,
-            experiments,
-        };
-        plan.node = scope.resolve(&predicate, explain)?;
-        Ok(plan)
-    }
-
-    /// The traces that satisfy the conditions on `traces` alone, when the predicate has others as
-    /// well and these leave few.
-    fn few_candidates(&self, predicate: &Predicate) -> Result<Option<Vec<TraceKey>>> {
-        let Predicate::And(operands) = predicate else { return Ok(None) };
-        let (leaves, own): (Vec<_>, Vec<_>) = operands.iter().cloned().partition(Predicate::has_leaves);
-        if leaves.is_empty() || own.is_empty() {
-            return Ok(None);
-        }
-        let path = AccessPath::of(self.snapshot, predicate)?;
-        let node = LeafScope { snapshot: self.snapshot, within: None, time_min_ns: None, experiments: None }
-            .resolve(&Predicate::And(own), &mut Explain::default())?;
-        let plan = Plan { snapshot: self.snapshot, path, node, rows_read: self.rows_read.clone() };
-        let mut keys = Vec::new();
-        for source in 0..self.snapshot.source_count() {
-            plan.scan(
-                source,
-                plan.path.candidates(self.snapshot, source)?,
-                &["trace_id"],
-                &[],
-                &mut |batch| {
-                    let room = (LOOKUP_TRACES_MAX + 1).saturating_sub(keys.len());
-                    keys.extend(text(batch, "trace_id")?.iter().flatten().take(room).map(TraceKey::of));
-                    Ok(keys.len() <= LOOKUP_TRACES_MAX)
-                },
-            )?;
-            if keys.len() > LOOKUP_TRACES_MAX {
-                return Ok(None);
-            }
-        }
-        Ok(Some(keys))
+        Ok(Plan { snapshot, path, node, rows_read: Arc::default() })
     }
 
     /// Offers the matching rows to `top`, newest source first.
@@ -102,7 +67,8 @@ impl<'a> Plan<'a> {
         }
         for source in self.newest_first()? {
             let mut rest = self.path.candidates(self.snapshot, source)?;
-            let mut chunk_rows = FIRST_CHUNK_ROWS;
+            let mut chunk_rows =
+                if self.node.looks_up_spans() { FIRST_CHUNK_ROWS_WITH_SPANS } else { FIRST_CHUNK_ROWS };
             while rest != Candidates::Nothing {
                 let mut zones = zones.clone();
                 let chunk = match top.oldest_wanted_ns() {
@@ -172,7 +138,7 @@ impl<'a> Plan<'a> {
             Candidates::All => {}
             Candidates::Rows(rows) => request.rows = Some(rows),
         }
-        request.filters = self.filters();
+        request.filters = self.filters(source);
         request.zones = self.path.zones().iter().chain(zones).cloned().collect();
         for batch in self.snapshot.scan(source, Table::Traces, &request)? {
             if !take(&batch?)? {
@@ -184,7 +150,7 @@ impl<'a> Plan<'a> {
 
     /// One filter per operand of the top-level conjunction: each reads its columns for the survivors
     /// of those before.
-    fn filters(&self) -> Vec<RowFilter> {
+    fn filters(&self, source: usize) -> Vec<RowFilter> {
         let operands = match &self.node {
             Node::Const(true) => &[],
             Node::And(operands) => operands.as_slice(),
@@ -203,7 +169,7 @@ impl<'a> Plan<'a> {
                     counter.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                 }
                 let all = BooleanBuffer::new_set(batch.num_rows());
-                Ok(BooleanArray::new(node.rows(batch, &all)?, None))
+                Ok(BooleanArray::new(node.rows(source, batch, &all)?, None))
             };
             filters.push(RowFilter { columns, keep: Arc::new(keep) });
         }

@@ -9,4 +9,4 @@ mod traces;
 pub use assessments::{assessment_at, assessments_batch};
 pub use read::{floats, ints, list, map_at, text, text_at, times, uints};
 pub use spans::{span_at, spans_batch};
-pub use traces::{trace_at, traces_batch};
+pub use traces::{trace_at, traces_batch, with_span_runs};

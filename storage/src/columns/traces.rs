@@ -10,7 +10,7 @@ use arrow::array::{
 
 use super::read::{floats, ints, list, map_at, text, text_at, times};
 use crate::error::{Error, Result};
-use crate::model::{TraceEdit, TraceRow, Usage};
+use crate::model::{TraceEdit, TraceKey, TraceRow, Usage};
 use crate::schema::Table;
 
 /// One batch with a row for each trace, in order.
@@ -45,8 +45,31 @@ pub fn traces_batch(rows: &[TraceRow]) -> Result<RecordBatch> {
         string_maps(rows.iter().map(|t| &t.metadata))?,
         optional(rows, |t| t.root_span_id.as_deref()),
         edits(rows)?,
+        int(rows, |_| None),
+        int(rows, |_| None),
     ];
     Ok(RecordBatch::try_new(Table::Traces.schema(), columns)?)
+}
+
+/// A batch of trace rows with the runs of their spans in the segment that is being written.
+///
+/// # Errors
+/// `Internal` when the batch lacks a column.
+pub fn with_span_runs(
+    batch: &RecordBatch,
+    run: impl Fn(TraceKey) -> Option<(u32, u32)>,
+) -> Result<RecordBatch> {
+    let ids = text(batch, "trace_id")?;
+    let runs: Vec<Option<(u32, u32)>> = ids.iter().map(|id| id.and_then(|id| run(TraceKey::of(id)))).collect();
+    let mut columns = batch.columns().to_vec();
+    let first = Int64Array::from_iter(runs.iter().map(|run| run.map(|(first, _)| i64::from(first))));
+    let count = Int64Array::from_iter(runs.iter().map(|run| run.map(|(_, count)| i64::from(count))));
+    for (name, array) in [("_first_span_row", first), ("_span_rows", count)] {
+        if let Some(column) = columns.get_mut(batch.schema_ref().index_of(name)?) {
+            *column = Arc::new(array);
+        }
+    }
+    Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
 fn required(rows: &[TraceRow], get: impl Fn(&TraceRow) -> &String) -> ArrayRef {

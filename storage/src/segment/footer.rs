@@ -5,15 +5,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
-use parquet::arrow::RowNumber;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
+use super::blocks::BlockCache;
 use super::file::{Failure, FileInput};
 use super::layout::{FORMAT_KEY, FORMAT_VERSION};
-use super::projection::ROW_COLUMN;
 use crate::env::{Env, EnvReader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
@@ -23,12 +21,12 @@ use crate::schema::Table;
 #[derive(Debug)]
 pub(super) struct TableFile {
     input: FileInput,
-    /// Reads the stored columns.
-    plain: ArrowReaderMetadata,
-    /// Reads the row number besides.
-    numbered: ArrowReaderMetadata,
+    reader_metadata: ArrowReaderMetadata,
     /// Physical number of the first row of each row group, and the row count at the end.
     group_starts: Vec<u32>,
+    /// Where its light columns are kept, and its number there.
+    cache: Arc<BlockCache>,
+    number: u64,
 }
 
 impl TableFile {
@@ -36,14 +34,18 @@ impl TableFile {
     ///
     /// # Errors
     /// `Corrupt`, naming the file, when it is missing, short, or has another footer than expected.
-    pub(super) fn open(env: &dyn Env, dir: &Path, table: Table, meta: &FileMeta, rows: u32) -> Result<Self> {
+    pub(super) fn open(
+        env: &dyn Env,
+        dir: &Path,
+        table: Table,
+        meta: &FileMeta,
+        rows: u32,
+        cache: Arc<BlockCache>,
+    ) -> Result<Self> {
         let (reader, name) = open_file(env, dir, meta)?;
         let input = FileInput { reader, name, failure: Failure::default() };
         let plain = load(&input, table).map_err(|source| input.failure.explain(&input.name, source))?;
         check_format(plain.metadata(), &input.name)?;
-        let numbered = with_row_number(&plain, table).map_err(|source| {
-            Error::with_source(ErrorKind::Internal, "row numbers are not available", source)
-        })?;
         let group_starts = group_starts(plain.metadata());
         if group_starts.last() != Some(&rows) {
             return Err(Error::corrupt(format!(
@@ -52,17 +54,33 @@ impl TableFile {
                 plain.metadata().file_metadata().num_rows()
             )));
         }
-        Ok(Self { input, plain, numbered, group_starts })
+        let number = cache.register();
+        Ok(Self { input, reader_metadata: plain, group_starts, cache, number })
     }
 
     /// The parsed footer.
     pub(super) fn metadata(&self) -> &ParquetMetaData {
-        self.plain.metadata()
+        self.reader_metadata.metadata()
     }
 
-    /// What a Parquet reader needs; with `numbered`, batches have [`ROW_COLUMN`] as last column.
-    pub(super) fn reader_metadata(&self, numbered: bool) -> ArrowReaderMetadata {
-        if numbered { self.numbered.clone() } else { self.plain.clone() }
+    /// What a Parquet reader needs.
+    pub(super) fn reader_metadata(&self) -> ArrowReaderMetadata {
+        self.reader_metadata.clone()
+    }
+
+    /// Where decoded blocks are kept.
+    pub(super) fn cache(&self) -> &BlockCache {
+        &self.cache
+    }
+
+    /// The file's number in the cache.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Path, for messages.
+    pub(super) fn name(&self) -> &str {
+        &self.input.name
     }
 
     /// A reader of this file that keeps its own errors.
@@ -84,7 +102,13 @@ impl TableFile {
 
     /// Memory held by the footer, in bytes, approximately.
     pub(super) fn metadata_bytes(&self) -> usize {
-        self.plain.metadata().memory_size() + self.group_starts.len() * size_of::<u32>()
+        self.reader_metadata.metadata().memory_size() + self.group_starts.len() * size_of::<u32>()
+    }
+}
+
+impl Drop for TableFile {
+    fn drop(&mut self) {
+        self.cache.forget(self.number);
     }
 }
 
@@ -120,16 +144,6 @@ fn load(input: &FileInput, table: Table) -> std::result::Result<ArrowReaderMetad
         .with_schema(table.schema())
         .with_page_index_policy(PageIndexPolicy::Required);
     ArrowReaderMetadata::load(input, options)
-}
-
-fn with_row_number(
-    plain: &ArrowReaderMetadata,
-    table: Table,
-) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
-    let field = Field::new(ROW_COLUMN, DataType::Int64, false).with_extension_type(RowNumber);
-    let options =
-        ArrowReaderOptions::new().with_schema(table.schema()).with_virtual_columns(vec![Arc::new(field)])?;
-    ArrowReaderMetadata::try_new(plain.metadata().clone(), options)
 }
 
 fn check_format(metadata: &ParquetMetaData, name: &str) -> Result<()> {

@@ -4,11 +4,13 @@
 //! Writing: `writer` splits rows into row groups, `encode` encodes their columns on a few threads
 //! under the properties of `layout`, `file` hashes the bytes on their way out.
 //! Reading: `reader` opens files, `footer` parses and caches what their ends say, `prune` decides
-//! which row groups and pages can hold wanted rows, `selection` turns bitmaps of rows into what
-//! parquet skips by, `projection` names columns, and `scan` streams the batches.
+//! which row groups and pages can hold wanted rows, `selection` puts wanted rows together, `projection`
+//! names columns, `scan` goes through the blocks, `blocks` keeps decoded ones, `decode` decodes.
 //!
 //! `table_file` is apart: the catalogue's files, one table each.
 
+mod blocks;
+mod decode;
 mod encode;
 pub mod export;
 mod file;
@@ -26,6 +28,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::BlockCache;
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
 pub use reader::SegmentReader;
 pub use table_file::{read_table_file, write_table_file};

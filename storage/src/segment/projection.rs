@@ -1,15 +1,10 @@
-//! From column names to what parquet reads, and from what it gives back to the columns asked for.
-//!
-//! Parquet gives columns in file order with the row number last; a projection puts them in the
-//! asked order and makes row numbers `UInt32`.
+//! From column names to positions in the stored schema, and from arrays back to a batch.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use parquet::arrow::ProjectionMask;
-use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
 use crate::schema::Table;
@@ -27,8 +22,8 @@ const BUFFER_BYTES_MIN: usize = 64 << 10;
 /// Columns of a table in an asked order.
 #[derive(Debug, Clone)]
 pub(super) struct Projection {
-    /// Positions in the stored schema; the row number has none.
-    roots: Vec<usize>,
+    /// Positions in the stored schema; `None` is the row number.
+    columns: Vec<Option<usize>>,
     schema: SchemaRef,
 }
 
@@ -39,45 +34,34 @@ impl Projection {
     /// `InvalidInput` naming the first column that the table does not have.
     pub(super) fn new(table: Table, names: &[String]) -> Result<Self> {
         let stored = table.schema();
-        let mut roots = Vec::with_capacity(names.len());
+        let mut columns = Vec::with_capacity(names.len());
         let mut fields = Vec::with_capacity(names.len());
         for name in names {
             if name == ROW_COLUMN {
+                columns.push(None);
                 fields.push(Arc::new(Field::new(ROW_COLUMN, DataType::UInt32, false)));
                 continue;
             }
             let (root, field) = stored.fields().find(name).ok_or_else(|| unknown_column(table, name))?;
-            roots.push(root);
+            columns.push(Some(root));
             fields.push(field.clone());
         }
-        Ok(Self { roots, schema: Arc::new(Schema::new(fields)) })
+        Ok(Self { columns, schema: Arc::new(Schema::new(fields)) })
     }
 
-    /// Whether a batch must come with row numbers: asked for, or the only thing that carries the
-    /// number of rows.
-    pub(super) fn needs_row_number(&self) -> bool {
-        self.roots.len() < self.schema.fields().len() || self.roots.is_empty()
+    /// Positions of the stored columns, in the asked order.
+    pub(super) fn roots(&self) -> impl Iterator<Item = usize> + '_ {
+        self.columns.iter().flatten().copied()
     }
 
-    /// What parquet has to read.
-    pub(super) fn mask(&self, schema: &SchemaDescriptor) -> ProjectionMask {
-        ProjectionMask::roots(schema, self.roots.iter().copied())
-    }
-
-    /// The asked columns of a batch that parquet read; with `compact`, without large unused buffers.
-    pub(super) fn apply(&self, batch: &RecordBatch, compact: bool) -> Result<RecordBatch> {
-        let mut columns = Vec::with_capacity(self.schema.fields().len());
-        for field in self.schema.fields() {
-            let column = batch
-                .column_by_name(field.name())
-                .ok_or_else(|| Error::internal(format!("column {} was not read", field.name())))?;
-            columns.push(match column.data_type() {
-                DataType::Int64 if field.name() == ROW_COLUMN => row_numbers(column)?,
-                DataType::Utf8View if compact => compact_text(column),
-                _ => column.clone(),
-            });
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    /// A batch of `row_count` rows; `array` gives the column at a position, or the row numbers.
+    pub(super) fn assemble(
+        &self,
+        row_count: usize,
+        mut array: impl FnMut(Option<usize>) -> Result<ArrayRef>,
+    ) -> Result<RecordBatch> {
+        let columns = self.columns.iter().map(|column| array(*column)).collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(row_count));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
 }
@@ -87,18 +71,12 @@ pub(super) fn unknown_column(table: Table, name: &str) -> Error {
     Error::invalid_input(format!("table {} has no column {name:?}", table.name()))
 }
 
-fn row_numbers(column: &ArrayRef) -> Result<ArrayRef> {
-    let numbers: UInt32Array = column.as_primitive::<Int64Type>().try_unary(|row| {
-        u32::try_from(row).map_err(|_| Error::internal(format!("row number {row} is out of range")))
-    })?;
-    Ok(Arc::new(numbers))
-}
-
-fn compact_text(column: &ArrayRef) -> ArrayRef {
-    let text = column.as_string_view();
+/// A column without large unused text buffers.
+pub(super) fn compact(column: ArrayRef) -> ArrayRef {
+    let Some(text) = column.as_string_view_opt() else { return column };
     let held: usize = text.data_buffers().iter().map(|buffer| buffer.len()).sum();
     if held < BUFFER_BYTES_MIN || held / BUFFER_WASTE_MAX < text.total_buffer_bytes_used() {
-        return column.clone();
+        return column;
     }
     Arc::new(text.gc())
 }

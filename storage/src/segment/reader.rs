@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use roaring::RoaringBitmap;
 use twox_hash::xxhash3_128;
 
+use super::blocks::BlockCache;
 use super::footer::{TableFile, open_file};
 use super::layout::file_name;
 use super::packing;
@@ -33,21 +34,29 @@ pub struct SegmentReader {
     env: Arc<dyn Env>,
     dir: PathBuf,
     meta: SegmentMeta,
+    cache: Arc<BlockCache>,
     spans: OnceLock<Arc<TableFile>>,
     traces: OnceLock<Arc<TableFile>>,
     assessments: OnceLock<Arc<TableFile>>,
 }
 
 impl SegmentReader {
-    /// A reader of the segment in `dir`, which the manifest describes as `meta`. Reads nothing yet.
+    /// A reader of the segment in `dir`, which the manifest describes as `meta`; it keeps decoded
+    /// columns in `cache`. Reads nothing yet.
     ///
     /// # Errors
     /// `Corrupt` when `meta` names no file for a table that has rows.
-    pub fn open(env: Arc<dyn Env>, dir: PathBuf, meta: &SegmentMeta) -> Result<Self> {
+    pub fn open(
+        env: Arc<dyn Env>,
+        dir: PathBuf,
+        meta: &SegmentMeta,
+        cache: Arc<BlockCache>,
+    ) -> Result<Self> {
         let reader = Self {
             env,
             dir,
             meta: meta.clone(),
+            cache,
             spans: OnceLock::new(),
             traces: OnceLock::new(),
             assessments: OnceLock::new(),
@@ -109,20 +118,8 @@ impl SegmentReader {
         let file = self.table_file(table)?;
         let kept = prune(&file, table, &request.zones)?;
         let wanted = wanted_rows(self.rows(table), request.rows.as_ref(), kept, mask);
-        let numbered = projection.needs_row_number() || filters.iter().any(ScanFilter::needs_row_number);
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
-        let input = file.input();
-        Ok(Box::new(SegmentScan {
-            file,
-            input,
-            projection,
-            filters,
-            wanted,
-            batch_rows,
-            numbered,
-            next_group: 0,
-            current: None,
-        }))
+        Ok(Box::new(SegmentScan::new(table, file, filters, projection, wanted, batch_rows)))
     }
 
     /// Memory held by the footers parsed so far, in bytes, approximately.
@@ -158,7 +155,8 @@ impl SegmentReader {
             return Ok(file.clone());
         }
         let meta = self.file_meta(table)?;
-        let file = TableFile::open(self.env.as_ref(), &self.dir, table, meta, self.rows(table))?;
+        let (env, rows, cache) = (self.env.as_ref(), self.rows(table), self.cache.clone());
+        let file = TableFile::open(env, &self.dir, table, meta, rows, cache)?;
         Ok(slot.get_or_init(|| Arc::new(file)).clone())
     }
 

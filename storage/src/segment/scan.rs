@@ -1,22 +1,29 @@
-//! Streams the rows of one table's file: one Parquet reader per row group, opened when the stream
-//! gets there, so that a reader who stops early has not decoded the rest.
+//! Streams the rows of one table's file, block by block.
+//!
+//! Of each block with wanted rows, the columns of the first filter are read, then those of the next
+//! for the rows that are left, and at last the asked columns (QU-4). Light columns come from the block
+//! cache, or are decoded a few blocks ahead and put there; heavy columns are decoded for the rows that
+//! are left and not cached.
 
-use arrow::array::BooleanArray;
-use arrow::error::ArrowError;
-use arrow::record_batch::RecordBatch;
-use parquet::arrow::arrow_reader::{
-    ArrowPredicate, ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowFilter as ParquetRowFilter,
-};
-use roaring::RoaringBitmap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::file::{Failure, FileInput};
+use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow::compute::{filter, take};
+use arrow::record_batch::RecordBatch;
+use roaring::RoaringBitmap;
+
+use super::blocks::{BLOCK_ROWS, BlockKey};
+use super::decode::{decode, decode_rows, short};
 use super::footer::TableFile;
-use super::projection::Projection;
-use super::selection::{GroupSelection, select_group};
+use super::projection::{Projection, compact};
 use crate::error::{Error, Result};
 use crate::scan::{RowFilter, RowPredicate};
+use crate::schema::Table;
+
+/// Blocks of a light column decoded together at most, when a scan goes through them all.
+const AHEAD_BLOCKS_MAX: u32 = 16;
 
 /// A condition with its columns resolved.
 #[derive(Clone)]
@@ -28,110 +35,286 @@ pub(super) struct ScanFilter {
 impl ScanFilter {
     /// # Errors
     /// `InvalidInput` naming a column that the table does not have.
-    pub(super) fn new(table: crate::schema::Table, filter: &RowFilter) -> Result<Self> {
+    pub(super) fn new(table: Table, filter: &RowFilter) -> Result<Self> {
         Ok(Self { projection: Projection::new(table, &filter.columns)?, keep: filter.keep.clone() })
-    }
-
-    pub(super) fn needs_row_number(&self) -> bool {
-        self.projection.needs_row_number()
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        let batch = self.projection.apply(batch, false)?;
-        let keep = (self.keep)(&batch)?;
-        if keep.len() != batch.num_rows() {
-            return Err(Error::internal(format!(
-                "a filter answered {} rows of {}",
-                keep.len(),
-                batch.num_rows()
-            )));
-        }
-        Ok(keep)
     }
 }
 
 /// The batches of one scan.
 pub(super) struct SegmentScan {
-    pub(super) file: Arc<TableFile>,
-    pub(super) input: FileInput,
-    pub(super) projection: Projection,
-    pub(super) filters: Vec<ScanFilter>,
+    table: Table,
+    file: Arc<TableFile>,
+    filters: Vec<ScanFilter>,
+    projection: Projection,
     /// `None` when every row is wanted.
-    pub(super) wanted: Option<RoaringBitmap>,
-    pub(super) batch_rows: usize,
-    /// Whether any column of projection or filters is the row number.
-    pub(super) numbered: bool,
-    pub(super) next_group: usize,
-    pub(super) current: Option<ParquetRecordBatchReader>,
+    wanted: Option<RoaringBitmap>,
+    batch_rows: usize,
+    /// The next block: row group and first physical row.
+    next: (usize, u32),
+    /// How many blocks each stage (the filters, then the projection) decodes together.
+    ahead: Vec<u32>,
+    /// Blocks decoded ahead, by column and first row.
+    ready: HashMap<(usize, u32), ArrayRef>,
+    /// The rest of a block that is larger than a batch.
+    rest: Option<RecordBatch>,
+}
+
+/// A run of rows of one row group.
+#[derive(Clone, Copy)]
+struct Block {
+    group: usize,
+    /// First row of the group.
+    group_start: u32,
+    start: u32,
+    end: u32,
+}
+
+/// The rows of a block that are left, with the columns read so far.
+struct Current {
+    block: Block,
+    /// Rows counted from the block's first; `None` = all of them.
+    rows: Option<UInt32Array>,
+    columns: BTreeMap<usize, ArrayRef>,
 }
 
 impl SegmentScan {
+    pub(super) fn new(
+        table: Table,
+        file: Arc<TableFile>,
+        filters: Vec<ScanFilter>,
+        projection: Projection,
+        wanted: Option<RoaringBitmap>,
+        batch_rows: usize,
+    ) -> Self {
+        let ahead = vec![1; filters.len() + 1];
+        let (next, ready, rest) = ((0, 0), HashMap::new(), None);
+        Self { table, file, filters, projection, wanted, batch_rows, next, ahead, ready, rest }
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some(reader) = &mut self.current {
-                match reader.next() {
-                    Some(Ok(batch)) if batch.num_rows() == 0 => continue,
-                    Some(Ok(batch)) => {
-                        let compact = self.wanted.is_some() || !self.filters.is_empty();
-                        return self.projection.apply(&batch, compact).map(Some);
-                    }
-                    Some(Err(source)) => return Err(self.input.failure.explain(&self.input.name, source)),
-                    None => self.current = None,
+            if let Some(batch) = self.rest.take() {
+                let len = batch.num_rows().min(self.batch_rows);
+                if len < batch.num_rows() {
+                    self.rest = Some(batch.slice(len, batch.num_rows() - len));
                 }
+                return Ok(Some(batch.slice(0, len)));
             }
-            if self.next_group >= self.file.group_count() {
+            let Some(block) = self.next_block() else { return Ok(None) };
+            self.rest = self.read_block(block)?;
+        }
+    }
+
+    /// The next block with wanted rows.
+    fn next_block(&mut self) -> Option<Block> {
+        loop {
+            let (group, first) = self.next;
+            if group >= self.file.group_count() {
+                return None;
+            }
+            let (group_start, group_end) = self.file.group_rows(group);
+            let mut start = first.max(group_start);
+            if let Some(wanted) = &self.wanted {
+                // Straight to the block of the next wanted row.
+                let row = wanted.range(start..).next()?;
+                start = if row < group_end { row - (row - group_start) % BLOCK_ROWS } else { group_end };
+            }
+            if start >= group_end {
+                self.next = (group + 1, group_end);
+                continue;
+            }
+            let end = group_end.min(start + BLOCK_ROWS);
+            self.next = (group, end);
+            return Some(Block { group, group_start, start, end });
+        }
+    }
+
+    fn read_block(&mut self, block: Block) -> Result<Option<RecordBatch>> {
+        let mut current = Current { block, rows: self.wanted_rows(block), columns: BTreeMap::new() };
+        for stage in 0..self.filters.len() {
+            let Some(filter) = self.filters.get(stage).cloned() else { continue };
+            let batch = self.columns(stage, &mut current, &filter.projection)?;
+            if !current.keep(&(filter.keep)(&batch)?)? {
+                self.ahead.iter_mut().skip(stage + 1).for_each(|blocks| *blocks = 1);
                 return Ok(None);
             }
-            self.current = self.open_group(self.next_group)?;
-            self.next_group += 1;
         }
+        let projection = self.projection.clone();
+        let some = current.rows.is_some();
+        let batch = self.columns(self.filters.len(), &mut current, &projection)?;
+        if !some {
+            return Ok(Some(batch));
+        }
+        let columns = batch.columns().iter().cloned().map(compact).collect();
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(Some(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?))
     }
 
-    /// A reader of a row group's wanted rows, its filters evaluated; `None` when it has none.
-    fn open_group(&self, group: usize) -> Result<Option<ParquetRecordBatchReader>> {
-        let (start, end) = self.file.group_rows(group);
-        let (selection, row_count) = match &self.wanted {
-            None => (None, (end - start) as usize),
-            Some(wanted) => match select_group(wanted, start, end) {
-                GroupSelection::Nothing => return Ok(None),
-                GroupSelection::Everything => (None, (end - start) as usize),
-                GroupSelection::Rows(selection, count) => (Some(selection), count),
-            },
-        };
-        let metadata = self.file.reader_metadata(self.numbered);
-        let mask = self.projection.mask(metadata.parquet_schema());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), metadata)
-            .with_row_groups(vec![group])
-            .with_projection(mask)
-            .with_batch_size(self.batch_rows.min(row_count));
-        if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
+    /// The wanted rows of a block, counted from its first; `None` when they are all.
+    fn wanted_rows(&self, block: Block) -> Option<UInt32Array> {
+        let wanted = self.wanted.as_ref()?;
+        let count = wanted.range_cardinality(block.start..block.end);
+        if count == u64::from(block.end - block.start) {
+            return None;
         }
-        if !self.filters.is_empty() {
-            builder = builder.with_row_filter(self.parquet_filter());
-        }
-        builder.build().map(Some).map_err(|source| self.input.failure.explain(&self.input.name, source))
+        let rows = wanted.range(block.start..block.end);
+        Some(UInt32Array::from_iter_values(rows.map(|row| row - block.start)))
     }
 
-    fn parquet_filter(&self) -> ParquetRowFilter {
-        let schema = self.file.metadata().file_metadata().schema_descr();
-        let mut predicates: Vec<Box<dyn ArrowPredicate>> = Vec::with_capacity(self.filters.len());
-        for filter in &self.filters {
-            let failure = self.input.failure.clone();
-            let filter = filter.clone();
-            let mask = filter.projection.mask(schema);
-            let evaluate =
-                move |batch: RecordBatch| filter.evaluate(&batch).map_err(|e| keep_error(&failure, e));
-            predicates.push(Box::new(ArrowPredicateFn::new(mask, evaluate)));
+    /// The columns of a projection for the rows that are left.
+    fn columns(
+        &mut self,
+        stage: usize,
+        current: &mut Current,
+        projection: &Projection,
+    ) -> Result<RecordBatch> {
+        let schema = self.table.schema();
+        let missing = projection.roots().filter(|root| !current.columns.contains_key(root));
+        let (mut heavy, mut light): (Vec<usize>, Vec<usize>) = missing.partition(|root| {
+            schema.fields().get(*root).is_some_and(|field| self.table.is_heavy(field.name()))
+        });
+        for roots in [&mut heavy, &mut light] {
+            roots.sort_unstable();
+            roots.dedup();
         }
-        ParquetRowFilter::new(predicates)
+        self.read_light(stage, current, &light)?;
+        if !heavy.is_empty() {
+            let block = current.block;
+            let runs = current.runs();
+            let arrays = decode_rows(&self.file, block.group, runs.into_iter(), current.len(), &heavy)?;
+            current.columns.extend(heavy.into_iter().zip(arrays));
+        }
+        projection.assemble(current.len(), |root| match root {
+            None => Ok(Arc::new(current.row_numbers())),
+            Some(root) => current
+                .columns
+                .get(&root)
+                .cloned()
+                .ok_or_else(|| Error::internal(format!("column {root} was not read"))),
+        })
+    }
+
+    fn read_light(&mut self, stage: usize, current: &mut Current, roots: &[usize]) -> Result<()> {
+        let block = current.block;
+        let mut missing = Vec::new();
+        for root in roots {
+            let key = self.key(*root, block.start);
+            match self.ready.remove(&(*root, block.start)).or_else(|| self.file.cache().get(&key)) {
+                Some(array) => current.add(*root, &array)?,
+                None => missing.push(*root),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.decode_ahead(stage, block, &missing)?;
+        for root in missing {
+            let array = self.ready.remove(&(root, block.start));
+            let array = array.ok_or_else(|| short(&self.file, 0, (block.end - block.start) as usize))?;
+            current.add(root, &array)?;
+        }
+        Ok(())
+    }
+
+    /// Decodes columns of a block, and of those after it while they are wanted too and the stage has
+    /// been going through block after block.
+    fn decode_ahead(&mut self, stage: usize, block: Block, roots: &[usize]) -> Result<()> {
+        let (_, group_end) = self.file.group_rows(block.group);
+        let blocks = self.ahead.get(stage).copied().unwrap_or(1);
+        let mut end = block.end;
+        for _ in 1..blocks {
+            let next = group_end.min(end.saturating_add(BLOCK_ROWS));
+            let is_wanted = |wanted: &RoaringBitmap| wanted.range_cardinality(end..next) > 0;
+            if end >= group_end || !self.wanted.as_ref().is_none_or(is_wanted) {
+                break;
+            }
+            end = next;
+        }
+        if let Some(blocks) = self.ahead.get_mut(stage) {
+            *blocks = (*blocks * 2).min(AHEAD_BLOCKS_MAX);
+        }
+        let rows = (block.start - block.group_start) as usize..(end - block.group_start) as usize;
+        let batches =
+            decode(&self.file, block.group, std::iter::once(rows), BLOCK_ROWS as usize, roots)?;
+        let mut start = block.start;
+        for batch in batches {
+            let rows = group_end.min(start + BLOCK_ROWS) - start;
+            if batch.num_rows() != rows as usize {
+                return Err(short(&self.file, batch.num_rows(), rows as usize));
+            }
+            for (root, array) in roots.iter().zip(batch.columns()) {
+                self.file.cache().insert(self.key(*root, start), array.clone());
+                self.ready.insert((*root, start), array.clone());
+            }
+            start += rows;
+        }
+        Ok(())
+    }
+
+    fn key(&self, column: usize, first_row: u32) -> BlockKey {
+        BlockKey { file: self.file.number(), column, first_row }
     }
 }
 
-fn keep_error(failure: &Failure, error: Error) -> ArrowError {
-    let message = error.to_string();
-    failure.set(error);
-    ArrowError::ComputeError(message)
+impl Current {
+    fn len(&self) -> usize {
+        self.rows.as_ref().map_or((self.block.end - self.block.start) as usize, Array::len)
+    }
+
+    /// Adds a column of the whole block.
+    fn add(&mut self, root: usize, array: &ArrayRef) -> Result<()> {
+        let array = match &self.rows {
+            Some(rows) => take(array.as_ref(), rows, None)?,
+            None => array.clone(),
+        };
+        self.columns.insert(root, array);
+        Ok(())
+    }
+
+    /// Leaves the rows that are true in `keep`; whether there is any.
+    fn keep(&mut self, keep: &BooleanArray) -> Result<bool> {
+        if keep.len() != self.len() {
+            return Err(Error::internal(format!("a filter answered {} rows of {}", keep.len(), self.len())));
+        }
+        let kept = keep.true_count();
+        if kept == keep.len() {
+            return Ok(true);
+        }
+        if kept == 0 {
+            return Ok(false);
+        }
+        let all = || UInt32Array::from_iter_values(0..self.block.end - self.block.start);
+        let rows = self.rows.take().unwrap_or_else(all);
+        self.rows = Some(UInt32Array::from(filter(&rows, keep)?.to_data()));
+        for array in self.columns.values_mut() {
+            *array = filter(array.as_ref(), keep)?;
+        }
+        Ok(true)
+    }
+
+    /// Physical row numbers.
+    fn row_numbers(&self) -> UInt32Array {
+        match &self.rows {
+            Some(rows) => rows.unary(|row| row + self.block.start),
+            None => UInt32Array::from_iter_values(self.block.start..self.block.end),
+        }
+    }
+
+    /// The rows as runs counted from the row group's first.
+    fn runs(&self) -> Vec<Range<usize>> {
+        let base = self.block.start - self.block.group_start;
+        let whole = base..self.block.end - self.block.group_start;
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let Some(rows) = &self.rows else { return vec![whole.start as usize..whole.end as usize] };
+        for row in rows.values() {
+            let row = (row + base) as usize;
+            match runs.last_mut() {
+                Some(run) if run.end == row => run.end += 1,
+                _ => runs.push(row..row + 1),
+            }
+        }
+        runs
+    }
 }
 
 impl Iterator for SegmentScan {
@@ -140,8 +323,8 @@ impl Iterator for SegmentScan {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.next_batch().transpose();
         if matches!(next, Some(Err(_))) {
-            self.current = None;
-            self.next_group = self.file.group_count();
+            self.rest = None;
+            self.next = (self.file.group_count(), 0);
         }
         next
     }

@@ -45,6 +45,7 @@ use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId};
 use crate::memtable::{MemView, Memtable, SourceId};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
+use crate::segment::BlockCache;
 use crate::source::{Rows, Segment, Source};
 use crate::wal::WalWriter;
 
@@ -65,6 +66,8 @@ pub struct StoreOptions {
     /// Seal inside the writing call when the memtable is full, instead of waiting for a maintenance
     /// thread.
     pub inline_maintenance: bool,
+    /// Memory for decoded columns of segments.
+    pub cache_bytes_max: usize,
     /// Take no lock and write nothing: the state as of now, for reading.
     pub read_only: bool,
 }
@@ -78,6 +81,7 @@ impl Default for StoreOptions {
             index_text: true,
             durable: true,
             inline_maintenance: false,
+            cache_bytes_max: 256 << 20,
             read_only: false,
         }
     }
@@ -90,6 +94,7 @@ pub struct Store {
     options: StoreOptions,
     db_uuid: u128,
     meta_store: Arc<MetaStore>,
+    cache: Arc<BlockCache>,
     queue: Mutex<VecDeque<commit::Pending>>,
     log: Mutex<Log>,
     maintenance: Mutex<()>,

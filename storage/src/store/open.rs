@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestState, SegmentId};
 use crate::memtable::Memtable;
-use crate::segment::SegmentReader;
+use crate::segment::{BlockCache, SegmentReader};
 use crate::source::Segment;
 use crate::text::TextReader;
 use crate::wal::{self, WalWriter};
@@ -66,13 +66,14 @@ impl Store {
             Some(dir) => MetaStore::open(&dir, &env.boot_id(), db_uuid, &live),
             None => MetaStore::in_memory(),
         });
-        let mut state = open_state(&env, manifest_state, &meta_store)?;
+        let cache = Arc::new(BlockCache::new(options.cache_bytes_max));
+        let mut state = open_state(&env, manifest_state, &meta_store, &cache)?;
         let next_sequence = replay(env.as_ref(), &mut state, options.durable)?;
         remove_unnamed(env.as_ref(), &live, &catalog)?;
         let wal =
             options.durable.then(|| WalWriter::create(&env, Path::new("wal"), next_sequence)).transpose()?;
         let log = Log { wal, next_sequence };
-        Ok(Self::assemble(env, options, db_uuid, meta_store, log, Some(manifest), state, Some(lock_file)))
+        Ok(Self::assemble(env, options, db_uuid, (meta_store, cache), log, Some(manifest), state, Some(lock_file)))
     }
 
     /// The database as of now, without lock and without a write. Files that a writer removes
@@ -81,10 +82,11 @@ impl Store {
         let db_uuid = read_format(env.as_ref())?;
         let manifest_state = Manifest::read(env.as_ref(), Path::new("manifest"))?;
         let meta_store = Arc::new(MetaStore::in_memory());
-        let mut state = open_state(&env, manifest_state, &meta_store)?;
+        let cache = Arc::new(BlockCache::new(options.cache_bytes_max));
+        let mut state = open_state(&env, manifest_state, &meta_store, &cache)?;
         let next_sequence = replay(env.as_ref(), &mut state, true)?;
         let log = Log { wal: None, next_sequence };
-        Ok(Self::assemble(env, options, db_uuid, meta_store, log, None, state, None))
+        Ok(Self::assemble(env, options, db_uuid, (meta_store, cache), log, None, state, None))
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -92,7 +94,7 @@ impl Store {
         env: Arc<dyn Env>,
         options: StoreOptions,
         db_uuid: u128,
-        meta_store: Arc<MetaStore>,
+        (meta_store, cache): (Arc<MetaStore>, Arc<BlockCache>),
         log: Log,
         manifest: Option<Manifest>,
         state: State,
@@ -103,6 +105,7 @@ impl Store {
             options,
             db_uuid,
             meta_store,
+            cache,
             queue: Mutex::default(),
             log: Mutex::new(log),
             maintenance: Mutex::new(()),
@@ -115,11 +118,16 @@ impl Store {
     }
 }
 
-fn open_state(env: &Arc<dyn Env>, manifest: ManifestState, meta_store: &Arc<MetaStore>) -> Result<State> {
+fn open_state(
+    env: &Arc<dyn Env>,
+    manifest: ManifestState,
+    meta_store: &Arc<MetaStore>,
+    cache: &Arc<BlockCache>,
+) -> Result<State> {
     let mut state = State {
         active: Memtable::new(1, manifest.replay_from.max(1)),
         frozen: None,
-        segments: open_segments(env, &manifest, meta_store)?,
+        segments: open_segments(env, &manifest, meta_store, cache)?,
         older: Vec::new(),
         manifest: Arc::new(manifest),
         snapshot: None,
@@ -210,11 +218,12 @@ fn open_segments(
     env: &Arc<dyn Env>,
     manifest: &ManifestState,
     meta_store: &Arc<MetaStore>,
+    cache: &Arc<BlockCache>,
 ) -> Result<Vec<Arc<Segment>>> {
     let mut segments = Vec::with_capacity(manifest.segments.len());
     for meta in &manifest.segments {
         let dir = segment_dir(meta.id);
-        let reader = SegmentReader::open(env.clone(), dir.clone(), meta)?;
+        let reader = SegmentReader::open(env.clone(), dir.clone(), meta, cache.clone())?;
         let text =
             env.real_path(&dir.join("text")).and_then(|path| TextReader::open(&path, meta.span_rows).ok());
         segments.push(Arc::new(Segment::new(

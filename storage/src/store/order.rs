@@ -21,6 +21,8 @@ use crate::source::Source;
 pub(super) struct Ordered {
     pub table: Table,
     pub rows: Vec<RowRef>,
+    /// First row and number of rows of each trace; of spans only.
+    pub runs: HashMap<TraceKey, (u32, u32)>,
 }
 
 struct Row {
@@ -58,7 +60,16 @@ pub(super) fn order(sources: &[Source], table: Table) -> Result<Ordered> {
         let ties = || id(a.id).cmp(&id(b.id)).then(a.at.cmp(&b.at));
         (a.group, a.key, a.time).cmp(&(b.group, b.key, b.time)).then_with(ties) as Ordering
     });
-    Ok(Ordered { table, rows: rows.into_iter().map(|row| row.at).collect() })
+    let runs = if table == Table::Spans { runs(&rows) } else { HashMap::new() };
+    Ok(Ordered { table, rows: rows.into_iter().map(|row| row.at).collect(), runs })
+}
+
+fn runs(rows: &[Row]) -> HashMap<TraceKey, (u32, u32)> {
+    let mut runs: HashMap<TraceKey, (u32, u32)> = HashMap::new();
+    for (row, number) in rows.iter().zip(0..) {
+        runs.entry(row.key).or_insert((number, 0)).1 += 1;
+    }
+    runs
 }
 
 fn add_rows(

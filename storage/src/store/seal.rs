@@ -17,7 +17,7 @@ use arrow::array::RecordBatch;
 
 use super::order::{Ordered, RowMap, order};
 use super::{Store, lock, segment_dir};
-use crate::columns::times;
+use crate::columns::{times, with_span_runs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::SegmentIndex;
 use crate::manifest::{ManifestEdit, ManifestState, SegmentId, SegmentMeta};
@@ -130,7 +130,7 @@ impl Store {
     pub(super) fn open_written(&self, written: Written) -> Result<(Arc<Segment>, Vec<Ordered>)> {
         let Written { meta, text, index, orders } = written;
         let dir = segment_dir(meta.id);
-        let reader = SegmentReader::open(self.env.clone(), dir.clone(), &meta)?;
+        let reader = SegmentReader::open(self.env.clone(), dir.clone(), &meta, self.cache.clone())?;
         // Derived: what cannot be written now is rebuilt by the first lookup (ST-5).
         let _ = self.meta_store.add_segment(meta.id, &index);
         let segment = Segment::new(self.env.clone(), dir, meta, reader, text, self.meta_store.clone());
@@ -195,11 +195,16 @@ impl Store {
         stop: Option<&AtomicBool>,
     ) -> Result<Vec<crate::manifest::FileMeta>> {
         let mut writer = SegmentWriter::create(self.env.as_ref(), dir, SegmentOptions::default())?;
+        let spans = orders.iter().find(|ordered| ordered.table == Table::Spans);
         for ordered in orders {
             let columns = ordered.table.columns();
             for rows in ordered.rows.chunks(GATHER_ROWS) {
                 check_stop(stop)?;
-                writer.write(ordered.table, &read_rows(sources, ordered.table, rows, &columns)?)?;
+                let mut batch = read_rows(sources, ordered.table, rows, &columns)?;
+                if ordered.table == Table::Traces {
+                    batch = with_span_runs(&batch, |key| spans.and_then(|spans| spans.runs.get(&key).copied()))?;
+                }
+                writer.write(ordered.table, &batch)?;
             }
         }
         writer.finish()

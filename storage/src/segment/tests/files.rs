@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use arrow::array::{Array, AsArray};
 use arrow::record_batch::RecordBatch;
 
-use super::{DIR, Fixture, data, names, small, write};
+use super::{DIR, Fixture, cache, data, names, small, write};
 use crate::env::Env;
 use crate::error::ErrorKind;
 use crate::manifest::FileMeta;
@@ -74,7 +74,8 @@ fn light_scans_leave_heavy_columns_unread() {
         ScanRequest { rows: Some((4000..4008).collect()), ..ScanRequest::columns(names(Table::Spans)) };
     fixture.scan(Table::Spans, &one_trace, None).unwrap();
     let trace_bytes = fixture.env.take_bytes_read();
-    assert!(trace_bytes * 20 < total, "{trace_bytes} of {total}");
+    // Of light columns a whole block is decoded, which is a row group here.
+    assert!(trace_bytes * 5 < total, "{trace_bytes} of {total}");
 }
 
 #[test]
@@ -124,12 +125,12 @@ fn a_footer_that_disagrees_with_the_manifest_is_corrupt() {
     let fixture = Fixture::all(100);
     let mut meta = fixture.meta.clone();
     meta.span_rows += 1;
-    let reader = SegmentReader::open(fixture.env.clone(), DIR.into(), &meta).unwrap();
+    let reader = SegmentReader::open(fixture.env.clone(), DIR.into(), &meta, cache()).unwrap();
     let error = reader.scan(Table::Spans, &ScanRequest::columns(["name"]), None).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 
     meta.files.retain(|file| file.name != "spans.parquet");
-    let error = SegmentReader::open(fixture.env.clone(), DIR.into(), &meta).unwrap_err();
+    let error = SegmentReader::open(fixture.env.clone(), DIR.into(), &meta, cache()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 
@@ -174,7 +175,7 @@ fn a_flipped_bit_never_panics_and_is_nothing_but_corrupt() {
             bytes[at] ^= 1 << bit;
         };
         fixture.env.change(&path, flip);
-        let reader = SegmentReader::open(fixture.env.clone(), DIR.into(), &fixture.meta).unwrap();
+        let reader = SegmentReader::open(fixture.env.clone(), DIR.into(), &fixture.meta, cache()).unwrap();
         let request = ScanRequest::columns(names(Table::Spans));
         let batches: crate::error::Result<Vec<RecordBatch>> =
             reader.scan(Table::Spans, &request, None).and_then(Iterator::collect);

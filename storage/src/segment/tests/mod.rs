@@ -14,7 +14,7 @@ use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
 
 use self::mem::TestEnv;
-use super::{SegmentOptions, SegmentReader, SegmentWriter};
+use super::{BlockCache, SegmentOptions, SegmentReader, SegmentWriter};
 use crate::error::Result;
 use crate::manifest::{FileMeta, SegmentId, SegmentMeta};
 use crate::scan::ScanRequest;
@@ -31,6 +31,11 @@ fn small() -> SegmentOptions {
         threads: 3,
         ..SegmentOptions::default()
     }
+}
+
+/// Too small to hold all columns, so that blocks come and go.
+fn cache() -> Arc<BlockCache> {
+    Arc::new(BlockCache::new(256 << 10))
 }
 
 struct Fixture {
@@ -58,7 +63,7 @@ impl Fixture {
             last_sequence: 1,
             files,
         };
-        let reader = SegmentReader::open(env.clone(), PathBuf::from(DIR), &meta).unwrap();
+        let reader = SegmentReader::open(env.clone(), PathBuf::from(DIR), &meta, cache()).unwrap();
         Self { env, reader, meta, batches }
     }
 

@@ -1,0 +1,228 @@
+//! A span condition of a search, looked at for the spans of given traces.
+//!
+//! The spans of a trace lie together in a segment, and its row of `traces` says where, so that the spans
+//! of the newest thousand traces are one short scan. A trace whose row does not account for all of its
+//! spans (late ones are elsewhere, or it is in memory) is looked up in every source.
+//!
+//! **Invariant** QU-1: `span_count` of the row is the number of visible spans, so a trace is never taken
+//! for complete when a span of it is somewhere else.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::BooleanBufferBuilder;
+use arrow::buffer::BooleanBuffer;
+use arrow::record_batch::RecordBatch;
+use roaring::RoaringBitmap;
+use tracehouse_storage::model::TraceKey;
+use tracehouse_storage::scan::{RowFilter, ScanRequest};
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::{Result, Snapshot};
+
+use crate::candidates::span_zones;
+use crate::predicate::{SpanPredicate, Test};
+use crate::predicate::column::{ints, row_numbers, text};
+
+/// The columns of `traces` that tell where a trace's spans are.
+pub(super) const SPAN_RUN_COLUMNS: [&str; 4] = ["trace_id", "span_count", "_first_span_row", "_span_rows"];
+
+/// A span condition over one snapshot.
+#[derive(Debug)]
+pub(crate) struct SpanLeaf {
+    snapshot: Snapshot,
+    condition: SpanPredicate,
+    /// By source: the condition with its text queries answered.
+    prepared: Vec<OnceLock<SpanPredicate>>,
+}
+
+impl SpanLeaf {
+    pub fn new(snapshot: &Snapshot, condition: &SpanPredicate) -> Self {
+        let prepared = (0..snapshot.source_count()).map(|_| OnceLock::new()).collect();
+        Self { snapshot: snapshot.clone(), condition: condition.clone(), prepared }
+    }
+
+    /// Whether large columns are read.
+    pub fn is_heavy(&self) -> bool {
+        self.condition.is_heavy()
+    }
+
+    /// The only rows of each source that can satisfy the condition, when text queries name them.
+    pub fn rows_by_text(&self) -> Result<Option<Vec<RoaringBitmap>>> {
+        if !has_required_text(&self.condition) {
+            return Ok(None);
+        }
+        let mut rows = Vec::with_capacity(self.prepared.len());
+        for source in 0..self.prepared.len() {
+            rows.push(required_rows(&self.prepared(source)?).unwrap_or_default());
+        }
+        Ok(Some(rows))
+    }
+
+    /// The traces of a batch of `traces` of source `home`, among the wanted, that have such a span.
+    pub fn rows(&self, home: usize, batch: &RecordBatch, wanted: &BooleanBuffer) -> Result<BooleanBuffer> {
+        let (first, count) = (ints(batch, "_first_span_row")?, ints(batch, "_span_rows")?);
+        let (ids, totals) = (text(batch, "trace_id")?, ints(batch, "span_count")?);
+        let mask = self.snapshot.source(home)?.mask(Table::Spans);
+        let mut spans: BTreeMap<usize, SpanRows> = BTreeMap::new();
+        for row in wanted.set_indices() {
+            let total = totals.get(row).and_then(|total| u64::try_from(total).ok()).unwrap_or_default();
+            if let Some((start, end)) = run(first.get(row), count.get(row)) {
+                let masked = mask.map_or(0, |mask| mask.range_cardinality(start..end));
+                if u64::from(end - start) == total + masked {
+                    spans.entry(home).or_default().add(start, end, row);
+                    continue;
+                }
+            }
+            self.look_up(TraceKey::of(ids.value(row)), total, row, &mut spans)?;
+        }
+        let mut found = BooleanBufferBuilder::new(batch.num_rows());
+        found.append_n(batch.num_rows(), false);
+        for (source, spans) in spans {
+            for batch in self.scan(source, spans.rows.clone(), "_row")? {
+                for span in row_numbers(&batch)? {
+                    if let Some(trace) = spans.trace_of(*span) {
+                        found.set_bit(trace, true);
+                    }
+                }
+            }
+        }
+        Ok(found.finish())
+    }
+
+    /// Finds the spans of a trace, of which there are `total`, newest source first.
+    fn look_up(
+        &self,
+        key: TraceKey,
+        total: u64,
+        trace: usize,
+        spans: &mut BTreeMap<usize, SpanRows>,
+    ) -> Result<()> {
+        let mut found = 0;
+        for source in (0..self.snapshot.source_count()).rev() {
+            if found >= total {
+                break;
+            }
+            let rows = self.snapshot.source(source)?.rows_of(Table::Spans, key)?;
+            found += rows.len();
+            for row in rows {
+                spans.entry(source).or_default().add(row, row + 1, trace);
+            }
+        }
+        Ok(())
+    }
+
+    /// One column of the spans among `rows` that satisfy the condition.
+    pub fn scan(&self, source: usize, rows: RoaringBitmap, column: &str) -> Result<Vec<RecordBatch>> {
+        let condition = self.prepared(source)?;
+        let rows = match required_rows(&condition) {
+            Some(required) => rows & required,
+            None => rows,
+        };
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = ScanRequest {
+            rows: Some(rows),
+            filters: span_filters(&condition),
+            zones: span_zones(&condition),
+            ..ScanRequest::columns([column])
+        };
+        self.snapshot.scan(source, Table::Spans, &request)?.collect()
+    }
+
+    /// The condition with every text query answered for one source.
+    fn prepared(&self, source: usize) -> Result<SpanPredicate> {
+        let Some(slot) = self.prepared.get(source) else { return Ok(SpanPredicate::Const(false)) };
+        if let Some(prepared) = slot.get() {
+            return Ok(prepared.clone());
+        }
+        let prepared = self.with_text_rows(source, &self.condition)?;
+        Ok(slot.get_or_init(|| prepared).clone())
+    }
+
+    fn with_text_rows(&self, source: usize, condition: &SpanPredicate) -> Result<SpanPredicate> {
+        let all = |operands: &[SpanPredicate]| {
+            operands.iter().map(|operand| self.with_text_rows(source, operand)).collect::<Result<Vec<_>>>()
+        };
+        Ok(match condition {
+            SpanPredicate::And(operands) => SpanPredicate::And(all(operands)?),
+            SpanPredicate::Or(operands) => SpanPredicate::Or(all(operands)?),
+            SpanPredicate::Not(operand) => {
+                SpanPredicate::Not(Box::new(self.with_text_rows(source, operand)?))
+            }
+            SpanPredicate::Is(condition) => match condition.text_query()? {
+                Some(query) => SpanPredicate::RowIn(Arc::new(self.snapshot.text(source)?.rows(&query)?)),
+                None => SpanPredicate::Is(condition.clone()),
+            },
+            other => other.clone(),
+        })
+    }
+}
+
+/// Spans of one source with the rows of the traces they belong to.
+#[derive(Default)]
+struct SpanRows {
+    rows: RoaringBitmap,
+    /// First span row of each run, and the trace's row in its batch.
+    runs: BTreeMap<u32, usize>,
+}
+
+impl SpanRows {
+    fn add(&mut self, start: u32, end: u32, trace: usize) {
+        self.rows.insert_range(start..end);
+        self.runs.insert(start, trace);
+    }
+
+    fn trace_of(&self, span: u32) -> Option<usize> {
+        self.runs.range(..=span).next_back().map(|(_, trace)| *trace)
+    }
+}
+
+/// A run of span rows as the row of its trace has it.
+fn run(first: Option<i64>, count: Option<i64>) -> Option<(u32, u32)> {
+    let start = u32::try_from(first?).ok()?;
+    Some((start, start.checked_add(u32::try_from(count?).ok()?)?))
+}
+
+/// Whether every span that satisfies the condition satisfies a text query.
+fn has_required_text(condition: &SpanPredicate) -> bool {
+    match condition {
+        SpanPredicate::Is(condition) => matches!(condition.test, Test::Matches(_)),
+        SpanPredicate::And(operands) => operands.iter().any(has_required_text),
+        _ => false,
+    }
+}
+
+/// The rows that the top-level conjunction confines a condition to.
+fn required_rows(condition: &SpanPredicate) -> Option<RoaringBitmap> {
+    match condition {
+        SpanPredicate::RowIn(rows) => Some(rows.as_ref().clone()),
+        SpanPredicate::And(operands) => operands.iter().map(required_rows).fold(None, both),
+        _ => None,
+    }
+}
+
+/// Rows in both sets, where `None` is all rows.
+fn both(a: Option<RoaringBitmap>, b: Option<RoaringBitmap>) -> Option<RoaringBitmap> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a & b),
+        (a, b) => a.or(b),
+    }
+}
+
+/// One filter for all operands that read light columns, then one for each of the others, so that
+/// large columns are read for the survivors alone (QU-4).
+fn span_filters(condition: &SpanPredicate) -> Vec<RowFilter> {
+    let operands = match condition {
+        SpanPredicate::And(operands) => operands.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    let (heavy, light): (Vec<_>, Vec<_>) = operands.iter().cloned().partition(SpanPredicate::is_heavy);
+    let light = (!light.is_empty()).then_some(SpanPredicate::And(light));
+    light.into_iter().chain(heavy).map(span_filter).collect()
+}
+
+fn span_filter(condition: SpanPredicate) -> RowFilter {
+    let columns = condition.columns().into_iter().map(str::to_string).collect();
+    RowFilter { columns, keep: Arc::new(move |batch| condition.evaluate(batch)) }
+}

@@ -1,0 +1,90 @@
+//! Decoded light columns in memory: a cache of blocks under one budget, shared by all segments of a
+//! database.
+//!
+//! A *block* is up to [`BLOCK_ROWS`] rows of one row group, which are one page of a light column. A
+//! block that is not there is decoded from the file, so the cache changes no answer (QU-1).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{Array, ArrayRef};
+use lru::LruCache;
+
+/// Rows of a block at most; a page of a light column has as many.
+pub(super) const BLOCK_ROWS: u32 = 4096;
+
+/// One column of one block of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct BlockKey {
+    /// Number given out by [`BlockCache::register`].
+    pub file: u64,
+    /// Position of the column in the stored schema.
+    pub column: usize,
+    /// First physical row of the block.
+    pub first_row: u32,
+}
+
+/// Decoded blocks; those not used for longest go first.
+#[derive(Debug)]
+pub struct BlockCache {
+    bytes_max: usize,
+    held: Mutex<Held>,
+    files: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Held {
+    blocks: LruCache<BlockKey, (ArrayRef, usize)>,
+    bytes: usize,
+}
+
+impl BlockCache {
+    /// A cache that holds up to `bytes_max` bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        let held = Held { blocks: LruCache::unbounded(), bytes: 0 };
+        Self { bytes_max, held: Mutex::new(held), files: AtomicU64::new(0) }
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.held().bytes
+    }
+
+    /// A number for a file just opened.
+    pub(super) fn register(&self) -> u64 {
+        self.files.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn get(&self, key: &BlockKey) -> Option<ArrayRef> {
+        self.held().blocks.get(key).map(|(block, _)| block.clone())
+    }
+
+    pub(super) fn insert(&self, key: BlockKey, block: ArrayRef) {
+        let bytes = block.get_array_memory_size();
+        let mut held = self.held();
+        held.bytes += bytes;
+        if let Some((_, replaced)) = held.blocks.put(key, (block, bytes)) {
+            held.bytes -= replaced;
+        }
+        while held.bytes > self.bytes_max {
+            let Some((_, (_, evicted))) = held.blocks.pop_lru() else { break };
+            held.bytes -= evicted;
+        }
+    }
+
+    /// Drops the blocks of a file that nobody reads any more.
+    pub(super) fn forget(&self, file: u64) {
+        let mut held = self.held();
+        let keys: Vec<BlockKey> =
+            held.blocks.iter().map(|(key, _)| *key).filter(|key| key.file == file).collect();
+        for key in keys {
+            if let Some((_, bytes)) = held.blocks.pop(&key) {
+                held.bytes -= bytes;
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
