@@ -384,16 +384,6 @@ impl Database {
         Ok(self.inner.runtime.get_or_init(|| runtime).clone())
     }
 
-    /// Deletes traces with everything below them; unknown ids are ignored. Returns how many there were.
-    ///
-    /// # Errors
-    /// `Closed` or `Io` from writing.
-    pub fn delete_traces<S: AsRef<str>>(&self, trace_ids: &[S]) -> Result<u64> {
-        let ids = trace_ids.iter().map(|id| normalize_trace_id(id.as_ref())).collect();
-        let _alone = self.change_alone();
-        Ok(self.inner.store.delete_traces(ids)?.traces)
-    }
-
     /// Seals what is in memory into a segment.
     ///
     /// # Errors

@@ -86,14 +86,14 @@ fn prompt_versions<S: AsRef<str>>(prompts: &[S]) -> Result<BTreeSet<String>> {
     let mut versions = BTreeSet::new();
     for prompt in prompts {
         let prompt = prompt.as_ref();
-        let is_version = |version: &str| !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
-        match prompt.rsplit_once('/') {
-            Some((name, version)) if !name.is_empty() && is_version(version) => {
+        match prompt.split_once('/') {
+            Some((name, version)) if !name.is_empty() && !version.is_empty() && !version.contains('/') => {
+                check_id("prompt version", prompt)?;
                 versions.insert(prompt.to_string());
             }
             _ => {
                 return Err(Error::invalid_input(format!(
-                    "prompt version {prompt:?}: NAME/VERSION with a number as version expected"
+                    "prompt version {prompt:?}: NAME/VERSION expected"
                 )));
             }
         }

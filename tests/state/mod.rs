@@ -2,6 +2,9 @@
 //! compacted, reopened and without the metadata store.
 
 mod assessments;
+mod links;
+mod metrics;
+mod sessions;
 mod start;
 
 use tracehouse::Database;
