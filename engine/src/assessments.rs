@@ -253,12 +253,13 @@ impl Database {
     /// `Io` when the input cannot be read; `InvalidInput` in strict mode for the first bad line.
     pub fn import_assessments<R: Read>(&self, input: R, options: &ImportOptions) -> Result<ImportReport> {
         let started = Instant::now();
+        let lines = read_lines(input)?;
         let _shared = self.change_shared();
         let (snapshot, now_ns) = (self.snapshot()?, self.store().env().now_ns());
         let mut report = ImportReport::default();
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut rows = Vec::new();
-        for (number, parsed) in read_lines(input)? {
+        for (number, parsed) in lines {
             let row = parsed.and_then(|line| {
                 find(&snapshot, &line.trace_id)?;
                 let id = match line.assessment_id {

@@ -3,10 +3,25 @@
 //! It may be called before, between or after the spans arrive, and for traces that never get a span;
 //! the row in `traces` is the same in any order (`tracehouse_storage::model`, file `start.rs`, has the
 //! rules). Metadata keys that stand for columns (session, user, token usage, cost) fill them.
+//!
+//! **Differences from MLflow.** There the result depends on which of `start_trace` and `log_spans`
+//! came last; here it does not:
+//!
+//! | what | MLflow | here |
+//! |---|---|---|
+//! | a span begins before the stated request time | widens it when the span comes later, else not | widens it |
+//! | spans of a finalised trace end later than stated | widen the duration unless the batch has tokens, cost or a session | never change it |
+//! | a start without duration, or `IN_PROGRESS` | erases what spans said when it comes later | spans say it |
+//! | tokens stated in part | the others are summed or not, by order | the others are summed over spans |
+//! | a tag both set by a user and given at the start | the later one | the user's, also a deletion |
+//! | a tag of the root span and of the start | the later one | the start's |
+//! | spans of another experiment | an error | kept; the trace is in the start's experiment |
+//! | a start for another experiment than known | an error | an error |
+//! | tag `mlflow.artifactLocation` | added | not added: there is no artifact store |
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
 use tracehouse_storage::model::{
     COST_METADATA, FINALIZED_METADATA, SESSION_METADATA, StartEdit, StartUsage, TOKEN_USAGE_METADATA,
     TRACE_NAME_TAG, TraceEdit, TraceRow, USER_METADATA, check_id, normalize_trace_id,
@@ -16,6 +31,9 @@ use crate::database::{Database, find, trace_rows};
 use crate::error::{Error, Result};
 use crate::semconv::cut_preview;
 use crate::tags::{check_pair, check_tag};
+
+/// The members of a JSON object, as they are written.
+type Members = BTreeMap<String, Box<RawValue>>;
 
 /// Longest trace name, as in MLflow.
 const NAME_CHARS_MAX: usize = 4_096;
@@ -291,16 +309,17 @@ fn one_of(
 /// objects. Counts that are not whole and costs that are not finite are left out, as in MLflow.
 fn usage(given: &StartUsage, metadata: &mut BTreeMap<String, String>) -> StartUsage {
     let mut object = |key: &str| {
-        let json: Option<Json> = metadata.get(key).and_then(|text| serde_json::from_str(text).ok());
-        let json = json.filter(Json::is_object);
-        if json.is_some() {
+        let text = metadata.get(key).cloned();
+        let members = text.and_then(|text| serde_json::from_str::<Members>(&text).ok());
+        if members.is_some() {
             metadata.remove(key);
         }
-        json.unwrap_or_default()
+        members.unwrap_or_default()
     };
     let (tokens, costs) = (object(TOKEN_USAGE_METADATA), object(COST_METADATA));
-    let count = |given: Option<i64>, key: &str| given.or_else(|| whole(tokens.get(key)?));
-    let cost = |given: Option<f64>, key: &str| given.or_else(|| costs.get(key)?.as_f64());
+    let count = |given: Option<i64>, key: &str| given.or_else(|| whole(tokens.get(key)?.get()));
+    // The JSON reader's own numbers may be off in the last digit.
+    let cost = |given: Option<f64>, key: &str| given.or_else(|| costs.get(key)?.get().parse().ok());
     let finite = |cost: Option<f64>| cost.filter(|cost| cost.is_finite());
     StartUsage {
         input_tokens: count(given.input_tokens, "input_tokens"),
@@ -318,8 +337,10 @@ fn usage(given: &StartUsage, metadata: &mut BTreeMap<String, String>) -> StartUs
     }
 }
 
-fn whole(number: &Json) -> Option<i64> {
+/// A number that is whole, from its JSON text.
+fn whole(number: &str) -> Option<i64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() <= EXACT_MAX;
-    number.as_i64().or_else(|| number.as_f64().filter(is_whole).map(|number| number as i64))
+    let from_float = || number.parse().ok().filter(is_whole).map(|number| number as i64);
+    number.parse().ok().or_else(from_float)
 }

@@ -119,3 +119,28 @@ fn wrong_changes_are_refused() {
     assert!(named(&db, 1, "truth").valid);
     assert!(!db.delete_assessment(&id(9), "a-x").unwrap());
 }
+
+#[test]
+fn changes_at_the_same_time_are_all_kept() {
+    const THREADS: usize = 6;
+    const CHANGES: usize = 20;
+    let db = in_memory();
+    db.append(&[span(1, 0)]).unwrap();
+    let judged = db.assess(&id(1), NewAssessment::feedback("f", "1")).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (db, judged) = (&db, &judged);
+            scope.spawn(move || {
+                for change in 0..CHANGES {
+                    let update = AssessmentUpdate::new().metadata(format!("{thread}-{change}"), "x");
+                    db.update_assessment(&id(1), judged, update).unwrap();
+                    let newer = NewAssessment::feedback("g", "2").overrides(judged);
+                    let newer = db.assess(&id(1), newer).unwrap();
+                    assert!(db.delete_assessment(&id(1), &newer).unwrap());
+                }
+            });
+        }
+    });
+    let row = named(&db, 1, "f");
+    assert_eq!((row.metadata.len(), row.valid), (THREADS * CHANGES, true));
+}

@@ -11,7 +11,7 @@ use crate::support::{DiskDb, number, search_ids};
 const ROUNDS: u64 = 12;
 
 fn start(trace: u32) -> TraceStart {
-    let usage = StartUsage { total_tokens: Some(7), total_cost: Some(0.5), ..StartUsage::default() };
+    let usage = StartUsage { total_tokens: Some(7), total_cost: Some(0.1 + 0.2), ..StartUsage::default() };
     TraceStart::new(format!("tr-{}", id(trace)), i64::from(trace) * 1_000_000_000 + 1_000_000)
         .state("OK")
         .duration_ns(9_000_000)
@@ -129,7 +129,7 @@ fn a_trace_needs_no_span() {
         assert_eq!(search_ids(db, "session = 's-1' AND run_id = 'r1'"), [id(2)], "{place}");
         assert_eq!(search_ids(db, "tags.env = 'prod' AND status = 'ERROR'"), [id(3)], "{place}");
         assert_eq!(search_ids(db, "metadata.mlflow.trace.tokenUsage = '{\"total_tokens\": 7}'").len(), 2);
-        assert_eq!(search_ids(db, "user = 'ana' AND cost = 0.5 AND execution_time = 9").len(), 2, "{place}");
+        assert_eq!(search_ids(db, "user = 'ana' AND cost > 0.3 AND execution_time = 9").len(), 2, "{place}");
         assert_eq!(search_ids(db, "span.name = 'span 0'"), [id(1)], "{place}");
         assert_eq!(number(db, "SELECT count(*) FROM traces WHERE session_id = 's-2' AND inputs IS NULL"), 1);
         let trace = db.get_trace(&id(2)).unwrap();
@@ -201,4 +201,26 @@ fn what_cannot_be_started_is_refused() {
     assert_eq!(row.metadata["mlflow.trace.tokenUsage"], usage);
     assert_eq!(row.metadata["mlflow.trace.cost"], r#"{"input_cost": 0.25, "output_cost": 0.5}"#);
     assert_eq!(row.request_preview.unwrap().chars().count(), 1_000);
+}
+
+#[test]
+fn the_command_line_shows_a_trace_without_spans() {
+    let disk = DiskDb::new();
+    disk.db.start_trace(&start(2)).unwrap();
+    disk.db.close().unwrap();
+    let path = disk.path();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test"));
+        let ended = command.arg(arguments[0]).arg(&path).args(&arguments[1..]).output().unwrap();
+        assert!(ended.status.success(), "{arguments:?}: {ended:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    assert!(run(&["show", &id(2)]).contains("started"));
+    let shown: serde_json::Value = serde_json::from_str(&run(&["show", &id(2), "--json"])).unwrap();
+    assert_eq!((&shown["trace"]["session_id"], &shown["spans"]), (&"s-1".into(), &serde_json::json!([])));
+    assert_eq!(run(&["search", "session = 's-1'", "--format", "ids"]).trim(), id(2));
+    let sessions: serde_json::Value = serde_json::from_str(&run(&["sessions", "--json"])).unwrap();
+    assert_eq!(sessions["sessions"][0]["trace_count"], 1);
+    let latency = run(&["metrics", "traces", "latency", "--aggregate", "max", "--json"]);
+    assert_eq!(latency.trim(), r#"{"points":[{"dimensions":{},"metric":"latency","values":{"MAX":9.0}}]}"#);
 }

@@ -320,7 +320,7 @@ fn with_cost() -> RowFilter {
 fn verdict(json: &str) -> Option<f64> {
     match serde_json::from_str(json).ok()? {
         serde_json::Value::Bool(value) => Some(f64::from(u8::from(value))),
-        serde_json::Value::Number(number) => number.as_f64().filter(|number| number.is_finite()),
+        serde_json::Value::Number(_) => json.trim().parse().ok().filter(|number: &f64| number.is_finite()),
         serde_json::Value::String(word) => match word.trim().to_lowercase().as_str() {
             "yes" => Some(1.0),
             "no" => Some(0.0),

@@ -48,14 +48,32 @@ pub struct StartUsage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_creation_input_tokens_above_1hr: Option<i64>,
     /// Cost of the input in USD.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "exact", skip_serializing_if = "Option::is_none")]
     pub input_cost: Option<f64>,
     /// Cost of the output in USD.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "exact", skip_serializing_if = "Option::is_none")]
     pub output_cost: Option<f64>,
     /// Total cost in USD.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "exact", skip_serializing_if = "Option::is_none")]
     pub total_cost: Option<f64>,
+}
+
+/// Numbers as text: the JSON reader's own numbers may be off in the last digit, and a row must be the
+/// same however often it was written.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(number: &Option<f64>, out: S) -> Result<S::Ok, S::Error> {
+        match number {
+            Some(number) => out.collect_str(number),
+            None => out.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+        let text: Option<String> = Option::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
 }
 
 impl StartUsage {
@@ -313,6 +331,15 @@ mod tests {
         assert_eq!((first.name.as_deref(), first.tags.len()), (Some("n"), 2));
         assert_eq!(first.usage.token_text().unwrap(), r#"{"input_tokens": 1, "output_tokens": 2}"#);
         assert_eq!(first.usage.cost_text().unwrap(), r#"{"total_cost": 1e-05}"#);
+    }
+
+    #[test]
+    fn numbers_survive_exactly() {
+        for bits in (0..2_000u64).map(|n| 0x3f00_0000_0000_0000 + n * 0x0000_13d7_9f3b_a1c5) {
+            let usage = StartUsage { total_cost: Some(f64::from_bits(bits)), ..StartUsage::default() };
+            let read: StartUsage = serde_json::from_str(&serde_json::to_string(&usage).unwrap()).unwrap();
+            assert_eq!(read, usage);
+        }
     }
 
     #[test]

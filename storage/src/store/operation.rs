@@ -121,3 +121,37 @@ pub struct Applied {
     /// New or replaced assessments.
     pub assessments: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mutation(json: &str) -> Mutation {
+        match Operation::decode(KIND_MUTATION, json.as_bytes()) {
+            Ok(Operation::Mutation(mutation)) => mutation,
+            other => panic!("{json}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn records_written_before_starts_and_links_still_read() {
+        let Mutation::Edit(edits) = mutation(r#"{"Edit":[["t",{"tags":{"a":"1","b":null}}],["u",{}]]}"#)
+        else {
+            panic!("no edit")
+        };
+        assert_eq!(edits[0].1.tags.len(), 2);
+        assert!(edits[1].1.is_empty() && edits[0].1.start.is_none());
+        assert!(matches!(mutation(r#"{"Delete":["t"]}"#), Mutation::Delete(ids) if ids == ["t"]));
+    }
+
+    #[test]
+    fn what_a_start_says_survives_the_log() {
+        let usage = crate::model::StartUsage { input_cost: Some(0.1), ..Default::default() };
+        let start = crate::model::StartEdit { state: "OK".into(), usage, ..Default::default() };
+        let edits = vec![("t".to_string(), TraceEdit::start(start))];
+        let (kind, bytes) = Operation::Mutation(Mutation::Edit(edits.clone())).encode().unwrap();
+        assert_eq!(kind, KIND_MUTATION);
+        let Mutation::Edit(read) = mutation(std::str::from_utf8(&bytes).unwrap()) else { panic!("no edit") };
+        assert_eq!(read, edits);
+    }
+}
