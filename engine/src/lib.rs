@@ -34,27 +34,42 @@
 )]
 
 mod assess;
+mod assessments;
 mod catalog;
+mod correlation;
 mod database;
 mod dataset;
+mod delete;
 mod error;
+mod filters;
 mod ingest;
+mod links;
 mod maintain;
+mod metrics;
 pub mod otlp;
 pub mod semconv;
+mod sessions;
 mod settings;
+mod start;
 mod stats;
+mod tags;
 mod trace;
 mod trace_batches;
 
 pub use assess::NewAssessment;
+pub use assessments::AssessmentUpdate;
+pub use correlation::FilterCorrelation;
 pub use database::{Database, OpenOptions, TracePage, decode_otlp};
 pub use dataset::{
     Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,
 };
+pub use delete::TraceDeletion;
 pub use error::{Error, ErrorKind, Result};
 pub use ingest::{ImportOptions, ImportReport, Progress, Rejected};
+pub use metrics::{Aggregation, MetricPoint, MetricQuery, MetricView};
+pub use sessions::{CompletedSession, Session, SessionSearch};
 pub use settings::Settings;
+pub use start::TraceStart;
 pub use stats::Stats;
 pub use trace::Trace;
 pub use trace_batches::TraceBatches;
@@ -62,6 +77,7 @@ pub use tracehouse_query::search::Search;
 pub use tracehouse_query::sql::{SqlQuery, SqlValue};
 pub use tracehouse_query::text::TextHit;
 pub use tracehouse_storage::model;
+pub use tracehouse_storage::model::StartUsage;
 pub use tracehouse_storage::schema::Table;
 pub use tracehouse_storage::segment::export;
 pub use tracehouse_storage::store::Compacted;

@@ -48,6 +48,10 @@ pub enum Command {
     Shell(DbArgs),
     /// Show one trace as a tree of spans
     Show(ShowArgs),
+    /// List sessions
+    Sessions(SessionsArgs),
+    /// Compute a figure over traces, spans or assessments
+    Metrics(MetricsArgs),
     /// Counts, sizes and indexes of a database
     Stats(DbArgs),
     /// Set tags of a trace
@@ -244,6 +248,65 @@ pub enum ShowFormat {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct SessionsArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// Sessions of which some trace matches; left out or empty for every session
+    #[arg(default_value = "", allow_hyphen_values = true, hide_default_value = true)]
+    pub filter: String,
+    /// Sort by this key, such as trace_count or cost; the last request first unless told otherwise
+    #[arg(long, value_name = "KEY [ASC|DESC]")]
+    pub order_by: Option<String>,
+    /// Most sessions to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Only traces of this experiment
+    #[arg(long, value_name = "ID")]
+    pub experiment: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct MetricsArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// What is measured
+    pub view: MetricsView,
+    /// Such as trace_count, latency, total_tokens, total_cost or assessment_value
+    pub metric: String,
+    /// count, sum, avg, min, max, or a percentile such as p99
+    #[arg(long, value_name = "HOW", value_delimiter = ',')]
+    pub aggregate: Vec<String>,
+    /// Dimension to group by, such as trace_name, span_model_name or assessment_name
+    #[arg(long, value_name = "DIMENSION", value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// One clause KEY = 'VALUE', such as "trace.status = 'ERROR'"
+    #[arg(long, value_name = "CLAUSE")]
+    pub filter: Vec<String>,
+    /// First time looked at: RFC 3339, a date, or Unix milliseconds
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Last time looked at
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Width of time buckets; needs --from and --to
+    #[arg(long, value_name = "SECONDS")]
+    pub interval: Option<i64>,
+    /// Most points to show
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub limit: usize,
+    /// Only traces of this experiment
+    #[arg(long, value_name = "ID")]
+    pub experiment: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MetricsView {
+    Traces,
+    Spans,
+    Assessments,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct TagArgs {
     /// The database's folder
     pub db: PathBuf,
@@ -282,6 +345,9 @@ pub struct AssessArgs {
     /// The span it is about
     #[arg(long, value_name = "SPAN_ID")]
     pub span: Option<String>,
+    /// The assessment of the trace that it overrides
+    #[arg(long, value_name = "ASSESSMENT_ID")]
+    pub overrides: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -297,6 +363,9 @@ pub struct DeleteArgs {
     /// Every trace that began before: RFC 3339, a date, or Unix milliseconds
     #[arg(long, value_name = "TIME")]
     pub before: Option<String>,
+    /// At most so many, oldest first
+    #[arg(long, value_name = "N", conflicts_with = "trace_ids", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max: Option<u32>,
     /// Remove the bytes from every file as well
     #[arg(long)]
     pub erase: bool,

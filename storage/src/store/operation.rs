@@ -18,13 +18,22 @@ pub const KIND_SPANS: u8 = 1;
 pub const KIND_MUTATION: u8 = 2;
 
 /// New assessments, and whether their ids may exist already (then an equal one is left alone and a
-/// different one replaced).
+/// different one replaced; `valid` is kept).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assess {
     /// The assessments.
     pub rows: Vec<Assessment>,
     /// False when the ids are known to be new.
     pub check_existing: bool,
+}
+
+/// Assessments that go and assessments that come in one step; a changed one does both.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Reassess {
+    /// Trace id and assessment id of those that go; those that are not there are ignored.
+    pub removed: Vec<(String, String)>,
+    /// Those that come, as they are.
+    pub rows: Vec<Assessment>,
 }
 
 /// A change other than new spans.
@@ -34,6 +43,8 @@ pub enum Mutation {
     Edit(Vec<(String, TraceEdit)>),
     /// New or replaced assessments.
     Assess(Assess),
+    /// Changed, deleted and overriding assessments.
+    Reassess(Reassess),
     /// Traces deleted with everything below them.
     Delete(Vec<String>),
 }
@@ -109,4 +120,38 @@ pub struct Applied {
     pub traces: u64,
     /// New or replaced assessments.
     pub assessments: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mutation(json: &str) -> Mutation {
+        match Operation::decode(KIND_MUTATION, json.as_bytes()) {
+            Ok(Operation::Mutation(mutation)) => mutation,
+            other => panic!("{json}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn records_written_before_starts_and_links_still_read() {
+        let Mutation::Edit(edits) = mutation(r#"{"Edit":[["t",{"tags":{"a":"1","b":null}}],["u",{}]]}"#)
+        else {
+            panic!("no edit")
+        };
+        assert_eq!(edits[0].1.tags.len(), 2);
+        assert!(edits[1].1.is_empty() && edits[0].1.start.is_none());
+        assert!(matches!(mutation(r#"{"Delete":["t"]}"#), Mutation::Delete(ids) if ids == ["t"]));
+    }
+
+    #[test]
+    fn what_a_start_says_survives_the_log() {
+        let usage = crate::model::StartUsage { input_cost: Some(0.1), ..Default::default() };
+        let start = crate::model::StartEdit { state: "OK".into(), usage, ..Default::default() };
+        let edits = vec![("t".to_string(), TraceEdit::start(start))];
+        let (kind, bytes) = Operation::Mutation(Mutation::Edit(edits.clone())).encode().unwrap();
+        assert_eq!(kind, KIND_MUTATION);
+        let Mutation::Edit(read) = mutation(std::str::from_utf8(&bytes).unwrap()) else { panic!("no edit") };
+        assert_eq!(read, edits);
+    }
 }

@@ -52,6 +52,9 @@ fn parse(args: &AssessArgs) -> Result<NewAssessment> {
     if let Some(span_id) = &args.span {
         assessment = assessment.span_id(span_id);
     }
+    if let Some(older) = &args.overrides {
+        assessment = assessment.overrides(older);
+    }
     Ok(assessment)
 }
 

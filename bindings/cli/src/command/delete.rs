@@ -29,7 +29,11 @@ pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -
         false => context.open_to_change(&args.db)?,
     };
     let ids = match filter {
-        Some(filter) => db.search_trace_ids(&Search::new(filter))?,
+        Some(filter) => {
+            let mut search = Search::new(filter).order_by(["timestamp ASC"]);
+            search.limit = args.max.map(|count| count as usize);
+            db.search_trace_ids(&search)?
+        }
         None => existing(&db, &args.trace_ids)?,
     };
     if args.dry_run {

@@ -8,8 +8,10 @@ mod delete;
 mod demo;
 mod demo_data;
 mod import;
+mod metrics;
 mod progress;
 mod search;
+mod sessions;
 mod shell;
 mod show;
 mod sql;
@@ -33,6 +35,8 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Sql(args) => sql::run(context, args, out),
         Command::Shell(args) => shell::run(context, args, out),
         Command::Show(args) => show::run(context, args, out),
+        Command::Sessions(args) => sessions::run(context, args, out),
+        Command::Metrics(args) => metrics::run(context, args, out),
         Command::Stats(args) => stats::run(context, args, out),
         Command::Tag(args) => tag::set(context, args, out),
         Command::Untag(args) => tag::remove(context, args, out),

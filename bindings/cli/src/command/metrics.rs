@@ -1,0 +1,90 @@
+//! `metrics`: a figure over traces, spans or assessments, by dimension and time.
+
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+use tracehouse::{Aggregation, MetricPoint, MetricQuery, MetricView};
+
+use super::write_json;
+use crate::args::{MetricsArgs, MetricsView};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::output::escape::line;
+use crate::output::table::TextTable;
+use crate::output::units::parse_time_ms;
+
+/// Computes and shows the points.
+pub fn run(context: &Context, args: &MetricsArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let query = query_of(args)?;
+    let points = context.open_to_read(&args.db)?.trace_metrics(&query)?;
+    if context.json {
+        return write_json(out, &json!({ "points": points.iter().map(as_json).collect::<Vec<_>>() }));
+    }
+    let Some(first) = points.first() else { return context.say(out, "no values") };
+    let mut table = TextTable::new([]);
+    first.dimensions.iter().for_each(|(name, _)| table.add_column(name, false));
+    first.values.iter().for_each(|(name, _)| table.add_column(name, true));
+    for point in &points {
+        let names = point.dimensions.iter().map(|(_, name)| line(name));
+        table.add_row(names.chain(point.values.iter().map(|(_, value)| value.to_string())).collect());
+    }
+    table.write(out, context.style)
+}
+
+fn query_of(args: &MetricsArgs) -> Result<MetricQuery> {
+    let view = match args.view {
+        MetricsView::Traces => MetricView::Traces,
+        MetricsView::Spans => MetricView::Spans,
+        MetricsView::Assessments => MetricView::Assessments,
+    };
+    let aggregations = args.aggregate.iter().map(|word| aggregation(word)).collect::<Result<Vec<_>>>()?;
+    let mut query = MetricQuery::new(view, args.metric.as_str())
+        .aggregations(aggregations)
+        .dimensions(args.by.iter().cloned())
+        .max_results(args.limit);
+    query.filters.clone_from(&args.filter);
+    query.start_ms = args.from.as_deref().map(parse_time_ms).transpose()?;
+    query.end_ms = args.to.as_deref().map(parse_time_ms).transpose()?;
+    query.interval_seconds = args.interval;
+    if !args.experiment.is_empty() {
+        query = query.experiments(args.experiment.iter().cloned());
+    }
+    Ok(query)
+}
+
+/// `count`, `sum`, `avg`, `min`, `max`, or `p` and a percentile.
+fn aggregation(word: &str) -> Result<Aggregation> {
+    match word.to_ascii_lowercase().as_str() {
+        "count" => Ok(Aggregation::Count),
+        "sum" => Ok(Aggregation::Sum),
+        "avg" => Ok(Aggregation::Avg),
+        "min" => Ok(Aggregation::Min),
+        "max" => Ok(Aggregation::Max),
+        other => match other.strip_prefix('p').and_then(|percent| percent.parse().ok()) {
+            Some(percent) => Ok(Aggregation::Percentile(percent)),
+            None => Err(Failure::bad_input(format!(
+                "aggregation {word:?}: count, sum, avg, min, max or a percentile such as p99 expected"
+            ))),
+        },
+    }
+}
+
+fn as_json(point: &MetricPoint) -> Value {
+    let dimensions: Map<String, Value> =
+        point.dimensions.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let values: Map<String, Value> =
+        point.values.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect();
+    json!({ "metric": point.metric, "dimensions": dimensions, "values": values })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aggregations_are_words() {
+        assert_eq!(aggregation("AVG").unwrap(), Aggregation::Avg);
+        assert_eq!(aggregation("p99.5").unwrap(), Aggregation::Percentile(99.5));
+        assert_eq!(aggregation("median").unwrap_err().code, 2);
+    }
+}

@@ -1,0 +1,61 @@
+//! `sessions`: sessions of which some trace matches, with figures over all their traces.
+
+use std::io::Write;
+
+use serde_json::json;
+use tracehouse::{Session, SessionSearch};
+
+use super::write_json;
+use crate::args::SessionsArgs;
+use crate::context::Context;
+use crate::failure::Result;
+use crate::output::escape::line;
+use crate::output::table::TextTable;
+use crate::output::units::{count, rfc3339, time, usd};
+
+/// Searches and shows the sessions.
+pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let mut search = SessionSearch::new(args.filter.as_str()).limit(args.limit);
+    search.order_by.clone_from(&args.order_by);
+    if !args.experiment.is_empty() {
+        search = search.experiments(args.experiment.iter().cloned());
+    }
+    let sessions = context.open_to_read(&args.db)?.sessions(&search)?;
+    if context.json {
+        let shown: Vec<_> = sessions.iter().map(as_json).collect();
+        return write_json(out, &json!({ "sessions": shown }));
+    }
+    if sessions.is_empty() {
+        return context.say(out, "no sessions");
+    }
+    let columns = ["!session_id", "user_id", ">traces", ">errors", "!first", "!last", ">tokens", ">cost"];
+    let mut table = TextTable::new(columns);
+    for session in &sessions {
+        let figure = |value: u64| count(i64::try_from(value).unwrap_or(i64::MAX));
+        table.add_row(vec![
+            line(&session.session_id),
+            line(session.user_id.as_deref().unwrap_or_default()),
+            figure(session.trace_count),
+            figure(session.error_count),
+            time(session.first_request_time_ns),
+            time(session.last_request_time_ns),
+            session.total_tokens.map(count).unwrap_or_default(),
+            session.cost_usd.map(usd).unwrap_or_default(),
+        ]);
+    }
+    table.write(out, context.style)
+}
+
+fn as_json(session: &Session) -> serde_json::Value {
+    json!({
+        "session_id": session.session_id,
+        "experiment_ids": session.experiment_ids,
+        "user_id": session.user_id,
+        "trace_count": session.trace_count,
+        "error_count": session.error_count,
+        "first_request_time": rfc3339(session.first_request_time_ns),
+        "last_request_time": rfc3339(session.last_request_time_ns),
+        "total_tokens": session.total_tokens,
+        "cost_usd": session.cost_usd,
+    })
+}

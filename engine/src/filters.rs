@@ -1,0 +1,61 @@
+//! Putting filters together: each must be right on its own, so that no text reaches beyond its place.
+
+use tracehouse_query::filter::parse;
+
+use crate::error::{Error, Result};
+
+/// The filter that says all of `filters`; empty ones say nothing. They are joined as MLflow joins
+/// them: span clauses of two filters without `OR` are about one and the same span.
+///
+/// # Errors
+/// `InvalidInput` for the first one that does not parse, with positions in its own text.
+pub(crate) fn joined(filters: &[&str]) -> Result<String> {
+    let mut parts = Vec::new();
+    for filter in filters.iter().map(|filter| filter.trim()).filter(|filter| !filter.is_empty()) {
+        check(filter)?;
+        // A pair of parentheses around what has no `OR` would only part its span clauses from others.
+        let has_or = filter.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("or"));
+        parts.push(if has_or { format!("({filter})") } else { filter.to_string() });
+    }
+    Ok(parts.join(" AND "))
+}
+
+/// Checks that a filter parses.
+pub(crate) fn check(filter: &str) -> Result<()> {
+    parse(filter).map_err(tracehouse_storage::Error::from)?;
+    Ok(())
+}
+
+/// `text` as a string of the filter language.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// `prefix.key` with the key as written by a user.
+///
+/// # Errors
+/// `InvalidInput` for a key that cannot be written.
+pub(crate) fn named(prefix: &str, key: &str) -> Result<String> {
+    if key.is_empty() || key.contains('`') {
+        return Err(Error::invalid_input(format!(
+            "{key:?} is no name that a filter can have after {prefix}."
+        )));
+    }
+    Ok(format!("{prefix}.`{key}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_joined_stays_in_its_place() {
+        assert_eq!(joined(&["", " "]).unwrap(), "");
+        assert_eq!(joined(&["name = 'a'", "", "state = 'OK'"]).unwrap(), "name = 'a' AND state = 'OK'");
+        let either = joined(&["name = 'a' OR name = 'b'", "state = 'OK'"]).unwrap();
+        assert_eq!(either, "(name = 'a' OR name = 'b') AND state = 'OK'");
+        assert!(joined(&["name = 'a') OR (name = 'b'", "state = 'OK'"]).is_err());
+        check(&format!("{} = {}", named("tags", "my key").unwrap(), quoted("it's"))).unwrap();
+        assert!(named("tags", "a`b").is_err());
+    }
+}
