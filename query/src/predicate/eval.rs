@@ -45,7 +45,7 @@ impl Condition {
             Field::TokenUsage => ["metadata"].into_iter().chain(TOKEN_COLUMNS).collect(),
             Field::RunId => vec!["metadata", "_edit"],
             Field::Prompt => vec!["_edit"],
-            Field::Content => content::COLUMNS.to_vec(),
+            Field::Content => content::columns(),
         }
     }
 
@@ -125,6 +125,15 @@ impl Condition {
             }
             Field::Json { column, key } => {
                 let (array, lookup) = (text(batch, column)?, KeyLookup::new(key));
+                if let Test::Json(test) = &self.test
+                    && *column == "attributes"
+                    && test.reads_on()
+                {
+                    let accept = |raw: &str| test.accepts_attribute(raw);
+                    return Ok(
+                        rows.select(|row| array.is_valid(row) && lookup.any_from(array.value(row), &accept))
+                    );
+                }
                 rows.by_json(|row| array.is_valid(row).then(|| lookup.get(array.value(row)))?)
             }
             Field::Content => match &self.test {

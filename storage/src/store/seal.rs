@@ -69,8 +69,11 @@ impl Store {
         let source = self.own_source(&frozen);
         let sequences = (frozen.first_sequence, frozen.last_sequence);
         let with_text = self.options.index_text && self.options.inline_maintenance;
-        let written =
-            if frozen.view.is_empty() { None } else { self.write_segment(&[source], sequences, with_text, None)? };
+        let written = if frozen.view.is_empty() {
+            None
+        } else {
+            self.write_segment(&[source], sequences, with_text, None)?
+        };
         let mut edit =
             ManifestEdit { replay_from: Some(frozen.last_sequence + 1), ..ManifestEdit::default() };
         for (source, masks) in &frozen.imposed {
