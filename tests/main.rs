@@ -13,6 +13,7 @@ mod golden;
 mod kill;
 mod order;
 mod protocol;
+mod state;
 mod support;
 mod tidy;
 mod twice;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 
 use serde_json::value::RawValue;
-use tracehouse_storage::model::{Assessment, AssessmentKind, normalize_trace_id};
+use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, normalize_trace_id};
 
 use crate::error::{Error, Result};
 
@@ -31,8 +31,14 @@ pub struct NewAssessment {
     pub source_id: Option<String>,
     /// Why.
     pub rationale: Option<String>,
+    /// Code of the error that kept a scorer from a value.
+    pub error_code: Option<String>,
+    /// Its message.
+    pub error_message: Option<String>,
     /// Free key-value pairs.
     pub metadata: BTreeMap<String, String>,
+    /// The id of an assessment of the same trace that this one overrides.
+    pub overrides: Option<String>,
 }
 
 impl NewAssessment {
@@ -45,7 +51,10 @@ impl NewAssessment {
             source_type: source.into(),
             source_id: None,
             rationale: None,
+            error_code: None,
+            error_message: None,
             metadata: BTreeMap::new(),
+            overrides: None,
         }
     }
 
@@ -57,6 +66,37 @@ impl NewAssessment {
     /// The truth the trace should have met; `value` is JSON text. Its source is `HUMAN` unless set.
     pub fn expectation(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self::new(AssessmentKind::Expectation, "HUMAN", name, value)
+    }
+
+    /// A reference to an issue; its name is the issue's id, its value the issue's name. Its source is
+    /// `LLM_JUDGE` unless set.
+    pub fn issue(issue_id: impl Into<String>, issue_name: &str) -> Self {
+        let value = serde_json::Value::from(issue_name).to_string();
+        Self::new(AssessmentKind::Issue, "LLM_JUDGE", issue_id, value)
+    }
+
+    /// The same with one more metadata pair.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// The same about a whole session: it counts for every trace of it.
+    pub fn session(self, session_id: impl Into<String>) -> Self {
+        self.metadata(SESSION_METADATA, session_id)
+    }
+
+    /// The same, overriding the assessment of the same trace with this id.
+    pub fn overrides(mut self, assessment_id: impl Into<String>) -> Self {
+        self.overrides = Some(assessment_id.into());
+        self
+    }
+
+    /// The same with the error that kept a scorer from a value.
+    pub fn error(mut self, code: impl Into<String>, message: impl Into<String>) -> Self {
+        self.error_code = Some(code.into());
+        self.error_message = Some(message.into());
+        self
     }
 
     /// The same from this source; the type is checked when it is stored.
@@ -83,33 +123,36 @@ impl NewAssessment {
         if self.name.is_empty() {
             return Err(Error::invalid_input("the assessment name is empty"));
         }
-        let value = serde_json::from_str::<&RawValue>(&self.value)
-            .map_err(|e| Error::invalid_input(format!("the value of {} is not JSON: {e}", self.name)))?;
-        if self.kind == AssessmentKind::Expectation && value.get() == "null" {
-            return Err(Error::invalid_input(format!(
-                "the expectation {} is null: it needs a value",
-                self.name
-            )));
-        }
+        let value = checked_value(&self.name, self.kind, &self.value)?;
         Ok(Assessment {
             assessment_id,
             trace_id: normalize_trace_id(trace_id),
             span_id: self.span_id,
             name: self.name,
             kind: self.kind,
-            value: value.get().to_string(),
+            value,
             source_type: source_type(&self.source_type)?.to_string(),
             source_id: self.source_id,
             rationale: self.rationale,
-            error_code: None,
-            error_message: None,
+            error_code: self.error_code,
+            error_message: self.error_message,
             metadata: self.metadata,
-            overrides: None,
+            overrides: self.overrides,
             valid: true,
             created_at_ns: now_ns,
             updated_at_ns: now_ns,
         })
     }
+}
+
+/// The JSON text of a value, without spaces around it.
+pub(crate) fn checked_value(name: &str, kind: AssessmentKind, value: &str) -> Result<String> {
+    let value = serde_json::from_str::<&RawValue>(value)
+        .map_err(|e| Error::invalid_input(format!("the value of {name} is not JSON: {e}")))?;
+    if kind == AssessmentKind::Expectation && value.get() == "null" {
+        return Err(Error::invalid_input(format!("the expectation {name} is null: it needs a value")));
+    }
+    Ok(value.get().to_string())
 }
 
 /// The stored word of a source type, written in any case; `AI_JUDGE` is MLflow's old name.

@@ -1,9 +1,9 @@
 //! The database a user opens: one handle for writing, searching and SQL.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
@@ -14,12 +14,11 @@ use tracehouse_query::sql::{SqlContext, SqlQuery, SqlTables, run_sql};
 use tracehouse_query::text::{self, TextHit};
 use tracehouse_storage::columns::{spans_batch, trace_at};
 use tracehouse_storage::env::{Env, MemEnv, RealEnv};
-use tracehouse_storage::model::{Span, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
+use tracehouse_storage::model::{Span, TraceKey, TraceRow, normalize_trace_id};
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::store::{Assess, Compacted};
+use tracehouse_storage::store::Compacted;
 use tracehouse_storage::{RowRef, Snapshot, Store};
 
-use crate::assess::{NewAssessment, content_id, read_lines};
 use crate::catalog::{self, Catalog};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
@@ -98,6 +97,8 @@ struct Inner {
     store: Arc<Store>,
     settings: Settings,
     catalog: Catalog,
+    /// Held alone by changes that read what they change; shared by those that only add to a trace.
+    changes: RwLock<()>,
     /// Made by the first statement: a database that is never asked SQL starts no threads for it.
     runtime: OnceLock<Arc<QueryRuntime>>,
 }
@@ -145,6 +146,7 @@ impl Database {
             store,
             settings: options.settings,
             catalog: Catalog::default(),
+            changes: RwLock::new(()),
             runtime: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -156,6 +158,16 @@ impl Database {
 
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.inner.catalog
+    }
+
+    /// Keeps what a change read from being changed by another before it is written.
+    pub(crate) fn change_alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.inner.changes.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps traces from being deleted while something is added to them.
+    pub(crate) fn change_shared(&self) -> RwLockReadGuard<'_, ()> {
+        self.inner.changes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
@@ -261,41 +273,6 @@ impl Database {
         let threads = self.inner.settings.thread_count();
         let mut report = ingest::import(&self.inner.store, input, options, threads, progress)?;
         report.traces = self.snapshot()?.visible_rows(Table::Traces).saturating_sub(before);
-        report.seconds = started.elapsed().as_secs_f64();
-        Ok(report)
-    }
-
-    /// Imports assessments: JSON lines with `trace_id`, `name`, `value`, `source`, `rationale`,
-    /// `type` and perhaps `span_id`; anything else of a line becomes metadata. Importing a file again
-    /// adds nothing. Lines about unknown traces are rejected.
-    ///
-    /// # Errors
-    /// `Io` when the input cannot be read; `InvalidInput` in strict mode for the first bad line.
-    pub fn import_assessments<R: Read>(&self, input: R, options: &ImportOptions) -> Result<ImportReport> {
-        let started = Instant::now();
-        let (snapshot, now_ns) = (self.snapshot()?, self.inner.store.env().now_ns());
-        let mut report = ImportReport::default();
-        let mut seen: HashMap<String, usize> = HashMap::new();
-        let mut rows = Vec::new();
-        for (number, parsed) in read_lines(input)? {
-            let row = parsed.and_then(|line| {
-                find(&snapshot, &line.trace_id)?;
-                let id = match line.assessment_id {
-                    Some(id) => id,
-                    None => numbered_id(&mut seen, &line.trace_id, &line.assessment),
-                };
-                line.assessment.into_row(&line.trace_id, id, line.created_at_ns.unwrap_or(now_ns))
-            });
-            match row {
-                Ok(row) => rows.push(row),
-                Err(error) if options.strict => {
-                    return Err(Error::new(error.kind(), format!("{}:{number}: {error}", options.name)));
-                }
-                Err(error) => report.reject(&options.name, Some(number), error.to_string()),
-            }
-        }
-        let applied = self.inner.store.assess(Assess { rows, check_existing: true })?;
-        report.assessments = applied.assessments;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -407,116 +384,13 @@ impl Database {
         Ok(self.inner.runtime.get_or_init(|| runtime).clone())
     }
 
-    /// Sets a tag of a trace.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such trace.
-    pub fn set_tag(&self, trace_id: &str, key: &str, value: &str) -> Result<()> {
-        self.set_tags(trace_id, [(key, value)])
-    }
-
-    /// Sets several tags of a trace in one commit.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such trace, `InvalidInput` for an empty or overlong key.
-    pub fn set_tags<'a>(
-        &self,
-        trace_id: &str,
-        tags: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<()> {
-        let mut edit = TraceEdit::default();
-        for (key, value) in tags {
-            check_tag_key(key)?;
-            edit.tags.insert(key.to_string(), Some(value.to_string()));
-        }
-        self.edit(trace_id, edit)
-    }
-
-    /// Sets one tag on many traces in one commit; unknown traces are skipped. Returns how many got it.
-    ///
-    /// # Errors
-    /// `InvalidInput` for an empty or overlong key.
-    pub fn set_tag_on<S: AsRef<str>>(&self, trace_ids: &[S], key: &str, value: &str) -> Result<u64> {
-        check_tag_key(key)?;
-        let edit = TraceEdit { tags: BTreeMap::from([(key.to_string(), Some(value.to_string()))]) };
-        let edits = trace_ids.iter().map(|id| (normalize_trace_id(id.as_ref()), edit.clone())).collect();
-        Ok(self.inner.store.edit_traces(edits)?.traces)
-    }
-
-    /// Deletes a tag of a trace.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such trace or tag.
-    pub fn delete_tag(&self, trace_id: &str, key: &str) -> Result<()> {
-        let snapshot = self.snapshot()?;
-        let row = find(&snapshot, trace_id)?;
-        let tags = trace_rows(&snapshot, &[row])?.pop().map(|row| row.tags).unwrap_or_default();
-        if !tags.contains_key(key) {
-            return Err(Error::not_found(format!("no trace tag with key {key:?} on trace {trace_id}")));
-        }
-        self.edit(trace_id, TraceEdit { tags: BTreeMap::from([(key.to_string(), None)]) })
-    }
-
-    fn edit(&self, trace_id: &str, edit: TraceEdit) -> Result<()> {
-        let applied = self.inner.store.edit_traces(vec![(normalize_trace_id(trace_id), edit)])?;
-        if applied.traces == 0 {
-            return Err(Error::not_found(format!("trace {trace_id} not found")));
-        }
-        Ok(())
-    }
-
-    /// Stores an assessment and gives its id.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such trace, `InvalidInput` for a value that is not JSON.
-    pub fn assess(&self, trace_id: &str, assessment: NewAssessment) -> Result<String> {
-        let ids = self.assess_many([(trace_id, assessment)])?;
-        ids.into_iter().next().ok_or_else(|| Error::internal("an assessment without id"))
-    }
-
-    /// Stores many assessments in one commit and gives their ids, in order.
-    ///
-    /// # Errors
-    /// As [`Database::assess`], for the first one at fault; then none is stored.
-    pub fn assess_many<S: AsRef<str>>(
-        &self,
-        assessments: impl IntoIterator<Item = (S, NewAssessment)>,
-    ) -> Result<Vec<String>> {
-        let (snapshot, env) = (self.snapshot()?, self.inner.store.env());
-        let now_ns = env.now_ns();
-        let mut rows = Vec::new();
-        for (trace_id, assessment) in assessments {
-            find(&snapshot, trace_id.as_ref())?;
-            let id = format!("a-{:032x}", env.new_ulid());
-            rows.push(assessment.into_row(trace_id.as_ref(), id, now_ns)?);
-        }
-        let ids = rows.iter().map(|row| row.assessment_id.clone()).collect();
-        self.inner.store.assess(Assess { rows, check_existing: false })?;
-        Ok(ids)
-    }
-
-    /// Stores a verdict; `value` is JSON text.
-    ///
-    /// # Errors
-    /// As [`Database::assess`].
-    pub fn log_feedback(&self, trace_id: &str, name: &str, value: &str) -> Result<String> {
-        self.assess(trace_id, NewAssessment::feedback(name, value))
-    }
-
-    /// Stores the truth a trace should have met; `value` is JSON text.
-    ///
-    /// # Errors
-    /// As [`Database::assess`].
-    pub fn log_expectation(&self, trace_id: &str, name: &str, value: &str) -> Result<String> {
-        self.assess(trace_id, NewAssessment::expectation(name, value))
-    }
-
     /// Deletes traces with everything below them; unknown ids are ignored. Returns how many there were.
     ///
     /// # Errors
     /// `Closed` or `Io` from writing.
     pub fn delete_traces<S: AsRef<str>>(&self, trace_ids: &[S]) -> Result<u64> {
         let ids = trace_ids.iter().map(|id| normalize_trace_id(id.as_ref())).collect();
+        let _alone = self.change_alone();
         Ok(self.inner.store.delete_traces(ids)?.traces)
     }
 
@@ -564,32 +438,12 @@ impl Error {
     }
 }
 
-/// An id by content, different for each occurrence of the same content in a file.
-fn numbered_id(seen: &mut HashMap<String, usize>, trace_id: &str, assessment: &NewAssessment) -> String {
-    let first = content_id(trace_id, assessment, 0);
-    let occurrence = seen.entry(first.clone()).or_insert(0);
-    *occurrence += 1;
-    if *occurrence == 1 { first } else { content_id(trace_id, assessment, *occurrence - 1) }
-}
-
-/// Keys as MLflow bounds them.
-fn check_tag_key(key: &str) -> Result<()> {
-    const KEY_CHARS_MAX: usize = 250;
-    let chars = key.chars().count();
-    if chars == 0 || chars > KEY_CHARS_MAX {
-        return Err(Error::invalid_input(format!(
-            "tag key {key:?} has {chars} characters: 1 to {KEY_CHARS_MAX} are allowed"
-        )));
-    }
-    Ok(())
-}
-
-fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {
+pub(crate) fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {
     let key = TraceKey::of(&normalize_trace_id(trace_id));
     snapshot.find_trace(key)?.ok_or_else(|| Error::not_found(format!("trace {trace_id} not found")))
 }
 
-fn trace_rows(snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
+pub(crate) fn trace_rows(snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
     let batch = snapshot.read_rows(Table::Traces, rows, &Table::Traces.columns())?;
     let rows = (0..batch.num_rows()).map(|row| trace_at(&batch, row));
     Ok(rows.collect::<tracehouse_storage::Result<Vec<_>>>()?)

@@ -34,20 +34,25 @@
 )]
 
 mod assess;
+mod assessments;
 mod catalog;
 mod database;
 mod dataset;
 mod error;
 mod ingest;
+mod links;
 mod maintain;
 pub mod otlp;
 pub mod semconv;
 mod settings;
+mod start;
 mod stats;
+mod tags;
 mod trace;
 mod trace_batches;
 
 pub use assess::NewAssessment;
+pub use assessments::AssessmentUpdate;
 pub use database::{Database, OpenOptions, TracePage, decode_otlp};
 pub use dataset::{
     Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,
@@ -55,6 +60,7 @@ pub use dataset::{
 pub use error::{Error, ErrorKind, Result};
 pub use ingest::{ImportOptions, ImportReport, Progress, Rejected};
 pub use settings::Settings;
+pub use start::TraceStart;
 pub use stats::Stats;
 pub use trace::Trace;
 pub use trace_batches::TraceBatches;
@@ -62,6 +68,7 @@ pub use tracehouse_query::search::Search;
 pub use tracehouse_query::sql::{SqlQuery, SqlValue};
 pub use tracehouse_query::text::TextHit;
 pub use tracehouse_storage::model;
+pub use tracehouse_storage::model::StartUsage;
 pub use tracehouse_storage::schema::Table;
 pub use tracehouse_storage::segment::export;
 pub use tracehouse_storage::store::Compacted;

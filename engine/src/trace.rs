@@ -36,9 +36,15 @@ pub(crate) fn get_trace(snapshot: &Snapshot, trace_id: &str) -> Result<Trace> {
     let info = trace_at(&snapshot.read_rows(Table::Traces, &[row], &names(Table::Traces))?, 0)?;
     let mut spans = read(snapshot, Table::Spans, key, span_at)?;
     spans.sort_by(|a, b| (a.start_time_ns, &a.span_id).cmp(&(b.start_time_ns, &b.span_id)));
+    Ok(Trace { info, spans, assessments: assessments_of(snapshot, &id)? })
+}
+
+/// The assessments of a trace, oldest first.
+pub(crate) fn assessments_of(snapshot: &Snapshot, trace_id: &str) -> Result<Vec<Assessment>> {
+    let key = TraceKey::of(&normalize_trace_id(trace_id));
     let mut assessments = read(snapshot, Table::Assessments, key, assessment_at)?;
     assessments.sort_by(|a, b| (a.created_at_ns, &a.assessment_id).cmp(&(b.created_at_ns, &b.assessment_id)));
-    Ok(Trace { info, spans, assessments })
+    Ok(assessments)
 }
 
 fn read<T>(

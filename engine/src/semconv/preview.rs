@@ -66,7 +66,7 @@ fn message_text(content: &Json) -> Option<&str> {
 }
 
 /// The text, or its first characters and `...`; NUL becomes U+FFFD.
-fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     let is_long = text.chars().nth(PREVIEW_CHARS_MAX).is_some();
     let kept = if is_long { PREVIEW_CHARS_MAX - 3 } else { PREVIEW_CHARS_MAX };
     let mut preview: String =

@@ -169,6 +169,7 @@ fn models_at(batch: &RecordBatch, row: usize) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::StartEdit;
 
     #[test]
     fn rows_survive_the_round_trip() {
@@ -189,6 +190,13 @@ mod tests {
         };
         full.apply(TraceEdit {
             tags: BTreeMap::from([("k".into(), Some("v".into())), ("gone".into(), None)]),
+            linked_runs: ["r1".to_string()].into(),
+            start: Some(Box::new(StartEdit {
+                state: "OK".into(),
+                name: Some("n".into()),
+                ..Default::default()
+            })),
+            ..TraceEdit::default()
         });
         let rows = vec![full, TraceRow { trace_id: "t2".into(), ..TraceRow::default() }];
         let batch = traces_batch(&rows).unwrap();

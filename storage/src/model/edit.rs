@@ -1,28 +1,120 @@
-//! Explicit changes to a trace: what a user set, kept apart from what its spans say.
+//! Explicit changes to a trace: what was said of it apart from its spans.
 //!
 //! A trace row is a fold of its spans with these edits on top, so that a late span never undoes a
-//! user's tag and the result does not depend on the order of arrival.
+//! user's tag and the result does not depend on the order of arrival. From the bottom: the spans, the
+//! start of the trace, the tags set by a user. Links stand beside the row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// The explicit state of one trace. A value of `None` in `tags` deletes the key.
+use super::StartEdit;
+
+/// The explicit state of one trace, or a change of it. A value of `None` in `tags` deletes the key.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TraceEdit {
     /// Tags set (`Some`) or deleted (`None`) by a user.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, Option<String>>,
+    /// Runs the trace was linked to.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub linked_runs: BTreeSet<String>,
+    /// Prompt versions the trace was linked to, as `name/version`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub linked_prompts: BTreeSet<String>,
+    /// In a change: runs the trace is no longer linked to. Empty in the state of a trace.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unlinked_runs: BTreeSet<String>,
+    /// In a change: prompt versions the trace is no longer linked to. Empty in the state of a trace.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unlinked_prompts: BTreeSet<String>,
+    /// What the producer said of the trace as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<Box<StartEdit>>,
 }
 
 impl TraceEdit {
-    /// Whether nothing was edited.
-    pub fn is_empty(&self) -> bool {
-        self.tags.is_empty()
+    /// The change that sets these tags.
+    pub fn set_tags<K: Into<String>, V: Into<String>>(tags: impl IntoIterator<Item = (K, V)>) -> Self {
+        let tags = tags.into_iter().map(|(key, value)| (key.into(), Some(value.into()))).collect();
+        Self { tags, ..Self::default() }
     }
 
-    /// Lays `later` over this edit: the later word on a key wins.
+    /// The change that deletes these tags.
+    pub fn delete_tags<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self { tags: keys.into_iter().map(|key| (key.into(), None)).collect(), ..Self::default() }
+    }
+
+    /// The change that a `start_trace` is.
+    pub fn start(start: StartEdit) -> Self {
+        Self { start: Some(Box::new(start)), ..Self::default() }
+    }
+
+    /// Whether nothing was edited.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Lays a later change over this one: the later word on a key or link wins.
     pub fn merge(&mut self, later: TraceEdit) {
         self.tags.extend(later.tags);
+        merge_links(
+            (&mut self.linked_runs, &mut self.unlinked_runs),
+            (later.linked_runs, later.unlinked_runs),
+        );
+        merge_links(
+            (&mut self.linked_prompts, &mut self.unlinked_prompts),
+            (later.linked_prompts, later.unlinked_prompts),
+        );
+        match (&mut self.start, later.start) {
+            (Some(earlier), Some(later)) => earlier.merge(*later),
+            (earlier, later) => *earlier = earlier.take().or(later),
+        }
+    }
+
+    /// The same as the state of a trace: what is not linked needs no word.
+    pub(super) fn settle(&mut self) {
+        self.unlinked_runs.clear();
+        self.unlinked_prompts.clear();
+    }
+}
+
+type Links = BTreeSet<String>;
+
+fn merge_links((linked, unlinked): (&mut Links, &mut Links), (added, removed): (Links, Links)) {
+    linked.retain(|link| !removed.contains(link));
+    unlinked.retain(|link| !added.contains(link));
+    linked.extend(added);
+    unlinked.extend(removed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(names: &[&str]) -> Links {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    #[test]
+    fn the_state_before_links_and_starts_still_reads() {
+        let old: TraceEdit = serde_json::from_str(r#"{"tags":{"a":"1","b":null}}"#).unwrap();
+        assert_eq!(old.tags.len(), 2);
+        assert!(serde_json::from_str::<TraceEdit>("{}").unwrap().is_empty());
+        let linked: TraceEdit =
+            serde_json::from_str(r#"{"linked_runs":["r"],"linked_prompts":["p/1"]}"#).unwrap();
+        assert_eq!((linked.linked_runs, linked.linked_prompts), (links(&["r"]), links(&["p/1"])));
+    }
+
+    #[test]
+    fn the_later_word_on_a_link_wins() {
+        let mut edit = TraceEdit { linked_runs: links(&["a", "b"]), ..TraceEdit::default() };
+        edit.merge(TraceEdit { unlinked_runs: links(&["a", "c"]), ..TraceEdit::default() });
+        assert_eq!((&edit.linked_runs, &edit.unlinked_runs), (&links(&["b"]), &links(&["a", "c"])));
+        edit.merge(TraceEdit { linked_runs: links(&["c"]), ..TraceEdit::default() });
+        assert_eq!((&edit.linked_runs, &edit.unlinked_runs), (&links(&["b", "c"]), &links(&["a"])));
+        edit.settle();
+        assert!(edit.unlinked_runs.is_empty());
     }
 }

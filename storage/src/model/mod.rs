@@ -4,12 +4,14 @@ mod assessment;
 mod edit;
 mod id;
 mod span;
+mod start;
 mod trace;
 
 pub use assessment::{Assessment, AssessmentKind};
 pub use edit::TraceEdit;
 pub use id::{TraceKey, check_id, normalize_trace_id};
 pub use span::{Event, Link, Span, TraceHint};
+pub use start::{COST_METADATA, FINALIZED_METADATA, StartEdit, StartUsage, TOKEN_USAGE_METADATA};
 pub use trace::{TraceRow, Usage};
 
 /// The tag that holds a trace's name, as in MLflow.

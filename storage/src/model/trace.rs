@@ -69,8 +69,12 @@ pub struct TraceRow {
 }
 
 impl TraceRow {
-    /// Lays a user's edit over the row.
+    /// Lays explicit changes over the row. A change with a start needs a row fresh from the fold, and
+    /// all that was said of the trace before; others may come one by one.
     pub fn apply(&mut self, edit: TraceEdit) {
+        if let Some(start) = &edit.start {
+            start.apply(self);
+        }
         for (key, value) in &edit.tags {
             match value {
                 Some(value) => self.tags.insert(key.clone(), value.clone()),
@@ -81,5 +85,6 @@ impl TraceRow {
             self.name = name.clone();
         }
         self.edit.merge(edit);
+        self.edit.settle();
     }
 }

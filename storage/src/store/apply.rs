@@ -11,7 +11,7 @@ use arrow::compute::filter_record_batch;
 use roaring::RoaringBitmap;
 
 use super::operation::{Applied, Mutation, Operation};
-use super::{Assess, State};
+use super::{Assess, Reassess, State};
 use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
 use crate::error::Result;
 use crate::fold::{FOLD_COLUMNS, FoldSpan, fold, fold_spans};
@@ -49,6 +49,7 @@ impl State {
             Operation::Spans(batch) => self.apply_spans(batch),
             Operation::Mutation(Mutation::Edit(edits)) => self.apply_edits(edits),
             Operation::Mutation(Mutation::Assess(assess)) => self.apply_assessments(assess),
+            Operation::Mutation(Mutation::Reassess(change)) => self.apply_reassessment(change),
             Operation::Mutation(Mutation::Delete(ids)) => self.apply_delete(&ids),
         }
     }
@@ -155,13 +156,13 @@ impl State {
         let mut rows = Vec::with_capacity(dirty.len());
         let mut superseded = Vec::new();
         for key in dirty {
-            let Some((trace_id, spans)) = spans.remove(key) else { continue };
-            let mut row = fold(&trace_id, spans);
-            if let Some(old) = current.remove(key) {
-                row.apply(old.trace.edit);
-                superseded.push((old.source, old.row));
-            }
-            rows.push(row);
+            let spans = spans.remove(key);
+            let Some(old) = current.remove(key) else {
+                rows.extend(spans.map(|(trace_id, spans)| fold(&trace_id, spans)));
+                continue;
+            };
+            superseded.push((old.source, old.row));
+            rows.extend(refold(&old.trace.trace_id, spans, old.trace.edit));
         }
         rows.sort_by(|a, b| (a.request_time_ns, &a.trace_id).cmp(&(b.request_time_ns, &b.trace_id)));
         for (source, row) in superseded {
@@ -227,15 +228,31 @@ impl State {
         }
         let keys: Vec<TraceKey> = merged.keys().map(|id| TraceKey::of(id)).collect();
         let mut current = self.current_traces(&keys)?;
-        let mut rows = Vec::with_capacity(merged.len());
-        for (key, edit) in keys.into_iter().zip(merged.into_values()) {
-            let Some(mut old) = current.remove(&key) else { continue };
+        for (key, old) in &current {
             if old.source != self.active.id() {
-                self.active.known_older.insert(key);
+                self.active.known_older.insert(*key);
             }
-            old.trace.apply(edit);
-            self.mask(old.source, Table::Traces, old.row);
-            rows.push(old.trace);
+        }
+        // A start is laid over the bare fold, below what was said later.
+        let started = keys.iter().zip(merged.values()).filter(|(_, edit)| edit.start.is_some());
+        let mut spans = self.fold_inputs(&started.map(|(key, _)| *key).collect())?;
+        let mut rows = Vec::with_capacity(merged.len());
+        for (key, (trace_id, edit)) in keys.into_iter().zip(merged) {
+            let old = current.remove(&key);
+            if let Some(old) = &old {
+                self.mask(old.source, Table::Traces, old.row);
+            }
+            match old.map(|old| old.trace) {
+                Some(mut trace) if edit.start.is_none() => {
+                    trace.apply(edit);
+                    rows.push(trace);
+                }
+                old => {
+                    let mut all = old.map(|old| old.edit).unwrap_or_default();
+                    all.merge(edit);
+                    rows.extend(refold(&trace_id, spans.remove(&key), all));
+                }
+            }
         }
         self.active.view.log_mut(Table::Traces).append(traces_batch(&rows)?)?;
         Ok(Applied { traces: rows.len() as u64, ..Applied::default() })
@@ -251,39 +268,69 @@ impl State {
         if assess.check_existing {
             self.supersede_assessments(&mut rows)?;
         }
-        let fresh: Vec<Assessment> = order.iter().filter_map(|id| rows.remove(id)).collect();
-        self.active.view.log_mut(Table::Assessments).append(assessments_batch(&fresh)?)?;
-        Ok(Applied { assessments: fresh.len() as u64, ..Applied::default() })
+        self.add_assessments(order.iter().filter_map(|id| rows.remove(id)).collect())
+    }
+
+    fn add_assessments(&mut self, rows: Vec<Assessment>) -> Result<Applied> {
+        self.active.view.log_mut(Table::Assessments).append(assessments_batch(&rows)?)?;
+        Ok(Applied { assessments: rows.len() as u64, ..Applied::default() })
     }
 
     /// Drops from `rows` what is stored already with the same content, and masks what differs.
     fn supersede_assessments(&mut self, rows: &mut BTreeMap<String, Assessment>) -> Result<()> {
+        let traces: HashSet<TraceKey> = rows.values().map(|row| TraceKey::of(&row.trace_id)).collect();
+        for (source, at, old) in self.stored_assessments(&traces, |id| rows.contains_key(id))? {
+            let Some(new) = rows.get_mut(&old.assessment_id) else { continue };
+            // Whether another overrides it is not for the new row to say.
+            new.valid = old.valid;
+            if same_content(&old, new) {
+                rows.remove(&old.assessment_id);
+            } else {
+                self.mask(source, Table::Assessments, at);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_reassessment(&mut self, change: Reassess) -> Result<Applied> {
+        let removed: HashSet<(TraceKey, &str)> =
+            change.removed.iter().map(|(trace, id)| (TraceKey::of(trace), id.as_str())).collect();
+        let traces: HashSet<TraceKey> = removed.iter().map(|(trace, _)| *trace).collect();
+        let ids: HashSet<&str> = removed.iter().map(|(_, id)| *id).collect();
+        for (source, at, old) in self.stored_assessments(&traces, |id| ids.contains(id))? {
+            if removed.contains(&(TraceKey::of(&old.trace_id), old.assessment_id.as_str())) {
+                self.mask(source, Table::Assessments, at);
+            }
+        }
+        self.add_assessments(change.rows)
+    }
+
+    /// Visible assessments whose id is wanted, in older sources and among those of `traces` in the
+    /// active memtable.
+    fn stored_assessments(
+        &self,
+        traces: &HashSet<TraceKey>,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<(SourceId, u32, Assessment)>> {
         let columns = Table::Assessments.columns();
         let mut stored = Vec::new();
-        for older in self.older_rows_where(Table::Assessments, "assessment_id", |id| rows.contains_key(id))? {
+        for older in self.older_rows_where(Table::Assessments, "assessment_id", &is_wanted)? {
             let batch = older.source.read_sorted(Table::Assessments, &older.rows, &columns)?;
             for (position, row) in older.rows.iter().enumerate() {
                 stored.push((older.source.id(), row, assessment_at(&batch, position)?));
             }
         }
-        let keys: HashSet<TraceKey> = rows.values().map(|row| TraceKey::of(&row.trace_id)).collect();
-        for key in keys {
-            let found: Vec<u32> = self.active.view.rows_of(Table::Assessments, key).iter().collect();
+        for key in traces {
+            let found: Vec<u32> = self.active.view.rows_of(Table::Assessments, *key).iter().collect();
             let batch = self.active.view.log(Table::Assessments).gather(&found, &columns)?;
             for (position, row) in found.into_iter().enumerate() {
-                stored.push((self.active.id(), row, assessment_at(&batch, position)?));
-            }
-        }
-        for (source, row, old) in stored {
-            match rows.get(&old.assessment_id) {
-                Some(new) if same_content(&old, new) => {
-                    rows.remove(&old.assessment_id);
+                let assessment = assessment_at(&batch, position)?;
+                if is_wanted(&assessment.assessment_id) {
+                    stored.push((self.active.id(), row, assessment));
                 }
-                Some(_) => self.mask(source, Table::Assessments, row),
-                None => {}
             }
         }
-        Ok(())
+        Ok(stored)
     }
 
     fn apply_delete(&mut self, ids: &[String]) -> Result<Applied> {
@@ -363,6 +410,17 @@ fn add_fold_inputs(
         inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new())).1.push(span);
     }
     Ok(())
+}
+
+/// The row of a trace from its spans and all that was said of it; `None` when it has no spans and was
+/// never started.
+fn refold(trace_id: &str, spans: Option<(String, Vec<FoldSpan>)>, edit: TraceEdit) -> Option<TraceRow> {
+    if spans.is_none() && edit.start.is_none() {
+        return None;
+    }
+    let mut row = fold(trace_id, spans.map(|(_, spans)| spans).unwrap_or_default());
+    row.apply(edit);
+    Some(row)
 }
 
 /// Equal but for the times of writing.

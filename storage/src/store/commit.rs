@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::operation::{Applied, Mutation, Operation};
-use super::{Assess, Log, Store, lock};
+use super::{Assess, Log, Reassess, Store, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TraceEdit;
 
@@ -69,6 +69,14 @@ impl Store {
             return Ok(Applied::default());
         }
         self.commit(Operation::Mutation(Mutation::Edit(edits)))
+    }
+
+    /// Removes and adds assessments, all at once.
+    ///
+    /// # Errors
+    /// As [`Store::append_spans`].
+    pub fn reassess(&self, change: Reassess) -> Result<Applied> {
+        self.commit(Operation::Mutation(Mutation::Reassess(change)))
     }
 
     /// Adds assessments.

@@ -35,7 +35,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 pub use commit::Prepared;
 pub use compact::Compacted;
 pub use open::FORMAT_VERSION;
-pub use operation::{Applied, Assess};
+pub use operation::{Applied, Assess, Reassess};
 pub use stats::StoreStats;
 
 use crate::env::{Env, EnvLock};

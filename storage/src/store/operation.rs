@@ -18,13 +18,22 @@ pub const KIND_SPANS: u8 = 1;
 pub const KIND_MUTATION: u8 = 2;
 
 /// New assessments, and whether their ids may exist already (then an equal one is left alone and a
-/// different one replaced).
+/// different one replaced; `valid` is kept).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assess {
     /// The assessments.
     pub rows: Vec<Assessment>,
     /// False when the ids are known to be new.
     pub check_existing: bool,
+}
+
+/// Assessments that go and assessments that come in one step; a changed one does both.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Reassess {
+    /// Trace id and assessment id of those that go; those that are not there are ignored.
+    pub removed: Vec<(String, String)>,
+    /// Those that come, as they are.
+    pub rows: Vec<Assessment>,
 }
 
 /// A change other than new spans.
@@ -34,6 +43,8 @@ pub enum Mutation {
     Edit(Vec<(String, TraceEdit)>),
     /// New or replaced assessments.
     Assess(Assess),
+    /// Changed, deleted and overriding assessments.
+    Reassess(Reassess),
     /// Traces deleted with everything below them.
     Delete(Vec<String>),
 }

@@ -110,7 +110,10 @@ fn life_of_a_store(env: Arc<dyn Env>, durable: bool) {
     assert!(expected.iter().all(|row| row.span_count == 3 && row.error_span_count == 1 && row.state == "OK"));
     check(&store, &expected);
 
-    let edit = TraceEdit { tags: BTreeMap::from([("env".into(), None), ("team".into(), Some("a".into()))]) };
+    let edit = TraceEdit {
+        tags: BTreeMap::from([("env".into(), None), ("team".into(), Some("a".into()))]),
+        ..TraceEdit::default()
+    };
     let target = expected[3].trace_id.clone();
     store.seal().unwrap();
     assert_eq!(
@@ -163,7 +166,7 @@ fn what_was_acknowledged_survives_without_close() {
         let store = Store::open(env.clone(), options()).unwrap();
         check(&store, &expected);
         store.append_spans(spans_batch(&[span(round + 1, 0)]).unwrap()).unwrap();
-        let edit = TraceEdit { tags: BTreeMap::from([("round".into(), Some(round.to_string()))]) };
+        let edit = TraceEdit::set_tags([("round", round.to_string())]);
         let all = (0..=round).map(|r| (format!("{:032x}", r + 1), edit.clone())).collect();
         store.edit_traces(all).unwrap();
         expected = trace_rows(&store.snapshot().unwrap());
