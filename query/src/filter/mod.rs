@@ -4,7 +4,7 @@
 //! text -> lexer (tokens) -> parser (ast) -> check + keys (names, types) -> Predicate
 //! ```
 //!
-//! A strict superset of MLflow's language. Every stage reports errors as [`FilterError`] with the
+//! A superset of MLflow's language; `query/FILTERS.md` is its page. Every stage reports errors as [`FilterError`] with the
 //! offending token and its position.
 
 mod ast;

@@ -125,16 +125,14 @@ impl Condition {
             }
             Field::Json { column, key } => {
                 let (array, lookup) = (text(batch, column)?, KeyLookup::new(key));
-                if let Test::Json(test) = &self.test
-                    && *column == "attributes"
-                    && test.reads_on()
-                {
-                    let accept = |raw: &str| test.accepts_attribute(raw);
-                    return Ok(
-                        rows.select(|row| array.is_valid(row) && lookup.any_from(array.value(row), &accept))
-                    );
+                let object = |row: usize| array.is_valid(row).then(|| array.value(row));
+                match &self.test {
+                    Test::Json(test) if *column == "attributes" && test.reads_on() => {
+                        let accepts = |raw: &str| test.accepts_attribute(raw);
+                        Ok(rows.select(|row| object(row).is_some_and(|text| lookup.any_from(text, &accepts))))
+                    }
+                    _ => rows.by_json(|row| lookup.get(object(row)?)),
                 }
-                rows.by_json(|row| array.is_valid(row).then(|| lookup.get(array.value(row)))?)
             }
             Field::Content => match &self.test {
                 Test::Text(test) => Content::of(batch)?.rows(test, |keep| rows.select(keep)),
