@@ -9,6 +9,7 @@ mod bad_input;
 mod command_line;
 mod data;
 mod facts;
+mod filters;
 mod golden;
 mod kill;
 mod order;

@@ -302,8 +302,12 @@ impl ClauseCheck<'_> {
     }
 
     pub fn prompt(&self) -> Result<Predicate, FilterError> {
+        if let Operator::Null { negated } = self.clause.operator {
+            let test = if negated { Test::IsNotNull } else { Test::IsNull };
+            return Ok(Predicate::Trace(Condition { field: Field::Prompt, test }));
+        }
         let Some((values, false)) = self.listed()? else {
-            return Err(self.operator_error("=, IN (a link is negated by NOT before the clause)"));
+            return Err(self.operator_error("=, IN, IS NULL (a link is negated by NOT before the clause)"));
         };
         for value in values {
             let text = self.text(value)?;

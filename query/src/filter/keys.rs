@@ -6,7 +6,8 @@
 use tracehouse_storage::model::AssessmentKind;
 
 use super::ast::{Key, Segment, join};
-use super::error::{FilterError, did_you_mean};
+use super::error::FilterError;
+use super::hints::did_you_mean;
 use crate::predicate::Field;
 
 /// How a key's values compare, and so which operators and literals it takes.

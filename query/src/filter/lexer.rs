@@ -63,6 +63,9 @@ impl Lexer<'_> {
             c if c.is_ascii_digit() => self.number()?,
             c if c == '`' || starts_word(c) => TokenKind::Word(self.word()?),
             ';' => return Err(self.error(start, "one filter is one expression, without ';'")),
+            '&' => return Err(self.error(start, "clauses are joined by AND")),
+            '|' => return Err(self.error(start, "alternatives are joined by OR")),
+            '~' => return Err(self.error(start, "a regular expression is looked for by RLIKE")),
             _ => return Err(self.error(start, "no token of the filter language begins with it")),
         };
         Ok(Some(Token { kind, at: TextSpan { start, end: self.offset } }))
@@ -134,8 +137,14 @@ impl Lexer<'_> {
             ("<", Comparison::Less),
         ];
         let start = self.offset;
-        if self.rest().starts_with("==") {
-            return Err(self.error(start, "equality is written '='"));
+        const MISTYPED: [(&str, &str); 4] = [
+            ("==", "equality is written '='"),
+            ("=>", "greater or equal is written '>='"),
+            ("=<", "less or equal is written '<='"),
+            ("=~", "a regular expression is looked for by RLIKE"),
+        ];
+        if let Some((_, why)) = MISTYPED.iter().find(|(word, _)| self.rest().starts_with(word)) {
+            return Err(self.error(start, why));
         }
         let rest = self.rest();
         let Some((word, comparison)) = WORDS.into_iter().find(|(word, _)| rest.starts_with(word)) else {

@@ -4,13 +4,14 @@
 //! text -> lexer (tokens) -> parser (ast) -> check + keys (names, types) -> Predicate
 //! ```
 //!
-//! A strict superset of MLflow's language. Every stage reports errors as [`FilterError`] with the
+//! A superset of MLflow's language; `query/FILTERS.md` is its page. Every stage reports errors as [`FilterError`] with the
 //! offending token and its position.
 
 mod ast;
 mod check;
 mod clause;
 mod error;
+mod hints;
 mod keys;
 mod lexer;
 mod number;
@@ -31,6 +32,8 @@ pub const FILTER_DEPTH_MAX: usize = 64;
 pub const FILTER_CLAUSES_MAX: usize = 1_000;
 /// Most values in the `IN` lists of one filter together.
 pub const FILTER_VALUES_MAX: usize = 50_000;
+/// Most `RLIKE` of one filter. Each may be compiled to some megabytes, however short it is.
+pub const FILTER_REGEXES_MAX: usize = 64;
 /// Longest pattern of a `LIKE`, `ILIKE` or `RLIKE`, in bytes.
 pub const FILTER_PATTERN_BYTES_MAX: usize = 8_192;
 

@@ -10,8 +10,9 @@
 
 use super::ast::{Clause, Expr, Key, Literal, Operator, PatternKind, Segment, TextSpan, Value};
 use super::error::FilterError;
+use super::hints;
 use super::lexer::{Token, TokenKind, tokenize};
-use super::{FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX, FILTER_VALUES_MAX};
+use super::{FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX, FILTER_REGEXES_MAX, FILTER_VALUES_MAX};
 
 /// Parses a filter; `None` when it is empty and so matches every trace.
 pub(super) fn parse_expr(source: &str) -> Result<Option<Expr>, FilterError> {
@@ -57,11 +58,12 @@ struct Parser<'a> {
     next: usize,
     clauses: usize,
     values: usize,
+    regexes: usize,
 }
 
 impl<'a> Parser<'a> {
     fn new(source: &'a str) -> Result<Self, FilterError> {
-        Ok(Self { source, tokens: tokenize(source)?, next: 0, clauses: 0, values: 0 })
+        Ok(Self { source, tokens: tokenize(source)?, next: 0, clauses: 0, values: 0, regexes: 0 })
     }
 
     fn peek(&self) -> Option<&Token> {
@@ -199,7 +201,7 @@ impl<'a> Parser<'a> {
         self.clauses += 1;
         let key = self.key()?;
         let start = self.peek().map_or(self.source.len(), |token| token.at.start);
-        let (operator, end) = self.operator()?;
+        let (operator, end) = self.operator(&key)?;
         Ok(Clause { key, operator, operator_at: TextSpan { start, end } })
     }
 
@@ -224,9 +226,7 @@ impl<'a> Parser<'a> {
     }
 
     /// An operator with its values, and the end of the operator's own text.
-    fn operator(&mut self) -> Result<(Operator, usize), FilterError> {
-        const EXPECTED: &str =
-            "an operator: =, !=, >, >=, <, <=, LIKE, ILIKE, RLIKE, IN, BETWEEN, IS NULL or MATCHES";
+    fn operator(&mut self, key: &Key) -> Result<(Operator, usize), FilterError> {
         if let Some(Token { kind: TokenKind::Comparison(comparison), at }) = self.peek() {
             let (comparison, end) = (*comparison, at.end);
             self.next += 1;
@@ -252,12 +252,40 @@ impl<'a> Parser<'a> {
                 self.next += 1;
                 Operator::Matches(self.value()?)
             }
-            _ => return Err(self.unexpected(EXPECTED)),
+            _ => return Err(self.no_operator(key)),
         };
         Ok((operator, end))
     }
 
+    /// The error of a key without an operator: the key may be a mistyped AND, the word after it a
+    /// mistyped operator.
+    fn no_operator(&self, key: &Key) -> FilterError {
+        let joint = match key.segments.as_slice() {
+            [Segment { text, quoted: false }] if self.clauses > 1 => hints::joint(text),
+            _ => String::new(),
+        };
+        if !joint.is_empty() {
+            return FilterError::at(self.source, key.at.start, |position| {
+                let word = shorten(&key.text());
+                format!(
+                    "Invalid clause(s) in filter string: '{word}' at position {position}: expected AND or OR.{joint}"
+                )
+            });
+        }
+        let hint = self.peek_keyword().map_or(String::new(), |word| hints::operator(&word));
+        let full_stop = if hint.is_empty() { "" } else { "." };
+        self.unexpected(&format!(
+            "an operator: =, !=, >, >=, <, <=, LIKE, ILIKE, RLIKE, IN, BETWEEN, IS NULL or MATCHES{full_stop}{hint}"
+        ))
+    }
+
     fn pattern(&mut self, kind: PatternKind, negated: bool) -> Result<Operator, FilterError> {
+        if kind == PatternKind::RLike {
+            if self.regexes >= FILTER_REGEXES_MAX {
+                return Err(self.too_many("regular expressions", FILTER_REGEXES_MAX));
+            }
+            self.regexes += 1;
+        }
         self.next += 1;
         Ok(Operator::Pattern { kind, negated, value: self.value()? })
     }

@@ -1,8 +1,13 @@
-//! The raw strings of a span that `trace.text` and `span.content` patterns are matched against.
+//! The strings of a span that `trace.text` and `span.content` patterns are matched against.
 //!
-//! Each searchable string is matched on its own, as the producer sent it: name, status message, inputs,
-//! outputs, every string among the attributes, event names and strings among event attributes. Rows
-//! whose columns lack a piece that every match contains are refused without taking anything apart.
+//! 1. Each searchable string is matched on its own, as the producer sent it: name, status message,
+//!    inputs, outputs, every string among the attributes, event names and strings among event attributes.
+//! 2. `LIKE` and `ILIKE` also see the span's type and the names of its attributes and of its events'
+//!    attributes, whole: the pattern's outer `%` match nothing of them. MLflow's users find spans by
+//!    `'%LLM%'` and `'%mlflow.spanInputs%'`; that a word is *part* of some attribute's name says nothing
+//!    about the span.
+//!
+//! Rows whose columns lack a piece that every match contains are refused without taking anything apart.
 
 use arrow::array::{Array, StringViewArray};
 use arrow::buffer::BooleanBuffer;
@@ -12,16 +17,22 @@ use tracehouse_storage::Result;
 use tracehouse_storage::text::{StringList, TEXT_COLUMNS, TextColumns};
 
 use super::column::{Events, events, text};
-use super::pattern::Piece;
+use super::pattern::{Pattern, PatternKind, Piece};
 use super::test::{TextOp, TextTest};
 
+/// The column of rule 2 that holds no searchable text.
+const TYPE_COLUMN: &str = "span_type";
+
 /// Columns the strings come from.
-pub(super) const COLUMNS: &[&str] = TEXT_COLUMNS;
+pub(super) fn columns() -> Vec<&'static str> {
+    TEXT_COLUMNS.iter().copied().chain([TYPE_COLUMN]).collect()
+}
 
 /// The content columns of a batch.
 pub(super) struct Content<'a> {
     /// All but the events.
     texts: Vec<&'a StringViewArray>,
+    types: &'a StringViewArray,
     events: Events<'a>,
     columns: TextColumns<'a>,
 }
@@ -29,9 +40,10 @@ pub(super) struct Content<'a> {
 impl<'a> Content<'a> {
     /// The columns of `batch`.
     pub fn of(batch: &'a RecordBatch) -> Result<Self> {
-        let texts = COLUMNS.iter().filter(|name| **name != "events").map(|name| text(batch, name));
+        let texts = columns().into_iter().filter(|name| *name != "events").map(|name| text(batch, name));
         Ok(Self {
             texts: texts.collect::<Result<_>>()?,
+            types: text(batch, TYPE_COLUMN)?,
             events: events(batch, "events")?,
             columns: TextColumns::new(batch)?,
         })
@@ -46,7 +58,7 @@ impl<'a> Content<'a> {
         test: &TextTest,
         select: impl Fn(&mut dyn FnMut(usize) -> bool) -> BooleanBuffer,
     ) -> Result<BooleanBuffer> {
-        let prefilter = Prefilter::of(test);
+        let (prefilter, whole) = (Prefilter::of(test), whole_name(test));
         let (mut strings, mut failure) = (StringList::default(), None);
         let rows = select(&mut |row| {
             if let Some(prefilter) = &prefilter
@@ -54,12 +66,34 @@ impl<'a> Content<'a> {
             {
                 return test.negated;
             }
-            if let Err(error) = self.columns.raw_strings(row, &mut strings) {
-                failure.get_or_insert(error);
+            let found = self.has_string(row, &test.op, &mut strings).and_then(|found| match &whole {
+                Some(whole) if !found => self.has_name(row, whole, &mut strings),
+                _ => Ok(found),
+            });
+            match found {
+                Ok(found) => found != test.negated,
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    false
+                }
             }
-            strings.iter().any(|string| test.op.accepts(string)) != test.negated
         });
         failure.map_or(Ok(rows), Err)
+    }
+
+    /// Rule 1.
+    fn has_string(&self, row: usize, op: &TextOp, strings: &mut StringList) -> Result<bool> {
+        self.columns.raw_strings(row, strings)?;
+        Ok(strings.iter().any(|string| op.accepts(string)))
+    }
+
+    /// Rule 2.
+    fn has_name(&self, row: usize, whole: &Pattern, names: &mut StringList) -> Result<bool> {
+        if self.types.is_valid(row) && whole.is_match(self.types.value(row)) {
+            return Ok(true);
+        }
+        self.columns.attribute_names(row, names)?;
+        Ok(names.iter().any(|name| whole.is_match(name)))
     }
 
     /// The raw texts of a row.
@@ -68,6 +102,16 @@ impl<'a> Content<'a> {
             self.texts.iter().filter(move |array| array.is_valid(row)).map(move |array| array.value(row));
         texts.chain(self.events.get(row).flat_map(|(name, attributes)| [name, attributes]))
     }
+}
+
+/// The pattern that names are matched against: without the outer `%`. `None` when names do not count.
+fn whole_name(test: &TextTest) -> Option<Pattern> {
+    let TextOp::Pattern(pattern) = &test.op else { return None };
+    let name = pattern.text().trim_matches('%');
+    if name.is_empty() || pattern.kind() == PatternKind::RLike {
+        return None;
+    }
+    Pattern::new(pattern.kind(), name).ok()
 }
 
 /// A necessary condition on the raw texts of a row.

@@ -45,7 +45,7 @@ impl Condition {
             Field::TokenUsage => ["metadata"].into_iter().chain(TOKEN_COLUMNS).collect(),
             Field::RunId => vec!["metadata", "_edit"],
             Field::Prompt => vec!["_edit"],
-            Field::Content => content::COLUMNS.to_vec(),
+            Field::Content => content::columns(),
         }
     }
 
@@ -125,7 +125,14 @@ impl Condition {
             }
             Field::Json { column, key } => {
                 let (array, lookup) = (text(batch, column)?, KeyLookup::new(key));
-                rows.by_json(|row| array.is_valid(row).then(|| lookup.get(array.value(row)))?)
+                let object = |row: usize| array.is_valid(row).then(|| array.value(row));
+                match &self.test {
+                    Test::Json(test) if *column == "attributes" && test.reads_on() => {
+                        let accepts = |raw: &str| test.accepts_attribute(raw);
+                        Ok(rows.select(|row| object(row).is_some_and(|text| lookup.any_from(text, &accepts))))
+                    }
+                    _ => rows.by_json(|row| lookup.get(object(row)?)),
+                }
             }
             Field::Content => match &self.test {
                 Test::Text(test) => Content::of(batch)?.rows(test, |keep| rows.select(keep)),

@@ -34,13 +34,57 @@ impl<'k> KeyLookup<'k> {
     /// The raw JSON text of the key's value: of the top-level key if there is one, else of the
     /// dotted path into nested objects. JSON null counts as absent.
     pub fn get<'a>(&self, object: &'a str) -> Option<&'a str> {
-        if let Some(opening) = &self.opening
-            && opening.find(object.as_bytes()).is_none()
-            && self.escape.find(object.as_bytes()).is_none()
-        {
+        if self.is_surely_absent(object) {
             return None;
         }
         get(object, self.key).filter(|raw| *raw != "null")
+    }
+
+    /// Whether `accept` takes the key's value or that of any top-level key after it. Values found by a
+    /// path into nested objects have none after them.
+    pub fn any_from(&self, object: &str, accept: &dyn Fn(&str) -> bool) -> bool {
+        if self.is_surely_absent(object) {
+            return false;
+        }
+        let mut from = From { key: self.key, accept, is_reached: false, is_found: false };
+        let mut reader = serde_json::Deserializer::from_str(object);
+        // The visitor fails on purpose once a value was taken.
+        let _ = (&mut reader).deserialize_map(&mut from);
+        if from.is_reached { from.is_found } else { self.get(object).is_some_and(accept) }
+    }
+
+    fn is_surely_absent(&self, object: &str) -> bool {
+        self.opening.as_ref().is_some_and(|opening| {
+            opening.find(object.as_bytes()).is_none() && self.escape.find(object.as_bytes()).is_none()
+        })
+    }
+}
+
+/// Visits an object's values from a key on.
+struct From<'k, 'f> {
+    key: &'k str,
+    accept: &'f dyn Fn(&str) -> bool,
+    is_reached: bool,
+    is_found: bool,
+}
+
+impl<'a> Visitor<'a> for &mut From<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(found) = map.next_key_seed(KeySeed { key: self.key })? {
+            let raw = map.next_value::<&'a RawValue>()?.get();
+            self.is_reached |= matches!(found, KeyMatch::Exact) && raw != "null";
+            if self.is_reached && raw != "null" && (self.accept)(raw) {
+                self.is_found = true;
+                return Err(A::Error::custom("found"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -160,6 +204,19 @@ mod tests {
         assert_eq!(lookup(object, "n"), None);
         assert_eq!(lookup(object, "a.x"), None);
         assert_eq!(lookup(object, "b"), None);
+    }
+
+    #[test]
+    fn values_from_a_key_on() {
+        let found = |object: &str, key: &str, wanted: &str| {
+            KeyLookup::new(key).any_from(object, &|raw| raw == wanted)
+        };
+        let object = r#"{"a":1,"m":{"x":5},"n":2,"z":null,"b.c":3}"#;
+        assert!(found(object, "m", "{\"x\":5}") && found(object, "m", "2") && found(object, "m", "3"));
+        assert!(!found(object, "m", "1") && !found(object, "m", "null") && !found(object, "y", "3"));
+        assert!(!found(object, "z", "3"), "null is absent");
+        assert!(found(object, "m.x", "5") && !found(object, "m.x", "2"));
+        assert!(!found("[1]", "m", "1") && !found("{\"m\":", "m", "1"));
     }
 
     #[test]

@@ -144,8 +144,8 @@ pub enum Field {
         /// Key or dotted path.
         key: String,
     },
-    /// Everything a span says, as one text: its name, type, status message, attributes, inputs,
-    /// outputs and events; keys and scalars each on a line, JSON inside strings decoded.
+    /// Everything a span says: a pattern is matched against each of its strings, as the producer sent
+    /// them, and against its type and the names of its attributes.
     Content,
 }
 

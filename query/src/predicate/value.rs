@@ -3,9 +3,22 @@
 use std::ops::{Bound, RangeBounds};
 
 use super::json;
+use super::pattern::PatternKind;
 use super::test::{JsonOp, JsonTest, Scalar};
 
 impl JsonTest {
+    /// Whether an attribute's test goes on to the attributes after it: `LIKE` and `ILIKE` with a pattern
+    /// that begins with `%`, as MLflow looks for it in the rest of the span. All of MLflow's patterns
+    /// that match anything begin so; for other patterns the value alone counts.
+    pub(super) fn reads_on(&self) -> bool {
+        match &self.op {
+            JsonOp::Pattern(pattern) => {
+                !self.negated && pattern.kind() != PatternKind::RLike && pattern.text().starts_with('%')
+            }
+            _ => false,
+        }
+    }
+
     /// Whether an attribute's raw JSON value satisfies the test. A string that is itself the JSON
     /// text of a scalar (as MLflow writes attributes) counts as that scalar as well.
     pub fn accepts_attribute(&self, raw: &str) -> bool {

@@ -214,6 +214,18 @@ impl<'a> TextColumns<'a> {
         })
     }
 
+    /// Replaces `names` by the names of a row's attributes and of its events' attributes.
+    ///
+    /// # Errors
+    /// As [`TextColumns::leaves`].
+    pub fn attribute_names(&self, row: usize, names: &mut StringList) -> Result<()> {
+        names.clear();
+        if let Some(attributes) = value(self.attributes, row) {
+            object_keys(attributes, &mut |key| names.push(key));
+        }
+        self.each_event(row, &mut |_, attributes| object_keys(attributes, &mut |key| names.push(key)))
+    }
+
     /// Visits all strings but inputs and outputs; the flag says whether it is a span attribute's.
     fn other_strings(&self, row: usize, visit: &mut dyn FnMut(&str, bool)) -> Result<()> {
         for column in [self.name, self.status_message] {
@@ -224,6 +236,14 @@ impl<'a> TextColumns<'a> {
         if let Some(attributes) = value(self.attributes, row) {
             attribute_strings(attributes, &mut |string| visit(string, true));
         }
+        self.each_event(row, &mut |name, attributes| {
+            visit(name, false);
+            attribute_strings(attributes, &mut |string| visit(string, false));
+        })
+    }
+
+    /// Visits name and attributes of each event.
+    fn each_event(&self, row: usize, visit: &mut dyn FnMut(&str, &str)) -> Result<()> {
         if row >= self.events.len() || self.events.is_null(row) || self.events.value_length(row) == 0 {
             return Ok(());
         }
@@ -232,8 +252,7 @@ impl<'a> TextColumns<'a> {
         let names = event_column(events, "name")?;
         let attributes = event_column(events, "attributes")?;
         for (name, attributes) in names.iter().zip(attributes) {
-            visit(name.unwrap_or_default(), false);
-            attribute_strings(attributes.unwrap_or_default(), &mut |string| visit(string, false));
+            visit(name.unwrap_or_default(), attributes.unwrap_or_default());
         }
         Ok(())
     }
@@ -294,6 +313,23 @@ fn attribute_strings(attributes: &str, visit: &mut dyn FnMut(&str)) {
     }
 }
 
+/// Visits the keys of a JSON object text, not those inside its values.
+fn object_keys(object: &str, visit: &mut dyn FnMut(&str)) {
+    let mut scanner = Scanner::new(object);
+    let mut plain = String::new();
+    while let Ok(Some(piece)) = scanner.next() {
+        match piece {
+            Piece::Key(key) if scanner.depth() == 1 && key.contains('\\') => {
+                plain.clear();
+                unescape(key, &mut plain);
+                visit(&plain);
+            }
+            Piece::Key(key) if scanner.depth() == 1 => visit(key),
+            _ => {}
+        }
+    }
+}
+
 fn is_wrapper(key: &str) -> bool {
     key == "$bytes" || key == "$double"
 }
@@ -327,6 +363,13 @@ mod tests {
         assert_eq!(leaves("{\"a\":\"x\\u0000y\"}"), ["x y"]);
         assert_eq!(leaves("{}"), Vec::<String>::new());
         assert_eq!(leaves(""), [""]);
+    }
+
+    #[test]
+    fn keys_are_those_of_the_object_itself() {
+        let mut keys = Vec::new();
+        object_keys(r#"{"a.b":{"in":1},"q\"":[{"no":"x"}],"":null}"#, &mut |key| keys.push(key.to_owned()));
+        assert_eq!(keys, ["a.b", "q\"", ""]);
     }
 
     #[test]
