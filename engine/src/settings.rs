@@ -8,6 +8,8 @@ use tracehouse_storage::StoreOptions;
 pub struct Settings {
     /// Fresh rows are sealed into a segment when they take this much memory.
     pub flush_bytes_max: usize,
+    /// Decoded columns of segments are kept in memory up to this size.
+    pub cache_bytes_max: usize,
     /// Memory for running queries.
     pub query_bytes_max: usize,
     /// Longest time a SQL statement may run, in milliseconds; 0 means no limit.
@@ -25,6 +27,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             flush_bytes_max: 224 << 20,
+            cache_bytes_max: 512 << 20,
             query_bytes_max: 256 << 20,
             query_timeout_ms: 0,
             threads: 0,
@@ -54,6 +57,7 @@ impl Settings {
             flush_bytes_max: self.flush_bytes_max,
             index_text: self.index_text,
             durable,
+            cache_bytes_max: self.cache_bytes_max,
             inline_maintenance: !self.background,
             ..StoreOptions::default()
         }
@@ -63,6 +67,7 @@ impl Settings {
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         vec![
             ("flush_bytes_max", self.flush_bytes_max.to_string()),
+            ("cache_bytes_max", self.cache_bytes_max.to_string()),
             ("query_bytes_max", self.query_bytes_max.to_string()),
             ("query_timeout_ms", self.query_timeout_ms.to_string()),
             ("threads", self.thread_count().to_string()),

@@ -4,6 +4,7 @@
 //! every candidate is checked against the whole predicate afterwards.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 use tracehouse_storage::kv::IndexKind;
@@ -46,7 +47,7 @@ impl AccessPath {
             Some(at) => {
                 let ids = equalities.swap_remove(at).values;
                 Some(rows_of_traces(snapshot, ids.iter().map(|id| TraceKey::of(id)))?)
-            },
+            }
             None => None,
         };
         Ok(Self { equalities, by_id, time: predicate.time_bounds(), zones })
@@ -77,7 +78,10 @@ impl AccessPath {
         let mut found: Option<RoaringBitmap> = None;
         for equality in &self.equalities {
             let Some(postings) = postings(snapshot, source, equality)? else { continue };
-            found = Some(found.map_or_else(|| postings.clone(), |found| found & &postings));
+            found = Some(match found {
+                Some(found) => found & postings.as_ref(),
+                None => postings.as_ref().clone(),
+            });
         }
         Ok(match found {
             Some(found) if found.is_empty() => Candidates::Nothing,
@@ -125,24 +129,27 @@ fn rows_of_traces(
 }
 
 /// Candidate rows for any of the values; `None` where the source has no index.
-fn postings(snapshot: &Snapshot, source: usize, equality: &Equality) -> Result<Option<RoaringBitmap>> {
+fn postings(snapshot: &Snapshot, source: usize, equality: &Equality) -> Result<Option<Arc<RoaringBitmap>>> {
     let source = snapshot.source(source)?;
+    let find = |value: &String| match &equality.key {
+        EqualityKey::TraceId => Ok(None),
+        EqualityKey::Session => source.postings(IndexKind::Session, value),
+        EqualityKey::User => source.postings(IndexKind::User, value),
+        EqualityKey::State => source.postings(IndexKind::State, value),
+        EqualityKey::Service => source.postings(IndexKind::Service, value),
+        EqualityKey::Tag(tag) => source.postings(IndexKind::Tag, &format!("{tag}\0{value}")),
+    };
+    if let [value] = equality.values.as_slice() {
+        return find(value);
+    }
     let mut rows = RoaringBitmap::new();
     for value in &equality.values {
-        let found = match &equality.key {
-            EqualityKey::TraceId => None,
-            EqualityKey::Session => source.postings(IndexKind::Session, value)?,
-            EqualityKey::User => source.postings(IndexKind::User, value)?,
-            EqualityKey::State => source.postings(IndexKind::State, value)?,
-            EqualityKey::Service => source.postings(IndexKind::Service, value)?,
-            EqualityKey::Tag(tag) => source.postings(IndexKind::Tag, &format!("{tag}\0{value}"))?,
-        };
-        match found {
-            Some(found) => rows |= found,
+        match find(value)? {
+            Some(found) => rows |= found.as_ref(),
             None => return Ok(None),
         }
     }
-    Ok(Some(rows))
+    Ok(Some(Arc::new(rows)))
 }
 
 /// Whether a source's times lie wholly outside the bounds.

@@ -15,6 +15,10 @@ use crate::error::Result;
 /// Rows per batch unless a request says otherwise.
 pub const BATCH_ROWS: usize = 8192;
 
+/// The attributes of spans as a source has them: in a segment, texts that `inputs` and `outputs` hold
+/// already are left out; [`crate::segment::stored_json`] makes it JSON. Cheaper to read than `attributes`.
+pub const STORED_ATTRIBUTES: &str = "_stored_attributes";
+
 /// Evaluates a condition on a batch of the filter's columns.
 pub type RowPredicate = Arc<dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync>;
 

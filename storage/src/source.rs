@@ -3,11 +3,13 @@
 //! Everything above reads sources through this type, so that an answer cannot depend on where a row
 //! happens to be (QU-1).
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use arrow::array::RecordBatch;
+use lru::LruCache;
 use roaring::RoaringBitmap;
 
 use crate::env::Env;
@@ -22,6 +24,9 @@ use crate::segment::SegmentReader;
 use crate::segment_index::build_index;
 use crate::text::TextReader;
 
+/// Posting lists kept in memory for each segment.
+const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+
 /// A live segment: its files, its text index when there is one, and its part of the metadata store.
 #[derive(Debug)]
 pub struct Segment {
@@ -29,6 +34,10 @@ pub struct Segment {
     reader: SegmentReader,
     text: RwLock<Option<Arc<TextReader>>>,
     meta_store: Arc<MetaStore>,
+    /// Posting lists asked for lately.
+    postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
+    /// The traces of the assessments, row by row, which are sorted by it; read when first asked for.
+    assessed: OnceLock<Vec<TraceKey>>,
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -47,7 +56,8 @@ impl Segment {
     ) -> Self {
         let text = RwLock::new(text.map(Arc::new));
         let (indexing, obsolete) = (Mutex::new(()), AtomicBool::new(false));
-        Self { meta, reader, text, meta_store, indexing, env, dir, obsolete }
+        let (postings, assessed) = (Mutex::new(LruCache::new(POSTINGS_KEPT)), OnceLock::new());
+        Self { meta, reader, text, meta_store, postings, assessed, indexing, env, dir, obsolete }
     }
 
     /// The segment's name.
@@ -120,24 +130,46 @@ impl Segment {
                 None => RoaringBitmap::new(),
             },
             Table::Traces => self.ask(|store| store.trace_row(self.id(), key))?.into_iter().collect(),
-            Table::Assessments => self.scan_rows_of(table, key)?,
+            Table::Assessments => self.assessment_rows_of(key)?,
         })
     }
 
-    /// Assessments have no index by trace: they are few, so their trace ids are scanned.
-    fn scan_rows_of(&self, table: Table, key: TraceKey) -> Result<RoaringBitmap> {
-        let mut request = ScanRequest::columns(["trace_id"]);
-        request.batch_rows = usize::MAX >> 32;
-        let mut rows = RoaringBitmap::new();
-        let mut row = 0u32;
-        for batch in self.reader.scan(table, &request, None)? {
-            for id in crate::columns::text(&batch?, "trace_id")?.iter() {
-                if id.is_some_and(|id| TraceKey::of(id) == key) {
-                    rows.insert(row);
-                }
-                row += 1;
+    /// Assessments have no index by trace: they are few, so their traces are kept in memory.
+    fn assessment_rows_of(&self, key: TraceKey) -> Result<RoaringBitmap> {
+        let assessed = match self.assessed.get() {
+            Some(assessed) => assessed,
+            None => {
+                let read = self.read_assessed()?;
+                self.assessed.get_or_init(|| read)
             }
+        };
+        let first = assessed.partition_point(|other| *other < key);
+        let count = assessed.iter().skip(first).take_while(|other| **other == key).count();
+        Ok((first as u32..(first + count) as u32).collect())
+    }
+
+    fn read_assessed(&self) -> Result<Vec<TraceKey>> {
+        let mut keys = Vec::with_capacity(self.meta.assessment_rows as usize);
+        for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["trace_id"]), None)? {
+            let batch = batch?;
+            keys.extend(crate::columns::text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of));
         }
+        if !keys.is_sorted() {
+            let dir = self.dir.display();
+            return Err(Error::corrupt(format!("the assessments of segment {dir} are not in their order")));
+        }
+        Ok(keys)
+    }
+
+    /// Candidate rows of `traces` for an index value.
+    fn postings(&self, kind: IndexKind, value: &str) -> Result<Arc<RoaringBitmap>> {
+        let kept = || self.postings.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (kind, value.to_string());
+        if let Some(rows) = kept().get(&key) {
+            return Ok(rows.clone());
+        }
+        let rows = Arc::new(self.ask(|store| store.postings(self.id(), kind, value))?);
+        kept().put(key, rows.clone());
         Ok(rows)
     }
 }
@@ -223,12 +255,10 @@ impl Source {
     ///
     /// # Errors
     /// Whatever reading the index gives.
-    pub fn postings(&self, kind: IndexKind, value: &str) -> Result<Option<RoaringBitmap>> {
+    pub fn postings(&self, kind: IndexKind, value: &str) -> Result<Option<Arc<RoaringBitmap>>> {
         match &self.rows {
             Rows::Memtable(_) => Ok(None),
-            Rows::Segment(segment) => {
-                segment.ask(|store| store.postings(segment.id(), kind, value)).map(Some)
-            }
+            Rows::Segment(segment) => segment.postings(kind, value).map(Some),
         }
     }
 

@@ -53,7 +53,8 @@ impl<'k> KeyLookup<'k> {
         if from.is_reached { from.is_found } else { self.get(object).is_some_and(accept) }
     }
 
-    fn is_surely_absent(&self, object: &str) -> bool {
+    /// Whether the text has neither the key nor anything that could spell it in another way.
+    pub fn is_surely_absent(&self, object: &str) -> bool {
         self.opening.as_ref().is_some_and(|opening| {
             opening.find(object.as_bytes()).is_none() && self.escape.find(object.as_bytes()).is_none()
         })

@@ -12,6 +12,7 @@
 //!    (nanoseconds, not milliseconds), so that it is exact.
 
 mod assessment;
+mod attributes;
 mod bounds;
 pub(crate) mod column;
 mod content;
@@ -24,6 +25,7 @@ mod span;
 mod test;
 mod value;
 
+pub(crate) use attributes::Undecided;
 pub use bounds::{Equality, EqualityKey};
 pub use dataset::DatasetTraces;
 pub use pattern::Pattern;

@@ -44,7 +44,7 @@ pub(super) fn assessment_set(
         }
         let columns = if session_wide { vec!["trace_id", "metadata"] } else { vec!["trace_id"] };
         let mut request = ScanRequest::columns(columns);
-                request.filters = vec![assessment_filter(condition)];
+        request.filters = vec![assessment_filter(condition)];
         request.zones = vec![Zone::Text { column: "name".into(), values: condition.names.clone() }];
         for batch in snapshot.scan(index, Table::Assessments, &request)? {
             let batch = batch?;

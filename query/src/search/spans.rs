@@ -8,7 +8,7 @@
 //! for complete when a span of it is somewhere else.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
@@ -20,8 +20,8 @@ use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
 use crate::candidates::span_zones;
-use crate::predicate::{SpanPredicate, Test};
 use crate::predicate::column::{ints, row_numbers, text};
+use crate::predicate::{SpanPredicate, Test, Undecided};
 
 /// The columns of `traces` that tell where a trace's spans are.
 pub(super) const SPAN_RUN_COLUMNS: [&str; 4] = ["trace_id", "span_count", "_first_span_row", "_span_rows"];
@@ -121,13 +121,21 @@ impl SpanLeaf {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let request = ScanRequest {
-            rows: Some(rows),
-            filters: span_filters(&condition),
-            zones: span_zones(&condition),
-            ..ScanRequest::columns([column])
+        let scan = |rows, filters| -> Result<Vec<RecordBatch>> {
+            let zones = span_zones(&condition);
+            let request = ScanRequest { rows: Some(rows), filters, zones, ..ScanRequest::columns([column]) };
+            self.snapshot.scan(source, Table::Spans, &request)?.collect()
         };
-        self.snapshot.scan(source, Table::Spans, &request)?.collect()
+        let undecided = Undecided::default();
+        let Some(filters) = stored_filters(&condition, &undecided) else {
+            return scan(rows, span_filters(&condition));
+        };
+        let mut batches = scan(rows, filters)?;
+        let rest = std::mem::take(&mut *undecided.lock().unwrap_or_else(PoisonError::into_inner));
+        if !rest.is_empty() {
+            batches.extend(scan(rest, span_filters(&condition))?);
+        }
+        Ok(batches)
     }
 
     /// The condition with every text query answered for one source.
@@ -210,16 +218,36 @@ fn both(a: Option<RoaringBitmap>, b: Option<RoaringBitmap>) -> Option<RoaringBit
     }
 }
 
-/// One filter for all operands that read light columns, then one for each of the others, so that
-/// large columns are read for the survivors alone (QU-4).
+/// Filters that decide the condition for most rows without making attributes whole; `None` when it reads
+/// other large columns, or none.
+fn stored_filters(condition: &SpanPredicate, undecided: &Undecided) -> Option<Vec<RowFilter>> {
+    let (heavy, light) = by_weight(condition);
+    let stored: Option<Vec<RowFilter>> = heavy
+        .iter()
+        .map(|operand| match operand {
+            SpanPredicate::Is(condition) => condition.stored_attribute_filter(undecided),
+            _ => None,
+        })
+        .collect();
+    let stored = stored.filter(|stored| !stored.is_empty())?;
+    Some(light.map(span_filter).into_iter().chain(stored).collect())
+}
+
+/// One filter for all operands that read light columns, then one for each of the others, so that large
+/// columns are read for the survivors alone (QU-4).
 fn span_filters(condition: &SpanPredicate) -> Vec<RowFilter> {
+    let (heavy, light) = by_weight(condition);
+    light.into_iter().chain(heavy).map(span_filter).collect()
+}
+
+/// The operands that read large columns, and the conjunction of the others.
+fn by_weight(condition: &SpanPredicate) -> (Vec<SpanPredicate>, Option<SpanPredicate>) {
     let operands = match condition {
         SpanPredicate::And(operands) => operands.as_slice(),
         other => std::slice::from_ref(other),
     };
     let (heavy, light): (Vec<_>, Vec<_>) = operands.iter().cloned().partition(SpanPredicate::is_heavy);
-    let light = (!light.is_empty()).then_some(SpanPredicate::And(light));
-    light.into_iter().chain(heavy).map(span_filter).collect()
+    (heavy, (!light.is_empty()).then_some(SpanPredicate::And(light)))
 }
 
 fn span_filter(condition: SpanPredicate) -> RowFilter {

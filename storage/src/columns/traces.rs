@@ -60,7 +60,8 @@ pub fn with_span_runs(
     run: impl Fn(TraceKey) -> Option<(u32, u32)>,
 ) -> Result<RecordBatch> {
     let ids = text(batch, "trace_id")?;
-    let runs: Vec<Option<(u32, u32)>> = ids.iter().map(|id| id.and_then(|id| run(TraceKey::of(id)))).collect();
+    let runs: Vec<Option<(u32, u32)>> =
+        ids.iter().map(|id| id.and_then(|id| run(TraceKey::of(id)))).collect();
     let mut columns = batch.columns().to_vec();
     let first = Int64Array::from_iter(runs.iter().map(|run| run.map(|(first, _)| i64::from(first))));
     let count = Int64Array::from_iter(runs.iter().map(|run| run.map(|(_, count)| i64::from(count))));

@@ -18,7 +18,7 @@ use roaring::RoaringBitmap;
 use crate::columns::text;
 use crate::error::{Error, Result};
 use crate::model::TraceKey;
-use crate::scan::{BATCH_ROWS, RowFilter, RowStream, ScanRequest};
+use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanRequest};
 use crate::schema::Table;
 
 /// Neighbouring chunks are merged up to this size, so a merge copies a bounded number of rows.
@@ -286,9 +286,11 @@ fn select(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, columns: &[&s
 fn project(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch> {
     let mut indices = Vec::with_capacity(columns.len());
     for column in columns {
-        indices.push(batch.schema().index_of(column).map_err(|_| unknown_column(column))?);
+        indices.push(batch.schema().index_of(own_name(column)).map_err(|_| unknown_column(column))?);
     }
-    Ok(batch.project(&indices)?)
+    let projected = batch.project(&indices)?;
+    let schema = projected_schema(batch.schema_ref(), columns)?;
+    Ok(RecordBatch::try_new(schema, projected.columns().to_vec())?)
 }
 
 /// The schema of `columns`, where `_row` is the physical row number.
@@ -298,13 +300,18 @@ fn project(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch> {
 pub fn projected_schema(schema: &Schema, columns: &[&str]) -> Result<SchemaRef> {
     let mut fields = Vec::with_capacity(columns.len());
     for column in columns {
-        fields.push(match schema.column_with_name(column) {
-            Some((index, _)) => schema.field(index).clone(),
+        fields.push(match schema.column_with_name(own_name(column)) {
+            Some((index, _)) => schema.field(index).clone().with_name(*column),
             None if *column == "_row" => Field::new("_row", DataType::UInt32, false),
             None => return Err(unknown_column(column)),
         });
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// In memory attributes are whole.
+fn own_name(column: &str) -> &str {
+    if column == STORED_ATTRIBUTES { "attributes" } else { column }
 }
 
 fn unknown_column(column: &str) -> Error {

@@ -7,6 +7,7 @@
 //! texts need no escape. Packing is a plain substitution of bytes and only done when no mark can occur in
 //! the text, which makes it invertible whatever the JSON looks like.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
@@ -60,6 +61,16 @@ fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
         }
         Some(replace(packed, MARK_START, &swaps).unwrap_or_else(|| packed.to_string()))
     })
+}
+
+/// What stands in [`stored_json`] for a text that is not there.
+pub const ABSENT_TEXT: &str = "\"\\u0002\"";
+
+/// Stored attributes as JSON, with [`ABSENT_TEXT`] for each text that only `inputs` and `outputs` have.
+pub fn stored_json(stored: &str) -> Cow<'_, str> {
+    let Some(packed) = stored.strip_prefix(PACKED) else { return Cow::Borrowed(stored) };
+    let swaps = SOURCES.map(|(_, mark)| (mark.to_string(), ABSENT_TEXT.to_string()));
+    replace(packed, MARK_START, &swaps).map_or(Cow::Borrowed(packed), Cow::Owned)
 }
 
 /// `text` with each occurrence of a pair's first replaced by its second, from left to right; `None` when
@@ -207,6 +218,8 @@ mod tests {
         let stored = text(&packed, "attributes").unwrap();
         assert!(stored.value(0).len() < 45, "{:?}", stored.value(0));
         assert_eq!(stored.value(3), "{\"input.value\":\"short\"}");
+        assert_eq!(stored_json(stored.value(3)), stored.value(3));
+        assert_eq!(stored_json(stored.value(1)), "{\"a\":[\"\\u0002\",\"\\u0002\"],\"k\":1}");
         let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
         assert_eq!(restore(&packed, &names).unwrap(), batch);
     }

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::error::{Error, Result};
+use crate::scan::STORED_ATTRIBUTES;
 use crate::schema::Table;
 
 /// The column of physical row numbers.
@@ -42,9 +43,10 @@ impl Projection {
                 fields.push(Arc::new(Field::new(ROW_COLUMN, DataType::UInt32, false)));
                 continue;
             }
-            let (root, field) = stored.fields().find(name).ok_or_else(|| unknown_column(table, name))?;
+            let own = if name == STORED_ATTRIBUTES { "attributes" } else { name };
+            let (root, field) = stored.fields().find(own).ok_or_else(|| unknown_column(table, name))?;
             columns.push(Some(root));
-            fields.push(field.clone());
+            fields.push(Arc::new(field.as_ref().clone().with_name(name)));
         }
         Ok(Self { columns, schema: Arc::new(Schema::new(fields)) })
     }

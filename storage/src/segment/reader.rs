@@ -46,12 +46,7 @@ impl SegmentReader {
     ///
     /// # Errors
     /// `Corrupt` when `meta` names no file for a table that has rows.
-    pub fn open(
-        env: Arc<dyn Env>,
-        dir: PathBuf,
-        meta: &SegmentMeta,
-        cache: Arc<BlockCache>,
-    ) -> Result<Self> {
+    pub fn open(env: Arc<dyn Env>, dir: PathBuf, meta: &SegmentMeta, cache: Arc<BlockCache>) -> Result<Self> {
         let reader = Self {
             env,
             dir,

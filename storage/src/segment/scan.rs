@@ -234,8 +234,7 @@ impl SegmentScan {
             *blocks = (*blocks * 2).min(AHEAD_BLOCKS_MAX);
         }
         let rows = (block.start - block.group_start) as usize..(end - block.group_start) as usize;
-        let batches =
-            decode(&self.file, block.group, std::iter::once(rows), BLOCK_ROWS as usize, roots)?;
+        let batches = decode(&self.file, block.group, std::iter::once(rows), BLOCK_ROWS as usize, roots)?;
         let mut start = block.start;
         for batch in batches {
             let rows = group_end.min(start + BLOCK_ROWS) - start;
@@ -303,9 +302,11 @@ impl Current {
     /// The rows as runs counted from the row group's first.
     fn runs(&self) -> Vec<Range<usize>> {
         let base = self.block.start - self.block.group_start;
-        let whole = base..self.block.end - self.block.group_start;
         let mut runs: Vec<Range<usize>> = Vec::new();
-        let Some(rows) = &self.rows else { return vec![whole.start as usize..whole.end as usize] };
+        let Some(rows) = &self.rows else {
+            runs.push(base as usize..(self.block.end - self.block.group_start) as usize);
+            return runs;
+        };
         for row in rows.values() {
             let row = (row + base) as usize;
             match runs.last_mut() {

@@ -44,8 +44,8 @@ use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId};
 use crate::memtable::{MemView, Memtable, SourceId};
 use crate::schema::Table;
-use crate::snapshot::Snapshot;
 use crate::segment::BlockCache;
+use crate::snapshot::Snapshot;
 use crate::source::{Rows, Segment, Source};
 use crate::wal::WalWriter;
 
@@ -76,12 +76,12 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             flush_bytes_max: 256 << 20,
-            compaction_segments_min: 12,
+            compaction_segments_min: 16,
             segment_rows_max: 1_000_000,
             index_text: true,
             durable: true,
             inline_maintenance: false,
-            cache_bytes_max: 256 << 20,
+            cache_bytes_max: 512 << 20,
             read_only: false,
         }
     }

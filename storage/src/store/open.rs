@@ -73,7 +73,16 @@ impl Store {
         let wal =
             options.durable.then(|| WalWriter::create(&env, Path::new("wal"), next_sequence)).transpose()?;
         let log = Log { wal, next_sequence };
-        Ok(Self::assemble(env, options, db_uuid, (meta_store, cache), log, Some(manifest), state, Some(lock_file)))
+        Ok(Self::assemble(
+            env,
+            options,
+            db_uuid,
+            (meta_store, cache),
+            log,
+            Some(manifest),
+            state,
+            Some(lock_file),
+        ))
     }
 
     /// The database as of now, without lock and without a write. Files that a writer removes

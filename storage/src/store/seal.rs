@@ -205,7 +205,8 @@ impl Store {
                 check_stop(stop)?;
                 let mut batch = read_rows(sources, ordered.table, rows, &columns)?;
                 if ordered.table == Table::Traces {
-                    batch = with_span_runs(&batch, |key| spans.and_then(|spans| spans.runs.get(&key).copied()))?;
+                    batch =
+                        with_span_runs(&batch, |key| spans.and_then(|spans| spans.runs.get(&key).copied()))?;
                 }
                 writer.write(ordered.table, &batch)?;
             }
