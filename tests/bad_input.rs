@@ -238,3 +238,29 @@ fn a_full_disk_loses_nothing_acknowledged() {
     db.compact().unwrap();
     assert_eq!(count(&db), 4_000);
 }
+
+#[test]
+fn a_log_that_needs_a_damaged_segment_is_kept() {
+    let (disk, _) = filled();
+    disk.db.seal().unwrap();
+    // The same spans with another name: the log now supersedes rows of the segment.
+    let changed: Vec<String> =
+        data::lines().iter().map(|line| line.replace("\"name\":\"", "\"name\":\"late ")).collect();
+    import_lines(&disk.db, &changed);
+    let asked = "SELECT count(*), count(DISTINCT span_id), count(DISTINCT name) FROM spans";
+    assert!(number(&disk.db, "SELECT count(*) FROM spans WHERE name LIKE 'late %'") > 0);
+    let expected = format!("{:?}", disk.db.sql(asked).unwrap());
+    let disk = disk.reopen(false, |path| {
+        let segment = fs::read_dir(path.join("seg")).unwrap().next().unwrap().unwrap().path();
+        let file = segment.join("spans.parquet");
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, vec![0; whole.len()]).unwrap();
+        for options in [OpenOptions::new(), OpenOptions::new().read_only(true)] {
+            let error = options.open(path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+            assert!(error.to_string().contains("spans.parquet"), "{error}");
+        }
+        fs::write(&file, whole).unwrap();
+    });
+    assert_eq!(format!("{:?}", disk.db.sql(asked).unwrap()), expected);
+}

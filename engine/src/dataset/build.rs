@@ -1,6 +1,9 @@
 //! From traces to records: inputs and outputs of the root span, expectations by name, provenance.
 //!
-//! Payloads are read for many traces at a time, expectations by one scan of each source.
+//! Payloads are read for many traces at a time, expectations by one scan of each source. Of traces
+//! with equal inputs the first in the search's order makes the record, so that its outputs and its
+//! source belong together; the others only add expectations that it lacks. A trace without inputs
+//! asks nothing: it makes no record and is counted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use tracehouse_storage::scan::{RowFilter, ScanRequest};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{RowRef, Snapshot};
 
-use super::json::{json_or_string, object, quoted};
+use super::json::{json_or_string, object, quoted, updated};
 use super::record::Candidate;
 use super::sample::{Sample, choose};
 use super::source::Source;
@@ -52,12 +55,39 @@ pub(crate) fn query_text(search: &Search, sample: Option<&Sample>) -> Result<Str
     serde_json::to_string(&query).map_err(|e| Error::internal(format!("query of a dataset version: {e}")))
 }
 
-/// The records of the traces that a search finds, or of a sample of them, in the search's order.
+/// Records made from traces.
+#[derive(Debug, Default)]
+pub(crate) struct Built {
+    /// In the search's order, with different inputs.
+    pub records: Vec<Candidate>,
+    /// Traces with the inputs of an earlier one.
+    pub repeated: u64,
+    /// Traces without inputs.
+    pub skipped: u64,
+    by_hash: HashMap<u128, usize>,
+}
+
+impl Built {
+    fn add(&mut self, candidate: Candidate) {
+        let known = self.by_hash.get(&candidate.hash).and_then(|at| self.records.get_mut(*at));
+        let Some(first) = known else {
+            self.by_hash.insert(candidate.hash, self.records.len());
+            self.records.push(candidate);
+            return;
+        };
+        self.repeated += 1;
+        if let Some(more) = candidate.expectations {
+            first.expectations = Some(updated(&more, first.expectations.as_deref().unwrap_or("{}")));
+        }
+    }
+}
+
+/// The records of the traces that a search finds, or of a sample of them.
 pub(crate) fn records_of_traces(
     snapshot: &Snapshot,
     search: &Search,
     sample: Option<&Sample>,
-) -> Result<Vec<Candidate>> {
+) -> Result<Built> {
     let page = search::search(snapshot, search)?;
     let (mut rows, mut ids) = (page.rows, page.trace_ids);
     if let Some(sample) = sample {
@@ -71,11 +101,11 @@ pub(crate) fn records_of_traces(
         ids = ids.into_iter().enumerate().filter(|(at, _)| pick(*at)).map(|(_, id)| id).collect();
     }
     let expectations = expectations_of(snapshot, &ids)?;
-    let mut records = Vec::with_capacity(rows.len());
+    let mut built = Built::default();
     for (rows, ids) in rows.chunks(TRACES_A_READ).zip(ids.chunks(TRACES_A_READ)) {
-        read_records(snapshot, rows, ids, &expectations, &mut records)?;
+        read_records(snapshot, rows, ids, &expectations, &mut built)?;
     }
-    Ok(records)
+    Ok(built)
 }
 
 /// The stratum of each trace; a trace without the key is in the stratum of those.
@@ -108,23 +138,25 @@ fn read_records(
     rows: &[RowRef],
     ids: &[String],
     expectations: &HashMap<String, BTreeMap<String, String>>,
-    records: &mut Vec<Candidate>,
+    built: &mut Built,
 ) -> Result<()> {
     let light = snapshot.read_rows(Table::Traces, rows, &["_root_span_id", "session_id"])?;
     let heavy = snapshot.read_rows(Table::Traces, rows, &["inputs", "outputs"])?;
     let (roots, sessions) = (text(&light, "_root_span_id")?, text(&light, "session_id")?);
     let (inputs, outputs) = (text(&heavy, "inputs")?, text(&heavy, "outputs")?);
     for (row, id) in ids.iter().enumerate() {
-        let inputs = text_at(inputs, row).map_or_else(|| "{}".to_string(), json_or_string);
         // A payload that is the word null says as little as none.
-        let inputs = if inputs == "null" { "{}" } else { &inputs };
+        let Some(inputs) = text_at(inputs, row).map(json_or_string).filter(|inputs| inputs != "null") else {
+            built.skipped += 1;
+            continue;
+        };
         let outputs = text_at(outputs, row).map_or_else(|| "null".to_string(), json_or_string);
         let expected = expectations
             .get(id)
             .map(|by_name| object(by_name.iter().map(|(name, value)| (name, value.as_str()))));
-        let mut record = Candidate::from_json(inputs, Some(&outputs), expected.as_deref(), None)?;
+        let mut record = Candidate::from_json(&inputs, Some(&outputs), expected.as_deref(), None)?;
         record.source = Some(source(id, text_at(roots, row), text_at(sessions, row)));
-        records.push(record);
+        built.add(record);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::take_record_batch;
 use tracehouse_query::search::Search;
 
@@ -80,7 +80,9 @@ impl Dataset {
         Ok(versions.filter(|info| info.version > 0).collect())
     }
 
-    /// Adds a record for each trace that a search finds, or updates the record with its inputs.
+    /// Adds a record for each trace that a search finds, or updates the record with its inputs. Of
+    /// several traces with equal inputs the first in the search's order counts. Traces without inputs
+    /// are skipped and counted in the report.
     ///
     /// # Errors
     /// `InvalidInput` for a wrong filter, `Io` or `Closed` from writing.
@@ -99,8 +101,12 @@ impl Dataset {
     fn add(&self, search: &Search, sample: Option<&Sample>) -> Result<MergeReport> {
         self.info()?;
         let snapshot = self.database.snapshot()?;
-        let records = records_of_traces(&snapshot, self.database.with_datasets(search)?.as_ref(), sample)?;
-        self.merge_candidates(records, Some(query_text(search, sample)?), snapshot.sequence())
+        let built = records_of_traces(&snapshot, self.database.with_datasets(search)?.as_ref(), sample)?;
+        let query = Some(query_text(search, sample)?);
+        let mut report = self.merge_candidates(built.records, query, snapshot.sequence())?;
+        report.unchanged += built.repeated;
+        report.skipped = built.skipped;
+        Ok(report)
     }
 
     /// Merges records; all of them or, when one is wrong, none.
@@ -259,7 +265,7 @@ impl Dataset {
         let version = self.version(None)?;
         let stored = self.read(&version)?;
         let rows = chosen_rows(&records_of(&stored)?, sample)?;
-        let rows = UInt32Array::from_iter_values(rows.into_iter().filter_map(|row| u32::try_from(row).ok()));
+        let rows = UInt64Array::from_iter_values(rows.into_iter().map(|row| row as u64));
         shown(&version.info, &take_record_batch(&stored, &rows)?)
     }
 

@@ -20,11 +20,14 @@ pub struct MergeReport {
     pub inserted: u64,
     /// Records that are different now.
     pub updated: u64,
-    /// Given records that changed nothing.
+    /// Given records that changed nothing, and traces with the inputs of an earlier one of the same
+    /// search.
     pub unchanged: u64,
+    /// Traces that make no record: their root span has no inputs, or has not arrived.
+    pub skipped: u64,
     /// Given records that were not kept.
     pub rejected_count: u64,
-    /// These, the first of them.
+    /// These, the first 1,000 of them.
     pub rejected: Vec<Rejected>,
     /// The newest version after it; the same as before when nothing changed.
     pub version: u32,

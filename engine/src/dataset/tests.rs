@@ -68,7 +68,8 @@ fn traces_become_records_with_provenance() {
     db.assess(&trace_id(1), NewAssessment::feedback("good", "true")).unwrap();
     let dataset = db.create_dataset("d").unwrap();
     let report = dataset.add_traces(&Search::new("").order_by(["timestamp ASC"])).unwrap();
-    assert_eq!((report.inserted, report.updated, report.version, report.record_count), (5, 0, 1, 5));
+    assert_eq!((report.inserted, report.updated, report.version, report.record_count), (4, 0, 1, 4));
+    assert_eq!(report.skipped, 1, "trace 5 asks nothing");
 
     let records = dataset.records(None).unwrap();
     let row = |row| {
@@ -90,7 +91,6 @@ fn traces_become_records_with_provenance() {
         ]
     );
     assert_eq!(row(3)[..3], [r#""not JSON""#, "NULL", "NULL"]);
-    assert_eq!(row(4)[..3], ["{}", "NULL", "NULL"]);
     assert!(cell(&records, "source_data", 0).unwrap().contains(r#""session_id":"session-1""#));
     assert!(cell(&records, "dataset_record_id", 0).unwrap().starts_with("dr-"));
     assert_eq!(dataset.info().unwrap().query.unwrap(), r#"{"filter":"","order_by":["timestamp ASC"]}"#);
@@ -98,6 +98,37 @@ fn traces_become_records_with_provenance() {
     let again = dataset.add_traces(&Search::new("state = 'OK'").limit(2)).unwrap();
     assert_eq!((again.inserted, again.updated, again.unchanged, again.version), (0, 0, 2, 1));
     assert!(dataset.add_traces(&Search::new("nonsense = 1")).is_err());
+}
+
+#[test]
+fn traces_that_ask_nothing_are_counted_and_make_no_record() {
+    let db = Database::in_memory().unwrap();
+    let span = child(3);
+    db.append(&[root(1, None, Some("out")), root(2, Some("null"), None), span, root(4, Some("{}"), None)]).unwrap();
+    let dataset = db.create_dataset("d").unwrap();
+    let report = dataset.add_traces(&Search::new("")).unwrap();
+    assert_eq!((report.inserted, report.unchanged, report.skipped), (1, 0, 3), "only {{}} is an input");
+    let none = dataset.add_traces(&Search::new("state = 'IN_PROGRESS'")).unwrap();
+    assert_eq!((none.inserted, none.skipped, none.version), (0, 1, 1), "no version for nothing");
+}
+
+#[test]
+fn of_traces_with_equal_inputs_the_first_makes_the_record() {
+    let db = Database::in_memory().unwrap();
+    for (trace, outputs) in [(1, "oldest"), (2, "older"), (3, "newest")] {
+        db.append(&[root(trace, Some("same"), Some(outputs))]).unwrap();
+    }
+    db.log_expectation(&trace_id(1), "a", "1").unwrap();
+    db.log_expectation(&trace_id(2), "a", "2").unwrap();
+    db.log_expectation(&trace_id(2), "b", "2").unwrap();
+    db.log_expectation(&trace_id(3), "b", "3").unwrap();
+    let dataset = db.create_dataset("d").unwrap();
+    let report = dataset.add_traces(&Search::new("")).unwrap();
+    assert_eq!((report.inserted, report.updated, report.unchanged), (1, 0, 2));
+    let records = dataset.records(None).unwrap();
+    let get = |column| cell(&records, column, 0).unwrap();
+    assert_eq!((get("outputs").as_str(), get("source_trace_id")), ("\"newest\"", trace_id(3)));
+    assert_eq!(get("expectations"), r#"{"a":2,"b":3}"#);
 }
 
 #[test]

@@ -255,12 +255,9 @@ fn replay(env: &dyn Env, state: &mut State, durable: bool) -> Result<u64> {
     }
     let replayed = wal::replay(env, Path::new("wal"), replay_from, &mut |record| {
         let operation = Operation::decode(record.kind, &record.payload)?;
-        match state.apply(operation, record.sequence) {
-            // A segment that cannot be read: the record stays in the log, the damage is reported by
-            // the queries that touch it.
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io) => Ok(()),
-            other => other.map(|_| ()),
-        }
+        // A record about traces of a segment that cannot be read ends the open: left out, it would be
+        // missing from answers, and from the log once that is cut.
+        state.apply(operation, record.sequence).map(|_| ())
     })?;
     Ok(replayed.last_sequence.max(replay_from.saturating_sub(1)) + 1)
 }

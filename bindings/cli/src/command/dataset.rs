@@ -210,17 +210,29 @@ fn show_merge(context: &Context, dataset: &Dataset, report: &MergeReport, out: &
             "inserted": report.inserted,
             "updated": report.updated,
             "unchanged": report.unchanged,
+            "skipped": report.skipped,
             "rejected": rejected.collect::<Vec<_>>(),
+            "rejected_count": report.rejected_count,
             "version": report.version,
             "record_count": report.record_count,
         });
         return write_json(out, &shown);
     }
     list_rejected(&report.rejected, report.rejected_count);
-    let (inserted, updated, unchanged) = (report.inserted, report.updated, report.unchanged);
     let name = line(dataset.name());
     let is_now = format!("{name} is version {} with {} records", report.version, report.record_count);
-    context.say(out, format_args!("{inserted} added, {updated} updated, {unchanged} unchanged: {is_now}"))
+    context.say(out, format_args!("{}: {is_now}", figures(report)))
+}
+
+fn figures(report: &MergeReport) -> String {
+    let (inserted, updated, unchanged) = (report.inserted, report.updated, report.unchanged);
+    let mut text = format!("{inserted} added, {updated} updated, {unchanged} unchanged");
+    for (value, what) in [(report.skipped, "skipped (no inputs)"), (report.rejected_count, "rejected")] {
+        if value > 0 {
+            text.push_str(&format!(", {value} {what}"));
+        }
+    }
+    text
 }
 
 fn sample_of(count: usize, seed: u64, stratify: Option<&str>) -> Sample {
