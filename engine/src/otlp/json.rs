@@ -48,133 +48,130 @@ impl<'a> Reader<'a> {
     fn request(&mut self) -> Result<RawRequest<'a>> {
         let mut request = RawRequest::default();
         let (mut is_traces, mut other) = (false, None);
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
+        self.object(|reader, key| {
+            match key {
                 "resourceSpans" | "resource_spans" => {
                     is_traces = true;
-                    self.list(&mut request.resources, Self::resource_spans)?;
-                    continue;
+                    return reader.list(&mut request.resources, Self::resource_spans);
                 }
                 "resourceLogs" | "resource_logs" => other = Some("an OTLP logs request"),
                 "resourceMetrics" | "resource_metrics" => other = Some("an OTLP metrics request"),
                 "resourceProfiles" | "resource_profiles" => other = Some("an OTLP profiles request"),
                 _ => other = other.or(Some("an object without it")),
             }
-            self.cursor.skip()?;
-        }
+            reader.cursor.skip()
+        })?;
         match other {
             Some(found) if !is_traces => Err(expected_request(found)),
             _ => Ok(request),
         }
     }
 
-    /// Appends the elements of an array; `null` is an empty one.
-    fn list<T>(&mut self, out: &mut Vec<T>, read: fn(&mut Self) -> Result<T>) -> Result<()> {
+    /// Reads an object: `member` is called at the value of each member, and reads or skips it. `null`
+    /// is an object without members.
+    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
+        if self.cursor.null() {
+            return Ok(());
+        }
+        self.cursor.open_object()?;
+        let mut first = true;
+        while let Some(key) = self.cursor.next_key(&mut first)? {
+            member(self, &key)?;
+        }
+        Ok(())
+    }
+
+    /// Reads an array: `item` is called at each element, and reads or skips it. `null` is an empty one.
+    pub(super) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         if self.cursor.null() {
             return Ok(());
         }
         self.cursor.open_array()?;
         let mut first = true;
         while self.cursor.next_item(&mut first)? {
-            out.push(read(self)?);
+            item(self)?;
         }
         Ok(())
+    }
+
+    /// Appends the elements of an array.
+    fn list<T>(&mut self, out: &mut Vec<T>, read: fn(&mut Self) -> Result<T>) -> Result<()> {
+        self.array(|reader| Ok(out.push(read(reader)?)))
     }
 
     /// Appends the elements of an array that count as nodes of a span.
     fn nodes<T>(&mut self, out: &mut Vec<T>, read: fn(&mut Self) -> Result<T>) -> Result<()> {
-        if self.cursor.null() {
-            return Ok(());
-        }
-        self.cursor.open_array()?;
-        let mut first = true;
-        while self.cursor.next_item(&mut first)? {
-            if self.limits.count_node(0) {
-                out.push(read(self)?);
-            } else {
-                self.cursor.skip()?;
-            }
-        }
-        Ok(())
+        self.array(|reader| match reader.limits.count_node(0) {
+            true => Ok(out.push(read(reader)?)),
+            false => reader.cursor.skip(),
+        })
+    }
+
+    /// The count that OTLP messages with attributes have of those that were left out.
+    fn dropped_attributes(&mut self) -> Result<u64> {
+        self.unsigned("droppedAttributesCount")
     }
 
     fn resource_spans(&mut self) -> Result<RawResource<'a>> {
         let mut resource = RawResource::default();
-        if self.cursor.null() {
-            return Ok(resource);
-        }
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "resource" => self.resource(&mut resource)?,
-                "scopeSpans" | "scope_spans" => self.list(&mut resource.scopes, Self::scope_spans)?,
-                "schemaUrl" | "schema_url" => resource.schema_url = self.text()?,
-                _ => self.cursor.skip()?,
+        self.object(|reader, key| {
+            match key {
+                "resource" => reader.resource(&mut resource)?,
+                "scopeSpans" | "scope_spans" => reader.list(&mut resource.scopes, Self::scope_spans)?,
+                "schemaUrl" | "schema_url" => resource.schema_url = reader.text()?,
+                _ => reader.cursor.skip()?,
             }
-        }
+            Ok(())
+        })?;
         Ok(resource)
     }
 
     fn resource(&mut self, resource: &mut RawResource<'a>) -> Result<()> {
-        if self.cursor.null() {
-            return Ok(());
-        }
         self.limits.begin_part();
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "attributes" => resource.attributes = self.attributes()?,
+        self.object(|reader, key| {
+            match key {
+                "attributes" => resource.attributes = reader.attributes()?,
                 "droppedAttributesCount" | "dropped_attributes_count" => {
-                    resource.dropped_attributes_count = self.unsigned("droppedAttributesCount")?;
+                    resource.dropped_attributes_count = reader.dropped_attributes()?;
                 }
-                _ => self.cursor.skip()?,
+                _ => reader.cursor.skip()?,
             }
-        }
-        resource.fault = self.limits.end_part();
+            Ok(())
+        })?;
+        // A member sent twice: what one of them lost stays lost.
+        resource.fault = self.limits.end_part().or(resource.fault.take());
         Ok(())
     }
 
     fn scope_spans(&mut self) -> Result<RawScope<'a>> {
         let mut scope = RawScope::default();
-        if self.cursor.null() {
-            return Ok(scope);
-        }
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "scope" => self.scope(&mut scope)?,
-                "spans" => self.list(&mut scope.spans, Self::span)?,
-                "schemaUrl" | "schema_url" => scope.schema_url = self.text()?,
-                _ => self.cursor.skip()?,
+        self.object(|reader, key| {
+            match key {
+                "scope" => reader.scope(&mut scope)?,
+                "spans" => reader.list(&mut scope.spans, Self::span)?,
+                "schemaUrl" | "schema_url" => scope.schema_url = reader.text()?,
+                _ => reader.cursor.skip()?,
             }
-        }
+            Ok(())
+        })?;
         Ok(scope)
     }
 
     fn scope(&mut self, scope: &mut RawScope<'a>) -> Result<()> {
-        if self.cursor.null() {
-            return Ok(());
-        }
         self.limits.begin_part();
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "name" => scope.name = self.text()?,
-                "version" => scope.version = self.text()?,
-                "attributes" => scope.attributes = self.attributes()?,
+        self.object(|reader, key| {
+            match key {
+                "name" => scope.name = reader.text()?,
+                "version" => scope.version = reader.text()?,
+                "attributes" => scope.attributes = reader.attributes()?,
                 "droppedAttributesCount" | "dropped_attributes_count" => {
-                    scope.dropped_attributes_count = self.unsigned("droppedAttributesCount")?;
+                    scope.dropped_attributes_count = reader.dropped_attributes()?;
                 }
-                _ => self.cursor.skip()?,
+                _ => reader.cursor.skip()?,
             }
-        }
-        scope.fault = self.limits.end_part();
+            Ok(())
+        })?;
+        scope.fault = self.limits.end_part().or(scope.fault.take());
         Ok(())
     }
 
@@ -183,15 +180,8 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::new(Limits::too_many_spans()));
         }
         let mut span = RawSpan::default();
-        if self.cursor.null() {
-            return Ok(span);
-        }
         self.limits.begin_part();
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            self.span_member(&key, &mut span)?;
-        }
+        self.object(|reader, key| reader.span_member(key, &mut span))?;
         span.fault = self.limits.end_part();
         Ok(span)
     }
@@ -214,7 +204,7 @@ impl<'a> Reader<'a> {
             "links" => self.nodes(&mut span.links, Self::link)?,
             "status" => self.status(span)?,
             "droppedAttributesCount" | "dropped_attributes_count" => {
-                span.dropped_attributes_count = self.unsigned("droppedAttributesCount")?;
+                span.dropped_attributes_count = self.dropped_attributes()?;
             }
             "droppedEventsCount" | "dropped_events_count" => {
                 span.dropped_events_count = self.unsigned("droppedEventsCount")?;
@@ -228,62 +218,49 @@ impl<'a> Reader<'a> {
     }
 
     fn status(&mut self, span: &mut RawSpan<'a>) -> Result<()> {
-        if self.cursor.null() {
-            return Ok(());
-        }
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "code" => span.status_code = self.enumeration()?,
-                "message" => span.status_message = self.text()?,
-                _ => self.cursor.skip()?,
+        self.object(|reader, key| {
+            match key {
+                "code" => span.status_code = reader.enumeration()?,
+                "message" => span.status_message = reader.text()?,
+                _ => reader.cursor.skip()?,
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn event(&mut self) -> Result<RawEvent<'a>> {
         let mut event = RawEvent::default();
-        if self.cursor.null() {
-            return Ok(event);
-        }
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "timeUnixNano" | "time_unix_nano" => event.time_ns = self.unsigned("event time")?,
-                "name" => event.name = self.text()?,
-                "attributes" => event.attributes = self.attributes()?,
+        self.object(|reader, key| {
+            match key {
+                "timeUnixNano" | "time_unix_nano" => event.time_ns = reader.unsigned("event time")?,
+                "name" => event.name = reader.text()?,
+                "attributes" => event.attributes = reader.attributes()?,
                 "droppedAttributesCount" | "dropped_attributes_count" => {
-                    event.dropped_attributes_count = self.unsigned("droppedAttributesCount")?;
+                    event.dropped_attributes_count = reader.dropped_attributes()?;
                 }
-                _ => self.cursor.skip()?,
+                _ => reader.cursor.skip()?,
             }
-        }
+            Ok(())
+        })?;
         Ok(event)
     }
 
     fn link(&mut self) -> Result<RawLink<'a>> {
         let mut link = RawLink::default();
-        if self.cursor.null() {
-            return Ok(link);
-        }
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "traceId" | "trace_id" => link.trace_id = self.text()?,
-                "spanId" | "span_id" => link.span_id = self.text()?,
-                "traceState" | "trace_state" => link.trace_state = self.text()?,
-                "flags" => link.flags = self.unsigned("flags")?,
-                "attributes" => link.attributes = self.attributes()?,
+        self.object(|reader, key| {
+            match key {
+                "traceId" | "trace_id" => link.trace_id = reader.text()?,
+                "spanId" | "span_id" => link.span_id = reader.text()?,
+                "traceState" | "trace_state" => link.trace_state = reader.text()?,
+                "flags" => link.flags = reader.unsigned("flags")?,
+                "attributes" => link.attributes = reader.attributes()?,
                 "droppedAttributesCount" | "dropped_attributes_count" => {
-                    link.dropped_attributes_count = self.unsigned("droppedAttributesCount")?;
+                    link.dropped_attributes_count = reader.dropped_attributes()?;
                 }
-                _ => self.cursor.skip()?,
+                _ => reader.cursor.skip()?,
             }
-        }
+            Ok(())
+        })?;
         Ok(link)
     }
 }

@@ -21,40 +21,27 @@ impl<'a> Reader<'a> {
     /// Reads an array of `{"key", "value"}`; the values lie at `depth`.
     fn key_values(&mut self, depth: usize) -> Result<Vec<KeyValue<'a>>> {
         let mut pairs = Vec::new();
-        if self.cursor.null() {
-            return Ok(pairs);
-        }
-        self.cursor.open_array()?;
-        let mut first = true;
-        while self.cursor.next_item(&mut first)? {
-            if self.limits.failed() {
-                self.cursor.skip()?;
-            } else {
-                pairs.push(self.key_value(depth)?);
-            }
-        }
+        self.array(|reader| match reader.limits.failed() {
+            true => reader.cursor.skip(),
+            false => Ok(pairs.push(reader.key_value(depth)?)),
+        })?;
         Ok(unique_keys(pairs))
     }
 
     fn key_value(&mut self, depth: usize) -> Result<KeyValue<'a>> {
         let mut pair = KeyValue::default();
-        if self.cursor.null() {
-            self.limits.count_node(depth);
-            return Ok(pair);
-        }
         let mut has_value = false;
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            match &*key {
-                "key" => pair.key = self.text()?,
+        self.object(|reader, key| {
+            match key {
+                "key" => pair.key = reader.text()?,
                 "value" => {
                     has_value = true;
-                    pair.value = self.value(depth)?;
+                    pair.value = reader.value(depth)?;
                 }
-                _ => self.cursor.skip()?,
+                _ => reader.cursor.skip()?,
             }
-        }
+            Ok(())
+        })?;
         if !has_value {
             self.limits.count_node(depth);
         }
@@ -66,65 +53,47 @@ impl<'a> Reader<'a> {
             return self.cursor.skip().map(|()| Value::Unset);
         }
         let mut value = Value::Unset;
-        if self.cursor.null() {
-            return Ok(value);
-        }
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            if self.cursor.null() {
-                continue;
+        self.object(|reader, key| {
+            if reader.cursor.null() {
+                return Ok(());
             }
-            match &*key {
-                "stringValue" | "string_value" => value = Value::String(self.cursor.string()?),
-                "boolValue" | "bool_value" => value = Value::Bool(self.cursor.boolean()?),
-                "intValue" | "int_value" => value = Value::Int(self.integer()?),
-                "doubleValue" | "double_value" => value = Value::Double(self.double()?),
-                "bytesValue" | "bytes_value" => value = Value::Bytes(self.bytes()?),
-                "arrayValue" | "array_value" => value = Value::Array(self.array(depth)?),
-                "kvlistValue" | "kvlist_value" => value = Value::KeyValues(self.key_value_list(depth)?),
-                _ => self.cursor.skip()?,
+            match key {
+                "stringValue" | "string_value" => value = Value::String(reader.cursor.string()?),
+                "boolValue" | "bool_value" => value = Value::Bool(reader.cursor.boolean()?),
+                "intValue" | "int_value" => value = Value::Int(reader.integer()?),
+                "doubleValue" | "double_value" => value = Value::Double(reader.double()?),
+                "bytesValue" | "bytes_value" => value = Value::Bytes(reader.bytes()?),
+                "arrayValue" | "array_value" => value = Value::Array(reader.values(depth)?),
+                "kvlistValue" | "kvlist_value" => value = Value::KeyValues(reader.key_value_list(depth)?),
+                _ => reader.cursor.skip()?,
             }
-        }
+            Ok(())
+        })?;
         Ok(value)
     }
 
-    fn array(&mut self, depth: usize) -> Result<Vec<Value<'a>>> {
+    /// The elements of an array value.
+    fn values(&mut self, depth: usize) -> Result<Vec<Value<'a>>> {
         let mut items = Vec::new();
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            if &*key != "values" {
-                self.cursor.skip()?;
-                continue;
-            }
-            if self.cursor.null() {
-                continue;
-            }
-            self.cursor.open_array()?;
-            let mut first_item = true;
-            while self.cursor.next_item(&mut first_item)? {
-                if self.limits.failed() {
-                    self.cursor.skip()?;
-                } else {
-                    items.push(self.value(depth + 1)?);
-                }
-            }
-        }
+        self.object(|reader, key| match key {
+            "values" => reader.array(|reader| match reader.limits.failed() {
+                true => reader.cursor.skip(),
+                false => Ok(items.push(reader.value(depth + 1)?)),
+            }),
+            _ => reader.cursor.skip(),
+        })?;
         Ok(items)
     }
 
     fn key_value_list(&mut self, depth: usize) -> Result<Vec<KeyValue<'a>>> {
         let mut pairs = Vec::new();
-        self.cursor.open_object()?;
-        let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
-            if &*key == "values" {
-                pairs = self.key_values(depth + 1)?;
-            } else {
-                self.cursor.skip()?;
+        self.object(|reader, key| {
+            match key {
+                "values" => pairs = reader.key_values(depth + 1)?,
+                _ => reader.cursor.skip()?,
             }
-        }
+            Ok(())
+        })?;
         Ok(pairs)
     }
 

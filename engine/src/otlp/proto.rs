@@ -168,7 +168,8 @@ fn resource<'a>(message: &'a [u8], resource: &mut RawResource<'a>, limits: &mut 
         }
     }
     resource.attributes = unique_keys(std::mem::take(&mut resource.attributes));
-    resource.fault = limits.end_part();
+    // A message sent in two pieces: what one of them lost stays lost.
+    resource.fault = limits.end_part().or(resource.fault.take());
     Ok(())
 }
 
@@ -199,7 +200,7 @@ fn scope<'a>(message: &'a [u8], scope: &mut RawScope<'a>, limits: &mut Limits) -
         }
     }
     scope.attributes = unique_keys(std::mem::take(&mut scope.attributes));
-    scope.fault = limits.end_part();
+    scope.fault = limits.end_part().or(scope.fault.take());
     Ok(())
 }
 
