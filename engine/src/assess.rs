@@ -173,6 +173,8 @@ pub(crate) struct Line {
     pub assessment: NewAssessment,
     pub assessment_id: Option<String>,
     pub created_at_ns: Option<i64>,
+    /// False for one that another overrides.
+    pub valid: bool,
 }
 
 /// The members of a line, taken out one by one.
@@ -197,6 +199,20 @@ impl<'a> Fields<'a> {
         self.0.remove(key);
         Some(Fields(fields))
     }
+
+    /// Adds the members of another object; of two with one key the first stays.
+    fn add(&mut self, others: Fields<'a>) {
+        for (key, value) in others.0 {
+            self.0.entry(key).or_insert(value);
+        }
+    }
+
+    /// A member that reads as a `T`; one that does not stays, to become metadata.
+    fn parsed<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        let value = serde_json::from_str(self.0.get(key)?.get()).ok()?;
+        self.0.remove(key);
+        Some(value)
+    }
 }
 
 /// Reads a line in our form (`trace_id, name, value, source, rationale, type, span_id?`) or in
@@ -217,9 +233,13 @@ fn parse_line(text: &str) -> Result<Line> {
             Error::invalid_input(format!("type {word:?}: feedback, expectation or issue expected"))
         })?,
     };
-    let value = match feedback.or(expectation) {
-        Some(mut payload) => payload.0.remove("value"),
-        None => fields.0.remove("value"),
+    let (value, error) = match feedback.or(expectation) {
+        Some(mut payload) => {
+            let (value, error) = (payload.0.remove("value"), payload.object("error"));
+            fields.add(payload);
+            (value, error)
+        }
+        None => (fields.0.remove("value"), fields.object("error")),
     };
     let default = if kind == AssessmentKind::Expectation { "HUMAN" } else { "CODE" };
     let mut assessment = NewAssessment::new(kind, default, name, value.map_or("null", |value| value.get()));
@@ -231,15 +251,22 @@ fn parse_line(text: &str) -> Result<Line> {
         assessment = assessment.source(kind, id);
     }
     (assessment.rationale, assessment.span_id) = (fields.word("rationale")?, fields.word("span_id")?);
+    if let Some(mut error) = error {
+        (assessment.error_code, assessment.error_message) =
+            (error.word("error_code")?, error.word("error_message")?);
+        fields.add(error);
+    }
+    assessment.overrides = fields.word("overrides")?;
     let assessment_id = fields.word("assessment_id")?;
-    let created = fields.0.remove("create_time_ms").and_then(|ms| ms.get().parse::<i64>().ok());
+    let (created, valid) = (fields.parsed::<i64>("create_time_ms"), fields.parsed::<bool>("valid"));
     // Whatever else the line says is kept as metadata: text as it is, anything else as JSON.
-    for (key, value) in fields.0 {
+    let metadata = fields.object("metadata").map(|metadata| metadata.0).unwrap_or_default();
+    for (key, value) in fields.0.into_iter().chain(metadata) {
         let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
         assessment.metadata.insert(key, text);
     }
     let created_at_ns = created.map(|ms| ms.saturating_mul(1_000_000));
-    Ok(Line { trace_id, assessment, assessment_id, created_at_ns })
+    Ok(Line { trace_id, assessment, assessment_id, created_at_ns, valid: valid.unwrap_or(true) })
 }
 
 /// A line of a file of assessments, or why it cannot be kept.
@@ -279,4 +306,41 @@ pub(crate) fn content_id(trace_id: &str, assessment: &NewAssessment, occurrence:
         assessment.metadata,
     );
     format!("a-{:032x}", twox_hash::XxHash3_128::oneshot(content.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_line_in_mlflows_form_is_lost() {
+        let line = r#"{"trace_id":"t","assessment_name":"tone","assessment_id":"a-2","create_time_ms":5,
+            "source":{"source_type":"LLM_JUDGE","source_id":"judge"},"overrides":"a-1","valid":false,
+            "metadata":{"mlflow.trace.session":"s","n":1},"more":"text",
+            "feedback":{"value":null,"error":{"error_code":"TIMEOUT","error_message":"late","stack_trace":"at"}}}"#;
+        let line = parse_line(line).unwrap();
+        let assessment = line.assessment;
+        assert_eq!(
+            (line.created_at_ns, line.valid, line.assessment_id.as_deref()),
+            (Some(5_000_000), false, Some("a-2"))
+        );
+        assert_eq!((assessment.value.as_str(), assessment.overrides.as_deref()), ("null", Some("a-1")));
+        assert_eq!(
+            (assessment.error_code.as_deref(), assessment.error_message.as_deref()),
+            (Some("TIMEOUT"), Some("late"))
+        );
+        let pairs = [("mlflow.trace.session", "s"), ("more", "text"), ("n", "1"), ("stack_trace", "at")];
+        assert_eq!(assessment.metadata, pairs.map(|(key, value)| (key.into(), value.into())).into());
+    }
+
+    #[test]
+    fn members_of_another_type_become_metadata_or_an_error() {
+        let line =
+            parse_line(r#"{"trace_id":"t","name":"n","value":1,"create_time_ms":"soon","metadata":[1]}"#);
+        let line = line.unwrap();
+        assert_eq!((line.created_at_ns, line.valid), (None, true));
+        let pairs = [("create_time_ms", "soon"), ("metadata", "[1]")];
+        assert_eq!(line.assessment.metadata, pairs.map(|(key, value)| (key.into(), value.into())).into());
+        assert!(parse_line(r#"{"trace_id":"t","name":"n","value":1,"rationale":1}"#).is_err());
+    }
 }

@@ -246,8 +246,9 @@ impl Database {
     }
 
     /// Imports assessments: JSON lines with `trace_id`, `name`, `value`, `source`, `rationale`,
-    /// `type` and perhaps `span_id`; anything else of a line becomes metadata. Importing a file again
-    /// adds nothing. Lines about unknown traces are rejected.
+    /// `type` and perhaps `span_id`, or MLflow's form of one; anything else of a line becomes metadata.
+    /// Whether an assessment is valid is what its own line says: a line that overrides another does not
+    /// change it. Importing a file again adds nothing. Lines about unknown traces are rejected.
     ///
     /// # Errors
     /// `Io` when the input cannot be read; `InvalidInput` in strict mode for the first bad line.
@@ -266,7 +267,9 @@ impl Database {
                     Some(id) => id,
                     None => numbered_id(&mut seen, &line.trace_id, &line.assessment),
                 };
-                line.assessment.into_row(&line.trace_id, id, line.created_at_ns.unwrap_or(now_ns))
+                let created_at_ns = line.created_at_ns.unwrap_or(now_ns);
+                let row = line.assessment.into_row(&line.trace_id, id, created_at_ns)?;
+                Ok(Assessment { valid: line.valid, ..row })
             });
             match row {
                 Ok(row) => rows.push(row),
