@@ -1,5 +1,6 @@
 //! The background threads of a database: one seals full memtables and merges segments, further ones
-//! build the text indexes of segments that have none yet, which is the slowest part of an import.
+//! build the text indexes of segments that have none yet. Indexing is the slowest part of an import, so
+//! while a bulk load runs these wait, up to a bound on the segments that wait with them.
 //!
 //! A failure is kept and shown by `stats`; the data is safe in the write-ahead log meanwhile.
 
@@ -14,7 +15,8 @@ use crate::error::{Error, Result};
 
 /// How long a thread sleeps when nothing wakes it; only bounds how late a compaction or index starts.
 const IDLE: Duration = Duration::from_millis(100);
-/// Segments that may wait for their text index while a bulk load has the cores for itself.
+/// Segments that may wait for their text index while a bulk load has the cores for itself: beyond it,
+/// indexing would fall behind for longer than the load is sped up.
 const UNINDEXED_MAX: usize = 16;
 
 /// The running threads; they stop when this is dropped.
@@ -75,7 +77,7 @@ impl Maintenance {
         BulkLoad(self.bulk_loads.clone())
     }
 
-    /// The last failure, if there was one.
+    /// The latest failure, if there was one.
     pub fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

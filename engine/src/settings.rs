@@ -18,7 +18,7 @@ pub struct Settings {
     pub threads: usize,
     /// Build a text index for every segment.
     pub index_text: bool,
-    /// Seal, compact and index on a background thread. Off, full memtables are sealed by the writing
+    /// Seal, compact and index on background threads. Off, full memtables are sealed by the writing
     /// call and the rest only when asked for.
     pub background: bool,
 }
@@ -46,8 +46,8 @@ impl Settings {
         }
     }
 
-    /// Threads that build text indexes in the background: half of the cores, since an import needs the
-    /// others.
+    /// Threads that build text indexes in the background: half of the cores, since writers and queries
+    /// need the others. During a bulk load they wait (see `maintain`).
     pub(crate) fn index_threads(&self) -> usize {
         if self.index_text { self.thread_count().div_ceil(2) } else { 0 }
     }

@@ -44,7 +44,7 @@ pub struct Stats {
     pub max_time_ns: Option<i64>,
     /// Version of the on-disk format.
     pub format_version: u32,
-    /// Why the last round of background maintenance failed, if it did.
+    /// Why background maintenance last failed since the database was opened, if it did.
     pub maintenance_failure: Option<String>,
 }
 

@@ -104,7 +104,8 @@ fn traces_become_records_with_provenance() {
 fn traces_that_ask_nothing_are_counted_and_make_no_record() {
     let db = Database::in_memory().unwrap();
     let span = child(3);
-    db.append(&[root(1, None, Some("out")), root(2, Some("null"), None), span, root(4, Some("{}"), None)]).unwrap();
+    db.append(&[root(1, None, Some("out")), root(2, Some("null"), None), span, root(4, Some("{}"), None)])
+        .unwrap();
     let dataset = db.create_dataset("d").unwrap();
     let report = dataset.add_traces(&Search::new("")).unwrap();
     assert_eq!((report.inserted, report.unchanged, report.skipped), (1, 0, 3), "only {{}} is an input");
