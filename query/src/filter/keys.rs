@@ -71,7 +71,7 @@ static TRACE_KEYS: &[KeySpec] = &[
     key(&["request_id", "trace_id"], Field::TraceId, Kind::TraceId),
     key(&["client_request_id"], Field::Text("client_request_id"), Kind::Text),
     key(&["timestamp", "timestamp_ms", "request_time"], Field::Int("request_time"), Kind::WholeMs),
-    key(&["execution_time", "execution_time_ms"], Field::Int("duration_ns"), Kind::WholeMs),
+    key(&["execution_time", "execution_time_ms"], Field::ExecutionTimeMs, Kind::PlainMs),
     key(&["end_time", "end_time_ms"], Field::EndTimeMs, Kind::PlainMs),
     key(&["name"], Field::Text("name"), Kind::Text),
     key(&["run_id"], Field::RunId, Kind::Text),

@@ -62,6 +62,7 @@ impl fmt::Display for Field {
             Field::Text(column) | Field::Int(column) | Field::Float(column) => f.write_str(column),
             Field::TraceId => f.write_str("trace_id"),
             Field::EndTimeMs => f.write_str("end_time_ms"),
+            Field::ExecutionTimeMs => f.write_str("execution_time_ms"),
             Field::Models => f.write_str("models"),
             Field::Map { column, key } | Field::Json { column, key } => write!(f, "{column}.{key}"),
             Field::TokenUsage => f.write_str("token_usage"),

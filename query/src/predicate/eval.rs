@@ -40,7 +40,7 @@ impl Condition {
             Field::Text(column) | Field::Int(column) | Field::Float(column) => vec![column],
             Field::Map { column, .. } | Field::Json { column, .. } => vec![column],
             Field::TraceId => vec!["trace_id"],
-            Field::EndTimeMs => vec!["request_time", "duration_ns"],
+            Field::EndTimeMs | Field::ExecutionTimeMs => vec!["request_time", "duration_ns"],
             Field::Models => vec!["models"],
             Field::TokenUsage => ["metadata"].into_iter().chain(TOKEN_COLUMNS).collect(),
             Field::RunId => vec!["metadata", "_edit"],
@@ -99,8 +99,16 @@ impl Condition {
             }
             Field::EndTimeMs => {
                 let (start, duration) = (ints(batch, "request_time")?, ints(batch, "duration_ns")?);
-                let whole_ms = |ns: i64| ns.div_euclid(MS_NS);
-                rows.by_int(|row| Some(whole_ms(start.get(row)?) + whole_ms(duration.get(row).unwrap_or(0))))
+                rows.by_int(|row| {
+                    Some(whole_ms(start.get(row)?.saturating_add(duration.get(row).unwrap_or(0))))
+                })
+            }
+            Field::ExecutionTimeMs => {
+                let (start, duration) = (ints(batch, "request_time")?, ints(batch, "duration_ns")?);
+                rows.by_int(|row| {
+                    let (start, duration) = (start.get(row)?, duration.get(row)?);
+                    Some(whole_ms(start.saturating_add(duration)) - whole_ms(start))
+                })
             }
             Field::Float(column) => {
                 let array = floats(batch, column)?;
@@ -140,6 +148,10 @@ impl Condition {
             },
         }
     }
+}
+
+fn whole_ms(ns: i64) -> i64 {
+    ns.div_euclid(MS_NS)
 }
 
 /// The rows of a batch and the condition they are put to.

@@ -119,8 +119,11 @@ pub enum Field {
     Float(&'static str),
     /// `trace_id`; a pattern sees a 32-hex id also with MLflow's prefix `tr-`.
     TraceId,
-    /// MLflow's `end_time`: `request_time` and the duration (0 when unknown), each cut to whole
-    /// milliseconds, added; in milliseconds.
+    /// MLflow's `execution_time`: from `request_time` to the end, both cut to whole milliseconds before
+    /// one is taken from the other; in milliseconds.
+    ExecutionTimeMs,
+    /// MLflow's `end_time`: the end (`request_time` when the duration is unknown), cut to whole
+    /// milliseconds.
     EndTimeMs,
     /// Any of the models used.
     Models,

@@ -98,6 +98,7 @@ pub(crate) fn order_columns(order: &[OrderKey]) -> Vec<&'static str> {
     for key in order {
         match &key.field {
             Field::EndTimeMs => columns.extend(["request_time", "duration_ns"]),
+            Field::ExecutionTimeMs => columns.push("duration_ns"),
             Field::TraceId => columns.push("trace_id"),
             Field::Text(column) | Field::Int(column) | Field::Float(column) | Field::Map { column, .. } => {
                 columns.push(column);
@@ -132,6 +133,7 @@ impl<'a> SortColumn<'a> {
             Field::Int(column) => SortColumn::Int(ints(batch, column)?),
             Field::Float(column) => SortColumn::Float(floats(batch, column)?),
             Field::Map { column, key } => SortColumn::Map(map(batch, column)?, key),
+            Field::ExecutionTimeMs => SortColumn::Int(ints(batch, "duration_ns")?),
             Field::EndTimeMs => {
                 SortColumn::EndTime(ints(batch, "request_time")?, ints(batch, "duration_ns")?)
             }

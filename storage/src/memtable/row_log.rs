@@ -270,7 +270,7 @@ fn select(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, columns: &[&s
     let indices = rows.map(UInt32Array::from);
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len());
     for column in columns {
-        arrays.push(match (slice.column_by_name(column), &indices) {
+        arrays.push(match (slice.column_by_name(own_name(column)), &indices) {
             (Some(array), Some(indices)) => take(array.as_ref(), indices, None)?,
             (Some(array), None) => array.clone(),
             (None, Some(indices)) => {
