@@ -26,7 +26,7 @@ pub struct GlobalArgs {
     /// Write results and errors only
     #[arg(long, global = true)]
     pub quiet: bool,
-    /// Memory for queries and for rows not yet sealed, such as 512MB
+    /// Memory for queries; half of it for cached columns and for rows not yet sealed. Such as 512MB
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_bytes)]
     pub memory_limit: Option<usize>,
 }

@@ -27,5 +27,8 @@ pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Re
         );
     }
     let (before, after) = (compacted.segments_before, compacted.segments_after);
-    context.say(out, format_args!("compacted {before} segments into {after}, {segments} in all"))
+    if before < 2 {
+        return context.say(out, format_args!("nothing to merge, segments in all: {segments}"));
+    }
+    context.say(out, format_args!("merged {before} segments into {after}, segments in all: {segments}"))
 }

@@ -20,7 +20,7 @@ use crate::failure::{Failure, Result, report};
 use crate::output::escape::line;
 use crate::output::units::{bytes, count};
 
-/// Rejections listed for people; the JSON report has them all.
+/// Rejections listed for people; the JSON report has the first 100,000, and the count of all.
 const LISTED_REJECTED_MAX: usize = 20;
 
 /// One input: a file or standard input.
@@ -42,6 +42,7 @@ struct Summary<'a> {
     duplicate_spans: u64,
     assessments: u64,
     rejected: Vec<RejectedLine<'a>>,
+    rejected_count: u64,
     bytes: u64,
     seconds: f64,
 }
@@ -76,6 +77,7 @@ pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -
     show(context, &total, out)?;
     match incomplete {
         Some(name) => {
+            let name = shown_name(&name);
             Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
         }
         None => Ok(()),
@@ -162,17 +164,23 @@ fn summary(total: &ImportReport) -> Summary<'_> {
         duplicate_spans: total.duplicate_spans,
         assessments: total.assessments,
         rejected: total.rejected.iter().map(rejected).collect(),
+        rejected_count: total.rejected_count,
         bytes: total.bytes,
         seconds: total.seconds,
     }
+}
+
+/// An input's name for people.
+fn shown_name(name: &str) -> String {
+    if name == "-" { "standard input".to_string() } else { line(name) }
 }
 
 /// Lists what was not kept on standard error: the first of it, then the count.
 pub fn list_rejected(rejected: &[Rejected], rejected_count: u64) {
     for Rejected { file, line: number, error } in rejected.iter().take(LISTED_REJECTED_MAX) {
         match number {
-            Some(number) => report(format_args!("{}:{number}: {}", line(file), line(error))),
-            None => report(format_args!("{}: {}", line(file), line(error))),
+            Some(number) => report(format_args!("{}:{number}: {}", shown_name(file), line(error))),
+            None => report(format_args!("{}: {}", shown_name(file), line(error))),
         }
     }
     let unlisted = rejected_count.saturating_sub(LISTED_REJECTED_MAX as u64);
@@ -210,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn the_json_report_has_exactly_the_documented_keys() {
+    fn the_json_report_has_the_documented_keys() {
         let rejected = vec![Rejected { file: "f".into(), line: None, error: "e".into() }];
         let text =
             serde_json::to_string(&summary(&ImportReport { rejected, ..ImportReport::default() })).unwrap();
         assert_eq!(
             text,
             "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\
-             \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"bytes\":0,\"seconds\":0.0}"
+             \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"bytes\":0,\"seconds\":0.0}"
         );
     }
 }

@@ -16,9 +16,15 @@ use crate::output::units::parse_time_ms;
 /// Computes and shows the points.
 pub fn run(context: &Context, args: &MetricsArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let query = query_of(args)?;
-    let points = context.open_to_read(&args.db)?.trace_metrics(&query)?;
+    let mut points = context.open_to_read(&args.db)?.trace_metrics(&query)?;
+    // One more than shown was asked for, to know whether there is more.
+    let has_more = points.len() > args.limit;
+    points.truncate(args.limit);
     if context.json {
-        return write_json(out, &json!({ "points": points.iter().map(as_json).collect::<Vec<_>>() }));
+        return write_json(
+            out,
+            &json!({ "points": points.iter().map(as_json).collect::<Vec<_>>(), "has_more": has_more }),
+        );
     }
     let Some(first) = points.first() else { return context.say(out, "no values") };
     let mut table = TextTable::new([]);
@@ -28,7 +34,8 @@ pub fn run(context: &Context, args: &MetricsArgs, out: &mut (dyn Write + Send)) 
         let names = point.dimensions.iter().map(|(_, name)| line(name));
         table.add_row(names.chain(point.values.iter().map(|(_, value)| value.to_string())).collect());
     }
-    table.write(out, context.style)
+    table.write(out, context.style)?;
+    if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }
 }
 
 fn query_of(args: &MetricsArgs) -> Result<MetricQuery> {
@@ -41,7 +48,7 @@ fn query_of(args: &MetricsArgs) -> Result<MetricQuery> {
     let mut query = MetricQuery::new(view, args.metric.as_str())
         .aggregations(aggregations)
         .dimensions(args.by.iter().cloned())
-        .max_results(args.limit);
+        .max_results(args.limit.saturating_add(1));
     query.filters.clone_from(&args.filter);
     query.start_ms = args.from.as_deref().map(parse_time_ms).transpose()?;
     query.end_ms = args.to.as_deref().map(parse_time_ms).transpose()?;

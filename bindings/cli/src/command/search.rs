@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tracehouse::model::TraceRow;
-use tracehouse::{Database, Search};
+use tracehouse::{Database, Search, TraceBatches};
 
 use crate::args::{SearchArgs, SearchFormat};
 use crate::context::Context;
@@ -35,10 +35,10 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
         }
         SearchFormat::Json => write_json(&db, &search, args.explain, out),
         SearchFormat::JsonLines if context.style.is_terminal() => {
-            write_lines(&db, &search, args.explain, &mut EscapingWriter::new(out))
+            write_lines(context, &db, &search, args.explain, &mut EscapingWriter::new(out))
         }
-        SearchFormat::JsonLines => write_lines(&db, &search, args.explain, out),
-        SearchFormat::Ids => write_ids(&db, &search, args.explain, out),
+        SearchFormat::JsonLines => write_lines(context, &db, &search, args.explain, out),
+        SearchFormat::Ids => write_ids(context, &db, &search, args.explain, out),
     }
 }
 
@@ -120,31 +120,45 @@ fn write_json(db: &Database, search: &Search, explain: bool, out: &mut dyn Write
     Ok(())
 }
 
-fn write_lines(db: &Database, search: &Search, explain: bool, out: &mut dyn Write) -> Result<()> {
+fn write_lines(
+    context: &Context,
+    db: &Database,
+    search: &Search,
+    explain: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
     let mut found = db.search_batches(search)?;
     for batch in found.by_ref() {
         json::write_lines(out, &[batch?])?;
     }
-    if explain {
-        report_explain(found.explain());
-    }
+    out.flush()?;
+    report_beside(context, &found, explain);
     Ok(())
 }
 
-fn write_ids(db: &Database, search: &Search, explain: bool, out: &mut dyn Write) -> Result<()> {
+fn write_ids(
+    context: &Context,
+    db: &Database,
+    search: &Search,
+    explain: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
     let found = db.search_batches(search)?;
     for id in found.trace_ids() {
         writeln!(out, "{id}")?;
     }
-    if explain {
-        report_explain(found.explain());
-    }
+    out.flush()?;
+    report_beside(context, &found, explain);
     Ok(())
 }
 
-/// Beside a result for machines, the explanation goes to standard error.
-fn report_explain(explain: &[String]) {
-    for line in explain {
-        report(line);
+/// What has no place in a result of lines goes to standard error: that there is more, which a script
+/// would take for all, and the explanation.
+fn report_beside(context: &Context, found: &TraceBatches, explain: bool) {
+    if let Some(token) = found.next_page_token().filter(|_| !context.quiet) {
+        report(format_args!("{} traces shown; more with --page-token {token}", found.trace_ids().len()));
+    }
+    if explain {
+        found.explain().iter().for_each(report);
     }
 }

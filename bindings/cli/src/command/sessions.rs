@@ -15,15 +15,18 @@ use crate::output::units::{count, rfc3339, time, usd};
 
 /// Searches and shows the sessions.
 pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let mut search = SessionSearch::new(args.filter.as_str()).limit(args.limit);
+    let mut search = SessionSearch::new(args.filter.as_str()).limit(args.limit.saturating_add(1));
     search.order_by.clone_from(&args.order_by);
     if !args.experiment.is_empty() {
         search = search.experiments(args.experiment.iter().cloned());
     }
-    let sessions = context.open_to_read(&args.db)?.sessions(&search)?;
+    let mut sessions = context.open_to_read(&args.db)?.sessions(&search)?;
+    // One more than shown was looked for, to know whether there is more.
+    let has_more = sessions.len() > args.limit;
+    sessions.truncate(args.limit);
     if context.json {
         let shown: Vec<_> = sessions.iter().map(as_json).collect();
-        return write_json(out, &json!({ "sessions": shown }));
+        return write_json(out, &json!({ "sessions": shown, "has_more": has_more }));
     }
     if sessions.is_empty() {
         return context.say(out, "no sessions");
@@ -43,7 +46,8 @@ pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send))
             session.cost_usd.map(usd).unwrap_or_default(),
         ]);
     }
-    table.write(out, context.style)
+    table.write(out, context.style)?;
+    if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }
 }
 
 fn as_json(session: &Session) -> serde_json::Value {

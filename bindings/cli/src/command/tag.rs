@@ -1,6 +1,5 @@
 //! `tag` and `untag`: the mutable labels of a trace.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde_json::json;
@@ -19,19 +18,10 @@ pub fn set(context: &Context, args: &TagArgs, out: &mut (dyn Write + Send)) -> R
     shown(context, &db, &args.trace_id, out)
 }
 
-/// Removes tags; nothing is removed when one of them is not there.
+/// Removes tags, all in one commit; nothing is removed when one of them is not there.
 pub fn remove(context: &Context, args: &UntagArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let db = context.open_to_change(&args.db)?;
-    let tags = tags_of(&db, &args.trace_id)?;
-    if let Some(key) = args.keys.iter().find(|key| !tags.contains_key(*key)) {
-        return Err(Failure::bad_input(format!("trace {} has no tag {key:?}", args.trace_id)));
-    }
-    for (at, key) in args.keys.iter().enumerate() {
-        // A key given twice is removed once.
-        if !args.keys.iter().take(at).any(|earlier| earlier == key) {
-            db.delete_tag(&args.trace_id, key)?;
-        }
-    }
+    db.delete_tags(&args.trace_id, args.keys.iter().map(String::as_str))?;
     shown(context, &db, &args.trace_id, out)
 }
 
@@ -43,13 +33,9 @@ pub fn parse(tag: &str) -> Result<(&str, &str)> {
     }
 }
 
-fn tags_of(db: &Database, trace_id: &str) -> Result<BTreeMap<String, String>> {
-    Ok(db.get_trace(trace_id)?.info.tags)
-}
-
 fn shown(context: &Context, db: &Database, trace_id: &str, out: &mut dyn Write) -> Result<()> {
     if context.json {
-        let info = db.get_trace(trace_id)?.info;
+        let info = db.get_trace_info(trace_id)?;
         return write_json(out, &json!({ "trace_id": info.trace_id, "tags": info.tags }));
     }
     Ok(())
