@@ -1,8 +1,8 @@
 //! Tracehouse behind a JSON-lines protocol: one request a line on standard input, one answer a line
 //! on standard output, so that a harness can measure it beside other databases through its public API.
 //!
-//! Operations: `load`, `append`, `get_trace`, `search`, `sql`, `text`, `set_tag`, `feedback`, `delete`,
-//! `close`. An answer has `ok`; a failed one has `error`, and `unsupported` when the operation is not
+//! Operations: `load`, `append`, `get_trace`, `search`, `sql`, `text`, `dataset`, `set_tag`, `feedback`,
+//! `delete`, `close`. An answer has `ok`; a failed one has `error`, and `unsupported` when the operation is not
 //! known.
 
 use std::fs::File;
@@ -24,6 +24,7 @@ enum Request {
     Search { filter: String, order_by: Vec<String>, limit: usize, offset: usize },
     Sql { sql: String },
     Text { query: String, limit: usize },
+    Dataset { filter: String, limit: usize },
     SetTag { trace_ids: Vec<String>, key: String, value: String },
     Feedback { rows: Vec<Vec<Value>> },
     Delete { trace_ids: Vec<String> },
@@ -55,7 +56,7 @@ fn answer(db: &Database, request: Request) -> Answer {
     match request {
         Request::Load { otlp, assessments } => load(db, &otlp, &assessments),
         Request::Append { line } => {
-            db.import_otlp(line.as_bytes(), &ImportOptions::default())?;
+            db.import_otlp(line.as_bytes(), &ImportOptions::default().strict(true))?;
             Ok(json!({"ok": true}))
         }
         Request::GetTrace { trace_id } => get_trace(db, &trace_id),
@@ -81,6 +82,7 @@ fn answer(db: &Database, request: Request) -> Answer {
                 .collect();
             Ok(json!({"ok": true, "hits": hits}))
         }
+        Request::Dataset { filter, limit } => dataset(db, &filter, limit),
         Request::SetTag { trace_ids, key, value } => {
             db.set_tag_on(&trace_ids, &key, &value)?;
             Ok(json!({"ok": true}))
@@ -101,14 +103,30 @@ fn answer(db: &Database, request: Request) -> Answer {
 fn load(db: &Database, otlp: &str, assessments: &str) -> Answer {
     let options = ImportOptions::default();
     let started = Instant::now();
-    db.import(File::open(otlp)?, &options, &mut |_| {})?;
+    let traces = db.import(File::open(otlp)?, &options, &mut |_| {})?;
     let import_s = started.elapsed().as_secs_f64();
-    db.import_assessments(File::open(assessments)?, &options)?;
+    let assessed = db.import_assessments(File::open(assessments)?, &options)?;
     let assess_s = started.elapsed().as_secs_f64() - import_s;
     db.seal()?;
     db.index_text()?;
     let seal_s = started.elapsed().as_secs_f64() - import_s - assess_s;
-    Ok(json!({"ok": true, "stages": {"import_s": import_s, "assess_s": assess_s, "seal_s": seal_s}}))
+    let rejected = traces.rejected_count + assessed.rejected_count;
+    let stages = json!({"import_s": import_s, "assess_s": assess_s, "seal_s": seal_s});
+    Ok(json!({"ok": true, "stages": stages, "rejected": rejected}))
+}
+
+/// Builds a dataset of the newest traces that match, reads it back and deletes it, so that the next
+/// request builds it again. Rows of trace id, inputs, outputs, expectations.
+fn dataset(db: &Database, filter: &str, limit: usize) -> Answer {
+    const NAME: &str = "peer";
+    let dataset = db.create_dataset(NAME)?;
+    let built = dataset.add_traces(&Search::new(filter).limit(limit)).and_then(|_| dataset.records(None));
+    db.delete_dataset(NAME)?;
+    let columns = ["source_trace_id", "inputs", "outputs", "expectations"];
+    let records = built?;
+    let columns: Result<Vec<usize>, _> =
+        columns.iter().map(|name| records.schema_ref().index_of(name)).collect();
+    Ok(json!({"ok": true, "rows": json_rows(&records.project(&columns?)?)?}))
 }
 
 fn trace_info(trace: &tracehouse::model::TraceRow) -> Value {
