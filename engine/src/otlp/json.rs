@@ -96,14 +96,20 @@ impl<'a> Reader<'a> {
 
     /// Appends the elements of an array.
     fn list<T>(&mut self, out: &mut Vec<T>, read: fn(&mut Self) -> Result<T>) -> Result<()> {
-        self.array(|reader| Ok(out.push(read(reader)?)))
+        self.array(|reader| {
+            out.push(read(reader)?);
+            Ok(())
+        })
     }
 
     /// Appends the elements of an array that count as nodes of a span.
     fn nodes<T>(&mut self, out: &mut Vec<T>, read: fn(&mut Self) -> Result<T>) -> Result<()> {
-        self.array(|reader| match reader.limits.count_node(0) {
-            true => Ok(out.push(read(reader)?)),
-            false => reader.cursor.skip(),
+        self.array(|reader| {
+            if !reader.limits.count_node(0) {
+                return reader.cursor.skip();
+            }
+            out.push(read(reader)?);
+            Ok(())
         })
     }
 

@@ -21,9 +21,12 @@ impl<'a> Reader<'a> {
     /// Reads an array of `{"key", "value"}`; the values lie at `depth`.
     fn key_values(&mut self, depth: usize) -> Result<Vec<KeyValue<'a>>> {
         let mut pairs = Vec::new();
-        self.array(|reader| match reader.limits.failed() {
-            true => reader.cursor.skip(),
-            false => Ok(pairs.push(reader.key_value(depth)?)),
+        self.array(|reader| {
+            if reader.limits.failed() {
+                return reader.cursor.skip();
+            }
+            pairs.push(reader.key_value(depth)?);
+            Ok(())
         })?;
         Ok(unique_keys(pairs))
     }
@@ -75,12 +78,17 @@ impl<'a> Reader<'a> {
     /// The elements of an array value.
     fn values(&mut self, depth: usize) -> Result<Vec<Value<'a>>> {
         let mut items = Vec::new();
-        self.object(|reader, key| match key {
-            "values" => reader.array(|reader| match reader.limits.failed() {
-                true => reader.cursor.skip(),
-                false => Ok(items.push(reader.value(depth + 1)?)),
-            }),
-            _ => reader.cursor.skip(),
+        self.object(|reader, key| {
+            if key != "values" {
+                return reader.cursor.skip();
+            }
+            reader.array(|reader| {
+                if reader.limits.failed() {
+                    return reader.cursor.skip();
+                }
+                items.push(reader.value(depth + 1)?);
+                Ok(())
+            })
         })?;
         Ok(items)
     }
