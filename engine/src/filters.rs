@@ -14,10 +14,30 @@ pub(crate) fn joined(filters: &[&str]) -> Result<String> {
     for filter in filters.iter().map(|filter| filter.trim()).filter(|filter| !filter.is_empty()) {
         check(filter)?;
         // A pair of parentheses around what has no `OR` would only part its span clauses from others.
-        let has_or = filter.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("or"));
-        parts.push(if has_or { format!("({filter})") } else { filter.to_string() });
+        parts.push(if has_or(filter) { format!("({filter})") } else { filter.to_string() });
     }
     Ok(parts.join(" AND "))
+}
+
+/// Whether the word `OR` is among the words of a filter, its strings and quoted keys aside.
+fn has_or(filter: &str) -> bool {
+    let mut open = None;
+    let bare: String = filter
+        .chars()
+        .map(|c| match open {
+            // A doubled quote closes and opens again, which comes to the same.
+            Some(quote) => {
+                open = Some(quote).filter(|quote| *quote != c);
+                ' '
+            }
+            None if matches!(c, '\'' | '"' | '`') => {
+                open = Some(c);
+                ' '
+            }
+            None => c,
+        })
+        .collect();
+    bare.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("or"))
 }
 
 /// Checks that a filter parses.
@@ -54,6 +74,11 @@ mod tests {
         assert_eq!(joined(&["name = 'a'", "", "state = 'OK'"]).unwrap(), "name = 'a' AND state = 'OK'");
         let either = joined(&["name = 'a' OR name = 'b'", "state = 'OK'"]).unwrap();
         assert_eq!(either, "(name = 'a' OR name = 'b') AND state = 'OK'");
+        let loose = joined(&["name = 'a' AND", "AND state = 'OK'"]).unwrap();
+        check(&loose).unwrap();
+        let quoted_or = joined(&["span.name = 'this or that'", "span.type = 'TOOL'"]).unwrap();
+        assert_eq!(quoted_or, "span.name = 'this or that' AND span.type = 'TOOL'");
+        assert!(has_or("name = 'it''s' OR name = \"or\"") && !has_or("tags.`a or b` = 'it''s or'"));
         assert!(joined(&["name = 'a') OR (name = 'b'", "state = 'OK'"]).is_err());
         check(&format!("{} = {}", named("tags", "my key").unwrap(), quoted("it's"))).unwrap();
         assert!(named("tags", "a`b").is_err());
