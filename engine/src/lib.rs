@@ -47,7 +47,7 @@ mod links;
 mod maintain;
 mod metrics;
 pub mod otlp;
-pub mod semconv;
+mod semconv;
 mod sessions;
 mod settings;
 mod start;
