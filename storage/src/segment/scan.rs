@@ -130,6 +130,8 @@ impl SegmentScan {
     }
 
     fn read_block(&mut self, block: Block) -> Result<Option<RecordBatch>> {
+        // What was decoded ahead for blocks that a filter then emptied is of no more use.
+        self.ready.retain(|(_, start), _| *start >= block.start);
         let mut current = Current { block, rows: self.wanted_rows(block), columns: BTreeMap::new() };
         for stage in 0..self.filters.len() {
             let Some(filter) = self.filters.get(stage).cloned() else { continue };
