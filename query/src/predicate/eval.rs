@@ -97,19 +97,7 @@ impl Condition {
                 let column = ints(batch, column)?;
                 rows.by_int(|row| column.get(row))
             }
-            Field::EndTimeMs => {
-                let (start, duration) = (ints(batch, "request_time")?, ints(batch, "duration_ns")?);
-                rows.by_int(|row| {
-                    Some(whole_ms(start.get(row)?.saturating_add(duration.get(row).unwrap_or(0))))
-                })
-            }
-            Field::ExecutionTimeMs => {
-                let (start, duration) = (ints(batch, "request_time")?, ints(batch, "duration_ns")?);
-                rows.by_int(|row| {
-                    let (start, duration) = (start.get(row)?, duration.get(row)?);
-                    Some(whole_ms(start.saturating_add(duration)) - whole_ms(start))
-                })
-            }
+            Field::EndTimeMs | Field::ExecutionTimeMs => rows.by_whole_ms(batch),
             Field::Float(column) => {
                 let array = floats(batch, column)?;
                 rows.by_float(|row| array.is_valid(row).then(|| array.value(row)))
@@ -148,10 +136,6 @@ impl Condition {
             },
         }
     }
-}
-
-fn whole_ms(ns: i64) -> i64 {
-    ns.div_euclid(MS_NS)
 }
 
 /// The rows of a batch and the condition they are put to.
@@ -242,6 +226,20 @@ impl Rows<'_> {
             })),
             _ => self.by_text(|row| Some(get(row))),
         }
+    }
+
+    /// MLflow cuts start and end to milliseconds before it subtracts one from the other.
+    fn by_whole_ms(&self, batch: &RecordBatch) -> Result<BooleanBuffer> {
+        let (start, duration) = (ints(batch, "request_time")?, ints(batch, "duration_ns")?);
+        let whole_ms = |ns: i64| ns.div_euclid(MS_NS);
+        if self.condition.field == Field::EndTimeMs {
+            let end = |row| Some(start.get(row)?.saturating_add(duration.get(row).unwrap_or(0)));
+            return self.by_int(|row| end(row).map(whole_ms));
+        }
+        self.by_int(|row| {
+            let (start, duration) = (start.get(row)?, duration.get(row)?);
+            Some(whole_ms(start.saturating_add(duration)) - whole_ms(start))
+        })
     }
 
     fn by_run(&self, batch: &RecordBatch) -> Result<BooleanBuffer> {
