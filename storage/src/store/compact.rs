@@ -1,7 +1,7 @@
 //! Compaction: several segments become one, without the rows that committed masks drop.
 //!
-//! Policy: segments are tiered by span count (powers of four); when a tier has enough of them, its
-//! oldest neighbours are merged. Segments over the size limit rest.
+//! Policy: segments are tiered by span count (powers of four); when a tier has enough of them, they are
+//! merged. Segments over the size limit rest.
 //!
 //! Only *committed* masks drop rows. Rows masked by a memtable are kept and their masks renumbered:
 //! if the process dies, replay finds them again and masks them anew.
@@ -92,13 +92,14 @@ impl Store {
             (first.min(segment.meta().first_sequence), last.max(segment.meta().last_sequence))
         });
         let written = self.write_segment(&sources, sequences, self.options.index_text, stop)?;
+        // Opened before the commit: past it nothing may fail.
+        let opened = written.map(|written| self.open_written(written)).transpose()?;
         let edit = ManifestEdit {
-            add_segments: written.iter().map(|written| written.meta.clone()).collect(),
+            add_segments: opened.iter().map(|(segment, _)| segment.meta().clone()).collect(),
             remove_segments: inputs.iter().map(|segment| segment.id()).collect(),
             ..ManifestEdit::default()
         };
         let committed = self.commit_manifest(edit)?;
-        let opened = written.map(|written| self.open_written(written)).transpose()?;
         self.swap_merged(inputs, &opened, committed);
         for segment in inputs {
             segment.mark_obsolete();

@@ -82,9 +82,11 @@ impl Store {
             };
             edit.add_masks.extend(masks.iter().map(|(table, rows)| (*id, table, rows.clone())));
         }
-        edit.add_segments.extend(written.iter().map(|written| written.meta.clone()));
+        // Opened before the commit: past it nothing may fail, or the rows would be sealed twice.
+        let opened = written.map(|written| self.open_written(written)).transpose()?;
+        edit.add_segments.extend(opened.iter().map(|(segment, _)| segment.meta().clone()));
         let committed = self.commit_manifest(edit)?;
-        self.swap_frozen(&frozen, written, committed)?;
+        self.swap_frozen(&frozen, opened, committed);
         self.changed.notify_all();
         self.cut_wal()?;
         Ok(true)
@@ -100,10 +102,9 @@ impl Store {
     fn swap_frozen(
         &self,
         frozen: &Memtable,
-        written: Option<Written>,
+        opened: Option<(Arc<Segment>, Vec<Ordered>)>,
         manifest: Arc<ManifestState>,
-    ) -> Result<()> {
-        let opened = written.map(|written| self.open_written(written)).transpose()?;
+    ) {
         let mut state = lock(&self.state);
         let masks = state.active.imposed.remove(&frozen.id());
         if let Some((segment, orders)) = opened {
@@ -126,7 +127,6 @@ impl Store {
         state.install(manifest);
         state.frozen = None;
         state.rebuild_older();
-        Ok(())
     }
 
     /// A handle on a segment just written, with its index in the metadata store.
