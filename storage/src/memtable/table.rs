@@ -89,8 +89,8 @@ impl Memtable {
         self.imposed.get(&source).and_then(|masks| masks.get(table)).is_some_and(|rows| rows.contains(row))
     }
 
-    /// Whether nothing was applied.
+    /// Whether no operation came to it, so that the log has nothing to be cut for it either.
     pub fn is_empty(&self) -> bool {
-        self.view.is_empty() && self.imposed.is_empty()
+        self.last_sequence < self.first_sequence
     }
 }

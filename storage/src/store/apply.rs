@@ -2,7 +2,9 @@
 //! that replay is idempotent (ST-3): (trace id, span id, sequence) decides which row is visible.
 //!
 //! Everything below runs under the state lock and writes no file. Reading an older, damaged segment
-//! may fail; the operation is durable by then, so the error fails the caller but loses nothing.
+//! may fail. Nothing is changed then: all is read before the first row is masked or appended. In a
+//! replay the error ends the open; a live write is refused, and since it is not acknowledged, the log
+//! may be cut behind it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,7 +15,7 @@ use roaring::RoaringBitmap;
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
 use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fold::{FOLD_COLUMNS, FoldSpan, fold, fold_spans};
 use crate::memtable::SourceId;
 use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
@@ -52,6 +54,12 @@ impl State {
             Operation::Mutation(Mutation::Reassess(change)) => self.apply_reassessment(change),
             Operation::Mutation(Mutation::Delete(ids)) => self.apply_delete(&ids),
         }
+    }
+
+    /// Counts a write that is in the log and could not be applied; the error for its caller.
+    pub(super) fn refuse(&mut self, error: Error) -> Error {
+        self.refused_writes += 1;
+        Error::with_source(error.kind(), "the write was logged but could not be applied", error)
     }
 
     fn apply_spans(&mut self, batch: RecordBatch) -> Result<Applied> {

@@ -35,7 +35,8 @@ impl Store {
     ///
     /// # Errors
     /// `Closed` after a failed fsync until the store is opened again; `Io` when the log cannot be
-    /// written, in which case nothing was acknowledged.
+    /// written, `Corrupt` or `Io` when older rows of the same traces cannot be read. Nothing was
+    /// acknowledged in any case.
     pub fn append_spans(&self, spans: arrow::array::RecordBatch) -> Result<Applied> {
         if spans.num_rows() == 0 {
             return Ok(Applied::default());
@@ -107,6 +108,7 @@ impl Store {
     }
 
     fn prepare(&self, operation: Operation) -> Result<Prepared> {
+        operation.check()?;
         let (kind, payload) = if self.options.durable { operation.encode()? } else { (0, Vec::new()) };
         Ok(Prepared { operation, kind, payload })
     }
@@ -137,7 +139,7 @@ impl Store {
         let mut state = lock(&self.state);
         for (pending, sequence) in group.into_iter().zip(first_sequence..) {
             let result = state.apply(pending.prepared.operation, sequence);
-            *lock(&pending.slot) = Some(result);
+            *lock(&pending.slot) = Some(result.map_err(|error| state.refuse(error)));
         }
     }
 
@@ -147,8 +149,13 @@ impl Store {
         if lock(&self.state).active.view.bytes() < self.options.flush_bytes_max {
             return Ok(());
         }
+        if !self.options.inline_maintenance {
+            return self.freeze(log);
+        }
+        // One that could not be sealed before: without another thread nobody else frees its slot.
+        self.seal_frozen()?;
         self.freeze(log)?;
-        if self.options.inline_maintenance { self.seal_frozen().map(|_| ()) } else { Ok(()) }
+        self.seal_frozen().map(|_| ())
     }
 
     /// Moves the active memtable to the frozen slot, waiting until that is free.

@@ -133,6 +133,8 @@ struct State {
     indexing: BTreeSet<SegmentId>,
     /// Segments whose text index could not be built.
     unindexable: Vec<SegmentId>,
+    /// Writes that were logged and could not be applied.
+    refused_writes: u64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -143,6 +143,7 @@ fn open_state(
         closed: false,
         indexing: BTreeSet::new(),
         unindexable: Vec::new(),
+        refused_writes: 0,
     };
     state.rebuild_older();
     Ok(state)

@@ -59,6 +59,20 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Checks what replay relies on, before it is in the log: a record that does not decode ends every
+    /// later open.
+    ///
+    /// # Errors
+    /// `Internal` when spans have another schema than the stored one.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Operation::Spans(batch) if batch.schema_ref().fields() != Table::Spans.schema().fields() => {
+                Err(Error::internal("a batch of spans has another schema"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The WAL record of the operation.
     ///
     /// # Errors

@@ -20,6 +20,12 @@ pub struct StoreStats {
     pub memtable_bytes: u64,
     /// Visible spans that a text index covers; the others are scanned.
     pub indexed_spans: u64,
+    /// Live segments whose text index could not be built; they are scanned, and the next open tries
+    /// again.
+    pub unindexable_segments: usize,
+    /// Writes since the open that were refused after they had been logged, because older rows of their
+    /// traces could not be read. A seal cuts them off the log; an open that still finds one fails.
+    pub refused_writes: u64,
 }
 
 impl Store {
@@ -33,12 +39,15 @@ impl Store {
         let indexed_spans = indexed.map(|source| source.visible_rows(Table::Spans)).sum();
         let state = lock(&self.state);
         let frozen = state.frozen.as_ref().map_or(0, |frozen| frozen.view.bytes());
+        let unindexable = state.segments.iter().filter(|segment| state.unindexable.contains(&segment.id()));
         Ok(StoreStats {
             segments: state.segments.len(),
             disk_bytes: folder_bytes(self.env.as_ref(), Path::new("")),
             wal_bytes: folder_bytes(self.env.as_ref(), Path::new("wal")),
             memtable_bytes: (state.active.view.bytes() + frozen) as u64,
             indexed_spans,
+            unindexable_segments: unindexable.count(),
+            refused_writes: state.refused_writes,
         })
     }
 }

@@ -231,3 +231,44 @@ fn a_late_report_of_an_open_span_does_not_reopen_it() {
         );
     }
 }
+
+/// A write that needs a damaged segment is refused and counted; it holds up neither other writes nor
+/// the next open.
+#[test]
+fn a_write_over_a_damaged_segment_is_refused_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let env: Arc<dyn Env> = Arc::new(RealEnv::new(dir.path().to_path_buf()));
+    let store = Store::open(env.clone(), options()).unwrap();
+    store.append_spans(spans_batch(&[span(1, 0), span(1, 1)]).unwrap()).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let segment = std::fs::read_dir(dir.path().join("seg")).unwrap().next().unwrap().unwrap().path();
+    let file = segment.join("spans.parquet");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, vec![0; whole.len()]).unwrap();
+    for round in 2..4 {
+        let store = Store::open(env.clone(), options()).unwrap();
+        let late = Span { name: "late".into(), ..span(1, 1) };
+        let refused = store.append_spans(spans_batch(&[late]).unwrap()).unwrap_err();
+        assert_eq!(refused.kind(), crate::ErrorKind::Corrupt);
+        assert!(refused.to_string().contains("spans.parquet"), "{refused}");
+        assert_eq!(store.stats().unwrap().refused_writes, 1);
+        if round == 3 {
+            store.append_spans(spans_batch(&[span(2, 0)]).unwrap()).unwrap();
+        }
+        store.close().unwrap();
+    }
+    std::fs::write(&file, whole).unwrap();
+    let snapshot = Store::open(env, options()).unwrap().snapshot().unwrap();
+    assert_eq!((snapshot.visible_rows(Table::Spans), snapshot.visible_rows(Table::Traces)), (3, 2));
+}
+
+#[test]
+fn spans_of_another_schema_do_not_reach_the_log() {
+    let env: Arc<dyn Env> = Arc::new(MemEnv::default());
+    let store = Store::open(env.clone(), options()).unwrap();
+    let batch = spans_batch(&[span(1, 0)]).unwrap().project(&[0, 1, 2]).unwrap();
+    assert!(store.append_spans(batch).is_err());
+    drop(store);
+    assert!(Store::open(env, options()).is_ok());
+}
