@@ -102,21 +102,27 @@ impl Segment {
             return Ok(answer);
         }
         let _one_at_a_time = self.indexing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Lookup::Known(answer) = question(&self.meta_store) {
+            return Ok(answer);
+        }
         let index = build_index(|table, columns| {
             let request = ScanRequest::columns(columns.iter().copied());
             self.reader.scan(table, &request, None)
         })?;
         for _attempt in 0..2 {
-            if let Lookup::Known(answer) = question(&self.meta_store) {
-                return Ok(answer);
-            }
             if self.meta_store.add_segment(self.id(), &index).is_err() {
                 self.meta_store.restart();
+            } else if let Lookup::Known(answer) = question(&self.meta_store) {
+                return Ok(answer);
             }
         }
-        question(&self.meta_store)
-            .known()
-            .ok_or_else(|| Error::internal(format!("the metadata store cannot hold segment {}", self.id())))
+        Err(Error::internal(format!("the metadata store cannot hold segment {}", self.id())))
+    }
+
+    /// Puts the segment into the metadata store unless it is there.
+    pub(crate) fn ensure_indexed(&self) -> Result<()> {
+        let known = |has: bool| if has { Lookup::Known(()) } else { Lookup::Unknown };
+        self.ask(|store| known(store.has(self.id())))
     }
 
     fn span_run(&self, key: TraceKey) -> Result<Option<SpanRun>> {

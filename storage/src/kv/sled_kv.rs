@@ -249,6 +249,7 @@ impl Drop for SledKv {
             std::mem::forget(db);
             return;
         }
+        // Nobody is left to tell; the marker still says open, so another boot will not trust the files.
         let _ = guard(&self.panicked, || {
             drop(db);
             Ok(())

@@ -32,6 +32,11 @@ use crate::model::TraceKey;
 /// Keys listed at a time.
 const KEYS_PER_STEP: usize = 100;
 
+/// Files are given up once they have this many times the live bytes, and [`FILE_BYTES_FREE`] more:
+/// sled keeps the space of what was removed.
+const FILES_TO_LIVE_MAX: u64 = 8;
+const FILE_BYTES_FREE: u64 = 64 << 20;
+
 const BUILDING: u8 = 0;
 const COMPLETE: u8 = 1;
 
@@ -101,6 +106,8 @@ struct State {
     degraded: bool,
     failure: Option<String>,
     open_duration_ns: u64,
+    /// The files are closed for good; what readers still ask for is kept in memory.
+    closed: bool,
 }
 
 impl MetaStore {
@@ -129,11 +136,22 @@ impl MetaStore {
             kv.abandon();
         }
         let mut new = match &self.place {
-            Some(place) => State::open(place, true, &[]),
-            None => State::in_memory(),
+            Some(place) if !old.closed => State::open(place, true, &[]),
+            _ => State::in_memory(),
         };
         new.failure = new.failure.or(old.failure);
+        new.closed = old.closed;
         *self.write_state() = new;
+    }
+
+    /// Begins anew when a failure made the store stale, or when its files have outgrown what they hold.
+    /// Returns whether it did; the live segments are to be added again then.
+    pub fn renew(&self) -> bool {
+        let due = !self.read_state().closed && is_outgrown(&self.stats());
+        if due {
+            self.restart();
+        }
+        due
     }
 
     /// Whether the segment's index is complete and can answer.
@@ -219,6 +237,7 @@ impl MetaStore {
         let _writer = self.lock_writer();
         let taken = {
             let mut state = self.write_state();
+            state.closed = true;
             state.complete.clear();
             state.kv.take()
         };
@@ -331,6 +350,11 @@ impl State {
     fn uses(&self, kv: &Arc<dyn Kv>) -> bool {
         self.kv.as_ref().is_some_and(|own| Arc::ptr_eq(own, kv))
     }
+}
+
+fn is_outgrown(stats: &MetaStats) -> bool {
+    let allowed = stats.live_bytes.saturating_mul(FILES_TO_LIVE_MAX).saturating_add(FILE_BYTES_FREE);
+    stats.stale || stats.disk_bytes > allowed
 }
 
 /// Reads the record of every segment and erases what is incomplete or not live.

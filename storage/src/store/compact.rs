@@ -106,7 +106,21 @@ impl Store {
             // The metadata store is derived: what cannot be removed now is dropped at the next open.
             let _ = self.meta_store.remove_segment(segment.id());
         }
+        self.renew_meta_store();
         Ok(Compacted { segments_before: inputs.len(), segments_after: usize::from(opened.is_some()) })
+    }
+
+    /// Gives back the space that removed segments left in the metadata store, and fills it again, so that
+    /// no lookup has to.
+    fn renew_meta_store(&self) {
+        if !self.meta_store.renew() {
+            return;
+        }
+        let segments = lock(&self.state).segments.clone();
+        for segment in segments {
+            // The first lookup that needs the segment tries again, and has someone to tell.
+            let _ = segment.ensure_indexed();
+        }
     }
 
     fn swap_merged(

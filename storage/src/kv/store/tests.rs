@@ -305,6 +305,34 @@ fn restart_begins_a_new_generation() {
 }
 
 #[test]
+fn a_stale_or_outgrown_store_is_renewed() {
+    let stats = |live_bytes, disk_bytes| MetaStats { live_bytes, disk_bytes, ..MetaStats::default() };
+    assert!(!is_outgrown(&stats(0, 64 << 20)) && is_outgrown(&stats(0, (64 << 20) + 1)));
+    assert!(!is_outgrown(&stats(1 << 30, 8 << 30)) && is_outgrown(&stats(1 << 30, 9 << 30)));
+    let store = MetaStore::in_memory();
+    assert!(!store.renew());
+    let kv = store.kv().unwrap();
+    store.fail(&kv, &Error::internal("a test"));
+    assert!(store.renew() && !store.stats().stale);
+}
+
+#[test]
+fn a_restart_after_close_leaves_the_files_alone() {
+    let folder = Folder::new();
+    let index = index(1, 100);
+    let store = folder.open("boot", &[]);
+    store.add_segment(A, &index).unwrap();
+    store.close();
+    assert!(!store.renew());
+    store.restart();
+    store.add_segment(A, &index).unwrap();
+    assert!(check(&store, A, &index));
+    drop(store);
+    let store = folder.open("boot", &[A]);
+    assert!(store.has(A) && store.stats().generation == Some(1));
+}
+
+#[test]
 fn a_damaged_value_makes_the_store_stale_and_the_next_open_starts_anew() {
     let folder = Folder::new();
     let index = index(1, 3000);
