@@ -202,8 +202,11 @@ impl Snapshot {
             return read_rows(&self.inner.sources, table, rows, columns);
         }
         let mut stored = vec!["trace_id", "_root_span_id"];
-        stored.extend(columns.iter().filter(|column| !HYDRATED.contains(column)));
-        stored.dedup();
+        for column in columns {
+            if !stored.contains(column) && !HYDRATED.contains(column) {
+                stored.push(column);
+            }
+        }
         let batch = read_rows(&self.inner.sources, table, rows, &stored)?;
         project(&self.hydrate(&batch)?, columns)
     }

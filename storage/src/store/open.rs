@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog::CATALOG_DIR;
 use super::operation::Operation;
+use super::seal::open_text;
 use super::{Log, State, Store, StoreOptions, segment_dir};
 use crate::env::{Env, EnvLock};
 use crate::error::{Error, ErrorKind, Result};
@@ -27,7 +28,6 @@ use crate::manifest::{Manifest, ManifestState, SegmentId};
 use crate::memtable::Memtable;
 use crate::segment::{BlockCache, SegmentReader};
 use crate::source::Segment;
-use crate::text::TextReader;
 use crate::wal::{self, WalWriter};
 
 /// The on-disk format this version writes and reads.
@@ -152,12 +152,10 @@ fn open_state(
 fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
     let root = Path::new("");
     env.create_dir_all(root).map_err(|e| Error::io("database folder", e))?;
-    let foreign = !env.exists(Path::new("FORMAT"))
-        && env.list(root).map_err(|e| Error::io("database folder", e))?.iter().any(|name| name != "LOCK");
     // A creation that was cut short leaves the empty folders of the layout, and nothing else.
     let layout =
         ["LOCK", "FORMAT.tmp", "manifest", "wal", "seg", "catalog", "kv", "tmp", "readers", "quarantine"];
-    if foreign {
+    if !env.exists(Path::new("FORMAT")) {
         let names = env.list(root).map_err(|e| Error::io("database folder", e))?;
         if let Some(name) = names.iter().find(|name| !layout.contains(&name.as_str())) {
             return Err(Error::invalid_input(format!(
@@ -234,8 +232,7 @@ fn open_segments(
     for meta in &manifest.segments {
         let dir = segment_dir(meta.id);
         let reader = SegmentReader::open(env.clone(), dir.clone(), meta, cache.clone())?;
-        let text =
-            env.real_path(&dir.join("text")).and_then(|path| TextReader::open(&path, meta.span_rows).ok());
+        let text = open_text(env.as_ref(), &dir, meta.span_rows);
         segments.push(Arc::new(Segment::new(
             env.clone(),
             dir,

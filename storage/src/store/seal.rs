@@ -18,6 +18,7 @@ use arrow::array::RecordBatch;
 use super::order::{Ordered, RowMap, order};
 use super::{Store, lock, segment_dir};
 use crate::columns::{times, with_span_runs};
+use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::SegmentIndex;
 use crate::manifest::{ManifestEdit, ManifestState, SegmentId, SegmentMeta};
@@ -186,7 +187,7 @@ impl Store {
             last_sequence: sequences.1,
             files,
         };
-        let text = in_memory.or_else(|| self.open_text(&dir, meta.span_rows));
+        let text = in_memory.or_else(|| open_text(self.env.as_ref(), &dir, meta.span_rows));
         Ok(Some(Written { meta, text, index, orders }))
     }
 
@@ -242,12 +243,6 @@ impl Store {
         Ok(in_memory.then_some(reader))
     }
 
-    /// The text index of a segment in place; a missing or damaged one is no error (ST-5).
-    pub(super) fn open_text(&self, dir: &Path, span_rows: u32) -> Option<TextReader> {
-        let real = self.env.real_path(&dir.join("text"))?;
-        TextReader::open(&real, span_rows).ok()
-    }
-
     /// Removes log files whose records are all in segments.
     pub(super) fn cut_wal(&self) -> Result<()> {
         if !self.options.durable {
@@ -256,6 +251,12 @@ impl Store {
         let replay_from = lock(&self.state).manifest.replay_from;
         wal::remove_below(self.env.as_ref(), Path::new("wal"), replay_from).map(|_| ())
     }
+}
+
+/// The text index of a segment in place; a missing or damaged one is no error, it is built anew (ST-5).
+pub(super) fn open_text(env: &dyn Env, dir: &Path, span_rows: u32) -> Option<TextReader> {
+    let real = env.real_path(&dir.join("text"))?;
+    TextReader::open(&real, span_rows).ok()
 }
 
 fn check_stop(stop: Option<&AtomicBool>) -> Result<()> {
