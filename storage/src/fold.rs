@@ -13,9 +13,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 
-use crate::columns::{floats, ints, text, text_at, times};
+use crate::columns::{floats, ints, text, text_at, times, value_at};
 use crate::error::{Error, Result};
 use crate::model::{SESSION_METADATA, TRACE_NAME_TAG, TraceHint, TraceRow, USER_METADATA, Usage};
 
@@ -76,10 +76,7 @@ pub fn fold_spans(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Res
     let own = |array, row| text_at(array, row).map(str::to_string);
     let mut spans = Vec::new();
     for row in rows {
-        let count = |column: &str| -> Result<Option<i64>> {
-            let array = ints(batch, column)?;
-            Ok(if array.is_null(row) { None } else { Some(array.value(row)) })
-        };
+        let count = |column: &str| -> Result<Option<i64>> { Ok(value_at(ints(batch, column)?, row)) };
         let hint = match text_at(hint, row) {
             Some(json) => {
                 Some(serde_json::from_str(json).map_err(|e| Error::internal(format!("column _hint: {e}")))?)
@@ -95,7 +92,7 @@ pub fn fold_spans(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Res
             name: own(name, row).unwrap_or_default(),
             error: text_at(status, row) == Some("ERROR"),
             start_time_ns: start.value(row),
-            end_time_ns: if end.is_null(row) { None } else { Some(end.value(row)) },
+            end_time_ns: value_at(end, row),
             service_name: own(service, row),
             model: own(model, row),
             usage: Usage {
@@ -104,7 +101,7 @@ pub fn fold_spans(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Res
                 total_tokens: count("total_tokens")?,
                 cache_read_input_tokens: count("cache_read_input_tokens")?,
                 cache_creation_input_tokens: count("cache_creation_input_tokens")?,
-                cost_usd: if cost.is_null(row) { None } else { Some(cost.value(row)) },
+                cost_usd: value_at(cost, row),
             },
             hint,
         });

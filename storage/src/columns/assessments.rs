@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringViewArray,
-    TimestampNanosecondArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 
-use super::read::{map_at, text, text_at, times};
+use super::build::{float, optional, required, time};
+use super::read::{Row, map_at};
 use super::traces::string_maps;
 use crate::error::{Error, Result};
 use crate::model::{Assessment, AssessmentKind};
@@ -21,35 +19,23 @@ pub fn assessments_batch(rows: &[Assessment]) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         required(rows, |a| &a.assessment_id),
         required(rows, |a| &a.trace_id),
-        optional(rows, |a| a.span_id.as_deref()),
+        optional(rows, |a| &a.span_id),
         required(rows, |a| &a.name),
-        Arc::new(StringViewArray::from_iter_values(rows.iter().map(|a| a.kind.as_str()))),
+        required(rows, |a| a.kind.as_str()),
         required(rows, |a| &a.value),
-        Arc::new(Float64Array::from_iter(rows.iter().map(Assessment::value_number))),
+        float(rows, Assessment::value_number),
         required(rows, |a| &a.source_type),
-        optional(rows, |a| a.source_id.as_deref()),
-        optional(rows, |a| a.rationale.as_deref()),
-        optional(rows, |a| a.error_code.as_deref()),
-        optional(rows, |a| a.error_message.as_deref()),
+        optional(rows, |a| &a.source_id),
+        optional(rows, |a| &a.rationale),
+        optional(rows, |a| &a.error_code),
+        optional(rows, |a| &a.error_message),
         string_maps(rows.iter().map(|a| &a.metadata))?,
-        optional(rows, |a| a.overrides.as_deref()),
+        optional(rows, |a| &a.overrides),
         Arc::new(BooleanArray::from_iter(rows.iter().map(|a| Some(a.valid)))),
-        time(rows, |a| a.created_at_ns),
-        time(rows, |a| a.updated_at_ns),
+        time(rows, |a| Some(a.created_at_ns)),
+        time(rows, |a| Some(a.updated_at_ns)),
     ];
     Ok(RecordBatch::try_new(Table::Assessments.schema(), columns)?)
-}
-
-fn required(rows: &[Assessment], get: impl Fn(&Assessment) -> &String) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter_values(rows.iter().map(get)))
-}
-
-fn optional(rows: &[Assessment], get: impl Fn(&Assessment) -> Option<&str>) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter(rows.iter().map(get)))
-}
-
-fn time(rows: &[Assessment], get: impl Fn(&Assessment) -> i64) -> ArrayRef {
-    Arc::new(TimestampNanosecondArray::from_iter_values(rows.iter().map(get)).with_timezone("UTC"))
 }
 
 /// The assessment at `row` of a batch with all stored columns.
@@ -57,30 +43,27 @@ fn time(rows: &[Assessment], get: impl Fn(&Assessment) -> i64) -> ArrayRef {
 /// # Errors
 /// `Internal` when a column is missing or holds an unknown type word.
 pub fn assessment_at(batch: &RecordBatch, row: usize) -> Result<Assessment> {
-    let word = |column: &str| -> Result<Option<String>> {
-        Ok(text_at(text(batch, column)?, row).map(str::to_string))
-    };
-    let must = |column: &str| -> Result<String> { Ok(word(column)?.unwrap_or_default()) };
-    let kind = must("type")?;
+    let at = Row { batch, row };
+    let kind = at.required("type")?;
     let valid = batch.column_by_name("valid").and_then(|array| array.as_boolean_opt());
     let valid = valid.ok_or_else(|| Error::internal("no boolean column valid"))?;
     Ok(Assessment {
-        assessment_id: must("assessment_id")?,
-        trace_id: must("trace_id")?,
-        span_id: word("span_id")?,
-        name: must("name")?,
+        assessment_id: at.required("assessment_id")?,
+        trace_id: at.required("trace_id")?,
+        span_id: at.text("span_id")?,
+        name: at.required("name")?,
         kind: AssessmentKind::parse(&kind)
             .ok_or_else(|| Error::internal(format!("unknown assessment type {kind}")))?,
-        value: must("value")?,
-        source_type: must("source_type")?,
-        source_id: word("source_id")?,
-        rationale: word("rationale")?,
-        error_code: word("error_code")?,
-        error_message: word("error_message")?,
+        value: at.required("value")?,
+        source_type: at.required("source_type")?,
+        source_id: at.text("source_id")?,
+        rationale: at.text("rationale")?,
+        error_code: at.text("error_code")?,
+        error_message: at.text("error_message")?,
         metadata: map_at(batch, "metadata", row)?,
-        overrides: word("overrides")?,
+        overrides: at.text("overrides")?,
         valid: valid.is_valid(row) && valid.value(row),
-        created_at_ns: times(batch, "created_at")?.value(row),
-        updated_at_ns: times(batch, "updated_at")?.value(row),
+        created_at_ns: at.time("created_at")?.unwrap_or_default(),
+        updated_at_ns: at.time("updated_at")?.unwrap_or_default(),
     })
 }

@@ -2,11 +2,13 @@
 //! to the columns of a batch.
 
 mod assessments;
+mod build;
 mod read;
 mod spans;
 mod traces;
 
 pub use assessments::{assessment_at, assessments_batch};
+pub(crate) use read::value_at;
 pub use read::{floats, ints, list, map_at, text, text_at, times, uints};
 pub use spans::{span_at, spans_batch};
 pub use traces::{trace_at, traces_batch, with_span_runs};

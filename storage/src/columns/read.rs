@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{
-    Array, AsArray, Float64Array, Int64Array, ListArray, MapArray, RecordBatch, StringViewArray,
-    TimestampNanosecondArray, UInt64Array,
+    Array, ArrowPrimitiveType, AsArray, Float64Array, Int64Array, ListArray, MapArray, PrimitiveArray,
+    RecordBatch, StringViewArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{Float64Type, Int64Type, TimestampNanosecondType, UInt64Type};
 
@@ -71,6 +71,41 @@ pub fn list<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a ListArray> {
 
 /// The text at `row`, `None` for NULL.
 pub fn text_at(array: &StringViewArray, row: usize) -> Option<&str> {
+    if array.is_null(row) { None } else { Some(array.value(row)) }
+}
+
+/// One row of a batch, its values by column name; so errors are those of [`text`].
+pub(super) struct Row<'a> {
+    pub(super) batch: &'a RecordBatch,
+    pub(super) row: usize,
+}
+
+impl Row<'_> {
+    pub(super) fn text(&self, column: &str) -> Result<Option<String>> {
+        Ok(text_at(text(self.batch, column)?, self.row).map(str::to_string))
+    }
+
+    /// The text of a column without NULL.
+    pub(super) fn required(&self, column: &str) -> Result<String> {
+        Ok(self.text(column)?.unwrap_or_default())
+    }
+
+    pub(super) fn int(&self, column: &str) -> Result<Option<i64>> {
+        Ok(value_at(ints(self.batch, column)?, self.row))
+    }
+
+    pub(super) fn float(&self, column: &str) -> Result<Option<f64>> {
+        Ok(value_at(floats(self.batch, column)?, self.row))
+    }
+
+    /// In Unix nanoseconds.
+    pub(super) fn time(&self, column: &str) -> Result<Option<i64>> {
+        Ok(value_at(times(self.batch, column)?, self.row))
+    }
+}
+
+/// The number at `row`, `None` for NULL.
+pub(crate) fn value_at<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
     if array.is_null(row) { None } else { Some(array.value(row)) }
 }
 

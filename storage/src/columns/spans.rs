@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int64Array, ListBuilder, RecordBatch, StringBuilder,
-    StringViewArray, StructBuilder, TimestampNanosecondArray, TimestampNanosecondBuilder, UInt64Array,
+    ArrayRef, AsArray, ListBuilder, RecordBatch, StringBuilder, StringViewArray, StructBuilder,
+    TimestampNanosecondBuilder, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, TimestampNanosecondType};
 use twox_hash::XxHash3_64;
 
-use super::read::{floats, ints, list, text, text_at, times};
+use super::build::{float, int, optional, required, time};
+use super::read::{Row, list};
 use crate::error::{Error, Result};
 use crate::model::{Event, Link, Span};
 use crate::schema::{Table, event_fields, link_fields};
@@ -22,38 +23,38 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         required(spans, |s| &s.trace_id),
         required(spans, |s| &s.span_id),
-        optional(spans, |s| s.parent_span_id.as_deref()),
+        optional(spans, |s| &s.parent_span_id),
         required(spans, |s| &s.experiment_id),
-        optional(spans, |s| s.session_id.as_deref()),
-        optional(spans, |s| s.user_id.as_deref()),
+        optional(spans, |s| &s.session_id),
+        optional(spans, |s| &s.user_id),
         required(spans, |s| &s.name),
         required(spans, |s| &s.span_type),
         required(spans, |s| &s.kind),
         required(spans, |s| &s.status),
-        optional(spans, |s| s.status_message.as_deref()),
+        optional(spans, |s| &s.status_message),
         time(spans, |s| Some(s.start_time_ns)),
         time(spans, |s| s.end_time_ns),
         int(spans, Span::duration_ns),
-        optional(spans, |s| s.service_name.as_deref()),
-        optional(spans, |s| s.scope_name.as_deref()),
-        optional(spans, |s| s.scope_version.as_deref()),
-        optional(spans, |s| s.operation.as_deref()),
-        optional(spans, |s| s.model.as_deref()),
-        optional(spans, |s| s.provider.as_deref()),
-        optional(spans, |s| s.tool_name.as_deref()),
+        optional(spans, |s| &s.service_name),
+        optional(spans, |s| &s.scope_name),
+        optional(spans, |s| &s.scope_version),
+        optional(spans, |s| &s.operation),
+        optional(spans, |s| &s.model),
+        optional(spans, |s| &s.provider),
+        optional(spans, |s| &s.tool_name),
         int(spans, |s| s.input_tokens),
         int(spans, |s| s.output_tokens),
         int(spans, |s| s.total_tokens),
         int(spans, |s| s.cache_read_input_tokens),
         int(spans, |s| s.cache_creation_input_tokens),
-        Arc::new(Float64Array::from_iter(spans.iter().map(|s| s.cost_usd))),
-        optional(spans, |s| s.inputs.as_deref()),
-        optional(spans, |s| s.outputs.as_deref()),
+        float(spans, |s| s.cost_usd),
+        optional(spans, |s| &s.inputs),
+        optional(spans, |s| &s.outputs),
         required(spans, |s| &s.attributes),
         required(spans, |s| &s.resource),
         events(spans),
         links(spans),
-        optional(spans, |s| s.extra.as_deref()),
+        optional(spans, |s| &s.extra),
         hints(spans)?,
         Arc::new(UInt64Array::from_iter_values(spans.iter().map(content_hash))),
     ];
@@ -65,48 +66,40 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
 /// # Errors
 /// `Internal` when a column is missing or a hint does not parse.
 pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
-    let word = |column: &str| -> Result<Option<String>> {
-        Ok(text_at(text(batch, column)?, row).map(str::to_string))
-    };
-    let must = |column: &str| -> Result<String> { Ok(word(column)?.unwrap_or_default()) };
-    let number = |column: &str| -> Result<Option<i64>> {
-        let array = ints(batch, column)?;
-        Ok(if array.is_null(row) { None } else { Some(array.value(row)) })
-    };
-    let (end, cost) = (times(batch, "end_time")?, floats(batch, "cost_usd")?);
-    let hint = word("_hint")?.map(|json| serde_json::from_str(&json)).transpose();
+    let at = Row { batch, row };
+    let hint = at.text("_hint")?.map(|json| serde_json::from_str(&json)).transpose();
     Ok(Span {
-        trace_id: must("trace_id")?,
-        span_id: must("span_id")?,
-        parent_span_id: word("parent_span_id")?,
-        experiment_id: must("experiment_id")?,
-        session_id: word("session_id")?,
-        user_id: word("user_id")?,
-        name: must("name")?,
-        span_type: must("span_type")?,
-        kind: must("kind")?,
-        status: must("status")?,
-        status_message: word("status_message")?,
-        start_time_ns: times(batch, "start_time")?.value(row),
-        end_time_ns: if end.is_null(row) { None } else { Some(end.value(row)) },
-        service_name: word("service_name")?,
-        scope_name: word("scope_name")?,
-        scope_version: word("scope_version")?,
-        operation: word("operation")?,
-        model: word("model")?,
-        provider: word("provider")?,
-        tool_name: word("tool_name")?,
-        input_tokens: number("input_tokens")?,
-        output_tokens: number("output_tokens")?,
-        total_tokens: number("total_tokens")?,
-        cache_read_input_tokens: number("cache_read_input_tokens")?,
-        cache_creation_input_tokens: number("cache_creation_input_tokens")?,
-        cost_usd: if cost.is_null(row) { None } else { Some(cost.value(row)) },
-        inputs: word("inputs")?,
-        outputs: word("outputs")?,
-        attributes: must("attributes")?,
-        resource: must("resource")?,
-        extra: word("extra")?,
+        trace_id: at.required("trace_id")?,
+        span_id: at.required("span_id")?,
+        parent_span_id: at.text("parent_span_id")?,
+        experiment_id: at.required("experiment_id")?,
+        session_id: at.text("session_id")?,
+        user_id: at.text("user_id")?,
+        name: at.required("name")?,
+        span_type: at.required("span_type")?,
+        kind: at.required("kind")?,
+        status: at.required("status")?,
+        status_message: at.text("status_message")?,
+        start_time_ns: at.time("start_time")?.unwrap_or_default(),
+        end_time_ns: at.time("end_time")?,
+        service_name: at.text("service_name")?,
+        scope_name: at.text("scope_name")?,
+        scope_version: at.text("scope_version")?,
+        operation: at.text("operation")?,
+        model: at.text("model")?,
+        provider: at.text("provider")?,
+        tool_name: at.text("tool_name")?,
+        input_tokens: at.int("input_tokens")?,
+        output_tokens: at.int("output_tokens")?,
+        total_tokens: at.int("total_tokens")?,
+        cache_read_input_tokens: at.int("cache_read_input_tokens")?,
+        cache_creation_input_tokens: at.int("cache_creation_input_tokens")?,
+        cost_usd: at.float("cost_usd")?,
+        inputs: at.text("inputs")?,
+        outputs: at.text("outputs")?,
+        attributes: at.required("attributes")?,
+        resource: at.required("resource")?,
+        extra: at.text("extra")?,
         events: events_at(batch, row)?,
         links: links_at(batch, row)?,
         hint: hint.map_err(|e| Error::internal(format!("column _hint: {e}")))?,
@@ -150,22 +143,6 @@ fn links_at(batch: &RecordBatch, row: usize) -> Result<Vec<Link>> {
     Ok(rows.map(|((trace_id, span_id), attributes)| Link { trace_id, span_id, attributes }).collect())
 }
 
-fn required(spans: &[Span], get: impl Fn(&Span) -> &String) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter_values(spans.iter().map(get)))
-}
-
-fn optional(spans: &[Span], get: impl Fn(&Span) -> Option<&str>) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter(spans.iter().map(get)))
-}
-
-fn int(spans: &[Span], get: impl Fn(&Span) -> Option<i64>) -> ArrayRef {
-    Arc::new(Int64Array::from_iter(spans.iter().map(get)))
-}
-
-fn time(spans: &[Span], get: impl Fn(&Span) -> Option<i64>) -> ArrayRef {
-    Arc::new(TimestampNanosecondArray::from_iter(spans.iter().map(get)).with_timezone("UTC"))
-}
-
 fn hints(spans: &[Span]) -> Result<ArrayRef> {
     let mut texts = Vec::with_capacity(spans.len());
     for span in spans {
@@ -175,7 +152,7 @@ fn hints(spans: &[Span]) -> Result<ArrayRef> {
     Ok(Arc::new(StringViewArray::from_iter(texts)))
 }
 
-/// A list column of structs whose first field is a time when `with_time`, the rest text.
+/// A list column of structs; `append_row` adds those of one span.
 fn struct_list(
     spans: &[Span],
     fields: arrow::datatypes::Fields,

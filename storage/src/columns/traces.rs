@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int64Array, ListBuilder, MapBuilder, MapFieldNames, RecordBatch,
-    StringBuilder, StringViewArray, TimestampNanosecondArray,
+    Array, ArrayRef, AsArray, Int64Array, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+    StringViewArray,
 };
 
-use super::read::{floats, ints, list, map_at, text, text_at, times};
+use super::build::{float, int, optional, required, time};
+use super::read::{Row, list, map_at, text};
 use crate::error::{Error, Result};
 use crate::model::{TraceEdit, TraceKey, TraceRow, Usage};
 use crate::schema::Table;
@@ -21,17 +22,17 @@ pub fn traces_batch(rows: &[TraceRow]) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         required(rows, |t| &t.trace_id),
         required(rows, |t| &t.experiment_id),
-        optional(rows, |t| t.name.as_deref()),
+        optional(rows, |t| &t.name),
         required(rows, |t| &t.state),
         time(rows, |t| Some(t.request_time_ns)),
         time(rows, |t| t.end_time_ns),
         int(rows, |t| t.duration_ns),
-        optional(rows, |t| t.service_name.as_deref()),
-        optional(rows, |t| t.session_id.as_deref()),
-        optional(rows, |t| t.user_id.as_deref()),
-        optional(rows, |t| t.client_request_id.as_deref()),
-        optional(rows, |t| t.request_preview.as_deref()),
-        optional(rows, |t| t.response_preview.as_deref()),
+        optional(rows, |t| &t.service_name),
+        optional(rows, |t| &t.session_id),
+        optional(rows, |t| &t.user_id),
+        optional(rows, |t| &t.client_request_id),
+        optional(rows, |t| &t.request_preview),
+        optional(rows, |t| &t.response_preview),
         int(rows, |t| Some(t.span_count)),
         int(rows, |t| Some(t.error_span_count)),
         int(rows, |t| t.usage.input_tokens),
@@ -39,11 +40,11 @@ pub fn traces_batch(rows: &[TraceRow]) -> Result<RecordBatch> {
         int(rows, |t| t.usage.total_tokens),
         int(rows, |t| t.usage.cache_read_input_tokens),
         int(rows, |t| t.usage.cache_creation_input_tokens),
-        Arc::new(Float64Array::from_iter(rows.iter().map(|t| t.usage.cost_usd))),
+        float(rows, |t| t.usage.cost_usd),
         models(rows),
         string_maps(rows.iter().map(|t| &t.tags))?,
         string_maps(rows.iter().map(|t| &t.metadata))?,
-        optional(rows, |t| t.root_span_id.as_deref()),
+        optional(rows, |t| &t.root_span_id),
         edits(rows)?,
         int(rows, |_| None),
         int(rows, |_| None),
@@ -71,22 +72,6 @@ pub fn with_span_runs(
         }
     }
     Ok(RecordBatch::try_new(batch.schema(), columns)?)
-}
-
-fn required(rows: &[TraceRow], get: impl Fn(&TraceRow) -> &String) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter_values(rows.iter().map(get)))
-}
-
-fn optional(rows: &[TraceRow], get: impl Fn(&TraceRow) -> Option<&str>) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter(rows.iter().map(get)))
-}
-
-fn int(rows: &[TraceRow], get: impl Fn(&TraceRow) -> Option<i64>) -> ArrayRef {
-    Arc::new(Int64Array::from_iter(rows.iter().map(get)))
-}
-
-fn time(rows: &[TraceRow], get: impl Fn(&TraceRow) -> Option<i64>) -> ArrayRef {
-    Arc::new(TimestampNanosecondArray::from_iter(rows.iter().map(get)).with_timezone("UTC"))
 }
 
 fn models(rows: &[TraceRow]) -> ArrayRef {
@@ -128,53 +113,41 @@ pub(super) fn string_maps<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, St
 /// # Errors
 /// `Internal` when a column is missing or an edit does not parse.
 pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
-    let word = |column: &str| -> Result<Option<String>> {
-        Ok(text_at(text(batch, column)?, row).map(str::to_string))
-    };
-    let must = |column: &str| -> Result<String> { Ok(word(column)?.unwrap_or_default()) };
-    let number = |column: &str| -> Result<Option<i64>> {
-        let array = ints(batch, column)?;
-        Ok(if array.is_null(row) { None } else { Some(array.value(row)) })
-    };
-    let instant = |column: &str| -> Result<Option<i64>> {
-        let array = times(batch, column)?;
-        Ok(if array.is_null(row) { None } else { Some(array.value(row)) })
-    };
-    let cost = floats(batch, "cost_usd")?;
-    let edit = match word("_edit")? {
+    let at = Row { batch, row };
+    let edit = match at.text("_edit")? {
         Some(text) => {
             serde_json::from_str(&text).map_err(|e| Error::internal(format!("column _edit: {e}")))?
         }
         None => TraceEdit::default(),
     };
     Ok(TraceRow {
-        trace_id: must("trace_id")?,
-        experiment_id: must("experiment_id")?,
-        name: word("name")?,
-        state: must("state")?,
-        request_time_ns: instant("request_time")?.unwrap_or_default(),
-        end_time_ns: instant("end_time")?,
-        duration_ns: number("duration_ns")?,
-        service_name: word("service_name")?,
-        session_id: word("session_id")?,
-        user_id: word("user_id")?,
-        client_request_id: word("client_request_id")?,
-        request_preview: word("request_preview")?,
-        response_preview: word("response_preview")?,
-        span_count: number("span_count")?.unwrap_or_default(),
-        error_span_count: number("error_span_count")?.unwrap_or_default(),
+        trace_id: at.required("trace_id")?,
+        experiment_id: at.required("experiment_id")?,
+        name: at.text("name")?,
+        state: at.required("state")?,
+        request_time_ns: at.time("request_time")?.unwrap_or_default(),
+        end_time_ns: at.time("end_time")?,
+        duration_ns: at.int("duration_ns")?,
+        service_name: at.text("service_name")?,
+        session_id: at.text("session_id")?,
+        user_id: at.text("user_id")?,
+        client_request_id: at.text("client_request_id")?,
+        request_preview: at.text("request_preview")?,
+        response_preview: at.text("response_preview")?,
+        span_count: at.int("span_count")?.unwrap_or_default(),
+        error_span_count: at.int("error_span_count")?.unwrap_or_default(),
         usage: Usage {
-            input_tokens: number("input_tokens")?,
-            output_tokens: number("output_tokens")?,
-            total_tokens: number("total_tokens")?,
-            cache_read_input_tokens: number("cache_read_input_tokens")?,
-            cache_creation_input_tokens: number("cache_creation_input_tokens")?,
-            cost_usd: if cost.is_null(row) { None } else { Some(cost.value(row)) },
+            input_tokens: at.int("input_tokens")?,
+            output_tokens: at.int("output_tokens")?,
+            total_tokens: at.int("total_tokens")?,
+            cache_read_input_tokens: at.int("cache_read_input_tokens")?,
+            cache_creation_input_tokens: at.int("cache_creation_input_tokens")?,
+            cost_usd: at.float("cost_usd")?,
         },
         models: models_at(batch, row)?,
         tags: map_at(batch, "tags", row)?,
         metadata: map_at(batch, "metadata", row)?,
-        root_span_id: word("_root_span_id")?,
+        root_span_id: at.text("_root_span_id")?,
         edit,
     })
 }
