@@ -18,8 +18,8 @@
 pub mod columns;
 pub mod env;
 pub mod error;
-pub mod fold;
-pub mod frame;
+mod fold;
+mod frame;
 pub mod kv;
 pub mod manifest;
 pub mod memtable;
@@ -33,7 +33,7 @@ mod source;
 pub mod store;
 pub mod text;
 mod text_view;
-pub mod wal;
+mod wal;
 
 pub use error::{Error, ErrorKind, Result};
 pub use snapshot::{RowRef, Snapshot};

@@ -57,9 +57,4 @@ impl TextView {
             Self::Scanned(fresh) => fresh.top_k(query, stats, k, allowed, masked),
         }
     }
-
-    /// Whether an index answers.
-    pub fn is_indexed(&self) -> bool {
-        matches!(self, Self::Indexed(_))
-    }
 }

@@ -36,10 +36,13 @@ fn write(env: &MemEnv, groups: &[usize]) -> Vec<usize> {
     let mut writer = FrameWriter::create(env, Path::new(PATH), 0, 7, b"").unwrap();
     let mut offsets = vec![0];
     for group in groups {
+        let mut offset = writer.file_bytes() as usize;
         for _ in 0..*group {
-            offsets.push(writer.file_bytes() as usize + writer.pending_bytes());
+            offsets.push(offset);
             let sequence = writer.next_sequence();
-            writer.append(1, sequence, format!("payload {sequence}").as_bytes()).unwrap();
+            let payload = format!("payload {sequence}");
+            writer.append(1, sequence, payload.as_bytes()).unwrap();
+            offset += HEADER_BYTES + payload.len();
         }
         writer.sync().unwrap();
     }

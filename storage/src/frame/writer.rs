@@ -126,11 +126,6 @@ impl FrameWriter {
         self.file.len()
     }
 
-    /// Bytes appended and not yet written.
-    pub fn pending_bytes(&self) -> usize {
-        self.pending.len()
-    }
-
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

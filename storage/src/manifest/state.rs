@@ -129,11 +129,6 @@ impl ManifestState {
         self.segments.iter().find(|segment| segment.id == id)
     }
 
-    /// The superseded and deleted rows of a table of a segment; `None` means none.
-    pub fn mask(&self, id: SegmentId, table: Table) -> Option<&RoaringBitmap> {
-        self.masks.get(&(id, table))
-    }
-
     fn apply_segments(&mut self, edit: &ManifestEdit) -> Result<()> {
         let mut live: BTreeSet<SegmentId> = self.segments.iter().map(|segment| segment.id).collect();
         for id in &edit.remove_segments {

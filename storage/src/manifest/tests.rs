@@ -81,7 +81,7 @@ fn commits_are_found_again_on_a_real_disk() {
     let committed = manifest.commit(edit).unwrap();
     assert_eq!(committed.version, 4);
     assert_eq!(committed.replay_from, 3);
-    assert_eq!(committed.mask(SegmentId(2), Table::Spans).unwrap().iter().collect::<Vec<_>>(), [1, 2, 999]);
+    assert_eq!(committed.masks[&(SegmentId(2), Table::Spans)].iter().collect::<Vec<_>>(), [1, 2, 999]);
     assert_eq!(committed.catalog, [catalog("d/1", 2), catalog("d/2", 1)]);
     drop(manifest);
     assert_eq!(Manifest::read(env.as_ref(), dir()).unwrap(), *committed);

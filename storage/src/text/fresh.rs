@@ -102,17 +102,6 @@ impl FreshText {
         number
     }
 
-    /// Rows added.
-    pub fn row_count(&self) -> u32 {
-        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Bytes of memory held, about.
-    pub fn memory_bytes(&self) -> usize {
-        let words: usize = self.words.keys().map(|word| word.len() + 32).sum();
-        words + self.numbers.capacity() * 4 + self.rows.capacity() * size_of::<FreshRow>()
-    }
-
     /// The exact set of rows that match.
     ///
     /// # Errors
@@ -192,7 +181,7 @@ fn count_in_field(numbers: &[u32], slots: &[Fitting]) -> u32 {
 
 impl TermSource for FreshText {
     fn row_count(&self) -> u32 {
-        FreshText::row_count(self)
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
     }
 
     fn matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<RoaringBitmap> {

@@ -89,11 +89,6 @@ impl TextReader {
         Ok(names)
     }
 
-    /// Rows of the segment.
-    pub fn row_count(&self) -> u32 {
-        self.rows
-    }
-
     /// The exact set of rows that match.
     ///
     /// # Errors

@@ -95,16 +95,6 @@ impl TextWriter {
         Ok(())
     }
 
-    /// Rows added.
-    pub fn rows(&self) -> u32 {
-        self.rows
-    }
-
-    /// Bytes of memory held.
-    pub fn memory_bytes(&self) -> usize {
-        self.writer.mem_usage()
-    }
-
     /// Completes the index and opens it. In a directory all files are then synced; a caller that
     /// renames the directory afterwards opens it again under its new name.
     ///

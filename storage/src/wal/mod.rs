@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use crate::env::Env;
 use crate::error::{Error, Result};
 
-pub use replay::{Record, Replayed, replay};
+pub use replay::replay;
 pub use writer::WalWriter;
 
 /// The kind of a file's head frame; records may have any other.

@@ -18,7 +18,7 @@ pub struct WalWriter {
 
 impl WalWriter {
     /// Starts a new file whose first record will have `first_sequence` (1 in a new log, the one after
-    /// [`Replayed::last_sequence`](super::Replayed) after a replay). File and name are durable when
+    /// [`Replayed::last_sequence`](super::replay::Replayed) after a replay). File and name are durable when
     /// it returns. A file of this name that holds no record, left by a crash, is replaced.
     ///
     /// # Errors
@@ -77,16 +77,6 @@ impl WalWriter {
     /// The sequence the next `append` must have.
     pub fn next_sequence(&self) -> u64 {
         self.file.next_sequence()
-    }
-
-    /// Bytes in the newest file, for the decision to rotate; what is not synced does not count.
-    pub fn file_bytes(&self) -> u64 {
-        self.file.file_bytes()
-    }
-
-    /// Bytes appended and not yet synced.
-    pub fn pending_bytes(&self) -> usize {
-        self.file.pending_bytes()
     }
 
     /// The newest file.

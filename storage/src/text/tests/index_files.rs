@@ -20,7 +20,6 @@ fn spans(count: usize) -> Vec<TestSpan> {
 fn write(path: &std::path::Path, spans: &[TestSpan]) {
     let mut writer = TextWriter::create(TextLocation::Directory(path.to_owned())).unwrap();
     writer.add(&batch(spans)).unwrap();
-    assert_eq!(writer.rows(), spans.len() as u32);
     writer.finish().unwrap();
 }
 
@@ -49,7 +48,6 @@ fn rows_without_text_and_indexes_without_rows() {
         let mut writer = TextWriter::create(TextLocation::Memory).unwrap();
         writer.add(&batch(&rows)).unwrap();
         let reader = writer.finish().unwrap();
-        assert_eq!(reader.row_count() as usize, rows.len());
         let query = TextQuery::parse("a \"b c\" OR de* OR fg~1").unwrap();
         assert!(reader.rows(&query).unwrap().is_empty());
         let stats = reader.stats(&query, None).unwrap();
