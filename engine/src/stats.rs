@@ -38,6 +38,11 @@ pub struct Stats {
     pub memtable_bytes: u64,
     /// Spans that a text index answers for; the others are scanned.
     pub indexed_spans: u64,
+    /// Segments whose text index could not be built; the next open tries again.
+    pub unindexable_segments: usize,
+    /// Writes refused since the open after they had been logged, because older rows of their traces
+    /// could not be read.
+    pub refused_writes: u64,
     /// Earliest request, Unix nanoseconds.
     pub min_time_ns: Option<i64>,
     /// Latest request, Unix nanoseconds.
@@ -62,6 +67,8 @@ pub(crate) fn stats(store: &Store, maintenance_failure: Option<String>) -> Resul
         wal_bytes: figures.wal_bytes,
         memtable_bytes: figures.memtable_bytes,
         indexed_spans: figures.indexed_spans,
+        unindexable_segments: figures.unindexable_segments,
+        refused_writes: figures.refused_writes,
         min_time_ns,
         max_time_ns,
         format_version: FORMAT_VERSION,

@@ -1,6 +1,6 @@
 //! The manifest: which segments, masks and catalogue files are the database.
 //!
-//! A file `<10-digit number>` is a sequence of [frames](crate::frame), numbered by the state's
+//! A file `<10-digit number>` is a sequence of frames (`frame`), numbered by the state's
 //! version: a head with a full [`ManifestState`], then one [`ManifestEdit`] per commit. `CURRENT` names
 //! the live file.
 //!

@@ -1,6 +1,6 @@
 //! The write-ahead log: batches and mutations between their acknowledgement and their segment.
 //!
-//! A file `<20-digit first sequence>.wal` is a sequence of [frames](crate::frame): a head, whose
+//! A file `<20-digit first sequence>.wal` is a sequence of frames (`frame`): a head, whose
 //! sequence is the one before the file's first, then one frame per record.
 //!
 //! ```text

@@ -34,6 +34,8 @@ fn as_json(stats: &Stats) -> serde_json::Value {
         "wal_bytes": stats.wal_bytes,
         "memtable_bytes": stats.memtable_bytes,
         "indexed_spans": stats.indexed_spans,
+        "unindexable_segments": stats.unindexable_segments,
+        "refused_writes": stats.refused_writes,
         "min_time": stats.min_time_ns.and_then(rfc3339),
         "max_time": stats.max_time_ns.and_then(rfc3339),
         "format_version": stats.format_version,
@@ -64,6 +66,12 @@ fn lines(stats: &Stats) -> Vec<(&'static str, String)> {
         ("text indexed", indexed),
         ("format", stats.format_version.to_string()),
     ];
+    if stats.unindexable_segments > 0 {
+        lines.push(("no text index", format!("{} segments, scanned", stats.unindexable_segments)));
+    }
+    if stats.refused_writes > 0 {
+        lines.push(("refused", format!("{} writes, older rows unreadable", figure(stats.refused_writes))));
+    }
     if let Some(failure) = &stats.maintenance_failure {
         lines.push(("maintenance", format!("failed: {failure}")));
     }
