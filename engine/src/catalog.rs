@@ -191,16 +191,19 @@ impl Database {
     /// `InvalidInput` for a wrong filter; `Corrupt` or `Io` from a dataset's file.
     pub(crate) fn with_datasets<'a>(&self, search: &'a Search) -> Result<Cow<'a, Search>> {
         let predicate = filter::parse(&search.filter).map_err(tracehouse_storage::Error::from)?;
+        if !predicate.has_datasets() {
+            return Ok(Cow::Borrowed(search));
+        }
         let mut datasets = DatasetTraces::new();
-        for name in predicate.dataset_names() {
-            // A dataset that does not exist has no traces, as a tag that does not exist has no value.
-            let dataset = match self.dataset(name) {
+        for info in self.datasets()?.into_iter().filter(|info| predicate.asks_about_dataset(&info.name)) {
+            // One that was deleted since has no traces, as a tag that does not exist has no value.
+            let dataset = match self.dataset(&info.name) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 found => found?,
             };
             let records = dataset.records(None)?;
             let ids = text(&records, "source_trace_id")?.iter().flatten().map(str::to_string).collect();
-            datasets.insert(name.to_string(), ids);
+            datasets.insert(info.name, ids);
         }
         if datasets.is_empty() {
             return Ok(Cow::Borrowed(search));

@@ -2,81 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use tracehouse_query::runtime::{QueryRuntime, SqlSettings};
-use tracehouse_query::search::{self, Search};
-use tracehouse_query::sql::{SqlContext, SqlQuery, SqlTables, run_sql};
+use tracehouse_query::runtime::QueryRuntime;
+use tracehouse_query::search::{self, Explain, Search};
 use tracehouse_query::text::{self, TextHit};
 use tracehouse_storage::columns::{spans_batch, trace_at};
-use tracehouse_storage::env::{Env, MemEnv, RealEnv};
+use tracehouse_storage::env::Env;
 use tracehouse_storage::model::{Span, TraceKey, TraceRow, normalize_trace_id};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::store::Compacted;
 use tracehouse_storage::{RowRef, Snapshot, Store};
 
-use crate::catalog::{self, Catalog};
+use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
 use crate::maintain::{self, Maintenance};
+use crate::open::OpenOptions;
 use crate::otlp;
 use crate::settings::Settings;
+use crate::sql::start_runtime;
 use crate::stats::{self, Stats};
 use crate::trace::{self, Trace};
-
-/// How to open a database.
-#[derive(Debug, Clone, Default)]
-pub struct OpenOptions {
-    settings: Settings,
-    read_only: bool,
-    no_create: bool,
-}
-
-impl OpenOptions {
-    /// Read and write, creating the database when there is none.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Open without the writer's lock: the database as of now, beside a process that writes it.
-    pub fn read_only(mut self, read_only: bool) -> Self {
-        self.read_only = read_only;
-        self
-    }
-
-    /// Whether a missing database is created; on unless told otherwise.
-    pub fn create(mut self, create: bool) -> Self {
-        self.no_create = !create;
-        self
-    }
-
-    /// Other settings than the default ones.
-    pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    /// Opens the database in the folder `path`.
-    ///
-    /// # Errors
-    /// `NotFound` when there is none and none may be created; otherwise as [`Database::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Database> {
-        let path = path.as_ref();
-        if path == Path::new(":memory:") {
-            return Database::start(Arc::new(MemEnv::default()), self, false);
-        }
-        let env: Arc<dyn Env> = Arc::new(RealEnv::new(path.to_path_buf()));
-        if (self.no_create || self.read_only) && !env.exists(Path::new("FORMAT")) {
-            return Err(Error::not_found(format!("no database at {}", path.display())));
-        }
-        let shown = PathBuf::from(path);
-        Database::start(env, self, true).map_err(|error| error.at(&shown))
-    }
-}
 
 /// An open database. Clones share it; all calls block and may be made from many threads.
 ///
@@ -110,8 +60,8 @@ pub struct TracePage {
     pub traces: Vec<TraceRow>,
     /// Continues after the last of them; `None` when there is no more.
     pub next_page_token: Option<String>,
-    /// How the search was carried out, a line each.
-    pub explain: Vec<String>,
+    /// How the search was carried out, if it asked for that.
+    pub explain: Option<Explain>,
 }
 
 impl Database {
@@ -133,18 +83,23 @@ impl Database {
         OpenOptions::new().open(":memory:")
     }
 
-    fn start(env: Arc<dyn Env>, options: OpenOptions, durable: bool) -> Result<Self> {
-        let mut store_options = options.settings.store_options(durable);
-        store_options.read_only = options.read_only;
+    /// Opens what `env` holds; `durable` says whether it outlives the process.
+    pub(crate) fn start(
+        env: Arc<dyn Env>,
+        settings: Settings,
+        read_only: bool,
+        durable: bool,
+    ) -> Result<Self> {
+        let mut store_options = settings.store_options(durable);
+        store_options.read_only = read_only;
         let store = Store::open(env, store_options)?;
-        let background = options.settings.background && !options.read_only;
-        let maintenance = background
-            .then(|| Maintenance::start(store.clone(), options.settings.index_threads()))
-            .transpose()?;
+        let background = settings.background && !read_only;
+        let maintenance =
+            background.then(|| Maintenance::start(store.clone(), settings.index_threads())).transpose()?;
         let inner = Inner {
             maintenance: Mutex::new(maintenance),
             store,
-            settings: options.settings,
+            settings,
             catalog: Catalog::default(),
             changes: RwLock::new(()),
             runtime: OnceLock::new(),
@@ -156,8 +111,20 @@ impl Database {
         &self.inner.store
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.inner.catalog
+    }
+
+    pub(crate) fn runtime(&self) -> Result<Arc<QueryRuntime>> {
+        if let Some(runtime) = self.inner.runtime.get() {
+            return Ok(runtime.clone());
+        }
+        let runtime = Arc::new(start_runtime(&self.inner.settings, &self.inner.store)?);
+        Ok(self.inner.runtime.get_or_init(|| runtime).clone())
     }
 
     /// Keeps what a change read from being changed by another before it is written.
@@ -287,7 +254,7 @@ impl Database {
         Ok(TracePage {
             traces: trace_rows(&snapshot, &page.rows)?,
             next_page_token: page.next_page_token,
-            explain: page.explain.lines().to_vec(),
+            explain: page.explain,
         })
     }
 
@@ -333,57 +300,6 @@ impl Database {
         Ok(text::search_text(&self.snapshot()?, query, Some(search.as_ref()), limit)?)
     }
 
-    /// Runs one read-only SQL statement.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a wrong or refused statement, `Unavailable` at a limit.
-    pub fn sql(&self, statement: &str) -> Result<Vec<RecordBatch>> {
-        Ok(self.query(statement.into(), None)?.1)
-    }
-
-    /// The same with parameters and a time limit, and the schema even of an empty result.
-    ///
-    /// # Errors
-    /// As [`Database::sql`].
-    pub fn query(&self, query: SqlQuery, timeout: Option<Duration>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let mut context = self.sql_context(&query.statement)?;
-        context.timeout = timeout;
-        Ok(run_sql(&context, query)?)
-    }
-
-    fn sql_context(&self, statement: &str) -> Result<SqlContext> {
-        let snapshot = self.snapshot()?;
-        let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
-        context.tables = SqlTables {
-            segments: Some(stats::segments_batch(&snapshot)?),
-            settings: Some(stats::settings_batch(&self.inner.settings)?),
-            ..catalog::sql_tables(&self.inner.store, &self.inner.catalog, &snapshot, statement)?
-        };
-        context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
-            let hits = text::search_text(&snapshot, query, None, limit)?;
-            Ok(text::hits_batch(&hits)?)
-        }));
-        Ok(context)
-    }
-
-    fn runtime(&self) -> Result<Arc<QueryRuntime>> {
-        if let Some(runtime) = self.inner.runtime.get() {
-            return Ok(runtime.clone());
-        }
-        let settings = &self.inner.settings;
-        let timeout =
-            (settings.query_timeout_ms > 0).then(|| Duration::from_millis(settings.query_timeout_ms));
-        let env = self.inner.store.env();
-        let runtime = Arc::new(QueryRuntime::new(SqlSettings {
-            memory_bytes_max: settings.query_bytes_max,
-            timeout,
-            target_partitions: settings.thread_count(),
-            spill_dir: env.real_path(Path::new("tmp")),
-            ..SqlSettings::default()
-        })?);
-        Ok(self.inner.runtime.get_or_init(|| runtime).clone())
-    }
-
     /// Seals what is in memory into a segment.
     ///
     /// # Errors
@@ -418,13 +334,6 @@ impl Database {
         let failure = maintenance.as_ref().and_then(Maintenance::failure);
         drop(maintenance);
         stats::stats(&self.inner.store, failure)
-    }
-}
-
-impl Error {
-    /// The same with the database named, for errors of opening.
-    fn at(self, path: &Path) -> Self {
-        Self::new(self.kind(), format!("{}: {self}", path.display()))
     }
 }
 

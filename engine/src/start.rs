@@ -19,13 +19,16 @@
 //! | a start for another experiment than known | an error | an error |
 //! | tag `mlflow.artifactLocation` | added | not added: there is no artifact store |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::value::RawValue;
+use tracehouse_storage::Snapshot;
+use tracehouse_storage::columns::text;
 use tracehouse_storage::model::{
     COST_METADATA, FINALIZED_METADATA, SESSION_METADATA, StartEdit, StartUsage, TOKEN_USAGE_METADATA,
-    TRACE_NAME_TAG, TraceEdit, TraceRow, USER_METADATA, check_id, normalize_trace_id,
+    TRACE_NAME_TAG, TraceEdit, TraceKey, TraceRow, USER_METADATA, check_id, normalize_trace_id,
 };
+use tracehouse_storage::schema::Table;
 
 use crate::database::{Database, find, trace_rows};
 use crate::error::{Error, Result};
@@ -239,22 +242,25 @@ impl Database {
     /// # Errors
     /// As [`Database::start_trace`], for the first one at fault.
     pub fn start_traces(&self, starts: &[TraceStart]) -> Result<()> {
+        // No other start may give one of the traces to another experiment between the look and the commit.
+        let _alone = self.change_alone();
         let snapshot = self.snapshot()?;
         let mut edits = Vec::with_capacity(starts.len());
+        let mut experiments: HashMap<String, String> = HashMap::with_capacity(starts.len());
         for start in starts {
-            let edit = start.to_edit()?;
-            if let Ok(row) = find(&snapshot, &start.trace_id) {
-                let known = trace_rows(&snapshot, &[row])?.pop().map(|row| row.experiment_id);
-                if known.as_ref().is_some_and(|known| *known != edit.experiment_id) {
-                    return Err(Error::invalid_input(format!(
-                        "trace {} belongs to experiment {:?}, not to {:?}",
-                        start.trace_id,
-                        known.unwrap_or_default(),
-                        edit.experiment_id
-                    )));
-                }
+            let (id, edit) = (normalize_trace_id(&start.trace_id), start.to_edit()?);
+            let known = match experiments.get(&id) {
+                Some(stated) => Some(stated.clone()),
+                None => experiment_of(&snapshot, &id)?,
+            };
+            if let Some(known) = known.filter(|known| *known != edit.experiment_id) {
+                return Err(Error::invalid_input(format!(
+                    "trace {} belongs to experiment {known:?}, not to {:?}",
+                    start.trace_id, edit.experiment_id
+                )));
             }
-            edits.push((normalize_trace_id(&start.trace_id), TraceEdit::start(edit)));
+            experiments.insert(id.clone(), edit.experiment_id.clone());
+            edits.push((id, TraceEdit::start(edit)));
         }
         self.store().edit_traces(edits)?;
         Ok(())
@@ -269,6 +275,13 @@ impl Database {
         let row = find(&snapshot, trace_id)?;
         trace_rows(&snapshot, &[row])?.pop().ok_or_else(|| Error::internal("a trace without a row"))
     }
+}
+
+/// The experiment that a trace belongs to, if there is the trace.
+fn experiment_of(snapshot: &Snapshot, trace_id: &str) -> Result<Option<String>> {
+    let Some(row) = snapshot.find_trace(TraceKey::of(trace_id))? else { return Ok(None) };
+    let batch = snapshot.read_rows(Table::Traces, &[row], &["experiment_id"])?;
+    Ok(text(&batch, "experiment_id")?.iter().flatten().next().map(str::to_string))
 }
 
 /// The stored word of a state; `TRACE_STATUS_UNSPECIFIED` is MLflow's old name.

@@ -4,7 +4,7 @@
 //! trace of a large database does not hold them all.
 
 use arrow::record_batch::RecordBatch;
-use tracehouse_query::search::{self, Search};
+use tracehouse_query::search::{self, Explain, Search};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{RowRef, Snapshot};
 
@@ -22,7 +22,7 @@ pub struct TraceBatches {
     trace_ids: Vec<String>,
     read: usize,
     next_page_token: Option<String>,
-    explain: Vec<String>,
+    explain: Option<Explain>,
 }
 
 impl TraceBatches {
@@ -36,9 +36,9 @@ impl TraceBatches {
         self.next_page_token.as_deref()
     }
 
-    /// How the search was carried out, a line each.
-    pub fn explain(&self) -> &[String] {
-        &self.explain
+    /// How the search was carried out, if it asked for that.
+    pub fn explain(&self) -> Option<&Explain> {
+        self.explain.as_ref()
     }
 }
 
@@ -70,7 +70,7 @@ impl Database {
             trace_ids: page.trace_ids,
             read: 0,
             next_page_token: page.next_page_token,
-            explain: page.explain.lines().to_vec(),
+            explain: page.explain,
         })
     }
 

@@ -19,5 +19,7 @@ pub mod filter;
 pub mod predicate;
 pub mod runtime;
 pub mod search;
+#[cfg(test)]
+mod seeded;
 pub mod sql;
 pub mod text;

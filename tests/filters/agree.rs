@@ -10,7 +10,7 @@ use arrow::array::{Array, AsArray};
 use tracehouse::{Database, Search};
 
 use super::expressions::{Expr, Statement};
-use super::world::{METADATA, TAG, Trace, World};
+use super::world::{METADATA, MS_NS, TAG, Trace, World};
 use crate::order::Random;
 use crate::support::{DiskDb, in_memory};
 
@@ -47,7 +47,8 @@ enum SortValue {
     Text(String),
 }
 
-type Sort = (&'static str, fn(&Trace) -> Option<SortValue>);
+/// A key, the same in SQL, and its value.
+type Sort = (&'static str, &'static str, fn(&Trace) -> Option<SortValue>);
 
 fn number(value: Option<i64>) -> Option<SortValue> {
     value.map(SortValue::Number)
@@ -57,47 +58,66 @@ fn text(value: Option<&str>) -> Option<SortValue> {
     value.map(|text| SortValue::Text(text.to_string()))
 }
 
+fn end_ms(trace: &Trace) -> i64 {
+    (trace.start_ns() + trace.duration_ns().unwrap_or(0)) / MS_NS
+}
+
+fn execution_ms(trace: &Trace) -> Option<i64> {
+    Some((trace.start_ns() + trace.duration_ns()?) / MS_NS - trace.start_ns() / MS_NS)
+}
+
+const END_SQL: &str = "((CAST(t.request_time AS BIGINT) + coalesce(t.duration_ns, 0)) / 1000000)";
+const EXECUTION_SQL: &str =
+    "((CAST(t.request_time AS BIGINT) + t.duration_ns) / 1000000 - CAST(t.request_time AS BIGINT) / 1000000)";
+
 /// Every key that traces can be ordered by.
 const SORTS: &[Sort] = &[
-    ("timestamp", |t| number(Some(t.start_ns()))),
-    ("trace.timestamp_ms", |t| number(Some(t.start_ns()))),
-    ("request_time", |t| number(Some(t.start_ns()))),
-    ("execution_time", |t| number(t.duration_ns())),
-    ("attribute.execution_time_ms", |t| number(t.duration_ns())),
-    ("duration_ms", |t| number(t.duration_ns())),
-    ("end_time", |t| number(Some(t.start_ns() + t.duration_ns().unwrap_or(0)))),
-    ("end_time_ms", |t| number(Some(t.start_ns() + t.duration_ns().unwrap_or(0)))),
-    ("status", |t| text(Some(t.state()))),
-    ("state", |t| text(Some(t.state()))),
-    ("request_id", |t| text(Some(&t.id))),
-    ("trace_id", |t| text(Some(&t.id))),
-    ("experiment_id", |_| text(Some("0"))),
-    ("client_request_id", |_| None),
-    ("name", |t| text(t.name())),
-    ("tags.mlflow.traceName", |t| text(t.name())),
-    ("service_name", |t| text(t.service())),
-    ("session", |t| text(t.session())),
-    ("session_id", |t| text(t.session())),
-    ("user", |t| text(t.user())),
-    ("user_id", |t| text(t.user())),
-    ("request_preview", |t| text(t.hint()?.request_preview.as_deref())),
-    ("response_preview", |t| text(t.hint()?.response_preview.as_deref())),
-    ("span_count", |t| number(Some(t.spans.len() as i64))),
-    ("error_span_count", |t| {
+    ("timestamp", "t.request_time", |t| number(Some(t.start_ns()))),
+    ("trace.timestamp_ms", "t.request_time", |t| number(Some(t.start_ns()))),
+    ("request_time", "t.request_time", |t| number(Some(t.start_ns()))),
+    ("execution_time", EXECUTION_SQL, |t| number(execution_ms(t))),
+    ("attribute.execution_time_ms", EXECUTION_SQL, |t| number(execution_ms(t))),
+    ("duration_ms", "t.duration_ns", |t| number(t.duration_ns())),
+    ("end_time", END_SQL, |t| number(Some(end_ms(t)))),
+    ("end_time_ms", END_SQL, |t| number(Some(end_ms(t)))),
+    ("status", "t.state", |t| text(Some(t.state()))),
+    ("state", "t.state", |t| text(Some(t.state()))),
+    ("request_id", "t.trace_id", |t| text(Some(&t.id))),
+    ("trace_id", "t.trace_id", |t| text(Some(&t.id))),
+    ("experiment_id", "t.experiment_id", |_| text(Some("0"))),
+    ("client_request_id", "t.client_request_id", |_| None),
+    ("name", "t.name", |t| text(t.name())),
+    ("tags.mlflow.traceName", "t.name", |t| text(t.name())),
+    ("service_name", "t.service_name", |t| text(t.service())),
+    ("session", "t.session_id", |t| text(t.session())),
+    ("session_id", "t.session_id", |t| text(t.session())),
+    ("user", "t.user_id", |t| text(t.user())),
+    ("user_id", "t.user_id", |t| text(t.user())),
+    ("request_preview", "t.request_preview", |t| text(t.hint()?.request_preview.as_deref())),
+    ("response_preview", "t.response_preview", |t| text(t.hint()?.response_preview.as_deref())),
+    ("span_count", "t.span_count", |t| number(Some(t.spans.len() as i64))),
+    ("error_span_count", "t.error_span_count", |t| {
         number(Some(t.spans.iter().filter(|span| span.status == "ERROR").count() as i64))
     }),
-    ("input_tokens", |t| number(t.sum(|span| span.input_tokens))),
-    ("output_tokens", |t| number(t.sum(|span| span.output_tokens))),
-    ("total_tokens", |t| number(t.sum(|span| span.total_tokens))),
-    ("cost", |t| number(t.cost_quarters())),
-    ("run_id", |t| text(t.hint()?.metadata.get("mlflow.sourceRun").map(String::as_str))),
-    ("tags.env", |t| text(t.tags.get(TAG).map(String::as_str))),
-    ("metadata.`team`", |t| text(t.hint()?.metadata.get(METADATA).map(String::as_str))),
-    ("tags.missing", |_| None),
+    ("input_tokens", "t.input_tokens", |t| number(t.sum(|span| span.input_tokens))),
+    ("output_tokens", "t.output_tokens", |t| number(t.sum(|span| span.output_tokens))),
+    ("total_tokens", "t.total_tokens", |t| number(t.sum(|span| span.total_tokens))),
+    ("cost", "t.cost_usd", |t| number(t.cost_quarters())),
+    ("run_id", "t.run", |t| text(t.hint()?.metadata.get("mlflow.sourceRun").map(String::as_str))),
+    ("tags.env", "t.tag", |t| text(t.tags.get(TAG).map(String::as_str))),
+    ("metadata.`team`", "t.team", |t| text(t.hint()?.metadata.get(METADATA).map(String::as_str))),
+    ("tags.missing", "t.missing", |_| None),
 ];
 
-/// A random order: its clauses, and the numbers of all traces in it.
-fn random_order(random: &mut Random, world: &World, first: usize) -> (Vec<String>, Vec<usize>) {
+/// An order: its clauses, the same in SQL, and the numbers of all traces in it.
+struct Order {
+    clauses: Vec<String>,
+    sql: Vec<String>,
+    numbers: Vec<usize>,
+}
+
+/// A random order of at most two keys; the first one is the `first` of the table.
+fn random_order(random: &mut Random, world: &World, first: usize) -> Order {
     let mut keys: Vec<(&Sort, bool)> = Vec::new();
     for _ in 0..random.below(3) {
         let at = if keys.is_empty() { first % SORTS.len() } else { random.below(SORTS.len()) };
@@ -105,18 +125,21 @@ fn random_order(random: &mut Random, world: &World, first: usize) -> (Vec<String
     }
     // Two spellings of one key are refused.
     if let [first, second] = keys[..]
-        && world.traces.iter().all(|trace| first.0.1(trace) == second.0.1(trace))
+        && world.traces.iter().all(|trace| first.0.2(trace) == second.0.2(trace))
     {
         keys.truncate(1);
     }
-    let clauses = keys.iter().map(|((key, _), descending)| {
+    let clauses = keys.iter().map(|((key, ..), descending)| {
         let ascending = ["", " ASC", " asc"][key.len() % 3];
         format!("{key}{}", if *descending { " DESC" } else { ascending })
     });
+    let sql = keys
+        .iter()
+        .map(|((_, sql, _), descending)| format!("{sql} {}", if *descending { "DESC" } else { "ASC" }));
     let mut numbers: Vec<usize> = (0..world.traces.len()).collect();
     numbers.sort_by(|a, b| {
         let (a, b) = (&world.traces[*a], &world.traces[*b]);
-        let by_keys = keys.iter().map(|((_, get), descending)| match (get(a), get(b)) {
+        let by_keys = keys.iter().map(|((_, _, get), descending)| match (get(a), get(b)) {
             (None, None) => std::cmp::Ordering::Equal,
             (None, _) => std::cmp::Ordering::Greater,
             (_, None) => std::cmp::Ordering::Less,
@@ -126,7 +149,15 @@ fn random_order(random: &mut Random, world: &World, first: usize) -> (Vec<String
         let by_keys = by_keys.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then);
         by_keys.then(b.start_ns().cmp(&a.start_ns())).then_with(|| a.id.cmp(&b.id))
     });
-    (clauses.collect(), numbers)
+    Order { clauses: clauses.collect(), sql: sql.collect(), numbers }
+}
+
+impl Order {
+    /// The ids of the traces that a question finds, in order.
+    fn ids<'w>(&self, world: &'w World, question: &Question) -> Vec<&'w str> {
+        let wanted = self.numbers.iter().filter(|number| question.wanted[**number]);
+        wanted.map(|number| world.traces[*number].id.as_str()).collect()
+    }
 }
 
 /// All ids of a search, page after page.
@@ -146,12 +177,9 @@ fn paged(db: &Database, search: &Search) -> Vec<String> {
 
 /// Puts a question in the filter language, in a random order and cut of it.
 fn ask_filter(db: &Database, world: &World, question: &Question, at: usize, random: &mut Random) {
-    let (order, numbers) = random_order(random, world, at);
-    let ids: Vec<&str> = numbers
-        .into_iter()
-        .filter(|number| question.wanted[*number])
-        .map(|number| world.traces[number].id.as_str())
-        .collect();
+    let order = random_order(random, world, at);
+    let ids = order.ids(world, question);
+    let order = order.clauses;
     let filter = &question.filter;
     let mut search = Search::new(filter.as_str()).order_by(order.clone());
     search.offset = if random.below(3) == 0 { random.below(10) } else { 0 };
@@ -207,8 +235,26 @@ fn ask_sql(db: &Database, world: &World, questions: &[Question]) {
     }
 }
 
+/// Puts a question in SQL and in the filter language with one order, limit and offset.
+fn ask_page(db: &Database, world: &World, question: &Question, at: usize, random: &mut Random) {
+    let order = random_order(random, world, at);
+    let (limit, offset) = (random.below(30), random.below(3) * random.below(20));
+    let ids = order.ids(world, question);
+    let wanted: Vec<&str> = ids.into_iter().skip(offset).take(limit).collect();
+    let mut search = Search::new(question.filter.as_str()).order_by(order.clauses.clone()).limit(limit);
+    search.offset = offset;
+    let found = db.search_trace_ids(&search).unwrap();
+    assert_eq!(found, wanted, "{}\n{:?} {limit} {offset}", question.filter, order.clauses);
+    let mut statement = Statement::default();
+    statement.add(&question.expr);
+    let sql = statement.page(&order.sql, limit, offset);
+    let batches = db.sql(&sql).unwrap_or_else(|error| panic!("{error}\n{sql}"));
+    let ids = batches.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten());
+    assert_eq!(ids.collect::<Vec<_>>(), wanted, "{}\n{sql}", question.filter);
+}
+
 /// All questions of a thread: filters in this state of the database, SQL every fourth time a different
-/// quarter, so that each question is put once in SQL in some state.
+/// quarter, so that each question is put once in SQL in some state, some of them with an order and a limit.
 fn ask(db: &Database, world: &World, seed: u64, count: usize, state: usize) -> usize {
     let mut random = Random::new(seed);
     let (mut left, mut found) = (count, 0);
@@ -226,6 +272,7 @@ fn ask(db: &Database, world: &World, seed: u64, count: usize, state: usize) -> u
         }
         if round % 4 == state {
             ask_sql(db, world, &questions);
+            ask_page(db, world, &questions[0], round, &mut Random::new(seed ^ left as u64));
         }
         round += 1;
     }

@@ -189,7 +189,11 @@ fn links(random: &mut Random, world: &World) -> Clause {
                 (format!("dataset = '{DATASET}'"), true),
                 (format!("dataset IN ('none', '{DATASET}')"), true),
                 ("dataset = 'none'".to_string(), false),
-            ][random.below(3)]
+                ("dataset != 'none'".to_string(), true),
+                (format!("dataset NOT IN ('none', '{DATASET}')"), false),
+                ("dataset ILIKE 'PICK%'".to_string(), true),
+                ("dataset IS NOT NULL".to_string(), true),
+            ][random.below(7)]
             .clone();
             Clause {
                 filter,

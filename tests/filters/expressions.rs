@@ -157,24 +157,40 @@ impl Statement {
         format!("coalesce(s.c{}, false)", self.spans.len() - 1)
     }
 
+    /// All filters of all traces.
     pub fn sql(&self) -> String {
         let columns: String =
             self.filters.iter().enumerate().map(|(at, sql)| format!(", {sql} AS f{at}")).collect();
+        format!("SELECT t.trace_id{columns} FROM {} ORDER BY t.trace_id", self.tables())
+    }
+
+    /// A page of the traces that all filters find: its order, as SQL with directions, and its place.
+    pub fn page(&self, order: &[String], limit: usize, offset: usize) -> String {
+        let keys: String = order.iter().map(|key| format!("{key} NULLS LAST, ")).collect();
+        format!(
+            "SELECT t.trace_id FROM {} WHERE {} ORDER BY {keys}t.request_time DESC, t.trace_id ASC \
+             LIMIT {limit} OFFSET {offset}",
+            self.tables(),
+            self.filters.join(" AND ")
+        )
+    }
+
+    fn tables(&self) -> String {
         let any = |conditions: &[String]| -> String {
             conditions.iter().enumerate().map(|(at, sql)| format!(", bool_or({sql}) AS c{at}")).collect()
         };
         let (spans, verdicts) = (any(&self.spans), any(&self.verdicts));
         format!(
-            "SELECT t.trace_id{columns} \
-             FROM (SELECT *, tags['env'] AS tag, metadata['team'] AS team FROM traces) t \
+            "(SELECT *, tags['env'] AS tag, tags['missing'] AS missing, metadata['team'] AS team, \
+               metadata['mlflow.sourceRun'] AS run FROM traces) t \
              LEFT JOIN (SELECT trace_id{spans} FROM spans GROUP BY trace_id) s ON s.trace_id = t.trace_id \
              LEFT JOIN (SELECT trace_id{verdicts} FROM assessments GROUP BY trace_id) a \
                ON a.trace_id = t.trace_id \
              LEFT JOIN (SELECT session_id{verdicts} \
-               FROM (SELECT *, metadata['mlflow.trace.session'] AS session_id FROM assessments) \
+               FROM (SELECT v.*, o.session_id FROM assessments v JOIN traces o ON o.trace_id = v.trace_id \
+                     WHERE v.metadata['mlflow.trace.session'] IS NOT NULL) \
                GROUP BY session_id) w ON w.session_id = t.session_id \
-             LEFT JOIN (SELECT DISTINCT source_trace_id AS trace_id FROM dataset_records) d ON d.trace_id = t.trace_id \
-             ORDER BY t.trace_id"
+             LEFT JOIN (SELECT DISTINCT source_trace_id AS trace_id FROM dataset_records) d ON d.trace_id = t.trace_id"
         )
     }
 }

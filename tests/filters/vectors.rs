@@ -189,7 +189,22 @@ fn links_are_found_and_gone_when_unlinked() {
         assert_eq!(found(db, "run_id LIKE 'r9'").unwrap(), "-", "patterns see the run a trace came from");
         assert_eq!(found(db, "prompt = 'p/1'").unwrap(), "c");
         assert_eq!(found(db, "prompt IS NULL").unwrap(), "d,b,a");
-        assert_eq!(found(db, "issue.id = 'iss-1'").unwrap(), "d");
+        db.assess("tr-b", tracehouse::NewAssessment::issue("iss-2", "wrong")).unwrap();
+        db.assess("tr-d", tracehouse::NewAssessment::issue("other", "late")).unwrap();
+        for (filter, want) in [
+            ("prompt != 'p/1'", "-"),
+            ("prompt NOT IN ('p/2', 'q/1')", "c"),
+            ("prompt LIKE 'p/%'", "c"),
+            ("issue.id = 'iss-1'", "d"),
+            ("issue.id != 'iss-1'", "d,b"),
+            ("issue.id NOT IN ('iss-1', 'other')", "b"),
+            ("issue.id LIKE 'iss-_'", "d,b"),
+            ("issue.id NOT LIKE 'iss-_'", "d"),
+            ("issue.id IS NULL", "c,a"),
+            ("NOT issue.id = 'iss-1'", "c,b,a"),
+        ] {
+            assert_eq!(found(db, filter).unwrap(), want, "{filter}");
+        }
         db.unlink_traces_from_run(&["tr-d"], "r9").unwrap();
         db.unlink_prompts_from_trace("tr-c", &["p/1"]).unwrap();
         assert_eq!(found(db, "run_id = 'r9' OR prompt = 'p/1'").unwrap(), "b");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracehouse::model::{AssessmentKind, Span, TraceHint};
+use tracehouse::model::{AssessmentKind, SESSION_METADATA, Span, TraceHint};
 use tracehouse::{Database, NewAssessment, Search};
 
 use crate::order::Random;
@@ -32,8 +32,6 @@ pub const SOURCES: [&str; 4] = ["HUMAN", "CODE", "LLM_JUDGE", "ana"];
 pub const TAG: &str = "env";
 pub const METADATA: &str = "team";
 pub const DATASET: &str = "picked";
-const SESSION_KEY: &str = "mlflow.trace.session";
-
 /// What may be null, a text, a number or a boolean.
 pub type Json = serde_json::Value;
 
@@ -49,7 +47,7 @@ pub struct Verdict {
     pub value: Json,
     pub source_type: &'static str,
     pub source_id: Option<&'static str>,
-    /// The session all of whose traces it counts for.
+    /// The session that it says it is about; it counts for all traces of its trace's session.
     pub session: Option<&'static str>,
 }
 
@@ -83,12 +81,13 @@ impl World {
         Self { traces: (0..count).map(|number| Trace::random(&mut random, number)).collect() }
     }
 
-    /// Whether some verdict of the trace, or one of its session, satisfies the test.
+    /// Whether some verdict of the trace satisfies the test, or one that is about the whole session of
+    /// another trace of it.
     pub fn any_verdict(&self, trace: &Trace, test: &dyn Fn(&Verdict) -> bool) -> bool {
         let session = trace.session();
-        let of_session = |verdict: &Verdict| verdict.session.is_some() && verdict.session == session;
-        trace.verdicts.iter().any(test)
-            || self.traces.iter().flat_map(|other| &other.verdicts).any(|v| of_session(v) && test(v))
+        let in_session = |other: &&Trace| session.is_some() && other.session() == session;
+        let others = self.traces.iter().filter(in_session).flat_map(|other| &other.verdicts);
+        trace.verdicts.iter().any(test) || others.into_iter().any(|v| v.session.is_some() && test(v))
     }
 
     /// Stores the traces from one number to another.
@@ -149,7 +148,7 @@ impl Verdict {
         };
         let new = new.source(self.source_type, self.source_id.unwrap_or_default());
         match self.session {
-            Some(session) => new.metadata(SESSION_KEY, session),
+            Some(session) => new.metadata(SESSION_METADATA, session),
             None => new,
         }
     }

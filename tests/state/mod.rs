@@ -2,6 +2,7 @@
 //! compacted, reopened and without the metadata store.
 
 mod assessments;
+mod explain;
 mod links;
 mod metrics;
 mod sessions;

@@ -204,6 +204,35 @@ fn what_cannot_be_started_is_refused() {
 }
 
 #[test]
+fn a_trace_is_given_to_one_experiment() {
+    const THREADS: u32 = 4;
+    const TRACES: u32 = 60;
+    let db = crate::support::in_memory();
+    let both = [start(1), start(1).experiment_id("9")];
+    assert_eq!(db.start_traces(&both).unwrap_err().code(), "INVALID_PARAMETER_VALUE");
+    assert_eq!(db.stats().unwrap().traces, 0, "all or none");
+    // Of starts at the same time, each for another experiment, one succeeds.
+    let results = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let db = &db;
+                scope.spawn(move || -> Vec<bool> {
+                    let start = |trace| start(trace).experiment_id(thread.to_string());
+                    (0..TRACES).map(|trace| db.start_trace(&start(trace)).is_ok()).collect()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    for trace in 0..TRACES {
+        let started: Vec<usize> =
+            (0..THREADS as usize).filter(|thread| results[*thread][trace as usize]).collect();
+        assert_eq!(started.len(), 1, "trace {trace} was started by {started:?}");
+        assert_eq!(row(&db, trace).experiment_id, started[0].to_string(), "trace {trace}");
+    }
+}
+
+#[test]
 fn the_command_line_shows_a_trace_without_spans() {
     let disk = DiskDb::new();
     disk.db.start_trace(&start(2)).unwrap();

@@ -120,7 +120,7 @@ impl Checker<'_> {
             }
             Target::Issue => check.issue().map(Checked::Trace),
             Target::Prompt => check.prompt().map(Checked::Trace),
-            Target::Dataset => Ok(Checked::Trace(Predicate::Dataset(check.names()?))),
+            Target::Dataset => check.dataset().map(Checked::Trace),
         }
     }
 }

@@ -67,27 +67,33 @@ impl ClauseCheck<'_> {
             Operator::Matches(value) if matches!(kind, Kind::SearchableText | Kind::Content) => {
                 return self.text_query(field, value);
             }
-            Operator::Pattern { kind, negated, value } => {
-                TextTest { op: TextOp::Pattern(self.pattern(*kind, value)?), negated: *negated }
-            }
+            Operator::Pattern { .. } => self.text_test()?,
             _ if kind == Kind::Content => return Err(self.operator_error("LIKE, ILIKE, RLIKE, MATCHES")),
             _ => match self.listed()? {
-                Some((values, negated)) => {
-                    let mut texts = self.texts(values)?;
-                    if kind == Kind::TraceId {
-                        texts = texts.iter().map(|id| normalize_trace_id(id)).collect();
-                    }
-                    TextTest::one_of(texts, negated)
+                Some((values, negated)) if kind == Kind::TraceId => {
+                    let ids = self.texts(values)?;
+                    TextTest::one_of(ids.iter().map(|id| normalize_trace_id(id)).collect(), negated)
                 }
                 None if kind == Kind::SearchableText => {
                     return Err(
                         self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE, IS NULL, MATCHES")
                     );
                 }
-                None => return Err(self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE, IS NULL")),
+                _ => self.text_test()?,
             },
         };
         Ok(Test::Text(test))
+    }
+
+    /// A comparison of a text: equality, list or pattern.
+    fn text_test(&self) -> Result<TextTest, FilterError> {
+        if let Operator::Pattern { kind, negated, value } = &self.clause.operator {
+            return Ok(TextTest { op: TextOp::Pattern(self.pattern(*kind, value)?), negated: *negated });
+        }
+        match self.listed()? {
+            Some((values, negated)) => Ok(TextTest::one_of(self.texts(values)?, negated)),
+            None => Err(self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE, IS NULL")),
+        }
     }
 
     fn text_query(&self, field: &Field, value: &Value) -> Result<Test, FilterError> {
@@ -254,7 +260,8 @@ impl ClauseCheck<'_> {
 
     pub fn assessment(&self, kinds: Vec<AssessmentKind>, name: String) -> Result<Predicate, FilterError> {
         let exists = |test| {
-            Predicate::Assessment(AssessmentPredicate { kinds, names: vec![name], valid_only: true, test })
+            let names = TextTest::one_of(vec![name], false);
+            Predicate::Assessment(AssessmentPredicate { kinds, names, valid_only: true, test })
         };
         match &self.clause.operator {
             Operator::Null { negated: true } => Ok(exists(AssessmentTest::Present)),
@@ -273,50 +280,49 @@ impl ClauseCheck<'_> {
         if let Operator::Null { .. } = self.clause.operator {
             return Err(self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE"));
         }
-        match self.text_like(&Field::Text("source_id"), Kind::Text)? {
-            Test::Text(test) => Ok(Predicate::Assessment(AssessmentPredicate {
-                kinds,
-                names: vec![name],
-                valid_only: true,
-                test: AssessmentTest::Source(test),
-            })),
-            _ => Err(self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE")),
-        }
-    }
-
-    pub fn issue(&self) -> Result<Predicate, FilterError> {
         Ok(Predicate::Assessment(AssessmentPredicate {
-            kinds: vec![AssessmentKind::Issue],
-            names: self.names()?,
-            valid_only: false,
-            test: AssessmentTest::Present,
+            kinds,
+            names: TextTest::one_of(vec![name], false),
+            valid_only: true,
+            test: AssessmentTest::Source(self.text_test()?),
         }))
     }
 
-    /// The texts of `=` or `IN`, the only operators of links.
-    pub fn names(&self) -> Result<Vec<String>, FilterError> {
-        match self.listed()? {
-            Some((values, false)) => self.texts(values),
-            _ => Err(self.operator_error("=, IN (a link is negated by NOT before the clause)")),
+    pub fn issue(&self) -> Result<Predicate, FilterError> {
+        self.named(|names| {
+            Predicate::Assessment(AssessmentPredicate {
+                kinds: vec![AssessmentKind::Issue],
+                names,
+                valid_only: false,
+                test: AssessmentTest::Present,
+            })
+        })
+    }
+
+    pub fn dataset(&self) -> Result<Predicate, FilterError> {
+        self.named(Predicate::Dataset)
+    }
+
+    /// A clause on the names of things that a trace has any number of: one of them satisfies it.
+    fn named(&self, exists: impl Fn(TextTest) -> Predicate) -> Result<Predicate, FilterError> {
+        match &self.clause.operator {
+            Operator::Null { negated: true } => Ok(exists(TextTest::any())),
+            Operator::Null { negated: false } => Ok(Predicate::Not(Box::new(exists(TextTest::any())))),
+            _ => Ok(exists(self.text_test()?)),
         }
     }
 
     pub fn prompt(&self) -> Result<Predicate, FilterError> {
-        if let Operator::Null { negated } = self.clause.operator {
-            let test = if negated { Test::IsNotNull } else { Test::IsNull };
-            return Ok(Predicate::Trace(Condition { field: Field::Prompt, test }));
-        }
-        let Some((values, false)) = self.listed()? else {
-            return Err(self.operator_error("=, IN, IS NULL (a link is negated by NOT before the clause)"));
-        };
-        for value in values {
-            let text = self.text(value)?;
-            if text.split('/').filter(|part| !part.is_empty()).count() != 2 || text.matches('/').count() != 1
-            {
-                return Err(self.value_error(value.at, "a prompt version in the format \"name/version\""));
+        if let Some((values, _)) = self.listed()? {
+            for value in values {
+                let text = self.text(value)?;
+                let parts = text.split('/').filter(|part| !part.is_empty()).count();
+                if parts != 2 || text.matches('/').count() != 1 {
+                    return Err(self.value_error(value.at, "a prompt version in the format \"name/version\""));
+                }
             }
         }
-        let test = Test::Text(TextTest::one_of(self.texts(values)?, false));
+        let test = self.test(&Field::Prompt, Kind::Text)?;
         Ok(Predicate::Trace(Condition { field: Field::Prompt, test }))
     }
 }

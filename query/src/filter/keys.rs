@@ -3,7 +3,9 @@
 //! A key is resolved by its prefix and the rest, literally: `tags.name` is the tag called `name`.
 //! Only MLflow's own reserved keys (`tags.mlflow.traceName`, ...) stand for columns.
 
-use tracehouse_storage::model::AssessmentKind;
+use tracehouse_storage::model::{
+    AssessmentKind, COST_METADATA, SESSION_METADATA, TOKEN_USAGE_METADATA, USER_METADATA,
+};
 
 use super::ast::{Key, Segment, join};
 use super::error::FilterError;
@@ -230,9 +232,10 @@ fn tag(key: String) -> Target {
 
 fn metadata(key: String) -> Target {
     let field = match key.as_str() {
-        "mlflow.trace.session" => Field::Text("session_id"),
-        "mlflow.trace.user" => Field::Text("user_id"),
-        "mlflow.trace.tokenUsage" => Field::TokenUsage,
+        SESSION_METADATA => Field::Text("session_id"),
+        USER_METADATA => Field::Text("user_id"),
+        TOKEN_USAGE_METADATA => Field::TokenUsage,
+        COST_METADATA => Field::CostUsage,
         "mlflow.sourceRun" => Field::RunId,
         _ => Field::Map { column: "metadata", key },
     };

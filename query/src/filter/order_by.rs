@@ -53,7 +53,7 @@ fn order_key(clause: &str) -> Result<OrderKey, FilterError> {
         Target::Trace(Field::TokenUsage, _) => {
             return Err(refused(clause, key.at.start, "order by total_tokens instead"));
         }
-        Target::Trace(Field::Map { column: "metadata", key: name }, _) if name == "mlflow.trace.cost" => {
+        Target::Trace(Field::CostUsage, _) => {
             return Err(refused(clause, key.at.start, "order by cost instead"));
         }
         // A trace has one run of its own, whatever it was linked to since.

@@ -34,7 +34,7 @@ impl AssessmentPredicate {
         let (names, types, valid) = (text(batch, "name")?, text(batch, "type")?, bools(batch, "valid")?);
         let named = BooleanBuffer::collect_bool(batch.num_rows(), |row| {
             (valid.value(row) || !self.valid_only)
-                && self.names.iter().any(|name| name == names.value(row))
+                && self.names.accepts(names.value(row))
                 && self.kinds.iter().any(|kind| kind.as_str() == types.value(row))
         });
         let found = match &self.test {

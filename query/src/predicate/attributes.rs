@@ -7,14 +7,68 @@
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, BooleanArray};
+use arrow::array::{Array, BooleanArray, StringViewArray};
+use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
+use tracehouse_storage::Result;
 use tracehouse_storage::scan::{RowFilter, RowPredicate, STORED_ATTRIBUTES};
 use tracehouse_storage::segment::{ABSENT_TEXT, stored_json};
 
 use super::column::{row_numbers, text};
 use super::json::KeyLookup;
 use super::{Condition, Field, JsonTest, Test};
+
+/// Attributes that MLflow writes into a span of another convention, in its order, and the columns that
+/// hold what it would write.
+const TRANSLATED: [(&str, &str); 5] = [
+    ("mlflow.spanType", "span_type"),
+    ("mlflow.spanInputs", "inputs"),
+    ("mlflow.spanOutputs", "outputs"),
+    ("mlflow.llm.model", "model"),
+    ("mlflow.llm.provider", "provider"),
+];
+
+/// What MLflow would have translated into an attribute that a span lacks, and into those after it.
+pub(super) struct Translated<'a> {
+    columns: Vec<(&'static str, &'a StringViewArray)>,
+}
+
+impl<'a> Translated<'a> {
+    /// The columns read for a key of a JSON column, the attribute's own first; none for keys that MLflow
+    /// does not write.
+    pub fn columns(column: &str, key: &str) -> impl Iterator<Item = &'static str> {
+        let first = TRANSLATED.iter().position(|(name, _)| column == "attributes" && *name == key);
+        let rest = first.and_then(|first| TRANSLATED.get(first..)).unwrap_or_default();
+        rest.iter().map(|(_, column)| *column)
+    }
+
+    /// The values of a batch.
+    ///
+    /// # Errors
+    /// `Internal` when the batch lacks a column.
+    pub fn of(batch: &'a RecordBatch, column: &str, key: &str) -> Result<Self> {
+        let columns = Self::columns(column, key).map(|column| Ok((column, text(batch, column)?)));
+        Ok(Self { columns: columns.collect::<Result<_>>()? })
+    }
+
+    /// The attribute itself, as JSON text.
+    pub fn get(&self, row: usize) -> Option<String> {
+        json_text(self.columns.first()?, row)
+    }
+
+    /// The attribute and those after it, when there is the attribute.
+    pub fn all(&self, row: usize) -> impl Iterator<Item = String> + '_ {
+        let columns = if self.get(row).is_some() { self.columns.as_slice() } else { &[] };
+        columns.iter().filter_map(move |column| json_text(column, row))
+    }
+}
+
+/// The JSON text of a text. A span that says nothing of its type has the type `UNKNOWN`.
+fn json_text((name, column): &(&str, &StringViewArray), row: usize) -> Option<String> {
+    let text = column.is_valid(row).then(|| column.value(row));
+    let text = text.filter(|text| *name != "span_type" || *text != "UNKNOWN")?;
+    serde_json::to_string(text).ok()
+}
 
 /// Rows put aside by filters on stored attributes.
 pub(crate) type Undecided = Arc<Mutex<RoaringBitmap>>;
@@ -26,13 +80,18 @@ impl Condition {
         let Field::Json { column: "attributes", key } = &self.field else { return None };
         let Test::Json(test) = &self.test else { return None };
         let (key, test, undecided) = (key.clone(), test.clone(), undecided.clone());
+        let is_translated = Translated::columns("attributes", &key).next().is_some();
         let keep: RowPredicate = Arc::new(move |batch| {
             let (stored, rows) = (text(batch, STORED_ATTRIBUTES)?, row_numbers(batch)?);
             let lookup = KeyLookup::new(&key);
             let mut undecided = undecided.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = rows.iter().enumerate().map(|(at, row)| {
-                let decided =
-                    if stored.is_valid(at) { decide(stored.value(at), &lookup, &test) } else { Some(false) };
+                let object = if stored.is_valid(at) { stored.value(at) } else { "{}" };
+                let decided = match decide(object, &lookup, &test) {
+                    // Other columns may say it, and they are not here.
+                    Some(false) if is_translated && lookup.get(&stored_json(object)).is_none() => None,
+                    decided => decided,
+                };
                 if decided.is_none() {
                     undecided.insert(*row);
                 }

@@ -9,15 +9,24 @@ use super::{Condition, Field, Predicate, Test, TextTest};
 pub type DatasetTraces = BTreeMap<String, Vec<String>>;
 
 impl Predicate {
-    /// The datasets that the predicate asks about.
-    pub fn dataset_names(&self) -> Vec<&str> {
+    /// Whether it asks about any dataset.
+    pub fn has_datasets(&self) -> bool {
+        self.any_dataset(&|_| true)
+    }
+
+    /// Whether the traces of the dataset of this name decide anything.
+    pub fn asks_about_dataset(&self, name: &str) -> bool {
+        self.any_dataset(&|names| names.accepts(name))
+    }
+
+    fn any_dataset(&self, wanted: &dyn Fn(&TextTest) -> bool) -> bool {
         match self {
             Predicate::And(operands) | Predicate::Or(operands) => {
-                operands.iter().flat_map(Predicate::dataset_names).collect()
+                operands.iter().any(|operand| operand.any_dataset(wanted))
             }
-            Predicate::Not(operand) => operand.dataset_names(),
-            Predicate::Dataset(names) => names.iter().map(String::as_str).collect(),
-            _ => Vec::new(),
+            Predicate::Not(operand) => operand.any_dataset(wanted),
+            Predicate::Dataset(names) => wanted(names),
+            _ => false,
         }
     }
 
@@ -30,8 +39,8 @@ impl Predicate {
             Predicate::Or(operands) => Predicate::Or(all(operands)),
             Predicate::Not(operand) => Predicate::Not(Box::new(operand.with_datasets(traces))),
             Predicate::Dataset(names) => {
-                let ids: Vec<String> =
-                    names.iter().filter_map(|name| traces.get(name)).flatten().cloned().collect();
+                let named = traces.iter().filter(|(name, _)| names.accepts(name));
+                let ids: Vec<String> = named.flat_map(|(_, ids)| ids).cloned().collect();
                 match ids.is_empty() {
                     true => Predicate::Const(false),
                     false => {

@@ -19,7 +19,7 @@ impl fmt::Display for Predicate {
             Predicate::Trace(condition) => write!(f, "{condition}"),
             Predicate::Span(condition) => write!(f, "span[{condition}]"),
             Predicate::Assessment(condition) => write!(f, "{condition}"),
-            Predicate::Dataset(names) => write!(f, "dataset in {names:?}"),
+            Predicate::Dataset(names) => write!(f, "dataset {names}"),
         }
     }
 }
@@ -41,7 +41,11 @@ impl fmt::Display for AssessmentPredicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.as_str()).collect();
         let all = if self.valid_only { "" } else { "any " };
-        write!(f, "{all}{}[{}", kinds.join("|"), self.names.join("|"))?;
+        write!(f, "{all}{}[", kinds.join("|"))?;
+        match self.names.equalities() {
+            Some(names) => f.write_str(&names.join("|"))?,
+            None => write!(f, "{}", self.names)?,
+        }
         match &self.test {
             AssessmentTest::Present => write!(f, "]"),
             AssessmentTest::Value(test) => write!(f, " {test}]"),
@@ -66,6 +70,7 @@ impl fmt::Display for Field {
             Field::Models => f.write_str("models"),
             Field::Map { column, key } | Field::Json { column, key } => write!(f, "{column}.{key}"),
             Field::TokenUsage => f.write_str("token_usage"),
+            Field::CostUsage => f.write_str("cost_usage"),
             Field::RunId => f.write_str("run_id"),
             Field::Prompt => f.write_str("prompt"),
             Field::Content => f.write_str("content"),

@@ -3,13 +3,17 @@
 //!
 //! Results have one boolean per row and no NULLs (invariant 1).
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, BooleanArray, StringViewArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
+use tracehouse_storage::model::{COST_METADATA, StartUsage, TOKEN_USAGE_METADATA};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::text::{FreshText, TEXT_COLUMNS, TextField, TextQuery};
 use tracehouse_storage::{Error, Result};
 
+use super::attributes::Translated;
 use super::column::{Ints, Map, floats, ints, map, text, text_list};
 use super::content::{self, Content};
 use super::json::KeyLookup;
@@ -38,11 +42,15 @@ impl Condition {
         }
         match &self.field {
             Field::Text(column) | Field::Int(column) | Field::Float(column) => vec![column],
-            Field::Map { column, .. } | Field::Json { column, .. } => vec![column],
+            Field::Map { column, .. } => vec![column],
+            Field::Json { column, key } => {
+                [*column].into_iter().chain(Translated::columns(column, key)).collect()
+            }
             Field::TraceId => vec!["trace_id"],
             Field::EndTimeMs | Field::ExecutionTimeMs => vec!["request_time", "duration_ns"],
             Field::Models => vec!["models"],
             Field::TokenUsage => ["metadata"].into_iter().chain(TOKEN_COLUMNS).collect(),
+            Field::CostUsage => vec!["metadata", "cost_usd"],
             Field::RunId => vec!["metadata", "_edit"],
             Field::Prompt => vec!["_edit"],
             Field::Content => content::columns(),
@@ -114,22 +122,13 @@ impl Condition {
                 let usage = TokenUsage::of(batch)?;
                 rows.by_owned_text(|row| usage.get(row))
             }
+            Field::CostUsage => rows.by_cost(batch),
             Field::RunId => rows.by_run(batch),
             Field::Prompt => {
                 let edits = text(batch, "_edit")?;
                 rows.by_any_text(|row| linked(edits, row, "linked_prompts").into_iter())
             }
-            Field::Json { column, key } => {
-                let (array, lookup) = (text(batch, column)?, KeyLookup::new(key));
-                let object = |row: usize| array.is_valid(row).then(|| array.value(row));
-                match &self.test {
-                    Test::Json(test) if *column == "attributes" && test.reads_on() => {
-                        let accepts = |raw: &str| test.accepts_attribute(raw);
-                        Ok(rows.select(|row| object(row).is_some_and(|text| lookup.any_from(text, &accepts))))
-                    }
-                    _ => rows.by_json(|row| lookup.get(object(row)?)),
-                }
-            }
+            Field::Json { column, key } => rows.by_member(batch, column, key),
             Field::Content => match &self.test {
                 Test::Text(test) => Content::of(batch)?.rows(test, |keep| rows.select(keep)),
                 _ => Err(rows.mismatch()),
@@ -206,15 +205,45 @@ impl Rows<'_> {
         }
     }
 
-    fn by_json<'t>(&self, get: impl Fn(usize) -> Option<&'t str>) -> Result<BooleanBuffer> {
+    fn by_json<'t>(&self, get: impl Fn(usize) -> Option<Cow<'t, str>>) -> Result<BooleanBuffer> {
         match &self.condition.test {
             Test::IsNull => Ok(self.select(|row| get(row).is_none())),
             Test::IsNotNull => Ok(self.select(|row| get(row).is_some())),
             Test::Json(test) => {
-                Ok(self.select(|row| get(row).is_some_and(|raw| test.accepts_attribute(raw))))
+                Ok(self.select(|row| get(row).is_some_and(|raw| test.accepts_attribute(&raw))))
             }
             _ => Err(self.mismatch()),
         }
+    }
+
+    /// A member of a JSON object; of attributes also those that MLflow would have translated.
+    fn by_member(&self, batch: &RecordBatch, column: &'static str, key: &str) -> Result<BooleanBuffer> {
+        let (array, lookup) = (text(batch, column)?, KeyLookup::new(key));
+        let translated = Translated::of(batch, column, key)?;
+        let own = |row: usize| lookup.get(array.is_valid(row).then(|| array.value(row))?);
+        match &self.condition.test {
+            Test::Json(test) if column == "attributes" && test.reads_on() => {
+                let accepts = |raw: &str| test.accepts_attribute(raw);
+                Ok(self.select(|row| {
+                    let found = array.is_valid(row) && lookup.any_from(array.value(row), &accepts);
+                    found || (own(row).is_none() && translated.all(row).any(|raw| accepts(&raw)))
+                }))
+            }
+            _ => self
+                .by_json(|row| own(row).map(Cow::Borrowed).or_else(|| translated.get(row).map(Cow::Owned))),
+        }
+    }
+
+    /// The cost as text: as the trace's start says it, else the total.
+    fn by_cost(&self, batch: &RecordBatch) -> Result<BooleanBuffer> {
+        let (metadata, costs) = (map(batch, "metadata")?, floats(batch, "cost_usd")?);
+        self.by_owned_text(|row| match metadata.get(row, COST_METADATA) {
+            Some(set) => Some(set.to_string()),
+            None => {
+                let total_cost = costs.is_valid(row).then(|| costs.value(row));
+                StartUsage { total_cost, ..StartUsage::default() }.cost_text()
+            }
+        })
     }
 
     fn by_trace_id<'t>(&self, get: impl Fn(usize) -> &'t str) -> Result<BooleanBuffer> {
@@ -228,18 +257,12 @@ impl Rows<'_> {
         }
     }
 
-    /// MLflow cuts start and end to milliseconds before it subtracts one from the other.
     fn by_whole_ms(&self, batch: &RecordBatch) -> Result<BooleanBuffer> {
         let (start, duration) = (ints(batch, "request_time")?, ints(batch, "duration_ns")?);
-        let whole_ms = |ns: i64| ns.div_euclid(MS_NS);
         if self.condition.field == Field::EndTimeMs {
-            let end = |row| Some(start.get(row)?.saturating_add(duration.get(row).unwrap_or(0)));
-            return self.by_int(|row| end(row).map(whole_ms));
+            return self.by_int(|row| Some(end_time_ms(start.get(row)?, duration.get(row))));
         }
-        self.by_int(|row| {
-            let (start, duration) = (start.get(row)?, duration.get(row)?);
-            Some(whole_ms(start.saturating_add(duration)) - whole_ms(start))
-        })
+        self.by_int(|row| Some(execution_time_ms(start.get(row)?, duration.get(row)?)))
     }
 
     fn by_run(&self, batch: &RecordBatch) -> Result<BooleanBuffer> {
@@ -253,6 +276,17 @@ impl Rows<'_> {
             _ => Ok(own),
         }
     }
+}
+
+/// MLflow's `end_time`, of a start and a duration in nanoseconds.
+pub(crate) fn end_time_ms(start_ns: i64, duration_ns: Option<i64>) -> i64 {
+    start_ns.saturating_add(duration_ns.unwrap_or(0)).div_euclid(MS_NS)
+}
+
+/// MLflow's `execution_time`: it cuts start and end to milliseconds before it subtracts one from the
+/// other.
+pub(crate) fn execution_time_ms(start_ns: i64, duration_ns: i64) -> i64 {
+    end_time_ms(start_ns, Some(duration_ns)) - start_ns.div_euclid(MS_NS)
 }
 
 /// The texts of a list in the trace's explicit state.
@@ -281,7 +315,7 @@ impl<'a> TokenUsage<'a> {
     }
 
     fn get(&self, row: usize) -> Option<String> {
-        if let Some(set) = self.metadata.get(row, "mlflow.trace.tokenUsage") {
+        if let Some(set) = self.metadata.get(row, TOKEN_USAGE_METADATA) {
             return Some(set.to_string());
         }
         let present = self.counts.iter().filter_map(|(name, counts)| Some((name, counts.get(row)?)));

@@ -18,7 +18,7 @@ pub(crate) mod column;
 mod content;
 mod dataset;
 mod display;
-mod eval;
+pub(crate) mod eval;
 mod json;
 mod pattern;
 mod span;
@@ -53,8 +53,8 @@ pub enum Predicate {
     Span(SpanPredicate),
     /// Some assessment of the trace satisfies it.
     Assessment(AssessmentPredicate),
-    /// The trace is the source of a record of one of these datasets, by name.
-    Dataset(Vec<String>),
+    /// The trace is the source of a record of a dataset whose name satisfies it.
+    Dataset(TextTest),
 }
 
 /// A condition on one row of `spans`.
@@ -75,13 +75,13 @@ pub enum SpanPredicate {
 }
 
 /// A condition on one row of `assessments`. Unless it is about issues, an assessment whose metadata
-/// has the key `mlflow.trace.session` counts for every trace of that session.
+/// has the key `mlflow.trace.session` counts for every trace of the session that its trace is in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AssessmentPredicate {
     /// The kinds looked at.
     pub kinds: Vec<AssessmentKind>,
-    /// The names looked at; one of them must match.
-    pub names: Vec<String>,
+    /// What its name must satisfy.
+    pub names: TextTest,
     /// Whether overridden assessments are invisible.
     pub valid_only: bool,
     /// What the row must satisfy.
@@ -137,12 +137,15 @@ pub enum Field {
     /// MLflow's metadata `mlflow.trace.tokenUsage`: as set, else the canonical JSON text of the
     /// token columns.
     TokenUsage,
+    /// MLflow's metadata `mlflow.trace.cost`: as set, else the canonical JSON text of the total that
+    /// spans add up to.
+    CostUsage,
     /// Metadata `mlflow.sourceRun`; `=` and `IN` see runs the trace was linked to as well.
     RunId,
     /// Prompt versions (`name/version`) the trace was linked to.
     Prompt,
     /// The value of a key of a JSON object column (`attributes`, `resource`): the top-level key,
-    /// else a dotted path into nested objects.
+    /// else a dotted path into nested objects, else what MLflow would have translated into it.
     Json {
         /// Column name.
         column: &'static str,

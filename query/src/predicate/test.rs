@@ -102,6 +102,11 @@ impl TextTest {
         Self { op: TextOp::In(values), negated }
     }
 
+    /// Any text.
+    pub fn any() -> Self {
+        Self::one_of(Vec::new(), true)
+    }
+
     /// The values of an equality or `IN`.
     pub fn equalities(&self) -> Option<&[String]> {
         match (&self.op, self.negated) {

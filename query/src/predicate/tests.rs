@@ -202,6 +202,10 @@ fn trace_ids_lists_runs_and_usage() {
         ),
         ("metadata.mlflow.trace.tokenUsage = '{}'", "b"),
         ("metadata.mlflow.trace.tokenUsage IS NULL", "c"),
+        ("metadata.mlflow.trace.cost = '{\"total_cost\": 0.25}'", "a"),
+        ("metadata.mlflow.trace.cost != '{}'", "ab"),
+        ("metadata.mlflow.trace.cost LIKE '%0.0}'", "b"),
+        ("metadata.mlflow.trace.cost IS NULL", "c"),
     ] {
         assert_eq!(found(filter), expected, "{filter}");
     }
@@ -227,6 +231,7 @@ fn spans() -> RecordBatch {
             ]),
         ),
         ("outputs", texts(&[Some("naïve café"), None, None])),
+        ("provider", texts(&[None, None, None])),
         ("attributes", texts(&[Some(otel), Some(mlflow), Some("{}")])),
         ("events", events(&[&[("exception", r#"{"exception.message":"line one\nline two"}"#)], &[], &[]])),
     ])
@@ -242,6 +247,26 @@ fn spans_found(filter: &str) -> String {
             rows(&condition.evaluate(&batch.project(&indices).unwrap()).unwrap())
         }
         other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn attributes_that_mlflow_would_have_translated_are_found() {
+    for (filter, expected) in [
+        ("span.attributes.mlflow.spanInputs LIKE '%Hello%'", "a"),
+        ("span.attributes.mlflow.spanInputs = 'plain'", "c"),
+        ("span.attributes.mlflow.spanInputs != 'plain'", "ab"),
+        ("span.attributes.mlflow.spanInputs LIKE '%naïve%'", "a"),
+        ("span.attributes.mlflow.spanInputs RLIKE 'naïve'", ""),
+        ("span.attributes.mlflow.spanOutputs IS NULL", "bc"),
+        ("span.attributes.mlflow.spanOutputs LIKE '%naïve%'", "a"),
+        ("span.attributes.mlflow.spanOutputs LIKE '%gpt-4%'", ""),
+        ("span.attributes.mlflow.spanType IN ('CHAIN', 'LLM', 'UNKNOWN')", "ab"),
+        ("span.attributes.mlflow.spanType IS NULL", "c"),
+        ("span.attributes.mlflow.llm.model RLIKE '^gpt-4$'", "b"),
+        ("span.attributes.mlflow.llm.provider IS NOT NULL", ""),
+    ] {
+        assert_eq!(spans_found(filter), expected, "{filter}");
     }
 }
 

@@ -12,7 +12,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::{Result, Snapshot};
 
-use super::Explain;
+use super::explain::Recorder;
 use super::sets::{TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf};
 use crate::predicate::{Condition, Predicate};
@@ -32,19 +32,24 @@ pub(crate) enum Node {
     Span(Arc<SpanLeaf>),
 }
 
+/// Where a search looks.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub snapshot: &'a Snapshot,
+    /// `None` = all.
+    pub experiments: Option<&'a [String]>,
+    pub recorder: &'a Recorder,
+}
+
 /// Makes a predicate ready for one snapshot.
 ///
 /// # Errors
 /// What reading gives; `InvalidInput` for a text query that is refused.
-pub(crate) fn resolve(
-    snapshot: &Snapshot,
-    experiments: Option<&[String]>,
-    predicate: &Predicate,
-    explain: &mut Explain,
-) -> Result<Node> {
-    let mut all = |operands: &[Predicate]| -> Result<Vec<Node>> {
-        operands.iter().map(|operand| resolve(snapshot, experiments, operand, explain)).collect()
+pub(super) fn resolve(scope: &Scope<'_>, predicate: &Predicate) -> Result<Node> {
+    let all = |operands: &[Predicate]| -> Result<Vec<Node>> {
+        operands.iter().map(|operand| resolve(scope, operand)).collect()
     };
+    let note = |how: &str| scope.recorder.note(|| format!("{predicate}: {how}"));
     Ok(match predicate {
         Predicate::Const(value) => Node::Const(*value),
         Predicate::And(operands) => {
@@ -53,25 +58,25 @@ pub(crate) fn resolve(
             Node::And(nodes)
         }
         Predicate::Or(operands) => Node::Or(all(operands)?),
-        Predicate::Not(operand) => Node::Not(Box::new(resolve(snapshot, experiments, operand, explain)?)),
+        Predicate::Not(operand) => Node::Not(Box::new(resolve(scope, operand)?)),
         Predicate::Trace(condition) => Node::Trace(condition.clone()),
         Predicate::Span(condition) => {
-            let leaf = SpanLeaf::new(snapshot, condition);
+            let leaf = SpanLeaf::new(scope.snapshot, condition, scope.recorder);
             match leaf.rows_by_text()? {
                 Some(rows) if rows.iter().map(|rows| rows.len()).sum::<u64>() <= RARE_SPANS_MAX => {
                     let set = span_set(&leaf, rows)?;
-                    explain.note(format!("{predicate}: {} traces by the text index", set.len()));
+                    note(&format!("{} traces, by the words", set.len()));
                     Node::Set(Arc::new(set))
                 }
                 _ => {
-                    explain.note(format!("{predicate}: looked up for the traces that are left"));
+                    note("looked at for the traces that are left");
                     Node::Span(Arc::new(leaf))
                 }
             }
         }
         Predicate::Assessment(condition) => {
-            let set = assessment_set(snapshot, experiments, condition)?;
-            explain.note(format!("{predicate}: {} traces", set.len()));
+            let set = assessment_set(scope, condition)?;
+            note(&format!("{} traces and {} sessions", set.len(), set.sessions()));
             Node::Set(Arc::new(set))
         }
         // Replaced by trace ids before the search; one that is left here names no dataset.

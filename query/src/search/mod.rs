@@ -9,6 +9,7 @@
 //! **Invariants** QU-1 (no answer depends on where a row is), QU-2 (pruning keeps too much at most).
 //! Newest-first searches stop reading once no unread row can be on the page.
 
+mod explain;
 mod leaves;
 mod page_token;
 mod plan;
@@ -25,6 +26,8 @@ use tracehouse_storage::{Result, RowRef, Snapshot};
 use crate::filter::{parse, parse_order_by};
 use crate::predicate::column::row_numbers;
 use crate::predicate::{DatasetTraces, Predicate};
+use explain::Recorder;
+pub use explain::{Coverage, Explain, TextCoverage};
 use plan::Plan;
 use rank::TopRows;
 
@@ -43,6 +46,8 @@ pub struct Search {
     pub page_token: Option<String>,
     /// The experiments searched; `None` = all.
     pub experiments: Option<Vec<String>>,
+    /// Whether the page says how it was found; that costs counting.
+    pub explain: bool,
     /// The traces of the datasets that the filter names; the database fills it in.
     pub datasets: DatasetTraces,
 }
@@ -56,31 +61,8 @@ pub struct Page {
     pub trace_ids: Vec<String>,
     /// The token of the next page; `None` when this is the last.
     pub next_page_token: Option<String>,
-    /// How the page was found.
-    pub explain: Explain,
-}
-
-/// How a search was answered: one fact a line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Explain {
-    lines: Vec<String>,
-}
-
-impl Explain {
-    fn note(&mut self, line: String) {
-        self.lines.push(line);
-    }
-
-    /// The facts, in order.
-    pub fn lines(&self) -> &[String] {
-        &self.lines
-    }
-}
-
-impl std::fmt::Display for Explain {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.lines.join("\n"))
-    }
+    /// How the page was found, if the search asked for it.
+    pub explain: Option<Explain>,
 }
 
 impl Search {
@@ -98,6 +80,12 @@ impl Search {
     /// The same in this order.
     pub fn order_by<S: Into<String>>(mut self, clauses: impl IntoIterator<Item = S>) -> Self {
         self.order_by = clauses.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same with an account of how the page was found.
+    pub fn explain(mut self, explain: bool) -> Self {
+        self.explain = explain;
         self
     }
 
@@ -121,18 +109,13 @@ impl Search {
 pub fn search(snapshot: &Snapshot, search: &Search) -> Result<Page> {
     let order = parse_order_by(&search.order_by)?;
     let after = search.page_token.as_deref().map(|token| page_token::decode(&order, token)).transpose()?;
-    let mut explain = Explain::default();
-    let plan = Plan::of(
-        snapshot,
-        &parse(&search.filter)?.with_datasets(&search.datasets),
-        search.experiments.as_deref(),
-        &mut explain,
-    )?;
+    let recorder = Recorder::new(search.explain);
+    let predicate = parse(&search.filter)?.with_datasets(&search.datasets);
+    let plan = Plan::of(snapshot, &predicate, search.experiments.as_deref(), &recorder)?;
     // One more than wanted tells whether there is a next page.
     let keep = search.limit.map_or(usize::MAX, |limit| limit.saturating_add(search.offset).saturating_add(1));
     let mut top = TopRows::new(&order, keep, after.clone());
     plan.rank(&order, after.as_ref(), &mut top)?;
-    explain.note(plan.described());
     let mut ranked = top.finish();
     ranked.drain(..search.offset.min(ranked.len()));
     let limit = search.limit.unwrap_or(usize::MAX);
@@ -146,7 +129,7 @@ pub fn search(snapshot: &Snapshot, search: &Search) -> Result<Page> {
         rows: ranked.iter().map(|ranked| ranked.row).collect(),
         trace_ids: ranked.into_iter().map(|ranked| ranked.position.trace_id).collect(),
         next_page_token,
-        explain,
+        explain: recorder.finish(snapshot, || plan.path.describe()),
     })
 }
 
@@ -174,7 +157,7 @@ pub fn matching_rows(
     predicate: &Predicate,
     experiments: Option<&[String]>,
 ) -> Result<Vec<(usize, RoaringBitmap)>> {
-    let plan = Plan::of(snapshot, predicate, experiments, &mut Explain::default())?;
+    let plan = Plan::of(snapshot, predicate, experiments, &Recorder::default())?;
     let mut found = Vec::new();
     for source in 0..snapshot.source_count() {
         let mut rows = RoaringBitmap::new();

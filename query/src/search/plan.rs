@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
@@ -12,8 +11,8 @@ use tracehouse_storage::scan::{RowFilter, ScanRequest, Zone};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
-use super::Explain;
-use super::leaves::{Node, resolve};
+use super::explain::Recorder;
+use super::leaves::{Node, Scope, resolve};
 use super::rank::{Position, TopRows, is_newest_first, order_columns};
 use crate::candidates::{AccessPath, Candidates};
 use crate::filter::OrderKey;
@@ -32,7 +31,7 @@ pub(super) struct Plan<'a> {
     snapshot: &'a Snapshot,
     pub path: AccessPath,
     node: Node,
-    rows_read: Arc<AtomicU64>,
+    recorder: Recorder,
 }
 
 impl<'a> Plan<'a> {
@@ -40,17 +39,15 @@ impl<'a> Plan<'a> {
         snapshot: &'a Snapshot,
         predicate: &Predicate,
         experiments: Option<&[String]>,
-        explain: &mut Explain,
+        recorder: &Recorder,
     ) -> Result<Self> {
         let predicate = scoped(predicate, experiments);
-        let path = AccessPath::of(snapshot, &predicate)?;
-        let node = resolve(snapshot, experiments, &predicate, explain)?;
-        let mut path = path;
+        let mut path = AccessPath::of(snapshot, &predicate)?;
+        let node = resolve(&Scope { snapshot, experiments, recorder }, &predicate)?;
         if let Some(set) = node.required_set().filter(|set| set.len() <= LOOKUP_TRACES_MAX) {
             path.confine(snapshot, set.traces())?;
         }
-        explain.note(format!("access path: {}", path.describe()));
-        Ok(Plan { snapshot, path, node, rows_read: Arc::default() })
+        Ok(Plan { snapshot, path, node, recorder: recorder.clone() })
     }
 
     /// Offers the matching rows to `top`, newest source first.
@@ -156,30 +153,21 @@ impl<'a> Plan<'a> {
             Node::And(operands) => operands.as_slice(),
             other => std::slice::from_ref(other),
         };
-        let mut filters = Vec::new();
-        for (at, operand) in operands.iter().enumerate() {
+        let mut filters: Vec<RowFilter> = self.recorder.filter(source, Table::Traces).into_iter().collect();
+        for operand in operands {
             let mut columns = Vec::new();
             operand.collect_columns(&mut columns);
             if columns.is_empty() {
                 columns.push("request_time".to_string());
             }
-            let (node, counter) = (operand.clone(), (at == 0).then(|| self.rows_read.clone()));
+            let node = operand.clone();
             let keep = move |batch: &RecordBatch| {
-                if let Some(counter) = &counter {
-                    counter.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                }
                 let all = BooleanBuffer::new_set(batch.num_rows());
                 Ok(BooleanArray::new(node.rows(source, batch, &all)?, None))
             };
             filters.push(RowFilter { columns, keep: Arc::new(keep) });
         }
         filters
-    }
-
-    pub fn described(&self) -> String {
-        let total = self.snapshot.visible_rows(Table::Traces);
-        let read = self.rows_read.load(Ordering::Relaxed);
-        format!("rows of traces checked: {read} of {total} in {} sources", self.snapshot.source_count())
     }
 }
 

@@ -13,6 +13,7 @@ use tracehouse_storage::{Error, Result, RowRef};
 use crate::filter::OrderKey;
 use crate::predicate::Field;
 use crate::predicate::column::{Ints, Map, floats, ints, map, text};
+use crate::predicate::eval::{end_time_ms, execution_time_ms};
 
 /// A value a row is ordered by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,8 +98,7 @@ pub(crate) fn order_columns(order: &[OrderKey]) -> Vec<&'static str> {
     let mut columns = Vec::new();
     for key in order {
         match &key.field {
-            Field::EndTimeMs => columns.extend(["request_time", "duration_ns"]),
-            Field::ExecutionTimeMs => columns.push("duration_ns"),
+            Field::EndTimeMs | Field::ExecutionTimeMs => columns.extend(["request_time", "duration_ns"]),
             Field::TraceId => columns.push("trace_id"),
             Field::Text(column) | Field::Int(column) | Field::Float(column) | Field::Map { column, .. } => {
                 columns.push(column);
@@ -123,6 +123,7 @@ enum SortColumn<'a> {
     Float(&'a Float64Array),
     Map(Map<'a>, &'a str),
     EndTime(Ints, Ints),
+    ExecutionTime(Ints, Ints),
 }
 
 impl<'a> SortColumn<'a> {
@@ -133,7 +134,9 @@ impl<'a> SortColumn<'a> {
             Field::Int(column) => SortColumn::Int(ints(batch, column)?),
             Field::Float(column) => SortColumn::Float(floats(batch, column)?),
             Field::Map { column, key } => SortColumn::Map(map(batch, column)?, key),
-            Field::ExecutionTimeMs => SortColumn::Int(ints(batch, "duration_ns")?),
+            Field::ExecutionTimeMs => {
+                SortColumn::ExecutionTime(ints(batch, "request_time")?, ints(batch, "duration_ns")?)
+            }
             Field::EndTimeMs => {
                 SortColumn::EndTime(ints(batch, "request_time")?, ints(batch, "duration_ns")?)
             }
@@ -149,9 +152,13 @@ impl<'a> SortColumn<'a> {
             SortColumn::Float(array) if array.is_null(row) => ValueRef::Null,
             SortColumn::Float(array) => ValueRef::Float(array.value(row)),
             SortColumn::Map(map, key) => map.get(row, key).map_or(ValueRef::Null, ValueRef::Text),
-            SortColumn::EndTime(start, duration) => start.get(row).map_or(ValueRef::Null, |start| {
-                ValueRef::Int(start.saturating_add(duration.get(row).unwrap_or(0)))
-            }),
+            SortColumn::EndTime(start, duration) => start
+                .get(row)
+                .map_or(ValueRef::Null, |start| ValueRef::Int(end_time_ms(start, duration.get(row)))),
+            SortColumn::ExecutionTime(start, duration) => match start.get(row).zip(duration.get(row)) {
+                Some((start, duration)) => ValueRef::Int(execution_time_ms(start, duration)),
+                None => ValueRef::Null,
+            },
         }
     }
 }

@@ -8,17 +8,15 @@ use arrow::array::Array;
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
-use tracehouse_storage::model::TraceKey;
+use tracehouse_storage::Result;
+use tracehouse_storage::model::{SESSION_METADATA, TraceKey};
 use tracehouse_storage::scan::{RowFilter, ScanRequest, Zone};
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::{Result, Snapshot};
 
+use super::leaves::Scope;
 use super::spans::SpanLeaf;
 use crate::predicate::AssessmentPredicate;
 use crate::predicate::column::{map, text};
-
-/// MLflow's metadata key that makes an assessment count for a whole session.
-const SESSION_KEY: &str = "mlflow.trace.session";
 
 /// Traces that satisfy a condition: by id, or by session.
 #[derive(Debug, Default)]
@@ -31,57 +29,57 @@ pub(crate) struct TraceSet {
 ///
 /// # Errors
 /// What reading gives.
-pub(super) fn assessment_set(
-    snapshot: &Snapshot,
-    experiments: Option<&[String]>,
-    condition: &AssessmentPredicate,
-) -> Result<TraceSet> {
+pub(super) fn assessment_set(scope: &Scope<'_>, condition: &AssessmentPredicate) -> Result<TraceSet> {
     let mut set = TraceSet::default();
-    let session_wide = condition.is_session_wide();
-    for index in 0..snapshot.source_count() {
-        if snapshot.source(index)?.visible_rows(Table::Assessments) == 0 {
+    let mut session_wide = HashSet::new();
+    for index in 0..scope.snapshot.source_count() {
+        if scope.snapshot.source(index)?.visible_rows(Table::Assessments) == 0 {
             continue;
         }
-        let columns = if session_wide { vec!["trace_id", "metadata"] } else { vec!["trace_id"] };
-        let mut request = ScanRequest::columns(columns);
-        request.filters = vec![assessment_filter(condition)];
-        request.zones = vec![Zone::Text { column: "name".into(), values: condition.names.clone() }];
-        for batch in snapshot.scan(index, Table::Assessments, &request)? {
+        let mut request = ScanRequest::columns(["trace_id"]);
+        request.filters = scope.recorder.filter(index, Table::Assessments).into_iter().collect();
+        request.filters.push(assessment_filter(condition));
+        if let Some(names) = condition.names.equalities() {
+            request.zones = vec![Zone::Text { column: "name".into(), values: names.to_vec() }];
+        }
+        if condition.is_session_wide() {
+            request.columns.push("metadata".to_string());
+        }
+        for batch in scope.snapshot.scan(index, Table::Assessments, &request)? {
             let batch = batch?;
             set.add_traces(&batch)?;
-            if session_wide {
-                add_sessions(snapshot, experiments, &mut set, &batch)?;
+            if condition.is_session_wide() {
+                let (ids, metadata) = (text(&batch, "trace_id")?, map(&batch, "metadata")?);
+                let counts_for_session = |row: &usize| metadata.get(*row, SESSION_METADATA).is_some();
+                let rows = (0..batch.num_rows()).filter(counts_for_session);
+                session_wide.extend(rows.map(|row| TraceKey::of(ids.value(row))));
             }
         }
     }
+    set.sessions = sessions_of(scope, session_wide)?;
     Ok(set)
 }
 
-/// Adds the sessions that the assessments of a batch count for. The assessed trace itself must be
-/// in the experiments searched.
-fn add_sessions(
-    snapshot: &Snapshot,
-    experiments: Option<&[String]>,
-    set: &mut TraceSet,
-    batch: &RecordBatch,
-) -> Result<()> {
-    let (ids, metadata) = (text(batch, "trace_id")?, map(batch, "metadata")?);
-    for row in 0..batch.num_rows() {
-        if let Some(session) = metadata.get(row, SESSION_KEY)
-            && is_searched(snapshot, experiments, ids.value(row))?
-        {
-            set.sessions.insert(session.to_string());
+/// The sessions of the traces, as far as these are in the experiments searched.
+fn sessions_of(scope: &Scope<'_>, traces: HashSet<TraceKey>) -> Result<HashSet<String>> {
+    let mut rows = Vec::new();
+    for key in traces {
+        if let Some(row) = scope.snapshot.find_trace(key)? {
+            scope.recorder.add_rows(row.source, Table::Traces, [row.row]);
+            rows.push(row);
         }
     }
-    Ok(())
-}
-
-fn is_searched(snapshot: &Snapshot, experiments: Option<&[String]>, trace_id: &str) -> Result<bool> {
-    let Some(experiments) = experiments else { return Ok(true) };
-    let Some(row) = snapshot.find_trace(TraceKey::of(trace_id))? else { return Ok(false) };
-    let batch = snapshot.read_rows(Table::Traces, &[row], &["experiment_id"])?;
-    let ids = text(&batch, "experiment_id")?;
-    Ok(ids.iter().flatten().any(|id| experiments.iter().any(|experiment| experiment == id)))
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let batch = scope.snapshot.read_rows(Table::Traces, &rows, &["experiment_id", "session_id"])?;
+    let (experiments, sessions) = (text(&batch, "experiment_id")?, text(&batch, "session_id")?);
+    let is_searched =
+        |id: &str| scope.experiments.is_none_or(|searched| searched.iter().any(|one| one == id));
+    let found = experiments.iter().zip(sessions).filter_map(|(experiment, session)| {
+        session.filter(|_| experiment.is_some_and(is_searched)).map(str::to_string)
+    });
+    Ok(found.collect())
 }
 
 /// The traces of the spans that satisfy a leaf, of which the text index has named the only `rows` by
@@ -122,6 +120,11 @@ impl TraceSet {
     /// Traces named one by one.
     pub fn len(&self) -> usize {
         self.traces.len()
+    }
+
+    /// Sessions all of whose traces it has.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
     }
 
     /// Whether it names traces one by one and no session.

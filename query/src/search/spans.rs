@@ -19,6 +19,7 @@ use tracehouse_storage::scan::{RowFilter, ScanRequest};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
+use super::explain::Recorder;
 use crate::candidates::span_zones;
 use crate::predicate::column::{ints, row_numbers, text};
 use crate::predicate::{SpanPredicate, Test, Undecided};
@@ -33,12 +34,14 @@ pub(crate) struct SpanLeaf {
     condition: SpanPredicate,
     /// By source: the condition with its text queries answered.
     prepared: Vec<OnceLock<SpanPredicate>>,
+    recorder: Recorder,
 }
 
 impl SpanLeaf {
-    pub fn new(snapshot: &Snapshot, condition: &SpanPredicate) -> Self {
+    pub fn new(snapshot: &Snapshot, condition: &SpanPredicate, recorder: &Recorder) -> Self {
         let prepared = (0..snapshot.source_count()).map(|_| OnceLock::new()).collect();
-        Self { snapshot: snapshot.clone(), condition: condition.clone(), prepared }
+        let (snapshot, condition, recorder) = (snapshot.clone(), condition.clone(), recorder.clone());
+        Self { snapshot, condition, prepared, recorder }
     }
 
     /// Whether large columns are read.
@@ -78,10 +81,11 @@ impl SpanLeaf {
         let mut found = BooleanBufferBuilder::new(batch.num_rows());
         found.append_n(batch.num_rows(), false);
         for (source, spans) in spans {
-            for batch in self.scan(source, spans.rows.clone(), "_row")? {
+            let SpanRows { rows, runs } = spans;
+            for batch in self.scan(source, rows, "_row")? {
                 for span in row_numbers(&batch)? {
-                    if let Some(trace) = spans.trace_of(*span) {
-                        found.set_bit(trace, true);
+                    if let Some((_, trace)) = runs.range(..=span).next_back() {
+                        found.set_bit(*trace, true);
                     }
                 }
             }
@@ -121,7 +125,8 @@ impl SpanLeaf {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let scan = |rows, filters| -> Result<Vec<RecordBatch>> {
+        let scan = |rows, filters: Vec<RowFilter>| -> Result<Vec<RecordBatch>> {
+            let filters = self.recorder.filter(source, Table::Spans).into_iter().chain(filters).collect();
             let zones = span_zones(&condition);
             let request = ScanRequest { rows: Some(rows), filters, zones, ..ScanRequest::columns([column]) };
             self.snapshot.scan(source, Table::Spans, &request)?.collect()
@@ -159,7 +164,12 @@ impl SpanLeaf {
                 SpanPredicate::Not(Box::new(self.with_text_rows(source, operand)?))
             }
             SpanPredicate::Is(condition) => match condition.text_query()? {
-                Some(query) => SpanPredicate::RowIn(Arc::new(self.snapshot.text(source)?.rows(&query)?)),
+                Some(query) => {
+                    if self.snapshot.source(source)?.text().is_none() {
+                        self.recorder.add_all_rows(&self.snapshot, source, Table::Spans)?;
+                    }
+                    SpanPredicate::RowIn(Arc::new(self.snapshot.text(source)?.rows(&query)?))
+                }
                 None => SpanPredicate::Is(condition.clone()),
             },
             other => other.clone(),
@@ -179,10 +189,6 @@ impl SpanRows {
     fn add(&mut self, start: u32, end: u32, trace: usize) {
         self.rows.insert_range(start..end);
         self.runs.insert(start, trace);
-    }
-
-    fn trace_of(&self, span: u32) -> Option<usize> {
-        self.runs.range(..=span).next_back().map(|(_, trace)| *trace)
     }
 }
 

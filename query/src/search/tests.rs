@@ -9,7 +9,7 @@ use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::env::MemEnv;
-use tracehouse_storage::model::{Assessment, AssessmentKind, Span, TraceHint};
+use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, Span, TraceHint};
 use tracehouse_storage::scan::ScanRequest;
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::store::Assess;
@@ -17,26 +17,7 @@ use tracehouse_storage::{Snapshot, Store, StoreOptions};
 
 use super::*;
 use crate::predicate::{AssessmentPredicate, SpanPredicate};
-
-/// A small deterministic generator (SplitMix64).
-struct Seeded(u64);
-
-impl Seeded {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
+use crate::seeded::Seeded;
 
 fn text_of(word: &str) -> Option<String> {
     (!word.is_empty()).then(|| word.to_string())
@@ -114,7 +95,7 @@ fn assessment(random: &mut Seeded, number: usize, index: usize) -> Assessment {
         error_code: None,
         error_message: None,
         metadata: if session_wide {
-            BTreeMap::from([(SESSION.into(), "s2".into())])
+            BTreeMap::from([(SESSION_METADATA.into(), "s2".into())])
         } else {
             BTreeMap::new()
         },
@@ -124,8 +105,6 @@ fn assessment(random: &mut Seeded, number: usize, index: usize) -> Assessment {
         updated_at_ns: 1,
     }
 }
-
-const SESSION: &str = "mlflow.trace.session";
 
 /// Appends the traces numbered so, with late spans for some earlier ones.
 fn ingest(store: &Store, random: &mut Seeded, numbers: std::ops::Range<usize>) {
@@ -234,13 +213,19 @@ impl Naive {
         let ids: Vec<String> = Self::column(&self.assessments, "trace_id").into_iter().flatten().collect();
         let metadata = crate::predicate::column::map(&self.assessments, "metadata").unwrap();
         let sessions = Self::column(&self.traces, "session_id");
+        let session_of: BTreeMap<String, String> = self
+            .ids()
+            .into_iter()
+            .zip(sessions.iter().cloned())
+            .filter_map(|(id, session)| Some((id, session?)))
+            .collect();
         let mut found = BTreeSet::new();
         for (row, id) in ids.iter().enumerate().filter(|(row, _)| keep.value(*row)) {
             found.insert(id.clone());
-            if let Some(session) = metadata.get(row, SESSION).filter(|_| condition.is_session_wide()) {
-                let same =
-                    self.ids().into_iter().zip(&sessions).filter(|(_, own)| own.as_deref() == Some(session));
-                found.extend(same.map(|(id, _)| id));
+            let is_wide = condition.is_session_wide() && metadata.get(row, SESSION_METADATA).is_some();
+            if let Some(session) = session_of.get(id).filter(|_| is_wide) {
+                let same = session_of.iter().filter(|(_, own)| *own == session);
+                found.extend(same.map(|(id, _)| id.clone()));
             }
         }
         found

@@ -29,16 +29,16 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
     }
     let default = if context.json { SearchFormat::Json } else { SearchFormat::Table };
     match args.format.unwrap_or(default) {
-        SearchFormat::Table => show_table(context, &db, &search, args.explain, out),
+        SearchFormat::Table => show_table(context, &db, &search, out),
         SearchFormat::Json if context.style.is_terminal() => {
-            write_json(&db, &search, args.explain, &mut EscapingWriter::new(out))
+            write_json(&db, &search, &mut EscapingWriter::new(out))
         }
-        SearchFormat::Json => write_json(&db, &search, args.explain, out),
+        SearchFormat::Json => write_json(&db, &search, out),
         SearchFormat::JsonLines if context.style.is_terminal() => {
-            write_lines(context, &db, &search, args.explain, &mut EscapingWriter::new(out))
+            write_lines(context, &db, &search, &mut EscapingWriter::new(out))
         }
-        SearchFormat::JsonLines => write_lines(context, &db, &search, args.explain, out),
-        SearchFormat::Ids => write_ids(context, &db, &search, args.explain, out),
+        SearchFormat::JsonLines => write_lines(context, &db, &search, out),
+        SearchFormat::Ids => write_ids(context, &db, &search, out),
     }
 }
 
@@ -46,6 +46,7 @@ fn search_of(args: &SearchArgs) -> Search {
     let mut search =
         Search::new(args.filter.as_str()).order_by(args.order_by.iter().cloned()).limit(args.limit);
     search.offset = args.offset;
+    search.explain = args.explain;
     search.page_token = args.page_token.clone();
     if !args.experiment.is_empty() {
         search = search.experiments(args.experiment.iter().cloned());
@@ -54,13 +55,7 @@ fn search_of(args: &SearchArgs) -> Search {
 }
 
 /// Shows a page as a table, the token of the next page below it.
-pub fn show_table(
-    context: &Context,
-    db: &Database,
-    search: &Search,
-    explain: bool,
-    out: &mut dyn Write,
-) -> Result<()> {
+pub fn show_table(context: &Context, db: &Database, search: &Search, out: &mut dyn Write) -> Result<()> {
     let page = db.search_traces(search)?;
     if page.traces.is_empty() {
         context.say(out, "no traces")?;
@@ -70,8 +65,8 @@ pub fn show_table(
     if let Some(token) = &page.next_page_token {
         context.say(out, format_args!("\nmore with --page-token {token}"))?;
     }
-    if explain {
-        writeln!(out, "\n{}", page.explain.join("\n"))?;
+    if let Some(explain) = &page.explain {
+        writeln!(out, "\n{explain}")?;
     }
     Ok(())
 }
@@ -108,57 +103,45 @@ fn table_of(traces: &[TraceRow], style: Style) -> TextTable {
     table
 }
 
-fn write_json(db: &Database, search: &Search, explain: bool, out: &mut dyn Write) -> Result<()> {
+fn write_json(db: &Database, search: &Search, out: &mut dyn Write) -> Result<()> {
     let mut found = db.search_batches(search)?;
     out.write_all(b"{\"traces\":")?;
     json::write_stream(out, found.by_ref())?;
     write!(out, ",\"next_page_token\":{}", Value::from(found.next_page_token()))?;
-    if explain {
-        write!(out, ",\"explain\":{}", Value::from(found.explain()))?;
+    if let Some(explain) = found.explain() {
+        write!(out, ",\"explain\":{}", serde_json::to_string(explain).map_err(std::io::Error::from)?)?;
     }
     writeln!(out, "}}")?;
     Ok(())
 }
 
-fn write_lines(
-    context: &Context,
-    db: &Database,
-    search: &Search,
-    explain: bool,
-    out: &mut dyn Write,
-) -> Result<()> {
+fn write_lines(context: &Context, db: &Database, search: &Search, out: &mut dyn Write) -> Result<()> {
     let mut found = db.search_batches(search)?;
     for batch in found.by_ref() {
         json::write_lines(out, &[batch?])?;
     }
     out.flush()?;
-    report_beside(context, &found, explain);
+    report_beside(context, &found);
     Ok(())
 }
 
-fn write_ids(
-    context: &Context,
-    db: &Database,
-    search: &Search,
-    explain: bool,
-    out: &mut dyn Write,
-) -> Result<()> {
+fn write_ids(context: &Context, db: &Database, search: &Search, out: &mut dyn Write) -> Result<()> {
     let found = db.search_batches(search)?;
     for id in found.trace_ids() {
         writeln!(out, "{id}")?;
     }
     out.flush()?;
-    report_beside(context, &found, explain);
+    report_beside(context, &found);
     Ok(())
 }
 
 /// What has no place in a result of lines goes to standard error: that there is more, which a script
 /// would take for all, and the explanation.
-fn report_beside(context: &Context, found: &TraceBatches, explain: bool) {
+fn report_beside(context: &Context, found: &TraceBatches) {
     if let Some(token) = found.next_page_token().filter(|_| !context.quiet) {
         report(format_args!("{} traces shown; more with --page-token {token}", found.trace_ids().len()));
     }
-    if explain {
-        found.explain().iter().for_each(report);
+    if let Some(explain) = found.explain() {
+        report(explain);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::GOLDENS;
 use crate::filter::*;
+use crate::seeded::Seeded;
 
 #[test]
 fn limits_are_errors_not_crashes() {
@@ -22,22 +23,6 @@ fn limits_are_errors_not_crashes() {
     assert!(parse(&regexes).unwrap_err().message.contains("more than 64 regular expressions"));
     let nested = format!("{}name = 'a'{}", "(".repeat(FILTER_DEPTH_MAX), ")".repeat(FILTER_DEPTH_MAX));
     assert!(parse(&nested).is_ok());
-}
-
-/// A small deterministic generator (SplitMix64).
-struct Seeded(u64);
-
-impl Seeded {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
 }
 
 const PIECES: &[&str] = &[

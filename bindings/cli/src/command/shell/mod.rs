@@ -174,7 +174,7 @@ impl Shell<'_> {
             ".timer" => self.set_timer(argument),
             ".search" => {
                 let search = Search::new(argument).limit(SEARCH_LIMIT);
-                search::show_table(self.context, &self.db, &search, false, out)
+                search::show_table(self.context, &self.db, &search, out)
             }
             ".text" => text::show(self.context, &text::search(&self.db, argument, None, TEXT_LIMIT)?, out),
             _ => Err(Failure::bad_input(format!("no command {name:?}: .help lists them"))),

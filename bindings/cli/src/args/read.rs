@@ -1,0 +1,183 @@
+//! The arguments of commands that read a database.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// Such as "state = 'ERROR' AND total_tokens > 1000"; left out or empty for every trace
+    #[arg(default_value = "", allow_hyphen_values = true, hide_default_value = true)]
+    pub filter: String,
+    /// Sort by this key; newest first unless told otherwise
+    #[arg(long, value_name = "KEY [ASC|DESC]")]
+    pub order_by: Vec<String>,
+    /// Most traces to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Traces to skip first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
+    /// Continue after the page that gave this token
+    #[arg(long, value_name = "TOKEN")]
+    pub page_token: Option<String>,
+    /// Only traces of this experiment
+    #[arg(long, value_name = "ID")]
+    pub experiment: Vec<String>,
+    /// Print only how many traces match
+    #[arg(long)]
+    pub count: bool,
+    /// Say how the search was carried out
+    #[arg(long)]
+    pub explain: bool,
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<SearchFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SearchFormat {
+    Table,
+    Json,
+    #[value(name = "jsonl")]
+    JsonLines,
+    Ids,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct TextArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// Such as '"refund policy" -test' or 'inputs:refund OR outputs:refund*'
+    #[arg(allow_hyphen_values = true)]
+    pub query: String,
+    /// Only spans of traces that match this filter
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Most spans to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub limit: usize,
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<TextFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextFormat {
+    Table,
+    Json,
+    #[value(name = "jsonl")]
+    JsonLines,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SqlArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// One SELECT; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub statement: String,
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<SqlFormat>,
+    /// Write the result to this file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Give up after this time
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SqlFormat {
+    Table,
+    Json,
+    #[value(name = "jsonl")]
+    JsonLines,
+    Csv,
+    Parquet,
+    Arrow,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub trace_id: String,
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<ShowFormat>,
+    /// Show inputs and outputs of every span in full
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    Tree,
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SessionsArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// Sessions of which some trace matches; left out or empty for every session
+    #[arg(default_value = "", allow_hyphen_values = true, hide_default_value = true)]
+    pub filter: String,
+    /// Sort by this key, such as trace_count or cost; the last request first unless told otherwise
+    #[arg(long, value_name = "KEY [ASC|DESC]")]
+    pub order_by: Option<String>,
+    /// Most sessions to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Only traces of this experiment
+    #[arg(long, value_name = "ID")]
+    pub experiment: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct MetricsArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// What is measured
+    pub view: MetricsView,
+    /// Such as trace_count, latency, total_tokens, total_cost or assessment_value
+    pub metric: String,
+    /// count, sum, avg, min, max, or a percentile such as p99
+    #[arg(long, value_name = "HOW", value_delimiter = ',')]
+    pub aggregate: Vec<String>,
+    /// Dimension to group by, such as trace_name, span_model_name or assessment_name
+    #[arg(long, value_name = "DIMENSION", value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// One clause KEY = 'VALUE', such as "trace.status = 'ERROR'"
+    #[arg(long, value_name = "CLAUSE")]
+    pub filter: Vec<String>,
+    /// First time looked at: RFC 3339, a date, or Unix milliseconds
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Last time looked at
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Width of time buckets; needs --from and --to
+    #[arg(long, value_name = "SECONDS")]
+    pub interval: Option<i64>,
+    /// Most points to show
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub limit: usize,
+    /// Only traces of this experiment
+    #[arg(long, value_name = "ID")]
+    pub experiment: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MetricsView {
+    Traces,
+    Spans,
+    Assessments,
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && seconds > 0.0 => Ok(seconds),
+        _ => Err(format!("{text:?} is no time: seconds above 0 expected")),
+    }
+}

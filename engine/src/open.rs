@@ -1,0 +1,67 @@
+//! Opening a database: what may be said of it before it is open.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tracehouse_storage::env::{Env, MemEnv, RealEnv};
+
+use crate::database::Database;
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+
+/// How to open a database.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    settings: Settings,
+    read_only: bool,
+    no_create: bool,
+}
+
+impl OpenOptions {
+    /// Read and write, creating the database when there is none.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Open without the writer's lock: the database as of now, beside a process that writes it.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Whether a missing database is created; on unless told otherwise.
+    pub fn create(mut self, create: bool) -> Self {
+        self.no_create = !create;
+        self
+    }
+
+    /// Other settings than the default ones.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Opens the database in the folder `path`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none and none may be created; otherwise as [`Database::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Database> {
+        let path = path.as_ref();
+        if path == Path::new(":memory:") {
+            return Database::start(Arc::new(MemEnv::default()), self.settings, self.read_only, false);
+        }
+        let env: Arc<dyn Env> = Arc::new(RealEnv::new(path.to_path_buf()));
+        if (self.no_create || self.read_only) && !env.exists(Path::new("FORMAT")) {
+            return Err(Error::not_found(format!("no database at {}", path.display())));
+        }
+        let shown = PathBuf::from(path);
+        Database::start(env, self.settings, self.read_only, true).map_err(|error| error.at(&shown))
+    }
+}
+
+impl Error {
+    /// The same with the database named, for errors of opening.
+    fn at(self, path: &Path) -> Self {
+        Self::new(self.kind(), format!("{}: {self}", path.display()))
+    }
+}

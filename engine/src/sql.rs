@@ -1,0 +1,65 @@
+//! SQL over a database: one read-only statement over one snapshot.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use tracehouse_query::runtime::{QueryRuntime, SqlSettings};
+use tracehouse_query::sql::{SqlContext, SqlQuery, SqlTables, run_sql};
+use tracehouse_query::text;
+use tracehouse_storage::Store;
+
+use crate::catalog;
+use crate::database::Database;
+use crate::error::Result;
+use crate::settings::Settings;
+use crate::stats;
+
+impl Database {
+    /// Runs one read-only SQL statement.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a wrong or refused statement, `Unavailable` at a limit.
+    pub fn sql(&self, statement: &str) -> Result<Vec<RecordBatch>> {
+        Ok(self.query(statement.into(), None)?.1)
+    }
+
+    /// The same with parameters and a time limit, and the schema even of an empty result.
+    ///
+    /// # Errors
+    /// As [`Database::sql`].
+    pub fn query(&self, query: SqlQuery, timeout: Option<Duration>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let mut context = self.sql_context(&query.statement)?;
+        context.timeout = timeout;
+        Ok(run_sql(&context, query)?)
+    }
+
+    fn sql_context(&self, statement: &str) -> Result<SqlContext> {
+        let snapshot = self.snapshot()?;
+        let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
+        context.tables = SqlTables {
+            segments: Some(stats::segments_batch(&snapshot)?),
+            settings: Some(stats::settings_batch(self.settings())?),
+            ..catalog::sql_tables(self.store(), self.catalog(), &snapshot, statement)?
+        };
+        context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
+            let hits = text::search_text(&snapshot, query, None, limit)?;
+            Ok(text::hits_batch(&hits)?)
+        }));
+        Ok(context)
+    }
+}
+
+/// The threads and limits that statements of a database run with.
+pub(crate) fn start_runtime(settings: &Settings, store: &Store) -> Result<QueryRuntime> {
+    let timeout = (settings.query_timeout_ms > 0).then(|| Duration::from_millis(settings.query_timeout_ms));
+    Ok(QueryRuntime::new(SqlSettings {
+        memory_bytes_max: settings.query_bytes_max,
+        timeout,
+        target_partitions: settings.thread_count(),
+        spill_dir: store.env().real_path(Path::new("tmp")),
+        ..SqlSettings::default()
+    })?)
+}

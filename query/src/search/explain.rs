@@ -1,0 +1,174 @@
+//! How a search was answered: the way to the rows, and what was read and what was not.
+//!
+//! Counting is part of a search only when it is asked for: then every scan begins with a filter that keeps
+//! all rows and notes them. A row looked at twice is one row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::BooleanArray;
+use arrow::buffer::BooleanBuffer;
+use roaring::RoaringBitmap;
+use serde::Serialize;
+use tracehouse_storage::scan::RowFilter;
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::{Result, Snapshot};
+
+use crate::predicate::column::row_numbers;
+
+/// How a search was answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Explain {
+    /// What the rows of `traces` were reached by.
+    pub access_path: String,
+    /// Conditions that are not about the trace's own row, and how each was answered.
+    pub conditions: Vec<String>,
+    /// Segments, and what is still in memory: those of which some row was read.
+    pub sources: Coverage,
+    /// Rows of `traces`.
+    pub traces: Coverage,
+    /// Rows of `spans`.
+    pub spans: Coverage,
+    /// Rows of `assessments`.
+    pub assessments: Coverage,
+    /// Spans that a text index answers for, and those whose text is scanned when words are searched.
+    pub text_index: TextCoverage,
+}
+
+/// What was read of something, and what was known not to matter; together they are all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Coverage {
+    /// Looked at.
+    pub read: u64,
+    /// Left out unread.
+    pub pruned: u64,
+}
+
+/// How far the text indexes have come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TextCoverage {
+    /// Spans with an index.
+    pub indexed_spans: u64,
+    /// Spans without one.
+    pub scanned_spans: u64,
+}
+
+impl fmt::Display for Explain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "access path: {}", self.access_path)?;
+        self.conditions.iter().try_for_each(|condition| writeln!(f, "{condition}"))?;
+        writeln!(f, "segments and memtables: {}", self.sources)?;
+        writeln!(f, "rows of traces: {}", self.traces)?;
+        writeln!(f, "rows of spans: {}", self.spans)?;
+        writeln!(f, "rows of assessments: {}", self.assessments)?;
+        let TextCoverage { indexed_spans, scanned_spans } = self.text_index;
+        write!(f, "text index: answers for {indexed_spans} spans, {scanned_spans} are scanned")
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} read, {} pruned", self.read, self.pruned)
+    }
+}
+
+impl Coverage {
+    fn of(read: u64, all: u64) -> Self {
+        Self { read, pruned: all.saturating_sub(read) }
+    }
+}
+
+/// Takes down what a search does; one that is off takes down nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recorder(Option<Arc<Mutex<Record>>>);
+
+#[derive(Debug, Default)]
+struct Record {
+    conditions: Vec<String>,
+    /// By source and name of the table.
+    rows: BTreeMap<(usize, &'static str), RoaringBitmap>,
+}
+
+impl Recorder {
+    /// A recorder that is on or off.
+    pub fn new(is_on: bool) -> Self {
+        Self(is_on.then(Arc::default))
+    }
+
+    fn record(&self) -> Option<MutexGuard<'_, Record>> {
+        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes how a condition was answered.
+    pub fn note(&self, condition: impl FnOnce() -> String) {
+        if let Some(mut record) = self.record() {
+            record.conditions.push(condition());
+        }
+    }
+
+    /// Notes rows that are read.
+    pub fn add_rows(&self, source: usize, table: Table, rows: impl IntoIterator<Item = u32>) {
+        if let Some(mut record) = self.record() {
+            record.rows.entry((source, table.name())).or_default().extend(rows);
+        }
+    }
+
+    /// Notes that all visible rows of a table are read.
+    ///
+    /// # Errors
+    /// `Internal` when there is no such source.
+    pub fn add_all_rows(&self, snapshot: &Snapshot, source: usize, table: Table) -> Result<()> {
+        if self.0.is_some() {
+            let rows = snapshot.source(source)?;
+            let masked = rows.mask(table);
+            let is_visible = |row: &u32| masked.is_none_or(|masked| !masked.contains(*row));
+            self.add_rows(source, table, (0..rows.rows(table)).filter(is_visible));
+        }
+        Ok(())
+    }
+
+    /// The first filter of a scan: it keeps every row and notes it. None when the recorder is off.
+    pub fn filter(&self, source: usize, table: Table) -> Option<RowFilter> {
+        self.0.as_ref()?;
+        let recorder = self.clone();
+        let keep = move |batch: &arrow::record_batch::RecordBatch| {
+            recorder.add_rows(source, table, row_numbers(batch)?.iter().copied());
+            Ok(BooleanArray::new(BooleanBuffer::new_set(batch.num_rows()), None))
+        };
+        Some(RowFilter { columns: vec!["_row".to_string()], keep: Arc::new(keep) })
+    }
+
+    /// What was taken down; `None` when the recorder is off.
+    pub fn finish(&self, snapshot: &Snapshot, access_path: impl FnOnce() -> String) -> Option<Explain> {
+        let record = self.record()?;
+        let coverage = |table: Table| {
+            let read = record.rows.iter().filter(|((_, name), _)| *name == table.name());
+            Coverage::of(read.map(|(_, rows)| rows.len()).sum(), snapshot.visible_rows(table))
+        };
+        let read: BTreeSet<usize> =
+            record.rows.iter().filter(|(_, rows)| !rows.is_empty()).map(|((source, _), _)| *source).collect();
+        // There is always a memtable, also when nothing is in it.
+        let holds = |source: &&Source| {
+            source.segment().is_some() || Table::ALL.iter().any(|table| source.rows(*table) > 0)
+        };
+        let sources = snapshot.sources().iter().filter(holds).count();
+        let indexed = snapshot.sources().iter().filter(|source| source.text().is_some());
+        let indexed_spans = indexed.map(|source| source.visible_rows(Table::Spans)).sum();
+        Some(Explain {
+            access_path: access_path(),
+            conditions: record.conditions.clone(),
+            sources: Coverage::of(read.len() as u64, sources as u64),
+            traces: coverage(Table::Traces),
+            spans: coverage(Table::Spans),
+            assessments: coverage(Table::Assessments),
+            text_index: TextCoverage {
+                indexed_spans,
+                scanned_spans: snapshot.visible_rows(Table::Spans).saturating_sub(indexed_spans),
+            },
+        })
+    }
+}
