@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 use serde::Serialize;
 use tracehouse_storage::scan::RowFilter;
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::{Result, Snapshot};
+use tracehouse_storage::{Result, Snapshot, Source};
 
 use crate::predicate::column::row_numbers;
 

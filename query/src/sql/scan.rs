@@ -16,10 +16,11 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Statistics, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::coop::cooperative;
@@ -150,6 +151,16 @@ impl ScanExec {
             (false, limit) => Precision::Inexact(rows.min(limit.unwrap_or(usize::MAX))),
         }
     }
+}
+
+/// Whether a filter tightens while the query runs and is about more than columns. DataFusion gives such
+/// an expression wrong column numbers when a part of it is bounded too (`ORDER BY a + b, a LIMIT 1`):
+/// it renumbers the parts first and does not know the whole again. Only speed is lost without it.
+fn is_bound_on_expressions(filter: &Arc<dyn PhysicalExpr>) -> Result<bool> {
+    filter.exists(|expr| {
+        let is_dynamic = expr.downcast_ref::<DynamicFilterPhysicalExpr>().is_some();
+        Ok(is_dynamic && expr.children().iter().any(|child| child.downcast_ref::<Column>().is_none()))
+    })
 }
 
 fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
@@ -296,11 +307,16 @@ impl ExecutionPlan for ScanExec {
             return Ok(FilterPushdownPropagation::all_unsupported(result));
         }
         let mut scan = self.clone();
+        let mut answers = Vec::with_capacity(result.parent_filters.len());
         for parent in &result.parent_filters {
-            scan.plan.filters.push(self.pushable(&parent.filter)?);
+            if is_bound_on_expressions(&parent.filter)? {
+                answers.push(PushedDown::No);
+            } else {
+                scan.plan.filters.push(self.pushable(&parent.filter)?);
+                answers.push(PushedDown::Yes);
+            }
         }
-        let answers = vec![PushedDown::Yes; result.parent_filters.len()];
-        if answers.is_empty() {
+        if scan.plan.filters.len() == self.plan.filters.len() {
             return Ok(FilterPushdownPropagation::with_parent_pushdown_result(answers));
         }
         let updated: Arc<dyn ExecutionPlan> = Arc::new(scan);
