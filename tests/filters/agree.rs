@@ -272,7 +272,9 @@ fn ask(db: &Database, world: &World, seed: u64, count: usize, state: usize) -> u
         }
         if round % 4 == state {
             ask_sql(db, world, &questions);
-            ask_page(db, world, &questions[0], round, &mut Random::new(seed ^ left as u64));
+            if round % 16 == state {
+                ask_page(db, world, &questions[0], round, &mut Random::new(seed ^ left as u64));
+            }
         }
         round += 1;
     }

@@ -212,13 +212,18 @@ fn a_trace_is_given_to_one_experiment() {
     assert_eq!(db.start_traces(&both).unwrap_err().code(), "INVALID_PARAMETER_VALUE");
     assert_eq!(db.stats().unwrap().traces, 0, "all or none");
     // Of starts at the same time, each for another experiment, one succeeds.
+    let together = std::sync::Barrier::new(THREADS as usize);
     let results = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
-                let db = &db;
+                let (db, together) = (&db, &together);
                 scope.spawn(move || -> Vec<bool> {
                     let start = |trace| start(trace).experiment_id(thread.to_string());
-                    (0..TRACES).map(|trace| db.start_trace(&start(trace)).is_ok()).collect()
+                    let race = |trace| {
+                        together.wait();
+                        db.start_trace(&start(trace)).is_ok()
+                    };
+                    (0..TRACES).map(race).collect()
                 })
             })
             .collect();

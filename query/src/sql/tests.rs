@@ -532,6 +532,21 @@ fn errors_of_rows_are_the_callers() {
 }
 
 /// The answers of a store do not depend on where its rows are (QU-1).
+/// The bound of a top-k tightens while later sources are read, and is about `duration_ns` twice.
+#[test]
+fn a_top_of_an_expression_and_a_part_of_it() {
+    let sources = (1..=20).map(|id| {
+        let row = trace(id, json!({"span_count": 100 - id, "duration_ns": id % 3}));
+        source(u64::from(id), [Vec::new(), vec![row], Vec::new()])
+    });
+    let context = SqlContext {
+        snapshot: Snapshot::new(1, sources.collect(), Vec::new()),
+        ..context_with(SqlSettings { target_partitions: 1, ..SqlSettings::default() })
+    };
+    let statement = "SELECT right(trace_id, 2) AS id FROM traces ORDER BY duration_ns + span_count * 10, duration_ns LIMIT 3";
+    assert_eq!(rows(&context, statement), ["14", "13", "12"]);
+}
+
 #[test]
 fn memtables_and_segments_answer_alike() {
     let options = StoreOptions { inline_maintenance: true, ..StoreOptions::default() };
