@@ -34,20 +34,21 @@ pub(super) struct Translated<'a> {
 }
 
 impl<'a> Translated<'a> {
-    /// The columns read for a key of a JSON column, the attribute's own first; none for keys that MLflow
-    /// does not write.
-    pub fn columns(column: &str, key: &str) -> impl Iterator<Item = &'static str> {
+    /// The columns read for a test of a key of a JSON column: the attribute's own, then those after it if
+    /// the test reads on; none for keys that MLflow does not write.
+    pub fn columns(column: &str, key: &str, test: &Test) -> impl Iterator<Item = &'static str> {
         let first = TRANSLATED.iter().position(|(name, _)| column == "attributes" && *name == key);
         let rest = first.and_then(|first| TRANSLATED.get(first..)).unwrap_or_default();
-        rest.iter().map(|(_, column)| *column)
+        let reads_on = matches!(test, Test::Json(test) if test.reads_on());
+        rest.iter().map(|(_, column)| *column).take(if reads_on { TRANSLATED.len() } else { 1 })
     }
 
     /// The values of a batch.
     ///
     /// # Errors
     /// `Internal` when the batch lacks a column.
-    pub fn of(batch: &'a RecordBatch, column: &str, key: &str) -> Result<Self> {
-        let columns = Self::columns(column, key).map(|column| Ok((column, text(batch, column)?)));
+    pub fn of(batch: &'a RecordBatch, column: &str, key: &str, test: &Test) -> Result<Self> {
+        let columns = Self::columns(column, key, test).map(|column| Ok((column, text(batch, column)?)));
         Ok(Self { columns: columns.collect::<Result<_>>()? })
     }
 
@@ -80,7 +81,7 @@ impl Condition {
         let Field::Json { column: "attributes", key } = &self.field else { return None };
         let Test::Json(test) = &self.test else { return None };
         let (key, test, undecided) = (key.clone(), test.clone(), undecided.clone());
-        let is_translated = Translated::columns("attributes", &key).next().is_some();
+        let is_translated = Translated::columns("attributes", &key, &self.test).next().is_some();
         let keep: RowPredicate = Arc::new(move |batch| {
             let (stored, rows) = (text(batch, STORED_ATTRIBUTES)?, row_numbers(batch)?);
             let lookup = KeyLookup::new(&key);

@@ -44,7 +44,7 @@ impl Condition {
             Field::Text(column) | Field::Int(column) | Field::Float(column) => vec![column],
             Field::Map { column, .. } => vec![column],
             Field::Json { column, key } => {
-                [*column].into_iter().chain(Translated::columns(column, key)).collect()
+                [*column].into_iter().chain(Translated::columns(column, key, &self.test)).collect()
             }
             Field::TraceId => vec!["trace_id"],
             Field::EndTimeMs | Field::ExecutionTimeMs => vec!["request_time", "duration_ns"],
@@ -219,7 +219,7 @@ impl Rows<'_> {
     /// A member of a JSON object; of attributes also those that MLflow would have translated.
     fn by_member(&self, batch: &RecordBatch, column: &'static str, key: &str) -> Result<BooleanBuffer> {
         let (array, lookup) = (text(batch, column)?, KeyLookup::new(key));
-        let translated = Translated::of(batch, column, key)?;
+        let translated = Translated::of(batch, column, key, &self.condition.test)?;
         let own = |row: usize| lookup.get(array.is_valid(row).then(|| array.value(row))?);
         match &self.condition.test {
             Test::Json(test) if column == "attributes" && test.reads_on() => {
