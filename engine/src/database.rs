@@ -343,9 +343,12 @@ pub(crate) fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {
 }
 
 pub(crate) fn trace_rows(snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
-    let batch = snapshot.read_rows(Table::Traces, rows, &Table::Traces.columns())?;
-    let rows = (0..batch.num_rows()).map(|row| trace_at(&batch, row));
-    Ok(rows.collect::<tracehouse_storage::Result<Vec<_>>>()?)
+    let mut traces = Vec::with_capacity(rows.len());
+    snapshot.each_row(Table::Traces, rows, &Table::Traces.columns(), |batch, row| {
+        traces.push(trace_at(batch, row)?);
+        Ok(())
+    })?;
+    Ok(traces)
 }
 
 /// Decodes one request without storing it: what an import of it would keep and reject.

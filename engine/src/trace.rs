@@ -1,10 +1,10 @@
 //! One trace with everything below it.
 
 use arrow::array::RecordBatch;
-use tracehouse_storage::Snapshot;
 use tracehouse_storage::columns::{assessment_at, span_at, trace_at};
 use tracehouse_storage::model::{Assessment, Span, TraceKey, TraceRow, normalize_trace_id};
 use tracehouse_storage::schema::Table;
+use tracehouse_storage::{RowRef, Snapshot};
 
 use crate::error::{Error, Result};
 
@@ -33,8 +33,10 @@ pub(crate) fn get_trace(snapshot: &Snapshot, trace_id: &str) -> Result<Trace> {
     let key = TraceKey::of(&id);
     let row =
         snapshot.find_trace(key)?.ok_or_else(|| Error::not_found(format!("trace {trace_id} not found")))?;
-    let info = trace_at(&snapshot.read_rows(Table::Traces, &[row], &names(Table::Traces))?, 0)?;
-    let mut spans = read(snapshot, Table::Spans, key, span_at)?;
+    let info = trace_at(&snapshot.read_rows(Table::Traces, &[row], &Table::Traces.columns())?, 0)?;
+    let span_count = u64::try_from(info.span_count).unwrap_or_default();
+    let rows = snapshot.spans_of(key, row.source, span_count)?;
+    let mut spans = read(snapshot, Table::Spans, &rows, span_at)?;
     spans.sort_by(|a, b| (a.start_time_ns, &a.span_id).cmp(&(b.start_time_ns, &b.span_id)));
     Ok(Trace { info, spans, assessments: assessments_of(snapshot, &id)? })
 }
@@ -42,21 +44,25 @@ pub(crate) fn get_trace(snapshot: &Snapshot, trace_id: &str) -> Result<Trace> {
 /// The assessments of a trace, oldest first.
 pub(crate) fn assessments_of(snapshot: &Snapshot, trace_id: &str) -> Result<Vec<Assessment>> {
     let key = TraceKey::of(&normalize_trace_id(trace_id));
-    let mut assessments = read(snapshot, Table::Assessments, key, assessment_at)?;
+    let rows = snapshot.refs_of(Table::Assessments, key)?;
+    let mut assessments = read(snapshot, Table::Assessments, &rows, assessment_at)?;
     assessments.sort_by(|a, b| (a.created_at_ns, &a.assessment_id).cmp(&(b.created_at_ns, &b.assessment_id)));
     Ok(assessments)
 }
 
+/// These rows, each made a `T`.
 fn read<T>(
     snapshot: &Snapshot,
     table: Table,
-    key: TraceKey,
+    rows: &[RowRef],
     row_at: impl Fn(&RecordBatch, usize) -> tracehouse_storage::Result<T>,
 ) -> Result<Vec<T>> {
-    let refs = snapshot.refs_of(table, key)?;
-    let batch = snapshot.read_rows(table, &refs, &names(table))?;
-    let rows = (0..batch.num_rows()).map(|row| row_at(&batch, row));
-    Ok(rows.collect::<tracehouse_storage::Result<Vec<T>>>()?)
+    let mut read = Vec::with_capacity(rows.len());
+    snapshot.each_row(table, rows, &table.columns(), |batch, row| {
+        read.push(row_at(batch, row)?);
+        Ok(())
+    })?;
+    Ok(read)
 }
 
 /// The columns of `table` as SQL shows them, of one trace's rows.
@@ -69,8 +75,4 @@ pub(crate) fn public_rows(snapshot: &Snapshot, table: Table, trace_id: &str) -> 
         _ => snapshot.refs_of(table, key)?,
     };
     Ok(snapshot.read_rows(table, &refs, &columns)?)
-}
-
-fn names(table: Table) -> Vec<&'static str> {
-    table.columns()
 }

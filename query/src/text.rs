@@ -85,7 +85,7 @@ fn spans_of(snapshot: &Snapshot, predicate: &Predicate) -> Result<Vec<RoaringBit
         let refs: Vec<RowRef> = rows.iter().map(|row| RowRef { source, row }).collect();
         let batch = snapshot.read_rows(Table::Traces, &refs, &["trace_id"])?;
         for id in text(&batch, "trace_id")?.iter().flatten() {
-            for (source, rows) in snapshot.span_rows(TraceKey::of(id))? {
+            for (source, rows) in snapshot.rows_of(Table::Spans, TraceKey::of(id))? {
                 if let Some(all) = spans.get_mut(source) {
                     *all |= rows;
                 }

@@ -16,7 +16,7 @@ use crate::error::Result;
 pub const BATCH_ROWS: usize = 8192;
 
 /// The attributes of spans as a source has them: in a segment, texts that `inputs` and `outputs` hold
-/// already are left out; [`crate::segment::stored_json`] makes it JSON. Cheaper to read than `attributes`.
+/// already are left out; [`crate::segment::stored_members`] reads it. Cheaper to read than `attributes`.
 pub const STORED_ATTRIBUTES: &str = "_stored_attributes";
 
 /// Evaluates a condition on a batch of the filter's columns.

@@ -11,7 +11,7 @@ use arrow::compute::{interleave_record_batch, take};
 use arrow::datatypes::{Field, Schema};
 use roaring::RoaringBitmap;
 
-use crate::columns::{text, text_at};
+use crate::columns::{ints, text, text_at};
 use crate::error::{Error, Result};
 use crate::manifest::CatalogFile;
 use crate::memtable::projected_schema;
@@ -24,6 +24,9 @@ use crate::text_view::TextView;
 
 /// The columns of `traces` that are read from the root span.
 const HYDRATED: [&str; 2] = ["inputs", "outputs"];
+
+/// The columns of `traces` that lead to the root span.
+const ROOT_COLUMNS: [&str; 3] = ["trace_id", "_root_span_id", "span_count"];
 
 /// Where a row is: a source of the snapshot and a physical row of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,7 +105,7 @@ impl Snapshot {
         }
         let (early, late): (Vec<RowFilter>, Vec<RowFilter>) =
             request.filters.iter().cloned().partition(|filter| !hydrated(&filter.columns));
-        let mut stored: Vec<String> = vec!["trace_id".into(), "_root_span_id".into()];
+        let mut stored = ROOT_COLUMNS.map(str::to_string).to_vec();
         let wanted = request.columns.iter().chain(late.iter().flat_map(|filter| &filter.columns));
         for column in wanted {
             if !stored.contains(column) && !HYDRATED.contains(&column.as_str()) {
@@ -114,7 +117,7 @@ impl Snapshot {
         let (snapshot, columns) = (self.clone(), request.columns.clone());
         Ok(Box::new(rows.map(move |batch| {
             let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-            let mut batch = snapshot.hydrate(&batch?)?;
+            let mut batch = snapshot.hydrate(&batch?, |_| source)?;
             for filter in &late {
                 let filter_names: Vec<&str> = filter.columns.iter().map(String::as_str).collect();
                 let keep = (filter.keep)(&project(&batch, &filter_names)?)?;
@@ -158,14 +161,6 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// The visible spans of a trace.
-    ///
-    /// # Errors
-    /// Whatever reading an index gives.
-    pub fn span_rows(&self, key: TraceKey) -> Result<Vec<(usize, RoaringBitmap)>> {
-        self.rows_of(Table::Spans, key)
-    }
-
     /// The visible rows of a trace in one table.
     ///
     /// # Errors
@@ -177,6 +172,24 @@ impl Snapshot {
             if !rows.is_empty() {
                 found.push((index, rows));
             }
+        }
+        Ok(found)
+    }
+
+    /// The visible spans of a trace that has `total` of them, its own row being in source `home`. Looks
+    /// there first, then newest first, until it has them all.
+    ///
+    /// # Errors
+    /// Whatever reading an index gives.
+    pub fn spans_of(&self, key: TraceKey, home: usize, total: u64) -> Result<Vec<RowRef>> {
+        let others = (0..self.source_count()).rev().filter(|index| *index != home);
+        let mut found = Vec::new();
+        for source in std::iter::once(home).chain(others) {
+            if found.len() as u64 >= total {
+                break;
+            }
+            let rows = self.source(source)?.rows_of(Table::Spans, key)?;
+            found.extend(rows.iter().map(|row| RowRef { source, row }));
         }
         Ok(found)
     }
@@ -201,24 +214,49 @@ impl Snapshot {
         if !hydrate {
             return read_rows(&self.inner.sources, table, rows, columns);
         }
-        let mut stored = vec!["trace_id", "_root_span_id"];
+        let mut stored = ROOT_COLUMNS.to_vec();
         for column in columns {
             if !stored.contains(column) && !HYDRATED.contains(column) {
                 stored.push(column);
             }
         }
         let batch = read_rows(&self.inner.sources, table, rows, &stored)?;
-        project(&self.hydrate(&batch)?, columns)
+        project(&self.hydrate(&batch, |row| rows.get(row).map_or(0, |row| row.source))?, columns)
     }
 
-    /// Adds the root span's `inputs` and `outputs` to a batch of traces rows.
-    fn hydrate(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    /// Hands these rows of one table to `take`, one at a time and in the given order, each as a batch with
+    /// its position in it, without copying them together.
+    ///
+    /// # Errors
+    /// As [`Snapshot::read_rows`], for columns that are stored; the first error of `take`.
+    pub fn each_row(
+        &self,
+        table: Table,
+        rows: &[RowRef],
+        columns: &[&str],
+        mut take: impl FnMut(&RecordBatch, usize) -> Result<()>,
+    ) -> Result<()> {
+        let pieces = pieces(&self.inner.sources, table, rows, columns)?;
+        for (batch, row) in pieces.places {
+            let batch = pieces.batches.get(batch).ok_or_else(|| Error::internal("no such batch"))?;
+            take(batch, row)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the root span's `inputs` and `outputs` to a batch of traces rows that has [`ROOT_COLUMNS`];
+    /// `home` tells the source of a row.
+    fn hydrate(&self, batch: &RecordBatch, home: impl Fn(usize) -> usize) -> Result<RecordBatch> {
         let (traces, roots) = (text(batch, "trace_id")?, text(batch, "_root_span_id")?);
+        let totals = ints(batch, "span_count")?;
         let mut refs = Vec::new();
         let mut positions: Vec<Option<u32>> = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             let root = match (text_at(traces, row), text_at(roots, row)) {
-                (Some(trace), Some(root)) => self.find_root(trace, root)?,
+                (Some(trace), Some(root)) => {
+                    let total = u64::try_from(totals.value(row)).unwrap_or_default();
+                    self.find_root(root, &self.spans_of(TraceKey::of(trace), home(row), total)?, trace)?
+                }
                 _ => None,
             };
             positions.push(root.map(|_| refs.len() as u32));
@@ -239,26 +277,23 @@ impl Snapshot {
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
 
-    /// The visible span row with this id. When one source has all spans of the trace, its index says
-    /// where the root is; otherwise the ids of the trace's spans are read.
-    fn find_root(&self, trace_id: &str, span_id: &str) -> Result<Option<RowRef>> {
-        let key = TraceKey::of(trace_id);
-        let found = self.span_rows(key)?;
-        if let [(index, rows)] = found.as_slice() {
-            let indexed = self.source(*index)?.root_row(key)?.filter(|row| rows.contains(*row));
-            let only = if rows.len() == 1 { rows.min() } else { None };
-            if let Some(row) = indexed.or(only) {
-                return Ok(Some(RowRef { source: *index, row }));
+    /// The one of a trace's spans with this id. When one source has them all, its index says where the
+    /// root is; otherwise the ids of the spans are read.
+    fn find_root(&self, span_id: &str, spans: &[RowRef], trace_id: &str) -> Result<Option<RowRef>> {
+        if let [only] = spans {
+            return Ok(Some(*only));
+        }
+        if let Some(first) =
+            spans.first().filter(|first| spans.iter().all(|span| span.source == first.source))
+        {
+            let indexed = self.source(first.source)?.root_row(TraceKey::of(trace_id))?;
+            if let Some(root) = spans.iter().find(|span| Some(span.row) == indexed) {
+                return Ok(Some(*root));
             }
         }
-        for (index, rows) in found {
-            let batch = self.source(index)?.read_sorted(Table::Spans, &rows, &["span_id"])?;
-            let ids = text(&batch, "span_id")?;
-            if let Some((row, _)) = rows.iter().zip(ids.iter()).find(|(_, id)| *id == Some(span_id)) {
-                return Ok(Some(RowRef { source: index, row }));
-            }
-        }
-        Ok(None)
+        let ids = read_rows(&self.inner.sources, Table::Spans, spans, &["span_id"])?;
+        let ids = text(&ids, "span_id")?;
+        Ok(spans.iter().zip(ids.iter()).find(|(_, id)| *id == Some(span_id)).map(|(span, _)| *span))
     }
 }
 
@@ -270,6 +305,36 @@ fn project(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch> {
         indices.push(index.map_err(|_| Error::invalid_input(format!("unknown column {column}")))?);
     }
     Ok(batch.project(&indices)?)
+}
+
+/// Rows read from several sources.
+struct Pieces {
+    /// One a source.
+    batches: Vec<RecordBatch>,
+    /// Of each row, in the asked order: its batch and its position there.
+    places: Vec<(usize, usize)>,
+}
+
+fn pieces(sources: &[Source], table: Table, rows: &[RowRef], columns: &[&str]) -> Result<Pieces> {
+    let mut by_source: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
+    for row in rows {
+        by_source.entry(row.source).or_default().insert(row.row);
+    }
+    let mut batches = Vec::with_capacity(by_source.len());
+    let mut position = BTreeMap::new();
+    for (index, wanted) in &by_source {
+        let source = sources.get(*index).ok_or_else(|| Error::internal(format!("no source {index}")))?;
+        position.insert(*index, batches.len());
+        batches.push(source.read_sorted(table, wanted, columns)?);
+    }
+    let mut places = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (Some(wanted), Some(batch)) = (by_source.get(&row.source), position.get(&row.source)) else {
+            continue;
+        };
+        places.push((*batch, wanted.rank(row.row).saturating_sub(1) as usize));
+    }
+    Ok(Pieces { batches, places })
 }
 
 /// Rows of several sources in the given order.
@@ -286,27 +351,10 @@ pub(crate) fn read_rows(
     if rows.is_empty() {
         return Ok(RecordBatch::new_empty(schema));
     }
-    let mut by_source: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
-    for row in rows {
-        by_source.entry(row.source).or_default().insert(row.row);
-    }
-    let mut batches = Vec::with_capacity(by_source.len());
-    let mut position = BTreeMap::new();
-    for (index, wanted) in &by_source {
-        let source = sources.get(*index).ok_or_else(|| Error::internal(format!("no source {index}")))?;
-        position.insert(*index, batches.len());
-        batches.push(source.read_sorted(table, wanted, columns)?);
-    }
-    let mut indices = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (Some(wanted), Some(batch)) = (by_source.get(&row.source), position.get(&row.source)) else {
-            continue;
-        };
-        indices.push((*batch, wanted.rank(row.row).saturating_sub(1) as usize));
-    }
-    if let ([batch], true) = (batches.as_slice(), indices.iter().map(|(_, row)| *row).eq(0..rows.len())) {
+    let Pieces { batches, places } = pieces(sources, table, rows, columns)?;
+    if let ([batch], true) = (batches.as_slice(), places.iter().map(|(_, row)| *row).eq(0..rows.len())) {
         return Ok(batch.clone());
     }
     let batches: Vec<&RecordBatch> = batches.iter().collect();
-    Ok(interleave_record_batch(&batches, &indices)?)
+    Ok(interleave_record_batch(&batches, &places)?)
 }

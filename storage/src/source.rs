@@ -327,13 +327,7 @@ impl Source {
                 let rows: Vec<u32> = rows.iter().collect();
                 view.log(table).gather(&rows, columns)
             }
-            Rows::Segment(segment) => {
-                let mut request = ScanRequest::columns(columns.iter().copied());
-                request.rows = Some(rows.clone());
-                let batches = segment.reader.scan(table, &request, None)?.collect::<Result<Vec<_>>>()?;
-                let schema = crate::memtable::projected_schema(&table.schema(), columns)?;
-                Ok(arrow::compute::concat_batches(&schema, &batches)?)
-            }
+            Rows::Segment(segment) => segment.reader.read_rows(table, rows, columns),
         }
     }
 }

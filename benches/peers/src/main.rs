@@ -5,15 +5,17 @@
 //! `delete`, `close`. An answer has `ok`; a failed one has `error`, and `unsupported` when the operation is not
 //! known.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tracehouse::{Database, ImportOptions, NewAssessment, Search};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracehouse::model::TraceRow;
+use tracehouse::{Database, ImportOptions, NewAssessment, Search, Trace};
 
-type Answer = Result<Value, Box<dyn std::error::Error>>;
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
@@ -31,19 +33,100 @@ enum Request {
     Close,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+#[derive(Debug, Serialize)]
+struct Stages {
+    import_s: f64,
+    assess_s: f64,
+    seal_s: f64,
+    rejected: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Hit {
+    trace_id: String,
+    score: f64,
+    snippet: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Info {
+    trace_id: String,
+    name: Option<String>,
+    state: String,
+    request_time_ns: i64,
+    duration_ns: Option<i64>,
+    session_id: Option<String>,
+    user_id: Option<String>,
+    span_count: i64,
+    input_tokens: Option<i64>,
+    output_tokens: Option<i64>,
+    cost_usd: Option<f64>,
+    tags: BTreeMap<String, String>,
+    request_preview: Option<String>,
+    response_preview: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TraceWithSpans {
+    #[serde(flatten)]
+    info: Info,
+    spans: Vec<SpanOfTrace>,
+}
+
+#[derive(Debug, Serialize)]
+struct SpanOfTrace {
+    span_id: String,
+    parent_span_id: Option<String>,
+    name: String,
+    span_type: String,
+    status: String,
+    start_time_ns: i64,
+    end_time_ns: Option<i64>,
+    inputs: Option<String>,
+    outputs: Option<String>,
+    attributes: String,
+}
+
+/// What an operation gives, besides `ok`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Stages(Stages),
+    Trace(TraceWithSpans),
+    Traces(Vec<Info>),
+    Rows(Vec<Value>),
+    Hits(Vec<Hit>),
+    /// Nothing.
+    Done(bool),
+}
+
+#[derive(Debug, Serialize)]
+struct Reply {
+    ok: bool,
+    #[serde(flatten)]
+    answer: Option<Answer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unsupported: bool,
+}
+
+fn main() -> Result<()> {
     let path = std::env::args().nth(1).ok_or("usage: tracehouse-peer DB")?;
     let db = Database::open(path)?;
     let mut out = std::io::stdout().lock();
+    let mut bytes = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let request = serde_json::from_str::<Request>(&line?);
         let closing = matches!(request, Ok(Request::Close));
-        let answer = match request {
-            Ok(request) => answer(&db, request),
-            Err(error) => Ok(json!({"ok": false, "error": error.to_string(), "unsupported": true})),
-        };
-        let answer = answer.unwrap_or_else(|error| json!({"ok": false, "error": error.to_string()}));
-        writeln!(out, "{answer}")?;
+        let unsupported = request.is_err();
+        let answer = request.map_err(Into::into).and_then(|request| answer(&db, request));
+        let error = answer.as_ref().err().map(ToString::to_string);
+        let reply = Reply { ok: error.is_none(), answer: answer.ok(), error, unsupported };
+        bytes.clear();
+        serde_json::to_writer(&mut bytes, &reply)?;
+        bytes.push(b'\n');
+        out.write_all(&bytes)?;
         out.flush()?;
         if closing {
             break;
@@ -52,55 +135,55 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn answer(db: &Database, request: Request) -> Answer {
-    match request {
-        Request::Load { otlp, assessments } => load(db, &otlp, &assessments),
+fn answer(db: &Database, request: Request) -> Result<Answer> {
+    Ok(match request {
+        Request::Load { otlp, assessments } => Answer::Stages(load(db, &otlp, &assessments)?),
         Request::Append { line } => {
             db.import_otlp(line.as_bytes(), &ImportOptions::default().strict(true))?;
-            Ok(json!({"ok": true}))
+            Answer::Done(true)
         }
-        Request::GetTrace { trace_id } => get_trace(db, &trace_id),
+        Request::GetTrace { trace_id } => Answer::Trace(trace_with_spans(db.get_trace(&trace_id)?)),
         Request::Search { filter, order_by, limit, offset } => {
             let mut search = Search::new(filter).order_by(order_by).limit(limit);
             search.offset = offset;
-            let page = db.search_traces(&search)?;
-            let traces: Vec<Value> = page.traces.iter().map(trace_info).collect();
-            Ok(json!({"ok": true, "traces": traces}))
+            Answer::Traces(db.search_traces(&search)?.traces.into_iter().map(info).collect())
         }
         Request::Sql { sql } => {
             let mut rows = Vec::new();
             for batch in db.sql(&sql)? {
                 rows.extend(json_rows(&batch)?);
             }
-            Ok(json!({"ok": true, "rows": rows}))
+            Answer::Rows(rows)
         }
         Request::Text { query, limit } => {
-            let hits = db.search_text(&query, limit)?;
-            let hits: Vec<Value> = hits
-                .iter()
-                .map(|hit| json!({"trace_id": hit.trace_id, "score": hit.score, "snippet": hit.snippet}))
-                .collect();
-            Ok(json!({"ok": true, "hits": hits}))
+            let hits = db.search_text(&query, limit)?.into_iter();
+            Answer::Hits(
+                hits.map(|hit| Hit { trace_id: hit.trace_id, score: hit.score, snippet: hit.snippet })
+                    .collect(),
+            )
         }
-        Request::Dataset { filter, limit } => dataset(db, &filter, limit),
+        Request::Dataset { filter, limit } => Answer::Rows(dataset(db, &filter, limit)?),
         Request::SetTag { trace_ids, key, value } => {
             db.set_tag_on(&trace_ids, &key, &value)?;
-            Ok(json!({"ok": true}))
+            Answer::Done(true)
         }
-        Request::Feedback { rows } => feedback(db, &rows),
+        Request::Feedback { rows } => {
+            feedback(db, &rows)?;
+            Answer::Done(true)
+        }
         Request::Delete { trace_ids } => {
             db.delete_traces(&trace_ids)?;
-            Ok(json!({"ok": true}))
+            Answer::Done(true)
         }
         Request::Close => {
             db.close()?;
-            Ok(json!({"ok": true}))
+            Answer::Done(true)
         }
-    }
+    })
 }
 
 /// Loads both files; durable, sealed and text-indexed when it answers.
-fn load(db: &Database, otlp: &str, assessments: &str) -> Answer {
+fn load(db: &Database, otlp: &str, assessments: &str) -> Result<Stages> {
     let options = ImportOptions::default();
     let started = Instant::now();
     let traces = db.import(File::open(otlp)?, &options, &mut |_| {})?;
@@ -111,54 +194,60 @@ fn load(db: &Database, otlp: &str, assessments: &str) -> Answer {
     db.index_text()?;
     let seal_s = started.elapsed().as_secs_f64() - import_s - assess_s;
     let rejected = traces.rejected_count + assessed.rejected_count;
-    let stages = json!({"import_s": import_s, "assess_s": assess_s, "seal_s": seal_s});
-    Ok(json!({"ok": true, "stages": stages, "rejected": rejected}))
+    Ok(Stages { import_s, assess_s, seal_s, rejected })
 }
 
 /// Builds a dataset of the newest traces that match, reads it back and deletes it, so that the next
 /// request builds it again. Rows of trace id, inputs, outputs, expectations.
-fn dataset(db: &Database, filter: &str, limit: usize) -> Answer {
+fn dataset(db: &Database, filter: &str, limit: usize) -> Result<Vec<Value>> {
     const NAME: &str = "peer";
     let dataset = db.create_dataset(NAME)?;
     let built = dataset.add_traces(&Search::new(filter).limit(limit)).and_then(|_| dataset.records(None));
     db.delete_dataset(NAME)?;
     let columns = ["source_trace_id", "inputs", "outputs", "expectations"];
     let records = built?;
-    let columns: Result<Vec<usize>, _> =
+    let columns: std::result::Result<Vec<usize>, _> =
         columns.iter().map(|name| records.schema_ref().index_of(name)).collect();
-    Ok(json!({"ok": true, "rows": json_rows(&records.project(&columns?)?)?}))
+    json_rows(&records.project(&columns?)?)
 }
 
-fn trace_info(trace: &tracehouse::model::TraceRow) -> Value {
-    json!({
-        "trace_id": trace.trace_id, "name": trace.name, "state": trace.state,
-        "request_time_ns": trace.request_time_ns, "duration_ns": trace.duration_ns,
-        "session_id": trace.session_id, "user_id": trace.user_id, "span_count": trace.span_count,
-        "input_tokens": trace.usage.input_tokens, "output_tokens": trace.usage.output_tokens,
-        "cost_usd": trace.usage.cost_usd, "tags": trace.tags,
-        "request_preview": trace.request_preview, "response_preview": trace.response_preview,
-    })
-}
-
-fn get_trace(db: &Database, trace_id: &str) -> Answer {
-    let trace = db.get_trace(trace_id)?;
-    let mut info = trace_info(&trace.info);
-    let spans = trace.spans.iter().map(|span| {
-        json!({
-            "span_id": span.span_id, "parent_span_id": span.parent_span_id, "name": span.name,
-            "span_type": span.span_type, "status": span.status, "start_time_ns": span.start_time_ns,
-            "end_time_ns": span.end_time_ns, "inputs": span.inputs, "outputs": span.outputs,
-            "attributes": span.attributes,
-        })
-    });
-    if let Some(info) = info.as_object_mut() {
-        info.insert("spans".into(), spans.collect());
+fn info(trace: TraceRow) -> Info {
+    Info {
+        trace_id: trace.trace_id,
+        name: trace.name,
+        state: trace.state,
+        request_time_ns: trace.request_time_ns,
+        duration_ns: trace.duration_ns,
+        session_id: trace.session_id,
+        user_id: trace.user_id,
+        span_count: trace.span_count,
+        input_tokens: trace.usage.input_tokens,
+        output_tokens: trace.usage.output_tokens,
+        cost_usd: trace.usage.cost_usd,
+        tags: trace.tags,
+        request_preview: trace.request_preview,
+        response_preview: trace.response_preview,
     }
-    Ok(json!({"ok": true, "trace": info}))
+}
+
+fn trace_with_spans(trace: Trace) -> TraceWithSpans {
+    let spans = trace.spans.into_iter().map(|span| SpanOfTrace {
+        span_id: span.span_id,
+        parent_span_id: span.parent_span_id,
+        name: span.name,
+        span_type: span.span_type,
+        status: span.status,
+        start_time_ns: span.start_time_ns,
+        end_time_ns: span.end_time_ns,
+        inputs: span.inputs,
+        outputs: span.outputs,
+        attributes: span.attributes,
+    });
+    TraceWithSpans { info: info(trace.info), spans: spans.collect() }
 }
 
 /// Rows as arrays, in column order.
-fn json_rows(batch: &arrow::array::RecordBatch) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
+fn json_rows(batch: &arrow::array::RecordBatch) -> Result<Vec<Value>> {
     let mut writer = arrow::json::WriterBuilder::new()
         .with_explicit_nulls(true)
         .build::<_, arrow::json::writer::JsonArray>(Vec::new());
@@ -175,7 +264,7 @@ fn json_rows(batch: &arrow::array::RecordBatch) -> Result<Vec<Value>, Box<dyn st
 }
 
 /// Rows of nine columns: id, trace, name, kind, value, source type, source id, rationale, time (ms).
-fn feedback(db: &Database, rows: &[Vec<Value>]) -> Answer {
+fn feedback(db: &Database, rows: &[Vec<Value>]) -> Result<()> {
     let text = |row: &[Value], column: usize| {
         row.get(column).and_then(Value::as_str).unwrap_or_default().to_string()
     };
@@ -187,5 +276,5 @@ fn feedback(db: &Database, rows: &[Vec<Value>]) -> Answer {
         assessments.push((text(row, 1), assessment));
     }
     db.assess_many(assessments)?;
-    Ok(json!({"ok": true}))
+    Ok(())
 }

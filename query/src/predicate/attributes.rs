@@ -12,7 +12,7 @@ use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
 use tracehouse_storage::Result;
 use tracehouse_storage::scan::{RowFilter, RowPredicate, STORED_ATTRIBUTES};
-use tracehouse_storage::segment::{ABSENT_TEXT, stored_json};
+use tracehouse_storage::segment::{ABSENT_TEXT, stored_members};
 
 use super::column::{row_numbers, text};
 use super::json::KeyLookup;
@@ -90,7 +90,12 @@ impl Condition {
                 let object = if stored.is_valid(at) { stored.value(at) } else { "{}" };
                 let decided = match decide(object, &lookup, &test) {
                     // Other columns may say it, and they are not here.
-                    Some(false) if is_translated && lookup.get(&stored_json(object)).is_none() => None,
+                    Some(false)
+                        if is_translated
+                            && stored_members(object).and_then(|object| lookup.get(object)).is_none() =>
+                    {
+                        None
+                    }
                     decided => decided,
                 };
                 if decided.is_none() {
@@ -106,19 +111,16 @@ impl Condition {
 
 /// Whether stored attributes satisfy the test; `None` when that depends on a text that is not there.
 fn decide(stored: &str, lookup: &KeyLookup<'_>, test: &JsonTest) -> Option<bool> {
-    if lookup.is_surely_absent(stored) {
-        return Some(false);
-    }
-    let (json, is_open) = (stored_json(stored), Cell::new(false));
+    let (members, is_open) = (stored_members(stored)?, Cell::new(false));
     let accepts = |raw: &str| {
         let is_absent = raw.contains(ABSENT_TEXT);
         is_open.set(is_open.get() || is_absent);
         !is_absent && test.accepts_attribute(raw)
     };
     let found = if test.reads_on() {
-        lookup.any_from(&json, &accepts)
+        lookup.any_from(members, &accepts)
     } else {
-        lookup.get(&json).is_some_and(accepts)
+        lookup.get(members).is_some_and(accepts)
     };
     (found || !is_open.get()).then_some(found)
 }

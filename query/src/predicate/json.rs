@@ -1,34 +1,43 @@
 //! Borrowing reads of JSON text: one key of an object, the leaves of a document, a scalar's type.
 //!
-//! Nothing here builds a document tree. Malformed text has no keys and is its own only leaf.
+//! Nothing here builds a document tree. Malformed text has the keys before what is malformed.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use memchr::memmem::Finder;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
+use super::object::Members;
 use crate::filter::Number;
 
 /// Longest dotted path that is followed into nested objects.
 const PATH_PARTS_MAX: usize = 16;
 
+/// Keys of more parts are looked for in the object straight away.
+const SPELLINGS_MAX: usize = 4;
+
 /// Looks up one key in many object texts.
 pub(super) struct KeyLookup<'k> {
     key: &'k str,
-    /// `"` and the key up to its first dot; an object text without it lacks the key and the path.
-    opening: Option<Finder<'static>>,
+    /// The key and, of a path, all that it may begin with, each in quotes: an object text without any of
+    /// them lacks the key. Empty when the key cannot be looked for in this way.
+    spellings: Vec<Finder<'static>>,
+    /// What may spell a key in yet another way.
     escape: Finder<'static>,
 }
 
 impl<'k> KeyLookup<'k> {
     /// A lookup of `key`.
     pub fn new(key: &'k str) -> Self {
-        let first = key.split('.').next().unwrap_or(key);
-        let plain = first.chars().all(|c| !matches!(c, '"' | '\\') && !c.is_control());
-        let opening = plain.then(|| Finder::new(&format!("\"{first}")).into_owned());
-        Self { key, opening, escape: Finder::new("\\").into_owned() }
+        let is_plain = key.chars().all(|c| !matches!(c, '"' | '\\') && !c.is_control());
+        let ends = key.match_indices('.').map(|(at, _)| at).chain([key.len()]);
+        let spellings: Vec<_> = ends
+            .filter(|_| is_plain && key.split('.').count() <= SPELLINGS_MAX)
+            .filter_map(|end| key.get(..end))
+            .map(|part| Finder::new(&format!("\"{part}\"")).into_owned())
+            .collect();
+        // Of plain characters, only a slash has another spelling than by its number.
+        let escape = if key.contains('/') { "\\" } else { "\\u" };
+        Self { key, spellings, escape: Finder::new(escape).into_owned() }
     }
 
     /// The raw JSON text of the key's value: of the top-level key if there is one, else of the
@@ -46,97 +55,36 @@ impl<'k> KeyLookup<'k> {
         if self.is_surely_absent(object) {
             return false;
         }
-        let mut from = From { key: self.key, accept, is_reached: false, is_found: false };
-        let mut reader = serde_json::Deserializer::from_str(object);
-        // The visitor fails on purpose once a value was taken.
-        let _ = (&mut reader).deserialize_map(&mut from);
-        if from.is_reached { from.is_found } else { self.get(object).is_some_and(accept) }
+        let mut members = Members::of(object);
+        let is_reached =
+            |(key, raw): &(&str, &str)| matches!(key_match(key, self.key), KeyMatch::Exact) && *raw != "null";
+        match members.find(is_reached) {
+            Some((_, raw)) => accept(raw) || members.any(|(_, raw)| raw != "null" && accept(raw)),
+            None => self.get(object).is_some_and(accept),
+        }
     }
 
     /// Whether the text has neither the key nor anything that could spell it in another way.
     pub fn is_surely_absent(&self, object: &str) -> bool {
-        self.opening.as_ref().is_some_and(|opening| {
-            opening.find(object.as_bytes()).is_none() && self.escape.find(object.as_bytes()).is_none()
-        })
-    }
-}
-
-/// Visits an object's values from a key on.
-struct From<'k, 'f> {
-    key: &'k str,
-    accept: &'f dyn Fn(&str) -> bool,
-    is_reached: bool,
-    is_found: bool,
-}
-
-impl<'a> Visitor<'a> for &mut From<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(found) = map.next_key_seed(KeySeed { key: self.key })? {
-            let raw = map.next_value::<&'a RawValue>()?.get();
-            self.is_reached |= matches!(found, KeyMatch::Exact) && raw != "null";
-            if self.is_reached && raw != "null" && (self.accept)(raw) {
-                self.is_found = true;
-                return Err(A::Error::custom("found"));
-            }
-        }
-        Ok(())
+        let has = |finder: &Finder<'_>| finder.find(object.as_bytes()).is_some();
+        !self.spellings.is_empty() && !self.spellings.iter().any(has) && !has(&self.escape)
     }
 }
 
 fn get<'a>(object: &'a str, key: &str) -> Option<&'a str> {
-    let mut found = Found { exact: None, nested: Vec::new() };
-    let mut reader = serde_json::Deserializer::from_str(object);
-    // The visitor fails on purpose once it has the exact key; what it found so far is in `found`.
-    let _ = (&mut reader).deserialize_map(ObjectVisitor { key, found: &mut found });
-    if found.exact.is_some() || key.split('.').count() > PATH_PARTS_MAX {
-        return found.exact;
-    }
-    found.nested.into_iter().find_map(|(raw, prefix)| get(raw, key.get(prefix + 1..)?))
-}
-
-struct Found<'a> {
-    exact: Option<&'a str>,
-    /// Values of keys that are a prefix of the path, and the length of that prefix.
-    nested: Vec<(&'a str, usize)>,
-}
-
-struct ObjectVisitor<'k, 'f, 'a> {
-    key: &'k str,
-    found: &'f mut Found<'a>,
-}
-
-impl<'a> Visitor<'a> for ObjectVisitor<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(found) = map.next_key_seed(KeySeed { key: self.key })? {
-            match found {
-                KeyMatch::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-                KeyMatch::Prefix(length) => {
-                    let raw: &'a RawValue = map.next_value()?;
-                    self.found.nested.push((raw.get(), length));
-                }
-                KeyMatch::Exact => {
-                    let raw: &'a RawValue = map.next_value()?;
-                    self.found.exact = Some(raw.get());
-                    return Err(A::Error::custom("found"));
-                }
-            }
+    // Values of keys that are a prefix of the path, and the length of that prefix.
+    let mut nested = Vec::new();
+    for (found, raw) in Members::of(object) {
+        match key_match(found, key) {
+            KeyMatch::Exact => return Some(raw),
+            KeyMatch::Prefix(length) => nested.push((raw, length)),
+            KeyMatch::Other => {}
         }
-        Ok(())
     }
+    if nested.is_empty() || key.split('.').count() > PATH_PARTS_MAX {
+        return None;
+    }
+    nested.into_iter().find_map(|(raw, prefix)| get(raw, key.get(prefix + 1..)?))
 }
 
 enum KeyMatch {
@@ -145,31 +93,13 @@ enum KeyMatch {
     Other,
 }
 
-struct KeySeed<'k> {
-    key: &'k str,
-}
-
-impl<'a> DeserializeSeed<'a> for KeySeed<'_> {
-    type Value = KeyMatch;
-
-    fn deserialize<D: Deserializer<'a>>(self, reader: D) -> Result<KeyMatch, D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_> {
-    type Value = KeyMatch;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<KeyMatch, E> {
-        Ok(match self.key.strip_prefix(text) {
-            Some("") => KeyMatch::Exact,
-            Some(rest) if rest.starts_with('.') => KeyMatch::Prefix(text.len()),
-            _ => KeyMatch::Other,
-        })
+/// How a raw key of an object stands to a key that is looked for.
+fn key_match(raw: &str, key: &str) -> KeyMatch {
+    let Some(found) = string(raw) else { return KeyMatch::Other };
+    match key.strip_prefix(found.as_ref()) {
+        Some("") => KeyMatch::Exact,
+        Some(rest) if rest.starts_with('.') => KeyMatch::Prefix(found.len()),
+        _ => KeyMatch::Other,
     }
 }
 

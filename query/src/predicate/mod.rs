@@ -20,6 +20,7 @@ mod dataset;
 mod display;
 pub(crate) mod eval;
 mod json;
+mod object;
 mod pattern;
 mod span;
 mod test;

@@ -32,6 +32,15 @@ pub(crate) enum Node {
     Span(Arc<SpanLeaf>),
 }
 
+/// What a condition reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Light columns alone.
+    Light,
+    /// Large columns too.
+    Heavy,
+}
+
 /// Where a search looks.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
@@ -98,9 +107,13 @@ impl Node {
         }
     }
 
-    /// Whether spans are looked up for it.
-    pub fn looks_up_spans(&self) -> bool {
-        self.cost() > 2
+    /// What is read of the spans that are looked up for it, if any are.
+    pub fn spans_looked_up(&self) -> Option<Weight> {
+        match self.cost() {
+            0..=2 => None,
+            3 => Some(Weight::Light),
+            _ => Some(Weight::Heavy),
+        }
     }
 
     /// The smallest set that every match is in, when there is one of traces alone.

@@ -12,7 +12,7 @@ use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
 use super::explain::Recorder;
-use super::leaves::{Node, Scope, resolve};
+use super::leaves::{Node, Scope, Weight, resolve};
 use super::rank::{Position, TopRows, is_newest_first, order_columns};
 use crate::candidates::{AccessPath, Candidates};
 use crate::filter::OrderKey;
@@ -23,8 +23,9 @@ use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
 const LOOKUP_TRACES_MAX: usize = 64;
 /// Rows of the first piece of a segment that is read newest first; each next one is larger.
 const FIRST_CHUNK_ROWS: u32 = 4_096;
-/// The same when their spans are looked at too.
+/// The same when their spans are looked at too, and when large columns of these are read.
 const FIRST_CHUNK_ROWS_WITH_SPANS: u32 = 512;
+const FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS: u32 = 128;
 
 /// A predicate made ready for one snapshot.
 pub(super) struct Plan<'a> {
@@ -62,10 +63,14 @@ impl<'a> Plan<'a> {
         if let (true, Some(after)) = (is_newest_first(order), after) {
             zones.push(time_zone(i64::MIN, after.request_time_ns));
         }
+        let mut looked_at = 0_u32;
         for source in self.newest_first()? {
             let mut rest = self.path.candidates(self.snapshot, source)?;
-            let mut chunk_rows =
-                if self.node.looks_up_spans() { FIRST_CHUNK_ROWS_WITH_SPANS } else { FIRST_CHUNK_ROWS };
+            let mut chunk_rows = match self.node.spans_looked_up() {
+                None => FIRST_CHUNK_ROWS,
+                Some(Weight::Light) => FIRST_CHUNK_ROWS_WITH_SPANS,
+                Some(Weight::Heavy) => FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS,
+            };
             while rest != Candidates::Nothing {
                 let mut zones = zones.clone();
                 let chunk = match top.oldest_wanted_ns() {
@@ -80,11 +85,12 @@ impl<'a> Plan<'a> {
                     None if is_newest_first(order) => self.take_newest(source, &mut rest, chunk_rows)?,
                     None => std::mem::replace(&mut rest, Candidates::Nothing),
                 };
-                chunk_rows = chunk_rows.saturating_mul(2);
                 self.scan(source, chunk, &columns, &zones, &mut |batch| {
                     top.offer(batch, source, row_numbers(batch)?)?;
                     Ok(true)
                 })?;
+                looked_at = looked_at.saturating_add(chunk_rows);
+                chunk_rows = chunk_rows.saturating_mul(2).min(rows_to_go(looked_at, top.progress()));
             }
         }
         Ok(())
@@ -169,6 +175,18 @@ impl<'a> Plan<'a> {
         }
         filters
     }
+}
+
+/// How many more rows it takes to find all that are wanted, at the rate found so far and with some to
+/// spare.
+fn rows_to_go(looked_at: u32, (found, wanted): (usize, usize)) -> u32 {
+    if found == 0 {
+        return u32::MAX;
+    }
+    let missing = wanted.saturating_sub(found) as f64;
+    let rows = f64::from(looked_at) * missing / found as f64 * 1.25;
+    // A float becomes the nearest u32.
+    (rows as u32).max(FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS / 2)
 }
 
 /// The predicate confined to the experiments.

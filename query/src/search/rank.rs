@@ -218,6 +218,11 @@ impl<'o> TopRows<'o> {
         self.compare(&values, a.request_time_ns, &a.trace_id, b)
     }
 
+    /// Rows kept so far, and how many are wanted.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.rows.len(), self.keep)
+    }
+
     /// Drops what is beyond `keep`.
     fn shrink(&mut self) {
         if self.rows.len() < self.keep || self.keep == 0 {

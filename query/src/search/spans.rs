@@ -76,7 +76,9 @@ impl SpanLeaf {
                     continue;
                 }
             }
-            self.look_up(TraceKey::of(ids.value(row)), total, row, &mut spans)?;
+            for span in self.snapshot.spans_of(TraceKey::of(ids.value(row)), home, total)? {
+                spans.entry(span.source).or_default().add(span.row, span.row + 1, row);
+            }
         }
         let mut found = BooleanBufferBuilder::new(batch.num_rows());
         found.append_n(batch.num_rows(), false);
@@ -91,28 +93,6 @@ impl SpanLeaf {
             }
         }
         Ok(found.finish())
-    }
-
-    /// Finds the spans of a trace, of which there are `total`, newest source first.
-    fn look_up(
-        &self,
-        key: TraceKey,
-        total: u64,
-        trace: usize,
-        spans: &mut BTreeMap<usize, SpanRows>,
-    ) -> Result<()> {
-        let mut found = 0;
-        for source in (0..self.snapshot.source_count()).rev() {
-            if found >= total {
-                break;
-            }
-            let rows = self.snapshot.source(source)?.rows_of(Table::Spans, key)?;
-            found += rows.len();
-            for row in rows {
-                spans.entry(source).or_default().add(row, row + 1, trace);
-            }
-        }
-        Ok(())
     }
 
     /// One column of the spans among `rows` that satisfy the condition.

@@ -43,7 +43,7 @@ pub fn assessments_batch(rows: &[Assessment]) -> Result<RecordBatch> {
 /// # Errors
 /// `Internal` when a column is missing or holds an unknown type word.
 pub fn assessment_at(batch: &RecordBatch, row: usize) -> Result<Assessment> {
-    let at = Row { batch, row };
+    let at = Row::new(batch, row);
     let kind = at.required("type")?;
     let valid = batch.column_by_name("valid").and_then(|array| array.as_boolean_opt());
     let valid = valid.ok_or_else(|| Error::internal("no boolean column valid"))?;

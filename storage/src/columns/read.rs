@@ -1,6 +1,7 @@
 //! Typed access to the columns of a batch by name; a missing column or another type is a bug of the
 //! caller and reported as such.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use arrow::array::{
@@ -14,11 +15,23 @@ use crate::error::{Error, Result};
 fn typed<'a, A>(
     batch: &'a RecordBatch,
     column: &str,
-    cast: impl Fn(&'a dyn Array) -> Option<&'a A>,
+    as_type: impl Fn(&'a dyn Array) -> Option<&'a A>,
 ) -> Result<&'a A> {
-    let array = batch.column_by_name(column).ok_or_else(|| Error::internal(format!("no column {column}")))?;
-    cast(array.as_ref())
+    let array = batch.column_by_name(column).ok_or_else(|| no_column(column))?;
+    cast(array.as_ref(), column, as_type)
+}
+
+fn cast<'a, A>(
+    array: &'a dyn Array,
+    column: &str,
+    as_type: impl Fn(&'a dyn Array) -> Option<&'a A>,
+) -> Result<&'a A> {
+    as_type(array)
         .ok_or_else(|| Error::internal(format!("column {column} has the type {}", array.data_type())))
+}
+
+fn no_column(name: &str) -> Error {
+    Error::internal(format!("no column {name}"))
 }
 
 /// A text column.
@@ -74,15 +87,37 @@ pub fn text_at(array: &StringViewArray, row: usize) -> Option<&str> {
     if array.is_null(row) { None } else { Some(array.value(row)) }
 }
 
-/// One row of a batch, its values by column name; so errors are those of [`text`].
+/// One row of a batch, its values by column name; so errors are those of [`text`]. A column is found
+/// without a search when the one before it in the batch was asked for last.
 pub(super) struct Row<'a> {
-    pub(super) batch: &'a RecordBatch,
-    pub(super) row: usize,
+    batch: &'a RecordBatch,
+    row: usize,
+    next: Cell<usize>,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    pub(super) fn new(batch: &'a RecordBatch, row: usize) -> Self {
+        Self { batch, row, next: Cell::new(0) }
+    }
+
+    fn column(&self, name: &str) -> Result<&'a dyn Array> {
+        let schema = self.batch.schema_ref();
+        let expected = self.next.get();
+        let is_expected = schema.fields().get(expected).is_some_and(|field| field.name() == name);
+        let at = if is_expected { Some(expected) } else { schema.column_with_name(name).map(|(at, _)| at) };
+        let array = at.and_then(|at| self.batch.columns().get(at)).ok_or_else(|| no_column(name))?;
+        self.next.set(at.map_or(0, |at| at + 1));
+        Ok(array.as_ref())
+    }
+
+    fn value<T: ArrowPrimitiveType>(&self, column: &str) -> Result<Option<T::Native>> {
+        let array: &PrimitiveArray<T> = cast(self.column(column)?, column, |array| array.as_primitive_opt())?;
+        Ok(value_at(array, self.row))
+    }
+
     pub(super) fn text(&self, column: &str) -> Result<Option<String>> {
-        Ok(text_at(text(self.batch, column)?, self.row).map(str::to_string))
+        let texts = cast(self.column(column)?, column, |array| array.as_string_view_opt())?;
+        Ok(text_at(texts, self.row).map(str::to_string))
     }
 
     /// The text of a column without NULL.
@@ -91,16 +126,16 @@ impl Row<'_> {
     }
 
     pub(super) fn int(&self, column: &str) -> Result<Option<i64>> {
-        Ok(value_at(ints(self.batch, column)?, self.row))
+        self.value::<Int64Type>(column)
     }
 
     pub(super) fn float(&self, column: &str) -> Result<Option<f64>> {
-        Ok(value_at(floats(self.batch, column)?, self.row))
+        self.value::<Float64Type>(column)
     }
 
     /// In Unix nanoseconds.
     pub(super) fn time(&self, column: &str) -> Result<Option<i64>> {
-        Ok(value_at(times(self.batch, column)?, self.row))
+        self.value::<TimestampNanosecondType>(column)
     }
 }
 

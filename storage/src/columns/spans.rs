@@ -66,7 +66,7 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
 /// # Errors
 /// `Internal` when a column is missing or a hint does not parse.
 pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
-    let at = Row { batch, row };
+    let at = Row::new(batch, row);
     let hint = at.text("_hint")?.map(|json| serde_json::from_str(&json)).transpose();
     Ok(Span {
         trace_id: at.required("trace_id")?,

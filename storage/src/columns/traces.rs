@@ -113,7 +113,7 @@ pub(super) fn string_maps<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, St
 /// # Errors
 /// `Internal` when a column is missing or an edit does not parse.
 pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
-    let at = Row { batch, row };
+    let at = Row::new(batch, row);
     let edit = match at.text("_edit")? {
         Some(text) => {
             serde_json::from_str(&text).map_err(|e| Error::internal(format!("column _edit: {e}")))?

@@ -1,11 +1,10 @@
-//! Decoded light columns in memory: a cache of blocks under one budget, shared by all segments of a
-//! database.
+//! Decoded columns in memory: a cache of blocks under one budget, shared by all segments of a database.
 //!
-//! A *block* is up to [`BLOCK_ROWS`] rows of one row group, which are one page of a light column. A
-//! block that is not there is decoded from the file, so the cache changes no answer (QU-1).
+//! A *block* is up to [`BLOCK_ROWS`] rows of one row group, which are one page of a light column; or it is
+//! a few rows with all columns that were asked for, such as the spans of one trace. A block that is not there is decoded from the file, so the cache changes no answer (QU-1).
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef};
 use lru::LruCache;
@@ -13,15 +12,24 @@ use lru::LruCache;
 /// Rows of a block at most; a page of a light column has as many.
 pub(super) const BLOCK_ROWS: u32 = 4096;
 
-/// One column of one block of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A block of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct BlockKey {
     /// Number given out by [`BlockCache::register`].
     pub file: u64,
-    /// Position of the column in the stored schema.
-    pub column: usize,
     /// First physical row of the block.
     pub first_row: u32,
+    /// What of its rows it has.
+    pub part: Part,
+}
+
+/// What a block has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    /// The column at this position in the stored schema, of all its rows.
+    Column(usize),
+    /// The columns of these names, joined with commas, of `rows` rows.
+    Rows { columns: Arc<str>, rows: u32 },
 }
 
 /// Decoded blocks; those not used for longest go first.
@@ -76,7 +84,7 @@ impl BlockCache {
     pub(super) fn forget(&self, file: u64) {
         let mut held = self.held();
         let keys: Vec<BlockKey> =
-            held.blocks.iter().map(|(key, _)| *key).filter(|key| key.file == file).collect();
+            held.blocks.iter().map(|(key, _)| key).filter(|key| key.file == file).cloned().collect();
         for key in keys {
             if let Some((_, bytes)) = held.blocks.pop(&key) {
                 held.bytes -= bytes;

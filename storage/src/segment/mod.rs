@@ -20,6 +20,7 @@ mod packing;
 mod projection;
 mod prune;
 mod reader;
+mod rows;
 mod scan;
 mod selection;
 mod table_file;
@@ -30,7 +31,7 @@ mod tests;
 
 pub use blocks::BlockCache;
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
-pub use packing::{ABSENT_TEXT, stored_json};
+pub use packing::{ABSENT_TEXT, stored_members};
 pub use reader::SegmentReader;
 pub use table_file::{read_table_file, write_table_file};
 pub use writer::SegmentWriter;

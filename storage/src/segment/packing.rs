@@ -7,7 +7,6 @@
 //! texts need no escape. Packing is a plain substitution of bytes and only done when no mark can occur in
 //! the text, which makes it invertible whatever the JSON looks like.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
@@ -63,25 +62,29 @@ fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
     })
 }
 
-/// What stands in [`stored_json`] for a text that is not there.
-pub const ABSENT_TEXT: &str = "\"\\u0002\"";
+/// What a value in [`stored_members`] has where a text is left out that only `inputs` or `outputs` have.
+pub const ABSENT_TEXT: char = MARK_START as char;
 
-/// Stored attributes as JSON, with [`ABSENT_TEXT`] for each text that only `inputs` and `outputs` have.
-pub fn stored_json(stored: &str) -> Cow<'_, str> {
-    let Some(packed) = stored.strip_prefix(PACKED) else { return Cow::Borrowed(stored) };
-    let swaps = SOURCES.map(|(_, mark)| (mark.to_string(), ABSENT_TEXT.to_string()));
-    replace(packed, MARK_START, &swaps).map_or(Cow::Borrowed(packed), Cow::Owned)
+/// Stored attributes as JSON object text, but for the marks that stand for values; `None` when a mark
+/// stands for a key, so that they must be made whole to be read.
+pub fn stored_members(stored: &str) -> Option<&str> {
+    let Some(packed) = stored.strip_prefix(PACKED) else { return Some(stored) };
+    let after_mark = |at| packed.get(at + SOURCES[0].1.len()..).unwrap_or_default();
+    let mut marks = memchr::memchr_iter(MARK_START, packed.as_bytes());
+    (!marks.any(|at| after_mark(at).trim_start().starts_with(':'))).then_some(packed)
 }
 
 /// `text` with each occurrence of a pair's first replaced by its second, from left to right; `None` when
 /// there is none. Every first begins with the byte `start`, which is ASCII, so that only the places
 /// where it stands are looked at.
 fn replace(text: &str, start: u8, swaps: &[(String, String)]) -> Option<String> {
-    let mut replaced = String::new();
-    let mut done = 0;
+    let (mut replaced, mut done) = (String::new(), 0);
     for at in memchr::memchr_iter(start, text.as_bytes()) {
         let Some(rest) = text.get(at..).filter(|_| at >= done) else { continue };
         if let Some((from, to)) = swaps.iter().find(|(from, _)| rest.starts_with(from.as_str())) {
+            if done == 0 {
+                replaced.reserve(text.len());
+            }
             replaced.push_str(text.get(done..at)?);
             replaced.push_str(to);
             done = at + from.len();
@@ -212,14 +215,16 @@ mod tests {
                 "{\"a\":[\"x\",\"\",\"\",\"\",\"\",\"y\"]}".into(),
             ),
             span("short", "{\"input.value\":\"short\"}".into()),
+            span(long, format!("{{{quoted}:1,\"input.value\":{quoted}}}")),
         ];
         let batch = spans_batch(&spans).unwrap();
         let packed = pack(&batch).unwrap();
         let stored = text(&packed, "attributes").unwrap();
         assert!(stored.value(0).len() < 45, "{:?}", stored.value(0));
         assert_eq!(stored.value(3), "{\"input.value\":\"short\"}");
-        assert_eq!(stored_json(stored.value(3)), stored.value(3));
-        assert_eq!(stored_json(stored.value(1)), "{\"a\":[\"\\u0002\",\"\\u0002\"],\"k\":1}");
+        assert_eq!(stored_members(stored.value(3)), Some(stored.value(3)));
+        assert_eq!(stored_members(stored.value(1)), Some("{\"a\":[\u{2}i,\u{2}i],\"k\":1}"));
+        assert_eq!(stored_members(stored.value(4)), None);
         let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
         assert_eq!(restore(&packed, &names).unwrap(), batch);
     }

@@ -51,6 +51,11 @@ impl Projection {
         Ok(Self { columns, schema: Arc::new(Schema::new(fields)) })
     }
 
+    /// The columns as asked.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     /// Positions of the stored columns, in the asked order.
     pub(super) fn roots(&self) -> impl Iterator<Item = usize> + '_ {
         self.columns.iter().flatten().copied()

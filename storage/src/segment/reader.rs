@@ -85,12 +85,23 @@ impl SegmentReader {
         request: &ScanRequest,
         mask: Option<&RoaringBitmap>,
     ) -> Result<RowStream> {
+        self.scan_whole(table, request, mask, true)
+    }
+
+    /// As [`SegmentReader::scan`]; `fills_cache` tells whether the blocks it goes through are kept.
+    pub(super) fn scan_whole(
+        &self,
+        table: Table,
+        request: &ScanRequest,
+        mask: Option<&RoaringBitmap>,
+        fills_cache: bool,
+    ) -> Result<RowStream> {
         if table != Table::Spans || !packing::concerns(request) {
-            return self.scan_stored(table, request, mask);
+            return self.scan_stored(table, request, mask, fills_cache);
         }
         Projection::new(table, &request.columns)?;
         let (stored, columns) = (packing::stored_request(request), request.columns.clone());
-        let batches = self.scan_stored(table, &stored, mask)?;
+        let batches = self.scan_stored(table, &stored, mask, fills_cache)?;
         Ok(Box::new(batches.map(move |batch| packing::restore(&batch?, &columns))))
     }
 
@@ -100,6 +111,7 @@ impl SegmentReader {
         table: Table,
         request: &ScanRequest,
         mask: Option<&RoaringBitmap>,
+        fills_cache: bool,
     ) -> Result<RowStream> {
         let projection = Projection::new(table, &request.columns)?;
         let mut filters = Vec::with_capacity(request.filters.len());
@@ -114,7 +126,7 @@ impl SegmentReader {
         let kept = prune(&file, table, &request.zones)?;
         let wanted = wanted_rows(self.rows(table), request.rows.as_ref(), kept, mask);
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
-        Ok(Box::new(SegmentScan::new(table, file, filters, projection, wanted, batch_rows)))
+        Ok(Box::new(SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)))
     }
 
     /// Memory held by the footers parsed so far, in bytes, approximately.
@@ -140,7 +152,7 @@ impl SegmentReader {
     }
 
     /// The open file of a table. Two first scans at a time may both open it; one of the two stays.
-    fn table_file(&self, table: Table) -> Result<Arc<TableFile>> {
+    pub(super) fn table_file(&self, table: Table) -> Result<Arc<TableFile>> {
         let slot = match table {
             Table::Spans => &self.spans,
             Table::Traces => &self.traces,

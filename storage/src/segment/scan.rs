@@ -2,8 +2,8 @@
 //!
 //! Of each block with wanted rows, the columns of the first filter are read, then those of the next
 //! for the rows that are left, and at last the asked columns (QU-4). Light columns come from the block
-//! cache, or are decoded a few blocks ahead and put there; heavy columns are decoded for the rows that
-//! are left and not cached.
+//! cache, or are decoded a few blocks ahead and put there; a scan for a few rows decodes these rows alone
+//! and puts nothing there. Heavy columns are decoded for the rows that are left and not cached.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -14,7 +14,7 @@ use arrow::compute::{filter, take};
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
 
-use super::blocks::{BLOCK_ROWS, BlockKey};
+use super::blocks::{BLOCK_ROWS, BlockKey, Part};
 use super::decode::{decode, decode_rows, short};
 use super::footer::TableFile;
 use super::projection::{Projection, compact};
@@ -51,6 +51,8 @@ pub(super) struct SegmentScan {
     batch_rows: usize,
     /// The next block: row group and first physical row.
     next: (usize, u32),
+    /// Whether blocks are decoded for the cache.
+    fills_cache: bool,
     /// How many blocks each stage (the filters, then the projection) decodes together.
     ahead: Vec<u32>,
     /// Blocks decoded ahead, by column and first row.
@@ -85,10 +87,11 @@ impl SegmentScan {
         projection: Projection,
         wanted: Option<RoaringBitmap>,
         batch_rows: usize,
+        fills_cache: bool,
     ) -> Self {
         let ahead = vec![1; filters.len() + 1];
         let (next, ready, rest) = ((0, 0), HashMap::new(), None);
-        Self { table, file, filters, projection, wanted, batch_rows, next, ahead, ready, rest }
+        Self { table, file, filters, projection, wanted, batch_rows, next, fills_cache, ahead, ready, rest }
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
@@ -179,11 +182,16 @@ impl SegmentScan {
             roots.sort_unstable();
             roots.dedup();
         }
-        self.read_light(stage, current, &light)?;
+        let missing = self.cached_light(current, &light)?;
+        if self.fills_cache {
+            self.read_light(stage, current, missing)?;
+        } else {
+            heavy.extend(missing);
+            heavy.sort_unstable();
+        }
         if !heavy.is_empty() {
-            let block = current.block;
-            let runs = current.runs();
-            let arrays = decode_rows(&self.file, block.group, runs.into_iter(), current.len(), &heavy)?;
+            let runs = current.runs().into_iter();
+            let arrays = decode_rows(&self.file, current.block.group, runs, current.len(), &heavy)?;
             current.columns.extend(heavy.into_iter().zip(arrays));
         }
         projection.assemble(current.len(), |root| match root {
@@ -196,19 +204,25 @@ impl SegmentScan {
         })
     }
 
-    fn read_light(&mut self, stage: usize, current: &mut Current, roots: &[usize]) -> Result<()> {
-        let block = current.block;
+    /// Adds the light columns that are in memory; gives the others.
+    fn cached_light(&mut self, current: &mut Current, roots: &[usize]) -> Result<Vec<usize>> {
+        let start = current.block.start;
         let mut missing = Vec::new();
         for root in roots {
-            let key = self.key(*root, block.start);
-            match self.ready.remove(&(*root, block.start)).or_else(|| self.file.cache().get(&key)) {
+            let ready = self.ready.remove(&(*root, start));
+            match ready.or_else(|| self.file.cache().get(&self.key(*root, start))) {
                 Some(array) => current.add(*root, &array)?,
                 None => missing.push(*root),
             }
         }
+        Ok(missing)
+    }
+
+    fn read_light(&mut self, stage: usize, current: &mut Current, missing: Vec<usize>) -> Result<()> {
         if missing.is_empty() {
             return Ok(());
         }
+        let block = current.block;
         self.decode_ahead(stage, block, &missing)?;
         for root in missing {
             let array = self.ready.remove(&(root, block.start));
@@ -253,7 +267,7 @@ impl SegmentScan {
     }
 
     fn key(&self, column: usize, first_row: u32) -> BlockKey {
-        BlockKey { file: self.file.number(), column, first_row }
+        BlockKey { file: self.file.number(), first_row, part: Part::Column(column) }
     }
 }
 
