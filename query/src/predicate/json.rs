@@ -29,12 +29,10 @@ impl<'k> KeyLookup<'k> {
     /// A lookup of `key`.
     pub fn new(key: &'k str) -> Self {
         let is_plain = key.chars().all(|c| !matches!(c, '"' | '\\') && !c.is_control());
+        let can_be_looked_for = is_plain && key.split('.').count() <= SPELLINGS_MAX;
         let ends = key.match_indices('.').map(|(at, _)| at).chain([key.len()]);
-        let spellings: Vec<_> = ends
-            .filter(|_| is_plain && key.split('.').count() <= SPELLINGS_MAX)
-            .filter_map(|end| key.get(..end))
-            .map(|part| Finder::new(&format!("\"{part}\"")).into_owned())
-            .collect();
+        let parts = ends.filter_map(|end| key.get(..end)).take_while(|_| can_be_looked_for);
+        let spellings = parts.map(|part| Finder::new(&format!("\"{part}\"")).into_owned()).collect();
         // Of plain characters, only a slash has another spelling than by its number.
         let escape = if key.contains('/') { "\\" } else { "\\u" };
         Self { key, spellings, escape: Finder::new(escape).into_owned() }

@@ -9,10 +9,15 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{Env, EnvLock, EnvReader, EnvWriter, READ_BYTES_MAX, system};
+
+/// How often a lock that is held is tried, and the pause between.
+const LOCK_TRIES: usize = 6;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Longest text read from a lock file for the message of a refusal.
 const LOCK_TEXT_BYTES_MAX: u64 = 1024;
@@ -119,7 +124,7 @@ impl Env for RealEnv {
         }
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&full)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut text = Vec::new();
@@ -198,6 +203,18 @@ impl EnvReader for RealReader {
         self.file.read_exact_at(&mut buffer, offset)?;
         Ok(buffer.into())
     }
+}
+
+/// A process that is being started shares the descriptors of the one that starts it until it runs its own
+/// program, so a lock given up a moment ago may still be held: it is tried a few times.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            decided => return decided,
+        }
+    }
+    file.try_lock()
 }
 
 /// The lock is the open file's: closing it releases it. The file itself stays, since unlinking it
