@@ -21,3 +21,4 @@ pub mod runtime;
 pub mod search;
 pub mod sql;
 pub mod text;
+mod text_need;

@@ -20,6 +20,7 @@ mod dataset;
 mod display;
 mod eval;
 mod json;
+pub(crate) mod need;
 mod pattern;
 mod span;
 mod test;

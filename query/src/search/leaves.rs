@@ -17,9 +17,6 @@ use super::sets::{TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf};
 use crate::predicate::{Condition, Predicate};
 
-/// Up to this many spans that a text index names, their traces are found first.
-const RARE_SPANS_MAX: u64 = 4_096;
-
 /// A predicate over rows of `traces`.
 #[derive(Debug, Clone)]
 pub(crate) enum Node {
@@ -57,13 +54,17 @@ pub(crate) fn resolve(
         Predicate::Trace(condition) => Node::Trace(condition.clone()),
         Predicate::Span(condition) => {
             let leaf = SpanLeaf::new(snapshot, condition);
-            match leaf.rows_by_text()? {
-                Some(rows) if rows.iter().map(|rows| rows.len()).sum::<u64>() <= RARE_SPANS_MAX => {
+            if let Some(covered) = leaf.coverage()? {
+                let (indexed, scanned) = (covered.indexed, covered.scanned);
+                explain.note(format!("{predicate}: text index of {indexed} spans, {scanned} without"));
+            }
+            match leaf.few_rows()? {
+                Some(rows) => {
                     let set = span_set(&leaf, rows)?;
                     explain.note(format!("{predicate}: {} traces by the text index", set.len()));
                     Node::Set(Arc::new(set))
                 }
-                _ => {
+                None => {
                     explain.note(format!("{predicate}: looked up for the traces that are left"));
                     Node::Span(Arc::new(leaf))
                 }

@@ -23,7 +23,7 @@ pub(super) enum Piece<'a> {
     /// A number as written, or `NaN`, `Infinity`, `-Infinity`.
     Number(&'a str),
     /// `true`, `false` or `null`.
-    Literal,
+    Literal(&'static str),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,11 @@ impl<'a> Scanner<'a> {
     /// Open containers.
     pub(super) fn depth(&self) -> usize {
         self.open.len()
+    }
+
+    /// Where the next piece is looked for: after a beginning or an end, the byte that follows it.
+    pub(super) fn position(&self) -> usize {
+        self.position
     }
 
     /// The next piece; `None` at the end of a complete text.
@@ -85,9 +90,9 @@ impl<'a> Scanner<'a> {
         }
         let piece = match byte {
             b'"' => Piece::Text(self.string()?),
-            b't' => self.word("true", Piece::Literal)?,
-            b'f' => self.word("false", Piece::Literal)?,
-            b'n' => self.word("null", Piece::Literal)?,
+            b't' => self.word("true", Piece::Literal("true"))?,
+            b'f' => self.word("false", Piece::Literal("false"))?,
+            b'n' => self.word("null", Piece::Literal("null"))?,
             b'N' => self.word("NaN", Piece::Number("NaN"))?,
             b'I' => self.word("Infinity", Piece::Number("Infinity"))?,
             _ => self.number()?,
@@ -298,7 +303,7 @@ mod tests {
             BeginArray,
             Number("1"),
             Text("x\\n"),
-            Literal,
+            Literal("null"),
             End,
             Key("b"),
             Number("-2.50"),

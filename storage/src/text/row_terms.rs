@@ -1,0 +1,250 @@
+//! What the index holds of a row besides its words, so that patterns and equality on attributes find it:
+//! the tokens of its raw strings that no word of it is, and the values of its attributes.
+//!
+//! Words come from decoded JSON, patterns speak of the text as it was sent: keys, escapes (`\u00e9`),
+//! words glued to an escape (`\nword` holds the token `nword`). Only the difference is kept.
+//!
+//! ```text
+//! field raw:     tokens of raw strings, names of attributes, the span's type
+//! field values:  tokens of attribute values that are no strings; pairs (attribute, value)
+//! ```
+//!
+//! Invariants:
+//! 1. Every token of a raw string is a term of the row in one of the fields of words or in `raw`; every
+//!    token of an attribute's value is one there or in `values`. A token longer than
+//!    [`LONG_WORD_BYTES`] is a term by its beginning alone, and its row has the term [`LONG`].
+//! 2. Every attribute whose key [`is_pairable`] and whose value has a text of at most
+//!    [`PAIR_VALUE_BYTES_MAX`] bytes is a pair; of several attributes of one name the first.
+
+use std::collections::HashSet;
+
+use twox_hash::XxHash3_128;
+
+use super::fold::{Tokens, folded};
+use super::json::{Piece, Scanner, unescape};
+use super::leaves::{SpanText, StringList, TextColumns, looks_like_json};
+use super::tokenizer::{LONG_WORD_BYTES, LONG_WORD_KEPT_BYTES, Words};
+use crate::Result;
+
+/// The row has a token that is too long to be a term.
+pub(super) const LONG: &str = "\u{1}";
+/// Before the folded name of an attribute, or the span's type.
+pub(super) const NAME: char = '\u{2}';
+/// The first byte of a term that is a token.
+pub(super) const FIRST_TOKEN_BYTE: u8 = b'0';
+
+/// Longest value of a pair, bytes.
+const PAIR_VALUE_BYTES_MAX: usize = 128;
+/// Longest name of an attribute in a term, bytes.
+const NAME_BYTES_MAX: usize = 256;
+/// Largest set of words that is kept for the next row.
+const KNOWN_KEPT: usize = 1 << 16;
+
+/// How a pair's value is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PairKind {
+    /// The value's text: a string's, or the JSON text of anything else.
+    Text,
+    /// The shortest text of a number that is written in another way.
+    Number,
+    /// What the value's text stands for when it is a quoted JSON string itself.
+    Inner,
+}
+
+/// The term of an attribute and its value; `None` when no row has such a term.
+pub(super) fn pair(kind: PairKind, key: &str, value: &str) -> Option<String> {
+    let mark = match kind {
+        PairKind::Text => '\u{4}',
+        PairKind::Number => '\u{5}',
+        PairKind::Inner => '\u{6}',
+    };
+    (is_pairable(key) && value.len() <= PAIR_VALUE_BYTES_MAX).then(|| format!("{mark}{key}\0{value}"))
+}
+
+/// Whether attributes of this name are pairs.
+pub(super) fn is_pairable(key: &str) -> bool {
+    key.len() <= NAME_BYTES_MAX && !key.contains('\0')
+}
+
+/// The term of an attribute's name; `None` when it is too long to be one.
+pub(super) fn name_term(name: &str) -> Option<String> {
+    (name.len() <= NAME_BYTES_MAX).then(|| format!("{NAME}{}", folded(name)))
+}
+
+/// The shortest text of the number that `text` writes.
+pub(super) fn shortest_number(text: &str) -> Option<String> {
+    let begins = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    let value: f64 = text.parse().ok().filter(|value: &f64| begins && value.is_finite())?;
+    Some(if value == 0.0 { "0".to_owned() } else { value.to_string() })
+}
+
+/// The terms of one row.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RowTerms {
+    pub(super) raw: StringList,
+    pub(super) values: StringList,
+    /// Hashes of the row's terms.
+    known: HashSet<u128>,
+    token: String,
+}
+
+/// Which list a term goes to.
+#[derive(Clone, Copy)]
+enum To {
+    Raw,
+    Values,
+}
+
+impl RowTerms {
+    /// Replaces the terms by those of a row, of which `text` has the leaf strings.
+    ///
+    /// # Errors
+    /// `Internal` when the columns are not as the stored schema says.
+    pub(super) fn fill(&mut self, columns: &TextColumns<'_>, row: usize, text: &SpanText) -> Result<()> {
+        self.raw.clear();
+        self.values.clear();
+        self.learn_words(text);
+        columns.each_raw_string(row, &mut |string| self.add_raw_string(string))?;
+        let mut names = StringList::default();
+        columns.attribute_names(row, &mut names)?;
+        for name in names.iter().chain(columns.span_type(row)) {
+            match name_term(name) {
+                Some(term) => self.add(To::Raw, &term),
+                None => self.add(To::Raw, LONG),
+            }
+        }
+        if let Some(attributes) = columns.attributes(row) {
+            self.add_values(attributes);
+        }
+        Ok(())
+    }
+
+    fn learn_words(&mut self, text: &SpanText) {
+        if self.known.capacity() > KNOWN_KEPT {
+            self.known = HashSet::new();
+        }
+        self.known.clear();
+        for list in text.fields() {
+            let mut words = Words::new(list.joined());
+            while words.next(&mut self.token).is_some() {
+                self.known.insert(hash(&self.token));
+            }
+        }
+    }
+
+    fn add_raw_string(&mut self, string: &str) {
+        // Text that is no JSON is its own leaf, and ASCII has the same words and tokens.
+        if string.is_ascii() && !looks_like_json(string) {
+            if has_long_token(string) {
+                self.add(To::Raw, LONG);
+            }
+            return;
+        }
+        self.add_tokens(To::Raw, string);
+    }
+
+    fn add_tokens(&mut self, to: To, text: &str) {
+        let mut token = std::mem::take(&mut self.token);
+        let mut tokens = Tokens::new(text);
+        while tokens.next(&mut token).is_some() {
+            if token.len() > LONG_WORD_BYTES {
+                self.add(to, LONG);
+                token.truncate(token.floor_char_boundary(LONG_WORD_KEPT_BYTES));
+            }
+            self.add(to, &token);
+        }
+        self.token = token;
+    }
+
+    fn add(&mut self, to: To, term: &str) {
+        if self.known.insert(hash(term)) {
+            match to {
+                To::Raw => self.raw.push(term),
+                To::Values => self.values.push(term),
+            }
+        }
+    }
+
+    /// Adds what the JSON object text of a span's attributes holds.
+    fn add_values(&mut self, attributes: &str) {
+        let mut scanner = Scanner::new(attributes);
+        let (mut key, mut text) = (String::new(), String::new());
+        let mut container_start = 0;
+        while let Ok(Some(piece)) = scanner.next() {
+            match (piece, scanner.depth()) {
+                (Piece::Key(escaped), 1) => decode(escaped, &mut key),
+                (Piece::Text(escaped), 1) => {
+                    decode(escaped, &mut text);
+                    self.add_string(&text);
+                    self.add_pair(&key, &text, true);
+                }
+                (Piece::Number(scalar) | Piece::Literal(scalar), 1) if scalar != "null" => {
+                    self.add_tokens(To::Values, scalar);
+                    self.add_pair(&key, scalar, false);
+                }
+                (Piece::BeginObject | Piece::BeginArray, 2) => container_start = scanner.position() - 1,
+                (Piece::End, 1) => {
+                    let raw = attributes.get(container_start..scanner.position()).unwrap_or_default();
+                    self.add_tokens(To::Values, raw);
+                    self.add_pair(&key, raw, false);
+                }
+                (Piece::Text(escaped), _) => {
+                    decode(escaped, &mut text);
+                    self.add_tokens(To::Values, &text);
+                    self.add_string(&text);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds the tokens of what a string stands for when it is a quoted JSON string itself.
+    fn add_string(&mut self, text: &str) {
+        if let Some(inner) = inner_string(text) {
+            self.add_tokens(To::Values, &inner);
+        }
+    }
+
+    fn add_pair(&mut self, key: &str, text: &str, is_string: bool) {
+        // Of attributes of one name the first counts.
+        if !self.known.insert(hash(&format!("\u{7}{key}"))) {
+            return;
+        }
+        if let Some(term) = pair(PairKind::Text, key, text) {
+            self.add(To::Values, &term);
+        }
+        if let Some(number) = shortest_number(text).filter(|number| number != text)
+            && let Some(term) = pair(PairKind::Number, key, &number)
+        {
+            self.add(To::Values, &term);
+        }
+        if is_string
+            && let Some(inner) = inner_string(text)
+            && let Some(term) = pair(PairKind::Inner, key, &inner)
+        {
+            self.add(To::Values, &term);
+        }
+    }
+}
+
+/// The string that a text stands for when it is the JSON text of one.
+fn inner_string(text: &str) -> Option<String> {
+    if !(text.len() >= 2 && text.starts_with('"') && text.ends_with('"')) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
+fn decode(escaped: &str, plain: &mut String) {
+    plain.clear();
+    unescape(escaped, plain);
+}
+
+fn has_long_token(ascii: &str) -> bool {
+    let mut runs = ascii.as_bytes().split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'));
+    ascii.len() > LONG_WORD_BYTES && runs.any(|run| run.len() > LONG_WORD_BYTES)
+}
+
+fn hash(term: &str) -> u128 {
+    XxHash3_128::oneshot(term.as_bytes())
+}
