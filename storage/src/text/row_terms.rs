@@ -178,7 +178,7 @@ impl RowTerms {
                     self.add_string(&text);
                     self.add_pair(&key, &text, true);
                 }
-                (Piece::Number(scalar) | Piece::Literal(scalar), 1) if scalar != "null" => {
+                (Piece::Number(scalar) | Piece::Literal(scalar), 1) => {
                     self.add_tokens(To::Values, scalar);
                     self.add_pair(&key, scalar, false);
                 }
@@ -207,7 +207,8 @@ impl RowTerms {
 
     fn add_pair(&mut self, key: &str, text: &str, is_string: bool) {
         // Of attributes of one name the first counts.
-        if !self.known.insert(hash(&format!("\u{7}{key}"))) {
+        let is_first = self.known.insert(hash(&format!("\u{7}{key}")));
+        if !is_first || (text == "null" && !is_string) {
             return;
         }
         if let Some(term) = pair(PairKind::Text, key, text) {
