@@ -13,6 +13,7 @@ mod filters;
 mod golden;
 mod kill;
 mod order;
+mod patterns;
 mod protocol;
 mod state;
 mod support;
