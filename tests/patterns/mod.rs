@@ -13,7 +13,7 @@ use tracehouse::{Database, Search};
 use crate::support::{DiskDb, data_files, import_file, import_lines, search_ids, texts};
 
 /// Questions asked in each state.
-const QUESTIONS: usize = 420;
+const QUESTIONS: usize = 500;
 
 /// Generated traces, a part of them sealed if wanted.
 fn generated(seed: u64, seals: usize) -> DiskDb {

@@ -344,7 +344,7 @@ fn object_keys(object: &str, visit: &mut dyn FnMut(&str)) {
     }
 }
 
-fn is_wrapper(key: &str) -> bool {
+pub(super) fn is_wrapper(key: &str) -> bool {
     key == "$bytes" || key == "$double"
 }
 

@@ -18,12 +18,14 @@
 
 use std::collections::HashSet;
 
+use memchr::memchr;
 use twox_hash::XxHash3_128;
 
-use super::fold::{Tokens, folded};
-use super::json::{Piece, Scanner, unescape};
-use super::leaves::{SpanText, StringList, TextColumns, looks_like_json};
-use super::tokenizer::{LONG_WORD_BYTES, LONG_WORD_KEPT_BYTES, Words};
+use super::fold::{Tokens, fold, folded};
+use super::json::{NotJson, Piece, Scanner, python_number, unescape};
+use super::leaves::{StringList, TextColumns, is_wrapper, looks_like_json};
+use super::letters::is_word;
+use super::tokenizer::{LONG_WORD_BYTES, LONG_WORD_KEPT_BYTES};
 use crate::Result;
 
 /// The row has a token that is too long to be a term.
@@ -37,7 +39,7 @@ pub(super) const FIRST_TOKEN_BYTE: u8 = b'0';
 const PAIR_VALUE_BYTES_MAX: usize = 128;
 /// Longest name of an attribute in a term, bytes.
 const NAME_BYTES_MAX: usize = 256;
-/// Largest set of words that is kept for the next row.
+/// Largest set of terms that is kept for the next row.
 const KNOWN_KEPT: usize = 1 << 16;
 
 /// How a pair's value is meant.
@@ -83,7 +85,7 @@ pub(super) fn shortest_number(text: &str) -> Option<String> {
 pub(super) struct RowTerms {
     pub(super) raw: StringList,
     pub(super) values: StringList,
-    /// Hashes of the row's terms.
+    /// Hashes of the row's terms so far.
     known: HashSet<u128>,
     token: String,
 }
@@ -96,15 +98,18 @@ enum To {
 }
 
 impl RowTerms {
-    /// Replaces the terms by those of a row, of which `text` has the leaf strings.
+    /// Replaces the terms by those of a row.
     ///
     /// # Errors
     /// `Internal` when the columns are not as the stored schema says.
-    pub(super) fn fill(&mut self, columns: &TextColumns<'_>, row: usize, text: &SpanText) -> Result<()> {
+    pub(super) fn fill(&mut self, columns: &TextColumns<'_>, row: usize) -> Result<()> {
         self.raw.clear();
         self.values.clear();
-        self.learn_words(text);
-        columns.each_raw_string(row, &mut |string| self.add_raw_string(string))?;
+        if self.known.capacity() > KNOWN_KEPT {
+            self.known = HashSet::new();
+        }
+        self.known.clear();
+        columns.each_raw_string(row, &mut |string| self.add_raw(string))?;
         let mut names = StringList::default();
         columns.attribute_names(row, &mut names)?;
         for name in names.iter().chain(columns.span_type(row)) {
@@ -119,49 +124,120 @@ impl RowTerms {
         Ok(())
     }
 
-    fn learn_words(&mut self, text: &SpanText) {
-        if self.known.capacity() > KNOWN_KEPT {
-            self.known = HashSet::new();
+    /// Adds the tokens of a raw string that are no words of its leaves.
+    fn add_raw(&mut self, string: &str) {
+        if !looks_like_json(string) {
+            return self.add_changed(To::Raw, string);
         }
-        self.known.clear();
-        for list in text.fields() {
-            let mut words = Words::new(list.joined());
-            while words.next(&mut self.token).is_some() {
-                self.known.insert(hash(&self.token));
+        let mut scanner = Scanner::new(string);
+        loop {
+            match scanner.next() {
+                Ok(None) => return,
+                Ok(Some(Piece::Text(escaped))) => self.add_escaped(escaped),
+                Ok(Some(piece)) => self.add_bare(To::Raw, piece),
+                // No JSON: the whole string is a leaf.
+                Err(NotJson) => return self.add_changed(To::Raw, string),
             }
         }
     }
 
-    fn add_raw_string(&mut self, string: &str) {
-        // Text that is no JSON is its own leaf, and ASCII has the same words and tokens.
-        if string.is_ascii() && !looks_like_json(string) {
-            if has_long_token(string) {
-                self.add(To::Raw, LONG);
+    /// Adds the tokens of a string inside JSON that are no words of its leaves.
+    fn add_escaped(&mut self, escaped: &str) {
+        self.add_changed(To::Raw, escaped);
+        if !escaped.contains('\\') {
+            if looks_like_json(escaped) {
+                self.add_raw(escaped);
             }
             return;
         }
-        self.add_tokens(To::Raw, string);
+        self.add_glued(To::Raw, escaped);
+        let mut plain = String::new();
+        decode(escaped, &mut plain);
+        if looks_like_json(&plain) {
+            self.add_raw(&plain);
+        }
     }
 
-    fn add_tokens(&mut self, to: To, text: &str) {
-        let mut token = std::mem::take(&mut self.token);
-        let mut tokens = Tokens::new(text);
-        while tokens.next(&mut token).is_some() {
-            if token.len() > LONG_WORD_BYTES {
-                self.add(to, LONG);
-                token.truncate(token.floor_char_boundary(LONG_WORD_KEPT_BYTES));
+    /// Adds the tokens of a key, of a literal, and of a number that is no word as it is written.
+    fn add_bare(&mut self, to: To, piece: Piece<'_>) {
+        match piece {
+            Piece::Key(text) | Piece::Literal(text) => self.add_tokens(to, text),
+            Piece::Number(text) if matches!(to, To::Values) || python_number(text) != text => {
+                self.add_tokens(to, text);
             }
-            self.add(to, &token);
+            _ => {}
+        }
+    }
+
+    /// Adds the tokens of a text that differ from its words, and notes long ones.
+    fn add_changed(&mut self, to: To, text: &str) {
+        if text.is_ascii() {
+            if has_long_token(text) {
+                self.add(to, LONG);
+            }
+            return;
+        }
+        self.add_tokens_if(to, text, |token, source| token.len() > LONG_WORD_BYTES || is_changed(source));
+    }
+
+    /// Adds the tokens that an escape is part of, or ends: in `caf\u00e9\nbar` all three.
+    fn add_glued(&mut self, to: To, escaped: &str) {
+        let mut at = 0;
+        while let Some(found) = memchr(b'\\', escaped.as_bytes().get(at..).unwrap_or_default()) {
+            let escape = at + found;
+            at = escape + 2;
+            let kind = escaped.as_bytes().get(escape + 1);
+            if matches!(kind, Some(b'b' | b'f' | b'n' | b'r' | b't' | b'u')) {
+                self.add_first_token(to, escaped.get(escape + 1..).unwrap_or_default());
+            }
+            if kind == Some(&b'u') {
+                let before = escaped.get(..escape).unwrap_or_default();
+                let start = before.trim_end_matches(|c| is_word(fold(c))).len();
+                self.add_first_token(to, before.get(start..).unwrap_or_default());
+            }
+        }
+    }
+
+    fn add_first_token(&mut self, to: To, text: &str) {
+        let mut token = std::mem::take(&mut self.token);
+        if Tokens::new(text).next(&mut token).is_some() {
+            self.add_token(to, &mut token);
         }
         self.token = token;
     }
 
-    fn add(&mut self, to: To, term: &str) {
-        if self.known.insert(hash(term)) {
-            match to {
-                To::Raw => self.raw.push(term),
-                To::Values => self.values.push(term),
+    fn add_tokens(&mut self, to: To, text: &str) {
+        self.add_tokens_if(to, text, |_, _| true);
+    }
+
+    /// Adds the tokens for which `wanted` holds of the token and its source.
+    fn add_tokens_if(&mut self, to: To, text: &str, wanted: impl Fn(&str, &str) -> bool) {
+        let mut token = std::mem::take(&mut self.token);
+        let mut tokens = Tokens::new(text);
+        while let Some(range) = tokens.next(&mut token) {
+            if wanted(&token, text.get(range).unwrap_or_default()) {
+                self.add_token(to, &mut token);
             }
+        }
+        self.token = token;
+    }
+
+    fn add_token(&mut self, to: To, token: &mut String) {
+        if token.len() > LONG_WORD_BYTES {
+            self.add(to, LONG);
+            token.truncate(token.floor_char_boundary(LONG_WORD_KEPT_BYTES));
+        }
+        self.add(to, token);
+    }
+
+    fn add(&mut self, to: To, term: &str) {
+        let list = match to {
+            To::Raw => &mut self.raw,
+            To::Values => &mut self.values,
+        };
+        // The mark of long tokens is one of each field.
+        if self.known.insert(hash(term)) || (term == LONG && !list.iter().any(|known| known == LONG)) {
+            list.push(term);
         }
     }
 
@@ -170,12 +246,13 @@ impl RowTerms {
         let mut scanner = Scanner::new(attributes);
         let (mut key, mut text) = (String::new(), String::new());
         let mut container_start = 0;
+        let mut in_wrapper = false;
         while let Ok(Some(piece)) = scanner.next() {
             match (piece, scanner.depth()) {
                 (Piece::Key(escaped), 1) => decode(escaped, &mut key),
                 (Piece::Text(escaped), 1) => {
                     decode(escaped, &mut text);
-                    self.add_string(&text);
+                    self.add_inner(&text);
                     self.add_pair(&key, &text, true);
                 }
                 (Piece::Number(scalar) | Piece::Literal(scalar), 1) => {
@@ -185,22 +262,35 @@ impl RowTerms {
                 (Piece::BeginObject | Piece::BeginArray, 2) => container_start = scanner.position() - 1,
                 (Piece::End, 1) => {
                     let raw = attributes.get(container_start..scanner.position()).unwrap_or_default();
-                    self.add_tokens(To::Values, raw);
                     self.add_pair(&key, raw, false);
                 }
                 (Piece::Text(escaped), _) => {
                     decode(escaped, &mut text);
-                    self.add_tokens(To::Values, &text);
-                    self.add_string(&text);
+                    if in_wrapper {
+                        self.add_tokens(To::Values, escaped);
+                        self.add_tokens(To::Values, &text);
+                    }
+                    self.add_inner(&text);
+                    self.add_glued(To::Values, escaped);
+                    self.add_changed(To::Values, escaped);
                 }
-                _ => {}
+                _ => self.add_bare(To::Values, piece),
             }
+            in_wrapper = matches!(piece, Piece::Key(key) if is_wrapper(key));
         }
     }
 
-    /// Adds the tokens of what a string stands for when it is a quoted JSON string itself.
-    fn add_string(&mut self, text: &str) {
+    /// Adds the tokens of what a string stands for when it is a quoted JSON string itself, unless they are
+    /// those of the string.
+    fn add_inner(&mut self, text: &str) {
+        if !text.contains('\\') {
+            return;
+        }
         if let Some(inner) = inner_string(text) {
+            let mut tokens = Tokens::new(text);
+            while tokens.next(&mut self.token).is_some() {
+                self.known.insert(hash(&self.token));
+            }
             self.add_tokens(To::Values, &inner);
         }
     }
@@ -226,6 +316,11 @@ impl RowTerms {
             self.add(To::Values, &term);
         }
     }
+}
+
+/// Whether the tokens of a text are not its words, lower-cased as a whole.
+fn is_changed(source: &str) -> bool {
+    source.chars().any(|c| c == 'Σ' || !c.to_lowercase().eq([fold(c)]))
 }
 
 /// The string that a text stands for when it is the JSON text of one.

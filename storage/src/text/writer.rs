@@ -104,7 +104,7 @@ impl TextWriter {
         for row in 0..columns.rows() {
             let indexed = Arc::make_mut(&mut self.row);
             columns.leaves(row, &mut indexed.text)?;
-            indexed.terms.fill(&columns, row, &indexed.text)?;
+            indexed.terms.fill(&columns, row)?;
             let document = SpanDocument(Arc::clone(&self.row));
             self.writer.add_document(document).map_err(|error| write_error(&self.location, error))?;
             self.rows += 1;
