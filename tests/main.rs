@@ -15,6 +15,7 @@ mod kill;
 mod order;
 mod patterns;
 mod protocol;
+mod ranking;
 mod state;
 mod support;
 mod tidy;

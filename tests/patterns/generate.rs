@@ -6,14 +6,74 @@ use super::naive::{Naive, Question, Row};
 
 /// Pieces of text in which cases, escapes, wildcards and the limits of words differ.
 const PIECES: &[&str] = &[
-    "timeout", "TimeOut_42", "Straße", "STRASSE", "ẞtern", "İstanbul", "istanbul", "ıssız", "ISSIZ", "ΑΣΑΣ", "ας'α",
-    "naïve", "NAÏVE", "cafe\u{301}", "café", "中文字符", "무지개 나라", "📶", "🏳️‍🌈x", "a%b", "100%", "x_y", "c:\\new\\table",
-    "it's", "say \"hi\"", "line\nnext", "tab\there", "\r\nword", "fn main() { x += 1; }", "ſtop", "\u{212a}elvin",
-    "\u{1fd3}\u{390}", "ﬅ ﬆ", "हिन्दी", "2024-01-01T00:00:00Z", "user@example.com", "0.50", "1e5", "-7", "null", "true",
-    "a/b/c", "\u{1}ctl", "$bytes", "--", "ok", "e", "the", "\\u00e9", "\\n", "Ǆ ǆ ǅ", "µ μ", "Ω Ω", "x\u{0}y",
+    "timeout",
+    "TimeOut_42",
+    "Straße",
+    "STRASSE",
+    "ẞtern",
+    "İstanbul",
+    "istanbul",
+    "ıssız",
+    "ISSIZ",
+    "ΑΣΑΣ",
+    "ας'α",
+    "naïve",
+    "NAÏVE",
+    "cafe\u{301}",
+    "café",
+    "中文字符",
+    "무지개 나라",
+    "📶",
+    "🏳️‍🌈x",
+    "a%b",
+    "100%",
+    "x_y",
+    "c:\\new\\table",
+    "it's",
+    "say \"hi\"",
+    "line\nnext",
+    "tab\there",
+    "\r\nword",
+    "fn main() { x += 1; }",
+    "ſtop",
+    "\u{212a}elvin",
+    "\u{1fd3}\u{390}",
+    "ﬅ ﬆ",
+    "हिन्दी",
+    "2024-01-01T00:00:00Z",
+    "user@example.com",
+    "0.50",
+    "1e5",
+    "-7",
+    "null",
+    "true",
+    "a/b/c",
+    "\u{1}ctl",
+    "$bytes",
+    "--",
+    "ok",
+    "e",
+    "the",
+    "\\u00e9",
+    "\\n",
+    "Ǆ ǆ ǅ",
+    "µ μ",
+    "Ω Ω",
+    "x\u{0}y",
 ];
 
-const KEYS: &[&str] = &["input.value", "output.value", "flag", "n", "model.name", "Ünïcode key", "nested", "k\"ey", "a", "note"];
+const KEYS: &[&str] = &[
+    "input.value",
+    "output.value",
+    "flag",
+    "n",
+    "model.name",
+    "Ünïcode key",
+    "nested",
+    "k\"ey",
+    "a",
+    "note",
+];
 
 pub struct Generator(u64);
 
@@ -99,7 +159,8 @@ impl Generator {
                 })
             })
             .collect();
-        json!({"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": spans}]}]}).to_string()
+        json!({"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": spans}]}]})
+            .to_string()
     }
 
     fn attributes(&mut self) -> Value {
@@ -210,7 +271,8 @@ impl Generator {
             return ("RLIKE", regex);
         }
         let chance = self.below(8);
-        let mut pattern: String = piece.chars().map(|c| if chance == 0 && self.below(4) == 0 { '_' } else { c }).collect();
+        let mut pattern: String =
+            piece.chars().map(|c| if chance == 0 && self.below(4) == 0 { '_' } else { c }).collect();
         if chance == 1 {
             pattern = format!("{pattern}%{}", self.piece(text));
         }
@@ -249,7 +311,9 @@ fn any_value(value: &Value) -> Value {
         Value::Number(number) if number.is_i64() => json!({"intValue": number.to_string()}),
         Value::Number(number) => json!({"doubleValue": number}),
         Value::String(text) => json!({"stringValue": text}),
-        Value::Array(items) => json!({"arrayValue": {"values": items.iter().map(any_value).collect::<Vec<_>>()}}),
+        Value::Array(items) => {
+            json!({"arrayValue": {"values": items.iter().map(any_value).collect::<Vec<_>>()}})
+        }
         Value::Object(object) => {
             let values: Vec<Value> =
                 object.iter().map(|(key, value)| json!({"key": key, "value": any_value(value)})).collect();

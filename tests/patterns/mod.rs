@@ -80,7 +80,8 @@ fn partly_indexed_rows() {
 #[test]
 fn compacted_rows() {
     let disk = generated(4, 3);
-    let ids: Vec<String> = texts(&disk.db, "SELECT DISTINCT trace_id FROM traces").into_iter().take(9).collect();
+    let ids: Vec<String> =
+        texts(&disk.db, "SELECT DISTINCT trace_id FROM traces").into_iter().take(9).collect();
     for id in &ids {
         disk.db.set_tag(id, "k", "v").unwrap();
     }

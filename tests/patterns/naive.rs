@@ -40,7 +40,8 @@ pub struct Naive {
 
 impl Naive {
     pub fn read(db: &Database) -> Self {
-        let statement = "SELECT trace_id, name, status_message, inputs, outputs, attributes, events, span_type,
+        let statement =
+            "SELECT trace_id, name, status_message, inputs, outputs, attributes, events, span_type,
             span_id FROM spans";
         let mut rows = rows(db, statement);
         rows.sort_by_cached_key(|row| (row["trace_id"].to_string(), row["span_id"].to_string()));
@@ -91,7 +92,9 @@ fn collect(value: &Value, is_nested: bool, strings: &mut Vec<String>) {
         Value::Object(object) => {
             let is_wrapper = is_nested
                 && object.len() == 1
-                && object.iter().all(|(key, value)| (key == "$bytes" || key == "$double") && value.is_string());
+                && object
+                    .iter()
+                    .all(|(key, value)| (key == "$bytes" || key == "$double") && value.is_string());
             if !is_wrapper {
                 object.values().for_each(|value| collect(value, true, strings));
             }

@@ -82,9 +82,7 @@ fn in_attribute(key: &str, op: &JsonOp) -> Option<TextNeed> {
             Some(TextNeed::Any(values.iter().map(need).collect()))
         }
         JsonOp::Range(..) => Some(has_attribute(key)),
-        JsonOp::Pattern(pattern) => {
-            in_string(pattern, &|literals| TextPattern::on_attribute(key, literals))
-        }
+        JsonOp::Pattern(pattern) => in_string(pattern, &|literals| TextPattern::on_attribute(key, literals)),
     }
 }
 
@@ -218,7 +216,8 @@ mod tests {
         let joined = |needs: &[TextNeed], joint| needs.iter().map(shown).collect::<Vec<_>>().join(joint);
         match need {
             TextNeed::Pattern(pattern) => {
-                let texts: Vec<&str> = pattern.literals().iter().map(|literal| literal.text.as_str()).collect();
+                let texts: Vec<&str> =
+                    pattern.literals().iter().map(|literal| literal.text.as_str()).collect();
                 texts.join("+")
             }
             TextNeed::All(needs) => joined(needs, " & "),
@@ -244,11 +243,14 @@ mod tests {
             let found = like_literals(text.chars().map(LikeItem::plain));
             found.into_iter().map(|l| (l.text, l.starts, l.ends)).collect::<Vec<_>>()
         };
-        assert_eq!(literals("ab%c_d"), [
-            ("ab".to_string(), true, false),
-            ("c".to_string(), false, false),
-            ("d".to_string(), false, true)
-        ]);
+        assert_eq!(
+            literals("ab%c_d"),
+            [
+                ("ab".to_string(), true, false),
+                ("c".to_string(), false, false),
+                ("d".to_string(), false, true)
+            ]
+        );
         assert_eq!(literals("%_%"), []);
         assert_eq!(literals("x"), [("x".to_string(), true, true)]);
     }

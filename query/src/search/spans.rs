@@ -116,15 +116,30 @@ impl SpanLeaf {
         let mut found = BooleanBufferBuilder::new(batch.num_rows());
         found.append_n(batch.num_rows(), false);
         for (source, spans) in spans {
-            for batch in self.scan(source, spans.rows.clone(), "_row")? {
-                for span in row_numbers(&batch)? {
-                    if let Some(trace) = spans.trace_of(*span) {
-                        found.set_bit(trace, true);
-                    }
+            for span in self.matching(source, &spans.rows)? {
+                if let Some(trace) = spans.trace_of(span) {
+                    found.set_bit(trace, true);
                 }
             }
         }
         Ok(found.finish())
+    }
+
+    /// The visible spans among `rows` that satisfy the condition.
+    fn matching(&self, source: usize, rows: &RoaringBitmap) -> Result<RoaringBitmap> {
+        // An index has said it all: nothing needs to be read.
+        if let SpanPredicate::RowIn(found) = &self.prepared(source)? {
+            let found = rows & found.as_ref();
+            return Ok(match self.snapshot.source(source)?.mask(Table::Spans) {
+                Some(mask) => found - mask,
+                None => found,
+            });
+        }
+        let mut found = RoaringBitmap::new();
+        for batch in self.scan(source, rows.clone(), "_row")? {
+            found.extend(row_numbers(&batch)?);
+        }
+        Ok(found)
     }
 
     /// Finds the spans of a trace, of which there are `total`, newest source first.

@@ -114,11 +114,10 @@ mod tests {
             }
             found
         };
-        assert_eq!(tokens("a\\nWord, \u{212a}x"), [
-            ("a".to_owned(), 0..1),
-            ("nword".to_owned(), 2..7),
-            ("kx".to_owned(), 9..13)
-        ]);
+        assert_eq!(
+            tokens("a\\nWord, \u{212a}x"),
+            [("a".to_owned(), 0..1), ("nword".to_owned(), 2..7), ("kx".to_owned(), 9..13)]
+        );
         assert_eq!(tokens("İx ΣΑς!"), [("İx".to_owned(), 0..3), ("σασ".to_owned(), 4..10)]);
         assert_eq!(tokens("-- "), []);
     }

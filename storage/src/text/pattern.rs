@@ -144,11 +144,10 @@ mod tests {
     fn literals_are_cut_where_tokens_end() {
         let part = |text: &str, begins, ends| (text.to_owned(), begins, ends);
         assert_eq!(parts("Lo wOr", false, false), [part("wor", true, false), part("lo", false, true)]);
-        assert_eq!(parts("a-bb c", true, false), [
-            part("bb", true, true),
-            part("a", true, true),
-            part("c", true, false)
-        ]);
+        assert_eq!(
+            parts("a-bb c", true, false),
+            [part("bb", true, true), part("a", true, true), part("c", true, false)]
+        );
         assert_eq!(parts("x", false, false), [part("x", false, false)]);
         assert_eq!(parts("-x_1!", false, false), [part("x_1", true, true)]);
         assert_eq!(parts("?!", true, true), []);

@@ -16,9 +16,7 @@ use tantivy::{Index, InvertedIndexReader, SegmentReader, TantivyError};
 
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
-use super::index::{
-    FIELD_NAMES, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, guarded, schema,
-};
+use super::index::{FIELD_NAMES, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, guarded, schema};
 use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_terms};
 use super::query::{TextQuery, TextTerm};
 use super::score::{self, Scored, TextStats};
@@ -78,8 +76,7 @@ impl TextReader {
             let found = segment.max_doc();
             return Err(Error::corrupt(format!("{name}: {found} documents for {expected_rows} rows")));
         }
-        let [inputs, outputs, other] =
-            [0, 1, 2].map(|id| IndexField::open(&segment, id));
+        let [inputs, outputs, other] = [0, 1, 2].map(|id| IndexField::open(&segment, id));
         let fields = [inputs.map_err(corrupt)?, outputs.map_err(corrupt)?, other.map_err(corrupt)?];
         if fields.iter().any(|field| field.lengths.num_docs() != expected_rows) {
             return Err(Error::corrupt(format!("{name}: lengths do not cover its rows")));

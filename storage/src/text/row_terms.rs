@@ -17,6 +17,7 @@
 //!    [`PAIR_VALUE_BYTES_MAX`] bytes is a pair; of several attributes of one name the first.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use memchr::memchr;
 use twox_hash::XxHash3_128;
@@ -80,14 +81,30 @@ pub(super) fn shortest_number(text: &str) -> Option<String> {
     Some(if value == 0.0 { "0".to_owned() } else { value.to_string() })
 }
 
+/// Hashes are not hashed again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let low = bytes.first_chunk().copied().unwrap_or_default();
+        self.0 = u64::from_le_bytes(low);
+    }
+}
+
 /// The terms of one row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RowTerms {
     pub(super) raw: StringList,
     pub(super) values: StringList,
     /// Hashes of the row's terms so far.
-    known: HashSet<u128>,
+    known: HashSet<u128, BuildHasherDefault<Hashed>>,
     token: String,
+    names: StringList,
 }
 
 /// Which list a term goes to.
@@ -106,11 +123,11 @@ impl RowTerms {
         self.raw.clear();
         self.values.clear();
         if self.known.capacity() > KNOWN_KEPT {
-            self.known = HashSet::new();
+            self.known = HashSet::default();
         }
         self.known.clear();
         columns.each_raw_string(row, &mut |string| self.add_raw(string))?;
-        let mut names = StringList::default();
+        let mut names = std::mem::take(&mut self.names);
         columns.attribute_names(row, &mut names)?;
         for name in names.iter().chain(columns.span_type(row)) {
             match name_term(name) {
@@ -118,6 +135,7 @@ impl RowTerms {
                 None => self.add(To::Raw, LONG),
             }
         }
+        self.names = names;
         if let Some(attributes) = columns.attributes(row) {
             self.add_values(attributes);
         }
@@ -297,7 +315,7 @@ impl RowTerms {
 
     fn add_pair(&mut self, key: &str, text: &str, is_string: bool) {
         // Of attributes of one name the first counts.
-        let is_first = self.known.insert(hash(&format!("\u{7}{key}")));
+        let is_first = self.known.insert(!hash(key));
         if !is_first || (text == "null" && !is_string) {
             return;
         }
@@ -336,11 +354,59 @@ fn decode(escaped: &str, plain: &mut String) {
     unescape(escaped, plain);
 }
 
+/// A long token covers one of the bytes looked at, which lie one more than its least length apart.
 fn has_long_token(ascii: &str) -> bool {
-    let mut runs = ascii.as_bytes().split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'));
-    ascii.len() > LONG_WORD_BYTES && runs.any(|run| run.len() > LONG_WORD_BYTES)
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let bytes = ascii.as_bytes();
+    let run = |at: usize| {
+        let (before, after) = bytes.split_at(at);
+        let left = before.iter().rev().take_while(|byte| is_inside(byte)).take(LONG_WORD_BYTES + 1).count();
+        left + after.iter().take_while(|byte| is_inside(byte)).take(LONG_WORD_BYTES + 1).count()
+    };
+    (LONG_WORD_BYTES..bytes.len()).step_by(LONG_WORD_BYTES + 1).any(|at| run(at) > LONG_WORD_BYTES)
 }
 
 fn hash(term: &str) -> u128 {
     XxHash3_128::oneshot(term.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_tokens_are_seen_wherever_they_begin() {
+        for start in 0..600 {
+            let text = |length: usize| format!("{} {} tail", "-".repeat(start), "x".repeat(length));
+            assert!(has_long_token(&text(LONG_WORD_BYTES + 1)), "{start}");
+            assert!(!has_long_token(&text(LONG_WORD_BYTES)), "{start}");
+        }
+        assert!(has_long_token(&"y".repeat(LONG_WORD_BYTES + 1)));
+    }
+
+    #[test]
+    fn numbers_have_one_shortest_text() {
+        let shortest = |text| shortest_number(text);
+        assert_eq!(shortest("5.00").as_deref(), Some("5"));
+        assert_eq!(shortest("-0").as_deref(), Some("0"));
+        assert_eq!(shortest("1e2").as_deref(), Some("100"));
+        assert_eq!(shortest("0.5").as_deref(), Some("0.5"));
+        assert_eq!(shortest("nan"), None);
+        assert_eq!(shortest("1e999"), None);
+    }
+
+    #[test]
+    fn what_words_lack_is_added() {
+        let added = |string: &str| {
+            let mut terms = RowTerms::default();
+            terms.add_raw(string);
+            terms.raw.iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert!(added("plain text with words").is_empty());
+        assert_eq!(added(r#"{"key":"a word","n":1.50,"ok":true}"#), ["key", "n", "1", "50", "ok", "true"]);
+        let escapes = r#"["one\\two","three\nfour","caf\\u00e9 caf\u00e9s"]"#;
+        assert_eq!(added(escapes), ["nfour", "u00e9s", "caf"]);
+        assert_eq!(added("ΑΣ ſtop naïve"), ["ασ", "stop"]);
+        assert_eq!(added(r#"{"a":"{\"b\": \"c\\nd\"}"}"#), ["a", "b", "nd"]);
+    }
 }
