@@ -18,9 +18,9 @@ const ESCAPE: char = '\\';
 /// The function behind `->>`.
 const AS_TEXT: &str = "json_as_text";
 
-/// A text of a span that an index knows.
+/// A text of a span that an index knows: `inputs` or `outputs`, or an attribute.
 enum Subject {
-    Inputs,
+    String,
     Attribute(String),
 }
 
@@ -66,14 +66,14 @@ pub(super) fn text_need(filter: &Expr) -> Option<TextNeed> {
 impl Subject {
     fn holds(&self, literals: Vec<Literal>) -> TextPattern {
         match self {
-            Subject::Inputs => TextPattern::on_strings(literals),
+            Subject::String => TextPattern::on_strings(literals),
             Subject::Attribute(key) => TextPattern::on_attribute(key, literals),
         }
     }
 
     fn equals(&self, value: &str) -> TextNeed {
         match self {
-            Subject::Inputs => equal(value),
+            Subject::String => equal(value),
             Subject::Attribute(key) => {
                 TextNeed::Value { key: key.clone(), value: AttributeValue::Text(value.to_string()) }
             }
@@ -93,7 +93,7 @@ fn subject(expr: &Expr) -> Option<Subject> {
             let [object, key] = args.as_slice() else { return None };
             column(object, &["attributes"]).then(|| literal(key)).flatten().map(Subject::Attribute)
         }
-        _ => column(expr, &["inputs", "outputs"]).then_some(Subject::Inputs),
+        _ => column(expr, &["inputs", "outputs"]).then_some(Subject::String),
     }
 }
 

@@ -5,6 +5,8 @@
 //! 1. Keys and texts come out still escaped, but with every escape checked: [`unescape`] cannot fail.
 //! 2. After [`NotJson`] nothing more is to be asked; what came out before must be thrown away.
 
+use memchr::memchr2;
+
 /// The text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotJson;
@@ -136,8 +138,12 @@ impl<'a> Scanner<'a> {
         let mut at = start;
         loop {
             let rest = self.text.as_bytes().get(at..).ok_or(NotJson)?;
-            let stop =
-                rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).ok_or(NotJson)?;
+            let stop = memchr2(b'"', b'\\', rest).ok_or(NotJson)?;
+            // Without a way out of the loop this is done many bytes at a time.
+            let passed = rest.get(..stop).unwrap_or_default();
+            if passed.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+                return Err(NotJson);
+            }
             at += stop;
             match rest.get(stop) {
                 Some(b'"') => break,
