@@ -9,7 +9,7 @@ use std::time::Instant;
 use arrow::record_batch::RecordBatch;
 use tracehouse_query::runtime::QueryRuntime;
 use tracehouse_query::search::{self, Explain, Search};
-use tracehouse_query::text::{self, TextHit};
+use tracehouse_query::text::{self, TextHits, TextSearch};
 use tracehouse_storage::columns::{spans_batch, trace_at};
 use tracehouse_storage::env::Env;
 use tracehouse_storage::model::{Span, TraceKey, TraceRow, normalize_trace_id};
@@ -286,18 +286,28 @@ impl Database {
     ///
     /// # Errors
     /// `InvalidInput` for a wrong query.
-    pub fn search_text(&self, query: &str, limit: usize) -> Result<Vec<TextHit>> {
-        Ok(text::search_text(&self.snapshot()?, query, None, limit)?)
+    pub fn search_text(&self, query: &str, limit: usize) -> Result<TextHits> {
+        self.text_search(TextSearch { query: query.to_string(), limit, ..TextSearch::default() })
     }
 
     /// The same, only in traces that match a filter.
     ///
     /// # Errors
     /// `InvalidInput` for a wrong query or filter.
-    pub fn search_text_where(&self, query: &str, filter: &str, limit: usize) -> Result<Vec<TextHit>> {
-        let search = Search::new(filter);
-        let search = self.with_datasets(&search)?;
-        Ok(text::search_text(&self.snapshot()?, query, Some(search.as_ref()), limit)?)
+    pub fn search_text_where(&self, query: &str, filter: &str, limit: usize) -> Result<TextHits> {
+        let filter = Some(Search::new(filter));
+        self.text_search(TextSearch { query: query.to_string(), limit, filter, by_trace: false })
+    }
+
+    /// A text search with all that can be asked of one.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a wrong query or filter.
+    pub fn text_search(&self, mut search: TextSearch) -> Result<TextHits> {
+        if let Some(filter) = &search.filter {
+            search.filter = Some(self.with_datasets(filter)?.into_owned());
+        }
+        Ok(text::search_text(&self.snapshot()?, &search)?)
     }
 
     /// Seals what is in memory into a segment.

@@ -78,7 +78,7 @@ pub use trace::Trace;
 pub use trace_batches::TraceBatches;
 pub use tracehouse_query::search::{Coverage, Explain, Search, TextCoverage};
 pub use tracehouse_query::sql::{SqlQuery, SqlValue};
-pub use tracehouse_query::text::TextHit;
+pub use tracehouse_query::text::{TextHit, TextHits, TextSearch};
 pub use tracehouse_storage::model;
 pub use tracehouse_storage::model::StartUsage;
 pub use tracehouse_storage::schema::Table;

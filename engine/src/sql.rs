@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use tracehouse_query::runtime::{QueryRuntime, SqlSettings};
 use tracehouse_query::sql::{SqlContext, SqlQuery, SqlTables, run_sql};
-use tracehouse_query::text;
+use tracehouse_query::text::{self, TextSearch};
 use tracehouse_storage::Store;
 
 use crate::catalog;
@@ -45,8 +45,8 @@ impl Database {
             ..catalog::sql_tables(self.store(), self.catalog(), &snapshot, statement)?
         };
         context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
-            let hits = text::search_text(&snapshot, query, None, limit)?;
-            Ok(text::hits_batch(&hits)?)
+            let search = TextSearch { query: query.to_string(), limit, ..TextSearch::default() };
+            Ok(text::hits_batch(&text::search_text(&snapshot, &search)?)?)
         }));
         Ok(context)
     }

@@ -23,3 +23,4 @@ pub mod search;
 mod seeded;
 pub mod sql;
 pub mod text;
+mod text_need;

@@ -1,6 +1,7 @@
 //! Ranked text search over a snapshot: statistics of all sources merged, the best rows of each, one
 //! order, and snippets for the survivors only (QU-4).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Float64Array, RecordBatch, StringViewArray};
@@ -38,44 +39,119 @@ pub struct TextHit {
     pub start_time_ns: i64,
 }
 
+/// What a text search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextHits {
+    /// The spans, best first.
+    pub hits: Vec<TextHit>,
+    /// Visible spans that text indexes answered for.
+    pub indexed_spans: u64,
+    /// Visible spans that had to be read, being in memory or not indexed yet.
+    pub scanned_spans: u64,
+}
+
+impl std::ops::Deref for TextHits {
+    type Target = [TextHit];
+
+    fn deref(&self) -> &[TextHit] {
+        &self.hits
+    }
+}
+
+impl IntoIterator for TextHits {
+    type Item = TextHit;
+    type IntoIter = std::vec::IntoIter<TextHit>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.hits.into_iter()
+    }
+}
+
+/// A text search.
+#[derive(Debug, Clone, Default)]
+pub struct TextSearch {
+    /// The text query.
+    pub query: String,
+    /// Only spans of traces that match this filter.
+    pub filter: Option<Search>,
+    /// Most hits.
+    pub limit: usize,
+    /// One hit a trace: its best span.
+    pub by_trace: bool,
+}
+
 struct Candidate {
     at: RowRef,
     score: f64,
     start_time_ns: i64,
+    trace_id: String,
 }
 
-/// The best `limit` spans for a text query, best first, ties newest first. With a filter, only spans
-/// of traces that match it.
+/// The best spans for a text query, best first, ties newest first.
 ///
 /// # Errors
 /// `InvalidInput` for a wrong query or filter; whatever reading the snapshot gives.
-pub fn search_text(
-    snapshot: &Snapshot,
-    query: &str,
-    filter: Option<&Search>,
-    limit: usize,
-) -> Result<Vec<TextHit>> {
-    let query = TextQuery::parse(query)?;
-    let allowed = match filter {
+pub fn search_text(snapshot: &Snapshot, search: &TextSearch) -> Result<TextHits> {
+    let query = TextQuery::parse(&search.query)?;
+    let allowed = match &search.filter {
         None => None,
         Some(search) => {
             let predicate = filter::parse(&search.filter)?.with_datasets(&search.datasets);
             if predicate == Predicate::Const(true) { None } else { Some(spans_of(snapshot, &predicate)?) }
         }
     };
-    let mut stats = TextStats::default();
+    let (mut stats, mut indexed_spans, mut scanned_spans) = (TextStats::default(), 0, 0);
     for index in 0..snapshot.source_count() {
-        stats.merge(&snapshot.text(index)?.stats(&query, snapshot.source(index)?.mask(Table::Spans))?);
+        let (text, source) = (snapshot.text(index)?, snapshot.source(index)?);
+        let covered = if text.is_indexed() { &mut indexed_spans } else { &mut scanned_spans };
+        *covered += source.visible_rows(Table::Spans);
+        stats.merge(&text.stats(&query, source.mask(Table::Spans))?);
     }
-    let mut best = Vec::new();
-    for index in 0..snapshot.source_count() {
-        let masked = snapshot.source(index)?.mask(Table::Spans);
-        let allowed = allowed.as_ref().and_then(|allowed| allowed.get(index));
-        for scored in snapshot.text(index)?.top_k(&query, &stats, limit, allowed, masked)? {
-            best.push((RowRef { source: index, row: scored.row }, scored.score));
+    let ranking = Ranking { snapshot, query: &query, stats, allowed };
+    let best = if search.by_trace { ranking.traces(search.limit)? } else { ranking.spans(search.limit)?.0 };
+    Ok(TextHits { hits: hits(snapshot, &query, best)?, indexed_spans, scanned_spans })
+}
+
+/// A query over a snapshot, with the statistics of all of it.
+struct Ranking<'a> {
+    snapshot: &'a Snapshot,
+    query: &'a TextQuery,
+    stats: TextStats,
+    /// By source.
+    allowed: Option<Vec<RoaringBitmap>>,
+}
+
+impl Ranking<'_> {
+    /// The best spans, and whether there are no others.
+    fn spans(&self, limit: usize) -> Result<(Vec<Candidate>, bool)> {
+        let mut found = Vec::new();
+        for index in 0..self.snapshot.source_count() {
+            let masked = self.snapshot.source(index)?.mask(Table::Spans);
+            let allowed = self.allowed.as_ref().and_then(|allowed| allowed.get(index));
+            let text = self.snapshot.text(index)?;
+            for scored in text.top_k(self.query, &self.stats, limit, allowed, masked)? {
+                found.push((RowRef { source: index, row: scored.row }, scored.score));
+            }
+        }
+        let is_all = found.len() < limit;
+        Ok((rank(self.snapshot, found, limit)?, is_all))
+    }
+
+    /// The best span of each of the best traces.
+    fn traces(&self, limit: usize) -> Result<Vec<Candidate>> {
+        let mut count = limit;
+        loop {
+            let (mut best, is_all) = self.spans(count)?;
+            let mut seen = HashSet::new();
+            best.retain(|span| seen.insert(span.trace_id.clone()));
+            if is_all || best.len() >= limit {
+                best.truncate(limit);
+                return Ok(best);
+            }
+            // Several spans of a trace were among the best: look further down.
+            count = count.saturating_mul(4);
         }
     }
-    hits(snapshot, &query, rank(snapshot, best, limit)?)
 }
 
 /// The spans of matching traces, by source.
@@ -106,7 +182,13 @@ fn rank(snapshot: &Snapshot, found: Vec<(RowRef, f64)>, limit: usize) -> Result<
     let mut best: Vec<(usize, Candidate)> = found
         .into_iter()
         .zip(starts.values())
-        .map(|((at, score), start)| Candidate { at, score, start_time_ns: *start })
+        .zip(traces.iter())
+        .map(|(((at, score), start), trace)| Candidate {
+            at,
+            score,
+            start_time_ns: *start,
+            trace_id: trace.unwrap_or_default().to_string(),
+        })
         .enumerate()
         .collect();
     best.sort_unstable_by(|(row_a, a), (row_b, b)| {
@@ -119,11 +201,11 @@ fn rank(snapshot: &Snapshot, found: Vec<(RowRef, f64)>, limit: usize) -> Result<
 
 fn hits(snapshot: &Snapshot, query: &TextQuery, best: Vec<Candidate>) -> Result<Vec<TextHit>> {
     let refs: Vec<RowRef> = best.iter().map(|candidate| candidate.at).collect();
-    let mut columns = vec!["trace_id", "span_id"];
+    let mut columns = vec!["span_id"];
     columns.extend(TEXT_COLUMNS);
     let batch = snapshot.read_rows(Table::Spans, &refs, &columns)?;
     let texts = TextColumns::new(&batch)?;
-    let (traces, spans) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);
+    let spans = text(&batch, "span_id")?;
     let mut span_text = SpanText::default();
     let mut hits = Vec::with_capacity(best.len());
     for (row, candidate) in best.into_iter().enumerate() {
@@ -134,7 +216,7 @@ fn hits(snapshot: &Snapshot, query: &TextQuery, best: Vec<Candidate>) -> Result<
             None => ("other".to_string(), String::new(), Vec::new()),
         };
         hits.push(TextHit {
-            trace_id: text_at(traces, row).unwrap_or_default().to_string(),
+            trace_id: candidate.trace_id,
             span_id: text_at(spans, row).unwrap_or_default().to_string(),
             field,
             score: candidate.score,

@@ -18,6 +18,11 @@ pub enum TextView {
 }
 
 impl TextView {
+    /// Whether an index answers.
+    pub fn is_indexed(&self) -> bool {
+        matches!(self, Self::Indexed(_))
+    }
+
     /// Physical spans rows that match, masked ones included.
     ///
     /// # Errors

@@ -99,6 +99,11 @@ impl Recorder {
         Self(is_on.then(Arc::default))
     }
 
+    /// Whether anything is taken down.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn record(&self) -> Option<MutexGuard<'_, Record>> {
         Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -17,9 +17,6 @@ use super::sets::{TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf};
 use crate::predicate::{Condition, Predicate};
 
-/// Up to this many spans that a text index names, their traces are found first.
-const RARE_SPANS_MAX: u64 = 4_096;
-
 /// A predicate over rows of `traces`.
 #[derive(Debug, Clone)]
 pub(crate) enum Node {
@@ -71,13 +68,18 @@ pub(super) fn resolve(scope: &Scope<'_>, predicate: &Predicate) -> Result<Node> 
         Predicate::Trace(condition) => Node::Trace(condition.clone()),
         Predicate::Span(condition) => {
             let leaf = SpanLeaf::new(scope.snapshot, condition, scope.recorder);
-            match leaf.rows_by_text()? {
-                Some(rows) if rows.iter().map(|rows| rows.len()).sum::<u64>() <= RARE_SPANS_MAX => {
+            if scope.recorder.is_on()
+                && let Some(covered) = leaf.coverage()?
+            {
+                note(&format!("text index of {} spans, {} without", covered.indexed, covered.scanned));
+            }
+            match leaf.few_rows()? {
+                Some(rows) => {
                     let set = span_set(&leaf, rows)?;
                     note(&format!("{} traces, by the words", set.len()));
                     Node::Set(Arc::new(set))
                 }
-                _ => {
+                None => {
                     note("looked at for the traces that are left");
                     Node::Span(Arc::new(leaf))
                 }

@@ -17,12 +17,25 @@ use roaring::RoaringBitmap;
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::scan::{RowFilter, ScanRequest};
 use tracehouse_storage::schema::Table;
+use tracehouse_storage::text::ValueRows;
 use tracehouse_storage::{Result, Snapshot};
 
 use super::explain::Recorder;
 use crate::candidates::span_zones;
 use crate::predicate::column::{ints, row_numbers, text};
-use crate::predicate::{SpanPredicate, Test, Undecided};
+use crate::predicate::{Condition, SpanPredicate, Test, Undecided};
+
+/// Up to this many spans that an index names, their traces are found first.
+const FOUND_ROWS_MAX: u64 = 4_096;
+/// The same when large columns of each must be read.
+const READ_ROWS_MAX: u64 = 128;
+
+/// How many visible spans were answered for by a text index, and how many by reading them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Coverage {
+    pub indexed: u64,
+    pub scanned: u64,
+}
 
 /// The columns of `traces` that tell where a trace's spans are.
 pub(super) const SPAN_RUN_COLUMNS: [&str; 4] = ["trace_id", "span_count", "_first_span_row", "_span_rows"];
@@ -49,16 +62,41 @@ impl SpanLeaf {
         self.condition.is_heavy()
     }
 
-    /// The only rows of each source that can satisfy the condition, when text queries name them.
-    pub fn rows_by_text(&self) -> Result<Option<Vec<RoaringBitmap>>> {
-        if !has_required_text(&self.condition) {
+    /// The only rows of each source that can satisfy the condition, when there are so few of them that
+    /// they are best looked at first.
+    pub fn few_rows(&self) -> Result<Option<Vec<RoaringBitmap>>> {
+        if !has_text_need(&self.condition) {
             return Ok(None);
         }
-        let mut rows = Vec::with_capacity(self.prepared.len());
+        let (mut rows, mut read, mut found) = (Vec::with_capacity(self.prepared.len()), 0, 0);
         for source in 0..self.prepared.len() {
-            rows.push(required_rows(&self.prepared(source)?).unwrap_or_default());
+            let condition = self.prepared(source)?;
+            let all = || full(self.snapshot.source(source).map_or(0, |source| source.rows(Table::Spans)));
+            let required = required_rows(&condition).unwrap_or_else(all);
+            found += required.len();
+            read += if condition.is_heavy() { required.len() } else { 0 };
+            if found > FOUND_ROWS_MAX || read > READ_ROWS_MAX {
+                return Ok(None);
+            }
+            rows.push(required);
         }
         Ok(Some(rows))
+    }
+
+    /// Spans that a text index has answered for, and spans of sources without its help; `None` when the
+    /// condition has nothing to ask an index for.
+    pub fn coverage(&self) -> Result<Option<Coverage>> {
+        if !has_text_need(&self.condition) {
+            return Ok(None);
+        }
+        let mut coverage = Coverage::default();
+        for source in 0..self.prepared.len() {
+            let rows = self.snapshot.source(source)?;
+            let is_indexed = rows.text().is_some() && required_rows(&self.prepared(source)?).is_some();
+            *if is_indexed { &mut coverage.indexed } else { &mut coverage.scanned } +=
+                rows.visible_rows(Table::Spans);
+        }
+        Ok(Some(coverage))
     }
 
     /// The traces of a batch of `traces` of source `home`, among the wanted, that have such a span.
@@ -84,15 +122,30 @@ impl SpanLeaf {
         found.append_n(batch.num_rows(), false);
         for (source, spans) in spans {
             let SpanRows { rows, runs } = spans;
-            for batch in self.scan(source, rows, "_row")? {
-                for span in row_numbers(&batch)? {
-                    if let Some((_, trace)) = runs.range(..=span).next_back() {
-                        found.set_bit(*trace, true);
-                    }
+            for span in self.matching(source, rows)? {
+                if let Some((_, trace)) = runs.range(..=span).next_back() {
+                    found.set_bit(*trace, true);
                 }
             }
         }
         Ok(found.finish())
+    }
+
+    /// The visible spans among `rows` that satisfy the condition.
+    fn matching(&self, source: usize, rows: RoaringBitmap) -> Result<RoaringBitmap> {
+        // An index has said it all: nothing needs to be read.
+        if let SpanPredicate::RowIn(found) = &self.prepared(source)? {
+            let found = rows & found.as_ref();
+            return Ok(match self.snapshot.source(source)?.mask(Table::Spans) {
+                Some(mask) => found - mask,
+                None => found,
+            });
+        }
+        let mut found = RoaringBitmap::new();
+        for batch in self.scan(source, rows, "_row")? {
+            found.extend(row_numbers(&batch)?);
+        }
+        Ok(found)
     }
 
     /// One column of the spans among `rows` that satisfy the condition.
@@ -150,7 +203,10 @@ impl SpanLeaf {
                     }
                     SpanPredicate::RowIn(Arc::new(self.snapshot.text(source)?.rows(&query)?))
                 }
-                None => SpanPredicate::Is(condition.clone()),
+                None => match (condition.text_need(), self.snapshot.source(source)?.text()) {
+                    (Some(need), Some(index)) => confined(condition, need.rows(&index)),
+                    _ => SpanPredicate::Is(condition.clone()),
+                },
             },
             other => other.clone(),
         })
@@ -178,22 +234,47 @@ fn run(first: Option<i64>, count: Option<i64>) -> Option<(u32, u32)> {
     Some((start, start.checked_add(u32::try_from(count?).ok()?)?))
 }
 
-/// Whether every span that satisfies the condition satisfies a text query.
-fn has_required_text(condition: &SpanPredicate) -> bool {
+/// A condition on the rows that an index names for it, if it does.
+fn confined(condition: &Condition, rows: Option<ValueRows>) -> SpanPredicate {
+    match rows {
+        None => SpanPredicate::Is(condition.clone()),
+        Some(rows) if rows.maybe.is_empty() => SpanPredicate::RowIn(Arc::new(rows.sure)),
+        Some(rows) => {
+            let rows = SpanPredicate::RowIn(Arc::new(rows.sure | rows.maybe));
+            SpanPredicate::And(vec![rows, SpanPredicate::Is(condition.clone())])
+        }
+    }
+}
+
+/// Whether an index may name the spans that satisfy the condition.
+fn has_text_need(condition: &SpanPredicate) -> bool {
     match condition {
-        SpanPredicate::Is(condition) => matches!(condition.test, Test::Matches(_)),
-        SpanPredicate::And(operands) => operands.iter().any(has_required_text),
+        SpanPredicate::Is(condition) => {
+            matches!(condition.test, Test::Matches(_)) || condition.text_need().is_some()
+        }
+        SpanPredicate::And(operands) => operands.iter().any(has_text_need),
+        SpanPredicate::Or(operands) => !operands.is_empty() && operands.iter().all(has_text_need),
         _ => false,
     }
 }
 
-/// The rows that the top-level conjunction confines a condition to.
+/// The rows that a condition is confined to.
 fn required_rows(condition: &SpanPredicate) -> Option<RoaringBitmap> {
     match condition {
         SpanPredicate::RowIn(rows) => Some(rows.as_ref().clone()),
         SpanPredicate::And(operands) => operands.iter().map(required_rows).fold(None, both),
+        SpanPredicate::Or(operands) => {
+            let operands = operands.iter().map(required_rows).collect::<Option<Vec<_>>>()?;
+            operands.into_iter().reduce(|a, b| a | b)
+        }
         _ => None,
     }
+}
+
+fn full(rows: u32) -> RoaringBitmap {
+    let mut all = RoaringBitmap::new();
+    all.insert_range(0..rows);
+    all
 }
 
 /// Rows in both sets, where `None` is all rows.
@@ -228,12 +309,18 @@ fn span_filters(condition: &SpanPredicate) -> Vec<RowFilter> {
 
 /// The operands that read large columns, and the conjunction of the others.
 fn by_weight(condition: &SpanPredicate) -> (Vec<SpanPredicate>, Option<SpanPredicate>) {
-    let operands = match condition {
-        SpanPredicate::And(operands) => operands.as_slice(),
-        other => std::slice::from_ref(other),
-    };
-    let (heavy, light): (Vec<_>, Vec<_>) = operands.iter().cloned().partition(SpanPredicate::is_heavy);
+    let mut operands = Vec::new();
+    flatten(condition, &mut operands);
+    let (heavy, light): (Vec<_>, Vec<_>) = operands.into_iter().partition(SpanPredicate::is_heavy);
     (heavy, (!light.is_empty()).then_some(SpanPredicate::And(light)))
+}
+
+/// The operands of a conjunction and of those inside it.
+fn flatten(condition: &SpanPredicate, operands: &mut Vec<SpanPredicate>) {
+    match condition {
+        SpanPredicate::And(inner) => inner.iter().for_each(|operand| flatten(operand, operands)),
+        other => operands.push(other.clone()),
+    }
 }
 
 fn span_filter(condition: SpanPredicate) -> RowFilter {

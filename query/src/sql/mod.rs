@@ -8,6 +8,7 @@
 mod dialect;
 mod functions;
 mod guard;
+mod needs;
 mod provider;
 mod prune;
 mod rewrite;

@@ -18,10 +18,11 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use tracehouse_storage::schema::Table;
 
-use super::functions::matches::text_query;
+use super::needs::text_need;
 use super::prune;
 use super::scan::{Cancel, PushedFilter, ScanExec, ScanPlan};
 use super::source::{TableRows, deal};
+use crate::text_need::TextNeed;
 
 /// Fewest rows per batch of a scan with a limit.
 const LIMIT_BATCH_ROWS_MIN: usize = 64;
@@ -72,17 +73,19 @@ impl TableProvider for SnapshotTable {
         };
         let zones = prune::zones(filters);
         let mut wanted = prune::wanted(&zones, self.rows.time_column());
-        wanted.text = filters.iter().filter_map(text_query).collect();
+        let needs: Vec<TextNeed> = filters.iter().filter_map(text_need).collect();
+        wanted.text = (!needs.is_empty()).then_some(TextNeed::All(needs));
         if filters.is_empty() {
             wanted.rows_max = limit.map(|limit| limit as u64);
         }
-        let units = self.rows.units(&wanted)?;
+        let (units, text) = self.rows.units(&wanted)?;
         let target_partitions = state.config().target_partitions();
         let batch_rows = state.config().batch_size();
         let plan = ScanPlan {
             rows: self.rows.clone(),
             filters: compile_filters(state, self.rows.table(), &schema, filters)?,
             zones,
+            text,
             partitions: deal(units, target_partitions),
             limit,
             batch_rows: limit.map_or(batch_rows, |limit| limit.clamp(LIMIT_BATCH_ROWS_MIN, batch_rows)),

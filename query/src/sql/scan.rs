@@ -39,7 +39,7 @@ use futures::Stream;
 use tracehouse_storage::error::ErrorKind;
 use tracehouse_storage::scan::{RowFilter, RowStream, ScanRequest, Zone};
 
-use super::source::{TableRows, Unit};
+use super::source::{TableRows, TextUse, Unit};
 use crate::error::{QueryError, QueryErrorKind};
 
 /// Set when a query is given up; every scan of the query looks at it between pieces of work.
@@ -80,6 +80,8 @@ pub(super) struct ScanPlan {
     pub filters: Vec<PushedFilter>,
     /// What may be skipped.
     pub zones: Vec<Zone>,
+    /// What text indexes did, when a condition asks for text.
+    pub text: Option<TextUse>,
     /// The units of each partition, in reading order.
     pub partitions: Vec<Vec<Unit>>,
     /// Rows after which each partition stops.
@@ -195,6 +197,9 @@ impl DisplayAs for ScanExec {
         if !plan.zones.is_empty() {
             let names: Vec<&str> = plan.zones.iter().map(zone_column).collect();
             write!(f, ", prune=[{}]", names.join(", "))?;
+        }
+        if let Some(TextUse { indexed, hits, scanned }) = plan.text {
+            write!(f, ", text=[{hits} rows by {indexed} indexes, {scanned} sources read whole]")?;
         }
         match plan.limit {
             Some(limit) => write!(f, ", limit={limit}"),

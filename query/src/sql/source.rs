@@ -8,15 +8,19 @@ use tracehouse_storage::Snapshot;
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::scan::{RowStream, ScanRequest};
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::text::TextQuery;
 
 use crate::error::Result;
+use crate::text_need::TextNeed;
 
 /// Rows of one unit. A multiple of the parquet pages of light columns.
 pub(super) const UNIT_ROWS: u32 = 65_536;
 
 /// Rows found by a text index that one unit reads; they lie apart and are large.
 const HITS_PER_UNIT: usize = 8192;
+
+/// A source is read whole when its index names more than one row in this many, and not just a few.
+const HIT_SHARE_MAX: u64 = 2;
+const HITS_MIN: u64 = 64;
 
 /// Trace ids looked up by index; a longer list is scanned.
 const LOOKUP_IDS_MAX: usize = 256;
@@ -37,10 +41,20 @@ pub(super) struct Wanted {
     pub trace_ids: Option<Vec<String>>,
     /// Inclusive bounds of the table's time column, Unix nanoseconds.
     pub time_range: Option<(i64, i64)>,
-    /// Text queries that the row must match.
-    pub text: Vec<TextQuery>,
+    /// What the row's text must have.
+    pub text: Option<TextNeed>,
     /// Rows that suffice, when nothing is filtered.
     pub rows_max: Option<u64>,
+}
+
+/// What text indexes did for a scan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct TextUse {
+    /// Sources whose index named the rows to read, and how many it named.
+    pub indexed: usize,
+    pub hits: u64,
+    /// Sources that are read whole: without an index, or one that is of no help.
+    pub scanned: usize,
 }
 
 /// One table of a snapshot.
@@ -80,12 +94,13 @@ impl TableRows {
         self.snapshot.source_count()
     }
 
-    /// Units that hold every wanted row, newest source first.
-    pub(super) fn units(&self, wanted: &Wanted) -> Result<Vec<Unit>> {
+    /// Units that hold every wanted row, newest source first, and what text indexes did for that.
+    pub(super) fn units(&self, wanted: &Wanted) -> Result<(Vec<Unit>, Option<TextUse>)> {
         if let Some(units) = self.units_by_trace(wanted)? {
-            return Ok(units);
+            return Ok((units, None));
         }
-        let mut units = Vec::new();
+        let need = wanted.text.as_ref().filter(|_| self.table == Table::Spans);
+        let (mut units, mut used) = (Vec::new(), TextUse::default());
         let mut visible: u64 = 0;
         for source in (0..self.snapshot.source_count()).rev() {
             if wanted.rows_max.is_some_and(|rows_max| visible >= rows_max) {
@@ -94,13 +109,20 @@ impl TableRows {
             if !self.overlaps(source, wanted.time_range)? {
                 continue;
             }
-            match self.text_hits(source, &wanted.text)? {
-                Some(hits) => push_hits(source, &hits, &mut units),
-                None => self.push_units(source, &mut units)?,
+            match self.text_hits(source, need)? {
+                Some(hits) => {
+                    used.indexed += 1;
+                    used.hits += hits.len();
+                    push_hits(source, &hits, &mut units);
+                }
+                None => {
+                    used.scanned += 1;
+                    self.push_units(source, &mut units)?;
+                }
             }
             visible += self.snapshot.source(source)?.visible_rows(self.table);
         }
-        Ok(units)
+        Ok((units, need.map(|_| used)))
     }
 
     /// Scans one unit.
@@ -116,26 +138,12 @@ impl TableRows {
         })
     }
 
-    /// The rows that the source's text index finds; `None` when it has to be read for text.
-    fn text_hits(&self, source: usize, queries: &[TextQuery]) -> Result<Option<RoaringBitmap>> {
-        if queries.is_empty() || self.table != Table::Spans {
-            return Ok(None);
-        }
-        let Some(index) = self.snapshot.source(source)?.text() else {
-            return Ok(None);
-        };
-        let mut hits: Option<RoaringBitmap> = None;
-        for query in queries {
-            // An index is derived (ST-5): when it cannot be read, the rows can.
-            let Ok(rows) = index.rows(query) else {
-                return Ok(None);
-            };
-            hits = Some(match hits {
-                Some(hits) => hits & rows,
-                None => rows,
-            });
-        }
-        Ok(hits)
+    /// The rows that the source's text index names; `None` when it is read whole.
+    fn text_hits(&self, source: usize, need: Option<&TextNeed>) -> Result<Option<RoaringBitmap>> {
+        let Some(need) = need else { return Ok(None) };
+        let source = self.snapshot.source(source)?;
+        let rows_max = u64::from(source.rows(self.table)) / HIT_SHARE_MAX;
+        Ok(source.text().and_then(|index| need.candidates(&index, rows_max.max(HITS_MIN))))
     }
 
     fn push_units(&self, source: usize, units: &mut Vec<Unit>) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::source::Segment;
-use crate::text::{TEXT_COLUMNS, TextLocation, TextReader, TextWriter};
+use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter};
 
 impl Store {
     /// Builds one text index that is missing and that nobody builds. Returns whether there was one.
@@ -77,7 +77,7 @@ impl Store {
         };
         let in_memory = matches!(location, TextLocation::Memory);
         let mut writer = TextWriter::create(location)?;
-        let request = ScanRequest::columns(TEXT_COLUMNS.iter().copied());
+        let request = ScanRequest::columns(INDEXED_COLUMNS.iter().copied());
         for batch in segment.reader().scan(Table::Spans, &request, None)? {
             writer.add(&batch?)?;
         }

@@ -29,7 +29,7 @@ use crate::segment::{SegmentOptions, SegmentReader, SegmentWriter};
 use crate::segment_index::build_index;
 use crate::snapshot::{RowRef, read_rows};
 use crate::source::{Rows, Segment, Source};
-use crate::text::{TEXT_COLUMNS, TextLocation, TextReader, TextWriter};
+use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter};
 use crate::wal;
 
 /// Rows gathered at a time.
@@ -236,7 +236,7 @@ impl Store {
         for ordered in orders.iter().filter(|ordered| ordered.table == Table::Spans) {
             for rows in ordered.rows.chunks(GATHER_ROWS) {
                 check_stop(stop)?;
-                writer.add(&read_rows(sources, Table::Spans, rows, TEXT_COLUMNS)?)?;
+                writer.add(&read_rows(sources, Table::Spans, rows, INDEXED_COLUMNS)?)?;
             }
         }
         let reader = writer.finish()?;

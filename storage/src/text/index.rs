@@ -17,11 +17,18 @@ use crate::{Error, Result};
 /// What tantivy's calls return.
 pub(super) type TantivyResult<T> = std::result::Result<T, tantivy::TantivyError>;
 
-/// Version of the rules in `leaves` and `tokenizer`.
-const RULES_VERSION: u32 = 1;
+/// Version of the rules in `leaves`, `tokenizer` and `row_terms`.
+const RULES_VERSION: u32 = 2;
 
 /// Names of the index fields, in the order of [`super::SpanText`]'s lists.
 pub(super) const FIELD_NAMES: [&str; 3] = ["inputs", "outputs", "other"];
+
+/// Names of the fields of `row_terms`, which come after those of words.
+pub(super) const TERM_FIELD_NAMES: [&str; 2] = ["raw", "values"];
+
+/// Their numbers.
+pub(super) const RAW_FIELD: u32 = 3;
+pub(super) const VALUES_FIELD: u32 = 4;
 
 /// Where an index is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +55,10 @@ pub(super) fn tokenizer_name() -> String {
     format!("words-{RULES_VERSION}-unicode-{unicode}")
 }
 
-/// Three text fields with positions and lengths, nothing stored.
+/// The name under which [`WholeTokenizer`] is registered.
+pub(super) const WHOLE_TOKENIZER: &str = "whole";
+
+/// Three text fields with positions and lengths, two of bare terms, nothing stored.
 pub(super) fn schema() -> Schema {
     let indexing = TextFieldIndexing::default()
         .set_tokenizer(&tokenizer_name())
@@ -58,6 +68,13 @@ pub(super) fn schema() -> Schema {
     let mut builder = Schema::builder();
     for name in FIELD_NAMES {
         builder.add_text_field(name, options.clone());
+    }
+    let bare = TextFieldIndexing::default()
+        .set_tokenizer(WHOLE_TOKENIZER)
+        .set_index_option(IndexRecordOption::Basic)
+        .set_fieldnorms(false);
+    for name in TERM_FIELD_NAMES {
+        builder.add_text_field(name, TextOptions::default().set_indexing_options(bare.clone()));
     }
     builder.build()
 }
@@ -92,6 +109,43 @@ impl TokenStream for SpanTokenStream<'_> {
         self.token.position = self.count + self.words.separators();
         self.count += 1;
         true
+    }
+
+    fn token(&self) -> &Token {
+        self.token
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        self.token
+    }
+}
+
+/// Takes each text for one term.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WholeTokenizer {
+    token: Token,
+}
+
+impl Tokenizer for WholeTokenizer {
+    type TokenStream<'a> = WholeTokenStream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> WholeTokenStream<'a> {
+        self.token.reset();
+        self.token.text.push_str(text);
+        WholeTokenStream { is_done: false, token: &mut self.token }
+    }
+}
+
+/// The one term of a text.
+pub(super) struct WholeTokenStream<'a> {
+    is_done: bool,
+    token: &'a mut Token,
+}
+
+impl TokenStream for WholeTokenStream<'_> {
+    fn advance(&mut self) -> bool {
+        self.token.position = 0;
+        !std::mem::replace(&mut self.is_done, true)
     }
 
     fn token(&self) -> &Token {

@@ -5,6 +5,8 @@
 //! 1. Keys and texts come out still escaped, but with every escape checked: [`unescape`] cannot fail.
 //! 2. After [`NotJson`] nothing more is to be asked; what came out before must be thrown away.
 
+use memchr::memchr2;
+
 /// The text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotJson;
@@ -23,7 +25,7 @@ pub(super) enum Piece<'a> {
     /// A number as written, or `NaN`, `Infinity`, `-Infinity`.
     Number(&'a str),
     /// `true`, `false` or `null`.
-    Literal,
+    Literal(&'static str),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,11 @@ impl<'a> Scanner<'a> {
     /// Open containers.
     pub(super) fn depth(&self) -> usize {
         self.open.len()
+    }
+
+    /// Where the next piece is looked for: after a beginning or an end, the byte that follows it.
+    pub(super) fn position(&self) -> usize {
+        self.position
     }
 
     /// The next piece; `None` at the end of a complete text.
@@ -85,9 +92,9 @@ impl<'a> Scanner<'a> {
         }
         let piece = match byte {
             b'"' => Piece::Text(self.string()?),
-            b't' => self.word("true", Piece::Literal)?,
-            b'f' => self.word("false", Piece::Literal)?,
-            b'n' => self.word("null", Piece::Literal)?,
+            b't' => self.word("true", Piece::Literal("true"))?,
+            b'f' => self.word("false", Piece::Literal("false"))?,
+            b'n' => self.word("null", Piece::Literal("null"))?,
             b'N' => self.word("NaN", Piece::Number("NaN"))?,
             b'I' => self.word("Infinity", Piece::Number("Infinity"))?,
             _ => self.number()?,
@@ -131,8 +138,12 @@ impl<'a> Scanner<'a> {
         let mut at = start;
         loop {
             let rest = self.text.as_bytes().get(at..).ok_or(NotJson)?;
-            let stop =
-                rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).ok_or(NotJson)?;
+            let stop = memchr2(b'"', b'\\', rest).ok_or(NotJson)?;
+            // Without a way out of the loop this is done many bytes at a time.
+            let passed = rest.get(..stop).unwrap_or_default();
+            if passed.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+                return Err(NotJson);
+            }
             at += stop;
             match rest.get(stop) {
                 Some(b'"') => break,
@@ -298,7 +309,7 @@ mod tests {
             BeginArray,
             Number("1"),
             Text("x\\n"),
-            Literal,
+            Literal("null"),
             End,
             Key("b"),
             Number("-2.50"),

@@ -108,7 +108,7 @@ impl StringList {
     }
 }
 
-fn looks_like_json(text: &str) -> bool {
+pub(super) fn looks_like_json(text: &str) -> bool {
     text.starts_with(['{', '[']) && text.ends_with(['}', ']'])
 }
 
@@ -146,6 +146,8 @@ pub struct TextColumns<'a> {
     outputs: &'a StringViewArray,
     attributes: &'a StringViewArray,
     events: &'a ListArray,
+    /// No searchable text; only the index and `LIKE` look at it.
+    span_type: Option<&'a StringViewArray>,
 }
 
 impl<'a> TextColumns<'a> {
@@ -163,6 +165,7 @@ impl<'a> TextColumns<'a> {
             outputs: text_column(batch, "outputs")?,
             attributes: text_column(batch, "attributes")?,
             events: events.ok_or_else(|| no_column("events"))?,
+            span_type: text_column(batch, "span_type").ok(),
         })
     }
 
@@ -199,19 +202,30 @@ impl<'a> TextColumns<'a> {
     /// As [`TextColumns::leaves`].
     pub fn raw_strings(&self, row: usize, strings: &mut StringList) -> Result<()> {
         strings.clear();
-        for column in [self.inputs, self.outputs] {
-            if let Some(text) = value(column, row) {
-                strings.push(text);
-            }
-        }
+        self.each_raw_string(row, &mut |string| strings.push(string))
+    }
+
+    /// Visits the raw strings of a row.
+    pub(super) fn each_raw_string(&self, row: usize, visit: &mut dyn FnMut(&str)) -> Result<()> {
         let inputs = value(self.inputs, row);
         let outputs = value(self.outputs, row);
+        inputs.into_iter().chain(outputs).for_each(&mut *visit);
         self.other_strings(row, &mut |string, is_attribute| {
             let known = is_attribute && (Some(string) == inputs || Some(string) == outputs);
             if !known {
-                strings.push(string);
+                visit(string);
             }
         })
+    }
+
+    /// The JSON object text of a row's attributes.
+    pub(super) fn attributes(&self, row: usize) -> Option<&str> {
+        value(self.attributes, row)
+    }
+
+    /// The type of a row's span, where the batch has it.
+    pub(super) fn span_type(&self, row: usize) -> Option<&str> {
+        value(self.span_type?, row)
     }
 
     /// Replaces `names` by the names of a row's attributes and of its events' attributes.
@@ -290,7 +304,7 @@ fn attribute_strings(attributes: &str, visit: &mut dyn FnMut(&str)) {
         unescape(escaped, &mut plain);
         visit(&plain);
     };
-    let mut previous = Piece::Literal;
+    let mut previous = Piece::End;
     // The text of what may turn out to be a wrapper: dropped when its object ends at once.
     let mut held: Option<&str> = None;
     let mut in_wrapper = false;
@@ -330,7 +344,7 @@ fn object_keys(object: &str, visit: &mut dyn FnMut(&str)) {
     }
 }
 
-fn is_wrapper(key: &str) -> bool {
+pub(super) fn is_wrapper(key: &str) -> bool {
     key == "$bytes" || key == "$double"
 }
 

@@ -4,24 +4,31 @@
 //! ```text
 //! RecordBatch -> leaves (strings of a span) -> tokenizer -> writer (index) | fresh (memory)
 //! query text  -> parse -> TextQuery -> evaluate over a TermSource -> rows | score | snippet
+//! literals of a pattern, value of an attribute -> candidates -> rows that may match
 //! ```
 //!
 //! Invariants:
 //! 1. Index and fresh rows give the same rows and the same scores (QU-1): both take their words from
 //!    `leaves` and `tokenizer` and both are evaluated by `evaluate` and `score`.
 //! 2. The document id of an index is the span's row number in its segment.
-//! 3. An index is derived (ST-5): it carries nothing that is not in the rows.
+//! 3. Candidates are a superset of the rows that match; whoever asks checks them on the raw text.
+//! 4. An index is derived (ST-5): it carries nothing that is not in the rows.
 
+mod candidates;
 mod evaluate;
+mod flat_terms;
+mod fold;
 mod fresh;
 mod index;
 mod json;
 mod leaves;
 mod letters;
 mod parse;
+mod pattern;
 mod postings;
 mod query;
 mod reader;
+mod row_terms;
 mod score;
 mod snippet;
 mod tokenizer;
@@ -30,9 +37,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use candidates::ValueRows;
+pub use fold::folded;
 pub use fresh::FreshText;
 pub use index::TextLocation;
 pub use leaves::{SpanText, StringList, TextColumns};
+pub use pattern::{AttributeValue, Literal, TextPattern};
 pub use query::{Slot, TextField, TextQuery, TextTerm};
 pub use reader::TextReader;
 pub use score::{Scored, TextStats};
@@ -42,3 +52,7 @@ pub use writer::TextWriter;
 
 /// The columns of table spans that hold searchable text.
 pub const TEXT_COLUMNS: &[&str] = &["name", "status_message", "inputs", "outputs", "attributes", "events"];
+
+/// The columns of table spans that an index is made of.
+pub const INDEXED_COLUMNS: &[&str] =
+    &["name", "status_message", "inputs", "outputs", "attributes", "events", "span_type"];

@@ -15,7 +15,8 @@ use tantivy::schema::Field;
 use tantivy::{Index, InvertedIndexReader, SegmentReader, TantivyError};
 
 use super::evaluate::{Occurrence, TermSource, evaluate};
-use super::index::{FIELD_NAMES, TantivyResult, TextLocation, guarded, schema};
+use super::flat_terms::FlatSlot;
+use super::index::{FIELD_NAMES, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, guarded, schema};
 use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_terms};
 use super::query::{TextQuery, TextTerm};
 use super::score::{self, Scored, TextStats};
@@ -26,12 +27,20 @@ pub struct TextReader {
     name: String,
     rows: u32,
     fields: [IndexField; 3],
+    raw: Dictionary,
+    values: Dictionary,
     total_length: OnceLock<u64>,
 }
 
 struct IndexField {
-    index: Arc<InvertedIndexReader>,
+    dictionary: Dictionary,
     lengths: FieldNormReader,
+}
+
+/// The terms of a field and where they occur.
+pub(super) struct Dictionary {
+    pub(super) index: Arc<InvertedIndexReader>,
+    pub(super) flat: FlatSlot,
 }
 
 impl std::fmt::Debug for TextReader {
@@ -67,13 +76,19 @@ impl TextReader {
             let found = segment.max_doc();
             return Err(Error::corrupt(format!("{name}: {found} documents for {expected_rows} rows")));
         }
-        let [inputs, outputs, other] =
-            [0, 1, 2].map(|id| IndexField::open(&segment, Field::from_field_id(id)));
+        let [inputs, outputs, other] = [0, 1, 2].map(|id| IndexField::open(&segment, id));
         let fields = [inputs.map_err(corrupt)?, outputs.map_err(corrupt)?, other.map_err(corrupt)?];
         if fields.iter().any(|field| field.lengths.num_docs() != expected_rows) {
             return Err(Error::corrupt(format!("{name}: lengths do not cover its rows")));
         }
-        Ok(TextReader { name: name.to_owned(), rows: expected_rows, fields, total_length: OnceLock::new() })
+        Ok(TextReader {
+            name: name.to_owned(),
+            rows: expected_rows,
+            fields,
+            raw: Dictionary::open(&segment, RAW_FIELD).map_err(corrupt)?,
+            values: Dictionary::open(&segment, VALUES_FIELD).map_err(corrupt)?,
+            total_length: OnceLock::new(),
+        })
     }
 
     /// Compares every file of the index in a directory with its checksum; the damaged ones by name.
@@ -126,8 +141,29 @@ impl TextReader {
         self.fields.iter().zip(term.field.covers()).filter(|(_, covered)| *covered).map(|(field, _)| field)
     }
 
+    /// How errors call the index.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Rows of the segment.
+    pub(super) fn row_total(&self) -> u32 {
+        self.rows
+    }
+
+    /// The field of raw tokens and names.
+    pub(super) fn raw(&self) -> &Dictionary {
+        &self.raw
+    }
+
+    /// The fields of words, then that of raw tokens, then, if wanted, that of values.
+    pub(super) fn dictionaries(&self, with_values: bool) -> impl Iterator<Item = &Dictionary> {
+        let words = self.fields.iter().map(|field| &field.dictionary);
+        words.chain([&self.raw]).chain(with_values.then_some(&self.values))
+    }
+
     /// Posting lists must not name rows that do not exist.
-    fn check_last(&self, row: Option<u32>) -> Result<()> {
+    pub(super) fn check_last(&self, row: Option<u32>) -> Result<()> {
         match row {
             Some(row) if row >= self.rows => {
                 Err(Error::corrupt(format!("{}: names row {row} of {}", self.name, self.rows)))
@@ -142,11 +178,18 @@ impl TextReader {
     }
 }
 
+impl Dictionary {
+    fn open(segment: &SegmentReader, field: u32) -> TantivyResult<Dictionary> {
+        let index = segment.inverted_index(Field::from_field_id(field))?;
+        Ok(Dictionary { index, flat: FlatSlot::default() })
+    }
+}
+
 impl IndexField {
-    fn open(segment: &SegmentReader, field: Field) -> TantivyResult<IndexField> {
+    fn open(segment: &SegmentReader, field: u32) -> TantivyResult<IndexField> {
         Ok(IndexField {
-            index: segment.inverted_index(field)?,
-            lengths: segment.get_fieldnorms_reader(field)?,
+            dictionary: Dictionary::open(segment, field)?,
+            lengths: segment.get_fieldnorms_reader(Field::from_field_id(field))?,
         })
     }
 
@@ -156,9 +199,10 @@ impl IndexField {
         within: Option<&RoaringBitmap>,
         found: &mut Vec<Occurrence>,
     ) -> TantivyResult<()> {
+        let index = &self.dictionary.index;
         match term.slots.as_slice() {
-            [slot] => collect_occurrences(&self.index, &slot_terms(&self.index, slot)?, within, found),
-            slots => collect_phrases(&self.index, slots, within, found),
+            [slot] => collect_occurrences(index, &slot_terms(index, slot)?, within, found),
+            slots => collect_phrases(index, slots, within, found),
         }
     }
 
@@ -168,11 +212,12 @@ impl IndexField {
         within: Option<&RoaringBitmap>,
         rows: &mut RoaringBitmap,
     ) -> TantivyResult<()> {
+        let index = &self.dictionary.index;
         if let [slot] = term.slots.as_slice() {
-            return collect_rows(&self.index, &slot_terms(&self.index, slot)?, within, rows);
+            return collect_rows(index, &slot_terms(index, slot)?, within, rows);
         }
         let mut found = Vec::new();
-        collect_phrases(&self.index, &term.slots, within, &mut found)?;
+        collect_phrases(index, &term.slots, within, &mut found)?;
         rows.extend(found.iter().map(|occurrence| occurrence.row));
         Ok(())
     }

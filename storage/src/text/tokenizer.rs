@@ -20,7 +20,7 @@ use super::letters::is_word;
 pub(super) const LONG_WORD_BYTES: usize = 256;
 
 /// Leading bytes of a long word kept in its short form.
-const LONG_WORD_KEPT_BYTES: usize = 200;
+pub(super) const LONG_WORD_KEPT_BYTES: usize = 200;
 
 /// Longest prefix or fuzzy word of a query, bytes: far enough below [`LONG_WORD_KEPT_BYTES`] that
 /// short forms can never change an answer.

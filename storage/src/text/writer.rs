@@ -17,9 +17,13 @@ use tantivy::store::Compressor;
 use tantivy::tokenizer::TokenizerManager;
 use tantivy::{Index, IndexSettings, SingleSegmentIndexWriter};
 
-use super::index::{SpanTokenizer, TextLocation, guarded, schema, tokenizer_name};
+use super::index::{
+    RAW_FIELD, SpanTokenizer, TextLocation, VALUES_FIELD, WHOLE_TOKENIZER, WholeTokenizer, guarded, schema,
+    tokenizer_name,
+};
 use super::leaves::{SpanText, TextColumns};
 use super::reader::TextReader;
+use super::row_terms::RowTerms;
 use crate::error::ErrorKind;
 use crate::{Error, Result};
 
@@ -31,22 +35,32 @@ const MEMORY_START_BYTES_IN_MEMORY: usize = 4 << 20;
 pub struct TextWriter {
     writer: SingleSegmentIndexWriter<SpanDocument>,
     /// Shared with the document being added, and again ours alone once it is.
-    text: Arc<SpanText>,
+    row: Arc<Row>,
     rows: u32,
     location: TextLocation,
 }
 
-/// The document of one span: its three fields, each the joined leaf strings.
-struct SpanDocument(Arc<SpanText>);
+/// What is indexed of one span.
+#[derive(Debug, Clone, Default)]
+struct Row {
+    text: SpanText,
+    terms: RowTerms,
+}
+
+/// The document of one span: three fields, each the joined leaf strings, and the terms of two more.
+struct SpanDocument(Arc<Row>);
 
 impl Document for SpanDocument {
     type Value<'a> = &'a str;
     type FieldsValuesIter<'a> = std::vec::IntoIter<(Field, &'a str)>;
 
     fn iter_fields_and_values(&self) -> Self::FieldsValuesIter<'_> {
-        let lists = self.0.fields().into_iter().zip(0..);
+        let lists = self.0.text.fields().into_iter().zip(0..);
         let filled = lists.filter(|(list, _)| !list.is_empty());
-        filled.map(|(list, id)| (Field::from_field_id(id), list.joined())).collect::<Vec<_>>().into_iter()
+        let words = filled.map(|(list, id)| (Field::from_field_id(id), list.joined()));
+        let raw = self.0.terms.raw.iter().map(|term| (Field::from_field_id(RAW_FIELD), term));
+        let values = self.0.terms.values.iter().map(|term| (Field::from_field_id(VALUES_FIELD), term));
+        words.chain(raw).chain(values).collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -68,6 +82,7 @@ impl TextWriter {
         };
         let tokenizers = TokenizerManager::default();
         tokenizers.register(&tokenizer_name(), SpanTokenizer::default());
+        tokenizers.register(WHOLE_TOKENIZER, WholeTokenizer::default());
         let settings = IndexSettings {
             docstore_compression: Compressor::None,
             docstore_compress_dedicated_thread: false,
@@ -77,18 +92,20 @@ impl TextWriter {
         let writer = builder
             .single_segment_index_writer(directory, memory)
             .map_err(|error| write_error(&location, error))?;
-        Ok(TextWriter { writer, text: Arc::default(), rows: 0, location })
+        Ok(TextWriter { writer, row: Arc::default(), rows: 0, location })
     }
 
-    /// Indexes the rows of a batch that has [`super::TEXT_COLUMNS`], after those added before.
+    /// Indexes the rows of a batch that has [`super::INDEXED_COLUMNS`], after those added before.
     ///
     /// # Errors
     /// `Internal` for missing columns; after an error the writer must be dropped.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = TextColumns::new(batch)?;
         for row in 0..columns.rows() {
-            columns.leaves(row, Arc::make_mut(&mut self.text))?;
-            let document = SpanDocument(Arc::clone(&self.text));
+            let indexed = Arc::make_mut(&mut self.row);
+            columns.leaves(row, &mut indexed.text)?;
+            indexed.terms.fill(&columns, row)?;
+            let document = SpanDocument(Arc::clone(&self.row));
             self.writer.add_document(document).map_err(|error| write_error(&self.location, error))?;
             self.rows += 1;
         }

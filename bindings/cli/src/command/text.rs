@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde_json::{Value, json};
-use tracehouse::{Database, TextHit};
+use tracehouse::{Database, TextHit, TextHits};
 
 use super::write_json;
 use crate::args::{TextArgs, TextFormat};
@@ -26,7 +26,7 @@ pub fn run(context: &Context, args: &TextArgs, out: &mut (dyn Write + Send)) -> 
 }
 
 /// The best spans for a query.
-pub fn search(db: &Database, query: &str, filter: Option<&str>, limit: usize) -> Result<Vec<TextHit>> {
+pub fn search(db: &Database, query: &str, filter: Option<&str>, limit: usize) -> Result<TextHits> {
     Ok(match filter {
         Some(filter) => db.search_text_where(query, filter, limit)?,
         None => db.search_text(query, limit)?,

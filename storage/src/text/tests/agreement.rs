@@ -141,6 +141,7 @@ fn random_span(random: &mut Lcg) -> TestSpan {
     }
     TestSpan {
         name: random_text(random),
+        span_type: "LLM".to_owned(),
         status_message: random.chance(20).then(|| random_text(random)),
         inputs,
         outputs,

@@ -18,6 +18,7 @@ use crate::schema::event_fields;
 #[derive(Debug, Clone, Default)]
 struct TestSpan {
     name: String,
+    span_type: String,
     status_message: Option<String>,
     inputs: Option<String>,
     outputs: Option<String>,
@@ -46,6 +47,7 @@ fn batch(spans: &[TestSpan]) -> RecordBatch {
         ("outputs", text(&|span| span.outputs.clone())),
         ("attributes", text(&|span| Some(span.attributes.clone()))),
         ("events", events),
+        ("span_type", text(&|span| Some(span.span_type.clone()))),
     ];
     let fields: Vec<Field> =
         columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();

@@ -1,0 +1,133 @@
+//! What the conditions of a statement need of the text of a span, read off `matches()`, patterns and
+//! equalities on `inputs`, `outputs` and attributes.
+//!
+//! **Invariant** QU-2: the conditions are evaluated on every row read; what is not understood here
+//! only reads more.
+
+use datafusion::logical_expr::expr::{InList, Like, ScalarFunction};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use tracehouse_storage::text::{AttributeValue, Literal, TextPattern};
+
+use super::functions::matches::text_query;
+use crate::predicate::need::{LikeItem, equal, like_literals, regex_need};
+use crate::text_need::TextNeed;
+
+/// The escape character of LIKE unless a statement names another.
+const ESCAPE: char = '\\';
+
+/// The function behind `->>`.
+const AS_TEXT: &str = "json_as_text";
+
+/// A text of a span that an index knows: `inputs` or `outputs`, or an attribute.
+enum Subject {
+    String,
+    Attribute(String),
+}
+
+/// What a row of `spans` needs for `filter` to hold; `None` when an index cannot tell.
+pub(super) fn text_need(filter: &Expr) -> Option<TextNeed> {
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            let needs: Vec<TextNeed> = [left, right].into_iter().filter_map(|expr| text_need(expr)).collect();
+            (!needs.is_empty()).then_some(TextNeed::All(needs))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            Some(TextNeed::Any(vec![text_need(left)?, text_need(right)?]))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            let (subject, value) = match literal(right) {
+                Some(value) => (subject(left)?, value),
+                None => (subject(right)?, literal(left)?),
+            };
+            Some(subject.equals(&value))
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let flag = match op {
+                Operator::RegexMatch => "",
+                Operator::RegexIMatch => "(?i)",
+                _ => return None,
+            };
+            let subject = subject(left)?;
+            regex_need(&format!("{flag}{}", literal(right)?), &|literals| subject.holds(literals))
+        }
+        Expr::InList(InList { expr, list, negated: false }) => {
+            let subject = subject(expr)?;
+            let values = list.iter().map(literal).collect::<Option<Vec<String>>>()?;
+            Some(TextNeed::Any(values.iter().map(|value| subject.equals(value)).collect()))
+        }
+        Expr::Like(Like { negated: false, expr, pattern, escape_char, .. }) => {
+            let items = like_items(&literal(pattern)?, escape_char.unwrap_or(ESCAPE));
+            Some(TextNeed::Pattern(subject(expr)?.holds(like_literals(items.into_iter()))))
+        }
+        _ => text_query(filter).map(TextNeed::Words),
+    }
+}
+
+impl Subject {
+    fn holds(&self, literals: Vec<Literal>) -> TextPattern {
+        match self {
+            Subject::String => TextPattern::on_strings(literals),
+            Subject::Attribute(key) => TextPattern::on_attribute(key, literals),
+        }
+    }
+
+    fn equals(&self, value: &str) -> TextNeed {
+        match self {
+            Subject::String => equal(value),
+            Subject::Attribute(key) => {
+                TextNeed::Value { key: key.clone(), value: AttributeValue::Text(value.to_string()) }
+            }
+        }
+    }
+}
+
+/// `inputs`, `outputs` or `attributes->>'key'`.
+fn subject(expr: &Expr) -> Option<Subject> {
+    let column = |expr: &Expr, names: &[&str]| match expr {
+        Expr::Column(column) => names.contains(&column.name.as_str()),
+        _ => false,
+    };
+    match expr {
+        Expr::Cast(cast) => subject(&cast.expr),
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == AS_TEXT => {
+            let [object, key] = args.as_slice() else { return None };
+            column(object, &["attributes"]).then(|| literal(key)).flatten().map(Subject::Attribute)
+        }
+        _ => column(expr, &["inputs", "outputs"]).then_some(Subject::String),
+    }
+}
+
+fn literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_string),
+        _ => None,
+    }
+}
+
+fn like_items(pattern: &str, escape: char) -> Vec<LikeItem> {
+    let mut items = Vec::new();
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        items.push(match c {
+            // At the end it stands for itself.
+            _ if c == escape => LikeItem::Char(chars.next().unwrap_or(c)),
+            '%' | '_' => LikeItem::Wildcard,
+            _ => LikeItem::Char(c),
+        });
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_wildcards_are_characters() {
+        let texts = |pattern: &str| {
+            let literals = like_literals(like_items(pattern, ESCAPE).into_iter());
+            literals.into_iter().map(|literal| literal.text).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(r"%10\%_x\_y\\z\"), ["10%", r"x_y\z\"]);
+    }
+}

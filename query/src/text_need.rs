@@ -1,0 +1,69 @@
+//! What a condition needs of a span's text, as far as a text index can tell. The one way from conditions
+//! of the filter language and of SQL to posting lists.
+//!
+//! **Invariant** QU-2: every row that satisfies the condition is among the rows found.
+
+use roaring::RoaringBitmap;
+use tracehouse_storage::text::{AttributeValue, Literal, TextPattern, TextQuery, TextReader, ValueRows};
+
+/// What a row must have.
+#[derive(Debug, Clone)]
+pub(crate) enum TextNeed {
+    /// It matches a text query.
+    Words(TextQuery),
+    /// It has what a pattern holds.
+    Pattern(TextPattern),
+    /// An attribute has a value.
+    Value { key: String, value: AttributeValue },
+    /// All of them.
+    All(Vec<TextNeed>),
+    /// One of them.
+    Any(Vec<TextNeed>),
+}
+
+impl TextNeed {
+    /// The rows that have it; `None` when all may. An index is derived (ST-5): one that cannot be read
+    /// tells nothing, but the rows can be read.
+    pub fn rows(&self, index: &TextReader) -> Option<ValueRows> {
+        match self {
+            TextNeed::Words(query) => Some(ValueRows { sure: index.rows(query).ok()?, ..Default::default() }),
+            TextNeed::Pattern(pattern) => candidates(index, pattern),
+            TextNeed::Value { key, value } => match (index.value_rows(key, value).ok()?, value) {
+                (Some(rows), _) => Some(rows),
+                (None, AttributeValue::Text(text)) => {
+                    let whole = Literal { text: text.clone(), starts: true, ends: true };
+                    candidates(index, &TextPattern::on_attribute(key, vec![whole]))
+                }
+                (None, _) => None,
+            },
+            TextNeed::All(needs) => needs.iter().filter_map(|need| need.rows(index)).reduce(|a, b| {
+                let all = (&a.sure | &a.maybe) & (&b.sure | &b.maybe);
+                let sure = a.sure & b.sure;
+                ValueRows { maybe: all - &sure, sure }
+            }),
+            TextNeed::Any(needs) => {
+                let mut found = ValueRows::default();
+                for need in needs {
+                    let rows = need.rows(index)?;
+                    found.sure |= rows.sure;
+                    found.maybe |= rows.maybe;
+                }
+                found.maybe -= &found.sure;
+                Some(found)
+            }
+        }
+    }
+
+    /// The same as one set of candidates; `None` when that is so large that reading all rows costs no
+    /// more.
+    pub fn candidates(&self, index: &TextReader, rows_max: u64) -> Option<RoaringBitmap> {
+        let found = self.rows(index)?;
+        let rows = found.sure | found.maybe;
+        (rows.len() <= rows_max).then_some(rows)
+    }
+}
+
+fn candidates(index: &TextReader, pattern: &TextPattern) -> Option<ValueRows> {
+    let maybe = index.candidates(pattern).ok()??;
+    Some(ValueRows { maybe, ..Default::default() })
+}

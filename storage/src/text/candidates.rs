@@ -1,0 +1,235 @@
+//! Rows that may match a pattern, or have a value of an attribute, from the terms of an index.
+//!
+//! ```text
+//! part of a token -> dictionary entries (exact, range, flat dictionary) -> union of their posting lists
+//! parts of a pattern -> intersection
+//! ```
+//!
+//! Invariants:
+//! 1. Every row that matches is among the candidates. `None` says that the index is of no help: nothing
+//!    to look up, or more terms or rows than reading the text would cost.
+
+use roaring::RoaringBitmap;
+use tantivy::postings::TermInfo;
+
+use super::index::{TantivyResult, guarded};
+use super::pattern::{AttributeValue, Part, TextPattern};
+use super::postings::collect_rows;
+use super::reader::{Dictionary, TextReader};
+use super::row_terms::{LONG, NAME, PairKind, is_pairable, name_term, pair, shortest_number};
+use crate::Result;
+
+/// Most dictionary entries that a part may stand for, in a field.
+const TERMS_MAX: usize = 8_192;
+/// Most names of attributes that are looked at one by one.
+const NAMES_MAX: usize = 16_384;
+/// Most posting entries of a part, for each row of the index.
+const POSTINGS_PER_ROW_MAX: u64 = 2;
+/// This many candidates are looked at rather than narrowed.
+const FEW_ROWS: u64 = 16;
+/// Longest dotted path whose beginnings are looked up as names.
+const PATH_PARTS_MAX: usize = 16;
+/// Integers below this are told apart by their nearest double.
+const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
+
+/// Rows by the value of an attribute.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ValueRows {
+    /// These have the value.
+    pub sure: RoaringBitmap,
+    /// Of the others, only these may.
+    pub maybe: RoaringBitmap,
+}
+
+impl TextReader {
+    /// The rows that may match, masked ones included; `None` when all may.
+    ///
+    /// # Errors
+    /// `Corrupt` when the index is damaged.
+    pub fn candidates(&self, pattern: &TextPattern) -> Result<Option<RoaringBitmap>> {
+        let rows = guarded(self.name(), || self.find_candidates(pattern))?;
+        self.check_last(rows.as_ref().and_then(RoaringBitmap::max))?;
+        Ok(rows)
+    }
+
+    /// The rows whose attribute `key` has the value; `None` when the index does not know.
+    ///
+    /// # Errors
+    /// `Corrupt` when the index is damaged.
+    pub fn value_rows(&self, key: &str, value: &AttributeValue) -> Result<Option<ValueRows>> {
+        let rows = guarded(self.name(), || self.find_value(key, value))?;
+        let last = rows.as_ref().and_then(|rows| rows.sure.max().max(rows.maybe.max()));
+        self.check_last(last)?;
+        Ok(rows)
+    }
+
+    fn find_candidates(&self, pattern: &TextPattern) -> TantivyResult<Option<RoaringBitmap>> {
+        let mut rows: Option<RoaringBitmap> = None;
+        for part in pattern.parts() {
+            if rows.as_ref().is_some_and(|rows| rows.len() <= FEW_ROWS) {
+                break;
+            }
+            if let Some(found) = self.part_rows(&part, pattern.attribute().is_some(), rows.as_ref())? {
+                rows = Some(found);
+            }
+        }
+        if let Some(key) = pattern.attribute()
+            && rows.as_ref().is_none_or(|rows| rows.len() > FEW_ROWS)
+            && let Some(having) = self.rows_with_attribute(key)?
+        {
+            rows = Some(rows.map_or_else(|| having.clone(), |rows| rows & &having));
+        }
+        let Some(mut rows) = rows else { return Ok(None) };
+        if pattern.counts_names() {
+            let Some(named) = self.rows_with_name(pattern)? else { return Ok(None) };
+            rows |= named;
+        }
+        Ok(Some(rows))
+    }
+
+    /// Rows with a token that the part fits, among `within`; `None` when there are too many.
+    fn part_rows(
+        &self,
+        part: &Part,
+        in_values: bool,
+        within: Option<&RoaringBitmap>,
+    ) -> TantivyResult<Option<RoaringBitmap>> {
+        let mut found = Vec::new();
+        let mut postings = 0;
+        for dictionary in self.dictionaries(in_values) {
+            let Some(terms) = dictionary.terms_of(part)? else { return Ok(None) };
+            postings += terms.iter().map(|term| u64::from(term.doc_freq)).sum::<u64>();
+            if postings > u64::from(self.row_total()).saturating_mul(POSTINGS_PER_ROW_MAX) {
+                return Ok(None);
+            }
+            found.push((dictionary, terms));
+        }
+        let mut rows = RoaringBitmap::new();
+        for (dictionary, terms) in found {
+            collect_rows(&dictionary.index, &terms, within, &mut rows)?;
+        }
+        if !part.begins {
+            // What a long token holds past its beginning is nowhere in the index.
+            self.term_rows(&[LONG.to_owned()], in_values, within, &mut rows)?;
+        }
+        Ok(Some(rows))
+    }
+
+    /// Adds the rows that have one of these whole terms among tokens, names and values.
+    fn term_rows(
+        &self,
+        terms: &[String],
+        in_values: bool,
+        within: Option<&RoaringBitmap>,
+        rows: &mut RoaringBitmap,
+    ) -> TantivyResult<()> {
+        for dictionary in self.dictionaries(in_values).skip(3) {
+            for term in terms {
+                let info = dictionary.index.terms().get(term)?;
+                collect_rows(&dictionary.index, info.as_slice(), within, rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows with the attribute, or with one that a dotted path may lead into.
+    fn rows_with_attribute(&self, key: &str) -> TantivyResult<Option<RoaringBitmap>> {
+        let names = paths(key).into_iter().chain([key]).map(name_term);
+        let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let mut rows = RoaringBitmap::new();
+        self.term_rows(&names, false, None, &mut rows)?;
+        Ok(Some(rows))
+    }
+
+    /// Rows with a name that the pattern may match; `None` when there are too many names to look at.
+    fn rows_with_name(&self, pattern: &TextPattern) -> TantivyResult<Option<RoaringBitmap>> {
+        let mut terms = Vec::new();
+        let index = &self.raw().index;
+        let mut stream = index.terms().range().ge(NAME.to_string()).into_stream()?;
+        let mut seen = 0;
+        while stream.advance() {
+            let Some(name) = std::str::from_utf8(stream.key()).ok().and_then(|key| key.strip_prefix(NAME))
+            else {
+                break;
+            };
+            seen += 1;
+            if seen > NAMES_MAX {
+                return Ok(None);
+            }
+            if pattern.fits_name(name) {
+                terms.push(stream.value().clone());
+            }
+        }
+        terms.extend(index.terms().get(LONG)?);
+        let mut rows = RoaringBitmap::new();
+        collect_rows(index, &terms, None, &mut rows)?;
+        Ok(Some(rows))
+    }
+
+    fn find_value(&self, key: &str, value: &AttributeValue) -> TantivyResult<Option<ValueRows>> {
+        if !is_pairable(key) {
+            return Ok(None);
+        }
+        let text = |kind, value: &str| pair(kind, key, value);
+        let (sure, maybe) = match value {
+            AttributeValue::Text(value) => {
+                (vec![text(PairKind::Text, value), text(PairKind::Inner, value)], vec![])
+            }
+            AttributeValue::Bool(value) => (vec![text(PairKind::Text, &value.to_string())], vec![]),
+            AttributeValue::Number(value) => {
+                let Some(shortest) = shortest_number(&value.to_string()) else { return Ok(None) };
+                let (same, other) = (text(PairKind::Text, &shortest), text(PairKind::Number, &shortest));
+                match value.abs() < EXACT_INTEGERS {
+                    true => (vec![same], vec![other]),
+                    false => (vec![], vec![same, other]),
+                }
+            }
+        };
+        let all = |terms: Vec<Option<String>>| terms.into_iter().collect::<Option<Vec<String>>>();
+        let (Some(sure), Some(mut maybe)) = (all(sure), all(maybe)) else { return Ok(None) };
+        // The value may also lie inside another attribute, at the end of the path.
+        maybe.extend(paths(key).into_iter().filter_map(name_term));
+        let mut rows = ValueRows::default();
+        self.term_rows(&sure, true, None, &mut rows.sure)?;
+        self.term_rows(&maybe, true, None, &mut rows.maybe)?;
+        rows.maybe -= &rows.sure;
+        Ok(Some(rows))
+    }
+}
+
+/// The beginnings of a dotted path, without the whole.
+fn paths(key: &str) -> Vec<&str> {
+    if key.split('.').count() > PATH_PARTS_MAX {
+        return Vec::new();
+    }
+    key.match_indices('.').filter_map(|(at, _)| key.get(..at)).collect()
+}
+
+impl Dictionary {
+    /// The entries that a part fits; `None` when there are too many.
+    fn terms_of(&self, part: &Part) -> TantivyResult<Option<Vec<TermInfo>>> {
+        let terms = self.index.terms();
+        let mut found = Vec::new();
+        let piece = part.text.as_bytes();
+        match (part.begins, part.ends) {
+            (true, true) => found.extend(terms.get(piece)?),
+            (true, false) => {
+                let mut stream = terms.range().ge(piece).into_stream()?;
+                while stream.advance() && stream.key().starts_with(piece) {
+                    if found.len() == TERMS_MAX {
+                        return Ok(None);
+                    }
+                    found.push(stream.value().clone());
+                }
+            }
+            (false, at_end) => {
+                let flat = self.flat.get(&self.index)?;
+                let Some(holding) = flat.holding(piece, at_end, TERMS_MAX) else { return Ok(None) };
+                for term in holding {
+                    found.extend(terms.get(term)?);
+                }
+            }
+        }
+        Ok(Some(found))
+    }
+}

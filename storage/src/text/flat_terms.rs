@@ -1,0 +1,121 @@
+//! The tokens of one field's dictionary as one flat text in memory, for finding those that hold a piece:
+//! a dictionary is sorted and knows beginnings alone.
+//!
+//! Built when first asked for and kept while all that are kept stay within [`KEPT_BYTES_MAX`]; beyond
+//! that it is built for each question.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use memchr::memmem::Finder;
+use tantivy::InvertedIndexReader;
+
+use super::index::TantivyResult;
+use super::row_terms::FIRST_TOKEN_BYTE;
+
+/// Bytes of all flat dictionaries kept in memory.
+const KEPT_BYTES_MAX: usize = 128 << 20;
+
+static KEPT_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// The tokens of a dictionary, one after the other.
+#[derive(Debug)]
+pub(super) struct FlatTerms {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// A place for a field's flat dictionary.
+#[derive(Debug, Default)]
+pub(super) struct FlatSlot(OnceLock<Arc<FlatTerms>>);
+
+impl FlatSlot {
+    /// The flat dictionary of a field.
+    pub(super) fn get(&self, index: &InvertedIndexReader) -> TantivyResult<Arc<FlatTerms>> {
+        if let Some(flat) = self.0.get() {
+            return Ok(flat.clone());
+        }
+        let flat = Arc::new(FlatTerms::build(index)?);
+        let size = flat.size();
+        if KEPT_BYTES.fetch_add(size, Ordering::Relaxed) + size > KEPT_BYTES_MAX
+            || self.0.set(flat.clone()).is_err()
+        {
+            KEPT_BYTES.fetch_sub(size, Ordering::Relaxed);
+        }
+        Ok(flat)
+    }
+}
+
+impl Drop for FlatSlot {
+    fn drop(&mut self) {
+        if let Some(flat) = self.0.get() {
+            KEPT_BYTES.fetch_sub(flat.size(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl FlatTerms {
+    fn build(index: &InvertedIndexReader) -> TantivyResult<FlatTerms> {
+        let mut flat = FlatTerms { bytes: Vec::new(), ends: Vec::new() };
+        let mut stream = index.terms().range().ge([FIRST_TOKEN_BYTE]).into_stream()?;
+        while stream.advance() {
+            flat.bytes.extend_from_slice(stream.key());
+            flat.ends.push(flat.bytes.len());
+        }
+        flat.bytes.shrink_to_fit();
+        flat.ends.shrink_to_fit();
+        Ok(flat)
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + self.ends.len() * size_of::<usize>()
+    }
+
+    /// The tokens that hold `piece`, or end with it, in order; `None` when there are more than `max`.
+    pub(super) fn holding(&self, piece: &[u8], at_end: bool, max: usize) -> Option<Vec<&[u8]>> {
+        let finder = Finder::new(piece);
+        let mut found = Vec::new();
+        let mut from = 0;
+        while let Some(at) = finder.find(self.bytes.get(from..).unwrap_or_default()) {
+            let (start, end) = (from + at, from + at + piece.len());
+            let term = self.ends.partition_point(|&term_end| term_end <= start);
+            let term_start = term.checked_sub(1).and_then(|term| self.ends.get(term)).copied().unwrap_or(0);
+            let Some(&term_end) = self.ends.get(term) else { break };
+            from = start + 1;
+            if end > term_end || (at_end && end != term_end) {
+                continue;
+            }
+            from = term_end;
+            if found.len() == max {
+                return None;
+            }
+            found.extend(self.bytes.get(term_start..term_end));
+        }
+        Some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_found_within_tokens_alone() {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for term in ["aab", "baa", "caab", "é"] {
+            bytes.extend_from_slice(term.as_bytes());
+            ends.push(bytes.len());
+        }
+        let flat = FlatTerms { bytes, ends };
+        let holding = |piece: &str, at_end| {
+            let found = flat.holding(piece.as_bytes(), at_end, 3)?;
+            Some(found.into_iter().map(|term| std::str::from_utf8(term).unwrap()).collect::<Vec<_>>())
+        };
+        assert_eq!(holding("aa", false), Some(vec!["aab", "baa", "caab"]));
+        assert_eq!(holding("aa", true), Some(vec!["baa"]));
+        assert_eq!(holding("bb", false), Some(vec![]));
+        assert_eq!(holding("ab", true), Some(vec!["aab", "caab"]));
+        assert_eq!(holding("é", false), Some(vec!["é"]));
+        assert_eq!(flat.holding(b"a", false, 2), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! The reference: every row of the database, and every question put to every string of it.
+
+use regex::Regex;
+use serde_json::Value;
+use tracehouse::Database;
+
+use crate::support::{quoted, rows};
+
+/// A question of which the answer is a set of traces.
+#[derive(Debug)]
+pub enum Question {
+    /// `trace.text LIKE`, `ILIKE` or `RLIKE`.
+    Text { operator: &'static str, pattern: String },
+    /// The same on `span.inputs`.
+    Inputs { operator: &'static str, pattern: String },
+    /// The same on one attribute's value; `LIKE` patterns do not begin with `%`.
+    Attribute { key: String, operator: &'static str, pattern: String },
+    /// `span.attributes.K = ` a literal of the filter language.
+    Equal { key: String, value: Value },
+    /// `attributes->>K = ` a text: SQL sees the value's text alone.
+    SqlEqual { key: String, text: String },
+    /// `inputs ILIKE` a text with its wildcards escaped, somewhere.
+    SqlHolds { text: String },
+}
+
+/// One span.
+pub struct Row {
+    pub trace_id: String,
+    pub strings: Vec<String>,
+    pub inputs: Option<String>,
+    pub attributes: serde_json::Map<String, Value>,
+    /// Names of attributes, and the type.
+    names: Vec<String>,
+}
+
+/// All spans.
+pub struct Naive {
+    pub rows: Vec<Row>,
+}
+
+impl Naive {
+    pub fn read(db: &Database) -> Self {
+        let statement =
+            "SELECT trace_id, name, status_message, inputs, outputs, attributes, events, span_type,
+            span_id FROM spans";
+        let mut rows = rows(db, statement);
+        rows.sort_by_cached_key(|row| (row["trace_id"].to_string(), row["span_id"].to_string()));
+        Self { rows: rows.iter().map(Row::of).collect() }
+    }
+
+    /// The traces of the rows that satisfy the question, sorted.
+    pub fn traces(&self, question: &Question) -> Vec<String> {
+        let test = question.test();
+        let rows = self.rows.iter().filter(|row| test(row));
+        let mut traces: Vec<String> = rows.map(|row| row.trace_id.clone()).collect();
+        traces.sort();
+        traces.dedup();
+        traces
+    }
+}
+
+impl Row {
+    fn of(row: &Value) -> Self {
+        let text = |column: &str| row[column].as_str().map(str::to_string);
+        let attributes: Value = serde_json::from_str(row["attributes"].as_str().unwrap()).unwrap();
+        let mut strings: Vec<String> =
+            ["name", "status_message", "inputs", "outputs"].into_iter().filter_map(text).collect();
+        let mut names = vec![text("span_type").unwrap()];
+        collect(&attributes, false, &mut strings);
+        names.extend(attributes.as_object().unwrap().keys().cloned());
+        for event in row["events"].as_array().into_iter().flatten() {
+            strings.push(event["name"].as_str().unwrap().to_string());
+            let attributes: Value = serde_json::from_str(event["attributes"].as_str().unwrap()).unwrap();
+            collect(&attributes, false, &mut strings);
+            names.extend(attributes.as_object().unwrap().keys().cloned());
+        }
+        Self {
+            trace_id: text("trace_id").unwrap(),
+            strings,
+            inputs: text("inputs"),
+            attributes: attributes.as_object().unwrap().clone(),
+            names,
+        }
+    }
+}
+
+/// The strings of a value. Bytes and numbers that JSON cannot write stand in wrappers and are no text.
+fn collect(value: &Value, is_nested: bool, strings: &mut Vec<String>) {
+    match value {
+        Value::String(text) => strings.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, true, strings)),
+        Value::Object(object) => {
+            let is_wrapper = is_nested
+                && object.len() == 1
+                && object
+                    .iter()
+                    .all(|(key, value)| (key == "$bytes" || key == "$double") && value.is_string());
+            if !is_wrapper {
+                object.values().for_each(|value| collect(value, true, strings));
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Question {
+    /// As a condition of a filter or of SQL.
+    pub fn condition(&self) -> String {
+        match self {
+            Question::Text { operator, pattern } => format!("trace.text {operator} {}", quoted(pattern)),
+            Question::Inputs { operator, pattern } => format!("span.inputs {operator} {}", quoted(pattern)),
+            Question::Attribute { key, operator, pattern } => {
+                format!("span.attributes.`{key}` {operator} {}", quoted(pattern))
+            }
+            Question::Equal { key, value } => {
+                let value = value.as_str().map_or_else(|| value.to_string(), quoted);
+                format!("span.attributes.`{key}` = {value}")
+            }
+            Question::SqlEqual { key, text } => format!("attributes->>{} = {}", quoted(key), quoted(text)),
+            Question::SqlHolds { text } => {
+                let escape = |c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] };
+                let escaped: String = text.chars().flat_map(escape).collect();
+                format!("inputs ILIKE {}", quoted(&format!("%{escaped}%")))
+            }
+        }
+    }
+
+    fn test(&self) -> Box<dyn Fn(&Row) -> bool + '_> {
+        match self {
+            Question::Text { operator, pattern } => {
+                let string = matcher(operator, pattern);
+                let name = pattern.trim_matches('%');
+                let name = (*operator != "RLIKE" && !name.is_empty()).then(|| matcher(operator, name));
+                Box::new(move |row| {
+                    let named = |name: &Regex| row.names.iter().any(|text| name.is_match(text));
+                    row.strings.iter().any(|text| string.is_match(text)) || name.as_ref().is_some_and(named)
+                })
+            }
+            Question::Inputs { operator, pattern } => {
+                let string = matcher(operator, pattern);
+                Box::new(move |row| row.inputs.as_ref().is_some_and(|text| string.is_match(text)))
+            }
+            Question::Attribute { key, operator, pattern } => {
+                let string = matcher(operator, pattern);
+                Box::new(move |row| texts_of(row, key).iter().any(|text| string.is_match(text)))
+            }
+            Question::Equal { key, value: Value::String(wanted) } => {
+                Box::new(move |row| texts_of(row, key).contains(wanted))
+            }
+            Question::Equal { key, value } => Box::new(move |row| {
+                // A string that is the JSON text of a number or boolean counts as that.
+                let found = texts_of(row, key).into_iter().next();
+                let found = found.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+                found.is_some_and(|found| match (found.as_f64(), value.as_f64()) {
+                    (Some(found), Some(value)) => found == value,
+                    _ => found == *value,
+                })
+            }),
+            Question::SqlEqual { key, text } => Box::new(move |row| texts_of(row, key).first() == Some(text)),
+            Question::SqlHolds { text } => {
+                let string = matcher("RLIKE", &format!("(?i){}", regex::escape(text)));
+                Box::new(move |row| row.inputs.as_ref().is_some_and(|text| string.is_match(text)))
+            }
+        }
+    }
+}
+
+/// The text of an attribute's value and, when that is a quoted JSON string itself, what it stands for.
+fn texts_of(row: &Row, key: &str) -> Vec<String> {
+    match row.attributes.get(key) {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(text)) => {
+            let inner = serde_json::from_str::<String>(text).ok().filter(|_| text.starts_with('"'));
+            [text.clone()].into_iter().chain(inner).collect()
+        }
+        Some(other) => vec![other.to_string()],
+    }
+}
+
+fn matcher(operator: &str, pattern: &str) -> Regex {
+    if operator == "RLIKE" {
+        return Regex::new(pattern).unwrap();
+    }
+    let mut regex = if operator == "ILIKE" { "(?is)^".to_string() } else { "(?s)^".to_string() };
+    for c in pattern.chars() {
+        match c {
+            '%' => regex.push_str(".*"),
+            '_' => regex.push('.'),
+            c => regex.push_str(&regex::escape(&c.to_string())),
+        }
+    }
+    regex.push('$');
+    Regex::new(&regex).unwrap()
+}
