@@ -46,15 +46,20 @@ impl AccessPath {
         let by_id = match ids {
             Some(at) => {
                 let ids = equalities.swap_remove(at).values;
-                Some(rows_of_traces(snapshot, ids.iter().map(|id| TraceKey::of(id)))?)
+                let newest = snapshot.source_count().saturating_sub(1);
+                Some(rows_of_traces(snapshot, ids.iter().map(|id| (TraceKey::of(id), newest)))?)
             }
             None => None,
         };
         Ok(Self { equalities, by_id, time: predicate.time_bounds(), zones })
     }
 
-    /// Narrows the path to these traces.
-    pub fn confine(&mut self, snapshot: &Snapshot, traces: impl Iterator<Item = TraceKey>) -> Result<()> {
+    /// Narrows the path to these traces, each with a source where its row may be.
+    pub fn confine(
+        &mut self,
+        snapshot: &Snapshot,
+        traces: impl Iterator<Item = (TraceKey, usize)>,
+    ) -> Result<()> {
         if self.by_id.is_none() {
             self.by_id = Some(rows_of_traces(snapshot, traces)?);
         }
@@ -117,11 +122,11 @@ fn index_name(key: &EqualityKey) -> String {
 
 fn rows_of_traces(
     snapshot: &Snapshot,
-    traces: impl Iterator<Item = TraceKey>,
+    traces: impl Iterator<Item = (TraceKey, usize)>,
 ) -> Result<BTreeMap<usize, RoaringBitmap>> {
     let mut rows: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
-    for key in traces {
-        if let Some(row) = snapshot.find_trace(key)? {
+    for (key, home) in traces {
+        if let Some(row) = snapshot.find_trace_near(key, home)? {
             rows.entry(row.source).or_default().insert(row.row);
         }
     }

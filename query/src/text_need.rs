@@ -54,7 +54,17 @@ impl TextNeed {
         }
     }
 
-    /// The same as one set of candidates; `None` when that is so large that reading all rows costs no
+    /// Whether more than `rows` rows of the index have it, as far as that is told without looking at rows.
+    pub fn is_common(&self, index: &TextReader, rows: u64) -> bool {
+        match self {
+            TextNeed::Pattern(pattern) => index.is_common(pattern, rows),
+            TextNeed::All(needs) => needs.iter().all(|need| need.is_common(index, rows)),
+            TextNeed::Any(needs) => needs.iter().any(|need| need.is_common(index, rows)),
+            TextNeed::Words(_) | TextNeed::Value { .. } => false,
+        }
+    }
+
+    /// The rows as one set of candidates; `None` when that is so large that reading all rows costs no
     /// more.
     pub fn candidates(&self, index: &TextReader, rows_max: u64) -> Option<RoaringBitmap> {
         let found = self.rows(index)?;

@@ -153,12 +153,27 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading an index gives.
     pub fn find_trace(&self, key: TraceKey) -> Result<Option<RowRef>> {
-        for (index, source) in self.inner.sources.iter().enumerate().rev() {
-            if let Some(row) = source.rows_of(Table::Traces, key)?.max() {
+        self.find_trace_near(key, self.source_count().saturating_sub(1))
+    }
+
+    /// The same, looked for in source `home` first and then newest first: there is one such row.
+    ///
+    /// # Errors
+    /// Whatever reading an index gives.
+    pub fn find_trace_near(&self, key: TraceKey, home: usize) -> Result<Option<RowRef>> {
+        for index in self.home_first(home) {
+            if let Some(row) = self.source(index)?.rows_of(Table::Traces, key)?.max() {
                 return Ok(Some(RowRef { source: index, row }));
             }
         }
         Ok(None)
+    }
+
+    /// All sources, newest first but for one.
+    fn home_first(&self, home: usize) -> impl Iterator<Item = usize> + use<> {
+        let count = self.source_count();
+        let others = (0..count).rev().filter(move |index| *index != home);
+        Some(home).filter(|home| *home < count).into_iter().chain(others)
     }
 
     /// The visible rows of a trace in one table.
@@ -182,9 +197,8 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading an index gives.
     pub fn spans_of(&self, key: TraceKey, home: usize, total: u64) -> Result<Vec<RowRef>> {
-        let others = (0..self.source_count()).rev().filter(|index| *index != home);
         let mut found = Vec::new();
-        for source in std::iter::once(home).chain(others) {
+        for source in self.home_first(home) {
             if found.len() as u64 >= total {
                 break;
             }

@@ -1,7 +1,7 @@
 //! Sets of traces found before the first row of `traces` is read: those of assessments, and those of
 //! words that few spans hold.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::Array;
@@ -21,7 +21,8 @@ use crate::predicate::column::{map, text};
 /// Traces that satisfy a condition: by id, or by session.
 #[derive(Debug, Default)]
 pub(crate) struct TraceSet {
-    traces: HashSet<TraceKey>,
+    /// With the source of the row that named it, where its own row mostly is too.
+    traces: HashMap<TraceKey, usize>,
     sessions: HashSet<String>,
 }
 
@@ -47,7 +48,7 @@ pub(super) fn assessment_set(scope: &Scope<'_>, condition: &AssessmentPredicate)
         }
         for batch in scope.snapshot.scan(index, Table::Assessments, &request)? {
             let batch = batch?;
-            set.add_traces(&batch)?;
+            set.add_traces(&batch, index)?;
             if condition.is_session_wide() {
                 let (ids, metadata) = (text(&batch, "trace_id")?, map(&batch, "metadata")?);
                 let counts_for_session = |row: &usize| metadata.get(*row, SESSION_METADATA).is_some();
@@ -91,7 +92,7 @@ pub(super) fn span_set(leaf: &SpanLeaf, rows: Vec<RoaringBitmap>) -> Result<Trac
     let mut set = TraceSet::default();
     for (source, rows) in rows.into_iter().enumerate() {
         for batch in leaf.scan(source, rows, "trace_id")? {
-            set.add_traces(&batch)?;
+            set.add_traces(&batch, source)?;
         }
     }
     Ok(set)
@@ -104,13 +105,13 @@ fn assessment_filter(condition: &AssessmentPredicate) -> RowFilter {
 }
 
 impl TraceSet {
-    fn add_traces(&mut self, batch: &RecordBatch) -> Result<()> {
+    fn add_traces(&mut self, batch: &RecordBatch, source: usize) -> Result<()> {
         let ids = text(batch, "trace_id")?;
         let mut last = None;
         for id in ids.iter().flatten() {
             // Rows of one trace come together.
             if last != Some(id) {
-                self.traces.insert(TraceKey::of(id));
+                self.traces.insert(TraceKey::of(id), source);
                 last = Some(id);
             }
         }
@@ -132,9 +133,9 @@ impl TraceSet {
         self.sessions.is_empty()
     }
 
-    /// The traces named one by one.
-    pub fn traces(&self) -> impl Iterator<Item = TraceKey> + '_ {
-        self.traces.iter().copied()
+    /// The traces named one by one, each with a source where its row may be.
+    pub fn traces(&self) -> impl Iterator<Item = (TraceKey, usize)> + '_ {
+        self.traces.iter().map(|(key, source)| (*key, *source))
     }
 
     /// The columns of `traces` that membership is told from.
@@ -154,7 +155,8 @@ impl TraceSet {
                 sessions.is_valid(row) && self.sessions.contains(sessions.value(row))
             };
             wanted.value(row)
-                && (self.traces.contains(&TraceKey::of(ids.value(row))) || sessions.is_some_and(by_session))
+                && (self.traces.contains_key(&TraceKey::of(ids.value(row)))
+                    || sessions.is_some_and(by_session))
         }))
     }
 }

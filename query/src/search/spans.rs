@@ -30,6 +30,9 @@ const FOUND_ROWS_MAX: u64 = 4_096;
 /// The same when large columns of each must be read.
 const READ_ROWS_MAX: u64 = 128;
 
+/// Up to this many spans are read without asking an index for what very many spans have.
+const READ_AT_ONCE_MAX: u64 = 2_048;
+
 /// How many visible spans were answered for by a text index, and how many by reading them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Coverage {
@@ -68,8 +71,12 @@ impl SpanLeaf {
         if !has_text_need(&self.condition) {
             return Ok(None);
         }
-        let (mut rows, mut read, mut found) = (Vec::with_capacity(self.prepared.len()), 0, 0);
-        for source in 0..self.prepared.len() {
+        let (mut rows, mut read, mut found) = (vec![RoaringBitmap::new(); self.prepared.len()], 0, 0);
+        // Newest first: those are looked at first also when it turns out that there are many rows.
+        for (source, rows) in rows.iter_mut().enumerate().rev() {
+            if self.is_common(source)? {
+                return Ok(None);
+            }
             let condition = self.prepared(source)?;
             let all = || full(self.snapshot.source(source).map_or(0, |source| source.rows(Table::Spans)));
             let required = required_rows(&condition).unwrap_or_else(all);
@@ -78,9 +85,27 @@ impl SpanLeaf {
             if found > FOUND_ROWS_MAX || read > READ_ROWS_MAX {
                 return Ok(None);
             }
-            rows.push(required);
+            *rows = required;
         }
         Ok(Some(rows))
+    }
+
+    /// Whether so many spans of a source have what the condition needs that naming them is of little use.
+    fn is_common(&self, source: usize) -> Result<bool> {
+        let Some(index) = self.snapshot.source(source)?.text() else { return Ok(false) };
+        let is_common = |condition: &SpanPredicate| match condition {
+            SpanPredicate::Is(condition) => {
+                condition.text_need().is_some_and(|need| need.is_common(&index, FOUND_ROWS_MAX))
+            }
+            _ => false,
+        };
+        Ok(match &self.condition {
+            SpanPredicate::And(operands) => {
+                let mut needs = operands.iter().filter(|operand| has_text_need(operand)).peekable();
+                needs.peek().is_some() && needs.all(is_common)
+            }
+            one => is_common(one),
+        })
     }
 
     /// Spans that a text index has answered for, and spans of sources without its help; `None` when the
@@ -134,7 +159,7 @@ impl SpanLeaf {
     /// The visible spans among `rows` that satisfy the condition.
     fn matching(&self, source: usize, rows: RoaringBitmap) -> Result<RoaringBitmap> {
         // An index has said it all: nothing needs to be read.
-        if let SpanPredicate::RowIn(found) = &self.prepared(source)? {
+        if let SpanPredicate::RowIn(found) = &self.condition_for(source, rows.len())? {
             let found = rows & found.as_ref();
             return Ok(match self.snapshot.source(source)?.mask(Table::Spans) {
                 Some(mask) => found - mask,
@@ -150,7 +175,7 @@ impl SpanLeaf {
 
     /// One column of the spans among `rows` that satisfy the condition.
     pub fn scan(&self, source: usize, rows: RoaringBitmap, column: &str) -> Result<Vec<RecordBatch>> {
-        let condition = self.prepared(source)?;
+        let condition = self.condition_for(source, rows.len())?;
         let rows = match required_rows(&condition) {
             Some(required) => rows & required,
             None => rows,
@@ -174,6 +199,14 @@ impl SpanLeaf {
             batches.extend(scan(rest, span_filters(&condition))?);
         }
         Ok(batches)
+    }
+
+    /// The condition as it is evaluated on so many rows of a source.
+    fn condition_for(&self, source: usize, rows: u64) -> Result<SpanPredicate> {
+        if rows <= READ_AT_ONCE_MAX && self.is_common(source)? {
+            return Ok(self.condition.clone());
+        }
+        self.prepared(source)
     }
 
     /// The condition with every text query answered for one source.

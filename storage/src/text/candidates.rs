@@ -21,6 +21,8 @@ use crate::Result;
 
 /// Most dictionary entries that a part may stand for, in a field.
 const TERMS_MAX: usize = 8_192;
+/// Shorter pieces of tokens are in very many of them.
+const RARE_BYTES_MIN: usize = 3;
 /// Most names of attributes that are looked at one by one.
 const NAMES_MAX: usize = 16_384;
 /// Most posting entries of a part, for each row of the index.
@@ -61,6 +63,23 @@ impl TextReader {
         let last = rows.as_ref().and_then(|rows| rows.sure.max().max(rows.maybe.max()));
         self.check_last(last)?;
         Ok(rows)
+    }
+
+    /// Whether the words of a pattern are each in more than `rows` rows, and the rest of it is too short to
+    /// be rare. Looks at the dictionary alone.
+    pub fn is_common(&self, pattern: &TextPattern, rows: u64) -> bool {
+        let (words, rest): (Vec<Part>, Vec<Part>) =
+            pattern.parts().into_iter().partition(|part| part.begins && part.ends);
+        let is_common = |word: &Part| {
+            let infos =
+                self.dictionaries(pattern.attribute().is_some()).map(|dictionary| dictionary.terms_of(word));
+            // What cannot be read is not known to be common.
+            let counts = infos.map(|infos| infos.ok().flatten().unwrap_or_default());
+            counts.flatten().map(|info| u64::from(info.doc_freq)).sum::<u64>() > rows
+        };
+        !words.is_empty()
+            && rest.iter().all(|part| part.text.len() < RARE_BYTES_MIN)
+            && words.iter().all(is_common)
     }
 
     fn find_candidates(&self, pattern: &TextPattern) -> TantivyResult<Option<RoaringBitmap>> {
