@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 use tracehouse_query::runtime::QueryRuntime;
 use tracehouse_query::search::{self, Explain, Search};
 use tracehouse_query::text::{self, TextHits, TextSearch};
-use tracehouse_storage::columns::{spans_batch, trace_at};
+use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::env::Env;
 use tracehouse_storage::model::{Span, TraceKey, TraceRow, normalize_trace_id};
 use tracehouse_storage::schema::Table;
@@ -27,6 +27,7 @@ use crate::settings::Settings;
 use crate::sql::start_runtime;
 use crate::stats::{self, Stats};
 use crate::trace::{self, Trace};
+use crate::trace_cache::TraceCache;
 
 /// An open database. Clones share it; all calls block and may be made from many threads.
 ///
@@ -47,6 +48,7 @@ struct Inner {
     store: Arc<Store>,
     settings: Settings,
     catalog: Catalog,
+    traces: TraceCache,
     /// Held alone by changes that read what they change; shared by those that only add to a trace.
     changes: RwLock<()>,
     /// Made by the first statement: a database that is never asked SQL starts no threads for it.
@@ -101,6 +103,7 @@ impl Database {
             store,
             settings,
             catalog: Catalog::default(),
+            traces: TraceCache::default(),
             changes: RwLock::new(()),
             runtime: OnceLock::new(),
         };
@@ -252,10 +255,14 @@ impl Database {
         let snapshot = self.snapshot()?;
         let page = search::search(&snapshot, self.with_datasets(search)?.as_ref())?;
         Ok(TracePage {
-            traces: trace_rows(&snapshot, &page.rows)?,
+            traces: self.read_traces(&snapshot, &page.rows)?,
             next_page_token: page.next_page_token,
             explain: page.explain,
         })
+    }
+
+    pub(crate) fn read_traces(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
+        self.inner.traces.read(snapshot, rows)
     }
 
     /// Number of traces that a search would find, without its limit.
@@ -350,15 +357,6 @@ impl Database {
 pub(crate) fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {
     let key = TraceKey::of(&normalize_trace_id(trace_id));
     snapshot.find_trace(key)?.ok_or_else(|| Error::not_found(format!("trace {trace_id} not found")))
-}
-
-pub(crate) fn trace_rows(snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
-    let mut traces = Vec::with_capacity(rows.len());
-    snapshot.each_row(Table::Traces, rows, &Table::Traces.columns(), |batch, row| {
-        traces.push(trace_at(batch, row)?);
-        Ok(())
-    })?;
-    Ok(traces)
 }
 
 /// Decodes one request without storing it: what an import of it would keep and reject.

@@ -57,6 +57,7 @@ mod stats;
 mod tags;
 mod trace;
 mod trace_batches;
+mod trace_cache;
 
 pub use assess::NewAssessment;
 pub use assessments::AssessmentUpdate;

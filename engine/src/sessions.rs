@@ -12,7 +12,7 @@ use tracehouse_storage::model::TraceRow;
 use tracehouse_storage::scan::ScanRequest;
 use tracehouse_storage::schema::Table;
 
-use crate::database::{Database, trace_rows};
+use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::filters::{joined, quoted};
 
@@ -143,7 +143,7 @@ impl Database {
         let mut search =
             Search::new(format!("session_id = {}", quoted(session_id))).order_by(["timestamp ASC"]);
         search.experiments = experiments.map(<[String]>::to_vec);
-        trace_rows(&snapshot, &search::search(&snapshot, &search)?.rows)
+        self.read_traces(&snapshot, &search::search(&snapshot, &search)?.rows)
     }
 
     /// Sessions of an experiment whose last trace began between two times, both included, in order of

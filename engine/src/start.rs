@@ -30,10 +30,11 @@ use tracehouse_storage::model::{
 };
 use tracehouse_storage::schema::Table;
 
-use crate::database::{Database, find, trace_rows};
+use crate::database::{Database, find};
 use crate::error::{Error, Result};
 use crate::semconv::cut_preview;
 use crate::tags::{check_pair, check_tag};
+use crate::trace_cache::trace_rows;
 
 /// The members of a JSON object, as they are written.
 type Members = BTreeMap<String, Box<RawValue>>;

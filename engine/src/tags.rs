@@ -2,8 +2,9 @@
 
 use tracehouse_storage::model::{TraceEdit, normalize_trace_id};
 
-use crate::database::{Database, find, trace_rows};
+use crate::database::{Database, find};
 use crate::error::{Error, Result};
+use crate::trace_cache::trace_rows;
 
 /// Longest key of a tag or of metadata, as in MLflow.
 const KEY_CHARS_MAX: usize = 250;

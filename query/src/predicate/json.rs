@@ -32,7 +32,10 @@ impl<'k> KeyLookup<'k> {
         let can_be_looked_for = is_plain && key.split('.').count() <= SPELLINGS_MAX;
         let ends = key.match_indices('.').map(|(at, _)| at).chain([key.len()]);
         let parts = ends.filter_map(|end| key.get(..end)).take_while(|_| can_be_looked_for);
-        let spellings = parts.map(|part| Finder::new(&format!("\"{part}\"")).into_owned()).collect();
+        let mut spellings: Vec<_> =
+            parts.map(|part| Finder::new(&format!("\"{part}\"")).into_owned()).collect();
+        // The whole key is the likeliest.
+        spellings.reverse();
         // Of plain characters, only a slash has another spelling than by its number.
         let escape = if key.contains('/') { "\\" } else { "\\u" };
         Self { key, spellings, escape: Finder::new(escape).into_owned() }

@@ -184,7 +184,7 @@ fn rows_to_go(looked_at: u32, (found, wanted): (usize, usize)) -> u32 {
         return u32::MAX;
     }
     let missing = wanted.saturating_sub(found) as f64;
-    let rows = f64::from(looked_at) * missing / found as f64 * 1.25;
+    let rows = f64::from(looked_at) * missing / found as f64 * 1.125;
     // A float becomes the nearest u32.
     (rows as u32).max(FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS / 2)
 }

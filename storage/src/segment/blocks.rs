@@ -28,6 +28,8 @@ pub(super) struct BlockKey {
 pub(super) enum Part {
     /// The column at this position in the stored schema, of all its rows.
     Column(usize),
+    /// The column at this position, of `rows` rows.
+    Run { column: usize, rows: usize },
     /// The columns of these names, joined with commas, of `rows` rows.
     Rows { columns: Arc<str>, rows: u32 },
 }

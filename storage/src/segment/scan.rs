@@ -3,7 +3,7 @@
 //! Of each block with wanted rows, the columns of the first filter are read, then those of the next
 //! for the rows that are left, and at last the asked columns (QU-4). Light columns come from the block
 //! cache, or are decoded a few blocks ahead and put there; a scan for a few rows decodes these rows alone
-//! and puts nothing there. Heavy columns are decoded for the rows that are left and not cached.
+//! and puts nothing there. Heavy columns are decoded for the rows that are left, and kept for short runs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -24,6 +24,9 @@ use crate::schema::Table;
 
 /// Blocks of a light column decoded together at most, when a scan goes through them all.
 const AHEAD_BLOCKS_MAX: u32 = 16;
+
+/// Up to this many rows next to each other, heavy columns are kept.
+const KEPT_RUN_ROWS_MAX: usize = 2048;
 
 /// A condition with its columns resolved.
 #[derive(Clone)]
@@ -190,8 +193,7 @@ impl SegmentScan {
             heavy.sort_unstable();
         }
         if !heavy.is_empty() {
-            let runs = current.runs().into_iter();
-            let arrays = decode_rows(&self.file, current.block.group, runs, current.len(), &heavy)?;
+            let arrays = self.read_heavy(current, &heavy)?;
             current.columns.extend(heavy.into_iter().zip(arrays));
         }
         projection.assemble(current.len(), |root| match root {
@@ -202,6 +204,35 @@ impl SegmentScan {
                 .cloned()
                 .ok_or_else(|| Error::internal(format!("column {root} was not read"))),
         })
+    }
+
+    /// Heavy columns of the rows that are left. Those of a short run are kept: searches begin with the
+    /// newest rows, and the next one will too.
+    fn read_heavy(&self, current: &Current, roots: &[usize]) -> Result<Vec<ArrayRef>> {
+        let (runs, count) = (current.runs(), current.len());
+        let decode = |roots: &[usize]| {
+            decode_rows(&self.file, current.block.group, runs.iter().cloned(), count, roots)
+        };
+        let [run] = runs.as_slice() else { return decode(roots) };
+        if !self.fills_cache || count > KEPT_RUN_ROWS_MAX {
+            return decode(roots);
+        }
+        let first_row = current.block.group_start + u32::try_from(run.start).unwrap_or(u32::MAX);
+        let mut arrays = Vec::with_capacity(roots.len());
+        for root in roots {
+            let part = Part::Run { column: *root, rows: count };
+            let key = BlockKey { file: self.file.number(), first_row, part };
+            let array = match self.file.cache().get(&key) {
+                Some(array) => array,
+                None => {
+                    let array = decode(&[*root])?.pop().ok_or_else(|| short(&self.file, 0, count))?;
+                    self.file.cache().insert(key, array.clone());
+                    array
+                }
+            };
+            arrays.push(array);
+        }
+        Ok(arrays)
     }
 
     /// Adds the light columns that are in memory; gives the others.
