@@ -92,7 +92,7 @@ struct SpanOfTrace {
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Stages(Stages),
-    Trace(TraceWithSpans),
+    Trace(Box<TraceWithSpans>),
     Traces(Vec<Info>),
     Rows(Vec<Value>),
     Hits(Vec<Hit>),
@@ -142,7 +142,7 @@ fn answer(db: &Database, request: Request) -> Result<Answer> {
             db.import_otlp(line.as_bytes(), &ImportOptions::default().strict(true))?;
             Answer::Done(true)
         }
-        Request::GetTrace { trace_id } => Answer::Trace(trace_with_spans(db.get_trace(&trace_id)?)),
+        Request::GetTrace { trace_id } => Answer::Trace(Box::new(trace_with_spans(db.get_trace(&trace_id)?))),
         Request::Search { filter, order_by, limit, offset } => {
             let mut search = Search::new(filter).order_by(order_by).limit(limit);
             search.offset = offset;
