@@ -137,3 +137,37 @@ fn the_way_taken_is_explained() {
     let read = format!("text index of 0 spans, {} without", spans.spans);
     assert!(explain("trace.text ILIKE '%?!%'").contains(&read));
 }
+
+/// What MLflow would have written into a span of another convention is looked for in its columns, which no
+/// index of attributes knows.
+#[test]
+fn translated_attributes_are_found_with_an_index() {
+    let disk = DiskDb::new();
+    let span = serde_json::json!({
+        "traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331", "name": "search",
+        "startTimeUnixNano": "1772000000000000000", "endTimeUnixNano": "1772000001000000000",
+        "attributes": [
+            {"key": "openinference.span.kind", "value": {"stringValue": "RETRIEVER"}},
+            {"key": "input.value", "value": {"stringValue": "passages about telescopes"}},
+        ],
+    });
+    import_lines(
+        &disk.db,
+        &[serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string()],
+    );
+    let found = |filter: &str| search_ids(&disk.db, filter).len();
+    let filters = [
+        "span.attributes.mlflow.spanInputs LIKE '%passages about%'",
+        "span.attributes.mlflow.spanType LIKE '%RETRIEVER%'",
+        "span.attributes.input.value LIKE '%telescopes%'",
+    ];
+    for state in ["in memory", "sealed", "indexed"] {
+        for filter in filters {
+            assert_eq!(found(filter), 1, "{filter} {state}");
+        }
+        match state {
+            "in memory" => disk.db.seal().unwrap(),
+            _ => assert!(disk.db.index_text().is_ok()),
+        }
+    }
+}

@@ -5,6 +5,7 @@
 use regex_syntax::hir::{Class, Hir, HirKind};
 use tracehouse_storage::text::{AttributeValue, Literal, TextPattern, folded};
 
+use super::attributes::Translated;
 use super::pattern::{Pattern, PatternKind};
 use super::test::{JsonOp, JsonTest, Scalar, Test, TextOp, TextTest};
 use super::{Condition, Field};
@@ -16,6 +17,12 @@ const CASES_MAX: usize = 8;
 impl Condition {
     /// What a span must have to satisfy the condition; `None` when an index cannot tell.
     pub(crate) fn text_need(&self) -> Option<TextNeed> {
+        if let Field::Json { column, key } = &self.field
+            && Translated::columns(column, key, &self.test).next().is_some()
+        {
+            // Spans without the attribute may satisfy it by other columns.
+            return None;
+        }
         match (&self.field, &self.test) {
             (Field::Content, Test::Text(TextTest { op: TextOp::Pattern(pattern), negated: false })) => {
                 in_content(pattern)
