@@ -234,11 +234,12 @@ impl Generator {
     }
 
     fn attribute(&mut self, row: &Row) -> (String, Value) {
-        if row.attributes.is_empty() {
+        // Those that MLflow writes are looked for in other columns too.
+        let own: Vec<_> = row.attributes.iter().filter(|(key, _)| !key.starts_with("mlflow.")).collect();
+        if own.is_empty() {
             return ("flag".to_string(), json!(true));
         }
-        let at = self.below(row.attributes.len());
-        let (key, value) = row.attributes.iter().nth(at).unwrap();
+        let (key, value) = own[self.below(own.len())];
         (key.clone(), value.clone())
     }
 
