@@ -16,6 +16,7 @@
 
 mod candidates;
 mod evaluate;
+mod field_log;
 mod flat_terms;
 mod fold;
 mod fresh;
@@ -31,6 +32,7 @@ mod reader;
 mod row_terms;
 mod score;
 mod snippet;
+mod term_ids;
 mod tokenizer;
 mod writer;
 

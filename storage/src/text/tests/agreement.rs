@@ -130,7 +130,7 @@ fn random_payload(random: &mut Lcg) -> Option<String> {
     }
 }
 
-fn random_span(random: &mut Lcg) -> TestSpan {
+pub(super) fn random_span(random: &mut Lcg) -> TestSpan {
     if random.chance(5) {
         return TestSpan { attributes: "{}".to_owned(), ..TestSpan::default() };
     }
