@@ -79,7 +79,7 @@ impl Store {
         None
     }
 
-    fn merge(&self, inputs: &[Arc<Segment>], stop: Option<&AtomicBool>) -> Result<Compacted> {
+    pub(super) fn merge(&self, inputs: &[Arc<Segment>], stop: Option<&AtomicBool>) -> Result<Compacted> {
         let manifest = lock(&self.state).manifest.clone();
         let sources: Vec<Source> = inputs
             .iter()
@@ -100,12 +100,14 @@ impl Store {
             ..ManifestEdit::default()
         };
         let committed = self.commit_manifest(edit)?;
+        let version = committed.version;
         self.swap_merged(inputs, &opened, committed);
         for segment in inputs {
-            segment.mark_obsolete();
+            segment.mark_obsolete(version);
             // The metadata store is derived: what cannot be removed now is dropped at the next open.
             let _ = self.meta_store.remove_segment(segment.id());
         }
+        self.graveyard.clear(self.env.as_ref());
         self.renew_meta_store();
         Ok(Compacted { segments_before: inputs.len(), segments_after: usize::from(opened.is_some()) })
     }
