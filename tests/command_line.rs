@@ -168,3 +168,76 @@ fn wrong_questions_exit_with_2_and_say_where() {
         assert!(done.out.is_empty(), "{arguments:?}: {done:?}");
     }
 }
+
+#[test]
+fn damage_is_found_and_repaired_with_exit_codes() {
+    let desk = Desk::new();
+    let db = desk.db();
+    assert_eq!(tracehouse(&["compact", &db]).code, 0);
+    let done = tracehouse(&["--json", "check", &db, "--deep"]);
+    assert_eq!((done.code, report(&done)["clean"].clone()), (0, true.into()), "{done:?}");
+    assert_eq!(tracehouse(&["repair", &db, "--apply"]).code, 0);
+    let segment = fs::read_dir(desk.path("desk.traces/seg")).unwrap().next().unwrap().unwrap().path();
+    let file = segment.join("assessments.parquet");
+    fs::write(segment.join("traces.parquet"), b"nonsense").unwrap();
+    assert!(!file.exists(), "no assessments were imported");
+    let done = tracehouse(&["--json", "check", &db]);
+    assert_eq!(done.code, 1, "{done:?}");
+    assert_eq!(report(&done)["findings"][0]["severity"].as_str(), Some("damage"), "{done:?}");
+    assert!(done.out.contains("traces.parquet") && done.err.contains("repair"), "{done:?}");
+    let plan = tracehouse(&["repair", &db]);
+    assert_eq!(plan.code, 1, "{plan:?}");
+    assert!(plan.out.contains("would be lost") && plan.err.contains("--apply"), "{plan:?}");
+    let done = tracehouse(&["repair", &db, "--apply"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.out.contains("quarantine/"), "{done:?}");
+    assert_eq!(tracehouse(&["check", &db, "--deep"]).code, 0);
+    // The rows of traces are made again from the spans, which are all there.
+    desk.assert_intact(&done);
+    for command in ["check", "repair"] {
+        let done = tracehouse(&[command, desk.path("nowhere.traces").to_str().unwrap()]);
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.err.contains("nowhere.traces"), "{done:?}");
+    }
+}
+
+#[test]
+fn copies_are_made_once_and_exports_have_a_file_for_each_table() {
+    let desk = Desk::new();
+    let (db, copy) = (desk.db(), desk.path("copy.traces").to_str().unwrap().to_string());
+    let done = tracehouse(&["--json", "backup", &db, &copy]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(report(&done)["bytes"].as_u64() > Some(0), "{done:?}");
+    let count = |db: &str| tracehouse(&["--json", "sql", db, "SELECT count(*) AS n FROM spans"]).out;
+    assert_eq!(count(&copy), count(&db));
+    let done = tracehouse(&["backup", &db, &copy]);
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.err.contains("not empty"), "{done:?}");
+    let folder = desk.path("tables");
+    let done = tracehouse(&["--json", "export", &db, folder.to_str().unwrap()]);
+    assert_eq!((done.code, report(&done)["rows"]["spans"].as_u64()), (0, Some(desk.spans)), "{done:?}");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+}
+
+#[test]
+fn retention_and_erase_say_what_they_did() {
+    let desk = Desk::new();
+    let db = desk.db();
+    assert_eq!(tracehouse(&["retain", &db]).code, 2, "no limit");
+    let plan = report(&tracehouse(&["--json", "retain", &db, "--max-traces", "3", "--dry-run"]));
+    assert_eq!((plan["kept"].as_u64(), plan["dry_run"].as_bool()), (Some(3), Some(true)), "{plan}");
+    desk.assert_intact(&Ended { code: 0, out: String::new(), err: String::new() });
+    let victim = plan["trace_ids"][0].as_str().unwrap();
+    let receipt = report(&tracehouse(&["--json", "delete", &db, victim, "--erase", "--yes"]));
+    assert_eq!(
+        (receipt["deleted"].as_u64(), receipt["complete"].as_bool()),
+        (Some(1), Some(true)),
+        "{receipt}"
+    );
+    assert_eq!(receipt["trace_ids"][0].as_str(), Some(victim));
+    let again = report(&tracehouse(&["--json", "delete", &db, victim, "--erase", "--yes"]));
+    assert_eq!((again["deleted"].as_u64(), again["complete"].as_bool()), (Some(0), Some(true)), "{again}");
+    let done = report(&tracehouse(&["--json", "retain", &db, "--max-traces", "3", "--yes"]));
+    let gone = plan["trace_ids"].as_array().unwrap().len() - 1;
+    assert_eq!(done["trace_ids"].as_array().unwrap().len(), gone, "{done}");
+}

@@ -107,7 +107,12 @@ impl Database {
             changes: RwLock::new(()),
             runtime: OnceLock::new(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let database = Self { inner: Arc::new(inner) };
+        if !read_only {
+            database.complete_erase()?;
+            database.retain_by_settings()?;
+        }
+        Ok(database)
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -229,6 +234,7 @@ impl Database {
         drop(maintenance);
         let report = self.import_stream(input, options, progress);
         drop(bulk_load);
+        self.retain_by_settings()?;
         report
     }
 
@@ -315,6 +321,16 @@ impl Database {
             search.filter = Some(self.with_datasets(filter)?.into_owned());
         }
         Ok(text::search_text(&self.snapshot()?, &search)?)
+    }
+
+    /// In a database opened for reading only: sees what the writer has acknowledged by now. Without it, a
+    /// question sees everything acknowledged up to a tenth of a second before. Returns whether there was
+    /// something new.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` from the files.
+    pub fn refresh(&self) -> Result<bool> {
+        Ok(self.inner.store.refresh()?)
     }
 
     /// Seals what is in memory into a segment.

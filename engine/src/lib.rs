@@ -35,11 +35,14 @@
 
 mod assess;
 mod assessments;
+mod care;
 mod catalog;
+mod copies;
 mod correlation;
 mod database;
 mod dataset;
 mod delete;
+mod erase;
 mod error;
 mod filters;
 mod ingest;
@@ -48,6 +51,7 @@ mod maintain;
 mod metrics;
 mod open;
 pub mod otlp;
+mod retention;
 mod semconv;
 mod sessions;
 mod settings;
@@ -61,16 +65,20 @@ mod trace_cache;
 
 pub use assess::NewAssessment;
 pub use assessments::AssessmentUpdate;
+pub use care::{check, repair};
+pub use copies::backup;
 pub use correlation::FilterCorrelation;
 pub use database::{Database, TracePage, decode_otlp};
 pub use dataset::{
     Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,
 };
 pub use delete::TraceDeletion;
+pub use erase::EraseReceipt;
 pub use error::{Error, ErrorKind, Result};
 pub use ingest::{ImportOptions, ImportReport, Progress, Rejected};
 pub use metrics::{Aggregation, MetricPoint, MetricQuery, MetricView};
 pub use open::OpenOptions;
+pub use retention::{Retention, RetentionReport};
 pub use sessions::{CompletedSession, Session, SessionSearch};
 pub use settings::Settings;
 pub use start::TraceStart;
@@ -80,8 +88,11 @@ pub use trace_batches::TraceBatches;
 pub use tracehouse_query::search::{Coverage, Explain, Search, TextCoverage};
 pub use tracehouse_query::sql::{SqlQuery, SqlValue};
 pub use tracehouse_query::text::{TextHit, TextHits, TextSearch};
+pub use tracehouse_storage::backup::BackupReport;
+pub use tracehouse_storage::check::{CheckReport, Finding, Severity};
 pub use tracehouse_storage::model;
 pub use tracehouse_storage::model::StartUsage;
+pub use tracehouse_storage::repair::{Loss, RepairReport};
 pub use tracehouse_storage::schema::Table;
 pub use tracehouse_storage::segment::export;
-pub use tracehouse_storage::store::Compacted;
+pub use tracehouse_storage::store::{Compacted, Erased};

@@ -23,7 +23,8 @@ impl OpenOptions {
         Self::default()
     }
 
-    /// Open without the writer's lock: the database as of now, beside a process that writes it.
+    /// Open without the writer's lock, beside a process that writes: the database follows it, see
+    /// [`Database::refresh`].
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self

@@ -2,6 +2,8 @@
 
 use tracehouse_storage::StoreOptions;
 
+use crate::retention::Retention;
+
 /// How a database works. Start from `Settings::default()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,6 +23,8 @@ pub struct Settings {
     /// Seal, compact and index on background threads. Off, full memtables are sealed by the writing
     /// call and the rest only when asked for.
     pub background: bool,
+    /// Which traces are kept: applied by an open for writing and after each import.
+    pub retention: Vec<Retention>,
 }
 
 impl Default for Settings {
@@ -33,6 +37,7 @@ impl Default for Settings {
             threads: 0,
             index_text: true,
             background: true,
+            retention: Vec::new(),
         }
     }
 }
@@ -73,6 +78,7 @@ impl Settings {
             ("threads", self.thread_count().to_string()),
             ("index_text", self.index_text.to_string()),
             ("background", self.background.to_string()),
+            ("retention", self.retention.iter().map(Retention::to_string).collect::<Vec<_>>().join("; ")),
         ]
     }
 }

@@ -17,7 +17,9 @@ use arrow::array::RecordBatch;
 
 use crate::columns::{floats, ints, text, text_at, times, value_at};
 use crate::error::{Error, Result};
-use crate::model::{SESSION_METADATA, TRACE_NAME_TAG, TraceHint, TraceRow, USER_METADATA, Usage};
+use crate::model::{
+    SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA, Usage,
+};
 
 /// The span columns a fold reads: all light.
 pub const FOLD_COLUMNS: &[&str] = &[
@@ -58,6 +60,13 @@ pub struct FoldSpan {
     model: Option<String>,
     usage: Usage,
     hint: Option<TraceHint>,
+}
+
+impl FoldSpan {
+    /// The span's id.
+    pub fn span_id(&self) -> &str {
+        &self.span_id
+    }
 }
 
 /// Reads the rows of `batch` (with [`FOLD_COLUMNS`]) that `rows` names.
@@ -107,6 +116,34 @@ pub fn fold_spans(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Res
         });
     }
     Ok(spans)
+}
+
+/// Adds the spans of a batch (with [`FOLD_COLUMNS`]) to those of their traces.
+///
+/// # Errors
+/// As [`fold_spans`].
+pub fn add_fold_inputs(
+    inputs: &mut HashMap<TraceKey, (String, Vec<FoldSpan>)>,
+    batch: &RecordBatch,
+) -> Result<()> {
+    let ids = text(batch, "trace_id")?;
+    let spans = fold_spans(batch, 0..batch.num_rows())?;
+    for (id, span) in ids.iter().zip(spans) {
+        let id = id.unwrap_or_default();
+        inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new())).1.push(span);
+    }
+    Ok(())
+}
+
+/// The row of a trace from its spans and all that was said of it; `None` when it has no spans and was
+/// never started.
+pub fn refold(trace_id: &str, spans: Option<(String, Vec<FoldSpan>)>, edit: TraceEdit) -> Option<TraceRow> {
+    if spans.is_none() && edit.start.is_none() {
+        return None;
+    }
+    let mut row = fold(trace_id, spans.map(|(_, spans)| spans).unwrap_or_default());
+    row.apply(edit);
+    Some(row)
 }
 
 /// Folds all spans of one trace into its row.

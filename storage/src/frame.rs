@@ -38,7 +38,7 @@ mod tests;
 
 use bytes::Bytes;
 
-pub use reader::FrameReader;
+pub use reader::{FrameReader, Position};
 pub use writer::FrameWriter;
 
 /// The largest frame, header and payload, in bytes.

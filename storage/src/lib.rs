@@ -15,6 +15,8 @@
     )
 )]
 
+pub mod backup;
+pub mod check;
 pub mod columns;
 pub mod env;
 pub mod error;
@@ -24,6 +26,7 @@ pub mod kv;
 pub mod manifest;
 pub mod memtable;
 pub mod model;
+pub mod repair;
 pub mod scan;
 pub mod schema;
 pub mod segment;

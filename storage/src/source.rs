@@ -5,7 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use arrow::array::RecordBatch;
@@ -22,6 +22,7 @@ use crate::scan::{RowStream, ScanRequest};
 use crate::schema::Table;
 use crate::segment::SegmentReader;
 use crate::segment_index::build_index;
+use crate::store::Graveyard;
 use crate::text::TextReader;
 
 /// Posting lists kept in memory for each segment.
@@ -41,7 +42,9 @@ pub struct Segment {
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
-    obsolete: AtomicBool,
+    /// The manifest version that no longer has it; 0 while it is live.
+    obsolete_since: AtomicU64,
+    graveyard: Arc<Graveyard>,
 }
 
 impl Segment {
@@ -53,11 +56,24 @@ impl Segment {
         reader: SegmentReader,
         text: Option<TextReader>,
         meta_store: Arc<MetaStore>,
+        graveyard: Arc<Graveyard>,
     ) -> Self {
         let text = RwLock::new(text.map(Arc::new));
-        let (indexing, obsolete) = (Mutex::new(()), AtomicBool::new(false));
+        let (indexing, obsolete_since) = (Mutex::new(()), AtomicU64::new(0));
         let (postings, assessed) = (Mutex::new(LruCache::new(POSTINGS_KEPT)), OnceLock::new());
-        Self { meta, reader, text, meta_store, postings, assessed, indexing, env, dir, obsolete }
+        Self {
+            meta,
+            reader,
+            text,
+            meta_store,
+            postings,
+            assessed,
+            indexing,
+            env,
+            dir,
+            obsolete_since,
+            graveyard,
+        }
     }
 
     /// The segment's name.
@@ -90,9 +106,10 @@ impl Segment {
         *self.text.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(text));
     }
 
-    /// No longer in the manifest: the files are removed when the last reader lets go (ST-2).
-    pub fn mark_obsolete(&self) {
-        self.obsolete.store(true, Ordering::Release);
+    /// No longer in the manifest from `version` on: the files are removed when the last reader lets go,
+    /// in this process and in others (ST-2).
+    pub fn mark_obsolete(&self, version: u64) {
+        self.obsolete_since.store(version, Ordering::Release);
     }
 
     /// Asks the metadata store about this segment. What it does not know (it was removed, damaged or
@@ -182,9 +199,9 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        if self.obsolete.load(Ordering::Acquire) {
-            // A failure leaves a folder that the next open removes: the manifest does not name it.
-            let _ = self.env.remove_dir_all(&self.dir);
+        let version = self.obsolete_since.load(Ordering::Acquire);
+        if version > 0 {
+            self.graveyard.bury(self.env.as_ref(), &self.dir, version);
         }
     }
 }
@@ -248,6 +265,14 @@ impl Source {
     /// Rows that are not masked.
     pub fn visible_rows(&self, table: Table) -> u64 {
         u64::from(self.rows(table)).saturating_sub(self.mask(table).map_or(0, RoaringBitmap::len))
+    }
+
+    /// Memory that the rows take; 0 for rows in files.
+    pub fn memory_bytes(&self) -> u64 {
+        match &self.rows {
+            Rows::Memtable(view) => view.bytes() as u64,
+            Rows::Segment(_) => 0,
+        }
     }
 
     /// Smallest and largest `request_time` of its traces rows and `start_time` of its spans rows, in

@@ -12,6 +12,7 @@
 //! * DS-3 changes are made one after the other, each on top of the newest version, so none is lost.
 
 mod build;
+mod erase;
 mod export;
 mod handle;
 mod info;
@@ -34,5 +35,5 @@ pub use record::NewRecord;
 pub use registry::NewDataset;
 pub use sample::Sample;
 
-pub(crate) use info::{Version, newest};
+pub(crate) use info::{Version, newest, versions};
 pub(crate) use record::{record_schema, shown, view_schema};

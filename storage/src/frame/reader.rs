@@ -28,6 +28,13 @@ pub struct FrameReader {
     ended: bool,
 }
 
+/// How far a file was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Position {
+    offset: u64,
+    next: Option<Next>,
+}
+
 /// What the next frame must have; unknown before the head.
 #[derive(Debug, Clone, Copy)]
 struct Next {
@@ -53,12 +60,26 @@ impl FrameReader {
         Ok(Self { path: path.to_path_buf(), file, offset: 0, next: None, torn_bytes: 0, ended: false })
     }
 
+    /// Goes on reading a file that may have grown since.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn resume(env: &dyn Env, path: &Path, position: Position) -> Result<Self> {
+        let Position { offset, next } = position;
+        Ok(Self { offset, next, ..Self::open(env, path)? })
+    }
+
+    /// Behind the last frame that was read.
+    pub fn position(&self) -> Position {
+        Position { offset: self.offset, next: self.next }
+    }
+
     /// The next frame; `None` at the end, which may be before a torn tail.
     ///
     /// # Errors
     /// `Corrupt` when something that was synced is damaged or missing, `Io`.
     pub fn next_frame(&mut self) -> Result<Option<Frame>> {
-        let rest = self.file.len() - self.offset;
+        let rest = self.file.len().saturating_sub(self.offset);
         if self.ended || rest == 0 {
             return Ok(None);
         }
@@ -149,6 +170,38 @@ impl FrameReader {
             start += (chunk.len() - (HEADER_BYTES - 1)) as u64;
         }
         Ok(())
+    }
+
+    /// After an error: goes on with the next intact frame of this file, which then counts as the one that
+    /// follows. Returns whether there is one. For repair: what is skipped is lost.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn skip_damage(&mut self) -> Result<bool> {
+        let mut start = self.offset;
+        while start + (HEADER_BYTES as u64) <= self.file.len() {
+            let chunk = self.read(start, SEARCH_BYTES.min(self.file.len() - start))?;
+            for (i, window) in chunk.windows(HEADER_BYTES).enumerate() {
+                let found = start + i as u64;
+                let Some((header, _)) = Header::decode(window) else { continue };
+                let follows = self
+                    .next
+                    .is_none_or(|next| header.epoch == next.epoch && header.sequence >= next.sequence);
+                if !follows || header.version != VERSION || self.intact_at(found)?.is_none() {
+                    continue;
+                }
+                self.next = Some(Next {
+                    sequence: header.sequence,
+                    previous_checksum: header.previous_checksum,
+                    epoch: header.epoch,
+                });
+                self.offset = found;
+                self.ended = false;
+                return Ok(true);
+            }
+            start += (chunk.len() - (HEADER_BYTES - 1)) as u64;
+        }
+        Ok(false)
     }
 
     /// Whether `bytes`, found at `offset`, begin a frame of ours that was written after the bad one

@@ -231,6 +231,46 @@ impl MetaStore {
         rows.map(RoaringBitmap::from_iter)
     }
 
+    /// The traces with spans in the segment, for naming what is lost with it.
+    pub fn trace_keys(&self, segment: SegmentId) -> Lookup<Vec<TraceKey>> {
+        self.lookup(segment, |kv| {
+            let mut keys = Vec::new();
+            let mut visit = |entry: Entry| keys.push(TraceKey(entry.key));
+            blocks::visit_range(kv, Family::SpanRun, segment, 0, u128::MAX, &mut visit)?;
+            Ok(keys)
+        })
+    }
+
+    /// What the store holds otherwise than `index` says; `None` when it holds the same. For `check`.
+    ///
+    /// # Errors
+    /// `InvalidInput` when `index` is impossible; what failed, and the store is stale then.
+    pub fn difference(&self, segment: SegmentId, index: &SegmentIndex) -> Result<Option<String>> {
+        let mut expected =
+            vec![(Family::SpanRun, sorted_runs(index)?), (Family::TraceRow, sorted_rows(index)?)];
+        expected.extend(IndexKind::ALL.map(|kind| (Family::of(kind), sorted_postings(index, kind))));
+        for (family, entries) in expected {
+            let held = self.lookup(segment, |kv| {
+                let mut held = Vec::with_capacity(entries.len());
+                blocks::visit_range(kv, family, segment, 0, u128::MAX, &mut |entry| held.push(entry))?;
+                Ok(held)
+            });
+            match held {
+                Lookup::Known(held) if held == entries => {}
+                Lookup::Known(held) => {
+                    let (held, wanted) = (held.len(), entries.len());
+                    let what = format!("{family:?}: {held} entries differ from the {wanted} of the segment");
+                    return Ok(Some(what));
+                }
+                Lookup::Unknown => {
+                    let failure = self.stats().failure;
+                    return Err(Error::corrupt(failure.unwrap_or_else(|| "cannot be read".to_string())));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Syncs everything, so that the next open trusts it also after a restart of the machine. The
     /// store answers `Unknown` from now on. Dropping the store does the same.
     pub fn close(&self) {

@@ -72,6 +72,46 @@ impl Manifest {
         find_state(env, dir)
     }
 
+    /// Tells whether the manifest changed since: the live file and its length, read without its content.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn stamp(env: &dyn Env, dir: &Path) -> Result<(String, u64)> {
+        let current = dir.join(CURRENT);
+        let text = env.read(&current).map_err(|e| io_at("read", &current, e))?;
+        let name = String::from_utf8_lossy(&text).trim().to_string();
+        let path = dir.join(&name);
+        let len = env.open(&path).map_err(|e| io_at("open", &path, e))?.len();
+        Ok((name, len))
+    }
+
+    /// What can be read of a damaged manifest: the state before the damage, and what was met. The files
+    /// stay as they are; [`Manifest::replace`] goes on from the state.
+    ///
+    /// # Errors
+    /// `Io` when the folder cannot be listed.
+    pub fn salvage(env: &dyn Env, dir: &Path) -> Result<(ManifestState, Vec<String>)> {
+        let mut damage = Vec::new();
+        let mut best: Option<ManifestState> = None;
+        for number in file_numbers(env, dir)?.into_iter().rev() {
+            let state = read_prefix(env, &file_path(dir, number), &mut damage);
+            let is_newer = |state: &ManifestState| best.as_ref().is_none_or(|b| b.version < state.version);
+            best = state.filter(is_newer).or(best.take());
+        }
+        if best.is_none() {
+            damage.push(format!("{}: no state can be read", dir.display()));
+        }
+        Ok((best.unwrap_or_default(), damage))
+    }
+
+    /// Goes on from `state` in a new file; the files there are unlinked.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn replace(env: &Arc<dyn Env>, dir: &Path, state: ManifestState) -> Result<()> {
+        Self::start(env, dir, state).map(drop)
+    }
+
     fn start(env: &Arc<dyn Env>, dir: &Path, state: ManifestState) -> Result<(Self, ManifestState)> {
         let file = start_file(env.as_ref(), dir, &state)?;
         let (env, dir, head_bytes) = (env.clone(), dir.to_path_buf(), file.file_bytes());
@@ -100,9 +140,14 @@ impl Manifest {
         self.state.clone()
     }
 
+    /// Goes on in a new file, whose head is the state; what past edits said is gone then.
+    ///
     /// Before an edit, not after: a failure here must not fail a commit that is in force. The writer
     /// fails with it, since which file `CURRENT` names is unknown then.
-    fn change_file(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// `Io`, and from then on `Closed`.
+    pub fn change_file(&mut self) -> Result<()> {
         match start_file(self.env.as_ref(), &self.dir, &self.state) {
             Ok(file) => {
                 self.head_bytes = file.file_bytes();
@@ -241,6 +286,26 @@ fn read_file(env: &dyn Env, path: &Path) -> Result<Option<ManifestState>> {
         state = state.apply(&edit).map_err(contradiction)?;
     }
     Ok(Some(state))
+}
+
+/// The state at the end of a file or before its first damage; `None` when its head is damaged.
+fn read_prefix(env: &dyn Env, path: &Path, damage: &mut Vec<String>) -> Option<ManifestState> {
+    let mut state: Option<ManifestState> = None;
+    let mut read = || -> Result<()> {
+        let mut reader = FrameReader::open(env, path)?;
+        if let Some(head) = reader.next_frame()? {
+            state = Some(decode(path, expect_kind(path, &head, KIND_STATE)?)?);
+        }
+        while let (Some(frame), Some(before)) = (reader.next_frame()?, &state) {
+            let edit: ManifestEdit = decode(path, expect_kind(path, &frame, KIND_EDIT)?)?;
+            state = Some(before.apply(&edit)?);
+        }
+        Ok(())
+    };
+    if let Err(error) = read() {
+        damage.push(error.to_string());
+    }
+    state
 }
 
 fn expect_kind<'a>(path: &Path, frame: &'a Frame, kind: u8) -> Result<&'a [u8]> {

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -21,21 +22,59 @@ const ROW_GROUP_ROWS_MAX: usize = 16 << 10;
 /// # Errors
 /// `InvalidInput` for a column type that Parquet does not have, `Io` when `writer` fails.
 pub fn write_parquet<W: Write + Send>(writer: W, schema: SchemaRef, batches: &[RecordBatch]) -> Result<()> {
-    let properties = WriterProperties::builder()
-        .set_created_by("tracehouse".to_string())
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .build();
-    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    let unsupported =
-        |e| Error::with_source(ErrorKind::InvalidInput, "the result has no parquet form", Box::new(e));
-    let mut parquet = ArrowWriter::try_new_with_options(writer, schema, options).map_err(unsupported)?;
-    let failed = |e| Error::with_source(ErrorKind::Io, "cannot write parquet", Box::new(e));
-    for batch in batches {
-        parquet.write(batch).map_err(failed)?;
+    let mut export = ParquetExport::create(writer, schema)?;
+    batches.iter().try_for_each(|batch| export.write(batch))?;
+    export.finish().map(drop)
+}
+
+/// A Parquet file for other programs, written batch by batch.
+pub struct ParquetExport<W: Write + Send> {
+    parquet: ArrowWriter<W>,
+}
+
+impl<W: Write + Send> std::fmt::Debug for ParquetExport<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetExport").finish_non_exhaustive()
     }
-    parquet.close().map_err(failed)?;
-    Ok(())
+}
+
+impl<W: Write + Send> ParquetExport<W> {
+    /// Starts a file of batches of `schema`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a column type that Parquet does not have.
+    pub fn create(writer: W, schema: SchemaRef) -> Result<Self> {
+        let properties = WriterProperties::builder()
+            .set_created_by("tracehouse".to_string())
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .build();
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let unsupported =
+            |e| Error::with_source(ErrorKind::InvalidInput, "the result has no parquet form", Box::new(e));
+        let parquet = ArrowWriter::try_new_with_options(writer, schema, options).map_err(unsupported)?;
+        Ok(Self { parquet })
+    }
+
+    /// Appends a batch.
+    ///
+    /// # Errors
+    /// `Io` when the writer fails.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.parquet.write(batch).map_err(write_error)
+    }
+
+    /// Completes the file and gives the writer back.
+    ///
+    /// # Errors
+    /// `Io` when the writer fails.
+    pub fn finish(self) -> Result<W> {
+        self.parquet.into_inner().map_err(write_error)
+    }
+}
+
+fn write_error(source: ParquetError) -> Error {
+    Error::with_source(ErrorKind::Io, "cannot write parquet", Box::new(source))
 }
 
 #[cfg(test)]

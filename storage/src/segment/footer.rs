@@ -112,6 +112,18 @@ impl Drop for TableFile {
     }
 }
 
+/// Rows of a table's file by its footer.
+///
+/// # Errors
+/// `Corrupt` naming the file.
+pub(super) fn rows_of_file(env: &dyn Env, dir: &Path, table: Table, meta: &FileMeta) -> Result<u32> {
+    let (reader, name) = open_file(env, dir, meta)?;
+    let input = FileInput { reader, name, failure: Failure::default() };
+    let footer = load(&input, table).map_err(|source| input.failure.explain(&input.name, source))?;
+    check_format(footer.metadata(), &input.name)?;
+    Ok(group_starts(footer.metadata()).last().copied().unwrap_or(0))
+}
+
 /// Opens a file of a segment and checks its length. Returns its path too, for messages.
 ///
 /// # Errors

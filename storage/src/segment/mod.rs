@@ -32,6 +32,6 @@ mod tests;
 pub use blocks::BlockCache;
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
 pub use packing::{ABSENT_TEXT, stored_members};
-pub use reader::SegmentReader;
+pub use reader::{SegmentReader, describe, verify_file};
 pub use table_file::{read_table_file, write_table_file};
 pub use writer::SegmentWriter;

@@ -5,14 +5,14 @@
 //! * QU-2 zones leave out only rows that they exclude;
 //! * QU-4 a scan reads the columns it names and no others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use roaring::RoaringBitmap;
 use twox_hash::xxhash3_128;
 
 use super::blocks::BlockCache;
-use super::footer::{TableFile, open_file};
+use super::footer::{TableFile, open_file, rows_of_file};
 use super::layout::file_name;
 use super::packing;
 use super::projection::Projection;
@@ -21,7 +21,7 @@ use super::scan::{ScanFilter, SegmentScan};
 use super::selection::wanted_rows;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{FileMeta, SegmentMeta};
+use crate::manifest::{FileMeta, SegmentId, SegmentMeta};
 use crate::scan::{BATCH_ROWS, RowStream, ScanRequest};
 use crate::schema::Table;
 
@@ -140,7 +140,26 @@ impl SegmentReader {
     /// # Errors
     /// `Corrupt` naming the first file that differs or is missing; `Io`.
     pub fn verify(&self) -> Result<()> {
-        self.meta.files.iter().try_for_each(|file| self.verify_file(file))
+        self.meta
+            .files
+            .iter()
+            .try_for_each(|file| verify_file(self.env.as_ref(), &self.dir, file, true).map(drop))
+    }
+
+    /// Reads the whole file of a table and compares it with its hash; the bytes read.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::verify`].
+    pub fn verify_table(&self, table: Table) -> Result<u64> {
+        verify_file(self.env.as_ref(), &self.dir, self.file_meta(table)?, true)
+    }
+
+    /// Opens the file of a table: its length, its footer and its number of rows are right.
+    ///
+    /// # Errors
+    /// `Corrupt` naming the file; `Io`.
+    pub fn check_end(&self, table: Table) -> Result<()> {
+        self.table_file(table).map(drop)
     }
 
     fn file_meta(&self, table: Table) -> Result<&FileMeta> {
@@ -166,22 +185,64 @@ impl SegmentReader {
         let file = TableFile::open(env, &self.dir, table, meta, rows, cache)?;
         Ok(slot.get_or_init(|| Arc::new(file)).clone())
     }
+}
 
-    fn verify_file(&self, meta: &FileMeta) -> Result<()> {
-        let (reader, name) = open_file(self.env.as_ref(), &self.dir, meta)?;
-        let mut hasher = xxhash3_128::Hasher::new();
-        let mut offset = 0;
-        while offset < meta.len {
-            let len = (meta.len - offset).min(VERIFY_BYTES);
-            let bytes = reader
-                .read_at(offset, usize::try_from(len).unwrap_or(usize::MAX))
-                .map_err(|source| Error::io(format!("cannot read segment file {name}"), source))?;
-            hasher.write(&bytes);
-            offset += len;
+/// What the manifest would say of the segment in `dir`, as its files tell; sequences and times, which they
+/// do not tell, are 0. For repair, when the manifest is lost.
+///
+/// # Errors
+/// `Corrupt` naming the file that cannot be read, `Io`.
+pub fn describe(env: &dyn Env, dir: &Path, id: SegmentId) -> Result<SegmentMeta> {
+    let mut meta = SegmentMeta {
+        id,
+        span_rows: 0,
+        trace_rows: 0,
+        assessment_rows: 0,
+        min_time_ns: 0,
+        max_time_ns: 0,
+        first_sequence: 0,
+        last_sequence: 0,
+        files: Vec::new(),
+    };
+    for table in Table::ALL {
+        let path = dir.join(file_name(table));
+        if !env.exists(&path) {
+            continue;
         }
-        if hasher.finish_128() != meta.hash {
-            return Err(Error::corrupt(format!("segment file {name} differs from what was written")));
+        let len = env.open(&path).map_err(|source| Error::io(path.display(), source))?.len();
+        let file = FileMeta { name: file_name(table), len, hash: 0 };
+        let rows = rows_of_file(env, dir, table, &file)?;
+        match table {
+            Table::Spans => meta.span_rows = rows,
+            Table::Traces => meta.trace_rows = rows,
+            Table::Assessments => meta.assessment_rows = rows,
         }
-        Ok(())
+        meta.files.push(file);
     }
+    Ok(meta)
+}
+
+/// Compares a file with its length and, when `deep`, with its hash; the bytes read for that.
+///
+/// # Errors
+/// `Corrupt` naming the file that differs or is missing; `Io`.
+pub fn verify_file(env: &dyn Env, dir: &Path, meta: &FileMeta, deep: bool) -> Result<u64> {
+    let (reader, name) = open_file(env, dir, meta)?;
+    if !deep {
+        return Ok(0);
+    }
+    let mut hasher = xxhash3_128::Hasher::new();
+    let mut offset = 0;
+    while offset < meta.len {
+        let len = (meta.len - offset).min(VERIFY_BYTES);
+        let bytes = reader
+            .read_at(offset, usize::try_from(len).unwrap_or(usize::MAX))
+            .map_err(|source| Error::io(format!("cannot read file {name}"), source))?;
+        hasher.write(&bytes);
+        offset += len;
+    }
+    if hasher.finish_128() != meta.hash {
+        return Err(Error::corrupt(format!("segment file {name} differs from what was written")));
+    }
+    Ok(offset)
 }

@@ -16,7 +16,7 @@ use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
 use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
 use crate::error::{Error, Result};
-use crate::fold::{FOLD_COLUMNS, FoldSpan, fold, fold_spans};
+use crate::fold::{FOLD_COLUMNS, FoldSpan, add_fold_inputs, fold, refold};
 use crate::memtable::SourceId;
 use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
 use crate::schema::Table;
@@ -405,30 +405,6 @@ fn collect_stored(
         spans.insert(ids.value(position).to_string(), StoredSpan { source, row, content_hash, is_open });
     }
     Ok(())
-}
-
-fn add_fold_inputs(
-    inputs: &mut HashMap<TraceKey, (String, Vec<FoldSpan>)>,
-    batch: &RecordBatch,
-) -> Result<()> {
-    let ids = text(batch, "trace_id")?;
-    let spans = fold_spans(batch, 0..batch.num_rows())?;
-    for (id, span) in ids.iter().zip(spans) {
-        let id = id.unwrap_or_default();
-        inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new())).1.push(span);
-    }
-    Ok(())
-}
-
-/// The row of a trace from its spans and all that was said of it; `None` when it has no spans and was
-/// never started.
-fn refold(trace_id: &str, spans: Option<(String, Vec<FoldSpan>)>, edit: TraceEdit) -> Option<TraceRow> {
-    if spans.is_none() && edit.start.is_none() {
-        return None;
-    }
-    let mut row = fold(trace_id, spans.map(|(_, spans)| spans).unwrap_or_default());
-    row.apply(edit);
-    Some(row)
 }
 
 /// Equal but for the times of writing.

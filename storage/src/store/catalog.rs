@@ -15,7 +15,7 @@ use crate::manifest::{CatalogFile, FileMeta, ManifestEdit};
 use crate::segment::{read_table_file, write_table_file};
 
 /// The catalogue's folder.
-pub(super) const CATALOG_DIR: &str = "catalog";
+pub(crate) const CATALOG_DIR: &str = "catalog";
 
 impl Store {
     /// Writes the rows of a catalogue file, synced and still unnamed.
@@ -52,13 +52,13 @@ impl Store {
             remove.iter().filter(|name| !add.iter().any(|file| file.name == **name)).cloned().collect();
         let edit = ManifestEdit { add_catalog: add, remove_catalog: remove, ..ManifestEdit::default() };
         let committed = self.commit_manifest(edit)?;
+        let version = committed.version;
         let mut state = lock(&self.state);
         state.install(committed);
         state.snapshot = None;
         drop(state);
         for name in ended {
-            // A failure leaves a file that the next open removes: no manifest names it.
-            let _ = self.env.remove_file(&Path::new(CATALOG_DIR).join(name));
+            self.graveyard.bury(self.env.as_ref(), &Path::new(CATALOG_DIR).join(name), version);
         }
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Store {
         self.commit(Operation::Mutation(Mutation::Delete(trace_ids)))
     }
 
-    fn commit(&self, operation: Operation) -> Result<Applied> {
+    pub(super) fn commit(&self, operation: Operation) -> Result<Applied> {
         self.check_open()?;
         self.enqueue(self.prepare(operation)?)
     }

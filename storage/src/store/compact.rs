@@ -43,7 +43,7 @@ impl Store {
         if inputs.len() < 2 && !inputs.iter().any(masked) {
             return Ok(Compacted { segments_before: inputs.len(), segments_after: inputs.len() });
         }
-        self.merge(&inputs, None)
+        self.merge_and_bury(inputs, None)
     }
 
     /// Merges one full tier, when there is one; ends early when the store is interrupted. Segments that
@@ -60,8 +60,10 @@ impl Store {
         if waiting {
             return Ok(Compacted::default());
         }
-        match self.pick_tier(&segments) {
-            Some(inputs) => self.merge(&inputs, Some(&self.interrupted)),
+        let picked = self.pick_tier(&segments);
+        drop(segments);
+        match picked {
+            Some(inputs) => self.merge_and_bury(inputs, Some(&self.interrupted)),
             None => Ok(Compacted::default()),
         }
     }
@@ -79,7 +81,16 @@ impl Store {
         None
     }
 
-    fn merge(&self, inputs: &[Arc<Segment>], stop: Option<&AtomicBool>) -> Result<Compacted> {
+    /// Merges, lets go of the old segments, and removes what no other process reads.
+    fn merge_and_bury(&self, inputs: Vec<Arc<Segment>>, stop: Option<&AtomicBool>) -> Result<Compacted> {
+        let compacted = self.merge(&inputs, stop);
+        drop(inputs);
+        self.graveyard.clear(self.env.as_ref());
+        compacted
+    }
+
+    /// Merges segments, one included, into one without the rows that committed masks drop.
+    pub(super) fn merge(&self, inputs: &[Arc<Segment>], stop: Option<&AtomicBool>) -> Result<Compacted> {
         let manifest = lock(&self.state).manifest.clone();
         let sources: Vec<Source> = inputs
             .iter()
@@ -100,9 +111,10 @@ impl Store {
             ..ManifestEdit::default()
         };
         let committed = self.commit_manifest(edit)?;
+        let version = committed.version;
         self.swap_merged(inputs, &opened, committed);
         for segment in inputs {
-            segment.mark_obsolete();
+            segment.mark_obsolete(version);
             // The metadata store is derived: what cannot be removed now is dropped at the next open.
             let _ = self.meta_store.remove_segment(segment.id());
         }

@@ -17,11 +17,15 @@ mod apply;
 mod catalog;
 mod commit;
 mod compact;
+mod erase;
+mod follow;
 mod index;
 mod lookup;
 mod open;
-mod operation;
+pub(crate) mod operation;
 mod order;
+mod readers;
+mod replace;
 mod seal;
 mod stats;
 #[cfg(test)]
@@ -32,12 +36,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use catalog::CATALOG_DIR;
 pub use commit::Prepared;
 pub use compact::Compacted;
+pub use erase::Erased;
 pub use open::FORMAT_VERSION;
+pub(crate) use open::{LAYOUT, read_format, read_uuid, take_lock, write_format, write_small_file};
 pub use operation::{Applied, Assess, Reassess};
+pub(crate) use readers::{Graveyard, pin_files};
 pub use stats::StoreStats;
 
+use crate::check::{CheckReport, Opened, check};
 use crate::env::{Env, EnvLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::MetaStore;
@@ -95,6 +104,7 @@ pub struct Store {
     db_uuid: u128,
     meta_store: Arc<MetaStore>,
     cache: Arc<BlockCache>,
+    graveyard: Arc<Graveyard>,
     queue: Mutex<VecDeque<commit::Pending>>,
     log: Mutex<Log>,
     maintenance: Mutex<()>,
@@ -105,6 +115,10 @@ pub struct Store {
     state: Mutex<State>,
     /// Signals a frozen memtable to the maintenance thread, and its end to a waiting writer.
     changed: Condvar,
+    /// How far a store that only reads has read; `None` in others.
+    follow: Mutex<Option<follow::Follow>>,
+    /// The process that opened it.
+    pid: u32,
     /// `None` in a store that only reads.
     _lock: Option<Box<dyn EnvLock>>,
 }
@@ -147,6 +161,8 @@ impl Store {
     /// # Errors
     /// Whatever reading older spans of a changed trace gives.
     pub fn snapshot(&self) -> Result<Snapshot> {
+        self.check_process()?;
+        self.follow_writer()?;
         let mut state = lock(&self.state);
         if let Some(snapshot) = &state.snapshot {
             return Ok(snapshot.clone());
@@ -158,7 +174,7 @@ impl Store {
         Ok(snapshot)
     }
 
-    fn commit_manifest(&self, edit: ManifestEdit) -> Result<Arc<ManifestState>> {
+    pub(crate) fn commit_manifest(&self, edit: ManifestEdit) -> Result<Arc<ManifestState>> {
         match lock(&self.manifest).as_mut() {
             Some(manifest) => manifest.commit(edit),
             None => Err(Error::invalid_input("the database is open for reading only")),
@@ -183,6 +199,7 @@ impl Store {
         let sealed = if self.options.read_only { Ok(()) } else { self.seal() };
         lock(&self.state).closed = true;
         self.changed.notify_all();
+        self.graveyard.clear(self.env.as_ref());
         self.meta_store.close();
         sealed
     }
@@ -209,7 +226,34 @@ impl Store {
         self.changed.notify_all();
     }
 
+    /// Checks everything on disk, and the metadata store in use; see [`crate::check`].
+    ///
+    /// # Errors
+    /// Whatever taking a snapshot gives.
+    pub fn check(&self, deep: bool) -> Result<CheckReport> {
+        let opened = Opened {
+            meta_store: (!self.options.read_only).then_some(self.meta_store.as_ref()),
+            snapshot: Some(self.snapshot()?),
+            has_no_log: !self.options.durable,
+        };
+        Ok(check(&self.env, deep, &opened))
+    }
+
+    /// A forked process shares the lock and the files' offsets with the one it came from: it must not go on
+    /// with them.
+    fn check_process(&self) -> Result<()> {
+        if self.pid != std::process::id() {
+            let pid = self.pid;
+            return Err(Error::new(
+                ErrorKind::Closed,
+                format!("the database was opened by process {pid}, of which this is a fork: open it again"),
+            ));
+        }
+        Ok(())
+    }
+
     fn check_open(&self) -> Result<()> {
+        self.check_process()?;
         if self.options.read_only {
             return Err(Error::invalid_input("the database is open for reading only"));
         }
@@ -220,8 +264,11 @@ impl Store {
     }
 }
 
+/// The file that says which traces are being erased.
+pub(crate) const ERASE_INTENT: &str = "ERASE";
+
 /// The folder of a segment, relative to the database.
-fn segment_dir(id: SegmentId) -> PathBuf {
+pub(crate) fn segment_dir(id: SegmentId) -> PathBuf {
     Path::new("seg").join(id.to_string())
 }
 

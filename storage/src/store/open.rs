@@ -17,10 +17,12 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::CATALOG_DIR;
 use super::operation::Operation;
+use super::readers::remove_any;
 use super::seal::open_text;
+use super::{CATALOG_DIR, ERASE_INTENT, Graveyard};
 use super::{Log, State, Store, StoreOptions, segment_dir};
+use crate::check::guarded;
 use crate::env::{Env, EnvLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::MetaStore;
@@ -33,9 +35,26 @@ use crate::wal::{self, WalWriter};
 /// The on-disk format this version writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// What is in the folder of a database. `ERASE` is there while an erase is under way.
+pub(crate) const LAYOUT: [&str; 13] = [
+    "FORMAT",
+    "FORMAT.tmp",
+    "LOCK",
+    ERASE_INTENT,
+    "ERASE.tmp",
+    "manifest",
+    "wal",
+    "seg",
+    CATALOG_DIR,
+    "kv",
+    "tmp",
+    "readers",
+    "quarantine",
+];
+
 /// Contents of the `FORMAT` file, JSON text.
 #[derive(Debug, Serialize, Deserialize)]
-struct Format {
+pub(crate) struct Format {
     /// 32 hex digits.
     db_uuid: String,
     format_version: u32,
@@ -44,7 +63,25 @@ struct Format {
     /// Older versions than this must not write it.
     writer_version_min: u32,
     #[serde(default)]
-    features: Vec<String>,
+    pub(crate) features: Vec<String>,
+}
+
+impl Format {
+    fn new(db_uuid: u128) -> Self {
+        Self {
+            db_uuid: format!("{db_uuid:032x}"),
+            format_version: FORMAT_VERSION,
+            reader_version_min: FORMAT_VERSION,
+            writer_version_min: FORMAT_VERSION,
+            features: Vec::new(),
+        }
+    }
+
+    fn db_uuid(&self) -> Result<u128> {
+        u128::from_str_radix(&self.db_uuid, 16).map_err(|_| {
+            Error::corrupt(format!("FORMAT has the db_uuid {:?}: 32 hex digits expected", self.db_uuid))
+        })
+    }
 }
 
 impl Store {
@@ -59,6 +96,18 @@ impl Store {
         }
         let lock_file = take_lock(env.as_ref())?;
         let db_uuid = open_format(&env)?;
+        Self::open_locked(env, options, lock_file, db_uuid, &mut None)
+    }
+
+    /// Opens with the lock held. With a list for what is damaged in the log, that is left out and told
+    /// there; otherwise it ends the open.
+    pub(crate) fn open_locked(
+        env: Arc<dyn Env>,
+        options: StoreOptions,
+        lock_file: Box<dyn EnvLock>,
+        db_uuid: u128,
+        salvaged: &mut Option<Vec<String>>,
+    ) -> Result<Arc<Store>> {
         let (manifest, manifest_state) = Manifest::recover(&env, Path::new("manifest"))?;
         let live: Vec<SegmentId> = manifest_state.segments.iter().map(|segment| segment.id).collect();
         let catalog: Vec<String> = manifest_state.catalog.iter().map(|file| file.name.clone()).collect();
@@ -66,10 +115,14 @@ impl Store {
             Some(dir) => MetaStore::open(&dir, &env.boot_id(), db_uuid, &live),
             None => MetaStore::in_memory(),
         });
-        let cache = Arc::new(BlockCache::new(options.cache_bytes_max));
-        let mut state = open_state(&env, manifest_state, &meta_store, &cache)?;
-        let next_sequence = replay(env.as_ref(), &mut state, options.durable)?;
-        remove_unnamed(env.as_ref(), &live, &catalog)?;
+        let (cache, graveyard) = new_caches(&options);
+        let mut state = open_state(&env, manifest_state, &meta_store, &cache, &graveyard, &[])?;
+        let next_sequence = match salvaged {
+            Some(damage) => salvage(env.as_ref(), &mut state, damage)?,
+            None => replay(env.as_ref(), &mut state, options.durable)?,
+        };
+        let version = state.manifest.version;
+        remove_unnamed(env.as_ref(), &live, &catalog, &graveyard, version)?;
         let wal =
             options.durable.then(|| WalWriter::create(&env, Path::new("wal"), next_sequence)).transpose()?;
         let log = Log { wal, next_sequence };
@@ -77,7 +130,7 @@ impl Store {
             env,
             options,
             db_uuid,
-            (meta_store, cache),
+            (meta_store, cache, graveyard),
             log,
             Some(manifest),
             state,
@@ -85,17 +138,38 @@ impl Store {
         ))
     }
 
-    /// The database as of now, without lock and without a write. Files that a writer removes
-    /// meanwhile make later reads fail.
-    fn open_to_read(env: Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
-        let db_uuid = read_format(env.as_ref())?;
-        let manifest_state = Manifest::read(env.as_ref(), Path::new("manifest"))?;
+    /// The segments alone, without the log and the metadata store, to replace some: for repair.
+    pub(crate) fn open_segments_alone(env: &Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
+        let (manifest, manifest_state) = Manifest::recover(env, Path::new("manifest"))?;
         let meta_store = Arc::new(MetaStore::in_memory());
-        let cache = Arc::new(BlockCache::new(options.cache_bytes_max));
-        let mut state = open_state(&env, manifest_state, &meta_store, &cache)?;
-        let next_sequence = replay(env.as_ref(), &mut state, true)?;
-        let log = Log { wal: None, next_sequence };
-        Ok(Self::assemble(env, options, db_uuid, (meta_store, cache), log, None, state, None))
+        let (cache, graveyard) = new_caches(&options);
+        let state = open_state(env, manifest_state, &meta_store, &cache, &graveyard, &[])?;
+        let log = Log { wal: None, next_sequence: 0 };
+        Ok(Self::assemble(
+            env.clone(),
+            options,
+            0,
+            (meta_store, cache, graveyard),
+            log,
+            Some(manifest),
+            state,
+            None,
+        ))
+    }
+
+    /// The database as of now, without the writer's lock. It follows the writer: see `follow.rs`.
+    fn open_to_read(env: Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
+        let db_uuid = read_format(env.as_ref())?.db_uuid()?;
+        let meta_store = Arc::new(MetaStore::in_memory());
+        let (cache, graveyard) = new_caches(&options);
+        let held = (meta_store, cache, graveyard);
+        let (state, follow) = super::follow::read_newest(&env, &options, &held, &[])?;
+        let log = Log { wal: None, next_sequence: 0 };
+        let mut store = Self::assemble(env, options, db_uuid, held, log, None, state, None);
+        if let Some(store) = Arc::get_mut(&mut store) {
+            store.follow = Mutex::new(Some(follow));
+        }
+        Ok(store)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -103,7 +177,7 @@ impl Store {
         env: Arc<dyn Env>,
         options: StoreOptions,
         db_uuid: u128,
-        (meta_store, cache): (Arc<MetaStore>, Arc<BlockCache>),
+        (meta_store, cache, graveyard): (Arc<MetaStore>, Arc<BlockCache>, Arc<Graveyard>),
         log: Log,
         manifest: Option<Manifest>,
         state: State,
@@ -115,6 +189,7 @@ impl Store {
             db_uuid,
             meta_store,
             cache,
+            graveyard,
             queue: Mutex::default(),
             log: Mutex::new(log),
             maintenance: Mutex::new(()),
@@ -122,21 +197,29 @@ impl Store {
             manifest: Mutex::new(manifest),
             state: Mutex::new(state),
             changed: Condvar::new(),
+            follow: Mutex::new(None),
+            pid: std::process::id(),
             _lock: lock_file,
         })
     }
 }
 
-fn open_state(
+fn new_caches(options: &StoreOptions) -> (Arc<BlockCache>, Arc<Graveyard>) {
+    (Arc::new(BlockCache::new(options.cache_bytes_max)), Arc::default())
+}
+
+pub(super) fn open_state(
     env: &Arc<dyn Env>,
     manifest: ManifestState,
     meta_store: &Arc<MetaStore>,
     cache: &Arc<BlockCache>,
+    graveyard: &Arc<Graveyard>,
+    known: &[Arc<Segment>],
 ) -> Result<State> {
     let mut state = State {
         active: Memtable::new(1, manifest.replay_from.max(1)),
         frozen: None,
-        segments: open_segments(env, &manifest, meta_store, cache)?,
+        segments: open_segments(env, &manifest, meta_store, cache, graveyard, known)?,
         older: Vec::new(),
         manifest: Arc::new(manifest),
         snapshot: None,
@@ -149,15 +232,17 @@ fn open_state(
     Ok(state)
 }
 
-fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
+/// Takes the lock of the one writer.
+///
+/// # Errors
+/// `Conflict` naming who holds it; `InvalidInput` for a folder of something else.
+pub(crate) fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
     let root = Path::new("");
     env.create_dir_all(root).map_err(|e| Error::io("database folder", e))?;
     // A creation that was cut short leaves the empty folders of the layout, and nothing else.
-    let layout =
-        ["LOCK", "FORMAT.tmp", "manifest", "wal", "seg", "catalog", "kv", "tmp", "readers", "quarantine"];
     if !env.exists(Path::new("FORMAT")) {
         let names = env.list(root).map_err(|e| Error::io("database folder", e))?;
-        if let Some(name) = names.iter().find(|name| !layout.contains(&name.as_str())) {
+        if let Some(name) = names.iter().find(|name| !LAYOUT.contains(&name.as_str())) {
             return Err(Error::invalid_input(format!(
                 "the folder is not a tracehouse database: it has no FORMAT file but has {name:?}"
             )));
@@ -176,10 +261,14 @@ fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
 
 /// Reads `FORMAT`, or creates the layout with `FORMAT` last, so that a folder with it is complete.
 fn open_format(env: &Arc<dyn Env>) -> Result<u128> {
-    if env.exists(Path::new("FORMAT")) { read_format(env.as_ref()) } else { create_layout(env) }
+    if env.exists(Path::new("FORMAT")) { read_format(env.as_ref())?.db_uuid() } else { create_layout(env) }
 }
 
-fn read_format(env: &dyn Env) -> Result<u128> {
+/// Reads `FORMAT`.
+///
+/// # Errors
+/// `InvalidInput` for a newer format, `Corrupt`, `Io`.
+pub(crate) fn read_format(env: &dyn Env) -> Result<Format> {
     let bytes = env.read(Path::new("FORMAT")).map_err(|e| Error::io("FORMAT", e))?;
     let format: Format = serde_json::from_slice(&bytes)
         .map_err(|e| Error::corrupt(format!("FORMAT is not what this program writes: {e}")))?;
@@ -191,9 +280,16 @@ fn read_format(env: &dyn Env) -> Result<u128> {
             FORMAT_VERSION
         )));
     }
-    u128::from_str_radix(&format.db_uuid, 16).map_err(|_| {
-        Error::corrupt(format!("FORMAT has the db_uuid {:?}: 32 hex digits expected", format.db_uuid))
-    })
+    format.db_uuid()?;
+    Ok(format)
+}
+
+/// The id of the database, as `FORMAT` has it.
+///
+/// # Errors
+/// As [`read_format`].
+pub(crate) fn read_uuid(env: &dyn Env) -> Result<u128> {
+    read_format(env)?.db_uuid()
 }
 
 fn create_layout(env: &Arc<dyn Env>) -> Result<u128> {
@@ -202,24 +298,35 @@ fn create_layout(env: &Arc<dyn Env>) -> Result<u128> {
         env.create_dir_all(Path::new(dir)).map_err(io(dir))?;
     }
     Manifest::create(env, Path::new("manifest"))?;
-    let db_uuid = env.new_ulid();
-    let format = Format {
-        db_uuid: format!("{db_uuid:032x}"),
-        format_version: FORMAT_VERSION,
-        reader_version_min: FORMAT_VERSION,
-        writer_version_min: FORMAT_VERSION,
-        features: Vec::new(),
-    };
-    let text = serde_json::to_vec(&format).map_err(|e| Error::internal(format!("FORMAT: {e}")))?;
-    let tmp = Path::new("FORMAT.tmp");
-    if env.exists(tmp) {
-        env.remove_file(tmp).map_err(io("FORMAT.tmp"))?;
-    }
-    let mut file = env.create(tmp).map_err(io("FORMAT.tmp"))?;
-    file.write_all(&text).and_then(|()| file.sync_data()).map_err(io("FORMAT.tmp"))?;
-    env.rename(tmp, Path::new("FORMAT")).map_err(io("FORMAT"))?;
-    env.sync_dir(Path::new("")).map_err(io("database folder"))?;
+    write_format(env.as_ref(), env.new_ulid())
+}
+
+/// Writes a new `FORMAT`, which makes the folder a database.
+///
+/// # Errors
+/// `Io`.
+pub(crate) fn write_format(env: &dyn Env, db_uuid: u128) -> Result<u128> {
+    let text =
+        serde_json::to_vec(&Format::new(db_uuid)).map_err(|e| Error::internal(format!("FORMAT: {e}")))?;
+    write_small_file(env, "FORMAT", &text)?;
     Ok(db_uuid)
+}
+
+/// Writes a file in the root as a whole or not at all, durably.
+///
+/// # Errors
+/// `Io`.
+pub(crate) fn write_small_file(env: &dyn Env, name: &str, content: &[u8]) -> Result<()> {
+    let io = |e| Error::io(name, e);
+    let tmp = format!("{name}.tmp");
+    let tmp = Path::new(&tmp);
+    if env.exists(tmp) {
+        env.remove_file(tmp).map_err(io)?;
+    }
+    let mut file = env.create(tmp).map_err(io)?;
+    file.write_all(content).and_then(|()| file.sync_data()).map_err(io)?;
+    env.rename(tmp, Path::new(name)).map_err(io)?;
+    env.sync_dir(Path::new("")).map_err(io)
 }
 
 fn open_segments(
@@ -227,10 +334,21 @@ fn open_segments(
     manifest: &ManifestState,
     meta_store: &Arc<MetaStore>,
     cache: &Arc<BlockCache>,
+    graveyard: &Arc<Graveyard>,
+    known: &[Arc<Segment>],
 ) -> Result<Vec<Arc<Segment>>> {
     let mut segments = Vec::with_capacity(manifest.segments.len());
     for meta in &manifest.segments {
         let dir = segment_dir(meta.id);
+        if let Some(open) = known.iter().find(|segment| segment.id() == meta.id) {
+            if open.text().is_none()
+                && let Some(text) = open_text(env.as_ref(), &dir, meta.span_rows)
+            {
+                open.set_text(text);
+            }
+            segments.push(open.clone());
+            continue;
+        }
         let reader = SegmentReader::open(env.clone(), dir.clone(), meta, cache.clone())?;
         let text = open_text(env.as_ref(), &dir, meta.span_rows);
         segments.push(Arc::new(Segment::new(
@@ -240,6 +358,7 @@ fn open_segments(
             reader,
             text,
             meta_store.clone(),
+            graveyard.clone(),
         )));
     }
     Ok(segments)
@@ -260,18 +379,36 @@ fn replay(env: &dyn Env, state: &mut State, durable: bool) -> Result<u64> {
     Ok(replayed.last_sequence.max(replay_from.saturating_sub(1)) + 1)
 }
 
+/// Applies what can be read of the log, and tells what cannot; the next sequence number.
+fn salvage(env: &dyn Env, state: &mut State, damage: &mut Vec<String>) -> Result<u64> {
+    let last =
+        wal::salvage(env, Path::new("wal"), state.manifest.replay_from.max(1), damage, &mut |record| {
+            guarded("write-ahead log record", || Operation::decode(record.kind, &record.payload))
+                .and_then(|operation| state.apply(operation, record.sequence).map(drop))
+        })?;
+    Ok(last + 1)
+}
+
 /// Removes unfinished work, and folders and files that no manifest names.
-fn remove_unnamed(env: &dyn Env, live: &[SegmentId], catalog: &[String]) -> Result<()> {
+fn remove_unnamed(
+    env: &dyn Env,
+    live: &[SegmentId],
+    catalog: &[String],
+    graveyard: &Graveyard,
+    version: u64,
+) -> Result<()> {
     let names: Vec<String> = live.iter().map(ToString::to_string).collect();
-    for (dir, keep) in [("tmp", &[] as &[String]), ("seg", &names), (CATALOG_DIR, catalog)] {
+    for (dir, keep) in [("seg", names.as_slice()), (CATALOG_DIR, catalog)] {
         for name in env.list(Path::new(dir)).map_err(|e| Error::io(dir, e))? {
             if !keep.contains(&name) {
-                let path = Path::new(dir).join(&name);
-                env.remove_dir_all(&path)
-                    .or_else(|_| env.remove_file(&path))
-                    .map_err(|e| Error::io(path.display(), e))?;
+                graveyard.bury(env, &Path::new(dir).join(&name), version);
             }
         }
+    }
+    graveyard.clear(env);
+    for name in env.list(Path::new("tmp")).map_err(|e| Error::io("tmp", e))? {
+        let path = Path::new("tmp").join(&name);
+        remove_any(env, &path).map_err(|e| Error::io(path.display(), e))?;
     }
     Ok(())
 }

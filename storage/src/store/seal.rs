@@ -89,6 +89,7 @@ impl Store {
         let committed = self.commit_manifest(edit)?;
         self.swap_frozen(&frozen, opened, committed);
         self.changed.notify_all();
+        self.graveyard.clear(self.env.as_ref());
         self.cut_wal()?;
         Ok(true)
     }
@@ -137,7 +138,15 @@ impl Store {
         let reader = SegmentReader::open(self.env.clone(), dir.clone(), &meta, self.cache.clone())?;
         // Derived: what cannot be written now is rebuilt by the first lookup (ST-5).
         let _ = self.meta_store.add_segment(meta.id, &index);
-        let segment = Segment::new(self.env.clone(), dir, meta, reader, text, self.meta_store.clone());
+        let segment = Segment::new(
+            self.env.clone(),
+            dir,
+            meta,
+            reader,
+            text,
+            self.meta_store.clone(),
+            self.graveyard.clone(),
+        );
         Ok((Arc::new(segment), orders))
     }
 

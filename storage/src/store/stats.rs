@@ -53,7 +53,7 @@ impl Store {
 }
 
 /// Bytes of all files below a folder; what cannot be read counts 0.
-fn folder_bytes(env: &dyn Env, dir: &Path) -> u64 {
+pub(super) fn folder_bytes(env: &dyn Env, dir: &Path) -> u64 {
     let mut bytes = 0;
     for name in env.list(dir).unwrap_or_default() {
         let path = dir.join(&name);

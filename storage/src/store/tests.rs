@@ -272,3 +272,40 @@ fn spans_of_another_schema_do_not_reach_the_log() {
     drop(store);
     assert!(Store::open(env, options()).is_ok());
 }
+
+#[test]
+fn a_forked_process_is_refused() {
+    let mut store = Store::open(Arc::new(MemEnv::default()), options()).unwrap();
+    store.append_spans(spans_batch(&[span(1, 0)]).unwrap()).unwrap();
+    Arc::get_mut(&mut store).unwrap().pid += 1;
+    for error in
+        [store.snapshot().unwrap_err(), store.append_spans(spans_batch(&[span(2, 0)]).unwrap()).unwrap_err()]
+    {
+        assert_eq!(error.kind(), crate::ErrorKind::Closed);
+        assert!(error.to_string().contains("fork"), "{error}");
+    }
+}
+
+#[test]
+fn pins_of_living_readers_keep_files_and_those_of_dead_ones_do_not() {
+    let env: Arc<dyn Env> = Arc::new(MemEnv::default());
+    let store = Store::open(env.clone(), options()).unwrap();
+    let folders = || env.list(Path::new("seg")).unwrap().len();
+    for trace in 0..2 {
+        store.append_spans(spans_batch(&[span(trace, 0)]).unwrap()).unwrap();
+        store.seal().unwrap();
+    }
+    // A file that nobody holds locked is a dead reader's.
+    drop(env.lock(Path::new("readers/dead"), "manifest version 0").unwrap());
+    let older = super::readers::ReaderPin::take(&env, 1).unwrap();
+    store.compact().unwrap();
+    assert_eq!(folders(), 3);
+    assert_eq!(env.list(Path::new("readers")).unwrap().len(), 1, "the dead one is removed");
+    drop(older);
+    let newer = super::readers::ReaderPin::take(&env, u64::MAX).unwrap();
+    store.append_spans(spans_batch(&[span(3, 0)]).unwrap()).unwrap();
+    store.seal().unwrap();
+    assert_eq!(folders(), 2, "a reader of a newer version needs none of them");
+    drop(newer);
+    assert!(env.list(Path::new("readers")).unwrap().is_empty());
+}

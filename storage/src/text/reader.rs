@@ -14,6 +14,7 @@ use tantivy::fieldnorm::FieldNormReader;
 use tantivy::schema::Field;
 use tantivy::{Index, InvertedIndexReader, SegmentReader, TantivyError};
 
+use super::FreshText;
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
 use super::index::{FIELD_NAMES, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, guarded, schema};
@@ -102,6 +103,14 @@ impl TextReader {
         let mut names: Vec<String> = damaged.iter().map(|path| path.display().to_string()).collect();
         names.sort();
         Ok(names)
+    }
+
+    /// The first of the rows in `fresh`, of which the first has number `first_row`, that has another
+    /// length here.
+    pub fn first_difference(&self, first_row: u32, fresh: &FreshText) -> Option<u32> {
+        (0..fresh.row_count())
+            .map(|row| (first_row + row, fresh.length(row)))
+            .find_map(|(row, length)| (row >= self.rows || self.length(row) != length).then_some(row))
     }
 
     /// The exact set of rows that match.

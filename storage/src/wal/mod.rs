@@ -17,6 +17,7 @@
 //! * ST-6: what was synced and cannot be read is `Corrupt`; recovery then modifies nothing.
 
 mod replay;
+mod tail;
 mod writer;
 
 #[cfg(test)]
@@ -27,7 +28,8 @@ use std::path::{Path, PathBuf};
 use crate::env::Env;
 use crate::error::{Error, Result};
 
-pub use replay::replay;
+pub use replay::{replay, salvage};
+pub use tail::Tail;
 pub use writer::WalWriter;
 
 /// The kind of a file's head frame; records may have any other.

@@ -106,3 +106,64 @@ fn replay_file(
     }
     Ok((last, reader.torn_bytes()))
 }
+
+/// Gives every record from `replay_from` on that can be read to `apply`, in order, and tells in `damage`
+/// what cannot be read, is missing, or is refused by `apply`. The last sequence seen; for repair.
+///
+/// # Errors
+/// `Io` when the folder cannot be listed.
+pub fn salvage(
+    env: &dyn Env,
+    dir: &Path,
+    replay_from: u64,
+    damage: &mut Vec<String>,
+    apply: &mut dyn FnMut(Record) -> Result<()>,
+) -> Result<u64> {
+    let mut last = replay_from.saturating_sub(1);
+    for (path, first) in list_files(env, dir)? {
+        if first > last + 1 {
+            damage.push(format!("{}: records {} to {} are missing", dir.display(), last + 1, first - 1));
+            last = first - 1;
+        }
+        match FrameReader::open(env, &path) {
+            Ok(mut reader) => last = salvage_file(&mut reader, last, damage, apply),
+            Err(error) => damage.push(error.to_string()),
+        }
+    }
+    Ok(last)
+}
+
+fn salvage_file(
+    reader: &mut FrameReader,
+    mut last: u64,
+    damage: &mut Vec<String>,
+    apply: &mut dyn FnMut(Record) -> Result<()>,
+) -> u64 {
+    loop {
+        match reader.next_frame() {
+            Ok(Some(frame)) if frame.kind == KIND_HEAD || frame.sequence <= last => {}
+            Ok(Some(frame)) => {
+                let sequence = frame.sequence;
+                if sequence > last + 1 {
+                    damage.push(format!("records {} to {} of the log are lost", last + 1, sequence - 1));
+                }
+                last = sequence;
+                if let Err(error) = apply(Record { sequence, kind: frame.kind, payload: frame.payload }) {
+                    damage.push(format!("record {sequence} of the log: {error}"));
+                }
+            }
+            Ok(None) => return last,
+            Err(error) => {
+                damage.push(error.to_string());
+                match reader.skip_damage() {
+                    Ok(true) => {}
+                    Ok(false) => return last,
+                    Err(error) => {
+                        damage.push(error.to_string());
+                        return last;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The arguments of every command. Parsing and nothing else: defaults are given here, meaning in the
 //! commands.
 
+mod care;
 mod dataset;
 mod read;
 mod write;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::units::parse_bytes;
+pub use care::*;
 pub use dataset::*;
 pub use read::*;
 pub use write::*;
@@ -74,6 +76,16 @@ pub enum Command {
     Dataset(DatasetCommand),
     /// Merge small segments
     Compact(DbArgs),
+    /// Look for damage; exit code 1 when there is some
+    Check(CheckArgs),
+    /// Say what a repair would do, or do it
+    Repair(RepairArgs),
+    /// Make a consistent copy, also while another process writes
+    Backup(BackupArgs),
+    /// Delete the traces that limits of age, number or size do not keep
+    Retain(RetainArgs),
+    /// Write the tables as Parquet files
+    Export(ExportArgs),
 }
 
 /// Just a database.

@@ -17,12 +17,6 @@ const SHOWN_IDS_MAX: usize = 20;
 
 /// Deletes, or with `--dry-run` says what would be.
 pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    if args.erase {
-        return Err(Failure::failed(
-            "--erase is not available yet: without it, deleted traces are invisible at once and their bytes \
-             go with the next compaction of their segments",
-        ));
-    }
     let filter = filter_of(args)?;
     let db = match args.dry_run {
         true => context.open_to_read(&args.db)?,
@@ -34,19 +28,50 @@ pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -
             search.limit = args.max.map(|count| count as usize);
             db.search_trace_ids(&search)?
         }
+        // Bytes of traces that were deleted before are erased as well.
+        None if args.erase && !args.dry_run => args.trace_ids.clone(),
         None => existing(&db, &args.trace_ids)?,
     };
     if args.dry_run {
         return show_plan(context, &ids, out);
     }
     if !args.yes && !ids.is_empty() {
-        confirm(&format!("delete {}", traces(ids.len() as u64)))?;
+        let verb = if args.erase { "erase" } else { "delete" };
+        confirm(&format!("{verb} {}", traces(ids.len() as u64)))?;
+    }
+    if args.erase {
+        return erase(context, &db, &ids, out);
     }
     let deleted = if ids.is_empty() { 0 } else { db.delete_traces(&ids)? };
     if context.json {
         return write_json(out, &json!({ "deleted": deleted, "dry_run": false }));
     }
     context.say(out, format_args!("deleted {}", traces(deleted)))
+}
+
+/// Erases, and shows the receipt; fails when a reader still holds old files.
+fn erase(context: &Context, db: &Database, ids: &[String], out: &mut dyn Write) -> Result<()> {
+    let receipt = db.erase_traces(ids)?;
+    db.index_text()?;
+    if context.json {
+        write_json(out, &serde_json::to_value(&receipt)?)?;
+    } else {
+        let (segments, records) = (receipt.files.segments.len(), receipt.dataset_records);
+        context.say(
+            out,
+            format_args!(
+                "erased {}: {segments} segments written again, {records} dataset records removed",
+                traces(receipt.deleted)
+            ),
+        )?;
+    }
+    match receipt.complete {
+        true => Ok(()),
+        false => Err(Failure::failed(format!(
+            "the erase is not complete, readers hold: {}; the next command that writes goes on with it",
+            receipt.files.pending.join(", ")
+        ))),
+    }
 }
 
 /// The filter of what is deleted; `None` when ids are given.

@@ -1,15 +1,20 @@
 //! One file per command; this one sends each to its own.
 
 mod assess;
+mod backup;
+mod check;
 mod compact;
 mod confirm;
 mod dataset;
 mod delete;
 mod demo;
 mod demo_data;
+mod export;
 mod import;
 mod metrics;
 mod progress;
+mod repair;
+mod retain;
 mod search;
 mod sessions;
 mod shell;
@@ -44,6 +49,11 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Delete(args) => delete::run(context, args, out),
         Command::Dataset(command) => dataset::run(context, command, out),
         Command::Compact(args) => compact::run(context, args, out),
+        Command::Check(args) => check::run(context, args, out),
+        Command::Repair(args) => repair::run(context, args, out),
+        Command::Backup(args) => backup::run(context, args, out),
+        Command::Retain(args) => retain::run(context, args, out),
+        Command::Export(args) => export::run(context, args, out),
     }
 }
 

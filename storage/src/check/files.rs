@@ -1,0 +1,162 @@
+//! Checks of the truth files, one by one: `FORMAT`, manifest, segments, log, catalogue, and the names of
+//! everything else.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{CheckReport, Part, guarded};
+use crate::columns::times;
+use crate::env::Env;
+use crate::error::Result;
+use crate::manifest::{FileMeta, Manifest, ManifestState, SegmentMeta};
+use crate::scan::ScanRequest;
+use crate::schema::Table;
+use crate::segment::{BlockCache, SegmentReader, file_name, verify_file};
+use crate::store::operation::Operation;
+use crate::store::{CATALOG_DIR, ERASE_INTENT, LAYOUT, read_format, segment_dir};
+use crate::wal;
+
+pub(super) fn manifest_version(env: &dyn Env) -> Option<u64> {
+    Manifest::read(env, Path::new("manifest")).ok().map(|manifest| manifest.version)
+}
+
+/// I1, I18.
+pub(super) fn check_format(env: &dyn Env, report: &mut CheckReport) {
+    match read_format(env) {
+        Ok(format) => {
+            for feature in format.features {
+                let message = format!("the feature {feature:?} is not known to this program");
+                report.damage("I18", Part::Other, "FORMAT", message);
+            }
+        }
+        Err(error) => report.damage("I1", Part::Format, "FORMAT", error),
+    }
+}
+
+/// I2.
+pub(super) fn check_manifest(env: &dyn Env, report: &mut CheckReport) -> Option<ManifestState> {
+    let dir = Path::new("manifest");
+    if !env.exists(&dir.join("CURRENT")) {
+        report.damage("I2", Part::Manifest, "manifest/CURRENT", "the file is missing");
+    }
+    match Manifest::read(env, dir) {
+        Ok(manifest) => {
+            report.manifest_version = Some(manifest.version);
+            report.segments = manifest.segments.len();
+            Some(manifest)
+        }
+        Err(error) => {
+            report.damage("I2", Part::Manifest, "manifest", error);
+            None
+        }
+    }
+}
+
+/// I3, I4, I5.
+pub(super) fn check_segments(env: &Arc<dyn Env>, manifest: &ManifestState, report: &mut CheckReport) {
+    for meta in &manifest.segments {
+        let dir = segment_dir(meta.id);
+        if meta.last_sequence >= manifest.replay_from {
+            let (last, from) = (meta.last_sequence, manifest.replay_from);
+            let message = format!("it has rows of sequence {last}, the log is replayed from {from} on");
+            report.damage("I4", Part::Other, &dir.display().to_string(), message);
+        }
+        for table in Table::ALL.into_iter().filter(|table| meta.rows(*table) > 0) {
+            let at = dir.join(file_name(table)).display().to_string();
+            let result = guarded(&at, || check_table(env, meta, table, report));
+            if let Err(error) = result {
+                report.damage("I3", Part::Segment(meta.id, table), &at, error);
+            }
+        }
+    }
+}
+
+fn check_table(env: &Arc<dyn Env>, meta: &SegmentMeta, table: Table, report: &mut CheckReport) -> Result<()> {
+    let cache = Arc::new(BlockCache::new(0));
+    let reader = SegmentReader::open(env.clone(), segment_dir(meta.id), meta, cache)?;
+    if report.deep {
+        report.bytes_hashed += reader.verify_table(table)?;
+    }
+    reader.check_end(table)?;
+    if report.deep {
+        check_times(&reader, meta, table)?;
+    }
+    Ok(())
+}
+
+/// Times outside the manifest's range would be left out of answers.
+fn check_times(reader: &SegmentReader, meta: &SegmentMeta, table: Table) -> Result<()> {
+    let column = match table {
+        Table::Spans => "start_time",
+        Table::Traces => "request_time",
+        Table::Assessments => return Ok(()),
+    };
+    for batch in reader.scan(table, &ScanRequest::columns([column]), None)? {
+        for time in times(&batch?, column)?.values() {
+            if !(meta.min_time_ns..=meta.max_time_ns).contains(time) {
+                let (min, max) = (meta.min_time_ns, meta.max_time_ns);
+                let message = format!("a row of time {time} outside {min} to {max} of the manifest");
+                return Err(crate::Error::corrupt(message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// I6.
+pub(super) fn check_log(env: &dyn Env, manifest: &ManifestState, report: &mut CheckReport) {
+    let mut records = 0;
+    let replayed = wal::replay(env, Path::new("wal"), manifest.replay_from.max(1), &mut |record| {
+        records += 1;
+        guarded("write-ahead log record", || Operation::decode(record.kind, &record.payload)).map(drop)
+    });
+    report.log_records = records;
+    match replayed {
+        Ok(replayed) if replayed.torn_bytes > 0 => {
+            let message = format!("{} bytes at its end were never acknowledged", replayed.torn_bytes);
+            report.note("I6", "wal", message);
+        }
+        Ok(_) => {}
+        Err(error) => report.damage("I6", Part::Log, "wal", error),
+    }
+}
+
+/// I14.
+pub(super) fn check_catalog(env: &dyn Env, manifest: &ManifestState, report: &mut CheckReport) {
+    for file in &manifest.catalog {
+        let meta = FileMeta { name: file.name.clone(), len: file.len, hash: file.hash };
+        match verify_file(env, Path::new(CATALOG_DIR), &meta, report.deep) {
+            Ok(bytes) => report.bytes_hashed += bytes,
+            Err(error) => {
+                let at = format!("{CATALOG_DIR}/{}", file.name);
+                report.damage("I14", Part::Catalog(file.name.clone()), &at, error);
+            }
+        }
+    }
+}
+
+/// I12, I13.
+pub(super) fn check_names(env: &dyn Env, manifest: Option<&ManifestState>, report: &mut CheckReport) {
+    for name in env.list(Path::new("")).unwrap_or_default() {
+        if name == ERASE_INTENT {
+            let message = "an erase was interrupted; the next open for writing completes it";
+            report.note("I12", ERASE_INTENT, message);
+        } else if !LAYOUT.contains(&name.as_str()) {
+            report.note("I13", &name, "is no part of a database");
+        }
+    }
+    let Some(manifest) = manifest else { return };
+    let segments: Vec<String> = manifest.segments.iter().map(|segment| segment.id.to_string()).collect();
+    let catalog: Vec<String> = manifest.catalog.iter().map(|file| file.name.clone()).collect();
+    for (dir, named) in [("seg", segments), (CATALOG_DIR, catalog), ("tmp", Vec::new())] {
+        for name in env.list(Path::new(dir)).unwrap_or_default() {
+            if !named.contains(&name) {
+                let message = "nothing names it; the next open for writing removes it";
+                report.note("I13", &format!("{dir}/{name}"), message);
+            }
+        }
+    }
+    for name in env.list(Path::new("quarantine")).unwrap_or_default() {
+        report.note("I13", &format!("quarantine/{name}"), "was put there by a repair; delete it when done");
+    }
+}

@@ -1,0 +1,140 @@
+//! Deep checks of rows (I7, I10): what a reader sees of each trace is once there, and its row is what its
+//! spans and edits fold to.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{CheckReport, Part, guarded};
+use crate::columns::{text, trace_at};
+use crate::env::Env;
+use crate::error::Result;
+use crate::fold::{FOLD_COLUMNS, FoldSpan, add_fold_inputs, refold};
+use crate::model::{TraceKey, TraceRow};
+use crate::scan::ScanRequest;
+use crate::schema::Table;
+use crate::snapshot::{RowRef, Snapshot};
+use crate::store::{Store, StoreOptions};
+
+/// Traces folded at a time.
+const FOLD_TRACES: usize = 256;
+
+/// What the rows of a snapshot have wrong.
+#[derive(Debug, Default)]
+pub(crate) struct RowCheck {
+    /// Trace rows compared.
+    pub folded: u64,
+    /// Traces whose row is not the fold of its spans, or whose spans have no row.
+    pub stale: Vec<(TraceKey, String)>,
+    /// What is visible twice.
+    pub repeated: Vec<String>,
+}
+
+pub(super) fn check(env: &Arc<dyn Env>, snapshot: Option<Snapshot>, report: &mut CheckReport) {
+    let options = StoreOptions { read_only: true, ..StoreOptions::default() };
+    let checked = guarded("rows", || match snapshot {
+        Some(snapshot) => check_rows(&snapshot),
+        None => check_rows(&Store::open(env.clone(), options)?.snapshot()?),
+    });
+    match checked {
+        Ok(rows) => {
+            report.traces_folded = rows.folded;
+            for (_, id) in rows.stale {
+                let message = "its row is not what its spans and edits fold to";
+                report.damage("I10", Part::Rows, &format!("trace {id}"), message);
+            }
+            for what in rows.repeated {
+                report.damage("I7", Part::Rows, &what, "is visible more than once");
+            }
+        }
+        Err(error) => report.damage("I10", Part::Rows, "rows", error),
+    }
+}
+
+/// Compares every visible trace row with its spans.
+pub(crate) fn check_rows(snapshot: &Snapshot) -> Result<RowCheck> {
+    let mut check = RowCheck::default();
+    let mut seen: HashSet<TraceKey> = HashSet::new();
+    let mut spans = 0;
+    let columns = Table::Traces.columns();
+    for source in 0..snapshot.source_count() {
+        let request = ScanRequest::columns(columns.iter().copied());
+        for batch in snapshot.source(source)?.scan(Table::Traces, &request)? {
+            let batch = batch?;
+            let rows = (0..batch.num_rows()).map(|row| trace_at(&batch, row)).collect::<Result<Vec<_>>>()?;
+            for rows in rows.chunks(FOLD_TRACES) {
+                spans += check_traces(snapshot, rows, &mut seen, &mut check)?;
+            }
+        }
+    }
+    if spans < snapshot.visible_rows(Table::Spans) {
+        find_homeless(snapshot, &seen, &mut check)?;
+    }
+    find_repeated_assessments(snapshot, &mut check)?;
+    Ok(check)
+}
+
+/// Folds the spans of these traces; how many spans they have.
+fn check_traces(
+    snapshot: &Snapshot,
+    rows: &[TraceRow],
+    seen: &mut HashSet<TraceKey>,
+    check: &mut RowCheck,
+) -> Result<u64> {
+    let mut refs: Vec<RowRef> = Vec::new();
+    let mut unseen = Vec::with_capacity(rows.len());
+    for row in rows {
+        let key = TraceKey::of(&row.trace_id);
+        if seen.insert(key) {
+            refs.extend(snapshot.refs_of(Table::Spans, key)?);
+            unseen.push((key, row));
+        } else {
+            check.repeated.push(format!("trace {}", row.trace_id));
+        }
+    }
+    let mut inputs: HashMap<TraceKey, (String, Vec<FoldSpan>)> = HashMap::new();
+    add_fold_inputs(&mut inputs, &snapshot.read_rows(Table::Spans, &refs, FOLD_COLUMNS)?)?;
+    for (key, row) in unseen {
+        let spans = inputs.remove(&key);
+        let mut ids = HashSet::new();
+        for span in spans.iter().flat_map(|(_, spans)| spans) {
+            if !ids.insert(span.span_id()) {
+                check.repeated.push(format!("span {} of trace {}", span.span_id(), row.trace_id));
+            }
+        }
+        check.folded += 1;
+        if refold(&row.trace_id, spans, row.edit.clone()).as_ref() != Some(row) {
+            check.stale.push((key, row.trace_id.clone()));
+        }
+    }
+    Ok(refs.len() as u64)
+}
+
+/// Spans whose trace has no row.
+fn find_homeless(snapshot: &Snapshot, seen: &HashSet<TraceKey>, check: &mut RowCheck) -> Result<()> {
+    let mut found: HashSet<TraceKey> = HashSet::new();
+    for source in 0..snapshot.source_count() {
+        for batch in snapshot.scan(source, Table::Spans, &ScanRequest::columns(["trace_id"]))? {
+            for id in text(&batch?, "trace_id")?.iter().flatten() {
+                let key = TraceKey::of(id);
+                if !seen.contains(&key) && found.insert(key) {
+                    check.stale.push((key, id.to_string()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn find_repeated_assessments(snapshot: &Snapshot, check: &mut RowCheck) -> Result<()> {
+    let mut seen: HashSet<String> = HashSet::new();
+    for source in 0..snapshot.source_count() {
+        for batch in snapshot.scan(source, Table::Assessments, &ScanRequest::columns(["assessment_id"]))? {
+            for id in text(&batch?, "assessment_id")?.iter().flatten() {
+                if !seen.insert(id.to_string()) {
+                    check.repeated.push(format!("assessment {id}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Processes that only read, as the writer sees them, and files that wait for them.
+//!
+//! A reader *pins* the manifest version it reads: a file in `readers/` that it holds locked, whose text
+//! names the version. Files that left the manifest at a later version than some pin stay until that pin is
+//! gone. The lock of a dead process is free: its file is removed, so it leaks nothing.
+//!
+//! A reader first pins version 0, which keeps everything, then reads the manifest, then pins its version:
+//! a writer that did not see the pin had committed before, so the reader sees that commit.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::env::{Env, EnvLock};
+
+const READERS_DIR: &str = "readers";
+/// Stands before the version in the text of a pin.
+const VERSION_WORD: &str = "manifest version ";
+/// A pin is taken again when a writer took its file for a dead one's.
+const TRIES: usize = 3;
+
+/// A pin; dropping it gives it up and removes its file.
+#[derive(Debug)]
+pub(crate) struct ReaderPin {
+    env: Arc<dyn Env>,
+    path: PathBuf,
+    _lock: Box<dyn EnvLock>,
+}
+
+impl Drop for ReaderPin {
+    fn drop(&mut self) {
+        // The lock is still held: nobody takes the name meanwhile. What stays is removed by a writer.
+        let _ = self.env.remove_file(&self.path);
+    }
+}
+
+/// Pins everything there is, until the result is dropped; `None` where no file can be made, such as on a
+/// file system that is only readable.
+pub(crate) fn pin_files(env: &Arc<dyn Env>) -> Option<ReaderPin> {
+    ReaderPin::take(env, 0)
+}
+
+impl ReaderPin {
+    /// Pins the files of a manifest version and of later ones.
+    pub(crate) fn take(env: &Arc<dyn Env>, version: u64) -> Option<Self> {
+        for _ in 0..TRIES {
+            let path = Path::new(READERS_DIR).join(ulid::Ulid(env.new_ulid()).to_string());
+            let lock = env.lock(&path, &format!("{VERSION_WORD}{version}")).ok()?;
+            if env.exists(&path) {
+                return Some(Self { env: env.clone(), path, _lock: lock });
+            }
+        }
+        None
+    }
+}
+
+/// The smallest version that a living reader pins. Files of dead ones are removed.
+fn oldest_pin(env: &dyn Env) -> Option<u64> {
+    let mut oldest: Option<u64> = None;
+    for name in env.list(Path::new(READERS_DIR)).unwrap_or_default() {
+        let path = Path::new(READERS_DIR).join(name);
+        match env.lock(&path, "writer") {
+            Ok(_held) => {
+                // Removed while it is held, so that no reader can have it.
+                let _ = env.remove_file(&path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let text = env.read(&path).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                let version = text.rsplit(VERSION_WORD).next().and_then(|text| text.trim().parse().ok());
+                // A text that is not there yet may become any version.
+                let version = version.unwrap_or(0);
+                oldest = Some(oldest.map_or(version, |oldest| oldest.min(version)));
+            }
+            Err(_) => {}
+        }
+    }
+    oldest
+}
+
+/// Files that left the manifest and that a reader in another process may still need.
+#[derive(Debug, Default)]
+pub struct Graveyard {
+    waiting: Mutex<Vec<(PathBuf, u64)>>,
+}
+
+impl Graveyard {
+    /// Removes a file or folder that the manifest does not have from `version` on: now when there is no
+    /// reader, else when `clear` finds that none needs it. What cannot be removed is left to the next open.
+    pub(crate) fn bury(&self, env: &dyn Env, path: &Path, version: u64) {
+        if env.list(Path::new(READERS_DIR)).is_ok_and(|readers| readers.is_empty()) {
+            let _ = remove_any(env, path);
+        } else {
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((path.to_path_buf(), version));
+        }
+    }
+
+    /// Removes what no reader needs any more; how many things still wait.
+    pub(crate) fn clear(&self, env: &dyn Env) -> usize {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.is_empty() {
+            return 0;
+        }
+        let pinned = oldest_pin(env);
+        waiting.retain(|(path, version)| {
+            let is_needed = pinned.is_some_and(|pinned| pinned < *version);
+            if !is_needed {
+                let _ = remove_any(env, path);
+            }
+            is_needed
+        });
+        waiting.len()
+    }
+}
+
+/// Removes a folder with all below it, or a file.
+pub(super) fn remove_any(env: &dyn Env, path: &Path) -> io::Result<()> {
+    env.remove_dir_all(path).or_else(|_| env.remove_file(path))
+}

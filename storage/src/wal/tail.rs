@@ -1,0 +1,80 @@
+//! Reading a log that another process appends to: each read goes on where the one before ended.
+//!
+//! A torn tail is a record that is being written; it is read when it is whole. Files that are gone, or that
+//! do not follow, mean that the log was cut meanwhile: the reader starts over from a newer manifest.
+
+use std::path::{Path, PathBuf};
+
+use super::replay::Record;
+use super::{KIND_HEAD, list_files};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::frame::{FrameReader, Position};
+
+/// How far a log was read.
+#[derive(Debug)]
+pub struct Tail {
+    /// The last sequence that was given to the caller.
+    last: u64,
+    /// The newest file that was looked at.
+    at: Option<(PathBuf, Position)>,
+}
+
+impl Tail {
+    /// Of a log whose first wanted record is `replay_from`.
+    pub fn new(replay_from: u64) -> Self {
+        Self { last: replay_from.saturating_sub(1), at: None }
+    }
+
+    /// The last sequence read.
+    pub fn last_sequence(&self) -> u64 {
+        self.last
+    }
+
+    /// Gives the records that are new to `apply`, in order.
+    ///
+    /// # Errors
+    /// `Corrupt` when files are gone or damaged, `Io`, what `apply` returns: this tail is of no use then.
+    pub fn read(
+        &mut self,
+        env: &dyn Env,
+        dir: &Path,
+        apply: &mut dyn FnMut(Record) -> Result<()>,
+    ) -> Result<()> {
+        let files = list_files(env, dir)?;
+        let known = self.at.as_ref().map(|(path, _)| path.clone());
+        let start = match &known {
+            Some(path) => files.iter().position(|(other, _)| other == path),
+            None => Some(files.iter().rposition(|(_, first)| *first <= self.last + 1).unwrap_or(0)),
+        };
+        let cut = || Error::corrupt(format!("{}: the log was cut after record {}", dir.display(), self.last));
+        let start = start.ok_or_else(cut)?;
+        let mut reached = if known.is_some() { self.last } else { 0 };
+        for (index, (path, first)) in files.iter().enumerate().skip(start) {
+            let resumed = self.at.take().filter(|(at, _)| at == path);
+            let fits = if index == start { *first <= self.last + 1 } else { *first == self.last + 1 };
+            if resumed.is_none() && !fits {
+                let last = self.last;
+                return Err(Error::corrupt(format!("{}: does not follow record {last}", path.display())));
+            }
+            let mut reader = match resumed {
+                Some((_, position)) => FrameReader::resume(env, path, position)?,
+                None => FrameReader::open(env, path)?,
+            };
+            reached = reached.max(first.saturating_sub(1));
+            while let Some(frame) = reader.next_frame()? {
+                reached = reached.max(frame.sequence);
+                if frame.kind != KIND_HEAD && frame.sequence > self.last {
+                    self.last = frame.sequence;
+                    apply(Record { sequence: frame.sequence, kind: frame.kind, payload: frame.payload })?;
+                }
+            }
+            self.at = Some((path.clone(), reader.position()));
+        }
+        if reached < self.last {
+            let (dir, last) = (dir.display(), self.last);
+            return Err(Error::corrupt(format!("{dir}: ends with sequence {reached}, {last} was sealed")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,233 @@
+//! Erase: unique words of a trace are in the files before, and in none after, whatever state they were in.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use arrow::ipc::reader::StreamReader;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::json;
+use tracehouse::{Database, NewAssessment, NewRecord, OpenOptions, Search, check};
+
+use super::files;
+use crate::data;
+use crate::order::Random;
+use crate::support::{DiskDb, import_lines, json_rows, number, quiet_settings};
+
+/// Every word that only the erased trace has begins so.
+const MARK: &str = "zqx";
+const VICTIM: u64 = 900;
+const STATES: u64 = 50;
+
+/// A line of the trace to be erased; each part of a span has a word of its own.
+fn marked_line(span: u64) -> String {
+    let text = |part: &str| json!({"stringValue": format!("{MARK}{part}{span} and more")});
+    let start = 1_740_787_200_000_000_000_u64 + span * 1_000_000;
+    let mut body = json!({
+        "traceId": data::trace_id(VICTIM), "spanId": format!("{span:016x}"), "name": format!("{MARK}name{span}"),
+        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 1_000).to_string(),
+        "status": {"code": 2, "message": format!("{MARK}status{span}")},
+        "attributes": [
+            {"key": "input.value", "value": text("input")}, {"key": "output.value", "value": text("output")},
+            {"key": format!("{MARK}key{span}"), "value": text("value")},
+            {"key": "mlflow.traceTag.origin", "value": text("tag")},
+            {"key": "session.id", "value": {"stringValue": format!("{MARK}session")}},
+        ],
+        "events": [{"name": format!("{MARK}event{span}"), "timeUnixNano": start.to_string()}],
+    });
+    if span > 1 {
+        body["parentSpanId"] = json!(format!("{:016x}", 1));
+    }
+    json!({"resourceSpans": [{"scopeSpans": [{"spans": [body]}]}]}).to_string()
+}
+
+/// The files that hold a marked word, compressed parts decoded.
+fn marked_files(root: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for file in files(root) {
+        let (name, bytes) = (file.to_string_lossy().into_owned(), fs::read(root.join(&file)).unwrap());
+        let mut texts = vec![String::from_utf8_lossy(&bytes).into_owned()];
+        if name.ends_with(".parquet") {
+            texts.push(parquet_text(bytes));
+        } else if name.ends_with(".wal") {
+            texts.extend(frames(&bytes));
+        }
+        if texts.iter().any(|text| text.contains(MARK)) {
+            found.insert(name);
+        }
+    }
+    found
+}
+
+/// All values of a Parquet file.
+fn parquet_text(bytes: Vec<u8>) -> String {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap().build().unwrap();
+    let batches: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
+    format!("{:?}", json_rows(&batches))
+}
+
+/// All values of the records of a log file: 36 bytes of header, then the payload, an Arrow stream or JSON.
+fn frames(bytes: &[u8]) -> Vec<String> {
+    let (mut texts, mut at) = (Vec::new(), 0);
+    while at + 36 <= bytes.len() {
+        let kind = bytes[at + 5];
+        let len = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize;
+        let payload = &bytes[at + 36..at + 36 + len];
+        match kind {
+            1 => {
+                let batches: Vec<_> =
+                    StreamReader::try_new(payload, None).unwrap().map(|b| b.unwrap()).collect();
+                texts.push(format!("{:?}", json_rows(&batches)));
+            }
+            _ => texts.push(String::from_utf8_lossy(payload).into_owned()),
+        }
+        at += 36 + len;
+    }
+    texts
+}
+
+/// Adds something of the victim, or moves rows about.
+fn step(disk: DiskDb, random: &mut Random, late_span: &mut u64) -> DiskDb {
+    let db = &disk.db;
+    let victim = data::trace_id(VICTIM);
+    match random.below(9) {
+        0 => db.seal().unwrap(),
+        1 => drop(db.compact().unwrap()),
+        2 => drop(db.index_text().unwrap()),
+        3 => return disk.reopen(true, |_| {}),
+        4 => return disk.reopen(false, |_| {}),
+        5 => {
+            *late_span += 1;
+            import_lines(db, &[marked_line(*late_span)]);
+        }
+        6 => db.set_tags(&victim, [("note", format!("{MARK}note{late_span}").as_str())]).unwrap(),
+        7 => {
+            let feedback = NewAssessment::feedback("tone", "\"bad\"").rationale(format!("{MARK}rationale"));
+            db.assess(&victim, feedback).unwrap();
+        }
+        _ => drop(db.dataset("marked").unwrap().add_traces(&Search::new("")).unwrap()),
+    }
+    disk
+}
+
+#[test]
+fn no_byte_of_an_erased_trace_is_left_in_fifty_states() {
+    let others = data::lines();
+    let mut marked_before = BTreeSet::new();
+    for seed in 0..STATES {
+        let mut random = Random::new(seed);
+        let mut disk = DiskDb::new();
+        let few = &others[..4 + random.below(6)];
+        import_lines(&disk.db, few);
+        disk.db.create_dataset("marked").unwrap();
+        import_lines(&disk.db, &[marked_line(1), marked_line(2)]);
+        let mut late_span = 2;
+        for _ in 0..random.below(7) {
+            disk = step(disk, &mut random, &mut late_span);
+        }
+        let spans = "SELECT count(*) FROM spans";
+        let own = number(&disk.db, &format!("{spans} WHERE trace_id = '{}'", data::trace_id(VICTIM)));
+        let all = number(&disk.db, spans);
+        let before = marked_files(&disk.path());
+        assert!(!before.is_empty(), "state {seed}");
+        marked_before.extend(before.iter().map(|name| kind_of(name)));
+        if seed % 4 == 0 {
+            // What was deleted before can be erased, too.
+            disk.db.delete_traces(&[data::trace_id(VICTIM)]).unwrap();
+        }
+        let receipt = disk.db.erase_traces(&[data::trace_id(VICTIM)]).unwrap();
+        assert!(receipt.complete, "state {seed}: {receipt:?}");
+        let left = marked_files(&disk.path());
+        assert!(left.is_empty(), "state {seed}: {left:?} after {receipt:?}");
+        assert_eq!(number(&disk.db, spans), all - own, "state {seed}: others are untouched");
+        let report = disk.db.check(true).unwrap();
+        assert!(report.is_clean(), "state {seed}: {report:?}");
+        assert!(disk.db.search_text(&format!("{MARK}*"), 5).unwrap().is_empty(), "state {seed}");
+        let disk = disk.reopen(true, |path| {
+            let left = marked_files(path);
+            assert!(left.is_empty(), "state {seed}, closed: {left:?}");
+        });
+        assert_eq!(number(&disk.db, spans), all - own, "state {seed}: reopened");
+    }
+    // The search for marks finds them in each kind of file.
+    for kind in ["catalog", "seg/spans.parquet", "seg/traces.parquet", "seg/assessments.parquet", "wal"] {
+        assert!(marked_before.contains(kind), "{kind} was never marked: {marked_before:?}");
+    }
+}
+
+/// The kind of a file: its folder, and in segments its name.
+fn kind_of(name: &str) -> String {
+    let (first, last) = (name.split('/').next().unwrap(), name.rsplit('/').next().unwrap());
+    if first == "seg" { format!("seg/{last}") } else { first.to_string() }
+}
+
+#[test]
+fn an_interrupted_erase_is_completed_by_the_next_open() {
+    let disk = DiskDb::new();
+    import_lines(&disk.db, &[marked_line(1), data::lines()[0].clone()]);
+    disk.db.seal().unwrap();
+    let ids = format!("{{\"trace_ids\":[\"{}\"]}}", data::trace_id(VICTIM));
+    let disk = disk.reopen(true, |path| {
+        // All that is left of an erase that was interrupted right after it began.
+        fs::write(path.join("ERASE"), ids).unwrap();
+        let notes = check(path, false).unwrap();
+        assert!(notes.is_clean() && notes.findings.iter().any(|f| f.invariant == "I12"), "{notes:?}");
+    });
+    assert!(disk.db.get_trace(&data::trace_id(VICTIM)).is_err());
+    assert!(marked_files(&disk.path()).is_empty());
+    assert!(!disk.path().join("ERASE").exists());
+}
+
+#[test]
+fn what_a_reader_holds_is_pending_until_it_is_gone() {
+    let disk = DiskDb::new();
+    import_lines(&disk.db, &[marked_line(1), data::lines()[0].clone()]);
+    disk.db.seal().unwrap();
+    let reader = OpenOptions::new().read_only(true).settings(quiet_settings()).open(disk.path()).unwrap();
+    let ids = |db: &Database| number(db, "SELECT count(*) FROM traces");
+    let seen = ids(&reader);
+    let rows = reader.search_batches(&Search::new("")).unwrap();
+    let receipt = disk.db.erase_traces(&[data::trace_id(VICTIM)]).unwrap();
+    assert!(!receipt.complete && !receipt.files.pending.is_empty(), "{receipt:?}");
+    assert!(disk.path().join("ERASE").exists());
+    drop((rows, reader));
+    let disk = disk.reopen(true, |_| {});
+    assert_eq!(ids(&disk.db), seen - 1);
+    assert!(marked_files(&disk.path()).is_empty());
+    assert!(!disk.path().join("ERASE").exists());
+}
+
+#[test]
+fn a_merged_record_loses_what_the_erased_trace_gave_it() {
+    let db = crate::support::in_memory();
+    import_lines(&db, &[marked_line(1)]);
+    let made = db.create_dataset("made").unwrap();
+    let inputs = format!("\"{MARK}input1 and more\"");
+    made.merge(&[NewRecord::new(inputs).source("HUMAN", "")]).unwrap();
+    made.add_traces(&Search::new("")).unwrap();
+    made.merge(&[NewRecord::new("\"other\"")]).unwrap();
+    let outputs = "SELECT count(*) FROM dataset_records WHERE outputs IS NOT NULL";
+    assert_eq!(number(&db, outputs), 1);
+    let receipt = db.erase_traces(&[data::trace_id(VICTIM)]).unwrap();
+    assert!(receipt.dataset_versions > 0, "{receipt:?}");
+    assert_eq!(number(&db, outputs), 0);
+    assert_eq!(made.records(None).unwrap().num_rows(), 2, "a person's record stays");
+    assert_eq!(made.versions().unwrap().len(), 3);
+}
+
+#[test]
+fn an_erase_names_the_damaged_file_that_is_in_its_way() {
+    let disk = DiskDb::new();
+    import_lines(&disk.db, &[marked_line(1)]);
+    disk.db.seal().unwrap();
+    let file = super::files_with(&disk.path(), "spans.parquet").remove(0);
+    fs::remove_file(disk.path().join(&file)).unwrap();
+    let error = disk.db.erase_traces(&[data::trace_id(VICTIM)]).unwrap_err();
+    assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+    // The note stays: an open for writing goes on with the erase, and fails in the same way.
+    assert!(disk.path().join("ERASE").exists());
+    let path = disk.path();
+    drop(disk.db);
+    assert!(Database::open(&path).unwrap_err().to_string().contains(file.to_str().unwrap()));
+}
