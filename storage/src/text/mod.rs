@@ -30,6 +30,8 @@ mod postings;
 mod query;
 mod reader;
 mod row_terms;
+mod row_text;
+mod scanned;
 mod score;
 mod snippet;
 mod term_ids;

@@ -4,11 +4,40 @@
 use hashbrown::HashTable;
 use twox_hash::XxHash3_64;
 
+/// Bytes of a term in its slot.
+const HEAD_BYTES: usize = 11;
+
 /// The terms of one field.
 #[derive(Debug, Default)]
 pub(super) struct TermIds {
-    numbers: HashTable<u32>,
+    slots: HashTable<Slot>,
     terms: Terms,
+}
+
+/// Most words are found without a look at the terms themselves, which are far away in memory.
+#[derive(Debug)]
+struct Slot {
+    head: Head,
+    number: u32,
+}
+
+/// The beginning of a term and its length, capped: all of a term that is not longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
+    bytes: [u8; HEAD_BYTES],
+    len: u8,
+}
+
+impl Head {
+    fn new(term: &[u8]) -> Head {
+        let mut bytes = [0; HEAD_BYTES];
+        bytes.iter_mut().zip(term).for_each(|(to, from)| *to = *from);
+        Head { bytes, len: u8::try_from(term.len()).unwrap_or(u8::MAX) }
+    }
+
+    fn is_whole(self) -> bool {
+        usize::from(self.len) <= HEAD_BYTES
+    }
 }
 
 /// Terms one after the other.
@@ -26,15 +55,16 @@ impl TermIds {
 
     /// The number of a term, a new one when it is new; `None` when all numbers are taken.
     pub(super) fn number(&mut self, term: &[u8]) -> Option<u32> {
-        let TermIds { numbers, terms } = self;
-        let hash = XxHash3_64::oneshot(term);
-        if let Some(number) = numbers.find(hash, |&number| terms.get(number) == term) {
-            return Some(*number);
+        let TermIds { slots, terms } = self;
+        let (hash, head) = (XxHash3_64::oneshot(term), Head::new(term));
+        let is_term = |slot: &Slot| slot.head == head && (head.is_whole() || terms.get(slot.number) == term);
+        if let Some(slot) = slots.find(hash, is_term) {
+            return Some(slot.number);
         }
         let number = u32::try_from(terms.ends.len()).ok().filter(|&number| number < u32::MAX)?;
         terms.bytes.extend_from_slice(term);
         terms.ends.push(terms.bytes.len());
-        numbers.insert_unique(hash, number, |&number| XxHash3_64::oneshot(terms.get(number)));
+        slots.insert_unique(hash, Slot { head, number }, |slot| XxHash3_64::oneshot(terms.get(slot.number)));
         Some(number)
     }
 

@@ -89,8 +89,10 @@ impl TextWriter {
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = TextColumns::new(batch)?;
         for row in 0..columns.rows() {
-            columns.leaves(row, &mut self.text)?;
-            self.terms.fill(&columns, row)?;
+            let row = columns.row(row)?;
+            let strings = row.strings();
+            self.text.fill(&strings);
+            self.terms.fill(&row, &strings);
             for (log, strings) in self.words.iter_mut().zip(self.text.fields()) {
                 strings.iter().try_for_each(|string| log.add_string(string))?;
                 log.end_row();

@@ -83,8 +83,9 @@ fn files_of_tantivy(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
     let columns = TextColumns::new(&batch).unwrap();
     let (mut text, mut terms) = (SpanText::default(), RowTerms::default());
     for row in 0..columns.rows() {
-        columns.leaves(row, &mut text).unwrap();
-        terms.fill(&columns, row).unwrap();
+        let row = columns.row(row).unwrap();
+        text.fill(&row.strings());
+        terms.fill(&row, &row.strings());
         let mut document = TantivyDocument::default();
         for (id, list) in (0..).zip(text.fields()) {
             if !list.is_empty() {
