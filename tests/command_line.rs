@@ -18,13 +18,14 @@ struct Desk {
 
 /// What a command did.
 #[derive(Debug)]
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
-fn tracehouse(arguments: &[&str]) -> Ended {
+/// Runs the command line.
+pub fn tracehouse(arguments: &[&str]) -> Ended {
     let output = Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test")).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }

@@ -17,6 +17,7 @@ mod order;
 mod patterns;
 mod protocol;
 mod ranking;
+mod redaction;
 mod state;
 mod support;
 mod tidy;

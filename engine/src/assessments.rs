@@ -16,6 +16,7 @@ use crate::assess::{NewAssessment, checked_value, content_id, read_lines};
 use crate::database::{Database, find};
 use crate::error::{Error, Result};
 use crate::ingest::{ImportOptions, ImportReport};
+use crate::redact::Pass;
 use crate::trace::assessments_of;
 
 /// What to change of an assessment; what is `None` stays. Source, span, kind and time of creation
@@ -148,8 +149,13 @@ impl Database {
         let now_ns = env.now_ns();
         let (mut ids, mut rows) = (Vec::new(), Vec::new());
         let mut change = Change::new(&snapshot);
-        for (trace_id, assessment) in assessments {
+        let redactor = self.redactor()?;
+        let mut pass = redactor.pass();
+        for (trace_id, mut assessment) in assessments {
             find(&snapshot, trace_id.as_ref())?;
+            if let Some(pass) = &mut pass {
+                pass.assessment(&mut assessment);
+            }
             let id = format!("a-{:032x}", env.new_ulid());
             let row = assessment.into_row(trace_id.as_ref(), id, now_ns)?;
             if let Some(older) = &row.overrides {
@@ -163,6 +169,7 @@ impl Database {
         } else {
             self.store().assess(Assess { rows, check_existing: false })?;
         }
+        pass.map(Pass::finish);
         Ok(ids)
     }
 
@@ -201,8 +208,13 @@ impl Database {
         &self,
         trace_id: &str,
         assessment_id: &str,
-        update: AssessmentUpdate,
+        mut update: AssessmentUpdate,
     ) -> Result<Assessment> {
+        let redactor = self.redactor()?;
+        if let Some(mut pass) = redactor.pass() {
+            pass.update(&mut update);
+            pass.finish();
+        }
         let _alone = self.change_alone();
         let snapshot = self.snapshot()?;
         find(&snapshot, trace_id)?;
@@ -260,9 +272,14 @@ impl Database {
         let mut report = ImportReport::default();
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut rows = Vec::new();
+        let redactor = self.redactor()?;
+        let mut pass = redactor.pass();
         for (number, parsed) in lines {
-            let row = parsed.and_then(|line| {
+            let row = parsed.and_then(|mut line| {
                 find(&snapshot, &line.trace_id)?;
+                if let Some(pass) = &mut pass {
+                    pass.assessment(&mut line.assessment);
+                }
                 let id = match line.assessment_id {
                     Some(id) => id,
                     None => numbered_id(&mut seen, &line.trace_id, &line.assessment),
@@ -281,6 +298,7 @@ impl Database {
         }
         let applied = self.store().assess(Assess { rows, check_existing: true })?;
         report.assessments = applied.assessments;
+        report.redacted = pass.map_or(0, Pass::finish);
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }

@@ -23,6 +23,7 @@ use crate::ingest::{self, ImportOptions, ImportReport, Progress};
 use crate::maintain::{self, Maintenance};
 use crate::open::OpenOptions;
 use crate::otlp;
+use crate::redact::RedactionState;
 use crate::settings::Settings;
 use crate::sql::start_runtime;
 use crate::stats::{self, Stats};
@@ -49,6 +50,7 @@ struct Inner {
     settings: Settings,
     catalog: Catalog,
     traces: TraceCache,
+    redaction: RedactionState,
     /// Held alone by changes that read what they change; shared by those that only add to a trace.
     changes: RwLock<()>,
     /// Made by the first statement: a database that is never asked SQL starts no threads for it.
@@ -86,24 +88,22 @@ impl Database {
     }
 
     /// Opens what `env` holds; `durable` says whether it outlives the process.
-    pub(crate) fn start(
-        env: Arc<dyn Env>,
-        settings: Settings,
-        read_only: bool,
-        durable: bool,
-    ) -> Result<Self> {
+    pub(crate) fn start(env: Arc<dyn Env>, options: OpenOptions, durable: bool) -> Result<Self> {
+        let OpenOptions { settings, redact_with, read_only, .. } = options;
         let mut store_options = settings.store_options(durable);
         store_options.read_only = read_only;
         let store = Store::open(env, store_options)?;
         let background = settings.background && !read_only;
         let maintenance =
             background.then(|| Maintenance::start(store.clone(), settings.index_threads())).transpose()?;
+        let redaction = RedactionState::open(&store, redact_with);
         let inner = Inner {
             maintenance: Mutex::new(maintenance),
             store,
             settings,
             catalog: Catalog::default(),
             traces: TraceCache::default(),
+            redaction,
             changes: RwLock::new(()),
             runtime: OnceLock::new(),
         };
@@ -125,6 +125,10 @@ impl Database {
 
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.inner.catalog
+    }
+
+    pub(crate) fn redaction_state(&self) -> &RedactionState {
+        &self.inner.redaction
     }
 
     pub(crate) fn runtime(&self) -> Result<Arc<QueryRuntime>> {
@@ -180,6 +184,13 @@ impl Database {
                 })?;
             }
         }
+        let redactor = self.redactor()?;
+        let (mut redacted, mut owned) = (0, None);
+        if let Some(mut pass) = redactor.pass() {
+            owned.insert(spans.to_vec()).iter_mut().for_each(|span| pass.span(span));
+            redacted = pass.finish();
+        }
+        let spans = owned.as_deref().unwrap_or(spans);
         let before = self.snapshot()?.visible_rows(Table::Traces);
         let applied = self.inner.store.append_spans(spans_batch(spans)?)?;
         let after = self.snapshot()?.visible_rows(Table::Traces);
@@ -187,6 +198,7 @@ impl Database {
             traces: after.saturating_sub(before),
             spans: applied.spans,
             duplicate_spans: applied.duplicate_spans,
+            redacted,
             ..ImportReport::default()
         })
     }
@@ -247,7 +259,7 @@ impl Database {
         let started = Instant::now();
         let before = self.snapshot()?.visible_rows(Table::Traces);
         let threads = self.inner.settings.thread_count();
-        let mut report = ingest::import(&self.inner.store, input, options, threads, progress)?;
+        let mut report = ingest::import(self, input, options, threads, progress)?;
         report.traces = self.snapshot()?.visible_rows(Table::Traces).saturating_sub(before);
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
@@ -366,7 +378,7 @@ impl Database {
         let maintenance = self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
         let failure = maintenance.as_ref().and_then(Maintenance::failure);
         drop(maintenance);
-        stats::stats(&self.inner.store, failure)
+        stats::stats(&self.inner.store, failure, self.inner.redaction.totals())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! reader thread: stream -> requests -> chunks        (bounded queue)
-//! worker threads: chunk -> spans -> Arrow batch -> log record
+//! worker threads: chunk -> redacted spans -> Arrow batch -> log record
 //! calling thread: batches in stream order -> commit  == acknowledged == -> progress
 //! ```
 //!
@@ -17,8 +17,10 @@ use tracehouse_storage::Store;
 use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::store::Prepared;
 
+use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::otlp::{ReadError, Request, RequestReader};
+use crate::redact::{Pass, Redactor};
 
 /// Lines of one acknowledged batch unless told otherwise.
 const BATCH_LINES: usize = 1024;
@@ -99,6 +101,8 @@ pub struct ImportReport {
     pub rejected: Vec<Rejected>,
     /// How much was not kept.
     pub rejected_count: u64,
+    /// Values that redaction replaced, in whole or in part.
+    pub redacted: u64,
     /// Whether the input ended too early: cut short, or no OTLP at all.
     pub incomplete: bool,
     /// Bytes of the requests read, decompressed, without line ends.
@@ -124,6 +128,7 @@ impl ImportReport {
         self.rejected.extend(other.rejected);
         self.rejected.truncate(REJECTED_MAX);
         self.rejected_count += other.rejected_count;
+        self.redacted += other.redacted;
         self.incomplete |= other.incomplete;
         self.bytes += other.bytes;
         self.seconds += other.seconds;
@@ -149,12 +154,14 @@ struct Chunk {
 }
 
 /// A chunk ready to be committed.
+#[derive(Default)]
 struct Ready {
     prepared: Option<Prepared>,
     spans: u64,
     lines: u64,
     bytes: u64,
     rejected: Vec<(Option<u64>, String)>,
+    redacted: u64,
     incomplete: bool,
 }
 
@@ -162,13 +169,14 @@ type Slot = (Chunk, Sender<Result<Ready>>);
 
 /// Imports one stream; see the module for the stages.
 pub(crate) fn import<R: Read + Send>(
-    store: &Store,
+    database: &Database,
     input: R,
     options: &ImportOptions,
     threads: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<ImportReport> {
     tracehouse_storage::model::check_id("experiment id", &options.experiment_id)?;
+    let (store, redactor) = (database.store(), database.redactor()?);
     let (work_in, work_out) = mpsc::sync_channel::<Slot>(threads);
     let (order_in, order_out) = mpsc::sync_channel::<Receiver<Result<Ready>>>(threads * 2);
     let work_out = Mutex::new(work_out);
@@ -176,7 +184,7 @@ pub(crate) fn import<R: Read + Send>(
     std::thread::scope(|scope| {
         scope.spawn(move || read(input, options, &work_in, &order_in));
         for _ in 0..threads.max(1) {
-            scope.spawn(|| work(store, options, &work_out));
+            scope.spawn(|| work(store, &redactor, options, &work_out));
         }
         // When this ends early, its queue closes, then the reader's, then the workers'.
         commit(store, options, order_out, &mut report, progress)
@@ -210,23 +218,25 @@ fn read<R: Read>(
     }
 }
 
-fn work(store: &Store, options: &ImportOptions, queue: &Mutex<Receiver<Slot>>) {
+fn work(store: &Store, redactor: &Redactor, options: &ImportOptions, queue: &Mutex<Receiver<Slot>>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((chunk, ready)) = next else { return };
         // The committing side may be gone after an error; then the result is of no use.
-        let _ = ready.send(decode(store, options, chunk));
+        let _ = ready.send(decode(store, redactor, options, chunk));
     }
 }
 
-fn decode(store: &Store, options: &ImportOptions, chunk: Chunk) -> Result<Ready> {
+fn decode(store: &Store, redactor: &Redactor, options: &ImportOptions, chunk: Chunk) -> Result<Ready> {
     let mut spans = Vec::new();
     let (lines, bytes) = (chunk.items.len() as u64, chunk.bytes as u64);
-    let mut ready = Ready { prepared: None, spans: 0, lines, bytes, rejected: Vec::new(), incomplete: false };
+    let mut ready = Ready { lines, bytes, ..Ready::default() };
+    let mut pass = redactor.pass();
     for item in chunk.items {
         let (line, decoded) = match &item {
             Ok(request) => {
-                (request.line(), request.decode(&options.experiment_id).map_err(|e| e.to_string()))
+                let decoded = request.decode_with(&options.experiment_id, pass.as_mut());
+                (request.line(), decoded.map_err(|e| e.to_string()))
             }
             Err(error) => {
                 ready.incomplete |= error.is_fatal();
@@ -244,6 +254,7 @@ fn decode(store: &Store, options: &ImportOptions, chunk: Chunk) -> Result<Ready>
             break;
         }
     }
+    ready.redacted = pass.map_or(0, Pass::finish);
     ready.spans = spans.len() as u64;
     if !spans.is_empty() {
         ready.prepared = Some(store.prepare_spans(spans_batch(&spans)?)?);
@@ -266,6 +277,7 @@ fn commit(
             report.spans += applied.spans;
             report.duplicate_spans += applied.duplicate_spans;
         }
+        report.redacted += ready.redacted;
         report.bytes += ready.bytes;
         report.incomplete |= ready.incomplete;
         acked.acked_lines += ready.lines;

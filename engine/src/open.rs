@@ -7,13 +7,15 @@ use tracehouse_storage::env::{Env, MemEnv, RealEnv};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::redact::RedactionCallback;
 use crate::settings::Settings;
 
 /// How to open a database.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
-    settings: Settings,
-    read_only: bool,
+    pub(crate) settings: Settings,
+    pub(crate) redact_with: Option<RedactionCallback>,
+    pub(crate) read_only: bool,
     no_create: bool,
 }
 
@@ -42,6 +44,15 @@ impl OpenOptions {
         self
     }
 
+    /// Shows every text to a function before it is stored. It gives what is to be stored instead, or
+    /// `None` to keep the text; where it fails or panics, the text is replaced and counted, never stored.
+    /// It is called from several threads at a time. That no process writes without it can be made a setting
+    /// of the database: [`Redaction::callback`](crate::Redaction::callback).
+    pub fn redact_with(mut self, callback: RedactionCallback) -> Self {
+        self.redact_with = Some(callback);
+        self
+    }
+
     /// Opens the database in the folder `path`.
     ///
     /// # Errors
@@ -49,14 +60,14 @@ impl OpenOptions {
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database> {
         let path = path.as_ref();
         if path == Path::new(":memory:") {
-            return Database::start(Arc::new(MemEnv::default()), self.settings, self.read_only, false);
+            return Database::start(Arc::new(MemEnv::default()), self, false);
         }
         let env: Arc<dyn Env> = Arc::new(RealEnv::new(path.to_path_buf()));
         if (self.no_create || self.read_only) && !env.exists(Path::new("FORMAT")) {
             return Err(Error::not_found(format!("no database at {}", path.display())));
         }
         let shown = PathBuf::from(path);
-        Database::start(env, self.settings, self.read_only, true).map_err(|error| error.at(&shown))
+        Database::start(env, self, true).map_err(|error| error.at(&shown))
     }
 }
 

@@ -41,7 +41,7 @@ impl Database {
         let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
         context.tables = SqlTables {
             segments: Some(stats::segments_batch(&snapshot)?),
-            settings: Some(stats::settings_batch(self.settings())?),
+            settings: Some(stats::settings_batch(self.settings(), &self.redaction())?),
             ..catalog::sql_tables(self.store(), self.catalog(), &snapshot, statement)?
         };
         context.text_search = Some(Arc::new(move |query: &str, limit: usize| {

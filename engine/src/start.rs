@@ -32,6 +32,7 @@ use tracehouse_storage::schema::Table;
 
 use crate::database::{Database, find};
 use crate::error::{Error, Result};
+use crate::redact::Pass;
 use crate::semconv::cut_preview;
 use crate::tags::{check_pair, check_tag};
 use crate::trace_cache::trace_rows;
@@ -189,8 +190,8 @@ impl TraceStart {
         self
     }
 
-    /// What is stored, checked.
-    fn to_edit(&self) -> Result<StartEdit> {
+    /// Checks what must be right before redaction, which may put anything into keys.
+    fn check(&self) -> Result<()> {
         check_id("trace id", &self.trace_id)?;
         check_id("experiment id", &self.experiment_id)?;
         if self.duration_ns.is_some_and(|duration| duration < 0) {
@@ -201,7 +202,11 @@ impl TraceStart {
             )));
         }
         self.tags.iter().try_for_each(|(key, value)| check_tag(key, value))?;
-        self.metadata.iter().try_for_each(|(key, value)| check_pair("metadata", key, value))?;
+        self.metadata.iter().try_for_each(|(key, value)| check_pair("metadata", key, value))
+    }
+
+    /// What is stored.
+    fn to_edit(&self) -> Result<StartEdit> {
         let (mut tags, mut metadata) = (self.tags.clone(), self.metadata.clone());
         let name = one_of("name", &self.name, tags.remove(TRACE_NAME_TAG), NAME_CHARS_MAX)?;
         let session = metadata.remove(SESSION_METADATA);
@@ -243,13 +248,22 @@ impl Database {
     /// # Errors
     /// As [`Database::start_trace`], for the first one at fault.
     pub fn start_traces(&self, starts: &[TraceStart]) -> Result<()> {
+        let redactor = self.redactor()?;
+        let mut pass = redactor.pass();
         // No other start may give one of the traces to another experiment between the look and the commit.
         let _alone = self.change_alone();
         let snapshot = self.snapshot()?;
         let mut edits = Vec::with_capacity(starts.len());
         let mut experiments: HashMap<String, String> = HashMap::with_capacity(starts.len());
         for start in starts {
-            let (id, edit) = (normalize_trace_id(&start.trace_id), start.to_edit()?);
+            start.check()?;
+            let redacted = pass.as_mut().map(|pass| {
+                let mut start = start.clone();
+                pass.start(&mut start);
+                start
+            });
+            let id = normalize_trace_id(&start.trace_id);
+            let edit = redacted.as_ref().unwrap_or(start).to_edit()?;
             let known = match experiments.get(&id) {
                 Some(stated) => Some(stated.clone()),
                 None => experiment_of(&snapshot, &id)?,
@@ -264,6 +278,7 @@ impl Database {
             edits.push((id, TraceEdit::start(edit)));
         }
         self.store().edit_traces(edits)?;
+        pass.map(Pass::finish);
         Ok(())
     }
 

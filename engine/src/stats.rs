@@ -15,6 +15,7 @@ use tracehouse_storage::{Snapshot, Store};
 
 use crate::catalog;
 use crate::error::Result;
+use crate::redact::Redaction;
 use crate::settings::Settings;
 
 /// What a database holds and uses.
@@ -43,6 +44,10 @@ pub struct Stats {
     /// Writes refused since the open after they had been logged, because older rows of their traces
     /// could not be read.
     pub refused_writes: u64,
+    /// Values that redaction replaced since the open, in whole or in part.
+    pub redacted_values: u64,
+    /// Texts among them that were replaced because a redaction callback failed on them.
+    pub redaction_failures: u64,
     /// Earliest request, Unix nanoseconds.
     pub min_time_ns: Option<i64>,
     /// Latest request, Unix nanoseconds.
@@ -53,7 +58,11 @@ pub struct Stats {
     pub maintenance_failure: Option<String>,
 }
 
-pub(crate) fn stats(store: &Store, maintenance_failure: Option<String>) -> Result<Stats> {
+pub(crate) fn stats(
+    store: &Store,
+    maintenance_failure: Option<String>,
+    (redacted_values, redaction_failures): (u64, u64),
+) -> Result<Stats> {
     let snapshot = store.snapshot()?;
     let figures = store.stats()?;
     let (min_time_ns, max_time_ns) = time_range(&snapshot)?;
@@ -69,6 +78,8 @@ pub(crate) fn stats(store: &Store, maintenance_failure: Option<String>) -> Resul
         indexed_spans: figures.indexed_spans,
         unindexable_segments: figures.unindexable_segments,
         refused_writes: figures.refused_writes,
+        redacted_values,
+        redaction_failures,
         min_time_ns,
         max_time_ns,
         format_version: FORMAT_VERSION,
@@ -131,8 +142,9 @@ pub(crate) fn segments_batch(snapshot: &Snapshot) -> Result<RecordBatch> {
 }
 
 /// Rows of `settings()`.
-pub(crate) fn settings_batch(settings: &Settings) -> Result<RecordBatch> {
-    let rows = settings.rows();
+pub(crate) fn settings_batch(settings: &Settings, redaction: &Redaction) -> Result<RecordBatch> {
+    let mut rows = settings.rows();
+    rows.push(("redaction", redaction.to_string()));
     let fields =
         vec![Field::new("name", DataType::Utf8View, false), Field::new("value", DataType::Utf8View, false)];
     let columns: Vec<ArrayRef> = vec![

@@ -32,7 +32,7 @@ impl Database {
     ) -> Result<()> {
         let tags: Vec<(&str, &str)> = tags.into_iter().collect();
         tags.iter().try_for_each(|(key, value)| check_tag(key, value))?;
-        self.edit(trace_id, TraceEdit::set_tags(tags))
+        self.edit(trace_id, self.redacted(TraceEdit::set_tags(tags))?)
     }
 
     /// Sets one tag on many traces in one commit; unknown traces are skipped. Returns how many got it.
@@ -41,7 +41,7 @@ impl Database {
     /// `InvalidInput` for a key that is not allowed.
     pub fn set_tag_on<S: AsRef<str>>(&self, trace_ids: &[S], key: &str, value: &str) -> Result<u64> {
         check_tag(key, value)?;
-        let edit = TraceEdit::set_tags([(key, value)]);
+        let edit = self.redacted(TraceEdit::set_tags([(key, value)]))?;
         let edits = trace_ids.iter().map(|id| (normalize_trace_id(id.as_ref()), edit.clone())).collect();
         Ok(self.store().edit_traces(edits)?.traces)
     }
@@ -59,18 +59,28 @@ impl Database {
     /// # Errors
     /// `NotFound` when there is no such trace, or when it lacks one of the tags; then none is deleted.
     pub fn delete_tags<'a>(&self, trace_id: &str, keys: impl IntoIterator<Item = &'a str>) -> Result<()> {
-        let keys: Vec<&str> = keys.into_iter().collect();
+        let edit = self.redacted(TraceEdit::delete_tags(keys))?;
         let snapshot = self.snapshot()?;
         let row = find(&snapshot, trace_id)?;
         let tags = trace_rows(&snapshot, &[row])?.pop().map(|row| row.tags).unwrap_or_default();
-        if let Some(key) = keys.iter().find(|key| !tags.contains_key(**key)) {
+        if let Some(key) = edit.tags.keys().find(|key| !tags.contains_key(*key)) {
             return Err(Error::not_found(format!("no trace tag with key {key:?} on trace {trace_id}")));
         }
-        self.edit(trace_id, TraceEdit::delete_tags(keys))
+        self.edit(trace_id, edit)
+    }
+
+    /// The change as it may be stored.
+    fn redacted(&self, mut edit: TraceEdit) -> Result<TraceEdit> {
+        let redactor = self.redactor()?;
+        if let Some(mut pass) = redactor.pass() {
+            pass.edit(&mut edit);
+            pass.finish();
+        }
+        Ok(edit)
     }
 
     /// Applies an explicit change to one trace.
-    pub(crate) fn edit(&self, trace_id: &str, edit: TraceEdit) -> Result<()> {
+    fn edit(&self, trace_id: &str, edit: TraceEdit) -> Result<()> {
         let applied = self.store().edit_traces(vec![(normalize_trace_id(trace_id), edit)])?;
         if applied.traces == 0 {
             return Err(Error::not_found(format!("trace {trace_id} not found")));

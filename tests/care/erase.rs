@@ -44,7 +44,13 @@ fn marked_line(span: u64) -> String {
 
 /// The files that hold a marked word, compressed parts decoded.
 fn marked_files(root: &Path) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+    let texts = file_texts(root).into_iter();
+    texts.filter(|(_, texts)| texts.iter().any(|text| text.contains(MARK))).map(|(name, _)| name).collect()
+}
+
+/// What each file of a database says: its bytes, and what is compressed in them.
+pub fn file_texts(root: &Path) -> Vec<(String, Vec<String>)> {
+    let mut found = Vec::new();
     for file in files(root) {
         let (name, bytes) = (file.to_string_lossy().into_owned(), fs::read(root.join(&file)).unwrap());
         let mut texts = vec![String::from_utf8_lossy(&bytes).into_owned()];
@@ -53,9 +59,7 @@ fn marked_files(root: &Path) -> BTreeSet<String> {
         } else if name.ends_with(".wal") {
             texts.extend(frames(&bytes));
         }
-        if texts.iter().any(|text| text.contains(MARK)) {
-            found.insert(name);
-        }
+        found.push((name, texts));
     }
     found
 }

@@ -2,7 +2,7 @@
 
 mod check;
 mod copies;
-mod erase;
+pub mod erase;
 mod readers;
 mod repair;
 mod retention;

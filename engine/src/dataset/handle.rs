@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::take_record_batch;
 use tracehouse_query::search::Search;
+use tracehouse_storage::model::TraceEdit;
 
 use super::build::{query_text, records_of_traces};
 use super::export::{ExportFormat, export};
@@ -149,17 +150,24 @@ impl Dataset {
 
     fn merge_candidates(
         &self,
-        candidates: Vec<Candidate>,
-        query: Option<String>,
+        mut candidates: Vec<Candidate>,
+        mut query: Option<String>,
         sequence: u64,
     ) -> Result<MergeReport> {
+        let redactor = self.database.redactor()?;
+        let mut redacted = 0;
+        if let Some(mut pass) = redactor.pass() {
+            candidates.iter_mut().for_each(|candidate| pass.candidate(candidate));
+            query.iter_mut().for_each(|query| pass.document("query", query));
+            redacted = pass.finish();
+        }
         let _changes = self.database.catalog().lock_changes();
         let before = self.version(None)?;
         let env = self.database.store().env();
         let now_ns = env.now_ns();
         let mut types = RecordTypes::parse(&before.info.schema);
         let mut set = RecordSet::new(records_of(&self.read(&before)?)?);
-        let mut report = MergeReport { version: before.info.version, ..MergeReport::default() };
+        let mut report = MergeReport { version: before.info.version, redacted, ..MergeReport::default() };
         for candidate in candidates {
             if let Some(record) = set.merge(candidate, env.as_ref(), now_ns, &mut report) {
                 types.add(record);
@@ -219,11 +227,18 @@ impl Dataset {
     /// # Errors
     /// `Io` or `Closed` from writing.
     pub fn edit_tags<'a>(&self, edits: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<()> {
+        let owned = |(key, value): (&str, Option<&str>)| (key.to_string(), value.map(str::to_string));
+        let mut edit = TraceEdit { tags: edits.into_iter().map(owned).collect(), ..TraceEdit::default() };
+        let redactor = self.database.redactor()?;
+        if let Some(mut pass) = redactor.pass() {
+            pass.edit(&mut edit);
+            pass.finish();
+        }
         self.describe(|info| {
-            for (key, value) in edits {
+            for (key, value) in edit.tags {
                 match value {
-                    Some(value) => info.tags.insert(key.to_string(), value.to_string()),
-                    None => info.tags.remove(key),
+                    Some(value) => info.tags.insert(key, value),
+                    None => info.tags.remove(&key),
                 };
             }
         })

@@ -29,6 +29,8 @@ pub struct MergeReport {
     pub rejected_count: u64,
     /// These, the first 1,000 of them.
     pub rejected: Vec<Rejected>,
+    /// Values that redaction replaced, in whole or in part.
+    pub redacted: u64,
     /// The newest version after it; the same as before when nothing changed.
     pub version: u32,
     /// Records of that version.

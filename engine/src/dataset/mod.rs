@@ -36,4 +36,5 @@ pub use registry::NewDataset;
 pub use sample::Sample;
 
 pub(crate) use info::{Version, newest, versions};
-pub(crate) use record::{record_schema, shown, view_schema};
+pub(crate) use json::content_hash;
+pub(crate) use record::{Candidate, Record, record_schema, shown, view_schema};

@@ -109,11 +109,18 @@ impl Database {
     /// Creates a dataset, empty as version 0 or with records as version 1.
     pub(super) fn start_dataset(
         &self,
-        new: NewDataset,
-        records: Vec<Record>,
-        query: Option<String>,
+        mut new: NewDataset,
+        mut records: Vec<Record>,
+        mut query: Option<String>,
     ) -> Result<Dataset> {
         check_name(&new.name)?;
+        let redactor = self.redactor()?;
+        if let Some(mut pass) = redactor.pass() {
+            pass.map("tags", &mut new.tags);
+            records.iter_mut().for_each(|record| pass.record(record));
+            query.iter_mut().for_each(|query| pass.document("query", query));
+            pass.finish();
+        }
         let _changes = self.catalog().lock_changes();
         if self.find_dataset(|info| info.name == new.name)?.is_some() {
             return Err(Error::new(ErrorKind::Conflict, format!("dataset {:?} exists already", new.name)));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! stream -> source (gzip, zstd) -> reader (lines, documents, messages) -> Request
-//! Request -> json | proto -> raw request -> span (checks, texts) + semconv (typed columns) -> Decoded
+//! Request -> json | proto -> raw request -> redact -> span (checks, texts) + semconv (typed columns) -> Decoded
 //! ```
 //!
 //! Invariants
@@ -22,6 +22,7 @@ mod kind;
 mod proto;
 mod raw;
 mod reader;
+mod redact;
 mod source;
 mod span;
 pub(crate) mod value;
@@ -32,7 +33,11 @@ mod tests;
 pub use error::DecodeError;
 pub use reader::{PIECE_BYTES_MAX, ReadError, Request, RequestReader};
 
+use std::borrow::Cow;
+
 use tracehouse_storage::model::Span;
+
+use crate::redact::Pass;
 
 /// What one request holds.
 #[derive(Debug, Default, PartialEq)]
@@ -43,12 +48,29 @@ pub struct Decoded {
     pub rejected: Vec<String>,
 }
 
+/// What a JSON string literal says; `None` when it is none.
+pub(crate) fn unescape(literal: &str) -> Option<Cow<'_, str>> {
+    cursor::Cursor::new(literal).string().ok()
+}
+
+/// The bytes of a base64 text.
+pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    base64::decode(text)
+}
+
+/// The base64 text of bytes.
+pub(crate) fn encode_base64(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    base64::encode(bytes, &mut text);
+    text
+}
+
 /// Decodes one OTLP/JSON document: an `ExportTraceServiceRequest` or `TracesData`.
 ///
 /// # Errors
 /// When the document is not JSON or not a trace request; nothing of it is decoded then.
 pub fn decode_json(document: &[u8], experiment_id: &str) -> Result<Decoded, DecodeError> {
-    json::read(document).map(|request| span::assemble(request, experiment_id))
+    json::read(document).map(|request| decoded(request, experiment_id, None))
 }
 
 /// Decodes one OTLP/protobuf message: an `ExportTraceServiceRequest` or `TracesData`.
@@ -56,5 +78,13 @@ pub fn decode_json(document: &[u8], experiment_id: &str) -> Result<Decoded, Deco
 /// # Errors
 /// When the message is damaged or not a trace request; nothing of it is decoded then.
 pub fn decode_protobuf(message: &[u8], experiment_id: &str) -> Result<Decoded, DecodeError> {
-    proto::read(message).map(|request| span::assemble(request, experiment_id))
+    proto::read(message).map(|request| decoded(request, experiment_id, None))
+}
+
+/// Redaction comes first, so that typed columns, previews and tags are made of what is left.
+fn decoded(mut request: raw::RawRequest<'_>, experiment_id: &str, pass: Option<&mut Pass<'_>>) -> Decoded {
+    if let Some(pass) = pass {
+        redact::request(pass, &mut request);
+    }
+    span::assemble(request, experiment_id)
 }

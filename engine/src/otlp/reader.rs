@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::error::DecodeError;
 use super::kind::{Balance, PEEK_BYTES, StreamKind, detect};
 use super::source::Source;
-use super::{Decoded, decode_json, decode_protobuf};
+use super::{Decoded, decoded, json, proto};
+use crate::redact::Pass;
 
 /// Longest line, document or message. Long traces make long lines; one this long is not a trace.
 pub const PIECE_BYTES_MAX: usize = 256 << 20;
@@ -46,10 +47,20 @@ impl Request {
     /// # Errors
     /// As `decode_json` and `decode_protobuf`.
     pub fn decode(&self, experiment_id: &str) -> Result<Decoded, DecodeError> {
-        match self {
-            Request::Json { bytes, .. } => decode_json(bytes, experiment_id),
-            Request::Protobuf { bytes } => decode_protobuf(bytes, experiment_id),
-        }
+        self.decode_with(experiment_id, None)
+    }
+
+    /// The same, redacted.
+    pub(crate) fn decode_with(
+        &self,
+        experiment_id: &str,
+        pass: Option<&mut Pass<'_>>,
+    ) -> Result<Decoded, DecodeError> {
+        let request = match self {
+            Request::Json { bytes, .. } => json::read(bytes)?,
+            Request::Protobuf { bytes } => proto::read(bytes)?,
+        };
+        Ok(decoded(request, experiment_id, pass))
     }
 
     /// The line on which it starts; `None` for protobuf.

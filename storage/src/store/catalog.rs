@@ -32,6 +32,11 @@ impl Store {
         Ok(CatalogFile { name, len, hash, meta_json })
     }
 
+    /// The live files of the catalogue.
+    pub fn catalog_files(&self) -> Vec<CatalogFile> {
+        lock(&self.state).manifest.catalog.clone()
+    }
+
     /// The rows of a catalogue file, as batches of `schema`.
     ///
     /// # Errors

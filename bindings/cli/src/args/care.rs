@@ -58,6 +58,50 @@ pub struct RetainArgs {
     pub yes: bool,
 }
 
+/// Without options: shows what is redacted.
+#[derive(Debug, Clone, Args)]
+pub struct RedactionArgs {
+    /// The database's folder; created when there is none and something is set
+    pub db: PathBuf,
+    /// Values under well-known names: authorization, cookie, api_key, password and the like
+    #[arg(long, value_name = "on|off", value_parser = parse_switch)]
+    pub names: Option<bool>,
+    /// API keys and tokens of well-known shapes, bearer tokens and private keys in texts
+    #[arg(long, value_name = "on|off", value_parser = parse_switch)]
+    pub secrets: Option<bool>,
+    /// E-mail addresses in texts
+    #[arg(long, value_name = "on|off", value_parser = parse_switch)]
+    pub emails: Option<bool>,
+    /// Payment card numbers
+    #[arg(long, value_name = "on|off", value_parser = parse_switch)]
+    pub cards: Option<bool>,
+    /// One more name of secret values
+    #[arg(long, value_name = "KEY")]
+    pub deny: Vec<String>,
+    /// One more key whose values are never touched
+    #[arg(long, value_name = "KEY")]
+    pub allow: Vec<String>,
+    /// One more pattern, a regular expression; [REDACTED:NAME] stands for what it matches
+    #[arg(long, value_name = "NAME=PATTERN", value_parser = parse_rule)]
+    pub rule: Vec<(String, String)>,
+    /// Forget names, patterns and callback set before; nothing is redacted but what is asked for now
+    #[arg(long)]
+    pub clear: bool,
+}
+
+fn parse_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("{text:?}: on or off expected")),
+    }
+}
+
+fn parse_rule(text: &str) -> Result<(String, String), String> {
+    let (name, pattern) = text.split_once('=').ok_or_else(|| format!("{text:?}: NAME=PATTERN expected"))?;
+    Ok((name.to_string(), pattern.to_string()))
+}
+
 /// Milliseconds of a number with a unit.
 fn parse_age_ms(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?}: a number and s, m, h, d or w expected, such as 30d");

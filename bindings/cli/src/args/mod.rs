@@ -86,6 +86,8 @@ pub enum Command {
     Retain(RetainArgs),
     /// Write the tables as Parquet files
     Export(ExportArgs),
+    /// Show or set what is taken out of everything before it is written
+    Redaction(RedactionArgs),
 }
 
 /// Just a database.

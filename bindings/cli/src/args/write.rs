@@ -30,9 +30,24 @@ pub struct ImportArgs {
     /// Lines acknowledged together; chosen by size when left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch_lines: Option<u32>,
+    /// Redact this before it is written, from now on; see the command redaction
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
+    pub redact: Vec<RedactKind>,
     /// Write progress for machines to standard error
     #[arg(long, value_name = "FORMAT")]
     pub progress: Option<ProgressFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RedactKind {
+    /// Values under well-known names; on unless turned off
+    Names,
+    /// API keys, tokens and private keys in texts
+    Secrets,
+    /// E-mail addresses
+    Emails,
+    /// Payment card numbers
+    Cards,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tracehouse::{Database, ImportOptions, ImportReport, Progress, Rejected};
 
 use super::progress::ProgressDisplay;
-use crate::args::ImportArgs;
+use crate::args::{ImportArgs, RedactKind};
 use crate::context::Context;
 use crate::failure::{Failure, Result, report};
 use crate::output::escape::line;
@@ -43,6 +43,7 @@ struct Summary<'a> {
     assessments: u64,
     rejected: Vec<RejectedLine<'a>>,
     rejected_count: u64,
+    redacted: u64,
     bytes: u64,
     seconds: f64,
 }
@@ -64,6 +65,7 @@ pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -
         return Err(Failure::bad_input("standard input can be imported only once"));
     }
     let db = context.open_to_import(&args.db)?;
+    redact_also(&db, &args.redact)?;
     let mut display = ProgressDisplay::new(context, args.progress, total_bytes(&files));
     let mut total = ImportReport::default();
     let mut incomplete: Option<String> = None;
@@ -82,6 +84,26 @@ pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -
         }
         None => Ok(()),
     }
+}
+
+/// Turns on what is asked for, in the database, for this import and whatever is written later.
+fn redact_also(db: &Database, kinds: &[RedactKind]) -> Result<()> {
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    let mut setting = db.redaction();
+    for kind in kinds {
+        setting = match kind {
+            RedactKind::Names => setting.names(true),
+            RedactKind::Secrets => setting.secrets(true),
+            RedactKind::Emails => setting.emails(true),
+            RedactKind::Cards => setting.cards(true),
+        };
+    }
+    if setting != db.redaction() {
+        db.set_redaction(setting)?;
+    }
+    Ok(())
 }
 
 fn import_all(
@@ -165,6 +187,7 @@ fn summary(total: &ImportReport) -> Summary<'_> {
         assessments: total.assessments,
         rejected: total.rejected.iter().map(rejected).collect(),
         rejected_count: total.rejected_count,
+        redacted: total.redacted,
         bytes: total.bytes,
         seconds: total.seconds,
     }
@@ -197,6 +220,7 @@ fn sentence(total: &ImportReport) -> String {
         (total.assessments, "assessments"),
         (total.duplicate_spans, "spans that were there already"),
         (total.rejected_count, "rejected"),
+        (total.redacted, "values redacted"),
     ] {
         if value > 0 {
             parts.push(format!("{} {what}", figure(value)));
@@ -225,7 +249,7 @@ mod tests {
         assert_eq!(
             text,
             "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\
-             \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"bytes\":0,\"seconds\":0.0}"
+             \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"redacted\":0,\"bytes\":0,\"seconds\":0.0}"
         );
     }
 }

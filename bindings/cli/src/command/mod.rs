@@ -13,6 +13,7 @@ mod export;
 mod import;
 mod metrics;
 mod progress;
+mod redaction;
 mod repair;
 mod retain;
 mod search;
@@ -54,6 +55,7 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Backup(args) => backup::run(context, args, out),
         Command::Retain(args) => retain::run(context, args, out),
         Command::Export(args) => export::run(context, args, out),
+        Command::Redaction(args) => redaction::run(context, args, out),
     }
 }
 

@@ -36,6 +36,8 @@ fn as_json(stats: &Stats) -> serde_json::Value {
         "indexed_spans": stats.indexed_spans,
         "unindexable_segments": stats.unindexable_segments,
         "refused_writes": stats.refused_writes,
+        "redacted_values": stats.redacted_values,
+        "redaction_failures": stats.redaction_failures,
         "min_time": stats.min_time_ns.and_then(rfc3339),
         "max_time": stats.max_time_ns.and_then(rfc3339),
         "format_version": stats.format_version,
