@@ -6,7 +6,7 @@
 //! 3. Metadata store: opened only when that is safe, else begun anew (ST-5).
 //! 4. Replay the log into a memtable (ST-3). A torn tail ends it; damage stops the open with nothing
 //!    modified (ST-6).
-//! 5. Remove what no manifest names, and start a new log file.
+//! 5. Remove what no manifest names, and start a new log file, which begins with what is in doubt of the last.
 //!
 //! Every step may be interrupted and run again.
 
@@ -28,7 +28,10 @@ use crate::manifest::{Manifest, ManifestState, SegmentId};
 use crate::memtable::Memtable;
 use crate::segment::{BlockCache, SegmentReader};
 use crate::source::Segment;
-use crate::wal::{self, WalWriter};
+use crate::wal::{self, Replayed, WalWriter};
+
+/// The log's folder.
+const WAL_DIR: &str = "wal";
 
 /// The on-disk format this version writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -58,7 +61,7 @@ impl Store {
             return Self::open_to_read(env, options);
         }
         let lock_file = take_lock(env.as_ref())?;
-        let db_uuid = open_format(&env)?;
+        let db_uuid = open_format(&env, options.durable)?;
         let (manifest, manifest_state) = Manifest::recover(&env, Path::new("manifest"))?;
         let live: Vec<SegmentId> = manifest_state.segments.iter().map(|segment| segment.id).collect();
         let catalog: Vec<String> = manifest_state.catalog.iter().map(|file| file.name.clone()).collect();
@@ -68,10 +71,16 @@ impl Store {
         });
         let cache = Arc::new(BlockCache::new(options.cache_bytes_max));
         let mut state = open_state(&env, manifest_state, &meta_store, &cache)?;
-        let next_sequence = replay(env.as_ref(), &mut state, options.durable)?;
+        let replayed = options.durable.then(|| replay(env.as_ref(), &mut state)).transpose()?;
         remove_unnamed(env.as_ref(), &live, &catalog)?;
-        let wal =
-            options.durable.then(|| WalWriter::create(&env, Path::new("wal"), next_sequence)).transpose()?;
+        let wal = match &replayed {
+            Some(replayed) => Some(WalWriter::resume(&env, Path::new(WAL_DIR), replayed)?),
+            None => None,
+        };
+        let next_sequence = match &wal {
+            Some(wal) => wal.next_sequence(),
+            None => state.manifest.replay_from.max(1),
+        };
         let log = Log { wal, next_sequence };
         Ok(Self::assemble(
             env,
@@ -93,7 +102,7 @@ impl Store {
         let meta_store = Arc::new(MetaStore::in_memory());
         let cache = Arc::new(BlockCache::new(options.cache_bytes_max));
         let mut state = open_state(&env, manifest_state, &meta_store, &cache)?;
-        let next_sequence = replay(env.as_ref(), &mut state, true)?;
+        let next_sequence = replay(env.as_ref(), &mut state)?.last_sequence + 1;
         let log = Log { wal: None, next_sequence };
         Ok(Self::assemble(env, options, db_uuid, (meta_store, cache), log, None, state, None))
     }
@@ -151,7 +160,10 @@ fn open_state(
 
 fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
     let root = Path::new("");
-    env.create_dir_all(root).map_err(|e| Error::io("database folder", e))?;
+    // A database that has a FORMAT file had its folder made durable before.
+    if !env.exists(Path::new("FORMAT")) {
+        env.create_root().map_err(|e| Error::io("database folder", e))?;
+    }
     // A creation that was cut short leaves the empty folders of the layout, and nothing else.
     let layout =
         ["LOCK", "FORMAT.tmp", "manifest", "wal", "seg", "catalog", "kv", "tmp", "readers", "quarantine"];
@@ -175,8 +187,30 @@ fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
 }
 
 /// Reads `FORMAT`, or creates the layout with `FORMAT` last, so that a folder with it is complete.
-fn open_format(env: &Arc<dyn Env>) -> Result<u128> {
-    if env.exists(Path::new("FORMAT")) { read_format(env.as_ref()) } else { create_layout(env) }
+fn open_format(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
+    if !env.exists(Path::new("FORMAT")) {
+        check_unfinished(env.as_ref())?;
+        return create_layout(env, durable);
+    }
+    // Who renamed it may have died before this.
+    env.sync_dir(Path::new("")).map_err(|e| Error::io("database folder", e))?;
+    read_format(env.as_ref())
+}
+
+/// Checks that a folder without `FORMAT` is one whose creation was cut short: nothing was ever written to it.
+fn check_unfinished(env: &dyn Env) -> Result<()> {
+    for dir in ["seg", CATALOG_DIR, WAL_DIR] {
+        let path = Path::new(dir);
+        let is_used = env.exists(path)
+            && match dir {
+                WAL_DIR => wal::has_records(env, path)?,
+                _ => !env.list(path).map_err(|e| Error::io(dir, e))?.is_empty(),
+            };
+        if is_used {
+            return Err(Error::corrupt(format!("the file FORMAT is missing, and {dir} is not empty")));
+        }
+    }
+    Ok(())
 }
 
 fn read_format(env: &dyn Env) -> Result<u128> {
@@ -196,12 +230,21 @@ fn read_format(env: &dyn Env) -> Result<u128> {
     })
 }
 
-fn create_layout(env: &Arc<dyn Env>) -> Result<u128> {
+fn create_layout(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
     let io = |what: &'static str| move |e| Error::io(what, e);
+    // What an earlier attempt left.
+    if env.exists(Path::new("manifest")) {
+        env.remove_dir_all(Path::new("manifest")).map_err(io("manifest"))?;
+    }
     for dir in ["manifest", "wal", "seg", "catalog", "kv", "tmp", "readers", "quarantine"] {
         env.create_dir_all(Path::new(dir)).map_err(io(dir))?;
     }
     Manifest::create(env, Path::new("manifest"))?;
+    if durable {
+        WalWriter::create(env, Path::new(WAL_DIR), 1)?;
+    }
+    // The folders' names first: FORMAT may come to be known at any time after its renaming.
+    env.sync_dir(Path::new("")).map_err(io("database folder"))?;
     let db_uuid = env.new_ulid();
     let format = Format {
         db_uuid: format!("{db_uuid:032x}"),
@@ -245,19 +288,15 @@ fn open_segments(
     Ok(segments)
 }
 
-/// Applies the log to the state and gives the next sequence number.
-fn replay(env: &dyn Env, state: &mut State, durable: bool) -> Result<u64> {
+/// Applies the log to the state.
+fn replay(env: &dyn Env, state: &mut State) -> Result<Replayed> {
     let replay_from = state.manifest.replay_from.max(1);
-    if !durable {
-        return Ok(replay_from);
-    }
-    let replayed = wal::replay(env, Path::new("wal"), replay_from, &mut |record| {
+    wal::replay(env, Path::new(WAL_DIR), replay_from, &mut |record| {
         let operation = Operation::decode(record.kind, &record.payload)?;
         // A record about traces of a segment that cannot be read ends the open: left out, it would be
         // missing from answers, and from the log once that is cut.
         state.apply(operation, record.sequence).map(|_| ())
-    })?;
-    Ok(replayed.last_sequence.max(replay_from.saturating_sub(1)) + 1)
+    })
 }
 
 /// Removes unfinished work, and folders and files that no manifest names.

@@ -1,0 +1,22 @@
+//! What survives a power cut, a failing disk and damage: the store over a simulated disk (ST-1 to ST-6).
+//!
+//! `TRACEHOUSE_CRASH_STATES` sets how many states the enumeration goes through at least, and
+//! `TRACEHOUSE_CRASH_SEED` the seed of its first made-up life; a run prints what it did.
+
+mod disk;
+mod enumerate;
+mod model;
+mod sim;
+mod states;
+mod workload;
+
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
+}
+
+/// Prints a line that also shows when tests capture their output.
+fn say(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
