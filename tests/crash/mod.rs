@@ -6,6 +6,7 @@
 mod disk;
 mod enumerate;
 mod model;
+mod mutants;
 mod sim;
 mod states;
 mod workload;
