@@ -3,8 +3,10 @@
 //! `TRACEHOUSE_CRASH_STATES` sets how many states the enumeration goes through at least, and
 //! `TRACEHOUSE_CRASH_SEED` the seed of its first made-up life; a run prints what it did.
 
+mod damage;
 mod disk;
 mod enumerate;
+mod faults;
 mod model;
 mod mutants;
 mod sim;

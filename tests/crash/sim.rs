@@ -13,6 +13,15 @@ use tracehouse_storage::env::{Env, EnvLock, EnvReader, EnvWriter};
 use super::disk::{ABOVE, Disk, Names, Node, Op};
 use super::model::{Action, Rows};
 
+/// Input or output failed.
+pub const EIO: i32 = 5;
+/// Interrupted by a signal.
+pub const EINTR: i32 = 4;
+/// Too many open files.
+pub const EMFILE: i32 = 24;
+/// No space left.
+pub const ENOSPC: i32 = 28;
+
 /// What happened, in order.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -37,6 +46,37 @@ pub enum Fault {
     LostSync,
 }
 
+/// What a file operation does, which decides which faults it may have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Call {
+    /// Opens, lists or creates.
+    Open,
+    Create,
+    Read,
+    Write,
+    Sync,
+    /// Changes names.
+    Names,
+}
+
+impl Fault {
+    /// Whether a call can have it.
+    pub fn concerns(self, call: Call) -> bool {
+        match self {
+            Self::ShortWrite => call == Call::Write,
+            Self::LostSync => call == Call::Sync,
+            Self::Errno(EMFILE) => matches!(call, Call::Open | Call::Create),
+            fault if fault.spares_reading() => !matches!(call, Call::Open | Call::Read),
+            Self::Errno(_) => true,
+        }
+    }
+
+    /// Whether only writing can fail in this way.
+    pub fn spares_reading(self) -> bool {
+        !matches!(self, Self::Errno(EIO | EINTR | EMFILE))
+    }
+}
+
 /// When a fault strikes: at the call of this number, and at those after it if `lasts`.
 #[derive(Debug, Clone, Copy)]
 pub struct Strike {
@@ -47,6 +87,9 @@ pub struct Strike {
 
 /// Which syncs to leave out, by the path of what is synced and whether it is a folder.
 pub type LeftOut = fn(&Path, bool) -> bool;
+
+/// What happens before a file is opened or made: nothing, an error, or a panic.
+pub type Before = fn(&Path) -> io::Result<()>;
 
 /// The environment; clones share it.
 #[derive(Clone)]
@@ -59,9 +102,12 @@ struct State {
     events: Vec<Event>,
     locks: Vec<PathBuf>,
     /// File operations so far.
-    calls: usize,
+    calls: Vec<Call>,
     strike: Option<Strike>,
     left_out: Option<LeftOut>,
+    before: Option<Before>,
+    has_struck: bool,
+    is_looked_on: bool,
     now_ns: i64,
 }
 
@@ -92,12 +138,18 @@ impl State {
         node
     }
 
-    /// The fault of this call, if one is due.
-    fn fault(&mut self) -> Option<Fault> {
-        self.calls += 1;
+    /// The fault of this call, if one is due that such calls have.
+    fn fault(&mut self, call: Call) -> Option<Fault> {
+        if self.is_looked_on {
+            return None;
+        }
+        self.calls.push(call);
+        let number = self.calls.len();
         let strike = self.strike?;
-        let is_due = self.calls == strike.call || (strike.lasts && self.calls > strike.call);
-        is_due.then_some(strike.fault)
+        let is_due = number == strike.call || (strike.lasts && number > strike.call);
+        let strikes = is_due && strike.fault.concerns(call);
+        self.has_struck |= strikes;
+        strikes.then_some(strike.fault)
     }
 
     fn node(&self, path: &Path) -> io::Result<Node> {
@@ -126,7 +178,7 @@ impl SimEnv {
     /// An environment over a disk, with an empty log.
     pub fn new(disk: Disk) -> Self {
         let (events, locks) = (Vec::new(), Vec::new());
-        let state = State { disk, events, locks, calls: 0, strike: None, left_out: None, now_ns: 0 };
+        let state = State { disk, events, locks, calls: Vec::new(), strike: None, left_out: None, before: None, has_struck: false, is_looked_on: false, now_ns: 0 };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -135,12 +187,12 @@ impl SimEnv {
     }
 
     /// The state, unless this call is to fail.
-    fn call(&self) -> io::Result<MutexGuard<'_, State>> {
+    fn call(&self, call: Call) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
-        match state.fault() {
+        match state.fault(call) {
             Some(Fault::Errno(number)) => Err(io::Error::from_raw_os_error(number)),
-            // These two are for writes and syncs; elsewhere nothing happens.
-            Some(Fault::ShortWrite | Fault::LostSync) | None => Ok(state),
+            Some(Fault::ShortWrite | Fault::LostSync) => Err(io::Error::from_raw_os_error(EIO)),
+            None => Ok(state),
         }
     }
 
@@ -149,21 +201,42 @@ impl SimEnv {
         self.state().left_out = Some(left_out);
     }
 
+    /// Sets or clears what happens before a file is opened or made.
+    pub fn before(&self, before: Option<Before>) {
+        self.state().before = before;
+    }
+
+    fn ask_before(&self, path: &Path) -> io::Result<()> {
+        let before = self.state().before;
+        before.map_or(Ok(()), |before| before(path))
+    }
+
+    /// Does something that faults spare and that does not count.
+    pub fn look_on<T>(&self, look: impl FnOnce() -> T) -> T {
+        self.state().is_looked_on = true;
+        let seen = look();
+        self.state().is_looked_on = false;
+        seen
+    }
+
     /// Sets or clears the fault to come.
     pub fn strike(&self, strike: Option<Strike>) {
         self.state().strike = strike;
     }
 
+    /// Whether the fault to come has come.
+    pub fn has_struck(&self) -> bool {
+        self.state().has_struck
+    }
+
     /// File operations so far.
-    pub fn calls(&self) -> usize {
-        self.state().calls
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
     }
 
     /// The process is gone, and with it its locks; the disk stays as it is, durable or not.
     pub fn kill(&self) {
-        let mut state = self.state();
-        state.locks.clear();
-        state.strike = None;
+        self.state().locks.clear();
     }
 
     /// Adds to the log.
@@ -183,7 +256,7 @@ impl SimEnv {
 
     /// Syncs a folder unless that is left out.
     fn sync_node(&self, path: &Path, node: Node) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.call(Call::Sync)?;
         if !state.left_out.is_some_and(|left_out| left_out(path, true)) {
             state.act(Op::SyncDir(node));
         }
@@ -198,7 +271,7 @@ impl Env for SimEnv {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.call(Call::Names)?;
         let mut chain: Vec<&Path> = path.ancestors().collect();
         chain.reverse();
         for dir in chain {
@@ -211,7 +284,8 @@ impl Env for SimEnv {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn EnvWriter>> {
-        let mut state = self.call()?;
+        self.ask_before(path)?;
+        let mut state = self.call(Call::Create)?;
         if state.disk.find(path).is_some() {
             return Err(io::Error::new(ErrorKind::AlreadyExists, format!("{} exists", path.display())));
         }
@@ -221,16 +295,17 @@ impl Env for SimEnv {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn EnvReader>> {
-        let content = self.call()?.file(path)?;
+        self.ask_before(path)?;
+        let content = self.call(Call::Open)?.file(path)?;
         Ok(Arc::new(SimReader { env: self.clone(), content }))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        Ok(self.call()?.file(path)?.to_vec())
+        Ok(self.call(Call::Open)?.file(path)?.to_vec())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.call(Call::Names)?;
         let node = state.node(from)?;
         let source = state.disk.place(from).ok_or_else(|| missing(from))?;
         let target = state.disk.place(to).ok_or_else(|| missing(to))?;
@@ -242,7 +317,7 @@ impl Env for SimEnv {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.call(Call::Names)?;
         state.file(path)?;
         let place = state.disk.place(path).ok_or_else(|| missing(path))?;
         state.names(vec![(place.0, place.1, None)]);
@@ -250,7 +325,7 @@ impl Env for SimEnv {
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.call(Call::Names)?;
         let node = state.node(path)?;
         if state.disk.entries(node).is_none() {
             return Err(io::Error::new(ErrorKind::NotADirectory, format!("{} is a file", path.display())));
@@ -266,7 +341,7 @@ impl Env for SimEnv {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let state = self.call()?;
+        let state = self.call(Call::Open)?;
         let entries = state.disk.entries(state.node(path)?).ok_or_else(|| missing(path))?;
         Ok(entries.keys().map(ToString::to_string).collect())
     }
@@ -276,7 +351,7 @@ impl Env for SimEnv {
     }
 
     fn lock(&self, path: &Path, _holder: &str) -> io::Result<Box<dyn EnvLock>> {
-        let mut state = self.call()?;
+        let mut state = self.call(Call::Create)?;
         if state.locks.iter().any(|held| held == path) {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -320,11 +395,11 @@ struct SimWriter {
 impl Write for SimWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let mut state = self.env.state();
-        let taken = match state.fault() {
+        let taken = match state.fault(Call::Write) {
             Some(Fault::Errno(number)) => return Err(io::Error::from_raw_os_error(number)),
             Some(Fault::ShortWrite) if data.len() > 1 => {
                 // The rest is tried at once, and there is no room for it.
-                let call = state.calls + 1;
+                let call = state.calls.len() + 1;
                 state.strike = Some(Strike { call, fault: Fault::Errno(ENOSPC), lasts: false });
                 &data[..data.len() / 2]
             }
@@ -340,15 +415,10 @@ impl Write for SimWriter {
     }
 }
 
-/// No space left.
-pub const ENOSPC: i32 = 28;
-/// Input or output failed.
-pub const EIO: i32 = 5;
-
 impl EnvWriter for SimWriter {
     fn sync_data(&mut self) -> io::Result<()> {
         let mut state = self.env.state();
-        match state.fault() {
+        match state.fault(Call::Sync) {
             Some(Fault::Errno(number)) => return Err(io::Error::from_raw_os_error(number)),
             Some(Fault::LostSync) => {
                 state.act(Op::LoseFile(self.node));
@@ -384,7 +454,7 @@ impl EnvReader for SimReader {
     }
 
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        drop(self.env.call()?);
+        drop(self.env.call(Call::Read)?);
         let start = usize::try_from(offset).unwrap();
         let end = start.checked_add(len).filter(|end| *end <= self.content.len());
         let end = end.ok_or(ErrorKind::UnexpectedEof)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use tracehouse_storage::env::Env;
 use tracehouse_storage::{ErrorKind, Result, Store, StoreOptions};
 
-use super::model::{Action, Possible, Rows, Write, perform, read};
+use super::model::{Action, Possible, Rows, Unread, Write, perform, read};
 use super::sim::{Event, SimEnv};
 use crate::order::Random;
 
@@ -69,28 +69,23 @@ impl Run {
     /// Those of the store; what is wrong with what was read is a panic.
     pub fn open(&mut self) -> Result<()> {
         let store = Store::open(Arc::new(self.env.clone()) as Arc<dyn Env>, self.options.clone());
-        self.store = Some(store.inspect_err(|_| self.errors += 1)?);
-        self.see()
+        let store = store.inspect_err(|_| self.errors += 1)?;
+        let rows = self.look(&store).inspect_err(|_| self.errors += 1)?;
+        self.store = Some(store);
+        self.possible.see(&rows);
+        self.env.note(Event::Seen(Arc::new(rows)));
+        Ok(())
     }
 
     /// Reads the database, which must hold what it may.
-    ///
-    /// # Errors
-    /// As `open`.
-    pub fn see(&mut self) -> Result<()> {
-        let Some(store) = &self.store else { return Ok(()) };
+    fn look(&self, store: &Store) -> Result<Rows> {
         match read(store) {
             Ok(rows) => {
                 assert!(self.possible.allows(&rows), "read {rows:?}, possible {:?}", self.possible);
-                self.possible.see(&rows);
-                self.env.note(Event::Seen(Arc::new(rows)));
-                Ok(())
+                Ok(rows)
             }
-            Err(super::model::Unread::Error(error)) => {
-                self.errors += 1;
-                Err(error)
-            }
-            Err(super::model::Unread::Wrong(what)) => panic!("{what}"),
+            Err(Unread::Error(error)) => Err(error),
+            Err(Unread::Wrong(what)) => panic!("{what}"),
         }
     }
 
@@ -123,6 +118,10 @@ impl Run {
                     self.env.kill();
                 }
                 let _ = self.open();
+            }
+            if let Some(store) = &self.store {
+                let read = self.env.look_on(|| self.look(store));
+                assert!(read.is_ok(), "reading does not go on: {read:?}");
             }
         }
     }

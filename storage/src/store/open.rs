@@ -152,6 +152,7 @@ fn open_state(
         closed: false,
         indexing: BTreeSet::new(),
         unindexable: Vec::new(),
+        seal_failure: None,
         refused_writes: 0,
     };
     state.rebuild_older();
