@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod command_line;
+mod crash;
 mod data;
 mod facts;
 mod filters;

@@ -246,7 +246,8 @@ impl Disk {
     /// All files below the database's folder, with their paths.
     pub fn files(&self) -> Vec<(String, Node)> {
         let mut found = Vec::new();
-        let mut dirs: Vec<(String, Node)> = self.find(Path::new("")).map(|n| (String::new(), n)).into_iter().collect();
+        let mut dirs: Vec<(String, Node)> =
+            self.find(Path::new("")).map(|n| (String::new(), n)).into_iter().collect();
         while let Some((path, dir)) = dirs.pop() {
             for (name, node) in self.entries(dir).into_iter().flatten() {
                 let path = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };

@@ -127,7 +127,8 @@ impl Enumerator {
         let first = 1_000 * (depth + 1);
         let mut run = Run::new(&env, self.flush_bytes_max, possible.clone(), first);
         let version = 9_000 + depth as u16;
-        let more = [Write::Spans(vec![(1, 1, version), (40, 1, version)]), Write::Tag(1, version), Write::Delete(2)];
+        let more =
+            [Write::Spans(vec![(1, 1, version), (40, 1, version)]), Write::Tag(1, version), Write::Delete(2)];
         let mut steps: Vec<Step> = more.into_iter().map(Step::Write).collect();
         let extra = [Step::Kill, Step::Seal, Step::Reopen, Step::Compact];
         steps.insert(self.random.below(4), extra[self.random.below(4)].clone());

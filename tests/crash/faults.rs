@@ -2,9 +2,9 @@
 //! acknowledged is lost, reading goes on, and after the fault everything goes on (ST-6).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tracehouse_storage::env::Env;
@@ -12,9 +12,9 @@ use tracehouse_storage::{ErrorKind, Store, StoreOptions};
 
 use super::disk::Disk;
 use super::model::{Possible, Rows, Write, perform, read};
-use super::{say, setting};
 use super::sim::{Call, EINTR, EIO, EMFILE, ENOSPC, Fault, SimEnv, Strike};
 use super::workload::{Run, Step, Workload, options, written_out};
+use super::{say, setting};
 
 const EROFS: i32 = 30;
 const EDQUOT: i32 = 122;
@@ -71,7 +71,7 @@ fn describe(case: &Case) -> String {
 }
 
 /// Each operation of each life with the faults it can have. The test command leaves out most reads at positions,
-/// which are many and alike, and takes turns with the errors that only writing has.
+/// which are many and alike, and gives each other operation two faults, which take turns.
 fn cases() -> Vec<Case> {
     let is_full = setting("TRACEHOUSE_CRASH_FAULTS", 0) > 0;
     let mut cases = Vec::new();
@@ -80,19 +80,23 @@ fn cases() -> Vec<Case> {
             if kind == Call::Read && at % 16 > 0 && !is_full {
                 continue;
             }
-            let is_turn = |fault: &Fault| match fault {
-                Fault::Errno(number) if fault.spares_reading() => {
-                    is_full || [ENOSPC, EDQUOT, EROFS][at % 3] == *number
-                }
-                _ => true,
-            };
-            for fault in FAULTS.into_iter().filter(|fault| fault.concerns(kind) && is_turn(fault)) {
+            let mut faults: Vec<Fault> = FAULTS.into_iter().filter(|fault| fault.concerns(kind)).collect();
+            if !is_full {
+                let first = at % faults.len();
+                faults.rotate_left(first);
+                faults.truncate(2);
+            }
+            for (turn, fault) in faults.into_iter().enumerate() {
                 let case = |lasts| Case { life: life.clone(), strike: Strike { call: at + 1, fault, lasts } };
-                cases.push(case(false));
+                let (once, lasting) = (is_full || turn == 0, is_full || turn == 1);
                 // Signals do not come for ever: writing is tried again after each.
-                if fault != Fault::Errno(EINTR) {
-                    cases.push(case(true));
-                }
+                let lasting = lasting && fault != Fault::Errno(EINTR);
+                cases.extend(
+                    [(once || !lasting, false), (lasting, true)]
+                        .iter()
+                        .filter(|(is, _)| *is)
+                        .map(|(_, lasts)| case(*lasts)),
+                );
             }
         }
     }
@@ -128,13 +132,19 @@ fn any_operation_may_fail() {
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 let last = next.load(Ordering::Relaxed);
-                let late: Vec<String> = cases[last.saturating_sub(THREADS)..].iter().take(THREADS).map(describe).collect();
+                let late: Vec<String> =
+                    cases[last.saturating_sub(THREADS)..].iter().take(THREADS).map(describe).collect();
                 panic!("one of these hangs: {late:?}");
             }
         }
     }
     say(&format!("faults: {struck} struck, of {} tried", cases.len()));
-    assert!(wrong.is_empty(), "{} of {struck}, such as\n{}", wrong.len(), wrong[..wrong.len().min(8)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {struck}, such as\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(8)].join("\n")
+    );
 }
 
 /// A store that another thread would seal.

@@ -12,7 +12,9 @@ use super::workload::{Workload, events, made_up, written_out};
 const SYNCS: [(&str, LeftOut); 13] = [
     ("a log file", |path, is_dir| path.starts_with("wal") && !is_dir),
     ("the folder of the log", |path, is_dir| path.ends_with("wal") && is_dir),
-    ("a manifest file", |path, is_dir| path.starts_with("manifest") && !is_dir && !path.ends_with("CURRENT.tmp")),
+    ("a manifest file", |path, is_dir| {
+        path.starts_with("manifest") && !is_dir && !path.ends_with("CURRENT.tmp")
+    }),
     ("CURRENT", |path, _| path.ends_with("CURRENT.tmp")),
     ("the folder of the manifest", |path, is_dir| path.ends_with("manifest") && is_dir),
     ("a segment file", |path, is_dir| path.starts_with("tmp") && !is_dir),
@@ -53,13 +55,19 @@ fn violation(left_out: Option<LeftOut>, change: impl Fn(&mut [Event])) -> (Optio
 
 #[test]
 fn each_sync_is_missed() {
-    for (what, left_out) in SYNCS {
-        let (found, states) = violation(Some(left_out), |_| {});
-        let found = found.unwrap_or_else(|| panic!("nobody misses the sync of {what}, in {states} states"));
-        let how = found.rsplit_once("}: ").map_or(found.as_str(), |(_, how)| how);
-        let how: String = how.chars().take(90).collect();
-        say(&format!("without the sync of {what}: found after {states} states: {how}"));
-    }
+    std::thread::scope(|scope| {
+        for some in SYNCS.chunks(SYNCS.len().div_ceil(4)) {
+            scope.spawn(move || some.iter().for_each(|(what, left_out)| assert_missed(what, *left_out)));
+        }
+    });
+}
+
+fn assert_missed(what: &str, left_out: LeftOut) {
+    let (found, states) = violation(Some(left_out), |_| {});
+    let found = found.unwrap_or_else(|| panic!("nobody misses the sync of {what}, in {states} states"));
+    let how = found.rsplit_once("}: ").map_or(found.as_str(), |(_, how)| how);
+    let how: String = how.chars().take(90).collect();
+    say(&format!("without the sync of {what}: found after {states} states: {how}"));
 }
 
 #[test]

@@ -178,7 +178,18 @@ impl SimEnv {
     /// An environment over a disk, with an empty log.
     pub fn new(disk: Disk) -> Self {
         let (events, locks) = (Vec::new(), Vec::new());
-        let state = State { disk, events, locks, calls: Vec::new(), strike: None, left_out: None, before: None, has_struck: false, is_looked_on: false, now_ns: 0 };
+        let state = State {
+            disk,
+            events,
+            locks,
+            calls: Vec::new(),
+            strike: None,
+            left_out: None,
+            before: None,
+            has_struck: false,
+            is_looked_on: false,
+            now_ns: 0,
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -309,8 +320,15 @@ impl Env for SimEnv {
         let node = state.node(from)?;
         let source = state.disk.place(from).ok_or_else(|| missing(from))?;
         let target = state.disk.place(to).ok_or_else(|| missing(to))?;
-        if state.disk.find(to).is_some_and(|there| state.disk.entries(there).is_some_and(|names| !names.is_empty())) {
-            return Err(io::Error::new(ErrorKind::DirectoryNotEmpty, format!("{} has content", to.display())));
+        if state
+            .disk
+            .find(to)
+            .is_some_and(|there| state.disk.entries(there).is_some_and(|names| !names.is_empty()))
+        {
+            return Err(io::Error::new(
+                ErrorKind::DirectoryNotEmpty,
+                format!("{} has content", to.display()),
+            ));
         }
         state.names(vec![(source.0, source.1, None), (target.0, target.1, Some(node))]);
         Ok(())

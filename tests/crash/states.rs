@@ -53,7 +53,9 @@ fn a_power_cut_loses_nothing_acknowledged() {
     });
     let lives = next.load(Ordering::Relaxed);
     let (states, of_openings) = (found.states, found.of_openings);
-    say(&format!("power cuts: {states} states of {lives} lives from seed {first} on, {of_openings} of openings"));
+    say(&format!(
+        "power cuts: {states} states of {lives} lives from seed {first} on, {of_openings} of openings"
+    ));
     // One of each kind, told by how they end.
     let mut kinds = std::collections::BTreeMap::new();
     for violation in &found.violations {

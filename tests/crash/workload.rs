@@ -200,30 +200,103 @@ pub fn written_out() -> Vec<Workload> {
     let write = Step::Write;
     let batch = |trace: u8, version| Step::Write(spans([trace, trace + 1], 2, version));
     vec![
-        life("ingest", 1 << 20, vec![
-            batch(1, 1), Group(vec![spans([10], 1, 2), spans([11], 2, 3), spans([12], 1, 4)]), batch(2, 5), Kill,
-            batch(3, 6), Group(vec![spans([13], 1, 7), spans([14], 1, 8)]), Kill, batch(4, 9),
-        ]),
-        life("seal", 1 << 20, vec![
-            batch(1, 1), Seal, batch(2, 2), Reopen, batch(5, 3), Seal, batch(1, 4), Kill, batch(7, 5), Reopen,
-        ]),
-        life("compact", 1 << 20, vec![
-            batch(1, 1), Seal, batch(2, 2), Seal, write(Write::Delete(2)), write(Write::Tag(3, 4)), Compact,
-            Seal, Compact, batch(8, 3), Reopen, write(Write::Delete(1)),
-        ]),
-        life("mutate", 1 << 20, vec![
-            batch(1, 1), write(Write::Tag(1, 2)), write(Write::Assess(1, 1, 3)), Seal, write(Write::Tag(1, 4)),
-            write(Write::Assess(1, 1, 5)), write(Write::Assess(2, 2, 6)), Kill, write(Write::Unassess(1, 1)),
-            write(Write::Delete(2)), Reopen, write(Write::Tag(1, 7)), batch(2, 8),
-        ]),
-        life("catalogue", 1 << 20, vec![
-            write(Write::Catalog(1, 1)), batch(1, 2), write(Write::Catalog(2, 3)), write(Write::Catalog(1, 4)),
-            Seal, Reopen, write(Write::Catalog(2, 5)), Kill, write(Write::Catalog(3, 6)),
-        ]),
-        life("small memtables", 1, vec![
-            batch(1, 1), batch(2, 2), write(Write::Tag(2, 3)), batch(3, 4), Kill, Compact, batch(1, 5),
-            write(Write::Delete(3)), Reopen,
-        ]),
+        life(
+            "ingest",
+            1 << 20,
+            vec![
+                batch(1, 1),
+                Group(vec![spans([10], 1, 2), spans([11], 2, 3), spans([12], 1, 4)]),
+                batch(2, 5),
+                Kill,
+                batch(3, 6),
+                Group(vec![spans([13], 1, 7), spans([14], 1, 8)]),
+                Kill,
+                batch(4, 9),
+            ],
+        ),
+        life(
+            "seal",
+            1 << 20,
+            vec![
+                batch(1, 1),
+                Seal,
+                batch(2, 2),
+                Reopen,
+                batch(5, 3),
+                Seal,
+                batch(1, 4),
+                Kill,
+                batch(7, 5),
+                Reopen,
+            ],
+        ),
+        life(
+            "compact",
+            1 << 20,
+            vec![
+                batch(1, 1),
+                Seal,
+                batch(2, 2),
+                Seal,
+                write(Write::Delete(2)),
+                write(Write::Tag(3, 4)),
+                Compact,
+                Seal,
+                Compact,
+                batch(8, 3),
+                Reopen,
+                write(Write::Delete(1)),
+            ],
+        ),
+        life(
+            "mutate",
+            1 << 20,
+            vec![
+                batch(1, 1),
+                write(Write::Tag(1, 2)),
+                write(Write::Assess(1, 1, 3)),
+                Seal,
+                write(Write::Tag(1, 4)),
+                write(Write::Assess(1, 1, 5)),
+                write(Write::Assess(2, 2, 6)),
+                Kill,
+                write(Write::Unassess(1, 1)),
+                write(Write::Delete(2)),
+                Reopen,
+                write(Write::Tag(1, 7)),
+                batch(2, 8),
+            ],
+        ),
+        life(
+            "catalogue",
+            1 << 20,
+            vec![
+                write(Write::Catalog(1, 1)),
+                batch(1, 2),
+                write(Write::Catalog(2, 3)),
+                write(Write::Catalog(1, 4)),
+                Seal,
+                Reopen,
+                write(Write::Catalog(2, 5)),
+                Kill,
+                write(Write::Catalog(3, 6)),
+            ],
+        ),
+        life(
+            "small memtables",
+            1,
+            vec![
+                batch(1, 1),
+                batch(2, 2),
+                write(Write::Tag(2, 3)),
+                batch(3, 4),
+                Kill,
+                Compact,
+                batch(1, 5),
+                write(Write::Delete(3)),
+                Reopen,
+            ],
+        ),
     ]
 }
 

@@ -104,7 +104,8 @@ impl FrameWriter {
     /// # Errors
     /// `Io`.
     pub fn rename(&mut self, env: &dyn Env, to: &Path) -> Result<()> {
-        env.rename(&self.path, to).map_err(|e| Error::io(format!("cannot rename {}", self.path.display()), e))?;
+        env.rename(&self.path, to)
+            .map_err(|e| Error::io(format!("cannot rename {}", self.path.display()), e))?;
         self.path = to.to_path_buf();
         Ok(())
     }

@@ -220,7 +220,7 @@ fn read_format(env: &dyn Env) -> Result<u128> {
         .map_err(|e| Error::corrupt(format!("FORMAT is not what this program writes: {e}")))?;
     if format.reader_version_min > FORMAT_VERSION || format.writer_version_min > FORMAT_VERSION {
         return Err(Error::invalid_input(format!(
-            "the database has format version {} and needs a program that knows version {}; this one knows {}",
+            "FORMAT: the database has format version {} and needs a program that knows version {}; this one knows {}",
             format.format_version,
             format.reader_version_min.max(format.writer_version_min),
             FORMAT_VERSION

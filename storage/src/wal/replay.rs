@@ -90,9 +90,9 @@ fn check_end(dir: &Path, replay_from: u64, replayed: &Replayed) -> Result<()> {
         Some(_) if last < replay_from - 1 => {
             Err(Error::corrupt(format!("{dir}: ends with sequence {last}, {} was sealed", replay_from - 1)))
         }
-        Some((_, first, _)) if last < replay_from && *first < replay_from => {
-            Err(Error::corrupt(format!("{dir}: the file for the records from sequence {replay_from} on is missing")))
-        }
+        Some((_, first, _)) if last < replay_from && *first < replay_from => Err(Error::corrupt(format!(
+            "{dir}: the file for the records from sequence {replay_from} on is missing"
+        ))),
         Some(_) => Ok(()),
     }
 }
