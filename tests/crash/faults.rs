@@ -11,8 +11,9 @@ use tracehouse_storage::env::Env;
 use tracehouse_storage::{ErrorKind, Store, StoreOptions};
 
 use super::disk::Disk;
+use super::fault::{Call, EINTR, EIO, EMFILE, ENOSPC, Fault, Strike};
 use super::model::{Possible, Rows, Write, perform, read};
-use super::sim::{Call, EINTR, EIO, EMFILE, ENOSPC, Fault, SimEnv, Strike};
+use super::sim::SimEnv;
 use super::workload::{Run, Step, Workload, options, written_out};
 use super::{say, setting};
 

@@ -3,24 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use tracehouse_storage::env::{Env, EnvLock, EnvReader, EnvWriter};
 
 use super::disk::{ABOVE, Disk, Names, Node, Op};
+use super::fault::{Call, EIO, Fault, Strike};
+use super::files::{SimLock, SimReader, SimWriter};
 use super::model::{Action, Rows};
-
-/// Input or output failed.
-pub const EIO: i32 = 5;
-/// Interrupted by a signal.
-pub const EINTR: i32 = 4;
-/// Too many open files.
-pub const EMFILE: i32 = 24;
-/// No space left.
-pub const ENOSPC: i32 = 28;
 
 /// What happened, in order.
 #[derive(Debug, Clone)]
@@ -35,56 +27,6 @@ pub enum Event {
     Seen(Arc<Rows>),
 }
 
-/// A fault to inject.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fault {
-    /// An error of the operating system, by number.
-    Errno(i32),
-    /// A write that takes only half of the bytes, and fails when it is tried again.
-    ShortWrite,
-    /// A sync that fails and loses what was to be synced, while reading still finds it.
-    LostSync,
-}
-
-/// What a file operation does, which decides which faults it may have.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Call {
-    /// Opens, lists or creates.
-    Open,
-    Create,
-    Read,
-    Write,
-    Sync,
-    /// Changes names.
-    Names,
-}
-
-impl Fault {
-    /// Whether a call can have it.
-    pub fn concerns(self, call: Call) -> bool {
-        match self {
-            Self::ShortWrite => call == Call::Write,
-            Self::LostSync => call == Call::Sync,
-            Self::Errno(EMFILE) => matches!(call, Call::Open | Call::Create),
-            fault if fault.spares_reading() => !matches!(call, Call::Open | Call::Read),
-            Self::Errno(_) => true,
-        }
-    }
-
-    /// Whether only writing can fail in this way.
-    pub fn spares_reading(self) -> bool {
-        !matches!(self, Self::Errno(EIO | EINTR | EMFILE))
-    }
-}
-
-/// When a fault strikes: at the call of this number, and at those after it if `lasts`.
-#[derive(Debug, Clone, Copy)]
-pub struct Strike {
-    pub call: usize,
-    pub fault: Fault,
-    pub lasts: bool,
-}
-
 /// Which syncs to leave out, by the path of what is synced and whether it is a folder.
 pub type LeftOut = fn(&Path, bool) -> bool;
 
@@ -97,14 +39,15 @@ pub struct SimEnv {
     state: Arc<Mutex<State>>,
 }
 
-struct State {
+/// What the clones share.
+pub struct State {
     disk: Disk,
     events: Vec<Event>,
     locks: Vec<PathBuf>,
     /// File operations so far.
-    calls: Vec<Call>,
-    strike: Option<Strike>,
-    left_out: Option<LeftOut>,
+    pub calls: Vec<Call>,
+    pub strike: Option<Strike>,
+    pub left_out: Option<LeftOut>,
     before: Option<Before>,
     has_struck: bool,
     is_looked_on: bool,
@@ -122,7 +65,8 @@ fn missing(path: &Path) -> io::Error {
 }
 
 impl State {
-    fn act(&mut self, op: Op) {
+    /// Changes the disk.
+    pub fn act(&mut self, op: Op) {
         self.disk.apply(&op);
         self.events.push(Event::Disk(op));
     }
@@ -139,7 +83,7 @@ impl State {
     }
 
     /// The fault of this call, if one is due that such calls have.
-    fn fault(&mut self, call: Call) -> Option<Fault> {
+    pub fn fault(&mut self, call: Call) -> Option<Fault> {
         if self.is_looked_on {
             return None;
         }
@@ -193,12 +137,13 @@ impl SimEnv {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// What the clones share.
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state, unless this call is to fail.
-    fn call(&self, call: Call) -> io::Result<MutexGuard<'_, State>> {
+    pub fn call(&self, call: Call) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
         match state.fault(call) {
             Some(Fault::Errno(number)) => Err(io::Error::from_raw_os_error(number)),
@@ -248,6 +193,11 @@ impl SimEnv {
     /// The process is gone, and with it its locks; the disk stays as it is, durable or not.
     pub fn kill(&self) {
         self.state().locks.clear();
+    }
+
+    /// Gives a lock back.
+    pub fn unlock(&self, path: &Path) {
+        self.state().locks.retain(|held| held != path);
     }
 
     /// Adds to the log.
@@ -400,101 +350,5 @@ impl Env for SimEnv {
         state.disk.ids += 1;
         // Power cuts that differ in what they keep must not lead to the same ids.
         (u128::from(state.disk.boots) << 64) | u128::from(state.disk.ids) | (1 << 120)
-    }
-}
-
-struct SimWriter {
-    env: SimEnv,
-    path: PathBuf,
-    node: Node,
-    len: u64,
-}
-
-impl Write for SimWriter {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let mut state = self.env.state();
-        let taken = match state.fault(Call::Write) {
-            Some(Fault::Errno(number)) => return Err(io::Error::from_raw_os_error(number)),
-            Some(Fault::ShortWrite) if data.len() > 1 => {
-                // The rest is tried at once, and there is no room for it.
-                let call = state.calls.len() + 1;
-                state.strike = Some(Strike { call, fault: Fault::Errno(ENOSPC), lasts: false });
-                &data[..data.len() / 2]
-            }
-            _ => data,
-        };
-        state.act(Op::Write(self.node, taken.into()));
-        self.len += taken.len() as u64;
-        Ok(taken.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl EnvWriter for SimWriter {
-    fn sync_data(&mut self) -> io::Result<()> {
-        let mut state = self.env.state();
-        match state.fault(Call::Sync) {
-            Some(Fault::Errno(number)) => return Err(io::Error::from_raw_os_error(number)),
-            Some(Fault::LostSync) => {
-                state.act(Op::LoseFile(self.node));
-                return Err(io::Error::from_raw_os_error(EIO));
-            }
-            _ => {}
-        }
-        if !state.left_out.is_some_and(|left_out| left_out(&self.path, false)) {
-            state.act(Op::SyncFile(self.node));
-        }
-        Ok(())
-    }
-
-    fn len(&self) -> u64 {
-        self.len
-    }
-}
-
-struct SimReader {
-    env: SimEnv,
-    content: Arc<Vec<u8>>,
-}
-
-impl fmt::Debug for SimReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SimReader")
-    }
-}
-
-impl EnvReader for SimReader {
-    fn len(&self) -> u64 {
-        self.content.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        drop(self.env.call(Call::Read)?);
-        let start = usize::try_from(offset).unwrap();
-        let end = start.checked_add(len).filter(|end| *end <= self.content.len());
-        let end = end.ok_or(ErrorKind::UnexpectedEof)?;
-        Ok(Bytes::copy_from_slice(&self.content[start..end]))
-    }
-}
-
-struct SimLock {
-    env: SimEnv,
-    path: PathBuf,
-}
-
-impl fmt::Debug for SimLock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SimLock")
-    }
-}
-
-impl EnvLock for SimLock {}
-
-impl Drop for SimLock {
-    fn drop(&mut self) {
-        self.env.state().locks.retain(|held| held != &self.path);
     }
 }

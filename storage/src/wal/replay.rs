@@ -72,8 +72,9 @@ pub fn replay(
         let gap_at = if at == start { replay_from } else { replayed.last_sequence + 1 };
         if *first > gap_at {
             let (dir, path) = (dir.display(), path.display());
+            let or = if at == start { ", unless it is the manifest that lacks its end" } else { "" };
             return Err(Error::corrupt(format!(
-                "{dir}: the records from sequence {gap_at} on are missing, the next file is {path}"
+                "{dir}: the records from sequence {gap_at} on are missing, the next file is {path}{or}"
             )));
         }
         replay_file(env, (path, *first), (replay_from, next_first), apply, &mut replayed)?;
