@@ -8,6 +8,7 @@
 mod bad_input;
 mod care;
 mod command_line;
+mod crash;
 mod data;
 mod facts;
 mod filters;

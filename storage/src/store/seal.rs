@@ -66,6 +66,13 @@ impl Store {
     /// As [`Store::seal`].
     pub fn seal_frozen(&self) -> Result<bool> {
         let _one_at_a_time = lock(&self.maintenance);
+        let sealed = self.seal_slot();
+        lock(&self.state).seal_failure = sealed.as_ref().err().map(|error| (error.kind(), error.to_string()));
+        self.changed.notify_all();
+        sealed
+    }
+
+    fn seal_slot(&self) -> Result<bool> {
         let Some(frozen) = lock(&self.state).frozen.clone() else { return Ok(false) };
         let source = self.own_source(&frozen);
         let sequences = (frozen.first_sequence, frozen.last_sequence);
@@ -88,7 +95,6 @@ impl Store {
         edit.add_segments.extend(opened.iter().map(|(segment, _)| segment.meta().clone()));
         let committed = self.commit_manifest(edit)?;
         self.swap_frozen(&frozen, opened, committed);
-        self.changed.notify_all();
         self.graveyard.clear(self.env.as_ref());
         self.cut_wal()?;
         Ok(true)
