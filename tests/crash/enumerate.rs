@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tracehouse_storage::Store;
 use tracehouse_storage::env::Env;
 
-use super::disk::{Disk, Outcome, SECTOR, Tail};
-use super::model::{Possible, Rows, Unread, Write, read};
+use super::disk::{Disk, Node, Outcome, SECTOR, Tail};
+use super::model::{Possible, Rows, Unread, Write, complete_erase, read};
 use super::sim::{Event, LeftOut, SimEnv};
 use super::workload::{Run, Step, options};
 use crate::order::Random;
@@ -48,6 +48,8 @@ pub struct Enumerator {
     pub random: Random,
     pub found: Found,
     seen: HashSet<u64>,
+    /// Files that no cut may bring back.
+    gone: HashSet<Node>,
 }
 
 impl Enumerator {
@@ -61,6 +63,7 @@ impl Enumerator {
             random: Random::new(seed),
             found: Found::default(),
             seen: HashSet::new(),
+            gone: HashSet::new(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Enumerator {
                 Event::Begun(action) => possible.begin(action),
                 Event::Acknowledged(number) => possible.acknowledge(*number),
                 Event::Seen(rows) => possible.see(rows),
+                Event::Gone(nodes) => self.gone.extend(nodes.iter()),
                 Event::Disk(op) => disk.apply(op),
             }
             // What was acknowledged or seen must be in the states after this event, too.
@@ -101,8 +105,11 @@ impl Enumerator {
         if let Some(left_out) = self.left_out {
             env.leave_out(left_out);
         }
+        let is_back = |(_, node): &(String, Node)| self.gone.contains(node);
+        let back = if self.gone.is_empty() { None } else { cut.files().into_iter().find(is_back) };
         let opened = catch_unwind(AssertUnwindSafe(|| open_and_read(&env, self.flush_bytes_max)));
         let wrong = match &opened {
+            _ if back.is_some() => Some(format!("an erased file is back: {back:?}")),
             Ok(Ok(rows)) if possible.allows(rows) => None,
             Ok(Ok(rows)) => Some(format!("holds {rows:?}, possible {possible:?}")),
             Ok(Err(Unread::Error(error))) => Some(format!("{error}")),
@@ -127,8 +134,8 @@ impl Enumerator {
         let first = 1_000 * (depth + 1);
         let mut run = Run::new(&env, self.flush_bytes_max, possible.clone(), first);
         let version = 9_000 + depth as u16;
-        let more =
-            [Write::Spans(vec![(1, 1, version), (40, 1, version)]), Write::Tag(1, version), Write::Delete(2)];
+        let end = if self.random.below(2) == 0 { Write::Delete(2) } else { Write::Erase(2) };
+        let more = [Write::Spans(vec![(1, 1, version), (40, 1, version)]), Write::Tag(1, version), end];
         let mut steps: Vec<Step> = more.into_iter().map(Step::Write).collect();
         let extra = [Step::Kill, Step::Seal, Step::Reopen, Step::Compact];
         steps.insert(self.random.below(4), extra[self.random.below(4)].clone());
@@ -137,12 +144,16 @@ impl Enumerator {
         if run.errors > 0 {
             self.found.violations.push(format!("{}, {at}, depth {depth}: cannot go on", self.name));
         }
+        // Files of this branch have numbers that others have in the life itself.
+        let gone = self.gone.clone();
         self.run(cut, &env.events(), possible.clone(), depth + 1);
+        self.gone = gone;
     }
 }
 
 fn open_and_read(env: &SimEnv, flush_bytes_max: usize) -> Result<Rows, Unread> {
     let store = Store::open(Arc::new(env.clone()) as Arc<dyn Env>, options(flush_bytes_max))?;
+    complete_erase(&store)?;
     read(&store)
 }
 

@@ -15,7 +15,7 @@ use super::fault::{Call, EINTR, EIO, EMFILE, ENOSPC, Fault, Strike};
 use super::model::{Possible, Rows, Write, perform, read};
 use super::sim::SimEnv;
 use super::workload::{Run, Step, Workload, options, written_out};
-use super::{say, setting};
+use crate::support::{say, setting};
 
 const EROFS: i32 = 30;
 const EDQUOT: i32 = 122;

@@ -1,7 +1,7 @@
 //! What survives a power cut, a failing disk and damage: the store over a simulated disk (ST-1 to ST-6).
 //!
 //! `TRACEHOUSE_CRASH_STATES` sets how many states of power cuts are gone through at least,
-//! `TRACEHOUSE_CRASH_MUTATIONS` how many files are damaged, `TRACEHOUSE_CRASH_SEED` the first seed of both, and
+//! `TRACEHOUSE_CRASH_MUTATIONS` how many files are damaged, `TRACEHOUSE_SEED` the first seed of both, and
 //! `TRACEHOUSE_CRASH_FAULTS=1` makes the sweep of faults a full one. Each prints what it did.
 
 mod damage;
@@ -15,14 +15,3 @@ mod mutants;
 mod sim;
 mod states;
 mod workload;
-
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
-}
-
-/// Prints a line that also shows when tests capture their output.
-fn say(line: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "{line}");
-}

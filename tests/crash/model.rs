@@ -12,7 +12,7 @@ use tracehouse_storage::model::{Assessment, AssessmentKind, Span, TraceEdit};
 use tracehouse_storage::scan::ScanRequest;
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::store::{Assess, Reassess};
-use tracehouse_storage::{Result, Snapshot, Store};
+use tracehouse_storage::{Error, ErrorKind, Result, Snapshot, Store};
 
 /// A span of a batch: trace, number, and what tells one version of it from another.
 pub type SpanOf = (u8, u8, u16);
@@ -28,6 +28,8 @@ pub enum Write {
     /// Trace and id.
     Unassess(u8, u8),
     Delete(u8),
+    /// Deletes a trace and removes its bytes.
+    Erase(u8),
     /// The catalogue file for a key, and what it holds; another one of the key goes.
     Catalog(u8, u16),
 }
@@ -60,7 +62,7 @@ impl Rows {
             Write::Tag(..) => {}
             Write::Assess(trace, id, value) => drop(rows.assessments.insert((*trace, *id), *value)),
             Write::Unassess(trace, id) => drop(rows.assessments.remove(&(*trace, *id))),
-            Write::Delete(trace) => {
+            Write::Delete(trace) | Write::Erase(trace) => {
                 rows.spans.retain(|(of, _), _| of != trace);
                 rows.tags.remove(trace);
                 rows.assessments.retain(|(of, _), _| of != trace);
@@ -153,6 +155,10 @@ pub fn perform(store: &Store, write: &Write) -> Result<()> {
             store.reassess(Reassess { removed, rows: Vec::new() }).map(drop)
         }
         Write::Delete(trace) => store.delete_traces(vec![trace_id(*trace)]).map(drop),
+        Write::Erase(trace) => {
+            store.begin_erase(&[trace_id(*trace)])?;
+            complete_erase(store)
+        }
         Write::Catalog(key, value) => {
             let column: ArrayRef = Arc::new(StringViewArray::from_iter_values([value.to_string()]));
             let rows = RecordBatch::try_new(catalog_schema(), vec![column])?;
@@ -161,6 +167,20 @@ pub fn perform(store: &Store, write: &Write) -> Result<()> {
             let ended = catalog.into_iter().filter(|file| file.meta_json == key.to_string());
             store.commit_catalog(vec![file], ended.map(|file| file.name).collect())
         }
+    }
+}
+
+/// Goes on with an erase that was begun, as an open for writing does.
+pub fn complete_erase(store: &Store) -> Result<()> {
+    let ids = store.unfinished_erase()?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store.delete_traces(ids.clone())?;
+    let pending = store.erase(&ids)?.pending;
+    match pending.first() {
+        None => Ok(()),
+        Some(first) => Err(Error::new(ErrorKind::Conflict, format!("an erase could not remove {first}"))),
     }
 }
 

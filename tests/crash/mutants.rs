@@ -4,7 +4,7 @@
 use super::disk::{Disk, Op};
 use super::enumerate::Enumerator;
 use super::model::{Possible, Rows};
-use super::say;
+use crate::support::say;
 use super::sim::{Event, LeftOut, SimEnv};
 use super::workload::{Workload, events, made_up, written_out};
 

@@ -1,7 +1,7 @@
 //! [`Env`] over a simulated [`Disk`]: keeps a log of what was done to it, fails when told to, and can leave out
 //! syncs, which is how the crash tests are tested.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub enum Event {
     Acknowledged(usize),
     /// Someone read this after an open.
     Seen(Arc<Rows>),
+    /// These files are gone for good: an erase that took them is done.
+    Gone(Arc<Vec<Node>>),
 }
 
 /// Which syncs to leave out, by the path of what is synced and whether it is a folder.
@@ -44,6 +46,8 @@ pub struct State {
     disk: Disk,
     events: Vec<Event>,
     locks: Vec<PathBuf>,
+    /// Files that were made in folders whose files hold rows.
+    made: Vec<Node>,
     /// File operations so far.
     pub calls: Vec<Call>,
     pub strike: Option<Strike>,
@@ -121,11 +125,11 @@ impl State {
 impl SimEnv {
     /// An environment over a disk, with an empty log.
     pub fn new(disk: Disk) -> Self {
-        let (events, locks) = (Vec::new(), Vec::new());
         let state = State {
             disk,
-            events,
-            locks,
+            events: Vec::new(),
+            locks: Vec::new(),
+            made: Vec::new(),
             calls: Vec::new(),
             strike: None,
             left_out: None,
@@ -200,6 +204,13 @@ impl SimEnv {
         self.state().locks.retain(|held| held != path);
     }
 
+    /// Of the files with rows that were made before `node`, those that have no name any more.
+    pub fn gone(&self, node: Node) -> Vec<Node> {
+        let state = self.state();
+        let there: HashSet<Node> = state.disk.files().into_iter().map(|(_, node)| node).collect();
+        state.made.iter().copied().filter(|made| *made < node && !there.contains(made)).collect()
+    }
+
     /// Adds to the log.
     pub fn note(&self, event: Event) {
         self.state().events.push(event);
@@ -252,6 +263,9 @@ impl Env for SimEnv {
         }
         let place = state.disk.place(path).ok_or_else(|| missing(path))?;
         let node = state.make(place, false);
+        if ["wal", "tmp", "catalog"].iter().any(|dir| path.starts_with(dir)) {
+            state.made.push(node);
+        }
         Ok(Box::new(SimWriter { env: self.clone(), path: path.to_path_buf(), node, len: 0 }))
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use tracehouse_storage::env::Env;
 use tracehouse_storage::{ErrorKind, Result, Store, StoreOptions};
 
-use super::model::{Action, Possible, Rows, Unread, Write, perform, read};
+use super::model::{Action, Possible, Rows, Unread, Write, complete_erase, perform, read};
 use super::sim::{Event, SimEnv};
 use crate::order::Random;
 
@@ -70,6 +70,7 @@ impl Run {
     pub fn open(&mut self) -> Result<()> {
         let store = Store::open(Arc::new(self.env.clone()) as Arc<dyn Env>, self.options.clone());
         let store = store.inspect_err(|_| self.errors += 1)?;
+        complete_erase(&store).inspect_err(|_| self.errors += 1)?;
         let rows = self.look(&store).inspect_err(|_| self.errors += 1)?;
         self.store = Some(store);
         self.possible.see(&rows);
@@ -142,9 +143,13 @@ impl Run {
         let barrier = Barrier::new(actions.len());
         let perform_one = |action: &Action| {
             barrier.wait();
+            let before = self.env.disk().next_node();
             let done = perform(store, &action.write);
             if done.is_ok() {
                 self.env.note(Event::Acknowledged(action.number));
+                if matches!(action.write, Write::Erase(_)) {
+                    self.env.note(Event::Gone(Arc::new(self.env.gone(before))));
+                }
             }
             done
         };
@@ -283,6 +288,26 @@ pub fn written_out() -> Vec<Workload> {
             ],
         ),
         life(
+            "erase",
+            1 << 20,
+            vec![
+                batch(1, 1),
+                Seal,
+                write(Write::Assess(2, 1, 2)),
+                batch(2, 3),
+                Seal,
+                Compact,
+                batch(4, 4),
+                write(Write::Erase(2)),
+                batch(6, 5),
+                write(Write::Erase(6)),
+                Kill,
+                write(Write::Erase(1)),
+                Reopen,
+                batch(1, 6),
+            ],
+        ),
+        life(
             "small memtables",
             1,
             vec![
@@ -307,7 +332,7 @@ pub fn made_up(seed: u64) -> Workload {
     let mut next = |random: &mut Random| {
         version += 1;
         let (trace, id) = (1 + random.below(6) as u8, 1 + random.below(3) as u8);
-        match random.below(24) {
+        match random.below(25) {
             0..=7 => Step::Write(spans([trace, trace + 1], id, version)),
             8 => Step::Group((0..1 + id).map(|n| spans([n * 8 + trace], 1, version)).collect()),
             9..=10 => Step::Write(Write::Tag(trace, version)),
@@ -318,6 +343,7 @@ pub fn made_up(seed: u64) -> Workload {
             16..=18 => Step::Seal,
             19..=20 => Step::Compact,
             21 => Step::Reopen,
+            22 => Step::Write(Write::Erase(trace)),
             _ => Step::Kill,
         }
     };

@@ -23,11 +23,15 @@ use super::seal::open_text;
 use super::{CATALOG_DIR, ERASE_INTENT, Graveyard};
 use super::{Log, State, Store, StoreOptions, segment_dir};
 use crate::check::guarded;
+use crate::columns::text;
 use crate::env::{Env, EnvLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestState, SegmentId};
 use crate::memtable::Memtable;
+use crate::model::TraceKey;
+use crate::scan::ScanRequest;
+use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader};
 use crate::source::Segment;
 use crate::wal::{self, Replayed, WalWriter};
@@ -421,6 +425,14 @@ fn replay(env: &dyn Env, state: &mut State) -> Result<Replayed> {
 
 /// Applies what can be read of the log, and tells what cannot. Who salvages seals what is in doubt.
 fn salvage(env: &dyn Env, state: &mut State, damage: &mut Vec<String>) -> Result<Replayed> {
+    // That a trace has older spans is told by its row, which may be lost.
+    for older in state.older.clone() {
+        for batch in older.scan(Table::Spans, &ScanRequest::columns(["trace_id"]))? {
+            let batch = batch?;
+            let keys = text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of);
+            state.active.known_older.extend(keys);
+        }
+    }
     wal::salvage(env, Path::new(WAL_DIR), state.manifest.replay_from.max(1), damage, &mut |record| {
         guarded("write-ahead log record", || Operation::decode(record.kind, &record.payload))
             .and_then(|operation| state.apply(operation, record.sequence).map(drop))

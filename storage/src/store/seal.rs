@@ -213,7 +213,11 @@ impl Store {
         dir: &Path,
         stop: Option<&AtomicBool>,
     ) -> Result<Vec<crate::manifest::FileMeta>> {
-        let mut writer = SegmentWriter::create(self.env.as_ref(), dir, SegmentOptions::default())?;
+        let mut options = SegmentOptions::default();
+        // Bloom filters begin as large as a row group may become.
+        let rows = orders.iter().map(|ordered| ordered.rows.len()).max().unwrap_or(0);
+        options.row_group_rows_max = options.row_group_rows_max.min(rows);
+        let mut writer = SegmentWriter::create(self.env.as_ref(), dir, options)?;
         let spans = orders.iter().find(|ordered| ordered.table == Table::Spans);
         for ordered in orders {
             let columns = ordered.table.columns();

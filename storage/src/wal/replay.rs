@@ -154,9 +154,14 @@ pub fn salvage(
             damage.push(format!("{}: records {} to {} are missing", dir.display(), last + 1, first - 1));
             last = first - 1;
         }
+        let known = damage.len();
         match FrameReader::open(env, &path) {
             Ok(mut reader) => last = salvage_file(&mut reader, last, damage, apply),
             Err(error) => damage.push(error.to_string()),
+        }
+        if damage.len() > known {
+            // Its name is taken, and its first record perhaps was there.
+            last = last.max(first);
         }
     }
     Ok(Replayed { last_sequence: last, torn_bytes: 0, in_doubt: Vec::new(), files: Vec::new() })
