@@ -11,6 +11,7 @@ mod command_line;
 mod data;
 mod facts;
 mod filters;
+mod fuzz;
 mod golden;
 mod kill;
 mod order;
