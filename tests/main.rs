@@ -19,6 +19,7 @@ mod patterns;
 mod protocol;
 mod ranking;
 mod state;
+mod steady;
 mod support;
 mod tidy;
 mod twice;
