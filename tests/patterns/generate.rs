@@ -219,7 +219,8 @@ impl Generator {
         let usable = |word: &&String| word.len() < 100;
         let strings: Vec<Vec<String>> =
             strings.iter().map(|words| words.iter().filter(usable).cloned().collect()).collect();
-        let strings: Vec<Vec<String>> = strings.into_iter().filter(|words: &Vec<String>| !words.is_empty()).collect();
+        let strings: Vec<Vec<String>> =
+            strings.into_iter().filter(|words: &Vec<String>| !words.is_empty()).collect();
         let mut words = match strings.is_empty() {
             true => vec!["nothing".to_string()],
             false => {

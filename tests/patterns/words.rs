@@ -27,7 +27,9 @@ pub struct Part {
 pub fn words_of(text: &str) -> Vec<Vec<String>> {
     let mut leaves = Vec::new();
     add_leaves(text, &mut leaves);
-    let words = |leaf: &String| WORD.find_iter(&leaf.to_lowercase()).map(|found| found.as_str().to_string()).collect();
+    let words = |leaf: &String| {
+        WORD.find_iter(&leaf.to_lowercase()).map(|found| found.as_str().to_string()).collect()
+    };
     leaves.iter().map(words).collect()
 }
 

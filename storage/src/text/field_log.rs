@@ -229,7 +229,11 @@ impl FieldLog {
             if self.kept == Kept::Positions {
                 let mut before = 0;
                 steps.clear();
-                steps.extend(places.iter().map(|place| place.position - std::mem::replace(&mut before, place.position)));
+                steps.extend(
+                    places
+                        .iter()
+                        .map(|place| place.position - std::mem::replace(&mut before, place.position)),
+                );
             }
             target.write_doc(first.row, u32::try_from(steps.len()).unwrap_or(u32::MAX), &steps);
         }

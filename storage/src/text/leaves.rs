@@ -88,7 +88,6 @@ impl StringList {
             self.push(text);
         }
     }
-
 }
 
 pub(super) fn looks_like_json(text: &str) -> bool {
@@ -208,7 +207,9 @@ impl<'a> TextColumns<'a> {
         let names = event_column(events, "name")?;
         let attributes = event_column(events, "attributes")?;
         let bounds = self.events.value_offsets().get(row..row + 2).unwrap_or_default();
-        let [start, end] = bounds.iter().map(|&at| at as usize).collect::<Vec<_>>()[..] else { return Ok(Vec::new()) };
+        let [start, end] = bounds.iter().map(|&at| at as usize).collect::<Vec<_>>()[..] else {
+            return Ok(Vec::new());
+        };
         let event = |at| (event_text(names, at), Scanned::new(event_text(attributes, at)));
         Ok((start..end).map(event).collect())
     }

@@ -34,6 +34,7 @@ mod row_text;
 mod scanned;
 mod score;
 mod snippet;
+mod term_cache;
 mod term_ids;
 mod tokenizer;
 mod writer;

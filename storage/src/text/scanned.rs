@@ -150,7 +150,10 @@ mod tests {
             r#"{"a":"x","n":1,"b":true,"l":["y",{"k":"z\n"}],"d":{"$double":"NaN"},"e":{"$bytes":"QUJD"}}"#;
         assert_eq!(strings(text), ["x", "y", "z\n"]);
         assert_eq!(strings(r#"{"$bytes":"top"}"#), ["top"]);
-        assert_eq!(strings(r#"{"o":{"$bytes":"a","more":"b"},"p":{"q":"c","$bytes":"d"}}"#), ["a", "b", "c", "d"]);
+        assert_eq!(
+            strings(r#"{"o":{"$bytes":"a","more":"b"},"p":{"q":"c","$bytes":"d"}}"#),
+            ["a", "b", "c", "d"]
+        );
         assert_eq!(strings(r#"{"o":{"$bytes":["a"]}}"#), ["a"]);
         assert_eq!(strings("{}"), Vec::<String>::new());
     }

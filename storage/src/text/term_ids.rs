@@ -114,7 +114,8 @@ mod tests {
         let mut expected = words.clone();
         expected.sort();
         expected.dedup();
-        let sorted: Vec<_> = ids.sorted().iter().map(|&n| String::from_utf8(ids.term(n).to_vec()).unwrap()).collect();
+        let sorted: Vec<_> =
+            ids.sorted().iter().map(|&n| String::from_utf8(ids.term(n).to_vec()).unwrap()).collect();
         assert_eq!(sorted, expected);
         assert_eq!(ids.len(), expected.len());
     }

@@ -226,13 +226,19 @@ impl Layout {
             Layout::Index(parts) => parts
                 .iter()
                 .map(|(base, part)| {
-                    (*base, part.top_k(query, &stats, k, None, Some(&local(masked, *base))).unwrap())
+                    (
+                        *base,
+                        part.top_k(query, &stats, k, f64::MIN, None, Some(&local(masked, *base))).unwrap(),
+                    )
                 })
                 .collect(),
             Layout::Fresh(parts) => parts
                 .iter()
                 .map(|(base, part)| {
-                    (*base, part.top_k(query, &stats, k, None, Some(&local(masked, *base))).unwrap())
+                    (
+                        *base,
+                        part.top_k(query, &stats, k, f64::MIN, None, Some(&local(masked, *base))).unwrap(),
+                    )
                 })
                 .collect(),
         };
