@@ -14,9 +14,8 @@ use super::sim::{Event, LeftOut, SimEnv};
 use super::workload::{Run, Step, options};
 use crate::order::Random;
 
-/// How often an opening is cut once more, and how deep that goes.
-const AGAIN_ONE_IN: usize = 400;
-const DEPTH_MAX: usize = 3;
+/// How often an opening is cut once more, by how deep that is already. One has more than a thousand states.
+const AGAIN_ONE_IN: [usize; 3] = [800, 3_200, 6_400];
 
 /// What went through, and what was found.
 #[derive(Debug, Default)]
@@ -119,7 +118,7 @@ impl Enumerator {
         if let Some(wrong) = wrong {
             let name = &self.name;
             self.found.violations.push(format!("{name}, {at}, depth {depth}, {outcome:?}: {wrong}"));
-        } else if depth < DEPTH_MAX && self.random.below(AGAIN_ONE_IN) == 0 {
+        } else if AGAIN_ONE_IN.get(depth).is_some_and(|one_in| self.random.below(*one_in) == 0) {
             self.again(cut, possible, depth, at);
         }
     }

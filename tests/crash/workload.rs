@@ -166,7 +166,8 @@ impl Run {
                 Ok(()) => self.possible.acknowledge(action.number),
                 Err(error) => {
                     self.errors += 1;
-                    if error.kind() == ErrorKind::Closed {
+                    // What an erase has begun is completed by the next open, whatever ended it here.
+                    if error.kind() == ErrorKind::Closed && !matches!(action.write, Write::Erase(_)) {
                         self.possible.refuse(action.number);
                     }
                 }
