@@ -5,11 +5,13 @@
 //! alone with settings under which it seals and merges all the time. Both write a line to standard error
 //! for each acknowledged batch; what the parent has read counts as acknowledged. The next process goes on
 //! where the acknowledged lines end, so that a database lives through many kills.
+//!
+//! `TRACEHOUSE_KILLS` sets how many there are.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -17,12 +19,12 @@ use serde_json::json;
 use tracehouse::{Database, ImportOptions, OpenOptions, Settings};
 
 use crate::order::Random;
-use crate::support::{number, open, texts};
+use crate::support::{number, open, say, setting, texts};
 
-const KILLS: usize = 50;
+const KILLS: u64 = 50;
 const LINES: usize = 4_000;
-const SPANS_PER_LINE: usize = 3;
-const BATCH_LINES: usize = 20;
+pub const SPANS_PER_LINE: usize = 3;
+pub const BATCH_LINES: usize = 20;
 const DATABASE: &str = "TRACEHOUSE_TEST_CHILD_DATABASE";
 const FIRST_LINE: &str = "TRACEHOUSE_TEST_CHILD_FIRST_LINE";
 const ACKNOWLEDGED: &str = "{\"acked_lines\":";
@@ -48,7 +50,7 @@ fn span_id(line: usize, n: usize) -> String {
 }
 
 /// Seals and merges all the time, so that kills fall into that as well.
-fn busy_settings() -> Settings {
+pub fn busy_settings() -> Settings {
     let mut settings = Settings::default();
     settings.flush_bytes_max = 256 << 10;
     settings
@@ -73,7 +75,7 @@ fn child_import() {
 }
 
 /// This binary, importing through the library.
-fn library(path: &Path, first: usize) -> Command {
+pub fn library(path: &Path, first: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "kill::child_import", "--nocapture"]);
     command.env(DATABASE, path).env(FIRST_LINE, first.to_string());
@@ -81,7 +83,7 @@ fn library(path: &Path, first: usize) -> Command {
 }
 
 /// The command line, importing a file.
-fn command_line(path: &Path, first: usize) -> Command {
+pub fn command_line(path: &Path, first: usize) -> Command {
     let file = path.with_extension("jsonl");
     std::fs::write(&file, text(first)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test"));
@@ -91,13 +93,17 @@ fn command_line(path: &Path, first: usize) -> Command {
 }
 
 /// The lines from `first` on.
-fn text(first: usize) -> String {
+pub fn text(first: usize) -> String {
     (first..LINES).map(|at| line(at) + "\n").collect()
 }
 
-/// Runs an import and kills it after `batches` acknowledged batches and `wait` more. Gives the lines it
-/// acknowledged and whether it was killed before its end.
-fn run_and_kill(mut command: Command, batches: usize, wait: Duration) -> (usize, bool) {
+/// Runs an import and stops it after `batches` acknowledged batches and `wait` more. Gives the lines it
+/// acknowledged and whether it was stopped before its end.
+pub fn run_and_stop(
+    mut command: Command,
+    (batches, wait): (usize, Duration),
+    stop: impl FnOnce(&mut Child),
+) -> (usize, bool) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stderr.take().unwrap());
     let (sender, progress) = mpsc::channel();
@@ -129,16 +135,17 @@ fn run_and_kill(mut command: Command, batches: usize, wait: Duration) -> (usize,
             }
         }
     }
-    child.kill().unwrap();
+    stop(&mut child);
     let status = child.wait().unwrap();
-    // What it had written before it died was acknowledged as well.
+    // What it had written before it ended was acknowledged as well.
     acknowledged = progress.iter().last().unwrap_or(acknowledged);
     reader.join().unwrap();
     assert!(status.success() || !ended, "the import itself failed");
     (acknowledged, !status.success())
 }
 
-fn assert_intact(db: &Database, acknowledged_lines: usize, what: &str) {
+/// Everything acknowledged is there, nothing twice, and tables and search agree.
+pub fn assert_intact(db: &Database, acknowledged_lines: usize, what: &str) {
     let ids = texts(db, "SELECT span_id FROM spans");
     let distinct: HashSet<&String> = ids.iter().collect();
     assert_eq!(distinct.len(), ids.len(), "{what}: a span is there twice");
@@ -157,26 +164,31 @@ fn assert_intact(db: &Database, acknowledged_lines: usize, what: &str) {
 
 #[test]
 fn killed_imports_lose_nothing_acknowledged() {
-    let mut kills = 0;
-    let mut random = Random::new(u64::from(std::process::id()));
+    let (mut kills, mut databases) = (0, 0);
+    let wanted = setting("TRACEHOUSE_KILLS", KILLS);
+    let seed = setting("TRACEHOUSE_SEED", u64::from(std::process::id()));
+    let mut random = Random::new(seed);
     for importer in [library, command_line].into_iter().cycle() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("killed.traces");
+        databases += 1;
         let (mut acknowledged, mut is_killed) = (0, true);
-        while is_killed && kills < KILLS {
+        while is_killed && kills < wanted {
             let (batches, wait_us) = (random.below(25), random.below(12_000) as u64);
             let lines;
             let command = importer(&path, acknowledged);
-            (lines, is_killed) = run_and_kill(command, batches, Duration::from_micros(wait_us));
+            let when = (batches, Duration::from_micros(wait_us));
+            (lines, is_killed) = run_and_stop(command, when, |child| child.kill().unwrap());
             acknowledged += lines;
-            kills += usize::from(is_killed);
+            kills += u64::from(is_killed);
             let what = format!(
                 "kill {kills}, {batches} batches and {wait_us} us on, {acknowledged} lines acknowledged"
             );
             let db = open(&path);
             assert_intact(&db, acknowledged, &what);
         }
-        if kills == KILLS {
+        if kills == wanted {
+            say(&format!("kills: {kills} of imports into {databases} databases, seed {seed}"));
             return;
         }
     }

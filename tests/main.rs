@@ -8,13 +8,16 @@
 mod bad_input;
 mod care;
 mod command_line;
+mod crash;
 mod data;
 mod facts;
 mod filters;
+mod full_disk;
 mod golden;
 mod kill;
 mod order;
 mod patterns;
+mod power;
 mod protocol;
 mod ranking;
 mod redaction;

@@ -61,6 +61,17 @@ pub fn in_memory() -> Database {
     open(Path::new(":memory:"))
 }
 
+/// A number that whoever runs the tests may set in the environment.
+pub fn setting(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: a number expected")))
+}
+
+/// Prints a line that shows also when tests capture their output.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// A file or folder of the example data, or `None` with a notice. It is `shared` beside the clone, or
 /// where `TRACEHOUSE_SHARED` says.
 pub fn shared(relative: &str) -> Option<PathBuf> {
@@ -69,8 +80,7 @@ pub fn shared(relative: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    // Not through the captured streams: whoever runs the tests should see what was not tested.
-    let _ = writeln!(std::io::stderr(), "NOTICE: skipped, as {} is not there", path.display());
+    say(&format!("NOTICE: skipped, as {} is not there", path.display()));
     None
 }
 

@@ -25,7 +25,9 @@
 //! * ST-4: a file is never rewritten or truncated.
 //! * ST-6: where a file stops being readable, a later intact frame of a later group proves that what
 //!   is missing had been synced, hence damage (`Corrupt`). Without such a frame it is a torn tail: the
-//!   file ends there. A frame of the same group proves nothing: it was never acknowledged.
+//!   file ends there. A frame of the same group proves nothing: it was never acknowledged. But a power cut
+//!   leaves whole sectors unwritten, so a bad frame that is there in full, none of its sectors zero or
+//!   behind the file's end, is damage also in the last group.
 //! * The epoch keeps bytes inside payloads (a traced program may well store a log of ours) from
 //!   passing as frames of this file.
 //! * A length is checked against [`FRAME_BYTES_MAX`] and the file's end before memory is asked for.
@@ -52,6 +54,10 @@ pub const PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX - HEADER_BYTES;
 
 const MAGIC: [u8; 4] = *b"THFR";
 const VERSION: u8 = 1;
+
+/// The unit in which a device writes: of a write that a power cut interrupts, each sector of the file is there
+/// or is zero, or the file ends before it.
+const SECTOR_BYTES: u64 = 512;
 /// One frame read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -59,6 +65,8 @@ pub struct Frame {
     pub kind: u8,
     /// The frame's sequence number.
     pub sequence: u64,
+    /// Whether it was the first to be written after a sync.
+    pub starts_group: bool,
     /// The content.
     pub payload: Bytes,
 }

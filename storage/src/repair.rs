@@ -6,8 +6,8 @@
 //!    manifest does not name are put aside in the quarantine.
 //! 4. Segments: one with the rows of the undamaged tables takes the place of each damaged one. Catalogue
 //!    files that are damaged leave the manifest. Damaged indexes are removed.
-//! 5. Open, with what can be read of the log. The segments put aside are stored again, row by row, by the
-//!    rules for late and repeated rows. Trace rows are folded again where spans or rows are gone.
+//! 5. Open, with what can be read of the log. Trace rows are folded again where spans or rows are gone. The
+//!    segments put aside are stored again, row by row, by the rules for late and repeated rows.
 //! 6. Seal, which cuts the damaged log; rebuild text indexes; check again.
 //!
 //! Every step commits by itself and may be repeated: a repair that was interrupted is run again. A file
@@ -105,8 +105,12 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
     let mut damage = Some(Vec::new());
     let store = Store::open_locked(env.clone(), options, lock_file, uuid, &mut damage)?;
     repair.report.lost.log.extend(damage.unwrap_or_default());
-    repair.adopt(&store)?;
     repair.refold(&store)?;
+    if !repair.aside.is_empty() {
+        // What they hold in common with the rest is found by the rows of traces.
+        repair.adopt(&store)?;
+        repair.refold(&store)?;
+    }
     while store.index_next_text()? {}
     store.close()?;
     repair.report.applied = true;

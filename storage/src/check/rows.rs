@@ -126,12 +126,16 @@ fn find_homeless(snapshot: &Snapshot, seen: &HashSet<TraceKey>, check: &mut RowC
 }
 
 fn find_repeated_assessments(snapshot: &Snapshot, check: &mut RowCheck) -> Result<()> {
-    let mut seen: HashSet<String> = HashSet::new();
+    // An id is of its trace.
+    let mut seen: HashSet<(TraceKey, String)> = HashSet::new();
     for source in 0..snapshot.source_count() {
-        for batch in snapshot.scan(source, Table::Assessments, &ScanRequest::columns(["assessment_id"]))? {
-            for id in text(&batch?, "assessment_id")?.iter().flatten() {
-                if !seen.insert(id.to_string()) {
-                    check.repeated.push(format!("assessment {id}"));
+        let request = ScanRequest::columns(["trace_id", "assessment_id"]);
+        for batch in snapshot.scan(source, Table::Assessments, &request)? {
+            let batch = batch?;
+            let (traces, ids) = (text(&batch, "trace_id")?, text(&batch, "assessment_id")?);
+            for (trace, id) in traces.iter().flatten().zip(ids.iter().flatten()) {
+                if !seen.insert((TraceKey::of(trace), id.to_string())) {
+                    check.repeated.push(format!("assessment {id} of trace {trace}"));
                 }
             }
         }

@@ -41,7 +41,7 @@ pub fn assessments_batch(rows: &[Assessment]) -> Result<RecordBatch> {
 /// The assessment at `row` of a batch with all stored columns.
 ///
 /// # Errors
-/// `Internal` when a column is missing or holds an unknown type word.
+/// `Internal` when a column is missing, `Corrupt` for an unknown type word.
 pub fn assessment_at(batch: &RecordBatch, row: usize) -> Result<Assessment> {
     let at = Row::new(batch, row);
     let kind = at.required("type")?;
@@ -52,8 +52,9 @@ pub fn assessment_at(batch: &RecordBatch, row: usize) -> Result<Assessment> {
         trace_id: at.required("trace_id")?,
         span_id: at.text("span_id")?,
         name: at.required("name")?,
-        kind: AssessmentKind::parse(&kind)
-            .ok_or_else(|| Error::internal(format!("unknown assessment type {kind}")))?,
+        kind: AssessmentKind::parse(&kind).ok_or_else(|| {
+            Error::corrupt(format!("column type of a stored assessment: unknown word {kind:?}"))
+        })?,
         value: at.required("value")?,
         source_type: at.required("source_type")?,
         source_id: at.text("source_id")?,

@@ -64,7 +64,7 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
 /// The span at `row` of a batch with all stored columns.
 ///
 /// # Errors
-/// `Internal` when a column is missing or a hint does not parse.
+/// `Internal` when a column is missing, `Corrupt` when a hint does not parse.
 pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
     let at = Row::new(batch, row);
     let hint = at.text("_hint")?.map(|json| serde_json::from_str(&json)).transpose();
@@ -102,7 +102,7 @@ pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
         extra: at.text("extra")?,
         events: events_at(batch, row)?,
         links: links_at(batch, row)?,
-        hint: hint.map_err(|e| Error::internal(format!("column _hint: {e}")))?,
+        hint: hint.map_err(|e| Error::corrupt(format!("column _hint of a stored span: {e}")))?,
     })
 }
 

@@ -111,13 +111,12 @@ pub(super) fn string_maps<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, St
 /// The trace row at `row` of a batch with all stored columns.
 ///
 /// # Errors
-/// `Internal` when a column is missing or an edit does not parse.
+/// `Internal` when a column is missing, `Corrupt` when an edit does not parse.
 pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
     let at = Row::new(batch, row);
     let edit = match at.text("_edit")? {
-        Some(text) => {
-            serde_json::from_str(&text).map_err(|e| Error::internal(format!("column _edit: {e}")))?
-        }
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|e| Error::corrupt(format!("column _edit of a stored trace: {e}")))?,
         None => TraceEdit::default(),
     };
     Ok(TraceRow {

@@ -97,6 +97,10 @@ impl MemEnv {
 }
 
 impl Env for MemEnv {
+    fn create_root(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         let clean = super::relative(path)?;
         let mut state = guard(&self.state);

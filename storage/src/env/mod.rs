@@ -33,6 +33,12 @@ pub const READ_BYTES_MAX: u64 = 256 << 20;
 /// path is the root. Errors are those of the operating system; a path that is absolute or has `..`
 /// is `InvalidInput`.
 pub trait Env: Send + Sync + Debug {
+    /// Creates the root folder and the missing ones above it, and makes their names durable.
+    ///
+    /// # Errors
+    /// As [`Env::create_dir_all`].
+    fn create_root(&self) -> io::Result<()>;
+
     /// Creates a folder and the missing ones above it.
     ///
     /// # Errors

@@ -90,6 +90,21 @@ fn not_a_file(path: &Path) -> io::Error {
 }
 
 impl Env for RealEnv {
+    fn create_root(&self) -> io::Result<()> {
+        let root = std::path::absolute(&self.root)?;
+        let missing = root.ancestors().take_while(|dir| std::fs::symlink_metadata(dir).is_err()).count();
+        self.create_dir_all(Path::new(""))?;
+        // The folder that holds the root also when the root was there: a process that made it may have died.
+        for dir in root.ancestors().skip(1).take(missing.max(1)) {
+            match File::open(dir).and_then(|dir| dir.sync_all()) {
+                // In a folder that may not be read nothing can be synced.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
+        }
+        Ok(())
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(self.resolve_folder(path)?)
     }

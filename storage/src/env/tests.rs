@@ -9,7 +9,7 @@ use super::*;
 fn on_both(check: impl Fn(&dyn Env)) {
     check(&MemEnv::default());
     let folder = tempfile::tempdir().unwrap();
-    check(&RealEnv::new(folder.path().join("db")));
+    check(&RealEnv::new(folder.path().join("not/there/yet/db")));
 }
 
 fn put(env: &dyn Env, path: &str, content: &[u8]) {
@@ -26,7 +26,9 @@ fn kind<T>(result: io::Result<T>) -> ErrorKind {
 #[test]
 fn files_are_created_once_and_read_back() {
     on_both(|env| {
-        env.create_dir_all(Path::new("")).unwrap();
+        env.create_root().unwrap();
+        env.create_root().unwrap();
+        assert!(env.exists(Path::new("")));
         assert_eq!(kind(env.create(Path::new("a/b/file"))), ErrorKind::NotFound);
         env.create_dir_all(Path::new("a/b")).unwrap();
         env.create_dir_all(Path::new("a/b")).unwrap();

@@ -2,15 +2,16 @@
 //!
 //! 1. At the end of the last good frame, read a header and its payload and check both checksums.
 //! 2. Intact and the next of the chain: that is a frame. Intact but not the next: `Corrupt`.
-//! 3. Not intact: search the rest of the file, byte by byte, for an intact frame of a later group. One
-//!    is found: `Corrupt`. None: the file ends here, and the rest is a torn tail.
+//! 3. Not intact: unless a sector of it is missing, `Corrupt`. Else search the rest of the file, byte by
+//!    byte, for an intact frame of a later group. One is found: `Corrupt`. None: the file ends here, and the
+//!    rest is a torn tail.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{FRAME_BYTES_MAX, Frame, HEADER_BYTES, Header, MAGIC, VERSION};
+use super::{FRAME_BYTES_MAX, Frame, HEADER_BYTES, Header, MAGIC, SECTOR_BYTES, VERSION};
 use crate::env::{Env, EnvReader};
 use crate::error::{Error, Result};
 
@@ -95,7 +96,8 @@ impl FrameReader {
             header.sequence.checked_add(1).ok_or_else(|| self.corrupt("the last sequence number"))?;
         self.next = Some(Next { sequence, previous_checksum: checksum, epoch: header.epoch });
         self.offset += header.frame_bytes();
-        Ok(Some(Frame { kind: header.kind, sequence: header.sequence, payload }))
+        let (kind, starts_group) = (header.kind, header.group_place == 0);
+        Ok(Some(Frame { kind, sequence: header.sequence, starts_group, payload }))
     }
 
     /// Bytes of the torn tail, known once `next_frame` gave `None`.
@@ -155,8 +157,37 @@ impl FrameReader {
         Ok(())
     }
 
-    /// Checks that what is bad at the current offset is a torn tail, by searching behind it.
+    /// Whether a sector of the bad frame at the current offset was not written: it is zero, or the file ends
+    /// before the frame does. A sector that is zero as it should be counts, too.
+    fn misses_sector(&self) -> Result<bool> {
+        let (start, header_end) = (self.offset, self.offset + HEADER_BYTES as u64);
+        if header_end > self.file.len() {
+            return Ok(true);
+        }
+        let header = Header::decode(&self.read(start, HEADER_BYTES as u64)?);
+        // The sector of an intact header is there, whatever its other bytes.
+        let (mut from, end) = match header {
+            Some((header, _)) => (header_end.next_multiple_of(SECTOR_BYTES), start + header.frame_bytes()),
+            None => (start, header_end),
+        };
+        if end > self.file.len() {
+            return Ok(true);
+        }
+        while from < end {
+            let to = end.min((from + 1).next_multiple_of(SECTOR_BYTES));
+            if self.read(from, to - from)?.iter().all(|byte| *byte == 0) {
+                return Ok(true);
+            }
+            from = to;
+        }
+        Ok(false)
+    }
+
+    /// Checks that what is bad at the current offset is a torn tail.
     fn check_torn(&self) -> Result<()> {
+        if !self.misses_sector()? {
+            return Err(self.corrupt("a damaged frame"));
+        }
         let mut start = self.offset + 1;
         while start + (HEADER_BYTES as u64) <= self.file.len() {
             let chunk = self.read(start, SEARCH_BYTES.min(self.file.len() - start))?;

@@ -106,12 +106,12 @@ fn st_6_a_tail_torn_at_any_byte_is_cut() {
     for len in last..whole.len() {
         put(&env, &whole[..len]);
         assert_eq!(read(&env).unwrap(), (vec![7, 8, 9], (len - last) as u64));
-        // The same with the file's length extended and the rest never written.
-        let mut zeros = whole[..len].to_vec();
-        zeros.resize(whole.len() + 100, 0);
-        put(&env, &zeros);
-        assert_eq!(read(&env).unwrap().0, [7, 8, 9]);
     }
+    // The same with the file's length extended and the sector never written.
+    let mut zeros = whole[..last].to_vec();
+    zeros.resize(whole.len() + 100, 0);
+    put(&env, &zeros);
+    assert_eq!(read(&env).unwrap().0, [7, 8, 9]);
     for len in 0..HEADER_BYTES {
         put(&env, &whole[..len]);
         assert_eq!(read(&env).unwrap(), (vec![], len as u64));
@@ -129,11 +129,32 @@ fn st_6_a_flip_before_a_synced_frame_is_damage() {
         put(&env, &damaged);
         assert_eq!(read(&env).unwrap_err().kind(), ErrorKind::Corrupt, "byte {position}");
     }
-    for position in offsets[4]..whole.len() {
+}
+
+/// What is there in full was written in full, so a flip is told from a torn tail in the last group as well.
+#[test]
+fn st_6_of_the_last_group_a_missing_sector_is_torn_and_a_flip_is_damage() {
+    let env = MemEnv::default();
+    let mut writer = FrameWriter::create(&env, Path::new(PATH), 0, 7, b"").unwrap();
+    writer.append(1, 8, b"before").unwrap();
+    writer.sync().unwrap();
+    let start = writer.file_bytes() as usize;
+    writer.append(1, 9, &[b'x'; 2000]).unwrap();
+    writer.append(1, 10, b"after").unwrap();
+    writer.sync().unwrap();
+    let whole = content(&env);
+    for position in start..whole.len() {
         let mut damaged = whole.clone();
         damaged[position] ^= 1;
         put(&env, &damaged);
-        assert_eq!(read(&env).unwrap().0, [7, 8, 9, 10], "byte {position}");
+        assert_eq!(read(&env).unwrap_err().kind(), ErrorKind::Corrupt, "byte {position}");
+    }
+    let sector = SECTOR_BYTES as usize;
+    for missing in 0..whole.len().div_ceil(sector) {
+        let mut torn = whole.clone();
+        torn[(missing * sector).max(start)..((missing + 1) * sector).min(whole.len())].fill(0);
+        put(&env, &torn);
+        assert_eq!(read(&env).unwrap().0, [7, 8], "sector {missing}");
     }
 }
 
@@ -204,11 +225,11 @@ fn a_huge_group_does_not_lie_about_its_start() {
     let offsets = write(&env, &[70_000, 1]);
     let whole = content(&env);
     let mut torn = whole[..offsets[70_001]].to_vec();
-    torn[offsets[2]] = 0;
+    torn[offsets[2]..offsets[3]].fill(0);
     put(&env, &torn);
     assert_eq!(read(&env).unwrap().0, [7, 8]);
     let mut damaged = whole;
-    damaged[offsets[2]] = 0;
+    damaged[offsets[2]..offsets[3]].fill(0);
     put(&env, &damaged);
     assert_eq!(read(&env).unwrap_err().kind(), ErrorKind::Corrupt);
 }

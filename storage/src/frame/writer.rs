@@ -99,6 +99,17 @@ impl FrameWriter {
         Ok(())
     }
 
+    /// Gives the file its name, which replaces another file. Not durable before the caller syncs the folder.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn rename(&mut self, env: &dyn Env, to: &Path) -> Result<()> {
+        env.rename(&self.path, to)
+            .map_err(|e| Error::io(format!("cannot rename {}", self.path.display()), e))?;
+        self.path = to.to_path_buf();
+        Ok(())
+    }
+
     /// Makes every later append and sync fail: the owner could not finish a step around this file.
     pub fn fail(&mut self) {
         self.failed = true;

@@ -140,6 +140,16 @@ impl Manifest {
         self.state.clone()
     }
 
+    /// Goes on in a new file when there were edits since the last: its head is synced before `CURRENT` names it,
+    /// so whatever is missing of it later is damage, while the last edit of a file may also be a torn one.
+    ///
+    /// # Errors
+    /// As [`Manifest::commit`].
+    pub fn settle(&mut self) -> Result<()> {
+        self.file.check_open()?;
+        if self.file.file_bytes() > self.head_bytes { self.change_file() } else { Ok(()) }
+    }
+
     /// Goes on in a new file, whose head is the state; what past edits said is gone then.
     ///
     /// Before an edit, not after: a failure here must not fail a commit that is in force. The writer

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use arrow::array::ArrayRef;
 use arrow::compute::concat;
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
@@ -29,15 +30,15 @@ pub(super) fn decode(
     let metadata = file.reader_metadata();
     let mask = ProjectionMask::roots(metadata.parquet_schema(), roots.iter().copied());
     let selection = RowSelection::from_consecutive_ranges(rows, (end - start) as usize);
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata)
-        .with_row_groups(vec![group])
-        .with_projection(mask)
-        .with_batch_size(batch_rows)
-        .with_row_selection(selection)
-        .build()
-        .map_err(|source| input.failure.explain(&input.name, source))?;
-    let batches = reader.map(|batch| batch.map_err(|source| input.failure.explain(&input.name, source)));
-    batches.collect()
+    input.decode(|| {
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata)
+            .with_row_groups(vec![group])
+            .with_projection(mask)
+            .with_batch_size(batch_rows)
+            .with_row_selection(selection)
+            .build()?;
+        Ok(reader.collect::<std::result::Result<Vec<RecordBatch>, ArrowError>>()?)
+    })
 }
 
 /// As [`decode`], all rows in one array per column; there must be `row_count` of them.

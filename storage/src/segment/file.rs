@@ -2,6 +2,7 @@
 //! Parquet decoder.
 
 use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -83,6 +84,16 @@ pub(super) struct FileInput {
 }
 
 impl FileInput {
+    /// Runs the Parquet decoder over the file. It panics on some damaged bytes, which is an error here.
+    ///
+    /// # Errors
+    /// `Corrupt` naming the file; `Io`.
+    pub(super) fn decode<T>(&self, decode: impl FnOnce() -> ParquetResult<T>) -> Result<T, Error> {
+        let panicked = |_| Err(ParquetError::General("the decoder stopped with a panic".into()));
+        let decoded = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(panicked);
+        decoded.map_err(|source| self.failure.explain(&self.name, source))
+    }
+
     /// Reads exactly `len` bytes, or keeps the error for `Failure::explain`.
     fn read_exact_at(&self, offset: u64, len: usize) -> ParquetResult<Bytes> {
         let end = offset.checked_add(len as u64);

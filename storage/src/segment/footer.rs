@@ -44,7 +44,7 @@ impl TableFile {
     ) -> Result<Self> {
         let (reader, name) = open_file(env, dir, meta)?;
         let input = FileInput { reader, name, failure: Failure::default() };
-        let plain = load(&input, table).map_err(|source| input.failure.explain(&input.name, source))?;
+        let plain = input.decode(|| load(&input, table))?;
         check_format(plain.metadata(), &input.name)?;
         let group_starts = group_starts(plain.metadata());
         if group_starts.last() != Some(&rows) {

@@ -88,8 +88,7 @@ fn keeps_group(file: &TableFile, group: usize, leaf: usize, zone: &Zone) -> Resu
         return Ok(true);
     }
     let input = file.input();
-    let filter = Sbbf::read_from_column_chunk(column, &input)
-        .map_err(|source| input.failure.explain(&input.name, source))?;
+    let filter = input.decode(|| Sbbf::read_from_column_chunk(column, &input))?;
     Ok(filter.is_none_or(|filter| values.iter().any(|value| filter.check(value.as_str()))))
 }
 

@@ -289,6 +289,10 @@ impl State {
         let traces: HashSet<TraceKey> = rows.values().map(|row| TraceKey::of(&row.trace_id)).collect();
         for (source, at, old) in self.stored_assessments(&traces, |id| rows.contains_key(id))? {
             let Some(new) = rows.get_mut(&old.assessment_id) else { continue };
+            // An id is of its trace, wherever the other one is.
+            if TraceKey::of(&old.trace_id) != TraceKey::of(&new.trace_id) {
+                continue;
+            }
             // Whether another overrides it is not for the new row to say.
             new.valid = old.valid;
             if same_content(&old, new) {

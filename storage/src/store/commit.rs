@@ -158,7 +158,7 @@ impl Store {
         self.seal_frozen().map(|_| ())
     }
 
-    /// Moves the active memtable to the frozen slot, waiting until that is free.
+    /// Moves the active memtable to the frozen slot, waiting until that is free, unless sealing fails.
     pub(super) fn freeze(&self, log: &mut Log) -> Result<()> {
         if let Some(wal) = &mut log.wal {
             wal.rotate(log.next_sequence)?;
@@ -167,6 +167,10 @@ impl Store {
         while state.frozen.is_some() {
             if state.closed {
                 return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+            }
+            if let Some((kind, failure)) = &state.seal_failure {
+                // Nobody knows when the next attempt will be better: callers are told, and may try again.
+                return Err(Error::new(*kind, format!("memory is full and cannot be sealed: {failure}")));
             }
             state = self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
         }

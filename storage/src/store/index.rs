@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::{State, Store, lock, segment_dir};
 use crate::error::{Error, Result};
+use crate::manifest::SegmentId;
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::source::Segment;
@@ -21,24 +22,14 @@ impl Store {
     /// `Corrupt` or `Io` from the segment's files.
     pub fn index_next_text(&self) -> Result<bool> {
         let Some(segment) = lock(&self.state).claim_unindexed() else { return Ok(false) };
-        let built = self.build_text(&segment);
+        let mut claim = Claim { store: self, id: segment.id(), is_built: false };
+        let text = self.build_text(&segment)?;
         let mut state = lock(&self.state);
-        state.indexing.remove(&segment.id());
-        let outcome = match built {
-            Ok(text) => {
-                segment.set_text(text);
-                state.snapshot = None;
-                Ok(true)
-            }
-            Err(error) => {
-                // Not again and again: the next open tries anew.
-                state.unindexable.push(segment.id());
-                Err(error)
-            }
-        };
+        segment.set_text(text);
+        state.snapshot = None;
         drop(state);
-        self.changed.notify_all();
-        outcome
+        claim.is_built = true;
+        Ok(true)
     }
 
     /// Segments that have no text index yet.
@@ -93,6 +84,26 @@ impl Store {
         self.env.sync_dir(&dir).map_err(|e| io(&dir, e))?;
         let real = self.env.real_path(&target).ok_or_else(|| Error::internal("a folder without a path"))?;
         TextReader::open(&real, segment.meta().span_rows)
+    }
+}
+
+/// The claim of one thread to build the index of a segment. It ends also when that panics: others wait for it.
+struct Claim<'a> {
+    store: &'a Store,
+    id: SegmentId,
+    is_built: bool,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.store.state);
+        state.indexing.remove(&self.id);
+        if !self.is_built {
+            // Not again and again: the next open tries anew.
+            state.unindexable.push(self.id);
+        }
+        drop(state);
+        self.store.changed.notify_all();
     }
 }
 

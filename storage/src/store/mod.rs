@@ -147,6 +147,8 @@ struct State {
     indexing: BTreeSet<SegmentId>,
     /// Segments whose text index could not be built.
     unindexable: Vec<SegmentId>,
+    /// Why the frozen memtable could not be sealed, when the last attempt failed.
+    seal_failure: Option<(ErrorKind, String)>,
     /// Writes that were logged and could not be applied.
     refused_writes: u64,
 }
@@ -196,12 +198,16 @@ impl Store {
     /// # Errors
     /// Whatever sealing gives; the write-ahead log still has everything then.
     pub fn close(&self) -> Result<()> {
-        let sealed = if self.options.read_only { Ok(()) } else { self.seal() };
+        let sealed = if self.options.read_only { Ok(()) } else { self.seal().and_then(|()| self.settle()) };
         lock(&self.state).closed = true;
         self.changed.notify_all();
         self.graveyard.clear(self.env.as_ref());
         self.meta_store.close();
         sealed
+    }
+
+    fn settle(&self) -> Result<()> {
+        lock(&self.manifest).as_mut().map_or(Ok(()), Manifest::settle)
     }
 
     /// Waits until a memtable is frozen, the store is closed, or `idle` has passed. Returns whether

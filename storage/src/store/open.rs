@@ -6,7 +6,7 @@
 //! 3. Metadata store: opened only when that is safe, else begun anew (ST-5).
 //! 4. Replay the log into a memtable (ST-3). A torn tail ends it; damage stops the open with nothing
 //!    modified (ST-6).
-//! 5. Remove what no manifest names, and start a new log file.
+//! 5. Remove what no manifest names, and start a new log file, which begins with what is in doubt of the last.
 //!
 //! Every step may be interrupted and run again.
 
@@ -23,14 +23,21 @@ use super::seal::open_text;
 use super::{CATALOG_DIR, ERASE_INTENT, Graveyard};
 use super::{Log, State, Store, StoreOptions, segment_dir};
 use crate::check::guarded;
+use crate::columns::text;
 use crate::env::{Env, EnvLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestState, SegmentId};
 use crate::memtable::Memtable;
+use crate::model::TraceKey;
+use crate::scan::ScanRequest;
+use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader};
 use crate::source::Segment;
-use crate::wal::{self, WalWriter};
+use crate::wal::{self, Replayed, WalWriter};
+
+/// The log's folder.
+const WAL_DIR: &str = "wal";
 
 /// The on-disk format this version writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -95,7 +102,7 @@ impl Store {
             return Self::open_to_read(env, options);
         }
         let lock_file = take_lock(env.as_ref())?;
-        let db_uuid = open_format(&env)?;
+        let db_uuid = open_format(&env, options.durable)?;
         Self::open_locked(env, options, lock_file, db_uuid, &mut None)
     }
 
@@ -117,14 +124,20 @@ impl Store {
         });
         let (cache, graveyard) = new_caches(&options);
         let mut state = open_state(&env, manifest_state, &meta_store, &cache, &graveyard, &[])?;
-        let next_sequence = match salvaged {
-            Some(damage) => salvage(env.as_ref(), &mut state, damage)?,
-            None => replay(env.as_ref(), &mut state, options.durable)?,
+        let replayed = match salvaged {
+            Some(damage) => Some(salvage(env.as_ref(), &mut state, damage)?),
+            None => options.durable.then(|| replay(env.as_ref(), &mut state)).transpose()?,
         };
         let version = state.manifest.version;
         remove_unnamed(env.as_ref(), &live, &catalog, &graveyard, version)?;
-        let wal =
-            options.durable.then(|| WalWriter::create(&env, Path::new("wal"), next_sequence)).transpose()?;
+        let wal = match replayed.filter(|_| options.durable) {
+            Some(replayed) => Some(WalWriter::resume(&env, Path::new(WAL_DIR), &replayed)?),
+            None => None,
+        };
+        let next_sequence = match &wal {
+            Some(wal) => wal.next_sequence(),
+            None => state.manifest.replay_from.max(1),
+        };
         let log = Log { wal, next_sequence };
         Ok(Self::assemble(
             env,
@@ -226,6 +239,7 @@ pub(super) fn open_state(
         closed: false,
         indexing: BTreeSet::new(),
         unindexable: Vec::new(),
+        seal_failure: None,
         refused_writes: 0,
     };
     state.rebuild_older();
@@ -238,7 +252,10 @@ pub(super) fn open_state(
 /// `Conflict` naming who holds it; `InvalidInput` for a folder of something else.
 pub(crate) fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
     let root = Path::new("");
-    env.create_dir_all(root).map_err(|e| Error::io("database folder", e))?;
+    // A database that has a FORMAT file had its folder made durable before.
+    if !env.exists(Path::new("FORMAT")) {
+        env.create_root().map_err(|e| Error::io("database folder", e))?;
+    }
     // A creation that was cut short leaves the empty folders of the layout, and nothing else.
     if !env.exists(Path::new("FORMAT")) {
         let names = env.list(root).map_err(|e| Error::io("database folder", e))?;
@@ -260,8 +277,30 @@ pub(crate) fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
 }
 
 /// Reads `FORMAT`, or creates the layout with `FORMAT` last, so that a folder with it is complete.
-fn open_format(env: &Arc<dyn Env>) -> Result<u128> {
-    if env.exists(Path::new("FORMAT")) { read_format(env.as_ref())?.db_uuid() } else { create_layout(env) }
+fn open_format(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
+    if !env.exists(Path::new("FORMAT")) {
+        check_unfinished(env.as_ref())?;
+        return create_layout(env, durable);
+    }
+    // Who renamed it may have died before this.
+    env.sync_dir(Path::new("")).map_err(|e| Error::io("database folder", e))?;
+    read_format(env.as_ref())?.db_uuid()
+}
+
+/// Checks that a folder without `FORMAT` is one whose creation was cut short: nothing was ever written to it.
+fn check_unfinished(env: &dyn Env) -> Result<()> {
+    for dir in ["seg", CATALOG_DIR, WAL_DIR] {
+        let path = Path::new(dir);
+        let is_used = env.exists(path)
+            && match dir {
+                WAL_DIR => wal::has_records(env, path)?,
+                _ => !env.list(path).map_err(|e| Error::io(dir, e))?.is_empty(),
+            };
+        if is_used {
+            return Err(Error::corrupt(format!("the file FORMAT is missing, and {dir} is not empty")));
+        }
+    }
+    Ok(())
 }
 
 /// Reads `FORMAT`.
@@ -274,7 +313,7 @@ pub(crate) fn read_format(env: &dyn Env) -> Result<Format> {
         .map_err(|e| Error::corrupt(format!("FORMAT is not what this program writes: {e}")))?;
     if format.reader_version_min > FORMAT_VERSION || format.writer_version_min > FORMAT_VERSION {
         return Err(Error::invalid_input(format!(
-            "the database has format version {} and needs a program that knows version {}; this one knows {}",
+            "FORMAT: the database has format version {} and needs a program that knows version {}; this one knows {}",
             format.format_version,
             format.reader_version_min.max(format.writer_version_min),
             FORMAT_VERSION
@@ -292,12 +331,21 @@ pub(crate) fn read_uuid(env: &dyn Env) -> Result<u128> {
     read_format(env)?.db_uuid()
 }
 
-fn create_layout(env: &Arc<dyn Env>) -> Result<u128> {
+fn create_layout(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
     let io = |what: &'static str| move |e| Error::io(what, e);
+    // What an earlier attempt left.
+    if env.exists(Path::new("manifest")) {
+        env.remove_dir_all(Path::new("manifest")).map_err(io("manifest"))?;
+    }
     for dir in ["manifest", "wal", "seg", "catalog", "kv", "tmp", "readers", "quarantine"] {
         env.create_dir_all(Path::new(dir)).map_err(io(dir))?;
     }
     Manifest::create(env, Path::new("manifest"))?;
+    if durable {
+        WalWriter::create(env, Path::new(WAL_DIR), 1)?;
+    }
+    // The folders' names first: FORMAT may come to be known at any time after its renaming.
+    env.sync_dir(Path::new("")).map_err(io("database folder"))?;
     write_format(env.as_ref(), env.new_ulid())
 }
 
@@ -364,29 +412,31 @@ fn open_segments(
     Ok(segments)
 }
 
-/// Applies the log to the state and gives the next sequence number.
-fn replay(env: &dyn Env, state: &mut State, durable: bool) -> Result<u64> {
+/// Applies the log to the state.
+fn replay(env: &dyn Env, state: &mut State) -> Result<Replayed> {
     let replay_from = state.manifest.replay_from.max(1);
-    if !durable {
-        return Ok(replay_from);
-    }
-    let replayed = wal::replay(env, Path::new("wal"), replay_from, &mut |record| {
+    wal::replay(env, Path::new(WAL_DIR), replay_from, &mut |record| {
         let operation = Operation::decode(record.kind, &record.payload)?;
         // A record about traces of a segment that cannot be read ends the open: left out, it would be
         // missing from answers, and from the log once that is cut.
         state.apply(operation, record.sequence).map(|_| ())
-    })?;
-    Ok(replayed.last_sequence.max(replay_from.saturating_sub(1)) + 1)
+    })
 }
 
-/// Applies what can be read of the log, and tells what cannot; the next sequence number.
-fn salvage(env: &dyn Env, state: &mut State, damage: &mut Vec<String>) -> Result<u64> {
-    let last =
-        wal::salvage(env, Path::new("wal"), state.manifest.replay_from.max(1), damage, &mut |record| {
-            guarded("write-ahead log record", || Operation::decode(record.kind, &record.payload))
-                .and_then(|operation| state.apply(operation, record.sequence).map(drop))
-        })?;
-    Ok(last + 1)
+/// Applies what can be read of the log, and tells what cannot. Who salvages seals what is in doubt.
+fn salvage(env: &dyn Env, state: &mut State, damage: &mut Vec<String>) -> Result<Replayed> {
+    // That a trace has older spans is told by its row, which may be lost.
+    for older in state.older.clone() {
+        for batch in older.scan(Table::Spans, &ScanRequest::columns(["trace_id"]))? {
+            let batch = batch?;
+            let keys = text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of);
+            state.active.known_older.extend(keys);
+        }
+    }
+    wal::salvage(env, Path::new(WAL_DIR), state.manifest.replay_from.max(1), damage, &mut |record| {
+        guarded("write-ahead log record", || Operation::decode(record.kind, &record.payload))
+            .and_then(|operation| state.apply(operation, record.sequence).map(drop))
+    })
 }
 
 /// Removes unfinished work, and folders and files that no manifest names.

@@ -66,6 +66,13 @@ impl Store {
     /// As [`Store::seal`].
     pub fn seal_frozen(&self) -> Result<bool> {
         let _one_at_a_time = lock(&self.maintenance);
+        let sealed = self.seal_slot();
+        lock(&self.state).seal_failure = sealed.as_ref().err().map(|error| (error.kind(), error.to_string()));
+        self.changed.notify_all();
+        sealed
+    }
+
+    fn seal_slot(&self) -> Result<bool> {
         let Some(frozen) = lock(&self.state).frozen.clone() else { return Ok(false) };
         let source = self.own_source(&frozen);
         let sequences = (frozen.first_sequence, frozen.last_sequence);
@@ -88,7 +95,6 @@ impl Store {
         edit.add_segments.extend(opened.iter().map(|(segment, _)| segment.meta().clone()));
         let committed = self.commit_manifest(edit)?;
         self.swap_frozen(&frozen, opened, committed);
-        self.changed.notify_all();
         self.graveyard.clear(self.env.as_ref());
         self.cut_wal()?;
         Ok(true)
@@ -207,7 +213,11 @@ impl Store {
         dir: &Path,
         stop: Option<&AtomicBool>,
     ) -> Result<Vec<crate::manifest::FileMeta>> {
-        let mut writer = SegmentWriter::create(self.env.as_ref(), dir, SegmentOptions::default())?;
+        let mut options = SegmentOptions::default();
+        // Bloom filters begin as large as a row group may become.
+        let rows = orders.iter().map(|ordered| ordered.rows.len()).max().unwrap_or(0);
+        options.row_group_rows_max = options.row_group_rows_max.min(rows);
+        let mut writer = SegmentWriter::create(self.env.as_ref(), dir, options)?;
         let spans = orders.iter().find(|ordered| ordered.table == Table::Spans);
         for ordered in orders {
             let columns = ordered.table.columns();

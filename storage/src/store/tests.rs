@@ -263,6 +263,22 @@ fn a_write_over_a_damaged_segment_is_refused_alone() {
     assert_eq!((snapshot.visible_rows(Table::Spans), snapshot.visible_rows(Table::Traces)), (3, 2));
 }
 
+/// An assessment of another trace with the same id is another one, sealed or not (QU-1).
+#[test]
+fn an_assessment_replaces_those_of_its_trace_only() {
+    for seals in [false, true] {
+        let store = Store::open(Arc::new(MemEnv::default()), options()).unwrap();
+        for trace in [1, 2] {
+            let rows = vec![feedback(trace, "a-1", "true")];
+            store.assess(Assess { rows, check_existing: true }).unwrap();
+            if seals {
+                store.seal().unwrap();
+            }
+        }
+        assert_eq!(store.snapshot().unwrap().visible_rows(Table::Assessments), 2, "sealed: {seals}");
+    }
+}
+
 #[test]
 fn spans_of_another_schema_do_not_reach_the_log() {
     let env: Arc<dyn Env> = Arc::new(MemEnv::default());

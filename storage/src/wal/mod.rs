@@ -13,7 +13,8 @@
 //! * ST-1: a record is acknowledged only after [`WalWriter::sync`] returned.
 //! * Sequences start at 1 and have no gap from the replay point on, within and across files.
 //! * ST-4: a file is never appended to after a reopen and never truncated; a torn tail stays, and the
-//!   next file starts with the sequence after the last good record.
+//!   next file starts with a copy of the last good group, or with the sequence after it.
+//! * From its creation on the log has a file.
 //! * ST-6: what was synced and cannot be read is `Corrupt`; recovery then modifies nothing.
 
 mod replay;
@@ -27,8 +28,9 @@ use std::path::{Path, PathBuf};
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::frame::FrameReader;
 
-pub use replay::{replay, salvage};
+pub use replay::{Replayed, replay, salvage};
 pub use tail::Tail;
 pub use writer::WalWriter;
 
@@ -44,6 +46,20 @@ pub fn list_files(env: &dyn Env, dir: &Path) -> Result<Vec<(PathBuf, u64)>> {
     // Sorted by name is sorted by number: all have 20 digits.
     let files = names.iter().filter_map(|name| Some((dir.join(name), first_sequence(name)?)));
     Ok(files.collect())
+}
+
+/// Whether the log is more than its first file without a record.
+///
+/// # Errors
+/// `Io`, `Corrupt`.
+pub fn has_records(env: &dyn Env, dir: &Path) -> Result<bool> {
+    for (path, first) in list_files(env, dir)? {
+        let mut reader = FrameReader::open(env, &path)?;
+        if first != 1 || (reader.next_frame()?.is_some() && reader.next_frame()?.is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Unlinks the files that hold only records below `replay_from`, oldest first, and makes that

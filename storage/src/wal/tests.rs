@@ -74,7 +74,7 @@ fn records_round_trip_over_rotation_on_a_real_disk() {
 #[test]
 fn an_empty_log_is_empty() {
     let (_, env) = mem();
-    assert_eq!(read(env.as_ref(), 0).unwrap().1.last_sequence, 0);
+    assert_eq!(read(env.as_ref(), 0).unwrap_err().kind(), ErrorKind::Corrupt, "it has a file always");
     drop(WalWriter::create(&env, Path::new(DIR), 1).unwrap());
     let (sequences, replayed) = read(env.as_ref(), 1).unwrap();
     assert!(sequences.is_empty());
@@ -105,9 +105,39 @@ fn replay_starts_where_told_and_old_files_can_go() {
     assert_eq!(remove_below(env.as_ref(), Path::new(DIR), 6).unwrap(), 1);
     assert_eq!(firsts(env.as_ref()), [5, 7]);
     assert_eq!(read(env.as_ref(), 6).unwrap().0, [6, 7, 8, 9]);
-    assert_eq!(remove_below(env.as_ref(), Path::new(DIR), 10).unwrap(), 1);
-    assert_eq!(firsts(env.as_ref()), [7]);
+    let sealed = read(env.as_ref(), 10).unwrap_err();
+    assert!(sealed.to_string().contains("from sequence 10 on is missing"), "{sealed}");
+    drop(WalWriter::create(&env, Path::new(DIR), 10).unwrap());
+    assert_eq!(remove_below(env.as_ref(), Path::new(DIR), 10).unwrap(), 2);
+    assert_eq!(firsts(env.as_ref()), [10]);
     assert_eq!(read(env.as_ref(), 10).unwrap().1.last_sequence, 9);
+}
+
+/// The last group may be in memory of the system only, so that a power cut takes it later.
+#[test]
+fn st_1_what_is_in_doubt_is_written_again_before_the_log_grows() {
+    for (groups, in_doubt) in [(vec![1, 3], vec![2, 3, 4]), (vec![3], vec![1, 2, 3])] {
+        let (_, env) = mem();
+        let mut writer = WalWriter::create(&env, Path::new(DIR), 1).unwrap();
+        for records in groups {
+            for _ in 0..records {
+                let sequence = writer.next_sequence();
+                writer.append(7, sequence, format!("record {sequence}").as_bytes()).unwrap();
+            }
+            writer.sync().unwrap();
+        }
+        let (all, replayed) = read(env.as_ref(), 1).unwrap();
+        let sequences: Vec<u64> = replayed.in_doubt.iter().map(|record| record.sequence).collect();
+        assert_eq!(sequences, in_doubt);
+        append(&mut WalWriter::resume(&env, Path::new(DIR), &replayed).unwrap(), 1);
+        let last = all.len() as u64 + 1;
+        assert_eq!(read(env.as_ref(), 1).unwrap().0, (1..=last).collect::<Vec<u64>>());
+        if in_doubt[0] > 1 {
+            // The group is gone from the file that it was in first.
+            edit(env.as_ref(), 1, |content| content.truncate(36 + 36 + "record 1".len()));
+            assert_eq!(read(env.as_ref(), 1).unwrap().0, (1..=last).collect::<Vec<u64>>());
+        }
+    }
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! The writing end of the log: group commit and rotation.
 
+use std::io::ErrorKind as IoKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::replay::{Record, Replayed};
 use super::{KIND_HEAD, file_path};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::frame::{FrameReader, FrameWriter};
+
+/// The name of a file that is being made; replay does not see it.
+const UNFINISHED: &str = "unfinished";
 
 /// Appends records to the newest file of the log. There is one per open database.
 #[derive(Debug)]
@@ -17,14 +22,27 @@ pub struct WalWriter {
 }
 
 impl WalWriter {
-    /// Starts a new file whose first record will have `first_sequence` (1 in a new log, the one after
-    /// [`Replayed::last_sequence`](super::replay::Replayed) after a replay). File and name are durable when
-    /// it returns. A file of this name that holds no record, left by a crash, is replaced.
+    /// Starts a new file whose first record will have `first_sequence` (1 in a new log). File and name are
+    /// durable when it returns. A file of this name that holds no record, left by a crash, is replaced.
     ///
     /// # Errors
     /// `Internal` for sequence 0 and for a file of this name with records; `Io`.
     pub fn create(env: &Arc<dyn Env>, dir: &Path, first_sequence: u64) -> Result<Self> {
-        let file = create_file(env.as_ref(), dir, first_sequence)?;
+        check_replaceable(env.as_ref(), &file_path(dir, first_sequence))?;
+        let file = create_file(env.as_ref(), dir, first_sequence, &[])?;
+        Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
+    }
+
+    /// Goes on after a replay: in a new file that begins with a copy of the records in doubt, so that what
+    /// was read is durable when it returns.
+    ///
+    /// # Errors
+    /// As [`WalWriter::create`].
+    pub fn resume(env: &Arc<dyn Env>, dir: &Path, replayed: &Replayed) -> Result<Self> {
+        let Some(first) = replayed.in_doubt.first() else {
+            return Self::create(env, dir, replayed.last_sequence + 1);
+        };
+        let file = create_file(env.as_ref(), dir, first.sequence, &replayed.in_doubt)?;
         Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
     }
 
@@ -64,7 +82,7 @@ impl WalWriter {
         if self.is_empty() {
             return Ok(());
         }
-        match create_file(self.env.as_ref(), &self.dir, first_sequence) {
+        match create_file(self.env.as_ref(), &self.dir, first_sequence, &[]) {
             Ok(file) => self.file = file,
             Err(error) => {
                 self.file.fail();
@@ -90,27 +108,37 @@ impl WalWriter {
     }
 }
 
-/// Creates the file, with file and name durable.
-fn create_file(env: &dyn Env, dir: &Path, first_sequence: u64) -> Result<FrameWriter> {
+/// Creates the file with a copy of `records`; file and name are durable. It gets its name when it is complete,
+/// so that the log is never without a file, and one that it replaces is there until then.
+fn create_file(env: &dyn Env, dir: &Path, first_sequence: u64, records: &[Record]) -> Result<FrameWriter> {
     let Some(head_sequence) = first_sequence.checked_sub(1) else {
         return Err(Error::internal("log sequences start at 1"));
     };
-    let path = file_path(dir, first_sequence);
-    if env.exists(&path) {
-        remove_leftover(env, dir, &path)?;
+    let unfinished = dir.join(UNFINISHED);
+    match env.remove_file(&unfinished) {
+        Err(error) if error.kind() != IoKind::NotFound => {
+            return Err(Error::io(format!("cannot remove {}", unfinished.display()), error));
+        }
+        _ => {}
     }
-    let file = FrameWriter::create(env, &path, KIND_HEAD, head_sequence, &[])?;
+    let mut file = FrameWriter::create(env, &unfinished, KIND_HEAD, head_sequence, &[])?;
+    for record in records {
+        file.append(record.kind, record.sequence, &record.payload)?;
+    }
+    file.sync()?;
+    file.rename(env, &file_path(dir, first_sequence))?;
     env.sync_dir(dir).map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))?;
     Ok(file)
 }
 
-/// Removes a file that a crash left before its first record was acknowledged. The removal is made
-/// durable first, so that the old content cannot come back under the new file's name.
-fn remove_leftover(env: &dyn Env, dir: &Path, path: &Path) -> Result<()> {
+/// Checks that there is no file with records at `path`.
+fn check_replaceable(env: &dyn Env, path: &Path) -> Result<()> {
+    if !env.exists(path) {
+        return Ok(());
+    }
     let mut reader = FrameReader::open(env, path)?;
     if reader.next_frame()?.is_some() && reader.next_frame()?.is_some() {
         return Err(Error::internal(format!("{} exists and has records", path.display())));
     }
-    env.remove_file(path).map_err(|e| Error::io(format!("cannot remove {}", path.display()), e))?;
-    env.sync_dir(dir).map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))
+    Ok(())
 }

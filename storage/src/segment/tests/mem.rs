@@ -88,6 +88,10 @@ impl EnvReader for Reader {
 }
 
 impl Env for TestEnv {
+    fn create_root(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn create_dir_all(&self, _: &Path) -> io::Result<()> {
         Ok(())
     }
