@@ -205,3 +205,11 @@ fn documents_do_not_point_at_what_is_not_there() {
     });
     assert_none("ARCHITECTURE.md names", missing.map(str::to_string).collect());
 }
+
+#[test]
+fn nothing_that_backtracks_or_speaks_openssl_is_in_the_tree() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for name in ["fancy-regex", "pcre2", "onig", "openssl", "openssl-sys", "native-tls"] {
+        assert!(!lock.contains(&format!("name = \"{name}\"\n")), "{name}");
+    }
+}

@@ -175,6 +175,13 @@ impl Database {
         for span in spans {
             tracehouse_storage::model::check_id("trace id", &span.trace_id)?;
             tracehouse_storage::model::check_id("span id", &span.span_id)?;
+            let (bytes, bytes_max) = (span.text_bytes(), self.inner.settings.span_bytes_max);
+            if bytes > bytes_max {
+                return Err(Error::invalid_input(format!(
+                    "span {} has {bytes} bytes of text, more than the {bytes_max} that are set",
+                    span.span_id
+                )));
+            }
             for (what, json) in [("attributes", &span.attributes), ("resource", &span.resource)] {
                 serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(json).map_err(|e| {
                     Error::invalid_input(format!(
@@ -392,13 +399,15 @@ pub(crate) fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {
 /// # Errors
 /// `InvalidInput` when it is no OTLP request.
 pub fn decode_otlp(bytes: &[u8], experiment_id: &str) -> Result<otlp::Decoded> {
-    let mut all = otlp::Decoded { spans: Vec::new(), rejected: Vec::new() };
+    let mut all = otlp::Decoded::default();
     for request in otlp::RequestReader::new(bytes) {
         let bad = |error: String| Error::new(ErrorKind::InvalidInput, error);
         let request = request.map_err(|e| bad(e.to_string()))?;
         let decoded = request.decode(experiment_id).map_err(|e| bad(e.to_string()))?;
         all.spans.extend(decoded.spans);
         all.rejected.extend(decoded.rejected);
+        all.changed_keys.cut += decoded.changed_keys.cut;
+        all.changed_keys.repeated += decoded.changed_keys.repeated;
     }
     Ok(all)
 }

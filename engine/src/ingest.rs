@@ -19,7 +19,7 @@ use tracehouse_storage::store::Prepared;
 
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::otlp::{ReadError, Request, RequestReader};
+use crate::otlp::{Decoded, Decoding, ReadError, Request, RequestReader};
 use crate::redact::{Pass, Redactor};
 
 /// Lines of one acknowledged batch unless told otherwise.
@@ -103,6 +103,10 @@ pub struct ImportReport {
     pub rejected_count: u64,
     /// Values that redaction replaced, in whole or in part.
     pub redacted: u64,
+    /// Keys of attributes that were cut to 256 bytes.
+    pub cut_keys: u64,
+    /// Keys that a list of attributes had more than once; the last value is kept.
+    pub repeated_keys: u64,
     /// Whether the input ended too early: cut short, or no OTLP at all.
     pub incomplete: bool,
     /// Bytes of the requests read, decompressed, without line ends.
@@ -129,6 +133,8 @@ impl ImportReport {
         self.rejected.truncate(REJECTED_MAX);
         self.rejected_count += other.rejected_count;
         self.redacted += other.redacted;
+        self.cut_keys += other.cut_keys;
+        self.repeated_keys += other.repeated_keys;
         self.incomplete |= other.incomplete;
         self.bytes += other.bytes;
         self.seconds += other.seconds;
@@ -162,6 +168,8 @@ struct Ready {
     bytes: u64,
     rejected: Vec<(Option<u64>, String)>,
     redacted: u64,
+    cut_keys: u64,
+    repeated_keys: u64,
     incomplete: bool,
 }
 
@@ -176,7 +184,13 @@ pub(crate) fn import<R: Read + Send>(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<ImportReport> {
     tracehouse_storage::model::check_id("experiment id", &options.experiment_id)?;
-    let (store, redactor) = (database.store(), database.redactor()?);
+    let redactor = database.redactor()?;
+    let worker = Worker {
+        store: database.store(),
+        redactor: &redactor,
+        options,
+        span_bytes_max: database.settings().span_bytes_max,
+    };
     let (work_in, work_out) = mpsc::sync_channel::<Slot>(threads);
     let (order_in, order_out) = mpsc::sync_channel::<Receiver<Result<Ready>>>(threads * 2);
     let work_out = Mutex::new(work_out);
@@ -184,10 +198,10 @@ pub(crate) fn import<R: Read + Send>(
     std::thread::scope(|scope| {
         scope.spawn(move || read(input, options, &work_in, &order_in));
         for _ in 0..threads.max(1) {
-            scope.spawn(|| work(store, &redactor, options, &work_out));
+            scope.spawn(|| worker.work(&work_out));
         }
         // When this ends early, its queue closes, then the reader's, then the workers'.
-        commit(store, options, order_out, &mut report, progress)
+        commit(worker.store, options, order_out, &mut report, progress)
     })?;
     Ok(report)
 }
@@ -218,48 +232,66 @@ fn read<R: Read>(
     }
 }
 
-fn work(store: &Store, redactor: &Redactor, options: &ImportOptions, queue: &Mutex<Receiver<Slot>>) {
-    loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((chunk, ready)) = next else { return };
-        // The committing side may be gone after an error; then the result is of no use.
-        let _ = ready.send(decode(store, redactor, options, chunk));
-    }
+/// What all workers of an import share.
+struct Worker<'w> {
+    store: &'w Store,
+    redactor: &'w Redactor,
+    options: &'w ImportOptions,
+    span_bytes_max: usize,
 }
 
-fn decode(store: &Store, redactor: &Redactor, options: &ImportOptions, chunk: Chunk) -> Result<Ready> {
-    let mut spans = Vec::new();
-    let (lines, bytes) = (chunk.items.len() as u64, chunk.bytes as u64);
-    let mut ready = Ready { lines, bytes, ..Ready::default() };
-    let mut pass = redactor.pass();
-    for item in chunk.items {
-        let (line, decoded) = match &item {
-            Ok(request) => {
-                let decoded = request.decode_with(&options.experiment_id, pass.as_mut());
-                (request.line(), decoded.map_err(|e| e.to_string()))
-            }
-            Err(error) => {
-                ready.incomplete |= error.is_fatal();
-                (error.line(), Err(error.to_string()))
-            }
-        };
-        match decoded {
-            Ok(decoded) => {
-                spans.extend(decoded.spans);
-                ready.rejected.extend(decoded.rejected.into_iter().map(|reason| (line, reason)));
-            }
-            Err(error) => ready.rejected.push((line, error)),
-        }
-        if options.strict && !ready.rejected.is_empty() {
-            break;
+impl Worker<'_> {
+    fn work(&self, queue: &Mutex<Receiver<Slot>>) {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((chunk, ready)) = next else { return };
+            // The committing side may be gone after an error; then the result is of no use.
+            let _ = ready.send(self.decode(chunk));
         }
     }
-    ready.redacted = pass.map_or(0, Pass::finish);
-    ready.spans = spans.len() as u64;
-    if !spans.is_empty() {
-        ready.prepared = Some(store.prepare_spans(spans_batch(&spans)?)?);
+
+    fn decode(&self, chunk: Chunk) -> Result<Ready> {
+        let mut spans = Vec::new();
+        let (lines, bytes) = (chunk.items.len() as u64, chunk.bytes as u64);
+        let mut ready = Ready { lines, bytes, ..Ready::default() };
+        let mut pass = self.redactor.pass();
+        for item in chunk.items {
+            let (line, decoded) = match &item {
+                Ok(request) => (request.line(), self.decode_request(request, pass.as_mut())),
+                Err(error) => {
+                    ready.incomplete |= error.is_fatal();
+                    (error.line(), Err(error.to_string()))
+                }
+            };
+            match decoded {
+                Ok(decoded) => {
+                    spans.extend(decoded.spans);
+                    ready.cut_keys += decoded.changed_keys.cut;
+                    ready.repeated_keys += decoded.changed_keys.repeated;
+                    ready.rejected.extend(decoded.rejected.into_iter().map(|reason| (line, reason)));
+                }
+                Err(error) => ready.rejected.push((line, error)),
+            }
+            if self.options.strict && !ready.rejected.is_empty() {
+                break;
+            }
+        }
+        ready.redacted = pass.map_or(0, Pass::finish);
+        ready.spans = spans.len() as u64;
+        if !spans.is_empty() {
+            ready.prepared = Some(self.store.prepare_spans(spans_batch(&spans)?)?);
+        }
+        Ok(ready)
     }
-    Ok(ready)
+
+    fn decode_request(
+        &self,
+        request: &Request,
+        pass: Option<&mut Pass<'_>>,
+    ) -> std::result::Result<Decoded, String> {
+        let (experiment_id, span_bytes_max) = (self.options.experiment_id.as_str(), self.span_bytes_max);
+        request.decode_with(Decoding { experiment_id, span_bytes_max, pass }).map_err(|e| e.to_string())
+    }
 }
 
 fn commit(
@@ -278,6 +310,8 @@ fn commit(
             report.duplicate_spans += applied.duplicate_spans;
         }
         report.redacted += ready.redacted;
+        report.cut_keys += ready.cut_keys;
+        report.repeated_keys += ready.repeated_keys;
         report.bytes += ready.bytes;
         report.incomplete |= ready.incomplete;
         acked.acked_lines += ready.lines;

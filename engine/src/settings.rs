@@ -16,6 +16,8 @@ pub struct Settings {
     pub query_bytes_max: usize,
     /// Longest time a SQL statement may run, in milliseconds; 0 means no limit.
     pub query_timeout_ms: u64,
+    /// Spans with more text than this are rejected, in bytes.
+    pub span_bytes_max: usize,
     /// Threads that decode an import and run a query; 0 means as many as there are cores.
     pub threads: usize,
     /// Build a text index for every segment.
@@ -34,6 +36,7 @@ impl Default for Settings {
             cache_bytes_max: 512 << 20,
             query_bytes_max: 256 << 20,
             query_timeout_ms: 0,
+            span_bytes_max: 64 << 20,
             threads: 0,
             index_text: true,
             background: true,
@@ -75,6 +78,7 @@ impl Settings {
             ("cache_bytes_max", self.cache_bytes_max.to_string()),
             ("query_bytes_max", self.query_bytes_max.to_string()),
             ("query_timeout_ms", self.query_timeout_ms.to_string()),
+            ("span_bytes_max", self.span_bytes_max.to_string()),
             ("threads", self.thread_count().to_string()),
             ("index_text", self.index_text.to_string()),
             ("background", self.background.to_string()),

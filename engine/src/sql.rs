@@ -55,11 +55,14 @@ impl Database {
 /// The threads and limits that statements of a database run with.
 pub(crate) fn start_runtime(settings: &Settings, store: &Store) -> Result<QueryRuntime> {
     let timeout = (settings.query_timeout_ms > 0).then(|| Duration::from_millis(settings.query_timeout_ms));
-    Ok(QueryRuntime::new(SqlSettings {
+    let limits = SqlSettings {
         memory_bytes_max: settings.query_bytes_max,
         timeout,
         target_partitions: settings.thread_count(),
         spill_dir: store.env().real_path(Path::new("tmp")),
         ..SqlSettings::default()
-    })?)
+    };
+    // Where nothing can be written, a query has its memory and no more.
+    let in_memory = SqlSettings { spill_dir: None, ..limits.clone() };
+    Ok(QueryRuntime::new(limits).or_else(|_| QueryRuntime::new(in_memory))?)
 }

@@ -27,8 +27,9 @@ pub(super) fn read(document: &[u8]) -> Result<RawRequest<'_>> {
         Some(_) => return reader.cursor.error("expected an object with \"resourceSpans\""),
         None => return Err(expected_request("nothing")),
     }
-    let request = reader.request()?;
+    let mut request = reader.request()?;
     reader.cursor.finish()?;
+    request.changed_keys = reader.limits.changed_keys();
     Ok(request)
 }
 

@@ -9,7 +9,7 @@ use super::base64;
 use super::error::DecodeError;
 use super::json::Reader;
 use super::raw::RawEnum;
-use super::value::{KeyValue, Value, unique_keys};
+use super::value::{KeyValue, Value};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
             pairs.push(reader.key_value(depth)?);
             Ok(())
         })?;
-        Ok(unique_keys(pairs))
+        Ok(self.limits.keys(pairs))
     }
 
     fn key_value(&mut self, depth: usize) -> Result<KeyValue<'a>> {

@@ -31,6 +31,7 @@ pub(crate) mod value;
 mod tests;
 
 pub use error::DecodeError;
+pub use raw::ChangedKeys;
 pub use reader::{PIECE_BYTES_MAX, ReadError, Request, RequestReader};
 
 use std::borrow::Cow;
@@ -46,6 +47,25 @@ pub struct Decoded {
     pub spans: Vec<Span>,
     /// For each span left out: its ids as received and the reason.
     pub rejected: Vec<String>,
+    /// Keys of attributes that are not stored as they were sent.
+    pub changed_keys: ChangedKeys,
+}
+
+/// How to decode a request.
+pub(crate) struct Decoding<'d, 'r> {
+    /// The scope that new traces belong to.
+    pub(crate) experiment_id: &'d str,
+    /// Larger spans are left out.
+    pub(crate) span_bytes_max: usize,
+    /// What is taken out first.
+    pub(crate) pass: Option<&'d mut Pass<'r>>,
+}
+
+impl<'d> Decoding<'d, '_> {
+    /// Everything as it was sent.
+    fn of(experiment_id: &'d str) -> Self {
+        Self { experiment_id, span_bytes_max: usize::MAX, pass: None }
+    }
 }
 
 /// What a JSON string literal says; `None` when it is none.
@@ -70,7 +90,7 @@ pub(crate) fn encode_base64(bytes: &[u8]) -> String {
 /// # Errors
 /// When the document is not JSON or not a trace request; nothing of it is decoded then.
 pub fn decode_json(document: &[u8], experiment_id: &str) -> Result<Decoded, DecodeError> {
-    json::read(document).map(|request| decoded(request, experiment_id, None))
+    json::read(document).map(|request| decoded(request, Decoding::of(experiment_id)))
 }
 
 /// Decodes one OTLP/protobuf message: an `ExportTraceServiceRequest` or `TracesData`.
@@ -78,13 +98,13 @@ pub fn decode_json(document: &[u8], experiment_id: &str) -> Result<Decoded, Deco
 /// # Errors
 /// When the message is damaged or not a trace request; nothing of it is decoded then.
 pub fn decode_protobuf(message: &[u8], experiment_id: &str) -> Result<Decoded, DecodeError> {
-    proto::read(message).map(|request| decoded(request, experiment_id, None))
+    proto::read(message).map(|request| decoded(request, Decoding::of(experiment_id)))
 }
 
 /// Redaction comes first, so that typed columns, previews and tags are made of what is left.
-fn decoded(mut request: raw::RawRequest<'_>, experiment_id: &str, pass: Option<&mut Pass<'_>>) -> Decoded {
-    if let Some(pass) = pass {
+fn decoded(mut request: raw::RawRequest<'_>, decoding: Decoding<'_, '_>) -> Decoded {
+    if let Some(pass) = decoding.pass {
         redact::request(pass, &mut request);
     }
-    span::assemble(request, experiment_id)
+    span::assemble(request, decoding.experiment_id, decoding.span_bytes_max)
 }

@@ -13,7 +13,7 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 
 use super::error::DecodeError;
 use super::raw::{Limits, RawEnum, RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
-use super::value::{KeyValue, Value, unique_keys};
+use super::value::{KeyValue, Value};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -30,6 +30,7 @@ pub(super) fn read(message: &[u8]) -> Result<RawRequest<'_>> {
             request.resources.push(resource_spans(field.bytes()?, &mut limits)?);
         }
     }
+    request.changed_keys = limits.changed_keys();
     Ok(request)
 }
 
@@ -167,7 +168,7 @@ fn resource<'a>(message: &'a [u8], resource: &mut RawResource<'a>, limits: &mut 
             _ => {}
         }
     }
-    resource.attributes = unique_keys(std::mem::take(&mut resource.attributes));
+    resource.attributes = limits.keys(std::mem::take(&mut resource.attributes));
     // A message sent in two pieces: what one of them lost stays lost.
     resource.fault = limits.end_part().or(resource.fault.take());
     Ok(())
@@ -199,7 +200,7 @@ fn scope<'a>(message: &'a [u8], scope: &mut RawScope<'a>, limits: &mut Limits) -
             _ => {}
         }
     }
-    scope.attributes = unique_keys(std::mem::take(&mut scope.attributes));
+    scope.attributes = limits.keys(std::mem::take(&mut scope.attributes));
     scope.fault = limits.end_part().or(scope.fault.take());
     Ok(())
 }
@@ -232,7 +233,7 @@ fn span<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawSpan<'a>> {
             _ => {}
         }
     }
-    span.attributes = unique_keys(std::mem::take(&mut span.attributes));
+    span.attributes = limits.keys(std::mem::take(&mut span.attributes));
     span.fault = limits.end_part();
     Ok(span)
 }
@@ -261,7 +262,7 @@ fn event<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawEvent<'a>> {
             _ => {}
         }
     }
-    event.attributes = unique_keys(event.attributes);
+    event.attributes = limits.keys(event.attributes);
     Ok(event)
 }
 
@@ -279,7 +280,7 @@ fn link<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawLink<'a>> {
             _ => {}
         }
     }
-    link.attributes = unique_keys(link.attributes);
+    link.attributes = limits.keys(link.attributes);
     Ok(link)
 }
 
@@ -351,7 +352,7 @@ fn key_value_list<'a>(message: &'a [u8], depth: usize, limits: &mut Limits) -> R
             pairs.push(key_value(field.bytes()?, depth, limits)?);
         }
     }
-    Ok(unique_keys(pairs))
+    Ok(limits.keys(pairs))
 }
 
 /// The lower-case hex text of an id. Only the start of an absurdly long one, which is rejected anyway.

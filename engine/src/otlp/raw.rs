@@ -6,10 +6,12 @@
 
 use std::borrow::Cow;
 
-use super::value::KeyValue;
+use super::value::{KeyValue, unique_keys};
 
 /// Deepest nesting of an attribute value; deeper ones cost their span.
 pub(super) const VALUE_DEPTH_MAX: usize = 64;
+/// Longest key of an attribute.
+pub(super) const KEY_BYTES_MAX: usize = 256;
 /// Most values, events and links of one span; a span with more is rejected.
 pub(super) const SPAN_NODES_MAX: usize = 100_000;
 /// Most values, events and links of one request: bounds memory at a few hundred megabytes.
@@ -21,6 +23,7 @@ const REQUEST_SPANS_MAX: usize = 1_000_000;
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RawRequest<'a> {
     pub(super) resources: Vec<RawResource<'a>>,
+    pub(super) changed_keys: ChangedKeys,
 }
 
 /// `ResourceSpans`.
@@ -101,6 +104,15 @@ pub(super) struct RawLink<'a> {
     pub(super) dropped_attributes_count: u64,
 }
 
+/// Keys of attributes that are not stored as they were sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChangedKeys {
+    /// Keys that were cut for their length.
+    pub cut: u64,
+    /// Keys sent twice in one list of attributes, beyond the first time; the last value is kept.
+    pub repeated: u64,
+}
+
 /// Counts what a request holds, and keeps the first fault of the part being read.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
@@ -108,9 +120,30 @@ pub(super) struct Limits {
     request_nodes: usize,
     spans: usize,
     fault: Option<String>,
+    changed_keys: ChangedKeys,
 }
 
 impl Limits {
+    /// A list of attributes with keys that are unique and not too long. What is cut off a key is told by
+    /// a hash at its end, so that different keys stay different.
+    pub(super) fn keys<'a>(&mut self, mut pairs: Vec<KeyValue<'a>>) -> Vec<KeyValue<'a>> {
+        for pair in pairs.iter_mut().filter(|pair| pair.key.len() > KEY_BYTES_MAX) {
+            let hash = twox_hash::XxHash3_64::oneshot(pair.key.as_bytes());
+            let start = pair.key.floor_char_boundary(KEY_BYTES_MAX - 17);
+            pair.key = Cow::Owned(format!("{}~{hash:016x}", pair.key.get(..start).unwrap_or_default()));
+            self.changed_keys.cut += 1;
+        }
+        let count = pairs.len();
+        let pairs = unique_keys(pairs);
+        self.changed_keys.repeated += (count - pairs.len()) as u64;
+        pairs
+    }
+
+    /// What happened to keys.
+    pub(super) fn changed_keys(&self) -> ChangedKeys {
+        self.changed_keys
+    }
+
     /// Starts a part that can be rejected by itself: a span, a resource or a scope.
     pub(super) fn begin_part(&mut self) {
         self.span_nodes = 0;

@@ -16,8 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::error::DecodeError;
 use super::kind::{Balance, PEEK_BYTES, StreamKind, detect};
 use super::source::Source;
-use super::{Decoded, decoded, json, proto};
-use crate::redact::Pass;
+use super::{Decoded, Decoding, decoded, json, proto};
 
 /// Longest line, document or message. Long traces make long lines; one this long is not a trace.
 pub const PIECE_BYTES_MAX: usize = 256 << 20;
@@ -47,20 +46,16 @@ impl Request {
     /// # Errors
     /// As `decode_json` and `decode_protobuf`.
     pub fn decode(&self, experiment_id: &str) -> Result<Decoded, DecodeError> {
-        self.decode_with(experiment_id, None)
+        self.decode_with(Decoding::of(experiment_id))
     }
 
-    /// The same, redacted.
-    pub(crate) fn decode_with(
-        &self,
-        experiment_id: &str,
-        pass: Option<&mut Pass<'_>>,
-    ) -> Result<Decoded, DecodeError> {
+    /// The same with limits and redaction.
+    pub(crate) fn decode_with(&self, decoding: Decoding<'_, '_>) -> Result<Decoded, DecodeError> {
         let request = match self {
             Request::Json { bytes, .. } => json::read(bytes)?,
             Request::Protobuf { bytes } => proto::read(bytes)?,
         };
-        Ok(decoded(request, experiment_id, pass))
+        Ok(decoded(request, decoding))
     }
 
     /// The line on which it starts; `None` for protobuf.

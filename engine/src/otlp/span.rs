@@ -13,6 +13,7 @@ use crate::semconv;
 /// What the spans of one scope share, made once.
 struct Context<'c> {
     experiment_id: &'c str,
+    span_bytes_max: usize,
     resource: &'c str,
     service_name: Option<&'c str>,
     scope_name: Option<&'c str>,
@@ -22,8 +23,8 @@ struct Context<'c> {
 }
 
 /// Makes the spans of a request, in order, and the reasons for those left out.
-pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str) -> Decoded {
-    let mut decoded = Decoded::default();
+pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str, span_bytes_max: usize) -> Decoded {
+    let mut decoded = Decoded { changed_keys: request.changed_keys, ..Decoded::default() };
     for resource in &mut request.resources {
         let scopes = std::mem::take(&mut resource.scopes);
         let resource_text = object_text(&resource.attributes);
@@ -31,6 +32,7 @@ pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str) -> Deco
         for scope in scopes {
             let context = Context {
                 experiment_id,
+                span_bytes_max,
                 resource: &resource_text,
                 service_name: service_name.as_deref(),
                 scope_name: present(&scope.name),
@@ -47,7 +49,7 @@ pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str) -> Deco
 fn scope_spans(scope: &RawScope<'_>, context: &Context<'_>, decoded: &mut Decoded) {
     decoded.spans.reserve(scope.spans.len());
     for raw in &scope.spans {
-        match span(raw, context) {
+        match span(raw, context).and_then(|span| bounded(span, context.span_bytes_max)) {
             Ok(span) => decoded.spans.push(span),
             Err(reason) => decoded.rejected.push(format!(
                 "span {} of trace {}: {reason}",
@@ -110,6 +112,15 @@ fn span(raw: &RawSpan<'_>, context: &Context<'_>) -> Result<Span, String> {
     let events: Vec<_> = raw.events.iter().map(|event| (&*event.name, event.attributes.as_slice())).collect();
     semconv::fill(&mut span, &raw.attributes, &events);
     Ok(span)
+}
+
+fn bounded(span: Span, bytes_max: usize) -> Result<Span, String> {
+    match span.text_bytes() {
+        bytes if bytes > bytes_max => {
+            Err(format!("it has {bytes} bytes of text, more than the {bytes_max} that are set"))
+        }
+        _ => Ok(span),
+    }
 }
 
 fn time_ns(what: &str, time: u64) -> Result<i64, String> {

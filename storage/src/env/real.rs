@@ -35,10 +35,30 @@ impl RealEnv {
         Self { root }
     }
 
+    /// Where a path is. No folder on the way to it may be a symlink: it would lead out of the database.
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let relative = super::relative(path)?;
+        let mut full = self.root.clone();
+        let mut parts = relative.components();
+        let last = parts.next_back();
+        for part in parts {
+            full.push(part);
+            refuse_symlink(&full, path)?;
+        }
         // Joining an empty path would add a trailing slash, which names something else for a file.
-        Ok(if relative.as_os_str().is_empty() { self.root.clone() } else { self.root.join(relative) })
+        if let Some(last) = last {
+            full.push(last);
+        }
+        Ok(full)
+    }
+
+    /// The same for a folder, which must not be a symlink itself; the root may be.
+    fn resolve_folder(&self, path: &Path) -> io::Result<PathBuf> {
+        let full = self.resolve(path)?;
+        if full != self.root {
+            refuse_symlink(&full, path)?;
+        }
+        Ok(full)
     }
 
     /// Opens a regular file, never through a symlink: what was looked at is what was opened.
@@ -55,6 +75,14 @@ impl RealEnv {
         }
         Ok(file)
     }
+}
+
+fn refuse_symlink(full: &Path, path: &Path) -> io::Result<()> {
+    if !std::fs::symlink_metadata(full).is_ok_and(|seen| seen.is_symlink()) {
+        return Ok(());
+    }
+    let message = format!("{}: symlinks inside a database are refused", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
 fn not_a_file(path: &Path) -> io::Error {
@@ -78,7 +106,7 @@ impl Env for RealEnv {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(self.resolve(path)?)
+        DirBuilder::new().recursive(true).mode(0o700).create(self.resolve_folder(path)?)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn EnvWriter>> {
@@ -112,16 +140,16 @@ impl Env for RealEnv {
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_dir_all(self.resolve(path)?)
+        std::fs::remove_dir_all(self.resolve_folder(path)?)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(self.resolve(path)?)?.sync_all()
+        File::open(self.resolve_folder(path)?)?.sync_all()
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(self.resolve(path)?)? {
+        for entry in std::fs::read_dir(self.resolve_folder(path)?)? {
             names.push(entry?.file_name().to_string_lossy().into_owned());
         }
         names.sort();
@@ -155,7 +183,7 @@ impl Env for RealEnv {
     }
 
     fn real_path(&self, path: &Path) -> Option<PathBuf> {
-        self.resolve(path).ok()
+        self.resolve_folder(path).ok()
     }
 
     fn now_ns(&self) -> i64 {

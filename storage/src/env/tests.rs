@@ -119,4 +119,13 @@ fn real_files_are_private_and_symlinks_are_refused() {
     assert_eq!(kind(env.read(Path::new("link"))), ErrorKind::InvalidInput);
     assert_eq!(kind(env.lock(Path::new("link"), "x")), ErrorKind::InvalidInput);
     assert_eq!(kind(env.create(Path::new("link"))), ErrorKind::AlreadyExists);
+    symlink(folder.path().join("db/wal"), folder.path().join("db/seg")).unwrap();
+    for path in ["seg", "seg/file"] {
+        assert_eq!(kind(env.create_dir_all(Path::new(path))), ErrorKind::InvalidInput, "{path}");
+    }
+    assert_eq!(kind(env.open(Path::new("seg/file"))), ErrorKind::InvalidInput);
+    assert_eq!(kind(env.create(Path::new("seg/new"))), ErrorKind::InvalidInput);
+    assert_eq!(kind(env.list(Path::new("seg"))), ErrorKind::InvalidInput);
+    assert_eq!(kind(env.remove_dir_all(Path::new("seg"))), ErrorKind::InvalidInput);
+    assert!(env.real_path(Path::new("seg")).is_none());
 }

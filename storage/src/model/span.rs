@@ -81,6 +81,15 @@ impl Span {
     pub fn duration_ns(&self) -> Option<i64> {
         self.end_time_ns.map(|end| end.saturating_sub(self.start_time_ns).max(0))
     }
+
+    /// Bytes of its own texts: name, status, attributes, events and links. Inputs and outputs are made of
+    /// attributes, and the resource is shared, so they do not count.
+    pub fn text_bytes(&self) -> usize {
+        let events = self.events.iter().map(|event| event.name.len() + event.attributes.len());
+        let links = self.links.iter().map(|link| link.attributes.len());
+        let own = self.name.len() + self.status_message.as_ref().map_or(0, String::len);
+        own + self.attributes.len() + events.chain(links).sum::<usize>()
+    }
 }
 
 /// A point inside a span.

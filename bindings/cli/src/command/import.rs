@@ -44,6 +44,8 @@ struct Summary<'a> {
     rejected: Vec<RejectedLine<'a>>,
     rejected_count: u64,
     redacted: u64,
+    cut_keys: u64,
+    repeated_keys: u64,
     bytes: u64,
     seconds: f64,
 }
@@ -188,6 +190,8 @@ fn summary(total: &ImportReport) -> Summary<'_> {
         rejected: total.rejected.iter().map(rejected).collect(),
         rejected_count: total.rejected_count,
         redacted: total.redacted,
+        cut_keys: total.cut_keys,
+        repeated_keys: total.repeated_keys,
         bytes: total.bytes,
         seconds: total.seconds,
     }
@@ -221,6 +225,7 @@ fn sentence(total: &ImportReport) -> String {
         (total.duplicate_spans, "spans that were there already"),
         (total.rejected_count, "rejected"),
         (total.redacted, "values redacted"),
+        (total.cut_keys, "keys cut to 256 bytes"),
     ] {
         if value > 0 {
             parts.push(format!("{} {what}", figure(value)));
@@ -249,7 +254,8 @@ mod tests {
         assert_eq!(
             text,
             "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\
-             \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"redacted\":0,\"bytes\":0,\"seconds\":0.0}"
+             \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"redacted\":0,\
+             \"cut_keys\":0,\"repeated_keys\":0,\"bytes\":0,\"seconds\":0.0}"
         );
     }
 }

@@ -1,4 +1,9 @@
-//! Bad input and bad surroundings: a clear message, and nothing already stored is lost.
+//! Bad input and bad surroundings: a clear message, and nothing already stored is lost. Rows of input, of
+//! questions and of files that an attacker may send are in the files beside this one.
+
+mod files;
+mod ingest;
+mod query;
 
 use std::fs;
 use std::io::Write as _;
@@ -18,18 +23,18 @@ fn filled() -> (DiskDb, i64) {
     (disk, spans)
 }
 
-fn import(db: &Database, bytes: &[u8]) -> ImportReport {
+pub fn import(db: &Database, bytes: &[u8]) -> ImportReport {
     db.import(bytes, &ImportOptions::default().name("file.jsonl"), &mut |_| {}).unwrap()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// The first rejection's text.
-fn first_error(report: &ImportReport) -> String {
+pub fn first_error(report: &ImportReport) -> String {
     report.rejected.first().map(|rejected| rejected.error.clone()).unwrap_or_default()
 }
 
@@ -157,11 +162,11 @@ fn a_second_writer_is_told_who_holds_it() {
     assert!(!error.to_string().is_empty());
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn notice(text: &str) {
+pub fn notice(text: &str) {
     let _ = writeln!(std::io::stderr(), "NOTICE: {text}");
 }
 
@@ -181,15 +186,15 @@ fn a_missing_permission_is_named() {
 }
 
 /// A small file system in memory; unmounted when dropped.
-struct SmallDisk<'a>(&'a Path);
+pub struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    fn mount(folder: &'a Path) -> Option<Self> {
+    pub fn mount(folder: &'a Path) -> Option<Self> {
         let done = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(folder).output();
         done.is_ok_and(|output| output.status.success()).then(|| Self(folder))
     }
 
-    fn grow(&self) {
+    pub fn grow(&self) {
         let done = Command::new("mount").args(["-o", "remount,size=200m"]).arg(self.0).status();
         assert!(done.unwrap().success());
     }
