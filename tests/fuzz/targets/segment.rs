@@ -19,7 +19,7 @@ use crate::data;
 const DIR: &str = "segment";
 const CACHE_BYTES_MAX: usize = 1 << 20;
 
-/// The files of a segment.
+/// The files of a segment, and damaged ones that were found.
 pub fn files() -> Vec<Vec<u8>> {
     let env = MemEnv::default();
     let store = Store::open(Arc::new(env.clone()), StoreOptions::default()).unwrap();
@@ -32,7 +32,9 @@ pub fn files() -> Vec<Vec<u8>> {
         let content = env.read(&folder.join(file_name(*table))).ok()?;
         Some([&[at as u8], content.as_slice()].concat())
     };
-    tables.filter_map(content).collect()
+    let mut seeds: Vec<Vec<u8>> = tables.filter_map(content).collect();
+    seeds.push(include_bytes!("../corpus/segment/bloom_filter_without_blocks").to_vec());
+    seeds
 }
 
 /// A file in the place of a table's.
