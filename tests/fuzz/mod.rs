@@ -25,8 +25,9 @@ fn drive(name: &str) {
     }
     let variable = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seconds = variable("TRACEHOUSE_TEST_FUZZ_SECONDS");
-    let by_time = || u64::from(std::process::id()) << 20;
-    let first = variable("TRACEHOUSE_TEST_FUZZ_SEED").unwrap_or_else(|| seconds.map_or(SEED, |_| by_time()));
+    let of_process = || u64::from(std::process::id()) << 20;
+    let first =
+        variable("TRACEHOUSE_TEST_FUZZ_SEED").unwrap_or_else(|| seconds.map_or(SEED, |_| of_process()));
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut round = 0;
     while end.map_or(round < target.rounds as u64, |end| Instant::now() < end) {
