@@ -128,7 +128,8 @@ fn cut_power(kind: &str, mounted: &Mounted) {
             mounted.boot();
             (acknowledged, lines_in_all) = (acknowledged + lines, lines_in_all + lines);
             cuts += 1;
-            let what = format!("{kind}, seed {seed}, cut {cuts} {when:?} on, {acknowledged} lines acknowledged");
+            let what =
+                format!("{kind}, seed {seed}, cut {cuts} {when:?} on, {acknowledged} lines acknowledged");
             assert_intact(&open(&path), acknowledged, &what);
         }
         remove(&path);

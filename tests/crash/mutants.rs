@@ -4,9 +4,9 @@
 use super::disk::{Disk, Op};
 use super::enumerate::Enumerator;
 use super::model::{Possible, Rows};
-use crate::support::say;
 use super::sim::{Event, LeftOut, SimEnv};
 use super::workload::{Workload, events, made_up, written_out};
+use crate::support::say;
 
 /// Kinds of syncs, by the path that is synced.
 const SYNCS: [(&str, LeftOut); 13] = [

@@ -87,7 +87,7 @@ fn keeps_group(file: &TableFile, group: usize, leaf: usize, zone: &Zone) -> Resu
     if column.bloom_filter_offset().is_none() {
         return Ok(true);
     }
-    let input = file.input();
+    let input = file.input()?;
     let filter = input.decode(|| Sbbf::read_from_column_chunk(column, &input))?;
     Ok(filter.is_none_or(|filter| values.iter().any(|value| filter.check(value.as_str()))))
 }
