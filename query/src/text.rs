@@ -124,13 +124,19 @@ struct Ranking<'a> {
 impl Ranking<'_> {
     /// The best spans, and whether there are no others.
     fn spans(&self, limit: usize) -> Result<(Vec<Candidate>, bool)> {
-        let mut found = Vec::new();
+        let mut found: Vec<(RowRef, f64)> = Vec::new();
+        let mut at_least = f64::MIN;
         for index in 0..self.snapshot.source_count() {
             let masked = self.snapshot.source(index)?.mask(Table::Spans);
             let allowed = self.allowed.as_ref().and_then(|allowed| allowed.get(index));
             let text = self.snapshot.text(index)?;
-            for scored in text.top_k(self.query, &self.stats, limit, allowed, masked)? {
+            for scored in text.top_k(self.query, &self.stats, limit, at_least, allowed, masked)? {
                 found.push((RowRef { source: index, row: scored.row }, scored.score));
+            }
+            if limit > 0 && found.len() > limit {
+                let (_, last, _) = found.select_nth_unstable_by(limit - 1, |a, b| b.1.total_cmp(&a.1));
+                at_least = last.1;
+                found.retain(|(_, score)| *score >= at_least);
             }
         }
         let is_all = found.len() < limit;

@@ -45,6 +45,8 @@ pub struct Segment {
     /// The manifest version that no longer has it; 0 while it is live.
     obsolete_since: AtomicU64,
     graveyard: Arc<Graveyard>,
+    /// The process that opened it.
+    pid: u32,
 }
 
 impl Segment {
@@ -73,6 +75,7 @@ impl Segment {
             dir,
             obsolete_since,
             graveyard,
+            pid: std::process::id(),
         }
     }
 
@@ -200,7 +203,8 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         let version = self.obsolete_since.load(Ordering::Acquire);
-        if version > 0 {
+        // A fork's copy ends with the fork, while the process it came from may still read the files.
+        if version > 0 && self.pid == std::process::id() {
             self.graveyard.bury(self.env.as_ref(), &self.dir, version);
         }
     }
@@ -353,6 +357,41 @@ impl Source {
                 view.log(table).gather(&rows, columns)
             }
             Rows::Segment(segment) => segment.reader.read_rows(table, rows, columns),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::columns::spans_batch;
+    use crate::env::MemEnv;
+    use crate::model::Span;
+    use crate::store::{Store, StoreOptions};
+
+    /// An obsolete segment that only the result holds.
+    fn obsolete(env: &MemEnv) -> Arc<Segment> {
+        let store = Store::open(Arc::new(env.clone()), StoreOptions::default()).unwrap();
+        let span = Span { trace_id: "t".into(), span_id: "s".into(), ..Span::default() };
+        store.append_spans(spans_batch(&[span]).unwrap()).unwrap();
+        store.seal().unwrap();
+        let sources = store.snapshot().unwrap().sources().to_vec();
+        let segment = sources.iter().find_map(Source::segment).unwrap().clone();
+        segment.mark_obsolete(9);
+        segment
+    }
+
+    #[test]
+    fn the_last_holder_removes_the_files_unless_it_is_a_fork() {
+        for (is_fork, files) in [(false, 0), (true, 1)] {
+            let env = MemEnv::default();
+            let mut segment = obsolete(&env);
+            // As in a fork: the process is not the one that opened it.
+            Arc::get_mut(&mut segment).unwrap().pid += u32::from(is_fork);
+            drop(segment);
+            assert_eq!(env.list(Path::new("seg")).unwrap().len(), files);
         }
     }
 }

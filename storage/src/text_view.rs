@@ -54,12 +54,13 @@ impl TextView {
         query: &TextQuery,
         stats: &TextStats,
         k: usize,
+        at_least: f64,
         allowed: Option<&RoaringBitmap>,
         masked: Option<&RoaringBitmap>,
     ) -> Result<Vec<Scored>> {
         match self {
-            Self::Indexed(reader) => reader.top_k(query, stats, k, allowed, masked),
-            Self::Scanned(fresh) => fresh.top_k(query, stats, k, allowed, masked),
+            Self::Indexed(reader) => reader.top_k(query, stats, k, at_least, allowed, masked),
+            Self::Scanned(fresh) => fresh.top_k(query, stats, k, at_least, allowed, masked),
         }
     }
 }

@@ -16,14 +16,20 @@ use serde_json::Value;
 
 use crate::support::{Check, DiskDb, data_files, file_name, import_assessments, import_file, shared};
 
-/// Everything in memory, as it is right after the import.
+/// Everything in memory, as it is right after the import; texts also sealed without an index, and reopened
+/// with one.
 #[test]
 fn figures_of_the_example_data() {
     let Some((disk, facts, mut check)) = imported() else { return };
     assert_eq!(disk.db.stats().unwrap().segments, 0);
-    for part in [counts::check, searches::check, verdicts::check, top::check] {
+    for part in [counts::check, searches::check, verdicts::check, top::check, terms::check] {
         part(&disk.db, &facts, &mut check);
     }
+    disk.db.seal().unwrap();
+    terms::check(&disk.db, &facts, &mut check);
+    disk.db.index_text().unwrap();
+    let disk = disk.reopen(false, |_| {});
+    terms::check(&disk.db, &facts, &mut check);
     check.finish();
 }
 

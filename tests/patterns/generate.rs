@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::naive::{Naive, Question, Row};
+use super::words::{Part, WordQuery};
 
 /// Pieces of text in which cases, escapes, wildcards and the limits of words differ.
 const PIECES: &[&str] = &[
@@ -183,7 +184,8 @@ impl Generator {
     /// A question about something that a random row says, or nearly says.
     pub fn question(&mut self, naive: &Naive) -> Question {
         let row = &naive.rows[self.below(naive.rows.len())];
-        match self.below(10) {
+        match self.below(14) {
+            10.. => self.word_question(row),
             0 => self.inputs_question(row),
             1 => self.pattern_on_attribute(row),
             2 | 3 => self.equality(row),
@@ -194,6 +196,50 @@ impl Generator {
                 Question::Text { operator, pattern }
             }
         }
+    }
+
+    fn word_question(&mut self, row: &Row) -> Question {
+        let mut alternatives = Vec::new();
+        for _ in 0..1 + self.below(2) {
+            let mut parts = vec![self.part(row, true)];
+            for _ in 0..self.below(3) {
+                let is_wanted = self.below(3) > 0;
+                parts.push(self.part(row, is_wanted));
+            }
+            alternatives.push(parts);
+        }
+        Question::Words(WordQuery { alternatives })
+    }
+
+    /// Words of the row, or for one that is not wanted perhaps of no row.
+    fn part(&mut self, row: &Row, is_wanted: bool) -> Part {
+        let only_inputs = self.below(4) == 0;
+        let strings = if only_inputs { &row.words.0 } else { &row.words.1 };
+        // Words that the language cuts at, or that are too long for a query, are left out.
+        let usable = |word: &&String| word.len() < 100;
+        let strings: Vec<Vec<String>> =
+            strings.iter().map(|words| words.iter().filter(usable).cloned().collect()).collect();
+        let strings: Vec<Vec<String>> =
+            strings.into_iter().filter(|words: &Vec<String>| !words.is_empty()).collect();
+        let mut words = match strings.is_empty() {
+            true => vec!["nothing".to_string()],
+            false => {
+                let string = self.pick(&strings).clone();
+                let start = self.below(string.len());
+                string.into_iter().skip(start).take(1 + self.below(3)).collect()
+            }
+        };
+        let mut is_prefix = words.len() == 1 && self.below(3) == 0;
+        if let Some(last) = words.last_mut().filter(|_| is_prefix) {
+            is_prefix = last.chars().count() > 2;
+            if is_prefix {
+                *last = last.chars().take(2 + self.below(3)).collect();
+            }
+        }
+        if !is_wanted && self.below(2) == 0 {
+            words.reverse();
+        }
+        Part { is_wanted, only_inputs, words, is_prefix: is_prefix && is_wanted }
     }
 
     fn inputs_question(&mut self, row: &Row) -> Question {

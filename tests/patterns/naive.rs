@@ -4,6 +4,7 @@ use regex::Regex;
 use serde_json::Value;
 use tracehouse::Database;
 
+use super::words::{WordQuery, words_of};
 use crate::support::{quoted, rows};
 
 /// A question of which the answer is a set of traces.
@@ -19,6 +20,8 @@ pub enum Question {
     Equal { key: String, value: Value },
     /// `attributes->>K = ` a text: SQL sees the value's text alone.
     SqlEqual { key: String, text: String },
+    /// `trace.text MATCHES` a query.
+    Words(WordQuery),
     /// `inputs ILIKE` a text with its wildcards escaped, somewhere.
     SqlHolds { text: String },
 }
@@ -28,6 +31,8 @@ pub struct Row {
     pub trace_id: String,
     pub strings: Vec<String>,
     pub inputs: Option<String>,
+    /// Words of the inputs, and of all strings, string by string.
+    pub words: (Vec<Vec<String>>, Vec<Vec<String>>),
     pub attributes: serde_json::Map<String, Value>,
     /// Names of attributes, and the type.
     names: Vec<String>,
@@ -74,10 +79,13 @@ impl Row {
             collect(&attributes, false, &mut strings);
             names.extend(attributes.as_object().unwrap().keys().cloned());
         }
+        let inputs = text("inputs");
+        let all_words = strings.iter().flat_map(|string| words_of(string)).collect();
         Self {
             trace_id: text("trace_id").unwrap(),
             strings,
-            inputs: text("inputs"),
+            words: (inputs.as_deref().map(words_of).unwrap_or_default(), all_words),
+            inputs,
             attributes: attributes.as_object().unwrap().clone(),
             names,
         }
@@ -116,6 +124,7 @@ impl Question {
                 let value = value.as_str().map_or_else(|| value.to_string(), quoted);
                 format!("span.attributes.`{key}` = {value}")
             }
+            Question::Words(query) => format!("trace.text MATCHES {}", quoted(&query.text())),
             Question::SqlEqual { key, text } => format!("attributes->>{} = {}", quoted(key), quoted(text)),
             Question::SqlHolds { text } => {
                 let escape = |c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] };
@@ -156,6 +165,7 @@ impl Question {
                     _ => found == *value,
                 })
             }),
+            Question::Words(query) => Box::new(move |row| query.finds(&row.words.0, &row.words.1)),
             Question::SqlEqual { key, text } => Box::new(move |row| texts_of(row, key).first() == Some(text)),
             Question::SqlHolds { text } => {
                 let string = matcher("RLIKE", &format!("(?i){}", regex::escape(text)));

@@ -19,6 +19,8 @@
 //! Invariants:
 //! * **KV-4** a generation whose marker is absent, foreign, or left open by another boot is not read.
 //! * No panic of sled's in our thread leaves this file; after one, sled is leaked and not dropped.
+//! * A forked process has a copy of sled without its threads, and the files are another's: it neither calls nor
+//!   drops sled, and leaves marker and files alone.
 
 // sled writes its own files; the folder is derived and no truth file (ST-5).
 #![allow(clippy::disallowed_methods)]
@@ -98,6 +100,8 @@ pub(super) struct SledKv {
     /// Taken by close; `None` only after it.
     db: Option<sled::Db>,
     panicked: AtomicBool,
+    /// The process that opened it.
+    pid: u32,
 }
 
 impl SledKv {
@@ -138,7 +142,7 @@ impl SledKv {
             .flush_every_ms(None)
             .use_compression(false);
         let db = guard(&panicked, || config.open())?;
-        let kv = Self { place: place.clone(), generation, db: Some(db), panicked };
+        let kv = Self { place: place.clone(), generation, db: Some(db), panicked, pid: std::process::id() };
         if is_new {
             kv.write_identity()?
         } else {
@@ -163,7 +167,14 @@ impl SledKv {
         Ok(())
     }
 
+    fn is_forked(&self) -> bool {
+        self.pid != std::process::id()
+    }
+
     fn call<T>(&self, call: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
+        if self.is_forked() {
+            return Err(Error::internal("the metadata store is another process's"));
+        }
         let db = self.db.as_ref().ok_or_else(|| Error::internal("the metadata store is closed"))?;
         guard(&self.panicked, || call(db))
     }
@@ -187,6 +198,9 @@ impl SledKv {
     }
 
     fn remove_marker(&self) {
+        if self.is_forked() {
+            return;
+        }
         // If this fails too, damage is met again by the checksums on reading (KV-3).
         let _ = fs::remove_file(self.place.generation_dir(self.generation).join("marker"));
     }
@@ -231,6 +245,10 @@ impl Kv for SledKv {
             Error::internal("the metadata store is in use while it is closed")
         })?;
         match kv.db.take() {
+            Some(db) if kv.is_forked() => {
+                std::mem::forget(db);
+                Ok(())
+            }
             Some(db) => kv.finish(db).inspect_err(|_| kv.remove_marker()),
             None => Ok(()),
         }
@@ -244,8 +262,8 @@ impl Kv for SledKv {
 impl Drop for SledKv {
     fn drop(&mut self) {
         let Some(db) = self.db.take() else { return };
-        if self.panicked.load(Ordering::Relaxed) {
-            // After a panic its locks and buffers may be in any state: dropping could hang.
+        if self.panicked.load(Ordering::Relaxed) || self.is_forked() {
+            // After a panic or a fork its locks and buffers may be in any state: dropping could hang.
             std::mem::forget(db);
             return;
         }
@@ -373,6 +391,24 @@ mod tests {
         let result: Result<()> = guard(&panicked, || panic!("tried to serialize {}", 1));
         assert_eq!(result.unwrap_err().to_string(), "the metadata store panicked: tried to serialize 1");
         assert!(panicked.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_forked_copy_leaves_the_files_alone() {
+        let endings: [fn(Arc<SledKv>); 3] = [drop, |kv| kv.abandon(), |kv| kv.close().unwrap()];
+        for ending in endings {
+            let dir = tempfile::tempdir().unwrap();
+            let place = Place { dir: dir.path().into(), boot_id: "boot".into(), db_uuid: 1 };
+            let mut kv = SledKv::open(&place, false).unwrap();
+            // As in a fork: the process is not the one that opened it.
+            kv.pid = 0;
+            assert!(kv.flush().is_err() && kv.get_le(&identity_key()).is_err());
+            ending(Arc::new(kv));
+            assert!(place.trusts(1), "the marker is as it was");
+            assert_eq!(fs::read_to_string(dir.path().join("g1/marker")).unwrap(), place.marker_text("open"));
+            let file = File::open(dir.path().join("g1/sled/db")).unwrap();
+            assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)), "sled was not closed");
+        }
     }
 
     #[test]

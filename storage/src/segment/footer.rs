@@ -134,7 +134,7 @@ impl Drop for TableFile {
 pub(super) fn rows_of_file(env: &dyn Env, dir: &Path, table: Table, meta: &FileMeta) -> Result<u32> {
     let (reader, name) = (open_file(env, dir, meta)?, name_of(dir, meta));
     let input = FileInput { reader, name, failure: Failure::default() };
-    let footer = load(&input, table).map_err(|source| input.failure.explain(&input.name, source))?;
+    let footer = input.decode(|| load(&input, table))?;
     check_format(footer.metadata(), &input.name)?;
     Ok(group_starts(footer.metadata()).last().copied().unwrap_or(0))
 }

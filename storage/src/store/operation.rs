@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use serde::{Deserialize, Serialize};
@@ -17,10 +16,6 @@ use crate::schema::Table;
 pub const KIND_SPANS: u8 = 1;
 /// WAL record kind of a [`Mutation`]: JSON.
 pub const KIND_MUTATION: u8 = 2;
-/// Smaller records are logged as they are: a frame of LZ4 for each of many buffers costs more than it saves.
-const COMPRESSED_BYTES_MIN: usize = 32 << 10;
-/// Batches with more rows than this are compressed without a look at how large they are.
-const PLAIN_ROWS_MAX: usize = 64;
 
 /// New assessments, and whether their ids may exist already (then an equal one is left alone and a
 /// different one replaced; `valid` is kept).
@@ -63,15 +58,6 @@ pub enum Operation {
     Mutation(Mutation),
 }
 
-/// A batch as an Arrow IPC stream.
-fn ipc_stream(batch: &RecordBatch, compression: Option<CompressionType>) -> Result<Vec<u8>> {
-    let options = IpcWriteOptions::default().try_with_compression(compression)?;
-    let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
-    writer.write(batch)?;
-    writer.finish()?;
-    Ok(writer.into_inner()?)
-}
-
 impl Operation {
     /// Checks what replay relies on, before it is in the log: a record that does not decode ends every
     /// later open.
@@ -94,13 +80,14 @@ impl Operation {
     pub fn encode(&self) -> Result<(u8, Vec<u8>)> {
         match self {
             Operation::Spans(batch) => {
-                if batch.num_rows() <= PLAIN_ROWS_MAX {
-                    let plain = ipc_stream(batch, None)?;
-                    if plain.len() < COMPRESSED_BYTES_MIN {
-                        return Ok((KIND_SPANS, plain));
-                    }
-                }
-                Ok((KIND_SPANS, ipc_stream(batch, Some(CompressionType::LZ4_FRAME))?))
+                // Small batches too: uncompressed they have sectors of zeros, and a record with such a
+                // sector cannot be told from one that a power cut left unwritten.
+                let options = IpcWriteOptions::default()
+                    .try_with_compression(Some(arrow::ipc::CompressionType::LZ4_FRAME))?;
+                let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
+                writer.write(batch)?;
+                writer.finish()?;
+                Ok((KIND_SPANS, writer.into_inner()?))
             }
             Operation::Mutation(mutation) => {
                 let bytes = serde_json::to_vec(mutation);

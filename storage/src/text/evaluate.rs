@@ -3,6 +3,8 @@
 //! Steps for AND: cheap terms first, each later one only inside the rows left so far, what is
 //! excluded last. NOT elsewhere is the complement within the rows asked.
 
+use std::sync::Arc;
+
 use roaring::RoaringBitmap;
 
 use super::query::{Slot, TextQuery, TextTerm};
@@ -25,6 +27,11 @@ pub(super) trait TermSource {
 
     /// The same with the number of occurrences, by ascending row.
     fn occurrences(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<Vec<Occurrence>>;
+
+    /// All occurrences of a term, by ascending row.
+    fn all_occurrences(&self, term: &TextTerm) -> Result<Arc<[Occurrence]>> {
+        Ok(self.occurrences(term, None)?.into())
+    }
 
     /// Length of a row for ranking, words: the sum over its fields, each rounded as the index rounds.
     fn length(&self, row: u32) -> u32;

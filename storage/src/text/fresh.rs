@@ -128,10 +128,11 @@ impl FreshText {
         query: &TextQuery,
         stats: &TextStats,
         k: usize,
+        at_least: f64,
         allowed: Option<&RoaringBitmap>,
         masked: Option<&RoaringBitmap>,
     ) -> Result<Vec<Scored>> {
-        score::top_k(self, query, stats, k, allowed, masked)
+        score::top_k(self, query, stats, k, at_least, allowed, masked)
     }
 
     /// What fits each slot; `None` when nothing fits one of them.

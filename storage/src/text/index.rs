@@ -1,7 +1,7 @@
-//! The shape of a text index: its tantivy schema, its tokenizer, and the guard around foreign code.
+//! The shape of a text index: its tantivy schema, and the guard around foreign code.
 //!
 //! Invariants:
-//! 1. The tokenizer's name carries the rules' version and the Unicode version; an index made by other
+//! 1. The name of the tokenizer carries the rules' version and the Unicode version; an index made by other
 //!    rules fails the schema check at open and is rebuilt.
 //! 2. A panic inside tantivy (a damaged file it did not expect) becomes a `Corrupt` error.
 
@@ -9,9 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-use super::tokenizer::Words;
 use crate::{Error, Result};
 
 /// What tantivy's calls return.
@@ -49,14 +47,14 @@ impl TextLocation {
     }
 }
 
-/// The name under which [`SpanTokenizer`] is registered.
-pub(super) fn tokenizer_name() -> String {
+/// The name that stands for our cutting of text into words: nothing in tantivy cuts it.
+fn tokenizer_name() -> String {
     let (unicode, _, _) = char::UNICODE_VERSION;
     format!("words-{RULES_VERSION}-unicode-{unicode}")
 }
 
-/// The name under which [`WholeTokenizer`] is registered.
-pub(super) const WHOLE_TOKENIZER: &str = "whole";
+/// The name of a tokenizer that takes each text for one term.
+const WHOLE_TOKENIZER: &str = "whole";
 
 /// Three text fields with positions and lengths, two of bare terms, nothing stored.
 pub(super) fn schema() -> Schema {
@@ -77,84 +75,6 @@ pub(super) fn schema() -> Schema {
         builder.add_text_field(name, TextOptions::default().set_indexing_options(bare.clone()));
     }
     builder.build()
-}
-
-/// tantivy's view of [`Words`]: positions jump at each separator, so no phrase crosses it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct SpanTokenizer {
-    token: Token,
-}
-
-impl Tokenizer for SpanTokenizer {
-    type TokenStream<'a> = SpanTokenStream<'a>;
-
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> SpanTokenStream<'a> {
-        self.token.reset();
-        SpanTokenStream { words: Words::new(text), count: 0, token: &mut self.token }
-    }
-}
-
-/// The words of one field of one document.
-pub(super) struct SpanTokenStream<'a> {
-    words: Words<'a>,
-    count: usize,
-    token: &'a mut Token,
-}
-
-impl TokenStream for SpanTokenStream<'_> {
-    fn advance(&mut self) -> bool {
-        if self.words.next(&mut self.token.text).is_none() {
-            return false;
-        }
-        self.token.position = self.count + self.words.separators();
-        self.count += 1;
-        true
-    }
-
-    fn token(&self) -> &Token {
-        self.token
-    }
-
-    fn token_mut(&mut self) -> &mut Token {
-        self.token
-    }
-}
-
-/// Takes each text for one term.
-#[derive(Debug, Clone, Default)]
-pub(super) struct WholeTokenizer {
-    token: Token,
-}
-
-impl Tokenizer for WholeTokenizer {
-    type TokenStream<'a> = WholeTokenStream<'a>;
-
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> WholeTokenStream<'a> {
-        self.token.reset();
-        self.token.text.push_str(text);
-        WholeTokenStream { is_done: false, token: &mut self.token }
-    }
-}
-
-/// The one term of a text.
-pub(super) struct WholeTokenStream<'a> {
-    is_done: bool,
-    token: &'a mut Token,
-}
-
-impl TokenStream for WholeTokenStream<'_> {
-    fn advance(&mut self) -> bool {
-        self.token.position = 0;
-        !std::mem::replace(&mut self.is_done, true)
-    }
-
-    fn token(&self) -> &Token {
-        self.token
-    }
-
-    fn token_mut(&mut self) -> &mut Token {
-        self.token
-    }
 }
 
 /// Runs tantivy code on `what`; its errors and panics become `Corrupt` errors.

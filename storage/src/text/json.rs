@@ -5,7 +5,7 @@
 //! 1. Keys and texts come out still escaped, but with every escape checked: [`unescape`] cannot fail.
 //! 2. After [`NotJson`] nothing more is to be asked; what came out before must be thrown away.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 /// The text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,8 +224,9 @@ fn escape_len(rest: &[u8]) -> Result<usize, NotJson> {
 /// Appends the meaning of the inside of a string to `out`. A lone surrogate becomes U+FFFD.
 pub(super) fn unescape(escaped: &str, out: &mut String) {
     let mut rest = escaped;
-    while let Some((plain, after)) = rest.split_once('\\') {
-        out.push_str(plain);
+    while let Some(found) = memchr(b'\\', rest.as_bytes()) {
+        out.push_str(rest.get(..found).unwrap_or_default());
+        let after = rest.get(found + 1..).unwrap_or_default();
         let Some(kind) = after.chars().next() else { return };
         rest = after.get(kind.len_utf8()..).unwrap_or_default();
         match kind {

@@ -16,6 +16,7 @@
 
 mod candidates;
 mod evaluate;
+mod field_log;
 mod flat_terms;
 mod fold;
 mod fresh;
@@ -29,8 +30,12 @@ mod postings;
 mod query;
 mod reader;
 mod row_terms;
+mod row_text;
+mod scanned;
 mod score;
 mod snippet;
+mod term_cache;
+mod term_ids;
 mod tokenizer;
 mod writer;
 

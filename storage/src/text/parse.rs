@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(parsed("\"refund  Policy!\" -test"), "(\"refund policy\" -test)");
         assert_eq!(parsed("a OR b c OR (d -e)"), "(a OR (b c) OR (d -e))");
         assert_eq!(parsed("gpt-4 user@x"), "(\"gpt 4\" \"user x\")");
-        assert_eq!(parsed("pre* fuzzy~1 gpt-4o*"), "(pre* fuzzy~1 \"gpt 4o*\")");
+        assert_eq!(parsed("pre* fuzzy~1 gpt-4o*"), "(pre* fuzzy~1 gpt-4o*)");
         assert_eq!(
             parsed("inputs:word outputs:\"a b\" -inputs:(x OR y)"),
             "(inputs:word outputs:\"a b\" -(inputs:x OR inputs:y))"
@@ -327,6 +327,7 @@ mod tests {
         assert_eq!(parsed("📶"), "(nothing)");
         assert_eq!(parsed("((((x))))"), "x");
         assert_eq!(parsed("a-b --x"), "(\"a b\" -x)");
+        assert_eq!(parsed("a -(-b)"), "(a -(-b))");
     }
 
     #[test]

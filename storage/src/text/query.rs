@@ -136,12 +136,14 @@ impl fmt::Display for TextTerm {
         if let [slot] = self.slots.as_slice() {
             return write!(f, "{slot}");
         }
-        f.write_str("\"")?;
+        // Inside quotes a `*` is nothing special: a phrase that ends with a prefix is written as one word.
+        let is_plain = self.slots.iter().all(|slot| matches!(slot, Slot::Word(_)));
+        let (quote, gap) = if is_plain { ("\"", " ") } else { ("", "-") };
+        f.write_str(quote)?;
         for (i, slot) in self.slots.iter().enumerate() {
-            let space = if i == 0 { "" } else { " " };
-            write!(f, "{space}{slot}")?;
+            write!(f, "{}{slot}", if i == 0 { "" } else { gap })?;
         }
-        f.write_str("\"")
+        f.write_str(quote)
     }
 }
 
@@ -159,6 +161,8 @@ impl fmt::Display for TextQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (children, joint) = match self {
             TextQuery::Term(term) => return write!(f, "{term}"),
+            // `--word` is `-word`.
+            TextQuery::Not(child) if matches!(**child, TextQuery::Not(_)) => return write!(f, "-({child})"),
             TextQuery::Not(child) => return write!(f, "-{child}"),
             TextQuery::Nothing => return f.write_str("(nothing)"),
             TextQuery::And(children) => (children, " "),

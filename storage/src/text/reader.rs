@@ -21,6 +21,7 @@ use super::index::{FIELD_NAMES, RAW_FIELD, TantivyResult, TextLocation, VALUES_F
 use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_terms};
 use super::query::{TextQuery, TextTerm};
 use super::score::{self, Scored, TextStats};
+use super::term_cache::TermCache;
 use crate::{Error, Result};
 
 /// An open text index.
@@ -30,7 +31,9 @@ pub struct TextReader {
     fields: [IndexField; 3],
     raw: Dictionary,
     values: Dictionary,
-    total_length: OnceLock<u64>,
+    /// Lengths of the rows for ranking, and their sum.
+    lengths: OnceLock<(Vec<u32>, u64)>,
+    terms: TermCache,
 }
 
 struct IndexField {
@@ -88,7 +91,8 @@ impl TextReader {
             fields,
             raw: Dictionary::open(&segment, RAW_FIELD).map_err(corrupt)?,
             values: Dictionary::open(&segment, VALUES_FIELD).map_err(corrupt)?,
-            total_length: OnceLock::new(),
+            lengths: OnceLock::new(),
+            terms: TermCache::default(),
         })
     }
 
@@ -139,10 +143,11 @@ impl TextReader {
         query: &TextQuery,
         stats: &TextStats,
         k: usize,
+        at_least: f64,
         allowed: Option<&RoaringBitmap>,
         masked: Option<&RoaringBitmap>,
     ) -> Result<Vec<Scored>> {
-        score::top_k(self, query, stats, k, allowed, masked)
+        score::top_k(self, query, stats, k, at_least, allowed, masked)
     }
 
     /// The fields a term covers.
@@ -262,12 +267,31 @@ impl TermSource for TextReader {
         Ok(found)
     }
 
+    fn all_occurrences(&self, term: &TextTerm) -> Result<Arc<[Occurrence]>> {
+        if let Some(found) = self.terms.get(term) {
+            return Ok(found);
+        }
+        let found: Arc<[Occurrence]> = self.occurrences(term, None)?.into();
+        self.terms.put(term, &found);
+        Ok(found)
+    }
+
     fn length(&self, row: u32) -> u32 {
-        let in_range = row < self.rows;
-        self.fields.iter().filter(|_| in_range).map(|field| field.lengths.fieldnorm(row)).sum()
+        self.row_lengths().0.get(row as usize).copied().unwrap_or(0)
     }
 
     fn total_length(&self) -> u64 {
-        *self.total_length.get_or_init(|| (0..self.rows).map(|row| u64::from(self.length(row))).sum())
+        self.row_lengths().1
+    }
+}
+
+impl TextReader {
+    fn row_lengths(&self) -> &(Vec<u32>, u64) {
+        self.lengths.get_or_init(|| {
+            let of_row = |row| self.fields.iter().map(|field| field.lengths.fieldnorm(row)).sum();
+            let lengths: Vec<u32> = (0..self.rows).map(of_row).collect();
+            let total = lengths.iter().map(|&length| u64::from(length)).sum();
+            (lengths, total)
+        })
     }
 }

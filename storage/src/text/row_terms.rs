@@ -23,11 +23,12 @@ use memchr::memchr;
 use twox_hash::XxHash3_128;
 
 use super::fold::{Tokens, fold, folded};
-use super::json::{NotJson, Piece, Scanner, python_number, unescape};
-use super::leaves::{StringList, TextColumns, is_wrapper, looks_like_json};
+use super::json::{Piece, python_number};
+use super::leaves::{StringList, looks_like_json};
 use super::letters::is_word;
+use super::row_text::{RowString, RowText};
+use super::scanned::{Scanned, is_wrapper};
 use super::tokenizer::{LONG_WORD_BYTES, LONG_WORD_KEPT_BYTES};
-use crate::Result;
 
 /// The row has a token that is too long to be a term.
 pub(super) const LONG: &str = "\u{1}";
@@ -104,7 +105,6 @@ pub(super) struct RowTerms {
     /// Hashes of the row's terms so far.
     known: HashSet<u128, BuildHasherDefault<Hashed>>,
     token: String,
-    names: StringList,
 }
 
 /// Which list a term goes to.
@@ -115,64 +115,51 @@ enum To {
 }
 
 impl RowTerms {
-    /// Replaces the terms by those of a row.
-    ///
-    /// # Errors
-    /// `Internal` when the columns are not as the stored schema says.
-    pub(super) fn fill(&mut self, columns: &TextColumns<'_>, row: usize) -> Result<()> {
+    /// Replaces the terms by those of a row and its strings.
+    pub(super) fn fill(&mut self, row: &RowText<'_>, strings: &[RowString<'_>]) {
         self.raw.clear();
         self.values.clear();
         if self.known.capacity() > KNOWN_KEPT {
             self.known = HashSet::default();
         }
         self.known.clear();
-        columns.each_raw_string(row, &mut |string| self.add_raw(string))?;
-        let mut names = std::mem::take(&mut self.names);
-        columns.attribute_names(row, &mut names)?;
-        for name in names.iter().chain(columns.span_type(row)) {
-            match name_term(name) {
-                Some(term) => self.add(To::Raw, &term),
-                None => self.add(To::Raw, LONG),
-            }
+        for string in strings {
+            self.add_raw(string.text, string.json.as_ref());
         }
-        self.names = names;
-        if let Some(attributes) = columns.attributes(row) {
+        row.each_attribute_name(&mut |name| self.add_name(name));
+        row.span_type.into_iter().for_each(|name| self.add_name(name));
+        if let Some(attributes) = &row.attributes {
             self.add_values(attributes);
         }
-        Ok(())
+    }
+
+    fn add_name(&mut self, name: &str) {
+        match name_term(name) {
+            Some(term) => self.add(To::Raw, &term),
+            None => self.add(To::Raw, LONG),
+        }
     }
 
     /// Adds the tokens of a raw string that are no words of its leaves.
-    fn add_raw(&mut self, string: &str) {
-        if !looks_like_json(string) {
-            return self.add_changed(To::Raw, string);
-        }
-        let mut scanner = Scanner::new(string);
-        loop {
-            match scanner.next() {
-                Ok(None) => return,
-                Ok(Some(Piece::Text(escaped))) => self.add_escaped(escaped),
-                Ok(Some(piece)) => self.add_bare(To::Raw, piece),
-                // No JSON: the whole string is a leaf.
-                Err(NotJson) => return self.add_changed(To::Raw, string),
+    fn add_raw(&mut self, string: &str, json: Option<&Scanned<'_>>) {
+        let Some(json) = json else { return self.add_changed(To::Raw, string) };
+        for part in json.parts() {
+            match part.piece {
+                Piece::Text(escaped) => self.add_escaped(escaped, part.plain),
+                piece => self.add_bare(To::Raw, piece),
             }
         }
     }
 
     /// Adds the tokens of a string inside JSON that are no words of its leaves.
-    fn add_escaped(&mut self, escaped: &str) {
+    fn add_escaped(&mut self, escaped: &str, plain: &str) {
         self.add_changed(To::Raw, escaped);
-        if !escaped.contains('\\') {
-            if looks_like_json(escaped) {
-                self.add_raw(escaped);
-            }
-            return;
+        if escaped.len() != plain.len() {
+            self.add_glued(To::Raw, escaped);
         }
-        self.add_glued(To::Raw, escaped);
-        let mut plain = String::new();
-        decode(escaped, &mut plain);
-        if looks_like_json(&plain) {
-            self.add_raw(&plain);
+        if looks_like_json(plain) {
+            let json = Some(Scanned::new(plain)).filter(Scanned::is_json);
+            self.add_raw(plain, json.as_ref());
         }
     }
 
@@ -259,51 +246,45 @@ impl RowTerms {
         }
     }
 
-    /// Adds what the JSON object text of a span's attributes holds.
-    fn add_values(&mut self, attributes: &str) {
-        let mut scanner = Scanner::new(attributes);
-        let (mut key, mut text) = (String::new(), String::new());
+    /// Adds what a span's attributes hold.
+    fn add_values(&mut self, attributes: &Scanned<'_>) {
+        let mut key = "";
         let mut container_start = 0;
         let mut in_wrapper = false;
-        while let Ok(Some(piece)) = scanner.next() {
-            match (piece, scanner.depth()) {
-                (Piece::Key(escaped), 1) => decode(escaped, &mut key),
-                (Piece::Text(escaped), 1) => {
-                    decode(escaped, &mut text);
-                    self.add_inner(&text);
-                    self.add_pair(&key, &text, true);
+        for part in attributes.parts() {
+            match (part.piece, part.depth) {
+                (Piece::Key(_), 1) => key = part.plain,
+                (Piece::Text(_), 1) => {
+                    self.add_inner(part.plain);
+                    self.add_pair(key, part.plain, true);
                 }
                 (Piece::Number(scalar) | Piece::Literal(scalar), 1) => {
                     self.add_tokens(To::Values, scalar);
-                    self.add_pair(&key, scalar, false);
+                    self.add_pair(key, scalar, false);
                 }
-                (Piece::BeginObject | Piece::BeginArray, 2) => container_start = scanner.position() - 1,
+                (Piece::BeginObject | Piece::BeginArray, 2) => container_start = part.end - 1,
                 (Piece::End, 1) => {
-                    let raw = attributes.get(container_start..scanner.position()).unwrap_or_default();
-                    self.add_pair(&key, raw, false);
+                    let raw = attributes.text().get(container_start..part.end).unwrap_or_default();
+                    self.add_pair(key, raw, false);
                 }
                 (Piece::Text(escaped), _) => {
-                    decode(escaped, &mut text);
                     if in_wrapper {
                         self.add_tokens(To::Values, escaped);
-                        self.add_tokens(To::Values, &text);
+                        self.add_tokens(To::Values, part.plain);
                     }
-                    self.add_inner(&text);
+                    self.add_inner(part.plain);
                     self.add_glued(To::Values, escaped);
                     self.add_changed(To::Values, escaped);
                 }
-                _ => self.add_bare(To::Values, piece),
+                (piece, _) => self.add_bare(To::Values, piece),
             }
-            in_wrapper = matches!(piece, Piece::Key(key) if is_wrapper(key));
+            in_wrapper = matches!(part.piece, Piece::Key(key) if is_wrapper(key));
         }
     }
 
     /// Adds the tokens of what a string stands for when it is a quoted JSON string itself, unless they are
     /// those of the string.
     fn add_inner(&mut self, text: &str) {
-        if !text.contains('\\') {
-            return;
-        }
         if let Some(inner) = inner_string(text) {
             let mut tokens = Tokens::new(text);
             while tokens.next(&mut self.token).is_some() {
@@ -347,11 +328,6 @@ fn inner_string(text: &str) -> Option<String> {
         return None;
     }
     serde_json::from_str(text).ok()
-}
-
-fn decode(escaped: &str, plain: &mut String) {
-    plain.clear();
-    unescape(escaped, plain);
 }
 
 /// A long token covers one of the bytes looked at, which lie one more than its least length apart.
@@ -399,7 +375,8 @@ mod tests {
     fn what_words_lack_is_added() {
         let added = |string: &str| {
             let mut terms = RowTerms::default();
-            terms.add_raw(string);
+            let json = looks_like_json(string).then(|| Scanned::new(string)).filter(Scanned::is_json);
+            terms.add_raw(string, json.as_ref());
             terms.raw.iter().map(str::to_owned).collect::<Vec<_>>()
         };
         assert!(added("plain text with words").is_empty());

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
-use super::evaluate::{TermSource, evaluate};
+use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::query::{TextQuery, TextTerm};
 use crate::Result;
 
@@ -46,6 +46,16 @@ impl TextStats {
     }
 }
 
+impl TextStats {
+    fn average_length(&self) -> f64 {
+        self.total_length as f64 / self.docs.max(1) as f64
+    }
+
+    fn weight(&self, term: &TextTerm) -> f64 {
+        idf(self.docs, self.doc_freq.get(term).copied().unwrap_or_default()) * (K1 + 1.0)
+    }
+}
+
 /// A row and its score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored {
@@ -70,31 +80,83 @@ pub(super) fn stats(
         stats.docs -= 1;
         stats.total_length -= u64::from(source.length(row));
     }
+    let is_visible = |found: &&Occurrence| masked.is_none_or(|masked| !masked.contains(found.row));
     for term in query.positive_terms() {
-        let rows = source.matching(term, None)?;
-        let hidden = masked.map_or(0, |masked| rows.intersection_len(masked));
-        stats.doc_freq.insert(term.clone(), rows.len() - hidden);
+        let found = source.all_occurrences(term)?;
+        stats.doc_freq.insert(term.clone(), found.iter().filter(is_visible).count() as u64);
     }
     Ok(stats)
 }
 
 /// The best `k` rows, best first, equal scores by descending row; more than `k` when the last is tied.
+/// Rows that score less than `at_least` are not wanted.
 pub(super) fn top_k(
     source: &dyn TermSource,
     query: &TextQuery,
     stats: &TextStats,
     k: usize,
+    at_least: f64,
     allowed: Option<&RoaringBitmap>,
     masked: Option<&RoaringBitmap>,
 ) -> Result<Vec<Scored>> {
+    if k == 0 {
+        return Ok(Vec::new());
+    }
+    if let TextQuery::Term(term) = query {
+        let is_wanted = |row| {
+            allowed.is_none_or(|allowed| allowed.contains(row))
+                && masked.is_none_or(|masked| !masked.contains(row))
+        };
+        return best_of_term(source, term, stats, k, at_least, &is_wanted);
+    }
     let mut matching = evaluate(source, query, allowed)?;
     if let Some(masked) = masked {
         matching -= masked;
     }
-    if k == 0 || matching.is_empty() {
+    if matching.is_empty() {
         return Ok(Vec::new());
     }
     let mut scored = score_rows(source, query, stats, &matching)?;
+    scored.retain(|row| row.score >= at_least);
+    keep_best(&mut scored, k);
+    Ok(scored)
+}
+
+/// [`top_k`] of one term. Rows in which it is too rare to be among the best, were they as short as can
+/// be, are passed without a look at their lengths.
+fn best_of_term(
+    source: &dyn TermSource,
+    term: &TextTerm,
+    stats: &TextStats,
+    k: usize,
+    mut at_least: f64,
+    is_wanted: &dyn Fn(u32) -> bool,
+) -> Result<Vec<Scored>> {
+    let average = stats.average_length();
+    let weight = stats.weight(term);
+    let count_min =
+        |score: f64| if score < weight { score * norm(0, average) / (weight - score) } else { f64::MAX };
+    // A hair less, for rounding: what is passed by mistake is caught by its score.
+    let mut too_rare = count_min(at_least) * 0.999;
+    let mut scored: Vec<Scored> = Vec::new();
+    let mut scored_max = k.saturating_mul(4).max(256);
+    for found in source.all_occurrences(term)?.iter() {
+        let count = f64::from(found.count);
+        if count < too_rare {
+            continue;
+        }
+        let score = weight * count / (count + norm(source.length(found.row), average));
+        if score >= at_least && is_wanted(found.row) {
+            scored.push(Scored { row: found.row, score });
+        }
+        if scored.len() > scored_max {
+            keep_best(&mut scored, k);
+            // Many may be tied with the last.
+            scored_max = scored_max.max(scored.len() * 2);
+            at_least = scored.last().map_or(at_least, |last| last.score);
+            too_rare = count_min(at_least) * 0.999;
+        }
+    }
     keep_best(&mut scored, k);
     Ok(scored)
 }
@@ -107,10 +169,10 @@ fn score_rows(
     rows: &RoaringBitmap,
 ) -> Result<Vec<Scored>> {
     let mut scored: Vec<Scored> = rows.iter().map(|row| Scored { row, score: 0.0 }).collect();
-    let average = stats.total_length as f64 / stats.docs.max(1) as f64;
+    let average = stats.average_length();
     let norms: Vec<f64> = scored.iter().map(|row| norm(source.length(row.row), average)).collect();
     for term in query.positive_terms() {
-        let weight = idf(stats.docs, stats.doc_freq.get(term).copied().unwrap_or_default()) * (K1 + 1.0);
+        let weight = stats.weight(term);
         let occurrences = source.occurrences(term, Some(rows))?;
         let mut occurrences = occurrences.iter().peekable();
         for (slot, norm) in scored.iter_mut().zip(&norms) {

@@ -1,67 +1,50 @@
 //! Builds the text index of a segment: rows in, one tantivy segment out.
 //!
+//! The files are written by tantivy's own serializers. What they are given is collected here
+//! (`field_log`): tantivy's writer looks up the posting list of every word as it comes, which costs
+//! more than the rest of an import.
+//!
 //! Invariants:
-//! 1. Every row adds exactly one document, also one without text: document id = row number.
+//! 1. Every row is exactly one document, also one without text: document id = row number.
 //! 2. After [`TextWriter::finish`] every file and the directory are synced.
 //!
-//! Memory grows with what is indexed (postings stay in memory until the end, about 0.7 KB per span of
-//! 1 KB text): the caller bounds the rows of a segment.
+//! Memory grows with what is indexed (four bytes per word, and the terms): the caller bounds the rows
+//! of a segment.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use tantivy::directory::{Directory, MmapDirectory, RamDirectory};
-use tantivy::schema::{Document, Field};
-use tantivy::store::Compressor;
-use tantivy::tokenizer::TokenizerManager;
-use tantivy::{Index, IndexSettings, SingleSegmentIndexWriter};
+use tantivy::columnar::ColumnarWriter;
+use tantivy::directory::{Directory, MmapDirectory, RamDirectory, TerminatingWrite};
+use tantivy::fieldnorm::{FieldNormReaders, FieldNormsSerializer};
+use tantivy::index::SegmentComponent;
+use tantivy::postings::InvertedIndexSerializer;
+use tantivy::schema::Field;
+use tantivy::store::{Compressor, StoreWriter};
+use tantivy::{Index, IndexMeta, IndexSettings, Segment};
 
-use super::index::{
-    RAW_FIELD, SpanTokenizer, TextLocation, VALUES_FIELD, WHOLE_TOKENIZER, WholeTokenizer, guarded, schema,
-    tokenizer_name,
-};
+use super::field_log::{FieldLog, Kept};
+use super::index::{FIELD_NAMES, TantivyResult, TextLocation, guarded, schema};
 use super::leaves::{SpanText, TextColumns};
 use super::reader::TextReader;
 use super::row_terms::RowTerms;
 use crate::error::ErrorKind;
 use crate::{Error, Result};
 
-/// Sizes the table of terms at the start, bytes; both tables grow.
-const MEMORY_START_BYTES: usize = 64 << 20;
-const MEMORY_START_BYTES_IN_MEMORY: usize = 4 << 20;
+/// Where tantivy looks for what an index consists of.
+const META_FILE: &str = "meta.json";
 
 /// Writes one text index.
 pub struct TextWriter {
-    writer: SingleSegmentIndexWriter<SpanDocument>,
-    /// Shared with the document being added, and again ours alone once it is.
-    row: Arc<Row>,
-    rows: u32,
+    index: Index,
     location: TextLocation,
-}
-
-/// What is indexed of one span.
-#[derive(Debug, Clone, Default)]
-struct Row {
+    rows: u32,
+    words: [FieldLog; FIELD_NAMES.len()],
+    raw: FieldLog,
+    values: FieldLog,
+    /// Of the row being added.
     text: SpanText,
     terms: RowTerms,
-}
-
-/// The document of one span: three fields, each the joined leaf strings, and the terms of two more.
-struct SpanDocument(Arc<Row>);
-
-impl Document for SpanDocument {
-    type Value<'a> = &'a str;
-    type FieldsValuesIter<'a> = std::vec::IntoIter<(Field, &'a str)>;
-
-    fn iter_fields_and_values(&self) -> Self::FieldsValuesIter<'_> {
-        let lists = self.0.text.fields().into_iter().zip(0..);
-        let filled = lists.filter(|(list, _)| !list.is_empty());
-        let words = filled.map(|(list, id)| (Field::from_field_id(id), list.joined()));
-        let raw = self.0.terms.raw.iter().map(|term| (Field::from_field_id(RAW_FIELD), term));
-        let values = self.0.terms.values.iter().map(|term| (Field::from_field_id(VALUES_FIELD), term));
-        words.chain(raw).chain(values).collect::<Vec<_>>().into_iter()
-    }
 }
 
 impl std::fmt::Debug for TextWriter {
@@ -76,23 +59,27 @@ impl TextWriter {
     /// # Errors
     /// `Conflict` when the directory holds an index, `Io` when it cannot be written.
     pub fn create(location: TextLocation) -> Result<TextWriter> {
-        let (directory, memory): (Box<dyn Directory>, usize) = match &location {
-            TextLocation::Directory(path) => (Box::new(open_empty(path)?), MEMORY_START_BYTES),
-            TextLocation::Memory => (Box::new(RamDirectory::create()), MEMORY_START_BYTES_IN_MEMORY),
+        let directory: Box<dyn Directory> = match &location {
+            TextLocation::Directory(path) => Box::new(open_empty(path)?),
+            TextLocation::Memory => Box::new(RamDirectory::create()),
         };
-        let tokenizers = TokenizerManager::default();
-        tokenizers.register(&tokenizer_name(), SpanTokenizer::default());
-        tokenizers.register(WHOLE_TOKENIZER, WholeTokenizer::default());
         let settings = IndexSettings {
             docstore_compression: Compressor::None,
             docstore_compress_dedicated_thread: false,
             ..IndexSettings::default()
         };
-        let builder = Index::builder().schema(schema()).settings(settings).tokenizers(tokenizers);
-        let writer = builder
-            .single_segment_index_writer(directory, memory)
-            .map_err(|error| write_error(&location, error))?;
-        Ok(TextWriter { writer, row: Arc::default(), rows: 0, location })
+        let index =
+            Index::create(directory, schema(), settings).map_err(|error| write_error(&location, error))?;
+        Ok(TextWriter {
+            index,
+            location,
+            rows: 0,
+            words: std::array::from_fn(|_| FieldLog::new(Kept::Positions)),
+            raw: FieldLog::new(Kept::Rows),
+            values: FieldLog::new(Kept::Rows),
+            text: SpanText::default(),
+            terms: RowTerms::default(),
+        })
     }
 
     /// Indexes the rows of a batch that has [`super::INDEXED_COLUMNS`], after those added before.
@@ -102,11 +89,18 @@ impl TextWriter {
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = TextColumns::new(batch)?;
         for row in 0..columns.rows() {
-            let indexed = Arc::make_mut(&mut self.row);
-            columns.leaves(row, &mut indexed.text)?;
-            indexed.terms.fill(&columns, row)?;
-            let document = SpanDocument(Arc::clone(&self.row));
-            self.writer.add_document(document).map_err(|error| write_error(&self.location, error))?;
+            let row = columns.row(row)?;
+            let strings = row.strings();
+            self.text.fill(&strings);
+            self.terms.fill(&row, &strings);
+            for (log, strings) in self.words.iter_mut().zip(self.text.fields()) {
+                strings.iter().try_for_each(|string| log.add_string(string))?;
+                log.end_row();
+            }
+            for (log, terms) in [(&mut self.raw, &self.terms.raw), (&mut self.values, &self.terms.values)] {
+                terms.iter().try_for_each(|term| log.add_term(term))?;
+                log.end_row();
+            }
             self.rows += 1;
         }
         Ok(())
@@ -118,10 +112,54 @@ impl TextWriter {
     /// # Errors
     /// `Io` when a file cannot be written or synced.
     pub fn finish(self) -> Result<TextReader> {
-        let index = self.writer.finalize().map_err(|error| write_error(&self.location, error))?;
-        let name = self.location.name();
-        guarded(&name, || Ok(TextReader::from_index(&index, &name, self.rows)))?
+        let TextWriter { index, location, rows, words, raw, values, .. } = self;
+        let logs = words.into_iter().chain([raw, values]).collect();
+        write_files(&index, rows, logs).map_err(|error| write_error(&location, error))?;
+        let name = location.name();
+        guarded(&name, || Ok(TextReader::from_index(&index, &name, rows)))?
     }
+}
+
+/// Writes the files of the one segment of an index, then the file that names it.
+fn write_files(index: &Index, rows: u32, logs: Vec<FieldLog>) -> TantivyResult<()> {
+    let segment = index.new_segment().with_max_doc(rows);
+    let mut lengths = FieldNormsSerializer::from_write(segment.open_write(SegmentComponent::FieldNorms)?)?;
+    for (field, log) in (0..).map(Field::from_field_id).zip(&logs) {
+        if let Some(of_rows) = log.lengths() {
+            lengths.serialize_field(field, of_rows)?;
+        }
+    }
+    lengths.close()?;
+    // Postings say of each block of rows how well it can score, so they need the lengths.
+    let lengths = FieldNormReaders::open(segment.open_read(SegmentComponent::FieldNorms)?)?;
+    let mut serializer = InvertedIndexSerializer::open(&segment)?;
+    for (field, log) in (0..).map(Field::from_field_id).zip(logs) {
+        log.write(field, lengths.get_field(field)?, &mut serializer)?;
+    }
+    serializer.close()?;
+    write_empty_files(&segment, rows)?;
+    let meta = IndexMeta {
+        index_settings: index.settings().clone(),
+        persisted_custom_extensions: Vec::new(),
+        segments: vec![segment.meta().clone()],
+        schema: index.schema(),
+        opstamp: 0,
+        payload: None,
+    };
+    index.directory().sync_directory()?;
+    index.directory().atomic_write(Path::new(META_FILE), &serde_json::to_vec(&meta)?)?;
+    Ok(index.directory().sync_directory()?)
+}
+
+/// A segment has files for columns and stored documents, also when there are none.
+fn write_empty_files(segment: &Segment, rows: u32) -> TantivyResult<()> {
+    let mut columns = segment.open_write(SegmentComponent::FastFields)?;
+    ColumnarWriter::default().serialize(rows, None, &mut columns)?;
+    columns.terminate()?;
+    let settings = segment.index().settings();
+    let store = segment.open_write(SegmentComponent::Store)?;
+    StoreWriter::new(store, settings.docstore_compression, settings.docstore_blocksize, false)?.close()?;
+    Ok(())
 }
 
 fn open_empty(path: &Path) -> Result<MmapDirectory> {

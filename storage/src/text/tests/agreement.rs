@@ -130,7 +130,7 @@ fn random_payload(random: &mut Lcg) -> Option<String> {
     }
 }
 
-fn random_span(random: &mut Lcg) -> TestSpan {
+pub(super) fn random_span(random: &mut Lcg) -> TestSpan {
     if random.chance(5) {
         return TestSpan { attributes: "{}".to_owned(), ..TestSpan::default() };
     }
@@ -226,13 +226,19 @@ impl Layout {
             Layout::Index(parts) => parts
                 .iter()
                 .map(|(base, part)| {
-                    (*base, part.top_k(query, &stats, k, None, Some(&local(masked, *base))).unwrap())
+                    (
+                        *base,
+                        part.top_k(query, &stats, k, f64::MIN, None, Some(&local(masked, *base))).unwrap(),
+                    )
                 })
                 .collect(),
             Layout::Fresh(parts) => parts
                 .iter()
                 .map(|(base, part)| {
-                    (*base, part.top_k(query, &stats, k, None, Some(&local(masked, *base))).unwrap())
+                    (
+                        *base,
+                        part.top_k(query, &stats, k, f64::MIN, None, Some(&local(masked, *base))).unwrap(),
+                    )
                 })
                 .collect(),
         };

@@ -52,7 +52,7 @@ fn rows_without_text_and_indexes_without_rows() {
         assert!(reader.rows(&query).unwrap().is_empty());
         let stats = reader.stats(&query, None).unwrap();
         assert_eq!(stats.docs as usize, rows.len());
-        assert_eq!(reader.top_k(&query, &stats, 3, None, None).unwrap(), []);
+        assert_eq!(reader.top_k(&query, &stats, 3, f64::MIN, None, None).unwrap(), []);
     }
 }
 
@@ -99,7 +99,7 @@ fn ask_everything(path: &std::path::Path) {
         let query = TextQuery::parse(text).unwrap();
         let _ = reader.rows(&query);
         if let Ok(stats) = reader.stats(&query, None) {
-            let _ = reader.top_k(&query, &stats, 5, None, None);
+            let _ = reader.top_k(&query, &stats, 5, f64::MIN, None, None);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod agreement;
 mod index_files;
 mod naive;
+mod same_files;
 
 use std::sync::Arc;
 

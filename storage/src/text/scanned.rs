@@ -1,0 +1,160 @@
+//! A JSON text scanned once, for all who want to know something of it.
+
+use std::ops::Range;
+
+use memchr::memchr;
+
+use super::json::{Piece, Scanner, unescape};
+
+/// The pieces of a text, up to its end or to where it stops being JSON.
+#[derive(Debug, Default)]
+pub(super) struct Scanned<'a> {
+    text: &'a str,
+    places: Vec<Place<'a>>,
+    is_json: bool,
+    /// What keys and strings with escapes mean.
+    plain: String,
+}
+
+#[derive(Debug)]
+struct Place<'a> {
+    piece: Piece<'a>,
+    depth: usize,
+    /// Where the scanner stood after it.
+    end: usize,
+    /// Its meaning in `plain`, if it has escapes.
+    plain: Option<Range<usize>>,
+}
+
+/// One piece and where it lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) piece: Piece<'a>,
+    /// Containers open after it.
+    pub(super) depth: usize,
+    /// The byte after it.
+    pub(super) end: usize,
+    /// What a key or string means; empty for other pieces.
+    pub(super) plain: &'a str,
+}
+
+impl<'a> Scanned<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let mut scanned = Scanned { text, ..Scanned::default() };
+        let mut scanner = Scanner::new(text);
+        loop {
+            let piece = match scanner.next() {
+                Ok(Some(piece)) => piece,
+                end => {
+                    scanned.is_json = end.is_ok();
+                    return scanned;
+                }
+            };
+            let plain = match piece {
+                Piece::Key(escaped) | Piece::Text(escaped) if memchr(b'\\', escaped.as_bytes()).is_some() => {
+                    let start = scanned.plain.len();
+                    unescape(escaped, &mut scanned.plain);
+                    Some(start..scanned.plain.len())
+                }
+                _ => None,
+            };
+            let (depth, end) = (scanner.depth(), scanner.position());
+            scanned.places.push(Place { piece, depth, end, plain });
+        }
+    }
+
+    /// The text itself.
+    pub(super) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Whether the whole text is JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// The pieces in order.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.places.iter().map(|place| {
+            let plain = match (&place.plain, place.piece) {
+                (Some(range), _) => self.plain.get(range.clone()).unwrap_or_default(),
+                (None, Piece::Key(text) | Piece::Text(text)) => text,
+                _ => "",
+            };
+            Part { piece: place.piece, depth: place.depth, end: place.end, plain }
+        })
+    }
+
+    /// Visits the strings among the values of attributes, decoded. The wrappers `{"$bytes": ..}` and
+    /// `{"$double": ..}` hold no text.
+    pub(super) fn each_string<'s>(&'s self, visit: &mut dyn FnMut(&'s str)) {
+        let mut previous = Piece::End;
+        // The text of what may turn out to be a wrapper: dropped when its object ends at once.
+        let mut held = None;
+        let mut in_wrapper = false;
+        for part in self.parts() {
+            if let Some(text) = held.take()
+                && part.piece != Piece::End
+            {
+                visit(text);
+            }
+            match part.piece {
+                Piece::Key(key) => {
+                    in_wrapper = previous == Piece::BeginObject && part.depth > 1 && is_wrapper(key);
+                }
+                Piece::Text(_) if in_wrapper => held = Some(part.plain),
+                Piece::Text(_) => visit(part.plain),
+                _ => {}
+            }
+            in_wrapper &= matches!(part.piece, Piece::Key(_));
+            previous = part.piece;
+        }
+    }
+
+    /// Visits the keys of the object itself, not those inside its values.
+    pub(super) fn each_key<'s>(&'s self, visit: &mut dyn FnMut(&'s str)) {
+        for part in self.parts().filter(|part| part.depth == 1 && matches!(part.piece, Piece::Key(_))) {
+            visit(part.plain);
+        }
+    }
+}
+
+/// Whether a key is that of an object which stands for something JSON cannot say.
+pub(super) fn is_wrapper(key: &str) -> bool {
+    key == "$bytes" || key == "$double"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        Scanned::new(text).each_string(&mut |string| found.push(string.to_owned()));
+        found
+    }
+
+    #[test]
+    fn keys_are_those_of_the_object_itself() {
+        let scanned = Scanned::new(r#"{"a.b":{"in":1},"q\"":[{"no":"x"}],"":null}"#);
+        let mut keys = Vec::new();
+        scanned.each_key(&mut |key| keys.push(key));
+        assert_eq!(keys, ["a.b", "q\"", ""]);
+        assert!(scanned.is_json());
+        assert!(!Scanned::new("{\"a\":1").is_json());
+    }
+
+    #[test]
+    fn strings_leave_out_keys_numbers_and_wrappers() {
+        let text =
+            r#"{"a":"x","n":1,"b":true,"l":["y",{"k":"z\n"}],"d":{"$double":"NaN"},"e":{"$bytes":"QUJD"}}"#;
+        assert_eq!(strings(text), ["x", "y", "z\n"]);
+        assert_eq!(strings(r#"{"$bytes":"top"}"#), ["top"]);
+        assert_eq!(
+            strings(r#"{"o":{"$bytes":"a","more":"b"},"p":{"q":"c","$bytes":"d"}}"#),
+            ["a", "b", "c", "d"]
+        );
+        assert_eq!(strings(r#"{"o":{"$bytes":["a"]}}"#), ["a"]);
+        assert_eq!(strings("{}"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,137 @@
+//! What the index writer makes of rows, byte for byte, against what tantivy's own writer makes of them.
+
+use std::path::Path;
+
+use tantivy::directory::RamDirectory;
+use tantivy::schema::{Field, TantivyDocument};
+use tantivy::store::Compressor;
+use tantivy::tokenizer::{Token, TokenStream, Tokenizer, TokenizerManager};
+use tantivy::{Directory, Index, IndexSettings};
+
+use super::agreement::random_span;
+use super::{Lcg, TestSpan, batch};
+use crate::text::index::schema;
+use crate::text::leaves::{SpanText, TextColumns};
+use crate::text::row_terms::RowTerms;
+use crate::text::tokenizer::Words;
+use crate::text::{TextLocation, TextWriter};
+
+/// Cuts as [`Words`] does, or not at all; positions jump at each end of a string.
+#[derive(Clone, Default)]
+struct Cut {
+    words: bool,
+    tokens: Vec<Token>,
+}
+
+struct CutStream<'a> {
+    tokens: &'a mut Vec<Token>,
+    next: usize,
+}
+
+impl Tokenizer for Cut {
+    type TokenStream<'a> = CutStream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> CutStream<'a> {
+        let token = |text: &str, position| Token { text: text.to_owned(), position, ..Token::default() };
+        self.tokens.clear();
+        if !self.words {
+            self.tokens.push(token(text, 0));
+            return CutStream { tokens: &mut self.tokens, next: 0 };
+        }
+        let (mut words, mut word) = (Words::new(text), String::new());
+        while words.next(&mut word).is_some() {
+            let position = self.tokens.len() + words.separators();
+            self.tokens.push(token(&word, position));
+        }
+        CutStream { tokens: &mut self.tokens, next: 0 }
+    }
+}
+
+impl TokenStream for CutStream<'_> {
+    fn advance(&mut self) -> bool {
+        self.next += 1;
+        self.next <= self.tokens.len()
+    }
+
+    fn token(&self) -> &Token {
+        &self.tokens[self.next - 1]
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.tokens[self.next - 1]
+    }
+}
+
+/// The files of tantivy's own writer, by extension.
+fn files_of_tantivy(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
+    let directory = RamDirectory::create();
+    let tokenizers = TokenizerManager::default();
+    for (_, entry) in schema().fields() {
+        let options = entry.field_type().get_index_record_option().unwrap();
+        let tantivy::schema::FieldType::Str(text) = entry.field_type() else { unreachable!() };
+        let name = text.get_indexing_options().unwrap().tokenizer().to_owned();
+        tokenizers.register(&name, Cut { words: options.has_positions(), tokens: Vec::new() });
+    }
+    let settings = IndexSettings { docstore_compression: Compressor::None, ..IndexSettings::default() };
+    let mut writer = Index::builder()
+        .schema(schema())
+        .settings(settings)
+        .tokenizers(tokenizers)
+        .single_segment_index_writer::<TantivyDocument>(directory.clone(), 64 << 20)
+        .unwrap();
+    let batch = batch(spans);
+    let columns = TextColumns::new(&batch).unwrap();
+    let (mut text, mut terms) = (SpanText::default(), RowTerms::default());
+    for row in 0..columns.rows() {
+        let row = columns.row(row).unwrap();
+        text.fill(&row.strings());
+        terms.fill(&row, &row.strings());
+        let mut document = TantivyDocument::default();
+        for (id, list) in (0..).zip(text.fields()) {
+            if !list.is_empty() {
+                document.add_text(Field::from_field_id(id), list.joined());
+            }
+        }
+        for (id, list) in [(3, &terms.raw), (4, &terms.values)] {
+            list.iter().for_each(|term| document.add_text(Field::from_field_id(id), term));
+        }
+        writer.add_document(document).unwrap();
+    }
+    files(&writer.finalize().unwrap(), &directory)
+}
+
+fn files(index: &Index, directory: &dyn Directory) -> Vec<(String, Vec<u8>)> {
+    let id = index.searchable_segment_ids().unwrap()[0].uuid_string();
+    ["fieldnorm", "term", "idx", "pos"]
+        .map(|kind| {
+            let path = format!("{id}.{kind}");
+            (kind.to_owned(), directory.open_read(Path::new(&path)).unwrap().read_bytes().unwrap().to_vec())
+        })
+        .to_vec()
+}
+
+fn files_of_ours(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
+    let root = tempfile::tempdir().unwrap();
+    let mut writer = TextWriter::create(TextLocation::Directory(root.path().to_owned())).unwrap();
+    spans.chunks(9).for_each(|part| writer.add(&batch(part)).unwrap());
+    writer.finish().unwrap();
+    let directory = tantivy::directory::MmapDirectory::open(root.path()).unwrap();
+    files(&Index::open(directory.clone()).unwrap(), &directory)
+}
+
+#[test]
+fn files_are_those_of_tantivys_writer() {
+    let mut random = Lcg(7);
+    for count in [1, 30, 700] {
+        let mut spans: Vec<TestSpan> = (0..count).map(|_| random_span(&mut random)).collect();
+        // Long strings that come again, in other rows and fields and within one row.
+        for i in 0..count {
+            let long = format!("{} and again {}", "the same long message ".repeat(5), i % 5);
+            spans[i].inputs = Some(format!(r#"["{long}",{{"k":"{long}"}},"x"]"#));
+            if i % 3 == 0 {
+                spans[i].outputs = Some(long);
+            }
+        }
+        assert_eq!(files_of_ours(&spans), files_of_tantivy(&spans), "{count} rows");
+    }
+}
