@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bad_input;
+mod bounds;
 mod care;
 mod command_line;
 mod crash;

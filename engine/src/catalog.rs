@@ -25,18 +25,22 @@ use crate::database::Database;
 use crate::dataset::{Version, newest, record_schema, shown, view_schema};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Decoded records that are kept, in bytes.
-const DECODED_BYTES_MAX: usize = 64 << 20;
-
 /// What reading and changing the catalogue shares.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
+    /// Decoded records are kept up to this size.
+    bytes_max: usize,
     changes: Mutex<()>,
     /// Records of versions, by file.
     decoded: Mutex<BTreeMap<String, RecordBatch>>,
 }
 
 impl Catalog {
+    /// A catalogue of which up to `bytes_max` bytes are kept decoded.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, ..Self::default() }
+    }
+
     /// Keeps every other change of the catalogue waiting.
     pub fn lock_changes(&self) -> MutexGuard<'_, ()> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,12 +88,12 @@ impl Catalog {
     /// Keeps a batch; when there is no room for it, everything else goes.
     fn keep(&self, name: &str, batch: &RecordBatch) {
         let bytes = batch.get_array_memory_size();
-        if bytes > DECODED_BYTES_MAX {
+        if bytes > self.bytes_max {
             return;
         }
         let mut decoded = self.decoded();
         let kept: usize = decoded.values().map(RecordBatch::get_array_memory_size).sum();
-        if kept + bytes > DECODED_BYTES_MAX {
+        if kept + bytes > self.bytes_max {
             decoded.clear();
         }
         decoded.insert(name.to_string(), batch.clone());

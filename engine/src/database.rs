@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -24,7 +25,7 @@ use crate::maintain::{self, Maintenance};
 use crate::open::OpenOptions;
 use crate::otlp;
 use crate::redact::RedactionState;
-use crate::settings::Settings;
+use crate::settings::{Overload, Settings};
 use crate::sql::start_runtime;
 use crate::stats::{self, Stats};
 use crate::trace::{self, Trace};
@@ -50,6 +51,8 @@ struct Inner {
     settings: Settings,
     catalog: Catalog,
     traces: TraceCache,
+    /// Spans dropped since the open, as [`Overload::Drop`] has it.
+    dropped_spans: AtomicU64,
     redaction: RedactionState,
     /// Held alone by changes that read what they change; shared by those that only add to a trace.
     changes: RwLock<()>,
@@ -97,11 +100,13 @@ impl Database {
         let maintenance =
             background.then(|| Maintenance::start(store.clone(), settings.index_threads())).transpose()?;
         let redaction = RedactionState::open(&store, redact_with);
+        let catalog = Catalog::new(settings.dataset_bytes_max);
         let inner = Inner {
             maintenance: Mutex::new(maintenance),
             store,
             settings,
-            catalog: Catalog::default(),
+            catalog,
+            dropped_spans: AtomicU64::new(0),
             traces: TraceCache::default(),
             redaction,
             changes: RwLock::new(()),
@@ -199,7 +204,10 @@ impl Database {
         }
         let spans = owned.as_deref().unwrap_or(spans);
         let before = self.snapshot()?.visible_rows(Table::Traces);
-        let applied = self.inner.store.append_spans(spans_batch(spans)?)?;
+        let applied = match self.inner.store.append_spans(spans_batch(spans)?) {
+            Err(error) => return self.drop_spans(error.into(), spans.len() as u64),
+            applied => applied?,
+        };
         let after = self.snapshot()?.visible_rows(Table::Traces);
         Ok(ImportReport {
             traces: after.saturating_sub(before),
@@ -208,6 +216,19 @@ impl Database {
             redacted,
             ..ImportReport::default()
         })
+    }
+
+    /// Counts spans that could not be written as dropped, when that is the setting and the reason.
+    ///
+    /// # Errors
+    /// `error`, when it is not.
+    pub(crate) fn drop_spans(&self, error: Error, spans: u64) -> Result<ImportReport> {
+        let drops = matches!(self.inner.settings.overload, Overload::Drop { .. });
+        if !drops || error.kind() != ErrorKind::Unavailable {
+            return Err(error);
+        }
+        self.inner.dropped_spans.fetch_add(spans, Ordering::Relaxed);
+        Ok(ImportReport { dropped_spans: spans, ..ImportReport::default() })
     }
 
     /// Imports one OTLP request: JSON or protobuf, plain, gzip or zstd.
@@ -385,7 +406,9 @@ impl Database {
         let maintenance = self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
         let failure = maintenance.as_ref().and_then(Maintenance::failure);
         drop(maintenance);
-        stats::stats(&self.inner.store, failure, self.inner.redaction.totals())
+        let mut stats = stats::stats(&self.inner.store, failure, self.inner.redaction.totals())?;
+        stats.dropped_spans = self.inner.dropped_spans.load(Ordering::Relaxed);
+        Ok(stats)
     }
 }
 

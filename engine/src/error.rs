@@ -94,6 +94,7 @@ impl From<storage::Error> for Error {
             storage::ErrorKind::Corrupt => ErrorKind::Corrupt,
             storage::ErrorKind::Io => ErrorKind::Io,
             storage::ErrorKind::Closed => ErrorKind::Closed,
+            storage::ErrorKind::Unavailable => ErrorKind::Unavailable,
             storage::ErrorKind::Internal => ErrorKind::Internal,
         };
         Self { kind, message: error.to_string(), source: Some(Box::new(error)) }

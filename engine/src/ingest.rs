@@ -101,6 +101,8 @@ pub struct ImportReport {
     pub rejected: Vec<Rejected>,
     /// How much was not kept.
     pub rejected_count: u64,
+    /// Spans that were dropped because the disk could not keep up; see [`Overload`](crate::Overload).
+    pub dropped_spans: u64,
     /// Values that redaction replaced, in whole or in part.
     pub redacted: u64,
     /// Keys of attributes that were cut to 256 bytes.
@@ -132,6 +134,7 @@ impl ImportReport {
         self.rejected.extend(other.rejected);
         self.rejected.truncate(REJECTED_MAX);
         self.rejected_count += other.rejected_count;
+        self.dropped_spans += other.dropped_spans;
         self.redacted += other.redacted;
         self.cut_keys += other.cut_keys;
         self.repeated_keys += other.repeated_keys;
@@ -201,7 +204,7 @@ pub(crate) fn import<R: Read + Send>(
             scope.spawn(|| worker.work(&work_out));
         }
         // When this ends early, its queue closes, then the reader's, then the workers'.
-        commit(worker.store, options, order_out, &mut report, progress)
+        commit(database, options, order_out, &mut report, progress)
     })?;
     Ok(report)
 }
@@ -295,7 +298,7 @@ impl Worker<'_> {
 }
 
 fn commit(
-    store: &Store,
+    database: &Database,
     options: &ImportOptions,
     order: Receiver<Receiver<Result<Ready>>>,
     report: &mut ImportReport,
@@ -304,19 +307,29 @@ fn commit(
     let mut acked = Progress::default();
     for slot in order {
         let ready = slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
+        let mut is_durable = true;
         if let Some(prepared) = ready.prepared {
-            let applied = store.append_prepared(prepared)?;
-            report.spans += applied.spans;
-            report.duplicate_spans += applied.duplicate_spans;
+            match database.store().append_prepared(prepared) {
+                Ok(applied) => {
+                    report.spans += applied.spans;
+                    report.duplicate_spans += applied.duplicate_spans;
+                }
+                Err(error) => {
+                    report.add(database.drop_spans(error.into(), ready.spans)?);
+                    is_durable = false;
+                }
+            }
         }
         report.redacted += ready.redacted;
         report.cut_keys += ready.cut_keys;
         report.repeated_keys += ready.repeated_keys;
         report.bytes += ready.bytes;
         report.incomplete |= ready.incomplete;
-        acked.acked_lines += ready.lines;
-        acked.acked_spans += ready.spans;
-        acked.acked_bytes += ready.bytes;
+        if is_durable {
+            acked.acked_lines += ready.lines;
+            acked.acked_spans += ready.spans;
+            acked.acked_bytes += ready.bytes;
+        }
         for (line, error) in ready.rejected {
             if options.strict {
                 let place = line.map_or(options.name.clone(), |line| format!("{}:{line}", options.name));

@@ -82,7 +82,7 @@ pub use open::OpenOptions;
 pub use redact::{Redaction, RedactionCallback, RedactionField, RedactionRule};
 pub use retention::{Retention, RetentionReport};
 pub use sessions::{CompletedSession, Session, SessionSearch};
-pub use settings::Settings;
+pub use settings::{Overload, Settings};
 pub use start::TraceStart;
 pub use stats::Stats;
 pub use trace::Trace;

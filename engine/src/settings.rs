@@ -1,8 +1,43 @@
 //! Settings of a database: plain data, units in the names.
 
+use std::time::Duration;
+
 use tracehouse_storage::StoreOptions;
 
 use crate::retention::Retention;
+
+/// A budget of memory is divided into so many parts.
+const MEMORY_PARTS: usize = 48;
+
+/// What becomes of a write while the disk is slower than the writers: memory is full and not yet sealed, or
+/// more segments wait to be merged than there may be. Also when only the reserve of the disk is left, which
+/// is not waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overload {
+    /// It waits as long as there is progress.
+    #[default]
+    Wait,
+    /// After so many milliseconds it fails as `Unavailable`; nothing of it is stored.
+    Refuse {
+        /// How long it waits.
+        after_ms: u64,
+    },
+    /// After so many milliseconds its spans are dropped and counted. Other writes are refused.
+    Drop {
+        /// How long it waits.
+        after_ms: u64,
+    },
+}
+
+impl Overload {
+    fn write_wait(self) -> Option<Duration> {
+        match self {
+            Self::Wait => None,
+            Self::Refuse { after_ms } | Self::Drop { after_ms } => Some(Duration::from_millis(after_ms)),
+        }
+    }
+}
 
 /// How a database works. Start from `Settings::default()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +49,19 @@ pub struct Settings {
     pub cache_bytes_max: usize,
     /// Memory for running queries.
     pub query_bytes_max: usize,
+    /// Decoded records of datasets are kept in memory up to this size.
+    pub dataset_bytes_max: usize,
+    /// Files of segments that are kept open, besides those being read.
+    pub open_files_max: usize,
+    /// The write-ahead log is sealed away when it would become longer than this, in bytes.
+    pub wal_bytes_max: u64,
+    /// With this many segments that can still be merged, writers wait until they are.
+    pub segments_max: usize,
+    /// Bytes that writes leave free on the disk, at most a twentieth of it, so that traces can be deleted,
+    /// erased and merged away when it is full.
+    pub disk_reserve_bytes: u64,
+    /// What becomes of writes that the disk cannot keep up with.
+    pub overload: Overload,
     /// Longest time a SQL statement may run, in milliseconds; 0 means no limit.
     pub query_timeout_ms: u64,
     /// Spans with more text than this are rejected, in bytes.
@@ -35,6 +83,12 @@ impl Default for Settings {
             flush_bytes_max: 224 << 20,
             cache_bytes_max: 512 << 20,
             query_bytes_max: 256 << 20,
+            dataset_bytes_max: 64 << 20,
+            open_files_max: 128,
+            wal_bytes_max: 1 << 30,
+            segments_max: 512,
+            disk_reserve_bytes: 64 << 20,
+            overload: Overload::Wait,
             query_timeout_ms: 0,
             span_bytes_max: 64 << 20,
             threads: 0,
@@ -46,6 +100,19 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The same within one budget of memory, divided as the default settings divide 1.5 GiB: 14/48 for fresh
+    /// rows (half of it for those being sealed), 16/48 for decoded columns, 8/48 for queries, 2/48 for records
+    /// of datasets. The rest is for what has no size of its own: imports under way, posting lists, rows
+    /// returned lately, footers and text indexes of segments.
+    pub fn memory(mut self, bytes: usize) -> Self {
+        let part = |parts: usize| bytes / MEMORY_PARTS * parts;
+        self.flush_bytes_max = part(7);
+        self.cache_bytes_max = part(16);
+        self.query_bytes_max = part(8);
+        self.dataset_bytes_max = part(2);
+        self
+    }
+
     /// Threads to use: the setting, or the number of cores.
     pub(crate) fn thread_count(&self) -> usize {
         match self.threads {
@@ -66,6 +133,11 @@ impl Settings {
             index_text: self.index_text,
             durable,
             cache_bytes_max: self.cache_bytes_max,
+            open_files_max: self.open_files_max,
+            wal_bytes_max: self.wal_bytes_max,
+            segments_max: self.segments_max,
+            disk_reserve_bytes: self.disk_reserve_bytes,
+            write_wait: self.overload.write_wait(),
             inline_maintenance: !self.background,
             ..StoreOptions::default()
         }
@@ -77,6 +149,12 @@ impl Settings {
             ("flush_bytes_max", self.flush_bytes_max.to_string()),
             ("cache_bytes_max", self.cache_bytes_max.to_string()),
             ("query_bytes_max", self.query_bytes_max.to_string()),
+            ("dataset_bytes_max", self.dataset_bytes_max.to_string()),
+            ("open_files_max", self.open_files_max.to_string()),
+            ("wal_bytes_max", self.wal_bytes_max.to_string()),
+            ("segments_max", self.segments_max.to_string()),
+            ("disk_reserve_bytes", self.disk_reserve_bytes.to_string()),
+            ("overload", format!("{:?}", self.overload).to_lowercase()),
             ("query_timeout_ms", self.query_timeout_ms.to_string()),
             ("span_bytes_max", self.span_bytes_max.to_string()),
             ("threads", self.thread_count().to_string()),
@@ -84,5 +162,27 @@ impl Settings {
             ("background", self.background.to_string()),
             ("retention", self.retention.iter().map(Retention::to_string).collect::<Vec<_>>().join("; ")),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_divided_as_the_default_is() {
+        assert_eq!(Settings::default().memory(1536 << 20), Settings::default());
+        for bytes in [0, 1 << 20, 100_000_007, usize::MAX] {
+            let settings = Settings::default().memory(bytes);
+            let parts = [
+                settings.flush_bytes_max,
+                settings.flush_bytes_max,
+                settings.cache_bytes_max,
+                settings.query_bytes_max,
+                settings.dataset_bytes_max,
+            ];
+            let sum = parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(*part)).unwrap();
+            assert!(sum <= bytes / 48 * 40, "{bytes}: {parts:?}");
+        }
     }
 }

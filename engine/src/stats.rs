@@ -44,6 +44,12 @@ pub struct Stats {
     /// Writes refused since the open after they had been logged, because older rows of their traces
     /// could not be read.
     pub refused_writes: u64,
+    /// Spans dropped since the open because the disk could not keep up, as a setting allows.
+    pub dropped_spans: u64,
+    /// Bytes of decoded columns held in memory.
+    pub cache_bytes: u64,
+    /// Files of segments that are open.
+    pub open_files: usize,
     /// Values that redaction replaced since the open, in whole or in part.
     pub redacted_values: u64,
     /// Texts among them that were replaced because a redaction callback failed on them.
@@ -78,6 +84,9 @@ pub(crate) fn stats(
         indexed_spans: figures.indexed_spans,
         unindexable_segments: figures.unindexable_segments,
         refused_writes: figures.refused_writes,
+        dropped_spans: 0,
+        cache_bytes: figures.cache_bytes,
+        open_files: figures.open_files,
         redacted_values,
         redaction_failures,
         min_time_ns,

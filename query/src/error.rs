@@ -146,7 +146,7 @@ fn from_storage(error: &tracehouse_storage::Error) -> QueryError {
             QueryError::invalid_input(error.to_string())
         }
         StorageErrorKind::Corrupt => QueryError::new(QueryErrorKind::Corrupt, error.to_string()),
-        StorageErrorKind::Io | StorageErrorKind::Closed => {
+        StorageErrorKind::Io | StorageErrorKind::Closed | StorageErrorKind::Unavailable => {
             QueryError::new(QueryErrorKind::Io, error.to_string())
         }
         StorageErrorKind::Internal => QueryError::internal(error.to_string()),

@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Corrupt,
     /// The operating system refused a file operation.
     Io,
+    /// A limit of space or time was reached; trying again later may work.
+    Unavailable,
     /// The database cannot accept writes until it is opened again.
     Closed,
     /// A broken invariant: a bug in this crate.

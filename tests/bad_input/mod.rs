@@ -226,7 +226,8 @@ fn a_full_disk_loses_nothing_acknowledged() {
     let mut acknowledged = 0;
     let options = ImportOptions::default().batch_lines(50);
     let error = db.import(text.as_bytes(), &options, &mut |p| acknowledged = p.acked_spans).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    // Whichever comes first: the reserve, or the end of a disk that is filled in large steps.
+    assert!(matches!(error.kind(), ErrorKind::Io | ErrorKind::Unavailable), "{error}");
     assert!(error.to_string().to_lowercase().contains("space"), "{error}");
     assert!(acknowledged > 0);
     let count = |db: &Database| number(db, "SELECT count(DISTINCT span_id) FROM spans") as u64;

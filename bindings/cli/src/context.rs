@@ -55,9 +55,7 @@ impl Context {
         let mut settings = Settings::default();
         settings.background = background;
         if let Some(bytes) = self.memory_bytes_max {
-            settings.query_bytes_max = bytes;
-            settings.flush_bytes_max = settings.flush_bytes_max.min(bytes / 2);
-            settings.cache_bytes_max = settings.cache_bytes_max.min(bytes / 2);
+            settings = settings.memory(bytes);
         }
         settings
     }

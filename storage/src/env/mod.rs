@@ -107,6 +107,11 @@ pub trait Env: Send + Sync + Debug {
     /// Where `path` is on the file system; `None` in memory.
     fn real_path(&self, path: &Path) -> Option<PathBuf>;
 
+    /// Bytes free for us on the file system, and its size; `None` where that is not known.
+    fn free_bytes(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// The wall clock in Unix nanoseconds. For display and time columns; never decides order.
     fn now_ns(&self) -> i64;
 

@@ -186,6 +186,12 @@ impl Env for RealEnv {
         self.resolve_folder(path).ok()
     }
 
+    fn free_bytes(&self) -> Option<(u64, u64)> {
+        let found = rustix::fs::statvfs(&self.root).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Some((bytes(found.f_bavail), bytes(found.f_blocks)))
+    }
+
     fn now_ns(&self) -> i64 {
         system::now_ns()
     }

@@ -9,8 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow::array::{Array, ArrayRef};
 use lru::LruCache;
 
+use super::open_files::OpenFiles;
+
 /// Rows of a block at most; a page of a light column has as many.
 pub(super) const BLOCK_ROWS: u32 = 4096;
+
+/// Files kept open unless told otherwise.
+pub(crate) const OPEN_FILES_MAX: usize = 128;
 
 /// A block of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,6 +45,7 @@ pub struct BlockCache {
     bytes_max: usize,
     held: Mutex<Held>,
     files: AtomicU64,
+    open_files: OpenFiles,
 }
 
 #[derive(Debug)]
@@ -51,8 +57,23 @@ struct Held {
 impl BlockCache {
     /// A cache that holds up to `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> Self {
+        Self::with_open_files(bytes_max, OPEN_FILES_MAX)
+    }
+
+    /// The same that keeps up to `files_max` files open.
+    pub fn with_open_files(bytes_max: usize, files_max: usize) -> Self {
         let held = Held { blocks: LruCache::unbounded(), bytes: 0 };
-        Self { bytes_max, held: Mutex::new(held), files: AtomicU64::new(0) }
+        let open_files = OpenFiles::new(files_max);
+        Self { bytes_max, held: Mutex::new(held), files: AtomicU64::new(0), open_files }
+    }
+
+    /// Files that are open.
+    pub fn open_file_count(&self) -> usize {
+        self.open_files.count()
+    }
+
+    pub(super) fn open_files(&self) -> &OpenFiles {
+        &self.open_files
     }
 
     /// Bytes held.
@@ -84,6 +105,7 @@ impl BlockCache {
 
     /// Drops the blocks of a file that nobody reads any more.
     pub(super) fn forget(&self, file: u64) {
+        self.open_files.forget(file);
         let mut held = self.held();
         let keys: Vec<BlockKey> =
             held.blocks.iter().map(|(key, _)| key).filter(|key| key.file == file).cloned().collect();

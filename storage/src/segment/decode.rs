@@ -26,7 +26,7 @@ pub(super) fn decode(
     roots: &[usize],
 ) -> Result<Vec<RecordBatch>> {
     let (start, end) = file.group_rows(group);
-    let input = file.input();
+    let input = file.input()?;
     let metadata = file.reader_metadata();
     let mask = ProjectionMask::roots(metadata.parquet_schema(), roots.iter().copied());
     let selection = RowSelection::from_consecutive_ranges(rows, (end - start) as usize);

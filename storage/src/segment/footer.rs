@@ -2,7 +2,7 @@
 //! shared by all scans.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -20,7 +20,11 @@ use crate::schema::Table;
 /// An open table file with its parsed footer.
 #[derive(Debug)]
 pub(super) struct TableFile {
-    input: FileInput,
+    env: Arc<dyn Env>,
+    dir: PathBuf,
+    meta: FileMeta,
+    /// Path, for messages.
+    name: Arc<str>,
     reader_metadata: ArrowReaderMetadata,
     /// Physical number of the first row of each row group, and the row count at the end.
     group_starts: Vec<u32>,
@@ -35,27 +39,26 @@ impl TableFile {
     /// # Errors
     /// `Corrupt`, naming the file, when it is missing, short, or has another footer than expected.
     pub(super) fn open(
-        env: &dyn Env,
+        env: Arc<dyn Env>,
         dir: &Path,
         table: Table,
         meta: &FileMeta,
         rows: u32,
         cache: Arc<BlockCache>,
     ) -> Result<Self> {
-        let (reader, name) = open_file(env, dir, meta)?;
-        let input = FileInput { reader, name, failure: Failure::default() };
-        let plain = input.decode(|| load(&input, table))?;
-        check_format(plain.metadata(), &input.name)?;
-        let group_starts = group_starts(plain.metadata());
-        if group_starts.last() != Some(&rows) {
-            return Err(Error::corrupt(format!(
-                "segment file {} has {} rows, the manifest says {rows}",
-                input.name,
-                plain.metadata().file_metadata().num_rows()
-            )));
-        }
-        let number = cache.register();
-        Ok(Self { input, reader_metadata: plain, group_starts, cache, number })
+        let (number, name) = (cache.register(), name_of(dir, meta));
+        let (dir, meta) = (dir.to_path_buf(), meta.clone());
+        let open = || open_file(env.as_ref(), &dir, &meta);
+        let loaded =
+            cache.open_files().get(number, open).and_then(|reader| read_footer(reader, &name, table, rows));
+        let (reader_metadata, group_starts) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                cache.open_files().forget(number);
+                return Err(error);
+            }
+        };
+        Ok(Self { env, dir, meta, name, reader_metadata, group_starts, cache, number })
     }
 
     /// The parsed footer.
@@ -80,12 +83,24 @@ impl TableFile {
 
     /// Path, for messages.
     pub(super) fn name(&self) -> &str {
-        &self.input.name
+        &self.name
+    }
+
+    /// The open file. As long as this is held it stays open.
+    ///
+    /// # Errors
+    /// As [`TableFile::open`].
+    pub(super) fn handle(&self) -> Result<Arc<dyn EnvReader>> {
+        let open = || open_file(self.env.as_ref(), &self.dir, &self.meta);
+        self.cache.open_files().get(self.number, open)
     }
 
     /// A reader of this file that keeps its own errors.
-    pub(super) fn input(&self) -> FileInput {
-        FileInput { failure: Failure::default(), ..self.input.clone() }
+    ///
+    /// # Errors
+    /// As [`TableFile::open`].
+    pub(super) fn input(&self) -> Result<FileInput> {
+        Ok(FileInput { reader: self.handle()?, name: self.name.clone(), failure: Failure::default() })
     }
 
     pub(super) fn group_count(&self) -> usize {
@@ -117,24 +132,45 @@ impl Drop for TableFile {
 /// # Errors
 /// `Corrupt` naming the file.
 pub(super) fn rows_of_file(env: &dyn Env, dir: &Path, table: Table, meta: &FileMeta) -> Result<u32> {
-    let (reader, name) = open_file(env, dir, meta)?;
+    let (reader, name) = (open_file(env, dir, meta)?, name_of(dir, meta));
     let input = FileInput { reader, name, failure: Failure::default() };
     let footer = input.decode(|| load(&input, table))?;
     check_format(footer.metadata(), &input.name)?;
     Ok(group_starts(footer.metadata()).last().copied().unwrap_or(0))
 }
 
-/// Opens a file of a segment and checks its length. Returns its path too, for messages.
+/// The footer of a file that must have `rows` rows, and where its row groups start.
+fn read_footer(
+    reader: Arc<dyn EnvReader>,
+    name: &Arc<str>,
+    table: Table,
+    rows: u32,
+) -> Result<(ArrowReaderMetadata, Vec<u32>)> {
+    let input = FileInput { reader, name: name.clone(), failure: Failure::default() };
+    let footer = input.decode(|| load(&input, table))?;
+    check_format(footer.metadata(), name)?;
+    let group_starts = group_starts(footer.metadata());
+    if group_starts.last() != Some(&rows) {
+        return Err(Error::corrupt(format!(
+            "segment file {name} has {} rows, the manifest says {rows}",
+            footer.metadata().file_metadata().num_rows()
+        )));
+    }
+    Ok((footer, group_starts))
+}
+
+/// Path of a segment's file, for messages.
+fn name_of(dir: &Path, meta: &FileMeta) -> Arc<str> {
+    dir.join(&meta.name).display().to_string().into()
+}
+
+/// Opens a file of a segment and checks its length.
 ///
 /// # Errors
 /// `Corrupt`, naming the file, when it is missing or has another length; `Io`.
-pub(super) fn open_file(
-    env: &dyn Env,
-    dir: &Path,
-    meta: &FileMeta,
-) -> Result<(Arc<dyn EnvReader>, Arc<str>)> {
+pub(super) fn open_file(env: &dyn Env, dir: &Path, meta: &FileMeta) -> Result<Arc<dyn EnvReader>> {
     let path = dir.join(&meta.name);
-    let name: Arc<str> = path.display().to_string().into();
+    let name = path.display();
     let reader = env.open(&path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => {
             Error::with_source(ErrorKind::Corrupt, format!("segment file {name} is missing"), source)
@@ -148,7 +184,7 @@ pub(super) fn open_file(
             meta.len
         )));
     }
-    Ok((reader, name))
+    Ok(reader)
 }
 
 fn load(input: &FileInput, table: Table) -> std::result::Result<ArrowReaderMetadata, ParquetError> {

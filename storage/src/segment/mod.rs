@@ -5,7 +5,7 @@
 //! under the properties of `layout`, `file` hashes the bytes on their way out.
 //! Reading: `reader` opens files, `footer` parses and caches what their ends say, `prune` decides
 //! which row groups and pages can hold wanted rows, `selection` puts wanted rows together, `projection`
-//! names columns, `scan` goes through the blocks, `blocks` keeps decoded ones, `decode` decodes.
+//! names columns, `scan` goes through the blocks, `blocks` keeps decoded ones, `open_files` open files, `decode` decodes.
 //!
 //! `table_file` is apart: the catalogue's files, one table each.
 
@@ -16,6 +16,7 @@ pub mod export;
 mod file;
 mod footer;
 mod layout;
+mod open_files;
 mod packing;
 mod projection;
 mod prune;
@@ -30,6 +31,7 @@ mod writer;
 mod tests;
 
 pub use blocks::BlockCache;
+pub(crate) use blocks::OPEN_FILES_MAX;
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
 pub use packing::{ABSENT_TEXT, stored_members};
 pub use reader::{SegmentReader, describe, verify_file};

@@ -87,7 +87,7 @@ fn keeps_group(file: &TableFile, group: usize, leaf: usize, zone: &Zone) -> Resu
     if column.bloom_filter_offset().is_none() {
         return Ok(true);
     }
-    let input = file.input();
+    let input = file.input()?;
     // Asking a damaged filter panics, too.
     input.decode(|| {
         let filter = Sbbf::read_from_column_chunk(column, &input)?;

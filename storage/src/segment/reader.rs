@@ -126,7 +126,7 @@ impl SegmentReader {
         let kept = prune(&file, table, &request.zones)?;
         let wanted = wanted_rows(self.rows(table), request.rows.as_ref(), kept, mask);
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
-        Ok(Box::new(SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)))
+        Ok(Box::new(SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)?))
     }
 
     /// Memory held by the footers parsed so far, in bytes, approximately.
@@ -181,7 +181,7 @@ impl SegmentReader {
             return Ok(file.clone());
         }
         let meta = self.file_meta(table)?;
-        let (env, rows, cache) = (self.env.as_ref(), self.rows(table), self.cache.clone());
+        let (env, rows, cache) = (self.env.clone(), self.rows(table), self.cache.clone());
         let file = TableFile::open(env, &self.dir, table, meta, rows, cache)?;
         Ok(slot.get_or_init(|| Arc::new(file)).clone())
     }
@@ -227,7 +227,7 @@ pub fn describe(env: &dyn Env, dir: &Path, id: SegmentId) -> Result<SegmentMeta>
 /// # Errors
 /// `Corrupt` naming the file that differs or is missing; `Io`.
 pub fn verify_file(env: &dyn Env, dir: &Path, meta: &FileMeta, deep: bool) -> Result<u64> {
-    let (reader, name) = open_file(env, dir, meta)?;
+    let (reader, name) = (open_file(env, dir, meta)?, dir.join(&meta.name));
     if !deep {
         return Ok(0);
     }
@@ -237,12 +237,12 @@ pub fn verify_file(env: &dyn Env, dir: &Path, meta: &FileMeta, deep: bool) -> Re
         let len = (meta.len - offset).min(VERIFY_BYTES);
         let bytes = reader
             .read_at(offset, usize::try_from(len).unwrap_or(usize::MAX))
-            .map_err(|source| Error::io(format!("cannot read file {name}"), source))?;
+            .map_err(|source| Error::io(format!("cannot read file {}", name.display()), source))?;
         hasher.write(&bytes);
         offset += len;
     }
     if hasher.finish_128() != meta.hash {
-        return Err(Error::corrupt(format!("segment file {name} differs from what was written")));
+        return Err(Error::corrupt(format!("segment file {} differs from what was written", name.display())));
     }
     Ok(offset)
 }

@@ -18,6 +18,7 @@ use super::blocks::{BLOCK_ROWS, BlockKey, Part};
 use super::decode::{decode, decode_rows, short};
 use super::footer::TableFile;
 use super::projection::{Projection, compact};
+use crate::env::EnvReader;
 use crate::error::{Error, Result};
 use crate::scan::{RowFilter, RowPredicate};
 use crate::schema::Table;
@@ -47,6 +48,8 @@ impl ScanFilter {
 pub(super) struct SegmentScan {
     table: Table,
     file: Arc<TableFile>,
+    /// Keeps the file open, so that it is read to the end when its name is gone.
+    _held: Arc<dyn EnvReader>,
     filters: Vec<ScanFilter>,
     projection: Projection,
     /// `None` when every row is wanted.
@@ -91,10 +94,24 @@ impl SegmentScan {
         wanted: Option<RoaringBitmap>,
         batch_rows: usize,
         fills_cache: bool,
-    ) -> Self {
+    ) -> Result<Self> {
+        let held = file.handle()?;
         let ahead = vec![1; filters.len() + 1];
         let (next, ready, rest) = ((0, 0), HashMap::new(), None);
-        Self { table, file, filters, projection, wanted, batch_rows, next, fills_cache, ahead, ready, rest }
+        Ok(Self {
+            table,
+            file,
+            _held: held,
+            filters,
+            projection,
+            wanted,
+            batch_rows,
+            next,
+            fills_cache,
+            ahead,
+            ready,
+            rest,
+        })
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {

@@ -7,10 +7,11 @@
 //!    its result. Callers that find their result when they get the lock have nothing left to do.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Log, Reassess, Store, lock};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::TraceEdit;
 
 type Slot = Arc<Mutex<Option<Result<Applied>>>>;
@@ -28,6 +29,7 @@ pub struct Prepared {
 pub(super) struct Pending {
     prepared: Prepared,
     slot: Slot,
+    deadline: Option<Instant>,
 }
 
 impl Store {
@@ -58,6 +60,7 @@ impl Store {
     /// As [`Store::append_spans`].
     pub fn append_prepared(&self, prepared: Prepared) -> Result<Applied> {
         self.check_open()?;
+        self.check_space()?;
         self.enqueue(prepared)
     }
 
@@ -104,6 +107,9 @@ impl Store {
 
     pub(super) fn commit(&self, operation: Operation) -> Result<Applied> {
         self.check_open()?;
+        if !matches!(operation, Operation::Mutation(Mutation::Delete(_))) {
+            self.check_space()?;
+        }
         self.enqueue(self.prepare(operation)?)
     }
 
@@ -115,7 +121,11 @@ impl Store {
 
     fn enqueue(&self, prepared: Prepared) -> Result<Applied> {
         let slot = Slot::default();
-        lock(&self.queue).push_back(Pending { prepared, slot: slot.clone() });
+        lock(&self.queue).push_back(Pending {
+            prepared,
+            slot: slot.clone(),
+            deadline: self.write_deadline(),
+        });
         let mut log = lock(&self.log);
         if let Some(result) = lock(&slot).take() {
             return result;
@@ -130,7 +140,8 @@ impl Store {
     /// Commits a group and puts a result into every slot.
     fn lead(&self, log: &mut Log, group: Vec<Pending>) {
         let first_sequence = log.next_sequence;
-        if let Err(error) = self.make_room(log).and_then(|()| write(log, &group)) {
+        let deadline = group.iter().filter_map(|pending| pending.deadline).min();
+        if let Err(error) = self.make_room(log, deadline).and_then(|()| write(log, &group)) {
             for pending in &group {
                 *lock(&pending.slot) = Some(Err(Error::new(error.kind(), error.to_string())));
             }
@@ -145,34 +156,29 @@ impl Store {
 
     /// Freezes a full memtable so that the group goes into an empty one; waits for the one before it
     /// to be sealed.
-    fn make_room(&self, log: &mut Log) -> Result<()> {
-        if lock(&self.state).active.view.bytes() < self.options.flush_bytes_max {
+    fn make_room(&self, log: &mut Log, deadline: Option<Instant>) -> Result<()> {
+        if !self.is_full(log) {
             return Ok(());
         }
+        self.make_segment_room(deadline)?;
         if !self.options.inline_maintenance {
-            return self.freeze(log);
+            return self.freeze(log, deadline);
         }
         // One that could not be sealed before: without another thread nobody else frees its slot.
         self.seal_frozen()?;
-        self.freeze(log)?;
+        self.freeze(log, deadline)?;
         self.seal_frozen().map(|_| ())
     }
 
     /// Moves the active memtable to the frozen slot, waiting until that is free, unless sealing fails.
-    pub(super) fn freeze(&self, log: &mut Log) -> Result<()> {
+    pub(super) fn freeze(&self, log: &mut Log, deadline: Option<Instant>) -> Result<()> {
         if let Some(wal) = &mut log.wal {
             wal.rotate(log.next_sequence)?;
         }
         let mut state = lock(&self.state);
         while state.frozen.is_some() {
-            if state.closed {
-                return Err(Error::new(ErrorKind::Closed, "the database is closed"));
-            }
-            if let Some((kind, failure)) = &state.seal_failure {
-                // Nobody knows when the next attempt will be better: callers are told, and may try again.
-                return Err(Error::new(*kind, format!("memory is full and cannot be sealed: {failure}")));
-            }
-            state = self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state.check_writable(state.seal_failure.as_ref(), "memory is full and cannot be sealed")?;
+            state = self.wait_until(state, deadline, "memory waits to be sealed")?;
         }
         state.fold_dirty()?;
         state.freeze(log.next_sequence);

@@ -33,9 +33,7 @@ impl Store {
     /// `Io`, `Corrupt` or `Closed`; the old segments stay then.
     pub fn compact(&self) -> Result<Compacted> {
         let _one_at_a_time = lock(&self.maintenance);
-        let limit = self.options.segment_rows_max;
-        let inputs: Vec<Arc<Segment>> =
-            lock(&self.state).segments.iter().filter(|s| s.meta().span_rows < limit).cloned().collect();
+        let inputs: Vec<Arc<Segment>> = self.mergeable(&lock(&self.state)).cloned().collect();
         let masked = |segment: &Arc<Segment>| {
             let state = lock(&self.state);
             Table::ALL.iter().any(|table| state.manifest.masks.contains_key(&(segment.id(), *table)))
@@ -52,6 +50,9 @@ impl Store {
     /// # Errors
     /// As [`Store::compact`].
     pub fn compact_tier(&self) -> Result<Compacted> {
+        if self.has_too_many_segments() {
+            return self.compact_urgently();
+        }
         let _one_at_a_time = lock(&self.maintenance);
         let (segments, waiting) = {
             let state = lock(&self.state);
@@ -66,6 +67,16 @@ impl Store {
             Some(inputs) => self.merge_and_bury(inputs, Some(&self.interrupted)),
             None => Ok(Compacted::default()),
         }
+    }
+
+    /// Merges whatever can be merged, for writers that wait for it; whether text indexes are built for
+    /// nothing does not matter then.
+    fn compact_urgently(&self) -> Result<Compacted> {
+        let compacted = self.compact();
+        lock(&self.state).merge_failure =
+            compacted.as_ref().err().map(|error| (error.kind(), error.to_string()));
+        self.changed.notify_all();
+        compacted
     }
 
     fn pick_tier(&self, segments: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {

@@ -14,6 +14,7 @@
 //! `compact.rs`, ST-3 in `apply.rs`, ST-5 in `source.rs`, ST-6 in `wal` and `open.rs`.
 
 mod apply;
+mod bounds;
 mod catalog;
 mod commit;
 mod compact;
@@ -35,6 +36,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub(crate) use catalog::CATALOG_DIR;
 pub use commit::Prepared;
@@ -53,7 +55,7 @@ use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId};
 use crate::memtable::{MemView, Memtable, SourceId};
 use crate::schema::Table;
-use crate::segment::BlockCache;
+use crate::segment::{BlockCache, OPEN_FILES_MAX};
 use crate::snapshot::Snapshot;
 use crate::source::{Rows, Segment, Source};
 use crate::wal::WalWriter;
@@ -77,6 +79,18 @@ pub struct StoreOptions {
     pub inline_maintenance: bool,
     /// Memory for decoded columns of segments.
     pub cache_bytes_max: usize,
+    /// Files of segments that are kept open besides those being read.
+    pub open_files_max: usize,
+    /// The log is sealed away when it would become longer than this.
+    pub wal_bytes_max: u64,
+    /// With this many segments that can still be merged, writers wait until they are.
+    pub segments_max: usize,
+    /// Bytes that writes leave free on the file system, at most a twentieth of it: deletes, merges and
+    /// erases need some to make room.
+    pub disk_reserve_bytes: u64,
+    /// Longest time that a write waits for rows before it to be sealed or merged; `None`: as long as that
+    /// makes progress.
+    pub write_wait: Option<Duration>,
     /// Take no lock and write nothing: the state as of now, for reading.
     pub read_only: bool,
 }
@@ -91,6 +105,11 @@ impl Default for StoreOptions {
             durable: true,
             inline_maintenance: false,
             cache_bytes_max: 512 << 20,
+            open_files_max: OPEN_FILES_MAX,
+            wal_bytes_max: 1 << 30,
+            segments_max: 512,
+            disk_reserve_bytes: 64 << 20,
+            write_wait: None,
             read_only: false,
         }
     }
@@ -149,6 +168,8 @@ struct State {
     unindexable: Vec<SegmentId>,
     /// Why the frozen memtable could not be sealed, when the last attempt failed.
     seal_failure: Option<(ErrorKind, String)>,
+    /// Why segments could not be merged when that was urgent, if the last attempt failed.
+    merge_failure: Option<(ErrorKind, String)>,
     /// Writes that were logged and could not be applied.
     refused_writes: u64,
 }

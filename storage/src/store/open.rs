@@ -218,7 +218,7 @@ impl Store {
 }
 
 fn new_caches(options: &StoreOptions) -> (Arc<BlockCache>, Arc<Graveyard>) {
-    (Arc::new(BlockCache::new(options.cache_bytes_max)), Arc::default())
+    (Arc::new(BlockCache::with_open_files(options.cache_bytes_max, options.open_files_max)), Arc::default())
 }
 
 pub(super) fn open_state(
@@ -240,6 +240,7 @@ pub(super) fn open_state(
         indexing: BTreeSet::new(),
         unindexable: Vec::new(),
         seal_failure: None,
+        merge_failure: None,
         refused_writes: 0,
     };
     state.rebuild_older();

@@ -50,12 +50,15 @@ impl Store {
     /// `Io` or `Closed`; nothing is lost then, the log still has it.
     pub fn seal(&self) -> Result<()> {
         self.seal_frozen()?;
+        if self.options.inline_maintenance {
+            self.make_segment_room(None)?;
+        }
         {
             let mut log = lock(&self.log);
             if lock(&self.state).active.is_empty() {
                 return Ok(());
             }
-            self.freeze(&mut log)?;
+            self.freeze(&mut log, None)?;
         }
         self.seal_frozen().map(|_| ())
     }

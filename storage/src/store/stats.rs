@@ -16,6 +16,10 @@ pub struct StoreStats {
     pub disk_bytes: u64,
     /// Bytes of the write-ahead log.
     pub wal_bytes: u64,
+    /// Bytes of decoded columns held in memory.
+    pub cache_bytes: u64,
+    /// Files of segments that are open.
+    pub open_files: usize,
     /// Bytes of rows held in memory.
     pub memtable_bytes: u64,
     /// Visible spans that a text index covers; the others are scanned.
@@ -44,6 +48,8 @@ impl Store {
             segments: state.segments.len(),
             disk_bytes: folder_bytes(self.env.as_ref(), Path::new("")),
             wal_bytes: folder_bytes(self.env.as_ref(), Path::new("wal")),
+            cache_bytes: self.cache.bytes() as u64,
+            open_files: self.cache.open_file_count(),
             memtable_bytes: (state.active.view.bytes() + frozen) as u64,
             indexed_spans,
             unindexable_segments: unindexable.count(),

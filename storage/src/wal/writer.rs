@@ -97,6 +97,11 @@ impl WalWriter {
         self.file.next_sequence()
     }
 
+    /// Bytes of the newest file.
+    pub fn file_bytes(&self) -> u64 {
+        self.file.file_bytes()
+    }
+
     /// The newest file.
     pub fn path(&self) -> &Path {
         self.file.path()
