@@ -18,8 +18,8 @@ use super::disk::{Disk, Node, SECTOR};
 use super::model::{Possible, Rows, Unread, Write, read};
 use super::sim::SimEnv;
 use super::workload::{Run, Step, options};
-use crate::support::{say, setting};
 use crate::order::Random;
+use crate::support::{say, setting};
 
 /// Mutations of the test command, at least.
 const MUTATIONS: u64 = 600;
