@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 use tracehouse::{Database, ImportOptions, OpenOptions, Settings};
@@ -98,11 +98,11 @@ pub fn text(first: usize) -> String {
 }
 
 /// Runs an import and stops it after `batches` acknowledged batches and `wait` more. Gives the lines it
-/// acknowledged and whether it was stopped before its end.
+/// acknowledged, before the time that `stop` gives if it gives one, and whether it was stopped before its end.
 pub fn run_and_stop(
     mut command: Command,
     (batches, wait): (usize, Duration),
-    stop: impl FnOnce(&mut Child),
+    stop: impl FnOnce(&mut Child) -> Option<SystemTime>,
 ) -> (usize, bool) {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stderr.take().unwrap());
@@ -112,7 +112,8 @@ pub fn run_and_stop(
         while output.read_line(&mut line).unwrap() > 0 {
             // The kill may cut the last line.
             if let Some(rest) = line.strip_prefix(ACKNOWLEDGED).filter(|rest| rest.ends_with("}\n")) {
-                let _ = sender.send(rest.split(',').next().unwrap().parse::<usize>().unwrap());
+                let lines = rest.split(',').next().unwrap().parse::<usize>().unwrap();
+                let _ = sender.send((lines, SystemTime::now()));
             }
             line.clear();
         }
@@ -120,14 +121,14 @@ pub fn run_and_stop(
     let (mut acknowledged, mut ended) = (0, false);
     for _ in 0..batches {
         match progress.recv() {
-            Ok(lines) => acknowledged = lines,
+            Ok((lines, _)) => acknowledged = lines,
             Err(_) => ended = true,
         }
     }
     let deadline = Instant::now() + wait;
     loop {
         match progress.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(lines) => acknowledged = lines,
+            Ok((lines, _)) => acknowledged = lines,
             Err(RecvTimeoutError::Timeout) => break,
             Err(RecvTimeoutError::Disconnected) => {
                 ended = true;
@@ -135,10 +136,11 @@ pub fn run_and_stop(
             }
         }
     }
-    stop(&mut child);
+    let stopped = stop(&mut child);
     let status = child.wait().unwrap();
     // What it had written before it ended was acknowledged as well.
-    acknowledged = progress.iter().last().unwrap_or(acknowledged);
+    let in_time = |(_, at): &(usize, SystemTime)| stopped.is_none_or(|stopped| *at < stopped);
+    acknowledged = progress.iter().filter(in_time).last().map_or(acknowledged, |(lines, _)| lines);
     reader.join().unwrap();
     assert!(status.success() || !ended, "the import itself failed");
     (acknowledged, !status.success())
@@ -178,7 +180,10 @@ fn killed_imports_lose_nothing_acknowledged() {
             let lines;
             let command = importer(&path, acknowledged);
             let when = (batches, Duration::from_micros(wait_us));
-            (lines, is_killed) = run_and_stop(command, when, |child| child.kill().unwrap());
+            (lines, is_killed) = run_and_stop(command, when, |child| {
+                child.kill().unwrap();
+                None
+            });
             acknowledged += lines;
             kills += u64::from(is_killed);
             let what = format!(

@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -22,8 +22,9 @@ const CUTS: u64 = 10;
 /// A database is left to itself after so many cuts, and a new one begun.
 const CUTS_OF_ONE: u64 = 25;
 /// `FS_IOC_SHUTDOWN` with the flag that says: do not flush the journal.
-const SHUTDOWN: &str = "import fcntl, os, struct, sys; \
-    fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
+const SHUTDOWN: &str = "import fcntl, os, struct, sys, time; \
+    root = os.open(sys.argv[1], os.O_RDONLY); print(time.time_ns()); \
+    fcntl.ioctl(root, 0x8004587D, struct.pack('I', 2))";
 
 /// A file system in an image file, mounted while this lives.
 pub struct Mounted {
@@ -76,9 +77,13 @@ impl Mounted {
         run(Command::new("mount").args(["-o", self.options]).arg(self.image()).arg(self.root()))
     }
 
-    /// Nothing reaches the image from now on.
-    fn shut_down(&self) {
-        run(Command::new("python3").args(["-c", SHUTDOWN]).arg(self.root())).unwrap();
+    /// Nothing reaches the image from now on. Gives the time before that: a sync that is under way while the file
+    /// system shuts down may return without an error and without having synced, which no power cut does.
+    fn shut_down(&self) -> SystemTime {
+        let output = Command::new("python3").args(["-c", SHUTDOWN]).arg(self.root()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(text.trim().parse().unwrap())
     }
 
     /// What there is after the power is back.
@@ -122,8 +127,9 @@ fn cut_power(kind: &str, mounted: &Mounted) {
             let when = (random.below(25), Duration::from_micros(random.below(30_000) as u64));
             let lines;
             (lines, goes_on) = run_and_stop(importer(&path, acknowledged), when, |child| {
-                mounted.shut_down();
+                let before = mounted.shut_down();
                 child.kill().unwrap();
+                Some(before)
             });
             mounted.boot();
             (acknowledged, lines_in_all) = (acknowledged + lines, lines_in_all + lines);

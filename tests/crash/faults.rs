@@ -12,9 +12,10 @@ use tracehouse_storage::{ErrorKind, Store, StoreOptions};
 
 use super::disk::Disk;
 use super::fault::{Call, EINTR, EIO, EMFILE, ENOSPC, Fault, Strike};
+use super::lives::written_out;
 use super::model::{Possible, Rows, Write, perform, read};
 use super::sim::SimEnv;
-use super::workload::{Run, Step, Workload, options, written_out};
+use super::workload::{Run, Step, Workload, options};
 use crate::support::{say, setting};
 
 const EROFS: i32 = 30;

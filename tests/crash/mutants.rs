@@ -3,13 +3,18 @@
 
 use super::disk::{Disk, Op};
 use super::enumerate::Enumerator;
+use super::lives::{made_up, written_out};
 use super::model::{Possible, Rows};
 use super::sim::{Event, LeftOut, SimEnv};
+<<<<<<< HEAD
 use super::workload::{Workload, events, made_up, written_out};
+=======
+use super::workload::{Workload, events};
+>>>>>>> d3e5c15
 use crate::support::say;
 
 /// Kinds of syncs, by the path that is synced.
-const SYNCS: [(&str, LeftOut); 13] = [
+const SYNCS: [(&str, LeftOut); 14] = [
     ("a log file", |path, is_dir| path.starts_with("wal") && !is_dir),
     ("the folder of the log", |path, is_dir| path.ends_with("wal") && is_dir),
     ("a manifest file", |path, is_dir| {
@@ -22,6 +27,7 @@ const SYNCS: [(&str, LeftOut); 13] = [
     ("the folder of the segments", |path, is_dir| path.ends_with("seg") && is_dir),
     ("a catalogue file", |path, is_dir| path.starts_with("catalog") && !is_dir),
     ("the folder of the catalogue", |path, is_dir| path.ends_with("catalog") && is_dir),
+    ("ERASE", |path, _| path.ends_with("ERASE.tmp")),
     ("FORMAT", |path, _| path.ends_with("FORMAT.tmp")),
     ("the folder of the database", |path, is_dir| path.as_os_str().is_empty() && is_dir),
     ("the folder that the database is in", |path, _| path.ends_with("..")),

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::disk::Disk;
 use super::enumerate::{Enumerator, Found};
+use super::lives::{made_up, written_out};
 use super::model::{Possible, Rows};
 use super::sim::SimEnv;
-use super::workload::{Workload, events, made_up, written_out};
+use super::workload::{Workload, events};
 use crate::support::{say, setting};
 
 /// States that the test command goes through at least.

@@ -140,6 +140,38 @@ fn st_1_what_is_in_doubt_is_written_again_before_the_log_grows() {
     }
 }
 
+/// Who follows the log reads each record once, also over the copies that the next process begins with.
+#[test]
+fn a_follower_goes_on_over_copies_of_what_was_in_doubt() {
+    let follow = |tail: &mut Tail, env: &dyn Env| {
+        let mut sequences = Vec::new();
+        let read = tail.read(env, Path::new(DIR), &mut |record| {
+            sequences.push(record.sequence);
+            Ok(())
+        });
+        read.map(|()| sequences)
+    };
+    let (_, env) = mem();
+    let mut writer = WalWriter::create(&env, Path::new(DIR), 1).unwrap();
+    append(&mut writer, 3);
+    let mut tail = Tail::new(1);
+    assert_eq!(follow(&mut tail, env.as_ref()).unwrap(), [1, 2, 3]);
+    let (_, replayed) = read(env.as_ref(), 1).unwrap();
+    append(&mut WalWriter::resume(&env, Path::new(DIR), &replayed).unwrap(), 1);
+    assert_eq!(firsts(env.as_ref()), [1, 3]);
+    assert_eq!(follow(&mut tail, env.as_ref()).unwrap(), [4]);
+    assert_eq!(follow(&mut Tail::new(2), env.as_ref()).unwrap(), [2, 3, 4]);
+    // Killed again, with nothing new.
+    let (_, replayed) = read(env.as_ref(), 1).unwrap();
+    let mut writer = WalWriter::resume(&env, Path::new(DIR), &replayed).unwrap();
+    assert_eq!(follow(&mut tail, env.as_ref()).unwrap(), [0; 0]);
+    append(&mut writer, 1);
+    assert_eq!(follow(&mut tail, env.as_ref()).unwrap(), [5]);
+    // Without the file it read last, it is told to start over.
+    env.remove_file(&file_path(Path::new(DIR), 4)).unwrap();
+    assert_eq!(follow(&mut tail, env.as_ref()).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
 #[test]
 fn files_removed_out_of_order_below_the_replay_point_are_fine() {
     let (_, env) = mem();
