@@ -4,8 +4,10 @@
 //! names the version. Files that left the manifest at a later version than some pin stay until that pin is
 //! gone. The lock of a dead process is free: its file is removed, so it leaks nothing.
 //!
-//! A reader first pins version 0, which keeps everything, then reads the manifest, then pins its version:
-//! a writer that did not see the pin had committed before, so the reader sees that commit.
+//! A reader first pins version 0, which keeps everything, then reads the manifest, then pins its version and
+//! gives up the first pin: a writer that did not see that one had committed before, so the reader sees that
+//! commit. A writer may see the first pin in its list and find it given up, while the second was made after
+//! the list: it looks again until a list has nothing that it did not try.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,8 +18,10 @@ use crate::env::{Env, EnvLock};
 const READERS_DIR: &str = "readers";
 /// Stands before the version in the text of a pin.
 const VERSION_WORD: &str = "manifest version ";
-/// A pin is taken again when a writer took its file for a dead one's.
-const TRIES: usize = 3;
+/// A pin is taken again when a writer took its file for a dead one's; how often that may happen.
+const TRIES: usize = 100;
+/// How often a writer looks again before it takes everything for pinned.
+const LOOKS: usize = 10;
 
 /// A pin; dropping it gives it up and removes its file.
 #[derive(Debug)]
@@ -45,37 +49,55 @@ impl ReaderPin {
     pub(crate) fn take(env: &Arc<dyn Env>, version: u64) -> Option<Self> {
         for _ in 0..TRIES {
             let path = Path::new(READERS_DIR).join(ulid::Ulid(env.new_ulid()).to_string());
-            let lock = env.lock(&path, &format!("{VERSION_WORD}{version}")).ok()?;
-            if env.exists(&path) {
-                return Some(Self { env: env.clone(), path, _lock: lock });
+            match env.lock(&path, &format!("{VERSION_WORD}{version}")) {
+                Ok(lock) if env.exists(&path) => return Some(Self { env: env.clone(), path, _lock: lock }),
+                Ok(_) => {}
+                // A writer tries it at this moment.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return None,
             }
         }
         None
     }
 }
 
-/// The smallest version that a living reader pins. Files of dead ones are removed.
-fn oldest_pin(env: &dyn Env) -> Option<u64> {
-    let mut oldest: Option<u64> = None;
-    for name in env.list(Path::new(READERS_DIR)).unwrap_or_default() {
-        let path = Path::new(READERS_DIR).join(name);
-        match env.lock(&path, "writer") {
-            Ok(_held) => {
-                // Removed while it is held, so that no reader can have it.
-                let _ = env.remove_file(&path);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let text = env.read(&path).unwrap_or_default();
-                let text = String::from_utf8_lossy(&text);
-                let version = text.rsplit(VERSION_WORD).next().and_then(|text| text.trim().parse().ok());
-                // A text that is not there yet may become any version.
-                let version = version.unwrap_or(0);
-                oldest = Some(oldest.map_or(version, |oldest| oldest.min(version)));
-            }
-            Err(_) => {}
+/// The smallest version below `newest` that a living reader pins. Files of dead ones met on the way are removed.
+fn oldest_pin(env: &dyn Env, newest: u64) -> Option<u64> {
+    let list = || env.list(Path::new(READERS_DIR)).unwrap_or_default();
+    let mut names = list();
+    for _ in 0..LOOKS {
+        let mut oldest = None;
+        for name in &names {
+            oldest = older_pin(env, &Path::new(READERS_DIR).join(name), oldest.unwrap_or(newest)).or(oldest);
         }
+        let again = list();
+        if again.iter().all(|name| names.contains(name)) {
+            return oldest;
+        }
+        names = again;
     }
-    oldest
+    Some(0)
+}
+
+/// The version that a living reader pins, when it is below `bound`.
+fn older_pin(env: &dyn Env, path: &Path, bound: u64) -> Option<u64> {
+    let text = env.read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    // A text that is not there yet may become any version.
+    let version = text.rsplit(VERSION_WORD).next().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    // Trying a lock that is held takes a tenth of a second: only for pins that change the answer.
+    if version >= bound {
+        return None;
+    }
+    match env.lock(path, "writer") {
+        Ok(_held) => {
+            // Removed while it is held, so that no reader can have it.
+            let _ = env.remove_file(path);
+            None
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(version),
+        Err(_) => None,
+    }
 }
 
 /// Files that left the manifest and that a reader in another process may still need.
@@ -101,7 +123,8 @@ impl Graveyard {
         if waiting.is_empty() {
             return 0;
         }
-        let pinned = oldest_pin(env);
+        let newest = waiting.iter().map(|(_, version)| *version).max().unwrap_or(0);
+        let pinned = oldest_pin(env, newest);
         waiting.retain(|(path, version)| {
             let is_needed = pinned.is_some_and(|pinned| pinned < *version);
             if !is_needed {
