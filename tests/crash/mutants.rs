@@ -6,11 +6,7 @@ use super::enumerate::Enumerator;
 use super::lives::{made_up, written_out};
 use super::model::{Possible, Rows};
 use super::sim::{Event, LeftOut, SimEnv};
-<<<<<<< HEAD
-use super::workload::{Workload, events, made_up, written_out};
-=======
 use super::workload::{Workload, events};
->>>>>>> d3e5c15
 use crate::support::say;
 
 /// Kinds of syncs, by the path that is synced.
