@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions as FileOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-use tracehouse::{Database, ErrorKind, ImportOptions, OpenOptions};
+use tracehouse::{Database, ErrorKind, ImportOptions, OpenOptions, Settings};
 
 use crate::kill::{BATCH_LINES, assert_intact, busy_settings, text};
 use crate::order::Random;
@@ -44,9 +44,18 @@ fn fill_up(path: &Path, room: u64) {
     FileOptions::new().write(true).open(path).unwrap().set_len(written.saturating_sub(room)).unwrap();
 }
 
+/// With the reserve that a database keeps for deletes, or down to the last byte.
+fn settings(has_reserve: bool) -> Settings {
+    let mut settings = busy_settings();
+    if !has_reserve {
+        settings.disk_reserve_bytes = 0;
+    }
+    settings
+}
+
 /// An open for writing; without room it may be refused.
-fn open_if_room(path: &Path, what: &str) -> Option<Database> {
-    match OpenOptions::new().settings(busy_settings()).open(path) {
+fn open_if_room(path: &Path, has_reserve: bool, what: &str) -> Option<Database> {
+    match OpenOptions::new().settings(settings(has_reserve)).open(path) {
         Ok(db) => Some(db),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Io, "{what}: {error}");
@@ -57,11 +66,11 @@ fn open_if_room(path: &Path, what: &str) -> Option<Database> {
 
 /// Imports into a database until the disk is full, looks at it in every way, makes room, and goes on. Gives how
 /// many lines were acknowledged before the disk was full; `None` when it never was.
-fn fill(root: &Path, room: u64, what: &str) -> Option<usize> {
+fn fill(root: &Path, room: u64, has_reserve: bool, what: &str) -> Option<usize> {
     let (path, ballast) = (root.join("full.traces"), root.join("ballast"));
     let step = |step: &str| format!("{what}, {step}");
     let (acknowledged, error) = {
-        let db = OpenOptions::new().settings(busy_settings()).open(&path).unwrap();
+        let db = OpenOptions::new().settings(settings(has_reserve)).open(&path).unwrap();
         fill_up(&ballast, room);
         let (acknowledged, error) = import(&db, 0);
         assert_intact(&db, acknowledged, &step("full"));
@@ -71,15 +80,16 @@ fn fill(root: &Path, room: u64, what: &str) -> Option<usize> {
         (acknowledged, error)
     };
     if let Some(error) = &error {
-        assert_eq!(error.kind(), ErrorKind::Io, "{what}: {error}");
+        let refused = has_reserve && error.kind() == ErrorKind::Unavailable;
+        assert!(refused || error.kind() == ErrorKind::Io, "{what}: {error}");
     }
     let reader = OpenOptions::new().read_only(true).settings(quiet_settings()).open(&path);
     assert_intact(&reader.unwrap(), acknowledged, &step("full, to read"));
-    if let Some(db) = open_if_room(&path, what) {
+    if let Some(db) = open_if_room(&path, has_reserve, what) {
         assert_intact(&db, acknowledged, &step("full, opened again"));
     }
     std::fs::remove_file(&ballast).unwrap();
-    let db = OpenOptions::new().settings(busy_settings()).open(&path).unwrap();
+    let db = OpenOptions::new().settings(settings(has_reserve)).open(&path).unwrap();
     assert_intact(&db, acknowledged, &step("with room again"));
     let (more, failed) = import(&db, acknowledged);
     assert!(failed.is_none(), "{what}, with room again: {failed:?}");
@@ -101,7 +111,7 @@ fn fill_again_and_again(kind: &str, mounted: &Mounted, room_max: usize) {
     for round in 1..=rounds {
         let room = random.below(room_max) as u64;
         let what = format!("{kind}, seed {seed}, round {round}, {room} bytes of room");
-        full.extend(fill(&mounted.root(), room, &what));
+        full.extend(fill(&mounted.root(), room, round % 2 == 0, &what));
     }
     say(&format!("full disks: {} of {rounds} on {kind}, after {full:?} lines, seed {seed}", full.len()));
     assert!(!full.is_empty(), "{kind}: the disk was never full");

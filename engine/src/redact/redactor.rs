@@ -34,12 +34,13 @@ pub struct RedactionField<'a> {
 
 /// A callback's answer: `None` keeps the text.
 type Answer = std::result::Result<Option<String>, Box<dyn StdError + Send + Sync>>;
+type Call = dyn Fn(RedactionField<'_>, &str) -> Answer + Send + Sync;
 
 /// A function of the host that sees every text before it is stored, and its name.
 #[derive(Clone)]
 pub struct RedactionCallback {
     pub(super) name: String,
-    call: Arc<dyn Fn(RedactionField<'_>, &str) -> Answer + Send + Sync>,
+    call: Arc<Call>,
 }
 
 impl RedactionCallback {

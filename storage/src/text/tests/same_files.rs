@@ -125,11 +125,11 @@ fn files_are_those_of_tantivys_writer() {
     for count in [1, 30, 700] {
         let mut spans: Vec<TestSpan> = (0..count).map(|_| random_span(&mut random)).collect();
         // Long strings that come again, in other rows and fields and within one row.
-        for i in 0..count {
+        for (i, span) in spans.iter_mut().enumerate() {
             let long = format!("{} and again {}", "the same long message ".repeat(5), i % 5);
-            spans[i].inputs = Some(format!(r#"["{long}",{{"k":"{long}"}},"x"]"#));
+            span.inputs = Some(format!(r#"["{long}",{{"k":"{long}"}},"x"]"#));
             if i % 3 == 0 {
-                spans[i].outputs = Some(long);
+                span.outputs = Some(long);
             }
         }
         assert_eq!(files_of_ours(&spans), files_of_tantivy(&spans), "{count} rows");
