@@ -47,10 +47,10 @@ fn copy_to(env: &Arc<dyn Env>, copy: &Path) -> Result<BackupReport> {
 }
 
 impl Database {
-    /// Copies this database to the new folder `copy`; see [`backup`].
+    /// Copies this database to the new folder `copy`; see [`backup()`].
     ///
     /// # Errors
-    /// `InvalidInput` for a database in memory, which has no files; otherwise as [`backup`].
+    /// `InvalidInput` for a database in memory, which has no files; otherwise as [`backup()`].
     pub fn backup(&self, copy: impl AsRef<Path>) -> Result<BackupReport> {
         let env = self.store().env();
         if env.real_path(Path::new("")).is_none() {
