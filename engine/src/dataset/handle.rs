@@ -215,6 +215,7 @@ impl Dataset {
             ..change
         };
         let store = self.database.store();
+        store.check_space()?;
         let file = store.write_catalog_file(&records_batch(records)?, info.to_json()?)?;
         // The empty version 0 only stands for the dataset until there is another.
         let ended = if before.info.version == 0 { vec![before.file.name.clone()] } else { Vec::new() };

@@ -114,6 +114,7 @@ impl Database {
         mut query: Option<String>,
     ) -> Result<Dataset> {
         check_name(&new.name)?;
+        self.store().check_space()?;
         let redactor = self.redactor()?;
         if let Some(mut pass) = redactor.pass() {
             pass.map("tags", &mut new.tags);

@@ -51,7 +51,7 @@ fn pairs(pass: &mut Pass<'_>, part: &str, attributes: &mut Vec<KeyValue<'_>>) {
             redact(pass, part, key, value);
         }
         if pass.reads_texts()
-            && let Some(changed) = pass.key(key)
+            && let Some(changed) = pass.matches(key)
         {
             *key = Cow::Owned(changed);
             changed_key = true;
@@ -69,7 +69,7 @@ fn hide(pass: &mut Pass<'_>, value: &mut Value<'_>) {
         Value::String(text) => pass.hide(text),
         Value::Array(items) if items.is_empty() => None,
         Value::KeyValues(members) if members.is_empty() => None,
-        _ => pass.hide("a number, bytes or structure"),
+        _ => Some(pass.hide_value()),
     };
     if let Some(hidden) = hidden {
         *value = Value::String(Cow::Owned(hidden));
@@ -106,7 +106,7 @@ fn number(pass: &mut Pass<'_>, field: RedactionField<'_>, value: &mut Value<'_>)
         Value::Double(number) => number.to_string(),
         _ => return,
     };
-    if let Some(changed) = pass.key(&digits) {
+    if let Some(changed) = pass.matches(&digits) {
         *value = Value::String(Cow::Owned(changed));
     }
 }

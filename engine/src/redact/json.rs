@@ -52,7 +52,7 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
         match token.kind {
             Kind::Key => {
                 let name = tokens.string(&token.range);
-                if let Some(new) = pass.key(&name) {
+                if let Some(new) = pass.matches(&name) {
                     changed_keys += 1;
                     edits.replace(token.range, &unique(new, changed_keys));
                 }
@@ -72,7 +72,9 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
             }
             Kind::Scalar if pass.reads_numbers() => {
                 let scalar = text.get(token.range.clone()).unwrap_or_default();
-                if let Some(new) = pass.matches(scalar) {
+                let is_number = scalar.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+                let changed = if is_number { pass.matches(scalar) } else { None };
+                if let Some(new) = changed {
                     edits.replace(token.range, &new);
                 }
             }

@@ -70,6 +70,8 @@ pub(super) struct Totals {
 #[derive(Debug)]
 pub(crate) struct Redactor {
     setting: Redaction,
+    /// Further names of secrets, as they are compared.
+    deny: Vec<String>,
     patterns: Vec<Patterns>,
     callback: Option<RedactionCallback>,
     totals: Arc<Totals>,
@@ -87,12 +89,13 @@ impl Redactor {
     ) -> Result<Self> {
         setting.check()?;
         let patterns = Patterns::of(&setting)?;
-        Ok(Self { setting, patterns, callback, totals })
+        let deny = setting.deny.iter().map(|name| names::squashed(name)).collect();
+        Ok(Self { setting, deny, patterns, callback, totals })
     }
 
     /// A pass over one batch; `None` when there is nothing to redact.
     pub(crate) fn pass(&self) -> Option<Pass<'_>> {
-        let by_name = self.setting.names || !self.setting.deny.is_empty();
+        let by_name = self.setting.names || !self.deny.is_empty();
         (by_name || self.reads_texts()).then_some(Pass { redactor: self, count: 0, failures: 0 })
     }
 
@@ -131,7 +134,7 @@ impl Pass<'_> {
     pub(crate) fn is_secret(&self, key: &str) -> bool {
         let setting = &self.redactor.setting;
         let named = (setting.names && names::is_well_known(key))
-            || setting.deny.iter().any(|name| names::is_same(key, name));
+            || self.redactor.deny.iter().any(|name| names::is_same(key, name));
         named && !self.is_allowed(key)
     }
 
@@ -142,11 +145,14 @@ impl Pass<'_> {
 
     /// What a secret text becomes; `None` when there is nothing to hide.
     pub(crate) fn hide(&mut self, text: &str) -> Option<String> {
-        if text.is_empty() || text.starts_with(HIDDEN_START) {
-            return None;
-        }
+        let says_nothing = text.is_empty() || text.starts_with(HIDDEN_START);
+        (!says_nothing).then(|| self.hide_value())
+    }
+
+    /// What a secret value becomes that is no text.
+    pub(crate) fn hide_value(&mut self) -> String {
         self.count += 1;
-        Some(HIDDEN.to_string())
+        HIDDEN.to_string()
     }
 
     /// A text without what matches, through the callback; `None` when it stays as it is.
@@ -185,18 +191,13 @@ impl Pass<'_> {
         matched.or(walked)
     }
 
-    /// The text without what matches a pattern, taken as it is.
-    pub(super) fn matches(&mut self, text: &str) -> Option<String> {
+    /// A key, number or text without what matches a pattern, taken as it is; `None` when it stays.
+    pub(crate) fn matches(&mut self, text: &str) -> Option<String> {
         let mut changed: Option<String> = None;
         for patterns in &self.redactor.patterns {
             changed = patterns.replace(changed.as_deref().unwrap_or(text), &mut self.count).or(changed);
         }
         changed
-    }
-
-    /// A key without what matches; `None` when it stays.
-    pub(crate) fn key(&mut self, key: &str) -> Option<String> {
-        self.matches(key)
     }
 
     /// Redacts a text in place.
@@ -234,6 +235,6 @@ impl Pass<'_> {
             true => self.hide(&value),
             false => self.text(RedactionField { part, key: Some(&key) }, &value),
         };
-        (self.key(&key).unwrap_or(key), changed.unwrap_or(value))
+        (self.matches(&key).unwrap_or(key), changed.unwrap_or(value))
     }
 }

@@ -74,7 +74,7 @@ impl Pass<'_> {
                     let (key, value) = self.pair("tags", key, value);
                     (key, Some(value))
                 }
-                None => (self.key(&key).unwrap_or(key), None),
+                None => (self.matches(&key).unwrap_or(key), None),
             };
             edit.tags.insert(key, value);
         }

@@ -82,13 +82,14 @@ impl Span {
         self.end_time_ns.map(|end| end.saturating_sub(self.start_time_ns).max(0))
     }
 
-    /// Bytes of its own texts: name, status, attributes, events and links. Inputs and outputs are made of
-    /// attributes, and the resource is shared, so they do not count.
+    /// Bytes of its own texts: name, status, attributes, events and links. Inputs and outputs are mostly made
+    /// of attributes, so the larger of both counts; the resource is shared and does not.
     pub fn text_bytes(&self) -> usize {
         let events = self.events.iter().map(|event| event.name.len() + event.attributes.len());
         let links = self.links.iter().map(|link| link.attributes.len());
         let own = self.name.len() + self.status_message.as_ref().map_or(0, String::len);
-        own + self.attributes.len() + events.chain(links).sum::<usize>()
+        let payload = [&self.inputs, &self.outputs].into_iter().flatten().map(String::len).sum();
+        own + self.attributes.len().max(payload) + events.chain(links).sum::<usize>()
     }
 }
 

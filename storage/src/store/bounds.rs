@@ -9,6 +9,7 @@
 //!
 //! A writer that waits is let go with an error when what it waits for fails, or when its time is over.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -20,8 +21,12 @@ use crate::source::Segment;
 const RESERVE_PART: u64 = 20;
 
 impl Store {
-    /// Refuses a write that would take of the reserve.
-    pub(super) fn check_space(&self) -> Result<()> {
+    /// Refuses a write that would take of the reserve. Rows are checked by the store itself; for files of the
+    /// catalogue it is the caller who knows whether they are new or part of an erase.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn check_space(&self) -> Result<()> {
         let wanted = self.options.disk_reserve_bytes;
         if wanted == 0 || !self.options.durable {
             return Ok(());
@@ -61,7 +66,8 @@ impl Store {
         }
         self.changed.notify_all();
         let mut state = lock(&self.state);
-        while self.is_over_cap(&state) {
+        // Nobody merges any more in a database that is being closed, and this writer holds the log.
+        while self.is_over_cap(&state) && !self.interrupted.load(Ordering::Acquire) {
             state.check_writable(state.merge_failure.as_ref(), "segments cannot be merged")?;
             state = self.wait_until(state, deadline, "segments wait to be merged")?;
         }

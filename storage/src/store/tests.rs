@@ -379,3 +379,21 @@ fn a_writer_waits_for_segments_to_be_merged_before_there_are_too_many() {
     assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 4);
     assert_eq!(store.stats().unwrap().segments, 1);
 }
+
+#[test]
+fn a_writer_that_waits_for_a_merge_does_not_keep_a_store_from_closing() {
+    let options = StoreOptions { segments_max: 2, flush_bytes_max: 1, ..StoreOptions::default() };
+    let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
+    for trace in 1..3 {
+        append(&store, trace).unwrap();
+        store.seal().unwrap();
+    }
+    append(&store, 3).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| append(&store, 4));
+        store.interrupt();
+        writer.join().unwrap().unwrap();
+    });
+    store.close().unwrap();
+    assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 4);
+}
