@@ -8,6 +8,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use serde::{Deserialize, Serialize};
 
+use crate::check::guarded;
 use crate::error::{Error, Result};
 use crate::model::{Assessment, TraceEdit};
 use crate::schema::Table;
@@ -102,6 +103,11 @@ impl Operation {
     /// `Corrupt` when the record does not decode; its checksum was right, so this is not damage of the
     /// medium but a record of a version this one does not know.
     pub fn decode(kind: u8, payload: &[u8]) -> Result<Self> {
+        // Arrow's reader panics on some bytes that no writer wrote.
+        guarded("write-ahead log record", || Self::decode_any(kind, payload))
+    }
+
+    fn decode_any(kind: u8, payload: &[u8]) -> Result<Self> {
         let bad = |what: String| Error::corrupt(format!("write-ahead log record: {what}"));
         match kind {
             KIND_SPANS => {

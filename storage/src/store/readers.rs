@@ -28,13 +28,17 @@ const LOOKS: usize = 10;
 pub(crate) struct ReaderPin {
     env: Arc<dyn Env>,
     path: PathBuf,
+    /// The process that took it: a fork of it has a copy, whose drop must leave the file alone.
+    pid: u32,
     _lock: Box<dyn EnvLock>,
 }
 
 impl Drop for ReaderPin {
     fn drop(&mut self) {
-        // The lock is still held: nobody takes the name meanwhile. What stays is removed by a writer.
-        let _ = self.env.remove_file(&self.path);
+        if self.pid == std::process::id() {
+            // The lock is still held: nobody takes the name meanwhile. What stays is removed by a writer.
+            let _ = self.env.remove_file(&self.path);
+        }
     }
 }
 
@@ -50,7 +54,10 @@ impl ReaderPin {
         for _ in 0..TRIES {
             let path = Path::new(READERS_DIR).join(ulid::Ulid(env.new_ulid()).to_string());
             match env.lock(&path, &format!("{VERSION_WORD}{version}")) {
-                Ok(lock) if env.exists(&path) => return Some(Self { env: env.clone(), path, _lock: lock }),
+                Ok(lock) if env.exists(&path) => {
+                    let pid = std::process::id();
+                    return Some(Self { env: env.clone(), path, pid, _lock: lock });
+                }
                 Ok(_) => {}
                 // A writer tries it at this moment.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -61,9 +68,9 @@ impl ReaderPin {
     }
 }
 
-/// The smallest version below `newest` that a living reader pins. Files of dead ones met on the way are removed.
-fn oldest_pin(env: &dyn Env, newest: u64) -> Option<u64> {
-    let list = || env.list(Path::new(READERS_DIR)).unwrap_or_default();
+/// The smallest version below `newest` that a living reader pins, of the pins that `list` names. Files of
+/// dead ones met on the way are removed.
+fn oldest_pin(env: &dyn Env, mut list: impl FnMut() -> Vec<String>, newest: u64) -> Option<u64> {
     let mut names = list();
     for _ in 0..LOOKS {
         let mut oldest = None;
@@ -124,7 +131,8 @@ impl Graveyard {
             return 0;
         }
         let newest = waiting.iter().map(|(_, version)| *version).max().unwrap_or(0);
-        let pinned = oldest_pin(env, newest);
+        let list = || env.list(Path::new(READERS_DIR)).unwrap_or_default();
+        let pinned = oldest_pin(env, list, newest);
         waiting.retain(|(path, version)| {
             let is_needed = pinned.is_some_and(|pinned| pinned < *version);
             if !is_needed {
@@ -139,4 +147,46 @@ impl Graveyard {
 /// Removes a folder with all below it, or a file.
 pub(super) fn remove_any(env: &dyn Env, path: &Path) -> io::Result<()> {
     env.remove_dir_all(path).or_else(|_| env.remove_file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::MemEnv;
+
+    fn reader_env() -> Arc<dyn Env> {
+        let env: Arc<dyn Env> = Arc::new(MemEnv::default());
+        env.create_dir_all(Path::new(READERS_DIR)).unwrap();
+        env
+    }
+
+    fn names(env: &Arc<dyn Env>) -> Vec<String> {
+        env.list(Path::new(READERS_DIR)).unwrap()
+    }
+
+    #[test]
+    fn a_pin_that_takes_over_while_the_writer_looks_is_seen() {
+        let env = reader_env();
+        let mut everything = pin_files(&env);
+        let mut version = None;
+        let list = || {
+            let names = names(&env);
+            if everything.is_some() {
+                version = ReaderPin::take(&env, 3);
+                everything = None;
+            }
+            names
+        };
+        assert_eq!(oldest_pin(env.as_ref(), list, 9), Some(3));
+        assert!(version.is_some());
+    }
+
+    #[test]
+    fn a_fork_that_drops_its_copy_of_a_pin_leaves_the_file() {
+        let env = reader_env();
+        let mut copy = ReaderPin::take(&env, 3).unwrap();
+        copy.pid += 1;
+        drop(copy);
+        assert_eq!(names(&env).len(), 1);
+    }
 }

@@ -2,8 +2,8 @@
 //! what opens can be read, sealed and opened again.
 //!
 //! The first byte of an input chooses: odd, and the checksums and numbers of its frames are set right, so
-//! that what lies behind them is reached, too. Spans in the log are an Arrow stream, whose reader panics on what
-//! no writer wrote: such a frame stays as it was or is left out.
+//! that what lies behind them is reached, too. Spans in the log are an Arrow stream, whose reader allocates
+//! whatever length it reads: such a frame stays as it was or is left out.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
