@@ -1,6 +1,8 @@
 //! A seeded workload: agent traces of 4 to 9 spans as OTLP/JSON lines, the same bytes for a seed and
 //! size on every machine. Every hundredth trace says the word `needleword`.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 const MODELS: [&str; 4] = ["gpt-4o", "gpt-4o-mini", "claude-3-5-sonnet", "llama3-8b"];
@@ -45,11 +47,11 @@ pub fn trace_id(number: u64) -> String {
     format!("{:032x}", u128::from(number + 1) << 64 | u128::from(number))
 }
 
-/// `traces` traces, one OTLP/JSON request a line.
-pub fn otlp_lines(seed: u64, traces: u64) -> Vec<u8> {
+/// The traces of these numbers, one OTLP/JSON request a line.
+pub fn otlp_lines(seed: u64, numbers: Range<u64>) -> Vec<u8> {
     let mut random = Random(seed);
     let mut lines = Vec::new();
-    for number in 0..traces {
+    for number in numbers {
         let spans = trace(&mut random, number);
         let line = json!({"resourceSpans": [{
             "resource": {"attributes": [text("service.name", format!("shop-{}", number % 5))]},

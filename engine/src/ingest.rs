@@ -25,7 +25,7 @@ use crate::redact::{Pass, Redactor};
 /// Lines of one acknowledged batch unless told otherwise.
 const BATCH_LINES: usize = 1024;
 /// A batch is closed at this size even when it has fewer lines.
-const BATCH_BYTES_MAX: usize = 8 << 20;
+const BATCH_BYTES_MAX: usize = 2 << 20;
 /// Rejections listed one by one; further ones are only counted.
 const REJECTED_MAX: usize = 100_000;
 

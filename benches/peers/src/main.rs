@@ -15,6 +15,10 @@ use serde_json::Value;
 use tracehouse::model::TraceRow;
 use tracehouse::{Database, ImportOptions, NewAssessment, Search, Trace};
 
+/// Gives memory back to the system: an import's threads free what others allocated.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, StringViewArray, TimestampNanosecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, StringViewArray, StringViewBuilder, TimestampNanosecondArray,
+};
 
 /// A text column without NULL.
 pub(super) fn required<T>(rows: &[T], get: impl Fn(&T) -> &str) -> ArrayRef {
@@ -12,6 +14,13 @@ pub(super) fn required<T>(rows: &[T], get: impl Fn(&T) -> &str) -> ArrayRef {
 /// A text column.
 pub(super) fn optional<T>(rows: &[T], get: impl Fn(&T) -> &Option<String>) -> ArrayRef {
     Arc::new(StringViewArray::from_iter(rows.iter().map(|row| get(row).as_deref())))
+}
+
+/// A text column whose values repeat: each is kept once.
+pub(super) fn repeated<'r, T: 'r>(rows: &'r [T], get: impl Fn(&'r T) -> Option<&'r str>) -> ArrayRef {
+    let mut builder = StringViewBuilder::with_capacity(rows.len()).with_deduplicate_strings();
+    builder.extend(rows.iter().map(get));
+    Arc::new(builder.finish())
 }
 
 /// An Int64 column.

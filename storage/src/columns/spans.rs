@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, TimestampNanosecondType};
 use twox_hash::XxHash3_64;
 
-use super::build::{float, int, optional, required, time};
+use super::build::{float, int, optional, repeated, required, time};
 use super::read::{Row, list};
 use crate::error::{Error, Result};
 use crate::model::{Event, Link, Span};
@@ -21,13 +21,13 @@ use crate::schema::{Table, event_fields, link_fields};
 /// `Internal` when a hint cannot be encoded.
 pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
-        required(spans, |s| &s.trace_id),
+        repeated(spans, |s| Some(&s.trace_id)),
         required(spans, |s| &s.span_id),
         optional(spans, |s| &s.parent_span_id),
         required(spans, |s| &s.experiment_id),
-        optional(spans, |s| &s.session_id),
-        optional(spans, |s| &s.user_id),
-        required(spans, |s| &s.name),
+        repeated(spans, |s| s.session_id.as_deref()),
+        repeated(spans, |s| s.user_id.as_deref()),
+        repeated(spans, |s| Some(&s.name)),
         required(spans, |s| &s.span_type),
         required(spans, |s| &s.kind),
         required(spans, |s| &s.status),
@@ -35,13 +35,13 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
         time(spans, |s| Some(s.start_time_ns)),
         time(spans, |s| s.end_time_ns),
         int(spans, Span::duration_ns),
-        optional(spans, |s| &s.service_name),
-        optional(spans, |s| &s.scope_name),
+        repeated(spans, |s| s.service_name.as_deref()),
+        repeated(spans, |s| s.scope_name.as_deref()),
         optional(spans, |s| &s.scope_version),
         optional(spans, |s| &s.operation),
-        optional(spans, |s| &s.model),
+        repeated(spans, |s| s.model.as_deref()),
         optional(spans, |s| &s.provider),
-        optional(spans, |s| &s.tool_name),
+        repeated(spans, |s| s.tool_name.as_deref()),
         int(spans, |s| s.input_tokens),
         int(spans, |s| s.output_tokens),
         int(spans, |s| s.total_tokens),
@@ -51,7 +51,7 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
         optional(spans, |s| &s.inputs),
         optional(spans, |s| &s.outputs),
         required(spans, |s| &s.attributes),
-        required(spans, |s| &s.resource),
+        repeated(spans, |s| Some(&s.resource)),
         events(spans),
         links(spans),
         optional(spans, |s| &s.extra),

@@ -10,7 +10,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringViewArray, UInt32Array};
+use arrow::buffer::Buffer;
 use arrow::compute::{concat_batches, interleave_record_batch, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
@@ -191,12 +192,13 @@ impl RowLog {
     }
 }
 
-/// Copies the texts of a batch into buffers of their own: those of many small batches are mostly
-/// empty blocks.
+/// Copies the texts of a batch into buffers of their own where that takes less room: those of many small
+/// batches are mostly empty blocks, but a text that repeats is there once.
 fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
+    let held = |texts: &StringViewArray| texts.data_buffers().iter().map(Buffer::capacity).sum::<usize>();
     let columns = batch.columns().iter().map(|column| match column.as_string_view_opt() {
-        Some(texts) => Arc::new(texts.gc()) as ArrayRef,
-        None => column.clone(),
+        Some(texts) if texts.total_buffer_bytes_used() < held(texts) => Arc::new(texts.gc()) as ArrayRef,
+        _ => column.clone(),
     });
     Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
 }
