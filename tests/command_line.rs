@@ -138,7 +138,7 @@ fn databases_that_cannot_be_opened_are_named() {
 
     let format = desk.path("desk.traces").join("FORMAT");
     let old = fs::read_to_string(&format).unwrap();
-    fs::write(&format, old.replace("_version_min\":1", "_version_min\":99")).unwrap();
+    fs::write(&format, old.replace("_version_min\":2", "_version_min\":99")).unwrap();
     for arguments in [&["stats", &desk.db()][..], &["import", &desk.db(), &desk.file("empty.jsonl", b"{}\n")]]
     {
         let done = tracehouse(arguments);

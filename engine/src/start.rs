@@ -26,14 +26,13 @@ use tracehouse_storage::Snapshot;
 use tracehouse_storage::columns::text;
 use tracehouse_storage::model::{
     COST_METADATA, FINALIZED_METADATA, SESSION_METADATA, StartEdit, StartUsage, TOKEN_USAGE_METADATA,
-    TRACE_NAME_TAG, TraceEdit, TraceKey, TraceRow, USER_METADATA, check_id, normalize_trace_id,
+    TRACE_NAME_TAG, TraceEdit, TraceKey, TraceRow, USER_METADATA, check_id, cut_preview, normalize_trace_id,
 };
 use tracehouse_storage::schema::Table;
 
 use crate::database::{Database, find};
 use crate::error::{Error, Result};
 use crate::redact::Pass;
-use crate::semconv::cut_preview;
 use crate::tags::{check_pair, check_tag};
 use crate::trace_cache::trace_rows;
 

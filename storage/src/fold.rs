@@ -21,7 +21,7 @@ use crate::model::{
     SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA, Usage,
 };
 
-/// The span columns a fold reads: all light.
+/// The span columns a fold reads: all light but the hint of the root.
 pub const FOLD_COLUMNS: &[&str] = &[
     "trace_id",
     "span_id",

@@ -66,9 +66,9 @@ impl Table {
         match self {
             Table::Spans => matches!(
                 column,
-                "inputs" | "outputs" | "attributes" | "resource" | "events" | "links" | "extra"
+                "inputs" | "outputs" | "attributes" | "resource" | "events" | "links" | "extra" | "_hint"
             ),
-            Table::Traces => matches!(column, "inputs" | "outputs"),
+            Table::Traces => matches!(column, "inputs" | "outputs" | "request_preview" | "response_preview"),
             Table::Assessments => false,
         }
     }

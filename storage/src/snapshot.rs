@@ -11,7 +11,7 @@ use arrow::compute::{interleave_record_batch, take};
 use arrow::datatypes::{Field, Schema};
 use roaring::RoaringBitmap;
 
-use crate::columns::{ints, text, text_at};
+use crate::columns::{ints, text, text_at, value_at};
 use crate::error::{Error, Result};
 use crate::manifest::CatalogFile;
 use crate::memtable::projected_schema;
@@ -26,7 +26,7 @@ use crate::text_view::TextView;
 const HYDRATED: [&str; 2] = ["inputs", "outputs"];
 
 /// The columns of `traces` that lead to the root span.
-const ROOT_COLUMNS: [&str; 3] = ["trace_id", "_root_span_id", "span_count"];
+const ROOT_COLUMNS: [&str; 5] = ["trace_id", "_root_span_id", "span_count", "_first_span_row", "_span_rows"];
 
 /// Where a row is: a source of the snapshot and a physical row of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -263,13 +263,22 @@ impl Snapshot {
     fn hydrate(&self, batch: &RecordBatch, home: impl Fn(usize) -> usize) -> Result<RecordBatch> {
         let (traces, roots) = (text(batch, "trace_id")?, text(batch, "_root_span_id")?);
         let totals = ints(batch, "span_count")?;
+        let (firsts, counts) = (ints(batch, "_first_span_row")?, ints(batch, "_span_rows")?);
         let mut refs = Vec::new();
         let mut positions: Vec<Option<u32>> = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             let root = match (text_at(traces, row), text_at(roots, row)) {
                 (Some(trace), Some(root)) => {
                     let total = u64::try_from(totals.value(row)).unwrap_or_default();
-                    self.find_root(root, &self.spans_of(TraceKey::of(trace), home(row), total)?, trace)?
+                    let run = value_at(firsts, row).zip(value_at(counts, row));
+                    match self.root_in_run(home(row), run, total)? {
+                        Some(found) => Some(found),
+                        None => self.find_root(
+                            root,
+                            &self.spans_of(TraceKey::of(trace), home(row), total)?,
+                            trace,
+                        )?,
+                    }
                 }
                 _ => None,
             };
@@ -289,6 +298,14 @@ impl Snapshot {
             });
         }
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    }
+
+    /// The root of a trace whose `total` spans are all in one run of rows of source `home`.
+    fn root_in_run(&self, home: usize, run: Option<(i64, i64)>, total: u64) -> Result<Option<RowRef>> {
+        let row = |number: i64| u32::try_from(number).ok();
+        let run = run.and_then(|(first, count)| Some(row(first)?..row(first.checked_add(count)?)?));
+        let Some(run) = run else { return Ok(None) };
+        Ok(self.source(home)?.root_in_run(run, total)?.map(|row| RowRef { source: home, row }))
     }
 
     /// The one of a trace's spans with this id. When one source has them all, its index says where the

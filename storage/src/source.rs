@@ -4,6 +4,7 @@
 //! happens to be (QU-1).
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -315,6 +316,17 @@ impl Source {
             Some(mask) => rows - mask,
             None => rows,
         })
+    }
+
+    /// The first visible root span in a run of rows that belong to one trace, if `total` of them are visible.
+    pub(crate) fn root_in_run(&self, run: Range<u32>, total: u64) -> Result<Option<u32>> {
+        let Rows::Segment(segment) = &self.rows else { return Ok(None) };
+        let mask = self.mask(Table::Spans);
+        let masked = mask.map_or(0, |mask| mask.range_cardinality(run.clone()));
+        if u64::from(run.end.saturating_sub(run.start)).saturating_sub(masked) != total {
+            return Ok(None);
+        }
+        segment.reader.first_root(run, mask)
     }
 
     /// The row that holds a trace's root span, as far as this source knows.

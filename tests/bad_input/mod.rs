@@ -128,20 +128,23 @@ fn a_folder_or_file_of_something_else_is_left_alone() {
 }
 
 #[test]
-fn a_newer_format_is_refused_and_left_as_it_is() {
+fn another_format_is_refused_and_left_as_it_is() {
     let (disk, spans) = filled();
     let format = disk.path().join("FORMAT");
     let old = fs::read_to_string(&format).unwrap();
     let disk = disk.reopen(true, |path| {
         let newer = old
-            .replace("\"reader_version_min\":1", "\"reader_version_min\":99")
-            .replace("\"writer_version_min\":1", "\"writer_version_min\":99");
-        assert_ne!(newer, old, "{old}");
-        fs::write(&format, newer).unwrap();
-        for options in [OpenOptions::new(), OpenOptions::new().read_only(true)] {
-            let error = options.open(path).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-            assert!(error.to_string().contains("99"), "{error}");
+            .replace("\"reader_version_min\":2", "\"reader_version_min\":99")
+            .replace("\"writer_version_min\":2", "\"writer_version_min\":99");
+        let unreleased = old.replace("version\":2", "version\":1").replace("min\":2", "min\":1");
+        for (other, named) in [(newer, "version 99"), (unreleased, "format version 1,")] {
+            assert_ne!(other, old, "{old}");
+            fs::write(&format, other).unwrap();
+            for options in [OpenOptions::new(), OpenOptions::new().read_only(true)] {
+                let error = options.open(path).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+                assert!(error.to_string().contains(named), "{error}");
+            }
         }
         fs::write(&format, b"{\"no\": \"format\"").unwrap();
         assert_eq!(Database::open(path).unwrap_err().kind(), ErrorKind::Corrupt);

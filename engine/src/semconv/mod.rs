@@ -23,7 +23,6 @@ use tracehouse_storage::model::{Span, TraceHint};
 
 use crate::otlp::value::KeyValue;
 use keys::Found;
-pub(crate) use preview::cut as cut_preview;
 
 /// The name and attributes of an event.
 pub(crate) type EventView<'v> = (&'v str, &'v [KeyValue<'v>]);

@@ -5,9 +5,8 @@
 //! message of the wanted role, else of the last message; otherwise the whole text.
 
 use serde_json::Value as Json;
+use tracehouse_storage::model::cut_preview;
 
-/// Longest preview, in characters.
-pub(super) const PREVIEW_CHARS_MAX: usize = 1000;
 /// Texts longer than this are cut without a look inside: parsing them for a preview costs too much.
 const PARSED_BYTES_MAX: usize = 4 << 20;
 
@@ -23,7 +22,7 @@ pub(super) fn of_response(outputs: &str) -> String {
 
 fn of(text: &str, role: &str) -> String {
     let message = last_message_text(text, role).filter(|message| !message.is_empty());
-    cut(message.as_deref().unwrap_or(text))
+    cut_preview(message.as_deref().unwrap_or(text))
 }
 
 fn last_message_text(text: &str, role: &str) -> Option<String> {
@@ -63,18 +62,6 @@ fn message_text(content: &Json) -> Option<&str> {
         }),
         _ => None,
     }
-}
-
-/// The text, or its first characters and `...`; NUL becomes U+FFFD.
-pub(crate) fn cut(text: &str) -> String {
-    let is_long = text.chars().nth(PREVIEW_CHARS_MAX).is_some();
-    let kept = if is_long { PREVIEW_CHARS_MAX - 3 } else { PREVIEW_CHARS_MAX };
-    let mut preview: String =
-        text.chars().take(kept).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect();
-    if is_long {
-        preview.push_str("...");
-    }
-    preview
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod assessment;
 mod edit;
 mod id;
+mod preview;
 mod span;
 mod start;
 mod trace;
@@ -10,6 +11,7 @@ mod trace;
 pub use assessment::{Assessment, AssessmentKind};
 pub use edit::TraceEdit;
 pub use id::{TraceKey, check_id, normalize_trace_id};
+pub use preview::{PREVIEW_CHARS_MAX, cut_preview};
 pub use span::{Event, Link, Span, TraceHint};
 pub use start::{COST_METADATA, FINALIZED_METADATA, StartEdit, StartUsage, TOKEN_USAGE_METADATA};
 pub use trace::{TraceRow, Usage};

@@ -1,9 +1,10 @@
 //! Decodes columns of rows of one row group: the one place that runs the Parquet decoder over a
-//! segment's files.
+//! segment's files. Columns are named by their positions in the table's schema.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
@@ -11,24 +12,43 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 
 use super::footer::TableFile;
+use super::payload::{Payloads, Place, payload_columns, place};
+use super::preview::{PREVIEWS, RUN, restore};
 use crate::error::{Error, Result};
+use crate::schema::Table;
 
-/// The columns at `roots` (ascending positions in the stored schema) of rows of row group `group`,
-/// `batch_rows` at a time. `rows` are runs of rows, ascending, counted from the group's first.
+/// Light columns, at ascending positions, of a run of rows of row group `group`, `batch_rows` at a time.
+/// `rows` are counted from the group's first.
 ///
 /// # Errors
 /// `Corrupt` naming the file; `Io`.
 pub(super) fn decode(
     file: &TableFile,
     group: usize,
+    rows: Range<usize>,
+    batch_rows: usize,
+    columns: &[usize],
+) -> Result<Vec<RecordBatch>> {
+    let own = |column: &usize| match place(file.table(), *column) {
+        Place::Own(stored) => Ok(stored),
+        Place::Part(_) | Place::Preview(_) => Err(Error::internal("heavy columns are read for rows alone")),
+    };
+    let stored: Vec<usize> = columns.iter().map(own).collect::<Result<_>>()?;
+    decode_stored(file, group, std::iter::once(rows), batch_rows, &stored)
+}
+
+/// Stored columns at ascending positions. `rows` are runs of rows, ascending.
+fn decode_stored(
+    file: &TableFile,
+    group: usize,
     rows: impl Iterator<Item = Range<usize>>,
     batch_rows: usize,
-    roots: &[usize],
+    stored: &[usize],
 ) -> Result<Vec<RecordBatch>> {
     let (start, end) = file.group_rows(group);
     let input = file.input()?;
     let metadata = file.reader_metadata();
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), roots.iter().copied());
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), stored.iter().copied());
     let selection = RowSelection::from_consecutive_ranges(rows, (end - start) as usize);
     input.decode(|| {
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata)
@@ -41,21 +61,112 @@ pub(super) fn decode(
     })
 }
 
-/// As [`decode`], all rows in one array per column; there must be `row_count` of them.
+/// Columns at ascending positions of `row_count` rows of row group `group`, one array per column. `rows` are
+/// runs of rows, ascending, counted from the group's first.
 ///
 /// # Errors
 /// As [`decode`].
 pub(super) fn decode_rows(
     file: &TableFile,
     group: usize,
-    rows: impl Iterator<Item = Range<usize>>,
+    rows: &[Range<usize>],
     row_count: usize,
-    roots: &[usize],
+    columns: &[usize],
 ) -> Result<Vec<ArrayRef>> {
-    let batches = decode(file, group, rows, row_count, roots)?;
-    let mut columns = Vec::with_capacity(roots.len());
-    for position in 0..roots.len() {
-        let pieces: Vec<&dyn arrow::array::Array> =
+    let places: Vec<Place> = columns.iter().map(|column| place(file.table(), *column)).collect();
+    let stored = stored_columns(file, group, rows, row_count, &places)?;
+    let batches = decode_stored(file, group, rows.iter().cloned(), row_count, &stored)?;
+    let arrays = together(file, &batches, row_count, stored.len())?;
+    let own = |position: usize| {
+        let at = stored.binary_search(&position).ok().and_then(|at| arrays.get(at));
+        at.ok_or_else(|| short(file, 0, row_count))
+    };
+    let payloads = if places.iter().any(|place| matches!(place, Place::Part(_))) {
+        let payloads: Vec<ArrayRef> =
+            payload_columns(true, true).filter_map(|column| own(column).ok().cloned()).collect();
+        Some(Payloads::new(&payloads).ok_or_else(|| damaged(file))?)
+    } else {
+        None
+    };
+    let mut previews = previews(file, &places, own)?.into_iter();
+    let array = |place: &Place| match (place, &payloads) {
+        (Place::Part(part), Some(payloads)) => payloads.part(*part).ok_or_else(|| damaged(file)),
+        (Place::Own(position), _) => own(*position).cloned(),
+        _ => previews.next().ok_or_else(|| short(file, 0, row_count)),
+    };
+    places.iter().map(array).collect()
+}
+
+/// The positions of the stored columns that give columns at these places, ascending.
+fn stored_columns(
+    file: &TableFile,
+    group: usize,
+    rows: &[Range<usize>],
+    row_count: usize,
+    places: &[Place],
+) -> Result<Vec<usize>> {
+    let mut stored = BTreeSet::new();
+    for place in places {
+        match place {
+            Place::Own(position) => {
+                stored.insert(*position);
+            }
+            Place::Part(_) => {
+                let root_count = root_count(file, group, rows);
+                stored.extend(payload_columns(root_count < row_count as u64, root_count > 0));
+            }
+            Place::Preview(position) => {
+                stored.insert(*position);
+                stored.extend(run_columns()?);
+            }
+        }
+    }
+    Ok(stored.into_iter().collect())
+}
+
+fn run_columns() -> Result<[usize; 2]> {
+    let schema = Table::Traces.schema();
+    Ok([schema.index_of(RUN[0])?, schema.index_of(RUN[1])?])
+}
+
+/// The columns at those of the places that are previews, in their order.
+fn previews<'a>(
+    file: &TableFile,
+    places: &[Place],
+    own: impl Fn(usize) -> Result<&'a ArrayRef>,
+) -> Result<Vec<ArrayRef>> {
+    let schema = Table::Traces.schema();
+    let mut wanted = Vec::new();
+    for place in places {
+        let Place::Preview(position) = place else { continue };
+        let name = schema.fields().get(*position).map(|field| field.name().as_str());
+        let preview = PREVIEWS.iter().position(|preview| Some(*preview) == name);
+        wanted.push((preview.unwrap_or_default(), own(*position)?));
+    }
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let [first, count] = run_columns()?;
+    restore(file, [own(first)?, own(count)?], &wanted)
+}
+
+/// How many of the rows are root spans.
+fn root_count(file: &TableFile, group: usize, rows: &[Range<usize>]) -> u64 {
+    let (start, end) = file.group_rows(group);
+    let row = |row: usize| u32::try_from(row).map_or(end, |row| start.saturating_add(row));
+    rows.iter().map(|run| file.roots().range_cardinality(row(run.start)..row(run.end))).sum()
+}
+
+/// All rows of each column in one array; there must be `row_count` of them.
+fn together(
+    file: &TableFile,
+    batches: &[RecordBatch],
+    row_count: usize,
+    column_count: usize,
+) -> Result<Vec<ArrayRef>> {
+    let mut columns = Vec::with_capacity(column_count);
+    for position in 0..column_count {
+        let pieces: Vec<&dyn Array> =
             batches.iter().filter_map(|batch| batch.columns().get(position).map(AsRef::as_ref)).collect();
         let column = match (pieces.as_slice(), batches.first()) {
             ([_], Some(batch)) => batch.column(position).clone(),
@@ -68,6 +179,10 @@ pub(super) fn decode_rows(
         columns.push(column);
     }
     Ok(columns)
+}
+
+fn damaged(file: &TableFile) -> Error {
+    Error::corrupt(format!("segment file {} has a row whose payload cannot be decoded", file.name()))
 }
 
 /// The error for a file that gives fewer rows than its footer says.

@@ -14,6 +14,7 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::schema::types::SchemaDescriptor;
 
+use super::payload::{is_large, stored_schema};
 use crate::schema::Table;
 
 /// Below this, starting a thread costs more than it saves.
@@ -39,13 +40,12 @@ struct Job<'a> {
 impl RowGroupEncoder {
     /// `leaves` are the writers of all leaf columns of `table`, in schema order.
     pub(super) fn new(table: Table, schema: &SchemaDescriptor, leaves: Vec<ArrowColumnWriter>) -> Self {
-        let mut columns: Vec<ColumnEncoder> = table
-            .schema()
+        let mut columns: Vec<ColumnEncoder> = stored_schema(table)
             .fields()
             .iter()
             .map(|field| ColumnEncoder {
                 field: field.clone(),
-                heavy: table.is_heavy(field.name()),
+                heavy: is_large(table, field.name()),
                 leaves: Vec::new(),
             })
             .collect();

@@ -3,19 +3,67 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use roaring::RoaringBitmap;
 
 use super::blocks::BlockCache;
 use super::file::{Failure, FileInput};
-use super::layout::{FORMAT_KEY, FORMAT_VERSION};
+use super::layout::{FORMAT_KEY, FORMAT_VERSION, ROOTS_KEY, file_name, rows_of_text};
+use super::payload::stored_schema;
 use crate::env::{Env, EnvReader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
 use crate::schema::Table;
+
+/// The file of a table, opened when it is first needed and then kept.
+#[derive(Debug)]
+pub(super) struct LazyFile {
+    pub(super) env: Arc<dyn Env>,
+    pub(super) dir: PathBuf,
+    pub(super) table: Table,
+    /// `None` when the manifest has no such file.
+    pub(super) meta: Option<FileMeta>,
+    pub(super) rows: u32,
+    pub(super) cache: Arc<BlockCache>,
+    /// The spans of the same segment; of traces only.
+    pub(super) spans: Option<Arc<LazyFile>>,
+    pub(super) file: OnceLock<Arc<TableFile>>,
+}
+
+impl LazyFile {
+    /// The open file. Two first readers at a time may both open it; one of the two stays.
+    ///
+    /// # Errors
+    /// As [`TableFile::open`]; `Corrupt` when the manifest has no such file.
+    pub(super) fn get(&self) -> Result<Arc<TableFile>> {
+        if let Some(file) = self.opened() {
+            return Ok(file.clone());
+        }
+        let (env, cache) = (self.env.clone(), self.cache.clone());
+        let mut file = TableFile::open(env, &self.dir, self.table, self.meta()?, self.rows, cache)?;
+        file.spans = self.spans.clone();
+        Ok(self.file.get_or_init(|| Arc::new(file)).clone())
+    }
+
+    /// The file, if it was opened.
+    pub(super) fn opened(&self) -> Option<&Arc<TableFile>> {
+        self.file.get()
+    }
+
+    /// What the manifest says of it.
+    ///
+    /// # Errors
+    /// `Corrupt` when that is nothing.
+    pub(super) fn meta(&self) -> Result<&FileMeta> {
+        self.meta.as_ref().ok_or_else(|| {
+            let path = self.dir.join(file_name(self.table));
+            Error::corrupt(format!("segment file {} is not in the manifest", path.display()))
+        })
+    }
+}
 
 /// An open table file with its parsed footer.
 #[derive(Debug)]
@@ -28,6 +76,11 @@ pub(super) struct TableFile {
     reader_metadata: ArrowReaderMetadata,
     /// Physical number of the first row of each row group, and the row count at the end.
     group_starts: Vec<u32>,
+    /// The rows of root spans.
+    roots: RoaringBitmap,
+    table: Table,
+    /// The spans of the same segment; of traces only.
+    spans: Option<Arc<LazyFile>>,
     /// Where its light columns are kept, and its number there.
     cache: Arc<BlockCache>,
     number: u64,
@@ -51,14 +104,26 @@ impl TableFile {
         let open = || open_file(env.as_ref(), &dir, &meta);
         let loaded =
             cache.open_files().get(number, open).and_then(|reader| read_footer(reader, &name, table, rows));
-        let (reader_metadata, group_starts) = match loaded {
+        let (reader_metadata, group_starts, roots) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 cache.open_files().forget(number);
                 return Err(error);
             }
         };
-        Ok(Self { env, dir, meta, name, reader_metadata, group_starts, cache, number })
+        Ok(Self {
+            env,
+            dir,
+            meta,
+            name,
+            reader_metadata,
+            group_starts,
+            roots,
+            table,
+            spans: None,
+            cache,
+            number,
+        })
     }
 
     /// The parsed footer.
@@ -69,6 +134,27 @@ impl TableFile {
     /// What a Parquet reader needs.
     pub(super) fn reader_metadata(&self) -> ArrowReaderMetadata {
         self.reader_metadata.clone()
+    }
+
+    /// The table whose rows it has.
+    pub(super) fn table(&self) -> Table {
+        self.table
+    }
+
+    /// The spans of the same segment; `None` when it has none. Of traces only.
+    ///
+    /// # Errors
+    /// As [`TableFile::open`].
+    pub(super) fn spans(&self) -> Result<Option<Arc<TableFile>>> {
+        match &self.spans {
+            Some(spans) if spans.rows > 0 => spans.get().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The rows of root spans; none in files of other tables.
+    pub(super) fn roots(&self) -> &RoaringBitmap {
+        &self.roots
     }
 
     /// Where decoded blocks are kept.
@@ -117,7 +203,8 @@ impl TableFile {
 
     /// Memory held by the footer, in bytes, approximately.
     pub(super) fn metadata_bytes(&self) -> usize {
-        self.reader_metadata.metadata().memory_size() + self.group_starts.len() * size_of::<u32>()
+        let roots = self.roots.serialized_size();
+        self.reader_metadata.metadata().memory_size() + self.group_starts.len() * size_of::<u32>() + roots
     }
 }
 
@@ -134,21 +221,19 @@ impl Drop for TableFile {
 pub(super) fn rows_of_file(env: &dyn Env, dir: &Path, table: Table, meta: &FileMeta) -> Result<u32> {
     let (reader, name) = (open_file(env, dir, meta)?, name_of(dir, meta));
     let input = FileInput { reader, name, failure: Failure::default() };
-    let footer = input.decode(|| load(&input, table))?;
-    check_format(footer.metadata(), &input.name)?;
+    let footer = load(&input, table)?;
     Ok(group_starts(footer.metadata()).last().copied().unwrap_or(0))
 }
 
-/// The footer of a file that must have `rows` rows, and where its row groups start.
+/// The footer of a file that must have `rows` rows, where its row groups start, and its root spans.
 fn read_footer(
     reader: Arc<dyn EnvReader>,
     name: &Arc<str>,
     table: Table,
     rows: u32,
-) -> Result<(ArrowReaderMetadata, Vec<u32>)> {
+) -> Result<(ArrowReaderMetadata, Vec<u32>, RoaringBitmap)> {
     let input = FileInput { reader, name: name.clone(), failure: Failure::default() };
-    let footer = input.decode(|| load(&input, table))?;
-    check_format(footer.metadata(), name)?;
+    let footer = load(&input, table)?;
     let group_starts = group_starts(footer.metadata());
     if group_starts.last() != Some(&rows) {
         return Err(Error::corrupt(format!(
@@ -156,7 +241,9 @@ fn read_footer(
             footer.metadata().file_metadata().num_rows()
         )));
     }
-    Ok((footer, group_starts))
+    let roots =
+        if table == Table::Spans { roots(footer.metadata(), name, rows)? } else { RoaringBitmap::new() };
+    Ok((footer, group_starts, roots))
 }
 
 /// Path of a segment's file, for messages.
@@ -187,17 +274,35 @@ pub(super) fn open_file(env: &dyn Env, dir: &Path, meta: &FileMeta) -> Result<Ar
     Ok(reader)
 }
 
-fn load(input: &FileInput, table: Table) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
-    let options = ArrowReaderOptions::new()
-        .with_schema(table.schema())
-        .with_page_index_policy(PageIndexPolicy::Required);
-    ArrowReaderMetadata::load(input, options)
+/// The footer of a file of this format.
+///
+/// # Errors
+/// `Corrupt` naming the file; `Io`.
+fn load(input: &FileInput, table: Table) -> Result<ArrowReaderMetadata> {
+    let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+    let metadata = input.decode(move || reader.parse_and_finish(input))?;
+    // Before its columns are looked at: another format has others.
+    check_format(&metadata, &input.name)?;
+    let options = ArrowReaderOptions::new().with_schema(stored_schema(table));
+    input.decode(|| ArrowReaderMetadata::try_new(Arc::new(metadata), options))
+}
+
+/// The value of a key in a file's metadata.
+fn pair<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+    let pairs = metadata.file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+}
+
+/// The rows of root spans.
+fn roots(metadata: &ParquetMetaData, name: &str, rows: u32) -> Result<RoaringBitmap> {
+    let roots = pair(metadata, ROOTS_KEY).and_then(rows_of_text);
+    roots.filter(|roots| roots.max().is_none_or(|last| last < rows)).ok_or_else(|| {
+        Error::corrupt(format!("segment file {name} does not say which of its {rows} rows are root spans"))
+    })
 }
 
 fn check_format(metadata: &ParquetMetaData, name: &str) -> Result<()> {
-    let pairs = metadata.file_metadata().key_value_metadata();
-    let found = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == FORMAT_KEY));
-    match found.and_then(|pair| pair.value.as_deref()) {
+    match pair(metadata, FORMAT_KEY) {
         Some(version) if version == FORMAT_VERSION.to_string() => Ok(()),
         Some(version) => Err(Error::corrupt(format!(
             "segment file {name} has format version {version}, this build reads {FORMAT_VERSION}"

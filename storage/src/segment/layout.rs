@@ -2,7 +2,8 @@
 //!
 //! Light columns are read whole (scans) or a page at a time, so they are lz4 in pages of few rows.
 //! Heavy columns are read for few rows, so they are zstd in pages of few bytes: one trace decodes
-//! kilobytes. A dictionary is decoded before the first value of a column chunk, so only columns of
+//! kilobytes. Payloads are most of a file: in larger pages more of what they repeat is found; those of roots
+//! are read one here, one there. A dictionary is decoded before the first value of a column chunk, so only columns of
 //! few distinct values have one.
 //!
 //! Changing anything here changes the files; readers do not depend on it, except for the column
@@ -14,13 +15,15 @@ use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+use roaring::RoaringBitmap;
 
+use super::payload::{PAYLOAD, ROOT_PAYLOAD};
 use crate::error::{Error, Result};
 use crate::schema::Table;
 
 /// Version of a segment's Parquet files, in their key-value metadata as
 /// `tracehouse.segment.format`.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The key of the format version in a file's metadata.
 pub(super) const FORMAT_KEY: &str = "tracehouse.segment.format";
@@ -37,7 +40,7 @@ const WRITE_BATCH_ROWS: usize = 1024;
 /// What can be set about a segment's files.
 #[derive(Debug, Clone)]
 pub struct SegmentOptions {
-    /// Zstd level of the heavy columns; 1 when sealing, 3 when compacting.
+    /// Zstd level of the heavy columns.
     pub heavy_zstd_level: i32,
     /// Rows of a row group at most.
     pub row_group_rows_max: usize,
@@ -47,6 +50,10 @@ pub struct SegmentOptions {
     pub light_page_rows_max: usize,
     /// Bytes after which a heavy column's page is closed, before compression.
     pub heavy_page_bytes_max: usize,
+    /// The same of the payloads of spans with a parent.
+    pub payload_page_bytes_max: usize,
+    /// The same of the payloads of root spans.
+    pub root_page_bytes_max: usize,
     /// Threads that encode columns, the caller's included; 1 encodes without spawning any.
     pub threads: usize,
 }
@@ -54,11 +61,13 @@ pub struct SegmentOptions {
 impl Default for SegmentOptions {
     fn default() -> Self {
         Self {
-            heavy_zstd_level: 4,
+            heavy_zstd_level: 2,
             row_group_rows_max: 128 << 10,
             row_group_bytes_max: 128 << 20,
             light_page_rows_max: 4096,
             heavy_page_bytes_max: 96 << 10,
+            payload_page_bytes_max: 256 << 10,
+            root_page_bytes_max: 32 << 10,
             threads: 2,
         }
     }
@@ -74,6 +83,10 @@ pub fn file_name(table: Table) -> String {
 enum ColumnClass {
     /// Large: read only for rows that survive.
     Heavy,
+    /// Inputs, outputs and hint of spans with a parent.
+    Payload,
+    /// The same of root spans.
+    RootPayload,
     /// An identifier: many distinct values, looked up by equality.
     Id,
     /// Light text that hardly repeats.
@@ -88,6 +101,11 @@ enum ColumnClass {
 
 fn class_of(table: Table, column: &ColumnDescriptor) -> ColumnClass {
     let root = root_name(column);
+    match root {
+        PAYLOAD => return ColumnClass::Payload,
+        ROOT_PAYLOAD => return ColumnClass::RootPayload,
+        _ => {}
+    }
     if table.is_heavy(root) {
         return ColumnClass::Heavy;
     }
@@ -95,7 +113,7 @@ fn class_of(table: Table, column: &ColumnDescriptor) -> ColumnClass {
         "trace_id" | "span_id" | "parent_span_id" | "session_id" | "user_id" | "client_request_id"
         | "assessment_id" | "overrides" | "_root_span_id" => ColumnClass::Id,
         "status_message" | "request_preview" | "response_preview" | "value" | "rationale"
-        | "error_message" | "_hint" | "_edit" => ColumnClass::Prose,
+        | "error_message" | "_edit" => ColumnClass::Prose,
         "_content_hash" => ColumnClass::Raw,
         _ => match column.physical_type() {
             Type::BYTE_ARRAY => ColumnClass::Word,
@@ -113,6 +131,25 @@ fn has_bloom(root: &str) -> bool {
 /// The top-level column a leaf belongs to.
 fn root_name(column: &ColumnDescriptor) -> &str {
     column.path().parts().first().map_or("", String::as_str)
+}
+
+/// The key of the root spans' rows in a spans file's metadata.
+pub(super) const ROOTS_KEY: &str = "tracehouse.segment.roots";
+
+/// Rows as a file's metadata has them: a Roaring bitmap in hex digits.
+pub(super) fn rows_to_text(rows: &RoaringBitmap) -> Result<String> {
+    let mut bytes = Vec::with_capacity(rows.serialized_size());
+    rows.serialize_into(&mut bytes).map_err(|e| Error::internal(format!("rows of a segment: {e}")))?;
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    Ok(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
+}
+
+/// What [`rows_to_text`] made; `None` when it did not make `text`.
+pub(super) fn rows_of_text(text: &str) -> Option<RoaringBitmap> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|half| u8::try_from(half).ok());
+    let pair = |pair: &[u8]| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?);
+    let bytes: Vec<u8> = text.as_bytes().chunks(2).map(pair).collect::<Option<_>>()?;
+    RoaringBitmap::deserialize_from(bytes.as_slice()).ok()
 }
 
 /// The Parquet schema of a stored schema.
@@ -160,14 +197,17 @@ fn set_column(
     let path = column.path().clone();
     let builder = builder.set_column_dictionary_enabled(path.clone(), class == ColumnClass::Word);
     match class {
-        ColumnClass::Heavy => builder
-            .set_column_compression(path.clone(), Compression::ZSTD(level))
-            .set_column_data_page_size_limit(path.clone(), options.heavy_page_bytes_max)
-            .set_column_statistics_enabled(path, EnabledStatistics::None),
-        ColumnClass::Prose => builder
-            .set_column_compression(path.clone(), Compression::ZSTD(level))
-            .set_column_data_page_size_limit(path.clone(), options.heavy_page_bytes_max)
-            .set_column_statistics_enabled(path, EnabledStatistics::None),
+        ColumnClass::Heavy | ColumnClass::Prose | ColumnClass::Payload | ColumnClass::RootPayload => {
+            let page_bytes_max = match class {
+                ColumnClass::Payload => options.payload_page_bytes_max,
+                ColumnClass::RootPayload => options.root_page_bytes_max,
+                _ => options.heavy_page_bytes_max,
+            };
+            builder
+                .set_column_compression(path.clone(), Compression::ZSTD(level))
+                .set_column_data_page_size_limit(path.clone(), page_bytes_max)
+                .set_column_statistics_enabled(path, EnabledStatistics::None)
+        }
         // Hex digits hold half of their bits: zstd finds that, LZ4 does not.
         ColumnClass::Id if root_name(column) == "span_id" => builder
             .set_column_compression(path.clone(), Compression::ZSTD(level))

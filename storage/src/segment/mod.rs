@@ -7,6 +7,8 @@
 //! which row groups and pages can hold wanted rows, `selection` puts wanted rows together, `projection`
 //! names columns, `scan` goes through the blocks, `blocks` keeps decoded ones, `open_files` open files, `decode` decodes.
 //!
+//! `payload`, `packing` and `preview`: how a file's columns differ from its table's.
+//!
 //! `table_file` is apart: the catalogue's files, one table each.
 
 mod blocks;
@@ -18,6 +20,8 @@ mod footer;
 mod layout;
 mod open_files;
 mod packing;
+mod payload;
+mod preview;
 mod projection;
 mod prune;
 mod reader;

@@ -1,18 +1,21 @@
-//! Attributes without the texts that the inputs and outputs columns hold already.
+//! Attributes and hints without the texts that the inputs and outputs columns hold already.
 //!
-//! A producer sends inputs and outputs as attributes, so `attributes` repeats both, JSON-escaped. In a
-//! segment file each such repetition is a short mark; reading puts the text back, byte for byte.
+//! A producer sends inputs and outputs as attributes, so `attributes` repeats both, JSON-escaped, and the
+//! hint of a root has the beginning of both as previews. In a segment file each such repetition is a short
+//! mark; reading puts the text back, byte for byte.
 //!
-//! A packed text begins with U+0001, which no JSON text does (attributes are JSON object text), so other
-//! texts need no escape. Packing is a plain substitution of bytes and only done when no mark can occur in
+//! A packed text begins with U+0001, which no JSON text does (attributes and hints are JSON object text), so
+//! other texts need no escape. Packing is a plain substitution of bytes and only done when no mark can occur in
 //! the text, which makes it invertible whatever the JSON looks like.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
 use arrow::record_batch::RecordBatch;
 
 use crate::error::{Error, Result};
+use crate::model::cut_preview;
 use crate::scan::{RowFilter, ScanRequest};
 
 const PACKED: char = '\u{1}';
@@ -99,10 +102,39 @@ fn replace(text: &str, start: u8, swaps: &[(String, String)]) -> Option<String> 
 
 /// The text of a row as it stands in JSON; `None` when it is absent or not worth packing.
 fn needle(texts: &StringViewArray, row: usize) -> Option<String> {
-    if texts.is_null(row) || texts.value(row).len() < TEXT_BYTES_MIN {
-        return None;
+    if texts.is_null(row) { None } else { quoted(texts.value(row)) }
+}
+
+fn quoted(text: &str) -> Option<String> {
+    if text.len() < TEXT_BYTES_MIN { None } else { serde_json::to_string(text).ok() }
+}
+
+/// A hint with marks where it has the previews of these texts.
+pub(super) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
+    if memchr::memchr(MARK_START, hint.as_bytes()).is_some() {
+        return Cow::Borrowed(hint);
     }
-    serde_json::to_string(texts.value(row)).ok()
+    let swaps: Vec<_> = previews(inputs, outputs).map(|(mark, preview)| (preview, mark)).collect();
+    match replace(hint, b'"', &swaps) {
+        Some(packed) => Cow::Owned(format!("{PACKED}{packed}")),
+        None => Cow::Borrowed(hint),
+    }
+}
+
+/// What was given to [`pack_hint`] with the same texts.
+pub(super) fn unpack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
+    let Some(packed) = hint.strip_prefix(PACKED) else { return Cow::Borrowed(hint) };
+    let swaps: Vec<_> = previews(inputs, outputs).collect();
+    replace(packed, MARK_START, &swaps).map_or(Cow::Borrowed(packed), Cow::Owned)
+}
+
+/// Marks and the previews that they stand for, as these stand in JSON.
+fn previews<'a>(
+    inputs: Option<&'a str>,
+    outputs: Option<&'a str>,
+) -> impl Iterator<Item = (String, String)> + use<'a> {
+    let texts = [inputs, outputs].into_iter().zip(SOURCES);
+    texts.filter_map(|(text, (_, mark))| Some((mark.to_string(), quoted(&cut_preview(text?))?)))
 }
 
 fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringViewArray> {
@@ -200,6 +232,28 @@ mod tests {
             attributes,
             ..Span::default()
         }
+    }
+
+    #[test]
+    fn a_hint_with_the_previews_of_its_span_is_a_few_marks() {
+        let long = "tell \"me\" more \u{1f4f6}\n".repeat(100);
+        let hint = |request: &str| {
+            let preview = cut_preview(request);
+            serde_json::json!({"request_preview": preview, "tags": {"env": "prod"}}).to_string()
+        };
+        for (inputs, outputs, packed_max) in [
+            (Some(long.as_str()), Some("an answer that is no preview"), 60),
+            (None, Some(long.as_str()), 60),
+            (Some("another question, of some length"), None, usize::MAX),
+            (None, None, usize::MAX),
+        ] {
+            let hint = hint(&long);
+            let packed = pack_hint(&hint, inputs, outputs);
+            assert!(packed.len() < packed_max, "{packed}");
+            assert_eq!(unpack_hint(&packed, inputs, outputs), hint);
+        }
+        let marked = format!("{{\"a\":\"{}\u{2}i\"}}", "x".repeat(40));
+        assert_eq!(pack_hint(&marked, Some(&"x".repeat(40)), None), marked);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! * QU-2 zones leave out only rows that they exclude;
 //! * QU-4 a scan reads the columns it names and no others.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +13,7 @@ use roaring::RoaringBitmap;
 use twox_hash::xxhash3_128;
 
 use super::blocks::BlockCache;
-use super::footer::{TableFile, open_file, rows_of_file};
+use super::footer::{LazyFile, TableFile, open_file, rows_of_file};
 use super::layout::file_name;
 use super::packing;
 use super::projection::Projection;
@@ -34,10 +35,9 @@ pub struct SegmentReader {
     env: Arc<dyn Env>,
     dir: PathBuf,
     meta: SegmentMeta,
-    cache: Arc<BlockCache>,
-    spans: OnceLock<Arc<TableFile>>,
-    traces: OnceLock<Arc<TableFile>>,
-    assessments: OnceLock<Arc<TableFile>>,
+    spans: Arc<LazyFile>,
+    traces: Arc<LazyFile>,
+    assessments: Arc<LazyFile>,
 }
 
 impl SegmentReader {
@@ -47,18 +47,27 @@ impl SegmentReader {
     /// # Errors
     /// `Corrupt` when `meta` names no file for a table that has rows.
     pub fn open(env: Arc<dyn Env>, dir: PathBuf, meta: &SegmentMeta, cache: Arc<BlockCache>) -> Result<Self> {
-        let reader = Self {
-            env,
-            dir,
-            meta: meta.clone(),
-            cache,
-            spans: OnceLock::new(),
-            traces: OnceLock::new(),
-            assessments: OnceLock::new(),
+        let file = |table: Table, spans: Option<Arc<LazyFile>>| {
+            let name = file_name(table);
+            Arc::new(LazyFile {
+                env: env.clone(),
+                dir: dir.clone(),
+                table,
+                meta: meta.files.iter().find(|file| file.name == name).cloned(),
+                rows: meta.rows(table),
+                cache: cache.clone(),
+                spans,
+                file: OnceLock::new(),
+            })
         };
+        let spans = file(Table::Spans, None);
+        let traces = file(Table::Traces, Some(spans.clone()));
+        let assessments = file(Table::Assessments, None);
+        let reader =
+            Self { env: env.clone(), dir: dir.clone(), meta: meta.clone(), spans, traces, assessments };
         for table in Table::ALL {
             if reader.rows(table) > 0 {
-                reader.file_meta(table)?;
+                reader.file(table).meta()?;
             }
         }
         Ok(reader)
@@ -66,11 +75,7 @@ impl SegmentReader {
 
     /// Physical rows of a table.
     pub fn rows(&self, table: Table) -> u32 {
-        match table {
-            Table::Spans => self.meta.span_rows,
-            Table::Traces => self.meta.trace_rows,
-            Table::Assessments => self.meta.assessment_rows,
-        }
+        self.meta.rows(table)
     }
 
     /// The rows that `request` asks for, without those in `mask` (superseded or deleted), in
@@ -129,10 +134,19 @@ impl SegmentReader {
         Ok(Box::new(SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)?))
     }
 
+    /// The first span without a parent among `rows` that is not in `mask`.
+    ///
+    /// # Errors
+    /// `Corrupt` naming a missing or damaged file; `Io`.
+    pub fn first_root(&self, rows: Range<u32>, mask: Option<&RoaringBitmap>) -> Result<Option<u32>> {
+        let file = self.table_file(Table::Spans)?;
+        Ok(file.roots().range(rows).find(|row| mask.is_none_or(|mask| !mask.contains(*row))))
+    }
+
     /// Memory held by the footers parsed so far, in bytes, approximately.
     pub fn metadata_bytes(&self) -> usize {
-        let slots = [&self.spans, &self.traces, &self.assessments];
-        slots.into_iter().filter_map(OnceLock::get).map(|file| file.metadata_bytes()).sum()
+        let files = [&self.spans, &self.traces, &self.assessments];
+        files.into_iter().filter_map(|file| file.opened()).map(|file| file.metadata_bytes()).sum()
     }
 
     /// Reads every file of the segment and compares length and hash with the manifest's.
@@ -151,7 +165,7 @@ impl SegmentReader {
     /// # Errors
     /// As [`SegmentReader::verify`].
     pub fn verify_table(&self, table: Table) -> Result<u64> {
-        verify_file(self.env.as_ref(), &self.dir, self.file_meta(table)?, true)
+        verify_file(self.env.as_ref(), &self.dir, self.file(table).meta()?, true)
     }
 
     /// Opens the file of a table: its length, its footer and its number of rows are right.
@@ -162,28 +176,17 @@ impl SegmentReader {
         self.table_file(table).map(drop)
     }
 
-    fn file_meta(&self, table: Table) -> Result<&FileMeta> {
-        let name = file_name(table);
-        self.meta.files.iter().find(|file| file.name == name).ok_or_else(|| {
-            let path = self.dir.join(&name);
-            Error::corrupt(format!("segment file {} is not in the manifest", path.display()))
-        })
+    /// The open file of a table.
+    pub(super) fn table_file(&self, table: Table) -> Result<Arc<TableFile>> {
+        self.file(table).get()
     }
 
-    /// The open file of a table. Two first scans at a time may both open it; one of the two stays.
-    pub(super) fn table_file(&self, table: Table) -> Result<Arc<TableFile>> {
-        let slot = match table {
+    fn file(&self, table: Table) -> &Arc<LazyFile> {
+        match table {
             Table::Spans => &self.spans,
             Table::Traces => &self.traces,
             Table::Assessments => &self.assessments,
-        };
-        if let Some(file) = slot.get() {
-            return Ok(file.clone());
         }
-        let meta = self.file_meta(table)?;
-        let (env, rows, cache) = (self.env.clone(), self.rows(table), self.cache.clone());
-        let file = TableFile::open(env, &self.dir, table, meta, rows, cache)?;
-        Ok(slot.get_or_init(|| Arc::new(file)).clone())
     }
 }
 

@@ -28,9 +28,9 @@ impl SegmentReader {
     /// # Errors
     /// As [`SegmentReader::scan`]; `Internal` for a row that does not exist.
     pub fn read_rows(&self, table: Table, rows: &RoaringBitmap, columns: &[&str]) -> Result<RecordBatch> {
-        let reads_heavy = columns.iter().any(|column| table.is_heavy(column));
+        let reads_heavy = table == Table::Spans && columns.iter().any(|column| table.is_heavy(column));
         let runs = runs(rows);
-        // A page of search results is many runs of light columns: the blocks serve these better.
+        // A page of search results is many runs of trace rows, mostly light: the blocks serve these better.
         if columns.is_empty() || rows.len() > ROWS_MAX || !(reads_heavy || runs.len() == 1) {
             return self.collect(table, rows, columns, true);
         }

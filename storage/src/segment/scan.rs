@@ -227,29 +227,29 @@ impl SegmentScan {
     /// newest rows, and the next one will too.
     fn read_heavy(&self, current: &Current, roots: &[usize]) -> Result<Vec<ArrayRef>> {
         let (runs, count) = (current.runs(), current.len());
-        let decode = |roots: &[usize]| {
-            decode_rows(&self.file, current.block.group, runs.iter().cloned(), count, roots)
-        };
+        let decode = |roots: &[usize]| decode_rows(&self.file, current.block.group, &runs, count, roots);
         let [run] = runs.as_slice() else { return decode(roots) };
         if !self.fills_cache || count > KEPT_RUN_ROWS_MAX {
             return decode(roots);
         }
         let first_row = current.block.group_start + u32::try_from(run.start).unwrap_or(u32::MAX);
-        let mut arrays = Vec::with_capacity(roots.len());
-        for root in roots {
-            let part = Part::Run { column: *root, rows: count };
-            let key = BlockKey { file: self.file.number(), first_row, part };
-            let array = match self.file.cache().get(&key) {
-                Some(array) => array,
-                None => {
-                    let array = decode(&[*root])?.pop().ok_or_else(|| short(&self.file, 0, count))?;
-                    self.file.cache().insert(key, array.clone());
-                    array
-                }
-            };
-            arrays.push(array);
+        let key = |root: usize| {
+            let part = Part::Run { column: root, rows: count };
+            BlockKey { file: self.file.number(), first_row, part }
+        };
+        let kept: Vec<Option<ArrayRef>> =
+            roots.iter().map(|root| self.file.cache().get(&key(*root))).collect();
+        let is_kept =
+            |root: &usize| roots.iter().zip(&kept).any(|(kept, array)| kept == root && array.is_some());
+        let missing: Vec<usize> = roots.iter().copied().filter(|root| !is_kept(root)).collect();
+        // Together: columns may share what is stored.
+        let decoded = if missing.is_empty() { Vec::new() } else { decode(&missing)? };
+        for (root, array) in missing.iter().zip(&decoded) {
+            self.file.cache().insert(key(*root), array.clone());
         }
-        Ok(arrays)
+        let mut decoded = decoded.into_iter();
+        let arrays = kept.into_iter().map(|array| array.or_else(|| decoded.next()));
+        arrays.collect::<Option<_>>().ok_or_else(|| short(&self.file, 0, count))
     }
 
     /// Adds the light columns that are in memory; gives the others.
@@ -298,7 +298,7 @@ impl SegmentScan {
             *blocks = (*blocks * 2).min(AHEAD_BLOCKS_MAX);
         }
         let rows = (block.start - block.group_start) as usize..(end - block.group_start) as usize;
-        let batches = decode(&self.file, block.group, std::iter::once(rows), BLOCK_ROWS as usize, roots)?;
+        let batches = decode(&self.file, block.group, rows, BLOCK_ROWS as usize, roots)?;
         let mut start = block.start;
         for batch in batches {
             let rows = group_end.min(start + BLOCK_ROWS) - start;

@@ -13,7 +13,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use twox_hash::XxHash3_128;
 
 use super::file::HashingWriter;
@@ -80,6 +80,9 @@ fn encode<W: Write + Send>(output: W, batch: &RecordBatch) -> std::result::Resul
     let properties = WriterProperties::builder()
         .set_created_by("tracehouse".to_string())
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        // Texts that hardly repeat, read whole: a dictionary or bounds would only cost.
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .build();
     let mut writer = ArrowWriter::try_new(output, batch.schema(), Some(properties))?;

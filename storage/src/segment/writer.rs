@@ -11,11 +11,16 @@ use std::path::{Path, PathBuf};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::writer::SerializedFileWriter;
+use roaring::RoaringBitmap;
 
 use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
-use super::layout::{SegmentOptions, file_name, parquet_schema, writer_properties};
+use super::layout::{ROOTS_KEY, SegmentOptions, file_name, parquet_schema, rows_to_text, writer_properties};
+use super::packing;
+use super::payload::{self, stored_schema};
+use super::preview::{self, RootPreviews};
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
@@ -30,6 +35,8 @@ pub struct SegmentWriter<'env> {
     dir: PathBuf,
     options: SegmentOptions,
     tables: BTreeMap<Table, TableWriter>,
+    /// The root spans written so far.
+    roots: Vec<RootPreviews>,
 }
 
 impl<'env> SegmentWriter<'env> {
@@ -40,11 +47,11 @@ impl<'env> SegmentWriter<'env> {
     pub fn create(env: &'env dyn Env, dir: &Path, options: SegmentOptions) -> Result<Self> {
         env.create_dir_all(dir)
             .map_err(|source| Error::io(format!("cannot create segment folder {}", dir.display()), source))?;
-        Ok(Self { env, dir: dir.to_path_buf(), options, tables: BTreeMap::new() })
+        Ok(Self { env, dir: dir.to_path_buf(), options, tables: BTreeMap::new(), roots: Vec::new() })
     }
 
     /// Appends rows to a table, in final order, with the table's stored schema. A table's file is
-    /// created with its first row.
+    /// created with its first row. Traces take less room when the spans are written before.
     ///
     /// # Errors
     /// `Internal` when the batch has another schema; `InvalidInput` for more rows than fit `u32`;
@@ -60,10 +67,17 @@ impl<'env> SegmentWriter<'env> {
             let writer = TableWriter::create(self.env, &self.dir, table, &self.options)?;
             self.tables.insert(table, writer);
         }
-        let packed = if table == Table::Spans { Some(super::packing::pack(batch)?) } else { None };
-        match self.tables.get_mut(&table) {
-            Some(writer) => writer.write(packed.as_ref().unwrap_or(batch), &self.options),
-            None => Err(Error::internal("table writer is gone")),
+        let Some(writer) = self.tables.get_mut(&table) else {
+            return Err(Error::internal("table writer is gone"));
+        };
+        match table {
+            Table::Spans => {
+                let (stored, roots) = payload::to_stored(&packing::pack(batch)?, writer.rows)?;
+                self.roots.extend(roots);
+                writer.write(&stored, &self.options)
+            }
+            Table::Traces => writer.write(&preview::to_stored(batch, &self.roots)?, &self.options),
+            Table::Assessments => writer.write(batch, &self.options),
         }
     }
 
@@ -74,7 +88,7 @@ impl<'env> SegmentWriter<'env> {
     pub fn finish(self) -> Result<Vec<FileMeta>> {
         let mut files = Vec::with_capacity(self.tables.len());
         for writer in self.tables.into_values() {
-            files.push(writer.finish()?);
+            files.push(writer.finish(&self.roots)?);
         }
         self.env.sync_dir(&self.dir).map_err(|source| {
             Error::io(format!("cannot sync segment folder {}", self.dir.display()), source)
@@ -96,7 +110,8 @@ struct TableWriter {
 impl TableWriter {
     fn create(env: &dyn Env, dir: &Path, table: Table, options: &SegmentOptions) -> Result<Self> {
         let path = dir.join(file_name(table));
-        let schema = parquet_schema(&table.schema())?;
+        let stored = stored_schema(table);
+        let schema = parquet_schema(&stored)?;
         let properties = writer_properties(table, &schema, options)?;
         let file = env
             .create(&path)
@@ -104,7 +119,7 @@ impl TableWriter {
         let file =
             SerializedFileWriter::new(HashingWriter::new(file), schema.root_schema_ptr(), properties.into())
                 .map_err(|source| write_error(&path, source))?;
-        let columns = ArrowRowGroupWriterFactory::new(&file, table.schema());
+        let columns = ArrowRowGroupWriterFactory::new(&file, stored);
         Ok(Self { table, path, file, columns, row_group: None, rows: 0 })
     }
 
@@ -161,9 +176,14 @@ impl TableWriter {
         append().map_err(|source| write_error(&self.path, source))
     }
 
-    fn finish(mut self) -> Result<FileMeta> {
+    fn finish(mut self, roots: &[RootPreviews]) -> Result<FileMeta> {
         if let Some(group) = self.row_group.take() {
             self.end_row_group(group)?;
+        }
+        if self.table == Table::Spans {
+            let rows: RoaringBitmap = roots.iter().map(|root| root.row).collect();
+            let roots = rows_to_text(&rows)?;
+            self.file.append_key_value_metadata(KeyValue::new(ROOTS_KEY.to_string(), roots));
         }
         let file = self.file.into_inner().map_err(|source| write_error(&self.path, source))?;
         file.finish(file_name(self.table))

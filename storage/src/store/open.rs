@@ -40,7 +40,7 @@ use crate::wal::{self, Replayed, WalWriter};
 const WAL_DIR: &str = "wal";
 
 /// The on-disk format this version writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What is in the folder of a database. `ERASE` is there while an erase is under way.
 pub(crate) const LAYOUT: [&str; 13] = [
@@ -307,7 +307,7 @@ fn check_unfinished(env: &dyn Env) -> Result<()> {
 /// Reads `FORMAT`.
 ///
 /// # Errors
-/// `InvalidInput` for a newer format, `Corrupt`, `Io`.
+/// `InvalidInput` for another format, `Corrupt`, `Io`.
 pub(crate) fn read_format(env: &dyn Env) -> Result<Format> {
     let bytes = env.read(Path::new("FORMAT")).map_err(|e| Error::io("FORMAT", e))?;
     let format: Format = serde_json::from_slice(&bytes)
@@ -318,6 +318,12 @@ pub(crate) fn read_format(env: &dyn Env) -> Result<Format> {
             format.format_version,
             format.reader_version_min.max(format.writer_version_min),
             FORMAT_VERSION
+        )));
+    }
+    if format.format_version < FORMAT_VERSION {
+        return Err(Error::invalid_input(format!(
+            "FORMAT: the database has format version {}, which was never released; this program reads version {}",
+            format.format_version, FORMAT_VERSION
         )));
     }
     format.db_uuid()?;

@@ -4,6 +4,7 @@ mod data;
 mod files;
 mod mem;
 mod scans;
+mod stored;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ fn small() -> SegmentOptions {
         row_group_rows_max: 700,
         light_page_rows_max: 64,
         heavy_page_bytes_max: 2048,
+        payload_page_bytes_max: 4096,
+        root_page_bytes_max: 1024,
         threads: 3,
         ..SegmentOptions::default()
     }
