@@ -26,6 +26,7 @@ pub mod kv;
 pub mod manifest;
 pub mod memtable;
 pub mod model;
+mod packing;
 pub mod repair;
 pub mod scan;
 pub mod schema;

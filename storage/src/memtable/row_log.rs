@@ -19,6 +19,7 @@ use roaring::RoaringBitmap;
 use crate::columns::text;
 use crate::error::{Error, Result};
 use crate::model::TraceKey;
+use crate::packing;
 use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanRequest};
 use crate::schema::Table;
 
@@ -144,6 +145,17 @@ impl RowLog {
     /// # Errors
     /// `Internal` for a row that does not exist, `InvalidInput` for an unknown column.
     pub fn gather(&self, rows: &[u32], columns: &[&str]) -> Result<RecordBatch> {
+        let asked: Vec<String> = columns.iter().map(|column| column.to_string()).collect();
+        if self.table != Table::Spans || !packing::reads_attributes(&asked) {
+            return self.gather_stored(rows, columns);
+        }
+        let stored = packing::widened(&asked);
+        let stored: Vec<&str> = stored.iter().map(String::as_str).collect();
+        packing::restore(&self.gather_stored(rows, &stored)?, &asked)
+    }
+
+    /// As [`RowLog::gather`], with attributes as they are stored.
+    fn gather_stored(&self, rows: &[u32], columns: &[&str]) -> Result<RecordBatch> {
         let schema = projected_schema(&self.table.schema(), columns)?;
         if rows.is_empty() {
             return Ok(RecordBatch::new_empty(schema));
@@ -173,6 +185,15 @@ impl RowLog {
     /// # Errors
     /// `InvalidInput` for an unknown column.
     pub fn scan(&self, request: &ScanRequest, mask: Option<&RoaringBitmap>) -> Result<RowStream> {
+        if self.table != Table::Spans || !packing::concerns(request) {
+            return self.scan_stored(request, mask);
+        }
+        let (stored, columns) = (packing::stored_request(request), request.columns.clone());
+        let batches = self.scan_stored(&stored, mask)?;
+        Ok(Box::new(batches.map(move |batch| packing::restore(&batch?, &columns))))
+    }
+
+    fn scan_stored(&self, request: &ScanRequest, mask: Option<&RoaringBitmap>) -> Result<RowStream> {
         let names: Vec<&str> = request.columns.iter().map(String::as_str).collect();
         projected_schema(&self.table.schema(), &names)?;
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
@@ -311,7 +332,7 @@ pub fn projected_schema(schema: &Schema, columns: &[&str]) -> Result<SchemaRef> 
     Ok(Arc::new(Schema::new(fields)))
 }
 
-/// In memory attributes are whole.
+/// The name of a column in the batches, whose attributes are packed (see `packing`).
 fn own_name(column: &str) -> &str {
     if column == STORED_ATTRIBUTES { "attributes" } else { column }
 }

@@ -7,7 +7,7 @@
 //! which row groups and pages can hold wanted rows, `selection` puts wanted rows together, `projection`
 //! names columns, `scan` goes through the blocks, `blocks` keeps decoded ones, `open_files` open files, `decode` decodes.
 //!
-//! `payload`, `packing` and `preview`: how a file's columns differ from its table's.
+//! `payload`, `preview` and `crate::packing`: how a file's columns differ from its table's.
 //!
 //! `table_file` is apart: the catalogue's files, one table each.
 
@@ -19,7 +19,6 @@ mod file;
 mod footer;
 mod layout;
 mod open_files;
-mod packing;
 mod payload;
 mod preview;
 mod projection;
@@ -34,10 +33,10 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use crate::packing::{ABSENT_TEXT, stored_members};
 pub use blocks::BlockCache;
 pub(crate) use blocks::OPEN_FILES_MAX;
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
-pub use packing::{ABSENT_TEXT, stored_members};
 pub use reader::{SegmentReader, describe, verify_file};
 pub use table_file::{read_table_file, write_table_file};
 pub use writer::SegmentWriter;

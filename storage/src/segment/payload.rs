@@ -18,10 +18,10 @@ use arrow::array::{
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::packing::{pack_hint, unpack_hint};
 use super::preview::{PREVIEWS, RootPreviews};
 use crate::columns::{text, text_at};
 use crate::error::Result;
+use crate::packing::{pack_hint, unpack_hint};
 use crate::schema::Table;
 
 /// The columns that are stored together, in their order there.

@@ -15,7 +15,6 @@ use twox_hash::xxhash3_128;
 use super::blocks::BlockCache;
 use super::footer::{LazyFile, TableFile, open_file, rows_of_file};
 use super::layout::file_name;
-use super::packing;
 use super::projection::Projection;
 use super::prune::{check_zones, prune};
 use super::scan::{ScanFilter, SegmentScan};
@@ -23,6 +22,7 @@ use super::selection::wanted_rows;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{FileMeta, SegmentId, SegmentMeta};
+use crate::packing;
 use crate::scan::{BATCH_ROWS, RowStream, ScanRequest};
 use crate::schema::Table;
 

@@ -18,12 +18,12 @@ use roaring::RoaringBitmap;
 use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
 use super::layout::{ROOTS_KEY, SegmentOptions, file_name, parquet_schema, rows_to_text, writer_properties};
-use super::packing;
 use super::payload::{self, stored_schema};
 use super::preview::{self, RootPreviews};
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
+use crate::packing;
 use crate::schema::Table;
 
 /// Rows encoded between two looks at the size of the row group.

@@ -13,6 +13,7 @@ use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Log, Reassess, Store, lock};
 use crate::error::{Error, Result};
 use crate::model::TraceEdit;
+use crate::packing;
 
 type Slot = Arc<Mutex<Option<Result<Applied>>>>;
 
@@ -43,7 +44,7 @@ impl Store {
         if spans.num_rows() == 0 {
             return Ok(Applied::default());
         }
-        self.commit(Operation::Spans(spans))
+        self.commit(Operation::Spans(packing::pack(&spans)?))
     }
 
     /// Encodes spans for the log, so that many threads can do it before one appends.
@@ -51,7 +52,7 @@ impl Store {
     /// # Errors
     /// `Internal` when the batch cannot be encoded.
     pub fn prepare_spans(&self, spans: arrow::array::RecordBatch) -> Result<Prepared> {
-        self.prepare(Operation::Spans(spans))
+        self.prepare(Operation::Spans(packing::pack(&spans)?))
     }
 
     /// Appends what [`Store::prepare_spans`] made.

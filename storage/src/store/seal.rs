@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kv::SegmentIndex;
 use crate::manifest::{ManifestEdit, ManifestState, SegmentId, SegmentMeta};
 use crate::memtable::{Memtable, SourceId};
-use crate::scan::RowStream;
+use crate::scan::{RowStream, STORED_ATTRIBUTES};
 use crate::schema::Table;
 use crate::segment::{SegmentOptions, SegmentReader, SegmentWriter};
 use crate::segment_index::build_index;
@@ -223,10 +223,11 @@ impl Store {
         let mut writer = SegmentWriter::create(self.env.as_ref(), dir, options)?;
         let spans = orders.iter().find(|ordered| ordered.table == Table::Spans);
         for ordered in orders {
-            let columns = ordered.table.columns();
+            let columns: Vec<&str> = ordered.table.columns().into_iter().map(stored_name).collect();
             for rows in ordered.rows.chunks(GATHER_ROWS) {
                 check_stop(stop)?;
-                let mut batch = read_rows(sources, ordered.table, rows, &columns)?;
+                let stored = read_rows(sources, ordered.table, rows, &columns)?;
+                let mut batch = RecordBatch::try_new(ordered.table.schema(), stored.columns().to_vec())?;
                 if ordered.table == Table::Traces {
                     batch =
                         with_span_runs(&batch, |key| spans.and_then(|spans| spans.runs.get(&key).copied()))?;
@@ -279,6 +280,11 @@ impl Store {
 pub(super) fn open_text(env: &dyn Env, dir: &Path, span_rows: u32) -> Option<TextReader> {
     let real = env.real_path(&dir.join("text"))?;
     TextReader::open(&real, span_rows).ok()
+}
+
+/// Attributes go from one place to the next as they are stored.
+fn stored_name(column: &str) -> &str {
+    if column == "attributes" { STORED_ATTRIBUTES } else { column }
 }
 
 fn check_stop(stop: Option<&AtomicBool>) -> Result<()> {

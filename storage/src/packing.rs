@@ -1,8 +1,8 @@
 //! Attributes and hints without the texts that the inputs and outputs columns hold already.
 //!
 //! A producer sends inputs and outputs as attributes, so `attributes` repeats both, JSON-escaped, and the
-//! hint of a root has the beginning of both as previews. In a segment file each such repetition is a short
-//! mark; reading puts the text back, byte for byte.
+//! hint of a root has the beginning of both as previews. As stored, in memory, the log and segments, each such
+//! repetition in attributes is a short mark, in a segment file also that in a hint; reading puts the text back, byte for byte.
 //!
 //! A packed text begins with U+0001, which no JSON text does (attributes and hints are JSON object text), so
 //! other texts need no escape. Packing is a plain substitution of bytes and only done when no mark can occur in
@@ -26,14 +26,14 @@ const SOURCES: [(&str, &str); 2] = [("inputs", "\u{2}i"), ("outputs", "\u{2}o")]
 /// Shorter texts are left alone: a mark would save nothing.
 const TEXT_BYTES_MIN: usize = 24;
 
-/// A spans batch in the form it is stored in.
+/// A spans batch in the form it is stored in; one that has it stays as it is.
 ///
 /// # Errors
 /// `Internal` when the batch lacks a column.
-pub(super) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
     let sources = sources(batch)?;
     replace_attributes(batch, |row, attributes| {
-        if memchr::memchr(MARK_START, attributes.as_bytes()).is_some() {
+        if attributes.starts_with(PACKED) || memchr::memchr(MARK_START, attributes.as_bytes()).is_some() {
             return None;
         }
         let mut swaps = Vec::with_capacity(SOURCES.len());
@@ -110,7 +110,7 @@ fn quoted(text: &str) -> Option<String> {
 }
 
 /// A hint with marks where it has the previews of these texts.
-pub(super) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
+pub(crate) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
     if memchr::memchr(MARK_START, hint.as_bytes()).is_some() {
         return Cow::Borrowed(hint);
     }
@@ -122,7 +122,7 @@ pub(super) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option
 }
 
 /// What was given to [`pack_hint`] with the same texts.
-pub(super) fn unpack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
+pub(crate) fn unpack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
     let Some(packed) = hint.strip_prefix(PACKED) else { return Cow::Borrowed(hint) };
     let swaps: Vec<_> = previews(inputs, outputs).collect();
     replace(packed, MARK_START, &swaps).map_or(Cow::Borrowed(packed), Cow::Owned)
@@ -167,22 +167,28 @@ fn replace_attributes(
 }
 
 /// Whether a scan of spans reads attributes.
-pub(super) fn concerns(request: &ScanRequest) -> bool {
-    let reads = |columns: &[String]| columns.iter().any(|column| column == "attributes");
-    reads(&request.columns) || request.filters.iter().any(|filter| reads(&filter.columns))
+pub(crate) fn concerns(request: &ScanRequest) -> bool {
+    reads_attributes(&request.columns)
+        || request.filters.iter().any(|filter| reads_attributes(&filter.columns))
+}
+
+/// Whether whole attributes are among these columns.
+pub(crate) fn reads_attributes(columns: &[String]) -> bool {
+    columns.iter().any(|column| column == "attributes")
 }
 
 /// The request over stored columns: whoever reads attributes reads inputs and outputs too.
-pub(super) fn stored_request(request: &ScanRequest) -> ScanRequest {
+pub(crate) fn stored_request(request: &ScanRequest) -> ScanRequest {
     let mut stored = request.clone();
     stored.columns = widened(&request.columns);
     stored.filters = request.filters.iter().map(stored_filter).collect();
     stored
 }
 
-fn widened(columns: &[String]) -> Vec<String> {
+/// These columns, and those that attributes are made whole of.
+pub(crate) fn widened(columns: &[String]) -> Vec<String> {
     let mut all = columns.to_vec();
-    if columns.iter().any(|column| column == "attributes") {
+    if reads_attributes(columns) {
         for (name, _) in SOURCES {
             if !all.iter().any(|column| column == name) {
                 all.push(name.to_string());
@@ -193,7 +199,7 @@ fn widened(columns: &[String]) -> Vec<String> {
 }
 
 fn stored_filter(filter: &RowFilter) -> RowFilter {
-    if !filter.columns.iter().any(|column| column == "attributes") {
+    if !reads_attributes(&filter.columns) {
         return filter.clone();
     }
     let (columns, keep) = (filter.columns.clone(), filter.keep.clone());
@@ -207,7 +213,7 @@ fn stored_filter(filter: &RowFilter) -> RowFilter {
 ///
 /// # Errors
 /// As [`pack`].
-pub(super) fn restore(batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
+pub(crate) fn restore(batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
     let packed = batch.column_by_name("attributes").and_then(|column| column.as_string_view_opt());
     let any = packed.is_some_and(|texts| texts.iter().flatten().any(|text| text.starts_with(PACKED)));
     let whole = if any { unpack(batch)? } else { batch.clone() };
