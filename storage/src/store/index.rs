@@ -56,16 +56,7 @@ impl Store {
     fn build_text(&self, segment: &Segment) -> Result<TextReader> {
         let (tmp, dir) = (Path::new("tmp").join(format!("{}-text", segment.id())), segment_dir(segment.id()));
         let io = |path: &Path, e| Error::io(path.display(), e);
-        let location = match self.env.real_path(&tmp) {
-            Some(real) => {
-                if self.env.exists(&tmp) {
-                    self.env.remove_dir_all(&tmp).map_err(|e| io(&tmp, e))?;
-                }
-                self.env.create_dir_all(&tmp).map_err(|e| io(&tmp, e))?;
-                TextLocation::Directory(real)
-            }
-            None => TextLocation::Memory,
-        };
+        let location = self.text_location(&tmp)?;
         let in_memory = matches!(location, TextLocation::Memory);
         let mut writer = TextWriter::create(location)?;
         let request = ScanRequest::columns(INDEXED_COLUMNS.iter().copied());

@@ -29,7 +29,7 @@ use crate::segment::{SegmentOptions, SegmentReader, SegmentWriter};
 use crate::segment_index::build_index;
 use crate::snapshot::{RowRef, read_rows};
 use crate::source::{Rows, Segment, Source};
-use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter};
+use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter, merge_indexes};
 use crate::wal;
 
 /// Rows gathered at a time.
@@ -238,7 +238,8 @@ impl Store {
         writer.finish()
     }
 
-    /// Builds the text index beside the files; that of a database in memory is returned.
+    /// Makes the text index beside the files: of the indexes of the sources if all have one, else of the
+    /// rows. That of a database in memory is returned.
     fn write_text(
         &self,
         sources: &[Source],
@@ -247,23 +248,40 @@ impl Store {
         stop: Option<&AtomicBool>,
     ) -> Result<Option<TextReader>> {
         let dir = dir.join("text");
-        let location = match self.env.real_path(&dir) {
-            Some(real) => {
-                self.env.create_dir_all(&dir).map_err(|e| Error::io(dir.display(), e))?;
-                TextLocation::Directory(real)
+        let spans = || orders.iter().filter(|ordered| ordered.table == Table::Spans);
+        let indexes: Option<Vec<Arc<TextReader>>> = sources.iter().map(Source::text).collect();
+        if let Some(indexes) = indexes {
+            let rows: Vec<(usize, u32)> =
+                spans().flat_map(|ordered| &ordered.rows).map(|row| (row.source, row.row)).collect();
+            let location = self.text_location(&dir)?;
+            let in_memory = matches!(location, TextLocation::Memory);
+            match merge_indexes(location, &indexes, &rows, &|| check_stop(stop)) {
+                Ok(reader) => return Ok(in_memory.then_some(reader)),
+                Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
+                // Derived: what is damaged is made anew from the rows (ST-5).
+                Err(_) => {}
             }
-            None => TextLocation::Memory,
-        };
+        }
+        let location = self.text_location(&dir)?;
         let in_memory = matches!(location, TextLocation::Memory);
         let mut writer = TextWriter::create(location)?;
-        for ordered in orders.iter().filter(|ordered| ordered.table == Table::Spans) {
-            for rows in ordered.rows.chunks(GATHER_ROWS) {
-                check_stop(stop)?;
-                writer.add(&read_rows(sources, Table::Spans, rows, INDEXED_COLUMNS)?)?;
-            }
+        for rows in spans().flat_map(|ordered| ordered.rows.chunks(GATHER_ROWS)) {
+            check_stop(stop)?;
+            writer.add(&read_rows(sources, Table::Spans, rows, INDEXED_COLUMNS)?)?;
         }
         let reader = writer.finish()?;
         Ok(in_memory.then_some(reader))
+    }
+
+    /// An empty folder for a text index, or memory.
+    pub(super) fn text_location(&self, dir: &Path) -> Result<TextLocation> {
+        let Some(real) = self.env.real_path(dir) else { return Ok(TextLocation::Memory) };
+        let io = |e| Error::io(dir.display(), e);
+        if self.env.exists(dir) {
+            self.env.remove_dir_all(dir).map_err(io)?;
+        }
+        self.env.create_dir_all(dir).map_err(io)?;
+        Ok(TextLocation::Directory(real))
     }
 
     /// Removes log files whose records are all in segments.

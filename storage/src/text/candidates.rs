@@ -14,7 +14,6 @@ use tantivy::postings::TermInfo;
 
 use super::index::{TantivyResult, guarded};
 use super::pattern::{AttributeValue, Part, TextPattern};
-use super::postings::collect_rows;
 use super::reader::{Dictionary, TextReader};
 use super::row_terms::{LONG, NAME, PairKind, is_pairable, name_term, pair, shortest_number};
 use crate::Result;
@@ -66,16 +65,21 @@ impl TextReader {
     }
 
     /// Whether the words of a pattern are each in more than `rows` rows, and the rest of it is too short to
-    /// be rare. Looks at the dictionary alone.
+    /// be rare, by what the dictionary and the beginning of posting lists say.
     pub fn is_common(&self, pattern: &TextPattern, rows: u64) -> bool {
         let (words, rest): (Vec<Part>, Vec<Part>) =
             pattern.parts().into_iter().partition(|part| part.begins && part.ends);
         let is_common = |word: &Part| {
-            let infos =
-                self.dictionaries(pattern.attribute().is_some()).map(|dictionary| dictionary.terms_of(word));
-            // What cannot be read is not known to be common.
-            let counts = infos.map(|infos| infos.ok().flatten().unwrap_or_default());
-            counts.flatten().map(|info| u64::from(info.doc_freq)).sum::<u64>() > rows
+            let mut count = 0;
+            for dictionary in self.dictionaries(pattern.attribute().is_some()) {
+                // What cannot be read is not known to be common.
+                let counted = guarded(self.name(), || {
+                    let terms = dictionary.terms_of(word)?.unwrap_or_default();
+                    terms.iter().map(|term| dictionary.about_rows(term, rows)).sum::<TantivyResult<u64>>()
+                });
+                count += counted.unwrap_or_default();
+            }
+            count > rows
         };
         !words.is_empty()
             && rest.iter().all(|part| part.text.len() < RARE_BYTES_MIN)
@@ -125,7 +129,7 @@ impl TextReader {
         }
         let mut rows = RoaringBitmap::new();
         for (dictionary, terms) in found {
-            collect_rows(&dictionary.index, &terms, within, &mut rows)?;
+            dictionary.collect_rows(&terms, within, &mut rows)?;
         }
         if !part.begins {
             // What a long token holds past its beginning is nowhere in the index.
@@ -142,10 +146,10 @@ impl TextReader {
         within: Option<&RoaringBitmap>,
         rows: &mut RoaringBitmap,
     ) -> TantivyResult<()> {
-        for dictionary in self.dictionaries(in_values).skip(3) {
+        for dictionary in self.term_dictionaries(in_values) {
             for term in terms {
                 let info = dictionary.index.terms().get(term)?;
-                collect_rows(&dictionary.index, info.as_slice(), within, rows)?;
+                dictionary.collect_rows(info.as_slice(), within, rows)?;
             }
         }
         Ok(())
@@ -163,7 +167,8 @@ impl TextReader {
     /// Rows with a name that the pattern may match; `None` when there are too many names to look at.
     fn rows_with_name(&self, pattern: &TextPattern) -> TantivyResult<Option<RoaringBitmap>> {
         let mut terms = Vec::new();
-        let index = &self.raw().index;
+        let raw = self.raw();
+        let index = &raw.index;
         let mut stream = index.terms().range().ge(NAME.to_string()).into_stream()?;
         let mut seen = 0;
         while stream.advance() {
@@ -181,7 +186,7 @@ impl TextReader {
         }
         terms.extend(index.terms().get(LONG)?);
         let mut rows = RoaringBitmap::new();
-        collect_rows(index, &terms, None, &mut rows)?;
+        raw.collect_rows(&terms, None, &mut rows)?;
         Ok(Some(rows))
     }
 

@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 use super::query::{Slot, TextQuery, TextTerm};
 use crate::Result;
 
-/// How often a term occurs in a row.
+/// How often a term occurs in a row, or in a string of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Occurrence {
     pub(super) row: u32,

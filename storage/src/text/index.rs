@@ -16,17 +16,24 @@ use crate::{Error, Result};
 pub(super) type TantivyResult<T> = std::result::Result<T, tantivy::TantivyError>;
 
 /// Version of the rules in `leaves`, `tokenizer` and `row_terms`.
-const RULES_VERSION: u32 = 2;
+const RULES_VERSION: u32 = 3;
 
-/// Names of the index fields, in the order of [`super::SpanText`]'s lists.
+/// Names of the fields of words of a span, in the order of [`super::SpanText`]'s lists.
 pub(super) const FIELD_NAMES: [&str; 3] = ["inputs", "outputs", "other"];
 
-/// Names of the fields of `row_terms`, which come after those of words.
-pub(super) const TERM_FIELD_NAMES: [&str; 2] = ["raw", "values"];
+/// Name of the index field of words, of whatever field of a span.
+const WORDS_FIELD_NAME: &str = "words";
+
+/// Names of the fields of `row_terms`, which come after that of words.
+const TERM_FIELD_NAMES: [&str; 2] = ["raw", "values"];
 
 /// Their numbers.
-pub(super) const RAW_FIELD: u32 = 3;
-pub(super) const VALUES_FIELD: u32 = 4;
+pub(super) const WORDS_FIELD: u32 = 0;
+pub(super) const RAW_FIELD: u32 = 1;
+pub(super) const VALUES_FIELD: u32 = 2;
+
+/// Ends the name of the file of `places`.
+pub(super) const PLACES_EXTENSION: &str = "places";
 
 /// Where an index is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,17 +63,15 @@ fn tokenizer_name() -> String {
 /// The name of a tokenizer that takes each text for one term.
 const WHOLE_TOKENIZER: &str = "whole";
 
-/// Three text fields with positions and lengths, two of bare terms, nothing stored.
+/// A field of words with positions, two of bare terms, nothing stored. Lengths are those of rows, in
+/// `places`.
 pub(super) fn schema() -> Schema {
     let indexing = TextFieldIndexing::default()
         .set_tokenizer(&tokenizer_name())
         .set_index_option(IndexRecordOption::WithFreqsAndPositions)
-        .set_fieldnorms(true);
-    let options = TextOptions::default().set_indexing_options(indexing);
+        .set_fieldnorms(false);
     let mut builder = Schema::builder();
-    for name in FIELD_NAMES {
-        builder.add_text_field(name, options.clone());
-    }
+    builder.add_text_field(WORDS_FIELD_NAME, TextOptions::default().set_indexing_options(indexing));
     let bare = TextFieldIndexing::default()
         .set_tokenizer(WHOLE_TOKENIZER)
         .set_index_option(IndexRecordOption::Basic)

@@ -2,7 +2,7 @@
 //! query language both answer. tantivy is named only in this folder (AR-2).
 //!
 //! ```text
-//! RecordBatch -> leaves (strings of a span) -> tokenizer -> writer (index) | fresh (memory)
+//! RecordBatch -> leaves (strings of a span) -> tokenizer -> writer (index: each string once) | fresh (memory)
 //! query text  -> parse -> TextQuery -> evaluate over a TermSource -> rows | score | snippet
 //! literals of a pattern, value of an attribute -> candidates -> rows that may match
 //! ```
@@ -10,7 +10,8 @@
 //! Invariants:
 //! 1. Index and fresh rows give the same rows and the same scores (QU-1): both take their words from
 //!    `leaves` and `tokenizer` and both are evaluated by `evaluate` and `score`.
-//! 2. The document id of an index is the span's row number in its segment.
+//! 2. Rows of an index are the span's row numbers in its segment; words are in documents, one for each
+//!    distinct string, and `places` says which rows have it.
 //! 3. Candidates are a superset of the rows that match; whoever asks checks them on the raw text.
 //! 4. An index is derived (ST-5): it carries nothing that is not in the rows.
 
@@ -24,8 +25,10 @@ mod index;
 mod json;
 mod leaves;
 mod letters;
+mod merge;
 mod parse;
 mod pattern;
+mod places;
 mod postings;
 mod query;
 mod reader;
@@ -34,6 +37,7 @@ mod row_text;
 mod scanned;
 mod score;
 mod snippet;
+mod string_log;
 mod term_cache;
 mod term_ids;
 mod tokenizer;
@@ -46,6 +50,7 @@ pub use candidates::ValueRows;
 pub use fold::folded;
 pub use fresh::FreshText;
 pub use index::TextLocation;
+pub use merge::merge_indexes;
 pub use leaves::{SpanText, StringList, TextColumns};
 pub use pattern::{AttributeValue, Literal, TextPattern};
 pub use query::{Slot, TextField, TextQuery, TextTerm};

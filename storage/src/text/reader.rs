@@ -1,50 +1,58 @@
 //! Reads the text index of a segment.
 //!
 //! Invariants:
-//! 1. An open index has exactly as many documents as its segment has rows, and the schema of this
+//! 1. An open index has exactly as many rows as its segment, and the schema of this
 //!    version; anything else is an error, and the caller scans and rebuilds (ST-5).
 //! 2. Damage met later is an error too, never a panic.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use roaring::RoaringBitmap;
 use tantivy::directory::MmapDirectory;
 use tantivy::fieldnorm::FieldNormReader;
-use tantivy::schema::Field;
-use tantivy::{Index, InvertedIndexReader, SegmentReader, TantivyError};
+use tantivy::index::SegmentComponent;
+use tantivy::postings::TermInfo;
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{Index, InvertedIndexReader, Segment, SegmentReader, TantivyError};
 
 use super::FreshText;
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
-use super::index::{FIELD_NAMES, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, guarded, schema};
+use super::index::{
+    PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
+};
+use super::places::{FIELDS, Places};
 use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_terms};
 use super::query::{TextQuery, TextTerm};
 use super::score::{self, Scored, TextStats};
 use super::term_cache::TermCache;
 use crate::{Error, Result};
 
+/// Rows of a query are looked up by their strings when they are fewer than this part of all.
+const FEW: u64 = 64;
+
 /// An open text index.
 pub struct TextReader {
     name: String,
+    files: Index,
     rows: u32,
-    fields: [IndexField; 3],
+    words: Dictionary,
     raw: Dictionary,
     values: Dictionary,
+    places: Arc<Places>,
     /// Lengths of the rows for ranking, and their sum.
     lengths: OnceLock<(Vec<u32>, u64)>,
     terms: TermCache,
-}
-
-struct IndexField {
-    dictionary: Dictionary,
-    lengths: FieldNormReader,
 }
 
 /// The terms of a field and where they occur.
 pub(super) struct Dictionary {
     pub(super) index: Arc<InvertedIndexReader>,
     pub(super) flat: FlatSlot,
+    /// Of the documents of the field of words; those of the others are rows.
+    places: Option<Arc<Places>>,
 }
 
 impl std::fmt::Debug for TextReader {
@@ -72,25 +80,27 @@ impl TextReader {
             return Err(Error::corrupt(format!("{name}: made by another version, it must be rebuilt")));
         }
         let segments = index.searchable_segments().map_err(corrupt)?;
-        let [segment] = segments.as_slice() else {
+        let [segment_files] = segments.as_slice() else {
             return Err(Error::corrupt(format!("{name}: {} parts instead of one", segments.len())));
         };
-        let segment = SegmentReader::open(segment).map_err(corrupt)?;
+        let segment = SegmentReader::open(segment_files).map_err(corrupt)?;
         if segment.max_doc() != expected_rows || segment.has_deletes() {
             let found = segment.max_doc();
             return Err(Error::corrupt(format!("{name}: {found} documents for {expected_rows} rows")));
         }
-        let [inputs, outputs, other] = [0, 1, 2].map(|id| IndexField::open(&segment, id));
-        let fields = [inputs.map_err(corrupt)?, outputs.map_err(corrupt)?, other.map_err(corrupt)?];
-        if fields.iter().any(|field| field.lengths.num_docs() != expected_rows) {
-            return Err(Error::corrupt(format!("{name}: lengths do not cover its rows")));
-        }
+        let places = open_places(segment_files, expected_rows).map_err(corrupt)?;
+        let Some(places) = places.map(Arc::new) else {
+            return Err(Error::corrupt(format!("{name}: its places do not cover its rows")));
+        };
+        let dictionary = |field, places| Dictionary::open(&segment, field, places).map_err(corrupt);
         Ok(TextReader {
             name: name.to_owned(),
+            files: index.clone(),
             rows: expected_rows,
-            fields,
-            raw: Dictionary::open(&segment, RAW_FIELD).map_err(corrupt)?,
-            values: Dictionary::open(&segment, VALUES_FIELD).map_err(corrupt)?,
+            words: dictionary(WORDS_FIELD, Some(places.clone()))?,
+            raw: dictionary(RAW_FIELD, None)?,
+            values: dictionary(VALUES_FIELD, None)?,
+            places,
             lengths: OnceLock::new(),
             terms: TermCache::default(),
         })
@@ -103,10 +113,15 @@ impl TextReader {
     /// As [`TextReader::open`].
     pub fn damaged_files(path: &Path) -> Result<Vec<String>> {
         let name = TextLocation::Directory(path.to_owned()).name();
-        let damaged = guarded(&name, || Index::open(MmapDirectory::open(path)?)?.validate_checksum())?;
+        let damaged = guarded(&name, || damaged_files(&Index::open(MmapDirectory::open(path)?)?))?;
         let mut names: Vec<String> = damaged.iter().map(|path| path.display().to_string()).collect();
         names.sort();
         Ok(names)
+    }
+
+    /// Whether every file has its checksum.
+    pub(super) fn is_intact(&self) -> bool {
+        guarded(&self.name, || damaged_files(&self.files)).is_ok_and(|damaged| damaged.is_empty())
     }
 
     /// The first of the rows in `fresh`, of which the first has number `first_row`, that has another
@@ -150,11 +165,6 @@ impl TextReader {
         score::top_k(self, query, stats, k, at_least, allowed, masked)
     }
 
-    /// The fields a term covers.
-    fn covered(&self, term: &TextTerm) -> impl Iterator<Item = &IndexField> {
-        self.fields.iter().zip(term.field.covers()).filter(|(_, covered)| *covered).map(|(field, _)| field)
-    }
-
     /// How errors call the index.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -165,15 +175,34 @@ impl TextReader {
         self.rows
     }
 
+    /// Where its strings are.
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// The field of words.
+    pub(super) fn words(&self) -> &Dictionary {
+        &self.words
+    }
+
+    /// The field of values of attributes.
+    pub(super) fn values(&self) -> &Dictionary {
+        &self.values
+    }
+
     /// The field of raw tokens and names.
     pub(super) fn raw(&self) -> &Dictionary {
         &self.raw
     }
 
-    /// The fields of words, then that of raw tokens, then, if wanted, that of values.
+    /// The field of words, then that of raw tokens, then, if wanted, that of values.
     pub(super) fn dictionaries(&self, with_values: bool) -> impl Iterator<Item = &Dictionary> {
-        let words = self.fields.iter().map(|field| &field.dictionary);
-        words.chain([&self.raw]).chain(with_values.then_some(&self.values))
+        [&self.words].into_iter().chain(self.term_dictionaries(with_values))
+    }
+
+    /// The same without that of words.
+    pub(super) fn term_dictionaries(&self, with_values: bool) -> impl Iterator<Item = &Dictionary> {
+        [&self.raw].into_iter().chain(with_values.then_some(&self.values))
     }
 
     /// Posting lists must not name rows that do not exist.
@@ -186,55 +215,104 @@ impl TextReader {
         }
     }
 
-    fn field_name(&self, field: &IndexField) -> String {
-        let at = self.fields.iter().position(|other| std::ptr::eq(other, field)).unwrap_or_default();
-        format!("{}, field {}", self.name, FIELD_NAMES.get(at).copied().unwrap_or_default())
+    /// The strings of rows of a query, when these are so few that looking them up pays.
+    fn strings_within(&self, within: Option<&RoaringBitmap>, covered: [bool; FIELDS]) -> Option<RoaringBitmap> {
+        let few = within.filter(|within| within.len() < u64::from(self.rows) / FEW)?;
+        Some(self.places.strings_of(few, covered))
+    }
+
+    fn find_matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> TantivyResult<RoaringBitmap> {
+        let (index, covered) = (&self.words.index, term.field.covers());
+        let mut strings = RoaringBitmap::new();
+        match term.slots.as_slice() {
+            [slot] => {
+                let terms = slot_terms(index, slot)?;
+                collect_rows(index, &terms, self.strings_within(within, covered).as_ref(), &mut strings)?;
+            }
+            slots => {
+                let mut found = Vec::new();
+                collect_phrases(index, slots, self.strings_within(within, covered).as_ref(), &mut found)?;
+                strings.extend(found.iter().map(|occurrence| occurrence.row));
+            }
+        }
+        let mut rows = RoaringBitmap::new();
+        self.places.add_rows(&strings, covered, within, &mut rows);
+        Ok(rows)
+    }
+
+    fn find_occurrences(
+        &self,
+        term: &TextTerm,
+        within: Option<&RoaringBitmap>,
+    ) -> TantivyResult<Vec<Occurrence>> {
+        let (index, covered) = (&self.words.index, term.field.covers());
+        let strings = self.strings_within(within, covered);
+        let mut found = Vec::new();
+        match term.slots.as_slice() {
+            [slot] => collect_occurrences(index, &slot_terms(index, slot)?, strings.as_ref(), &mut found)?,
+            slots => collect_phrases(index, slots, strings.as_ref(), &mut found)?,
+        }
+        Ok(self.places.occurrences(&found, covered, within))
     }
 }
 
 impl Dictionary {
-    fn open(segment: &SegmentReader, field: u32) -> TantivyResult<Dictionary> {
+    fn open(segment: &SegmentReader, field: u32, places: Option<Arc<Places>>) -> TantivyResult<Dictionary> {
         let index = segment.inverted_index(Field::from_field_id(field))?;
-        Ok(Dictionary { index, flat: FlatSlot::default() })
-    }
-}
-
-impl IndexField {
-    fn open(segment: &SegmentReader, field: u32) -> TantivyResult<IndexField> {
-        Ok(IndexField {
-            dictionary: Dictionary::open(segment, field)?,
-            lengths: segment.get_fieldnorms_reader(Field::from_field_id(field))?,
-        })
+        Ok(Dictionary { index, flat: FlatSlot::default(), places })
     }
 
-    fn occurrences(
+    /// Adds the rows of the terms to `rows`.
+    pub(super) fn collect_rows(
         &self,
-        term: &TextTerm,
-        within: Option<&RoaringBitmap>,
-        found: &mut Vec<Occurrence>,
-    ) -> TantivyResult<()> {
-        let index = &self.dictionary.index;
-        match term.slots.as_slice() {
-            [slot] => collect_occurrences(index, &slot_terms(index, slot)?, within, found),
-            slots => collect_phrases(index, slots, within, found),
-        }
-    }
-
-    fn matching(
-        &self,
-        term: &TextTerm,
+        terms: &[TermInfo],
         within: Option<&RoaringBitmap>,
         rows: &mut RoaringBitmap,
     ) -> TantivyResult<()> {
-        let index = &self.dictionary.index;
-        if let [slot] = term.slots.as_slice() {
-            return collect_rows(index, &slot_terms(index, slot)?, within, rows);
-        }
-        let mut found = Vec::new();
-        collect_phrases(index, &term.slots, within, &mut found)?;
-        rows.extend(found.iter().map(|occurrence| occurrence.row));
+        let Some(places) = &self.places else { return collect_rows(&self.index, terms, within, rows) };
+        let covered = [true; FIELDS];
+        let few = within.filter(|within| within.len() < u64::from(places.rows()) / FEW);
+        let few = few.map(|few| places.strings_of(few, covered));
+        let mut strings = RoaringBitmap::new();
+        collect_rows(&self.index, terms, few.as_ref(), &mut strings)?;
+        places.add_rows(&strings, covered, within, rows);
         Ok(())
     }
+}
+
+impl Dictionary {
+    /// About how many rows have the term, or more than `enough`: the first strings stand for all.
+    pub(super) fn about_rows(&self, term: &TermInfo, enough: u64) -> TantivyResult<u64> {
+        let documents = u64::from(term.doc_freq);
+        let Some(places) = self.places.as_ref().filter(|_| documents <= enough) else { return Ok(documents) };
+        let block = self.index.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
+        let strings = block.docs();
+        let rows: usize = strings
+            .iter()
+            .map(|&string| places.of_string(string).take(usize::try_from(enough).unwrap_or(usize::MAX)).count())
+            .sum();
+        Ok(documents * rows as u64 / (strings.len() as u64).max(1))
+    }
+}
+
+fn damaged_files(index: &Index) -> TantivyResult<HashSet<PathBuf>> {
+    let mut damaged = index.validate_checksum()?;
+    for segment in index.searchable_segments()? {
+        // tantivy does not know of it.
+        let places = segment.relative_path(places_component());
+        if !index.directory().validate_checksum(&places)? {
+            damaged.insert(places);
+        }
+    }
+    Ok(damaged)
+}
+
+fn places_component() -> SegmentComponent {
+    SegmentComponent::Custom(PLACES_EXTENSION.to_owned())
+}
+
+fn open_places(segment: &Segment, rows: u32) -> TantivyResult<Option<Places>> {
+    Ok(Places::open(segment.open_read(places_component())?.read_bytes()?, rows))
 }
 
 impl TermSource for TextReader {
@@ -243,26 +321,13 @@ impl TermSource for TextReader {
     }
 
     fn matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<RoaringBitmap> {
-        let mut rows = RoaringBitmap::new();
-        for field in self.covered(term) {
-            guarded(&self.field_name(field), || field.matching(term, within, &mut rows))?;
-        }
+        let rows = guarded(&self.name, || self.find_matching(term, within))?;
         self.check_last(rows.max())?;
         Ok(rows)
     }
 
     fn occurrences(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<Vec<Occurrence>> {
-        let mut found = Vec::new();
-        for field in self.covered(term) {
-            guarded(&self.field_name(field), || field.occurrences(term, within, &mut found))?;
-        }
-        // A few ascending runs: the stable sort merges them.
-        found.sort_by_key(|occurrence| occurrence.row);
-        found.dedup_by(|next, kept| {
-            let same = next.row == kept.row;
-            kept.count = kept.count.saturating_add(if same { next.count } else { 0 });
-            same
-        });
+        let found = guarded(&self.name, || self.find_occurrences(term, within))?;
         self.check_last(found.last().map(|occurrence| occurrence.row))?;
         Ok(found)
     }
@@ -288,7 +353,7 @@ impl TermSource for TextReader {
 impl TextReader {
     fn row_lengths(&self) -> &(Vec<u32>, u64) {
         self.lengths.get_or_init(|| {
-            let of_row = |row| self.fields.iter().map(|field| field.lengths.fieldnorm(row)).sum();
+            let of_row = |row| self.places.lengths(row).map(FieldNormReader::id_to_fieldnorm).iter().sum();
             let lengths: Vec<u32> = (0..self.rows).map(of_row).collect();
             let total = lengths.iter().map(|&length| u64::from(length)).sum();
             (lengths, total)

@@ -84,7 +84,7 @@ pub(super) fn shortest_number(text: &str) -> Option<String> {
 
 /// Hashes are not hashed again.
 #[derive(Debug, Clone, Copy, Default)]
-struct Hashed(u64);
+pub(super) struct Hashed(u64);
 
 impl Hasher for Hashed {
     fn finish(&self) -> u64 {

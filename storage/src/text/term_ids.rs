@@ -1,42 +1,35 @@
 //! Numbers for terms, in the order in which they are first seen. Used by the index writer, which then
 //! handles four bytes in place of a word.
 
+use std::hash::{BuildHasher, RandomState};
+
 use hashbrown::HashTable;
 use twox_hash::XxHash3_64;
 
-/// Bytes of a term in its slot.
-const HEAD_BYTES: usize = 11;
+use super::tokenizer::PackedWord;
 
 /// The terms of one field.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct TermIds {
     slots: HashTable<Slot>,
     terms: Terms,
+    seeds: [u64; 2],
 }
 
 /// Most words are found without a look at the terms themselves, which are far away in memory.
 #[derive(Debug)]
 struct Slot {
-    head: Head,
+    /// A short term packed, or the hash of a longer one with a last byte that no packed term has.
+    key: [u64; 2],
     number: u32,
 }
 
-/// The beginning of a term and its length, capped: all of a term that is not longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
-    bytes: [u8; HEAD_BYTES],
-    len: u8,
-}
-
-impl Head {
-    fn new(term: &[u8]) -> Head {
-        let mut bytes = [0; HEAD_BYTES];
-        bytes.iter_mut().zip(term).for_each(|(to, from)| *to = *from);
-        Head { bytes, len: u8::try_from(term.len()).unwrap_or(u8::MAX) }
-    }
-
-    fn is_whole(self) -> bool {
-        usize::from(self.len) <= HEAD_BYTES
+impl Default for TermIds {
+    fn default() -> Self {
+        // Unforeseeable: nobody can make texts whose words share a hash.
+        let random = RandomState::new();
+        let seeds = [random.hash_one(0), random.hash_one(1)];
+        TermIds { slots: HashTable::new(), terms: Terms::default(), seeds }
     }
 }
 
@@ -55,16 +48,34 @@ impl TermIds {
 
     /// The number of a term, a new one when it is new; `None` when all numbers are taken.
     pub(super) fn number(&mut self, term: &[u8]) -> Option<u32> {
-        let TermIds { slots, terms } = self;
-        let (hash, head) = (XxHash3_64::oneshot(term), Head::new(term));
-        let is_term = |slot: &Slot| slot.head == head && (head.is_whole() || terms.get(slot.number) == term);
-        if let Some(slot) = slots.find(hash, is_term) {
+        if let Some(packed) = PackedWord::new(term) {
+            return self.packed_number(packed);
+        }
+        let key = [XxHash3_64::oneshot(term), u64::MAX];
+        let TermIds { slots, terms, seeds } = self;
+        let found = slots.find(hash(key, *seeds), |slot| slot.key == key && terms.get(slot.number) == term);
+        match found {
+            Some(slot) => Some(slot.number),
+            None => self.add(key, term),
+        }
+    }
+
+    /// The same for a term that is packed.
+    pub(super) fn packed_number(&mut self, term: PackedWord) -> Option<u32> {
+        let key = halves(term.0);
+        if let Some(slot) = self.slots.find(hash(key, self.seeds), |slot| slot.key == key) {
             return Some(slot.number);
         }
+        let (bytes, length) = term.bytes();
+        self.add(key, bytes.get(..length)?)
+    }
+
+    fn add(&mut self, key: [u64; 2], term: &[u8]) -> Option<u32> {
+        let TermIds { slots, terms, seeds } = self;
         let number = u32::try_from(terms.ends.len()).ok().filter(|&number| number < u32::MAX)?;
         terms.bytes.extend_from_slice(term);
         terms.ends.push(terms.bytes.len());
-        slots.insert_unique(hash, Slot { head, number }, |slot| XxHash3_64::oneshot(terms.get(slot.number)));
+        slots.insert_unique(hash(key, *seeds), Slot { key, number }, |slot| hash(slot.key, *seeds));
         Some(number)
     }
 
@@ -88,6 +99,17 @@ impl TermIds {
     }
 }
 
+fn halves(number: u128) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = number.to_le_bytes();
+    [u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p])]
+}
+
+/// Both halves of a product: cheap, and good enough for keys that cannot be chosen by the seeds.
+fn hash(key: [u64; 2], seeds: [u64; 2]) -> u64 {
+    let [low, high] = halves(u128::from(key[0] ^ seeds[0]) * u128::from(key[1] ^ seeds[1]));
+    low ^ high
+}
+
 impl Terms {
     fn get(&self, number: u32) -> &[u8] {
         let number = number as usize;
@@ -106,6 +128,7 @@ mod tests {
         let mut ids = TermIds::default();
         let words: Vec<String> =
             (0..3000).map(|i| format!("{}word{}", "x".repeat(i % 11), (i * 7919) % 1000)).collect();
+        assert!(words.iter().any(|word| word.len() > PackedWord::BYTES_MAX));
         let numbers: Vec<u32> = words.iter().map(|word| ids.number(word.as_bytes()).unwrap()).collect();
         for (word, number) in words.iter().zip(&numbers) {
             assert_eq!(ids.term(*number), word.as_bytes());

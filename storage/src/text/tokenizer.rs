@@ -69,6 +69,35 @@ impl<'a> Words<'a> {
         Some(start..self.position)
     }
 
+    /// The next word: packed, if it is short, else put into `word`. Does not count separators.
+    pub(super) fn next_packed(&mut self, word: &mut String) -> Option<Option<PackedWord>> {
+        let bytes = self.text.as_bytes();
+        let mut at = self.position;
+        while bytes.get(at).is_some_and(|&byte| kind(byte) == Kind::Gap) {
+            at += 1;
+        }
+        let start = at;
+        while bytes.get(at).is_some_and(|&byte| kind(byte) == Kind::Word) {
+            at += 1;
+        }
+        if bytes.get(at).is_some_and(|&byte| kind(byte) == Kind::Other) {
+            // The general way for words that are not ASCII alone.
+            self.position = start;
+            self.next(word)?;
+            return Some(PackedWord::new(word.as_bytes()));
+        }
+        self.position = at;
+        let ascii = self.text.get(start..at).filter(|ascii| !ascii.is_empty())?;
+        let packed = PackedWord::lowered(bytes.get(start..).unwrap_or_default(), at - start);
+        if packed.is_none() {
+            word.clear();
+            word.push_str(ascii);
+            word.make_ascii_lowercase();
+            shorten(word);
+        }
+        Some(packed)
+    }
+
     fn skip_to_word(&mut self) -> Option<usize> {
         loop {
             let byte = *self.text.as_bytes().get(self.position)?;
@@ -140,7 +169,81 @@ impl<'a> Words<'a> {
     }
 }
 
-fn is_ascii_word(byte: u8) -> bool {
+/// A word or another term of at most [`PackedWord::BYTES_MAX`] bytes, as a number: its bytes, zeros, and its
+/// length in the last byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PackedWord(pub(super) u128);
+
+impl PackedWord {
+    pub(super) const BYTES_MAX: usize = 15;
+    const LENGTH_SHIFT: u32 = u128::BITS - u8::BITS;
+
+    /// `None` for a longer one.
+    pub(super) fn new(word: &[u8]) -> Option<PackedWord> {
+        let length = u8::try_from(word.len()).ok().filter(|_| word.len() <= Self::BYTES_MAX)?;
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
+        Some(PackedWord(u128::from_le_bytes(bytes) | (u128::from(length) << Self::LENGTH_SHIFT)))
+    }
+
+    /// The first `length` bytes of `text`, ASCII letters, digits and `_`, in lower case.
+    fn lowered(text: &[u8], length: usize) -> Option<PackedWord> {
+        const fn each(byte: u8) -> u128 {
+            u128::from_le_bytes([byte; 16])
+        }
+        if length > Self::BYTES_MAX {
+            return None;
+        }
+        let bytes = text.first_chunk().copied().unwrap_or_else(|| {
+            let mut bytes = [0; 16];
+            bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            bytes
+        });
+        let bits = u8::try_from(length).unwrap_or_default() * 8;
+        let word = u128::from_le_bytes(bytes) & ((1 << bits) - 1);
+        // All bytes at once: capitals and `_` are 0x40 to 0x5f, of these `_` alone ends with five ones. No
+        // sum leaves its byte.
+        let capitals = ((word & each(0x40)) >> 1) & !word & each(0x20);
+        let underscores = ((word & each(0x1f)) + each(1)) & each(0x20);
+        let word = word | (capitals & !underscores);
+        Some(PackedWord(word | (u128::from(bits / 8) << Self::LENGTH_SHIFT)))
+    }
+
+    /// Its bytes, and how many they are.
+    pub(super) fn bytes(self) -> ([u8; 16], usize) {
+        let bytes = self.0.to_le_bytes();
+        let [.., length] = bytes;
+        (bytes, usize::from(length))
+    }
+}
+
+/// What a byte is for words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Gap,
+    Word,
+    /// Not ASCII.
+    Other,
+}
+
+fn kind(byte: u8) -> Kind {
+    const KINDS: [Kind; 256] = {
+        let mut kinds = [Kind::Gap; 256];
+        let mut byte = 0;
+        while byte < kinds.len() {
+            if byte >= 0x80 {
+                kinds[byte] = Kind::Other;
+            } else if is_ascii_word(byte.to_le_bytes()[0]) {
+                kinds[byte] = Kind::Word;
+            }
+            byte += 1;
+        }
+        kinds
+    };
+    KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Gap)
+}
+
+const fn is_ascii_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
@@ -205,6 +308,35 @@ mod tests {
         assert_ne!(short, words(&format!("{long}x")));
         assert!(words(&"中".repeat(100))[0].starts_with('中'));
         assert_eq!(words(&"x".repeat(LONG_WORD_BYTES)), ["x".repeat(LONG_WORD_BYTES)]);
+    }
+
+    #[test]
+    fn packed_words_are_the_words() {
+        let every: String = (1..0x250).filter_map(char::from_u32).flat_map(|c| [c, 'x', c, ' ']).collect();
+        let long = format!("{} {}", "Y".repeat(16), "Z".repeat(LONG_WORD_BYTES + 1));
+        let texts = [
+            "Hello, gpt-4_O WORLD 42! @[`{/:_",
+            "A_Z0__9 abcdefghijklmno ABCDEFGHIJKLMNOP Straße naïve x",
+            "ΟΔΟΣ İstanbul",
+            "",
+            "é",
+            &every,
+            &long,
+        ];
+        for text in texts {
+            let (mut cursor, mut word, mut found) = (Words::new(text), String::new(), Vec::new());
+            while let Some(packed) = cursor.next_packed(&mut word) {
+                found.push(match packed {
+                    Some(packed) => {
+                        let (bytes, length) = packed.bytes();
+                        assert_eq!(PackedWord::new(&bytes[..length]), Some(packed));
+                        String::from_utf8(bytes[..length].to_vec()).unwrap()
+                    }
+                    None => word.clone(),
+                });
+            }
+            assert_eq!(found, words(text), "{text}");
+        }
     }
 
     #[test]

@@ -5,18 +5,20 @@
 //! more than the rest of an import.
 //!
 //! Invariants:
-//! 1. Every row is exactly one document, also one without text: document id = row number.
+//! 1. Every row has its places, also one without text. Documents are strings in the field of words, rows in
+//!    the others.
 //! 2. After [`TextWriter::finish`] every file and the directory are synced.
 //!
-//! Memory grows with what is indexed (four bytes per word, and the terms): the caller bounds the rows
+//! Memory grows with what is indexed (four bytes per word of each string, and the terms): the caller bounds the rows
 //! of a segment.
 
+use std::io::Write;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
 use tantivy::columnar::ColumnarWriter;
 use tantivy::directory::{Directory, MmapDirectory, RamDirectory, TerminatingWrite};
-use tantivy::fieldnorm::{FieldNormReaders, FieldNormsSerializer};
+use tantivy::fieldnorm::FieldNormsSerializer;
 use tantivy::index::SegmentComponent;
 use tantivy::postings::InvertedIndexSerializer;
 use tantivy::schema::Field;
@@ -24,10 +26,13 @@ use tantivy::store::{Compressor, StoreWriter};
 use tantivy::{Index, IndexMeta, IndexSettings, Segment};
 
 use super::field_log::{FieldLog, Kept};
-use super::index::{FIELD_NAMES, TantivyResult, TextLocation, guarded, schema};
+use super::index::{
+    PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
+};
 use super::leaves::{SpanText, TextColumns};
 use super::reader::TextReader;
 use super::row_terms::RowTerms;
+use super::string_log::StringLog;
 use crate::error::ErrorKind;
 use crate::{Error, Result};
 
@@ -39,7 +44,7 @@ pub struct TextWriter {
     index: Index,
     location: TextLocation,
     rows: u32,
-    words: [FieldLog; FIELD_NAMES.len()],
+    strings: StringLog,
     raw: FieldLog,
     values: FieldLog,
     /// Of the row being added.
@@ -59,24 +64,14 @@ impl TextWriter {
     /// # Errors
     /// `Conflict` when the directory holds an index, `Io` when it cannot be written.
     pub fn create(location: TextLocation) -> Result<TextWriter> {
-        let directory: Box<dyn Directory> = match &location {
-            TextLocation::Directory(path) => Box::new(open_empty(path)?),
-            TextLocation::Memory => Box::new(RamDirectory::create()),
-        };
-        let settings = IndexSettings {
-            docstore_compression: Compressor::None,
-            docstore_compress_dedicated_thread: false,
-            ..IndexSettings::default()
-        };
-        let index =
-            Index::create(directory, schema(), settings).map_err(|error| write_error(&location, error))?;
+        let index = create_index(&location)?;
         Ok(TextWriter {
             index,
             location,
             rows: 0,
-            words: std::array::from_fn(|_| FieldLog::new(Kept::Positions)),
-            raw: FieldLog::new(Kept::Rows),
-            values: FieldLog::new(Kept::Rows),
+            strings: StringLog::new(),
+            raw: FieldLog::new(Kept::Documents),
+            values: FieldLog::new(Kept::Documents),
             text: SpanText::default(),
             terms: RowTerms::default(),
         })
@@ -93,13 +88,13 @@ impl TextWriter {
             let strings = row.strings();
             self.text.fill(&strings);
             self.terms.fill(&row, &strings);
-            for (log, strings) in self.words.iter_mut().zip(self.text.fields()) {
-                strings.iter().try_for_each(|string| log.add_string(string))?;
-                log.end_row();
+            for (field, strings) in self.text.fields().into_iter().enumerate() {
+                strings.iter().try_for_each(|string| self.strings.add(field, string))?;
             }
+            self.strings.end_row();
             for (log, terms) in [(&mut self.raw, &self.terms.raw), (&mut self.values, &self.terms.values)] {
-                terms.iter().try_for_each(|term| log.add_term(term))?;
-                log.end_row();
+                terms.iter().try_for_each(|term| log.add(term.as_bytes()))?;
+                log.end_document();
             }
             self.rows += 1;
         }
@@ -112,31 +107,47 @@ impl TextWriter {
     /// # Errors
     /// `Io` when a file cannot be written or synced.
     pub fn finish(self) -> Result<TextReader> {
-        let TextWriter { index, location, rows, words, raw, values, .. } = self;
-        let logs = words.into_iter().chain([raw, values]).collect();
-        write_files(&index, rows, logs).map_err(|error| write_error(&location, error))?;
+        let TextWriter { index, location, rows, strings, raw, values, .. } = self;
+        let places = strings.places.finish(u32::try_from(strings.words.documents()).unwrap_or(u32::MAX))?;
+        let logs = [(WORDS_FIELD, strings.words), (RAW_FIELD, raw), (VALUES_FIELD, values)];
+        let write_postings = |serializer: &mut InvertedIndexSerializer| {
+            let logs = logs.into_iter().map(|(field, log)| (Field::from_field_id(field), log));
+            logs.into_iter().try_for_each(|(field, log)| log.write(field, serializer))
+        };
+        write_files(&index, rows, &places, write_postings).map_err(|error| write_error(&location, error))?;
         let name = location.name();
         guarded(&name, || Ok(TextReader::from_index(&index, &name, rows)))?
     }
 }
 
+/// Starts an index. A directory must exist and be empty.
+pub(super) fn create_index(location: &TextLocation) -> Result<Index> {
+    let directory: Box<dyn Directory> = match location {
+        TextLocation::Directory(path) => Box::new(open_empty(path)?),
+        TextLocation::Memory => Box::new(RamDirectory::create()),
+    };
+    let settings = IndexSettings {
+        docstore_compression: Compressor::None,
+        docstore_compress_dedicated_thread: false,
+        ..IndexSettings::default()
+    };
+    Index::create(directory, schema(), settings).map_err(|error| write_error(location, error))
+}
+
 /// Writes the files of the one segment of an index, then the file that names it.
-fn write_files(index: &Index, rows: u32, logs: Vec<FieldLog>) -> TantivyResult<()> {
+pub(super) fn write_files(
+    index: &Index,
+    rows: u32,
+    places: &[u8],
+    write_postings: impl FnOnce(&mut InvertedIndexSerializer) -> TantivyResult<()>,
+) -> TantivyResult<()> {
     let segment = index.new_segment().with_max_doc(rows);
-    let mut lengths = FieldNormsSerializer::from_write(segment.open_write(SegmentComponent::FieldNorms)?)?;
-    for (field, log) in (0..).map(Field::from_field_id).zip(&logs) {
-        if let Some(of_rows) = log.lengths() {
-            lengths.serialize_field(field, of_rows)?;
-        }
-    }
-    lengths.close()?;
-    // Postings say of each block of rows how well it can score, so they need the lengths.
-    let lengths = FieldNormReaders::open(segment.open_read(SegmentComponent::FieldNorms)?)?;
     let mut serializer = InvertedIndexSerializer::open(&segment)?;
-    for (field, log) in (0..).map(Field::from_field_id).zip(logs) {
-        log.write(field, lengths.get_field(field)?, &mut serializer)?;
-    }
+    write_postings(&mut serializer)?;
     serializer.close()?;
+    let mut file = segment.open_write(SegmentComponent::Custom(PLACES_EXTENSION.to_owned()))?;
+    file.write_all(places)?;
+    file.terminate()?;
     write_empty_files(&segment, rows)?;
     let meta = IndexMeta {
         index_settings: index.settings().clone(),
@@ -151,8 +162,9 @@ fn write_files(index: &Index, rows: u32, logs: Vec<FieldLog>) -> TantivyResult<(
     Ok(index.directory().sync_directory()?)
 }
 
-/// A segment has files for columns and stored documents, also when there are none.
+/// A segment has files for lengths, columns and stored documents, also when there are none.
 fn write_empty_files(segment: &Segment, rows: u32) -> TantivyResult<()> {
+    FieldNormsSerializer::from_write(segment.open_write(SegmentComponent::FieldNorms)?)?.close()?;
     let mut columns = segment.open_write(SegmentComponent::FastFields)?;
     ColumnarWriter::default().serialize(rows, None, &mut columns)?;
     columns.terminate()?;

@@ -1,12 +1,16 @@
 //! Random spans and queries: index = fresh = naive.
 
+use std::sync::Arc;
+
 use roaring::RoaringBitmap;
 use serde_json::{Value, json};
 
 use super::naive::NaiveSpan;
 use super::{Lcg, TestSpan, batch};
+use crate::error::{Error, ErrorKind};
 use crate::text::{
-    FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader, TextStats, TextWriter,
+    AttributeValue, FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader, TextStats, TextWriter,
+    merge_indexes,
 };
 
 const VOCABULARY: &[&str] = &[
@@ -185,6 +189,15 @@ impl Layout {
         Layout::Index(parts.collect())
     }
 
+    /// One index, merged from those of parts: of the rows that are kept.
+    fn merged(spans: &[TestSpan], size: usize, kept: &[u32]) -> Layout {
+        let Layout::Index(parts) = Layout::indexes(spans, size) else { unreachable!() };
+        let parts: Vec<Arc<TextReader>> = parts.into_iter().map(|(_, part)| Arc::new(part)).collect();
+        let rows: Vec<(usize, u32)> =
+            kept.iter().map(|&row| (row as usize / size, row % size as u32)).collect();
+        Layout::Index(vec![(0, merge_indexes(TextLocation::Memory, &parts, &rows, &|| Ok(())).unwrap())])
+    }
+
     fn fresh(spans: &[TestSpan], size: usize) -> Layout {
         let parts = spans.chunks(size).enumerate().map(|(i, part)| {
             let mut fresh = FreshText::default();
@@ -266,6 +279,7 @@ fn layouts(spans: &[TestSpan]) -> Vec<(&'static str, Layout)> {
     vec![
         ("one index", Layout::indexes(spans, spans.len())),
         ("three indexes", Layout::indexes(spans, spans.len().div_ceil(3))),
+        ("merged index", Layout::merged(spans, 50, &(0..spans.len() as u32).collect::<Vec<_>>())),
         ("fresh", Layout::fresh(spans, spans.len())),
         ("fresh in parts", Layout::fresh(spans, 31)),
     ]
@@ -301,7 +315,8 @@ fn scores_do_not_depend_on_where_rows_are() {
     // What compaction leaves: the same rows without the masked ones.
     let kept: Vec<u32> = (0..spans.len() as u32).filter(|&row| !masked.contains(row)).collect();
     let compacted: Vec<TestSpan> = kept.iter().map(|&row| spans[row as usize].clone()).collect();
-    let compacted = Layout::indexes(&compacted, compacted.len());
+    let compacted =
+        [Layout::indexes(&compacted, compacted.len()), Layout::merged(&spans, 70, &kept)];
     let layouts = layouts(&spans);
     let mut random = Lcg(5);
     for _ in 0..300 {
@@ -311,12 +326,14 @@ fn scores_do_not_depend_on_where_rows_are() {
         for (name, layout) in &layouts {
             assert_eq!(layout.top(&query, 10, &masked), expected, "{name}: {text}");
         }
-        let after: Vec<(u32, f64)> = compacted.top(&query, 10, &RoaringBitmap::new());
-        assert_eq!(
-            after.iter().map(|&(row, score)| (kept[row as usize], score)).collect::<Vec<_>>(),
-            expected,
-            "{text}"
-        );
+        for compacted in &compacted {
+            let after: Vec<(u32, f64)> = compacted.top(&query, 10, &RoaringBitmap::new());
+            assert_eq!(
+                after.iter().map(|&(row, score)| (kept[row as usize], score)).collect::<Vec<_>>(),
+                expected,
+                "{text}"
+            );
+        }
         let stats = layouts[0].1.stats(&query, &masked);
         for (term, &doc_freq) in &stats.doc_freq {
             let found = kept.iter().filter(|&&row| naive[row as usize].count(term) > 0).count();
@@ -370,5 +387,56 @@ fn raw_strings_are_those_of_the_reference() {
             texts.dedup();
         }
         assert_eq!(found, expected, "{span:?}");
+    }
+}
+
+#[test]
+fn merged_indexes_know_what_was_kept_and_nothing_else() {
+    let mut spans = random_spans(41, 90);
+    for (i, span) in spans.iter_mut().enumerate() {
+        span.inputs = Some(format!("word{i:02} and every row"));
+        span.attributes = format!(r#"{{"key{i:02}":"value{i:02}","n":{}}}"#, i % 4);
+    }
+    // Backwards, and without every third row.
+    let kept: Vec<u32> = (0..90).rev().filter(|row| row % 3 != 0).collect();
+    let Layout::Index(merged) = Layout::merged(&spans, 20, &kept) else { unreachable!() };
+    let (_, merged) = &merged[0];
+    let rows = |text: &str| merged.rows(&TextQuery::parse(text).unwrap()).unwrap().iter().collect::<Vec<_>>();
+    assert_eq!(rows("\"and every row\"").len(), kept.len());
+    let terms: Vec<String> = merged
+        .dictionaries(true)
+        .flat_map(|dictionary| {
+            let (mut terms, mut found) = (dictionary.index.terms().stream().unwrap(), Vec::new());
+            while terms.advance() {
+                found.push(String::from_utf8_lossy(terms.key()).into_owned());
+            }
+            found
+        })
+        .collect();
+    for row in 0..90_u32 {
+        let at = kept.iter().position(|&kept| kept == row).map(|at| at as u32);
+        assert_eq!(rows(&format!("word{row:02}")), Vec::from_iter(at));
+        let value = AttributeValue::Text(format!("value{row:02}"));
+        let found = merged.value_rows(&format!("key{row:02}"), &value).unwrap().unwrap();
+        assert!(found.sure.iter().eq(at) && found.maybe.is_empty());
+        for term in [format!("word{row:02}"), format!("key{row:02}\0value{row:02}")] {
+            assert_eq!(terms.iter().any(|known| known.contains(&term)), at.is_some(), "{term}");
+        }
+    }
+    let third = AttributeValue::Number(2.0);
+    let found = merged.value_rows("n", &third).unwrap().unwrap();
+    assert!(found.sure.iter().eq((0..).zip(&kept).filter(|(_, row)| **row % 4 == 2).map(|(at, _)| at)));
+}
+
+#[test]
+fn merging_stops_when_told_and_refuses_rows_that_are_not_there() {
+    let Layout::Index(parts) = Layout::indexes(&random_spans(5, 40), 40) else { unreachable!() };
+    let parts: Vec<Arc<TextReader>> = parts.into_iter().map(|(_, part)| Arc::new(part)).collect();
+    let stop = || Err(Error::new(ErrorKind::Closed, "enough"));
+    let error = merge_indexes(TextLocation::Memory, &parts, &[(0, 3)], &stop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    for row in [(0, 40), (1, 0)] {
+        let error = merge_indexes(TextLocation::Memory, &parts, &[row], &|| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Internal);
     }
 }

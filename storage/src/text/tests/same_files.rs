@@ -1,5 +1,7 @@
-//! What the index writer makes of rows, byte for byte, against what tantivy's own writer makes of them.
+//! What the index writer makes of rows, byte for byte, against what tantivy's own writer makes of their
+//! strings and terms.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use tantivy::directory::RamDirectory;
@@ -10,13 +12,13 @@ use tantivy::{Directory, Index, IndexSettings};
 
 use super::agreement::random_span;
 use super::{Lcg, TestSpan, batch};
-use crate::text::index::schema;
+use crate::text::index::{RAW_FIELD, VALUES_FIELD, WORDS_FIELD, schema};
 use crate::text::leaves::{SpanText, TextColumns};
 use crate::text::row_terms::RowTerms;
 use crate::text::tokenizer::Words;
-use crate::text::{TextLocation, TextWriter};
+use crate::text::{TextLocation, TextWriter, words};
 
-/// Cuts as [`Words`] does, or not at all; positions jump at each end of a string.
+/// Cuts as [`Words`] does, or not at all.
 #[derive(Clone, Default)]
 struct Cut {
     words: bool,
@@ -40,8 +42,7 @@ impl Tokenizer for Cut {
         }
         let (mut words, mut word) = (Words::new(text), String::new());
         while words.next(&mut word).is_some() {
-            let position = self.tokens.len() + words.separators();
-            self.tokens.push(token(&word, position));
+            self.tokens.push(token(&word, self.tokens.len()));
         }
         CutStream { tokens: &mut self.tokens, next: 0 }
     }
@@ -82,21 +83,29 @@ fn files_of_tantivy(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
     let batch = batch(spans);
     let columns = TextColumns::new(&batch).unwrap();
     let (mut text, mut terms) = (SpanText::default(), RowTerms::default());
+    let (mut seen, mut documents) = (HashSet::new(), Vec::new());
     for row in 0..columns.rows() {
         let row = columns.row(row).unwrap();
         text.fill(&row.strings());
-        terms.fill(&row, &row.strings());
-        let mut document = TantivyDocument::default();
-        for (id, list) in (0..).zip(text.fields()) {
-            if !list.is_empty() {
-                document.add_text(Field::from_field_id(id), list.joined());
+        for string in text.fields().into_iter().flat_map(|list| list.iter()) {
+            if !words(string).is_empty() && seen.insert(string.to_owned()) {
+                let mut document = TantivyDocument::default();
+                document.add_text(Field::from_field_id(WORDS_FIELD), string);
+                documents.push(document);
             }
         }
-        for (id, list) in [(3, &terms.raw), (4, &terms.values)] {
+    }
+    documents.resize(documents.len().max(columns.rows()), TantivyDocument::default());
+    for (row, document) in documents.iter_mut().enumerate().take(columns.rows()) {
+        let row = columns.row(row).unwrap();
+        terms.fill(&row, &row.strings());
+        for (id, list) in [(RAW_FIELD, &terms.raw), (VALUES_FIELD, &terms.values)] {
             list.iter().for_each(|term| document.add_text(Field::from_field_id(id), term));
         }
-        writer.add_document(document).unwrap();
     }
+    documents.into_iter().for_each(|document| {
+        writer.add_document(document).unwrap();
+    });
     files(&writer.finalize().unwrap(), &directory)
 }
 

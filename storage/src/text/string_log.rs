@@ -1,0 +1,101 @@
+//! What the index writer collects of the words of rows: each string once, as a document, and its places.
+//!
+//! Invariants:
+//! 1. The strings of a row have the words that the row has, as often; strings without words are left out.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::BuildHasherDefault;
+
+use twox_hash::XxHash3_128;
+
+use super::field_log::{FieldLog, Kept};
+use super::places::{FIELDS, NUMBERS_END, PlacesWriter};
+use super::row_terms::Hashed;
+use super::tokenizer::Words;
+use crate::{Error, Result};
+
+/// Strings remembered at most.
+const SEEN_STRINGS_MAX: usize = 1 << 20;
+
+/// The strings of an index.
+#[derive(Debug)]
+pub(super) struct StringLog {
+    pub(super) words: FieldLog,
+    pub(super) places: PlacesWriter,
+    /// What strings became that were seen.
+    seen: HashMap<u128, Seen, BuildHasherDefault<Hashed>>,
+    /// Words of the row being added, by field.
+    row_words: [u32; FIELDS],
+    word: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    string: u32,
+    /// None: it is no document.
+    words: u32,
+}
+
+impl StringLog {
+    pub(super) fn new() -> Self {
+        StringLog {
+            words: FieldLog::new(Kept::Positions),
+            places: PlacesWriter::default(),
+            seen: HashMap::default(),
+            row_words: [0; FIELDS],
+            word: String::new(),
+        }
+    }
+
+    /// Adds a string to a field of the row.
+    ///
+    /// # Errors
+    /// `Internal` with more strings or words than there are numbers.
+    pub(super) fn add(&mut self, field: usize, text: &str) -> Result<()> {
+        let seen = self.find(text)?;
+        if seen.words > 0 {
+            self.places.add(seen.string, u32::try_from(field).map_err(|_| too_many())?);
+        }
+        if let Some(words) = self.row_words.get_mut(field) {
+            *words = words.saturating_add(seen.words);
+        }
+        Ok(())
+    }
+
+    /// The document of a string, a new one when it is new.
+    fn find(&mut self, text: &str) -> Result<Seen> {
+        let is_full = self.seen.len() >= SEEN_STRINGS_MAX;
+        let entry = self.seen.entry(XxHash3_128::oneshot(text.as_bytes()));
+        if let Entry::Occupied(seen) = &entry {
+            return Ok(*seen.get());
+        }
+        let string = self.words.documents();
+        let mut cursor = Words::new(text);
+        while let Some(packed) = cursor.next_packed(&mut self.word) {
+            match packed {
+                Some(word) => self.words.add_packed(word)?,
+                None => self.words.add(self.word.as_bytes())?,
+            }
+        }
+        let words = match self.words.pending() {
+            0 => 0,
+            _ => self.words.end_document(),
+        };
+        let string = u32::try_from(string).ok().filter(|&string| string < NUMBERS_END).ok_or_else(too_many)?;
+        let seen = Seen { string, words: u32::try_from(words).map_err(|_| too_many())? };
+        if !is_full {
+            entry.insert_entry(seen);
+        }
+        Ok(seen)
+    }
+
+    /// Ends the row.
+    pub(super) fn end_row(&mut self) {
+        self.places.end_row(std::mem::take(&mut self.row_words));
+    }
+}
+
+fn too_many() -> Error {
+    Error::internal("text index: more strings than one segment can have")
+}
