@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use arrow::array::RecordBatch;
@@ -15,7 +15,8 @@ use roaring::RoaringBitmap;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::kv::{IndexKind, Lookup, MetaStore, SpanRun};
+use crate::key_set::KeySet;
+use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun};
 use crate::manifest::{SegmentId, SegmentMeta};
 use crate::memtable::{MemView, SourceId};
 use crate::model::TraceKey;
@@ -29,6 +30,9 @@ use crate::text::TextReader;
 /// Posting lists kept in memory for each segment.
 const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
+/// After this many lookups by trace a segment's traces are read and kept.
+const LOOKUPS_MIN: u32 = 64;
+
 /// A live segment: its files, its text index when there is one, and its part of the metadata store.
 #[derive(Debug)]
 pub struct Segment {
@@ -40,6 +44,9 @@ pub struct Segment {
     postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
     /// The traces of the assessments, row by row, which are sorted by it; read when first asked for.
     assessed: OnceLock<Vec<TraceKey>>,
+    /// Its traces; read when they are asked for often.
+    traces: OnceLock<KeySet>,
+    lookups: AtomicU32,
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -71,6 +78,8 @@ impl Segment {
             meta_store,
             postings,
             assessed,
+            traces: OnceLock::new(),
+            lookups: AtomicU32::new(0),
             indexing,
             env,
             dir,
@@ -146,7 +155,28 @@ impl Segment {
         self.ask(|store| known(store.has(self.id())))
     }
 
+    /// Notes the traces of a segment that was just written.
+    pub(crate) fn set_traces(&self, index: &SegmentIndex) {
+        let runs = index.span_runs.iter().map(|run| run.key);
+        self.traces.get_or_init(|| KeySet::of(runs.chain(index.trace_rows.iter().map(|(key, _)| *key))));
+    }
+
+    /// False when it has nothing of this trace.
+    fn may_have(&self, key: TraceKey) -> Result<bool> {
+        if let Some(traces) = self.traces.get() {
+            return Ok(traces.may_contain(key));
+        }
+        if self.lookups.fetch_add(1, Ordering::Relaxed) < LOOKUPS_MIN {
+            return Ok(true);
+        }
+        let keys = self.ask(|store| store.all_keys(self.id()))?;
+        Ok(self.traces.get_or_init(|| KeySet::of(keys.into_iter())).may_contain(key))
+    }
+
     fn span_run(&self, key: TraceKey) -> Result<Option<SpanRun>> {
+        if !self.may_have(key)? {
+            return Ok(None);
+        }
         self.ask(|store| store.span_run(self.id(), key))
     }
 
@@ -156,6 +186,7 @@ impl Segment {
                 Some(run) => (run.first_row..run.first_row.saturating_add(run.row_count)).collect(),
                 None => RoaringBitmap::new(),
             },
+            Table::Traces if !self.may_have(key)? => RoaringBitmap::new(),
             Table::Traces => self.ask(|store| store.trace_row(self.id(), key))?.into_iter().collect(),
             Table::Assessments => self.assessment_rows_of(key)?,
         })

@@ -241,6 +241,18 @@ impl MetaStore {
         })
     }
 
+    /// The traces that have spans or a row of their own in the segment; some twice.
+    pub fn all_keys(&self, segment: SegmentId) -> Lookup<Vec<TraceKey>> {
+        self.lookup(segment, |kv| {
+            let mut keys = Vec::new();
+            for family in [Family::SpanRun, Family::TraceRow] {
+                let mut visit = |entry: Entry| keys.push(TraceKey(entry.key));
+                blocks::visit_range(kv, family, segment, 0, u128::MAX, &mut visit)?;
+            }
+            Ok(keys)
+        })
+    }
+
     /// What the store holds otherwise than `index` says; `None` when it holds the same. For `check`.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use roaring::RoaringBitmap;
 
+use super::lookup::read_each;
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
 use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
@@ -20,6 +21,7 @@ use crate::fold::{FOLD_COLUMNS, FoldSpan, add_fold_inputs, fold, refold};
 use crate::memtable::SourceId;
 use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
 use crate::schema::Table;
+use crate::source::Source;
 
 /// What is read of stored spans to tell duplicates.
 const STORED_COLUMNS: &[&str] = &["span_id", "_content_hash", "end_time"];
@@ -220,9 +222,9 @@ impl State {
         let mut found = HashMap::new();
         let batch = self.active.view.log(Table::Traces).gather(&own, &columns)?;
         add_current(&mut found, &batch, self.active.id(), own.into_iter())?;
-        for (index, rows) in elsewhere {
-            let Some(source) = self.older.get(index) else { continue };
-            let batch = source.read_sorted(Table::Traces, &rows, &columns)?;
+        let sources: Vec<(&Source, RoaringBitmap)> =
+            elsewhere.into_iter().filter_map(|(index, rows)| Some((self.older.get(index)?, rows))).collect();
+        for ((source, rows), batch) in sources.iter().zip(read_each(&sources, Table::Traces, &columns)?) {
             add_current(&mut found, &batch, source.id(), rows.iter())?;
         }
         Ok(found)

@@ -156,6 +156,7 @@ impl Store {
             self.meta_store.clone(),
             self.graveyard.clone(),
         );
+        segment.set_traces(&index);
         Ok((Arc::new(segment), orders))
     }
 

@@ -86,11 +86,7 @@ impl FieldLog {
     }
 
     /// Writes the posting lists.
-    pub(super) fn write(
-        self,
-        field: Field,
-        serializer: &mut InvertedIndexSerializer,
-    ) -> tantivy::Result<()> {
+    pub(super) fn write(self, field: Field, serializer: &mut InvertedIndexSerializer) -> tantivy::Result<()> {
         if self.terms.len() == 0 {
             return Ok(());
         }

@@ -216,7 +216,11 @@ impl TextReader {
     }
 
     /// The strings of rows of a query, when these are so few that looking them up pays.
-    fn strings_within(&self, within: Option<&RoaringBitmap>, covered: [bool; FIELDS]) -> Option<RoaringBitmap> {
+    fn strings_within(
+        &self,
+        within: Option<&RoaringBitmap>,
+        covered: [bool; FIELDS],
+    ) -> Option<RoaringBitmap> {
         let few = within.filter(|within| within.len() < u64::from(self.rows) / FEW)?;
         Some(self.places.strings_of(few, covered))
     }
@@ -289,7 +293,9 @@ impl Dictionary {
         let strings = block.docs();
         let rows: usize = strings
             .iter()
-            .map(|&string| places.of_string(string).take(usize::try_from(enough).unwrap_or(usize::MAX)).count())
+            .map(|&string| {
+                places.of_string(string).take(usize::try_from(enough).unwrap_or(usize::MAX)).count()
+            })
             .sum();
         Ok(documents * rows as u64 / (strings.len() as u64).max(1))
     }

@@ -82,7 +82,8 @@ impl StringLog {
             0 => 0,
             _ => self.words.end_document(),
         };
-        let string = u32::try_from(string).ok().filter(|&string| string < NUMBERS_END).ok_or_else(too_many)?;
+        let string =
+            u32::try_from(string).ok().filter(|&string| string < NUMBERS_END).ok_or_else(too_many)?;
         let seen = Seen { string, words: u32::try_from(words).map_err(|_| too_many())? };
         if !is_full {
             entry.insert_entry(seen);

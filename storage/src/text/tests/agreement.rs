@@ -9,8 +9,8 @@ use super::naive::NaiveSpan;
 use super::{Lcg, TestSpan, batch};
 use crate::error::{Error, ErrorKind};
 use crate::text::{
-    AttributeValue, FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader, TextStats, TextWriter,
-    merge_indexes,
+    AttributeValue, FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader,
+    TextStats, TextWriter, merge_indexes,
 };
 
 const VOCABULARY: &[&str] = &[
@@ -315,8 +315,7 @@ fn scores_do_not_depend_on_where_rows_are() {
     // What compaction leaves: the same rows without the masked ones.
     let kept: Vec<u32> = (0..spans.len() as u32).filter(|&row| !masked.contains(row)).collect();
     let compacted: Vec<TestSpan> = kept.iter().map(|&row| spans[row as usize].clone()).collect();
-    let compacted =
-        [Layout::indexes(&compacted, compacted.len()), Layout::merged(&spans, 70, &kept)];
+    let compacted = [Layout::indexes(&compacted, compacted.len()), Layout::merged(&spans, 70, &kept)];
     let layouts = layouts(&spans);
     let mut random = Lcg(5);
     for _ in 0..300 {
