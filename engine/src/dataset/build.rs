@@ -154,7 +154,7 @@ fn read_records(
         let expected = expectations
             .get(id)
             .map(|by_name| object(by_name.iter().map(|(name, value)| (name, value.as_str()))));
-        let mut record = Candidate::from_json(&inputs, Some(&outputs), expected.as_deref(), None)?;
+        let mut record = Candidate::from_compact(inputs, Some(outputs), expected.as_deref(), None)?;
         record.source = Some(source(id, text_at(roots, row), text_at(sessions, row)));
         built.add(record);
     }

@@ -20,20 +20,34 @@ pub(crate) fn compact(text: &str) -> Option<String> {
 
 /// The same for text that is known to be JSON.
 fn compact_json(json: &str) -> String {
-    let mut out = Vec::with_capacity(json.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in json.bytes() {
-        if in_string {
-            in_string = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-        } else if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-            continue;
-        } else {
-            in_string = byte == b'"';
-        }
-        out.push(byte);
+    let (mut out, mut rest) = (String::with_capacity(json.len()), json);
+    while let Some((tokens, string)) =
+        memchr::memchr(b'"', rest.as_bytes()).and_then(|quote| rest.split_at_checked(quote))
+    {
+        push_tokens(&mut out, tokens);
+        let (string, after) = string.split_at_checked(string_len(string)).unwrap_or((string, ""));
+        out.push_str(string);
+        rest = after;
     }
-    String::from_utf8(out).unwrap_or_else(|_| json.to_string())
+    push_tokens(&mut out, rest);
+    out
+}
+
+fn push_tokens(out: &mut String, tokens: &str) {
+    tokens.split([' ', '\n', '\r', '\t']).for_each(|token| out.push_str(token));
+}
+
+/// Bytes of the JSON string that a text begins with, quotes included.
+fn string_len(text: &str) -> usize {
+    let mut at = 1;
+    while let Some(next) = text.as_bytes().get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += next + 1;
+        if text.as_bytes().get(at - 1) == Some(&b'"') {
+            return at;
+        }
+        at += 1;
+    }
+    text.len()
 }
 
 /// The text of a trace as JSON: JSON stays what it is, anything else becomes a JSON string.

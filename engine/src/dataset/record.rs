@@ -115,10 +115,20 @@ impl Candidate {
         tags: Option<&str>,
     ) -> Result<Self> {
         let inputs = json_text("inputs", inputs)?;
+        let outputs = outputs.map(|json| json_text("outputs", json)).transpose()?;
+        Self::from_compact(inputs, outputs, expectations, tags)
+    }
+
+    /// The same from inputs and outputs that are compact JSON.
+    pub fn from_compact(
+        inputs: String,
+        outputs: Option<String>,
+        expectations: Option<&str>,
+        tags: Option<&str>,
+    ) -> Result<Self> {
         if inputs == "null" {
             return Err(Error::invalid_input("inputs are null: a record needs inputs"));
         }
-        let outputs = outputs.map(|json| json_text("outputs", json)).transpose()?;
         let has_expectations = expectations.is_some();
         let expectations = object_text("expectations", expectations)?;
         let source = match (&expectations, has_expectations) {

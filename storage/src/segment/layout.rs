@@ -1,6 +1,7 @@
 //! How each column lies on disk: codec, encoding, page size, statistics, bloom filters.
 //!
-//! Light columns are read whole (scans) or a page at a time, so they are lz4 in pages of few rows.
+//! Light columns are read whole (scans) or a page at a time, so they are lz4 in pages of few rows; ids are
+//! zstd at its lowest level.
 //! Heavy columns are read for few rows, so they are zstd in pages of few bytes: one trace decodes
 //! kilobytes. Payloads are most of a file: in larger pages more of what they repeat is found; those of roots
 //! are read one here, one there. A dictionary is decoded before the first value of a column chunk, so only columns of
@@ -65,9 +66,9 @@ impl Default for SegmentOptions {
             row_group_rows_max: 128 << 10,
             row_group_bytes_max: 128 << 20,
             light_page_rows_max: 4096,
-            heavy_page_bytes_max: 96 << 10,
-            payload_page_bytes_max: 256 << 10,
-            root_page_bytes_max: 32 << 10,
+            heavy_page_bytes_max: 192 << 10,
+            payload_page_bytes_max: 384 << 10,
+            root_page_bytes_max: 48 << 10,
             threads: 2,
         }
     }
@@ -208,19 +209,19 @@ fn set_column(
                 .set_column_data_page_size_limit(path.clone(), page_bytes_max)
                 .set_column_statistics_enabled(path, EnabledStatistics::None)
         }
-        // Hex digits hold half of their bits: zstd finds that, LZ4 does not.
-        ColumnClass::Id if root_name(column) == "span_id" => builder
-            .set_column_compression(path.clone(), Compression::ZSTD(level))
-            .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
-            .set_column_bloom_filter_enabled(path, true),
-        ColumnClass::Id if root_name(column) == "parent_span_id" => {
-            builder.set_column_compression(path, Compression::ZSTD(level))
+        // Hex digits hold half of their bits: zstd finds that at its lowest level, LZ4 does not.
+        ColumnClass::Id => {
+            let builder =
+                builder.set_column_compression(path.clone(), Compression::ZSTD(ZstdLevel::default()));
+            if !has_bloom(root_name(column)) {
+                return builder;
+            }
+            builder
+                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
+                .set_column_bloom_filter_enabled(path, true)
         }
-        ColumnClass::Id if has_bloom(root_name(column)) => builder
-            .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
-            .set_column_bloom_filter_enabled(path, true),
         ColumnClass::Integer => builder.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-        ColumnClass::Id | ColumnClass::Word | ColumnClass::Raw => builder,
+        ColumnClass::Word | ColumnClass::Raw => builder,
     }
 }
 
