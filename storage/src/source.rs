@@ -28,12 +28,29 @@ use crate::text::TextReader;
 /// Posting lists kept in memory for each segment.
 const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
+/// The text index of a segment.
+#[derive(Debug)]
+pub enum SegmentText {
+    /// There is none.
+    Absent,
+    /// In this folder, and not read yet.
+    Closed(PathBuf),
+    /// In use.
+    Open(Arc<TextReader>),
+}
+
+impl From<Option<TextReader>> for SegmentText {
+    fn from(text: Option<TextReader>) -> Self {
+        text.map_or(SegmentText::Absent, |text| SegmentText::Open(Arc::new(text)))
+    }
+}
+
 /// A live segment: its files, its text index when there is one, and its part of the metadata store.
 #[derive(Debug)]
 pub struct Segment {
     meta: SegmentMeta,
     reader: SegmentReader,
-    text: RwLock<Option<Arc<TextReader>>>,
+    text: RwLock<SegmentText>,
     meta_store: Arc<MetaStore>,
     /// Posting lists asked for lately.
     postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
@@ -56,11 +73,11 @@ impl Segment {
         dir: PathBuf,
         meta: SegmentMeta,
         reader: SegmentReader,
-        text: Option<TextReader>,
+        text: SegmentText,
         meta_store: Arc<MetaStore>,
         graveyard: Arc<Graveyard>,
     ) -> Self {
-        let text = RwLock::new(text.map(Arc::new));
+        let text = RwLock::new(text);
         let (indexing, obsolete_since) = (Mutex::new(()), AtomicU64::new(0));
         let (postings, assessed) = (Mutex::new(LruCache::new(POSTINGS_KEPT)), OnceLock::new());
         Self {
@@ -99,14 +116,32 @@ impl Segment {
         &self.reader
     }
 
-    /// Its text index; `None` while it has none.
+    /// Its text index; `None` while it has none. The first who asks opens it: a database opens without, and
+    /// one that cannot be read is none (ST-5).
     pub fn text(&self) -> Option<Arc<TextReader>> {
-        self.text.read().unwrap_or_else(PoisonError::into_inner).clone()
+        match &*self.text.read().unwrap_or_else(PoisonError::into_inner) {
+            SegmentText::Absent => return None,
+            SegmentText::Open(text) => return Some(text.clone()),
+            SegmentText::Closed(_) => {}
+        }
+        let mut slot = self.text.write().unwrap_or_else(PoisonError::into_inner);
+        if let SegmentText::Closed(folder) = &*slot {
+            *slot = TextReader::open(folder, self.meta.span_rows).ok().into();
+        }
+        match &*slot {
+            SegmentText::Open(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether it has a text index, as far as that is known without opening it.
+    pub(crate) fn has_text(&self) -> bool {
+        !matches!(&*self.text.read().unwrap_or_else(PoisonError::into_inner), SegmentText::Absent)
     }
 
     /// Installs a text index built later.
-    pub fn set_text(&self, text: TextReader) {
-        *self.text.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(text));
+    pub fn set_text(&self, text: impl Into<SegmentText>) {
+        *self.text.write().unwrap_or_else(PoisonError::into_inner) = text.into();
     }
 
     /// No longer in the manifest from `version` on: the files are removed when the last reader lets go,

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use arrow::array::{Array, BooleanArray, StringViewArray};
 use arrow::buffer::BooleanBuffer;
+use arrow::compute::kernels::cmp::eq;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::model::{COST_METADATA, StartUsage, TOKEN_USAGE_METADATA};
 use tracehouse_storage::schema::Table;
@@ -95,6 +96,9 @@ impl Condition {
         match &self.field {
             Field::Text(column) => {
                 let array = text(batch, column)?;
+                if let Some(equal) = rows.equal_to_one(array)? {
+                    return Ok(equal);
+                }
                 rows.by_text(|row| array.is_valid(row).then(|| array.value(row)))
             }
             Field::TraceId => {
@@ -163,6 +167,21 @@ impl Rows<'_> {
             Test::Text(test) => Ok(self.select(|row| get(row).is_some_and(|text| test.accepts(text)))),
             _ => Err(self.mismatch()),
         }
+    }
+
+    /// The rows of a column that equal the one text that is wanted; `None` for other tests.
+    fn equal_to_one(&self, array: &StringViewArray) -> Result<Option<BooleanBuffer>> {
+        let Test::Text(test) = &self.condition.test else { return Ok(None) };
+        let Some([value]) = test.equalities() else { return Ok(None) };
+        let (equal, nulls) = eq(array, &StringViewArray::new_scalar(value))?.into_parts();
+        let mut equal = match nulls {
+            Some(nulls) => &equal & nulls.inner(),
+            None => equal,
+        };
+        if let Some(wanted) = self.wanted {
+            equal = &equal & wanted;
+        }
+        Ok(Some(equal))
     }
 
     fn by_owned_text(&self, get: impl Fn(usize) -> Option<String>) -> Result<BooleanBuffer> {

@@ -26,7 +26,9 @@ use crate::predicate::column::{ints, row_numbers, text};
 use crate::predicate::{Condition, SpanPredicate, Test, Undecided};
 
 /// Up to this many spans that an index names, their traces are found first.
-const FOUND_ROWS_MAX: u64 = 4_096;
+const FOUND_ROWS_MAX: u64 = 512;
+/// Words that more spans than this have are too common to be looked up.
+const COMMON_ROWS_MIN: u64 = 4_096;
 /// The same when large columns of each must be read.
 const READ_ROWS_MAX: u64 = 128;
 
@@ -95,7 +97,7 @@ impl SpanLeaf {
         let Some(index) = self.snapshot.source(source)?.text() else { return Ok(false) };
         let is_common = |condition: &SpanPredicate| match condition {
             SpanPredicate::Is(condition) => {
-                condition.text_need().is_some_and(|need| need.is_common(&index, FOUND_ROWS_MAX))
+                condition.text_need().is_some_and(|need| need.is_common(&index, COMMON_ROWS_MIN))
             }
             _ => false,
         };
@@ -129,45 +131,45 @@ impl SpanLeaf {
         let (first, count) = (ints(batch, "_first_span_row")?, ints(batch, "_span_rows")?);
         let (ids, totals) = (text(batch, "trace_id")?, ints(batch, "span_count")?);
         let mask = self.snapshot.source(home)?.mask(Table::Spans);
-        let mut spans: BTreeMap<usize, SpanRows> = BTreeMap::new();
+        let (mut here, mut elsewhere) = (SpanRuns::default(), BTreeMap::<usize, SpanRuns>::new());
         for row in wanted.set_indices() {
             let total = totals.get(row).and_then(|total| u64::try_from(total).ok()).unwrap_or_default();
             if let Some((start, end)) = run(first.get(row), count.get(row)) {
                 let masked = mask.map_or(0, |mask| mask.range_cardinality(start..end));
                 if u64::from(end - start) == total + masked {
-                    spans.entry(home).or_default().add(start, end, row);
+                    here.add(start, end, row);
                     continue;
                 }
             }
             for span in self.snapshot.spans_of(TraceKey::of(ids.value(row)), home, total)? {
-                spans.entry(span.source).or_default().add(span.row, span.row + 1, row);
+                elsewhere.entry(span.source).or_default().add(span.row, span.row + 1, row);
             }
         }
+        elsewhere.entry(home).or_default().0.append(&mut here.0);
         let mut found = BooleanBufferBuilder::new(batch.num_rows());
         found.append_n(batch.num_rows(), false);
-        for (source, spans) in spans {
-            let SpanRows { rows, runs } = spans;
-            for span in self.matching(source, rows)? {
-                if let Some((_, trace)) = runs.range(..=span).next_back() {
-                    found.set_bit(*trace, true);
+        for (source, mut runs) in elsewhere {
+            runs.sort();
+            for span in self.recorder.time("spans", || self.matching(source, &runs))? {
+                if let Some(trace) = runs.trace_of(span) {
+                    found.set_bit(trace, true);
                 }
             }
         }
         Ok(found.finish())
     }
 
-    /// The visible spans among `rows` that satisfy the condition.
-    fn matching(&self, source: usize, rows: RoaringBitmap) -> Result<RoaringBitmap> {
+    /// The visible spans that satisfy the condition, with all those in `runs` among them.
+    fn matching(&self, source: usize, runs: &SpanRuns) -> Result<Vec<u32>> {
+        let Some((first, end)) = runs.hull() else { return Ok(Vec::new()) };
         // An index has said it all: nothing needs to be read.
-        if let SpanPredicate::RowIn(found) = &self.condition_for(source, rows.len())? {
-            let found = rows & found.as_ref();
-            return Ok(match self.snapshot.source(source)?.mask(Table::Spans) {
-                Some(mask) => found - mask,
-                None => found,
-            });
+        if let SpanPredicate::RowIn(found) = &self.condition_for(source, runs.row_count())? {
+            let mask = self.snapshot.source(source)?.mask(Table::Spans);
+            let is_visible = |row: &u32| mask.is_none_or(|mask| !mask.contains(*row));
+            return Ok(found.range(first..end).filter(is_visible).collect());
         }
-        let mut found = RoaringBitmap::new();
-        for batch in self.scan(source, rows, "_row")? {
+        let mut found = Vec::new();
+        for batch in self.scan(source, runs.rows(), "_row")? {
             found.extend(row_numbers(&batch)?);
         }
         Ok(found)
@@ -186,7 +188,8 @@ impl SpanLeaf {
         let scan = |rows, filters: Vec<RowFilter>| -> Result<Vec<RecordBatch>> {
             let filters = self.recorder.filter(source, Table::Spans).into_iter().chain(filters).collect();
             let zones = span_zones(&condition);
-            let request = ScanRequest { rows: Some(rows), filters, zones, ..ScanRequest::columns([column]) };
+            let (rows, counters) = (Some(rows), self.recorder.counters());
+            let request = ScanRequest { rows, filters, zones, counters, ..ScanRequest::columns([column]) };
             self.snapshot.scan(source, Table::Spans, &request)?.collect()
         };
         let undecided = Undecided::default();
@@ -246,18 +249,54 @@ impl SpanLeaf {
     }
 }
 
-/// Spans of one source with the rows of the traces they belong to.
+/// Runs of span rows of one source: first row, one past the last, and the row of the trace they belong to.
 #[derive(Default)]
-struct SpanRows {
-    rows: RoaringBitmap,
-    /// First span row of each run, and the trace's row in its batch.
-    runs: BTreeMap<u32, usize>,
-}
+struct SpanRuns(Vec<(u32, u32, usize)>);
 
-impl SpanRows {
+impl SpanRuns {
     fn add(&mut self, start: u32, end: u32, trace: usize) {
-        self.rows.insert_range(start..end);
-        self.runs.insert(start, trace);
+        self.0.push((start, end, trace));
+    }
+
+    fn sort(&mut self) {
+        if !self.0.is_sorted() {
+            self.0.sort_unstable();
+        }
+    }
+
+    fn row_count(&self) -> u64 {
+        self.0.iter().map(|(start, end, _)| u64::from(end - start)).sum()
+    }
+
+    /// From the first row to one past the last, once they are sorted; runs do not overlap.
+    fn hull(&self) -> Option<(u32, u32)> {
+        Some((self.0.first()?.0, self.0.last()?.1))
+    }
+
+    /// The row of the trace that a span belongs to, once they are sorted.
+    fn trace_of(&self, span: u32) -> Option<usize> {
+        let after = self.0.partition_point(|(start, _, _)| *start <= span);
+        let (_, end, trace) = self.0.get(after.checked_sub(1)?)?;
+        (span < *end).then_some(*trace)
+    }
+
+    fn rows(&self) -> RoaringBitmap {
+        let mut rows = RoaringBitmap::new();
+        let mut current: Option<(u32, u32)> = None;
+        for (start, end, _) in &self.0 {
+            match &mut current {
+                Some((_, last)) if last == start => *last = *end,
+                other => {
+                    if let Some((start, end)) = other.replace((*start, *end)) {
+                        rows.insert_range(start..end);
+                    }
+                }
+            }
+        }
+        if let Some((start, end)) = current {
+            rows.insert_range(start..end);
+        }
+        rows
     }
 }
 

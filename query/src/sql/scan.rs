@@ -30,14 +30,16 @@ use datafusion::physical_plan::execution_plan::{
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet,
+};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, RecordBatchStream,
 };
 use futures::Stream;
 use tracehouse_storage::error::ErrorKind;
-use tracehouse_storage::scan::{RowFilter, RowStream, ScanRequest, Zone};
+use tracehouse_storage::scan::{RowFilter, RowStream, ScanCounters, ScanRequest, Zone};
 
 use super::source::{TableRows, TextUse, Unit};
 use crate::error::{QueryError, QueryErrorKind};
@@ -142,6 +144,7 @@ impl ScanExec {
             filters: self.plan.filters.iter().map(|filter| row_filter(filter, &self.plan.cancel)).collect(),
             zones: self.plan.zones.clone(),
             batch_rows: self.plan.batch_rows,
+            ..ScanRequest::default()
         }
     }
 
@@ -258,10 +261,12 @@ impl ExecutionPlan for ScanExec {
         let Some(units) = self.plan.partitions.get(partition) else {
             return internal_err!("scan has no partition {partition}");
         };
+        let work = ScanWork::new(&self.metrics, partition);
         let stream = ScanStream {
             schema: self.schema.clone(),
             rows: self.plan.rows.clone(),
-            request: self.request(),
+            request: ScanRequest { counters: Some(work.counters.clone()), ..self.request() },
+            work,
             units: units.iter().cloned().collect(),
             current: None,
             remaining: self.plan.limit,
@@ -329,11 +334,43 @@ impl ExecutionPlan for ScanExec {
     }
 }
 
+/// What a scan has done, as `EXPLAIN ANALYZE` shows it.
+struct ScanWork {
+    counters: Arc<ScanCounters>,
+    rows_read: Count,
+    blocks_cached: Count,
+    blocks_decoded: Count,
+    bytes_decoded: Count,
+}
+
+impl ScanWork {
+    fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+        let count = |name| MetricBuilder::new(metrics).counter(name, partition);
+        Self {
+            counters: Arc::default(),
+            rows_read: count("rows_read"),
+            blocks_cached: count("blocks_cached"),
+            blocks_decoded: count("blocks_decoded"),
+            bytes_decoded: count("bytes_decoded"),
+        }
+    }
+
+    fn publish(&self) {
+        let done = self.counters.take();
+        let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        self.rows_read.add(count(done.rows));
+        self.blocks_cached.add(count(done.cached_blocks));
+        self.blocks_decoded.add(count(done.decoded_blocks));
+        self.bytes_decoded.add(count(done.decoded_bytes));
+    }
+}
+
 /// The batches of one partition.
 struct ScanStream {
     schema: SchemaRef,
     rows: TableRows,
     request: ScanRequest,
+    work: ScanWork,
     units: VecDeque<Unit>,
     current: Option<RowStream>,
     remaining: Option<usize>,
@@ -395,6 +432,7 @@ impl Stream for ScanStream {
             let _timed = timer.timer();
             this.step()
         };
+        this.work.publish();
         let polled = match step {
             None => Poll::Ready(None),
             Some(Ok(Some(batch))) => Poll::Ready(Some(Ok(batch))),

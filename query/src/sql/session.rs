@@ -319,7 +319,7 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
         .with_create_default_catalog_and_schema(false)
         .with_collect_statistics(true);
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(env);
-    let mut state = functions::with_allowed(builder).build();
+    let mut state = functions::with_allowed(builder)?.build();
     functions::register_own(&mut state)?;
     Ok(state)
 }

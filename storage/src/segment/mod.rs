@@ -9,6 +9,7 @@
 //!
 //! `table_file` is apart: the catalogue's files, one table each.
 
+mod block_rows;
 mod blocks;
 mod decode;
 mod encode;
