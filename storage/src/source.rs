@@ -12,12 +12,13 @@ use arrow::array::RecordBatch;
 use lru::LruCache;
 use roaring::RoaringBitmap;
 
+use crate::columns::map_at;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::kv::{IndexKind, Lookup, MetaStore, SpanRun};
 use crate::manifest::{SegmentId, SegmentMeta};
 use crate::memtable::{MemView, SourceId};
-use crate::model::TraceKey;
+use crate::model::{SESSION_METADATA, TraceKey};
 use crate::scan::{RowStream, ScanRequest};
 use crate::schema::Table;
 use crate::segment::SegmentReader;
@@ -56,6 +57,8 @@ pub struct Segment {
     postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
     /// The traces of the assessments, row by row, which are sorted by it; read when first asked for.
     assessed: OnceLock<Vec<TraceKey>>,
+    /// The assessments that may count for a session; read when first asked for.
+    session_wide: OnceLock<RoaringBitmap>,
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -87,6 +90,7 @@ impl Segment {
             meta_store,
             postings,
             assessed,
+            session_wide: OnceLock::new(),
             indexing,
             env,
             dir,
@@ -207,6 +211,24 @@ impl Segment {
         let first = assessed.partition_point(|other| *other < key);
         let count = assessed.iter().skip(first).take_while(|other| **other == key).count();
         Ok((first as u32..(first + count) as u32).collect())
+    }
+
+    /// The assessments whose metadata name a session.
+    fn session_wide(&self) -> Result<&RoaringBitmap> {
+        if let Some(rows) = self.session_wide.get() {
+            return Ok(rows);
+        }
+        let (mut rows, mut row) = (RoaringBitmap::new(), 0);
+        for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["metadata"]), None)? {
+            let batch = batch?;
+            for at in 0..batch.num_rows() {
+                if map_at(&batch, "metadata", at)?.contains_key(SESSION_METADATA) {
+                    rows.insert(row);
+                }
+                row += 1;
+            }
+        }
+        Ok(self.session_wide.get_or_init(|| rows))
     }
 
     fn read_assessed(&self) -> Result<Vec<TraceKey>> {
@@ -350,6 +372,15 @@ impl Source {
             Some(mask) => rows - mask,
             None => rows,
         })
+    }
+
+    /// The assessments whose metadata name a session, masked ones included; `None` where that is not known
+    /// without reading them all.
+    ///
+    /// # Errors
+    /// Whatever reading them for the first time gives.
+    pub fn session_wide_assessments(&self) -> Result<Option<&RoaringBitmap>> {
+        self.segment().map(|segment| segment.session_wide()).transpose()
     }
 
     /// The row that holds a trace's root span, as far as this source knows.

@@ -3,7 +3,8 @@
 //! ```text
 //! Predicate -> Node: conditions on the row itself,
 //!                    sets of traces (assessments, rare words), found before the first row is read,
-//!                    span conditions, looked at for the traces that everything else has left
+//!                    conditions on spans and on many assessments, looked at for the traces that
+//!                    everything else has left
 //! ```
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::{Result, Snapshot};
 
+use super::assessed::AssessedLeaf;
 use super::explain::Recorder;
 use super::sets::{TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf};
@@ -27,6 +29,7 @@ pub(crate) enum Node {
     Trace(Condition),
     Set(Arc<TraceSet>),
     Span(Arc<SpanLeaf>),
+    Assessed(Arc<AssessedLeaf>),
 }
 
 /// What a condition reads.
@@ -121,6 +124,10 @@ pub(super) fn resolve(scope: &Scope<'_>, predicate: &Predicate) -> Result<Node> 
             }
         }
         Predicate::Assessment(condition) => {
+            if let Some(leaf) = AssessedLeaf::of(scope, condition)? {
+                note("looked up for the traces that are left");
+                return Ok(Node::Assessed(Arc::new(leaf)));
+            }
             let set = assessment_set(scope, condition)?;
             note(&format!("{} traces and {} sessions", set.len(), set.sessions()));
             Node::Set(Arc::new(set))
@@ -137,6 +144,7 @@ impl Node {
             Node::Const(_) => Cost::Number,
             Node::Trace(condition) => Cost::of(condition),
             Node::Set(_) => Cost::Set,
+            Node::Assessed(_) => Cost::Spans,
             Node::Span(leaf) if !leaf.is_heavy() => Cost::Spans,
             Node::Span(_) => Cost::HeavySpans,
             Node::And(operands) | Node::Or(operands) => {
@@ -163,14 +171,15 @@ impl Node {
             Node::Trace(condition) => Cost::of(condition) < Cost::Pattern,
             Node::And(operands) | Node::Or(operands) => operands.iter().all(Node::is_total),
             Node::Not(operand) => operand.is_total(),
-            Node::Set(_) | Node::Span(_) => false,
+            Node::Set(_) | Node::Span(_) | Node::Assessed(_) => false,
         }
     }
 
-    /// The smallest set that every match is in, when there is one of traces alone.
+    /// The smallest set that every match is in, as far as they are found, when there is one of traces alone.
     pub fn required_set(&self) -> Option<&TraceSet> {
         match self {
             Node::Set(set) => Some(set.as_ref()).filter(|set| set.is_by_trace()),
+            Node::Assessed(leaf) => leaf.found().filter(|set| set.is_by_trace()),
             Node::And(operands) => operands.iter().filter_map(Node::required_set).min_by_key(|set| set.len()),
             _ => None,
         }
@@ -191,6 +200,7 @@ impl Node {
             Node::Not(operand) => operand.collect_columns(columns),
             Node::Trace(condition) => condition.columns().into_iter().for_each(add),
             Node::Set(set) => set.columns().iter().for_each(|column| add(column)),
+            Node::Assessed(leaf) => leaf.columns().iter().for_each(|column| add(column)),
             Node::Span(_) => SPAN_RUN_COLUMNS.iter().for_each(|column| add(column)),
         }
     }
@@ -223,6 +233,7 @@ impl Node {
             }
             Node::Set(set) => set.rows(batch, wanted),
             Node::Span(leaf) => leaf.rows(home, batch, wanted),
+            Node::Assessed(leaf) => leaf.rows(batch, wanted),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! **Invariants** QU-1 (no answer depends on where a row is), QU-2 (pruning keeps too much at most).
 //! Newest-first searches stop reading once no unread row can be on the page.
 
+mod assessed;
 mod explain;
 mod leaves;
 mod page_token;

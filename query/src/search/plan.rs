@@ -1,7 +1,8 @@
 //! A search made ready for one snapshot: where to look, what to check, in which order to read.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
@@ -14,7 +15,7 @@ use tracehouse_storage::{Result, Snapshot};
 use super::explain::Recorder;
 use super::leaves::{Node, Scope, Weight, resolve};
 use super::rank::{Position, TopRows, is_newest_first, order_columns};
-use crate::candidates::{AccessPath, Candidates};
+use crate::candidates::{AccessPath, Candidates, rows_of_traces};
 use crate::filter::OrderKey;
 use crate::predicate::column::{ints, row_numbers};
 use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
@@ -34,6 +35,8 @@ pub(super) struct Plan<'a> {
     pub path: AccessPath,
     node: Node,
     recorder: Recorder,
+    /// Rows of traces found while others were looked at, by source.
+    late: OnceLock<BTreeMap<usize, RoaringBitmap>>,
 }
 
 impl<'a> Plan<'a> {
@@ -49,7 +52,7 @@ impl<'a> Plan<'a> {
         if let Some(set) = node.required_set().filter(|set| set.len() <= LOOKUP_TRACES_MAX) {
             path.confine(snapshot, set.traces())?;
         }
-        Ok(Plan { snapshot, path, node, recorder: recorder.clone() })
+        Ok(Plan { snapshot, path, node, recorder: recorder.clone(), late: OnceLock::new() })
     }
 
     /// Offers the matching rows to `top`, newest source first.
@@ -68,16 +71,23 @@ impl<'a> Plan<'a> {
         let mut chunk_rows = self.first_chunk_rows(top.progress().1);
         for source in self.newest_first()? {
             let newest = self.snapshot.source(source)?.time_range().map(|range| range.1);
-            let is_wanted = |oldest: Option<i64>| newest.zip(oldest).is_none_or(|(max, oldest)| max >= oldest);
+            let is_wanted =
+                |oldest: Option<i64>| newest.zip(oldest).is_none_or(|(max, oldest)| max >= oldest);
             if !is_wanted(top.oldest_wanted_ns()) {
                 continue;
             }
             let mut rest = self.path.candidates(self.snapshot, source)?;
+            let mut is_confined = false;
             while rest != Candidates::Nothing {
                 let mut zones = zones.clone();
                 let oldest = top.oldest_wanted_ns();
                 if !is_wanted(oldest) {
                     break;
+                }
+                if let (Some(by_source), false) = (self.found_late()?, is_confined) {
+                    is_confined = true;
+                    rest = rest.among(by_source.get(&source));
+                    continue;
                 }
                 // What is older than the page's last row needs no look.
                 zones.extend(oldest.map(|oldest| time_zone(oldest, i64::MAX)));
@@ -95,6 +105,18 @@ impl<'a> Plan<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The few traces that a condition has turned out to name while traces were looked at.
+    fn found_late(&self) -> Result<Option<&BTreeMap<usize, RoaringBitmap>>> {
+        let Some(set) = self.node.required_set().filter(|set| set.len() <= LOOKUP_TRACES_MAX) else {
+            return Ok(None);
+        };
+        if self.late.get().is_none() && !self.path.is_by_id() {
+            let rows = rows_of_traces(self.snapshot, set.traces())?;
+            return Ok(Some(self.late.get_or_init(|| rows)));
+        }
+        Ok(self.late.get())
     }
 
     /// Rows of the first piece, when so many are wanted.

@@ -212,7 +212,8 @@ impl<'o> TopRows<'o> {
         for (at, row) in rows.iter().enumerate().rev() {
             let (time, id) = (times.get(at).unwrap_or(i64::MIN), ids.value(at));
             let values = || columns.iter().map(|column| column.get(at));
-            let is_after = |place: &Position| self.compare_to((values(), time, id), place) == Ordering::Greater;
+            let is_after =
+                |place: &Position| self.compare_to((values(), time, id), place) == Ordering::Greater;
             if self.worst.as_ref().is_some_and(is_after) || !self.after.as_ref().is_none_or(is_after) {
                 continue;
             }

@@ -80,13 +80,26 @@ impl Hasher for KeyHasher {
 /// # Errors
 /// What reading gives.
 pub(super) fn assessment_set(scope: &Scope<'_>, condition: &AssessmentPredicate) -> Result<TraceSet> {
+    assessments_among(scope, condition, (0..scope.snapshot.source_count()).map(|source| (source, None)))
+}
+
+/// The same of some sources, of some only among these rows.
+///
+/// # Errors
+/// What reading gives.
+pub(super) fn assessments_among(
+    scope: &Scope<'_>,
+    condition: &AssessmentPredicate,
+    parts: impl IntoIterator<Item = (usize, Option<RoaringBitmap>)>,
+) -> Result<TraceSet> {
     let mut set = TraceSet::default();
     let mut session_wide = HashSet::new();
-    for index in 0..scope.snapshot.source_count() {
+    for (index, rows) in parts {
         if scope.snapshot.source(index)?.visible_rows(Table::Assessments) == 0 {
             continue;
         }
         let mut request = ScanRequest::columns(["trace_id"]);
+        request.rows = rows;
         request.counters = scope.recorder.counters();
         request.filters = scope.recorder.filter(index, Table::Assessments).into_iter().collect();
         request.filters.push(assessment_filter(condition));
@@ -148,7 +161,7 @@ pub(super) fn span_set(leaf: &SpanLeaf, rows: Vec<RoaringBitmap>) -> Result<Trac
     Ok(set)
 }
 
-fn assessment_filter(condition: &AssessmentPredicate) -> RowFilter {
+pub(super) fn assessment_filter(condition: &AssessmentPredicate) -> RowFilter {
     let condition = condition.clone();
     let columns = condition.columns().into_iter().map(str::to_string).collect();
     RowFilter { columns, keep: Arc::new(move |batch| condition.evaluate(batch)) }

@@ -8,6 +8,7 @@
 //! for complete when a span of it is somewhere else.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use arrow::array::BooleanBufferBuilder;
@@ -17,7 +18,7 @@ use roaring::RoaringBitmap;
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::scan::{RowFilter, ScanRequest};
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::text::ValueRows;
+use tracehouse_storage::text::{TextReader, ValueRows};
 use tracehouse_storage::{Result, Snapshot};
 
 use super::explain::Recorder;
@@ -162,23 +163,33 @@ impl SpanLeaf {
     /// The visible spans that satisfy the condition, with all those in `runs` among them.
     fn matching(&self, source: usize, runs: &SpanRuns) -> Result<Vec<u32>> {
         let Some((first, end)) = runs.hull() else { return Ok(Vec::new()) };
+        let condition = self.condition_for(source, runs.row_count(), first..end)?;
         // An index has said it all: nothing needs to be read.
-        if let SpanPredicate::RowIn(found) = &self.condition_for(source, runs.row_count())? {
+        if let SpanPredicate::RowIn(found) = &condition {
             let mask = self.snapshot.source(source)?.mask(Table::Spans);
             let is_visible = |row: &u32| mask.is_none_or(|mask| !mask.contains(*row));
             return Ok(found.range(first..end).filter(is_visible).collect());
         }
         let mut found = Vec::new();
-        for batch in self.scan(source, runs.rows(), "_row")? {
+        for batch in self.scan_for(source, &condition, runs.rows(), "_row")? {
             found.extend(row_numbers(&batch)?);
         }
         Ok(found)
     }
 
-    /// One column of the spans among `rows` that satisfy the condition.
+    /// One column of the spans among `rows`, which an index has named, that satisfy the condition.
     pub fn scan(&self, source: usize, rows: RoaringBitmap, column: &str) -> Result<Vec<RecordBatch>> {
-        let condition = self.condition_for(source, rows.len())?;
-        let rows = match required_rows(&condition) {
+        self.scan_for(source, &self.prepared(source)?, rows, column)
+    }
+
+    fn scan_for(
+        &self,
+        source: usize,
+        condition: &SpanPredicate,
+        rows: RoaringBitmap,
+        column: &str,
+    ) -> Result<Vec<RecordBatch>> {
+        let rows = match required_rows(condition) {
             Some(required) => rows & required,
             None => rows,
         };
@@ -187,27 +198,32 @@ impl SpanLeaf {
         }
         let scan = |rows, filters: Vec<RowFilter>| -> Result<Vec<RecordBatch>> {
             let filters = self.recorder.filter(source, Table::Spans).into_iter().chain(filters).collect();
-            let zones = span_zones(&condition);
+            let zones = span_zones(condition);
             let (rows, counters) = (Some(rows), self.recorder.counters());
             let request = ScanRequest { rows, filters, zones, counters, ..ScanRequest::columns([column]) };
             self.snapshot.scan(source, Table::Spans, &request)?.collect()
         };
         let undecided = Undecided::default();
-        let Some(filters) = stored_filters(&condition, &undecided) else {
-            return scan(rows, span_filters(&condition));
+        let Some(filters) = stored_filters(condition, &undecided) else {
+            return scan(rows, span_filters(condition));
         };
         let mut batches = scan(rows, filters)?;
         let rest = std::mem::take(&mut *undecided.lock().unwrap_or_else(PoisonError::into_inner));
         if !rest.is_empty() {
-            batches.extend(scan(rest, span_filters(&condition))?);
+            batches.extend(scan(rest, span_filters(condition))?);
         }
         Ok(batches)
     }
 
-    /// The condition as it is evaluated on so many rows of a source.
-    fn condition_for(&self, source: usize, rows: u64) -> Result<SpanPredicate> {
-        if rows <= READ_AT_ONCE_MAX && self.is_common(source)? {
-            return Ok(self.condition.clone());
+    /// The condition as it is evaluated on so many rows of a run of rows of a source.
+    fn condition_for(&self, source: usize, rows: u64, within: Range<u32>) -> Result<SpanPredicate> {
+        if let Some(index) = self.snapshot.source(source)?.text()
+            && self.is_common(source)?
+        {
+            let told = told_by_values(&index, &within, &self.condition);
+            if rows <= READ_AT_ONCE_MAX || matches!(told, SpanPredicate::RowIn(_)) {
+                return Ok(told);
+            }
         }
         self.prepared(source)
     }
@@ -315,6 +331,18 @@ fn confined(condition: &Condition, rows: Option<ValueRows>) -> SpanPredicate {
             let rows = SpanPredicate::RowIn(Arc::new(rows.sure | rows.maybe));
             SpanPredicate::And(vec![rows, SpanPredicate::Is(condition.clone())])
         }
+    }
+}
+
+/// A condition with what the values of attributes tell of it for a run of rows.
+fn told_by_values(index: &TextReader, within: &Range<u32>, condition: &SpanPredicate) -> SpanPredicate {
+    match condition {
+        SpanPredicate::And(operands) => {
+            let told = operands.iter().map(|operand| told_by_values(index, within, operand));
+            SpanPredicate::And(told.collect())
+        }
+        SpanPredicate::Is(condition) => confined(condition, condition.rows_by_value(index, within.clone())),
+        other => other.clone(),
     }
 }
 

@@ -37,6 +37,7 @@ mod snippet;
 mod term_cache;
 mod term_ids;
 mod tokenizer;
+mod values;
 mod writer;
 
 #[cfg(test)]

@@ -15,9 +15,7 @@ use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::types::{NativeType, logical_float64};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
-use datafusion::logical_expr::function::{
-    AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs,
-};
+use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Coercion, ColumnarValue, EmitTo, GroupsAccumulator,
@@ -41,9 +39,8 @@ impl PercentileCont {
     /// # Errors
     /// None, as the two parameters have two names.
     pub(super) fn new(inner: Arc<AggregateUDF>) -> Result<Self> {
-        let number = |class| {
-            Coercion::new_implicit(class, vec![TypeSignatureClass::Numeric], NativeType::Float64)
-        };
+        let number =
+            |class| Coercion::new_implicit(class, vec![TypeSignatureClass::Numeric], NativeType::Float64);
         let float64 = || TypeSignatureClass::Native(logical_float64());
         let arguments = vec![number(float64()), number(float64())];
         let signature = Signature::coercible(arguments, Volatility::Immutable)
