@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use arrow::array::{Array, BooleanArray, StringViewArray};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::kernels::cmp::eq;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::model::{COST_METADATA, StartUsage, TOKEN_USAGE_METADATA};
 use tracehouse_storage::schema::Table;
@@ -15,7 +14,7 @@ use tracehouse_storage::text::{FreshText, TEXT_COLUMNS, TextField, TextQuery};
 use tracehouse_storage::{Error, Result};
 
 use super::attributes::Translated;
-use super::column::{Ints, Map, floats, ints, map, text, text_list};
+use super::column::{Ints, Map, equal, floats, ints, map, text, text_list};
 use super::content::{self, Content};
 use super::json::KeyLookup;
 use super::test::{Test, TextOp, TextTest};
@@ -173,15 +172,11 @@ impl Rows<'_> {
     fn equal_to_one(&self, array: &StringViewArray) -> Result<Option<BooleanBuffer>> {
         let Test::Text(test) = &self.condition.test else { return Ok(None) };
         let Some([value]) = test.equalities() else { return Ok(None) };
-        let (equal, nulls) = eq(array, &StringViewArray::new_scalar(value))?.into_parts();
-        let mut equal = match nulls {
-            Some(nulls) => &equal & nulls.inner(),
+        let equal = equal(array, value)?;
+        Ok(Some(match self.wanted {
+            Some(wanted) => &equal & wanted,
             None => equal,
-        };
-        if let Some(wanted) = self.wanted {
-            equal = &equal & wanted;
-        }
-        Ok(Some(equal))
+        }))
     }
 
     fn by_owned_text(&self, get: impl Fn(usize) -> Option<String>) -> Result<BooleanBuffer> {

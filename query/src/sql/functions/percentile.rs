@@ -1,8 +1,8 @@
 //! `percentile_cont`: exact percentiles with linear interpolation between the two nearest values.
 //!
 //! DataFusion's own cuts the place between the two to six decimals, and keeps a list for each group, which
-//! grows value by value. Here a value is appended to one list with the number of its group, and lists are put
-//! together when a group is asked for. What else a percentile is (its names, arguments and the cases that are
+//! grows value by value. Here batches are kept as they come with the number of each value's group, and lists
+//! are put together when groups are asked for. What else a percentile is (its names, arguments and the cases that are
 //! a minimum or maximum) is DataFusion's.
 //!
 //! **Invariants**: NaN is the largest value; absent values do not count; no value gives NULL.
@@ -80,8 +80,7 @@ impl AggregateUDFImpl for PercentileCont {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        let (groups, values) = (Vec::new(), Vec::new());
-        Ok(Box::new(GroupedValues { place: Place::of(&args)?, group_count: 0, groups, values }))
+        Ok(Box::new(GroupedValues { place: Place::of(&args)?, group_count: 0, chunks: Vec::new() }))
     }
 
     fn simplify(&self) -> Option<AggregateFunctionSimplification> {
@@ -213,9 +212,20 @@ impl Accumulator for Values {
 struct GroupedValues {
     place: Place,
     group_count: usize,
-    /// Of each value its group.
-    groups: Vec<usize>,
-    values: Vec<f64>,
+    chunks: Vec<Chunk>,
+}
+
+/// Values, and of each its group.
+#[derive(Debug)]
+struct Chunk {
+    groups: Vec<u32>,
+    values: ScalarBuffer<f64>,
+}
+
+impl Chunk {
+    fn pairs(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
+        self.groups.iter().zip(self.values.iter()).map(|(group, value)| (*group as usize, *value))
+    }
 }
 
 impl GroupedValues {
@@ -226,8 +236,8 @@ impl GroupedValues {
             EmitTo::First(count) => count.min(self.group_count),
         };
         let mut sizes = vec![0; count];
-        for group in &self.groups {
-            if let Some(size) = sizes.get_mut(*group) {
+        for (group, _) in self.chunks.iter().flat_map(Chunk::pairs) {
+            if let Some(size) = sizes.get_mut(group) {
                 *size += 1;
             }
         }
@@ -239,21 +249,24 @@ impl GroupedValues {
         }
         let mut taken = vec![0.0; total];
         let (mut groups, mut values) = (Vec::new(), Vec::new());
-        for (group, value) in self.groups.iter().zip(&self.values) {
-            match next.get_mut(*group) {
+        for (group, value) in self.chunks.iter().flat_map(Chunk::pairs) {
+            match next.get_mut(group) {
                 Some(next) => {
                     if let Some(place) = taken.get_mut(*next) {
-                        *place = *value;
+                        *place = value;
                     }
                     *next += 1;
                 }
                 None => {
-                    groups.push(group - count);
-                    values.push(*value);
+                    groups.push((group - count) as u32);
+                    values.push(value);
                 }
             }
         }
-        (self.groups, self.values) = (groups, values);
+        self.chunks.clear();
+        if !values.is_empty() {
+            self.chunks.push(Chunk { groups, values: values.into() });
+        }
         self.group_count -= count;
         (sizes, taken)
     }
@@ -270,17 +283,19 @@ impl GroupsAccumulator for GroupedValues {
         let values = floats(arguments)?;
         self.group_count = self.group_count.max(total_num_groups);
         if values.null_count() == 0 && filter.is_none() {
-            self.groups.extend_from_slice(group_indices);
-            self.values.extend_from_slice(values.values());
+            let groups = group_indices.iter().map(|group| *group as u32).collect();
+            self.chunks.push(Chunk { groups, values: values.values().clone() });
             return Ok(());
         }
+        let (mut groups, mut kept) = (Vec::new(), Vec::new());
         for (row, (group, value)) in group_indices.iter().zip(values).enumerate() {
             let is_wanted = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
             if let Some(value) = value.filter(|_| is_wanted) {
-                self.groups.push(*group);
-                self.values.push(value);
+                groups.push(*group as u32);
+                kept.push(value);
             }
         }
+        self.chunks.push(Chunk { groups, values: kept.into() });
         Ok(())
     }
 
@@ -309,15 +324,17 @@ impl GroupsAccumulator for GroupedValues {
         let lists = state(states)?;
         let items: &Float64Array = lists.values().as_primitive::<Float64Type>();
         self.group_count = self.group_count.max(total_num_groups);
+        let (mut groups, mut values) = (Vec::new(), Vec::new());
         for (row, (group, bounds)) in group_indices.iter().zip(lists.offsets().windows(2)).enumerate() {
             let range = match bounds {
                 [start, end] if lists.is_valid(row) => *start as usize..*end as usize,
                 _ => continue,
             };
-            let Some(values) = items.values().get(range) else { return internal_err!("a list ends early") };
-            self.values.extend_from_slice(values);
-            self.groups.resize(self.values.len(), *group);
+            let Some(list) = items.values().get(range) else { return internal_err!("a list ends early") };
+            values.extend_from_slice(list);
+            groups.resize(values.len(), *group as u32);
         }
+        self.chunks.push(Chunk { groups, values: values.into() });
         Ok(())
     }
 
@@ -334,9 +351,12 @@ impl GroupsAccumulator for GroupedValues {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self)
-            + self.values.capacity() * size_of::<f64>()
-            + self.groups.capacity() * size_of::<usize>()
+        let chunks = self.chunks.iter().map(|chunk| {
+            size_of::<Chunk>()
+                + chunk.values.len() * size_of::<f64>()
+                + chunk.groups.capacity() * size_of::<u32>()
+        });
+        size_of_val(self) + chunks.sum::<usize>()
     }
 }
 
@@ -391,7 +411,7 @@ mod tests {
     #[test]
     fn groups_are_the_same_however_they_are_taken() {
         let array = |values: &[Option<f64>]| -> ArrayRef { Arc::new(Float64Array::from(values.to_vec())) };
-        let new = || GroupedValues { place: place(0.5), group_count: 0, groups: vec![], values: vec![] };
+        let new = || GroupedValues { place: place(0.5), group_count: 0, chunks: vec![] };
         let values = array(&[Some(1.0), Some(5.0), None, Some(3.0), Some(8.0), Some(2.0)]);
         let groups = [0, 2, 1, 0, 2, 3];
         let mut whole = new();
