@@ -71,6 +71,17 @@ pub struct TracePage {
     pub explain: Option<Explain>,
 }
 
+/// A [`TracePage`] whose rows are shared.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SharedPage {
+    /// The traces, in order.
+    pub traces: Vec<Arc<TraceRow>>,
+    /// Continues after the last of them; `None` when there is no more.
+    pub next_page_token: Option<String>,
+    /// How the search was carried out, if it asked for that.
+    pub explain: Option<Explain>,
+}
+
 impl Database {
     /// Opens the database in the folder `path`, creating it when there is none. `:memory:` is a
     /// database that never touches the disk.
@@ -298,17 +309,29 @@ impl Database {
     /// # Errors
     /// `InvalidInput` naming the offending token of the filter, order or page token.
     pub fn search_traces(&self, search: &Search) -> Result<TracePage> {
+        let SharedPage { traces, next_page_token, explain } = self.search_shared(search)?;
+        let traces = traces.into_iter().map(Arc::unwrap_or_clone).collect();
+        Ok(TracePage { traces, next_page_token, explain })
+    }
+
+    /// The same without copying a row: the rows are those that the database keeps in memory.
+    ///
+    /// # Errors
+    /// As [`Database::search_traces`].
+    pub fn search_shared(&self, search: &Search) -> Result<SharedPage> {
         let snapshot = self.snapshot()?;
         let page = search::search(&snapshot, self.with_datasets(search)?.as_ref())?;
-        Ok(TracePage {
-            traces: self.read_traces(&snapshot, &page.rows)?,
-            next_page_token: page.next_page_token,
-            explain: page.explain,
-        })
+        let (started, mut explain) = (Instant::now(), page.explain);
+        let traces = self.inner.traces.read(&snapshot, &page.rows)?;
+        if let Some(analysis) = explain.as_mut().and_then(|explain| explain.analysis.as_mut()) {
+            analysis.add("read", started.elapsed());
+        }
+        Ok(SharedPage { traces, next_page_token: page.next_page_token, explain })
     }
 
     pub(crate) fn read_traces(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
-        self.inner.traces.read(snapshot, rows)
+        let shared = self.inner.traces.read(snapshot, rows)?;
+        Ok(shared.into_iter().map(Arc::unwrap_or_clone).collect())
     }
 
     /// Number of traces that a search would find, without its limit.

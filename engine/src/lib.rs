@@ -69,7 +69,7 @@ pub use assessments::AssessmentUpdate;
 pub use care::{check, repair};
 pub use copies::backup;
 pub use correlation::FilterCorrelation;
-pub use database::{Database, TracePage, decode_otlp};
+pub use database::{Database, SharedPage, TracePage, decode_otlp};
 pub use dataset::{
     Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,
 };
@@ -87,7 +87,7 @@ pub use start::TraceStart;
 pub use stats::Stats;
 pub use trace::Trace;
 pub use trace_batches::TraceBatches;
-pub use tracehouse_query::search::{Coverage, Explain, Search, TextCoverage};
+pub use tracehouse_query::search::{Analysis, Coverage, Explain, Search, Stage, TextCoverage};
 pub use tracehouse_query::sql::{SqlQuery, SqlValue};
 pub use tracehouse_query::text::{TextHit, TextHits, TextSearch};
 pub use tracehouse_storage::backup::BackupReport;

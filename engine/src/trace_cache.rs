@@ -39,28 +39,28 @@ impl TraceCache {
     ///
     /// # Errors
     /// Whatever reading gives.
-    pub fn read(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            let segment = snapshot.source(row.source)?.segment().map(|segment| (segment.id(), row.row));
-            let kept = segment.and_then(|key| self.rows().get(&key).cloned());
-            found.push((segment, kept));
-        }
-        let absent = rows.iter().zip(&found).filter(|(_, (_, kept))| kept.is_none()).map(|(row, _)| *row);
-        let mut read = trace_rows(snapshot, &absent.collect::<Vec<_>>())?.into_iter();
-        let mut traces = Vec::with_capacity(rows.len());
-        for (segment, kept) in found {
-            if let Some(kept) = kept {
-                traces.push(kept.as_ref().clone());
-                continue;
+    pub fn read(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<Arc<TraceRow>>> {
+        let segments: Vec<Option<SegmentId>> =
+            snapshot.sources().iter().map(|source| source.segment().map(|segment| segment.id())).collect();
+        let key = |row: &RowRef| Some((segments.get(row.source).copied().flatten()?, row.row));
+        let mut kept = self.rows();
+        let mut found: Vec<Option<Arc<TraceRow>>> =
+            rows.iter().map(|row| key(row).and_then(|key| kept.get(&key).cloned())).collect();
+        drop(kept);
+        let absent = rows.iter().zip(&found).filter(|(_, kept)| kept.is_none()).map(|(row, _)| *row);
+        let absent: Vec<RowRef> = absent.collect();
+        if !absent.is_empty() {
+            let mut read = trace_rows(snapshot, &absent)?.into_iter().map(Arc::new);
+            let mut kept = self.rows();
+            for (row, found) in rows.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+                let trace = read.next().ok_or_else(|| Error::internal("a trace without a row"))?;
+                if let Some(key) = key(row) {
+                    kept.put(key, trace.clone());
+                }
+                *found = Some(trace);
             }
-            let trace = read.next().ok_or_else(|| Error::internal("a trace without a row"))?;
-            if let Some(key) = segment {
-                self.rows().put(key, Arc::new(trace.clone()));
-            }
-            traces.push(trace);
         }
-        Ok(traces)
+        Ok(found.into_iter().flatten().collect())
     }
 }
 

@@ -25,6 +25,18 @@ pub(crate) enum Candidates {
     Rows(RoaringBitmap),
 }
 
+impl Candidates {
+    /// Those that are among these rows.
+    pub fn among(self, rows: Option<&RoaringBitmap>) -> Self {
+        let left = match (self, rows) {
+            (Candidates::Nothing, _) | (_, None) => return Candidates::Nothing,
+            (Candidates::All, Some(rows)) => rows.clone(),
+            (Candidates::Rows(all), Some(rows)) => all & rows,
+        };
+        if left.is_empty() { Candidates::Nothing } else { Candidates::Rows(left) }
+    }
+}
+
 /// How the rows of `traces` are reached.
 #[derive(Debug)]
 pub(crate) struct AccessPath {
@@ -64,6 +76,11 @@ impl AccessPath {
             self.by_id = Some(rows_of_traces(snapshot, traces)?);
         }
         Ok(())
+    }
+
+    /// Whether the traces are known by id.
+    pub fn is_by_id(&self) -> bool {
+        self.by_id.is_some()
     }
 
     /// Zones of `traces` that every match lies in.
@@ -120,7 +137,8 @@ fn index_name(key: &EqualityKey) -> String {
     }
 }
 
-fn rows_of_traces(
+/// The rows of these traces by source, each with a source where it may be.
+pub(crate) fn rows_of_traces(
     snapshot: &Snapshot,
     traces: impl Iterator<Item = (TraceKey, usize)>,
 ) -> Result<BTreeMap<usize, RoaringBitmap>> {

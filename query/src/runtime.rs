@@ -18,7 +18,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{QueryError, QueryErrorKind, Result};
-use crate::sql::session_template;
+use crate::sql::{Plans, session_template};
 
 /// Stack of each thread, in bytes. Address space, not memory: pages are taken as they are touched.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
@@ -68,6 +68,7 @@ pub struct QueryRuntime {
     /// `None` only while it is being dropped.
     threads: Option<Runtime>,
     template: SessionState,
+    plans: Plans,
     settings: SqlSettings,
 }
 
@@ -97,7 +98,7 @@ impl QueryRuntime {
                 )
             })?;
         let template = session_template(&settings, runtime_env(&settings)?)?;
-        Ok(Self { threads: Some(threads), template, settings })
+        Ok(Self { threads: Some(threads), template, plans: Plans::default(), settings })
     }
 
     /// The limits it was made with.
@@ -111,6 +112,11 @@ impl QueryRuntime {
             Some(threads) => Ok(threads.handle().clone()),
             None => Err(QueryError::internal("the query threads have ended")),
         }
+    }
+
+    /// Plans of statements.
+    pub(crate) fn plans(&self) -> &Plans {
+        &self.plans
     }
 
     /// A session without tables: functions, rules, limits. Cheap to clone for one query.

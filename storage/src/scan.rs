@@ -5,10 +5,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::BooleanArray;
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
+use serde::Serialize;
 
 use crate::error::Result;
 
@@ -68,16 +70,64 @@ pub struct ScanRequest {
     pub rows: Option<RoaringBitmap>,
     /// Keep only rows for which all of these hold; evaluated in order.
     pub filters: Vec<RowFilter>,
+    /// So many of the first filters may also be put to rows that are not asked for: they answer for any row,
+    /// and looking at one costs less than copying it.
+    pub total_filters: usize,
     /// What may be skipped.
     pub zones: Vec<Zone>,
     /// Rows per batch; 0 means [`BATCH_ROWS`].
     pub batch_rows: usize,
+    /// Where what the scan does is counted, if anywhere.
+    pub counters: Option<Arc<ScanCounters>>,
 }
 
 impl ScanRequest {
     /// All rows of these columns.
     pub fn columns<I: IntoIterator<Item = S>, S: Into<String>>(columns: I) -> Self {
         Self { columns: columns.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+}
+
+/// Adds up what scans do, for those who want to know: scans of several threads may count into one.
+#[derive(Debug, Default)]
+pub struct ScanCounters {
+    rows: AtomicU64,
+    cached_blocks: AtomicU64,
+    decoded_blocks: AtomicU64,
+    decoded_bytes: AtomicU64,
+}
+
+/// What scans have done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ScanFigures {
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// Pieces of columns that were in memory.
+    pub cached_blocks: u64,
+    /// Pieces of columns that were decoded from a file.
+    pub decoded_blocks: u64,
+    /// Their size in memory.
+    pub decoded_bytes: u64,
+}
+
+impl ScanCounters {
+    pub(crate) fn add(&self, figures: ScanFigures) {
+        let ScanFigures { rows, cached_blocks, decoded_blocks, decoded_bytes } = figures;
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.cached_blocks.fetch_add(cached_blocks, Ordering::Relaxed);
+        self.decoded_blocks.fetch_add(decoded_blocks, Ordering::Relaxed);
+        self.decoded_bytes.fetch_add(decoded_bytes, Ordering::Relaxed);
+    }
+
+    /// What was counted since this was last asked.
+    pub fn take(&self) -> ScanFigures {
+        ScanFigures {
+            rows: self.rows.swap(0, Ordering::Relaxed),
+            cached_blocks: self.cached_blocks.swap(0, Ordering::Relaxed),
+            decoded_blocks: self.decoded_blocks.swap(0, Ordering::Relaxed),
+            decoded_bytes: self.decoded_bytes.swap(0, Ordering::Relaxed),
+        }
     }
 }
 

@@ -13,13 +13,14 @@ use arrow::array::RecordBatch;
 use lru::LruCache;
 use roaring::RoaringBitmap;
 
+use crate::columns::map_at;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::key_set::KeySet;
 use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun};
 use crate::manifest::{SegmentId, SegmentMeta};
 use crate::memtable::{MemView, SourceId};
-use crate::model::TraceKey;
+use crate::model::{SESSION_METADATA, TraceKey};
 use crate::scan::{RowStream, ScanRequest};
 use crate::schema::Table;
 use crate::segment::SegmentReader;
@@ -30,23 +31,47 @@ use crate::text::TextReader;
 /// Posting lists kept in memory for each segment.
 const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
+<<<<<<< HEAD
 /// After this many lookups by trace a segment's traces are read and kept.
 const LOOKUPS_MIN: u32 = 64;
+=======
+/// The text index of a segment.
+#[derive(Debug)]
+pub enum SegmentText {
+    /// There is none.
+    Absent,
+    /// In this folder, and not read yet.
+    Closed(PathBuf),
+    /// In use.
+    Open(Arc<TextReader>),
+}
+
+impl From<Option<TextReader>> for SegmentText {
+    fn from(text: Option<TextReader>) -> Self {
+        text.map_or(SegmentText::Absent, |text| SegmentText::Open(Arc::new(text)))
+    }
+}
+>>>>>>> query
 
 /// A live segment: its files, its text index when there is one, and its part of the metadata store.
 #[derive(Debug)]
 pub struct Segment {
     meta: SegmentMeta,
     reader: SegmentReader,
-    text: RwLock<Option<Arc<TextReader>>>,
+    text: RwLock<SegmentText>,
     meta_store: Arc<MetaStore>,
     /// Posting lists asked for lately.
     postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
     /// The traces of the assessments, row by row, which are sorted by it; read when first asked for.
     assessed: OnceLock<Vec<TraceKey>>,
+<<<<<<< HEAD
     /// Its traces; read when they are asked for often.
     traces: OnceLock<KeySet>,
     lookups: AtomicU32,
+=======
+    /// The assessments that may count for a session; read when first asked for.
+    session_wide: OnceLock<RoaringBitmap>,
+>>>>>>> query
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -64,11 +89,11 @@ impl Segment {
         dir: PathBuf,
         meta: SegmentMeta,
         reader: SegmentReader,
-        text: Option<TextReader>,
+        text: SegmentText,
         meta_store: Arc<MetaStore>,
         graveyard: Arc<Graveyard>,
     ) -> Self {
-        let text = RwLock::new(text.map(Arc::new));
+        let text = RwLock::new(text);
         let (indexing, obsolete_since) = (Mutex::new(()), AtomicU64::new(0));
         let (postings, assessed) = (Mutex::new(LruCache::new(POSTINGS_KEPT)), OnceLock::new());
         Self {
@@ -78,8 +103,12 @@ impl Segment {
             meta_store,
             postings,
             assessed,
+<<<<<<< HEAD
             traces: OnceLock::new(),
             lookups: AtomicU32::new(0),
+=======
+            session_wide: OnceLock::new(),
+>>>>>>> query
             indexing,
             env,
             dir,
@@ -109,14 +138,32 @@ impl Segment {
         &self.reader
     }
 
-    /// Its text index; `None` while it has none.
+    /// Its text index; `None` while it has none. The first who asks opens it: a database opens without, and
+    /// one that cannot be read is none (ST-5).
     pub fn text(&self) -> Option<Arc<TextReader>> {
-        self.text.read().unwrap_or_else(PoisonError::into_inner).clone()
+        match &*self.text.read().unwrap_or_else(PoisonError::into_inner) {
+            SegmentText::Absent => return None,
+            SegmentText::Open(text) => return Some(text.clone()),
+            SegmentText::Closed(_) => {}
+        }
+        let mut slot = self.text.write().unwrap_or_else(PoisonError::into_inner);
+        if let SegmentText::Closed(folder) = &*slot {
+            *slot = TextReader::open(folder, self.meta.span_rows).ok().into();
+        }
+        match &*slot {
+            SegmentText::Open(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether it has a text index, as far as that is known without opening it.
+    pub(crate) fn has_text(&self) -> bool {
+        !matches!(&*self.text.read().unwrap_or_else(PoisonError::into_inner), SegmentText::Absent)
     }
 
     /// Installs a text index built later.
-    pub fn set_text(&self, text: TextReader) {
-        *self.text.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(text));
+    pub fn set_text(&self, text: impl Into<SegmentText>) {
+        *self.text.write().unwrap_or_else(PoisonError::into_inner) = text.into();
     }
 
     /// No longer in the manifest from `version` on: the files are removed when the last reader lets go,
@@ -204,6 +251,24 @@ impl Segment {
         let first = assessed.partition_point(|other| *other < key);
         let count = assessed.iter().skip(first).take_while(|other| **other == key).count();
         Ok((first as u32..(first + count) as u32).collect())
+    }
+
+    /// The assessments whose metadata name a session.
+    fn session_wide(&self) -> Result<&RoaringBitmap> {
+        if let Some(rows) = self.session_wide.get() {
+            return Ok(rows);
+        }
+        let (mut rows, mut row) = (RoaringBitmap::new(), 0);
+        for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["metadata"]), None)? {
+            let batch = batch?;
+            for at in 0..batch.num_rows() {
+                if map_at(&batch, "metadata", at)?.contains_key(SESSION_METADATA) {
+                    rows.insert(row);
+                }
+                row += 1;
+            }
+        }
+        Ok(self.session_wide.get_or_init(|| rows))
     }
 
     fn read_assessed(&self) -> Result<Vec<TraceKey>> {
@@ -349,6 +414,7 @@ impl Source {
         })
     }
 
+<<<<<<< HEAD
     /// The first visible root span in a run of rows that belong to one trace, if `total` of them are visible.
     pub(crate) fn root_in_run(&self, run: Range<u32>, total: u64) -> Result<Option<u32>> {
         let Rows::Segment(segment) = &self.rows else { return Ok(None) };
@@ -358,6 +424,15 @@ impl Source {
             return Ok(None);
         }
         segment.reader.first_root(run, mask)
+=======
+    /// The assessments whose metadata name a session, masked ones included; `None` where that is not known
+    /// without reading them all.
+    ///
+    /// # Errors
+    /// Whatever reading them for the first time gives.
+    pub fn session_wide_assessments(&self) -> Result<Option<&RoaringBitmap>> {
+        self.segment().map(|segment| segment.session_wide()).transpose()
+>>>>>>> query
     }
 
     /// The row that holds a trace's root span, as far as this source knows.

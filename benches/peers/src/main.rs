@@ -3,14 +3,18 @@
 //!
 //! Operations: `load`, `append`, `get_trace`, `search`, `sql`, `text`, `dataset`, `set_tag`, `feedback`,
 //! `delete`, `close`. An answer has `ok`; a failed one has `error`, and `unsupported` when the operation is not
-//! known.
+//! known. A found trace has the columns that the harness asks of every database, no more.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use arrow::array::RecordBatch;
+use arrow::json::writer::{EncoderOptions, make_encoder};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use tracehouse::model::TraceRow;
 use tracehouse::{Database, ImportOptions, NewAssessment, Search, Trace};
@@ -18,6 +22,9 @@ use tracehouse::{Database, ImportOptions, NewAssessment, Search, Trace};
 /// Gives memory back to the system: an import's threads free what others allocated.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Nanoseconds of a millisecond.
+const MS_NS: i64 = 1_000_000;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -50,6 +57,28 @@ struct Hit {
     trace_id: String,
     score: f64,
     snippet: String,
+}
+
+/// A trace as a search answers it.
+#[derive(Debug)]
+struct Found(Arc<TraceRow>);
+
+impl Serialize for Found {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let trace = self.0.as_ref();
+        let mut fields = serializer.serialize_struct("Found", 10)?;
+        fields.serialize_field("trace_id", &trace.trace_id)?;
+        fields.serialize_field("start_ms", &trace.request_time_ns.div_euclid(MS_NS))?;
+        fields.serialize_field("exec_ms", &trace.duration_ns.map(|duration| duration / MS_NS))?;
+        fields.serialize_field("status", &trace.state)?;
+        fields.serialize_field("name", &trace.name)?;
+        fields.serialize_field("user", &trace.user_id)?;
+        fields.serialize_field("session", &trace.session_id)?;
+        fields.serialize_field("request", &trace.request_preview)?;
+        fields.serialize_field("response", &trace.response_preview)?;
+        fields.serialize_field("tags", &trace.tags)?;
+        fields.end()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -97,8 +126,10 @@ struct SpanOfTrace {
 enum Answer {
     Stages(Stages),
     Trace(Box<TraceWithSpans>),
-    Traces(Vec<Info>),
-    Rows(Vec<Value>),
+    Traces(Vec<Found>),
+    /// As JSON text.
+    #[serde(skip)]
+    Rows(Vec<u8>),
     Hits(Vec<Hit>),
     /// Nothing.
     Done(bool),
@@ -126,9 +157,18 @@ fn main() -> Result<()> {
         let unsupported = request.is_err();
         let answer = request.map_err(Into::into).and_then(|request| answer(&db, request));
         let error = answer.as_ref().err().map(ToString::to_string);
-        let reply = Reply { ok: error.is_none(), answer: answer.ok(), error, unsupported };
         bytes.clear();
-        serde_json::to_writer(&mut bytes, &reply)?;
+        match answer {
+            Ok(Answer::Rows(rows)) => {
+                bytes.extend_from_slice(b"{\"ok\":true,\"rows\":");
+                bytes.extend_from_slice(&rows);
+                bytes.push(b'}');
+            }
+            answer => {
+                let reply = Reply { ok: error.is_none(), answer: answer.ok(), error, unsupported };
+                serde_json::to_writer(&mut bytes, &reply)?;
+            }
+        }
         bytes.push(b'\n');
         out.write_all(&bytes)?;
         out.flush()?;
@@ -150,15 +190,9 @@ fn answer(db: &Database, request: Request) -> Result<Answer> {
         Request::Search { filter, order_by, limit, offset } => {
             let mut search = Search::new(filter).order_by(order_by).limit(limit);
             search.offset = offset;
-            Answer::Traces(db.search_traces(&search)?.traces.into_iter().map(info).collect())
+            Answer::Traces(db.search_shared(&search)?.traces.into_iter().map(Found).collect())
         }
-        Request::Sql { sql } => {
-            let mut rows = Vec::new();
-            for batch in db.sql(&sql)? {
-                rows.extend(json_rows(&batch)?);
-            }
-            Answer::Rows(rows)
-        }
+        Request::Sql { sql } => Answer::Rows(json_rows(&db.sql(&sql)?)?),
         Request::Text { query, limit } => {
             let hits = db.search_text(&query, limit)?.into_iter();
             Answer::Hits(
@@ -203,7 +237,7 @@ fn load(db: &Database, otlp: &str, assessments: &str) -> Result<Stages> {
 
 /// Builds a dataset of the newest traces that match, reads it back and deletes it, so that the next
 /// request builds it again. Rows of trace id, inputs, outputs, expectations.
-fn dataset(db: &Database, filter: &str, limit: usize) -> Result<Vec<Value>> {
+fn dataset(db: &Database, filter: &str, limit: usize) -> Result<Vec<u8>> {
     const NAME: &str = "peer";
     let dataset = db.create_dataset(NAME)?;
     let built = dataset.add_traces(&Search::new(filter).limit(limit)).and_then(|_| dataset.records(None));
@@ -212,7 +246,7 @@ fn dataset(db: &Database, filter: &str, limit: usize) -> Result<Vec<Value>> {
     let records = built?;
     let columns: std::result::Result<Vec<usize>, _> =
         columns.iter().map(|name| records.schema_ref().index_of(name)).collect();
-    json_rows(&records.project(&columns?)?)
+    json_rows(&[records.project(&columns?)?])
 }
 
 fn info(trace: TraceRow) -> Info {
@@ -250,21 +284,36 @@ fn trace_with_spans(trace: Trace) -> TraceWithSpans {
     TraceWithSpans { info: info(trace.info), spans: spans.collect() }
 }
 
-/// Rows as arrays, in column order.
-fn json_rows(batch: &arrow::array::RecordBatch) -> Result<Vec<Value>> {
-    let mut writer = arrow::json::WriterBuilder::new()
-        .with_explicit_nulls(true)
-        .build::<_, arrow::json::writer::JsonArray>(Vec::new());
-    writer.write(batch)?;
-    writer.finish()?;
+/// Appends rows as JSON arrays, in column order.
+fn write_rows(batch: &RecordBatch, json: &mut Vec<u8>) -> Result<()> {
+    let options = EncoderOptions::default();
     let schema = batch.schema();
-    let mut rows = Vec::with_capacity(batch.num_rows());
-    for row in serde_json::from_slice::<Vec<serde_json::Map<String, Value>>>(&writer.into_inner())? {
-        let values =
-            schema.fields().iter().map(|field| row.get(field.name()).cloned().unwrap_or(Value::Null));
-        rows.push(values.collect());
+    let columns = schema.fields().iter().zip(batch.columns());
+    let mut encoders: Vec<_> = columns
+        .map(|(field, column)| make_encoder(field, column.as_ref(), &options))
+        .collect::<std::result::Result<_, _>>()?;
+    for row in 0..batch.num_rows() {
+        json.extend_from_slice(if json.len() > 1 { b",[" } else { b"[" });
+        for (at, encoder) in encoders.iter_mut().enumerate() {
+            if at > 0 {
+                json.push(b',');
+            }
+            match encoder.is_null(row) {
+                true => json.extend_from_slice(b"null"),
+                false => encoder.encode(row, json),
+            }
+        }
+        json.push(b']');
     }
-    Ok(rows)
+    Ok(())
+}
+
+/// Rows of all batches as one JSON array.
+fn json_rows(batches: &[RecordBatch]) -> Result<Vec<u8>> {
+    let mut json = b"[".to_vec();
+    batches.iter().try_for_each(|batch| write_rows(batch, &mut json))?;
+    json.push(b']');
+    Ok(json)
 }
 
 /// Rows of nine columns: id, trace, name, kind, value, source type, source id, rationale, time (ms).

@@ -1,9 +1,10 @@
 //! Typed access to the columns of a batch of stored rows.
 
 use arrow::array::{
-    Array, AsArray, Float64Array, ListArray, MapArray, StringArray, StringViewArray, StructArray,
+    Array, AsArray, Float64Array, ListArray, MapArray, StringArray, StringViewArray, StructArray, make_view,
 };
-use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::compute::kernels::cmp::eq;
 use arrow::datatypes::{Int64Type, TimestampNanosecondType, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::{Error, Result};
@@ -23,6 +24,26 @@ fn wrong_type(name: &str, column: &dyn Array) -> Error {
 pub(crate) fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringViewArray> {
     let column = column(batch, name)?;
     column.as_string_view_opt().ok_or_else(|| wrong_type(name, column))
+}
+
+/// Longest text that a view holds itself, bytes.
+const INLINE_BYTES: usize = 12;
+
+/// The rows of a column that equal a text.
+pub(crate) fn equal(array: &StringViewArray, value: &str) -> Result<BooleanBuffer> {
+    let (equal, nulls) = if value.len() <= INLINE_BYTES {
+        // A short text is its view.
+        let wanted = make_view(value.as_bytes(), 0, 0);
+        let views = array.views();
+        let is_equal = |row: usize| views.get(row) == Some(&wanted);
+        (BooleanBuffer::collect_bool(array.len(), is_equal), array.nulls().cloned())
+    } else {
+        eq(array, &StringViewArray::new_scalar(value))?.into_parts()
+    };
+    Ok(match nulls {
+        Some(nulls) => &equal & nulls.inner(),
+        None => equal,
+    })
 }
 
 /// Integers, or timestamps as Unix nanoseconds.
@@ -68,7 +89,7 @@ pub(crate) fn floats<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Float
 }
 
 /// A boolean column, NULL as false.
-pub(crate) fn bools(batch: &RecordBatch, name: &str) -> Result<arrow::buffer::BooleanBuffer> {
+pub(crate) fn bools(batch: &RecordBatch, name: &str) -> Result<BooleanBuffer> {
     let column = column(batch, name)?;
     let array = column.as_boolean_opt().ok_or_else(|| wrong_type(name, column))?;
     Ok(match array.nulls() {

@@ -14,7 +14,7 @@ use tracehouse_storage::text::{FreshText, TEXT_COLUMNS, TextField, TextQuery};
 use tracehouse_storage::{Error, Result};
 
 use super::attributes::Translated;
-use super::column::{Ints, Map, floats, ints, map, text, text_list};
+use super::column::{Ints, Map, equal, floats, ints, map, text, text_list};
 use super::content::{self, Content};
 use super::json::KeyLookup;
 use super::test::{Test, TextOp, TextTest};
@@ -95,6 +95,9 @@ impl Condition {
         match &self.field {
             Field::Text(column) => {
                 let array = text(batch, column)?;
+                if let Some(equal) = rows.equal_to_one(array)? {
+                    return Ok(equal);
+                }
                 rows.by_text(|row| array.is_valid(row).then(|| array.value(row)))
             }
             Field::TraceId => {
@@ -163,6 +166,17 @@ impl Rows<'_> {
             Test::Text(test) => Ok(self.select(|row| get(row).is_some_and(|text| test.accepts(text)))),
             _ => Err(self.mismatch()),
         }
+    }
+
+    /// The rows of a column that equal the one text that is wanted; `None` for other tests.
+    fn equal_to_one(&self, array: &StringViewArray) -> Result<Option<BooleanBuffer>> {
+        let Test::Text(test) = &self.condition.test else { return Ok(None) };
+        let Some([value]) = test.equalities() else { return Ok(None) };
+        let equal = equal(array, value)?;
+        Ok(Some(match self.wanted {
+            Some(wanted) => &equal & wanted,
+            None => equal,
+        }))
     }
 
     fn by_owned_text(&self, get: impl Fn(usize) -> Option<String>) -> Result<BooleanBuffer> {

@@ -2,8 +2,10 @@
 //!
 //! Only what narrows is said; the condition itself decides (QU-2). Negated conditions need nothing.
 
+use std::ops::Range;
+
 use regex_syntax::hir::{Class, Hir, HirKind};
-use tracehouse_storage::text::{AttributeValue, Literal, TextPattern, folded};
+use tracehouse_storage::text::{AttributeValue, Literal, TextPattern, TextReader, ValueRows, folded};
 
 use super::attributes::Translated;
 use super::pattern::{Pattern, PatternKind};
@@ -37,6 +39,20 @@ impl Condition {
             }
             _ => None,
         }
+    }
+}
+
+impl Condition {
+    /// The rows among `within` that satisfy the condition, as far as the values of its attribute tell; `None`
+    /// for other conditions, and when the index does not tell.
+    pub(crate) fn rows_by_value(&self, index: &TextReader, within: Range<u32>) -> Option<ValueRows> {
+        let (Field::Json { column: "attributes", key }, Test::Json(test)) = (&self.field, &self.test) else {
+            return None;
+        };
+        // Spans without the attribute may satisfy it by other columns.
+        let is_translated = Translated::columns("attributes", key, &self.test).next().is_some();
+        let pattern = test.of_text().filter(|_| !is_translated)?;
+        index.rows_with_value(key, &|text| pattern.is_match(text), within).ok()?
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::{Bound, RangeBounds};
 
 use super::json;
-use super::pattern::PatternKind;
+use super::pattern::{Pattern, PatternKind};
 use super::test::{JsonOp, JsonTest, Scalar};
 
 impl JsonTest {
@@ -16,6 +16,15 @@ impl JsonTest {
                 !self.negated && pattern.kind() != PatternKind::RLike && pattern.text().starts_with('%')
             }
             _ => false,
+        }
+    }
+
+    /// The test as one of the value's text alone, where it is that: of the text of a string, of the JSON text of
+    /// anything else, and of what a text stands for that is a quoted string again.
+    pub(super) fn of_text(&self) -> Option<&Pattern> {
+        match &self.op {
+            JsonOp::Pattern(pattern) if !self.negated && !self.reads_on() => Some(pattern),
+            _ => None,
         }
     }
 

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use roaring::RoaringBitmap;
 use serde::Serialize;
-use tracehouse_storage::scan::RowFilter;
+use tracehouse_storage::scan::{RowFilter, ScanCounters, ScanFigures};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot, Source};
 
@@ -35,6 +36,50 @@ pub struct Explain {
     pub assessments: Coverage,
     /// Spans that a text index answers for, and those whose text is scanned when words are searched.
     pub text_index: TextCoverage,
+    /// What it took, when the search was asked to analyze itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Analysis>,
+}
+
+/// What a search took.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Analysis {
+    /// Its stages in the order they began. `spans` is a part of `scan`.
+    pub stages: Vec<Stage>,
+    /// What its scans did: rows that several conditions looked at count several times.
+    pub scans: ScanFigures,
+}
+
+/// The time of one stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// `parse`, `plan`, `scan`, `spans`, `sort` or `read`.
+    pub name: &'static str,
+    /// How long it took.
+    pub nanoseconds: u64,
+}
+
+impl Analysis {
+    /// Adds to the time of a stage.
+    pub fn add(&mut self, name: &'static str, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        match self.stages.iter_mut().find(|stage| stage.name == name) {
+            Some(stage) => stage.nanoseconds = stage.nanoseconds.saturating_add(nanoseconds),
+            None => self.stages.push(Stage { name, nanoseconds }),
+        }
+    }
+}
+
+impl fmt::Display for Analysis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Stage { name, nanoseconds } in &self.stages {
+            writeln!(f, "{name}: {:.3} ms", *nanoseconds as f64 / 1e6)?;
+        }
+        let ScanFigures { rows, cached_blocks, decoded_blocks, decoded_bytes, .. } = self.scans;
+        write!(f, "scans: {rows} rows; blocks of columns: {cached_blocks} cached, {decoded_blocks} decoded")?;
+        write!(f, " ({decoded_bytes} bytes)")
+    }
 }
 
 /// What was read of something, and what was known not to matter; together they are all of it.
@@ -66,7 +111,11 @@ impl fmt::Display for Explain {
         writeln!(f, "rows of spans: {}", self.spans)?;
         writeln!(f, "rows of assessments: {}", self.assessments)?;
         let TextCoverage { indexed_spans, scanned_spans } = self.text_index;
-        write!(f, "text index: answers for {indexed_spans} spans, {scanned_spans} are scanned")
+        write!(f, "text index: answers for {indexed_spans} spans, {scanned_spans} are scanned")?;
+        match &self.analysis {
+            Some(analysis) => write!(f, "\n{analysis}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -91,12 +140,34 @@ struct Record {
     conditions: Vec<String>,
     /// By source and name of the table.
     rows: BTreeMap<(usize, &'static str), RoaringBitmap>,
+    /// What it took, when that is wanted, and where scans are counted.
+    analysis: Option<(Analysis, Arc<ScanCounters>)>,
 }
 
 impl Recorder {
-    /// A recorder that is on or off.
-    pub fn new(is_on: bool) -> Self {
-        Self(is_on.then(Arc::default))
+    /// A recorder that is on or off; one that analyzes is on.
+    pub fn new(is_on: bool, analyzes: bool) -> Self {
+        let analysis = analyzes.then(Default::default);
+        let record = Record { analysis, ..Record::default() };
+        Self((is_on || analyzes).then(|| Arc::new(Mutex::new(record))))
+    }
+
+    /// Does `work` and notes how long that took.
+    pub fn time<T>(&self, stage: &'static str, work: impl FnOnce() -> T) -> T {
+        if self.counters().is_none() {
+            return work();
+        }
+        let started = Instant::now();
+        let done = work();
+        if let Some((analysis, _)) = self.record().as_mut().and_then(|record| record.analysis.as_mut()) {
+            analysis.add(stage, started.elapsed());
+        }
+        done
+    }
+
+    /// Where scans are to be counted.
+    pub fn counters(&self) -> Option<Arc<ScanCounters>> {
+        self.record()?.analysis.as_ref().map(|(_, counters)| counters.clone())
     }
 
     /// Whether anything is taken down.
@@ -170,6 +241,10 @@ impl Recorder {
             traces: coverage(Table::Traces),
             spans: coverage(Table::Spans),
             assessments: coverage(Table::Assessments),
+            analysis: record.analysis.clone().map(|(mut analysis, counters)| {
+                analysis.scans = counters.take();
+                analysis
+            }),
             text_index: TextCoverage {
                 indexed_spans,
                 scanned_spans: snapshot.visible_rows(Table::Spans).saturating_sub(indexed_spans),

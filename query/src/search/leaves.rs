@@ -3,7 +3,8 @@
 //! ```text
 //! Predicate -> Node: conditions on the row itself,
 //!                    sets of traces (assessments, rare words), found before the first row is read,
-//!                    span conditions, looked at for the traces that everything else has left
+//!                    conditions on spans and on many assessments, looked at for the traces that
+//!                    everything else has left
 //! ```
 
 use std::sync::Arc;
@@ -12,10 +13,11 @@ use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::{Result, Snapshot};
 
+use super::assessed::AssessedLeaf;
 use super::explain::Recorder;
 use super::sets::{TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf};
-use crate::predicate::{Condition, Predicate};
+use crate::predicate::{Condition, Field, Predicate, Test, TextOp};
 
 /// A predicate over rows of `traces`.
 #[derive(Debug, Clone)]
@@ -27,6 +29,7 @@ pub(crate) enum Node {
     Trace(Condition),
     Set(Arc<TraceSet>),
     Span(Arc<SpanLeaf>),
+    Assessed(Arc<AssessedLeaf>),
 }
 
 /// What a condition reads.
@@ -36,6 +39,41 @@ pub(crate) enum Weight {
     Light,
     /// Large columns too.
     Heavy,
+}
+
+/// What evaluating a node on a row costs, by its dearest part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cost {
+    /// Columns of one width.
+    Number,
+    /// A text that is compared.
+    Text,
+    /// An entry of a map that is compared.
+    Map,
+    /// Anything else about the row itself.
+    Pattern,
+    /// Membership in a set.
+    Set,
+    /// Light columns of the trace's spans.
+    Spans,
+    /// Large ones.
+    HeavySpans,
+}
+
+impl Cost {
+    fn of(condition: &Condition) -> Self {
+        let is_compared = match &condition.test {
+            Test::Text(test) => matches!(test.op, TextOp::In(_)),
+            test => !matches!(test, Test::Json(_) | Test::Matches(_)),
+        };
+        match &condition.field {
+            _ if !is_compared => Cost::Pattern,
+            Field::Int(_) | Field::Float(_) | Field::ExecutionTimeMs | Field::EndTimeMs => Cost::Number,
+            Field::Text(_) | Field::TraceId => Cost::Text,
+            Field::Map { .. } => Cost::Map,
+            _ => Cost::Pattern,
+        }
+    }
 }
 
 /// Where a search looks.
@@ -86,6 +124,10 @@ pub(super) fn resolve(scope: &Scope<'_>, predicate: &Predicate) -> Result<Node> 
             }
         }
         Predicate::Assessment(condition) => {
+            if let Some(leaf) = AssessedLeaf::of(scope, condition)? {
+                note("looked up for the traces that are left");
+                return Ok(Node::Assessed(Arc::new(leaf)));
+            }
             let set = assessment_set(scope, condition)?;
             note(&format!("{} traces and {} sessions", set.len(), set.sessions()));
             Node::Set(Arc::new(set))
@@ -96,15 +138,18 @@ pub(super) fn resolve(scope: &Scope<'_>, predicate: &Predicate) -> Result<Node> 
 }
 
 impl Node {
-    /// What evaluating it costs, by rank: operands of a conjunction go from cheap to dear.
-    fn cost(&self) -> u8 {
+    /// What evaluating it costs: operands of a conjunction go from cheap to dear.
+    fn cost(&self) -> Cost {
         match self {
-            Node::Const(_) => 0,
-            Node::Trace(_) => 1,
-            Node::Set(_) => 2,
-            Node::Span(leaf) if !leaf.is_heavy() => 3,
-            Node::Span(_) => 4,
-            Node::And(operands) | Node::Or(operands) => operands.iter().map(Node::cost).max().unwrap_or(0),
+            Node::Const(_) => Cost::Number,
+            Node::Trace(condition) => Cost::of(condition),
+            Node::Set(_) => Cost::Set,
+            Node::Assessed(_) => Cost::Spans,
+            Node::Span(leaf) if !leaf.is_heavy() => Cost::Spans,
+            Node::Span(_) => Cost::HeavySpans,
+            Node::And(operands) | Node::Or(operands) => {
+                operands.iter().map(Node::cost).max().unwrap_or(Cost::Number)
+            }
             Node::Not(operand) => operand.cost(),
         }
     }
@@ -112,16 +157,29 @@ impl Node {
     /// What is read of the spans that are looked up for it, if any are.
     pub fn spans_looked_up(&self) -> Option<Weight> {
         match self.cost() {
-            0..=2 => None,
-            3 => Some(Weight::Light),
-            _ => Some(Weight::Heavy),
+            Cost::Spans => Some(Weight::Light),
+            Cost::HeavySpans => Some(Weight::Heavy),
+            _ => None,
         }
     }
 
-    /// The smallest set that every match is in, when there is one of traces alone.
+    /// Whether it says of any row of a source whether that satisfies it, for less than copying the row's
+    /// values would cost.
+    pub fn is_total(&self) -> bool {
+        match self {
+            Node::Const(_) => true,
+            Node::Trace(condition) => Cost::of(condition) < Cost::Pattern,
+            Node::And(operands) | Node::Or(operands) => operands.iter().all(Node::is_total),
+            Node::Not(operand) => operand.is_total(),
+            Node::Set(_) | Node::Span(_) | Node::Assessed(_) => false,
+        }
+    }
+
+    /// The smallest set that every match is in, as far as they are found, when there is one of traces alone.
     pub fn required_set(&self) -> Option<&TraceSet> {
         match self {
             Node::Set(set) => Some(set.as_ref()).filter(|set| set.is_by_trace()),
+            Node::Assessed(leaf) => leaf.found().filter(|set| set.is_by_trace()),
             Node::And(operands) => operands.iter().filter_map(Node::required_set).min_by_key(|set| set.len()),
             _ => None,
         }
@@ -142,6 +200,7 @@ impl Node {
             Node::Not(operand) => operand.collect_columns(columns),
             Node::Trace(condition) => condition.columns().into_iter().for_each(add),
             Node::Set(set) => set.columns().iter().for_each(|column| add(column)),
+            Node::Assessed(leaf) => leaf.columns().iter().for_each(|column| add(column)),
             Node::Span(_) => SPAN_RUN_COLUMNS.iter().for_each(|column| add(column)),
         }
     }
@@ -174,6 +233,7 @@ impl Node {
             }
             Node::Set(set) => set.rows(batch, wanted),
             Node::Span(leaf) => leaf.rows(home, batch, wanted),
+            Node::Assessed(leaf) => leaf.rows(batch, wanted),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! **Invariants** QU-1 (no answer depends on where a row is), QU-2 (pruning keeps too much at most).
 //! Newest-first searches stop reading once no unread row can be on the page.
 
+mod assessed;
 mod explain;
 mod leaves;
 mod page_token;
@@ -27,7 +28,7 @@ use crate::filter::{parse, parse_order_by};
 use crate::predicate::column::row_numbers;
 use crate::predicate::{DatasetTraces, Predicate};
 use explain::Recorder;
-pub use explain::{Coverage, Explain, TextCoverage};
+pub use explain::{Analysis, Coverage, Explain, Stage, TextCoverage};
 use plan::Plan;
 use rank::TopRows;
 
@@ -48,6 +49,8 @@ pub struct Search {
     pub experiments: Option<Vec<String>>,
     /// Whether the page says how it was found; that costs counting.
     pub explain: bool,
+    /// Whether it also says how long that took and what was read; then it explains itself, too.
+    pub analyze: bool,
     /// The traces of the datasets that the filter names; the database fills it in.
     pub datasets: DatasetTraces,
 }
@@ -89,6 +92,12 @@ impl Search {
         self
     }
 
+    /// The same with an account of how the page was found and what that took.
+    pub fn analyze(mut self, analyze: bool) -> Self {
+        self.analyze = analyze;
+        self
+    }
+
     /// The same after the page that gave this token.
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());
@@ -109,18 +118,16 @@ impl Search {
 pub fn search(snapshot: &Snapshot, search: &Search) -> Result<Page> {
     let order = parse_order_by(&search.order_by)?;
     let after = search.page_token.as_deref().map(|token| page_token::decode(&order, token)).transpose()?;
-    let recorder = Recorder::new(search.explain);
-    let predicate = parse(&search.filter)?.with_datasets(&search.datasets);
-    let plan = Plan::of(snapshot, &predicate, search.experiments.as_deref(), &recorder)?;
+    let recorder = Recorder::new(search.explain, search.analyze);
+    let predicate = recorder.time("parse", || parse(&search.filter))?.with_datasets(&search.datasets);
+    let experiments = search.experiments.as_deref();
+    let plan = recorder.time("plan", || Plan::of(snapshot, &predicate, experiments, &recorder))?;
     // One more than wanted tells whether there is a next page.
     let keep = search.limit.map_or(usize::MAX, |limit| limit.saturating_add(search.offset).saturating_add(1));
     let mut top = TopRows::new(&order, keep, after.clone());
-    plan.rank(&order, after.as_ref(), &mut top)?;
-    let mut ranked = top.finish();
-    ranked.drain(..search.offset.min(ranked.len()));
+    recorder.time("scan", || plan.rank(&order, after.as_ref(), &mut top))?;
     let limit = search.limit.unwrap_or(usize::MAX);
-    let more = ranked.len() > limit;
-    ranked.truncate(limit);
+    let (ranked, more) = recorder.time("sort", || top.finish(search.offset, limit));
     let next_page_token = match ranked.last() {
         Some(last) if more => Some(page_token::encode(&order, &last.position)?),
         _ => None,
@@ -161,7 +168,7 @@ pub fn matching_rows(
     let mut found = Vec::new();
     for source in 0..snapshot.source_count() {
         let mut rows = RoaringBitmap::new();
-        plan.scan(source, plan.path.candidates(snapshot, source)?, &["_row"], &[], &mut |batch| {
+        plan.scan(source, plan.path.candidates(snapshot, source)?, &["_row"], &mut |batch| {
             rows.extend(row_numbers(batch)?);
             Ok(true)
         })?;

@@ -1,7 +1,8 @@
 //! A search made ready for one snapshot: where to look, what to check, in which order to read.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
@@ -14,15 +15,16 @@ use tracehouse_storage::{Result, Snapshot};
 use super::explain::Recorder;
 use super::leaves::{Node, Scope, Weight, resolve};
 use super::rank::{Position, TopRows, is_newest_first, order_columns};
-use crate::candidates::{AccessPath, Candidates};
+use crate::candidates::{AccessPath, Candidates, rows_of_traces};
 use crate::filter::OrderKey;
-use crate::predicate::column::row_numbers;
+use crate::predicate::column::{ints, row_numbers};
 use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
 
 /// Up to this many traces that a set names are looked up by id instead of scanning for them.
 const LOOKUP_TRACES_MAX: usize = 64;
-/// Rows of the first piece of a segment that is read newest first; each next one is larger.
-const FIRST_CHUNK_ROWS: u32 = 4_096;
+/// Rows of the first piece of a segment that is read newest first, when no more are wanted; each next one
+/// is larger.
+const FIRST_CHUNK_ROWS: u32 = 1_024;
 /// The same when their spans are looked at too, and when large columns of these are read.
 const FIRST_CHUNK_ROWS_WITH_SPANS: u32 = 512;
 const FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS: u32 = 128;
@@ -33,6 +35,8 @@ pub(super) struct Plan<'a> {
     pub path: AccessPath,
     node: Node,
     recorder: Recorder,
+    /// Rows of traces found while others were looked at, by source.
+    late: OnceLock<BTreeMap<usize, RoaringBitmap>>,
 }
 
 impl<'a> Plan<'a> {
@@ -48,7 +52,7 @@ impl<'a> Plan<'a> {
         if let Some(set) = node.required_set().filter(|set| set.len() <= LOOKUP_TRACES_MAX) {
             path.confine(snapshot, set.traces())?;
         }
-        Ok(Plan { snapshot, path, node, recorder: recorder.clone() })
+        Ok(Plan { snapshot, path, node, recorder: recorder.clone(), late: OnceLock::new() })
     }
 
     /// Offers the matching rows to `top`, newest source first.
@@ -63,29 +67,36 @@ impl<'a> Plan<'a> {
         if let (true, Some(after)) = (is_newest_first(order), after) {
             zones.push(time_zone(i64::MIN, after.request_time_ns));
         }
-        let mut looked_at = 0_u32;
+        let (mut looked_at, newest_first) = (0_u32, is_newest_first(order));
+        let mut chunk_rows = self.first_chunk_rows(top.progress().1);
         for source in self.newest_first()? {
+            let newest = self.snapshot.source(source)?.time_range().map(|range| range.1);
+            let is_wanted =
+                |oldest: Option<i64>| newest.zip(oldest).is_none_or(|(max, oldest)| max >= oldest);
+            if !is_wanted(top.oldest_wanted_ns()) {
+                continue;
+            }
             let mut rest = self.path.candidates(self.snapshot, source)?;
-            let mut chunk_rows = match self.node.spans_looked_up() {
-                None => FIRST_CHUNK_ROWS,
-                Some(Weight::Light) => FIRST_CHUNK_ROWS_WITH_SPANS,
-                Some(Weight::Heavy) => FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS,
-            };
+            let mut is_confined = false;
             while rest != Candidates::Nothing {
                 let mut zones = zones.clone();
-                let chunk = match top.oldest_wanted_ns() {
-                    // What is older than the page's last row needs no look: the zone skips it.
-                    Some(oldest) => {
-                        if self.snapshot.source(source)?.time_range().is_some_and(|(_, max)| max < oldest) {
-                            break;
-                        }
-                        zones.push(time_zone(oldest, i64::MAX));
-                        std::mem::replace(&mut rest, Candidates::Nothing)
-                    }
-                    None if is_newest_first(order) => self.take_newest(source, &mut rest, chunk_rows)?,
-                    None => std::mem::replace(&mut rest, Candidates::Nothing),
+                let oldest = top.oldest_wanted_ns();
+                if !is_wanted(oldest) {
+                    break;
+                }
+                if let (Some(by_source), false) = (self.found_late()?, is_confined) {
+                    is_confined = true;
+                    rest = rest.among(by_source.get(&source));
+                    continue;
+                }
+                // What is older than the page's last row needs no look.
+                zones.extend(oldest.map(|oldest| time_zone(oldest, i64::MAX)));
+                let chunk = match oldest {
+                    None if newest_first => self.take_newest(source, &mut rest, chunk_rows)?,
+                    _ => std::mem::replace(&mut rest, Candidates::Nothing),
                 };
-                self.scan(source, chunk, &columns, &zones, &mut |batch| {
+                let piece = Piece { source, rows: chunk, zones: &zones, oldest };
+                self.scan_piece(piece, &columns, &mut |batch| {
                     top.offer(batch, source, row_numbers(batch)?)?;
                     Ok(true)
                 })?;
@@ -94,6 +105,28 @@ impl<'a> Plan<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The few traces that a condition has turned out to name while traces were looked at.
+    fn found_late(&self) -> Result<Option<&BTreeMap<usize, RoaringBitmap>>> {
+        let Some(set) = self.node.required_set().filter(|set| set.len() <= LOOKUP_TRACES_MAX) else {
+            return Ok(None);
+        };
+        if self.late.get().is_none() && !self.path.is_by_id() {
+            let rows = rows_of_traces(self.snapshot, set.traces())?;
+            return Ok(Some(self.late.get_or_init(|| rows)));
+        }
+        Ok(self.late.get())
+    }
+
+    /// Rows of the first piece, when so many are wanted.
+    fn first_chunk_rows(&self, wanted: usize) -> u32 {
+        let rows = match self.node.spans_looked_up() {
+            None => FIRST_CHUNK_ROWS,
+            Some(Weight::Light) => FIRST_CHUNK_ROWS_WITH_SPANS,
+            Some(Weight::Heavy) => FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS,
+        };
+        u32::try_from(wanted.saturating_add(wanted / 8)).unwrap_or(u32::MAX).max(rows)
     }
 
     /// Sources by falling time; those of unknown time, in memory, first.
@@ -132,18 +165,29 @@ impl<'a> Plan<'a> {
         source: usize,
         candidates: Candidates,
         columns: &[&str],
-        zones: &[Zone],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<bool>,
+    ) -> Result<()> {
+        self.scan_piece(Piece { source, rows: candidates, zones: &[], oldest: None }, columns, take)
+    }
+
+    fn scan_piece(
+        &self,
+        piece: Piece<'_>,
+        columns: &[&str],
         take: &mut dyn FnMut(&RecordBatch) -> Result<bool>,
     ) -> Result<()> {
         let mut request = ScanRequest::columns(columns.iter().copied());
-        match candidates {
+        request.counters = self.recorder.counters();
+        match piece.rows {
             Candidates::Nothing => return Ok(()),
             Candidates::All => {}
             Candidates::Rows(rows) => request.rows = Some(rows),
         }
-        request.filters = self.filters(source);
-        request.zones = self.path.zones().iter().chain(zones).cloned().collect();
-        for batch in self.snapshot.scan(source, Table::Traces, &request)? {
+        request.filters.extend(self.recorder.filter(piece.source, Table::Traces));
+        request.filters.extend(piece.oldest.map(not_older));
+        self.add_filters(piece.source, &mut request);
+        request.zones = self.path.zones().iter().chain(piece.zones).cloned().collect();
+        for batch in self.snapshot.scan(piece.source, Table::Traces, &request)? {
             if !take(&batch?)? {
                 break;
             }
@@ -151,15 +195,16 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// One filter per operand of the top-level conjunction: each reads its columns for the survivors
+    /// Adds one filter per operand of the top-level conjunction: each reads its columns for the survivors
     /// of those before.
-    fn filters(&self, source: usize) -> Vec<RowFilter> {
+    fn add_filters(&self, source: usize, request: &mut ScanRequest) {
         let operands = match &self.node {
             Node::Const(true) => &[],
             Node::And(operands) => operands.as_slice(),
             other => std::slice::from_ref(other),
         };
-        let mut filters: Vec<RowFilter> = self.recorder.filter(source, Table::Traces).into_iter().collect();
+        let total = operands.iter().take_while(|operand| operand.is_total()).count();
+        request.total_filters = request.filters.len() + total;
         for operand in operands {
             let mut columns = Vec::new();
             operand.collect_columns(&mut columns);
@@ -171,10 +216,28 @@ impl<'a> Plan<'a> {
                 let all = BooleanBuffer::new_set(batch.num_rows());
                 Ok(BooleanArray::new(node.rows(source, batch, &all)?, None))
             };
-            filters.push(RowFilter { columns, keep: Arc::new(keep) });
+            request.filters.push(RowFilter { columns, keep: Arc::new(keep) });
         }
-        filters
     }
+}
+
+/// Rows of `traces` of one source to look at.
+struct Piece<'a> {
+    source: usize,
+    rows: Candidates,
+    zones: &'a [Zone],
+    /// Older ones are not wanted.
+    oldest: Option<i64>,
+}
+
+/// Keeps rows that are no older.
+fn not_older(oldest_ns: i64) -> RowFilter {
+    let keep = move |batch: &RecordBatch| {
+        let times = ints(batch, "request_time")?;
+        let is_wanted = |row| times.get(row).is_some_and(|time| time >= oldest_ns);
+        Ok(BooleanArray::new(BooleanBuffer::collect_bool(batch.num_rows(), is_wanted), None))
+    };
+    RowFilter { columns: vec!["request_time".to_string()], keep: Arc::new(keep) }
 }
 
 /// How many more rows it takes to find all that are wanted, at the rate found so far and with some to

@@ -1,7 +1,8 @@
 //! The order of a search's results, and the best rows so far.
 //!
 //! Every order ends `request_time DESC, trace_id ASC`, so that it is total; absent values are last
-//! in both directions. Only rows better than the worst one kept are copied.
+//! in both directions. A row that is kept is its time and where its id is; only those of the page become
+//! places with a text of their own.
 
 use std::cmp::Ordering;
 
@@ -47,6 +48,21 @@ pub(crate) struct Ranked {
     /// Where it is.
     pub row: RowRef,
 }
+
+/// A row that is kept.
+#[derive(Debug)]
+struct Entry {
+    request_time_ns: i64,
+    row: RowRef,
+    /// Its id: of which of the kept columns, and where in it.
+    ids: usize,
+    at: usize,
+    /// One for each key of [`TopRows::keys`].
+    values: Box<[SortValue]>,
+}
+
+/// What places are compared by: values, time and trace id.
+type Parts<'a, V> = (V, i64, &'a str);
 
 /// A value as it stands in a batch.
 #[derive(Debug, Clone, Copy)]
@@ -166,10 +182,14 @@ impl<'a> SortColumn<'a> {
 /// The best rows of a search so far.
 pub(crate) struct TopRows<'o> {
     order: &'o [OrderKey],
+    /// The keys besides a leading `request_time DESC`, which is compared as the time itself.
+    keys: &'o [OrderKey],
     keep: usize,
     /// Only rows after this place count.
     after: Option<Position>,
-    rows: Vec<Ranked>,
+    rows: Vec<Entry>,
+    /// The columns that hold the ids of the rows kept; empty ones hold none.
+    ids: Vec<StringViewArray>,
     /// The worst place kept, once `keep` rows were seen.
     worst: Option<Position>,
 }
@@ -177,45 +197,87 @@ pub(crate) struct TopRows<'o> {
 impl<'o> TopRows<'o> {
     /// Keeps the first `keep` rows after `after`.
     pub fn new(order: &'o [OrderKey], keep: usize, after: Option<Position>) -> Self {
-        Self { order, keep, after, rows: Vec::new(), worst: None }
+        let keys = order.get(leading(order)..).unwrap_or_default();
+        Self { order, keys, keep, after, rows: Vec::new(), ids: Vec::new(), worst: None }
     }
 
     /// Offers all rows of a batch with `trace_id`, `request_time`, the order's columns; `rows` are
     /// their physical rows in `source`.
     pub fn offer(&mut self, batch: &RecordBatch, source: usize, rows: &[u32]) -> Result<()> {
         let (ids, times) = (text(batch, "trace_id")?, ints(batch, "request_time")?);
-        let columns = self.order.iter().map(|key| SortColumn::of(key, batch)).collect::<Result<Vec<_>>>()?;
-        for (at, row) in rows.iter().enumerate() {
-            let values: Vec<ValueRef<'_>> = columns.iter().map(|column| column.get(at)).collect();
+        let columns = self.keys.iter().map(|key| SortColumn::of(key, batch)).collect::<Result<Vec<_>>>()?;
+        self.ids.push(ids.clone());
+        let mut is_kept = false;
+        // Rows of a segment are sorted by time: the newest are the last.
+        for (at, row) in rows.iter().enumerate().rev() {
             let (time, id) = (times.get(at).unwrap_or(i64::MIN), ids.value(at));
-            let is_after = |place: &Position| self.compare(&values, time, id, place) == Ordering::Greater;
-            let is_past = self.after.as_ref().is_none_or(is_after);
-            let is_worse = self.worst.as_ref().is_some_and(is_after);
-            if is_past && !is_worse {
-                let values = values.into_iter().map(ValueRef::owned).collect();
-                let position = Position { values, request_time_ns: time, trace_id: id.to_string() };
-                self.rows.push(Ranked { position, row: RowRef { source, row: *row } });
-                if self.rows.len() >= self.keep.saturating_mul(2).max(64) {
-                    self.shrink();
-                }
+            let values = || columns.iter().map(|column| column.get(at));
+            let is_after =
+                |place: &Position| self.compare_to((values(), time, id), place) == Ordering::Greater;
+            if self.worst.as_ref().is_some_and(is_after) || !self.after.as_ref().is_none_or(is_after) {
+                continue;
             }
+            is_kept = true;
+            self.rows.push(Entry {
+                request_time_ns: time,
+                row: RowRef { source, row: *row },
+                ids: self.ids.len() - 1,
+                at,
+                values: values().map(ValueRef::owned).collect(),
+            });
+            if self.rows.len() >= self.keep.saturating_mul(2).max(64) {
+                self.shrink();
+            }
+        }
+        if !is_kept {
+            self.ids.pop();
         }
         Ok(())
     }
 
-    fn compare(&self, values: &[ValueRef<'_>], time: i64, id: &str, place: &Position) -> Ordering {
-        for ((key, value), other) in self.order.iter().zip(values).zip(&place.values) {
-            match value.compare(other.as_ref(), key.descending) {
+    fn compare<'a, 'b>(
+        &self,
+        (values, time, id): Parts<'_, impl Iterator<Item = ValueRef<'a>>>,
+        (other_values, other_time, other_id): Parts<'_, impl Iterator<Item = ValueRef<'b>>>,
+    ) -> Ordering {
+        let by_time = other_time.cmp(&time);
+        if self.keys.len() < self.order.len() && by_time != Ordering::Equal {
+            return by_time;
+        }
+        for ((key, value), other) in self.keys.iter().zip(values).zip(other_values) {
+            match value.compare(other, key.descending) {
                 Ordering::Equal => {}
                 unequal => return unequal,
             }
         }
-        place.request_time_ns.cmp(&time).then_with(|| id.cmp(&place.trace_id))
+        by_time.then_with(|| id.cmp(other_id))
     }
 
-    fn compare_places(&self, a: &Position, b: &Position) -> Ordering {
-        let values: Vec<ValueRef<'_>> = a.values.iter().map(SortValue::as_ref).collect();
-        self.compare(&values, a.request_time_ns, &a.trace_id, b)
+    fn compare_to<'a>(
+        &self,
+        parts: Parts<'_, impl Iterator<Item = ValueRef<'a>>>,
+        place: &Position,
+    ) -> Ordering {
+        let values = place.values.iter().skip(leading(self.order)).map(SortValue::as_ref);
+        self.compare(parts, (values, place.request_time_ns, &place.trace_id))
+    }
+
+    fn compare_entries(&self, a: &Entry, b: &Entry) -> Ordering {
+        self.compare(
+            (a.values.iter().map(SortValue::as_ref), a.request_time_ns, self.id(a)),
+            (b.values.iter().map(SortValue::as_ref), b.request_time_ns, self.id(b)),
+        )
+    }
+
+    fn id(&self, entry: &Entry) -> &str {
+        self.ids.get(entry.ids).filter(|ids| entry.at < ids.len()).map_or("", |ids| ids.value(entry.at))
+    }
+
+    fn position(&self, entry: &Entry) -> Position {
+        let time = SortValue::Int(entry.request_time_ns);
+        let values = std::iter::repeat_n(time, leading(self.order)).chain(entry.values.iter().cloned());
+        let trace_id = self.id(entry).to_string();
+        Position { values: values.collect(), request_time_ns: entry.request_time_ns, trace_id }
     }
 
     /// Rows kept so far, and how many are wanted.
@@ -230,10 +292,20 @@ impl<'o> TopRows<'o> {
         }
         let mut rows = std::mem::take(&mut self.rows);
         let last = self.keep - 1;
-        let (_, worst, _) =
-            rows.select_nth_unstable_by(last, |a, b| self.compare_places(&a.position, &b.position));
-        self.worst = Some(worst.position.clone());
+        if rows.len() > self.keep || self.worst.is_none() {
+            let (_, worst, _) = rows.select_nth_unstable_by(last, |a, b| self.compare_entries(a, b));
+            self.worst = Some(self.position(worst));
+        }
         rows.truncate(self.keep);
+        let mut used = vec![false; self.ids.len()];
+        for entry in &rows {
+            if let Some(used) = used.get_mut(entry.ids) {
+                *used = true;
+            }
+        }
+        for (ids, _) in self.ids.iter_mut().zip(used).filter(|(_, used)| !used) {
+            *ids = StringViewArray::new_null(0);
+        }
         self.rows = rows;
     }
 
@@ -247,11 +319,18 @@ impl<'o> TopRows<'o> {
         self.worst.as_ref().map(|worst| worst.request_time_ns)
     }
 
-    /// The best rows, in order.
-    pub fn finish(mut self) -> Vec<Ranked> {
+    /// The best rows after the first `offset`, at most `limit` of them, and whether there are more.
+    pub fn finish(mut self, offset: usize, limit: usize) -> (Vec<Ranked>, bool) {
         let mut rows = std::mem::take(&mut self.rows);
-        rows.sort_by(|a, b| self.compare_places(&a.position, &b.position));
+        rows.sort_by(|a, b| self.compare_entries(a, b));
         rows.truncate(self.keep);
-        rows
+        let page = rows.iter().skip(offset).take(limit);
+        let page = page.map(|entry| Ranked { position: self.position(entry), row: entry.row });
+        (page.collect(), rows.len().saturating_sub(offset) > limit)
     }
+}
+
+/// How many keys a leading `request_time DESC` is.
+fn leading(order: &[OrderKey]) -> usize {
+    usize::from(!order.is_empty() && is_newest_first(order))
 }

@@ -2,6 +2,7 @@
 //! words that few spans hold.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use arrow::array::Array;
@@ -22,8 +23,56 @@ use crate::predicate::column::{map, text};
 #[derive(Debug, Default)]
 pub(crate) struct TraceSet {
     /// With the source of the row that named it, where its own row mostly is too.
-    traces: HashMap<TraceKey, usize>,
+    traces: HashMap<TraceKey, usize, KeyHashing>,
     sessions: HashSet<String>,
+}
+
+/// Hashes keys, which are ids or hashes themselves, with two multiplications; seeded, so that nobody can
+/// choose ids that collide.
+#[derive(Debug, Clone, Copy)]
+struct KeyHashing {
+    seed: u64,
+}
+
+#[derive(Debug)]
+struct KeyHasher {
+    state: u64,
+}
+
+impl Default for KeyHashing {
+    fn default() -> Self {
+        Self { seed: RandomState::new().hash_one(0_u64) }
+    }
+}
+
+impl BuildHasher for KeyHashing {
+    type Hasher = KeyHasher;
+
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher { state: self.seed }
+    }
+}
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u128(u128::from(*byte));
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        let (high, low) = ((key >> 64) as u64, key as u64);
+        let folded = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let first = folded(self.state ^ high, 0x9E37_79B9_7F4A_7C15);
+        self.state = folded(first ^ low, self.state | 1);
+    }
+
+    fn finish(&self) -> u64 {
+        self.state
+    }
 }
 
 /// The traces with an assessment that satisfies a condition.
@@ -31,13 +80,27 @@ pub(crate) struct TraceSet {
 /// # Errors
 /// What reading gives.
 pub(super) fn assessment_set(scope: &Scope<'_>, condition: &AssessmentPredicate) -> Result<TraceSet> {
+    assessments_among(scope, condition, (0..scope.snapshot.source_count()).map(|source| (source, None)))
+}
+
+/// The same of some sources, of some only among these rows.
+///
+/// # Errors
+/// What reading gives.
+pub(super) fn assessments_among(
+    scope: &Scope<'_>,
+    condition: &AssessmentPredicate,
+    parts: impl IntoIterator<Item = (usize, Option<RoaringBitmap>)>,
+) -> Result<TraceSet> {
     let mut set = TraceSet::default();
     let mut session_wide = HashSet::new();
-    for index in 0..scope.snapshot.source_count() {
+    for (index, rows) in parts {
         if scope.snapshot.source(index)?.visible_rows(Table::Assessments) == 0 {
             continue;
         }
         let mut request = ScanRequest::columns(["trace_id"]);
+        request.rows = rows;
+        request.counters = scope.recorder.counters();
         request.filters = scope.recorder.filter(index, Table::Assessments).into_iter().collect();
         request.filters.push(assessment_filter(condition));
         if let Some(names) = condition.names.equalities() {
@@ -98,7 +161,7 @@ pub(super) fn span_set(leaf: &SpanLeaf, rows: Vec<RoaringBitmap>) -> Result<Trac
     Ok(set)
 }
 
-fn assessment_filter(condition: &AssessmentPredicate) -> RowFilter {
+pub(super) fn assessment_filter(condition: &AssessmentPredicate) -> RowFilter {
     let condition = condition.clone();
     let columns = condition.columns().into_iter().map(str::to_string).collect();
     RowFilter { columns, keep: Arc::new(move |batch| condition.evaluate(batch)) }

@@ -8,6 +8,7 @@
 //! for complete when a span of it is somewhere else.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use arrow::array::BooleanBufferBuilder;
@@ -17,7 +18,7 @@ use roaring::RoaringBitmap;
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::scan::{RowFilter, ScanRequest};
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::text::ValueRows;
+use tracehouse_storage::text::{TextReader, ValueRows};
 use tracehouse_storage::{Result, Snapshot};
 
 use super::explain::Recorder;
@@ -26,7 +27,9 @@ use crate::predicate::column::{ints, row_numbers, text};
 use crate::predicate::{Condition, SpanPredicate, Test, Undecided};
 
 /// Up to this many spans that an index names, their traces are found first.
-const FOUND_ROWS_MAX: u64 = 4_096;
+const FOUND_ROWS_MAX: u64 = 512;
+/// Words that more spans than this have are too common to be looked up.
+const COMMON_ROWS_MIN: u64 = 4_096;
 /// The same when large columns of each must be read.
 const READ_ROWS_MAX: u64 = 128;
 
@@ -95,7 +98,7 @@ impl SpanLeaf {
         let Some(index) = self.snapshot.source(source)?.text() else { return Ok(false) };
         let is_common = |condition: &SpanPredicate| match condition {
             SpanPredicate::Is(condition) => {
-                condition.text_need().is_some_and(|need| need.is_common(&index, FOUND_ROWS_MAX))
+                condition.text_need().is_some_and(|need| need.is_common(&index, COMMON_ROWS_MIN))
             }
             _ => false,
         };
@@ -129,54 +132,64 @@ impl SpanLeaf {
         let (first, count) = (ints(batch, "_first_span_row")?, ints(batch, "_span_rows")?);
         let (ids, totals) = (text(batch, "trace_id")?, ints(batch, "span_count")?);
         let mask = self.snapshot.source(home)?.mask(Table::Spans);
-        let mut spans: BTreeMap<usize, SpanRows> = BTreeMap::new();
+        let (mut here, mut elsewhere) = (SpanRuns::default(), BTreeMap::<usize, SpanRuns>::new());
         for row in wanted.set_indices() {
             let total = totals.get(row).and_then(|total| u64::try_from(total).ok()).unwrap_or_default();
             if let Some((start, end)) = run(first.get(row), count.get(row)) {
                 let masked = mask.map_or(0, |mask| mask.range_cardinality(start..end));
                 if u64::from(end - start) == total + masked {
-                    spans.entry(home).or_default().add(start, end, row);
+                    here.add(start, end, row);
                     continue;
                 }
             }
             for span in self.snapshot.spans_of(TraceKey::of(ids.value(row)), home, total)? {
-                spans.entry(span.source).or_default().add(span.row, span.row + 1, row);
+                elsewhere.entry(span.source).or_default().add(span.row, span.row + 1, row);
             }
         }
+        elsewhere.entry(home).or_default().0.append(&mut here.0);
         let mut found = BooleanBufferBuilder::new(batch.num_rows());
         found.append_n(batch.num_rows(), false);
-        for (source, spans) in spans {
-            let SpanRows { rows, runs } = spans;
-            for span in self.matching(source, rows)? {
-                if let Some((_, trace)) = runs.range(..=span).next_back() {
-                    found.set_bit(*trace, true);
+        for (source, mut runs) in elsewhere {
+            runs.sort();
+            for span in self.recorder.time("spans", || self.matching(source, &runs))? {
+                if let Some(trace) = runs.trace_of(span) {
+                    found.set_bit(trace, true);
                 }
             }
         }
         Ok(found.finish())
     }
 
-    /// The visible spans among `rows` that satisfy the condition.
-    fn matching(&self, source: usize, rows: RoaringBitmap) -> Result<RoaringBitmap> {
+    /// The visible spans that satisfy the condition, with all those in `runs` among them.
+    fn matching(&self, source: usize, runs: &SpanRuns) -> Result<Vec<u32>> {
+        let Some((first, end)) = runs.hull() else { return Ok(Vec::new()) };
+        let condition = self.condition_for(source, runs.row_count(), first..end)?;
         // An index has said it all: nothing needs to be read.
-        if let SpanPredicate::RowIn(found) = &self.condition_for(source, rows.len())? {
-            let found = rows & found.as_ref();
-            return Ok(match self.snapshot.source(source)?.mask(Table::Spans) {
-                Some(mask) => found - mask,
-                None => found,
-            });
+        if let SpanPredicate::RowIn(found) = &condition {
+            let mask = self.snapshot.source(source)?.mask(Table::Spans);
+            let is_visible = |row: &u32| mask.is_none_or(|mask| !mask.contains(*row));
+            return Ok(found.range(first..end).filter(is_visible).collect());
         }
-        let mut found = RoaringBitmap::new();
-        for batch in self.scan(source, rows, "_row")? {
+        let mut found = Vec::new();
+        for batch in self.scan_for(source, &condition, runs.rows(), "_row")? {
             found.extend(row_numbers(&batch)?);
         }
         Ok(found)
     }
 
-    /// One column of the spans among `rows` that satisfy the condition.
+    /// One column of the spans among `rows`, which an index has named, that satisfy the condition.
     pub fn scan(&self, source: usize, rows: RoaringBitmap, column: &str) -> Result<Vec<RecordBatch>> {
-        let condition = self.condition_for(source, rows.len())?;
-        let rows = match required_rows(&condition) {
+        self.scan_for(source, &self.prepared(source)?, rows, column)
+    }
+
+    fn scan_for(
+        &self,
+        source: usize,
+        condition: &SpanPredicate,
+        rows: RoaringBitmap,
+        column: &str,
+    ) -> Result<Vec<RecordBatch>> {
+        let rows = match required_rows(condition) {
             Some(required) => rows & required,
             None => rows,
         };
@@ -185,26 +198,32 @@ impl SpanLeaf {
         }
         let scan = |rows, filters: Vec<RowFilter>| -> Result<Vec<RecordBatch>> {
             let filters = self.recorder.filter(source, Table::Spans).into_iter().chain(filters).collect();
-            let zones = span_zones(&condition);
-            let request = ScanRequest { rows: Some(rows), filters, zones, ..ScanRequest::columns([column]) };
+            let zones = span_zones(condition);
+            let (rows, counters) = (Some(rows), self.recorder.counters());
+            let request = ScanRequest { rows, filters, zones, counters, ..ScanRequest::columns([column]) };
             self.snapshot.scan(source, Table::Spans, &request)?.collect()
         };
         let undecided = Undecided::default();
-        let Some(filters) = stored_filters(&condition, &undecided) else {
-            return scan(rows, span_filters(&condition));
+        let Some(filters) = stored_filters(condition, &undecided) else {
+            return scan(rows, span_filters(condition));
         };
         let mut batches = scan(rows, filters)?;
         let rest = std::mem::take(&mut *undecided.lock().unwrap_or_else(PoisonError::into_inner));
         if !rest.is_empty() {
-            batches.extend(scan(rest, span_filters(&condition))?);
+            batches.extend(scan(rest, span_filters(condition))?);
         }
         Ok(batches)
     }
 
-    /// The condition as it is evaluated on so many rows of a source.
-    fn condition_for(&self, source: usize, rows: u64) -> Result<SpanPredicate> {
-        if rows <= READ_AT_ONCE_MAX && self.is_common(source)? {
-            return Ok(self.condition.clone());
+    /// The condition as it is evaluated on so many rows of a run of rows of a source.
+    fn condition_for(&self, source: usize, rows: u64, within: Range<u32>) -> Result<SpanPredicate> {
+        if let Some(index) = self.snapshot.source(source)?.text()
+            && self.is_common(source)?
+        {
+            let told = told_by_values(&index, &within, &self.condition);
+            if rows <= READ_AT_ONCE_MAX || matches!(told, SpanPredicate::RowIn(_)) {
+                return Ok(told);
+            }
         }
         self.prepared(source)
     }
@@ -246,18 +265,54 @@ impl SpanLeaf {
     }
 }
 
-/// Spans of one source with the rows of the traces they belong to.
+/// Runs of span rows of one source: first row, one past the last, and the row of the trace they belong to.
 #[derive(Default)]
-struct SpanRows {
-    rows: RoaringBitmap,
-    /// First span row of each run, and the trace's row in its batch.
-    runs: BTreeMap<u32, usize>,
-}
+struct SpanRuns(Vec<(u32, u32, usize)>);
 
-impl SpanRows {
+impl SpanRuns {
     fn add(&mut self, start: u32, end: u32, trace: usize) {
-        self.rows.insert_range(start..end);
-        self.runs.insert(start, trace);
+        self.0.push((start, end, trace));
+    }
+
+    fn sort(&mut self) {
+        if !self.0.is_sorted() {
+            self.0.sort_unstable();
+        }
+    }
+
+    fn row_count(&self) -> u64 {
+        self.0.iter().map(|(start, end, _)| u64::from(end - start)).sum()
+    }
+
+    /// From the first row to one past the last, once they are sorted; runs do not overlap.
+    fn hull(&self) -> Option<(u32, u32)> {
+        Some((self.0.first()?.0, self.0.last()?.1))
+    }
+
+    /// The row of the trace that a span belongs to, once they are sorted.
+    fn trace_of(&self, span: u32) -> Option<usize> {
+        let after = self.0.partition_point(|(start, _, _)| *start <= span);
+        let (_, end, trace) = self.0.get(after.checked_sub(1)?)?;
+        (span < *end).then_some(*trace)
+    }
+
+    fn rows(&self) -> RoaringBitmap {
+        let mut rows = RoaringBitmap::new();
+        let mut current: Option<(u32, u32)> = None;
+        for (start, end, _) in &self.0 {
+            match &mut current {
+                Some((_, last)) if last == start => *last = *end,
+                other => {
+                    if let Some((start, end)) = other.replace((*start, *end)) {
+                        rows.insert_range(start..end);
+                    }
+                }
+            }
+        }
+        if let Some((start, end)) = current {
+            rows.insert_range(start..end);
+        }
+        rows
     }
 }
 
@@ -276,6 +331,18 @@ fn confined(condition: &Condition, rows: Option<ValueRows>) -> SpanPredicate {
             let rows = SpanPredicate::RowIn(Arc::new(rows.sure | rows.maybe));
             SpanPredicate::And(vec![rows, SpanPredicate::Is(condition.clone())])
         }
+    }
+}
+
+/// A condition with what the values of attributes tell of it for a run of rows.
+fn told_by_values(index: &TextReader, within: &Range<u32>, condition: &SpanPredicate) -> SpanPredicate {
+    match condition {
+        SpanPredicate::And(operands) => {
+            let told = operands.iter().map(|operand| told_by_values(index, within, operand));
+            SpanPredicate::And(told.collect())
+        }
+        SpanPredicate::Is(condition) => confined(condition, condition.rows_by_value(index, within.clone())),
+        other => other.clone(),
     }
 }
 

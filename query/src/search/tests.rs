@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::AsArray;
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::columns::spans_batch;
@@ -459,4 +460,70 @@ fn refusals_name_the_fault() {
     assert!(error(Search::new("").order_by(["span.name"])).contains("order_by"));
     assert!(error(Search::new("").page_token("nonsense")).contains("page token"));
     assert_eq!(search(&snapshot, &Search::new("")).unwrap().trace_ids.len(), 0);
+}
+
+#[test]
+fn assessments_looked_up_are_those_found() {
+    let env = Arc::new(MemEnv::default());
+    let (store, mut random) = (open(&env), Seeded(13));
+    for numbers in [0..60, 50..120] {
+        ingest(&store, &mut random, numbers);
+        store.seal().unwrap();
+    }
+    ingest(&store, &mut random, 110..150);
+    let (snapshot, recorder) = (store.snapshot().unwrap(), Recorder::default());
+    let scope = leaves::Scope { snapshot: &snapshot, experiments: None, recorder: &recorder };
+    let mut found = 0;
+    for clause in CLAUSES {
+        let Predicate::Assessment(condition) = parse(clause).unwrap() else { continue };
+        let set = sets::assessment_set(&scope, &condition).unwrap();
+        let columns = ScanRequest::columns(["trace_id", "session_id"]);
+        for source in 0..snapshot.source_count() {
+            for batch in snapshot.scan(source, Table::Traces, &columns).unwrap().map(Result::unwrap) {
+                let wanted = BooleanBuffer::collect_bool(batch.num_rows(), |row| row % 3 != 1);
+                let expected = set.rows(&batch, &wanted).unwrap();
+                found += expected.count_set_bits();
+                let leaf = assessed::AssessedLeaf::new(&scope, &condition).unwrap();
+                assert_eq!(leaf.rows(&batch, &wanted).unwrap(), expected, "{clause}");
+                assert!(leaf.found().is_none(), "{clause}");
+                // Until it has looked so often that it finds them all at once.
+                while leaf.found().is_none() {
+                    assert_eq!(leaf.rows(&batch, &wanted).unwrap(), expected, "{clause}");
+                }
+                assert_eq!(leaf.rows(&batch, &wanted).unwrap(), expected, "{clause}");
+            }
+        }
+    }
+    assert!(found > 100, "{found}");
+}
+
+#[test]
+fn rare_assessments_are_found_among_many() {
+    let env = Arc::new(MemEnv::default());
+    let (store, mut random) = (open(&env), Seeded(17));
+    let numbers = 0..6_000;
+    let spans: Vec<Span> =
+        numbers.clone().map(|number| root(&mut random, number, number as i64 * 1_000_000)).collect();
+    store.append_spans(spans_batch(&spans).unwrap()).unwrap();
+    let rows = numbers.map(|number| Assessment {
+        name: if number % 2_000 == 11 { "rare" } else { "common" }.into(),
+        kind: AssessmentKind::Feedback,
+        value: "true".into(),
+        metadata: BTreeMap::new(),
+        valid: true,
+        ..assessment(&mut random, number, 0)
+    });
+    store.assess(Assess { rows: rows.collect(), check_existing: false }).unwrap();
+    store.seal().unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let ask = |filter: &str, limit: usize| search(&snapshot, &Search::new(filter).limit(limit).explain(true));
+    let rare = ask("feedback.rare = 'true'", 10).unwrap();
+    assert_eq!(rare.trace_ids, [4_011, 2_011, 11].map(trace_id));
+    let common = ask("feedback.common = 'true'", 3).unwrap();
+    assert_eq!(common.trace_ids, [5_999, 5_998, 5_997].map(trace_id));
+    // Neither reads them all when the newest suffice.
+    assert!(common.explain.unwrap().assessments.read < 1_000);
+    let none = ask("NOT feedback.common = 'true'", 10).unwrap();
+    assert_eq!(none.trace_ids, [4_011, 2_011, 11].map(trace_id));
+    assert_eq!(count(&snapshot, &Search::new("feedback.common = 'true'")).unwrap(), 5_997);
 }

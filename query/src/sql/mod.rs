@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! text -> guard (caps, statement allow-list) -> rewrite (matches(text, ..)) -> LogicalPlan
-//!      -> guard (node allow-list) -> provider + scan -> batches
+//!      -> guard (node allow-list) -> optimized plan, kept for the same text -> provider + scan -> batches
 //! ```
 
 mod dialect;
 mod functions;
 mod guard;
 mod needs;
+mod plans;
 mod provider;
 mod prune;
+mod pushed;
 mod rewrite;
 mod scan;
 mod session;
@@ -18,6 +20,7 @@ mod source;
 mod views;
 
 pub use functions::tables::{TextSearch, search_text_schema};
+pub(crate) use plans::Plans;
 pub(crate) use session::session_template;
 pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTables, SqlValue, run_sql, stream_sql};
 

@@ -20,7 +20,8 @@ use tracehouse_storage::schema::Table;
 
 use super::needs::text_need;
 use super::prune;
-use super::scan::{Cancel, PushedFilter, ScanExec, ScanPlan};
+use super::pushed::PushedFilter;
+use super::scan::{Cancel, ScanExec, ScanPlan};
 use super::source::{TableRows, deal};
 use crate::text_need::TextNeed;
 
@@ -38,6 +39,11 @@ impl SnapshotTable {
     /// The table over `rows`; scans stop when `cancel` is set.
     pub(super) fn new(rows: TableRows, cancel: Cancel) -> Self {
         Self { rows, cancel }
+    }
+
+    /// Which table.
+    pub(super) fn table(&self) -> Table {
+        self.rows.table()
     }
 }
 

@@ -11,16 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use arrow::array::{AsArray, BooleanArray, RecordBatchOptions};
+use arrow::array::RecordBatchOptions;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Statistics, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr};
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::coop::cooperative;
@@ -30,15 +29,17 @@ use datafusion::physical_plan::execution_plan::{
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet,
+};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, RecordBatchStream,
 };
 use futures::Stream;
-use tracehouse_storage::error::ErrorKind;
-use tracehouse_storage::scan::{RowFilter, RowStream, ScanRequest, Zone};
+use tracehouse_storage::scan::{RowStream, ScanCounters, ScanRequest, Zone};
 
+use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
 use super::source::{TableRows, TextUse, Unit};
 use crate::error::{QueryError, QueryErrorKind};
 
@@ -54,21 +55,12 @@ impl Cancel {
         self.flag.store(true, Ordering::Relaxed);
     }
 
-    fn check(&self) -> std::result::Result<(), QueryError> {
+    pub(super) fn check(&self) -> std::result::Result<(), QueryError> {
         if self.flag.load(Ordering::Relaxed) {
             return Err(QueryError::new(QueryErrorKind::Cancelled, "the query was cancelled"));
         }
         Ok(())
     }
-}
-
-/// A condition compiled over some columns of the table.
-#[derive(Debug, Clone)]
-pub(super) struct PushedFilter {
-    /// The columns it reads, in the order its column indices count.
-    pub columns: Vec<String>,
-    /// The condition; NULL drops the row.
-    pub expr: Arc<dyn PhysicalExpr>,
 }
 
 /// What one scan reads.
@@ -142,6 +134,7 @@ impl ScanExec {
             filters: self.plan.filters.iter().map(|filter| row_filter(filter, &self.plan.cancel)).collect(),
             zones: self.plan.zones.clone(),
             batch_rows: self.plan.batch_rows,
+            ..ScanRequest::default()
         }
     }
 
@@ -152,36 +145,6 @@ impl ScanExec {
             (true, Some(limit)) => Precision::Exact(rows.min(limit)),
             (false, limit) => Precision::Inexact(rows.min(limit.unwrap_or(usize::MAX))),
         }
-    }
-}
-
-/// Whether a filter tightens while the query runs and is about more than columns. DataFusion gives such
-/// an expression wrong column numbers when a part of it is bounded too (`ORDER BY a + b, a LIMIT 1`):
-/// it renumbers the parts first and does not know the whole again. Only speed is lost without it.
-fn is_bound_on_expressions(filter: &Arc<dyn PhysicalExpr>) -> Result<bool> {
-    filter.exists(|expr| {
-        let is_dynamic = expr.downcast_ref::<DynamicFilterPhysicalExpr>().is_some();
-        Ok(is_dynamic && expr.children().iter().any(|child| child.downcast_ref::<Column>().is_none()))
-    })
-}
-
-fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
-    let expr = Arc::clone(&filter.expr);
-    let cancel = cancel.clone();
-    let keep = move |batch: &RecordBatch| {
-        let kept = cancel.check().map_err(DataFusionError::from).and_then(|()| evaluate(&expr, batch));
-        kept.map_err(|error| {
-            tracehouse_storage::Error::with_source(ErrorKind::InvalidInput, "a filter failed", error)
-        })
-    };
-    RowFilter { columns: filter.columns.clone(), keep: Arc::new(keep) }
-}
-
-fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanArray> {
-    let values = expr.evaluate(batch)?.into_array(batch.num_rows())?;
-    match values.as_boolean_opt() {
-        Some(kept) => Ok(kept.clone()),
-        None => internal_err!("a filter is not boolean but {}", values.data_type()),
     }
 }
 
@@ -258,10 +221,12 @@ impl ExecutionPlan for ScanExec {
         let Some(units) = self.plan.partitions.get(partition) else {
             return internal_err!("scan has no partition {partition}");
         };
+        let work = ScanWork::new(&self.metrics, partition);
         let stream = ScanStream {
             schema: self.schema.clone(),
             rows: self.plan.rows.clone(),
-            request: self.request(),
+            request: ScanRequest { counters: Some(work.counters.clone()), ..self.request() },
+            work,
             units: units.iter().cloned().collect(),
             current: None,
             remaining: self.plan.limit,
@@ -329,11 +294,43 @@ impl ExecutionPlan for ScanExec {
     }
 }
 
+/// What a scan has done, as `EXPLAIN ANALYZE` shows it.
+struct ScanWork {
+    counters: Arc<ScanCounters>,
+    rows_read: Count,
+    blocks_cached: Count,
+    blocks_decoded: Count,
+    bytes_decoded: Count,
+}
+
+impl ScanWork {
+    fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+        let count = |name| MetricBuilder::new(metrics).counter(name, partition);
+        Self {
+            counters: Arc::default(),
+            rows_read: count("rows_read"),
+            blocks_cached: count("blocks_cached"),
+            blocks_decoded: count("blocks_decoded"),
+            bytes_decoded: count("bytes_decoded"),
+        }
+    }
+
+    fn publish(&self) {
+        let done = self.counters.take();
+        let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        self.rows_read.add(count(done.rows));
+        self.blocks_cached.add(count(done.cached_blocks));
+        self.blocks_decoded.add(count(done.decoded_blocks));
+        self.bytes_decoded.add(count(done.decoded_bytes));
+    }
+}
+
 /// The batches of one partition.
 struct ScanStream {
     schema: SchemaRef,
     rows: TableRows,
     request: ScanRequest,
+    work: ScanWork,
     units: VecDeque<Unit>,
     current: Option<RowStream>,
     remaining: Option<usize>,
@@ -395,6 +392,7 @@ impl Stream for ScanStream {
             let _timed = timer.timer();
             this.step()
         };
+        this.work.publish();
         let polled = match step {
             None => Poll::Ready(None),
             Some(Ok(Some(batch))) => Poll::Ready(Some(Ok(batch))),

@@ -289,18 +289,40 @@ async fn collect(
 
 /// From text to the first poll of a result.
 async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result<SendableRecordBatchStream> {
+    let (state, tables) = session(context, cancel)?;
+    let plans = context.runtime.plans();
+    let kept = match query.parameters.is_empty() {
+        true => plans.get(&query.statement, &tables)?,
+        false => None,
+    };
+    let optimized = match kept {
+        Some(plan) => plan,
+        None => {
+            let (text, binds) = (query.statement.clone(), !query.parameters.is_empty());
+            let plan = plan(&state, query).await?;
+            if let LogicalPlan::DescribeTable(described) = &plan {
+                return describe(&described.schema);
+            }
+            let optimized = state.optimize(&plan)?;
+            if !binds {
+                plans.put(&text, &plan, &optimized)?;
+            }
+            optimized
+        }
+    };
+    let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
+    Ok(execute_stream(physical, state.task_ctx())?)
+}
+
+/// The plan of a statement, as far as it is allowed.
+async fn plan(state: &SessionState, query: SqlQuery) -> Result<LogicalPlan> {
     let mut statement = guard::parse(&query.statement)?;
     rewrite::rewrite(&mut statement)?;
-    let state = session(context, cancel)?;
     let plan = state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
     let plan = bind(plan, query.parameters)?;
     guard::check_plan(&plan)?;
     read_only().verify_plan(&plan)?;
-    if let LogicalPlan::DescribeTable(described) = &plan {
-        return describe(&described.schema);
-    }
-    let physical = state.create_physical_plan(&plan).await?;
-    Ok(execute_stream(physical, state.task_ctx())?)
+    Ok(plan)
 }
 
 fn read_only() -> SQLOptions {
@@ -319,12 +341,12 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
         .with_create_default_catalog_and_schema(false)
         .with_collect_statistics(true);
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(env);
-    let mut state = functions::with_allowed(builder).build();
+    let mut state = functions::with_allowed(builder)?.build();
     functions::register_own(&mut state)?;
     Ok(state)
 }
 
-fn session(context: &SqlContext, cancel: &Cancel) -> Result<SessionState> {
+fn session(context: &SqlContext, cancel: &Cancel) -> Result<(SessionState, Tables)> {
     let mut tables = Tables::new();
     for table in Table::ALL {
         let rows = TableRows::new(context.snapshot.clone(), table);
@@ -337,9 +359,9 @@ fn session(context: &SqlContext, cancel: &Cancel) -> Result<SessionState> {
         let table = MemTable::try_new(records.schema.clone(), vec![records.batches.clone()])?;
         tables.insert("dataset_records".to_string(), Arc::new(table));
     }
-    let mut state = views::session(context.runtime.template(), tables)?;
+    let mut state = views::session(context.runtime.template(), tables.clone())?;
     add_functions(context, &mut state)?;
-    Ok(state)
+    Ok((state, tables))
 }
 
 /// The functions that need this database.

@@ -636,3 +636,72 @@ fn stored_span(trace: u32, number: u32) -> Span {
         ..Span::default()
     }
 }
+
+#[test]
+fn a_kept_plan_answers_from_the_rows_of_its_time() {
+    let mut context = context();
+    let counted = "SELECT state, count(*), sum(total_tokens) FROM traces WHERE state = 'OK' GROUP BY 1";
+    let joined =
+        "SELECT count(*) FROM spans s WHERE s.trace_id IN (SELECT trace_id FROM traces WHERE state = 'OK')";
+    for _ in 0..2 {
+        assert_eq!(rows(&context, counted), ["OK|2|40"]);
+        assert_eq!(rows(&context, joined), ["6"]);
+    }
+    let traces = vec![trace(1, json!({})), trace(2, json!({})), trace(3, json!({}))];
+    let newer = source(7, [vec![span(1, 1, json!({}))], traces, Vec::new()]);
+    context.snapshot = Snapshot::new(2, vec![newer], Vec::new());
+    for _ in 0..2 {
+        assert_eq!(rows(&context, counted), ["OK|3|60"]);
+        assert_eq!(rows(&context, joined), ["1"]);
+    }
+    // What depends on the moment is planned each time, and so is what is in no snapshot.
+    assert_ne!(rows(&context, "SELECT now()"), rows(&context, "SELECT now()"));
+    let with_time = "SELECT count(*) FROM traces WHERE request_time > now() - INTERVAL '1 second'";
+    assert_eq!((rows(&context, with_time), rows(&context, with_time)), (vec!["0".into()], vec!["0".into()]));
+    assert_eq!(rows(&context, "SELECT name FROM datasets"), ["memory"]);
+    context.tables.datasets = Some(run_sql(&context, "SELECT 'other' AS name").unwrap().1.remove(0));
+    assert_eq!(rows(&context, "SELECT name FROM datasets"), ["other"]);
+}
+
+#[test]
+fn percentiles_are_interpolated_to_the_last_digit() {
+    let context = context();
+    let third = "percentile_cont(0.3333333333) WITHIN GROUP (ORDER BY duration_ns)";
+    let found: f64 = rows(&context, &format!("SELECT {third} FROM spans"))[0].parse().unwrap();
+    assert!((found - 3_666.666_666_4).abs() < 1e-9, "{found}");
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT trace_id < '00000000000000000000000000000003' AS a, \
+             percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns), \
+             percentile_cont(0.25) WITHIN GROUP (ORDER BY duration_ns DESC), \
+             percentile_cont(DISTINCT 1, 0.5), quantile_cont(duration_ns, 1.0) FROM spans GROUP BY 1 ORDER BY 1"
+        ),
+        ["false|6000.0|7500.0|1.0|9000.0", "true|4000.0|6000.0|1.0|8000.0"]
+    );
+    assert_eq!(
+        rows(&context, "SELECT percentile_cont(duration_ns, 0.5) FROM spans WHERE duration_ns < 0"),
+        ["NULL"]
+    );
+    assert!(
+        failure(&context, "SELECT percentile_cont(duration_ns, 1.5) FROM spans").to_string().contains("1.5")
+    );
+}
+
+#[test]
+fn an_analyzed_statement_says_what_was_read() {
+    let analyzed = |context: &SqlContext| {
+        rows(context, "EXPLAIN ANALYZE SELECT name FROM spans WHERE duration_ns > 0").join("\n")
+    };
+    let plan = analyzed(&context());
+    assert!(plan.contains("rows_read=9"), "{plan}");
+    let env = Arc::new(MemEnv::default());
+    let store = Store::open(env, StoreOptions::default()).unwrap();
+    store.append_spans(spans_batch(&[stored_span(1, 1), stored_span(1, 2)]).unwrap()).unwrap();
+    store.seal().unwrap();
+    let runtime = Arc::new(QueryRuntime::new(SqlSettings::default()).unwrap());
+    let context = SqlContext::new(runtime, store.snapshot().unwrap());
+    let (first, again) = (analyzed(&context), analyzed(&context));
+    assert!(first.contains("rows_read=2") && first.contains("blocks_decoded=2"), "{first}");
+    assert!(again.contains("blocks_cached=2") && again.contains("blocks_decoded=0"), "{again}");
+}

@@ -19,8 +19,12 @@ use roaring::RoaringBitmap;
 use crate::columns::text;
 use crate::error::{Error, Result};
 use crate::model::TraceKey;
+<<<<<<< HEAD
 use crate::packing;
 use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanRequest};
+=======
+use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanFigures, ScanRequest};
+>>>>>>> query
 use crate::schema::Table;
 
 /// Neighbouring chunks are merged up to this size, so a merge copies a bounded number of rows.
@@ -237,6 +241,10 @@ impl Piece {
         let slice = self.chunk.batch.slice(self.start as usize, self.length as usize);
         let first = self.chunk.base + self.start;
         let mut rows = self.selected;
+        if let Some(counters) = &request.counters {
+            let rows = rows.as_ref().map_or(u64::from(self.length), |rows| rows.len() as u64);
+            counters.add(ScanFigures { rows, ..ScanFigures::default() });
+        }
         for filter in &request.filters {
             rows = Some(keep(&slice, first, rows, filter)?);
             if rows.as_ref().is_some_and(Vec::is_empty) {

@@ -20,12 +20,21 @@ impl TraceKey {
     }
 }
 
+/// The value of 32 lower-case hex digits. Searches ask this of every trace they look at.
 fn parse_hex32(text: &str) -> Option<u128> {
-    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if text.len() != 32 || !text.bytes().all(lower_hex) {
-        return None;
+    let (high, low) = text.as_bytes().split_at_checked(16)?;
+    Some(u128::from(parse_hex16(high)?) << 64 | u128::from(parse_hex16(low)?))
+}
+
+fn parse_hex16(text: &[u8]) -> Option<u64> {
+    let text: &[u8; 16] = text.try_into().ok()?;
+    let (mut value, mut is_hex) = (0, true);
+    for byte in text {
+        let (digit, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
+        is_hex &= digit < 10 || letter < 6;
+        value = value << 4 | u64::from(if digit < 10 { digit } else { letter.wrapping_add(10) } & 15);
     }
-    u128::from_str_radix(text, 16).ok()
+    is_hex.then_some(value)
 }
 
 /// Checks that `id` is 1 to 128 characters without control characters.
@@ -66,6 +75,12 @@ mod tests {
     fn hex_ids_keep_their_value_and_other_texts_are_hashed() {
         assert_eq!(TraceKey::of("000000000000000000000000000000ff"), TraceKey(255));
         assert_ne!(TraceKey::of("ff"), TraceKey(255));
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(TraceKey::of(id), TraceKey(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736));
+        for other in ["0", "4BF92F3577B34DA6A3CE929D0E0E4736", "4bf92f3577b34da6a3ce929d0e0e473g", "é"] {
+            let hash = twox_hash::XxHash3_128::oneshot(other.as_bytes());
+            assert_eq!(TraceKey::of(other), TraceKey(hash), "{other}");
+        }
     }
 
     #[test]

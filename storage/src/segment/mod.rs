@@ -11,6 +11,7 @@
 //!
 //! `table_file` is apart: the catalogue's files, one table each.
 
+mod block_rows;
 mod blocks;
 mod decode;
 mod encode;

@@ -120,8 +120,8 @@ impl SegmentReader {
     ) -> Result<RowStream> {
         let projection = Projection::new(table, &request.columns)?;
         let mut filters = Vec::with_capacity(request.filters.len());
-        for filter in &request.filters {
-            filters.push(ScanFilter::new(table, filter)?);
+        for (at, filter) in request.filters.iter().enumerate() {
+            filters.push(ScanFilter::new(table, filter, at < request.total_filters)?);
         }
         check_zones(table, &request.zones)?;
         if self.rows(table) == 0 {
@@ -131,7 +131,8 @@ impl SegmentReader {
         let kept = prune(&file, table, &request.zones)?;
         let wanted = wanted_rows(self.rows(table), request.rows.as_ref(), kept, mask);
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
-        Ok(Box::new(SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)?))
+        let scan = SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)?;
+        Ok(Box::new(scan.counted(request.counters.clone())))
     }
 
     /// The first span without a parent among `rows` that is not in `mask`.

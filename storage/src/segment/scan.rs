@@ -5,22 +5,21 @@
 //! cache, or are decoded a few blocks ahead and put there; a scan for a few rows decodes these rows alone
 //! and puts nothing there. Heavy columns are decoded for the rows that are left, and kept for short runs.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
-use arrow::compute::{filter, take};
+use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
 
+use super::block_rows::{Block, Current};
 use super::blocks::{BLOCK_ROWS, BlockKey, Part};
 use super::decode::{decode, decode_rows, short};
 use super::footer::TableFile;
-use super::projection::{Projection, compact};
+use super::projection::{Projection, ROW_COLUMN, compact};
 use crate::env::EnvReader;
 use crate::error::{Error, Result};
-use crate::scan::{RowFilter, RowPredicate};
+use crate::scan::{RowFilter, RowPredicate, ScanCounters, ScanFigures};
 use crate::schema::Table;
 
 /// Blocks of a light column decoded together at most, when a scan goes through them all.
@@ -34,13 +33,18 @@ const KEPT_RUN_ROWS_MAX: usize = 2048;
 pub(super) struct ScanFilter {
     projection: Projection,
     keep: RowPredicate,
+    /// Whether it may be put to rows that are not wanted, and reads nothing but light columns.
+    is_total: bool,
 }
 
 impl ScanFilter {
     /// # Errors
     /// `InvalidInput` naming a column that the table does not have.
-    pub(super) fn new(table: Table, filter: &RowFilter) -> Result<Self> {
-        Ok(Self { projection: Projection::new(table, &filter.columns)?, keep: filter.keep.clone() })
+    pub(super) fn new(table: Table, filter: &RowFilter, is_total: bool) -> Result<Self> {
+        let projection = Projection::new(table, &filter.columns)?;
+        let is_light = |column: &String| column != ROW_COLUMN && !table.is_heavy(column);
+        let is_total = is_total && filter.columns.iter().all(is_light);
+        Ok(Self { projection, keep: filter.keep.clone(), is_total })
     }
 }
 
@@ -65,24 +69,7 @@ pub(super) struct SegmentScan {
     ready: HashMap<(usize, u32), ArrayRef>,
     /// The rest of a block that is larger than a batch.
     rest: Option<RecordBatch>,
-}
-
-/// A run of rows of one row group.
-#[derive(Clone, Copy)]
-struct Block {
-    group: usize,
-    /// First row of the group.
-    group_start: u32,
-    start: u32,
-    end: u32,
-}
-
-/// The rows of a block that are left, with the columns read so far.
-struct Current {
-    block: Block,
-    /// Rows counted from the block's first; `None` = all of them.
-    rows: Option<UInt32Array>,
-    columns: BTreeMap<usize, ArrayRef>,
+    counters: Option<Arc<ScanCounters>>,
 }
 
 impl SegmentScan {
@@ -111,7 +98,29 @@ impl SegmentScan {
             ahead,
             ready,
             rest,
+            counters: None,
         })
+    }
+
+    /// The same scan, counted.
+    pub(super) fn counted(mut self, counters: Option<Arc<ScanCounters>>) -> Self {
+        self.counters = counters;
+        self
+    }
+
+    fn note(&self, figures: ScanFigures) {
+        if let Some(counters) = &self.counters {
+            counters.add(figures);
+        }
+    }
+
+    fn note_decoded<'a>(&self, arrays: impl IntoIterator<Item = &'a ArrayRef>) {
+        if self.counters.is_some() {
+            for array in arrays {
+                let decoded_bytes = array.get_array_memory_size() as u64;
+                self.note(ScanFigures { decoded_blocks: 1, decoded_bytes, ..ScanFigures::default() });
+            }
+        }
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
@@ -155,11 +164,18 @@ impl SegmentScan {
     fn read_block(&mut self, block: Block) -> Result<Option<RecordBatch>> {
         // What was decoded ahead for blocks that a filter then emptied is of no more use.
         self.ready.retain(|(_, start), _| *start >= block.start);
-        let mut current = Current { block, rows: self.wanted_rows(block), columns: BTreeMap::new() };
+        let mut current = Current::new(block, self.wanted_rows(block));
+        self.note(ScanFigures { rows: current.len() as u64, ..ScanFigures::default() });
         for stage in 0..self.filters.len() {
             let Some(filter) = self.filters.get(stage).cloned() else { continue };
-            let batch = self.columns(stage, &mut current, &filter.projection)?;
-            if !current.keep(&(filter.keep)(&batch)?)? {
+            let is_left = if filter.is_total && self.fills_cache && current.is_dense() {
+                let batch = self.block_columns(stage, &mut current, &filter.projection)?;
+                current.keep_of_whole(&(filter.keep)(&batch)?)?
+            } else {
+                let batch = self.columns(stage, &mut current, &filter.projection)?;
+                current.keep(&(filter.keep)(&batch)?)?
+            };
+            if !is_left {
                 self.ahead.iter_mut().skip(stage + 1).for_each(|blocks| *blocks = 1);
                 return Ok(None);
             }
@@ -194,15 +210,11 @@ impl SegmentScan {
         projection: &Projection,
     ) -> Result<RecordBatch> {
         let schema = self.table.schema();
-        let missing = projection.roots().filter(|root| !current.columns.contains_key(root));
-        let (mut heavy, mut light): (Vec<usize>, Vec<usize>) = missing.partition(|root| {
+        let missing = current.missing(projection);
+        let (mut heavy, light): (Vec<usize>, Vec<usize>) = missing.into_iter().partition(|root| {
             schema.fields().get(*root).is_some_and(|field| self.table.is_heavy(field.name()))
         });
-        for roots in [&mut heavy, &mut light] {
-            roots.sort_unstable();
-            roots.dedup();
-        }
-        let missing = self.cached_light(current, &light)?;
+        let missing = self.cached_light(current, &light);
         if self.fills_cache {
             self.read_light(stage, current, missing)?;
         } else {
@@ -215,11 +227,24 @@ impl SegmentScan {
         }
         projection.assemble(current.len(), |root| match root {
             None => Ok(Arc::new(current.row_numbers())),
-            Some(root) => current
-                .columns
-                .get(&root)
-                .cloned()
-                .ok_or_else(|| Error::internal(format!("column {root} was not read"))),
+            Some(root) => current.column(root),
+        })
+    }
+
+    /// Light columns of a projection for all rows of the block, wanted or not.
+    fn block_columns(
+        &mut self,
+        stage: usize,
+        current: &mut Current,
+        projection: &Projection,
+    ) -> Result<RecordBatch> {
+        let roots = current.missing(projection);
+        let missing = self.cached_light(current, &roots);
+        self.read_light(stage, current, missing)?;
+        let count = current.block.len();
+        projection.assemble(count, |root| {
+            let array = root.and_then(|root| current.whole.get(&root).cloned());
+            array.ok_or_else(|| Error::internal("a column of a block was not read"))
         })
     }
 
@@ -227,12 +252,22 @@ impl SegmentScan {
     /// newest rows, and the next one will too.
     fn read_heavy(&self, current: &Current, roots: &[usize]) -> Result<Vec<ArrayRef>> {
         let (runs, count) = (current.runs(), current.len());
+<<<<<<< HEAD
         let decode = |roots: &[usize]| decode_rows(&self.file, current.block.group, &runs, count, roots);
+=======
+        let decode = |roots: &[usize]| {
+            let group = current.block.group;
+            let arrays = decode_rows(&self.file, group, runs.iter().cloned(), count, roots)?;
+            self.note_decoded(&arrays);
+            Ok::<_, Error>(arrays)
+        };
+>>>>>>> query
         let [run] = runs.as_slice() else { return decode(roots) };
         if !self.fills_cache || count > KEPT_RUN_ROWS_MAX {
             return decode(roots);
         }
         let first_row = current.block.group_start + u32::try_from(run.start).unwrap_or(u32::MAX);
+<<<<<<< HEAD
         let key = |root: usize| {
             let part = Part::Run { column: root, rows: count };
             BlockKey { file: self.file.number(), first_row, part }
@@ -246,6 +281,21 @@ impl SegmentScan {
         let decoded = if missing.is_empty() { Vec::new() } else { decode(&missing)? };
         for (root, array) in missing.iter().zip(&decoded) {
             self.file.cache().insert(key(*root), array.clone());
+=======
+        let mut arrays = Vec::with_capacity(roots.len());
+        for root in roots {
+            let part = Part::Run { column: *root, rows: count };
+            let key = BlockKey { file: self.file.number(), first_row, part };
+            let array = match self.cached(&key) {
+                Some(array) => array,
+                None => {
+                    let array = decode(&[*root])?.pop().ok_or_else(|| short(&self.file, 0, count))?;
+                    self.file.cache().insert(key, array.clone());
+                    array
+                }
+            };
+            arrays.push(array);
+>>>>>>> query
         }
         let mut decoded = decoded.into_iter();
         let arrays = kept.into_iter().map(|array| array.or_else(|| decoded.next()));
@@ -253,17 +303,17 @@ impl SegmentScan {
     }
 
     /// Adds the light columns that are in memory; gives the others.
-    fn cached_light(&mut self, current: &mut Current, roots: &[usize]) -> Result<Vec<usize>> {
+    fn cached_light(&mut self, current: &mut Current, roots: &[usize]) -> Vec<usize> {
         let start = current.block.start;
         let mut missing = Vec::new();
         for root in roots {
             let ready = self.ready.remove(&(*root, start));
-            match ready.or_else(|| self.file.cache().get(&self.key(*root, start))) {
-                Some(array) => current.add(*root, &array)?,
+            match ready.or_else(|| self.cached(&self.key(*root, start))) {
+                Some(array) => drop(current.whole.insert(*root, array)),
                 None => missing.push(*root),
             }
         }
-        Ok(missing)
+        missing
     }
 
     fn read_light(&mut self, stage: usize, current: &mut Current, missing: Vec<usize>) -> Result<()> {
@@ -275,7 +325,7 @@ impl SegmentScan {
         for root in missing {
             let array = self.ready.remove(&(root, block.start));
             let array = array.ok_or_else(|| short(&self.file, 0, (block.end - block.start) as usize))?;
-            current.add(root, &array)?;
+            current.whole.insert(root, array);
         }
         Ok(())
     }
@@ -305,6 +355,7 @@ impl SegmentScan {
             if batch.num_rows() != rows as usize {
                 return Err(short(&self.file, batch.num_rows(), rows as usize));
             }
+            self.note_decoded(batch.columns());
             for (root, array) in roots.iter().zip(batch.columns()) {
                 self.file.cache().insert(self.key(*root, start), array.clone());
                 self.ready.insert((*root, start), array.clone());
@@ -314,71 +365,14 @@ impl SegmentScan {
         Ok(())
     }
 
+    fn cached(&self, key: &BlockKey) -> Option<ArrayRef> {
+        let found = self.file.cache().get(key)?;
+        self.note(ScanFigures { cached_blocks: 1, ..ScanFigures::default() });
+        Some(found)
+    }
+
     fn key(&self, column: usize, first_row: u32) -> BlockKey {
         BlockKey { file: self.file.number(), first_row, part: Part::Column(column) }
-    }
-}
-
-impl Current {
-    fn len(&self) -> usize {
-        self.rows.as_ref().map_or((self.block.end - self.block.start) as usize, Array::len)
-    }
-
-    /// Adds a column of the whole block.
-    fn add(&mut self, root: usize, array: &ArrayRef) -> Result<()> {
-        let array = match &self.rows {
-            Some(rows) => take(array.as_ref(), rows, None)?,
-            None => array.clone(),
-        };
-        self.columns.insert(root, array);
-        Ok(())
-    }
-
-    /// Leaves the rows that are true in `keep`; whether there is any.
-    fn keep(&mut self, keep: &BooleanArray) -> Result<bool> {
-        if keep.len() != self.len() {
-            return Err(Error::internal(format!("a filter answered {} rows of {}", keep.len(), self.len())));
-        }
-        let kept = keep.true_count();
-        if kept == keep.len() {
-            return Ok(true);
-        }
-        if kept == 0 {
-            return Ok(false);
-        }
-        let all = || UInt32Array::from_iter_values(0..self.block.end - self.block.start);
-        let rows = self.rows.take().unwrap_or_else(all);
-        self.rows = Some(UInt32Array::from(filter(&rows, keep)?.to_data()));
-        for array in self.columns.values_mut() {
-            *array = filter(array.as_ref(), keep)?;
-        }
-        Ok(true)
-    }
-
-    /// Physical row numbers.
-    fn row_numbers(&self) -> UInt32Array {
-        match &self.rows {
-            Some(rows) => rows.unary(|row| row + self.block.start),
-            None => UInt32Array::from_iter_values(self.block.start..self.block.end),
-        }
-    }
-
-    /// The rows as runs counted from the row group's first.
-    fn runs(&self) -> Vec<Range<usize>> {
-        let base = self.block.start - self.block.group_start;
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        let Some(rows) = &self.rows else {
-            runs.push(base as usize..(self.block.end - self.block.group_start) as usize);
-            return runs;
-        };
-        for row in rows.values() {
-            let row = (row + base) as usize;
-            match runs.last_mut() {
-                Some(run) if run.end == row => run.end += 1,
-                _ => runs.push(row..row + 1),
-            }
-        }
-        runs
     }
 }
 

@@ -21,11 +21,12 @@ impl Store {
     /// # Errors
     /// `Corrupt` or `Io` from the segment's files.
     pub fn index_next_text(&self) -> Result<bool> {
+        self.open_texts();
         let Some(segment) = lock(&self.state).claim_unindexed() else { return Ok(false) };
         let mut claim = Claim { store: self, id: segment.id(), is_built: false };
         let text = self.build_text(&segment)?;
         let mut state = lock(&self.state);
-        segment.set_text(text);
+        segment.set_text(Some(text));
         state.snapshot = None;
         drop(state);
         claim.is_built = true;
@@ -34,7 +35,14 @@ impl Store {
 
     /// Segments that have no text index yet.
     pub fn unindexed_segments(&self) -> usize {
-        lock(&self.state).segments.iter().filter(|segment| segment.text().is_none()).count()
+        self.open_texts();
+        lock(&self.state).segments.iter().filter(|segment| !segment.has_text()).count()
+    }
+
+    /// Opens the text indexes that are there; those that cannot be read are known to be absent then.
+    fn open_texts(&self) {
+        let segments = lock(&self.state).segments.clone();
+        segments.iter().for_each(|segment| drop(segment.text()));
     }
 
     /// Waits for a change of the segments, at most `idle`.
@@ -101,14 +109,14 @@ impl Drop for Claim<'_> {
 impl State {
     /// Whether a segment has no text index yet but will get one.
     pub(super) fn waits_for_text(&self) -> bool {
-        self.segments.iter().any(|s| s.text().is_none() && !self.unindexable.contains(&s.id()))
+        self.segments.iter().any(|s| !s.has_text() && !self.unindexable.contains(&s.id()))
     }
 
     /// A segment without text index that nobody works on, claimed for the caller; largest first.
     fn claim_unindexed(&mut self) -> Option<Arc<Segment>> {
         let free = |segment: &&Arc<Segment>| {
             let id = segment.id();
-            segment.text().is_none() && !self.indexing.contains(&id) && !self.unindexable.contains(&id)
+            !segment.has_text() && !self.indexing.contains(&id) && !self.unindexable.contains(&id)
         };
         let segment =
             self.segments.iter().filter(free).max_by_key(|segment| segment.meta().span_rows)?.clone();

@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
 use super::readers::remove_any;
-use super::seal::open_text;
 use super::{CATALOG_DIR, ERASE_INTENT, Graveyard};
 use super::{Log, State, Store, StoreOptions, segment_dir};
 use crate::check::guarded;
@@ -33,7 +32,7 @@ use crate::model::TraceKey;
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader};
-use crate::source::Segment;
+use crate::source::{Segment, SegmentText};
 use crate::wal::{self, Replayed, WalWriter};
 
 /// The log's folder.
@@ -396,16 +395,14 @@ fn open_segments(
     for meta in &manifest.segments {
         let dir = segment_dir(meta.id);
         if let Some(open) = known.iter().find(|segment| segment.id() == meta.id) {
-            if open.text().is_none()
-                && let Some(text) = open_text(env.as_ref(), &dir, meta.span_rows)
-            {
-                open.set_text(text);
+            if !open.has_text() {
+                open.set_text(text_in_place(env.as_ref(), &dir));
             }
             segments.push(open.clone());
             continue;
         }
         let reader = SegmentReader::open(env.clone(), dir.clone(), meta, cache.clone())?;
-        let text = open_text(env.as_ref(), &dir, meta.span_rows);
+        let text = text_in_place(env.as_ref(), &dir);
         segments.push(Arc::new(Segment::new(
             env.clone(),
             dir,
@@ -417,6 +414,15 @@ fn open_segments(
         )));
     }
     Ok(segments)
+}
+
+/// The text index of a segment in place, not opened yet.
+fn text_in_place(env: &dyn Env, dir: &Path) -> SegmentText {
+    let folder = dir.join("text");
+    match env.real_path(&folder).filter(|_| env.exists(&folder)) {
+        Some(real) => SegmentText::Closed(real),
+        None => SegmentText::Absent,
+    }
 }
 
 /// Applies the log to the state.

@@ -9,7 +9,7 @@ use crate::manifest::{ManifestEdit, SegmentId, SegmentMeta};
 use crate::model::TraceKey;
 use crate::schema::Table;
 use crate::segment::SegmentReader;
-use crate::source::{Rows, Segment, Source};
+use crate::source::{Rows, Segment, SegmentText, Source};
 
 impl Store {
     /// Puts a segment in the place of `id` that has the same rows but none of the tables in `without`.
@@ -29,7 +29,7 @@ impl Store {
             dir,
             kept,
             reader,
-            None,
+            SegmentText::Absent,
             self.meta_store.clone(),
             self.graveyard.clone(),
         );

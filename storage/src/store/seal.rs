@@ -152,7 +152,7 @@ impl Store {
             dir,
             meta,
             reader,
-            text,
+            text.into(),
             self.meta_store.clone(),
             self.graveyard.clone(),
         );

@@ -222,7 +222,7 @@ impl TextReader {
 }
 
 /// The beginnings of a dotted path, without the whole.
-fn paths(key: &str) -> Vec<&str> {
+pub(super) fn paths(key: &str) -> Vec<&str> {
     if key.split('.').count() > PATH_PARTS_MAX {
         return Vec::new();
     }

@@ -41,6 +41,7 @@ mod string_log;
 mod term_cache;
 mod term_ids;
 mod tokenizer;
+mod values;
 mod writer;
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! stand on one row their positions are intersected. A slot that stands for many words (prefix, fuzzy)
 //! is first gathered into one list.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 use tantivy::postings::{Postings, SegmentPostings, TermInfo};
 use tantivy::query::FuzzyTermQuery;
@@ -68,6 +70,27 @@ pub(super) fn collect_rows(
             found &= within;
         }
         *rows |= found;
+    }
+    Ok(())
+}
+
+/// Adds the rows of the terms that lie in a run to `rows`. Nothing is read of what comes after it, and little
+/// of what comes before.
+pub(super) fn collect_rows_in(
+    index: &InvertedIndexReader,
+    terms: &[TermInfo],
+    within: &Range<u32>,
+    rows: &mut RoaringBitmap,
+) -> TantivyResult<()> {
+    for term in terms {
+        let mut postings = index.read_postings_from_terminfo(term, IndexRecordOption::Basic)?;
+        let (mut row, mut found) = (seek(&mut postings, within.start), Vec::new());
+        while row < within.end {
+            found.push(row);
+            row = postings.advance();
+        }
+        let unsorted = |_| TantivyError::InternalError("posting list is not ascending".to_owned());
+        *rows |= RoaringBitmap::from_sorted_iter(found).map_err(unsorted)?;
     }
     Ok(())
 }

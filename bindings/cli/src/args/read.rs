@@ -32,6 +32,9 @@ pub struct SearchArgs {
     /// Say how the search was carried out
     #[arg(long)]
     pub explain: bool,
+    /// Say also how long each stage took and what was read
+    #[arg(long)]
+    pub analyze: bool,
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<SearchFormat>,
 }

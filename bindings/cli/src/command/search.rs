@@ -47,6 +47,7 @@ fn search_of(args: &SearchArgs) -> Search {
         Search::new(args.filter.as_str()).order_by(args.order_by.iter().cloned()).limit(args.limit);
     search.offset = args.offset;
     search.explain = args.explain;
+    search.analyze = args.analyze;
     search.page_token = args.page_token.clone();
     if !args.experiment.is_empty() {
         search = search.experiments(args.experiment.iter().cloned());

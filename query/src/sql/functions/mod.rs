@@ -6,6 +6,7 @@
 pub(super) mod allowed;
 pub(super) mod matches;
 pub(super) mod messages;
+mod percentile;
 pub(super) mod sizes;
 pub(super) mod tables;
 
@@ -14,10 +15,13 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 /// Puts exactly the allowed functions into `builder`.
-pub(super) fn with_allowed(builder: SessionStateBuilder) -> SessionStateBuilder {
+///
+/// # Errors
+/// As [`percentile::PercentileCont::new`].
+pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateBuilder> {
     let scalar = SessionStateDefaults::default_scalar_functions()
         .into_iter()
         .filter(|function| allowed::SCALAR.contains(&function.name()))
@@ -26,12 +30,18 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> SessionStateBuilder 
     let aggregate = SessionStateDefaults::default_aggregate_functions()
         .into_iter()
         .filter(|function| allowed::AGGREGATE.contains(&function.name()))
-        .collect();
-    builder
+        .map(|function| match function.name() {
+            percentile::NAME => {
+                Ok(Arc::new(AggregateUDF::new_from_impl(percentile::PercentileCont::new(function)?)))
+            }
+            _ => Ok(function),
+        })
+        .collect::<Result<_>>()?;
+    Ok(builder
         .with_scalar_functions(scalar)
         .with_aggregate_functions(aggregate)
         .with_window_functions(SessionStateDefaults::default_window_functions())
-        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_expr_planners(SessionStateDefaults::default_expr_planners()))
 }
 
 /// Adds the JSON functions with their operators and our own functions.

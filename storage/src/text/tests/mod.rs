@@ -4,6 +4,7 @@ mod agreement;
 mod index_files;
 mod naive;
 mod same_files;
+mod values;
 
 use std::sync::Arc;
 
