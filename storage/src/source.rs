@@ -31,10 +31,9 @@ use crate::text::TextReader;
 /// Posting lists kept in memory for each segment.
 const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
-<<<<<<< HEAD
 /// After this many lookups by trace a segment's traces are read and kept.
 const LOOKUPS_MIN: u32 = 64;
-=======
+
 /// The text index of a segment.
 #[derive(Debug)]
 pub enum SegmentText {
@@ -51,7 +50,6 @@ impl From<Option<TextReader>> for SegmentText {
         text.map_or(SegmentText::Absent, |text| SegmentText::Open(Arc::new(text)))
     }
 }
->>>>>>> query
 
 /// A live segment: its files, its text index when there is one, and its part of the metadata store.
 #[derive(Debug)]
@@ -64,14 +62,11 @@ pub struct Segment {
     postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
     /// The traces of the assessments, row by row, which are sorted by it; read when first asked for.
     assessed: OnceLock<Vec<TraceKey>>,
-<<<<<<< HEAD
     /// Its traces; read when they are asked for often.
     traces: OnceLock<KeySet>,
     lookups: AtomicU32,
-=======
     /// The assessments that may count for a session; read when first asked for.
     session_wide: OnceLock<RoaringBitmap>,
->>>>>>> query
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -103,12 +98,9 @@ impl Segment {
             meta_store,
             postings,
             assessed,
-<<<<<<< HEAD
             traces: OnceLock::new(),
             lookups: AtomicU32::new(0),
-=======
             session_wide: OnceLock::new(),
->>>>>>> query
             indexing,
             env,
             dir,
@@ -414,7 +406,6 @@ impl Source {
         })
     }
 
-<<<<<<< HEAD
     /// The first visible root span in a run of rows that belong to one trace, if `total` of them are visible.
     pub(crate) fn root_in_run(&self, run: Range<u32>, total: u64) -> Result<Option<u32>> {
         let Rows::Segment(segment) = &self.rows else { return Ok(None) };
@@ -424,7 +415,8 @@ impl Source {
             return Ok(None);
         }
         segment.reader.first_root(run, mask)
-=======
+    }
+
     /// The assessments whose metadata name a session, masked ones included; `None` where that is not known
     /// without reading them all.
     ///
@@ -432,7 +424,6 @@ impl Source {
     /// Whatever reading them for the first time gives.
     pub fn session_wide_assessments(&self) -> Result<Option<&RoaringBitmap>> {
         self.segment().map(|segment| segment.session_wide()).transpose()
->>>>>>> query
     }
 
     /// The row that holds a trace's root span, as far as this source knows.

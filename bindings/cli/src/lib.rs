@@ -33,6 +33,10 @@ use crate::args::Cli;
 use crate::context::Context;
 use crate::output::Output;
 
+/// Gives memory back to the system: an import's threads free what others allocated.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

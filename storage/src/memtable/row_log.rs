@@ -19,12 +19,8 @@ use roaring::RoaringBitmap;
 use crate::columns::text;
 use crate::error::{Error, Result};
 use crate::model::TraceKey;
-<<<<<<< HEAD
 use crate::packing;
-use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanRequest};
-=======
 use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanFigures, ScanRequest};
->>>>>>> query
 use crate::schema::Table;
 
 /// Neighbouring chunks are merged up to this size, so a merge copies a bounded number of rows.

@@ -252,28 +252,22 @@ impl SegmentScan {
     /// newest rows, and the next one will too.
     fn read_heavy(&self, current: &Current, roots: &[usize]) -> Result<Vec<ArrayRef>> {
         let (runs, count) = (current.runs(), current.len());
-<<<<<<< HEAD
-        let decode = |roots: &[usize]| decode_rows(&self.file, current.block.group, &runs, count, roots);
-=======
         let decode = |roots: &[usize]| {
             let group = current.block.group;
-            let arrays = decode_rows(&self.file, group, runs.iter().cloned(), count, roots)?;
+            let arrays = decode_rows(&self.file, group, &runs, count, roots)?;
             self.note_decoded(&arrays);
             Ok::<_, Error>(arrays)
         };
->>>>>>> query
         let [run] = runs.as_slice() else { return decode(roots) };
         if !self.fills_cache || count > KEPT_RUN_ROWS_MAX {
             return decode(roots);
         }
         let first_row = current.block.group_start + u32::try_from(run.start).unwrap_or(u32::MAX);
-<<<<<<< HEAD
         let key = |root: usize| {
             let part = Part::Run { column: root, rows: count };
             BlockKey { file: self.file.number(), first_row, part }
         };
-        let kept: Vec<Option<ArrayRef>> =
-            roots.iter().map(|root| self.file.cache().get(&key(*root))).collect();
+        let kept: Vec<Option<ArrayRef>> = roots.iter().map(|root| self.cached(&key(*root))).collect();
         let is_kept =
             |root: &usize| roots.iter().zip(&kept).any(|(kept, array)| kept == root && array.is_some());
         let missing: Vec<usize> = roots.iter().copied().filter(|root| !is_kept(root)).collect();
@@ -281,21 +275,6 @@ impl SegmentScan {
         let decoded = if missing.is_empty() { Vec::new() } else { decode(&missing)? };
         for (root, array) in missing.iter().zip(&decoded) {
             self.file.cache().insert(key(*root), array.clone());
-=======
-        let mut arrays = Vec::with_capacity(roots.len());
-        for root in roots {
-            let part = Part::Run { column: *root, rows: count };
-            let key = BlockKey { file: self.file.number(), first_row, part };
-            let array = match self.cached(&key) {
-                Some(array) => array,
-                None => {
-                    let array = decode(&[*root])?.pop().ok_or_else(|| short(&self.file, 0, count))?;
-                    self.file.cache().insert(key, array.clone());
-                    array
-                }
-            };
-            arrays.push(array);
->>>>>>> query
         }
         let mut decoded = decoded.into_iter();
         let arrays = kept.into_iter().map(|array| array.or_else(|| decoded.next()));
