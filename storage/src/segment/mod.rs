@@ -33,7 +33,7 @@ mod tests;
 pub use blocks::BlockCache;
 pub(crate) use blocks::OPEN_FILES_MAX;
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};
-pub use packing::{ABSENT_TEXT, stored_members};
+pub use packing::{ABSENT_TEXT, MARKS, stored_members, whole_attributes};
 pub use reader::{SegmentReader, describe, verify_file};
 pub use table_file::{read_table_file, write_table_file};
 pub use writer::SegmentWriter;
