@@ -53,15 +53,10 @@ pub(crate) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
 /// As [`pack`].
 fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
     let sources = sources(batch)?;
+    let [inputs, outputs] = sources.as_slice() else { return Err(Error::internal("two texts are packed")) };
     replace_attributes(batch, |row, attributes| {
-        let packed = attributes.strip_prefix(PACKED)?;
-        let mut swaps = Vec::with_capacity(SOURCES.len());
-        for (texts, (_, mark)) in sources.iter().zip(SOURCES) {
-            if let Some(needle) = needle(texts, row) {
-                swaps.push((mark.to_string(), needle));
-            }
-        }
-        Some(replace(packed, MARK_START, &swaps).unwrap_or_else(|| packed.to_string()))
+        let [inputs, outputs] = [inputs, outputs].map(|texts| texts.is_valid(row).then(|| texts.value(row)));
+        whole_attributes(attributes, inputs, outputs)
     })
 }
 
@@ -75,6 +70,18 @@ pub fn stored_members(stored: &str) -> Option<&str> {
     let after_mark = |at| packed.get(at + SOURCES[0].1.len()..).unwrap_or_default();
     let mut marks = memchr::memchr_iter(MARK_START, packed.as_bytes());
     (!marks.any(|at| after_mark(at).trim_start().starts_with(':'))).then_some(packed)
+}
+
+/// The marks that may stand for strings in what [`stored_members`] tells: for the inputs, for the outputs.
+pub const MARKS: [&str; 2] = [SOURCES[0].1, SOURCES[1].1];
+
+/// Stored attributes of a row as they were given to `pack`.
+pub fn whole_attributes(stored: &str, inputs: Option<&str>, outputs: Option<&str>) -> Option<String> {
+    let packed = stored.strip_prefix(PACKED)?;
+    let texts = [inputs, outputs].map(|text| text.and_then(quoted));
+    let swaps = MARKS.into_iter().zip(texts).filter_map(|(mark, text)| Some((mark.to_string(), text?)));
+    let swaps: Vec<(String, String)> = swaps.collect();
+    Some(replace(packed, MARK_START, &swaps).unwrap_or_else(|| packed.to_string()))
 }
 
 /// `text` with each occurrence of a pair's first replaced by its second, from left to right; `None` when

@@ -10,10 +10,13 @@ use std::time::Duration;
 use super::{State, Store, lock, segment_dir};
 use crate::error::{Error, Result};
 use crate::manifest::SegmentId;
-use crate::scan::ScanRequest;
+use crate::scan::{STORED_ATTRIBUTES, ScanRequest};
 use crate::schema::Table;
 use crate::source::Segment;
 use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter};
+
+/// Rows whose texts are in memory at a time.
+const BATCH_ROWS: usize = 2_048;
 
 impl Store {
     /// Builds one text index that is missing and that nobody builds. Returns whether there was one.
@@ -67,7 +70,10 @@ impl Store {
         let location = self.text_location(&tmp)?;
         let in_memory = matches!(location, TextLocation::Memory);
         let mut writer = TextWriter::create(location)?;
-        let request = ScanRequest::columns(INDEXED_COLUMNS.iter().copied());
+        // As they are stored: the rest is in other columns that are read, too.
+        let stored = |&column: &&'static str| if column == "attributes" { STORED_ATTRIBUTES } else { column };
+        let mut request = ScanRequest::columns(INDEXED_COLUMNS.iter().map(stored));
+        request.batch_rows = BATCH_ROWS;
         for batch in segment.reader().scan(Table::Spans, &request, None)? {
             writer.add(&batch?)?;
         }

@@ -133,7 +133,7 @@ impl TextReader {
         }
         if !part.begins {
             // What a long token holds past its beginning is nowhere in the index.
-            self.term_rows(&[LONG.to_owned()], in_values, within, &mut rows)?;
+            self.term_rows(&[LONG.into()], in_values, within, &mut rows)?;
         }
         Ok(Some(rows))
     }
@@ -141,7 +141,7 @@ impl TextReader {
     /// Adds the rows that have one of these whole terms among tokens, names and values.
     fn term_rows(
         &self,
-        terms: &[String],
+        terms: &[Vec<u8>],
         in_values: bool,
         within: Option<&RoaringBitmap>,
         rows: &mut RoaringBitmap,
@@ -157,7 +157,7 @@ impl TextReader {
 
     /// Rows with the attribute, or with one that a dotted path may lead into.
     fn rows_with_attribute(&self, key: &str) -> TantivyResult<Option<RoaringBitmap>> {
-        let names = paths(key).into_iter().chain([key]).map(name_term);
+        let names = paths(key).into_iter().chain([key]).map(|name| name_term(name).map(String::into_bytes));
         let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
         let mut rows = RoaringBitmap::new();
         self.term_rows(&names, false, None, &mut rows)?;
@@ -209,10 +209,10 @@ impl TextReader {
                 }
             }
         };
-        let all = |terms: Vec<Option<String>>| terms.into_iter().collect::<Option<Vec<String>>>();
+        let all = |terms: Vec<Option<Vec<u8>>>| terms.into_iter().collect::<Option<Vec<_>>>();
         let (Some(sure), Some(mut maybe)) = (all(sure), all(maybe)) else { return Ok(None) };
         // The value may also lie inside another attribute, at the end of the path.
-        maybe.extend(paths(key).into_iter().filter_map(name_term));
+        maybe.extend(paths(key).into_iter().filter_map(name_term).map(String::into_bytes));
         let mut rows = ValueRows::default();
         self.term_rows(&sure, true, None, &mut rows.sure)?;
         self.term_rows(&maybe, true, None, &mut rows.maybe)?;

@@ -13,11 +13,9 @@ use tantivy::postings::{FieldSerializer, InvertedIndexSerializer};
 use tantivy::schema::Field;
 
 use super::term_ids::TermIds;
-use super::tokenizer::PackedWord;
-use crate::{Error, Result};
 
 /// Occurrences that are put in order at a time.
-const OCCURRENCES_AT_A_TIME: usize = 4 << 20;
+const OCCURRENCES_AT_A_TIME: usize = 2 << 20;
 
 /// What is kept of a term's occurrences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +26,10 @@ pub(super) enum Kept {
     Documents,
 }
 
-/// The terms of one field.
+/// The terms of one field, by number.
 #[derive(Debug)]
 pub(super) struct FieldLog {
     kept: Kept,
-    terms: TermIds,
     log: Vec<u32>,
     /// Where the documents end in the log.
     ends: Vec<usize>,
@@ -47,25 +44,12 @@ struct Occurrence {
 
 impl FieldLog {
     pub(super) fn new(kept: Kept) -> Self {
-        FieldLog { kept, terms: TermIds::default(), log: Vec::new(), ends: Vec::new() }
+        FieldLog { kept, log: Vec::new(), ends: Vec::new() }
     }
 
     /// Adds a term to the document; where positions are not kept, it must not have it yet.
-    ///
-    /// # Errors
-    /// `Internal` with more terms than there are numbers.
-    pub(super) fn add(&mut self, term: &[u8]) -> Result<()> {
-        self.log.push(self.terms.number(term).ok_or_else(too_many)?);
-        Ok(())
-    }
-
-    /// The same for a term that is packed.
-    ///
-    /// # Errors
-    /// As [`FieldLog::add`].
-    pub(super) fn add_packed(&mut self, term: PackedWord) -> Result<()> {
-        self.log.push(self.terms.packed_number(term).ok_or_else(too_many)?);
-        Ok(())
+    pub(super) fn add(&mut self, term: u32) {
+        self.log.push(term);
     }
 
     /// Ends the document; the number of its terms.
@@ -80,19 +64,30 @@ impl FieldLog {
         self.log.len() - self.ends.last().copied().unwrap_or_default()
     }
 
+    /// Terms of all documents.
+    pub(super) fn terms(&self) -> usize {
+        self.log.len()
+    }
+
     /// Number of documents.
     pub(super) fn documents(&self) -> usize {
         self.ends.len()
     }
 
-    /// Writes the posting lists.
-    pub(super) fn write(self, field: Field, serializer: &mut InvertedIndexSerializer) -> tantivy::Result<()> {
-        if self.terms.len() == 0 {
+    /// Writes the posting lists of the terms, whose numbers `order` has by the terms' bytes.
+    pub(super) fn write(
+        self,
+        field: Field,
+        terms: &TermIds,
+        order: &[u32],
+        serializer: &mut InvertedIndexSerializer,
+    ) -> tantivy::Result<()> {
+        if self.log.is_empty() {
             return Ok(());
         }
         let mut target = serializer.new_field(field, self.log.len() as u64, None)?;
-        let counts = self.counts();
-        let order = self.terms.sorted();
+        let counts = self.counts(terms.len());
+        let order: Vec<u32> = order.iter().copied().filter(|&number| at(&counts, number) > 0).collect();
         let mut rest = order.as_slice();
         let mut ends = vec![None; counts.len()];
         let mut occurrences = Vec::new();
@@ -103,7 +98,7 @@ impl FieldLog {
             for &number in now {
                 let end = start + at(&counts, number);
                 let list = occurrences.get(start..end).unwrap_or_default();
-                self.write_term(number, list, &mut target)?;
+                self.write_term(terms.term(number), list, &mut target)?;
                 start = end;
             }
             rest = later;
@@ -113,8 +108,8 @@ impl FieldLog {
     }
 
     /// Occurrences of each term.
-    fn counts(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.terms.len()];
+    fn counts(&self, terms: usize) -> Vec<usize> {
+        let mut counts = vec![0; terms];
         for &number in &self.log {
             if let Some(count) = counts.get_mut(number as usize) {
                 *count += 1;
@@ -162,7 +157,7 @@ impl FieldLog {
 
     fn write_term(
         &self,
-        number: u32,
+        term: &[u8],
         occurrences: &[Occurrence],
         target: &mut FieldSerializer<'_>,
     ) -> tantivy::Result<()> {
@@ -171,7 +166,7 @@ impl FieldLog {
             Kept::Positions => (true, u32::try_from(documents().count()).unwrap_or(u32::MAX)),
             Kept::Documents => (false, 0),
         };
-        target.new_term(self.terms.term(number), document_count, has_counts)?;
+        target.new_term(term, document_count, has_counts)?;
         let mut steps = Vec::new();
         for places in documents() {
             let Some(first) = places.first() else { continue };
@@ -203,8 +198,4 @@ fn terms_at_a_time(terms: &[u32], counts: &[usize]) -> usize {
 
 fn at(counts: &[usize], number: u32) -> usize {
     counts.get(number as usize).copied().unwrap_or(0)
-}
-
-fn too_many() -> Error {
-    Error::internal("text index: more words than one segment can have")
 }

@@ -5,7 +5,11 @@
 //! 1. Keys and texts come out still escaped, but with every escape checked: [`unescape`] cannot fail.
 //! 2. After [`NotJson`] nothing more is to be asked; what came out before must be thrown away.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr2};
+
+use crate::segment::MARKS;
 
 /// The text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub(super) enum Piece<'a> {
     Key(&'a str),
     /// A string value, still escaped.
     Text(&'a str),
+    /// A string value that a mark stands for, as it is.
+    Marked(&'a str),
     /// A number as written, or `NaN`, `Infinity`, `-Infinity`.
     Number(&'a str),
     /// `true`, `false` or `null`.
@@ -45,11 +51,18 @@ pub(super) struct Scanner<'a> {
     /// Open containers, `true` for an object.
     open: Vec<bool>,
     expect: Expect,
+    /// What marks stand for.
+    marked: [Option<&'a str>; 2],
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, position: 0, open: Vec::new(), expect: Expect::Value }
+        Self::with_marks(text, [None; 2])
+    }
+
+    /// A scanner of an object among whose values, but not deeper, [`MARKS`] may stand for these strings.
+    pub(super) fn with_marks(text: &'a str, marked: [Option<&'a str>; 2]) -> Self {
+        Self { text, position: 0, open: Vec::new(), expect: Expect::Value, marked }
     }
 
     /// Open containers.
@@ -97,10 +110,21 @@ impl<'a> Scanner<'a> {
             b'n' => self.word("null", Piece::Literal("null"))?,
             b'N' => self.word("NaN", Piece::Number("NaN"))?,
             b'I' => self.word("Infinity", Piece::Number("Infinity"))?,
-            _ => self.number()?,
+            _ => match self.mark() {
+                Some(text) => Piece::Marked(text),
+                None => self.number()?,
+            },
         };
         self.expect_after_value();
         Ok(Some(piece))
+    }
+
+    /// What the mark here stands for, if there is one.
+    fn mark(&mut self) -> Option<&'a str> {
+        let rest = self.text.get(self.position..).filter(|_| self.open.len() == 1)?;
+        let (mark, text) = MARKS.into_iter().zip(self.marked).find(|(mark, _)| rest.starts_with(mark))?;
+        self.position += mark.len();
+        text
     }
 
     fn begin(&mut self, object: bool) -> Piece<'a> {
@@ -262,15 +286,14 @@ fn hex4(text: &str) -> Option<(u32, &str)> {
 }
 
 /// A number as Python's `json.dumps(json.loads(number))` writes it.
-pub(super) fn python_number(number: &str) -> String {
+pub(super) fn python_number(number: &str) -> Cow<'_, str> {
     if number == "-0" {
-        return "0".to_owned();
+        return Cow::Borrowed("0");
     }
-    let is_float = number.contains(['.', 'e', 'E']);
-    match number.parse::<f64>() {
-        Ok(value) if is_float => python_float(value),
-        _ => number.to_owned(),
+    if !number.contains(['.', 'e', 'E']) {
+        return Cow::Borrowed(number);
     }
+    number.parse().map_or(Cow::Borrowed(number), |value| Cow::Owned(python_float(value)))
 }
 
 fn python_float(value: f64) -> String {

@@ -5,12 +5,16 @@
 //! strings and numbers, and so on inside; keys, booleans and null are left out. Which strings of a row
 //! are searchable is said in `row_text`.
 
+use std::cell::OnceCell;
+
 use arrow::array::{Array, AsArray, ListArray, RecordBatch, StringArray, StringViewArray, StructArray};
 
 use super::json::{Piece, python_number};
 use super::row_text::RowText;
 use super::scanned::Scanned;
 use super::tokenizer::SEPARATOR;
+use crate::scan::STORED_ATTRIBUTES;
+use crate::segment::{stored_members, whole_attributes};
 use crate::{Error, Result};
 
 /// Strings kept in one buffer, each followed by a separator.
@@ -126,7 +130,10 @@ pub struct TextColumns<'a> {
     status_message: &'a StringViewArray,
     inputs: &'a StringViewArray,
     outputs: &'a StringViewArray,
+    /// As they are stored, or whole.
     attributes: &'a StringViewArray,
+    /// Of rows that are not read as they are stored.
+    whole: Vec<OnceCell<String>>,
     events: &'a ListArray,
     /// No searchable text; only the index and `LIKE` look at it.
     span_type: Option<&'a StringViewArray>,
@@ -145,7 +152,9 @@ impl<'a> TextColumns<'a> {
             status_message: text_column(batch, "status_message")?,
             inputs: text_column(batch, "inputs")?,
             outputs: text_column(batch, "outputs")?,
-            attributes: text_column(batch, "attributes")?,
+            attributes: text_column(batch, STORED_ATTRIBUTES)
+                .or_else(|_| text_column(batch, "attributes"))?,
+            whole: vec![OnceCell::new(); batch.num_rows()],
             events: events.ok_or_else(|| no_column("events"))?,
             span_type: text_column(batch, "span_type").ok(),
         })
@@ -187,16 +196,36 @@ impl<'a> TextColumns<'a> {
 
     /// The texts of a row. Attributes that are not JSON end where they stop being it: ingest writes
     /// this column, so that is a defect of the row and not of the reader.
-    pub(super) fn row(&self, row: usize) -> Result<RowText<'a>> {
+    pub(super) fn row(&self, row: usize) -> Result<RowText<'_>> {
+        let (inputs, outputs) = (value(self.inputs, row), value(self.outputs, row));
         Ok(RowText {
-            inputs: value(self.inputs, row),
-            outputs: value(self.outputs, row),
+            inputs,
+            outputs,
             name: value(self.name, row),
             status_message: value(self.status_message, row),
             span_type: self.span_type.and_then(|column| value(column, row)),
-            attributes: value(self.attributes, row).map(Scanned::new),
+            attributes: value(self.attributes, row).map(|stored| self.attributes(row, stored)),
             events: self.row_events(row)?,
         })
+    }
+
+    /// Attributes of a row. Marks for the inputs and outputs are read as such where they are values of
+    /// attributes, else the text is made whole first.
+    fn attributes<'s>(&'s self, row: usize, stored: &'s str) -> Scanned<'s> {
+        let texts = [self.inputs, self.outputs].map(|column| value(column, row));
+        match stored_members(stored) {
+            Some(whole) if whole.len() == stored.len() => return Scanned::new(whole),
+            Some(members) => {
+                let scanned = Scanned::with_marks(members, texts);
+                if scanned.is_json() {
+                    return scanned;
+                }
+            }
+            None => {}
+        }
+        let [inputs, outputs] = texts;
+        let whole = || whole_attributes(stored, inputs, outputs).unwrap_or_default();
+        Scanned::new(self.whole.get(row).map_or("", |cell| cell.get_or_init(whole)))
     }
 
     fn row_events(&self, row: usize) -> Result<Vec<(&'a str, Scanned<'a>)>> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tantivy::postings::{FieldSerializer, InvertedIndexSerializer, Postings};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::termdict::TermMerger;
-use tantivy::{DocSet, TERMINATED, TantivyError};
+use tantivy::{DocSet, Index, TERMINATED, TantivyError};
 
 use super::index::{RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded};
 use super::places::{FIELDS, NUMBERS_END, Places, PlacesWriter};
@@ -49,6 +49,17 @@ pub fn merge_indexes(
     rows: &[(usize, u32)],
     go_on: &dyn Fn() -> Result<()>,
 ) -> Result<TextReader> {
+    merge_into(&create_index(&location)?, &location, indexes, rows, go_on)
+}
+
+/// The same into an index that was just created.
+pub(super) fn merge_into(
+    index: &Index,
+    location: &TextLocation,
+    indexes: &[Arc<TextReader>],
+    rows: &[(usize, u32)],
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<TextReader> {
     // Damage would be copied, and then have a good checksum.
     if let Some(damaged) = indexes.iter().find(|index| !index.is_intact()) {
         return Err(Error::corrupt(format!("{} is damaged", damaged.name())));
@@ -67,12 +78,11 @@ pub fn merge_indexes(
     }
     let places = places(&inputs, rows).finish(strings)?;
     go_on()?;
-    let index = create_index(&location)?;
     let (name, count) = (location.name(), u32::try_from(rows.len()).unwrap_or(u32::MAX));
     // An error of ours on its way through tantivy's.
     let mut stopped = None;
     let written = guarded(&name, || {
-        write_files(&index, count, &places, |serializer| {
+        write_files(index, count, &places, |serializer| {
             for field in [WORDS_FIELD, RAW_FIELD, VALUES_FIELD] {
                 copy_field(&inputs, field, serializer, &mut || match go_on() {
                     Ok(()) => Ok(()),
@@ -89,7 +99,7 @@ pub fn merge_indexes(
         return Err(stopped);
     }
     written?;
-    guarded(&name, || Ok(TextReader::from_index(&index, &name, count)))?
+    guarded(&name, || Ok(TextReader::from_index(index, &name, count)))?
 }
 
 impl Input {

@@ -47,6 +47,11 @@ pub(super) struct PlacesWriter {
 }
 
 impl PlacesWriter {
+    /// Places so far.
+    pub(super) fn len(&self) -> usize {
+        self.strings.len()
+    }
+
     /// Adds a string to the row.
     pub(super) fn add(&mut self, string: u32, field: u32) {
         self.strings.push(code(string, field));

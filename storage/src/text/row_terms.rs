@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! field raw:     tokens of raw strings, names of attributes, the span's type
-//! field values:  tokens of attribute values that are no strings; pairs (attribute, value)
+//! field values:  tokens of attribute values that are no strings; pairs (attribute, value), or their hashes
 //! ```
 //!
 //! Invariants:
@@ -16,19 +16,18 @@
 //! 2. Every attribute whose key [`is_pairable`] and whose value has a text of at most
 //!    [`PAIR_VALUE_BYTES_MAX`] bytes is a pair; of several attributes of one name the first.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use memchr::memchr;
 use twox_hash::XxHash3_128;
 
 use super::fold::{Tokens, fold, folded};
 use super::json::{Piece, python_number};
-use super::leaves::{StringList, looks_like_json};
+use super::leaves::looks_like_json;
 use super::letters::is_word;
 use super::row_text::{RowString, RowText};
 use super::scanned::{Scanned, is_wrapper};
-use super::tokenizer::{LONG_WORD_BYTES, LONG_WORD_KEPT_BYTES};
+use super::term_ids::TermIds;
+use super::tokenizer::{LONG_WORD_BYTES, LONG_WORD_KEPT_BYTES, Words};
+use crate::Result;
 
 /// The row has a token that is too long to be a term.
 pub(super) const LONG: &str = "\u{1}";
@@ -39,10 +38,16 @@ pub(super) const FIRST_TOKEN_BYTE: u8 = b'0';
 
 /// Longest value of a pair, bytes.
 const PAIR_VALUE_BYTES_MAX: usize = 128;
+/// Longer values are in a pair by a hash of the pair: most are ids, which differ from each other to the end
+/// and made up the most of the dictionary.
+const PAIR_VALUE_KEPT_MAX: usize = 12;
+/// Bytes of that hash, of seven bits each, so that it is text: of a million pairs two have the same once in
+/// 10^13 indexes.
+const PAIR_HASH_BYTES: u32 = 12;
+/// Before that hash.
+const HASHED_PAIR: u8 = 7;
 /// Longest name of an attribute in a term, bytes.
 const NAME_BYTES_MAX: usize = 256;
-/// Largest set of terms that is kept for the next row.
-const KNOWN_KEPT: usize = 1 << 16;
 
 /// How a pair's value is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +61,32 @@ pub(super) enum PairKind {
 }
 
 /// The term of an attribute and its value; `None` when no row has such a term.
-pub(super) fn pair(kind: PairKind, key: &str, value: &str) -> Option<String> {
-    let mark = match kind {
-        PairKind::Text => '\u{4}',
-        PairKind::Number => '\u{5}',
-        PairKind::Inner => '\u{6}',
-    };
-    (is_pairable(key) && value.len() <= PAIR_VALUE_BYTES_MAX).then(|| format!("{mark}{key}\0{value}"))
+pub(super) fn pair(kind: PairKind, key: &str, value: &str) -> Option<Vec<u8>> {
+    let mut term = Vec::new();
+    write_pair(&mut term, kind, key, value).then_some(term)
+}
+
+/// Replaces `term` by that of an attribute and its value; whether there is one.
+fn write_pair(term: &mut Vec<u8>, kind: PairKind, key: &str, value: &str) -> bool {
+    if !is_pairable(key) || value.len() > PAIR_VALUE_BYTES_MAX {
+        return false;
+    }
+    term.clear();
+    term.push(match kind {
+        PairKind::Text => 4,
+        PairKind::Number => 5,
+        PairKind::Inner => 6,
+    });
+    term.extend_from_slice(key.as_bytes());
+    term.push(0);
+    term.extend_from_slice(value.as_bytes());
+    if value.len() > PAIR_VALUE_KEPT_MAX {
+        let hash = XxHash3_128::oneshot(term);
+        term.clear();
+        term.push(HASHED_PAIR);
+        term.extend((0..PAIR_HASH_BYTES).map(|at| (hash >> (7 * at)).to_le_bytes()[0] & 0x7f));
+    }
+    true
 }
 
 /// Whether attributes of this name are pairs.
@@ -82,33 +106,37 @@ pub(super) fn shortest_number(text: &str) -> Option<String> {
     Some(if value == 0.0 { "0".to_owned() } else { value.to_string() })
 }
 
-/// Hashes are not hashed again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let low = bytes.first_chunk().copied().unwrap_or_default();
-        self.0 = u64::from_le_bytes(low);
-    }
+/// The terms of one row, by number.
+#[derive(Debug, Default)]
+pub(super) struct RowTerms {
+    /// Of all rows and both fields.
+    pub(super) terms: TermIds,
+    pub(super) raw: Vec<u32>,
+    pub(super) values: Vec<u32>,
+    /// For each term the last row that had it.
+    last_rows: Vec<u32>,
+    /// Names of attributes, and what is known of them.
+    keys: TermIds,
+    known_keys: Vec<Key>,
+    /// Rows so far.
+    row: u32,
+    /// Which of the fields have [`LONG`].
+    has_long: [bool; 2],
+    token: String,
+    pair: Vec<u8>,
 }
 
-/// The terms of one row.
-#[derive(Debug, Clone, Default)]
-pub(super) struct RowTerms {
-    pub(super) raw: StringList,
-    pub(super) values: StringList,
-    /// Hashes of the row's terms so far.
-    known: HashSet<u128, BuildHasherDefault<Hashed>>,
-    token: String,
+/// The name of an attribute.
+#[derive(Debug, Clone, Copy, Default)]
+struct Key {
+    /// Its term, once it was asked for; none when it is too long to have one.
+    name: Option<u32>,
+    /// The last row with a pair of it.
+    last_row: u32,
 }
 
 /// Which list a term goes to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum To {
     Raw,
     Values,
@@ -116,204 +144,275 @@ enum To {
 
 impl RowTerms {
     /// Replaces the terms by those of a row and its strings.
-    pub(super) fn fill(&mut self, row: &RowText<'_>, strings: &[RowString<'_>]) {
+    ///
+    /// # Errors
+    /// `Internal` with more terms than there are numbers.
+    pub(super) fn fill(&mut self, row: &RowText<'_>, strings: &[RowString<'_>]) -> Result<()> {
         self.raw.clear();
         self.values.clear();
-        if self.known.capacity() > KNOWN_KEPT {
-            self.known = HashSet::default();
-        }
-        self.known.clear();
+        self.has_long = [false; 2];
+        self.row += 1;
         for string in strings {
-            self.add_raw(string.text, string.json.as_ref());
+            self.add_raw(string.text, string.json.as_ref())?;
         }
-        row.each_attribute_name(&mut |name| self.add_name(name));
-        row.span_type.into_iter().for_each(|name| self.add_name(name));
-        if let Some(attributes) = &row.attributes {
-            self.add_values(attributes);
-        }
+        let mut names = Ok(());
+        row.each_attribute_name(&mut |name| {
+            if names.is_ok() {
+                names = self.add_name(name);
+            }
+        });
+        names?;
+        row.span_type.into_iter().try_for_each(|name| self.add_name(name))?;
+        row.attributes.iter().try_for_each(|attributes| self.add_values(attributes))
     }
 
-    fn add_name(&mut self, name: &str) {
-        match name_term(name) {
-            Some(term) => self.add(To::Raw, &term),
-            None => self.add(To::Raw, LONG),
+    fn add_name(&mut self, name: &str) -> Result<()> {
+        let key = self.key(name)?;
+        let known = self.known_keys.get(key).and_then(|key| key.name);
+        let term = match known {
+            Some(term) => term,
+            None => match name_term(name) {
+                Some(term) => self.terms.number(term.as_bytes())?,
+                None => return self.add(To::Raw, LONG.as_bytes()),
+            },
+        };
+        if let Some(key) = self.known_keys.get_mut(key) {
+            key.name = Some(term);
         }
+        self.add_number(To::Raw, term);
+        Ok(())
+    }
+
+    /// Where the name of an attribute is among those known.
+    fn key(&mut self, name: &str) -> Result<usize> {
+        let key = self.keys.number(name.as_bytes())? as usize;
+        if key >= self.known_keys.len() {
+            self.known_keys.resize(key + 1, Key::default());
+        }
+        Ok(key)
     }
 
     /// Adds the tokens of a raw string that are no words of its leaves.
-    fn add_raw(&mut self, string: &str, json: Option<&Scanned<'_>>) {
+    fn add_raw(&mut self, string: &str, json: Option<&Scanned<'_>>) -> Result<()> {
         let Some(json) = json else { return self.add_changed(To::Raw, string) };
-        for part in json.parts() {
-            match part.piece {
-                Piece::Text(escaped) => self.add_escaped(escaped, part.plain),
-                piece => self.add_bare(To::Raw, piece),
-            }
-        }
+        json.parts().try_for_each(|part| match part.piece {
+            Piece::Text(escaped) => self.add_escaped(escaped, part.plain),
+            piece => self.add_bare(To::Raw, piece),
+        })
     }
 
     /// Adds the tokens of a string inside JSON that are no words of its leaves.
-    fn add_escaped(&mut self, escaped: &str, plain: &str) {
-        self.add_changed(To::Raw, escaped);
+    fn add_escaped(&mut self, escaped: &str, plain: &str) -> Result<()> {
+        self.add_changed(To::Raw, escaped)?;
         if escaped.len() != plain.len() {
-            self.add_glued(To::Raw, escaped);
+            self.add_glued(To::Raw, escaped)?;
         }
         if looks_like_json(plain) {
             let json = Some(Scanned::new(plain)).filter(Scanned::is_json);
-            self.add_raw(plain, json.as_ref());
+            self.add_raw(plain, json.as_ref())?;
         }
+        Ok(())
     }
 
     /// Adds the tokens of a key, of a literal, and of a number that is no word as it is written.
-    fn add_bare(&mut self, to: To, piece: Piece<'_>) {
+    fn add_bare(&mut self, to: To, piece: Piece<'_>) -> Result<()> {
         match piece {
             Piece::Key(text) | Piece::Literal(text) => self.add_tokens(to, text),
-            Piece::Number(text) if matches!(to, To::Values) || python_number(text) != text => {
-                self.add_tokens(to, text);
+            Piece::Number(text) if to == To::Values || python_number(text) != text => {
+                self.add_tokens(to, text)
             }
-            _ => {}
+            _ => Ok(()),
         }
     }
 
     /// Adds the tokens of a text that differ from its words, and notes long ones.
-    fn add_changed(&mut self, to: To, text: &str) {
+    fn add_changed(&mut self, to: To, text: &str) -> Result<()> {
         if text.is_ascii() {
-            if has_long_token(text) {
-                self.add(to, LONG);
-            }
-            return;
+            return if has_long_token(text) { self.add(to, LONG.as_bytes()) } else { Ok(()) };
         }
-        self.add_tokens_if(to, text, |token, source| token.len() > LONG_WORD_BYTES || is_changed(source));
+        self.add_tokens_if(to, text, |token, source| token.len() > LONG_WORD_BYTES || is_changed(source))
     }
 
     /// Adds the tokens that an escape is part of, or ends: in `caf\u00e9\nbar` all three.
-    fn add_glued(&mut self, to: To, escaped: &str) {
+    fn add_glued(&mut self, to: To, escaped: &str) -> Result<()> {
         let mut at = 0;
         while let Some(found) = memchr(b'\\', escaped.as_bytes().get(at..).unwrap_or_default()) {
             let escape = at + found;
             at = escape + 2;
             let kind = escaped.as_bytes().get(escape + 1);
             if matches!(kind, Some(b'b' | b'f' | b'n' | b'r' | b't' | b'u')) {
-                self.add_first_token(to, escaped.get(escape + 1..).unwrap_or_default());
+                self.add_first_token(to, escaped.get(escape + 1..).unwrap_or_default())?;
             }
             if kind == Some(&b'u') {
                 let before = escaped.get(..escape).unwrap_or_default();
                 let start = before.trim_end_matches(|c| is_word(fold(c))).len();
-                self.add_first_token(to, before.get(start..).unwrap_or_default());
+                self.add_first_token(to, before.get(start..).unwrap_or_default())?;
             }
         }
+        Ok(())
     }
 
-    fn add_first_token(&mut self, to: To, text: &str) {
+    fn add_first_token(&mut self, to: To, text: &str) -> Result<()> {
         let mut token = std::mem::take(&mut self.token);
-        if Tokens::new(text).next(&mut token).is_some() {
-            self.add_token(to, &mut token);
-        }
+        let added = match Tokens::new(text).next(&mut token) {
+            Some(_) => self.add_token(to, &mut token),
+            None => Ok(()),
+        };
         self.token = token;
+        added
     }
 
-    fn add_tokens(&mut self, to: To, text: &str) {
-        self.add_tokens_if(to, text, |_, _| true);
+    fn add_tokens(&mut self, to: To, text: &str) -> Result<()> {
+        if text.len() > LONG_WORD_BYTES || !text.is_ascii() {
+            return self.add_tokens_if(to, text, |_, _| true);
+        }
+        // The words of such a text are its tokens.
+        let mut words = Words::new(text);
+        while let Some(packed) = words.next_packed(&mut self.token) {
+            let term = match packed {
+                Some(word) => self.terms.packed_number(word)?,
+                None => self.terms.number(self.token.as_bytes())?,
+            };
+            self.add_number(to, term);
+        }
+        Ok(())
     }
 
     /// Adds the tokens for which `wanted` holds of the token and its source.
-    fn add_tokens_if(&mut self, to: To, text: &str, wanted: impl Fn(&str, &str) -> bool) {
+    fn add_tokens_if(&mut self, to: To, text: &str, wanted: impl Fn(&str, &str) -> bool) -> Result<()> {
         let mut token = std::mem::take(&mut self.token);
         let mut tokens = Tokens::new(text);
         while let Some(range) = tokens.next(&mut token) {
             if wanted(&token, text.get(range).unwrap_or_default()) {
-                self.add_token(to, &mut token);
+                self.add_token(to, &mut token)?;
             }
         }
         self.token = token;
+        Ok(())
     }
 
-    fn add_token(&mut self, to: To, token: &mut String) {
+    fn add_token(&mut self, to: To, token: &mut String) -> Result<()> {
         if token.len() > LONG_WORD_BYTES {
-            self.add(to, LONG);
+            self.add(to, LONG.as_bytes())?;
             token.truncate(token.floor_char_boundary(LONG_WORD_KEPT_BYTES));
         }
-        self.add(to, token);
+        self.add(to, token.as_bytes())
     }
 
-    fn add(&mut self, to: To, term: &str) {
-        let list = match to {
-            To::Raw => &mut self.raw,
-            To::Values => &mut self.values,
-        };
-        // The mark of long tokens is one of each field.
-        if self.known.insert(hash(term)) || (term == LONG && !list.iter().any(|known| known == LONG)) {
-            list.push(term);
+    fn add(&mut self, to: To, term: &[u8]) -> Result<()> {
+        let number = self.terms.number(term)?;
+        if term != LONG.as_bytes() {
+            self.add_number(to, number);
+            return Ok(());
         }
+        // The mark of long tokens is one of each field.
+        let (list, [in_raw, in_values]) = (to, &mut self.has_long);
+        let (list, has_long) = match list {
+            To::Raw => (&mut self.raw, in_raw),
+            To::Values => (&mut self.values, in_values),
+        };
+        if !std::mem::replace(has_long, true) {
+            list.push(number);
+        }
+        Ok(())
+    }
+
+    fn add_number(&mut self, to: To, term: u32) {
+        if self.is_new(term) {
+            match to {
+                To::Raw => self.raw.push(term),
+                To::Values => self.values.push(term),
+            }
+        }
+    }
+
+    /// Whether the row did not have the term; it has now.
+    fn is_new(&mut self, term: u32) -> bool {
+        let term = term as usize;
+        if term >= self.last_rows.len() {
+            self.last_rows.resize(term + 1, 0);
+        }
+        let row = self.row;
+        self.last_rows.get_mut(term).is_some_and(|last| std::mem::replace(last, row) != row)
     }
 
     /// Adds what a span's attributes hold.
-    fn add_values(&mut self, attributes: &Scanned<'_>) {
+    fn add_values(&mut self, attributes: &Scanned<'_>) -> Result<()> {
         let mut key = "";
         let mut container_start = 0;
         let mut in_wrapper = false;
         for part in attributes.parts() {
             match (part.piece, part.depth) {
                 (Piece::Key(_), 1) => key = part.plain,
-                (Piece::Text(_), 1) => {
-                    self.add_inner(part.plain);
-                    self.add_pair(key, part.plain, true);
+                (Piece::Text(_) | Piece::Marked(_), 1) => {
+                    self.add_inner(part.plain)?;
+                    self.add_pairs(key, part.plain, true)?;
                 }
                 (Piece::Number(scalar) | Piece::Literal(scalar), 1) => {
-                    self.add_tokens(To::Values, scalar);
-                    self.add_pair(key, scalar, false);
+                    self.add_tokens(To::Values, scalar)?;
+                    self.add_pairs(key, scalar, false)?;
                 }
                 (Piece::BeginObject | Piece::BeginArray, 2) => container_start = part.end - 1,
                 (Piece::End, 1) => {
                     let raw = attributes.text().get(container_start..part.end).unwrap_or_default();
-                    self.add_pair(key, raw, false);
+                    self.add_pairs(key, raw, false)?;
                 }
                 (Piece::Text(escaped), _) => {
                     if in_wrapper {
-                        self.add_tokens(To::Values, escaped);
-                        self.add_tokens(To::Values, part.plain);
+                        self.add_tokens(To::Values, escaped)?;
+                        self.add_tokens(To::Values, part.plain)?;
                     }
-                    self.add_inner(part.plain);
-                    self.add_glued(To::Values, escaped);
-                    self.add_changed(To::Values, escaped);
+                    self.add_inner(part.plain)?;
+                    self.add_glued(To::Values, escaped)?;
+                    self.add_changed(To::Values, escaped)?;
                 }
-                (piece, _) => self.add_bare(To::Values, piece),
+                (piece, _) => self.add_bare(To::Values, piece)?,
             }
             in_wrapper = matches!(part.piece, Piece::Key(key) if is_wrapper(key));
         }
+        Ok(())
     }
 
     /// Adds the tokens of what a string stands for when it is a quoted JSON string itself, unless they are
     /// those of the string.
-    fn add_inner(&mut self, text: &str) {
-        if let Some(inner) = inner_string(text) {
-            let mut tokens = Tokens::new(text);
-            while tokens.next(&mut self.token).is_some() {
-                self.known.insert(hash(&self.token));
-            }
-            self.add_tokens(To::Values, &inner);
+    fn add_inner(&mut self, text: &str) -> Result<()> {
+        let Some(inner) = inner_string(text) else { return Ok(()) };
+        let mut token = std::mem::take(&mut self.token);
+        let mut tokens = Tokens::new(text);
+        while tokens.next(&mut token).is_some() {
+            let number = self.terms.number(token.as_bytes())?;
+            self.is_new(number);
         }
+        self.token = token;
+        self.add_tokens(To::Values, &inner)
     }
 
-    fn add_pair(&mut self, key: &str, text: &str, is_string: bool) {
+    fn add_pairs(&mut self, key: &str, text: &str, is_string: bool) -> Result<()> {
         // Of attributes of one name the first counts.
-        let is_first = self.known.insert(!hash(key));
+        let (at, row) = (self.key(key)?, self.row);
+        let is_first =
+            self.known_keys.get_mut(at).is_some_and(|key| std::mem::replace(&mut key.last_row, row) != row);
         if !is_first || (text == "null" && !is_string) {
-            return;
+            return Ok(());
         }
-        if let Some(term) = pair(PairKind::Text, key, text) {
-            self.add(To::Values, &term);
+        self.add_pair(PairKind::Text, key, text)?;
+        if let Some(number) = shortest_number(text).filter(|number| number != text) {
+            self.add_pair(PairKind::Number, key, &number)?;
         }
-        if let Some(number) = shortest_number(text).filter(|number| number != text)
-            && let Some(term) = pair(PairKind::Number, key, &number)
-        {
-            self.add(To::Values, &term);
+        if is_string && let Some(inner) = inner_string(text) {
+            self.add_pair(PairKind::Inner, key, &inner)?;
         }
-        if is_string
-            && let Some(inner) = inner_string(text)
-            && let Some(term) = pair(PairKind::Inner, key, &inner)
-        {
-            self.add(To::Values, &term);
-        }
+        Ok(())
+    }
+
+    fn add_pair(&mut self, kind: PairKind, key: &str, value: &str) -> Result<()> {
+        let mut term = std::mem::take(&mut self.pair);
+        let added = match write_pair(&mut term, kind, key, value) {
+            true => self.add(To::Values, &term),
+            false => Ok(()),
+        };
+        self.pair = term;
+        added
     }
 }
 
@@ -340,10 +439,6 @@ fn has_long_token(ascii: &str) -> bool {
         left + after.iter().take_while(|byte| is_inside(byte)).take(LONG_WORD_BYTES + 1).count()
     };
     (LONG_WORD_BYTES..bytes.len()).step_by(LONG_WORD_BYTES + 1).any(|at| run(at) > LONG_WORD_BYTES)
-}
-
-fn hash(term: &str) -> u128 {
-    XxHash3_128::oneshot(term.as_bytes())
 }
 
 #[cfg(test)]
@@ -376,8 +471,10 @@ mod tests {
         let added = |string: &str| {
             let mut terms = RowTerms::default();
             let json = looks_like_json(string).then(|| Scanned::new(string)).filter(Scanned::is_json);
-            terms.add_raw(string, json.as_ref());
-            terms.raw.iter().map(str::to_owned).collect::<Vec<_>>()
+            terms.row = 1;
+            terms.add_raw(string, json.as_ref()).unwrap();
+            let term = |&number: &u32| String::from_utf8(terms.terms.term(number).to_vec()).unwrap();
+            terms.raw.iter().map(term).collect::<Vec<_>>()
         };
         assert!(added("plain text with words").is_empty());
         assert_eq!(added(r#"{"key":"a word","n":1.50,"ok":true}"#), ["key", "n", "1", "50", "ok", "true"]);

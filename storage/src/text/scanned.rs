@@ -26,6 +26,9 @@ struct Place<'a> {
     plain: Option<Range<usize>>,
 }
 
+/// Room made for the pieces of a text.
+const PLACES_MIN: usize = 32;
+
 /// One piece and where it lies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'a> {
@@ -40,8 +43,16 @@ pub(super) struct Part<'a> {
 
 impl<'a> Scanned<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        let mut scanned = Scanned { text, ..Scanned::default() };
-        let mut scanner = Scanner::new(text);
+        Self::with_scanner(text, Scanner::new(text))
+    }
+
+    /// Scans an object some of whose values are marks that stand for these.
+    pub(super) fn with_marks(text: &'a str, marked: [Option<&'a str>; 2]) -> Self {
+        Self::with_scanner(text, Scanner::with_marks(text, marked))
+    }
+
+    fn with_scanner(text: &'a str, mut scanner: Scanner<'a>) -> Self {
+        let mut scanned = Scanned { text, places: Vec::with_capacity(PLACES_MIN), ..Scanned::default() };
         loop {
             let piece = match scanner.next() {
                 Ok(Some(piece)) => piece,
@@ -78,14 +89,15 @@ impl<'a> Scanned<'a> {
         self.places.iter().map(|place| {
             let plain = match (&place.plain, place.piece) {
                 (Some(range), _) => self.plain.get(range.clone()).unwrap_or_default(),
-                (None, Piece::Key(text) | Piece::Text(text)) => text,
+                (None, Piece::Key(text) | Piece::Text(text) | Piece::Marked(text)) => text,
                 _ => "",
             };
             Part { piece: place.piece, depth: place.depth, end: place.end, plain }
         })
     }
 
-    /// Visits the strings among the values of attributes, decoded. The wrappers `{"$bytes": ..}` and
+    /// Visits the strings among the values of attributes, decoded, but for those with a mark: they are
+    /// elsewhere in the row. The wrappers `{"$bytes": ..}` and
     /// `{"$double": ..}` hold no text.
     pub(super) fn each_string<'s>(&'s self, visit: &mut dyn FnMut(&'s str)) {
         let mut previous = Piece::End;

@@ -5,22 +5,40 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use twox_hash::XxHash3_128;
 
 use super::field_log::{FieldLog, Kept};
 use super::places::{FIELDS, NUMBERS_END, PlacesWriter};
-use super::row_terms::Hashed;
+use super::term_ids::TermIds;
 use super::tokenizer::Words;
 use crate::{Error, Result};
 
 /// Strings remembered at most.
 const SEEN_STRINGS_MAX: usize = 1 << 20;
+/// What a string takes that is remembered, in terms.
+const SEEN_TERMS: usize = 12;
+
+/// Hashes are not hashed again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let low = bytes.first_chunk().copied().unwrap_or_default();
+        self.0 = u64::from_le_bytes(low);
+    }
+}
 
 /// The strings of an index.
 #[derive(Debug)]
 pub(super) struct StringLog {
+    pub(super) terms: TermIds,
     pub(super) words: FieldLog,
     pub(super) places: PlacesWriter,
     /// What strings became that were seen.
@@ -40,12 +58,19 @@ struct Seen {
 impl StringLog {
     pub(super) fn new() -> Self {
         StringLog {
+            terms: TermIds::default(),
             words: FieldLog::new(Kept::Positions),
             places: PlacesWriter::default(),
             seen: HashMap::default(),
             row_words: [0; FIELDS],
             word: String::new(),
         }
+    }
+
+    /// What is in memory, as a number of words.
+    pub(super) fn terms(&self) -> usize {
+        // Strings that were seen, and where strings and rows are.
+        self.words.terms() + self.seen.len() * SEEN_TERMS + self.places.len() * 2
     }
 
     /// Adds a string to a field of the row.
@@ -73,10 +98,10 @@ impl StringLog {
         let string = self.words.documents();
         let mut cursor = Words::new(text);
         while let Some(packed) = cursor.next_packed(&mut self.word) {
-            match packed {
-                Some(word) => self.words.add_packed(word)?,
-                None => self.words.add(self.word.as_bytes())?,
-            }
+            self.words.add(match packed {
+                Some(word) => self.terms.packed_number(word)?,
+                None => self.terms.number(self.word.as_bytes())?,
+            });
         }
         let words = match self.words.pending() {
             0 => 0,

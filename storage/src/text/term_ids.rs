@@ -7,17 +7,23 @@ use hashbrown::HashTable;
 use twox_hash::XxHash3_64;
 
 use super::tokenizer::PackedWord;
+use crate::{Error, Result};
 
 /// The terms of one field.
 #[derive(Debug)]
 pub(super) struct TermIds {
     slots: HashTable<Slot>,
+    /// Slots of short terms asked for lately, by hash: half of a text is a few hundred words.
+    recent: Vec<Slot>,
     terms: Terms,
     seeds: [u64; 2],
 }
 
+/// Slots kept by hash, a power of two: few enough for the fastest memory there is.
+const RECENT: usize = 1 << 10;
+
 /// Most words are found without a look at the terms themselves, which are far away in memory.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     /// A short term packed, or the hash of a longer one with a last byte that no packed term has.
     key: [u64; 2],
@@ -29,7 +35,12 @@ impl Default for TermIds {
         // Unforeseeable: nobody can make texts whose words share a hash.
         let random = RandomState::new();
         let seeds = [random.hash_one(0), random.hash_one(1)];
-        TermIds { slots: HashTable::new(), terms: Terms::default(), seeds }
+        TermIds {
+            slots: HashTable::new(),
+            recent: vec![Slot::default(); RECENT],
+            terms: Terms::default(),
+            seeds,
+        }
     }
 }
 
@@ -46,37 +57,57 @@ impl TermIds {
         self.terms.ends.len()
     }
 
-    /// The number of a term, a new one when it is new; `None` when all numbers are taken.
-    pub(super) fn number(&mut self, term: &[u8]) -> Option<u32> {
+    /// The number of a term, a new one when it is new.
+    ///
+    /// # Errors
+    /// `Internal` when all numbers are taken.
+    pub(super) fn number(&mut self, term: &[u8]) -> Result<u32> {
         if let Some(packed) = PackedWord::new(term) {
             return self.packed_number(packed);
         }
         let key = [XxHash3_64::oneshot(term), u64::MAX];
-        let TermIds { slots, terms, seeds } = self;
+        let TermIds { slots, terms, seeds, .. } = self;
         let found = slots.find(hash(key, *seeds), |slot| slot.key == key && terms.get(slot.number) == term);
         match found {
-            Some(slot) => Some(slot.number),
+            Some(slot) => Ok(slot.number),
             None => self.add(key, term),
         }
     }
 
     /// The same for a term that is packed.
-    pub(super) fn packed_number(&mut self, term: PackedWord) -> Option<u32> {
+    ///
+    /// # Errors
+    /// As [`TermIds::number`].
+    pub(super) fn packed_number(&mut self, term: PackedWord) -> Result<u32> {
         let key = halves(term.0);
-        if let Some(slot) = self.slots.find(hash(key, self.seeds), |slot| slot.key == key) {
-            return Some(slot.number);
+        let hash = hash(key, self.seeds);
+        // A slot that was never set has the key of the empty term.
+        let recent = hash as usize % RECENT;
+        if let Some(slot) = self.recent.get(recent).filter(|slot| slot.key == key && key != [0, 0]) {
+            return Ok(slot.number);
         }
-        let (bytes, length) = term.bytes();
-        self.add(key, bytes.get(..length)?)
+        let number = match self.slots.find(hash, |slot| slot.key == key) {
+            Some(slot) => slot.number,
+            None => {
+                let (bytes, length) = term.bytes();
+                self.add(key, bytes.get(..length).unwrap_or_default())?
+            }
+        };
+        if let Some(slot) = self.recent.get_mut(recent) {
+            *slot = Slot { key, number };
+        }
+        Ok(number)
     }
 
-    fn add(&mut self, key: [u64; 2], term: &[u8]) -> Option<u32> {
-        let TermIds { slots, terms, seeds } = self;
-        let number = u32::try_from(terms.ends.len()).ok().filter(|&number| number < u32::MAX)?;
+    fn add(&mut self, key: [u64; 2], term: &[u8]) -> Result<u32> {
+        let TermIds { slots, terms, seeds, .. } = self;
+        let number = u32::try_from(terms.ends.len()).ok().filter(|&number| number < u32::MAX);
+        let number =
+            number.ok_or_else(|| Error::internal("text index: more terms than one segment can have"))?;
         terms.bytes.extend_from_slice(term);
         terms.ends.push(terms.bytes.len());
         slots.insert_unique(hash(key, *seeds), Slot { key, number }, |slot| hash(slot.key, *seeds));
-        Some(number)
+        Ok(number)
     }
 
     /// The term of a number that was given out.
@@ -132,7 +163,7 @@ mod tests {
         let numbers: Vec<u32> = words.iter().map(|word| ids.number(word.as_bytes()).unwrap()).collect();
         for (word, number) in words.iter().zip(&numbers) {
             assert_eq!(ids.term(*number), word.as_bytes());
-            assert_eq!(ids.number(word.as_bytes()), Some(*number));
+            assert_eq!(ids.number(word.as_bytes()).unwrap(), *number);
         }
         let mut expected = words.clone();
         expected.sort();

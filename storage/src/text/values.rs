@@ -52,10 +52,10 @@ impl TextReader {
         let (mut accepted, mut known): (Vec<TermInfo>, Vec<TermInfo>) = (Vec::new(), Vec::new());
         for kind in [PairKind::Text, PairKind::Inner] {
             let Some(prefix) = pair(kind, key, "") else { return Ok(None) };
-            let mut stream = values.index.terms().range().ge(prefix.as_bytes()).into_stream()?;
+            let mut stream = values.index.terms().range().ge(&prefix).into_stream()?;
             let mut seen = 0;
             while stream.advance()
-                && let Some(value) = stream.key().strip_prefix(prefix.as_bytes())
+                && let Some(value) = stream.key().strip_prefix(prefix.as_slice())
             {
                 seen += 1;
                 if seen > VALUES_MAX {

@@ -8,12 +8,12 @@
 //! 1. Every row has its places, also one without text. Documents are strings in the field of words, rows in
 //!    the others.
 //! 2. After [`TextWriter::finish`] every file and the directory are synced.
-//!
-//! Memory grows with what is indexed (four bytes per word of each string, and the terms): the caller bounds the rows
-//! of a segment.
+//! 3. Memory is bounded by [`PART_TERMS_MAX`] (four bytes each), the distinct terms and strings of as many,
+//!    and the largest row: what is more is written as an index of its own, and these are merged at the end.
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use tantivy::columnar::ColumnarWriter;
@@ -30,8 +30,10 @@ use super::index::{
     PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
 };
 use super::leaves::{SpanText, TextColumns};
+use super::merge::merge_into;
 use super::reader::TextReader;
 use super::row_terms::RowTerms;
+use super::row_text::RowText;
 use super::string_log::StringLog;
 use crate::error::ErrorKind;
 use crate::{Error, Result};
@@ -39,22 +41,33 @@ use crate::{Error, Result};
 /// Where tantivy looks for what an index consists of.
 const META_FILE: &str = "meta.json";
 
+/// Terms of rows and strings that are collected before they are written.
+const PART_TERMS_MAX: usize = 16 << 20;
+
 /// Writes one text index.
 pub struct TextWriter {
     index: Index,
     location: TextLocation,
-    rows: u32,
-    strings: StringLog,
-    raw: FieldLog,
-    values: FieldLog,
+    part: Part,
+    part_terms_max: usize,
+    /// Indexes of the rows before those of the part, and their directories.
+    written: Vec<(Arc<TextReader>, TextLocation)>,
     /// Of the row being added.
     text: SpanText,
+}
+
+/// What is collected of rows.
+struct Part {
+    rows: u32,
+    strings: StringLog,
     terms: RowTerms,
+    raw: FieldLog,
+    values: FieldLog,
 }
 
 impl std::fmt::Debug for TextWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextWriter").field("location", &self.location).field("rows", &self.rows).finish()
+        f.debug_struct("TextWriter").field("location", &self.location).finish_non_exhaustive()
     }
 }
 
@@ -64,40 +77,45 @@ impl TextWriter {
     /// # Errors
     /// `Conflict` when the directory holds an index, `Io` when it cannot be written.
     pub fn create(location: TextLocation) -> Result<TextWriter> {
+        Self::in_parts(location, PART_TERMS_MAX)
+    }
+
+    /// The same with parts of about so many terms.
+    pub(super) fn in_parts(location: TextLocation, part_terms_max: usize) -> Result<TextWriter> {
         let index = create_index(&location)?;
-        Ok(TextWriter {
-            index,
-            location,
-            rows: 0,
-            strings: StringLog::new(),
-            raw: FieldLog::new(Kept::Documents),
-            values: FieldLog::new(Kept::Documents),
-            text: SpanText::default(),
-            terms: RowTerms::default(),
-        })
+        let (part, written, text) = (Part::new(), Vec::new(), SpanText::default());
+        Ok(TextWriter { index, location, part, part_terms_max, written, text })
     }
 
     /// Indexes the rows of a batch that has [`super::INDEXED_COLUMNS`], after those added before.
     ///
     /// # Errors
-    /// `Internal` for missing columns; after an error the writer must be dropped.
+    /// `Internal` for missing columns, `Io` when a file cannot be written; after an error the writer must be
+    /// dropped.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = TextColumns::new(batch)?;
         for row in 0..columns.rows() {
-            let row = columns.row(row)?;
-            let strings = row.strings();
-            self.text.fill(&strings);
-            self.terms.fill(&row, &strings);
-            for (field, strings) in self.text.fields().into_iter().enumerate() {
-                strings.iter().try_for_each(|string| self.strings.add(field, string))?;
+            self.part.add(&columns.row(row)?, &mut self.text)?;
+            if self.part.terms() >= self.part_terms_max {
+                self.write_part()?;
             }
-            self.strings.end_row();
-            for (log, terms) in [(&mut self.raw, &self.terms.raw), (&mut self.values, &self.terms.values)] {
-                terms.iter().try_for_each(|term| log.add(term.as_bytes()))?;
-                log.end_document();
-            }
-            self.rows += 1;
         }
+        Ok(())
+    }
+
+    /// Writes what was collected as an index of its own.
+    fn write_part(&mut self) -> Result<()> {
+        let location = match &self.location {
+            TextLocation::Memory => TextLocation::Memory,
+            TextLocation::Directory(path) => {
+                let path = path.join(format!("part-{}", self.written.len()));
+                std::fs::create_dir(&path).map_err(|error| write_error(&self.location, error.into()))?;
+                TextLocation::Directory(path)
+            }
+        };
+        let part = std::mem::replace(&mut self.part, Part::new());
+        let reader = part.write(&create_index(&location)?, &location)?;
+        self.written.push((Arc::new(reader), location));
         Ok(())
     }
 
@@ -106,17 +124,77 @@ impl TextWriter {
     ///
     /// # Errors
     /// `Io` when a file cannot be written or synced.
-    pub fn finish(self) -> Result<TextReader> {
-        let TextWriter { index, location, rows, strings, raw, values, .. } = self;
-        let places = strings.places.finish(u32::try_from(strings.words.documents()).unwrap_or(u32::MAX))?;
-        let logs = [(WORDS_FIELD, strings.words), (RAW_FIELD, raw), (VALUES_FIELD, values)];
-        let write_postings = |serializer: &mut InvertedIndexSerializer| {
-            let logs = logs.into_iter().map(|(field, log)| (Field::from_field_id(field), log));
-            logs.into_iter().try_for_each(|(field, log)| log.write(field, serializer))
-        };
-        write_files(&index, rows, &places, write_postings).map_err(|error| write_error(&location, error))?;
+    pub fn finish(mut self) -> Result<TextReader> {
+        if self.written.is_empty() {
+            return self.part.write(&self.index, &self.location);
+        }
+        self.write_part()?;
+        let (parts, directories): (Vec<_>, Vec<_>) = self.written.into_iter().unzip();
+        let rows =
+            parts.iter().enumerate().flat_map(|(at, part)| (0..part.row_total()).map(move |row| (at, row)));
+        let rows: Vec<(usize, u32)> = rows.collect();
+        let merged = merge_into(&self.index, &self.location, &parts, &rows, &|| Ok(()))?;
+        drop(parts);
+        for directory in directories {
+            if let TextLocation::Directory(path) = directory {
+                std::fs::remove_dir_all(path).map_err(|error| write_error(&self.location, error.into()))?;
+            }
+        }
+        let synced = self.index.directory().sync_directory();
+        synced.map_err(|error| write_error(&self.location, error.into()))?;
+        Ok(merged)
+    }
+}
+
+impl Part {
+    fn new() -> Part {
+        Part {
+            rows: 0,
+            strings: StringLog::new(),
+            terms: RowTerms::default(),
+            raw: FieldLog::new(Kept::Documents),
+            values: FieldLog::new(Kept::Documents),
+        }
+    }
+
+    /// Adds a row; `text` is scratch space.
+    fn add(&mut self, row: &RowText<'_>, text: &mut SpanText) -> Result<()> {
+        let strings = row.strings();
+        text.fill(&strings);
+        self.terms.fill(row, &strings)?;
+        for (field, strings) in text.fields().into_iter().enumerate() {
+            strings.iter().try_for_each(|string| self.strings.add(field, string))?;
+        }
+        self.strings.end_row();
+        for (log, terms) in [(&mut self.raw, &self.terms.raw), (&mut self.values, &self.terms.values)] {
+            terms.iter().for_each(|&term| log.add(term));
+            log.end_document();
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// What is in memory, as a number of terms.
+    fn terms(&self) -> usize {
+        self.strings.terms() + self.raw.terms() + self.values.terms()
+    }
+
+    fn write(self, index: &Index, location: &TextLocation) -> Result<TextReader> {
+        let Part { rows, strings, terms: RowTerms { terms, .. }, raw, values } = self;
+        let StringLog { terms: word_terms, words, places, .. } = strings;
+        let places = places.finish(u32::try_from(words.documents()).unwrap_or(u32::MAX))?;
+        write_files(index, rows, &places, |serializer| {
+            words.write(Field::from_field_id(WORDS_FIELD), &word_terms, &word_terms.sorted(), serializer)?;
+            drop(word_terms);
+            let order = terms.sorted();
+            for (field, log) in [(RAW_FIELD, raw), (VALUES_FIELD, values)] {
+                log.write(Field::from_field_id(field), &terms, &order, serializer)?;
+            }
+            Ok(())
+        })
+        .map_err(|error| write_error(location, error))?;
         let name = location.name();
-        guarded(&name, || Ok(TextReader::from_index(&index, &name, rows)))?
+        guarded(&name, || Ok(TextReader::from_index(index, &name, rows)))?
     }
 }
 

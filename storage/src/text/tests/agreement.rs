@@ -189,6 +189,27 @@ impl Layout {
         Layout::Index(parts.collect())
     }
 
+    /// One index, built in many parts.
+    fn in_parts(spans: &[TestSpan]) -> Layout {
+        let root = tempfile::tempdir().unwrap();
+        let location = TextLocation::Directory(root.path().to_owned());
+        let mut writer = TextWriter::in_parts(location, 2_000).unwrap();
+        let mut parts = 0;
+        for rows in spans.chunks(7) {
+            writer.add(&batch(rows)).unwrap();
+            parts = root
+                .path()
+                .read_dir()
+                .unwrap()
+                .filter(|entry| entry.as_ref().unwrap().path().is_dir())
+                .count();
+        }
+        assert!(parts > 2, "{parts} parts");
+        let reader = writer.finish().unwrap();
+        assert!(root.path().read_dir().unwrap().all(|entry| entry.unwrap().path().is_file()));
+        Layout::Index(vec![(0, reader)])
+    }
+
     /// One index, merged from those of parts: of the rows that are kept.
     fn merged(spans: &[TestSpan], size: usize, kept: &[u32]) -> Layout {
         let Layout::Index(parts) = Layout::indexes(spans, size) else { unreachable!() };
@@ -279,6 +300,7 @@ fn layouts(spans: &[TestSpan]) -> Vec<(&'static str, Layout)> {
     vec![
         ("one index", Layout::indexes(spans, spans.len())),
         ("three indexes", Layout::indexes(spans, spans.len().div_ceil(3))),
+        ("index in parts", Layout::in_parts(spans)),
         ("merged index", Layout::merged(spans, 50, &(0..spans.len() as u32).collect::<Vec<_>>())),
         ("fresh", Layout::fresh(spans, spans.len())),
         ("fresh in parts", Layout::fresh(spans, 31)),

@@ -74,6 +74,7 @@ fn files_of_tantivy(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
         tokenizers.register(&name, Cut { words: options.has_positions(), tokens: Vec::new() });
     }
     let settings = IndexSettings { docstore_compression: Compressor::None, ..IndexSettings::default() };
+    let term_text = |terms: &RowTerms, term| String::from_utf8(terms.terms.term(term).to_vec()).unwrap();
     let mut writer = Index::builder()
         .schema(schema())
         .settings(settings)
@@ -98,9 +99,11 @@ fn files_of_tantivy(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
     documents.resize(documents.len().max(columns.rows()), TantivyDocument::default());
     for (row, document) in documents.iter_mut().enumerate().take(columns.rows()) {
         let row = columns.row(row).unwrap();
-        terms.fill(&row, &row.strings());
+        terms.fill(&row, &row.strings()).unwrap();
         for (id, list) in [(RAW_FIELD, &terms.raw), (VALUES_FIELD, &terms.values)] {
-            list.iter().for_each(|term| document.add_text(Field::from_field_id(id), term));
+            for &term in list {
+                document.add_text(Field::from_field_id(id), term_text(&terms, term));
+            }
         }
     }
     documents.into_iter().for_each(|document| {
