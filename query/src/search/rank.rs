@@ -298,6 +298,10 @@ impl<'o> TopRows<'o> {
         }
         rows.truncate(self.keep);
         let mut used = vec![false; self.ids.len()];
+        // More rows of the batch that is being offered may follow.
+        if let Some(used) = used.last_mut() {
+            *used = true;
+        }
         for entry in &rows {
             if let Some(used) = used.get_mut(entry.ids) {
                 *used = true;
@@ -333,4 +337,35 @@ impl<'o> TopRows<'o> {
 /// How many keys a leading `request_time DESC` is.
 fn leading(order: &[OrderKey]) -> usize {
     usize::from(!order.is_empty() && is_newest_first(order))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, TimestampNanosecondArray};
+
+    use super::*;
+    use crate::filter::parse_order_by;
+
+    /// Traces of these names, each started at one of these times.
+    fn batch(rows: &[(&str, i64)]) -> RecordBatch {
+        let ids: ArrayRef = Arc::new(StringViewArray::from_iter_values(rows.iter().map(|(id, _)| id)));
+        let times = TimestampNanosecondArray::from_iter_values(rows.iter().map(|(_, time)| *time));
+        let times: ArrayRef = Arc::new(times.with_timezone("UTC"));
+        RecordBatch::try_from_iter([("trace_id", ids), ("request_time", times)]).unwrap()
+    }
+
+    #[test]
+    fn rows_of_a_batch_none_of_whose_first_was_good_keep_their_ids() {
+        let order = parse_order_by(&["timestamp ASC".to_string()]).unwrap();
+        let mut top = TopRows::new(&order, 1, None);
+        top.offer(&batch(&[("good", 5)]), 0, &[0]).unwrap();
+        let rows: Vec<_> = [("best", 1)].into_iter().chain([("bad", 9); 100]).collect();
+        let numbers: Vec<u32> = (0..rows.len() as u32).collect();
+        top.offer(&batch(&rows), 1, &numbers).unwrap();
+        let (ranked, more) = top.finish(0, 1);
+        assert_eq!(ranked[0].position.trace_id, "best");
+        assert!(!more);
+    }
 }

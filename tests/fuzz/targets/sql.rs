@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracehouse::{ErrorKind, SqlQuery};
+use tracehouse::{Error, ErrorKind, SqlQuery};
 
 use super::world::WORLD;
 
@@ -24,14 +24,15 @@ pub fn statement(data: &[u8]) {
     let begins_well = BEGINNINGS.iter().any(|word| begins_with(text, word));
     if text.trim_start().starts_with(|c: char| c.is_ascii_alphabetic()) && !begins_well {
         let error = run(text).unwrap_err();
-        assert_eq!(error, ErrorKind::InvalidInput, "{text:?}");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{text:?}: {error}");
     }
     // Explained, a statement is planned and not executed.
     if !text.to_ascii_uppercase().contains("ANALYZE") {
         let explained = ["EXPLAIN", "SHOW", "DESC"].iter().any(|word| begins_with(text, word));
         let text = if explained { text.to_string() } else { format!("EXPLAIN {text}") };
-        if let Err(kind) = run(&text) {
-            assert!(matches!(kind, ErrorKind::InvalidInput | ErrorKind::Unavailable), "{text:?}: {kind:?}");
+        if let Err(error) = run(&text) {
+            let is_expected = matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unavailable);
+            assert!(is_expected, "{text:?}: {error}");
         }
     }
 }
@@ -41,10 +42,8 @@ fn begins_with(text: &str, word: &str) -> bool {
     start.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
-fn run(text: &str) -> Result<(), ErrorKind> {
-    let done = WORLD.sealed.query(SqlQuery::from(text), Some(TIMEOUT));
-    done.map(drop).map_err(|error| {
+fn run(text: &str) -> Result<(), Error> {
+    WORLD.sealed.query(SqlQuery::from(text), Some(TIMEOUT)).map(drop).inspect_err(|error| {
         assert!(!error.to_string().is_empty());
-        error.kind()
     })
 }
