@@ -15,7 +15,7 @@ use roaring::RoaringBitmap;
 
 use crate::columns::map_at;
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::key_set::KeySet;
 use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun};
 use crate::manifest::{SegmentId, SegmentMeta};
@@ -23,7 +23,7 @@ use crate::memtable::{MemView, SourceId};
 use crate::model::{SESSION_METADATA, TraceKey};
 use crate::scan::{RowStream, ScanRequest};
 use crate::schema::Table;
-use crate::segment::SegmentReader;
+use crate::segment::{SegmentReader, file_name};
 use crate::segment_index::build_index;
 use crate::store::Graveyard;
 use crate::text::TextReader;
@@ -424,6 +424,17 @@ impl Source {
     /// Whatever reading them for the first time gives.
     pub fn session_wide_assessments(&self) -> Result<Option<&RoaringBitmap>> {
         self.segment().map(|segment| segment.session_wide()).transpose()
+    }
+
+    /// An error about a value that was read here, with the file's name: values do not know where they are from.
+    pub(crate) fn blame(&self, table: Table, error: Error) -> Error {
+        match self.segment() {
+            Some(segment) if error.kind() == ErrorKind::Corrupt => {
+                let file = segment.dir().join(file_name(table));
+                Error::with_source(ErrorKind::Corrupt, file.display().to_string(), error)
+            }
+            _ => error,
+        }
     }
 
     /// The row that holds a trace's root span, as far as this source knows.

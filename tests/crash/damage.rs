@@ -203,6 +203,59 @@ fn mend(subject: &Subject, disk: Disk, damaged: &[&str]) -> Result<(), String> {
     }
 }
 
+fn judge_and_mend(
+    subject: &Subject,
+    disk: Disk,
+    damaged: &[&str],
+    damage: &Damage,
+) -> Result<Verdict, String> {
+    let verdict = judge(subject, disk.clone(), damaged, damage)?;
+    if !matches!(verdict, Verdict::Harmless | Verdict::EndMissing) {
+        mend(subject, disk, damaged)?;
+    }
+    Ok(verdict)
+}
+
+#[test]
+fn logs_and_manifests_in_each_others_place_are_repaired() {
+    let subject = subject(false);
+    let files = subject.disk.files();
+    let of = |folder: &'static str| files.iter().filter(move |(path, _)| path.starts_with(folder));
+    let mut swaps = 0;
+    for (log, node) in of("wal/") {
+        for (manifest, other) in of("manifest/") {
+            let damage = Damage::Swap(manifest.clone(), *other);
+            let mut disk = subject.disk.clone();
+            if damage.inflict(&mut disk, log, *node) {
+                swaps += 1;
+                let verdict = judge_and_mend(&subject, disk, &[log, manifest], &damage);
+                assert!(verdict.is_ok(), "{log} and {manifest}: {verdict:?}");
+            }
+        }
+    }
+    assert!(swaps > 1);
+}
+
+#[test]
+fn a_word_that_replay_cannot_read_names_its_file() {
+    let subject = subject(false);
+    let is_wanted = |path: &str| path.ends_with("assessments.parquet");
+    let mut found = 0;
+    for (path, node) in subject.disk.files().into_iter().filter(|(path, _)| is_wanted(path)) {
+        let content = subject.disk.content(node).unwrap();
+        let places = content.windows(8).enumerate().filter(|(_, bytes)| *bytes == b"feedback");
+        for (at, _) in places {
+            let damage = Damage::Flip(at * 8);
+            let mut disk = subject.disk.clone();
+            assert!(damage.inflict(&mut disk, &path, node));
+            let verdict = judge_and_mend(&subject, disk, &[&path], &damage);
+            assert!(verdict.is_ok(), "{path} at {at}: {verdict:?}");
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}
+
 #[test]
 fn damage_is_noticed_or_harmless() {
     let wanted = setting("TRACEHOUSE_CRASH_MUTATIONS", MUTATIONS) as usize;
@@ -226,11 +279,7 @@ fn damage_is_noticed_or_harmless() {
             if let Damage::Swap(other, _) = &damage {
                 damaged.push(other);
             }
-            let judged = catch_unwind(AssertUnwindSafe(|| {
-                let verdict = judge(subject, disk.clone(), &damaged, &damage)?;
-                let is_noticed = !matches!(verdict, Verdict::Harmless | Verdict::EndMissing);
-                if is_noticed { mend(subject, disk, &damaged).map(|()| verdict) } else { Ok(verdict) }
-            }));
+            let judged = catch_unwind(AssertUnwindSafe(|| judge_and_mend(subject, disk, &damaged, &damage)));
             let kind = path.split('/').next().unwrap().to_string();
             match judged.unwrap_or_else(|_| Err("a panic".into())) {
                 Ok(verdict) => *verdicts.entry((kind, verdict)).or_default() += 1,

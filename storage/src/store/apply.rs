@@ -193,10 +193,9 @@ impl State {
         add_fold_inputs(&mut inputs, &batch)?;
         for key in keys.iter().filter(|key| self.active.known_older.contains(key)) {
             for older in self.older_rows(Table::Spans, *key)? {
-                add_fold_inputs(
-                    &mut inputs,
-                    &older.source.read_sorted(Table::Spans, &older.rows, FOLD_COLUMNS)?,
-                )?;
+                let batch = older.source.read_sorted(Table::Spans, &older.rows, FOLD_COLUMNS)?;
+                add_fold_inputs(&mut inputs, &batch)
+                    .map_err(|error| older.source.blame(Table::Spans, error))?;
             }
         }
         Ok(inputs)
@@ -225,7 +224,8 @@ impl State {
         let sources: Vec<(&Source, RoaringBitmap)> =
             elsewhere.into_iter().filter_map(|(index, rows)| Some((self.older.get(index)?, rows))).collect();
         for ((source, rows), batch) in sources.iter().zip(read_each(&sources, Table::Traces, &columns)?) {
-            add_current(&mut found, &batch, source.id(), rows.iter())?;
+            add_current(&mut found, &batch, source.id(), rows.iter())
+                .map_err(|error| source.blame(Table::Traces, error))?;
         }
         Ok(found)
     }
@@ -331,7 +331,9 @@ impl State {
         for older in self.older_rows_where(Table::Assessments, "assessment_id", &is_wanted)? {
             let batch = older.source.read_sorted(Table::Assessments, &older.rows, &columns)?;
             for (position, row) in older.rows.iter().enumerate() {
-                stored.push((older.source.id(), row, assessment_at(&batch, position)?));
+                let assessment = assessment_at(&batch, position)
+                    .map_err(|error| older.source.blame(Table::Assessments, error))?;
+                stored.push((older.source.id(), row, assessment));
             }
         }
         for key in traces {

@@ -130,6 +130,10 @@ impl Store {
         let version = state.manifest.version;
         remove_unnamed(env.as_ref(), &live, &catalog, &graveyard, version)?;
         let wal = match replayed.filter(|_| options.durable) {
+            // A file that holds something else may have the name of the next one; it was copied.
+            Some(replayed) if salvaged.is_some() => {
+                Some(WalWriter::restart(&env, Path::new(WAL_DIR), replayed.last_sequence + 1)?)
+            }
             Some(replayed) => Some(WalWriter::resume(&env, Path::new(WAL_DIR), &replayed)?),
             None => None,
         };

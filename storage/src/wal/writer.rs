@@ -46,6 +46,15 @@ impl WalWriter {
         Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
     }
 
+    /// As [`WalWriter::create`], in the place of whatever has the file's name: for a log of which there is a copy.
+    ///
+    /// # Errors
+    /// `Internal` for sequence 0; `Io`.
+    pub fn restart(env: &Arc<dyn Env>, dir: &Path, first_sequence: u64) -> Result<Self> {
+        let file = create_file(env.as_ref(), dir, first_sequence, &[])?;
+        Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
+    }
+
     /// Adds a record to the group that the next `sync` writes. `kind` is the caller's, not
     /// [`KIND_HEAD`].
     ///
