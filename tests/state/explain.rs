@@ -132,4 +132,13 @@ fn the_command_line_explains() {
     let (ids, explanation) = run(&["tags.rare = 'yes'", "--explain", "--format", "ids"]);
     assert_eq!(ids.trim(), id(150));
     assert!(explanation.contains("rows of traces: 1 read, 299 pruned"), "{explanation}");
+    let (json, _) = run(&["tags.rare = 'yes'", "--analyze", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let (explained, analysis) = (&json["explain"]["traces"]["read"], &json["explain"]["analysis"]);
+    assert_eq!([explained.as_u64(), analysis["scans"]["rows"].as_u64()], [Some(1), Some(1)], "{json}");
+    let stages = analysis["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap());
+    assert_eq!(stages.collect::<Vec<_>>(), ["parse", "plan", "scan", "sort"]);
+    let (table, _) = run(&["tags.rare = 'yes'", "--explain", "--analyze"]);
+    let expected = ["\nparse: ", "\nscan: ", "\nread: ", "\nscans: 1 rows; blocks of columns: "];
+    assert!(expected.iter().all(|line| table.contains(line)), "{table}");
 }

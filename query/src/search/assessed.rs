@@ -25,10 +25,10 @@ use crate::predicate::column::{row_numbers, text};
 
 /// Fewer assessments are found all at once.
 const ASSESSMENTS_MIN: u64 = 4_096;
-/// Traces looked at before the condition is taken for a rare one.
-const LOOKED_AT_MAX: usize = 4_096;
-/// More traces than this in one piece: all are asked about, not the newest.
-const PIECE_MAX: usize = 2_048;
+/// Traces looked at before the condition is taken for a rare one, at least.
+const LOOKED_AT_MIN: usize = 8_192;
+/// Looking a trace up costs as much as reading so many assessments.
+const READ_FOR_LOOK_UP: u64 = 4;
 
 /// A condition on assessments over one snapshot.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ pub(crate) struct AssessedLeaf {
     /// The segments with assessments.
     segments: Vec<usize>,
     looked_at: AtomicUsize,
+    looked_at_max: usize,
     all: OnceLock<TraceSet>,
 }
 
@@ -75,6 +76,7 @@ impl AssessedLeaf {
                 }
             }
         }
+        let affordable = scope.snapshot.visible_rows(Table::Assessments) / READ_FOR_LOOK_UP;
         Ok(Self {
             snapshot: scope.snapshot.clone(),
             condition: condition.clone(),
@@ -83,6 +85,7 @@ impl AssessedLeaf {
             known: assessments_among(scope, condition, parts)?,
             segments,
             looked_at: AtomicUsize::new(0),
+            looked_at_max: usize::try_from(affordable).unwrap_or(usize::MAX).max(LOOKED_AT_MIN),
             all: OnceLock::new(),
         })
     }
@@ -104,7 +107,7 @@ impl AssessedLeaf {
     pub fn rows(&self, batch: &RecordBatch, wanted: &BooleanBuffer) -> Result<BooleanBuffer> {
         let count = wanted.count_set_bits();
         let looked_at = self.looked_at.fetch_add(count, Ordering::Relaxed).saturating_add(count);
-        if self.all.get().is_some() || looked_at > LOOKED_AT_MAX || count > PIECE_MAX {
+        if self.all.get().is_some() || looked_at > self.looked_at_max {
             return self.all()?.rows(batch, wanted);
         }
         let known = self.known.rows(batch, wanted)?;

@@ -70,6 +70,9 @@ impl<'a> Plan<'a> {
         let (mut looked_at, newest_first) = (0_u32, is_newest_first(order));
         let mut chunk_rows = self.first_chunk_rows(top.progress().1);
         for source in self.newest_first()? {
+            if self.snapshot.source(source)?.visible_rows(Table::Traces) == 0 {
+                continue;
+            }
             let newest = self.snapshot.source(source)?.time_range().map(|range| range.1);
             let is_wanted =
                 |oldest: Option<i64>| newest.zip(oldest).is_none_or(|(max, oldest)| max >= oldest);

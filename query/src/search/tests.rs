@@ -494,7 +494,7 @@ fn assessments_looked_up_are_those_found() {
             }
         }
     }
-    assert!(found > 100, "{found}");
+    assert!(found > 50, "{found}");
 }
 
 #[test]
@@ -522,7 +522,8 @@ fn rare_assessments_are_found_among_many() {
     let common = ask("feedback.common = 'true'", 3).unwrap();
     assert_eq!(common.trace_ids, [5_999, 5_998, 5_997].map(trace_id));
     // Neither reads them all when the newest suffice.
-    assert!(common.explain.unwrap().assessments.read < 1_000);
+    let explained = common.explain.unwrap();
+    assert!(explained.assessments.read < 1_000, "{explained}");
     let none = ask("NOT feedback.common = 'true'", 10).unwrap();
     assert_eq!(none.trace_ids, [4_011, 2_011, 11].map(trace_id));
     assert_eq!(count(&snapshot, &Search::new("feedback.common = 'true'")).unwrap(), 5_997);

@@ -53,8 +53,9 @@ pub(super) fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
             if trial.is_over.load(Ordering::Relaxed) {
                 return Ok(BooleanArray::new(BooleanBuffer::new_set(batch.num_rows()), None));
             }
-            let kept = match &equality {
-                Some((column, text)) => evaluate_equality(*column, text, batch)?,
+            let quick = equality.as_ref().map(|(column, text)| evaluate_equality(*column, text, batch));
+            let kept = match quick.transpose()?.flatten() {
+                Some(kept) => kept,
                 None => evaluate(&expr, batch)?,
             };
             trial.note(&expr, &kept)?;
@@ -83,15 +84,12 @@ fn equality(expr: &Arc<dyn PhysicalExpr>) -> Option<(usize, String)> {
     Some((column.index(), literal.value().try_as_str()??.to_string()))
 }
 
-fn evaluate_equality(column: usize, wanted: &str, batch: &RecordBatch) -> Result<BooleanArray> {
-    match batch.columns().get(column).and_then(|column| column.as_string_view_opt()) {
-        Some(texts) => Ok(BooleanArray::new(equal(texts, wanted).map_err(external)?, None)),
-        None => internal_err!("a text is compared with what is none"),
-    }
-}
-
-fn external(error: tracehouse_storage::Error) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
+/// The rows where they are equal; `None` for a column of another kind of text.
+fn evaluate_equality(column: usize, wanted: &str, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
+    let texts = batch.columns().get(column).and_then(|column| column.as_string_view_opt());
+    let equal = texts.map(|texts| equal(texts, wanted)).transpose();
+    let equal = equal.map_err(|error| DataFusionError::External(Box::new(error)))?;
+    Ok(equal.map(|equal| BooleanArray::new(equal, None)))
 }
 
 /// Watches how many rows a filter lets through that only saves a join work: whether a row is among those of
@@ -157,7 +155,7 @@ mod tests {
             let value = datafusion::common::ScalarValue::Utf8View(Some(text.into()));
             let expr = binary(Arc::new(Column::new("t", 0)), Operator::Eq, lit(value), &schema).unwrap();
             let (column, wanted) = equality(&expr).unwrap();
-            let quick = evaluate_equality(column, &wanted, &batch).unwrap();
+            let quick = evaluate_equality(column, &wanted, &batch).unwrap().unwrap();
             assert_eq!(quick.true_count(), 1, "{text:?}");
             assert_eq!(
                 Some(quick),
