@@ -22,6 +22,7 @@ pub mod env;
 pub mod error;
 mod fold;
 mod frame;
+mod key_filter;
 pub mod kv;
 pub mod manifest;
 pub mod memtable;

@@ -15,6 +15,7 @@ use roaring::RoaringBitmap;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::key_filter::LazyKeys;
 use crate::kv::{IndexKind, Lookup, MetaStore, SpanRun};
 use crate::manifest::{SegmentId, SegmentMeta};
 use crate::memtable::{MemView, SourceId};
@@ -40,6 +41,8 @@ pub struct Segment {
     postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
     /// The traces of the assessments, row by row, which are sorted by it; read when first asked for.
     assessed: OnceLock<Vec<TraceKey>>,
+    /// The traces that have their row here.
+    traces: LazyKeys,
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -71,6 +74,7 @@ impl Segment {
             meta_store,
             postings,
             assessed,
+            traces: LazyKeys::default(),
             indexing,
             env,
             dir,
@@ -156,9 +160,30 @@ impl Segment {
                 Some(run) => (run.first_row..run.first_row.saturating_add(run.row_count)).collect(),
                 None => RoaringBitmap::new(),
             },
-            Table::Traces => self.ask(|store| store.trace_row(self.id(), key))?.into_iter().collect(),
+            Table::Traces => self.trace_row(key)?.into_iter().collect(),
             Table::Assessments => self.assessment_rows_of(key)?,
         })
+    }
+
+    fn trace_row(&self, key: TraceKey) -> Result<Option<u32>> {
+        if self.traces.lack(key) {
+            return Ok(None);
+        }
+        let row = self.ask(|store| store.trace_row(self.id(), key))?;
+        if row.is_none() {
+            self.traces.missed(self.meta.trace_rows, || self.trace_keys(Table::Traces));
+        }
+        Ok(row)
+    }
+
+    /// The trace of each row.
+    fn trace_keys(&self, table: Table) -> Result<Vec<TraceKey>> {
+        let mut keys = Vec::with_capacity(self.meta.rows(table) as usize);
+        for batch in self.reader.scan(table, &ScanRequest::columns(["trace_id"]), None)? {
+            let batch = batch?;
+            keys.extend(crate::columns::text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of));
+        }
+        Ok(keys)
     }
 
     /// Assessments have no index by trace: they are few, so their traces are kept in memory.
@@ -176,11 +201,7 @@ impl Segment {
     }
 
     fn read_assessed(&self) -> Result<Vec<TraceKey>> {
-        let mut keys = Vec::with_capacity(self.meta.assessment_rows as usize);
-        for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["trace_id"]), None)? {
-            let batch = batch?;
-            keys.extend(crate::columns::text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of));
-        }
+        let keys = self.trace_keys(Table::Assessments)?;
         if !keys.is_sorted() {
             let dir = self.dir.display();
             return Err(Error::corrupt(format!("the assessments of segment {dir} are not in their order")));
