@@ -106,20 +106,22 @@ fn stored_columns(
     places: &[Place],
 ) -> Result<Vec<usize>> {
     let mut stored = BTreeSet::new();
+    let mut has_payload = false;
     for place in places {
         match place {
             Place::Own(position) => {
                 stored.insert(*position);
             }
-            Place::Part(_) => {
-                let root_count = root_count(file, group, rows);
-                stored.extend(payload_columns(root_count < row_count as u64, root_count > 0));
-            }
+            Place::Part(_) => has_payload = true,
             Place::Preview(position) => {
                 stored.insert(*position);
                 stored.extend(run_columns()?);
             }
         }
+    }
+    if has_payload {
+        let root_count = root_count(file, group, rows);
+        stored.extend(payload_columns(root_count < row_count as u64, root_count > 0));
     }
     Ok(stored.into_iter().collect())
 }
