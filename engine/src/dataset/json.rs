@@ -193,6 +193,7 @@ mod tests {
             compact(" { \"a b\" : \"x \\\" y\" , \"n\": 1.50 } ").unwrap(),
             r#"{"a b":"x \" y","n":1.50}"#
         );
+        assert_eq!(compact("[ \"a \\\\\" , \"\" ,\n\"é \" ] ").unwrap(), "[\"a \\\\\",\"\",\"é \"]");
         assert_eq!(compact("hello"), None);
         assert_eq!(json_or_string("hello\n"), r#""hello\n""#);
         assert_eq!(json_or_string("[1, 2]"), "[1,2]");

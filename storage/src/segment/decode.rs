@@ -12,7 +12,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 
 use super::footer::TableFile;
-use super::payload::{Payloads, Place, payload_columns, place};
+use super::payload::{Payloads, Place, is_hint, payload_columns, place};
 use super::preview::{PREVIEWS, RUN, restore};
 use crate::error::{Error, Result};
 use crate::schema::Table;
@@ -74,17 +74,31 @@ pub(super) fn decode_rows(
     columns: &[usize],
 ) -> Result<Vec<ArrayRef>> {
     let places: Vec<Place> = columns.iter().map(|column| place(file.table(), *column)).collect();
-    let stored = stored_columns(file, group, rows, row_count, &places)?;
-    let batches = decode_stored(file, group, rows.iter().cloned(), row_count, &stored)?;
-    let arrays = together(file, &batches, row_count, stored.len())?;
+    let has_payload = places.iter().any(|place| matches!(place, Place::Part(_)));
+    let is_of_roots = |place: &Place| !matches!(place, Place::Part(part) if !is_hint(*part));
+    let roots_alone = has_payload && file.hints_are_of_roots() && places.iter().all(is_of_roots);
+    let mut stored = stored_columns(&places)?;
+    if has_payload {
+        let root_count = root_count(file, group, rows);
+        let has_others = root_count < row_count as u64 && !roots_alone;
+        stored.extend(payload_columns(has_others, root_count > 0));
+    }
+    let stored: Vec<usize> = stored.into_iter().collect();
+    let arrays = match stored.as_slice() {
+        [] => Vec::new(),
+        stored => {
+            let batches = decode_stored(file, group, rows.iter().cloned(), row_count, stored)?;
+            together(file, &batches, row_count, stored.len())?
+        }
+    };
     let own = |position: usize| {
         let at = stored.binary_search(&position).ok().and_then(|at| arrays.get(at));
         at.ok_or_else(|| short(file, 0, row_count))
     };
-    let payloads = if places.iter().any(|place| matches!(place, Place::Part(_))) {
+    let payloads = if has_payload {
         let payloads: Vec<ArrayRef> =
             payload_columns(true, true).filter_map(|column| own(column).ok().cloned()).collect();
-        Some(Payloads::new(&payloads).ok_or_else(|| damaged(file))?)
+        Some(Payloads::new(&payloads, row_count, roots_alone).ok_or_else(|| damaged(file))?)
     } else {
         None
     };
@@ -97,23 +111,14 @@ pub(super) fn decode_rows(
     places.iter().map(array).collect()
 }
 
-/// The positions of the stored columns that give columns at these places, ascending.
-fn stored_columns(
-    file: &TableFile,
-    group: usize,
-    rows: &[Range<usize>],
-    row_count: usize,
-    places: &[Place],
-) -> Result<Vec<usize>> {
+/// The positions of the stored columns that give columns at these places, but for payloads.
+fn stored_columns(places: &[Place]) -> Result<BTreeSet<usize>> {
     let mut stored = BTreeSet::new();
     for place in places {
         match place {
+            Place::Part(_) => {}
             Place::Own(position) => {
                 stored.insert(*position);
-            }
-            Place::Part(_) => {
-                let root_count = root_count(file, group, rows);
-                stored.extend(payload_columns(root_count < row_count as u64, root_count > 0));
             }
             Place::Preview(position) => {
                 stored.insert(*position);
@@ -121,7 +126,7 @@ fn stored_columns(
             }
         }
     }
-    Ok(stored.into_iter().collect())
+    Ok(stored)
 }
 
 fn run_columns() -> Result<[usize; 2]> {

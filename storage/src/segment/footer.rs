@@ -11,7 +11,9 @@ use roaring::RoaringBitmap;
 
 use super::blocks::BlockCache;
 use super::file::{Failure, FileInput};
-use super::layout::{FORMAT_KEY, FORMAT_VERSION, ROOTS_KEY, file_name, rows_of_text};
+use super::layout::{
+    FORMAT_KEY, FORMAT_VERSION, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, file_name, rows_of_text,
+};
 use super::payload::stored_schema;
 use crate::env::{Env, EnvReader};
 use crate::error::{Error, ErrorKind, Result};
@@ -155,6 +157,11 @@ impl TableFile {
     /// The rows of root spans; none in files of other tables.
     pub(super) fn roots(&self) -> &RoaringBitmap {
         &self.roots
+    }
+
+    /// Whether no span but roots has a hint.
+    pub(super) fn hints_are_of_roots(&self) -> bool {
+        pair(self.metadata(), HINTS_KEY) == Some(HINTS_OF_ROOTS)
     }
 
     /// Where decoded blocks are kept.

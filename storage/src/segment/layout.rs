@@ -137,6 +137,11 @@ fn root_name(column: &ColumnDescriptor) -> &str {
 /// The key of the root spans' rows in a spans file's metadata.
 pub(super) const ROOTS_KEY: &str = "tracehouse.segment.roots";
 
+/// The key of which spans of a file have hints: roots alone, or any.
+pub(super) const HINTS_KEY: &str = "tracehouse.segment.hints";
+pub(super) const HINTS_OF_ROOTS: &str = "roots";
+pub(super) const HINTS_ANYWHERE: &str = "any";
+
 /// Rows as a file's metadata has them: a Roaring bitmap in hex digits.
 pub(super) fn rows_to_text(rows: &RoaringBitmap) -> Result<String> {
     let mut bytes = Vec::with_capacity(rows.serialized_size());

@@ -2,7 +2,8 @@
 //!
 //! The spans of a trace repeat each other's texts (a model is asked with what a retriever answered), so
 //! they lie together, where compression sees them. Root spans, which are read alone to make datasets, have
-//! a column of their own with small pages. A file says which rows are roots.
+//! a column of their own with small pages. A file says which rows are roots, and whether others have hints:
+//! what folds a trace asks for hints alone, and need not read what other spans hold.
 //!
 //! Invariants:
 //! * of each row, exactly one of the two columns has a value: `_root_payload` of a root, `_payload` else;
@@ -102,15 +103,28 @@ pub(super) fn is_large(table: Table, column: &str) -> bool {
     table.is_heavy(column) || matches!(column, PAYLOAD | ROOT_PAYLOAD)
 }
 
-/// A spans batch in the columns of its file, and its roots; `first_row` is the number of its first row.
+/// Whether this part is the hint.
+pub(super) fn is_hint(part: usize) -> bool {
+    PARTS.get(part) == Some(&HINT)
+}
+
+/// A spans batch in the columns of its file.
+pub(super) struct StoredSpans {
+    pub(super) batch: RecordBatch,
+    pub(super) roots: Vec<RootPreviews>,
+    /// Whether spans that are no roots have hints.
+    pub(super) has_other_hints: bool,
+}
+
+/// A spans batch for its file; `first_row` is the number of its first row.
 ///
 /// # Errors
 /// `Internal` when the batch lacks a column.
-pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<(RecordBatch, Vec<RootPreviews>)> {
+pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<StoredSpans> {
     let [inputs, outputs, hints] = [text(batch, PARTS[0])?, text(batch, PARTS[1])?, text(batch, PARTS[2])?];
     let parents = text(batch, "parent_span_id")?;
     let mut columns = [builder(), builder()];
-    let (mut roots, mut value) = (Vec::new(), Vec::new());
+    let (mut roots, mut has_other_hints, mut value) = (Vec::new(), false, Vec::new());
     for (row, number) in (0..batch.num_rows()).zip(first_row..) {
         let (inputs, outputs) = (text_at(inputs, row), text_at(outputs, row));
         let hint = text_at(hints, row).map(|hint| pack_hint(hint, inputs, outputs));
@@ -122,6 +136,8 @@ pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<(RecordBa
         empty.append_null();
         if is_root {
             roots.push(RootPreviews::of(number, [inputs, outputs]));
+        } else {
+            has_other_hints |= hint.is_some();
         }
     }
     let schema = batch.schema();
@@ -129,7 +145,8 @@ pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<(RecordBa
     let kept = kept.filter(|(field, _)| !PARTS.contains(&field.name().as_str()));
     let mut arrays: Vec<ArrayRef> = kept.map(|(_, array)| array.clone()).collect();
     arrays.extend(columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
-    Ok((RecordBatch::try_new(stored_schema(Table::Spans), arrays)?, roots))
+    let batch = RecordBatch::try_new(stored_schema(Table::Spans), arrays)?;
+    Ok(StoredSpans { batch, roots, has_other_hints })
 }
 
 fn builder() -> BinaryViewBuilder {
@@ -189,15 +206,18 @@ struct Row {
 }
 
 impl Payloads {
-    /// From the payload columns that were read; `None` when they have not one good value for each row.
-    pub(super) fn new(arrays: &[ArrayRef]) -> Option<Self> {
+    /// Of `count` rows, from the payload columns that were read; `None` when they have not one good value for
+    /// each row. With `roots_alone`, rows without a value are such that have none of the parts asked for.
+    pub(super) fn new(arrays: &[ArrayRef], count: usize, roots_alone: bool) -> Option<Self> {
         let columns: Vec<BinaryViewArray> =
             arrays.iter().map(|array| array.as_binary_view_opt().cloned()).collect::<Option<_>>()?;
-        let count = columns.first()?.len();
         let mut rows = Vec::with_capacity(count);
         for row in 0..count {
-            let column = columns.iter().position(|column| column.len() > row && column.is_valid(row))?;
-            rows.push(Row { column, parts: split(columns.get(column)?.value(row))? });
+            match columns.iter().position(|column| column.len() > row && column.is_valid(row)) {
+                Some(column) => rows.push(Row { column, parts: split(columns.get(column)?.value(row))? }),
+                None if roots_alone => rows.push(Row { column: 0, parts: [None; 3] }),
+                None => return None,
+            }
         }
         let buffers = columns.iter().flat_map(|column| column.data_buffers().iter().cloned()).collect();
         Some(Self { columns, buffers, rows })
@@ -205,7 +225,7 @@ impl Payloads {
 
     /// A part as the column it is; `None` when it is no text.
     pub(super) fn part(&self, part: usize) -> Option<ArrayRef> {
-        if PARTS.get(part) == Some(&HINT) {
+        if is_hint(part) {
             return self.hints();
         }
         let mut first_buffers = vec![0_u32];
@@ -242,6 +262,10 @@ impl Payloads {
     fn hints(&self) -> Option<ArrayRef> {
         let mut texts = StringViewBuilder::with_capacity(self.rows.len());
         for (number, row) in self.rows.iter().enumerate() {
+            if row.parts.iter().all(Option::is_none) {
+                texts.append_null();
+                continue;
+            }
             let value = self.columns.get(row.column)?.value(number);
             let text = |part: Option<(usize, usize)>| match part {
                 Some((start, end)) => Some(Some(std::str::from_utf8(value.get(start..end)?).ok()?)),

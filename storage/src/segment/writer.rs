@@ -17,7 +17,10 @@ use roaring::RoaringBitmap;
 
 use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
-use super::layout::{ROOTS_KEY, SegmentOptions, file_name, parquet_schema, rows_to_text, writer_properties};
+use super::layout::{
+    HINTS_ANYWHERE, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, SegmentOptions, file_name, parquet_schema,
+    rows_to_text, writer_properties,
+};
 use super::payload::{self, stored_schema};
 use super::preview::{self, RootPreviews};
 use crate::env::Env;
@@ -72,9 +75,10 @@ impl<'env> SegmentWriter<'env> {
         };
         match table {
             Table::Spans => {
-                let (stored, roots) = payload::to_stored(&packing::pack(batch)?, writer.rows)?;
-                self.roots.extend(roots);
-                writer.write(&stored, &self.options)
+                let stored = payload::to_stored(&packing::pack(batch)?, writer.rows)?;
+                self.roots.extend(stored.roots);
+                writer.has_other_hints |= stored.has_other_hints;
+                writer.write(&stored.batch, &self.options)
             }
             Table::Traces => writer.write(&preview::to_stored(batch, &self.roots)?, &self.options),
             Table::Assessments => writer.write(batch, &self.options),
@@ -105,6 +109,8 @@ struct TableWriter {
     columns: ArrowRowGroupWriterFactory,
     row_group: Option<RowGroupEncoder>,
     rows: u32,
+    /// Whether spans that are no roots have hints.
+    has_other_hints: bool,
 }
 
 impl TableWriter {
@@ -120,7 +126,7 @@ impl TableWriter {
             SerializedFileWriter::new(HashingWriter::new(file), schema.root_schema_ptr(), properties.into())
                 .map_err(|source| write_error(&path, source))?;
         let columns = ArrowRowGroupWriterFactory::new(&file, stored);
-        Ok(Self { table, path, file, columns, row_group: None, rows: 0 })
+        Ok(Self { table, path, file, columns, row_group: None, rows: 0, has_other_hints: false })
     }
 
     fn write(&mut self, batch: &RecordBatch, options: &SegmentOptions) -> Result<()> {
@@ -184,6 +190,8 @@ impl TableWriter {
             let rows: RoaringBitmap = roots.iter().map(|root| root.row).collect();
             let roots = rows_to_text(&rows)?;
             self.file.append_key_value_metadata(KeyValue::new(ROOTS_KEY.to_string(), roots));
+            let hints = if self.has_other_hints { HINTS_ANYWHERE } else { HINTS_OF_ROOTS };
+            self.file.append_key_value_metadata(KeyValue::new(HINTS_KEY.to_string(), hints.to_string()));
         }
         let file = self.file.into_inner().map_err(|source| write_error(&self.path, source))?;
         file.finish(file_name(self.table))

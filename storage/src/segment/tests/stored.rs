@@ -154,6 +154,38 @@ fn texts_of_roots_are_read_without_those_of_other_spans() {
 }
 
 #[test]
+fn hints_are_read_without_the_texts_of_other_spans() {
+    let mut lcg = Lcg(3);
+    let span = |row: usize, hint: bool, text: String| Span {
+        trace_id: format!("{:032x}", row / 2),
+        span_id: format!("{row:016x}"),
+        parent_span_id: (row % 2 > 0).then(|| format!("{:016x}", row - 1)),
+        inputs: Some(text),
+        hint: hint
+            .then(|| TraceHint { tags: [("row".into(), row.to_string())].into(), ..TraceHint::default() }),
+        ..Span::default()
+    };
+    let mut bytes = Vec::new();
+    for others_too in [false, true] {
+        let mut text = |words: u64| (0..words).map(|_| format!("{:x} ", lcg.next())).collect::<String>();
+        let spans: Vec<Span> = (0..600)
+            .map(|row| span(row, row % 2 == 0 || others_too, text(if row % 2 == 0 { 4 } else { 200 })))
+            .collect();
+        let batch = spans_batch(&spans).unwrap();
+        let fixture = Fixture::new(SegmentOptions::default(), vec![(Table::Spans, batch)]);
+        fixture.scan(Table::Spans, &ScanRequest::columns(["name"]), None).unwrap();
+        fixture.env.take_bytes_read();
+        for rows in [(0..600).collect::<Vec<u32>>(), (0..300).map(|trace| trace * 2 + 1).collect()] {
+            let request =
+                ScanRequest { rows: Some(rows.iter().copied().collect()), ..ScanRequest::columns(["_hint"]) };
+            fixture.check(Table::Spans, &request, None, &rows);
+            bytes.push(fixture.env.take_bytes_read());
+        }
+    }
+    assert!(bytes[0] * 10 < bytes[2] && bytes[1] * 10 < bytes[3], "{bytes:?}");
+}
+
+#[test]
 fn another_format_is_named_before_its_columns_are_looked_at() {
     let path = Path::new(DIR).join("spans.parquet");
     let key = b"tracehouse.segment.format";
