@@ -474,6 +474,14 @@ fn long_chains_within_the_limit_run() {
 }
 
 #[test]
+fn long_chains_of_json_operators_are_planned() {
+    let chain = format!("attributes{} ->> 'b'", " -> 'a'".repeat(40));
+    let count = |condition: &str| format!("SELECT count(*) FROM spans WHERE {condition}");
+    let context = context();
+    assert_eq!(rows(&context, &count(&format!("{chain} IS NULL"))), rows(&context, &count("true")));
+}
+
+#[test]
 fn time_memory_and_result_limits_end_a_query() {
     let many = "spans a, spans b, spans c, spans d, spans e, spans f, spans g, spans h, spans i, spans j";
     let mut slow = context();

@@ -4,6 +4,7 @@
 //! can make much from little are wrapped in a size check (see `sizes`).
 
 pub(super) mod allowed;
+mod arrows;
 pub(super) mod matches;
 pub(super) mod messages;
 mod percentile;
@@ -15,12 +16,13 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 /// Puts exactly the allowed functions into `builder`.
 ///
 /// # Errors
-/// As [`percentile::PercentileCont::new`].
+/// As [`percentile::PercentileCont::new`] and [`arrows::Arrows::new`].
 pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateBuilder> {
     let scalar = SessionStateDefaults::default_scalar_functions()
         .into_iter()
@@ -37,11 +39,14 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
             _ => Ok(function),
         })
         .collect::<Result<_>>()?;
+    // The first that plans an operator is asked; those of the JSON functions come behind.
+    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(arrows::Arrows::new()?)];
+    planners.extend(SessionStateDefaults::default_expr_planners());
     Ok(builder
         .with_scalar_functions(scalar)
         .with_aggregate_functions(aggregate)
         .with_window_functions(SessionStateDefaults::default_window_functions())
-        .with_expr_planners(SessionStateDefaults::default_expr_planners()))
+        .with_expr_planners(planners))
 }
 
 /// Adds the JSON functions with their operators and our own functions.
