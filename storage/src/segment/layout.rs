@@ -66,7 +66,7 @@ impl Default for SegmentOptions {
             row_group_rows_max: 128 << 10,
             row_group_bytes_max: 128 << 20,
             light_page_rows_max: 4096,
-            heavy_page_bytes_max: 192 << 10,
+            heavy_page_bytes_max: 96 << 10,
             payload_page_bytes_max: 384 << 10,
             root_page_bytes_max: 48 << 10,
             threads: 2,
