@@ -152,7 +152,8 @@ impl<'a> TextColumns<'a> {
             status_message: text_column(batch, "status_message")?,
             inputs: text_column(batch, "inputs")?,
             outputs: text_column(batch, "outputs")?,
-            attributes: text_column(batch, STORED_ATTRIBUTES).or_else(|_| text_column(batch, "attributes"))?,
+            attributes: text_column(batch, STORED_ATTRIBUTES)
+                .or_else(|_| text_column(batch, "attributes"))?,
             whole: vec![OnceCell::new(); batch.num_rows()],
             events: events.ok_or_else(|| no_column("events"))?,
             span_type: text_column(batch, "span_type").ok(),

@@ -180,7 +180,9 @@ fn copy_field(
         }
         list.clear();
         for (number, term) in terms.current_segment_ords_and_term_infos() {
-            let (Some(input), Some(dictionary)) = (inputs.get(number), dictionaries.get(number)) else { continue };
+            let (Some(input), Some(dictionary)) = (inputs.get(number), dictionaries.get(number)) else {
+                continue;
+            };
             let option = if field == WORDS_FIELD {
                 IndexRecordOption::WithFreqsAndPositions
             } else {

@@ -15,6 +15,7 @@
 //! 3. Candidates are a superset of the rows that match; whoever asks checks them on the raw text.
 //! 4. An index is derived (ST-5): it carries nothing that is not in the rows.
 
+mod attribute_terms;
 mod candidates;
 mod evaluate;
 mod field_log;
@@ -50,8 +51,8 @@ pub use candidates::ValueRows;
 pub use fold::folded;
 pub use fresh::FreshText;
 pub use index::TextLocation;
-pub use merge::merge_indexes;
 pub use leaves::{SpanText, StringList, TextColumns};
+pub use merge::merge_indexes;
 pub use pattern::{AttributeValue, Literal, TextPattern};
 pub use query::{Slot, TextField, TextQuery, TextTerm};
 pub use reader::TextReader;

@@ -130,7 +130,8 @@ impl TextWriter {
         }
         self.write_part()?;
         let (parts, directories): (Vec<_>, Vec<_>) = self.written.into_iter().unzip();
-        let rows = parts.iter().enumerate().flat_map(|(at, part)| (0..part.row_total()).map(move |row| (at, row)));
+        let rows =
+            parts.iter().enumerate().flat_map(|(at, part)| (0..part.row_total()).map(move |row| (at, row)));
         let rows: Vec<(usize, u32)> = rows.collect();
         let merged = merge_into(&self.index, &self.location, &parts, &rows, &|| Ok(()))?;
         drop(parts);

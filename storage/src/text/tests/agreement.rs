@@ -9,8 +9,8 @@ use super::naive::NaiveSpan;
 use super::{Lcg, TestSpan, batch};
 use crate::error::{Error, ErrorKind};
 use crate::text::{
-    AttributeValue, FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader, TextStats, TextWriter,
-    merge_indexes,
+    AttributeValue, FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader,
+    TextStats, TextWriter, merge_indexes,
 };
 
 const VOCABULARY: &[&str] = &[
@@ -197,7 +197,12 @@ impl Layout {
         let mut parts = 0;
         for rows in spans.chunks(7) {
             writer.add(&batch(rows)).unwrap();
-            parts = root.path().read_dir().unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+            parts = root
+                .path()
+                .read_dir()
+                .unwrap()
+                .filter(|entry| entry.as_ref().unwrap().path().is_dir())
+                .count();
         }
         assert!(parts > 2, "{parts} parts");
         let reader = writer.finish().unwrap();
@@ -332,8 +337,7 @@ fn scores_do_not_depend_on_where_rows_are() {
     // What compaction leaves: the same rows without the masked ones.
     let kept: Vec<u32> = (0..spans.len() as u32).filter(|&row| !masked.contains(row)).collect();
     let compacted: Vec<TestSpan> = kept.iter().map(|&row| spans[row as usize].clone()).collect();
-    let compacted =
-        [Layout::indexes(&compacted, compacted.len()), Layout::merged(&spans, 70, &kept)];
+    let compacted = [Layout::indexes(&compacted, compacted.len()), Layout::merged(&spans, 70, &kept)];
     let layouts = layouts(&spans);
     let mut random = Lcg(5);
     for _ in 0..300 {
@@ -440,6 +444,8 @@ fn merged_indexes_know_what_was_kept_and_nothing_else() {
             assert_eq!(terms.iter().any(|known| known.contains(&term)), at.is_some(), "{term}");
         }
     }
+    let Layout::Index(empty) = Layout::merged(&spans, 20, &[]) else { unreachable!() };
+    assert!(empty[0].1.rows(&TextQuery::parse("row OR wor*").unwrap()).unwrap().is_empty());
     let third = AttributeValue::Number(2.0);
     let found = merged.value_rows("n", &third).unwrap().unwrap();
     assert!(found.sure.iter().eq((0..).zip(&kept).filter(|(_, row)| **row % 4 == 2).map(|(at, _)| at)));
