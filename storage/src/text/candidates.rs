@@ -12,10 +12,11 @@
 use roaring::RoaringBitmap;
 use tantivy::postings::TermInfo;
 
+use super::attribute_terms::{NAME, PairKind, is_pairable, name_term, pair, shortest_number};
 use super::index::{TantivyResult, guarded};
 use super::pattern::{AttributeValue, Part, TextPattern};
 use super::reader::{Dictionary, TextReader};
-use super::row_terms::{LONG, NAME, PairKind, is_pairable, name_term, pair, shortest_number};
+use super::row_terms::LONG;
 use crate::Result;
 
 /// Most dictionary entries that a part may stand for, in a field.

@@ -15,6 +15,7 @@
 //! 3. Candidates are a superset of the rows that match; whoever asks checks them on the raw text.
 //! 4. An index is derived (ST-5): it carries nothing that is not in the rows.
 
+mod attribute_terms;
 mod candidates;
 mod evaluate;
 mod field_log;

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Numbers are little-endian. Invariants:
-//! 1. The bytes may be anything, a checksum is compared by `check` alone: what cannot be is left out, rows
-//!    that do not exist are seen by whoever asks.
+//! 1. The bytes may be anything, a checksum is compared by `check` alone. Where they cannot be codes, a row
+//!    comes out that does not exist: whoever asks looks for such.
 
 use roaring::RoaringBitmap;
 use tantivy::directory::OwnedBytes;
@@ -29,6 +29,8 @@ const FIELD_BITS: u32 = 2;
 /// Rows and strings have smaller numbers.
 pub(super) const NUMBERS_END: u32 = 1 << (u32::BITS - FIELD_BITS);
 const HEADER_BYTES: usize = 12;
+/// The code that comes out of damage.
+const DAMAGED: (u32, u32) = (NUMBERS_END - 1, FIELDS as u32);
 /// From this part of all rows on, counts of all rows are kept rather than a list sorted.
 const MANY: u32 = 16;
 
@@ -198,30 +200,30 @@ impl Places {
 
     /// The rows and fields that a string is in, ascending.
     pub(super) fn of_string(&self, string: u32) -> Codes<'_> {
-        self.codes(HEADER_BYTES, self.string_codes, self.strings, string)
+        let bytes = (string < self.strings).then(|| self.codes(HEADER_BYTES, self.string_codes, string));
+        Codes { bytes: bytes.flatten(), last: 0 }
     }
 
-    /// The strings of a row and their fields, ascending.
+    /// The strings of a row and their fields, ascending; none of a row that does not exist.
     pub(super) fn of_row(&self, row: u32) -> Codes<'_> {
-        self.codes(self.row_starts, self.row_codes, self.rows, row)
-    }
-
-    fn codes(&self, starts: usize, base: usize, count: u32, number: u32) -> Codes<'_> {
-        let bounds = (number < count).then(|| {
-            let at = starts + number as usize * 4;
-            let bounds: [u8; 8] = self.file.get(at..)?.first_chunk().copied()?;
-            let [a, b, c, d, e, f, g, h] = bounds;
-            Some((u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])))
-        });
-        let (start, end) = bounds.flatten().unwrap_or_default();
-        let bytes = self.file.get(base + start as usize..base + end as usize).unwrap_or_default();
+        let bytes =
+            if row < self.rows { self.codes(self.row_starts, self.row_codes, row) } else { Some(&[][..]) };
         Codes { bytes, last: 0 }
     }
 
-    /// The strings that the rows have in the covered fields.
-    pub(super) fn strings_of(&self, rows: &RoaringBitmap, covered: [bool; FIELDS]) -> RoaringBitmap {
+    fn codes(&self, starts: usize, base: usize, number: u32) -> Option<&[u8]> {
+        let bounds: [u8; 8] = self.file.get(starts + number as usize * 4..)?.first_chunk().copied()?;
+        let [a, b, c, d, e, f, g, h] = bounds;
+        let (start, end) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        self.file.get(base + start as usize..base + end as usize)
+    }
+
+    /// The strings that the rows have in the covered fields; `None` when that cannot be read.
+    pub(super) fn strings_of(&self, rows: &RoaringBitmap, covered: [bool; FIELDS]) -> Option<RoaringBitmap> {
         let codes = rows.iter().flat_map(|row| self.of_row(row));
-        codes.filter(|&(_, field)| is_covered(covered, field)).map(|(string, _)| string).collect()
+        let strings = codes.filter(|&(_, field)| is_covered(covered, field)).map(|(string, _)| string);
+        Some(strings.collect())
+            .filter(|found: &RoaringBitmap| found.max().is_none_or(|max| max < self.strings))
     }
 
     /// Adds the rows that have one of the strings in the covered fields, no others than `within`.
@@ -251,11 +253,10 @@ impl Places {
         }
         found.sort_unstable();
         found.dedup();
-        let mut found: RoaringBitmap = found.into_iter().collect();
         if let Some(within) = within {
-            found &= within;
+            found.retain(|&row| within.contains(row) || row >= self.rows);
         }
-        *rows |= found;
+        rows.extend(found);
     }
 
     /// What occurs in strings as what occurs in rows, by ascending row, no others than `within`.
@@ -272,7 +273,7 @@ impl Places {
                 }
             }
         };
-        let is_wanted = |row| within.is_none_or(|within| within.contains(row));
+        let is_wanted = |row| row >= self.rows || within.is_none_or(|within| within.contains(row));
         let mut found = Vec::new();
         if in_strings.len() > (self.rows / MANY) as usize {
             let mut counts = vec![0_u32; self.rows as usize];
@@ -300,14 +301,16 @@ impl Places {
     }
 }
 
+/// What is damaged must be seen.
 fn is_covered(covered: [bool; FIELDS], field: u32) -> bool {
-    covered.get(field as usize).copied().unwrap_or(false)
+    covered.get(field as usize).copied().unwrap_or(true)
 }
 
 /// Numbers and fields, decoded one by one.
 #[derive(Debug)]
 pub(super) struct Codes<'a> {
-    bytes: &'a [u8],
+    /// None: they are damaged.
+    bytes: Option<&'a [u8]>,
     last: u32,
 }
 
@@ -315,10 +318,16 @@ impl Iterator for Codes<'_> {
     type Item = (u32, u32);
 
     fn next(&mut self) -> Option<(u32, u32)> {
+        let Some(bytes) = &mut self.bytes else {
+            self.bytes = Some(&[]);
+            return Some(DAMAGED);
+        };
         let mut difference = 0_u32;
         for shift in (0..u32::BITS).step_by(7) {
-            let (&byte, rest) = self.bytes.split_first()?;
-            self.bytes = rest;
+            let Some((&byte, rest)) = bytes.split_first() else {
+                return (shift > 0).then_some(DAMAGED);
+            };
+            *bytes = rest;
             difference |= u32::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 break;
@@ -348,7 +357,8 @@ mod tests {
         let places = places(&[&[(1, 0), (0, 2), (1, 0)], &[], &[(300, 1), (1, 2), (0, 0)]], 301);
         assert_eq!(places.of_string(0).collect::<Vec<_>>(), [(0, 2), (2, 0)]);
         assert_eq!(places.of_string(1).collect::<Vec<_>>(), [(0, 0), (0, 0), (2, 2)]);
-        assert_eq!(places.of_string(2).count() + places.of_string(301).count(), 0);
+        assert_eq!(places.of_string(2).count(), 0);
+        assert_eq!(places.of_string(301).collect::<Vec<_>>(), [DAMAGED], "it does not exist");
         assert_eq!(places.of_row(0).collect::<Vec<_>>(), [(0, 2), (1, 0), (1, 0)]);
         assert_eq!(places.of_row(2).collect::<Vec<_>>(), [(0, 0), (1, 2), (300, 1)]);
         assert_eq!(places.of_row(1).count() + places.of_row(3).count(), 0);
@@ -386,7 +396,7 @@ mod tests {
             assert_eq!(pick(&all, covered, Some(&within)), few);
         }
         let strings = places.strings_of(&(0..2).collect(), [true, false, true]);
-        assert!(strings.iter().eq([0, 1]));
+        assert!(strings.unwrap().iter().eq([0, 1]));
     }
 
     #[test]
@@ -407,6 +417,13 @@ mod tests {
             let others = (0..51).flat_map(|row| places.of_row(row));
             assert!(codes.chain(others).count() < 4 * whole.len());
         }
+        // Starts that no codes have: a row comes out that does not exist.
+        let mut bytes = whole.clone();
+        bytes[HEADER_BYTES..HEADER_BYTES + 40].fill(0xee);
+        let places = Places::open(OwnedBytes::new(bytes), 50).unwrap();
+        let mut rows = RoaringBitmap::new();
+        places.add_rows(&(0..9).collect(), [true, false, false], None, &mut rows);
+        assert!(rows.max() >= Some(50));
         assert!(Places::open(OwnedBytes::new(whole[..40].to_vec()), 50).is_none());
         assert!(Places::open(OwnedBytes::new(whole), 49).is_none());
     }

@@ -1,8 +1,7 @@
 //! Reads the text index of a segment.
 //!
 //! Invariants:
-//! 1. An open index has exactly as many rows as its segment, and the schema of this
-//!    version; anything else is an error, and the caller scans and rebuilds (ST-5).
+//! 1. An open index has exactly as many rows as its segment, and the schema of this version; anything else is an error, and the caller scans and rebuilds (ST-5).
 //! 2. Damage met later is an error too, never a panic.
 
 use std::collections::HashSet;
@@ -30,7 +29,7 @@ use super::score::{self, Scored, TextStats};
 use super::term_cache::TermCache;
 use crate::{Error, Result};
 
-/// Rows of a query are looked up by their strings when they are fewer than this part of all.
+/// Rows are asked for by their strings when they are fewer than this part of all.
 const FEW: u64 = 64;
 
 /// An open text index.
@@ -222,7 +221,7 @@ impl TextReader {
         covered: [bool; FIELDS],
     ) -> Option<RoaringBitmap> {
         let few = within.filter(|within| within.len() < u64::from(self.rows) / FEW)?;
-        Some(self.places.strings_of(few, covered))
+        self.places.strings_of(few, covered)
     }
 
     fn find_matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> TantivyResult<RoaringBitmap> {
@@ -276,15 +275,13 @@ impl Dictionary {
         let Some(places) = &self.places else { return collect_rows(&self.index, terms, within, rows) };
         let covered = [true; FIELDS];
         let few = within.filter(|within| within.len() < u64::from(places.rows()) / FEW);
-        let few = few.map(|few| places.strings_of(few, covered));
+        let few = few.and_then(|few| places.strings_of(few, covered));
         let mut strings = RoaringBitmap::new();
         collect_rows(&self.index, terms, few.as_ref(), &mut strings)?;
         places.add_rows(&strings, covered, within, rows);
         Ok(())
     }
-}
 
-impl Dictionary {
     /// About how many rows have the term, or more than `enough`: the first strings stand for all.
     pub(super) fn about_rows(&self, term: &TermInfo, enough: u64) -> TantivyResult<u64> {
         let documents = u64::from(term.doc_freq);

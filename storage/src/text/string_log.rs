@@ -12,7 +12,7 @@ use twox_hash::XxHash3_128;
 use super::field_log::{FieldLog, Kept};
 use super::places::{FIELDS, NUMBERS_END, PlacesWriter};
 use super::term_ids::TermIds;
-use super::tokenizer::Words;
+use super::tokenizer::{PackedWord, Words};
 use crate::{Error, Result};
 
 /// Strings remembered at most.
@@ -46,6 +46,8 @@ pub(super) struct StringLog {
     /// Words of the row being added, by field.
     row_words: [u32; FIELDS],
     word: String,
+    /// Of the string being added: short words, numbers of others.
+    packed: Vec<PackedWord>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +66,7 @@ impl StringLog {
             seen: HashMap::default(),
             row_words: [0; FIELDS],
             word: String::new(),
+            packed: Vec::new(),
         }
     }
 
@@ -97,10 +100,18 @@ impl StringLog {
         }
         let string = self.words.documents();
         let mut cursor = Words::new(text);
+        // Looked up together: the processor then waits for memory once for many words.
+        self.packed.clear();
         while let Some(packed) = cursor.next_packed(&mut self.word) {
-            self.words.add(match packed {
-                Some(word) => self.terms.packed_number(word)?,
-                None => self.terms.number(self.word.as_bytes())?,
+            self.packed.push(match packed {
+                Some(word) => word,
+                None => PackedWord::of_number(self.terms.number(self.word.as_bytes())?),
+            });
+        }
+        for &word in &self.packed {
+            self.words.add(match word.as_number() {
+                None => self.terms.packed_number(word)?,
+                Some(number) => number,
             });
         }
         let words = match self.words.pending() {

@@ -13,17 +13,12 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct TermIds {
     slots: HashTable<Slot>,
-    /// Slots of short terms asked for lately, by hash: half of a text is a few hundred words.
-    recent: Vec<Slot>,
     terms: Terms,
     seeds: [u64; 2],
 }
 
-/// Slots kept by hash, a power of two: few enough for the fastest memory there is.
-const RECENT: usize = 1 << 10;
-
 /// Most words are found without a look at the terms themselves, which are far away in memory.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug)]
 struct Slot {
     /// A short term packed, or the hash of a longer one with a last byte that no packed term has.
     key: [u64; 2],
@@ -35,12 +30,7 @@ impl Default for TermIds {
         // Unforeseeable: nobody can make texts whose words share a hash.
         let random = RandomState::new();
         let seeds = [random.hash_one(0), random.hash_one(1)];
-        TermIds {
-            slots: HashTable::new(),
-            recent: vec![Slot::default(); RECENT],
-            terms: Terms::default(),
-            seeds,
-        }
+        TermIds { slots: HashTable::new(), terms: Terms::default(), seeds }
     }
 }
 
@@ -66,7 +56,7 @@ impl TermIds {
             return self.packed_number(packed);
         }
         let key = [XxHash3_64::oneshot(term), u64::MAX];
-        let TermIds { slots, terms, seeds, .. } = self;
+        let TermIds { slots, terms, seeds } = self;
         let found = slots.find(hash(key, *seeds), |slot| slot.key == key && terms.get(slot.number) == term);
         match found {
             Some(slot) => Ok(slot.number),
@@ -80,27 +70,15 @@ impl TermIds {
     /// As [`TermIds::number`].
     pub(super) fn packed_number(&mut self, term: PackedWord) -> Result<u32> {
         let key = halves(term.0);
-        let hash = hash(key, self.seeds);
-        // A slot that was never set has the key of the empty term.
-        let recent = hash as usize % RECENT;
-        if let Some(slot) = self.recent.get(recent).filter(|slot| slot.key == key && key != [0, 0]) {
+        if let Some(slot) = self.slots.find(hash(key, self.seeds), |slot| slot.key == key) {
             return Ok(slot.number);
         }
-        let number = match self.slots.find(hash, |slot| slot.key == key) {
-            Some(slot) => slot.number,
-            None => {
-                let (bytes, length) = term.bytes();
-                self.add(key, bytes.get(..length).unwrap_or_default())?
-            }
-        };
-        if let Some(slot) = self.recent.get_mut(recent) {
-            *slot = Slot { key, number };
-        }
-        Ok(number)
+        let (bytes, length) = term.bytes();
+        self.add(key, bytes.get(..length).unwrap_or_default())
     }
 
     fn add(&mut self, key: [u64; 2], term: &[u8]) -> Result<u32> {
-        let TermIds { slots, terms, seeds, .. } = self;
+        let TermIds { slots, terms, seeds } = self;
         let number = u32::try_from(terms.ends.len()).ok().filter(|&number| number < u32::MAX);
         let number =
             number.ok_or_else(|| Error::internal("text index: more terms than one segment can have"))?;

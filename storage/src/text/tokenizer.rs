@@ -209,6 +209,17 @@ impl PackedWord {
         Some(PackedWord(word | (u128::from(bits / 8) << Self::LENGTH_SHIFT)))
     }
 
+    /// The number of a longer word, in its place.
+    pub(super) fn of_number(number: u32) -> PackedWord {
+        PackedWord(u128::from(number) | (u128::from(u8::MAX) << Self::LENGTH_SHIFT))
+    }
+
+    /// The number it was made of.
+    pub(super) fn as_number(self) -> Option<u32> {
+        let number = (self.0 >> Self::LENGTH_SHIFT) == u128::from(u8::MAX);
+        number.then(|| u32::try_from(self.0 & u128::from(u32::MAX)).unwrap_or_default())
+    }
+
     /// Its bytes, and how many they are.
     pub(super) fn bytes(self) -> ([u8; 16], usize) {
         let bytes = self.0.to_le_bytes();
@@ -229,14 +240,14 @@ enum Kind {
 fn kind(byte: u8) -> Kind {
     const KINDS: [Kind; 256] = {
         let mut kinds = [Kind::Gap; 256];
-        let mut byte = 0;
-        while byte < kinds.len() {
+        let (mut rest, mut byte) = (kinds.as_mut_slice(), 0_u8);
+        while let Some((kind, after)) = rest.split_first_mut() {
             if byte >= 0x80 {
-                kinds[byte] = Kind::Other;
-            } else if is_ascii_word(byte.to_le_bytes()[0]) {
-                kinds[byte] = Kind::Word;
+                *kind = Kind::Other;
+            } else if is_ascii_word(byte) {
+                *kind = Kind::Word;
             }
-            byte += 1;
+            (rest, byte) = (after, byte.wrapping_add(1));
         }
         kinds
     };

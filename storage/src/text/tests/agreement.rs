@@ -444,6 +444,8 @@ fn merged_indexes_know_what_was_kept_and_nothing_else() {
             assert_eq!(terms.iter().any(|known| known.contains(&term)), at.is_some(), "{term}");
         }
     }
+    let Layout::Index(empty) = Layout::merged(&spans, 20, &[]) else { unreachable!() };
+    assert!(empty[0].1.rows(&TextQuery::parse("row OR wor*").unwrap()).unwrap().is_empty());
     let third = AttributeValue::Number(2.0);
     let found = merged.value_rows("n", &third).unwrap().unwrap();
     assert!(found.sure.iter().eq((0..).zip(&kept).filter(|(_, row)| **row % 4 == 2).map(|(at, _)| at)));

@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use tantivy::directory::RamDirectory;
 use tantivy::schema::{Field, TantivyDocument};
 use tantivy::store::Compressor;
@@ -12,6 +14,8 @@ use tantivy::{Directory, Index, IndexSettings};
 
 use super::agreement::random_span;
 use super::{Lcg, TestSpan, batch};
+use crate::scan::STORED_ATTRIBUTES;
+use crate::segment::whole_attributes;
 use crate::text::index::{RAW_FIELD, VALUES_FIELD, WORDS_FIELD, schema};
 use crate::text::leaves::{SpanText, TextColumns};
 use crate::text::row_terms::RowTerms;
@@ -122,10 +126,10 @@ fn files(index: &Index, directory: &dyn Directory) -> Vec<(String, Vec<u8>)> {
         .to_vec()
 }
 
-fn files_of_ours(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
+fn files_of_ours(batches: &[RecordBatch]) -> Vec<(String, Vec<u8>)> {
     let root = tempfile::tempdir().unwrap();
     let mut writer = TextWriter::create(TextLocation::Directory(root.path().to_owned())).unwrap();
-    spans.chunks(9).for_each(|part| writer.add(&batch(part)).unwrap());
+    batches.iter().for_each(|batch| writer.add(batch).unwrap());
     writer.finish().unwrap();
     let directory = tantivy::directory::MmapDirectory::open(root.path()).unwrap();
     files(&Index::open(directory.clone()).unwrap(), &directory)
@@ -144,6 +148,43 @@ fn files_are_those_of_tantivys_writer() {
                 span.outputs = Some(long);
             }
         }
-        assert_eq!(files_of_ours(&spans), files_of_tantivy(&spans), "{count} rows");
+        let batches: Vec<RecordBatch> = spans.chunks(9).map(batch).collect();
+        assert_eq!(files_of_ours(&batches), files_of_tantivy(&spans), "{count} rows");
     }
+}
+
+#[test]
+fn attributes_as_they_are_stored_are_the_attributes() {
+    let (inputs, outputs) =
+        (r#"{"q":"the question, said \"twice\""}"#, "an answer of\nmore than a few words");
+    let stored = [
+        "\u{1}{\"mlflow.spanInputs\":\u{2}i,\"mlflow.spanOutputs\":\u{2}o,\"n\":1}",
+        "\u{1}{\"deep\":[\u{2}i,{\"x\":\u{2}o}],\"k\":\u{2}o}",
+        "\u{1}{\u{2}i:1,\"b\":\u{2}i}",
+        "{\"plain\":\"x\"}",
+    ];
+    let span = |attributes: &str| TestSpan {
+        inputs: Some(inputs.to_owned()),
+        outputs: Some(outputs.to_owned()),
+        attributes: attributes.to_owned(),
+        ..TestSpan::default()
+    };
+    let whole = |stored: &str| {
+        whole_attributes(stored, Some(inputs), Some(outputs)).unwrap_or_else(|| stored.to_owned())
+    };
+    let whole: Vec<TestSpan> = stored.iter().map(|stored| span(&whole(stored))).collect();
+    for span in &whole {
+        serde_json::from_str::<serde_json::Value>(&span.attributes).unwrap();
+    }
+    let stored: Vec<TestSpan> = stored.iter().map(|stored| span(stored)).collect();
+    let stored = batch(&stored);
+    let name = |field: &Arc<arrow::datatypes::Field>| match field.name().as_str() {
+        "attributes" => field.as_ref().clone().with_name(STORED_ATTRIBUTES),
+        _ => field.as_ref().clone(),
+    };
+    let fields: Vec<arrow::datatypes::Field> = stored.schema().fields().iter().map(name).collect();
+    let schema = Arc::new(arrow::datatypes::Schema::new(fields));
+    let stored = RecordBatch::try_new(schema, stored.columns().to_vec()).unwrap();
+    assert_eq!(files_of_ours(&[stored]), files_of_ours(&[batch(&whole)]));
+    assert_eq!(files_of_ours(&[batch(&whole)]), files_of_tantivy(&whole));
 }
