@@ -22,8 +22,8 @@ use crate::predicate::column::equal;
 
 /// Rows after which it is told whether a join's filter is worth its while.
 const TRIAL_ROWS: u64 = 16_384;
-/// It is not when more than three of so many rows pass it.
-const PASSING_SHARE: u64 = 4;
+/// It is not when at least one row in so many passes it.
+const PASSING_SHARE: u64 = 2;
 
 /// A condition compiled over some columns of the table.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ fn evaluate_equality(column: usize, wanted: &str, batch: &RecordBatch) -> Result
 }
 
 /// Watches how many rows a filter lets through that only saves a join work: whether a row is among those of
-/// the other side. Looking that up costs as much as the join itself, and where nearly all rows are, nothing
+/// the other side. Looking that up costs as much as the join itself, and where half of the rows are, nothing
 /// is saved. Bounds are cheap, and tighten: they are not given up.
 #[derive(Default)]
 struct Trial {
@@ -109,7 +109,7 @@ impl Trial {
         let passed = kept.true_count() as u64;
         let passed = self.passed.fetch_add(passed, Ordering::Relaxed) + passed;
         let seen = before + kept.len() as u64;
-        if before < TRIAL_ROWS && seen >= TRIAL_ROWS && passed > seen / PASSING_SHARE * (PASSING_SHARE - 1) {
+        if before < TRIAL_ROWS && seen >= TRIAL_ROWS && passed.saturating_mul(PASSING_SHARE) >= seen {
             let is_lookup = dynamic.current()?.exists(|expr| {
                 Ok(expr.downcast_ref::<CaseExpr>().is_some() || expr.downcast_ref::<InListExpr>().is_some())
             })?;

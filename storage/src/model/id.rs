@@ -29,10 +29,11 @@ fn parse_hex32(text: &str) -> Option<u128> {
 fn parse_hex16(text: &[u8]) -> Option<u64> {
     let text: &[u8; 16] = text.try_into().ok()?;
     let (mut value, mut is_hex) = (0, true);
+    // Without a branch: which digits are letters cannot be foretold.
     for byte in text {
-        let (digit, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
-        is_hex &= digit < 10 || letter < 6;
-        value = value << 4 | u64::from(if digit < 10 { digit } else { letter.wrapping_add(10) } & 15);
+        is_hex &= (byte.wrapping_sub(b'0') < 10) | (byte.wrapping_sub(b'a') < 6);
+        // A letter has bit 6 set, and its low bits count from 1.
+        value = value << 4 | u64::from(((byte & 15) + 9 * (byte >> 6)) & 15);
     }
     is_hex.then_some(value)
 }
