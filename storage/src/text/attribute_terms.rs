@@ -14,7 +14,7 @@ pub(super) const NAME: char = '\u{2}';
 const PAIR_VALUE_BYTES_MAX: usize = 128;
 /// Longer values are in a pair by a hash of the pair: most are ids, which differ from each other to the end
 /// and made up the most of the dictionary.
-const PAIR_VALUE_KEPT_MAX: usize = 12;
+const PAIR_VALUE_KEPT_MAX: usize = 24;
 /// Bytes of that hash, of seven bits each, so that it is text: of a million pairs two have the same once in
 /// 10^13 indexes.
 const PAIR_HASH_BYTES: u32 = 12;

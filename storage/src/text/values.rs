@@ -13,11 +13,11 @@ use std::ops::Range;
 use roaring::RoaringBitmap;
 use tantivy::postings::TermInfo;
 
+use super::attribute_terms::{PairKind, name_term, pair};
 use super::candidates::{ValueRows, paths};
 use super::index::{TantivyResult, guarded};
 use super::postings::collect_rows_in;
 use super::reader::TextReader;
-use super::row_terms::{PairKind, name_term, pair};
 use crate::Result;
 
 /// Most values of an attribute that are looked at.
