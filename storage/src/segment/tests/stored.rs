@@ -159,7 +159,7 @@ fn hints_are_read_without_the_texts_of_other_spans() {
     let span = |row: usize, hint: bool, text: String| Span {
         trace_id: format!("{:032x}", row / 2),
         span_id: format!("{row:016x}"),
-        parent_span_id: (row % 2 > 0).then(|| format!("{:016x}", row - 1)),
+        parent_span_id: (!row.is_multiple_of(2)).then(|| format!("{:016x}", row - 1)),
         inputs: Some(text),
         hint: hint
             .then(|| TraceHint { tags: [("row".into(), row.to_string())].into(), ..TraceHint::default() }),
