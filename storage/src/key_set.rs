@@ -24,8 +24,9 @@ impl KeySet {
 
 /// Ids need not be random: each bit of the key has a say.
 fn fingerprint(TraceKey(key): TraceKey) -> u32 {
-    let folded = (key ^ (key >> 64)) as u64;
-    (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
+    let low = (key as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let high = ((key >> 64) as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+    (low.wrapping_add(high) >> 32) as u32
 }
 
 #[cfg(test)]

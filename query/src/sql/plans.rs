@@ -48,7 +48,7 @@ impl Plans {
     /// `Internal` when a table is missing.
     pub(super) fn get(&self, statement: &str, tables: &Tables) -> Result<Option<LogicalPlan>> {
         let Some(plan) = self.kept().get(statement).cloned() else { return Ok(None) };
-        with_sources(plan, &|source| {
+        with_sources(plan, |source| {
             let Some(NoRows(table)) = source.downcast_ref::<NoRows>() else { return Ok(source.clone()) };
             match tables.get(table.name()) {
                 Some(provider) => Ok(provider_as_source(provider.clone())),
@@ -66,7 +66,7 @@ impl Plans {
         if statement.len() > STATEMENT_BYTES_MAX || !is_stable(plan)? || !reads_versioned_tables(optimized)? {
             return Ok(());
         }
-        let unbound = with_sources(optimized.clone(), &|source| match table_of(source) {
+        let unbound = with_sources(optimized.clone(), |source| match table_of(source) {
             Some(table) => Ok(Arc::new(NoRows(table))),
             None => Ok(source.clone()),
         })?;
@@ -91,7 +91,7 @@ fn table_of(source: &Arc<dyn TableSource>) -> Option<Table> {
 
 fn with_sources(
     plan: LogicalPlan,
-    change: &dyn Fn(&Arc<dyn TableSource>) -> Result<Arc<dyn TableSource>>,
+    change: impl Fn(&Arc<dyn TableSource>) -> Result<Arc<dyn TableSource>>,
 ) -> Result<LogicalPlan> {
     let changed = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::TableScan(mut scan) => {

@@ -105,13 +105,16 @@ mod tests {
 
     #[test]
     fn pairs_are_told_apart_and_their_terms_are_short() {
-        let values = ["", "x", "twelve bytes", "thirteen byte", &"long".repeat(32)];
+        let values = ["", "x", &"k".repeat(24), &"k".repeat(25), &"long".repeat(32)];
         let mut terms = Vec::new();
         for kind in [PairKind::Text, PairKind::Number, PairKind::Inner] {
             for key in ["k", "key\u{1}", "a much longer name of an attribute"] {
                 for value in values {
                     let term = pair(kind, key, value).unwrap();
-                    assert!(term.len() <= key.len() + 14 && std::str::from_utf8(&term).is_ok());
+                    assert!(
+                        term.len() <= key.len() + 2 + PAIR_VALUE_KEPT_MAX
+                            && std::str::from_utf8(&term).is_ok()
+                    );
                     terms.push(term);
                 }
             }

@@ -37,7 +37,7 @@ impl ExprPlanner for Arrows {
             && let Some(first) = call.args.first_mut()
             && let Expr::Alias(inner) = first
         {
-            let untitled = std::mem::replace(inner.expr.as_mut(), Expr::default());
+            let untitled = std::mem::take(inner.expr.as_mut());
             *first = untitled;
         }
         Ok(planned)
