@@ -193,7 +193,10 @@ impl TableWriter {
             let hints = if self.has_other_hints { HINTS_ANYWHERE } else { HINTS_OF_ROOTS };
             self.file.append_key_value_metadata(KeyValue::new(HINTS_KEY.to_string(), hints.to_string()));
         }
-        let file = self.file.into_inner().map_err(|source| write_error(&self.path, source))?;
+        // All that is left is writing, and of its error parquet hands on the text alone.
+        let failed = || format!("cannot write segment file {}", self.path.display());
+        let file =
+            self.file.into_inner().map_err(|source| Error::with_source(ErrorKind::Io, failed(), source))?;
         file.finish(file_name(self.table))
             .map_err(|source| Error::io(format!("cannot sync segment file {}", self.path.display()), source))
     }
