@@ -179,6 +179,11 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<()> {
         relational += usize::from(class == TokenClass::Relational);
         count_token(class, &mut groups)?;
     }
+    // The parser tries each of them as a keyword and then as a name: 2^n ways for n in a row.
+    let is_interval = |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::INTERVAL);
+    if tokens.windows(2).any(|pair| pair.iter().all(is_interval)) {
+        return Err(refused("INTERVAL is followed by INTERVAL; a text or a number is expected"));
+    }
     if relational > RELATIONAL_OPERATORS_MAX {
         return Err(refused(format!(
             "the statement has {relational} joins and set operations; at most {RELATIONAL_OPERATORS_MAX} are allowed"

@@ -179,6 +179,12 @@ fn size_limits_hold_before_planning() {
 }
 
 #[test]
+fn rows_of_intervals_are_refused_before_they_are_parsed() {
+    assert!(message(&format!("SELECT {} 1", "INTERVAL ".repeat(60))).contains("INTERVAL"));
+    parse("SELECT INTERVAL '1 day', INTERVAL '2 hours'").unwrap();
+}
+
+#[test]
 fn long_statements_are_not_echoed() {
     let text = format!("SELECT 1 FROM spans WHERE ' {}", "x".repeat(10_000));
     assert!(message(&text).chars().count() <= 300);
