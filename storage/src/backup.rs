@@ -91,7 +91,7 @@ fn copy_state(env: &dyn Env, copy: &Arc<dyn Env>, manifest: &ManifestState) -> R
         report.bytes += copy_segment(env, copy.as_ref(), segment)?;
     }
     for file in &manifest.catalog {
-        let meta = FileMeta { name: file.name.clone(), len: file.len, hash: file.hash };
+        let meta = file.file();
         report.bytes += copy_named(env, copy.as_ref(), Path::new(CATALOG_DIR), &meta)?;
     }
     let (records, bytes) = copy_log(env, copy, manifest.replay_from.max(1))?;

@@ -1,8 +1,13 @@
 //! The SQL dialect: sqlparser's generic one, less what we never run, with JSON operators that bind
 //! tighter than comparison and arithmetic, so that `attributes->>'k' = 'v'` means what it says.
+//!
+//! The parser tries some words in two ways, and what follows them again in each, which takes 2^n steps for n of
+//! them in a row. A dialect is asked at each step, so it ends a parse that takes too many.
 
 use std::any::TypeId;
+use std::cell::Cell;
 
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -10,14 +15,38 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 /// Binds tighter than `*` (40), looser than `::` (50).
 const JSON_OPERATOR_PRECEDENCE: u8 = 45;
 
-/// The dialect of statements given to the guard.
+/// Operands that may be tried for each token of a statement; ordinary ones take one or two.
+const TRIES_PER_TOKEN: usize = 64;
+
+/// The dialect of one statement given to the guard.
 #[derive(Debug)]
-pub(super) struct TraceDialect;
+pub(super) struct TraceDialect {
+    /// How many operands may still be tried.
+    tries_left: Cell<usize>,
+}
+
+impl TraceDialect {
+    /// The dialect of a statement of so many tokens.
+    pub(super) fn new(tokens: usize) -> Self {
+        Self { tries_left: Cell::new(tokens.saturating_mul(TRIES_PER_TOKEN)) }
+    }
+
+    /// Whether a parse was ended because it took too many steps.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.tries_left.get() == 0
+    }
+}
 
 impl Dialect for TraceDialect {
     /// The parser asks some questions by dialect type; the answers of the generic one suit us.
     fn dialect(&self) -> TypeId {
         TypeId::of::<GenericDialect>()
+    }
+
+    /// Counts, and leaves the operand to the parser. The error is the only one that ends all that it tries.
+    fn parse_prefix(&self, _parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        self.tries_left.set(self.tries_left.get().saturating_sub(1));
+        self.is_exhausted().then_some(Err(ParserError::RecursionLimitExceeded))
     }
 
     fn is_delimited_identifier_start(&self, ch: char) -> bool {

@@ -116,7 +116,7 @@ fn refused(message: impl AsRef<str>) -> QueryError {
 
 /// The tokens that matter, with a lone `?` read as the JSON operator.
 fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
-    let mut tokens = Tokenizer::new(&TraceDialect, text)
+    let mut tokens = Tokenizer::new(&TraceDialect::new(0), text)
         .tokenize_with_location()
         .map_err(|error| refused(format!("syntax error: {}", shorten(&error.to_string(), ECHO_CHARS_MAX))))?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
@@ -178,11 +178,6 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<()> {
         after_distinct = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
         relational += usize::from(class == TokenClass::Relational);
         count_token(class, &mut groups)?;
-    }
-    // The parser tries each of them as a keyword and then as a name: 2^n ways for n in a row.
-    let is_interval = |token: &TokenWithSpan| matches!(&token.token, Token::Word(word) if word.keyword == Keyword::INTERVAL);
-    if tokens.windows(2).any(|pair| pair.iter().all(is_interval)) {
-        return Err(refused("INTERVAL is followed by INTERVAL; a text or a number is expected"));
     }
     if relational > RELATIONAL_OPERATORS_MAX {
         return Err(refused(format!(
@@ -304,7 +299,7 @@ fn classify_keyword(keyword: Keyword, after_distinct: bool) -> TokenClass {
 }
 
 fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
-    let dialect = TraceDialect;
+    let dialect = TraceDialect::new(tokens.len());
     // The parser counts its own recursion besides ours.
     let mut parser =
         Parser::new(&dialect).with_recursion_limit(2 * NESTING_MAX).with_tokens_with_locations(tokens);
@@ -315,6 +310,11 @@ fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
     let first_word = parser.peek_token_ref().token.to_string();
     check_first_word(&first_word)?;
     let statement = parser.parse_statement().map_err(|error| {
+        if dialect.is_exhausted() {
+            return refused(
+                "syntax error: there are too many ways to read the statement; are its words in order?",
+            );
+        }
         let message = error.to_string();
         let message = message.strip_prefix("sql parser error: ").unwrap_or(&message);
         refused(format!("syntax error: {}", shorten(message, ECHO_CHARS_MAX)))

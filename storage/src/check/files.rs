@@ -8,7 +8,7 @@ use super::{CheckReport, Part, guarded};
 use crate::columns::times;
 use crate::env::Env;
 use crate::error::Result;
-use crate::manifest::{FileMeta, Manifest, ManifestState, SegmentMeta};
+use crate::manifest::{Manifest, ManifestState, SegmentMeta};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, file_name, verify_file};
@@ -124,7 +124,7 @@ pub(super) fn check_log(env: &dyn Env, manifest: &ManifestState, report: &mut Ch
 /// I14.
 pub(super) fn check_catalog(env: &dyn Env, manifest: &ManifestState, report: &mut CheckReport) {
     for file in &manifest.catalog {
-        let meta = FileMeta { name: file.name.clone(), len: file.len, hash: file.hash };
+        let meta = file.file();
         match verify_file(env, Path::new(CATALOG_DIR), &meta, report.deep) {
             Ok(bytes) => report.bytes_hashed += bytes,
             Err(error) => {

@@ -25,5 +25,5 @@ mod store;
 mod tests;
 
 pub use edit::ManifestEdit;
-pub use state::{CatalogFile, FileMeta, ManifestState, SegmentId, SegmentMeta};
+pub use state::{CatalogFile, FileEnd, FileMeta, ManifestState, SegmentId, SegmentMeta};
 pub use store::Manifest;

@@ -34,6 +34,17 @@ pub struct FileMeta {
     pub len: u64,
     /// XXH3-128 of the content.
     pub hash: u128,
+    /// What its reader checks first; `None` of a file that is read whole.
+    pub end: Option<FileEnd>,
+}
+
+/// The last part of a file, by which the rest can be checked piece by piece.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEnd {
+    /// Length in bytes.
+    pub len: u64,
+    /// XXH3-128 of its bytes.
+    pub hash: u128,
 }
 
 /// A live segment.
@@ -81,6 +92,13 @@ pub struct CatalogFile {
     pub hash: u128,
     /// What it is, as JSON text that the manifest does not look into.
     pub meta_json: String,
+}
+
+impl CatalogFile {
+    /// The file as it must be found.
+    pub fn file(&self) -> FileMeta {
+        FileMeta { name: self.name.clone(), len: self.len, hash: self.hash, end: None }
+    }
 }
 
 /// All that is live at one version.

@@ -33,7 +33,7 @@ fn segment(id: u128) -> SegmentMeta {
         max_time_ns: i64::MAX,
         first_sequence: id as u64,
         last_sequence: id as u64 + 1,
-        files: vec![FileMeta { name: "spans.parquet".into(), len: 1 << 40, hash: u128::MAX - id }],
+        files: vec![FileMeta { name: "spans.parquet".into(), len: 1 << 40, hash: u128::MAX - id, end: None }],
     }
 }
 

@@ -7,17 +7,20 @@ use std::sync::{Arc, OnceLock};
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::ChunkReader;
 use roaring::RoaringBitmap;
+use twox_hash::XxHash3_128;
 
 use super::blocks::BlockCache;
-use super::file::{Failure, FileInput};
+use super::file::{EndInput, Failure, FileInput};
 use super::layout::{
-    FORMAT_KEY, FORMAT_VERSION, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, file_name, rows_of_text,
+    DATA_BYTES_KEY, FORMAT_KEY, FORMAT_VERSION, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, file_name, rows_of_text,
 };
 use super::payload::stored_schema;
+use super::sums::Sums;
 use crate::env::{Env, EnvReader};
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::FileMeta;
+use crate::manifest::{FileEnd, FileMeta};
 use crate::schema::Table;
 
 /// The file of a table, opened when it is first needed and then kept.
@@ -76,6 +79,8 @@ pub(super) struct TableFile {
     /// Path, for messages.
     name: Arc<str>,
     reader_metadata: ArrowReaderMetadata,
+    /// What the rest of the file is compared with.
+    sums: Arc<Sums>,
     /// Physical number of the first row of each row group, and the row count at the end.
     group_starts: Vec<u32>,
     /// The rows of root spans.
@@ -104,21 +109,22 @@ impl TableFile {
         let (number, name) = (cache.register(), name_of(dir, meta));
         let (dir, meta) = (dir.to_path_buf(), meta.clone());
         let open = || open_file(env.as_ref(), &dir, &meta);
-        let loaded =
-            cache.open_files().get(number, open).and_then(|reader| read_footer(reader, &name, table, rows));
-        let (reader_metadata, group_starts, roots) = match loaded {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                cache.open_files().forget(number);
-                return Err(error);
-            }
-        };
+        let opened = cache.open_files().get(number, open);
+        let Footer { reader_metadata, sums, group_starts, roots } =
+            match opened.and_then(|reader| read_footer(reader, &name, table, &meta, rows)) {
+                Ok(footer) => footer,
+                Err(error) => {
+                    cache.open_files().forget(number);
+                    return Err(error);
+                }
+            };
         Ok(Self {
             env,
             dir,
             meta,
             name,
             reader_metadata,
+            sums: Arc::new(sums),
             group_starts,
             roots,
             table,
@@ -193,7 +199,8 @@ impl TableFile {
     /// # Errors
     /// As [`TableFile::open`].
     pub(super) fn input(&self) -> Result<FileInput> {
-        Ok(FileInput { reader: self.handle()?, name: self.name.clone(), failure: Failure::default() })
+        let (name, sums) = (self.name.clone(), Some(self.sums.clone()));
+        Ok(FileInput { reader: self.handle()?, name, failure: Failure::default(), sums })
     }
 
     pub(super) fn group_count(&self) -> usize {
@@ -211,7 +218,8 @@ impl TableFile {
     /// Memory held by the footer, in bytes, approximately.
     pub(super) fn metadata_bytes(&self) -> usize {
         let roots = self.roots.serialized_size();
-        self.reader_metadata.metadata().memory_size() + self.group_starts.len() * size_of::<u32>() + roots
+        let starts = self.group_starts.len() * size_of::<u32>();
+        self.reader_metadata.metadata().memory_size() + self.sums.memory_bytes() + starts + roots
     }
 }
 
@@ -221,36 +229,73 @@ impl Drop for TableFile {
     }
 }
 
-/// Rows of a table's file by its footer.
+/// Describes a table's file as its footer tells, of which nothing is known yet; its rows. The hash, which the
+/// footer does not tell, is 0.
 ///
 /// # Errors
-/// `Corrupt` naming the file.
-pub(super) fn rows_of_file(env: &dyn Env, dir: &Path, table: Table, meta: &FileMeta) -> Result<u32> {
-    let (reader, name) = (open_file(env, dir, meta)?, name_of(dir, meta));
-    let input = FileInput { reader, name, failure: Failure::default() };
-    let footer = load(&input, table)?;
-    Ok(group_starts(footer.metadata()).last().copied().unwrap_or(0))
+/// `Corrupt` naming the file; `Io`.
+pub(super) fn describe_file(env: &dyn Env, dir: &Path, table: Table, len: u64) -> Result<(FileMeta, u32)> {
+    let mut meta = FileMeta { name: file_name(table), len, hash: 0, end: None };
+    let (reader, name) = (open_file(env, dir, &meta)?, name_of(dir, &meta));
+    let input = FileInput { reader, name, failure: Failure::default(), sums: None };
+    let footer = load(&input, &input, table)?;
+    let data_bytes = pair(footer.metadata(), DATA_BYTES_KEY).and_then(|bytes| bytes.parse().ok());
+    let end_len = data_bytes.and_then(|data_bytes: u64| len.checked_sub(data_bytes)).ok_or_else(|| {
+        Error::corrupt(format!("segment file {} does not say where its data ends", input.name))
+    })?;
+    let end = read_end(&input, end_len)?;
+    meta.end = Some(FileEnd { len: end_len, hash: XxHash3_128::oneshot(&end.bytes) });
+    Ok((meta, group_starts(footer.metadata()).last().copied().unwrap_or(0)))
 }
 
-/// The footer of a file that must have `rows` rows, where its row groups start, and its root spans.
+/// What the end of a file says.
+struct Footer {
+    reader_metadata: ArrowReaderMetadata,
+    sums: Sums,
+    group_starts: Vec<u32>,
+    roots: RoaringBitmap,
+}
+
+/// The footer of a file that must have the end that `meta` names, and `rows` rows.
 fn read_footer(
     reader: Arc<dyn EnvReader>,
     name: &Arc<str>,
     table: Table,
+    meta: &FileMeta,
     rows: u32,
-) -> Result<(ArrowReaderMetadata, Vec<u32>, RoaringBitmap)> {
-    let input = FileInput { reader, name: name.clone(), failure: Failure::default() };
-    let footer = load(&input, table)?;
-    let group_starts = group_starts(footer.metadata());
+) -> Result<Footer> {
+    let input = FileInput { reader, name: name.clone(), failure: Failure::default(), sums: None };
+    let expected = meta.end.as_ref().ok_or_else(|| {
+        Error::corrupt(format!("the manifest does not say what segment file {name} ends with"))
+    })?;
+    let end = read_end(&input, expected.len)?;
+    let is_whole = XxHash3_128::oneshot(&end.bytes) == expected.hash;
+    let sums = Sums::of_end(end.start, &end.bytes).filter(|_| is_whole).ok_or_else(|| {
+        Error::corrupt(format!("segment file {name} ends with other bytes than were written"))
+    })?;
+    let reader_metadata = load(&input, &end, table)?;
+    let group_starts = group_starts(reader_metadata.metadata());
     if group_starts.last() != Some(&rows) {
         return Err(Error::corrupt(format!(
             "segment file {name} has {} rows, the manifest says {rows}",
-            footer.metadata().file_metadata().num_rows()
+            reader_metadata.metadata().file_metadata().num_rows()
         )));
     }
-    let roots =
-        if table == Table::Spans { roots(footer.metadata(), name, rows)? } else { RoaringBitmap::new() };
-    Ok((footer, group_starts, roots))
+    let roots = match table {
+        Table::Spans => roots(reader_metadata.metadata(), name, rows)?,
+        _ => RoaringBitmap::new(),
+    };
+    Ok(Footer { reader_metadata, sums, group_starts, roots })
+}
+
+/// The last `len` bytes of a file.
+fn read_end(input: &FileInput, len: u64) -> Result<EndInput> {
+    let start = input.reader.len().checked_sub(len).ok_or_else(|| {
+        let found = input.reader.len();
+        Error::corrupt(format!("segment file {} has {found} bytes, its end alone has {len}", input.name))
+    })?;
+    let bytes = input.decode(|| input.read_exact_at(start, usize::try_from(len)?))?;
+    Ok(EndInput { start, bytes })
 }
 
 /// Path of a segment's file, for messages.
@@ -281,13 +326,13 @@ pub(super) fn open_file(env: &dyn Env, dir: &Path, meta: &FileMeta) -> Result<Ar
     Ok(reader)
 }
 
-/// The footer of a file of this format.
+/// The footer of a file of this format, read from `end`.
 ///
 /// # Errors
 /// `Corrupt` naming the file; `Io`.
-fn load(input: &FileInput, table: Table) -> Result<ArrowReaderMetadata> {
+fn load(input: &FileInput, end: &impl ChunkReader, table: Table) -> Result<ArrowReaderMetadata> {
     let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
-    let metadata = input.decode(move || reader.parse_and_finish(input))?;
+    let metadata = input.decode(move || reader.parse_and_finish(end))?;
     // Before its columns are looked at: another format has others.
     check_format(&metadata, &input.name)?;
     let options = ArrowReaderOptions::new().with_schema(stored_schema(table));

@@ -24,7 +24,7 @@ use crate::schema::Table;
 
 /// Version of a segment's Parquet files, in their key-value metadata as
 /// `tracehouse.segment.format`.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The key of the format version in a file's metadata.
 pub(super) const FORMAT_KEY: &str = "tracehouse.segment.format";
@@ -133,6 +133,9 @@ fn has_bloom(root: &str) -> bool {
 fn root_name(column: &ColumnDescriptor) -> &str {
     column.path().parts().first().map_or("", String::as_str)
 }
+
+/// The key of how many bytes a file has before its end (see `sums`).
+pub(super) const DATA_BYTES_KEY: &str = "tracehouse.segment.data_bytes";
 
 /// The key of the root spans' rows in a spans file's metadata.
 pub(super) const ROOTS_KEY: &str = "tracehouse.segment.roots";

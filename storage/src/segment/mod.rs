@@ -2,7 +2,7 @@
 //! read by many. The only module that knows parquet (AR-2).
 //!
 //! Writing: `writer` splits rows into row groups, `encode` encodes their columns on a few threads
-//! under the properties of `layout`, `file` hashes the bytes on their way out.
+//! under the properties of `layout`, `file` hashes the bytes on their way out and ends the file with `sums`.
 //! Reading: `reader` opens files, `footer` parses and caches what their ends say, `prune` decides
 //! which row groups and pages can hold wanted rows, `selection` puts wanted rows together, `projection`
 //! names columns, `scan` goes through the blocks, `blocks` keeps decoded ones, `open_files` open files, `decode` decodes.
@@ -28,6 +28,7 @@ mod reader;
 mod rows;
 mod scan;
 mod selection;
+mod sums;
 mod table_file;
 mod writer;
 

@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 use twox_hash::xxhash3_128;
 
 use super::blocks::BlockCache;
-use super::footer::{LazyFile, TableFile, open_file, rows_of_file};
+use super::footer::{LazyFile, TableFile, describe_file, open_file};
 use super::layout::file_name;
 use super::projection::Projection;
 use super::prune::{check_zones, prune};
@@ -214,8 +214,7 @@ pub fn describe(env: &dyn Env, dir: &Path, id: SegmentId) -> Result<SegmentMeta>
             continue;
         }
         let len = env.open(&path).map_err(|source| Error::io(path.display(), source))?.len();
-        let file = FileMeta { name: file_name(table), len, hash: 0 };
-        let rows = rows_of_file(env, dir, table, &file)?;
+        let (file, rows) = describe_file(env, dir, table, len)?;
         match table {
             Table::Spans => meta.span_rows = rows,
             Table::Traces => meta.trace_rows = rows,

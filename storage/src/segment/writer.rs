@@ -6,6 +6,7 @@
 //! * the physical number of a row is the number of rows of its table written before it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow::record_batch::RecordBatch;
@@ -18,8 +19,8 @@ use roaring::RoaringBitmap;
 use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
 use super::layout::{
-    HINTS_ANYWHERE, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, SegmentOptions, file_name, parquet_schema,
-    rows_to_text, writer_properties,
+    DATA_BYTES_KEY, HINTS_ANYWHERE, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, SegmentOptions, file_name,
+    parquet_schema, rows_to_text, writer_properties,
 };
 use super::payload::{self, stored_schema};
 use super::preview::{self, RootPreviews};
@@ -182,6 +183,17 @@ impl TableWriter {
         append().map_err(|source| write_error(&self.path, source))
     }
 
+    /// Ends the data with its sums, which the footer follows.
+    fn begin_end(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        let data_bytes = self.file.bytes_written();
+        let sums = self.file.inner_mut().begin_end();
+        self.file.write_all(&sums)?;
+        let pair = KeyValue::new(DATA_BYTES_KEY.to_string(), data_bytes.to_string());
+        self.file.append_key_value_metadata(pair);
+        Ok(())
+    }
+
     fn finish(mut self, roots: &[RootPreviews]) -> Result<FileMeta> {
         if let Some(group) = self.row_group.take() {
             self.end_row_group(group)?;
@@ -193,6 +205,9 @@ impl TableWriter {
             let hints = if self.has_other_hints { HINTS_ANYWHERE } else { HINTS_OF_ROOTS };
             self.file.append_key_value_metadata(KeyValue::new(HINTS_KEY.to_string(), hints.to_string()));
         }
+        self.begin_end().map_err(|source| {
+            Error::io(format!("cannot write segment file {}", self.path.display()), source)
+        })?;
         // All that is left is writing, and of its error parquet hands on the text alone.
         let failed = || format!("cannot write segment file {}", self.path.display());
         let file =

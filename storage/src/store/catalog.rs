@@ -27,7 +27,7 @@ impl Store {
         let (env, dir) = (self.env.as_ref(), Path::new(CATALOG_DIR));
         let name = format!("{}.parquet", ulid::Ulid(env.new_ulid()));
         env.create_dir_all(dir).map_err(|e| Error::io(CATALOG_DIR, e))?;
-        let FileMeta { name, len, hash } = write_table_file(env, dir, &name, rows)?;
+        let FileMeta { name, len, hash, .. } = write_table_file(env, dir, &name, rows)?;
         env.sync_dir(dir).map_err(|e| Error::io(CATALOG_DIR, e))?;
         Ok(CatalogFile { name, len, hash, meta_json })
     }
@@ -42,7 +42,7 @@ impl Store {
     /// # Errors
     /// `Corrupt` when the file is missing or damaged, `Io` when it cannot be read.
     pub fn read_catalog_file(&self, file: &CatalogFile, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
-        let meta = FileMeta { name: file.name.clone(), len: file.len, hash: file.hash };
+        let meta = file.file();
         read_table_file(self.env.as_ref(), Path::new(CATALOG_DIR), &meta, schema)
     }
 

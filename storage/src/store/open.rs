@@ -39,7 +39,7 @@ use crate::wal::{self, Replayed, WalWriter};
 const WAL_DIR: &str = "wal";
 
 /// The on-disk format this version writes and reads.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What is in the folder of a database. `ERASE` is there while an erase is under way.
 pub(crate) const LAYOUT: [&str; 13] = [

@@ -9,10 +9,11 @@ use super::data::Lcg;
 use super::{DIR, Fixture, cache, names, small};
 use crate::columns::{spans_batch, text, text_at, traces_batch};
 use crate::error::ErrorKind;
+use crate::manifest::SegmentId;
 use crate::model::{Span, TraceHint, TraceRow, cut_preview};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
-use crate::segment::{SegmentOptions, SegmentReader};
+use crate::segment::{SegmentOptions, SegmentReader, describe};
 
 /// So many traces of a root and two spans below it.
 fn spans(traces: usize) -> RecordBatch {
@@ -192,12 +193,12 @@ fn another_format_is_named_before_its_columns_are_looked_at() {
     let fixture = fixture(10);
     fixture.env.change(&path, |bytes| {
         let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
-        let value = bytes[at..].iter().position(|byte| *byte == b'2').unwrap();
+        let value = bytes[at..].iter().position(|byte| *byte == b'3').unwrap();
         bytes[at + value] = b'1';
     });
-    let error = fixture.reader.scan(Table::Spans, &ScanRequest::columns(["name"]), None).err().unwrap();
+    let error = describe(fixture.env.as_ref(), Path::new(DIR), SegmentId(1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("has format version 1, this build reads 2"), "{error}");
+    assert!(error.to_string().contains("has format version 1, this build reads 3"), "{error}");
 }
 
 #[test]
@@ -209,7 +210,9 @@ fn a_file_that_does_not_say_which_rows_are_roots_is_corrupt() {
         let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
         bytes[at + 6..at + 10].fill(b'x');
     });
-    let error = fixture.reader.scan(Table::Spans, &ScanRequest::columns(["name"]), None).err().unwrap();
+    let meta = describe(fixture.env.as_ref(), Path::new(DIR), SegmentId(1)).unwrap();
+    let reader = SegmentReader::open(fixture.env.clone(), DIR.into(), &meta, cache()).unwrap();
+    let error = reader.scan(Table::Spans, &ScanRequest::columns(["name"]), None).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("root spans"), "{error}");
 }
