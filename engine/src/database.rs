@@ -283,7 +283,12 @@ impl Database {
         let maintenance = self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
         let bulk_load = maintenance.as_ref().map(Maintenance::bulk_load);
         drop(maintenance);
-        let report = self.import_stream(input, options, progress);
+        let report = self.import_stream(input, options, &mut |acknowledged| {
+            progress(acknowledged);
+            if let Some(bulk_load) = &bulk_load {
+                bulk_load.wait_for_turn();
+            }
+        });
         drop(bulk_load);
         self.retain_by_settings()?;
         report

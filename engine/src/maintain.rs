@@ -1,6 +1,6 @@
 //! The background threads of a database: one seals full memtables and merges segments, further ones
-//! build the text indexes of segments that have none yet. Indexing is the slowest part of an import, so
-//! while a bulk load runs these wait, up to a bound on the segments that wait with them.
+//! build the text indexes of segments that have none yet. A bulk load takes turns with indexing and merging:
+//! each needs all cores, and two at a time would need the memory of both.
 //!
 //! A failure is kept and shown by `stats`; the data is safe in the write-ahead log meanwhile.
 
@@ -15,16 +15,17 @@ use crate::error::{Error, Result};
 
 /// How long a thread sleeps when nothing wakes it; only bounds how late a compaction or index starts.
 const IDLE: Duration = Duration::from_millis(100);
-/// Segments that may wait for their text index while a bulk load has the cores for itself: beyond it,
-/// indexing would fall behind for longer than the load is sped up.
+/// Segments that may wait for their text index while a bulk load has the cores for itself.
 const UNINDEXED_MAX: usize = 16;
+/// When no more of them wait than this, the load goes on.
+const UNINDEXED_LEFT: usize = 2;
 
 /// The running threads; they stop when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Maintenance {
     stop: Arc<AtomicBool>,
     failure: Arc<Mutex<Option<String>>>,
-    bulk_loads: Arc<AtomicUsize>,
+    turns: Arc<Turns>,
     store: Arc<Store>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -38,14 +39,18 @@ impl Maintenance {
         let mut started = Self {
             stop: Arc::default(),
             failure: Arc::default(),
-            bulk_loads: Arc::default(),
+            turns: Arc::default(),
             store,
             threads: Vec::new(),
         };
-        started.spawn("tracehouse-maintain".into(), maintain)?;
+        let turns = started.turns.clone();
+        started.spawn("tracehouse-maintain".into(), move |store| maintain(store, &turns))?;
         for number in 0..index_threads {
-            let bulk_loads = started.bulk_loads.clone();
-            started.spawn(format!("tracehouse-index-{number}"), move |store| index(store, &bulk_loads))?;
+            let turns = started.turns.clone();
+            // The others leave cores to whoever asks and writes, unless it is their turn.
+            let is_eager = number < index_threads.div_ceil(2);
+            let round = move |store: &Store| index(store, &turns, is_eager);
+            started.spawn(format!("tracehouse-index-{number}"), round)?;
         }
         Ok(started)
     }
@@ -70,11 +75,10 @@ impl Maintenance {
         Ok(())
     }
 
-    /// Until the guard is dropped, text indexes wait: a bulk load needs the cores, and its rows are
-    /// found by scanning meanwhile.
+    /// Until the guard is dropped, text indexes wait for their turn: rows are found by scanning meanwhile.
     pub fn bulk_load(&self) -> BulkLoad {
-        self.bulk_loads.fetch_add(1, Ordering::AcqRel);
-        BulkLoad(self.bulk_loads.clone())
+        self.turns.bulk_loads.fetch_add(1, Ordering::AcqRel);
+        BulkLoad { turns: self.turns.clone(), store: self.store.clone(), stop: self.stop.clone() }
     }
 
     /// The latest failure, if there was one.
@@ -83,30 +87,78 @@ impl Maintenance {
     }
 }
 
+/// Whose turn it is while there are bulk loads.
+#[derive(Debug, Default)]
+struct Turns {
+    bulk_loads: AtomicUsize,
+    /// The index threads'.
+    is_indexing: AtomicBool,
+    /// That of a merge, if there is one.
+    is_merging: AtomicBool,
+}
+
+/// A turn, which ends also when its thread panics: others wait for it.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    fn begin(flag: &'a AtomicBool) -> Self {
+        flag.store(true, Ordering::Release);
+        Self(flag)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// A bulk load under way.
 #[derive(Debug)]
-pub(crate) struct BulkLoad(Arc<AtomicUsize>);
+pub(crate) struct BulkLoad {
+    turns: Arc<Turns>,
+    store: Arc<Store>,
+    stop: Arc<AtomicBool>,
+}
+
+impl BulkLoad {
+    /// Waits while it is another's turn.
+    pub fn wait_for_turn(&self) {
+        let is_set = |flag: &AtomicBool| flag.load(Ordering::Acquire);
+        while (is_set(&self.turns.is_indexing) || is_set(&self.turns.is_merging)) && !is_set(&self.stop) {
+            self.store.wait_for_segment(IDLE);
+        }
+    }
+}
 
 impl Drop for BulkLoad {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.turns.bulk_loads.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// One round of an index thread.
-fn index(store: &Store, bulk_loads: &AtomicUsize) -> tracehouse_storage::Result<()> {
-    let waits = bulk_loads.load(Ordering::Acquire) > 0 && store.unindexed_segments() <= UNINDEXED_MAX;
-    if waits || !store.index_next_text()? {
+fn index(store: &Store, turns: &Turns, is_eager: bool) -> tracehouse_storage::Result<()> {
+    match store.texts_to_build() {
+        0..=UNINDEXED_LEFT => turns.is_indexing.store(false, Ordering::Release),
+        count if count > UNINDEXED_MAX => turns.is_indexing.store(true, Ordering::Release),
+        _ => {}
+    }
+    let is_free = is_eager && turns.bulk_loads.load(Ordering::Acquire) == 0;
+    let may_work = is_free || turns.is_indexing.load(Ordering::Acquire);
+    if !may_work || !store.index_next_text()? {
         store.wait_for_segment(IDLE);
     }
     Ok(())
 }
 
-/// One round: seal what is frozen; when nothing is, compact.
-fn maintain(store: &Store) -> tracehouse_storage::Result<()> {
-    if store.wait_for_frozen(IDLE) {
+/// One round: seal what is frozen; when nothing is, prepare a segment for lookups, or compact.
+fn maintain(store: &Store, turns: &Turns) -> tracehouse_storage::Result<()> {
+    let idle = if store.warm_next() { Duration::ZERO } else { IDLE };
+    if store.wait_for_frozen(idle) {
         store.seal_frozen()?;
     } else {
+        let _turn = Turn::begin(&turns.is_merging);
         store.compact_tier()?;
     }
     Ok(())

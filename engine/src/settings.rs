@@ -121,10 +121,9 @@ impl Settings {
         }
     }
 
-    /// Threads that build text indexes in the background: half of the cores, since writers and queries
-    /// need the others. During a bulk load they wait (see `maintain`).
+    /// Threads that build text indexes in the background; `maintain` says when they do.
     pub(crate) fn index_threads(&self) -> usize {
-        if self.index_text { self.thread_count().div_ceil(2) } else { 0 }
+        if self.index_text { self.thread_count() } else { 0 }
     }
 
     pub(crate) fn store_options(&self, durable: bool) -> StoreOptions {

@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use arrow::array::RecordBatch;
@@ -23,7 +23,7 @@ use crate::memtable::{MemView, SourceId};
 use crate::model::{SESSION_METADATA, TraceKey};
 use crate::scan::{RowStream, ScanRequest};
 use crate::schema::Table;
-use crate::segment::{SegmentReader, file_name};
+use crate::segment::{BlockCache, SegmentReader, file_name};
 use crate::segment_index::build_index;
 use crate::store::Graveyard;
 use crate::text::TextReader;
@@ -65,6 +65,8 @@ pub struct Segment {
     /// Its traces; read when they are asked for often.
     traces: OnceLock<KeySet>,
     lookups: AtomicU32,
+    /// Whether someone tried to read them in advance.
+    is_warm: AtomicBool,
     /// The assessments that may count for a session; read when first asked for.
     session_wide: OnceLock<RoaringBitmap>,
     indexing: Mutex<()>,
@@ -100,6 +102,7 @@ impl Segment {
             assessed,
             traces: OnceLock::new(),
             lookups: AtomicU32::new(0),
+            is_warm: AtomicBool::new(false),
             session_wide: OnceLock::new(),
             indexing,
             env,
@@ -128,6 +131,18 @@ impl Segment {
     /// Reads its files.
     pub fn reader(&self) -> &SegmentReader {
         &self.reader
+    }
+
+    /// The same with a cache of its own, for reading all of it once.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::open`].
+    pub(crate) fn reopened(&self, cache: Arc<BlockCache>) -> Result<Self> {
+        let reader = SegmentReader::open(self.env.clone(), self.dir.clone(), &self.meta, cache)?;
+        let text = self.text().map_or(SegmentText::Absent, SegmentText::Open);
+        let meta_store = self.meta_store.clone();
+        let (env, graveyard) = (self.env.clone(), self.graveyard.clone());
+        Ok(Self::new(env, self.dir.clone(), self.meta.clone(), reader, text, meta_store, graveyard))
     }
 
     /// Its text index; `None` while it has none. The first who asks opens it: a database opens without, and
@@ -208,8 +223,19 @@ impl Segment {
         if self.lookups.fetch_add(1, Ordering::Relaxed) < LOOKUPS_MIN {
             return Ok(true);
         }
+        Ok(self.learn_traces()?.may_contain(key))
+    }
+
+    fn learn_traces(&self) -> Result<&KeySet> {
         let keys = self.ask(|store| store.all_keys(self.id()))?;
-        Ok(self.traces.get_or_init(|| KeySet::of(keys.into_iter())).may_contain(key))
+        Ok(self.traces.get_or_init(|| KeySet::of(keys.into_iter())))
+    }
+
+    /// Reads which traces it has before many lookups need it; tries once. Returns whether there was need.
+    pub(crate) fn warm(&self) -> bool {
+        let is_needed = self.traces.get().is_none() && !self.is_warm.swap(true, Ordering::Relaxed);
+        // The first lookup that needs the segment tries again, and has someone to tell.
+        is_needed && self.learn_traces().is_ok()
     }
 
     fn span_run(&self, key: TraceKey) -> Result<Option<SpanRun>> {
@@ -276,16 +302,21 @@ impl Segment {
         Ok(keys)
     }
 
-    /// Candidate rows of `traces` for an index value.
-    fn postings(&self, kind: IndexKind, value: &str) -> Result<Arc<RoaringBitmap>> {
+    /// Candidate rows of `traces` for an index value; `None` when reading all rows takes less time than
+    /// waiting for the index.
+    fn postings(&self, kind: IndexKind, value: &str) -> Result<Option<Arc<RoaringBitmap>>> {
         let kept = || self.postings.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kind, value.to_string());
         if let Some(rows) = kept().get(&key) {
-            return Ok(rows.clone());
+            return Ok(Some(rows.clone()));
+        }
+        let is_of_few_values = matches!(kind, IndexKind::State | IndexKind::Service);
+        if is_of_few_values && !self.meta_store.is_open() {
+            return Ok(None);
         }
         let rows = Arc::new(self.ask(|store| store.postings(self.id(), kind, value))?);
         kept().put(key, rows.clone());
-        Ok(rows)
+        Ok(Some(rows))
     }
 }
 
@@ -382,7 +413,7 @@ impl Source {
     pub fn postings(&self, kind: IndexKind, value: &str) -> Result<Option<Arc<RoaringBitmap>>> {
         match &self.rows {
             Rows::Memtable(_) => Ok(None),
-            Rows::Segment(segment) => segment.postings(kind, value).map(Some),
+            Rows::Segment(segment) => segment.postings(kind, value),
         }
     }
 

@@ -17,7 +17,7 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use tracehouse::model::TraceRow;
-use tracehouse::{Database, ImportOptions, NewAssessment, Search, Trace};
+use tracehouse::{Database, ImportOptions, NewAssessment, OpenOptions, Search, Settings, Trace};
 
 /// Gives memory back to the system: an import's threads free what others allocated.
 #[global_allocator]
@@ -147,8 +147,13 @@ struct Reply {
 }
 
 fn main() -> Result<()> {
-    let path = std::env::args().nth(1).ok_or("usage: tracehouse-peer DB")?;
-    let db = Database::open(path)?;
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("usage: tracehouse-peer DB [MEMORY_BYTES]")?;
+    let settings = match arguments.next() {
+        Some(bytes) => Settings::default().memory(bytes.parse()?),
+        None => Settings::default(),
+    };
+    let db = OpenOptions::new().settings(settings).open(path)?;
     let mut out = std::io::stdout().lock();
     let mut bytes = Vec::new();
     for line in std::io::stdin().lock().lines() {

@@ -16,6 +16,7 @@ mod page_token;
 mod plan;
 mod rank;
 mod sets;
+mod span_runs;
 mod spans;
 #[cfg(test)]
 mod tests;

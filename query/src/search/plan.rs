@@ -20,14 +20,25 @@ use crate::filter::OrderKey;
 use crate::predicate::column::{ints, row_numbers};
 use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
 
-/// Up to this many traces that a set names are looked up by id instead of scanning for them.
-const LOOKUP_TRACES_MAX: usize = 64;
+/// Up to this many traces that a set names are looked up by id instead of scanning for them, however few there
+/// are in all.
+const LOOKUPS_MIN: u64 = 64;
+/// A lookup costs as much as scanning so many rows of `traces`.
+const LOOKUP_ROWS: u64 = 400;
+/// Matches of a page: a scan that is newest first ends with them.
+const PAGE_ROWS: u64 = 100;
 /// Rows of the first piece of a segment that is read newest first, when no more are wanted; each next one
 /// is larger.
 const FIRST_CHUNK_ROWS: u32 = 1_024;
 /// The same when their spans are looked at too, and when large columns of these are read.
 const FIRST_CHUNK_ROWS_WITH_SPANS: u32 = 512;
 const FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS: u32 = 128;
+
+/// Up to this many traces that a set names are looked up by id: `n` lookups cost `n * LOOKUP_ROWS` rows, a scan
+/// that meets a match every `rows / n` rows costs `PAGE_ROWS * rows / n`.
+pub(super) fn lookups_max(snapshot: &Snapshot) -> u64 {
+    (snapshot.visible_rows(Table::Traces).saturating_mul(PAGE_ROWS) / LOOKUP_ROWS).isqrt().max(LOOKUPS_MIN)
+}
 
 /// A predicate made ready for one snapshot.
 pub(super) struct Plan<'a> {
@@ -49,7 +60,7 @@ impl<'a> Plan<'a> {
         let predicate = scoped(predicate, experiments);
         let mut path = AccessPath::of(snapshot, &predicate)?;
         let node = resolve(&Scope { snapshot, experiments, recorder }, &predicate)?;
-        if let Some(set) = node.required_set().filter(|set| set.len() <= LOOKUP_TRACES_MAX) {
+        if let Some(set) = node.required_set().filter(|set| set.len() as u64 <= lookups_max(snapshot)) {
             path.confine(snapshot, set.traces())?;
         }
         Ok(Plan { snapshot, path, node, recorder: recorder.clone(), late: OnceLock::new() })
@@ -112,7 +123,8 @@ impl<'a> Plan<'a> {
 
     /// The few traces that a condition has turned out to name while traces were looked at.
     fn found_late(&self) -> Result<Option<&BTreeMap<usize, RoaringBitmap>>> {
-        let Some(set) = self.node.required_set().filter(|set| set.len() <= LOOKUP_TRACES_MAX) else {
+        let Some(set) = self.node.required_set().filter(|set| set.len() as u64 <= lookups_max(self.snapshot))
+        else {
             return Ok(None);
         };
         if self.late.get().is_none() && !self.path.is_by_id() {

@@ -2,12 +2,13 @@
 //!
 //! The spans of a trace lie together in a segment, and its row of `traces` says where, so that the spans
 //! of the newest thousand traces are one short scan. A trace whose row does not account for all of its
-//! spans (late ones are elsewhere, or it is in memory) is looked up in every source.
+//! spans is displaced: late ones are elsewhere, or it was edited since. It is looked up in every source; many of
+//! them are compared with the traces of the spans that an index names.
 //!
 //! **Invariant** QU-1: `span_count` of the row is the number of visible spans, so a trace is never taken
 //! for complete when a span of it is somewhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, PoisonError};
 
@@ -22,16 +23,23 @@ use tracehouse_storage::text::{TextReader, ValueRows};
 use tracehouse_storage::{Result, Snapshot};
 
 use super::explain::Recorder;
+use super::plan::lookups_max;
+use super::span_runs::{SpanRuns, run};
 use crate::candidates::span_zones;
 use crate::predicate::column::{ints, row_numbers, text};
 use crate::predicate::{Condition, SpanPredicate, Test, Undecided};
 
-/// Up to this many spans that an index names, their traces are found first.
+/// Up to this many spans that an index names, their traces are found first; more where there are many traces.
 const FOUND_ROWS_MAX: u64 = 512;
 /// Words that more spans than this have are too common to be looked up.
 const COMMON_ROWS_MIN: u64 = 4_096;
 /// The same when large columns of each must be read.
 const READ_ROWS_MAX: u64 = 128;
+
+/// So many displaced traces are worth finding the traces of all spans that satisfy the condition.
+const DISPLACED_MIN: usize = 64;
+/// Unless more spans than this must be looked at.
+const DISPLACED_ROWS_MAX: u64 = 65_536;
 
 /// Up to this many spans are read without asking an index for what very many spans have.
 const READ_AT_ONCE_MAX: u64 = 2_048;
@@ -53,6 +61,8 @@ pub(crate) struct SpanLeaf {
     condition: SpanPredicate,
     /// By source: the condition with its text queries answered.
     prepared: Vec<OnceLock<SpanPredicate>>,
+    /// The traces of all spans that satisfy the condition, where they are few enough.
+    found: OnceLock<Option<HashSet<TraceKey>>>,
     recorder: Recorder,
 }
 
@@ -60,7 +70,7 @@ impl SpanLeaf {
     pub fn new(snapshot: &Snapshot, condition: &SpanPredicate, recorder: &Recorder) -> Self {
         let prepared = (0..snapshot.source_count()).map(|_| OnceLock::new()).collect();
         let (snapshot, condition, recorder) = (snapshot.clone(), condition.clone(), recorder.clone());
-        Self { snapshot, condition, prepared, recorder }
+        Self { snapshot, condition, prepared, found: OnceLock::new(), recorder }
     }
 
     /// Whether large columns are read.
@@ -71,6 +81,13 @@ impl SpanLeaf {
     /// The only rows of each source that can satisfy the condition, when there are so few of them that
     /// they are best looked at first.
     pub fn few_rows(&self) -> Result<Option<Vec<RoaringBitmap>>> {
+        let few = lookups_max(&self.snapshot);
+        self.required_up_to(FOUND_ROWS_MAX.max(few), READ_ROWS_MAX.max(few))
+    }
+
+    /// The only rows of each source that can satisfy the condition, unless they are more than this, or more of
+    /// them must be read than `read_max`.
+    fn required_up_to(&self, rows_max: u64, read_max: u64) -> Result<Option<Vec<RoaringBitmap>>> {
         if !has_text_need(&self.condition) {
             return Ok(None);
         }
@@ -85,7 +102,7 @@ impl SpanLeaf {
             let required = required_rows(&condition).unwrap_or_else(all);
             found += required.len();
             read += if condition.is_heavy() { required.len() } else { 0 };
-            if found > FOUND_ROWS_MAX || read > READ_ROWS_MAX {
+            if found > rows_max || read > read_max {
                 return Ok(None);
             }
             *rows = required;
@@ -132,7 +149,7 @@ impl SpanLeaf {
         let (first, count) = (ints(batch, "_first_span_row")?, ints(batch, "_span_rows")?);
         let (ids, totals) = (text(batch, "trace_id")?, ints(batch, "span_count")?);
         let mask = self.snapshot.source(home)?.mask(Table::Spans);
-        let (mut here, mut elsewhere) = (SpanRuns::default(), BTreeMap::<usize, SpanRuns>::new());
+        let (mut here, mut displaced) = (SpanRuns::default(), Vec::new());
         for row in wanted.set_indices() {
             let total = totals.get(row).and_then(|total| u64::try_from(total).ok()).unwrap_or_default();
             if let Some((start, end)) = run(first.get(row), count.get(row)) {
@@ -142,13 +159,22 @@ impl SpanLeaf {
                     continue;
                 }
             }
-            for span in self.snapshot.spans_of(TraceKey::of(ids.value(row)), home, total)? {
+            displaced.push((row, TraceKey::of(ids.value(row)), total));
+        }
+        let mut found = BooleanBufferBuilder::new(batch.num_rows());
+        found.append_n(batch.num_rows(), false);
+        if displaced.len() >= DISPLACED_MIN
+            && let Some(traces) = self.found()?
+        {
+            let is_found = |(_, key, _): &(usize, TraceKey, u64)| traces.contains(key);
+            displaced.drain(..).filter(is_found).for_each(|(row, ..)| found.set_bit(row, true));
+        }
+        let mut elsewhere = BTreeMap::from([(home, here)]);
+        for (row, key, total) in displaced {
+            for span in self.snapshot.spans_of(key, home, total)? {
                 elsewhere.entry(span.source).or_default().add(span.row, span.row + 1, row);
             }
         }
-        elsewhere.entry(home).or_default().0.append(&mut here.0);
-        let mut found = BooleanBufferBuilder::new(batch.num_rows());
-        found.append_n(batch.num_rows(), false);
         for (source, mut runs) in elsewhere {
             runs.sort();
             for span in self.recorder.time("spans", || self.matching(source, &runs))? {
@@ -158,6 +184,28 @@ impl SpanLeaf {
             }
         }
         Ok(found.finish())
+    }
+
+    /// The traces of all spans that satisfy the condition; `None` when too many spans must be looked at.
+    fn found(&self) -> Result<Option<&HashSet<TraceKey>>> {
+        if let Some(found) = self.found.get() {
+            return Ok(found.as_ref());
+        }
+        let found = self
+            .required_up_to(DISPLACED_ROWS_MAX, READ_ROWS_MAX)?
+            .map(|rows| self.traces_of(rows))
+            .transpose()?;
+        Ok(self.found.get_or_init(|| found).as_ref())
+    }
+
+    fn traces_of(&self, rows: Vec<RoaringBitmap>) -> Result<HashSet<TraceKey>> {
+        let mut traces = HashSet::new();
+        for (source, rows) in rows.into_iter().enumerate() {
+            for batch in self.scan(source, rows, "trace_id")? {
+                traces.extend(text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of));
+            }
+        }
+        Ok(traces)
     }
 
     /// The visible spans that satisfy the condition, with all those in `runs` among them.
@@ -263,63 +311,6 @@ impl SpanLeaf {
             other => other.clone(),
         })
     }
-}
-
-/// Runs of span rows of one source: first row, one past the last, and the row of the trace they belong to.
-#[derive(Default)]
-struct SpanRuns(Vec<(u32, u32, usize)>);
-
-impl SpanRuns {
-    fn add(&mut self, start: u32, end: u32, trace: usize) {
-        self.0.push((start, end, trace));
-    }
-
-    fn sort(&mut self) {
-        if !self.0.is_sorted() {
-            self.0.sort_unstable();
-        }
-    }
-
-    fn row_count(&self) -> u64 {
-        self.0.iter().map(|(start, end, _)| u64::from(end - start)).sum()
-    }
-
-    /// From the first row to one past the last, once they are sorted; runs do not overlap.
-    fn hull(&self) -> Option<(u32, u32)> {
-        Some((self.0.first()?.0, self.0.last()?.1))
-    }
-
-    /// The row of the trace that a span belongs to, once they are sorted.
-    fn trace_of(&self, span: u32) -> Option<usize> {
-        let after = self.0.partition_point(|(start, _, _)| *start <= span);
-        let (_, end, trace) = self.0.get(after.checked_sub(1)?)?;
-        (span < *end).then_some(*trace)
-    }
-
-    fn rows(&self) -> RoaringBitmap {
-        let mut rows = RoaringBitmap::new();
-        let mut current: Option<(u32, u32)> = None;
-        for (start, end, _) in &self.0 {
-            match &mut current {
-                Some((_, last)) if last == start => *last = *end,
-                other => {
-                    if let Some((start, end)) = other.replace((*start, *end)) {
-                        rows.insert_range(start..end);
-                    }
-                }
-            }
-        }
-        if let Some((start, end)) = current {
-            rows.insert_range(start..end);
-        }
-        rows
-    }
-}
-
-/// A run of span rows as the row of its trace has it.
-fn run(first: Option<i64>, count: Option<i64>) -> Option<(u32, u32)> {
-    let start = u32::try_from(first?).ok()?;
-    Some((start, start.checked_add(u32::try_from(count?).ok()?)?))
 }
 
 /// A condition on the rows that an index names for it, if it does.

@@ -10,7 +10,7 @@ use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::env::MemEnv;
-use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, Span, TraceHint};
+use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, Span, TraceEdit, TraceHint};
 use tracehouse_storage::scan::ScanRequest;
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::store::Assess;
@@ -358,6 +358,32 @@ fn every_state_gives_the_naive_answer() {
     drop(store.close());
     drop(store);
     check(&open(&env).snapshot().unwrap(), &filters, "reopened");
+}
+
+/// Rows of edited traces are in memory, then in another segment than their spans.
+#[test]
+fn traces_edited_after_their_spans_were_sealed_give_the_naive_answer() {
+    let env = Arc::new(MemEnv::default());
+    let mut random = Seeded(23);
+    let filters: Vec<String> = CLAUSES.iter().map(|clause| clause.to_string()).collect();
+    let filters: Vec<String> = filters.into_iter().chain((0..60).map(|_| filter(&mut random, 2))).collect();
+    let store = open(&env);
+    ingest(&store, &mut random, 0..120);
+    store.seal().unwrap();
+    ingest(&store, &mut random, 120..240);
+    store.seal().unwrap();
+    while store.index_next_text().unwrap() {}
+    let tag = TraceEdit::set_tags([("env", "prod")]);
+    let edited = (0..240).filter(|number| number % 5 > 0).map(|number| (trace_id(number), tag.clone()));
+    store.edit_traces(edited.collect()).unwrap();
+    check(&store.snapshot().unwrap(), &filters, "edited");
+    ingest(&store, &mut random, 230..260);
+    store.delete_traces((0..240).step_by(11).map(trace_id).collect()).unwrap();
+    check(&store.snapshot().unwrap(), &filters, "continued");
+    store.seal().unwrap();
+    check(&store.snapshot().unwrap(), &filters, "sealed again");
+    store.compact().unwrap();
+    check(&store.snapshot().unwrap(), &filters, "compacted");
 }
 
 #[test]

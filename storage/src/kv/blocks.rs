@@ -27,7 +27,7 @@ const BLOCK_ENTRIES_MAX: usize = 512;
 
 /// A block is closed once it has this many bytes. sled puts up to 17 values in a page and moves
 /// pages above 128 KiB out of its log into files of their own, which this stays below.
-const BLOCK_BYTES_TARGET: usize = 4096;
+const BLOCK_BYTES_TARGET: usize = 1024;
 
 /// First bytes of a varint from here on give a length: 240 is 1 byte, 255 is 16 bytes.
 const LENGTHS_FROM: u8 = 240;

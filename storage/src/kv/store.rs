@@ -8,13 +8,17 @@
 //! are written one by one; 4. flush; 5. the record says *complete*; 6. readers see it.
 //! Removing is the reverse: readers lose it, the record says *building*, blocks go, the record goes.
 //!
+//! Opening takes a read for each piece of the files, so a thread does it; who needs the store first waits.
+//!
 //! Invariants:
 //! * **KV-2** a record says *complete* only while all blocks of the segment are there.
 //! * ST-5 whatever is lost or damaged in the folder, an answer is right or `Unknown`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use roaring::RoaringBitmap;
@@ -95,6 +99,9 @@ pub struct MetaStore {
     state: RwLock<State>,
     /// Held by whoever writes, for the whole of it.
     writer: Mutex<()>,
+    /// The thread that opens the files, until its result has become the state.
+    opening: Mutex<Option<JoinHandle<State>>>,
+    is_open: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -118,13 +125,50 @@ impl MetaStore {
     /// used by one in memory (`degraded` in the stats). Only one process may have it open.
     pub fn open(dir: &Path, boot_id: &str, db_uuid: u128, live: &[SegmentId]) -> Self {
         let place = Place { dir: dir.to_path_buf(), boot_id: boot_id.to_string(), db_uuid };
-        let state = State::open(&place, false, live);
-        Self { place: Some(place), state: RwLock::new(state), writer: Mutex::default() }
+        let (files, live) = (place.clone(), live.to_vec());
+        let thread = std::thread::Builder::new().name("tracehouse-kv".into());
+        match thread.spawn(move || State::open(&files, false, &live)) {
+            Ok(opening) => Self::with(Some(place), State::default(), Some(opening)),
+            Err(error) => {
+                let failure = Some(format!("no thread to open it: {error}"));
+                Self::with(Some(place), State { degraded: true, failure, ..State::in_memory() }, None)
+            }
+        }
     }
 
     /// An empty store without files.
     pub fn in_memory() -> Self {
-        Self { place: None, state: RwLock::new(State::in_memory()), writer: Mutex::default() }
+        Self::with(None, State::in_memory(), None)
+    }
+
+    fn with(place: Option<Place>, state: State, opening: Option<JoinHandle<State>>) -> Self {
+        let is_open = AtomicBool::new(opening.is_none());
+        let (state, opening) = (RwLock::new(state), Mutex::new(opening));
+        Self { place, state, writer: Mutex::default(), opening, is_open }
+    }
+
+    /// Whether a lookup is answered without waiting for the files to be opened.
+    pub fn is_open(&self) -> bool {
+        let is_finished =
+            |opening: &Option<JoinHandle<_>>| opening.as_ref().is_none_or(JoinHandle::is_finished);
+        self.is_open.load(Ordering::Acquire)
+            || self.opening.try_lock().is_ok_and(|opening| is_finished(&opening))
+    }
+
+    /// Waits until the files are open.
+    fn wait_until_open(&self) {
+        if self.is_open.load(Ordering::Acquire) {
+            return;
+        }
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opening) = opening.take() {
+            let opened = opening.join().unwrap_or_else(|_| {
+                let failure = Some("the thread that opened it panicked".to_string());
+                State { degraded: true, failure, ..State::in_memory() }
+            });
+            *self.state.write().unwrap_or_else(PoisonError::into_inner) = opened;
+            self.is_open.store(true, Ordering::Release);
+        }
     }
 
     /// Begins anew and empty, in a new generation folder: after a failure, or to give back space.
@@ -352,10 +396,12 @@ impl MetaStore {
     }
 
     fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.wait_until_open();
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_state(&self) -> RwLockWriteGuard<'_, State> {
+        self.wait_until_open();
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

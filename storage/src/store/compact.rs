@@ -1,7 +1,8 @@
 //! Compaction: several segments become one, without the rows that committed masks drop.
 //!
-//! Policy: segments are tiered by span count (powers of four); when a tier has enough of them, they are
-//! merged. Segments over the size limit rest.
+//! Policy: segments are tiered by span count (powers of four); when a tier has enough of them, the oldest are
+//! merged, as many as make no more than twice the size limit. Segments over the limit rest, so that memory and
+//! time of a merge do not grow with the database.
 //!
 //! Only *committed* masks drop rows. Rows masked by a memtable are kept and their masks renumbered:
 //! if the process dies, replay finds them again and masks them anew.
@@ -15,33 +16,56 @@ use crate::error::Result;
 use crate::manifest::ManifestEdit;
 use crate::memtable::{SourceId, TableMasks};
 use crate::schema::Table;
+use crate::segment::BlockCache;
 use crate::source::{Rows, Segment, Source};
+
+/// Memory for decoded columns of a merge, which reads each once: those that queries use stay where they are.
+const MERGE_CACHE_BYTES_MAX: usize = 64 << 20;
 
 /// What one compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compacted {
     /// Segments merged.
     pub segments_before: usize,
-    /// Segments they became: 1, or 0 when no visible row was left.
+    /// Segments they became.
     pub segments_after: usize,
 }
 
 impl Store {
-    /// Merges all segments below the size limit into one.
+    /// Merges all segments below the size limit, the oldest first, into as few as the policy allows.
     ///
     /// # Errors
-    /// `Io`, `Corrupt` or `Closed`; the old segments stay then.
+    /// `Io`, `Corrupt` or `Closed`; the segments that were not merged yet stay then.
     pub fn compact(&self) -> Result<Compacted> {
         let _one_at_a_time = lock(&self.maintenance);
-        let inputs: Vec<Arc<Segment>> = self.mergeable(&lock(&self.state)).cloned().collect();
+        let mut rest: Vec<Arc<Segment>> = self.mergeable(&lock(&self.state)).cloned().collect();
         let masked = |segment: &Arc<Segment>| {
             let state = lock(&self.state);
             Table::ALL.iter().any(|table| state.manifest.masks.contains_key(&(segment.id(), *table)))
         };
-        if inputs.len() < 2 && !inputs.iter().any(masked) {
-            return Ok(Compacted { segments_before: inputs.len(), segments_after: inputs.len() });
+        let mut compacted = Compacted::default();
+        while !rest.is_empty() {
+            let later = rest.split_off(self.mergeable_at_once(&rest));
+            let inputs = std::mem::replace(&mut rest, later);
+            compacted.segments_before += inputs.len();
+            compacted.segments_after += if inputs.len() > 1 || inputs.iter().any(masked) {
+                self.merge_and_bury(inputs, None)?.segments_after
+            } else {
+                inputs.len()
+            };
         }
-        self.merge_and_bury(inputs, None)
+        Ok(compacted)
+    }
+
+    /// How many of these segments, from the first on, one merge may have.
+    fn mergeable_at_once(&self, segments: &[Arc<Segment>]) -> usize {
+        let rows_max = u64::from(self.options.segment_rows_max) * 2;
+        let mut rows = 0;
+        let fits = |segment: &&Arc<Segment>| {
+            rows += u64::from(segment.meta().span_rows);
+            rows <= rows_max
+        };
+        segments.iter().take_while(fits).count().max(1)
     }
 
     /// Merges one full tier, when there is one; ends early when the store is interrupted. Segments that
@@ -83,10 +107,15 @@ impl Store {
         let tier = |segment: &Arc<Segment>| segment.meta().span_rows.max(1).ilog2() / 2;
         let small = |segment: &&Arc<Segment>| segment.meta().span_rows < self.options.segment_rows_max;
         for wanted in 0..=16 {
-            let of_tier: Vec<Arc<Segment>> =
+            let mut of_tier: Vec<Arc<Segment>> =
                 segments.iter().filter(small).filter(|segment| tier(segment) == wanted).cloned().collect();
-            if of_tier.len() >= self.options.compaction_segments_min.max(2) {
-                return Some(of_tier);
+            let segments_min = self.options.compaction_segments_min.max(2);
+            if of_tier.len() >= segments_min {
+                of_tier.truncate(self.mergeable_at_once(&of_tier));
+                // Fewer would be written again and again for little.
+                if of_tier.len() >= segments_min.div_ceil(2).max(2) {
+                    return Some(of_tier);
+                }
             }
         }
         None
@@ -103,13 +132,13 @@ impl Store {
     /// Merges segments, one included, into one without the rows that committed masks drop.
     pub(super) fn merge(&self, inputs: &[Arc<Segment>], stop: Option<&AtomicBool>) -> Result<Compacted> {
         let manifest = lock(&self.state).manifest.clone();
-        let sources: Vec<Source> = inputs
-            .iter()
-            .map(|segment| {
-                let mask = |table| manifest.masks.get(&(segment.id(), table)).cloned().map(Arc::new);
-                Source::new(Rows::Segment(segment.clone()), Table::ALL.map(mask))
-            })
-            .collect();
+        let cache = Arc::new(BlockCache::new(MERGE_CACHE_BYTES_MAX));
+        let source = |segment: &Arc<Segment>| {
+            let mask = |table| manifest.masks.get(&(segment.id(), table)).cloned().map(Arc::new);
+            let reopened = Arc::new(segment.reopened(cache.clone())?);
+            Ok(Source::new(Rows::Segment(reopened), Table::ALL.map(mask)))
+        };
+        let sources: Vec<Source> = inputs.iter().map(source).collect::<Result<_>>()?;
         let sequences = inputs.iter().fold((u64::MAX, 0), |(first, last), segment| {
             (first.min(segment.meta().first_sequence), last.max(segment.meta().last_sequence))
         });

@@ -12,11 +12,14 @@ use crate::error::{Error, Result};
 use crate::manifest::SegmentId;
 use crate::scan::{STORED_ATTRIBUTES, ScanRequest};
 use crate::schema::Table;
+use crate::segment::BlockCache;
 use crate::source::Segment;
 use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter};
 
 /// Rows whose texts are in memory at a time.
 const BATCH_ROWS: usize = 2_048;
+/// Memory for decoded columns of a segment that is read once.
+const READ_AHEAD_BYTES_MAX: usize = 16 << 20;
 
 impl Store {
     /// Builds one text index that is missing and that nobody builds. Returns whether there was one.
@@ -40,6 +43,15 @@ impl Store {
     pub fn unindexed_segments(&self) -> usize {
         self.open_texts();
         lock(&self.state).segments.iter().filter(|segment| !segment.has_text()).count()
+    }
+
+    /// Segments whose text index is missing and will be built.
+    pub fn texts_to_build(&self) -> usize {
+        self.open_texts();
+        let state = lock(&self.state);
+        let is_waiting =
+            |segment: &&Arc<Segment>| !segment.has_text() && !state.unindexable.contains(&segment.id());
+        state.segments.iter().filter(is_waiting).count()
     }
 
     /// Opens the text indexes that are there; those that cannot be read are known to be absent then.
@@ -74,6 +86,8 @@ impl Store {
         let stored = |&column: &&'static str| if column == "attributes" { STORED_ATTRIBUTES } else { column };
         let mut request = ScanRequest::columns(INDEXED_COLUMNS.iter().map(stored));
         request.batch_rows = BATCH_ROWS;
+        let cache = Arc::new(BlockCache::new(READ_AHEAD_BYTES_MAX));
+        let segment = segment.reopened(cache)?;
         for batch in segment.reader().scan(Table::Spans, &request, None)? {
             writer.add(&batch?)?;
         }

@@ -100,7 +100,7 @@ impl Default for StoreOptions {
         Self {
             flush_bytes_max: 256 << 20,
             compaction_segments_min: 16,
-            segment_rows_max: 1_000_000,
+            segment_rows_max: 256_000,
             index_text: true,
             durable: true,
             inline_maintenance: false,
@@ -240,6 +240,13 @@ impl Store {
         }
         let waited = self.changed.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
         waited.0.frozen.is_some()
+    }
+
+    /// Prepares the next segment of which it is not known in memory which traces it has. Returns whether there
+    /// was one.
+    pub fn warm_next(&self) -> bool {
+        let segments = lock(&self.state).segments.clone();
+        segments.iter().any(|segment| segment.warm())
     }
 
     /// Ends a background compaction early, for good: the database is about to be closed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Assess, Store, StoreOptions};
+use super::{Assess, Compacted, Store, StoreOptions};
 use crate::columns::{spans_batch, text, trace_at};
 use crate::env::{Env, MemEnv, RealEnv};
 use crate::model::{Assessment, AssessmentKind, Span, TraceEdit, TraceHint, TraceKey, TraceRow};
@@ -378,6 +378,39 @@ fn a_writer_waits_for_segments_to_be_merged_before_there_are_too_many() {
     append(&store, 4).unwrap();
     assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 4);
     assert_eq!(store.stats().unwrap().segments, 1);
+}
+
+#[test]
+fn a_merge_has_no_more_rows_than_twice_the_size_limit() {
+    let options = StoreOptions { segment_rows_max: 3, ..StoreOptions::default() };
+    let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
+    let seal_traces = |traces: std::ops::Range<u32>| {
+        for trace in traces {
+            append(&store, trace).unwrap();
+            store.seal().unwrap();
+        }
+    };
+    let segments = || -> Vec<u32> {
+        let snapshot = store.snapshot().unwrap();
+        let segments = snapshot.sources().iter().filter_map(|source| source.segment());
+        segments.map(|segment| segment.meta().span_rows).collect()
+    };
+    seal_traces(1..17);
+    // Six of one tier would be written again for little.
+    assert_eq!(store.compact_tier().unwrap(), Compacted::default());
+    assert_eq!(store.compact().unwrap(), Compacted { segments_before: 16, segments_after: 3 });
+    assert_eq!(segments(), [6, 6, 4]);
+    seal_traces(17..19);
+    assert_eq!(
+        store.compact().unwrap(),
+        Compacted { segments_before: 2, segments_after: 1 },
+        "large ones rest"
+    );
+    assert_eq!(segments(), [6, 6, 4, 2]);
+    store.delete_traces(vec![format!("{:032x}", 17), format!("{:032x}", 18)]).unwrap();
+    store.seal().unwrap();
+    assert_eq!(store.compact().unwrap(), Compacted { segments_before: 1, segments_after: 0 });
+    assert_eq!(segments(), [6, 6, 4]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ use crate::{Error, Result};
 const META_FILE: &str = "meta.json";
 
 /// Terms of rows and strings that are collected before they are written.
-const PART_TERMS_MAX: usize = 16 << 20;
+const PART_TERMS_MAX: usize = 12 << 20;
 
 /// Writes one text index.
 pub struct TextWriter {
