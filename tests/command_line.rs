@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tracehouse_storage::store::FORMAT_VERSION;
 
 use crate::data;
 
@@ -138,7 +139,9 @@ fn databases_that_cannot_be_opened_are_named() {
 
     let format = desk.path("desk.traces").join("FORMAT");
     let old = fs::read_to_string(&format).unwrap();
-    fs::write(&format, old.replace("_version_min\":2", "_version_min\":99")).unwrap();
+    let least = format!("_version_min\":{FORMAT_VERSION}");
+    assert!(old.contains(&least), "{old}");
+    fs::write(&format, old.replace(&least, "_version_min\":99")).unwrap();
     for arguments in [&["stats", &desk.db()][..], &["import", &desk.db(), &desk.file("empty.jsonl", b"{}\n")]]
     {
         let done = tracehouse(arguments);

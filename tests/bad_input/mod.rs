@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tracehouse::{Database, ErrorKind, ImportOptions, ImportReport, OpenOptions};
+use tracehouse_storage::store::FORMAT_VERSION;
 
 use crate::data;
 use crate::support::{DiskDb, import_lines, number, open, quiet_settings};
@@ -133,12 +134,17 @@ fn another_format_is_refused_and_left_as_it_is() {
     let format = disk.path().join("FORMAT");
     let old = fs::read_to_string(&format).unwrap();
     let disk = disk.reopen(true, |path| {
-        let newer = old
-            .replace("\"reader_version_min\":2", "\"reader_version_min\":99")
-            .replace("\"writer_version_min\":2", "\"writer_version_min\":99");
-        let unreleased = old.replace("version\":2", "version\":1").replace("min\":2", "min\":1");
+        let with = |parts: &[&str], version: u32| {
+            let changed = |text: String, part: &&str| {
+                let before = format!("\"{part}\":{FORMAT_VERSION}");
+                assert!(text.contains(&before), "{text}");
+                text.replace(&before, &format!("\"{part}\":{version}"))
+            };
+            parts.iter().fold(old.clone(), changed)
+        };
+        let newer = with(&["reader_version_min", "writer_version_min"], 99);
+        let unreleased = with(&["format_version", "reader_version_min", "writer_version_min"], 1);
         for (other, named) in [(newer, "version 99"), (unreleased, "format version 1,")] {
-            assert_ne!(other, old, "{old}");
             fs::write(&format, other).unwrap();
             for options in [OpenOptions::new(), OpenOptions::new().read_only(true)] {
                 let error = options.open(path).unwrap_err();

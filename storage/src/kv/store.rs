@@ -102,6 +102,8 @@ pub struct MetaStore {
     /// The thread that opens the files, until its result has become the state.
     opening: Mutex<Option<JoinHandle<State>>>,
     is_open: AtomicBool,
+    /// The process that has that thread; a fork of it has not, and must not wait.
+    pid: u32,
 }
 
 #[derive(Debug, Default)]
@@ -144,7 +146,7 @@ impl MetaStore {
     fn with(place: Option<Place>, state: State, opening: Option<JoinHandle<State>>) -> Self {
         let is_open = AtomicBool::new(opening.is_none());
         let (state, opening) = (RwLock::new(state), Mutex::new(opening));
-        Self { place, state, writer: Mutex::default(), opening, is_open }
+        Self { place, state, writer: Mutex::default(), opening, is_open, pid: std::process::id() }
     }
 
     /// Whether a lookup is answered without waiting for the files to be opened.
@@ -157,7 +159,7 @@ impl MetaStore {
 
     /// Waits until the files are open.
     fn wait_until_open(&self) {
-        if self.is_open.load(Ordering::Acquire) {
+        if self.is_open.load(Ordering::Acquire) || self.pid != std::process::id() {
             return;
         }
         let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use memchr::memmem::Finder;
+use memchr::{memchr, memrchr};
 use tantivy::InvertedIndexReader;
 
 use super::index::TantivyResult;
@@ -18,12 +19,12 @@ const KEPT_BYTES_MAX: usize = 128 << 20;
 
 static KEPT_BYTES: AtomicUsize = AtomicUsize::new(0);
 
+/// Ends each token; a byte that UTF-8 does not have.
+const END: u8 = 0xFF;
+
 /// The tokens of a dictionary, one after the other.
 #[derive(Debug)]
-pub(super) struct FlatTerms {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
+pub(super) struct FlatTerms(Vec<u8>);
 
 /// A place for a field's flat dictionary.
 #[derive(Debug, Default)]
@@ -56,40 +57,37 @@ impl Drop for FlatSlot {
 
 impl FlatTerms {
     fn build(index: &InvertedIndexReader) -> TantivyResult<FlatTerms> {
-        let mut flat = FlatTerms { bytes: Vec::new(), ends: Vec::new() };
+        let mut bytes = Vec::new();
         let mut stream = index.terms().range().ge([FIRST_TOKEN_BYTE]).into_stream()?;
         while stream.advance() {
-            flat.bytes.extend_from_slice(stream.key());
-            flat.ends.push(flat.bytes.len());
+            bytes.extend_from_slice(stream.key());
+            bytes.push(END);
         }
-        flat.bytes.shrink_to_fit();
-        flat.ends.shrink_to_fit();
-        Ok(flat)
+        bytes.shrink_to_fit();
+        Ok(FlatTerms(bytes))
     }
 
     fn size(&self) -> usize {
-        self.bytes.len() + self.ends.len() * size_of::<usize>()
+        self.0.len()
     }
 
     /// The tokens that hold `piece`, or end with it, in order; `None` when there are more than `max`.
     pub(super) fn holding(&self, piece: &[u8], at_end: bool, max: usize) -> Option<Vec<&[u8]>> {
         let finder = Finder::new(piece);
-        let mut found = Vec::new();
-        let mut from = 0;
-        while let Some(at) = finder.find(self.bytes.get(from..).unwrap_or_default()) {
-            let (start, end) = (from + at, from + at + piece.len());
-            let term = self.ends.partition_point(|&term_end| term_end <= start);
-            let term_start = term.checked_sub(1).and_then(|term| self.ends.get(term)).copied().unwrap_or(0);
-            let Some(&term_end) = self.ends.get(term) else { break };
-            from = start + 1;
-            if end > term_end || (at_end && end != term_end) {
+        let (mut found, mut from) = (Vec::new(), 0);
+        while let Some(at) = finder.find(self.0.get(from..).unwrap_or_default()) {
+            let (before, rest) = self.0.split_at(from + at);
+            let start = memrchr(END, before).map_or(0, |end| end + 1);
+            let end = before.len() + memchr(END, rest).unwrap_or(rest.len());
+            if at_end && before.len() + piece.len() != end {
+                from = before.len() + 1;
                 continue;
             }
-            from = term_end;
+            from = end;
             if found.len() == max {
                 return None;
             }
-            found.extend(self.bytes.get(term_start..term_end));
+            found.extend(self.0.get(start..end));
         }
         Some(found)
     }
@@ -101,12 +99,8 @@ mod tests {
 
     #[test]
     fn pieces_are_found_within_tokens_alone() {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for term in ["aab", "baa", "caab", "é"] {
-            bytes.extend_from_slice(term.as_bytes());
-            ends.push(bytes.len());
-        }
-        let flat = FlatTerms { bytes, ends };
+        let terms = ["aab", "baa", "caab", "é"].map(|term| [term.as_bytes(), &[END]].concat());
+        let flat = FlatTerms(terms.concat());
         let holding = |piece: &str, at_end| {
             let found = flat.holding(piece.as_bytes(), at_end, 3)?;
             Some(found.into_iter().map(|term| std::str::from_utf8(term).unwrap()).collect::<Vec<_>>())

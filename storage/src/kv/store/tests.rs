@@ -226,6 +226,22 @@ fn reopening_keeps_live_segments_and_drops_others() {
 }
 
 #[test]
+fn a_fork_does_not_wait_for_the_thread_that_opens_the_files() {
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let waiting = thread::spawn(move || is_done.recv().map(|()| State::in_memory()).unwrap_or_default());
+    let mut store = MetaStore::with(None, State::default(), Some(waiting));
+    assert!(!store.is_open());
+    // As in a fork: the process is not the one that has the thread.
+    store.pid += 1;
+    assert!(!store.has(A));
+    assert_eq!(store.span_run(A, TraceKey(1)), Lookup::Unknown);
+    store.pid -= 1;
+    done.send(()).unwrap();
+    store.add_segment(A, &index(1, 20)).unwrap();
+    assert!(store.is_open() && check(&store, A, &index(1, 20)));
+}
+
+#[test]
 fn many_segments_are_listed_in_steps() {
     let folder = Folder::new();
     let live: Vec<_> = (1..=250).map(SegmentId).collect();
