@@ -45,6 +45,8 @@ pub(super) struct Plan<'a> {
     snapshot: &'a Snapshot,
     pub path: AccessPath,
     node: Node,
+    /// Up to this many traces that a set names are looked up by id.
+    lookups_max: u64,
     recorder: Recorder,
     /// Rows of traces found while others were looked at, by source.
     late: OnceLock<BTreeMap<usize, RoaringBitmap>>,
@@ -60,10 +62,11 @@ impl<'a> Plan<'a> {
         let predicate = scoped(predicate, experiments);
         let mut path = AccessPath::of(snapshot, &predicate)?;
         let node = resolve(&Scope { snapshot, experiments, recorder }, &predicate)?;
-        if let Some(set) = node.required_set().filter(|set| set.len() as u64 <= lookups_max(snapshot)) {
+        let lookups_max = lookups_max(snapshot);
+        if let Some(set) = node.required_set().filter(|set| set.len() as u64 <= lookups_max) {
             path.confine(snapshot, set.traces())?;
         }
-        Ok(Plan { snapshot, path, node, recorder: recorder.clone(), late: OnceLock::new() })
+        Ok(Plan { snapshot, path, node, lookups_max, recorder: recorder.clone(), late: OnceLock::new() })
     }
 
     /// Offers the matching rows to `top`, newest source first.
@@ -123,8 +126,7 @@ impl<'a> Plan<'a> {
 
     /// The few traces that a condition has turned out to name while traces were looked at.
     fn found_late(&self) -> Result<Option<&BTreeMap<usize, RoaringBitmap>>> {
-        let Some(set) = self.node.required_set().filter(|set| set.len() as u64 <= lookups_max(self.snapshot))
-        else {
+        let Some(set) = self.node.required_set().filter(|set| set.len() as u64 <= self.lookups_max) else {
             return Ok(None);
         };
         if self.late.get().is_none() && !self.path.is_by_id() {

@@ -314,6 +314,12 @@ fn filter(random: &mut Seeded, depth: usize) -> String {
     }
 }
 
+/// Every clause, then so many made up of them.
+fn filters(random: &mut Seeded, count: usize, depth: usize) -> Vec<String> {
+    let clauses = CLAUSES.iter().map(|clause| clause.to_string());
+    clauses.chain((0..count).map(|_| filter(random, depth))).collect()
+}
+
 fn check(snapshot: &Snapshot, filters: &[String], state: &str) {
     let naive = Naive::of(snapshot);
     let mut telling = 0;
@@ -340,8 +346,7 @@ fn check(snapshot: &Snapshot, filters: &[String], state: &str) {
 fn every_state_gives_the_naive_answer() {
     let env = Arc::new(MemEnv::default());
     let mut random = Seeded(7);
-    let filters: Vec<String> = CLAUSES.iter().map(|clause| clause.to_string()).collect();
-    let filters: Vec<String> = filters.into_iter().chain((0..250).map(|_| filter(&mut random, 3))).collect();
+    let filters = filters(&mut random, 250, 3);
     let store = open(&env);
     ingest(&store, &mut random, 0..40);
     check(&store.snapshot().unwrap(), &filters, "in memory");
@@ -365,8 +370,7 @@ fn every_state_gives_the_naive_answer() {
 fn traces_edited_after_their_spans_were_sealed_give_the_naive_answer() {
     let env = Arc::new(MemEnv::default());
     let mut random = Seeded(23);
-    let filters: Vec<String> = CLAUSES.iter().map(|clause| clause.to_string()).collect();
-    let filters: Vec<String> = filters.into_iter().chain((0..60).map(|_| filter(&mut random, 2))).collect();
+    let filters = filters(&mut random, 60, 2);
     let store = open(&env);
     ingest(&store, &mut random, 0..120);
     store.seal().unwrap();

@@ -4,7 +4,7 @@
 //! is the only module that names sled (AR-2), and it trusts nothing sled returns (KV-1 to KV-4).
 //!
 //! ```text
-//! SegmentIndex -> store (one segment, all or nothing) -> blocks (512 entries a value) -> Kv
+//! SegmentIndex -> store (one segment, all or nothing) -> blocks (about 1 KiB a value) -> Kv
 //!                                                                            sled_kv | mem_kv
 //! ```
 

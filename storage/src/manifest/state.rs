@@ -142,6 +142,12 @@ impl ManifestState {
         Ok(next)
     }
 
+    /// Whether more than half of the spans of a segment are superseded or deleted.
+    pub fn is_mostly_masked(&self, segment: &SegmentMeta) -> bool {
+        let masked = self.masks.get(&(segment.id, Table::Spans)).map_or(0, RoaringBitmap::len);
+        masked * 2 > u64::from(segment.span_rows)
+    }
+
     /// The live segment with this id.
     pub fn segment(&self, id: SegmentId) -> Option<&SegmentMeta> {
         self.segments.iter().find(|segment| segment.id == id)

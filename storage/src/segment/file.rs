@@ -98,7 +98,7 @@ pub(super) struct FileInput {
     /// Path, for messages.
     pub(super) name: Arc<str>,
     pub(super) failure: Failure,
-    /// What the data is compared with. Only where the manifest is lost is a file read without.
+    /// What the data is compared with; `None` for the end, which has a hash, and where the manifest is lost.
     pub(super) sums: Option<Arc<Sums>>,
 }
 

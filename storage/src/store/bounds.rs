@@ -84,10 +84,17 @@ impl Store {
         self.mergeable(state).count() >= self.options.segments_max.max(2)
     }
 
-    /// The segments that are not too large to be merged further.
+    /// The segments that are not too large to be merged further, and those that are mostly deleted.
     pub(super) fn mergeable<'s>(&self, state: &'s State) -> impl Iterator<Item = &'s Arc<Segment>> {
-        let limit = self.options.segment_rows_max;
-        state.segments.iter().filter(move |segment| segment.meta().span_rows < limit)
+        let is_mergeable = move |segment: &&Arc<Segment>| {
+            !self.rests(segment) || state.manifest.is_mostly_masked(segment.meta())
+        };
+        state.segments.iter().filter(is_mergeable)
+    }
+
+    /// Whether a segment is too large to be merged with others.
+    pub(super) fn rests(&self, segment: &Segment) -> bool {
+        segment.meta().span_rows >= self.options.segment_rows_max
     }
 
     /// Waits for a change of the state.

@@ -2,7 +2,8 @@
 //!
 //! Policy: segments are tiered by span count (powers of four); when a tier has enough of them, the oldest are
 //! merged, as many as make no more than twice the size limit. Segments over the limit rest, so that memory and
-//! time of a merge do not grow with the database.
+//! time of a merge do not grow with the database, until more than half of their spans are deleted: then they are
+//! written again alone, which gives the space back.
 //!
 //! Only *committed* masks drop rows. Rows masked by a memtable are kept and their masks renumbered:
 //! if the process dies, replay finds them again and masks them anew.
@@ -78,14 +79,18 @@ impl Store {
             return self.compact_urgently();
         }
         let _one_at_a_time = lock(&self.maintenance);
-        let (segments, waiting) = {
+        let (segments, manifest, waiting) = {
             let state = lock(&self.state);
-            (state.segments.clone(), self.options.index_text && state.waits_for_text())
+            let waiting = self.options.index_text && state.texts_to_build().next().is_some();
+            (state.segments.clone(), state.manifest.clone(), waiting)
         };
         if waiting {
             return Ok(Compacted::default());
         }
-        let picked = self.pick_tier(&segments);
+        let spent =
+            |segment: &&Arc<Segment>| self.rests(segment) && manifest.is_mostly_masked(segment.meta());
+        let spent = segments.iter().find(spent).map(|segment| vec![segment.clone()]);
+        let picked = spent.or_else(|| self.pick_tier(&segments));
         drop(segments);
         match picked {
             Some(inputs) => self.merge_and_bury(inputs, Some(&self.interrupted)),
@@ -105,7 +110,7 @@ impl Store {
 
     fn pick_tier(&self, segments: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {
         let tier = |segment: &Arc<Segment>| segment.meta().span_rows.max(1).ilog2() / 2;
-        let small = |segment: &&Arc<Segment>| segment.meta().span_rows < self.options.segment_rows_max;
+        let small = |segment: &&Arc<Segment>| !self.rests(segment);
         for wanted in 0..=16 {
             let mut of_tier: Vec<Arc<Segment>> =
                 segments.iter().filter(small).filter(|segment| tier(segment) == wanted).cloned().collect();

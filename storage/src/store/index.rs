@@ -39,19 +39,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Segments that have no text index yet.
-    pub fn unindexed_segments(&self) -> usize {
-        self.open_texts();
-        lock(&self.state).segments.iter().filter(|segment| !segment.has_text()).count()
-    }
-
-    /// Segments whose text index is missing and will be built.
+    /// How many segments wait for their text index.
     pub fn texts_to_build(&self) -> usize {
-        self.open_texts();
-        let state = lock(&self.state);
-        let is_waiting =
-            |segment: &&Arc<Segment>| !segment.has_text() && !state.unindexable.contains(&segment.id());
-        state.segments.iter().filter(is_waiting).count()
+        lock(&self.state).texts_to_build().count()
     }
 
     /// Opens the text indexes that are there; those that cannot be read are known to be absent then.
@@ -127,19 +117,18 @@ impl Drop for Claim<'_> {
 }
 
 impl State {
-    /// Whether a segment has no text index yet but will get one.
-    pub(super) fn waits_for_text(&self) -> bool {
-        self.segments.iter().any(|s| !s.has_text() && !self.unindexable.contains(&s.id()))
+    /// Segments that have no text index yet but will get one.
+    pub(super) fn texts_to_build(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        let is_waiting =
+            |segment: &&Arc<Segment>| !segment.has_text() && !self.unindexable.contains(&segment.id());
+        self.segments.iter().filter(is_waiting)
     }
 
     /// A segment without text index that nobody works on, claimed for the caller; largest first.
     fn claim_unindexed(&mut self) -> Option<Arc<Segment>> {
-        let free = |segment: &&Arc<Segment>| {
-            let id = segment.id();
-            !segment.has_text() && !self.indexing.contains(&id) && !self.unindexable.contains(&id)
-        };
+        let is_free = |segment: &&Arc<Segment>| !self.indexing.contains(&segment.id());
         let segment =
-            self.segments.iter().filter(free).max_by_key(|segment| segment.meta().span_rows)?.clone();
+            self.texts_to_build().filter(is_free).max_by_key(|segment| segment.meta().span_rows)?.clone();
         self.indexing.insert(segment.id());
         Some(segment)
     }

@@ -411,6 +411,19 @@ fn a_merge_has_no_more_rows_than_twice_the_size_limit() {
     store.seal().unwrap();
     assert_eq!(store.compact().unwrap(), Compacted { segments_before: 1, segments_after: 0 });
     assert_eq!(segments(), [6, 6, 4]);
+    // Until they are mostly deleted.
+    let delete = |traces: std::ops::Range<u32>| {
+        store.delete_traces(traces.map(|trace| format!("{trace:032x}")).collect()).unwrap();
+        store.seal().unwrap();
+    };
+    delete(1..4);
+    assert_eq!(store.compact_tier().unwrap(), Compacted::default());
+    delete(4..5);
+    assert_eq!(store.compact_tier().unwrap(), Compacted { segments_before: 1, segments_after: 1 });
+    assert_eq!(segments(), [2, 6, 4]);
+    delete(7..13);
+    assert_eq!(store.compact_tier().unwrap(), Compacted { segments_before: 1, segments_after: 0 });
+    assert_eq!(segments(), [2, 4]);
 }
 
 #[test]
