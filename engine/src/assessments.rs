@@ -9,11 +9,11 @@ use std::io::Read;
 use std::time::Instant;
 
 use tracehouse_storage::Snapshot;
-use tracehouse_storage::model::{Assessment, AssessmentKind, normalize_trace_id};
+use tracehouse_storage::model::{Assessment, AssessmentKind, TraceKey, normalize_trace_id};
 use tracehouse_storage::store::{Assess, Reassess};
 
 use crate::assess::{NewAssessment, checked_value, content_id, read_lines};
-use crate::database::{Database, find};
+use crate::database::{Database, find, no_trace};
 use crate::error::{Error, Result};
 use crate::ingest::{ImportOptions, ImportReport};
 use crate::redact::Pass;
@@ -151,8 +151,11 @@ impl Database {
         let mut change = Change::new(&snapshot);
         let redactor = self.redactor()?;
         let mut pass = redactor.pass();
-        for (trace_id, mut assessment) in assessments {
-            find(&snapshot, trace_id.as_ref())?;
+        let keys: Vec<TraceKey> =
+            assessments.iter().map(|(id, _)| TraceKey::of(&normalize_trace_id(id.as_ref()))).collect();
+        let places = snapshot.find_traces(&keys)?;
+        for ((trace_id, mut assessment), place) in assessments.into_iter().zip(places) {
+            place.ok_or_else(|| no_trace(trace_id.as_ref()))?;
             if let Some(pass) = &mut pass {
                 pass.assessment(&mut assessment);
             }

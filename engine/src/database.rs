@@ -442,7 +442,11 @@ impl Database {
 
 pub(crate) fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {
     let key = TraceKey::of(&normalize_trace_id(trace_id));
-    snapshot.find_trace(key)?.ok_or_else(|| Error::not_found(format!("trace {trace_id} not found")))
+    snapshot.find_trace(key)?.ok_or_else(|| no_trace(trace_id))
+}
+
+pub(crate) fn no_trace(trace_id: &str) -> Error {
+    Error::not_found(format!("trace {trace_id} not found"))
 }
 
 /// Decodes one request without storing it: what an import of it would keep and reject.

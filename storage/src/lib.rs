@@ -33,6 +33,7 @@ pub mod scan;
 pub mod schema;
 pub mod segment;
 mod segment_index;
+mod side_by_side;
 mod snapshot;
 mod source;
 pub mod store;

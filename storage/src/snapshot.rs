@@ -18,6 +18,7 @@ use crate::memtable::projected_schema;
 use crate::model::TraceKey;
 use crate::scan::{RowFilter, RowStream, ScanRequest};
 use crate::schema::Table;
+use crate::side_by_side::{LOOKUPS_OF_THREAD, side_by_side, threads_for};
 use crate::source::Source;
 use crate::text::{FreshText, TEXT_COLUMNS};
 use crate::text_view::TextView;
@@ -154,6 +155,14 @@ impl Snapshot {
     /// Whatever reading an index gives.
     pub fn find_trace(&self, key: TraceKey) -> Result<Option<RowRef>> {
         self.find_trace_near(key, self.source_count().saturating_sub(1))
+    }
+
+    /// The rows of many traces, each as [`Snapshot::find_trace`] gives it.
+    ///
+    /// # Errors
+    /// Whatever reading an index gives.
+    pub fn find_traces(&self, keys: &[TraceKey]) -> Result<Vec<Option<RowRef>>> {
+        side_by_side(keys, threads_for(keys.len(), LOOKUPS_OF_THREAD), |key| self.find_trace(*key))
     }
 
     /// The same, looked for in source `home` first and then newest first: there is one such row.

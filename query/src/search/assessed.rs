@@ -26,9 +26,9 @@ use crate::predicate::column::{row_numbers, text};
 /// Fewer assessments are found all at once.
 const ASSESSMENTS_MIN: u64 = 4_096;
 /// Traces looked at before the condition is taken for a rare one, at least.
-const LOOKED_AT_MIN: usize = 8_192;
+const LOOKED_AT_MIN: usize = 1_024;
 /// Looking a trace up costs as much as reading so many assessments.
-const READ_FOR_LOOK_UP: u64 = 4;
+const READ_FOR_LOOK_UP: u64 = 8;
 
 /// A condition on assessments over one snapshot.
 #[derive(Debug)]

@@ -83,13 +83,8 @@ impl<'a> Plan<'a> {
         }
         let (mut looked_at, newest_first) = (0_u32, is_newest_first(order));
         let mut chunk_rows = self.first_chunk_rows(top.progress().1);
-        for source in self.newest_first()? {
-            if self.snapshot.source(source)?.visible_rows(Table::Traces) == 0 {
-                continue;
-            }
-            let newest = self.snapshot.source(source)?.time_range().map(|range| range.1);
-            let is_wanted =
-                |oldest: Option<i64>| newest.zip(oldest).is_none_or(|(max, oldest)| max >= oldest);
+        for Stretch { source, is_sorted, first, last } in self.newest_first(newest_first)? {
+            let is_wanted = |oldest: Option<i64>| oldest.is_none_or(|oldest| last >= oldest);
             if !is_wanted(top.oldest_wanted_ns()) {
                 continue;
             }
@@ -108,17 +103,25 @@ impl<'a> Plan<'a> {
                 }
                 // What is older than the page's last row needs no look.
                 zones.extend(oldest.map(|oldest| time_zone(oldest, i64::MAX)));
-                let chunk = match oldest {
-                    None if newest_first => self.take_newest(source, &mut rest, chunk_rows)?,
-                    _ => std::mem::replace(&mut rest, Candidates::Nothing),
+                let is_in_pieces = newest_first && is_sorted && oldest.is_none();
+                let chunk = match is_in_pieces {
+                    true => self.take_newest(source, &mut rest, chunk_rows)?,
+                    false => std::mem::replace(&mut rest, Candidates::Nothing),
                 };
-                let piece = Piece { source, rows: chunk, zones: &zones, oldest };
+                let times = match oldest {
+                    Some(oldest) => Some((oldest.max(first), last)),
+                    None if is_sorted => None,
+                    None => Some((first, last)).filter(|times| *times != ALWAYS),
+                };
+                let piece = Piece { source, rows: chunk, zones: &zones, times };
                 self.scan_piece(piece, &columns, &mut |batch| {
                     top.offer(batch, source, row_numbers(batch)?)?;
                     Ok(true)
                 })?;
-                looked_at = looked_at.saturating_add(chunk_rows);
-                chunk_rows = chunk_rows.saturating_mul(2).min(rows_to_go(looked_at, top.progress()));
+                if is_in_pieces {
+                    looked_at = looked_at.saturating_add(chunk_rows);
+                    chunk_rows = chunk_rows.saturating_mul(2).min(rows_to_go(looked_at, top.progress()));
+                }
             }
         }
         Ok(())
@@ -146,27 +149,45 @@ impl<'a> Plan<'a> {
         u32::try_from(wanted.saturating_add(wanted / 8)).unwrap_or(u32::MAX).max(rows)
     }
 
-    /// Sources by falling time; those of unknown time, in memory, first.
-    fn newest_first(&self) -> Result<Vec<usize>> {
-        let mut sources = Vec::new();
-        for index in 0..self.snapshot.source_count() {
-            let newest = self.snapshot.source(index)?.time_range().map_or(i64::MAX, |range| range.1);
-            sources.push((std::cmp::Reverse(newest), index));
+    /// The sources with traces, by falling time. Rows in memory are of any time: those newer than all segments come
+    /// first and the others last, when it is known how old a row may be.
+    fn newest_first(&self, in_order: bool) -> Result<Vec<Stretch>> {
+        let (mut sorted, mut others) = (Vec::new(), Vec::new());
+        for source in 0..self.snapshot.source_count() {
+            let rows = self.snapshot.source(source)?;
+            if rows.visible_rows(Table::Traces) == 0 {
+                continue;
+            }
+            match rows.time_range() {
+                Some((_, last)) => sorted.push(Stretch { source, is_sorted: true, first: ALWAYS.0, last }),
+                None => others.push(source),
+            }
         }
-        sources.sort_unstable();
-        Ok(sources.into_iter().map(|(_, index)| index).collect())
+        sorted.sort_by_key(|stretch| std::cmp::Reverse((stretch.last, stretch.source)));
+        let newest =
+            sorted.first().map(|stretch| stretch.last).filter(|newest| in_order && *newest < ALWAYS.1);
+        let of = |times: (i64, i64)| {
+            let (first, last) = times;
+            others.iter().rev().map(move |source| Stretch { source: *source, is_sorted: false, first, last })
+        };
+        Ok(match newest {
+            None => of(ALWAYS).chain(sorted).collect(),
+            Some(newest) => {
+                let older = of((ALWAYS.0, newest));
+                of((newest + 1, ALWAYS.1)).chain(sorted).chain(older).collect()
+            }
+        })
     }
 
-    /// Takes the last rows of a segment, which is sorted by time; a memtable is taken whole.
+    /// Takes the last rows of a segment, which is sorted by time.
     fn take_newest(&self, source: usize, rest: &mut Candidates, count: u32) -> Result<Candidates> {
         let rows = self.snapshot.source(source)?;
-        let sorted = rows.time_range().is_some();
         let all = match std::mem::replace(rest, Candidates::Nothing) {
             Candidates::Rows(all) => all,
-            Candidates::All if sorted => full(0..rows.rows(Table::Traces)),
-            whole => return Ok(whole),
+            Candidates::All => full(0..rows.rows(Table::Traces)),
+            Candidates::Nothing => return Ok(Candidates::Nothing),
         };
-        if !sorted || all.len() <= u64::from(count) {
+        if all.len() <= u64::from(count) {
             return Ok(Candidates::Rows(all));
         }
         let first = u32::try_from(all.len() - u64::from(count)).ok().and_then(|rank| all.select(rank));
@@ -184,7 +205,7 @@ impl<'a> Plan<'a> {
         columns: &[&str],
         take: &mut dyn FnMut(&RecordBatch) -> Result<bool>,
     ) -> Result<()> {
-        self.scan_piece(Piece { source, rows: candidates, zones: &[], oldest: None }, columns, take)
+        self.scan_piece(Piece { source, rows: candidates, zones: &[], times: None }, columns, take)
     }
 
     fn scan_piece(
@@ -201,7 +222,7 @@ impl<'a> Plan<'a> {
             Candidates::Rows(rows) => request.rows = Some(rows),
         }
         request.filters.extend(self.recorder.filter(piece.source, Table::Traces));
-        request.filters.extend(piece.oldest.map(not_older));
+        request.filters.extend(piece.times.map(of_times));
         self.add_filters(piece.source, &mut request);
         request.zones = self.path.zones().iter().chain(piece.zones).cloned().collect();
         for batch in self.snapshot.scan(piece.source, Table::Traces, &request)? {
@@ -238,20 +259,32 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Any time.
+const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
+
+/// The rows of `traces` of one source that were requested in this stretch of time.
+struct Stretch {
+    source: usize,
+    /// By time, as segments are.
+    is_sorted: bool,
+    first: i64,
+    last: i64,
+}
+
 /// Rows of `traces` of one source to look at.
 struct Piece<'a> {
     source: usize,
     rows: Candidates,
     zones: &'a [Zone],
-    /// Older ones are not wanted.
-    oldest: Option<i64>,
+    /// Those of other times are not wanted.
+    times: Option<(i64, i64)>,
 }
 
-/// Keeps rows that are no older.
-fn not_older(oldest_ns: i64) -> RowFilter {
+/// Keeps rows of these times.
+fn of_times((first, last): (i64, i64)) -> RowFilter {
     let keep = move |batch: &RecordBatch| {
         let times = ints(batch, "request_time")?;
-        let is_wanted = |row| times.get(row).is_some_and(|time| time >= oldest_ns);
+        let is_wanted = |row| times.get(row).is_some_and(|time| (first..=last).contains(&time));
         Ok(BooleanArray::new(BooleanBuffer::collect_bool(batch.num_rows(), is_wanted), None))
     };
     RowFilter { columns: vec!["request_time".to_string()], keep: Arc::new(keep) }

@@ -4,18 +4,17 @@
 //! per column, that a few scoped threads take from the front; heavy columns come first, so that the
 //! last job is a short one. The bytes do not depend on the number of threads.
 
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{FieldRef, Fields};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, compute_leaves};
 use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
-
-use super::payload::{is_large, stored_schema};
-use crate::schema::Table;
 
 /// Below this, starting a thread costs more than it saves.
 const PARALLEL_ROWS_MIN: usize = 512;
@@ -38,17 +37,19 @@ struct Job<'a> {
 }
 
 impl RowGroupEncoder {
-    /// `leaves` are the writers of all leaf columns of `table`, in schema order.
-    pub(super) fn new(table: Table, schema: &SchemaDescriptor, leaves: Vec<ArrowColumnWriter>) -> Self {
-        let mut columns: Vec<ColumnEncoder> = stored_schema(table)
-            .fields()
-            .iter()
-            .map(|field| ColumnEncoder {
-                field: field.clone(),
-                heavy: is_large(table, field.name()),
-                leaves: Vec::new(),
-            })
-            .collect();
+    /// `leaves` are the writers of all leaf columns of these fields, in schema order.
+    pub(super) fn new(
+        fields: &Fields,
+        is_heavy: impl Fn(&str) -> bool,
+        schema: &SchemaDescriptor,
+        leaves: Vec<ArrowColumnWriter>,
+    ) -> Self {
+        let column = |field: &FieldRef| ColumnEncoder {
+            field: field.clone(),
+            heavy: is_heavy(field.name()),
+            leaves: Vec::new(),
+        };
+        let mut columns: Vec<ColumnEncoder> = fields.iter().map(column).collect();
         debug_assert_eq!(leaves.len(), schema.num_columns(), "one writer per leaf column");
         for (index, leaf) in leaves.into_iter().enumerate() {
             if let Some(column) = columns.get_mut(schema.get_column_root_idx(index)) {
@@ -71,7 +72,7 @@ impl RowGroupEncoder {
 
     /// Encodes the rows of `batch` on up to `threads` threads.
     pub(super) fn write(&mut self, batch: &RecordBatch, threads: usize) -> ParquetResult<()> {
-        debug_assert_eq!(batch.num_columns(), self.columns.len(), "the batch has the table's columns");
+        debug_assert_eq!(batch.num_columns(), self.columns.len(), "the batch has the columns");
         self.rows += batch.num_rows();
         let mut jobs: Vec<Job<'_>> = self
             .columns
@@ -86,9 +87,15 @@ impl RowGroupEncoder {
         run_parallel(jobs, threads)
     }
 
-    /// Ends the columns, in schema order.
-    pub(super) fn close(self) -> ParquetResult<Vec<ArrowColumnChunk>> {
-        self.columns.into_iter().flat_map(|column| column.leaves).map(ArrowColumnWriter::close).collect()
+    /// Ends the columns and appends them to a file as a row group.
+    pub(super) fn append_to<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> ParquetResult<()> {
+        let leaves = self.columns.into_iter().flat_map(|column| column.leaves);
+        let chunks: Vec<_> = leaves.map(ArrowColumnWriter::close).collect::<ParquetResult<_>>()?;
+        let mut group = file.next_row_group()?;
+        for chunk in chunks {
+            chunk.append_to_row_group(&mut group)?;
+        }
+        group.close().map(|_| ())
     }
 }
 

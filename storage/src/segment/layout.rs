@@ -68,7 +68,7 @@ impl Default for SegmentOptions {
             light_page_rows_max: 4096,
             heavy_page_bytes_max: 96 << 10,
             payload_page_bytes_max: 384 << 10,
-            root_page_bytes_max: 48 << 10,
+            root_page_bytes_max: 16 << 10,
             threads: 2,
         }
     }

@@ -9,21 +9,31 @@ use std::path::Path;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use twox_hash::XxHash3_128;
 
+use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
 use crate::scan::BATCH_ROWS;
+use crate::side_by_side::threads_for;
 
 /// Rows of a row group at most: bounds what a writer and a reader hold of large texts.
 const ROW_GROUP_ROWS_MAX: usize = 16 << 10;
+
+/// Bytes after which a page is compressed, by the thread that fills it.
+const PAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes that are worth a thread.
+const BYTES_OF_THREAD: usize = 256 << 10;
 
 /// Writes a batch as a new, synced file `name` in `dir` and describes it.
 ///
@@ -81,14 +91,23 @@ fn encode<W: Write + Send>(output: W, batch: &RecordBatch) -> std::result::Resul
         .set_created_by("tracehouse".to_string())
         // Every change of a dataset writes it anew: LZ4 takes a quarter of the time of zstd.
         .set_compression(Compression::LZ4_RAW)
+        .set_data_page_size_limit(PAGE_BYTES_MAX)
         // Texts that hardly repeat, read whole: a dictionary or bounds would only cost.
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .build();
-    let mut writer = ArrowWriter::try_new(output, batch.schema(), Some(properties))?;
-    writer.write(batch)?;
-    writer.into_inner()
+    let schema = ArrowSchemaConverter::new().convert(batch.schema_ref())?;
+    let mut file = SerializedFileWriter::new(output, schema.root_schema_ptr(), properties.into())?;
+    let columns = ArrowRowGroupWriterFactory::new(&file, batch.schema());
+    let threads = threads_for(batch.get_array_memory_size(), BYTES_OF_THREAD);
+    for (group, start) in (0..batch.num_rows()).step_by(ROW_GROUP_ROWS_MAX).enumerate() {
+        let leaves = columns.create_column_writers(group)?;
+        let mut encoder = RowGroupEncoder::new(batch.schema_ref().fields(), |_| false, &schema, leaves);
+        let rows = (batch.num_rows() - start).min(ROW_GROUP_ROWS_MAX);
+        encoder.write(&batch.slice(start, rows), threads)?;
+        encoder.append_to(&mut file)?;
+    }
+    file.into_inner()
 }
 
 fn write_error(path: &Path, source: ParquetError) -> Error {

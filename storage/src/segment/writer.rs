@@ -22,7 +22,7 @@ use super::layout::{
     DATA_BYTES_KEY, HINTS_ANYWHERE, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, SegmentOptions, file_name,
     parquet_schema, rows_to_text, writer_properties,
 };
-use super::payload::{self, stored_schema};
+use super::payload::{self, is_large, stored_schema};
 use super::preview::{self, RootPreviews};
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
@@ -168,19 +168,13 @@ impl TableWriter {
             .columns
             .create_column_writers(self.file.flushed_row_groups().len())
             .map_err(|source| write_error(&self.path, source))?;
-        Ok(RowGroupEncoder::new(self.table, self.file.schema_descr(), leaves))
+        let is_heavy = |column: &str| is_large(self.table, column);
+        let fields = stored_schema(self.table);
+        Ok(RowGroupEncoder::new(fields.fields(), is_heavy, self.file.schema_descr(), leaves))
     }
 
     fn end_row_group(&mut self, group: RowGroupEncoder) -> Result<()> {
-        let append = || -> std::result::Result<(), ParquetError> {
-            let chunks = group.close()?;
-            let mut writer = self.file.next_row_group()?;
-            for chunk in chunks {
-                chunk.append_to_row_group(&mut writer)?;
-            }
-            writer.close().map(|_| ())
-        };
-        append().map_err(|source| write_error(&self.path, source))
+        group.append_to(&mut self.file).map_err(|source| write_error(&self.path, source))
     }
 
     /// Ends the data with its sums, which the footer follows.

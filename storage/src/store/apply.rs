@@ -12,7 +12,6 @@ use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use roaring::RoaringBitmap;
 
-use super::lookup::read_each;
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
 use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
@@ -21,10 +20,14 @@ use crate::fold::{FOLD_COLUMNS, FoldSpan, add_fold_inputs, fold, refold};
 use crate::memtable::SourceId;
 use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
 use crate::schema::Table;
+use crate::side_by_side::{LOOKUPS_OF_THREAD, side_by_side, threads_for};
 use crate::source::Source;
 
 /// What is read of stored spans to tell duplicates.
 const STORED_COLUMNS: &[&str] = &["span_id", "_content_hash", "end_time"];
+
+/// Rows of traces that are worth a thread: each costs the decoding of its pages.
+const ROWS_OF_THREAD: usize = 32;
 
 /// Where a span that is already stored is, and what it holds.
 #[derive(Debug, Clone, Copy)]
@@ -206,27 +209,32 @@ impl State {
         &self,
         keys: impl IntoIterator<Item = &'a TraceKey>,
     ) -> Result<HashMap<TraceKey, CurrentTrace>> {
-        let mut own = Vec::new();
-        let mut elsewhere: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
+        let (mut own, mut others) = (Vec::new(), Vec::new());
         for key in keys {
             if let Some(row) = self.active.view.rows_of(Table::Traces, *key).max() {
                 own.push(row);
-            } else if (self.active.known_older.contains(key) || rows_are_new(self, *key))
-                && let Some((source, row)) = self.older_trace_row(*key)?
-            {
-                elsewhere.entry(source).or_default().insert(row);
+            } else if self.active.known_older.contains(key) || rows_are_new(self, *key) {
+                others.push(*key);
             }
         }
         let columns = Table::Traces.columns();
-        let mut found = HashMap::new();
         let batch = self.active.view.log(Table::Traces).gather(&own, &columns)?;
-        add_current(&mut found, &batch, self.active.id(), own.into_iter())?;
-        let sources: Vec<(&Source, RoaringBitmap)> =
-            elsewhere.into_iter().filter_map(|(index, rows)| Some((self.older.get(index)?, rows))).collect();
-        for ((source, rows), batch) in sources.iter().zip(read_each(&sources, Table::Traces, &columns)?) {
-            add_current(&mut found, &batch, source.id(), rows.iter())
-                .map_err(|error| source.blame(Table::Traces, error))?;
+        let mut found: HashMap<TraceKey, CurrentTrace> =
+            current_rows(&batch, self.active.id(), own)?.into_iter().collect();
+        let threads = threads_for(others.len(), LOOKUPS_OF_THREAD);
+        let places = side_by_side(&others, threads, |key| self.older_trace_row(*key))?;
+        let mut elsewhere: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
+        for (source, row) in places.into_iter().flatten() {
+            elsewhere.entry(source).or_default().insert(row);
         }
+        let threads = threads_for(others.len(), ROWS_OF_THREAD);
+        let elsewhere: Vec<(&Source, RoaringBitmap)> =
+            elsewhere.into_iter().filter_map(|(index, rows)| Some((self.older.get(index)?, rows))).collect();
+        let read = side_by_side(&elsewhere, threads, |(source, rows)| {
+            let batch = source.read_sorted(Table::Traces, rows, &columns)?;
+            current_rows(&batch, source.id(), rows).map_err(|error| source.blame(Table::Traces, error))
+        })?;
+        found.extend(read.into_iter().flatten());
         Ok(found)
     }
 
@@ -387,17 +395,17 @@ fn rows_are_new(state: &State, key: TraceKey) -> bool {
         && view.rows_of(Table::Traces, key).is_empty()
 }
 
-fn add_current(
-    found: &mut HashMap<TraceKey, CurrentTrace>,
+/// The traces of a batch, which are these rows of a source.
+fn current_rows(
     batch: &RecordBatch,
     source: SourceId,
-    rows: impl Iterator<Item = u32>,
-) -> Result<()> {
-    for (position, row) in rows.enumerate() {
+    rows: impl IntoIterator<Item = u32>,
+) -> Result<Vec<(TraceKey, CurrentTrace)>> {
+    let current = |(position, row)| {
         let trace = trace_at(batch, position)?;
-        found.insert(TraceKey::of(&trace.trace_id), CurrentTrace { source, row, trace });
-    }
-    Ok(())
+        Ok((TraceKey::of(&trace.trace_id), CurrentTrace { source, row, trace }))
+    };
+    rows.into_iter().enumerate().map(current).collect()
 }
 
 fn collect_stored(

@@ -1,13 +1,9 @@
 //! Finding rows that older sources hold of a trace, while a new operation is applied.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::available_parallelism;
-
-use arrow::array::RecordBatch;
 use roaring::RoaringBitmap;
 
 use super::State;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::memtable::SourceId;
 use crate::model::TraceKey;
 use crate::schema::Table;
@@ -17,39 +13,6 @@ use crate::source::{Rows, Source};
 pub(super) struct OlderRows {
     pub source: Source,
     pub rows: RoaringBitmap,
-}
-
-/// Rows that are worth a thread of their own.
-const ROWS_OF_THREAD: u64 = 32;
-
-/// Rows of each of these sources, read side by side when they are many: a row of a segment costs the decoding
-/// of its pages.
-pub(super) fn read_each(
-    wanted: &[(&Source, RoaringBitmap)],
-    table: Table,
-    columns: &[&str],
-) -> Result<Vec<RecordBatch>> {
-    let rows: u64 = wanted.iter().map(|(_, rows)| rows.len()).sum();
-    let threads = (rows / ROWS_OF_THREAD).min(available_parallelism().map_or(1, |count| count.get() as u64));
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, RecordBatch)>> {
-        let mut read = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((source, rows)) = wanted.get(at) else { return Ok(read) };
-            read.push((at, source.read_sorted(table, rows, columns)?));
-        }
-    };
-    let mut read = std::thread::scope(|scope| -> Result<Vec<(usize, RecordBatch)>> {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut read = work()?;
-        for other in others {
-            read.extend(other.join().map_err(|_| Error::internal("a reading thread panicked"))??);
-        }
-        Ok(read)
-    })?;
-    read.sort_by_key(|(at, _)| *at);
-    Ok(read.into_iter().map(|(_, batch)| batch).collect())
 }
 
 impl State {
