@@ -7,7 +7,7 @@ use tracehouse_storage::StoreOptions;
 use crate::retention::Retention;
 
 /// A budget of memory is divided into so many parts.
-const MEMORY_PARTS: usize = 48;
+const MEMORY_PARTS: usize = 96;
 
 /// What becomes of a write while the disk is slower than the writers: memory is full and not yet sealed, or
 /// more segments wait to be merged than there may be. Also when only the reserve of the disk is left, which
@@ -80,7 +80,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            flush_bytes_max: 160 << 20,
+            flush_bytes_max: 112 << 20,
             cache_bytes_max: 512 << 20,
             query_bytes_max: 256 << 20,
             dataset_bytes_max: 64 << 20,
@@ -100,16 +100,16 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The same within one budget of memory, divided as the default settings divide 1.5 GiB: 10/48 for fresh
-    /// rows (half of it for those being sealed), 16/48 for decoded columns, 8/48 for queries, 2/48 for records
+    /// The same within one budget of memory, divided as the default settings divide 1.5 GiB: 14/96 for fresh
+    /// rows (half of it for those being sealed), 32/96 for decoded columns, 16/96 for queries, 4/96 for records
     /// of datasets. The rest is for what has no size of its own: imports under way, posting lists, rows
     /// returned lately, footers and text indexes of segments.
     pub fn memory(mut self, bytes: usize) -> Self {
         let part = |parts: usize| bytes / MEMORY_PARTS * parts;
-        self.flush_bytes_max = part(5);
-        self.cache_bytes_max = part(16);
-        self.query_bytes_max = part(8);
-        self.dataset_bytes_max = part(2);
+        self.flush_bytes_max = part(7);
+        self.cache_bytes_max = part(32);
+        self.query_bytes_max = part(16);
+        self.dataset_bytes_max = part(4);
         self
     }
 
@@ -181,7 +181,7 @@ mod tests {
                 settings.dataset_bytes_max,
             ];
             let sum = parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(*part)).unwrap();
-            assert!(sum <= bytes / 48 * 36, "{bytes}: {parts:?}");
+            assert!(sum <= bytes / 96 * 66, "{bytes}: {parts:?}");
         }
     }
 }

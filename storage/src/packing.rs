@@ -14,7 +14,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
 use arrow::record_batch::RecordBatch;
 
+use crate::columns::text_at;
 use crate::error::{Error, Result};
+use crate::json_text::literal_len;
 use crate::model::cut_preview;
 use crate::scan::{RowFilter, ScanRequest};
 
@@ -36,13 +38,7 @@ pub(crate) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
         if attributes.starts_with(PACKED) || memchr::memchr(MARK_START, attributes.as_bytes()).is_some() {
             return None;
         }
-        let mut swaps = Vec::with_capacity(SOURCES.len());
-        for (texts, (_, mark)) in sources.iter().zip(SOURCES) {
-            if let Some(needle) = needle(texts, row) {
-                swaps.push((needle, mark.to_string()));
-            }
-        }
-        let packed = replace(attributes, b'"', &swaps)?;
+        let packed = marked(attributes, sources.map(|texts| text_at(texts, row)))?;
         Some(format!("{PACKED}{packed}"))
     })
 }
@@ -53,9 +49,8 @@ pub(crate) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
 /// As [`pack`].
 fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
     let sources = sources(batch)?;
-    let [inputs, outputs] = sources.as_slice() else { return Err(Error::internal("two texts are packed")) };
     replace_attributes(batch, |row, attributes| {
-        let [inputs, outputs] = [inputs, outputs].map(|texts| texts.is_valid(row).then(|| texts.value(row)));
+        let [inputs, outputs] = sources.map(|texts| text_at(texts, row));
         whole_attributes(attributes, inputs, outputs)
     })
 }
@@ -78,26 +73,22 @@ pub const MARKS: [&str; 2] = [SOURCES[0].1, SOURCES[1].1];
 /// Stored attributes of a row as they were given to `pack`.
 pub fn whole_attributes(stored: &str, inputs: Option<&str>, outputs: Option<&str>) -> Option<String> {
     let packed = stored.strip_prefix(PACKED)?;
-    let texts = [inputs, outputs].map(|text| text.and_then(quoted));
-    let swaps = MARKS.into_iter().zip(texts).filter_map(|(mark, text)| Some((mark.to_string(), text?)));
-    let swaps: Vec<(String, String)> = swaps.collect();
-    Some(replace(packed, MARK_START, &swaps).unwrap_or_else(|| packed.to_string()))
+    Some(unmarked(packed, [inputs, outputs]).unwrap_or_else(|| packed.to_string()))
 }
 
-/// `text` with each occurrence of a pair's first replaced by its second, from left to right; `None` when
-/// there is none. Every first begins with the byte `start`, which is ASCII, so that only the places
-/// where it stands are looked at.
-fn replace(text: &str, start: u8, swaps: &[(String, String)]) -> Option<String> {
-    let (mut replaced, mut done) = (String::new(), 0);
-    for at in memchr::memchr_iter(start, text.as_bytes()) {
-        let Some(rest) = text.get(at..).filter(|_| at >= done) else { continue };
-        if let Some((from, to)) = swaps.iter().find(|(from, _)| rest.starts_with(from.as_str())) {
+/// `text` with some of its parts replaced, from left to right; `None` when there is none. `part` tells how long a
+/// part is that a text begins with, and what stands for it. Every part begins with the byte `start`, which is ASCII.
+fn replace<'a>(text: &str, start: u8, part: impl Fn(&str) -> Option<(usize, &'a str)>) -> Option<String> {
+    let (mut replaced, mut done, mut looked) = (String::new(), 0, 0);
+    while let Some(at) = memchr::memchr(start, text.as_bytes().get(looked..)?).map(|at| looked + at) {
+        looked = at + 1;
+        if let Some((len, other)) = text.get(at..).and_then(&part) {
             if done == 0 {
                 replaced.reserve(text.len());
             }
             replaced.push_str(text.get(done..at)?);
-            replaced.push_str(to);
-            done = at + from.len();
+            replaced.push_str(other);
+            (done, looked) = (at + len, at + len);
         }
     }
     if done == 0 {
@@ -107,13 +98,29 @@ fn replace(text: &str, start: u8, swaps: &[(String, String)]) -> Option<String> 
     Some(replaced)
 }
 
-/// The text of a row as it stands in JSON; `None` when it is absent or not worth packing.
-fn needle(texts: &StringViewArray, row: usize) -> Option<String> {
-    if texts.is_null(row) { None } else { quoted(texts.value(row)) }
+/// `json` with marks for the literals of these texts, if it has any.
+fn marked(json: &str, texts: [Option<&str>; 2]) -> Option<String> {
+    let texts: Vec<(&str, &str)> = worth_packing(texts).collect();
+    let mark =
+        |literal: &str| texts.iter().find_map(|(mark, text)| Some((literal_len(literal, text)?, *mark)));
+    replace(json, b'"', mark)
 }
 
-fn quoted(text: &str) -> Option<String> {
-    if text.len() < TEXT_BYTES_MIN { None } else { serde_json::to_string(text).ok() }
+/// What was given to [`marked`] with the same texts.
+fn unmarked(packed: &str, texts: [Option<&str>; 2]) -> Option<String> {
+    let literals =
+        worth_packing(texts).map(|(mark, text)| (mark, serde_json::to_string(text).unwrap_or_default()));
+    let literals: Vec<(&str, String)> = literals.collect();
+    replace(packed, MARK_START, |marked| {
+        let found = literals.iter().find(|(mark, _)| marked.starts_with(mark));
+        found.map(|(mark, literal)| (mark.len(), literal.as_str()))
+    })
+}
+
+/// The texts that are long enough, with their marks.
+fn worth_packing<'a>(texts: [Option<&'a str>; 2]) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let is_long = |text: &&str| text.len() >= TEXT_BYTES_MIN;
+    MARKS.into_iter().zip(texts).filter_map(move |(mark, text)| Some((mark, text.filter(is_long)?)))
 }
 
 /// A hint with marks where it has the previews of these texts.
@@ -121,8 +128,8 @@ pub(crate) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option
     if memchr::memchr(MARK_START, hint.as_bytes()).is_some() {
         return Cow::Borrowed(hint);
     }
-    let swaps: Vec<_> = previews(inputs, outputs).map(|(mark, preview)| (preview, mark)).collect();
-    match replace(hint, b'"', &swaps) {
+    let previews = [inputs, outputs].map(|text| text.map(cut_preview));
+    match marked(hint, previews.each_ref().map(Option::as_deref)) {
         Some(packed) => Cow::Owned(format!("{PACKED}{packed}")),
         None => Cow::Borrowed(hint),
     }
@@ -131,25 +138,17 @@ pub(crate) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option
 /// What was given to [`pack_hint`] with the same texts.
 pub(crate) fn unpack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
     let Some(packed) = hint.strip_prefix(PACKED) else { return Cow::Borrowed(hint) };
-    let swaps: Vec<_> = previews(inputs, outputs).collect();
-    replace(packed, MARK_START, &swaps).map_or(Cow::Borrowed(packed), Cow::Owned)
-}
-
-/// Marks and the previews that they stand for, as these stand in JSON.
-fn previews<'a>(
-    inputs: Option<&'a str>,
-    outputs: Option<&'a str>,
-) -> impl Iterator<Item = (String, String)> + use<'a> {
-    let texts = [inputs, outputs].into_iter().zip(SOURCES);
-    texts.filter_map(|(text, (_, mark))| Some((mark.to_string(), quoted(&cut_preview(text?))?)))
+    let previews = [inputs, outputs].map(|text| text.map(cut_preview));
+    unmarked(packed, previews.each_ref().map(Option::as_deref)).map_or(Cow::Borrowed(packed), Cow::Owned)
 }
 
 fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringViewArray> {
     crate::columns::text(batch, name)
 }
 
-fn sources(batch: &RecordBatch) -> Result<Vec<&StringViewArray>> {
-    SOURCES.iter().map(|(name, _)| text_column(batch, name)).collect()
+fn sources(batch: &RecordBatch) -> Result<[&StringViewArray; 2]> {
+    let [(inputs, _), (outputs, _)] = SOURCES;
+    Ok([text_column(batch, inputs)?, text_column(batch, outputs)?])
 }
 
 /// The batch with other attributes where `change` gives some.

@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 
+use tracehouse_storage::json_text::plain_len;
+
 use super::error::DecodeError;
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -144,15 +146,12 @@ impl<'a> Cursor<'a> {
 
     /// The position of the next quote or backslash from here on.
     fn string_stop(&self) -> Result<usize> {
-        let rest = self.rest();
-        let Some(length) = memchr::memchr2(b'"', b'\\', rest) else {
-            return self.error("the document ends inside a string");
-        };
-        let plain = rest.get(..length).unwrap_or_default();
-        if plain.iter().fold(false, |any, &byte| any | (byte < 0x20)) {
-            return self.error("a control character inside a string has to be escaped");
+        let at = self.at + plain_len(self.rest());
+        match self.text.as_bytes().get(at) {
+            Some(b'"' | b'\\') => Ok(at),
+            Some(_) => self.error("a control character inside a string has to be escaped"),
+            None => self.error("the document ends inside a string"),
         }
-        Ok(self.at + length)
     }
 
     fn unescape(&mut self, start: usize, first_stop: usize) -> Result<String> {

@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use tracehouse_storage::json_text::{escape, plain_len};
+
 use super::base64;
 
 /// One attribute value. Texts borrow from the request where they can.
@@ -161,39 +163,18 @@ fn write_key_values(pairs: &[KeyValue<'_>], out: &mut String) {
     }
 }
 
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
 /// Appends a JSON string literal.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.reserve(text.len() + 2);
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(needs_escape) {
-        let (plain, tail) = rest.split_at(at);
+    while let Some((plain, special)) = rest.split_at_checked(plain_len(rest.as_bytes())) {
         out.push_str(plain);
-        let Some(&byte) = tail.as_bytes().first() else { break };
-        write_escape(byte, out);
-        rest = tail.get(1..).unwrap_or_default();
+        let Some(&byte) = special.as_bytes().first() else { break };
+        out.push_str(escape(byte).as_str());
+        rest = special.get(1..).unwrap_or_default();
     }
-    out.push_str(rest);
     out.push('"');
-}
-
-fn write_escape(byte: u8, out: &mut String) {
-    match byte {
-        b'"' => out.push_str("\\\""),
-        b'\\' => out.push_str("\\\\"),
-        b'\n' => out.push_str("\\n"),
-        b'\r' => out.push_str("\\r"),
-        b'\t' => out.push_str("\\t"),
-        0x08 => out.push_str("\\b"),
-        0x0c => out.push_str("\\f"),
-        _ => {
-            let _ = write!(out, "\\u{byte:04x}");
-        }
-    }
 }
 
 impl<'a> Value<'a> {

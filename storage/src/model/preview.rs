@@ -5,10 +5,11 @@ pub const PREVIEW_CHARS_MAX: usize = 1000;
 
 /// The text, or its first characters and `...`; NUL becomes U+FFFD.
 pub fn cut_preview(text: &str) -> String {
-    let is_long = text.chars().nth(PREVIEW_CHARS_MAX).is_some();
-    let kept = if is_long { PREVIEW_CHARS_MAX - 3 } else { PREVIEW_CHARS_MAX };
-    let mut preview: String =
-        text.chars().take(kept).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let after = |chars: usize| text.char_indices().nth(chars).map(|(at, _)| at);
+    // A short text has no more characters than bytes.
+    let is_long = text.len() > PREVIEW_CHARS_MAX && after(PREVIEW_CHARS_MAX).is_some();
+    let cut = if is_long { after(PREVIEW_CHARS_MAX - 3) } else { None };
+    let mut preview = text.get(..cut.unwrap_or(text.len())).unwrap_or_default().replace('\0', "\u{fffd}");
     if is_long {
         preview.push_str("...");
     }
