@@ -118,7 +118,7 @@ fn unmarked(packed: &str, texts: [Option<&str>; 2]) -> Option<String> {
 }
 
 /// The texts that are long enough, with their marks.
-fn worth_packing<'a>(texts: [Option<&'a str>; 2]) -> impl Iterator<Item = (&'static str, &'a str)> {
+fn worth_packing(texts: [Option<&str>; 2]) -> impl Iterator<Item = (&'static str, &str)> {
     let is_long = |text: &&str| text.len() >= TEXT_BYTES_MIN;
     MARKS.into_iter().zip(texts).filter_map(move |(mark, text)| Some((mark, text.filter(is_long)?)))
 }
