@@ -40,6 +40,7 @@ mod source;
 pub mod store;
 pub mod text;
 mod text_view;
+mod trace_runs;
 mod wal;
 
 pub use error::{Error, ErrorKind, Result};
@@ -47,3 +48,4 @@ pub use snapshot::{RowRef, Snapshot};
 pub use source::{Rows, Segment, Source};
 pub use store::{Store, StoreOptions};
 pub use text_view::TextView;
+pub use trace_runs::TraceRuns;

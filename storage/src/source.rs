@@ -27,6 +27,7 @@ use crate::segment::{BlockCache, SegmentReader, file_name};
 use crate::segment_index::build_index;
 use crate::store::Graveyard;
 use crate::text::TextReader;
+use crate::trace_runs::TraceRuns;
 
 /// Posting lists kept in memory for each segment.
 const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
@@ -69,6 +70,8 @@ pub struct Segment {
     is_warm: AtomicBool,
     /// The assessments that may count for a session; read when first asked for.
     session_wide: OnceLock<RoaringBitmap>,
+    /// Its traces by their spans; read when first asked for.
+    trace_runs: OnceLock<TraceRuns>,
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -104,6 +107,7 @@ impl Segment {
             lookups: AtomicU32::new(0),
             is_warm: AtomicBool::new(false),
             session_wide: OnceLock::new(),
+            trace_runs: OnceLock::new(),
             indexing,
             env,
             dir,
@@ -455,6 +459,19 @@ impl Source {
     /// Whatever reading them for the first time gives.
     pub fn session_wide_assessments(&self) -> Result<Option<&RoaringBitmap>> {
         self.segment().map(|segment| segment.session_wide()).transpose()
+    }
+
+    /// The traces of a segment by their spans, masked ones included; `None` in memory.
+    ///
+    /// # Errors
+    /// Whatever reading them for the first time gives.
+    pub fn trace_runs(&self) -> Result<Option<&TraceRuns>> {
+        let Some(segment) = self.segment() else { return Ok(None) };
+        if let Some(runs) = segment.trace_runs.get() {
+            return Ok(Some(runs));
+        }
+        let runs = TraceRuns::read(&segment.reader)?;
+        Ok(Some(segment.trace_runs.get_or_init(|| runs)))
     }
 
     /// An error about a value that was read here, with the file's name: values do not know where they are from.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
+use roaring::RoaringBitmap;
 use tracehouse_storage::{Result, Snapshot};
 
 use super::assessed::AssessedLeaf;
@@ -182,6 +183,26 @@ impl Node {
             Node::Assessed(leaf) => leaf.found().filter(|set| set.is_by_trace()),
             Node::And(operands) => operands.iter().filter_map(Node::required_set).min_by_key(|set| set.len()),
             _ => None,
+        }
+    }
+
+    /// The only rows of `traces` in a source that can satisfy it, when indexes name the spans of such.
+    ///
+    /// # Errors
+    /// What reading an index gives.
+    pub fn named_rows(&self, source: usize) -> Result<Option<RoaringBitmap>> {
+        match self {
+            Node::Span(leaf) => leaf.named_traces(source),
+            Node::And(operands) => {
+                let mut named: Option<RoaringBitmap> = None;
+                for operand in operands {
+                    if let Some(rows) = operand.named_rows(source)? {
+                        named = Some(named.map_or(rows.clone(), |named| named & rows));
+                    }
+                }
+                Ok(named)
+            }
+            _ => Ok(None),
         }
     }
 

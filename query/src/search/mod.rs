@@ -169,7 +169,7 @@ pub fn matching_rows(
     let mut found = Vec::new();
     for source in 0..snapshot.source_count() {
         let mut rows = RoaringBitmap::new();
-        plan.scan(source, plan.path.candidates(snapshot, source)?, &["_row"], &mut |batch| {
+        plan.scan(source, plan.candidates(source)?, &["_row"], &mut |batch| {
             rows.extend(row_numbers(batch)?);
             Ok(true)
         })?;

@@ -88,7 +88,7 @@ impl<'a> Plan<'a> {
             if !is_wanted(top.oldest_wanted_ns()) {
                 continue;
             }
-            let mut rest = self.path.candidates(self.snapshot, source)?;
+            let mut rest = self.candidates(source)?;
             let mut is_confined = false;
             while rest != Candidates::Nothing {
                 let mut zones = zones.clone();
@@ -125,6 +125,16 @@ impl<'a> Plan<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The rows of one source to look at.
+    pub fn candidates(&self, source: usize) -> Result<Candidates> {
+        let rows = self.path.candidates(self.snapshot, source)?;
+        if rows == Candidates::Nothing {
+            return Ok(rows);
+        }
+        let named = self.node.named_rows(source)?;
+        Ok(if named.is_some() { rows.among(named.as_ref()) } else { rows })
     }
 
     /// The few traces that a condition has turned out to name while traces were looked at.

@@ -36,6 +36,9 @@ const COMMON_ROWS_MIN: u64 = 4_096;
 /// The same when large columns of each must be read.
 const READ_ROWS_MAX: u64 = 128;
 
+/// Up to this many spans that an index names in a segment, their traces are told from their rows.
+const NAMED_ROWS_MAX: u64 = 16_384;
+
 /// So many displaced traces are worth finding the traces of all spans that satisfy the condition.
 const DISPLACED_MIN: usize = 64;
 /// Unless more spans than this must be looked at.
@@ -108,6 +111,19 @@ impl SpanLeaf {
             *rows = required;
         }
         Ok(Some(rows))
+    }
+
+    /// The only rows of `traces` in a source that can satisfy the condition, when an index names spans of it that are
+    /// not too many.
+    pub fn named_traces(&self, source: usize) -> Result<Option<RoaringBitmap>> {
+        if !has_text_need(&self.condition) || self.is_common(source)? {
+            return Ok(None);
+        }
+        let Some(spans) = required_rows(&self.prepared(source)?) else { return Ok(None) };
+        if spans.len() > NAMED_ROWS_MAX {
+            return Ok(None);
+        }
+        Ok(self.snapshot.source(source)?.trace_runs()?.map(|runs| runs.of_spans(&spans)))
     }
 
     /// Whether so many spans of a source have what the condition needs that naming them is of little use.
