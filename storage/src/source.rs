@@ -58,6 +58,8 @@ pub struct Segment {
     meta: SegmentMeta,
     reader: SegmentReader,
     text: RwLock<SegmentText>,
+    /// Held while the text index is opened.
+    opening: Mutex<()>,
     meta_store: Arc<MetaStore>,
     /// Posting lists asked for lately.
     postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
@@ -100,6 +102,7 @@ impl Segment {
             meta,
             reader,
             text,
+            opening: Mutex::new(()),
             meta_store,
             postings,
             assessed,
@@ -152,18 +155,23 @@ impl Segment {
     /// Its text index; `None` while it has none. The first who asks opens it: a database opens without, and
     /// one that cannot be read is none (ST-5).
     pub fn text(&self) -> Option<Arc<TextReader>> {
+        if let Ok(known) = self.text_so_far() {
+            return known;
+        }
+        // Opening may wait for the disk: whoever only asks what is known does not wait for that.
+        let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        self.text_so_far().unwrap_or_else(|folder| {
+            self.set_text(TextReader::open(&folder, self.meta.span_rows).ok());
+            self.text_so_far().ok().flatten()
+        })
+    }
+
+    /// The text index, if there is one; the folder that it is in while it is not open.
+    fn text_so_far(&self) -> std::result::Result<Option<Arc<TextReader>>, PathBuf> {
         match &*self.text.read().unwrap_or_else(PoisonError::into_inner) {
-            SegmentText::Absent => return None,
-            SegmentText::Open(text) => return Some(text.clone()),
-            SegmentText::Closed(_) => {}
-        }
-        let mut slot = self.text.write().unwrap_or_else(PoisonError::into_inner);
-        if let SegmentText::Closed(folder) = &*slot {
-            *slot = TextReader::open(folder, self.meta.span_rows).ok().into();
-        }
-        match &*slot {
-            SegmentText::Open(text) => Some(text.clone()),
-            _ => None,
+            SegmentText::Absent => Ok(None),
+            SegmentText::Open(text) => Ok(Some(text.clone())),
+            SegmentText::Closed(folder) => Err(folder.clone()),
         }
     }
 
@@ -532,6 +540,9 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
     use crate::columns::spans_batch;
@@ -539,27 +550,50 @@ mod tests {
     use crate::model::Span;
     use crate::store::{Store, StoreOptions};
 
-    /// An obsolete segment that only the result holds.
-    fn obsolete(env: &MemEnv) -> Arc<Segment> {
+    /// A segment that only the result holds.
+    fn only_segment(env: &MemEnv) -> Arc<Segment> {
         let store = Store::open(Arc::new(env.clone()), StoreOptions::default()).unwrap();
         let span = Span { trace_id: "t".into(), span_id: "s".into(), ..Span::default() };
         store.append_spans(spans_batch(&[span]).unwrap()).unwrap();
         store.seal().unwrap();
         let sources = store.snapshot().unwrap().sources().to_vec();
-        let segment = sources.iter().find_map(Source::segment).unwrap().clone();
-        segment.mark_obsolete(9);
-        segment
+        sources.iter().find_map(Source::segment).unwrap().clone()
     }
 
     #[test]
     fn the_last_holder_removes_the_files_unless_it_is_a_fork() {
         for (is_fork, files) in [(false, 0), (true, 1)] {
             let env = MemEnv::default();
-            let mut segment = obsolete(&env);
+            let mut segment = only_segment(&env);
+            segment.mark_obsolete(9);
             // As in a fork: the process is not the one that opened it.
             Arc::get_mut(&mut segment).unwrap().pid += u32::from(is_fork);
             drop(segment);
             assert_eq!(env.list(Path::new("seg")).unwrap().len(), files);
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_an_index_that_another_opens() {
+        let segment = only_segment(&MemEnv::default());
+        let folder = tempfile::tempdir().unwrap();
+        // Whoever reads a pipe waits for who writes it.
+        let pipe = folder.path().join("meta.json");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        segment.set_text(SegmentText::Closed(folder.path().to_path_buf()));
+        let opener = std::thread::spawn({
+            let segment = segment.clone();
+            move || segment.text().is_none()
+        });
+        let writer = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        let (answer_in, answer) = mpsc::channel();
+        std::thread::spawn({
+            let segment = segment.clone();
+            move || answer_in.send(segment.has_text())
+        });
+        assert_eq!(answer.recv_timeout(Duration::from_secs(10)), Ok(true));
+        drop(writer);
+        assert!(opener.join().unwrap());
+        assert!(!segment.has_text());
     }
 }
