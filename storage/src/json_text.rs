@@ -23,7 +23,7 @@ pub fn plain_len(text: &[u8]) -> usize {
 }
 
 /// What a byte at which [`plain_len`] ends is written as.
-pub fn escape(byte: u8) -> Escape {
+fn escape(byte: u8) -> Escape {
     let short = |letter: u8| Escape { bytes: [b'\\', letter, 0, 0, 0, 0], len: 2 };
     let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
     match byte {
@@ -39,16 +39,30 @@ pub fn escape(byte: u8) -> Escape {
 
 /// An escape sequence.
 #[derive(Debug, Clone, Copy)]
-pub struct Escape {
+struct Escape {
     bytes: [u8; 6],
     len: usize,
 }
 
 impl Escape {
     /// Its text, which is ASCII.
-    pub fn as_str(&self) -> &str {
+    fn as_str(&self) -> &str {
         self.bytes.get(..self.len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
+}
+
+/// Appends the string literal of a text.
+pub fn write_string(text: &str, out: &mut String) {
+    out.reserve(text.len() + 2);
+    out.push('"');
+    let mut rest = text;
+    while let Some((plain, special)) = rest.split_at_checked(plain_len(rest.as_bytes())) {
+        out.push_str(plain);
+        let Some(&byte) = special.as_bytes().first() else { break };
+        out.push_str(escape(byte).as_str());
+        rest = special.get(1..).unwrap_or_default();
+    }
+    out.push('"');
 }
 
 /// The length of the string literal of `text`, quotes included, when `json` begins with it.
@@ -104,6 +118,9 @@ mod tests {
         let long = format!("{}\n{}", "x".repeat(40), all.repeat(3));
         for text in ["", "a", "\"", "\\\\\u{1f}\u{7f}", "0123456789abcdef", all.as_str(), long.as_str()] {
             let literal = serde_json::to_string(text).unwrap();
+            let mut written = String::new();
+            write_string(text, &mut written);
+            assert_eq!(written, literal);
             assert_eq!(literal_len(&format!("{literal},"), text), Some(literal.len()));
             assert_eq!(literal_len(&literal, &format!("{text}x")), None);
             assert_eq!(literal_len(&literal[..literal.len() - 1], text), None);

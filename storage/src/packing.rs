@@ -16,7 +16,7 @@ use arrow::record_batch::RecordBatch;
 
 use crate::columns::text_at;
 use crate::error::{Error, Result};
-use crate::json_text::literal_len;
+use crate::json_text::{literal_len, write_string};
 use crate::model::cut_preview;
 use crate::scan::{RowFilter, ScanRequest};
 
@@ -108,8 +108,11 @@ fn marked(json: &str, texts: [Option<&str>; 2]) -> Option<String> {
 
 /// What was given to [`marked`] with the same texts.
 fn unmarked(packed: &str, texts: [Option<&str>; 2]) -> Option<String> {
-    let literals =
-        worth_packing(texts).map(|(mark, text)| (mark, serde_json::to_string(text).unwrap_or_default()));
+    let literals = worth_packing(texts).map(|(mark, text)| {
+        let mut literal = String::new();
+        write_string(text, &mut literal);
+        (mark, literal)
+    });
     let literals: Vec<(&str, String)> = literals.collect();
     replace(packed, MARK_START, |marked| {
         let found = literals.iter().find(|(mark, _)| marked.starts_with(mark));

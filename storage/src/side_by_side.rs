@@ -1,8 +1,18 @@
 //! The same work on many items, by a few threads: for reads that cost more than to start a thread.
 
-use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+use crate::error::Error;
+
+/// One of the threads has panicked.
+pub(crate) struct Panicked;
+
+impl From<Panicked> for Error {
+    fn from(_: Panicked) -> Self {
+        Error::internal("a thread that read panicked")
+    }
+}
 
 /// Traces to look up in the index that are worth a thread.
 pub(crate) const LOOKUPS_OF_THREAD: usize = 128;
@@ -16,8 +26,8 @@ pub(crate) fn threads_for(work: usize, of_thread: usize) -> usize {
 /// What `work` makes of each item, in their order; the caller is one of the `threads`.
 ///
 /// # Errors
-/// One of those that `work` gives.
-pub(crate) fn side_by_side<T: Sync, R: Send, E: Send>(
+/// One of those that `work` gives, or that of a panic.
+pub(crate) fn side_by_side<T: Sync, R: Send, E: Send + From<Panicked>>(
     items: &[T],
     threads: usize,
     work: impl Fn(&T) -> Result<R, E> + Sync,
@@ -40,7 +50,7 @@ pub(crate) fn side_by_side<T: Sync, R: Send, E: Send>(
             (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, share).ok()).collect();
         let mut made = share();
         for other in others {
-            let theirs = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let theirs = other.join().unwrap_or_else(|_| Err(Panicked.into()));
             made = made.and_then(|mut made| {
                 made.extend(theirs?);
                 Ok(made)
@@ -55,6 +65,23 @@ pub(crate) fn side_by_side<T: Sync, R: Send, E: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl From<Panicked> for u32 {
+        fn from(_: Panicked) -> Self {
+            u32::MAX
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_thread_is_an_error() {
+        let caller = thread::current().id();
+        let work = |_: &u32| -> Result<(), u32> {
+            assert_eq!(thread::current().id(), caller, "the others panic");
+            thread::sleep(std::time::Duration::from_millis(1));
+            Ok(())
+        };
+        assert_eq!(side_by_side(&[0; 400], 2, work), Err(u32::MAX));
+    }
 
     #[test]
     fn any_number_of_threads_makes_the_same() {

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use tracehouse_storage::json_text::{escape, plain_len};
+pub(crate) use tracehouse_storage::json_text::write_string;
 
 use super::base64;
 
@@ -161,20 +161,6 @@ fn write_key_values(pairs: &[KeyValue<'_>], out: &mut String) {
         }
         _ => write_members(pairs, out),
     }
-}
-
-/// Appends a JSON string literal.
-pub(crate) fn write_string(text: &str, out: &mut String) {
-    out.reserve(text.len() + 2);
-    out.push('"');
-    let mut rest = text;
-    while let Some((plain, special)) = rest.split_at_checked(plain_len(rest.as_bytes())) {
-        out.push_str(plain);
-        let Some(&byte) = special.as_bytes().first() else { break };
-        out.push_str(escape(byte).as_str());
-        rest = special.get(1..).unwrap_or_default();
-    }
-    out.push('"');
 }
 
 impl<'a> Value<'a> {

@@ -17,7 +17,7 @@ use tracehouse_storage::{Result, Snapshot};
 use super::assessed::AssessedLeaf;
 use super::explain::Recorder;
 use super::sets::{TraceSet, assessment_set, span_set};
-use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf};
+use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf, both};
 use crate::predicate::{Condition, Field, Predicate, Test, TextOp};
 
 /// A predicate over rows of `traces`.
@@ -196,9 +196,7 @@ impl Node {
             Node::And(operands) => {
                 let mut named: Option<RoaringBitmap> = None;
                 for operand in operands {
-                    if let Some(rows) = operand.named_rows(source)? {
-                        named = Some(named.map_or(rows.clone(), |named| named & rows));
-                    }
+                    named = both(named, operand.named_rows(source)?);
                 }
                 Ok(named)
             }

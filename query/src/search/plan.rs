@@ -104,9 +104,10 @@ impl<'a> Plan<'a> {
                 // What is older than the page's last row needs no look.
                 zones.extend(oldest.map(|oldest| time_zone(oldest, i64::MAX)));
                 let is_in_pieces = newest_first && is_sorted && oldest.is_none();
-                let chunk = match is_in_pieces {
-                    true => self.take_newest(source, &mut rest, chunk_rows)?,
-                    false => std::mem::replace(&mut rest, Candidates::Nothing),
+                let chunk = if is_in_pieces {
+                    self.take_newest(source, &mut rest, chunk_rows)?
+                } else {
+                    std::mem::replace(&mut rest, Candidates::Nothing)
                 };
                 let times = match oldest {
                     Some(oldest) => Some((oldest.max(first), last)),

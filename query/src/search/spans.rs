@@ -385,7 +385,7 @@ fn full(rows: u32) -> RoaringBitmap {
 }
 
 /// Rows in both sets, where `None` is all rows.
-fn both(a: Option<RoaringBitmap>, b: Option<RoaringBitmap>) -> Option<RoaringBitmap> {
+pub(super) fn both(a: Option<RoaringBitmap>, b: Option<RoaringBitmap>) -> Option<RoaringBitmap> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a & b),
         (a, b) => a.or(b),

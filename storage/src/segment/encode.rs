@@ -6,7 +6,6 @@
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{FieldRef, Fields};
@@ -15,6 +14,8 @@ use parquet::arrow::arrow_writer::{ArrowColumnWriter, compute_leaves};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
+
+use crate::side_by_side::{Panicked, side_by_side};
 
 /// Below this, starting a thread costs more than it saves.
 const PARALLEL_ROWS_MIN: usize = 512;
@@ -84,7 +85,11 @@ impl RowGroupEncoder {
             return jobs.into_iter().try_for_each(Job::run);
         }
         jobs.sort_by_key(|job| !job.column.heavy);
-        run_parallel(jobs, threads)
+        let jobs: Vec<Mutex<Option<Job<'_>>>> = jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
+        let run = |job: &Mutex<Option<Job<'_>>>| {
+            job.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Job::run)
+        };
+        side_by_side(&jobs, threads, run).map(drop)
     }
 
     /// Ends the columns and appends them to a file as a row group.
@@ -110,30 +115,8 @@ impl Job<'_> {
     }
 }
 
-fn run_parallel(jobs: Vec<Job<'_>>, threads: usize) -> ParquetResult<()> {
-    let queue = Mutex::new(jobs.into_iter());
-    let work = || {
-        loop {
-            let job = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            match job {
-                Some(job) => job.run()?,
-                None => return Ok(()),
-            }
-        }
-    };
-    thread::scope(|scope| {
-        // A thread that cannot be started leaves its share to the others.
-        let started: Vec<_> = (1..threads)
-            .filter_map(|_| {
-                thread::Builder::new().name("segment-encode".into()).spawn_scoped(scope, work).ok()
-            })
-            .collect();
-        let mut result: ParquetResult<()> = work();
-        for handle in started {
-            let ended =
-                handle.join().unwrap_or_else(|_| Err(ParquetError::General("encoder panicked".into())));
-            result = result.and(ended);
-        }
-        result
-    })
+impl From<Panicked> for ParquetError {
+    fn from(_: Panicked) -> Self {
+        ParquetError::General("encoder panicked".into())
+    }
 }
