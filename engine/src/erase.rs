@@ -8,6 +8,7 @@ use serde::Serialize;
 use tracehouse_storage::store::Erased;
 
 use crate::database::Database;
+use crate::dataset::DatasetsErased;
 use crate::error::Result;
 
 /// What an erase did.
@@ -22,6 +23,8 @@ pub struct EraseReceipt {
     pub dataset_versions: u64,
     /// Records that left them.
     pub dataset_records: u64,
+    /// Dataset versions whose query, name or tags said something that identified the traces.
+    pub dataset_texts: u64,
     /// What left the files.
     #[serde(flatten)]
     pub files: Erased,
@@ -33,6 +36,13 @@ impl Database {
     /// Deletes traces and removes their bytes from every file: segments, log, indexes, datasets, unfinished
     /// work and the quarantine of repairs, which is emptied. Traces deleted before may be named, too; their
     /// bytes go. Old files that a reader still holds are pending in the receipt.
+    ///
+    /// What was written about datasets is looked through for what the traces say. A string of a stored query, or a
+    /// key in backticks, that is in a text of theirs, or that one of their ids, their session, their user, or a
+    /// value of their tags or metadata is in, becomes `[erased]`; texts under four characters must be equal. A query
+    /// that still has an id, session or user of theirs becomes `[erased]` as a whole. Tags and names of datasets
+    /// that have one become `[erased]` and `erased-` with the dataset's id. The receipt names traces by id; it is
+    /// not stored.
     ///
     /// ```
     /// # let db = tracehouse::Database::in_memory()?;
@@ -61,10 +71,18 @@ impl Database {
 
     /// The changes' lock is held.
     fn erase(&self, trace_ids: Vec<String>) -> Result<EraseReceipt> {
-        let (dataset_versions, dataset_records) = self.erase_from_datasets(&trace_ids)?;
+        let DatasetsErased { versions, records, texts } = self.erase_from_datasets(&trace_ids)?;
         let deleted = self.store().delete_traces(trace_ids.clone())?.traces;
         let files = self.store().erase(&trace_ids)?;
         let complete = files.pending.is_empty();
-        Ok(EraseReceipt { trace_ids, deleted, dataset_versions, dataset_records, files, complete })
+        Ok(EraseReceipt {
+            trace_ids,
+            deleted,
+            dataset_versions: versions,
+            dataset_records: records,
+            dataset_texts: texts,
+            files,
+            complete,
+        })
     }
 }

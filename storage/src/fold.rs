@@ -4,6 +4,7 @@
 //! ordered by (start time, span id) before anything is taken from them.
 //!
 //! 1. The **root** is the first span without a parent. A trace without one is `IN_PROGRESS`.
+//!    Service, session and user are the root's, else those of the first span that has one.
 //! 2. Time runs from the earliest start to the latest end.
 //! 3. Tokens and cost: depth-first from the tops of the tree (a span whose parent is not in the set
 //!    is a top); a span's value counts only if no ancestor has one (MLflow's no-double-count rule).
@@ -152,7 +153,9 @@ pub fn fold(trace_id: &str, mut spans: Vec<FoldSpan>) -> TraceRow {
     let root = spans.iter().find(|span| span.parent_span_id.is_none());
     let request_time_ns = spans.iter().map(|span| span.start_time_ns).min().unwrap_or_default();
     let end_time_ns = spans.iter().filter_map(|span| span.end_time_ns).max();
-    let first = |get: fn(&FoldSpan) -> &Option<String>| spans.iter().find_map(|span| get(span).clone());
+    let of_root = |get: fn(&FoldSpan) -> &Option<String>| {
+        root.into_iter().chain(&spans).find_map(|span| get(span).clone())
+    };
     let experiment = root.or(spans.first()).map(|span| span.experiment_id.clone());
     let hint = root.and_then(|span| span.hint.clone()).unwrap_or_default();
     let models: BTreeSet<&str> = spans.iter().filter_map(|span| span.model.as_deref()).collect();
@@ -164,11 +167,9 @@ pub fn fold(trace_id: &str, mut spans: Vec<FoldSpan>) -> TraceRow {
         request_time_ns,
         end_time_ns,
         duration_ns: end_time_ns.map(|end| end.saturating_sub(request_time_ns).max(0)),
-        service_name: root
-            .and_then(|span| span.service_name.clone())
-            .or_else(|| first(|span| &span.service_name)),
-        session_id: first(|span| &span.session_id),
-        user_id: first(|span| &span.user_id),
+        service_name: of_root(|span| &span.service_name),
+        session_id: of_root(|span| &span.session_id),
+        user_id: of_root(|span| &span.user_id),
         client_request_id: None,
         request_preview: hint.request_preview,
         response_preview: hint.response_preview,
@@ -298,6 +299,33 @@ mod tests {
         let forward = fold("t", spans.clone());
         let backward = fold("t", spans.into_iter().rev().collect());
         assert_eq!(forward, backward);
+    }
+
+    #[test]
+    fn session_and_user_are_the_roots_then_those_of_the_first_in_time() {
+        let with = |id: &str, parent, start, session: Option<&str>| FoldSpan {
+            session_id: session.map(Into::into),
+            user_id: session.map(|of| format!("user of {of}")),
+            service_name: session.map(|of| format!("service of {of}")),
+            ..span(id, parent, start, None)
+        };
+        let told = |spans: &[FoldSpan]| {
+            let row = fold("t", spans.to_vec());
+            assert_eq!(row, fold("t", spans.iter().rev().cloned().collect()), "the order of arrival");
+            assert_eq!(row.metadata.get(SESSION_METADATA), row.session_id.as_ref());
+            assert_eq!(row.user_id, row.session_id.as_ref().map(|of| format!("user of {of}")));
+            assert_eq!(row.service_name, row.session_id.as_ref().map(|of| format!("service of {of}")));
+            row.session_id
+        };
+        // The child's id is the smaller one, and it starts in the same nanosecond; then earlier.
+        for start in [5, 4] {
+            let child = with("a", Some("r"), start, Some("child"));
+            assert_eq!(told(&[with("r", None, 5, Some("root")), child.clone()]).as_deref(), Some("root"));
+            assert_eq!(told(&[with("r", None, 5, None), child]).as_deref(), Some("child"));
+        }
+        let later = with("a", Some("r"), 7, Some("later"));
+        let first = with("z", Some("r"), 6, Some("first"));
+        assert_eq!(told(&[later, first, with("r", None, 5, None)]).as_deref(), Some("first"));
     }
 
     #[test]

@@ -133,20 +133,25 @@ impl Snapshot {
     /// # Errors
     /// `Internal` when there is no such source; `Io` or `Corrupt` from its files.
     pub fn text(&self, source: usize) -> Result<TextView> {
-        let rows = self.source(source)?;
-        if let Some(reader) = rows.text() {
-            return Ok(TextView::Indexed(reader));
+        if let Some(reader) = self.source(source)?.text() {
+            return Ok(TextView::indexed(reader, self.clone(), source));
         }
+        Ok(TextView::Scanned(self.scanned_text(source)?))
+    }
+
+    /// The text of the rows of one source, without an index.
+    pub(crate) fn scanned_text(&self, source: usize) -> Result<Arc<FreshText>> {
+        let rows = self.source(source)?;
         let slot = self.inner.scanned_text.get(source);
         let slot = slot.ok_or_else(|| Error::internal(format!("no source {source}")))?;
         if let Some(fresh) = slot.get() {
-            return Ok(TextView::Scanned(fresh.clone()));
+            return Ok(fresh.clone());
         }
         let mut fresh = FreshText::default();
         for batch in rows.scan_all(Table::Spans, &ScanRequest::columns(TEXT_COLUMNS.iter().copied()))? {
             fresh.add(&batch?)?;
         }
-        Ok(TextView::Scanned(slot.get_or_init(|| Arc::new(fresh)).clone()))
+        Ok(slot.get_or_init(|| Arc::new(fresh)).clone())
     }
 
     /// The current row of a trace.

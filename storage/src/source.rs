@@ -170,6 +170,8 @@ impl Segment {
     fn text_so_far(&self) -> std::result::Result<Option<Arc<TextReader>>, PathBuf> {
         match &*self.text.read().unwrap_or_else(PoisonError::into_inner) {
             SegmentText::Absent => Ok(None),
+            // It is built anew by whoever builds those that are missing.
+            SegmentText::Open(text) if text.is_damaged() => Ok(None),
             SegmentText::Open(text) => Ok(Some(text.clone())),
             SegmentText::Closed(folder) => Err(folder.clone()),
         }
@@ -177,7 +179,11 @@ impl Segment {
 
     /// Whether it has a text index, as far as that is known without opening it.
     pub(crate) fn has_text(&self) -> bool {
-        !matches!(&*self.text.read().unwrap_or_else(PoisonError::into_inner), SegmentText::Absent)
+        match &*self.text.read().unwrap_or_else(PoisonError::into_inner) {
+            SegmentText::Absent => false,
+            SegmentText::Closed(_) => true,
+            SegmentText::Open(text) => !text.is_damaged(),
+        }
     }
 
     /// Installs a text index built later.
@@ -449,6 +455,14 @@ impl Source {
         })
     }
 
+    /// The rows of a trace in memory, masked ones included; none of a segment.
+    pub(crate) fn all_rows_in_memory(&self, table: Table, key: TraceKey) -> RoaringBitmap {
+        match &self.rows {
+            Rows::Memtable(view) => view.log(table).all_rows_of(key),
+            Rows::Segment(_) => RoaringBitmap::new(),
+        }
+    }
+
     /// The first visible root span in a run of rows that belong to one trace, if `total` of them are visible.
     pub(crate) fn root_in_run(&self, run: Range<u32>, total: u64) -> Result<Option<u32>> {
         let Rows::Segment(segment) = &self.rows else { return Ok(None) };
@@ -578,7 +592,7 @@ mod tests {
         let segment = only_segment(&MemEnv::default());
         let folder = tempfile::tempdir().unwrap();
         // Whoever reads a pipe waits for who writes it.
-        let pipe = folder.path().join("meta.json");
+        let pipe = folder.path().join(crate::text::SUMS_FILE);
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         segment.set_text(SegmentText::Closed(folder.path().to_path_buf()));
         let opener = std::thread::spawn({

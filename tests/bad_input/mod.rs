@@ -3,6 +3,7 @@
 
 mod files;
 mod ingest;
+mod memory;
 mod query;
 
 use std::fs;

@@ -8,12 +8,12 @@ use arrow::ipc::reader::StreamReader;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
-use tracehouse::{Database, NewAssessment, NewRecord, OpenOptions, Search, check};
+use tracehouse::{Database, NewAssessment, NewDataset, NewRecord, OpenOptions, Search, check};
 
 use super::files;
 use crate::data;
 use crate::order::Random;
-use crate::support::{DiskDb, import_lines, json_rows, number, quiet_settings};
+use crate::support::{DiskDb, import_lines, json_rows, number, quiet_settings, texts};
 
 /// Every word that only the erased trace has begins so.
 const MARK: &str = "zqx";
@@ -71,19 +71,21 @@ fn parquet_text(bytes: Vec<u8>) -> String {
     format!("{:?}", json_rows(&batches))
 }
 
-/// All values of the records of a log file: 36 bytes of header, then the payload, an Arrow stream or JSON.
+/// All values of the records of a log file: 36 bytes of header, then the payload: an Arrow stream, one that is
+/// compressed behind its length, or JSON.
 fn frames(bytes: &[u8]) -> Vec<String> {
     let (mut texts, mut at) = (Vec::new(), 0);
+    let spans = |stream: &[u8]| {
+        let batches: Vec<_> = StreamReader::try_new(stream, None).unwrap().map(|b| b.unwrap()).collect();
+        format!("{:?}", json_rows(&batches))
+    };
     while at + 36 <= bytes.len() {
         let kind = bytes[at + 5];
         let len = u32::from_le_bytes(bytes[at + 8..at + 12].try_into().unwrap()) as usize;
         let payload = &bytes[at + 36..at + 36 + len];
         match kind {
-            1 => {
-                let batches: Vec<_> =
-                    StreamReader::try_new(payload, None).unwrap().map(|b| b.unwrap()).collect();
-                texts.push(format!("{:?}", json_rows(&batches)));
-            }
+            1 => texts.push(spans(payload)),
+            3 => texts.push(spans(&zstd::stream::decode_all(&payload[4..]).unwrap())),
             _ => texts.push(String::from_utf8_lossy(payload).into_owned()),
         }
         at += 36 + len;
@@ -218,6 +220,72 @@ fn a_merged_record_loses_what_the_erased_trace_gave_it() {
     assert_eq!(number(&db, outputs), 0);
     assert_eq!(made.records(None).unwrap().num_rows(), 2, "a person's record stays");
     assert_eq!(made.versions().unwrap().len(), 3);
+}
+
+/// A trace of a person, with what is said of her in other places than its spans.
+fn persons_trace(trace: u64, user: &str) -> String {
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let body = json!({
+        "traceId": data::trace_id(trace), "spanId": format!("{trace:016x}"), "name": "chat",
+        "startTimeUnixNano": "1740787200000000000", "endTimeUnixNano": "1740787200000001000",
+        "attributes": [
+            text("user.id", user), text("session.id", &format!("session-of-{user}")),
+            text("input.value", &format!("my card is {trace}-4417-1234")), text("output.value", "ok"),
+            text("mlflow.traceTag.origin", "load test"),
+        ],
+    });
+    json!({"resourceSpans": [{"scopeSpans": [{"spans": [body]}]}]}).to_string()
+}
+
+#[test]
+fn what_is_said_of_datasets_loses_what_identifies_erased_traces() {
+    let disk = DiskDb::new();
+    import_lines(
+        &disk.db,
+        &[persons_trace(VICTIM, "jane@example.com"), persons_trace(901, "joe@example.org")],
+    );
+    let victim = data::trace_id(VICTIM);
+    let queries = [
+        "user = 'jane@example.com'".to_string(),
+        "metadata.`mlflow.trace.user` ILIKE '%Jane@Example%' AND tags.origin = 'load test'".to_string(),
+        format!("trace_id IN ('{victim}')"),
+        format!("trace.text LIKE '%{VICTIM}-4417%' AND status = 'OK'"),
+        "session = \"session-of-jane@example.com\" OR user = 'joe@example.org'".to_string(),
+    ];
+    for (at, query) in queries.iter().enumerate() {
+        let made = disk.db.create_dataset(&format!("of query {at}")).unwrap();
+        assert_eq!(made.add_traces(&Search::new(query)).unwrap().inserted, 1 + u64::from(at == 4), "{query}");
+    }
+    let new = NewDataset::new("all of jane@example.com").tag("owner", "Jane@example.com").tag("kind", "kept");
+    disk.db.create_dataset_with(new).unwrap().add_traces(&Search::new("user = 'joe@example.org'")).unwrap();
+    // Deleted before, and no longer in the dataset: its rows still tell what to look for.
+    let first = disk.db.dataset("of query 0").unwrap();
+    let ids = texts(&disk.db, "SELECT record_id FROM dataset_records WHERE dataset = 'of query 0'");
+    first.delete_records(&ids).unwrap();
+    disk.db.delete_traces(&[&victim]).unwrap();
+    let disk = disk.reopen(false, |_| {});
+    let receipt = disk.db.erase_traces(&[&victim]).unwrap();
+    assert!(receipt.complete && receipt.dataset_texts == 6, "{receipt:?}");
+    let needles = ["jane", &format!("{VICTIM}-4417"), &victim];
+    let holds = |text: &str| needles.iter().any(|needle| text.to_lowercase().contains(needle));
+    let left = |path: &Path| -> Vec<String> {
+        let all = file_texts(path).into_iter();
+        all.filter(|(_, texts)| texts.iter().any(|text| holds(text))).map(|(name, _)| name).collect()
+    };
+    assert_eq!(left(&disk.path()), Vec::<String>::new());
+    let disk = disk.reopen(true, |path| assert_eq!(left(path), Vec::<String>::new()));
+    let infos = disk.db.datasets().unwrap();
+    let named: Vec<&str> = infos.iter().map(|info| info.name.as_str()).collect();
+    let renamed = infos.iter().find(|info| info.name == format!("erased-{}", info.dataset_id)).unwrap();
+    assert_eq!(named.len(), 6, "{named:?}");
+    assert_eq!(renamed.tags["owner"], "[erased]");
+    assert_eq!(renamed.tags["kind"], "kept");
+    assert!(renamed.query.as_ref().unwrap().contains("user = 'joe@example.org'"), "{renamed:?}");
+    let last = disk.db.dataset("of query 4").unwrap();
+    let query = last.info().unwrap().query.unwrap();
+    let query: serde_json::Value = serde_json::from_str(&query).unwrap();
+    assert_eq!(query["filter"], "session = \"[erased]\" OR user = 'joe@example.org'");
+    assert_eq!(last.records(None).unwrap().num_rows(), 1, "the other person's record stays");
 }
 
 #[test]

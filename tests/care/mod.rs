@@ -6,6 +6,7 @@ pub mod erase;
 mod readers;
 mod repair;
 mod retention;
+mod text_damage;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,14 +2,17 @@
 //! version keeps its number and loses what came from the traces.
 //!
 //! A record made from a trace names it, and goes. A record of another source with the same inputs may have
-//! taken over outputs, expectations or tags of the trace: those that are equal to the trace's go.
+//! taken over outputs, expectations or tags of the trace: those that are equal to the trace's go. What the
+//! versions are said to be loses what identifies the traces (`erase_texts`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tracehouse_query::search::Search;
+use tracehouse_storage::manifest::CatalogFile;
 
 use super::build::records_of_traces;
-use super::info::{DatasetInfo, versions};
+use super::erase_texts::ErasedTexts;
+use super::info::{DatasetInfo, Version, versions};
 use super::json::{members, object};
 use super::record::{Candidate, Record, records_batch, records_of};
 use super::schema::RecordTypes;
@@ -20,57 +23,87 @@ use crate::filters::quoted;
 /// Traces looked up by one search.
 const IDS_A_SEARCH: usize = 500;
 
+/// What an erase took out of datasets.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DatasetsErased {
+    /// Versions written again.
+    pub versions: u64,
+    /// Records that they lost.
+    pub records: u64,
+    /// Versions whose description lost something.
+    pub texts: u64,
+}
+
 impl Database {
-    /// Takes what came from these traces out of all versions of all datasets, in one commit. Returns how
-    /// many versions were written again and how many records they lost.
-    pub(crate) fn erase_from_datasets(&self, trace_ids: &[String]) -> Result<(u64, u64)> {
+    /// Takes what came from these traces out of all versions of all datasets, in one commit.
+    pub(crate) fn erase_from_datasets(&self, trace_ids: &[String]) -> Result<DatasetsErased> {
         let _changes = self.catalog().lock_changes();
         let snapshot = self.snapshot()?;
         let all = versions(&snapshot)?;
+        let mut done = DatasetsErased::default();
         if all.is_empty() {
-            return Ok((0, 0));
+            return Ok(done);
         }
         let erased = Erasing::of(self, trace_ids)?;
-        let mut changed: BTreeMap<String, (DatasetInfo, Vec<Record>)> = BTreeMap::new();
-        let (mut touched, mut lost) = (HashSet::new(), 0);
+        let mut changed: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+        let mut touched = HashSet::new();
         for version in &all {
             let before = records_of(&self.catalog().read(self.store(), version)?)?;
             let count = before.len();
             let (records, is_changed) = erased.apply(before);
             if is_changed {
-                lost += (count - records.len()) as u64;
+                done.records += (count - records.len()) as u64;
                 touched.insert(version.info.dataset_id.clone());
-                changed.insert(version.file.name.clone(), (version.info.clone(), records));
+                changed.insert(version.file.name.clone(), records);
             }
         }
+        let texts = ErasedTexts::of(self.store(), trace_ids, all.iter().map(|version| &version.info))?;
         let (mut add, mut remove) = (Vec::new(), Vec::new());
-        for version in all.into_iter().filter(|version| touched.contains(&version.info.dataset_id)) {
-            let name = version.file.name.clone();
-            let (info, records, is_changed) = match changed.remove(&name) {
-                Some((info, records)) => (info, records, true),
-                None => {
-                    let records = records_of(&self.catalog().read(self.store(), &version)?)?;
-                    (version.info.clone(), records, false)
-                }
-            };
-            // The names of fields may be the trace's as well, so they are told by what is left.
-            let mut types = RecordTypes::default();
-            records.iter().for_each(|record| types.add(record));
-            let info = DatasetInfo { schema: types.text(), record_count: records.len() as u64, ..info };
-            let file = match is_changed {
-                true => self.store().write_catalog_file(&records_batch(&records)?, info.to_json()?)?,
-                false => {
-                    tracehouse_storage::manifest::CatalogFile { meta_json: info.to_json()?, ..version.file }
-                }
-            };
-            add.push(file);
+        for version in all {
+            let (mut info, name) = (version.info.clone(), version.file.name.clone());
+            let loses_text = texts.take_out(&mut info);
+            done.texts += u64::from(loses_text);
+            let is_touched = touched.contains(&info.dataset_id);
+            if !is_touched && !loses_text {
+                continue;
+            }
+            done.versions += u64::from(is_touched);
+            let records = changed.remove(&name);
+            add.push(self.described(version, info, records, is_touched)?);
             remove.push(name);
         }
-        let rewritten = add.len() as u64;
-        if rewritten > 0 {
+        if !add.is_empty() {
             self.store().commit_catalog(add, remove)?;
         }
-        Ok((rewritten, lost))
+        Ok(done)
+    }
+
+    /// The file of a version with other records, if there are any, and another description.
+    fn described(
+        &self,
+        version: Version,
+        mut info: DatasetInfo,
+        changed: Option<Vec<Record>>,
+        is_touched: bool,
+    ) -> Result<CatalogFile> {
+        if is_touched {
+            // The names of fields may be the trace's as well, so they are told by what is left.
+            let read = match changed {
+                None => Some(records_of(&self.catalog().read(self.store(), &version)?)?),
+                Some(_) => None,
+            };
+            let records = read.as_ref().or(changed.as_ref()).map(Vec::as_slice).unwrap_or_default();
+            let mut types = RecordTypes::default();
+            records.iter().for_each(|record| types.add(record));
+            info.schema = types.text();
+            info.record_count = records.len() as u64;
+        }
+        match changed {
+            Some(records) => {
+                Ok(self.store().write_catalog_file(&records_batch(&records)?, info.to_json()?)?)
+            }
+            None => Ok(CatalogFile { meta_json: info.to_json()?, ..version.file }),
+        }
     }
 }
 

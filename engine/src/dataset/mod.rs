@@ -13,6 +13,7 @@
 
 mod build;
 mod erase;
+mod erase_texts;
 mod export;
 mod handle;
 mod info;
@@ -35,6 +36,7 @@ pub use record::NewRecord;
 pub use registry::NewDataset;
 pub use sample::Sample;
 
+pub(crate) use erase::DatasetsErased;
 pub(crate) use info::{Version, newest, versions};
 pub(crate) use json::content_hash;
 pub(crate) use record::{Candidate, Record, record_schema, shown, view_schema};

@@ -20,7 +20,7 @@ pub(super) fn read(document: &[u8]) -> Result<RawRequest<'_>> {
     let document = document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document);
     let text = std::str::from_utf8(document)
         .map_err(|error| DecodeError::json(error.valid_up_to(), "the text is not UTF-8"))?;
-    let mut reader = Reader { cursor: Cursor::new(text), limits: Limits::default() };
+    let mut reader = Reader { cursor: Cursor::new(text), limits: Limits::of(text.len()) };
     match reader.cursor.peek() {
         Some(b'{') => {}
         Some(b'[') => return Err(expected_request("a JSON array")),
@@ -29,6 +29,7 @@ pub(super) fn read(document: &[u8]) -> Result<RawRequest<'_>> {
     }
     let mut request = reader.request()?;
     reader.cursor.finish()?;
+    reader.limits.check_memory()?;
     request.changed_keys = reader.limits.changed_keys();
     Ok(request)
 }
@@ -98,6 +99,7 @@ impl<'a> Reader<'a> {
     /// Appends the elements of an array.
     fn list<T>(&mut self, out: &mut Vec<T>, read: fn(&mut Self) -> Result<T>) -> Result<()> {
         self.array(|reader| {
+            reader.limits.count_part::<T>()?;
             out.push(read(reader)?);
             Ok(())
         })
@@ -106,7 +108,7 @@ impl<'a> Reader<'a> {
     /// Appends the elements of an array that count as nodes of a span.
     fn nodes<T>(&mut self, out: &mut Vec<T>, read: fn(&mut Self) -> Result<T>) -> Result<()> {
         self.array(|reader| {
-            if !reader.limits.count_node(0) {
+            if !reader.limits.count_item::<T>() {
                 return reader.cursor.skip();
             }
             out.push(read(reader)?);

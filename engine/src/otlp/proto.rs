@@ -22,14 +22,16 @@ type Result<T> = std::result::Result<T, DecodeError>;
 /// # Errors
 /// When it is cut short, has a field of another type than OTLP's, or text that is not UTF-8.
 pub(super) fn read(message: &[u8]) -> Result<RawRequest<'_>> {
-    let mut limits = Limits::default();
+    let mut limits = Limits::of(message.len());
     let mut request = RawRequest::default();
     let mut fields = Fields(message);
     while let Some((number, field)) = fields.next_field()? {
         if number == 1 {
+            limits.count_part::<RawResource<'_>>()?;
             request.resources.push(resource_spans(field.bytes()?, &mut limits)?);
         }
     }
+    limits.check_memory()?;
     request.changed_keys = limits.changed_keys();
     Ok(request)
 }
@@ -150,7 +152,10 @@ fn resource_spans<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawResou
     while let Some((number, field)) = fields.next_field()? {
         match number {
             1 => self::resource(field.bytes()?, &mut resource, limits)?,
-            2 => resource.scopes.push(scope_spans(field.bytes()?, limits)?),
+            2 => {
+                limits.count_part::<RawScope<'_>>()?;
+                resource.scopes.push(scope_spans(field.bytes()?, limits)?);
+            }
             3 => resource.schema_url = field.text()?,
             _ => {}
         }
@@ -209,6 +214,7 @@ fn span<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawSpan<'a>> {
     if !limits.count_span() {
         return Err(DecodeError::new(Limits::too_many_spans()));
     }
+    limits.count_part::<RawSpan<'_>>()?;
     limits.begin_part();
     let mut span = RawSpan::default();
     let mut fields = Fields(message);
@@ -224,9 +230,9 @@ fn span<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawSpan<'a>> {
             8 => span.end_time_ns = field.unsigned()?,
             9 => attribute(field.bytes()?, &mut span.attributes, limits)?,
             10 => span.dropped_attributes_count = field.unsigned()?,
-            11 if limits.count_node(0) => span.events.push(event(field.bytes()?, limits)?),
+            11 if limits.count_item::<RawEvent<'_>>() => span.events.push(event(field.bytes()?, limits)?),
             12 => span.dropped_events_count = field.unsigned()?,
-            13 if limits.count_node(0) => span.links.push(link(field.bytes()?, limits)?),
+            13 if limits.count_item::<RawLink<'_>>() => span.links.push(link(field.bytes()?, limits)?),
             14 => span.dropped_links_count = field.unsigned()?,
             15 => status(field.bytes()?, &mut span)?,
             16 => span.flags = field.unsigned()?,

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::error::DecodeError;
 use super::value::{KeyValue, unique_keys};
 
 /// Deepest nesting of an attribute value; deeper ones cost their span.
@@ -16,8 +17,13 @@ pub(super) const KEY_BYTES_MAX: usize = 256;
 pub(super) const SPAN_NODES_MAX: usize = 100_000;
 /// Most values, events and links of one request: bounds memory at a few hundred megabytes.
 const REQUEST_NODES_MAX: usize = 16_000_000;
-/// Most spans of one request: bounds memory against requests made of empty spans.
+/// Most spans of one request.
 const REQUEST_SPANS_MAX: usize = 1_000_000;
+/// Memory that what is read of any request may take ...
+const REQUEST_MEMORY_BYTES_MIN: usize = 16 << 20;
+/// ... and of one that is longer than that, for each of its bytes: more than spans with ids, times and a name need,
+/// and less than a span, event or attribute that is nearly empty.
+const REQUEST_MEMORY_FACTOR: usize = 6;
 
 /// One `ExportTraceServiceRequest`, which is also `TracesData`.
 #[derive(Debug, Default, PartialEq)]
@@ -114,8 +120,11 @@ pub struct ChangedKeys {
 }
 
 /// Counts what a request holds, and keeps the first fault of the part being read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Limits {
+    request_bytes: usize,
+    /// Bytes that what is read may still take; 0 from when it would have taken more.
+    memory_left: usize,
     span_nodes: usize,
     request_nodes: usize,
     spans: usize,
@@ -124,6 +133,56 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Of a request of so many bytes.
+    pub(super) fn of(request_bytes: usize) -> Self {
+        let memory_left =
+            request_bytes.saturating_mul(REQUEST_MEMORY_FACTOR).saturating_add(REQUEST_MEMORY_BYTES_MIN);
+        Self {
+            request_bytes,
+            memory_left,
+            span_nodes: 0,
+            request_nodes: 0,
+            spans: 0,
+            fault: None,
+            changed_keys: ChangedKeys::default(),
+        }
+    }
+
+    /// Counts the memory of a `T` before it is made; false when there is none left.
+    fn take_memory<T>(&mut self) -> bool {
+        self.memory_left = self.memory_left.saturating_sub(size_of::<T>());
+        self.memory_left > 0
+    }
+
+    /// Counts a resource, scope or span before it is made.
+    ///
+    /// # Errors
+    /// When what was read so far takes more memory than a request of this length may: nothing of it is kept then.
+    pub(super) fn count_part<T>(&mut self) -> Result<(), DecodeError> {
+        self.take_memory::<T>();
+        self.check_memory()
+    }
+
+    /// Whether all that was read had room.
+    ///
+    /// # Errors
+    /// As [`Limits::count_part`].
+    pub(super) fn check_memory(&self) -> Result<(), DecodeError> {
+        if self.memory_left > 0 {
+            return Ok(());
+        }
+        let bytes = self.request_bytes;
+        Err(DecodeError::new(format!(
+            "a request of {bytes} bytes with so many spans, attributes, events or links that most are nearly \
+             empty: send it in several"
+        )))
+    }
+
+    /// Counts an event or link of type `T`; false when it must not be kept.
+    pub(super) fn count_item<T>(&mut self) -> bool {
+        self.count_node(0) && self.take_memory::<T>()
+    }
+
     /// A list of attributes with keys that are unique and not too long. What is cut off a key is told by
     /// a hash at its end, so that different keys stay different.
     pub(super) fn keys<'a>(&mut self, mut pairs: Vec<KeyValue<'a>>) -> Vec<KeyValue<'a>> {
@@ -161,7 +220,7 @@ impl Limits {
         self.spans <= REQUEST_SPANS_MAX
     }
 
-    /// Counts a value, event or link at a nesting depth; false when it must not be kept.
+    /// Counts a value at a nesting depth; false when it must not be kept.
     pub(super) fn count_node(&mut self, depth: usize) -> bool {
         self.span_nodes += 1;
         self.request_nodes += 1;
@@ -171,6 +230,9 @@ impl Limits {
             self.fail(format_args!("more than {SPAN_NODES_MAX} values, events and links"));
         } else if self.request_nodes > REQUEST_NODES_MAX {
             self.fail(format_args!("the request has more than {REQUEST_NODES_MAX} values, events and links"));
+        } else if !self.take_memory::<KeyValue<'_>>() {
+            // The whole request is refused, at the latest when all of it is read.
+            self.fail("the request is nearly empty");
         }
         self.fault.is_none()
     }

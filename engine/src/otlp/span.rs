@@ -10,6 +10,9 @@ use super::raw::{RawEnum, RawEvent, RawLink, RawRequest, RawResource, RawScope, 
 use super::value::{KeyValue, object_text};
 use crate::semconv;
 
+/// Room is made for so many spans in advance: who sent more may have sent none that can be kept.
+const RESERVED_SPANS_MAX: usize = 1_024;
+
 /// What the spans of one scope share, made once.
 struct Context<'c> {
     experiment_id: &'c str,
@@ -29,7 +32,8 @@ pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str, span_by
         let scopes = std::mem::take(&mut resource.scopes);
         let resource_text = object_text(&resource.attributes);
         let service_name = service_name(&resource.attributes);
-        for scope in scopes {
+        for mut scope in scopes {
+            let spans = std::mem::take(&mut scope.spans);
             let context = Context {
                 experiment_id,
                 span_bytes_max,
@@ -40,16 +44,17 @@ pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str, span_by
                 extra: SharedExtra::new(resource, &scope),
                 fault: fault(resource, &scope),
             };
-            scope_spans(&scope, &context, &mut decoded);
+            scope_spans(spans, &context, &mut decoded);
         }
     }
     decoded
 }
 
-fn scope_spans(scope: &RawScope<'_>, context: &Context<'_>, decoded: &mut Decoded) {
-    decoded.spans.reserve(scope.spans.len());
-    for raw in &scope.spans {
-        match span(raw, context).and_then(|span| bounded(span, context.span_bytes_max)) {
+/// Each span is let go when it is done: a request is not in memory twice.
+fn scope_spans(spans: Vec<RawSpan<'_>>, context: &Context<'_>, decoded: &mut Decoded) {
+    decoded.spans.reserve(spans.len().min(RESERVED_SPANS_MAX));
+    for raw in spans {
+        match span(&raw, context).and_then(|span| bounded(span, context.span_bytes_max)) {
             Ok(span) => decoded.spans.push(span),
             Err(reason) => decoded.rejected.push(format!(
                 "span {} of trace {}: {reason}",

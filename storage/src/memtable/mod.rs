@@ -7,6 +7,7 @@ mod row_log;
 mod table;
 mod view;
 
+pub(crate) use row_log::compact;
 pub use row_log::{RowLog, projected_schema};
 pub use table::{Memtable, SourceId, TableMasks};
 pub use view::MemView;

@@ -125,8 +125,13 @@ impl RowLog {
 
     /// The rows of a trace that this log does not mask.
     pub fn rows_of(&self, key: TraceKey) -> RoaringBitmap {
-        let rows: RoaringBitmap = self.chunks.iter().flat_map(|chunk| chunk.rows_of(key)).collect();
+        let rows = self.all_rows_of(key);
         if self.mask.is_empty() { rows } else { rows - self.mask.as_ref() }
+    }
+
+    /// All rows of a trace.
+    pub fn all_rows_of(&self, key: TraceKey) -> RoaringBitmap {
+        self.chunks.iter().flat_map(|chunk| chunk.rows_of(key)).collect()
     }
 
     /// The chunk that holds `row`, by position, and the row inside it.
@@ -215,7 +220,7 @@ impl RowLog {
 
 /// Copies the texts of a batch into buffers of their own where that takes less room: those of many small
 /// batches are mostly empty blocks, but a text that repeats is there once.
-fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
+pub fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
     let held = |texts: &StringViewArray| texts.data_buffers().iter().map(Buffer::capacity).sum::<usize>();
     let columns = batch.columns().iter().map(|column| match column.as_string_view_opt() {
         Some(texts) if texts.total_buffer_bytes_used() < held(texts) => Arc::new(texts.gc()) as ArrayRef,

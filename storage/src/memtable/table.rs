@@ -89,6 +89,11 @@ impl Memtable {
         self.imposed.get(&source).and_then(|masks| masks.get(table)).is_some_and(|rows| rows.contains(row))
     }
 
+    /// Operations that came to it: as many records of the log.
+    pub fn records(&self) -> u64 {
+        (self.last_sequence + 1).saturating_sub(self.first_sequence)
+    }
+
     /// Whether no operation came to it, so that the log has nothing to be cut for it either.
     pub fn is_empty(&self) -> bool {
         self.last_sequence < self.first_sequence

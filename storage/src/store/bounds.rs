@@ -1,8 +1,8 @@
 //! What keeps a store within bounds while it is written to: room on the disk, a log and a number of segments
 //! that do not grow without end.
 //!
-//! * **Log**: rows in memory are frozen when the log behind them has half of its cap; the other half is the
-//!   log of those that are being sealed, and there is at most one such memtable.
+//! * **Log**: rows in memory are frozen when the log behind them has half of its cap, in bytes or in records; the
+//!   other half is the log of those that are being sealed, and there is at most one such memtable.
 //! * **Segments**: with as many as the cap that can still be merged, all of them are merged before there is
 //!   another; writers wait for it.
 //! * **Disk**: writes leave a reserve, so that deletes, merges and erases find room to make more.
@@ -52,8 +52,19 @@ impl Store {
     /// Whether what is in memory has to be sealed before there is more.
     pub(super) fn is_full(&self, log: &Log) -> bool {
         let log_bytes = log.wal.as_ref().map_or(0, |wal| wal.file_bytes());
-        lock(&self.state).active.view.bytes() >= self.options.flush_bytes_max
+        let active = &lock(&self.state).active;
+        active.view.bytes() >= self.options.flush_bytes_max
             || log_bytes >= self.options.wal_bytes_max / 2
+            || log.wal.is_some() && active.records() >= (self.options.wal_records_max / 2).max(1)
+    }
+
+    /// Seals what an open has read of the log when that has more records, or `files`, than it should.
+    pub(super) fn fold_long_log(&self, files: usize) {
+        let records = lock(&self.state).active.records();
+        if records > self.options.wal_records_max || files > self.options.wal_files_max {
+            // What cannot be sealed now stays where it is: the next open, and the writes before it, try again.
+            let _ = self.seal();
+        }
     }
 
     /// Waits until there may be another segment; without a thread for it, merges here.

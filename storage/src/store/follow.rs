@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::open::open_state;
-use super::operation::Operation;
 use super::readers::{Graveyard, ReaderPin, pin_files};
+use super::replay::Replay;
 use super::{State, Store, StoreOptions, lock};
 use crate::env::Env;
 use crate::error::Result;
@@ -83,10 +83,9 @@ fn read_once(
     let mut tail = Tail::new(manifest.replay_from.max(1));
     let mut state = open_state(env, manifest, meta_store, cache, graveyard, known)?;
     if options.durable {
-        tail.read(env.as_ref(), Path::new("wal"), &mut |record| {
-            let operation = Operation::decode(record.kind, &record.payload)?;
-            state.apply(operation, record.sequence).map(drop)
-        })?;
+        let mut replay = Replay::new(&mut state);
+        tail.read(env.as_ref(), Path::new("wal"), &mut |record| replay.add(&record))?;
+        replay.finish()?;
     }
     let segments = state.segments.iter().map(Arc::downgrade).collect();
     Ok((state, Follow { stamp, tail, checked: Instant::now(), pins: vec![(pin, segments)] }))
@@ -106,10 +105,11 @@ impl Store {
         if stamp.is_some() && stamp == follow.stamp && self.options.durable {
             let before = follow.tail.last_sequence();
             let mut state = lock(&self.state);
-            let read = follow.tail.read(self.env.as_ref(), Path::new("wal"), &mut |record| {
-                let operation = Operation::decode(record.kind, &record.payload)?;
-                state.apply(operation, record.sequence).map(drop)
-            });
+            let mut replay = Replay::new(&mut state);
+            let read = follow
+                .tail
+                .read(self.env.as_ref(), Path::new("wal"), &mut |record| replay.add(&record))
+                .and_then(|()| replay.finish());
             if read.is_ok() {
                 return Ok(follow.tail.last_sequence() > before);
             }

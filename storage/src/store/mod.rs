@@ -27,10 +27,12 @@ pub(crate) mod operation;
 mod order;
 mod readers;
 mod replace;
+mod replay;
 mod seal;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -47,6 +49,7 @@ pub(crate) use open::{LAYOUT, read_format, read_uuid, take_lock, write_format, w
 pub use operation::{Applied, Assess, Reassess};
 pub(crate) use readers::{Graveyard, pin_files};
 pub use stats::StoreStats;
+pub use texts::RowText;
 
 use crate::check::{CheckReport, Opened, check};
 use crate::env::{Env, EnvLock};
@@ -83,6 +86,11 @@ pub struct StoreOptions {
     pub open_files_max: usize,
     /// The log is sealed away when it would become longer than this.
     pub wal_bytes_max: u64,
+    /// The log is sealed away when it would have more records than this: each costs the next open something,
+    /// however small it is.
+    pub wal_records_max: u64,
+    /// An open that finds more files of the log than this seals them away.
+    pub wal_files_max: usize,
     /// With this many segments that can still be merged, writers wait until they are.
     pub segments_max: usize,
     /// Bytes that writes leave free on the file system, at most a twentieth of it: deletes, merges and
@@ -107,6 +115,8 @@ impl Default for StoreOptions {
             cache_bytes_max: 512 << 20,
             open_files_max: OPEN_FILES_MAX,
             wal_bytes_max: 1 << 30,
+            wal_records_max: 8_192,
+            wal_files_max: 32,
             segments_max: 512,
             disk_reserve_bytes: 64 << 20,
             write_wait: None,

@@ -7,6 +7,8 @@
 //! 4. Replay the log into a memtable (ST-3). A torn tail ends it; damage stops the open with nothing
 //!    modified (ST-6).
 //! 5. Remove what no manifest names, and start a new log file, which begins with what is in doubt of the last.
+//! 6. Seal what was in the log when that has many records or files: processes that end without closing, such as
+//!    single commands, leave one file each.
 //!
 //! Every step may be interrupted and run again.
 
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
 use super::readers::remove_any;
+use super::replay::Replay;
 use super::{CATALOG_DIR, ERASE_INTENT, Graveyard};
 use super::{Log, State, Store, StoreOptions, segment_dir};
 use crate::check::guarded;
@@ -129,6 +132,7 @@ impl Store {
         };
         let version = state.manifest.version;
         remove_unnamed(env.as_ref(), &live, &catalog, &graveyard, version)?;
+        let files = replayed.as_ref().map_or(0, |replayed| replayed.files.len());
         let wal = match replayed.filter(|_| options.durable) {
             // A file that holds something else may have the name of the next one; it was copied.
             Some(replayed) if salvaged.is_some() => {
@@ -142,7 +146,7 @@ impl Store {
             None => state.manifest.replay_from.max(1),
         };
         let log = Log { wal, next_sequence };
-        Ok(Self::assemble(
+        let store = Self::assemble(
             env,
             options,
             db_uuid,
@@ -151,7 +155,12 @@ impl Store {
             Some(manifest),
             state,
             Some(lock_file),
-        ))
+        );
+        // Who salvages seals what is left.
+        if salvaged.is_none() {
+            store.fold_long_log(files);
+        }
+        Ok(store)
     }
 
     /// The segments alone, without the log and the metadata store, to replace some: for repair.
@@ -432,12 +441,10 @@ fn text_in_place(env: &dyn Env, dir: &Path) -> SegmentText {
 /// Applies the log to the state.
 fn replay(env: &dyn Env, state: &mut State) -> Result<Replayed> {
     let replay_from = state.manifest.replay_from.max(1);
-    wal::replay(env, Path::new(WAL_DIR), replay_from, &mut |record| {
-        let operation = Operation::decode(record.kind, &record.payload)?;
-        // A record about traces of a segment that cannot be read ends the open: left out, it would be
-        // missing from answers, and from the log once that is cut.
-        state.apply(operation, record.sequence).map(|_| ())
-    })
+    let mut replay = Replay::new(state);
+    let replayed = wal::replay(env, Path::new(WAL_DIR), replay_from, &mut |record| replay.add(&record))?;
+    replay.finish()?;
+    Ok(replayed)
 }
 
 /// Applies what can be read of the log, and tells what cannot. Who salvages seals what is in doubt.

@@ -1,8 +1,6 @@
 //! What can be written: the operations, their form in the write-ahead log, and what applying one
 //! reports.
 
-use std::sync::Arc;
-
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
@@ -10,13 +8,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::guarded;
 use crate::error::{Error, Result};
+use crate::frame::PAYLOAD_BYTES_MAX;
 use crate::model::{Assessment, TraceEdit};
 use crate::schema::Table;
 
-/// WAL record kind of spans: an Arrow IPC stream with one batch of the stored schema.
+/// WAL record kind of spans: an Arrow IPC stream with one batch of the stored schema, its buffers LZ4.
 pub const KIND_SPANS: u8 = 1;
 /// WAL record kind of a [`Mutation`]: JSON.
 pub const KIND_MUTATION: u8 = 2;
+/// WAL record kind of few spans: the stream's length in four bytes, then the stream, whose buffers are as they
+/// are, as one zstd frame. Arrow compresses each buffer of each column by itself, and its reader zeroes some
+/// hundred kilobytes for each: more than everything else that reading a small record takes.
+pub const KIND_FEW_SPANS: u8 = 3;
+
+/// Spans of less memory than this are few.
+const FEW_SPANS_BYTES_MAX: usize = 1 << 20;
+/// The least work for zstd.
+const FEW_SPANS_ZSTD_LEVEL: i32 = 1;
 
 /// New assessments, and whether their ids may exist already (then an equal one is left alone and a
 /// different one replaced; `valid` is kept).
@@ -83,12 +91,10 @@ impl Operation {
             Operation::Spans(batch) => {
                 // Small batches too: uncompressed they have sectors of zeros, and a record with such a
                 // sector cannot be told from one that a power cut left unwritten.
-                let options = IpcWriteOptions::default()
-                    .try_with_compression(Some(arrow::ipc::CompressionType::LZ4_FRAME))?;
-                let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
-                writer.write(batch)?;
-                writer.finish()?;
-                Ok((KIND_SPANS, writer.into_inner()?))
+                if batch.get_array_memory_size() < FEW_SPANS_BYTES_MAX {
+                    return Ok((KIND_FEW_SPANS, encode_few(&stream_of(batch, None)?)?));
+                }
+                Ok((KIND_SPANS, stream_of(batch, Some(arrow::ipc::CompressionType::LZ4_FRAME))?))
             }
             Operation::Mutation(mutation) => {
                 let bytes = serde_json::to_vec(mutation);
@@ -110,16 +116,10 @@ impl Operation {
     fn decode_any(kind: u8, payload: &[u8]) -> Result<Self> {
         let bad = |what: String| Error::corrupt(format!("write-ahead log record: {what}"));
         match kind {
-            KIND_SPANS => {
-                let mut reader = StreamReader::try_new(payload, None).map_err(|e| bad(e.to_string()))?;
-                let batch =
-                    reader.next().ok_or_else(|| bad("no batch".into()))?.map_err(|e| bad(e.to_string()))?;
-                let schema = Table::Spans.schema();
-                if batch.schema().fields() != schema.fields() {
-                    return Err(bad("spans of another schema".into()));
-                }
-                let columns = batch.columns().to_vec();
-                Ok(Operation::Spans(RecordBatch::try_new(Arc::clone(&schema), columns)?))
+            KIND_SPANS => Ok(Operation::Spans(read_stream(payload).map_err(bad)?)),
+            KIND_FEW_SPANS => {
+                let stream = decode_few(payload).map_err(bad)?;
+                Ok(Operation::Spans(read_stream(&stream).map_err(bad)?))
             }
             KIND_MUTATION => {
                 Ok(Operation::Mutation(serde_json::from_slice(payload).map_err(|e| bad(e.to_string()))?))
@@ -127,6 +127,46 @@ impl Operation {
             other => Err(bad(format!("unknown kind {other}"))),
         }
     }
+}
+
+/// A batch as an Arrow IPC stream.
+fn stream_of(batch: &RecordBatch, compression: Option<arrow::ipc::CompressionType>) -> Result<Vec<u8>> {
+    let options = IpcWriteOptions::default().try_with_compression(compression)?;
+    let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
+    writer.write(batch)?;
+    writer.finish()?;
+    Ok(writer.into_inner()?)
+}
+
+/// The one batch of a stream, of the stored schema; or what is wrong with it.
+fn read_stream(stream: &[u8]) -> std::result::Result<RecordBatch, String> {
+    let mut reader = StreamReader::try_new(stream, None).map_err(|e| e.to_string())?;
+    let batch = reader.next().ok_or("no batch")?.map_err(|e| e.to_string())?;
+    let schema = Table::Spans.schema();
+    if batch.schema().fields() != schema.fields() {
+        return Err("spans of another schema".into());
+    }
+    RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(|e| e.to_string())
+}
+
+fn encode_few(stream: &[u8]) -> Result<Vec<u8>> {
+    let length = u32::try_from(stream.len()).map_err(|_| Error::internal("length of a log record"))?;
+    let compressed = zstd::bulk::compress(stream, FEW_SPANS_ZSTD_LEVEL);
+    let compressed = compressed.map_err(|e| Error::internal(format!("log record: {e}")))?;
+    Ok([length.to_le_bytes().as_slice(), &compressed].concat())
+}
+
+fn decode_few(payload: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    let (length, compressed) = payload.split_first_chunk::<4>().ok_or("no length")?;
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > PAYLOAD_BYTES_MAX {
+        return Err(format!("a length of {length} bytes"));
+    }
+    let stream = zstd::bulk::decompress(compressed, length).map_err(|e| e.to_string())?;
+    if stream.len() != length {
+        return Err(format!("{} bytes instead of {length}", stream.len()));
+    }
+    Ok(stream)
 }
 
 /// What applying one operation did.
@@ -147,6 +187,25 @@ pub struct Applied {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::spans_batch;
+    use crate::model::Span;
+
+    #[test]
+    fn few_and_many_spans_survive_the_log_and_damage_is_an_error() {
+        for (spans, kind) in [(1, KIND_FEW_SPANS), (200, KIND_FEW_SPANS), (20_000, KIND_SPANS)] {
+            let span = |i| Span { trace_id: format!("t{i}"), span_id: format!("s{i}"), ..Span::default() };
+            let batch = spans_batch(&(0..spans).map(span).collect::<Vec<_>>()).unwrap();
+            let (found, payload) = Operation::Spans(batch.clone()).encode().unwrap();
+            assert_eq!(found, kind, "{spans} spans");
+            let Ok(Operation::Spans(read)) = Operation::decode(kind, &payload) else { panic!("no spans") };
+            assert_eq!(read, batch);
+            for cut in [0, 3, 4, 5, payload.len() / 2, payload.len() - 1] {
+                assert!(Operation::decode(kind, &payload[..cut]).is_err() || kind == KIND_SPANS);
+            }
+            let longer = [u32::MAX.to_le_bytes().as_slice(), &payload[4..]].concat();
+            assert!(Operation::decode(kind, &longer).is_err() || kind == KIND_SPANS);
+        }
+    }
 
     fn mutation(json: &str) -> Mutation {
         match Operation::decode(KIND_MUTATION, json.as_bytes()) {

@@ -21,7 +21,7 @@ use tantivy::{DocSet, Index, TERMINATED, TantivyError};
 use super::index::{RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded};
 use super::places::{FIELDS, NUMBERS_END, Places, PlacesWriter};
 use super::reader::{Dictionary, TextReader};
-use super::writer::{create_index, write_files};
+use super::writer::{create_index, write_files, write_sums};
 use crate::{Error, Result};
 
 /// Stands for a row or string that is dropped.
@@ -49,7 +49,9 @@ pub fn merge_indexes(
     rows: &[(usize, u32)],
     go_on: &dyn Fn() -> Result<()>,
 ) -> Result<TextReader> {
-    merge_into(&create_index(&location)?, &location, indexes, rows, go_on)
+    let merged = merge_into(&create_index(&location)?, &location, indexes, rows, go_on)?;
+    write_sums(&location)?;
+    Ok(merged)
 }
 
 /// The same into an index that was just created.

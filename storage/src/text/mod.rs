@@ -13,10 +13,12 @@
 //! 2. Rows of an index are the span's row numbers in its segment; words are in documents, one for each
 //!    distinct string, and `places` says which rows have it.
 //! 3. Candidates are a superset of the rows that match; whoever asks checks them on the raw text.
-//! 4. An index is derived (ST-5): it carries nothing that is not in the rows.
+//! 4. An index is derived (ST-5): it carries nothing that is not in the rows. What is not as it was written is
+//!    found before it is used (`sums`); whoever asks reads the rows then.
 
 mod attribute_terms;
 mod candidates;
+mod checked;
 mod evaluate;
 mod field_log;
 mod flat_terms;
@@ -39,6 +41,7 @@ mod scanned;
 mod score;
 mod snippet;
 mod string_log;
+mod sums;
 mod term_cache;
 mod term_ids;
 mod tokenizer;
@@ -59,6 +62,8 @@ pub use query::{Slot, TextField, TextQuery, TextTerm};
 pub use reader::TextReader;
 pub use score::{Scored, TextStats};
 pub use snippet::{Snippet, snippet};
+#[cfg(test)]
+pub(crate) use sums::SUMS_FILE;
 pub use tokenizer::words;
 pub use writer::TextWriter;
 

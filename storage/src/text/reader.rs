@@ -2,14 +2,14 @@
 //!
 //! Invariants:
 //! 1. An open index has exactly as many rows as its segment, and the schema of this version; anything else is an error, and the caller scans and rebuilds (ST-5).
-//! 2. Damage met later is an error too, never a panic.
+//! 2. Damage met later is an error too, never a panic: files are compared with their sums before they are read.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use roaring::RoaringBitmap;
-use tantivy::directory::MmapDirectory;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::SegmentComponent;
 use tantivy::postings::TermInfo;
@@ -17,6 +17,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, InvertedIndexReader, Segment, SegmentReader, TantivyError};
 
 use super::FreshText;
+use super::checked::CheckedDirectory;
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
 use super::index::{
@@ -26,6 +27,7 @@ use super::places::{FIELDS, Places};
 use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_terms};
 use super::query::{TextQuery, TextTerm};
 use super::score::{self, Scored, TextStats};
+use super::sums::TextSums;
 use super::term_cache::TermCache;
 use crate::{Error, Result};
 
@@ -36,6 +38,8 @@ const FEW: u64 = 64;
 pub struct TextReader {
     name: String,
     files: Index,
+    /// Whether something was met that is not what was written.
+    damage: Arc<AtomicBool>,
     rows: u32,
     words: Dictionary,
     raw: Dictionary,
@@ -68,9 +72,21 @@ impl TextReader {
     pub fn open(path: &Path, expected_rows: u32) -> Result<TextReader> {
         let name = TextLocation::Directory(path.to_owned()).name();
         guarded(&name, || {
-            let index = Index::open(MmapDirectory::open(path)?)?;
-            Ok(TextReader::from_index(&index, &name, expected_rows))
+            let damage = Arc::new(AtomicBool::new(false));
+            let index = Index::open(CheckedDirectory::open(path, damage.clone())?)?;
+            let reader = TextReader::from_index(&index, &name, expected_rows);
+            Ok(reader.map(|reader| TextReader { damage, ..reader }))
         })?
+    }
+
+    /// Whether it met damage, and must be built anew.
+    pub fn is_damaged(&self) -> bool {
+        self.damage.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an answer of it was wrong.
+    pub fn mark_damaged(&self) {
+        self.damage.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn from_index(index: &Index, name: &str, expected_rows: u32) -> Result<TextReader> {
@@ -95,6 +111,7 @@ impl TextReader {
         Ok(TextReader {
             name: name.to_owned(),
             files: index.clone(),
+            damage: Arc::default(),
             rows: expected_rows,
             words: dictionary(WORDS_FIELD, Some(places.clone()))?,
             raw: dictionary(RAW_FIELD, None)?,
@@ -105,17 +122,14 @@ impl TextReader {
         })
     }
 
-    /// Compares every file of the index in a directory with its checksum; the damaged ones by name.
+    /// Compares every file of the index in a directory with its sums; the damaged ones by name.
     /// Reads everything: for `check`, not for opening.
     ///
     /// # Errors
     /// As [`TextReader::open`].
     pub fn damaged_files(path: &Path) -> Result<Vec<String>> {
         let name = TextLocation::Directory(path.to_owned()).name();
-        let damaged = guarded(&name, || damaged_files(&Index::open(MmapDirectory::open(path)?)?))?;
-        let mut names: Vec<String> = damaged.iter().map(|path| path.display().to_string()).collect();
-        names.sort();
-        Ok(names)
+        guarded(&name, || Ok(TextSums::damaged(path)?))
     }
 
     /// Whether every file has its checksum.

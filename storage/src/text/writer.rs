@@ -38,6 +38,7 @@ use super::reader::TextReader;
 use super::row_terms::RowTerms;
 use super::row_text::RowText;
 use super::string_log::StringLog;
+use super::sums::TextSums;
 use crate::error::ErrorKind;
 use crate::{Error, Result};
 
@@ -129,7 +130,9 @@ impl TextWriter {
     /// `Io` when a file cannot be written or synced.
     pub fn finish(mut self) -> Result<TextReader> {
         if self.written.is_empty() {
-            return self.part.write(&self.index, &self.location);
+            let written = self.part.write(&self.index, &self.location)?;
+            write_sums(&self.location)?;
+            return Ok(written);
         }
         self.write_part()?;
         let (parts, directories): (Vec<_>, Vec<_>) = self.written.into_iter().unzip();
@@ -143,8 +146,7 @@ impl TextWriter {
                 std::fs::remove_dir_all(path).map_err(|error| write_error(&self.location, error.into()))?;
             }
         }
-        let synced = self.index.directory().sync_directory();
-        synced.map_err(|error| write_error(&self.location, error.into()))?;
+        write_sums(&self.location)?;
         Ok(merged)
     }
 }
@@ -253,6 +255,16 @@ fn write_empty_files(segment: &Segment, rows: u32) -> TantivyResult<()> {
     let store = segment.open_write(SegmentComponent::Store)?;
     StoreWriter::new(store, settings.docstore_compression, settings.docstore_blocksize, false)?.close()?;
     Ok(())
+}
+
+/// Completes an index in a directory: what was written is known from now on.
+pub(super) fn write_sums(location: &TextLocation) -> Result<()> {
+    match location {
+        TextLocation::Memory => Ok(()),
+        TextLocation::Directory(path) => {
+            TextSums::write(path).map_err(|error| write_error(location, error.into()))
+        }
+    }
 }
 
 fn open_empty(path: &Path) -> Result<MmapDirectory> {

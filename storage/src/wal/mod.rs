@@ -30,7 +30,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::frame::FrameReader;
 
-pub use replay::{Replayed, replay, salvage};
+pub use replay::{Record, Replayed, replay, salvage};
 pub use tail::Tail;
 pub use writer::WalWriter;
 

@@ -20,8 +20,8 @@ use crate::data;
 
 const HEADER_BYTES: usize = 36;
 const MAGIC: &[u8] = b"THFR";
-/// Kind of the log's frames that hold spans.
-const KIND_SPANS: u8 = 1;
+/// Kinds of the log's frames that hold spans.
+const KINDS_OF_SPANS: [u8; 2] = [1, 3];
 
 /// A database with two segments, masks, and records in its log; the paths of its log and its manifest.
 static TEMPLATE: LazyLock<Template> = LazyLock::new(Template::new);
@@ -60,7 +60,7 @@ impl Template {
         let (log, manifest) = (newest("wal", ".wal"), newest("manifest", ""));
         let mut spans = Vec::new();
         framed(&env.read(&log).unwrap(), |kind, payload| {
-            spans.extend((kind == KIND_SPANS).then(|| crc32c::crc32c(payload)));
+            spans.extend(KINDS_OF_SPANS.contains(&kind).then(|| crc32c::crc32c(payload)));
             true
         });
         Self { env, log, manifest, spans }
@@ -116,7 +116,7 @@ pub fn manifests() -> Vec<Vec<u8>> {
 /// A file in the place of the log's newest.
 pub fn log(data: &[u8]) {
     let is_whole = |payload: &[u8]| TEMPLATE.spans.contains(&crc32c::crc32c(payload));
-    check(&TEMPLATE.log, data, |kind, payload| kind != KIND_SPANS || is_whole(payload));
+    check(&TEMPLATE.log, data, |kind, payload| !KINDS_OF_SPANS.contains(&kind) || is_whole(payload));
 }
 
 /// A file in the place of the manifest.

@@ -1,0 +1,167 @@
+//! Damage in text indexes: every answer is the right one, nothing is said on standard error, and the index is
+//! built anew. The damaged copies are opened by this test binary, run again, whose standard error is read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+use tracehouse::{Database, Search};
+
+use super::{copy, files_with};
+use crate::data;
+use crate::order::Random;
+use crate::support::{import_lines, open, setting};
+
+const FOLDER: &str = "TRACEHOUSE_TEST_CHILD_TEXT_DAMAGE";
+const COPIES: u64 = 90;
+const SECTOR_BYTES: usize = 512;
+
+const WORDS: [&str; 8] = [
+    "refund",
+    "\"the order\"",
+    "word1*",
+    "policy -shop7",
+    "ordre~1",
+    "shop3 OR tool2",
+    "\"says 0\"",
+    "zzznone",
+];
+const FILTERS: [&str; 5] = [
+    "trace.text ILIKE '%efun%'",
+    "span.attributes.shop LIKE 'shop1%'",
+    "span.attributes.shop = 'shop7'",
+    "span.content LIKE '%word12%'",
+    "trace.text MATCHES 'shop4 tool1'",
+];
+
+/// A line with a span of its own trace, some of whose words no other has: indexes of several blocks.
+fn line(n: usize) -> String {
+    let (rare, start) = (n.wrapping_mul(0x9E37_79B9) % 1_000_003, 1_740_787_200_000_000_000 + n * 1_000);
+    let text = |key: &str, text: String| json!({"key": key, "value": {"stringValue": text}});
+    let span = json!({
+        "traceId": format!("{:032x}", n + 0xb000_0000), "spanId": format!("{:016x}", n + 1), "name": format!("step {}", n % 9),
+        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 5).to_string(),
+        "attributes": [
+            text("input.value", format!("refund the order word{rare} of shop{} by tool{}", n % 31, n % 5)),
+            text("output.value", format!("the policy says {rare:x} {} days", n % 90)),
+            text("shop", format!("shop{}", n % 31)),
+        ],
+    });
+    json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string()
+}
+
+/// A closed database of two segments with text indexes.
+fn indexed(folder: &Path) -> PathBuf {
+    let path = folder.join("whole.traces");
+    let db = open(&path);
+    let lines: Vec<String> = data::lines().into_iter().chain((0..600).map(line)).collect();
+    for half in lines.chunks(lines.len().div_ceil(2)) {
+        import_lines(&db, half);
+        db.seal().unwrap();
+    }
+    db.index_text().unwrap();
+    db.close().unwrap();
+    path
+}
+
+/// What a database says to all questions.
+fn answers(db: &Database) -> Vec<String> {
+    let mut answers = Vec::new();
+    for words in WORDS {
+        let hits = db.search_text(words, 20).unwrap();
+        answers.push(format!("{words}: {:?}", hits.hits));
+    }
+    for filter in FILTERS {
+        let page = db.search_traces(&Search::new(filter).limit(50)).unwrap();
+        let ids: Vec<&str> = page.traces.iter().map(|trace| trace.trace_id.as_str()).collect();
+        answers.push(format!("{filter}: {ids:?}"));
+    }
+    answers
+}
+
+/// Damages a file of an index in one of four ways.
+fn damage(path: &Path, random: &mut Random) -> String {
+    let all = files_with(path, "/text/");
+    let name = &all[random.below(all.len())];
+    let file = path.join(name);
+    let mut bytes = fs::read(&file).unwrap();
+    let at = random.below(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
+    let how = match random.below(4) {
+        0 => {
+            bytes.truncate(at);
+            "cut"
+        }
+        1 => {
+            let end = bytes.len().min(at + SECTOR_BYTES);
+            bytes[at..end].fill(0);
+            "zeroed"
+        }
+        _ => {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << random.below(8);
+            }
+            "flipped"
+        }
+    };
+    fs::write(&file, bytes).unwrap();
+    format!("{} {how} at {at}", name.display())
+}
+
+/// Does nothing unless it is the process whose standard error is read.
+#[test]
+fn child_text_damage() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let whole = indexed(Path::new(&folder));
+    let expected = answers(&open(&whole));
+    assert!(expected.iter().filter(|answer| answer.ends_with("[]")).count() == 1, "{expected:?}");
+    let mut noticed = 0;
+    for seed in 0..setting("TRACEHOUSE_TEXT_DAMAGES", COPIES) {
+        let mut random = Random::new(seed);
+        let path = Path::new(&folder).join(format!("{seed}.traces"));
+        copy(&whole, &path);
+        let what = damage(&path, &mut random);
+        let db = open(&path);
+        assert_eq!(answers(&db), expected, "{what}");
+        let built = db.index_text().unwrap();
+        noticed += usize::from(built > 0);
+        assert!(built <= 1, "{what}");
+        assert_eq!(answers(&db), expected, "{what}, built again");
+        if built == 1 {
+            assert!(db.check(true).unwrap().is_clean(), "{what}");
+        }
+        drop(db);
+        fs::remove_dir_all(&path).unwrap();
+    }
+    assert!(noticed > 20, "{noticed}");
+}
+
+#[test]
+fn damaged_text_indexes_answer_right_and_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "care::text_damage::child_text_damage", "--nocapture"]);
+    let output = child.env(FOLDER, folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
+#[test]
+fn an_index_without_sums_is_of_an_older_version_and_is_built_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = indexed(folder.path());
+    let expected = answers(&open(&path));
+    let sums = files_with(&path, "/text/sums");
+    assert_eq!(sums.len(), 2);
+    sums.iter().for_each(|file| fs::remove_file(path.join(file)).unwrap());
+    let db = open(&path);
+    assert_eq!(answers(&db), expected);
+    assert_eq!(db.index_text().unwrap(), 2);
+    assert_eq!(answers(&db), expected);
+    assert_eq!(files_with(&path, "/text/sums").len(), 2);
+    assert!(db.check(true).unwrap().is_clean());
+}
