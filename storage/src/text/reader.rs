@@ -5,11 +5,10 @@
 //! 2. Damage met later is an error too, never a panic.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use roaring::RoaringBitmap;
-use tantivy::directory::MmapDirectory;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::SegmentComponent;
 use tantivy::postings::TermInfo;
@@ -19,6 +18,7 @@ use tantivy::{Index, InvertedIndexReader, Segment, SegmentReader, TantivyError};
 use super::FreshText;
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
+use super::held_directory::HeldDirectory;
 use super::index::{
     PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
 };
@@ -27,6 +27,7 @@ use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_t
 use super::query::{TextQuery, TextTerm};
 use super::score::{self, Scored, TextStats};
 use super::term_cache::TermCache;
+use crate::env::Folder;
 use crate::{Error, Result};
 
 /// Rows are asked for by their strings when they are fewer than this part of all.
@@ -65,10 +66,10 @@ impl TextReader {
     ///
     /// # Errors
     /// `Corrupt` when it is missing, damaged, of another version, or has another number of rows.
-    pub fn open(path: &Path, expected_rows: u32) -> Result<TextReader> {
-        let name = TextLocation::Directory(path.to_owned()).name();
+    pub fn open(folder: &Folder, expected_rows: u32) -> Result<TextReader> {
+        let name = TextLocation::Directory(folder.clone()).name();
         guarded(&name, || {
-            let index = Index::open(MmapDirectory::open(path)?)?;
+            let index = Index::open(HeldDirectory::open(folder)?)?;
             Ok(TextReader::from_index(&index, &name, expected_rows))
         })?
     }
@@ -110,9 +111,9 @@ impl TextReader {
     ///
     /// # Errors
     /// As [`TextReader::open`].
-    pub fn damaged_files(path: &Path) -> Result<Vec<String>> {
-        let name = TextLocation::Directory(path.to_owned()).name();
-        let damaged = guarded(&name, || damaged_files(&Index::open(MmapDirectory::open(path)?)?))?;
+    pub fn damaged_files(folder: &Folder) -> Result<Vec<String>> {
+        let name = TextLocation::Directory(folder.clone()).name();
+        let damaged = guarded(&name, || damaged_files(&Index::open(HeldDirectory::open(folder)?)?))?;
         let mut names: Vec<String> = damaged.iter().map(|path| path.display().to_string()).collect();
         names.sort();
         Ok(names)
