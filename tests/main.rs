@@ -19,6 +19,7 @@ mod golden;
 mod kill;
 mod order;
 mod patterns;
+mod place;
 mod power;
 mod protocol;
 mod ranking;

@@ -72,6 +72,12 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
 /// A file or folder of the example data, or `None` with a notice. It is `shared` beside the clone, or
 /// where `TRACEHOUSE_SHARED` says.
 pub fn shared(relative: &str) -> Option<PathBuf> {

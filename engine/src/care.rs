@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use tracehouse_storage::check::{CheckReport, Finding, Severity};
+use tracehouse_storage::check::{self, CheckReport, Finding, Opened, Severity};
 use tracehouse_storage::columns::text;
 use tracehouse_storage::env::{Env, RealEnv};
 use tracehouse_storage::model::TraceKey;
@@ -13,27 +13,40 @@ use tracehouse_storage::repair::{self, RepairReport};
 
 use crate::database::Database;
 use crate::dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::open::OpenOptions;
 use crate::settings::Settings;
 
 /// Checks the database in the folder `path`, whether or not it opens, and beside a process that writes it.
 /// Quick, it looks at the manifest, the log and the ends of all files; `deep`, at every byte and row, and
-/// at the indexes unless another process has them open. No data is changed.
+/// at the text indexes. Nothing is written and no lock is taken, so the metadata store, which cannot be read
+/// without, is left to [`Database::check`] and [`repair`].
 ///
 /// # Errors
-/// `NotFound` when there is no such folder. Damage is no error: it is in the report.
+/// `NotFound` when there is no such folder; `Io` when nothing damaged was found, and the system refused to
+/// look at everything. Damage is no error: it is in the report.
 pub fn check(path: impl AsRef<Path>, deep: bool) -> Result<CheckReport> {
     let env = existing(path.as_ref())?;
-    let mut report = repair::check_closed(&env, deep);
+    let mut report = check::check(&env, deep, &Opened::default());
     if report.is_clean() {
         let options = OpenOptions::new().read_only(true).settings(quiet());
         match options.open(path) {
             Ok(db) => db.check_datasets(&mut report),
-            Err(error) => report.add(damage("I6", "database", error.to_string())),
+            Err(error) => report.add(finding("I6", "database", &error)),
         }
     }
-    Ok(report)
+    all_was_seen(report)
+}
+
+/// The report, unless all that there is to say is that something could not be looked at.
+fn all_was_seen(report: CheckReport) -> Result<CheckReport> {
+    match report.unchecked() {
+        Some(unchecked) if !report.is_damaged() => {
+            let Finding { at, message, .. } = unchecked;
+            Err(Error::new(ErrorKind::Io, format!("the database could not be checked: {at}: {message}")))
+        }
+        _ => Ok(report),
+    }
 }
 
 /// Says what a repair of the database in the folder `path` would do and, with `apply`, does it: damaged
@@ -61,8 +74,10 @@ fn existing(path: &Path) -> Result<Arc<dyn Env>> {
     Ok(Arc::new(env))
 }
 
-fn damage(invariant: &'static str, at: &str, message: String) -> Finding {
-    Finding::new(invariant, Severity::Damage, at.to_string(), message)
+/// Damage, unless the system refused to look.
+fn finding(invariant: &'static str, at: &str, error: &Error) -> Finding {
+    let severity = if error.is_refusal() { Severity::Unchecked } else { Severity::Damage };
+    Finding::new(invariant, severity, at.to_string(), error.to_string())
 }
 
 impl Database {
@@ -75,13 +90,13 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// Whatever reading the rows in memory gives. Damage is no error: it is in the report.
+    /// Whatever reading the rows in memory gives; otherwise as [`check`].
     pub fn check(&self, deep: bool) -> Result<CheckReport> {
         let mut report = self.store().check(deep)?;
         if report.is_clean() {
             self.check_datasets(&mut report);
         }
-        Ok(report)
+        all_was_seen(report)
     }
 
     /// I14: every version has its records, and where they come from.
@@ -92,7 +107,7 @@ impl Database {
                 let records = match self.catalog().read(self.store(), &version) {
                     Ok(records) => records,
                     Err(error) => {
-                        report.add(damage("I14", &at, error.to_string()));
+                        report.add(finding("I14", &at, &error));
                         continue;
                     }
                 };
@@ -111,7 +126,7 @@ impl Database {
             Ok(())
         });
         if let Err(error) = checked {
-            report.add(damage("I14", "datasets", error.to_string()));
+            report.add(finding("I14", "datasets", &error));
         }
     }
 }

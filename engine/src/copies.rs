@@ -53,7 +53,7 @@ impl Database {
     /// `InvalidInput` for a database in memory, which has no files; otherwise as [`backup()`].
     pub fn backup(&self, copy: impl AsRef<Path>) -> Result<BackupReport> {
         let env = self.store().env();
-        if env.real_path(Path::new("")).is_none() {
+        if env.is_in_memory() {
             return Err(Error::invalid_input("a database in memory has no files to copy: export it instead"));
         }
         copy_to(env, copy.as_ref())

@@ -60,6 +60,15 @@ struct Inner {
     runtime: OnceLock<Arc<QueryRuntime>>,
 }
 
+impl Drop for Inner {
+    /// A query that was given up may hold its threads: nothing runs on after the last handle.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.get() {
+            runtime.end();
+        }
+    }
+}
+
 /// One page of a search.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TracePage {

@@ -1,6 +1,7 @@
 //! The public error: one opaque type whose kind answers what the caller should do.
 
 use std::fmt;
+use std::path::Path;
 
 use tracehouse_query::error::{QueryError, QueryErrorKind};
 use tracehouse_storage as storage;
@@ -58,6 +59,17 @@ impl Error {
     /// What the caller should do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The same with the database named, for errors of opening.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+    }
+
+    /// Whether the system refused to look, which says nothing of what is stored.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let storage = self.source.as_deref().and_then(|source| source.downcast_ref::<storage::Error>());
+        storage.is_some_and(storage::Error::is_refusal)
     }
 
     /// The code that MLflow's clients know this kind of error by.

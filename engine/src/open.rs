@@ -70,10 +70,3 @@ impl OpenOptions {
         Database::start(env, self, true).map_err(|error| error.at(&shown))
     }
 }
-
-impl Error {
-    /// The same with the database named, for errors of opening.
-    fn at(self, path: &Path) -> Self {
-        Self::new(self.kind(), format!("{}: {self}", path.display()))
-    }
-}

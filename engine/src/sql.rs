@@ -1,6 +1,5 @@
 //! SQL over a database: one read-only statement over one snapshot.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,10 +58,8 @@ pub(crate) fn start_runtime(settings: &Settings, store: &Store) -> Result<QueryR
         memory_bytes_max: settings.query_bytes_max,
         timeout,
         target_partitions: settings.thread_count(),
-        spill_dir: store.env().real_path(Path::new("tmp")),
+        spill: store.scratch_space(),
         ..SqlSettings::default()
     };
-    // Where nothing can be written, a query has its memory and no more.
-    let in_memory = SqlSettings { spill_dir: None, ..limits.clone() };
-    Ok(QueryRuntime::new(limits).or_else(|_| QueryRuntime::new(in_memory))?)
+    Ok(QueryRuntime::new(limits)?)
 }

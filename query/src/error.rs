@@ -130,7 +130,11 @@ fn find_own(error: &(dyn StdError + 'static)) -> Option<QueryError> {
             Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
             Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
             Some(DataFusionError::Context(_, inner)) => Some(inner.as_ref()),
-            _ => cause.source(),
+            _ => match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+                // What failed a writer of ours is in the error of the system, and not its cause.
+                Some(inner) => Some(inner),
+                None => cause.source(),
+            },
         };
     }
     None

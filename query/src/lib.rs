@@ -21,6 +21,7 @@ pub mod runtime;
 pub mod search;
 #[cfg(test)]
 mod seeded;
+mod spill;
 pub mod sql;
 pub mod text;
 mod text_need;

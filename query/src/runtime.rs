@@ -5,8 +5,7 @@
 //! a chain (the guard bounds how often).
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use datafusion::common::DataFusionError;
@@ -16,12 +15,18 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tracehouse_storage::env::{ScratchSpace, is_before_1970};
 
 use crate::error::{QueryError, QueryErrorKind, Result};
+use crate::spill::SpillFiles;
 use crate::sql::{Plans, session_template};
 
 /// Stack of each thread, in bytes. Address space, not memory: pages are taken as they are touched.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
+/// Tells its threads from others.
+const THREAD_NAME: &str = "tracehouse-query";
+/// How long the end of a database waits for a query that was given up to notice.
+const END_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Threads for blocking calls; queries make few.
 const BLOCKING_THREADS_MAX: usize = 16;
 /// Seconds a query may take unless told otherwise.
@@ -42,8 +47,8 @@ pub struct SqlSettings {
     pub timeout: Option<Duration>,
     /// Threads, and partitions of a scan.
     pub target_partitions: usize,
-    /// Folder for spill files, which must exist; without one a query that outgrows memory fails.
-    pub spill_dir: Option<PathBuf>,
+    /// Where queries spill; without it one that outgrows memory fails.
+    pub spill: Option<ScratchSpace>,
     /// Most bytes of spill files at one time.
     pub spill_bytes_max: u64,
     /// Largest result that is collected in memory; streams have no such limit.
@@ -56,7 +61,7 @@ impl Default for SqlSettings {
             memory_bytes_max: MEMORY_BYTES,
             timeout: Some(Duration::from_secs(TIMEOUT_SECONDS)),
             target_partitions: std::thread::available_parallelism().map_or(1, usize::from),
-            spill_dir: None,
+            spill: None,
             spill_bytes_max: SPILL_BYTES,
             result_bytes_max: RESULT_BYTES,
         }
@@ -65,11 +70,13 @@ impl Default for SqlSettings {
 
 /// Threads, memory pool and spill space for queries; see the head of this file.
 pub struct QueryRuntime {
-    /// `None` only while it is being dropped.
-    threads: Option<Runtime>,
+    /// `None` after the end.
+    threads: Mutex<Option<Runtime>>,
     template: SessionState,
     plans: Plans,
     settings: SqlSettings,
+    /// The process that has the threads; a fork of it has not.
+    pid: u32,
 }
 
 impl fmt::Debug for QueryRuntime {
@@ -82,13 +89,13 @@ impl QueryRuntime {
     /// Starts the threads.
     ///
     /// # Errors
-    /// `Io` when threads or the spill folder cannot be had.
+    /// `Io` when threads cannot be had.
     pub fn new(settings: SqlSettings) -> Result<Self> {
         let threads = Builder::new_multi_thread()
             .worker_threads(settings.target_partitions.max(1))
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_stack_size(STACK_BYTES)
-            .thread_name("tracehouse-query")
+            .thread_name(THREAD_NAME)
             .enable_time()
             .build()
             .map_err(|error| {
@@ -98,7 +105,8 @@ impl QueryRuntime {
                 )
             })?;
         let template = session_template(&settings, runtime_env(&settings)?)?;
-        Ok(Self { threads: Some(threads), template, plans: Plans::default(), settings })
+        let (threads, pid) = (Mutex::new(Some(threads)), std::process::id());
+        Ok(Self { threads, template, plans: Plans::default(), settings, pid })
     }
 
     /// The limits it was made with.
@@ -106,11 +114,37 @@ impl QueryRuntime {
         &self.settings
     }
 
-    /// Where to spawn query tasks.
+    /// Where to spawn query tasks. DataFusion asks for the time of each query by a call that panics before
+    /// 1970, so there are none then; not needed any more when that call is an error.
     pub(crate) fn handle(&self) -> Result<Handle> {
-        match &self.threads {
+        if is_before_1970() {
+            let message = "SQL needs the time, and the clock of the machine says one before 1970";
+            return Err(QueryError::new(QueryErrorKind::Io, message));
+        }
+        match self.lock_threads().as_ref() {
             Some(threads) => Ok(threads.handle().clone()),
             None => Err(QueryError::internal("the query threads have ended")),
+        }
+    }
+
+    fn lock_threads(&self) -> MutexGuard<'_, Option<Runtime>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the threads, and waits until a query that was given up has noticed; others fail.
+    pub fn end(&self) {
+        let Some(threads) = self.lock_threads().take() else { return };
+        if self.pid != std::process::id() {
+            return std::mem::forget(threads);
+        }
+        // A task that is the last owner cannot wait for itself.
+        if std::thread::current().name() == Some(THREAD_NAME) {
+            return threads.shutdown_background();
+        }
+        // By a thread of its own: tokio refuses to wait on one that belongs to a runtime of the caller.
+        let end = move || threads.shutdown_timeout(END_WAIT_MAX);
+        if let Ok(thread) = std::thread::Builder::new().spawn(end) {
+            let _ = thread.join();
         }
     }
 
@@ -127,21 +161,19 @@ impl QueryRuntime {
 
 impl Drop for QueryRuntime {
     fn drop(&mut self) {
-        // Waiting for tasks would panic when the last owner is itself a task.
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
+        self.end();
     }
 }
 
 /// Memory pool, spill files, and no object store at all: no plan can open a file or an address.
 fn runtime_env(settings: &SqlSettings) -> Result<Arc<RuntimeEnv>> {
-    let mode = match &settings.spill_dir {
-        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+    let mode = match &settings.spill {
+        Some(space) => {
+            DiskManagerMode::Custom(Arc::new(SpillFiles::new(space.clone(), settings.spill_bytes_max)))
+        }
         None => DiskManagerMode::Disabled,
     };
-    let disk =
-        DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(settings.spill_bytes_max);
+    let disk = DiskManagerBuilder::default().with_mode(mode);
     let env = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes_max)))
         .with_disk_manager_builder(disk)

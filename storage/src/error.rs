@@ -81,6 +81,35 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
+
+    /// Whether the system refused to look, for want of descriptors, memory, room or rights: that says nothing
+    /// of what is stored.
+    pub fn is_refusal(&self) -> bool {
+        let source = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
+        let mut causes = std::iter::successors(source, |error| error.source());
+        causes.any(|error| error.downcast_ref::<std::io::Error>().is_some_and(is_refusal))
+    }
+}
+
+/// See [`Error::is_refusal`].
+pub(crate) fn is_refusal(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    const REFUSALS: [Errno; 13] = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::ROFS,
+        Errno::ACCESS,
+        Errno::PERM,
+        Errno::AGAIN,
+        Errno::INTR,
+        Errno::BUSY,
+        Errno::TIMEDOUT,
+        Errno::STALE,
+    ];
+    error.raw_os_error().is_some_and(|code| REFUSALS.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 impl fmt::Display for Error {

@@ -31,7 +31,8 @@ use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, describe, file_name};
 use crate::store::{
-    Assess, CATALOG_DIR, Store, StoreOptions, read_format, read_uuid, segment_dir, take_lock, write_format,
+    self, Assess, CATALOG_DIR, Store, StoreOptions, read_format, read_uuid, segment_dir, take_lock,
+    write_format,
 };
 
 /// Trace ids that a report names; further ones are counted.
@@ -90,7 +91,11 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
         _ => {}
     }
     let meta_store = open_meta_store(env);
-    let before = check(env, true, &opened(meta_store.as_ref()));
+    let before = check(env, true, &Opened { meta_store: meta_store.as_ref(), ..Opened::default() });
+    if let Some(unchecked) = before.unchecked() {
+        let message = format!("cannot be checked, so nothing is repaired: {}", unchecked.message);
+        return Err(Error::new(ErrorKind::Io, format!("{}: {message}", unchecked.at)));
+    }
     let mut repair = Repair::plan(env, before, meta_store.as_ref());
     drop(meta_store);
     if !apply || repair.report.actions.is_empty() {
@@ -118,24 +123,13 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
     Ok(repair.report)
 }
 
-fn opened(meta_store: Option<&MetaStore>) -> Opened<'_> {
-    Opened { meta_store, ..Opened::default() }
-}
-
-/// Checks the database in `env`. The metadata store is compared when no process has it open.
-pub fn check_closed(env: &Arc<dyn Env>, deep: bool) -> CheckReport {
-    let lock_file = if deep { take_lock(env.as_ref()).ok() } else { None };
-    let meta_store = lock_file.as_ref().and_then(|_| open_meta_store(env));
-    check(env, deep, &opened(meta_store.as_ref()))
-}
-
 /// The metadata store of a database that is locked by the caller; `None` when its folder or `FORMAT`
 /// cannot be used.
 fn open_meta_store(env: &Arc<dyn Env>) -> Option<MetaStore> {
-    let (uuid, dir) = (read_uuid(env.as_ref()).ok()?, env.real_path(Path::new("kv"))?);
+    let uuid = read_uuid(env.as_ref()).ok()?;
     let manifest = Manifest::read(env.as_ref(), Path::new("manifest")).ok()?;
     let live: Vec<SegmentId> = manifest.segments.iter().map(|segment| segment.id).collect();
-    Some(MetaStore::open(&dir, &env.boot_id(), uuid, &live))
+    Some(store::open_meta_store(env.as_ref(), uuid, &live))
 }
 
 /// A repair under way.

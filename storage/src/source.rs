@@ -14,7 +14,7 @@ use lru::LruCache;
 use roaring::RoaringBitmap;
 
 use crate::columns::map_at;
-use crate::env::Env;
+use crate::env::{Env, Folder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key_set::KeySet;
 use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun};
@@ -41,7 +41,7 @@ pub enum SegmentText {
     /// There is none.
     Absent,
     /// In this folder, and not read yet.
-    Closed(PathBuf),
+    Closed(Folder),
     /// In use.
     Open(Arc<TextReader>),
 }
@@ -167,7 +167,7 @@ impl Segment {
     }
 
     /// The text index, if there is one; the folder that it is in while it is not open.
-    fn text_so_far(&self) -> std::result::Result<Option<Arc<TextReader>>, PathBuf> {
+    fn text_so_far(&self) -> std::result::Result<Option<Arc<TextReader>>, Folder> {
         match &*self.text.read().unwrap_or_else(PoisonError::into_inner) {
             SegmentText::Absent => Ok(None),
             // It is built anew by whoever builds those that are missing.
@@ -594,7 +594,7 @@ mod tests {
         // Whoever reads a pipe waits for who writes it.
         let pipe = folder.path().join(crate::text::SUMS_FILE);
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        segment.set_text(SegmentText::Closed(folder.path().to_path_buf()));
+        segment.set_text(SegmentText::Closed(Folder::at(folder.path())));
         let opener = std::thread::spawn({
             let segment = segment.clone();
             move || segment.text().is_none()

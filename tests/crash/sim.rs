@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tracehouse_storage::env::{Env, EnvLock, EnvReader, EnvWriter};
+use tracehouse_storage::env::{Env, EnvLock, EnvReader, EnvWriter, Folder};
 
 use super::disk::{ABOVE, Disk, Names, Node, Op};
 use super::fault::{Call, EIO, Fault, Strike};
@@ -345,7 +345,7 @@ impl Env for SimEnv {
         Ok(Box::new(SimLock { env: self.clone(), path: path.to_path_buf() }))
     }
 
-    fn real_path(&self, _path: &Path) -> Option<PathBuf> {
+    fn folder(&self, _path: &Path) -> Option<Folder> {
         None
     }
 

@@ -1,8 +1,8 @@
 //! What every command shares: the global flags, the terminal, and how databases are opened.
 //!
-//! Commands that only read never wait for a writer and never write back: beside another process
-//! that writes, or where nothing can be written, they see the database as of now. Commands that
-//! write wait a moment for the lock, since another command may hold it for a fraction of a second.
+//! Commands that only read take no lock and write nothing: no writer waits for them, and work they find for
+//! one they leave to it. Commands that write wait a moment for the lock, since another command may hold it
+//! for a fraction of a second.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,15 +10,13 @@ use std::time::{Duration, Instant};
 use tracehouse::{Database, ErrorKind, OpenOptions, Settings};
 
 use crate::args::GlobalArgs;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::output::Style;
 
 /// How long a writing command waits for the database's lock.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
-/// Pause between two looks at the lock, or between two tries to read beside a writer.
+/// Pause between two looks at the lock.
 const RETRY_PAUSE: Duration = Duration::from_millis(25);
-/// A reader beside a writer opens files that the writer may just have replaced.
-const READ_TRIES: usize = 8;
 
 /// The global flags and the terminal.
 #[derive(Debug, Clone)]
@@ -62,25 +60,8 @@ impl Context {
 
     /// Opens an existing database for a command that only reads.
     pub fn open_to_read(&self, path: &Path) -> Result<Database> {
-        let options = || OpenOptions::new().create(false).settings(self.settings(false));
-        let refused = match options().open(path) {
-            Ok(db) => return Ok(db),
-            Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Io) => error,
-            Err(error) => return Err(error.into()),
-        };
-        for _ in 0..READ_TRIES {
-            match options().read_only(true).open(path) {
-                Ok(db) => return Ok(db),
-                Err(error) if refused.kind() == ErrorKind::Io => {
-                    return Err(if error.kind() == ErrorKind::Io { refused.into() } else { error.into() });
-                }
-                Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
-                    return Err(error.into());
-                }
-                Err(_) => std::thread::sleep(RETRY_PAUSE),
-            }
-        }
-        options().read_only(true).open(path).map_err(Failure::from)
+        let options = OpenOptions::new().create(false).read_only(true).settings(self.settings(false));
+        Ok(options.open(path)?)
     }
 
     /// Opens an existing database for a small change.

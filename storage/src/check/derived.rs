@@ -37,7 +37,8 @@ pub(super) fn check(
         report.find("I8", Severity::Derived, Part::MetaStore, "kv", failure);
     }
     if report.deep && meta_store.is_none() {
-        report.note("I8", "kv", "is in use or cannot be opened here, and was not compared");
+        let message = "was not compared: only who writes can open it, such as repair";
+        report.note("I8", "kv", message);
     }
 }
 
@@ -58,30 +59,30 @@ fn check_index(env: &Arc<dyn Env>, meta: &SegmentMeta, meta_store: &MetaStore, r
     match built.and_then(|index| meta_store.difference(meta.id, &index)) {
         Ok(None) => {}
         Ok(Some(what)) => report.find("I16", Severity::Derived, Part::MetaStore, &at, what),
-        Err(error) => report.find("I8", Severity::Derived, Part::MetaStore, &at, error.to_string()),
+        Err(error) => report.failed("I8", Severity::Derived, Part::MetaStore, &at, &error),
     }
 }
 
 fn check_text(env: &Arc<dyn Env>, meta: &SegmentMeta, report: &mut CheckReport) {
     let dir = segment_dir(meta.id).join("text");
     let at = dir.display().to_string();
-    let Some(real) = env.real_path(&dir) else { return };
+    let Some(folder) = env.folder(&dir) else { return };
     if !env.exists(&dir) {
         report.note("I11", &at, "there is no text index yet; its rows are scanned");
         return;
     }
-    let result = TextReader::open(&real, meta.span_rows).and_then(|text| {
+    let result = TextReader::open(&folder, meta.span_rows).and_then(|text| {
         if !report.deep {
             return Ok(());
         }
-        let damaged = TextReader::damaged_files(&real)?;
+        let damaged = TextReader::damaged_files(&folder)?;
         if !damaged.is_empty() {
             return Err(Error::corrupt(format!("damaged files: {}", damaged.join(", "))));
         }
         compare_text(env, meta, &text)
     });
     if let Err(error) = result {
-        report.find("I11", Severity::Derived, Part::Text(meta.id), &at, error.to_string());
+        report.failed("I11", Severity::Derived, Part::Text(meta.id), &at, &error);
     }
 }
 

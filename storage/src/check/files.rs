@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{CheckReport, Part, guarded};
+use super::{CheckReport, Part, Severity, guarded};
 use crate::columns::times;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ManifestState, SegmentMeta};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
@@ -29,7 +29,7 @@ pub(super) fn check_format(env: &dyn Env, report: &mut CheckReport) {
                 report.damage("I18", Part::Other, "FORMAT", message);
             }
         }
-        Err(error) => report.damage("I1", Part::Format, "FORMAT", error),
+        Err(error) => report.failed("I1", Severity::Damage, Part::Format, "FORMAT", &error),
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn check_manifest(env: &dyn Env, report: &mut CheckReport) -> Option<
             Some(manifest)
         }
         Err(error) => {
-            report.damage("I2", Part::Manifest, "manifest", error);
+            report.failed("I2", Severity::Damage, Part::Manifest, "manifest", &error);
             None
         }
     }
@@ -65,7 +65,7 @@ pub(super) fn check_segments(env: &Arc<dyn Env>, manifest: &ManifestState, repor
             let at = dir.join(file_name(table)).display().to_string();
             let result = guarded(&at, || check_table(env, meta, table, report));
             if let Err(error) = result {
-                report.damage("I3", Part::Segment(meta.id, table), &at, error);
+                report.failed("I3", Severity::Damage, Part::Segment(meta.id, table), &at, &error);
             }
         }
     }
@@ -96,7 +96,7 @@ fn check_times(reader: &SegmentReader, meta: &SegmentMeta, table: Table) -> Resu
             if !(meta.min_time_ns..=meta.max_time_ns).contains(time) {
                 let (min, max) = (meta.min_time_ns, meta.max_time_ns);
                 let message = format!("a row of time {time} outside {min} to {max} of the manifest");
-                return Err(crate::Error::corrupt(message));
+                return Err(Error::corrupt(message));
             }
         }
     }
@@ -117,7 +117,7 @@ pub(super) fn check_log(env: &dyn Env, manifest: &ManifestState, report: &mut Ch
             report.note("I6", "wal", message);
         }
         Ok(_) => {}
-        Err(error) => report.damage("I6", Part::Log, "wal", error),
+        Err(error) => report.failed("I6", Severity::Damage, Part::Log, "wal", &error),
     }
 }
 
@@ -129,7 +129,7 @@ pub(super) fn check_catalog(env: &dyn Env, manifest: &ManifestState, report: &mu
             Ok(bytes) => report.bytes_hashed += bytes,
             Err(error) => {
                 let at = format!("{CATALOG_DIR}/{}", file.name);
-                report.damage("I14", Part::Catalog(file.name.clone()), &at, error);
+                report.failed("I14", Severity::Damage, Part::Catalog(file.name.clone()), &at, &error);
             }
         }
     }
@@ -137,7 +137,7 @@ pub(super) fn check_catalog(env: &dyn Env, manifest: &ManifestState, report: &mu
 
 /// I12, I13.
 pub(super) fn check_names(env: &dyn Env, manifest: Option<&ManifestState>, report: &mut CheckReport) {
-    for name in env.list(Path::new("")).unwrap_or_default() {
+    for name in names(env, "", report) {
         if name == ERASE_INTENT {
             let message = "an erase was interrupted; the next open for writing completes it";
             report.note("I12", ERASE_INTENT, message);
@@ -149,14 +149,25 @@ pub(super) fn check_names(env: &dyn Env, manifest: Option<&ManifestState>, repor
     let segments: Vec<String> = manifest.segments.iter().map(|segment| segment.id.to_string()).collect();
     let catalog: Vec<String> = manifest.catalog.iter().map(|file| file.name.clone()).collect();
     for (dir, named) in [("seg", segments), (CATALOG_DIR, catalog), ("tmp", Vec::new())] {
-        for name in env.list(Path::new(dir)).unwrap_or_default() {
+        for name in names(env, dir, report) {
             if !named.contains(&name) {
                 let message = "nothing names it; the next open for writing removes it";
                 report.note("I13", &format!("{dir}/{name}"), message);
             }
         }
     }
-    for name in env.list(Path::new("quarantine")).unwrap_or_default() {
+    for name in names(env, "quarantine", report) {
         report.note("I13", &format!("quarantine/{name}"), "was put there by a repair; delete it when done");
     }
+}
+
+/// The names in a folder; one that is not there has none.
+fn names(env: &dyn Env, dir: &str, report: &mut CheckReport) -> Vec<String> {
+    env.list(Path::new(dir)).unwrap_or_else(|error| {
+        let error = Error::io(dir, error);
+        if error.is_refusal() {
+            report.failed("I13", Severity::Damage, Part::Other, dir, &error);
+        }
+        Vec::new()
+    })
 }

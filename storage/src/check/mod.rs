@@ -35,6 +35,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::env::Env;
+use crate::error::Error;
 use crate::kv::MetaStore;
 use crate::manifest::SegmentId;
 use crate::schema::Table;
@@ -53,6 +54,8 @@ pub enum Severity {
     Damage,
     /// An index is damaged; it is rebuilt from what is stored, nothing is lost.
     Derived,
+    /// The system refused to look (descriptors, memory, room or rights are wanting): nothing is known of it.
+    Unchecked,
     /// Worth knowing, and no damage.
     Note,
 }
@@ -113,9 +116,20 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// Whether there is no damage, neither of data nor of indexes.
+    /// Whether all was looked at and there is no damage, neither of data nor of indexes.
     pub fn is_clean(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity == Severity::Note)
+    }
+
+    /// Whether there is damage, of data or of indexes.
+    pub fn is_damaged(&self) -> bool {
+        let is_damage = |finding: &Finding| matches!(finding.severity, Severity::Damage | Severity::Derived);
+        self.findings.iter().any(is_damage)
+    }
+
+    /// The first thing that could not be looked at.
+    pub fn unchecked(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.severity == Severity::Unchecked)
     }
 
     /// Adds a finding.
@@ -130,6 +144,14 @@ impl CheckReport {
 
     fn damage(&mut self, invariant: &'static str, part: Part, at: &str, message: impl ToString) {
         self.find(invariant, Severity::Damage, part, at, message.to_string());
+    }
+
+    /// An error met in looking at something: damage, unless the system refused to look.
+    fn failed(&mut self, invariant: &'static str, severity: Severity, part: Part, at: &str, error: &Error) {
+        match error.is_refusal() {
+            true => self.find(invariant, Severity::Unchecked, Part::Other, at, error.to_string()),
+            false => self.find(invariant, severity, part, at, error.to_string()),
+        }
     }
 
     fn note(&mut self, invariant: &'static str, at: &str, message: impl ToString) {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{CheckReport, Part, guarded};
+use super::{CheckReport, Part, Severity, guarded};
 use crate::columns::{text, trace_at};
 use crate::env::Env;
 use crate::error::Result;
@@ -46,7 +46,7 @@ pub(super) fn check(env: &Arc<dyn Env>, snapshot: Option<Snapshot>, report: &mut
                 report.damage("I7", Part::Rows, &what, "is visible more than once");
             }
         }
-        Err(error) => report.damage("I10", Part::Rows, "rows", error),
+        Err(error) => report.failed("I10", Severity::Damage, Part::Rows, "rows", &error),
     }
 }
 

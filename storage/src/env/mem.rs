@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{Env, EnvLock, EnvReader, EnvWriter, READ_BYTES_MAX, system};
+use super::{Env, EnvLock, EnvReader, EnvWriter, Folder, READ_BYTES_MAX, system};
 
 /// Files in memory. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -231,8 +231,12 @@ impl Env for MemEnv {
         Ok(Box::new(MemLock { state: self.state.clone(), path: clean }))
     }
 
-    fn real_path(&self, _path: &Path) -> Option<PathBuf> {
+    fn folder(&self, _path: &Path) -> Option<Folder> {
         None
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
     }
 
     fn now_ns(&self) -> i64 {

@@ -5,12 +5,15 @@
 //!
 //! Invariants
 //! * AR-4: `std::fs`, the clock and random ids are used in this module only.
-//! * All paths are relative, below one root, and never climb out of it.
+//! * All paths are relative, below one root, and never climb out of it. The root is a folder that is held
+//!   open, not a path: renamed, it is still the same.
 //! * Files are created for their owner only (0600), folders likewise (0700); symlinks are not opened.
 //! * Making a name durable (a new file, a rename, a removal) is the caller's [`Env::sync_dir`].
 
+mod folder;
 mod mem;
 mod real;
+mod scratch;
 mod system;
 
 #[cfg(test)]
@@ -23,8 +26,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use folder::Folder;
 pub use mem::MemEnv;
 pub use real::RealEnv;
+pub use scratch::{ScratchFile, ScratchSpace};
+pub use system::is_before_1970;
 
 /// The largest file [`Env::read`] takes into memory; larger ones are opened.
 pub const READ_BYTES_MAX: u64 = 256 << 20;
@@ -93,7 +99,8 @@ pub trait Env: Send + Sync + Debug {
     /// `NotFound`.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
 
-    /// Whether something has this name (a dangling symlink has it, too).
+    /// Whether something has this name (a dangling symlink has it, too), or may have it: where the system
+    /// does not let us look, nothing is to be made.
     fn exists(&self, path: &Path) -> bool;
 
     /// Takes the exclusive lock of the file at `path`, creating it, until the result is dropped.
@@ -104,8 +111,31 @@ pub trait Env: Send + Sync + Debug {
     /// `WouldBlock` when someone holds it, with the text in the message.
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn EnvLock>>;
 
-    /// Where `path` is on the file system; `None` in memory.
-    fn real_path(&self, path: &Path) -> Option<PathBuf>;
+    /// Takes the lock of the one who writes below this root: that of `LOCK`, which holds also when the file
+    /// is removed and made again.
+    ///
+    /// # Errors
+    /// As [`Env::lock`].
+    fn lock_root(&self, holder: &str) -> io::Result<Box<dyn EnvLock>> {
+        self.lock(Path::new("LOCK"), holder)
+    }
+
+    /// The folder `path` for a library that opens it itself; `None` where it is no folder of the file
+    /// system, or a symlink is on the way.
+    fn folder(&self, path: &Path) -> Option<Folder>;
+
+    /// Whether files are in memory and end with the process.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
+    /// Creates a file in a folder that has no name there.
+    ///
+    /// # Errors
+    /// `Unsupported` where files are no files of the system; otherwise as `create`.
+    fn scratch_file(&self, _folder: &Path) -> io::Result<ScratchFile> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Bytes free for us on the file system, and its size; `None` where that is not known.
     fn free_bytes(&self) -> Option<(u64, u64)> {

@@ -1,18 +1,28 @@
 //! [`Env`] over a directory of the file system. The only file of the crate that calls `std::fs`
 //! for the truth files (AR-4).
+//!
+//! The folder is opened once and everything is done relative to that handle, part of a path by part: a
+//! database that is renamed goes on whole where it is now, and what is made at its old path is another
+//! one. No symlink is followed on the way.
 
 // This is the place that AR-4 sends everyone to.
 #![allow(clippy::disallowed_methods)]
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
 
+use super::folder::Folder;
+use super::scratch::ScratchFile;
 use super::{Env, EnvLock, EnvReader, EnvWriter, READ_BYTES_MAX, system};
 
 /// How often a lock that is held is tried, and the pause between.
@@ -22,80 +32,180 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Longest text read from a lock file for the message of a refusal.
 const LOCK_TEXT_BYTES_MAX: u64 = 1024;
 
+/// Folders below each other that are removed together; a database has few.
+const DEPTH_MAX: usize = 32;
+
+const LOCK_FILE: &str = "LOCK";
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// Not to wait for whoever writes a pipe, before it is known to be one.
+const TO_READ: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
 /// The files below one root directory.
 #[derive(Debug)]
 pub struct RealEnv {
-    root: PathBuf,
+    /// Absolute, so that the process may change its working directory.
+    path: PathBuf,
+    /// Opened by the first who finds it there, and from then on the database, whatever its path.
+    root: OnceLock<Arc<File>>,
+}
+
+/// A folder that is open.
+enum Open {
+    Root(Arc<File>),
+    Below(OwnedFd),
+}
+
+impl AsFd for Open {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Root(file) => file.as_fd(),
+            Self::Below(fd) => fd.as_fd(),
+        }
+    }
 }
 
 impl RealEnv {
     /// An environment below `root`, which need not exist yet: `create_dir_all` of the empty path
     /// makes it.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        // Where the working directory is gone only an absolute path leads anywhere.
+        let path = std::path::absolute(&root).unwrap_or(root);
+        Self { path, root: OnceLock::new() }
     }
 
-    /// Where a path is. No folder on the way to it may be a symlink: it would lead out of the database.
-    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+    /// The root, which may be reached through a symlink.
+    fn root(&self) -> io::Result<&Arc<File>> {
+        if let Some(root) = self.root.get() {
+            return Ok(root);
+        }
+        let opened = retry_on_intr(|| rustix::fs::open(&self.path, FOLDER, Mode::empty()))?;
+        Ok(self.root.get_or_init(|| Arc::new(File::from(opened))))
+    }
+
+    /// Opens a folder, part by part.
+    fn open_dir(&self, path: &Path) -> io::Result<Open> {
         let relative = super::relative(path)?;
-        let mut full = self.root.clone();
-        let mut parts = relative.components();
-        let last = parts.next_back();
-        for part in parts {
-            full.push(part);
-            refuse_symlink(&full, path)?;
+        let mut dir = Open::Root(self.root()?.clone());
+        for part in relative.components() {
+            let flags = FOLDER | OFlags::NOFOLLOW;
+            let name = part.as_os_str();
+            let opened = retry_on_intr(|| rustix::fs::openat(&dir, name, flags, Mode::empty()));
+            dir = Open::Below(opened.map_err(|error| self.explain(&dir, name.as_ref(), path, error))?);
         }
-        // Joining an empty path would add a trailing slash, which names something else for a file.
-        if let Some(last) = last {
-            full.push(last);
-        }
-        Ok(full)
+        Ok(dir)
     }
 
-    /// The same for a folder, which must not be a symlink itself; the root may be.
-    fn resolve_folder(&self, path: &Path) -> io::Result<PathBuf> {
-        let full = self.resolve(path)?;
-        if full != self.root {
-            refuse_symlink(&full, path)?;
-        }
-        Ok(full)
-    }
-
-    /// Opens a regular file, never through a symlink: what was looked at is what was opened.
-    fn open_file(&self, path: &Path) -> io::Result<File> {
-        let full = self.resolve(path)?;
-        let seen = std::fs::symlink_metadata(&full)?;
-        if !seen.is_file() {
+    /// The folder that holds a path's last part, and that part.
+    fn open_parent(&self, path: &Path) -> io::Result<(Open, OsString)> {
+        let relative = super::relative(path)?;
+        let (Some(parent), Some(name)) = (relative.parent(), relative.file_name()) else {
             return Err(not_a_file(path));
-        }
-        let file = File::open(&full)?;
-        let opened = file.metadata()?;
-        if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
-            return Err(not_a_file(path));
-        }
-        Ok(file)
+        };
+        Ok((self.open_dir(parent)?, name.to_owned()))
     }
-}
 
-fn refuse_symlink(full: &Path, path: &Path) -> io::Result<()> {
-    if !std::fs::symlink_metadata(full).is_ok_and(|seen| seen.is_symlink()) {
-        return Ok(());
+    /// Opens a file, never through a symlink.
+    fn open_at(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        let (dir, name) = self.open_parent(path)?;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let opened = retry_on_intr(|| rustix::fs::openat(&dir, &name, flags, mode));
+        opened.map(File::from).map_err(|error| self.explain(&dir, name.as_ref(), path, error))
     }
-    let message = format!("{}: symlinks inside a database are refused", path.display());
-    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+
+    /// Opens a regular file to read it.
+    fn open_file(&self, path: &Path) -> io::Result<(File, u64)> {
+        let file = self.open_at(path, TO_READ)?;
+        let seen = file.metadata()?;
+        if seen.is_file() { Ok((file, seen.len())) } else { Err(not_a_file(path)) }
+    }
+
+    /// An error of the system with what it does not say.
+    fn explain(&self, dir: &Open, name: &Path, path: &Path, error: Errno) -> io::Error {
+        let found = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+        let is_symlink = |error| matches!(error, Errno::LOOP | Errno::NOTDIR);
+        let has_type = |kind| found().is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == kind);
+        if is_symlink(error) && has_type(FileType::Symlink) {
+            let message = format!("{}: symlinks inside a database are refused", path.display());
+            return io::Error::new(io::ErrorKind::InvalidInput, message);
+        }
+        match error {
+            Errno::NXIO | Errno::NODEV | Errno::ISDIR => not_a_file(path),
+            Errno::NOENT if self.is_removed() => {
+                let message = "the folder of the database was removed while it was open";
+                io::Error::new(io::ErrorKind::NotFound, message)
+            }
+            error => error.into(),
+        }
+    }
+
+    fn is_removed(&self) -> bool {
+        self.root().and_then(|root| root.metadata()).is_ok_and(|seen| seen.nlink() == 0)
+    }
+
+    /// The text of `LOCK`. It is a courtesy: failing to read it must not hide that the lock is held.
+    fn lock_text(&self) -> String {
+        let mut text = Vec::new();
+        if let Ok((file, _)) = self.open_file(Path::new(LOCK_FILE)) {
+            let _ = file.take(LOCK_TEXT_BYTES_MAX).read_to_end(&mut text);
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Whether a path that no library follows by itself may be given to one.
+    fn refuse_symlinks(&self, path: &Path) -> io::Result<()> {
+        match self.open_dir(path) {
+            // It is about to be made.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            opened => opened.map(drop),
+        }
+    }
 }
 
 fn not_a_file(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{} is not a regular file", path.display()))
 }
 
+/// The names in a folder but `.` and `..`.
+fn names(dir: impl AsFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(std::os::unix::ffi::OsStringExt::from_vec(name));
+        }
+    }
+    Ok(names)
+}
+
+/// Removes all that is in a folder.
+fn remove_content(dir: &impl AsFd, depth: usize) -> io::Result<()> {
+    if depth == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many folders below each other"));
+    }
+    for name in names(dir)? {
+        let found = rustix::fs::statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
+            rustix::fs::unlinkat(dir, &name, AtFlags::empty())?;
+            continue;
+        }
+        let inner = rustix::fs::openat(dir, &name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
+        remove_content(&inner, depth - 1)?;
+        rustix::fs::unlinkat(dir, &name, AtFlags::REMOVEDIR)?;
+    }
+    Ok(())
+}
+
 impl Env for RealEnv {
     fn create_root(&self) -> io::Result<()> {
-        let root = std::path::absolute(&self.root)?;
-        let missing = root.ancestors().take_while(|dir| std::fs::symlink_metadata(dir).is_err()).count();
+        let missing = self.path.ancestors().take_while(|dir| std::fs::symlink_metadata(dir).is_err()).count();
         self.create_dir_all(Path::new(""))?;
         // The folder that holds the root also when the root was there: a process that made it may have died.
-        for dir in root.ancestors().skip(1).take(missing.max(1)) {
+        for dir in self.path.ancestors().skip(1).take(missing.max(1)) {
             match File::open(dir).and_then(|dir| dir.sync_all()) {
                 // In a folder that may not be read nothing can be synced.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
@@ -106,23 +216,33 @@ impl Env for RealEnv {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(self.resolve_folder(path)?)
+        let relative = super::relative(path)?;
+        if self.root.get().is_none() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+        }
+        let mut made = PathBuf::new();
+        for part in relative.components() {
+            let dir = self.open_dir(&made)?;
+            match retry_on_intr(|| rustix::fs::mkdirat(&dir, part.as_os_str(), Mode::RWXU)) {
+                Ok(()) | Err(Errno::EXIST) => made.push(part),
+                Err(error) => return Err(self.explain(&dir, part.as_os_str().as_ref(), path, error)),
+            }
+        }
+        self.open_dir(&made).map(drop)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn EnvWriter>> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.resolve(path)?)?;
-        Ok(Box::new(RealWriter { file, len: 0 }))
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Box::new(RealWriter { file: self.open_at(path, flags)?, len: 0 }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn EnvReader>> {
-        let file = self.open_file(path)?;
-        let len = file.metadata()?.len();
+        let (file, len) = self.open_file(path)?;
         Ok(Arc::new(RealReader { file, len }))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let file = self.open_file(path)?;
-        let len = file.metadata()?.len();
+        let (file, len) = self.open_file(path)?;
         if len > READ_BYTES_MAX {
             return Err(super::too_large(path, len));
         }
@@ -132,41 +252,59 @@ impl Env for RealEnv {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(self.resolve(from)?, self.resolve(to)?)
+        let ((source, old), (target, new)) = (self.open_parent(from)?, self.open_parent(to)?);
+        let renamed = retry_on_intr(|| rustix::fs::renameat(&source, &old, &target, &new));
+        renamed.map_err(|error| self.explain(&source, old.as_ref(), from, error))
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(self.resolve(path)?)
+        let (dir, name) = self.open_parent(path)?;
+        let removed = retry_on_intr(|| rustix::fs::unlinkat(&dir, &name, AtFlags::empty()));
+        removed.map_err(|error| self.explain(&dir, name.as_ref(), path, error))
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_dir_all(self.resolve_folder(path)?)
+        remove_content(&self.open_dir(path)?, DEPTH_MAX)?;
+        let (dir, name) = self.open_parent(path)?;
+        let removed = retry_on_intr(|| rustix::fs::unlinkat(&dir, &name, AtFlags::REMOVEDIR));
+        removed.map_err(|error| self.explain(&dir, name.as_ref(), path, error))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(self.resolve_folder(path)?)?.sync_all()
+        let dir = self.open_dir(path)?;
+        Ok(retry_on_intr(|| rustix::fs::fsync(&dir))?)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(self.resolve_folder(path)?)? {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
-        }
+        let names = names(self.open_dir(path)?)?;
+        let mut names: Vec<String> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
         names.sort();
         Ok(names)
     }
 
     fn exists(&self, path: &Path) -> bool {
-        self.resolve(path).is_ok_and(|full| std::fs::symlink_metadata(full).is_ok())
+        let found = match path.as_os_str().is_empty() {
+            true => self.root().map(drop),
+            false => self.open_parent(path).and_then(|(dir, name)| {
+                Ok(rustix::fs::statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW).map(drop)?)
+            }),
+        };
+        match found.map_err(|error| error.kind()) {
+            Ok(()) => true,
+            Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput) => {
+                false
+            }
+            // What cannot be looked at is no free place for something new.
+            Err(_) => true,
+        }
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn EnvLock>> {
-        let full = self.resolve(path)?;
-        if std::fs::symlink_metadata(&full).is_ok_and(|seen| !seen.is_file()) {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut file = self.open_at(path, flags)?;
+        if !file.metadata()?.is_file() {
             return Err(not_a_file(path));
         }
-        let mut options = OpenOptions::new();
-        let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&full)?;
         match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -182,12 +320,40 @@ impl Env for RealEnv {
         Ok(Box::new(RealLock { _file: file }))
     }
 
-    fn real_path(&self, path: &Path) -> Option<PathBuf> {
-        self.resolve_folder(path).ok()
+    /// The folder is locked besides: a `LOCK` that was removed and made again is another file.
+    fn lock_root(&self, holder: &str) -> io::Result<Box<dyn EnvLock>> {
+        let root = self.root()?;
+        let folder = File::from(retry_on_intr(|| rustix::fs::openat(root, ".", FOLDER, Mode::empty()))?);
+        let folder = match try_lock(&folder) {
+            Ok(()) => Some(folder),
+            Err(TryLockError::WouldBlock) => {
+                return Err(super::lock_held(Path::new(LOCK_FILE), &self.lock_text()));
+            }
+            // Some network file systems lock files alone.
+            Err(TryLockError::Error(_)) => None,
+        };
+        let file = self.lock(Path::new(LOCK_FILE), holder)?;
+        Ok(Box::new(RootLock { _file: file, _folder: folder }))
+    }
+
+    fn folder(&self, path: &Path) -> Option<Folder> {
+        self.refuse_symlinks(path).ok()?;
+        Folder::below(self.root().ok()?, &self.path, &super::relative(path).ok()?)
+    }
+
+    fn scratch_file(&self, folder: &Path) -> io::Result<ScratchFile> {
+        let path = folder.join(format!("spill-{}", ulid::Ulid(self.new_ulid())));
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = self.open_at(&path, flags)?;
+        match self.remove_file(&path) {
+            // Whoever empties the folder was quicker.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(ScratchFile::new(file)),
+        }
     }
 
     fn free_bytes(&self) -> Option<(u64, u64)> {
-        let found = rustix::fs::statvfs(&self.root).ok()?;
+        let found = rustix::fs::fstatvfs(self.root().ok()?).ok()?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         Some((bytes(found.f_bavail), bytes(found.f_blocks)))
     }
@@ -224,7 +390,13 @@ impl Write for RealWriter {
 
 impl EnvWriter for RealWriter {
     fn sync_data(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        // Synced, and gone with this handle: nobody would find it again.
+        if self.file.metadata()?.nlink() == 0 {
+            let message = "the file was removed while it was written";
+            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+        }
+        Ok(())
     }
 
     fn len(&self) -> u64 {
@@ -274,3 +446,12 @@ struct RealLock {
 }
 
 impl EnvLock for RealLock {}
+
+/// The lock of `LOCK` and, where the file system can, of the folder.
+#[derive(Debug)]
+struct RootLock {
+    _file: Box<dyn EnvLock>,
+    _folder: Option<File>,
+}
+
+impl EnvLock for RootLock {}

@@ -17,6 +17,11 @@ pub(super) fn now_ns() -> i64 {
     }
 }
 
+/// Whether the clock says a time before 1970, on which libraries panic that count from there.
+pub fn is_before_1970() -> bool {
+    now_ns() < 0
+}
+
 /// Linux's id of this boot; empty elsewhere.
 pub(super) fn boot_id() -> String {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

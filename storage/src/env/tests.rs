@@ -86,6 +86,24 @@ fn paths_stay_below_the_root() {
 }
 
 #[test]
+fn the_lock_of_the_root_holds_without_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db");
+    let (env, other) = (RealEnv::new(path.clone()), RealEnv::new(path));
+    env.create_root().unwrap();
+    let held = env.lock_root("first").unwrap();
+    for file_there in [true, false] {
+        let refused = other.lock_root("second").err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+        assert!(!file_there || refused.to_string().contains("first"), "{refused}");
+        other.remove_file(Path::new("LOCK")).unwrap();
+        put(&other, "LOCK", b"");
+    }
+    drop(held);
+    drop(other.lock_root("second").unwrap());
+}
+
+#[test]
 fn a_lock_is_exclusive_and_names_its_holder() {
     on_both(|env| {
         env.create_dir_all(Path::new("")).unwrap();
@@ -110,7 +128,7 @@ fn real_files_are_private_and_symlinks_are_refused() {
     env.create_dir_all(Path::new("wal")).unwrap();
     put(&env, "wal/file", b"x");
     let mode = |path: &str| {
-        let full = env.real_path(Path::new(path)).unwrap();
+        let full = env.folder(Path::new("")).unwrap().path().join(path);
         std::fs::metadata(full).unwrap().permissions().mode() & 0o777
     };
     assert_eq!((mode(""), mode("wal"), mode("wal/file")), (0o700, 0o700, 0o600));
@@ -127,5 +145,58 @@ fn real_files_are_private_and_symlinks_are_refused() {
     assert_eq!(kind(env.create(Path::new("seg/new"))), ErrorKind::InvalidInput);
     assert_eq!(kind(env.list(Path::new("seg"))), ErrorKind::InvalidInput);
     assert_eq!(kind(env.remove_dir_all(Path::new("seg"))), ErrorKind::InvalidInput);
-    assert!(env.real_path(Path::new("seg")).is_none());
+    assert!(env.folder(Path::new("seg")).is_none());
+}
+
+#[test]
+fn a_renamed_root_is_still_the_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("db"), folder.path().join("moved"));
+    let env = RealEnv::new(path.clone());
+    assert_eq!(kind(env.list(Path::new(""))), ErrorKind::NotFound);
+    env.create_root().unwrap();
+    env.create_dir_all(Path::new("wal")).unwrap();
+    let held = env.folder(Path::new("wal")).unwrap();
+    assert!(held.is_held());
+    std::fs::rename(&path, &moved).unwrap();
+    let other = RealEnv::new(path);
+    other.create_dir_all(Path::new("wal")).unwrap();
+    put(&env, "wal/file", b"x");
+    std::fs::create_dir(held.join("below").path()).unwrap();
+    assert_eq!(env.list(Path::new("wal")).unwrap(), ["below", "file"]);
+    assert_eq!(std::fs::read_dir(moved.join("wal")).unwrap().count(), 2);
+    assert_eq!(other.list(Path::new("wal")).unwrap(), Vec::<String>::new());
+    env.rename(Path::new("wal/file"), Path::new("wal/below/file")).unwrap();
+    env.remove_dir_all(Path::new("wal")).unwrap();
+    assert!(!env.exists(Path::new("wal")) && other.exists(Path::new("wal")));
+}
+
+#[test]
+fn what_is_synced_after_it_was_removed_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = RealEnv::new(folder.path().join("db"));
+    env.create_root().unwrap();
+    let mut writer = env.create(Path::new("file")).unwrap();
+    writer.write_all(b"x").unwrap();
+    writer.sync_data().unwrap();
+    std::fs::remove_dir_all(folder.path().join("db")).unwrap();
+    writer.write_all(b"y").unwrap();
+    assert_eq!(kind(writer.sync_data()), ErrorKind::NotFound);
+    let error = env.read(Path::new("file")).unwrap_err();
+    assert!(error.to_string().contains("removed while it was open"), "{error}");
+}
+
+#[test]
+fn a_scratch_file_has_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = RealEnv::new(folder.path().join("db"));
+    env.create_dir_all(Path::new("tmp")).unwrap();
+    let file = env.scratch_file(Path::new("tmp")).unwrap();
+    assert_eq!(env.list(Path::new("tmp")).unwrap(), Vec::<String>::new());
+    file.append(b"0123").unwrap();
+    file.append(b"456789").unwrap();
+    assert_eq!((file.len(), &file.read_at(3, 4).unwrap()[..]), (10, &b"3456"[..]));
+    assert_eq!(&file.read_at(8, 4).unwrap()[..], b"89");
+    assert!(file.read_at(10, 4).unwrap().is_empty());
+    assert_eq!(kind(MemEnv::default().scratch_file(Path::new("tmp"))), ErrorKind::Unsupported);
 }

@@ -14,10 +14,12 @@
 //! *open* and sync it; 4. delete unfinished snapshots, open sled, check the database id inside;
 //! 5. if any of this fails, do the same with a new generation; 6. remove the other generations.
 //! Closing: flush, drop, wait until sled's threads let go of the file, sync every file ourselves,
-//! then write the marker *closed*.
+//! then write the marker *closed*. sled opens files by their path whenever it likes, so the folder that the
+//! path leads through is held until its threads have let go.
 //!
 //! Invariants:
-//! * **KV-4** a generation whose marker is absent, foreign, or left open by another boot is not read.
+//! * **KV-4** a generation whose marker is absent, foreign, left open by another boot, or left open in another
+//!   folder (a copy, made while sled wrote) is not read.
 //! * No panic of sled's in our thread leaves this file; after one, sled is leaked and not dropped.
 //! * A forked process has a copy of sled without its threads, and the files are another's: it neither calls nor
 //!   drops sled, and leaves marker and files alone.
@@ -27,6 +29,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,11 +38,12 @@ use std::time::{Duration, Instant};
 
 use super::backend::Kv;
 use super::keys::{self, Family, Key};
+use crate::env::{Folder, is_before_1970};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::SegmentId;
 
 /// First line of a marker; another format is not read but rebuilt.
-const FORMAT: &str = "tracehouse kv 1";
+const FORMAT: &str = "tracehouse kv 2";
 /// sled's page cache; its real memory use is a multiple.
 const CACHE_BYTES: u64 = 32 << 20;
 /// How long close waits for sled's threads to let go of the file.
@@ -49,7 +53,7 @@ const RELEASE_WAIT_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// The folder of the generations.
-    pub(super) dir: PathBuf,
+    pub(super) dir: Folder,
     /// Identifies this run of the operating system; empty means unknown.
     pub(super) boot_id: String,
     /// The database the store belongs to.
@@ -58,14 +62,21 @@ pub(super) struct Place {
 
 impl Place {
     fn generation_dir(&self, generation: u64) -> PathBuf {
-        self.dir.join(format!("g{generation}"))
+        self.dir.path().join(format!("g{generation}"))
     }
 
-    fn marker_text(&self, state: &str) -> String {
-        format!("{FORMAT}\nstate {state}\nboot {:?}\ndatabase {:032x}\n", self.boot_id, self.db_uuid)
+    /// Tells the folder of a generation from a copy of it.
+    fn identity(&self, generation: u64) -> String {
+        let seen = fs::metadata(self.generation_dir(generation));
+        seen.map_or_else(|_| "unknown".to_string(), |seen| format!("{}:{}", seen.dev(), seen.ino()))
     }
 
-    /// Holds KV-4. A closed marker of any boot is trusted, an open one only of this boot.
+    fn marker_text(&self, generation: u64, state: &str) -> String {
+        let (boot, folder, database) = (&self.boot_id, self.identity(generation), self.db_uuid);
+        format!("{FORMAT}\nstate {state}\nboot {boot:?}\nfolder {folder}\ndatabase {database:032x}\n")
+    }
+
+    /// Holds KV-4. A closed marker of any boot is trusted, an open one only of this boot and folder.
     fn trusts(&self, generation: u64) -> bool {
         let Ok(text) = fs::read_to_string(self.generation_dir(generation).join("marker")) else {
             return false;
@@ -74,9 +85,10 @@ impl Place {
         let format = lines.next() == Some(FORMAT);
         let state = lines.next();
         let boot = lines.next() == Some(format!("boot {:?}", self.boot_id).as_str());
+        let folder = lines.next() == Some(format!("folder {}", self.identity(generation)).as_str());
         let database = lines.next() == Some(format!("database {:032x}", self.db_uuid).as_str());
         let same_boot = boot && !self.boot_id.is_empty();
-        let settled = state == Some("state closed") || (state == Some("state open") && same_boot);
+        let settled = state == Some("state closed") || (state == Some("state open") && same_boot && folder);
         format && database && settled && text.ends_with('\n')
     }
 
@@ -85,7 +97,7 @@ impl Place {
         let dir = self.generation_dir(generation);
         let unfinished = dir.join("marker.tmp");
         let mut file = File::create(&unfinished)?;
-        file.write_all(self.marker_text(state).as_bytes())?;
+        file.write_all(self.marker_text(generation, state).as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, dir.join("marker"))?;
         sync_dir(&dir)
@@ -110,9 +122,10 @@ impl SledKv {
     /// # Errors
     /// `Io` or `Internal` when not even a new generation can be made.
     pub(super) fn open(place: &Place, fresh: bool) -> Result<Self> {
-        let failed = |error| Error::io(format!("metadata store {}", place.dir.display()), error);
-        create_dir(&place.dir).map_err(failed)?;
-        let generations = list_generations(&place.dir).map_err(failed)?;
+        let failed = |error| Error::io(format!("metadata store {}", place.dir), error);
+        check_clock().map_err(failed)?;
+        create_dir(place.dir.path()).map_err(failed)?;
+        let generations = list_generations(place.dir.path()).map_err(failed)?;
         let newest = generations.last().copied();
         let trusted = newest.filter(|newest| !fresh && place.trusts(*newest));
         let opened = match trusted.map(|generation| Self::open_generation(place, generation, false)) {
@@ -197,6 +210,12 @@ impl SledKv {
         self.place.write_marker(self.generation, "closed").map_err(failed)
     }
 
+    /// Leaves sled to itself, and with it the folder that it may still use.
+    fn leak(&self, db: sled::Db) {
+        std::mem::forget(db);
+        std::mem::forget(self.place.dir.clone());
+    }
+
     fn remove_marker(&self) {
         if self.is_forked() {
             return;
@@ -246,10 +265,14 @@ impl Kv for SledKv {
         })?;
         match kv.db.take() {
             Some(db) if kv.is_forked() => {
-                std::mem::forget(db);
+                kv.leak(db);
                 Ok(())
             }
-            Some(db) => kv.finish(db).inspect_err(|_| kv.remove_marker()),
+            Some(db) => kv.finish(db).inspect_err(|_| {
+                kv.remove_marker();
+                // Its threads may not have let go.
+                std::mem::forget(kv.place.dir.clone());
+            }),
             None => Ok(()),
         }
     }
@@ -264,14 +287,17 @@ impl Drop for SledKv {
         let Some(db) = self.db.take() else { return };
         if self.panicked.load(Ordering::Relaxed) || self.is_forked() {
             // After a panic or a fork its locks and buffers may be in any state: dropping could hang.
-            std::mem::forget(db);
+            self.leak(db);
             return;
         }
         // Nobody is left to tell; the marker still says open, so another boot will not trust the files.
-        let _ = guard(&self.panicked, || {
+        let dropped = guard(&self.panicked, || {
             drop(db);
             Ok(())
         });
+        if dropped.is_err() || wait_released(&self.sled_dir().join("db")).is_err() {
+            std::mem::forget(self.place.dir.clone());
+        }
     }
 }
 
@@ -296,6 +322,14 @@ fn guard<T>(panicked: &AtomicBool, call: impl FnOnce() -> sled::Result<T>) -> Re
     }
 }
 
+/// sled asks what time it is since 1970, and panics before that. Not needed any more when it does not.
+fn check_clock() -> io::Result<()> {
+    match is_before_1970() {
+        true => Err(io::Error::other("the clock of the machine says a time before 1970")),
+        false => Ok(()),
+    }
+}
+
 fn identity_key() -> Key {
     keys::key(Family::Identity, SegmentId(0), 0)
 }
@@ -303,9 +337,7 @@ fn identity_key() -> Key {
 fn create_dir(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.mode(0o700).create(path)
 }
 
 /// Numbers of the generations, ascending.
@@ -371,14 +403,8 @@ fn sync_files(folder: &Path) -> io::Result<()> {
     sync_dir(folder)
 }
 
-#[cfg(unix)]
 fn sync_dir(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_dir(_folder: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -398,14 +424,17 @@ mod tests {
         let endings: [fn(Arc<SledKv>); 3] = [drop, |kv| kv.abandon(), |kv| kv.close().unwrap()];
         for ending in endings {
             let dir = tempfile::tempdir().unwrap();
-            let place = Place { dir: dir.path().into(), boot_id: "boot".into(), db_uuid: 1 };
+            let place = Place { dir: Folder::at(dir.path()), boot_id: "boot".into(), db_uuid: 1 };
             let mut kv = SledKv::open(&place, false).unwrap();
             // As in a fork: the process is not the one that opened it.
             kv.pid = 0;
             assert!(kv.flush().is_err() && kv.get_le(&identity_key()).is_err());
             ending(Arc::new(kv));
             assert!(place.trusts(1), "the marker is as it was");
-            assert_eq!(fs::read_to_string(dir.path().join("g1/marker")).unwrap(), place.marker_text("open"));
+            assert_eq!(
+                fs::read_to_string(dir.path().join("g1/marker")).unwrap(),
+                place.marker_text(1, "open")
+            );
             let file = File::open(dir.path().join("g1/sled/db")).unwrap();
             assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)), "sled was not closed");
         }
@@ -424,7 +453,7 @@ mod tests {
     #[test]
     fn markers_are_trusted_by_state_boot_and_database() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place { dir: dir.path().into(), boot_id: "boot a".into(), db_uuid: 1 };
+        let place = Place { dir: Folder::at(dir.path()), boot_id: "boot a".into(), db_uuid: 1 };
         fs::create_dir(dir.path().join("g1")).unwrap();
         assert!(!place.trusts(1));
         let other_boot = Place { boot_id: "boot b".into(), ..place.clone() };
@@ -433,12 +462,19 @@ mod tests {
         place.write_marker(1, "open").unwrap();
         assert!(place.trusts(1));
         assert!(!other_boot.trusts(1) && !other_database.trusts(1));
+        let copy = tempfile::tempdir().unwrap();
+        fs::create_dir(copy.path().join("g1")).unwrap();
+        fs::copy(dir.path().join("g1/marker"), copy.path().join("g1/marker")).unwrap();
+        let copied = Place { dir: Folder::at(copy.path()), ..place.clone() };
+        assert!(!copied.trusts(1), "copied while it was open");
         place.write_marker(1, "closed").unwrap();
         assert!(place.trusts(1) && other_boot.trusts(1));
+        fs::copy(dir.path().join("g1/marker"), copy.path().join("g1/marker")).unwrap();
+        assert!(copied.trusts(1), "copied while it was closed");
         assert!(!other_database.trusts(1));
         no_boot.write_marker(1, "open").unwrap();
         assert!(!no_boot.trusts(1), "an unknown boot is never the same boot");
-        fs::write(dir.path().join("g1/marker"), place.marker_text("closed").trim_end()).unwrap();
+        fs::write(dir.path().join("g1/marker"), place.marker_text(1, "closed").trim_end()).unwrap();
         assert!(!place.trusts(1), "a torn marker");
     }
 }

@@ -15,7 +15,6 @@
 //! * ST-5 whatever is lost or damaged in the folder, an answer is right or `Unknown`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
@@ -29,6 +28,7 @@ use super::index::{IndexKind, SegmentIndex, SpanRun, value_hash};
 use super::keys::{self, Family};
 use super::mem_kv::MemKv;
 use super::sled_kv::{Place, SledKv};
+use crate::env::Folder;
 use crate::error::{Error, Result};
 use crate::manifest::SegmentId;
 use crate::model::TraceKey;
@@ -125,8 +125,8 @@ impl MetaStore {
     ///
     /// Never fails: what cannot be trusted is replaced by an empty store, and a folder that cannot be
     /// used by one in memory (`degraded` in the stats). Only one process may have it open.
-    pub fn open(dir: &Path, boot_id: &str, db_uuid: u128, live: &[SegmentId]) -> Self {
-        let place = Place { dir: dir.to_path_buf(), boot_id: boot_id.to_string(), db_uuid };
+    pub fn open(dir: Folder, boot_id: &str, db_uuid: u128, live: &[SegmentId]) -> Self {
+        let place = Place { dir, boot_id: boot_id.to_string(), db_uuid };
         let (files, live) = (place.clone(), live.to_vec());
         let thread = std::thread::Builder::new().name("tracehouse-kv".into());
         match thread.spawn(move || State::open(&files, false, &live)) {

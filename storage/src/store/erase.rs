@@ -100,7 +100,7 @@ impl Store {
         }
         self.wait_for_indexing();
         for dir in ["tmp", "quarantine"] {
-            erased.other_entries += self.empty(dir, &mut erased.pending)?;
+            erased.other_entries += self.empty(dir)?;
         }
         self.wait_until_gone(&old, &mut erased.pending);
         if erased.pending.is_empty() {
@@ -139,17 +139,11 @@ impl Store {
         Ok(old)
     }
 
-    /// Removes everything in a folder but what running queries have spilled, which goes with them.
-    fn empty(&self, dir: &str, pending: &mut Vec<String>) -> Result<u64> {
+    /// Removes everything in a folder. What running queries have spilled has no name and goes with them.
+    fn empty(&self, dir: &str) -> Result<u64> {
         let mut removed = 0;
         for name in self.env.list(Path::new(dir)).map_err(|e| Error::io(dir, e))? {
             let path = Path::new(dir).join(&name);
-            if dir == "tmp" && name.starts_with("datafusion") {
-                if self.env.list(&path).is_ok_and(|spilled| !spilled.is_empty()) {
-                    pending.push(path.display().to_string());
-                }
-                continue;
-            }
             remove_any(self.env.as_ref(), &path).map_err(|e| Error::io(path.display(), e))?;
             removed += 1;
         }

@@ -91,8 +91,8 @@ impl Store {
         }
         self.env.rename(&tmp, &target).map_err(|e| io(&target, e))?;
         self.env.sync_dir(&dir).map_err(|e| io(&dir, e))?;
-        let real = self.env.real_path(&target).ok_or_else(|| Error::internal("a folder without a path"))?;
-        TextReader::open(&real, segment.meta().span_rows)
+        let folder = self.env.folder(&target).ok_or_else(|| Error::internal("a folder without a path"))?;
+        TextReader::open(&folder, segment.meta().span_rows)
     }
 }
 

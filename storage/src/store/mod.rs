@@ -45,14 +45,16 @@ pub use commit::Prepared;
 pub use compact::Compacted;
 pub use erase::Erased;
 pub use open::FORMAT_VERSION;
-pub(crate) use open::{LAYOUT, read_format, read_uuid, take_lock, write_format, write_small_file};
+pub(crate) use open::{
+    LAYOUT, open_meta_store, read_format, read_uuid, take_lock, write_format, write_small_file,
+};
 pub use operation::{Applied, Assess, Reassess};
 pub(crate) use readers::{Graveyard, pin_files};
 pub use stats::StoreStats;
 pub use texts::RowText;
 
 use crate::check::{CheckReport, Opened, check};
-use crate::env::{Env, EnvLock};
+use crate::env::{Env, EnvLock, ScratchSpace};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId};
@@ -217,6 +219,11 @@ impl Store {
     /// The environment the store lives in.
     pub fn env(&self) -> &Arc<dyn Env> {
         &self.env
+    }
+
+    /// Where queries put what they cannot keep in memory; `None` for a database in memory.
+    pub fn scratch_space(&self) -> Option<ScratchSpace> {
+        (!self.env.is_in_memory()).then(|| ScratchSpace::new(self.env.clone()))
     }
 
     /// Identifies the database.

@@ -26,7 +26,7 @@ use super::{CATALOG_DIR, ERASE_INTENT, Graveyard};
 use super::{Log, State, Store, StoreOptions, segment_dir};
 use crate::check::guarded;
 use crate::columns::text;
-use crate::env::{Env, EnvLock};
+use crate::env::{Env, EnvLock, Folder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestState, SegmentId};
@@ -120,10 +120,7 @@ impl Store {
         let (manifest, manifest_state) = Manifest::recover(&env, Path::new("manifest"))?;
         let live: Vec<SegmentId> = manifest_state.segments.iter().map(|segment| segment.id).collect();
         let catalog: Vec<String> = manifest_state.catalog.iter().map(|file| file.name.clone()).collect();
-        let meta_store = Arc::new(match env.real_path(Path::new("kv")) {
-            Some(dir) => MetaStore::open(&dir, &env.boot_id(), db_uuid, &live),
-            None => MetaStore::in_memory(),
-        });
+        let meta_store = Arc::new(open_meta_store(env.as_ref(), db_uuid, &live));
         let (cache, graveyard) = new_caches(&options);
         let mut state = open_state(&env, manifest_state, &meta_store, &cache, &graveyard, &[])?;
         let replayed = match salvaged {
@@ -229,6 +226,15 @@ impl Store {
     }
 }
 
+/// The metadata store of a database that the caller has locked. sled opens files by their path all the time:
+/// where that may come to lead to another database, the store is in memory.
+pub(crate) fn open_meta_store(env: &dyn Env, db_uuid: u128, live: &[SegmentId]) -> MetaStore {
+    match env.folder(Path::new("kv")).filter(Folder::is_held) {
+        Some(folder) => MetaStore::open(folder, &env.boot_id(), db_uuid, live),
+        None => MetaStore::in_memory(),
+    }
+}
+
 fn new_caches(options: &StoreOptions) -> (Arc<BlockCache>, Arc<Graveyard>) {
     (Arc::new(BlockCache::with_open_files(options.cache_bytes_max, options.open_files_max)), Arc::default())
 }
@@ -278,14 +284,12 @@ pub(crate) fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
             )));
         }
     }
-    env.lock(Path::new("LOCK"), concat!("tracehouse ", env!("CARGO_PKG_VERSION"))).map_err(|e| {
-        match e.kind() {
-            std::io::ErrorKind::WouldBlock => Error::new(
-                ErrorKind::Conflict,
-                format!("another process has the database open for writing ({e})"),
-            ),
-            _ => Error::io("LOCK", e),
-        }
+    env.lock_root(concat!("tracehouse ", env!("CARGO_PKG_VERSION"))).map_err(|e| match e.kind() {
+        std::io::ErrorKind::WouldBlock => Error::new(
+            ErrorKind::Conflict,
+            format!("another process has the database open for writing ({e})"),
+        ),
+        _ => Error::io("LOCK", e),
     })
 }
 
@@ -432,8 +436,8 @@ fn open_segments(
 /// The text index of a segment in place, not opened yet.
 fn text_in_place(env: &dyn Env, dir: &Path) -> SegmentText {
     let folder = dir.join("text");
-    match env.real_path(&folder).filter(|_| env.exists(&folder)) {
-        Some(real) => SegmentText::Closed(real),
+    match env.folder(&folder).filter(|_| env.exists(&folder)) {
+        Some(folder) => SegmentText::Closed(folder),
         None => SegmentText::Absent,
     }
 }

@@ -276,13 +276,13 @@ impl Store {
 
     /// An empty folder for a text index, or memory.
     pub(super) fn text_location(&self, dir: &Path) -> Result<TextLocation> {
-        let Some(real) = self.env.real_path(dir) else { return Ok(TextLocation::Memory) };
+        let Some(folder) = self.env.folder(dir) else { return Ok(TextLocation::Memory) };
         let io = |e| Error::io(dir.display(), e);
         if self.env.exists(dir) {
             self.env.remove_dir_all(dir).map_err(io)?;
         }
         self.env.create_dir_all(dir).map_err(io)?;
-        Ok(TextLocation::Directory(real))
+        Ok(TextLocation::Directory(folder))
     }
 
     /// Removes log files whose records are all in segments.
@@ -297,8 +297,8 @@ impl Store {
 
 /// The text index of a segment in place; a missing or damaged one is no error, it is built anew (ST-5).
 pub(super) fn open_text(env: &dyn Env, dir: &Path, span_rows: u32) -> Option<TextReader> {
-    let real = env.real_path(&dir.join("text"))?;
-    TextReader::open(&real, span_rows).ok()
+    let folder = env.folder(&dir.join("text"))?;
+    TextReader::open(&folder, span_rows).ok()
 }
 
 /// Attributes go from one place to the next as they are stored.

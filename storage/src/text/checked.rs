@@ -10,26 +10,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, OpenReadError, OpenWriteError};
-use tantivy::directory::{
-    Directory, FileHandle, MmapDirectory, OwnedBytes, WatchCallback, WatchHandle, WritePtr,
-};
+use tantivy::directory::{Directory, FileHandle, OwnedBytes, WatchCallback, WatchHandle, WritePtr};
 
+use super::held_directory::HeldDirectory;
 use super::index::TantivyResult;
 use super::sums::{FileSums, TextSums};
+use crate::env::Folder;
 
 /// The directory of an index that is opened for reading.
 #[derive(Debug, Clone)]
 pub(super) struct CheckedDirectory {
-    files: MmapDirectory,
+    files: HeldDirectory,
     sums: Arc<TextSums>,
     damage: Arc<AtomicBool>,
 }
 
 impl CheckedDirectory {
-    /// The directory at `path`. `damage` is set as soon as a byte of it is not what was written.
-    pub(super) fn open(path: &Path, damage: Arc<AtomicBool>) -> TantivyResult<CheckedDirectory> {
-        let sums = Arc::new(TextSums::read(path)?);
-        Ok(CheckedDirectory { files: MmapDirectory::open(path)?, sums, damage })
+    /// The directory `folder`. `damage` is set as soon as a byte of it is not what was written.
+    pub(super) fn open(folder: &Folder, damage: Arc<AtomicBool>) -> TantivyResult<CheckedDirectory> {
+        let sums = Arc::new(TextSums::read(folder.path())?);
+        Ok(CheckedDirectory { files: HeldDirectory::open(folder)?, sums, damage })
     }
 
     fn sums_of(&self, path: &Path) -> Result<&FileSums, OpenReadError> {

@@ -6,10 +6,12 @@
 //! 2. A panic inside tantivy (a damaged file it did not expect) becomes a `Corrupt` error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 
+use tantivy::TantivyError;
 use tantivy::schema::{IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 
+use crate::env::Folder;
+use crate::error::is_refusal;
 use crate::{Error, Result};
 
 /// What tantivy's calls return.
@@ -36,10 +38,10 @@ pub(super) const VALUES_FIELD: u32 = 2;
 pub(super) const PLACES_EXTENSION: &str = "places";
 
 /// Where an index is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum TextLocation {
     /// An existing directory.
-    Directory(PathBuf),
+    Directory(Folder),
     /// Memory.
     Memory,
 }
@@ -48,7 +50,7 @@ impl TextLocation {
     /// How errors call it.
     pub(super) fn name(&self) -> String {
         match self {
-            TextLocation::Directory(path) => format!("text index {}", path.display()),
+            TextLocation::Directory(folder) => format!("text index {folder}"),
             TextLocation::Memory => "text index in memory".to_owned(),
         }
     }
@@ -82,11 +84,27 @@ pub(super) fn schema() -> Schema {
     builder.build()
 }
 
-/// Runs tantivy code on `what`; its errors and panics become `Corrupt` errors.
+/// Runs tantivy code on `what`; its errors and panics become `Corrupt` errors, unless the system refused to look.
 pub(super) fn guarded<T>(what: &str, run: impl FnOnce() -> TantivyResult<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Error::with_source(crate::error::ErrorKind::Corrupt, what, error)),
+        Ok(Err(error)) => match refusal(&error) {
+            Some(refusal) => Err(Error::io(what, refusal)),
+            None => Err(Error::with_source(crate::error::ErrorKind::Corrupt, what, error)),
+        },
         Err(_) => Err(Error::corrupt(format!("{what}: unreadable, its reader gave up"))),
     }
+}
+
+/// The refusal of the system that is behind an error of tantivy's, if one is.
+fn refusal(error: &TantivyError) -> Option<std::io::Error> {
+    use tantivy::directory::error::{OpenDirectoryError, OpenReadError, OpenWriteError};
+    let io_error = match error {
+        TantivyError::IoError(io_error)
+        | TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })
+        | TantivyError::OpenWriteError(OpenWriteError::IoError { io_error, .. })
+        | TantivyError::OpenDirectoryError(OpenDirectoryError::IoError { io_error, .. }) => io_error,
+        _ => return None,
+    };
+    is_refusal(io_error).then(|| io_error.raw_os_error().map(std::io::Error::from_raw_os_error)).flatten()
 }

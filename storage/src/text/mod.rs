@@ -24,6 +24,7 @@ mod field_log;
 mod flat_terms;
 mod fold;
 mod fresh;
+mod held_directory;
 mod index;
 mod json;
 mod leaves;

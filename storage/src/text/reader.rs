@@ -5,7 +5,7 @@
 //! 2. Damage met later is an error too, never a panic: files are compared with their sums before they are read.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -20,6 +20,7 @@ use super::FreshText;
 use super::checked::CheckedDirectory;
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
+use super::held_directory::HeldDirectory;
 use super::index::{
     PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
 };
@@ -29,6 +30,7 @@ use super::query::{TextQuery, TextTerm};
 use super::score::{self, Scored, TextStats};
 use super::sums::TextSums;
 use super::term_cache::TermCache;
+use crate::env::Folder;
 use crate::{Error, Result};
 
 /// Rows are asked for by their strings when they are fewer than this part of all.
@@ -69,11 +71,11 @@ impl TextReader {
     ///
     /// # Errors
     /// `Corrupt` when it is missing, damaged, of another version, or has another number of rows.
-    pub fn open(path: &Path, expected_rows: u32) -> Result<TextReader> {
-        let name = TextLocation::Directory(path.to_owned()).name();
+    pub fn open(folder: &Folder, expected_rows: u32) -> Result<TextReader> {
+        let name = TextLocation::Directory(folder.clone()).name();
         guarded(&name, || {
             let damage = Arc::new(AtomicBool::new(false));
-            let index = Index::open(CheckedDirectory::open(path, damage.clone())?)?;
+            let index = Index::open(CheckedDirectory::open(folder, damage.clone())?)?;
             let reader = TextReader::from_index(&index, &name, expected_rows);
             Ok(reader.map(|reader| TextReader { damage, ..reader }))
         })?
@@ -127,9 +129,9 @@ impl TextReader {
     ///
     /// # Errors
     /// As [`TextReader::open`].
-    pub fn damaged_files(path: &Path) -> Result<Vec<String>> {
-        let name = TextLocation::Directory(path.to_owned()).name();
-        guarded(&name, || Ok(TextSums::damaged(path)?))
+    pub fn damaged_files(folder: &Folder) -> Result<Vec<String>> {
+        let name = TextLocation::Directory(folder.clone()).name();
+        guarded(&name, || Ok(TextSums::damaged(folder.path())?))
     }
 
     /// Whether every file has its checksum.

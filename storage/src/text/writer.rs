@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use tantivy::columnar::ColumnarWriter;
-use tantivy::directory::{Directory, MmapDirectory, RamDirectory, TerminatingWrite};
+use tantivy::directory::{Directory, RamDirectory, TerminatingWrite};
 use tantivy::fieldnorm::FieldNormsSerializer;
 use tantivy::index::SegmentComponent;
 use tantivy::postings::InvertedIndexSerializer;
@@ -29,6 +29,7 @@ use tantivy::store::{Compressor, StoreWriter};
 use tantivy::{Index, IndexMeta, IndexSettings, Segment};
 
 use super::field_log::{FieldLog, Kept};
+use super::held_directory::HeldDirectory;
 use super::index::{
     PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
 };
@@ -39,6 +40,7 @@ use super::row_terms::RowTerms;
 use super::row_text::RowText;
 use super::string_log::StringLog;
 use super::sums::TextSums;
+use crate::env::Folder;
 use crate::error::ErrorKind;
 use crate::{Error, Result};
 
@@ -111,10 +113,11 @@ impl TextWriter {
     fn write_part(&mut self) -> Result<()> {
         let location = match &self.location {
             TextLocation::Memory => TextLocation::Memory,
-            TextLocation::Directory(path) => {
-                let path = path.join(format!("part-{}", self.written.len()));
-                std::fs::create_dir(&path).map_err(|error| write_error(&self.location, error.into()))?;
-                TextLocation::Directory(path)
+            TextLocation::Directory(folder) => {
+                let folder = folder.join(&format!("part-{}", self.written.len()));
+                std::fs::create_dir(folder.path())
+                    .map_err(|error| write_error(&self.location, error.into()))?;
+                TextLocation::Directory(folder)
             }
         };
         let part = std::mem::replace(&mut self.part, Part::new());
@@ -142,8 +145,9 @@ impl TextWriter {
         let merged = merge_into(&self.index, &self.location, &parts, &rows, &|| Ok(()))?;
         drop(parts);
         for directory in directories {
-            if let TextLocation::Directory(path) = directory {
-                std::fs::remove_dir_all(path).map_err(|error| write_error(&self.location, error.into()))?;
+            if let TextLocation::Directory(folder) = directory {
+                std::fs::remove_dir_all(folder.path())
+                    .map_err(|error| write_error(&self.location, error.into()))?;
             }
         }
         write_sums(&self.location)?;
@@ -206,7 +210,7 @@ impl Part {
 /// Starts an index. A directory must exist and be empty.
 pub(super) fn create_index(location: &TextLocation) -> Result<Index> {
     let directory: Box<dyn Directory> = match location {
-        TextLocation::Directory(path) => Box::new(open_empty(path)?),
+        TextLocation::Directory(folder) => Box::new(open_empty(folder)?),
         TextLocation::Memory => Box::new(RamDirectory::create()),
     };
     let settings = IndexSettings {
@@ -261,15 +265,15 @@ fn write_empty_files(segment: &Segment, rows: u32) -> TantivyResult<()> {
 pub(super) fn write_sums(location: &TextLocation) -> Result<()> {
     match location {
         TextLocation::Memory => Ok(()),
-        TextLocation::Directory(path) => {
-            TextSums::write(path).map_err(|error| write_error(location, error.into()))
+        TextLocation::Directory(folder) => {
+            TextSums::write(folder.path()).map_err(|error| write_error(location, error.into()))
         }
     }
 }
 
-fn open_empty(path: &Path) -> Result<MmapDirectory> {
-    let location = TextLocation::Directory(path.to_owned());
-    let directory = MmapDirectory::open(path).map_err(|error| write_error(&location, error.into()))?;
+fn open_empty(folder: &Folder) -> Result<HeldDirectory> {
+    let location = TextLocation::Directory(folder.clone());
+    let directory = HeldDirectory::open(folder).map_err(|error| write_error(&location, error.into()))?;
     let exists = Index::exists(&directory).map_err(|error| write_error(&location, error.into()))?;
     if exists {
         return Err(Error::new(ErrorKind::Conflict, format!("{} exists already", location.name())));

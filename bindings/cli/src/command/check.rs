@@ -41,6 +41,7 @@ pub fn write_findings(report: &CheckReport, out: &mut (dyn Write + Send)) -> Res
         let word = match finding.severity {
             Severity::Damage => "damage",
             Severity::Derived => "index",
+            Severity::Unchecked => "unseen",
             Severity::Note => "note",
         };
         writeln!(out, "{word:<7} {:<4} {}: {}", finding.invariant, finding.at, finding.message)?;

@@ -1,7 +1,7 @@
 //! The store against a model of maps, and after every kind of damage we could think of.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::*;
@@ -103,7 +103,7 @@ impl Folder {
     }
 
     fn open(&self, boot_id: &str, live: &[SegmentId]) -> MetaStore {
-        MetaStore::open(&self.dir(), boot_id, UUID, live)
+        MetaStore::open(crate::env::Folder::at(self.dir()), boot_id, UUID, live)
     }
 
     fn sled_dir(&self, generation: u64) -> PathBuf {
@@ -114,8 +114,22 @@ impl Folder {
     fn copy(&self) -> Self {
         let copy = Self::new();
         copy_dir(&self.dir(), &copy.dir());
+        for generation in fs::read_dir(copy.dir()).unwrap() {
+            take_for_original(&generation.unwrap().path());
+        }
         copy
     }
+}
+
+/// Makes a copied generation look like the folder that a process left when it was killed.
+fn take_for_original(generation: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(text) = fs::read_to_string(generation.join("marker")) else { return };
+    let seen = fs::metadata(generation).unwrap();
+    let own = format!("folder {}:{}", seen.dev(), seen.ino());
+    let is_folder = |line: &&str| line.starts_with("folder ");
+    let copied = text.lines().find(is_folder).unwrap();
+    fs::write(generation.join("marker"), text.replace(copied, &own)).unwrap();
 }
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -294,7 +308,7 @@ fn a_half_written_segment_is_not_there() {
 fn a_store_of_another_database_is_not_read() {
     let folder = Folder::new();
     folder.open("boot", &[]).add_segment(A, &index(1, 10)).unwrap();
-    let store = MetaStore::open(&folder.dir(), "boot", UUID + 1, &[A]);
+    let store = MetaStore::open(crate::env::Folder::at(folder.dir()), "boot", UUID + 1, &[A]);
     assert!(!store.has(A) && store.stats().generation == Some(2));
     drop(store);
     // The marker swapped too: the id inside sled decides.

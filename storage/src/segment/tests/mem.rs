@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::env::{Env, EnvLock, EnvReader, EnvWriter};
+use crate::env::{Env, EnvLock, EnvReader, EnvWriter, Folder};
 
 type Files = Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>;
 
@@ -143,7 +143,7 @@ impl Env for TestEnv {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn real_path(&self, _: &Path) -> Option<PathBuf> {
+    fn folder(&self, _: &Path) -> Option<Folder> {
         None
     }
 

@@ -192,7 +192,7 @@ impl Layout {
     /// One index, built in many parts.
     fn in_parts(spans: &[TestSpan]) -> Layout {
         let root = tempfile::tempdir().unwrap();
-        let location = TextLocation::Directory(root.path().to_owned());
+        let location = TextLocation::Directory(crate::env::Folder::at(root.path()));
         let mut writer = TextWriter::in_parts(location, 2_000).unwrap();
         let mut parts = 0;
         for rows in spans.chunks(7) {

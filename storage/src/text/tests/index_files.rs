@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{TestSpan, batch};
+use crate::env::Folder;
 use crate::error::ErrorKind;
 use crate::text::{FreshText, TextLocation, TextQuery, TextReader, TextWriter};
 
@@ -18,7 +19,7 @@ fn spans(count: usize) -> Vec<TestSpan> {
 }
 
 fn write(path: &std::path::Path, spans: &[TestSpan]) {
-    let mut writer = TextWriter::create(TextLocation::Directory(path.to_owned())).unwrap();
+    let mut writer = TextWriter::create(TextLocation::Directory(Folder::at(path))).unwrap();
     writer.add(&batch(spans)).unwrap();
     writer.finish().unwrap();
 }
@@ -30,15 +31,15 @@ fn document_ids_are_row_numbers_after_reopening_elsewhere() {
     fs::create_dir(&temporary).unwrap();
     write(&temporary, &spans(5000));
     fs::rename(&temporary, &path).unwrap();
-    let reader = TextReader::open(&path, 5000).unwrap();
+    let reader = TextReader::open(&Folder::at(&path), 5000).unwrap();
     let rows = |text: &str| reader.rows(&TextQuery::parse(text).unwrap()).unwrap().iter().collect::<Vec<_>>();
     assert_eq!(rows("\"number 1234\""), [1234]);
     assert_eq!(rows("word3 -4999").len(), 714);
     assert_eq!(rows("span").len(), 5000);
     assert!(rows("inputs:span").is_empty());
     assert_eq!(rows("word3 \"number 17\""), [17]);
-    assert_eq!(TextReader::damaged_files(&path).unwrap(), Vec::<String>::new());
-    let error = TextWriter::create(TextLocation::Directory(path)).unwrap_err();
+    assert_eq!(TextReader::damaged_files(&Folder::at(&path)).unwrap(), Vec::<String>::new());
+    let error = TextWriter::create(TextLocation::Directory(Folder::at(path))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
 }
 
@@ -60,12 +61,15 @@ fn rows_without_text_and_indexes_without_rows() {
 fn missing_and_damaged_indexes_are_errors() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("text");
-    assert_eq!(TextReader::open(&path, 1).unwrap_err().kind(), ErrorKind::Corrupt);
-    assert_eq!(TextWriter::create(TextLocation::Directory(path.clone())).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(TextReader::open(&Folder::at(&path), 1).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(
+        TextWriter::create(TextLocation::Directory(Folder::at(&path))).unwrap_err().kind(),
+        ErrorKind::Io
+    );
     fs::create_dir(&path).unwrap();
-    assert_eq!(TextReader::open(&path, 1).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(TextReader::open(&Folder::at(&path), 1).unwrap_err().kind(), ErrorKind::Corrupt);
     write(&path, &spans(300));
-    assert_eq!(TextReader::open(&path, 299).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(TextReader::open(&Folder::at(&path), 299).unwrap_err().kind(), ErrorKind::Corrupt);
     let names: Vec<String> =
         fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     for name in names.iter().filter(|name| !name.starts_with('.')) {
@@ -89,12 +93,12 @@ fn missing_and_damaged_indexes_are_errors() {
         ask_everything(&path);
         fs::write(&file, &whole).unwrap();
     }
-    assert!(TextReader::open(&path, 300).is_ok());
+    assert!(TextReader::open(&Folder::at(&path), 300).is_ok());
 }
 
 /// Whatever comes out, it is no panic.
 fn ask_everything(path: &std::path::Path) {
-    let Ok(reader) = TextReader::open(path, 300) else { return };
+    let Ok(reader) = TextReader::open(&Folder::at(path), 300) else { return };
     for text in ["word3", "\"number 7\"", "wo*", "wrod3~1", "span -word1", "\"number 2*\""] {
         let query = TextQuery::parse(text).unwrap();
         let _ = reader.rows(&query);

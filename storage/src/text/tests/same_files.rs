@@ -128,7 +128,8 @@ fn files(index: &Index, directory: &dyn Directory) -> Vec<(String, Vec<u8>)> {
 
 fn files_of_ours(batches: &[RecordBatch]) -> Vec<(String, Vec<u8>)> {
     let root = tempfile::tempdir().unwrap();
-    let mut writer = TextWriter::create(TextLocation::Directory(root.path().to_owned())).unwrap();
+    let mut writer =
+        TextWriter::create(TextLocation::Directory(crate::env::Folder::at(root.path()))).unwrap();
     batches.iter().for_each(|batch| writer.add(batch).unwrap());
     writer.finish().unwrap();
     let directory = tantivy::directory::MmapDirectory::open(root.path()).unwrap();
