@@ -2,11 +2,13 @@
 //!
 //! One [`QueryRuntime`] belongs to one open database and ends with it. Planning and execution both
 //! run on its threads, which have deep stacks: planner and expressions recurse once per operator of
-//! a chain (the guard bounds how often).
+//! a chain (the guard bounds how often). Trees are also dropped by recursion, so none is on a caller's thread,
+//! whose stack may be small.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use datafusion::common::DataFusionError;
@@ -21,7 +23,7 @@ use crate::error::{QueryError, QueryErrorKind, Result};
 use crate::sql::{Plans, session_template};
 
 /// Stack of each thread, in bytes. Address space, not memory: pages are taken as they are touched.
-const STACK_BYTES: usize = 32 * 1024 * 1024;
+pub(crate) const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// Threads for blocking calls; queries make few.
 const BLOCKING_THREADS_MAX: usize = 16;
 /// Seconds a query may take unless told otherwise.
@@ -84,10 +86,14 @@ impl QueryRuntime {
     /// # Errors
     /// `Io` when threads or the spill folder cannot be had.
     pub fn new(settings: SqlSettings) -> Result<Self> {
+        Self::with_stack(settings, STACK_BYTES)
+    }
+
+    pub(crate) fn with_stack(settings: SqlSettings, stack_bytes: usize) -> Result<Self> {
         let threads = Builder::new_multi_thread()
             .worker_threads(settings.target_partitions.max(1))
             .max_blocking_threads(BLOCKING_THREADS_MAX)
-            .thread_stack_size(STACK_BYTES)
+            .thread_stack_size(stack_bytes)
             .thread_name("tracehouse-query")
             .enable_time()
             .build()
@@ -131,6 +137,23 @@ impl Drop for QueryRuntime {
         if let Some(threads) = self.threads.take() {
             threads.shutdown_background();
         }
+        drop_deep(std::mem::take(&mut self.plans));
+    }
+}
+
+/// Drops plans on a deep stack; should there be no thread for it, they stay in memory.
+fn drop_deep(plans: Plans) {
+    let plans = Arc::new(Mutex::new(ManuallyDrop::new(plans)));
+    let theirs = plans.clone();
+    let work = move || {
+        let mut plans = theirs.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(std::mem::take::<Plans>(&mut plans));
+    };
+    if let Ok(thread) =
+        std::thread::Builder::new().name("tracehouse-plans".to_string()).stack_size(STACK_BYTES).spawn(work)
+    {
+        // It only drops; a panic there is nobody's answer.
+        let _ = thread.join();
     }
 }
 

@@ -20,6 +20,7 @@ mod dataset;
 mod display;
 pub(crate) mod eval;
 mod json;
+pub(crate) mod like;
 pub(crate) mod need;
 mod object;
 mod pattern;

@@ -6,6 +6,9 @@
 
 use memchr::memmem::Finder;
 use regex::{Regex, RegexBuilder};
+use tracehouse_storage::interrupt;
+
+use super::like::{Like, like_items};
 
 pub use crate::filter::PatternKind;
 
@@ -22,11 +25,7 @@ pub struct Pattern {
 
 #[derive(Debug, Clone)]
 enum Matcher {
-    Exact,
-    Any,
-    Prefix(String),
-    Suffix(String),
-    Contains(Box<Finder<'static>>),
+    Like(Like),
     Regex(Regex),
 }
 
@@ -46,14 +45,12 @@ impl Pattern {
     }
 
     fn compile(kind: PatternKind, text: &str) -> Result<Self, String> {
+        let like = |ignores_case| Ok(Matcher::Like(Like::new(&like_items(text, None)?, ignores_case)));
         let matcher = match kind {
-            PatternKind::Like => match simple_like(text) {
-                Some(matcher) => matcher,
-                None => Matcher::Regex(build(&like_regex(text), kind)?),
-            },
-            PatternKind::ILike => Matcher::Regex(build(&like_regex(text), kind)?),
-            PatternKind::RLike => Matcher::Regex(build(text, kind)?),
-        };
+            PatternKind::Like => like(false),
+            PatternKind::ILike => like(true),
+            PatternKind::RLike => build(text, kind).map(Matcher::Regex),
+        }?;
         Ok(Self { kind, text: text.to_string(), matcher })
     }
 
@@ -70,12 +67,8 @@ impl Pattern {
     /// Whether the text matches.
     pub fn is_match(&self, text: &str) -> bool {
         match &self.matcher {
-            Matcher::Exact => text == self.text,
-            Matcher::Any => true,
-            Matcher::Prefix(prefix) => text.starts_with(prefix.as_str()),
-            Matcher::Suffix(suffix) => text.ends_with(suffix.as_str()),
-            Matcher::Contains(finder) => finder.find(text.as_bytes()).is_some(),
-            Matcher::Regex(regex) => regex.is_match(text),
+            Matcher::Like(like) => like.is_match(text),
+            Matcher::Regex(regex) => interrupt::spend(text.len()) && regex.is_match(text),
         }
     }
 
@@ -117,55 +110,9 @@ fn is_wildcard(c: char) -> bool {
     matches!(c, '%' | '_')
 }
 
-/// LIKE patterns that need no regular expression.
-fn simple_like(pattern: &str) -> Option<Matcher> {
-    let body = pattern.trim_matches('%');
-    if body.contains(is_wildcard) {
-        return None;
-    }
-    Some(match (pattern.starts_with('%'), pattern.ends_with('%'), body.is_empty()) {
-        (false, false, _) => Matcher::Exact,
-        (_, _, true) => Matcher::Any,
-        (true, true, _) => Matcher::Contains(Box::new(Finder::new(body).into_owned())),
-        (true, false, _) => Matcher::Suffix(body.to_string()),
-        (false, true, _) => Matcher::Prefix(body.to_string()),
-    })
-}
-
-/// The regular expression of a LIKE pattern; an open end is left unanchored, which is faster.
-fn like_regex(pattern: &str) -> String {
-    let mut regex = String::with_capacity(pattern.len() + 16);
-    let body = pattern.trim_start_matches('%');
-    if body.len() == pattern.len() {
-        regex.push_str(r"\A");
-    }
-    let inner = body.trim_end_matches('%');
-    let mut literal = String::new();
-    let flush = |literal: &mut String, regex: &mut String| {
-        regex.push_str(&regex::escape(literal));
-        literal.clear();
-    };
-    for c in inner.chars() {
-        match c {
-            '%' | '_' => {
-                flush(&mut literal, &mut regex);
-                regex.push_str(if c == '%' { ".*?" } else { "." });
-            }
-            _ => literal.push(c),
-        }
-    }
-    flush(&mut literal, &mut regex);
-    if !pattern.ends_with('%') {
-        regex.push_str(r"\z");
-    }
-    regex
-}
-
 fn build(regex: &str, kind: PatternKind) -> Result<Regex, String> {
     RegexBuilder::new(regex)
         .case_insensitive(kind == PatternKind::ILike)
-        // A wildcard of LIKE matches every character; `.` of RLIKE keeps its usual meaning.
-        .dot_matches_new_line(kind != PatternKind::RLike)
         .size_limit(REGEX_BYTES_MAX)
         .build()
         .map_err(|error| match error {
