@@ -25,7 +25,7 @@ const WORD_BITS: usize = 64;
 
 /// An item of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LikeItem {
+pub enum LikeItem {
     /// This character.
     Char(char),
     /// `_`
@@ -57,7 +57,7 @@ pub(crate) fn like_items(pattern: &str, escape: Option<char>) -> Result<Vec<Like
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
-pub(crate) struct Like(Matcher);
+pub struct Like(Matcher);
 
 #[derive(Debug, Clone)]
 enum Matcher {

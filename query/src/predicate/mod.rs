@@ -24,6 +24,7 @@ pub(crate) mod like;
 pub(crate) mod need;
 mod object;
 mod pattern;
+pub(crate) mod regexes;
 mod span;
 mod test;
 mod value;

@@ -5,15 +5,11 @@
 //! `RLIKE` is a regular expression found anywhere. Matching time is linear in the text.
 
 use memchr::memmem::Finder;
-use regex::{Regex, RegexBuilder};
-use tracehouse_storage::interrupt;
 
-use super::like::{Like, like_items};
+use super::like::{Like, LikeItem, like_items};
+use super::regexes::RegexSearch;
 
 pub use crate::filter::PatternKind;
-
-/// Compiled size of one pattern, in bytes.
-const REGEX_BYTES_MAX: usize = 4 << 20;
 
 /// A pattern and its compiled form.
 #[derive(Debug, Clone)]
@@ -26,7 +22,7 @@ pub struct Pattern {
 #[derive(Debug, Clone)]
 enum Matcher {
     Like(Like),
-    Regex(Regex),
+    Regex(RegexSearch),
 }
 
 impl PartialEq for Pattern {
@@ -49,7 +45,7 @@ impl Pattern {
         let matcher = match kind {
             PatternKind::Like => like(false),
             PatternKind::ILike => like(true),
-            PatternKind::RLike => build(text, kind).map(Matcher::Regex),
+            PatternKind::RLike => RegexSearch::new(text).map(Matcher::Regex),
         }?;
         Ok(Self { kind, text: text.to_string(), matcher })
     }
@@ -68,7 +64,7 @@ impl Pattern {
     pub fn is_match(&self, text: &str) -> bool {
         match &self.matcher {
             Matcher::Like(like) => like.is_match(text),
-            Matcher::Regex(regex) => interrupt::spend(text.len()) && regex.is_match(text),
+            Matcher::Regex(regex) => regex.is_match(text),
         }
     }
 
@@ -82,7 +78,12 @@ impl Pattern {
         let longest = pieces.max_by_key(|piece| piece.len()).filter(|piece| !piece.is_empty())?;
         match self.kind {
             PatternKind::Like => Some(Piece::Bytes(Box::new(Finder::new(longest).into_owned()))),
-            _ => build(&regex::escape(longest), self.kind).ok().map(Piece::Folded),
+            _ => {
+                let mut items = vec![LikeItem::Any];
+                items.extend(longest.chars().map(LikeItem::Char));
+                items.push(LikeItem::Any);
+                Some(Piece::Folded(Like::new(&items, true)))
+            }
         }
     }
 }
@@ -93,7 +94,7 @@ pub enum Piece {
     /// Byte for byte.
     Bytes(Box<Finder<'static>>),
     /// In any case.
-    Folded(Regex),
+    Folded(Like),
 }
 
 impl Piece {
@@ -101,24 +102,13 @@ impl Piece {
     pub fn is_in(&self, text: &str) -> bool {
         match self {
             Piece::Bytes(finder) => finder.find(text.as_bytes()).is_some(),
-            Piece::Folded(regex) => regex.is_match(text),
+            Piece::Folded(like) => like.is_match(text),
         }
     }
 }
 
 fn is_wildcard(c: char) -> bool {
     matches!(c, '%' | '_')
-}
-
-fn build(regex: &str, kind: PatternKind) -> Result<Regex, String> {
-    RegexBuilder::new(regex)
-        .case_insensitive(kind == PatternKind::ILike)
-        .size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "the pattern is too large".to_string(),
-            error => error.to_string().lines().last().unwrap_or("invalid regular expression").to_string(),
-        })
 }
 
 #[cfg(test)]

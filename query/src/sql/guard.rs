@@ -23,6 +23,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use super::dialect::TraceDialect;
 use crate::error::{ECHO_CHARS_MAX, QueryError, Result, shorten};
 use depth::DepthCheck;
+use expansion::ExpansionCheck;
 
 /// Longest statement, in bytes.
 pub(crate) const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -382,6 +383,9 @@ fn check_statement(statement: &Statement) -> Result<()> {
     if let ControlFlow::Break(error) = statement.visit(&mut depth) {
         return Err(error);
     }
+    if let ControlFlow::Break(error) = statement.visit(&mut ExpansionCheck::default()) {
+        return Err(error);
+    }
     match statement.visit(&mut StatementCheck::default()) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
@@ -545,5 +549,6 @@ fn check_regex(pattern: &Expr) -> Result<()> {
 }
 
 mod depth;
+mod expansion;
 #[cfg(test)]
 mod tests;

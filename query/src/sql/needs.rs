@@ -8,8 +8,8 @@ use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use tracehouse_storage::text::{AttributeValue, Literal, TextPattern};
 
-use super::functions::like::constant_pattern;
 use super::functions::matches::text_query;
+use super::functions::patterns::{constant_pattern, constant_regex};
 use crate::predicate::need::{equal, like_literals, regex_need};
 use crate::text_need::TextNeed;
 
@@ -39,24 +39,21 @@ pub(super) fn text_need(filter: &Expr) -> Option<TextNeed> {
             };
             Some(subject.equals(&value))
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let flag = match op {
-                Operator::RegexMatch => "",
-                Operator::RegexIMatch => "(?i)",
-                _ => return None,
-            };
-            let subject = subject(left)?;
-            regex_need(&format!("{flag}{}", literal(right)?), &|literals| subject.holds(literals))
-        }
         Expr::InList(InList { expr, list, negated: false }) => {
             let subject = subject(expr)?;
             let values = list.iter().map(literal).collect::<Option<Vec<String>>>()?;
             Some(TextNeed::Any(values.iter().map(|value| subject.equals(value)).collect()))
         }
-        _ => match constant_pattern(filter) {
-            Some((text, items)) => Some(TextNeed::Pattern(subject(text)?.holds(like_literals(&items)))),
-            None => text_query(filter).map(TextNeed::Words),
-        },
+        _ => {
+            if let Some((text, items)) = constant_pattern(filter) {
+                return Some(TextNeed::Pattern(subject(text)?.holds(like_literals(&items))));
+            }
+            if let Some((text, regex)) = constant_regex(filter) {
+                let subject = subject(text)?;
+                return regex_need(&regex, &|literals| subject.holds(literals));
+            }
+            text_query(filter).map(TextNeed::Words)
+        }
     }
 }
 

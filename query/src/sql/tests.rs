@@ -18,6 +18,7 @@ use tracehouse_storage::{Rows, Snapshot, Source, Store, StoreOptions};
 
 mod deep;
 mod operators;
+mod probe;
 
 use super::*;
 use crate::error::{QueryError, QueryErrorKind};

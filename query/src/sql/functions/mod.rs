@@ -6,9 +6,9 @@
 pub(super) mod allowed;
 mod arrows;
 pub(super) mod checked;
-pub(super) mod like;
 pub(super) mod matches;
 pub(super) mod messages;
+pub(super) mod patterns;
 mod percentile;
 pub(super) mod sizes;
 mod sum;
@@ -57,7 +57,7 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
 /// Adds the JSON functions with their operators and our own functions.
 pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
     datafusion_functions_json::register_all(state)?;
-    for function in matches::functions().into_iter().chain(like::functions()) {
+    for function in matches::functions().into_iter().chain(patterns::functions()) {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udf(Arc::new(ScalarUDF::new_from_impl(messages::ChatMessages::default())))?;

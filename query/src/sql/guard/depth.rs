@@ -8,8 +8,11 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visitor};
 
-use super::{TREE_DEPTH_MAX, too_deep};
+use super::{TREE_DEPTH_MAX, refused, too_deep};
 use crate::error::QueryError;
+
+/// Most queries inside expressions of one another; planning time doubles with each.
+const QUERIES_IN_EXPRESSIONS_MAX: usize = 8;
 
 /// Adds up depths while a statement is visited.
 #[derive(Default)]
@@ -49,6 +52,13 @@ impl Visitor for DepthCheck {
     type Break = QueryError;
 
     fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<QueryError> {
+        // Those that are visited inside an expression of the query around them.
+        let inside = self.open.iter().filter(|depth| depth.now > 0).count();
+        if inside > QUERIES_IN_EXPRESSIONS_MAX {
+            return ControlFlow::Break(refused(format!(
+                "the statement nests more than {QUERIES_IN_EXPRESSIONS_MAX} subqueries in expressions"
+            )));
+        }
         // A query is a level itself.
         self.open.push(Depth { now: 0, deepest: 1 });
         self.check()

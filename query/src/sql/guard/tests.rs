@@ -11,7 +11,7 @@ fn message(text: &str) -> String {
 
 /// Deep trees need the deep stack that the guard has in use.
 fn on_deep_stack(work: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new().stack_size(32 * 1024 * 1024).spawn(work).unwrap().join().unwrap();
+    std::thread::Builder::new().stack_size(crate::runtime::STACK_BYTES).spawn(work).unwrap().join().unwrap();
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn forms() -> Vec<String> {
         format!("SELECT {}1{}", chain("(1 + ", 60), chain(")", 60)),
         format!("SELECT {}name{} FROM spans", chain("coalesce(name, ", 60), chain(")", 60)),
         format!("SELECT {}1{}", chain("CASE WHEN length('a') = 1 THEN ", 60), chain(" END", 60)),
-        format!("SELECT {}1{}", chain("(SELECT ", 60), chain(")", 60)),
+        format!("SELECT {}1{}", chain("(SELECT ", 7), chain(")", 7)),
         format!("SELECT * FROM {}spans{}", chain("(SELECT * FROM ", 60), chain(")", 60)),
         format!("SELECT count(*) FROM spans a{}", chain(" JOIN spans USING (trace_id)", 0)),
         format!("SELECT 1{}", chain(" UNION ALL SELECT 1", 95)),
@@ -71,6 +71,9 @@ fn what_is_deeper_is_refused() {
             assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{before}..{after}: {error}");
         }
     }
+    let twice: String = (1..30).map(|n| format!(", t{n} AS (SELECT 1 FROM t{0} a, t{0} b)", n - 1)).collect();
+    let error = failure(&context, &format!("WITH t0 AS (SELECT 1 FROM spans){twice} SELECT 1 FROM t29"));
+    assert!(error.message().contains("more than 400 tables"), "{error}");
     // Each query is within its limit; put into one another they are not.
     let sum = " + 1".repeat(60);
     let ctes: String = (1..40).map(|n| format!(", t{n} AS (SELECT x{sum} AS x FROM t{})", n - 1)).collect();

@@ -1,5 +1,6 @@
-//! `like_escape(text, pattern, escape)` and `ilike_escape`: what LIKE and ILIKE of a statement become (see
-//! `rewrite::operators`). They match as the filter language does, by `predicate::like`; an empty escape is none.
+//! `like_escape(text, pattern, escape)` and its like: what LIKE, ILIKE, RLIKE and `~` of a statement become (see
+//! `rewrite::operators`). They match as the filter language does; an empty escape is none, and regular expressions
+//! have none.
 
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
@@ -17,11 +18,16 @@ use lru::LruCache;
 use tracehouse_storage::interrupt;
 
 use crate::predicate::like::{Like, LikeItem, like_items};
+use crate::predicate::regexes::RegexSearch;
 
 /// Matches case.
 pub(in crate::sql) const LIKE: &str = "like_escape";
 /// In any case.
 pub(in crate::sql) const ILIKE: &str = "ilike_escape";
+/// A regular expression.
+pub(in crate::sql) const RLIKE: &str = "regex_search";
+/// A regular expression in any case.
+pub(in crate::sql) const IRLIKE: &str = "regex_isearch";
 
 /// Compiled patterns that are kept: of statements that run, and of columns of patterns that repeat.
 const PATTERNS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
@@ -29,9 +35,9 @@ const PATTERNS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 const PATTERN_BYTES_MAX: usize = 4_096;
 
 /// The functions.
-pub(super) fn functions() -> [ScalarUDF; 2] {
-    [LIKE, ILIKE].map(|name| {
-        ScalarUDF::new_from_impl(LikeFunction {
+pub(super) fn functions() -> [ScalarUDF; 4] {
+    [LIKE, ILIKE, RLIKE, IRLIKE].map(|name| {
+        ScalarUDF::new_from_impl(PatternFunction {
             name,
             signature: Signature::user_defined(Volatility::Immutable),
             patterns: Mutex::new(LruCache::new(PATTERNS_MAX)),
@@ -39,7 +45,7 @@ pub(super) fn functions() -> [ScalarUDF; 2] {
     })
 }
 
-/// The text, pattern items and whether case is ignored, of a call with a constant pattern.
+/// The text and the pattern's items, of a call with a constant pattern.
 pub(in crate::sql) fn constant_pattern(expr: &Expr) -> Option<(&Expr, Vec<LikeItem>)> {
     let Expr::ScalarFunction(call) = expr else { return None };
     if !matches!(call.func.name(), LIKE | ILIKE) {
@@ -52,41 +58,88 @@ pub(in crate::sql) fn constant_pattern(expr: &Expr) -> Option<(&Expr, Vec<LikeIt
     Some((text, like_items(pattern.try_as_str().flatten()?, escape).ok()?))
 }
 
-type Key = (String, Option<char>);
-
-#[derive(Debug)]
-struct LikeFunction {
-    name: &'static str,
-    signature: Signature,
-    patterns: Mutex<LruCache<Key, Arc<Like>>>,
+/// The text and the regular expression, of a call with a constant one.
+pub(in crate::sql) fn constant_regex(expr: &Expr) -> Option<(&Expr, String)> {
+    let Expr::ScalarFunction(call) = expr else { return None };
+    let [text, Expr::Literal(pattern, _), _] = call.args.as_slice() else { return None };
+    let pattern = pattern.try_as_str().flatten()?;
+    match call.func.name() {
+        RLIKE => Some((text, pattern.to_string())),
+        IRLIKE => Some((text, any_case(pattern))),
+        _ => None,
+    }
 }
 
-impl PartialEq for LikeFunction {
+fn any_case(regex: &str) -> String {
+    format!("(?i){regex}")
+}
+
+type Key = (String, Option<char>);
+
+/// A compiled pattern.
+#[derive(Debug)]
+enum Compiled {
+    Like(Like),
+    Regex(RegexSearch),
+}
+
+impl Compiled {
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Compiled::Like(like) => like.is_match(text),
+            Compiled::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PatternFunction {
+    name: &'static str,
+    signature: Signature,
+    patterns: Mutex<LruCache<Key, Arc<Compiled>>>,
+}
+
+impl PartialEq for PatternFunction {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for LikeFunction {}
+impl Eq for PatternFunction {}
 
-impl Hash for LikeFunction {
+impl Hash for PatternFunction {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
 }
 
-impl LikeFunction {
-    fn compiled(&self, pattern: &str, escape: Option<char>) -> Result<Arc<Like>> {
+impl PatternFunction {
+    fn operator(&self) -> &'static str {
+        match self.name {
+            LIKE => "LIKE",
+            ILIKE => "ILIKE",
+            RLIKE => "~",
+            _ => "~*",
+        }
+    }
+
+    fn compiled(&self, pattern: &str, escape: Option<char>) -> Result<Arc<Compiled>> {
         let key = (pattern.to_string(), escape);
         let kept = || self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(like) = kept().get(&key) {
             return Ok(like.clone());
         }
-        let items = match like_items(pattern, escape) {
-            Ok(items) => items,
-            Err(message) => return exec_err!("LIKE: {message}"),
+        let compiled = match self.name {
+            RLIKE => RegexSearch::new(pattern).map(Compiled::Regex),
+            IRLIKE => RegexSearch::new(&any_case(pattern)).map(Compiled::Regex),
+            _ => {
+                like_items(pattern, escape).map(|items| Compiled::Like(Like::new(&items, self.name == ILIKE)))
+            }
         };
-        let like = Arc::new(Like::new(&items, self.name == ILIKE));
+        let like = match compiled {
+            Ok(compiled) => Arc::new(compiled),
+            Err(message) => return exec_err!("{}: {message}", self.operator()),
+        };
         if pattern.len() <= PATTERN_BYTES_MAX {
             kept().put(key, like.clone());
         }
@@ -103,7 +156,7 @@ impl LikeFunction {
     }
 }
 
-impl ScalarUDFImpl for LikeFunction {
+impl ScalarUDFImpl for PatternFunction {
     fn name(&self) -> &str {
         self.name
     }
@@ -126,7 +179,10 @@ impl ScalarUDFImpl for LikeFunction {
         let coerced = arg_types.iter().map(|kind| match kind {
             DataType::Dictionary(_, values) if is_text(values) => Ok(kind.clone()),
             kind if is_text(kind) => Ok(DataType::Utf8View),
-            kind => plan_err!("LIKE compares texts, and not {kind}; CAST(.. AS VARCHAR) makes a text"),
+            kind => plan_err!(
+                "{} compares texts, and not {kind}; CAST(.. AS VARCHAR) makes a text",
+                self.operator()
+            ),
         });
         coerced.collect()
     }
@@ -134,7 +190,7 @@ impl ScalarUDFImpl for LikeFunction {
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         match args {
             [text, pattern, escape] => {
-                let word = if self.name == LIKE { "LIKE" } else { "ILIKE" };
+                let word = self.operator();
                 let escape = match escape {
                     Expr::Literal(value, _) => value.try_as_str().flatten().unwrap_or_default(),
                     _ => "..",
