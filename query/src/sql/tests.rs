@@ -18,7 +18,6 @@ use tracehouse_storage::{Rows, Snapshot, Source, Store, StoreOptions};
 
 mod deep;
 mod operators;
-mod probe;
 
 use super::*;
 use crate::error::{QueryError, QueryErrorKind};

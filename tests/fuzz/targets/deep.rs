@@ -273,7 +273,8 @@ const LANGUAGES: &[Language] = &[
     Language { productions: &[], cores: &[], ask: message },
 ];
 
-/// Each production alone at every count, and each with a few others.
+/// Each production alone, as often as is allowed and as is not, and each with others. A run for a time has all
+/// of them, the test command every fifth.
 pub fn forms() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for (number, language) in LANGUAGES.iter().enumerate() {
@@ -287,6 +288,12 @@ pub fn forms() -> Vec<Vec<u8>> {
             seeds.push([vec![number, production], [production, 0, other, 0].repeat(PAIRS_MAX / 2)].concat());
         }
     }
+    if std::env::var_os("TRACEHOUSE_TEST_FUZZ_SECONDS").is_none() {
+        // Five is no divisor of six: all kinds of seeds come in turn.
+        seeds = seeds.into_iter().step_by(5).collect();
+    }
+    // What has ended the process before.
+    seeds.push(vec![0, 0, 5, 9]);
     seeds.extend([6, 8, 10, 11].map(|times| vec![LANGUAGES.len() as u8 - 1, 0, 0, times]));
     seeds
 }

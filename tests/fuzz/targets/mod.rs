@@ -70,7 +70,7 @@ pub const TARGETS: &[Target] = &[
         seeds: pattern::patterns,
         run: pattern::pattern,
     },
-    Target { name: "deep", form: Form::Bytes, rounds: 100, seeds: deep::forms, run: deep::form },
+    Target { name: "deep", form: Form::Bytes, rounds: 50, seeds: deep::forms, run: deep::form },
 ];
 
 /// The lines of a corpus file as inputs.
