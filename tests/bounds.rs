@@ -147,7 +147,7 @@ fn memory_stays_within_its_budget() {
     // What does not fit is refused, and others go on.
     let large =
         "SELECT max(name), max(attributes), count(DISTINCT trace_id) FROM spans GROUP BY length(name)";
-    assert_eq!(db.sql(large).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(db.sql(large).unwrap_err().kind(), ErrorKind::ResourceExhausted);
     texts(&db, "SELECT count(*), min(start_time) FROM spans WHERE status = 'UNSET' AND kind <> 'x'");
     let stats = db.stats().unwrap();
     columns = columns.max(stats.cache_bytes);

@@ -17,6 +17,7 @@ mod full_disk;
 mod fuzz;
 mod golden;
 mod kill;
+mod limits;
 mod order;
 mod patterns;
 mod place;

@@ -197,7 +197,7 @@ impl Database {
     /// # Errors
     /// `NotFound` when there is no such trace or assessment.
     pub fn get_assessment(&self, trace_id: &str, assessment_id: &str) -> Result<Assessment> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.reading()?;
         find(&snapshot, trace_id)?;
         Ok(Change::new(&snapshot).get(trace_id, assessment_id)?.clone())
     }

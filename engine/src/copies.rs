@@ -68,7 +68,7 @@ impl Database {
     pub fn export_parquet(&self, folder: impl AsRef<Path>, filter: &str) -> Result<BTreeMap<String, u64>> {
         let env = RealEnv::new(folder.as_ref().to_path_buf());
         let at = |e| file_error(folder.as_ref(), e);
-        let snapshot = self.snapshot()?;
+        let snapshot = self.reading()?;
         let wanted = match filter.trim() {
             "" => None,
             filter => {

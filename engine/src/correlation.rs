@@ -55,7 +55,7 @@ impl Database {
         filter2: &str,
         base: &str,
     ) -> Result<FilterCorrelation> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.reading()?;
         let scoped = |filters: &[&str]| -> Result<Search> {
             let mut search = Search::new(joined(filters)?);
             search.experiments = experiments.map(<[String]>::to_vec);

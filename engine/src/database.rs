@@ -21,6 +21,7 @@ use tracehouse_storage::{RowRef, Snapshot, Store};
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
+use crate::limits::Limits;
 use crate::maintain::{self, Maintenance};
 use crate::open::OpenOptions;
 use crate::otlp;
@@ -42,6 +43,7 @@ use crate::trace_cache::TraceCache;
 #[derive(Debug, Clone)]
 pub struct Database {
     inner: Arc<Inner>,
+    limits: Limits,
 }
 
 #[derive(Debug)]
@@ -132,12 +134,20 @@ impl Database {
             changes: RwLock::new(()),
             runtime: OnceLock::new(),
         };
-        let database = Self { inner: Arc::new(inner) };
+        let database = Self { inner: Arc::new(inner), limits: Limits::default() };
         if !read_only {
             database.complete_erase()?;
             database.retain_by_settings()?;
         }
         Ok(database)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -333,7 +343,7 @@ impl Database {
     /// # Errors
     /// As [`Database::search_traces`].
     pub fn search_shared(&self, search: &Search) -> Result<SharedPage> {
-        let snapshot = self.snapshot()?;
+        let snapshot = search.limited(&self.reading()?);
         let page = search::search(&snapshot, self.with_datasets(search)?.as_ref())?;
         let (started, mut explain) = (Instant::now(), page.explain);
         let traces = self.inner.traces.read(&snapshot, &page.rows)?;
@@ -353,7 +363,7 @@ impl Database {
     /// # Errors
     /// As [`Database::search_traces`].
     pub fn count_traces(&self, search: &Search) -> Result<u64> {
-        Ok(search::count(&self.snapshot()?, self.with_datasets(search)?.as_ref())?)
+        Ok(search::count(&self.reading()?, self.with_datasets(search)?.as_ref())?)
     }
 
     /// A trace with all its spans and assessments.
@@ -361,7 +371,7 @@ impl Database {
     /// # Errors
     /// `NotFound` when there is no such trace.
     pub fn get_trace(&self, trace_id: &str) -> Result<Trace> {
-        trace::get_trace(&self.snapshot()?, trace_id)
+        trace::get_trace(&self.reading()?, trace_id)
     }
 
     /// The rows of one trace in a table, with the columns that SQL shows.
@@ -369,7 +379,7 @@ impl Database {
     /// # Errors
     /// Whatever reading gives; an unknown trace has no rows.
     pub fn trace_rows(&self, table: Table, trace_id: &str) -> Result<RecordBatch> {
-        trace::public_rows(&self.snapshot()?, table, trace_id)
+        trace::public_rows(&self.reading()?, table, trace_id)
     }
 
     /// The best spans for a text query, best first.
@@ -386,7 +396,7 @@ impl Database {
     /// `InvalidInput` for a wrong query or filter.
     pub fn search_text_where(&self, query: &str, filter: &str, limit: usize) -> Result<TextHits> {
         let filter = Some(Search::new(filter));
-        self.text_search(TextSearch { query: query.to_string(), limit, filter, by_trace: false })
+        self.text_search(TextSearch { query: query.to_string(), limit, filter, ..TextSearch::default() })
     }
 
     /// A text search with all that can be asked of one.
@@ -397,7 +407,7 @@ impl Database {
         if let Some(filter) = &search.filter {
             search.filter = Some(self.with_datasets(filter)?.into_owned());
         }
-        Ok(text::search_text(&self.snapshot()?, &search)?)
+        Ok(text::search_text(&self.reading()?, &search)?)
     }
 
     /// In a database opened for reading only: sees what the writer has acknowledged by now. Without it, a

@@ -90,7 +90,7 @@ impl Database {
         wanted.limit = deletion.max_traces;
         wanted.experiments.clone_from(&deletion.experiments);
         let _alone = self.change_alone();
-        let page = search::search(&self.snapshot()?, self.with_datasets(&wanted)?.as_ref())?;
+        let page = search::search(&self.reading()?, self.with_datasets(&wanted)?.as_ref())?;
         Ok(self.store().delete_traces(page.trace_ids)?.traces)
     }
 }

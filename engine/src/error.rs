@@ -23,8 +23,14 @@ pub enum ErrorKind {
     Corrupt,
     /// The operating system refused a file operation.
     Io,
-    /// A limit of memory, time or space was reached; trying again, smaller or later, may work.
+    /// There is no room or no time for a write now; trying again later may work.
     Unavailable,
+    /// A question took longer than its limit.
+    Timeout,
+    /// A question was given up by whoever holds its [`CancelToken`](crate::CancelToken).
+    Cancelled,
+    /// A question needs more memory or spill space than its limits allow; a smaller one may work.
+    ResourceExhausted,
     /// The database does not take writes until it is opened again.
     Closed,
     /// A bug in this crate.
@@ -78,7 +84,10 @@ impl Error {
             ErrorKind::InvalidInput => "INVALID_PARAMETER_VALUE",
             ErrorKind::NotFound => "RESOURCE_DOES_NOT_EXIST",
             ErrorKind::Conflict => "RESOURCE_ALREADY_EXISTS",
-            ErrorKind::Unavailable => "TEMPORARILY_UNAVAILABLE",
+            ErrorKind::Unavailable
+            | ErrorKind::Timeout
+            | ErrorKind::Cancelled
+            | ErrorKind::ResourceExhausted => "TEMPORARILY_UNAVAILABLE",
             ErrorKind::Closed => "INVALID_STATE",
             ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::Internal => "INTERNAL_ERROR",
         }
@@ -107,6 +116,8 @@ impl From<storage::Error> for Error {
             storage::ErrorKind::Io => ErrorKind::Io,
             storage::ErrorKind::Closed => ErrorKind::Closed,
             storage::ErrorKind::Unavailable => ErrorKind::Unavailable,
+            storage::ErrorKind::Timeout => ErrorKind::Timeout,
+            storage::ErrorKind::Cancelled => ErrorKind::Cancelled,
             storage::ErrorKind::Internal => ErrorKind::Internal,
         };
         Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
@@ -120,7 +131,9 @@ impl From<QueryError> for Error {
             QueryErrorKind::Internal => ErrorKind::Internal,
             QueryErrorKind::Corrupt => ErrorKind::Corrupt,
             QueryErrorKind::Io => ErrorKind::Io,
-            _ => ErrorKind::Unavailable,
+            QueryErrorKind::Timeout => ErrorKind::Timeout,
+            QueryErrorKind::Cancelled => ErrorKind::Cancelled,
+            QueryErrorKind::ResourceExhausted => ErrorKind::ResourceExhausted,
         };
         Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
     }

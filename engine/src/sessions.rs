@@ -120,7 +120,7 @@ impl Database {
     /// `InvalidInput` for a wrong filter or order.
     pub fn sessions(&self, wanted: &SessionSearch) -> Result<Vec<Session>> {
         let order = Order::parse(wanted.order_by.as_deref().unwrap_or("last_request_time DESC"))?;
-        let snapshot = self.snapshot()?;
+        let snapshot = self.reading()?;
         let experiments = wanted.experiments.as_deref();
         let matching = match joined(&[&wanted.filter])?.as_str() {
             "" => None,
@@ -139,7 +139,7 @@ impl Database {
     /// # Errors
     /// Whatever reading gives; an unknown session has no traces.
     pub fn session_traces(&self, session_id: &str, experiments: Option<&[String]>) -> Result<Vec<TraceRow>> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.reading()?;
         let mut search =
             Search::new(format!("session_id = {}", quoted(session_id))).order_by(["timestamp ASC"]);
         search.experiments = experiments.map(<[String]>::to_vec);
@@ -159,7 +159,7 @@ impl Database {
         max_results: Option<usize>,
         filter: &str,
     ) -> Result<Vec<CompletedSession>> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.reading()?;
         let experiments = [experiment_id.to_string()];
         let matching = match joined(&[filter])?.as_str() {
             "" => None,

@@ -20,7 +20,7 @@ impl Database {
     /// Runs one read-only SQL statement.
     ///
     /// # Errors
-    /// `InvalidInput` for a wrong or refused statement, `Unavailable` at a limit.
+    /// `InvalidInput` for a wrong or refused statement, `Timeout`, `Cancelled` or `ResourceExhausted` at a limit.
     pub fn sql(&self, statement: &str) -> Result<Vec<RecordBatch>> {
         Ok(self.query(statement.into(), None)?.1)
     }
@@ -36,7 +36,7 @@ impl Database {
     }
 
     fn sql_context(&self, statement: &str) -> Result<SqlContext> {
-        let snapshot = self.snapshot()?;
+        let snapshot = self.reading()?;
         let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
         context.tables = SqlTables {
             segments: Some(stats::segments_batch(&snapshot)?),

@@ -62,7 +62,7 @@ impl Database {
     /// # Errors
     /// `InvalidInput` naming the offending token of the filter, order or page token.
     pub fn search_batches(&self, search: &Search) -> Result<TraceBatches> {
-        let snapshot = self.snapshot()?;
+        let snapshot = search.limited(&self.reading()?);
         let page = search::search(&snapshot, self.with_datasets(search)?.as_ref())?;
         Ok(TraceBatches {
             snapshot,
@@ -79,6 +79,6 @@ impl Database {
     /// # Errors
     /// As [`Database::search_batches`].
     pub fn search_trace_ids(&self, search: &Search) -> Result<Vec<String>> {
-        Ok(search::search(&self.snapshot()?, self.with_datasets(search)?.as_ref())?.trace_ids)
+        Ok(search::search(&self.reading()?, self.with_datasets(search)?.as_ref())?.trace_ids)
     }
 }

@@ -153,6 +153,8 @@ fn from_storage(error: &tracehouse_storage::Error) -> QueryError {
         StorageErrorKind::Io | StorageErrorKind::Closed | StorageErrorKind::Unavailable => {
             QueryError::new(QueryErrorKind::Io, error.to_string())
         }
+        StorageErrorKind::Timeout => QueryError::new(QueryErrorKind::Timeout, error.to_string()),
+        StorageErrorKind::Cancelled => QueryError::new(QueryErrorKind::Cancelled, error.to_string()),
         StorageErrorKind::Internal => QueryError::internal(error.to_string()),
     }
 }

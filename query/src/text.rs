@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{Float64Array, RecordBatch, StringViewArray};
 use roaring::RoaringBitmap;
 use tracehouse_storage::columns::{text, text_at, times};
+use tracehouse_storage::interrupt::CancelToken;
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::text::{SpanText, TEXT_COLUMNS, TextColumns, TextQuery, TextStats, snippet};
@@ -14,7 +16,7 @@ use tracehouse_storage::{Error, Result, RowRef, Snapshot};
 
 use crate::filter;
 use crate::predicate::Predicate;
-use crate::search::{Search, matching_rows};
+use crate::search::{Search, limited, matching_rows};
 use crate::sql::search_text_schema;
 
 /// Longest snippet, in characters.
@@ -78,6 +80,10 @@ pub struct TextSearch {
     pub limit: usize,
     /// One hit a trace: its best span.
     pub by_trace: bool,
+    /// Longest time it may take; `None` = the database's.
+    pub timeout: Option<Duration>,
+    /// Gives it up when cancelled.
+    pub cancel: Option<CancelToken>,
 }
 
 struct Candidate {
@@ -92,6 +98,11 @@ struct Candidate {
 /// # Errors
 /// `InvalidInput` for a wrong query or filter; whatever reading the snapshot gives.
 pub fn search_text(snapshot: &Snapshot, search: &TextSearch) -> Result<TextHits> {
+    let snapshot = limited(snapshot, search.timeout, search.cancel.as_ref());
+    snapshot.interrupt().guarding(|| find_text(&snapshot, search))
+}
+
+fn find_text(snapshot: &Snapshot, search: &TextSearch) -> Result<TextHits> {
     let query = TextQuery::parse(&search.query)?;
     let allowed = match &search.filter {
         None => None,
@@ -102,6 +113,7 @@ pub fn search_text(snapshot: &Snapshot, search: &TextSearch) -> Result<TextHits>
     };
     let (mut stats, mut indexed_spans, mut scanned_spans) = (TextStats::default(), 0, 0);
     for index in 0..snapshot.source_count() {
+        snapshot.interrupt().check()?;
         let (text, source) = (snapshot.text(index)?, snapshot.source(index)?);
         let covered = if text.is_indexed() { &mut indexed_spans } else { &mut scanned_spans };
         *covered += source.visible_rows(Table::Spans);
@@ -127,6 +139,7 @@ impl Ranking<'_> {
         let mut found: Vec<(RowRef, f64)> = Vec::new();
         let mut at_least = f64::MIN;
         for index in 0..self.snapshot.source_count() {
+            self.snapshot.interrupt().check()?;
             let masked = self.snapshot.source(index)?.mask(Table::Spans);
             let allowed = self.allowed.as_ref().and_then(|allowed| allowed.get(index));
             let text = self.snapshot.text(index)?;

@@ -23,6 +23,10 @@ pub enum ErrorKind {
     Io,
     /// A limit of space or time was reached; trying again later may work.
     Unavailable,
+    /// Reading took longer than the caller's limit.
+    Timeout,
+    /// The caller gave reading up.
+    Cancelled,
     /// The database cannot accept writes until it is opened again.
     Closed,
     /// A broken invariant: a bug in this crate.

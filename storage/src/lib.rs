@@ -22,6 +22,7 @@ pub mod env;
 pub mod error;
 mod fold;
 mod frame;
+pub mod interrupt;
 pub mod json_text;
 mod key_set;
 pub mod kv;

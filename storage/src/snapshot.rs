@@ -13,6 +13,7 @@ use roaring::RoaringBitmap;
 
 use crate::columns::{ints, text, text_at, value_at};
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::manifest::CatalogFile;
 use crate::memtable::projected_schema;
 use crate::model::TraceKey;
@@ -42,6 +43,7 @@ pub struct RowRef {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     inner: Arc<Inner>,
+    interrupt: Interrupt,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,19 @@ impl Snapshot {
     /// A view of these sources, oldest first.
     pub fn new(sequence: u64, sources: Vec<Source>, catalog: Vec<CatalogFile>) -> Self {
         let scanned_text = sources.iter().map(|_| OnceLock::new()).collect();
-        Self { inner: Arc::new(Inner { sequence, sources, catalog, scanned_text }) }
+        let inner = Arc::new(Inner { sequence, sources, catalog, scanned_text });
+        Self { inner, interrupt: Interrupt::default() }
+    }
+
+    /// The same view, read until `interrupt` stops that: whatever reads it then fails as `Timeout` or
+    /// `Cancelled`.
+    pub fn until(&self, interrupt: Interrupt) -> Self {
+        Self { inner: self.inner.clone(), interrupt }
+    }
+
+    /// What stops reading.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Sequence number of the last commit that is visible.
@@ -99,6 +113,20 @@ impl Snapshot {
     /// # Errors
     /// `InvalidInput` for an unknown column, `Corrupt` or `Io` from the files.
     pub fn scan(&self, source: usize, table: Table, request: &ScanRequest) -> Result<RowStream> {
+        if self.interrupt.is_never() {
+            return self.scan_freely(source, table, request);
+        }
+        self.interrupt.check()?;
+        let mut request = request.clone();
+        for filter in &mut request.filters {
+            let (keep, interrupt) = (filter.keep.clone(), self.interrupt.clone());
+            filter.keep = Arc::new(move |batch| interrupt.guarding(|| keep(batch)));
+        }
+        let (rows, interrupt) = (self.scan_freely(source, table, &request)?, self.interrupt.clone());
+        Ok(Box::new(rows.map(move |batch| interrupt.check().and(batch))))
+    }
+
+    fn scan_freely(&self, source: usize, table: Table, request: &ScanRequest) -> Result<RowStream> {
         let hydrated = |columns: &[String]| columns.iter().any(|column| HYDRATED.contains(&column.as_str()));
         let late = request.filters.iter().any(|filter| hydrated(&filter.columns));
         if table != Table::Traces || !(late || hydrated(&request.columns)) {
@@ -149,6 +177,7 @@ impl Snapshot {
         }
         let mut fresh = FreshText::default();
         for batch in rows.scan_all(Table::Spans, &ScanRequest::columns(TEXT_COLUMNS.iter().copied()))? {
+            self.interrupt.check()?;
             fresh.add(&batch?)?;
         }
         Ok(slot.get_or_init(|| Arc::new(fresh)).clone())
@@ -175,6 +204,7 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading an index gives.
     pub fn find_trace_near(&self, key: TraceKey, home: usize) -> Result<Option<RowRef>> {
+        self.interrupt.check()?;
         for index in self.home_first(home) {
             if let Some(row) = self.source(index)?.rows_of(Table::Traces, key)?.max() {
                 return Ok(Some(RowRef { source: index, row }));
@@ -195,6 +225,7 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading an index gives.
     pub fn rows_of(&self, table: Table, key: TraceKey) -> Result<Vec<(usize, RoaringBitmap)>> {
+        self.interrupt.check()?;
         let mut found = Vec::new();
         for (index, source) in self.inner.sources.iter().enumerate() {
             let rows = source.rows_of(table, key)?;
@@ -211,6 +242,7 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading an index gives.
     pub fn spans_of(&self, key: TraceKey, home: usize, total: u64) -> Result<Vec<RowRef>> {
+        self.interrupt.check()?;
         let mut found = Vec::new();
         for source in self.home_first(home) {
             if found.len() as u64 >= total {
@@ -238,6 +270,7 @@ impl Snapshot {
     /// # Errors
     /// `InvalidInput` for an unknown column, `Internal` for a row that does not exist.
     pub fn read_rows(&self, table: Table, rows: &[RowRef], columns: &[&str]) -> Result<RecordBatch> {
+        self.interrupt.check()?;
         let hydrate = table == Table::Traces && columns.iter().any(|column| HYDRATED.contains(column));
         if !hydrate {
             return read_rows(&self.inner.sources, table, rows, columns);
@@ -264,6 +297,7 @@ impl Snapshot {
         columns: &[&str],
         mut take: impl FnMut(&RecordBatch, usize) -> Result<()>,
     ) -> Result<()> {
+        self.interrupt.check()?;
         let pieces = pieces(&self.inner.sources, table, rows, columns)?;
         for (batch, row) in pieces.places {
             let batch = pieces.batches.get(batch).ok_or_else(|| Error::internal("no such batch"))?;

@@ -28,6 +28,8 @@ pub struct Context {
     /// How standard output is written to.
     pub style: Style,
     memory_bytes_max: Option<usize>,
+    /// Longest time that a question may take.
+    pub timeout: Option<Duration>,
 }
 
 impl Context {
@@ -38,6 +40,7 @@ impl Context {
             quiet: global.quiet,
             style: Style::of_stdout(),
             memory_bytes_max: global.memory_limit,
+            timeout: global.timeout,
         }
     }
 
@@ -61,7 +64,15 @@ impl Context {
     /// Opens an existing database for a command that only reads.
     pub fn open_to_read(&self, path: &Path) -> Result<Database> {
         let options = OpenOptions::new().create(false).read_only(true).settings(self.settings(false));
-        Ok(options.open(path)?)
+        Ok(self.limited(options.open(path)?))
+    }
+
+    /// The database with the time limit that questions have.
+    fn limited(&self, db: Database) -> Database {
+        match self.timeout {
+            Some(timeout) => db.with_timeout(timeout),
+            None => db,
+        }
     }
 
     /// Opens an existing database for a small change.
@@ -86,7 +97,7 @@ impl Context {
                 Err(error) if error.kind() == ErrorKind::Conflict && started.elapsed() < LOCK_WAIT => {
                     std::thread::sleep(RETRY_PAUSE);
                 }
-                opened => return Ok(opened?),
+                opened => return Ok(self.limited(opened?)),
             }
         }
     }

@@ -101,7 +101,7 @@ impl Dataset {
 
     fn add(&self, search: &Search, sample: Option<&Sample>) -> Result<MergeReport> {
         self.info()?;
-        let snapshot = self.database.snapshot()?;
+        let snapshot = self.database.reading()?;
         let built = records_of_traces(&snapshot, self.database.with_datasets(search)?.as_ref(), sample)?;
         let query = Some(query_text(search, sample)?);
         let mut report = self.merge_candidates(built.records, query, snapshot.sequence())?;

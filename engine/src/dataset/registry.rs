@@ -83,7 +83,7 @@ impl Database {
     /// # Errors
     /// `Corrupt` when the manifest describes a version that cannot be read.
     pub fn datasets(&self) -> Result<Vec<DatasetInfo>> {
-        Ok(newest(&self.snapshot()?)?.into_iter().map(|version| version.info).collect())
+        Ok(newest(&self.reading()?)?.into_iter().map(|version| version.info).collect())
     }
 
     /// Deletes a dataset with all its versions.

@@ -45,7 +45,7 @@ impl Database {
     /// another form than `KEY = 'VALUE'`, or an interval without both bounds.
     pub fn trace_metrics(&self, query: &MetricQuery) -> Result<Vec<MetricPoint>> {
         let metric = query.check()?;
-        let snapshot = self.snapshot()?;
+        let snapshot = self.reading()?;
         let samples = samples::Samples::read(self, &snapshot, query, metric)?;
         Ok(samples.into_points(query))
     }

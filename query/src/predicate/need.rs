@@ -8,6 +8,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use tracehouse_storage::text::{AttributeValue, Literal, TextPattern, TextReader, ValueRows, folded};
 
 use super::attributes::Translated;
+use super::like::{LikeItem, like_items};
 use super::pattern::{Pattern, PatternKind};
 use super::test::{JsonOp, JsonTest, Scalar, Test, TextOp, TextTest};
 use super::{Condition, Field};
@@ -71,10 +72,10 @@ fn in_content(pattern: &Pattern) -> Option<TextNeed> {
     if pattern.kind() == PatternKind::RLike {
         return in_string(pattern, &TextPattern::on_strings);
     }
-    let strings = TextPattern::on_strings(like_literals(pattern.text().chars().map(LikeItem::plain)));
+    let strings = TextPattern::on_strings(plain_literals(pattern.text()));
     // Names are matched as a whole, by what is left without the outer `%`.
     let name = pattern.text().trim_matches('%');
-    let literals = like_literals(name.chars().map(LikeItem::plain));
+    let literals = plain_literals(name);
     match (name.is_empty(), literals.is_empty()) {
         (true, _) => Some(TextNeed::Pattern(strings)),
         (false, true) => None,
@@ -87,7 +88,7 @@ fn in_string(pattern: &Pattern, of: &dyn Fn(Vec<Literal>) -> TextPattern) -> Opt
     match pattern.kind() {
         PatternKind::RLike => regex_need(pattern.text(), of),
         _ => {
-            let literals = like_literals(pattern.text().chars().map(LikeItem::plain));
+            let literals = plain_literals(pattern.text());
             Some(TextNeed::Pattern(of(literals)))
         }
     }
@@ -109,27 +110,17 @@ fn in_attribute(key: &str, op: &JsonOp) -> Option<TextNeed> {
     }
 }
 
-/// An item of a LIKE pattern.
-pub(crate) enum LikeItem {
-    /// This character.
-    Char(char),
-    /// `%` or `_`.
-    Wildcard,
-}
-
-impl LikeItem {
-    /// An item of a pattern without escapes.
-    fn plain(c: char) -> Self {
-        if matches!(c, '%' | '_') { LikeItem::Wildcard } else { LikeItem::Char(c) }
-    }
+/// The literals of a LIKE pattern without escapes.
+fn plain_literals(pattern: &str) -> Vec<Literal> {
+    like_literals(&like_items(pattern, None).unwrap_or_default())
 }
 
 /// The literals of a LIKE pattern.
-pub(crate) fn like_literals(items: impl Iterator<Item = LikeItem>) -> Vec<Literal> {
+pub(crate) fn like_literals(items: &[LikeItem]) -> Vec<Literal> {
     let mut literals = vec![Literal { text: String::new(), starts: true, ends: false }];
     for item in items {
         match (item, literals.last_mut()) {
-            (LikeItem::Char(c), Some(last)) => last.text.push(c),
+            (LikeItem::Char(c), Some(last)) => last.text.push(*c),
             _ => literals.push(Literal { text: String::new(), starts: false, ends: false }),
         }
     }
@@ -263,7 +254,7 @@ mod tests {
     #[test]
     fn like_patterns_are_cut_at_wildcards() {
         let literals = |text: &str| {
-            let found = like_literals(text.chars().map(LikeItem::plain));
+            let found = plain_literals(text);
             found.into_iter().map(|l| (l.text, l.starts, l.ends)).collect::<Vec<_>>()
         };
         assert_eq!(

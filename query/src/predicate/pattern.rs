@@ -5,12 +5,11 @@
 //! `RLIKE` is a regular expression found anywhere. Matching time is linear in the text.
 
 use memchr::memmem::Finder;
-use regex::{Regex, RegexBuilder};
+
+use super::like::{Like, LikeItem, like_items};
+use super::regexes::RegexSearch;
 
 pub use crate::filter::PatternKind;
-
-/// Compiled size of one pattern, in bytes.
-const REGEX_BYTES_MAX: usize = 4 << 20;
 
 /// A pattern and its compiled form.
 #[derive(Debug, Clone)]
@@ -22,12 +21,8 @@ pub struct Pattern {
 
 #[derive(Debug, Clone)]
 enum Matcher {
-    Exact,
-    Any,
-    Prefix(String),
-    Suffix(String),
-    Contains(Box<Finder<'static>>),
-    Regex(Regex),
+    Like(Like),
+    Regex(RegexSearch),
 }
 
 impl PartialEq for Pattern {
@@ -46,14 +41,12 @@ impl Pattern {
     }
 
     fn compile(kind: PatternKind, text: &str) -> Result<Self, String> {
+        let like = |ignores_case| Ok(Matcher::Like(Like::new(&like_items(text, None)?, ignores_case)));
         let matcher = match kind {
-            PatternKind::Like => match simple_like(text) {
-                Some(matcher) => matcher,
-                None => Matcher::Regex(build(&like_regex(text), kind)?),
-            },
-            PatternKind::ILike => Matcher::Regex(build(&like_regex(text), kind)?),
-            PatternKind::RLike => Matcher::Regex(build(text, kind)?),
-        };
+            PatternKind::Like => like(false),
+            PatternKind::ILike => like(true),
+            PatternKind::RLike => RegexSearch::new(text).map(Matcher::Regex),
+        }?;
         Ok(Self { kind, text: text.to_string(), matcher })
     }
 
@@ -70,11 +63,7 @@ impl Pattern {
     /// Whether the text matches.
     pub fn is_match(&self, text: &str) -> bool {
         match &self.matcher {
-            Matcher::Exact => text == self.text,
-            Matcher::Any => true,
-            Matcher::Prefix(prefix) => text.starts_with(prefix.as_str()),
-            Matcher::Suffix(suffix) => text.ends_with(suffix.as_str()),
-            Matcher::Contains(finder) => finder.find(text.as_bytes()).is_some(),
+            Matcher::Like(like) => like.is_match(text),
             Matcher::Regex(regex) => regex.is_match(text),
         }
     }
@@ -89,7 +78,12 @@ impl Pattern {
         let longest = pieces.max_by_key(|piece| piece.len()).filter(|piece| !piece.is_empty())?;
         match self.kind {
             PatternKind::Like => Some(Piece::Bytes(Box::new(Finder::new(longest).into_owned()))),
-            _ => build(&regex::escape(longest), self.kind).ok().map(Piece::Folded),
+            _ => {
+                let mut items = vec![LikeItem::Any];
+                items.extend(longest.chars().map(LikeItem::Char));
+                items.push(LikeItem::Any);
+                Some(Piece::Folded(Like::new(&items, true)))
+            }
         }
     }
 }
@@ -100,7 +94,7 @@ pub enum Piece {
     /// Byte for byte.
     Bytes(Box<Finder<'static>>),
     /// In any case.
-    Folded(Regex),
+    Folded(Like),
 }
 
 impl Piece {
@@ -108,70 +102,13 @@ impl Piece {
     pub fn is_in(&self, text: &str) -> bool {
         match self {
             Piece::Bytes(finder) => finder.find(text.as_bytes()).is_some(),
-            Piece::Folded(regex) => regex.is_match(text),
+            Piece::Folded(like) => like.is_match(text),
         }
     }
 }
 
 fn is_wildcard(c: char) -> bool {
     matches!(c, '%' | '_')
-}
-
-/// LIKE patterns that need no regular expression.
-fn simple_like(pattern: &str) -> Option<Matcher> {
-    let body = pattern.trim_matches('%');
-    if body.contains(is_wildcard) {
-        return None;
-    }
-    Some(match (pattern.starts_with('%'), pattern.ends_with('%'), body.is_empty()) {
-        (false, false, _) => Matcher::Exact,
-        (_, _, true) => Matcher::Any,
-        (true, true, _) => Matcher::Contains(Box::new(Finder::new(body).into_owned())),
-        (true, false, _) => Matcher::Suffix(body.to_string()),
-        (false, true, _) => Matcher::Prefix(body.to_string()),
-    })
-}
-
-/// The regular expression of a LIKE pattern; an open end is left unanchored, which is faster.
-fn like_regex(pattern: &str) -> String {
-    let mut regex = String::with_capacity(pattern.len() + 16);
-    let body = pattern.trim_start_matches('%');
-    if body.len() == pattern.len() {
-        regex.push_str(r"\A");
-    }
-    let inner = body.trim_end_matches('%');
-    let mut literal = String::new();
-    let flush = |literal: &mut String, regex: &mut String| {
-        regex.push_str(&regex::escape(literal));
-        literal.clear();
-    };
-    for c in inner.chars() {
-        match c {
-            '%' | '_' => {
-                flush(&mut literal, &mut regex);
-                regex.push_str(if c == '%' { ".*?" } else { "." });
-            }
-            _ => literal.push(c),
-        }
-    }
-    flush(&mut literal, &mut regex);
-    if !pattern.ends_with('%') {
-        regex.push_str(r"\z");
-    }
-    regex
-}
-
-fn build(regex: &str, kind: PatternKind) -> Result<Regex, String> {
-    RegexBuilder::new(regex)
-        .case_insensitive(kind == PatternKind::ILike)
-        // A wildcard of LIKE matches every character; `.` of RLIKE keeps its usual meaning.
-        .dot_matches_new_line(kind != PatternKind::RLike)
-        .size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "the pattern is too large".to_string(),
-            error => error.to_string().lines().last().unwrap_or("invalid regular expression").to_string(),
-        })
 }
 
 #[cfg(test)]

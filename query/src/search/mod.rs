@@ -21,7 +21,10 @@ mod spans;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use roaring::RoaringBitmap;
+use tracehouse_storage::interrupt::{CancelToken, Interrupt};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, RowRef, Snapshot};
 
@@ -54,6 +57,10 @@ pub struct Search {
     pub analyze: bool,
     /// The traces of the datasets that the filter names; the database fills it in.
     pub datasets: DatasetTraces,
+    /// Longest time it may take; `None` = the database's.
+    pub timeout: Option<Duration>,
+    /// Gives it up when cancelled.
+    pub cancel: Option<CancelToken>,
 }
 
 /// One page of a search.
@@ -99,6 +106,23 @@ impl Search {
         self
     }
 
+    /// The same, failing as `Timeout` when it takes longer.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The same, failing as `Cancelled` once the token is cancelled.
+    pub fn cancel(mut self, token: CancelToken) -> Self {
+        self.cancel = Some(token);
+        self
+    }
+
+    /// The snapshot within the limits of this search, which begin now.
+    pub fn limited(&self, snapshot: &Snapshot) -> Snapshot {
+        limited(snapshot, self.timeout, self.cancel.as_ref())
+    }
+
     /// The same after the page that gave this token.
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());
@@ -117,6 +141,24 @@ impl Search {
 /// # Errors
 /// `InvalidInput` for a filter, order or page token that is refused; what reading gives otherwise.
 pub fn search(snapshot: &Snapshot, search: &Search) -> Result<Page> {
+    let snapshot = search.limited(snapshot);
+    snapshot.interrupt().guarding(|| find(&snapshot, search))
+}
+
+/// A snapshot with limits that begin now, besides those it has.
+pub(crate) fn limited(
+    snapshot: &Snapshot,
+    timeout: Option<Duration>,
+    cancel: Option<&CancelToken>,
+) -> Snapshot {
+    let mut interrupt = snapshot.interrupt().clone();
+    if let Some(timeout) = timeout {
+        interrupt = interrupt.within(timeout);
+    }
+    snapshot.until(cancel.cloned().into_iter().fold(interrupt, Interrupt::or))
+}
+
+fn find(snapshot: &Snapshot, search: &Search) -> Result<Page> {
     let order = parse_order_by(&search.order_by)?;
     let after = search.page_token.as_deref().map(|token| page_token::decode(&order, token)).transpose()?;
     let recorder = Recorder::new(search.explain, search.analyze);
@@ -146,6 +188,11 @@ pub fn search(snapshot: &Snapshot, search: &Search) -> Result<Page> {
 /// # Errors
 /// As [`search`].
 pub fn count(snapshot: &Snapshot, search: &Search) -> Result<u64> {
+    let snapshot = search.limited(snapshot);
+    snapshot.interrupt().guarding(|| count_all(&snapshot, search))
+}
+
+fn count_all(snapshot: &Snapshot, search: &Search) -> Result<u64> {
     let predicate = parse(&search.filter)?.with_datasets(&search.datasets);
     if predicate == Predicate::Const(true) && search.experiments.is_none() {
         return Ok(snapshot.visible_rows(Table::Traces));

@@ -5,7 +5,8 @@
 //! allow-list; the plan made from it is checked again, node by node.
 //!
 //! Invariants: (1) nothing but a query, EXPLAIN, SHOW or DESCRIBE reaches the planner; (2) no tree
-//! handed to the planner is deeper than `TREE_DEPTH_MAX`; (3) every refusal names what is refused.
+//! handed to the planner is deeper than `TREE_DEPTH_MAX`, nor is one that it can be rewritten to, since the
+//! depths of all queries of a statement together are not (see `depth`); (3) every refusal names what is refused.
 
 use std::ops::ControlFlow;
 
@@ -16,11 +17,13 @@ use datafusion::sql::sqlparser::ast::{
     SetExpr, Statement, TableFactor, Value, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::dialect::TraceDialect;
 use crate::error::{ECHO_CHARS_MAX, QueryError, Result, shorten};
+use depth::DepthCheck;
+use expansion::ExpansionCheck;
 
 /// Longest statement, in bytes.
 pub(crate) const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -227,10 +230,11 @@ fn count_token(class: TokenClass, groups: &mut Vec<Group>) -> Result<()> {
 }
 
 fn check_depth(depth: usize) -> Result<()> {
-    if depth > TREE_DEPTH_MAX {
-        return Err(refused(format!("the statement nests deeper than {TREE_DEPTH_MAX} operators")));
-    }
-    Ok(())
+    if depth > TREE_DEPTH_MAX { Err(too_deep()) } else { Ok(()) }
+}
+
+fn too_deep() -> QueryError {
+    refused(format!("the statement nests deeper than {TREE_DEPTH_MAX} operators"))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -310,6 +314,11 @@ fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
     let first_word = parser.peek_token_ref().token.to_string();
     check_first_word(&first_word)?;
     let statement = parser.parse_statement().map_err(|error| {
+        if dialect.is_too_deep()
+            || matches!(error, ParserError::RecursionLimitExceeded) && !dialect.is_exhausted()
+        {
+            return too_deep();
+        }
         if dialect.is_exhausted() {
             return refused(
                 "syntax error: there are too many ways to read the statement; are its words in order?",
@@ -369,8 +378,15 @@ fn check_statement(statement: &Statement) -> Result<()> {
         }
         other => return Err(refused_statement(other)),
     }
-    let mut check = StatementCheck::default();
-    match statement.visit(&mut check) {
+    // Depth first: what follows looks at trees with functions that recurse.
+    let mut depth = DepthCheck::default();
+    if let ControlFlow::Break(error) = statement.visit(&mut depth) {
+        return Err(error);
+    }
+    if let ControlFlow::Break(error) = statement.visit(&mut ExpansionCheck::default()) {
+        return Err(error);
+    }
+    match statement.visit(&mut StatementCheck::default()) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
@@ -532,5 +548,7 @@ fn check_regex(pattern: &Expr) -> Result<()> {
     }
 }
 
+mod depth;
+mod expansion;
 #[cfg(test)]
 mod tests;

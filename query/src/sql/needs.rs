@@ -4,16 +4,14 @@
 //! **Invariant** QU-2: the conditions are evaluated on every row read; what is not understood here
 //! only reads more.
 
-use datafusion::logical_expr::expr::{InList, Like, ScalarFunction};
+use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use tracehouse_storage::text::{AttributeValue, Literal, TextPattern};
 
 use super::functions::matches::text_query;
-use crate::predicate::need::{LikeItem, equal, like_literals, regex_need};
+use super::functions::patterns::{constant_pattern, constant_regex};
+use crate::predicate::need::{equal, like_literals, regex_need};
 use crate::text_need::TextNeed;
-
-/// The escape character of LIKE unless a statement names another.
-const ESCAPE: char = '\\';
 
 /// The function behind `->>`.
 const AS_TEXT: &str = "json_as_text";
@@ -41,25 +39,21 @@ pub(super) fn text_need(filter: &Expr) -> Option<TextNeed> {
             };
             Some(subject.equals(&value))
         }
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let flag = match op {
-                Operator::RegexMatch => "",
-                Operator::RegexIMatch => "(?i)",
-                _ => return None,
-            };
-            let subject = subject(left)?;
-            regex_need(&format!("{flag}{}", literal(right)?), &|literals| subject.holds(literals))
-        }
         Expr::InList(InList { expr, list, negated: false }) => {
             let subject = subject(expr)?;
             let values = list.iter().map(literal).collect::<Option<Vec<String>>>()?;
             Some(TextNeed::Any(values.iter().map(|value| subject.equals(value)).collect()))
         }
-        Expr::Like(Like { negated: false, expr, pattern, escape_char, .. }) => {
-            let items = like_items(&literal(pattern)?, escape_char.unwrap_or(ESCAPE));
-            Some(TextNeed::Pattern(subject(expr)?.holds(like_literals(items.into_iter()))))
+        _ => {
+            if let Some((text, items)) = constant_pattern(filter) {
+                return Some(TextNeed::Pattern(subject(text)?.holds(like_literals(&items))));
+            }
+            if let Some((text, regex)) = constant_regex(filter) {
+                let subject = subject(text)?;
+                return regex_need(&regex, &|literals| subject.holds(literals));
+            }
+            text_query(filter).map(TextNeed::Words)
         }
-        _ => text_query(filter).map(TextNeed::Words),
     }
 }
 
@@ -101,33 +95,5 @@ fn literal(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_string),
         _ => None,
-    }
-}
-
-fn like_items(pattern: &str, escape: char) -> Vec<LikeItem> {
-    let mut items = Vec::new();
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        items.push(match c {
-            // At the end it stands for itself.
-            _ if c == escape => LikeItem::Char(chars.next().unwrap_or(c)),
-            '%' | '_' => LikeItem::Wildcard,
-            _ => LikeItem::Char(c),
-        });
-    }
-    items
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escaped_wildcards_are_characters() {
-        let texts = |pattern: &str| {
-            let literals = like_literals(like_items(pattern, ESCAPE).into_iter());
-            literals.into_iter().map(|literal| literal.text).collect::<Vec<_>>()
-        };
-        assert_eq!(texts(r"%10\%_x\_y\\z\"), ["10%", r"x_y\z\"]);
     }
 }

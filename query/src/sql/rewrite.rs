@@ -5,6 +5,8 @@
 //! matches(s.text, 'q')   -> matches_text('q', s.name, s.status_message, s.inputs, ..)
 //! matches(s.inputs, 'q') -> matches_column('q', 'inputs', s.inputs)
 //! ```
+//!
+//! Operators that the planner reads in another way than PostgreSQL and DuckDB become calls, too (`operators`).
 
 use std::ops::ControlFlow;
 
@@ -70,6 +72,9 @@ impl VisitorMut for MatchesRewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
         normalize_trace_ids(expr);
+        if let Err(error) = operators::rewrite(expr) {
+            return ControlFlow::Break(error);
+        }
         let Expr::Function(function) = expr else {
             return ControlFlow::Continue(());
         };
@@ -131,6 +136,8 @@ fn rewrite_call(function: &mut Function) -> Result<()> {
     function.name = ObjectName::from(vec![Ident::new(function_name)]);
     Ok(())
 }
+
+mod operators;
 
 fn argument(expr: Expr) -> FunctionArg {
     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))

@@ -32,6 +32,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
 use tracehouse_storage::Snapshot;
+use tracehouse_storage::interrupt::Interrupt;
 use tracehouse_storage::scan::BATCH_ROWS;
 use tracehouse_storage::schema::Table;
 
@@ -48,7 +49,9 @@ use crate::runtime::{QueryRuntime, SqlSettings};
 /// Batches made ahead of the reader of a stream.
 const STREAM_BATCHES_AHEAD: usize = 2;
 /// How much longer than its time limit the caller waits for a query to say so itself.
-const TIMEOUT_GRACE: Duration = Duration::from_millis(200);
+const TIMEOUT_GRACE: Duration = Duration::from_millis(100);
+/// How often a waiting caller looks at tokens that may be cancelled.
+const TOKEN_PAUSE: Duration = Duration::from_millis(10);
 
 /// The catalogue tables of SQL, as batches. An absent one is an absent table.
 #[derive(Debug, Clone, Default)]
@@ -141,6 +144,7 @@ pub fn run_sql(context: &SqlContext, query: impl Into<SqlQuery>) -> Result<(Sche
     let query = query.into();
     let cancel = Cancel::default();
     let deadline = Deadline::of(context);
+    let context = &limited(context, deadline);
     let (sender, receiver) = mpsc::sync_channel(1);
     let task = {
         let (context, cancel) = (context.clone(), cancel.clone());
@@ -150,19 +154,54 @@ pub fn run_sql(context: &SqlContext, query: impl Into<SqlQuery>) -> Result<(Sche
         }
     };
     let task = context.runtime.handle()?.spawn(task);
-    let answer = match deadline.remaining() {
-        Some(left) => receiver.recv_timeout(left + TIMEOUT_GRACE),
-        None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+    let given_up = match wait(&receiver, context.snapshot.interrupt(), deadline) {
+        Ok(result) => return result,
+        Err(error) => error,
     };
-    match answer {
-        Ok(result) => result,
-        Err(mpsc::RecvTimeoutError::Timeout) => {
-            cancel.cancel();
-            task.abort();
-            Err(deadline.error())
+    cancel.cancel();
+    task.abort();
+    Err(given_up)
+}
+
+/// Waits for a query as long as it may take.
+fn wait<T>(
+    receiver: &mpsc::Receiver<T>,
+    interrupt: &Interrupt,
+    deadline: Deadline,
+) -> std::result::Result<T, QueryError> {
+    loop {
+        interrupt.is_cancelled().then(|| interrupt.check()).transpose()?;
+        let left = deadline.remaining().map(|left| left + TIMEOUT_GRACE);
+        if left.is_some_and(|_| deadline.is_over_by(TIMEOUT_GRACE)) {
+            return Err(deadline.error());
         }
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err(QueryError::internal("the query task failed")),
+        let pause = match (left, interrupt.has_tokens()) {
+            (Some(left), true) => Some(left.min(TOKEN_PAUSE)),
+            (None, true) => Some(TOKEN_PAUSE),
+            (left, false) => left,
+        };
+        let answer = match pause {
+            Some(pause) => receiver.recv_timeout(pause),
+            None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+        };
+        match answer {
+            Ok(answer) => return Ok(answer),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(QueryError::internal("the query task failed"));
+            }
+        }
     }
+}
+
+/// The same context, its snapshot read until the deadline.
+fn limited(context: &SqlContext, deadline: Deadline) -> SqlContext {
+    let mut context = context.clone();
+    if let (Some(end), Some(limit)) = (deadline.end, deadline.timeout) {
+        let interrupt = context.snapshot.interrupt().clone().by(end, limit);
+        context.snapshot = context.snapshot.until(interrupt);
+    }
+    context
 }
 
 /// Plans a statement and gives its result as a stream that may be read from any executor. Dropping
@@ -236,12 +275,22 @@ struct Deadline {
 impl Deadline {
     fn of(context: &SqlContext) -> Self {
         let timeout = context.timeout.or(context.runtime.settings().timeout);
+        if let Some((limit, left)) = context.snapshot.interrupt().remaining()
+            && timeout.is_none_or(|timeout| left < timeout)
+        {
+            return Self { timeout: Some(limit), end: Instant::now().checked_add(left) };
+        }
         // A limit too far away to be a time is no limit.
         Self { timeout, end: timeout.and_then(|timeout| Instant::now().checked_add(timeout)) }
     }
 
     fn remaining(self) -> Option<Duration> {
         self.end.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether it was over so long ago.
+    fn is_over_by(self, grace: Duration) -> bool {
+        self.end.is_some_and(|end| Instant::now().saturating_duration_since(end) >= grace)
     }
 
     fn error(self) -> QueryError {

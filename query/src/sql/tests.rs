@@ -16,6 +16,9 @@ use tracehouse_storage::model::{Event, Span, TraceHint};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Rows, Snapshot, Source, Store, StoreOptions};
 
+mod deep;
+mod operators;
+
 use super::*;
 use crate::error::{QueryError, QueryErrorKind};
 use crate::runtime::{QueryRuntime, SqlSettings};

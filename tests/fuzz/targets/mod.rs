@@ -3,6 +3,7 @@
 //! A target never fails but by a panic of its own assertions or of the code it calls. It is driven twice:
 //! by the mutator beside this folder, in the test command, and by libFuzzer (`tests/fuzz_targets`).
 
+mod deep;
 mod filter;
 mod otlp;
 mod pattern;
@@ -69,6 +70,7 @@ pub const TARGETS: &[Target] = &[
         seeds: pattern::patterns,
         run: pattern::pattern,
     },
+    Target { name: "deep", form: Form::Bytes, rounds: 50, seeds: deep::forms, run: deep::form },
 ];
 
 /// The lines of a corpus file as inputs.

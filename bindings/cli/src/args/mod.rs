@@ -7,6 +7,7 @@ mod read;
 mod write;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -38,6 +39,18 @@ pub struct GlobalArgs {
     /// Memory for queries; half of it for cached columns and for rows not yet sealed. Such as 512MB
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_bytes)]
     pub memory_limit: Option<usize>,
+    /// Give up a question, a search or a statement for instance, after this time
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 => {
+            Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+        }
+        _ => Err(format!("{text:?} is no time: seconds above 0 expected")),
+    }
 }
 
 /// What to do.

@@ -29,10 +29,16 @@ use std::io::Write;
 
 use crate::args::Command;
 use crate::context::Context;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 /// Runs a command; its result goes to `out`.
 pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -> Result<()> {
+    if context.timeout.is_some() && !asks(command) {
+        return Err(Failure::bad_input(
+            "--timeout goes with commands that ask: search, text, sql, shell, show, sessions, metrics, stats, \
+             dataset, delete and export",
+        ));
+    }
     match command {
         Command::Demo(args) => demo::run(context, args, out),
         Command::Import(args) => import::run(context, args, out),
@@ -56,6 +62,34 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Retain(args) => retain::run(context, args, out),
         Command::Export(args) => export::run(context, args, out),
         Command::Redaction(args) => redaction::run(context, args, out),
+    }
+}
+
+/// Whether a command asks the database something that may take long, and not only writes or copies.
+fn asks(command: &Command) -> bool {
+    match command {
+        Command::Search(_)
+        | Command::Text(_)
+        | Command::Sql(_)
+        | Command::Shell(_)
+        | Command::Show(_)
+        | Command::Sessions(_)
+        | Command::Metrics(_)
+        | Command::Stats(_)
+        | Command::Delete(_)
+        | Command::Dataset(_)
+        | Command::Export(_) => true,
+        Command::Demo(_)
+        | Command::Import(_)
+        | Command::Tag(_)
+        | Command::Untag(_)
+        | Command::Assess(_)
+        | Command::Compact(_)
+        | Command::Check(_)
+        | Command::Repair(_)
+        | Command::Backup(_)
+        | Command::Retain(_)
+        | Command::Redaction(_) => false,
     }
 }
 

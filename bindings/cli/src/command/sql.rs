@@ -1,7 +1,6 @@
 //! `sql`: one statement, its result in any form.
 
 use std::io::{Read, Write};
-use std::time::Duration;
 
 use crate::args::{SqlArgs, SqlFormat};
 use crate::context::Context;
@@ -16,9 +15,7 @@ pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> R
     };
     let form = args.format.unwrap_or(if context.json { SqlFormat::Json } else { SqlFormat::Table });
     let db = context.open_to_read(&args.db)?;
-    let timeout = args.timeout.map(Duration::try_from_secs_f64).transpose();
-    let timeout = timeout.map_err(|error| Failure::bad_input(format!("--timeout: {error}")))?;
-    let (schema, batches) = db.query(statement.as_str().into(), timeout)?;
+    let (schema, batches) = db.query(statement.as_str().into(), None)?;
     match &args.output {
         None => format::write(out, form, &schema, &batches, context.style),
         Some(path) => to_file(path, |file| format::write(file, form, &schema, &batches, Style::PLAIN)),

@@ -5,10 +5,13 @@
 
 pub(super) mod allowed;
 mod arrows;
+pub(super) mod checked;
 pub(super) mod matches;
 pub(super) mod messages;
+pub(super) mod patterns;
 mod percentile;
 pub(super) mod sizes;
+mod sum;
 pub(super) mod tables;
 
 use std::sync::Arc;
@@ -36,6 +39,7 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
             percentile::NAME => {
                 Ok(Arc::new(AggregateUDF::new_from_impl(percentile::PercentileCont::new(function)?)))
             }
+            sum::NAME => Ok(Arc::new(AggregateUDF::new_from_impl(sum::Sum::new(function)))),
             _ => Ok(function),
         })
         .collect::<Result<_>>()?;
@@ -46,13 +50,14 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
         .with_scalar_functions(scalar)
         .with_aggregate_functions(aggregate)
         .with_window_functions(SessionStateDefaults::default_window_functions())
-        .with_expr_planners(planners))
+        .with_expr_planners(planners)
+        .with_analyzer_rule(Arc::new(checked::CheckedArithmetic)))
 }
 
 /// Adds the JSON functions with their operators and our own functions.
 pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
     datafusion_functions_json::register_all(state)?;
-    for function in matches::functions() {
+    for function in matches::functions().into_iter().chain(patterns::functions()) {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udf(Arc::new(ScalarUDF::new_from_impl(messages::ChatMessages::default())))?;

@@ -11,7 +11,7 @@ fn message(text: &str) -> String {
 
 /// Deep trees need the deep stack that the guard has in use.
 fn on_deep_stack(work: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new().stack_size(32 * 1024 * 1024).spawn(work).unwrap().join().unwrap();
+    std::thread::Builder::new().stack_size(crate::runtime::STACK_BYTES).spawn(work).unwrap().join().unwrap();
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn words_that_can_be_read_in_two_ways_are_not_tried_forever() {
         }
         let nested = |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(50), close.repeat(50));
         for (open, close) in
-            [("CAST(", " AS BIGINT)"), ("abs(", ")"), ("(SELECT ", ")"), ("CASE WHEN 1 = ", " THEN 1 END")]
+            [("CAST(", " AS BIGINT)"), ("abs(", ")"), ("(", ")"), ("CASE WHEN 1 = ", " THEN 1 END")]
         {
             parse(&nested(open, close)).unwrap();
         }

@@ -1,0 +1,82 @@
+//! Statements as deep as they may be: planned, run and dropped with half of the stack that there is; a stack
+//! that runs out ends the test process. What is deeper is refused.
+
+use super::*;
+
+/// Forms at the limits; each costs the stack that it costs.
+fn forms() -> Vec<String> {
+    let chain = |part: &str, count: usize| vec![part; count].join("");
+    let ctes = (1..40)
+        .map(|n| format!(", t{n} AS (SELECT {} FROM t{})", ["x + 1 AS x", "abs(x) AS x"][n % 2], n - 1));
+    vec![
+        format!("SELECT 1{}", chain(" + 1", 490)),
+        format!("SELECT length(name){} FROM spans", chain(" + length(name)", 480)),
+        format!("SELECT count(*) FROM spans WHERE name = 'x'{}", chain(" OR name = 'y' || name", 240)),
+        format!("SELECT count(*) FROM spans WHERE name = 'x'{}", chain(" AND duration_ns > 1", 400)),
+        format!("SELECT name FROM spans ORDER BY name{}", chain(" || name", 480)),
+        format!("SELECT {}1{}", chain("(1 + ", 60), chain(")", 60)),
+        format!("SELECT {}name{} FROM spans", chain("coalesce(name, ", 60), chain(")", 60)),
+        format!("SELECT {}1{}", chain("CASE WHEN length('a') = 1 THEN ", 60), chain(" END", 60)),
+        format!("SELECT {}1{}", chain("(SELECT ", 7), chain(")", 7)),
+        format!("SELECT * FROM {}spans{}", chain("(SELECT * FROM ", 60), chain(")", 60)),
+        format!("SELECT count(*) FROM spans a{}", chain(" JOIN spans USING (trace_id)", 0)),
+        format!("SELECT 1{}", chain(" UNION ALL SELECT 1", 95)),
+        format!("SELECT '{{}}'{}", chain(" -> 'a'", 400)),
+        format!("SELECT 1{}", chain("::BIGINT", 400)),
+        format!("SELECT {}1", chain("- ", 100)),
+        format!("SELECT {}true", chain("NOT ", 100)),
+        format!(
+            "WITH t0 AS (SELECT duration_ns AS x FROM spans){} SELECT * FROM t39 WHERE x > 0",
+            ctes.collect::<String>()
+        ),
+    ]
+}
+
+#[test]
+fn what_is_allowed_fits_the_stack_twice() {
+    let settings = SqlSettings { target_partitions: 1, ..SqlSettings::default() };
+    let mut context = context();
+    context.runtime = Arc::new(QueryRuntime::with_stack(settings, crate::runtime::STACK_BYTES / 2).unwrap());
+    for statement in forms() {
+        if let Err(error) = run_sql(&context, statement.as_str()) {
+            let shown: String = statement.chars().take(60).collect();
+            assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{shown}: {error}");
+            assert!(!error.message().contains("deeper"), "{shown}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_is_deeper_is_refused() {
+    let context = context();
+    for (before, after) in [
+        ("interval ", ""),
+        ("- ", ""),
+        ("NOT ", ""),
+        ("(", ")"),
+        ("CASE WHEN ", " THEN 1 END"),
+        ("CASE ", ""),
+        ("(SELECT ", ")"),
+        ("EXISTS (SELECT ", ")"),
+        ("", " -> 'a'"),
+        ("", "::BIGINT"),
+        ("1 + ", ""),
+        ("", " || 'a'"),
+        ("true AND ", ""),
+        ("[", "]"),
+    ] {
+        for times in [1_100, 6_000] {
+            let statement = format!("SELECT {}'1'{}", before.repeat(times), after.repeat(times));
+            let error = failure(&context, &statement);
+            assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{before}..{after}: {error}");
+        }
+    }
+    let twice: String = (1..30).map(|n| format!(", t{n} AS (SELECT 1 FROM t{0} a, t{0} b)", n - 1)).collect();
+    let error = failure(&context, &format!("WITH t0 AS (SELECT 1 FROM spans){twice} SELECT 1 FROM t29"));
+    assert!(error.message().contains("more than 400 tables"), "{error}");
+    // Each query is within its limit; put into one another they are not.
+    let sum = " + 1".repeat(60);
+    let ctes: String = (1..40).map(|n| format!(", t{n} AS (SELECT x{sum} AS x FROM t{})", n - 1)).collect();
+    let error = failure(&context, &format!("WITH t0 AS (SELECT 1 AS x){ctes} SELECT * FROM t39"));
+    assert!(error.message().contains("deeper"), "{error}");
+}
