@@ -88,6 +88,9 @@ pub struct SqlArgs {
     /// Give up after this time
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub timeout: Option<f64>,
+    /// CSV with every text as it is, also formulas and control characters
+    #[arg(long)]
+    pub raw: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

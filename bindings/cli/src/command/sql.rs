@@ -20,8 +20,10 @@ pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> R
     let timeout = timeout.map_err(|error| Failure::bad_input(format!("--timeout: {error}")))?;
     let (schema, batches) = db.query(statement.as_str().into(), timeout)?;
     match &args.output {
-        None => format::write(out, form, &schema, &batches, context.style),
-        Some(path) => to_file(path, |file| format::write(file, form, &schema, &batches, Style::PLAIN)),
+        None => format::write(out, form, args.raw, &schema, &batches, context.style),
+        Some(path) => {
+            to_file(path, |file| format::write(file, form, args.raw, &schema, &batches, Style::PLAIN))
+        }
     }
 }
 
