@@ -245,3 +245,61 @@ fn retention_and_erase_say_what_they_did() {
     let gone = plan["trace_ids"].as_array().unwrap().len() - 1;
     assert_eq!(done["trace_ids"].as_array().unwrap().len(), gone, "{done}");
 }
+
+#[test]
+fn deleting_needs_a_yes_where_nobody_can_be_asked() {
+    let desk = Desk::new();
+    let (db, all) = (desk.db(), "timestamp < now() + 1d");
+    let count = tracehouse(&["search", &db, all, "--count"]).out;
+    for more in [&["--where", all][..], &["--before", "2100-01-01", "--erase"], &["--json", "--where", all]] {
+        let done = tracehouse(&[&["delete", db.as_str()], more].concat());
+        assert_eq!(done.code, 2, "{done:?}");
+        let needed = format!("{} traces", count.trim());
+        assert!(done.err.contains("--yes") && done.err.contains(&needed), "{done:?}");
+        assert!(done.out.is_empty(), "{done:?}");
+        desk.assert_intact(&done);
+    }
+    // A text that is no time is none above all of them.
+    let done = tracehouse(&["delete", &db, "--where", "timestamp < 'tomorrow'", "--yes"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("Expected a time"), "{done:?}");
+    desk.assert_intact(&done);
+    let done = tracehouse(&["delete", &db, "--where", "timestamp < '1960-01-01'", "--yes"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    desk.assert_intact(&done);
+}
+
+#[test]
+fn what_a_terminal_or_a_spreadsheet_would_obey_is_written_out() {
+    let desk = Desk::new();
+    let id = tracehouse(&["search", &desk.db(), "--limit", "1", "--format", "ids", "--quiet"])
+        .out
+        .trim()
+        .to_string();
+    let evil = "=1+1\u{1b}[31m\u{9b}\u{202e}\u{200f}\u{e0041}";
+    let tag = format!("evil={evil}");
+    assert_eq!(tracehouse(&["tag", &desk.db(), &id, &tag]).code, 0);
+    let statement = "SELECT value FROM tags WHERE key = 'evil'";
+    let shown = |more: &[&str]| {
+        let done = tracehouse(&[&["sql", &desk.db(), statement][..], more].concat());
+        assert_eq!(done.code, 0, "{done:?}");
+        done.out
+    };
+    assert_eq!(shown(&["--format", "csv", "--raw"]), format!("value\n{evil}\n"));
+    assert!(shown(&["--format", "csv"]).starts_with("value\n'=1+1\\u001b[31m\\u009b"));
+    let json: Value = serde_json::from_str(&shown(&["--format", "json"])).unwrap();
+    assert_eq!(json[0]["value"].as_str(), Some(evil));
+    let texts = [
+        shown(&["--format", "table"]),
+        shown(&["--format", "json"]),
+        tracehouse(&["show", &desk.db(), &id]).out,
+        tracehouse(&["show", &desk.db(), &id, "--format", "json"]).out,
+        tracehouse(&["search", &desk.db(), &format!("tags.evil = '{evil}'"), "--explain"]).out,
+        tracehouse(&["search", &desk.db(), evil]).err,
+        tracehouse(&["show", &desk.db(), evil]).err,
+    ];
+    for text in texts {
+        let found = text.chars().find(|c| evil.contains(*c) && !matches!(c, ' '..='~'));
+        assert_eq!(found, None, "{text:?}");
+    }
+}

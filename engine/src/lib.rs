@@ -39,6 +39,7 @@ mod care;
 mod catalog;
 mod copies;
 mod correlation;
+mod csv;
 mod database;
 mod dataset;
 mod delete;
@@ -70,6 +71,7 @@ pub use assessments::AssessmentUpdate;
 pub use care::{check, repair};
 pub use copies::backup;
 pub use correlation::FilterCorrelation;
+pub use csv::csv_cell;
 pub use database::{Database, SharedPage, TracePage, decode_otlp};
 pub use dataset::{
     Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,

@@ -47,7 +47,7 @@ impl Context {
     /// Writes a line of human information, unless it is not wanted.
     pub fn say(&self, out: &mut dyn std::io::Write, line: impl std::fmt::Display) -> Result<()> {
         if !self.quiet && !self.json {
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", crate::output::escape::lines(&line.to_string()))?;
         }
         Ok(())
     }

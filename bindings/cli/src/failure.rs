@@ -53,13 +53,13 @@ impl Failure {
         if self.message.is_empty() {
             return;
         }
-        report(format_args!("error: {}", crate::output::escape::lines(&self.message)));
+        report(format_args!("error: {}", self.message));
     }
 }
 
-/// Writes a line to standard error; a closed one is nobody's loss.
-pub fn report(line: impl Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+/// Writes lines to standard error, safe to show; a closed one is nobody's loss.
+pub fn report(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", crate::output::escape::lines(&text.to_string()));
 }
 
 impl From<tracehouse::Error> for Failure {

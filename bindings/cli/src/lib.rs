@@ -4,8 +4,8 @@
 //! args -> command (opens the database through context) -> output (table, JSON, CSV, Parquet, Arrow)
 //! ```
 //!
-//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed,
-//! 2 bad usage or bad input. A closed standard output ends the command quietly with 0.
+//! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed (a panic
+//! is a failure of one line, too), 2 bad usage or bad input. A closed standard output ends the command quietly with 0.
 
 #![cfg_attr(
     test,
@@ -23,6 +23,7 @@ mod command;
 mod context;
 mod failure;
 mod output;
+mod panic;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -49,7 +50,7 @@ pub fn main() -> ExitCode {
     };
     let context = Context::of(&cli.global);
     let mut out = Output::stdout();
-    let mut result = command::run(&context, &cli.command, &mut out);
+    let mut result = panic::caught(|| command::run(&context, &cli.command, &mut out));
     if result.is_ok() {
         result = out.flush().map_err(Into::into);
     }

@@ -1,5 +1,6 @@
 //! Records out of the database: JSON lines, CSV, Parquet.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use arrow::array::{Array, RecordBatch};
@@ -9,6 +10,7 @@ use tracehouse_storage::segment::export::write_parquet;
 use super::info::DatasetInfo;
 use super::json::quoted;
 use super::record::{Record, records_of, shown};
+use crate::csv::csv_cell;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The form of an export.
@@ -19,8 +21,11 @@ pub enum ExportFormat {
     JsonLines,
     /// The columns of the table `dataset_records`.
     Parquet,
-    /// The same as text, by RFC 4180, with a header; NULL is an empty field.
+    /// The same as text, by RFC 4180, with a header; NULL is an empty field, and texts that a spreadsheet
+    /// or a terminal would obey are made harmless by [`csv_cell`].
     Csv,
+    /// The same with every text as it is.
+    RawCsv,
 }
 
 impl ExportFormat {
@@ -53,7 +58,8 @@ pub(crate) fn export(
             let shown = shown(info, stored)?;
             write_parquet(&mut *output, shown.schema(), &[shown])?;
         }
-        ExportFormat::Csv => write_csv(&shown(info, stored)?, output)?,
+        ExportFormat::Csv => write_csv(&shown(info, stored)?, csv_cell, output)?,
+        ExportFormat::RawCsv => write_csv(&shown(info, stored)?, |text| Cow::Borrowed(text), output)?,
     }
     output.flush().map_err(io)
 }
@@ -82,7 +88,11 @@ fn json_line(record: &Record) -> String {
     )
 }
 
-fn write_csv(batch: &RecordBatch, output: &mut (dyn Write + Send)) -> Result<()> {
+fn write_csv(
+    batch: &RecordBatch,
+    cell: fn(&str) -> Cow<'_, str>,
+    output: &mut (dyn Write + Send),
+) -> Result<()> {
     let io = |e: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the export: {e}"));
     let names: Vec<&str> = batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
     output.write_all(format!("{}\r\n", names.join(",")).as_bytes()).map_err(io)?;
@@ -98,7 +108,7 @@ fn write_csv(batch: &RecordBatch, output: &mut (dyn Write + Send)) -> Result<()>
                 line.push(',');
             }
             if column.is_valid(row) {
-                push_csv(&formatter.value(row).to_string(), &mut line);
+                push_csv(&cell(&formatter.value(row).to_string()), &mut line);
             }
         }
         line.push_str("\r\n");

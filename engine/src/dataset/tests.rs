@@ -289,6 +289,14 @@ fn exports_come_back_through_json_lines() {
     assert!(csv.starts_with("dataset_record_id,dataset_id,dataset,version,inputs,outputs,"), "{csv}");
     assert_eq!(csv.matches("\r\n").count(), 5);
     assert!(csv.contains(r#","{""q"":""a, \""b\""""}",,,"#), "{csv}");
+    let formula = db.create_dataset("=1+1").unwrap();
+    formula.merge_json_lines("{\"inputs\":{\"q\":\"\u{9b}\"}}".as_bytes(), "formula").unwrap();
+    for (format, name, text) in
+        [(ExportFormat::Csv, ",'=1+1,", "\\u009b"), (ExportFormat::RawCsv, ",=1+1,", "\u{9b}")]
+    {
+        let csv = String::from_utf8(export(format, "=1+1")).unwrap();
+        assert!(csv.contains(name) && csv.contains(text), "{csv}");
+    }
     let parquet = export(ExportFormat::Parquet, "d");
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
 }

@@ -96,6 +96,10 @@ pub(super) enum Literal {
     Text(String),
     Number(Number),
     Bool(bool),
+    /// Nanoseconds, written with a unit.
+    Duration(i64),
+    /// Unix nanoseconds, written as `now()`.
+    Time(i64),
 }
 
 impl Key {

@@ -10,11 +10,14 @@ use super::ast::{Clause, Comparison, Literal, Operator, PatternKind, TextSpan, V
 use super::error::FilterError;
 use super::keys::Kind;
 use super::number::{Number, Scaled};
+use super::time::{UNIT_NAMES, as_ms, time_ns};
 use crate::predicate::{
     AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest, Pattern,
     Predicate, Scalar, Test, TextOp, TextTest,
 };
 
+const TIME_EXPECTED: &str =
+    "a time: Unix milliseconds, '2026-01-31', '2026-01-31T12:00:00Z', or now() - 7d as an example";
 /// Nanoseconds of a millisecond.
 const MS_NS: i64 = 1_000_000;
 
@@ -56,7 +59,7 @@ impl ClauseCheck<'_> {
         }
         match kind {
             Kind::Text | Kind::SearchableText | Kind::TraceId | Kind::Content => self.text_like(field, kind),
-            Kind::WholeMs | Kind::PlainMs | Kind::ExactMs | Kind::Count => self.int(kind),
+            Kind::TimeNs | Kind::TimeMs | Kind::PlainMs | Kind::ExactMs | Kind::Count => self.int(kind),
             Kind::Float => Ok(Test::Float(self.float()?)),
             Kind::Json => Ok(Test::Json(self.json()?)),
         }
@@ -142,35 +145,22 @@ impl ClauseCheck<'_> {
     }
 
     fn int(&self, kind: Kind) -> Result<Test, FilterError> {
-        let number = |value: &Value| self.number_or_text(kind, value);
+        let number = |value: &Value| self.int_literal(kind, value);
         let (ranges, negated) = match &self.clause.operator {
-            Operator::Compare(comparison, value) => match number(value)? {
-                Some(number) => {
-                    let range = int_range(*comparison, &number, kind);
-                    (range.into_iter().collect(), *comparison == Comparison::NotEqual)
-                }
-                // A text that is no number is above every number, as in MLflow on SQLite.
-                None if matches!(
-                    comparison,
-                    Comparison::Less | Comparison::LessOrEqual | Comparison::NotEqual
-                ) =>
-                {
-                    return Ok(Test::IsNotNull);
-                }
-                None => (Vec::new(), false),
-            },
+            Operator::Compare(comparison, value) => {
+                let range = int_range(*comparison, &number(value)?, kind);
+                (range.into_iter().collect(), *comparison == Comparison::NotEqual)
+            }
             Operator::In { negated, values } => {
                 let mut ranges = Vec::new();
                 for value in values {
-                    if let Some(number) = number(value)? {
-                        ranges.extend(int_range(Comparison::Equal, &number, kind));
-                    }
+                    ranges.extend(int_range(Comparison::Equal, &number(value)?, kind));
                 }
                 (ranges, *negated)
             }
             Operator::Between { negated, low, high } => {
-                let min = int_range(Comparison::GreaterOrEqual, &self.number(low)?, kind);
-                let max = int_range(Comparison::LessOrEqual, &self.number(high)?, kind);
+                let min = int_range(Comparison::GreaterOrEqual, &number(low)?, kind);
+                let max = int_range(Comparison::LessOrEqual, &number(high)?, kind);
                 let range = min.zip(max).map(|(min, max)| (min.0, max.1));
                 (range.into_iter().filter(|(min, max)| min <= max).collect(), *negated)
             }
@@ -179,12 +169,21 @@ impl ClauseCheck<'_> {
         Ok(Test::Int(IntTest { ranges, negated }))
     }
 
-    /// A number, quoted or not. For the keys MLflow has, `None` is a quoted text that is none.
-    fn number_or_text(&self, kind: Kind, value: &Value) -> Result<Option<Number>, FilterError> {
-        match (&value.literal, self.number(value)) {
-            (_, Ok(number)) => Ok(Some(number)),
-            (Literal::Text(_), Err(_)) if matches!(kind, Kind::WholeMs | Kind::PlainMs) => Ok(None),
-            (_, Err(error)) => Err(error),
+    /// A number, quoted or not, in the key's unit: of times and durations also what people write for them.
+    fn int_literal(&self, kind: Kind, value: &Value) -> Result<Number, FilterError> {
+        let is_time = matches!(kind, Kind::TimeNs | Kind::TimeMs);
+        let is_duration = matches!(kind, Kind::PlainMs | Kind::ExactMs);
+        let human = match &value.literal {
+            Literal::Text(text) if is_time => time_ns(text.trim()),
+            Literal::Time(ns) if is_time => Some(*ns),
+            Literal::Duration(ns) if is_duration => Some(*ns),
+            _ => None,
+        };
+        match (human.and_then(as_ms), self.number(value)) {
+            (Some(ms), _) => Ok(ms),
+            (None, Err(_)) if is_time => Err(self.value_error(value.at, TIME_EXPECTED)),
+            (None, Err(_)) if is_duration => Err(self.value_error(value.at, &duration_expected())),
+            (None, number) => number,
         }
     }
 
@@ -192,7 +191,7 @@ impl ClauseCheck<'_> {
         let number = match &value.literal {
             Literal::Number(number) => Some(number.clone()),
             Literal::Text(text) => Number::parse(text.trim()),
-            Literal::Bool(_) => None,
+            Literal::Bool(_) | Literal::Duration(_) | Literal::Time(_) => None,
         };
         number.ok_or_else(|| self.value_error(value.at, "a numeric value"))
     }
@@ -223,9 +222,12 @@ impl ClauseCheck<'_> {
     fn json(&self) -> Result<JsonTest, FilterError> {
         let (op, negated) = match &self.clause.operator {
             Operator::Compare(comparison @ (Comparison::Equal | Comparison::NotEqual), value) => {
-                (JsonOp::In(vec![scalar(value)]), *comparison == Comparison::NotEqual)
+                (JsonOp::In(vec![self.scalar(value)?]), *comparison == Comparison::NotEqual)
             }
-            Operator::In { negated, values } => (JsonOp::In(values.iter().map(scalar).collect()), *negated),
+            Operator::In { negated, values } => {
+                let values = values.iter().map(|value| self.scalar(value));
+                (JsonOp::In(values.collect::<Result<_, _>>()?), *negated)
+            }
             Operator::Compare(comparison, value) => {
                 let (min, max) = float_range(*comparison, self.unquoted_number(*comparison, value)?);
                 (JsonOp::Range(min, max), false)
@@ -245,6 +247,17 @@ impl ClauseCheck<'_> {
             }
         };
         Ok(JsonTest { op, negated })
+    }
+
+    fn scalar(&self, value: &Value) -> Result<Scalar, FilterError> {
+        match &value.literal {
+            Literal::Text(text) => Ok(Scalar::Text(text.clone())),
+            Literal::Number(number) => Ok(Scalar::Number(number.clone())),
+            Literal::Bool(value) => Ok(Scalar::Bool(*value)),
+            Literal::Duration(_) | Literal::Time(_) => {
+                Err(self.value_error(value.at, "a quoted text, a number, true or false"))
+            }
+        }
     }
 
     fn unquoted_number(&self, comparison: Comparison, value: &Value) -> Result<f64, FilterError> {
@@ -327,12 +340,8 @@ impl ClauseCheck<'_> {
     }
 }
 
-fn scalar(value: &Value) -> Scalar {
-    match &value.literal {
-        Literal::Text(text) => Scalar::Text(text.clone()),
-        Literal::Number(number) => Scalar::Number(number.clone()),
-        Literal::Bool(value) => Scalar::Bool(*value),
-    }
+fn duration_expected() -> String {
+    format!("a numeric value or a duration such as 5s ({UNIT_NAMES})")
 }
 
 /// The inclusive range of stored integers that satisfy a comparison; `!=` gives the range of `=`.
@@ -347,7 +356,7 @@ fn int_range(comparison: Comparison, number: &Number, kind: Kind) -> Option<(i64
         Comparison::Less if exact => (i64::MIN, floor.checked_sub(1)?),
         Comparison::Less | Comparison::LessOrEqual => (i64::MIN, floor),
     };
-    if kind != Kind::WholeMs {
+    if kind != Kind::TimeNs {
         return Some((min, max));
     }
     // All nanoseconds of the milliseconds from `min` to `max`.

@@ -21,11 +21,13 @@ pub(super) enum Kind {
     SearchableText,
     /// A trace id, in any of its spellings.
     TraceId,
-    /// Whole milliseconds over nanoseconds, as MLflow's times: the fraction is cut off.
-    WholeMs,
-    /// Whole milliseconds over milliseconds.
+    /// A time: whole milliseconds over nanoseconds, as MLflow's times: the fraction is cut off.
+    TimeNs,
+    /// A time: whole milliseconds over milliseconds.
+    TimeMs,
+    /// A duration: whole milliseconds over milliseconds.
     PlainMs,
-    /// Milliseconds over nanoseconds, exact.
+    /// A duration: milliseconds over nanoseconds, exact.
     ExactMs,
     /// An integer.
     Count,
@@ -72,9 +74,9 @@ static TRACE_KEYS: &[KeySpec] = &[
     key(&["status", "state"], Field::Text("state"), Kind::Text),
     key(&["request_id", "trace_id"], Field::TraceId, Kind::TraceId),
     key(&["client_request_id"], Field::Text("client_request_id"), Kind::Text),
-    key(&["timestamp", "timestamp_ms", "request_time"], Field::Int("request_time"), Kind::WholeMs),
+    key(&["timestamp", "timestamp_ms", "request_time"], Field::Int("request_time"), Kind::TimeNs),
     key(&["execution_time", "execution_time_ms"], Field::ExecutionTimeMs, Kind::PlainMs),
-    key(&["end_time", "end_time_ms"], Field::EndTimeMs, Kind::PlainMs),
+    key(&["end_time", "end_time_ms"], Field::EndTimeMs, Kind::TimeMs),
     key(&["name"], Field::Text("name"), Kind::Text),
     key(&["run_id"], Field::RunId, Kind::Text),
     key(&["experiment_id"], Field::Text("experiment_id"), Kind::Text),
@@ -82,7 +84,7 @@ static TRACE_KEYS: &[KeySpec] = &[
     key(&["session", "session_id"], Field::Text("session_id"), Kind::Text),
     key(&["user", "user_id"], Field::Text("user_id"), Kind::Text),
     key(&["model"], Field::Models, Kind::Text),
-    key(&["duration_ms"], Field::Int("duration_ns"), Kind::ExactMs),
+    key(&["duration_ms", "duration"], Field::Int("duration_ns"), Kind::ExactMs),
     key(&["input_tokens"], Field::Int("input_tokens"), Kind::Count),
     key(&["output_tokens"], Field::Int("output_tokens"), Kind::Count),
     key(&["total_tokens"], Field::Int("total_tokens"), Kind::Count),
@@ -101,8 +103,8 @@ static SPAN_KEYS: &[KeySpec] = &[
     key(&["id"], Field::Text("span_id"), Kind::Text),
     key(&["parent_id"], Field::Text("parent_span_id"), Kind::Text),
     key(&["kind"], Field::Text("kind"), Kind::Text),
-    key(&["duration_ms"], Field::Int("duration_ns"), Kind::ExactMs),
-    key(&["start_time_ms"], Field::Int("start_time"), Kind::WholeMs),
+    key(&["duration_ms", "duration"], Field::Int("duration_ns"), Kind::ExactMs),
+    key(&["start_time_ms"], Field::Int("start_time"), Kind::TimeNs),
     key(&["model"], Field::Text("model"), Kind::Text),
     key(&["provider"], Field::Text("provider"), Kind::Text),
     key(&["tool"], Field::Text("tool_name"), Kind::Text),

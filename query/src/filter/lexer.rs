@@ -6,6 +6,7 @@
 use super::ast::{Comparison, Segment, TextSpan};
 use super::error::FilterError;
 use super::number::Number;
+use super::time::unit_ns;
 
 /// One token.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,11 @@ pub(super) enum TokenKind {
         double_quoted: bool,
     },
     Number(Number),
+    /// A number with a unit of time, in nanoseconds; with a sign it may follow `now()`.
+    Duration {
+        ns: i64,
+        signed: bool,
+    },
     Comparison(Comparison),
     LeftParen,
     RightParen,
@@ -156,10 +162,17 @@ impl Lexer<'_> {
 
     fn number(&mut self) -> Result<TokenKind, FilterError> {
         let start = self.offset;
-        if matches!(self.peek(), Some('-' | '+')) {
+        let signed = matches!(self.peek(), Some('-' | '+'));
+        if signed {
             self.bump();
+            // `now() - 7d`: only a duration may stand apart from its sign.
+            self.skip_while(char::is_whitespace);
         }
+        let digits_at = self.offset;
         self.skip_while(|c| c.is_ascii_digit() || c == '.');
+        if let Some(duration) = self.duration(start, digits_at, signed)? {
+            return Ok(duration);
+        }
         let digits = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
         let rest = self.rest();
         if let Some(power) = rest.strip_prefix(['e', 'E'])
@@ -177,6 +190,28 @@ impl Lexer<'_> {
             Some(number) => Ok(TokenKind::Number(number)),
             None => Err(self.error(start, "this is not a number")),
         }
+    }
+
+    /// The number just read with the unit behind it, when one is there.
+    fn duration(
+        &mut self,
+        start: usize,
+        digits_at: usize,
+        signed: bool,
+    ) -> Result<Option<TokenKind>, FilterError> {
+        let rest = self.rest();
+        let length = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let Some(unit_ns) = rest.get(..length).and_then(unit_ns) else { return Ok(None) };
+        let is_whole_word = !rest.get(length..).is_some_and(|rest| rest.starts_with(continues_word));
+        let digits = self.source.get(digits_at..self.offset).unwrap_or("");
+        let Some(number) = Number::parse(digits).filter(|_| is_whole_word) else { return Ok(None) };
+        self.offset += length;
+        let size = number.scaled(unit_ns);
+        if !size.exact {
+            return Err(self.error(start, "a duration is a whole number of nanoseconds below 292 years"));
+        }
+        let is_negative = self.source.get(start..).is_some_and(|text| text.starts_with('-'));
+        Ok(Some(TokenKind::Duration { ns: if is_negative { -size.floor } else { size.floor }, signed }))
     }
 
     /// A dotted word; parts after a dot may be quoted or empty.

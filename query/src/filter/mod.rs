@@ -17,6 +17,7 @@ mod lexer;
 mod number;
 mod order_by;
 mod parser;
+mod time;
 
 pub use ast::PatternKind;
 pub use check::parse;

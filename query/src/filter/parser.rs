@@ -12,6 +12,7 @@ use super::ast::{Clause, Expr, Key, Literal, Operator, PatternKind, Segment, Tex
 use super::error::FilterError;
 use super::hints;
 use super::lexer::{Token, TokenKind, tokenize};
+use super::time::now_ns;
 use super::{FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX, FILTER_REGEXES_MAX, FILTER_VALUES_MAX};
 
 /// Parses a filter; `None` when it is empty and so matches every trace.
@@ -325,6 +326,8 @@ impl<'a> Parser<'a> {
         let literal = match (&token.kind, keyword(token).as_deref()) {
             (TokenKind::Text { value, .. }, _) => Literal::Text(value.clone()),
             (TokenKind::Number(number), _) => Literal::Number(number.clone()),
+            (TokenKind::Duration { ns, .. }, _) => Literal::Duration(*ns),
+            (TokenKind::Word(_), Some("NOW")) if self.at_empty_parens() => return Ok(self.now()),
             (_, Some("TRUE")) => Literal::Bool(true),
             (_, Some("FALSE")) => Literal::Bool(false),
             (_, Some("NULL")) => return Err(self.unexpected("a value; absence is written IS NULL")),
@@ -336,6 +339,26 @@ impl<'a> Parser<'a> {
         let at = token.at;
         self.next += 1;
         Ok(Value { literal, at })
+    }
+
+    /// Whether the token after the next one is `(` and the one after that `)`.
+    fn at_empty_parens(&self) -> bool {
+        let is =
+            |ahead: usize, kind| self.tokens.get(self.next + ahead).is_some_and(|token| token.kind == kind);
+        is(1, TokenKind::LeftParen) && is(2, TokenKind::RightParen)
+    }
+
+    /// `now()`, and the duration that is added to it or taken from it.
+    fn now(&mut self) -> Value {
+        let start = self.peek().map_or(0, |token| token.at.start);
+        let mut end = self.tokens.get(self.next + 2).map_or(start, |token| token.at.end);
+        self.next += 3;
+        let mut ns = now_ns();
+        if let Some(Token { kind: TokenKind::Duration { ns: by_ns, signed: true }, at }) = self.peek() {
+            (ns, end) = (ns.saturating_add(*by_ns), at.end);
+            self.next += 1;
+        }
+        Value { literal: Literal::Time(ns), at: TextSpan { start, end } }
     }
 }
 

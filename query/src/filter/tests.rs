@@ -83,8 +83,20 @@ const GOLDENS: &[(&str, &str)] = &[
     ("timestamp BETWEEN 2 AND 1", "request_time in nothing"),
     ("timestamp > 1e300", "request_time in nothing"),
     ("timestamp < -1e18", "request_time in ..-9223372036853775809"),
-    ("execution_time > 'abc'", "execution_time_ms in nothing"),
-    ("execution_time < 'abc'", "execution_time_ms is not null"),
+    ("timestamp < '2020-01-01'", "request_time in ..1577836799999999999"),
+    ("request_time >= '2020-01-01T01:00:00+01:00'", "request_time in 1577836800000000000.."),
+    ("timestamp = '2020-01-01T00:00:00.001Z'", "request_time in 1577836800001000000..1577836800001999999"),
+    ("timestamp > '2020-01-01T00:00:00.0005Z'", "request_time in 1577836800001000000.."),
+    ("end_time BETWEEN '1970-01-01' AND '1970-01-02'", "end_time_ms in 0..86400000"),
+    ("end_time IN ('1970-01-01 00:00:01', 5)", "end_time_ms in 1000 5"),
+    ("span.start_time_ms != '1970-01-01'", "span[start_time not in 0..999999]"),
+    (
+        "duration > 5s AND duration_ms < 1.5m",
+        "(duration_ns in 5000000001.. and duration_ns in ..89999999999)",
+    ),
+    ("execution_time <= 2h", "execution_time_ms in ..7200000"),
+    ("execution_time > 500us", "execution_time_ms in 1.."),
+    ("span.duration >= 20ms", "span[duration_ns in 20000000..]"),
     ("end_time >= 2000", "end_time_ms in 2000.."),
     ("duration_ms > 0.0000015", "duration_ns in 2.."),
     ("duration_ms = 1.5", "duration_ns in 1500000"),
@@ -194,8 +206,21 @@ const ERRORS: &[(&str, usize, &str)] = &[
     ("tags.env = 5", 12, "Got value 5 at position 12"),
     ("name LIKE 5", 11, "Expected a quoted string value"),
     ("timestamp LIKE '1%'", 11, "Invalid comparator 'LIKE'"),
-    ("timestamp = true", 13, "Expected a numeric value"),
-    ("duration_ms > 'abc'", 15, "Expected a numeric value for 'duration_ms'. Got value 'abc'"),
+    ("timestamp = true", 13, "Expected a time"),
+    ("duration_ms > 'abc'", 15, "Expected a numeric value or a duration such as 5s"),
+    ("execution_time < 'abc'", 18, "Expected a numeric value or a duration such as 5s"),
+    ("timestamp < 'abc'", 13, "Expected a time: Unix milliseconds, '2026-01-31'"),
+    ("timestamp != 'abc'", 14, "Expected a time"),
+    ("end_time IN (1, '2026-13-01')", 17, "Expected a time"),
+    ("span.start_time_ms > '12:00'", 22, "Expected a time"),
+    ("timestamp > 5s", 13, "Expected a time"),
+    ("duration_ms > now()", 15, "Expected a numeric value or a duration"),
+    ("total_tokens > 5s", 16, "Expected a numeric value for 'total_tokens'. Got value 5s"),
+    ("span.attributes.k = 5s", 21, "Expected a quoted text, a number, true or false"),
+    ("name = now()", 8, "Expected a quoted string value"),
+    ("duration_ms > 5 s", 18, "expected an operator"),
+    ("duration_ms > 5sec", 15, "this is not a number"),
+    ("duration_ms > 0.1ns", 15, "a whole number of nanoseconds"),
     ("feedback.score > '0.5'", 18, "Expected a numeric value, without quotes, with comparator '>'"),
     ("span.content = 'x'", 14, "not one of LIKE, ILIKE, RLIKE, MATCHES"),
     ("span.content IS NULL", 14, "Invalid comparator 'IS NULL'"),
@@ -349,4 +374,22 @@ fn bounds_come_from_the_top_level_conjunction() {
     );
     assert!(keys("status = 'OK' OR user = 'u'").is_empty());
     assert_eq!(parse("").unwrap(), Predicate::Const(true));
+}
+
+#[test]
+fn now_is_the_time_of_asking() {
+    let time = |filter: &str| {
+        let shown = parse(filter).unwrap().to_string();
+        let digits: String =
+            shown.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+        digits.parse::<i64>().unwrap()
+    };
+    let (now, earlier) = (time("timestamp >= now()"), time("timestamp >= NOW( ) - 7d"));
+    let day_ns = 86_400_000_000_000;
+    assert!((now - earlier - 7 * day_ns).abs() < day_ns, "{now} {earlier}");
+    assert!(parse("timestamp BETWEEN now()-1h AND now() + 1h AND name = 'a'").is_ok());
+    for refused in ["timestamp > now() 7d", "timestamp > now", "timestamp > now(1)", "timestamp > now() - 7"]
+    {
+        assert!(parse(refused).is_err(), "{refused}");
+    }
 }

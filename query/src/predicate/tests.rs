@@ -173,7 +173,8 @@ fn milliseconds_are_whole_or_exact() {
         ("end_time = 1010", "a"),
         ("end_time = 2001", "b"),
         ("end_time = -1", "c"),
-        ("execution_time < 'abc'", "ab"),
+        ("execution_time < 1h", "ab"),
+        ("timestamp < '1970-01-01'", "c"),
     ] {
         assert_eq!(found(filter), expected, "{filter}");
     }

@@ -136,6 +136,9 @@ pub struct DatasetExportArgs {
     /// Another version than the newest
     #[arg(long, value_name = "V")]
     pub version: Option<u32>,
+    /// CSV with every text as it is, also formulas and control characters
+    #[arg(long)]
+    pub raw: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,6 +8,7 @@ use super::write_json;
 use crate::args::CheckArgs;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::output::escape::line;
 
 /// Shows what was found; fails when it is damage.
 pub fn run(context: &Context, args: &CheckArgs, out: &mut (dyn Write + Send)) -> Result<()> {
@@ -44,7 +45,13 @@ pub fn write_findings(report: &CheckReport, out: &mut (dyn Write + Send)) -> Res
             Severity::Unchecked => "unseen",
             Severity::Note => "note",
         };
-        writeln!(out, "{word:<7} {:<4} {}: {}", finding.invariant, finding.at, finding.message)?;
+        writeln!(
+            out,
+            "{word:<7} {:<4} {}: {}",
+            finding.invariant,
+            line(&finding.at.to_string()),
+            line(&finding.message)
+        )?;
     }
     Ok(())
 }

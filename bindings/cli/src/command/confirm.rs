@@ -4,14 +4,16 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use crate::failure::{Failure, Result};
 
-/// Asks on a terminal; elsewhere the command line is confirmation enough.
+/// Asks on a terminal; elsewhere nobody can answer, and only `--yes` says so beforehand.
 ///
 /// # Errors
-/// When the answer is no.
+/// When the answer is no, or there is none.
 pub fn confirm(what: &str) -> Result<()> {
     let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
     if !stdin.is_terminal() || !stderr.is_terminal() {
-        return Ok(());
+        return Err(Failure::bad_input(format!(
+            "nothing was deleted: to {what} without being asked, add --yes"
+        )));
     }
     write!(stderr, "{what}? [y/N] ")?;
     stderr.flush()?;

@@ -17,7 +17,7 @@ use crate::args::{
 };
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::output::escape::line;
+use crate::output::escape::{EscapingWriter, line};
 use crate::output::table::TextTable;
 use crate::output::units::{rfc3339, time};
 use crate::output::{Style, format, json as json_output, to_file};
@@ -258,7 +258,7 @@ fn sample(context: &Context, args: &DatasetSampleArgs, out: &mut (dyn Write + Se
     let default = if context.json { SqlFormat::Json } else { SqlFormat::Table };
     match args.format.unwrap_or(default) {
         SqlFormat::Table => record_table(&records)?.write(out, context.style),
-        form => format::write(out, form, &records.schema(), &[records], context.style),
+        form => format::write(out, form, false, &records.schema(), &[records], context.style),
     }
 }
 
@@ -298,6 +298,7 @@ fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Se
     let form = match args.format {
         DatasetFormat::JsonLines => ExportFormat::JsonLines,
         DatasetFormat::Parquet => ExportFormat::Parquet,
+        DatasetFormat::Csv if args.raw => ExportFormat::RawCsv,
         DatasetFormat::Csv => ExportFormat::Csv,
     };
     let Some(path) = &args.output else {
@@ -310,7 +311,7 @@ fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Se
     dataset.records(args.version)?;
     let mut records = 0;
     to_file(path, |file| {
-        records = dataset.export(form, args.version, file)?;
+        records = export_text(&dataset, form, args.version, file)?;
         Ok(())
     })?;
     if context.json {
@@ -327,11 +328,24 @@ fn write_export(
     out: &mut (dyn Write + Send),
 ) -> Result<()> {
     if style.is_terminal() {
-        dataset.export(form, version, &mut crate::output::escape::EscapingWriter::new(out))?;
+        export_text(dataset, form, version, &mut EscapingWriter::new(out))?;
     } else {
-        dataset.export(form, version, out)?;
+        export_text(dataset, form, version, out)?;
     }
     Ok(())
+}
+
+/// Exports; JSON with what a terminal would obey written as JSON's escapes.
+fn export_text(
+    dataset: &Dataset,
+    form: ExportFormat,
+    version: Option<u32>,
+    out: &mut (dyn Write + Send),
+) -> Result<u64> {
+    Ok(match form {
+        ExportFormat::JsonLines => dataset.export(form, version, &mut EscapingWriter::json(out))?,
+        _ => dataset.export(form, version, out)?,
+    })
 }
 
 fn delete(context: &Context, args: &DatasetDeleteArgs, out: &mut dyn Write) -> Result<()> {

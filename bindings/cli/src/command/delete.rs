@@ -10,6 +10,7 @@ use super::write_json;
 use crate::args::DeleteArgs;
 use crate::context::Context;
 use crate::failure::{Failure, Result, report};
+use crate::output::escape::line;
 use crate::output::units::parse_time_ms;
 
 /// Ids shown of a dry run for people.
@@ -106,7 +107,7 @@ fn show_plan(context: &Context, ids: &[String], out: &mut dyn Write) -> Result<(
     }
     writeln!(out, "would delete {}", traces(ids.len() as u64))?;
     for id in ids.iter().take(SHOWN_IDS_MAX) {
-        writeln!(out, "{id}")?;
+        writeln!(out, "{}", line(id))?;
     }
     if ids.len() > SHOWN_IDS_MAX {
         writeln!(out, "and {} more", ids.len() - SHOWN_IDS_MAX)?;

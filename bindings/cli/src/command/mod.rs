@@ -30,6 +30,7 @@ use std::io::Write;
 use crate::args::Command;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::output::escape::EscapingWriter;
 
 /// Runs a command; its result goes to `out`.
 pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -> Result<()> {
@@ -95,7 +96,7 @@ fn asks(command: &Command) -> bool {
 
 /// Writes one JSON document and a line end.
 fn write_json(out: &mut dyn Write, value: &serde_json::Value) -> Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    serde_json::to_writer(EscapingWriter::json(&mut *out), value)?;
     writeln!(out)?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::write_json;
 use crate::args::RepairArgs;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::output::escape::line;
 use crate::output::units::rfc3339;
 
 /// Trace ids shown to people.
@@ -37,7 +38,7 @@ fn write_report(report: &RepairReport, out: &mut (dyn Write + Send)) -> Result<(
     write_findings(&report.before, out)?;
     let (word, verb) = if report.applied { ("done", "lost") } else { ("would", "would be lost") };
     for action in &report.actions {
-        writeln!(out, "{word:<7} {action}")?;
+        writeln!(out, "{word:<7} {}", line(&action.to_string()))?;
     }
     let lost = &report.lost;
     if lost.spans + lost.trace_rows + lost.assessments > 0 {
@@ -50,11 +51,11 @@ fn write_report(report: &RepairReport, out: &mut (dyn Write + Send)) -> Result<(
     if traces > 0 {
         writeln!(out, "traces concerned: {traces}")?;
         for id in lost.trace_ids.iter().take(SHOWN_IDS_MAX) {
-            writeln!(out, "  {id}")?;
+            writeln!(out, "  {}", line(id))?;
         }
     }
     for text in lost.log.iter().chain(&lost.catalog) {
-        writeln!(out, "{verb}: {text}")?;
+        writeln!(out, "{verb}: {}", line(text))?;
     }
     if let Some(quarantine) = &report.quarantine {
         writeln!(out, "copies of the damaged files are in {quarantine}")?;

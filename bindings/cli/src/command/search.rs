@@ -10,7 +10,7 @@ use tracehouse::{Database, Search, TraceBatches};
 use crate::args::{SearchArgs, SearchFormat};
 use crate::context::Context;
 use crate::failure::{Result, report};
-use crate::output::escape::{EscapingWriter, line, preview};
+use crate::output::escape::{EscapingWriter, line, lines, preview};
 use crate::output::table::TextTable;
 use crate::output::units::{count, duration, time, usd};
 use crate::output::{Style, json};
@@ -38,6 +38,9 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
             write_lines(context, &db, &search, &mut EscapingWriter::new(out))
         }
         SearchFormat::JsonLines => write_lines(context, &db, &search, out),
+        SearchFormat::Ids if context.style.is_terminal() => {
+            write_ids(context, &db, &search, &mut EscapingWriter::new(out))
+        }
         SearchFormat::Ids => write_ids(context, &db, &search, out),
     }
 }
@@ -67,7 +70,7 @@ pub fn show_table(context: &Context, db: &Database, search: &Search, out: &mut d
         context.say(out, format_args!("\nmore with --page-token {token}"))?;
     }
     if let Some(explain) = &page.explain {
-        writeln!(out, "\n{explain}")?;
+        writeln!(out, "\n{}", lines(&explain.to_string()))?;
     }
     Ok(())
 }
@@ -110,7 +113,8 @@ fn write_json(db: &Database, search: &Search, out: &mut dyn Write) -> Result<()>
     json::write_stream(out, found.by_ref())?;
     write!(out, ",\"next_page_token\":{}", Value::from(found.next_page_token()))?;
     if let Some(explain) = found.explain() {
-        write!(out, ",\"explain\":{}", serde_json::to_string(explain).map_err(std::io::Error::from)?)?;
+        out.write_all(b",\"explain\":")?;
+        serde_json::to_writer(EscapingWriter::json(&mut *out), explain)?;
     }
     writeln!(out, "}}")?;
     Ok(())

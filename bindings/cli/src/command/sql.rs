@@ -17,8 +17,10 @@ pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> R
     let db = context.open_to_read(&args.db)?;
     let (schema, batches) = db.query(statement.as_str().into(), None)?;
     match &args.output {
-        None => format::write(out, form, &schema, &batches, context.style),
-        Some(path) => to_file(path, |file| format::write(file, form, &schema, &batches, Style::PLAIN)),
+        None => format::write(out, form, args.raw, &schema, &batches, context.style),
+        Some(path) => {
+            to_file(path, |file| format::write(file, form, args.raw, &schema, &batches, Style::PLAIN))
+        }
     }
 }
 

@@ -12,10 +12,12 @@ use super::{Style, arrow_stream, csv, escape, json};
 use crate::args::SqlFormat;
 use crate::failure::{Failure, Result};
 
-/// Writes a result. On a terminal, control characters are escaped and binary forms are refused.
+/// Writes a result. On a terminal, control characters are escaped and binary forms are refused. `raw`
+/// leaves the texts of CSV as they are.
 pub fn write(
     out: &mut (dyn Write + Send),
     format: SqlFormat,
+    raw: bool,
     schema: &SchemaRef,
     batches: &[RecordBatch],
     style: Style,
@@ -28,14 +30,20 @@ pub fn write(
         SqlFormat::Parquet => tracehouse::export::write_parquet(out, schema.clone(), batches)
             .map_err(|error| Failure::from(tracehouse::Error::from(error))),
         SqlFormat::Arrow => arrow_stream::write(out, schema, batches),
-        _ if style.is_terminal() => text(&mut EscapingWriter::new(out), format, schema, batches),
-        _ => text(out, format, schema, batches),
+        _ if style.is_terminal() => text(&mut EscapingWriter::new(out), format, raw, schema, batches),
+        _ => text(out, format, raw, schema, batches),
     }
 }
 
-fn text(out: &mut dyn Write, format: SqlFormat, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+fn text(
+    out: &mut dyn Write,
+    format: SqlFormat,
+    raw: bool,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+) -> Result<()> {
     match format {
-        SqlFormat::Csv => csv::write(out, schema, batches),
+        SqlFormat::Csv => csv::write(out, raw, schema, batches),
         SqlFormat::JsonLines => json::write_lines(out, batches),
         _ => {
             json::write_array(out, batches)?;

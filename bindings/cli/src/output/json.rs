@@ -1,4 +1,5 @@
-//! JSON: rows as objects with every column, NULL written out, times as RFC 3339.
+//! JSON: rows as objects with every column, NULL written out, times as RFC 3339. What a terminal would obey
+//! is written as escapes of JSON, wherever the text goes.
 
 use std::io::Write;
 
@@ -8,10 +9,12 @@ use arrow::json::writer::{
     EncoderOptions, JsonArray, JsonFormat, LineDelimited, WriterBuilder, make_encoder,
 };
 
+use super::escape::EscapingWriter;
 use crate::failure::Result;
 
 fn write_rows<W: Write, F: JsonFormat>(out: W, batches: &[RecordBatch]) -> Result<()> {
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<W, F>(out);
+    let out = EscapingWriter::json(out);
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, F>(out);
     for batch in batches {
         writer.write(batch)?;
     }
@@ -42,6 +45,7 @@ pub fn write_stream(
     out: &mut dyn Write,
     batches: impl Iterator<Item = tracehouse::Result<RecordBatch>>,
 ) -> Result<()> {
+    let out = EscapingWriter::json(out);
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(out);
     for batch in batches {
         writer.write(&batch?)?;

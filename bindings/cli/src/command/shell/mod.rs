@@ -160,7 +160,7 @@ impl Shell<'_> {
 
     fn sql(&mut self, statement: &str, out: &mut (dyn Write + Send)) -> Result<()> {
         let (schema, batches) = self.db.query(statement.into(), None::<Duration>)?;
-        format::write(out, self.mode, &schema, &batches, self.context.style)
+        format::write(out, self.mode, false, &schema, &batches, self.context.style)
     }
 
     fn dot_command(&mut self, line: &str, out: &mut (dyn Write + Send)) -> Result<()> {
