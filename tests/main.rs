@@ -18,6 +18,7 @@ mod fuzz;
 mod golden;
 mod kill;
 mod order;
+mod outside;
 mod patterns;
 mod power;
 mod protocol;
