@@ -65,7 +65,7 @@ class Chooser:
 
     def kill(self, lines):
         random = self.random
-        wait_us = random.choice([0, random.randint(0, 3_000), random.randint(0, 60_000)])
+        wait_us = random.choice([0, random.randint(0, 3_000), random.randint(0, 60_000), random.randint(0, 400_000)])
         return {"after_lines": random.choice([0, random.randint(0, lines)]), "wait_us": wait_us}
 
     def some_trace(self, world):
@@ -77,7 +77,11 @@ class Chooser:
     def tag(self, world):
         facts = self.generator.facts
         keys = self.random.sample(facts.tags + ["mlflow.traceName"], self.random.randint(1, 2))
-        return {"op": "tag", "trace": self.some_trace(world), "tags": {key: self.random.choice(facts.tag_values) for key in keys}}
+        tags = {key: self.random.choice(facts.tag_values) for key in keys}
+        return {"op": "tag", "trace": self.some_trace(world), "tags": tags, **self.perhaps_killed(0.15)}
+
+    def perhaps_killed(self, chance):
+        return {"kill": self.kill(0)} if self.random.random() < chance else {}
 
     def untag(self, world):
         return {"op": "untag", "trace": self.some_trace(world), "key": self.random.choice(self.generator.facts.tags)}
@@ -114,17 +118,20 @@ class Chooser:
         operation = self.delete(world)
         operation["erase"] = True
         if self.random.random() < 0.4:
-            operation["kill"] = {"after_lines": 0, "wait_us": self.random.randint(0, 120_000)}
+            operation["kill"] = {"after_lines": 0, "wait_us": self.random.randint(0, 500_000)}
         return operation
 
     def retain(self, world):
         most = len(world.traces)
+        if self.random.random() < 0.4:
+            times = sorted(trace.row()["request_time"] for trace in world.traces.values()) or [0]
+            return {"op": "retain", "cut": times[self.random.randint(0, len(times) // 3)] + 200_000_000_000}
         return {"op": "retain", "max_traces": self.random.randint(most // 2, most + 1)}
 
     def compact(self, world):
         operation = {"op": "compact"}
         if self.random.random() < 0.4:
-            operation["kill"] = {"after_lines": 0, "wait_us": self.random.randint(0, 150_000)}
+            operation["kill"] = {"after_lines": 0, "wait_us": self.random.randint(0, 500_000)}
         operation["readers"] = self.random.random() < 0.3
         return operation
 
@@ -148,6 +155,8 @@ class Chooser:
                 operation["limit"] = random.randint(1, 20)
             elif random.random() < 0.3:
                 operation.update(sample=random.randint(1, 10), sample_seed=random.randint(0, 9))
+            else:
+                operation.update(self.perhaps_killed(0.3))
             return operation
         if way < 0.65:
             records = []

@@ -87,7 +87,7 @@ class Compare:
     def all(self, world, path, random, is_deep):
         """Everything that is compared after an operation."""
         self.tables(world, path)
-        asks = [self.search, self.search, self.text, self.aggregate, self.show, self.pages, self.assessments, self.stats]
+        asks = [self.search, self.search, self.text, self.aggregate, self.show, self.pages, self.assessments, self.stats, self.views]
         for ask in random.sample(asks, 4):
             ask(world, path, random)
             self.count += 1
@@ -136,6 +136,10 @@ class Compare:
         while len(got) < 60:
             more = ["--page-token", token] if token else []
             page = self.binary.run("search", path, text, "--limit", limit, "--format", "json", *more).json()
+            for found in page["traces"]:
+                trace = world.traces.get(found["trace_id"])
+                want_row = trace and {key: value for key, value in trace_row(trace).items() if key in found}
+                same(f"row of a page of {text!r}", {key: found[key] for key in want_row or found}, want_row)
             got += [trace["trace_id"] for trace in page["traces"]]
             token = page["next_page_token"]
             if token is None:
@@ -204,6 +208,23 @@ class Compare:
         rows = self.binary.run("sql", path, statement, "--format", "json").json()
         want = [assessment_want(a) for trace in world.traces.values() for a in trace.assessments]
         same("assessments", sorted(map(assessment_got, rows), key=str), sorted(want, key=str))
+
+    def views(self, world, path, random):
+        """Sessions, and events as rows of their own."""
+        rows, want = [trace.row() for trace in world.traces.values()], {}
+        for row in rows:
+            if row["session_id"] is not None:
+                group = want.setdefault((row["session_id"], row["experiment_id"]), [0, 0, 0])
+                group[0] += 1
+                group[1] += row["state"] == "ERROR"
+                group[2] += row["total_tokens"] or 0
+        columns = "session_id, experiment_id, trace_count, error_count, coalesce(total_tokens, 0) AS total_tokens"
+        found = self.binary.run("sql", path, f"SELECT {columns} FROM sessions", "--format", "json").json()
+        got = {tuple(row.values())[:2]: list(row.values())[2:] for row in found}
+        same("sessions", (len(found), got), (len(want), want))
+        count = sum(len(span.events) for trace in world.traces.values() for span in trace.spans.values())
+        row, = self.binary.run("sql", path, "SELECT count(*) AS n FROM events", "--format", "json").json()
+        same("number of events", row["n"], count)
 
     def stats(self, world, path, random):
         sums, found = world.sums(), ask_stats(self.binary, path)

@@ -40,11 +40,24 @@ class Curating:
         if "sample" in operation:
             return self.dataset_sampled(operation, arguments, ids, dataset)
         records, skipped, repeated = records_of(self.world, ids)
+        if operation.get("kill"):
+            return self.add_killed(operation, arguments, records, dataset, random)
         counts = dataset.merge(records)
         counts["unchanged"] += repeated
         report = self.binary.run(*arguments).json()
         want = {**counts, "skipped": skipped, "record_count": len(dataset.newest), "version": len(dataset.versions) - 1}
         same(f"report of {arguments}", {key: report[key] for key in want}, want)
+
+    def add_killed(self, operation, arguments, records, dataset, random):
+        """A version is there or it is not."""
+        after = dataset.copy()
+        after.merge(records)
+        self.beside([self.world.sums()], arguments, operation, random)
+        listed = self.binary.run("dataset", "list", self.path, "--json").json()
+        version = next(d["version"] for d in listed if d["name"] == operation["name"])
+        same("a version after a kill", version in (len(dataset.versions) - 1, len(after.versions) - 1), True)
+        if version == len(after.versions) - 1:
+            self.world.datasets[operation["name"]] = after
 
     def dataset_sampled(self, operation, arguments, ids, dataset):
         """Which traces a sample takes is not said; how many, of which, and that it repeats, is."""

@@ -2,6 +2,7 @@
 
 import json
 
+import rules
 from spans import key_values
 
 START = 1_740_787_200_000_000_000
@@ -95,13 +96,16 @@ class Generator:
 
     def span(self, trace, number, parent):
         random, facts = self.random, self.facts
-        # No two spans of a trace begin in one nanosecond, and no two traces.
+        # No two traces begin in one nanosecond, and no two spans of a trace unless the rules say what follows.
         start = trace["start"] + (0 if parent is None else number * 1_000_003 + random.randint(0, 999))
         attributes = self.attributes(parent is None)
         if parent is not None and random.random() < 0.08:
-            # Begins before the root, and says nothing of session and user: whose these are is a rule.
+            # Begins before the root. Whose session and user are the trace's is a rule.
             start -= 40_000_000
-            attributes.pop("session.id", None), attributes.pop("user.id", None)
+            if not rules.ROOTS_SESSION_FIRST:
+                attributes.pop("session.id", None), attributes.pop("user.id", None)
+        elif parent is not None and rules.ROOTS_SESSION_FIRST and random.random() < 0.05:
+            start = trace["start"]
         raw = {
             "traceId": trace["id"], "spanId": f"{trace['number'] * 100 + number:016x}", "name": random.choice(facts.names),
             "kind": random.randint(1, 5), "startTimeUnixNano": str(start), "attributes": key_values(attributes),

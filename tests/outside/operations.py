@@ -5,6 +5,7 @@ An operation works on whatever is there, so that a list of them can be replayed 
 
 import gzip
 import json
+import time
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,7 @@ from compare import same
 from curating import FACTS, Curating
 from importing import Importing
 from model import World
-from process import Difference, Watched, ask_spans, states_like
+from process import Difference, Watched, ask_spans, ask_traces, states_like
 
 
 class Database(Importing, Curating):
@@ -80,10 +81,28 @@ class Database(Importing, Curating):
         trace = self.world.traces.get(operation["trace"])
         if self.path.exists():
             pairs = [f"{key}={value}" for key, value in operation["tags"].items()]
-            self.binary.run("tag", self.path, operation["trace"], *pairs, expect=(0 if trace else 2,))
+            arguments = ["tag", self.path, operation["trace"], *pairs]
+            if trace and operation.get("kill"):
+                return self.tag_killed(operation, arguments, random)
+            self.binary.run(*arguments, expect=(0 if trace else 2,))
         if trace:
             trace.tags.update(operation["tags"])
             trace.changed()
+
+    def tag_killed(self, operation, arguments, random):
+        after = self.world.copy()
+        trace = after.traces[operation["trace"]]
+        trace.tags.update(operation["tags"])
+        trace.changed()
+        states = [self.world.sums(), after.sums()]
+        outcome = self.beside(states, arguments, operation, random)
+        places = states_like(states, ask_traces(self.binary, self.path))
+        if not places or outcome.code == 0 and 1 not in places:
+            raise Difference(f"{outcome}\n  the tags are neither all there nor none of them")
+        if outcome.code != 0 and places == [0, 1]:
+            # The tags are those that it had: whether they are its own now would show when its root comes again.
+            self.binary.run(*arguments)
+        self.world = after if 1 in places else self.world
 
     def do_untag(self, operation, random):
         trace, key = self.world.traces.get(operation["trace"]), operation["key"]
@@ -169,9 +188,20 @@ class Database(Importing, Curating):
     def do_retain(self, operation, random):
         if not self.path.exists():
             return
-        gone = set()
+        gone, arguments = set(), ["retain", self.path, "--yes", "--json"]
+        if "cut" in operation:
+            return self.retain_by_age(operation["cut"], arguments, operation, random)
         for experiment in {trace.experiment for trace in self.world.traces.values()}:
             ids = self.world.newest_first([i for i, t in self.world.traces.items() if t.experiment == experiment])
             gone.update(ids[operation["max_traces"]:])
-        arguments = ["retain", self.path, "--max-traces", operation["max_traces"], "--yes", "--json"]
+        arguments += ["--max-traces", operation["max_traces"]]
+        self.deletion(gone, arguments, dict(operation, retain=True), random)
+
+    def retain_by_age(self, cut, arguments, operation, random):
+        """An age is told in minutes: no trace may be as near to the cut as the process takes."""
+        times = {i: trace.row()["request_time"] for i, trace in self.world.traces.items()}
+        if any(abs(at - cut) < 150_000_000_000 for at in times.values()):
+            return
+        arguments += ["--max-age", f"{(time.time_ns() - cut) // 60_000_000_000}m"]
+        gone = {i for i, at in times.items() if at < cut}
         self.deletion(gone, arguments, dict(operation, retain=True), random)

@@ -12,7 +12,7 @@ TOP_SPAN_STANDS_IN = False
 # A trace's session and user: the root's, then the first span's in time that has one. Otherwise by time alone.
 ROOTS_SESSION_FIRST = False
 
-# A writer that has the folder open while it is renamed leaves both databases whole.
+# A writer that has the folder open while it is renamed leaves both databases whole: asked for with the variable.
 RENAME_WHILE_OPEN = os.environ.get("TRACEHOUSE_OUTSIDE_RENAME") == "1"
 
 # Patterns see the strings inside JSON texts, too.
