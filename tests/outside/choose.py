@@ -32,7 +32,7 @@ class Chooser:
         experiment = random.choice(["0", "0", "7"])
         files = []
         for _ in range(random.choice([1, 1, 2, 3])):
-            lines = self.generator.lines(random.choice([1, 3, 8, 20]), experiment)
+            lines = self.generator.lines(random.choice([1, 3, 8, 20, 40]), experiment)
             if random.random() < 0.1:
                 lines.insert(random.randint(1, len(lines)), "this is no line of OTLP")
             if random.random() < 0.2:
@@ -41,6 +41,9 @@ class Chooser:
         operation = {"op": "import", "experiment": experiment, "files": files}
         if random.random() < 0.5:
             operation["batch_lines"] = random.choice([1, 2, 5, 20])
+        if random.random() < 0.5:
+            # So little that rows are sealed, and segments merged, while it goes on.
+            operation["memory"] = random.choice(["2MB", "4MB", "4MB", "16MB"])
         if random.random() < 0.3:
             operation["assessments"] = [self.record(world, True) for _ in range(random.randint(1, 8))]
         return operation

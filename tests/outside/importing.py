@@ -15,6 +15,8 @@ class Importing:
 
     def import_arguments(self, operation):
         arguments = ["import", self.path, "--json", "--experiment", operation["experiment"], "--progress", "json"]
+        if operation.get("memory"):
+            arguments += ["--memory-limit", operation["memory"]]
         if operation.get("batch_lines"):
             arguments += ["--batch-lines", operation["batch_lines"]]
         arguments += [self.file("".join(line + "\n" for line in lines), is_gz) for lines, is_gz in operation["files"]]

@@ -46,7 +46,7 @@ def main():
         return 1 if difference else 0
     if options.worker is not None:
         return worker(options)
-    command = [sys.executable, __file__, options.binary, str(options.folder), "--seconds", str(options.seconds)]
+    command = [sys.executable, "-B", __file__, options.binary, str(options.folder), "--seconds", str(options.seconds)]
     children = [
         subprocess.Popen([*command, "--seed", str(options.seed * 1_000 + number), "--worker", str(number)])
         for number in range(options.workers)
