@@ -177,8 +177,9 @@ class Importing:
             self.path = target
 
     def rename_beside(self, watched, rename):
-        watched.wait_for(rename["after_lines"])
-        if not (self.path / "FORMAT").exists() or watched.child.poll() is not None:
+        # One that has acknowledged nothing may not have opened it yet, and may open what is there later.
+        watched.wait_for(max(rename["after_lines"], 1))
+        if watched.acknowledged == 0 or watched.child.poll() is not None:
             return None
         old = self.path
         target = self.new_path()
