@@ -86,7 +86,7 @@ def figures(database):
 
 def live(database, chooser, folder, deadline, options):
     """One life. False when it ended with a difference."""
-    done = []
+    done, difference = [], None
     with open(folder / "operations.jsonl", "w", encoding="utf-8") as log:
         for _ in range(LIFE_OPERATIONS):
             if time.monotonic() > deadline:
@@ -97,15 +97,17 @@ def live(database, chooser, folder, deadline, options):
             done.append(operation)
             difference = attempt(database, operation)
             if difference:
-                report(options, folder, done, difference, database)
-                return False
-    return True
+                break
+        difference = difference or attempt(database, None)
+        if difference:
+            report(options, folder, done, difference, database)
+    return not difference
 
 
 def attempt(database, operation):
-    """Carries out an operation; the difference as text, if there is one."""
+    """Carries out an operation, or the end of a life; the difference as text, if there is one."""
     try:
-        database.apply(operation)
+        database.apply(operation) if operation else database.finish()
         return None
     except Difference as difference:
         return str(difference)
@@ -141,7 +143,7 @@ def replay(binary, folder, operations):
         difference = attempt(database, operation)
         if difference:
             return difference
-    return None
+    return attempt(database, None)
 
 
 def kind_of(difference):

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import filters
-from compare import same
+from compare import check, same
 from curating import FACTS, Curating
 from importing import Importing
 from model import World
@@ -33,6 +33,12 @@ class Database(Importing, Curating):
         self.counts["operations"] += 1
         if self.path.exists():
             self.compare.all(self.world, self.path, random, operation.get("deep", False))
+
+    def finish(self):
+        """The end of a life: whatever was killed, a writer has left no file behind that nothing needs."""
+        if self.path.exists():
+            self.binary.run("compact", self.path)
+            same("files that nothing names", check(self.binary, self.path), [])
 
     def file(self, text, is_gz=False, name=None):
         self.files += 1
