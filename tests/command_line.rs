@@ -120,6 +120,28 @@ fn a_bad_line_is_reported_with_its_place() {
 }
 
 #[test]
+fn an_import_in_vain_exits_with_2() {
+    let desk = Desk::new();
+    let verdict = desk.file("verdict.jsonl", b"{\"trace_id\":\"abcd\",\"name\":\"score\",\"value\":1}\n");
+    let spans = desk.file(
+        "spans.jsonl",
+        b"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"no id\"}]}]}]}\n",
+    );
+    for arguments in [&["--assessments", &verdict][..], &[&spans], &[&spans, "--assessments", &verdict]] {
+        let done = tracehouse(&[&["import", &desk.db()], arguments].concat());
+        assert_eq!(done.code, 2, "{done:?}");
+        assert!(done.err.contains("nothing was imported"), "{done:?}");
+        desk.assert_intact(&done);
+    }
+    let whole = desk.file("whole.jsonl", data::lines().join("\n").as_bytes());
+    let done = tracehouse(&["import", &desk.db(), &whole, "--assessments", &verdict]);
+    assert_eq!(done.code, 0, "only a part was rejected: {done:?}");
+    let nothing = desk.file("nothing.jsonl", b"{\"resourceSpans\":[]}\n");
+    let done = tracehouse(&["import", &desk.db(), &nothing]);
+    assert_eq!(done.code, 0, "a request without spans is no error: {done:?}");
+}
+
+#[test]
 fn databases_that_cannot_be_opened_are_named() {
     let desk = Desk::new();
     let missing = desk.path("nowhere.traces").to_str().unwrap().to_string();

@@ -19,6 +19,7 @@ mod golden;
 mod kill;
 mod limits;
 mod order;
+mod outside;
 mod patterns;
 mod place;
 mod power;

@@ -84,6 +84,9 @@ pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -
             let name = shown_name(&name);
             Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
         }
+        None if total.rejected_count > 0 && total.spans + total.duplicate_spans + total.assessments == 0 => {
+            Err(Failure::bad_input("nothing was imported: all of the input was rejected"))
+        }
         None => Ok(()),
     }
 }

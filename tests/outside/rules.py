@@ -1,0 +1,19 @@
+"""The rules on which the public description and the program may differ for a while, in one place.
+
+Each switch says what the program does today; the comment says what the description asks for. When the program
+follows, the switch is turned, and its old side goes.
+"""
+
+import os
+
+# A trace without a root span: the description has its top span stand in for name, service, inputs and outputs.
+TOP_SPAN_STANDS_IN = False
+
+# A trace's session and user: the root's, then the first span's in time that has one. Otherwise by time alone.
+ROOTS_SESSION_FIRST = False
+
+# A writer that has the folder open while it is renamed leaves both databases whole: asked for with the variable.
+RENAME_WHILE_OPEN = os.environ.get("TRACEHOUSE_OUTSIDE_RENAME") == "1"
+
+# Patterns see the strings inside JSON texts, too.
+PATTERNS_SEE_DECODED = False
