@@ -20,7 +20,6 @@ use super::FreshText;
 use super::checked::CheckedDirectory;
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
-use super::held_directory::HeldDirectory;
 use super::index::{
     PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
 };
