@@ -260,8 +260,9 @@ fn what_is_said_of_datasets_loses_what_identifies_erased_traces() {
     disk.db.create_dataset_with(new).unwrap().add_traces(&Search::new("user = 'joe@example.org'")).unwrap();
     // Deleted before, and no longer in the dataset: its rows still tell what to look for.
     let first = disk.db.dataset("of query 0").unwrap();
-    let ids = texts(&disk.db, "SELECT record_id FROM dataset_records WHERE dataset = 'of query 0'");
+    let ids = texts(&disk.db, "SELECT dataset_record_id FROM dataset_records WHERE dataset = 'of query 0'");
     first.delete_records(&ids).unwrap();
+    drop(first);
     disk.db.delete_traces(&[&victim]).unwrap();
     let disk = disk.reopen(false, |_| {});
     let receipt = disk.db.erase_traces(&[&victim]).unwrap();
