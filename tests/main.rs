@@ -11,6 +11,7 @@ mod care;
 mod command_line;
 mod crash;
 mod data;
+mod differential;
 mod facts;
 mod filters;
 mod full_disk;

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::json;
 use tracehouse::{Database, Search};
 
 use super::fixture;
-use crate::support::{Check, in_memory};
+use crate::support::{Check, import_lines, in_memory, number, rows};
 
 /// The lines of all code blocks of a kind, split at the first of two or more spaces and the word.
 fn examples<'a>(page: &'a str, kind: &str, word: &str) -> Vec<(&'a str, &'a str)> {
@@ -55,4 +56,26 @@ fn the_examples_of_the_page_are_true() {
     }
     check.finish();
     assert!(filters.len() > 50 && orders.len() > 3 && errors.len() > 4);
+}
+
+/// Inputs that are put together from attributes match as the column shows them; the attributes as they were sent.
+#[test]
+fn inputs_made_of_attributes_match_as_they_are_shown() {
+    let db = in_memory();
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let key = "llm.input_messages.0.message.content";
+    let span = json!({"traceId": "a".repeat(32), "spanId": "b".repeat(16), "name": "ask", "startTimeUnixNano": "1",
+        "attributes": [text("llm.input_messages.0.message.role", "user"), text(key, "say \"hi\" to\nme")]});
+    import_lines(&db, &[json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string()]);
+    let shown = &rows(&db, "SELECT inputs FROM spans")[0]["inputs"];
+    assert_eq!(shown, r#"[{"role":"user","content":"say \"hi\" to\nme"}]"#);
+    let count = |filter: &str| db.count_traces(&Search::new(filter)).unwrap();
+    for (pattern, found) in
+        [(r#"%{"role":"user",%"#, 1), (r#"%say \"hi\" to\nme%"#, 1), (r#"%say "hi" to%"#, 0), ("say%", 0)]
+    {
+        assert_eq!(count(&format!("span.inputs LIKE '{pattern}'")), found, "{pattern}");
+    }
+    assert_eq!(number(&db, r#"SELECT count(*) FROM spans WHERE inputs LIKE '[{"role":"user",%'"#), 1);
+    assert_eq!(count(&format!("span.attributes.{key} LIKE 'say \"hi\"%'")), 1);
+    assert_eq!(count(&format!("span.attributes.{key} LIKE 'user%'")), 0);
 }

@@ -27,7 +27,7 @@ use crate::support::{DiskDb, import_lines, in_memory};
 
 /// Where the rows are when the questions are asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum State {
+pub enum State {
     /// In a database that has no files.
     InMemory,
     /// On disk, all of it in the log and in memory.
@@ -44,7 +44,8 @@ enum State {
     WithoutText,
 }
 
-const STATES: [State; 7] = [
+/// All of them.
+pub const STATES: [State; 7] = [
     State::InMemory,
     State::Unsealed,
     State::Sealed,
@@ -55,13 +56,13 @@ const STATES: [State; 7] = [
 ];
 
 /// A database in a state, and its folder if it has one.
-enum Subject {
+pub enum Subject {
     Memory(Database),
     Disk(DiskDb),
 }
 
 impl Subject {
-    fn db(&self) -> &Database {
+    pub fn db(&self) -> &Database {
         match self {
             Subject::Memory(db) => db,
             Subject::Disk(disk) => &disk.db,
@@ -82,7 +83,7 @@ fn scripts_say_the_same_in_every_state() {
     let is_update = std::env::var_os("UPDATE_GOLDENFILES").is_some();
     let mut differences = Vec::new();
     for (at, state) in STATES.into_iter().enumerate() {
-        let subject = prepare(state);
+        let subject = prepare(state, &data::lines(), &finish);
         for script in &mut scripts {
             for block in &mut script.blocks {
                 let got = commands::run(subject.db(), &block.command);
@@ -100,21 +101,20 @@ fn scripts_say_the_same_in_every_state() {
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// The generated data in a state. What is changed afterwards (tags, verdicts, deletions, datasets) is
+/// The data in a state. What is changed afterwards (tags, verdicts, deletions, datasets), by `finish`, is
 /// changed at a different point of the life of the rows in each state.
-fn prepare(state: State) -> Subject {
-    let lines = data::lines();
+pub fn prepare(state: State, lines: &[String], finish: &dyn Fn(&Database)) -> Subject {
     let half = lines.len() / 2;
     if state == State::InMemory {
         let db = in_memory();
-        import_lines(&db, &lines);
+        import_lines(&db, lines);
         finish(&db);
         return Subject::Memory(db);
     }
     let disk = DiskDb::new();
     match state {
         State::InMemory | State::Unsealed => {
-            import_lines(&disk.db, &lines);
+            import_lines(&disk.db, lines);
             finish(&disk.db);
         }
         _ => {
@@ -159,7 +159,7 @@ fn remove_texts(path: &Path) -> usize {
 }
 
 /// Everything that is done to traces after they came.
-fn finish(db: &Database) {
+pub fn finish(db: &Database) {
     let id = data::trace_id;
     let report = db.import_assessments(data::assessments().as_bytes(), &Default::default()).unwrap();
     assert_eq!(report.rejected_count, 0, "{:?}", report.rejected);

@@ -507,7 +507,11 @@ fn check_expr(expr: &Expr) -> Result<()> {
         Expr::InList { list, .. } if list.len() > IN_LIST_MAX => {
             Err(refused(format!("an IN list has {} values; at most {IN_LIST_MAX} are allowed", list.len())))
         }
-        Expr::RLike { pattern, .. } | Expr::SimilarTo { pattern, .. } => check_regex(pattern),
+        Expr::RLike { pattern, .. } => check_regex(pattern),
+        // The planner takes its pattern for a regular expression that may match anywhere.
+        Expr::SimilarTo { .. } => Err(refused(
+            "SIMILAR TO is not supported; write LIKE, or regexp_like(text, '^(pattern)$') with a regular expression",
+        )),
         Expr::BinaryOp { op, right, .. } if is_regex_operator(op) => check_regex(right),
         Expr::Function(function) => {
             let name = function.name.to_string().to_lowercase();

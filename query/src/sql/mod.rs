@@ -1,10 +1,11 @@
 //! SQL over a snapshot: guard, plan, scan.
 //!
 //! ```text
-//! text -> guard (caps, statement allow-list) -> rewrite (matches(text, ..)) -> LogicalPlan
+//! text -> guard (caps, statement allow-list) -> rewrite (matches(text, ..)), spellings -> LogicalPlan
 //!      -> guard (node allow-list) -> optimized plan, kept for the same text -> provider + scan -> batches
 //! ```
 
+mod absent;
 mod dialect;
 mod functions;
 mod guard;
@@ -17,6 +18,7 @@ mod rewrite;
 mod scan;
 mod session;
 mod source;
+mod spellings;
 mod views;
 
 pub use functions::tables::{TextSearch, search_text_schema};

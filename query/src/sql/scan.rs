@@ -252,10 +252,7 @@ impl ExecutionPlan for ScanExec {
         Ok(Arc::new(statistics))
     }
 
-    fn supports_limit_pushdown(&self) -> bool {
-        true
-    }
-
+    /// A limit is kept here. (`supports_limit_pushdown` would pass it on to inputs, of which a scan has none, and lose it.)
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
         let mut scan = self.clone();
         scan.plan.limit = limit;
