@@ -109,6 +109,8 @@ pub struct ImportReport {
     pub cut_keys: u64,
     /// Keys that a list of attributes had more than once; the last value is kept.
     pub repeated_keys: u64,
+    /// Requests of other signals (metrics, logs, profiles), which hold no traces.
+    pub skipped: u64,
     /// Whether the input ended too early: cut short, or no OTLP at all.
     pub incomplete: bool,
     /// Bytes of the requests read, decompressed, without line ends.
@@ -138,6 +140,7 @@ impl ImportReport {
         self.redacted += other.redacted;
         self.cut_keys += other.cut_keys;
         self.repeated_keys += other.repeated_keys;
+        self.skipped += other.skipped;
         self.incomplete |= other.incomplete;
         self.bytes += other.bytes;
         self.seconds += other.seconds;
@@ -173,6 +176,7 @@ struct Ready {
     redacted: u64,
     cut_keys: u64,
     repeated_keys: u64,
+    skipped: u64,
     incomplete: bool,
 }
 
@@ -271,6 +275,7 @@ impl Worker<'_> {
                     spans.extend(decoded.spans);
                     ready.cut_keys += decoded.changed_keys.cut;
                     ready.repeated_keys += decoded.changed_keys.repeated;
+                    ready.skipped += decoded.skipped;
                     ready.rejected.extend(decoded.rejected.into_iter().map(|reason| (line, reason)));
                 }
                 Err(error) => ready.rejected.push((line, error)),
@@ -323,6 +328,7 @@ fn commit(
         report.redacted += ready.redacted;
         report.cut_keys += ready.cut_keys;
         report.repeated_keys += ready.repeated_keys;
+        report.skipped += ready.skipped;
         report.bytes += ready.bytes;
         report.incomplete |= ready.incomplete;
         if is_durable {

@@ -16,6 +16,7 @@
 mod candidates;
 pub mod error;
 pub mod filter;
+pub mod messages;
 pub mod predicate;
 pub mod runtime;
 pub mod search;

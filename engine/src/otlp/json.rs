@@ -126,7 +126,9 @@ impl<'a> Reader<'a> {
         self.object(|reader, key| {
             match key {
                 "resource" => reader.resource(&mut resource)?,
-                "scopeSpans" | "scope_spans" => reader.list(&mut resource.scopes, Self::scope_spans)?,
+                "scopeSpans" | "scope_spans" | "instrumentationLibrarySpans" => {
+                    reader.list(&mut resource.scopes, Self::scope_spans)?
+                }
                 "schemaUrl" | "schema_url" => resource.schema_url = reader.text()?,
                 _ => reader.cursor.skip()?,
             }
@@ -156,7 +158,7 @@ impl<'a> Reader<'a> {
         let mut scope = RawScope::default();
         self.object(|reader, key| {
             match key {
-                "scope" => reader.scope(&mut scope)?,
+                "scope" | "instrumentationLibrary" => reader.scope(&mut scope)?,
                 "spans" => reader.list(&mut scope.spans, Self::span)?,
                 "schemaUrl" | "schema_url" => scope.schema_url = reader.text()?,
                 _ => reader.cursor.skip()?,

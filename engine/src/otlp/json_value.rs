@@ -55,23 +55,35 @@ impl<'a> Reader<'a> {
         if !self.limits.count_node(depth) {
             return self.cursor.skip().map(|()| Value::Unset);
         }
-        let mut value = Value::Unset;
+        let (mut value, mut unknown) = (Value::Unset, None);
         self.object(|reader, key| {
             if reader.cursor.null() {
                 return Ok(());
             }
             match key {
-                "stringValue" | "string_value" => value = Value::String(reader.cursor.string()?),
-                "boolValue" | "bool_value" => value = Value::Bool(reader.cursor.boolean()?),
-                "intValue" | "int_value" => value = Value::Int(reader.integer()?),
-                "doubleValue" | "double_value" => value = Value::Double(reader.double()?),
-                "bytesValue" | "bytes_value" => value = Value::Bytes(reader.bytes()?),
-                "arrayValue" | "array_value" => value = Value::Array(reader.values(depth)?),
-                "kvlistValue" | "kvlist_value" => value = Value::KeyValues(reader.key_value_list(depth)?),
-                _ => reader.cursor.skip()?,
+                "stringValue" | "string_value" | "StringValue" => {
+                    value = Value::String(reader.cursor.string()?)
+                }
+                "boolValue" | "bool_value" | "BoolValue" => value = Value::Bool(reader.cursor.boolean()?),
+                "intValue" | "int_value" | "IntValue" => value = Value::Int(reader.integer()?),
+                "doubleValue" | "double_value" | "DoubleValue" => value = Value::Double(reader.double()?),
+                "bytesValue" | "bytes_value" | "BytesValue" => value = Value::Bytes(reader.bytes()?),
+                "arrayValue" | "array_value" | "ArrayValue" => value = Value::Array(reader.values(depth)?),
+                "kvlistValue" | "kvlist_value" | "KvlistValue" => {
+                    value = Value::KeyValues(reader.key_value_list(depth)?);
+                }
+                // Go's encoding of its structs has one more level.
+                "Value" => value = reader.value(depth + 1)?,
+                other => {
+                    unknown = Some(other.to_string());
+                    reader.cursor.skip()?;
+                }
             }
             Ok(())
         })?;
+        if let (Value::Unset, Some(unknown)) = (&value, unknown) {
+            self.limits.fail(format_args!("an attribute's value has no known type, but {unknown:?}"));
+        }
         Ok(value)
     }
 

@@ -14,6 +14,9 @@ pub(super) enum StreamKind {
     JsonDocuments,
     /// One protobuf message.
     Protobuf,
+    /// Protobuf messages, each with its length before it, as the Collector's file exporter writes
+    /// them: four bytes, the highest first.
+    FramedProtobuf,
 }
 
 /// Starts of well-known other files, for the message.
@@ -51,6 +54,9 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
     if let Some((_, found)) = OTHER_FILES.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Err(wrong_file(found));
     }
+    if is_framed(start, is_whole) {
+        return Ok(Some(StreamKind::FramedProtobuf));
+    }
     if proto::looks_like_request(start, is_whole) {
         return Ok(Some(StreamKind::Protobuf));
     }
@@ -59,6 +65,17 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
         return Ok(Some(StreamKind::JsonLines));
     }
     Err(wrong_file(if is_plain_text(start) { "other text" } else { "other data" }))
+}
+
+/// A length and as many bytes that look like a request, as far as they are there. A message by itself
+/// never begins with a zero, which every length below 16 MiB does.
+fn is_framed(start: &[u8], is_whole: bool) -> bool {
+    let Some((&[0, high, middle, low], rest)) = start.split_first_chunk() else { return false };
+    let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+    match rest.get(..length) {
+        Some(message) => !message.is_empty() && proto::looks_like_request(message, true),
+        None => !is_whole && proto::looks_like_request(rest, false),
+    }
 }
 
 fn wrong_file(found: &str) -> String {

@@ -15,6 +15,7 @@ mod base64;
 mod cursor;
 mod error;
 mod extra;
+mod forms;
 mod id;
 mod json;
 mod json_value;
@@ -49,6 +50,8 @@ pub struct Decoded {
     pub rejected: Vec<String>,
     /// Keys of attributes that are not stored as they were sent.
     pub changed_keys: ChangedKeys,
+    /// Requests of other signals (metrics, logs, profiles), which hold no traces.
+    pub skipped: u64,
 }
 
 /// How to decode a request.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::DecodeError;
+use super::forms::{self, Form};
 use super::kind::{Balance, PEEK_BYTES, StreamKind, detect};
 use super::source::Source;
 use super::{Decoded, Decoding, decoded, json, proto};
@@ -22,6 +23,9 @@ use super::{Decoded, Decoding, decoded, json, proto};
 pub const PIECE_BYTES_MAX: usize = 256 << 20;
 
 const READ_BYTES: usize = 128 << 10;
+
+/// Bytes of the length before each message of a framed stream.
+const FRAME_LENGTH_BYTES: usize = 4;
 
 /// One request as bytes, not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +55,13 @@ impl Request {
 
     /// The same with limits and redaction.
     pub(crate) fn decode_with(&self, decoding: Decoding<'_, '_>) -> Result<Decoded, DecodeError> {
-        let request = match self {
-            Request::Json { bytes, .. } => json::read(bytes)?,
-            Request::Protobuf { bytes } => proto::read(bytes)?,
-        };
-        Ok(decoded(request, decoding))
+        match self {
+            Request::Json { bytes, .. } => match json::read(bytes) {
+                Ok(request) => Ok(decoded(request, decoding)),
+                Err(error) => decode_form(bytes, decoding, error),
+            },
+            Request::Protobuf { bytes } => Ok(decoded(proto::read(bytes)?, decoding)),
+        }
     }
 
     /// The line on which it starts; `None` for protobuf.
@@ -71,6 +77,19 @@ impl Request {
         match self {
             Request::Json { bytes, .. } | Request::Protobuf { bytes } => bytes,
         }
+    }
+}
+
+/// Decodes a document that is no OTLP/JSON request; `error` says why it is none.
+fn decode_form(
+    document: &[u8],
+    decoding: Decoding<'_, '_>,
+    error: DecodeError,
+) -> Result<Decoded, DecodeError> {
+    match forms::recognise(document)? {
+        Some(Form::Traces(text)) => Ok(decoded(json::read(text.as_bytes())?, decoding)),
+        Some(Form::OtherSignal) => Ok(Decoded { skipped: 1, ..Decoded::default() }),
+        None => Err(error),
     }
 }
 
@@ -332,6 +351,37 @@ impl<R: Read> RequestReader<R> {
         Some(Ok(Request::Protobuf { bytes }))
     }
 
+    /// The next message of a stream in which each has its length before it.
+    fn next_frame(&mut self) -> Option<Result<Request, ReadError>> {
+        let Some(length) = self.take_exactly(FRAME_LENGTH_BYTES) else { return self.cut_frame() };
+        let length = length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
+        if length > self.piece_bytes_max {
+            return Some(Err(ReadError { line: None, is_fatal: true, ..self.too_long(0) }));
+        }
+        match self.take_exactly(length) {
+            Some(bytes) => Some(Ok(Request::Protobuf { bytes })),
+            None => self.cut_frame(),
+        }
+    }
+
+    /// Takes so many bytes; `None` when the stream ends before them, and nothing is taken.
+    fn take_exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.pending().len() < count && !self.at_end {
+            self.fill();
+        }
+        let bytes = self.pending().get(..count)?.to_vec();
+        self.pass(count);
+        Some(bytes)
+    }
+
+    /// The end of a framed stream: an error when bytes are left that are no whole message.
+    fn cut_frame(&mut self) -> Option<Result<Request, ReadError>> {
+        let left = self.pending().len();
+        let is_cut = left > 0 && self.failure.is_none();
+        is_cut
+            .then(|| Err(fatal(None, format!("the last message is cut short: {left} bytes of it are there"))))
+    }
+
     /// The error that ended the stream early, once.
     fn take_failure(&mut self) -> Option<ReadError> {
         let error = self.failure.take()?;
@@ -341,7 +391,8 @@ impl<R: Read> RequestReader<R> {
             (_, io::ErrorKind::UnexpectedEof) => format!("the {compression} stream is cut short"),
             _ => format!("the {compression} stream is damaged: {error}"),
         };
-        let line = self.kind.filter(|kind| *kind != StreamKind::Protobuf).map(|_| self.lines + 1);
+        let has_lines = matches!(self.kind, Some(StreamKind::JsonLines | StreamKind::JsonDocuments));
+        let line = has_lines.then_some(self.lines + 1);
         Some(fatal(line, message))
     }
 }
@@ -382,6 +433,7 @@ impl<R: Read> Iterator for RequestReader<R> {
             Some(StreamKind::JsonLines) => self.next_line(),
             Some(StreamKind::JsonDocuments) => self.next_document(),
             Some(StreamKind::Protobuf) => self.next_message(),
+            Some(StreamKind::FramedProtobuf) => self.next_frame(),
             None => None,
         };
         let next = next.or_else(|| self.take_failure().map(Err));
@@ -430,6 +482,20 @@ mod tests {
         assert_eq!(good(b"{\n \"a\": [\n \"}\"]\n}\n\n{\n}\n"), [1, 6]);
         assert_eq!(good(b"\x0A\x00"), [0]);
         assert_eq!(good(b""), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn messages_with_lengths_before_them_are_cut_out() {
+        let message = [0x0A, 0x02, 0x12, 0x00];
+        let frame = [&[0, 0, 0, 4], &message[..]].concat();
+        let framed = [&frame[..], &frame, &[0, 0, 0, 0]].concat();
+        let all: Vec<Vec<u8>> =
+            RequestReader::new(&framed[..]).map(|request| request.unwrap().bytes().to_vec()).collect();
+        assert_eq!(all, [message.to_vec(), message.to_vec(), Vec::new()]);
+        let cut = lines(framed.get(..14).unwrap());
+        assert_eq!(cut.len(), 2);
+        let error = cut[1].as_ref().unwrap_err();
+        assert!(error.is_fatal() && error.to_string().contains("cut short"), "{error}");
     }
 
     #[test]

@@ -1,53 +1,24 @@
 //! Inputs and outputs of a span: the text as the producer sent it, or JSON text where it sent
 //! structure.
 //!
-//! Order: a key that holds the whole; messages spread over indexed keys (`messages`); events.
+//! Order: a key that holds the whole and is not empty; messages or documents spread over indexed
+//! keys; events; a key that holds an empty whole. Producers that set every key on every span send
+//! `{}` where they have nothing to say.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::otlp::value::{KeyValue, Value, write_string, write_value};
 
 use super::EventView;
-use super::keys::{Concern, Found};
+use super::keys::Found;
 use super::messages::{self, Side};
+use super::producers::{Concern, pydantic_ai};
 
-pub(super) const INPUT_KEYS: &[&str] = &[
-    "mlflow.spanInputs",
-    "input.value",
-    "gen_ai.input.messages",
-    "gen_ai.tool.call.arguments",
-    "traceloop.entity.input",
-    "gen_ai.prompt",
-    "gcp.vertex.agent.llm_request",
-    "gcp.vertex.agent.tool_call_args",
-    "ai.prompt.messages",
-    "ai.prompt",
-    "ai.toolCall.args",
-    "ai.value",
-    "ai.values",
-    "lmnr.span.input",
-    "langfuse.observation.input",
-    "langfuse.trace.input",
-    "tool.parameters",
-];
-
-pub(super) const OUTPUT_KEYS: &[&str] = &[
-    "mlflow.spanOutputs",
-    "output.value",
-    "gen_ai.output.messages",
-    "gen_ai.tool.call.result",
-    "traceloop.entity.output",
-    "gen_ai.completion",
-    "gcp.vertex.agent.llm_response",
-    "gcp.vertex.agent.tool_response",
-    "ai.response.text",
-    "ai.response.object",
-    "ai.response.toolCalls",
-    "ai.toolCall.result",
-    "ai.embedding",
-    "ai.embeddings",
-    "lmnr.span.output",
-    "langfuse.observation.output",
-    "langfuse.trace.output",
-];
+/// What stands where a producer was told to say nothing.
+const WITHHELD: &str = "<REDACTED>";
 
 /// Attributes of events that hold the whole, with the event's name.
 const INPUT_EVENTS: &[(&str, &str)] = &[
@@ -68,6 +39,11 @@ const MESSAGE_EVENTS: &[(&str, &str)] = &[
 ];
 const CHOICE_EVENTS: &[(&str, &str)] = &[("gen_ai.choice", "assistant")];
 
+const TOOL_CHOICE_EVENTS: &[(&str, &str)] = &[("gen_ai.choice", "tool")];
+
+/// The events of a call of a tool that Claude Code sends, and the attribute that holds the answer.
+const TOOL_OUTPUT_EVENTS: &[(&str, &str)] = &[("tool.output", "output"), ("tool.output", "content")];
+
 /// The inputs of a span.
 pub(super) fn inputs(
     found: &Found<'_>,
@@ -76,22 +52,61 @@ pub(super) fn inputs(
 ) -> Option<String> {
     whole(found, Concern::Inputs)
         .or_else(|| messages::assemble(attributes, Side::Input))
+        .or_else(|| of_listed_events(attributes, false))
         .or_else(|| of_events(events, INPUT_EVENTS, MESSAGE_EVENTS))
+        .or_else(|| empty_whole(found, Concern::Inputs))
 }
 
-/// The outputs of a span.
+/// The outputs of a span, whose type tells who speaks in its events.
 pub(super) fn outputs(
     found: &Found<'_>,
     attributes: &[KeyValue<'_>],
     events: &[EventView<'_>],
+    span_type: &str,
 ) -> Option<String> {
+    let choices = if span_type == "TOOL" { TOOL_CHOICE_EVENTS } else { CHOICE_EVENTS };
     whole(found, Concern::Outputs)
         .or_else(|| messages::assemble(attributes, Side::Output))
-        .or_else(|| of_events(events, OUTPUT_EVENTS, CHOICE_EVENTS))
+        .or_else(|| of_listed_events(attributes, true))
+        .or_else(|| of_events(events, OUTPUT_EVENTS, choices))
+        .or_else(|| of_events(events, TOOL_OUTPUT_EVENTS, &[]))
+        .or_else(|| empty_whole(found, Concern::Outputs))
 }
 
+/// The first attribute that holds the whole and says something.
 fn whole(found: &Found<'_>, concern: Concern) -> Option<String> {
-    found.candidates(concern).find_map(|(_, value)| value.to_text())
+    found
+        .candidates(concern)
+        .filter_map(|(_, value)| value.to_text())
+        .find(|text| !is_empty(text) && text != WITHHELD)
+}
+
+/// The first attribute that holds a whole of nothing.
+fn empty_whole(found: &Found<'_>, concern: Concern) -> Option<String> {
+    found.candidates(concern).filter_map(|(_, value)| value.to_text()).find(|text| text != WITHHELD)
+}
+
+fn is_empty(text: &str) -> bool {
+    matches!(text.trim(), "" | "{}" | "[]" | "null" | "\"\"")
+}
+
+/// The messages, or the answers, of an attribute that lists events (pydantic-ai, version 1).
+fn of_listed_events(attributes: &[KeyValue<'_>], is_output: bool) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Event<'a> {
+        #[serde(borrow, rename = "event.name")]
+        name: Cow<'a, str>,
+    }
+    let text = attributes.iter().find(|pair| pair.key == pydantic_ai::EVENTS)?.value.as_str()?;
+    let listed: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    let mut wanted = Vec::new();
+    for raw in listed {
+        let event: Event<'_> = serde_json::from_str(raw.get()).ok()?;
+        if (event.name == "gen_ai.choice") == is_output {
+            wanted.push(raw.get());
+        }
+    }
+    (!wanted.is_empty()).then(|| format!("[{}]", wanted.join(",")))
 }
 
 fn of_events(events: &[EventView<'_>], wholes: &[(&str, &str)], messages: &[(&str, &str)]) -> Option<String> {

@@ -1,85 +1,62 @@
-//! The attribute keys that mean something, and one walk that finds them all.
+//! One walk over the attributes of a span that finds all that the producers' tables name.
 //!
-//! Every (concern, key) pair has a slot; the walk puts a reference to each known attribute into its
+//! Each entry of a table has a slot; the walk puts a reference to each known attribute into its
 //! slots, so that a concern reads its candidates in order of preference without searching.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use serde_json::Value as Json;
+
 use crate::otlp::value::{KeyValue, Value};
 
-use super::{io, model, scope, span_type, usage};
+use super::producers::{Concern, Key, PRODUCERS};
 
-/// What a list of keys is about.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Concern {
-    SpanType,
-    Operation,
-    Model,
-    Provider,
-    ToolName,
-    InputTokens,
-    OutputTokens,
-    TotalTokens,
-    CacheReadTokens,
-    CacheCreationTokens,
-    Cost,
-    Inputs,
-    Outputs,
-    SessionId,
-    UserId,
-}
-
-/// The keys of each concern, in the order of the enum, best key first.
-const KEYS: [&[&str]; 15] = [
-    span_type::KEYS,
-    model::OPERATION_KEYS,
-    model::MODEL_KEYS,
-    model::PROVIDER_KEYS,
-    model::TOOL_NAME_KEYS,
-    usage::INPUT_KEYS,
-    usage::OUTPUT_KEYS,
-    usage::TOTAL_KEYS,
-    usage::CACHE_READ_KEYS,
-    usage::CACHE_CREATION_KEYS,
-    usage::COST_KEYS,
-    io::INPUT_KEYS,
-    io::OUTPUT_KEYS,
-    scope::SESSION_KEYS,
-    scope::USER_KEYS,
-];
-
+/// The number of entries of all tables.
 const SLOTS: usize = count_slots();
 
 const fn count_slots() -> usize {
-    let mut rest: &[&[&str]] = &KEYS;
+    let mut rest = PRODUCERS;
     let mut count = 0;
-    while let [keys, others @ ..] = rest {
-        count += keys.len();
+    while let [producer, others @ ..] = rest {
+        count += producer.keys.len();
         rest = others;
     }
     count
 }
 
 struct Index {
+    /// The entries in the order of their slots: by concern, then by producer.
+    keys: Vec<&'static Key>,
     /// The slots of each key.
     slots: HashMap<&'static str, Vec<usize>>,
-    /// Where the slots of each concern start.
+    /// Where the slots of each concern start; one more entry says where the last ones end.
     starts: Vec<usize>,
+    /// For each slot the keys of which one must be there, too; empty where none need be.
+    marks: Vec<&'static [&'static str]>,
     /// Longest known key, to leave longer ones alone.
     key_bytes_max: usize,
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index = Index { slots: HashMap::new(), starts: Vec::new(), key_bytes_max: 0 };
-    let mut slot = 0;
-    for keys in KEYS {
-        index.starts.push(slot);
-        for key in keys {
-            index.slots.entry(key).or_default().push(slot);
-            index.key_bytes_max = index.key_bytes_max.max(key.len());
-            slot += 1;
+    let all = PRODUCERS.iter().flat_map(|producer| producer.keys.iter().map(|key| (key, producer.marks)));
+    let mut ordered: Vec<(&Key, &'static [&'static str])> = all.collect();
+    ordered.sort_by_key(|(key, _)| key.concern);
+    let mut index = Index {
+        keys: Vec::with_capacity(ordered.len()),
+        slots: HashMap::new(),
+        starts: vec![0; Concern::COUNT + 1],
+        marks: Vec::with_capacity(ordered.len()),
+        key_bytes_max: 0,
+    };
+    for (slot, (key, marks)) in ordered.into_iter().enumerate() {
+        index.keys.push(key);
+        index.marks.push(marks);
+        index.slots.entry(key.name).or_default().push(slot);
+        index.key_bytes_max = index.key_bytes_max.max(key.name.len());
+        for start in index.starts.iter_mut().skip(key.concern as usize + 1) {
+            *start = slot + 1;
         }
     }
     index
@@ -95,12 +72,14 @@ impl<'v> Found<'v> {
     pub(super) fn new(attributes: &'v [KeyValue<'v>]) -> Self {
         let mut slots = [None; SLOTS];
         let index = &*INDEX;
-        for pair in attributes {
-            if pair.key.len() > index.key_bytes_max {
-                continue;
-            }
+        let has_mark =
+            |marks: &[&str]| marks.is_empty() || attributes.iter().any(|pair| marks.contains(&&*pair.key));
+        for pair in attributes.iter().filter(|pair| pair.key.len() <= index.key_bytes_max) {
             for &slot in index.slots.get(&*pair.key).map(Vec::as_slice).unwrap_or_default() {
-                if let Some(place) = slots.get_mut(slot) {
+                let marks = index.marks.get(slot).copied().unwrap_or_default();
+                if let Some(place) = slots.get_mut(slot)
+                    && has_mark(marks)
+                {
                     *place = Some(&pair.value);
                 }
             }
@@ -109,17 +88,23 @@ impl<'v> Found<'v> {
     }
 
     /// The attributes of a concern that are there, best first.
-    pub(super) fn candidates(&self, concern: Concern) -> impl Iterator<Item = (&'static str, &'v Value<'v>)> {
-        let concern = concern as usize;
-        let keys = KEYS.get(concern).copied().unwrap_or_default();
-        let start = INDEX.starts.get(concern).copied().unwrap_or_default();
-        let slots = self.slots.get(start..).unwrap_or_default();
+    pub(super) fn candidates(&self, concern: Concern) -> impl Iterator<Item = (&'static Key, &'v Value<'v>)> {
+        let start = INDEX.starts.get(concern as usize).copied().unwrap_or_default();
+        let end = INDEX.starts.get(concern as usize + 1).copied().unwrap_or_default();
+        let keys = INDEX.keys.get(start..end).unwrap_or_default();
+        let slots = self.slots.get(start..end).unwrap_or_default();
         keys.iter().zip(slots).filter_map(|(key, slot)| slot.map(|value| (*key, value)))
     }
 
     /// The first candidate that is a word: a non-empty string (see `word`) or a number.
     pub(super) fn first_word(&self, concern: Concern) -> Option<String> {
-        self.candidates(concern).find_map(|(_, value)| word(value)).map(Cow::into_owned)
+        self.candidates(concern).find_map(|(key, value)| {
+            if key.members.is_empty() {
+                return word(value).map(Cow::into_owned);
+            }
+            let object = object(value)?;
+            key.members.iter().find_map(|path| json_word(member(&object, path)?))
+        })
     }
 }
 
@@ -133,6 +118,14 @@ pub(super) fn word<'v>(value: &'v Value<'v>) -> Option<Cow<'v, str>> {
     }
 }
 
+fn json_word(json: &Json) -> Option<String> {
+    match json {
+        Json::String(text) => Some(text.trim().to_string()).filter(|text| !text.is_empty()),
+        Json::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// The text inside a JSON string literal, or the text itself when it is none.
 pub(super) fn unquoted(text: &str) -> Cow<'_, str> {
     let is_quoted = text.len() >= 2 && text.starts_with('"') && text.ends_with('"');
@@ -140,4 +133,15 @@ pub(super) fn unquoted(text: &str) -> Cow<'_, str> {
         return Cow::Owned(inner);
     }
     Cow::Borrowed(text)
+}
+
+/// The JSON object of a value: one sent as text (perhaps quoted once more), or sent as structure.
+pub(super) fn object(value: &Value<'_>) -> Option<Json> {
+    let text = value.to_text()?;
+    serde_json::from_str(&unquoted(text.trim())).ok().filter(Json::is_object)
+}
+
+/// The member of a JSON object at a path with dots.
+pub(super) fn member<'j>(object: &'j Json, path: &str) -> Option<&'j Json> {
+    path.split('.').try_fold(object, |json, name| json.get(name))
 }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use crate::otlp::value::{KeyValue, Value, write_string, write_value};
 
+use super::producers::{PRODUCERS, Producer};
+
 /// Which messages of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
@@ -17,12 +19,11 @@ pub(super) enum Side {
     Output,
 }
 
-/// Prefixes of the indexed keys, best first.
-const INPUT_PREFIXES: &[&str] = &["llm.input_messages.", "gen_ai.prompt.", "llm.prompts."];
-const OUTPUT_PREFIXES: &[&str] = &["llm.output_messages.", "gen_ai.completion.", "llm.choices."];
-
 /// Words that only wrap what follows them.
-const WRAPPERS: &[&str] = &["message", "message_content", "tool_call", "prompt", "completion"];
+const WRAPPERS: &[&str] = &["message", "message_content", "tool_call", "prompt", "completion", "embedding"];
+
+/// The numbers of an embedding: long, and no text.
+const VECTOR: &str = "embedding.vector";
 
 /// Deepest path that is taken apart; what is deeper stays one member name.
 const PATH_DEPTH_MAX: usize = 12;
@@ -49,14 +50,19 @@ struct Node<'v> {
 
 /// The messages of the first prefix that has any, as JSON text.
 pub(super) fn assemble(attributes: &[KeyValue<'_>], side: Side) -> Option<String> {
-    let prefixes = if side == Side::Input { INPUT_PREFIXES } else { OUTPUT_PREFIXES };
-    prefixes.iter().find_map(|prefix| assemble_prefix(attributes, prefix))
+    let prefixes = |producer: &'static Producer| match side {
+        Side::Input => producer.indexed_inputs,
+        Side::Output => producer.indexed_outputs,
+    };
+    PRODUCERS.iter().flat_map(prefixes).find_map(|prefix| assemble_prefix(attributes, prefix))
 }
 
 fn assemble_prefix(attributes: &[KeyValue<'_>], prefix: &str) -> Option<String> {
     let mut root = Node::default();
     for pair in attributes {
-        if let Some(path) = pair.key.strip_prefix(prefix) {
+        if let Some(path) = pair.key.strip_prefix(prefix)
+            && !path.ends_with(VECTOR)
+        {
             insert(&mut root, path, &pair.value);
         }
     }

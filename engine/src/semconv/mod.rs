@@ -1,17 +1,20 @@
 //! Semantic conventions: the typed columns of a span from its attributes.
 //!
-//! Each file is one concern: a list of the attribute keys that carry it, best first, and what it
-//! makes of their values. To understand another convention, add its keys to those lists. The
-//! attributes are walked once (`keys`); after that every column is a look at its own few slots.
+//! [`producers`] has a table for each producer: which attribute key says what. The attributes are
+//! walked once (`keys`); after that every column is a look at its own few slots. The other files are
+//! one column or a few each, and say what is made of the values.
 //!
-//! Order: MLflow's own keys, then OpenInference, OTel GenAI, Traceloop, Google ADK, Vercel AI,
-//! Laminar, Langfuse, as MLflow's store translates them; attributes before events.
+//! Order: the producers in the order of their tables, the first being MLflow's own keys; attributes
+//! before events; a value that says something before an empty one.
 
 mod io;
 mod keys;
+mod listing;
 mod messages;
 mod model;
+mod pending;
 mod preview;
+pub(crate) mod producers;
 mod scope;
 mod span_type;
 mod usage;
@@ -19,31 +22,48 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use listing::{Convention, conventions};
+
 use tracehouse_storage::model::{Span, TraceHint};
 
 use crate::otlp::value::KeyValue;
 use keys::Found;
+use producers::Concern;
 
 /// The name and attributes of an event.
 pub(crate) type EventView<'v> = (&'v str, &'v [KeyValue<'v>]);
 
 /// Fills the typed columns of `span` from its attributes and events, and for a root span what it
-/// says of its trace. Expects `name` and `parent_span_id` to be set.
+/// says of its trace. Expects ids, name, status and times to be set.
 pub(crate) fn fill(span: &mut Span, attributes: &[KeyValue<'_>], events: &[EventView<'_>]) {
     let found = Found::new(attributes);
+    pending::resolve(span, attributes);
     span.span_type = span_type::of(&found);
-    model::fill(span, &found);
     usage::fill(span, &found);
     span.session_id = scope::session_id(&found);
     span.user_id = scope::user_id(&found);
     span.inputs = io::inputs(&found, attributes, events);
-    span.outputs = io::outputs(&found, attributes, events);
+    span.outputs = io::outputs(&found, attributes, events, &span.span_type);
+    model::fill(span, &found);
+    fill_status(span, &found);
     if span.parent_span_id.is_none() {
         span.hint = Some(TraceHint {
             request_preview: span.inputs.as_deref().map(preview::of_request),
-            response_preview: span.outputs.as_deref().map(preview::of_response),
-            tags: scope::trace_tags(attributes),
+            response_preview: span.outputs.as_deref().map(|text| preview::of_response(text, &span.span_type)),
+            tags: scope::trace_tags(&found, attributes),
+            metadata: scope::trace_metadata(attributes),
             ..TraceHint::default()
         });
+    }
+}
+
+/// A level says that a span failed where its status does not say anything.
+fn fill_status(span: &mut Span, found: &Found<'_>) {
+    let is_error = found.first_word(Concern::Level).is_some_and(|level| level.eq_ignore_ascii_case("error"));
+    if is_error && span.status == "UNSET" {
+        span.status = "ERROR".to_string();
+    }
+    if span.status_message.is_none() {
+        span.status_message = found.first_word(Concern::LevelMessage);
     }
 }

@@ -1,30 +1,16 @@
-//! To whom and what a span belongs: session, user, and the tags a root span gives its trace.
+//! To whom and what a span belongs: session, user, and what a root span says of its trace.
 
 use std::collections::BTreeMap;
 
-use crate::otlp::value::KeyValue;
+use tracehouse_storage::model::TRACE_NAME_TAG;
 
-use super::keys::{Concern, Found, unquoted};
+use crate::otlp::value::{KeyValue, Value};
 
-pub(super) const SESSION_KEYS: &[&str] = &[
-    "session.id",
-    "gen_ai.conversation.id",
-    "traceloop.association.properties.session_id",
-    "ai.telemetry.metadata.sessionId",
-    "lmnr.association.properties.session_id",
-    "langfuse.session.id",
-];
+use super::keys::{Found, unquoted};
+use super::producers::{Concern, Into, PRODUCERS};
 
-pub(super) const USER_KEYS: &[&str] = &[
-    "user.id",
-    "enduser.id",
-    "traceloop.association.properties.user_id",
-    "ai.telemetry.metadata.userId",
-    "lmnr.association.properties.user_id",
-    "langfuse.user.id",
-];
-
-const TRACE_TAG_PREFIX: &str = "mlflow.traceTag.";
+/// The value of a tag that is a label: there or not.
+const LABEL: &str = "true";
 
 /// Tags that say where a store keeps a trace: never taken from outside, as in MLflow.
 const STORE_TAGS: &[&str] = &[
@@ -42,20 +28,52 @@ pub(super) fn user_id(found: &Found<'_>) -> Option<String> {
     found.first_word(Concern::UserId)
 }
 
-/// Tag `K` of each `mlflow.traceTag.K` attribute: a string (one layer of JSON quoting taken off), or
-/// the JSON text of another value.
-pub(super) fn trace_tags(attributes: &[KeyValue<'_>]) -> BTreeMap<String, String> {
-    let mut tags = BTreeMap::new();
-    for pair in attributes {
-        let Some(tag) = pair.key.strip_prefix(TRACE_TAG_PREFIX) else { continue };
-        if tag.is_empty() || STORE_TAGS.contains(&tag) {
-            continue;
-        }
+/// The tags of a trace: labels first, so that an entry of the same name wins; then its name.
+pub(super) fn trace_tags(found: &Found<'_>, attributes: &[KeyValue<'_>]) -> BTreeMap<String, String> {
+    let labels = found.candidates(Concern::TraceLabels).flat_map(|(_, value)| labels(value));
+    let mut tags: BTreeMap<String, String> = labels.map(|label| (label, LABEL.to_string())).collect();
+    if let Some(name) = found.first_word(Concern::TraceName) {
+        tags.insert(TRACE_NAME_TAG.to_string(), name);
+    }
+    tags.extend(entries(attributes, Into::Tags).filter(|(tag, _)| !STORE_TAGS.contains(&tag.as_str())));
+    tags
+}
+
+/// The metadata of a trace.
+pub(super) fn trace_metadata(attributes: &[KeyValue<'_>]) -> BTreeMap<String, String> {
+    entries(attributes, Into::Metadata).collect()
+}
+
+/// The entries that attributes with the producers' prefixes make: a string (one layer of JSON quoting
+/// taken off), or the JSON text of another value.
+fn entries<'v>(
+    attributes: &'v [KeyValue<'v>],
+    into: Into,
+) -> impl Iterator<Item = (String, String)> + use<'v> {
+    let prefixes: Vec<&str> = PRODUCERS
+        .iter()
+        .flat_map(|producer| producer.entries)
+        .filter(|entries| entries.into == into)
+        .map(|entries| entries.prefix)
+        .collect();
+    attributes.iter().filter_map(move |pair| {
+        let name = prefixes.iter().find_map(|prefix| pair.key.strip_prefix(prefix))?;
         let value = match pair.value.as_str() {
             Some(text) => unquoted(text).into_owned(),
-            None => pair.value.to_text().unwrap_or_default(),
+            None => pair.value.to_text()?,
         };
-        tags.insert(tag.to_string(), value);
-    }
-    tags
+        (!name.is_empty()).then(|| (name.to_string(), value))
+    })
+}
+
+/// The labels of a list, of a list as JSON text, or of a text with commas between them.
+fn labels(value: &Value<'_>) -> Vec<String> {
+    let listed: Vec<String> = match value {
+        Value::Array(items) => items.iter().filter_map(|item| item.as_str().map(str::to_string)).collect(),
+        Value::String(text) => {
+            serde_json::from_str(text).unwrap_or_else(|_| text.split(',').map(str::to_string).collect())
+        }
+        _ => Vec::new(),
+    };
+    listed.iter().map(|label| label.trim().to_string()).filter(|label| !label.is_empty()).collect()
 }

@@ -68,7 +68,7 @@ fn mlflow_values_are_json_texts() {
     assert_eq!((span.session_id.as_deref(), span.user_id.as_deref()), (Some("s1"), Some("u1")));
     let hint = span.hint.unwrap();
     assert_eq!(hint.request_preview.as_deref(), Some("hi"));
-    assert_eq!(hint.response_preview.as_deref(), Some("\"hello\""));
+    assert_eq!(hint.response_preview.as_deref(), Some("hello"));
     let tags: Vec<(&str, &str)> =
         hint.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(tags, [("env", "prod"), ("plain", "x y")]);
@@ -208,9 +208,19 @@ fn langfuse_vercel_laminar_and_google_adk() {
     let laminar =
         span_of_texts(&[("lmnr.span.type", "CACHED"), ("lmnr.span.input", "i"), ("lmnr.span.output", "o")]);
     assert_eq!((laminar.span_type.as_str(), laminar.inputs.as_deref()), ("LLM", Some("i")));
-    let google =
-        span_of_texts(&[("gcp.vertex.agent.llm_request", "{}"), ("gcp.vertex.agent.llm_response", "r")]);
-    assert_eq!((google.inputs.as_deref(), google.outputs.as_deref()), (Some("{}"), Some("r")));
+    let google = span_of_texts(&[
+        ("gcp.vertex.agent.llm_request", "{}"),
+        ("gcp.vertex.agent.llm_response", "{}"),
+        ("gcp.vertex.agent.tool_call_args", r#"{"city":"x"}"#),
+        ("gcp.vertex.agent.tool_response", "cold"),
+    ]);
+    assert_eq!(
+        (google.inputs.as_deref(), google.outputs.as_deref()),
+        (Some(r#"{"city":"x"}"#), Some("cold"))
+    );
+    let empty =
+        span_of_texts(&[("gcp.vertex.agent.llm_request", "{}"), ("gcp.vertex.agent.session_id", "s")]);
+    assert_eq!((empty.inputs.as_deref(), empty.session_id.as_deref()), (Some("{}"), Some("s")));
 }
 
 #[test]
@@ -255,4 +265,206 @@ fn only_root_spans_speak_for_their_trace() {
         span_with(&[("mlflow.traceTag.a", r#""stringValue":"b""#)], r#","parentSpanId":"00f067aa0ba902b8""#);
     assert_eq!(child.hint, None);
     assert!(span_of(&[]).hint.is_some());
+}
+
+#[test]
+fn cached_tokens_under_every_name() {
+    let both = |more: &[(&str, &str)]| {
+        let mut sent = vec![("gen_ai.usage.input_tokens", "10"), ("gen_ai.usage.output_tokens", "5")];
+        sent.extend_from_slice(more);
+        tokens(&span_of_texts(&sent))
+    };
+    for key in [
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.input_cached_tokens",
+        "gen_ai.usage.input_tokens.cached",
+        "gen_ai.usage.details.cache_read_tokens",
+        "ai.usage.cachedInputTokens",
+        "ai.usage.inputTokenDetails.cacheReadTokens",
+        "llm.token_count.prompt_details.cache_read",
+    ] {
+        assert_eq!(both(&[(key, "4")]), [Some(10), Some(5), Some(15), Some(4), None], "{key}");
+    }
+    for key in [
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+        "ai.usage.inputTokenDetails.cacheWriteTokens",
+    ] {
+        assert_eq!(both(&[(key, "4")]), [Some(10), Some(5), Some(15), None, Some(4)], "{key}");
+    }
+}
+
+#[test]
+fn langfuse_counts_are_disjoint_in_its_own_words_only() {
+    let of = |usage: &str| tokens(&span_of_texts(&[("langfuse.observation.usage_details", usage)]));
+    assert_eq!(
+        of(r#"{"input":10,"output":5,"input_cached_tokens":4}"#),
+        [Some(10), Some(5), Some(19), Some(4), None]
+    );
+    assert_eq!(
+        of(r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}"#),
+        [Some(10), Some(5), Some(15), Some(4), None]
+    );
+}
+
+#[test]
+fn claude_code_counts_input_without_the_cache() {
+    let model = span_of_texts(&[
+        ("span.type", "llm_request"),
+        ("gen_ai.request.model", "claude"),
+        ("input_tokens", "12"),
+        ("output_tokens", "80"),
+        ("cache_read_tokens", "9000"),
+        ("cache_creation_tokens", "400"),
+        ("response.model_output", "Two files."),
+    ]);
+    assert_eq!(tokens(&model), [Some(9412), Some(80), Some(9492), Some(9000), Some(400)]);
+    assert_eq!((model.span_type.as_str(), model.outputs.as_deref()), ("LLM", Some("Two files.")));
+    let tool = span_with(
+        &[
+            ("span.type", r#""stringValue":"claude_code.tool""#),
+            ("tool_name", r#""stringValue":"Bash""#),
+            ("tool_input", r#""stringValue":"<REDACTED>""#),
+        ],
+        r#","events":[{"name":"tool.output","attributes":[{"key":"output","value":{"stringValue":"a.txt"}}]}]"#,
+    );
+    assert_eq!((tool.span_type.as_str(), tool.tool_name.as_deref()), ("TOOL", Some("Bash")));
+    assert_eq!((tool.inputs.as_deref(), tool.outputs.as_deref()), (None, Some("a.txt")));
+    let other = span_of_texts(&[("tool_name", "x"), ("input_tokens", "1")]);
+    assert_eq!(
+        (other.tool_name, other.input_tokens),
+        (None, None),
+        "plain words say nothing without the mark"
+    );
+}
+
+#[test]
+fn models_of_requests_are_those_of_their_bodies() {
+    let of = |span_type: &str, input: &str| {
+        span_of_texts(&[("openinference.span.kind", span_type), ("input.value", input)]).model
+    };
+    assert_eq!(of("LLM", r#"{"model":"m","messages":[]}"#).as_deref(), Some("m"));
+    assert_eq!(of("LLM", r#"{"a":{"model":"m"}}"#), None);
+    assert_eq!(of("TOOL", r#"{"model":"a car"}"#), None);
+    let google = span_of_texts(&[("gcp.vertex.agent.llm_request", r#"{"model":"gemini","contents":[]}"#)]);
+    assert_eq!(google.model.as_deref(), Some("gemini"));
+}
+
+#[test]
+fn sessions_under_every_name() {
+    for (key, value) in [
+        ("session.id", "s"),
+        ("gen_ai.conversation.id", "s"),
+        ("metadata", r#"{"thread_id":"s"}"#),
+        ("traceloop.association.properties.thread_id", "s"),
+        ("langsmith.metadata.thread_id", "s"),
+        ("langsmith.metadata.session_id", "s"),
+        ("langwatch.thread.id", "s"),
+        ("gcp.vertex.agent.session_id", "s"),
+        ("ai.telemetry.metadata.threadId", "s"),
+        ("opik.thread_id", "s"),
+    ] {
+        assert_eq!(span_of_texts(&[(key, value)]).session_id.as_deref(), Some("s"), "{key}");
+    }
+}
+
+#[test]
+fn pydantic_ai_and_logfire() {
+    let agent = span_of_texts(&[
+        ("gen_ai.operation.name", "invoke_agent"),
+        ("pydantic_ai.all_messages", r#"[{"role":"user","parts":[{"type":"text","content":"why"}]}]"#),
+        ("final_result", "so"),
+        ("operation.cost", "0.5"),
+    ]);
+    assert_eq!((agent.outputs.as_deref(), agent.cost_usd), (Some("so"), Some(0.5)));
+    assert_eq!(agent.hint.unwrap().request_preview.as_deref(), Some("why"));
+    let tool =
+        span_of_texts(&[("gen_ai.tool.name", "f"), ("tool_arguments", "{\"q\":1}"), ("tool_response", "r")]);
+    assert_eq!((tool.span_type.as_str(), tool.inputs.as_deref()), ("TOOL", Some("{\"q\":1}")));
+    let first = span_of_texts(&[(
+        "events",
+        r#"[{"event.name":"gen_ai.user.message","content":"q"},{"event.name":"gen_ai.choice","message":{"role":"assistant","content":"a"}}]"#,
+    )]);
+    assert_eq!(first.inputs.as_deref(), Some(r#"[{"event.name":"gen_ai.user.message","content":"q"}]"#));
+    let hint = first.hint.unwrap();
+    assert_eq!((hint.request_preview.as_deref(), hint.response_preview.as_deref()), (Some("q"), Some("a")));
+    assert_eq!(span_of_texts(&[("events", "[1]")]).inputs, None);
+}
+
+#[test]
+fn a_pending_span_stands_for_the_real_one() {
+    let pending = |parent: &str| {
+        span_with(
+            &[
+                ("logfire.span_type", r#""stringValue":"pending_span""#),
+                ("logfire.pending_parent_id", &text(parent)),
+            ],
+            r#","parentSpanId":"00f067aa0ba902b8","startTimeUnixNano":"5","endTimeUnixNano":"5""#,
+        )
+    };
+    let root = pending("0000000000000000");
+    assert_eq!((root.span_id.as_str(), root.parent_span_id.as_deref()), ("00f067aa0ba902b8", None));
+    assert_eq!(root.end_time_ns, None);
+    assert_eq!(pending("00f067aa0ba902b9").parent_span_id.as_deref(), Some("00f067aa0ba902b9"));
+}
+
+#[test]
+fn what_langfuse_says_of_a_trace() {
+    let span = span_of(&[
+        ("langfuse.trace.name", r#""stringValue":"My Trace""#),
+        ("langfuse.trace.tags", r#""arrayValue":{"values":[{"stringValue":"prod"},{"stringValue":"eu"}]}"#),
+        ("langfuse.trace.metadata.tenant", r#""stringValue":"\"acme\"""#),
+        ("langfuse.observation.level", r#""stringValue":"ERROR""#),
+        ("langfuse.observation.status_message", r#""stringValue":"quota""#),
+    ]);
+    assert_eq!((span.status.as_str(), span.status_message.as_deref()), ("ERROR", Some("quota")));
+    let hint = span.hint.unwrap();
+    let tags: Vec<(&str, &str)> =
+        hint.tags.iter().map(|(tag, value)| (tag.as_str(), value.as_str())).collect();
+    assert_eq!(tags, [("eu", "true"), ("mlflow.traceName", "My Trace"), ("prod", "true")]);
+    assert_eq!(hint.metadata.get("tenant").map(String::as_str), Some("acme"));
+}
+
+#[test]
+fn retrieved_and_embedded_texts() {
+    let found = span_of_texts(&[
+        ("openinference.span.kind", "RETRIEVER"),
+        ("retrieval.documents.0.document.content", "X equals Y"),
+        ("retrieval.documents.0.document.id", "d0"),
+        ("retrieval.documents.1.document.content", "Z"),
+    ]);
+    assert_eq!(
+        found.outputs.as_deref(),
+        Some(r#"[{"document":{"content":"X equals Y","id":"d0"}},{"document":{"content":"Z"}}]"#)
+    );
+    assert_eq!(found.hint.unwrap().response_preview.as_deref(), Some("X equals Y\nZ"));
+    let embedded = span_of_texts(&[
+        ("openinference.span.kind", "EMBEDDING"),
+        ("embedding.embeddings.0.embedding.text", "embed me"),
+        ("embedding.embeddings.0.embedding.vector", "0.5"),
+    ]);
+    assert_eq!(embedded.inputs.as_deref(), Some(r#"[{"text":"embed me"}]"#));
+    let reranked = span_of_texts(&[
+        ("openinference.span.kind", "RERANKER"),
+        ("reranker.query", "q"),
+        ("reranker.output_documents.0.document.content", "Y"),
+    ]);
+    assert_eq!((reranked.inputs.as_deref(), reranked.outputs.is_some()), (Some("q"), true));
+}
+
+#[test]
+fn tables_have_no_key_twice_and_words_for_each_type_key() {
+    use super::producers::{Concern, PRODUCERS};
+    let mut seen = std::collections::BTreeSet::new();
+    for producer in PRODUCERS {
+        assert!(producer.source.starts_with("https://"), "{}", producer.name);
+        for key in producer.keys {
+            assert!(seen.insert((key.concern, key.name)), "{} of {} stands twice", key.name, producer.name);
+            let has_words = PRODUCERS.iter().flat_map(|p| p.words).any(|words| words.key == key.name);
+            assert!(key.concern != Concern::SpanType || has_words, "{} has no words", key.name);
+        }
+    }
 }

@@ -40,7 +40,8 @@ const VIEWS: [View; 5] = [
         name: "messages",
         query: "SELECT trace_id, span_id, m['direction'] AS direction, m['index'] AS index, \
                 m['role'] AS role, m['content'] AS content FROM \
-                (SELECT trace_id, span_id, unnest(chat_messages(inputs, outputs)) AS m FROM spans)",
+                (SELECT trace_id, span_id, unnest(chat_messages(inputs, outputs, span_type, \
+                attributes->>'gen_ai.system_instructions')) AS m FROM spans)",
     },
     View {
         name: "events",

@@ -46,6 +46,7 @@ struct Summary<'a> {
     redacted: u64,
     cut_keys: u64,
     repeated_keys: u64,
+    skipped: u64,
     bytes: u64,
     seconds: f64,
 }
@@ -84,11 +85,18 @@ pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -
             let name = shown_name(&name);
             Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
         }
-        None if total.rejected_count > 0 && total.spans + total.duplicate_spans + total.assessments == 0 => {
-            Err(Failure::bad_input("nothing was imported: all of the input was rejected"))
-        }
+        None if kept_nothing(&total) => Err(Failure::bad_input(format!(
+            "nothing was kept: {} rejected, {} without traces",
+            total.rejected_count, total.skipped
+        ))),
         None => Ok(()),
     }
+}
+
+/// Whether there was something to import and none of it was kept.
+fn kept_nothing(total: &ImportReport) -> bool {
+    let kept = total.spans + total.duplicate_spans + total.assessments + total.dropped_spans;
+    kept == 0 && total.rejected_count + total.skipped > 0
 }
 
 /// Turns on what is asked for, in the database, for this import and whatever is written later.
@@ -195,6 +203,7 @@ fn summary(total: &ImportReport) -> Summary<'_> {
         redacted: total.redacted,
         cut_keys: total.cut_keys,
         repeated_keys: total.repeated_keys,
+        skipped: total.skipped,
         bytes: total.bytes,
         seconds: total.seconds,
     }
@@ -229,6 +238,7 @@ fn sentence(total: &ImportReport) -> String {
         (total.rejected_count, "rejected"),
         (total.redacted, "values redacted"),
         (total.cut_keys, "keys cut to 256 bytes"),
+        (total.skipped, "requests without traces skipped"),
     ] {
         if value > 0 {
             parts.push(format!("{} {what}", figure(value)));
@@ -258,7 +268,7 @@ mod tests {
             text,
             "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\
              \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"redacted\":0,\
-             \"cut_keys\":0,\"repeated_keys\":0,\"bytes\":0,\"seconds\":0.0}"
+             \"cut_keys\":0,\"repeated_keys\":0,\"skipped\":0,\"bytes\":0,\"seconds\":0.0}"
         );
     }
 }

@@ -1,6 +1,5 @@
 //! `show`: one trace as a tree of spans with a waterfall of their times.
 
-mod message;
 mod report;
 mod tree;
 mod waterfall;

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use tracehouse::Trace;
+use tracehouse::messages::{Side, readable};
 use tracehouse::model::{Assessment, Span};
 
-use super::message::readable;
 use super::tree::{self, Head, Line};
 use super::waterfall::TimeLine;
 use crate::failure::Result;
@@ -164,9 +164,12 @@ impl Layout {
             writeln!(out, "{below}{} {}", self.style.red("!"), self.style.red(&text))?;
         }
         let half = room.saturating_sub(4) / 2;
-        let input = span.inputs.as_deref().map(|text| preview(&readable(text), half)).unwrap_or_default();
+        let input = span.inputs.as_deref().map(|text| preview(&readable(text, Side::Input), half));
+        let input = input.unwrap_or_default();
         let left = room.saturating_sub(columns(&input) + 4);
-        let output = span.outputs.as_deref().map(|text| preview(&readable(text), left)).unwrap_or_default();
+        let side = if span.span_type == "TOOL" { Side::ToolOutput } else { Side::Output };
+        let output = span.outputs.as_deref().map(|text| preview(&readable(text, side), left));
+        let output = output.unwrap_or_default();
         let text = match (input.is_empty(), output.is_empty()) {
             (true, true) => return Ok(()),
             (false, true) => input,

@@ -1,0 +1,28 @@
+//! LangSmith's OpenTelemetry export.
+
+use super::Concern::{
+    CacheCreationTokens, CacheReadTokens, RequestModel, SessionId, SpanType, TraceLabels, UserId,
+};
+use super::{Entries, Into, Others, Producer, Words, key, member};
+
+const USAGE: &str = "langsmith.metadata.usage_metadata";
+
+/// The words of `langsmith.span.kind` that are no types themselves.
+const TYPES: &[(&str, &str)] = &[("prompt", "CHAIN")];
+
+pub(super) const PRODUCER: Producer = Producer {
+    keys: &[
+        key(SpanType, "langsmith.span.kind"),
+        key(RequestModel, "langsmith.metadata.ls_model_name"),
+        member(CacheReadTokens, USAGE, &["input_token_details.cache_read"]),
+        member(CacheCreationTokens, USAGE, &["input_token_details.cache_creation"]),
+        key(SessionId, "langsmith.metadata.session_id"),
+        key(SessionId, "langsmith.metadata.thread_id"),
+        key(SessionId, "langsmith.metadata.conversation_id"),
+        key(UserId, "langsmith.metadata.user_id"),
+        key(TraceLabels, "langsmith.span.tags"),
+    ],
+    words: &[Words { key: "langsmith.span.kind", types: TYPES, others: Others::Own }],
+    entries: &[Entries { prefix: "langsmith.metadata.", into: Into::Metadata }],
+    ..Producer::new("LangSmith", "https://docs.langchain.com/langsmith/trace-with-opentelemetry")
+};

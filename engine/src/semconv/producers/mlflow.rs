@@ -1,0 +1,28 @@
+//! MLflow: every value is JSON text.
+
+use super::Concern::{
+    CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, OutputTokens, Outputs, Provider,
+    RequestModel, SpanType, TotalTokens,
+};
+use super::{Entries, Into, Others, Producer, Words, key, member};
+
+const USAGE: &str = "mlflow.chat.tokenUsage";
+
+pub(super) const PRODUCER: Producer = Producer {
+    keys: &[
+        key(SpanType, "mlflow.spanType"),
+        key(RequestModel, "mlflow.llm.model"),
+        key(Provider, "mlflow.llm.provider"),
+        member(InputTokens, USAGE, &["input_tokens"]),
+        member(OutputTokens, USAGE, &["output_tokens"]),
+        member(TotalTokens, USAGE, &["total_tokens"]),
+        member(CacheReadTokens, USAGE, &["cache_read_input_tokens"]),
+        member(CacheCreationTokens, USAGE, &["cache_creation_input_tokens"]),
+        key(Cost, "mlflow.llm.cost"),
+        key(Inputs, "mlflow.spanInputs"),
+        key(Outputs, "mlflow.spanOutputs"),
+    ],
+    words: &[Words { key: "mlflow.spanType", types: &[], others: Others::Own }],
+    entries: &[Entries { prefix: "mlflow.traceTag.", into: Into::Tags }],
+    ..Producer::new("MLflow", "https://mlflow.org/docs/latest/genai/tracing/")
+};

@@ -1,0 +1,45 @@
+//! Traceloop (OpenLLMetry).
+
+use super::Concern::{
+    Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs, RequestModel, SessionId, SpanType, ToolName,
+    TotalTokens, UserId,
+};
+use super::{Entries, Into, Others, Producer, Words, key};
+
+/// The words of `llm.request.type`.
+const REQUEST_TYPES: &[(&str, &str)] =
+    &[("chat", "CHAT_MODEL"), ("completion", "LLM"), ("embedding", "EMBEDDING"), ("rerank", "RERANKER")];
+
+pub(super) const PRODUCER: Producer = Producer {
+    keys: &[
+        key(SpanType, "traceloop.span.kind"),
+        key(SpanType, "llm.request.type"),
+        key(Operation, "llm.request.type"),
+        key(RequestModel, "llm.request.model"),
+        key(InputTokens, "llm.usage.prompt_tokens"),
+        key(OutputTokens, "llm.usage.completion_tokens"),
+        key(TotalTokens, "llm.usage.total_tokens"),
+        key(Cost, "llm.usage.cost"),
+        key(Inputs, "traceloop.entity.input"),
+        key(Inputs, "gen_ai.task.input"),
+        key(Outputs, "traceloop.entity.output"),
+        key(Outputs, "gen_ai.task.output"),
+        key(Outputs, "crewai.crew.result"),
+        key(SessionId, "traceloop.association.properties.session_id"),
+        key(SessionId, "traceloop.association.properties.thread_id"),
+        key(SessionId, "traceloop.association.properties.conversation_id"),
+        key(SessionId, "traceloop.association.properties.chat_id"),
+        key(UserId, "traceloop.association.properties.user_id"),
+        key(UserId, "llm.user"),
+        key(ToolName, "mcp.tool.name"),
+    ],
+    words: &[
+        Words { key: "traceloop.span.kind", types: &[], others: Others::Own },
+        Words { key: "llm.request.type", types: REQUEST_TYPES, others: Others::Nothing },
+    ],
+    entries: &[Entries { prefix: "traceloop.association.properties.", into: Into::Metadata }],
+    ..Producer::new(
+        "Traceloop",
+        "https://github.com/traceloop/openllmetry/tree/main/packages/opentelemetry-semantic-conventions-ai",
+    )
+};

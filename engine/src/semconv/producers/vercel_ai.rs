@@ -1,0 +1,61 @@
+//! The AI SDK of Vercel, versions 3 to 6.
+
+use super::Concern::{
+    CacheCreationTokens, CacheReadTokens, InputTokens, Inputs, Operation, OutputTokens, Outputs, Provider,
+    RequestModel, ResponseModel, SessionId, SpanType, ToolName, TotalTokens, TraceLabels, UserId,
+};
+use super::{Entries, Into, Others, Producer, Words, key};
+
+/// What words of `ai.operationId` begin with.
+const OPERATIONS: &[(&str, &str)] = &[
+    ("ai.generateText", "LLM"),
+    ("ai.streamText", "LLM"),
+    ("ai.generateObject", "LLM"),
+    ("ai.streamObject", "LLM"),
+    ("ai.toolCall", "TOOL"),
+    ("ai.embed", "EMBEDDING"),
+    ("ai.rerank", "RERANKER"),
+];
+
+pub(super) const PRODUCER: Producer = Producer {
+    keys: &[
+        key(SpanType, "ai.operationId"),
+        key(Operation, "ai.operationId"),
+        key(ResponseModel, "ai.response.model"),
+        key(RequestModel, "ai.model.id"),
+        key(Provider, "ai.model.provider"),
+        key(ToolName, "ai.toolCall.name"),
+        key(InputTokens, "ai.usage.inputTokens"),
+        key(InputTokens, "ai.usage.promptTokens"),
+        key(InputTokens, "ai.usage.tokens"),
+        key(OutputTokens, "ai.usage.outputTokens"),
+        key(OutputTokens, "ai.usage.completionTokens"),
+        key(TotalTokens, "ai.usage.totalTokens"),
+        key(CacheReadTokens, "ai.usage.cachedInputTokens"),
+        key(CacheReadTokens, "ai.usage.inputTokenDetails.cacheReadTokens"),
+        key(CacheCreationTokens, "ai.usage.inputTokenDetails.cacheWriteTokens"),
+        key(Inputs, "ai.prompt.messages"),
+        key(Inputs, "ai.prompt"),
+        key(Inputs, "ai.toolCall.args"),
+        key(Inputs, "ai.value"),
+        key(Inputs, "ai.values"),
+        key(Outputs, "ai.response.text"),
+        key(Outputs, "ai.response.object"),
+        key(Outputs, "ai.response.toolCalls"),
+        key(Outputs, "ai.toolCall.result"),
+        key(Outputs, "ai.embedding"),
+        key(Outputs, "ai.embeddings"),
+        key(SessionId, "ai.telemetry.metadata.sessionId"),
+        key(SessionId, "ai.telemetry.metadata.session_id"),
+        key(SessionId, "ai.telemetry.metadata.threadId"),
+        key(SessionId, "ai.telemetry.metadata.thread_id"),
+        key(SessionId, "ai.telemetry.metadata.conversationId"),
+        key(SessionId, "ai.telemetry.metadata.chatId"),
+        key(UserId, "ai.telemetry.metadata.userId"),
+        key(UserId, "ai.telemetry.metadata.user_id"),
+        key(TraceLabels, "ai.telemetry.metadata.tags"),
+    ],
+    words: &[Words { key: "ai.operationId", types: OPERATIONS, others: Others::ByPrefix }],
+    entries: &[Entries { prefix: "ai.telemetry.metadata.", into: Into::Metadata }],
+    ..Producer::new("Vercel AI SDK", "https://ai-sdk.dev/docs/ai-sdk-core/telemetry")
+};

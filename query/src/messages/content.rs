@@ -1,0 +1,211 @@
+//! The body of a message: a string, or a list of parts of which some are text.
+
+use serde_json::value::RawValue;
+
+use super::Content;
+use super::shape::{Shape, items, string};
+
+/// What tells a part that is text, by its `type` or `block_type`.
+const TEXT_KINDS: &[&str] = &["text", "input_text", "output_text", "summary_text", "refusal"];
+
+/// Parts that are a model's thoughts: no text of the conversation.
+const REASONING_KINDS: &[&str] = &["reasoning", "thinking", "redacted_thinking"];
+
+/// Parts that are media by their `type`, and the word that stands for them.
+const MEDIA_KINDS: &[(&str, &str)] = &[
+    ("image", "image"),
+    ("image_url", "image"),
+    ("input_image", "image"),
+    ("input_audio", "audio"),
+    ("audio", "audio"),
+    ("video", "video"),
+    ("file", "file"),
+    ("input_file", "file"),
+    ("document", "document"),
+    ("blob", "file"),
+    ("uri", "file"),
+];
+
+/// Parts that are media by the key that holds them (Gemini, Bedrock).
+const MEDIA_KEYS: &[(&str, &str)] = &[
+    ("image", "image"),
+    ("video", "video"),
+    ("inlineData", "file"),
+    ("inline_data", "file"),
+    ("fileData", "file"),
+    ("file_data", "file"),
+    ("document", "document"),
+];
+
+/// Keys under which a part holds the call of a tool.
+const CALL_KEYS: &[&str] = &["functionCall", "function_call", "toolUse", "tool_call"];
+
+/// Keys under which a part holds what a tool answered.
+pub(super) const RESULT_KEYS: &[&str] =
+    &["functionResponse", "function_response", "toolResult", "tool_call_result"];
+
+/// What one part of a body is.
+pub(super) enum Part {
+    Text(String),
+    Media(&'static str),
+    Reasoning,
+    /// A call of a tool, as a person reads it.
+    Call(String),
+    /// What a tool answered.
+    Result(Option<Content>),
+    Unknown,
+}
+
+/// What a body says. Thoughts are left out where there is anything else.
+pub(super) fn of_body(body: &RawValue) -> Option<Content> {
+    if let Some(text) = string(body) {
+        return Some(of_string(text));
+    }
+    let json = body.get();
+    match json.starts_with('[') {
+        true => of_items(json, &items(json)),
+        false if json == "null" => None,
+        false => of_items(json, &[body]),
+    }
+}
+
+/// What the parts of the list `json` say.
+pub(super) fn of_items(json: &str, parts: &[&RawValue]) -> Option<Content> {
+    of_parts(json, parts.iter().map(|part| part_of(part)).collect())
+}
+
+/// Strands and others send a list of parts as text inside the text.
+fn of_string(text: String) -> Content {
+    if text.starts_with("[{") {
+        let parts: Vec<Part> = items(&text).iter().map(|part| part_of(part)).collect();
+        let is_parts = !parts.is_empty() && !parts.iter().any(|part| matches!(part, Part::Unknown));
+        if is_parts && let Some(content) = of_parts(&text, parts) {
+            return content;
+        }
+    }
+    Content::Text(text)
+}
+
+fn of_parts(json: &str, parts: Vec<Part>) -> Option<Content> {
+    if parts.is_empty() {
+        return None;
+    }
+    let has_text = parts.iter().any(|part| matches!(part, Part::Text(_)));
+    let mut lines = Vec::new();
+    let mut calls = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => lines.push(text),
+            Part::Media(word) if has_text => lines.push(format!("[{word}]")),
+            Part::Call(call) => calls.push(call),
+            Part::Result(Some(content)) => lines.push(content.as_text().to_string()),
+            Part::Reasoning | Part::Media(_) | Part::Result(None) | Part::Unknown => {}
+        }
+    }
+    Some(match (lines.is_empty(), calls.is_empty()) {
+        (false, _) => Content::Text(lines.join("\n")),
+        (true, false) => Content::ToolCalls { json: json.to_string(), text: calls.join("\n") },
+        (true, true) => Content::Json(json.to_string()),
+    })
+}
+
+/// What a part is.
+pub(super) fn part_of(raw: &RawValue) -> Part {
+    if let Some(text) = string(raw) {
+        return Part::Text(text);
+    }
+    let Some(part) = Shape::of(raw.get()) else { return Part::Unknown };
+    let kind = part.text(&["type", "block_type", "part_kind"]);
+    match kind.as_deref() {
+        None => untyped(&part),
+        Some(kind) if TEXT_KINDS.contains(&kind) => text_of(&part),
+        Some(kind) if REASONING_KINDS.contains(&kind) => Part::Reasoning,
+        Some("tool_call" | "tool_use" | "tool-call" | "function_call" | "function" | "server_tool_call") => {
+            Part::Call(call_text(&part))
+        }
+        Some("tool_call_response" | "tool_result" | "tool-result" | "function_call_output") => {
+            Part::Result(result_of(&part))
+        }
+        Some(kind) => MEDIA_KINDS
+            .iter()
+            .find(|(name, _)| *name == kind)
+            .map_or(Part::Unknown, |(_, word)| Part::Media(media_word(&part, word))),
+    }
+}
+
+/// Parts that are told by their keys alone: Gemini, Bedrock, Haystack, Strands.
+fn untyped(part: &Shape<'_>) -> Part {
+    if part.get(&["thought"]).is_some_and(|raw| raw.get() == "true") {
+        return Part::Reasoning;
+    }
+    if let Some(call) = part.inner(CALL_KEYS) {
+        return Part::Call(call_text(&call));
+    }
+    if let Some(result) = part.inner(RESULT_KEYS) {
+        return Part::Result(result_of(&result));
+    }
+    if part.has(&["toolName"]) {
+        return match part.has(&["result", "output"]) {
+            true => Part::Result(result_of(part)),
+            false => Part::Call(call_text(part)),
+        };
+    }
+    if part.has(&["text", "content"]) {
+        return text_of(part);
+    }
+    if part.has(&["reasoningContent", "reasoning_content", "thinking"]) {
+        return Part::Reasoning;
+    }
+    MEDIA_KEYS.iter().find(|(key, _)| part.has(&[key])).map_or(Part::Unknown, |(_, word)| Part::Media(word))
+}
+
+fn text_of(part: &Shape<'_>) -> Part {
+    part.text(&["text", "content", "refusal"]).map_or(Part::Unknown, Part::Text)
+}
+
+/// OTel GenAI tells an image from another file by `modality` or the MIME type.
+fn media_word(part: &Shape<'_>, word: &'static str) -> &'static str {
+    let told = part.text(&["modality", "mime_type", "media_type"]).unwrap_or_default();
+    ["image", "audio", "video"].into_iter().find(|kind| told.starts_with(kind)).unwrap_or(word)
+}
+
+/// `name(arguments)` of a call, wherever its format has them.
+pub(super) fn call_text(call: &Shape<'_>) -> String {
+    let function = call.inner(&["function"]);
+    let of = function.as_ref().unwrap_or(call);
+    let name = of.text(&["name", "toolName", "tool_name"]).unwrap_or_default();
+    let arguments = of.get(&["arguments", "args", "input", "parameters"]);
+    let arguments = arguments.map(|raw| string(raw).unwrap_or_else(|| raw.get().to_string()));
+    format!("{name}({})", arguments.unwrap_or_default())
+}
+
+/// What a tool answered, wherever its format has it.
+pub(super) fn result_of(result: &Shape<'_>) -> Option<Content> {
+    let body = result.get(&["response", "result", "output", "content"])?;
+    let inner = Shape::of(body.get());
+    // Vercel AI: {"type": "text", "value": ...}; Gemini: {"result": ...} or {"output": ...}.
+    let nested = inner.as_ref().and_then(|inner| inner.get(&["value", "result", "output"]));
+    match (string(body), nested) {
+        (Some(text), _) => Some(of_string(text)),
+        (None, Some(value)) => Some(json_or_text(value)),
+        (None, None) => match of_body(body)? {
+            Content::Json(_) => Some(Content::Json(body.get().to_string())),
+            content => Some(content),
+        },
+    }
+}
+
+fn json_or_text(raw: &RawValue) -> Content {
+    string(raw).map_or_else(|| Content::Json(raw.get().to_string()), Content::Text)
+}
+
+/// Calls listed beside a body (`tool_calls`).
+pub(super) fn of_calls(calls: &RawValue) -> Option<Content> {
+    let listed = items(calls.get());
+    if listed.is_empty() {
+        return None;
+    }
+    let texts: Vec<String> =
+        listed.iter().filter_map(|call| Shape::of(call.get())).map(|call| call_text(&call)).collect();
+    Some(Content::ToolCalls { json: calls.get().to_string(), text: texts.join("\n") })
+}

@@ -1,0 +1,195 @@
+//! One payload of each format, as its producer sends it.
+
+use super::{Side, decode_unicode_escapes, read, readable};
+
+fn decoded(payload: &str, side: Side) -> Vec<(String, String)> {
+    let content =
+        |message: &super::Message| message.content.as_ref().map(|content| content.as_sent().to_string());
+    read(payload, side)
+        .iter()
+        .map(|message| (message.role.clone(), content(message).unwrap_or_default()))
+        .collect()
+}
+
+fn pair(role: &str, content: &str) -> (String, String) {
+    (role.to_string(), content.to_string())
+}
+
+#[test]
+fn formats_of_requests_say_the_same() {
+    let hi = vec![pair("user", "hi")];
+    for payload in [
+        r#"hi"#,
+        r#""hi""#,
+        r#"{"messages":[{"role":"user","content":"hi"}],"model":"m"}"#,
+        r#"[{"role":"user","content":"hi"}]"#,
+        r#"[{"role":"User","content":"hi"}]"#,
+        r#"[{"role":"user","parts":[{"type":"text","content":"hi"}]}]"#,
+        r#"{"role":"user","content":[{"type":"text","text":"hi"}]}"#,
+        r#"[{"role":"user","contents":[{"type":"text","text":"hi"}]}]"#,
+        r#"[{"role":"user","content":[{"text":"hi"}]}]"#,
+        r#"[{"role":"user","content":"[{\"text\": \"hi\"}]"}]"#,
+        r#"{"contents":[{"parts":[{"text":"hi"}],"role":"user"}]}"#,
+        r#"{"messages":[[{"type":"human","content":"hi"}]]}"#,
+        r#"{"messages":[["human","hi"]]}"#,
+        r#"{"messages":[[{"lc":1,"type":"human","kwargs":{"content":"hi"}}]]}"#,
+        r#"{"messages":[[{"lc":1,"type":"constructor","id":["langchain","schema","messages","HumanMessage"],"kwargs":{"content":"hi","type":"human"}}]]}"#,
+        r#"{"messages":[{"type":"human","data":{"content":"hi"}}]}"#,
+        r#"{"messages":[{"role":"MessageRole.USER","blocks":[{"block_type":"text","text":"hi"}]}]}"#,
+        r#"{"messages":[{"_role":"user","_content":[{"text":"hi"}]}]}"#,
+        r#"[{"source":"user","content":"hi","type":"TextMessage"}]"#,
+        r#"[{"event.name":"gen_ai.user.message","content":"hi"}]"#,
+        r#"{"input":"hi"}"#,
+        r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"hi"}]}]}"#,
+        r#"{"request":{"input":"hi"}}"#,
+        r#"{"prompt":"hi"}"#,
+        r#"[{"type":"text","text":"hi"}]"#,
+        r#""{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}""#,
+    ] {
+        assert_eq!(decoded(payload, Side::Input), hi, "{payload}");
+        assert_eq!(readable(payload, Side::Input), "hi", "{payload}");
+    }
+}
+
+#[test]
+fn formats_of_answers_say_the_same() {
+    let yes = vec![pair("assistant", "yes")];
+    for payload in [
+        r#"yes"#,
+        r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"yes"}}]}"#,
+        r#"{"choices":[{"text":"yes","index":0,"finish_reason":"stop"}]}"#,
+        r#"{"id":"m","type":"message","role":"assistant","content":[{"type":"thinking","thinking":"hm"},{"type":"text","text":"yes"}]}"#,
+        r#"{"output":[{"type":"reasoning","summary":[]},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]}]}"#,
+        r#"{"candidates":[{"content":{"parts":[{"text":"yes"}],"role":"model"}}]}"#,
+        r#"{"content":{"parts":[{"thought":true,"text":"hm"},{"text":"yes"}],"role":"model"}}"#,
+        r#"{"output":{"message":{"role":"assistant","content":[{"text":"yes"}]}}}"#,
+        r#"{"generations":[[{"text":"yes","message":{"type":"ai","content":"yes"}}]]}"#,
+        r#"{"generations":[[{"text":"yes","type":"Generation"}]]}"#,
+        r#"[{"role":"assistant","parts":[{"type":"reasoning","content":"hm"},{"type":"text","content":"yes"}],"finish_reason":"stop"}]"#,
+        r#"[{"event.name":"gen_ai.choice","index":0,"message":{"role":"assistant","content":"yes"}}]"#,
+        r#"{"output":"yes"}"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Output), yes, "{payload}");
+        assert_eq!(readable(payload, Side::Output), "yes", "{payload}");
+    }
+}
+
+#[test]
+fn instructions_come_first() {
+    let both = vec![pair("system", "be kind"), pair("user", "hi")];
+    for payload in [
+        r#"{"messages":[{"role":"user","content":"hi"}],"system":"be kind"}"#,
+        r#"{"messages":[{"role":"user","content":"hi"}],"system":[{"type":"text","text":"be kind"}]}"#,
+        r#"{"input":"hi","instructions":"be kind"}"#,
+        r#"{"contents":[{"parts":[{"text":"hi"}],"role":"user"}],"systemInstruction":{"parts":[{"text":"be kind"}]}}"#,
+        r#"{"contents":[{"parts":[{"text":"hi"}],"role":"user"}],"config":{"system_instruction":"be kind"}}"#,
+        r#"{"messages":[{"role":"user","content":[{"text":"hi"}]}],"system":[{"text":"be kind"}]}"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Input), both, "{payload}");
+    }
+    let parts = super::read_instructions(r#"[{"type":"text","content":"be kind"}]"#).unwrap();
+    assert_eq!((parts.role.as_str(), parts.content.unwrap().as_text()), ("system", "be kind"));
+}
+
+#[test]
+fn what_tools_answer_is_the_tools() {
+    let nine = vec![pair("tool", "9")];
+    for payload in [
+        r#"[{"role":"tool","tool_call_id":"c","content":"9"}]"#,
+        r#"[{"type":"function_call_output","call_id":"c","output":"9"}]"#,
+        r#"[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"9"}]}]}]"#,
+        r#"[{"role":"user","content":[{"toolResult":{"toolUseId":"c","content":[{"text":"9"}]}}]}]"#,
+        r#"[{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"result":"9"}}}]}]"#,
+        r#"[{"role":"tool","parts":[{"type":"tool_call_response","id":"c","response":"9"}]}]"#,
+        r#"[{"role":"tool","content":[{"type":"tool-result","toolName":"f","output":{"type":"text","value":"9"}}]}]"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Input), nine, "{payload}");
+    }
+    assert_eq!(decoded("sunny", Side::ToolOutput), vec![pair("tool", "sunny")]);
+    let object = r#"[{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"city":"x"}}}]}]"#;
+    assert_eq!(decoded(object, Side::Input), vec![pair("tool", r#"{"city":"x"}"#)]);
+}
+
+#[test]
+fn calls_alone_stay_as_sent_and_are_read_as_calls() {
+    let calls = r#"[{"id":"1","function":{"name":"f","arguments":"{\"a\":1}"}}]"#;
+    let payload = format!(
+        r#"{{"choices":[{{"message":{{"role":"assistant","content":null,"tool_calls":{calls}}}}}]}}"#
+    );
+    assert_eq!(decoded(&payload, Side::Output), vec![pair("assistant", calls)]);
+    for payload in [
+        payload.as_str(),
+        r#"[{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":1}"}]"#,
+        r#"[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"a":1}}]}]"#,
+        r#"{"output":{"message":{"role":"assistant","content":[{"toolUse":{"name":"f","input":{"a":1}}}]}}}"#,
+        r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"a":1}}}],"role":"model"}}]}"#,
+        r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"t","name":"f","arguments":{"a":1}}]}]"#,
+        r#"[{"toolCallType":"function","toolCallId":"t","toolName":"f","args":"{\"a\":1}"}]"#,
+        r#"[{"role":"assistant","content":"","tool_calls":[{"name":"f","args":{"a":1},"id":"t","type":"tool_call"}]}]"#,
+    ] {
+        assert_eq!(readable(payload, Side::Output), r#"f({"a":1})"#, "{payload}");
+    }
+}
+
+#[test]
+fn parts_that_are_no_text_stand_in_brackets_or_stay_json() {
+    let parts = r#"[{"type":"image","uri":"x"}]"#;
+    let image = format!(r#"{{"role":"user","content":{parts}}}"#);
+    assert_eq!(decoded(&image, Side::Input), vec![pair("user", parts)]);
+    for payload in [
+        r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}},{"type":"text","text":"what"}]}]"#,
+        r#"[{"role":"user","contents":[{"type":"image","image":{"image":{"url":"x"}}},{"type":"text","text":"what"}]}]"#,
+        r#"[{"role":"user","parts":[{"type":"uri","modality":"image","uri":"x"},{"type":"text","content":"what"}]}]"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Input), vec![pair("user", "[image]\nwhat")], "{payload}");
+    }
+}
+
+#[test]
+fn retrieved_documents_are_read() {
+    let both = vec![pair("document", "one"), pair("document", "two")];
+    for payload in [
+        r#"[{"document":{"content":"one","id":"1"}},{"document":{"content":"two"}}]"#,
+        r#"[{"page_content":"one","metadata":{}},{"page_content":"two"}]"#,
+        r#"{"documents":[{"document.content":"one","document.score":0.5},{"document.content":"two"}]}"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Output), both, "{payload}");
+        assert_eq!(readable(payload, Side::Output), "one\ntwo");
+    }
+}
+
+#[test]
+fn other_json_has_no_messages() {
+    for payload in [r#"{"city":"Paris"}"#, "[1,2]", "{}", "[]", r#"[{"name":"x"}]"#, r#"{"question":"why"}"#]
+    {
+        assert_eq!(decoded(payload, Side::Input), Vec::new(), "{payload}");
+        assert_eq!(readable(payload, Side::Input), payload);
+    }
+    assert_eq!(readable("{broken", Side::Input), "{broken");
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(readable(&deep, Side::Input), deep);
+    let nested = format!("{}\"hi\"{}", r#"{"input":"#.repeat(100), "}".repeat(100));
+    assert_eq!(decoded(&nested, Side::Input), Vec::new(), "wrappers are followed to a depth");
+}
+
+#[test]
+fn the_last_message_of_the_speaker_is_read() {
+    let chat = r#"{"messages":[{"role":"user","content":"first"},{"role":"assistant","content":"hm"},
+        {"role":"user","content":[{"type":"image"},{"type":"text","text":"second"}]},{"role":"tool","content":"t"}]}"#;
+    assert_eq!(readable(chat, Side::Input), "[image]\nsecond");
+    assert_eq!(readable(chat, Side::Output), "hm");
+}
+
+#[test]
+fn escapes_of_letters_are_decoded_and_json_stays_json() {
+    for (sent, shown) in [
+        (r#"{"q": "\u6771\u4eac"}"#, r#"{"q": "東京"}"#),
+        (r#"{"q": "\ud83d\ude00 \"\n\u000a\u0022\u005c"}"#, r#"{"q": "😀 \"\n\u000a\u0022\u005c"}"#),
+        (r#"{"q": "\\u6771 \ud83d \ude00 \u67"}"#, r#"{"q": "\\u6771 \ud83d \ude00 \u67"}"#),
+        (r#"{"q": "\u0085"}"#, r#"{"q": "\u0085"}"#),
+        ("ends \\", "ends \\"),
+    ] {
+        assert_eq!(decode_unicode_escapes(sent), shown);
+    }
+    assert_eq!(readable(r#"{"a": "sch\u00f6n"}"#, Side::Output), r#"{"a": "schön"}"#);
+}

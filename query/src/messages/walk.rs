@@ -1,0 +1,317 @@
+//! From a payload to its messages: wrappers are opened until what is left is a message.
+//!
+//! 1. Text that is not JSON is one message of the side's speaker.
+//! 2. An array is read item by item; one of nothing but parts is one message.
+//! 3. An object is a message (it says who speaks, or is an item of a known kind), a retrieved
+//!    document, or a wrapper whose known keys are opened: instructions first, then messages.
+
+use serde_json::value::RawValue;
+
+use super::content::{self, Part, RESULT_KEYS};
+use super::shape::{Shape, items, string};
+use super::{Content, Message, Side};
+
+/// Deepest nesting of wrappers followed, such as a message inside `choices` inside `messages`.
+const WRAPPERS_MAX: usize = 8;
+
+/// Keys of instructions to the model.
+const INSTRUCTION_KEYS: &[&str] =
+    &["system", "instructions", "system_instruction", "systemInstruction", "system_instructions"];
+
+/// Keys of wrappers that hold messages or text, in the order they are opened.
+const WRAPPER_KEYS: &[&str] = &[
+    "messages",
+    "message",
+    "choices",
+    "candidates",
+    "generations",
+    "contents",
+    "request",
+    "kwargs",
+    "data",
+    "update",
+    "input",
+    "output",
+    "prompt",
+    "documents",
+];
+
+/// Keys of a message's body, best first.
+const BODY_KEYS: &[&str] = &["content", "_content", "parts", "blocks", "contents"];
+
+/// Keys that a part of a message does not have.
+const NO_PART_KEYS: &[&str] = &[
+    "role",
+    "_role",
+    "message",
+    "kwargs",
+    "data",
+    "page_content",
+    "document",
+    "source",
+    "call_id",
+    "summary",
+];
+
+/// Keys of a serialized message's inside (LangChain).
+const INNER_KEYS: &[&str] = &["kwargs", "data"];
+
+/// The messages of a payload; none when it is JSON of a shape that is not known.
+pub fn read(payload: &str, side: Side) -> Vec<Message> {
+    let mut messages = Vec::new();
+    let is_structure = payload.trim_start().starts_with(['{', '[']);
+    match serde_json::from_str::<&RawValue>(payload) {
+        Ok(raw) if is_structure => walk(raw.get(), side, 0, &mut messages),
+        Ok(raw) => {
+            let text = string(raw).unwrap_or_else(|| payload.to_string());
+            // Some producers encode their JSON twice.
+            match serde_json::from_str::<&RawValue>(&text) {
+                Ok(inner) if text.trim_start().starts_with(['{', '[']) => {
+                    walk(inner.get(), side, 0, &mut messages);
+                }
+                _ => push(side.default_role(), Content::Text(text), &mut messages),
+            }
+        }
+        Err(_) => push(side.default_role(), Content::Text(payload.to_string()), &mut messages),
+    }
+    messages
+}
+
+/// The message of a system-instructions attribute: a string, or a list of parts as JSON text.
+pub fn read_instructions(text: &str) -> Option<Message> {
+    let content = match serde_json::from_str::<&RawValue>(text) {
+        Ok(raw) if text.trim_start().starts_with(['{', '[', '"']) => content::of_body(raw)?,
+        _ => Content::Text(text.to_string()),
+    };
+    Some(Message { role: "system".to_string(), content: Some(content) })
+}
+
+fn push(role: &str, content: Content, messages: &mut Vec<Message>) {
+    messages.push(Message { role: role.to_string(), content: Some(content) });
+}
+
+fn walk(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
+    if depth > WRAPPERS_MAX {
+        return;
+    }
+    if json.starts_with('[') {
+        walk_list(json, side, depth, messages);
+        return;
+    }
+    let Some(shape) = Shape::of(json) else { return };
+    if push_message(&shape, json, side, messages) || push_document(&shape, messages) {
+        return;
+    }
+    walk_wrapper(&shape, side, depth, messages);
+}
+
+fn walk_list(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
+    let listed = items(json);
+    // A bare list of parts is one message.
+    if !listed.is_empty() && listed.iter().all(|item| is_part(item)) {
+        if let Some(content) = content::of_items(json, &listed) {
+            push(side.default_role(), content, messages);
+        }
+        return;
+    }
+    if let Some((role, text)) = pair(&listed) {
+        push(&role, Content::Text(text), messages);
+        return;
+    }
+    for item in listed.iter().filter(|item| item.get().starts_with(['{', '['])) {
+        walk(item.get(), side, depth + 1, messages);
+    }
+}
+
+/// Whether an item is a part of a message, and neither a message nor a wrapper nor an item of the
+/// Responses API, whose calls stand among messages.
+fn is_part(item: &RawValue) -> bool {
+    let Some(shape) = Shape::of(item.get()) else { return false };
+    let is_more = shape.has(NO_PART_KEYS);
+    !is_more
+        && matches!(content::part_of(item), Part::Text(_) | Part::Media(_) | Part::Reasoning | Part::Call(_))
+}
+
+/// LangChain's `["human", "text"]`.
+fn pair(listed: &[&RawValue]) -> Option<(String, String)> {
+    let [speaker, text] = listed else { return None };
+    let speaker = string(speaker)?;
+    is_speaker(&speaker).then_some(())?;
+    Some((plain_role(&speaker), string(text)?))
+}
+
+fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<Message>) {
+    let config = shape.inner(&["config"]);
+    for instruction in [shape.get(INSTRUCTION_KEYS), config.and_then(|config| config.get(INSTRUCTION_KEYS))] {
+        if let Some(content) = instruction.and_then(instructions) {
+            push("system", content, messages);
+        }
+    }
+    // Gemini's candidates hold their message under `content`.
+    let nested = shape.get(&["content"]).filter(|content| content.get().starts_with('{'));
+    let wrapped = WRAPPER_KEYS.iter().filter_map(|key| shape.get(&[key]));
+    let before = messages.len();
+    for value in wrapped.chain(nested) {
+        match string(value) {
+            Some(text) => push(side.default_role(), Content::Text(text), messages),
+            None => walk(value.get(), side, depth + 1, messages),
+        }
+    }
+    if messages.len() == before
+        && let Some(text) = shape.text(&["text", "output_text", "response", "content"])
+    {
+        push(side.default_role(), Content::Text(text), messages);
+    }
+}
+
+/// Instructions are text, parts, or an object that holds parts.
+fn instructions(raw: &RawValue) -> Option<Content> {
+    let shape = Shape::of(raw.get());
+    let body = shape.as_ref().and_then(|shape| shape.get(&["parts", "content"])).unwrap_or(raw);
+    content::of_body(body).filter(|content| !matches!(content, Content::Json(_)))
+}
+
+fn push_document(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
+    let inner = shape.inner(&["document"]);
+    let text = shape
+        .text(&["page_content", "document.content"])
+        .or_else(|| inner.and_then(|document| document.text(&["content", "page_content", "text"])));
+    match text {
+        Some(text) => push("document", Content::Text(text), messages),
+        None => return false,
+    }
+    true
+}
+
+/// Pushes the message that the object is, and before or after it what tools answered inside of it.
+fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Message>) -> bool {
+    if let Some(message) = responses_item(shape, json) {
+        messages.push(message);
+        return true;
+    }
+    let Some(role) = role_of(shape, side) else { return false };
+    let inner = shape.inner(INNER_KEYS).filter(|_| !shape.has(BODY_KEYS));
+    let of = inner.as_ref().unwrap_or(shape);
+    // A choice holds its message one level down, or as text (Strands).
+    let choice = of.get(&["message"]);
+    if !of.has(BODY_KEYS) && choice.is_some_and(|choice| choice.get().starts_with('{')) {
+        return false;
+    }
+    let body = of.get(BODY_KEYS).or(choice);
+    let answers = body.map(|body| tool_answers(body)).unwrap_or_default();
+    if !answers.is_empty() {
+        let role = "tool".to_string();
+        messages.extend(answers.into_iter().map(|content| Message { role: role.clone(), content }));
+        return true;
+    }
+    let said = body.and_then(content::of_body).or_else(|| of.text(&["text"]).map(Content::Text));
+    let said = said.filter(|content| !content.as_sent().is_empty());
+    let calls = of.get(&["tool_calls", "toolCalls", "function_call"]).and_then(content::of_calls);
+    let content = match (said, calls) {
+        (Some(Content::Json(json)), None) => Some(Content::Json(json)),
+        (Some(Content::Json(_)) | None, calls @ Some(_)) => calls,
+        (said, _) => said,
+    };
+    messages.push(Message { role, content });
+    true
+}
+
+/// What tools answered, when every part of a body is such an answer (Anthropic and Gemini send them
+/// as the user's, Bedrock too).
+fn tool_answers(body: &RawValue) -> Vec<Option<Content>> {
+    let parts: Vec<Part> = items(body.get()).iter().map(|part| content::part_of(part)).collect();
+    let only_answers = parts.iter().all(|part| matches!(part, Part::Result(_)));
+    let answers = parts.into_iter().map(|part| match part {
+        Part::Result(content) => content,
+        _ => None,
+    });
+    if only_answers { answers.collect() } else { Vec::new() }
+}
+
+/// Items of OpenAI's Responses API that have a `type` and no role.
+fn responses_item(shape: &Shape<'_>, json: &str) -> Option<Message> {
+    if shape.has(&["role"]) {
+        return None;
+    }
+    match shape.text(&["type"])?.as_str() {
+        "function_call_output" | "tool_call_output_item" => {
+            Some(Message { role: "tool".to_string(), content: content::result_of(shape) })
+        }
+        "function_call" => {
+            let call = Content::ToolCalls { json: json.to_string(), text: content::call_text(shape) };
+            Some(Message { role: "assistant".to_string(), content: Some(call) })
+        }
+        "reasoning" if shape.has(&["summary"]) => None,
+        _ => None,
+    }
+}
+
+/// Who speaks, when the object is a message.
+fn role_of(shape: &Shape<'_>, side: Side) -> Option<String> {
+    if let Some(role) = shape.text(&["role", "_role"]) {
+        return Some(plain_role(&role));
+    }
+    if let Some(kind) = shape.text(&["type"]).filter(|kind| is_speaker(kind)) {
+        return Some(plain_role(&kind));
+    }
+    // AutoGen says who speaks in `source`; GenAI events in their name.
+    if let Some(kind) = shape.text(&["type"]).filter(|kind| kind.ends_with("Message")) {
+        let source = shape.text(&["source"])?;
+        return Some(if source == "user" { "user" } else { autogen_role(&kind) }.to_string());
+    }
+    let event = shape.text(&["event.name"]).filter(|_| shape.has(&["content", "tool_calls"]));
+    if let Some(speaker) =
+        event.as_deref().and_then(|name| name.strip_prefix("gen_ai.")?.strip_suffix(".message"))
+    {
+        return Some(plain_role(speaker));
+    }
+    // A serialized LangChain message names its class.
+    if let (Some(_), Some(class)) = (shape.get(&["kwargs"]), shape.get(&["id"])) {
+        let names = items(class.get());
+        let class = names.last().and_then(|name| string(name))?;
+        return is_speaker(&class).then(|| plain_role(&class));
+    }
+    // Gemini's contents and GenAI messages may leave the role out.
+    (shape.has(&["parts"]) && !shape.has(RESULT_KEYS)).then(|| side.default_role().to_string())
+}
+
+fn autogen_role(kind: &str) -> &'static str {
+    match kind {
+        "SystemMessage" => "system",
+        "UserMessage" => "user",
+        "FunctionExecutionResultMessage" => "tool",
+        _ => "assistant",
+    }
+}
+
+const SPEAKERS: &[(&str, &str)] = &[
+    ("system", "system"),
+    ("developer", "developer"),
+    ("user", "user"),
+    ("human", "user"),
+    ("assistant", "assistant"),
+    ("ai", "assistant"),
+    ("model", "assistant"),
+    ("tool", "tool"),
+    ("function", "tool"),
+    ("tool-response", "tool"),
+    ("tool-call", "assistant"),
+    ("systemmessage", "system"),
+    ("humanmessage", "user"),
+    ("aimessage", "assistant"),
+    ("aimessagechunk", "assistant"),
+    ("toolmessage", "tool"),
+    ("functionmessage", "tool"),
+];
+
+fn is_speaker(word: &str) -> bool {
+    // `function` and `model` are types of other things, too.
+    !matches!(word, "function" | "model") && SPEAKERS.iter().any(|(name, _)| name.eq_ignore_ascii_case(word))
+}
+
+/// The usual word for a role, else the producer's own in lower case.
+fn plain_role(role: &str) -> String {
+    let role = role.rsplit('.').next().unwrap_or(role);
+    let known = SPEAKERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(role));
+    known.map_or_else(|| role.to_lowercase(), |(_, plain)| (*plain).to_string())
+}
