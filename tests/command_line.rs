@@ -130,7 +130,7 @@ fn an_import_in_vain_exits_with_2() {
     for arguments in [&["--assessments", &verdict][..], &[&spans], &[&spans, "--assessments", &verdict]] {
         let done = tracehouse(&[&["import", &desk.db()], arguments].concat());
         assert_eq!(done.code, 2, "{done:?}");
-        assert!(done.err.contains("nothing was imported"), "{done:?}");
+        assert!(done.err.contains("nothing was kept"), "{done:?}");
         desk.assert_intact(&done);
     }
     let whole = desk.file("whole.jsonl", data::lines().join("\n").as_bytes());
