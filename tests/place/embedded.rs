@@ -158,7 +158,7 @@ fn round(folder: &Path, number: u64) {
     reader.refresh().unwrap();
     assert!(db.check(true).unwrap().is_clean());
     drop(dataset);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         drop(reader);
         db.close().unwrap();
         assert_eq!(db.set_tags(&data::trace_id(1), [("a", "b")]).unwrap_err().kind(), ErrorKind::Closed);

@@ -45,7 +45,7 @@ fn a_check_without_rights_calls_nothing_damaged() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, path) = closed();
     let spans = path.join(crate::care::files_with(&path, "spans.parquet").remove(0));
-    std::fs::set_permissions(&spans, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&spans, std::fs::Permissions::from_mode(0o000)).unwrap();
     let refused = check(&path, true).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Io, "{refused}");
     assert!(refused.to_string().contains("could not be checked"), "{refused}");

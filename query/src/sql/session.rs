@@ -20,14 +20,16 @@ use datafusion::catalog::MemTable;
 use datafusion::common::ParamValues;
 use datafusion::common::ScalarValue;
 use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
@@ -361,7 +363,19 @@ async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result
         }
     };
     let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
-    Ok(execute_stream(physical, state.task_ctx())?)
+    Ok(execute_stream(give_way(physical)?, state.task_ctx())?)
+}
+
+/// Lets joins give way after a number of batches. They make many of few, without asking the scan, where a query
+/// that was given up is noticed: it would go on, and hold its thread and the files, until it is done.
+fn give_way(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let given_way = plan.transform_up(|node| {
+        Ok(match node.name().contains("Join") {
+            true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>),
+            false => Transformed::no(node),
+        })
+    })?;
+    Ok(given_way.data)
 }
 
 /// The plan of a statement, as far as it is allowed.
