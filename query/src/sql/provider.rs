@@ -77,7 +77,7 @@ impl TableProvider for SnapshotTable {
             Some(indices) => Arc::new(schema.project(indices)?),
             None => schema.clone(),
         };
-        let zones = prune::zones(filters);
+        let zones = prune::zones(self.rows.table(), filters);
         let mut wanted = prune::wanted(&zones, self.rows.time_column());
         let needs: Vec<TextNeed> = filters.iter().filter_map(text_need).collect();
         wanted.text = (!needs.is_empty()).then_some(TextNeed::All(needs));

@@ -39,6 +39,7 @@ use datafusion::physical_plan::{
 use futures::Stream;
 use tracehouse_storage::scan::{RowStream, ScanCounters, ScanRequest, Zone};
 
+use super::prune::column_of;
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
 use super::source::{TableRows, TextUse, Unit};
 use crate::error::{QueryError, QueryErrorKind};
@@ -158,7 +159,7 @@ impl DisplayAs for ScanExec {
             write!(f, ", filter={}", filter.expr)?;
         }
         if !plan.zones.is_empty() {
-            let names: Vec<&str> = plan.zones.iter().map(zone_column).collect();
+            let names: Vec<&str> = plan.zones.iter().map(column_of).collect();
             write!(f, ", prune=[{}]", names.join(", "))?;
         }
         if let Some(TextUse { indexed, hits, scanned }) = plan.text {
@@ -168,12 +169,6 @@ impl DisplayAs for ScanExec {
             Some(limit) => write!(f, ", limit={limit}"),
             None => Ok(()),
         }
-    }
-}
-
-fn zone_column(zone: &Zone) -> &str {
-    match zone {
-        Zone::Int { column, .. } | Zone::Text { column, .. } => column,
     }
 }
 
