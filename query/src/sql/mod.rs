@@ -17,6 +17,7 @@ mod rewrite;
 mod scan;
 mod session;
 mod source;
+mod subqueries;
 mod views;
 
 pub use functions::tables::{TextSearch, search_text_schema};

@@ -40,6 +40,7 @@ use super::functions::tables::{BatchFunction, SearchText, TextSearch};
 use super::provider::SnapshotTable;
 use super::scan::Cancel;
 use super::source::TableRows;
+use super::subqueries::{PlaceSubqueries, check_planned};
 use super::views::{self, CATALOG, SCHEMA, Tables};
 use super::{guard, rewrite};
 use crate::error::{QueryError, QueryErrorKind, Result};
@@ -304,6 +305,7 @@ async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result
                 return describe(&described.schema);
             }
             let optimized = state.optimize(&plan)?;
+            check_planned(&optimized)?;
             if !binds {
                 plans.put(&text, &plan, &optimized)?;
             }
@@ -343,6 +345,7 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(env);
     let mut state = functions::with_allowed(builder)?.build();
     functions::register_own(&mut state)?;
+    state.add_analyzer_rule(Arc::new(PlaceSubqueries));
     Ok(state)
 }
 
