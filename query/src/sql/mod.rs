@@ -9,6 +9,7 @@ mod dialect;
 mod functions;
 mod guard;
 mod needs;
+mod order_keys;
 mod plans;
 mod provider;
 mod prune;

@@ -37,6 +37,7 @@ use tracehouse_storage::schema::Table;
 
 use super::functions;
 use super::functions::tables::{BatchFunction, SearchText, TextSearch};
+use super::order_keys::OrderKeys;
 use super::provider::SnapshotTable;
 use super::scan::Cancel;
 use super::source::TableRows;
@@ -346,6 +347,7 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
     let mut state = functions::with_allowed(builder)?.build();
     functions::register_own(&mut state)?;
     state.add_analyzer_rule(Arc::new(PlaceSubqueries));
+    state.add_analyzer_rule(Arc::new(OrderKeys));
     Ok(state)
 }
 

@@ -22,6 +22,7 @@ use crate::error::{QueryError, QueryErrorKind};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
 mod columns;
+mod order_keys;
 mod subqueries;
 
 const TIME: i64 = 1_700_000_000_000_000_000;
