@@ -16,6 +16,7 @@
 mod candidates;
 pub mod error;
 pub mod filter;
+mod pool;
 pub mod predicate;
 pub mod runtime;
 pub mod search;

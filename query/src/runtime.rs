@@ -12,12 +12,12 @@ use std::time::Duration;
 use datafusion::common::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{QueryError, QueryErrorKind, Result};
+use crate::pool::QueryPool;
 use crate::sql::{Plans, session_template};
 
 /// Stack of each thread, in bytes. Address space, not memory: pages are taken as they are touched.
@@ -143,7 +143,7 @@ fn runtime_env(settings: &SqlSettings) -> Result<Arc<RuntimeEnv>> {
     let disk =
         DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(settings.spill_bytes_max);
     let env = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes_max)))
+        .with_memory_pool(Arc::new(QueryPool::new(settings.memory_bytes_max)))
         .with_disk_manager_builder(disk)
         .with_object_store_registry(Arc::new(DefaultObjectStoreRegistry::new()))
         .build()?;

@@ -5,6 +5,7 @@
 //!      -> guard (node allow-list) -> optimized plan, kept for the same text -> provider + scan -> batches
 //! ```
 
+mod budget;
 mod dialect;
 mod functions;
 mod guard;

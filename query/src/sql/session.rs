@@ -43,7 +43,7 @@ use super::scan::Cancel;
 use super::source::TableRows;
 use super::subqueries::{PlaceSubqueries, check_planned};
 use super::views::{self, CATALOG, SCHEMA, Tables};
-use super::{guard, rewrite};
+use super::{budget, guard, rewrite};
 use crate::error::{QueryError, QueryErrorKind, Result};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
@@ -291,7 +291,7 @@ async fn collect(
 
 /// From text to the first poll of a result.
 async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result<SendableRecordBatchStream> {
-    let (state, tables) = session(context, cancel)?;
+    let (mut state, tables) = session(context, cancel)?;
     let plans = context.runtime.plans();
     let kept = match query.parameters.is_empty() {
         true => plans.get(&query.statement, &tables)?,
@@ -313,6 +313,7 @@ async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result
             optimized
         }
     };
+    budget::fit(&mut state, &optimized, context.runtime.settings())?;
     let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
     Ok(execute_stream(physical, state.task_ctx())?)
 }
@@ -352,10 +353,14 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
 }
 
 fn session(context: &SqlContext, cancel: &Cancel) -> Result<(SessionState, Tables)> {
+    let batch_bytes = budget::batch_bytes(context.runtime.settings());
     let mut tables = Tables::new();
     for table in Table::ALL {
         let rows = TableRows::new(context.snapshot.clone(), table);
-        tables.insert(table.name().to_string(), Arc::new(SnapshotTable::new(rows, cancel.clone())));
+        tables.insert(
+            table.name().to_string(),
+            Arc::new(SnapshotTable::new(rows, cancel.clone(), batch_bytes)),
+        );
     }
     if let Some(batch) = &context.tables.datasets {
         tables.insert("datasets".to_string(), functions::tables::batch_table(batch)?);

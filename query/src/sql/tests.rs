@@ -21,6 +21,7 @@ use super::*;
 use crate::error::{QueryError, QueryErrorKind};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
+mod budget;
 mod columns;
 mod order_keys;
 mod subqueries;
