@@ -195,6 +195,11 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
 fn schema_message(error: &SchemaError) -> String {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
+            // The right column of a table that is not there.
+            if let Some(other) = valid_fields.iter().find(|valid| valid.name == field.name) {
+                let (wanted, valid) = (clean(&field.flat_name()), clean(&other.flat_name()));
+                return format!("no column '{wanted}' here; did you mean '{valid}'?");
+            }
             let nearest = nearest_name(&field.name, valid_fields.iter().map(|valid| valid.name.as_str()));
             match nearest {
                 Some(name) => format!("no column named '{}'; did you mean '{name}'?", field.name),

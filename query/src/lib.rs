@@ -17,6 +17,7 @@ mod candidates;
 pub mod error;
 pub mod filter;
 pub mod messages;
+mod pool;
 pub mod predicate;
 pub mod runtime;
 pub mod search;

@@ -13,13 +13,13 @@ use std::time::Duration;
 use datafusion::common::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracehouse_storage::env::{ScratchSpace, is_before_1970};
 
 use crate::error::{QueryError, QueryErrorKind, Result};
+use crate::pool::QueryPool;
 use crate::spill::SpillFiles;
 use crate::sql::{Plans, session_template};
 
@@ -200,7 +200,7 @@ fn runtime_env(settings: &SqlSettings) -> Result<Arc<RuntimeEnv>> {
     };
     let disk = DiskManagerBuilder::default().with_mode(mode);
     let env = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_bytes_max)))
+        .with_memory_pool(Arc::new(QueryPool::new(settings.memory_bytes_max)))
         .with_disk_manager_builder(disk)
         .with_object_store_registry(Arc::new(DefaultObjectStoreRegistry::new()))
         .build()?;

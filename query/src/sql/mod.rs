@@ -6,10 +6,12 @@
 //! ```
 
 mod absent;
+mod budget;
 mod dialect;
 mod functions;
 mod guard;
 mod needs;
+mod order_keys;
 mod plans;
 mod provider;
 mod prune;
@@ -19,6 +21,7 @@ mod scan;
 mod session;
 mod source;
 mod spellings;
+mod subqueries;
 mod views;
 
 pub use functions::tables::{TextSearch, search_text_schema};

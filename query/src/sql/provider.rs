@@ -33,12 +33,13 @@ const LIMIT_BATCH_ROWS_MIN: usize = 64;
 pub(super) struct SnapshotTable {
     rows: TableRows,
     cancel: Cancel,
+    batch_bytes: usize,
 }
 
 impl SnapshotTable {
-    /// The table over `rows`; scans stop when `cancel` is set.
-    pub(super) fn new(rows: TableRows, cancel: Cancel) -> Self {
-        Self { rows, cancel }
+    /// The table over `rows`; scans stop when `cancel` is set, and give batches of at most `batch_bytes`.
+    pub(super) fn new(rows: TableRows, cancel: Cancel, batch_bytes: usize) -> Self {
+        Self { rows, cancel, batch_bytes }
     }
 
     /// Which table.
@@ -77,7 +78,7 @@ impl TableProvider for SnapshotTable {
             Some(indices) => Arc::new(schema.project(indices)?),
             None => schema.clone(),
         };
-        let zones = prune::zones(filters);
+        let zones = prune::zones(self.rows.table(), filters);
         let mut wanted = prune::wanted(&zones, self.rows.time_column());
         let needs: Vec<TextNeed> = filters.iter().filter_map(text_need).collect();
         wanted.text = (!needs.is_empty()).then_some(TextNeed::All(needs));
@@ -94,7 +95,9 @@ impl TableProvider for SnapshotTable {
             text,
             partitions: deal(units, target_partitions),
             limit,
-            batch_rows: limit.map_or(batch_rows, |limit| limit.clamp(LIMIT_BATCH_ROWS_MIN, batch_rows)),
+            batch_rows: limit
+                .map_or(batch_rows, |limit| limit.clamp(LIMIT_BATCH_ROWS_MIN.min(batch_rows), batch_rows)),
+            batch_bytes: self.batch_bytes,
             cancel: self.cancel.clone(),
         };
         Ok(Arc::new(ScanExec::new(projected, plan)))

@@ -6,15 +6,26 @@
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
 use tracehouse_storage::scan::Zone;
+use tracehouse_storage::schema::Table;
 
 use super::source::Wanted;
 
 /// Values of an IN list up to which it becomes a zone.
 const ZONE_VALUES_MAX: usize = 256;
 
-/// The zones of the conjuncts `filters`.
-pub(super) fn zones(filters: &[Expr]) -> Vec<Zone> {
-    filters.iter().filter_map(zone).collect()
+/// The zones of the conjuncts `filters` over columns that `table` stores. Those it puts together from
+/// elsewhere, such as `inputs` of `traces`, have no statistics.
+pub(super) fn zones(table: Table, filters: &[Expr]) -> Vec<Zone> {
+    let schema = table.schema();
+    let is_stored = |zone: &Zone| schema.fields().find(column_of(zone)).is_some();
+    filters.iter().filter_map(zone).filter(is_stored).collect()
+}
+
+/// The column that a zone bounds.
+pub(super) fn column_of(zone: &Zone) -> &str {
+    match zone {
+        Zone::Int { column, .. } | Zone::Text { column, .. } => column,
+    }
 }
 
 /// What `zones` say about traces and time.

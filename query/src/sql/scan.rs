@@ -39,6 +39,8 @@ use datafusion::physical_plan::{
 use futures::Stream;
 use tracehouse_storage::scan::{RowStream, ScanCounters, ScanRequest, Zone};
 
+use super::budget::cut;
+use super::prune::column_of;
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
 use super::source::{TableRows, TextUse, Unit};
 use crate::error::{QueryError, QueryErrorKind};
@@ -80,6 +82,8 @@ pub(super) struct ScanPlan {
     pub limit: Option<usize>,
     /// Rows per batch.
     pub batch_rows: usize,
+    /// Most bytes of a batch of several rows.
+    pub batch_bytes: usize,
     /// Ends the scan early.
     pub cancel: Cancel,
 }
@@ -158,7 +162,7 @@ impl DisplayAs for ScanExec {
             write!(f, ", filter={}", filter.expr)?;
         }
         if !plan.zones.is_empty() {
-            let names: Vec<&str> = plan.zones.iter().map(zone_column).collect();
+            let names: Vec<&str> = plan.zones.iter().map(column_of).collect();
             write!(f, ", prune=[{}]", names.join(", "))?;
         }
         if let Some(TextUse { indexed, hits, scanned }) = plan.text {
@@ -168,12 +172,6 @@ impl DisplayAs for ScanExec {
             Some(limit) => write!(f, ", limit={limit}"),
             None => Ok(()),
         }
-    }
-}
-
-fn zone_column(zone: &Zone) -> &str {
-    match zone {
-        Zone::Int { column, .. } | Zone::Text { column, .. } => column,
     }
 }
 
@@ -229,6 +227,8 @@ impl ExecutionPlan for ScanExec {
             work,
             units: units.iter().cloned().collect(),
             current: None,
+            ready: VecDeque::new(),
+            batch_bytes: self.plan.batch_bytes,
             remaining: self.plan.limit,
             cancel: self.plan.cancel.clone(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
@@ -330,6 +330,9 @@ struct ScanStream {
     work: ScanWork,
     units: VecDeque<Unit>,
     current: Option<RowStream>,
+    /// Pieces of a batch that was too large.
+    ready: VecDeque<RecordBatch>,
+    batch_bytes: usize,
     remaining: Option<usize>,
     cancel: Cancel,
     metrics: BaselineMetrics,
@@ -344,6 +347,9 @@ impl ScanStream {
         if let Err(error) = self.cancel.check() {
             return Some(Err(error.into()));
         }
+        if let Some(piece) = self.ready.pop_front() {
+            return Some(self.shape(&piece));
+        }
         if self.current.is_none() {
             let unit = self.units.pop_front()?;
             match self.rows.scan(&unit, &self.request) {
@@ -352,7 +358,13 @@ impl ScanStream {
             }
         }
         match self.current.as_mut()?.next() {
-            Some(Ok(batch)) => Some(self.shape(&batch)),
+            Some(Ok(batch)) => match cut(batch, self.batch_bytes) {
+                Ok(pieces) => {
+                    self.ready.extend(pieces);
+                    self.ready.pop_front().map_or(Some(Ok(None)), |piece| Some(self.shape(&piece)))
+                }
+                Err(error) => Some(Err(error)),
+            },
             Some(Err(error)) => Some(Err(DataFusionError::External(Box::new(error)))),
             None => {
                 self.current = None;
@@ -400,6 +412,7 @@ impl Stream for ScanStream {
             }
             Some(Err(error)) => {
                 this.units.clear();
+                this.ready.clear();
                 this.current = None;
                 Poll::Ready(Some(Err(error)))
             }

@@ -41,11 +41,13 @@ use tracehouse_storage::schema::Table;
 use super::absent::AbsentIsNull;
 use super::functions;
 use super::functions::tables::{BatchFunction, SearchText, TextSearch};
+use super::order_keys::OrderKeys;
 use super::provider::SnapshotTable;
 use super::scan::Cancel;
 use super::source::TableRows;
+use super::subqueries::{PlaceSubqueries, check_planned};
 use super::views::{self, CATALOG, SCHEMA, Tables};
-use super::{guard, rewrite, spellings};
+use super::{budget, guard, rewrite, spellings};
 use crate::error::{QueryError, QueryErrorKind, Result};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
@@ -341,7 +343,7 @@ async fn collect(
 
 /// From text to the first poll of a result.
 async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result<SendableRecordBatchStream> {
-    let (state, tables) = session(context, cancel)?;
+    let (mut state, tables) = session(context, cancel)?;
     let plans = context.runtime.plans();
     let kept = match query.parameters.is_empty() {
         true => plans.get(&query.statement, &tables)?,
@@ -356,12 +358,14 @@ async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result
                 return describe(&described.schema);
             }
             let optimized = state.optimize(&plan)?;
+            check_planned(&optimized)?;
             if !binds {
                 plans.put(&text, &plan, &optimized)?;
             }
             optimized
         }
     };
+    budget::fit(&mut state, &optimized, context.runtime.settings())?;
     let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
     Ok(execute_stream(give_way(physical)?, state.task_ctx())?)
 }
@@ -415,14 +419,20 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
     let mut state = functions::with_allowed(builder)?.build();
     functions::register_own(&mut state)?;
     state.add_analyzer_rule(Arc::new(AbsentIsNull));
+    state.add_analyzer_rule(Arc::new(PlaceSubqueries));
+    state.add_analyzer_rule(Arc::new(OrderKeys));
     Ok(state)
 }
 
 fn session(context: &SqlContext, cancel: &Cancel) -> Result<(SessionState, Tables)> {
+    let batch_bytes = budget::batch_bytes(context.runtime.settings());
     let mut tables = Tables::new();
     for table in Table::ALL {
         let rows = TableRows::new(context.snapshot.clone(), table);
-        tables.insert(table.name().to_string(), Arc::new(SnapshotTable::new(rows, cancel.clone())));
+        tables.insert(
+            table.name().to_string(),
+            Arc::new(SnapshotTable::new(rows, cancel.clone(), batch_bytes)),
+        );
     }
     if let Some(batch) = &context.tables.datasets {
         tables.insert("datasets".to_string(), functions::tables::batch_table(batch)?);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::AsArray;
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt;
@@ -22,6 +23,11 @@ mod operators;
 use super::*;
 use crate::error::{QueryError, QueryErrorKind};
 use crate::runtime::{QueryRuntime, SqlSettings};
+
+mod budget;
+mod columns;
+mod order_keys;
+mod subqueries;
 
 const TIME: i64 = 1_700_000_000_000_000_000;
 
@@ -146,10 +152,13 @@ fn context() -> SqlContext {
 
 /// Rows as texts, `|` between columns.
 fn rows(context: &SqlContext, statement: &str) -> Vec<String> {
-    let (_, batches) = match run_sql(context, statement) {
-        Ok(result) => result,
+    match run_sql(context, statement) {
+        Ok((_, batches)) => texts(batches),
         Err(error) => panic!("{statement}: {error}"),
-    };
+    }
+}
+
+fn texts(batches: Vec<RecordBatch>) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
     for batch in batches {
