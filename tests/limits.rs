@@ -74,6 +74,8 @@ fn slow(bytes: usize) -> Database {
     db
 }
 
+type Asked<'q> = (&'q str, &'q dyn Fn(&Database) -> Result<(), Error>);
+
 #[test]
 fn a_question_ends_soon_after_its_limit_or_its_cancellation() {
     let db = slow(1 << 20);
@@ -82,7 +84,7 @@ fn a_question_ends_soon_after_its_limit_or_its_cancellation() {
         "SELECT count(*) FROM spans a, spans b, spans c, spans d, spans e, spans f WHERE a.name <> b.name";
     let search = Search::new(format!("span.name LIKE '{hard}' OR span.name ILIKE '{hard}'"));
     let sql = format!("SELECT count(*) FROM spans WHERE name LIKE '{hard}'");
-    let questions: [(&str, &dyn Fn(&Database) -> Result<(), Error>); 3] = [
+    let questions: [Asked<'_>; 3] = [
         ("search", &|db| db.search_traces(&search).map(drop)),
         ("sql", &|db| db.sql(&sql).map(drop)),
         ("product", &|db| db.sql(product).map(drop)),

@@ -298,9 +298,12 @@ pub fn forms() -> Vec<Vec<u8>> {
     seeds
 }
 
+/// Where inputs go, and where what became of them comes from.
+type Worker = (Sender<Vec<u8>>, Receiver<Result<(), String>>);
+
 /// A form, given to a thread with a small stack; the thread is used again.
 pub fn form(data: &[u8]) {
-    static WORKER: Mutex<Option<(Sender<Vec<u8>>, Receiver<Result<(), String>>)>> = Mutex::new(None);
+    static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
     let mut worker = WORKER.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let (inputs, done) = worker.get_or_insert_with(|| {
         let ((inputs, taken), (told, done)) = (channel::<Vec<u8>>(), channel());
@@ -364,7 +367,7 @@ fn expression(place: usize, text: String) -> Result<(), Error> {
 }
 
 fn query(place: usize, text: String) -> Result<(), Error> {
-    statement(if place % 2 == 0 { text } else { format!("SELECT count(*) FROM {text}") })
+    statement(if place.is_multiple_of(2) { text } else { format!("SELECT count(*) FROM {text}") })
 }
 
 fn kind(_place: usize, text: String) -> Result<(), Error> {
