@@ -160,7 +160,8 @@ fn answer(
     let (duckdb, sqlite) = peers[asked.at].answers();
     let verdict = Verdict::of(&asked.question, &ours, &duckdb, sqlite.as_ref());
     let place = format!("{} {:?} {:?}", asked.number, subject.source, STATES[asked.state]);
-    if let Some(wanted) = report.lock().unwrap().count(&place, took, &asked.question, &verdict) {
+    let wanted = report.lock().unwrap().count(&place, took, &asked.question, &verdict);
+    if let Some(wanted) = wanted {
         // The peers answer in order: what they still owe is asked again afterwards.
         let owed: Vec<&Asked> = waiting.iter().filter(|other| other.at == asked.at).collect();
         owed.iter().for_each(|_| drop(peers[asked.at].answers()));

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::known;
 use super::{Outcome, Question, are_same};
 
-/// How many of one kind are made smaller and shown.
-const SHOWN_MAX: usize = 4;
+/// How many refusals of one kind are made smaller and shown.
+const REFUSALS_MAX: usize = 4;
+/// How many differences of one kind are.
+const DIFFERENCES_MAX: usize = 30;
 /// How many kinds are.
 const KINDS_MAX: usize = 60;
 
@@ -72,6 +74,8 @@ pub struct Report {
     with_sqlite: u64,
     slowest: Option<(Duration, String)>,
     findings: BTreeMap<String, Vec<String>>,
+    /// Statements that had no explanation as they were.
+    unexplained: u64,
 }
 
 impl Report {
@@ -101,14 +105,19 @@ impl Report {
             return None;
         }
         let found = self.findings.get(&verdict.name()).map_or(0, Vec::len);
-        let is_wanted = found < SHOWN_MAX || matches!(verdict, Verdict::Differs(_) | Verdict::SqliteAlone);
-        (is_wanted && self.findings.len() < KINDS_MAX).then(|| verdict.clone())
+        let most = match verdict {
+            Verdict::Refused(_) => REFUSALS_MAX,
+            _ => DIFFERENCES_MAX,
+        };
+        self.unexplained += 1;
+        (found < most && self.findings.len() < KINDS_MAX).then(|| verdict.clone())
     }
 
     /// Adds what became of a statement that needed an explanation.
     pub fn add(&mut self, place: &str, small: Small) {
         if let Some(name) = known::explains(&small.question, &small.verdict) {
             *self.known.entry(name).or_default() += 1;
+            self.unexplained -= 1;
             return;
         }
         let sqlite = small.sqlite.map_or("not asked".to_string(), |outcome| outcome.shown());
@@ -136,16 +145,16 @@ impl Report {
 
     /// Fails when something has no explanation.
     pub fn finish(self) {
-        let total: usize = self.findings.values().map(Vec::len).sum();
         let shown: Vec<String> = self
             .findings
             .iter()
             .map(|(kind, found)| {
-                let first: Vec<&str> = found.iter().take(SHOWN_MAX * 4).map(String::as_str).collect();
+                let first: Vec<&str> = found.iter().map(String::as_str).collect();
                 format!("{} x {kind}\n{}", found.len(), first.join("\n"))
             })
             .collect();
-        assert!(total == 0, "{total} statements without an explanation:\n{}", shown.join("\n"));
+        let count = self.unexplained;
+        assert!(count == 0, "{count} statements without an explanation:\n{}", shown.join("\n"));
         let same = self.counts.get("the same").copied().unwrap_or(0);
         let all: u64 = self.counts.values().sum();
         assert!(same * 2 > all, "only {same} of {all} statements could be compared");
