@@ -28,3 +28,4 @@ mod steady;
 mod support;
 mod tidy;
 mod twice;
+mod wrapped_secrets;

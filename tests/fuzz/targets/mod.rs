@@ -6,6 +6,7 @@
 mod filter;
 mod otlp;
 mod pattern;
+mod redact;
 mod segment;
 mod sql;
 mod store;
@@ -69,6 +70,7 @@ pub const TARGETS: &[Target] = &[
         seeds: pattern::patterns,
         run: pattern::pattern,
     },
+    Target { name: "redact", form: Form::Bytes, rounds: 500, seeds: redact::texts, run: redact::text },
 ];
 
 /// The lines of a corpus file as inputs.
