@@ -32,3 +32,4 @@ mod steady;
 mod support;
 mod tidy;
 mod twice;
+mod wrapped_secrets;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::raw::{RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
 use super::value::{KeyValue, Value, unique_keys};
-use crate::redact::{Pass, RedactionField};
+use crate::redact::{Pass, RedactionField, Secrecy};
 
 /// Redacts everything of a request that will be stored.
 pub(super) fn request(pass: &mut Pass<'_>, request: &mut RawRequest<'_>) {
@@ -25,13 +25,13 @@ fn span(pass: &mut Pass<'_>, span: &mut RawSpan<'_>) {
     pairs(pass, "attributes", &mut span.attributes);
     text(pass, "name", &mut span.name);
     text(pass, "status_message", &mut span.status_message);
-    text(pass, "trace_state", &mut span.trace_state);
+    trace_state(pass, "trace_state", &mut span.trace_state);
     for RawEvent { name, attributes, .. } in &mut span.events {
         text(pass, "events", name);
         pairs(pass, "events", attributes);
     }
-    for RawLink { attributes, trace_state, .. } in &mut span.links {
-        text(pass, "links", trace_state);
+    for RawLink { attributes, trace_state: state, .. } in &mut span.links {
+        trace_state(pass, "links", state);
         pairs(pass, "links", attributes);
     }
 }
@@ -42,12 +42,27 @@ fn text(pass: &mut Pass<'_>, part: &str, text: &mut Cow<'_, str>) {
     }
 }
 
+fn trace_state(pass: &mut Pass<'_>, part: &str, text: &mut Cow<'_, str>) {
+    if text.is_empty() {
+        return;
+    }
+    if let Some(changed) = pass.trace_state(part, text) {
+        *text = Cow::Owned(changed);
+    }
+}
+
 fn pairs(pass: &mut Pass<'_>, part: &str, attributes: &mut Vec<KeyValue<'_>>) {
     let mut changed_key = false;
+    let named = named(pass, attributes);
+    let has_logprob = attributes.iter().any(|pair| pair.key == "logprob");
     for KeyValue { key, value } in attributes.iter_mut() {
-        if pass.is_secret(key) {
-            hide(pass, value);
-        } else {
+        let secrecy = match (pass.secrecy(key), named) {
+            (Secrecy::None, Some(secrecy)) if key.eq_ignore_ascii_case("value") => secrecy,
+            // A token with its probability, as models' answers list them.
+            (Secrecy::Likely, _) if has_logprob => Secrecy::None,
+            (secrecy, _) => secrecy,
+        };
+        if !hide(pass, secrecy, value) {
             redact(pass, part, key, value);
         }
         if pass.reads_texts()
@@ -62,17 +77,41 @@ fn pairs(pass: &mut Pass<'_>, part: &str, attributes: &mut Vec<KeyValue<'_>>) {
     }
 }
 
-/// Hides a value under a secret name, unless it says nothing.
-fn hide(pass: &mut Pass<'_>, value: &mut Value<'_>) {
+/// What the name says of a pair that is spelled out, `{"name": "password", "value": "..."}`.
+fn named(pass: &Pass<'_>, members: &[KeyValue<'_>]) -> Option<Secrecy> {
+    members.iter().find(|member| member.key.eq_ignore_ascii_case("value"))?;
+    let is_name = |member: &&KeyValue<'_>| matches!(&*member.key, "name" | "key" | "header");
+    match &members.iter().find(is_name)?.value {
+        Value::String(name) => Some(pass.secrecy(name)),
+        _ => None,
+    }
+}
+
+/// Hides a value, unless it says nothing; whether it did.
+fn hide(pass: &mut Pass<'_>, secrecy: Secrecy, value: &mut Value<'_>) -> bool {
+    if secrecy == Secrecy::None {
+        return false;
+    }
     let hidden = match value {
-        Value::Unset | Value::Bool(_) => None,
-        Value::String(text) => pass.hide(text),
-        Value::Array(items) if items.is_empty() => None,
-        Value::KeyValues(members) if members.is_empty() => None,
-        _ => Some(pass.hide_value()),
+        Value::String(text) => pass.hide(secrecy, text),
+        _ => says_something(value, secrecy).then(|| pass.hide_value()),
     };
+    let is_hidden = hidden.is_some();
     if let Some(hidden) = hidden {
         *value = Value::String(Cow::Owned(hidden));
+    }
+    is_hidden
+}
+
+/// Whether a value holds anything; where the name is only likely to mean secrets, any text.
+fn says_something(value: &Value<'_>, secrecy: Secrecy) -> bool {
+    match value {
+        Value::Unset | Value::Bool(_) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Int(_) | Value::Double(_) => secrecy == Secrecy::Certain,
+        Value::Bytes(bytes) => !bytes.is_empty(),
+        Value::Array(items) => items.iter().any(|item| says_something(item, secrecy)),
+        Value::KeyValues(members) => members.iter().any(|member| says_something(&member.value, secrecy)),
     }
 }
 

@@ -6,12 +6,18 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::redactor::{HIDDEN, Pass, RedactionField};
+use super::names::Secrecy;
+use super::redactor::{HIDDEN, Pass, RedactionField, is_hidden};
 use crate::otlp::value::write_string;
 use crate::otlp::{decode_base64, encode_base64, unescape};
 
 /// The key under which attributes hold bytes.
 const BYTES_KEY: &str = "$bytes";
+/// The key under which a span's further members hold its trace state.
+const TRACE_STATE_KEY: &str = "trace_state";
+/// Keys of a pair that is spelled out, `{"name": "password", "value": "..."}`.
+const NAME_KEYS: [&str; 3] = ["name", "key", "header"];
+const VALUE_KEY: &str = "value";
 
 /// Whether a text may be a JSON object, array or string.
 pub(super) fn looks_like_json(text: &str) -> bool {
@@ -28,6 +34,9 @@ pub(super) fn walk_document(pass: &mut Pass<'_>, part: &str, json: &str) -> Opti
     walk(pass, json, &mut |pass, key, string| {
         if key == Some(BYTES_KEY) {
             return bytes(pass, part, string);
+        }
+        if key == Some(TRACE_STATE_KEY) && part == "extra" {
+            return pass.trace_state(part, string);
         }
         pass.text(RedactionField { part, key }, string)
     })
@@ -48,6 +57,8 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
     let mut edits = Edits { text, out: String::new(), copied: 0 };
     let mut key: Option<Cow<'_, str>> = None;
     let mut changed_keys = 0;
+    let mut named: Option<Secrecy> = None;
+    let mut settled = Settled::default();
     while let Some(token) = tokens.next_token() {
         match token.kind {
             Kind::Key => {
@@ -58,14 +69,21 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
                 }
                 if pass.is_allowed(&name) {
                     tokens.skip_value();
-                } else if pass.is_secret(&name) {
-                    let value = tokens.skip_value();
-                    hide(pass, text, value, &mut edits);
+                } else {
+                    let secrecy = match (pass.secrecy(&name), named) {
+                        (Secrecy::None, Some(secrecy)) if name.eq_ignore_ascii_case(VALUE_KEY) => secrecy,
+                        (Secrecy::Likely, _) if is_among_logprobs(key.as_deref(), &tokens) => Secrecy::None,
+                        (secrecy, _) => secrecy,
+                    };
+                    hide(pass, secrecy, &mut tokens, &mut edits, &mut settled);
                 }
                 key = Some(name);
             }
             Kind::String => {
                 let string = tokens.string(&token.range);
+                if key.as_deref().is_some_and(|key| NAME_KEYS.contains(&key)) {
+                    named = Some(pass.secrecy(&string));
+                }
                 if let Some(new) = leaf(pass, key.as_deref(), &string) {
                     edits.replace(token.range, &new);
                 }
@@ -78,7 +96,8 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
                     edits.replace(token.range, &new);
                 }
             }
-            Kind::Scalar | Kind::Open | Kind::Close => {}
+            Kind::Scalar => {}
+            Kind::Open | Kind::Close => named = None,
         }
     }
     edits.finish()
@@ -89,17 +108,87 @@ fn unique(key: String, count: usize) -> String {
     if count == 1 { key } else { format!("{key} {count}") }
 }
 
-/// Replaces a value under a secret name, unless it says nothing.
-fn hide(pass: &mut Pass<'_>, text: &str, value: Option<Range<usize>>, edits: &mut Edits<'_>) {
-    let Some(range) = value else { return };
-    let value = text.get(range.clone()).unwrap_or_default();
-    let compact: String = value.chars().filter(|c| !c.is_whitespace()).take(3).collect();
-    if matches!(value, "null" | "true" | "false") || matches!(compact.as_str(), "{}" | "[]") {
+/// Whether the key of a token stands beside its probability, as models' answers list them.
+fn is_among_logprobs(key_before: Option<&str>, tokens: &Tokens<'_>) -> bool {
+    let mut ahead = Tokens { text: tokens.text, at: tokens.at };
+    let value = ahead.next_token();
+    if value.is_none_or(|value| value.kind == Kind::Open) {
+        return false;
+    }
+    let next = ahead.next_token().map(|token| ahead.string(&token.range));
+    key_before == Some("logprob") || next.is_some_and(|key| key == "logprob")
+}
+
+/// Up to where nothing under a name has anything to hide, since a value around it has nothing: no value is
+/// gone over for each name inside it.
+#[derive(Default)]
+struct Settled {
+    likely: usize,
+    certain: usize,
+}
+
+/// Replaces the value that is next, unless it says nothing: then it is read on as any other.
+fn hide(
+    pass: &mut Pass<'_>,
+    secrecy: Secrecy,
+    tokens: &mut Tokens<'_>,
+    edits: &mut Edits<'_>,
+    settled: &mut Settled,
+) {
+    let settled = match secrecy {
+        Secrecy::None => return,
+        Secrecy::Likely => &mut settled.likely,
+        Secrecy::Certain => &mut settled.certain,
+    };
+    let start = tokens.at;
+    if start < *settled {
         return;
     }
-    if pass.hide(value.trim_start_matches('"')).is_some() {
+    let Some(range) = tokens.skip_value() else { return };
+    let value = tokens.text.get(range.clone()).unwrap_or_default();
+    let is_hidden = match value.as_bytes().first() {
+        Some(b'"') => pass.hide(secrecy, &tokens.string(&range)).is_some(),
+        Some(b'{' | b'[') if says_something(tokens.text, &range, secrecy) => {
+            pass.hide_value();
+            true
+        }
+        Some(b'{' | b'[') => {
+            *settled = range.end;
+            false
+        }
+        _ => !is_word(value) && pass.hide(secrecy, value).is_some(),
+    };
+    if is_hidden {
         edits.replace(range, HIDDEN);
+    } else {
+        tokens.at = start;
     }
+}
+
+/// Words of JSON, which say nothing.
+fn is_word(scalar: &str) -> bool {
+    matches!(scalar, "null" | "true" | "false")
+}
+
+/// Whether an object or array holds anything; where the name is only likely to mean secrets, any text.
+fn says_something(text: &str, range: &Range<usize>, secrecy: Secrecy) -> bool {
+    let mut tokens = Tokens { text: text.get(..range.end).unwrap_or_default(), at: range.start };
+    while let Some(token) = tokens.next_token() {
+        let is_something = match token.kind {
+            Kind::Open | Kind::Close => false,
+            Kind::String => {
+                !tokens.string(&token.range).is_empty() && !is_hidden(&tokens.string(&token.range))
+            }
+            Kind::Scalar => {
+                secrecy == Secrecy::Certain && !is_word(text.get(token.range).unwrap_or_default())
+            }
+            Kind::Key => false,
+        };
+        if is_something {
+            return true;
+        }
+    }
+    false
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,8 @@
 //!
 //! What to take out is a setting of the database (`settings`), kept in the catalogue (`stored`), so that
 //! every process that writes applies it. `redactor` is the compiled form; a `Pass` goes over the texts of
-//! one batch and counts. Texts that are JSON are looked into (`json`).
+//! one batch and counts. Texts that are JSON are looked into (`json`); what names (`names`, `letters`) and
+//! shapes (`shapes`, `patterns`) cannot tell from a text that is not, `assigned` tries.
 //!
 //! Invariants
 //! * **RD-1** every text that enters the store went through a `Pass`; ids and names of experiments,
@@ -16,16 +17,20 @@
 //!   carried out costs the write.
 //! * **RD-3** what is replaced is counted; nothing else of a text changes.
 
+mod assigned;
 mod json;
+mod letters;
 mod names;
 mod patterns;
 mod redactor;
 mod rows;
 mod settings;
+mod shapes;
 mod stored;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use names::Secrecy;
 pub(crate) use redactor::{Pass, Redactor};
 pub use redactor::{RedactionCallback, RedactionField};
 pub use settings::{Redaction, RedactionRule};

@@ -1,11 +1,15 @@
-//! Shapes of secrets: built-in patterns, and the user's rules compiled under caps.
+//! Patterns: those of well-known secrets, mail addresses and cards, and the user's rules compiled under caps.
 //!
-//! All are of the `regex` crate, so that time is linear in the text. The built-in ones begin with fixed
-//! letters: a text without any of them costs one fast search.
+//! All are of the `regex` crate, so that time is linear in the text. A built-in one is looked for twice: by
+//! its letters alone, which for a text without any costs one fast search, then where a secret may begin.
 
-use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use std::ops::Range;
+use std::sync::{LazyLock, OnceLock};
+
+use regex::{Captures, Match, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::settings::{Redaction, RedactionRule};
+use super::shapes::{self, SECRETS, Shape};
 use crate::error::{Error, Result};
 
 /// Largest compiled form of one pattern, in bytes.
@@ -13,50 +17,41 @@ const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Deepest nesting of a user's pattern.
 const NEST_MAX: u32 = 50;
 
-/// How much of a match is to be hidden; `None` when it is no secret after all.
-type Judge = fn(&str) -> Option<usize>;
+/// The group of a pattern that is hidden; without it, all of the match is.
+pub(super) const PART: &str = "__hidden";
 
-/// Secrets: name, pattern, judge. `(?-u:\b)` is the boundary of ASCII words, which is fast.
-const SECRETS: [(&str, &str, Judge); 22] = [
-    (
-        "private_key",
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)",
-        all,
-    ),
-    ("anthropic_key", r"(?-u:\b)sk-ant-[A-Za-z0-9_-]{20,}", all),
-    ("openai_key", r"(?-u:\b)sk-[A-Za-z0-9_-]{20,}", with_digit),
-    ("stripe_key", r"(?-u:\b)(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}", all),
-    ("langfuse_key", r"(?-u:\b)pk-lf-[0-9a-f-]{20,}", all),
-    ("langsmith_key", r"(?-u:\b)lsv2_(?:pt|sk)_[A-Za-z0-9_]{20,}", all),
-    ("aws_access_key", r"(?-u:\b)(?:AKIA|ASIA)[A-Z0-9]{16}(?-u:\b)", all),
-    (
-        "aws_secret_key",
-        r#"(?:aws_secret_access_key|AWS_SECRET_ACCESS_KEY)["']?[ \t]{0,8}[=:][ \t]{0,8}["']?[A-Za-z0-9/+=]{30,}"#,
-        all,
-    ),
-    ("github_token", r"(?-u:\b)gh[pousr]_[A-Za-z0-9]{36,}", all),
-    ("github_pat", r"(?-u:\b)github_pat_[A-Za-z0-9_]{22,}", all),
-    ("gitlab_token", r"(?-u:\b)glpat-[A-Za-z0-9_-]{20,}", all),
-    ("slack_token", r"(?-u:\b)xox[abeoprs]-[A-Za-z0-9-]{10,}", all),
-    ("google_key", r"(?-u:\b)AIza[A-Za-z0-9_-]{35}", all),
-    ("google_token", r"(?-u:\b)ya29\.[A-Za-z0-9_-]{20,}", all),
-    ("huggingface_token", r"(?-u:\b)hf_[A-Za-z0-9]{30,}", all),
-    ("groq_key", r"(?-u:\b)gsk_[A-Za-z0-9]{40,}", all),
-    ("xai_key", r"(?-u:\b)xai-[A-Za-z0-9]{40,}", all),
-    ("npm_token", r"(?-u:\b)npm_[A-Za-z0-9]{36,}", all),
-    ("sendgrid_key", r"(?-u:\b)SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}", all),
-    ("jwt", r"(?-u:\b)eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", all),
-    ("bearer_token", r"(?-u:\b)(?:Bearer|bearer|BEARER) {1,8}[A-Za-z0-9._~+/=-]{16,}", with_digit),
-    (
-        "authorization",
-        r#"(?:Authorization|authorization|AUTHORIZATION)["']?[ \t]{0,8}[:=][ \t]{0,8}["']?(?:Basic|basic|Token|token|Bearer|bearer) {1,8}[A-Za-z0-9._~+/=-]{8,}"#,
-        all,
-    ),
-];
+/// A match that a judge decides on.
+pub(super) struct Found<'a> {
+    pub(super) captures: &'a Captures<'a>,
+}
+
+impl<'a> Found<'a> {
+    /// Where the secret is in the text.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.part().map_or(0..0, |part| part.range())
+    }
+
+    /// The secret.
+    pub(super) fn text(&self) -> &'a str {
+        self.part().map_or("", |part| part.as_str())
+    }
+
+    fn part(&self) -> Option<Match<'a>> {
+        self.captures.name(PART).or_else(|| self.captures.get(0))
+    }
+}
+
+/// What is to be hidden of a match; `None` when it is no secret after all.
+pub(super) type Judge = fn(&Found<'_>) -> Option<Range<usize>>;
 
 const EMAIL: &str =
     r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}(?-u:\b)";
-const CARD: &str = r"(?-u:\b)[0-9](?:[ -]?[0-9]){12,18}(?-u:\b)";
+const CARD: &str = r"SECRET([0-9](?:[ -]?[0-9]){12,18})(?:(?-u:\b)|_)";
+
+/// The secrets compiled, for all databases of a process and when the first text is looked at: reading
+/// commands open a database without looking at any.
+static COMPILED_SECRETS: LazyLock<std::result::Result<Patterns, String>> =
+    LazyLock::new(|| Patterns::of_shapes(&SECRETS, shapes::bounded).map_err(|error| error.to_string()));
 
 /// Patterns that are looked for together.
 #[derive(Debug)]
@@ -69,54 +64,89 @@ pub(super) struct Patterns {
 
 #[derive(Debug)]
 struct Pattern {
-    regex: Regex,
+    name: String,
+    text: String,
+    /// Compiled when a text first seems to hold it.
+    regex: OnceLock<Option<Regex>>,
     judge: Judge,
-    replacement: String,
 }
 
-impl Patterns {
-    /// The patterns of a setting, those that are cheap to look for first.
+/// The patterns of a setting.
+#[derive(Debug)]
+pub(super) enum Group {
+    /// The built-in ones, which are compiled once for all databases of a process.
+    Secrets,
+    Own(Patterns),
+}
+
+impl Group {
+    /// The groups of a setting, those that are cheap to look for first.
     ///
     /// # Errors
     /// `InvalidInput` naming the rule that cannot be compiled.
     pub(super) fn of(setting: &Redaction) -> Result<Vec<Self>> {
-        let mut all_patterns = Vec::new();
+        let mut groups = Vec::new();
         if setting.secrets {
-            all_patterns.push(Self::compile(&SECRETS, None)?);
+            groups.push(Self::Secrets);
         }
         if setting.emails {
-            all_patterns.push(Self::compile(&[("email", EMAIL, all)], Some(b'@'))?);
+            groups.push(Self::Own(Patterns::of_rules(&[("email", EMAIL)], Some(b'@'))?));
         }
         if setting.cards {
-            all_patterns.push(Self::compile(&[("card", CARD, card)], None)?);
+            let cards = Shape { name: "card", pattern: CARD, judge: card };
+            groups.push(Self::Own(Patterns::of_shapes(&[cards], shapes::bounded_digits)?));
         }
         if !setting.rules.is_empty() {
-            let rules: Vec<(&str, &str, Judge)> = setting.rules.iter().map(of_rule).collect();
-            all_patterns.push(Self::compile(&rules, None)?);
+            let rules: Vec<(&str, &str)> = setting.rules.iter().map(of_rule).collect();
+            groups.push(Self::Own(Patterns::of_rules(&rules, None)?));
         }
-        Ok(all_patterns)
-    }
-
-    fn compile(patterns: &[(&str, &str, Judge)], needle: Option<u8>) -> Result<Self> {
-        let mut each = Vec::with_capacity(patterns.len());
-        for (name, pattern, judge) in patterns {
-            let regex =
-                RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).nest_limit(NEST_MAX).build();
-            let wrong = |e: regex::Error| Error::invalid_input(format!("redaction rule {name:?}: {e}"));
-            let regex = regex.map_err(wrong)?;
-            each.push(Pattern { regex, judge: *judge, replacement: replacement(name) });
-        }
-        let texts = patterns.iter().map(|(_, pattern, _)| pattern);
-        let any = RegexSetBuilder::new(texts)
-            .size_limit(COMPILED_BYTES_MAX * patterns.len().max(1))
-            .nest_limit(NEST_MAX)
-            .build()
-            .map_err(|e| Error::invalid_input(format!("redaction rules: {e}")))?;
-        Ok(Self { any, each, needle })
+        Ok(groups)
     }
 
     /// The text without what matches, and how much that was; `None` when nothing does.
     pub(super) fn replace(&self, text: &str, count: &mut u64) -> Option<String> {
+        match self {
+            Self::Own(patterns) => patterns.replace(text, count),
+            Self::Secrets => match &*COMPILED_SECRETS {
+                Ok(patterns) => patterns.replace(text, count),
+                // A test compiles them: this is for the case that it was not run.
+                Err(error) => {
+                    *count += 1;
+                    Some(replacement(error))
+                }
+            },
+        }
+    }
+}
+
+impl Patterns {
+    /// Secrets, to be found where they may begin.
+    fn of_shapes(shapes: &[Shape], bounded: fn(&str) -> String) -> Result<Self> {
+        let written: Vec<String> = shapes.iter().map(|shape| shapes::written_out(shape.pattern)).collect();
+        let each = shapes.iter().zip(&written).map(|(shape, text)| Pattern {
+            name: shape.name.to_string(),
+            text: bounded(text),
+            regex: OnceLock::new(),
+            judge: shape.judge,
+        });
+        Ok(Self { each: each.collect(), any: set(&written)?, needle: None })
+    }
+
+    /// Patterns that are taken as they are, each compiled now.
+    fn of_rules(rules: &[(&str, &str)], needle: Option<u8>) -> Result<Self> {
+        let mut each = Vec::with_capacity(rules.len());
+        for (name, pattern) in rules {
+            let wrong = |e: regex::Error| Error::invalid_input(format!("redaction rule {name:?}: {e}"));
+            let regex = compile(pattern).map_err(wrong)?;
+            let (name, text) = ((*name).to_string(), (*pattern).to_string());
+            each.push(Pattern { name, text, regex: OnceLock::from(Some(regex)), judge: whole });
+        }
+        let texts: Vec<String> = each.iter().map(|pattern| pattern.text.clone()).collect();
+        Ok(Self { any: set(&texts)?, each, needle })
+    }
+
+    /// The text without what matches, and how much that was; `None` when nothing does.
+    fn replace(&self, text: &str, count: &mut u64) -> Option<String> {
         if self.needle.is_some_and(|byte| memchr::memchr(byte, text.as_bytes()).is_none()) {
             return None;
         }
@@ -134,43 +164,79 @@ impl Patterns {
 
 impl Pattern {
     fn replace(&self, text: &str, count: &mut u64) -> Option<String> {
-        let mut out = String::new();
-        let mut copied = 0;
-        for found in self.regex.find_iter(text).filter(|found| !found.is_empty()) {
-            let Some(length) = (self.judge)(found.as_str()) else { continue };
-            out.push_str(text.get(copied..found.start()).unwrap_or_default());
-            out.push_str(&self.replacement);
-            copied = found.start() + length;
+        let Some(regex) = self.regex.get_or_init(|| compile(&self.text).ok()) else {
+            // As above: what cannot be looked for is not kept.
             *count += 1;
-        }
-        if copied == 0 {
-            return None;
-        }
-        out.push_str(text.get(copied..).unwrap_or_default());
-        Some(out)
+            return Some(replacement(&self.name));
+        };
+        let found = regex.captures_iter(text).filter_map(|captures| {
+            let is_empty = captures.get(0).is_none_or(|all| all.is_empty());
+            if is_empty { None } else { (self.judge)(&Found { captures: &captures }) }
+        });
+        replace_ranges(text, found, &replacement(&self.name), count)
     }
 }
 
+/// The text with ranges of it, which come in order, replaced; `None` when there is none.
+pub(super) fn replace_ranges(
+    text: &str,
+    ranges: impl Iterator<Item = Range<usize>>,
+    replacement: &str,
+    count: &mut u64,
+) -> Option<String> {
+    let mut out = String::new();
+    let mut copied = 0;
+    for range in ranges {
+        // What began inside the last one is gone with it.
+        if range.start < copied {
+            continue;
+        }
+        out.push_str(text.get(copied..range.start).unwrap_or_default());
+        out.push_str(replacement);
+        copied = range.end;
+        *count += 1;
+    }
+    if copied == 0 {
+        return None;
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    Some(out)
+}
+
+/// A pattern under the caps.
+pub(super) fn compile(pattern: &str) -> std::result::Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).nest_limit(NEST_MAX).build()
+}
+
+fn set(texts: &[String]) -> Result<RegexSet> {
+    RegexSetBuilder::new(texts)
+        .size_limit(COMPILED_BYTES_MAX * texts.len().max(1))
+        .nest_limit(NEST_MAX)
+        .build()
+        .map_err(|e| Error::invalid_input(format!("redaction rules: {e}")))
+}
+
 /// What stands for a match.
-fn replacement(name: &str) -> String {
+pub(super) fn replacement(name: &str) -> String {
     format!("[REDACTED:{name}]")
 }
 
-fn of_rule(rule: &RedactionRule) -> (&str, &str, Judge) {
-    (&rule.name, &rule.pattern, all)
+fn of_rule(rule: &RedactionRule) -> (&str, &str) {
+    (&rule.name, &rule.pattern)
 }
 
-fn all(found: &str) -> Option<usize> {
-    Some(found.len())
-}
-
-/// Words of prose have no digits, keys do.
-fn with_digit(found: &str) -> Option<usize> {
-    found.bytes().any(|byte| byte.is_ascii_digit()).then_some(found.len())
+/// All that a user's rule matches, whatever groups it has.
+fn whole(found: &Found<'_>) -> Option<Range<usize>> {
+    found.captures.get(0).map(|all| all.range())
 }
 
 /// The longest beginning, cut where a group of digits ends, whose check digit is right.
-fn card(found: &str) -> Option<usize> {
+fn card(found: &Found<'_>) -> Option<Range<usize>> {
+    let range = found.range();
+    card_length(found.text()).map(|length| range.start..range.start + length)
+}
+
+fn card_length(found: &str) -> Option<usize> {
     let bytes = found.as_bytes();
     let ends_group = |end: &usize| bytes.get(*end).is_none_or(|next| !next.is_ascii_digit());
     (1..=found.len()).rev().filter(ends_group).find(|end| {
@@ -187,4 +253,20 @@ fn has_check_digit(digits: &[u32]) -> bool {
     let sum: u32 =
         digits.iter().rev().enumerate().map(|(at, d)| if at % 2 == 1 { doubled(*d) } else { *d }).sum();
     sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_pattern_can_be_compiled() {
+        let patterns = COMPILED_SECRETS.as_ref().unwrap();
+        for pattern in &patterns.each {
+            assert!(compile(&pattern.text).is_ok(), "{}", pattern.name);
+        }
+        let names: std::collections::BTreeSet<&str> =
+            patterns.each.iter().map(|pattern| pattern.name.as_str()).collect();
+        assert_eq!(names.len(), SECRETS.len(), "each has its own name");
+    }
 }

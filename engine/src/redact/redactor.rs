@@ -7,16 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::json;
-use super::names;
-use super::patterns::Patterns;
+use super::names::{self, Secrecy};
+use super::patterns::Group;
 use super::settings::Redaction;
+use super::{assigned, json};
 use crate::error::Result;
 
 /// What stands for a value whose name says that it is secret.
 pub(super) const HIDDEN: &str = "[REDACTED]";
-/// How everything that stands for something begins.
+/// How everything begins that stands for something, and ends.
 const HIDDEN_START: &str = "[REDACTED";
+const HIDDEN_END: char = ']';
 /// What stands for a text that the callback failed on.
 const FAILED: &str = "[REDACTED:callback failed]";
 /// JSON in strings of JSON is looked into this deep; what is deeper is plain text.
@@ -72,7 +73,7 @@ pub(crate) struct Redactor {
     setting: Redaction,
     /// Further names of secrets, as they are compared.
     deny: Vec<String>,
-    patterns: Vec<Patterns>,
+    patterns: Vec<Group>,
     callback: Option<RedactionCallback>,
     totals: Arc<Totals>,
 }
@@ -88,7 +89,7 @@ impl Redactor {
         totals: Arc<Totals>,
     ) -> Result<Self> {
         setting.check()?;
-        let patterns = Patterns::of(&setting)?;
+        let patterns = Group::of(&setting)?;
         let deny = setting.deny.iter().map(|name| names::squashed(name)).collect();
         Ok(Self { setting, deny, patterns, callback, totals })
     }
@@ -130,12 +131,16 @@ impl Pass<'_> {
         self.redactor.setting.cards || !self.redactor.setting.rules.is_empty()
     }
 
-    /// Whether the values under a key are secret by its name.
-    pub(crate) fn is_secret(&self, key: &str) -> bool {
+    /// What a key says of its values.
+    pub(crate) fn secrecy(&self, key: &str) -> Secrecy {
         let setting = &self.redactor.setting;
-        let named = (setting.names && names::is_well_known(key))
-            || self.redactor.deny.iter().any(|name| names::is_same(key, name));
-        named && !self.is_allowed(key)
+        let is_denied = self.redactor.deny.iter().any(|name| names::is_same(key, name));
+        let secrecy = match (is_denied, setting.names) {
+            (true, _) => Secrecy::Certain,
+            (false, true) => names::secrecy(key),
+            (false, false) => Secrecy::None,
+        };
+        if secrecy != Secrecy::None && self.is_allowed(key) { Secrecy::None } else { secrecy }
     }
 
     /// Whether the values under a key are never touched.
@@ -143,16 +148,38 @@ impl Pass<'_> {
         self.redactor.setting.allow.iter().any(|allowed| allowed.eq_ignore_ascii_case(key))
     }
 
-    /// What a secret text becomes; `None` when there is nothing to hide.
-    pub(crate) fn hide(&mut self, text: &str) -> Option<String> {
-        let says_nothing = text.is_empty() || text.starts_with(HIDDEN_START);
-        (!says_nothing).then(|| self.hide_value())
+    /// What a text becomes under a key that says this of it; `None` when there is nothing to hide.
+    pub(crate) fn hide(&mut self, secrecy: Secrecy, text: &str) -> Option<String> {
+        let is_secret = match secrecy {
+            Secrecy::None => false,
+            Secrecy::Likely => !names::is_harmless(text),
+            Secrecy::Certain => true,
+        };
+        (is_secret && !text.is_empty() && !is_hidden(text)).then(|| self.hide_value())
     }
 
     /// What a secret value becomes that is no text.
     pub(crate) fn hide_value(&mut self) -> String {
         self.count += 1;
         HIDDEN.to_string()
+    }
+
+    /// The state that vendors put into a trace's context, `key=value` with commas between.
+    pub(crate) fn trace_state(&mut self, part: &str, text: &str) -> Option<String> {
+        let mut changed = false;
+        let mut members = Vec::new();
+        for member in text.split(',') {
+            let pair = member.split_once('=');
+            let hidden = pair.and_then(|(key, value)| {
+                let secrecy = self.secrecy(key.trim());
+                Some(format!("{key}={}", self.hide(secrecy, value)?))
+            });
+            changed |= hidden.is_some();
+            members.push(hidden.unwrap_or_else(|| member.to_string()));
+        }
+        let hidden = changed.then(|| members.join(","));
+        let field = RedactionField { part, key: None };
+        self.text(field, hidden.as_deref().unwrap_or(text)).or(hidden)
     }
 
     /// A text without what matches, through the callback; `None` when it stays as it is.
@@ -197,6 +224,13 @@ impl Pass<'_> {
         for patterns in &self.redactor.patterns {
             changed = patterns.replace(changed.as_deref().unwrap_or(text), &mut self.count).or(changed);
         }
+        if self.redactor.setting.secrets {
+            let mut count = 0;
+            let secrecy = |name: &str| self.secrecy(name);
+            let seen = changed.as_deref().unwrap_or(text);
+            changed = assigned::replace(seen, &secrecy, &mut count).or(changed);
+            self.count += count;
+        }
         changed
     }
 
@@ -231,10 +265,15 @@ impl Pass<'_> {
 
     /// Redacts a pair of key and value.
     pub(crate) fn pair(&mut self, part: &str, key: String, value: String) -> (String, String) {
-        let changed = match self.is_secret(&key) {
-            true => self.hide(&value),
-            false => self.text(RedactionField { part, key: Some(&key) }, &value),
-        };
+        let secrecy = self.secrecy(&key);
+        let hidden = self.hide(secrecy, &value);
+        let changed = hidden.or_else(|| self.text(RedactionField { part, key: Some(&key) }, &value));
         (self.matches(&key).unwrap_or(key), changed.unwrap_or(value))
     }
+}
+
+/// Whether a text is nothing but what stands for something else.
+pub(super) fn is_hidden(text: &str) -> bool {
+    let inner = text.strip_prefix(HIDDEN_START).and_then(|rest| rest.strip_suffix(HIDDEN_END));
+    inner.is_some_and(|inner| !inner.contains(['[', HIDDEN_END]))
 }

@@ -41,6 +41,9 @@ fn secrets() -> Vec<(&'static str, String)> {
         ("sendgrid_key", format!("S{}.{}.{}", "G", cut(22), cut(43))),
         ("jwt", format!("ey{}.{}.{}", "JhbGciOiJIUzI1NiJ9", cut(30), cut(43))),
         ("bearer_token", format!("Bearer {}", cut(32))),
+        ("replicate_token", format!("r{}_{}", "8", cut(37))),
+        ("telegram_token", format!("{}:AA{}", digits.get(..10).unwrap(), cut(33))),
+        ("vault_token", format!("hv{}.{}", "s", cut(24))),
         (
             "private_key",
             format!("-----BEGIN RSA PRIVATE {}\n{letters}\n-----END RSA PRIVATE {}", "KEY-----", "KEY-----"),
@@ -70,6 +73,100 @@ fn every_shape_is_found_in_prose_and_in_json() {
         // The same again: nothing of what stands for a secret is a secret.
         assert_eq!(text(&redactor, &changed), (changed, 0));
     }
+}
+
+#[test]
+fn a_secret_is_found_behind_every_escape() {
+    let redactor = redactor(Redaction::none().secrets(true).cards(true));
+    let card = ("card", "4111111111111111".to_string());
+    for (name, secret) in secrets().into_iter().chain([card]) {
+        for before in [
+            "x_",
+            r"x\n",
+            r"x\t",
+            r"x\r",
+            "x%22",
+            "x%2522",
+            "x%3D",
+            "x=3D",
+            r"x\u0022",
+            r"x\x22",
+            r"x\042",
+            "x&quot;",
+            "x&#34",
+            "\u{1b}[31m",
+            "\u{1b}[0;1m",
+            r"\x1b[1m",
+            r"\u001b[36m",
+            "\u{9b}31m",
+            "\u{1b}(B",
+            "\u{1b}]0;t\u{7}",
+            "\u{200b}",
+            "\u{4e2d}",
+            "\u{1f511}",
+            "\u{e9}",
+            r#"{\"k\":\"v\n"#,
+        ] {
+            let (changed, count) = text(&redactor, &format!("{before}{secret}"));
+            assert_eq!(
+                (changed, count),
+                (format!("{before}[REDACTED:{name}]"), 1),
+                "{name} behind {before:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_secret_part_is_hidden() {
+    let redactor = redactor(Redaction::none().secrets(true));
+    for (plain, shown) in [
+        ("postgres://ann:s3cret@host/db", "postgres://ann:[REDACTED:url_password]@host/db"),
+        (r"redis:\/\/:s3cret@host", r"redis:\/\/:[REDACTED:url_password]@host"),
+        ("mysql%3A%2F%2Fann%3As3cret%40host", "mysql%3A%2F%2Fann%3A[REDACTED:url_password]%40host"),
+        ("Basic YW5uOnMzY3JldA==, x", "Basic [REDACTED:basic_auth], x"),
+        ("Basic information about x", "Basic information about x"),
+        (
+            "see https://example.org:8080/a@b and ssh://git@host:22",
+            "see https://example.org:8080/a@b and ssh://git@host:22",
+        ),
+    ] {
+        assert_eq!(text(&redactor, plain).0, shown);
+    }
+}
+
+#[test]
+fn tokens_of_models_are_no_secrets() {
+    let redactor = redactor(Redaction::default().secrets(true));
+    let json = r#"{"usage":{"token":{"input":5,"output":7}},"logprobs":{"content":[{"token":"Hello","logprob":-0.1}]},
+        "max_tokens":5,"next_page_token":"abc","token":17,"auth":"none","pwd":"/home/ann"}"#;
+    assert_eq!(document(&redactor, json), (json.to_string(), 0));
+    assert_eq!(text(&redactor, json), (json.to_string(), 0));
+    let json = r#"{"token":"abc","auth":{"user":"ann"},"headers":[{"name":"X-Api-Key","value":"abc"}],"a":{"token":5,"pwd":"x"}}"#;
+    let hidden = r#"{"token":"[REDACTED]","auth":"[REDACTED]","headers":[{"name":"X-Api-Key","value":"[REDACTED]"}],"a":{"token":5,"pwd":"[REDACTED]"}}"#;
+    assert_eq!(document(&redactor, json), (hidden.to_string(), 4));
+}
+
+#[test]
+fn members_of_a_trace_state_are_told_by_their_names() {
+    let redactor = redactor(Redaction::default());
+    let mut pass = redactor.pass().unwrap();
+    let changed = pass.trace_state("trace_state", "a=1,tenant@api_key=abc,token=7");
+    assert_eq!(changed.unwrap(), "a=1,tenant@api_key=[REDACTED],token=7");
+    assert_eq!(pass.trace_state("trace_state", "a=1"), None);
+}
+
+#[test]
+fn names_in_names_are_looked_at_in_linear_time() {
+    let redactor = redactor(Redaction::default().secrets(true));
+    let deep = format!("{}1{}", r#"{"token":{"password":"#.repeat(50_000), "}}".repeat(50_000));
+    let started = std::time::Instant::now();
+    document(&redactor, &deep);
+    document(&redactor, &deep.replace('1', "null"));
+    text(&redactor, &"task-".repeat(200_000));
+    text(&redactor, &"password=".repeat(100_000));
+    text(&redactor, &r"\\".repeat(500_000));
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
 
 #[test]

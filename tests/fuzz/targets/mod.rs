@@ -7,6 +7,7 @@ mod deep;
 mod filter;
 mod otlp;
 mod pattern;
+mod redact;
 mod segment;
 mod sql;
 mod store;
@@ -71,6 +72,7 @@ pub const TARGETS: &[Target] = &[
         run: pattern::pattern,
     },
     Target { name: "deep", form: Form::Bytes, rounds: 50, seeds: deep::forms, run: deep::form },
+    Target { name: "redact", form: Form::Bytes, rounds: 500, seeds: redact::texts, run: redact::text },
 ];
 
 /// The lines of a corpus file as inputs.
