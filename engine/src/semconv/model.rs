@@ -18,11 +18,20 @@ pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
     span.model = found
         .first_word(Concern::ResponseModel)
         .or_else(|| found.first_word(Concern::RequestModel))
-        .or_else(|| of_payloads(span));
+        .or_else(|| of_payloads(span))
+        .map(without_path);
     span.provider = found.first_word(Concern::Provider);
     span.tool_name = found.first_word(Concern::ToolName);
     if span.tool_name.is_none() && span.span_type == "TOOL" && !span.name.is_empty() {
         span.tool_name = Some(span.name.clone());
+    }
+}
+
+/// Vertex AI names a model by its path: `projects/P/locations/L/publishers/google/models/M`.
+fn without_path(model: String) -> String {
+    match model.rsplit_once("/models/") {
+        Some((path, name)) if path.starts_with("projects/") && !name.is_empty() => name.to_string(),
+        _ => model,
     }
 }
 

@@ -31,6 +31,10 @@ const TYPES: &[&str] = &[
 /// The type of a span: that of the best attribute whose word says one; a span that names a tool and
 /// nothing else is a call of it.
 pub(super) fn of(found: &Found<'_>) -> String {
+    // CrewAI's crews and tasks are all said to invoke an agent; the kind is more exact.
+    if let Some(kind) = traceloop_kind(found) {
+        return kind.to_string();
+    }
     let typed = found.candidates(Concern::SpanType).find_map(|(key, value)| {
         let word = word(value)?;
         words(key.name).and_then(|words| type_of(words, &word)).filter(|span_type| span_type != UNKNOWN)
@@ -41,6 +45,21 @@ pub(super) fn of(found: &Found<'_>) -> String {
     })
 }
 
+/// The kind of a span that Traceloop says and whose operation says less.
+fn traceloop_kind(found: &Found<'_>) -> Option<&'static str> {
+    let of = |wanted: &str| {
+        let mut all = found.candidates(Concern::SpanType);
+        all.find(|(key, _)| key.name == wanted).and_then(|(_, value)| word(value))
+    };
+    let operation = of("gen_ai.operation.name")?;
+    let is_vague = matches!(operation.as_ref(), "invoke_agent" | "create_agent" | "execute_task");
+    match of("traceloop.span.kind")?.as_ref() {
+        "workflow" if is_vague => Some("WORKFLOW"),
+        "task" if is_vague => Some("TASK"),
+        _ => None,
+    }
+}
+
 fn words(key: &str) -> Option<&'static Words> {
     PRODUCERS.iter().flat_map(|producer| producer.words).find(|words| words.key == key)
 }
@@ -48,6 +67,7 @@ fn words(key: &str) -> Option<&'static Words> {
 fn type_of(words: &Words, word: &str) -> Option<String> {
     let is_this = |from: &str| match words.others {
         Others::ByPrefix => word.starts_with(from),
+        Others::BySuffix => word.ends_with(from),
         Others::Own | Others::Nothing => from.eq_ignore_ascii_case(word),
     };
     match words.types.iter().find(|(from, _)| is_this(from)) {

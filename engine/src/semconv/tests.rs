@@ -302,7 +302,7 @@ fn langfuse_counts_are_disjoint_in_its_own_words_only() {
     let of = |usage: &str| tokens(&span_of_texts(&[("langfuse.observation.usage_details", usage)]));
     assert_eq!(
         of(r#"{"input":10,"output":5,"input_cached_tokens":4}"#),
-        [Some(10), Some(5), Some(19), Some(4), None]
+        [Some(14), Some(5), Some(19), Some(4), None]
     );
     assert_eq!(
         of(r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}"#),
@@ -467,4 +467,53 @@ fn tables_have_no_key_twice_and_words_for_each_type_key() {
             assert!(key.concern != Concern::SpanType || has_words, "{} has no words", key.name);
         }
     }
+}
+
+#[test]
+fn further_producers() {
+    for (key, word, span_type) in [
+        ("langsmith.span.kind", "retriever", "RETRIEVER"),
+        ("mastra.span.type", "agent_run", "AGENT"),
+        ("genkit:metadata:subtype", "model", "LLM"),
+        ("haystack.component.type", "OpenAIChatGenerator", "LLM"),
+        ("haystack.component.type", "Other", "UNKNOWN"),
+        ("entity.type", "agent", "AGENT"),
+    ] {
+        assert_eq!(span_of_texts(&[(key, word)]).span_type, span_type, "{key} {word}");
+    }
+    let crew = |kind: &str, operation: &str| {
+        span_of_texts(&[("traceloop.span.kind", kind), ("gen_ai.operation.name", operation)]).span_type
+    };
+    assert_eq!(crew("workflow", "invoke_agent"), "WORKFLOW");
+    assert_eq!(crew("task", "execute_tool"), "TOOL");
+    assert_eq!(crew("agent", "invoke_agent"), "AGENT");
+    let volt = span_of_texts(&[
+        ("entity.type", "agent"),
+        ("span.type", "tool"),
+        ("input", "{\"city\":\"x\"}"),
+        ("tool.parameters", "{\"type\":\"object\"}"),
+        ("usage.prompt_tokens", "3"),
+        ("conversation.id", "s"),
+    ]);
+    assert_eq!((volt.span_type.as_str(), volt.inputs.as_deref()), ("TOOL", Some("{\"city\":\"x\"}")));
+    assert_eq!((volt.input_tokens, volt.session_id.as_deref()), (Some(3), Some("s")));
+    let vertex =
+        span_of_texts(&[("llm.model_name", "projects/p/locations/l/publishers/google/models/gemini")]);
+    assert_eq!(vertex.model.as_deref(), Some("gemini"));
+    let genkit = span_of_texts(&[("genkit:output", r#"{"usage":{"inputTokens":3,"outputTokens":4}}"#)]);
+    assert_eq!(tokens(&genkit), [Some(3), Some(4), Some(7), None, None]);
+}
+
+#[test]
+fn counts_of_the_last_step_are_not_those_of_all() {
+    let outer = |operation: &str, key: &str| {
+        span_of_texts(&[("ai.operationId", operation), (key, "180"), ("ai.usage.completionTokens", "40")])
+            .input_tokens
+    };
+    assert_eq!(outer("ai.generateText", "ai.usage.promptTokens"), None);
+    assert_eq!(outer("ai.generateText.doGenerate", "ai.usage.promptTokens"), Some(180));
+    assert_eq!(outer("ai.generateText", "ai.usage.inputTokens"), Some(180));
+    let zeros =
+        span_of_texts(&[("langfuse.observation.cost_details", r#"{"input":0,"output":0,"total":0}"#)]);
+    assert_eq!(zeros.cost_usd, None);
 }

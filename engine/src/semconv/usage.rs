@@ -9,10 +9,15 @@ use tracehouse_storage::model::Span;
 use crate::otlp::value::Value;
 
 use super::keys::{Found, member, object, unquoted};
-use super::producers::{Concern, claude_code, langfuse};
+use super::producers::{Concern, claude_code, langfuse, vercel_ai};
 
 /// Fills the token columns and the cost. The total is the sum when the producer gives none.
 pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
+    span.cost_usd =
+        found.candidates(Concern::Cost).find_map(|(_, value)| cost(value)).or_else(|| parts(found));
+    if counts_last_step(found) {
+        return;
+    }
     span.input_tokens = tokens(found, Concern::InputTokens);
     span.output_tokens = tokens(found, Concern::OutputTokens);
     span.total_tokens = tokens(found, Concern::TotalTokens).or_else(|| sum_of_parts(found));
@@ -24,8 +29,14 @@ pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
         let (input, output) = (span.input_tokens.unwrap_or(0), span.output_tokens.unwrap_or(0));
         span.total_tokens = Some(input.saturating_add(output));
     }
-    span.cost_usd =
-        found.candidates(Concern::Cost).find_map(|(_, value)| cost(value)).or_else(|| parts(found));
+}
+
+/// Whether the counts are of the last step of several: those of Vercel's outer span, whose children
+/// have the counts of all steps.
+fn counts_last_step(found: &Found<'_>) -> bool {
+    let operation = found.first_word(Concern::Operation);
+    let key = found.candidates(Concern::InputTokens).next().map(|(key, _)| key.name);
+    operation.as_deref() == Some("ai.generateText") && key == Some(vercel_ai::LAST_STEP_TOKENS)
 }
 
 fn tokens(found: &Found<'_>, concern: Concern) -> Option<i64> {
@@ -38,10 +49,17 @@ fn tokens(found: &Found<'_>, concern: Concern) -> Option<i64> {
     })
 }
 
-/// Claude Code's count of input leaves out what came from the cache or went into it.
+/// The counts of input of Claude Code, and of Langfuse in its own words, leave out what came from the
+/// cache or went into it.
 fn add_cached(span: &mut Span, found: &Found<'_>) {
-    let from = found.candidates(Concern::InputTokens).next().map(|(key, _)| key.name);
-    if from != Some(claude_code::INPUT_TOKENS) {
+    let leaves_out = match found.candidates(Concern::InputTokens).next() {
+        Some((key, value)) if key.name == langfuse::USAGE => {
+            object(value).is_some_and(|usage| usage.get("input").is_some())
+        }
+        Some((key, _)) => key.name == claude_code::INPUT_TOKENS,
+        None => false,
+    };
+    if !leaves_out {
         return;
     }
     for cached in [span.cache_read_input_tokens, span.cache_creation_input_tokens].into_iter().flatten() {
@@ -109,8 +127,12 @@ fn parts(found: &Found<'_>) -> Option<f64> {
     (!parts.is_empty()).then(|| parts.iter().sum()).filter(|cost: &f64| cost.is_finite())
 }
 
+/// The cost in an object; one of zeros alone is what a client sends that does not know the prices.
 fn json_cost(details: &Json) -> Option<f64> {
     let number = |name: &str| details.get(name).and_then(Json::as_f64);
+    if details.as_object()?.values().all(|cost| cost.as_f64() == Some(0.0)) {
+        return None;
+    }
     if let Some(total) = number("total_cost").or_else(|| number("total")) {
         return Some(total);
     }

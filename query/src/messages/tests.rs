@@ -44,6 +44,8 @@ fn formats_of_requests_say_the_same() {
         r#"{"request":{"input":"hi"}}"#,
         r#"{"prompt":"hi"}"#,
         r#"[{"type":"text","text":"hi"}]"#,
+        r#"{"args":["hi"],"kwargs":{}}"#,
+        r#"{"items":[{"type":"message","role":"user","content":["hi"]}]}"#,
         r#""{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}""#,
     ] {
         assert_eq!(decoded(payload, Side::Input), hi, "{payload}");

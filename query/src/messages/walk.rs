@@ -31,8 +31,13 @@ const WRAPPER_KEYS: &[&str] = &[
     "data",
     "update",
     "input",
+    "inputs",
     "output",
+    "outputs",
     "prompt",
+    "task",
+    "replies",
+    "items",
     "documents",
 ];
 
@@ -143,7 +148,10 @@ fn pair(listed: &[&RawValue]) -> Option<(String, String)> {
 fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<Message>) {
     let config = shape.inner(&["config"]);
     for instruction in [shape.get(INSTRUCTION_KEYS), config.and_then(|config| config.get(INSTRUCTION_KEYS))] {
-        if let Some(content) = instruction.and_then(instructions) {
+        // An answer repeats what its request said.
+        if side == Side::Input
+            && let Some(content) = instruction.and_then(instructions)
+        {
             push("system", content, messages);
         }
     }
@@ -156,6 +164,15 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
             Some(text) => push(side.default_role(), Content::Text(text), messages),
             None => walk(value.get(), side, depth + 1, messages),
         }
+    }
+    // The arguments of a function that was traced: a single text is what it was asked.
+    if messages.len() == before
+        && shape.has(&["kwargs"])
+        && let Some(arguments) = shape.get(&["args"])
+        && let [only] = items(arguments.get()).as_slice()
+        && let Some(text) = string(only)
+    {
+        push(side.default_role(), Content::Text(text), messages);
     }
     if messages.len() == before
         && let Some(text) = shape.text(&["text", "output_text", "response", "content"])
@@ -286,7 +303,7 @@ fn autogen_role(kind: &str) -> &'static str {
 
 const SPEAKERS: &[(&str, &str)] = &[
     ("system", "system"),
-    ("developer", "developer"),
+    ("developer", "system"),
     ("user", "user"),
     ("human", "user"),
     ("assistant", "assistant"),

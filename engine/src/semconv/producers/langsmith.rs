@@ -1,19 +1,23 @@
 //! LangSmith's OpenTelemetry export.
 
 use super::Concern::{
-    CacheCreationTokens, CacheReadTokens, RequestModel, SessionId, SpanType, TraceLabels, UserId,
+    CacheCreationTokens, CacheReadTokens, InputTokens, OutputTokens, RequestModel, SessionId, SpanType,
+    TotalTokens, TraceLabels, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key, member};
 
 const USAGE: &str = "langsmith.metadata.usage_metadata";
 
 /// The words of `langsmith.span.kind` that are no types themselves.
-const TYPES: &[(&str, &str)] = &[("prompt", "CHAIN")];
+const TYPES: &[(&str, &str)] = &[("prompt", "PROMPT")];
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
         key(SpanType, "langsmith.span.kind"),
         key(RequestModel, "langsmith.metadata.ls_model_name"),
+        member(InputTokens, USAGE, &["input_tokens"]),
+        member(OutputTokens, USAGE, &["output_tokens"]),
+        member(TotalTokens, USAGE, &["total_tokens"]),
         member(CacheReadTokens, USAGE, &["input_token_details.cache_read"]),
         member(CacheCreationTokens, USAGE, &["input_token_details.cache_creation"]),
         key(SessionId, "langsmith.metadata.session_id"),

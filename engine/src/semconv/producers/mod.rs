@@ -8,12 +8,16 @@
 
 pub(super) mod claude_code;
 mod genai;
+mod genkit;
 mod google_adk;
+mod haystack;
 mod laminar;
 pub(super) mod langfuse;
 mod langsmith;
 mod langwatch;
+mod livekit;
 mod logfire;
+mod mastra;
 mod mlflow;
 mod openinference;
 mod opik;
@@ -21,7 +25,8 @@ pub(super) mod pydantic_ai;
 mod sentry;
 mod spring_ai;
 mod traceloop;
-mod vercel_ai;
+pub(super) mod vercel_ai;
+mod voltagent;
 
 /// What an attribute says of a span, or a root span's attribute of its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +104,8 @@ pub(super) enum Others {
     Nothing,
     /// What the first word in the list stands for that it begins with; else nothing.
     ByPrefix,
+    /// What the first word in the list stands for that it ends with; else nothing.
+    BySuffix,
 }
 
 /// Attributes whose keys begin alike, each a tag or a metadata entry of the trace.
@@ -150,20 +157,26 @@ impl Producer {
     }
 }
 
-/// All producers, the one that is believed first.
+/// All producers, the one that is believed first. VoltAgent stands before OpenInference and LangSmith
+/// before OpenTelemetry, since they fill the others' keys with something else.
 pub(super) const PRODUCERS: &[Producer] = &[
     mlflow::PRODUCER,
+    voltagent::PRODUCER,
     openinference::PRODUCER,
     claude_code::PRODUCER,
+    langsmith::PRODUCER,
     genai::PRODUCER,
     traceloop::PRODUCER,
     google_adk::PRODUCER,
     vercel_ai::PRODUCER,
     laminar::PRODUCER,
     langfuse::PRODUCER,
-    langsmith::PRODUCER,
     pydantic_ai::PRODUCER,
     logfire::PRODUCER,
+    mastra::PRODUCER,
+    genkit::PRODUCER,
+    haystack::PRODUCER,
+    livekit::PRODUCER,
     spring_ai::PRODUCER,
     langwatch::PRODUCER,
     opik::PRODUCER,

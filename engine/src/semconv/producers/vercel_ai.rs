@@ -6,6 +6,9 @@ use super::Concern::{
 };
 use super::{Entries, Into, Others, Producer, Words, key};
 
+/// Counts the input of the last step alone, on the outer span of version 5 and before.
+pub(in crate::semconv) const LAST_STEP_TOKENS: &str = "ai.usage.promptTokens";
+
 /// What words of `ai.operationId` begin with.
 const OPERATIONS: &[(&str, &str)] = &[
     ("ai.generateText", "LLM"),
@@ -26,7 +29,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Provider, "ai.model.provider"),
         key(ToolName, "ai.toolCall.name"),
         key(InputTokens, "ai.usage.inputTokens"),
-        key(InputTokens, "ai.usage.promptTokens"),
+        key(InputTokens, LAST_STEP_TOKENS),
         key(InputTokens, "ai.usage.tokens"),
         key(OutputTokens, "ai.usage.outputTokens"),
         key(OutputTokens, "ai.usage.completionTokens"),
@@ -51,11 +54,16 @@ pub(super) const PRODUCER: Producer = Producer {
         key(SessionId, "ai.telemetry.metadata.thread_id"),
         key(SessionId, "ai.telemetry.metadata.conversationId"),
         key(SessionId, "ai.telemetry.metadata.chatId"),
+        key(SessionId, "ai.settings.context.sessionId"),
         key(UserId, "ai.telemetry.metadata.userId"),
+        key(UserId, "ai.settings.context.userId"),
         key(UserId, "ai.telemetry.metadata.user_id"),
         key(TraceLabels, "ai.telemetry.metadata.tags"),
     ],
     words: &[Words { key: "ai.operationId", types: OPERATIONS, others: Others::ByPrefix }],
-    entries: &[Entries { prefix: "ai.telemetry.metadata.", into: Into::Metadata }],
+    entries: &[
+        Entries { prefix: "ai.telemetry.metadata.", into: Into::Metadata },
+        Entries { prefix: "ai.settings.context.", into: Into::Metadata },
+    ],
     ..Producer::new("Vercel AI SDK", "https://ai-sdk.dev/docs/ai-sdk-core/telemetry")
 };
