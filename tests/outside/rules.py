@@ -10,10 +10,10 @@ import os
 TOP_SPAN_STANDS_IN = False
 
 # A trace's session and user: the root's, then the first span's in time that has one. Otherwise by time alone.
-ROOTS_SESSION_FIRST = False
+ROOTS_SESSION_FIRST = True
 
 # A writer that has the folder open while it is renamed leaves both databases whole: asked for with the variable.
-RENAME_WHILE_OPEN = os.environ.get("TRACEHOUSE_OUTSIDE_RENAME") == "1"
+RENAME_WHILE_OPEN = True
 
 # Patterns see the strings inside JSON texts, too.
 PATTERNS_SEE_DECODED = False
