@@ -1,13 +1,15 @@
 //! Wide rows under small budgets: operators spill instead of refusing, and answer as with a large budget.
 
+use tracehouse_storage::env::RealEnv;
+
 use super::*;
 
 /// Bytes of text of one span.
 const SPAN_BYTES: usize = 12 << 10;
 
-fn wide_store() -> Arc<Store> {
+fn wide_store(folder: &std::path::Path) -> Arc<Store> {
     let options = StoreOptions { inline_maintenance: true, ..StoreOptions::default() };
-    let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
+    let store = Store::open(Arc::new(RealEnv::new(folder.to_path_buf())), options).unwrap();
     for part in 0..4_u32 {
         let spans: Vec<Span> = (0..300)
             .map(|trace| Span {
@@ -23,12 +25,13 @@ fn wide_store() -> Arc<Store> {
 
 #[test]
 fn wide_rows_spill_within_a_small_budget() {
-    let store = wide_store();
+    let folder = tempfile::tempdir().unwrap();
+    let store = wide_store(folder.path());
     let context = |memory_bytes_max: usize| {
         let settings = SqlSettings {
             memory_bytes_max,
             target_partitions: 2,
-            spill_dir: Some(std::env::temp_dir()),
+            spill: store.scratch_space(),
             timeout: None,
             ..SqlSettings::default()
         };
