@@ -24,6 +24,7 @@ mod outside;
 mod patterns;
 mod place;
 mod power;
+mod producers;
 mod protocol;
 mod ranking;
 mod redaction;
