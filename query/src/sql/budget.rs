@@ -24,7 +24,7 @@ use super::provider::SnapshotTable;
 use crate::runtime::SqlSettings;
 
 /// Batches that the operators of one partition may hold together, as a guess: two sorts that merge.
-const BATCHES_PER_PARTITION: usize = 16;
+const BATCHES_PER_PARTITION: usize = 48;
 /// Least and largest batch, bytes.
 const BATCH_BYTES_MIN: usize = 64 << 10;
 const BATCH_BYTES_MAX: usize = 8 << 20;

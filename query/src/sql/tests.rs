@@ -24,7 +24,6 @@ use super::*;
 use crate::error::{QueryError, QueryErrorKind};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
-mod budget;
 mod columns;
 mod order_keys;
 mod subqueries;

@@ -60,7 +60,7 @@ fn outer_rows() -> Vec<(usize, Number)> {
 type Position = (&'static str, fn(&[Option<bool>]) -> Vec<String>);
 
 const POSITIONS: [Position; 16] = [
-    ("SELECT id, {p} AS p FROM t ORDER BY id", |all| each(all, |truth| text(truth))),
+    ("SELECT id, {p} AS p FROM t ORDER BY id", |all| each(all, text)),
     ("SELECT id FROM t WHERE {p} ORDER BY id", |all| ids(all, |truth| truth == Some(true))),
     ("SELECT id FROM t WHERE NOT ({p}) ORDER BY id", |all| ids(all, |truth| truth == Some(false))),
     ("SELECT id FROM t WHERE {p} OR id < 0 ORDER BY id", |all| ids(all, |truth| truth == Some(true))),
