@@ -50,9 +50,9 @@ def producers():
 
 
 def environment(requirements, venvs):
-    """The folder of an environment with these requirements, made when it is not there yet."""
+    """The folder of an environment with these requirements, made when it is not there yet; equal ones are shared."""
     text = requirements.read_text()
-    folder = venvs / f"{requirements.stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    folder = venvs / hashlib.sha256(text.encode()).hexdigest()[:12]
     if (folder / "done").exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -97,6 +97,7 @@ def driver_environment(name, folder, models, receiver, scratch):
         "OTEL_SERVICE_NAME": name,
         "OPENAI_API_KEY": "fake",
         "OPENAI_BASE_URL": f"{models}/v1",
+        "OPENAI_API_BASE": f"{models}/v1",
         "ANTHROPIC_API_KEY": "fake",
         "ANTHROPIC_BASE_URL": models,
         "GOOGLE_API_KEY": "fake",

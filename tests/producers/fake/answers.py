@@ -75,7 +75,8 @@ def answer(ask):
         return Answer(ask.model, error=(429, "Rate limit reached for requests"))
     if "bad request" in question.lower():
         return Answer(ask.model, error=(400, "Unsupported value: 'temperature' is too high"))
-    is_after_tool = ask.is_after_tool() or "Observation:" in everything(ask)
+    # Agents without tool calling put the tool's answer into the conversation as text.
+    is_after_tool = ask.is_after_tool() or any("Observation:" in (text or "") for _, text in ask.messages)
     usage = Usage(180, 96, 0, 40, 12) if is_after_tool else Usage()
     reply = Answer(ask.model, usage=usage, number=2 if is_after_tool else 1)
     reply.call = tool_call(ask, is_after_tool)

@@ -1,0 +1,26 @@
+"""Scenarios with pydantic-ai: an agent with a tool, a structured answer, a stream, an error."""
+
+import asyncio
+
+import _setup as s
+
+
+def all_of(**settings):
+    from pydantic import BaseModel
+    from pydantic_ai import Agent
+
+    class Forecast(BaseModel):
+        city: str
+        summary: str
+
+    agent = Agent("openai-chat:gpt-4o-mini", name="forecaster", instructions=s.SYSTEM, retries=0, **settings)
+    agent.tool_plain(s.get_weather)
+    agent.run_sync(s.WEATHER, conversation_id=s.SESSION)
+    Agent("anthropic:claude-sonnet-4-5", name="structured", output_type=Forecast, **settings).run_sync("What is the final weather of Paris?")
+
+    async def stream():
+        async with agent.run_stream("Say hello.") as result:
+            await result.get_output()
+
+    asyncio.run(stream())
+    s.tolerant(lambda: agent.run_sync(s.RATE_LIMIT))
