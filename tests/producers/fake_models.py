@@ -176,10 +176,16 @@ ROUTES = [
 ]
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up in the middle of an answer is none of our concern."""
+
+
 def start(port=0, seconds=SECONDS_MAX):
     """Serves in a thread for at most so many seconds; returns the server."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), Models)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", port), Models)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     timer = threading.Timer(min(seconds, SECONDS_MAX), server.shutdown)
     timer.daemon = True

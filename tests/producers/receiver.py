@@ -2,7 +2,8 @@
 
 Takes traces, logs and metrics (`.../v1/traces`, `.../v1/logs`, `.../v1/metrics`) as protobuf or JSON, plain or
 gzip, and writes two forms of the same: lines of OTLP/JSON (hex ids, enums as numbers) and the protobuf
-messages, each preceded by its length (a varint), both scrubbed. Other requests are answered `{}`.
+messages, each preceded by its length (a varint), both scrubbed. JSON that is sent to other paths, such as the
+OpenAI Agents SDK's own export, is kept as it is (`others`), scrubbed too, and answered `{}`.
 Needs the package `opentelemetry-proto`.
 
 What is scrubbed, and how: nothing is dropped, values are replaced, so that a recording has all keys.
@@ -159,7 +160,7 @@ class Receiver(BaseHTTPRequestHandler):
         path = self.path.split("?")[0].rstrip("/")
         kind = next((kind for end, kind in SIGNALS.items() if path.endswith(end)), None)
         if kind is None:
-            self.server.others.append((path, body))
+            self.keep_other(path, body)
             self.send(b"{}", "application/json")
             return
         is_json = "json" in self.headers.get("Content-Type", "")
@@ -168,6 +169,14 @@ class Receiver(BaseHTTPRequestHandler):
         self.send(b"{}" if is_json else b"", "application/json" if is_json else "application/x-protobuf")
 
     do_PUT = do_PATCH = do_POST
+
+    def keep_other(self, path, body):
+        try:
+            document = json.loads(body)
+        except ValueError:
+            document = None
+        scrub(document)
+        self.server.others.append((path, document))
 
     def read_body(self):
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

@@ -4,7 +4,7 @@
 
 For each producer `requirements/PRODUCER.txt` (or `.json` for npm) is installed into an environment of its own
 outside the repository, `drivers/PRODUCER.py` (or `.mjs`) is run in it, and what arrives at the receiver is written to
-`recorded/PRODUCER.jsonl`. A driver reaches two addresses, the fake models and the receiver, both on 127.0.0.1;
+`recorded/PRODUCER.jsonl` (exports that are not OTLP to `recorded/PRODUCER.native.jsonl`). A driver reaches two addresses, the fake models and the receiver, both on 127.0.0.1;
 everything else it might ask for goes to a proxy that is not there.
 
 Needs Python 3.11 with `venv`; uses `uv` where it is installed, since it is faster.
@@ -12,6 +12,7 @@ Needs Python 3.11 with `venv`; uses `uv` where it is installed, since it is fast
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ import fake_models
 HERE = Path(__file__).resolve().parent
 RECEIVER_NEEDS = ["opentelemetry-proto"]
 DRIVER_SECONDS_MAX = 240
+
+# Paths of exports that are not OTLP and are kept all the same: OpenAI Agents.
+NATIVE_PATHS = ("/traces/ingest",)
 
 # Frameworks that report on their own use are asked not to.
 QUIET = {
@@ -140,9 +144,12 @@ def record(name, venvs, is_protobuf_kept):
         (HERE / "recorded" / f"{name}.jsonl").write_text("".join(line + "\n" for line in lines))
         if is_protobuf_kept:
             (HERE / "recorded" / f"{name}.pb").write_bytes(b"".join(sink.recording.messages))
+    native = [json.dumps(body, ensure_ascii=False) for path, body in sink.others if path.endswith(NATIVE_PATHS)]
+    if native:
+        (HERE / "recorded" / f"{name}.native.jsonl").write_text("".join(line + "\n" for line in native))
     others = sorted({path for path, _ in sink.others})
     print(f"{name}: exit {ended.returncode}, {len(lines)} messages, {sum(map(len, lines))} bytes, other paths {others}", flush=True)
-    return ended.returncode == 0 and bool(lines)
+    return ended.returncode == 0 and bool(lines or native)
 
 
 def main():

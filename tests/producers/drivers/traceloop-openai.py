@@ -5,6 +5,7 @@ import _setup as s
 from traceloop.sdk import Traceloop
 from traceloop.sdk.decorators import agent, task, tool, workflow
 from traceloop.sdk.instruments import Instruments
+from traceloop.sdk.tracing.tracing import TracerWrapper
 
 Traceloop.init(app_name="traceloop-openai", api_endpoint=s.RECEIVER, api_key="fake", instruments={Instruments.OPENAI})
 Traceloop.set_association_properties({"session_id": s.SESSION, "user_id": s.USER, "plan": "free"})
@@ -41,4 +42,4 @@ scenarios.stream(client)
 scenarios.responses(client)
 scenarios.embeddings(client)
 scenarios.error(client)
-Traceloop.flush()
+TracerWrapper().flush()

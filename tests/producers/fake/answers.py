@@ -31,12 +31,16 @@ class Ask:
     tools: dict = field(default_factory=dict)
     schema: dict | None = None
     stream: bool = False
+    # names of the tools that were called, oldest first, where the wire form tells
+    called: list = field(default_factory=list)
 
     def question(self):
         return next((text for role, text in reversed(self.messages) if role == "user" and text), "")
 
     def is_after_tool(self):
-        return bool(self.messages) and self.messages[-1][0] == "tool"
+        """Whether a tool that is still offered has answered: the answer to a hand-over counts for nothing."""
+        is_tool_last = bool(self.messages) and self.messages[-1][0] == "tool"
+        return is_tool_last and (not self.called or self.called[-1] in self.tools)
 
 
 @dataclass
@@ -103,11 +107,16 @@ def tool_call(ask, is_after_tool):
         wanted = "weather" if "weather" in everything(ask).lower() else "search"
         name = next((name for name in ask.tools if wanted in name.lower()), None)
         if name:
-            return ("call_weather_1", name, arguments(ask.tools[name], ask))
+            return (call_id(name, ask), name, arguments(ask.tools[name], ask))
     final = next((name for name in ask.tools if re.search(r"final|submit|answer", name.lower())), None)
     if final:
-        return ("call_final_1", final, arguments(ask.tools[final], ask))
+        return (call_id(final, ask), final, arguments(ask.tools[final], ask))
     return None
+
+
+def call_id(name, ask):
+    """An id that no other call of the conversation has."""
+    return f"call_{name[:20].lower()}_{len(ask.messages)}"
 
 
 def arguments(schema, ask):

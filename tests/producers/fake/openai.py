@@ -34,7 +34,8 @@ def chat_ask(body):
     functions = [tool["function"] for tool in body.get("tools") or [] if "function" in tool]
     tools = {function["name"]: function.get("parameters") for function in functions}
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema")
-    return answers.Ask(body["model"], "\n".join(system), messages, tools, schema, bool(body.get("stream")))
+    called = [call["function"]["name"] for message in body.get("messages", []) for call in message.get("tool_calls") or []]
+    return answers.Ask(body["model"], "\n".join(system), messages, tools, schema, bool(body.get("stream")), called)
 
 
 def chat_usage(usage):
@@ -107,7 +108,8 @@ def responses_ask(body):
             messages.append(("assistant", ""))
     tools = {tool["name"]: tool.get("parameters") for tool in body.get("tools") or [] if tool.get("type") == "function"}
     schema = ((body.get("text") or {}).get("format") or {}).get("schema")
-    return answers.Ask(body["model"], "\n".join(system), messages, tools, schema, bool(body.get("stream")))
+    called = [item["name"] for item in items if item.get("type") == "function_call"] if isinstance(items, list) else []
+    return answers.Ask(body["model"], "\n".join(system), messages, tools, schema, bool(body.get("stream")), called)
 
 
 def response_items(reply):

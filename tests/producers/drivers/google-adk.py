@@ -1,0 +1,8 @@
+"""Google ADK's own spans and log records."""
+
+import _adk_scenarios as scenarios
+import _setup as s
+
+s.tracing()
+s.logging()
+scenarios.run()
