@@ -7,15 +7,16 @@ OpenAI Agents SDK's own export, is kept as it is (`others`), scrubbed too, and a
 Needs the package `opentelemetry-proto`.
 
 What is scrubbed, and how: nothing is dropped, values are replaced, so that a recording has all keys.
-  * resource attributes of the machine and the process (`SCRUBBED_PREFIXES`): text becomes "scrubbed", numbers 0;
+  * attributes of the machine and the process (`SCRUBBED_PREFIXES`, `SCRUBBED_KEYS`): text becomes "scrubbed", numbers 0;
   * in every text: folders of the environment and of this checkout become `/venv` and `/app`, other folders of the
-    machine `/home/user`; the names of the machine and of the user become `host` and `user`.
+    machine `/home/user`; the names of the machine, its kernel and the user become `host`, `kernel` and `user`.
 """
 
 import base64
 import getpass
 import gzip
 import json
+import platform
 import re
 import socket
 import threading
@@ -34,6 +35,8 @@ SIGNALS = {
     "/v1/metrics": ExportMetricsServiceRequest,
 }
 SCRUBBED_PREFIXES = ("process.", "host.", "os.", "container.", "k8s.", "cloud.")
+# The last two hold texts of a product that is not ours.
+SCRUBBED_KEYS = ("os_platform", "os_release", "system_prompt_preview", "system_reminders")
 ID_FIELDS = ("traceId", "spanId", "parentSpanId")
 HERE = Path(__file__).resolve()
 
@@ -47,7 +50,7 @@ def replacements():
         (re.escape(str(HERE.parents[2])), "/app"),
         (r"/(root|home/\w+|tmp|work)(/[\w.@+-]+)+", "/home/user"),
     ]
-    for name, stands in ((socket.gethostname(), "host"), (getpass.getuser(), "user")):
+    for name, stands in ((socket.gethostname(), "host"), (platform.release(), "kernel"), (getpass.getuser(), "user")):
         # A short or common word would change texts that have nothing to do with the machine.
         if len(name) > 4 and name not in ("localhost",):
             found.append((rf"\b{re.escape(name)}\b", stands))
@@ -69,8 +72,8 @@ def scrub(node):
         for key, value in node.items():
             if isinstance(value, str) and key not in ID_FIELDS:
                 node[key] = scrubbed(value)
-            elif key == "resource":
-                scrub_resource(value)
+            elif key == "attributes":
+                scrub_attributes(value)
                 scrub(value)
             else:
                 scrub(value)
@@ -79,9 +82,9 @@ def scrub(node):
             scrub(item)
 
 
-def scrub_resource(resource):
-    for attribute in resource.get("attributes", []):
-        if attribute["key"].startswith(SCRUBBED_PREFIXES):
+def scrub_attributes(attributes):
+    for attribute in attributes if isinstance(attributes, list) else []:
+        if attribute["key"].startswith(SCRUBBED_PREFIXES) or attribute["key"] in SCRUBBED_KEYS:
             kind = next(iter(attribute["value"]), "stringValue")
             plain = {"intValue": "0", "doubleValue": 0.0, "boolValue": False}.get(kind, "scrubbed")
             name = kind if kind in ("intValue", "doubleValue", "boolValue") else "stringValue"
