@@ -1,10 +1,10 @@
 """A local OTLP/HTTP receiver that writes down what producers send.
 
 Takes traces, logs and metrics (`.../v1/traces`, `.../v1/logs`, `.../v1/metrics`) as protobuf or JSON, plain or
-gzip, and writes two forms of the same: lines of OTLP/JSON (hex ids, enums as numbers) and the protobuf
-messages, each preceded by its length (a varint), both scrubbed. JSON that is sent to other paths, such as the
-OpenAI Agents SDK's own export, is kept as it is (`others`), scrubbed too, and answered `{}`.
-Needs the package `opentelemetry-proto`.
+gzip, and writes two forms of the same, both scrubbed: lines of OTLP/JSON (hex ids, enums as numbers), and the
+protobuf messages, each preceded by its length (four bytes, big-endian, as the Collector's file exporter has it).
+JSON that is sent to other paths, such as the OpenAI Agents SDK's own export, is kept as it is (`others`), scrubbed
+too, and answered `{}`. Needs the package `opentelemetry-proto`.
 
 What is scrubbed, and how: nothing is dropped, values are replaced, so that a recording has all keys.
   * attributes of the machine and the process (`SCRUBBED_PREFIXES`, `SCRUBBED_KEYS`): text becomes "scrubbed", numbers 0;
@@ -19,6 +19,7 @@ import json
 import platform
 import re
 import socket
+import struct
 import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -122,14 +123,6 @@ def from_json(document, kind):
     return json_format.ParseDict(document, kind(), ignore_unknown_fields=True)
 
 
-def varint(number):
-    out = b""
-    while number > 127:
-        out += bytes([number & 127 | 128])
-        number >>= 7
-    return out + bytes([number])
-
-
 class Recording:
     """What one producer sent, in the order of arrival."""
 
@@ -145,7 +138,7 @@ class Recording:
         clean = from_json(json.loads(line), type(message)).SerializeToString()
         with self.lock:
             self.lines.append(line)
-            self.messages.append(varint(len(clean)) + clean)
+            self.messages.append(struct.pack(">I", len(clean)) + clean)
 
 
 class Receiver(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ import asyncio
 import _setup as s
 
 
-def all_of(run=None, model="openai-chat:gpt-4o-mini", structured=True):
+def all_of(run=None, model="openai-chat:gpt-4o-mini", structured=True, streamed=True):
     from pydantic import BaseModel
     from pydantic_ai import Agent
 
@@ -25,5 +25,6 @@ def all_of(run=None, model="openai-chat:gpt-4o-mini", structured=True):
         async with agent.run_stream("Say hello.") as result:
             await result.get_output()
 
-    asyncio.run(stream())
+    if streamed:
+        asyncio.run(stream())
     s.tolerant(lambda: agent.run_sync(s.RATE_LIMIT))
