@@ -6,7 +6,7 @@ import { allOf } from './_vercel_scenarios.mjs';
 import * as s from './_setup.mjs';
 
 const sdk = s.tracing();
-registerTelemetry(new OpenTelemetry());
+registerTelemetry(new OpenTelemetry({ runtimeContext: true }));
 const context = { sessionId: s.SESSION, userId: s.USER, plan: 'free' };
 const included = { sessionId: true, userId: true, plan: true };
 await allOf(functionId => ({ runtimeContext: context, telemetry: { functionId, includeRuntimeContext: included } }));
