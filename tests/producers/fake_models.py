@@ -26,7 +26,9 @@ class Models(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        listed = [{"id": name, "object": "model", "created": openai.CREATED, "owned_by": "fake"} for name in openai.DATED]
+        listed = [
+            {"id": name, "object": "model", "created": openai.CREATED, "owned_by": "fake"} for name in openai.DATED
+        ]
         self.send_json({"object": "list", "data": listed, "models": []})
 
     def do_POST(self):

@@ -7,7 +7,8 @@ JSON that is sent to other paths, such as the OpenAI Agents SDK's own export, is
 too, and answered `{}`. Needs the package `opentelemetry-proto`.
 
 What is scrubbed, and how: nothing is dropped, values are replaced, so that a recording has all keys.
-  * attributes of the machine and the process (`SCRUBBED_PREFIXES`, `SCRUBBED_KEYS`): text becomes "scrubbed", numbers 0;
+  * attributes of the machine and the process (`SCRUBBED_PREFIXES`, `SCRUBBED_KEYS`): text becomes "scrubbed",
+    numbers become 0;
   * in every text: folders of the environment and of this checkout become `/venv` and `/app`, other folders of the
     machine `/home/user`; the names of the machine, its kernel and the user become `host`, `kernel` and `user`.
 """
@@ -49,7 +50,7 @@ def replacements():
         (r"(/[\w.@+-]+)+/node_modules", "/venv/node_modules"),
         (r"(/[\w.@+-]+)+/lib/python[\d.]+", "/usr/lib/python"),
         (re.escape(str(HERE.parents[2])), "/app"),
-        (r"/(root|home/\w+|tmp|work)(/[\w.@+-]+)+", "/home/user"),
+        (r"/(root|home/\w+|tmp)(/[\w.@+-]+)+", "/home/user"),
     ]
     for name, stands in ((socket.gethostname(), "host"), (platform.release(), "kernel"), (getpass.getuser(), "user")):
         # A short or common word would change texts that have nothing to do with the machine.

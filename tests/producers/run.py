@@ -4,8 +4,9 @@
 
 For each producer `requirements/PRODUCER.txt` (or `.json` for npm) is installed into an environment of its own
 outside the repository, `drivers/PRODUCER.py` (or `.mjs`) is run in it, and what arrives at the receiver is written to
-`recorded/PRODUCER.jsonl` (exports that are not OTLP to `recorded/PRODUCER.native.jsonl`). A driver reaches two addresses, the fake models and the receiver, both on 127.0.0.1;
-everything else it might ask for goes to a proxy that is not there.
+`recorded/PRODUCER.jsonl` (exports that are not OTLP to `recorded/PRODUCER.native.jsonl`). A driver reaches two
+addresses, the fake models and the receiver, both on 127.0.0.1; everything else it might ask for goes to a proxy that
+is not there.
 
 Needs Python 3.11 with `venv`; uses `uv` where it is installed, since it is faster.
 """
@@ -50,7 +51,9 @@ def command(name):
 
 
 def producers():
-    return sorted(path.stem for path in (HERE / "drivers").iterdir() if path.suffix in (".py", ".mjs") and path.stem[0] != "_")
+    return sorted(
+        path.stem for path in (HERE / "drivers").iterdir() if path.suffix in (".py", ".mjs") and path.stem[0] != "_"
+    )
 
 
 def environment(requirements, venvs):
@@ -148,7 +151,10 @@ def record(name, venvs, is_protobuf_kept):
     if native:
         (HERE / "recorded" / f"{name}.native.jsonl").write_text("".join(line + "\n" for line in native))
     others = sorted({path for path, _ in sink.others})
-    print(f"{name}: exit {ended.returncode}, {len(lines)} messages, {sum(map(len, lines))} bytes, other paths {others}", flush=True)
+    print(
+        f"{name}: exit {ended.returncode}, {len(lines)} messages, {sum(map(len, lines))} bytes, other paths {others}",
+        flush=True,
+    )
     return ended.returncode == 0 and bool(lines or native)
 
 

@@ -10,9 +10,17 @@ def run():
     def polite(context, agent, question) -> GuardrailFunctionOutput:
         return GuardrailFunctionOutput(output_info={"polite": True}, tripwire_triggered=False)
 
-    forecaster = Agent(name="Forecaster", instructions=s.SYSTEM, model="gpt-5-mini", tools=[function_tool(s.get_weather)])
+    forecaster = Agent(
+        name="Forecaster", instructions=s.SYSTEM, model="gpt-5-mini", tools=[function_tool(s.get_weather)]
+    )
     # The fake model calls the one tool whose name says weather: here the hand-over.
-    triage = Agent(name="Triage", instructions=s.SYSTEM, model="gpt-5-mini", handoffs=[weather_handoff(forecaster)], input_guardrails=[polite])
+    triage = Agent(
+        name="Triage",
+        instructions=s.SYSTEM,
+        model="gpt-5-mini",
+        handoffs=[weather_handoff(forecaster)],
+        input_guardrails=[polite],
+    )
     config = RunConfig(workflow_name="weather", group_id=s.SESSION, trace_metadata={"user": s.USER})
     return Runner.run_sync(triage, s.WEATHER, run_config=config).final_output
 
@@ -20,4 +28,6 @@ def run():
 def weather_handoff(agent):
     from agents import handoff
 
-    return handoff(agent, tool_name_override="transfer_to_weather_agent", tool_description_override="Hand over weather questions.")
+    return handoff(
+        agent, tool_name_override="transfer_to_weather_agent", tool_description_override="Hand over weather questions."
+    )

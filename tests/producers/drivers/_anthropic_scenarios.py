@@ -8,12 +8,16 @@ MODEL = "claude-sonnet-4-5-20250929"
 def tool_loop(client):
     system = [{"type": "text", "text": s.SYSTEM, "cache_control": {"type": "ephemeral"}}]
     messages = [{"role": "user", "content": s.WEATHER}]
-    asked = client.messages.create(model=MODEL, max_tokens=200, system=system, messages=messages, tools=[s.ANTHROPIC_TOOL])
+    asked = client.messages.create(
+        model=MODEL, max_tokens=200, system=system, messages=messages, tools=[s.ANTHROPIC_TOOL]
+    )
     call = next(block for block in asked.content if block.type == "tool_use")
     messages.append({"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in asked.content]})
     result = {"type": "tool_result", "tool_use_id": call.id, "content": s.get_weather(**call.input)}
     messages.append({"role": "user", "content": [result]})
-    final = client.messages.create(model=MODEL, max_tokens=200, system=system, messages=messages, tools=[s.ANTHROPIC_TOOL])
+    final = client.messages.create(
+        model=MODEL, max_tokens=200, system=system, messages=messages, tools=[s.ANTHROPIC_TOOL]
+    )
     return final.content[0].text
 
 

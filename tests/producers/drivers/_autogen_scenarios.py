@@ -17,7 +17,9 @@ def run():
 
     async def main():
         client = OpenAIChatCompletionClient(model="gpt-4o-mini", base_url=f"{s.MODELS}/v1")
-        agent = AssistantAgent("forecaster", client, tools=[get_weather], system_message=s.SYSTEM, reflect_on_tool_use=True)
+        agent = AssistantAgent(
+            "forecaster", client, tools=[get_weather], system_message=s.SYSTEM, reflect_on_tool_use=True
+        )
         await RoundRobinGroupChat([agent], termination_condition=MaxMessageTermination(2)).run(task=s.WEATHER)
 
     asyncio.run(main())

@@ -5,7 +5,17 @@ import json
 import _setup as s
 
 MODEL = "anthropic.claude-3-5-sonnet-20240620-v1:0"
-TOOLS = {"tools": [{"toolSpec": {"name": "get_weather", "description": "Get the current weather.", "inputSchema": {"json": s.WEATHER_SCHEMA}}}]}
+TOOLS = {
+    "tools": [
+        {
+            "toolSpec": {
+                "name": "get_weather",
+                "description": "Get the current weather.",
+                "inputSchema": {"json": s.WEATHER_SCHEMA},
+            }
+        }
+    ]
+}
 
 
 def client():
@@ -21,7 +31,12 @@ def user(text):
 
 def tool_loop(bedrock):
     messages = [user(s.WEATHER)]
-    options = {"modelId": MODEL, "system": [{"text": s.SYSTEM}], "toolConfig": TOOLS, "inferenceConfig": {"temperature": 0.2}}
+    options = {
+        "modelId": MODEL,
+        "system": [{"text": s.SYSTEM}],
+        "toolConfig": TOOLS,
+        "inferenceConfig": {"temperature": 0.2},
+    }
     asked = bedrock.converse(messages=messages, **options)["output"]["message"]
     use = asked["content"][0]["toolUse"]
     result = {"toolUseId": use["toolUseId"], "content": [{"text": s.get_weather(**use["input"])}]}

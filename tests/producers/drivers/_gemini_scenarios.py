@@ -16,8 +16,12 @@ def client(**options):
 def config():
     from google.genai import types
 
-    declaration = types.FunctionDeclaration(name="get_weather", description="Get the current weather.", parameters_json_schema=s.WEATHER_SCHEMA)
-    return types.GenerateContentConfig(system_instruction=s.SYSTEM, tools=[types.Tool(function_declarations=[declaration])], temperature=0.2)
+    declaration = types.FunctionDeclaration(
+        name="get_weather", description="Get the current weather.", parameters_json_schema=s.WEATHER_SCHEMA
+    )
+    return types.GenerateContentConfig(
+        system_instruction=s.SYSTEM, tools=[types.Tool(function_declarations=[declaration])], temperature=0.2
+    )
 
 
 def tool_loop(gemini):

@@ -16,7 +16,9 @@ def retrieval():
     template = "Answer from this: {% for d in documents %}{{ d.content }}{% endfor %}\nQuestion: {{ question }}"
     pipeline = Pipeline()
     pipeline.add_component("retriever", InMemoryBM25Retriever(store, top_k=1))
-    pipeline.add_component("prompt", ChatPromptBuilder([ChatMessage.from_user(template)], required_variables=["question", "documents"]))
+    pipeline.add_component(
+        "prompt", ChatPromptBuilder([ChatMessage.from_user(template)], required_variables=["question", "documents"])
+    )
     pipeline.add_component("llm", OpenAIChatGenerator(model="gpt-4o-mini"))
     pipeline.connect("retriever.documents", "prompt.documents")
     pipeline.connect("prompt.prompt", "llm.messages")

@@ -28,7 +28,9 @@ def agent():
     from langchain_core.tools import tool
     from langgraph.checkpoint.memory import InMemorySaver
 
-    assistant = create_agent(model(), [tool(s.get_weather)], system_prompt=s.SYSTEM, checkpointer=InMemorySaver(), name="assistant")
+    assistant = create_agent(
+        model(), [tool(s.get_weather)], system_prompt=s.SYSTEM, checkpointer=InMemorySaver(), name="assistant"
+    )
     assistant.invoke({"messages": [{"role": "user", "content": s.WEATHER}]}, config=CONFIG)
 
 
@@ -40,7 +42,9 @@ def retrieval():
     from langchain_openai import OpenAIEmbeddings
 
     embeddings = OpenAIEmbeddings(model="text-embedding-3-small", check_embedding_ctx_length=False)
-    store = InMemoryVectorStore.from_texts(s.DOCUMENTS, embeddings, metadatas=[{"source": "refunds.md"}, {"source": "shipping.md"}])
+    store = InMemoryVectorStore.from_texts(
+        s.DOCUMENTS, embeddings, metadatas=[{"source": "refunds.md"}, {"source": "shipping.md"}]
+    )
     prompt = ChatPromptTemplate.from_template("Answer from this: {context}\n\nQuestion: {question}")
     source = {"context": store.as_retriever(search_kwargs={"k": 1}), "question": RunnablePassthrough()}
     (source | prompt | model() | StrOutputParser()).invoke(s.REFUND, config=CONFIG)

@@ -19,7 +19,9 @@ def all_of(run=None, model="openai-chat:gpt-4o-mini", structured=True, streamed=
     agent.tool_plain(s.get_weather)
     agent.run_sync(s.WEATHER, **run)
     if structured:
-        Agent("anthropic:claude-sonnet-4-5", name="structured", output_type=Forecast).run_sync("What is the final weather of Paris?")
+        Agent("anthropic:claude-sonnet-4-5", name="structured", output_type=Forecast).run_sync(
+            "What is the final weather of Paris?"
+        )
 
     async def stream():
         async with agent.run_stream("Say hello.") as result:

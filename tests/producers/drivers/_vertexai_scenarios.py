@@ -10,8 +10,16 @@ def run(with_tools=True):
     from google.auth.credentials import AnonymousCredentials
     from vertexai.generative_models import Content, FunctionDeclaration, GenerativeModel, Part, Tool
 
-    vertexai.init(project="project", location="us-central1", api_endpoint=s.MODELS, api_transport="rest", credentials=AnonymousCredentials())
-    declaration = FunctionDeclaration(name="get_weather", description="Get the current weather.", parameters=s.WEATHER_SCHEMA)
+    vertexai.init(
+        project="project",
+        location="us-central1",
+        api_endpoint=s.MODELS,
+        api_transport="rest",
+        credentials=AnonymousCredentials(),
+    )
+    declaration = FunctionDeclaration(
+        name="get_weather", description="Get the current weather.", parameters=s.WEATHER_SCHEMA
+    )
     tools = [Tool(function_declarations=[declaration])] if with_tools else None
     model = GenerativeModel("gemini-2.5-flash", system_instruction=s.SYSTEM, tools=tools)
     contents = [Content(role="user", parts=[Part.from_text(s.WEATHER)])]

@@ -29,7 +29,16 @@ async def get_weather(arguments):
 async def main():
     servers = {"weather": create_sdk_mcp_server("weather", tools=[get_weather])}
     allowed = ["mcp__weather__get_weather"]
-    options = ClaudeAgentOptions(mcp_servers=servers, allowed_tools=allowed, tools=[], system_prompt=s.SYSTEM, model="claude-sonnet-4-5", env=VARIABLES, max_turns=4, setting_sources=[])
+    options = ClaudeAgentOptions(
+        mcp_servers=servers,
+        allowed_tools=allowed,
+        tools=[],
+        system_prompt=s.SYSTEM,
+        model="claude-sonnet-4-5",
+        env=VARIABLES,
+        max_turns=4,
+        setting_sources=[],
+    )
     async for message in query(prompt=s.WEATHER, options=options):
         print(type(message).__name__)
 

@@ -5,7 +5,9 @@ import _setup as s
 from lmnr import Laminar, observe
 
 port = int(s.RECEIVER.rsplit(":", 1)[1])
-Laminar.initialize(project_api_key="fake", base_url="http://127.0.0.1", http_port=port, force_http=True, disable_batch=True)
+Laminar.initialize(
+    project_api_key="fake", base_url="http://127.0.0.1", http_port=port, force_http=True, disable_batch=True
+)
 
 from openai import OpenAI
 

@@ -5,7 +5,14 @@ import os
 import _langchain_scenarios as scenarios
 import _setup as s
 
-os.environ.update(LANGSMITH_TRACING="true", LANGSMITH_OTEL_ENABLED="true", LANGSMITH_OTEL_ONLY="true", LANGSMITH_API_KEY="fake", LANGSMITH_ENDPOINT=s.RECEIVER, LANGSMITH_PROJECT="weather")
+os.environ.update(
+    LANGSMITH_TRACING="true",
+    LANGSMITH_OTEL_ENABLED="true",
+    LANGSMITH_OTEL_ONLY="true",
+    LANGSMITH_API_KEY="fake",
+    LANGSMITH_ENDPOINT=s.RECEIVER,
+    LANGSMITH_PROJECT="weather",
+)
 os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"{s.RECEIVER}/otel"
 
 import langsmith

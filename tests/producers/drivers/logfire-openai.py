@@ -4,7 +4,13 @@ import _openai_scenarios as scenarios
 import _setup as s
 import logfire
 
-logfire.configure(token="fake", service_name="logfire-openai", console=False, inspect_arguments=False, advanced=logfire.AdvancedOptions(base_url=s.RECEIVER))
+logfire.configure(
+    token="fake",
+    service_name="logfire-openai",
+    console=False,
+    inspect_arguments=False,
+    advanced=logfire.AdvancedOptions(base_url=s.RECEIVER),
+)
 
 from openai import OpenAI
 

@@ -16,7 +16,9 @@ client = OpenAI()
 
 @mlflow.trace(name="weather", span_type="AGENT")
 def weather(question):
-    mlflow.update_current_trace(tags={"plan": "free"}, metadata={"mlflow.trace.session": s.SESSION, "mlflow.trace.user": s.USER})
+    mlflow.update_current_trace(
+        tags={"plan": "free"}, metadata={"mlflow.trace.session": s.SESSION, "mlflow.trace.user": s.USER}
+    )
     return scenarios.tool_loop(client)
 
 

@@ -19,7 +19,16 @@ async def get_weather(arguments):
 async def main():
     servers = {"weather": create_sdk_mcp_server("weather", tools=[get_weather])}
     quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
-    options = ClaudeAgentOptions(mcp_servers=servers, allowed_tools=["mcp__weather__get_weather"], tools=[], system_prompt=s.SYSTEM, model="claude-sonnet-4-5", env=quiet, max_turns=4, setting_sources=[])
+    options = ClaudeAgentOptions(
+        mcp_servers=servers,
+        allowed_tools=["mcp__weather__get_weather"],
+        tools=[],
+        system_prompt=s.SYSTEM,
+        model="claude-sonnet-4-5",
+        env=quiet,
+        max_turns=4,
+        setting_sources=[],
+    )
     async for _ in query(prompt=s.WEATHER, options=options):
         pass
 

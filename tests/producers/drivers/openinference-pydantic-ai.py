@@ -1,7 +1,6 @@
 """OpenInference for pydantic-ai: its own spans, with OpenInference's attributes added by a processor."""
 
 import _pydantic_ai_scenarios as scenarios
-import _setup as s
 from openinference.instrumentation.pydantic_ai import OpenInferenceSpanProcessor
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import BatchSpanProcessor

@@ -7,5 +7,9 @@ from pydantic_ai import Agent
 from pydantic_ai.models.instrumented import InstrumentationSettings
 
 events = EventLoggerProvider(s.logging())
-Agent.instrument_all(InstrumentationSettings(tracer_provider=s.tracing(), version=1, event_mode="attributes", event_logger_provider=events))
+Agent.instrument_all(
+    InstrumentationSettings(
+        tracer_provider=s.tracing(), version=1, event_mode="attributes", event_logger_provider=events
+    )
+)
 scenarios.all_of(run={}, model="openai:gpt-4o-mini")

@@ -30,7 +30,12 @@ class Weather:
 
 
 async def main():
-    agent = ChatCompletionAgent(name="forecaster", instructions=s.SYSTEM, service=OpenAIChatCompletion(ai_model_id="gpt-4o-mini"), plugins=[Weather()])
+    agent = ChatCompletionAgent(
+        name="forecaster",
+        instructions=s.SYSTEM,
+        service=OpenAIChatCompletion(ai_model_id="gpt-4o-mini"),
+        plugins=[Weather()],
+    )
     await agent.get_response(messages=s.WEATHER)
     async for _ in agent.invoke_stream(messages="Say hello."):
         pass

@@ -39,7 +39,11 @@ def blocks(reply, body):
     if reply.call:
         call_id, name, arguments = reply.call
         text = {"type": "text", "text": "Let me look that up."}
-        return [*before, text, {"type": "tool_use", "id": call_id.replace("call", "toolu"), "name": name, "input": arguments}]
+        return [
+            *before,
+            text,
+            {"type": "tool_use", "id": call_id.replace("call", "toolu"), "name": name, "input": arguments},
+        ]
     return [*before, {"type": "text", "text": reply.text}]
 
 
@@ -76,7 +80,10 @@ def stream(reply, body):
             deltas = [{"type": "text_delta", "text": piece} for piece in pieces]
         elif block["type"] == "thinking":
             empty.update(thinking="", signature="")
-            deltas = [{"type": "thinking_delta", "thinking": block["thinking"]}, {"type": "signature_delta", "signature": block["signature"]}]
+            deltas = [
+                {"type": "thinking_delta", "thinking": block["thinking"]},
+                {"type": "signature_delta", "signature": block["signature"]},
+            ]
         else:
             empty["input"] = {}
             deltas = [{"type": "input_json_delta", "partial_json": json.dumps(block["input"])}]

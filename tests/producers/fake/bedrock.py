@@ -49,7 +49,9 @@ def converse_stream(reply):
         call_id, name, arguments = reply.call
         start = {"toolUse": {"toolUseId": call_id.replace("call", "tooluse"), "name": name}}
         yield event("contentBlockStart", {"contentBlockIndex": 0, "start": start})
-        yield event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": json.dumps(arguments)}}})
+        yield event(
+            "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": json.dumps(arguments)}}}
+        )
     else:
         for piece in reply.chunks():
             yield event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}})

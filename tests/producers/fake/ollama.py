@@ -17,7 +17,9 @@ def frame(reply, text, is_done):
     head = {"model": reply.model, "created_at": "2026-01-01T00:00:00Z", "message": message, "done": is_done}
     if is_done:
         counts = {"prompt_eval_count": reply.usage.input, "eval_count": reply.usage.output}
-        head.update(done_reason="stop", total_duration=9, load_duration=1, prompt_eval_duration=3, eval_duration=5, **counts)
+        head.update(
+            done_reason="stop", total_duration=9, load_duration=1, prompt_eval_duration=3, eval_duration=5, **counts
+        )
     return head
 
 
@@ -38,7 +40,12 @@ def cohere(reply):
         message = {"role": "assistant", "tool_plan": "Let me look that up.", "tool_calls": chat_calls(reply)}
     tokens = {"input_tokens": reply.usage.input, "output_tokens": reply.usage.output}
     reason = "TOOL_CALL" if reply.call else "COMPLETE"
-    return {"id": "fake", "finish_reason": reason, "message": message, "usage": {"billed_units": tokens, "tokens": tokens}}
+    return {
+        "id": "fake",
+        "finish_reason": reason,
+        "message": message,
+        "usage": {"billed_units": tokens, "tokens": tokens},
+    }
 
 
 def lines(frames):

@@ -34,7 +34,9 @@ def chat_ask(body):
     functions = [tool["function"] for tool in body.get("tools") or [] if "function" in tool]
     tools = {function["name"]: function.get("parameters") for function in functions}
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema")
-    called = [call["function"]["name"] for message in body.get("messages", []) for call in message.get("tool_calls") or []]
+    called = [
+        call["function"]["name"] for message in body.get("messages", []) for call in message.get("tool_calls") or []
+    ]
     return answers.Ask(body["model"], "\n".join(system), messages, tools, schema, bool(body.get("stream")), called)
 
 
@@ -114,14 +116,28 @@ def responses_ask(body):
 
 def response_items(reply):
     thought = {"type": "summary_text", "text": answers.REASONING}
-    items = [{"id": "rs_fake1", "type": "reasoning", "summary": [thought]}] if reply.model.startswith(("gpt-5", "o")) else []
+    items = (
+        [{"id": "rs_fake1", "type": "reasoning", "summary": [thought]}]
+        if reply.model.startswith(("gpt-5", "o"))
+        else []
+    )
     if reply.call:
         call_id, name, arguments = reply.call
         text = json.dumps(arguments, ensure_ascii=False)
-        call = {"id": "fc_fake1", "type": "function_call", "status": "completed", "arguments": text, "call_id": call_id, "name": name}
+        call = {
+            "id": "fc_fake1",
+            "type": "function_call",
+            "status": "completed",
+            "arguments": text,
+            "call_id": call_id,
+            "name": name,
+        }
         return [*items, call]
     content = [{"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}]
-    return [*items, {"id": "msg_fake1", "type": "message", "status": "completed", "role": "assistant", "content": content}]
+    return [
+        *items,
+        {"id": "msg_fake1", "type": "message", "status": "completed", "role": "assistant", "content": content},
+    ]
 
 
 def response(reply, body, is_done=True):
@@ -182,7 +198,9 @@ def response_stream(reply, body):
             begun = {**item, "status": "in_progress", "arguments": ""}
             yield event("response.output_item.added", output_index=index, item=begun)
             yield event("response.function_call_arguments.delta", **place, delta=item["arguments"])
-            yield event("response.function_call_arguments.done", **place, arguments=item["arguments"], name=item["name"])
+            yield event(
+                "response.function_call_arguments.done", **place, arguments=item["arguments"], name=item["name"]
+            )
         else:
             yield event("response.output_item.added", output_index=index, item={**item, "summary": []})
         yield event("response.output_item.done", output_index=index, item=item)
