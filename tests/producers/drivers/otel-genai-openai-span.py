@@ -1,0 +1,5 @@
+"""OpenTelemetry genai-openai (the successor of openai-v2), content in span attributes."""
+
+import _otel_openai
+
+_otel_openai.run("gen_ai_latest_experimental", "SPAN_ONLY")

@@ -1,0 +1,9 @@
+"""pydantic-ai's own spans, version 5 of its instrumentation."""
+
+import _pydantic_ai_scenarios as scenarios
+import _setup as s
+from pydantic_ai import Agent
+from pydantic_ai.models.instrumented import InstrumentationSettings
+
+Agent.instrument_all(InstrumentationSettings(tracer_provider=s.tracing(), version=5))
+scenarios.all_of()
