@@ -5,6 +5,7 @@
 
 pub(super) mod allowed;
 mod arrows;
+mod blanks;
 pub(super) mod checked;
 pub(super) mod matches;
 pub(super) mod messages;
@@ -31,6 +32,7 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
         .into_iter()
         .filter(|function| allowed::SCALAR.contains(&function.name()))
         .map(sizes::guarded)
+        .map(blanks::blanked)
         .collect();
     let aggregate = SessionStateDefaults::default_aggregate_functions()
         .into_iter()
