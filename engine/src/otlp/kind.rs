@@ -1,6 +1,7 @@
 //! What a decompressed stream is, told from its start.
 
 use super::proto;
+use super::source::ZSTD_MAGIC;
 
 /// Bytes looked at to tell the kind of a stream.
 pub(super) const PEEK_BYTES: usize = 64 << 10;
@@ -14,9 +15,9 @@ pub(super) enum StreamKind {
     JsonDocuments,
     /// One protobuf message.
     Protobuf,
-    /// Protobuf messages, each with its length before it, as the Collector's file exporter writes
-    /// them: four bytes, the highest first.
-    FramedProtobuf,
+    /// Messages, each with its length before it, as the Collector's file exporter writes them: four
+    /// bytes, the highest first. A message is protobuf, or either encoding compressed by itself.
+    Framed,
 }
 
 /// Starts of well-known other files, for the message.
@@ -55,7 +56,7 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
         return Err(wrong_file(found));
     }
     if is_framed(start, is_whole) {
-        return Ok(Some(StreamKind::FramedProtobuf));
+        return Ok(Some(StreamKind::Framed));
     }
     if proto::looks_like_request(start, is_whole) {
         return Ok(Some(StreamKind::Protobuf));
@@ -71,6 +72,9 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
 /// never begins with a zero, which every length below 16 MiB does.
 fn is_framed(start: &[u8], is_whole: bool) -> bool {
     let Some((&[0, high, middle, low], rest)) = start.split_first_chunk() else { return false };
+    if rest.starts_with(ZSTD_MAGIC) {
+        return true;
+    }
     let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
     match rest.get(..length) {
         Some(message) => !message.is_empty() && proto::looks_like_request(message, true),

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::error::DecodeError;
 use super::forms::{self, Form};
 use super::kind::{Balance, PEEK_BYTES, StreamKind, detect};
-use super::source::Source;
+use super::source::{Source, ZSTD_MAGIC};
 use super::{Decoded, Decoding, decoded, json, proto};
 
 /// Longest line, document or message. Long traces make long lines; one this long is not a trace.
@@ -358,9 +358,36 @@ impl<R: Read> RequestReader<R> {
         if length > self.piece_bytes_max {
             return Some(Err(ReadError { line: None, is_fatal: true, ..self.too_long(0) }));
         }
-        match self.take_exactly(length) {
-            Some(bytes) => Some(Ok(Request::Protobuf { bytes })),
-            None => self.cut_frame(),
+        let Some(bytes) = self.take_exactly(length) else { return self.cut_frame() };
+        self.lines += 1;
+        let bytes = match bytes.starts_with(ZSTD_MAGIC) {
+            true => match self.decompress(&bytes) {
+                Ok(bytes) => bytes,
+                Err(error) => return Some(Err(error)),
+            },
+            false => bytes,
+        };
+        // No white space before it: a message of 123 bytes begins like a line end and a brace.
+        let is_json = bytes.starts_with(b"{");
+        Some(Ok(match is_json {
+            true => Request::Json { line: self.lines, bytes },
+            false => Request::Protobuf { bytes },
+        }))
+    }
+
+    /// A message of a framed stream without its compression. Damage costs that message alone.
+    fn decompress(&self, message: &[u8]) -> Result<Vec<u8>, ReadError> {
+        let damaged = |error: io::Error| {
+            let message = format!("message {} is damaged: {error}", self.lines);
+            ReadError { line: Some(self.lines), is_fatal: false, message }
+        };
+        let limit = self.piece_bytes_max as u64 + 1;
+        let mut bytes = Vec::new();
+        let decoder = zstd::stream::read::Decoder::new(message).map_err(damaged)?;
+        decoder.take(limit).read_to_end(&mut bytes).map_err(damaged)?;
+        match bytes.len() > self.piece_bytes_max {
+            true => Err(self.too_long(self.lines)),
+            false => Ok(bytes),
         }
     }
 
@@ -433,7 +460,7 @@ impl<R: Read> Iterator for RequestReader<R> {
             Some(StreamKind::JsonLines) => self.next_line(),
             Some(StreamKind::JsonDocuments) => self.next_document(),
             Some(StreamKind::Protobuf) => self.next_message(),
-            Some(StreamKind::FramedProtobuf) => self.next_frame(),
+            Some(StreamKind::Framed) => self.next_frame(),
             None => None,
         };
         let next = next.or_else(|| self.take_failure().map(Err));
@@ -492,6 +519,13 @@ mod tests {
         let all: Vec<Vec<u8>> =
             RequestReader::new(&framed[..]).map(|request| request.unwrap().bytes().to_vec()).collect();
         assert_eq!(all, [message.to_vec(), message.to_vec(), Vec::new()]);
+        let json = zstd::encode_all(&b"{\"a\":1}"[..], 1).unwrap();
+        let length = u32::try_from(json.len()).unwrap().to_be_bytes();
+        let compressed =
+            [&length[..], &json, &[0, 0, 0, 6], b"\x28\xB5\x2F\xFD\0\0", &length, &json].concat();
+        let all = lines(&compressed);
+        assert_eq!((all[0].clone(), all[2].clone()), (Ok(1), Ok(3)));
+        assert!(!all[1].as_ref().unwrap_err().is_fatal());
         let cut = lines(framed.get(..14).unwrap());
         assert_eq!(cut.len(), 2);
         let error = cut[1].as_ref().unwrap_err();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const GZIP_MAGIC: &[u8] = b"\x1F\x8B";
-const ZSTD_MAGIC: &[u8] = b"\x28\xB5\x2F\xFD";
+/// What each frame of zstd begins with.
+pub(super) const ZSTD_MAGIC: &[u8] = b"\x28\xB5\x2F\xFD";
 const READ_BYTES: usize = 128 << 10;
 
 /// Counts what is read from the input.
