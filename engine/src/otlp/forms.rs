@@ -17,7 +17,10 @@ mod console;
 mod jaeger;
 mod otlp_value;
 
-use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json};
 
 use super::error::DecodeError;
 
@@ -31,6 +34,15 @@ const OTHER_SIGNALS: &[&str] = &[
     "resource_profiles",
 ];
 
+/// Keys of lists of resource spans.
+const WRAPPERS: &[&str] = &["resourceSpans", "resource_spans", "batches"];
+
+/// Keys that one `ResourceSpans` has.
+const RESOURCE_SPANS: &[&str] = &["scopeSpans", "scope_spans", "instrumentationLibrarySpans"];
+
+/// Largest span or answer that is taken apart into values, which take some ten times its bytes.
+const PARSED_BYTES_MAX: usize = 16 << 20;
+
 /// What a document that is no OTLP trace request is.
 pub(super) enum Form {
     /// Traces, as the text of an OTLP/JSON request.
@@ -39,61 +51,100 @@ pub(super) enum Form {
     OtherSignal,
 }
 
-/// Recognises a document; `None` when it is of no known form.
+/// The members of an object, each still the text that it is.
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Recognises a document; `None` when it is of no known form, or is a request that is damaged.
 ///
 /// # Errors
 /// When it is of a known form and something in it is missing or wrong.
 pub(super) fn recognise(document: &[u8]) -> Result<Option<Form>, DecodeError> {
-    let Ok(document) = serde_json::from_slice::<Json>(document) else { return Ok(None) };
-    if OTHER_SIGNALS.iter().any(|key| document.get(key).is_some()) {
-        return Ok(Some(Form::OtherSignal));
-    }
-    let mut resource_spans = Vec::new();
-    if !collect(document, &mut resource_spans)? {
-        return Ok(None);
-    }
-    Ok(Some(Form::Traces(json!({ "resourceSpans": resource_spans }).to_string())))
-}
-
-/// Adds the resource spans of a document; false when it is of no known form.
-fn collect(document: Json, out: &mut Vec<Json>) -> Result<bool, DecodeError> {
-    match document {
-        Json::Array(items) => {
+    let Ok(document) = serde_json::from_slice::<&RawValue>(document) else { return Ok(None) };
+    let mut found = Found::default();
+    let is_known = match document.get().starts_with('[') {
+        true => {
+            let items: Vec<&RawValue> = serde_json::from_str(document.get()).unwrap_or_default();
             let mut is_known = !items.is_empty();
             for item in items {
-                // Lists in lists would make the depth of calls the input's choice.
-                is_known &= !item.is_array() && collect(item, out)?;
+                is_known = is_known && found.add(item.get())?;
             }
-            Ok(is_known)
+            is_known
         }
-        Json::Object(mut members) => {
-            for key in ["resourceSpans", "resource_spans", "batches"] {
-                if let Some(Json::Array(listed)) = members.get_mut(key).map(Json::take) {
-                    out.extend(listed);
-                    return Ok(true);
-                }
-            }
-            if let Some(trace @ Json::Object(_)) = members.get("trace")
-                && ["resourceSpans", "batches"].iter().any(|key| trace.get(key).is_some())
-            {
-                return collect(trace.clone(), out);
-            }
-            let has = |key: &str| members.contains_key(key);
-            if has("scopeSpans") || has("scope_spans") || has("instrumentationLibrarySpans") {
-                out.push(Json::Object(members));
-            } else if has("context") && has("start_time") {
-                out.push(console::python(&members)?);
-            } else if has("SpanContext") {
-                out.push(console::go(&members)?);
-            } else if let Some(traces) = jaeger::traces(&members) {
-                out.extend(jaeger::resource_spans(traces)?);
-            } else {
-                return Ok(false);
-            }
-            Ok(true)
+        false => match members(document.get()) {
+            Some(members) if members.contains_key("resourceSpans") => return Ok(None),
+            _ => found.add(document.get())?,
+        },
+    };
+    Ok(match (is_known, found.other_signal) {
+        (false, _) => None,
+        (true, true) if found.resource_spans.is_empty() => Some(Form::OtherSignal),
+        (true, _) => {
+            Some(Form::Traces(format!("{{\"resourceSpans\":[{}]}}", found.resource_spans.join(","))))
         }
-        _ => Ok(false),
+    })
+}
+
+fn members(json: &str) -> Option<Members<'_>> {
+    if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
+}
+
+/// What is found in a document.
+#[derive(Default)]
+struct Found {
+    /// Texts of `ResourceSpans`.
+    resource_spans: Vec<String>,
+    other_signal: bool,
+}
+
+impl Found {
+    /// Adds what an object holds; false when it is of no known form.
+    fn add(&mut self, json: &str) -> Result<bool, DecodeError> {
+        let Some(members) = members(json) else { return Ok(false) };
+        let has = |keys: &[&str]| keys.iter().any(|key| members.contains_key(*key));
+        if has(OTHER_SIGNALS) {
+            self.other_signal = true;
+        } else if let Some(listed) = WRAPPERS.iter().find_map(|key| members.get(*key)) {
+            return Ok(self.add_listed(listed));
+        } else if let Some(listed) = members.get("trace").and_then(|trace| wrapped(trace)) {
+            return Ok(self.add_listed(listed));
+        } else if has(RESOURCE_SPANS) {
+            self.resource_spans.push(json.to_string());
+        } else if has(&["context"]) && has(&["start_time"]) {
+            self.resource_spans.push(console::python(&parsed(json)?)?.to_string());
+        } else if has(&["SpanContext"]) {
+            self.resource_spans.push(console::go(&parsed(json)?)?.to_string());
+        } else if has(&["data"]) {
+            let members = parsed(json)?;
+            let Some(traces) = jaeger::traces(&members) else { return Ok(false) };
+            let resource_spans = jaeger::resource_spans(traces)?;
+            self.resource_spans.extend(resource_spans.iter().map(Json::to_string));
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
     }
+
+    /// Adds a list of resource spans as it stands.
+    fn add_listed(&mut self, listed: &RawValue) -> bool {
+        let inner = listed.get().strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+        if let Some(inner) = inner.map(str::trim).filter(|inner| !inner.is_empty()) {
+            self.resource_spans.push(inner.to_string());
+        }
+        inner.is_some()
+    }
+}
+
+/// The list of resource spans inside an object.
+fn wrapped(json: &RawValue) -> Option<&RawValue> {
+    let members = members(json.get())?;
+    WRAPPERS.iter().find_map(|key| members.get(*key).copied())
+}
+
+fn parsed(json: &str) -> Result<Map<String, Json>, DecodeError> {
+    if json.len() > PARSED_BYTES_MAX {
+        return Err(DecodeError::new(format!("a span of more than {} MiB", PARSED_BYTES_MAX >> 20)));
+    }
+    serde_json::from_str(json).map_err(|error| DecodeError::new(error.to_string()))
 }
 
 #[cfg(test)]
@@ -198,7 +249,9 @@ mod tests {
         for signal in [r#"{"resourceLogs":[]}"#, r#"{"resourceMetrics":[]}"#] {
             assert_eq!(decode(signal).unwrap(), Decoded { skipped: 1, ..Decoded::default() });
         }
-        for document in ["[]", "[[]]", r#"{"a":1}"#, r#"{"data":[]}"#, "[1]", r#"{"trace":{}}"#] {
+        for document in
+            ["[]", "[[]]", r#"{"a":1}"#, r#"{"data":[]}"#, "[1]", r#"{"trace":{}}"#, r#"{"batches":1}"#]
+        {
             assert!(decode(document).is_err(), "{document}");
         }
         let no_time = r#"{"context":{"trace_id":"0x1"},"start_time":"soon"}"#;

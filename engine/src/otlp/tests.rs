@@ -63,6 +63,8 @@ fn wanted(file: &str, expected: &str) -> (usize, usize, usize) {
         | "odd_span_in_two_resources" => {
             return (2, 0, 0);
         }
+        // No request for a server, but a file of requests.
+        "odd_json_array_top" => return (1, 0, 0),
         // A file is told by its bytes, not by what a header claims: this one is plain JSON.
         "odd_gzip_header_on_plain" => return (1, 0, 0),
         _ => {}
@@ -71,6 +73,8 @@ fn wanted(file: &str, expected: &str) -> (usize, usize, usize) {
         expected.split(", ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|n| n.parse().ok());
     match count {
         Some(count) if expected.starts_with("accept") => (count, 0, 0),
+        // Recognised, and skipped; in protobuf it cannot be told from damage.
+        _ if expected.starts_with("another signal") && file.ends_with(".json") => (0, 0, 0),
         _ if expected.starts_with("another signal") || expected == "400" => (0, 0, 1),
         _ if expected.starts_with("400 or replaced") => (0, 0, 1),
         _ => (1, 0, 0),

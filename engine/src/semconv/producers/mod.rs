@@ -161,9 +161,9 @@ impl Producer {
 /// before OpenTelemetry, since they fill the others' keys with something else.
 pub(super) const PRODUCERS: &[Producer] = &[
     mlflow::PRODUCER,
+    claude_code::PRODUCER,
     voltagent::PRODUCER,
     openinference::PRODUCER,
-    claude_code::PRODUCER,
     langsmith::PRODUCER,
     genai::PRODUCER,
     traceloop::PRODUCER,
