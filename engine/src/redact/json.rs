@@ -305,23 +305,10 @@ struct Edits<'a> {
 }
 
 impl Edits<'_> {
-    /// Puts a JSON string of `new` in the place of a token. A string that cannot be decoded (`Tokens::string`)
-    /// was given as it stands, and one that is cut short has no end: so it is put back.
+    /// Puts a JSON string of `new` in the place of a token.
     fn replace(&mut self, range: Range<usize>, new: &str) {
         self.out.push_str(self.text.get(self.copied..range.start).unwrap_or_default());
-        let old = self.text.get(range.clone()).unwrap_or_default();
-        let is_cut = old.starts_with('"') && (old.len() < 2 || !old.ends_with('"'));
-        let is_raw = old.starts_with('"') && old.contains('\\') && unescape(old).is_none();
-        if is_raw {
-            self.out.push('"');
-            self.out.push_str(new);
-            self.out.push('"');
-        } else {
-            write_string(new, &mut self.out);
-        }
-        if is_cut {
-            self.out.pop();
-        }
+        write_string(new, &mut self.out);
         self.copied = range.end;
     }
 
