@@ -79,8 +79,8 @@ fn outcome(check: &mut Check, file: &str, expected: &str, report: &ImportReport)
     let accepted = (report.spans + report.duplicate_spans, report.rejected_count);
     let refused = report.spans == 0 && report.rejected_count > 0;
     let what = format!("{file}: {expected}: {:?}", report.rejected.first());
-    if file == "odd_gzip_header_on_plain.json" {
-        // Wrong as an HTTP body that claims to be gzip; bytes and files claim nothing.
+    if ["odd_gzip_header_on_plain.json", "odd_json_array_top.json"].contains(&file) {
+        // Wrong as HTTP bodies: one claims to be gzip, one is a list of requests. As files both are read.
         check.equal(&what, accepted, (1, 0));
     } else if expected.contains("another signal") {
         check.equal(&what, report.spans, 0);
@@ -127,6 +127,7 @@ fn is_other_form(file: &str) -> bool {
         "odd_max_time",
         "odd_enum_as_name",
         "real_contrib_base64_ids_invalid",
+        "odd_json_array_top",
         // Deeper than this test's own reader goes; compared with its protobuf twin.
         "odd_deep_kvlist",
     ]
