@@ -39,7 +39,7 @@ use report::{Report, Verdict};
 use statement::{Question, Statement};
 
 /// Statements in the test command.
-const STATEMENTS: u64 = 5_000;
+const STATEMENTS: u64 = 800;
 /// Threads that ask; each has a process of the peers for each source.
 const THREADS: u64 = 2;
 /// How long one of our statements may take.
