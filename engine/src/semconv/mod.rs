@@ -52,7 +52,6 @@ pub(crate) fn fill(span: &mut Span, attributes: &[KeyValue<'_>], events: &[Event
             response_preview: span.outputs.as_deref().map(|text| preview::of_response(text, &span.span_type)),
             tags: scope::trace_tags(&found, attributes),
             metadata: scope::trace_metadata(attributes),
-            ..TraceHint::default()
         });
     }
 }

@@ -215,7 +215,7 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
         return false;
     }
     let body = of.get(BODY_KEYS).or(choice);
-    let answers = body.map(|body| tool_answers(body)).unwrap_or_default();
+    let answers = body.map(tool_answers).unwrap_or_default();
     if !answers.is_empty() {
         let role = "tool".to_string();
         messages.extend(answers.into_iter().map(|content| Message { role: role.clone(), content }));
