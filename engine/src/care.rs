@@ -20,7 +20,7 @@ use crate::settings::Settings;
 /// Checks the database in the folder `path`, whether or not it opens, and beside a process that writes it.
 /// Quick, it looks at the manifest, the log and the ends of all files; `deep`, at every byte and row, and
 /// at the text indexes. Nothing is written and no lock is taken, so the metadata store, which cannot be read
-/// without, is left to [`Database::check`] and [`repair`].
+/// without, is left to [`Database::check`] and [`repair()`].
 ///
 /// # Errors
 /// `NotFound` when there is no such folder; `Io` when nothing damaged was found, and the system refused to
@@ -81,7 +81,7 @@ fn finding(invariant: &'static str, at: &str, error: &Error) -> Finding {
 }
 
 impl Database {
-    /// Checks the files of this database; see [`check`].
+    /// Checks the files of this database; see [`check()`].
     ///
     /// ```
     /// let db = tracehouse::Database::in_memory()?;
@@ -90,7 +90,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// Whatever reading the rows in memory gives; otherwise as [`check`].
+    /// Whatever reading the rows in memory gives; otherwise as [`check()`].
     pub fn check(&self, deep: bool) -> Result<CheckReport> {
         let mut report = self.store().check(deep)?;
         if report.is_clean() {
