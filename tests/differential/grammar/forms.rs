@@ -116,7 +116,7 @@ pub const FORMS: &[Form] = &[
         Float,
         &[Int, Int],
         "(CAST({0} AS DOUBLE) / NULLIF({1}, 0))",
-        "({0} / NULLIF({1}, 0))",
+        "(({0}) / NULLIF({1}, 0))",
         Some("(CAST({0} AS DOUBLE) / NULLIF({1}, 0))"),
     ),
     call(Float, &[Int], "CAST({0} AS DOUBLE)"),
