@@ -403,7 +403,7 @@ fn value(place: usize, text: String) -> Result<(), Error> {
         1 => import(&format!("{{\"stringValue\":{quoted}}}")),
         2 => import(&format!("{{\"stringValue\":{}}}", serde_json::Value::from(quoted))),
         3 => statement(format!(
-            "SELECT '{sql}' -> 'a' ->> 0, chat_messages('{sql}', '{sql}'), json_length('{sql}')"
+            "SELECT '{sql}' -> 'a' ->> 0, chat_messages('{sql}', '{sql}', 'LLM', '{sql}'), json_length('{sql}')"
         )),
         4 => WORLD.fresh.search_traces(&Search::new("").page_token(text)).map(drop),
         _ => filter(place, format!("span.attributes.`a` = '{sql}'")),
@@ -423,7 +423,8 @@ fn store(request: &[u8]) -> Result<(), Error> {
     db.set_redaction(tracehouse::Redaction::default())?;
     db.import_otlp(request, &ImportOptions::default())?;
     db.search_traces(&Search::new("trace.text LIKE '%a_b%' OR span.attributes.`a` = 'b'"))?;
-    db.sql("SELECT attributes ->> 'input.value', chat_messages(inputs, outputs) FROM spans")?;
+    db.sql("SELECT attributes ->> 'input.value' FROM spans")?;
+    db.sql("SELECT content FROM messages")?;
     db.seal()?;
     db.index_text()?;
     db.search_text("text", 3)?;

@@ -6,13 +6,22 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, ObjectNamePart, Query, Visitor};
 
 use super::{TREE_DEPTH_MAX, refused, too_deep};
 use crate::error::QueryError;
 
 /// Most queries inside expressions of one another; planning time doubles with each.
 const QUERIES_IN_EXPRESSIONS_MAX: usize = 8;
+
+/// Most expressions inside one another of which the planner copies what is in them: twelve are a second,
+/// twenty all of the memory.
+const COPYING_MAX: usize = 12;
+
+/// Functions that the planner writes as something that has an argument twice (`coalesce(a, b)` as `CASE WHEN a
+/// IS NOT NULL THEN a ELSE b END`), or whose names or types have those of their arguments twice.
+const COPYING: &[&str] =
+    &["coalesce", "nvl", "ifnull", "nvl2", "row", "struct", "named_struct", "map", "make_map", "matches"];
 
 /// Adds up depths while a statement is visited.
 #[derive(Default)]
@@ -23,6 +32,8 @@ pub(super) struct DepthCheck {
     outside: Depth,
     /// Of all queries that are finished.
     finished: usize,
+    /// Expressions around what is visited that are copied.
+    copying: usize,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -69,7 +80,13 @@ impl Visitor for DepthCheck {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<QueryError> {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<QueryError> {
+        self.copying += usize::from(is_copied(expr));
+        if self.copying > COPYING_MAX {
+            return ControlFlow::Break(refused(format!(
+                "the statement nests more than {COPYING_MAX} calls of coalesce, ROW, MAP and the like"
+            )));
+        }
         let depth = self.innermost();
         depth.now += 1;
         if depth.now <= depth.deepest {
@@ -79,9 +96,23 @@ impl Visitor for DepthCheck {
         self.check()
     }
 
-    fn post_visit_expr(&mut self, _expr: &Expr) -> ControlFlow<QueryError> {
+    fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<QueryError> {
+        self.copying -= usize::from(is_copied(expr)).min(self.copying);
         let depth = self.innermost();
         depth.now = depth.now.saturating_sub(1);
         ControlFlow::Continue(())
+    }
+}
+
+/// Whether the planner copies what is in an expression.
+fn is_copied(expr: &Expr) -> bool {
+    match expr {
+        Expr::Struct { .. } | Expr::Map(_) => true,
+        Expr::Function(call) => {
+            let name = call.name.0.last().and_then(ObjectNamePart::as_ident);
+            let is_listed = |name: &str| COPYING.iter().any(|listed| listed.eq_ignore_ascii_case(name));
+            call.filter.is_some() || name.is_some_and(|name| is_listed(&name.value))
+        }
+        _ => false,
     }
 }

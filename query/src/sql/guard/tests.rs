@@ -202,3 +202,20 @@ fn long_statements_are_not_echoed() {
     let text = format!("SELECT 1 {}", "x ".repeat(5_000));
     assert!(message(&text).chars().count() <= 300);
 }
+
+#[test]
+fn what_the_planner_copies_nests_to_a_depth() {
+    on_deep_stack(|| {
+        for (open, close) in [
+            ("coalesce(1, ", ")"),
+            ("ROW(", ")"),
+            ("MAP {'a': ", "}"),
+            ("count(*) FILTER (WHERE 1 = ", ")"),
+            ("matches(text, ", ")"),
+        ] {
+            let nested = |times: usize| format!("SELECT {}1{}", open.repeat(times), close.repeat(times));
+            parse(&nested(12)).unwrap();
+            assert!(message(&nested(13)).contains("nests more than 12"), "{open}");
+        }
+    });
+}
