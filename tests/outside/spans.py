@@ -69,7 +69,9 @@ class Span:
         self.user = self.first("user.id")
         self.service = self.resource.get("service.name")
         self.operation = self.first("gen_ai.operation.name")
-        self.type = self.first("openinference.span.kind") or OPERATION_TYPES.get(self.operation, "UNKNOWN")
+        # A span that names a tool and says nothing of its type is a call of it.
+        other = "TOOL" if self.first("gen_ai.tool.name", "tool.name") else "UNKNOWN"
+        self.type = self.first("openinference.span.kind") or OPERATION_TYPES.get(self.operation, other)
         self.model = self.first("gen_ai.response.model", "gen_ai.request.model", "llm.model_name")
         self.provider = self.first("gen_ai.provider.name", "llm.provider")
         self.tool = self.first("gen_ai.tool.name", "tool.name") or (self.name if self.type == "TOOL" else None)

@@ -129,7 +129,7 @@ impl Question {
             Question::SqlHolds { text } => {
                 let escape = |c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] };
                 let escaped: String = text.chars().flat_map(escape).collect();
-                format!("inputs ILIKE {}", quoted(&format!("%{escaped}%")))
+                format!("inputs ILIKE {} ESCAPE '\\'", quoted(&format!("%{escaped}%")))
             }
         }
     }

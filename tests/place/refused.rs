@@ -67,5 +67,5 @@ fn a_query_that_outgrows_memory_spills_or_says_that_it_cannot() {
     assert!(crate::support::number(&on_disk, SPILLS) > 10_000);
     assert_eq!(std::fs::read_dir(folder.path().join("app.traces/tmp")).unwrap().count(), 0);
     let in_memory = filled(std::path::Path::new(":memory:"));
-    assert_eq!(in_memory.sql(SPILLS).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(in_memory.sql(SPILLS).unwrap_err().kind(), ErrorKind::ResourceExhausted);
 }

@@ -67,7 +67,7 @@ pub(crate) fn parse(text: &str) -> Result<Statement> {
 /// Checks that every node of `plan`, subqueries included, only reads.
 ///
 /// # Errors
-/// `InvalidInput`, naming the node.
+/// `InvalidInput`, naming the node, or for an expression that becomes too large.
 pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
     let mut bad = None;
     plan.apply_with_subqueries(|node| {
@@ -79,7 +79,7 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
     })?;
     match bad {
         Some(name) => Err(refused(format!("SQL is read-only here: '{name}' is not allowed"))),
-        None => Ok(()),
+        None => growth::check(plan),
     }
 }
 
@@ -554,5 +554,6 @@ fn check_regex(pattern: &Expr) -> Result<()> {
 
 mod depth;
 mod expansion;
+mod growth;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,9 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, ObjectNamePart, Query, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, Query, Visitor,
+};
 
 use super::{TREE_DEPTH_MAX, refused, too_deep};
 use crate::error::QueryError;
@@ -18,10 +20,12 @@ const QUERIES_IN_EXPRESSIONS_MAX: usize = 8;
 /// twenty all of the memory.
 const COPYING_MAX: usize = 12;
 
-/// Functions that the planner writes as something that has an argument twice (`coalesce(a, b)` as `CASE WHEN a
-/// IS NOT NULL THEN a ELSE b END`), or whose names or types have those of their arguments twice.
-const COPYING: &[&str] =
-    &["coalesce", "nvl", "ifnull", "nvl2", "row", "struct", "named_struct", "map", "make_map", "matches"];
+/// Functions whose names or types have those of their arguments twice.
+const COPYING: &[&str] = &["row", "struct", "named_struct", "map", "make_map", "matches"];
+
+/// Functions that the planner writes as something that has all arguments but the last twice: `coalesce(a, b)` is
+/// `CASE WHEN a IS NOT NULL THEN a ELSE b END`.
+const COPYING_FIRST: &[&str] = &["coalesce", "nvl", "ifnull", "nvl2"];
 
 /// Adds up depths while a statement is visited.
 #[derive(Default)]
@@ -110,9 +114,23 @@ fn is_copied(expr: &Expr) -> bool {
         Expr::Struct { .. } | Expr::Map(_) => true,
         Expr::Function(call) => {
             let name = call.name.0.last().and_then(ObjectNamePart::as_ident);
-            let is_listed = |name: &str| COPYING.iter().any(|listed| listed.eq_ignore_ascii_case(name));
-            call.filter.is_some() || name.is_some_and(|name| is_listed(&name.value))
+            let is_in = |list: &[&str]| {
+                name.is_some_and(|name| list.iter().any(|listed| listed.eq_ignore_ascii_case(&name.value)))
+            };
+            call.filter.is_some() || is_in(COPYING) || (is_in(COPYING_FIRST) && !begins_simply(&call.args))
         }
         _ => false,
     }
+}
+
+/// Whether all arguments but the last are names and literals, of which a copy costs nothing.
+fn begins_simply(arguments: &FunctionArguments) -> bool {
+    let FunctionArguments::List(list) = arguments else { return true };
+    let mut but_last = list.args.iter().rev().skip(1);
+    but_last.all(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
+            matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
+        }
+        _ => false,
+    })
 }

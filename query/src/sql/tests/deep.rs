@@ -80,3 +80,16 @@ fn what_is_deeper_is_refused() {
     let error = failure(&context, &format!("WITH t0 AS (SELECT 1 AS x){ctes} SELECT * FROM t39"));
     assert!(error.message().contains("deeper"), "{error}");
 }
+
+#[test]
+fn expressions_that_double_from_query_to_query_are_refused_before_they_are_planned() {
+    let doubled = |times: usize| {
+        let open = "SELECT abs(x) + abs(x) AS x FROM (".repeat(times);
+        format!("{open}SELECT span_count AS x FROM traces{} WHERE x > 0", ") AS t".repeat(times))
+    };
+    assert_eq!(failure(&context(), &doubled(16)).kind(), QueryErrorKind::InvalidInput);
+    assert!(!rows(&context(), &doubled(4)).is_empty());
+    let chain = "SELECT x + 1 AS x FROM (".repeat(60);
+    let once = format!("{chain}SELECT span_count AS x FROM traces{}", ") AS t".repeat(60));
+    assert!(!rows(&context(), &once).is_empty());
+}
