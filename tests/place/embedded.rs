@@ -29,7 +29,7 @@ const WARM_UP: u64 = 2;
 /// sled's idle threads, which it never ends.
 const SLED_THREADS_MAX: usize = 7;
 /// What the allocator may keep: it levels at some 95 MiB after fifteen rounds.
-const GROWTH_BYTES_MAX: u64 = 160 << 20;
+const GROWTH_BYTES_MAX: u64 = 112 << 20;
 
 /// What the system says of this process.
 #[derive(Debug, PartialEq)]

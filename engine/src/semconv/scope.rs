@@ -50,14 +50,14 @@ fn entries<'v>(
     attributes: &'v [KeyValue<'v>],
     into: Into,
 ) -> impl Iterator<Item = (String, String)> + use<'v> {
-    let prefixes: Vec<&str> = PRODUCERS
-        .iter()
-        .flat_map(|producer| producer.entries)
-        .filter(|entries| entries.into == into)
-        .map(|entries| entries.prefix)
-        .collect();
     attributes.iter().filter_map(move |pair| {
-        let name = prefixes.iter().find_map(|prefix| pair.key.strip_prefix(prefix))?;
+        let mut all = PRODUCERS.iter().flat_map(|producer| producer.entries);
+        let name =
+            all.find_map(
+                |entries| {
+                    if entries.into == into { pair.key.strip_prefix(entries.prefix) } else { None }
+                },
+            )?;
         let value = match pair.value.as_str() {
             Some(text) => unquoted(text).into_owned(),
             None => pair.value.to_text()?,

@@ -35,8 +35,8 @@ fn spoken(messages: &[Message], side: Side) -> Option<String> {
     said.find(|content| !matches!(content, Content::Json(_))).map(|content| content.as_text().to_string())
 }
 
-/// The text with each `\uXXXX` escape of JSON that stands for a letter or sign beyond ASCII replaced
-/// by it. Escapes of quotes, backslashes and controls stay, so that JSON stays JSON.
+/// The text with each escape of JSON (`\u` and four hex digits) that stands for a letter or sign beyond
+/// ASCII replaced by it. Escapes of quotes, backslashes and controls stay, so that JSON stays JSON.
 pub fn decode_unicode_escapes(text: &str) -> Cow<'_, str> {
     if !text.contains("\\u") {
         return Cow::Borrowed(text);
@@ -82,7 +82,7 @@ fn escaped_char(text: &str) -> Option<(Option<char>, usize)> {
     }
 }
 
-/// The UTF-16 unit that a text beginning with `\uXXXX` escapes.
+/// The UTF-16 unit that a text beginning with `\u` and four hex digits escapes.
 fn escaped_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
