@@ -159,7 +159,17 @@ fn from_storage(error: &tracehouse_storage::Error) -> QueryError {
     }
 }
 
+/// What a union of JSON's types is called in messages.
+const JSON_UNION: [&str; 2] = ["Union(Sparse", "Union(0:"];
+
 fn from_datafusion(error: &DataFusionError) -> QueryError {
+    let text = error.strip_backtrace();
+    if JSON_UNION.iter().any(|union| text.contains(union)) {
+        return QueryError::invalid_input(
+            "a JSON value (of -> or json_get) has no type that this can be computed with: take its text with ->>, \
+             or cast it, as in (attributes -> 'n')::BIGINT",
+        );
+    }
     match error {
         DataFusionError::SchemaError(schema_error, _) => {
             QueryError::invalid_input(schema_message(schema_error))

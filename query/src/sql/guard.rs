@@ -24,6 +24,7 @@ use super::dialect::TraceDialect;
 use crate::error::{ECHO_CHARS_MAX, QueryError, Result, shorten};
 use depth::DepthCheck;
 use expansion::ExpansionCheck;
+use ignored::IgnoredClauses;
 
 /// Longest statement, in bytes.
 pub(crate) const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -386,6 +387,9 @@ fn check_statement(statement: &Statement) -> Result<()> {
     if let ControlFlow::Break(error) = statement.visit(&mut ExpansionCheck::default()) {
         return Err(error);
     }
+    if let ControlFlow::Break(error) = IgnoredClauses::check(statement) {
+        return Err(error);
+    }
     match statement.visit(&mut StatementCheck::default()) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
@@ -555,5 +559,6 @@ fn check_regex(pattern: &Expr) -> Result<()> {
 mod depth;
 mod expansion;
 mod growth;
+mod ignored;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! SQL over a snapshot: guard, plan, scan.
 //!
 //! ```text
-//! text -> guard (caps, statement allow-list) -> rewrite (matches(text, ..)), spellings -> LogicalPlan
-//!      -> guard (node allow-list) -> optimized plan, kept for the same text -> provider + scan -> batches
+//! text -> guard (caps, statement allow-list) -> rewrite (matches(text, ..)), spellings, selects -> LogicalPlan
+//!      -> guard (node allow-list) -> rules -> optimized plan, kept for the same text -> provider + scan -> results
 //! ```
 
 mod absent;
@@ -16,8 +16,11 @@ mod plans;
 mod provider;
 mod prune;
 mod pushed;
+mod results;
 mod rewrite;
+mod rules;
 mod scan;
+mod selects;
 mod session;
 mod source;
 mod spellings;

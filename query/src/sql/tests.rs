@@ -26,6 +26,7 @@ use crate::runtime::{QueryRuntime, SqlSettings};
 
 mod columns;
 mod order_keys;
+mod planner;
 mod subqueries;
 
 const TIME: i64 = 1_700_000_000_000_000_000;
@@ -429,6 +430,10 @@ fn refused_functions_and_tables_are_named() {
         ("SELECT version()", "version"),
         ("SELECT load_extension('x')", "load_extension"),
         ("SELECT nam FROM spans", "did you mean 'name'"),
+        ("SELECT max(attributes -> 'n') FROM spans", "->>"),
+        ("SELECT upper(attributes -> 'n') FROM spans", "->>"),
+        ("SELECT coalesce(attributes -> 'n', 'none') FROM spans", "->>"),
+        ("SELECT CASE WHEN true THEN attributes -> 'n' ELSE 'b' END FROM spans", "->>"),
         ("SELECT _hint FROM spans", "_hint"),
     ];
     for (statement, part) in cases {

@@ -2,6 +2,7 @@
 //!
 //! The planner of the JSON functions gives the result of each operator a title. Asked for its type, a titled
 //! expression asks what it titles twice, so a chain of n titles costs 2^n; only the outermost is ever seen.
+//! `?` calls the function that a statement would by its name (see `mended`), and not the one that the planner has.
 
 use std::sync::Arc;
 
@@ -10,6 +11,11 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+
+use super::mended::mended;
+
+/// The function behind `?`.
+pub(super) const CONTAINS: &str = "json_contains";
 
 /// Plans JSON operators as `json` does, without titles inside others.
 #[derive(Debug)]
@@ -34,11 +40,12 @@ impl ExprPlanner for Arrows {
         let mut planned = self.json.plan_binary_op(expr, schema)?;
         if let PlannerResult::Planned(Expr::Alias(title)) = &mut planned
             && let Expr::ScalarFunction(call) = title.expr.as_mut()
-            && let Some(first) = call.args.first_mut()
-            && let Expr::Alias(inner) = first
         {
-            let untitled = std::mem::take(inner.expr.as_mut());
-            *first = untitled;
+            call.func = mended(Arc::clone(&call.func));
+            if let Some(Expr::Alias(inner)) = call.args.first_mut() {
+                let untitled = std::mem::take(inner.expr.as_mut());
+                call.args.splice(..1, [untitled]);
+            }
         }
         Ok(planned)
     }

@@ -5,9 +5,9 @@
 
 pub(super) mod allowed;
 mod arrows;
-mod blanks;
 pub(super) mod checked;
 pub(super) mod matches;
+mod mended;
 pub(super) mod messages;
 pub(super) mod patterns;
 mod percentile;
@@ -32,7 +32,7 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
         .into_iter()
         .filter(|function| allowed::SCALAR.contains(&function.name()))
         .map(sizes::guarded)
-        .map(blanks::blanked)
+        .map(mended::mended)
         .collect();
     let aggregate = SessionStateDefaults::default_aggregate_functions()
         .into_iter()
@@ -59,6 +59,8 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
 /// Adds the JSON functions with their operators and our own functions.
 pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
     datafusion_functions_json::register_all(state)?;
+    let contains = state.udf(arrows::CONTAINS)?;
+    state.register_udf(mended::mended(contains))?;
     for function in matches::functions().into_iter().chain(patterns::functions()) {
         state.register_udf(Arc::new(function))?;
     }

@@ -5,12 +5,14 @@
 //! a NOT ILIKE b                 -> NOT ilike_escape(a, b, '')
 //! a RLIKE b, a ~ b              -> regex_search(a, b, '')
 //! a ^ b                         -> power(a, b)
+//! EXTRACT(YEAR FROM t)          -> date_part('YEAR', t)
 //! ```
 //!
 //! DataFusion takes a backslash in a pattern as an escape that nobody asked for, wherever it looks at one: in its
 //! simplifier, its statistics and its kernels; and it makes LIKEs of regular expressions. So none of these reaches
 //! it from a statement. This could go when it has
-//! none unless told, and takes any; see `like_has_no_escape_unless_told` among the tests.
+//! none unless told, and takes any; see `like_has_no_escape_unless_told` among the tests. `EXTRACT` calls DataFusion's
+//! `date_part` and not the one that is registered (`functions::mended`).
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
@@ -39,6 +41,7 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
         Expr::BinaryOp { op: BinaryOperator::PGRegexIMatch, .. } => (IRLIKE, false),
         Expr::BinaryOp { op: BinaryOperator::PGRegexNotIMatch, .. } => (IRLIKE, true),
         Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => ("power", false),
+        Expr::Extract { .. } => ("date_part", false),
         _ => return Ok(()),
     };
     let taken = std::mem::replace(expr, Expr::Value(Value::Null.into()));
@@ -47,6 +50,9 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             vec![*expr, *pattern, escape(escape_char)?]
         }
         Expr::RLike { expr, pattern, .. } => vec![*expr, *pattern, escape(None)?],
+        Expr::Extract { field, expr, .. } => {
+            vec![Expr::Value(Value::SingleQuotedString(field.to_string()).into()), *expr]
+        }
         Expr::BinaryOp { left, right, .. } if name == "power" => vec![*left, *right],
         Expr::BinaryOp { left, right, .. } => vec![*left, *right, escape(None)?],
         other => vec![other],

@@ -1,0 +1,41 @@
+//! Rules of DataFusion's optimizers that would change answers, put right by rules around or behind them.
+//!
+//! ```text
+//! logical:  .. push_down_filter (behind `no_rows`) ..
+//! physical: .. EnsureRequirements -> merge_keys -> ..
+//! ```
+//! Each file says what is wrong there and which test tells when it can go.
+
+mod merge_keys;
+mod no_rows;
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::optimizer::Optimizer;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+use merge_keys::MergeKeys;
+use no_rows::NoRows;
+
+/// Gives a session DataFusion's rules with ours among them.
+pub(super) fn with_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
+    let logical = Optimizer::new().rules.into_iter().map(NoRows::around).collect();
+    let mut physical = PhysicalOptimizer::new().rules;
+    let behind = physical.iter().position(|rule| rule.name() == merge_keys::BEHIND);
+    physical.insert(behind.map_or(0, |at| at + 1), Arc::new(MergeKeys));
+    builder.with_optimizer_rules(logical).with_physical_optimizer_rules(physical)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_that_ours_stand_at_have_these_names() {
+        let rules = Optimizer::new().rules;
+        assert!(rules.iter().any(|rule| rule.name() == no_rows::AROUND));
+        let rules = PhysicalOptimizer::new().rules;
+        assert!(rules.iter().any(|rule| rule.name() == merge_keys::BEHIND));
+    }
+}

@@ -1,0 +1,182 @@
+//! Faults of the planner that would change an answer, and forms of statements that it refuses.
+
+use super::*;
+
+#[test]
+fn conditions_without_columns_are_asked_of_groups() {
+    let context = context();
+    for statement in [
+        "SELECT n FROM (SELECT max(name) AS m, 1 AS n FROM spans) WHERE n = 2",
+        "SELECT n FROM (SELECT max(name) AS m, 1 AS n FROM spans) WHERE m > '' AND n = 2",
+        "SELECT n FROM (SELECT count(*) AS c, NULL AS n FROM spans) WHERE n LIKE '%a%'",
+        "SELECT n FROM (SELECT name, 1 AS n FROM spans GROUP BY ROLLUP (name)) WHERE n = 2",
+        "SELECT n FROM (SELECT name, 1 AS n FROM spans GROUP BY CUBE (name, model)) WHERE n = 2",
+        "SELECT n FROM (SELECT name, 1 AS n FROM spans GROUP BY GROUPING SETS ((name), ())) WHERE n = 2",
+        "SELECT name FROM spans GROUP BY ROLLUP (name) HAVING NOT EXISTS (SELECT 1 FROM traces)",
+        "SELECT count(*) FROM spans HAVING (SELECT false)",
+        "SELECT 1 FROM (SELECT count(*) AS c, 5 AS n FROM spans) CROSS JOIN traces t WHERE t.name > n::varchar AND n > 7",
+    ] {
+        assert_eq!(rows(&context, statement), Vec::<String>::new(), "{statement}");
+    }
+    let kept = "SELECT c FROM (SELECT count(*) AS c, 1 AS n FROM spans) WHERE n = 1 AND c > 8";
+    assert_eq!(rows(&context, kept), ["9"]);
+}
+
+#[test]
+fn keys_that_are_constant_in_parts_of_a_union_count() {
+    let context = context();
+    let union = "SELECT cost_usd AS a, 0 AS b, NULL AS c FROM traces \
+                 UNION ALL SELECT NULL, 1, -0.25 FROM spans";
+    let first = format!("SELECT b FROM ({union}) ORDER BY a DESC NULLS FIRST, c, b LIMIT 2");
+    assert_eq!(rows(&context, &first), ["1", "1"]);
+    let all = "SELECT min(name) AS a, 'a' AS b, count(*) AS n FROM spans GROUP BY model \
+               UNION ALL SELECT 'zz', inputs, 1 FROM spans ORDER BY 3 DESC, 2 DESC NULLS FIRST, 1 DESC LIMIT 1";
+    assert_eq!(rows(&context, all), ["step 1|a|9"]);
+}
+
+#[test]
+fn bounds_of_several_aggregates_keep_every_row() {
+    let context = context();
+    // The only row that has a session comes before most others, the only input in another batch.
+    let statement =
+        "SELECT max(session_id), max(start_time) > TIMESTAMP '2000-01-01', min(inputs) IS NULL FROM spans";
+    assert_eq!(rows(&context, statement), ["s1|true|false"]);
+    let late =
+        "SELECT max(c), max(b) FROM (SELECT NULL AS c, 9 AS b FROM spans UNION ALL SELECT 7, 1 FROM spans)";
+    assert_eq!(rows(&context, late), ["7|9"]);
+    assert!(!session_template_option(
+        &context,
+        "datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown"
+    ));
+}
+
+/// A switch of the planner.
+fn session_template_option(context: &SqlContext, key: &str) -> bool {
+    let options = context.runtime.template().config_options().entries();
+    let entry = options.into_iter().find(|entry| entry.key == key).unwrap();
+    entry.value.unwrap() == "true"
+}
+
+#[test]
+fn years_that_no_time_has_can_be_asked_for() {
+    let context = context();
+    for (condition, count) in [
+        ("date_part('year', start_time) >= 0", "9"),
+        ("date_part('year', start_time) > 1000", "9"),
+        ("date_part('year', start_time) < 5000", "9"),
+        ("date_part('year', start_time) <= 0", "0"),
+        ("date_part('year', start_time) = 2023", "9"),
+        ("date_part('year', start_time) <> 2023", "0"),
+        ("date_part('year', start_time) = 0", "0"),
+        ("EXTRACT(YEAR FROM start_time) BETWEEN 0 AND 9999", "9"),
+    ] {
+        let statement = format!("SELECT count(*) FROM spans WHERE {condition}");
+        assert_eq!(rows(&context, &statement), [count], "{condition}");
+    }
+}
+
+#[test]
+fn what_is_absent_contains_nothing_known() {
+    let context = context();
+    let joined = "SELECT count(*) FROM traces t LEFT JOIN spans s ON s.name = 'none' WHERE";
+    for (condition, count) in [
+        ("s.attributes ? 'n'", "0"),
+        ("NOT (s.attributes ? 'n')", "0"),
+        ("(s.attributes ? 'n') IS NULL", "3"),
+        ("json_contains(s.attributes, 'n') IS NULL", "3"),
+    ] {
+        assert_eq!(rows(&context, &format!("{joined} {condition}")), [count], "{condition}");
+    }
+    assert_eq!(
+        rows(&context, "SELECT count(*) FROM spans WHERE attributes ? 'n' AND NOT (attributes ? 'm')"),
+        ["9"]
+    );
+    assert_eq!(rows(&context, "SELECT count(*) FROM spans WHERE attributes -> 'nested' ? 'a'"), ["9"]);
+}
+
+#[test]
+fn having_alone_makes_one_group() {
+    let context = context();
+    assert_eq!(rows(&context, "SELECT 'x' FROM spans HAVING true"), ["x"]);
+    assert_eq!(rows(&context, "SELECT 'x' FROM spans HAVING count(*) > 8 OR false"), ["x"]);
+    assert_eq!(rows(&context, "SELECT 'x' FROM spans WHERE false HAVING (SELECT true)"), ["x"]);
+    for condition in ["false", "CAST(NULL AS BOOLEAN)", "(SELECT false)", "1 IN (SELECT 2)"] {
+        let statement = format!("SELECT 'x' FROM spans HAVING {condition}");
+        assert_eq!(rows(&context, &statement), Vec::<String>::new(), "{condition}");
+    }
+}
+
+#[test]
+fn a_title_does_not_hide_a_column_from_the_order() {
+    let context = context();
+    let by_name = "SELECT 'x' || s.span_id AS name, 1 AS one FROM spans s ORDER BY s.name DESC LIMIT 2";
+    assert_eq!(rows(&context, by_name), ["x0000000000000009|1", "x0000000000000008|1"]);
+    let mixed = "WITH w AS (SELECT * FROM spans) SELECT upper(w.name) AS name, w.span_id, 2 AS two FROM w \
+                 ORDER BY length(w.name), two, 2 DESC, name LIMIT 1";
+    assert_eq!(rows(&context, mixed), ["STEP 9|0000000000000009|2"]);
+    let grouped = "SELECT count(*) AS model FROM spans s GROUP BY s.model ORDER BY s.model";
+    assert_eq!(rows(&context, grouped), ["9"]);
+}
+
+#[test]
+fn clauses_that_would_be_passed_over_are_refused() {
+    let context = context();
+    for (statement, named) in [
+        ("SELECT count(*) FROM spans TABLESAMPLE BERNOULLI (0)", "TABLESAMPLE"),
+        ("SELECT count(*) FROM (SELECT 1) AS t TABLESAMPLE (10 ROWS)", "TABLESAMPLE"),
+        ("SELECT 1 FROM spans WITH (NOLOCK)", "hints"),
+        ("SELECT 1 FROM spans PARTITION (p)", "PARTITION"),
+        ("SELECT 1 FROM spans START WITH name = 'a' CONNECT BY name = 'b'", "CONNECT BY"),
+        ("SELECT name FROM spans GROUP BY name WITH ROLLUP", "ROLLUP"),
+        ("SELECT name FROM spans GROUP BY name WITH TOTALS", "TOTALS"),
+        ("SELECT name FROM spans FOR UPDATE", "FOR UPDATE"),
+    ] {
+        let error = run_sql(&context, statement).unwrap_err();
+        assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{statement}");
+        assert!(error.to_string().contains(named), "{statement}: {error}");
+    }
+}
+
+#[test]
+fn json_values_leave_as_json_text() {
+    let context = context();
+    for (value, text) in [
+        ("attributes -> 'n'", "9"),
+        ("attributes -> 'gen_ai.request.model'", "\"gpt-4o\""),
+        ("attributes -> 'nested'", "{\"a\":[1,2]}"),
+        ("json_get(attributes, 'none')", ""),
+        ("[attributes -> 'n', attributes -> 'none']", "[9, ]"),
+        ("array_agg(attributes -> 'n')", "[9]"),
+        ("named_struct('k', attributes -> 'n')", "{k: 9}"),
+        ("lag(attributes -> 'n') OVER ()", ""),
+    ] {
+        let statement = format!("SELECT {value} AS v FROM spans WHERE span_id = '0000000000000009'");
+        let (schema, batches) = run_sql(&context, statement.as_str()).unwrap();
+        assert!(!schema.field(0).data_type().to_string().contains("Union"), "{value}");
+        let shown = |batch: &RecordBatch| {
+            let options = FormatOptions::default();
+            ArrayFormatter::try_new(batch.column(0), &options).unwrap().value(0).to_string()
+        };
+        assert_eq!(
+            batches.iter().map(shown).collect::<String>().replace(": ", ":"),
+            text.replace(": ", ":"),
+            "{value}"
+        );
+    }
+    let groups = "SELECT attributes -> 'gen_ai.request.model' AS v, count(*) FROM spans GROUP BY 1";
+    assert_eq!(rows(&context, groups), ["\"gpt-4o\"|9"]);
+    assert_eq!(
+        rows(&context, "SELECT DISTINCT attributes -> 'nested' -> 'a' FROM spans ORDER BY 1"),
+        ["[1,2]"]
+    );
+}
+
+#[test]
+fn columns_of_one_name_are_told_apart() {
+    let context = context();
+    let statement = "SELECT s.trace_id, t.trace_id, 1 AS trace_id_1, t.name, u.trace_id FROM spans s \
+                     JOIN traces t ON t.trace_id = s.trace_id JOIN traces u ON u.trace_id = s.trace_id";
+    let (schema, _) = run_sql(&context, statement).unwrap();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, ["trace_id", "trace_id_2", "trace_id_1", "name", "trace_id_3"]);
+}
