@@ -325,3 +325,46 @@ fn what_a_terminal_or_a_spreadsheet_would_obey_is_written_out() {
         assert_eq!(found, None, "{text:?}");
     }
 }
+
+#[test]
+fn every_value_can_be_written_in_every_form() {
+    let desk = Desk::new();
+    for value in [
+        "attributes -> 'gen_ai.request.model'",
+        "json_get(attributes, 'none')",
+        "array_agg(attributes -> 'gen_ai.request.model')",
+        "named_struct('a', attributes -> 'x', 'b', [1, 2])",
+        "MAP {'a': 1, 'b': 2}",
+        "MAP {1: 'x'}",
+        "[MAP {DATE '2026-01-31': INTERVAL '1 day'}]",
+        "named_struct('a', [INTERVAL '1 day'])",
+        "[[1], [], NULL]",
+        "[named_struct('time', start_time)]",
+        "events",
+        "INTERVAL '90 minutes'",
+        "start_time - start_time",
+        "DATE '2026-01-31'",
+        "CAST('12:30:00' AS TIME)",
+        "CAST(1.50 AS DECIMAL(10, 2))",
+        "CAST('ab' AS BYTEA)",
+        "arrow_cast('a', 'Dictionary(Int32, Utf8)')",
+        "NULL",
+        "CAST('NaN' AS DOUBLE)",
+        "true",
+    ] {
+        let statement = format!("SELECT {value} AS v, 1 AS n FROM spans GROUP BY ALL LIMIT 3");
+        let plain = format!("SELECT {value} AS v, 1 AS n FROM spans LIMIT 3");
+        let statement = if value.starts_with("array_agg") { plain } else { statement };
+        for format in ["table", "csv", "json", "jsonl", "parquet", "arrow"] {
+            let file = desk.path(&format!("out.{format}")).to_str().unwrap().to_string();
+            let arguments = ["sql", &desk.db(), &statement, "--format", format, "--output", &file];
+            let done = tracehouse(&arguments);
+            assert_eq!(done.code, 0, "{value} as {format}: {done:?}");
+            assert!(fs::metadata(&file).unwrap().len() > 0, "{value} as {format}");
+            fs::remove_file(&file).unwrap();
+        }
+    }
+    let model = "SELECT attributes -> 'gen_ai.request.model' AS v FROM spans WHERE model IS NOT NULL LIMIT 1";
+    let done = tracehouse(&["sql", &desk.db(), model, "--format", "jsonl"]);
+    assert!(serde_json::from_str::<Value>(&done.out).unwrap()["v"].is_string(), "{done:?}");
+}

@@ -8,6 +8,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::escape::EscapingWriter;
 use super::table::TextTable;
+use super::writable::Takes;
 use super::{Style, arrow_stream, csv, escape, json};
 use crate::args::SqlFormat;
 use crate::failure::{Failure, Result};
@@ -27,8 +28,11 @@ pub fn write(
     }
     match format {
         SqlFormat::Table => table(schema, batches)?.write(out, style),
-        SqlFormat::Parquet => tracehouse::export::write_parquet(out, schema.clone(), batches)
-            .map_err(|error| Failure::from(tracehouse::Error::from(error))),
+        SqlFormat::Parquet => {
+            let (schema, batches) = (Takes::NoIntervals.schema(schema), Takes::NoIntervals.batches(batches)?);
+            tracehouse::export::write_parquet(out, schema, &batches)
+                .map_err(|error| Failure::from(tracehouse::Error::from(error)))
+        }
         SqlFormat::Arrow => arrow_stream::write(out, schema, batches),
         _ if style.is_terminal() => text(&mut EscapingWriter::new(out), format, raw, schema, batches),
         _ => text(out, format, raw, schema, batches),

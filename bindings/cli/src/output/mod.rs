@@ -10,6 +10,7 @@ mod stdout;
 mod style;
 pub mod table;
 pub mod units;
+mod writable;
 
 pub use file::to_file;
 pub use stdout::Output;
