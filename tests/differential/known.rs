@@ -11,37 +11,70 @@ use regex::Regex;
 use super::Question;
 use super::report::Verdict;
 
-/// What we refuse: the name in `query/SQL.md`, and the message.
-const REFUSED: &[(&str, &str)] = &[
-    (
-        "tuples",
-        r"only identifiers and literals are supported in tuples|too many columns! The subquery should only",
-    ),
-    ("LATERAL without an aggregate", r"does not support logical expression OuterReferenceColumn"),
-    ("LATERAL beside other joins", r"no column \S+ here; did you mean"),
-    (
-        "a correlated subquery out of the ordinary",
-        r"refers to columns of the query around it where that cannot be planned|a subquery in the ON of a",
-    ),
-    ("a correlated subquery over a view's aggregates", r"no column named ['?]"),
-    ("SIMILAR TO", r"SIMILAR TO is not supported"),
-    ("a column twice in ROLLUP or CUBE", r"schema contains duplicate qualified field name"),
-    ("integer overflow", r"(?i)overflow"),
+/// What we refuse.
+const REFUSED: &[Refused] = &[
+    Refused {
+        name: "tuples",
+        message: r"only identifiers and literals are supported in tuples|too many columns! The subquery should only|projections require unique expression names",
+        statement: r"\([^()]*(\([^()]*\))*[^()]*, [^()]*(\([^()]*\))*[^()]*\) (NOT )?(IN \(|=|<>)",
+    },
+    Refused {
+        name: "LATERAL without an aggregate",
+        message: r"does not support logical expression OuterReferenceColumn",
+        statement: "LATERAL",
+    },
+    Refused {
+        name: "LATERAL beside other joins",
+        message: r"no column \S+ here; did you mean",
+        statement: "LATERAL",
+    },
+    Refused {
+        name: "a correlated subquery out of the ordinary",
+        message: r"refers to columns of the query around it where that cannot be planned|a subquery in the ON of a",
+        statement: r"\(SELECT",
+    },
+    Refused {
+        name: "a correlated subquery over a view's aggregates",
+        message: r"no column named ['?]",
+        statement: r"\(SELECT .* FROM (sessions|messages|events|tags|metadata)\b",
+    },
+    Refused { name: "SIMILAR TO", message: r"SIMILAR TO is not supported", statement: "SIMILAR TO" },
+    Refused {
+        name: "a column twice in ROLLUP or CUBE",
+        message: r"schema contains duplicate (un)?qualified field name",
+        statement: "ROLLUP|CUBE",
+    },
+    Refused {
+        name: "aggregates in different orders",
+        message: r"conflicting ordering requirements in aggregate functions",
+        statement: r"_agg\(.*ORDER BY.*_agg\(.*ORDER BY",
+    },
+    Refused {
+        name: "a number compared with a condition",
+        message: r"cannot infer common argument type for comparison operation .*Boolean",
+        statement: "",
+    },
+    Refused { name: "integer overflow", message: r"(?i)overflow", statement: "" },
+    Refused {
+        name: "more memory than its limit",
+        message: r"the query needs more memory than its limit",
+        statement: r"JOIN|, \w+ AS",
+    },
 ];
 
+/// A kind of statement that we refuse: the name in `query/SQL.md`, the message, and what the statement has.
+struct Refused {
+    name: &'static str,
+    message: &'static str,
+    statement: &'static str,
+}
+
 /// Differences with a reason: the name, which verdicts it is about, and what our statement has.
-const DIFFERENT: &[Rule] = &[
-    Rule {
-        name: "SQLite: a comparison of text with a number goes by the column's affinity",
-        is_about: |verdict| matches!(verdict, Verdict::SqliteAlone),
-        statement: r"= '7'\)",
-    },
-    Rule {
-        name: "the planner puts a condition without columns below the empty grouping set",
-        is_about: |verdict| !matches!(verdict, Verdict::SqliteAlone | Verdict::Refused(_)),
-        statement: r"(GROUPING SETS|ROLLUP|CUBE).* WHERE .*(IN|EXISTS|ANY|ALL) ?\(SELECT",
-    },
-];
+const DIFFERENT: &[Rule] = &[Rule {
+    name: "SQLite: a comparison of text with a number goes by the column's affinity",
+    is_about: |verdict| matches!(verdict, Verdict::SqliteAlone),
+    statement: r"= '7'\)",
+}];
 
 struct Rule {
     name: &'static str,
@@ -59,11 +92,19 @@ pub fn without_particulars(message: &str) -> String {
 
 /// The name of what explains a verdict.
 pub fn explains(question: &Question, verdict: &Verdict) -> Option<&'static str> {
-    static KINDS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| compiled(REFUSED));
+    static KINDS: LazyLock<Vec<[Regex; 2]>> = LazyLock::new(|| {
+        REFUSED
+            .iter()
+            .map(|kind| [kind.message, kind.statement].map(|text| Regex::new(text).unwrap()))
+            .collect()
+    });
     static RULES: LazyLock<Vec<Regex>> =
         LazyLock::new(|| DIFFERENT.iter().map(|rule| Regex::new(rule.statement).unwrap()).collect());
-    if let Verdict::Refused(message) = verdict {
-        return KINDS.iter().find(|(_, kind)| kind.is_match(message)).map(|(name, _)| *name);
+    if let Verdict::Refused(refusal) = verdict {
+        let is_of = |[message, statement]: &[Regex; 2]| {
+            message.is_match(refusal) && statement.is_match(&question.ours)
+        };
+        return REFUSED.iter().zip(KINDS.iter()).find(|(_, kind)| is_of(kind)).map(|(kind, _)| kind.name);
     }
     let mut rules = DIFFERENT.iter().zip(RULES.iter());
     let applies =
@@ -71,15 +112,11 @@ pub fn explains(question: &Question, verdict: &Verdict) -> Option<&'static str> 
     rules.find(applies).map(|(rule, _)| rule.name)
 }
 
-fn compiled(list: &[(&'static str, &str)]) -> Vec<(&'static str, Regex)> {
-    list.iter().map(|(name, pattern)| (*name, Regex::new(pattern).unwrap())).collect()
-}
-
 #[test]
 fn every_kind_that_is_refused_stands_in_the_page() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../query/SQL.md");
     let page = std::fs::read_to_string(path).unwrap();
-    for (name, _) in REFUSED {
+    for Refused { name, .. } in REFUSED {
         assert!(page.contains(&format!("| {name} |")), "{name} is missing in query/SQL.md");
     }
 }

@@ -61,7 +61,8 @@ const AGGREGATES: &[Aggregate] = &[
     plain(Type::Text, Type::Text, "min({0})"),
     plain(Type::Text, Type::Text, "max({0})"),
     both(Type::Text, Type::Text, "string_agg({0}, ',' ORDER BY {0})"),
-    both(Type::Text, Type::Text, "array_to_string(array_agg({0} ORDER BY {0}), ',')"),
+    // Of NULLs alone DuckDB makes NULL, and PostgreSQL an empty text, as we do.
+    both(Type::Text, Type::Text, "array_to_string(array_agg(coalesce({0}, '-') ORDER BY {0}), ',')"),
     Aggregate { sqlite: Some("min({0})"), ..both(Type::Bool, Type::Bool, "bool_and({0})") },
     Aggregate { sqlite: Some("max({0})"), ..both(Type::Bool, Type::Bool, "bool_or({0})") },
     plain(Type::Time, Type::Time, "min({0})"),
@@ -133,7 +134,9 @@ impl Generator {
         };
         let by = self.any_type();
         let mut items = vec![self.order_by(by, scope)];
-        items.extend(key.iter().map(|column| Tree::node(Kind::Fixed, "{0}", vec![column.tree.clone()])));
+        items.extend(key.iter().map(|column| {
+            Tree::each(Kind::Fixed, ["{0}", "{0}"], Some("{0} NULLS LAST"), [column.tree.clone()])
+        }));
         let count = items.len();
         let order = Tree::list(count, ", ", items);
         let value = self.value(of, scope, 1);

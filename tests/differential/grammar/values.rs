@@ -287,7 +287,8 @@ impl Generator {
         }
         if of == Type::Bool {
             let (ours, duckdb) = (format!("({{0}} ? '{key}')"), format!("json_exists({{0}}, '$.\"{key}\"')"));
-            let sqlite = format!("(json_type({{0}}, '$.\"{key}\"') IS NOT NULL)");
+            let sqlite =
+                format!("CASE WHEN {{0}} IS NOT NULL THEN json_type({{0}}, '$.\"{key}\"') IS NOT NULL END");
             return Tree::each(Kind::Value(of), [&ours, &duckdb], Some(&sqlite), [json]);
         }
         let text = format!("({{0}} ->> '{key}')");
