@@ -159,6 +159,11 @@ fn from_storage(error: &tracehouse_storage::Error) -> QueryError {
     }
 }
 
+/// A subquery that cannot be planned where it stands.
+pub(crate) const UNPLANNED: &str = "a subquery refers to columns of the query around it where that cannot be \
+     planned; join a subquery that is grouped by these columns instead: \
+     LEFT JOIN (SELECT key, count(*) AS n FROM .. GROUP BY key) AS s ON s.key = ..";
+
 /// What a union of JSON's types is called in messages.
 const JSON_UNION: [&str; 2] = ["Union(Sparse", "Union(0:"];
 
@@ -205,6 +210,10 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
 fn schema_message(error: &SchemaError) -> String {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
+            // Names that only the planner gives: it took the subquery out of its place.
+            if valid_fields.iter().any(|valid| valid.flat_name().starts_with("__")) {
+                return UNPLANNED.to_string();
+            }
             // The right column of a table that is not there.
             if let Some(other) = valid_fields.iter().find(|valid| valid.name == field.name) {
                 let (wanted, valid) = (clean(&field.flat_name()), clean(&other.flat_name()));

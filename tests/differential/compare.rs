@@ -42,6 +42,22 @@ impl Outcome {
         };
         text.chars().take(CHARS_MAX).collect()
     }
+
+    /// A row that one has and the other has not, of each.
+    pub fn apart(&self, other: &Self) -> String {
+        let (Some(left), Some(right)) = (self.rows(), other.rows()) else { return String::new() };
+        let (left, right) = (sorted(left), sorted(right));
+        let without = |rows: &[Vec<Value>], others: &[Vec<Value>]| {
+            let count = |rows: &[Vec<Value>], row: &Vec<Value>| {
+                rows.iter()
+                    .filter(|other| row.iter().zip(*other).all(|(cell, other)| is_same(cell, other)))
+                    .count()
+            };
+            let lone = rows.iter().find(|row| count(rows, row) > count(others, row));
+            lone.map_or("none".to_string(), |row| Value::from(row.clone()).to_string())
+        };
+        format!("only ours {}, only DuckDB's {}", without(&left, &right), without(&right, &left))
+    }
 }
 
 /// Our batches in that form.

@@ -15,8 +15,13 @@ use super::report::Verdict;
 const REFUSED: &[Refused] = &[
     Refused {
         name: "tuples",
-        message: r"only identifiers and literals are supported in tuples|too many columns! The subquery should only|projections require unique expression names",
-        statement: r"\([^()]*(\([^()]*\))*[^()]*, [^()]*(\([^()]*\))*[^()]*\) (NOT )?(IN \(|=|<>)",
+        message: r"only identifiers and literals are supported in tuples|too many columns! The subquery should only",
+        statement: "",
+    },
+    Refused {
+        name: "tuples",
+        message: "projections require unique expression names",
+        statement: r", .*\) (NOT )?IN \(SELECT",
     },
     Refused {
         name: "LATERAL without an aggregate",

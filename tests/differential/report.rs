@@ -122,12 +122,13 @@ impl Report {
         }
         let sqlite = small.sqlite.map_or("not asked".to_string(), |outcome| outcome.shown());
         let text = format!(
-            "  {place}\n    ours    {}\n    DuckDB  {}\n    SQLite  {}\n    ours:   {}\n    DuckDB: {}\n    SQLite: {sqlite}",
+            "  {place}\n    ours    {}\n    DuckDB  {}\n    SQLite  {}\n    ours:   {}\n    DuckDB: {}\n    SQLite: {sqlite}\n    apart:  {}",
             small.question.ours,
             small.question.duckdb,
             small.question.sqlite.as_deref().unwrap_or("-"),
             small.ours.shown(),
             small.duckdb.shown(),
+            small.ours.apart(&small.duckdb),
         );
         self.findings.entry(small.verdict.name()).or_default().push(text);
     }

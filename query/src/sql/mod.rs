@@ -11,6 +11,7 @@ mod dialect;
 mod functions;
 mod guard;
 mod needs;
+mod occurrences;
 mod order_keys;
 mod plans;
 mod provider;

@@ -1,26 +1,31 @@
 //! Rules of DataFusion's optimizers that would change answers, put right by rules around or behind them.
 //!
 //! ```text
-//! logical:  .. push_down_filter (behind `no_rows`) ..
+//! logical:  .. push_down_filter (behind `no_rows`), extract_equijoin_predicate and eliminate_cross_join (`null_keys`) ..
 //! physical: .. EnsureRequirements -> merge_keys -> ..
 //! ```
 //! Each file says what is wrong there and which test tells when it can go.
 
 mod merge_keys;
 mod no_rows;
+mod null_keys;
 
 use std::sync::Arc;
 
 use datafusion::execution::SessionStateBuilder;
-use datafusion::optimizer::Optimizer;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use merge_keys::MergeKeys;
 use no_rows::NoRows;
+use null_keys::NullKeys;
+
+/// A rule of the logical optimizer.
+type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 /// Gives a session DataFusion's rules with ours among them.
 pub(super) fn with_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
-    let logical = Optimizer::new().rules.into_iter().map(NoRows::around).collect();
+    let logical = Optimizer::new().rules.into_iter().map(NoRows::around).map(NullKeys::around).collect();
     let mut physical = PhysicalOptimizer::new().rules;
     let behind = physical.iter().position(|rule| rule.name() == merge_keys::BEHIND);
     physical.insert(behind.map_or(0, |at| at + 1), Arc::new(MergeKeys));
@@ -34,7 +39,9 @@ mod tests {
     #[test]
     fn the_rules_that_ours_stand_at_have_these_names() {
         let rules = Optimizer::new().rules;
-        assert!(rules.iter().any(|rule| rule.name() == no_rows::AROUND));
+        for name in null_keys::AROUND.into_iter().chain([no_rows::AROUND]) {
+            assert!(rules.iter().any(|rule| rule.name() == name), "{name}");
+        }
         let rules = PhysicalOptimizer::new().rules;
         assert!(rules.iter().any(|rule| rule.name() == merge_keys::BEHIND));
     }

@@ -6,7 +6,7 @@
 //!   ORDER BY s.name                                    s.name AS __order_1 FROM spans s) ORDER BY __order_1
 //! ```
 //! After the guard and the other rewrites, before planning. The first is unneeded once HAVING alone makes an aggregate, the
-//! second once a key of the order may be a column whose name a title of the list has as well.
+//! second once a key of the order may be a column whose name a title of the list has as well. Set operations: `occurrences`.
 
 use std::ops::ControlFlow;
 
@@ -17,6 +17,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use super::occurrences;
 use crate::error::{QueryError, Result};
 
 /// Changes `statement` in place.
@@ -36,7 +37,7 @@ impl VisitorMut for Reshape {
     type Break = QueryError;
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<QueryError> {
-        match order_below(query) {
+        match occurrences::count(&mut query.body).and_then(|()| order_below(query)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
@@ -92,18 +93,29 @@ fn order_below(query: &mut Query) -> Result<()> {
         names.push(name.value);
     }
     let text = format!("SELECT * EXCLUDE ({}) FROM (SELECT 1) AS __ordered", names.join(", "));
-    let template =
-        Parser::new(&GenericDialect {}).try_with_sql(&text).and_then(|mut parser| parser.parse_query());
-    let template = template.map_err(|error| QueryError::internal(error.to_string()))?;
-    let rows = std::mem::replace(&mut query.body, template.body);
-    match query.body.as_mut() {
-        SetExpr::Select(outer) => match outer.from.first_mut().map(|from| &mut from.relation) {
-            Some(TableFactor::Derived { subquery, .. }) => subquery.body = rows,
-            _ => return Err(QueryError::internal("the template of an order has no subquery")),
-        },
-        _ => return Err(QueryError::internal("the template of an order is no SELECT")),
-    }
+    let mut template = template(&text)?;
+    std::mem::swap(subquery(&mut template)?, &mut *query.body);
+    query.body = template;
     Ok(())
+}
+
+/// The body of a query that is written here.
+pub(super) fn template(text: &str) -> Result<Box<SetExpr>> {
+    let parsed =
+        Parser::new(&GenericDialect {}).try_with_sql(text).and_then(|mut parser| parser.parse_query());
+    Ok(parsed.map_err(|error| QueryError::internal(error.to_string()))?.body)
+}
+
+/// The body of the subquery that a SELECT written here reads from.
+pub(super) fn subquery(body: &mut SetExpr) -> Result<&mut SetExpr> {
+    let from = match body {
+        SetExpr::Select(select) => select.from.first_mut().map(|from| &mut from.relation),
+        _ => None,
+    };
+    match from {
+        Some(TableFactor::Derived { subquery, .. }) => Ok(&mut subquery.body),
+        _ => Err(QueryError::internal("a template reads from no subquery")),
+    }
 }
 
 /// Whether `key` has a column `t.c` although the list has another expression titled `c`.

@@ -41,6 +41,7 @@ use tracehouse_storage::schema::Table;
 use super::absent::AbsentIsNull;
 use super::functions;
 use super::functions::tables::{BatchFunction, SearchText, TextSearch};
+use super::occurrences::Occurrences;
 use super::order_keys::OrderKeys;
 use super::provider::SnapshotTable;
 use super::results::ResultForm;
@@ -427,6 +428,7 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(env);
     let mut state = functions::with_allowed(rules::with_rules(builder))?.build();
     functions::register_own(&mut state)?;
+    state.add_analyzer_rule(Arc::new(Occurrences));
     state.add_analyzer_rule(Arc::new(AbsentIsNull));
     state.add_analyzer_rule(Arc::new(PlaceSubqueries));
     state.add_analyzer_rule(Arc::new(OrderKeys));

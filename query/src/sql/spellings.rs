@@ -2,7 +2,8 @@
 //!
 //! After the guard, before planning. Counts are `BIGINT` in DuckDB, PostgreSQL and SQLite; DataFusion gives some of them
 //! as `UInt64`, which cannot be negated, and which becomes a decimal beside a negative number. `nvl` and `ifnull` of
-//! anything but text give text; `coalesce` keeps the type. Unneeded once DataFusion types them so.
+//! anything but text give text; `coalesce` keeps the type. `string_agg` gives a `LargeUtf8`, which functions of two texts
+//! do not take beside another type. Unneeded once DataFusion types them so.
 
 use std::ops::ControlFlow;
 
@@ -46,17 +47,19 @@ impl VisitorMut for Respell {
         if matches!(name.as_str(), "nvl" | "ifnull") {
             function.name = ObjectName::from(vec![Ident::new("coalesce")]);
         } else if COUNTS.contains(&name.as_str()) {
-            *expr = as_bigint(function.clone());
+            *expr = cast(function.clone(), DataType::BigInt(None));
+        } else if name == "string_agg" {
+            *expr = cast(function.clone(), DataType::Varchar(None));
         }
         ControlFlow::Continue(())
     }
 }
 
-fn as_bigint(function: Function) -> Expr {
+fn cast(function: Function, data_type: DataType) -> Expr {
     Expr::Cast {
         kind: CastKind::Cast,
         expr: Box::new(Expr::Function(function)),
-        data_type: DataType::BigInt(None),
+        data_type,
         array: false,
         format: None,
     }

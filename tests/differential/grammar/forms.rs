@@ -135,7 +135,7 @@ pub const FORMS: &[Form] = &[
     both(Float, &[Float], "exp(least({0}, 20.0e0))"),
     both(Float, &[Float], "ln(abs({0}) + 1.0e0)"),
     both(Float, &[Float], "power({0}, 2.0e0)"),
-    two(Float, &[Float], "({0} ^ 2)", "pow({0}, 2)"),
+    two(Float, &[Float], "(({0}) ^ 2)", "pow({0}, 2)"),
     both(Float, &[Float, Float], "greatest({0}, {1})"),
     both(Float, &[Text], "TRY_CAST({0} AS DOUBLE)"),
     two(Float, &[Time], "date_part('epoch', {0})", "date_part('epoch', {0})"),
@@ -170,7 +170,7 @@ pub const FORMS: &[Form] = &[
     both(Text, &[Int], "({0})::VARCHAR"),
     two(Text, &[Text, Text], "(make_array({0}, {1}))[2]", "([{0}, {1}])[2]"),
     both(Text, &[Bool], "CAST({0} AS VARCHAR)"),
-    both(Text, &[Int], "to_hex(abs({0} % 1000))"),
+    two(Text, &[Int], "to_hex(abs({0} % 1000))", "lower(to_hex(abs({0} % 1000)))"),
     both(Text, &[Int], "chr(65 + CAST(abs({0} % 26) AS INTEGER))"),
     form(
         Text,

@@ -14,10 +14,10 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Aggregate, Expr, Filter, GroupingSet, LogicalPlan};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
+use super::Rule;
+
 /// The rule that pushes conditions down.
 pub(super) const AROUND: &str = "push_down_filter";
-
-type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 /// The rule named [`AROUND`], which is not shown such conditions.
 #[derive(Debug)]

@@ -33,7 +33,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use self::lift::{Marks, lift_below, lift_into_side, mark};
 use self::truth::{Null, Scope};
-use crate::error::QueryError;
+use crate::error::{QueryError, UNPLANNED};
 
 /// The rule; see the head of this file.
 #[derive(Debug)]
@@ -191,9 +191,5 @@ pub(super) fn check_planned(plan: &LogicalPlan) -> Result<()> {
 }
 
 fn unplanned() -> QueryError {
-    QueryError::invalid_input(
-        "a subquery refers to columns of the query around it where that cannot be planned; \
-         join a subquery that is grouped by these columns instead: \
-         LEFT JOIN (SELECT key, count(*) AS n FROM .. GROUP BY key) AS s ON s.key = ..",
-    )
+    QueryError::invalid_input(UNPLANNED)
 }

@@ -180,3 +180,47 @@ fn columns_of_one_name_are_told_apart() {
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(names, ["trace_id", "trace_id_2", "trace_id_1", "name", "trace_id_3"]);
 }
+
+#[test]
+fn null_equals_null_for_the_keys_that_say_so() {
+    let context = context();
+    // Eight spans have no session and no input; two others have one of each.
+    for (statement, count) in [
+        ("a.session_id IS NOT DISTINCT FROM b.session_id AND a.inputs = b.inputs", "1"),
+        ("a.session_id IS NOT DISTINCT FROM b.session_id WHERE a.inputs = b.inputs", "1"),
+        ("a.session_id IS NOT DISTINCT FROM b.session_id WHERE a.inputs BETWEEN b.inputs AND b.inputs", "1"),
+        ("a.session_id IS NOT DISTINCT FROM b.session_id, traces t WHERE a.inputs = t.inputs", "8"),
+        ("a.session_id IS NOT DISTINCT FROM b.session_id", "65"),
+    ] {
+        let statement = format!("SELECT count(*) FROM spans a JOIN spans b ON {statement}");
+        assert_eq!(rows(&context, &statement), [count], "{statement}");
+    }
+}
+
+#[test]
+fn set_operations_count_how_often_a_row_is_there() {
+    let context = context();
+    let (three, two) = ("SELECT 1 AS a, model FROM spans LIMIT 3", "SELECT 1, 'x' UNION ALL SELECT 2, NULL");
+    let three = format!("({three})");
+    for (statement, expected) in [
+        ("VALUES (1), (1), (1), (2), (NULL), (NULL) INTERSECT ALL VALUES (1), (1), (3), (NULL)", "1 1 NULL"),
+        ("VALUES (1), (1), (1), (2), (NULL), (NULL) EXCEPT ALL VALUES (1), (1), (3), (NULL)", "1 2 NULL"),
+        ("VALUES (1), (1), (2) EXCEPT ALL VALUES (1) EXCEPT ALL VALUES (1)", "2"),
+        ("VALUES (1), (1) EXCEPT ALL (VALUES (1), (2) INTERSECT ALL VALUES (1))", "1"),
+        ("VALUES (1), (1), (2) INTERSECT VALUES (1), (2)", "1 2"),
+    ] {
+        let mut found = rows(&context, statement);
+        found.sort();
+        assert_eq!(found.join(" "), expected, "{statement}");
+    }
+    assert_eq!(rows(&context, &format!("{three} EXCEPT ALL ({two})")).len(), 3);
+    let titled = "SELECT a FROM (SELECT name AS a FROM spans EXCEPT ALL SELECT 'step 1') ORDER BY a LIMIT 1";
+    assert_eq!(rows(&context, titled), ["step 2"]);
+}
+
+#[test]
+fn joined_texts_go_into_functions_of_texts() {
+    let context = context();
+    let statement = "SELECT levenshtein('step 1', string_agg(name, ',' ORDER BY name)) FROM spans WHERE span_id < '0000000000000002'";
+    assert_eq!(rows(&context, statement), ["0"]);
+}
