@@ -74,7 +74,8 @@ pub use correlation::FilterCorrelation;
 pub use csv::csv_cell;
 pub use database::{Database, SharedPage, TracePage, decode_otlp};
 pub use dataset::{
-    Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,
+    Dataset, DatasetInfo, ExportFormat, MemberUse, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,
+    SourceRule,
 };
 pub use delete::TraceDeletion;
 pub use erase::EraseReceipt;

@@ -1,5 +1,8 @@
 //! Datasets through the public API: building, merging, versions, reopening, export, SQL.
 
+mod incoming;
+mod made;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
 
@@ -104,8 +107,8 @@ fn traces_become_records_with_provenance() {
 fn traces_that_ask_nothing_are_counted_and_make_no_record() {
     let db = Database::in_memory().unwrap();
     let span = child(3);
-    db.append(&[root(1, None, Some("out")), root(2, Some("null"), None), span, root(4, Some("{}"), None)])
-        .unwrap();
+    let null = Span { attributes: r#"{"mlflow.spanInputs":"null"}"#.into(), ..root(2, Some("null"), None) };
+    db.append(&[root(1, None, Some("out")), null, span, root(4, Some("{}"), None)]).unwrap();
     let dataset = db.create_dataset("d").unwrap();
     let report = dataset.add_traces(&Search::new("")).unwrap();
     assert_eq!((report.inserted, report.unchanged, report.skipped), (1, 0, 3), "only {{}} is an input");
@@ -278,7 +281,7 @@ fn exports_come_back_through_json_lines() {
     assert_eq!((report.inserted, report.rejected_count), (4, 3));
     let places: Vec<Option<u64>> = report.rejected.iter().map(|rejected| rejected.line).collect();
     assert_eq!(places, [Some(6), Some(7), Some(8)]);
-    assert_eq!(report.rejected[0].error, "a record needs inputs");
+    assert_eq!(report.rejected[0].error, "a record needs inputs (or input); this one has outputs");
     let without_ids = |text: &str| -> Vec<String> {
         text.lines().map(|line| line[line.find("\"inputs\"").unwrap()..].to_string()).collect()
     };
