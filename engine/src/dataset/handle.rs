@@ -1,6 +1,6 @@
 //! The handle on one dataset: its versions, and every change of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{Read, Write};
 
 use arrow::array::{RecordBatch, UInt64Array};
@@ -9,6 +9,7 @@ use tracehouse_query::search::Search;
 use tracehouse_storage::model::TraceEdit;
 
 use super::build::{build, query_text};
+use super::diff::RecordDiff;
 use super::export::{ExportFormat, export};
 use super::incoming::{REJECTED_MAX, read};
 use super::info::{DatasetInfo, Version, versions};
@@ -23,18 +24,6 @@ use super::subject::Kind;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::ingest::Rejected;
-
-/// What is different between two versions: record ids, sorted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecordDiff {
-    /// Only in the second.
-    pub added: Vec<String>,
-    /// Only in the first.
-    pub removed: Vec<String>,
-    /// In both, with different content.
-    pub changed: Vec<String>,
-}
 
 /// A dataset of an open database. Cheap to clone; calls see its newest version unless they name one.
 ///
@@ -354,21 +343,7 @@ impl Dataset {
     /// As [`Dataset::records`].
     pub fn diff(&self, a: u32, b: u32) -> Result<RecordDiff> {
         let read = |number| -> Result<Vec<Record>> { records_of(&self.read(&self.version(Some(number))?)?) };
-        let mut before: HashMap<String, Record> =
-            read(a)?.into_iter().map(|record| (record.id.clone(), record)).collect();
-        let mut diff = RecordDiff::default();
-        for record in read(b)? {
-            match before.remove(&record.id) {
-                None => diff.added.push(record.id),
-                Some(old) if !is_same(&old, &record) => diff.changed.push(record.id),
-                Some(_) => {}
-            }
-        }
-        diff.removed.extend(before.into_keys());
-        for ids in [&mut diff.added, &mut diff.removed, &mut diff.changed] {
-            ids.sort_unstable();
-        }
-        Ok(diff)
+        Ok(RecordDiff::of(read(a)?, read(b)?))
     }
 
     /// Writes the records of a version, or of the newest; returns how many.
@@ -409,15 +384,6 @@ impl Dataset {
             Error::not_found(format!("dataset {name:?} has no version {wanted}: its newest is {newest}"))
         })
     }
-}
-
-/// Whether two versions of a record say the same; times aside.
-fn is_same(a: &Record, b: &Record) -> bool {
-    a.inputs == b.inputs
-        && a.outputs == b.outputs
-        && a.expectations == b.expectations
-        && a.tags == b.tags
-        && a.source == b.source
 }
 
 fn chosen_rows(records: &[Record], sample: &Sample) -> Result<Vec<usize>> {

@@ -12,6 +12,7 @@
 //! * DS-3 changes are made one after the other, each on top of the newest version, so none is lost.
 
 mod build;
+mod diff;
 mod erase;
 mod erase_texts;
 mod expectations;
@@ -32,8 +33,9 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use diff::{PartChange, RecordChange, RecordDiff};
 pub use export::ExportFormat;
-pub use handle::{Dataset, RecordDiff};
+pub use handle::Dataset;
 pub use info::DatasetInfo;
 pub use members::MemberUse;
 pub use merge::{MergeReport, SourceRule};

@@ -202,6 +202,11 @@ fn versions_stay_as_they_were() {
     let ids =
         |version, row| cell(&dataset.records(Some(version)).unwrap(), "dataset_record_id", row).unwrap();
     assert_eq!((diff.added, diff.removed, diff.changed), (vec![ids(2, 2)], vec![gone], vec![ids(1, 1)]));
+    let changed = diff.changes.iter().find(|change| change.record_id == ids(1, 1)).unwrap();
+    let [part] = changed.parts.as_slice() else { panic!("{changed:?}") };
+    let part = (part.name.as_str(), part.before.as_deref(), part.after.as_deref());
+    assert_eq!((changed.inputs.as_str(), part), ("2", ("outputs", None, Some("2"))));
+    assert_eq!(diff.changes.len(), 3);
     assert_eq!(dataset.records(Some(9)).unwrap_err().kind(), ErrorKind::NotFound);
     dataset.edit_tags([("owner", Some("ana")), ("none", None)]).unwrap();
     let info = dataset.info().unwrap();

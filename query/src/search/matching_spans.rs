@@ -62,7 +62,7 @@ fn find(snapshot: &Snapshot, search: &Search) -> Result<Vec<FoundSpan>> {
 
 /// A filter whose conditions on traces have been answered.
 enum Prepared {
-    Span(SpanLeaf),
+    Span(Box<SpanLeaf>),
     Traces(HashSet<TraceKey>),
     And(Vec<Prepared>),
     Or(Vec<Prepared>),
@@ -76,7 +76,7 @@ impl Prepared {
         };
         Ok(match filter {
             SpanFilter::Span(condition) => {
-                Prepared::Span(SpanLeaf::new(snapshot, condition, &Recorder::default()))
+                Prepared::Span(Box::new(SpanLeaf::new(snapshot, condition, &Recorder::default())))
             }
             SpanFilter::Trace(predicate) => Prepared::Traces(traces_of(snapshot, predicate)?),
             SpanFilter::And(operands) => {
