@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use arrow::array::RecordBatch;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracehouse::{Dataset, DatasetInfo, ExportFormat, NewDataset, RecordChange};
 
@@ -214,12 +216,13 @@ fn diff(context: &Context, args: &DatasetDiffArgs, out: &mut dyn Write) -> Resul
     };
     let diff = dataset.diff(from, to)?;
     if context.json {
-        let changes: Vec<Value> = diff.changes.iter().map(change_json).collect();
-        let shown = json!({
-            "from": from, "to": to, "added": diff.added, "removed": diff.removed, "changed": diff.changed,
-            "changes": changes,
-        });
-        return write_json(out, &shown);
+        let changes = diff.changes.iter().map(ShownChange::of).collect::<Result<_>>()?;
+        let (added, removed, changed) = (&diff.added, &diff.removed, &diff.changed);
+        serde_json::to_writer(
+            EscapingWriter::json(&mut *out),
+            &ShownDiff { from, to, added, removed, changed, changes },
+        )?;
+        return Ok(writeln!(out)?);
     }
     for (sign, ids) in [('+', &diff.added), ('-', &diff.removed), ('~', &diff.changed)] {
         for id in ids {
@@ -239,16 +242,49 @@ fn diff(context: &Context, args: &DatasetDiffArgs, out: &mut dyn Write) -> Resul
         .say(out, format_args!("version {from} to {to}: {added} added, {removed} removed, {changed} changed"))
 }
 
-fn change_json(change: &RecordChange) -> Value {
-    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| Value::from(text));
-    let parts = change.parts.iter().map(|part| {
-        json!({
-            "part": part.name,
-            "before": part.before.as_deref().map(json),
-            "after": part.after.as_deref().map(json),
-        })
-    });
-    json!({ "record_id": change.record_id, "inputs": json(&change.inputs), "parts": parts.collect::<Vec<_>>() })
+/// A comparison for machines: values as they are written, so that numbers keep their digits.
+#[derive(Serialize)]
+struct ShownDiff<'a> {
+    from: u32,
+    to: u32,
+    added: &'a [String],
+    removed: &'a [String],
+    changed: &'a [String],
+    changes: Vec<ShownChange<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownChange<'a> {
+    record_id: &'a str,
+    inputs: Box<RawValue>,
+    parts: Vec<ShownPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownPart<'a> {
+    part: &'a str,
+    before: Option<Box<RawValue>>,
+    after: Option<Box<RawValue>>,
+}
+
+impl<'a> ShownChange<'a> {
+    fn of(change: &'a RecordChange) -> Result<Self> {
+        let mut parts = Vec::with_capacity(change.parts.len());
+        for part in &change.parts {
+            let value = |text: &Option<String>| text.as_deref().map(raw).transpose();
+            let (before, after) = (value(&part.before)?, value(&part.after)?);
+            parts.push(ShownPart { part: &part.name, before, after });
+        }
+        Ok(Self { record_id: &change.record_id, inputs: raw(&change.inputs)?, parts })
+    }
+}
+
+/// JSON text as a value; another text as a string.
+fn raw(text: &str) -> Result<Box<RawValue>> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(_) => Ok(serde_json::value::to_raw_value(text)?),
+    }
 }
 
 fn newest_two(dataset: &Dataset) -> Result<(u32, u32)> {

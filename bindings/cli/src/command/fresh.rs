@@ -6,8 +6,13 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::context::Context;
+
+/// How often a removal is tried, and the pause between.
+const REMOVE_TRIES: usize = 40;
+const REMOVE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Whether there is anything at the path; what cannot be looked at is.
 pub fn is_there(path: &Path) -> bool {
@@ -31,16 +36,22 @@ pub fn remove_if_empty(context: &Context, path: &Path) {
     let held = context.open_to_change(&aside).and_then(|db| {
         let stats = db.stats()?;
         let is_empty = stats.traces + stats.spans + stats.assessments + stats.datasets == 0;
-        Ok((db, is_empty && !db_has_settings(&aside)))
+        Ok((db, is_empty && !has_settings(&aside)))
     });
-    let is_removed = matches!(&held, Ok((_, true))) && fs::remove_dir_all(&aside).is_ok();
-    drop(held);
-    if !is_removed && !is_there(path) {
+    if matches!(&held, Ok((_, true))) {
+        // The metadata store may still be writing files of its own.
+        for _ in 0..REMOVE_TRIES {
+            if fs::remove_dir_all(&aside).is_ok() || !is_there(&aside) {
+                break;
+            }
+            std::thread::sleep(REMOVE_PAUSE);
+        }
+    } else if !is_there(path) {
         let _ = fs::rename(&aside, path);
     }
 }
 
 /// Whether something was set in it, such as what is redacted: that is a file of the catalogue.
-fn db_has_settings(path: &Path) -> bool {
+fn has_settings(path: &Path) -> bool {
     fs::read_dir(path.join("catalog")).is_ok_and(|mut entries| entries.next().is_some())
 }
