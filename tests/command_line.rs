@@ -12,7 +12,7 @@ use tracehouse_storage::store::FORMAT_VERSION;
 use crate::data;
 
 /// A folder with a filled database and room for files.
-struct Desk {
+pub struct Desk {
     folder: TempDir,
     spans: u64,
 }
@@ -33,7 +33,7 @@ pub fn tracehouse(arguments: &[&str]) -> Ended {
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut desk = Self { folder: tempfile::tempdir().unwrap(), spans: 0 };
         let file = desk.file("good.jsonl", data::lines().join("\n").as_bytes());
         let done = tracehouse(&["--json", "import", &desk.db(), &file]);
@@ -42,21 +42,21 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn db(&self) -> String {
+    pub fn db(&self) -> String {
         self.path("desk.traces").to_str().unwrap().to_string()
     }
 
-    fn file(&self, name: &str, bytes: &[u8]) -> String {
+    pub fn file(&self, name: &str, bytes: &[u8]) -> String {
         fs::write(self.path(name), bytes).unwrap();
         self.path(name).to_str().unwrap().to_string()
     }
 
     /// Nothing that was stored is gone.
-    fn assert_intact(&self, what: &Ended) {
+    pub fn assert_intact(&self, what: &Ended) {
         let done = tracehouse(&["--json", "sql", &self.db(), "SELECT count(*) AS n FROM spans"]);
         let rows: Value =
             serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("{done:?} after {what:?}"));
@@ -64,7 +64,7 @@ impl Desk {
     }
 }
 
-fn report(done: &Ended) -> Value {
+pub fn report(done: &Ended) -> Value {
     serde_json::from_str(&done.out).unwrap_or_else(|error| panic!("{error}: {done:?}"))
 }
 

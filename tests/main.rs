@@ -8,6 +8,7 @@
 mod bad_input;
 mod bounds;
 mod care;
+mod comfort;
 mod command_line;
 mod crash;
 mod data;

@@ -22,7 +22,7 @@ use tracehouse_storage::schema::{string_map, timestamp};
 use tracehouse_storage::{Snapshot, Store};
 
 use crate::database::Database;
-use crate::dataset::{Version, newest, record_schema, shown, view_schema};
+use crate::dataset::{Version, newest, readable_texts, record_schema, shown, view_schema};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The key by which a filter asks for the traces of datasets.
@@ -69,7 +69,7 @@ impl Catalog {
                 return Err(if live { error.into() } else { deleted() });
             }
         };
-        let batch = concat_batches(&record_schema(), &batches)?;
+        let batch = readable_texts(&concat_batches(&record_schema(), &batches)?)?;
         if batch.num_rows() as u64 != version.info.record_count {
             return Err(Error::new(
                 ErrorKind::Corrupt,

@@ -66,7 +66,7 @@ impl Database {
     /// # Errors
     /// `InvalidInput` for a wrong filter, `Conflict` when one of the files is there, `Corrupt` or `Io`.
     pub fn export_parquet(&self, folder: impl AsRef<Path>, filter: &str) -> Result<BTreeMap<String, u64>> {
-        let env = RealEnv::new(folder.as_ref().to_path_buf());
+        let env = RealEnv::for_others(folder.as_ref().to_path_buf());
         let at = |e| file_error(folder.as_ref(), e);
         let snapshot = self.reading()?;
         let wanted = match filter.trim() {

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub(crate) fn joined(filters: &[&str]) -> Result<String> {
     let mut parts = Vec::new();
     for filter in filters.iter().map(|filter| filter.trim()).filter(|filter| !filter.is_empty()) {
-        check(filter)?;
+        check_filter(filter)?;
         // A pair of parentheses around what has no `OR` would only part its span clauses from others.
         parts.push(if has_or(filter) { format!("({filter})") } else { filter.to_string() });
     }
@@ -41,7 +41,10 @@ fn has_or(filter: &str) -> bool {
 }
 
 /// Checks that a filter parses.
-pub(crate) fn check(filter: &str) -> Result<()> {
+///
+/// # Errors
+/// `InvalidInput` naming the token at fault and its position.
+pub fn check_filter(filter: &str) -> Result<()> {
     parse(filter).map_err(tracehouse_storage::Error::from)?;
     Ok(())
 }
@@ -75,12 +78,12 @@ mod tests {
         let either = joined(&["name = 'a' OR name = 'b'", "state = 'OK'"]).unwrap();
         assert_eq!(either, "(name = 'a' OR name = 'b') AND state = 'OK'");
         let loose = joined(&["name = 'a' AND", "AND state = 'OK'"]).unwrap();
-        check(&loose).unwrap();
+        check_filter(&loose).unwrap();
         let quoted_or = joined(&["span.name = 'this or that'", "span.type = 'TOOL'"]).unwrap();
         assert_eq!(quoted_or, "span.name = 'this or that' AND span.type = 'TOOL'");
         assert!(has_or("name = 'it''s' OR name = \"or\"") && !has_or("tags.`a or b` = 'it''s or'"));
         assert!(joined(&["name = 'a') OR (name = 'b'", "state = 'OK'"]).is_err());
-        check(&format!("{} = {}", named("tags", "my key").unwrap(), quoted("it's"))).unwrap();
+        check_filter(&format!("{} = {}", named("tags", "my key").unwrap(), quoted("it's"))).unwrap();
         assert!(named("tags", "a`b").is_err());
     }
 }

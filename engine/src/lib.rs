@@ -65,6 +65,7 @@ mod tags;
 mod trace;
 mod trace_batches;
 mod trace_cache;
+mod trace_id;
 
 pub use assess::NewAssessment;
 pub use assessments::AssessmentUpdate;
@@ -74,11 +75,13 @@ pub use correlation::FilterCorrelation;
 pub use csv::csv_cell;
 pub use database::{Database, SharedPage, TracePage, decode_otlp};
 pub use dataset::{
-    Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Sample,
+    Dataset, DatasetInfo, ExportFormat, MemberUse, MergeReport, NewDataset, NewRecord, PartChange,
+    RecordChange, RecordDiff, Sample, SourceRule,
 };
 pub use delete::TraceDeletion;
 pub use erase::EraseReceipt;
 pub use error::{Error, ErrorKind, Result};
+pub use filters::check_filter;
 pub use ingest::{ImportOptions, ImportReport, Progress, Rejected};
 pub use metrics::{Aggregation, MetricPoint, MetricQuery, MetricView};
 pub use open::OpenOptions;
@@ -91,6 +94,7 @@ pub use start::TraceStart;
 pub use stats::Stats;
 pub use trace::Trace;
 pub use trace_batches::TraceBatches;
+pub use tracehouse_query::filter::parse_time;
 pub use tracehouse_query::messages;
 pub use tracehouse_query::search::{Analysis, Coverage, Explain, Search, Stage, TextCoverage};
 pub use tracehouse_query::sql::{SqlQuery, SqlValue};

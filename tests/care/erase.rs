@@ -222,6 +222,31 @@ fn a_merged_record_loses_what_the_erased_trace_gave_it() {
     assert_eq!(made.versions().unwrap().len(), 3);
 }
 
+#[test]
+fn records_of_spans_go_with_their_trace() {
+    let db = crate::support::in_memory();
+    import_lines(&db, &[marked_line(1), marked_line(2), marked_line(3), data::lines()[0].clone()]);
+    let spans = db.create_dataset("spans").unwrap();
+    let people = db.create_dataset("people").unwrap();
+    for span in [2, 3] {
+        people
+            .merge(&[NewRecord::new(format!("\"{MARK}input{span} and more\"")).source("HUMAN", "")])
+            .unwrap();
+    }
+    let others = spans.add_spans(&Search::new(format!("NOT span.name LIKE '{MARK}%'"))).unwrap().inserted;
+    for dataset in [&spans, &people] {
+        dataset
+            .add_spans(&Search::new(format!("span.name LIKE '{MARK}%' AND span.parent_id IS NOT NULL")))
+            .unwrap();
+    }
+    assert_eq!(number(&db, "SELECT count(*) FROM dataset_records WHERE outputs LIKE '%output%'"), 4);
+    let receipt = db.erase_traces(&[data::trace_id(VICTIM)]).unwrap();
+    assert!(receipt.dataset_records >= 2, "{receipt:?}");
+    assert_eq!(number(&db, "SELECT count(*) FROM dataset_records WHERE outputs LIKE '%output%'"), 0);
+    assert_eq!(spans.records(None).unwrap().num_rows() as u64, others);
+    assert_eq!(people.records(None).unwrap().num_rows(), 2, "a person's records stay, without outputs");
+}
+
 /// A trace of a person, with what is said of her in other places than its spans.
 fn persons_trace(trace: u64, user: &str) -> String {
     let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});

@@ -64,4 +64,4 @@ macro_rules! tests {
     };
 }
 
-tests!(otlp_protobuf otlp_json otlp_stream wal manifest segment filter sql text pattern deep redact);
+tests!(otlp_protobuf otlp_json otlp_stream wal manifest segment filter sql text pattern deep records redact);

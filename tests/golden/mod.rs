@@ -20,7 +20,7 @@ mod commands;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tracehouse::{Database, NewAssessment, Search};
+use tracehouse::{Database, NewAssessment, Sample, Search};
 
 use crate::data;
 use crate::support::{DiskDb, import_lines, in_memory};
@@ -176,6 +176,9 @@ pub fn finish(db: &Database) {
     dataset.add_traces(&Search::new("service_name = 'rag'")).unwrap();
     dataset.add_traces(&Search::new("session = 's-1'")).unwrap();
     dataset.add_traces(&Search::new("trace_id IS NOT NULL AND service_name = 'rag'")).unwrap();
+    let calls = db.create_dataset("calls").unwrap();
+    let tools = Search::new("span.type = 'TOOL' AND NOT HAS(span.status = 'ERROR')");
+    calls.add_span_sample(&tools, &Sample::new(3, 7).stratify("span.tool")).unwrap();
     db.create_dataset("empty").unwrap();
 }
 

@@ -35,11 +35,10 @@ class Curating:
         ids = self.world.newest_first([i for i, trace in self.world.traces.items() if filters.finds(tree, trace)])
         arguments = ["dataset", "add", self.path, operation["name"], "--where", filters.text_of(tree), "--json"]
         if "limit" in operation:
-            ids = ids[:operation["limit"]]
             arguments += ["--limit", operation["limit"]]
+        records, skipped, repeated = records_of(self.world, ids, operation.get("limit"))
         if "sample" in operation:
-            return self.dataset_sampled(operation, arguments, ids, dataset)
-        records, skipped, repeated = records_of(self.world, ids)
+            return self.dataset_sampled(operation, arguments, ids, len(records), dataset)
         if operation.get("kill"):
             return self.add_killed(operation, arguments, records, dataset, random)
         counts = dataset.merge(records)
@@ -59,13 +58,14 @@ class Curating:
         if version == len(after.versions) - 1:
             self.world.datasets[operation["name"]] = after
 
-    def dataset_sampled(self, operation, arguments, ids, dataset):
-        """Which traces a sample takes is not said; how many, of which, and that it repeats, is."""
+    def dataset_sampled(self, operation, arguments, ids, records, dataset):
+        """Which records a sample takes is not said; how many, of which traces, and that it repeats, is."""
         report = self.binary.run(*arguments, "--sample", operation["sample"], "--seed", operation["sample_seed"]).json()
-        taken = min(operation["sample"], len(ids))
-        total = sum(report[key] for key in ("inserted", "updated", "unchanged", "skipped"))
-        if total > taken or report["inserted"] > taken:
-            raise Difference(f"{arguments} took {report} of {taken} sampled traces of {len(ids)}")
+        taken = min(operation["sample"], records)
+        if report["inserted"] + report["updated"] > taken or sum(
+            report[key] for key in ("inserted", "updated", "unchanged")
+        ) < taken:
+            raise Difference(f"{arguments} took {report}, {taken} sampled records expected")
         got = exported(self.binary.run("dataset", "export", self.path, operation["name"]).out)
         new = [key for key in got if key not in dataset.newest]
         same("sampled records come from the traces", {source_trace(got[key]) for key in new} <= set(ids), True)

@@ -8,13 +8,14 @@ def canonical(value):
 
 
 def as_json(text):
-    """A payload as a JSON value: what parses as structure, else the text."""
+    """A payload as a JSON value: an object or array, or what a JSON string quotes; else the text as it is."""
     if text is None:
         return None
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    return value if isinstance(value, (dict, list, str)) else text
 
 
 class Dataset:
@@ -42,8 +43,11 @@ class Dataset:
                 counts["inserted"] += 1
                 continue
             newer = dict(older)
-            if record["outputs"] is not None:
+            if record["outputs"] is not None and record["outputs"] != older["outputs"]:
                 newer["outputs"] = record["outputs"]
+                # Source and outputs are of one trace; a person's record stays one.
+                if older["source"]["source_type"] == "TRACE":
+                    newer["source"] = record["source"]
             for part in ("expectations", "tags"):
                 laid = {**(older[part] or {}), **(record[part] or {})}
                 newer[part] = laid or older[part]
@@ -81,10 +85,13 @@ def source_trace(record):
     return record["source"]["source_data"].get("trace_id")
 
 
-def records_of(world, ids):
-    """The records that traces make, newest first, how many make none, and how many have inputs of another."""
+def records_of(world, ids, limit=None):
+    """The records that traces make, newest first, how many make none, and how many have inputs of another: of as many
+    traces as it takes to have `limit` records."""
     records, skipped, repeated = {}, 0, 0
     for trace in (world.traces[i] for i in world.newest_first(ids)):
+        if len(records) == limit:
+            break
         row = trace.row()
         if row["inputs"] is None:
             skipped += 1

@@ -1,16 +1,15 @@
 //! Taking erased traces out of datasets. The one change that versions are not immutable under (DS-1): a
 //! version keeps its number and loses what came from the traces.
 //!
-//! A record made from a trace names it, and goes. A record of another source with the same inputs may have
+//! A record made from a trace, or from a span of it, names it, and goes. A record of another source with the same inputs may have
 //! taken over outputs, expectations or tags of the trace: those that are equal to the trace's go. What the
 //! versions are said to be loses what identifies the traces (`erase_texts`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use tracehouse_query::search::Search;
 use tracehouse_storage::manifest::CatalogFile;
 
-use super::build::records_of_traces;
+use super::build::each_record_of;
 use super::erase_texts::ErasedTexts;
 use super::info::{DatasetInfo, Version, versions};
 use super::json::{members, object};
@@ -18,10 +17,6 @@ use super::record::{Candidate, Record, records_batch, records_of};
 use super::schema::RecordTypes;
 use crate::database::Database;
 use crate::error::Result;
-use crate::filters::quoted;
-
-/// Traces looked up by one search.
-const IDS_A_SEARCH: usize = 500;
 
 /// What an erase took out of datasets.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,7 +39,12 @@ impl Database {
         if all.is_empty() {
             return Ok(done);
         }
-        let erased = Erasing::of(self, trace_ids)?;
+        let mut hashes = HashSet::new();
+        for version in &all {
+            let records = records_of(&self.catalog().read(self.store(), version)?)?;
+            hashes.extend(records.into_iter().map(|record| record.hash));
+        }
+        let erased = Erasing::of(self, trace_ids, &hashes)?;
         let mut changed: BTreeMap<String, Vec<Record>> = BTreeMap::new();
         let mut touched = HashSet::new();
         for version in &all {
@@ -110,30 +110,32 @@ impl Database {
 /// What is taken out of records.
 struct Erasing {
     ids: HashSet<String>,
-    /// What records the traces make, by the hash of their inputs.
+    /// What records the traces and their spans make, by the hash of their inputs.
     made: HashMap<u128, Vec<Candidate>>,
 }
 
 impl Erasing {
-    fn of(database: &Database, trace_ids: &[String]) -> Result<Self> {
+    /// Of these traces, for records whose inputs have one of the hashes.
+    fn of(database: &Database, trace_ids: &[String], hashes: &HashSet<u128>) -> Result<Self> {
         // A callback that this process lacks stops writes, but must not stop an erase.
         let (snapshot, redactor) = (database.snapshot()?, database.redactor().ok());
         let mut made: HashMap<u128, Vec<Candidate>> = HashMap::new();
-        for ids in trace_ids.chunks(IDS_A_SEARCH) {
-            let list: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
-            let search = Search::new(format!("trace_id IN ({})", list.join(", ")));
-            for candidate in records_of_traces(&snapshot, &search, None)?.records {
-                // A copy made while more was redacted than when the trace came is told by what it became.
-                let mut redacted = candidate.clone();
-                if let Some(mut pass) = redactor.as_ref().and_then(|redactor| redactor.pass()) {
-                    pass.candidate(&mut redacted);
-                }
-                if redacted != candidate {
-                    made.entry(redacted.hash).or_default().push(redacted);
-                }
+        let mut note = |candidate: Candidate| {
+            if hashes.contains(&candidate.hash) {
                 made.entry(candidate.hash).or_default().push(candidate);
             }
-        }
+        };
+        each_record_of(&snapshot, trace_ids, &mut |candidate| {
+            // A copy made while more was redacted than when the trace came is told by what it became.
+            if let Some(mut pass) = redactor.as_ref().and_then(|redactor| redactor.pass()) {
+                let mut redacted = candidate.clone();
+                pass.candidate(&mut redacted);
+                if redacted != candidate {
+                    note(redacted);
+                }
+            }
+            note(candidate);
+        })?;
         Ok(Self { ids: trace_ids.iter().cloned().collect(), made })
     }
 

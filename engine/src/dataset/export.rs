@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
+use std::path::Path;
 
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -13,7 +14,7 @@ use super::record::{Record, records_of, shown};
 use crate::csv::csv_cell;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The form of an export.
+/// The form of an export, and of what is merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportFormat {
@@ -34,6 +35,16 @@ impl ExportFormat {
         match word {
             "jsonl" => Some(Self::JsonLines),
             "parquet" => Some(Self::Parquet),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+
+    /// The format that the ending of a file's name says.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" | "json" => Some(Self::JsonLines),
+            "parquet" | "pq" => Some(Self::Parquet),
             "csv" => Some(Self::Csv),
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! The handle on one dataset: its versions, and every change of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{Read, Write};
 
 use arrow::array::{RecordBatch, UInt64Array};
@@ -8,31 +8,22 @@ use arrow::compute::take_record_batch;
 use tracehouse_query::search::Search;
 use tracehouse_storage::model::TraceEdit;
 
-use super::build::{query_text, records_of_traces};
+use super::build::{build, query_text};
+use super::diff::RecordDiff;
 use super::export::{ExportFormat, export};
+use super::incoming::{REJECTED_MAX, read};
 use super::info::{DatasetInfo, Version, versions};
 use super::json::members;
-use super::lines::{REJECTED_MAX, read_lines};
-use super::merge::{MergeReport, RecordSet};
+use super::members::Uses;
+use super::merge::{MergeReport, RecordSet, SourceRule};
 use super::record::{Candidate, NewRecord, Record, records_batch, records_of, shown};
 use super::registry::NewDataset;
 use super::sample::{Sample, choose};
 use super::schema::RecordTypes;
+use super::subject::Kind;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::ingest::Rejected;
-
-/// What is different between two versions: record ids, sorted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecordDiff {
-    /// Only in the second.
-    pub added: Vec<String>,
-    /// Only in the first.
-    pub removed: Vec<String>,
-    /// In both, with different content.
-    pub changed: Vec<String>,
-}
 
 /// A dataset of an open database. Cheap to clone; calls see its newest version unless they name one.
 ///
@@ -51,6 +42,7 @@ pub struct Dataset {
     pub(super) database: Database,
     pub(super) dataset_id: String,
     pub(super) name: String,
+    pub(super) source_rule: SourceRule,
 }
 
 impl Dataset {
@@ -62,6 +54,12 @@ impl Dataset {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same with another rule for the sources of records whose outputs this handle replaces.
+    pub fn source_rule(mut self, rule: SourceRule) -> Self {
+        self.source_rule = rule;
+        self
     }
 
     /// The newest version.
@@ -83,27 +81,46 @@ impl Dataset {
 
     /// Adds a record for each trace that a search finds, or updates the record with its inputs. Of
     /// several traces with equal inputs the first in the search's order counts. Traces without inputs
-    /// are skipped and counted in the report.
+    /// are skipped and counted in the report; the search's limit is one of records, without either.
     ///
     /// # Errors
     /// `InvalidInput` for a wrong filter, `Io` or `Closed` from writing.
     pub fn add_traces(&self, search: &Search) -> Result<MergeReport> {
-        self.add(search, None)
+        self.add(search, Kind::Trace, None)
     }
 
-    /// The same for a sample of the traces found.
+    /// The same for a sample of the records that the traces found make.
     ///
     /// # Errors
     /// As [`Dataset::add_traces`]; `InvalidInput` for a key that has no strata.
     pub fn add_sample(&self, search: &Search, sample: &Sample) -> Result<MergeReport> {
-        self.add(search, Some(sample))
+        self.add(search, Kind::Trace, Some(sample))
     }
 
-    fn add(&self, search: &Search, sample: Option<&Sample>) -> Result<MergeReport> {
+    /// Adds a record for each span that a filter holds for, newest first, with the span's own inputs and outputs. A
+    /// filter is read as if the span were the only one of its trace: clauses about spans, also under NOT, are about it,
+    /// all others, and `HAS( ... )`, about its trace.
+    ///
+    /// # Errors
+    /// As [`Dataset::add_traces`]; `InvalidInput` for a search with an order or a page token.
+    pub fn add_spans(&self, search: &Search) -> Result<MergeReport> {
+        self.add(search, Kind::Span, None)
+    }
+
+    /// The same for a sample of the records that the spans found make; it can be stratified by `span.name`,
+    /// `span.type`, `span.status`, `span.model`, `span.provider` and `span.tool`, too.
+    ///
+    /// # Errors
+    /// As [`Dataset::add_spans`]; `InvalidInput` for a key that has no strata.
+    pub fn add_span_sample(&self, search: &Search, sample: &Sample) -> Result<MergeReport> {
+        self.add(search, Kind::Span, Some(sample))
+    }
+
+    fn add(&self, search: &Search, kind: Kind, sample: Option<&Sample>) -> Result<MergeReport> {
         self.info()?;
         let snapshot = self.database.reading()?;
-        let built = records_of_traces(&snapshot, self.database.with_datasets(search)?.as_ref(), sample)?;
-        let query = Some(query_text(search, sample)?);
+        let built = build(&snapshot, self.database.with_datasets(search)?.as_ref(), kind, sample)?;
+        let query = Some(query_text(search, sample, kind)?);
         let mut report = self.merge_candidates(built.records, query, snapshot.sequence())?;
         report.unchanged += built.repeated;
         report.skipped = built.skipped;
@@ -123,21 +140,36 @@ impl Dataset {
         self.merge_candidates(candidates, None, self.database.snapshot()?.sequence())
     }
 
-    /// Merges JSON lines: objects with `inputs` and perhaps `outputs`, `expectations`, `tags` and
-    /// `source`, as an export writes them. Wrong lines are in the report, the rest is kept. `name` is
+    /// Merges JSON lines, or an array of JSON objects: records with `inputs` and perhaps `outputs`, `expectations`,
+    /// `tags` and `source`, as an export writes them. Wrong ones are in the report, the rest is kept. `name` is
     /// how reports call the input.
     ///
     /// # Errors
     /// `Io` when the input cannot be read, `Io` or `Closed` from writing.
     pub fn merge_json_lines<R: Read>(&self, input: R, name: &str) -> Result<MergeReport> {
-        let (mut candidates, mut rejected, mut rejected_count) = (Vec::new(), Vec::new(), 0);
-        for (number, parsed) in read_lines(input)? {
-            match parsed {
-                Ok(candidate) => candidates.push(candidate),
+        self.merge_from(input, ExportFormat::JsonLines, name)
+    }
+
+    /// Merges records of an input in any format that an export has. Members that other tools name otherwise
+    /// (`expected_output`, `metadata` and the like) are taken as what they mean; the report names these and what was
+    /// ignored.
+    ///
+    /// # Errors
+    /// As [`Dataset::merge_json_lines`]; `InvalidInput` when the input is not of the format.
+    pub fn merge_from<R: Read>(&self, input: R, format: ExportFormat, name: &str) -> Result<MergeReport> {
+        let (mut candidates, mut uses) = (Vec::new(), Uses::default());
+        let (mut rejected, mut rejected_count) = (Vec::new(), 0);
+        let named = |error: Error| Error::new(error.kind(), format!("{name}: {error}"));
+        for record in read(input, format).map_err(named)? {
+            match record.parsed {
+                Ok((candidate, of_record)) => {
+                    candidates.push(candidate);
+                    uses.add(of_record);
+                }
                 Err(error) => {
                     rejected_count += 1;
                     if rejected.len() < REJECTED_MAX {
-                        let (file, line) = (name.to_string(), Some(number));
+                        let (file, line) = (name.to_string(), record.line);
                         rejected.push(Rejected { file, line, error: error.to_string() });
                     }
                 }
@@ -145,7 +177,7 @@ impl Dataset {
         }
         let sequence = self.database.snapshot()?.sequence();
         let report = self.merge_candidates(candidates, None, sequence)?;
-        Ok(MergeReport { rejected, rejected_count, ..report })
+        Ok(MergeReport { rejected, rejected_count, members: uses.into_list(), ..report })
     }
 
     fn merge_candidates(
@@ -166,7 +198,7 @@ impl Dataset {
         let env = self.database.store().env();
         let now_ns = env.now_ns();
         let mut types = RecordTypes::parse(&before.info.schema);
-        let mut set = RecordSet::new(records_of(&self.read(&before)?)?);
+        let mut set = RecordSet::new(records_of(&self.read(&before)?)?, self.source_rule);
         let mut report = MergeReport { version: before.info.version, redacted, ..MergeReport::default() };
         for candidate in candidates {
             if let Some(record) = set.merge(candidate, env.as_ref(), now_ns, &mut report) {
@@ -311,21 +343,7 @@ impl Dataset {
     /// As [`Dataset::records`].
     pub fn diff(&self, a: u32, b: u32) -> Result<RecordDiff> {
         let read = |number| -> Result<Vec<Record>> { records_of(&self.read(&self.version(Some(number))?)?) };
-        let mut before: HashMap<String, Record> =
-            read(a)?.into_iter().map(|record| (record.id.clone(), record)).collect();
-        let mut diff = RecordDiff::default();
-        for record in read(b)? {
-            match before.remove(&record.id) {
-                None => diff.added.push(record.id),
-                Some(old) if !is_same(&old, &record) => diff.changed.push(record.id),
-                Some(_) => {}
-            }
-        }
-        diff.removed.extend(before.into_keys());
-        for ids in [&mut diff.added, &mut diff.removed, &mut diff.changed] {
-            ids.sort_unstable();
-        }
-        Ok(diff)
+        Ok(RecordDiff::of(read(a)?, read(b)?))
     }
 
     /// Writes the records of a version, or of the newest; returns how many.
@@ -366,15 +384,6 @@ impl Dataset {
             Error::not_found(format!("dataset {name:?} has no version {wanted}: its newest is {newest}"))
         })
     }
-}
-
-/// Whether two versions of a record say the same; times aside.
-fn is_same(a: &Record, b: &Record) -> bool {
-    a.inputs == b.inputs
-        && a.outputs == b.outputs
-        && a.expectations == b.expectations
-        && a.tags == b.tags
-        && a.source == b.source
 }
 
 fn chosen_rows(records: &[Record], sample: &Sample) -> Result<Vec<usize>> {

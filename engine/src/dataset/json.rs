@@ -1,6 +1,8 @@
 //! JSON text without loss: compact, canonical, merged. Numbers keep their digits and keys their order,
-//! so nothing is decoded into values; only the canonical form, which is compared, sorts keys.
+//! so nothing is decoded into values; only the canonical form, which is compared, sorts keys. Letters that
+//! were written as `\uXXXX` are letters in what is kept and shown, so that people read them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
@@ -12,10 +14,66 @@ const CANONICAL_DEPTH_MAX: usize = 64;
 /// The members of a JSON object, values as text.
 pub(crate) type Members<'a> = BTreeMap<String, &'a RawValue>;
 
-/// `text` without the white space between tokens; `None` when it is not JSON.
+/// `text` without the white space between tokens, its letters readable; `None` when it is not JSON.
 pub(crate) fn compact(text: &str) -> Option<String> {
     let raw = serde_json::from_str::<&RawValue>(text).ok()?;
-    Some(compact_json(raw.get()))
+    let compact = compact_json(raw.get());
+    Some(match readable(&compact) {
+        Cow::Borrowed(_) => compact,
+        Cow::Owned(readable) => readable,
+    })
+}
+
+/// JSON text with the characters themselves where it has `\uXXXX`, unless they are controls, separators of
+/// lines, what JSON must escape, or half a pair.
+pub(crate) fn readable(json: &str) -> Cow<'_, str> {
+    if memchr::memmem::find(json.as_bytes(), b"\\u").is_none() {
+        return Cow::Borrowed(json);
+    }
+    let (mut out, mut rest) = (String::with_capacity(json.len()), json);
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        // A backslash is only found inside a string, with the character that it is for.
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let (character, len) = escaped_character(escape);
+        match character {
+            Some(character) => out.push(character),
+            None => out.push_str(escape.get(..len).unwrap_or(escape)),
+        }
+        rest = escape.get(len..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The character of the escape that a text begins with, if it may stand for itself, and the escape's bytes.
+fn escaped_character(escape: &str) -> (Option<char>, usize) {
+    const UNIT: usize = r"\u0000".len();
+    let Some(first) = code_unit(escape) else { return (None, 2) };
+    let pair = escape.get(UNIT..).and_then(code_unit);
+    let character = match (char::from_u32(u32::from(first)), pair) {
+        (Some(character), _) => Some((character, UNIT)),
+        (None, Some(second)) => {
+            let decoded = char::decode_utf16([first, second]).next().and_then(|decoded| decoded.ok());
+            decoded.map(|character| (character, 2 * UNIT))
+        }
+        (None, None) => None,
+    };
+    match character {
+        Some((character, len)) if !stays_escaped(character) => (Some(character), len),
+        Some((_, len)) => (None, len),
+        None => (None, UNIT),
+    }
+}
+
+/// The number of the `\uXXXX` that a text begins with.
+fn code_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+fn stays_escaped(character: char) -> bool {
+    character.is_control() || matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}')
 }
 
 /// The same for text that is known to be JSON.
@@ -50,9 +108,14 @@ fn string_len(text: &str) -> usize {
     text.len()
 }
 
-/// The text of a trace as JSON: JSON stays what it is, anything else becomes a JSON string.
-pub(crate) fn json_or_string(text: &str) -> String {
-    compact(text).unwrap_or_else(|| quoted(text))
+/// Whether a text begins as a JSON object or array does.
+pub(crate) fn begins_structure(text: &str) -> bool {
+    text.trim_ascii_start().starts_with(['{', '['])
+}
+
+/// Whether two JSON texts say the same.
+pub(crate) fn is_same(a: &str, b: &str) -> bool {
+    a == b || content_hash(a) == content_hash(b)
 }
 
 /// A JSON string.
@@ -80,10 +143,14 @@ pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a String, &'a str)
     out
 }
 
-/// The object `base` with the members of `over` laid on it.
+/// The object `base` with the members of `over` laid on it; one that says the same stays as it is written.
 pub(crate) fn updated(base: &str, over: &str) -> String {
     let mut merged = members(base).unwrap_or_default();
-    merged.extend(members(over).unwrap_or_default());
+    for (key, value) in members(over).unwrap_or_default() {
+        if merged.get(&key).is_none_or(|known| !is_same(known.get(), value.get())) {
+            merged.insert(key, value);
+        }
+    }
     object(merged.iter().map(|(key, value)| (key, value.get())))
 }
 
@@ -195,12 +262,37 @@ mod tests {
         );
         assert_eq!(compact("[ \"a \\\\\" , \"\" ,\n\"é \" ] ").unwrap(), "[\"a \\\\\",\"\",\"é \"]");
         assert_eq!(compact("hello"), None);
-        assert_eq!(json_or_string("hello\n"), r#""hello\n""#);
-        assert_eq!(json_or_string("[1, 2]"), "[1,2]");
+    }
+
+    #[test]
+    fn letters_are_readable_and_what_json_needs_stays_escaped() {
+        for (json, shown) in [
+            (r#"{"\u6771":"sch\u00f6n \u0041"}"#, "{\"東\":\"schön A\"}"),
+            (r#""\ud83d\uDE00 \u200d""#, "\"😀 \u{200d}\""),
+            (r#""\\u0041 \\\u0041""#, r#""\\u0041 \\A""#),
+            (
+                r#""\u0022 \u005c \u000a \u001b \u009b \u2028 \n""#,
+                r#""\u0022 \u005c \u000a \u001b \u009b \u2028 \n""#,
+            ),
+        ] {
+            assert_eq!(readable(json), shown);
+            assert_eq!(compact(json).unwrap(), shown);
+            let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+            assert_eq!(value(json), value(shown));
+            assert_eq!(content_hash(json), content_hash(shown));
+        }
+        // Half a pair is no character, alone or before another escape.
+        for json in [r#""\ud83d""#, r#""\ude00\ud83d""#, r#""\ud83d\u0041""#] {
+            assert_eq!(readable(json).replace('A', "\\u0041"), json);
+        }
     }
 
     #[test]
     fn objects_merge_member_by_member() {
         assert_eq!(updated(r#"{"b":1,"a":{"x":1}}"#, r#"{"a":2,"c":null}"#), r#"{"a":2,"b":1,"c":null}"#);
+        assert_eq!(
+            updated(r#"{"a":{"x":1.50,"y":2}}"#, r#"{"a":{"y":2,"x":1.5}}"#),
+            r#"{"a":{"x":1.50,"y":2}}"#
+        );
     }
 }

@@ -2,15 +2,29 @@
 //!
 //! 1. Inputs that are new make a record.
 //! 2. Inputs that are there update theirs: outputs are replaced when given, expectations and tags are
-//!    laid over member by member; source and time of creation stay.
+//!    laid over member by member; the time of creation stays.
+//! 3. The source stays, unless it is a trace whose outputs were replaced: source and outputs are of one trace.
+//!    [`SourceRule::First`] is MLflow's rule, by which it stays always.
 
 use std::collections::HashMap;
 
 use tracehouse_storage::env::Env;
 
-use super::json::updated;
+use super::json::{is_same, updated};
+use super::members::MemberUse;
 use super::record::{Candidate, Record};
 use crate::ingest::Rejected;
+
+/// Which source a record has after a merge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceRule {
+    /// That of its outputs, where its first one was a trace; else the first one.
+    #[default]
+    OfOutputs,
+    /// The first one, whoever replaces its outputs; MLflow's rule.
+    First,
+}
 
 /// What a change of a dataset did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,15 +34,17 @@ pub struct MergeReport {
     pub inserted: u64,
     /// Records that are different now.
     pub updated: u64,
-    /// Given records that changed nothing, and traces with the inputs of an earlier one of the same
+    /// Given records that changed nothing, and traces or spans with the inputs of an earlier one of the same
     /// search.
     pub unchanged: u64,
-    /// Traces that make no record: their root span has no inputs, or has not arrived.
+    /// Traces or spans that make no record: they have no inputs, or the trace's root span has not arrived.
     pub skipped: u64,
     /// Given records that were not kept.
     pub rejected_count: u64,
     /// These, the first 1,000 of them.
     pub rejected: Vec<Rejected>,
+    /// Members of given records that are not a record's own, and what became of them.
+    pub members: Vec<MemberUse>,
     /// Values that redaction replaced, in whole or in part.
     pub redacted: u64,
     /// The newest version after it; the same as before when nothing changed.
@@ -48,13 +64,14 @@ impl MergeReport {
 #[derive(Debug, Default)]
 pub(crate) struct RecordSet {
     pub records: Vec<Record>,
+    source_rule: SourceRule,
     by_hash: HashMap<u128, usize>,
 }
 
 impl RecordSet {
-    pub fn new(records: Vec<Record>) -> Self {
+    pub fn new(records: Vec<Record>, source_rule: SourceRule) -> Self {
         let by_hash = records.iter().enumerate().map(|(at, record)| (record.hash, at)).collect();
-        Self { records, by_hash }
+        Self { records, source_rule, by_hash }
     }
 
     /// Merges one record; returns the record when it changed.
@@ -75,7 +92,7 @@ impl RecordSet {
             }
         };
         let record = self.records.get_mut(at)?;
-        if !update(record, candidate) {
+        if !update(record, candidate, self.source_rule) {
             report.unchanged += 1;
             return None;
         }
@@ -99,12 +116,18 @@ fn new_record(candidate: Candidate, env: &dyn Env, now_ns: i64) -> Record {
     }
 }
 
-/// Whether the record is different now.
-fn update(record: &mut Record, candidate: Candidate) -> bool {
+/// Whether the record is different now. What says the same stays as it is written.
+fn update(record: &mut Record, candidate: Candidate, source_rule: SourceRule) -> bool {
     let mut changed = false;
-    if let Some(outputs) = candidate.outputs {
-        changed |= record.outputs != outputs;
+    if let Some(outputs) = candidate.outputs
+        && !is_same_output(record.outputs.as_deref(), outputs.as_deref())
+    {
+        changed = true;
         record.outputs = outputs;
+        let is_of_trace = record.source.kind.as_deref().is_none_or(|kind| kind == "TRACE");
+        if source_rule == SourceRule::OfOutputs && is_of_trace {
+            record.source = candidate.source.unwrap_or_default();
+        }
     }
     if let Some(expectations) = candidate.expectations {
         let merged = updated(record.expectations.as_deref().unwrap_or("{}"), &expectations);
@@ -117,4 +140,11 @@ fn update(record: &mut Record, candidate: Candidate) -> bool {
         record.tags = merged;
     }
     changed
+}
+
+fn is_same_output(a: Option<&str>, b: Option<&str>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => is_same(a, b),
+        (a, b) => a == b,
+    }
 }

@@ -1,8 +1,8 @@
 //! Evaluation datasets: named collections of records, built from traces or merged in.
 //!
 //! ```text
-//! traces -> build -> new records --\
-//! JSON lines -> lines -------------- > merge (into the newest version) -> one Parquet file
+//! traces, spans -> subject, said -> build --\
+//! JSON lines, CSV, Parquet -> incoming, members > merge (into the newest version) -> one Parquet file
 //! new records of a caller ---------/                                  -> manifest commit == a version
 //! ```
 //!
@@ -12,26 +12,33 @@
 //! * DS-3 changes are made one after the other, each on top of the newest version, so none is lost.
 
 mod build;
+mod diff;
 mod erase;
 mod erase_texts;
+mod expectations;
 mod export;
 mod handle;
+mod incoming;
 mod info;
 mod json;
-mod lines;
+mod members;
 mod merge;
 mod record;
 mod registry;
+mod said;
 mod sample;
 mod schema;
 mod source;
+mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use diff::{PartChange, RecordChange, RecordDiff};
 pub use export::ExportFormat;
-pub use handle::{Dataset, RecordDiff};
+pub use handle::Dataset;
 pub use info::DatasetInfo;
-pub use merge::MergeReport;
+pub use members::MemberUse;
+pub use merge::{MergeReport, SourceRule};
 pub use record::NewRecord;
 pub use registry::NewDataset;
 pub use sample::Sample;
@@ -39,4 +46,4 @@ pub use sample::Sample;
 pub(crate) use erase::DatasetsErased;
 pub(crate) use info::{Version, newest, versions};
 pub(crate) use json::content_hash;
-pub(crate) use record::{Candidate, Record, record_schema, shown, view_schema};
+pub(crate) use record::{Candidate, Record, readable_texts, record_schema, shown, view_schema};

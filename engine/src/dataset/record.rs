@@ -8,7 +8,7 @@ use tracehouse_storage::columns::{text, text_at, times};
 use tracehouse_storage::schema::timestamp;
 
 use super::info::DatasetInfo;
-use super::json::{compact, content_hash, members};
+use super::json::{compact, content_hash, members, readable};
 use super::source::Source;
 use crate::error::{Error, Result};
 
@@ -277,6 +277,23 @@ pub(crate) fn records_of(batch: &RecordBatch) -> Result<Vec<Record>> {
         });
     }
     Ok(records)
+}
+
+/// The stored columns with their JSON readable: earlier versions kept letters as `\uXXXX`.
+pub(crate) fn readable_texts(batch: &RecordBatch) -> Result<RecordBatch> {
+    const JSON: [&str; 5] = ["inputs", "outputs", "expectations", "tags", "source_data"];
+    let mut columns = batch.columns().to_vec();
+    for (field, column) in batch.schema().fields().iter().zip(&mut columns) {
+        if JSON.contains(&field.name().as_str()) {
+            let texts = text(batch, field.name())?;
+            let is_escaped = |text: &str| matches!(readable(text), std::borrow::Cow::Owned(_));
+            if texts.iter().flatten().any(is_escaped) {
+                let texts = texts.iter().map(|text| text.map(readable));
+                *column = Arc::new(StringViewArray::from_iter(texts));
+            }
+        }
+    }
+    Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
 /// A batch of the view's schema from one of the stored schema.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::handle::Dataset;
 use super::info::{DatasetInfo, newest};
+use super::merge::SourceRule;
 use super::record::{Record, records_batch};
 use super::schema::RecordTypes;
 use crate::database::Database;
@@ -103,6 +104,7 @@ impl Database {
             database: self.clone(),
             dataset_id: version.info.dataset_id,
             name: version.info.name,
+            source_rule: SourceRule::default(),
         }))
     }
 
@@ -145,7 +147,8 @@ impl Database {
         };
         let file = self.store().write_catalog_file(&records_batch(&records)?, info.to_json()?)?;
         self.store().commit_catalog(vec![file], Vec::new())?;
-        Ok(Dataset { database: self.clone(), dataset_id: info.dataset_id, name: info.name })
+        let (dataset_id, name) = (info.dataset_id, info.name);
+        Ok(Dataset { database: self.clone(), dataset_id, name, source_rule: SourceRule::default() })
     }
 }
 

@@ -1,5 +1,8 @@
 //! Datasets through the public API: building, merging, versions, reopening, export, SQL.
 
+mod incoming;
+mod made;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
 
@@ -104,8 +107,8 @@ fn traces_become_records_with_provenance() {
 fn traces_that_ask_nothing_are_counted_and_make_no_record() {
     let db = Database::in_memory().unwrap();
     let span = child(3);
-    db.append(&[root(1, None, Some("out")), root(2, Some("null"), None), span, root(4, Some("{}"), None)])
-        .unwrap();
+    let null = Span { attributes: r#"{"mlflow.spanInputs":"null"}"#.into(), ..root(2, Some("null"), None) };
+    db.append(&[root(1, None, Some("out")), null, span, root(4, Some("{}"), None)]).unwrap();
     let dataset = db.create_dataset("d").unwrap();
     let report = dataset.add_traces(&Search::new("")).unwrap();
     assert_eq!((report.inserted, report.unchanged, report.skipped), (1, 0, 3), "only {{}} is an input");
@@ -199,6 +202,11 @@ fn versions_stay_as_they_were() {
     let ids =
         |version, row| cell(&dataset.records(Some(version)).unwrap(), "dataset_record_id", row).unwrap();
     assert_eq!((diff.added, diff.removed, diff.changed), (vec![ids(2, 2)], vec![gone], vec![ids(1, 1)]));
+    let changed = diff.changes.iter().find(|change| change.record_id == ids(1, 1)).unwrap();
+    let [part] = changed.parts.as_slice() else { panic!("{changed:?}") };
+    let part = (part.name.as_str(), part.before.as_deref(), part.after.as_deref());
+    assert_eq!((changed.inputs.as_str(), part), ("2", ("outputs", None, Some("2"))));
+    assert_eq!(diff.changes.len(), 3);
     assert_eq!(dataset.records(Some(9)).unwrap_err().kind(), ErrorKind::NotFound);
     dataset.edit_tags([("owner", Some("ana")), ("none", None)]).unwrap();
     let info = dataset.info().unwrap();
@@ -278,7 +286,7 @@ fn exports_come_back_through_json_lines() {
     assert_eq!((report.inserted, report.rejected_count), (4, 3));
     let places: Vec<Option<u64>> = report.rejected.iter().map(|rejected| rejected.line).collect();
     assert_eq!(places, [Some(6), Some(7), Some(8)]);
-    assert_eq!(report.rejected[0].error, "a record needs inputs");
+    assert_eq!(report.rejected[0].error, "a record needs inputs (or input); this one has outputs");
     let without_ids = |text: &str| -> Vec<String> {
         text.lines().map(|line| line[line.find("\"inputs\"").unwrap()..].to_string()).collect()
     };

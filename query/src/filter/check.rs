@@ -25,7 +25,7 @@ pub fn parse(source: &str) -> Result<Predicate, FilterError> {
 }
 
 /// A checked expression: still open to merge with its neighbours, or about whole traces.
-enum Checked {
+pub(super) enum Checked {
     Span(SpanPredicate),
     Trace(Predicate),
 }
@@ -39,12 +39,12 @@ impl Checked {
     }
 }
 
-struct Checker<'a> {
-    source: &'a str,
+pub(super) struct Checker<'a> {
+    pub(super) source: &'a str,
 }
 
 impl Checker<'_> {
-    fn expr(&self, expr: &Expr) -> Result<Checked, FilterError> {
+    pub(super) fn expr(&self, expr: &Expr) -> Result<Checked, FilterError> {
         match expr {
             Expr::Clause(clause) => self.clause(clause),
             Expr::Not(operand) => Ok(Checked::Trace(Predicate::Not(Box::new(self.expr(operand)?.closed())))),

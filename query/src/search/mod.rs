@@ -12,6 +12,7 @@
 mod assessed;
 mod explain;
 mod leaves;
+mod matching_spans;
 mod page_token;
 mod plan;
 mod rank;
@@ -33,6 +34,7 @@ use crate::predicate::column::row_numbers;
 use crate::predicate::{DatasetTraces, Predicate};
 use explain::Recorder;
 pub use explain::{Analysis, Coverage, Explain, Stage, TextCoverage};
+pub use matching_spans::{FoundSpan, matching_spans};
 use plan::Plan;
 use rank::TopRows;
 

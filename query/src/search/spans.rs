@@ -241,6 +241,15 @@ impl SpanLeaf {
         Ok(found)
     }
 
+    /// The spans among `rows` that satisfy the condition.
+    pub fn satisfying(&self, source: usize, rows: RoaringBitmap) -> Result<RoaringBitmap> {
+        let mut found = RoaringBitmap::new();
+        for batch in self.scan(source, rows, "_row")? {
+            found.extend(row_numbers(&batch)?);
+        }
+        Ok(found)
+    }
+
     /// One column of the spans among `rows`, which an index has named, that satisfy the condition.
     pub fn scan(&self, source: usize, rows: RoaringBitmap, column: &str) -> Result<Vec<RecordBatch>> {
         self.scan_for(source, &self.prepared(source)?, rows, column)

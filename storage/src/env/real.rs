@@ -52,6 +52,8 @@ pub struct RealEnv {
     path: PathBuf,
     /// Opened by the first who finds it there, and from then on the database, whatever its path.
     root: OnceLock<Arc<File>>,
+    /// What is made is for whomever the process's umask lets have it.
+    is_for_others: bool,
 }
 
 /// A folder that is open.
@@ -75,7 +77,17 @@ impl RealEnv {
     pub fn new(root: PathBuf) -> Self {
         // Where the working directory is gone only an absolute path leads anywhere.
         let path = std::path::absolute(&root).unwrap_or(root);
-        Self { path, root: OnceLock::new() }
+        Self { path, root: OnceLock::new(), is_for_others: false }
+    }
+
+    /// The same for files that are no database's: who may read them is up to the umask.
+    pub fn for_others(root: PathBuf) -> Self {
+        Self { is_for_others: true, ..Self::new(root) }
+    }
+
+    /// What is allowed of a mode.
+    fn mode(&self, all: Mode) -> Mode {
+        if self.is_for_others { all } else { all & Mode::RWXU }
     }
 
     /// The root, which may be reached through a symlink.
@@ -112,7 +124,7 @@ impl RealEnv {
     /// Opens a file, never through a symlink.
     fn open_at(&self, path: &Path, flags: OFlags) -> io::Result<File> {
         let (dir, name) = self.open_parent(path)?;
-        let mode = Mode::RUSR | Mode::WUSR;
+        let mode = self.mode(Mode::from_raw_mode(0o666));
         let opened = retry_on_intr(|| rustix::fs::openat(&dir, &name, flags, mode));
         opened.map(File::from).map_err(|error| self.explain(&dir, name.as_ref(), path, error))
     }
@@ -218,12 +230,15 @@ impl Env for RealEnv {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         let relative = super::relative(path)?;
         if self.root.get().is_none() {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+            let mode = self.mode(Mode::from_raw_mode(0o777)).as_raw_mode();
+            DirBuilder::new().recursive(true).mode(mode).create(&self.path)?;
         }
         let mut made = PathBuf::new();
         for part in relative.components() {
             let dir = self.open_dir(&made)?;
-            match retry_on_intr(|| rustix::fs::mkdirat(&dir, part.as_os_str(), Mode::RWXU)) {
+            match retry_on_intr(|| {
+                rustix::fs::mkdirat(&dir, part.as_os_str(), self.mode(Mode::from_raw_mode(0o777)))
+            }) {
                 Ok(()) | Err(Errno::EXIST) => made.push(part),
                 Err(error) => return Err(self.explain(&dir, part.as_os_str().as_ref(), path, error)),
             }

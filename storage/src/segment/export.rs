@@ -1,4 +1,4 @@
-//! Parquet for other programs: plain files that any reader understands.
+//! Parquet for other programs: plain files that any reader understands; and files that others wrote, read whole.
 //!
 //! No arrow schema is embedded, so a reader sees only what Parquet itself says: text is text,
 //! whatever its layout in memory was, and times are UTC nanoseconds.
@@ -7,6 +7,8 @@ use std::io::Write;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -73,6 +75,17 @@ impl<W: Write + Send> ParquetExport<W> {
     }
 }
 
+/// All rows of a Parquet file that anyone wrote.
+///
+/// # Errors
+/// `InvalidInput` when it is no Parquet file, or a damaged one.
+pub fn read_parquet(file: Bytes) -> Result<Vec<RecordBatch>> {
+    let wrong = |why: &dyn std::fmt::Display| Error::invalid_input(format!("not a Parquet file: {why}"));
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| wrong(&e))?;
+    let reader = reader.build().map_err(|e| wrong(&e))?;
+    reader.collect::<std::result::Result<_, _>>().map_err(|e| wrong(&e))
+}
+
 fn write_error(source: ParquetError) -> Error {
     Error::with_source(ErrorKind::Io, "cannot write parquet", Box::new(source))
 }
@@ -83,7 +96,6 @@ mod tests {
 
     use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray};
     use arrow::datatypes::DataType;
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     use super::*;
 

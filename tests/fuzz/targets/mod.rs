@@ -7,6 +7,7 @@ mod deep;
 mod filter;
 mod otlp;
 mod pattern;
+mod records;
 mod redact;
 mod segment;
 mod sql;
@@ -72,6 +73,7 @@ pub const TARGETS: &[Target] = &[
         run: pattern::pattern,
     },
     Target { name: "deep", form: Form::Bytes, rounds: 50, seeds: deep::forms, run: deep::form },
+    Target { name: "records", form: Form::Bytes, rounds: 400, seeds: records::files, run: records::file },
     Target { name: "redact", form: Form::Bytes, rounds: 500, seeds: redact::texts, run: redact::text },
 ];
 

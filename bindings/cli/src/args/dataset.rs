@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::{DbArgs, SqlFormat};
+use super::{DbArgs, PeriodArgs, SqlFormat};
 
 /// What to do with datasets.
 #[derive(Debug, Subcommand)]
@@ -15,9 +15,9 @@ pub enum DatasetCommand {
     List(DbArgs),
     /// Show a dataset, its versions and its records
     Show(DatasetShowArgs),
-    /// Add a record for each trace that matches a filter
+    /// Add a record for each trace, or each span, that matches a filter
     Add(DatasetAddArgs),
-    /// Merge records from JSON lines
+    /// Merge records from JSON lines, CSV or Parquet
     Merge(DatasetMergeArgs),
     /// Show some records, or make a dataset of them
     Sample(DatasetSampleArgs),
@@ -56,17 +56,23 @@ pub struct DatasetShowArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["filter", "spans"]))]
 pub struct DatasetAddArgs {
     /// The database's folder
     pub db: PathBuf,
     pub name: String,
     /// The traces to add; empty for every trace
     #[arg(long = "where", value_name = "FILTER", allow_hyphen_values = true)]
-    pub filter: String,
-    /// Most traces to take, newest first
+    pub filter: Option<String>,
+    /// The spans to add, each with its own inputs and outputs, such as "span.tool = 'search' AND state = 'ERROR'"
+    #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+    pub spans: Option<String>,
+    #[command(flatten)]
+    pub period: PeriodArgs,
+    /// Most records to make, newest first; what has no inputs, or those of an earlier one, does not count
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Take this many of them, chosen at random
+    /// Make this many of them, chosen at random
     #[arg(long, value_name = "N")]
     pub sample: Option<usize>,
     /// Another seed gives another sample
@@ -78,6 +84,9 @@ pub struct DatasetAddArgs {
     /// Only traces of this experiment
     #[arg(long, value_name = "ID")]
     pub experiment: Vec<String>,
+    /// Keep the source of records whose outputs are replaced, as MLflow does
+    #[arg(long)]
+    pub keep_source: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -85,8 +94,14 @@ pub struct DatasetMergeArgs {
     /// The database's folder
     pub db: PathBuf,
     pub name: String,
-    /// JSON lines with inputs and perhaps outputs, expectations, tags; - is standard input
+    /// Records with inputs and perhaps outputs, expectations, tags; - is standard input
     pub file: PathBuf,
+    /// What the file is; told by its ending when left out, JSON lines where that says nothing
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<DatasetFormat>,
+    /// Keep the source of records whose outputs are replaced, as MLflow does
+    #[arg(long)]
+    pub keep_source: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -128,8 +143,9 @@ pub struct DatasetExportArgs {
     /// The database's folder
     pub db: PathBuf,
     pub name: String,
-    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
-    pub format: DatasetFormat,
+    /// Told by the ending of --output when left out, else jsonl
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<DatasetFormat>,
     /// Write to this file; standard output when left out
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,

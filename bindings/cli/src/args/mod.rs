@@ -101,6 +101,16 @@ pub enum Command {
     Export(ExportArgs),
     /// Show or set what is taken out of everything before it is written
     Redaction(RedactionArgs),
+    /// Write a script that completes commands and options in a shell
+    Completions(CompletionsArgs),
+    /// Write the manual page: tracehouse man > tracehouse.1
+    Man,
+}
+
+/// For which shell.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    pub shell: clap_complete::Shell,
 }
 
 /// Just a database.

@@ -4,6 +4,20 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+/// When traces began. A time is RFC 3339, a date (its beginning), Unix milliseconds, `now` or how long ago: 24h, 7d.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PeriodArgs {
+    /// Only traces that began within this time, such as 24h or 7d, or since a time
+    #[arg(long, value_name = "TIME", conflicts_with = "from")]
+    pub since: Option<String>,
+    /// Only traces that began at this time or later: RFC 3339, a date, Unix milliseconds, or how long ago
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Only traces that began at this time or earlier
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct SearchArgs {
     /// The database's folder
@@ -11,6 +25,8 @@ pub struct SearchArgs {
     /// Such as "state = 'ERROR' AND total_tokens > 1000"; left out or empty for every trace
     #[arg(default_value = "", allow_hyphen_values = true, hide_default_value = true)]
     pub filter: String,
+    #[command(flatten)]
+    pub period: PeriodArgs,
     /// Sort by this key; newest first unless told otherwise
     #[arg(long, value_name = "KEY [ASC|DESC]")]
     pub order_by: Vec<String>,
@@ -35,6 +51,12 @@ pub struct SearchArgs {
     /// Say also how long each stage took and what was read
     #[arg(long)]
     pub analyze: bool,
+    /// The columns to show, such as trace_id,state,tags.env,total_tokens
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Show every column of the table, and texts in full, however wide
+    #[arg(long)]
+    pub wide: bool,
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<SearchFormat>,
 }
@@ -45,6 +67,7 @@ pub enum SearchFormat {
     Json,
     #[value(name = "jsonl")]
     JsonLines,
+    Csv,
     Ids,
 }
 
@@ -58,6 +81,8 @@ pub struct TextArgs {
     /// Only spans of traces that match this filter
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: Option<String>,
+    #[command(flatten)]
+    pub period: PeriodArgs,
     /// Most spans to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub limit: usize,
@@ -80,6 +105,7 @@ pub struct SqlArgs {
     /// One SELECT; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     pub statement: String,
+    /// Told by the ending of --output when left out
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<SqlFormat>,
     /// Write the result to this file
@@ -101,10 +127,26 @@ pub enum SqlFormat {
     Arrow,
 }
 
+impl SqlFormat {
+    /// The format of files whose names end so.
+    pub fn of_ending(ending: &str) -> Option<Self> {
+        match ending.to_ascii_lowercase().as_str() {
+            "csv" => Some(Self::Csv),
+            "json" => Some(Self::Json),
+            "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "parquet" | "pq" => Some(Self::Parquet),
+            "arrow" | "arrows" => Some(Self::Arrow),
+            "txt" => Some(Self::Table),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct ShowArgs {
     /// The database's folder
     pub db: PathBuf,
+    /// Its id, or enough of the beginning to tell it from others
     pub trace_id: String,
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<ShowFormat>,
@@ -126,6 +168,8 @@ pub struct SessionsArgs {
     /// Sessions of which some trace matches; left out or empty for every session
     #[arg(default_value = "", allow_hyphen_values = true, hide_default_value = true)]
     pub filter: String,
+    #[command(flatten)]
+    pub period: PeriodArgs,
     /// Sort by this key, such as trace_count or cost; the last request first unless told otherwise
     #[arg(long, value_name = "KEY [ASC|DESC]")]
     pub order_by: Option<String>,
@@ -154,13 +198,9 @@ pub struct MetricsArgs {
     /// One clause KEY = 'VALUE', such as "trace.status = 'ERROR'"
     #[arg(long, value_name = "CLAUSE")]
     pub filter: Vec<String>,
-    /// First time looked at: RFC 3339, a date, or Unix milliseconds
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<String>,
-    /// Last time looked at
-    #[arg(long, value_name = "TIME")]
-    pub to: Option<String>,
-    /// Width of time buckets; needs --from and --to
+    #[command(flatten)]
+    pub period: PeriodArgs,
+    /// Width of time buckets; needs --since or --from
     #[arg(long, value_name = "SECONDS")]
     pub interval: Option<i64>,
     /// Most points to show

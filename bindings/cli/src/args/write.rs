@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::PeriodArgs;
+
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
     /// Where the sample database is made
@@ -100,18 +102,21 @@ pub struct AssessArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-#[command(group = ArgGroup::new("which").required(true).args(["trace_ids", "filter", "before"]))]
+#[command(group = ArgGroup::new("which").required(true).multiple(true)
+    .args(["trace_ids", "filter", "before", "since", "from", "to"]))]
 pub struct DeleteArgs {
     /// The database's folder
     pub db: PathBuf,
-    #[arg(value_name = "TRACE_ID")]
+    #[arg(value_name = "TRACE_ID", conflicts_with_all = ["filter", "before", "since", "from", "to"])]
     pub trace_ids: Vec<String>,
     /// Every trace that matches
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: Option<String>,
-    /// Every trace that began before: RFC 3339, a date, or Unix milliseconds
+    /// Every trace that began before: RFC 3339, a date, Unix milliseconds, or how long ago, such as 90d
     #[arg(long, value_name = "TIME")]
     pub before: Option<String>,
+    #[command(flatten)]
+    pub period: PeriodArgs,
     /// At most so many, oldest first
     #[arg(long, value_name = "N", conflicts_with = "trace_ids", value_parser = clap::value_parser!(u32).range(1..))]
     pub max: Option<u32>,

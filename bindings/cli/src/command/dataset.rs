@@ -1,23 +1,24 @@
 //! `dataset`: evaluation datasets, built from traces or merged from files.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Write;
 
 use arrow::array::RecordBatch;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tracehouse::{Dataset, DatasetInfo, ExportFormat, MergeReport, NewDataset, Sample, Search};
+use tracehouse::{Dataset, DatasetInfo, ExportFormat, NewDataset, RecordChange};
 
 use super::confirm::confirm;
-use super::import::list_rejected;
+use super::dataset_merge::{self, sample_of};
 use super::tag;
 use super::write_json;
 use crate::args::{
-    DatasetAddArgs, DatasetCommand, DatasetCreateArgs, DatasetDeleteArgs, DatasetDiffArgs, DatasetExportArgs,
-    DatasetFormat, DatasetMergeArgs, DatasetSampleArgs, DatasetShowArgs, DbArgs, SqlFormat,
+    DatasetCommand, DatasetCreateArgs, DatasetDeleteArgs, DatasetDiffArgs, DatasetExportArgs,
+    DatasetSampleArgs, DatasetShowArgs, DbArgs, SqlFormat,
 };
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::output::escape::{EscapingWriter, line};
+use crate::output::escape::{EscapingWriter, line, preview};
 use crate::output::table::TextTable;
 use crate::output::units::{rfc3339, time};
 use crate::output::{Style, format, json as json_output, to_file};
@@ -34,8 +35,8 @@ pub fn run(context: &Context, command: &DatasetCommand, out: &mut (dyn Write + S
         DatasetCommand::Create(args) => create(context, args, out),
         DatasetCommand::List(args) => list(context, args, out),
         DatasetCommand::Show(args) => show(context, args, out),
-        DatasetCommand::Add(args) => add(context, args, out),
-        DatasetCommand::Merge(args) => merge(context, args, out),
+        DatasetCommand::Add(args) => dataset_merge::add(context, args, out),
+        DatasetCommand::Merge(args) => dataset_merge::merge(context, args, out),
         DatasetCommand::Sample(args) => sample(context, args, out),
         DatasetCommand::Diff(args) => diff(context, args, out),
         DatasetCommand::Export(args) => export(context, args, out),
@@ -106,6 +107,7 @@ fn show(context: &Context, args: &DatasetShowArgs, out: &mut dyn Write) -> Resul
     if shown.num_rows() > 0 {
         writeln!(out)?;
         record_table(&shown)?.write(out, context.style)?;
+        context.say(out, format_args!("\ncolumns left out: {}; --json shows them", left_out(&shown)))?;
     }
     match records.num_rows() - shown.num_rows() {
         0 => Ok(()),
@@ -174,74 +176,17 @@ fn record_table(records: &RecordBatch) -> Result<TextTable> {
     format::table_cut(&shown.schema(), &[shown], RECORD_CELL_WIDTH)
 }
 
+/// The columns that the table of records does not have.
+fn left_out(records: &RecordBatch) -> String {
+    let schema = records.schema();
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    names.filter(|name| !RECORD_COLUMNS.contains(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Columns of a value in a comparison.
+const DIFF_TEXT_WIDTH: usize = 60;
 /// Columns of one cell of a record.
 const RECORD_CELL_WIDTH: usize = 44;
-
-fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Result<()> {
-    let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
-    let mut search = Search::new(args.filter.as_str());
-    search.limit = args.limit;
-    if !args.experiment.is_empty() {
-        search = search.experiments(args.experiment.iter().cloned());
-    }
-    let report = match args.sample {
-        None => dataset.add_traces(&search)?,
-        Some(count) => dataset.add_sample(&search, &sample_of(count, args.seed, args.stratify.as_deref()))?,
-    };
-    show_merge(context, &dataset, &report, out)
-}
-
-fn merge(context: &Context, args: &DatasetMergeArgs, out: &mut dyn Write) -> Result<()> {
-    let name = args.file.display().to_string();
-    let input: Box<dyn Read> = match name.as_str() {
-        "-" => Box::new(io::stdin()),
-        _ => Box::new(File::open(&args.file).map_err(|error| Failure::file(&name, &error))?),
-    };
-    let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
-    let report = dataset.merge_json_lines(input, &name)?;
-    show_merge(context, &dataset, &report, out)
-}
-
-fn show_merge(context: &Context, dataset: &Dataset, report: &MergeReport, out: &mut dyn Write) -> Result<()> {
-    if context.json {
-        let rejected = report.rejected.iter();
-        let rejected = rejected.map(|r| json!({ "file": r.file, "line": r.line, "error": r.error }));
-        let shown = json!({
-            "inserted": report.inserted,
-            "updated": report.updated,
-            "unchanged": report.unchanged,
-            "skipped": report.skipped,
-            "rejected": rejected.collect::<Vec<_>>(),
-            "rejected_count": report.rejected_count,
-            "version": report.version,
-            "record_count": report.record_count,
-        });
-        return write_json(out, &shown);
-    }
-    list_rejected(&report.rejected, report.rejected_count);
-    let name = line(dataset.name());
-    let is_now = format!("{name} is version {} with {} records", report.version, report.record_count);
-    context.say(out, format_args!("{}: {is_now}", figures(report)))
-}
-
-fn figures(report: &MergeReport) -> String {
-    let (inserted, updated, unchanged) = (report.inserted, report.updated, report.unchanged);
-    let mut text = format!("{inserted} added, {updated} updated, {unchanged} unchanged");
-    for (value, what) in [(report.skipped, "skipped (no inputs)"), (report.rejected_count, "rejected")] {
-        if value > 0 {
-            text.push_str(&format!(", {value} {what}"));
-        }
-    }
-    text
-}
-
-fn sample_of(count: usize, seed: u64, stratify: Option<&str>) -> Sample {
-    let sample = Sample::new(count, seed);
-    match stratify {
-        Some(key) => sample.stratify(key),
-        None => sample,
-    }
-}
 
 fn sample(context: &Context, args: &DatasetSampleArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let sample = sample_of(args.count, args.seed, args.stratify.as_deref());
@@ -271,19 +216,75 @@ fn diff(context: &Context, args: &DatasetDiffArgs, out: &mut dyn Write) -> Resul
     };
     let diff = dataset.diff(from, to)?;
     if context.json {
-        let shown = json!({
-            "from": from, "to": to, "added": diff.added, "removed": diff.removed, "changed": diff.changed,
-        });
-        return write_json(out, &shown);
+        let changes = diff.changes.iter().map(ShownChange::of).collect::<Result<_>>()?;
+        let (added, removed, changed) = (&diff.added, &diff.removed, &diff.changed);
+        serde_json::to_writer(
+            EscapingWriter::json(&mut *out),
+            &ShownDiff { from, to, added, removed, changed, changes },
+        )?;
+        return Ok(writeln!(out)?);
     }
     for (sign, ids) in [('+', &diff.added), ('-', &diff.removed), ('~', &diff.changed)] {
         for id in ids {
-            writeln!(out, "{sign} {}", line(id))?;
+            let changes = || diff.changes.iter().filter(|change| change.record_id == *id);
+            let inputs = changes().next().map(|change| preview(&change.inputs, DIFF_TEXT_WIDTH));
+            writeln!(out, "{sign} {}  {}", line(id), inputs.unwrap_or_default())?;
+            for part in changes().flat_map(|change| &change.parts) {
+                let text = |json: &Option<String>| {
+                    json.as_deref().map_or_else(|| "(none)".into(), |json| preview(json, DIFF_TEXT_WIDTH))
+                };
+                writeln!(out, "    {}: {} -> {}", line(&part.name), text(&part.before), text(&part.after))?;
+            }
         }
     }
     let (added, removed, changed) = (diff.added.len(), diff.removed.len(), diff.changed.len());
     context
         .say(out, format_args!("version {from} to {to}: {added} added, {removed} removed, {changed} changed"))
+}
+
+/// A comparison for machines: values as they are written, so that numbers keep their digits.
+#[derive(Serialize)]
+struct ShownDiff<'a> {
+    from: u32,
+    to: u32,
+    added: &'a [String],
+    removed: &'a [String],
+    changed: &'a [String],
+    changes: Vec<ShownChange<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownChange<'a> {
+    record_id: &'a str,
+    inputs: Box<RawValue>,
+    parts: Vec<ShownPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownPart<'a> {
+    part: &'a str,
+    before: Option<Box<RawValue>>,
+    after: Option<Box<RawValue>>,
+}
+
+impl<'a> ShownChange<'a> {
+    fn of(change: &'a RecordChange) -> Result<Self> {
+        let mut parts = Vec::with_capacity(change.parts.len());
+        for part in &change.parts {
+            let value = |text: &Option<String>| text.as_deref().map(raw).transpose();
+            let (before, after) = (value(&part.before)?, value(&part.after)?);
+            parts.push(ShownPart { part: &part.name, before, after });
+        }
+        Ok(Self { record_id: &change.record_id, inputs: raw(&change.inputs)?, parts })
+    }
+}
+
+/// JSON text as a value; another text as a string.
+fn raw(text: &str) -> Result<Box<RawValue>> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(_) => Ok(serde_json::value::to_raw_value(text)?),
+    }
 }
 
 fn newest_two(dataset: &Dataset) -> Result<(u32, u32)> {
@@ -295,12 +296,7 @@ fn newest_two(dataset: &Dataset) -> Result<(u32, u32)> {
 
 fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let dataset = context.open_to_read(&args.db)?.dataset(&args.name)?;
-    let form = match args.format {
-        DatasetFormat::JsonLines => ExportFormat::JsonLines,
-        DatasetFormat::Parquet => ExportFormat::Parquet,
-        DatasetFormat::Csv if args.raw => ExportFormat::RawCsv,
-        DatasetFormat::Csv => ExportFormat::Csv,
-    };
+    let form = export_format(args)?;
     let Some(path) = &args.output else {
         if context.style.is_terminal() && form == ExportFormat::Parquet {
             return Err(Failure::bad_input("a terminal cannot show a binary format: add --output FILE"));
@@ -318,6 +314,24 @@ fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Se
         return write_json(out, &json!({ "records": records, "output": path.display().to_string() }));
     }
     context.say(out, format_args!("wrote {records} records to {}", path.display()))
+}
+
+/// The format that is asked for, else that of the file's ending.
+fn export_format(args: &DatasetExportArgs) -> Result<ExportFormat> {
+    if let Some(form) = args.format {
+        return Ok(form.as_export(args.raw));
+    }
+    let Some(path) = args.output.as_deref().filter(|path| path.extension().is_some()) else {
+        return Ok(ExportFormat::JsonLines);
+    };
+    match ExportFormat::of_file(path) {
+        Some(ExportFormat::Csv) if args.raw => Ok(ExportFormat::RawCsv),
+        Some(form) => Ok(form),
+        None => Err(Failure::bad_input(format!(
+            "{}: its ending names no format: .jsonl, .csv or .parquet expected, or --format",
+            path.display()
+        ))),
+    }
 }
 
 fn write_export(

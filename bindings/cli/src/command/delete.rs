@@ -6,6 +6,7 @@ use serde_json::json;
 use tracehouse::{Database, Search, Table};
 
 use super::confirm::confirm;
+use super::period::within;
 use super::write_json;
 use crate::args::DeleteArgs;
 use crate::context::Context;
@@ -77,11 +78,12 @@ fn erase(context: &Context, db: &Database, ids: &[String], out: &mut dyn Write) 
 
 /// The filter of what is deleted; `None` when ids are given.
 fn filter_of(args: &DeleteArgs) -> Result<Option<String>> {
-    match (&args.filter, &args.before) {
-        (Some(filter), _) => Ok(Some(filter.clone())),
-        (None, Some(time)) => Ok(Some(format!("timestamp < {}", parse_time_ms(time)?))),
-        (None, None) => Ok(None),
+    if !args.trace_ids.is_empty() {
+        return Ok(None);
     }
+    let filter = args.period.filter(args.filter.as_deref().unwrap_or_default())?;
+    let before = args.before.as_deref().map(parse_time_ms).transpose()?;
+    within(&filter, before.map(|ms| format!("timestamp < {ms}"))).map(Some)
 }
 
 /// The given ids that are there. Others are reported; none at all is the caller's mistake.

@@ -13,6 +13,7 @@ use std::time::Instant;
 use serde::Serialize;
 use tracehouse::{Database, ImportOptions, ImportReport, Progress, Rejected};
 
+use super::fresh;
 use super::progress::ProgressDisplay;
 use crate::args::{ImportArgs, RedactKind};
 use crate::context::Context;
@@ -58,8 +59,17 @@ struct RejectedLine<'a> {
     error: &'a str,
 }
 
-/// Imports everything and reports.
+/// Imports everything and reports. A database that was made for nothing is not left behind.
 pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let is_new = !fresh::is_there(&args.db);
+    let done = import(context, args, out);
+    if is_new && done.is_err() {
+        fresh::remove_if_empty(context, &args.db);
+    }
+    done
+}
+
+fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let started = Instant::now();
     let files = args.files.iter().map(|path| input(path)).collect::<Result<Vec<_>>>()?;
     let assessments = args.assessments.iter().map(|path| input(path)).collect::<Result<Vec<_>>>()?;

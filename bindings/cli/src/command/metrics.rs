@@ -29,13 +29,27 @@ pub fn run(context: &Context, args: &MetricsArgs, out: &mut (dyn Write + Send)) 
     let Some(first) = points.first() else { return context.say(out, "no values") };
     let mut table = TextTable::new([]);
     first.dimensions.iter().for_each(|(name, _)| table.add_column(name, false));
-    first.values.iter().for_each(|(name, _)| table.add_column(name, true));
+    let unit = unit_of(&args.metric);
+    for (name, _) in &first.values {
+        let unit = unit.filter(|_| name != "COUNT");
+        table.add_column(&unit.map_or(name.clone(), |unit| format!("{name} ({unit})")), true);
+    }
     for point in &points {
         let names = point.dimensions.iter().map(|(_, name)| line(name));
         table.add_row(names.chain(point.values.iter().map(|(_, value)| value.to_string())).collect());
     }
     table.write(out, context.style)?;
     if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }
+}
+
+/// What the values of a metric are counted in; `None` where the name says it.
+fn unit_of(metric: &str) -> Option<&'static str> {
+    match metric.to_ascii_lowercase().as_str() {
+        "latency" => Some("ms"),
+        metric if metric.ends_with("_cost") => Some("USD"),
+        metric if metric.ends_with("_tokens") => Some("tokens"),
+        _ => None,
+    }
 }
 
 fn query_of(args: &MetricsArgs) -> Result<MetricQuery> {
@@ -50,8 +64,10 @@ fn query_of(args: &MetricsArgs) -> Result<MetricQuery> {
         .dimensions(args.by.iter().cloned())
         .max_results(args.limit.saturating_add(1));
     query.filters.clone_from(&args.filter);
-    query.start_ms = args.from.as_deref().map(parse_time_ms).transpose()?;
-    query.end_ms = args.to.as_deref().map(parse_time_ms).transpose()?;
+    (query.start_ms, query.end_ms) = args.period.bounds_ms()?;
+    if args.interval.is_some() && query.start_ms.is_some() && query.end_ms.is_none() {
+        query.end_ms = Some(parse_time_ms("now")?);
+    }
     query.interval_seconds = args.interval;
     if !args.experiment.is_empty() {
         query = query.experiments(args.experiment.iter().cloned());

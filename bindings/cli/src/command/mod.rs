@@ -6,12 +6,16 @@ mod check;
 mod compact;
 mod confirm;
 mod dataset;
+mod dataset_merge;
 mod delete;
 mod demo;
 mod demo_data;
 mod export;
+mod fresh;
 mod import;
+mod manual;
 mod metrics;
+mod period;
 mod progress;
 mod redaction;
 mod repair;
@@ -63,6 +67,8 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Retain(args) => retain::run(context, args, out),
         Command::Export(args) => export::run(context, args, out),
         Command::Redaction(args) => redaction::run(context, args, out),
+        Command::Completions(args) => manual::completions(args, out),
+        Command::Man => manual::man(out),
     }
 }
 
@@ -90,7 +96,9 @@ fn asks(command: &Command) -> bool {
         | Command::Repair(_)
         | Command::Backup(_)
         | Command::Retain(_)
-        | Command::Redaction(_) => false,
+        | Command::Redaction(_)
+        | Command::Completions(_)
+        | Command::Man => false,
     }
 }
 

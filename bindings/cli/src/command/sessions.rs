@@ -15,7 +15,8 @@ use crate::output::units::{count, rfc3339, time, usd};
 
 /// Searches and shows the sessions.
 pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let mut search = SessionSearch::new(args.filter.as_str()).limit(args.limit.saturating_add(1));
+    let mut search =
+        SessionSearch::new(args.period.filter(&args.filter)?).limit(args.limit.saturating_add(1));
     search.order_by.clone_from(&args.order_by);
     if !args.experiment.is_empty() {
         search = search.experiments(args.experiment.iter().cloned());

@@ -13,7 +13,7 @@ pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> R
         "-" => read_stdin()?,
         statement => statement.to_string(),
     };
-    let form = args.format.unwrap_or(if context.json { SqlFormat::Json } else { SqlFormat::Table });
+    let form = form_of(context, args)?;
     let db = context.open_to_read(&args.db)?;
     let (schema, batches) = db.query(statement.as_str().into(), None)?;
     match &args.output {
@@ -21,6 +21,23 @@ pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> R
         Some(path) => {
             to_file(path, |file| format::write(file, form, args.raw, &schema, &batches, Style::PLAIN))
         }
+    }
+}
+
+/// The form that is asked for, else that of the file's ending.
+fn form_of(context: &Context, args: &SqlArgs) -> Result<SqlFormat> {
+    let default = if context.json { SqlFormat::Json } else { SqlFormat::Table };
+    let ending = args.output.as_deref().and_then(|path| path.extension());
+    match (args.format, ending) {
+        (Some(form), _) => Ok(form),
+        (None, None) => Ok(default),
+        (None, Some(ending)) => SqlFormat::of_ending(&ending.to_string_lossy()).ok_or_else(|| {
+            Failure::bad_input(format!(
+                "--output: the ending .{} names no format: .csv, .json, .jsonl, .parquet, .arrow or .txt expected, or \
+                 --format",
+                ending.to_string_lossy()
+            ))
+        }),
     }
 }
 

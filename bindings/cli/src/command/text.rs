@@ -15,8 +15,10 @@ use crate::output::units::rfc3339;
 
 /// Searches and shows the hits.
 pub fn run(context: &Context, args: &TextArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let filter = args.period.filter(args.filter.as_deref().unwrap_or_default())?;
     let db = context.open_to_read(&args.db)?;
-    let hits = search(&db, &args.query, args.filter.as_deref(), args.limit)?;
+    let hits =
+        search(&db, &args.query, Some(filter.as_str()).filter(|filter| !filter.is_empty()), args.limit)?;
     let default = if context.json { TextFormat::Json } else { TextFormat::Table };
     match args.format.unwrap_or(default) {
         TextFormat::Table => show(context, &hits, out),

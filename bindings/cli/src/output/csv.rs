@@ -31,6 +31,11 @@ pub fn write(out: &mut dyn Write, raw: bool, schema: &SchemaRef, batches: &[Reco
     Ok(())
 }
 
+/// Writes further rows, without a header.
+pub fn write_more(out: &mut dyn Write, batch: &RecordBatch) -> Result<()> {
+    Ok(WriterBuilder::new().with_header(false).build(out).write(&harmless(&flat(batch)?)?)?)
+}
+
 /// The same rows with texts and names of columns as cells that nothing runs.
 fn harmless(batch: &RecordBatch) -> Result<RecordBatch> {
     let (mut fields, mut columns): (Vec<FieldRef>, Vec<ArrayRef>) = (Vec::new(), Vec::new());

@@ -2,12 +2,14 @@
 
 use std::io::Write;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::escape::EscapingWriter;
 use super::table::TextTable;
+use super::units::duration;
 use super::writable::Takes;
 use super::{Style, arrow_stream, csv, escape, json};
 use crate::args::SqlFormat;
@@ -74,8 +76,8 @@ pub fn table_cut(schema: &SchemaRef, batches: &[RecordBatch], cell_width: usize)
         let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
         let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|column| {
-                let text = column.value(row).to_string();
+            let cells = columns.iter().zip(batch.columns()).map(|(column, values)| {
+                let text = elapsed(values, row).unwrap_or_else(|| column.value(row).to_string());
                 if cell_width == usize::MAX {
                     escape::line(&text)
                 } else {
@@ -86,6 +88,21 @@ pub fn table_cut(schema: &SchemaRef, batches: &[RecordBatch], cell_width: usize)
         }
     }
     Ok(table)
+}
+
+/// A time that has passed, as people read it; `None` for anything else.
+fn elapsed(values: &ArrayRef, row: usize) -> Option<String> {
+    let DataType::Duration(unit) = values.data_type() else { return None };
+    let ns_per_unit: i64 = match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    };
+    let values = cast(&values.slice(row, 1), &DataType::Int64).ok()?;
+    let values = values.as_primitive::<Int64Type>();
+    let value = values.iter().next().flatten()?;
+    value.checked_mul(ns_per_unit).map(duration)
 }
 
 fn is_number(data_type: &DataType) -> bool {

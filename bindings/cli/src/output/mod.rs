@@ -1,6 +1,7 @@
 //! Writing results: standard output itself, and one file per form of result.
 
 pub mod arrow_stream;
+pub mod columns;
 pub mod csv;
 pub mod escape;
 mod file;

@@ -1,6 +1,5 @@
 //! Times, durations, sizes and money as people read them, and back from what they type.
 
-use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use arrow::temporal_conversions::timestamp_ns_to_datetime;
 
 use crate::failure::{Failure, Result};
@@ -23,14 +22,12 @@ pub fn time(time_ns: i64) -> String {
     }
 }
 
-/// Unix milliseconds of a time as a user writes it: RFC 3339, a date, or Unix milliseconds.
+/// Unix milliseconds of a time as a user writes it: RFC 3339, a date, Unix milliseconds, or how long ago.
 pub fn parse_time_ms(text: &str) -> Result<i64> {
-    if let Ok(ms) = text.parse::<i64>() {
-        return Ok(ms);
-    }
-    let ns = string_to_timestamp_nanos(text).map_err(|_| {
+    let ns = tracehouse::parse_time(text).ok_or_else(|| {
         Failure::bad_input(format!(
-            "time {text:?} is not one: 2025-01-31, 2025-01-31T12:00:00Z or Unix milliseconds expected"
+            "time {text:?} is not one: 2025-01-31, 2025-01-31T12:00:00Z, Unix milliseconds, or how long ago, such as \
+             24h or 7d, expected"
         ))
     })?;
     Ok(ns.div_euclid(NS_PER_MS))
@@ -40,15 +37,18 @@ pub fn parse_time_ms(text: &str) -> Result<i64> {
 pub fn duration(duration_ns: i64) -> String {
     let as_unit = |unit: i64| duration_ns as f64 / unit as f64;
     match duration_ns {
-        ..NS_PER_US => format!("{duration_ns} ns"),
+        // The least number has no opposite; it is none that is measured.
+        ..0 => format!("-{}", duration(duration_ns.saturating_neg())),
+        0..NS_PER_US => format!("{duration_ns} ns"),
         NS_PER_US..NS_PER_MS => format!("{:.0} µs", as_unit(NS_PER_US)),
         NS_PER_MS..NS_PER_S => format!("{:.0} ms", as_unit(NS_PER_MS)),
         _ if duration_ns < 60 * NS_PER_S => format!("{:.2} s", as_unit(NS_PER_S)),
         _ => {
             let seconds = duration_ns / NS_PER_S;
             match seconds / 3600 {
-                0 => format!("{} m {:02} s", seconds / 60, seconds % 60),
-                hours => format!("{hours} h {:02} m", seconds % 3600 / 60),
+                0 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+                hours if hours < 48 => format!("{hours}h {:02}m", seconds % 3600 / 60),
+                hours => format!("{}d {:02}h", hours / 24, hours % 24),
             }
         }
     }
@@ -134,6 +134,7 @@ mod tests {
         }
         assert_eq!(parse_time_ms("1970-01-02").unwrap(), 86_400_000);
         assert_eq!(parse_time_ms("soon").unwrap_err().code, 2);
+        assert!(parse_time_ms("1d").unwrap() < parse_time_ms("1h").unwrap());
     }
 
     #[test]
@@ -141,8 +142,10 @@ mod tests {
         assert_eq!(duration(999), "999 ns");
         assert_eq!(duration(1_500_000), "2 ms");
         assert_eq!(duration(1_234_000_000), "1.23 s");
-        assert_eq!(duration(61 * NS_PER_S), "1 m 01 s");
-        assert_eq!(duration(3_661 * NS_PER_S), "1 h 01 m");
+        assert_eq!(duration(61 * NS_PER_S), "1m 01s");
+        assert_eq!(duration(5_533 * NS_PER_S), "1h 32m");
+        assert_eq!(duration(50 * 3_600 * NS_PER_S), "2d 02h");
+        assert_eq!(duration(-61 * NS_PER_S), "-1m 01s");
         assert_eq!(count(-1_234_567), "-1,234,567");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_500_000), "1.5 MB");

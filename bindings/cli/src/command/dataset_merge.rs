@@ -1,0 +1,143 @@
+//! `dataset add` and `dataset merge`: records into a dataset, and what became of them.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use serde_json::{Map, Value, json};
+use tracehouse::{Dataset, ExportFormat, MemberUse, MergeReport, Sample, Search, SourceRule};
+
+use super::import::list_rejected;
+use super::write_json;
+use crate::args::{DatasetAddArgs, DatasetFormat, DatasetMergeArgs};
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::output::escape::line;
+
+/// Members named one by one for people; the JSON has all.
+const SHOWN_MEMBERS_MAX: usize = 20;
+
+/// Adds what a filter finds.
+pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Result<()> {
+    let filter = args.spans.as_deref().or(args.filter.as_deref()).unwrap_or_default();
+    let mut search = Search::new(args.period.filter(filter)?);
+    search.limit = args.limit;
+    if !args.experiment.is_empty() {
+        search = search.experiments(args.experiment.iter().cloned());
+    }
+    let sample = args.sample.map(|count| sample_of(count, args.seed, args.stratify.as_deref()));
+    let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
+    let dataset = dataset.source_rule(source_rule(args.keep_source));
+    let report = match (args.spans.is_some(), &sample) {
+        (false, None) => dataset.add_traces(&search)?,
+        (false, Some(sample)) => dataset.add_sample(&search, sample)?,
+        (true, None) => dataset.add_spans(&search)?,
+        (true, Some(sample)) => dataset.add_span_sample(&search, sample)?,
+    };
+    show(context, &dataset, &report, out)
+}
+
+/// Merges a file.
+pub fn merge(context: &Context, args: &DatasetMergeArgs, out: &mut dyn Write) -> Result<()> {
+    let name = args.file.display().to_string();
+    let input: Box<dyn Read> = match name.as_str() {
+        "-" => Box::new(io::stdin()),
+        _ => Box::new(File::open(&args.file).map_err(|error| Failure::file(&name, &error))?),
+    };
+    let form = match args.format {
+        Some(form) => form.as_export(false),
+        None => ExportFormat::of_file(&args.file).unwrap_or(ExportFormat::JsonLines),
+    };
+    let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
+    let dataset = dataset.source_rule(source_rule(args.keep_source));
+    let report = dataset.merge_from(input, form, &name)?;
+    show(context, &dataset, &report, out)
+}
+
+impl DatasetFormat {
+    /// The form of an export.
+    pub fn as_export(self, raw: bool) -> ExportFormat {
+        match self {
+            DatasetFormat::JsonLines => ExportFormat::JsonLines,
+            DatasetFormat::Parquet => ExportFormat::Parquet,
+            DatasetFormat::Csv if raw => ExportFormat::RawCsv,
+            DatasetFormat::Csv => ExportFormat::Csv,
+        }
+    }
+}
+
+fn source_rule(keep: bool) -> SourceRule {
+    if keep { SourceRule::First } else { SourceRule::OfOutputs }
+}
+
+/// The sample that options ask for.
+pub fn sample_of(count: usize, seed: u64, stratify: Option<&str>) -> Sample {
+    let sample = Sample::new(count, seed);
+    match stratify {
+        Some(key) => sample.stratify(key),
+        None => sample,
+    }
+}
+
+fn show(context: &Context, dataset: &Dataset, report: &MergeReport, out: &mut dyn Write) -> Result<()> {
+    if context.json {
+        let rejected = report.rejected.iter();
+        let rejected = rejected.map(|r| json!({ "file": r.file, "line": r.line, "error": r.error }));
+        let shown = json!({
+            "inserted": report.inserted,
+            "updated": report.updated,
+            "unchanged": report.unchanged,
+            "skipped": report.skipped,
+            "rejected": rejected.collect::<Vec<_>>(),
+            "rejected_count": report.rejected_count,
+            "ignored_members": members_json(report, |used| used.taken_as.is_none().then(|| used.records.into())),
+            "taken_members": members_json(report, |used| {
+                used.taken_as.map(|part| json!({ "as": part, "records": used.records }))
+            }),
+            "version": report.version,
+            "record_count": report.record_count,
+        });
+        return write_json(out, &shown);
+    }
+    list_rejected(&report.rejected, report.rejected_count);
+    let name = line(dataset.name());
+    let is_now = format!("{name} is version {} with {} records", report.version, report.record_count);
+    context.say(out, format_args!("{}: {is_now}", figures(report)))
+}
+
+fn members_json(report: &MergeReport, shown: impl Fn(&MemberUse) -> Option<Value>) -> Value {
+    let members = report.members.iter();
+    Value::Object(members.filter_map(|used| Some((used.member.clone(), shown(used)?))).collect::<Map<_, _>>())
+}
+
+fn figures(report: &MergeReport) -> String {
+    let (inserted, updated, unchanged) = (report.inserted, report.updated, report.unchanged);
+    let mut text = format!("{inserted} added, {updated} updated, {unchanged} unchanged");
+    for (value, what) in [(report.skipped, "skipped (no inputs)"), (report.rejected_count, "rejected")] {
+        if value > 0 {
+            text.push_str(&format!(", {value} {what}"));
+        }
+    }
+    let mut parts: Vec<&str> = report.members.iter().filter_map(|used| used.taken_as).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    for part in parts {
+        text.push_str(&format!("; taken as {part}: {}", members_of(report, Some(part))));
+    }
+    let ignored = members_of(report, None);
+    if !ignored.is_empty() {
+        text.push_str(&format!("; ignored members: {ignored}"));
+    }
+    text
+}
+
+/// The members that were used so, each with the records that have it.
+fn members_of(report: &MergeReport, part: Option<&str>) -> String {
+    let members: Vec<&MemberUse> = report.members.iter().filter(|used| used.taken_as == part).collect();
+    let shown = members.iter().take(SHOWN_MEMBERS_MAX);
+    let mut text: Vec<String> =
+        shown.map(|used| format!("{} ({})", line(&used.member), used.records)).collect();
+    if members.len() > SHOWN_MEMBERS_MAX {
+        text.push(format!("and {} more", members.len() - SHOWN_MEMBERS_MAX));
+    }
+    text.join(", ")
+}

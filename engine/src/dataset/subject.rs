@@ -1,0 +1,318 @@
+//! What records are made from: traces or spans that a search found, read many at a time.
+//!
+//! A trace asks and answers what its root span does. Where a text may be JSON or not, the span's attributes decide
+//! (`said`); they are read for those spans alone.
+
+use std::collections::{HashMap, VecDeque};
+
+use arrow::array::RecordBatch;
+use tracehouse_query::search::{self, Search, matching_spans};
+use tracehouse_storage::columns::{map_at, text, text_at};
+use tracehouse_storage::model::TraceKey;
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::{RowRef, Snapshot};
+
+use super::expectations::{Expectations, expectations_of};
+use super::json::quoted;
+use super::record::Candidate;
+use super::said::{Payload, is_doubtful, payload_json};
+use super::source::Source;
+use crate::error::{Error, Result};
+
+/// Traces or spans whose payloads are read together.
+pub(super) const SUBJECTS_A_READ: usize = 1_024;
+
+/// The keys of a trace that a sample can be stratified by, besides `tags.K` and `metadata.K`.
+const TRACE_STRATA: [&str; 7] =
+    ["state", "service_name", "name", "session_id", "user_id", "experiment_id", "client_request_id"];
+/// The keys of a span that a sample of spans can be stratified by, and their columns.
+const SPAN_STRATA: [(&str, &str); 6] = [
+    ("span.name", "name"),
+    ("span.type", "span_type"),
+    ("span.status", "status"),
+    ("span.model", "model"),
+    ("span.provider", "provider"),
+    ("span.tool", "tool_name"),
+];
+
+/// What a record is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Trace,
+    Span,
+}
+
+/// A trace or span that was found.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    /// Its row, of `traces` or of `spans`.
+    pub row: RowRef,
+    pub trace_id: String,
+    /// The span; of a trace its root, which is not known before it is read.
+    pub span_id: Option<String>,
+}
+
+impl Subject {
+    /// What tells it from others of its kind.
+    pub fn id(&self) -> String {
+        match &self.span_id {
+            None => self.trace_id.clone(),
+            Some(span_id) => format!("{}/{span_id}", self.trace_id),
+        }
+    }
+}
+
+/// The subjects of a search in its order, without its limit, which is one of records.
+pub(super) struct Subjects<'a> {
+    snapshot: &'a Snapshot,
+    kind: Kind,
+    /// The search for the next page of traces; `None` when there is none.
+    next: Option<Search>,
+    found: VecDeque<Subject>,
+    /// Those of the found traces, where they are wanted.
+    expectations: Option<HashMap<String, Expectations>>,
+}
+
+impl<'a> Subjects<'a> {
+    /// Those of a search, whose records have expectations if `with_expectations`.
+    pub fn find(
+        snapshot: &'a Snapshot,
+        search: &Search,
+        kind: Kind,
+        with_expectations: bool,
+    ) -> Result<Self> {
+        let expectations = with_expectations.then(HashMap::new);
+        let mut subjects = Self { snapshot, kind, next: None, found: VecDeque::new(), expectations };
+        match kind {
+            Kind::Trace => subjects.next = Some(search.clone()),
+            Kind::Span => {
+                if !search.order_by.is_empty() || search.page_token.is_some() {
+                    return Err(Error::invalid_input(
+                        "records from spans are made newest first: they take no order and no page token",
+                    ));
+                }
+                let spans = matching_spans(snapshot, search)?.into_iter().skip(search.offset);
+                subjects.found.extend(spans.map(|span| Subject {
+                    row: span.row,
+                    trace_id: span.trace_id,
+                    span_id: Some(span.span_id),
+                }));
+                subjects.read_expectations()?;
+            }
+        }
+        Ok(subjects)
+    }
+
+    /// The next of them, each with the record it makes, if any; nothing at the end.
+    pub fn take(&mut self) -> Result<Vec<(Subject, Option<Candidate>)>> {
+        if self.found.is_empty() {
+            self.search_on()?;
+        }
+        let count = self.found.len().min(SUBJECTS_A_READ);
+        let subjects: Vec<Subject> = self.found.drain(..count).collect();
+        let none = HashMap::new();
+        let expectations = self.expectations.as_ref().unwrap_or(&none);
+        let made = candidates(self.snapshot, &subjects, self.kind, expectations)?;
+        Ok(subjects.into_iter().zip(made).collect())
+    }
+
+    fn read_expectations(&mut self) -> Result<()> {
+        if let Some(expectations) = &mut self.expectations {
+            let ids = self.found.iter().map(|subject| subject.trace_id.clone());
+            *expectations = expectations_of(self.snapshot, ids)?;
+        }
+        Ok(())
+    }
+
+    /// Searches for the next page. Traces that make no record are in the way, so each page is twice as large.
+    fn search_on(&mut self) -> Result<()> {
+        let Some(search) = self.next.take() else { return Ok(()) };
+        let page = search::search(self.snapshot, &search)?;
+        let subjects = page.rows.into_iter().zip(page.trace_ids);
+        self.found.extend(subjects.map(|(row, trace_id)| Subject { row, trace_id, span_id: None }));
+        self.next = page.next_page_token.map(|token| Search {
+            limit: search.limit.map(|limit| limit.saturating_mul(2).max(SUBJECTS_A_READ)),
+            offset: 0,
+            ..search.page_token(token)
+        });
+        self.read_expectations()
+    }
+}
+
+/// The records that subjects make, each in its place; `None` for one without inputs.
+pub(super) fn candidates(
+    snapshot: &Snapshot,
+    subjects: &[Subject],
+    kind: Kind,
+    expectations: &HashMap<String, Expectations>,
+) -> Result<Vec<Option<Candidate>>> {
+    let rows: Vec<RowRef> = subjects.iter().map(|subject| subject.row).collect();
+    let (table, light) = match kind {
+        Kind::Trace => (Table::Traces, ["_root_span_id", "session_id"]),
+        Kind::Span => (Table::Spans, ["parent_span_id", "session_id"]),
+    };
+    let [relative, _] = light;
+    let light = snapshot.read_rows(table, &rows, &light)?;
+    let heavy = snapshot.read_rows(table, &rows, &["inputs", "outputs"])?;
+    let (relatives, sessions) = (text(&light, relative)?, text(&light, "session_id")?);
+    let (inputs, outputs) = (text(&heavy, "inputs")?, text(&heavy, "outputs")?);
+    let span_id = |row: usize, subject: &Subject| match kind {
+        Kind::Trace => text_at(relatives, row).map(str::to_string),
+        Kind::Span => subject.span_id.clone(),
+    };
+    let doubtful =
+        |row: usize| [inputs, outputs].iter().any(|texts| text_at(texts, row).is_some_and(is_doubtful));
+    let mut asked = Vec::new();
+    for (row, subject) in subjects.iter().enumerate().filter(|(row, _)| doubtful(*row)) {
+        let root = span_id(row, subject);
+        if kind == Kind::Span || root.is_some() {
+            asked.push((row, subject, root.unwrap_or_default()));
+        }
+    }
+    let attributes = attributes_of(snapshot, kind, &asked)?;
+    let mut made = Vec::with_capacity(subjects.len());
+    for (row, subject) in subjects.iter().enumerate() {
+        let attributes = attributes.get(&row).map(String::as_str);
+        let json =
+            |texts, payload| text_at(texts, row).and_then(|text| payload_json(text, payload, attributes));
+        let Some(asks) = json(inputs, Payload::Inputs) else {
+            made.push(None);
+            continue;
+        };
+        let answers = json(outputs, Payload::Outputs).unwrap_or_else(|| "null".to_string());
+        let span_id = span_id(row, subject);
+        let expected = expectations.get(&subject.trace_id).and_then(|expectations| match (kind, &span_id) {
+            (Kind::Span, Some(span_id)) => expectations.of_span(span_id, text_at(relatives, row).is_none()),
+            _ => expectations.of_trace(),
+        });
+        let mut record = Candidate::from_compact(asks, Some(answers), expected.as_deref(), None)?;
+        record.source = Some(source(&subject.trace_id, span_id.as_deref(), text_at(sessions, row)));
+        made.push(Some(record));
+    }
+    Ok(made)
+}
+
+/// The attributes of the spans that are asked, by position.
+fn attributes_of(
+    snapshot: &Snapshot,
+    kind: Kind,
+    asked: &[(usize, &Subject, String)],
+) -> Result<HashMap<usize, String>> {
+    let (mut positions, mut rows) = (Vec::new(), Vec::new());
+    match kind {
+        Kind::Span => {
+            positions.extend(asked.iter().map(|(position, ..)| *position));
+            rows.extend(asked.iter().map(|(_, subject, _)| subject.row));
+        }
+        Kind::Trace => {
+            let (mut owners, mut spans) = (Vec::new(), Vec::new());
+            for (at, (_, subject, _)) in asked.iter().enumerate() {
+                let refs = snapshot.refs_of(Table::Spans, TraceKey::of(&subject.trace_id))?;
+                owners.extend(std::iter::repeat_n(at, refs.len()));
+                spans.extend(refs);
+            }
+            let batch = snapshot.read_rows(Table::Spans, &spans, &["trace_id", "span_id"])?;
+            let (traces, ids) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);
+            for (row, (owner, span)) in owners.into_iter().zip(spans).enumerate() {
+                let Some((position, subject, root)) = asked.get(owner) else { continue };
+                if ids.value(row) == root && traces.value(row) == subject.trace_id {
+                    positions.push(*position);
+                    rows.push(span);
+                }
+            }
+        }
+    }
+    let batch = snapshot.read_rows(Table::Spans, &rows, &["attributes"])?;
+    let texts = text(&batch, "attributes")?;
+    Ok(positions.into_iter().zip(texts.iter().map(|text| text.unwrap_or("{}").to_string())).collect())
+}
+
+fn source(trace_id: &str, span_id: Option<&str>, session_id: Option<&str>) -> Source {
+    let mut data = format!(r#"{{"trace_id":{}"#, quoted(trace_id));
+    for (key, value) in [("span_id", span_id), ("session_id", session_id)] {
+        if let Some(value) = value {
+            data.push_str(&format!(r#","{key}":{}"#, quoted(value)));
+        }
+    }
+    data.push('}');
+    Source {
+        kind: Some("TRACE".into()),
+        trace_id: Some(trace_id.to_string()),
+        span_id: span_id.map(str::to_string),
+        data: Some(data),
+    }
+}
+
+/// The stratum of each subject; one without the key is in the stratum of those.
+pub(super) fn strata(
+    snapshot: &Snapshot,
+    subjects: &[Subject],
+    kind: Kind,
+    key: &str,
+) -> Result<Vec<Option<String>>> {
+    let column = column_of(key, kind)?;
+    let mut strata = Vec::with_capacity(subjects.len());
+    for subjects in subjects.chunks(SUBJECTS_A_READ) {
+        let rows = || subjects.iter().map(|subject| subject.row).collect::<Vec<_>>();
+        let batch = |rows: &[RowRef], table| snapshot.read_rows(table, rows, &[column.name]);
+        if !column.is_of_span && kind == Kind::Span {
+            let keys: Vec<TraceKey> =
+                subjects.iter().map(|subject| TraceKey::of(&subject.trace_id)).collect();
+            let rows = snapshot.find_traces(&keys)?;
+            let batch = batch(&rows.iter().flatten().copied().collect::<Vec<_>>(), Table::Traces)?;
+            let mut values = column.values(&batch)?.into_iter();
+            strata.extend(rows.iter().map(|row| row.and_then(|_| values.next().flatten())));
+        } else {
+            let table = if column.is_of_span { Table::Spans } else { Table::Traces };
+            strata.extend(column.values(&batch(&rows(), table)?)?);
+        }
+    }
+    Ok(strata)
+}
+
+/// Where the values of a key are that a sample is stratified by.
+struct StratumColumn<'a> {
+    name: &'static str,
+    /// The key in a column of maps.
+    member: Option<&'a str>,
+    is_of_span: bool,
+}
+
+impl StratumColumn<'_> {
+    fn values(&self, batch: &RecordBatch) -> Result<Vec<Option<String>>> {
+        match self.member {
+            Some(key) => {
+                (0..batch.num_rows()).map(|row| Ok(map_at(batch, self.name, row)?.remove(key))).collect()
+            }
+            None => Ok(text(batch, self.name)?.iter().map(|value| value.map(str::to_string)).collect()),
+        }
+    }
+}
+
+fn column_of(key: &str, kind: Kind) -> Result<StratumColumn<'_>> {
+    for (name, prefix) in [("tags", "tags."), ("metadata", "metadata.")] {
+        if let Some(key) = key.strip_prefix(prefix) {
+            return Ok(StratumColumn { name, member: Some(key.trim_matches('`')), is_of_span: false });
+        }
+    }
+    let span_column = SPAN_STRATA.iter().find(|(known, _)| *known == key && kind == Kind::Span);
+    if let Some((_, name)) = span_column {
+        return Ok(StratumColumn { name, member: None, is_of_span: true });
+    }
+    let wanted = match key {
+        "session" => "session_id",
+        "user" => "user_id",
+        key => key,
+    };
+    if let Some(name) = TRACE_STRATA.into_iter().find(|name| *name == wanted) {
+        return Ok(StratumColumn { name, member: None, is_of_span: false });
+    }
+    let spans = match kind {
+        Kind::Trace => String::new(),
+        Kind::Span => SPAN_STRATA.map(|(key, _)| format!("{key}, ")).concat(),
+    };
+    Err(Error::invalid_input(format!(
+        "stratify by {key:?}: one of {spans}{}, tags.K or metadata.K expected",
+        TRACE_STRATA.join(", ")
+    )))
+}
