@@ -7,7 +7,7 @@ use super::keys::{Found, word};
 use super::producers::{Concern, Others, PRODUCERS, Words};
 
 /// The type of a span that nothing speaks for.
-const UNKNOWN: &str = "UNKNOWN";
+pub(super) const UNKNOWN: &str = "UNKNOWN";
 
 /// The predefined types.
 const TYPES: &[&str] = &[

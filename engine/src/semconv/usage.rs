@@ -11,7 +11,7 @@ use crate::otlp::value::Value;
 use super::keys::{Found, member, object, unquoted};
 use super::producers::{Concern, claude_code, langfuse, vercel_ai};
 
-/// Fills the token columns and the cost. The total is the sum when the producer gives none.
+/// Fills the token columns and the cost.
 pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
     span.cost_usd =
         found.candidates(Concern::Cost).find_map(|(_, value)| cost(value)).or_else(|| parts(found));
@@ -24,6 +24,11 @@ pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
     span.cache_read_input_tokens = tokens(found, Concern::CacheReadTokens);
     span.cache_creation_input_tokens = tokens(found, Concern::CacheCreationTokens);
     add_cached(span, found);
+    add_total(span);
+}
+
+/// The total is the sum when the producer gives none.
+pub(super) fn add_total(span: &mut Span) {
     let has_part = span.input_tokens.is_some() || span.output_tokens.is_some();
     if span.total_tokens.is_none() && has_part {
         let (input, output) = (span.input_tokens.unwrap_or(0), span.output_tokens.unwrap_or(0));
@@ -78,7 +83,7 @@ fn sum_of_parts(found: &Found<'_>) -> Option<i64> {
 }
 
 /// A count: whole and not negative.
-fn count(value: &Value<'_>) -> Option<i64> {
+pub(super) fn count(value: &Value<'_>) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number).filter(|number| *number >= 0),
         Value::Double(number) => whole(*number),
@@ -111,7 +116,7 @@ fn cost(value: &Value<'_>) -> Option<f64> {
     number(value).or_else(|| json_cost(&object(value)?)).filter(|cost| cost.is_finite())
 }
 
-fn number(value: &Value<'_>) -> Option<f64> {
+pub(super) fn number(value: &Value<'_>) -> Option<f64> {
     match value {
         Value::Int(number) => Some(*number as f64),
         Value::Double(number) => Some(*number),

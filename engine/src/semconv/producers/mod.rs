@@ -16,6 +16,7 @@ pub(super) mod langfuse;
 mod langsmith;
 mod langwatch;
 mod livekit;
+pub(super) mod log_events;
 mod logfire;
 mod mastra;
 mod mlflow;
