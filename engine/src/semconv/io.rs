@@ -75,7 +75,10 @@ pub(super) fn outputs(
 
 /// The first attribute that holds the whole and says something.
 fn whole(found: &Found<'_>, concern: Concern) -> Option<String> {
-    found.candidates(concern).filter_map(|(_, value)| value.to_text()).find(|text| !says_nothing(text))
+    found
+        .candidates(concern)
+        .filter_map(|(_, value)| value.to_text())
+        .find(|text| !says_nothing(text) && !is_hollow(text))
 }
 
 /// The first attribute that holds a whole of nothing.
@@ -86,6 +89,24 @@ fn empty_whole(found: &Found<'_>, concern: Concern) -> Option<String> {
 /// Whether a text has nothing to say, or was withheld.
 pub(super) fn says_nothing(text: &str) -> bool {
     is_empty(text) || text == WITHHELD
+}
+
+/// Whether a text is a list of messages without a part, as some send who say elsewhere what a message calls.
+pub(super) fn is_hollow(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        parts: Vec<&'a RawValue>,
+        #[serde(borrow, default)]
+        content: Option<&'a RawValue>,
+    }
+    const HOLLOW_BYTES_MAX: usize = 4 << 10;
+    if text.len() > HOLLOW_BYTES_MAX || !text.contains("\"parts\"") {
+        return false;
+    }
+    let messages: Vec<Message<'_>> = serde_json::from_str(text).unwrap_or_default();
+    !messages.is_empty()
+        && messages.iter().all(|message| message.parts.is_empty() && message.content.is_none())
 }
 
 fn is_empty(text: &str) -> bool {

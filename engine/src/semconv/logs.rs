@@ -68,6 +68,14 @@ impl<'v> Record<'v> {
         Some(Self { time_ns: event.time_ns, says, attributes: read_object(&event.attributes) })
     }
 
+    /// Reads an event of a span that has a body: a log record that was stored, exported and sent again as an event.
+    /// Events of a span are told in their order.
+    pub(super) fn of_event(position: usize, (name, attributes): &super::EventView<'v>) -> Option<Self> {
+        attributes.iter().find(|pair| pair.key == BODY)?;
+        let time_ns = i64::try_from(position).unwrap_or(i64::MAX);
+        Some(Self { time_ns, says: says(name)?, attributes: attributes.to_vec() })
+    }
+
     fn get(&self, key: &str) -> Option<&Value<'v>> {
         self.attributes.iter().find(|pair| pair.key == key).map(|pair| &pair.value)
     }
@@ -101,6 +109,27 @@ impl<'v> Record<'v> {
     }
 }
 
+/// The records and the events of a span that are such, each once; and the other events where that are not all.
+pub(super) fn with_told<'v>(
+    mut records: Vec<Record<'v>>,
+    events: &[super::EventView<'v>],
+) -> (Vec<Record<'v>>, Option<Vec<super::EventView<'v>>>) {
+    let mut others = Vec::new();
+    let mut told = Vec::new();
+    for (position, event) in events.iter().enumerate() {
+        match Record::of_event(position, event) {
+            Some(record) => told.push(record),
+            None => others.push(*event),
+        }
+    }
+    if told.is_empty() {
+        return (records, None);
+    }
+    told.retain(|event| !records.iter().any(|record| record.attributes == event.attributes));
+    records.append(&mut told);
+    (records, Some(others))
+}
+
 /// Fills the columns of a span that it does not fill itself.
 pub(super) fn fill(span: &mut Span, mut records: Vec<Record<'_>>) {
     records.sort_by_key(Record::order);
@@ -114,7 +143,7 @@ fn said(records: &[Record<'_>]) -> Span {
     let attributes: Vec<KeyValue<'_>> =
         records.iter().filter(is_like_span).flat_map(|record| record.attributes.clone()).collect();
     let found = Found::new(&attributes);
-    let mut said = Span { span_type: span_type::of(&found), ..Span::default() };
+    let mut said = Span { span_type: span_type::of(&found, None, ""), ..Span::default() };
     usage::fill(&mut said, &found);
     said.session_id = scope::session_id(&found);
     said.user_id = scope::user_id(&found);

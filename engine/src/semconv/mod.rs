@@ -67,25 +67,35 @@ fn fill_columns(
     records: Vec<logs::Record<'_>>,
 ) {
     let found = Found::new(attributes);
-    span.span_type = span_type::of(&found);
+    let (records, others) = logs::with_told(records, events);
+    let events = others.as_deref().unwrap_or(events);
+    span.span_type = span_type::of(&found, span.scope_name.as_deref(), &span.name);
     usage::fill(span, &found);
     span.session_id = scope::session_id(&found);
     span.user_id = scope::user_id(&found);
     span.inputs = io::inputs(&found, attributes, events);
     span.outputs = io::outputs(&found, attributes, events, &span.span_type);
     model::fill(span, &found);
+    if !usage::counts_last_step(span, &found) {
+        usage::fill_of_body(span);
+    }
     fill_status(span, &found);
     if !records.is_empty() {
         logs::fill(span, records);
     }
     if span.parent_span_id.is_none() {
         span.hint = Some(TraceHint {
-            request_preview: span.inputs.as_deref().map(preview::of_request),
-            response_preview: span.outputs.as_deref().map(|text| preview::of_response(text, &span.span_type)),
+            request_preview: said(&span.inputs).map(preview::of_request),
+            response_preview: said(&span.outputs).map(|text| preview::of_response(text, &span.span_type)),
             tags: scope::trace_tags(&found, attributes),
-            metadata: scope::trace_metadata(attributes),
+            metadata: scope::trace_metadata(&found, attributes),
         });
     }
+}
+
+/// A payload that says something.
+fn said(payload: &Option<String>) -> Option<&str> {
+    payload.as_deref().filter(|text| !io::says_nothing(text) && !io::is_hollow(text))
 }
 
 /// A level says that a span failed where its status does not say anything.

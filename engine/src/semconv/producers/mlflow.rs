@@ -2,7 +2,7 @@
 
 use super::Concern::{
     CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, OutputTokens, Outputs, Provider,
-    RequestModel, SpanType, TotalTokens,
+    RequestModel, SpanType, TotalTokens, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key, member};
 
@@ -25,4 +25,14 @@ pub(super) const PRODUCER: Producer = Producer {
     words: &[Words { key: "mlflow.spanType", types: &[], others: Others::Own }],
     entries: &[Entries { prefix: "mlflow.traceTag.", into: Into::Tags }],
     ..Producer::new("MLflow", "https://mlflow.org/docs/latest/genai/tracing/")
+};
+
+/// Parameters of the request, which MLflow's instrumentations send as they are: believed last.
+pub(super) const REQUEST: Producer = Producer {
+    marks: &["mlflow.traceRequestId"],
+    keys: &[key(UserId, "user")],
+    ..Producer::new(
+        "MLflow, parameters of requests",
+        "https://mlflow.org/docs/latest/genai/tracing/integrations/",
+    )
 };
