@@ -77,7 +77,7 @@ fn fill_columns(
     span.outputs = io::outputs(&found, attributes, events, &span.span_type);
     model::fill(span, &found);
     if !usage::counts_last_step(span, &found) {
-        usage::fill_of_body(span);
+        usage::fill_of_body(span, &found);
     }
     fill_status(span, &found);
     if !records.is_empty() {

@@ -29,7 +29,8 @@ const TYPES: &[&str] = &[
 ];
 
 /// The type of a span: that of the best attribute whose word says one, else what its name says in its scope. A span
-/// that names a tool and nothing else is a call of it, one that names a model asks it.
+/// that names a tool and nothing else is a call of it, one that names a model and counts
+/// its tokens asks it.
 pub(super) fn of(found: &Found<'_>, scope: Option<&str>, name: &str) -> String {
     // CrewAI's crews and tasks are all said to invoke an agent; the kind is more exact.
     if let Some(kind) = traceloop_kind(found) {
@@ -41,7 +42,7 @@ pub(super) fn of(found: &Found<'_>, scope: Option<&str>, name: &str) -> String {
             return Some(span_type.to_string());
         }
         let word = word(value)?;
-        Some(words).and_then(|words| type_of(words, &word)).filter(|span_type| span_type != UNKNOWN)
+        type_of(words, &word).filter(|span_type| span_type != UNKNOWN)
     });
     typed.unwrap_or_else(|| {
         let has = |concern| found.candidates(concern).any(|(_, value)| word(value).is_some());
@@ -51,8 +52,10 @@ pub(super) fn of(found: &Found<'_>, scope: Option<&str>, name: &str) -> String {
         if let Some(span_type) = named(scope, name) {
             return span_type.to_string();
         }
-        let asks_model = has(Concern::ResponseModel) || has(Concern::RequestModel);
-        if asks_model { "LLM".to_string() } else { UNKNOWN.to_string() }
+        let names_model = has(Concern::ResponseModel) || has(Concern::RequestModel);
+        let counts = [Concern::InputTokens, Concern::OutputTokens];
+        let has_counts = counts.iter().any(|concern| found.candidates(*concern).next().is_some());
+        if names_model && has_counts { "LLM".to_string() } else { UNKNOWN.to_string() }
     })
 }
 

@@ -521,7 +521,8 @@ fn counts_of_the_last_step_are_not_those_of_all() {
 #[test]
 fn a_key_that_is_there_a_name_or_a_model_tell_what_no_word_says() {
     for (attributes, span_type) in [
-        (&[("gen_ai.request.model", "m")][..], "LLM"),
+        (&[("gen_ai.request.model", "m"), ("gen_ai.usage.input_tokens", "1")][..], "LLM"),
+        (&[("gen_ai.request.model", "m")], "UNKNOWN"),
         (&[("gen_ai.request.model", "m"), ("gen_ai.operation.name", "invoke_agent")], "AGENT"),
         (&[("gen_ai.request.model", "m"), ("gen_ai.tool.name", "t")], "TOOL"),
         (&[("crewai.crew.id", "1"), ("gen_ai.operation.name", "invoke_agent")], "WORKFLOW"),
@@ -541,6 +542,7 @@ fn a_key_that_is_there_a_name_or_a_model_tell_what_no_word_says() {
     assert_eq!(named("gcp.vertex.agent", "agent_run [a]"), "AGENT");
     assert_eq!(named("pydantic-ai", "running tools"), "CHAIN");
     assert_eq!(named("pydantic-ai", "running tool"), "TOOL");
+    assert_eq!(named("livekit-agents", "llm_node"), "LLM");
     assert_eq!(named("app", "agent run"), "UNKNOWN");
 }
 

@@ -10,7 +10,7 @@ use tracehouse_storage::model::Span;
 use crate::otlp::value::Value;
 
 use super::keys::{Found, member, object, unquoted};
-use super::producers::{Concern, claude_code, genkit, langfuse, vercel_ai};
+use super::producers::{Concern, claude_code, genkit, langfuse, mlflow, vercel_ai};
 
 /// Fills the token columns and the cost.
 pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
@@ -31,15 +31,16 @@ pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
 /// Types of spans whose outputs may be a model's answer.
 const ANSWER_TYPES: &[&str] = &["LLM", "CHAT_MODEL", "EMBEDDING"];
 
-/// The counts in the body of a model's answer, where no attribute has any.
-pub(super) fn fill_of_body(span: &mut Span) {
+/// The counts in the body of a model's answer as MLflow sends it, where no attribute has any.
+pub(super) fn fill_of_body(span: &mut Span, found: &Found<'_>) {
     #[derive(Deserialize)]
     struct Body {
         #[serde(default)]
         usage: Json,
     }
     let has_counts = [span.input_tokens, span.output_tokens, span.total_tokens].iter().any(Option::is_some);
-    if has_counts || !ANSWER_TYPES.contains(&span.span_type.as_str()) {
+    let is_answer = found.candidates(Concern::Outputs).any(|(key, _)| key.name == mlflow::OUTPUTS);
+    if has_counts || !is_answer || !ANSWER_TYPES.contains(&span.span_type.as_str()) {
         return;
     }
     let is_body = |text: &&str| text.trim_start().starts_with('{') && text.contains("\"usage\"");

@@ -8,6 +8,9 @@ use super::{Entries, Into, Others, Producer, Words, key, member};
 
 const USAGE: &str = "mlflow.chat.tokenUsage";
 
+/// What a span gave; of a model, its answer.
+pub(in crate::semconv) const OUTPUTS: &str = "mlflow.spanOutputs";
+
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
         key(SpanType, "mlflow.spanType"),
@@ -20,7 +23,7 @@ pub(super) const PRODUCER: Producer = Producer {
         member(CacheCreationTokens, USAGE, &["cache_creation_input_tokens"]),
         key(Cost, "mlflow.llm.cost"),
         key(Inputs, "mlflow.spanInputs"),
-        key(Outputs, "mlflow.spanOutputs"),
+        key(Outputs, OUTPUTS),
     ],
     words: &[Words { key: "mlflow.spanType", types: &[], others: Others::Own }],
     entries: &[Entries { prefix: "mlflow.traceTag.", into: Into::Tags }],

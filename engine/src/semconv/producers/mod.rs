@@ -20,7 +20,7 @@ mod livekit;
 pub(super) mod log_events;
 mod logfire;
 mod mastra;
-mod mlflow;
+pub(super) mod mlflow;
 mod openinference;
 mod opik;
 pub(super) mod pydantic_ai;
