@@ -20,6 +20,7 @@ mod fuzz;
 mod golden;
 mod kill;
 mod limits;
+mod log_records;
 mod order;
 mod outside;
 mod patterns;

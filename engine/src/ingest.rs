@@ -9,13 +9,15 @@
 //! A chunk is acknowledged as a whole and in order, so "n lines are acknowledged" always means the
 //! first n. What cannot be decoded is counted and reported with its line; the rest is kept.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Mutex, PoisonError};
 
 use tracehouse_storage::Store;
 use tracehouse_storage::columns::spans_batch;
-use tracehouse_storage::store::Prepared;
+use tracehouse_storage::model::{Assessment, Fragment};
+use tracehouse_storage::store::{Assess, Prepared};
 
 use crate::database::Database;
 use crate::error::{Error, Result};
@@ -26,6 +28,8 @@ use crate::redact::{Pass, Redactor};
 const BATCH_LINES: usize = 1024;
 /// A batch is closed at this size even when it has fewer lines.
 const BATCH_BYTES_MAX: usize = 2 << 20;
+/// Texts of log records that are joined to spans together.
+const RECORDS_BYTES_MAX: usize = 4 << 20;
 /// Rejections listed one by one; further ones are only counted.
 const REJECTED_MAX: usize = 100_000;
 
@@ -109,8 +113,16 @@ pub struct ImportReport {
     pub cut_keys: u64,
     /// Keys that a list of attributes had more than once; the last value is kept.
     pub repeated_keys: u64,
-    /// Requests of other signals (metrics, logs, profiles), which hold no traces.
+    /// Requests of other signals (metrics, profiles, logs that say nothing of spans), which hold no traces.
     pub skipped: u64,
+    /// Log records that were not there before and were kept for their spans.
+    pub log_records: u64,
+    /// Of those, the records whose span is not there yet.
+    pub waiting_log_records: u64,
+    /// Log records that had waited before for a span that came now.
+    pub claimed_log_records: u64,
+    /// Log records that were left out, by the name of their event.
+    pub skipped_log_records: BTreeMap<String, u64>,
     /// Whether the input ended too early: cut short, or no OTLP at all.
     pub incomplete: bool,
     /// Bytes of the requests read, decompressed, without line ends.
@@ -124,6 +136,19 @@ impl ImportReport {
         self.rejected_count += 1;
         if self.rejected.len() < REJECTED_MAX {
             self.rejected.push(Rejected { file: file.to_string(), line, error });
+        }
+    }
+
+    /// Counts log records whose span came: those of this report wait no longer.
+    fn claim(&mut self, records: u64) {
+        let own = records.min(self.waiting_log_records);
+        self.waiting_log_records -= own;
+        self.claimed_log_records += records - own;
+    }
+
+    fn skip_records(&mut self, skipped: BTreeMap<String, u64>) {
+        for (kind, count) in skipped {
+            *self.skipped_log_records.entry(kind).or_default() += count;
         }
     }
 
@@ -141,6 +166,10 @@ impl ImportReport {
         self.cut_keys += other.cut_keys;
         self.repeated_keys += other.repeated_keys;
         self.skipped += other.skipped;
+        self.claim(other.claimed_log_records);
+        self.log_records += other.log_records;
+        self.waiting_log_records += other.waiting_log_records;
+        self.skip_records(other.skipped_log_records);
         self.incomplete |= other.incomplete;
         self.bytes += other.bytes;
         self.seconds += other.seconds;
@@ -169,6 +198,9 @@ struct Chunk {
 #[derive(Default)]
 struct Ready {
     prepared: Option<Prepared>,
+    fragments: Vec<Fragment>,
+    feedback: Vec<Assessment>,
+    skipped_records: BTreeMap<String, u64>,
     spans: u64,
     lines: u64,
     bytes: u64,
@@ -273,6 +305,11 @@ impl Worker<'_> {
             match decoded {
                 Ok(decoded) => {
                     spans.extend(decoded.spans);
+                    ready.fragments.extend(decoded.fragments);
+                    ready.feedback.extend(decoded.feedback);
+                    for (kind, count) in decoded.skipped_records {
+                        *ready.skipped_records.entry(kind).or_default() += count;
+                    }
                     ready.cut_keys += decoded.changed_keys.cut;
                     ready.repeated_keys += decoded.changed_keys.repeated;
                     ready.skipped += decoded.skipped;
@@ -313,11 +350,13 @@ fn commit(
     for slot in order {
         let ready = slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
         let mut is_durable = true;
+        let (fragments, feedback) = (ready.fragments, ready.feedback);
         if let Some(prepared) = ready.prepared {
             match database.store().append_prepared(prepared) {
                 Ok(applied) => {
                     report.spans += applied.spans;
                     report.duplicate_spans += applied.duplicate_spans;
+                    report.claim(applied.claimed_records);
                 }
                 Err(error) => {
                     report.add(database.drop_spans(error.into(), ready.spans)?);
@@ -325,6 +364,8 @@ fn commit(
                 }
             }
         }
+        is_durable &= commit_records(database, fragments, feedback, report)?;
+        report.skip_records(ready.skipped_records);
         report.redacted += ready.redacted;
         report.cut_keys += ready.cut_keys;
         report.repeated_keys += ready.repeated_keys;
@@ -346,4 +387,38 @@ fn commit(
         progress(acked);
     }
     Ok(())
+}
+
+/// Joins log records and stores feedback; whether that is durable.
+fn commit_records(
+    database: &Database,
+    mut fragments: Vec<Fragment>,
+    feedback: Vec<Assessment>,
+    report: &mut ImportReport,
+) -> Result<bool> {
+    let mut is_durable = true;
+    while !fragments.is_empty() {
+        let mut bytes = 0;
+        let mut fits = |fragment: &Fragment| {
+            bytes += fragment.text_bytes();
+            bytes <= RECORDS_BYTES_MAX
+        };
+        let count = fragments.iter().take_while(|fragment| fits(fragment)).count().max(1);
+        let rest = fragments.split_off(count.min(fragments.len()));
+        let joined = std::mem::replace(&mut fragments, rest);
+        let spans = joined.len() as u64;
+        match database.store().join_records(joined) {
+            Ok(applied) => {
+                report.log_records += applied.joined_records + applied.waiting_records;
+                report.waiting_log_records += applied.waiting_records;
+            }
+            Err(error) => {
+                report.add(database.drop_spans(error.into(), spans)?);
+                is_durable = false;
+            }
+        }
+    }
+    let assess = Assess { rows: feedback, check_existing: true };
+    report.assessments += database.store().assess(assess)?.assessments;
+    Ok(is_durable)
 }

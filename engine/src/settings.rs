@@ -138,6 +138,7 @@ impl Settings {
             disk_reserve_bytes: self.disk_reserve_bytes,
             write_wait: self.overload.write_wait(),
             inline_maintenance: !self.background,
+            refill: crate::semconv::refill,
             ..StoreOptions::default()
         }
     }

@@ -7,8 +7,9 @@ use arrow::array::{
 };
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Field, Schema};
-use tracehouse_storage::columns::times;
-use tracehouse_storage::scan::ScanRequest;
+use tracehouse_storage::columns::{text, times};
+use tracehouse_storage::join::UNKNOWN_PARENT;
+use tracehouse_storage::scan::{ScanRequest, Zone};
 use tracehouse_storage::schema::{Table, timestamp};
 use tracehouse_storage::store::FORMAT_VERSION;
 use tracehouse_storage::{Snapshot, Store};
@@ -25,6 +26,8 @@ pub struct Stats {
     pub traces: u64,
     /// Visible spans.
     pub spans: u64,
+    /// Spans among them that are not there, but log records of them are.
+    pub awaited_spans: u64,
     /// Visible assessments.
     pub assessments: u64,
     /// Datasets.
@@ -75,6 +78,7 @@ pub(crate) fn stats(
     Ok(Stats {
         traces: snapshot.visible_rows(Table::Traces),
         spans: snapshot.visible_rows(Table::Spans),
+        awaited_spans: awaited_spans(&snapshot)?,
         assessments: snapshot.visible_rows(Table::Assessments),
         datasets: catalog::dataset_count(&snapshot)?,
         segments: figures.segments,
@@ -94,6 +98,23 @@ pub(crate) fn stats(
         format_version: FORMAT_VERSION,
         maintenance_failure,
     })
+}
+
+/// Spans that others stand in for: pages without one are not read.
+fn awaited_spans(snapshot: &Snapshot) -> Result<u64> {
+    const COLUMN: &str = "parent_span_id";
+    let values = vec![UNKNOWN_PARENT.to_string()];
+    let zones = vec![Zone::Text { column: COLUMN.to_string(), values }];
+    let request = ScanRequest { zones, ..ScanRequest::columns([COLUMN]) };
+    let mut count = 0;
+    for source in 0..snapshot.source_count() {
+        for batch in snapshot.scan(source, Table::Spans, &request)? {
+            let batch = batch?;
+            let parents = text(&batch, COLUMN)?;
+            count += parents.iter().filter(|parent| *parent == Some(UNKNOWN_PARENT)).count() as u64;
+        }
+    }
+    Ok(count)
 }
 
 /// Earliest and latest request of the visible traces: one light column.

@@ -23,6 +23,7 @@ pub mod error;
 mod fold;
 mod frame;
 pub mod interrupt;
+pub mod join;
 pub mod json_text;
 mod key_set;
 pub mod kv;

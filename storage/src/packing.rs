@@ -47,7 +47,7 @@ pub(crate) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
 ///
 /// # Errors
 /// As [`pack`].
-fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
     let sources = sources(batch)?;
     replace_attributes(batch, |row, attributes| {
         let [inputs, outputs] = sources.map(|texts| text_at(texts, row));

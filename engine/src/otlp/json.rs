@@ -6,7 +6,8 @@
 
 use super::cursor::Cursor;
 use super::error::DecodeError;
-use super::raw::{Limits, RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
+use super::raw::{Limits, RawEnum, RawEvent, RawLink, RawRecord, RawRequest, RawResource, RawScope, RawSpan};
+use super::value::Value;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -56,7 +57,10 @@ impl<'a> Reader<'a> {
                     is_traces = true;
                     return reader.list(&mut request.resources, Self::resource_spans);
                 }
-                "resourceLogs" | "resource_logs" => other = Some("an OTLP logs request"),
+                "resourceLogs" | "resource_logs" => {
+                    request.has_records = true;
+                    return reader.list(&mut request.resources, Self::resource_spans);
+                }
                 "resourceMetrics" | "resource_metrics" => other = Some("an OTLP metrics request"),
                 "resourceProfiles" | "resource_profiles" => other = Some("an OTLP profiles request"),
                 _ => other = other.or(Some("an object without it")),
@@ -64,7 +68,7 @@ impl<'a> Reader<'a> {
             reader.cursor.skip()
         })?;
         match other {
-            Some(found) if !is_traces => Err(expected_request(found)),
+            Some(found) if !is_traces && !request.has_records => Err(expected_request(found)),
             _ => Ok(request),
         }
     }
@@ -126,7 +130,7 @@ impl<'a> Reader<'a> {
         self.object(|reader, key| {
             match key {
                 "resource" => reader.resource(&mut resource)?,
-                "scopeSpans" | "scope_spans" | "instrumentationLibrarySpans" => {
+                "scopeSpans" | "scope_spans" | "instrumentationLibrarySpans" | "scopeLogs" | "scope_logs" => {
                     reader.list(&mut resource.scopes, Self::scope_spans)?
                 }
                 "schemaUrl" | "schema_url" => resource.schema_url = reader.text()?,
@@ -160,6 +164,7 @@ impl<'a> Reader<'a> {
             match key {
                 "scope" | "instrumentationLibrary" => reader.scope(&mut scope)?,
                 "spans" => reader.list(&mut scope.spans, Self::span)?,
+                "logRecords" | "log_records" => reader.list(&mut scope.records, Self::record)?,
                 "schemaUrl" | "schema_url" => scope.schema_url = reader.text()?,
                 _ => reader.cursor.skip()?,
             }
@@ -226,6 +231,42 @@ impl<'a> Reader<'a> {
             _ => self.cursor.skip()?,
         }
         Ok(())
+    }
+
+    fn record(&mut self) -> Result<RawRecord<'a>> {
+        if !self.limits.count_span() {
+            return Err(DecodeError::new(Limits::too_many_spans()));
+        }
+        let (mut record, mut body) = (RawRecord::default(), Value::Unset);
+        self.limits.begin_part();
+        self.object(|reader, key| {
+            match key {
+                "traceId" | "trace_id" => record.trace_id = reader.text()?,
+                "spanId" | "span_id" => record.span_id = reader.text()?,
+                "timeUnixNano" | "time_unix_nano" => record.time_ns = reader.unsigned("time")?,
+                "observedTimeUnixNano" | "observed_time_unix_nano" => {
+                    record.observed_time_ns = reader.unsigned("observed time")?;
+                }
+                "eventName" | "event_name" => record.event_name = reader.text()?,
+                "severityNumber" | "severity_number" => record.severity_number = reader.severity()?,
+                "severityText" | "severity_text" => record.severity_text = reader.text()?,
+                "attributes" => record.attributes = reader.attributes()?,
+                "body" => body = reader.value(1)?,
+                _ => reader.cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        record.add_body(body);
+        record.fault = self.limits.end_part();
+        Ok(record)
+    }
+
+    /// The number of a severity, which may be written as its name: that is in the text, too.
+    fn severity(&mut self) -> Result<u64> {
+        match self.enumeration()? {
+            RawEnum::Number(number) => Ok(u64::try_from(number).unwrap_or_default()),
+            RawEnum::Name(_) => Ok(0),
+        }
     }
 
     fn status(&mut self, span: &mut RawSpan<'a>) -> Result<()> {

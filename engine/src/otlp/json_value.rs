@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         Ok(pair)
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value<'a>> {
+    pub(super) fn value(&mut self, depth: usize) -> Result<Value<'a>> {
         if !self.limits.count_node(depth) {
             return self.cursor.skip().map(|()| Value::Unset);
         }

@@ -20,24 +20,30 @@ mod id;
 mod json;
 mod json_value;
 mod kind;
+mod logs;
 mod proto;
 mod raw;
 mod reader;
 mod redact;
 mod source;
 mod span;
+mod stored;
 pub(crate) mod value;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::DecodeError;
+pub(crate) use logs::BODY;
 pub use raw::ChangedKeys;
 pub use reader::{PIECE_BYTES_MAX, ReadError, Request, RequestReader};
 
-use std::borrow::Cow;
+pub(crate) use stored::read_object;
 
-use tracehouse_storage::model::Span;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use tracehouse_storage::model::{Assessment, Fragment, Span};
 
 use crate::redact::Pass;
 
@@ -50,8 +56,16 @@ pub struct Decoded {
     pub rejected: Vec<String>,
     /// Keys of attributes that are not stored as they were sent.
     pub changed_keys: ChangedKeys,
-    /// Requests of other signals (metrics, logs, profiles), which hold no traces.
+    /// Requests of other signals (metrics, profiles, logs that say nothing of spans), which hold no traces.
     pub skipped: u64,
+    /// Log records of spans, here or elsewhere.
+    pub fragments: Vec<Fragment>,
+    /// What events say of the quality of spans.
+    pub feedback: Vec<Assessment>,
+    /// How many log records are in `fragments` and `feedback`.
+    pub records: u64,
+    /// Log records left out, by the name of their event.
+    pub skipped_records: BTreeMap<String, u64>,
 }
 
 /// How to decode a request.

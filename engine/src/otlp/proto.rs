@@ -3,7 +3,8 @@
 //! Reads the wire format field by field over the received bytes, so that texts are borrowed and the
 //! limits hold *before* memory is taken (a generated `prost::Message` makes a whole span of every two
 //! bytes `12 00`, and stops at 31 levels of key-value lists). Field numbers are those of
-//! `opentelemetry/proto/{trace,common,resource}/v1`. Unknown fields are skipped, the last of a
+//! `opentelemetry/proto/{trace,logs,common,resource}/v1`; traces and logs have one outline, so that they are told
+//! apart by the types of the fields of a span and of a log record. Unknown fields are skipped, the last of a
 //! repeated scalar wins, enums are open.
 
 use std::borrow::Cow;
@@ -12,7 +13,7 @@ use std::fmt::Write as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 use super::error::DecodeError;
-use super::raw::{Limits, RawEnum, RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
+use super::raw::{Limits, RawEnum, RawEvent, RawLink, RawRecord, RawRequest, RawResource, RawScope, RawSpan};
 use super::value::{KeyValue, Value};
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -28,7 +29,10 @@ pub(super) fn read(message: &[u8]) -> Result<RawRequest<'_>> {
     while let Some((number, field)) = fields.next_field()? {
         if number == 1 {
             limits.count_part::<RawResource<'_>>()?;
-            request.resources.push(resource_spans(field.bytes()?, &mut limits)?);
+            let message = field.bytes()?;
+            let signal = if has_records(message) { Signal::Logs } else { Signal::Traces };
+            request.has_records |= signal == Signal::Logs;
+            request.resources.push(resource_spans(message, signal, &mut limits)?);
         }
     }
     limits.check_memory()?;
@@ -146,7 +150,44 @@ fn cut_short() -> DecodeError {
     DecodeError::protobuf("it is cut short")
 }
 
-fn resource_spans<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawResource<'a>> {
+/// What a resource has.
+#[derive(Clone, Copy, PartialEq)]
+enum Signal {
+    Traces,
+    Logs,
+}
+
+/// Whether the first span of a resource is a log record.
+fn has_records(resource: &[u8]) -> bool {
+    let first = |message, number: u32| {
+        let mut fields = Fields(message);
+        while let Ok(Some((found, field))) = fields.next_field() {
+            if found == number {
+                return field.bytes().ok();
+            }
+        }
+        None
+    };
+    // A scope without spans says nothing, nor does a record without times and flags.
+    let mut scopes = Fields(resource);
+    while let Ok(Some((number, field))) = scopes.next_field() {
+        let Some(record) = field.bytes().ok().filter(|_| number == 2).and_then(|scope| first(scope, 2))
+        else {
+            continue;
+        };
+        let mut fields = Fields(record);
+        while let Ok(Some(field)) = fields.next_field() {
+            match field {
+                (1, Field::Fixed64(_)) | (8, Field::Fixed32(_)) | (11, Field::Fixed64(_)) => return true,
+                (1, _) => return false,
+                _ => {}
+            }
+        }
+    }
+    false
+}
+
+fn resource_spans<'a>(message: &'a [u8], signal: Signal, limits: &mut Limits) -> Result<RawResource<'a>> {
     let mut resource = RawResource::default();
     let mut fields = Fields(message);
     while let Some((number, field)) = fields.next_field()? {
@@ -154,7 +195,7 @@ fn resource_spans<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawResou
             1 => self::resource(field.bytes()?, &mut resource, limits)?,
             2 => {
                 limits.count_part::<RawScope<'_>>()?;
-                resource.scopes.push(scope_spans(field.bytes()?, limits)?);
+                resource.scopes.push(scope_spans(field.bytes()?, signal, limits)?);
             }
             3 => resource.schema_url = field.text()?,
             _ => {}
@@ -179,12 +220,13 @@ fn resource<'a>(message: &'a [u8], resource: &mut RawResource<'a>, limits: &mut 
     Ok(())
 }
 
-fn scope_spans<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawScope<'a>> {
+fn scope_spans<'a>(message: &'a [u8], signal: Signal, limits: &mut Limits) -> Result<RawScope<'a>> {
     let mut scope = RawScope::default();
     let mut fields = Fields(message);
     while let Some((number, field)) = fields.next_field()? {
         match number {
             1 => self::scope(field.bytes()?, &mut scope, limits)?,
+            2 if signal == Signal::Logs => scope.records.push(record(field.bytes()?, limits)?),
             2 => scope.spans.push(span(field.bytes()?, limits)?),
             3 => scope.schema_url = field.text()?,
             _ => {}
@@ -242,6 +284,34 @@ fn span<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawSpan<'a>> {
     span.attributes = limits.keys(std::mem::take(&mut span.attributes));
     span.fault = limits.end_part();
     Ok(span)
+}
+
+fn record<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawRecord<'a>> {
+    if !limits.count_span() {
+        return Err(DecodeError::new(Limits::too_many_spans()));
+    }
+    limits.count_part::<RawRecord<'_>>()?;
+    limits.begin_part();
+    let (mut record, mut body) = (RawRecord::default(), Value::Unset);
+    let mut fields = Fields(message);
+    while let Some((number, field)) = fields.next_field()? {
+        match number {
+            1 => record.time_ns = field.unsigned()?,
+            2 => record.severity_number = field.unsigned()?,
+            3 => record.severity_text = field.text()?,
+            5 => body = value(field.bytes()?, 1, limits)?,
+            6 => attribute(field.bytes()?, &mut record.attributes, limits)?,
+            9 => record.trace_id = hex(field.bytes()?),
+            10 => record.span_id = hex(field.bytes()?),
+            11 => record.observed_time_ns = field.unsigned()?,
+            12 => record.event_name = field.text()?,
+            _ => {}
+        }
+    }
+    record.attributes = limits.keys(std::mem::take(&mut record.attributes));
+    record.add_body(body);
+    record.fault = limits.end_part();
+    Ok(record)
 }
 
 fn status<'a>(message: &'a [u8], span: &mut RawSpan<'a>) -> Result<()> {

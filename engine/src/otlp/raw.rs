@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 
 use super::error::DecodeError;
-use super::value::{KeyValue, unique_keys};
+use super::logs::BODY;
+use super::value::{KeyValue, Value, unique_keys};
 
 /// Deepest nesting of an attribute value; deeper ones cost their span.
 pub(super) const VALUE_DEPTH_MAX: usize = 64;
@@ -25,14 +26,16 @@ const REQUEST_MEMORY_BYTES_MIN: usize = 16 << 20;
 /// and less than a span, event or attribute that is nearly empty.
 const REQUEST_MEMORY_FACTOR: usize = 6;
 
-/// One `ExportTraceServiceRequest`, which is also `TracesData`.
+/// One `ExportTraceServiceRequest`, which is also `TracesData`; or the same of logs.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RawRequest<'a> {
     pub(super) resources: Vec<RawResource<'a>>,
+    /// Whether it has log records, and perhaps no spans.
+    pub(super) has_records: bool,
     pub(super) changed_keys: ChangedKeys,
 }
 
-/// `ResourceSpans`.
+/// `ResourceSpans` or `ResourceLogs`.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RawResource<'a> {
     pub(super) attributes: Vec<KeyValue<'a>>,
@@ -42,7 +45,7 @@ pub(super) struct RawResource<'a> {
     pub(super) fault: Option<String>,
 }
 
-/// `ScopeSpans`.
+/// `ScopeSpans` or `ScopeLogs`.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RawScope<'a> {
     pub(super) name: Cow<'a, str>,
@@ -51,6 +54,7 @@ pub(super) struct RawScope<'a> {
     pub(super) dropped_attributes_count: u64,
     pub(super) schema_url: Cow<'a, str>,
     pub(super) spans: Vec<RawSpan<'a>>,
+    pub(super) records: Vec<RawRecord<'a>>,
     pub(super) fault: Option<String>,
 }
 
@@ -97,6 +101,32 @@ pub(super) struct RawEvent<'a> {
     pub(super) name: Cow<'a, str>,
     pub(super) attributes: Vec<KeyValue<'a>>,
     pub(super) dropped_attributes_count: u64,
+}
+
+/// `LogRecord`. Its body is among the attributes.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct RawRecord<'a> {
+    pub(super) trace_id: Cow<'a, str>,
+    pub(super) span_id: Cow<'a, str>,
+    pub(super) time_ns: u64,
+    pub(super) observed_time_ns: u64,
+    pub(super) event_name: Cow<'a, str>,
+    pub(super) severity_number: u64,
+    pub(super) severity_text: Cow<'a, str>,
+    pub(super) attributes: Vec<KeyValue<'a>>,
+    pub(super) fault: Option<String>,
+}
+
+impl<'a> RawRecord<'a> {
+    /// Puts a body among the attributes, beside one of that name.
+    pub(super) fn add_body(&mut self, body: Value<'a>) {
+        if body == Value::Unset {
+            return;
+        }
+        let is_taken = self.attributes.iter().any(|pair| pair.key == BODY);
+        let key = if is_taken { "log.body" } else { BODY };
+        self.attributes.push(KeyValue { key: key.into(), value: body });
+    }
 }
 
 /// `Span.Link`.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::raw::{RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
+use super::raw::{RawEvent, RawLink, RawRecord, RawRequest, RawResource, RawScope, RawSpan};
 use super::value::{KeyValue, Value, unique_keys};
 use crate::redact::{Pass, RedactionField, Secrecy};
 
@@ -11,12 +11,13 @@ pub(super) fn request(pass: &mut Pass<'_>, request: &mut RawRequest<'_>) {
     for RawResource { attributes, scopes, schema_url, .. } in &mut request.resources {
         pairs(pass, "resource", attributes);
         text(pass, "resource", schema_url);
-        for RawScope { name, version, attributes, schema_url, spans, .. } in scopes {
+        for RawScope { name, version, attributes, schema_url, spans, records, .. } in scopes {
             pairs(pass, "scope", attributes);
             for part in [name, version, schema_url] {
                 text(pass, "scope", part);
             }
             spans.iter_mut().for_each(|each| span(pass, each));
+            records.iter_mut().for_each(|each| record(pass, each));
         }
     }
 }
@@ -34,6 +35,12 @@ fn span(pass: &mut Pass<'_>, span: &mut RawSpan<'_>) {
         trace_state(pass, "links", state);
         pairs(pass, "links", attributes);
     }
+}
+
+fn record(pass: &mut Pass<'_>, record: &mut RawRecord<'_>) {
+    text(pass, "events", &mut record.event_name);
+    text(pass, "events", &mut record.severity_text);
+    pairs(pass, "events", &mut record.attributes);
 }
 
 fn text(pass: &mut Pass<'_>, part: &str, text: &mut Cow<'_, str>) {

@@ -6,23 +6,24 @@ use tracehouse_storage::model::{Event, Link, Span};
 use super::Decoded;
 use super::extra::SharedExtra;
 use super::id::{SPAN_ID_BYTES, TRACE_ID_BYTES, hex_id, link_id, parent_id};
+use super::logs;
 use super::raw::{RawEnum, RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
 use super::value::{KeyValue, object_text};
-use crate::semconv;
+use crate::semconv::{self, evaluation};
 
 /// Room is made for so many spans in advance: who sent more may have sent none that can be kept.
 const RESERVED_SPANS_MAX: usize = 1_024;
 
 /// What the spans of one scope share, made once.
-struct Context<'c> {
-    experiment_id: &'c str,
-    span_bytes_max: usize,
-    resource: &'c str,
-    service_name: Option<&'c str>,
-    scope_name: Option<&'c str>,
-    scope_version: Option<&'c str>,
+pub(super) struct Context<'c> {
+    pub(super) experiment_id: &'c str,
+    pub(super) span_bytes_max: usize,
+    pub(super) resource: &'c str,
+    pub(super) service_name: Option<&'c str>,
+    pub(super) scope_name: Option<&'c str>,
+    pub(super) scope_version: Option<&'c str>,
     extra: SharedExtra,
-    fault: Option<&'c str>,
+    pub(super) fault: Option<&'c str>,
 }
 
 /// Makes the spans of a request, in order, and the reasons for those left out.
@@ -34,6 +35,7 @@ pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str, span_by
         let service_name = service_name(&resource.attributes);
         for mut scope in scopes {
             let spans = std::mem::take(&mut scope.spans);
+            let records = std::mem::take(&mut scope.records);
             let context = Context {
                 experiment_id,
                 span_bytes_max,
@@ -45,8 +47,11 @@ pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str, span_by
                 fault: fault(resource, &scope),
             };
             scope_spans(spans, &context, &mut decoded);
+            logs::scope_records(records, &context, &mut decoded);
         }
     }
+    let says_nothing = decoded.records == 0 && decoded.spans.is_empty() && decoded.rejected.is_empty();
+    decoded.skipped = u64::from(request.has_records && says_nothing);
     decoded
 }
 
@@ -55,7 +60,10 @@ fn scope_spans(spans: Vec<RawSpan<'_>>, context: &Context<'_>, decoded: &mut Dec
     decoded.spans.reserve(spans.len().min(RESERVED_SPANS_MAX));
     for raw in spans {
         match span(&raw, context).and_then(|span| bounded(span, context.span_bytes_max)) {
-            Ok(span) => decoded.spans.push(span),
+            Ok(span) => {
+                judge(&raw, &span, decoded);
+                decoded.spans.push(span);
+            }
             Err(reason) => decoded.rejected.push(format!(
                 "span {} of trace {}: {reason}",
                 shown_id(&raw.span_id),
@@ -65,11 +73,23 @@ fn scope_spans(spans: Vec<RawSpan<'_>>, context: &Context<'_>, decoded: &mut Dec
     }
 }
 
+/// What the events of a span say of its quality.
+fn judge(raw: &RawSpan<'_>, span: &Span, decoded: &mut Decoded) {
+    for (event, stored) in
+        raw.events.iter().zip(&span.events).filter(|(event, _)| event.name == evaluation::EVENT)
+    {
+        match evaluation::feedback(&span.trace_id, Some(&span.span_id), stored.time_ns, &event.attributes) {
+            Ok(feedback) => decoded.feedback.push(feedback),
+            Err(reason) => decoded.rejected.push(reason),
+        }
+    }
+}
+
 fn fault<'c>(resource: &'c RawResource<'_>, scope: &'c RawScope<'_>) -> Option<&'c str> {
     resource.fault.as_deref().or(scope.fault.as_deref())
 }
 
-fn present(text: &str) -> Option<&str> {
+pub(super) fn present(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
@@ -78,7 +98,7 @@ fn service_name(attributes: &[KeyValue<'_>]) -> Option<String> {
 }
 
 /// An id as received, cut and escaped for a message.
-fn shown_id(text: &str) -> String {
+pub(super) fn shown_id(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 64;
     if text.is_empty() {
         return "(no id)".to_string();
@@ -128,7 +148,7 @@ fn bounded(span: Span, bytes_max: usize) -> Result<Span, String> {
     }
 }
 
-fn time_ns(what: &str, time: u64) -> Result<i64, String> {
+pub(super) fn time_ns(what: &str, time: u64) -> Result<i64, String> {
     i64::try_from(time).map_err(|_| format!("the {what} {time} is after the year 2262"))
 }
 

@@ -378,7 +378,6 @@ fn one_bad_span_is_rejected_with_its_reason() {
 #[test]
 fn documents_that_are_no_trace_request_are_errors() {
     for (text, reason) in [
-        (r#"{"resourceLogs":[]}"#, "logs"),
         (r#"{"resourceMetrics":[]}"#, "metrics"),
         (r#"{"foo":1}"#, "without it"),
         ("[]", "array"),

@@ -78,12 +78,35 @@ fn whole(found: &Found<'_>, concern: Concern) -> Option<String> {
     found
         .candidates(concern)
         .filter_map(|(_, value)| value.to_text())
-        .find(|text| !is_empty(text) && text != WITHHELD)
+        .find(|text| !says_nothing(text) && !is_hollow(text))
 }
 
 /// The first attribute that holds a whole of nothing.
 fn empty_whole(found: &Found<'_>, concern: Concern) -> Option<String> {
     found.candidates(concern).filter_map(|(_, value)| value.to_text()).find(|text| text != WITHHELD)
+}
+
+/// Whether a text has nothing to say, or was withheld.
+pub(super) fn says_nothing(text: &str) -> bool {
+    is_empty(text) || text == WITHHELD
+}
+
+/// Whether a text is a list of messages without a part, as some send who say elsewhere what a message calls.
+pub(super) fn is_hollow(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        parts: Vec<&'a RawValue>,
+        #[serde(borrow, default)]
+        content: Option<&'a RawValue>,
+    }
+    const HOLLOW_BYTES_MAX: usize = 4 << 10;
+    if text.len() > HOLLOW_BYTES_MAX || !text.contains("\"parts\"") {
+        return false;
+    }
+    let messages: Vec<Message<'_>> = serde_json::from_str(text).unwrap_or_default();
+    !messages.is_empty()
+        && messages.iter().all(|message| message.parts.is_empty() && message.content.is_none())
 }
 
 fn is_empty(text: &str) -> bool {
@@ -130,19 +153,25 @@ fn message_events(events: &[EventView<'_>], roles: &[(&str, &str)]) -> Option<St
         let Some((_, implied)) = roles.iter().find(|(event_name, _)| event_name == name) else { continue };
         let role = attributes.iter().find(|pair| pair.key == "role").and_then(|pair| pair.value.as_str());
         out.push(if out.is_empty() { '[' } else { ',' });
-        out.push_str("{\"role\":");
-        write_string(role.unwrap_or(implied), &mut out);
-        for pair in attributes.iter().filter(|pair| pair.key != "role" && pair.value != Value::Unset) {
-            out.push(',');
-            write_string(&pair.key, &mut out);
-            out.push(':');
-            write_value(&pair.value, &mut out);
-        }
-        out.push('}');
+        let members: Vec<&KeyValue<'_>> = attributes.iter().collect();
+        write_message(role.unwrap_or(implied), &members, &mut out);
     }
     if out.is_empty() {
         return None;
     }
     out.push(']');
     Some(out)
+}
+
+/// Appends a message as a JSON object: its role, then its members but for unset ones.
+pub(super) fn write_message(role: &str, members: &[&KeyValue<'_>], out: &mut String) {
+    out.push_str("{\"role\":");
+    write_string(role, out);
+    for pair in members.iter().filter(|pair| pair.key != "role" && pair.value != Value::Unset) {
+        out.push(',');
+        write_string(&pair.key, out);
+        out.push(':');
+        write_value(&pair.value, out);
+    }
+    out.push('}');
 }

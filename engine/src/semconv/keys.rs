@@ -141,7 +141,10 @@ pub(super) fn object(value: &Value<'_>) -> Option<Json> {
     serde_json::from_str(&unquoted(text.trim())).ok().filter(Json::is_object)
 }
 
-/// The member of a JSON object at a path with dots.
+/// The member of a JSON object at a path with dots; a number is a place in a list.
 pub(super) fn member<'j>(object: &'j Json, path: &str) -> Option<&'j Json> {
-    path.split('.').try_fold(object, |json, name| json.get(name))
+    path.split('.').try_fold(object, |json, name| match json {
+        Json::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => json.get(name),
+    })
 }

@@ -71,6 +71,7 @@ fn column(concern: Concern) -> &'static str {
         Concern::UserId => "user_id",
         Concern::TraceName => "traces.name",
         Concern::TraceLabels => "traces.tags",
+        Concern::TraceMetadata => "traces.metadata",
         Concern::Level => "status",
         Concern::LevelMessage => "status_message",
     }

@@ -7,9 +7,11 @@
 //! Order: the producers in the order of their tables, the first being MLflow's own keys; attributes
 //! before events; a value that says something before an empty one.
 
+pub(crate) mod evaluation;
 mod io;
 mod keys;
 mod listing;
+pub(crate) mod logs;
 mod messages;
 mod model;
 mod pending;
@@ -26,6 +28,7 @@ pub use listing::{Convention, conventions};
 
 use tracehouse_storage::model::{Span, TraceHint};
 
+use crate::otlp::read_object;
 use crate::otlp::value::KeyValue;
 use keys::Found;
 use producers::Concern;
@@ -36,24 +39,63 @@ pub(crate) type EventView<'v> = (&'v str, &'v [KeyValue<'v>]);
 /// Fills the typed columns of `span` from its attributes and events, and for a root span what it
 /// says of its trace. Expects ids, name, status and times to be set.
 pub(crate) fn fill(span: &mut Span, attributes: &[KeyValue<'_>], events: &[EventView<'_>]) {
-    let found = Found::new(attributes);
     pending::resolve(span, attributes);
-    span.span_type = span_type::of(&found);
+    fill_columns(span, attributes, events, Vec::new());
+}
+
+/// Fills the typed columns anew of a stored span, of whose events so many at the end are log records. A cost that
+/// was computed stays.
+pub(crate) fn refill(span: &mut Span, records: usize) {
+    let stored = std::mem::take(&mut span.events);
+    let (own, told) = stored.split_at(stored.len().saturating_sub(records));
+    let attributes = std::mem::take(&mut span.attributes);
+    let pairs = read_object(&attributes);
+    let events: Vec<(&str, Vec<KeyValue<'_>>)> =
+        own.iter().map(|event| (event.name.as_str(), read_object(&event.attributes))).collect();
+    let views: Vec<EventView<'_>> = events.iter().map(|(name, pairs)| (*name, pairs.as_slice())).collect();
+    let cost_usd = span.cost_usd;
+    fill_columns(span, &pairs, &views, told.iter().filter_map(logs::Record::new).collect());
+    span.cost_usd = span.cost_usd.or(cost_usd);
+    drop(pairs);
+    (span.attributes, span.events) = (attributes, stored);
+}
+
+fn fill_columns(
+    span: &mut Span,
+    attributes: &[KeyValue<'_>],
+    events: &[EventView<'_>],
+    records: Vec<logs::Record<'_>>,
+) {
+    let found = Found::new(attributes);
+    let (records, others) = logs::with_told(records, events);
+    let events = others.as_deref().unwrap_or(events);
+    span.span_type = span_type::of(&found, span.scope_name.as_deref(), &span.name);
     usage::fill(span, &found);
     span.session_id = scope::session_id(&found);
     span.user_id = scope::user_id(&found);
     span.inputs = io::inputs(&found, attributes, events);
     span.outputs = io::outputs(&found, attributes, events, &span.span_type);
     model::fill(span, &found);
+    if !usage::counts_last_step(span, &found) {
+        usage::fill_of_body(span, &found);
+    }
     fill_status(span, &found);
+    if !records.is_empty() {
+        logs::fill(span, records);
+    }
     if span.parent_span_id.is_none() {
         span.hint = Some(TraceHint {
-            request_preview: span.inputs.as_deref().map(preview::of_request),
-            response_preview: span.outputs.as_deref().map(|text| preview::of_response(text, &span.span_type)),
+            request_preview: said(&span.inputs).map(preview::of_request),
+            response_preview: said(&span.outputs).map(|text| preview::of_response(text, &span.span_type)),
             tags: scope::trace_tags(&found, attributes),
-            metadata: scope::trace_metadata(attributes),
+            metadata: scope::trace_metadata(&found, attributes),
         });
     }
+}
+
+/// A payload that says something.
+fn said(payload: &Option<String>) -> Option<&str> {
+    payload.as_deref().filter(|text| !io::says_nothing(text) && !io::is_hollow(text))
 }
 
 /// A level says that a span failed where its status does not say anything.

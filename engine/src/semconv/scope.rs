@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
 use tracehouse_storage::model::TRACE_NAME_TAG;
 
 use crate::otlp::value::{KeyValue, Value};
 
-use super::keys::{Found, unquoted};
+use super::keys::{Found, object, unquoted, word};
 use super::producers::{Concern, Into, PRODUCERS};
 
 /// The value of a tag that is a label: there or not.
@@ -40,8 +41,27 @@ pub(super) fn trace_tags(found: &Found<'_>, attributes: &[KeyValue<'_>]) -> BTre
 }
 
 /// The metadata of a trace.
-pub(super) fn trace_metadata(attributes: &[KeyValue<'_>]) -> BTreeMap<String, String> {
-    entries(attributes, Into::Metadata).collect()
+pub(super) fn trace_metadata(found: &Found<'_>, attributes: &[KeyValue<'_>]) -> BTreeMap<String, String> {
+    let mut metadata = BTreeMap::new();
+    for (key, value) in found.candidates(Concern::TraceMetadata) {
+        match object(value) {
+            Some(Json::Object(members)) => {
+                let said = members.into_iter().filter(|(_, member)| !member.is_null());
+                metadata.extend(said.map(|(name, member)| (name, text_of(member))));
+            }
+            _ => metadata.extend(word(value).map(|word| (key.name.to_string(), word.into_owned()))),
+        }
+    }
+    metadata.extend(entries(attributes, Into::Metadata));
+    metadata
+}
+
+/// A string itself, another value as JSON text.
+fn text_of(json: Json) -> String {
+    match json {
+        Json::String(text) => text,
+        other => other.to_string(),
+    }
 }
 
 /// The entries that attributes with the producers' prefixes make: a string (one layer of JSON quoting

@@ -7,7 +7,7 @@ use super::keys::{Found, word};
 use super::producers::{Concern, Others, PRODUCERS, Words};
 
 /// The type of a span that nothing speaks for.
-const UNKNOWN: &str = "UNKNOWN";
+pub(super) const UNKNOWN: &str = "UNKNOWN";
 
 /// The predefined types.
 const TYPES: &[&str] = &[
@@ -28,20 +28,34 @@ const TYPES: &[&str] = &[
     UNKNOWN,
 ];
 
-/// The type of a span: that of the best attribute whose word says one; a span that names a tool and
-/// nothing else is a call of it.
-pub(super) fn of(found: &Found<'_>) -> String {
+/// The type of a span: that of the best attribute whose word says one, else what its name says in its scope. A span
+/// that names a tool and nothing else is a call of it, one that names a model and counts
+/// its tokens asks it.
+pub(super) fn of(found: &Found<'_>, scope: Option<&str>, name: &str) -> String {
     // CrewAI's crews and tasks are all said to invoke an agent; the kind is more exact.
     if let Some(kind) = traceloop_kind(found) {
         return kind.to_string();
     }
     let typed = found.candidates(Concern::SpanType).find_map(|(key, value)| {
+        let words = words(key.name)?;
+        if let Others::Always(span_type) = words.others {
+            return Some(span_type.to_string());
+        }
         let word = word(value)?;
-        words(key.name).and_then(|words| type_of(words, &word)).filter(|span_type| span_type != UNKNOWN)
+        type_of(words, &word).filter(|span_type| span_type != UNKNOWN)
     });
     typed.unwrap_or_else(|| {
-        let names_tool = found.candidates(Concern::ToolName).any(|(_, value)| word(value).is_some());
-        if names_tool { "TOOL".to_string() } else { UNKNOWN.to_string() }
+        let has = |concern| found.candidates(concern).any(|(_, value)| word(value).is_some());
+        if has(Concern::ToolName) {
+            return "TOOL".to_string();
+        }
+        if let Some(span_type) = named(scope, name) {
+            return span_type.to_string();
+        }
+        let names_model = has(Concern::ResponseModel) || has(Concern::RequestModel);
+        let counts = [Concern::InputTokens, Concern::OutputTokens];
+        let has_counts = counts.iter().any(|concern| found.candidates(*concern).next().is_some());
+        if names_model && has_counts { "LLM".to_string() } else { UNKNOWN.to_string() }
     })
 }
 
@@ -60,6 +74,13 @@ fn traceloop_kind(found: &Found<'_>) -> Option<&'static str> {
     }
 }
 
+/// What the name of a span says, in a scope whose spans say nothing else.
+fn named(scope: Option<&str>, name: &str) -> Option<&'static str> {
+    let scope = scope?;
+    let mut all = PRODUCERS.iter().flat_map(|producer| producer.names);
+    all.find(|(of, start, _)| *of == scope && name.starts_with(start)).map(|(_, _, span_type)| *span_type)
+}
+
 fn words(key: &str) -> Option<&'static Words> {
     PRODUCERS.iter().flat_map(|producer| producer.words).find(|words| words.key == key)
 }
@@ -68,7 +89,7 @@ fn type_of(words: &Words, word: &str) -> Option<String> {
     let is_this = |from: &str| match words.others {
         Others::ByPrefix => word.starts_with(from),
         Others::BySuffix => word.ends_with(from),
-        Others::Own | Others::Nothing => from.eq_ignore_ascii_case(word),
+        Others::Own | Others::Nothing | Others::Always(_) => from.eq_ignore_ascii_case(word),
     };
     match words.types.iter().find(|(from, _)| is_this(from)) {
         Some((_, span_type)) => Some((*span_type).to_string()),

@@ -517,3 +517,103 @@ fn counts_of_the_last_step_are_not_those_of_all() {
         span_of_texts(&[("langfuse.observation.cost_details", r#"{"input":0,"output":0,"total":0}"#)]);
     assert_eq!(zeros.cost_usd, None);
 }
+
+#[test]
+fn a_key_that_is_there_a_name_or_a_model_tell_what_no_word_says() {
+    for (attributes, span_type) in [
+        (&[("gen_ai.request.model", "m"), ("gen_ai.usage.input_tokens", "1")][..], "LLM"),
+        (&[("gen_ai.request.model", "m")], "UNKNOWN"),
+        (&[("gen_ai.request.model", "m"), ("gen_ai.operation.name", "invoke_agent")], "AGENT"),
+        (&[("gen_ai.request.model", "m"), ("gen_ai.tool.name", "t")], "TOOL"),
+        (&[("crewai.crew.id", "1"), ("gen_ai.operation.name", "invoke_agent")], "WORKFLOW"),
+        (&[("haystack.agent.max_steps", "100")], "AGENT"),
+        (&[("sk.available_functions", "a, b")], "CHAIN"),
+        (&[("spring.ai.kind", "vector_store")], "RETRIEVER"),
+        (&[("other", "m")], "UNKNOWN"),
+    ] {
+        assert_eq!(span_of_texts(attributes).span_type, span_type, "{attributes:?}");
+    }
+    let named = |scope: &str, name: &str| {
+        let mut span =
+            Span { scope_name: Some(scope.to_string()), name: name.to_string(), ..Span::default() };
+        super::fill(&mut span, &[], &[]);
+        span.span_type
+    };
+    assert_eq!(named("gcp.vertex.agent", "agent_run [a]"), "AGENT");
+    assert_eq!(named("pydantic-ai", "running tools"), "CHAIN");
+    assert_eq!(named("pydantic-ai", "running tool"), "TOOL");
+    assert_eq!(named("livekit-agents", "llm_node"), "LLM");
+    assert_eq!(named("app", "agent run"), "UNKNOWN");
+}
+
+#[test]
+fn counts_and_models_inside_answers() {
+    let haystack = span_of_texts(&[
+        ("haystack.component.type", "OpenAIChatGenerator"),
+        (
+            "haystack.component.output",
+            r#"{"replies":[{"meta":{"model":"m","usage":{"prompt_tokens":5,"completion_tokens":2,
+            "prompt_tokens_details":{"cached_tokens":3}}}}]}"#,
+        ),
+    ]);
+    assert_eq!(
+        (haystack.model.as_deref(), tokens(&haystack)),
+        (Some("m"), [Some(5), Some(2), Some(7), Some(3), None])
+    );
+    let genkit = |subtype: &str| {
+        span_of_texts(&[
+            ("genkit:metadata:subtype", subtype),
+            ("genkit:output", r#"{"usage":{"inputTokens":5,"outputTokens":2},"raw":{"model":"m"}}"#),
+        ])
+    };
+    assert_eq!((genkit("model").model.as_deref(), genkit("model").input_tokens), (Some("m"), Some(5)));
+    assert_eq!(genkit("flow").input_tokens, None, "the model's span has them");
+    let answer = r#"{"usage":{"prompt_tokens":8,"total_tokens":8}}"#;
+    let mlflow = |span_type: &str| {
+        let pairs = [("mlflow.spanType", span_type), ("mlflow.spanOutputs", answer)];
+        tokens(&span_of_texts(&pairs))
+    };
+    assert_eq!(mlflow("\"EMBEDDING\""), [Some(8), None, Some(8), None, None]);
+    assert_eq!(mlflow("\"CHAIN\""), [None; 5]);
+}
+
+#[test]
+fn what_says_nothing_is_no_preview_and_the_richer_answer_wins() {
+    let span = span_of_texts(&[
+        ("gen_ai.input.messages", "[]"),
+        ("gen_ai.output.messages", r#"[{"role":"assistant","parts":[],"finish_reason":"tool_calls"}]"#),
+        ("gen_ai.completion.0.function_call.name", "get_weather"),
+        ("gen_ai.completion.0.function_call.arguments", "{}"),
+    ]);
+    assert_eq!(span.inputs.as_deref(), Some("[]"));
+    let hint = span.hint.unwrap();
+    assert_eq!((hint.request_preview, hint.response_preview.as_deref()), (None, Some("get_weather({})")));
+}
+
+#[test]
+fn records_that_were_exported_as_events_are_read_as_records() {
+    let record = |name: &str, body: &str| {
+        format!(
+            r#"{{"name":"{name}","attributes":[{{"key":"gen_ai.system","value":{{"stringValue":"s"}}}},
+            {{"key":"body","value":{{"kvlistValue":{{"values":[{{"key":"content","value":{{"stringValue":"{body}"}}}}]}}}}}}]}}"#
+        )
+    };
+    let events = [record("gen_ai.user.message", "one"), record("gen_ai.system.message", "two")].join(",");
+    let span = span_with(&[], &format!(r#","events":[{events}]"#));
+    let inputs = r#"[{"role":"user","content":"one"},{"role":"system","content":"two"}]"#;
+    assert_eq!(span.inputs.as_deref(), Some(inputs));
+}
+
+#[test]
+fn metadata_of_a_trace_in_one_object_or_by_key() {
+    let span = span_of_texts(&[
+        ("metadata", r#"{"plan":"free","retries":2,"none":null}"#),
+        ("langfuse.release", "v1"),
+        ("logfire.span_type", "span"),
+        ("logfire.msg", "answer u1"),
+    ]);
+    let hint = span.hint.unwrap();
+    let metadata: Vec<(&str, &str)> = hint.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(metadata, [("langfuse.release", "v1"), ("plan", "free"), ("retries", "2")]);
+    assert_eq!(hint.tags.get("mlflow.traceName").map(String::as_str), Some("answer u1"));
+}

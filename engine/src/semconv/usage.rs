@@ -3,19 +3,20 @@
 //! Counts are whole and not negative; integers, whole doubles and numeric texts are read. A count may
 //! be a member of a JSON object; the producers' tables say which.
 
+use serde::Deserialize;
 use serde_json::Value as Json;
 use tracehouse_storage::model::Span;
 
 use crate::otlp::value::Value;
 
 use super::keys::{Found, member, object, unquoted};
-use super::producers::{Concern, claude_code, langfuse, vercel_ai};
+use super::producers::{Concern, claude_code, genkit, langfuse, mlflow, vercel_ai};
 
-/// Fills the token columns and the cost. The total is the sum when the producer gives none.
+/// Fills the token columns and the cost.
 pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
     span.cost_usd =
         found.candidates(Concern::Cost).find_map(|(_, value)| cost(value)).or_else(|| parts(found));
-    if counts_last_step(found) {
+    if counts_last_step(span, found) {
         return;
     }
     span.input_tokens = tokens(found, Concern::InputTokens);
@@ -24,6 +25,39 @@ pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
     span.cache_read_input_tokens = tokens(found, Concern::CacheReadTokens);
     span.cache_creation_input_tokens = tokens(found, Concern::CacheCreationTokens);
     add_cached(span, found);
+    add_total(span);
+}
+
+/// Types of spans whose outputs may be a model's answer.
+const ANSWER_TYPES: &[&str] = &["LLM", "CHAT_MODEL", "EMBEDDING"];
+
+/// The counts in the body of a model's answer as MLflow sends it, where no attribute has any.
+pub(super) fn fill_of_body(span: &mut Span, found: &Found<'_>) {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default)]
+        usage: Json,
+    }
+    let has_counts = [span.input_tokens, span.output_tokens, span.total_tokens].iter().any(Option::is_some);
+    let is_answer = found.candidates(Concern::Outputs).any(|(key, _)| key.name == mlflow::OUTPUTS);
+    if has_counts || !is_answer || !ANSWER_TYPES.contains(&span.span_type.as_str()) {
+        return;
+    }
+    let is_body = |text: &&str| text.trim_start().starts_with('{') && text.contains("\"usage\"");
+    let body =
+        span.outputs.as_deref().filter(is_body).and_then(|text| serde_json::from_str::<Body>(text).ok());
+    let Some(Body { usage }) = body else { return };
+    let first = |paths: &[&str]| paths.iter().find_map(|path| json_count(member(&usage, path)?));
+    span.input_tokens = first(&["prompt_tokens", "input_tokens"]);
+    span.output_tokens = first(&["completion_tokens", "output_tokens"]);
+    span.total_tokens = first(&["total_tokens"]);
+    span.cache_read_input_tokens =
+        first(&["prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens"]);
+    add_total(span);
+}
+
+/// The total is the sum when the producer gives none.
+pub(super) fn add_total(span: &mut Span) {
     let has_part = span.input_tokens.is_some() || span.output_tokens.is_some();
     if span.total_tokens.is_none() && has_part {
         let (input, output) = (span.input_tokens.unwrap_or(0), span.output_tokens.unwrap_or(0));
@@ -31,12 +65,16 @@ pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
     }
 }
 
-/// Whether the counts are of the last step of several: those of Vercel's outer span, whose children
-/// have the counts of all steps.
-fn counts_last_step(found: &Found<'_>) -> bool {
+/// Whether the counts are of the last step of several: those of Vercel's outer span and of Genkit's spans around a
+/// model's, whose children have the counts of all steps.
+pub(super) fn counts_last_step(span: &Span, found: &Found<'_>) -> bool {
     let operation = found.first_word(Concern::Operation);
     let key = found.candidates(Concern::InputTokens).next().map(|(key, _)| key.name);
-    operation.as_deref() == Some("ai.generateText") && key == Some(vercel_ai::LAST_STEP_TOKENS)
+    match key {
+        Some(genkit::OUTPUT) => !matches!(span.span_type.as_str(), "LLM" | "EMBEDDING"),
+        Some(vercel_ai::LAST_STEP_TOKENS) => operation.as_deref() == Some("ai.generateText"),
+        _ => false,
+    }
 }
 
 fn tokens(found: &Found<'_>, concern: Concern) -> Option<i64> {
@@ -78,7 +116,7 @@ fn sum_of_parts(found: &Found<'_>) -> Option<i64> {
 }
 
 /// A count: whole and not negative.
-fn count(value: &Value<'_>) -> Option<i64> {
+pub(super) fn count(value: &Value<'_>) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number).filter(|number| *number >= 0),
         Value::Double(number) => whole(*number),
@@ -111,7 +149,7 @@ fn cost(value: &Value<'_>) -> Option<f64> {
     number(value).or_else(|| json_cost(&object(value)?)).filter(|cost| cost.is_finite())
 }
 
-fn number(value: &Value<'_>) -> Option<f64> {
+pub(super) fn number(value: &Value<'_>) -> Option<f64> {
     match value {
         Value::Int(number) => Some(*number as f64),
         Value::Double(number) => Some(*number),

@@ -195,3 +195,11 @@ fn escapes_of_letters_are_decoded_and_json_stays_json() {
     }
     assert_eq!(readable(r#"{"a": "sch\u00f6n"}"#, Side::Output), r#"{"a": "schön"}"#);
 }
+
+#[test]
+fn a_line_that_names_the_speaker_is_no_text() {
+    assert_eq!(decoded("[USER]\nWhat now?", Side::Input), [pair("user", "What now?")]);
+    assert_eq!(decoded("[TOOL RESULT: toolu_1]\n21 °C", Side::Input), [pair("tool", "21 °C")]);
+    assert_eq!(readable("[USER PROMPT]\nWhat now?", Side::Input), "What now?");
+    assert_eq!(readable("[draft]\nWhat now?", Side::Input), "[draft]\nWhat now?");
+}

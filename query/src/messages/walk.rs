@@ -77,9 +77,24 @@ pub fn read(payload: &str, side: Side) -> Vec<Message> {
                 _ => push(side.default_role(), Content::Text(text), &mut messages),
             }
         }
-        Err(_) => push(side.default_role(), Content::Text(payload.to_string()), &mut messages),
+        Err(_) => {
+            let (role, text) = tagged(payload).unwrap_or((side.default_role(), payload));
+            push(role, Content::Text(text.to_string()), &mut messages);
+        }
     }
     messages
+}
+
+/// The speaker and text of a text that begins with a line which names the speaker, as Claude Code sends it.
+fn tagged(text: &str) -> Option<(&'static str, &str)> {
+    let (line, rest) = text.split_once('\n')?;
+    let tag = line.strip_prefix('[')?.strip_suffix(']')?;
+    let role = match tag.split(':').next()? {
+        "USER" | "USER PROMPT" | "TOOL INPUT" => "user",
+        "TOOL RESULT" => "tool",
+        _ => return None,
+    };
+    Some((role, rest))
 }
 
 /// The message of a system-instructions attribute: a string, or a list of parts as JSON text.

@@ -2,6 +2,7 @@
 
 mod assessment;
 mod edit;
+mod fragment;
 mod id;
 mod preview;
 mod span;
@@ -10,6 +11,7 @@ mod trace;
 
 pub use assessment::{Assessment, AssessmentKind};
 pub use edit::TraceEdit;
+pub use fragment::Fragment;
 pub use id::{TraceKey, check_id, normalize_trace_id};
 pub use preview::{PREVIEW_CHARS_MAX, cut_preview};
 pub use span::{Event, Link, Span, TraceHint};

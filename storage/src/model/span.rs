@@ -94,7 +94,7 @@ impl Span {
 }
 
 /// A point inside a span.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Event {
     /// Unix nanoseconds.
     pub time_ns: i64,

@@ -31,13 +31,24 @@ const ROWS_OF_THREAD: usize = 32;
 
 /// Where a span that is already stored is, and what it holds.
 #[derive(Debug, Clone, Copy)]
-struct StoredSpan {
-    source: SourceId,
-    row: u32,
-    content_hash: u64,
+pub(super) struct StoredSpan {
+    pub(super) source: SourceId,
+    pub(super) row: u32,
+    pub(super) content_hash: u64,
     /// It has no end yet.
     is_open: bool,
 }
+
+impl StoredSpan {
+    /// Whether another span of its id takes its place: a span that has ended is not opened again by a report
+    /// that was late.
+    pub(super) fn gives_way_to(&self, content_hash: u64, is_open: bool) -> bool {
+        self.content_hash != content_hash && (self.is_open || !is_open)
+    }
+}
+
+/// Stored spans by trace and span id.
+pub(super) type StoredSpans = HashMap<TraceKey, HashMap<String, StoredSpan>>;
 
 /// The visible row of a trace and where it is.
 struct CurrentTrace {
@@ -58,6 +69,7 @@ impl State {
             Operation::Mutation(Mutation::Assess(assess)) => self.apply_assessments(assess),
             Operation::Mutation(Mutation::Reassess(change)) => self.apply_reassessment(change),
             Operation::Mutation(Mutation::Delete(ids)) => self.apply_delete(&ids),
+            Operation::Mutation(Mutation::Join(fragments)) => self.apply_join(fragments),
         }
     }
 
@@ -88,15 +100,26 @@ impl State {
             }
             winners.insert(id, row);
         }
+        let mut joined = self.join_stored(&batch, &winners, &stored)?;
         let mut keep = Vec::with_capacity(batch.num_rows());
         for (row, key) in keys.iter().enumerate() {
             let id = spans.value(row);
             let mut kept = winners.get(&(*key, id)) == Some(&row);
             if let (true, Some(old)) = (kept, stored.get(key).and_then(|spans| spans.get(id))) {
-                applied.duplicate_spans += 1;
-                let differs = old.content_hash != hashes.value(row);
-                kept = differs && (old.is_open || ends.is_valid(row));
-                applied.conflicting_spans += u64::from(differs);
+                let (differs, replaces, is_new) = match joined.changes.get(&row) {
+                    Some(change) => {
+                        applied.claimed_records += if change.stood_in { change.records } else { 0 };
+                        (change.differs, change.differs, change.stood_in)
+                    }
+                    None => {
+                        let hash = hashes.value(row);
+                        (old.content_hash != hash, old.gives_way_to(hash, ends.is_null(row)), false)
+                    }
+                };
+                kept = replaces;
+                applied.spans += u64::from(is_new);
+                applied.duplicate_spans += u64::from(!is_new);
+                applied.conflicting_spans += u64::from(differs && !is_new);
                 if kept {
                     self.mask(old.source, Table::Spans, old.row);
                 }
@@ -106,17 +129,20 @@ impl State {
             if kept {
                 self.active.dirty.insert(*key);
             }
-            keep.push(kept);
+            keep.push(kept && !joined.changes.contains_key(&row));
         }
         let all = keep.iter().all(|kept| *kept);
         let batch = if all { batch } else { filter_record_batch(&batch, &BooleanArray::from(keep))? };
         self.active.view.log_mut(Table::Spans).append(batch)?;
+        if let Some(rows) = joined.rows.take() {
+            self.active.view.log_mut(Table::Spans).append(rows)?;
+        }
         Ok(applied)
     }
 
     /// The stored spans of these traces, by span id; traces without any are left out.
-    fn stored_spans(&mut self, keys: &[TraceKey]) -> Result<HashMap<TraceKey, HashMap<String, StoredSpan>>> {
-        let mut stored: HashMap<TraceKey, HashMap<String, StoredSpan>> = HashMap::new();
+    pub(super) fn stored_spans(&mut self, keys: &[TraceKey]) -> Result<StoredSpans> {
+        let mut stored = StoredSpans::new();
         let distinct: HashSet<TraceKey> = keys.iter().copied().collect();
         for key in distinct {
             let mut spans = HashMap::new();
@@ -142,7 +168,7 @@ impl State {
     }
 
     /// Masks a row, wherever it is.
-    fn mask(&mut self, source: SourceId, table: Table, row: u32) {
+    pub(super) fn mask(&mut self, source: SourceId, table: Table, row: u32) {
         if source == self.active.id() {
             self.active.view.log_mut(table).mask_row(row);
         } else {

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Log, Reassess, Store, lock};
 use crate::error::{Error, Result};
-use crate::model::TraceEdit;
+use crate::model::{Fragment, TraceEdit};
 use crate::packing;
 
 type Slot = Arc<Mutex<Option<Result<Applied>>>>;
@@ -93,6 +93,17 @@ impl Store {
             return Ok(Applied::default());
         }
         self.commit(Operation::Mutation(Mutation::Assess(assess)))
+    }
+
+    /// Joins log records to their spans, or keeps them until those come.
+    ///
+    /// # Errors
+    /// As [`Store::append_spans`].
+    pub fn join_records(&self, fragments: Vec<Fragment>) -> Result<Applied> {
+        if fragments.is_empty() {
+            return Ok(Applied::default());
+        }
+        self.commit(Operation::Mutation(Mutation::Join(fragments)))
     }
 
     /// Deletes traces with their spans and assessments: invisible once this returns.

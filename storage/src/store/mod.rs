@@ -14,6 +14,7 @@
 //! `compact.rs`, ST-3 in `apply.rs`, ST-5 in `source.rs`, ST-6 in `wal` and `open.rs`.
 
 mod apply;
+mod apply_logs;
 mod bounds;
 mod catalog;
 mod commit;
@@ -56,6 +57,7 @@ pub use texts::RowText;
 use crate::check::{CheckReport, Opened, check};
 use crate::env::{Env, EnvLock, ScratchSpace};
 use crate::error::{Error, ErrorKind, Result};
+use crate::join::{Refill, keep_columns};
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId};
 use crate::memtable::{MemView, Memtable, SourceId};
@@ -103,6 +105,8 @@ pub struct StoreOptions {
     pub write_wait: Option<Duration>,
     /// Take no lock and write nothing: the state as of now, for reading.
     pub read_only: bool,
+    /// Makes the typed columns of a span anew that log records were joined to.
+    pub refill: Refill,
 }
 
 impl Default for StoreOptions {
@@ -123,6 +127,7 @@ impl Default for StoreOptions {
             disk_reserve_bytes: 64 << 20,
             write_wait: None,
             read_only: false,
+            refill: keep_columns,
         }
     }
 }
@@ -184,6 +189,8 @@ struct State {
     merge_failure: Option<(ErrorKind, String)>,
     /// Writes that were logged and could not be applied.
     refused_writes: u64,
+    /// As in the options.
+    refill: Refill,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -28,6 +28,7 @@ use crate::check::guarded;
 use crate::columns::text;
 use crate::env::{Env, EnvLock, Folder};
 use crate::error::{Error, ErrorKind, Result};
+use crate::join::keep_columns;
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestState, SegmentId};
 use crate::memtable::Memtable;
@@ -123,6 +124,7 @@ impl Store {
         let meta_store = Arc::new(open_meta_store(env.as_ref(), db_uuid, &live));
         let (cache, graveyard) = new_caches(&options);
         let mut state = open_state(&env, manifest_state, &meta_store, &cache, &graveyard, &[])?;
+        state.refill = options.refill;
         let replayed = match salvaged {
             Some(damage) => Some(salvage(env.as_ref(), &mut state, damage)?),
             None => options.durable.then(|| replay(env.as_ref(), &mut state)).transpose()?,
@@ -260,6 +262,7 @@ pub(super) fn open_state(
         seal_failure: None,
         merge_failure: None,
         refused_writes: 0,
+        refill: keep_columns,
     };
     state.rebuild_older();
     Ok(state)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::guarded;
 use crate::error::{Error, Result};
 use crate::frame::PAYLOAD_BYTES_MAX;
-use crate::model::{Assessment, TraceEdit};
+use crate::model::{Assessment, Fragment, TraceEdit};
 use crate::schema::Table;
 
 /// WAL record kind of spans: an Arrow IPC stream with one batch of the stored schema, its buffers LZ4.
@@ -56,6 +56,8 @@ pub enum Mutation {
     Reassess(Reassess),
     /// Traces deleted with everything below them.
     Delete(Vec<String>),
+    /// Log records of spans that are there or may come.
+    Join(Vec<Fragment>),
 }
 
 /// One write.
@@ -182,6 +184,12 @@ pub struct Applied {
     pub traces: u64,
     /// New or replaced assessments.
     pub assessments: u64,
+    /// Log records that were not there before and are now with their span.
+    pub joined_records: u64,
+    /// Log records that were not there before and whose span is not there yet.
+    pub waiting_records: u64,
+    /// Log records that waited for a span which came.
+    pub claimed_records: u64,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! 3. The database is closed, which seals it: later commands find segments and indexes ready.
 //! 4. The report; then the exit code, which is 2 when a file was incomplete.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -48,6 +49,9 @@ struct Summary<'a> {
     cut_keys: u64,
     repeated_keys: u64,
     skipped: u64,
+    log_records: u64,
+    waiting_log_records: u64,
+    skipped_log_records: &'a BTreeMap<String, u64>,
     bytes: u64,
     seconds: f64,
 }
@@ -105,7 +109,8 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
 
 /// Whether there was something to import and none of it was kept.
 fn kept_nothing(total: &ImportReport) -> bool {
-    let kept = total.spans + total.duplicate_spans + total.assessments + total.dropped_spans;
+    let kept =
+        total.spans + total.duplicate_spans + total.assessments + total.dropped_spans + total.log_records;
     kept == 0 && total.rejected_count + total.skipped > 0
 }
 
@@ -214,6 +219,9 @@ fn summary(total: &ImportReport) -> Summary<'_> {
         cut_keys: total.cut_keys,
         repeated_keys: total.repeated_keys,
         skipped: total.skipped,
+        log_records: total.log_records,
+        waiting_log_records: total.waiting_log_records,
+        skipped_log_records: &total.skipped_log_records,
         bytes: total.bytes,
         seconds: total.seconds,
     }
@@ -248,6 +256,9 @@ fn sentence(total: &ImportReport) -> String {
         (total.rejected_count, "rejected"),
         (total.redacted, "values redacted"),
         (total.cut_keys, "keys cut to 256 bytes"),
+        (total.log_records, "log records joined to spans"),
+        (total.waiting_log_records, "of them waiting for their span"),
+        (total.skipped_log_records.values().sum(), "other log records skipped"),
         (total.skipped, "requests without traces skipped"),
     ] {
         if value > 0 {
@@ -278,7 +289,8 @@ mod tests {
             text,
             "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\
              \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"redacted\":0,\
-             \"cut_keys\":0,\"repeated_keys\":0,\"skipped\":0,\"bytes\":0,\"seconds\":0.0}"
+             \"cut_keys\":0,\"repeated_keys\":0,\"skipped\":0,\"log_records\":0,\
+             \"waiting_log_records\":0,\"skipped_log_records\":{},\"bytes\":0,\"seconds\":0.0}"
         );
     }
 }

@@ -27,6 +27,7 @@ fn as_json(stats: &Stats) -> serde_json::Value {
     json!({
         "traces": stats.traces,
         "spans": stats.spans,
+        "awaited_spans": stats.awaited_spans,
         "assessments": stats.assessments,
         "datasets": stats.datasets,
         "segments": stats.segments,
@@ -71,6 +72,10 @@ fn lines(stats: &Stats) -> Vec<(&'static str, String)> {
         ("text indexed", indexed),
         ("format", stats.format_version.to_string()),
     ];
+    if stats.awaited_spans > 0 {
+        let awaited = figure(stats.awaited_spans);
+        lines.push(("awaited", format!("{awaited} spans, of which only log records are there")));
+    }
     if stats.unindexable_segments > 0 {
         lines.push(("no text index", format!("{} segments, scanned", stats.unindexable_segments)));
     }

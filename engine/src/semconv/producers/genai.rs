@@ -30,6 +30,8 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("response", "LLM"),
     ("retrieval", "RETRIEVER"),
     ("rerank", "RERANKER"),
+    ("image", "LLM"),
+    ("text_to_speech", "LLM"),
     ("chain", "CHAIN"),
 ];
 
@@ -69,6 +71,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(SessionId, "gen_ai.conversation.id"),
         key(UserId, "enduser.id"),
         key(UserId, "gen_ai.user"),
+        key(UserId, "gen_ai.request.user"),
     ],
     words: &[Words { key: "gen_ai.operation.name", types: OPERATIONS, others: Others::Nothing }],
     indexed_inputs: &["gen_ai.prompt."],

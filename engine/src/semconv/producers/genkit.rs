@@ -1,11 +1,12 @@
 //! Genkit (Firebase): the model's request and answer as JSON bodies, counts of tokens inside the latter.
 
 use super::Concern::{
-    CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, SpanType, TotalTokens,
+    CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, ResponseModel, SpanType,
+    TotalTokens,
 };
 use super::{Others, Producer, Words, key, member};
 
-const OUTPUT: &str = "genkit:output";
+pub(in crate::semconv) const OUTPUT: &str = "genkit:output";
 
 /// The words of `genkit:metadata:subtype`.
 const SUBTYPES: &[(&str, &str)] = &[
@@ -25,11 +26,16 @@ pub(super) const PRODUCER: Producer = Producer {
     keys: &[
         key(SpanType, "genkit:metadata:subtype"),
         key(SpanType, "genkit:type"),
+        member(ResponseModel, OUTPUT, &["raw.model", "raw.modelVersion"]),
         member(RequestModel, "genkit:input", &["model"]),
         member(InputTokens, OUTPUT, &["usage.inputTokens"]),
         member(OutputTokens, OUTPUT, &["usage.outputTokens"]),
         member(TotalTokens, OUTPUT, &["usage.totalTokens"]),
-        member(CacheReadTokens, OUTPUT, &["usage.cachedContentTokens"]),
+        member(
+            CacheReadTokens,
+            OUTPUT,
+            &["usage.cachedContentTokens", "raw.usage.prompt_tokens_details.cached_tokens"],
+        ),
         key(Inputs, "genkit:input"),
         key(Outputs, OUTPUT),
     ],

@@ -13,5 +13,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(SessionId, "gcp.vertex.agent.session_id"),
         key(UserId, "gcp.vertex.agent.user_id"),
     ],
+    // Version 1, whose spans of runs have no attributes.
+    names: &[("gcp.vertex.agent", "agent_run", "AGENT"), ("gcp.vertex.agent", "invocation", "CHAIN")],
     ..Producer::new("Google ADK", "https://google.github.io/adk-docs/observability/")
 };

@@ -3,7 +3,7 @@
 
 use super::Concern::{
     CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, Level, LevelMessage, OutputTokens,
-    Outputs, RequestModel, SessionId, SpanType, TotalTokens, TraceLabels, TraceName, UserId,
+    Outputs, RequestModel, SessionId, SpanType, TotalTokens, TraceLabels, TraceMetadata, TraceName, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key, member};
 
@@ -46,6 +46,9 @@ pub(super) const PRODUCER: Producer = Producer {
         key(TraceName, "langfuse.trace.name"),
         key(TraceLabels, "langfuse.trace.tags"),
         key(TraceLabels, "langfuse.tags"),
+        key(TraceMetadata, "langfuse.version"),
+        key(TraceMetadata, "langfuse.release"),
+        key(TraceMetadata, "langfuse.environment"),
         key(Level, "langfuse.observation.level"),
         key(LevelMessage, "langfuse.observation.status_message"),
     ],

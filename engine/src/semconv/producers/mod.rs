@@ -7,8 +7,9 @@
 //! To understand another producer, write its table and add it to [`PRODUCERS`].
 
 pub(super) mod claude_code;
+mod crewai;
 mod genai;
-mod genkit;
+pub(super) mod genkit;
 mod google_adk;
 mod haystack;
 mod laminar;
@@ -16,12 +17,14 @@ pub(super) mod langfuse;
 mod langsmith;
 mod langwatch;
 mod livekit;
+pub(super) mod log_events;
 mod logfire;
 mod mastra;
-mod mlflow;
+pub(super) mod mlflow;
 mod openinference;
 mod opik;
 pub(super) mod pydantic_ai;
+mod semantic_kernel;
 mod sentry;
 mod spring_ai;
 mod traceloop;
@@ -55,6 +58,8 @@ pub(super) enum Concern {
     TraceName,
     /// Labels of the trace: a list of words, or words between commas.
     TraceLabels,
+    /// Metadata of the trace: a JSON object of entries, or an entry of the key's name.
+    TraceMetadata,
     /// How grave what the span tells is; `ERROR` makes the span's status.
     Level,
     /// What went wrong.
@@ -106,7 +111,12 @@ pub(super) enum Others {
     ByPrefix,
     /// What the first word in the list stands for that it ends with; else nothing.
     BySuffix,
+    /// This, whatever it is: that the key is there says it.
+    Always(&'static str),
 }
+
+/// Spans that nothing but their scope and name tells: the scope, what the name begins with, the type.
+pub(super) type Named = (&'static str, &'static str, &'static str);
 
 /// Attributes whose keys begin alike, each a tag or a metadata entry of the trace.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +145,7 @@ pub(super) struct Producer {
     pub(super) marks: &'static [&'static str],
     pub(super) keys: &'static [Key],
     pub(super) words: &'static [Words],
+    pub(super) names: &'static [Named],
     /// Beginnings of keys that number messages or documents: `PREFIX.0.role`.
     pub(super) indexed_inputs: &'static [&'static str],
     pub(super) indexed_outputs: &'static [&'static str],
@@ -150,6 +161,7 @@ impl Producer {
             marks: &[],
             keys: &[],
             words: &[],
+            names: &[],
             indexed_inputs: &[],
             indexed_outputs: &[],
             entries: &[],
@@ -165,6 +177,7 @@ pub(super) const PRODUCERS: &[Producer] = &[
     voltagent::PRODUCER,
     openinference::PRODUCER,
     langsmith::PRODUCER,
+    crewai::PRODUCER,
     genai::PRODUCER,
     traceloop::PRODUCER,
     google_adk::PRODUCER,
@@ -180,5 +193,7 @@ pub(super) const PRODUCERS: &[Producer] = &[
     spring_ai::PRODUCER,
     langwatch::PRODUCER,
     opik::PRODUCER,
+    semantic_kernel::PRODUCER,
     sentry::PRODUCER,
+    mlflow::REQUEST,
 ];

@@ -2,7 +2,8 @@
 
 use super::Concern::{
     CacheCreationTokens, CacheReadTokens, Cost, CostPart, InputTokens, Inputs, OutputTokens, Outputs,
-    Provider, RequestModel, ResponseModel, SessionId, SpanType, ToolName, TotalTokens, TraceLabels, UserId,
+    Provider, RequestModel, ResponseModel, SessionId, SpanType, ToolName, TotalTokens, TraceLabels,
+    TraceMetadata, UserId,
 };
 use super::{Others, Producer, Words, key, member};
 
@@ -38,6 +39,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(UserId, "user.id"),
         member(UserId, "metadata", &["user_id", "userId"]),
         key(TraceLabels, "tag.tags"),
+        key(TraceMetadata, "metadata"),
     ],
     words: &[Words { key: "openinference.span.kind", types: &[], others: Others::Own }],
     indexed_inputs: &[

@@ -31,5 +31,11 @@ pub(super) const PRODUCER: Producer = Producer {
         key(RequestModel, "model_name"),
         key(UserId, "user_id"),
     ],
+    // Version 1.
+    names: &[
+        ("pydantic-ai", "agent run", "AGENT"),
+        ("pydantic-ai", "running tools", "CHAIN"),
+        ("pydantic-ai", "running tool", "TOOL"),
+    ],
     ..Producer::new("pydantic-ai", "https://ai.pydantic.dev/logfire/")
 };

@@ -22,6 +22,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Cost, "llm.usage.cost"),
         key(Inputs, "traceloop.entity.input"),
         key(Inputs, "gen_ai.task.input"),
+        key(Inputs, "crewai.task.description"),
         key(Outputs, "traceloop.entity.output"),
         key(Outputs, "gen_ai.task.output"),
         key(Outputs, "crewai.crew.result"),
