@@ -36,10 +36,13 @@ pub use raw::ChangedKeys;
 pub use reader::{PIECE_BYTES_MAX, ReadError, Request, RequestReader};
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use tracehouse_storage::model::Span;
 
+use crate::assess::GivenAssessment;
 use crate::redact::Pass;
+use crate::start::TraceStart;
 
 /// What one request holds.
 #[derive(Debug, Default, PartialEq)]
@@ -52,12 +55,38 @@ pub struct Decoded {
     pub changed_keys: ChangedKeys,
     /// Requests of other signals (metrics, logs, profiles), which hold no traces.
     pub skipped: u64,
+    /// How many documents or records there were of each form.
+    pub forms: BTreeMap<&'static str, u64>,
+    /// What is said of traces as a whole.
+    pub(crate) starts: Vec<TraceStart>,
+    /// What is said about traces.
+    pub(crate) assessments: Vec<GivenAssessment>,
+}
+
+impl Decoded {
+    /// Adds what another piece holds.
+    fn add(&mut self, other: Self) {
+        self.spans.extend(other.spans);
+        self.rejected.extend(other.rejected);
+        self.changed_keys.cut += other.changed_keys.cut;
+        self.changed_keys.repeated += other.changed_keys.repeated;
+    }
+
+    /// The same, of one document of a form.
+    fn of_form(mut self, form: &'static str) -> Self {
+        self.forms.insert(form, 1);
+        self
+    }
 }
 
 /// How to decode a request.
 pub(crate) struct Decoding<'d, 'r> {
     /// The scope that new traces belong to.
     pub(crate) experiment_id: &'d str,
+    /// Whether ids may be any text; otherwise they are those of OTLP.
+    pub(crate) any_ids: bool,
+    /// The time of what has none.
+    pub(crate) now_ns: i64,
     /// Larger spans are left out.
     pub(crate) span_bytes_max: usize,
     /// What is taken out first.
@@ -67,7 +96,7 @@ pub(crate) struct Decoding<'d, 'r> {
 impl<'d> Decoding<'d, '_> {
     /// Everything as it was sent.
     fn of(experiment_id: &'d str) -> Self {
-        Self { experiment_id, span_bytes_max: usize::MAX, pass: None }
+        Self { experiment_id, any_ids: false, now_ns: 0, span_bytes_max: usize::MAX, pass: None }
     }
 }
 
@@ -109,5 +138,5 @@ fn decoded(mut request: raw::RawRequest<'_>, decoding: Decoding<'_, '_>) -> Deco
     if let Some(pass) = decoding.pass {
         redact::request(pass, &mut request);
     }
-    span::assemble(request, decoding.experiment_id, decoding.span_bytes_max)
+    span::assemble(request, decoding.experiment_id, decoding.span_bytes_max, decoding.any_ids)
 }

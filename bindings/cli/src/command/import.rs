@@ -5,6 +5,7 @@
 //! 3. The database is closed, which seals it: later commands find segments and indexes ready.
 //! 4. The report; then the exit code, which is 2 when a file was incomplete.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ struct Summary<'a> {
     cut_keys: u64,
     repeated_keys: u64,
     skipped: u64,
+    forms: &'a BTreeMap<&'static str, u64>,
     bytes: u64,
     seconds: f64,
 }
@@ -86,8 +88,10 @@ pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -
             Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
         }
         None if kept_nothing(&total) => Err(Failure::bad_input(format!(
-            "nothing was kept: {} rejected, {} without traces",
-            total.rejected_count, total.skipped
+            "nothing was kept{}: {} rejected, {} without traces",
+            forms(&total, " of"),
+            total.rejected_count,
+            total.skipped
         ))),
         None => Ok(()),
     }
@@ -95,8 +99,7 @@ pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -
 
 /// Whether there was something to import and none of it was kept.
 fn kept_nothing(total: &ImportReport) -> bool {
-    let kept = total.spans + total.duplicate_spans + total.assessments + total.dropped_spans;
-    kept == 0 && total.rejected_count + total.skipped > 0
+    !total.kept_something() && total.dropped_spans == 0 && total.rejected_count + total.skipped > 0
 }
 
 /// Turns on what is asked for, in the database, for this import and whatever is written later.
@@ -204,6 +207,7 @@ fn summary(total: &ImportReport) -> Summary<'_> {
         cut_keys: total.cut_keys,
         repeated_keys: total.repeated_keys,
         skipped: total.skipped,
+        forms: &total.forms,
         bytes: total.bytes,
         seconds: total.seconds,
     }
@@ -244,7 +248,21 @@ fn sentence(total: &ImportReport) -> String {
             parts.push(format!("{} {what}", figure(value)));
         }
     }
-    format!("imported {} ({} in {:.1} s)", parts.join(", "), bytes(total.bytes), total.seconds)
+    let from = forms(total, " from");
+    format!("imported {}{from} ({} in {:.1} s)", parts.join(", "), bytes(total.bytes), total.seconds)
+}
+
+/// The forms that were seen, when there are others than OTLP.
+fn forms(total: &ImportReport, word: &str) -> String {
+    if total.forms.keys().all(|form| form.starts_with("OTLP")) {
+        return String::new();
+    }
+    let figure = |seen: u64| count(i64::try_from(seen).unwrap_or(i64::MAX));
+    let seen = total.forms.iter().map(|(form, count)| {
+        let plural = if *count == 1 || form.ends_with('s') || form.ends_with("feedback") { "" } else { "s" };
+        format!("{} {form}{plural}", figure(*count))
+    });
+    format!("{word} {}", seen.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -268,7 +286,7 @@ mod tests {
             text,
             "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\
              \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"redacted\":0,\
-             \"cut_keys\":0,\"repeated_keys\":0,\"skipped\":0,\"bytes\":0,\"seconds\":0.0}"
+             \"cut_keys\":0,\"repeated_keys\":0,\"skipped\":0,\"forms\":{},\"bytes\":0,\"seconds\":0.0}"
         );
     }
 }

@@ -12,6 +12,7 @@ mod demo_data;
 mod export;
 mod import;
 mod metrics;
+mod prices;
 mod progress;
 mod redaction;
 mod repair;
@@ -62,6 +63,7 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Backup(args) => backup::run(context, args, out),
         Command::Retain(args) => retain::run(context, args, out),
         Command::Export(args) => export::run(context, args, out),
+        Command::Prices(args) => prices::run(context, args, out),
         Command::Redaction(args) => redaction::run(context, args, out),
     }
 }
@@ -90,6 +92,7 @@ fn asks(command: &Command) -> bool {
         | Command::Repair(_)
         | Command::Backup(_)
         | Command::Retain(_)
+        | Command::Prices(_)
         | Command::Redaction(_) => false,
     }
 }

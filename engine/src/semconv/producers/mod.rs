@@ -19,6 +19,7 @@ mod livekit;
 mod logfire;
 mod mastra;
 mod mlflow;
+mod openai_agents;
 mod openinference;
 mod opik;
 pub(super) mod pydantic_ai;
@@ -181,4 +182,5 @@ pub(super) const PRODUCERS: &[Producer] = &[
     langwatch::PRODUCER,
     opik::PRODUCER,
     sentry::PRODUCER,
+    openai_agents::PRODUCER,
 ];
