@@ -56,7 +56,13 @@ fn ask(db: &Database, place: &str) {
         number(db, "SELECT count(*) FROM spans WHERE cost_source = 'reported' AND model = 'gpt-4o'"),
         2
     );
-    assert_eq!(number(db, "SELECT count(*) FROM spans WHERE cost_source IS NULL AND inputs IS NOT NULL"), 2);
+    assert_eq!(
+        number(
+            db,
+            "SELECT count(*) FROM spans WHERE cost_source IS NULL AND inputs IS NOT NULL AND service_name = 'shop'"
+        ),
+        2
+    );
     let trace = db.get_trace(ids[1]).unwrap();
     let sources: Vec<Option<&str>> = trace.spans.iter().map(|span| span.cost_source.as_deref()).collect();
     assert_eq!(sources, [None, Some("reported"), None], "{place}");
