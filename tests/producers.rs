@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tracehouse::ImportOptions;
 
-use crate::support::{file_name, in_memory, rows};
+use crate::support::{file_name, in_memory, rows, without_computed_costs};
 
 /// Longest text of a cell.
 const CELL_CHARS_MAX: usize = 48;
@@ -49,6 +49,7 @@ fn recorded_spans_fill_these_columns() {
 
 fn recording(path: &Path, out: &mut String) {
     let db = in_memory();
+    without_computed_costs(&db);
     let report = db.import_otlp_json_lines(File::open(path).unwrap(), &ImportOptions::default()).unwrap();
     let rejected = report.rejected.first().map(|rejected| rejected.error.as_str());
     assert_eq!(rejected, None, "{}", path.display());

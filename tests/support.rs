@@ -61,6 +61,11 @@ pub fn in_memory() -> Database {
     open(Path::new(":memory:"))
 }
 
+/// Turns computed costs off: what is compared is what was reported.
+pub fn without_computed_costs(db: &Database) {
+    db.set_prices(db.prices().enabled(false)).unwrap();
+}
+
 /// A number that whoever runs the tests may set in the environment.
 pub fn setting(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();

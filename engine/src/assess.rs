@@ -1,8 +1,9 @@
 //! Judgements about traces: what a caller gives, and the row that is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read};
 
+use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use serde_json::value::RawValue;
 use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, normalize_trace_id};
 
@@ -166,13 +167,15 @@ fn source_type(word: &str) -> Result<&'static str> {
     }
 }
 
-/// One line of an assessments file: the assessment, its trace, and what MLflow's form says besides.
-#[derive(Debug)]
-pub(crate) struct Line {
+/// An assessment as a file has it: with its trace, and what products say besides.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GivenAssessment {
     pub trace_id: String,
     pub assessment: NewAssessment,
     pub assessment_id: Option<String>,
     pub created_at_ns: Option<i64>,
+    /// When it was changed; with its creation unless told otherwise.
+    pub updated_at_ns: Option<i64>,
     /// False for one that another overrides.
     pub valid: bool,
 }
@@ -200,6 +203,31 @@ impl<'a> Fields<'a> {
         Some(Fields(fields))
     }
 
+    /// The JSON text of the value: as it is, as MLflow sends structure (`serialized_value`), or the name of an issue.
+    fn value(&mut self) -> Result<Option<String>> {
+        if let Some(value) = self.0.remove("value") {
+            return Ok(Some(value.get().to_string()));
+        }
+        if let Some(mut serialized) = self.object("serialized_value") {
+            serialized.0.remove("serialization_format");
+            return serialized.word("value");
+        }
+        Ok(self.0.remove("issue_name").map(|name| name.get().to_string()))
+    }
+
+    /// Unix nanoseconds of a time, from milliseconds in the member with `_ms` at its end, or RFC 3339. One that
+    /// cannot be read stays, to become metadata.
+    fn time(&mut self, key: &str) -> Option<i64> {
+        let milliseconds = self.parsed::<i64>(&format!("{key}_ms"));
+        if let Some(milliseconds) = milliseconds {
+            return Some(milliseconds.saturating_mul(1_000_000));
+        }
+        let text: String = serde_json::from_str(self.0.get(key)?.get()).ok()?;
+        let time = string_to_timestamp_nanos(&text).ok()?;
+        self.0.remove(key);
+        Some(time)
+    }
+
     /// Adds the members of another object; of two with one key the first stays.
     fn add(&mut self, others: Fields<'a>) {
         for (key, value) in others.0 {
@@ -215,34 +243,53 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads a line in our form (`trace_id, name, value, source, rationale, type, span_id?`) or in
-/// MLflow's (`assessment_name`, `source` and `feedback` or `expectation` as objects).
-fn parse_line(text: &str) -> Result<Line> {
+impl GivenAssessment {
+    /// The row to store; `now_ns` is the time of one that says none.
+    pub(crate) fn into_row(self, assessment_id: String, now_ns: i64) -> Result<Assessment> {
+        let created_at_ns = self.created_at_ns.unwrap_or(now_ns);
+        let row = self.assessment.into_row(&self.trace_id, assessment_id, created_at_ns)?;
+        let updated_at_ns = self.updated_at_ns.unwrap_or(created_at_ns);
+        Ok(Assessment { valid: self.valid, updated_at_ns, ..row })
+    }
+}
+
+/// Reads an assessment in our form (`trace_id, name, value, source, rationale, type, span_id?`) or in
+/// MLflow's (`assessment_name`, `source` and `feedback`, `expectation` or `issue` as objects). `of` is the trace of one
+/// that does not say it.
+pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment> {
     let mut fields = Fields::parse(text)?;
     let missing = |key: &str| Error::invalid_input(format!("an assessment needs {key}"));
-    let trace_id = fields.word("trace_id")?.ok_or_else(|| missing("trace_id"))?;
+    let trace_id = fields.word("trace_id")?.or_else(|| of.map(str::to_string));
+    let trace_id = trace_id.ok_or_else(|| missing("trace_id"))?;
     let name = match fields.word("name")? {
         Some(name) => name,
         None => fields.word("assessment_name")?.ok_or_else(|| missing("name"))?,
     };
     let (feedback, expectation) = (fields.object("feedback"), fields.object("expectation"));
+    let issue = fields.object("issue");
     let kind = match fields.word("type")?.as_deref() {
         None if expectation.is_some() => AssessmentKind::Expectation,
+        None if issue.is_some() => AssessmentKind::Issue,
         None => AssessmentKind::Feedback,
         Some(word) => AssessmentKind::parse(word).ok_or_else(|| {
             Error::invalid_input(format!("type {word:?}: feedback, expectation or issue expected"))
         })?,
     };
-    let (value, error) = match feedback.or(expectation) {
+    let (value, error) = match feedback.or(expectation).or(issue) {
         Some(mut payload) => {
-            let (value, error) = (payload.0.remove("value"), payload.object("error"));
+            let value = payload.value()?;
+            let error = payload.object("error");
             fields.add(payload);
             (value, error)
         }
-        None => (fields.0.remove("value"), fields.object("error")),
+        None => (fields.value()?, fields.object("error")),
     };
-    let default = if kind == AssessmentKind::Expectation { "HUMAN" } else { "CODE" };
-    let mut assessment = NewAssessment::new(kind, default, name, value.map_or("null", |value| value.get()));
+    let default = match kind {
+        AssessmentKind::Expectation => "HUMAN",
+        AssessmentKind::Feedback => "CODE",
+        AssessmentKind::Issue => "LLM_JUDGE",
+    };
+    let mut assessment = NewAssessment::new(kind, default, name, value.unwrap_or_else(|| "null".to_string()));
     if let Some(mut source) = fields.object("source") {
         let (kind, id) = (source.word("source_type")?, source.word("source_id")?);
         assessment = assessment.source(kind.unwrap_or_default(), id.unwrap_or_default());
@@ -258,19 +305,27 @@ fn parse_line(text: &str) -> Result<Line> {
     }
     assessment.overrides = fields.word("overrides")?;
     let assessment_id = fields.word("assessment_id")?;
-    let (created, valid) = (fields.parsed::<i64>("create_time_ms"), fields.parsed::<bool>("valid"));
+    let (created, updated) = (fields.time("create_time"), fields.time("last_update_time"));
+    let valid = fields.parsed::<bool>("valid");
     // Whatever else the line says is kept as metadata: text as it is, anything else as JSON.
     let metadata = fields.object("metadata").map(|metadata| metadata.0).unwrap_or_default();
-    for (key, value) in fields.0.into_iter().chain(metadata) {
+    let said = fields.0.into_iter().filter(|(_, value)| value.get() != "null");
+    for (key, value) in said.chain(metadata) {
         let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
         assessment.metadata.insert(key, text);
     }
-    let created_at_ns = created.map(|ms| ms.saturating_mul(1_000_000));
-    Ok(Line { trace_id, assessment, assessment_id, created_at_ns, valid: valid.unwrap_or(true) })
+    Ok(GivenAssessment {
+        trace_id,
+        assessment,
+        assessment_id,
+        created_at_ns: created,
+        updated_at_ns: updated,
+        valid: valid.unwrap_or(true),
+    })
 }
 
 /// A line of a file of assessments, or why it cannot be kept.
-pub(crate) type FileLine = (u64, Result<Line>);
+pub(crate) type FileLine = (u64, Result<GivenAssessment>);
 
 /// Reads JSON lines, skipping empty ones.
 ///
@@ -285,7 +340,7 @@ pub(crate) fn read_lines<R: Read>(input: R) -> Result<Vec<FileLine>> {
         }
         let parsed = std::str::from_utf8(&bytes)
             .map_err(|e| Error::invalid_input(format!("not UTF-8: {e}")))
-            .and_then(parse_line);
+            .and_then(|text| given_json(text, None));
         lines.push((number, parsed));
     }
     Ok(lines)
@@ -308,6 +363,18 @@ pub(crate) fn content_id(trace_id: &str, assessment: &NewAssessment, occurrence:
     format!("a-{:032x}", twox_hash::XxHash3_128::oneshot(content.as_bytes()))
 }
 
+/// An id by content, different for each occurrence of the same content in a file.
+pub(crate) fn numbered_id(
+    seen: &mut HashMap<String, usize>,
+    trace_id: &str,
+    assessment: &NewAssessment,
+) -> String {
+    let first = content_id(trace_id, assessment, 0);
+    let occurrence = seen.entry(first.clone()).or_insert(0);
+    *occurrence += 1;
+    if *occurrence == 1 { first } else { content_id(trace_id, assessment, *occurrence - 1) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +385,7 @@ mod tests {
             "source":{"source_type":"LLM_JUDGE","source_id":"judge"},"overrides":"a-1","valid":false,
             "metadata":{"mlflow.trace.session":"s","n":1},"more":"text",
             "feedback":{"value":null,"error":{"error_code":"TIMEOUT","error_message":"late","stack_trace":"at"}}}"#;
-        let line = parse_line(line).unwrap();
+        let line = given_json(line, None).unwrap();
         let assessment = line.assessment;
         assert_eq!(
             (line.created_at_ns, line.valid, line.assessment_id.as_deref()),
@@ -335,12 +402,14 @@ mod tests {
 
     #[test]
     fn members_of_another_type_become_metadata_or_an_error() {
-        let line =
-            parse_line(r#"{"trace_id":"t","name":"n","value":1,"create_time_ms":"soon","metadata":[1]}"#);
+        let line = given_json(
+            r#"{"trace_id":"t","name":"n","value":1,"create_time_ms":"soon","metadata":[1]}"#,
+            None,
+        );
         let line = line.unwrap();
         assert_eq!((line.created_at_ns, line.valid), (None, true));
         let pairs = [("create_time_ms", "soon"), ("metadata", "[1]")];
         assert_eq!(line.assessment.metadata, pairs.map(|(key, value)| (key.into(), value.into())).into());
-        assert!(parse_line(r#"{"trace_id":"t","name":"n","value":1,"rationale":1}"#).is_err());
+        assert!(given_json(r#"{"trace_id":"t","name":"n","value":1,"rationale":1}"#, None).is_err());
     }
 }

@@ -12,7 +12,7 @@ use tracehouse_storage::Snapshot;
 use tracehouse_storage::model::{Assessment, AssessmentKind, TraceKey, normalize_trace_id};
 use tracehouse_storage::store::{Assess, Reassess};
 
-use crate::assess::{NewAssessment, checked_value, content_id, read_lines};
+use crate::assess::{NewAssessment, checked_value, numbered_id, read_lines};
 use crate::database::{Database, find, no_trace};
 use crate::error::{Error, Result};
 use crate::ingest::{ImportOptions, ImportReport};
@@ -283,13 +283,11 @@ impl Database {
                 if let Some(pass) = &mut pass {
                     pass.assessment(&mut line.assessment);
                 }
-                let id = match line.assessment_id {
+                let id = match line.assessment_id.take() {
                     Some(id) => id,
                     None => numbered_id(&mut seen, &line.trace_id, &line.assessment),
                 };
-                let created_at_ns = line.created_at_ns.unwrap_or(now_ns);
-                let row = line.assessment.into_row(&line.trace_id, id, created_at_ns)?;
-                Ok(Assessment { valid: line.valid, ..row })
+                line.into_row(id, now_ns)
             });
             match row {
                 Ok(row) => rows.push(row),
@@ -346,12 +344,4 @@ impl<'a> Change<'a> {
         let rows = self.rows.into_values().chain(new).collect();
         Reassess { removed, rows }
     }
-}
-
-/// An id by content, different for each occurrence of the same content in a file.
-fn numbered_id(seen: &mut HashMap<String, usize>, trace_id: &str, assessment: &NewAssessment) -> String {
-    let first = content_id(trace_id, assessment, 0);
-    let occurrence = seen.entry(first.clone()).or_insert(0);
-    *occurrence += 1;
-    if *occurrence == 1 { first } else { content_id(trace_id, assessment, *occurrence - 1) }
 }

@@ -25,6 +25,7 @@ use crate::limits::Limits;
 use crate::maintain::{self, Maintenance};
 use crate::open::OpenOptions;
 use crate::otlp;
+use crate::prices::PriceState;
 use crate::redact::RedactionState;
 use crate::settings::{Overload, Settings};
 use crate::sql::start_runtime;
@@ -56,6 +57,7 @@ struct Inner {
     /// Spans dropped since the open, as [`Overload::Drop`] has it.
     dropped_spans: AtomicU64,
     redaction: RedactionState,
+    prices: PriceState,
     /// Held alone by changes that read what they change; shared by those that only add to a trace.
     changes: RwLock<()>,
     /// Made by the first statement: a database that is never asked SQL starts no threads for it.
@@ -122,6 +124,7 @@ impl Database {
         let maintenance =
             background.then(|| Maintenance::start(store.clone(), settings.index_threads())).transpose()?;
         let redaction = RedactionState::open(&store, redact_with);
+        let prices = PriceState::open(&store);
         let catalog = Catalog::new(settings.dataset_bytes_max);
         let inner = Inner {
             maintenance: Mutex::new(maintenance),
@@ -131,6 +134,7 @@ impl Database {
             dropped_spans: AtomicU64::new(0),
             traces: TraceCache::default(),
             redaction,
+            prices,
             changes: RwLock::new(()),
             runtime: OnceLock::new(),
         };
@@ -164,6 +168,10 @@ impl Database {
 
     pub(crate) fn redaction_state(&self) -> &RedactionState {
         &self.inner.redaction
+    }
+
+    pub(crate) fn price_state(&self) -> &PriceState {
+        &self.inner.prices
     }
 
     pub(crate) fn runtime(&self) -> Result<Arc<QueryRuntime>> {
@@ -227,14 +235,15 @@ impl Database {
             }
         }
         let redactor = self.redactor()?;
-        let (mut redacted, mut owned) = (0, None);
-        if let Some(mut pass) = redactor.pass() {
-            owned.insert(spans.to_vec()).iter_mut().for_each(|span| pass.span(span));
-            redacted = pass.finish();
-        }
-        let spans = owned.as_deref().unwrap_or(spans);
+        let mut spans = spans.to_vec();
+        let redacted = redactor.pass().map_or(0, |mut pass| {
+            spans.iter_mut().for_each(|span| pass.span(span));
+            pass.finish()
+        });
+        let prices = self.price_state().list();
+        spans.iter_mut().for_each(|span| prices.fill(span));
         let before = self.snapshot()?.visible_rows(Table::Traces);
-        let applied = match self.inner.store.append_spans(spans_batch(spans)?) {
+        let applied = match self.inner.store.append_spans(spans_batch(&spans)?) {
             Err(error) => return self.drop_spans(error.into(), spans.len() as u64),
             applied => applied?,
         };
@@ -268,7 +277,7 @@ impl Database {
     pub fn import_otlp(&self, bytes: &[u8], options: &ImportOptions) -> Result<ImportReport> {
         let report = self.import_stream(bytes, options, &mut |_| {})?;
         match report.rejected.first() {
-            Some(first) if report.incomplete || (report.spans == 0 && report.duplicate_spans == 0) => {
+            Some(first) if report.incomplete || !report.kept_something() => {
                 Err(Error::invalid_input(first.error.clone()))
             }
             _ => Ok(report),

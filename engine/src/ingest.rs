@@ -3,7 +3,7 @@
 //! ```text
 //! reader thread: stream -> requests -> chunks        (bounded queue)
 //! worker threads: chunk -> redacted spans -> Arrow batch -> log record
-//! calling thread: batches in stream order -> commit  == acknowledged == -> progress
+//! calling thread: batches in stream order -> commit, with what is said of their traces  == acknowledged == -> progress
 //! ```
 //!
 //! A chunk is acknowledged as a whole and in order, so "n lines are acknowledged" always means the
@@ -19,10 +19,13 @@ use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::model::{Assessment, Fragment};
 use tracehouse_storage::store::{Assess, Prepared};
 
+use crate::assess::content_id;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::otlp::{Decoded, Decoding, ReadError, Request, RequestReader};
+use crate::prices::PriceList;
 use crate::redact::{Pass, Redactor};
+use crate::said::Said;
 
 /// Lines of one acknowledged batch unless told otherwise.
 const BATCH_LINES: usize = 1024;
@@ -33,11 +36,14 @@ const RECORDS_BYTES_MAX: usize = 4 << 20;
 /// Rejections listed one by one; further ones are only counted.
 const REJECTED_MAX: usize = 100_000;
 
+/// The experiment of traces about which nobody says another.
+pub(crate) const EXPERIMENT_DEFAULT: &str = "0";
+
 /// How to import.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ImportOptions {
-    /// The scope that new traces belong to.
+    /// The scope that new traces belong to; `"0"`, unless told otherwise, leaves it to files that name one.
     pub experiment_id: String,
     /// Lines acknowledged together; 0 chooses by size.
     pub batch_lines: usize,
@@ -49,7 +55,7 @@ pub struct ImportOptions {
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self { experiment_id: "0".into(), batch_lines: 0, strict: false, name: "-".into() }
+        Self { experiment_id: EXPERIMENT_DEFAULT.into(), batch_lines: 0, strict: false, name: "-".into() }
     }
 }
 
@@ -99,8 +105,12 @@ pub struct ImportReport {
     pub spans: u64,
     /// Spans that were there already; of two different ones with the same ids the later is kept.
     pub duplicate_spans: u64,
-    /// Assessments that were not there before.
+    /// Assessments that were not there before, or changed.
     pub assessments: u64,
+    /// Traces of which the input says more than spans do: tags, metadata, times.
+    pub started_traces: u64,
+    /// How many documents or records there were of each form.
+    pub forms: BTreeMap<&'static str, u64>,
     /// What was not kept, the first 100,000 of it.
     pub rejected: Vec<Rejected>,
     /// How much was not kept.
@@ -139,6 +149,13 @@ impl ImportReport {
         }
     }
 
+    /// Whether anything of the input is stored, or was before.
+    pub fn kept_something(&self) -> bool {
+        [self.spans, self.duplicate_spans, self.assessments, self.started_traces, self.log_records]
+            .iter()
+            .any(|count| *count > 0)
+    }
+
     /// Counts log records whose span came: those of this report wait no longer.
     fn claim(&mut self, records: u64) {
         let own = records.min(self.waiting_log_records);
@@ -158,6 +175,8 @@ impl ImportReport {
         self.spans += other.spans;
         self.duplicate_spans += other.duplicate_spans;
         self.assessments += other.assessments;
+        self.started_traces += other.started_traces;
+        add_forms(&mut self.forms, other.forms);
         self.rejected.extend(other.rejected);
         self.rejected.truncate(REJECTED_MAX);
         self.rejected_count += other.rejected_count;
@@ -173,6 +192,12 @@ impl ImportReport {
         self.incomplete |= other.incomplete;
         self.bytes += other.bytes;
         self.seconds += other.seconds;
+    }
+}
+
+fn add_forms(forms: &mut BTreeMap<&'static str, u64>, others: BTreeMap<&'static str, u64>) {
+    for (form, count) in others {
+        *forms.entry(form).or_default() += count;
     }
 }
 
@@ -205,6 +230,8 @@ struct Ready {
     lines: u64,
     bytes: u64,
     rejected: Vec<(Option<u64>, String)>,
+    said: Said,
+    forms: BTreeMap<&'static str, u64>,
     redacted: u64,
     cut_keys: u64,
     repeated_keys: u64,
@@ -224,9 +251,12 @@ pub(crate) fn import<R: Read + Send>(
 ) -> Result<ImportReport> {
     tracehouse_storage::model::check_id("experiment id", &options.experiment_id)?;
     let redactor = database.redactor()?;
+    let prices = database.price_state().list();
     let worker = Worker {
         store: database.store(),
         redactor: &redactor,
+        prices: &prices,
+        now_ns: database.store().env().now_ns(),
         options,
         span_bytes_max: database.settings().span_bytes_max,
     };
@@ -275,6 +305,9 @@ fn read<R: Read>(
 struct Worker<'w> {
     store: &'w Store,
     redactor: &'w Redactor,
+    prices: &'w PriceList,
+    /// The time of what has none.
+    now_ns: i64,
     options: &'w ImportOptions,
     span_bytes_max: usize,
 }
@@ -303,13 +336,15 @@ impl Worker<'_> {
                 }
             };
             match decoded {
-                Ok(decoded) => {
+                Ok(mut decoded) => {
+                    self.say(line, &mut decoded, pass.as_mut(), &mut ready);
                     spans.extend(decoded.spans);
                     ready.fragments.extend(decoded.fragments);
                     ready.feedback.extend(decoded.feedback);
                     for (kind, count) in decoded.skipped_records {
                         *ready.skipped_records.entry(kind).or_default() += count;
                     }
+                    add_forms(&mut ready.forms, decoded.forms);
                     ready.cut_keys += decoded.changed_keys.cut;
                     ready.repeated_keys += decoded.changed_keys.repeated;
                     ready.skipped += decoded.skipped;
@@ -322,11 +357,39 @@ impl Worker<'_> {
             }
         }
         ready.redacted = pass.map_or(0, Pass::finish);
+        spans.iter_mut().for_each(|span| self.prices.fill(span));
         ready.spans = spans.len() as u64;
         if !spans.is_empty() {
             ready.prepared = Some(self.store.prepare_spans(spans_batch(&spans)?)?);
         }
         Ok(ready)
+    }
+
+    /// Takes over what is said of traces and about them, checked and redacted.
+    fn say(
+        &self,
+        line: Option<u64>,
+        decoded: &mut Decoded,
+        mut pass: Option<&mut Pass<'_>>,
+        ready: &mut Ready,
+    ) {
+        for start in decoded.starts.drain(..) {
+            match start.prepare(pass.as_deref_mut()) {
+                Ok((trace_id, edit)) => ready.said.starts.push((line, trace_id, edit)),
+                Err(error) => ready.rejected.push((line, error.to_string())),
+            }
+        }
+        for mut given in decoded.assessments.drain(..) {
+            let id = given.assessment_id.take();
+            let id = id.unwrap_or_else(|| content_id(&given.trace_id, &given.assessment, 0));
+            if let Some(pass) = pass.as_deref_mut() {
+                pass.assessment(&mut given.assessment);
+            }
+            match given.into_row(id, self.now_ns) {
+                Ok(row) => ready.said.assessments.push((line, row)),
+                Err(error) => ready.rejected.push((line, error.to_string())),
+            }
+        }
     }
 
     fn decode_request(
@@ -335,7 +398,8 @@ impl Worker<'_> {
         pass: Option<&mut Pass<'_>>,
     ) -> std::result::Result<Decoded, String> {
         let (experiment_id, span_bytes_max) = (self.options.experiment_id.as_str(), self.span_bytes_max);
-        request.decode_with(Decoding { experiment_id, span_bytes_max, pass }).map_err(|e| e.to_string())
+        let decoding = Decoding { experiment_id, any_ids: false, now_ns: self.now_ns, span_bytes_max, pass };
+        request.decode_with(decoding).map_err(|e| e.to_string())
     }
 }
 
@@ -349,23 +413,28 @@ fn commit(
     let mut acked = Progress::default();
     for slot in order {
         let ready = slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
-        let mut is_durable = true;
-        let (fragments, feedback) = (ready.fragments, ready.feedback);
-        if let Some(prepared) = ready.prepared {
-            match database.store().append_prepared(prepared) {
-                Ok(applied) => {
-                    report.spans += applied.spans;
-                    report.duplicate_spans += applied.duplicate_spans;
-                    report.claim(applied.claimed_records);
-                }
-                Err(error) => {
-                    report.add(database.drop_spans(error.into(), ready.spans)?);
-                    is_durable = false;
-                }
+        let mut ready = ready;
+        let stored = database.store_said(ready.prepared.take(), std::mem::take(&mut ready.said), options);
+        let mut is_durable = match stored {
+            Ok(stored) => {
+                report.spans += stored.applied.spans;
+                report.duplicate_spans += stored.applied.duplicate_spans;
+                report.assessments += stored.applied.assessments;
+                report.started_traces += stored.applied.traces;
+                report.claim(stored.applied.claimed_records);
+                ready.rejected.extend(stored.rejected);
+                true
             }
-        }
+            Err(error) => {
+                report.add(database.drop_spans(error, ready.spans)?);
+                false
+            }
+        };
+        let (fragments, feedback) =
+            (std::mem::take(&mut ready.fragments), std::mem::take(&mut ready.feedback));
         is_durable &= commit_records(database, fragments, feedback, report)?;
-        report.skip_records(ready.skipped_records);
+        report.skip_records(std::mem::take(&mut ready.skipped_records));
+        add_forms(&mut report.forms, std::mem::take(&mut ready.forms));
         report.redacted += ready.redacted;
         report.cut_keys += ready.cut_keys;
         report.repeated_keys += ready.repeated_keys;

@@ -13,6 +13,7 @@ use tracehouse_storage::Store;
 use crate::catalog;
 use crate::database::Database;
 use crate::error::Result;
+use crate::prices::prices_batch;
 use crate::settings::Settings;
 use crate::stats;
 
@@ -41,6 +42,7 @@ impl Database {
         context.tables = SqlTables {
             segments: Some(stats::segments_batch(&snapshot)?),
             settings: Some(stats::settings_batch(self.settings(), &self.redaction())?),
+            prices: Some(prices_batch(&snapshot, statement)?),
             ..catalog::sql_tables(self.store(), self.catalog(), &snapshot, statement)?
         };
         context.text_search = Some(Arc::new(move |query: &str, limit: usize| {

@@ -204,6 +204,19 @@ impl TraceStart {
         self.metadata.iter().try_for_each(|(key, value)| check_pair("metadata", key, value))
     }
 
+    /// The trace's id and what is stored, checked and redacted.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what is not allowed.
+    pub(crate) fn prepare(&self, pass: Option<&mut Pass<'_>>) -> Result<(String, StartEdit)> {
+        self.check()?;
+        let mut start = self.clone();
+        if let Some(pass) = pass {
+            pass.start(&mut start);
+        }
+        Ok((normalize_trace_id(&self.trace_id), start.to_edit()?))
+    }
+
     /// What is stored.
     fn to_edit(&self) -> Result<StartEdit> {
         let (mut tags, mut metadata) = (self.tags.clone(), self.metadata.clone());
@@ -255,14 +268,7 @@ impl Database {
         let mut edits = Vec::with_capacity(starts.len());
         let mut experiments: HashMap<String, String> = HashMap::with_capacity(starts.len());
         for start in starts {
-            start.check()?;
-            let redacted = pass.as_mut().map(|pass| {
-                let mut start = start.clone();
-                pass.start(&mut start);
-                start
-            });
-            let id = normalize_trace_id(&start.trace_id);
-            let edit = redacted.as_ref().unwrap_or(start).to_edit()?;
+            let (id, edit) = start.prepare(pass.as_mut())?;
             let known = match experiments.get(&id) {
                 Some(stated) => Some(stated.clone()),
                 None => experiment_of(&snapshot, &id)?,
@@ -293,7 +299,7 @@ impl Database {
 }
 
 /// The experiment that a trace belongs to, if there is the trace.
-fn experiment_of(snapshot: &Snapshot, trace_id: &str) -> Result<Option<String>> {
+pub(crate) fn experiment_of(snapshot: &Snapshot, trace_id: &str) -> Result<Option<String>> {
     let Some(row) = snapshot.find_trace(TraceKey::of(trace_id))? else { return Ok(None) };
     let batch = snapshot.read_rows(Table::Traces, &[row], &["experiment_id"])?;
     Ok(text(&batch, "experiment_id")?.iter().flatten().next().map(str::to_string))

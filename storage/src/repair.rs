@@ -31,8 +31,8 @@ use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, describe, file_name};
 use crate::store::{
-    self, Assess, CATALOG_DIR, Store, StoreOptions, read_format, read_uuid, segment_dir, take_lock,
-    write_format,
+    self, Assess, CATALOG_DIR, Store, StoreOptions, raise_format, read_format, read_uuid, segment_dir,
+    take_lock, write_format,
 };
 
 /// Trace ids that a report names; further ones are counted.
@@ -103,10 +103,10 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
     }
     repair.copy_damaged()?;
     repair.repair_format()?;
+    let uuid = raise_format(env.as_ref())?;
     repair.repair_manifest()?;
     repair.repair_segments(&options)?;
     repair.remove_indexes()?;
-    let uuid = read_uuid(env.as_ref())?;
     let mut damage = Some(Vec::new());
     let store = Store::open_locked(env.clone(), options, lock_file, uuid, &mut damage)?;
     repair.report.lost.log.extend(damage.unwrap_or_default());

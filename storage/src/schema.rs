@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use arrow::array::{Array, StringViewArray, StringViewBuilder};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 /// The three versioned tables.
@@ -73,6 +74,14 @@ impl Table {
         }
     }
 }
+
+/// The column of spans that says where their cost is from. Rows written before there was it have one that was
+/// reported, or none.
+pub const COST_SOURCE: &str = "cost_source";
+/// A cost that the producer sent.
+pub const REPORTED: &str = "reported";
+/// A cost made of tokens and the prices that were known when the span came.
+pub const COMPUTED: &str = "computed";
 
 /// `Timestamp(ns, "UTC")`.
 pub fn timestamp() -> DataType {
@@ -147,6 +156,7 @@ static SPANS: LazyLock<SchemaRef> = LazyLock::new(|| {
         int("cache_read_input_tokens"),
         int("cache_creation_input_tokens"),
         Field::new("cost_usd", DataType::Float64, true),
+        text(COST_SOURCE, true),
         text("inputs", true),
         text("outputs", true),
         text("attributes", false),
@@ -218,6 +228,19 @@ static ASSESSMENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("updated_at", timestamp(), false),
     ]))
 });
+
+/// Whether these are the fields of spans as they were written before costs had a source: all but that column.
+pub fn is_without_cost_source(fields: &Fields) -> bool {
+    let others = SPANS.fields().iter().filter(|field| field.name() != COST_SOURCE);
+    others.eq(fields.iter())
+}
+
+/// The column `cost_source` of rows that were written before there was one.
+pub fn cost_sources_before(costs: &dyn Array) -> StringViewArray {
+    let mut builder = StringViewBuilder::with_capacity(costs.len()).with_deduplicate_strings();
+    builder.extend((0..costs.len()).map(|row| costs.is_valid(row).then_some(REPORTED)));
+    builder.finish()
+}
 
 fn public(schema: &Schema) -> Vec<Arc<Field>> {
     schema.fields().iter().filter(|field| !field.name().starts_with('_')).cloned().collect()

@@ -6,6 +6,7 @@ use tracehouse::model::{AssessmentKind, SESSION_METADATA, Span, TraceHint};
 use tracehouse::{Database, NewAssessment, Search};
 
 use crate::order::Random;
+use crate::support::without_computed_costs;
 
 pub const MS_NS: i64 = 1_000_000;
 /// 2025-03-01T00:00:00Z.
@@ -93,6 +94,7 @@ impl World {
     /// Stores the traces from one number to another.
     pub fn store(&self, db: &Database, numbers: std::ops::Range<usize>) {
         let traces = &self.traces[numbers];
+        without_computed_costs(db);
         let spans: Vec<Span> = traces.iter().flat_map(|trace| trace.spans.clone()).collect();
         db.append(&spans).unwrap();
         for trace in traces {

@@ -18,7 +18,7 @@ class Facts:
     sessions = ["s-1", "s-2", "s-3", "s-4"]
     users = ["ana", "bob@example.com", "chen"]
     services = ["router", "worker", "front end"]
-    models = ["gpt-4o", "claude-3", "small"]
+    models = ["own-4o", "claude-3", "small"]
     tools = ["search", "refund", "lookup_order"]
     labels = ["red", "green", "deep blue"]
     words = ["heron", "otter", "badger", "naïve", "résumé", "lantern", "quartz", "zebra", "willow", "x_ray", "cobalt"]

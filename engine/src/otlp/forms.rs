@@ -3,19 +3,30 @@
 //!
 //! | form | from | told by |
 //! |---|---|---|
-//! | list | a JSON array of any of the others | `[` |
+//! | list | a JSON array of any of the others, or an object with one | `[`, or a member of [`LISTS`] |
 //! | resource spans | one `ResourceSpans` without its request | `scopeSpans` |
+//! | span | one OTLP `Span` by itself | `traceId` with `startTimeUnixNano` |
 //! | batches | Grafana Tempo's API, version 1 | `batches` |
 //! | trace | Grafana Tempo's API, version 2 | `trace` with `resourceSpans` |
 //! | Jaeger | Jaeger's API and download button | `data` with `processes` and `spans` |
 //! | console span | the console exporter of the Python SDK, `span.to_json()` | `context` with `trace_id` |
 //! | stdout span | the stdout exporter of the Go SDK | `SpanContext` |
+//! | MLflow, Langfuse, LangSmith, Phoenix, OpenAI Agents | their exports | see the file of each |
 //!
-//! Metrics, logs and profiles are recognised, too: they are another signal, not a mistake.
+//! Exports of products hold more than spans: what they say of a trace as a whole, and what was said about it. Their
+//! ids may be any text. Metrics, logs and profiles are recognised, too: they are another signal, not a mistake.
 
 mod console;
+mod found;
 mod jaeger;
+mod langfuse;
+mod langsmith;
+mod mlflow;
+mod object;
+mod openai_agents;
 mod otlp_value;
+mod phoenix;
+mod score;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +34,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
 use super::error::DecodeError;
+pub(super) use found::Found;
+use object::Record;
 
 /// Keys of requests of other signals.
 const OTHER_SIGNALS: &[&str] = &[
@@ -40,13 +53,22 @@ const WRAPPERS: &[&str] = &["resourceSpans", "resource_spans", "batches"];
 /// Keys that one `ResourceSpans` has.
 const RESOURCE_SPANS: &[&str] = &["scopeSpans", "scope_spans", "instrumentationLibrarySpans"];
 
+/// Keys of the lists of records that APIs answer with.
+const LISTS: &[&str] = &["data", "runs", "traces", "spans", "observations", "scores", "annotations"];
+
+/// Keys that a record has, and not an object around a list of records.
+const OF_RECORDS: &[&str] = &["id", "object", "context", "context.trace_id", "run_id", "annotator_kind"];
+
+/// How deep lists of records may lie in each other.
+const LIST_DEPTH_MAX: usize = 3;
+
 /// Largest span or answer that is taken apart into values, which take some ten times its bytes.
 const PARSED_BYTES_MAX: usize = 16 << 20;
 
 /// What a document that is no OTLP trace request is.
 pub(super) enum Form {
-    /// Traces, as the text of an OTLP/JSON request.
-    Traces(String),
+    /// Traces, and what is said of them.
+    Traces(Box<Found>),
     /// A request of another signal.
     OtherSignal,
 }
@@ -54,33 +76,25 @@ pub(super) enum Form {
 /// The members of an object, each still the text that it is.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
-/// Recognises a document; `None` when it is of no known form, or is a request that is damaged.
+/// Recognises a document; `None` when it is of no known form, or is a request that is damaged. `now_ns` is the time of
+/// what has none.
 ///
 /// # Errors
 /// When it is of a known form and something in it is missing or wrong.
-pub(super) fn recognise(document: &[u8]) -> Result<Option<Form>, DecodeError> {
+pub(super) fn recognise(document: &[u8], now_ns: i64) -> Result<Option<Form>, DecodeError> {
     let Ok(document) = serde_json::from_slice::<&RawValue>(document) else { return Ok(None) };
-    let mut found = Found::default();
+    let mut found = Found::at(now_ns);
     let is_known = match document.get().starts_with('[') {
-        true => {
-            let items: Vec<&RawValue> = serde_json::from_str(document.get()).unwrap_or_default();
-            let mut is_known = !items.is_empty();
-            for item in items {
-                is_known = is_known && found.add(item.get())?;
-            }
-            is_known
-        }
+        true => found.add_list(document, 0)?,
         false => match members(document.get()) {
             Some(members) if members.contains_key("resourceSpans") => return Ok(None),
-            _ => found.add(document.get())?,
+            _ => found.add(document.get(), 0)?,
         },
     };
-    Ok(match (is_known, found.other_signal) {
+    Ok(match (is_known, found.is_other_signal()) {
         (false, _) => None,
-        (true, true) if found.resource_spans.is_empty() => Some(Form::OtherSignal),
-        (true, _) => {
-            Some(Form::Traces(format!("{{\"resourceSpans\":[{}]}}", found.resource_spans.join(","))))
-        }
+        (true, true) => Some(Form::OtherSignal),
+        (true, false) => Some(Form::Traces(Box::new(found))),
     })
 }
 
@@ -88,36 +102,85 @@ fn members(json: &str) -> Option<Members<'_>> {
     if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
 }
 
-/// What is found in a document.
-#[derive(Default)]
-struct Found {
-    /// Texts of `ResourceSpans`.
-    resource_spans: Vec<String>,
-    other_signal: bool,
-}
-
 impl Found {
+    /// Adds what the elements of a list hold; false when it is empty or the first one is of no known form. A later one
+    /// that is not is rejected.
+    ///
+    /// # Errors
+    /// What the first element gives.
+    fn add_list(&mut self, list: &RawValue, depth: usize) -> Result<bool, DecodeError> {
+        let items: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
+        for (number, item) in items.iter().enumerate() {
+            let added = self.add(item.get(), depth + 1);
+            if number == 0 && !matches!(added, Ok(true)) {
+                return added;
+            }
+            match added {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.reject("list", DecodeError::new(format!("element {number} is of no known form")))
+                }
+                Err(error) => self.reject("list", DecodeError::new(format!("element {number}: {error}"))),
+            }
+        }
+        Ok(!items.is_empty())
+    }
+
     /// Adds what an object holds; false when it is of no known form.
-    fn add(&mut self, json: &str) -> Result<bool, DecodeError> {
-        let Some(members) = members(json) else { return Ok(false) };
+    fn add(&mut self, json: &str, depth: usize) -> Result<bool, DecodeError> {
+        let Some(members) = members(json).filter(|_| depth <= LIST_DEPTH_MAX) else { return Ok(false) };
+        if mlflow::add(self, &members)? {
+            return Ok(true);
+        }
         let has = |keys: &[&str]| keys.iter().any(|key| members.contains_key(*key));
         if has(OTHER_SIGNALS) {
-            self.other_signal = true;
+            self.saw_other_signal();
         } else if let Some(listed) = WRAPPERS.iter().find_map(|key| members.get(*key)) {
-            return Ok(self.add_listed(listed));
+            self.saw("OTLP request");
+            return Ok(self.add_resource_spans(listed));
         } else if let Some(listed) = members.get("trace").and_then(|trace| wrapped(trace)) {
-            return Ok(self.add_listed(listed));
+            self.saw("Tempo trace");
+            return Ok(self.add_resource_spans(listed));
         } else if has(RESOURCE_SPANS) {
-            self.resource_spans.push(json.to_string());
-        } else if has(&["context"]) && has(&["start_time"]) {
-            self.resource_spans.push(console::python(&parsed(json)?)?.to_string());
+            self.saw("OTLP resource spans");
+            self.otlp(json.to_string());
+        } else if is_otlp_span(&members) {
+            self.saw("OTLP span");
+            self.otlp(format!("{{\"scopeSpans\":[{{\"spans\":[{json}]}}]}}"));
         } else if has(&["SpanContext"]) {
-            self.resource_spans.push(console::go(&parsed(json)?)?.to_string());
-        } else if has(&["data"]) {
+            self.saw("Go SDK span");
+            self.otlp(console::go(&parsed(json)?)?.to_string());
+        } else if has(OF_RECORDS) {
+            return self.add_record(json);
+        } else if members.get("data").is_some_and(|data| is_jaeger(data)) {
             let members = parsed(json)?;
             let Some(traces) = jaeger::traces(&members) else { return Ok(false) };
-            let resource_spans = jaeger::resource_spans(traces)?;
-            self.resource_spans.extend(resource_spans.iter().map(Json::to_string));
+            self.saw("Jaeger traces");
+            jaeger::resource_spans(traces)?.iter().for_each(|spans| self.otlp(spans.to_string()));
+        } else {
+            let mut lists = LISTS.iter().filter_map(|key| members.get(*key));
+            return lists.next().map_or(Ok(false), |list| self.add_list(list, depth));
+        }
+        Ok(true)
+    }
+
+    /// Adds a record of a product; false when it is of none.
+    fn add_record(&mut self, json: &str) -> Result<bool, DecodeError> {
+        let members = parsed(json)?;
+        if let Some(form) = members.get("object").and_then(Json::as_str).and_then(openai_agents::form) {
+            openai_agents::add(self, form, members);
+            return Ok(true);
+        }
+        let record = Record::new(members.clone());
+        if let Some(form) = langsmith::form(&record) {
+            langsmith::add(self, form, record);
+        } else if let Some(form) = phoenix::form(&record) {
+            phoenix::add(self, form, record);
+        } else if let Some(form) = langfuse::form(&record) {
+            langfuse::add(self, form, record);
+        } else if members.contains_key("context") && members.contains_key("start_time") {
+            self.saw("SDK console span");
+            self.otlp(console::python(&members)?.to_string());
         } else {
             return Ok(false);
         }
@@ -125,13 +188,29 @@ impl Found {
     }
 
     /// Adds a list of resource spans as it stands.
-    fn add_listed(&mut self, listed: &RawValue) -> bool {
+    fn add_resource_spans(&mut self, listed: &RawValue) -> bool {
         let inner = listed.get().strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
         if let Some(inner) = inner.map(str::trim).filter(|inner| !inner.is_empty()) {
-            self.resource_spans.push(inner.to_string());
+            self.otlp(inner.to_string());
         }
         inner.is_some()
     }
+}
+
+/// Whether these are the members of a span of OTLP, whose attributes are a list.
+fn is_otlp_span(members: &Members<'_>) -> bool {
+    let has_any = |keys: [&str; 2]| keys.iter().any(|key| members.contains_key(*key));
+    let is_list = |attributes: &&RawValue| attributes.get().starts_with('[');
+    has_any(["traceId", "trace_id"])
+        && has_any(["startTimeUnixNano", "start_time_unix_nano"])
+        && members.get("attributes").is_none_or(is_list)
+}
+
+/// Whether a list is one of Jaeger's traces.
+fn is_jaeger(list: &RawValue) -> bool {
+    let traces: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
+    let is_trace = |members: Members<'_>| members.contains_key("processes") && members.contains_key("spans");
+    traces.first().and_then(|first| members(first.get())).is_some_and(is_trace)
 }
 
 /// The list of resource spans inside an object.

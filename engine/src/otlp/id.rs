@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use tracehouse_storage::model::{check_id, normalize_trace_id};
+
 use super::base64;
 
 /// Bytes of a trace id.
@@ -24,6 +26,15 @@ pub(super) fn hex_id(what: &str, text: &str, bytes: usize) -> Result<String, Str
         return Err(format!("the {what} has to be {bytes} bytes ({} hex digits)", bytes * 2));
     };
     if id.bytes().all(|digit| digit == b'0') { Err(format!("the {what} is all zero")) } else { Ok(id) }
+}
+
+/// An id of any kind, as it is stored: 32 hex digits, with `tr-` before them or not, in lower case.
+///
+/// # Errors
+/// Says what is wrong: empty, too long, a control character.
+pub(super) fn any_id(what: &str, text: &str) -> Result<String, String> {
+    check_id(what, text).map_err(|error| error.to_string())?;
+    Ok(normalize_trace_id(text))
 }
 
 /// The hex form of a parent's id: `None` when it is empty or all zero.

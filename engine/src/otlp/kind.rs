@@ -13,6 +13,8 @@ pub(super) enum StreamKind {
     JsonLines,
     /// One JSON document, or several, over many lines each.
     JsonDocuments,
+    /// One JSON array, or several: each element is a document.
+    JsonList,
     /// One protobuf message.
     Protobuf,
     /// Messages, each with its length before it, as the Collector's file exporter writes them: four
@@ -50,7 +52,11 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
         return Ok(None);
     }
     if looks_like_json(text) && (start.first() != Some(&0x0A) || is_plain_text(text)) {
-        return Ok(Some(if spans_lines(text) { StreamKind::JsonDocuments } else { StreamKind::JsonLines }));
+        return Ok(Some(match text.first() {
+            Some(b'[') => StreamKind::JsonList,
+            _ if spans_lines(text) => StreamKind::JsonDocuments,
+            _ => StreamKind::JsonLines,
+        }));
     }
     if let Some((_, found)) = OTHER_FILES.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Err(wrong_file(found));
@@ -119,6 +125,33 @@ fn spans_lines(text: &[u8]) -> bool {
     !balance.is_closed() && breaks && !is_request
 }
 
+/// Finds the end of a JSON value, however the bytes come.
+#[derive(Debug, Default)]
+pub(super) struct ValueEnd {
+    balance: Balance,
+    /// Neither an object, nor a list, nor a text.
+    is_word: bool,
+}
+
+impl ValueEnd {
+    /// Takes the next bytes; how many of them belong to the value, when it ends among them.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (at, byte) in bytes.iter().enumerate() {
+            if !self.balance.started {
+                self.is_word = !matches!(byte, b'{' | b'[' | b'"');
+            }
+            if self.is_word && (byte.is_ascii_whitespace() || matches!(byte, b',' | b']' | b'}') && at > 0) {
+                return Some(at);
+            }
+            self.balance.feed(std::slice::from_ref(byte));
+            if !self.is_word && self.balance.is_closed() {
+                return Some(at + 1);
+            }
+        }
+        None
+    }
+}
+
 /// Counts brackets outside strings, to find the end of a JSON document.
 #[derive(Debug, Default)]
 pub(super) struct Balance {
@@ -172,6 +205,7 @@ mod tests {
         assert_eq!(kind(b"{\"resourceSpans\": [{\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
         assert_eq!(kind(b"{\"a\": \"cut\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
         assert_eq!(kind(b"broken\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
+        assert_eq!(kind(b" [\n{}]"), Some(StreamKind::JsonList));
         assert_eq!(kind(b" \n"), None);
     }
 

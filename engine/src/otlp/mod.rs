@@ -45,7 +45,9 @@ use std::collections::BTreeMap;
 
 use tracehouse_storage::model::{Assessment, Fragment, Span};
 
+use crate::assess::GivenAssessment;
 use crate::redact::Pass;
+use crate::start::TraceStart;
 
 /// What one request holds.
 #[derive(Debug, Default, PartialEq)]
@@ -66,12 +68,44 @@ pub struct Decoded {
     pub records: u64,
     /// Log records left out, by the name of their event.
     pub skipped_records: BTreeMap<String, u64>,
+    /// How many documents or records there were of each form.
+    pub forms: BTreeMap<&'static str, u64>,
+    /// What is said of traces as a whole.
+    pub(crate) starts: Vec<TraceStart>,
+    /// What is said about traces.
+    pub(crate) assessments: Vec<GivenAssessment>,
+}
+
+impl Decoded {
+    /// Adds what another piece holds.
+    fn add(&mut self, other: Self) {
+        self.spans.extend(other.spans);
+        self.rejected.extend(other.rejected);
+        self.changed_keys.cut += other.changed_keys.cut;
+        self.changed_keys.repeated += other.changed_keys.repeated;
+        self.fragments.extend(other.fragments);
+        self.feedback.extend(other.feedback);
+        self.records += other.records;
+        for (kind, count) in other.skipped_records {
+            *self.skipped_records.entry(kind).or_default() += count;
+        }
+    }
+
+    /// The same, of one document of a form.
+    fn of_form(mut self, form: &'static str) -> Self {
+        self.forms.insert(form, 1);
+        self
+    }
 }
 
 /// How to decode a request.
 pub(crate) struct Decoding<'d, 'r> {
     /// The scope that new traces belong to.
     pub(crate) experiment_id: &'d str,
+    /// Whether ids may be any text; otherwise they are those of OTLP.
+    pub(crate) any_ids: bool,
+    /// The time of what has none.
+    pub(crate) now_ns: i64,
     /// Larger spans are left out.
     pub(crate) span_bytes_max: usize,
     /// What is taken out first.
@@ -81,7 +115,7 @@ pub(crate) struct Decoding<'d, 'r> {
 impl<'d> Decoding<'d, '_> {
     /// Everything as it was sent.
     fn of(experiment_id: &'d str) -> Self {
-        Self { experiment_id, span_bytes_max: usize::MAX, pass: None }
+        Self { experiment_id, any_ids: false, now_ns: 0, span_bytes_max: usize::MAX, pass: None }
     }
 }
 
@@ -123,5 +157,5 @@ fn decoded(mut request: raw::RawRequest<'_>, decoding: Decoding<'_, '_>) -> Deco
     if let Some(pass) = decoding.pass {
         redact::request(pass, &mut request);
     }
-    span::assemble(request, decoding.experiment_id, decoding.span_bytes_max)
+    span::assemble(request, decoding.experiment_id, decoding.span_bytes_max, decoding.any_ids)
 }

@@ -14,15 +14,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::DecodeError;
-use super::forms::{self, Form};
-use super::kind::{Balance, PEEK_BYTES, StreamKind, detect};
+use super::forms::{self, Form, Found};
+use super::kind::{Balance, PEEK_BYTES, StreamKind, ValueEnd, detect};
 use super::source::{Source, ZSTD_MAGIC};
 use super::{Decoded, Decoding, decoded, json, proto};
+use crate::ingest::EXPERIMENT_DEFAULT;
 
 /// Longest line, document or message. Long traces make long lines; one this long is not a trace.
 pub const PIECE_BYTES_MAX: usize = 256 << 20;
 
 const READ_BYTES: usize = 128 << 10;
+
+/// What a request that needs no other form is called.
+const OTLP: &str = "OTLP request";
 
 /// Bytes of the length before each message of a framed stream.
 const FRAME_LENGTH_BYTES: usize = 4;
@@ -57,10 +61,10 @@ impl Request {
     pub(crate) fn decode_with(&self, decoding: Decoding<'_, '_>) -> Result<Decoded, DecodeError> {
         match self {
             Request::Json { bytes, .. } => match json::read(bytes) {
-                Ok(request) => Ok(decoded(request, decoding)),
+                Ok(request) => Ok(decoded(request, decoding).of_form(OTLP)),
                 Err(error) => decode_form(bytes, decoding, error),
             },
-            Request::Protobuf { bytes } => Ok(decoded(proto::read(bytes)?, decoding)),
+            Request::Protobuf { bytes } => Ok(decoded(proto::read(bytes)?, decoding).of_form(OTLP)),
         }
     }
 
@@ -83,14 +87,33 @@ impl Request {
 /// Decodes a document that is no OTLP/JSON request; `error` says why it is none.
 fn decode_form(
     document: &[u8],
-    decoding: Decoding<'_, '_>,
+    mut decoding: Decoding<'_, '_>,
     error: DecodeError,
 ) -> Result<Decoded, DecodeError> {
-    match forms::recognise(document)? {
-        Some(Form::Traces(text)) => Ok(decoded(json::read(text.as_bytes())?, decoding)),
-        Some(Form::OtherSignal) => Ok(Decoded { skipped: 1, ..Decoded::default() }),
-        None => Err(error),
+    let found = match forms::recognise(document, decoding.now_ns)? {
+        Some(Form::Traces(found)) => found,
+        Some(Form::OtherSignal) => return Ok(Decoded { skipped: 1, ..Decoded::default() }),
+        None => return Err(error),
+    };
+    let mut all = Decoded::default();
+    for part in &found.parts {
+        let experiment_id = match (decoding.experiment_id, &part.experiment_id) {
+            (EXPERIMENT_DEFAULT, Some(own)) => own.as_str(),
+            (told, _) => told,
+        };
+        let (any_ids, now_ns, span_bytes_max) = (part.any_ids, decoding.now_ns, decoding.span_bytes_max);
+        let pass = decoding.pass.as_deref_mut();
+        let decoding = Decoding { experiment_id, any_ids, now_ns, span_bytes_max, pass };
+        all.add(decoded(json::read(part.request().as_bytes())?, decoding));
     }
+    let Found { starts, assessments, rejected, forms, .. } = *found;
+    all.rejected.extend(rejected);
+    all.forms = forms;
+    (all.starts, all.assessments) = (starts, assessments);
+    if decoding.experiment_id != EXPERIMENT_DEFAULT {
+        all.starts.iter_mut().for_each(|start| start.experiment_id = decoding.experiment_id.to_string());
+    }
+    Ok(all)
 }
 
 /// A piece of a stream that could not be read.
@@ -134,6 +157,9 @@ pub struct RequestReader<R: Read> {
     at_end: bool,
     failure: Option<io::Error>,
     is_done: bool,
+    /// Of a stream of lists: whether it stands inside of one, and whether that has no element so far.
+    in_list: bool,
+    is_empty_list: bool,
     lines: u64,
     bytes: u64,
     input_bytes: Arc<AtomicU64>,
@@ -159,6 +185,8 @@ impl<R: Read> RequestReader<R> {
             at_end: false,
             failure: None,
             is_done: false,
+            in_list: false,
+            is_empty_list: false,
             lines: 0,
             bytes: 0,
             input_bytes: Arc::default(),
@@ -334,6 +362,70 @@ impl<R: Read> RequestReader<R> {
         (!is_cut).then_some(Ok(Request::Json { line: first_line, bytes: document }))
     }
 
+    /// The next element of a list, or a value outside of one.
+    fn next_element(&mut self) -> Option<Result<Request, ReadError>> {
+        if let Some(line) = self.pass_between_elements() {
+            return Some(Ok(Request::Json { line, bytes: b"[]".to_vec() }));
+        }
+        let (line, mut end, mut seen) = (self.lines + 1, ValueEnd::default(), 0);
+        let len = loop {
+            let unseen = self.pending().get(seen..).unwrap_or_default();
+            if let Some(len) = end.feed(unseen) {
+                break seen + len;
+            }
+            seen = self.pending().len();
+            if seen > self.piece_bytes_max {
+                return Some(Err(ReadError { is_fatal: true, ..self.too_long(line) }));
+            }
+            if self.at_end && (seen == 0 || self.failure.is_some()) {
+                let is_cut = seen == 0 && self.failure.is_none() && self.in_list;
+                return is_cut.then(|| Err(fatal(Some(line), "the list is cut short".to_string())));
+            }
+            if self.at_end {
+                // What is left is cut short; decoding says where.
+                break seen;
+            }
+            self.fill();
+        };
+        // A byte that begins no value is passed as if it were one.
+        let bytes = self.pending().get(..len.max(1)).unwrap_or_default().to_vec();
+        self.lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+        self.pass(bytes.len());
+        self.is_empty_list = false;
+        Some(Ok(Request::Json { line, bytes }))
+    }
+
+    /// Passes what stands between elements, the brackets of lists among it; the line of a list that is empty.
+    fn pass_between_elements(&mut self) -> Option<u64> {
+        loop {
+            let Some(byte) = self.pending().first().copied() else {
+                if self.at_end {
+                    return None;
+                }
+                self.fill();
+                continue;
+            };
+            match byte {
+                b'\n' => self.lines += 1,
+                b'[' if !self.in_list => (self.in_list, self.is_empty_list) = (true, true),
+                b']' if self.in_list => {
+                    self.in_list = false;
+                    self.pass(1);
+                    if self.is_empty_list {
+                        return Some(self.lines + 1);
+                    }
+                    continue;
+                }
+                b',' if self.in_list => {}
+                // Of a byte order mark.
+                0xEF | 0xBB | 0xBF if !self.in_list => {}
+                byte if byte.is_ascii_whitespace() => {}
+                _ => return None,
+            }
+            self.pass(1);
+        }
+    }
+
     fn next_message(&mut self) -> Option<Result<Request, ReadError>> {
         while !self.at_end {
             if self.pending().len() > self.piece_bytes_max {
@@ -418,7 +510,10 @@ impl<R: Read> RequestReader<R> {
             (_, io::ErrorKind::UnexpectedEof) => format!("the {compression} stream is cut short"),
             _ => format!("the {compression} stream is damaged: {error}"),
         };
-        let has_lines = matches!(self.kind, Some(StreamKind::JsonLines | StreamKind::JsonDocuments));
+        let has_lines = matches!(
+            self.kind,
+            Some(StreamKind::JsonLines | StreamKind::JsonDocuments | StreamKind::JsonList)
+        );
         let line = has_lines.then_some(self.lines + 1);
         Some(fatal(line, message))
     }
@@ -459,6 +554,7 @@ impl<R: Read> Iterator for RequestReader<R> {
         let next = match self.kind {
             Some(StreamKind::JsonLines) => self.next_line(),
             Some(StreamKind::JsonDocuments) => self.next_document(),
+            Some(StreamKind::JsonList) => self.next_element(),
             Some(StreamKind::Protobuf) => self.next_message(),
             Some(StreamKind::Framed) => self.next_frame(),
             None => None,
@@ -509,6 +605,47 @@ mod tests {
         assert_eq!(good(b"{\n \"a\": [\n \"}\"]\n}\n\n{\n}\n"), [1, 6]);
         assert_eq!(good(b"\x0A\x00"), [0]);
         assert_eq!(good(b""), Vec::<u64>::new());
+    }
+
+    fn elements(bytes: &[u8]) -> Vec<(u64, String)> {
+        let element = |request: Result<Request, ReadError>| {
+            let request = request.unwrap();
+            (request.line().unwrap(), String::from_utf8(request.bytes().to_vec()).unwrap())
+        };
+        RequestReader::new(bytes).map(element).collect()
+    }
+
+    #[test]
+    fn elements_of_a_list_are_handed_over_one_by_one() {
+        let list =
+            b"\xEF\xBB\xBF[\n {\"a\": [1, \"]}\\\"\"]},\n{\n\"b\":2}, [3]\n]\n[{\"c\":3}]\n{\"d\":4}\n";
+        let wanted = [
+            (2, "{\"a\": [1, \"]}\\\"\"]}"),
+            (3, "{\n\"b\":2}"),
+            (4, "[3]"),
+            (6, "{\"c\":3}"),
+            (7, "{\"d\":4}"),
+        ];
+        assert_eq!(elements(list), wanted.map(|(line, text)| (line, text.to_string())));
+        assert_eq!(elements(b"[\n\n]"), [(3, "[]".to_string())]);
+        let words = elements(b"[{},1, true,\"a\",}x]");
+        let texts: Vec<&str> = words.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["{}", "1", "true", "\"a\"", "}x"]);
+    }
+
+    #[test]
+    fn a_list_of_any_length_takes_the_memory_of_an_element() {
+        let list = format!("[{}]", vec![format!("{{\"a\":\"{}\"}}", "x".repeat(700)); 5_000].join(","));
+        let mut reader = RequestReader::new(list.as_bytes()).with_piece_bytes_max(1_000);
+        assert_eq!(reader.by_ref().filter(Result::is_ok).count(), 5_000);
+        assert_eq!(reader.bytes(), list.len() as u64);
+        assert!(reader.buffer.capacity() < 1 << 20, "{}", reader.buffer.capacity());
+        let cut = lines(&list.as_bytes()[..list.len() - 1]);
+        assert_eq!(cut.len(), 5_001);
+        assert!(cut[5_000].as_ref().unwrap_err().to_string().contains("cut short"));
+        let long = format!("[{{\"a\":\"{}\"}}]", "x".repeat(1_000_000));
+        let long: Vec<_> = RequestReader::new(long.as_bytes()).with_piece_bytes_max(1_000).collect();
+        assert!(long.len() == 1 && long[0].as_ref().unwrap_err().is_fatal());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use tracehouse_storage::model::{Event, Link, Span};
 
 use super::Decoded;
 use super::extra::SharedExtra;
-use super::id::{SPAN_ID_BYTES, TRACE_ID_BYTES, hex_id, link_id, parent_id};
+use super::id::{SPAN_ID_BYTES, TRACE_ID_BYTES, any_id, hex_id, link_id, parent_id};
 use super::logs;
 use super::raw::{RawEnum, RawEvent, RawLink, RawRequest, RawResource, RawScope, RawSpan};
 use super::value::{KeyValue, object_text};
@@ -18,6 +18,7 @@ const RESERVED_SPANS_MAX: usize = 1_024;
 pub(super) struct Context<'c> {
     pub(super) experiment_id: &'c str,
     pub(super) span_bytes_max: usize,
+    pub(super) any_ids: bool,
     pub(super) resource: &'c str,
     pub(super) service_name: Option<&'c str>,
     pub(super) scope_name: Option<&'c str>,
@@ -27,7 +28,12 @@ pub(super) struct Context<'c> {
 }
 
 /// Makes the spans of a request, in order, and the reasons for those left out.
-pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str, span_bytes_max: usize) -> Decoded {
+pub(super) fn assemble(
+    mut request: RawRequest<'_>,
+    experiment_id: &str,
+    span_bytes_max: usize,
+    any_ids: bool,
+) -> Decoded {
     let mut decoded = Decoded { changed_keys: request.changed_keys, ..Decoded::default() };
     for resource in &mut request.resources {
         let scopes = std::mem::take(&mut resource.scopes);
@@ -39,6 +45,7 @@ pub(super) fn assemble(mut request: RawRequest<'_>, experiment_id: &str, span_by
             let context = Context {
                 experiment_id,
                 span_bytes_max,
+                any_ids,
                 resource: &resource_text,
                 service_name: service_name.as_deref(),
                 scope_name: present(&scope.name),
@@ -113,10 +120,21 @@ fn span(raw: &RawSpan<'_>, context: &Context<'_>) -> Result<Span, String> {
     let (kind, kind_known) = kind(&raw.kind);
     let (status, status_known) = status(&raw.status_code);
     let end_time_ns = time_ns("end time", raw.end_time_ns)?;
+    let [trace_id, span_id] = match context.any_ids {
+        true => [any_id("trace id", &raw.trace_id)?, any_id("span id", &raw.span_id)?],
+        false => [
+            hex_id("trace id", &raw.trace_id, TRACE_ID_BYTES)?,
+            hex_id("span id", &raw.span_id, SPAN_ID_BYTES)?,
+        ],
+    };
+    let parent_span_id = match context.any_ids {
+        true => present(&raw.parent_span_id).map(|id| any_id("parent span id", id)).transpose()?,
+        false => parent_id(&raw.parent_span_id)?,
+    };
     let mut span = Span {
-        trace_id: hex_id("trace id", &raw.trace_id, TRACE_ID_BYTES)?,
-        span_id: hex_id("span id", &raw.span_id, SPAN_ID_BYTES)?,
-        parent_span_id: parent_id(&raw.parent_span_id)?,
+        trace_id,
+        span_id,
+        parent_span_id,
         experiment_id: context.experiment_id.to_string(),
         name: raw.name.to_string(),
         kind: kind.to_string(),

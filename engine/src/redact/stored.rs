@@ -1,12 +1,8 @@
-//! The setting as the database keeps it: one file of the catalogue, described in the manifest, so that
-//! backups, checks and erases treat it like everything else.
+//! The setting as the database keeps it, and what writing makes of it.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
-use arrow::datatypes::{DataType, Field, Schema};
-use serde::{Deserialize, Serialize};
 use tracehouse_storage::Store;
 use tracehouse_storage::manifest::CatalogFile;
 
@@ -14,18 +10,10 @@ use super::redactor::{RedactionCallback, Redactor, Totals};
 use super::settings::Redaction;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
+use crate::stored_setting;
 
-/// The words that tell the setting from other catalogue files.
-const KIND: &str = "setting";
+/// The setting's name.
 const NAME: &str = "redaction";
-
-/// What the manifest says of the setting's file.
-#[derive(Serialize, Deserialize)]
-struct Described {
-    kind: String,
-    name: String,
-    value: serde_json::Value,
-}
 
 /// The setting in force, and what it has done.
 #[derive(Debug)]
@@ -78,23 +66,11 @@ fn compile(setting: Redaction, callback: Option<RedactionCallback>, totals: &Arc
     Current { setting, redactor }
 }
 
-fn described(file: &CatalogFile) -> Option<Described> {
-    let described: Described = serde_json::from_str(&file.meta_json).ok()?;
-    (described.kind == KIND && described.name == NAME).then_some(described)
-}
-
 /// The setting in a catalogue; `None` when it was never made.
 fn read(files: &[CatalogFile]) -> std::result::Result<Option<Redaction>, String> {
-    let Some(described) = files.iter().find_map(described) else { return Ok(None) };
+    let Some(value) = stored_setting::read(files, NAME) else { return Ok(None) };
     let unknown = |e| format!("nothing can be written: the database's redaction is not understood: {e}");
-    serde_json::from_value(described.value).map(Some).map_err(unknown)
-}
-
-/// The file's only row, for whoever reads the catalogue without this program.
-fn rows(value: &str) -> Result<RecordBatch> {
-    let fields = ["name", "value"].map(|name| Field::new(name, DataType::Utf8View, false));
-    let column = |text: &str| -> ArrayRef { Arc::new(StringViewArray::from_iter_values([text])) };
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.to_vec())), vec![column(NAME), column(value)])?)
+    serde_json::from_value(value).map(Some).map_err(unknown)
 }
 
 impl Database {
@@ -113,18 +89,11 @@ impl Database {
         let state = self.redaction_state();
         Redactor::new(setting.clone(), None, state.totals.clone())?;
         let _changes = self.catalog().lock_changes();
-        let internal = |e| Error::internal(format!("redaction as JSON: {e}"));
-        let value = serde_json::to_value(&setting).map_err(internal)?;
-        let text = value.to_string();
-        let described = Described { kind: KIND.into(), name: NAME.into(), value };
-        let meta_json = serde_json::to_string(&described).map_err(internal)?;
         let store = self.store();
-        let older = store.catalog_files().into_iter().filter(|file| self::described(file).is_some());
-        let older: Vec<String> = older.map(|file| file.name).collect();
-        let file = store.write_catalog_file(&rows(&text)?, meta_json)?;
+        let replacement = stored_setting::write(store, NAME, &setting)?;
         // Writers that begin now wait, so that none begins with the setting before once it is committed.
         let mut current = state.current.write().unwrap_or_else(PoisonError::into_inner);
-        store.commit_catalog(vec![file], older)?;
+        replacement.commit(store)?;
         *current = compile(setting, state.callback.clone(), &state.totals);
         Ok(())
     }

@@ -25,6 +25,7 @@ mod usage;
 mod tests;
 
 pub use listing::{Convention, conventions};
+pub(crate) use scope::STORE_TAGS;
 
 use tracehouse_storage::model::{Span, TraceHint};
 

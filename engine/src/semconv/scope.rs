@@ -14,7 +14,7 @@ use super::producers::{Concern, Into, PRODUCERS};
 const LABEL: &str = "true";
 
 /// Tags that say where a store keeps a trace: never taken from outside, as in MLflow.
-const STORE_TAGS: &[&str] = &[
+pub(crate) const STORE_TAGS: &[&str] = &[
     "mlflow.artifactLocation",
     "mlflow.trace.spansLocation",
     "mlflow.trace.archiveLocation",

@@ -67,6 +67,8 @@ pub struct SqlTables {
     pub datasets: Option<RecordBatch>,
     /// Table `dataset_records`.
     pub dataset_records: Option<Arc<DatasetRecords>>,
+    /// Table `prices`.
+    pub prices: Option<RecordBatch>,
     /// Table function `segments()`.
     pub segments: Option<RecordBatch>,
     /// Table function `settings()`.
@@ -445,8 +447,10 @@ fn session(context: &SqlContext, cancel: &Cancel) -> Result<(SessionState, Table
             Arc::new(SnapshotTable::new(rows, cancel.clone(), batch_bytes)),
         );
     }
-    if let Some(batch) = &context.tables.datasets {
-        tables.insert("datasets".to_string(), functions::tables::batch_table(batch)?);
+    for (name, batch) in [("datasets", &context.tables.datasets), ("prices", &context.tables.prices)] {
+        if let Some(batch) = batch {
+            tables.insert(name.to_string(), functions::tables::batch_table(batch)?);
+        }
     }
     if let Some(records) = &context.tables.dataset_records {
         let table = MemTable::try_new(records.schema.clone(), vec![records.batches.clone()])?;

@@ -13,7 +13,7 @@ use super::build::{float, int, optional, repeated, required, time};
 use super::read::{Row, list};
 use crate::error::{Error, Result};
 use crate::model::{Event, Link, Span};
-use crate::schema::{Table, event_fields, link_fields};
+use crate::schema::{COST_SOURCE, REPORTED, Table, event_fields, link_fields};
 
 /// One batch with a row for each span, in order.
 ///
@@ -48,6 +48,7 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
         int(spans, |s| s.cache_read_input_tokens),
         int(spans, |s| s.cache_creation_input_tokens),
         float(spans, |s| s.cost_usd),
+        cost_sources(spans),
         optional(spans, |s| &s.inputs),
         optional(spans, |s| &s.outputs),
         required(spans, |s| &s.attributes),
@@ -59,6 +60,11 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
         Arc::new(UInt64Array::from_iter_values(spans.iter().map(content_hash))),
     ];
     Ok(RecordBatch::try_new(Table::Spans.schema(), columns)?)
+}
+
+/// Where costs are from: what came without a word was reported, and no cost has none.
+fn cost_sources(spans: &[Span]) -> ArrayRef {
+    repeated(spans, |span| span.cost_usd.map(|_| span.cost_source.as_deref().unwrap_or(REPORTED)))
 }
 
 /// The span at `row` of a batch with all stored columns.
@@ -95,6 +101,7 @@ pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
         cache_read_input_tokens: at.int("cache_read_input_tokens")?,
         cache_creation_input_tokens: at.int("cache_creation_input_tokens")?,
         cost_usd: at.float("cost_usd")?,
+        cost_source: at.text(COST_SOURCE)?,
         inputs: at.text("inputs")?,
         outputs: at.text("outputs")?,
         attributes: at.required("attributes")?,

@@ -57,6 +57,8 @@ pub struct Span {
     pub cache_creation_input_tokens: Option<i64>,
     /// Cost in USD.
     pub cost_usd: Option<f64>,
+    /// Where the cost is from: `reported` or `computed`. `None` with a cost means reported.
+    pub cost_source: Option<String>,
     /// Inputs as the producer sent them.
     pub inputs: Option<String>,
     /// Outputs as the producer sent them.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
@@ -12,10 +13,10 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 
 use super::footer::TableFile;
-use super::payload::{Payloads, Place, is_hint, payload_columns, place};
+use super::payload::{Payloads, Place, is_hint};
 use super::preview::{PREVIEWS, RUN, restore};
 use crate::error::{Error, Result};
-use crate::schema::Table;
+use crate::schema::{Table, cost_sources_before};
 
 /// Light columns, at ascending positions, of a run of rows of row group `group`, `batch_rows` at a time.
 /// `rows` are counted from the group's first.
@@ -29,12 +30,41 @@ pub(super) fn decode(
     batch_rows: usize,
     columns: &[usize],
 ) -> Result<Vec<RecordBatch>> {
-    let own = |column: &usize| match place(file.table(), *column) {
-        Place::Own(stored) => Ok(stored),
-        Place::Part(_) | Place::Preview(_) => Err(Error::internal("heavy columns are read for rows alone")),
+    let places: Vec<Place> = columns.iter().map(|column| file.place(*column)).collect();
+    let is_heavy = |place: &Place| matches!(place, Place::Part(_) | Place::Preview(_));
+    if places.iter().any(is_heavy) {
+        return Err(Error::internal("heavy columns are read for rows alone"));
+    }
+    let stored: Vec<usize> = stored_columns(&places)?.into_iter().collect();
+    let batches = decode_stored(file, group, std::iter::once(rows), batch_rows, &stored)?;
+    if places.iter().all(|place| matches!(place, Place::Own(_))) {
+        return Ok(batches);
+    }
+    batches.iter().map(|batch| as_placed(file, batch, &stored, &places)).collect()
+}
+
+/// The columns at these places, of a batch of the stored columns that give them.
+fn as_placed(
+    file: &TableFile,
+    batch: &RecordBatch,
+    stored: &[usize],
+    places: &[Place],
+) -> Result<RecordBatch> {
+    let own = |position: usize| {
+        let at = stored.binary_search(&position).ok().and_then(|at| batch.columns().get(at));
+        at.ok_or_else(|| short(file, 0, batch.num_rows()))
     };
-    let stored: Vec<usize> = columns.iter().map(own).collect::<Result<_>>()?;
-    decode_stored(file, group, std::iter::once(rows), batch_rows, &stored)
+    let mut columns = Vec::with_capacity(places.len());
+    for (number, place) in places.iter().enumerate() {
+        let array = match place {
+            Place::CostSource(costs) => Arc::new(cost_sources_before(own(*costs)?)),
+            Place::Own(position) | Place::Part(position) | Place::Preview(position) => {
+                own(*position)?.clone()
+            }
+        };
+        columns.push((number.to_string(), array, true));
+    }
+    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
 }
 
 /// Stored columns at ascending positions. `rows` are runs of rows, ascending.
@@ -73,7 +103,7 @@ pub(super) fn decode_rows(
     row_count: usize,
     columns: &[usize],
 ) -> Result<Vec<ArrayRef>> {
-    let places: Vec<Place> = columns.iter().map(|column| place(file.table(), *column)).collect();
+    let places: Vec<Place> = columns.iter().map(|column| file.place(*column)).collect();
     let has_payload = places.iter().any(|place| matches!(place, Place::Part(_)));
     let is_of_roots = |place: &Place| !matches!(place, Place::Part(part) if !is_hint(*part));
     let roots_alone = has_payload && file.hints_are_of_roots() && places.iter().all(is_of_roots);
@@ -81,7 +111,7 @@ pub(super) fn decode_rows(
     if has_payload {
         let root_count = root_count(file, group, rows);
         let has_others = root_count < row_count as u64 && !roots_alone;
-        stored.extend(payload_columns(has_others, root_count > 0));
+        stored.extend(file.payload_columns(has_others, root_count > 0));
     }
     let stored: Vec<usize> = stored.into_iter().collect();
     let arrays = match stored.as_slice() {
@@ -97,7 +127,7 @@ pub(super) fn decode_rows(
     };
     let payloads = if has_payload {
         let payloads: Vec<ArrayRef> =
-            payload_columns(true, true).filter_map(|column| own(column).ok().cloned()).collect();
+            file.payload_columns(true, true).filter_map(|column| own(column).ok().cloned()).collect();
         Some(Payloads::new(&payloads, row_count, roots_alone).ok_or_else(|| damaged(file))?)
     } else {
         None
@@ -106,6 +136,7 @@ pub(super) fn decode_rows(
     let array = |place: &Place| match (place, &payloads) {
         (Place::Part(part), Some(payloads)) => payloads.part(*part).ok_or_else(|| damaged(file)),
         (Place::Own(position), _) => own(*position).cloned(),
+        (Place::CostSource(costs), _) => Ok(Arc::new(cost_sources_before(own(*costs)?)) as ArrayRef),
         _ => previews.next().ok_or_else(|| short(file, 0, row_count)),
     };
     places.iter().map(array).collect()
@@ -117,7 +148,7 @@ fn stored_columns(places: &[Place]) -> Result<BTreeSet<usize>> {
     for place in places {
         match place {
             Place::Part(_) => {}
-            Place::Own(position) => {
+            Place::Own(position) | Place::CostSource(position) => {
                 stored.insert(*position);
             }
             Place::Preview(position) => {

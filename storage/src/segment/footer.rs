@@ -14,9 +14,10 @@ use twox_hash::XxHash3_128;
 use super::blocks::BlockCache;
 use super::file::{EndInput, Failure, FileInput};
 use super::layout::{
-    DATA_BYTES_KEY, FORMAT_KEY, FORMAT_VERSION, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, file_name, rows_of_text,
+    DATA_BYTES_KEY, FORMAT_KEY, FORMAT_VERSION, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, WITHOUT_COST_SOURCE,
+    file_name, rows_of_text,
 };
-use super::payload::stored_schema;
+use super::payload::{Place, payload_columns, place, stored_schema};
 use super::sums::Sums;
 use crate::env::{Env, EnvReader};
 use crate::error::{Error, ErrorKind, Result};
@@ -86,6 +87,8 @@ pub(super) struct TableFile {
     /// The rows of root spans.
     roots: RoaringBitmap,
     table: Table,
+    /// The format it was written in.
+    version: u32,
     /// The spans of the same segment; of traces only.
     spans: Option<Arc<LazyFile>>,
     /// Where its light columns are kept, and its number there.
@@ -110,7 +113,7 @@ impl TableFile {
         let (dir, meta) = (dir.to_path_buf(), meta.clone());
         let open = || open_file(env.as_ref(), &dir, &meta);
         let opened = cache.open_files().get(number, open);
-        let Footer { reader_metadata, sums, group_starts, roots } =
+        let Footer { reader_metadata, version, sums, group_starts, roots } =
             match opened.and_then(|reader| read_footer(reader, &name, table, &meta, rows)) {
                 Ok(footer) => footer,
                 Err(error) => {
@@ -128,6 +131,7 @@ impl TableFile {
             group_starts,
             roots,
             table,
+            version,
             spans: None,
             cache,
             number,
@@ -144,9 +148,18 @@ impl TableFile {
         self.reader_metadata.clone()
     }
 
-    /// The table whose rows it has.
-    pub(super) fn table(&self) -> Table {
-        self.table
+    /// Where the column at `position` of the table's schema lies.
+    pub(super) fn place(&self, position: usize) -> Place {
+        place(self.table, self.version, position)
+    }
+
+    /// Positions of its columns that have the payload of spans with a parent, or of roots.
+    pub(super) fn payload_columns(
+        &self,
+        has_others: bool,
+        has_roots: bool,
+    ) -> impl Iterator<Item = usize> + use<> {
+        payload_columns(self.version, has_others, has_roots)
     }
 
     /// The spans of the same segment; `None` when it has none. Of traces only.
@@ -251,6 +264,7 @@ pub(super) fn describe_file(env: &dyn Env, dir: &Path, table: Table, len: u64) -
 /// What the end of a file says.
 struct Footer {
     reader_metadata: ArrowReaderMetadata,
+    version: u32,
     sums: Sums,
     group_starts: Vec<u32>,
     roots: RoaringBitmap,
@@ -285,7 +299,8 @@ fn read_footer(
         Table::Spans => roots(reader_metadata.metadata(), name, rows)?,
         _ => RoaringBitmap::new(),
     };
-    Ok(Footer { reader_metadata, sums, group_starts, roots })
+    let version = format_version(reader_metadata.metadata(), name)?;
+    Ok(Footer { reader_metadata, version, sums, group_starts, roots })
 }
 
 /// The last `len` bytes of a file.
@@ -334,8 +349,8 @@ fn load(input: &FileInput, end: &impl ChunkReader, table: Table) -> Result<Arrow
     let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
     let metadata = input.decode(move || reader.parse_and_finish(end))?;
     // Before its columns are looked at: another format has others.
-    check_format(&metadata, &input.name)?;
-    let options = ArrowReaderOptions::new().with_schema(stored_schema(table));
+    let version = format_version(&metadata, &input.name)?;
+    let options = ArrowReaderOptions::new().with_schema(stored_schema(table, version));
     input.decode(|| ArrowReaderMetadata::try_new(Arc::new(metadata), options))
 }
 
@@ -353,12 +368,16 @@ fn roots(metadata: &ParquetMetaData, name: &str, rows: u32) -> Result<RoaringBit
     })
 }
 
-fn check_format(metadata: &ParquetMetaData, name: &str) -> Result<()> {
+/// The format of a file, which must be one that this program reads.
+fn format_version(metadata: &ParquetMetaData, name: &str) -> Result<u32> {
+    let known = [FORMAT_VERSION, WITHOUT_COST_SOURCE];
     match pair(metadata, FORMAT_KEY) {
-        Some(version) if version == FORMAT_VERSION.to_string() => Ok(()),
-        Some(version) => Err(Error::corrupt(format!(
-            "segment file {name} has format version {version}, this build reads {FORMAT_VERSION}"
-        ))),
+        Some(found) => known.into_iter().find(|version| version.to_string() == found).ok_or_else(|| {
+            Error::corrupt(format!(
+                "segment file {name} has format version {found}, this build reads {WITHOUT_COST_SOURCE} and \
+                 {FORMAT_VERSION}"
+            ))
+        }),
         None => Err(Error::corrupt(format!("segment file {name} has no format version"))),
     }
 }

@@ -24,7 +24,10 @@ use crate::schema::Table;
 
 /// Version of a segment's Parquet files, in their key-value metadata as
 /// `tracehouse.segment.format`.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
+
+/// The version whose spans have no column for the source of a cost. Files of it are read, and not written.
+pub(super) const WITHOUT_COST_SOURCE: u32 = 3;
 
 /// The key of the format version in a file's metadata.
 pub(super) const FORMAT_KEY: &str = "tracehouse.segment.format";

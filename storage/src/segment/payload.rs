@@ -19,11 +19,12 @@ use arrow::array::{
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::layout::{FORMAT_VERSION, WITHOUT_COST_SOURCE};
 use super::preview::{PREVIEWS, RootPreviews};
 use crate::columns::{text, text_at};
 use crate::error::Result;
 use crate::packing::{pack_hint, unpack_hint};
-use crate::schema::Table;
+use crate::schema::{COST_SOURCE, Table};
 
 /// The columns that are stored together, in their order there.
 const PARTS: [&str; 3] = ["inputs", "outputs", HINT];
@@ -46,6 +47,8 @@ pub(super) enum Place {
     Part(usize),
     /// In the stored column at this position, where a root's text does not give it.
     Preview(usize),
+    /// Nowhere: the file is older than the column, which follows from the costs at this position.
+    CostSource(usize),
 }
 
 struct Stored {
@@ -53,12 +56,19 @@ struct Stored {
     places: Vec<Place>,
 }
 
-static SPANS: LazyLock<Stored> = LazyLock::new(|| {
+static SPANS: LazyLock<Stored> = LazyLock::new(|| stored_spans(FORMAT_VERSION));
+static SPANS_BEFORE: LazyLock<Stored> = LazyLock::new(|| stored_spans(WITHOUT_COST_SOURCE));
+
+fn stored_spans(version: u32) -> Stored {
     let mut fields: Vec<Arc<Field>> = Vec::new();
     let mut places = Vec::new();
     for field in Table::Spans.schema().fields() {
         match PARTS.iter().position(|part| part == field.name()) {
             Some(part) => places.push(Place::Part(part)),
+            // The costs are the column before it.
+            None if version == WITHOUT_COST_SOURCE && field.name() == COST_SOURCE => {
+                places.push(Place::CostSource(fields.len().saturating_sub(1)));
+            }
             None => {
                 places.push(Place::Own(fields.len()));
                 fields.push(field.clone());
@@ -68,33 +78,43 @@ static SPANS: LazyLock<Stored> = LazyLock::new(|| {
     let payload = |name| Arc::new(Field::new(name, DataType::BinaryView, true));
     fields.extend([payload(PAYLOAD), payload(ROOT_PAYLOAD)]);
     Stored { schema: Arc::new(Schema::new(fields)), places }
-});
+}
+
+/// Spans as files of a version have them.
+fn spans_of(version: u32) -> &'static Stored {
+    if version == WITHOUT_COST_SOURCE { &SPANS_BEFORE } else { &SPANS }
+}
 
 static PREVIEW_POSITIONS: LazyLock<Vec<usize>> = LazyLock::new(|| {
     let schema = Table::Traces.schema();
     PREVIEWS.iter().filter_map(|name| schema.index_of(name).ok()).collect()
 });
 
-/// The schema of a table's file.
-pub(super) fn stored_schema(table: Table) -> SchemaRef {
+/// The schema of a table's file of a version.
+pub(super) fn stored_schema(table: Table, version: u32) -> SchemaRef {
     match table {
-        Table::Spans => SPANS.schema.clone(),
+        Table::Spans => spans_of(version).schema.clone(),
         Table::Traces | Table::Assessments => table.schema(),
     }
 }
 
-/// Where the column at `position` of the table's schema lies.
-pub(super) fn place(table: Table, position: usize) -> Place {
+/// Where the column at `position` of the table's schema lies in a file of a version.
+pub(super) fn place(table: Table, version: u32, position: usize) -> Place {
     match table {
-        Table::Spans => SPANS.places.get(position).copied().unwrap_or(Place::Own(position)),
+        Table::Spans => spans_of(version).places.get(position).copied().unwrap_or(Place::Own(position)),
         Table::Traces if PREVIEW_POSITIONS.contains(&position) => Place::Preview(position),
         Table::Traces | Table::Assessments => Place::Own(position),
     }
 }
 
-/// Positions of the stored columns that have the payload of rows among which are spans with a parent, or roots.
-pub(super) fn payload_columns(has_others: bool, has_roots: bool) -> impl Iterator<Item = usize> {
-    let first = SPANS.schema.fields().len().saturating_sub(2);
+/// Positions of the stored columns, in a file of a version, that have the payload of rows among which are spans
+/// with a parent, or roots.
+pub(super) fn payload_columns(
+    version: u32,
+    has_others: bool,
+    has_roots: bool,
+) -> impl Iterator<Item = usize> {
+    let first = spans_of(version).schema.fields().len().saturating_sub(2);
     [(has_others, first), (has_roots, first + 1)].into_iter().filter_map(|(has, at)| has.then_some(at))
 }
 
@@ -145,7 +165,7 @@ pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<StoredSpa
     let kept = kept.filter(|(field, _)| !PARTS.contains(&field.name().as_str()));
     let mut arrays: Vec<ArrayRef> = kept.map(|(_, array)| array.clone()).collect();
     arrays.extend(columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
-    let batch = RecordBatch::try_new(stored_schema(Table::Spans), arrays)?;
+    let batch = RecordBatch::try_new(stored_schema(Table::Spans, FORMAT_VERSION), arrays)?;
     Ok(StoredSpans { batch, roots, has_other_hints })
 }
 

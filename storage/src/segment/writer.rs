@@ -19,8 +19,8 @@ use roaring::RoaringBitmap;
 use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
 use super::layout::{
-    DATA_BYTES_KEY, HINTS_ANYWHERE, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, SegmentOptions, file_name,
-    parquet_schema, rows_to_text, writer_properties,
+    DATA_BYTES_KEY, FORMAT_VERSION, HINTS_ANYWHERE, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, SegmentOptions,
+    file_name, parquet_schema, rows_to_text, writer_properties,
 };
 use super::payload::{self, is_large, stored_schema};
 use super::preview::{self, RootPreviews};
@@ -117,7 +117,7 @@ struct TableWriter {
 impl TableWriter {
     fn create(env: &dyn Env, dir: &Path, table: Table, options: &SegmentOptions) -> Result<Self> {
         let path = dir.join(file_name(table));
-        let stored = stored_schema(table);
+        let stored = stored_schema(table, FORMAT_VERSION);
         let schema = parquet_schema(&stored)?;
         let properties = writer_properties(table, &schema, options)?;
         let file = env
@@ -169,7 +169,7 @@ impl TableWriter {
             .create_column_writers(self.file.flushed_row_groups().len())
             .map_err(|source| write_error(&self.path, source))?;
         let is_heavy = |column: &str| is_large(self.table, column);
-        let fields = stored_schema(self.table);
+        let fields = stored_schema(self.table, FORMAT_VERSION);
         Ok(RowGroupEncoder::new(fields.fields(), is_heavy, self.file.schema_descr(), leaves))
     }
 

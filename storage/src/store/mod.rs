@@ -47,7 +47,7 @@ pub use compact::Compacted;
 pub use erase::Erased;
 pub use open::FORMAT_VERSION;
 pub(crate) use open::{
-    LAYOUT, open_meta_store, read_format, read_uuid, take_lock, write_format, write_small_file,
+    LAYOUT, open_meta_store, raise_format, read_format, read_uuid, take_lock, write_format, write_small_file,
 };
 pub use operation::{Applied, Assess, Reassess};
 pub(crate) use readers::{Graveyard, pin_files};

@@ -43,7 +43,10 @@ use crate::wal::{self, Replayed, WalWriter};
 const WAL_DIR: &str = "wal";
 
 /// The on-disk format this version writes and reads.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
+
+/// The oldest format that this version reads, and writes on with after raising it.
+pub const FORMAT_VERSION_MIN: u32 = 3;
 
 /// What is in the folder of a database. `ERASE` is there while an erase is under way.
 pub(crate) const LAYOUT: [&str; 13] = [
@@ -304,7 +307,21 @@ fn open_format(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
     }
     // Who renamed it may have died before this.
     env.sync_dir(Path::new("")).map_err(|e| Error::io("database folder", e))?;
-    read_format(env.as_ref())?.db_uuid()
+    raise_format(env.as_ref())
+}
+
+/// The id of a database that is about to be written, whose format is raised before anything is written that a
+/// program of the version before would take for damage.
+///
+/// # Errors
+/// As [`read_format`].
+pub(crate) fn raise_format(env: &dyn Env) -> Result<u128> {
+    let format = read_format(env)?;
+    let db_uuid = format.db_uuid()?;
+    if format.format_version < FORMAT_VERSION {
+        write_format(env, db_uuid)?;
+    }
+    Ok(db_uuid)
 }
 
 /// Checks that a folder without `FORMAT` is one whose creation was cut short: nothing was ever written to it.
@@ -339,10 +356,10 @@ pub(crate) fn read_format(env: &dyn Env) -> Result<Format> {
             FORMAT_VERSION
         )));
     }
-    if format.format_version < FORMAT_VERSION {
+    if format.format_version < FORMAT_VERSION_MIN {
         return Err(Error::invalid_input(format!(
-            "FORMAT: the database has format version {}, which was never released; this program reads version {}",
-            format.format_version, FORMAT_VERSION
+            "FORMAT: the database has format version {}, which was never released; this program reads versions {} to {}",
+            format.format_version, FORMAT_VERSION_MIN, FORMAT_VERSION
         )));
     }
     format.db_uuid()?;

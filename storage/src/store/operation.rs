@@ -1,6 +1,8 @@
 //! What can be written: the operations, their form in the write-ahead log, and what applying one
 //! reports.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
@@ -10,7 +12,7 @@ use crate::check::guarded;
 use crate::error::{Error, Result};
 use crate::frame::PAYLOAD_BYTES_MAX;
 use crate::model::{Assessment, Fragment, TraceEdit};
-use crate::schema::Table;
+use crate::schema::{COST_SOURCE, Table, cost_sources_before, is_without_cost_source};
 
 /// WAL record kind of spans: an Arrow IPC stream with one batch of the stored schema, its buffers LZ4.
 pub const KIND_SPANS: u8 = 1;
@@ -145,10 +147,15 @@ fn read_stream(stream: &[u8]) -> std::result::Result<RecordBatch, String> {
     let mut reader = StreamReader::try_new(stream, None).map_err(|e| e.to_string())?;
     let batch = reader.next().ok_or("no batch")?.map_err(|e| e.to_string())?;
     let schema = Table::Spans.schema();
-    if batch.schema().fields() != schema.fields() {
+    let mut columns = batch.columns().to_vec();
+    if is_without_cost_source(batch.schema().fields()) {
+        let at = schema.index_of(COST_SOURCE).map_err(|e| e.to_string())?;
+        let costs = batch.column_by_name("cost_usd").ok_or("spans without costs")?;
+        columns.insert(at, Arc::new(cost_sources_before(costs)));
+    } else if batch.schema().fields() != schema.fields() {
         return Err("spans of another schema".into());
     }
-    RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(|e| e.to_string())
+    RecordBatch::try_new(schema, columns).map_err(|e| e.to_string())
 }
 
 fn encode_few(stream: &[u8]) -> Result<Vec<u8>> {
@@ -213,6 +220,18 @@ mod tests {
             let longer = [u32::MAX.to_le_bytes().as_slice(), &payload[4..]].concat();
             assert!(Operation::decode(kind, &longer).is_err() || kind == KIND_SPANS);
         }
+    }
+
+    #[test]
+    fn spans_logged_before_costs_had_a_source_read_with_one() {
+        let span = |id: &str, cost_usd| Span { span_id: id.into(), cost_usd, ..Span::default() };
+        let wanted = spans_batch(&[span("a", Some(0.5)), span("b", None)]).unwrap();
+        let at = wanted.schema().index_of(COST_SOURCE).unwrap();
+        let others: Vec<usize> = (0..wanted.num_columns()).filter(|column| *column != at).collect();
+        let stream = stream_of(&wanted.project(&others).unwrap(), None).unwrap();
+        assert_eq!(read_stream(&stream).unwrap(), wanted);
+        let fewer = stream_of(&wanted.project(&others[1..]).unwrap(), None).unwrap();
+        assert!(read_stream(&fewer).is_err());
     }
 
     fn mutation(json: &str) -> Mutation {

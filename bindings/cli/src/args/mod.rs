@@ -3,6 +3,7 @@
 
 mod care;
 mod dataset;
+mod prices;
 mod read;
 mod write;
 
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::output::units::parse_bytes;
 pub use care::*;
 pub use dataset::*;
+pub use prices::*;
 pub use read::*;
 pub use write::*;
 
@@ -99,6 +101,8 @@ pub enum Command {
     Retain(RetainArgs),
     /// Write the tables as Parquet files
     Export(ExportArgs),
+    /// Show or set what tokens cost where producers send no cost
+    Prices(PricesArgs),
     /// Show or set what is taken out of everything before it is written
     Redaction(RedactionArgs),
     /// Write a script that completes commands and options in a shell

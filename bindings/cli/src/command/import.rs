@@ -52,6 +52,7 @@ struct Summary<'a> {
     log_records: u64,
     waiting_log_records: u64,
     skipped_log_records: &'a BTreeMap<String, u64>,
+    forms: &'a BTreeMap<&'static str, u64>,
     bytes: u64,
     seconds: f64,
 }
@@ -100,8 +101,10 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
             Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
         }
         None if kept_nothing(&total) => Err(Failure::bad_input(format!(
-            "nothing was kept: {} rejected, {} without traces",
-            total.rejected_count, total.skipped
+            "nothing was kept{}: {} rejected, {} without traces",
+            forms(&total, " of"),
+            total.rejected_count,
+            total.skipped
         ))),
         None => Ok(()),
     }
@@ -109,9 +112,8 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
 
 /// Whether there was something to import and none of it was kept.
 fn kept_nothing(total: &ImportReport) -> bool {
-    let kept =
-        total.spans + total.duplicate_spans + total.assessments + total.dropped_spans + total.log_records;
-    kept == 0 && total.rejected_count + total.skipped > 0
+    let kept = total.kept_something() || total.dropped_spans > 0;
+    !kept && total.rejected_count + total.skipped > 0
 }
 
 /// Turns on what is asked for, in the database, for this import and whatever is written later.
@@ -222,6 +224,7 @@ fn summary(total: &ImportReport) -> Summary<'_> {
         log_records: total.log_records,
         waiting_log_records: total.waiting_log_records,
         skipped_log_records: &total.skipped_log_records,
+        forms: &total.forms,
         bytes: total.bytes,
         seconds: total.seconds,
     }
@@ -265,7 +268,21 @@ fn sentence(total: &ImportReport) -> String {
             parts.push(format!("{} {what}", figure(value)));
         }
     }
-    format!("imported {} ({} in {:.1} s)", parts.join(", "), bytes(total.bytes), total.seconds)
+    let from = forms(total, " from");
+    format!("imported {}{from} ({} in {:.1} s)", parts.join(", "), bytes(total.bytes), total.seconds)
+}
+
+/// The forms that were seen, when there are others than OTLP.
+fn forms(total: &ImportReport, word: &str) -> String {
+    if total.forms.keys().all(|form| form.starts_with("OTLP")) {
+        return String::new();
+    }
+    let figure = |seen: u64| count(i64::try_from(seen).unwrap_or(i64::MAX));
+    let seen = total.forms.iter().map(|(form, count)| {
+        let plural = if *count == 1 || form.ends_with('s') || form.ends_with("feedback") { "" } else { "s" };
+        format!("{} {form}{plural}", figure(*count))
+    });
+    format!("{word} {}", seen.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -290,7 +307,7 @@ mod tests {
             "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\
              \"rejected\":[{\"file\":\"f\",\"line\":null,\"error\":\"e\"}],\"rejected_count\":0,\"redacted\":0,\
              \"cut_keys\":0,\"repeated_keys\":0,\"skipped\":0,\"log_records\":0,\
-             \"waiting_log_records\":0,\"skipped_log_records\":{},\"bytes\":0,\"seconds\":0.0}"
+             \"waiting_log_records\":0,\"skipped_log_records\":{},\"forms\":{},\"bytes\":0,\"seconds\":0.0}"
         );
     }
 }

@@ -16,6 +16,7 @@ mod import;
 mod manual;
 mod metrics;
 mod period;
+mod prices;
 mod progress;
 mod redaction;
 mod repair;
@@ -66,6 +67,7 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Backup(args) => backup::run(context, args, out),
         Command::Retain(args) => retain::run(context, args, out),
         Command::Export(args) => export::run(context, args, out),
+        Command::Prices(args) => prices::run(context, args, out),
         Command::Redaction(args) => redaction::run(context, args, out),
         Command::Completions(args) => manual::completions(args, out),
         Command::Man => manual::man(out),
@@ -96,6 +98,7 @@ fn asks(command: &Command) -> bool {
         | Command::Repair(_)
         | Command::Backup(_)
         | Command::Retain(_)
+        | Command::Prices(_)
         | Command::Redaction(_)
         | Command::Completions(_)
         | Command::Man => false,

@@ -21,6 +21,7 @@ pub(super) mod log_events;
 mod logfire;
 mod mastra;
 pub(super) mod mlflow;
+mod openai_agents;
 mod openinference;
 mod opik;
 pub(super) mod pydantic_ai;
@@ -196,4 +197,5 @@ pub(super) const PRODUCERS: &[Producer] = &[
     semantic_kernel::PRODUCER,
     sentry::PRODUCER,
     mlflow::REQUEST,
+    openai_agents::PRODUCER,
 ];

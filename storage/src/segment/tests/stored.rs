@@ -193,12 +193,12 @@ fn another_format_is_named_before_its_columns_are_looked_at() {
     let fixture = fixture(10);
     fixture.env.change(&path, |bytes| {
         let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
-        let value = bytes[at..].iter().position(|byte| *byte == b'3').unwrap();
+        let value = bytes[at..].iter().position(|byte| *byte == b'4').unwrap();
         bytes[at + value] = b'1';
     });
     let error = describe(fixture.env.as_ref(), Path::new(DIR), SegmentId(1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("has format version 1, this build reads 3"), "{error}");
+    assert!(error.to_string().contains("has format version 1, this build reads 3 and 4"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,242 @@
+//! Langfuse's exports: traces with or without their observations, observations, scores; as the API answers them, as the
+//! UI exports them, and with the columns of the export to blob storage (in snake case).
+//! Form: the API's reference, <https://api.reference.langfuse.com>, and `web/src/features/batch-exports` of
+//! <https://github.com/langfuse/langfuse>.
+//!
+//! * A trace becomes the root span of its observations, with the trace's id, as Langfuse shows it: it has inputs and
+//!   outputs of its own. An observation without a parent hangs below it, so that files may come in any order.
+//! * Everything is written under the names that Langfuse's own OpenTelemetry spans use, so that their table decides
+//!   what fills which column; other members keep their own names below `langfuse.trace.` or `langfuse.observation.`.
+//! * A score becomes a feedback with the score's id.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Found;
+use super::object::{Record, SpanRecord, text_of};
+use super::score::{Score, score_value};
+use crate::otlp::error::DecodeError;
+
+pub(super) const TRACE_FORM: &str = "Langfuse trace";
+pub(super) const OBSERVATION_FORM: &str = "Langfuse observation";
+pub(super) const SCORE_FORM: &str = "Langfuse score";
+
+const SCOPE: &str = "langfuse";
+
+/// Members by which an observation, a trace and a score are told, besides their ids.
+const OF_OBSERVATIONS: &[&str] = &["parentObservationId", "startTime", "usageDetails", "completionStartTime"];
+const OF_TRACES: &[&str] =
+    &["htmlPath", "bookmarked", "public", "sessionId", "userId", "release", "observations"];
+const OF_SCORES: &[&str] = &["dataType", "stringValue", "configId", "observationId", "comment"];
+
+/// What a record of Langfuse is.
+pub(super) fn form(record: &Record) -> Option<&'static str> {
+    let has_any = |names: &[&str]| names.iter().any(|name| record.knows(name));
+    if !record.has("id") {
+        return None;
+    }
+    if record.has("traceId") && record.has("type") && has_any(OF_OBSERVATIONS) {
+        return Some(OBSERVATION_FORM);
+    }
+    if record.has("name") && record.knows("value") && record.has("source") && has_any(OF_SCORES) {
+        return Some(SCORE_FORM);
+    }
+    (record.has("timestamp") && !record.has("traceId") && has_any(OF_TRACES)).then_some(TRACE_FORM)
+}
+
+/// Takes a record.
+pub(super) fn add(found: &mut Found, form: &'static str, record: Record) {
+    found.saw(form);
+    let added = match form {
+        OBSERVATION_FORM => {
+            found.span(observation(record));
+            Ok(())
+        }
+        SCORE_FORM => score(found, record, None),
+        _ => trace(found, record),
+    };
+    if let Err(error) = added {
+        found.reject(form, error);
+    }
+}
+
+fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
+    let id = record.required("id")?;
+    let named = |error: DecodeError| DecodeError::new(format!("{id}: {error}"));
+    let start_ns = record.time_ns("timestamp").map_err(named)?.unwrap_or_default();
+    let latency_ns = record.take("latency").and_then(|latency| latency.as_f64()).map(|seconds| seconds * 1e9);
+    let mut span = SpanRecord {
+        trace_id: id.clone(),
+        span_id: id.clone(),
+        name: record.text("name").unwrap_or_default(),
+        start_ns,
+        end_ns: latency_ns.filter(|ns| (0.0..1e18).contains(ns)).map(|ns| start_ns.saturating_add(ns as i64)),
+        scope: SCOPE,
+        ..SpanRecord::default()
+    };
+    let observations = record.list("observations").unwrap_or_default();
+    let scores = record.list("scores");
+    let (whole, ids): (Vec<Json>, Vec<Json>) = observations.into_iter().partition(Json::is_object);
+    span.add("langfuse.trace.observation_ids", (!ids.is_empty()).then_some(Json::Array(ids)));
+    span.add("langfuse.trace.name", Some(Json::String(span.name.clone())).filter(|name| name != ""));
+    span.add("langfuse.session.id", record.take("sessionId"));
+    span.add("langfuse.user.id", record.take("userId"));
+    span.add("langfuse.trace.tags", record.take("tags"));
+    span.add_text("langfuse.trace.input", record.take("input"));
+    span.add_text("langfuse.trace.output", record.take("output"));
+    metadata(&mut span, "langfuse.trace.metadata", record.take("metadata"));
+    let total = record.take("totalCost");
+    if whole.is_empty() {
+        // What the observations cost, where they are not at hand.
+        cost(&mut span, total.and_then(|total| number(&total)).map(|total| json!({ "total": total })));
+    }
+    let listed = scores.unwrap_or_else(|| named_scores(&mut record));
+    span.add_rest("langfuse.trace.", record);
+    found.span(Ok(span));
+    for observation in whole {
+        let Json::Object(mut members) = observation else { continue };
+        members.entry("traceId").or_insert_with(|| Json::String(id.clone()));
+        found.saw(OBSERVATION_FORM);
+        found.span(self::observation(Record::new(members)));
+    }
+    for item in listed {
+        let Json::Object(members) = item else { continue };
+        found.saw(SCORE_FORM);
+        if let Err(error) = score(found, Record::new(members), Some(&id)) {
+            found.reject(SCORE_FORM, error);
+        }
+    }
+    Ok(())
+}
+
+/// The scores of the UI's export: an object of names with a value or a list of values each.
+fn named_scores(record: &mut Record) -> Vec<Json> {
+    let Some(by_name) = record.object("scores") else { return Vec::new() };
+    let values = |value: &Json| match value {
+        Json::Array(values) => values.clone(),
+        value => vec![value.clone()],
+    };
+    let score = |name: &str, value: Json| json!({ "name": name, "value": value });
+    by_name
+        .iter()
+        .flat_map(|(name, value)| values(value).into_iter().map(move |value| score(name, value)))
+        .collect()
+}
+
+fn observation(mut record: Record) -> Result<SpanRecord, DecodeError> {
+    let id = record.required("id")?;
+    let named = |error: DecodeError| DecodeError::new(format!("{id}: {error}"));
+    let trace_id = record.required("traceId").map_err(named)?;
+    let start_ns = record.time_ns("startTime").map_err(named)?;
+    let kind = record.text("type").unwrap_or_default();
+    let mut span = SpanRecord {
+        parent_id: Some(record.text("parentObservationId").unwrap_or_else(|| trace_id.clone())),
+        trace_id,
+        span_id: id.clone(),
+        name: record.text("name").unwrap_or_default(),
+        start_ns: start_ns.ok_or_else(|| named(DecodeError::new("startTime is missing")))?,
+        end_ns: record.time_ns("endTime").map_err(named)?,
+        scope: SCOPE,
+        ..SpanRecord::default()
+    };
+    if kind.eq_ignore_ascii_case("event") {
+        // A point in time.
+        span.end_ns = span.end_ns.or(Some(span.start_ns));
+    }
+    span.add("langfuse.observation.type", Some(Json::String(kind.to_lowercase())));
+    span.add("langfuse.observation.level", record.take("level"));
+    span.add("langfuse.observation.status_message", record.take("statusMessage"));
+    span.add("langfuse.observation.model.name", record.take_any(&["model", "providedModelName"]));
+    span.add_text("langfuse.observation.model.parameters", record.take("modelParameters"));
+    span.add_text("langfuse.observation.input", record.take("input"));
+    span.add_text("langfuse.observation.output", record.take("output"));
+    span.add("langfuse.observation.prompt.name", record.take("promptName"));
+    span.add("langfuse.observation.prompt.version", record.take("promptVersion"));
+    metadata(&mut span, "langfuse.observation.metadata", record.take("metadata"));
+    usage(&mut span, &mut record);
+    let details =
+        record.take("costDetails").filter(|details| details.as_object().is_some_and(|all| !all.is_empty()));
+    let total = record.take_any(&["calculatedTotalCost", "totalCost"]).and_then(|total| number(&total));
+    cost(&mut span, details.or_else(|| total.map(|total| json!({ "total": total }))));
+    span.add_rest("langfuse.observation.", record);
+    Ok(span)
+}
+
+/// Tokens: `usageDetails`, else what older versions have in `usage` or beside it.
+fn usage(span: &mut SpanRecord, record: &mut Record) {
+    let details =
+        record.take("usageDetails").filter(|details| details.as_object().is_some_and(|all| !all.is_empty()));
+    let details = details.or_else(|| {
+        let mut usage = Record::new(record.object("usage").unwrap_or_default());
+        let mut counts = Map::new();
+        for (name, other) in
+            [("input", "promptTokens"), ("output", "completionTokens"), ("total", "totalTokens")]
+        {
+            let count = usage.take(name).or_else(|| record.take(other));
+            let count = count.filter(|count| count.as_f64().is_some_and(|count| count > 0.0));
+            count.and_then(|count| counts.insert(name.to_string(), count));
+        }
+        (!counts.is_empty()).then_some(Json::Object(counts))
+    });
+    span.add_text("langfuse.observation.usage_details", details);
+}
+
+/// A cost that says something: what was not priced is 0.
+fn cost(span: &mut SpanRecord, details: Option<Json>) {
+    let says =
+        |details: &Json| details.as_object().is_some_and(|all| all.values().any(|v| number(v) > Some(0.0)));
+    span.add_text("langfuse.observation.cost_details", details.filter(says));
+}
+
+/// A number, or a text that is one, as decimal columns are exported.
+fn number(value: &Json) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|number: &f64| number.is_finite())
+}
+
+/// Metadata, one attribute for each member.
+fn metadata(span: &mut SpanRecord, prefix: &str, metadata: Option<Json>) {
+    match metadata {
+        Some(Json::Object(members)) => {
+            members.into_iter().for_each(|(key, value)| span.add(format!("{prefix}.{key}"), Some(value)));
+        }
+        other => span.add(prefix, other),
+    }
+}
+
+fn score(found: &mut Found, mut record: Record, trace_id: Option<&str>) -> Result<(), DecodeError> {
+    let name = record.required("name")?;
+    let trace_id = record.text("traceId").or_else(|| trace_id.map(str::to_string));
+    let trace_id =
+        trace_id.ok_or_else(|| DecodeError::new(format!("{name}: a score without traceId, of no trace")))?;
+    let kind = record.text("dataType").unwrap_or_default();
+    let text = record.take("stringValue").filter(|text| text != "");
+    let value = record.take("value");
+    let value = match (kind.as_str(), value, text) {
+        ("BOOLEAN", Some(value), _) if number(&value).is_some() => Json::Bool(number(&value) != Some(0.0)),
+        ("CATEGORICAL" | "TEXT", _, Some(text)) => text,
+        (_, Some(value), text) => score_value(Some(&value)).or(text).unwrap_or(value),
+        (_, None, text) => text.unwrap_or(Json::Null),
+    };
+    let author = record.text("authorUserId");
+    let source = record.text("source").unwrap_or_default();
+    let (source_type, default) = match source.as_str() {
+        "ANNOTATION" => ("HUMAN", "annotation"),
+        "EVAL" => ("LLM_JUDGE", "eval"),
+        "" => ("SOURCE_TYPE_UNSPECIFIED", ""),
+        _ => ("CODE", "api"),
+    };
+    let mut score = Score::new(name, value);
+    score.source = (source_type, author.unwrap_or_else(|| default.to_string()));
+    score.id = record.text("id");
+    score.span_id = record.text("observationId");
+    score.rationale = record.text("comment");
+    score.created_ns = record.time_ns("createdAt")?.or(record.time_ns("timestamp")?);
+    score.updated_ns = record.time_ns("updatedAt")?;
+    let metadata = record.object("metadata").unwrap_or_default();
+    score.metadata = metadata.iter().map(|(key, value)| (key.clone(), text_of(value))).collect();
+    if !kind.is_empty() {
+        score.metadata.insert("data_type".to_string(), kind);
+    }
+    score.metadata.extend(record.rest().map(|(key, value)| (key, text_of(&value))));
+    found.score(&trace_id, score);
+    Ok(())
+}

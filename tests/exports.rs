@@ -1,0 +1,236 @@
+//! Files of other products (`tests/exports`, made by hand after the definitions that the readers name): what is made of
+//! each is in `tests/exports/read.txt`, which `UPDATE_GOLDENFILES=1` writes anew.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tracehouse::{Database, ImportOptions, ImportReport};
+
+use crate::command_line::tracehouse;
+use crate::support::{DiskDb, file_name, in_memory, number, quoted, rows, search_ids};
+
+const MLFLOW_TRACE: &str = "17c1acadf4bc84b3a140af4d7462320b";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("exports")
+}
+
+fn import(db: &Database, text: &str) -> ImportReport {
+    db.import_otlp_json_lines(text.as_bytes(), &ImportOptions::default()).unwrap()
+}
+
+fn import_file(db: &Database, name: &str) -> ImportReport {
+    db.import_otlp_json_lines(File::open(folder().join(name)).unwrap(), &ImportOptions::default()).unwrap()
+}
+
+/// What a database holds, but for times of writing.
+fn contents(db: &Database) -> String {
+    let mut text = String::new();
+    for (what, statement) in [
+        ("trace", "SELECT * FROM traces ORDER BY trace_id"),
+        ("span", "SELECT * FROM spans ORDER BY trace_id, start_time, span_id"),
+        ("assessment", "SELECT * FROM assessments ORDER BY trace_id, assessment_id"),
+    ] {
+        for row in rows(db, statement) {
+            writeln!(text, "{what} {}", told(&row)).unwrap();
+        }
+    }
+    text
+}
+
+/// The columns of a row that say something.
+fn told(row: &Value) -> String {
+    let of_import = |value: &Value| value.as_str().is_some_and(|time| !time.starts_with("2026-01-0"));
+    let is_told = |key: &str, value: &Value| {
+        let is_time = matches!(key, "created_at" | "updated_at") && of_import(value);
+        !value.is_null() && *value != json!([]) && *value != json!({}) && !is_time && key != "resource"
+    };
+    let row = row.as_object().unwrap().iter().filter(|(key, value)| is_told(key, value));
+    Value::Object(row.map(|(key, value)| (key.clone(), value.clone())).collect()).to_string()
+}
+
+#[test]
+fn files_of_other_products_are_read_whole() {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| file_name(path).contains(".json"));
+    files.sort();
+    assert!(files.len() >= 11, "{} files", files.len());
+    let mut read = String::new();
+    for path in &files {
+        let db = in_memory();
+        let report = import_file(&db, &file_name(path));
+        assert_eq!(report.rejected, [], "{}", path.display());
+        writeln!(read, "# {}: {:?}\n{}", file_name(path), report.forms, contents(&db)).unwrap();
+    }
+    let wanted = folder().join("read.txt");
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        fs::write(&wanted, &read).unwrap();
+    }
+    let wanted = fs::read_to_string(&wanted).unwrap();
+    let different = read.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+    assert!(read == wanted, "{different:#?}");
+}
+
+#[test]
+fn a_second_import_adds_nothing_and_a_changed_assessment_takes_the_place_of_the_first() {
+    let mut disk = DiskDb::new();
+    for entry in fs::read_dir(folder()).unwrap() {
+        let name = file_name(&entry.unwrap().path());
+        if name.contains(".json") {
+            import_file(&disk.db, &name);
+            let before = contents(&disk.db);
+            let again = import_file(&disk.db, &name);
+            assert_eq!((again.traces, again.spans, again.assessments), (0, 0, 0), "{name}");
+            assert_eq!(contents(&disk.db), before, "{name}");
+        }
+    }
+    let before = contents(&disk.db);
+    disk = disk.reopen(false, |_| {});
+    assert_eq!(contents(&disk.db), before, "read back from the log");
+    let count = number(&disk.db, "SELECT count(*) FROM assessments");
+    let file = fs::read_to_string(folder().join("mlflow.jsonl")).unwrap();
+    let changed = file.replace("\"rationale\": \"since\"", "\"rationale\": \"after all\"");
+    assert_eq!(import(&disk.db, &changed).assessments, 1);
+    assert_eq!(number(&disk.db, "SELECT count(*) FROM assessments"), count);
+    let filter = "SELECT count(*) FROM assessments WHERE assessment_id = 'a-1' AND rationale = 'after all'";
+    assert_eq!(number(&disk.db, filter), 1);
+    disk.db.compact().unwrap();
+    let found =
+        search_ids(&disk.db, "tags.env = 'prod' AND expectation.facts IS NOT NULL AND session = 's-1'");
+    assert_eq!(found, [MLFLOW_TRACE]);
+}
+
+#[test]
+fn the_order_of_records_does_not_matter() {
+    for name in ["langfuse_observations.jsonl", "langsmith_runs.jsonl", "openai_agents.jsonl"] {
+        let text = fs::read_to_string(folder().join(name)).unwrap();
+        let backwards: Vec<&str> = text.lines().rev().collect();
+        let (one, other) = (in_memory(), in_memory());
+        import(&one, &text);
+        import(&other, &backwards.join("\n"));
+        assert_eq!(contents(&one), contents(&other), "{name}");
+    }
+}
+
+#[test]
+fn what_is_said_of_traces_is_redacted_too() {
+    let db = in_memory();
+    db.set_redaction(db.redaction().emails(true)).unwrap();
+    let text = fs::read_to_string(folder().join("mlflow.jsonl")).unwrap();
+    let text =
+        text.replace("\"env\": \"prod\"", "\"api_key\": \"sk-zq\"").replace("since", "mail zq@example.org");
+    let report = import(&db, &text.replace("\"k\": \"v\"", "\"k\": \"from zq@example.org\""));
+    assert!(report.redacted >= 3, "{report:?}");
+    assert!(!contents(&db).contains("zq"), "{}", contents(&db));
+}
+
+#[test]
+fn a_trace_stays_in_its_experiment_unless_another_is_asked_for() {
+    let db = in_memory();
+    let text = fs::read_to_string(folder().join("mlflow.jsonl")).unwrap();
+    let to = |id: &str| ImportOptions::default().experiment_id(id);
+    let experiments = format!("SELECT experiment_id FROM traces WHERE trace_id = {}", quoted(MLFLOW_TRACE));
+    db.import_otlp_json_lines(text.as_bytes(), &to("5")).unwrap();
+    assert_eq!(number(&db, &experiments), 5);
+    assert_eq!(import(&db, &text).rejected, [], "the file's own word does not move it");
+    assert_eq!(number(&db, &experiments), 5);
+    let moved = db.import_otlp_json_lines(text.as_bytes(), &to("6")).unwrap();
+    assert_eq!(moved.rejected_count, 3, "{moved:?}");
+    assert!(moved.rejected[0].error.contains("belongs to experiment \"5\", not to \"6\""), "{moved:?}");
+}
+
+#[test]
+fn records_with_something_wrong_are_rejected_with_their_place() {
+    for (record, reason) in [
+        (r#"{"info":{"trace_id":"t"},"data":{"spans":[]}}"#, "without request_time"),
+        (r#"{"info":{"request_time":"2026-01-01T00:00:00Z"},"data":{"spans":[]}}"#, "without trace_id"),
+        (r#"{"info":{"trace_id":"t","request_time":"soon"},"data":{"spans":[]}}"#, "\"soon\" is no time"),
+        (
+            r#"{"info":{"trace_id":"t","request_time":1767225600000,"state":"ODD"},"data":{"spans":[]}}"#,
+            "trace state \"ODD\"",
+        ),
+        (
+            r#"{"info":{"trace_id":"t","request_time":1767225600000},"data":{"spans":[{"name":"s"}]}}"#,
+            "without span_id",
+        ),
+        (
+            r#"{"info":{"trace_id":"t","request_time":1767225600000,"assessments":[{"assessment_name":1}]},"data":{"spans":[]}}"#,
+            "name is 1: a string expected",
+        ),
+        (
+            r#"{"info":{"trace_id":"t","request_time":1767225600000,"tags":{"a?b":"c","d":"e"}},"data":{"spans":[]}}"#,
+            "tag key \"a?b\"",
+        ),
+        (r#"{"id":"o","traceId":"t","type":"SPAN","startTime":"soon"}"#, "o: startTime \"soon\" is no time"),
+        (
+            r#"{"id":"o","traceId":"t","type":"SPAN","startTime":null,"usageDetails":{}}"#,
+            "o: startTime is missing",
+        ),
+        (r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC"}"#, "a score without traceId"),
+        (
+            r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC","traceId":"nowhere"}"#,
+            "of trace nowhere, which is not there",
+        ),
+        (r#"{"id":"r","run_type":"llm","start_time":[1]}"#, "run r: start_time [1] is no time"),
+        (
+            r#"{"id":"r","run_type":"llm","start_time":"2026-01-01T00:00:00","parent_run_id":"p"}"#,
+            "trace_id and dotted_order are missing",
+        ),
+        (r#"{"object":"trace.span","id":"s","trace_id":"t","span_data":5}"#, "started_at is missing"),
+        (r#"{"object":"trace"}"#, "OpenAI Agents trace: id is missing"),
+        (
+            r#"{"context":{"span_id":"s"},"span_kind":"LLM","start_time":"2026-01-01T00:00:00Z"}"#,
+            "context.trace_id",
+        ),
+        (r#"{"name":"n","annotator_kind":"LLM","result":{"score":1}}"#, "an annotation without trace_id"),
+        (
+            r#"{"object":"trace.span","id":"a\u0000","trace_id":"t","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#,
+            "control character",
+        ),
+    ] {
+        let good = r#"{"object":"trace.span","id":"g","trace_id":"good","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#;
+        let db = in_memory();
+        let report = import(&db, &format!("{good}\n{record}\n"));
+        assert_eq!((report.spans, report.rejected_count), (1, 1), "{record}: {report:?}");
+        assert_eq!(report.rejected[0].line, Some(2), "{record}");
+        assert!(report.rejected[0].error.contains(reason), "{record}: {report:?}");
+    }
+}
+
+#[test]
+fn elements_of_lists_are_read_one_by_one() {
+    let span = |id: &str, time: &str| json!({"object": "trace.span", "id": id, "trace_id": "t", "started_at": time, "span_data": {"type": "agent"}});
+    let (a, b, wrong) =
+        (span("a", "2026-01-01T00:00:00Z"), span("b", "2026-01-01T00:00:01Z"), span("c", "never"));
+    for list in [
+        format!("[\n{a},\n{wrong},\n{b}\n]"),
+        format!("{{\"data\":[{a},{wrong},{b}]}}"),
+        format!("{{\"data\":[{a},{{\"what\":1}},{b}]}}"),
+        format!("[{a},7,{b}]"),
+    ] {
+        let db = in_memory();
+        let report = import(&db, &list);
+        assert_eq!((report.spans, report.rejected_count), (2, 1), "{list}: {report:?}");
+    }
+    let report = import(&in_memory(), "[]");
+    assert_eq!((report.spans, report.rejected_count), (0, 1), "{report:?}");
+}
+
+#[test]
+fn an_import_that_kept_nothing_names_the_form_it_saw() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    fs::write(path("f.jsonl"), r#"{"id":"o","traceId":"t","type":"SPAN","startTime":"soon"}"#).unwrap();
+    let done = tracehouse(&["import", &path("a.traces"), &path("f.jsonl")]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("nothing was kept of 1 Langfuse observation: 1 rejected"), "{done:?}");
+    fs::copy(self::folder().join("mlflow.jsonl"), path("m.jsonl")).unwrap();
+    let done = tracehouse(&["import", &path("a.traces"), &path("m.jsonl")]);
+    assert!(done.code == 0 && done.out.contains("4 assessments from 3 MLflow traces"), "{done:?}");
+    let done = tracehouse(&["--json", "import", &path("a.traces"), &path("m.jsonl")]);
+    let report: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(report["forms"], json!({"MLflow trace": 3}));
+}
