@@ -58,6 +58,7 @@ mod retention;
 mod semconv;
 mod sessions;
 mod settings;
+mod settle;
 mod sql;
 mod start;
 mod stats;

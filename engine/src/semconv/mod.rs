@@ -17,6 +17,7 @@ mod preview;
 pub(crate) mod producers;
 mod scope;
 mod span_type;
+mod stored;
 mod usage;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod tests;
 
 pub use listing::{Convention, conventions};
 
+use tracehouse_storage::TopTexts;
 use tracehouse_storage::model::{Span, TraceHint};
 
 use crate::otlp::value::KeyValue;
@@ -47,12 +49,30 @@ pub(crate) fn fill(span: &mut Span, attributes: &[KeyValue<'_>], events: &[Event
     model::fill(span, &found);
     fill_status(span, &found);
     if span.parent_span_id.is_none() {
-        span.hint = Some(TraceHint {
-            request_preview: span.inputs.as_deref().map(preview::of_request),
-            response_preview: span.outputs.as_deref().map(|text| preview::of_response(text, &span.span_type)),
-            tags: scope::trace_tags(&found, attributes),
-            metadata: scope::trace_metadata(attributes),
-        });
+        let (inputs, outputs) = (span.inputs.as_deref(), span.outputs.as_deref());
+        span.hint = Some(hint(&found, attributes, inputs, outputs, &span.span_type));
+    }
+}
+
+/// What a span that stands for the root says of its trace, made of what is stored of it: when it came,
+/// nobody knew that it would.
+pub(crate) fn hint_of_top(top: &TopTexts<'_>) -> TraceHint {
+    let attributes = stored::attributes(top.attributes);
+    hint(&Found::new(&attributes), &attributes, top.inputs, top.outputs, top.span_type)
+}
+
+fn hint(
+    found: &Found<'_>,
+    attributes: &[KeyValue<'_>],
+    inputs: Option<&str>,
+    outputs: Option<&str>,
+    span_type: &str,
+) -> TraceHint {
+    TraceHint {
+        request_preview: inputs.map(preview::of_request),
+        response_preview: outputs.map(|text| preview::of_response(text, span_type)),
+        tags: scope::trace_tags(found, attributes),
+        metadata: scope::trace_metadata(attributes),
     }
 }
 

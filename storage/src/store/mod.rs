@@ -29,6 +29,7 @@ mod readers;
 mod replace;
 mod replay;
 mod seal;
+mod settle;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub(crate) use open::{
 };
 pub use operation::{Applied, Assess, Reassess};
 pub(crate) use readers::{Graveyard, pin_files};
+pub(crate) use settle::waits;
 pub use stats::StoreStats;
 pub use texts::RowText;
 
@@ -63,6 +65,7 @@ use crate::schema::Table;
 use crate::segment::{BlockCache, OPEN_FILES_MAX};
 use crate::snapshot::Snapshot;
 use crate::source::{Rows, Segment, Source};
+use crate::top_span::{HintOfTop, plain_hint};
 use crate::wal::WalWriter;
 
 /// Settings of a store; plain data.
@@ -103,6 +106,8 @@ pub struct StoreOptions {
     pub write_wait: Option<Duration>,
     /// Take no lock and write nothing: the state as of now, for reading.
     pub read_only: bool,
+    /// What a top span says of its trace.
+    pub hint_of_top: HintOfTop,
 }
 
 impl Default for StoreOptions {
@@ -123,6 +128,7 @@ impl Default for StoreOptions {
             disk_reserve_bytes: 64 << 20,
             write_wait: None,
             read_only: false,
+            hint_of_top: plain_hint,
         }
     }
 }
@@ -184,6 +190,8 @@ struct State {
     merge_failure: Option<(ErrorKind, String)>,
     /// Writes that were logged and could not be applied.
     refused_writes: u64,
+    /// As in [`StoreOptions`].
+    hint_of_top: HintOfTop,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -286,6 +294,7 @@ impl Store {
             meta_store: (!self.options.read_only).then_some(self.meta_store.as_ref()),
             snapshot: Some(self.snapshot()?),
             has_no_log: !self.options.durable,
+            hint_of_top: self.options.hint_of_top,
         };
         Ok(check(&self.env, deep, &opened))
     }
