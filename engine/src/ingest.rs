@@ -333,7 +333,7 @@ fn note_rootless(
     unsettled.extend(rootless);
     if unsettled.len() > UNSETTLED_MAX {
         let traces: Vec<TraceKey> = unsettled.drain().collect();
-        database.settle_touched(&traces)?;
+        database.settle_imported(&traces)?;
     }
     Ok(())
 }

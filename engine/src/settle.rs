@@ -40,13 +40,13 @@ impl Database {
     }
 
     /// Settles those of these traces that wait for their root.
-    pub(crate) fn settle_touched(&self, traces: &[TraceKey]) -> Result<()> {
+    fn settle_touched(&self, traces: &[TraceKey]) -> Result<()> {
         let _shared = self.change_shared();
         let waiting = self.snapshot()?.waiting_among(traces)?;
         self.store().settle_traces(&waiting).map(drop).map_err(Error::from)
     }
 
-    /// What the end of an import settles. Where the disk cannot keep up it is left for later: what was imported
+    /// What an import settles: the traces that it touched, and those that are due. Where the disk cannot keep up it is left for later: what was imported
     /// is stored.
     pub(crate) fn settle_imported(&self, traces: &[TraceKey]) -> Result<()> {
         match self.settle_touched(traces).and_then(|()| self.settle()) {

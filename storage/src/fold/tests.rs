@@ -1,3 +1,5 @@
+//! The fold: what a row takes from which span, in whatever order spans come.
+
 use super::*;
 
 /// The row of these spans, of which nothing else was said.

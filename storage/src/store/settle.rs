@@ -20,8 +20,8 @@ use crate::model::{IN_PROGRESS, TraceEdit, TraceKey, TraceRow};
 use crate::schema::Table;
 use crate::snapshot::{RowRef, Snapshot, read_rows};
 
-/// Traces that are settled by one record of the log.
-const SETTLED_AT_A_TIME: usize = 8_192;
+/// Traces that are settled by one record of the log: readers wait while it is applied.
+const SETTLED_AT_A_TIME: usize = 2_048;
 
 impl Store {
     /// Settles these traces. Unknown ones are skipped and not counted.
