@@ -36,6 +36,15 @@ const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 /// After this many lookups by trace a segment's traces are read and kept.
 const LOOKUPS_MIN: u32 = 64;
 
+/// A trace that waits for its root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting {
+    /// Its row.
+    pub row: u32,
+    /// When its last span ended, in Unix nanoseconds; `None` when none has.
+    pub end_time_ns: Option<i64>,
+}
+
 /// The text index of a segment.
 #[derive(Debug)]
 pub enum SegmentText {
@@ -76,7 +85,7 @@ pub struct Segment {
     /// Its traces by their spans; read when first asked for.
     trace_runs: OnceLock<TraceRuns>,
     /// Its traces that wait for their root, with their ends; read when first asked for.
-    waiting: OnceLock<Arc<Vec<(u32, Option<i64>)>>>,
+    waiting: OnceLock<Arc<[Waiting]>>,
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -504,16 +513,16 @@ impl Source {
     ///
     /// # Errors
     /// Whatever reading the index or the rows gives.
-    pub(crate) fn waiting(&self) -> Result<Arc<Vec<(u32, Option<i64>)>>> {
-        let Some(segment) = self.segment() else { return self.read_waiting().map(Arc::new) };
+    pub(crate) fn waiting(&self) -> Result<Arc<[Waiting]>> {
+        let Some(segment) = self.segment() else { return self.read_waiting().map(Arc::from) };
         if let Some(waiting) = segment.waiting.get() {
             return Ok(waiting.clone());
         }
-        let waiting = Arc::new(self.read_waiting()?);
+        let waiting: Arc<[Waiting]> = self.read_waiting()?.into();
         Ok(segment.waiting.get_or_init(|| waiting).clone())
     }
 
-    fn read_waiting(&self) -> Result<Vec<(u32, Option<i64>)>> {
+    fn read_waiting(&self) -> Result<Vec<Waiting>> {
         let candidates = self.postings(IndexKind::State, IN_PROGRESS)?;
         let keep = |batch: &RecordBatch| {
             let states = text(batch, "state")?;
@@ -531,7 +540,7 @@ impl Source {
             let numbers = numbers.ok_or_else(|| Error::internal("scan without row numbers"))?;
             for row in 0..batch.num_rows() {
                 if waits(states.value(row), text_at(edits, row)).map_err(|e| self.blame(Table::Traces, e))? {
-                    waiting.push((numbers.value(row), value_at(ends, row)));
+                    waiting.push(Waiting { row: numbers.value(row), end_time_ns: value_at(ends, row) });
                 }
             }
         }

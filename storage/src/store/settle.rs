@@ -46,11 +46,11 @@ impl Snapshot {
     pub fn waiting_since(&self, before_ns: i64) -> Result<Vec<String>> {
         let mut rows = Vec::new();
         for (source, of_source) in self.sources().iter().enumerate() {
-            let due = of_source.waiting()?;
-            let due = due.iter().filter(|(_, end_ns)| end_ns.is_some_and(|end_ns| end_ns < before_ns));
+            let waiting = of_source.waiting()?;
+            let due = waiting.iter().filter(|trace| trace.end_time_ns.is_some_and(|end| end < before_ns));
             let mask = of_source.mask(Table::Traces);
-            let visible = due.filter(|(row, _)| mask.is_none_or(|mask| !mask.contains(*row)));
-            rows.extend(visible.map(|(row, _)| RowRef { source, row: *row }));
+            let visible = due.filter(|trace| mask.is_none_or(|mask| !mask.contains(trace.row)));
+            rows.extend(visible.map(|trace| RowRef { source, row: trace.row }));
         }
         let batch = self.read_rows(Table::Traces, &rows, &["trace_id"])?;
         Ok(text(&batch, "trace_id")?.iter().flatten().map(str::to_string).collect())
