@@ -46,8 +46,8 @@ impl Database {
         self.store().settle_traces(&waiting).map(drop).map_err(Error::from)
     }
 
-    /// What an import settles: the traces that it touched, and those that are due. Where the disk cannot keep up it is left for later: what was imported
-    /// is stored.
+    /// What an import settles: the traces that it touched, and those that are due. Where the disk cannot keep
+    /// up it is left for later: what was imported is stored.
     pub(crate) fn settle_imported(&self, traces: &[TraceKey]) -> Result<()> {
         match self.settle_touched(traces).and_then(|()| self.settle()) {
             Err(error) if error.kind() == ErrorKind::Unavailable => Ok(()),
