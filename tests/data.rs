@@ -37,6 +37,24 @@ pub fn lines() -> Vec<String> {
     lines
 }
 
+/// The same spans, but that the roots have parents that never come.
+pub fn orphaned(lines: &[String]) -> Vec<String> {
+    let orphaned = |line: &String| {
+        let mut request: Value = serde_json::from_str(line).unwrap();
+        for resource in request["resourceSpans"].as_array_mut().unwrap() {
+            for scope in resource["scopeSpans"].as_array_mut().unwrap() {
+                for span in scope["spans"].as_array_mut().unwrap() {
+                    if span["parentSpanId"].as_str().is_none_or(str::is_empty) {
+                        span["parentSpanId"] = json!("00000000000000ff");
+                    }
+                }
+            }
+        }
+        request.to_string()
+    };
+    lines.iter().map(orphaned).collect()
+}
+
 /// Lines that change a span that was already sent: of the two the later one counts.
 pub fn corrections() -> Vec<String> {
     let open = span(60, 1, 0, "draft", 0, 0, json!({"input.value": "first version"}));

@@ -146,6 +146,11 @@ fn generated_data_in_any_order() {
     assert_any_order(&data::lines(), &data::assessments(), ROUNDS);
 }
 
+#[test]
+fn data_without_roots_in_any_order() {
+    assert_any_order(&data::orphaned(&data::lines()), &data::assessments(), ROUNDS / 3);
+}
+
 /// Two small files of the example data.
 #[test]
 fn example_data_in_any_order() {

@@ -15,6 +15,7 @@ use crate::database::Database;
 use crate::dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::open::OpenOptions;
+use crate::semconv;
 use crate::settings::Settings;
 
 /// Checks the database in the folder `path`, whether or not it opens, and beside a process that writes it.
@@ -27,7 +28,8 @@ use crate::settings::Settings;
 /// look at everything. Damage is no error: it is in the report.
 pub fn check(path: impl AsRef<Path>, deep: bool) -> Result<CheckReport> {
     let env = existing(path.as_ref())?;
-    let mut report = check::check(&env, deep, &Opened::default());
+    let opened = Opened { hint_of_top: semconv::hint_of_top, ..Opened::default() };
+    let mut report = check::check(&env, deep, &opened);
     if report.is_clean() {
         let options = OpenOptions::new().read_only(true).settings(quiet());
         match options.open(path) {

@@ -1,6 +1,6 @@
 //! The database a user opens: one handle for writing, searching and SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,7 @@ struct Inner {
     redaction: RedactionState,
     prices: PriceState,
     /// Held alone by changes that read what they change; shared by those that only add to a trace.
-    changes: RwLock<()>,
+    changes: Arc<RwLock<()>>,
     /// Made by the first statement: a database that is never asked SQL starts no threads for it.
     runtime: OnceLock<Arc<QueryRuntime>>,
 }
@@ -121,8 +121,9 @@ impl Database {
         store_options.read_only = read_only;
         let store = Store::open(env, store_options)?;
         let background = settings.background && !read_only;
-        let maintenance =
-            background.then(|| Maintenance::start(store.clone(), settings.index_threads())).transpose()?;
+        let changes: Arc<RwLock<()>> = Arc::default();
+        let start = || Maintenance::start(store.clone(), &settings, changes.clone());
+        let maintenance = background.then(start).transpose()?;
         let redaction = RedactionState::open(&store, redact_with);
         let prices = PriceState::open(&store);
         let catalog = Catalog::new(settings.dataset_bytes_max);
@@ -135,7 +136,7 @@ impl Database {
             traces: TraceCache::default(),
             redaction,
             prices,
-            changes: RwLock::new(()),
+            changes,
             runtime: OnceLock::new(),
         };
         let database = Self { inner: Arc::new(inner), limits: Limits::default() };
@@ -270,12 +271,13 @@ impl Database {
         Ok(ImportReport { dropped_spans: spans, ..ImportReport::default() })
     }
 
-    /// Imports one OTLP request: JSON or protobuf, plain, gzip or zstd.
+    /// Imports one OTLP request: JSON or protobuf, plain, gzip or zstd. Further ones may bring the roots of its
+    /// traces: until then, or until they are settled (see [`Database::settle`]), these are in progress.
     ///
     /// # Errors
     /// `InvalidInput` when it is no OTLP request at all; rejected spans are in the report.
     pub fn import_otlp(&self, bytes: &[u8], options: &ImportOptions) -> Result<ImportReport> {
-        let report = self.import_stream(bytes, options, &mut |_| {})?;
+        let report = self.import_stream(bytes, options, None, &mut |_| {})?;
         match report.rejected.first() {
             Some(first) if report.incomplete || !report.kept_something() => {
                 Err(Error::invalid_input(first.error.clone()))
@@ -297,7 +299,8 @@ impl Database {
     }
 
     /// Imports a stream: OTLP/JSON lines, one OTLP/JSON document or one OTLP/protobuf message, plain,
-    /// gzip or zstd, told from its first bytes. `progress` is called whenever more is durable.
+    /// gzip or zstd, told from its first bytes. `progress` is called whenever more is durable. At the end its
+    /// traces are settled: nothing waits for roots that were not in it.
     ///
     /// # Errors
     /// `InvalidInput` in strict mode for the first thing that cannot be kept; `Io` or `Closed` from
@@ -311,13 +314,17 @@ impl Database {
         let maintenance = self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
         let bulk_load = maintenance.as_ref().map(Maintenance::bulk_load);
         drop(maintenance);
-        let report = self.import_stream(input, options, &mut |acknowledged| {
+        let mut unsettled = HashSet::new();
+        let report = self.import_stream(input, options, Some(&mut unsettled), &mut |acknowledged| {
             progress(acknowledged);
             if let Some(bulk_load) = &bulk_load {
                 bulk_load.wait_for_turn();
             }
         });
         drop(bulk_load);
+        if report.is_ok() {
+            self.settle_imported(&unsettled.into_iter().collect::<Vec<_>>())?;
+        }
         self.retain_by_settings()?;
         report
     }
@@ -326,12 +333,12 @@ impl Database {
         &self,
         input: R,
         options: &ImportOptions,
+        unsettled: Option<&mut HashSet<TraceKey>>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<ImportReport> {
         let started = Instant::now();
         let before = self.snapshot()?.visible_rows(Table::Traces);
-        let threads = self.inner.settings.thread_count();
-        let mut report = ingest::import(self, input, options, threads, progress)?;
+        let mut report = ingest::import(self, input, options, unsettled, progress)?;
         report.traces = self.snapshot()?.visible_rows(Table::Traces).saturating_sub(before);
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)

@@ -9,14 +9,14 @@
 //! A chunk is acknowledged as a whole and in order, so "n lines are acknowledged" always means the
 //! first n. What cannot be decoded is counted and reported with its line; the rest is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Mutex, PoisonError};
 
 use tracehouse_storage::Store;
 use tracehouse_storage::columns::spans_batch;
-use tracehouse_storage::model::{Assessment, Fragment};
+use tracehouse_storage::model::{Assessment, Fragment, Span, TraceKey};
 use tracehouse_storage::store::{Assess, Prepared};
 
 use crate::assess::content_id;
@@ -33,6 +33,9 @@ const BATCH_LINES: usize = 1024;
 const BATCH_BYTES_MAX: usize = 2 << 20;
 /// Texts of log records that are joined to spans together.
 const RECORDS_BYTES_MAX: usize = 4 << 20;
+/// Traces that an import remembers to settle at its end. Where more may need that, those so far are settled
+/// earlier: a root that comes later takes over.
+const UNSETTLED_MAX: usize = 1 << 18;
 /// Rejections listed one by one; further ones are only counted.
 const REJECTED_MAX: usize = 100_000;
 
@@ -237,18 +240,22 @@ struct Ready {
     repeated_keys: u64,
     skipped: u64,
     incomplete: bool,
+    /// Traces of which the chunk may have no root.
+    rootless: Vec<TraceKey>,
 }
 
 type Slot = (Chunk, Sender<Result<Ready>>);
 
-/// Imports one stream; see the module for the stages.
+/// Imports one stream; see the module for the stages. The traces that may have to wait for their root are
+/// put into `unsettled`, if it is there.
 pub(crate) fn import<R: Read + Send>(
     database: &Database,
     input: R,
     options: &ImportOptions,
-    threads: usize,
+    mut unsettled: Option<&mut HashSet<TraceKey>>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<ImportReport> {
+    let threads = database.settings().thread_count();
     tracehouse_storage::model::check_id("experiment id", &options.experiment_id)?;
     let redactor = database.redactor()?;
     let prices = database.price_state().list();
@@ -270,7 +277,13 @@ pub(crate) fn import<R: Read + Send>(
             scope.spawn(|| worker.work(&work_out));
         }
         // When this ends early, its queue closes, then the reader's, then the workers'.
-        commit(database, options, order_out, &mut report, progress)
+        commit(database, options, order_out, &mut report, &mut |ready, acknowledged| {
+            if let Some(unsettled) = &mut unsettled {
+                note_rootless(database, unsettled, &ready.rootless)?;
+            }
+            progress(acknowledged);
+            Ok(())
+        })
     })?;
     Ok(report)
 }
@@ -359,6 +372,7 @@ impl Worker<'_> {
         ready.redacted = pass.map_or(0, Pass::finish);
         spans.iter_mut().for_each(|span| self.prices.fill(span));
         ready.spans = spans.len() as u64;
+        ready.rootless = rootless(&spans);
         if !spans.is_empty() {
             ready.prepared = Some(self.store.prepare_spans(spans_batch(&spans)?)?);
         }
@@ -403,17 +417,37 @@ impl Worker<'_> {
     }
 }
 
+/// Traces with a run of spans none of which is a root: mostly those that have no root among the spans.
+fn rootless(spans: &[Span]) -> Vec<TraceKey> {
+    let runs = spans.chunk_by(|span, next| span.trace_id == next.trace_id);
+    let rootless = runs.filter(|run| run.iter().all(|span| span.parent_span_id.is_some()));
+    rootless.filter_map(|run| run.first()).map(|span| TraceKey::of(&span.trace_id)).collect()
+}
+
+fn note_rootless(
+    database: &Database,
+    unsettled: &mut HashSet<TraceKey>,
+    rootless: &[TraceKey],
+) -> Result<()> {
+    unsettled.extend(rootless);
+    if unsettled.len() > UNSETTLED_MAX {
+        let traces: Vec<TraceKey> = unsettled.drain().collect();
+        database.settle_imported(&traces)?;
+    }
+    Ok(())
+}
+
 fn commit(
     database: &Database,
     options: &ImportOptions,
     order: Receiver<Receiver<Result<Ready>>>,
     report: &mut ImportReport,
-    progress: &mut dyn FnMut(Progress),
+    done: &mut dyn FnMut(&Ready, Progress) -> Result<()>,
 ) -> Result<()> {
     let mut acked = Progress::default();
     for slot in order {
-        let ready = slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
-        let mut ready = ready;
+        let mut ready =
+            slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
         let stored = database.store_said(ready.prepared.take(), std::mem::take(&mut ready.said), options);
         let mut is_durable = match stored {
             Ok(stored) => {
@@ -446,14 +480,14 @@ fn commit(
             acked.acked_spans += ready.spans;
             acked.acked_bytes += ready.bytes;
         }
-        for (line, error) in ready.rejected {
+        for (line, error) in std::mem::take(&mut ready.rejected) {
             if options.strict {
                 let place = line.map_or(options.name.clone(), |line| format!("{}:{line}", options.name));
                 return Err(Error::invalid_input(format!("{place}: {error}")));
             }
             report.reject(&options.name, line, error);
         }
-        progress(acked);
+        done(&ready, acked)?;
     }
     Ok(())
 }

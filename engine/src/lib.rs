@@ -60,6 +60,7 @@ mod said;
 mod semconv;
 mod sessions;
 mod settings;
+mod settle;
 mod sql;
 mod start;
 mod stats;

@@ -1,20 +1,24 @@
-//! The background threads of a database: one seals full memtables and merges segments, further ones
-//! build the text indexes of segments that have none yet. A bulk load takes turns with indexing and merging:
+//! The background threads of a database: one seals full memtables and merges segments, one settles traces
+//! from time to time, further ones build the text indexes of segments that have none yet. A bulk load takes turns with indexing and merging:
 //! each needs all cores, and two at a time would need the memory of both.
 //!
 //! A failure is kept and shown by `stats`; the data is safe in the write-ahead log meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tracehouse_storage::Store;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::settings::Settings;
+use crate::settle::settle_due;
 
 /// How long a thread sleeps when nothing wakes it; only bounds how late a compaction or index starts.
 const IDLE: Duration = Duration::from_millis(100);
+/// Longest time between two looks for traces that are due to be settled.
+const SETTLE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Segments that may wait for their text index while a bulk load has the cores for itself.
 const UNINDEXED_MAX: usize = 16;
 /// When no more of them wait than this, the load goes on.
@@ -27,22 +31,26 @@ pub(crate) struct Maintenance {
     failure: Arc<Mutex<Option<String>>>,
     turns: Arc<Turns>,
     store: Arc<Store>,
+    settling: Option<Settling>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Maintenance {
-    /// Starts the threads.
+    /// Starts the threads. Those who delete traces hold `changes` alone.
     ///
     /// # Errors
     /// `Internal` when the system gives no thread.
-    pub fn start(store: Arc<Store>, index_threads: usize) -> Result<Self> {
+    pub fn start(store: Arc<Store>, settings: &Settings, changes: Arc<RwLock<()>>) -> Result<Self> {
+        let index_threads = settings.index_threads();
         let mut started = Self {
             stop: Arc::default(),
             failure: Arc::default(),
             turns: Arc::default(),
             store,
+            settling: None,
             threads: Vec::new(),
         };
+        started.settling = Some(started.start_settling(settings.settle_after, changes)?);
         let turns = started.turns.clone();
         started.spawn("tracehouse-maintain".into(), move |store| maintain(store, &turns))?;
         for number in 0..index_threads {
@@ -53,6 +61,22 @@ impl Maintenance {
             started.spawn(format!("tracehouse-index-{number}"), round)?;
         }
         Ok(started)
+    }
+
+    fn start_settling(&self, settle_after: Duration, changes: Arc<RwLock<()>>) -> Result<Settling> {
+        let (store, turns, failure) = (self.store.clone(), self.turns.clone(), self.failure.clone());
+        let pause = (settle_after / 4).clamp(IDLE, SETTLE_PAUSE_MAX);
+        Settling::start(pause, move || {
+            let is_loading = turns.bulk_loads.load(Ordering::Acquire) > 0;
+            // Who deletes may do so for long: the next round comes.
+            let Some(_shared) = changes.try_read().ok().filter(|_| !is_loading) else { return };
+            match settle_due(&store, settle_after) {
+                Err(error) if error.kind() != ErrorKind::Unavailable => {
+                    *locked(&failure) = Some(error.to_string());
+                }
+                _ => {}
+            }
+        })
     }
 
     /// A thread that runs `round` until the end.
@@ -66,7 +90,7 @@ impl Maintenance {
         let thread = std::thread::Builder::new().name(name).spawn(move || {
             while !stop.load(Ordering::Acquire) {
                 if let Err(error) = round(&store) {
-                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+                    *locked(&failure) = Some(error.to_string());
                     std::thread::sleep(IDLE);
                 }
             }
@@ -83,7 +107,49 @@ impl Maintenance {
 
     /// The latest failure, if there was one.
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.failure).clone()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread that settles traces. It ends before the others do: what it writes may wait for them to seal.
+#[derive(Debug)]
+struct Settling {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Settling {
+    /// Runs `round` after each pause.
+    fn start(pause: Duration, round: impl Fn() + Send + 'static) -> Result<Self> {
+        let stop: Arc<(Mutex<bool>, Condvar)> = Arc::default();
+        let ends = stop.clone();
+        let run = move || {
+            let (ended, changed) = &*ends;
+            loop {
+                let waited = changed.wait_timeout_while(locked(ended), pause, |ended| !*ended);
+                if *waited.unwrap_or_else(PoisonError::into_inner).0 {
+                    return;
+                }
+                round();
+            }
+        };
+        let thread = std::thread::Builder::new().name("tracehouse-settle".into()).spawn(run);
+        let thread = thread.map_err(|_| Error::internal("no thread tracehouse-settle"))?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        *locked(&self.stop.0) = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -187,6 +253,7 @@ pub(crate) fn index_text(store: &Store, threads: usize) -> Result<usize> {
 
 impl Drop for Maintenance {
     fn drop(&mut self) {
+        drop(self.settling.take());
         self.stop.store(true, Ordering::Release);
         self.store.interrupt();
         for thread in self.threads.drain(..) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracehouse_storage::StoreOptions;
 
 use crate::retention::Retention;
+use crate::semconv;
 
 /// A budget of memory is divided into so many parts.
 const MEMORY_PARTS: usize = 96;
@@ -73,6 +74,10 @@ pub struct Settings {
     /// Seal, compact and index on background threads. Off, full memtables are sealed by the writing
     /// call and the rest only when asked for.
     pub background: bool,
+    /// A trace whose root has not come is settled when its last span ended longer ago: its top span's status
+    /// decides the state then. Background threads do that, and the end of an import; see
+    /// [`Database::settle`](crate::Database::settle).
+    pub settle_after: Duration,
     /// Which traces are kept: applied by an open for writing and after each import.
     pub retention: Vec<Retention>,
 }
@@ -94,6 +99,7 @@ impl Default for Settings {
             threads: 0,
             index_text: true,
             background: true,
+            settle_after: Duration::from_secs(60 * 60),
             retention: Vec::new(),
         }
     }
@@ -138,7 +144,8 @@ impl Settings {
             disk_reserve_bytes: self.disk_reserve_bytes,
             write_wait: self.overload.write_wait(),
             inline_maintenance: !self.background,
-            refill: crate::semconv::refill,
+            refill: semconv::refill,
+            hint_of_top: semconv::hint_of_top,
             ..StoreOptions::default()
         }
     }
@@ -160,6 +167,7 @@ impl Settings {
             ("threads", self.thread_count().to_string()),
             ("index_text", self.index_text.to_string()),
             ("background", self.background.to_string()),
+            ("settle_after", format!("{:?}", self.settle_after)),
             ("retention", self.retention.iter().map(Retention::to_string).collect::<Vec<_>>().join("; ")),
         ]
     }

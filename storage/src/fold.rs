@@ -3,14 +3,15 @@
 //! The result depends only on the set of spans, never on the order in which they arrived: spans are
 //! ordered by (start time, span id) before anything is taken from them.
 //!
-//! 1. The **root** is the first span without a parent. A trace without one is `IN_PROGRESS`.
-//!    Service, session and user are the root's, else those of the first span that has one.
-//! 2. Time runs from the earliest start to the latest end.
-//! 3. Tokens and cost: depth-first from the tops of the tree (a span whose parent is not in the set
+//! 1. The **root** is the first span without a parent. While there is none, the **top span** stands for
+//!    it (`top_span`). Service, session and user are that span's, else those of the first span that has one.
+//! 2. A root's status decides the state, and so does that of a top span whose parent is remote or whose
+//!    trace is settled; any other trace is `IN_PROGRESS`.
+//! 3. Time runs from the earliest start to the latest end.
+//! 4. Tokens and cost: depth-first from the tops of the tree (a span whose parent is not in the set
 //!    is a top); a span's value counts only if no ancestor has one (MLflow's no-double-count rule).
 //!    Cycles are cut: each span is visited once.
-//! 4. What the root says of the trace (previews, tags) is taken over; explicit edits are laid on top
-//!    by the caller.
+//! 5. What the root says of the trace (previews, tags) is taken over; explicit edits are laid on top.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,10 +20,13 @@ use arrow::array::RecordBatch;
 use crate::columns::{floats, ints, text, text_at, times, value_at};
 use crate::error::{Error, Result};
 use crate::model::{
-    SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA, Usage,
+    IN_PROGRESS, SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA,
+    Usage,
 };
+use crate::snapshot::RowRef;
+use crate::top_span::top_of;
 
-/// The span columns a fold reads: all light but the hint of the root.
+/// The span columns a fold reads of all spans: all light but the hint of the root.
 pub const FOLD_COLUMNS: &[&str] = &[
     "trace_id",
     "span_id",
@@ -45,22 +49,30 @@ pub const FOLD_COLUMNS: &[&str] = &[
     "_hint",
 ];
 
+/// The spans of traces, with their ids.
+pub type FoldInputs = HashMap<TraceKey, (String, Vec<FoldSpan>)>;
+
 /// What a fold needs of one span.
 #[derive(Debug, Clone, Default)]
 pub struct FoldSpan {
-    span_id: String,
-    parent_span_id: Option<String>,
+    pub(crate) span_id: String,
+    pub(crate) parent_span_id: Option<String>,
     experiment_id: String,
     session_id: Option<String>,
     user_id: Option<String>,
     name: String,
     error: bool,
-    start_time_ns: i64,
+    pub(crate) start_time_ns: i64,
     end_time_ns: Option<i64>,
     service_name: Option<String>,
     model: Option<String>,
     usage: Usage,
-    hint: Option<TraceHint>,
+    /// What it says of its trace; of a top span, filled in by `top_span`.
+    pub(crate) hint: Option<TraceHint>,
+    /// Whether its parent is in another process; of a top span, filled in by `top_span`.
+    pub(crate) has_remote_parent: bool,
+    /// Where it is, for whoever reads more of it.
+    pub(crate) place: RowRef,
 }
 
 impl FoldSpan {
@@ -68,13 +80,23 @@ impl FoldSpan {
     pub fn span_id(&self) -> &str {
         &self.span_id
     }
+
+    /// By which the spans of a trace are ordered before anything is taken from them.
+    pub(crate) fn order(&self) -> (i64, &str) {
+        (self.start_time_ns, &self.span_id)
+    }
+
+    /// The state of a trace that this span decides. A status that says nothing is a good one, as in MLflow.
+    fn state(&self) -> &'static str {
+        if self.error { "ERROR" } else { "OK" }
+    }
 }
 
-/// Reads the rows of `batch` (with [`FOLD_COLUMNS`]) that `rows` names.
+/// Reads the rows of `batch` (with [`FOLD_COLUMNS`]), which are at these places.
 ///
 /// # Errors
 /// `Internal` when a column is missing or a hint does not parse.
-pub fn fold_spans(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Result<Vec<FoldSpan>> {
+fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Result<Vec<FoldSpan>> {
     let texts = |column: &str| text(batch, column);
     let (span_id, parent, experiment) =
         (texts("span_id")?, texts("parent_span_id")?, texts("experiment_id")?);
@@ -84,8 +106,8 @@ pub fn fold_spans(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Res
     let (start, end) = (times(batch, "start_time")?, times(batch, "end_time")?);
     let cost = floats(batch, "cost_usd")?;
     let own = |array, row| text_at(array, row).map(str::to_string);
-    let mut spans = Vec::new();
-    for row in rows {
+    let mut spans = Vec::with_capacity(batch.num_rows());
+    for (row, place) in (0..batch.num_rows()).zip(places) {
         let count = |column: &str| -> Result<Option<i64>> { Ok(value_at(ints(batch, column)?, row)) };
         let hint = match text_at(hint, row) {
             Some(json) => {
@@ -114,21 +136,24 @@ pub fn fold_spans(batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Res
                 cost_usd: value_at(cost, row),
             },
             hint,
+            has_remote_parent: false,
+            place,
         });
     }
     Ok(spans)
 }
 
-/// Adds the spans of a batch (with [`FOLD_COLUMNS`]) to those of their traces.
+/// Adds the spans of a batch (with [`FOLD_COLUMNS`]), which are at these places, to those of their traces.
 ///
 /// # Errors
-/// As [`fold_spans`].
+/// `Internal` when a column is missing or a hint does not parse.
 pub fn add_fold_inputs(
-    inputs: &mut HashMap<TraceKey, (String, Vec<FoldSpan>)>,
+    inputs: &mut FoldInputs,
     batch: &RecordBatch,
+    places: impl Iterator<Item = RowRef>,
 ) -> Result<()> {
     let ids = text(batch, "trace_id")?;
-    let spans = fold_spans(batch, 0..batch.num_rows())?;
+    let spans = fold_spans(batch, places)?;
     for (id, span) in ids.iter().zip(spans) {
         let id = id.unwrap_or_default();
         inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new())).1.push(span);
@@ -142,44 +167,94 @@ pub fn refold(trace_id: &str, spans: Option<(String, Vec<FoldSpan>)>, edit: Trac
     if spans.is_none() && edit.start.is_none() {
         return None;
     }
-    let mut row = fold(trace_id, spans.map(|(_, spans)| spans).unwrap_or_default());
-    row.apply(edit);
+    let spans = spans.map(|(_, spans)| spans).unwrap_or_default();
+    let lead = Lead::of(&spans);
+    let mut row = fold(trace_id, &spans, lead, edit.settled);
+    row.apply_all(edit, matches!(lead, Lead::Root(_)));
     Some(row)
 }
 
-/// Folds all spans of one trace into its row.
-pub fn fold(trace_id: &str, mut spans: Vec<FoldSpan>) -> TraceRow {
-    spans.sort_by(|a, b| (a.start_time_ns, &a.span_id).cmp(&(b.start_time_ns, &b.span_id)));
-    let root = spans.iter().find(|span| span.parent_span_id.is_none());
-    let request_time_ns = spans.iter().map(|span| span.start_time_ns).min().unwrap_or_default();
+/// The row that versions without top spans made of a trace without a root.
+pub fn refold_without_top(
+    trace_id: &str,
+    spans: Option<(String, Vec<FoldSpan>)>,
+    edit: TraceEdit,
+) -> Option<TraceRow> {
+    let (_, spans) = spans?;
+    let mut row = fold(trace_id, &spans, Lead::Nobody, false);
+    row.apply_all(edit, false);
+    Some(row)
+}
+
+/// The span that stands for its trace.
+#[derive(Clone, Copy)]
+enum Lead<'s> {
+    Root(&'s FoldSpan),
+    Top(&'s FoldSpan),
+    Nobody,
+}
+
+impl<'s> Lead<'s> {
+    fn of(spans: &'s [FoldSpan]) -> Self {
+        let roots = spans.iter().filter(|span| span.parent_span_id.is_none());
+        match roots.min_by_key(|span| span.order()) {
+            Some(root) => Self::Root(root),
+            None => top_of(spans).and_then(|top| spans.get(top)).map_or(Self::Nobody, Self::Top),
+        }
+    }
+
+    fn span(self) -> Option<&'s FoldSpan> {
+        match self {
+            Self::Root(span) | Self::Top(span) => Some(span),
+            Self::Nobody => None,
+        }
+    }
+
+    /// The state of its trace.
+    fn state(self, is_settled: bool) -> &'static str {
+        match self {
+            Self::Root(span) => span.state(),
+            Self::Top(span) if is_settled || span.has_remote_parent => span.state(),
+            Self::Top(_) | Self::Nobody => IN_PROGRESS,
+        }
+    }
+}
+
+/// Folds all spans of one trace, which `lead` stands for, into its row.
+fn fold(trace_id: &str, spans: &[FoldSpan], lead: Lead<'_>, is_settled: bool) -> TraceRow {
+    let mut ordered: Vec<&FoldSpan> = spans.iter().collect();
+    ordered.sort_by_key(|span| span.order());
+    let first = ordered.first().copied();
+    let request_time_ns = first.map(|span| span.start_time_ns).unwrap_or_default();
     let end_time_ns = spans.iter().filter_map(|span| span.end_time_ns).max();
-    let of_root = |get: fn(&FoldSpan) -> &Option<String>| {
-        root.into_iter().chain(&spans).find_map(|span| get(span).clone())
+    let of_lead = |get: fn(&FoldSpan) -> &Option<String>| {
+        lead.span().into_iter().chain(ordered.iter().copied()).find_map(|span| get(span).clone())
     };
-    let experiment = root.or(spans.first()).map(|span| span.experiment_id.clone());
-    let hint = root.and_then(|span| span.hint.clone()).unwrap_or_default();
+    let experiment = lead.span().or(first).map(|span| span.experiment_id.clone());
+    let hint = lead.span().and_then(|span| span.hint.clone()).unwrap_or_default();
     let models: BTreeSet<&str> = spans.iter().filter_map(|span| span.model.as_deref()).collect();
+    let name = || lead.span().map(|span| span.name.clone());
     let mut row = TraceRow {
         trace_id: trace_id.to_string(),
         experiment_id: experiment.unwrap_or_default(),
-        name: hint.tags.get(TRACE_NAME_TAG).cloned().or_else(|| root.map(|span| span.name.clone())),
-        state: state(root).to_string(),
+        name: hint.tags.get(TRACE_NAME_TAG).cloned().or_else(name),
+        state: lead.state(is_settled).to_string(),
         request_time_ns,
         end_time_ns,
         duration_ns: end_time_ns.map(|end| end.saturating_sub(request_time_ns).max(0)),
-        service_name: of_root(|span| &span.service_name),
-        session_id: of_root(|span| &span.session_id),
-        user_id: of_root(|span| &span.user_id),
+        service_name: of_lead(|span| &span.service_name),
+        session_id: of_lead(|span| &span.session_id),
+        user_id: of_lead(|span| &span.user_id),
         client_request_id: None,
         request_preview: hint.request_preview,
         response_preview: hint.response_preview,
         span_count: spans.len() as i64,
         error_span_count: spans.iter().filter(|span| span.error).count() as i64,
-        usage: usage(&spans),
+        usage: usage(&ordered),
         models: models.into_iter().map(str::to_string).collect(),
         tags: hint.tags,
         metadata: hint.metadata,
-        root_span_id: root.map(|span| span.span_id.clone()),
+        root_span_id: lead.span().map(|span| span.span_id.clone()),
         edit: Default::default(),
     };
     for (key, value) in [(SESSION_METADATA, &row.session_id), (USER_METADATA, &row.user_id)] {
@@ -190,14 +265,6 @@ pub fn fold(trace_id: &str, mut spans: Vec<FoldSpan>) -> TraceRow {
     row
 }
 
-fn state(root: Option<&FoldSpan>) -> &'static str {
-    match root {
-        None => "IN_PROGRESS",
-        Some(root) if root.error => "ERROR",
-        Some(_) => "OK",
-    }
-}
-
 /// Which usage values some ancestor already had.
 #[derive(Clone, Copy, Default)]
 struct Counted {
@@ -205,7 +272,7 @@ struct Counted {
     cost: bool,
 }
 
-fn usage(spans: &[FoldSpan]) -> Usage {
+fn usage(spans: &[&FoldSpan]) -> Usage {
     let ids: HashMap<&str, usize> =
         spans.iter().enumerate().map(|(index, span)| (span.span_id.as_str(), index)).collect();
     let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -260,80 +327,4 @@ fn count(total: &mut Usage, own: &Usage, above: Counted) -> Counted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn span(id: &str, parent: Option<&str>, start: i64, tokens: Option<i64>) -> FoldSpan {
-        FoldSpan {
-            span_id: id.into(),
-            parent_span_id: parent.map(Into::into),
-            name: id.into(),
-            start_time_ns: start,
-            end_time_ns: Some(start + 10),
-            usage: Usage { input_tokens: tokens, total_tokens: tokens, ..Usage::default() },
-            ..FoldSpan::default()
-        }
-    }
-
-    #[test]
-    fn a_value_below_a_counted_ancestor_is_not_counted_again() {
-        let spans = vec![
-            span("root", None, 0, None),
-            span("llm", Some("root"), 1, Some(5)),
-            span("inner", Some("llm"), 2, Some(5)),
-            span("orphan", Some("gone"), 3, Some(2)),
-        ];
-        let row = fold("t", spans);
-        assert_eq!(row.usage.input_tokens, Some(7));
-        assert_eq!((row.name.as_deref(), row.state.as_str(), row.span_count), (Some("root"), "OK", 4));
-        assert_eq!((row.request_time_ns, row.duration_ns), (0, Some(13)));
-    }
-
-    #[test]
-    fn order_of_arrival_does_not_matter() {
-        let spans = vec![
-            span("b", Some("a"), 1, Some(1)),
-            span("a", None, 1, None),
-            span("c", Some("a"), 0, Some(3)),
-        ];
-        let forward = fold("t", spans.clone());
-        let backward = fold("t", spans.into_iter().rev().collect());
-        assert_eq!(forward, backward);
-    }
-
-    #[test]
-    fn session_and_user_are_the_roots_then_those_of_the_first_in_time() {
-        let with = |id: &str, parent, start, session: Option<&str>| FoldSpan {
-            session_id: session.map(Into::into),
-            user_id: session.map(|of| format!("user of {of}")),
-            service_name: session.map(|of| format!("service of {of}")),
-            ..span(id, parent, start, None)
-        };
-        let told = |spans: &[FoldSpan]| {
-            let row = fold("t", spans.to_vec());
-            assert_eq!(row, fold("t", spans.iter().rev().cloned().collect()), "the order of arrival");
-            assert_eq!(row.metadata.get(SESSION_METADATA), row.session_id.as_ref());
-            assert_eq!(row.user_id, row.session_id.as_ref().map(|of| format!("user of {of}")));
-            assert_eq!(row.service_name, row.session_id.as_ref().map(|of| format!("service of {of}")));
-            row.session_id
-        };
-        // The child's id is the smaller one, and it starts in the same nanosecond; then earlier.
-        for start in [5, 4] {
-            let child = with("a", Some("r"), start, Some("child"));
-            assert_eq!(told(&[with("r", None, 5, Some("root")), child.clone()]).as_deref(), Some("root"));
-            assert_eq!(told(&[with("r", None, 5, None), child]).as_deref(), Some("child"));
-        }
-        let later = with("a", Some("r"), 7, Some("later"));
-        let first = with("z", Some("r"), 6, Some("first"));
-        assert_eq!(told(&[later, first, with("r", None, 5, None)]).as_deref(), Some("first"));
-    }
-
-    #[test]
-    fn cycles_and_missing_roots_end() {
-        let row = fold("t", vec![span("a", Some("b"), 0, Some(1)), span("b", Some("a"), 1, Some(2))]);
-        assert_eq!(row.state, "IN_PROGRESS");
-        assert_eq!(row.usage.input_tokens, Some(1), "one of the two is the other's ancestor");
-        let own = fold("t", vec![span("a", Some("a"), 0, Some(1))]);
-        assert_eq!(own.usage.input_tokens, Some(1));
-    }
-}
+mod tests;

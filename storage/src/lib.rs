@@ -42,6 +42,7 @@ mod source;
 pub mod store;
 pub mod text;
 mod text_view;
+mod top_span;
 mod trace_runs;
 mod wal;
 
@@ -50,4 +51,5 @@ pub use snapshot::{RowRef, Snapshot};
 pub use source::{Rows, Segment, Source};
 pub use store::{Store, StoreOptions};
 pub use text_view::TextView;
+pub use top_span::{HintOfTop, TopTexts, plain_hint};
 pub use trace_runs::TraceRuns;

@@ -34,6 +34,7 @@ use crate::store::{
     self, Assess, CATALOG_DIR, Store, StoreOptions, raise_format, read_format, read_uuid, segment_dir,
     take_lock, write_format,
 };
+use crate::top_span::HintOfTop;
 
 /// Trace ids that a report names; further ones are counted.
 const TRACE_IDS_MAX: usize = 10_000;
@@ -91,7 +92,9 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
         _ => {}
     }
     let meta_store = open_meta_store(env);
-    let before = check(env, true, &Opened { meta_store: meta_store.as_ref(), ..Opened::default() });
+    let hint_of_top = options.hint_of_top;
+    let opened = Opened { meta_store: meta_store.as_ref(), hint_of_top, ..Opened::default() };
+    let before = check(env, true, &opened);
     if let Some(unchecked) = before.unchecked() {
         let message = format!("cannot be checked, so nothing is repaired: {}", unchecked.message);
         return Err(Error::new(ErrorKind::Io, format!("{}: {message}", unchecked.at)));
@@ -110,16 +113,16 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
     let mut damage = Some(Vec::new());
     let store = Store::open_locked(env.clone(), options, lock_file, uuid, &mut damage)?;
     repair.report.lost.log.extend(damage.unwrap_or_default());
-    repair.refold(&store)?;
+    repair.refold(&store, hint_of_top)?;
     if !repair.aside.is_empty() {
         // What they hold in common with the rest is found by the rows of traces.
         repair.adopt(&store)?;
-        repair.refold(&store)?;
+        repair.refold(&store, hint_of_top)?;
     }
     while store.index_next_text()? {}
     store.close()?;
     repair.report.applied = true;
-    repair.report.after = Some(check(env, true, &Opened::default()));
+    repair.report.after = Some(check(env, true, &Opened { hint_of_top, ..Opened::default() }));
     Ok(repair.report)
 }
 
@@ -353,8 +356,8 @@ impl<'a> Repair<'a> {
     }
 
     /// Step 5, trace rows.
-    fn refold(&mut self, store: &Store) -> Result<()> {
-        let rows = check_rows(&store.snapshot()?)?;
+    fn refold(&mut self, store: &Store, hint_of_top: HintOfTop) -> Result<()> {
+        let rows = check_rows(&store.snapshot()?, hint_of_top)?;
         let keys: Vec<_> = rows.stale.iter().map(|(key, _)| *key).collect();
         let known: BTreeSet<String> = self.report.lost.trace_ids.iter().cloned().collect();
         for (_, id) in rows.stale.into_iter().filter(|(_, id)| !known.contains(id)) {

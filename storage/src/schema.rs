@@ -53,7 +53,7 @@ impl Table {
     }
 
     /// The schema that SQL sees: `schema` without internal columns. For traces it has, besides, the
-    /// hydrated columns `inputs` and `outputs` of the root span.
+    /// hydrated columns `inputs` and `outputs` of the root span, or of the top span that stands for it.
     pub fn public_schema(self) -> SchemaRef {
         match self {
             Table::Spans => SPANS_PUBLIC.clone(),
@@ -197,7 +197,7 @@ static TRACES: LazyLock<SchemaRef> = LazyLock::new(|| {
         list_of("models", DataType::Utf8),
         Field::new("tags", string_map(), true),
         Field::new("metadata", string_map(), true),
-        // The root span whose inputs and outputs are the trace's.
+        // The root span, or the top span that stands for it: its inputs and outputs are the trace's.
         text("_root_span_id", true),
         // JSON text of `model::TraceEdit`.
         text("_edit", true),

@@ -31,7 +31,7 @@ const HYDRATED: [&str; 2] = ["inputs", "outputs"];
 const ROOT_COLUMNS: [&str; 5] = ["trace_id", "_root_span_id", "span_count", "_first_span_row", "_span_rows"];
 
 /// Where a row is: a source of the snapshot and a physical row of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowRef {
     /// Position of the source in the snapshot.
     pub source: usize,
@@ -306,33 +306,35 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Adds the root span's `inputs` and `outputs` to a batch of traces rows that has [`ROOT_COLUMNS`];
-    /// `home` tells the source of a row.
+    /// Adds `inputs` and `outputs` of the span that stands for the trace to a batch of traces rows that has
+    /// [`ROOT_COLUMNS`]; `home` tells the source of a row.
     fn hydrate(&self, batch: &RecordBatch, home: impl Fn(usize) -> usize) -> Result<RecordBatch> {
         let (traces, roots) = (text(batch, "trace_id")?, text(batch, "_root_span_id")?);
         let totals = ints(batch, "span_count")?;
         let (firsts, counts) = (ints(batch, "_first_span_row")?, ints(batch, "_span_rows")?);
-        let mut refs = Vec::new();
-        let mut positions: Vec<Option<u32>> = Vec::with_capacity(batch.num_rows());
+        let mut leads: Vec<Option<RowRef>> = Vec::with_capacity(batch.num_rows());
+        let mut sought = Sought::default();
         for row in 0..batch.num_rows() {
-            let root = match (text_at(traces, row), text_at(roots, row)) {
-                (Some(trace), Some(root)) => {
-                    let total = u64::try_from(totals.value(row)).unwrap_or_default();
-                    let run = value_at(firsts, row).zip(value_at(counts, row));
-                    match self.root_in_run(home(row), run, total)? {
-                        Some(found) => Some(found),
-                        None => self.find_root(
-                            root,
-                            &self.spans_of(TraceKey::of(trace), home(row), total)?,
-                            trace,
-                        )?,
-                    }
-                }
-                _ => None,
+            let (Some(trace), Some(root)) = (text_at(traces, row), text_at(roots, row)) else {
+                leads.push(None);
+                continue;
             };
-            positions.push(root.map(|_| refs.len() as u32));
-            refs.extend(root);
+            let total = u64::try_from(totals.value(row)).unwrap_or_default();
+            let run = value_at(firsts, row).zip(value_at(counts, row));
+            let mut lead = self.root_in_run(home(row), run, total)?;
+            if lead.is_none() {
+                let spans = self.spans_of(TraceKey::of(trace), home(row), total)?;
+                lead = self.root_by_index(&spans, trace)?;
+                if lead.is_none() {
+                    sought.add(row, root, spans);
+                }
+            }
+            leads.push(lead);
         }
+        self.find_leads(&sought, &mut leads)?;
+        let refs: Vec<RowRef> = leads.iter().flatten().copied().collect();
+        let mut before = 0..;
+        let positions: Vec<Option<u32>> = leads.iter().map(|lead| lead.and_then(|_| before.next())).collect();
         let payload = read_rows(&self.inner.sources, Table::Spans, &refs, &HYDRATED)?;
         let indices = UInt32Array::from(positions);
         let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
@@ -356,23 +358,45 @@ impl Snapshot {
         Ok(self.source(home)?.root_in_run(run, total)?.map(|row| RowRef { source: home, row }))
     }
 
-    /// The one of a trace's spans with this id. When one source has them all, its index says where the
-    /// root is; otherwise the ids of the spans are read.
-    fn find_root(&self, span_id: &str, spans: &[RowRef], trace_id: &str) -> Result<Option<RowRef>> {
-        if let [only] = spans {
-            return Ok(Some(*only));
+    /// The root among all spans of a trace, as far as that can be told without reading them: a span alone
+    /// stands for its trace, and of a source that has them all the index says where the root is.
+    fn root_by_index(&self, spans: &[RowRef], trace_id: &str) -> Result<Option<RowRef>> {
+        let Some((first, others)) = spans.split_first() else { return Ok(None) };
+        if others.is_empty() {
+            return Ok(Some(*first));
         }
-        if let Some(first) =
-            spans.first().filter(|first| spans.iter().all(|span| span.source == first.source))
-        {
-            let indexed = self.source(first.source)?.root_row(TraceKey::of(trace_id))?;
-            if let Some(root) = spans.iter().find(|span| Some(span.row) == indexed) {
-                return Ok(Some(*root));
+        if others.iter().any(|span| span.source != first.source) {
+            return Ok(None);
+        }
+        let indexed = self.source(first.source)?.root_row(TraceKey::of(trace_id))?;
+        Ok(spans.iter().find(|span| Some(span.row) == indexed).copied())
+    }
+
+    /// Finds spans by their ids, which are read for all traces at once.
+    fn find_leads(&self, sought: &Sought<'_>, leads: &mut [Option<RowRef>]) -> Result<()> {
+        let ids = read_rows(&self.inner.sources, Table::Spans, &sought.spans, &["span_id"])?;
+        let ids = text(&ids, "span_id")?;
+        for ((span, (row, lead)), id) in sought.spans.iter().zip(&sought.leads).zip(ids) {
+            if let (true, Some(slot)) = (id == Some(*lead), leads.get_mut(*row)) {
+                *slot = Some(*span);
             }
         }
-        let ids = read_rows(&self.inner.sources, Table::Spans, spans, &["span_id"])?;
-        let ids = text(&ids, "span_id")?;
-        Ok(spans.iter().zip(ids.iter()).find(|(_, id)| *id == Some(span_id)).map(|(span, _)| *span))
+        Ok(())
+    }
+}
+
+/// Spans among which those that stand for their traces are sought.
+#[derive(Default)]
+struct Sought<'b> {
+    spans: Vec<RowRef>,
+    /// Of each of the spans: the position of its trace, and the id that is sought there.
+    leads: Vec<(usize, &'b str)>,
+}
+
+impl<'b> Sought<'b> {
+    fn add(&mut self, row: usize, lead: &'b str, spans: Vec<RowRef>) {
+        self.leads.extend(spans.iter().map(|_| (row, lead)));
+        self.spans.extend(spans);
     }
 }
 

@@ -9,23 +9,24 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::UInt32Type;
 use lru::LruCache;
 use roaring::RoaringBitmap;
 
-use crate::columns::map_at;
+use crate::columns::{map_at, text, text_at, times, value_at};
 use crate::env::{Env, Folder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key_set::KeySet;
 use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun};
 use crate::manifest::{SegmentId, SegmentMeta};
 use crate::memtable::{MemView, SourceId};
-use crate::model::{SESSION_METADATA, TraceKey};
-use crate::scan::{RowStream, ScanRequest};
+use crate::model::{IN_PROGRESS, SESSION_METADATA, TraceKey};
+use crate::scan::{RowFilter, RowStream, ScanRequest};
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, file_name};
 use crate::segment_index::build_index;
-use crate::store::Graveyard;
+use crate::store::{Graveyard, waits};
 use crate::text::TextReader;
 use crate::trace_runs::TraceRuns;
 
@@ -34,6 +35,15 @@ const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 /// After this many lookups by trace a segment's traces are read and kept.
 const LOOKUPS_MIN: u32 = 64;
+
+/// A trace that waits for its root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting {
+    /// Its row.
+    pub row: u32,
+    /// When its last span ended, in Unix nanoseconds; `None` when none has.
+    pub end_time_ns: Option<i64>,
+}
 
 /// The text index of a segment.
 #[derive(Debug)]
@@ -74,6 +84,8 @@ pub struct Segment {
     session_wide: OnceLock<RoaringBitmap>,
     /// Its traces by their spans; read when first asked for.
     trace_runs: OnceLock<TraceRuns>,
+    /// Its traces that wait for their root, with their ends; read when first asked for.
+    waiting: OnceLock<Arc<[Waiting]>>,
     indexing: Mutex<()>,
     env: Arc<dyn Env>,
     dir: PathBuf,
@@ -111,6 +123,7 @@ impl Segment {
             is_warm: AtomicBool::new(false),
             session_wide: OnceLock::new(),
             trace_runs: OnceLock::new(),
+            waiting: OnceLock::new(),
             indexing,
             env,
             dir,
@@ -311,7 +324,7 @@ impl Segment {
         let mut keys = Vec::with_capacity(self.meta.assessment_rows as usize);
         for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["trace_id"]), None)? {
             let batch = batch?;
-            keys.extend(crate::columns::text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of));
+            keys.extend(text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of));
         }
         if !keys.is_sorted() {
             let dir = self.dir.display();
@@ -494,6 +507,44 @@ impl Source {
         }
         let runs = TraceRuns::read(&segment.reader)?;
         Ok(Some(segment.trace_runs.get_or_init(|| runs)))
+    }
+
+    /// The rows of traces that wait for their root, masked ones included, and when their last span ended.
+    ///
+    /// # Errors
+    /// Whatever reading the index or the rows gives.
+    pub(crate) fn waiting(&self) -> Result<Arc<[Waiting]>> {
+        let Some(segment) = self.segment() else { return self.read_waiting().map(Arc::from) };
+        if let Some(waiting) = segment.waiting.get() {
+            return Ok(waiting.clone());
+        }
+        let waiting: Arc<[Waiting]> = self.read_waiting()?.into();
+        Ok(segment.waiting.get_or_init(|| waiting).clone())
+    }
+
+    fn read_waiting(&self) -> Result<Vec<Waiting>> {
+        let candidates = self.postings(IndexKind::State, IN_PROGRESS)?;
+        let keep = |batch: &RecordBatch| {
+            let states = text(batch, "state")?;
+            Ok(states.iter().map(|state| Some(state == Some(IN_PROGRESS))).collect())
+        };
+        let filters = vec![RowFilter { columns: vec!["state".into()], keep: Arc::new(keep) }];
+        let columns = ScanRequest::columns(["_row", "state", "_edit", "end_time"]);
+        let rows = candidates.map(|rows| rows.as_ref().clone());
+        let mut waiting = Vec::new();
+        for batch in self.scan_all(Table::Traces, &ScanRequest { rows, filters, ..columns })? {
+            let batch = batch?;
+            let (states, edits) = (text(&batch, "state")?, text(&batch, "_edit")?);
+            let ends = times(&batch, "end_time")?;
+            let numbers = batch.column_by_name("_row").and_then(|rows| rows.as_primitive_opt::<UInt32Type>());
+            let numbers = numbers.ok_or_else(|| Error::internal("scan without row numbers"))?;
+            for row in 0..batch.num_rows() {
+                if waits(states.value(row), text_at(edits, row)).map_err(|e| self.blame(Table::Traces, e))? {
+                    waiting.push(Waiting { row: numbers.value(row), end_time_ns: value_at(ends, row) });
+                }
+            }
+        }
+        Ok(waiting)
     }
 
     /// An error about a value that was read here, with the file's name: values do not know where they are from.

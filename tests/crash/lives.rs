@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::model::Write;
+use super::model::{ROOT, Write};
 use super::workload::Step::{self, Compact, Group, Kill, Reopen, Seal};
 use super::workload::Workload;
 use crate::order::Random;
@@ -107,6 +107,24 @@ fn of_changes() -> Vec<Workload> {
             ],
         ),
         life(
+            "settle",
+            1 << 20,
+            vec![
+                write(Write::Spans(vec![(1, 2, 1), (2, 2, 1), (3, 2, 1)])),
+                write(Write::Settle(1)),
+                Kill,
+                write(Write::Spans(vec![(1, 3, 2)])),
+                Seal,
+                write(Write::Settle(2)),
+                Compact,
+                write(Write::Spans(vec![(2, ROOT, 3)])),
+                write(Write::Settle(3)),
+                Reopen,
+                write(Write::Delete(1)),
+                write(Write::Spans(vec![(1, 2, 4)])),
+            ],
+        ),
+        life(
             "catalogue",
             1 << 20,
             vec![
@@ -172,7 +190,7 @@ pub fn made_up(seed: u64) -> Workload {
     let mut next = |random: &mut Random| {
         version += 1;
         let (trace, id) = (1 + random.below(6) as u8, 1 + random.below(3) as u8);
-        match random.below(25) {
+        match random.below(27) {
             0..=7 => Step::Write(spans([trace, trace + 1], id, version)),
             8 => Step::Group((0..1 + id).map(|n| spans([n * 8 + trace], 1, version)).collect()),
             9..=10 => Step::Write(Write::Tag(trace, version)),
@@ -184,6 +202,9 @@ pub fn made_up(seed: u64) -> Workload {
             19..=20 => Step::Compact,
             21 => Step::Reopen,
             22 => Step::Write(Write::Erase(trace)),
+            // Spans without the root.
+            23 => Step::Write(Write::Spans(vec![(trace, 2, version), (trace + 1, 3, version)])),
+            24 => Step::Write(Write::Settle(trace)),
             _ => Step::Kill,
         }
     };

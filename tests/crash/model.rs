@@ -23,6 +23,8 @@ pub enum Write {
     Spans(Vec<SpanOf>),
     /// Trace and value of its tag.
     Tag(u8, u16),
+    /// Settles a trace.
+    Settle(u8),
     /// Trace, id, value.
     Assess(u8, u8, u16),
     /// Trace and id.
@@ -46,6 +48,8 @@ pub struct Action {
 pub struct Rows {
     pub spans: BTreeMap<(u8, u8), u16>,
     pub tags: BTreeMap<u8, u16>,
+    /// Traces without a root that do not wait for it.
+    pub settled: BTreeSet<u8>,
     pub assessments: BTreeMap<(u8, u8), u16>,
     pub catalog: BTreeMap<u8, u16>,
 }
@@ -57,14 +61,19 @@ impl Rows {
         match write {
             Write::Spans(spans) => {
                 rows.spans.extend(spans.iter().map(|(trace, span, version)| ((*trace, *span), *version)));
+                rows.settled.retain(|trace| !rows.spans.contains_key(&(*trace, ROOT)));
             }
             Write::Tag(trace, value) if self.has(*trace) => drop(rows.tags.insert(*trace, *value)),
-            Write::Tag(..) => {}
+            Write::Settle(trace) if self.has(*trace) && !self.spans.contains_key(&(*trace, ROOT)) => {
+                rows.settled.insert(*trace);
+            }
+            Write::Tag(..) | Write::Settle(_) => {}
             Write::Assess(trace, id, value) => drop(rows.assessments.insert((*trace, *id), *value)),
             Write::Unassess(trace, id) => drop(rows.assessments.remove(&(*trace, *id))),
             Write::Delete(trace) | Write::Erase(trace) => {
                 rows.spans.retain(|(of, _), _| of != trace);
                 rows.tags.remove(trace);
+                rows.settled.remove(trace);
                 rows.assessments.retain(|(of, _), _| of != trace);
             }
             Write::Catalog(key, value) => drop(rows.catalog.insert(*key, *value)),
@@ -82,6 +91,9 @@ impl Rows {
     }
 }
 
+/// The number of the span without a parent.
+pub const ROOT: u8 = 1;
+
 fn trace_id(trace: u8) -> String {
     format!("{trace:032x}")
 }
@@ -95,7 +107,7 @@ fn span((trace, number, version): SpanOf) -> Span {
     Span {
         trace_id: trace_id(trace),
         span_id: format!("{number:016x}"),
-        parent_span_id: (number > 1).then(|| format!("{:016x}", 1)),
+        parent_span_id: (number != ROOT).then(|| format!("{ROOT:016x}")),
         experiment_id: "0".into(),
         name: format!("version {version}"),
         span_type: "LLM".into(),
@@ -146,6 +158,7 @@ pub fn perform(store: &Store, write: &Write) -> Result<()> {
             let edit = TraceEdit::set_tags([("tag", value.to_string())]);
             store.edit_traces(vec![(trace_id(*trace), edit)]).map(drop)
         }
+        Write::Settle(trace) => store.settle_traces(&[trace_id(*trace)]).map(drop),
         Write::Assess(trace, id, value) => {
             let rows = vec![assessment(*trace, *id, *value)];
             store.assess(Assess { rows, check_existing: true }).map(drop)
@@ -228,6 +241,12 @@ pub fn read(store: &Store) -> std::result::Result<Rows, Unread> {
             let read = trace_at(&batch, at)?;
             let trace = number(&read.trace_id)?;
             once(counts.insert(trace, read.span_count).is_none(), "a trace")?;
+            let has_root = rows.spans.contains_key(&(trace, ROOT));
+            match (has_root, read.state.as_str()) {
+                (true, "OK") | (false, "IN_PROGRESS") => {}
+                (false, "OK") => drop(rows.settled.insert(trace)),
+                (_, state) => return Err(format!("trace {trace} is {state}, root {has_root}").into()),
+            }
             if let Some(tag) = read.tags.get("tag") {
                 rows.tags.insert(trace, tag.parse().map_err(|_| format!("a tag nobody set: {tag}"))?);
             }

@@ -35,7 +35,6 @@ fn totals(db: &Database, want: &Value, check: &mut Check) {
         ("root_spans", "SELECT count(*) FROM spans WHERE parent_span_id IS NULL"),
         ("orphan_spans", parents),
         ("traces_without_root", &format!("SELECT count(*) FROM ({roots}) WHERE roots = 0")),
-        ("traces_without_root", "SELECT count(*) FROM traces WHERE state = 'IN_PROGRESS'"),
         ("traces_with_several_roots", &format!("SELECT count(*) FROM ({roots}) WHERE roots > 1")),
         ("events", "SELECT count(*) FROM events"),
         ("links", "SELECT coalesce(sum(coalesce(array_length(links), 0)), 0) FROM spans"),

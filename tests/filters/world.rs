@@ -173,6 +173,8 @@ impl Trace {
         root(random, &mut spans[0]);
         if random.below(10) == 0 && spans.len() > 1 {
             spans.remove(0);
+            let top = spans.iter_mut().min_by_key(|span| (span.start_time_ns, span.span_id.clone()));
+            root(random, top.unwrap());
         }
         // A dataset keeps one record per inputs.
         let is_picked = spans[0].parent_span_id.is_none() && random.below(4) == 0;
@@ -192,19 +194,24 @@ impl Trace {
         }
     }
 
-    pub fn root(&self) -> Option<&Span> {
-        self.spans.iter().find(|span| span.parent_span_id.is_none())
+    /// The root, or the first of its children when it did not come.
+    fn lead(&self) -> Option<&Span> {
+        self.spans
+            .iter()
+            .min_by_key(|span| (span.parent_span_id.is_some(), span.start_time_ns, &span.span_id))
     }
 
     pub fn name(&self) -> Option<&str> {
-        self.root().map(|root| root.name.as_str())
+        self.lead().map(|lead| lead.name.as_str())
     }
 
     pub fn state(&self) -> &str {
-        match self.root() {
-            None => "IN_PROGRESS",
-            Some(root) if root.status == "ERROR" => "ERROR",
-            Some(_) => "OK",
+        match self.lead() {
+            Some(lead) if lead.parent_span_id.is_none() => match lead.status.as_str() {
+                "ERROR" => "ERROR",
+                _ => "OK",
+            },
+            _ => "IN_PROGRESS",
         }
     }
 
@@ -219,19 +226,19 @@ impl Trace {
 
     /// Of the only span that may have one.
     pub fn session(&self) -> Option<&str> {
-        self.root()?.session_id.as_deref()
+        self.lead()?.session_id.as_deref()
     }
 
     pub fn user(&self) -> Option<&str> {
-        self.root()?.user_id.as_deref()
+        self.lead()?.user_id.as_deref()
     }
 
     pub fn service(&self) -> Option<&str> {
-        self.spans[0].service_name.as_deref()
+        self.lead()?.service_name.as_deref()
     }
 
     pub fn hint(&self) -> Option<&TraceHint> {
-        self.root()?.hint.as_ref()
+        self.lead()?.hint.as_ref()
     }
 
     pub fn models(&self) -> BTreeSet<&str> {
@@ -249,7 +256,7 @@ impl Trace {
     }
 }
 
-/// What only a root span has.
+/// What only a root span has, or a span that stands for it.
 fn root(random: &mut Random, span: &mut Span) {
     span.session_id = maybe(random, &SESSIONS).map(str::to_string);
     span.user_id = maybe(random, &PEOPLE).map(str::to_string);

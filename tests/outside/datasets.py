@@ -2,6 +2,8 @@
 
 import json
 
+from model import lead
+
 
 def canonical(value):
     return json.dumps(value, sort_keys=True)
@@ -103,8 +105,7 @@ def records_of(world, ids, limit=None):
             known["expectations"] = {**expectations, **(known["expectations"] or {})} or None
             repeated += 1
             continue
-        root = min((span for span in trace.spans.values() if span.parent is None), key=lambda s: (s.start, s.id))
-        data = {"trace_id": trace.id, "span_id": root.id, "session_id": row["session_id"]}
+        data = {"trace_id": trace.id, "span_id": lead(trace).id, "session_id": row["session_id"]}
         data = {key: value for key, value in data.items() if value is not None}
         records[canonical(inputs)] = {
             "inputs": inputs, "outputs": as_json(row["outputs"]), "expectations": expectations or None,

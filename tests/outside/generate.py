@@ -112,6 +112,9 @@ class Generator:
         }
         if parent is not None:
             raw["parentSpanId"] = f"{trace['number'] * 100 + parent:016x}"
+            if random.random() < 0.2:
+                # Where the parent is: not known, known and here, known and in another process.
+                raw["flags"] = random.choice([1, 257, 769])
         if random.random() < 0.85:
             raw["endTimeUnixNano"] = str(start + random.choice([0, 1, 500_000, 1_000_000, 2_500_001, 99_000_000, 7_000_000_000]))
         if random.random() < 0.6:

@@ -6,8 +6,8 @@ import shutil
 
 import rules
 from compare import check, same
-from model import World
-from process import Difference, Readers, Watched, ask_spans, pause, states_like
+from model import World, steps_of
+from process import Difference, Readers, Watched, ask_spans, ask_states, first_with, pause, states_like
 
 
 class Importing:
@@ -26,15 +26,15 @@ class Importing:
         return arguments
 
     def do_import(self, operation, random):
-        lines = [line for part, _ in operation["files"] for line in part]
+        steps = steps_of(operation["files"])
         before, experiment = self.world.copy(), operation["experiment"]
-        states, existed = before.states(lines, experiment), self.path.exists()
+        states, existed = before.states(steps, experiment), self.path.exists()
         watched = Watched(self.binary, self.import_arguments(operation))
         kill, backup, rename, writer = (operation.get(key) for key in ("kill", "backup", "rename", "writer"))
         copy = moved = None
         if existed and operation.get("readers"):
-            all_states = states_with_assessments(states, operation, before, lines)
-            outcome = self.read_beside(watched, all_states, kill, random, len(lines))
+            all_states = states_with_assessments(states, operation, before, steps)
+            outcome = self.read_beside(watched, all_states, kill, random)
         else:
             try:
                 copy = self.backup_beside(watched, backup) if backup and existed else None
@@ -47,17 +47,18 @@ class Importing:
             return self.renamed_under(operation, outcome, states, watched.acknowledged, moved)
         if outcome.code < 0:
             self.counts["kills"] += 1
-            self.after_kill(operation, lines, states, watched.acknowledged)
+            self.after_kill(operation, steps, states, watched.acknowledged)
         else:
-            self.imported(operation, lines, outcome)
+            self.imported(operation, steps, outcome)
         if writer and existed and tagged:
             self.world.traces[writer["trace"]].tags.update(writer["tags"])
             self.world.traces[writer["trace"]].changed()
         if copy is not None:
             self.check_backup(copy, before, operation, states, random)
 
-    def read_beside(self, watched, states, kill, random, lines):
-        readers = Readers(self.binary, self.path, states, lambda: min(watched.acknowledged, lines), random)
+    def read_beside(self, watched, states, kill, random):
+        first = lambda: first_with(states, watched.acknowledged)
+        readers = Readers(self.binary, self.path, states, first, random)
         try:
             with readers:
                 self.disturb(watched, kill)
@@ -82,12 +83,14 @@ class Importing:
             pause(kill["wait_us"])
             watched.kill()
 
-    def imported(self, operation, lines, outcome):
+    def imported(self, operation, steps, outcome):
         """An import that was not killed: its report, and everything of it is there."""
         new = duplicates = rejected = 0
         known = set(self.world.traces)
-        for line in lines:
-            result = self.world.add_line(line, operation["experiment"])
+        for step in steps:
+            result = self.world.do(step, operation["experiment"])
+            if step[0] == "settle":
+                continue
             if result is None:
                 rejected += 1
             else:
@@ -101,28 +104,29 @@ class Importing:
         report = outcome.json()
         same("report of import", {key: report[key] for key in want}, want)
 
-    def after_kill(self, operation, lines, states, acknowledged):
-        """Finds out how much of a killed import is there: at least what was acknowledged, and no half line."""
+    def after_kill(self, operation, steps, states, acknowledged):
+        """Finds out how much of a killed import is there: at least what was acknowledged, and no half line. What its
+        end settles is there as a whole or not at all."""
         if not self.path.exists() or not (self.path / "FORMAT").exists():
             # Killed before the database was made.
             if acknowledged:
                 raise Difference(f"{acknowledged} lines were acknowledged and there is no database")
             shutil.rmtree(self.path, ignore_errors=True)
             return
-        found = ask_spans(self.binary, self.path)
+        found = ask_spans(self.binary, self.path) | ask_states(self.binary, self.path)
         fits = states_like(states, found)
-        if not fits or max(fits) < acknowledged:
-            what = f"killed after {acknowledged} acknowledged lines of {len(lines)}"
-            raise Difference(f"{what}: found is the state of {fits} lines")
-        keep = next(at for at in fits if at >= acknowledged)
-        for line in lines[:keep]:
-            self.world.add_line(line, operation["experiment"])
+        if not fits or states[max(fits)]["lines"] < acknowledged:
+            what = f"killed after {acknowledged} acknowledged lines of {states[-1]['lines']}"
+            raise Difference(f"{what}: found is the state after {fits} steps")
+        keep = next(at for at in fits if states[at]["lines"] >= acknowledged)
+        for step in steps[:keep]:
+            self.world.do(step, operation["experiment"])
         if operation.get("assessments"):
             rows = self.binary.run("sql", self.path, "SELECT rationale FROM assessments", "--format", "json").json()
             there = {row["rationale"] for row in rows}
             stored = [record["rationale"] in there for record in operation["assessments"]]
             valid = [record["trace_id"] in self.world.traces for record in operation["assessments"]]
-            if any(stored) and (keep < len(lines) and max(fits) < len(lines)):
+            if any(stored) and max(fits) < len(steps):
                 raise Difference("assessments of a killed import are there, its last lines are not")
             count = max((at + 1 for at, is_there in enumerate(stored) if is_there), default=0)
             same("assessments of a killed import are the first", stored[:count], valid[:count])
@@ -140,17 +144,16 @@ class Importing:
     def check_backup(self, copy, before, operation, states, random):
         """A backup beside an import is one of the states from its begin on."""
         path, first = copy
-        lines = [line for part, _ in operation["files"] for line in part]
-        found = ask_spans(self.binary, path)
-        fits = [at for at in states_like(states, found) if at >= first]
+        found = ask_spans(self.binary, path) | ask_states(self.binary, path)
+        fits = [at for at in states_like(states, found) if states[at]["lines"] >= first]
         if not fits:
             raise Difference(f"a backup that began after {first} acknowledged lines has no state of the import: {found}")
         if operation.get("assessments"):
             # Which of them had come is not known.
             check(self.binary, path)
             return shutil.rmtree(path)
-        for line in lines[:fits[0]]:
-            before.add_line(line, operation["experiment"])
+        for step in steps_of(operation["files"])[:fits[0]]:
+            before.do(step, operation["experiment"])
         self.compare.all(before, path, random, True)
         if operation["backup"]["continue"]:
             shutil.rmtree(self.path)
@@ -196,22 +199,22 @@ class Importing:
             raise Difference(f"{outcome}\n  expected exit code 0 or 1")
         if other.code == 0:
             world = World()
-            for line in lines:
-                world.add_line(line, "0")
+            for step in steps_of([(lines, False)]):
+                world.do(step, "0")
             self.compare.tables(world, old)
             check(self.binary, old)
         shutil.rmtree(old, ignore_errors=True)
-        all_lines = [line for part, _ in operation["files"] for line in part]
-        self.after_kill(dict(operation, assessments=operation.get("assessments")), all_lines, states, acknowledged)
+        steps = steps_of(operation["files"])
+        self.after_kill(dict(operation, assessments=operation.get("assessments")), steps, states, acknowledged)
 
 
-def states_with_assessments(states, operation, before, lines):
-    """The states of an import, and those while assessments come after its lines."""
+def states_with_assessments(states, operation, before, steps):
+    """The states of an import, and those while assessments come after its steps."""
     states, world = list(states), before.copy()
     records = operation.get("assessments") or []
     if records:
-        for line in lines:
-            world.add_line(line, operation["experiment"])
+        for step in steps:
+            world.do(step, operation["experiment"])
     for record in records:
         if world.add_assessment(record):
             states.append(dict(states[-1], assessments=states[-1]["assessments"] + 1))

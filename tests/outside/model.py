@@ -4,7 +4,8 @@ Written from the public description of tables, filter language and text queries,
 Where the description is silent, this is what is expected:
 
 * a resend counts as a duplicate whatever it holds; an open span that comes after an ended one changes nothing;
-* a root without a status makes the trace OK, as in MLflow, also one that has not ended;
+* a root without a status makes the trace OK, as in MLflow, also one that has not ended; so does a top span that decides;
+* each file of an import is settled at its end; a trace of which no span has ended is settled by that alone, not by time;
 * a deleted trace whose spans are sent again is a new trace, without the tags and assessments it had;
 * `untag` removes a tag whoever set it, and it stays removed when spans come in later;
 * a trace belongs to the experiment of the import that brought it.
@@ -19,7 +20,7 @@ from words import fields_of
 
 MASK = (1 << 64) - 1
 # The figures by which the state that a reader sees is known.
-SUMS = ("spans", "traces", "errors", "word", "trace_count", "span_count", "assessments")
+SUMS = ("spans", "traces", "states", "errors", "word", "trace_count", "span_count", "assessments")
 
 
 def digest(*parts):
@@ -35,12 +36,13 @@ class Trace:
 
     def __init__(self, trace_id, experiment):
         self.id, self.experiment = trace_id, experiment
-        self.spans, self.tags, self.assessments = {}, {}, []
+        self.spans, self.tags, self.assessments, self.is_settled = {}, {}, [], False
         self.row_cache = self.sums_cache = None
 
     def copy(self):
         twin = Trace(self.id, self.experiment)
         twin.spans, twin.tags, twin.assessments = dict(self.spans), dict(self.tags), list(self.assessments)
+        twin.is_settled = self.is_settled
         twin.row_cache, twin.sums_cache = self.row_cache, self.sums_cache
         return twin
 
@@ -59,6 +61,7 @@ class Trace:
             self.sums_cache = {
                 "spans": sum(digest(self.id, span.id, span.number) for span in self.spans.values()) & MASK,
                 "traces": digest(self.id, len(self.spans), row["state"], canonical(row["tags"])),
+                "states": digest(self.id, row["state"]),
                 "errors": digest(self.id) if row["state"] == "ERROR" else 0,
                 "word": sum(digest(self.id, span.id) for span in self.spans.values() if has_word(span)) & MASK,
                 "trace_count": 1,
@@ -82,27 +85,31 @@ def has_word(span):
     return any(WORD in run for run in text_fields(span)["text"])
 
 
+def lead(trace):
+    """The span that stands for a trace: its root, or its top span while there is none."""
+    spans = sorted(trace.spans.values(), key=lambda span: (span.start, span.id))
+    root = next((span for span in spans if span.parent is None), None)
+    return root or next(span for span in spans if span.parent not in trace.spans)
+
+
 def fold(trace):
     """The row of a trace."""
     spans = sorted(trace.spans.values(), key=lambda span: (span.start, span.id))
-    root = next((span for span in spans if span.parent is None), None)
-    top = root
-    if root is None and rules.TOP_SPAN_STANDS_IN:
-        top = next(span for span in spans if span.parent not in trace.spans)
-    own = [root] if root is not None and rules.ROOTS_SESSION_FIRST else []
+    top = lead(trace)
+    own = [top] if rules.ROOTS_SESSION_FIRST else []
     ends = [span.end for span in spans if span.end is not None]
     row = {
-        "trace_id": trace.id, "experiment_id": trace.experiment, "state": state_of(root),
+        "trace_id": trace.id, "experiment_id": trace.experiment, "state": state_of(trace, top),
         "request_time": spans[0].start, "end_time": max(ends, default=None),
         "session_id": next((span.session for span in own + spans if span.session), None),
         "user_id": next((span.user for span in own + spans if span.user), None),
-        "service_name": top.service if top and top.service else next((s.service for s in spans if s.service), None),
+        "service_name": top.service or next((s.service for s in spans if s.service), None),
         "span_count": len(spans), "error_span_count": sum(span.status == "ERROR" for span in spans),
         "models": sorted({span.model for span in spans if span.model}),
-        "inputs": top and top.inputs, "outputs": top and top.outputs,
-        "tags": tags_of(trace, root),
+        "inputs": top.inputs, "outputs": top.outputs,
+        "tags": tags_of(trace, top),
     }
-    row["name"] = row["tags"].get("mlflow.traceName", top and top.name)
+    row["name"] = row["tags"].get("mlflow.traceName", top.name)
     row["duration_ns"] = None if row["end_time"] is None else row["end_time"] - row["request_time"]
     row.update(usage(trace, spans))
     said = {"mlflow.trace.session": row["session_id"], "mlflow.trace.user": row["user_id"]}
@@ -110,15 +117,15 @@ def fold(trace):
     return row
 
 
-def state_of(root):
-    if root is None:
+def state_of(trace, top):
+    if top.parent is not None and not top.has_remote_parent and not trace.is_settled:
         return "IN_PROGRESS"
-    return "ERROR" if root.status == "ERROR" else "OK"
+    return "ERROR" if top.status == "ERROR" else "OK"
 
 
-def tags_of(trace, root):
+def tags_of(trace, top):
     tags = {}
-    for key, value in (root.attributes if root else {}).items():
+    for key, value in top.attributes.items():
         if key.startswith("mlflow.traceTag."):
             tags[key.removeprefix("mlflow.traceTag.")] = value
     tags.update(trace.tags)
@@ -140,6 +147,15 @@ def usage(trace, spans):
                     sums[key] = sums.get(key, 0) + getattr(span, key)
     sums["cost_usd"] = sums.pop("cost", None)
     return {key: sums.get(key) for key in ("input_tokens", "output_tokens", "total_tokens", "cost_usd")}
+
+
+def steps_of(files):
+    """What an import of these files does, step by step: a line comes in; at the end of a file the traces of its
+    lines are settled, then all others whose last span ended long ago."""
+    steps = []
+    for lines, _ in files:
+        steps += [("line", [line]) for line in lines] + [("settle", lines), ("settle", None)]
+    return steps
 
 
 class World:
@@ -178,20 +194,37 @@ class World:
             touched.add(span.trace_id)
         return new, duplicates, touched
 
-    def states(self, lines, experiment):
-        """The sums after each number of lines, from none to all."""
-        world, total = self.copy(), self.sums()
-        states = [dict(total)]
-        for line in lines:
-            spans = spans_of_line(line) or []
-            ids = {span.trace_id for span in spans}
+    def touched(self, step):
+        """The traces that a step of an import changes."""
+        kind, lines = step
+        if kind == "line" or lines is not None:
+            return {span.trace_id for line in lines for span in spans_of_line(line) or []}
+        return {i for i, trace in self.traces.items() if trace.row()["end_time"] is not None}
+
+    def do(self, step, experiment):
+        """Carries out a step of an import; of a line, what `add_line` says."""
+        kind, lines = step
+        if kind == "line":
+            return self.add_line(*lines, experiment)
+        for trace in (self.traces[i] for i in self.touched(step) if i in self.traces):
+            if not trace.is_settled:
+                trace.is_settled = True
+                trace.changed()
+
+    def states(self, steps, experiment):
+        """The sums after each number of steps, from none to all, with the number of lines that are in."""
+        world, total, lines = self.copy(), self.sums(), 0
+        states = [dict(total, lines=lines)]
+        for step in steps:
+            ids = world.touched(step)
             for sign in (-1, 1):
                 for trace in (world.traces[i] for i in ids if i in world.traces):
                     for key, value in trace.sums().items():
                         total[key] = (total[key] + sign * value) & MASK
                 if sign == -1:
-                    world.add_line(line, experiment)
-            states.append(dict(total))
+                    world.do(step, experiment)
+            lines += step[0] == "line"
+            states.append(dict(total, lines=lines))
         return states
 
     def add_assessment(self, record):

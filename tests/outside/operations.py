@@ -71,7 +71,7 @@ class Database(Importing, Curating):
         watched = Watched(self.binary, arguments)
         kill = operation.get("kill")
         if operation.get("readers"):
-            outcome = self.read_beside(watched, states, kill, random, 0)
+            outcome = self.read_beside(watched, states, kill, random)
         else:
             self.disturb(watched, kill)
             outcome = watched.finish()

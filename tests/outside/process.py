@@ -106,6 +106,11 @@ class Watched:
         return outcome
 
 
+def first_with(states, lines):
+    """The place of the first state with so many lines of an import."""
+    return next((at for at, state in enumerate(states) if state.get("lines", 0) >= lines), len(states) - 1)
+
+
 def states_like(states, found):
     """The places of the states with what was found."""
     return [at for at, state in enumerate(states) if all(state[key] == value for key, value in found.items())]
@@ -167,6 +172,12 @@ def ask_traces(binary, path):
     rows = binary.run("sql", path, statement, "--format", "json").json()
     parts = (digest(row["trace_id"], row["span_count"], row["state"], canonical(row["tags"])) for row in rows)
     return {"traces": add(parts), "trace_count": len(rows)}
+
+
+def ask_states(binary, path):
+    from model import digest
+    rows = binary.run("sql", path, "SELECT trace_id, state FROM traces", "--format", "json").json()
+    return {"states": add(digest(row["trace_id"], row["state"]) for row in rows)}
 
 
 def ask_errors(binary, path):

@@ -6,9 +6,6 @@ follows, the switch is turned, and its old side goes.
 
 import os
 
-# A trace without a root span: the description has its top span stand in for name, service, inputs and outputs.
-TOP_SPAN_STANDS_IN = False
-
 # A trace's session and user: the root's, then the first span's in time that has one. Otherwise by time alone.
 ROOTS_SESSION_FIRST = True
 

@@ -49,6 +49,7 @@ class Span:
         self.name, self.kind = raw["name"], KINDS[raw.get("kind", 0)]
         self.start = int(raw["startTimeUnixNano"])
         self.end = int(raw["endTimeUnixNano"]) if "endTimeUnixNano" in raw else None
+        self.has_remote_parent = raw.get("flags", 0) & 0x300 == 0x300
         status = raw.get("status", {})
         self.status, self.message = STATUSES[status.get("code", 0)], status.get("message")
         self.attributes = {item["key"]: value_of(item["value"]) for item in raw.get("attributes", [])}

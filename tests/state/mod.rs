@@ -7,6 +7,7 @@ mod links;
 mod metrics;
 mod sessions;
 mod start;
+mod top_span;
 
 use tracehouse::Database;
 use tracehouse::model::Span;

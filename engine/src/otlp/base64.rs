@@ -32,7 +32,7 @@ fn digit(byte: u8) -> Option<u32> {
 }
 
 /// The bytes of a base64 text, or `None` when it is not one.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();
     if text.len() - digits.len() > 2 || digits.len() % 4 == 1 {
         return None;

@@ -11,7 +11,7 @@
 //! * **IN-3** bad input is an error or a rejected span with a reason, never a panic, and never
 //!   takes memory out of proportion to the input.
 
-mod base64;
+pub(crate) mod base64;
 mod cursor;
 mod error;
 mod extra;

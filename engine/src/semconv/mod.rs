@@ -19,6 +19,7 @@ mod preview;
 pub(crate) mod producers;
 mod scope;
 mod span_type;
+mod stored;
 mod usage;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod tests;
 pub use listing::{Convention, conventions};
 pub(crate) use scope::STORE_TAGS;
 
+use tracehouse_storage::TopTexts;
 use tracehouse_storage::model::{Span, TraceHint};
 
 use crate::otlp::read_object;
@@ -85,18 +87,36 @@ fn fill_columns(
         logs::fill(span, records);
     }
     if span.parent_span_id.is_none() {
-        span.hint = Some(TraceHint {
-            request_preview: said(&span.inputs).map(preview::of_request),
-            response_preview: said(&span.outputs).map(|text| preview::of_response(text, &span.span_type)),
-            tags: scope::trace_tags(&found, attributes),
-            metadata: scope::trace_metadata(&found, attributes),
-        });
+        let (inputs, outputs) = (span.inputs.as_deref(), span.outputs.as_deref());
+        span.hint = Some(hint(&found, attributes, inputs, outputs, &span.span_type));
+    }
+}
+
+/// What a span that stands for the root says of its trace, made of what is stored of it: when it came,
+/// nobody knew that it would.
+pub(crate) fn hint_of_top(top: &TopTexts<'_>) -> TraceHint {
+    let attributes = stored::attributes(top.attributes);
+    hint(&Found::new(&attributes), &attributes, top.inputs, top.outputs, top.span_type)
+}
+
+fn hint(
+    found: &Found<'_>,
+    attributes: &[KeyValue<'_>],
+    inputs: Option<&str>,
+    outputs: Option<&str>,
+    span_type: &str,
+) -> TraceHint {
+    TraceHint {
+        request_preview: said(inputs).map(preview::of_request),
+        response_preview: said(outputs).map(|text| preview::of_response(text, span_type)),
+        tags: scope::trace_tags(found, attributes),
+        metadata: scope::trace_metadata(found, attributes),
     }
 }
 
 /// A payload that says something.
-fn said(payload: &Option<String>) -> Option<&str> {
-    payload.as_deref().filter(|text| !io::says_nothing(text) && !io::is_hollow(text))
+fn said(payload: Option<&str>) -> Option<&str> {
+    payload.filter(|text| !io::says_nothing(text) && !io::is_hollow(text))
 }
 
 /// A level says that a span failed where its status does not say anything.

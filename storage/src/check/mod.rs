@@ -40,6 +40,7 @@ use crate::kv::MetaStore;
 use crate::manifest::SegmentId;
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
+use crate::top_span::{HintOfTop, plain_hint};
 
 pub(crate) use rows::check_rows;
 
@@ -160,7 +161,7 @@ impl CheckReport {
 }
 
 /// What the caller of a check has open of the database.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Opened<'a> {
     /// The metadata store; without one it is not compared.
     pub meta_store: Option<&'a MetaStore>,
@@ -168,6 +169,14 @@ pub struct Opened<'a> {
     pub snapshot: Option<Snapshot>,
     /// There is no log, as the environment keeps nothing anyway.
     pub has_no_log: bool,
+    /// What a top span says of its trace, as whoever writes the database has it.
+    pub hint_of_top: HintOfTop,
+}
+
+impl Default for Opened<'_> {
+    fn default() -> Self {
+        Self { meta_store: None, snapshot: None, has_no_log: false, hint_of_top: plain_hint }
+    }
 }
 
 /// Checks the database in `env`. Beside a writer, a check that finds damage starts over when the manifest
@@ -200,7 +209,7 @@ fn check_once(env: &Arc<dyn Env>, deep: bool, opened: &Opened<'_>) -> CheckRepor
     files::check_names(env.as_ref(), manifest.as_ref(), &mut report);
     let is_whole = !report.findings.iter().any(|finding| finding.severity == Severity::Damage);
     if deep && is_whole {
-        rows::check(env, opened.snapshot.clone(), &mut report);
+        rows::check(env, opened, &mut report);
     }
     report
 }

@@ -1,19 +1,20 @@
 //! Deep checks of rows (I7, I10): what a reader sees of each trace is once there, and its row is what its
 //! spans and edits fold to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{CheckReport, Part, Severity, guarded};
+use super::{CheckReport, Opened, Part, Severity, guarded};
 use crate::columns::{text, trace_at};
 use crate::env::Env;
 use crate::error::Result;
-use crate::fold::{FOLD_COLUMNS, FoldSpan, add_fold_inputs, refold};
+use crate::fold::{FOLD_COLUMNS, FoldInputs, FoldSpan, add_fold_inputs, refold, refold_without_top};
 use crate::model::{TraceKey, TraceRow};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::snapshot::{RowRef, Snapshot};
 use crate::store::{Store, StoreOptions};
+use crate::top_span::{HintOfTop, add_top_hints};
 
 /// Traces folded at a time.
 const FOLD_TRACES: usize = 256;
@@ -29,11 +30,12 @@ pub(crate) struct RowCheck {
     pub repeated: Vec<String>,
 }
 
-pub(super) fn check(env: &Arc<dyn Env>, snapshot: Option<Snapshot>, report: &mut CheckReport) {
-    let options = StoreOptions { read_only: true, ..StoreOptions::default() };
-    let checked = guarded("rows", || match snapshot {
-        Some(snapshot) => check_rows(&snapshot),
-        None => check_rows(&Store::open(env.clone(), options)?.snapshot()?),
+pub(super) fn check(env: &Arc<dyn Env>, opened: &Opened<'_>, report: &mut CheckReport) {
+    let hint_of_top = opened.hint_of_top;
+    let options = StoreOptions { read_only: true, hint_of_top, ..StoreOptions::default() };
+    let checked = guarded("rows", || match &opened.snapshot {
+        Some(snapshot) => check_rows(snapshot, hint_of_top),
+        None => check_rows(&Store::open(env.clone(), options)?.snapshot()?, hint_of_top),
     });
     match checked {
         Ok(rows) => {
@@ -51,7 +53,7 @@ pub(super) fn check(env: &Arc<dyn Env>, snapshot: Option<Snapshot>, report: &mut
 }
 
 /// Compares every visible trace row with its spans.
-pub(crate) fn check_rows(snapshot: &Snapshot) -> Result<RowCheck> {
+pub(crate) fn check_rows(snapshot: &Snapshot, hint_of_top: HintOfTop) -> Result<RowCheck> {
     let mut check = RowCheck::default();
     let mut seen: HashSet<TraceKey> = HashSet::new();
     let mut spans = 0;
@@ -62,7 +64,7 @@ pub(crate) fn check_rows(snapshot: &Snapshot) -> Result<RowCheck> {
             let batch = batch?;
             let rows = (0..batch.num_rows()).map(|row| trace_at(&batch, row)).collect::<Result<Vec<_>>>()?;
             for rows in rows.chunks(FOLD_TRACES) {
-                spans += check_traces(snapshot, rows, &mut seen, &mut check)?;
+                spans += check_traces(snapshot, hint_of_top, rows, &mut seen, &mut check)?;
             }
         }
     }
@@ -76,6 +78,7 @@ pub(crate) fn check_rows(snapshot: &Snapshot) -> Result<RowCheck> {
 /// Folds the spans of these traces; how many spans they have.
 fn check_traces(
     snapshot: &Snapshot,
+    hint_of_top: HintOfTop,
     rows: &[TraceRow],
     seen: &mut HashSet<TraceKey>,
     check: &mut RowCheck,
@@ -91,8 +94,10 @@ fn check_traces(
             check.repeated.push(format!("trace {}", row.trace_id));
         }
     }
-    let mut inputs: HashMap<TraceKey, (String, Vec<FoldSpan>)> = HashMap::new();
-    add_fold_inputs(&mut inputs, &snapshot.read_rows(Table::Spans, &refs, FOLD_COLUMNS)?)?;
+    let mut inputs = FoldInputs::new();
+    let read = |rows: &[RowRef], columns: &[&str]| snapshot.read_rows(Table::Spans, rows, columns);
+    add_fold_inputs(&mut inputs, &read(&refs, FOLD_COLUMNS)?, refs.iter().copied())?;
+    add_top_hints(&mut inputs, hint_of_top, read)?;
     for (key, row) in unseen {
         let spans = inputs.remove(&key);
         let mut ids = HashSet::new();
@@ -102,11 +107,20 @@ fn check_traces(
             }
         }
         check.folded += 1;
-        if refold(&row.trace_id, spans, row.edit.clone()).as_ref() != Some(row) {
+        if !is_fold_of(row, spans) {
             check.stale.push((key, row.trace_id.clone()));
         }
     }
     Ok(refs.len() as u64)
+}
+
+/// Whether a row is what these spans fold to. A row without a span that stands for the trace may be one that
+/// was written before there were top spans: it is folded anew when something of its trace changes.
+fn is_fold_of(row: &TraceRow, spans: Option<(String, Vec<FoldSpan>)>) -> bool {
+    let fold = if row.root_span_id.is_some() { refold } else { refold_without_top };
+    let fits = |made: Option<TraceRow>| made.as_ref() == Some(row);
+    fits(fold(&row.trace_id, spans.clone(), row.edit.clone()))
+        || fits(refold(&row.trace_id, spans, row.edit.clone()))
 }
 
 /// Spans whose trace has no row.

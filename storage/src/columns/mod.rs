@@ -11,4 +11,5 @@ pub use assessments::{assessment_at, assessments_batch};
 pub(crate) use read::value_at;
 pub use read::{floats, ints, list, map_at, text, text_at, times, uints};
 pub use spans::{span_at, spans_batch};
+pub(crate) use traces::edit_of;
 pub use traces::{trace_at, traces_batch, with_span_runs};

@@ -108,17 +108,22 @@ pub(super) fn string_maps<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, St
     Ok(Arc::new(builder.finish()))
 }
 
+/// The edit that a value of the column `_edit` is.
+///
+/// # Errors
+/// `Corrupt` when it does not parse.
+pub(crate) fn edit_of(text: Option<&str>) -> Result<TraceEdit> {
+    text.map_or(Ok(TraceEdit::default()), serde_json::from_str)
+        .map_err(|e| Error::corrupt(format!("column _edit of a stored trace: {e}")))
+}
+
 /// The trace row at `row` of a batch with all stored columns.
 ///
 /// # Errors
 /// `Internal` when a column is missing, `Corrupt` when an edit does not parse.
 pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
     let at = Row::new(batch, row);
-    let edit = match at.text("_edit")? {
-        Some(text) => serde_json::from_str(&text)
-            .map_err(|e| Error::corrupt(format!("column _edit of a stored trace: {e}")))?,
-        None => TraceEdit::default(),
-    };
+    let edit = edit_of(at.text("_edit")?.as_deref())?;
     Ok(TraceRow {
         trace_id: at.required("trace_id")?,
         experiment_id: at.required("experiment_id")?,
@@ -184,16 +189,19 @@ mod tests {
             root_span_id: Some("r".into()),
             ..TraceRow::default()
         };
-        full.apply(TraceEdit {
-            tags: BTreeMap::from([("k".into(), Some("v".into())), ("gone".into(), None)]),
-            linked_runs: ["r1".to_string()].into(),
-            start: Some(Box::new(StartEdit {
-                state: "OK".into(),
-                name: Some("n".into()),
-                ..Default::default()
-            })),
-            ..TraceEdit::default()
-        });
+        full.apply_all(
+            TraceEdit {
+                tags: BTreeMap::from([("k".into(), Some("v".into())), ("gone".into(), None)]),
+                linked_runs: ["r1".to_string()].into(),
+                start: Some(Box::new(StartEdit {
+                    state: "OK".into(),
+                    name: Some("n".into()),
+                    ..Default::default()
+                })),
+                ..TraceEdit::default()
+            },
+            true,
+        );
         let rows = vec![full, TraceRow { trace_id: "t2".into(), ..TraceRow::default() }];
         let batch = traces_batch(&rows).unwrap();
         assert_eq!(batch.schema(), Table::Traces.schema());

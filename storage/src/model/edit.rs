@@ -2,7 +2,8 @@
 //!
 //! A trace row is a fold of its spans with these edits on top, so that a late span never undoes a
 //! user's tag and the result does not depend on the order of arrival. From the bottom: the spans, the
-//! start of the trace, the tags set by a user. Links stand beside the row.
+//! start of the trace, the tags set by a user. Links stand beside the row. That a trace is settled is part
+//! of how its spans are folded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,9 @@ pub struct TraceEdit {
     /// What the producer said of the trace as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<Box<StartEdit>>,
+    /// The root is no longer waited for: while there is none, the top span's status decides the state.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
 }
 
 impl TraceEdit {
@@ -49,6 +53,11 @@ impl TraceEdit {
     /// The change that a `start_trace` is.
     pub fn start(start: StartEdit) -> Self {
         Self { start: Some(Box::new(start)), ..Self::default() }
+    }
+
+    /// The change after which the root of the trace is no longer waited for.
+    pub fn settle() -> Self {
+        Self { settled: true, ..Self::default() }
     }
 
     /// Whether nothing was edited.
@@ -71,10 +80,11 @@ impl TraceEdit {
             (Some(earlier), Some(later)) => earlier.merge(*later),
             (earlier, later) => *earlier = earlier.take().or(later),
         }
+        self.settled |= later.settled;
     }
 
     /// The same as the state of a trace: what is not linked needs no word.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn forget_unlinked(&mut self) {
         self.unlinked_runs.clear();
         self.unlinked_prompts.clear();
     }
@@ -108,13 +118,23 @@ mod tests {
     }
 
     #[test]
+    fn a_settled_trace_stays_settled() {
+        let mut edit = TraceEdit::settle();
+        edit.merge(TraceEdit::set_tags([("a", "1")]));
+        let text = serde_json::to_string(&edit).unwrap();
+        assert_eq!(text, r#"{"tags":{"a":"1"},"settled":true}"#);
+        assert_eq!(serde_json::from_str::<TraceEdit>(&text).unwrap(), edit);
+        assert_eq!(serde_json::to_string(&TraceEdit::default()).unwrap(), "{}");
+    }
+
+    #[test]
     fn the_later_word_on_a_link_wins() {
         let mut edit = TraceEdit { linked_runs: links(&["a", "b"]), ..TraceEdit::default() };
         edit.merge(TraceEdit { unlinked_runs: links(&["a", "c"]), ..TraceEdit::default() });
         assert_eq!((&edit.linked_runs, &edit.unlinked_runs), (&links(&["b"]), &links(&["a", "c"])));
         edit.merge(TraceEdit { linked_runs: links(&["c"]), ..TraceEdit::default() });
         assert_eq!((&edit.linked_runs, &edit.unlinked_runs), (&links(&["b", "c"]), &links(&["a"])));
-        edit.settle();
+        edit.forget_unlinked();
         assert!(edit.unlinked_runs.is_empty());
     }
 }

@@ -18,6 +18,8 @@ pub use span::{Event, Link, Span, TraceHint};
 pub use start::{COST_METADATA, FINALIZED_METADATA, StartEdit, StartUsage, TOKEN_USAGE_METADATA};
 pub use trace::{TraceRow, Usage};
 
+/// The state of a trace of which nothing says that it has ended.
+pub const IN_PROGRESS: &str = "IN_PROGRESS";
 /// The tag that holds a trace's name, as in MLflow.
 pub const TRACE_NAME_TAG: &str = "mlflow.traceName";
 /// The metadata key that repeats the session id, as in MLflow.

@@ -6,7 +6,7 @@
 //!
 //! 1. A trace begins with the earliest of the stated request time and the first span.
 //! 2. A **finalised** start settles duration and state: it ends when the start says. One that is not
-//!    finalised is widened by spans, and a root span settles its state. `IN_PROGRESS` and
+//!    finalised is widened by spans, and a root span (no top span) settles its state. `IN_PROGRESS` and
 //!    `STATE_UNSPECIFIED` never settle the state, an absent duration never settles the end.
 //! 3. Name, previews, client id, session, user, tags, metadata and usage: what the start says goes
 //!    before what spans say, key by key.
@@ -211,8 +211,8 @@ impl StartEdit {
     }
 
     /// Lays the start over a row fresh from the fold.
-    pub(super) fn apply(&self, row: &mut TraceRow) {
-        self.apply_times_and_state(row);
+    pub(super) fn apply(&self, row: &mut TraceRow, has_root: bool) {
+        self.apply_times_and_state(row, has_root);
         row.experiment_id.clone_from(&self.experiment_id);
         row.client_request_id.clone_from(&self.client_request_id);
         for (stated, column) in [
@@ -246,7 +246,7 @@ impl StartEdit {
         }
     }
 
-    fn apply_times_and_state(&self, row: &mut TraceRow) {
+    fn apply_times_and_state(&self, row: &mut TraceRow, has_root: bool) {
         let stated_end = self.duration_ns.map(|duration| self.request_time_ns.saturating_add(duration));
         row.request_time_ns = match row.span_count {
             0 => self.request_time_ns,
@@ -258,7 +258,7 @@ impl StartEdit {
         };
         row.duration_ns = row.end_time_ns.map(|end| end.saturating_sub(row.request_time_ns).max(0));
         let settled = self.finalised && matches!(self.state.as_str(), "OK" | "ERROR");
-        if settled || row.root_span_id.is_none() {
+        if settled || !has_root {
             row.state.clone_from(&self.state);
         }
     }
@@ -279,19 +279,20 @@ impl StartEdit {
 mod tests {
     use super::*;
 
-    fn row(span_count: i64, root: Option<&str>) -> TraceRow {
+    fn row(span_count: i64, has_root: bool) -> TraceRow {
         TraceRow {
             span_count,
-            root_span_id: root.map(Into::into),
-            state: if root.is_some() { "ERROR" } else { "IN_PROGRESS" }.into(),
+            root_span_id: (span_count > 0).then(|| "r".into()),
+            state: if has_root { "ERROR" } else { "IN_PROGRESS" }.into(),
             request_time_ns: if span_count > 0 { 100 } else { 0 },
             end_time_ns: (span_count > 0).then_some(200),
             ..TraceRow::default()
         }
     }
 
-    fn applied(start: &StartEdit, mut row: TraceRow) -> (i64, Option<i64>, String) {
-        start.apply(&mut row);
+    fn applied(start: &StartEdit, span_count: i64, has_root: bool) -> (i64, Option<i64>, String) {
+        let mut row = row(span_count, has_root);
+        start.apply(&mut row, has_root);
         (row.request_time_ns, row.duration_ns, row.state)
     }
 
@@ -304,14 +305,14 @@ mod tests {
             finalised: true,
             ..StartEdit::default()
         };
-        assert_eq!(applied(&start, row(2, Some("r"))), (100, Some(50), "OK".into()));
-        assert_eq!(applied(&start, row(0, None)), (110, Some(40), "OK".into()));
+        assert_eq!(applied(&start, 2, true), (100, Some(50), "OK".into()));
+        assert_eq!(applied(&start, 0, false), (110, Some(40), "OK".into()));
         let open = StartEdit { finalised: false, ..start.clone() };
-        assert_eq!(applied(&open, row(2, Some("r"))), (100, Some(100), "ERROR".into()));
-        assert_eq!(applied(&open, row(1, None)), (100, Some(100), "OK".into()));
+        assert_eq!(applied(&open, 2, true), (100, Some(100), "ERROR".into()));
+        assert_eq!(applied(&open, 1, false), (100, Some(100), "OK".into()));
         let unsettled = StartEdit { state: "IN_PROGRESS".into(), duration_ns: None, ..start };
-        assert_eq!(applied(&unsettled, row(2, Some("r"))), (100, Some(100), "ERROR".into()));
-        assert_eq!(applied(&unsettled, row(0, None)), (110, None, "IN_PROGRESS".into()));
+        assert_eq!(applied(&unsettled, 2, true), (100, Some(100), "ERROR".into()));
+        assert_eq!(applied(&unsettled, 0, false), (110, None, "IN_PROGRESS".into()));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct TraceRow {
     pub trace_id: String,
     /// The scope it belongs to.
     pub experiment_id: String,
-    /// Tag `mlflow.traceName`, else the root span's name.
+    /// Tag `mlflow.traceName`, else the name of the root span.
     pub name: Option<String>,
     /// `OK`, `ERROR`, `IN_PROGRESS` or `STATE_UNSPECIFIED`.
     pub state: String,
@@ -40,9 +40,9 @@ pub struct TraceRow {
     pub duration_ns: Option<i64>,
     /// Service of the root span, else of the first span.
     pub service_name: Option<String>,
-    /// Session of the first span that has one.
+    /// Session of the root span, else of the first span that has one.
     pub session_id: Option<String>,
-    /// User of the first span that has one.
+    /// User of the root span, else of the first span that has one.
     pub user_id: Option<String>,
     /// The client's own id of the request.
     pub client_request_id: Option<String>,
@@ -62,19 +62,24 @@ pub struct TraceRow {
     pub tags: BTreeMap<String, String>,
     /// Set at start.
     pub metadata: BTreeMap<String, String>,
-    /// The root span.
+    /// The root span; while there is none, the top span that stands for it.
     pub root_span_id: Option<String>,
     /// Explicit changes.
     pub edit: TraceEdit,
 }
 
 impl TraceRow {
-    /// Lays explicit changes over the row. A change with a start needs a row fresh from the fold, and
-    /// all that was said of the trace before; others may come one by one.
-    pub fn apply(&mut self, edit: TraceEdit) {
+    /// Lays all that was said of the trace over a row fresh from the fold. `has_root` says whether its spans
+    /// have a root.
+    pub fn apply_all(&mut self, edit: TraceEdit, has_root: bool) {
         if let Some(start) = &edit.start {
-            start.apply(self);
+            start.apply(self, has_root);
         }
+        self.apply(edit);
+    }
+
+    /// Lays a further change over the row. One with a start needs a row fresh from the fold.
+    pub fn apply(&mut self, edit: TraceEdit) {
         for (key, value) in &edit.tags {
             match value {
                 Some(value) => self.tags.insert(key.clone(), value.clone()),
@@ -85,6 +90,6 @@ impl TraceRow {
             self.name = name.clone();
         }
         self.edit.merge(edit);
-        self.edit.settle();
+        self.edit.forget_unlinked();
     }
 }

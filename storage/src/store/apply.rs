@@ -16,12 +16,14 @@ use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
 use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
 use crate::error::{Error, Result};
-use crate::fold::{FOLD_COLUMNS, FoldSpan, add_fold_inputs, fold, refold};
+use crate::fold::{FOLD_COLUMNS, FoldInputs, add_fold_inputs, refold};
 use crate::memtable::SourceId;
 use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
 use crate::schema::Table;
 use crate::side_by_side::{LOOKUPS_OF_THREAD, side_by_side, threads_for};
-use crate::source::Source;
+use crate::snapshot::{RowRef, read_rows};
+use crate::source::{Rows, Source};
+use crate::top_span::add_top_hints;
 
 /// What is read of stored spans to tell duplicates.
 const STORED_COLUMNS: &[&str] = &["span_id", "_content_hash", "end_time"];
@@ -51,10 +53,10 @@ impl StoredSpan {
 pub(super) type StoredSpans = HashMap<TraceKey, HashMap<String, StoredSpan>>;
 
 /// The visible row of a trace and where it is.
-struct CurrentTrace {
+pub(super) struct CurrentTrace {
     source: SourceId,
     row: u32,
-    trace: TraceRow,
+    pub(super) trace: TraceRow,
 }
 
 impl State {
@@ -197,7 +199,8 @@ impl State {
         for key in dirty {
             let spans = spans.remove(key);
             let Some(old) = current.remove(key) else {
-                rows.extend(spans.map(|(trace_id, spans)| fold(&trace_id, spans)));
+                let trace_id = spans.as_ref().map(|(trace_id, _)| trace_id.clone());
+                rows.extend(trace_id.and_then(|id| refold(&id, spans, TraceEdit::default())));
                 continue;
             };
             superseded.push((old.source, old.row));
@@ -212,22 +215,32 @@ impl State {
     }
 
     /// All visible spans of these traces, wherever they are.
-    fn fold_inputs(&self, keys: &HashSet<TraceKey>) -> Result<HashMap<TraceKey, (String, Vec<FoldSpan>)>> {
-        let mut inputs: HashMap<TraceKey, (String, Vec<FoldSpan>)> = HashMap::new();
+    pub(super) fn fold_inputs(&self, keys: &HashSet<TraceKey>) -> Result<FoldInputs> {
+        let mut inputs = FoldInputs::new();
+        let mut sources = vec![self.active_source()];
         let mut rows = Vec::new();
         for key in keys {
             rows.extend(self.active.view.rows_of(Table::Spans, *key).iter());
         }
         let batch = self.active.view.log(Table::Spans).gather(&rows, FOLD_COLUMNS)?;
-        add_fold_inputs(&mut inputs, &batch)?;
+        add_fold_inputs(&mut inputs, &batch, rows.into_iter().map(|row| RowRef { source: 0, row }))?;
         for key in keys.iter().filter(|key| self.active.known_older.contains(key)) {
             for older in self.older_rows(Table::Spans, *key)? {
                 let batch = older.source.read_sorted(Table::Spans, &older.rows, FOLD_COLUMNS)?;
-                add_fold_inputs(&mut inputs, &batch)
+                let source = position_in(&mut sources, &older.source);
+                let places = older.rows.iter().map(|row| RowRef { source, row });
+                add_fold_inputs(&mut inputs, &batch, places)
                     .map_err(|error| older.source.blame(Table::Spans, error))?;
             }
         }
+        let read = |rows: &[RowRef], columns: &[&str]| read_rows(&sources, Table::Spans, rows, columns);
+        add_top_hints(&mut inputs, self.hint_of_top, read)?;
         Ok(inputs)
+    }
+
+    /// The rows of the active memtable, masked ones included.
+    pub(super) fn active_source(&self) -> Source {
+        Source::new(Rows::Memtable(self.active.view.clone()), [None, None, None])
     }
 
     /// The visible rows of these traces, wherever they are; each source is read once.
@@ -277,9 +290,11 @@ impl State {
                 self.active.known_older.insert(*key);
             }
         }
+        let mut settled = self.settled_states(&current, keys.iter().zip(merged.values()))?;
         // A start is laid over the bare fold, below what was said later.
         let started = keys.iter().zip(merged.values()).filter(|(_, edit)| edit.start.is_some());
-        let mut spans = self.fold_inputs(&started.map(|(key, _)| *key).collect())?;
+        let refolded = started.map(|(key, _)| *key).chain(settled.refolded.iter().copied());
+        let mut spans = self.fold_inputs(&refolded.collect())?;
         let mut rows = Vec::with_capacity(merged.len());
         for (key, (trace_id, edit)) in keys.into_iter().zip(merged) {
             let old = current.remove(&key);
@@ -287,7 +302,10 @@ impl State {
                 self.mask(old.source, Table::Traces, old.row);
             }
             match old.map(|old| old.trace) {
-                Some(mut trace) if edit.start.is_none() => {
+                Some(mut trace) if edit.start.is_none() && !settled.refolded.contains(&key) => {
+                    if let Some(state) = settled.states.remove(&key) {
+                        trace.state = state.to_string();
+                    }
                     trace.apply(edit);
                     rows.push(trace);
                 }
@@ -410,6 +428,15 @@ impl State {
         }
         Ok(Applied { traces, ..Applied::default() })
     }
+}
+
+/// The position of a source in a list; it is added if it is not there.
+pub(super) fn position_in(sources: &mut Vec<Source>, source: &Source) -> usize {
+    let known = sources.iter().position(|other| other.id() == source.id());
+    known.unwrap_or_else(|| {
+        sources.push(source.clone());
+        sources.len() - 1
+    })
 }
 
 /// Whether the active memtable has not looked for older rows of this trace yet: it holds none of its

@@ -81,8 +81,7 @@ fn read_once(
     let pin = ReaderPin::take(env, manifest.version);
     drop(everything);
     let mut tail = Tail::new(manifest.replay_from.max(1));
-    let mut state = open_state(env, manifest, meta_store, cache, graveyard, known)?;
-    state.refill = options.refill;
+    let mut state = open_state(env, options, manifest, (meta_store, cache, graveyard), known)?;
     if options.durable {
         let mut replay = Replay::new(&mut state);
         tail.read(env.as_ref(), Path::new("wal"), &mut |record| replay.add(&record))?;

@@ -30,6 +30,7 @@ mod readers;
 mod replace;
 mod replay;
 mod seal;
+mod settle;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub(crate) use open::{
 };
 pub use operation::{Applied, Assess, Reassess};
 pub(crate) use readers::{Graveyard, pin_files};
+pub(crate) use settle::waits;
 pub use stats::StoreStats;
 pub use texts::RowText;
 
@@ -65,6 +67,7 @@ use crate::schema::Table;
 use crate::segment::{BlockCache, OPEN_FILES_MAX};
 use crate::snapshot::Snapshot;
 use crate::source::{Rows, Segment, Source};
+use crate::top_span::{HintOfTop, plain_hint};
 use crate::wal::WalWriter;
 
 /// Settings of a store; plain data.
@@ -107,6 +110,8 @@ pub struct StoreOptions {
     pub read_only: bool,
     /// Makes the typed columns of a span anew that log records were joined to.
     pub refill: Refill,
+    /// What a top span says of its trace.
+    pub hint_of_top: HintOfTop,
 }
 
 impl Default for StoreOptions {
@@ -128,6 +133,7 @@ impl Default for StoreOptions {
             write_wait: None,
             read_only: false,
             refill: keep_columns,
+            hint_of_top: plain_hint,
         }
     }
 }
@@ -191,6 +197,8 @@ struct State {
     refused_writes: u64,
     /// As in the options.
     refill: Refill,
+    /// As in [`StoreOptions`].
+    hint_of_top: HintOfTop,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -293,6 +301,7 @@ impl Store {
             meta_store: (!self.options.read_only).then_some(self.meta_store.as_ref()),
             snapshot: Some(self.snapshot()?),
             has_no_log: !self.options.durable,
+            hint_of_top: self.options.hint_of_top,
         };
         Ok(check(&self.env, deep, &opened))
     }

@@ -28,7 +28,6 @@ use crate::check::guarded;
 use crate::columns::text;
 use crate::env::{Env, EnvLock, Folder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::join::keep_columns;
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestState, SegmentId};
 use crate::memtable::Memtable;
@@ -126,8 +125,7 @@ impl Store {
         let catalog: Vec<String> = manifest_state.catalog.iter().map(|file| file.name.clone()).collect();
         let meta_store = Arc::new(open_meta_store(env.as_ref(), db_uuid, &live));
         let (cache, graveyard) = new_caches(&options);
-        let mut state = open_state(&env, manifest_state, &meta_store, &cache, &graveyard, &[])?;
-        state.refill = options.refill;
+        let mut state = open_state(&env, &options, manifest_state, (&meta_store, &cache, &graveyard), &[])?;
         let replayed = match salvaged {
             Some(damage) => Some(salvage(env.as_ref(), &mut state, damage)?),
             None => options.durable.then(|| replay(env.as_ref(), &mut state)).transpose()?,
@@ -170,7 +168,7 @@ impl Store {
         let (manifest, manifest_state) = Manifest::recover(env, Path::new("manifest"))?;
         let meta_store = Arc::new(MetaStore::in_memory());
         let (cache, graveyard) = new_caches(&options);
-        let state = open_state(env, manifest_state, &meta_store, &cache, &graveyard, &[])?;
+        let state = open_state(env, &options, manifest_state, (&meta_store, &cache, &graveyard), &[])?;
         let log = Log { wal: None, next_sequence: 0 };
         Ok(Self::assemble(
             env.clone(),
@@ -246,10 +244,9 @@ fn new_caches(options: &StoreOptions) -> (Arc<BlockCache>, Arc<Graveyard>) {
 
 pub(super) fn open_state(
     env: &Arc<dyn Env>,
+    options: &StoreOptions,
     manifest: ManifestState,
-    meta_store: &Arc<MetaStore>,
-    cache: &Arc<BlockCache>,
-    graveyard: &Arc<Graveyard>,
+    (meta_store, cache, graveyard): (&Arc<MetaStore>, &Arc<BlockCache>, &Arc<Graveyard>),
     known: &[Arc<Segment>],
 ) -> Result<State> {
     let mut state = State {
@@ -265,7 +262,8 @@ pub(super) fn open_state(
         seal_failure: None,
         merge_failure: None,
         refused_writes: 0,
-        refill: keep_columns,
+        refill: options.refill,
+        hint_of_top: options.hint_of_top,
     };
     state.rebuild_older();
     Ok(state)

@@ -1,0 +1,151 @@
+//! The top span of a trace, which stands for its root while there is none: which one it is, and what is
+//! read of it besides the columns of every fold.
+//!
+//! A span does not know when it is stored whether it will be a top span. What such a span says of its trace
+//! (previews, tags) is therefore made when the trace is folded, of the span's stored texts, and so depends on
+//! the set of spans alone. Only traces without a root pay for it.
+
+use std::collections::HashSet;
+
+use arrow::array::RecordBatch;
+use serde::Deserialize;
+
+use crate::columns::{text, text_at};
+use crate::error::Result;
+use crate::fold::{FoldInputs, FoldSpan};
+use crate::join::UNKNOWN_PARENT;
+use crate::model::{TraceHint, TraceKey, cut_preview};
+use crate::side_by_side::{side_by_side, threads_for};
+use crate::snapshot::RowRef;
+
+/// What is read of a top span.
+const TOP_COLUMNS: [&str; 5] = ["span_type", "inputs", "outputs", "attributes", "extra"];
+
+/// Top spans whose texts are in memory at a time.
+const TOPS_AT_A_TIME: usize = 64;
+
+/// Bits of OTLP's `flags`: whether it is known where the parent is, and whether it is remote.
+const REMOTE_PARENT_FLAGS: u64 = 0x300;
+
+/// The texts of a span that stands for the root of its trace.
+#[derive(Debug, Clone, Copy)]
+pub struct TopTexts<'a> {
+    /// Its type.
+    pub span_type: &'a str,
+    /// Its inputs.
+    pub inputs: Option<&'a str>,
+    /// Its outputs.
+    pub outputs: Option<&'a str>,
+    /// JSON object text.
+    pub attributes: &'a str,
+}
+
+/// What a span says of its trace, if it stands for the root. A function of the texts alone: a trace that is
+/// folded again must become the same row.
+pub type HintOfTop = fn(&TopTexts<'_>) -> TraceHint;
+
+/// The beginnings of inputs and outputs, for who knows nothing of formats of messages.
+pub fn plain_hint(texts: &TopTexts<'_>) -> TraceHint {
+    TraceHint {
+        request_preview: texts.inputs.map(cut_preview),
+        response_preview: texts.outputs.map(cut_preview),
+        ..TraceHint::default()
+    }
+}
+
+/// The position of the top span: of those whose parent is not among the spans, the first. Where every parent
+/// is there, the parents go round in circles, and the first of all spans is taken. Rows that only hold log records
+/// until their span comes are last of all.
+pub(crate) fn top_of(spans: &[FoldSpan]) -> Option<usize> {
+    let ids: HashSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
+    let has_parent =
+        |span: &FoldSpan| span.parent_span_id.as_deref().is_some_and(|parent| ids.contains(parent));
+    let all = || spans.iter().enumerate();
+    let first = |(_, span): &(usize, &FoldSpan)| {
+        let is_waiting = span.parent_span_id.as_deref() == Some(UNKNOWN_PARENT);
+        (is_waiting, span.start_time_ns, span.span_id.clone())
+    };
+    let top = all().filter(|(_, span)| !has_parent(span)).min_by_key(first);
+    top.or_else(|| all().min_by_key(first)).map(|(at, _)| at)
+}
+
+/// Reads what the top spans of traces without a root say of them. `read` gives rows of spans in order.
+///
+/// # Errors
+/// Whatever `read` gives.
+pub(crate) fn add_top_hints(
+    inputs: &mut FoldInputs,
+    hint_of_top: HintOfTop,
+    read: impl Fn(&[RowRef], &[&str]) -> Result<RecordBatch> + Sync,
+) -> Result<()> {
+    let mut tops: Vec<(RowRef, TraceKey, usize)> = Vec::new();
+    for (key, (_, spans)) in inputs.iter() {
+        if spans.iter().all(|span| span.parent_span_id.is_some())
+            && let Some((top, at)) = top_of(spans).and_then(|at| Some((spans.get(at)?, at)))
+        {
+            tops.push((top.place, *key, at));
+        }
+    }
+    tops.sort_unstable_by_key(|(place, ..)| *place);
+    let pieces: Vec<&[(RowRef, TraceKey, usize)]> = tops.chunks(TOPS_AT_A_TIME).collect();
+    let said = side_by_side(&pieces, threads_for(pieces.len(), 1), |piece| {
+        let places: Vec<RowRef> = piece.iter().map(|(place, ..)| *place).collect();
+        said_by(&read(&places, &TOP_COLUMNS)?, hint_of_top)
+    })?;
+    for ((_, key, at), (hint, has_remote_parent)) in tops.iter().zip(said.into_iter().flatten()) {
+        if let Some(top) = inputs.get_mut(key).and_then(|(_, spans)| spans.get_mut(*at)) {
+            // What was given with the span, as with a root, goes before what can be made of it.
+            top.hint.get_or_insert(hint);
+            top.has_remote_parent = has_remote_parent;
+        }
+    }
+    Ok(())
+}
+
+/// Of each row of a batch with [`TOP_COLUMNS`]: what it says of its trace, and whether its parent is remote.
+fn said_by(batch: &RecordBatch, hint_of_top: HintOfTop) -> Result<Vec<(TraceHint, bool)>> {
+    let [span_type, inputs, outputs, attributes, extra] = TOP_COLUMNS.map(|column| text(batch, column));
+    let (span_type, inputs, outputs, attributes, extra) =
+        (span_type?, inputs?, outputs?, attributes?, extra?);
+    let said = |row| {
+        let texts = TopTexts {
+            span_type: text_at(span_type, row).unwrap_or_default(),
+            inputs: text_at(inputs, row),
+            outputs: text_at(outputs, row),
+            attributes: text_at(attributes, row).unwrap_or_default(),
+        };
+        (hint_of_top(&texts), text_at(extra, row).is_some_and(has_remote_parent))
+    };
+    Ok((0..batch.num_rows()).map(said).collect())
+}
+
+/// Whether a span's `extra` has flags that say that its parent is in another process.
+fn has_remote_parent(extra: &str) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Extra {
+        flags: u64,
+    }
+    let extra: Extra = serde_json::from_str(extra).unwrap_or_default();
+    extra.flags & REMOTE_PARENT_FLAGS == REMOTE_PARENT_FLAGS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_is_remote_when_its_place_is_known_and_elsewhere() {
+        for (extra, is_remote) in [
+            (r#"{"flags":769}"#, true),
+            (r#"{"trace_state":"a=b","flags":768,"links":[{"index":0,"flags":1}]}"#, true),
+            (r#"{"flags":257}"#, false),
+            (r#"{"flags":512}"#, false),
+            (r#"{"links":[{"index":0,"flags":769}]}"#, false),
+            ("{}", false),
+            ("no JSON", false),
+        ] {
+            assert_eq!(has_remote_parent(extra), is_remote, "{extra}");
+        }
+    }
+}
