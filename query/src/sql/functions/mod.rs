@@ -7,6 +7,7 @@ pub(super) mod allowed;
 mod arrows;
 mod blanks;
 pub(super) mod checked;
+mod doubles;
 pub(super) mod matches;
 pub(super) mod messages;
 pub(super) mod patterns;
@@ -53,6 +54,7 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
         .with_aggregate_functions(aggregate)
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_expr_planners(planners)
+        .with_analyzer_rule(Arc::new(doubles::NamedDoubles))
         .with_analyzer_rule(Arc::new(checked::CheckedArithmetic)))
 }
 
