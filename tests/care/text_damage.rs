@@ -218,6 +218,7 @@ fn an_index_by_older_rules_counts_as_none_and_is_built_again() {
     let db = open(&path);
     assert_eq!((answers(&db), db.index_text().unwrap()), (expected.clone(), 0));
     db.close().unwrap();
+    drop(db);
     texts.iter().for_each(|text| {
         mark(text, |meta| {
             let (before, after) = meta.split_once("words-").unwrap();
