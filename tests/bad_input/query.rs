@@ -116,13 +116,15 @@ fn text_queries_are_bounded() {
         format!("{}*", "x".repeat(1_000)),
         "x".repeat(1 << 20),
         "\"unclosed".to_string(),
+        "*".to_string(),
+        "\u{0}\u{202e}".to_string(),
     ] {
         let shown: String = query.chars().take(30).collect();
         let Err(error) = db.search_text(&query, 10) else { panic!("{shown} is let through") };
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{shown}: {error}");
         assert!(error.to_string().len() < 1_000, "{shown}");
     }
-    for query in ["*", "ab*", "word~1", "word~2", "\u{0}\u{202e}", &words(200)] {
+    for query in ["ab*", "word~1", "word~2", "\u{0}a\u{202e}", &words(200)] {
         db.search_text(query, 10).unwrap_or_else(|error| panic!("{query}: {error}"));
     }
 }

@@ -165,3 +165,72 @@ fn an_index_without_sums_is_of_an_older_version_and_is_built_again() {
     assert_eq!(files_with(&path, "/text/sums").len(), 2);
     assert!(db.check(true).unwrap().is_clean());
 }
+
+/// A file's sums as `sums` has them: a length and the sums of blocks, numbers in seven bits a byte.
+fn sums_of(bytes: &[u8]) -> Vec<u8> {
+    let blocks: Vec<u32> = bytes.chunks(4096).map(crc32c::crc32c).collect();
+    let mut sums = varint(bytes.len() as u64);
+    sums.extend(varint(blocks.len() as u64));
+    blocks.iter().for_each(|sum| sums.extend(varint(u64::from(*sum))));
+    sums
+}
+
+fn varint(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+/// Changes the mark of the rules in an index, whose files are then as their sums say.
+fn mark(text: &Path, change: impl Fn(&str) -> String) {
+    let meta = text.join("meta.json");
+    let changed = change(&fs::read_to_string(&meta).unwrap());
+    fs::write(&meta, changed).unwrap();
+    let mut names: Vec<String> =
+        fs::read_dir(text).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != "sums");
+    names.sort();
+    let mut body = varint(names.len() as u64);
+    for name in names {
+        body.extend(varint(name.len() as u64));
+        body.extend(name.as_bytes());
+        body.extend(sums_of(&fs::read(text.join(&name)).unwrap()));
+    }
+    let sums = [b"THTEXTS1".as_slice(), &crc32c::crc32c(&body).to_le_bytes(), &body].concat();
+    fs::write(text.join("sums"), sums).unwrap();
+}
+
+#[test]
+fn an_index_by_older_rules_counts_as_none_and_is_built_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = indexed(folder.path());
+    let expected = answers(&open(&path));
+    let texts: Vec<PathBuf> = files_with(&path, "/text/sums")
+        .iter()
+        .map(|file| path.join(file).parent().unwrap().to_path_buf())
+        .collect();
+    // The same mark: nothing is built.
+    texts.iter().for_each(|text| mark(text, str::to_string));
+    let db = open(&path);
+    assert_eq!((answers(&db), db.index_text().unwrap()), (expected.clone(), 0));
+    db.close().unwrap();
+    drop(db);
+    texts.iter().for_each(|text| {
+        mark(text, |meta| {
+            let (before, after) = meta.split_once("words-").unwrap();
+            let (_, after) = after.split_once('-').unwrap();
+            format!("{before}words-3-{after}")
+        });
+    });
+    let db = open(&path);
+    let report = db.check(true).unwrap();
+    assert!(report.is_clean() && format!("{report:?}").contains("of another version"), "{report:?}");
+    assert_eq!(answers(&db), expected);
+    assert_eq!(db.index_text().unwrap(), 2);
+    assert_eq!(answers(&db), expected);
+    assert!(!format!("{:?}", db.check(true).unwrap()).contains("of another version"));
+}

@@ -6,7 +6,6 @@ A filter is a tree of tuples: ("and" | "or", parts...), ("not", part), ("has", p
 
 import re
 
-import rules
 from model import text_fields
 from words import holds, leaves, random_query, written
 
@@ -239,7 +238,7 @@ def content_pattern(random, facts):
 
 def pattern_texts(span):
     raw = [text for _, text in span.strings()]
-    return raw + [leaf for text in raw for leaf in leaves(text)] if rules.PATTERNS_SEE_DECODED else raw
+    return raw + [leaf for text in raw for leaf in leaves(text)]
 
 
 def random_filter(random, facts, depth=0):

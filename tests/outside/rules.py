@@ -11,6 +11,3 @@ ROOTS_SESSION_FIRST = True
 
 # A writer that has the folder open while it is renamed leaves both databases whole: asked for with the variable.
 RENAME_WHILE_OPEN = True
-
-# Patterns see the strings inside JSON texts, too.
-PATTERNS_SEE_DECODED = False

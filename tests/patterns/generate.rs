@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::naive::{Naive, Question, Row};
-use super::words::{Part, WordQuery};
+use super::words::{Part, WordQuery, json_in};
 
 /// Pieces of text in which cases, escapes, wildcards and the limits of words differ.
 const PIECES: &[&str] = &[
@@ -23,6 +23,10 @@ const PIECES: &[&str] = &[
     "cafe\u{301}",
     "café",
     "中文字符",
+    "東京の天気",
+    "か\u{3099}abc",
+    "ที่นี่",
+    "\u{1b}[31mred\u{1b}[0m",
     "무지개 나라",
     "📶",
     "🏳️‍🌈x",
@@ -109,14 +113,21 @@ impl Generator {
     }
 
     fn value(&mut self, depth: usize) -> Value {
-        match self.below(if depth == 0 { 6 } else { 9 }) {
+        match self.below(if depth == 0 { 6 } else { 10 }) {
+            9 => {
+                let name: &&str = self.pick(&["NaN", "Infinity", "-Infinity"]);
+                json!({"$double": name})
+            }
             0 => json!(self.below(40) as i64 - 20),
             1 => json!(self.below(40) as f64 / 8.0),
             2 => json!(self.below(2) == 0),
             3 => json!(["1.50", "5", "5.0", "-0", "\"5\"", "\"na\\u00efve\"", "true"][self.below(7)]),
             4 | 5 => json!(self.text()),
             6 => (0..self.below(4)).map(|_| self.value(depth - 1)).collect(),
-            7 => json!(self.value(depth - 1).to_string()),
+            7 => {
+                let value = self.value(depth - 1);
+                json!(self.written(&value))
+            }
             _ => {
                 let mut object = serde_json::Map::new();
                 for _ in 0..self.below(4) {
@@ -125,6 +136,17 @@ impl Generator {
                 Value::Object(object)
             }
         }
+    }
+
+    /// JSON text, sometimes of ASCII characters alone.
+    fn written(&mut self, value: &Value) -> String {
+        let text = value.to_string();
+        if self.below(2) == 0 {
+            return text;
+        }
+        let units =
+            |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+        text.chars().map(|c| if c.is_ascii() { c.to_string() } else { units(c) }).collect()
     }
 
     /// Requests of one trace each.
@@ -172,7 +194,10 @@ impl Generator {
                 // Payloads are strings, mostly JSON.
                 "input.value" | "output.value" => match self.below(3) {
                     0 => json!(self.text()),
-                    _ => json!(self.value(3).to_string()),
+                    _ => {
+                        let value = self.value(3);
+                        json!(self.written(&value))
+                    }
                 },
                 _ => self.value(2),
             };
@@ -248,14 +273,14 @@ impl Generator {
     }
 
     fn pattern_on_attribute(&mut self, row: &Row) -> Question {
-        let (key, value) = self.attribute(row);
+        let (key, value) = self.place(row);
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
         let (operator, pattern) = self.pattern(&text, false);
         Question::Attribute { key, operator, pattern }
     }
 
     fn equality(&mut self, row: &Row) -> Question {
-        let (key, value) = self.attribute(row);
+        let (key, value) = self.place(row);
         let value = match (value, self.below(4)) {
             (Value::String(text), 0) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
             (other, 1) => Value::String(other.as_str().map_or_else(|| other.to_string(), str::to_string)),
@@ -277,6 +302,30 @@ impl Generator {
             return Question::SqlEqual { key, text };
         }
         Question::SqlHolds { text: self.piece(row.inputs.as_deref().unwrap_or("none")) }
+    }
+
+    /// An attribute, something inside it, or an element of that.
+    fn place(&mut self, row: &Row) -> (String, Value) {
+        let (mut key, mut value) = self.attribute(row);
+        while self.below(3) > 0 {
+            let inner = value.as_str().and_then(json_in).unwrap_or_else(|| value.clone());
+            let part = match &inner {
+                Value::Object(object) if !object.is_empty() && !object.contains_key("$double") => {
+                    object.keys().nth(self.below(object.len())).unwrap().clone()
+                }
+                Value::Array(items) if !items.is_empty() => self.below(items.len()).to_string(),
+                _ => break,
+            };
+            value = match &inner {
+                Value::Array(items) => items[part.parse::<usize>().unwrap()].clone(),
+                other => other[part.as_str()].clone(),
+            };
+            if inner.is_array() && self.below(2) == 0 {
+                break;
+            }
+            key = format!("{key}.{part}");
+        }
+        (key, value)
     }
 
     fn attribute(&mut self, row: &Row) -> (String, Value) {
@@ -361,6 +410,7 @@ fn any_value(value: &Value) -> Value {
         Value::Array(items) => {
             json!({"arrayValue": {"values": items.iter().map(any_value).collect::<Vec<_>>()}})
         }
+        Value::Object(object) if object.contains_key("$double") => json!({"doubleValue": object["$double"]}),
         Value::Object(object) => {
             let values: Vec<Value> =
                 object.iter().map(|(key, value)| json!({"key": key, "value": any_value(value)})).collect();

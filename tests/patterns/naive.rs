@@ -4,7 +4,7 @@ use regex::Regex;
 use serde_json::Value;
 use tracehouse::Database;
 
-use super::words::{WordQuery, words_of};
+use super::words::{WordQuery, decoded, json_in, words_of};
 use crate::support::{quoted, rows};
 
 /// A question of which the answer is a set of traces.
@@ -29,6 +29,7 @@ pub enum Question {
 /// One span.
 pub struct Row {
     pub trace_id: String,
+    /// Those sent, then those that JSON in them stands for.
     pub strings: Vec<String>,
     pub inputs: Option<String>,
     /// Words of the inputs, and of all strings, string by string.
@@ -81,6 +82,7 @@ impl Row {
         }
         let inputs = text("inputs");
         let all_words = strings.iter().flat_map(|string| words_of(string)).collect();
+        strings.extend(strings.iter().flat_map(|string| decoded(string)).collect::<Vec<_>>());
         Self {
             trace_id: text("trace_id").unwrap(),
             strings,
@@ -151,22 +153,28 @@ impl Question {
             }
             Question::Attribute { key, operator, pattern } => {
                 let string = matcher(operator, pattern);
-                Box::new(move |row| texts_of(row, key).iter().any(|text| string.is_match(text)))
+                Box::new(move |row| {
+                    row.has(key, &|value| own_texts(value).iter().any(|text| string.is_match(text)))
+                })
             }
             Question::Equal { key, value: Value::String(wanted) } => {
-                Box::new(move |row| texts_of(row, key).contains(wanted))
+                Box::new(move |row| row.has(key, &|value| own_texts(value).contains(wanted)))
             }
-            Question::Equal { key, value } => Box::new(move |row| {
-                // A string that is the JSON text of a number or boolean counts as that.
-                let found = texts_of(row, key).into_iter().next();
-                let found = found.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-                found.is_some_and(|found| match (found.as_f64(), value.as_f64()) {
-                    (Some(found), Some(value)) => found == value,
-                    _ => found == *value,
+            Question::Equal { key, value: wanted } => Box::new(move |row| {
+                row.has(key, &|value| {
+                    // A string that is the JSON text of a number or boolean counts as that.
+                    let found = serde_json::from_str::<Value>(&own_texts(value)[0]).ok();
+                    found.is_some_and(|found| match (found.as_f64(), wanted.as_f64()) {
+                        (Some(found), Some(wanted)) => found == wanted,
+                        _ => found == *wanted,
+                    })
                 })
             }),
             Question::Words(query) => Box::new(move |row| query.finds(&row.words.0, &row.words.1)),
-            Question::SqlEqual { key, text } => Box::new(move |row| texts_of(row, key).first() == Some(text)),
+            Question::SqlEqual { key, text } => Box::new(move |row| {
+                let value = row.attributes.get(key).filter(|value| !value.is_null());
+                value.is_some_and(|value| own_texts(value)[0] == *text)
+            }),
             Question::SqlHolds { text } => {
                 let string = matcher("RLIKE", &format!("(?i){}", regex::escape(text)));
                 Box::new(move |row| row.inputs.as_ref().is_some_and(|text| string.is_match(text)))
@@ -175,15 +183,61 @@ impl Question {
     }
 }
 
-/// The text of an attribute's value and, when that is a quoted JSON string itself, what it stands for.
-fn texts_of(row: &Row, key: &str) -> Vec<String> {
-    match row.attributes.get(key) {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::String(text)) => {
+impl Row {
+    /// Whether an attribute's value, or an element of it, is so.
+    fn has(&self, key: &str, is_so: &dyn Fn(&Value) -> bool) -> bool {
+        let Some(value) = member(&self.attributes, key).filter(|value| !value.is_null()) else {
+            return false;
+        };
+        let list = match &value {
+            Value::String(text) => json_in(text),
+            other => Some(other.clone()),
+        };
+        let elements = list.and_then(|list| list.as_array().cloned()).unwrap_or_default();
+        is_so(&value) || elements.iter().any(|element| !element.is_null() && is_so(element))
+    }
+}
+
+/// The value of a key, else of a path.
+fn member(object: &serde_json::Map<String, Value>, path: &str) -> Option<Value> {
+    object.get(path).cloned().or_else(|| {
+        object
+            .iter()
+            .find_map(|(key, value)| inside(value, path.strip_prefix(key.as_str())?.strip_prefix('.')?))
+    })
+}
+
+fn inside(value: &Value, path: &str) -> Option<Value> {
+    match value {
+        Value::Object(object) => member(object, path),
+        Value::String(text) => inside(&json_in(text)?, path),
+        Value::Array(items) => match path.split_once('.').unwrap_or((path, "")) {
+            (number, rest) if number.parse::<usize>().is_ok() => {
+                let item = items.get(number.parse::<usize>().unwrap())?;
+                if rest.is_empty() { Some(item.clone()) } else { inside(item, rest) }
+            }
+            _ => {
+                let of_items =
+                    items.iter().filter(|item| !item.is_array()).filter_map(|item| inside(item, path));
+                let found: Vec<Value> = of_items.filter(|value| !value.is_null()).collect();
+                (!found.is_empty()).then_some(Value::Array(found))
+            }
+        },
+        _ => None,
+    }
+}
+
+/// The text of a value and, when that is a quoted JSON string itself, what it stands for.
+fn own_texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => {
             let inner = serde_json::from_str::<String>(text).ok().filter(|_| text.starts_with('"'));
             [text.clone()].into_iter().chain(inner).collect()
         }
-        Some(other) => vec![other.to_string()],
+        Value::Object(object) if object.len() == 1 && object.get("$double").is_some_and(Value::is_string) => {
+            vec![object["$double"].as_str().unwrap().to_string()]
+        }
+        other => vec![other.to_string()],
     }
 }
 

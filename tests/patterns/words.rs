@@ -2,10 +2,16 @@
 
 use std::sync::LazyLock;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use regex::Regex;
 use serde_json::{Number, Value};
 
-static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[\p{L}\p{N}_]+").unwrap());
+/// Letters that stand alone: Han, Hiragana, Katakana, Thai, Lao, Myanmar, Khmer.
+const ALONE: &str = r"\u3005\u3007\u3041-\u309F\u30A0-\u30FF\u31F0-\u31FF\uFF66-\uFF9F\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\U00020000-\U0003FFFF";
+static WORD: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(&format!(r"[[\p{{L}}\p{{N}}]&&[{ALONE}]]|[[\p{{L}}\p{{N}}_]--[{ALONE}]]+")).unwrap()
+});
+static SEQUENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\x1b\[[0-?]*[ -/]*[@-~]").unwrap());
 
 /// One query: alternatives, of which each is parts that must and must not be there.
 #[derive(Debug, Clone)]
@@ -27,17 +33,46 @@ pub struct Part {
 pub fn words_of(text: &str) -> Vec<Vec<String>> {
     let mut leaves = Vec::new();
     add_leaves(text, &mut leaves);
-    let words = |leaf: &String| {
-        WORD.find_iter(&leaf.to_lowercase()).map(|found| found.as_str().to_string()).collect()
-    };
-    leaves.iter().map(words).collect()
+    leaves.iter().map(|leaf| words_in(leaf)).collect()
+}
+
+fn words_in(leaf: &str) -> Vec<String> {
+    let plain = SEQUENCE.replace_all(leaf, "").to_lowercase();
+    let composed = ComposingNormalizerBorrowed::new_nfc().normalize(&plain);
+    WORD.find_iter(&composed).map(|found| found.as_str().to_string()).collect()
+}
+
+/// The strings that JSON in a text stands for.
+pub fn decoded(text: &str) -> Vec<String> {
+    let mut strings = Vec::new();
+    if let Some(value) = json_in(text) {
+        add_strings(&value, &mut strings);
+    }
+    strings
+}
+
+fn add_strings(value: &Value, strings: &mut Vec<String>) {
+    match value {
+        Value::String(text) => match json_in(text) {
+            Some(value) => add_strings(&value, strings),
+            None => strings.push(text.clone()),
+        },
+        Value::Array(items) => items.iter().for_each(|item| add_strings(item, strings)),
+        Value::Object(object) => object.values().for_each(|value| add_strings(value, strings)),
+        _ => {}
+    }
+}
+
+/// The value of a text that is a JSON object or array.
+pub fn json_in(text: &str) -> Option<Value> {
+    let looks_like_json = text.starts_with(['{', '[']) && text.ends_with(['}', ']']);
+    serde_json::from_str(text).ok().filter(|_| looks_like_json)
 }
 
 fn add_leaves(text: &str, leaves: &mut Vec<String>) {
-    let looks_like_json = text.starts_with(['{', '[']) && text.ends_with(['}', ']']);
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) if looks_like_json => add_values(&value, leaves),
-        _ => leaves.push(text.to_string()),
+    match json_in(text) {
+        Some(value) => add_values(&value, leaves),
+        None => leaves.push(text.to_string()),
     }
 }
 
@@ -67,7 +102,10 @@ fn number_text(number: &Number) -> String {
 impl WordQuery {
     /// As the language writes it.
     pub fn text(&self) -> String {
-        let alternative = |parts: &Vec<Part>| parts.iter().map(Part::text).collect::<Vec<_>>().join(" ");
+        let alternative = |parts: &Vec<Part>| {
+            let joint = if parts.len() % 2 == 0 { " AND " } else { " " };
+            parts.iter().map(Part::text).collect::<Vec<_>>().join(joint)
+        };
         self.alternatives.iter().map(alternative).collect::<Vec<_>>().join(" OR ")
     }
 
@@ -85,7 +123,11 @@ impl Part {
         let star = if self.is_prefix { "*" } else { "" };
         let quote = if self.words.len() > 1 { "\"" } else { "" };
         let field = if self.only_inputs { "inputs:" } else { "" };
-        let minus = if self.is_wanted { "" } else { "-" };
+        let minus = match (self.is_wanted, self.words.len() % 2) {
+            (true, _) => "",
+            (false, 0) => "-",
+            (false, _) => "NOT ",
+        };
         format!("{minus}{field}{quote}{words}{star}{quote}")
     }
 

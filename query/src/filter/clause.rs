@@ -61,6 +61,7 @@ impl ClauseCheck<'_> {
             Kind::Text | Kind::SearchableText | Kind::TraceId | Kind::Content => self.text_like(field, kind),
             Kind::TimeNs | Kind::TimeMs | Kind::PlainMs | Kind::ExactMs | Kind::Count => self.int(kind),
             Kind::Float => Ok(Test::Float(self.float()?)),
+            Kind::Tag => self.tag(),
             Kind::Json => Ok(Test::Json(self.json()?)),
         }
     }
@@ -86,6 +87,26 @@ impl ClauseCheck<'_> {
             },
         };
         Ok(Test::Text(test))
+    }
+
+    /// A comparison of a tag: with texts as a text, with numbers as a number where it is one.
+    fn tag(&self) -> Result<Test, FilterError> {
+        let is_number = |value: &Value| matches!(value.literal, Literal::Number(_));
+        let compares_numbers = match &self.clause.operator {
+            Operator::Compare(Comparison::Equal | Comparison::NotEqual, value) => is_number(value),
+            Operator::In { values, .. } => values.iter().any(is_number),
+            Operator::Compare(..) | Operator::Between { .. } => true,
+            _ => false,
+        };
+        if !compares_numbers {
+            return Ok(Test::Text(self.text_test()?));
+        }
+        if let Operator::In { values, .. } = &self.clause.operator
+            && let Some(value) = values.iter().find(|value| matches!(value.literal, Literal::Bool(_)))
+        {
+            return Err(self.value_error(value.at, "a quoted text or a number"));
+        }
+        Ok(Test::Json(self.json()?))
     }
 
     /// A comparison of a text: equality, list or pattern.

@@ -17,6 +17,8 @@ use crate::predicate::Field;
 pub(super) enum Kind {
     /// Text.
     Text,
+    /// Text that may say a number: compared with numbers as well.
+    Tag,
     /// Text with words: `MATCHES` as well.
     SearchableText,
     /// A trace id, in any of its spellings.
@@ -228,7 +230,7 @@ fn shown(word: &str) -> String {
 fn tag(key: String) -> Target {
     match key.as_str() {
         "mlflow.traceName" => Target::Trace(Field::Text("name"), Kind::Text),
-        _ => Target::Trace(Field::Map { column: "tags", key }, Kind::Text),
+        _ => Target::Trace(Field::Map { column: "tags", key }, Kind::Tag),
     }
 }
 
@@ -239,7 +241,7 @@ fn metadata(key: String) -> Target {
         TOKEN_USAGE_METADATA => Field::TokenUsage,
         COST_METADATA => Field::CostUsage,
         "mlflow.sourceRun" => Field::RunId,
-        _ => Field::Map { column: "metadata", key },
+        _ => return Target::Trace(Field::Map { column: "metadata", key }, Kind::Tag),
     };
     Target::Trace(field, Kind::Text)
 }

@@ -1,7 +1,8 @@
 //! The strings of a span that `trace.text` and `span.content` patterns are matched against.
 //!
 //! 1. Each searchable string is matched on its own, as the producer sent it: name, status message,
-//!    inputs, outputs, every string among the attributes, event names and strings among event attributes.
+//!    inputs, outputs, every string among the attributes, event names and strings among event attributes. Where one
+//!    is JSON, so is each string that it stands for, decoded: `\u6771` and `\n` hide nothing.
 //! 2. `LIKE` and `ILIKE` also see the span's type and the names of its attributes and of its events'
 //!    attributes, whole: the pattern's outer `%` match nothing of them. MLflow's users find spans by
 //!    `'%LLM%'` and `'%mlflow.spanInputs%'`; that a word is *part* of some attribute's name says nothing
@@ -12,6 +13,7 @@
 use arrow::array::{Array, StringViewArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
+use memchr::memchr;
 use memchr::memmem::Finder;
 use tracehouse_storage::Result;
 use tracehouse_storage::text::{StringList, TEXT_COLUMNS, TextColumns};
@@ -60,13 +62,17 @@ impl<'a> Content<'a> {
     ) -> Result<BooleanBuffer> {
         let (prefilter, whole) = (Prefilter::of(test), whole_name(test));
         let (mut strings, mut failure) = (StringList::default(), None);
+        // A pattern that may begin and end anywhere finds in raw text what has no escapes.
+        let is_floating = matches!(&test.op, TextOp::Pattern(pattern) if pattern.is_floating());
+        let decodes = |text: &str| !is_floating || memchr(b'\\', text.as_bytes()).is_some();
+        let accepts = |text: &str| test.op.accepts(text);
         let rows = select(&mut |row| {
             if let Some(prefilter) = &prefilter
                 && !self.raw_texts(row).any(|raw| prefilter.may_hold(raw))
             {
                 return test.negated;
             }
-            let found = self.has_string(row, &test.op, &mut strings).and_then(|found| match &whole {
+            let found = self.columns.any_string(row, &accepts, &decodes).and_then(|found| match &whole {
                 Some(whole) if !found => self.has_name(row, whole, &mut strings),
                 _ => Ok(found),
             });
@@ -79,12 +85,6 @@ impl<'a> Content<'a> {
             }
         });
         failure.map_or(Ok(rows), Err)
-    }
-
-    /// Rule 1.
-    fn has_string(&self, row: usize, op: &TextOp, strings: &mut StringList) -> Result<bool> {
-        self.columns.raw_strings(row, strings)?;
-        Ok(strings.iter().any(|string| op.accepts(string)))
     }
 
     /// Rule 2.

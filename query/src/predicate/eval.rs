@@ -119,7 +119,13 @@ impl Condition {
             }
             Field::Map { column, key } => {
                 let map = map(batch, column)?;
-                rows.by_text(|row| map.get(row, key))
+                match &self.test {
+                    // Compared with a number.
+                    Test::Json(test) => {
+                        Ok(rows.select(|row| map.get(row, key).is_some_and(|text| test.accepts_text(text))))
+                    }
+                    _ => rows.by_text(|row| map.get(row, key)),
+                }
             }
             Field::TokenUsage => {
                 let usage = TokenUsage::of(batch)?;
@@ -243,8 +249,7 @@ impl Rows<'_> {
                     found || (own(row).is_none() && translated.all(row).any(|raw| accepts(&raw)))
                 }))
             }
-            _ => self
-                .by_json(|row| own(row).map(Cow::Borrowed).or_else(|| translated.get(row).map(Cow::Owned))),
+            _ => self.by_json(|row| own(row).or_else(|| translated.get(row).map(Cow::Owned))),
         }
     }
 
@@ -309,7 +314,7 @@ fn linked(edits: &StringViewArray, row: usize, key: &str) -> Vec<String> {
         return Vec::new();
     }
     let raw = KeyLookup::new(key).get(edits.value(row));
-    raw.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default()
+    raw.and_then(|raw| serde_json::from_str(&raw).ok()).unwrap_or_default()
 }
 
 fn is_hex32(id: &str) -> bool {

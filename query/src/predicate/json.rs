@@ -1,12 +1,16 @@
-//! Borrowing reads of JSON text: one key of an object, the leaves of a document, a scalar's type.
+//! Borrowing reads of JSON text: one key of an object, the elements of a list, a scalar's type.
+//!
+//! A dotted path leads into objects, into lists (by an element's number, else into all elements that are
+//! objects: what they have is a list), and into strings that are JSON text themselves.
 //!
 //! Nothing here builds a document tree. Malformed text has the keys before what is malformed.
 
 use std::borrow::Cow;
 
 use memchr::memmem::Finder;
+use tracehouse_storage::text::{is_json, special_double};
 
-use super::object::Members;
+use super::object::{Elements, Members};
 use crate::filter::Number;
 
 /// Longest dotted path that is followed into nested objects.
@@ -41,17 +45,24 @@ impl<'k> KeyLookup<'k> {
         Self { key, spellings, escape: Finder::new(escape).into_owned() }
     }
 
-    /// The raw JSON text of the key's value: of the top-level key if there is one, else of the
-    /// dotted path into nested objects. JSON null counts as absent.
-    pub fn get<'a>(&self, object: &'a str) -> Option<&'a str> {
+    /// The raw JSON text of the key's value: of the top-level key if there is one, else of the dotted path.
+    /// JSON null counts as absent.
+    pub fn get<'a>(&self, object: &'a str) -> Option<Cow<'a, str>> {
         if self.is_surely_absent(object) {
             return None;
         }
-        get(object, self.key).filter(|raw| *raw != "null")
+        member(object, self.key).filter(|raw| raw != "null")
+    }
+
+    /// The raw values of top-level keys that a dotted path may lead into.
+    pub fn on_the_way<'a>(&self, object: &'a str) -> impl Iterator<Item = &'a str> + use<'a, 'k> {
+        let key = self.key;
+        let is_prefix = move |raw: &str| matches!(key_match(raw, key), KeyMatch::Prefix(_));
+        Members::of(object).filter(move |(raw, _)| is_prefix(raw)).map(|(_, raw)| raw)
     }
 
     /// Whether `accept` takes the key's value or that of any top-level key after it. Values found by a
-    /// path into nested objects have none after them.
+    /// path have none after them.
     pub fn any_from(&self, object: &str, accept: &dyn Fn(&str) -> bool) -> bool {
         if self.is_surely_absent(object) {
             return false;
@@ -61,7 +72,7 @@ impl<'k> KeyLookup<'k> {
             |(key, raw): &(&str, &str)| matches!(key_match(key, self.key), KeyMatch::Exact) && *raw != "null";
         match members.find(is_reached) {
             Some((_, raw)) => accept(raw) || members.any(|(_, raw)| raw != "null" && accept(raw)),
-            None => self.get(object).is_some_and(accept),
+            None => self.get(object).is_some_and(|raw| accept(&raw)),
         }
     }
 
@@ -72,12 +83,13 @@ impl<'k> KeyLookup<'k> {
     }
 }
 
-fn get<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+/// The value of a key of an object, else of a path.
+fn member<'a>(object: &'a str, key: &str) -> Option<Cow<'a, str>> {
     // Values of keys that are a prefix of the path, and the length of that prefix.
     let mut nested = Vec::new();
     for (found, raw) in Members::of(object) {
         match key_match(found, key) {
-            KeyMatch::Exact => return Some(raw),
+            KeyMatch::Exact => return Some(Cow::Borrowed(raw)),
             KeyMatch::Prefix(length) => nested.push((raw, length)),
             KeyMatch::Other => {}
         }
@@ -85,7 +97,40 @@ fn get<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     if nested.is_empty() || key.split('.').count() > PATH_PARTS_MAX {
         return None;
     }
-    nested.into_iter().find_map(|(raw, prefix)| get(raw, key.get(prefix + 1..)?))
+    nested.into_iter().find_map(|(raw, prefix)| inside(raw, key.get(prefix + 1..)?))
+}
+
+/// What a path leads to inside a value.
+fn inside<'a>(raw: &'a str, path: &str) -> Option<Cow<'a, str>> {
+    match raw.as_bytes().first()? {
+        b'{' => member(raw, path),
+        b'[' => in_list(raw, path),
+        b'"' => {
+            let text = string(raw).filter(|text| is_json(text))?;
+            match text {
+                Cow::Borrowed(text) => inside(text, path),
+                Cow::Owned(text) => inside(&text, path).map(|raw| Cow::Owned(raw.into_owned())),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn in_list<'a>(list: &'a str, path: &str) -> Option<Cow<'a, str>> {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    if let Ok(number) = first.parse() {
+        let element = Elements::of(list).nth(number)?;
+        return rest.map_or(Some(Cow::Borrowed(element)), |rest| inside(element, rest));
+    }
+    let objects = Elements::of(list).filter(|element| !element.starts_with('['));
+    let found = objects.filter_map(|element| inside(element, path)).filter(|raw| raw != "null");
+    let found: Vec<Cow<'_, str>> = found.collect();
+    (!found.is_empty()).then(|| Cow::Owned(format!("[{}]", found.join(","))))
+}
+
+/// The elements of a list, or of a text that is the JSON text of one, as a value's text.
+pub(super) fn elements(text: &str) -> Option<Elements<'_>> {
+    (text.starts_with('[') && is_json(text)).then(|| Elements::of(text))
 }
 
 enum KeyMatch {
@@ -113,6 +158,21 @@ pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<String>(raw).ok().map(Cow::Owned)
 }
 
+/// What a value is as a text: what a string stands for, the JSON text of anything else. A double that JSON cannot
+/// write is what it is called.
+pub(super) fn text(raw: &str) -> Cow<'_, str> {
+    string(raw).unwrap_or_else(|| Cow::Borrowed(special_double(raw).unwrap_or(raw)))
+}
+
+/// The double that the text of a value is, infinite ones by their names; `None` for other values.
+pub(super) fn double(text: &str) -> Option<f64> {
+    match text {
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => number(text).map(|number| number.value()),
+    }
+}
+
 /// The number a raw JSON number stands for; `None` for other values.
 pub(super) fn number(raw: &str) -> Option<Number> {
     if raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) { Number::parse(raw) } else { None }
@@ -122,8 +182,9 @@ pub(super) fn number(raw: &str) -> Option<Number> {
 mod tests {
     use super::*;
 
-    fn lookup<'a>(object: &'a str, key: &str) -> Option<&'a str> {
-        KeyLookup::new(key).get(object)
+    fn lookup(object: &str, key: &str) -> Option<&'static str> {
+        // Leaked for brevity.
+        KeyLookup::new(key).get(object).map(|raw| &*raw.into_owned().leak())
     }
 
     #[test]
@@ -136,6 +197,23 @@ mod tests {
         assert_eq!(lookup(object, "n"), None);
         assert_eq!(lookup(object, "a.x"), None);
         assert_eq!(lookup(object, "b"), None);
+    }
+
+    #[test]
+    fn paths_lead_into_lists_and_json_text() {
+        let object = r#"{"meta":"{\"tenant\":\"caf\\u00e9\",\"in\":\"[{\\\"n\\\":1},2,{\\\"n\\\":null},{\\\"n\\\":3}]\"}",
+            "docs":[{"score":1,"tags":["a"]},[{"score":9}],{"score":2}],"t":"{no json}","m.x":{"y":[[7],8]}}"#;
+        assert_eq!(lookup(object, "meta.tenant"), Some("\"caf\\u00e9\""));
+        assert_eq!(lookup(object, "meta.in.n"), Some("[1,3]"));
+        assert_eq!(lookup(object, "meta.in.1"), Some("2"));
+        assert_eq!(lookup(object, "meta.in.0.n"), Some("1"));
+        assert_eq!(lookup(object, "docs.score"), Some("[1,2]"));
+        assert_eq!(lookup(object, "docs.1.0.score"), Some("9"));
+        assert_eq!(lookup(object, "docs.2.score"), Some("2"));
+        assert_eq!(lookup(object, "m.x.y.0.0"), Some("7"));
+        for absent in ["docs.9", "docs.none", "t.no", "meta.in.x", "docs.0.tags.x", "meta.tenant.x"] {
+            assert_eq!(lookup(object, absent), None, "{absent}");
+        }
     }
 
     #[test]

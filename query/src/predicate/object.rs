@@ -1,4 +1,4 @@
-//! The members of a JSON object text, from left to right, without reading their values.
+//! The members of a JSON object text, and the elements of a list, from left to right, without reading values.
 //!
 //! Conditions on attributes look at one key of many objects, so this only finds where members end.
 //! It takes what a stored segment has for JSON too, where a text is left out for a mark: whatever
@@ -120,9 +120,62 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// Raw elements of a list.
+pub(super) struct Elements<'a>(Members<'a>);
+
+impl<'a> Elements<'a> {
+    /// The elements of a list; none of any other text.
+    pub(super) fn of(text: &'a str) -> Self {
+        let mut values = Members { text, at: 0 };
+        values.skip_space();
+        match values.byte() {
+            Some(b'[') => values.at += 1,
+            _ => values.at = text.len(),
+        }
+        Self(values)
+    }
+
+    fn element(&mut self) -> Option<&'a str> {
+        self.0.skip_space();
+        let value = self.0.value()?;
+        self.0.skip_space();
+        match self.0.byte()? {
+            b',' => self.0.at += 1,
+            b']' => self.0.at = self.0.text.len(),
+            _ => return None,
+        }
+        Some(value)
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let element = self.element();
+        if element.is_none() {
+            self.0.at = self.0.text.len();
+        }
+        element
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elements_are_cut_where_they_end() {
+        let elements = |text: &'static str| Elements::of(text).collect::<Vec<_>>();
+        assert_eq!(
+            elements(r#" [1, "a,]" ,{"b":[2]}, [3] ,null]"#),
+            ["1", r#""a,]""#, r#"{"b":[2]}"#, "[3]", "null"]
+        );
+        for none in ["[]", "", "{}", "x"] {
+            assert_eq!(elements(none), [""; 0], "{none}");
+        }
+        assert_eq!(elements("[1,2"), ["1"]);
+    }
 
     fn members(text: &str) -> Vec<(&str, &str)> {
         Members::of(text).collect()

@@ -60,6 +60,11 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether every text that holds a matching one matches.
+    pub fn is_floating(&self) -> bool {
+        self.kind != PatternKind::RLike && self.text.starts_with('%') && self.text.ends_with('%')
+    }
+
     /// Whether the text matches.
     pub fn is_match(&self, text: &str) -> bool {
         match &self.matcher {

@@ -328,7 +328,7 @@ fn conditions_of_one_span_hold_on_one_row() {
 }
 
 #[test]
-fn text_patterns_see_each_raw_string_as_it_was_sent() {
+fn text_patterns_see_each_string_as_it_was_sent_and_as_json_decodes_it() {
     for (filter, expected) in [
         ("trace.text LIKE '%Hello World%'", "a"),
         ("trace.text LIKE '%hello%'", ""),
@@ -347,7 +347,7 @@ fn text_patterns_see_each_raw_string_as_it_was_sent() {
         ("trace.text RLIKE 'mlflow.spanType'", ""),
         ("trace.text LIKE '%fla_%'", "ab"),
         ("trace.text NOT LIKE '%flag%'", "c"),
-        ("trace.text LIKE '%say \"hi\" %'", ""),
+        ("trace.text LIKE '%say \"hi\" %'", "b"),
         ("trace.text LIKE '%\\\"hi\\\"%'", "b"),
         ("trace.text LIKE '%\"q\":%'", "ab"),
         ("trace.text LIKE '%line one\nline two%'", "a"),
@@ -355,7 +355,8 @@ fn text_patterns_see_each_raw_string_as_it_was_sent() {
         ("trace.text LIKE '%0.7%'", "b"),
         ("trace.text LIKE '%Hello%café%'", ""),
         ("trace.text NOT LIKE '%Hello%'", "bc"),
-        ("trace.text RLIKE '^Hello W'", ""),
+        ("trace.text RLIKE '^Hello W'", "a"),
+        ("trace.text LIKE 'Hello World'", "a"),
         ("trace.text RLIKE 'b[o]+m'", "b"),
         ("span.inputs = 'plain'", "c"),
         ("span.outputs LIKE '%caf_'", "a"),

@@ -1,10 +1,11 @@
-//! How JSON values compare: attributes by their type, assessments as MLflow compares them.
+//! How values compare: attributes by their type, tags as texts or numbers, assessments as MLflow compares them.
 
 use std::ops::{Bound, RangeBounds};
 
 use super::json;
 use super::pattern::{Pattern, PatternKind};
 use super::test::{JsonOp, JsonTest, Scalar};
+use crate::filter::Number;
 
 impl JsonTest {
     /// Whether an attribute's test goes on to the attributes after it: `LIKE` and `ILIKE` with a pattern
@@ -28,24 +29,53 @@ impl JsonTest {
         }
     }
 
-    /// Whether an attribute's raw JSON value satisfies the test. A string that is itself the JSON
-    /// text of a scalar (as MLflow writes attributes) counts as that scalar as well.
+    /// Whether an attribute's raw JSON value satisfies the test, or an element of it does when it is a list or the
+    /// JSON text of one.
     pub fn accepts_attribute(&self, raw: &str) -> bool {
-        let string = json::string(raw);
-        // The value's text, and what that text stands for when it is a quoted string again.
-        let text = string.as_deref().unwrap_or(raw);
-        let inner = if string.is_some() { json::string(text) } else { None };
+        let text = json::text(raw);
+        let own = self.finds(&text, raw.starts_with('"'));
+        let Some(mut elements) = json::elements(&text) else { return own != self.negated };
+        if own {
+            // The list as a whole is what was asked for, or what was not.
+            return !self.negated;
+        }
+        elements
+            .any(|raw| raw != "null" && self.finds(&json::text(raw), raw.starts_with('"')) != self.negated)
+    }
+
+    /// Whether a text of a tag or of metadata satisfies the test. Numbers compare where the text is one.
+    pub fn accepts_text(&self, text: &str) -> bool {
+        let found = match &self.op {
+            JsonOp::Pattern(pattern) => pattern.is_match(text),
+            JsonOp::Range(min, max) => {
+                plain_double(text).is_some_and(|number| (*min, *max).contains(&number))
+            }
+            JsonOp::In(values) => values.iter().any(|value| match value {
+                Scalar::Text(wanted) => text == wanted,
+                Scalar::Number(wanted) => {
+                    Number::parse(text.trim()).is_some_and(|number| is_same(&number, wanted))
+                }
+                Scalar::Bool(_) => false,
+            }),
+        };
+        found != self.negated
+    }
+
+    /// Whether one value's text is what is asked for. A string that is itself the JSON text of a scalar (as MLflow
+    /// writes attributes) counts as that scalar as well.
+    fn finds(&self, text: &str, is_string: bool) -> bool {
+        // What the text stands for when it is a quoted string again.
+        let inner = if is_string { json::string(text) } else { None };
         let accepts_text =
             |accept: &dyn Fn(&str) -> bool| accept(text) || inner.as_deref().is_some_and(accept);
-        let found = match &self.op {
+        match &self.op {
             JsonOp::Pattern(pattern) => accepts_text(&|text| pattern.is_match(text)),
             JsonOp::Range(min, max) => is_in_range(text, min, max),
             JsonOp::In(values) => values.iter().any(|value| match value {
                 Scalar::Text(wanted) => accepts_text(&|text| text == wanted),
                 scalar => scalar.equals_json(text),
             }),
-        };
-        found != self.negated
+        }
     }
 
     /// Whether an assessment's value, a JSON text, satisfies the test. Strings are compared with
@@ -74,18 +104,29 @@ impl Scalar {
         match self {
             Scalar::Text(_) => false,
             Scalar::Bool(value) => raw == if *value { "true" } else { "false" },
-            Scalar::Number(wanted) => {
-                json::number(raw).is_some_and(|number| match (number.integer(), wanted.integer()) {
-                    (Some(number), Some(wanted)) => number == wanted,
-                    _ => number.value() == wanted.value(),
-                })
-            }
+            Scalar::Number(wanted) => json::number(raw).is_some_and(|number| is_same(&number, wanted)),
         }
     }
 }
 
+fn is_same(number: &Number, wanted: &Number) -> bool {
+    match (number.integer(), wanted.integer()) {
+        (Some(number), Some(wanted)) => number == wanted,
+        _ => number.value() == wanted.value(),
+    }
+}
+
 fn is_in_range(raw: &str, min: &Bound<f64>, max: &Bound<f64>) -> bool {
-    json::number(raw).is_some_and(|number| (*min, *max).contains(&number.value()))
+    json::double(raw).is_some_and(|number| (*min, *max).contains(&number))
+}
+
+/// The number that a text says which nobody wrote as JSON.
+fn plain_double(text: &str) -> Option<f64> {
+    match text.trim() {
+        "inf" => Some(f64::INFINITY),
+        "-inf" => Some(f64::NEG_INFINITY),
+        text => Number::parse(text).map(|number| number.value()).or_else(|| json::double(text)),
+    }
 }
 
 /// Whether two JSON texts are equal objects or arrays, whatever their spacing and order of keys.

@@ -71,6 +71,14 @@ fn check_text(env: &Arc<dyn Env>, meta: &SegmentMeta, report: &mut CheckReport) 
         report.note("I11", &at, "there is no text index yet; its rows are scanned");
         return;
     }
+    if TextReader::is_outdated(&folder) {
+        report.note(
+            "I11",
+            &at,
+            "the text index is of another version, and is built anew; its rows are scanned",
+        );
+        return;
+    }
     let result = TextReader::open(&folder, meta.span_rows).and_then(|text| {
         if !report.deep {
             return Ok(());

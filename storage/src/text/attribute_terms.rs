@@ -32,6 +32,10 @@ pub(super) enum PairKind {
     Number,
     /// What the value's text stands for when it is a quoted JSON string itself.
     Inner,
+    /// The value is a list; without a value.
+    List,
+    /// The value is a list with elements that have no pairs; without a value.
+    LongList,
 }
 
 /// The term of an attribute and its value; `None` when no row has such a term.
@@ -50,6 +54,8 @@ pub(super) fn write_pair(term: &mut Vec<u8>, kind: PairKind, key: &str, value: &
         PairKind::Text => 4,
         PairKind::Number => 5,
         PairKind::Inner => 6,
+        PairKind::List => 8,
+        PairKind::LongList => 9,
     });
     term.extend_from_slice(key.as_bytes());
     term.push(0);
@@ -78,6 +84,16 @@ pub(super) fn shortest_number(text: &str) -> Option<String> {
     let begins = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     let value: f64 = text.parse().ok().filter(|value: &f64| begins && value.is_finite())?;
     Some(if value == 0.0 { "0".to_owned() } else { value.to_string() })
+}
+
+/// What a double is called that JSON cannot write, of the object that stands for it.
+pub fn special_double(raw: &str) -> Option<&'static str> {
+    match raw {
+        r#"{"$double":"NaN"}"# => Some("NaN"),
+        r#"{"$double":"Infinity"}"# => Some("Infinity"),
+        r#"{"$double":"-Infinity"}"# => Some("-Infinity"),
+        _ => None,
+    }
 }
 
 /// The string that a text stands for when it is the JSON text of one.

@@ -212,7 +212,8 @@ impl TextReader {
         };
         let all = |terms: Vec<Option<Vec<u8>>>| terms.into_iter().collect::<Option<Vec<_>>>();
         let (Some(sure), Some(mut maybe)) = (all(sure), all(maybe)) else { return Ok(None) };
-        // The value may also lie inside another attribute, at the end of the path.
+        // The value may also be an element of a long list, or lie inside another attribute, at the end of the path.
+        maybe.extend(pair(PairKind::LongList, key, ""));
         maybe.extend(paths(key).into_iter().filter_map(name_term).map(String::into_bytes));
         let mut rows = ValueRows::default();
         self.term_rows(&sure, true, None, &mut rows.sure)?;

@@ -62,7 +62,6 @@ pub(super) fn evaluate(
             rows -= excluded;
             Ok(rows)
         }
-        TextQuery::Nothing => Ok(RoaringBitmap::new()),
     }
 }
 
@@ -90,7 +89,6 @@ fn all_rows(source: &dyn TermSource) -> RoaringBitmap {
 /// Order of evaluation inside AND.
 fn cost(query: &TextQuery) -> u8 {
     match query {
-        TextQuery::Nothing => 0,
         TextQuery::Term(term) => match term.slots.as_slice() {
             [Slot::Word(_)] => 1,
             [_] => 3,

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::letters::is_word;
+use super::letters::{is_joined, is_word};
 
 /// The character that stands for all that equal `c` in any case.
 pub(super) fn fold(c: char) -> char {
@@ -64,7 +64,13 @@ impl<'a> Tokens<'a> {
             self.position += size;
         }
         let start = self.position;
-        while let Some((c, size)) = self.folded_char().filter(|(c, _)| is_word(*c)) {
+        if let Some((c, size)) = self.folded_char().filter(|(c, _)| !is_joined(*c)) {
+            // A letter that stands alone.
+            token.push(c);
+            self.position += size;
+            return Some(start..self.position);
+        }
+        while let Some((c, size)) = self.folded_char().filter(|(c, _)| is_joined(*c)) {
             token.push(c);
             self.position += size;
         }
@@ -119,6 +125,15 @@ mod tests {
             [("a".to_owned(), 0..1), ("nword".to_owned(), 2..7), ("kx".to_owned(), 9..13)]
         );
         assert_eq!(tokens("İx ΣΑς!"), [("İx".to_owned(), 0..3), ("σασ".to_owned(), 4..10)]);
+        assert_eq!(
+            tokens("abc天気x"),
+            [
+                ("abc".to_owned(), 0..3),
+                ("天".to_owned(), 3..6),
+                ("気".to_owned(), 6..9),
+                ("x".to_owned(), 9..10)
+            ]
+        );
         assert_eq!(tokens("-- "), []);
     }
 }

@@ -1,5 +1,5 @@
-//! From the columns of a span row to its strings: the raw ones, which `LIKE` matches, and the decoded
-//! leaf strings, which are cut into words.
+//! From the columns of a span row to its strings: the raw ones and those decoded from JSON, which `LIKE`
+//! matches, and the decoded leaf strings as they are read, which are cut into words.
 //!
 //! A string that begins with `{` or `[` and ends with `}` or `]` and is JSON is replaced by its leaf
 //! strings and numbers, and so on inside; keys, booleans and null are left out. Which strings of a row
@@ -8,8 +8,10 @@
 use std::cell::OnceCell;
 
 use arrow::array::{Array, AsArray, ListArray, RecordBatch, StringArray, StringViewArray, StructArray};
+use memchr::memchr;
 
 use super::json::{Piece, python_number};
+use super::reading::read;
 use super::row_text::RowText;
 use super::scanned::Scanned;
 use super::tokenizer::SEPARATOR;
@@ -65,7 +67,7 @@ impl StringList {
 
     /// Appends the leaf strings of `text`.
     pub fn push_leaves(&mut self, text: &str) {
-        match looks_like_json(text).then(|| Scanned::new(text)).filter(Scanned::is_json) {
+        match scanned_json(text) {
             Some(json) => self.push_leaves_of(&json),
             None => self.push_clean(text),
         }
@@ -83,15 +85,21 @@ impl StringList {
         }
     }
 
-    /// Appends a string that must not hold the separator. Both it and the space that takes its place
-    /// are outside words, so the words stay the same.
+    /// Appends a string as it is read, which must not hold the separator. Both it and the space that takes its
+    /// place are outside words, so the words stay the same.
     pub(super) fn push_clean(&mut self, text: &str) {
-        if text.as_bytes().contains(&0) {
+        let text = read(text);
+        if memchr(0, text.as_bytes()).is_some() {
             self.push(&text.replace(SEPARATOR, " "));
         } else {
-            self.push(text);
+            self.push(&text);
         }
     }
+}
+
+/// Whether a text is a JSON object or array, all of it, and stands for what is inside.
+pub fn is_json(text: &str) -> bool {
+    scanned_json(text).is_some()
 }
 
 pub(super) fn looks_like_json(text: &str) -> bool {
@@ -184,6 +192,29 @@ impl<'a> TextColumns<'a> {
         Ok(())
     }
 
+    /// Whether a string of a row is accepted: a raw one, or a leaf string decoded from one. Those that are
+    /// decoded are left out where `decodes` does not want the text looked into.
+    ///
+    /// # Errors
+    /// As [`TextColumns::leaves`].
+    pub fn any_string(
+        &self,
+        row: usize,
+        accepts: &dyn Fn(&str) -> bool,
+        decodes: &dyn Fn(&str) -> bool,
+    ) -> Result<bool> {
+        let row = self.row(row)?;
+        let mut found = false;
+        row.each_raw(&mut |_, string| found = found || accepts(string));
+        if !found {
+            row.each_raw(&mut |_, string| {
+                let json = if found || !decodes(string) { None } else { scanned_json(string) };
+                found = found || json.is_some_and(|json| any_leaf(&json, accepts));
+            });
+        }
+        Ok(found)
+    }
+
     /// Replaces `names` by the names of a row's attributes and of its events' attributes.
     ///
     /// # Errors
@@ -242,6 +273,20 @@ impl<'a> TextColumns<'a> {
         let event = |at| (event_text(names, at), Scanned::new(event_text(attributes, at)));
         Ok((start..end).map(event).collect())
     }
+}
+
+/// The pieces of a text that is JSON and stands for what is inside.
+pub(super) fn scanned_json(text: &str) -> Option<Scanned<'_>> {
+    looks_like_json(text).then(|| Scanned::new(text)).filter(Scanned::is_json)
+}
+
+/// Whether a leaf string of a JSON text is accepted.
+fn any_leaf(json: &Scanned<'_>, accepts: &dyn Fn(&str) -> bool) -> bool {
+    let mut texts = json.parts().filter(|part| matches!(part.piece, Piece::Text(_)));
+    texts.any(|part| match scanned_json(part.plain) {
+        Some(inner) => any_leaf(&inner, accepts),
+        None => accepts(part.plain),
+    })
 }
 
 fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringViewArray> {

@@ -5,6 +5,8 @@
 //!
 //! Invariants:
 //! 1. [`is_word`] is true for the general categories L* and N* of Unicode 17 and for `_`.
+//! 2. A letter of a script that puts no spaces between words ([`is_spaceless`]) is a word of its own: a text
+//!    in such a script would else be one word, and nothing inside it found. None of them has cases.
 
 /// Characters (inclusive ranges, sorted) that are Alphabetic but neither a letter nor a number.
 #[rustfmt::skip]
@@ -68,6 +70,30 @@ pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() && !is_not_letter(u32::from(c))
 }
 
+/// Whether a letter or number `c` stands alone: Han, Hiragana, Katakana, Thai, Lao, Myanmar, Khmer.
+pub(super) fn is_spaceless(c: char) -> bool {
+    c >= '\u{e00}'
+        && matches!(c,
+            '\u{e00}'..='\u{eff}'
+            | '\u{1000}'..='\u{109f}'
+            | '\u{1780}'..='\u{17ff}'
+            | '\u{3005}'
+            | '\u{3007}'
+            | '\u{3041}'..='\u{309f}'
+            | '\u{30a0}'..='\u{30ff}'
+            | '\u{31f0}'..='\u{31ff}'
+            | '\u{3400}'..='\u{4dbf}'
+            | '\u{4e00}'..='\u{9fff}'
+            | '\u{f900}'..='\u{faff}'
+            | '\u{ff66}'..='\u{ff9f}'
+            | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Whether `c` is a letter or number that others of a run are in one word with.
+pub(super) fn is_joined(c: char) -> bool {
+    is_word(c) && !is_spaceless(c)
+}
+
 fn is_not_letter(code: u32) -> bool {
     let at = NOT_LETTERS.partition_point(|&(_, last)| last < code);
     NOT_LETTERS.get(at).is_some_and(|&(first, _)| first <= code)
@@ -85,6 +111,18 @@ mod tests {
         for c in ['\u{301}', '\u{93f}', 'ⓐ', '📶', '-', ' ', '\u{0}', '∑', '\u{345}', '\u{200d}'] {
             assert!(!is_word(c), "{c:?}");
         }
+    }
+
+    #[test]
+    fn letters_that_stand_alone_have_no_case() {
+        for c in ['天', 'あ', 'ー', '々', 'ｶ', 'ก', '๑', 'ກ', 'က', 'ក', '\u{20000}'] {
+            assert!(is_word(c) && is_spaceless(c) && !is_joined(c), "{c}");
+        }
+        for c in ['a', 'é', '무', 'ह', 'Ⴀ', '〆', '_', '1'] {
+            assert!(is_joined(c), "{c}");
+        }
+        let alone = (0..0x4_0000).filter_map(char::from_u32).filter(|c| is_spaceless(*c));
+        assert!(alone.into_iter().all(|c| c.to_lowercase().eq([c]) && c.to_uppercase().eq([c])));
     }
 
     #[test]

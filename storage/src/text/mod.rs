@@ -36,8 +36,10 @@ mod places;
 mod postings;
 mod query;
 mod reader;
+mod reading;
 mod row_terms;
 mod row_text;
+mod row_values;
 mod scanned;
 mod score;
 mod snippet;
@@ -52,11 +54,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use attribute_terms::special_double;
 pub use candidates::ValueRows;
 pub use fold::folded;
 pub use fresh::FreshText;
 pub use index::TextLocation;
-pub use leaves::{SpanText, StringList, TextColumns};
+pub use leaves::{SpanText, StringList, TextColumns, is_json};
 pub use merge::merge_indexes;
 pub use pattern::{AttributeValue, Literal, TextPattern};
 pub use query::{Slot, TextField, TextQuery, TextTerm};

@@ -5,6 +5,7 @@
 //! 1. A string that holds the literals holds, for each part, a token that the part fits.
 
 use super::fold::{Tokens, folded};
+use super::letters::is_spaceless;
 
 /// Longest part that is looked up, bytes; of a longer one a piece is. Far enough below the kept beginning
 /// of long tokens that this is found by what is left of them.
@@ -84,8 +85,9 @@ impl TextPattern {
         for literal in &self.literals {
             let mut tokens = Tokens::new(&literal.text);
             while let Some(range) = tokens.next(&mut token) {
-                let begins = range.start > 0 || literal.starts;
-                let ends = range.end < literal.text.len() || literal.ends;
+                let is_alone = token.chars().next().is_some_and(is_spaceless);
+                let begins = is_alone || range.start > 0 || literal.starts;
+                let ends = is_alone || range.end < literal.text.len() || literal.ends;
                 parts.push(Part { text: token.clone(), begins, ends }.clipped());
             }
         }
@@ -151,6 +153,7 @@ mod tests {
         assert_eq!(parts("x", false, false), [part("x", false, false)]);
         assert_eq!(parts("-x_1!", false, false), [part("x_1", true, true)]);
         assert_eq!(parts("?!", true, true), []);
+        assert_eq!(parts("b東", false, false), [part("東", true, true), part("b", false, true)]);
     }
 
     #[test]

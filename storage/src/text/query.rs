@@ -95,8 +95,6 @@ pub enum TextQuery {
     Or(Vec<TextQuery>),
     /// The span does not match.
     Not(Box<TextQuery>),
-    /// Matches no span: a word without letters or digits, such as an emoji.
-    Nothing,
 }
 
 impl TextQuery {
@@ -115,14 +113,14 @@ impl TextQuery {
             TextQuery::And(children) | TextQuery::Or(children) => {
                 children.iter().for_each(|child| child.collect_positive(terms));
             }
-            TextQuery::Not(_) | TextQuery::Nothing => {}
+            TextQuery::Not(_) => {}
         }
     }
 
     /// Whether it can only be answered by "all spans but ...".
     pub(super) fn is_purely_negative(&self) -> bool {
         match self {
-            TextQuery::Term(_) | TextQuery::Nothing => false,
+            TextQuery::Term(_) => false,
             TextQuery::Not(_) => true,
             TextQuery::And(children) => children.iter().all(TextQuery::is_purely_negative),
             TextQuery::Or(children) => children.iter().any(TextQuery::is_purely_negative),
@@ -164,7 +162,6 @@ impl fmt::Display for TextQuery {
             // `--word` is `-word`.
             TextQuery::Not(child) if matches!(**child, TextQuery::Not(_)) => return write!(f, "-({child})"),
             TextQuery::Not(child) => return write!(f, "-{child}"),
-            TextQuery::Nothing => return f.write_str("(nothing)"),
             TextQuery::And(children) => (children, " "),
             TextQuery::Or(children) => (children, " OR "),
         };
@@ -177,7 +174,7 @@ impl fmt::Display for TextQuery {
 }
 
 /// Whether two words are at most `limit` edits apart, a swap of neighbours counting one.
-fn is_near(wanted: &str, word: &str, limit: usize) -> bool {
+pub(super) fn is_near(wanted: &str, word: &str, limit: usize) -> bool {
     if wanted.len().abs_diff(word.len()) > limit * 4 {
         return false;
     }

@@ -80,6 +80,15 @@ impl TextReader {
         })?
     }
 
+    /// Whether a directory holds an index made by other rules, or by the rules of other versions: no damage, but it is
+    /// of no use.
+    pub fn is_outdated(folder: &Folder) -> bool {
+        let opened = guarded("text index", || {
+            Ok(Index::open(CheckedDirectory::open(folder, Arc::default())?)?.schema() != schema())
+        });
+        opened.unwrap_or(false)
+    }
+
     /// Whether it met damage, and must be built anew.
     pub fn is_damaged(&self) -> bool {
         self.damage.load(Ordering::Relaxed)

@@ -1,8 +1,9 @@
 //! What the index holds of a row besides its words, so that patterns and equality on attributes find it:
 //! the tokens of its raw strings that no word of it is, and the values of its attributes.
 //!
-//! Words come from decoded JSON, patterns speak of the text as it was sent: keys, escapes (`\u00e9`),
-//! words glued to an escape (`\nword` holds the token `nword`). Only the difference is kept.
+//! Words come from decoded JSON as it is read (`reading`), patterns speak of the text as it was sent and as JSON
+//! decodes it: keys, escapes (`\u00e9`), words glued to an escape (`\nword` holds the token `nword`) or to a colour
+//! (`31merror`). Only the difference is kept.
 //!
 //! ```text
 //! field raw:     tokens of raw strings, names of attributes, the span's type
@@ -10,20 +11,21 @@
 //! ```
 //!
 //! Invariants:
-//! 1. Every token of a raw string is a term of the row in the field of words or in `raw`; every
-//!    token of an attribute's value is one there or in `values`. A token longer than
+//! 1. Every token of a raw string, and of each string that JSON in it stands for, is a term of the row in the
+//!    field of words or in `raw`; every token of an attribute's value is one there or in `values`. A token longer than
 //!    [`LONG_WORD_BYTES`] is a term by its beginning alone, and its row has the term [`LONG`].
-//! 2. Every attribute with a pair in `attribute_terms` has it; of several attributes of one name the first.
+//! 2. As `row_values` says of values.
 
 use memchr::memchr;
 
-use super::attribute_terms::{PairKind, inner_string, name_term, shortest_number, write_pair};
+use super::attribute_terms::name_term;
 use super::fold::{Tokens, fold};
 use super::json::{Piece, python_number};
-use super::leaves::looks_like_json;
-use super::letters::is_word;
+use super::leaves::scanned_json;
+use super::letters::is_joined;
+use super::reading::is_read_as_it_is;
 use super::row_text::{RowString, RowText};
-use super::scanned::{Scanned, is_wrapper};
+use super::scanned::Scanned;
 use super::term_ids::TermIds;
 use super::tokenizer::{LONG_WORD_BYTES, LONG_WORD_KEPT_BYTES, Words};
 use crate::Result;
@@ -44,27 +46,27 @@ pub(super) struct RowTerms {
     last_rows: Vec<u32>,
     /// Names of attributes, and what is known of them.
     keys: TermIds,
-    known_keys: Vec<Key>,
+    pub(super) known_keys: Vec<Key>,
     /// Rows so far.
-    row: u32,
+    pub(super) row: u32,
     /// Which of the fields have [`LONG`].
     has_long: [bool; 2],
-    token: String,
-    pair: Vec<u8>,
+    pub(super) token: String,
+    pub(super) pair: Vec<u8>,
 }
 
 /// The name of an attribute.
 #[derive(Debug, Clone, Copy, Default)]
-struct Key {
+pub(super) struct Key {
     /// Its term, once it was asked for; none when it is too long to have one.
     name: Option<u32>,
     /// The last row with a pair of it.
-    last_row: u32,
+    pub(super) last_row: u32,
 }
 
 /// Which list a term goes to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum To {
+pub(super) enum To {
     Raw,
     Values,
 }
@@ -111,7 +113,7 @@ impl RowTerms {
     }
 
     /// Where the name of an attribute is among those known.
-    fn key(&mut self, name: &str) -> Result<usize> {
+    pub(super) fn key(&mut self, name: &str) -> Result<usize> {
         let key = self.keys.number(name.as_bytes())? as usize;
         if key >= self.known_keys.len() {
             self.known_keys.resize(key + 1, Key::default());
@@ -130,19 +132,24 @@ impl RowTerms {
 
     /// Adds the tokens of a string inside JSON that are no words of its leaves.
     fn add_escaped(&mut self, escaped: &str, plain: &str) -> Result<()> {
-        self.add_changed(To::Raw, escaped)?;
+        if is_read_as_it_is(plain) {
+            self.add_changed(To::Raw, escaped)?;
+        } else {
+            self.add_tokens(To::Raw, escaped)?;
+        }
         if escaped.len() != plain.len() {
             self.add_glued(To::Raw, escaped)?;
+            self.add_changed(To::Raw, plain)?;
         }
-        if looks_like_json(plain) {
-            let json = Some(Scanned::new(plain)).filter(Scanned::is_json);
-            self.add_raw(plain, json.as_ref())?;
+        self.add_inner(plain)?;
+        match scanned_json(plain) {
+            Some(json) => self.add_raw(plain, Some(&json)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Adds the tokens of a key, of a literal, and of a number that is no word as it is written.
-    fn add_bare(&mut self, to: To, piece: Piece<'_>) -> Result<()> {
+    pub(super) fn add_bare(&mut self, to: To, piece: Piece<'_>) -> Result<()> {
         match piece {
             Piece::Key(text) | Piece::Literal(text) => self.add_tokens(to, text),
             Piece::Number(text) if to == To::Values || python_number(text) != text => {
@@ -153,7 +160,10 @@ impl RowTerms {
     }
 
     /// Adds the tokens of a text that differ from its words, and notes long ones.
-    fn add_changed(&mut self, to: To, text: &str) -> Result<()> {
+    pub(super) fn add_changed(&mut self, to: To, text: &str) -> Result<()> {
+        if !is_read_as_it_is(text) {
+            return self.add_tokens(to, text);
+        }
         if text.is_ascii() {
             return if has_long_token(text) { self.add(to, LONG.as_bytes()) } else { Ok(()) };
         }
@@ -161,7 +171,7 @@ impl RowTerms {
     }
 
     /// Adds the tokens that an escape is part of, or ends: in `caf\u00e9\nbar` all three.
-    fn add_glued(&mut self, to: To, escaped: &str) -> Result<()> {
+    pub(super) fn add_glued(&mut self, to: To, escaped: &str) -> Result<()> {
         let mut at = 0;
         while let Some(found) = memchr(b'\\', escaped.as_bytes().get(at..).unwrap_or_default()) {
             let escape = at + found;
@@ -172,7 +182,7 @@ impl RowTerms {
             }
             if kind == Some(&b'u') {
                 let before = escaped.get(..escape).unwrap_or_default();
-                let start = before.trim_end_matches(|c| is_word(fold(c))).len();
+                let start = before.trim_end_matches(|c| is_joined(fold(c))).len();
                 self.add_first_token(to, before.get(start..).unwrap_or_default())?;
             }
         }
@@ -189,7 +199,7 @@ impl RowTerms {
         added
     }
 
-    fn add_tokens(&mut self, to: To, text: &str) -> Result<()> {
+    pub(super) fn add_tokens(&mut self, to: To, text: &str) -> Result<()> {
         if text.len() > LONG_WORD_BYTES || !text.is_ascii() {
             return self.add_tokens_if(to, text, |_, _| true);
         }
@@ -226,7 +236,7 @@ impl RowTerms {
         self.add(to, token.as_bytes())
     }
 
-    fn add(&mut self, to: To, term: &[u8]) -> Result<()> {
+    pub(super) fn add(&mut self, to: To, term: &[u8]) -> Result<()> {
         let number = self.terms.number(term)?;
         if term != LONG.as_bytes() {
             self.add_number(to, number);
@@ -244,7 +254,7 @@ impl RowTerms {
         Ok(())
     }
 
-    fn add_number(&mut self, to: To, term: u32) {
+    pub(super) fn add_number(&mut self, to: To, term: u32) {
         if self.is_new(term) {
             match to {
                 To::Raw => self.raw.push(term),
@@ -254,92 +264,13 @@ impl RowTerms {
     }
 
     /// Whether the row did not have the term; it has now.
-    fn is_new(&mut self, term: u32) -> bool {
+    pub(super) fn is_new(&mut self, term: u32) -> bool {
         let term = term as usize;
         if term >= self.last_rows.len() {
             self.last_rows.resize(term + 1, 0);
         }
         let row = self.row;
         self.last_rows.get_mut(term).is_some_and(|last| std::mem::replace(last, row) != row)
-    }
-
-    /// Adds what a span's attributes hold.
-    fn add_values(&mut self, attributes: &Scanned<'_>) -> Result<()> {
-        let mut key = "";
-        let mut container_start = 0;
-        let mut in_wrapper = false;
-        for part in attributes.parts() {
-            match (part.piece, part.depth) {
-                (Piece::Key(_), 1) => key = part.plain,
-                (Piece::Text(_) | Piece::Marked(_), 1) => {
-                    self.add_inner(part.plain)?;
-                    self.add_pairs(key, part.plain, true)?;
-                }
-                (Piece::Number(scalar) | Piece::Literal(scalar), 1) => {
-                    self.add_tokens(To::Values, scalar)?;
-                    self.add_pairs(key, scalar, false)?;
-                }
-                (Piece::BeginObject | Piece::BeginArray, 2) => container_start = part.end - 1,
-                (Piece::End, 1) => {
-                    let raw = attributes.text().get(container_start..part.end).unwrap_or_default();
-                    self.add_pairs(key, raw, false)?;
-                }
-                (Piece::Text(escaped), _) => {
-                    if in_wrapper {
-                        self.add_tokens(To::Values, escaped)?;
-                        self.add_tokens(To::Values, part.plain)?;
-                    }
-                    self.add_inner(part.plain)?;
-                    self.add_glued(To::Values, escaped)?;
-                    self.add_changed(To::Values, escaped)?;
-                }
-                (piece, _) => self.add_bare(To::Values, piece)?,
-            }
-            in_wrapper = matches!(part.piece, Piece::Key(key) if is_wrapper(key));
-        }
-        Ok(())
-    }
-
-    /// Adds the tokens of what a string stands for when it is a quoted JSON string itself, unless they are
-    /// those of the string.
-    fn add_inner(&mut self, text: &str) -> Result<()> {
-        let Some(inner) = inner_string(text) else { return Ok(()) };
-        let mut token = std::mem::take(&mut self.token);
-        let mut tokens = Tokens::new(text);
-        while tokens.next(&mut token).is_some() {
-            let number = self.terms.number(token.as_bytes())?;
-            self.is_new(number);
-        }
-        self.token = token;
-        self.add_tokens(To::Values, &inner)
-    }
-
-    fn add_pairs(&mut self, key: &str, text: &str, is_string: bool) -> Result<()> {
-        // Of attributes of one name the first counts.
-        let (at, row) = (self.key(key)?, self.row);
-        let is_first =
-            self.known_keys.get_mut(at).is_some_and(|key| std::mem::replace(&mut key.last_row, row) != row);
-        if !is_first || (text == "null" && !is_string) {
-            return Ok(());
-        }
-        self.add_pair(PairKind::Text, key, text)?;
-        if let Some(number) = shortest_number(text).filter(|number| number != text) {
-            self.add_pair(PairKind::Number, key, &number)?;
-        }
-        if is_string && let Some(inner) = inner_string(text) {
-            self.add_pair(PairKind::Inner, key, &inner)?;
-        }
-        Ok(())
-    }
-
-    fn add_pair(&mut self, kind: PairKind, key: &str, value: &str) -> Result<()> {
-        let mut term = std::mem::take(&mut self.pair);
-        let added = match write_pair(&mut term, kind, key, value) {
-            true => self.add(To::Values, &term),
-            false => Ok(()),
-        };
-        self.pair = term;
-        added
     }
 }
 
@@ -378,7 +309,7 @@ mod tests {
     fn what_words_lack_is_added() {
         let added = |string: &str| {
             let mut terms = RowTerms::default();
-            let json = looks_like_json(string).then(|| Scanned::new(string)).filter(Scanned::is_json);
+            let json = scanned_json(string);
             terms.row = 1;
             terms.add_raw(string, json.as_ref()).unwrap();
             let term = |&number: &u32| String::from_utf8(terms.terms.term(number).to_vec()).unwrap();
@@ -390,5 +321,9 @@ mod tests {
         assert_eq!(added(escapes), ["nfour", "u00e9s", "caf"]);
         assert_eq!(added("ΑΣ ſtop naïve"), ["ασ", "stop"]);
         assert_eq!(added(r#"{"a":"{\"b\": \"c\\nd\"}"}"#), ["a", "b", "nd"]);
+        assert!(added("東京の天気 abc").is_empty());
+        assert_eq!(added(r#"["\n東京caf\u00e9\u6771x"]"#), ["n", "u00e9", "caf", "u6771x"]);
+        assert_eq!(added("\u{1b}[31mERROR cafe\u{301}"), ["31merror", "cafe"]);
+        assert_eq!(added(r#"["\u001b[31mERR \u0130x"]"#), ["u001b", "31merr", "u0130x", "İx"]);
     }
 }

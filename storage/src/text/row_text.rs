@@ -5,7 +5,7 @@
 //!    too), event names and the strings among event attributes.
 //! 2. An attribute string equal to the inputs or the outputs is that text and is not taken twice.
 
-use super::leaves::{SpanText, StringList, looks_like_json};
+use super::leaves::{SpanText, StringList, scanned_json};
 use super::scanned::Scanned;
 
 /// The texts of a row, as the columns have them.
@@ -62,7 +62,7 @@ impl RowText<'_> {
     pub(super) fn strings(&self) -> Vec<RowString<'_>> {
         let mut strings = Vec::new();
         self.each_raw(&mut |place, text| {
-            let json = looks_like_json(text).then(|| Scanned::new(text)).filter(Scanned::is_json);
+            let json = scanned_json(text);
             strings.push(RowString { place, text, json });
         });
         strings

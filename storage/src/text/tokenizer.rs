@@ -1,9 +1,11 @@
-//! Text to words: maximal runs of letters, digits and `_`, lower-cased. Used by the index writer, by
-//! fresh rows, by queries and by snippets, so that all agree.
+//! Text to words: maximal runs of letters, digits and `_`, lower-cased; a letter of a script without spaces
+//! between words is a word of its own. Used by the index writer, by fresh rows, by queries and by snippets, so
+//! that all agree; texts come as they are read (`reading`).
 //!
 //! Invariants:
-//! 1. The words are those of Python's `re.findall(r"\w+", text.lower())`: the text is lower-cased as
-//!    a whole (a capital sigma looks at its neighbours, `İ` falls into `i` and a mark), then cut.
+//! 1. The words are those of Python's `re.findall(r"[alone]|[^\W alone]+", text.lower())` with the letters that
+//!    stand alone: the text is lower-cased as a whole (a capital sigma looks at its neighbours, `İ` falls into
+//!    `i` and a mark), then cut.
 //! 2. A word longer than [`LONG_WORD_BYTES`] becomes a *short form*: its first bytes, U+0000 and the
 //!    hash of the whole word. Equal words have equal short forms, everywhere; a prefix of at most
 //!    [`QUERY_PART_BYTES_MAX`] bytes still finds it; the term dictionary stays bounded.
@@ -13,7 +15,8 @@ use std::ops::Range;
 
 use twox_hash::XxHash3_128;
 
-use super::letters::is_word;
+use super::letters::{is_joined, is_spaceless, is_word};
+use super::reading::read;
 
 /// Longest word kept as it is, bytes. tantivy drops terms above 65,530 bytes; base64 and hex blobs
 /// would fill the dictionary long before.
@@ -31,7 +34,8 @@ pub(super) const SEPARATOR: char = '\0';
 
 /// The words of a text, in order, lower-cased.
 pub fn words(text: &str) -> Vec<String> {
-    let mut cursor = Words::new(text);
+    let text = read(text);
+    let mut cursor = Words::new(&text);
     let mut word = String::new();
     let mut found = Vec::new();
     while cursor.next(&mut word).is_some() {
@@ -110,6 +114,9 @@ impl<'a> Words<'a> {
                 continue;
             }
             let c = self.char()?;
+            if is_spaceless(c) && is_word(c) {
+                return Some(self.position);
+            }
             if c.to_lowercase().next().is_some_and(is_word) {
                 return Some(self.position);
             }
@@ -123,6 +130,13 @@ impl<'a> Words<'a> {
             let run = rest.iter().position(|&byte| !is_ascii_word(byte)).unwrap_or(rest.len());
             self.push_ascii(run, word);
             let Some(c) = self.char().filter(|c| !c.is_ascii()) else { return };
+            if is_spaceless(c) {
+                if word.is_empty() {
+                    word.push(c);
+                    self.position += c.len_utf8();
+                }
+                return;
+            }
             let before = word.len();
             let whole = self.push_lower(c, word);
             if word.len() > before {
@@ -151,7 +165,7 @@ impl<'a> Words<'a> {
             return true;
         }
         for lower in c.to_lowercase() {
-            if !is_word(lower) {
+            if !is_joined(lower) {
                 return false;
             }
             word.push(lower);
@@ -294,8 +308,20 @@ mod tests {
     #[test]
     fn words_are_lower_cased_runs() {
         assert_eq!(words("Hello, gpt-4_o WORLD 42!"), ["hello", "gpt", "4_o", "world", "42"]);
-        assert_eq!(words("Straße ÉTÉ 中文 나무 📶"), ["straße", "été", "中文", "나무"]);
+        assert_eq!(words("Straße ÉTÉ 中文 나무 📶"), ["straße", "été", "中", "文", "나무"]);
         assert_eq!(words(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn letters_of_scripts_without_spaces_are_words() {
+        assert_eq!(
+            words("東京の天気はGPT-4です"),
+            ["東", "京", "の", "天", "気", "は", "gpt", "4", "で", "す"]
+        );
+        assert_eq!(words("审批流程abc流程"), ["审", "批", "流", "程", "abc", "流", "程"]);
+        assert_eq!(words("ที่นี่ ๑๒"), ["ท", "น", "๑", "๒"]);
+        assert_eq!(words("カフェー々〇・ﾃｽ"), ["カ", "フ", "ェ", "ー", "々", "〇", "ﾃ", "ｽ"]);
+        assert_eq!(words("か\u{3099}x\u{1b}[31mred\u{1b}[0m cafe\u{301}"), ["が", "xred", "café"]);
     }
 
     #[test]
@@ -304,7 +330,7 @@ mod tests {
         assert_eq!(words("İstanbul xİy"), ["i", "stanbul", "xi", "y"]);
         assert_eq!(words("ΟΔΟΣ ΣΑΣ"), ["οδος", "σας"]);
         assert_eq!(words("ΑΣ'Α ΑΣ"), ["ασ", "α", "ας"]);
-        assert_eq!(words("हिन्दी e\u{301}a"), ["ह", "न", "द", "e", "a"]);
+        assert_eq!(words("हिन्दी e\u{301}a"), ["ह", "न", "द", "éa"]);
         assert_eq!(words("\u{212a}elvin"), ["kelvin"]);
     }
 
@@ -317,7 +343,7 @@ mod tests {
         assert!(short[0].len() < LONG_WORD_BYTES);
         assert_eq!(short, words(&long.to_lowercase()));
         assert_ne!(short, words(&format!("{long}x")));
-        assert!(words(&"中".repeat(100))[0].starts_with('中'));
+        assert!(words(&"나".repeat(100))[0].starts_with('나'));
         assert_eq!(words(&"x".repeat(LONG_WORD_BYTES)), ["x".repeat(LONG_WORD_BYTES)]);
     }
 
@@ -329,12 +355,14 @@ mod tests {
             "Hello, gpt-4_O WORLD 42! @[`{/:_",
             "A_Z0__9 abcdefghijklmno ABCDEFGHIJKLMNOP Straße naïve x",
             "ΟΔΟΣ İstanbul",
+            "a天気b c天",
             "",
             "é",
             &every,
             &long,
         ];
         for text in texts {
+            let text = &read(text);
             let (mut cursor, mut word, mut found) = (Words::new(text), String::new(), Vec::new());
             while let Some(packed) = cursor.next_packed(&mut word) {
                 found.push(match packed {

@@ -5,8 +5,8 @@
 //! a small one.
 //!
 //! Invariants:
-//! 1. A row whose value is no term (it is long, or lies inside another attribute) is among those that may have
-//!    it. `None` says that there are too many values to look at.
+//! 1. A row whose value is no term (it is long, or lies inside another attribute), or is a list of which the test
+//!    accepts no element that is one, is among those that may have it. `None` says that there are too many values to look at.
 
 use std::ops::Range;
 
@@ -76,8 +76,12 @@ impl TextReader {
             let info = raw.terms().get(name)?;
             collect_rows_in(raw, info.as_slice(), &within, &mut rows.maybe)?;
         }
-        let mut told = RoaringBitmap::new();
+        let (mut told, mut lists) = (RoaringBitmap::new(), RoaringBitmap::new());
         collect_rows_in(&values.index, &known, &within, &mut told)?;
+        let Some(list) = pair(PairKind::List, key, "") else { return Ok(None) };
+        let list = values.index.terms().get(list)?;
+        collect_rows_in(&values.index, list.as_slice(), &within, &mut lists)?;
+        told -= lists;
         rows.maybe -= told;
         rows.maybe -= &rows.sure;
         Ok(Some(rows))

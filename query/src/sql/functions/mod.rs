@@ -6,6 +6,7 @@
 pub(super) mod allowed;
 mod arrows;
 pub(super) mod checked;
+mod doubles;
 pub(super) mod matches;
 mod mended;
 pub(super) mod messages;
@@ -53,6 +54,7 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
         .with_aggregate_functions(aggregate)
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .with_expr_planners(planners)
+        .with_analyzer_rule(Arc::new(doubles::NamedDoubles))
         .with_analyzer_rule(Arc::new(checked::CheckedArithmetic)))
 }
 

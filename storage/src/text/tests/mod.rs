@@ -3,6 +3,7 @@
 mod agreement;
 mod index_files;
 mod naive;
+mod parse;
 mod same_files;
 mod values;
 

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::TestSpan;
@@ -39,7 +40,6 @@ impl NaiveSpan {
             TextQuery::And(children) => children.iter().all(|child| self.matches(child)),
             TextQuery::Or(children) => children.iter().any(|child| self.matches(child)),
             TextQuery::Not(child) => !self.matches(child),
-            TextQuery::Nothing => false,
         }
     }
 
@@ -107,7 +107,7 @@ fn value_strings(value: &Value, top: bool, strings: &mut Vec<String>) {
 fn leaf_words(strings: &[String]) -> Vec<Vec<String>> {
     let mut leaves = Vec::new();
     strings.iter().for_each(|string| string_leaves(string, &mut leaves));
-    leaves.iter().map(|leaf| split(&leaf.to_lowercase())).collect()
+    leaves.iter().map(|leaf| split(&read(leaf))).collect()
 }
 
 fn string_leaves(text: &str, leaves: &mut Vec<String>) {
@@ -128,8 +128,18 @@ fn value_leaves(value: &Value, leaves: &mut Vec<String>) {
     }
 }
 
-/// Letters and numbers by the regular expression engine's own tables.
+/// Without colours, lower-cased, composed.
+fn read(leaf: &str) -> String {
+    static SEQUENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\x1b\[[0-?]*[ -/]*[@-~]").unwrap());
+    let plain = SEQUENCE.replace_all(leaf, "").to_lowercase();
+    icu_normalizer::ComposingNormalizerBorrowed::new_nfc().normalize(&plain).into_owned()
+}
+
+/// Letters and numbers by the regular expression engine's own tables; letters of some scripts stand alone.
 fn split(lower: &str) -> Vec<String> {
-    static WORD: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"[\p{L}\p{N}_]+").unwrap());
+    static WORD: LazyLock<Regex> = LazyLock::new(|| {
+        let alone = r"\u3005\u3007\u3041-\u309F\u30A0-\u30FF\u31F0-\u31FF\uFF66-\uFF9F\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\U00020000-\U0003FFFF";
+        Regex::new(&format!(r"[[\p{{L}}\p{{N}}]&&[{alone}]]|[[\p{{L}}\p{{N}}_]--[{alone}]]+")).unwrap()
+    });
     WORD.find_iter(lower).map(|found| found.as_str().to_owned()).collect()
 }
