@@ -115,3 +115,23 @@ fn the_command_shows_and_sets_them() {
     assert_eq!(run(&["set", "ours", "--input", "2"]).code, 2, "the price of output is missing");
     assert_eq!(run(&["set", "ours", "--input", "-2", "--output", "1"]).code, 2);
 }
+
+#[test]
+fn what_a_log_record_reports_takes_the_place_of_what_was_computed() {
+    let record = json!({"traceId": id(1), "spanId": "00f067aa0ba902b7", "timeUnixNano": "1767225600500000000",
+        "eventName": "claude_code.api_request",
+        "attributes": [{"key": "cost_usd", "value": {"doubleValue": 0.25}}]});
+    let logs = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).to_string();
+    for spans_first in [true, false] {
+        let db = in_memory();
+        if spans_first {
+            import(&db, 1, "gpt-4o", &[]);
+            assert_eq!(costs(&db), [json!([0.0035, "computed"])]);
+        }
+        db.import_otlp(logs.as_bytes(), &ImportOptions::default()).unwrap();
+        if !spans_first {
+            import(&db, 1, "gpt-4o", &[]);
+        }
+        assert_eq!(costs(&db), [json!([0.25, "reported"])], "spans first: {spans_first}");
+    }
+}

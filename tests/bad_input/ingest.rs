@@ -293,7 +293,7 @@ fn no_control_character_of_a_trace_reaches_the_terminal() {
     let id = data::trace_id(1);
     for arguments in [
         vec!["search", path, ""],
-        vec!["text", path, "title"],
+        vec!["text", path, "c"],
         vec!["sql", path, "SELECT * FROM spans"],
         vec!["sql", path, "SELECT * FROM traces"],
         vec!["show", path, &id],

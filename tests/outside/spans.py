@@ -70,8 +70,13 @@ class Span:
         self.user = self.first("user.id")
         self.service = self.resource.get("service.name")
         self.operation = self.first("gen_ai.operation.name")
-        # A span that names a tool and says nothing of its type is a call of it.
+        # A span that says nothing of its type is a call of the tool that it names, or of the model that it names
+        # and counts tokens of.
         other = "TOOL" if self.first("gen_ai.tool.name", "tool.name") else "UNKNOWN"
+        counts = ["gen_ai.usage.input_tokens", "llm.token_count.prompt", "gen_ai.usage.output_tokens", "llm.token_count.completion"]
+        names_model = self.first("gen_ai.response.model", "gen_ai.request.model", "llm.model_name")
+        if other == "UNKNOWN" and names_model and any(key in self.attributes for key in counts):
+            other = "LLM"
         self.type = self.first("openinference.span.kind") or OPERATION_TYPES.get(self.operation, other)
         self.model = self.first("gen_ai.response.model", "gen_ai.request.model", "llm.model_name")
         self.provider = self.first("gen_ai.provider.name", "llm.provider")

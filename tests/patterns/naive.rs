@@ -2,6 +2,7 @@
 
 use regex::Regex;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tracehouse::Database;
 
 use super::words::{WordQuery, decoded, json_in, words_of};
@@ -189,13 +190,24 @@ impl Row {
         let Some(value) = member(&self.attributes, key).filter(|value| !value.is_null()) else {
             return false;
         };
-        let list = match &value {
-            Value::String(text) => json_in(text),
-            other => Some(other.clone()),
+        let elements = match &value {
+            Value::String(text) if json_in(text).is_some() => raw_elements(text),
+            other => other.as_array().cloned().unwrap_or_default(),
         };
-        let elements = list.and_then(|list| list.as_array().cloned()).unwrap_or_default();
         is_so(&value) || elements.iter().any(|element| !element.is_null() && is_so(element))
     }
+}
+
+/// The elements of the JSON text of a list; structure as the text that it is, its members in their own order.
+fn raw_elements(text: &str) -> Vec<Value> {
+    let raw: Vec<Box<RawValue>> = serde_json::from_str(text).unwrap_or_default();
+    // A double that is no finite number is an object only by the way that it is written.
+    let is_structure = |text: &str| text.starts_with(['{', '[']) && !text.starts_with("{\"$double\"");
+    let value = |raw: &RawValue| match is_structure(raw.get()) {
+        true => Value::from(raw.get()),
+        false => serde_json::from_str(raw.get()).unwrap(),
+    };
+    raw.iter().map(|raw| value(raw)).collect()
 }
 
 /// The value of a key, else of a path.

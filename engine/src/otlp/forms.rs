@@ -326,7 +326,8 @@ mod tests {
     #[test]
     fn other_signals_are_skipped_and_other_documents_are_errors() {
         for signal in [r#"{"resourceLogs":[]}"#, r#"{"resourceMetrics":[]}"#] {
-            assert_eq!(decode(signal).unwrap(), Decoded { skipped: 1, ..Decoded::default() });
+            let forms = [("OTLP request", 1)].into();
+            assert_eq!(decode(signal).unwrap(), Decoded { skipped: 1, forms, ..Decoded::default() });
         }
         for document in
             ["[]", "[[]]", r#"{"a":1}"#, r#"{"data":[]}"#, "[1]", r#"{"trace":{}}"#, r#"{"batches":1}"#]

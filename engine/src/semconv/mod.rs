@@ -56,9 +56,12 @@ pub(crate) fn refill(span: &mut Span, records: usize) {
     let events: Vec<(&str, Vec<KeyValue<'_>>)> =
         own.iter().map(|event| (event.name.as_str(), read_object(&event.attributes))).collect();
     let views: Vec<EventView<'_>> = events.iter().map(|(name, pairs)| (*name, pairs.as_slice())).collect();
-    let cost_usd = span.cost_usd;
+    let (cost_usd, cost_source) = (span.cost_usd.take(), span.cost_source.take());
     fill_columns(span, &pairs, &views, told.iter().filter_map(logs::Record::new).collect());
-    span.cost_usd = span.cost_usd.or(cost_usd);
+    // What was computed when the span came gives way to what is reported now.
+    if span.cost_usd.is_none() {
+        (span.cost_usd, span.cost_source) = (cost_usd, cost_source);
+    }
     drop(pairs);
     (span.attributes, span.events) = (attributes, stored);
 }

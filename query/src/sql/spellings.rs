@@ -11,8 +11,16 @@ use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, Function, Ident, ObjectName, Statement, VisitMut, VisitorMut,
 };
 
-/// Functions that give a `UInt64`.
+/// Functions that give a `UInt64` or an `Int32`.
 const COUNTS: &[&str] = &[
+    "ascii",
+    "levenshtein",
+    "length",
+    "char_length",
+    "character_length",
+    "octet_length",
+    "strpos",
+    "instr",
     "row_number",
     "rank",
     "dense_rank",
