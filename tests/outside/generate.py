@@ -33,6 +33,7 @@ class Generator:
 
     def __init__(self, random):
         self.random, self.facts, self.number, self.begun = random, Facts(), 0, []
+        self.services = {}
         self.sent = []
 
     def text(self):
@@ -144,6 +145,13 @@ class Generator:
         self.facts.times = (self.facts.times + [start])[-20:]
         return trace
 
+    def service(self, span):
+        """The service of a version of a span: of what is sent again the same, as after a kill it is told from others by
+        what a version has in its attributes."""
+        number = next(item["value"]["intValue"] for item in span["attributes"] if item["key"] == "n")
+        version = (span["traceId"], span["spanId"], number)
+        return self.services.setdefault(version, self.random.choice(self.facts.services + [None]))
+
     def line(self, experiment):
         """One line: new traces, later spans of older ones, spans that were sent before."""
         random, spans = self.random, []
@@ -162,7 +170,7 @@ class Generator:
         spans = [span for span in spans if span is not None]
         groups = {}
         for span in spans:
-            groups.setdefault(random.choice(self.facts.services + [None]), []).append(span)
+            groups.setdefault(self.service(span), []).append(span)
         scope = {"name": "tests", "version": "1.2"}
         resource_spans = [
             {"resource": {"attributes": key_values({"service.name": service} if service else {})},

@@ -103,7 +103,7 @@ impl WordQuery {
     /// As the language writes it.
     pub fn text(&self) -> String {
         let alternative = |parts: &Vec<Part>| {
-            let joint = if parts.len() % 2 == 0 { " AND " } else { " " };
+            let joint = if parts.len().is_multiple_of(2) { " AND " } else { " " };
             parts.iter().map(Part::text).collect::<Vec<_>>().join(joint)
         };
         self.alternatives.iter().map(alternative).collect::<Vec<_>>().join(" OR ")
