@@ -426,7 +426,11 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
         .set_bool("datafusion.execution.skip_physical_aggregate_schema_check", true)
         // The bound of `max(a), max(b)` on the scan leaves an aggregate out that has no value yet, and rows that would
         // give it one are passed over. Unneeded once `bounds_of_several_aggregates_keep_every_row` passes without it.
-        .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false);
+        .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false)
+        // A file of its own for each batch that a repartition puts by. Two that write at a time make two files, of which
+        // the reader waits for the first until it ends, while what it was told of is in the second: with nobody left to
+        // write, that is for ever. Unneeded once a reader looks at all open files.
+        .set_u64("datafusion.execution.max_spill_file_size_bytes", 1);
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(env);
     let mut state = functions::with_allowed(rules::with_rules(builder))?.build();
     functions::register_own(&mut state)?;
