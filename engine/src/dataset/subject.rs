@@ -179,13 +179,14 @@ pub(super) fn candidates(
             made.push(None);
             continue;
         };
-        let answers = json(outputs, Payload::Outputs).unwrap_or_else(|| "null".to_string());
+        // None is none given, which replaces nothing that another one gave.
+        let answers = json(outputs, Payload::Outputs);
         let span_id = span_id(row, subject);
         let expected = expectations.get(&subject.trace_id).and_then(|expectations| match (kind, &span_id) {
             (Kind::Span, Some(span_id)) => expectations.of_span(span_id, text_at(relatives, row).is_none()),
             _ => expectations.of_trace(),
         });
-        let mut record = Candidate::from_compact(asks, Some(answers), expected.as_deref(), None)?;
+        let mut record = Candidate::from_compact(asks, answers, expected.as_deref(), None)?;
         record.source = Some(source(&subject.trace_id, span_id.as_deref(), text_at(sessions, row)));
         made.push(Some(record));
     }

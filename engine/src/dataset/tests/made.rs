@@ -199,3 +199,15 @@ fn a_source_and_its_outputs_are_of_one_trace() {
     dataset.merge(&[NewRecord::new("\"same\"").outputs("\"third\"")]).unwrap();
     assert_eq!(column(&dataset, "source_type"), ["CODE"]);
 }
+
+#[test]
+fn a_trace_without_outputs_leaves_those_of_another() {
+    let db = Database::in_memory().unwrap();
+    let dataset = db.create_dataset("d").unwrap();
+    db.append(&[root(1, Some("q"), Some("a"))]).unwrap();
+    dataset.add_traces(&Search::new("")).unwrap();
+    db.append(&[root(2, Some("q"), None)]).unwrap();
+    let report = dataset.add_traces(&Search::new("").order_by(["timestamp ASC"])).unwrap();
+    assert_eq!((report.inserted, report.updated), (0, 0));
+    assert_eq!(column(&dataset, "outputs"), [r#""a""#]);
+}
