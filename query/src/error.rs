@@ -164,8 +164,27 @@ pub(crate) const UNPLANNED: &str = "a subquery refers to columns of the query ar
      planned; join a subquery that is grouped by these columns instead: \
      LEFT JOIN (SELECT key, count(*) AS n FROM .. GROUP BY key) AS s ON s.key = ..";
 
+/// What the planner says of a subquery that it lost on the way.
+const LOST: [&str; 3] =
+    ["Correlated scalar subquery can only be used", "__correlated_sq", "single expression required"];
+
 /// What a union of JSON's types is called in messages.
 const JSON_UNION: [&str; 2] = ["Union(Sparse", "Union(0:"];
+
+impl QueryError {
+    /// What the optimizer says. A column that it misses was there when the statement was planned: a subquery that
+    /// refers to it was lost.
+    pub(crate) fn of_optimizer(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::SchemaError(missing, _)
+                if matches!(**missing, SchemaError::FieldNotFound { .. }) =>
+            {
+                Self::invalid_input(UNPLANNED)
+            }
+            _ => error.into(),
+        }
+    }
+}
 
 fn from_datafusion(error: &DataFusionError) -> QueryError {
     let text = error.strip_backtrace();
@@ -174,6 +193,9 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
             "a JSON value (of -> or json_get) has no type that this can be computed with: take its text with ->>, \
              or cast it, as in (attributes -> 'n')::BIGINT",
         );
+    }
+    if LOST.iter().any(|lost| text.contains(lost)) {
+        return QueryError::invalid_input(UNPLANNED);
     }
     match error {
         DataFusionError::SchemaError(schema_error, _) => {

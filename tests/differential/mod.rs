@@ -10,7 +10,8 @@
 //! difference fails the test unless `known.rs` names its reason, and so does a refusal of a kind that
 //! `query/SQL.md` does not list.
 //!
-//! `TRACEHOUSE_SQL_STATEMENTS` is how many, `TRACEHOUSE_SEED` the seed; `TRACEHOUSE_SQL_FIRST` begins at another number.
+//! `TRACEHOUSE_SQL_STATEMENTS` is how many, `TRACEHOUSE_SEED` the seed; `TRACEHOUSE_SQL_FIRST` begins at another number,
+//! and `TRACEHOUSE_SQL_NUMBERS=7,1375` asks these alone.
 
 mod compare;
 mod grammar;
@@ -41,7 +42,7 @@ use statement::{Question, Statement};
 /// Statements in the test command.
 const STATEMENTS: u64 = 800;
 /// Threads that ask; each has a process of the peers for each source.
-const THREADS: u64 = 2;
+const THREADS: usize = 2;
 /// How long one of our statements may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Statements that the peers may be ahead.
@@ -66,6 +67,10 @@ fn generated_statements_say_what_duckdb_and_sqlite_say() {
     let count = setting("TRACEHOUSE_SQL_STATEMENTS", STATEMENTS);
     let seed = setting("TRACEHOUSE_SEED", 1);
     let first = setting("TRACEHOUSE_SQL_FIRST", 0);
+    let numbers: Vec<u64> = match std::env::var("TRACEHOUSE_SQL_NUMBERS") {
+        Ok(numbers) => numbers.split(',').map(|number| number.trim().parse().unwrap()).collect(),
+        Err(_) => (first..first + count).collect(),
+    };
     let python = peers::python();
     let start = Instant::now();
     let subjects: Vec<Subjects> = std::thread::scope(|scope| {
@@ -77,14 +82,15 @@ fn generated_statements_say_what_duckdb_and_sqlite_say() {
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (subjects, report, python) = (&subjects, &report, &python);
-            let numbers = (first..first + count).filter(move |number| number % THREADS == thread);
-            scope.spawn(move || ask_all(seed, numbers, subjects, python, report));
+            let numbers: Vec<u64> = numbers.iter().copied().skip(thread).step_by(THREADS).collect();
+            scope.spawn(move || ask_all(seed, &numbers, subjects, python, report));
         }
     });
     let report = report.into_inner().unwrap();
     say(&format!(
-        "differential SQL: seed {seed}, statements {first} to {}, prepared in {:.0} s, asked in {:.0} s\n{}",
-        first + count,
+        "differential SQL: seed {seed}, {} statements from {} on, prepared in {:.0} s, asked in {:.0} s\n{}",
+        numbers.len(),
+        numbers.first().unwrap(),
         prepared.as_secs_f64(),
         (start.elapsed() - prepared).as_secs_f64(),
         report.summary(),
@@ -118,17 +124,11 @@ struct Asked {
     state: usize,
 }
 
-fn ask_all(
-    seed: u64,
-    numbers: impl Iterator<Item = u64>,
-    subjects: &[Subjects],
-    python: &Path,
-    report: &Mutex<Report>,
-) {
+fn ask_all(seed: u64, numbers: &[u64], subjects: &[Subjects], python: &Path, report: &Mutex<Report>) {
     let mut peers: Vec<Peers> =
         subjects.iter().map(|subject| Peers::start(python, &subject.tables)).collect();
     let mut waiting: VecDeque<Asked> = VecDeque::new();
-    for number in numbers {
+    for &number in numbers {
         let mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number.wrapping_mul(0xD134_2543_DE82_EF95);
         let statement = Generator::new(mixed).statement();
         let question = statement.question();

@@ -207,7 +207,8 @@ class World:
         if kind == "line":
             return self.add_line(*lines, experiment)
         for trace in (self.traces[i] for i in self.touched(step) if i in self.traces):
-            if not trace.is_settled:
+            # Settled is what waits; a later piece of another trace, with a remote parent until then, waits anew.
+            if trace.row()["state"] == "IN_PROGRESS":
                 trace.is_settled = True
                 trace.changed()
 

@@ -1,8 +1,9 @@
 //! A subquery that stands for a value may have no row, and is then NULL.
 //!
 //! DataFusion gives `(SELECT name FROM spans WHERE ..)` the nullability of the column `name`, which is never NULL, and so
-//! takes `(..) IS NULL` for false and `coalesce((..), 'x')` for its first argument. This rule of the analyzer puts
-//! such a column through a function whose result may be NULL. Unneeded once a scalar subquery that may have no row is nullable.
+//! takes `(..) IS NULL` for false and `coalesce((..), 'x')` for its first argument; and so it does with what it has worked
+//! out to be a constant. This rule of the analyzer puts the column through a function whose result may be NULL.
+//! Unneeded once a scalar subquery that may have no row is nullable.
 
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ fn made_nullable(expr: Expr) -> Result<Transformed<Expr>> {
         return Ok(Transformed::no(expr));
     };
     let (qualifier, field) = subquery.subquery.schema().qualified_field(0);
-    if field.is_nullable() || has_always_a_row(&subquery.subquery) {
+    if has_always_a_row(&subquery.subquery) {
         return Ok(Transformed::no(Expr::ScalarSubquery(subquery)));
     }
     let column = Expr::Column(Column::from((qualifier, field)));

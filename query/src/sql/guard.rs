@@ -80,7 +80,7 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
     })?;
     match bad {
         Some(name) => Err(refused(format!("SQL is read-only here: '{name}' is not allowed"))),
-        None => growth::check(plan),
+        None => types::check(plan).and_then(|()| growth::check(plan)),
     }
 }
 
@@ -562,3 +562,4 @@ mod growth;
 mod ignored;
 #[cfg(test)]
 mod tests;
+mod types;

@@ -7,6 +7,7 @@
 
 mod absent;
 mod budget;
+mod casts;
 mod dialect;
 mod functions;
 mod guard;

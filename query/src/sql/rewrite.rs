@@ -6,7 +6,8 @@
 //! matches(s.inputs, 'q') -> matches_column('q', 'inputs', s.inputs)
 //! ```
 //!
-//! Operators that the planner reads in another way than PostgreSQL and DuckDB become calls, too (`operators`).
+//! Operators that the planner reads in another way than PostgreSQL and DuckDB become calls, too (`operators`),
+//! and comparisons of rows conditions on their parts (`rows`).
 
 use std::ops::ControlFlow;
 
@@ -72,7 +73,7 @@ impl VisitorMut for MatchesRewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
         normalize_trace_ids(expr);
-        if let Err(error) = operators::rewrite(expr) {
+        if let Err(error) = operators::rewrite(expr).and_then(|()| rows::rewrite(expr)) {
             return ControlFlow::Break(error);
         }
         let Expr::Function(function) = expr else {
@@ -138,7 +139,10 @@ fn rewrite_call(function: &mut Function) -> Result<()> {
 }
 
 mod operators;
+mod rows;
 
-fn argument(expr: Expr) -> FunctionArg {
+pub(super) use operators::call;
+
+pub(super) fn argument(expr: Expr) -> FunctionArg {
     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
 }

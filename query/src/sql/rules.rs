@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! logical:  .. push_down_filter (behind `no_rows`), extract_equijoin_predicate and eliminate_cross_join (`null_keys`) ..
-//! physical: .. EnsureRequirements -> merge_keys -> ..
+//! physical: aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> ..
 //! ```
 //! Each file says what is wrong there and which test tells when it can go.
 
+mod distinct_counts;
 mod merge_keys;
 mod no_rows;
 mod null_keys;
@@ -14,19 +15,24 @@ use std::sync::Arc;
 
 use datafusion::execution::SessionStateBuilder;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+use distinct_counts::DistinctCounts;
 use merge_keys::MergeKeys;
 use no_rows::NoRows;
 use null_keys::NullKeys;
 
 /// A rule of the logical optimizer.
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
+/// A rule of the physical optimizer.
+type PhysicalRule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// Gives a session DataFusion's rules with ours among them.
 pub(super) fn with_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
     let logical = Optimizer::new().rules.into_iter().map(NoRows::around).map(NullKeys::around).collect();
-    let mut physical = PhysicalOptimizer::new().rules;
+    let mut physical: Vec<PhysicalRule> =
+        PhysicalOptimizer::new().rules.into_iter().map(DistinctCounts::around).collect();
     let behind = physical.iter().position(|rule| rule.name() == merge_keys::BEHIND);
     physical.insert(behind.map_or(0, |at| at + 1), Arc::new(MergeKeys));
     builder.with_optimizer_rules(logical).with_physical_optimizer_rules(physical)
@@ -43,6 +49,8 @@ mod tests {
             assert!(rules.iter().any(|rule| rule.name() == name), "{name}");
         }
         let rules = PhysicalOptimizer::new().rules;
-        assert!(rules.iter().any(|rule| rule.name() == merge_keys::BEHIND));
+        for name in [merge_keys::BEHIND, distinct_counts::AROUND] {
+            assert!(rules.iter().any(|rule| rule.name() == name), "{name}");
+        }
     }
 }

@@ -49,7 +49,7 @@ use super::scan::Cancel;
 use super::source::TableRows;
 use super::subqueries::{PlaceSubqueries, check_planned};
 use super::views::{self, CATALOG, SCHEMA, Tables};
-use super::{budget, guard, rewrite, rules, selects, spellings};
+use super::{budget, casts, guard, rewrite, rules, selects, spellings};
 use crate::error::{QueryError, QueryErrorKind, Result};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
@@ -361,7 +361,7 @@ async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result
             if let LogicalPlan::DescribeTable(described) = &plan {
                 return describe(&described.schema);
             }
-            let optimized = state.optimize(&plan)?;
+            let optimized = state.optimize(&plan).map_err(QueryError::of_optimizer)?;
             check_planned(&optimized)?;
             if !binds {
                 plans.put(&text, &plan, &optimized)?;
@@ -396,6 +396,7 @@ async fn plan(state: &SessionState, query: SqlQuery) -> Result<LogicalPlan> {
     rewrite::rewrite(&mut statement)?;
     spellings::respell(&mut statement);
     selects::reshape(&mut statement)?;
+    casts::tell_apart(&mut statement);
     let plan = state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
     let plan = bind(plan, query.parameters)?;
     guard::check_plan(&plan)?;

@@ -202,8 +202,8 @@ pub const FORMS: &[Form] = &[
     two(Bool, &[Text], "({0} ~ 'a.b')", "regexp_matches({0}, 'a.b')"),
     two(Bool, &[Text], "({0} !~* 'SEARCH')", "(NOT regexp_matches({0}, 'SEARCH', 'i'))"),
     two(Bool, &[Int], "({0} <> 0)", "CAST({0} AS BOOLEAN)"),
-    both(Bool, &[Text, Text, Text, Text], "(({0}, {1}) = ({2}, {3}))"),
-    both(Bool, &[Int, Text, Int, Text], "(({0}, {1}) < ({2}, {3}))"),
+    call(Bool, &[Text, Text, Text, Text], "(({0}, {1}) = ({2}, {3}))"),
+    call(Bool, &[Int, Text, Int, Text], "(({0}, {1}) < ({2}, {3}))"),
     both(Bool, &[Time, Time], "(({0} - {1}) > INTERVAL '1 second')"),
     both(Bool, &[Text], "({0} SIMILAR TO '[a-z]+')"),
     form(

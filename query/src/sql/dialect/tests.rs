@@ -196,3 +196,22 @@ fn distinct_from_takes_an_operand() {
         Parser::new(&GenericDialect {}).try_with_sql("1 IS DISTINCT FROM 1 OR true").unwrap().parse_expr();
     assert!(matches!(parsed, Ok(Expr::IsDistinctFrom(..))), "the parser has learned it: {parsed:?}");
 }
+
+#[test]
+fn not_before_exists_is_an_ordinary_not() {
+    for (text, read) in [
+        ("NOT EXISTS (SELECT 1) IS NULL", "NOT EXISTS (SELECT 1) IS NULL"),
+        ("NOT EXISTS (SELECT 1) >= false", "NOT EXISTS (SELECT 1) >= false"),
+        ("NOT EXISTS (SELECT 1)", "NOT EXISTS (SELECT 1)"),
+    ] {
+        let parsed = parse(text).unwrap();
+        assert_eq!(parsed.to_string(), read);
+        let shown = format!("{parsed:?}");
+        let is_denied_at_last = match parsed {
+            Expr::UnaryOp { op: UnaryOperator::Not, .. } => true,
+            Expr::Exists { negated, .. } => negated,
+            _ => false,
+        };
+        assert!(is_denied_at_last, "{shown}");
+    }
+}

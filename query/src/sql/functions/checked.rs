@@ -22,7 +22,9 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-/// Puts checked functions in the place of operators on integers.
+use super::zeros;
+
+/// Puts checked functions in the place of operators on integers; of doubles it takes the sign of a zero ([`zeros`]).
 #[derive(Debug, Default)]
 pub(in crate::sql) struct CheckedArithmetic;
 
@@ -43,7 +45,9 @@ impl AnalyzerRule for CheckedArithmetic {
             let names = NamePreserver::new(&plan);
             let plan = plan.map_expressions(|expr| {
                 let name = names.save(&expr);
-                let checked = expr.transform_up(|expr| check(expr, &schema))?;
+                let checked = expr.transform_up(|expr| {
+                    check(expr, &schema)?.transform_data(|expr| zeros::without_sign(expr, &schema))
+                })?;
                 Ok(checked.update_data(|expr| name.restore(expr)))
             })?;
             plan.map_data(LogicalPlan::recompute_schema)

@@ -15,6 +15,7 @@ mod percentile;
 pub(super) mod sizes;
 mod sum;
 pub(super) mod tables;
+mod zeros;
 
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use super::casts;
 
 /// Puts exactly the allowed functions into `builder`.
 ///
@@ -66,6 +69,7 @@ pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
     for function in matches::functions().into_iter().chain(patterns::functions()) {
         state.register_udf(Arc::new(function))?;
     }
+    state.register_udf(Arc::new(casts::function()))?;
     state.register_udf(Arc::new(ScalarUDF::new_from_impl(messages::ChatMessages::default())))?;
     Ok(())
 }

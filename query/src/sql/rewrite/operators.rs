@@ -79,7 +79,8 @@ fn escape(written: Option<ValueWithSpan>) -> Result<Expr> {
     Ok(Expr::Value(Value::SingleQuotedString(text).into()))
 }
 
-fn call(name: &str, operands: Vec<Expr>) -> Expr {
+/// A call of a function of ours.
+pub(in crate::sql) fn call(name: &str, operands: Vec<Expr>) -> Expr {
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,

@@ -46,7 +46,9 @@ impl OptimizerRule for NoRows {
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let filter = match plan {
-            LogicalPlan::Filter(filter) if makes_a_row_of_none(&filter.input) => filter,
+            LogicalPlan::Filter(filter) if makes_a_row_of_none(below_filters(&filter.input)) => {
+                joined(filter)?
+            }
             other => return self.inner.rewrite(other, config),
         };
         let (staying, going): (Vec<Expr>, Vec<Expr>) = split_conjunction_owned(filter.predicate)
@@ -66,6 +68,23 @@ impl OptimizerRule for NoRows {
             other => above(Some(staying), other),
         })
     }
+}
+
+/// What is below a chain of filters.
+fn below_filters(plan: &LogicalPlan) -> &LogicalPlan {
+    match plan {
+        LogicalPlan::Filter(filter) => below_filters(&filter.input),
+        other => other,
+    }
+}
+
+/// A filter and those right below it as one: the rule would join them itself, and go on without this one.
+fn joined(mut filter: Filter) -> Result<Filter> {
+    while let LogicalPlan::Filter(below) = filter.input.as_ref() {
+        let below = below.clone();
+        filter = Filter::try_new(below.predicate.and(filter.predicate), below.input)?;
+    }
+    Ok(filter)
 }
 
 fn above(condition: Option<Expr>, plan: LogicalPlan) -> Result<LogicalPlan> {

@@ -93,3 +93,21 @@ fn expressions_that_double_from_query_to_query_are_refused_before_they_are_plann
     let once = format!("{chain}SELECT span_count AS x FROM traces{}", ") AS t".repeat(60));
     assert!(!rows(&context(), &once).is_empty());
 }
+
+#[test]
+fn arrays_of_a_fixed_size_are_small() {
+    let context = context();
+    for statement in [
+        "SELECT CAST(NULL AS BIGINT[1000000000])",
+        "SELECT TRY_CAST(name AS BIGINT[300][300]) FROM spans",
+        "SELECT 1 FROM spans WHERE name::VARCHAR[99][99][99] IS NULL",
+        "SELECT (SELECT NULL::BIGINT[9999999])",
+        "SELECT arrow_cast(NULL, 'FixedSizeList(1000000000, Int64)')",
+        "VALUES (CAST(NULL AS BIGINT[70000]))",
+    ] {
+        let message = failure(&context, statement).to_string();
+        assert!(message.contains("an array of a fixed size has at most"), "{statement}: {message}");
+    }
+    assert_eq!(rows(&context, "SELECT CAST(NULL AS BIGINT[3]) IS NULL"), ["true"]);
+    assert_eq!(rows(&context, "SELECT CAST([1, 2] AS BIGINT[2])"), ["[1, 2]"]);
+}

@@ -14,6 +14,9 @@ fn conditions_without_columns_are_asked_of_groups() {
         "SELECT n FROM (SELECT name, 1 AS n FROM spans GROUP BY GROUPING SETS ((name), ())) WHERE n = 2",
         "SELECT name FROM spans GROUP BY ROLLUP (name) HAVING NOT EXISTS (SELECT 1 FROM traces)",
         "SELECT count(*) FROM spans HAVING (SELECT false)",
+        "SELECT n FROM (SELECT 'a' AS n, CAST(NULL AS VARCHAR) AS m FROM spans HAVING NULL) WHERE m <= m",
+        "SELECT 1 FROM (SELECT 1 AS n FROM spans HAVING true) WHERE n <> n",
+        "SELECT 1 FROM (SELECT 1 AS n FROM spans GROUP BY ROLLUP (name) HAVING (SELECT 'a') LIKE '_ b') WHERE n <> n",
         "SELECT 1 FROM (SELECT count(*) AS c, 5 AS n FROM spans) CROSS JOIN traces t WHERE t.name > n::varchar AND n > 7",
     ] {
         assert_eq!(rows(&context, statement), Vec::<String>::new(), "{statement}");
@@ -223,4 +226,108 @@ fn joined_texts_go_into_functions_of_texts() {
     let context = context();
     let statement = "SELECT levenshtein('step 1', string_agg(name, ',' ORDER BY name)) FROM spans WHERE span_id < '0000000000000002'";
     assert_eq!(rows(&context, statement), ["0"]);
+}
+
+#[test]
+fn a_constant_null_is_no_distinct_value() {
+    let context = context();
+    for (statement, count) in [
+        (
+            "SELECT count(DISTINCT (SELECT t.name FROM traces t WHERE t.user_id = s.user_id AND false LIMIT 1)) FROM spans s",
+            "0",
+        ),
+        ("SELECT count(DISTINCT n) FROM (SELECT nullif(name, name) AS n FROM spans)", "0"),
+        ("SELECT count(DISTINCT n) FROM (SELECT 1 AS n FROM spans)", "1"),
+    ] {
+        assert_eq!(rows(&context, statement), [count], "{statement}");
+    }
+}
+
+#[test]
+fn a_subquery_without_rows_is_null_whatever_it_would_give() {
+    let context = context();
+    for value in ["to_hex(abs(0 % 1000))", "coalesce(name, 'x')", "1", "upper(nullif('a', 'b'))", "name"] {
+        let none = format!(
+            "(SELECT {value} FROM spans WHERE nullif(name <> '', name <> '') ORDER BY span_id LIMIT 1)"
+        );
+        let statement = format!("SELECT count(*) FROM spans WHERE {none} IS NULL");
+        assert_eq!(rows(&context, &statement), ["9"], "{value}");
+    }
+}
+
+#[test]
+fn zero_has_no_sign() {
+    let context = context();
+    for zero in [
+        "round(-0.25e0)",
+        "-0.0e0",
+        "-(0.0e0 * cost_usd)",
+        "0.0e0 * (-1.5e0 - cost_usd)",
+        "CAST('-0.0' AS DOUBLE)",
+        "TRY_CAST(concat('-', '0') AS DOUBLE)",
+        "(-2.0e0 - cost_usd) % 2.0e0 * 0.0e0",
+        "sqrt(round(-0.25e0))",
+    ] {
+        let from = format!(
+            "FROM (SELECT {zero} AS z FROM (SELECT coalesce(cost_usd, 1.0e0) AS cost_usd FROM spans))"
+        );
+        let statement = format!(
+            "SELECT count(*), count(nullif(z, 0.0e0)), count(DISTINCT z), max(CAST(z AS VARCHAR)) {from} WHERE z = 0 AND z IN (0.0e0, 7)"
+        );
+        assert_eq!(rows(&context, &statement), ["9|0|1|0.0"], "{zero}");
+    }
+    let order =
+        "SELECT n FROM (VALUES (1, round(-0.25e0)), (2, 0.0e0), (3, -1.0e0)) t(n, z) ORDER BY z DESC, n";
+    assert_eq!(rows(&context, order), ["1", "2", "3"]);
+}
+
+#[test]
+fn rows_are_compared_part_by_part() {
+    let context = context();
+    for (condition, answer) in [
+        ("(1, 2) = (1, 2)", "true"),
+        ("(1, NULL) = (1, 2)", "NULL"),
+        ("(1, NULL) = (2, 2)", "false"),
+        ("(1, NULL) <> (2, 2)", "true"),
+        ("(1, NULL) < (2, 1)", "true"),
+        ("(1, NULL) < (1, 2)", "NULL"),
+        ("(NULL, 1) < (1, 2)", "NULL"),
+        ("(1, 2, 3) <= (1, 2, 3)", "true"),
+        ("(1, 2, 3) < (1, 2, 3)", "false"),
+        ("(1, 3) > (1, 2)", "true"),
+        ("(1, 2) >= (1, 3)", "false"),
+        ("(1, 'a') IN ((2, 'a'), (1, 'a'))", "true"),
+        ("(1, 'a') NOT IN ((2, 'a'), (1, NULL))", "NULL"),
+        ("(1, NULL) IS NOT DISTINCT FROM (1, NULL)", "true"),
+        ("(1, 2) IS DISTINCT FROM (1, NULL)", "true"),
+        ("NOT (1, 2) = (1, 3) OR false", "true"),
+    ] {
+        assert_eq!(rows(&context, &format!("SELECT {condition}")), [answer], "{condition}");
+    }
+    let joined =
+        "SELECT count(*) FROM spans a JOIN spans b ON (a.trace_id, a.span_id) = (b.trace_id, b.span_id)";
+    assert_eq!(rows(&context, joined), ["9"]);
+    let error = failure(&context, "SELECT (1, 2) < (1, 2, 3)");
+    assert!(error.to_string().contains("rows of 2 and 3 values"), "{error}");
+}
+
+#[test]
+fn casts_tell_expressions_apart() {
+    let context = context();
+    for (statement, first) in [
+        ("SELECT CAST(name AS VARCHAR) = name FROM spans WHERE false OR span_id IS NULL", ""),
+        ("SELECT min(CAST(start_time AS DATE)) <= min(start_time) FROM spans", "true"),
+        ("SELECT max(CAST(NULL AS TIMESTAMP)), max(CAST(NULL AS VARCHAR)) FROM spans", "NULL|NULL"),
+        ("SELECT sum(1) + sum(CAST(1 AS DOUBLE)) FROM spans HAVING sum(CAST(1 AS INT)) > 0", "18.0"),
+        (
+            "SELECT (SELECT CAST(m.\"index\" AS DOUBLE) FROM messages m ORDER BY m.\"index\" DESC LIMIT 1) IS NULL OR true",
+            "true",
+        ),
+    ] {
+        assert_eq!(rows(&context, statement).join(""), first, "{statement}");
+    }
+    let titles = "SELECT CAST(name AS VARCHAR), name FROM spans LIMIT 1";
+    let (schema, _) = run_sql(&context, titles).unwrap();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, ["CAST(name AS VARCHAR)", "name"]);
 }
