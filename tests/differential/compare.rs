@@ -155,6 +155,12 @@ fn is_matched(left: &[Vec<Value>], right: &[Vec<Value>]) -> bool {
     })
 }
 
+/// How far the floats of two rows are apart.
+fn apart(row: &[Value], other: &[Value]) -> f64 {
+    let pairs = row.iter().zip(other).filter_map(|(cell, other)| cell.as_f64().zip(other.as_f64()));
+    pairs.map(|(cell, other)| (cell - other).abs()).sum()
+}
+
 /// The cells that are no floats.
 fn exact(row: &[Value]) -> Vec<String> {
     row.iter().map(|cell| if cell.is_f64() { String::new() } else { cell.to_string() }).collect()
