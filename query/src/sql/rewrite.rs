@@ -6,7 +6,8 @@
 //! matches(s.inputs, 'q') -> matches_column('q', 'inputs', s.inputs)
 //! ```
 //!
-//! Operators that the planner reads in another way than PostgreSQL and DuckDB become calls, too (`operators`).
+//! Operators that the planner reads in another way than PostgreSQL and DuckDB become calls, too (`operators`), calls
+//! that other databases have become what means the same (`calls`).
 
 use std::ops::ControlFlow;
 
@@ -72,7 +73,7 @@ impl VisitorMut for MatchesRewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
         normalize_trace_ids(expr);
-        if let Err(error) = operators::rewrite(expr) {
+        if let Err(error) = operators::rewrite(expr).and_then(|()| calls::rewrite(expr)) {
             return ControlFlow::Break(error);
         }
         let Expr::Function(function) = expr else {
@@ -137,6 +138,7 @@ fn rewrite_call(function: &mut Function) -> Result<()> {
     Ok(())
 }
 
+mod calls;
 mod operators;
 
 fn argument(expr: Expr) -> FunctionArg {
