@@ -30,7 +30,7 @@ const REFUSED: &[Refused] = &[
     },
     Refused {
         name: "LATERAL beside other joins",
-        message: r"no column \S+ here; did you mean",
+        message: r"no (column|table) \S+ here; (did you mean|what has)",
         statement: "LATERAL",
     },
     Refused {
