@@ -40,6 +40,41 @@ fn with_input(arguments: &[&str], input: &str) -> String {
 }
 
 #[test]
+fn a_statement_takes_parameters_and_files() {
+    let desk = Desk::new();
+    let db = desk.db();
+    let file = |name: &str| desk.path(name).to_str().unwrap().to_string();
+    let query = |arguments: &[&str]| done(&[&["sql", &db, "--format", "csv"], arguments].concat());
+    let id = query(&["SELECT trace_id FROM traces ORDER BY 1 LIMIT 1"]);
+    let id = id.lines().nth(1).unwrap();
+    let counted = query(&[
+        "SELECT count(*) AS n, $x + 1 AS x FROM traces WHERE trace_id = $id",
+        "--param",
+        "x=1.5",
+        "--param",
+        &format!("id:text=tr-{id}"),
+    ]);
+    assert_eq!(counted, "n,x\n1,2.5\n");
+    let missing = refused(&["sql", &db, "SELECT $a, $b", "--param", "a=1"]).err;
+    assert!(missing.contains("no value for parameter $b"), "{missing}");
+    let unknown = refused(&["sql", &db, "SELECT 1", "--param", "c=1"]).err;
+    assert!(unknown.contains("no parameter $c"), "{unknown}");
+    fs::write(file("labels.csv"), format!("trace_id,label\n{id},good\nnone,bad\n")).unwrap();
+    let labels = format!("labels={}", file("labels.csv"));
+    let joined = query(&["SELECT label FROM labels JOIN traces USING (trace_id)", "--file", &labels]);
+    assert_eq!(joined, "label\ngood\n");
+    let absent = format!("labels={}", file("none.csv"));
+    assert!(refused(&["sql", &db, "SELECT 1", "--file", &absent]).err.contains("none.csv"));
+    let taken = labels.replacen("labels", "spans", 1);
+    assert!(refused(&["sql", &db, "SELECT 1", "--file", &taken]).err.contains("'spans'"));
+    let by_sql = format!("SELECT * FROM '{}'", file("labels.csv"));
+    assert!(refused(&["sql", &db, &by_sql]).err.contains("files and addresses"));
+    let plan = done(&["sql", &db, "EXPLAIN SELECT count(*) FROM spans WHERE name = 'x'"]);
+    assert!(plan.lines().count() > 1 && plan.contains("\n  ") && !plan.contains("plan_type"), "{plan}");
+    assert!(plan.lines().last().is_some_and(|line| line.trim_start().starts_with("ScanExec")), "{plan}");
+}
+
+#[test]
 fn the_ending_of_a_file_chooses_its_format() {
     let desk = Desk::new();
     let db = desk.db();

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use datafusion::common::SchemaError;
+use datafusion::common::{Column, SchemaError, TableReference};
 use datafusion::error::DataFusionError;
 use tracehouse_storage::error::ErrorKind as StorageErrorKind;
 
@@ -204,8 +204,8 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
         DataFusionError::SQL(parser_error, _) => {
             QueryError::invalid_input(lower_first(&parser_error.to_string()))
         }
-        DataFusionError::Plan(message)
-        | DataFusionError::NotImplemented(message)
+        DataFusionError::Plan(message) => QueryError::invalid_input(without_far_name(clean(message))),
+        DataFusionError::NotImplemented(message)
         | DataFusionError::Configuration(message)
         | DataFusionError::Execution(message) => QueryError::invalid_input(clean(message)),
         DataFusionError::ArrowError(arrow, _) => QueryError::invalid_input(clean(&arrow.to_string())),
@@ -239,7 +239,16 @@ fn schema_message(error: &SchemaError) -> String {
             // The right column of a table that is not there.
             if let Some(other) = valid_fields.iter().find(|valid| valid.name == field.name) {
                 let (wanted, valid) = (clean(&field.flat_name()), clean(&other.flat_name()));
-                return format!("no column '{wanted}' here; did you mean '{valid}'?");
+                return match (&field.relation, &other.relation) {
+                    (Some(wrong), Some(table)) if !has_table(valid_fields, wrong) => {
+                        let (wrong, table) = (clean(&wrong.to_string()), clean(&table.to_string()));
+                        format!(
+                            "no table '{wrong}' here; what has a column '{}' is called '{table}' here: '{valid}'",
+                            field.name
+                        )
+                    }
+                    _ => format!("no column '{wanted}' here; did you mean '{valid}'?"),
+                };
             }
             let nearest = nearest_name(&field.name, valid_fields.iter().map(|valid| valid.name.as_str()));
             match nearest {
@@ -251,12 +260,32 @@ fn schema_message(error: &SchemaError) -> String {
     }
 }
 
+/// A message without the name that the planner suggests, where that is another word and no typing error.
+fn without_far_name(message: String) -> String {
+    let named = message.split_once(". Did you mean '");
+    let Some((wrong, name)) = named.and_then(|(wrong, name)| Some((wrong, name.strip_suffix("'?")?))) else {
+        return message;
+    };
+    let wanted = wrong.split('\'').nth(1).unwrap_or_default();
+    match nearest_name(&wanted.to_lowercase(), [name].into_iter()) {
+        Some(name) => format!("{wrong}; did you mean '{name}'?"),
+        None => format!("{wrong}; SHOW FUNCTIONS lists them"),
+    }
+}
+
+fn has_table(fields: &[Column], table: &TableReference) -> bool {
+    fields.iter().any(|field| field.relation.as_ref().is_some_and(|relation| relation.resolved_eq(table)))
+}
+
+/// Most letters of a typing error; a short name has fewer.
+const TYPING_ERRORS_MAX: usize = 3;
+
 /// The name closest to `wanted`, if any is near enough to be a typing error.
-fn nearest_name<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest_name<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, name) = names
         .map(|name| (datafusion::common::utils::datafusion_strsim::levenshtein(wanted, name), name))
         .min()?;
-    (distance <= 1 + wanted.chars().count() / 3).then_some(name)
+    (distance <= wanted.chars().count().div_ceil(4).min(TYPING_ERRORS_MAX)).then_some(name)
 }
 
 /// DataFusion names the pool and its consumers; the first sentence is what a user can act on.

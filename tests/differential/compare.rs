@@ -149,9 +149,10 @@ fn is_matched(left: &[Vec<Value>], right: &[Vec<Value>]) -> bool {
     }
     left.iter().all(|row| {
         let Some(rest) = partners.get_mut(&exact(row)) else { return false };
-        let at =
-            rest.iter().position(|other| row.iter().zip(*other).all(|(cell, other)| is_same(cell, other)));
-        at.map(|at| rest.swap_remove(at)).is_some()
+        let is_partner = |other: &[Value]| row.iter().zip(other).all(|(cell, other)| is_same(cell, other));
+        let near = rest.iter().enumerate().filter(|(_, other)| is_partner(other));
+        let nearest = near.min_by(|(_, one), (_, other)| apart(row, one).total_cmp(&apart(row, other)));
+        nearest.map(|(at, _)| at).map(|at| rest.swap_remove(at)).is_some()
     })
 }
 

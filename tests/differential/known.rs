@@ -25,8 +25,8 @@ const REFUSED: &[Refused] = &[
     },
     Refused {
         name: "LATERAL beside other joins",
-        message: r"no column \S+ here; did you mean|no column named",
-        statement: r"LATERAL .*JOIN",
+        message: r"no (column|table) \S+ here; (did you mean|what has)|no column named",
+        statement: r"LATERAL",
     },
     Refused {
         name: "a correlated subquery out of the ordinary",

@@ -25,7 +25,7 @@ mod proto;
 mod raw;
 mod reader;
 mod redact;
-mod source;
+pub(crate) mod source;
 mod span;
 mod stored;
 pub(crate) mod value;

@@ -11,7 +11,7 @@ pub(super) const ZSTD_MAGIC: &[u8] = b"\x28\xB5\x2F\xFD";
 const READ_BYTES: usize = 128 << 10;
 
 /// Counts what is read from the input.
-pub(super) struct Counted<R> {
+pub(crate) struct Counted<R> {
     input: R,
     count: Arc<AtomicU64>,
 }
@@ -28,7 +28,7 @@ impl<R: Read> Read for Counted<R> {
 type Input<R> = BufReader<Chain<Cursor<Vec<u8>>, Counted<R>>>;
 
 /// The decompressed stream.
-pub(super) enum Source<R: Read> {
+pub(crate) enum Source<R: Read> {
     Plain(Input<R>),
     Gzip(Box<flate2::bufread::MultiGzDecoder<Input<R>>>),
     Zstd(Box<zstd::stream::read::Decoder<'static, Input<R>>>),
@@ -36,7 +36,7 @@ pub(super) enum Source<R: Read> {
 
 impl<R: Read> Source<R> {
     /// Reads the first bytes to tell the compression. `count` receives the bytes read from `input`.
-    pub(super) fn open(input: R, count: Arc<AtomicU64>) -> io::Result<Self> {
+    pub(crate) fn open(input: R, count: Arc<AtomicU64>) -> io::Result<Self> {
         let mut counted = Counted { input, count };
         let mut start = Vec::with_capacity(ZSTD_MAGIC.len());
         counted.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start)?;

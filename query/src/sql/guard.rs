@@ -314,7 +314,12 @@ fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
     }
     let first_word = parser.peek_token_ref().token.to_string();
     check_first_word(&first_word)?;
-    let statement = parser.parse_statement().map_err(|error| {
+    // `TABLE t` is a query to the parser, but no statement.
+    let parsed = match parser.peek_keyword(Keyword::TABLE) {
+        true => parser.parse_query().map(Statement::Query),
+        false => parser.parse_statement(),
+    };
+    let statement = parsed.map_err(|error| {
         if dialect.is_too_deep()
             || matches!(error, ParserError::RecursionLimitExceeded) && !dialect.is_exhausted()
         {
@@ -356,12 +361,44 @@ fn check_first_word(word: &str) -> Result<()> {
         return Ok(());
     }
     let word = shorten(&upper, ECHO_CHARS_MAX);
+    let instead = instead(&upper).map(|instead| format!("; {instead}")).unwrap_or_default();
     Err(refused(format!(
-        "SQL is read-only here: a statement starts with SELECT, WITH, EXPLAIN, SHOW or DESCRIBE, not {word}"
+        "SQL is read-only here: a statement starts with SELECT, WITH, EXPLAIN, SHOW or DESCRIBE, not {word}{instead}"
     )))
 }
 
-fn check_statement(statement: &Statement) -> Result<()> {
+/// What does the work of a statement that is refused.
+fn instead(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "COPY" | "EXPORT" => {
+            "the caller writes the result to a file (tracehouse sql DB 'SELECT ..' --output FILE), tracehouse export all tables"
+        }
+        "IMPORT" | "LOAD" => "tracehouse import reads traces, --file NAME=PATH a table for one statement",
+        "CREATE" | "DROP" | "ALTER" => {
+            "a query that others use is a WITH: WITH v AS (SELECT ..) SELECT .. FROM v"
+        }
+        "ATTACH" | "DETACH" | "USE" | "INSTALL" => {
+            "a statement reads one database; a file joins it as a table by --file NAME=PATH"
+        }
+        "SET" | "RESET" | "PRAGMA" => {
+            "limits are options of the caller (--timeout, --memory-limit); SELECT * FROM settings() and DESCRIBE show what is there"
+        }
+        "INSERT" | "UPDATE" | "MERGE" | "UPSERT" | "REPLACE" => {
+            "tracehouse import, tag, assess and dataset merge change a database"
+        }
+        "DELETE" | "TRUNCATE" => "tracehouse delete takes traces out",
+        "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => "every statement sees one state of the database",
+        "VACUUM" | "CHECKPOINT" | "ANALYZE" => "tracehouse compact merges segments",
+        "PREPARE" | "EXECUTE" | "CALL" => "parameters are written $name, and given with the statement",
+        _ => return None,
+    })
+}
+
+/// Checks a parsed statement.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn check_statement(statement: &Statement) -> Result<()> {
     match statement {
         Statement::Query(_)
         | Statement::ExplainTable { .. }

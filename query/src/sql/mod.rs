@@ -9,11 +9,14 @@ mod absent;
 mod budget;
 mod casts;
 mod dialect;
+mod explained;
 mod functions;
 mod guard;
 mod needs;
 mod occurrences;
 mod order_keys;
+mod parameters;
+mod paths;
 mod plans;
 mod provider;
 mod prune;
@@ -27,12 +30,14 @@ mod session;
 mod source;
 mod spellings;
 mod subqueries;
+mod unnests;
 mod views;
 
+pub use explained::EXPLAINED;
 pub use functions::tables::{TextSearch, search_text_schema};
 pub(crate) use plans::Plans;
 pub(crate) use session::session_template;
-pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTables, SqlValue, run_sql, stream_sql};
+pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql, stream_sql};
 
 #[cfg(test)]
 mod tests;

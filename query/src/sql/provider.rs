@@ -93,6 +93,7 @@ impl TableProvider for SnapshotTable {
             filters: compile_filters(state, self.rows.table(), &schema, filters)?,
             zones,
             text,
+            by_trace_id: wanted.is_by_trace_id(),
             partitions: deal(units, target_partitions),
             limit,
             batch_rows: limit

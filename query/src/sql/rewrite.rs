@@ -6,8 +6,9 @@
 //! matches(s.inputs, 'q') -> matches_column('q', 'inputs', s.inputs)
 //! ```
 //!
-//! Operators that the planner reads in another way than PostgreSQL and DuckDB become calls, too (`operators`),
-//! and comparisons of rows conditions on their parts (`rows`).
+//! Operators that the planner reads in another way than PostgreSQL and DuckDB become calls, too (`operators`), calls
+//! that other databases have become what means the same (`calls`), and comparisons of rows conditions on their parts
+//! (`rows`).
 
 use std::ops::ControlFlow;
 
@@ -73,7 +74,8 @@ impl VisitorMut for MatchesRewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
         normalize_trace_ids(expr);
-        if let Err(error) = operators::rewrite(expr).and_then(|()| rows::rewrite(expr)) {
+        let rewritten = operators::rewrite(expr).and_then(|()| rows::rewrite(expr)).and_then(|()| calls::rewrite(expr));
+        if let Err(error) = rewritten {
             return ControlFlow::Break(error);
         }
         let Expr::Function(function) = expr else {
@@ -138,6 +140,7 @@ fn rewrite_call(function: &mut Function) -> Result<()> {
     Ok(())
 }
 
+mod calls;
 mod operators;
 mod rows;
 

@@ -30,7 +30,7 @@ use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
 use datafusion::physical_plan::metrics::{
-    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet,
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricType, MetricsSet,
 };
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{
@@ -76,6 +76,8 @@ pub(super) struct ScanPlan {
     pub zones: Vec<Zone>,
     /// What text indexes did, when a condition asks for text.
     pub text: Option<TextUse>,
+    /// Whether the index of trace ids named the rows to read.
+    pub by_trace_id: bool,
     /// The units of each partition, in reading order.
     pub partitions: Vec<Vec<Unit>>,
     /// Rows after which each partition stops.
@@ -86,6 +88,23 @@ pub(super) struct ScanPlan {
     pub batch_bytes: usize,
     /// Ends the scan early.
     pub cancel: Cancel,
+}
+
+impl ScanPlan {
+    /// How rows are found, for people.
+    fn access(&self) -> &'static str {
+        match self.text {
+            _ if self.by_trace_id => "trace id index",
+            Some(TextUse { indexed: 1.., .. }) => "text index",
+            _ if !self.zones.is_empty() => "scan with zones",
+            _ => "full scan",
+        }
+    }
+
+    /// Rows of the units, before zones skip some.
+    fn row_count(&self) -> u64 {
+        self.partitions.iter().flatten().map(Unit::row_count).sum()
+    }
 }
 
 /// The physical operator.
@@ -158,6 +177,7 @@ impl DisplayAs for ScanExec {
         let units: usize = plan.partitions.iter().map(Vec::len).sum();
         write!(f, "ScanExec: table={}, columns=[{}]", plan.rows.table().name(), self.columns().join(", "))?;
         write!(f, ", sources={}, units={units}", plan.rows.source_count())?;
+        write!(f, ", access={}, rows={} of {}", plan.access(), plan.row_count(), plan.rows.row_count())?;
         for filter in &plan.filters {
             write!(f, ", filter={}", filter.expr)?;
         }
@@ -302,7 +322,8 @@ struct ScanWork {
 
 impl ScanWork {
     fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
-        let count = |name| MetricBuilder::new(metrics).counter(name, partition);
+        let count =
+            |name| MetricBuilder::new(metrics).with_type(MetricType::Summary).counter(name, partition);
         Self {
             counters: Arc::default(),
             rows_read: count("rows_read"),

@@ -49,8 +49,10 @@ use super::scan::Cancel;
 use super::source::TableRows;
 use super::subqueries::{PlaceSubqueries, check_planned};
 use super::views::{self, CATALOG, SCHEMA, Tables};
-use super::{budget, casts, guard, rewrite, rules, selects, spellings};
-use crate::error::{QueryError, QueryErrorKind, Result};
+use super::{
+    budget, casts, explained, guard, parameters, rewrite, rules, selects, spellings, unnests,
+};
+use crate::error::{ECHO_CHARS_MAX, QueryError, QueryErrorKind, Result, shorten};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
 /// Batches made ahead of the reader of a stream.
@@ -136,11 +138,22 @@ pub struct SqlQuery {
     pub statement: String,
     /// Parameter names without `$`, and their values.
     pub parameters: Vec<(String, SqlValue)>,
+    /// Tables of this statement alone, by name.
+    pub tables: Vec<(String, SqlTable)>,
+}
+
+/// Rows that a statement reads beside those of the database: a file that the caller read, or a data frame.
+#[derive(Debug, Clone)]
+pub struct SqlTable {
+    /// Schema of all batches.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
 }
 
 impl From<&str> for SqlQuery {
     fn from(statement: &str) -> Self {
-        Self { statement: statement.to_string(), parameters: Vec::new() }
+        Self { statement: statement.to_string(), ..Self::default() }
     }
 }
 
@@ -347,23 +360,24 @@ async fn collect(
 
 /// From text to the first poll of a result.
 async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result<SendableRecordBatchStream> {
-    let (mut state, tables) = session(context, cancel)?;
+    let (mut state, tables) = session(context, &query.tables, cancel)?;
     let plans = context.runtime.plans();
-    let kept = match query.parameters.is_empty() {
+    let is_plain = query.parameters.is_empty() && query.tables.is_empty();
+    let kept = match is_plain {
         true => plans.get(&query.statement, &tables)?,
         false => None,
     };
     let optimized = match kept {
         Some(plan) => plan,
         None => {
-            let (text, binds) = (query.statement.clone(), !query.parameters.is_empty());
+            let text = query.statement.clone();
             let plan = plan(&state, query).await?;
             if let LogicalPlan::DescribeTable(described) = &plan {
                 return describe(&described.schema);
             }
             let optimized = state.optimize(&plan).map_err(QueryError::of_optimizer)?;
             check_planned(&optimized)?;
-            if !binds {
+            if is_plain {
                 plans.put(&text, &plan, &optimized)?;
             }
             optimized
@@ -372,6 +386,7 @@ async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result
     budget::fit(&mut state, &optimized, context.runtime.settings())?;
     let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
     let rows = execute_stream(give_way(physical)?, state.task_ctx())?;
+    let rows = explained::in_lines(&optimized, rows);
     let form = ResultForm::of(&rows.schema());
     let schema = form.schema();
     let batches = rows.map(move |batch| batch.and_then(|batch| form.batch(batch)));
@@ -393,12 +408,17 @@ fn give_way(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
 /// The plan of a statement, as far as it is allowed.
 async fn plan(state: &SessionState, query: SqlQuery) -> Result<LogicalPlan> {
     let mut statement = guard::parse(&query.statement)?;
+    let parameters = parameters::put(&mut statement, query.parameters)?;
+    unnests::join(&mut statement)?;
+    // Limits hold for what was put in, too.
+    guard::check_statement(&statement)?;
     rewrite::rewrite(&mut statement)?;
     spellings::respell(&mut statement);
     selects::reshape(&mut statement)?;
     casts::tell_apart(&mut statement);
-    let plan = state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
-    let plan = bind(plan, query.parameters)?;
+    let planned = state.statement_to_plan(Statement::Statement(Box::new(statement))).await;
+    let plan = planned.map_err(|error| views::with_nearest_table(QueryError::from(error), state))?;
+    let plan = bind(plan, parameters)?;
     guard::check_plan(&plan)?;
     read_only().verify_plan(&plan)?;
     Ok(plan)
@@ -419,6 +439,9 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_collect_statistics(true)
+        // What will be done, and not what was meant.
+        .set_bool("datafusion.explain.physical_plan_only", true)
+        .set_str("datafusion.explain.analyze_level", "summary")
         // The rule pulls members of maps out of expressions and, over joins, names two of them alike. Unneeded
         // once the golden script `values` passes without it.
         .set_bool("datafusion.optimizer.enable_leaf_expression_pushdown", false)
@@ -442,7 +465,11 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
     Ok(state)
 }
 
-fn session(context: &SqlContext, cancel: &Cancel) -> Result<(SessionState, Tables)> {
+fn session(
+    context: &SqlContext,
+    own: &[(String, SqlTable)],
+    cancel: &Cancel,
+) -> Result<(SessionState, Tables)> {
     let batch_bytes = budget::batch_bytes(context.runtime.settings());
     let mut tables = Tables::new();
     for table in Table::ALL {
@@ -461,9 +488,32 @@ fn session(context: &SqlContext, cancel: &Cancel) -> Result<(SessionState, Table
         let table = MemTable::try_new(records.schema.clone(), vec![records.batches.clone()])?;
         tables.insert("dataset_records".to_string(), Arc::new(table));
     }
+    add_own(own, &mut tables)?;
     let mut state = views::session(context.runtime.template(), tables.clone())?;
     add_functions(context, &mut state)?;
     Ok((state, tables))
+}
+
+/// The tables of one statement.
+fn add_own(own: &[(String, SqlTable)], tables: &mut Tables) -> Result<()> {
+    for (name, table) in own {
+        let is_name = !name.is_empty() && !name.contains(['/', '\\', ':', '\'', '"']);
+        if !is_name {
+            return Err(QueryError::invalid_input(format!(
+                "'{}' is no name of a table",
+                shorten(name, ECHO_CHARS_MAX)
+            )));
+        }
+        let name = name.to_lowercase();
+        if tables.contains_key(&name) || views::is_view(&name) || name == "information_schema" {
+            return Err(QueryError::invalid_input(format!(
+                "'{name}' is a table of the database: give the other one another name"
+            )));
+        }
+        let rows = MemTable::try_new(table.schema.clone(), vec![table.batches.clone()])?;
+        tables.insert(name, Arc::new(rows));
+    }
+    Ok(())
 }
 
 /// The functions that need this database.
@@ -482,12 +532,7 @@ fn add_functions(context: &SqlContext, state: &mut SessionState) -> Result<()> {
 
 fn bind(plan: LogicalPlan, parameters: Vec<(String, SqlValue)>) -> Result<LogicalPlan> {
     if parameters.is_empty() {
-        let mut missing: Vec<String> = plan.get_parameter_names()?.into_iter().collect();
-        missing.sort();
-        return match missing.first() {
-            Some(name) => Err(QueryError::invalid_input(format!("parameter {name} has no value"))),
-            None => Ok(plan),
-        };
+        return Ok(plan);
     }
     let values: HashMap<String, ScalarAndMetadata> =
         parameters.into_iter().map(|(name, value)| (name, ScalarAndMetadata::from(scalar(value)))).collect();

@@ -34,6 +34,13 @@ pub(super) struct Unit {
     row_count: u64,
 }
 
+impl Unit {
+    /// Its rows.
+    pub(super) fn row_count(&self) -> u64 {
+        self.row_count
+    }
+}
+
 /// What is known of the rows wanted before reading any.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
@@ -45,6 +52,13 @@ pub(super) struct Wanted {
     pub text: Option<TextNeed>,
     /// Rows that suffice, when nothing is filtered.
     pub rows_max: Option<u64>,
+}
+
+impl Wanted {
+    /// Whether the rows are looked up by their trace ids.
+    pub(super) fn is_by_trace_id(&self) -> bool {
+        self.trace_ids.as_ref().is_some_and(|ids| ids.len() <= LOOKUP_IDS_MAX)
+    }
 }
 
 /// What text indexes did for a scan.
@@ -174,7 +188,7 @@ impl TableRows {
     /// The rows of the wanted traces by index; `None` when there are too many to look up.
     fn units_by_trace(&self, wanted: &Wanted) -> Result<Option<Vec<Unit>>> {
         let ids = match &wanted.trace_ids {
-            Some(ids) if ids.len() <= LOOKUP_IDS_MAX => ids,
+            Some(ids) if wanted.is_by_trace_id() => ids,
             _ => return Ok(None),
         };
         let mut by_source = vec![RoaringBitmap::new(); self.snapshot.source_count()];

@@ -24,6 +24,7 @@ use super::*;
 use crate::error::{QueryError, QueryErrorKind};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
+mod analysts;
 mod columns;
 mod order_keys;
 mod planner;
@@ -390,6 +391,7 @@ fn parameters_are_bound_by_name_and_number() {
     let query = |statement: &str, parameters: Vec<(&str, SqlValue)>| SqlQuery {
         statement: statement.to_string(),
         parameters: parameters.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+        tables: Vec::new(),
     };
     let count = |query: SqlQuery| {
         let (_, batches) = run_sql(&context, query).unwrap();
@@ -424,7 +426,6 @@ fn refused_functions_and_tables_are_named() {
         ("SELECT * FROM read_csv('/etc/passwd')", "read_csv"),
         ("SELECT * FROM parquet_metadata('x')", "parquet_metadata"),
         ("SELECT * FROM glob('*')", "glob"),
-        ("SELECT * FROM generate_series(1, 10000000000)", "generate_series"),
         ("SELECT * FROM nothing", "nothing"),
         ("SELECT input_file_name()", "input_file_name"),
         ("SELECT version()", "version"),
@@ -456,6 +457,7 @@ fn functions_that_multiply_their_input_are_bounded() {
         "SELECT generate_series(1, 10000000000)",
         "SELECT range(0, 10000000000, 2)",
         "SELECT unnest(generate_series(1, 10000000000))",
+        "SELECT * FROM generate_series(1, 10000000000)",
         "SELECT repeat(repeat('x', 10000), 100000)",
         "SELECT replace(name, 's', repeat('x', 100000)) FROM spans",
         "SELECT repeat(name, 1000000000) FROM spans",

@@ -16,6 +16,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
 
+use crate::error::{QueryError, nearest_name};
+
 /// Name of the one catalog.
 pub(super) const CATALOG: &str = "tracehouse";
 /// Name of the one schema.
@@ -59,6 +61,23 @@ const VIEWS: [View; 5] = [
                 FROM traces WHERE metadata IS NOT NULL",
     },
 ];
+
+/// Whether a view has this name.
+pub(super) fn is_view(name: &str) -> bool {
+    VIEWS.iter().any(|view| view.name == name)
+}
+
+/// The error of a table that is not there, with the name that it may be a typing error of.
+pub(super) fn with_nearest_table(error: QueryError, state: &SessionState) -> QueryError {
+    let wanted = error.message().strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
+    let schema = state.catalog_list().catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA));
+    let (Some(wanted), Some(schema)) = (wanted, schema) else { return error };
+    let names = schema.table_names();
+    match nearest_name(&wanted.to_lowercase(), names.iter().map(String::as_str)) {
+        Some(name) => QueryError::invalid_input(format!("no table named '{wanted}'; did you mean '{name}'?")),
+        None => QueryError::invalid_input(format!("no table named '{wanted}'; SHOW TABLES lists them")),
+    }
+}
 
 /// Tables by name.
 pub(super) type Tables = BTreeMap<String, Arc<dyn TableProvider>>;

@@ -58,6 +58,11 @@ const AGGREGATES: &[Aggregate] = &[
         duckdb: "quantile_cont({0}, 0.25)",
         ..both(Type::Float, Type::Float, "")
     },
+    both(Type::Int, Type::Bool, "count_if({0})"),
+    both(Type::Int, Type::Int, "quantile({0}, 0.3)"),
+    both(Type::Int, Type::Int, "arg_max({0}, {0})"),
+    both(Type::Text, Type::Text, "quantile_disc({0}, 0.5)"),
+    both(Type::Text, Type::Text, "min_by({0}, {0})"),
     plain(Type::Text, Type::Text, "min({0})"),
     plain(Type::Text, Type::Text, "max({0})"),
     both(Type::Text, Type::Text, "string_agg({0}, ',' ORDER BY {0})"),

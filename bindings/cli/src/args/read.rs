@@ -111,6 +111,13 @@ pub struct SqlArgs {
     /// Write the result to this file
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The value of $NAME in the statement: a number, true, false, null, else a text; NAME:text=VALUE is a text
+    /// whatever it looks like
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
+    /// A CSV, JSON lines or Parquet file (also .gz, .zst) as table NAME
+    #[arg(long = "file", value_name = "NAME=PATH")]
+    pub files: Vec<String>,
     /// CSV with every text as it is, also formulas and control characters
     #[arg(long)]
     pub raw: bool,

@@ -7,6 +7,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use tracehouse::EXPLAINED;
+
 use super::escape::EscapingWriter;
 use super::table::TextTable;
 use super::units::duration;
@@ -29,6 +31,7 @@ pub fn write(
         return Err(Failure::bad_input("a terminal cannot show a binary format: add --output FILE"));
     }
     match format {
+        SqlFormat::Table if schema.metadata().contains_key(EXPLAINED) => plan(out, batches),
         SqlFormat::Table => table(schema, batches)?.write(out, style),
         SqlFormat::Parquet => {
             let (schema, batches) = (Takes::NoIntervals.schema(schema), Takes::NoIntervals.batches(batches)?);
@@ -57,6 +60,16 @@ fn text(
             Ok(())
         }
     }
+}
+
+/// The lines of a plan, which are a tree as they are.
+fn plan(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<()> {
+    for lines in batches.iter().filter_map(|batch| batch.column_by_name("plan")) {
+        for line in lines.as_string::<i32>().iter().flatten() {
+            writeln!(out, "{}", escape::line(line))?;
+        }
+    }
+    Ok(())
 }
 
 /// The rows as cells; nested values as JSON text, NULL as `NULL`.

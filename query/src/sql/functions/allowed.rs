@@ -223,3 +223,6 @@ pub(in crate::sql) const AGGREGATE: &[&str] = &[
     "grouping",
     "nth_value",
 ];
+
+/// Table functions; their rows are made as they are read.
+pub(in crate::sql) const TABLE: &[&str] = &["generate_series", "range"];

@@ -6,7 +6,10 @@
 pub(super) mod allowed;
 mod arrows;
 pub(super) mod checked;
+mod chosen;
+mod collected;
 mod doubles;
+mod extract;
 pub(super) mod matches;
 mod mended;
 pub(super) mod messages;
@@ -38,6 +41,7 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
         .map(sizes::guarded)
         .map(mended::mended)
         .collect();
+    let own = chosen::functions().into_iter().chain(collected::functions()).map(Ok);
     let aggregate = SessionStateDefaults::default_aggregate_functions()
         .into_iter()
         .filter(|function| allowed::AGGREGATE.contains(&function.name()))
@@ -48,6 +52,7 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
             sum::NAME => Ok(Arc::new(AggregateUDF::new_from_impl(sum::Sum::new(function)))),
             _ => Ok(function),
         })
+        .chain(own)
         .collect::<Result<_>>()?;
     // The first that plans an operator is asked; those of the JSON functions come behind.
     let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(arrows::Arrows::new()?)];
@@ -70,6 +75,13 @@ pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udf(Arc::new(casts::function()))?;
+    state.register_udf(Arc::new(extract::function()))?;
+    for function in SessionStateDefaults::default_table_functions() {
+        if allowed::TABLE.contains(&function.name()) {
+            let inner = function.function().clone();
+            state.register_udtf(function.name(), Arc::new(tables::Series { inner }));
+        }
+    }
     state.register_udf(Arc::new(ScalarUDF::new_from_impl(messages::ChatMessages::default())))?;
     Ok(())
 }

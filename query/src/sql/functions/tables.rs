@@ -98,3 +98,40 @@ impl TableFunctionImpl for BatchFunction {
 pub(in crate::sql) fn batch_table(batch: &RecordBatch) -> Result<Arc<dyn TableProvider>> {
     Ok(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch.clone()]])?))
 }
+
+/// Most rows of `generate_series` and `range` as tables.
+const SERIES_ROWS_MAX: u128 = 10_000_000;
+
+/// `generate_series` or `range` as a table, of whole numbers and of bounded length.
+#[derive(Debug)]
+pub(super) struct Series {
+    /// DataFusion's, which makes rows as they are read.
+    pub inner: Arc<dyn TableFunctionImpl>,
+}
+
+impl TableFunctionImpl for Series {
+    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let numbers = args.exprs().iter().map(|argument| match argument {
+            Expr::Literal(value, _) if value.is_null() => Ok(None),
+            Expr::Literal(ScalarValue::Int64(Some(number)), _) => Ok(Some(i128::from(*number))),
+            _ => Err(QueryError::invalid_input(
+                "range() and generate_series() as tables take whole numbers, written as such",
+            )),
+        });
+        let numbers = numbers.collect::<std::result::Result<Option<Vec<i128>>, _>>()?;
+        let (start, stop, step) = match numbers.as_deref() {
+            Some([stop]) => (0, *stop, 1),
+            Some([start, stop]) => (*start, *stop, 1),
+            Some([start, stop, step]) => (*start, *stop, *step),
+            _ => (0, 0, 1),
+        };
+        let rows = (stop - start).unsigned_abs() / step.unsigned_abs().max(1);
+        if rows > SERIES_ROWS_MAX {
+            return Err(QueryError::resource_exhausted(format!(
+                "range() and generate_series() make at most {SERIES_ROWS_MAX} rows"
+            ))
+            .into());
+        }
+        self.inner.call_with_args(args)
+    }
+}
