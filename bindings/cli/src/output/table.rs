@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(table.clone().keep_fitting(3), ["b", "c", "d"]);
         table.cut(&[4, 0, 2]);
         table.keep_fitting(20);
-        assert_eq!(shown(&table, Some(20))[2], "xxx…  yyyyy  z…");
+        assert_eq!(shown(&table, Some(20))[2], "xxx…  yyyyy  z…  1");
     }
 
     #[test]

@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_terminal_shows_what_there_is_room_for_and_says_what_not() {
         let mut context = Context::of(&GlobalArgs::default());
-        context.style = Style { width: Some(60), color: false };
+        context.style = Style { width: Some(56), color: false };
         let mut shell = Shell::new(context, Database::in_memory().unwrap());
         let mut out = Vec::new();
         let wide = "SELECT 1 AS a, repeat('b', 30) AS b, repeat('c', 30) AS c, repeat('d', 30) AS d, \
@@ -266,7 +266,7 @@ mod tests {
         let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 44, "{text}");
-        assert!(lines.iter().all(|line| line.chars().count() <= 60), "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 56), "{text}");
         assert_eq!(lines[42], "40 of 1,234 rows (add LIMIT, or .output FILE for all)");
         assert_eq!(lines[43], "2 columns not shown (.mode line for all): e, f");
         shell.line(".mode line", &mut out).unwrap();
