@@ -303,7 +303,7 @@ impl Database {
     /// traces are settled: nothing waits for roots that were not in it.
     ///
     /// # Errors
-    /// `InvalidInput` in strict mode for the first thing that cannot be kept; `Io` or `Closed` from
+    /// `InvalidInput` in strict mode for the first thing that cannot be kept; `Cancelled`; `Io` or `Closed` from
     /// writing. What was acknowledged before stays.
     pub fn import<R: Read + Send>(
         &self,

@@ -1,7 +1,7 @@
 //! The import pipeline: from a stream of OTLP requests to acknowledged batches.
 //!
 //! ```text
-//! reader thread: stream -> requests -> chunks        (bounded queue)
+//! reader thread (`chunks`): stream -> requests -> chunks        (bounded queue)
 //! worker threads: chunk -> redacted spans -> Arrow batch -> log record
 //! calling thread: batches in stream order -> commit, with what is said of their traces  == acknowledged == -> progress
 //! ```
@@ -11,8 +11,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tracehouse_storage::Store;
 use tracehouse_storage::columns::spans_batch;
@@ -20,17 +21,14 @@ use tracehouse_storage::model::{Assessment, Fragment, Span, TraceKey};
 use tracehouse_storage::store::{Assess, Prepared};
 
 use crate::assess::content_id;
+use crate::chunks::{self, Chunk};
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::otlp::{Decoded, Decoding, ReadError, Request, RequestReader};
+use crate::otlp::{Decoded, Decoding, Request};
 use crate::prices::PriceList;
 use crate::redact::{Pass, Redactor};
 use crate::said::Said;
 
-/// Lines of one acknowledged batch unless told otherwise.
-const BATCH_LINES: usize = 1024;
-/// A batch is closed at this size even when it has fewer lines.
-const BATCH_BYTES_MAX: usize = 2 << 20;
 /// Texts of log records that are joined to spans together.
 const RECORDS_BYTES_MAX: usize = 4 << 20;
 /// Traces that an import remembers to settle at its end. Where more may need that, those so far are settled
@@ -54,11 +52,19 @@ pub struct ImportOptions {
     pub strict: bool,
     /// How the input is called in reports.
     pub name: String,
+    /// Acknowledge what has waited this long though a batch is not full: for input that pauses.
+    pub flush_after: Option<Duration>,
 }
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self { experiment_id: EXPERIMENT_DEFAULT.into(), batch_lines: 0, strict: false, name: "-".into() }
+        Self {
+            experiment_id: EXPERIMENT_DEFAULT.into(),
+            batch_lines: 0,
+            strict: false,
+            name: "-".into(),
+            flush_after: None,
+        }
     }
 }
 
@@ -78,6 +84,12 @@ impl ImportOptions {
     /// The same, stopping at the first thing that cannot be kept.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
+        self
+    }
+
+    /// The same, acknowledging what has waited for `pause`.
+    pub fn flush_after(mut self, pause: Duration) -> Self {
+        self.flush_after = Some(pause);
         self
     }
 
@@ -215,13 +227,6 @@ pub struct Progress {
     pub acked_bytes: u64,
 }
 
-/// Requests that are acknowledged together.
-#[derive(Default)]
-struct Chunk {
-    items: Vec<std::result::Result<Request, ReadError>>,
-    bytes: usize,
-}
-
 /// A chunk ready to be committed.
 #[derive(Default)]
 struct Ready {
@@ -271,8 +276,14 @@ pub(crate) fn import<R: Read + Send>(
     let (order_in, order_out) = mpsc::sync_channel::<Receiver<Result<Ready>>>(threads * 2);
     let work_out = Mutex::new(work_out);
     let mut report = ImportReport::default();
+    let is_wanted = || database.limits().check_cancelled().is_ok();
     std::thread::scope(|scope| {
-        scope.spawn(move || read(input, options, &work_in, &order_in));
+        scope.spawn(move || {
+            chunks::read(input, options, is_wanted, |chunk| {
+                let (ready_in, ready_out) = mpsc::channel();
+                order_in.send(ready_out).is_ok() && work_in.send((chunk, ready_in)).is_ok()
+            });
+        });
         for _ in 0..threads.max(1) {
             scope.spawn(|| worker.work(&work_out));
         }
@@ -286,32 +297,6 @@ pub(crate) fn import<R: Read + Send>(
         })
     })?;
     Ok(report)
-}
-
-fn read<R: Read>(
-    input: R,
-    options: &ImportOptions,
-    work: &SyncSender<Slot>,
-    order: &SyncSender<Receiver<Result<Ready>>>,
-) {
-    let lines_max = if options.batch_lines == 0 { BATCH_LINES } else { options.batch_lines };
-    let send = |chunk: Chunk| {
-        let (ready_in, ready_out) = mpsc::channel();
-        order.send(ready_out).is_ok() && work.send((chunk, ready_in)).is_ok()
-    };
-    let mut chunk = Chunk::default();
-    for item in RequestReader::new(input) {
-        chunk.bytes += item.as_ref().map_or(0, |request| request.bytes().len());
-        chunk.items.push(item);
-        let full =
-            chunk.items.len() >= lines_max || (options.batch_lines == 0 && chunk.bytes >= BATCH_BYTES_MAX);
-        if full && !send(std::mem::take(&mut chunk)) {
-            return;
-        }
-    }
-    if !chunk.items.is_empty() {
-        send(chunk);
-    }
 }
 
 /// What all workers of an import share.
@@ -446,6 +431,7 @@ fn commit(
 ) -> Result<()> {
     let mut acked = Progress::default();
     for slot in order {
+        database.limits().check_cancelled()?;
         let mut ready =
             slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
         let stored = database.store_said(ready.prepared.take(), std::mem::take(&mut ready.said), options);
@@ -489,7 +475,8 @@ fn commit(
         }
         done(&ready, acked)?;
     }
-    Ok(())
+    // The reader stops without a word.
+    database.limits().check_cancelled()
 }
 
 /// Joins log records and stores feedback; whether that is durable.

@@ -37,6 +37,7 @@ mod assess;
 mod assessments;
 mod care;
 mod catalog;
+mod chunks;
 mod copies;
 mod correlation;
 mod csv;

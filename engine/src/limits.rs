@@ -16,6 +16,13 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    /// # Errors
+    /// `Cancelled`, once a token is.
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        let interrupt = self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or);
+        Ok(interrupt.check()?)
+    }
+
     /// The interrupt of a question that begins now.
     fn start(&self) -> Interrupt {
         let interrupt = self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or);
@@ -47,8 +54,8 @@ impl Database {
         handle
     }
 
-    /// A handle on the same database whose questions fail as `Cancelled` once the token is cancelled, from
-    /// whichever thread.
+    /// A handle on the same database whose questions and imports fail as `Cancelled` once the token is cancelled,
+    /// from whichever thread. What an import had acknowledged stays.
     ///
     /// ```
     /// # let db = tracehouse::Database::in_memory()?;

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tracehouse::{Database, ErrorKind, OpenOptions, Settings};
+use tracehouse::{CancelToken, Database, ErrorKind, OpenOptions, Settings};
 
 use crate::args::GlobalArgs;
 use crate::failure::Result;
@@ -30,6 +30,8 @@ pub struct Context {
     memory_bytes_max: Option<usize>,
     /// Longest time that a question may take.
     pub timeout: Option<Duration>,
+    /// What Ctrl-C cancels.
+    pub cancel: CancelToken,
 }
 
 impl Context {
@@ -41,7 +43,18 @@ impl Context {
             style: Style::of_stdout(),
             memory_bytes_max: global.memory_limit,
             timeout: global.timeout,
+            cancel: CancelToken::new(),
         }
+    }
+
+    /// The same with results written in `style`.
+    pub fn with_style(&self, style: Style) -> Self {
+        Self { style, ..self.clone() }
+    }
+
+    /// The same with questions that `cancel` ends.
+    pub fn with_cancel(&self, cancel: CancelToken) -> Self {
+        Self { cancel, ..self.clone() }
     }
 
     /// Writes a line of human information, unless it is not wanted.
@@ -67,8 +80,9 @@ impl Context {
         Ok(self.limited(options.open(path)?))
     }
 
-    /// The database with the time limit that questions have.
+    /// The database with the limits that questions have.
     fn limited(&self, db: Database) -> Database {
+        let db = db.with_cancel(self.cancel.clone());
         match self.timeout {
             Some(timeout) => db.with_timeout(timeout),
             None => db,
@@ -85,19 +99,23 @@ impl Context {
         self.open_to_write(path, OpenOptions::new().settings(self.settings(false)))
     }
 
-    /// Opens or creates a database for an import.
+    /// Opens or creates a database for an import. Ctrl-C ends its input, not what was read of that.
     pub fn open_to_import(&self, path: &Path) -> Result<Database> {
-        self.open_to_write(path, OpenOptions::new().settings(self.settings(true)))
+        self.open_unlimited(path, OpenOptions::new().settings(self.settings(true)))
     }
 
     fn open_to_write(&self, path: &Path, options: OpenOptions) -> Result<Database> {
+        Ok(self.limited(self.open_unlimited(path, options)?))
+    }
+
+    fn open_unlimited(&self, path: &Path, options: OpenOptions) -> Result<Database> {
         let started = Instant::now();
         loop {
             match options.clone().open(path) {
                 Err(error) if error.kind() == ErrorKind::Conflict && started.elapsed() < LOCK_WAIT => {
                     std::thread::sleep(RETRY_PAUSE);
                 }
-                opened => return Ok(self.limited(opened?)),
+                opened => return Ok(opened?),
             }
         }
     }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed (a panic
-//! is a failure of one line, too), 2 bad usage or bad input. A closed standard output ends the command quietly with 0.
+//! is a failure of one line, too), 2 bad usage or bad input, 130 and 143 ended by Ctrl-C or SIGTERM. A closed standard output ends the command quietly with 0.
 
 #![cfg_attr(
     test,
@@ -22,6 +22,7 @@ mod args;
 mod command;
 mod context;
 mod failure;
+mod interrupt;
 mod output;
 mod panic;
 
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    interrupt::watch();
     let context = Context::of(&cli.global);
     let mut out = Output::stdout();
     let mut result = panic::caught(|| command::run(&context, &cli.command, &mut out));
@@ -58,10 +60,11 @@ pub fn main() -> ExitCode {
         Err(_) if out.is_closed() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let code = interrupt::code().and_then(|code| u8::try_from(code).ok());
             // What was written before the failure belongs before its message.
             let _ = out.flush();
             failure.report();
-            ExitCode::from(failure.code)
+            ExitCode::from(code.unwrap_or(failure.code))
         }
     }
 }

@@ -74,7 +74,8 @@ impl VisitorMut for MatchesRewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
         normalize_trace_ids(expr);
-        let rewritten = operators::rewrite(expr).and_then(|()| rows::rewrite(expr)).and_then(|()| calls::rewrite(expr));
+        let rewritten =
+            operators::rewrite(expr).and_then(|()| rows::rewrite(expr)).and_then(|()| calls::rewrite(expr));
         if let Err(error) = rewritten {
             return ControlFlow::Break(error);
         }

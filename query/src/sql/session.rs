@@ -49,9 +49,7 @@ use super::scan::Cancel;
 use super::source::TableRows;
 use super::subqueries::{PlaceSubqueries, check_planned};
 use super::views::{self, CATALOG, SCHEMA, Tables};
-use super::{
-    budget, casts, explained, guard, parameters, rewrite, rules, selects, spellings, unnests,
-};
+use super::{budget, casts, explained, guard, parameters, rewrite, rules, selects, spellings, unnests};
 use crate::error::{ECHO_CHARS_MAX, QueryError, QueryErrorKind, Result, shorten};
 use crate::runtime::{QueryRuntime, SqlSettings};
 

@@ -69,7 +69,7 @@ pub enum Command {
     /// Run one SQL statement
     Sql(SqlArgs),
     /// Work interactively
-    Shell(DbArgs),
+    Shell(ShellArgs),
     /// Show one trace as a tree of spans
     Show(ShowArgs),
     /// List sessions

@@ -150,6 +150,15 @@ impl SqlFormat {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct ShellArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    /// Run this statement or dot command instead of reading any; may be repeated, the first failure ends it
+    #[arg(short = 'c', long = "command", value_name = "SQL", allow_hyphen_values = true)]
+    pub commands: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct ShowArgs {
     /// The database's folder
     pub db: PathBuf,

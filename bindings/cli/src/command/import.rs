@@ -9,19 +9,22 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tracehouse::{Database, ImportOptions, ImportReport, Progress, Rejected};
+use tracehouse::{CancelToken, Database, ImportOptions, ImportReport, Progress, Rejected};
 
 use super::fresh;
 use super::progress::ProgressDisplay;
 use crate::args::{ImportArgs, RedactKind};
 use crate::context::Context;
 use crate::failure::{Failure, Result, report};
+use crate::interrupt::{self, until_cancelled};
 use crate::output::escape::line;
 use crate::output::units::{bytes, count};
 
+/// Longest time that what came on standard input waits for more.
+const FLUSH_PAUSE: Duration = Duration::from_millis(200);
 /// Rejections listed for people; the JSON report has the first 100,000, and the count of all.
 const LISTED_REJECTED_MAX: usize = 20;
 
@@ -87,7 +90,15 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
     let mut display = ProgressDisplay::new(context, args.progress, total_bytes(&files));
     let mut total = ImportReport::default();
     let mut incomplete: Option<String> = None;
-    let imported = import_all(&db, args, &files, &assessments, &mut display, &mut total, &mut incomplete);
+    let imported = import_all(
+        &db,
+        args,
+        (&files, &assessments),
+        &context.cancel,
+        &mut display,
+        &mut total,
+        &mut incomplete,
+    );
     display.finish();
     // What was acknowledged before a failure is kept, and sealed like the rest.
     let closed = db.close();
@@ -96,6 +107,7 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
     total.seconds = started.elapsed().as_secs_f64();
     show(context, &total, out)?;
     match incomplete {
+        _ if interrupt::code().is_some() => Err(Failure::failed("interrupted: what was read is kept")),
         Some(name) => {
             let name = shown_name(&name);
             Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
@@ -139,8 +151,8 @@ fn redact_also(db: &Database, kinds: &[RedactKind]) -> Result<()> {
 fn import_all(
     db: &Database,
     args: &ImportArgs,
-    files: &[Input],
-    assessments: &[Input],
+    (files, assessments): (&[Input], &[Input]),
+    cancel: &CancelToken,
     display: &mut ProgressDisplay,
     total: &mut ImportReport,
     incomplete: &mut Option<String>,
@@ -150,9 +162,13 @@ fn import_all(
         options = options.batch_lines(lines as usize);
     }
     for input in files {
-        let reader = display.counted(open(input)?);
+        let mut options = options.clone().name(input.name.as_str());
+        if input.path.is_none() {
+            options = options.flush_after(FLUSH_PAUSE);
+        }
+        let reader = display.counted(until_cancelled(open(input)?, cancel.clone()));
         let mut acked = Progress::default();
-        let imported = db.import(reader, &options.clone().name(input.name.as_str()), &mut |progress| {
+        let imported = db.import(reader, &options, &mut |progress| {
             acked = progress;
             display.acknowledged(progress);
         })?;
@@ -163,7 +179,8 @@ fn import_all(
         total.add(imported);
     }
     for input in assessments {
-        total.add(db.import_assessments(open(input)?, &options.clone().name(input.name.as_str()))?);
+        let reader = until_cancelled(open(input)?, cancel.clone());
+        total.add(db.import_assessments(reader, &options.clone().name(input.name.as_str()))?);
     }
     Ok(())
 }
@@ -183,7 +200,7 @@ fn input(path: &Path) -> Result<Input> {
     Ok(Input { name, path: Some(path.to_path_buf()), bytes })
 }
 
-fn open(input: &Input) -> Result<Box<dyn Read + Send>> {
+fn open(input: &Input) -> Result<Box<dyn Read + Send + 'static>> {
     Ok(match &input.path {
         None => Box::new(io::stdin()),
         Some(path) => Box::new(File::open(path).map_err(|error| Failure::file(&input.name, &error))?),

@@ -35,6 +35,7 @@ use std::io::Write;
 use crate::args::Command;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::interrupt::{self, Doing};
 use crate::output::escape::EscapingWriter;
 
 /// Runs a command; its result goes to `out`.
@@ -45,6 +46,7 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
              dataset, delete and export",
         ));
     }
+    let context = &context.with_cancel(interrupt::begin(doing(command)));
     match command {
         Command::Demo(args) => demo::run(context, args, out),
         Command::Import(args) => import::run(context, args, out),
@@ -71,6 +73,16 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Redaction(args) => redaction::run(context, args, out),
         Command::Completions(args) => manual::completions(args, out),
         Command::Man => manual::man(out),
+    }
+}
+
+/// What a signal does to a command.
+fn doing(command: &Command) -> Doing {
+    match command {
+        Command::Import(_) | Command::Delete(_) | Command::Dataset(_) => Doing::Writing,
+        Command::Export(_) => Doing::Unstoppable,
+        command if asks(command) => Doing::Question,
+        _ => Doing::Unstoppable,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde_json::json;
-use tracehouse::Stats;
+use tracehouse::{Database, Stats};
 
 use super::write_json;
 use crate::args::DbArgs;
@@ -13,7 +13,12 @@ use crate::output::units::{bytes, count, rfc3339};
 
 /// Shows the figures.
 pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let stats = context.open_to_read(&args.db)?.stats()?;
+    show(context, &context.open_to_read(&args.db)?, out)
+}
+
+/// Shows the figures of an open database.
+pub fn show(context: &Context, db: &Database, out: &mut dyn Write) -> Result<()> {
+    let stats = db.stats()?;
     if context.json {
         return write_json(out, &as_json(&stats));
     }

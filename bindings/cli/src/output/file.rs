@@ -11,6 +11,7 @@ use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Result};
+use crate::interrupt::{HalfWritten, UntilCancelled};
 
 /// Creates or replaces the file by what `write` writes.
 pub fn to_file(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
@@ -26,21 +27,22 @@ pub fn to_file(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Resul
         OpenOptions::new().write(true).open(&target).map_err(named)?;
     }
     let (beside, file) = beside(&target).map_err(named)?;
+    // A signal removes it, too.
+    let half_written = HalfWritten::new(&beside);
     let written = fill(path, file, write).and_then(|()| {
         if let Some(there) = &there {
             fs::set_permissions(&beside, there.permissions()).map_err(named)?;
         }
         fs::rename(&beside, &target).map_err(named)
     });
-    if written.is_err() {
-        // What is left of it is of no use, and nothing else can be done about it.
-        let _ = fs::remove_file(&beside);
+    if let (Err(_), Some(half_written)) = (&written, half_written) {
+        half_written.remove();
     }
     written
 }
 
 fn fill(path: &Path, file: File, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
-    let mut file = BufWriter::new(file);
+    let mut file = BufWriter::new(UntilCancelled::new(file));
     write(&mut file).map_err(|failure| Failure {
         message: format!("{}: {}", path.display(), failure.message),
         ..failure

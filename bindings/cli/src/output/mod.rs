@@ -10,6 +10,7 @@ pub mod json;
 mod stdout;
 mod style;
 pub mod table;
+mod table_forms;
 pub mod units;
 mod writable;
 

@@ -11,14 +11,17 @@ const GAP: &str = "  ";
 /// No column is cut below this width.
 const COLUMN_WIDTH_MIN: usize = 8;
 
+/// A column of a result that is wider than the terminal has at least this much of it.
+const COLUMN_WIDTH_SHOWN: usize = 12;
+
 /// A table of cells that are safe to show, one line each.
 #[derive(Debug, Clone, Default)]
 pub struct TextTable {
-    headers: Vec<String>,
+    pub(super) headers: Vec<String>,
     right_aligned: Vec<bool>,
     /// Columns that are never cut, such as ids to be copied.
     whole: Vec<bool>,
-    rows: Vec<Vec<String>>,
+    pub(super) rows: Vec<Vec<String>>,
 }
 
 impl TextTable {
@@ -58,6 +61,34 @@ impl TextTable {
             writeln!(out, "{}", self.line(row, &widths))?;
         }
         Ok(())
+    }
+
+    /// Leaves the columns that fit into `width`, those that can be cut to at least [`COLUMN_WIDTH_SHOWN`] or their
+    /// own width; gives the names of the others. One column always stays.
+    pub fn keep_fitting(&mut self, width: usize) -> Vec<String> {
+        let (mut used, mut kept) = (0, 0);
+        for column in self.widths(None) {
+            let gap = if kept == 0 { 0 } else { GAP.len() };
+            used += gap + column.min(COLUMN_WIDTH_SHOWN);
+            if kept > 0 && used > width {
+                break;
+            }
+            kept += 1;
+        }
+        let left_out = self.headers.split_off(kept);
+        self.right_aligned.truncate(kept);
+        self.whole.truncate(kept);
+        self.rows.iter_mut().for_each(|row| row.truncate(kept));
+        left_out
+    }
+
+    /// Cuts the cells of the first columns to these widths; 0 leaves a column as it is.
+    pub fn cut(&mut self, widths: &[usize]) {
+        for row in &mut self.rows {
+            for (cell, width) in row.iter_mut().zip(widths).filter(|(_, width)| **width > 0) {
+                *cell = fit(cell, *width);
+            }
+        }
     }
 
     fn widths(&self, total_max: Option<usize>) -> Vec<usize> {
@@ -148,6 +179,18 @@ mod tests {
         table.add_row(vec!["x".repeat(30), "1".into(), "y".repeat(100)]);
         let lines = shown(&table, Some(50));
         assert_eq!(lines[2], format!("{}  1  {}…", "x".repeat(30), "y".repeat(14)));
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_are_named() {
+        let mut table = TextTable::new(["a", "b", "c", ">d"]);
+        table.add_row(vec!["x".repeat(30), "y".repeat(5), "z".repeat(20), "1".into()]);
+        assert_eq!(table.clone().keep_fitting(36), Vec::<String>::new());
+        assert_eq!(table.clone().keep_fitting(35), ["d"]);
+        assert_eq!(table.clone().keep_fitting(3), ["b", "c", "d"]);
+        table.cut(&[4, 0, 2]);
+        table.keep_fitting(20);
+        assert_eq!(shown(&table, Some(20))[2], "xxx…  yyyyy  z…  1");
     }
 
     #[test]

@@ -1,54 +1,45 @@
 //! `shell`: statements and dot commands, typed or piped.
 //!
-//! SQL runs when its `;` is seen; a dot command is one line. An error ends the statement, not the
-//! shell. With piped input there is no prompt, and the exit code is that of the first failure.
+//! SQL runs when its `;` is seen; a dot command is one line. An error or Ctrl-C ends the statement, not the
+//! shell. With piped input or `-c` there is no prompt, and the exit code is that of the first failure.
 
 mod complete;
+mod dot;
 mod history;
 mod statement;
+mod view;
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufRead, BufWriter, IsTerminal, Write};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{CompletionType, Config, Editor};
-use tracehouse::{Database, Search};
+use tracehouse::Database;
 
-use crate::args::{DbArgs, SqlFormat};
-use crate::command::{search, text};
+use crate::args::{ShellArgs, SqlFormat};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::output::format;
+use crate::interrupt::{self, Doing, UntilCancelled};
+use crate::output::Style;
 use complete::Completion;
+use history::History;
 use statement::Statements;
+use view::{Mode, View};
 
 const PROMPT: &str = "tracehouse> ";
 const CONTINUED: &str = "        ...> ";
-/// Traces and spans that `.search` and `.text` show.
-const SEARCH_LIMIT: usize = 20;
-const TEXT_LIMIT: usize = 10;
-
-const HELP: &str = "\
-SELECT ...;          run SQL, ended by a semicolon
-.search FILTER       find traces, as `tracehouse search` does
-.text QUERY          find spans by their words
-.tables              list tables and views
-.schema [TABLE]      list columns
-.mode FORMAT         table, json, jsonl or csv
-.timer on|off        show how long each answer took
-.help                this text
-.quit                leave";
-
-/// Reads until the end of input or `.quit`.
-pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let db = context.open_to_read(&args.db)?;
-    let mode = if context.json { SqlFormat::Json } else { SqlFormat::Table };
-    let mut shell =
-        Shell { context, db, mode, timer: false, statements: Statements::default(), failure: None };
-    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+/// Reads until the end of input, `exit` or `quit`, or runs what `-c` gives.
+pub fn run(context: &Context, args: &ShellArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+    let mut shell = Shell::new(context.clone(), context.open_to_read(&args.db)?);
+    if !args.commands.is_empty() {
+        shell.commands(&args.commands, out)
+    } else if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         shell.interactive(&args.db, out)
     } else {
         shell.piped(out)
@@ -62,77 +53,147 @@ enum Next {
     Quit,
 }
 
-struct Shell<'a> {
-    context: &'a Context,
+struct Shell {
+    context: Context,
     db: Database,
-    mode: SqlFormat,
+    view: View,
     timer: bool,
+    /// Where results go instead of standard output.
+    output: Option<Rc<RefCell<BufWriter<File>>>>,
+    /// Files within files that `.read` is in.
+    reading: usize,
+    is_interactive: bool,
     statements: Statements,
     failure: Option<Failure>,
 }
 
-impl Shell<'_> {
+impl Shell {
+    fn new(context: Context, db: Database) -> Self {
+        let mode = if context.json { Mode::Machine(SqlFormat::Json) } else { Mode::Table };
+        Self {
+            context,
+            db,
+            view: View { mode, widths: Vec::new() },
+            timer: false,
+            output: None,
+            reading: 0,
+            is_interactive: false,
+            statements: Statements::default(),
+            failure: None,
+        }
+    }
+
     fn interactive(&mut self, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
         let config = Config::builder().completion_type(CompletionType::List).build();
         let unusable =
             |error: ReadlineError| Failure::failed(format!("the terminal cannot be used: {error}"));
         let mut editor = Editor::with_history(config, MemHistory::new()).map_err(unusable)?;
-        editor.set_helper(Some(Completion));
-        editor.set_max_history_size(history::LINES_MAX).map_err(unusable)?;
-        let mut lines = history::load();
-        for line in &lines {
-            // A line that the editor does not want is only missing from its history.
-            let _ = editor.add_history_entry(line.as_str());
+        let earlier = Rc::new(RefCell::new(String::new()));
+        editor.set_helper(Some(Completion::new(self.db.clone(), earlier.clone())));
+        editor.set_max_history_size(history::ENTRIES_MAX).map_err(unusable)?;
+        let history = History::of_user();
+        for entry in history.load() {
+            // One that the editor does not want is only missing from its history.
+            let _ = editor.add_history_entry(entry);
         }
+        self.is_interactive = true;
+        interrupt::begin(Doing::Statement);
         self.context.say(out, format_args!("{} (.help for help, .quit to leave)", path.display()))?;
         loop {
             out.flush()?;
             let prompt = if self.statements.is_empty() { PROMPT } else { CONTINUED };
             match editor.readline(prompt) {
                 Ok(line) => {
-                    if !line.trim().is_empty() {
-                        let _ = editor.add_history_entry(line.as_str());
-                        lines.push(line.clone());
+                    let mut typed = earlier.borrow_mut();
+                    typed.push_str(&line);
+                    if (self.statements.would_end(&line) || self.is_command(&line))
+                        && !typed.trim().is_empty()
+                    {
+                        // Before it runs: whatever becomes of that, it was typed.
+                        history.add(&typed);
+                        let _ = editor.add_history_entry(typed.as_str());
+                        typed.clear();
+                    } else if !typed.is_empty() {
+                        typed.push('\n');
                     }
+                    drop(typed);
                     if self.line(&line, out)? == Next::Quit {
                         break;
                     }
                 }
-                Err(ReadlineError::Interrupted) => self.statements = Statements::default(),
+                Err(ReadlineError::Interrupted) => {
+                    self.statements = Statements::default();
+                    earlier.borrow_mut().clear();
+                }
                 Err(ReadlineError::Eof) => break,
                 Err(error) => return Err(unusable(error)),
             }
         }
-        history::save(&lines);
         Ok(())
     }
 
     fn piped(&mut self, out: &mut (dyn Write + Send)) -> Result<()> {
-        let mut ended = false;
+        let mut next = Next::Read;
         for line in std::io::stdin().lock().lines() {
             let line = line.map_err(|error| Failure::bad_input(format!("standard input: {error}")))?;
-            if self.line(&line, out)? == Next::Quit {
-                ended = true;
+            next = self.line(&line, out)?;
+            if next == Next::Quit || interrupt::code().is_some() {
                 break;
             }
         }
-        // The last statement needs no semicolon.
-        if let Some(rest) = self.statements.rest().filter(|_| !ended) {
-            self.answer(out, |shell, out| shell.sql(&rest, out))?;
+        if next == Next::Read {
+            self.finish(out)?;
         }
         self.failure.take().map_or(Ok(()), Err)
     }
 
+    fn commands(&mut self, commands: &[String], out: &mut (dyn Write + Send)) -> Result<()> {
+        for command in commands {
+            let mut next = Next::Read;
+            for line in command.lines() {
+                next = self.line(line, out)?;
+                if next == Next::Quit {
+                    break;
+                }
+            }
+            self.finish(out)?;
+            if next == Next::Quit || self.failure.is_some() {
+                break;
+            }
+        }
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Runs what was begun: the last statement needs no semicolon.
+    fn finish(&mut self, out: &mut (dyn Write + Send)) -> Result<()> {
+        match self.statements.rest() {
+            Some(rest) => self.answer(out, |shell, out| shell.sql(&rest, out)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a line is no SQL, but for the shell.
+    fn is_command(&self, line: &str) -> bool {
+        let word = line.trim().trim_end_matches(';').trim_end();
+        self.statements.is_empty() && (word.starts_with('.') || matches!(word, "quit" | "exit" | "help"))
+    }
+
     fn line(&mut self, line: &str, out: &mut (dyn Write + Send)) -> Result<Next> {
-        if self.statements.is_empty() && line.trim_start().starts_with('.') {
-            let line = line.trim();
-            if matches!(line, ".quit" | ".exit") {
+        if self.is_command(line) {
+            let command = line.trim().trim_end_matches(';').trim_end();
+            if matches!(command, ".quit" | ".exit" | "quit" | "exit") {
                 return Ok(Next::Quit);
             }
-            self.answer(out, |shell, out| shell.dot_command(line, out))?;
+            if let Some(path) = command.strip_prefix(".read").filter(|rest| rest.starts_with(' ')) {
+                return self.read(path.trim(), out);
+            }
+            self.answer(out, |shell, out| shell.dot_command(command, out))?;
             return Ok(Next::Read);
         }
         for statement in self.statements.push_line(line) {
+            if interrupt::code().is_some() {
+                break;
+            }
             self.answer(out, |shell, out| shell.sql(&statement, out))?;
         }
         Ok(Next::Read)
@@ -145,7 +206,16 @@ impl Shell<'_> {
         run: impl FnOnce(&mut Self, &mut (dyn Write + Send)) -> Result<()>,
     ) -> Result<()> {
         let started = Instant::now();
-        let result = run(self, out);
+        let token = interrupt::begin(if self.is_interactive { Doing::Statement } else { Doing::Question });
+        self.context.cancel = token;
+        let result = match self.output.clone() {
+            Some(file) => {
+                let mut file = file.borrow_mut();
+                let result = run(self, &mut UntilCancelled::new(&mut *file));
+                result.and(file.flush().map_err(Into::into))
+            }
+            None => run(self, &mut UntilCancelled::new(&mut *out)),
+        };
         if self.timer {
             writeln!(out, "{:.3} s", started.elapsed().as_secs_f64())?;
         }
@@ -159,50 +229,14 @@ impl Shell<'_> {
     }
 
     fn sql(&mut self, statement: &str, out: &mut (dyn Write + Send)) -> Result<()> {
-        let (schema, batches) = self.db.query(statement.into(), None::<Duration>)?;
-        format::write(out, self.mode, false, &schema, &batches, self.context.style)
+        let db = self.db.with_cancel(self.context.cancel.clone());
+        let (schema, batches) = db.query(statement.into(), None::<Duration>)?;
+        self.view.write(out, &schema, &batches, self.style())
     }
 
-    fn dot_command(&mut self, line: &str, out: &mut (dyn Write + Send)) -> Result<()> {
-        let (name, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let argument = argument.trim();
-        match name {
-            ".help" => Ok(writeln!(out, "{HELP}")?),
-            ".tables" => self.sql(complete::TABLES_SQL, out),
-            ".schema" => self.sql(&complete::schema_sql(argument), out),
-            ".mode" => self.set_mode(argument),
-            ".timer" => self.set_timer(argument),
-            ".search" => {
-                let search = Search::new(argument).limit(SEARCH_LIMIT);
-                search::show_table(self.context, &self.db, &search, out)
-            }
-            ".text" => text::show(self.context, &text::search(&self.db, argument, None, TEXT_LIMIT)?, out),
-            _ => Err(Failure::bad_input(format!("no command {name:?}: .help lists them"))),
-        }
-    }
-
-    fn set_mode(&mut self, argument: &str) -> Result<()> {
-        self.mode = match argument {
-            "table" => SqlFormat::Table,
-            "json" => SqlFormat::Json,
-            "jsonl" => SqlFormat::JsonLines,
-            "csv" => SqlFormat::Csv,
-            _ => {
-                return Err(Failure::bad_input(format!(
-                    ".mode {argument:?}: table, json, jsonl or csv expected"
-                )));
-            }
-        };
-        Ok(())
-    }
-
-    fn set_timer(&mut self, argument: &str) -> Result<()> {
-        self.timer = match argument {
-            "on" => true,
-            "off" => false,
-            _ => return Err(Failure::bad_input(format!(".timer {argument:?}: on or off expected"))),
-        };
-        Ok(())
+    /// How results look where they go.
+    fn style(&self) -> Style {
+        if self.output.is_some() { Style::PLAIN } else { self.context.style }
     }
 }
 
@@ -211,19 +245,76 @@ mod tests {
     use super::*;
     use crate::args::GlobalArgs;
 
+    fn shown(lines: &[&str]) -> (String, Option<Failure>) {
+        let mut shell = Shell::new(Context::of(&GlobalArgs::default()), Database::in_memory().unwrap());
+        let mut out = Vec::new();
+        for line in lines {
+            shell.line(line, &mut out).unwrap();
+        }
+        (String::from_utf8(out).unwrap(), shell.failure)
+    }
+
+    #[test]
+    fn a_terminal_shows_what_there_is_room_for_and_says_what_not() {
+        let mut context = Context::of(&GlobalArgs::default());
+        context.style = Style { width: Some(56), color: false };
+        let mut shell = Shell::new(context, Database::in_memory().unwrap());
+        let mut out = Vec::new();
+        let wide = "SELECT 1 AS a, repeat('b', 30) AS b, repeat('c', 30) AS c, repeat('d', 30) AS d, \
+                    repeat('e', 30) AS e, 1 AS f FROM information_schema.columns x, information_schema.columns y LIMIT 1234;";
+        shell.line(wide, &mut out).unwrap();
+        let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 44, "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 56), "{text}");
+        assert_eq!(lines[42], "40 of 1,234 rows (add LIMIT, or .output FILE for all)");
+        assert_eq!(lines[43], "2 columns not shown (.mode line for all): e, f");
+        shell.line(".mode line", &mut out).unwrap();
+        shell.line("SELECT 1 AS a, 'x' AS bb;", &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), " a = 1\nbb = x\n");
+    }
+
+    #[test]
+    fn modes_widths_and_words_that_leave() {
+        let (text, failure) = shown(&[
+            ".mode markdown;",
+            "SELECT 'a|b' AS c;",
+            ".mode table",
+            ".width 3",
+            "SELECT 'long' AS c;",
+        ]);
+        assert_eq!((text.as_str(), failure), ("| c |\n| --- |\n| a\\|b |\nc\n───\nlo…\n", None));
+        for word in ["exit", "quit;", ".exit", ".quit ;", " exit ; "] {
+            let mut shell = Shell::new(Context::of(&GlobalArgs::default()), Database::in_memory().unwrap());
+            assert_eq!(shell.line(word, &mut Vec::new()).unwrap(), Next::Quit, "{word}");
+        }
+        for wrong in [".mode x", ".width x", ".timer", ".read", ".show", ".nope", ".output /nowhere/at/all"] {
+            assert_eq!(shown(&[wrong]).1.unwrap().code, 2, "{wrong}");
+        }
+        assert!(shown(&[".stats"]).0.contains("traces"));
+    }
+
+    #[test]
+    fn files_are_read_and_written() {
+        let folder = std::env::temp_dir().join(format!("tracehouse-shell-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (script, results) = (folder.join("a.sql"), folder.join("out"));
+        std::fs::write(&script, ".mode csv\nSELECT 1 AS a\n, 2 AS b;\n").unwrap();
+        let read = format!(".read {}", script.display());
+        let output = format!(".output {}", results.display());
+        let (text, failure) = shown(&[&output, &read, ".output", "SELECT 3 AS c;"]);
+        assert_eq!((text.as_str(), failure), ("c\n3\n", None));
+        assert_eq!(std::fs::read_to_string(&results).unwrap(), "a,b\n1,2\n");
+        std::fs::write(&script, &read).unwrap();
+        let failure = shown(&[&read]).1.unwrap();
+        assert_eq!(failure.code, 2, "a file that reads itself");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
     #[test]
     fn statements_and_dot_commands_in_turn() {
         let context = Context::of(&GlobalArgs::default());
-        let db = Database::in_memory().unwrap();
-        let mode = SqlFormat::Table;
-        let mut shell = Shell {
-            context: &context,
-            db,
-            mode,
-            timer: false,
-            statements: Statements::default(),
-            failure: None,
-        };
+        let mut shell = Shell::new(context, Database::in_memory().unwrap());
         let mut out = Vec::new();
         for line in [".mode csv", "SELECT 1 AS a,", "  '.mode;' AS b; SELECT 2", " AS c;", ".search", ".bad"]
         {

@@ -27,6 +27,13 @@ impl Statements {
         statements
     }
 
+    /// Whether nothing would be left open after this line.
+    pub fn would_end(&self, line: &str) -> bool {
+        let text = format!("{}{line}\n", self.text);
+        let rest = ends(&text).last().and_then(|end| text.get(end + 1..));
+        rest.is_some_and(|rest| rest.trim().is_empty())
+    }
+
     /// The statement that was begun, if it is one.
     pub fn rest(&mut self) -> Option<String> {
         statement(&std::mem::take(&mut self.text))
@@ -84,6 +91,15 @@ mod tests {
         let (ended, rest) = split(&["SELECT ';', \";\" -- ;", "/* ; */ , 'it''s;'; SELECT 2;", "SELECT 3"]);
         assert_eq!(ended, ["SELECT ';', \";\" -- ;\n/* ; */ , 'it''s;'", "SELECT 2"]);
         assert_eq!(rest.as_deref(), Some("SELECT 3"));
+    }
+
+    #[test]
+    fn a_line_says_whether_it_ends_all() {
+        let mut statements = Statements::default();
+        assert!(!statements.would_end("SELECT ';'"));
+        statements.push_line("SELECT ';'");
+        assert!(!statements.would_end("; SELECT"));
+        assert!(statements.would_end("; "));
     }
 
     #[test]

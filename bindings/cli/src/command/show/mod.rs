@@ -17,15 +17,26 @@ use crate::output::json;
 /// Shows the trace.
 pub fn run(context: &Context, args: &ShowArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let db = context.open_to_read(&args.db)?;
-    let trace_id = db.find_trace_id(&args.trace_id)?;
-    let trace = db.get_trace(&trace_id)?;
     let default = if context.json { ShowFormat::Json } else { ShowFormat::Tree };
-    match args.format.unwrap_or(default) {
-        ShowFormat::Tree => report::write(&trace, args.full, context.style, out),
+    show_trace(context, &db, &args.trace_id, (args.format.unwrap_or(default), args.full), out)
+}
+
+/// Shows the trace whose id begins so, in a form and perhaps in full.
+pub fn show_trace(
+    context: &Context,
+    db: &Database,
+    id: &str,
+    (form, full): (ShowFormat, bool),
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
+    let trace_id = db.find_trace_id(id)?;
+    let trace = db.get_trace(&trace_id)?;
+    match form {
+        ShowFormat::Tree => report::write(&trace, full, context.style, out),
         ShowFormat::Json if context.style.is_terminal() => {
-            write_json(&db, &trace_id, &mut EscapingWriter::new(out))
+            write_json(db, &trace_id, &mut EscapingWriter::new(out))
         }
-        ShowFormat::Json => write_json(&db, &trace_id, out),
+        ShowFormat::Json => write_json(db, &trace_id, out),
     }
 }
 
