@@ -5,6 +5,7 @@
 //!
 //! 1. The **root** is the first span without a parent. While there is none, the **top span** stands for
 //!    it (`top_span`). Service, session and user are that span's, else those of the first span that has one.
+//!    Previews and a session that it does not say come from spans below it (`lent`).
 //! 2. A root's status decides the state, and so does that of a top span whose parent is remote or whose
 //!    trace is settled; any other trace is `IN_PROGRESS`.
 //! 3. Time runs from the earliest start to the latest end.
@@ -19,6 +20,7 @@ use arrow::array::RecordBatch;
 
 use crate::columns::{floats, ints, text, text_at, times, value_at};
 use crate::error::{Error, Result};
+use crate::lent::Lent;
 use crate::model::{
     IN_PROGRESS, SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA,
     Usage,
@@ -58,12 +60,12 @@ pub struct FoldSpan {
     pub(crate) span_id: String,
     pub(crate) parent_span_id: Option<String>,
     experiment_id: String,
-    session_id: Option<String>,
+    pub(crate) session_id: Option<String>,
     user_id: Option<String>,
     name: String,
     error: bool,
     pub(crate) start_time_ns: i64,
-    end_time_ns: Option<i64>,
+    pub(crate) end_time_ns: Option<i64>,
     service_name: Option<String>,
     model: Option<String>,
     usage: Usage,
@@ -71,6 +73,8 @@ pub struct FoldSpan {
     pub(crate) hint: Option<TraceHint>,
     /// Whether its parent is in another process; of a top span, filled in by `top_span`.
     pub(crate) has_remote_parent: bool,
+    /// What the spans below a span that stands for its trace lend it; filled in by `lent`.
+    pub(crate) lent: Lent,
     /// Where it is, for whoever reads more of it.
     pub(crate) place: RowRef,
 }
@@ -137,6 +141,7 @@ fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Resu
             },
             hint,
             has_remote_parent: false,
+            lent: Lent::default(),
             place,
         });
     }
@@ -172,6 +177,17 @@ pub fn refold(trace_id: &str, spans: Option<(String, Vec<FoldSpan>)>, edit: Trac
     let mut row = fold(trace_id, &spans, lead, edit.settled);
     row.apply_all(edit, matches!(lead, Lead::Root(_)));
     Some(row)
+}
+
+/// The row that versions made in which no span lent the root anything (`lent`).
+pub fn refold_without_lent(
+    trace_id: &str,
+    spans: Option<(String, Vec<FoldSpan>)>,
+    edit: TraceEdit,
+) -> Option<TraceRow> {
+    let without = |span: FoldSpan| FoldSpan { lent: Lent::default(), ..span };
+    let spans = spans.map(|(id, spans)| (id, spans.into_iter().map(without).collect()));
+    refold(trace_id, spans, edit)
 }
 
 /// The row that versions without top spans made of a trace without a root.
@@ -220,6 +236,12 @@ impl<'s> Lead<'s> {
     }
 }
 
+/// The position of the span that stands for its trace.
+pub(crate) fn lead_of(spans: &[FoldSpan]) -> Option<usize> {
+    let lead = Lead::of(spans).span()?;
+    spans.iter().position(|span| std::ptr::eq(span, lead))
+}
+
 /// Folds all spans of one trace, which `lead` stands for, into its row.
 fn fold(trace_id: &str, spans: &[FoldSpan], lead: Lead<'_>, is_settled: bool) -> TraceRow {
     let mut ordered: Vec<&FoldSpan> = spans.iter().collect();
@@ -232,6 +254,7 @@ fn fold(trace_id: &str, spans: &[FoldSpan], lead: Lead<'_>, is_settled: bool) ->
     };
     let experiment = lead.span().or(first).map(|span| span.experiment_id.clone());
     let hint = lead.span().and_then(|span| span.hint.clone()).unwrap_or_default();
+    let lent = lead.span().map(|span| span.lent.clone()).unwrap_or_default();
     let models: BTreeSet<&str> = spans.iter().filter_map(|span| span.model.as_deref()).collect();
     let name = || lead.span().map(|span| span.name.clone());
     let mut row = TraceRow {
@@ -243,11 +266,11 @@ fn fold(trace_id: &str, spans: &[FoldSpan], lead: Lead<'_>, is_settled: bool) ->
         end_time_ns,
         duration_ns: end_time_ns.map(|end| end.saturating_sub(request_time_ns).max(0)),
         service_name: of_lead(|span| &span.service_name),
-        session_id: of_lead(|span| &span.session_id),
+        session_id: lent.session_id.or_else(|| of_lead(|span| &span.session_id)),
         user_id: of_lead(|span| &span.user_id),
         client_request_id: None,
-        request_preview: hint.request_preview,
-        response_preview: hint.response_preview,
+        request_preview: hint.request_preview.or(lent.request_preview),
+        response_preview: hint.response_preview.or(lent.response_preview),
         span_count: spans.len() as i64,
         error_span_count: spans.iter().filter(|span| span.error).count() as i64,
         usage: usage(&ordered),

@@ -21,6 +21,17 @@ use crate::snapshot::RowRef;
 /// What is read of a top span.
 const TOP_COLUMNS: [&str; 5] = ["span_type", "inputs", "outputs", "attributes", "extra"];
 
+/// Gives columns of rows of spans, in the order of the rows.
+pub(crate) trait ReadSpans: Sync {
+    fn rows(&self, rows: &[RowRef], columns: &[&str]) -> Result<RecordBatch>;
+}
+
+impl<R: Fn(&[RowRef], &[&str]) -> Result<RecordBatch> + Sync> ReadSpans for R {
+    fn rows(&self, rows: &[RowRef], columns: &[&str]) -> Result<RecordBatch> {
+        self(rows, columns)
+    }
+}
+
 /// Top spans whose texts are in memory at a time.
 const TOPS_AT_A_TIME: usize = 64;
 
@@ -42,15 +53,25 @@ pub struct TopTexts<'a> {
 
 /// What a span says of its trace, if it stands for the root. A function of the texts alone: a trace that is
 /// folded again must become the same row.
-pub type HintOfTop = fn(&TopTexts<'_>) -> TraceHint;
+pub type HintOfTop = fn(&TopTexts<'_>) -> TopHint;
+
+/// What a span says of its trace.
+#[derive(Debug, Clone, Default)]
+pub struct TopHint {
+    /// Its previews, tags and metadata.
+    pub hint: TraceHint,
+    /// Whether the session that it names is the thread or conversation, and no session by name.
+    pub session_is_thread: bool,
+}
 
 /// The beginnings of inputs and outputs, for who knows nothing of formats of messages.
-pub fn plain_hint(texts: &TopTexts<'_>) -> TraceHint {
-    TraceHint {
+pub fn plain_hint(texts: &TopTexts<'_>) -> TopHint {
+    let hint = TraceHint {
         request_preview: texts.inputs.map(cut_preview),
         response_preview: texts.outputs.map(cut_preview),
         ..TraceHint::default()
-    }
+    };
+    TopHint { hint, session_is_thread: false }
 }
 
 /// The position of the top span: of those whose parent is not among the spans, the first. Where every parent
@@ -76,7 +97,7 @@ pub(crate) fn top_of(spans: &[FoldSpan]) -> Option<usize> {
 pub(crate) fn add_top_hints(
     inputs: &mut FoldInputs,
     hint_of_top: HintOfTop,
-    read: impl Fn(&[RowRef], &[&str]) -> Result<RecordBatch> + Sync,
+    read: &impl ReadSpans,
 ) -> Result<()> {
     let mut tops: Vec<(RowRef, TraceKey, usize)> = Vec::new();
     for (key, (_, spans)) in inputs.iter() {
@@ -90,9 +111,11 @@ pub(crate) fn add_top_hints(
     let pieces: Vec<&[(RowRef, TraceKey, usize)]> = tops.chunks(TOPS_AT_A_TIME).collect();
     let said = side_by_side(&pieces, threads_for(pieces.len(), 1), |piece| {
         let places: Vec<RowRef> = piece.iter().map(|(place, ..)| *place).collect();
-        said_by(&read(&places, &TOP_COLUMNS)?, hint_of_top)
+        said_by(&read.rows(&places, &TOP_COLUMNS)?, hint_of_top)
     })?;
-    for ((_, key, at), (hint, has_remote_parent)) in tops.iter().zip(said.into_iter().flatten()) {
+    for ((_, key, at), (TopHint { hint, .. }, has_remote_parent)) in
+        tops.iter().zip(said.into_iter().flatten())
+    {
         if let Some(top) = inputs.get_mut(key).and_then(|(_, spans)| spans.get_mut(*at)) {
             // What was given with the span, as with a root, goes before what can be made of it.
             top.hint.get_or_insert(hint);
@@ -102,8 +125,28 @@ pub(crate) fn add_top_hints(
     Ok(())
 }
 
+/// What each of the spans at these places says of its trace, in their order.
+///
+/// # Errors
+/// Whatever `read` gives.
+pub(crate) fn said_of(
+    places: &[RowRef],
+    hint_of_top: HintOfTop,
+    read: &impl ReadSpans,
+) -> Result<Vec<TopHint>> {
+    let mut ordered: Vec<(RowRef, usize)> =
+        places.iter().enumerate().map(|(at, place)| (*place, at)).collect();
+    ordered.sort_unstable();
+    let rows: Vec<RowRef> = ordered.iter().map(|(place, _)| *place).collect();
+    let told = said_by(&read.rows(&rows, &TOP_COLUMNS)?, hint_of_top)?;
+    let mut told: Vec<(usize, TopHint)> =
+        ordered.into_iter().zip(told).map(|((_, at), (told, _))| (at, told)).collect();
+    told.sort_by_key(|(at, _)| *at);
+    Ok(told.into_iter().map(|(_, told)| told).collect())
+}
+
 /// Of each row of a batch with [`TOP_COLUMNS`]: what it says of its trace, and whether its parent is remote.
-fn said_by(batch: &RecordBatch, hint_of_top: HintOfTop) -> Result<Vec<(TraceHint, bool)>> {
+fn said_by(batch: &RecordBatch, hint_of_top: HintOfTop) -> Result<Vec<(TopHint, bool)>> {
     let [span_type, inputs, outputs, attributes, extra] = TOP_COLUMNS.map(|column| text(batch, column));
     let (span_type, inputs, outputs, attributes, extra) =
         (span_type?, inputs?, outputs?, attributes?, extra?);

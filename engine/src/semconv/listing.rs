@@ -67,7 +67,7 @@ fn column(concern: Concern) -> &'static str {
         Concern::Cost | Concern::CostPart => "cost_usd",
         Concern::Inputs => "inputs",
         Concern::Outputs => "outputs",
-        Concern::SessionId => "session_id",
+        Concern::SessionId | Concern::ThreadId => "session_id",
         Concern::UserId => "user_id",
         Concern::TraceName => "traces.name",
         Concern::TraceLabels => "traces.tags",

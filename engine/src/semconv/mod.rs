@@ -28,8 +28,8 @@ mod tests;
 pub use listing::{Convention, conventions};
 pub(crate) use scope::STORE_TAGS;
 
-use tracehouse_storage::TopTexts;
 use tracehouse_storage::model::{Span, TraceHint};
+use tracehouse_storage::{TopHint, TopTexts};
 
 use crate::otlp::read_object;
 use crate::otlp::value::KeyValue;
@@ -97,9 +97,13 @@ fn fill_columns(
 
 /// What a span that stands for the root says of its trace, made of what is stored of it: when it came,
 /// nobody knew that it would.
-pub(crate) fn hint_of_top(top: &TopTexts<'_>) -> TraceHint {
+pub(crate) fn hint_of_top(top: &TopTexts<'_>) -> TopHint {
     let attributes = stored::attributes(top.attributes);
-    hint(&Found::new(&attributes), &attributes, top.inputs, top.outputs, top.span_type)
+    let found = Found::new(&attributes);
+    TopHint {
+        hint: hint(&found, &attributes, top.inputs, top.outputs, top.span_type),
+        session_is_thread: scope::session_is_thread(&found),
+    }
 }
 
 fn hint(

@@ -22,7 +22,12 @@ pub(crate) const STORE_TAGS: &[&str] = &[
 ];
 
 pub(super) fn session_id(found: &Found<'_>) -> Option<String> {
-    found.first_word(Concern::SessionId)
+    found.first_word(Concern::SessionId).or_else(|| found.first_word(Concern::ThreadId))
+}
+
+/// Whether a span has no session but that of its conversation or thread.
+pub(super) fn session_is_thread(found: &Found<'_>) -> bool {
+    found.first_word(Concern::SessionId).is_none() && found.first_word(Concern::ThreadId).is_some()
 }
 
 pub(super) fn user_id(found: &Found<'_>) -> Option<String> {

@@ -165,7 +165,18 @@ fn other_json_has_no_messages() {
     for payload in [r#"{"city":"Paris"}"#, "[1,2]", "{}", "[]", r#"[{"name":"x"}]"#, r#"{"question":"why"}"#]
     {
         assert_eq!(decoded(payload, Side::Input), Vec::new(), "{payload}");
-        assert_eq!(readable(payload, Side::Input), payload);
+    }
+    for payload in [r#"{"q":"hi"}"#, r#"{"args":["hi"]}"#, r#"{"args":[],"n":null,"kwargs":{"q":"hi"}}"#] {
+        assert_eq!(readable(payload, Side::Input), "hi", "{payload}");
+    }
+    for payload in [
+        r#"["hi"]"#,
+        r#"{"model":"m"}"#,
+        r#"[{"role":"assistant"}]"#,
+        r#"{"a":"x","b":"y"}"#,
+        r#"{"q":"hi","k":5}"#,
+    ] {
+        assert_eq!(readable(payload, Side::Output), payload);
     }
     assert_eq!(readable("{broken", Side::Input), "{broken");
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));

@@ -8,7 +8,10 @@ use super::{CheckReport, Opened, Part, Severity, guarded};
 use crate::columns::{text, trace_at};
 use crate::env::Env;
 use crate::error::Result;
-use crate::fold::{FOLD_COLUMNS, FoldInputs, FoldSpan, add_fold_inputs, refold, refold_without_top};
+use crate::fold::{
+    FOLD_COLUMNS, FoldInputs, FoldSpan, add_fold_inputs, refold, refold_without_lent, refold_without_top,
+};
+use crate::lent::add_lent;
 use crate::model::{TraceKey, TraceRow};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
@@ -97,7 +100,8 @@ fn check_traces(
     let mut inputs = FoldInputs::new();
     let read = |rows: &[RowRef], columns: &[&str]| snapshot.read_rows(Table::Spans, rows, columns);
     add_fold_inputs(&mut inputs, &read(&refs, FOLD_COLUMNS)?, refs.iter().copied())?;
-    add_top_hints(&mut inputs, hint_of_top, read)?;
+    add_top_hints(&mut inputs, hint_of_top, &read)?;
+    add_lent(&mut inputs, hint_of_top, read)?;
     for (key, row) in unseen {
         let spans = inputs.remove(&key);
         let mut ids = HashSet::new();
@@ -115,12 +119,13 @@ fn check_traces(
 }
 
 /// Whether a row is what these spans fold to. A row without a span that stands for the trace may be one that
-/// was written before there were top spans: it is folded anew when something of its trace changes.
+/// was written before there were top spans, and one may have been written before spans lent anything to the root: it is folded anew when something of its trace changes.
 fn is_fold_of(row: &TraceRow, spans: Option<(String, Vec<FoldSpan>)>) -> bool {
     let fold = if row.root_span_id.is_some() { refold } else { refold_without_top };
     let fits = |made: Option<TraceRow>| made.as_ref() == Some(row);
     fits(fold(&row.trace_id, spans.clone(), row.edit.clone()))
-        || fits(refold(&row.trace_id, spans, row.edit.clone()))
+        || fits(refold(&row.trace_id, spans.clone(), row.edit.clone()))
+        || fits(refold_without_lent(&row.trace_id, spans, row.edit.clone()))
 }
 
 /// Spans whose trace has no row.

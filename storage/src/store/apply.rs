@@ -17,6 +17,7 @@ use super::{Assess, Reassess, State};
 use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
 use crate::error::{Error, Result};
 use crate::fold::{FOLD_COLUMNS, FoldInputs, add_fold_inputs, refold};
+use crate::lent::add_lent;
 use crate::memtable::SourceId;
 use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
 use crate::schema::Table;
@@ -234,7 +235,8 @@ impl State {
             }
         }
         let read = |rows: &[RowRef], columns: &[&str]| read_rows(&sources, Table::Spans, rows, columns);
-        add_top_hints(&mut inputs, self.hint_of_top, read)?;
+        add_top_hints(&mut inputs, self.hint_of_top, &read)?;
+        add_lent(&mut inputs, self.hint_of_top, read)?;
         Ok(inputs)
     }
 

@@ -2,7 +2,7 @@
 
 use super::Concern::{
     CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs,
-    Provider, RequestModel, ResponseModel, SessionId, SpanType, ToolName, TotalTokens, UserId,
+    Provider, RequestModel, ResponseModel, SpanType, ThreadId, ToolName, TotalTokens, UserId,
 };
 use super::{Others, Producer, Words, key};
 
@@ -68,7 +68,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "gen_ai.tool.call.result"),
         key(Outputs, "gen_ai.retrieval.documents"),
         key(Outputs, "gen_ai.completion"),
-        key(SessionId, "gen_ai.conversation.id"),
+        key(ThreadId, "gen_ai.conversation.id"),
         key(UserId, "enduser.id"),
         key(UserId, "gen_ai.user"),
         key(UserId, "gen_ai.request.user"),

@@ -2,7 +2,7 @@
 
 use super::Concern::{
     CacheCreationTokens, CacheReadTokens, InputTokens, OutputTokens, RequestModel, SessionId, SpanType,
-    TotalTokens, TraceLabels, UserId,
+    ThreadId, TotalTokens, TraceLabels, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key, member};
 
@@ -21,8 +21,8 @@ pub(super) const PRODUCER: Producer = Producer {
         member(CacheReadTokens, USAGE, &["input_token_details.cache_read"]),
         member(CacheCreationTokens, USAGE, &["input_token_details.cache_creation"]),
         key(SessionId, "langsmith.metadata.session_id"),
-        key(SessionId, "langsmith.metadata.thread_id"),
-        key(SessionId, "langsmith.metadata.conversation_id"),
+        key(ThreadId, "langsmith.metadata.thread_id"),
+        key(ThreadId, "langsmith.metadata.conversation_id"),
         key(UserId, "langsmith.metadata.user_id"),
         key(TraceLabels, "langsmith.span.tags"),
     ],

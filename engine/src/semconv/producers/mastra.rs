@@ -1,6 +1,6 @@
 //! Mastra: OpenTelemetry's keys, and inputs and outputs under the type of the span.
 
-use super::Concern::{Inputs, Outputs, SessionId, SpanType, ToolName, TraceLabels, UserId};
+use super::Concern::{Inputs, Outputs, SessionId, SpanType, ThreadId, ToolName, TraceLabels, UserId};
 use super::{Entries, Into, Others, Producer, Words, key};
 
 /// The words of `mastra.span.type`.
@@ -33,7 +33,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "mastra.workflow_run.output"),
         key(Outputs, "mastra.workflow_step.output"),
         key(SessionId, "mastra.metadata.sessionId"),
-        key(SessionId, "mastra.metadata.threadId"),
+        key(ThreadId, "mastra.metadata.threadId"),
         key(UserId, "mastra.metadata.userId"),
         key(UserId, "mastra.metadata.resourceId"),
         key(TraceLabels, "mastra.tags"),

@@ -54,6 +54,8 @@ pub(super) enum Concern {
     Inputs,
     Outputs,
     SessionId,
+    /// A conversation or thread, which is the session where no key of a session is there.
+    ThreadId,
     UserId,
     /// The name of the trace.
     TraceName,

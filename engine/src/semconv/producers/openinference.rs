@@ -2,7 +2,7 @@
 
 use super::Concern::{
     CacheCreationTokens, CacheReadTokens, Cost, CostPart, InputTokens, Inputs, OutputTokens, Outputs,
-    Provider, RequestModel, ResponseModel, SessionId, SpanType, ToolName, TotalTokens, TraceLabels,
+    Provider, RequestModel, ResponseModel, SessionId, SpanType, ThreadId, ToolName, TotalTokens, TraceLabels,
     TraceMetadata, UserId,
 };
 use super::{Others, Producer, Words, key, member};
@@ -31,11 +31,8 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Inputs, "reranker.query"),
         key(Outputs, "output.value"),
         key(SessionId, "session.id"),
-        member(
-            SessionId,
-            "metadata",
-            &["session_id", "thread_id", "conversation_id", "sessionId", "threadId"],
-        ),
+        member(SessionId, "metadata", &["session_id", "sessionId"]),
+        member(ThreadId, "metadata", &["thread_id", "conversation_id", "threadId"]),
         key(UserId, "user.id"),
         member(UserId, "metadata", &["user_id", "userId"]),
         key(TraceLabels, "tag.tags"),

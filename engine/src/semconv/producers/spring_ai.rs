@@ -1,7 +1,7 @@
 //! Spring AI: OpenTelemetry's keys, chat clients, tools and vector stores; contents of chats are events, which `io`
 //! reads.
 
-use super::Concern::{Inputs, Outputs, SessionId, SpanType, ToolName};
+use super::Concern::{Inputs, Outputs, SpanType, ThreadId, ToolName};
 use super::{Others, Producer, Words, key};
 
 /// The words of `spring.ai.kind`.
@@ -16,7 +16,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Inputs, "db.vector.query.content"),
         key(Outputs, "spring.ai.tool.call.result"),
         key(Outputs, "db.vector.query.response.documents"),
-        key(SessionId, "spring.ai.chat.client.conversation.id"),
+        key(ThreadId, "spring.ai.chat.client.conversation.id"),
     ],
     words: &[Words { key: "spring.ai.kind", types: KINDS, others: Others::Nothing }],
     ..Producer::new("Spring AI", "https://docs.spring.io/spring-ai/reference/observability/index.html")

@@ -1,8 +1,8 @@
 //! Traceloop (OpenLLMetry).
 
 use super::Concern::{
-    Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs, RequestModel, SessionId, SpanType, ToolName,
-    TotalTokens, UserId,
+    Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs, RequestModel, SessionId, SpanType, ThreadId,
+    ToolName, TotalTokens, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key};
 
@@ -27,9 +27,9 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "gen_ai.task.output"),
         key(Outputs, "crewai.crew.result"),
         key(SessionId, "traceloop.association.properties.session_id"),
-        key(SessionId, "traceloop.association.properties.thread_id"),
-        key(SessionId, "traceloop.association.properties.conversation_id"),
-        key(SessionId, "traceloop.association.properties.chat_id"),
+        key(ThreadId, "traceloop.association.properties.thread_id"),
+        key(ThreadId, "traceloop.association.properties.conversation_id"),
+        key(ThreadId, "traceloop.association.properties.chat_id"),
         key(UserId, "traceloop.association.properties.user_id"),
         key(UserId, "llm.user"),
         key(ToolName, "mcp.tool.name"),

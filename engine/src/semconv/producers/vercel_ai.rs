@@ -2,7 +2,7 @@
 
 use super::Concern::{
     CacheCreationTokens, CacheReadTokens, InputTokens, Inputs, Operation, OutputTokens, Outputs, Provider,
-    RequestModel, ResponseModel, SessionId, SpanType, ToolName, TotalTokens, TraceLabels, UserId,
+    RequestModel, ResponseModel, SessionId, SpanType, ThreadId, ToolName, TotalTokens, TraceLabels, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key};
 
@@ -50,10 +50,10 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "ai.embeddings"),
         key(SessionId, "ai.telemetry.metadata.sessionId"),
         key(SessionId, "ai.telemetry.metadata.session_id"),
-        key(SessionId, "ai.telemetry.metadata.threadId"),
-        key(SessionId, "ai.telemetry.metadata.thread_id"),
-        key(SessionId, "ai.telemetry.metadata.conversationId"),
-        key(SessionId, "ai.telemetry.metadata.chatId"),
+        key(ThreadId, "ai.telemetry.metadata.threadId"),
+        key(ThreadId, "ai.telemetry.metadata.thread_id"),
+        key(ThreadId, "ai.telemetry.metadata.conversationId"),
+        key(ThreadId, "ai.telemetry.metadata.chatId"),
         key(SessionId, "ai.settings.context.sessionId"),
         key(UserId, "ai.telemetry.metadata.userId"),
         key(UserId, "ai.settings.context.userId"),

@@ -2,7 +2,7 @@
 //! `tool.parameters` are its schema, so `input` goes before them.
 
 use super::Concern::{
-    CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, SessionId, SpanType,
+    CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, SpanType, ThreadId,
     TotalTokens, UserId,
 };
 use super::{Others, Producer, Words, key};
@@ -25,9 +25,9 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Inputs, "llm.messages"),
         key(Inputs, "input"),
         key(Outputs, "output"),
-        key(SessionId, "conversation.id"),
-        key(SessionId, "voltagent.conversation_id"),
-        key(SessionId, "conversationId"),
+        key(ThreadId, "conversation.id"),
+        key(ThreadId, "voltagent.conversation_id"),
+        key(ThreadId, "conversationId"),
         key(UserId, "userId"),
     ],
     words: &[Words {

@@ -12,11 +12,12 @@ use crate::model::{Span, TraceEdit, TraceHint, TraceKey, TraceRow};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreOptions};
-use crate::top_span::plain_hint;
+use crate::top_span::{TopHint, TopTexts, plain_hint};
 
 const ROUNDS: u64 = 60;
 const STEPS: usize = 24;
 const TRACES: usize = 4;
+const THREAD: &str = r#"{"thread":true}"#;
 
 /// A small generator of random numbers (SplitMix64).
 struct Random(u64);
@@ -32,7 +33,12 @@ impl Random {
 }
 
 fn options() -> StoreOptions {
-    StoreOptions { inline_maintenance: true, index_text: false, ..StoreOptions::default() }
+    StoreOptions { inline_maintenance: true, index_text: false, hint_of_top, ..StoreOptions::default() }
+}
+
+/// The plain one; a session is a thread where the attributes say so.
+fn hint_of_top(texts: &TopTexts<'_>) -> TopHint {
+    TopHint { session_is_thread: texts.attributes == THREAD, ..plain_hint(texts) }
 }
 
 /// A span of few ids, so that parents are there, are missing and go round in circles.
@@ -40,27 +46,32 @@ fn span(random: &mut Random) -> Span {
     let (trace, id, version) = (random.below(TRACES), random.below(5), random.below(1000));
     // The last trace never gets a root.
     let parent = (trace == TRACES - 1 || random.below(6) > 0).then(|| format!("s{}", random.below(6)));
-    let (inputs, start) = (format!("what {trace} {id} {version} asks"), random.below(3) as i64);
+    let start = random.below(3) as i64;
+    let inputs = (random.below(3) > 0).then(|| format!("what {trace} {id} {version} asks"));
+    let outputs = (random.below(3) == 0).then(|| format!("what {trace} {id} {version} answers"));
     Span {
         trace_id: format!("t{trace}"),
         span_id: format!("s{id}"),
         experiment_id: "0".into(),
         name: format!("name {version}"),
-        span_type: "LLM".into(),
+        span_type: if random.below(3) == 0 { "TOOL" } else { "LLM" }.into(),
         kind: "INTERNAL".into(),
         status: if random.below(2) == 0 { "ERROR" } else { "UNSET" }.into(),
         start_time_ns: start,
-        end_time_ns: Some(start + 5),
+        end_time_ns: Some(start + random.below(4) as i64),
         service_name: (random.below(2) == 0).then(|| format!("service {id}")),
         session_id: (random.below(2) == 0).then(|| format!("session {id}")),
-        attributes: "{}".into(),
+        attributes: if random.below(3) == 0 { THREAD } else { "{}" }.into(),
         resource: "{}".into(),
         extra: (random.below(6) == 0).then(|| r#"{"flags":769}"#.into()),
-        hint: parent
-            .is_none()
-            .then(|| TraceHint { request_preview: Some(inputs.clone()), ..Default::default() }),
+        hint: parent.is_none().then(|| TraceHint {
+            request_preview: inputs.clone(),
+            response_preview: outputs.clone(),
+            ..Default::default()
+        }),
         parent_span_id: parent,
-        inputs: Some(inputs),
+        inputs,
+        outputs,
         ..Span::default()
     }
 }
@@ -72,8 +83,8 @@ struct Known {
     is_settled: bool,
 }
 
-/// Id, name, state, service, session and inputs.
-type Told = (String, String, String, Option<String>, Option<String>, String);
+/// Id, name, state, service, session, inputs and previews.
+type Told = (String, String, String, Option<String>, Option<String>, Option<String>, [Option<String>; 2]);
 
 impl Known {
     fn told(&self) -> Told {
@@ -96,9 +107,43 @@ impl Known {
             lead.name.clone(),
             state.into(),
             first(|span| &span.service_name),
-            first(|span| &span.session_id),
-            lead.inputs.clone().unwrap(),
+            self.session(lead, &spans),
+            lead.inputs.clone(),
+            self.previews(lead, &spans),
         )
+    }
+
+    /// The first session that is no thread, else the first.
+    fn session(&self, lead: &Span, spans: &[&Span]) -> Option<String> {
+        let all = || [lead].into_iter().chain(spans.iter().copied()).filter(|span| span.session_id.is_some());
+        let named = all().find(|span| span.attributes != THREAD);
+        named.or_else(|| all().next()).and_then(|span| span.session_id.clone())
+    }
+
+    /// Those of the lead, or of the outermost that converse: the first to begin and the last to end.
+    fn previews(&self, lead: &Span, spans: &[&Span]) -> [Option<String>; 2] {
+        if lead.inputs.is_some() || lead.outputs.is_some() {
+            return [lead.inputs.clone(), lead.outputs.clone()];
+        }
+        let converses = |span: &Span| span.span_type == "LLM" && span.span_id != lead.span_id;
+        let level = |span: &Span| {
+            let mut above: Vec<&Span> = vec![];
+            let mut next = span;
+            while let Some(parent) = next.parent_span_id.as_ref().and_then(|id| self.spans.get(id)) {
+                if parent.span_id == span.span_id || above.iter().any(|seen| seen.span_id == parent.span_id) {
+                    break;
+                }
+                above.push(parent);
+                next = parent;
+            }
+            above.into_iter().filter(|span| converses(span)).count()
+        };
+        let asked = spans.iter().filter(|span| converses(span) && span.inputs.is_some());
+        let asked = asked.min_by_key(|span| (level(span), span.start_time_ns, &span.span_id));
+        let ended = |span: &Span| std::cmp::Reverse((span.end_time_ns, span.start_time_ns));
+        let answered = spans.iter().filter(|span| converses(span) && span.outputs.is_some());
+        let answered = answered.min_by_key(|span| (level(span), ended(span), &span.span_id));
+        [asked.and_then(|span| span.inputs.clone()), answered.and_then(|span| span.outputs.clone())]
     }
 }
 
@@ -119,14 +164,15 @@ fn assert_as_known(store: &Store, known: &BTreeMap<String, Known>, seed: u64) {
     let found: BTreeMap<String, Told> = rows(&snapshot)
         .into_iter()
         .map(|(id, (row, inputs))| {
-            assert_eq!(row.request_preview.as_deref(), Some(inputs.as_str()), "seed {seed}");
-            let name = row.name.unwrap();
-            (id, (row.root_span_id.unwrap(), name, row.state, row.service_name, row.session_id, inputs))
+            let previews = [row.request_preview, row.response_preview];
+            let inputs = Some(inputs).filter(|inputs| inputs != "no inputs");
+            let (lead, name) = (row.root_span_id.unwrap(), row.name.unwrap());
+            (id, (lead, name, row.state, row.service_name, row.session_id, inputs, previews))
         })
         .collect();
     let want: BTreeMap<String, Told> = known.iter().map(|(id, trace)| (id.clone(), trace.told())).collect();
     assert_eq!(found, want, "seed {seed}");
-    assert_eq!(check_rows(&snapshot, plain_hint).unwrap().stale, [], "seed {seed}");
+    assert_eq!(check_rows(&snapshot, hint_of_top).unwrap().stale, [], "seed {seed}");
     let waiting: BTreeSet<String> = snapshot.waiting_since(i64::MAX).unwrap().into_iter().collect();
     let in_progress = want.iter().filter(|(_, told)| told.2 == "IN_PROGRESS").map(|(id, _)| id.clone());
     assert_eq!(waiting, in_progress.collect(), "seed {seed}");
