@@ -22,6 +22,7 @@ mod golden;
 mod kill;
 mod limits;
 mod log_records;
+mod mistakes;
 mod order;
 mod outside;
 mod patterns;

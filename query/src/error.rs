@@ -182,8 +182,8 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
         DataFusionError::SQL(parser_error, _) => {
             QueryError::invalid_input(lower_first(&parser_error.to_string()))
         }
-        DataFusionError::Plan(message)
-        | DataFusionError::NotImplemented(message)
+        DataFusionError::Plan(message) => QueryError::invalid_input(with_table(clean(message))),
+        DataFusionError::NotImplemented(message)
         | DataFusionError::Configuration(message)
         | DataFusionError::Execution(message) => QueryError::invalid_input(clean(message)),
         DataFusionError::ArrowError(arrow, _) => QueryError::invalid_input(clean(&arrow.to_string())),
@@ -203,8 +203,23 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
             QueryError::invalid_input(clean(&inner.to_string()))
         }
         DataFusionError::ExecutionJoin(_) => QueryError::internal("a query task failed"),
-        other => QueryError::internal(clean(&other.strip_backtrace())),
+        other => match no_signature(&other.strip_backtrace()) {
+            Some(message) => QueryError::invalid_input(message),
+            None => QueryError::internal(clean(&other.strip_backtrace())),
+        },
     }
+}
+
+/// What is said where no form of a function takes its arguments. DataFusion gives that as an internal error with
+/// one line for each form; this can go when it says it as a planning error in a line.
+fn no_signature(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("Function '")?;
+    let (name, rest) = rest.split_once("' failed to match any signature")?;
+    let (_, found) = rest.split_once("but received ")?;
+    let found = found.split([' ', ',', '.']).next().unwrap_or_default();
+    let article = if found.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+    let hint = if found == "String" { "; a text that is a number can be cast: x::BIGINT" } else { "" };
+    Some(format!("{name}() cannot be computed of {article} {found}{hint}"))
 }
 
 fn schema_message(error: &SchemaError) -> String {
@@ -222,10 +237,39 @@ fn schema_message(error: &SchemaError) -> String {
             let nearest = nearest_name(&field.name, valid_fields.iter().map(|valid| valid.name.as_str()));
             match nearest {
                 Some(name) => format!("no column named '{}'; did you mean '{name}'?", field.name),
+                // No column is written like a constant, and standard SQL reads double quotes as a name.
+                None if field.name.chars().any(|c| c.is_uppercase() || c.is_whitespace()) => format!(
+                    "no column named '{0}'; a text is written in single quotes: '{0}'",
+                    field.name.replace('\'', "''")
+                ),
                 None => format!("no column named '{}'", field.name),
             }
         }
         other => clean(&other.to_string()),
+    }
+}
+
+/// Tables that a statement can name.
+pub(crate) const TABLES: [&str; 11] = [
+    "spans",
+    "traces",
+    "assessments",
+    "sessions",
+    "messages",
+    "events",
+    "tags",
+    "metadata",
+    "datasets",
+    "dataset_records",
+    "prices",
+];
+
+/// The message of a table that is not there, with the one that may have been meant.
+fn with_table(message: String) -> String {
+    let wanted = message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
+    match wanted.and_then(|wanted| nearest_name(wanted, TABLES.into_iter())) {
+        Some(near) => format!("{message}; did you mean '{near}'?"),
+        None => message,
     }
 }
 
