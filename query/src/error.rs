@@ -175,6 +175,9 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
              or cast it, as in (attributes -> 'n')::BIGINT",
         );
     }
+    if let Some(message) = no_signature(&text) {
+        return QueryError::invalid_input(message);
+    }
     match error {
         DataFusionError::SchemaError(schema_error, _) => {
             QueryError::invalid_input(schema_message(schema_error))
@@ -203,10 +206,7 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
             QueryError::invalid_input(clean(&inner.to_string()))
         }
         DataFusionError::ExecutionJoin(_) => QueryError::internal("a query task failed"),
-        other => match no_signature(&other.strip_backtrace()) {
-            Some(message) => QueryError::invalid_input(message),
-            None => QueryError::internal(clean(&other.strip_backtrace())),
-        },
+        other => QueryError::internal(clean(&other.strip_backtrace())),
     }
 }
 
