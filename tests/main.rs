@@ -23,6 +23,7 @@ mod interrupts;
 mod kill;
 mod limits;
 mod log_records;
+mod mistakes;
 mod order;
 mod outside;
 mod patterns;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
@@ -48,7 +48,7 @@ pub struct Database {
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     maintenance: Mutex<Option<Maintenance>>,
     store: Arc<Store>,
     settings: Settings,
@@ -82,6 +82,8 @@ pub struct TracePage {
     pub next_page_token: Option<String>,
     /// How the search was carried out, if it asked for that.
     pub explain: Option<Explain>,
+    /// What a person should hear when nothing was found: see [`Database::notices`].
+    pub notices: Vec<String>,
 }
 
 /// A [`TracePage`] whose rows are shared.
@@ -93,14 +95,16 @@ pub struct SharedPage {
     pub next_page_token: Option<String>,
     /// How the search was carried out, if it asked for that.
     pub explain: Option<Explain>,
+    /// What a person should hear when nothing was found: see [`Database::notices`].
+    pub notices: Vec<String>,
 }
 
 impl Database {
     /// Opens the database in the folder `path`, creating it when there is none. `:memory:` is a
-    /// database that never touches the disk.
+    /// database that never touches the disk. What this process has open there already is shared.
     ///
     /// # Errors
-    /// `Conflict` when another process writes it, `InvalidInput` for a folder that is something else
+    /// `Conflict` when another process writes it, or this one has it open with other options, `InvalidInput` for a folder that is something else
     /// or has a newer format, `Corrupt` for damage, `Io` otherwise.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         OpenOptions::new().open(path)
@@ -145,6 +149,22 @@ impl Database {
             database.retain_by_settings()?;
         }
         Ok(database)
+    }
+
+    /// Another handle; `None` for what this process was forked from, an error for what is closed.
+    pub(crate) fn sharing(inner: Arc<Inner>) -> Option<Result<Self>> {
+        match inner.store.check_usable() {
+            Ok(()) => Some(Ok(Self { inner, limits: Limits::default() })),
+            Err(_) if inner.store.is_forked() => None,
+            Err(error) => Some(Err(Error::new(
+                ErrorKind::Conflict,
+                format!("{error}, and handles of this process still hold it: drop them before"),
+            ))),
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -349,9 +369,9 @@ impl Database {
     /// # Errors
     /// `InvalidInput` naming the offending token of the filter, order or page token.
     pub fn search_traces(&self, search: &Search) -> Result<TracePage> {
-        let SharedPage { traces, next_page_token, explain } = self.search_shared(search)?;
+        let SharedPage { traces, next_page_token, explain, notices } = self.search_shared(search)?;
         let traces = traces.into_iter().map(Arc::unwrap_or_clone).collect();
-        Ok(TracePage { traces, next_page_token, explain })
+        Ok(TracePage { traces, next_page_token, explain, notices })
     }
 
     /// The same without copying a row: the rows are those that the database keeps in memory.
@@ -366,7 +386,18 @@ impl Database {
         if let Some(analysis) = explain.as_mut().and_then(|explain| explain.analysis.as_mut()) {
             analysis.add("read", started.elapsed());
         }
-        Ok(SharedPage { traces, next_page_token: page.next_page_token, explain })
+        let notices = notices_of_empty(&snapshot, search, traces.is_empty())?;
+        Ok(SharedPage { traces, next_page_token: page.next_page_token, explain, notices })
+    }
+
+    /// What a person should hear about a search that finds nothing: names in its filter that no trace of the
+    /// database has, values that their key can never have, and what may have been meant. Pages without a trace
+    /// have it already.
+    ///
+    /// # Errors
+    /// Whatever reading gives; a filter that is refused has no notices.
+    pub fn notices(&self, search: &Search) -> Result<Vec<String>> {
+        Ok(search::notices(&self.reading()?, search)?)
     }
 
     pub(crate) fn read_traces(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
@@ -473,6 +504,12 @@ impl Database {
         stats.dropped_spans = self.inner.dropped_spans.load(Ordering::Relaxed);
         Ok(stats)
     }
+}
+
+/// The notices of a search without an answer; one that goes on from another page had one.
+pub(crate) fn notices_of_empty(snapshot: &Snapshot, search: &Search, is_empty: bool) -> Result<Vec<String>> {
+    let is_first = search.page_token.is_none() && search.offset == 0 && search.limit != Some(0);
+    Ok(if is_empty && is_first { search::notices(snapshot, search)? } else { Vec::new() })
 }
 
 pub(crate) fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {

@@ -1,6 +1,6 @@
 //! Opening a database: what may be said of it before it is open.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tracehouse_storage::env::{Env, MemEnv, RealEnv};
@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::redact::RedactionCallback;
 use crate::settings::Settings;
+use crate::shared;
 
 /// How to open a database.
 #[derive(Debug, Clone, Default)]
@@ -53,10 +54,12 @@ impl OpenOptions {
         self
     }
 
-    /// Opens the database in the folder `path`.
+    /// Opens the database in the folder `path`. What this process has open there for writing is shared: the second
+    /// handle is like a clone of the first, and needs the same settings and redaction.
     ///
     /// # Errors
-    /// `NotFound` when there is none and none may be created; otherwise as [`Database::open`].
+    /// `NotFound` when there is none and none may be created, `Conflict` when it is open in this process with other
+    /// options; otherwise as [`Database::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database> {
         let path = path.as_ref();
         if path == Path::new(":memory:") {
@@ -66,7 +69,9 @@ impl OpenOptions {
         if (self.no_create || self.read_only) && !env.exists(Path::new("FORMAT")) {
             return Err(Error::not_found(format!("no database at {}", path.display())));
         }
-        let shown = PathBuf::from(path);
-        Database::start(env, self, true).map_err(|error| error.at(&shown))
+        if self.read_only {
+            return Database::start(env, self, true).map_err(|error| error.at(path));
+        }
+        shared::open(path, self)
     }
 }

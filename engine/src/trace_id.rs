@@ -16,6 +16,9 @@ impl Database {
     /// # Errors
     /// `NotFound` when there is none, `InvalidInput` naming some when there are several.
     pub fn find_trace_id(&self, beginning: &str) -> Result<String> {
+        if beginning.is_empty() {
+            return Err(Error::invalid_input("a trace id expected, or its beginning: this text is empty"));
+        }
         let id = normalize_trace_id(beginning);
         if self.reading()?.find_trace(TraceKey::of(&id))?.is_some() {
             return Ok(id);
@@ -30,7 +33,7 @@ impl Database {
         }
         match found.as_slice() {
             [only] => Ok(only.clone()),
-            [] => Err(Error::not_found(format!("trace {beginning} not found"))),
+            [] => Err(Error::not_found(format!("trace {beginning} not found: no id begins like this"))),
             several => {
                 let named: Vec<&str> = several.iter().take(NAMED_MAX).map(String::as_str).collect();
                 let more = if several.len() > NAMED_MAX { ", and more" } else { "" };
@@ -62,9 +65,11 @@ mod tests {
         let several = found("7f6").unwrap_err();
         assert_eq!(several.0, ErrorKind::InvalidInput);
         assert!(several.1.contains(ids[0]) && several.1.contains(ids[1]), "{several:?}");
-        for text in ["7f628ad7", "", "7f628ad_", "%", "it's"] {
+        for text in ["7f628ad7", "7f628ad_", "%", "it's"] {
             let (kind, message) = found(text).unwrap_err();
-            assert_eq!((kind, message), (ErrorKind::NotFound, format!("trace {text} not found")));
+            let wanted = format!("trace {text} not found: no id begins like this");
+            assert_eq!((kind, message), (ErrorKind::NotFound, wanted));
         }
+        assert_eq!(found("").unwrap_err().0, ErrorKind::InvalidInput);
     }
 }

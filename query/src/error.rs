@@ -197,6 +197,9 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
     if LOST.iter().any(|lost| text.contains(lost)) {
         return QueryError::invalid_input(UNPLANNED);
     }
+    if let Some(message) = no_signature(&text) {
+        return QueryError::invalid_input(message);
+    }
     match error {
         DataFusionError::SchemaError(schema_error, _) => {
             QueryError::invalid_input(schema_message(schema_error))
@@ -229,6 +232,18 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
     }
 }
 
+/// What is said where no form of a function takes its arguments. DataFusion gives that as an internal error with
+/// one line for each form; this can go when it says it as a planning error in a line.
+fn no_signature(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("Function '")?;
+    let (name, rest) = rest.split_once("' failed to match any signature")?;
+    let (_, found) = rest.split_once("but received ")?;
+    let found = found.split([' ', ',', '.']).next().unwrap_or_default();
+    let article = if found.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+    let hint = if found == "String" { "; a text that is a number can be cast: x::BIGINT" } else { "" };
+    Some(format!("{name}() cannot be computed of {article} {found}{hint}"))
+}
+
 fn schema_message(error: &SchemaError) -> String {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
@@ -253,6 +268,11 @@ fn schema_message(error: &SchemaError) -> String {
             let nearest = nearest_name(&field.name, valid_fields.iter().map(|valid| valid.name.as_str()));
             match nearest {
                 Some(name) => format!("no column named '{}'; did you mean '{name}'?", field.name),
+                // No column is written like a constant, and standard SQL reads double quotes as a name.
+                None if field.name.chars().any(|c| c.is_uppercase() || c.is_whitespace()) => format!(
+                    "no column named '{0}'; a text is written in single quotes: '{0}'",
+                    field.name.replace('\'', "''")
+                ),
                 None => format!("no column named '{}'", field.name),
             }
         }

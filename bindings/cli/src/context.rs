@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tracehouse::{CancelToken, Database, ErrorKind, OpenOptions, Settings};
 
 use crate::args::GlobalArgs;
-use crate::failure::Result;
+use crate::failure::{Result, report};
 use crate::output::Style;
 
 /// How long a writing command waits for the database's lock.
@@ -63,6 +63,13 @@ impl Context {
             writeln!(out, "{}", crate::output::escape::lines(&line.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Writes notices to standard error, unless results and errors alone are wanted.
+    pub fn notice(&self, notices: &[String]) {
+        if !self.quiet {
+            notices.iter().for_each(|notice| report(format_args!("notice: {notice}")));
+        }
     }
 
     fn settings(&self, background: bool) -> Settings {

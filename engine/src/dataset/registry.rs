@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tracehouse_query::filter::nearest;
+
 use super::handle::Dataset;
 use super::info::{DatasetInfo, newest};
 use super::merge::SourceRule;
@@ -66,8 +68,16 @@ impl Database {
     /// # Errors
     /// `NotFound` when there is none.
     pub fn dataset(&self, name: &str) -> Result<Dataset> {
-        self.find_dataset(|info| info.name == name)?
-            .ok_or_else(|| Error::not_found(format!("dataset {name:?} not found")))
+        self.find_dataset(|info| info.name == name)?.ok_or_else(|| self.no_dataset(name))
+    }
+
+    fn no_dataset(&self, name: &str) -> Error {
+        let names: Vec<String> = self.datasets().unwrap_or_default().into_iter().map(|i| i.name).collect();
+        let hint = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("; did you mean {near:?}?"),
+            None => String::new(),
+        };
+        Error::not_found(format!("dataset {name:?} not found{hint}"))
     }
 
     /// A dataset by id.

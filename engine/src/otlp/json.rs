@@ -51,7 +51,10 @@ impl<'a> Reader<'a> {
     fn request(&mut self) -> Result<RawRequest<'a>> {
         let mut request = RawRequest::default();
         let (mut is_traces, mut other) = (false, None);
+        let (mut has_trace, mut has_value) = (false, false);
         self.object(|reader, key| {
+            has_trace |= key == "trace_id";
+            has_value |= key == "value";
             match key {
                 "resourceSpans" | "resource_spans" => {
                     is_traces = true;
@@ -68,6 +71,9 @@ impl<'a> Reader<'a> {
             reader.cursor.skip()
         })?;
         match other {
+            Some(_) if !is_traces && !request.has_records && has_trace && has_value => {
+                Err(expected_request("an assessment, which is imported as one (--assessments FILE)"))
+            }
             Some(found) if !is_traces && !request.has_records => Err(expected_request(found)),
             _ => Ok(request),
         }

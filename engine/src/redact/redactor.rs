@@ -44,6 +44,13 @@ pub struct RedactionCallback {
     call: Arc<Call>,
 }
 
+/// The same name and the very same function.
+impl PartialEq for RedactionCallback {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && Arc::ptr_eq(&self.call, &other.call)
+    }
+}
+
 impl RedactionCallback {
     /// A callback of this name.
     pub fn new<F>(name: impl Into<String>, call: F) -> Self

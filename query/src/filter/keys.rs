@@ -200,13 +200,14 @@ fn bare(source: &str, key: &Key, name: &str) -> Result<Target, FilterError> {
         name => did_you_mean(name, names().chain(["tags.NAME", "span.name"])),
     };
     Err(error(source, key, |at| {
-        let valid: Vec<&str> = names().collect();
-        format!(
-            "Invalid attribute key '{}' specified at position {at}.{hint} Valid keys are {}, and those that begin \
-             with tags., metadata., span., resource., feedback., expectation., assessment., issue.",
-            shown(name),
-            valid.join(", ")
-        )
+        let list = listed_without(&hint, || {
+            format!(
+                "Valid keys are {}, and those that begin with tags., metadata., span., resource., feedback., \
+                 expectation., assessment., issue.",
+                names().collect::<Vec<_>>().join(", ")
+            )
+        });
+        format!("Invalid attribute key '{}' specified at position {at}.{hint}{list}", shown(name))
     }))
 }
 
@@ -214,11 +215,19 @@ fn unknown_prefix(source: &str, key: &Key, prefix: &str) -> FilterError {
     let hint = did_you_mean(prefix, PREFIXES.into_iter().filter(|prefix| *prefix != "spans"));
     error(source, key, |at| {
         format!(
-            "Invalid entity type '{}' at position {at}.{hint} Valid values are {}",
+            "Invalid entity type '{}' at position {at}.{hint}{}",
             shown(prefix),
-            PREFIXES.into_iter().filter(|prefix| *prefix != "spans").collect::<Vec<_>>().join(", ")
+            listed_without(&hint, || {
+                let prefixes = PREFIXES.into_iter().filter(|prefix| *prefix != "spans");
+                format!("Valid values are {}", prefixes.collect::<Vec<_>>().join(", "))
+            })
         )
     })
+}
+
+/// All that would be right, where no word is near the one that is there.
+fn listed_without(hint: &str, list: impl FnOnce() -> String) -> String {
+    if hint.is_empty() { format!(" {}", list()) } else { String::new() }
 }
 
 /// A word for a message: the beginning of an overlong one.
@@ -262,9 +271,12 @@ fn span(source: &str, key: &Key, rest: &[Segment]) -> Result<Target, FilterError
     let hint = did_you_mean(&name, names().chain(["attributes"]));
     Err(error(source, key, |at| {
         format!(
-            "Invalid span attribute '{}' at position {at}.{hint} Supported attributes: {}, attributes.<attribute_name>",
+            "Invalid span attribute '{}' at position {at}.{hint}{}",
             shown(&name),
-            names().collect::<Vec<_>>().join(", ")
+            listed_without(&hint, || {
+                let names = names().collect::<Vec<_>>().join(", ");
+                format!("Supported attributes: {names}, attributes.<attribute_name>")
+            })
         )
     }))
 }

@@ -183,12 +183,29 @@ impl Lexer<'_> {
             self.skip_while(|c| c.is_ascii_digit());
         }
         if self.peek().is_some_and(|c| c.is_alphanumeric() || c == '_') {
-            return Err(self.error(start, "this is not a number; a text needs quotes"));
+            return Err(self.error(start, &self.no_number(start)));
         }
         let text = self.source.get(start..self.offset).unwrap_or("");
         match Number::parse(text) {
             Some(number) => Ok(TokenKind::Number(number)),
             None => Err(self.error(start, "this is not a number")),
+        }
+    }
+
+    /// What a number with letters behind it may have been meant to be.
+    fn no_number(&self, start: usize) -> String {
+        let word = self.source.get(start..).unwrap_or("");
+        let word = word.split(|c: char| !(c.is_alphanumeric() || c == '.')).next().unwrap_or("");
+        let zeros = match word.char_indices().next_back() {
+            Some((at, 'k' | 'K')) => Some((at, "000")),
+            Some((at, 'm' | 'M')) => Some((at, "000000")),
+            _ => None,
+        };
+        match zeros.and_then(|(at, zeros)| Some((word.get(..at)?, zeros))) {
+            Some((digits, zeros)) if !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) => {
+                format!("this is not a number: all its digits are written, {digits}{zeros}")
+            }
+            _ => "this is not a number; a text needs quotes".to_string(),
         }
     }
 

@@ -24,6 +24,7 @@ mod time;
 pub use ast::PatternKind;
 pub use check::parse;
 pub use error::{FilterError, INVALID_PARAMETER_VALUE};
+pub use hints::nearest;
 pub use number::Number;
 pub use of_span::SpanFilter;
 pub use order_by::{OrderKey, parse_order_by};

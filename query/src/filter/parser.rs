@@ -12,7 +12,7 @@ use super::ast::{Clause, Expr, Key, Literal, Operator, PatternKind, Segment, Tex
 use super::error::FilterError;
 use super::hints;
 use super::lexer::{Token, TokenKind, tokenize};
-use super::time::now_ns;
+use super::time::{now_ns, time_ns};
 use super::{FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX, FILTER_REGEXES_MAX, FILTER_VALUES_MAX};
 
 /// Parses a filter; `None` when it is empty and so matches every trace.
@@ -30,7 +30,7 @@ pub(super) fn parse_expr(source: &str) -> Result<Option<Expr>, FilterError> {
     let expr = parser.or(0)?;
     match parser.peek() {
         None => Ok(Some(expr)),
-        Some(_) => Err(parser.unexpected("the end of the filter or AND")),
+        Some(_) => Err(parser.no_end()),
     }
 }
 
@@ -119,6 +119,27 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// The error of text behind the last clause; it may be the rest of a date without quotes.
+    fn no_end(&self) -> FilterError {
+        let before = self.next.checked_sub(1).and_then(|last| self.tokens.get(last));
+        let date = before.and_then(|token| self.source.get(token.at.start..)).map(|rest| {
+            let end = rest.find(|c: char| c.is_whitespace() || matches!(c, ')' | ',')).unwrap_or(rest.len());
+            rest.get(..end).unwrap_or_default()
+        });
+        match (before, date) {
+            (Some(token), Some(date)) if time_ns(date).is_some() => {
+                FilterError::at(self.source, token.at.start, |position| {
+                    let date = shorten(date);
+                    format!(
+                        "Invalid clause(s) in filter string: '{date}' at position {position}: a time is written in \
+                         quotes, '{date}'"
+                    )
+                })
+            }
+            _ => self.unexpected("the end of the filter or AND"),
+        }
+    }
+
     fn too_many(&self, what: &str, limit: usize) -> FilterError {
         let offset = self.peek().map_or(self.source.len(), |token| token.at.start);
         FilterError::at(self.source, offset, |position| {
@@ -190,7 +211,13 @@ impl<'a> Parser<'a> {
             return Err(self.too_many("levels of nesting", FILTER_DEPTH_MAX));
         }
         self.next += 1;
+        let open = self.tokens.get(self.next - 1).map_or(0, |token| token.at.start);
         let inner = self.or(depth + 1)?;
+        if self.peek().is_none() {
+            return Err(FilterError::at(self.source, open, |position| {
+                format!("Invalid clause(s) in filter string: the '(' at position {position} is not closed")
+            }));
+        }
         self.expect(&TokenKind::RightParen, "')' or AND")?;
         Ok(if has { Expr::Has(Box::new(inner)) } else { inner })
     }
@@ -332,7 +359,8 @@ impl<'a> Parser<'a> {
             (_, Some("FALSE")) => Literal::Bool(false),
             (_, Some("NULL")) => return Err(self.unexpected("a value; absence is written IS NULL")),
             (TokenKind::Word(_), _) => {
-                return Err(self.unexpected("a value: a text is written in quotes, 'like this'"));
+                let word = shorten(self.source.get(token.at.start..token.at.end).unwrap_or(""));
+                return Err(self.unexpected(&format!("a value: a text is written in quotes, '{word}'")));
             }
             _ => return Err(self.unexpected("a value: a quoted text or a number")),
         };

@@ -106,6 +106,15 @@ pub(crate) struct Map<'a> {
 }
 
 impl<'a> Map<'a> {
+    /// Every key that a row has, some of them often.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let (first, last) = (self.map.value_offsets().first(), self.map.value_offsets().last());
+        let bound =
+            |offset: Option<&i32>| offset.and_then(|at| usize::try_from(*at).ok()).unwrap_or_default();
+        let keys = self.keys;
+        (bound(first)..bound(last)).map(|at| keys.value(at))
+    }
+
     /// The value of `key` in a row; `None` when the row lacks it or it is NULL.
     pub fn get(&self, row: usize, key: &str) -> Option<&'a str> {
         if self.map.is_null(row) {

@@ -13,6 +13,7 @@ mod assessed;
 mod explain;
 mod leaves;
 mod matching_spans;
+mod notices;
 mod page_token;
 mod plan;
 mod rank;
@@ -35,6 +36,7 @@ use crate::predicate::{DatasetTraces, Predicate};
 use explain::Recorder;
 pub use explain::{Analysis, Coverage, Explain, Stage, TextCoverage};
 pub use matching_spans::{FoundSpan, matching_spans};
+pub use notices::notices;
 use plan::Plan;
 use rank::TopRows;
 

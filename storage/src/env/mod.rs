@@ -218,7 +218,12 @@ fn lock_text(holder: &str) -> String {
 
 /// The refusal of a lock, naming who holds it.
 fn lock_held(path: &Path, text: &str) -> io::Error {
-    let holder = if text.trim().is_empty() { "an unknown process" } else { text.trim() };
+    // Which boot it was tells a program, not a person.
+    let parts: Vec<&str> = text.trim().split(", ").filter(|part| !part.starts_with("boot id ")).collect();
+    let holder = match parts.concat().is_empty() {
+        true => "an unknown process".to_string(),
+        false => parts.join(", "),
+    };
     io::Error::new(io::ErrorKind::WouldBlock, format!("{} is locked by {holder}", path.display()))
 }
 

@@ -319,6 +319,19 @@ impl Store {
         Ok(())
     }
 
+    /// Whether this process is a fork of the one that opened the store.
+    pub fn is_forked(&self) -> bool {
+        self.check_process().is_err()
+    }
+
+    /// Whether writes are accepted.
+    ///
+    /// # Errors
+    /// `Closed` after a close or a failed sync, and in a forked process; `InvalidInput` for a store that only reads.
+    pub fn check_usable(&self) -> Result<()> {
+        self.check_open()
+    }
+
     fn check_open(&self) -> Result<()> {
         self.check_process()?;
         if self.options.read_only {

@@ -13,7 +13,7 @@
 //! Every step may be interrupted and run again.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -269,6 +269,17 @@ pub(super) fn open_state(
     Ok(state)
 }
 
+/// What the lock says of the program that holds it: its name, its command if it has one, our version. Other arguments
+/// may be secrets.
+fn holder() -> String {
+    let mut arguments = std::env::args_os().map(PathBuf::from);
+    let name = arguments.next().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let is_command = |word: &String| word.len() <= 20 && word.bytes().all(|c| c.is_ascii_lowercase());
+    let command = arguments.next().map(|word| word.to_string_lossy().into_owned()).filter(is_command);
+    let words: Vec<String> = name.into_iter().chain(command).collect();
+    format!("{} (tracehouse {})", words.join(" "), env!("CARGO_PKG_VERSION"))
+}
+
 /// Takes the lock of the one writer.
 ///
 /// # Errors
@@ -288,7 +299,7 @@ pub(crate) fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
             )));
         }
     }
-    env.lock_root(concat!("tracehouse ", env!("CARGO_PKG_VERSION"))).map_err(|e| match e.kind() {
+    env.lock_root(&holder()).map_err(|e| match e.kind() {
         std::io::ErrorKind::WouldBlock => Error::new(
             ErrorKind::Conflict,
             format!("another process has the database open for writing ({e})"),

@@ -31,7 +31,11 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
     };
     let db = context.open_to_read(Path::new(&args.db))?;
     if args.count {
-        writeln!(out, "{}", db.count_traces(&search)?)?;
+        let count = db.count_traces(&search)?;
+        writeln!(out, "{count}")?;
+        if count == 0 {
+            context.notice(&db.notices(&search)?);
+        }
         return Ok(());
     }
     let default = if context.json { SearchFormat::Json } else { SearchFormat::Table };
@@ -62,7 +66,10 @@ fn write(
 ) -> Result<()> {
     let mut found = db.search_batches(search)?;
     match form {
-        SearchFormat::Table | SearchFormat::Json => return write_json(&mut found, columns, out),
+        SearchFormat::Table | SearchFormat::Json => {
+            context.notice(found.notices());
+            return write_json(&mut found, columns, out);
+        }
         SearchFormat::Ids => {
             for id in found.trace_ids() {
                 writeln!(out, "{id}")?;
@@ -118,6 +125,7 @@ fn show_columns(
     for batch in found.by_ref() {
         batches.push(columns.of(&batch?)?);
     }
+    context.notice(found.notices());
     if batches.is_empty() {
         context.say(out, "no traces")?;
     } else {
@@ -154,6 +162,7 @@ fn show_page(
     out: &mut dyn Write,
 ) -> Result<()> {
     let page = db.search_traces(search)?;
+    context.notice(&page.notices);
     if page.traces.is_empty() {
         context.say(out, "no traces")?;
     } else {
@@ -231,6 +240,10 @@ fn write_json(found: &mut TraceBatches, columns: Option<&Columns>, out: &mut dyn
         out.write_all(b",\"explain\":")?;
         serde_json::to_writer(EscapingWriter::json(&mut *out), explain)?;
     }
+    if !found.notices().is_empty() {
+        out.write_all(b",\"notices\":")?;
+        serde_json::to_writer(EscapingWriter::json(&mut *out), found.notices())?;
+    }
     writeln!(out, "}}")?;
     Ok(())
 }
@@ -241,6 +254,7 @@ fn report_beside(context: &Context, found: &TraceBatches) {
     if let Some(token) = found.next_page_token().filter(|_| !context.quiet) {
         report(format_args!("{} traces shown; more with --page-token {token}", found.trace_ids().len()));
     }
+    context.notice(found.notices());
     if let Some(explain) = found.explain() {
         report(explain);
     }

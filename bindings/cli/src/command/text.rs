@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde_json::{Value, json};
-use tracehouse::{Database, TextHit, TextHits};
+use tracehouse::{Database, Search, TextHit, TextHits};
 
 use super::write_json;
 use crate::args::{TextArgs, TextFormat};
@@ -19,6 +19,9 @@ pub fn run(context: &Context, args: &TextArgs, out: &mut (dyn Write + Send)) -> 
     let db = context.open_to_read(&args.db)?;
     let hits =
         search(&db, &args.query, Some(filter.as_str()).filter(|filter| !filter.is_empty()), args.limit)?;
+    if hits.is_empty() && !filter.is_empty() {
+        context.notice(&db.notices(&Search::new(filter.as_str()))?);
+    }
     let default = if context.json { TextFormat::Json } else { TextFormat::Table };
     match args.format.unwrap_or(default) {
         TextFormat::Table => show(context, &hits, out),

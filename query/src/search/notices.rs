@@ -1,0 +1,241 @@
+//! What a person should hear about a search that found nothing: a name that no trace of the database has, and a value
+//! that its key can never have.
+//!
+//! Whether a name is there is a search of its own, which ends at the first trace that has it. Names that may have been
+//! meant are those of the newest rows.
+//!
+//! **Invariant** A notice never changes an answer.
+
+use std::collections::BTreeSet;
+
+use tracehouse_storage::model::AssessmentKind;
+use tracehouse_storage::scan::ScanRequest;
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::{Result, Snapshot};
+
+use super::Search;
+use super::explain::Recorder;
+use super::plan::Plan;
+use crate::filter::{nearest, parse};
+use crate::predicate::column::{map, text};
+use crate::predicate::{
+    AssessmentPredicate, AssessmentTest, Condition, Field, Predicate, SpanPredicate, Test, TextOp, TextTest,
+};
+
+/// Newest rows of a table that are looked at for names that may have been meant.
+const NAMED_ROWS_MAX: usize = 2_000;
+/// Names of one filter that are looked for.
+const NAMES_MAX: usize = 16;
+
+/// Every state of a trace.
+const STATES: &[&str] = &["OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"];
+/// Every status of a span.
+const STATUSES: &[&str] = &["OK", "ERROR", "UNSET"];
+/// Every kind of a span.
+const KINDS: &[&str] = &["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER", "UNSPECIFIED"];
+
+/// The notices of a search; none for a filter that is refused.
+///
+/// # Errors
+/// What reading gives.
+pub fn notices(snapshot: &Snapshot, search: &Search) -> Result<Vec<String>> {
+    let snapshot = search.limited(snapshot);
+    snapshot.interrupt().guarding(|| {
+        let Ok(predicate) = parse(&search.filter) else { return Ok(Vec::new()) };
+        let mut asked = Asked::default();
+        asked.of_traces(&predicate);
+        let mut notices = asked.impossible;
+        for name in asked.names.iter().take(NAMES_MAX) {
+            if !exists(&snapshot, &name.presence())? {
+                notices.push(name.missing(&snapshot)?);
+            }
+        }
+        Ok(notices)
+    })
+}
+
+/// A name that users give.
+#[derive(Debug, Clone, PartialEq)]
+enum Name {
+    /// A key of `tags` or `metadata`.
+    Map { column: &'static str, key: String },
+    /// A key of `attributes` or `resource`.
+    Json { column: &'static str, key: String },
+    /// An assessment of one of these kinds.
+    Assessment { kinds: Vec<AssessmentKind>, name: String },
+}
+
+/// What a filter asks for.
+#[derive(Debug, Default)]
+struct Asked {
+    names: Vec<Name>,
+    impossible: Vec<String>,
+}
+
+impl Asked {
+    fn of_traces(&mut self, predicate: &Predicate) {
+        match predicate {
+            Predicate::And(operands) | Predicate::Or(operands) => {
+                operands.iter().for_each(|operand| self.of_traces(operand));
+            }
+            Predicate::Not(operand) => self.of_traces(operand),
+            Predicate::Trace(condition) => self.condition(condition, false),
+            Predicate::Span(condition) => self.of_span(condition),
+            Predicate::Assessment(AssessmentPredicate { kinds, names, .. }) => {
+                // Issues are found by their ids, which nobody types.
+                let kinds = Some(kinds).filter(|kinds| !kinds.contains(&AssessmentKind::Issue));
+                if let (Some(kinds), Some([name])) = (kinds, names.equalities()) {
+                    self.name(Name::Assessment { kinds: kinds.clone(), name: name.clone() });
+                }
+            }
+            Predicate::Const(_) | Predicate::Dataset(_) => {}
+        }
+    }
+
+    fn of_span(&mut self, predicate: &SpanPredicate) {
+        match predicate {
+            SpanPredicate::And(operands) | SpanPredicate::Or(operands) => {
+                operands.iter().for_each(|operand| self.of_span(operand));
+            }
+            SpanPredicate::Not(operand) => self.of_span(operand),
+            SpanPredicate::Is(condition) => self.condition(condition, true),
+            SpanPredicate::Const(_) | SpanPredicate::RowIn(_) => {}
+        }
+    }
+
+    fn condition(&mut self, condition: &Condition, is_of_span: bool) {
+        match &condition.field {
+            Field::Map { column, key } => self.name(Name::Map { column, key: key.clone() }),
+            Field::Json { column, key } => self.name(Name::Json { column, key: key.clone() }),
+            Field::Text("state") if !is_of_span => self.values("state", STATES, &condition.test),
+            Field::Text("status") if is_of_span => self.values("span.status", STATUSES, &condition.test),
+            Field::Text("kind") if is_of_span => self.values("span.kind", KINDS, &condition.test),
+            _ => {}
+        }
+    }
+
+    fn name(&mut self, name: Name) {
+        if !self.names.contains(&name) {
+            self.names.push(name);
+        }
+    }
+
+    fn values(&mut self, key: &str, possible: &[&str], test: &Test) {
+        let Test::Text(TextTest { op: TextOp::In(values), .. }) = test else { return };
+        for value in values.iter().filter(|value| !possible.contains(&value.as_str())) {
+            let hint = match nearest(value, possible.iter().copied()) {
+                Some(near) => format!("; did you mean '{near}'?"),
+                None => format!(": it is {}", possible.join(", ")),
+            };
+            self.impossible.push(format!("{key} is never '{value}'{hint}"));
+        }
+    }
+}
+
+impl Name {
+    /// A trace has it.
+    fn presence(&self) -> Predicate {
+        let test = Test::IsNotNull;
+        match self.clone() {
+            Name::Map { column, key } => {
+                Predicate::Trace(Condition { field: Field::Map { column, key }, test })
+            }
+            Name::Json { column, key } => {
+                Predicate::Span(SpanPredicate::Is(Condition { field: Field::Json { column, key }, test }))
+            }
+            Name::Assessment { kinds, name } => Predicate::Assessment(AssessmentPredicate {
+                kinds,
+                names: TextTest::one_of(vec![name], false),
+                valid_only: false,
+                test: AssessmentTest::Present,
+            }),
+        }
+    }
+
+    /// How a filter writes the name `name` of the same sort.
+    fn written(&self, name: &str) -> String {
+        let prefix = match self {
+            Name::Map { column, .. } => column,
+            Name::Json { column: "attributes", .. } => "span.attributes",
+            Name::Json { column, .. } => column,
+            Name::Assessment { kinds, .. } => match kinds.as_slice() {
+                [AssessmentKind::Feedback] => "feedback",
+                [AssessmentKind::Expectation] => "expectation",
+                _ => "assessment",
+            },
+        };
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if name.chars().all(is_plain) { format!("{prefix}.{name}") } else { format!("{prefix}.`{name}`") }
+    }
+
+    fn missing(&self, snapshot: &Snapshot) -> Result<String> {
+        let (Name::Map { key: name, .. } | Name::Json { key: name, .. } | Name::Assessment { name, .. }) =
+            self;
+        let names = self.like_it(snapshot)?;
+        let hint = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("; did you mean {}?", self.written(near)),
+            None => String::new(),
+        };
+        Ok(format!("no trace has {}{hint}", self.written(name)))
+    }
+
+    /// Names of the same sort in the newest rows.
+    fn like_it(&self, snapshot: &Snapshot) -> Result<BTreeSet<String>> {
+        let (table, columns): (_, &[&str]) = match self {
+            Name::Map { column, .. } => (Table::Traces, &[column]),
+            Name::Json { column, .. } => (Table::Spans, &[column]),
+            Name::Assessment { .. } => (Table::Assessments, &["name", "type"]),
+        };
+        let (mut names, mut rows) = (BTreeSet::new(), 0);
+        for source in (0..snapshot.source_count()).rev() {
+            let mut request = ScanRequest::columns(columns.iter().copied());
+            request.batch_rows = NAMED_ROWS_MAX;
+            for batch in snapshot.scan(source, table, &request)? {
+                let batch = batch?;
+                rows += batch.num_rows();
+                match self {
+                    Name::Map { column, .. } => {
+                        names.extend(map(&batch, column)?.keys().map(str::to_string));
+                    }
+                    Name::Json { column, .. } => {
+                        let objects = text(&batch, column)?;
+                        objects.iter().flatten().for_each(|object| names.extend(keys_of(object)));
+                    }
+                    Name::Assessment { kinds, .. } => {
+                        let (all, types) = (text(&batch, "name")?, text(&batch, "type")?);
+                        let is_wanted =
+                            |row: &usize| kinds.iter().any(|kind| kind.as_str() == types.value(*row));
+                        let wanted = (0..batch.num_rows()).filter(is_wanted);
+                        names.extend(wanted.map(|row| all.value(row).to_string()));
+                    }
+                }
+                if rows >= NAMED_ROWS_MAX {
+                    return Ok(names);
+                }
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn keys_of(object: &str) -> Vec<String> {
+    let members: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(object).unwrap_or_default();
+    members.into_iter().map(|(key, _)| key).collect()
+}
+
+/// Whether some trace satisfies the predicate.
+fn exists(snapshot: &Snapshot, predicate: &Predicate) -> Result<bool> {
+    let plan = Plan::of(snapshot, predicate, None, &Recorder::default())?;
+    let mut found = false;
+    for source in (0..snapshot.source_count()).rev() {
+        plan.scan(source, plan.candidates(source)?, &["_row"], &mut |batch| {
+            found |= batch.num_rows() > 0;
+            Ok(!found)
+        })?;
+        if found {
+            break;
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,138 @@
+//! Mistakes that everybody makes once, and what the command line says to each: what would be right.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tracehouse_storage::env::{Env, RealEnv};
+
+use crate::command_line::{Desk, tracehouse};
+use crate::data;
+
+/// A filled database with a tag, a feedback and a dataset.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    let (db, id) = (desk.db(), data::trace_id(0));
+    for arguments in [
+        &["tag", &db, &id, "env=prod"][..],
+        &["assess", &db, &id, "--feedback", "helpful=true"],
+        &["dataset", "create", &db, "first-regressions"],
+    ] {
+        let done = tracehouse(&[&["--quiet"], arguments].concat());
+        assert_eq!(done.code, 0, "{done:?}");
+    }
+    desk
+}
+
+#[test]
+fn a_mistaken_filter_is_told_what_would_be_right() {
+    let desk = desk();
+    for (filter, right) in [
+        ("stat = 'ERROR'", "position 1. Did you mean 'state'?\n"),
+        ("metrics.latency > 5", "Valid values are trace, attribute,"),
+        ("state = ERROR", "'ERROR' at position 9: expected a value: a text is written in quotes, 'ERROR'"),
+        ("state == 'ERROR'", "'==' at position 7: equality is written '='"),
+        ("state = 'ERROR", "at position 9: the closing quote is missing"),
+        ("(state = 'ERROR'", "the '(' at position 1 is not closed"),
+        ("total_tokens > 1k", "'1k' at position 16: this is not a number: all its digits are written, 1000"),
+        ("timestamp > 2026-01-31", "'2026-01-31' at position 13: a time is written in quotes, '2026-01-31'"),
+        ("timestamp > 'tomorrow'", "Expected a time"),
+    ] {
+        let done = tracehouse(&["search", &desk.db(), filter]);
+        assert!(done.code == 2 && done.out.is_empty() && done.err.contains(right), "{filter}: {done:?}");
+    }
+}
+
+#[test]
+fn what_no_trace_has_or_can_have_is_answered_with_a_notice() {
+    let desk = desk();
+    let db = desk.db();
+    for (filter, notice) in [
+        ("feedback.helpfull = true", "no trace has feedback.helpfull; did you mean feedback.helpful?"),
+        ("expectation.helpful = true", "no trace has expectation.helpful"),
+        ("tags.evn = 'prod'", "no trace has tags.evn; did you mean tags.env?"),
+        ("metadata.nothing_like_it = '1'", "no trace has metadata.nothing_like_it"),
+        ("span.attributes.nothing.like.it = 'x'", "no trace has span.attributes.nothing.like.it"),
+        (
+            "resource.servce.name = 'x'",
+            "no trace has resource.servce.name; did you mean resource.service.name?",
+        ),
+        ("state = 'error'", "state is never 'error'; did you mean 'ERROR'?"),
+        ("span.status = 'FAILED'", "span.status is never 'FAILED': it is OK, ERROR, UNSET"),
+        ("span.kind = 'client'", "span.kind is never 'client'; did you mean 'CLIENT'?"),
+    ] {
+        let done = tracehouse(&["search", &db, filter, "--format", "ids"]);
+        assert_eq!((done.code, done.out.as_str()), (0, ""), "{filter}: {done:?}");
+        assert_eq!(done.err, format!("notice: {notice}\n"), "{filter}");
+    }
+    let misspelt = "tags.evn = 'prod'";
+    let quiet = tracehouse(&["search", &db, misspelt, "--format", "ids", "--quiet"]);
+    assert_eq!((quiet.code, quiet.err.as_str()), (0, ""), "{quiet:?}");
+    let counted = tracehouse(&["search", &db, misspelt, "--count"]);
+    assert!(counted.out == "0\n" && counted.err.contains("tags.env"), "{counted:?}");
+    let json = tracehouse(&["--json", "search", &db, misspelt]);
+    let document: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(document["notices"][0].as_str(), Some("no trace has tags.evn; did you mean tags.env?"));
+    // Names that are there, and answers that are not empty, have none.
+    for filter in ["feedback.helpful = false", "tags.env = 'test'", "tags.env = 'prod' OR tags.evn = 'prod'"]
+    {
+        let done = tracehouse(&["search", &db, filter, "--format", "ids"]);
+        assert_eq!((done.code, done.err.as_str()), (0, ""), "{filter}: {done:?}");
+    }
+}
+
+#[test]
+fn other_mistakes_are_told_what_would_be_right() {
+    let desk = desk();
+    let (db, id) = (desk.db(), data::trace_id(0));
+    let feedback = format!("{{\"trace_id\":\"{id}\",\"name\":\"good\",\"value\":true}}\n");
+    let feedback = desk.file("feedback.jsonl", feedback.as_bytes());
+    let picture = desk.file("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR");
+    let path = |name: &str| desk.path(name).to_str().unwrap().to_string();
+    let (new, missing) = (path("new.traces"), path("missing.traces"));
+    for (arguments, right) in [
+        (&["sql", &db, "SELECT modle FROM spans"][..], "did you mean 'model'?"),
+        (&["sql", &db, "SELECT * FROM span"], "table 'span' not found; did you mean 'spans'?"),
+        (&["sql", &db, "SELECT * FROM elephants"], "table 'elephants' not found\n"),
+        (&["sql", &db, "SELECT 1 FROM traces WHERE state = \"ERROR\""], "single quotes: 'ERROR'"),
+        (&["sql", &db, "SELECT sum(name) FROM spans"], "sum() cannot be computed of a String"),
+        (&["sql", &db, "CREATE TABLE x AS SELECT 1"], "read-only"),
+        (&["sql", &db, "COPY spans TO 'x.csv'"], "read-only"),
+        (&["search", &missing, ""], "no database at"),
+        (&["import", &new, &picture], "not a trace file"),
+        (&["import", &db, &feedback], "found an assessment, which is imported as one (--assessments FILE)"),
+        (&["show", &db, "ffff"], "trace ffff not found: no id begins like this"),
+        (&["show", &db, ""], "a trace id expected"),
+        (&["show", &db, "not an id"], "trace not an id not found: no id begins like this"),
+        (&["dataset", "show", &db, "first-regresions"], "did you mean \"first-regressions\"?"),
+        (&["dataset", "show", &db, "elephants"], "dataset \"elephants\" not found\n"),
+        (&["dataset", "show", &db, "first-regressions", "--version", "9"], "no version 9: its newest is"),
+    ] {
+        let done = tracehouse(arguments);
+        assert!(done.code == 2 && done.err.contains(right), "{arguments:?}: {done:?}");
+        assert!(!done.err.contains("internal error"), "{done:?}");
+    }
+    assert!(!Path::new(&missing).exists() && !Path::new(&new).exists());
+}
+
+#[test]
+fn a_database_in_use_tells_who_uses_it() {
+    let desk = Desk::new();
+    let db = desk.db();
+    let mut import = Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test"))
+        .args(["import", db.as_str(), "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let env = RealEnv::new(desk.path("desk.traces"));
+    while env.lock_root("").is_ok() {
+        std::thread::yield_now();
+    }
+    let done = tracehouse(&["tag", &db, &data::trace_id(0), "a=b"]);
+    drop(import.stdin.take());
+    import.wait().unwrap();
+    let told = format!("locked by pid {}, since 20", import.id());
+    assert!(done.code == 1 && done.err.contains(&told), "{done:?}");
+    assert!(done.err.contains(" import (tracehouse ") && !done.err.contains("boot"), "{done:?}");
+}
