@@ -91,8 +91,8 @@ fn other_mistakes_are_told_what_would_be_right() {
     let (new, missing) = (path("new.traces"), path("missing.traces"));
     for (arguments, right) in [
         (&["sql", &db, "SELECT modle FROM spans"][..], "did you mean 'model'?"),
-        (&["sql", &db, "SELECT * FROM span"], "table 'span' not found; did you mean 'spans'?"),
-        (&["sql", &db, "SELECT * FROM elephants"], "table 'elephants' not found\n"),
+        (&["sql", &db, "SELECT * FROM span"], "no table named 'span'; did you mean 'spans'?"),
+        (&["sql", &db, "SELECT * FROM elephants"], "no table named 'elephants'; SHOW TABLES lists them"),
         (&["sql", &db, "SELECT 1 FROM traces WHERE state = \"ERROR\""], "single quotes: 'ERROR'"),
         (&["sql", &db, "SELECT sum(name) FROM spans"], "sum() cannot be computed of a String"),
         (&["sql", &db, "CREATE TABLE x AS SELECT 1"], "read-only"),

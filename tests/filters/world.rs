@@ -262,9 +262,12 @@ fn root(random: &mut Random, span: &mut Span) {
     span.user_id = maybe(random, &PEOPLE).map(str::to_string);
     let metadata = maybe(random, &PEOPLE).map(|value| (METADATA.to_string(), value.to_string()));
     let run = maybe(random, &["r1", "r3"]).map(|run| ("mlflow.sourceRun".to_string(), run.to_string()));
+    let (request, response) = (maybe(random, &WORDS), maybe(random, &WORDS));
+    // One that says neither would take them from the spans below it.
+    let response = response.or_else(|| request.is_none().then(|| pick(random, &WORDS)));
     span.hint = Some(TraceHint {
-        request_preview: maybe(random, &WORDS).map(str::to_string),
-        response_preview: maybe(random, &WORDS).map(str::to_string),
+        request_preview: request.map(str::to_string),
+        response_preview: response.map(str::to_string),
         metadata: metadata.into_iter().chain(run).collect(),
         ..TraceHint::default()
     });

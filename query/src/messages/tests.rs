@@ -204,7 +204,8 @@ fn escapes_of_letters_are_decoded_and_json_stays_json() {
     ] {
         assert_eq!(decode_unicode_escapes(sent), shown);
     }
-    assert_eq!(readable(r#"{"a": "sch\u00f6n"}"#, Side::Output), r#"{"a": "schön"}"#);
+    assert_eq!(readable(r#"{"a": "sch\u00f6n", "b": 1}"#, Side::Output), r#"{"a": "schön", "b": 1}"#);
+    assert_eq!(readable(r#"{"a": "sch\u00f6n"}"#, Side::Output), "schön");
 }
 
 #[test]
