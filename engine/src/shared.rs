@@ -137,8 +137,7 @@ mod tests {
         first.start_trace(&TraceStart::new("a", 1)).unwrap();
         second.start_trace(&TraceStart::new("b", 1)).unwrap();
         assert_eq!((count(&first), count(&second)), (2, 2));
-        let mut settings = Settings::default();
-        settings.background = false;
+        let settings = Settings { background: false, ..Settings::default() };
         let refused = OpenOptions::new().settings(settings.clone()).open(&path).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Conflict);
         let text = refused.to_string();
