@@ -3,54 +3,20 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value as Json;
-
 use super::{Content, Message, Side, read};
 
 /// Larger payloads are not looked into for the sake of a line: parsing them costs too much.
 const PARSED_BYTES_MAX: usize = 4 << 20;
 
 /// The text of the last message of the side's speaker, else of the last message; the texts of
-/// retrieved documents; of a structure without messages its only text (`{"question": "..."}`); else the payload itself.
+/// retrieved documents; else the payload itself.
 pub fn readable(payload: &str, side: Side) -> Cow<'_, str> {
     if payload.len() > PARSED_BYTES_MAX || !payload.trim_start().starts_with(['{', '[', '"']) {
         return Cow::Borrowed(payload);
     }
     match spoken(&read(payload, side), side).filter(|text| !text.trim().is_empty()) {
         Some(text) => Cow::Owned(text),
-        None => only_text(payload).map_or_else(|| decode_unicode_escapes(payload), Cow::Owned),
-    }
-}
-
-/// Members that name and tell nothing.
-const NAMING: [&str; 4] = ["id", "model", "role", "type"];
-
-/// The text of an object that holds nothing else, in itself or in the only one of its members that holds
-/// anything, as arguments of a call are sent (`{"args": [], "kwargs": {"question": "..."}}`).
-fn only_text(payload: &str) -> Option<String> {
-    let mut json: Json = serde_json::from_str(payload).ok().filter(Json::is_object)?;
-    loop {
-        let mut members: Vec<Json> = match json {
-            Json::String(text) => return Some(text).filter(|text| !text.trim().is_empty()),
-            Json::Array(items) => items,
-            Json::Object(members) if members.keys().any(|name| NAMING.contains(&name.as_str())) => {
-                return None;
-            }
-            Json::Object(members) => members.into_iter().map(|(_, member)| member).collect(),
-            _ => return None,
-        };
-        members.retain(|member| !holds_nothing(member));
-        json = members.pop().filter(|_| members.is_empty())?;
-    }
-}
-
-fn holds_nothing(json: &Json) -> bool {
-    match json {
-        Json::Null => true,
-        Json::String(text) => text.is_empty(),
-        Json::Array(items) => items.is_empty(),
-        Json::Object(members) => members.is_empty(),
-        Json::Bool(_) | Json::Number(_) => false,
+        None => decode_unicode_escapes(payload),
     }
 }
 

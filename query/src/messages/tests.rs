@@ -165,18 +165,7 @@ fn other_json_has_no_messages() {
     for payload in [r#"{"city":"Paris"}"#, "[1,2]", "{}", "[]", r#"[{"name":"x"}]"#, r#"{"question":"why"}"#]
     {
         assert_eq!(decoded(payload, Side::Input), Vec::new(), "{payload}");
-    }
-    for payload in [r#"{"q":"hi"}"#, r#"{"args":["hi"]}"#, r#"{"args":[],"n":null,"kwargs":{"q":"hi"}}"#] {
-        assert_eq!(readable(payload, Side::Input), "hi", "{payload}");
-    }
-    for payload in [
-        r#"["hi"]"#,
-        r#"{"model":"m"}"#,
-        r#"[{"role":"assistant"}]"#,
-        r#"{"a":"x","b":"y"}"#,
-        r#"{"q":"hi","k":5}"#,
-    ] {
-        assert_eq!(readable(payload, Side::Output), payload);
+        assert_eq!(readable(payload, Side::Input), payload);
     }
     assert_eq!(readable("{broken", Side::Input), "{broken");
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -204,8 +193,7 @@ fn escapes_of_letters_are_decoded_and_json_stays_json() {
     ] {
         assert_eq!(decode_unicode_escapes(sent), shown);
     }
-    assert_eq!(readable(r#"{"a": "sch\u00f6n", "b": 1}"#, Side::Output), r#"{"a": "schön", "b": 1}"#);
-    assert_eq!(readable(r#"{"a": "sch\u00f6n"}"#, Side::Output), "schön");
+    assert_eq!(readable(r#"{"a": "sch\u00f6n"}"#, Side::Output), r#"{"a": "schön"}"#);
 }
 
 #[test]
