@@ -82,8 +82,6 @@ pub struct TracePage {
     pub next_page_token: Option<String>,
     /// How the search was carried out, if it asked for that.
     pub explain: Option<Explain>,
-    /// What a person should hear when nothing was found: see [`Database::notices`].
-    pub notices: Vec<String>,
 }
 
 /// A [`TracePage`] whose rows are shared.
@@ -95,8 +93,6 @@ pub struct SharedPage {
     pub next_page_token: Option<String>,
     /// How the search was carried out, if it asked for that.
     pub explain: Option<Explain>,
-    /// What a person should hear when nothing was found: see [`Database::notices`].
-    pub notices: Vec<String>,
 }
 
 impl Database {
@@ -369,9 +365,9 @@ impl Database {
     /// # Errors
     /// `InvalidInput` naming the offending token of the filter, order or page token.
     pub fn search_traces(&self, search: &Search) -> Result<TracePage> {
-        let SharedPage { traces, next_page_token, explain, notices } = self.search_shared(search)?;
+        let SharedPage { traces, next_page_token, explain } = self.search_shared(search)?;
         let traces = traces.into_iter().map(Arc::unwrap_or_clone).collect();
-        Ok(TracePage { traces, next_page_token, explain, notices })
+        Ok(TracePage { traces, next_page_token, explain })
     }
 
     /// The same without copying a row: the rows are those that the database keeps in memory.
@@ -386,18 +382,18 @@ impl Database {
         if let Some(analysis) = explain.as_mut().and_then(|explain| explain.analysis.as_mut()) {
             analysis.add("read", started.elapsed());
         }
-        let notices = notices_of_empty(&snapshot, search, traces.is_empty())?;
-        Ok(SharedPage { traces, next_page_token: page.next_page_token, explain, notices })
+        Ok(SharedPage { traces, next_page_token: page.next_page_token, explain })
     }
 
     /// What a person should hear about a search that finds nothing: names in its filter that no trace of the
-    /// database has, values that their key can never have, and what may have been meant. Pages without a trace
-    /// have it already.
+    /// database has, values that their key can never have, and what may have been meant. It reads up to every row,
+    /// and so is asked for, and no part of a page. A page that goes on from another one has none: that one had traces.
     ///
     /// # Errors
     /// Whatever reading gives; a filter that is refused has no notices.
     pub fn notices(&self, search: &Search) -> Result<Vec<String>> {
-        Ok(search::notices(&self.reading()?, search)?)
+        let is_first = search.page_token.is_none() && search.offset == 0 && search.limit != Some(0);
+        Ok(if is_first { search::notices(&self.reading()?, search)? } else { Vec::new() })
     }
 
     pub(crate) fn read_traces(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
@@ -504,12 +500,6 @@ impl Database {
         stats.dropped_spans = self.inner.dropped_spans.load(Ordering::Relaxed);
         Ok(stats)
     }
-}
-
-/// The notices of a search without an answer; one that goes on from another page had one.
-pub(crate) fn notices_of_empty(snapshot: &Snapshot, search: &Search, is_empty: bool) -> Result<Vec<String>> {
-    let is_first = search.page_token.is_none() && search.offset == 0 && search.limit != Some(0);
-    Ok(if is_empty && is_first { search::notices(snapshot, search)? } else { Vec::new() })
 }
 
 pub(crate) fn find(snapshot: &Snapshot, trace_id: &str) -> Result<RowRef> {

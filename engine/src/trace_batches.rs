@@ -8,7 +8,7 @@ use tracehouse_query::search::{self, Explain, Search};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{RowRef, Snapshot};
 
-use crate::database::{Database, notices_of_empty};
+use crate::database::Database;
 use crate::error::Result;
 
 /// Traces read together: their inputs and outputs may be large.
@@ -23,15 +23,9 @@ pub struct TraceBatches {
     read: usize,
     next_page_token: Option<String>,
     explain: Option<Explain>,
-    notices: Vec<String>,
 }
 
 impl TraceBatches {
-    /// What a person should hear when nothing was found: see [`Database::notices`].
-    pub fn notices(&self) -> &[String] {
-        &self.notices
-    }
-
     /// The ids of the traces, in order; known without reading a row.
     pub fn trace_ids(&self) -> &[String] {
         &self.trace_ids
@@ -70,9 +64,7 @@ impl Database {
     pub fn search_batches(&self, search: &Search) -> Result<TraceBatches> {
         let snapshot = search.limited(&self.reading()?);
         let page = search::search(&snapshot, self.with_datasets(search)?.as_ref())?;
-        let notices = notices_of_empty(&snapshot, search, page.rows.is_empty())?;
         Ok(TraceBatches {
-            notices,
             snapshot,
             rows: page.rows,
             trace_ids: page.trace_ids,

@@ -191,6 +191,26 @@ pub fn until_cancelled(input: impl Read + Send + 'static, token: CancelToken) ->
     Pieces { pieces: Mutex::new(pieces), piece: io::Cursor::default(), token }
 }
 
+/// Input that never waits long, such as a file: it ends once `token` is cancelled.
+#[derive(Debug)]
+pub struct Ending<R> {
+    inner: R,
+    token: CancelToken,
+}
+
+impl<R: Read> Ending<R> {
+    /// `inner`, until `token` is cancelled.
+    pub fn new(inner: R, token: CancelToken) -> Self {
+        Self { inner, token }
+    }
+}
+
+impl<R: Read> Read for Ending<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.token.is_cancelled() { Ok(0) } else { self.inner.read(buffer) }
+    }
+}
+
 fn pump(mut input: impl Read, pieces: &mpsc::SyncSender<io::Result<Vec<u8>>>) {
     loop {
         let mut piece = vec![0; READ_BYTES];

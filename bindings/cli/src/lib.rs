@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed (a panic
-//! is a failure of one line, too), 2 bad usage or bad input, 130 and 143 ended by Ctrl-C or SIGTERM. A closed standard output ends the command quietly with 0.
+//! is a failure of one line, too), 2 bad usage or bad input, 130 and 143 ended by Ctrl-C or
+//! SIGTERM. A closed standard output ends the command quietly with 0.
 
 #![cfg_attr(
     test,

@@ -19,7 +19,7 @@ use super::progress::ProgressDisplay;
 use crate::args::{ImportArgs, RedactKind};
 use crate::context::Context;
 use crate::failure::{Failure, Result, report};
-use crate::interrupt::{self, until_cancelled};
+use crate::interrupt::{self, Ending, until_cancelled};
 use crate::output::escape::line;
 use crate::output::units::{bytes, count};
 
@@ -166,7 +166,7 @@ fn import_all(
         if input.path.is_none() {
             options = options.flush_after(FLUSH_PAUSE);
         }
-        let reader = display.counted(until_cancelled(open(input)?, cancel.clone()));
+        let reader = display.counted(open(input, cancel)?);
         let mut acked = Progress::default();
         let imported = db.import(reader, &options, &mut |progress| {
             acked = progress;
@@ -179,8 +179,7 @@ fn import_all(
         total.add(imported);
     }
     for input in assessments {
-        let reader = until_cancelled(open(input)?, cancel.clone());
-        total.add(db.import_assessments(reader, &options.clone().name(input.name.as_str()))?);
+        total.add(db.import_assessments(open(input, cancel)?, &options.clone().name(input.name.as_str()))?);
     }
     Ok(())
 }
@@ -200,10 +199,13 @@ fn input(path: &Path) -> Result<Input> {
     Ok(Input { name, path: Some(path.to_path_buf()), bytes })
 }
 
-fn open(input: &Input) -> Result<Box<dyn Read + Send + 'static>> {
-    Ok(match &input.path {
-        None => Box::new(io::stdin()),
-        Some(path) => Box::new(File::open(path).map_err(|error| Failure::file(&input.name, &error))?),
+/// Opens an input, which ends when `cancel` is cancelled. A pipe may wait for its writer: it is read by a thread of its own.
+fn open(input: &Input, cancel: &CancelToken) -> Result<Box<dyn Read + Send>> {
+    let Some(path) = &input.path else { return Ok(Box::new(until_cancelled(io::stdin(), cancel.clone()))) };
+    let file = File::open(path).map_err(|error| Failure::file(&input.name, &error))?;
+    Ok(match file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        true => Box::new(Ending::new(file, cancel.clone())),
+        false => Box::new(until_cancelled(file, cancel.clone())),
     })
 }
 

@@ -33,9 +33,7 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
     if args.count {
         let count = db.count_traces(&search)?;
         writeln!(out, "{count}")?;
-        if count == 0 {
-            context.notice(&db.notices(&search)?);
-        }
+        context.notice(&notices(&db, &search, count == 0)?);
         return Ok(());
     }
     let default = if context.json { SearchFormat::Json } else { SearchFormat::Table };
@@ -55,6 +53,11 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
     write(context, &db, &search, form, columns, out)
 }
 
+/// What a person should hear about a search that found nothing.
+fn notices(db: &Database, search: &Search, is_empty: bool) -> Result<Vec<String>> {
+    Ok(if is_empty { db.notices(search)? } else { Vec::new() })
+}
+
 /// Writes a page for machines.
 fn write(
     context: &Context,
@@ -65,10 +68,11 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<()> {
     let mut found = db.search_batches(search)?;
+    let notices = notices(db, search, found.trace_ids().is_empty())?;
     match form {
         SearchFormat::Table | SearchFormat::Json => {
-            context.notice(found.notices());
-            return write_json(&mut found, columns, out);
+            context.notice(&notices);
+            return write_json(&mut found, &notices, columns, out);
         }
         SearchFormat::Ids => {
             for id in found.trace_ids() {
@@ -90,6 +94,7 @@ fn write(
     }
     out.flush()?;
     report_beside(context, &found);
+    context.notice(&notices);
     Ok(())
 }
 
@@ -125,7 +130,7 @@ fn show_columns(
     for batch in found.by_ref() {
         batches.push(columns.of(&batch?)?);
     }
-    context.notice(found.notices());
+    context.notice(&notices(db, search, batches.is_empty())?);
     if batches.is_empty() {
         context.say(out, "no traces")?;
     } else {
@@ -162,7 +167,7 @@ fn show_page(
     out: &mut dyn Write,
 ) -> Result<()> {
     let page = db.search_traces(search)?;
-    context.notice(&page.notices);
+    context.notice(&notices(db, search, page.traces.is_empty())?);
     if page.traces.is_empty() {
         context.say(out, "no traces")?;
     } else {
@@ -219,7 +224,12 @@ fn table_of(traces: &[TraceRow], style: Style, is_wide: bool) -> TextTable {
     table
 }
 
-fn write_json(found: &mut TraceBatches, columns: Option<&Columns>, out: &mut dyn Write) -> Result<()> {
+fn write_json(
+    found: &mut TraceBatches,
+    notices: &[String],
+    columns: Option<&Columns>,
+    out: &mut dyn Write,
+) -> Result<()> {
     out.write_all(b"{\"traces\":")?;
     let mut failure = None;
     let batches = found.by_ref().map_while(|batch| {
@@ -240,9 +250,9 @@ fn write_json(found: &mut TraceBatches, columns: Option<&Columns>, out: &mut dyn
         out.write_all(b",\"explain\":")?;
         serde_json::to_writer(EscapingWriter::json(&mut *out), explain)?;
     }
-    if !found.notices().is_empty() {
+    if !notices.is_empty() {
         out.write_all(b",\"notices\":")?;
-        serde_json::to_writer(EscapingWriter::json(&mut *out), found.notices())?;
+        serde_json::to_writer(EscapingWriter::json(&mut *out), notices)?;
     }
     writeln!(out, "}}")?;
     Ok(())
@@ -254,7 +264,6 @@ fn report_beside(context: &Context, found: &TraceBatches) {
     if let Some(token) = found.next_page_token().filter(|_| !context.quiet) {
         report(format_args!("{} traces shown; more with --page-token {token}", found.trace_ids().len()));
     }
-    context.notice(found.notices());
     if let Some(explain) = found.explain() {
         report(explain);
     }

@@ -14,8 +14,10 @@ use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, visit
 
 use crate::error::{QueryError, Result};
 
-/// Expressions in the rows of one comparison, which are written down twice.
+/// Expressions in what becomes of one comparison.
 const PARTS_MAX: usize = 10_000;
+/// Values of a row that is put into an order: each is a level of what becomes of it.
+const ORDERED_MAX: usize = 64;
 
 /// Rewrites a comparison of rows in place; its parts are done.
 ///
@@ -64,7 +66,8 @@ fn compare(left: &[Expr], op: &BinaryOperator, right: &[Expr]) -> Result<Option<
     })
 }
 
-fn check(left: &[Expr], right: &[Expr]) -> Result<()> {
+/// How many expressions two rows have.
+fn check(left: &[Expr], right: &[Expr]) -> Result<usize> {
     if left.len() != right.len() {
         return Err(QueryError::invalid_input(format!(
             "rows of {} and {} values cannot be compared",
@@ -79,28 +82,53 @@ fn check(left: &[Expr], right: &[Expr]) -> Result<()> {
             if parts > PARTS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         if counted.is_break() {
-            return Err(QueryError::invalid_input(format!(
-                "a comparison of rows with more than {PARTS_MAX} expressions; compare their values one by one"
-            )));
+            return Err(too_long());
         }
     }
-    Ok(())
+    Ok(parts)
+}
+
+fn too_long() -> QueryError {
+    QueryError::invalid_input(format!(
+        "a comparison of rows with more than {PARTS_MAX} expressions; compare their values one by one, or join a list"
+    ))
 }
 
 fn equal(left: &[Expr], right: &[Expr]) -> Result<Expr> {
     let parts = left.iter().zip(right).map(|(left, right)| part(left, &BinaryOperator::Eq, right));
-    parts.reduce(|all, part| binary(all, BinaryOperator::And, part)).ok_or_else(no_values)
+    joined(parts.collect(), &BinaryOperator::And)
 }
 
 fn differ(left: &[Expr], right: &[Expr]) -> Result<Expr> {
     check(left, right)?;
     let parts = left.iter().zip(right);
     let parts = parts.map(|(left, right)| Expr::IsDistinctFrom(boxed(left), boxed(right)));
-    parts.reduce(|all, part| binary(all, BinaryOperator::Or, part)).ok_or_else(no_values)
+    joined(parts.collect(), &BinaryOperator::Or)
+}
+
+/// Conditions with an operator between them, as a tree of few levels: whatever walks it calls itself for each.
+fn joined(mut parts: Vec<Expr>, op: &BinaryOperator) -> Result<Expr> {
+    while parts.len() > 1 {
+        let mut pairs = parts.into_iter();
+        let mut halved = Vec::with_capacity(pairs.len().div_ceil(2));
+        while let Some(left) = pairs.next() {
+            halved.push(match pairs.next() {
+                Some(right) => binary(left, op.clone(), right),
+                None => left,
+            });
+        }
+        parts = halved;
+    }
+    parts.pop().ok_or_else(no_values)
 }
 
 /// `a < c OR a = c AND (.. b <= d)`: the last parts are compared with `last`, the others with `strict`.
 fn order(left: &[Expr], strict: &BinaryOperator, last: &BinaryOperator, right: &[Expr]) -> Result<Expr> {
+    if left.len() > ORDERED_MAX {
+        return Err(QueryError::invalid_input(format!(
+            "rows of more than {ORDERED_MAX} values have no order here"
+        )));
+    }
     let mut parts = left.iter().zip(right).rev();
     let (end_left, end_right) = parts.next().ok_or_else(no_values)?;
     Ok(parts.fold(part(end_left, last, end_right), |rest, (left, right)| {
@@ -111,19 +139,19 @@ fn order(left: &[Expr], strict: &BinaryOperator, last: &BinaryOperator, right: &
 
 fn in_list(expr: &Expr, list: &[Expr], negated: bool) -> Result<Option<Expr>> {
     let Some(left) = row(expr) else { return Ok(None) };
-    let mut found: Option<Expr> = None;
+    let (mut same, mut count) = (Vec::with_capacity(list.len()), 0);
     for item in list {
         let Some(right) = row(item) else {
             return Err(QueryError::invalid_input(format!("a row is looked for in a list that has {item}")));
         };
-        check(left, right)?;
-        let same = equal(left, right)?;
-        found = Some(match found {
-            Some(others) => binary(others, BinaryOperator::Or, same),
-            None => same,
-        });
+        count += check(left, right)?;
+        if count > PARTS_MAX {
+            return Err(too_long());
+        }
+        same.push(equal(left, right)?);
     }
-    Ok(found.map(|found| if negated { not(found) } else { found }))
+    let found = joined(same, &BinaryOperator::Or)?;
+    Ok(Some(if negated { not(found) } else { found }))
 }
 
 fn part(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {

@@ -111,3 +111,20 @@ fn arrays_of_a_fixed_size_are_small() {
     assert_eq!(rows(&context, "SELECT CAST(NULL AS BIGINT[3]) IS NULL"), ["true"]);
     assert_eq!(rows(&context, "SELECT CAST([1, 2] AS BIGINT[2])"), ["[1, 2]"]);
 }
+
+#[test]
+fn long_rows_and_lists_of_rows_stay_flat() {
+    let context = context();
+    let list = |count: usize| (0..count).map(|n| format!("({n}, 'a')")).collect::<Vec<_>>().join(", ");
+    let found = format!("SELECT (2000, 'a') IN ({})", list(2_400));
+    assert_eq!(rows(&context, &found), ["true"]);
+    let row = |count: usize| format!("({})", vec!["1"; count].join(", "));
+    assert_eq!(rows(&context, &format!("SELECT {} = {}", row(2_000), row(2_000))), ["true"]);
+    assert_eq!(rows(&context, &format!("SELECT {} <= {}", row(64), row(64))), ["true"]);
+    for statement in
+        [format!("SELECT (1, 'a') IN ({})", list(3_000)), format!("SELECT {} < {}", row(65), row(65))]
+    {
+        let message = failure(&context, &statement).to_string();
+        assert!(message.contains("rows"), "{message}");
+    }
+}
