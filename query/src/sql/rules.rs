@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! logical:  .. push_down_filter (behind `no_rows`), extract_equijoin_predicate and eliminate_cross_join (`null_keys`) ..
-//! physical: aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> ..
+//! physical: grouping_sets -> aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> ..
 //! ```
 //! Each file says what is wrong there and which test tells when it can go.
 
 mod distinct_counts;
+mod grouping_sets;
 mod merge_keys;
 mod no_rows;
 mod null_keys;
@@ -19,6 +20,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use distinct_counts::DistinctCounts;
+use grouping_sets::GroupingSets;
 use merge_keys::MergeKeys;
 use no_rows::NoRows;
 use null_keys::NullKeys;
@@ -35,6 +37,7 @@ pub(super) fn with_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
         PhysicalOptimizer::new().rules.into_iter().map(DistinctCounts::around).collect();
     let behind = physical.iter().position(|rule| rule.name() == merge_keys::BEHIND);
     physical.insert(behind.map_or(0, |at| at + 1), Arc::new(MergeKeys));
+    physical.insert(0, Arc::new(GroupingSets));
     builder.with_optimizer_rules(logical).with_physical_optimizer_rules(physical)
 }
 
