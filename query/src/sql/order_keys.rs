@@ -1,8 +1,10 @@
-//! Keys of an order that are made of functions become columns of the rows below.
+//! Keys of an order that are made of functions, and all keys of windows, become columns of the rows below.
 //!
 //! DataFusion works out how a key is ordered from the range of values of its parts. Of most functions it knows
 //! no range and not even the type of one, so that `ORDER BY abs(length(name))` or `- length(name)` fails there,
-//! and its last check refuses a plan that is sorted as it should be. A column has no parts.
+//! and its last check refuses a plan that is sorted as it should be. A column has no parts. Windows also sort by one form
+//! of a key and ask for another where the optimizer made it simpler between (`(name <> name) <= false`), and find no column
+//! at all to hold their rows by where their keys alone are left of them (`row_number() OVER (ORDER BY (SELECT 1))`).
 //!
 //! Not needed any more when the default of `ScalarUDFImpl::evaluate_bounds` has the function's type, or its
 //! failure does not hide an order that is known: the tests beside this file pass without the rule then.
@@ -42,7 +44,16 @@ struct Taken<'a> {
 impl Taken<'_> {
     fn key(&mut self, key: Expr) -> Result<Expr> {
         let key = key.unalias();
-        if !has_inner_function(&key)? || key.contains_outer() {
+        if has_inner_function(&key)? { self.column(key) } else { Ok(key) }
+    }
+
+    fn window_key(&mut self, key: Expr) -> Result<Expr> {
+        let key = key.unalias();
+        if matches!(key, Expr::Column(_) | Expr::Literal(..)) { Ok(key) } else { self.column(key) }
+    }
+
+    fn column(&mut self, key: Expr) -> Result<Expr> {
+        if key.contains_outer() {
             return Ok(key);
         }
         let known = self.columns.iter().find(|(_, known)| *known == key).map(|(name, _)| name.clone());
@@ -55,22 +66,24 @@ impl Taken<'_> {
         Ok(Expr::Column(Column::new_unqualified(name)))
     }
 
-    fn sorts(&mut self, sorts: Vec<Sort>) -> Result<Vec<Sort>> {
-        sorts.into_iter().map(|sort| Ok(Sort { expr: self.key(sort.expr)?, ..sort })).collect()
-    }
-
     /// The keys of the calls in an expression of an Aggregate or a Window.
     fn calls(&mut self, expr: Expr) -> Result<Expr> {
         expr.transform_down(|expr| match expr {
             Expr::AggregateFunction(mut call) if !call.func.supports_within_group_clause() => {
-                call.params.order_by = self.sorts(call.params.order_by)?;
+                let sorts = std::mem::take(&mut call.params.order_by).into_iter();
+                call.params.order_by = sorts
+                    .map(|sort| Ok(Sort { expr: self.key(sort.expr)?, ..sort }))
+                    .collect::<Result<_>>()?;
                 Ok(Transformed::yes(Expr::AggregateFunction(call)))
             }
             Expr::WindowFunction(mut call) => {
                 let parts = std::mem::take(&mut call.params.partition_by);
                 call.params.partition_by =
-                    parts.into_iter().map(|part| self.key(part)).collect::<Result<_>>()?;
-                call.params.order_by = self.sorts(std::mem::take(&mut call.params.order_by))?;
+                    parts.into_iter().map(|part| self.window_key(part)).collect::<Result<_>>()?;
+                let sorts = std::mem::take(&mut call.params.order_by).into_iter();
+                call.params.order_by = sorts
+                    .map(|sort| Ok(Sort { expr: self.window_key(sort.expr)?, ..sort }))
+                    .collect::<Result<_>>()?;
                 Ok(Transformed::yes(Expr::WindowFunction(call)))
             }
             other => Ok(Transformed::no(other)),
