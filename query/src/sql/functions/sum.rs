@@ -1,8 +1,8 @@
-//! `sum` of integers, in which an overflow of the result is an error.
+//! `sum` of integers and decimals, in which an overflow of the result is an error.
 //!
 //! DataFusion's wraps. Here integers and durations are added in 128 bits, which no number of rows fills, and
 //! the result is checked when it is asked for; so it does not depend on the order of rows, nor on which of them
-//! are added where. All other types are DataFusion's. This could go when its own is checked; see
+//! are added where. Decimals of 38 digits can fill them, which is an error at once. All other types are DataFusion's. This could go when its own is checked; see
 //! `a_sum_that_overflows_is_an_error` among the tests.
 
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ impl Sum {
 }
 
 fn is_checked(kind: &DataType) -> bool {
-    matches!(kind, DataType::Int64 | DataType::UInt64 | DataType::Duration(_))
+    matches!(kind, DataType::Int64 | DataType::UInt64 | DataType::Duration(_) | DataType::Decimal128(..))
 }
 
 impl AggregateUDFImpl for Sum {
@@ -113,7 +113,7 @@ fn item() -> FieldRef {
     Arc::new(Field::new_list_field(STATE_TYPE, true))
 }
 
-/// Integers or durations as numbers.
+/// Integers, durations, or decimals without their point, as numbers.
 fn numbers(array: &ArrayRef) -> Result<Box<dyn Iterator<Item = Option<i128>> + '_>> {
     use arrow::datatypes::{Int64Type, UInt64Type};
     if let Some(values) = array.as_primitive_opt::<Int64Type>() {
@@ -121,6 +121,9 @@ fn numbers(array: &ArrayRef) -> Result<Box<dyn Iterator<Item = Option<i128>> + '
     }
     if let Some(values) = array.as_primitive_opt::<UInt64Type>() {
         return Ok(Box::new(values.iter().map(|value| value.map(i128::from))));
+    }
+    if let Some(values) = array.as_primitive_opt::<Decimal128Type>() {
+        return Ok(Box::new(values.iter()));
     }
     let values = cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone();
     Ok(Box::new(
@@ -142,6 +145,14 @@ fn state_values(states: &[ArrayRef]) -> Result<&Decimal128Array> {
     }
 }
 
+/// `sum` and `value` together.
+fn added(sum: i128, value: i128) -> Result<i128> {
+    match sum.checked_add(value) {
+        Some(sum) => Ok(sum),
+        None => exec_err!("decimal overflow: the sum has more than 38 digits"),
+    }
+}
+
 /// Sums in the type of the result.
 fn results(sums: &[Option<i128>], kind: &DataType) -> Result<ArrayRef> {
     fn fitting<T: TryFrom<i128>>(sums: &[Option<i128>]) -> Result<Vec<Option<T>>> {
@@ -156,6 +167,14 @@ fn results(sums: &[Option<i128>], kind: &DataType) -> Result<ArrayRef> {
     Ok(match kind {
         DataType::UInt64 => Arc::new(UInt64Array::from(fitting::<u64>(sums)?)),
         DataType::Int64 => Arc::new(Int64Array::from(fitting::<i64>(sums)?)),
+        DataType::Decimal128(precision, scale) => {
+            let limit = 10_u128.pow(u32::from(*precision));
+            if sums.iter().flatten().any(|sum| sum.unsigned_abs() >= limit) {
+                return exec_err!("decimal overflow: the sum has more than {precision} digits");
+            }
+            let sums = sums.iter().copied().collect::<Decimal128Array>();
+            Arc::new(sums.with_precision_and_scale(*precision, *scale)?)
+        }
         kind => cast(&Int64Array::from(fitting::<i64>(sums)?), kind)?,
     })
 }
@@ -186,7 +205,7 @@ impl Total {
 impl Accumulator for Total {
     fn update_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
         for value in numbers(first(arguments)?)?.flatten() {
-            self.sum += value;
+            self.sum = added(self.sum, value)?;
             self.count += 1;
         }
         Ok(())
@@ -206,7 +225,7 @@ impl Accumulator for Total {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         for sum in state_values(states)?.iter().flatten() {
-            self.sum += sum;
+            self.sum = added(self.sum, sum)?;
             self.count += 1;
         }
         Ok(())
@@ -214,7 +233,7 @@ impl Accumulator for Total {
 
     fn retract_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
         for value in numbers(first(arguments)?)?.flatten() {
-            self.sum -= value;
+            self.sum = added(self.sum, -value)?;
             self.count -= 1;
         }
         Ok(())
@@ -242,8 +261,11 @@ impl Accumulator for Distinct {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let sum = (!self.counts.is_empty()).then(|| self.counts.keys().sum());
-        result(sum, &self.kind)
+        if self.counts.is_empty() {
+            return result(None, &self.kind);
+        }
+        let sum = self.counts.keys().try_fold(0, |sum, value| added(sum, *value))?;
+        result(Some(sum), &self.kind)
     }
 
     fn size(&self) -> usize {
@@ -296,10 +318,11 @@ impl Totals {
         emit_to.take_needed(&mut self.sums)
     }
 
-    fn add(&mut self, group: usize, value: i128) {
+    fn add(&mut self, group: usize, value: i128) -> Result<()> {
         if let Some(sum) = self.sums.get_mut(group) {
-            *sum = Some(sum.unwrap_or_default() + value);
+            *sum = Some(added(sum.unwrap_or_default(), value)?);
         }
+        Ok(())
     }
 }
 
@@ -314,7 +337,7 @@ impl GroupsAccumulator for Totals {
         self.sums.resize(total_num_groups, None);
         for (row, (group, value)) in group_indices.iter().zip(numbers(first(arguments)?)?).enumerate() {
             if let Some(value) = value.filter(|_| is_wanted(filter, row)) {
-                self.add(*group, value);
+                self.add(*group, value)?;
             }
         }
         Ok(())
@@ -338,7 +361,7 @@ impl GroupsAccumulator for Totals {
         self.sums.resize(total_num_groups, None);
         for (group, sum) in group_indices.iter().zip(state_values(states)?.iter()) {
             if let Some(sum) = sum {
-                self.add(*group, sum);
+                self.add(*group, sum)?;
             }
         }
         Ok(())

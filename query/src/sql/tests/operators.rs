@@ -139,6 +139,7 @@ fn integer_overflow_is_an_error() {
 fn a_sum_that_overflows_is_an_error() {
     let context = context();
     let large = "(SELECT 9223372036854775807 AS x, name, span_id FROM spans)";
+    let decimals = "(SELECT CAST('9999999999999999999999999999999999999.9' AS DECIMAL(38, 1)) AS d, name, span_id FROM spans)";
     for statement in [
         format!("SELECT sum(x) FROM {large}"),
         format!("SELECT sum(x) FROM {large} GROUP BY name LIKE 'step%'"),
@@ -151,6 +152,10 @@ fn a_sum_that_overflows_is_an_error() {
             "SELECT sum(x) OVER (ORDER BY span_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM {large}"
         ),
         format!("SELECT sum(s) FROM (SELECT sum(x) AS s FROM {large} GROUP BY span_id)"),
+        format!("SELECT sum(d) FROM {decimals}"),
+        format!("SELECT sum(d) FROM {decimals} GROUP BY name LIKE 'step%'"),
+        format!("SELECT sum(d) FILTER (WHERE span_id < '0000000000000003') FROM {decimals}"),
+        format!("SELECT sum(d) OVER (ORDER BY span_id) FROM {decimals}"),
     ] {
         match run_sql(&context, statement.as_str()) {
             // All values are equal, and count once.
@@ -162,6 +167,14 @@ fn a_sum_that_overflows_is_an_error() {
     for (statement, sums) in [
         // Only the result has to fit.
         ("SELECT sum(x) FROM (VALUES (9223372036854775807), (1), (-1)) t(x)", vec!["9223372036854775807"]),
+        (
+            "SELECT sum(x::decimal(38, 2)) FROM (VALUES ('0.01'), ('99.5'), (NULL), ('-3')) t(x)",
+            vec!["96.51"],
+        ),
+        (
+            "SELECT sum(DISTINCT x::decimal(9, 2)) FROM (VALUES ('0.01'), ('99.5'), ('99.50')) t(x)",
+            vec!["99.51"],
+        ),
         ("SELECT sum(DISTINCT x) FROM (VALUES (1), (1), (2), (NULL)) t(x)", vec!["3"]),
         ("SELECT sum(x) FROM (VALUES (1)) t(x) WHERE x > 1", vec!["NULL"]),
         ("SELECT sum(x) FILTER (WHERE x > 1) FROM (VALUES (1), (2), (3)) t(x)", vec!["5"]),
