@@ -28,9 +28,9 @@ pub(super) fn int<T>(rows: &[T], get: impl Fn(&T) -> Option<i64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter(rows.iter().map(get)))
 }
 
-/// A Float64 column.
+/// A Float64 column. Zero has no sign in it (`-0.0 + 0.0` is `0.0`): Arrow takes `-0.0` for another value, SQL does not.
 pub(super) fn float<T>(rows: &[T], get: impl Fn(&T) -> Option<f64>) -> ArrayRef {
-    Arc::new(Float64Array::from_iter(rows.iter().map(get)))
+    Arc::new(Float64Array::from_iter(rows.iter().map(|row| get(row).map(|value| value + 0.0))))
 }
 
 /// A timestamp column, from Unix nanoseconds.

@@ -256,4 +256,12 @@ mod tests {
         assert_eq!(batch.schema(), Table::Spans.schema());
         assert_ne!(content_hash(&span), content_hash(&Span::default()));
     }
+
+    #[test]
+    fn zero_is_stored_without_a_sign() {
+        let span = Span { cost_usd: Some(-0.0), ..Span::default() };
+        let batch = spans_batch(&[span]).unwrap();
+        let stored = span_at(&batch, 0).unwrap().cost_usd.unwrap();
+        assert_eq!(stored.to_bits(), 0.0_f64.to_bits());
+    }
 }

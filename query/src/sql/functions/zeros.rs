@@ -2,7 +2,7 @@
 //!
 //! Arrow orders numbers of type double by their bits, and so `-0.0` comes before `0.0`, equals it nowhere and is a
 //! group of its own: `nullif(round(-0.25), 0.0)` was `-0.0`. In SQL the two are one value. They come of operators, casts
-//! of texts and functions of numbers, and of nothing else.
+//! of texts and functions of numbers; columns are stored without.
 //!
 //! Unneeded once comparison, order and groups know one zero; see `zero_has_no_sign` among the tests.
 
