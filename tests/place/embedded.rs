@@ -5,7 +5,7 @@
 //! A child process, which is this test binary again, uses everything many times and compares what the system
 //! says of it before and after. `TRACEHOUSE_EMBEDDED_ROUNDS` sets how often.
 //!
-//! What stays is stated in the README: sled's threads, at most seven of which wait for work as long as the
+//! What stays is stated in docs/limits.md: sled's threads, at most seven of which wait for work as long as the
 //! process lives.
 
 use std::collections::BTreeMap;

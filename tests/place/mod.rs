@@ -75,7 +75,7 @@ fn assert_whole(path: &Path, of: &str, count: usize) {
 /// What other libraries are kept from doing was found in these versions. With others: does tantivy still find out
 /// the path of its folder only once (`text/held_directory.rs`)? Does sled still panic before 1970
 /// (`kv/sled_kv.rs`), and chrono's `Utc::now`, which DataFusion calls (`query/src/runtime.rs`)? Does sled still
-/// keep its threads (README, `embedded.rs`)?
+/// keep its threads (docs/limits.md, `embedded.rs`)?
 #[test]
 fn workarounds_are_for_these_versions() {
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
