@@ -64,7 +64,9 @@ pub struct Decoded {
     pub fragments: Vec<Fragment>,
     /// What events say of the quality of spans.
     pub feedback: Vec<Assessment>,
-    /// How many log records are in `fragments` and `feedback`.
+    /// Evaluations of responses, whose spans are not known.
+    pub(crate) unplaced: Vec<Assessment>,
+    /// How many log records are in `fragments`, `feedback` and `unplaced`.
     pub records: u64,
     /// Log records left out, by the name of their event.
     pub skipped_records: BTreeMap<String, u64>,
@@ -85,6 +87,7 @@ impl Decoded {
         self.changed_keys.repeated += other.changed_keys.repeated;
         self.fragments.extend(other.fragments);
         self.feedback.extend(other.feedback);
+        self.unplaced.extend(other.unplaced);
         self.records += other.records;
         for (kind, count) in other.skipped_records {
             *self.skipped_records.entry(kind).or_default() += count;
