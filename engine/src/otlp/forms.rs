@@ -99,6 +99,19 @@ pub(super) fn recognise(document: &[u8], now_ns: i64) -> Result<Option<Form>, De
     })
 }
 
+/// Whether rows with these columns are records of a product.
+pub(super) fn is_table(columns: &[String]) -> bool {
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    let row = Record::new(columns.iter().map(|name| (name.clone(), Json::Bool(true))).collect());
+    let form = langsmith::form(&row).or_else(|| phoenix::form(&row)).or_else(|| langfuse::form(&row));
+    form.is_some() || (has("trace") && (has("trace_id") || has("request_id")))
+}
+
+/// Whether a text is a time or a number.
+pub(super) fn is_time_or_number(text: &str) -> bool {
+    object::time_ns(&Json::String(text.to_string())).is_some() || text.parse::<f64>().is_ok()
+}
+
 fn members(json: &str) -> Option<Members<'_>> {
     if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
 }

@@ -12,6 +12,7 @@
 //!   takes memory out of proportion to the input.
 
 pub(crate) mod base64;
+mod csv;
 mod cursor;
 mod error;
 mod extra;
@@ -22,6 +23,7 @@ mod json_value;
 mod kind;
 mod logs;
 mod proto;
+mod python_literal;
 mod raw;
 mod reader;
 mod redact;
