@@ -55,9 +55,9 @@ fn told(row: &Value) -> String {
 fn files_of_other_products_are_read_whole() {
     let mut files: Vec<PathBuf> =
         fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| file_name(path).contains(".json"));
+    files.retain(|path| !file_name(path).ends_with(".txt"));
     files.sort();
-    assert!(files.len() >= 11, "{} files", files.len());
+    assert!(files.len() >= 15, "{} files", files.len());
     let mut read = String::new();
     for path in &files {
         let db = in_memory();
@@ -79,7 +79,7 @@ fn a_second_import_adds_nothing_and_a_changed_assessment_takes_the_place_of_the_
     let mut disk = DiskDb::new();
     for entry in fs::read_dir(folder()).unwrap() {
         let name = file_name(&entry.unwrap().path());
-        if name.contains(".json") {
+        if !name.ends_with(".txt") {
             import_file(&disk.db, &name);
             let before = contents(&disk.db);
             let again = import_file(&disk.db, &name);
@@ -233,4 +233,28 @@ fn an_import_that_kept_nothing_names_the_form_it_saw() {
     let done = tracehouse(&["--json", "import", &path("a.traces"), &path("m.jsonl")]);
     let report: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(report["forms"], json!({"MLflow trace": 3}));
+}
+
+#[test]
+fn tables_of_other_products_are_read_row_by_row() {
+    let db = in_memory();
+    import_file(&db, "langfuse_traces.csv");
+    let scores = "\"id\",\"traceId\",\"timestamp\",\"source\",\"name\",\"dataType\",\"value\",\"stringValue\",\"comment\"\n\
+        \"sc-21\",\"lf-trace-5\",\"\"\"2026-01-02T06:10:00.000Z\"\"\",\"ANNOTATION\",\"correct\",\"BOOLEAN\",\"1\",\"True\",\"so it is,\nhe said\"\n\
+        \"sc-22\",\"nowhere\",\"\"\"2026-01-02T06:10:00.000Z\"\"\",\"API\",\"correct\",\"BOOLEAN\",\"1\",\"True\",\"\"\n\
+        \"sc-23\",\"lf-trace-5\"\n";
+    let report = import(&db, scores);
+    assert_eq!((report.assessments, report.rejected_count), (1, 2), "{report:?}");
+    let places: Vec<_> = report.rejected.iter().map(|rejected| rejected.line).collect();
+    assert_eq!(places, [Some(5), Some(4)], "what has no trace is known last");
+    let found = rows(&db, "SELECT value, rationale, source_type FROM assessments WHERE name = 'correct'");
+    assert_eq!(found, [json!({"value": "true", "rationale": "so it is,\nhe said", "source_type": "HUMAN"})]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    fs::write(path("f.csv"), "trace_id,name,value\nlf-trace-5,helpful,1\n").unwrap();
+    let done = tracehouse(&["import", &path("a.traces"), &path("f.csv")]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.err.contains("trace_id, name, value") && done.err.contains("--assessments"), "{done:?}");
+    let done = tracehouse(&["import", &path("a.traces"), "--assessments", &path("f.csv")]);
+    assert!(done.code == 2 && done.err.contains("JSON lines"), "{done:?}");
 }

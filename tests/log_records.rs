@@ -352,3 +352,78 @@ mod wire {
         out
     }
 }
+
+/// An evaluation that names the response that it judges and no span.
+fn evaluation_of(response: &str, score: f64) -> String {
+    let score = json!({"key": "gen_ai.evaluation.score.value", "value": {"doubleValue": score}});
+    let attributes = [text("gen_ai.evaluation.name", "helpful"), text("gen_ai.response.id", response), score];
+    json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
+        "timeUnixNano": "3000", "eventName": "gen_ai.evaluation.result", "attributes": attributes}]}]}]})
+    .to_string()
+}
+
+/// A span with a response.
+fn answer(trace_id: &str, span_id: &str, operation: &str, response: &str) -> String {
+    let attributes = [text("gen_ai.operation.name", operation), text("gen_ai.response.id", response)];
+    json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": trace_id, "spanId": span_id, "name": "chat",
+        "startTimeUnixNano": "1000", "endTimeUnixNano": "2000", "attributes": attributes}]}]}]})
+    .to_string()
+}
+
+fn judged(db: &Database) -> Vec<Value> {
+    rows(db, "SELECT trace_id, span_id, name, value, metadata FROM assessments ORDER BY assessment_id")
+}
+
+#[test]
+fn an_evaluation_finds_the_span_of_its_response_in_any_order() {
+    let lines = [
+        evaluation_of("resp-1", 0.5),
+        answer(TRACE, "00f067aa0ba902b7", "invoke_agent", "resp-1"),
+        answer(TRACE, SPAN, "chat", "resp-1"),
+        answer("0af7651916cd43dd8448eb211c80319c", "00f067aa0ba902b8", "chat", "resp-2"),
+    ];
+    let orders = [vec![1, 2, 3, 0], vec![3, 0, 2, 1], vec![2, 0, 0, 3], vec![0, 3, 2, 2]];
+    for order in orders {
+        let db = in_memory();
+        let lines: Vec<String> = order.iter().map(|at| lines[*at].clone()).collect();
+        let report = import(&db, &lines);
+        let found = judged(&db);
+        assert_eq!(found.len(), 1, "{order:?}");
+        assert_eq!((&found[0]["trace_id"], &found[0]["span_id"]), (&json!(TRACE), &json!(SPAN)), "{order:?}");
+        assert_eq!(
+            (&found[0]["value"], &found[0]["metadata"]["gen_ai.response.id"]),
+            (&json!("0.5"), &json!("resp-1"))
+        );
+        assert_eq!((report.assessments, report.waiting_log_records), (1, 0), "{order:?}");
+        assert_eq!(import(&db, &lines).assessments, 0);
+    }
+}
+
+#[test]
+fn an_evaluation_whose_response_is_not_there_outlives_its_process() {
+    for is_closed in [false, true] {
+        let disk = DiskDb::new();
+        let report = import(&disk.db, &[evaluation_of("it's one", 1.0), evaluation_of("never", 0.0)]);
+        assert_eq!((report.log_records, report.waiting_log_records, report.assessments), (2, 2, 0));
+        assert!(report.kept_something());
+        let disk = disk.reopen(is_closed, |_| {});
+        let report = import(&disk.db, &[answer(TRACE, SPAN, "chat", "it's one")]);
+        assert_eq!((report.claimed_log_records, report.assessments), (1, 1), "closed: {is_closed}");
+        let disk = disk.reopen(is_closed, |_| {});
+        assert_eq!(judged(&disk.db)[0]["span_id"], SPAN);
+        // In text indexes and out of them.
+        disk.db.compact().unwrap();
+        let report = import(&disk.db, &[evaluation_of("it's one", 0.0)]);
+        assert_eq!((report.assessments, judged(&disk.db).len()), (1, 2));
+    }
+}
+
+#[test]
+fn evaluations_that_have_no_room_to_wait_are_counted() {
+    let db = in_memory();
+    let lines: Vec<String> = (0..2_003).map(|n| evaluation_of(&format!("r{n}"), 0.0)).collect();
+    let report = db.import_otlp_json_lines(lines.join("\n").as_bytes(), &ImportOptions::default()).unwrap();
+    assert_eq!((report.waiting_log_records, report.rejected_count), (2_000, 0));
+    let (kind, count) = report.skipped_log_records.first_key_value().unwrap();
+    assert!(kind.contains("not there") && *count == 3, "{kind}: {count}");
+}

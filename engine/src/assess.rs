@@ -186,7 +186,9 @@ struct Fields<'a>(BTreeMap<String, &'a RawValue>);
 impl<'a> Fields<'a> {
     fn parse(text: &'a str) -> Result<Self> {
         let fields = serde_json::from_str(text);
-        Ok(Self(fields.map_err(|e| Error::invalid_input(format!("not an assessment: {e}")))?))
+        let is_object = text.trim_start().starts_with('{');
+        let hint = if is_object { "" } else { ": assessments are JSON lines, an object each" };
+        Ok(Self(fields.map_err(|e| Error::invalid_input(format!("not an assessment: {e}{hint}")))?))
     }
 
     /// A member that must be a string where it is not null.

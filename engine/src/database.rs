@@ -20,6 +20,7 @@ use tracehouse_storage::{RowRef, Snapshot, Store};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
+use crate::evaluations::{Response, WaitingEvaluations};
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
 use crate::limits::Limits;
 use crate::maintain::{self, Maintenance};
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     dropped_spans: AtomicU64,
     redaction: RedactionState,
     prices: PriceState,
+    evaluations: WaitingEvaluations,
     /// Held alone by changes that read what they change; shared by those that only add to a trace.
     changes: Arc<RwLock<()>>,
     /// Made by the first statement: a database that is never asked SQL starts no threads for it.
@@ -126,6 +128,7 @@ impl Database {
         let maintenance = background.then(start).transpose()?;
         let redaction = RedactionState::open(&store, redact_with);
         let prices = PriceState::open(&store);
+        let evaluations = WaitingEvaluations::open(&store);
         let catalog = Catalog::new(settings.dataset_bytes_max);
         let inner = Inner {
             maintenance: Mutex::new(maintenance),
@@ -136,6 +139,7 @@ impl Database {
             traces: TraceCache::default(),
             redaction,
             prices,
+            evaluations,
             changes,
             runtime: OnceLock::new(),
         };
@@ -185,6 +189,10 @@ impl Database {
 
     pub(crate) fn redaction_state(&self) -> &RedactionState {
         &self.inner.redaction
+    }
+
+    pub(crate) fn waiting_evaluations(&self) -> &WaitingEvaluations {
+        &self.inner.evaluations
     }
 
     pub(crate) fn price_state(&self) -> &PriceState {
@@ -265,8 +273,11 @@ impl Database {
             applied => applied?,
         };
         let after = self.snapshot()?.visible_rows(Table::Traces);
+        let judged = self.claim_evaluations(spans.iter().filter_map(Response::of).collect())?;
         Ok(ImportReport {
             traces: after.saturating_sub(before),
+            assessments: judged.assessments,
+            claimed_log_records: judged.placed,
             spans: applied.spans,
             duplicate_spans: applied.duplicate_spans,
             redacted,

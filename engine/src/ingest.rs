@@ -24,10 +24,12 @@ use crate::assess::content_id;
 use crate::chunks::{self, Chunk};
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::evaluations::{Judged, Response};
 use crate::otlp::{Decoded, Decoding, Request};
 use crate::prices::PriceList;
 use crate::redact::{Pass, Redactor};
 use crate::said::Said;
+use crate::semconv::evaluation::EVENT;
 
 /// Texts of log records that are joined to spans together.
 const RECORDS_BYTES_MAX: usize = 4 << 20;
@@ -178,6 +180,23 @@ impl ImportReport {
         self.claimed_log_records += records - own;
     }
 
+    /// Counts evaluations that waited before and whose response came.
+    fn judge(&mut self, judged: Judged) {
+        self.assessments += judged.assessments;
+        self.claim(judged.placed);
+    }
+
+    /// Counts evaluations of responses.
+    fn judge_new(&mut self, judged: Judged) {
+        self.assessments += judged.assessments;
+        self.log_records += judged.placed + judged.waiting;
+        self.waiting_log_records += judged.waiting;
+        if judged.refused > 0 {
+            let kind = format!("{EVENT} of a response that is not there, while too many wait");
+            self.skip_records(BTreeMap::from([(kind, judged.refused)]));
+        }
+    }
+
     fn skip_records(&mut self, skipped: BTreeMap<String, u64>) {
         for (kind, count) in skipped {
             *self.skipped_log_records.entry(kind).or_default() += count;
@@ -233,6 +252,9 @@ struct Ready {
     prepared: Option<Prepared>,
     fragments: Vec<Fragment>,
     feedback: Vec<Assessment>,
+    /// Evaluations of responses, and the responses of the spans.
+    unplaced: Vec<Assessment>,
+    responses: Vec<Response>,
     skipped_records: BTreeMap<String, u64>,
     spans: u64,
     lines: u64,
@@ -339,6 +361,7 @@ impl Worker<'_> {
                     spans.extend(decoded.spans);
                     ready.fragments.extend(decoded.fragments);
                     ready.feedback.extend(decoded.feedback);
+                    ready.unplaced.extend(decoded.unplaced);
                     for (kind, count) in decoded.skipped_records {
                         *ready.skipped_records.entry(kind).or_default() += count;
                     }
@@ -358,6 +381,7 @@ impl Worker<'_> {
         spans.iter_mut().for_each(|span| self.prices.fill(span));
         ready.spans = spans.len() as u64;
         ready.rootless = rootless(&spans);
+        ready.responses = spans.iter().filter_map(Response::of).collect();
         if !spans.is_empty() {
             ready.prepared = Some(self.store.prepare_spans(spans_batch(&spans)?)?);
         }
@@ -453,6 +477,9 @@ fn commit(
         let (fragments, feedback) =
             (std::mem::take(&mut ready.fragments), std::mem::take(&mut ready.feedback));
         is_durable &= commit_records(database, fragments, feedback, report)?;
+        let claimed = database.claim_evaluations(std::mem::take(&mut ready.responses))?;
+        report.judge(claimed);
+        report.judge_new(database.judge_responses(std::mem::take(&mut ready.unplaced))?);
         report.skip_records(std::mem::take(&mut ready.skipped_records));
         add_forms(&mut report.forms, std::mem::take(&mut ready.forms));
         report.redacted += ready.redacted;

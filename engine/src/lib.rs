@@ -46,6 +46,7 @@ mod dataset;
 mod delete;
 mod erase;
 mod error;
+mod evaluations;
 mod files;
 mod filters;
 mod ingest;

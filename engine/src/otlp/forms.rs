@@ -4,6 +4,7 @@
 //! | form | from | told by |
 //! |---|---|---|
 //! | list | a JSON array of any of the others, or an object with one | `[`, or a member of [`LISTS`] |
+//! | request | a request of spans or log records in a list | `resourceSpans`, `resourceLogs` |
 //! | resource spans | one `ResourceSpans` without its request | `scopeSpans` |
 //! | span | one OTLP `Span` by itself | `traceId` with `startTimeUnixNano` |
 //! | batches | Grafana Tempo's API, version 1 | `batches` |
@@ -14,7 +15,7 @@
 //! | MLflow, Langfuse, LangSmith, Phoenix, OpenAI Agents | their exports | see the file of each |
 //!
 //! Exports of products hold more than spans: what they say of a trace as a whole, and what was said about it. Their
-//! ids may be any text. Metrics, logs and profiles are recognised, too: they are another signal, not a mistake.
+//! ids may be any text. Metrics and profiles are recognised, too: they are another signal, not a mistake.
 
 mod console;
 mod found;
@@ -38,14 +39,14 @@ pub(super) use found::Found;
 use object::Record;
 
 /// Keys of requests of other signals.
-const OTHER_SIGNALS: &[&str] = &[
-    "resourceMetrics",
-    "resource_metrics",
-    "resourceLogs",
-    "resource_logs",
-    "resourceProfiles",
-    "resource_profiles",
-];
+const OTHER_SIGNALS: &[&str] =
+    &["resourceMetrics", "resource_metrics", "resourceProfiles", "resource_profiles"];
+
+/// Keys of requests that are read as they are, unless they are damaged.
+const REQUESTS: &[&str] = &["resourceSpans", "resourceLogs", "resource_logs"];
+
+/// Keys of lists of resource logs.
+const LOGS: &[&str] = &["resourceLogs", "resource_logs"];
 
 /// Keys of lists of resource spans.
 const WRAPPERS: &[&str] = &["resourceSpans", "resource_spans", "batches"];
@@ -87,7 +88,7 @@ pub(super) fn recognise(document: &[u8], now_ns: i64) -> Result<Option<Form>, De
     let is_known = match document.get().starts_with('[') {
         true => found.add_list(document, 0)?,
         false => match members(document.get()) {
-            Some(members) if members.contains_key("resourceSpans") => return Ok(None),
+            Some(members) if REQUESTS.iter().any(|key| members.contains_key(*key)) => return Ok(None),
             _ => found.add(document.get(), 0)?,
         },
     };
@@ -96,6 +97,19 @@ pub(super) fn recognise(document: &[u8], now_ns: i64) -> Result<Option<Form>, De
         (true, true) => Some(Form::OtherSignal),
         (true, false) => Some(Form::Traces(Box::new(found))),
     })
+}
+
+/// Whether rows with these columns are records of a product.
+pub(super) fn is_table(columns: &[String]) -> bool {
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    let row = Record::new(columns.iter().map(|name| (name.clone(), Json::Bool(true))).collect());
+    let form = langsmith::form(&row).or_else(|| phoenix::form(&row)).or_else(|| langfuse::form(&row));
+    form.is_some() || (has("trace") && (has("trace_id") || has("request_id")))
+}
+
+/// Whether a text is a time or a number.
+pub(super) fn is_time_or_number(text: &str) -> bool {
+    object::time_ns(&Json::String(text.to_string())).is_some() || text.parse::<f64>().is_ok()
 }
 
 fn members(json: &str) -> Option<Members<'_>> {
@@ -133,14 +147,16 @@ impl Found {
             return Ok(true);
         }
         let has = |keys: &[&str]| keys.iter().any(|key| members.contains_key(*key));
-        if has(OTHER_SIGNALS) {
-            self.saw_other_signal();
-        } else if let Some(listed) = WRAPPERS.iter().find_map(|key| members.get(*key)) {
+        let of = |keys: &[&str]| keys.iter().find_map(|key| members.get(*key).copied());
+        if has(WRAPPERS) || has(LOGS) {
             self.saw("OTLP request");
-            return Ok(self.add_resource_spans(listed));
+            let is_read = of(WRAPPERS).is_none_or(|listed| self.add_resources(listed, Self::otlp));
+            return Ok(of(LOGS).is_none_or(|listed| self.add_resources(listed, Self::otlp_logs)) && is_read);
+        } else if has(OTHER_SIGNALS) {
+            self.saw_other_signal();
         } else if let Some(listed) = members.get("trace").and_then(|trace| wrapped(trace)) {
             self.saw("Tempo trace");
-            return Ok(self.add_resource_spans(listed));
+            return Ok(self.add_resources(listed, Self::otlp));
         } else if has(RESOURCE_SPANS) {
             self.saw("OTLP resource spans");
             self.otlp(json.to_string());
@@ -187,11 +203,11 @@ impl Found {
         Ok(true)
     }
 
-    /// Adds a list of resource spans as it stands.
-    fn add_resource_spans(&mut self, listed: &RawValue) -> bool {
+    /// Adds a list of resource spans or logs as it stands; false when it is no list.
+    fn add_resources(&mut self, listed: &RawValue, add: fn(&mut Self, String)) -> bool {
         let inner = listed.get().strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
         if let Some(inner) = inner.map(str::trim).filter(|inner| !inner.is_empty()) {
-            self.otlp(inner.to_string());
+            add(self, inner.to_string());
         }
         inner.is_some()
     }
@@ -323,6 +339,29 @@ mod tests {
         let unknown = decode(&format!(r#"{{"resourceSpans":[{}]}}"#, value(r#"{"textValue":"v"}"#))).unwrap();
         assert_eq!(unknown.spans.len(), 0);
         assert!(unknown.rejected[0].contains("textValue"), "{:?}", unknown.rejected);
+    }
+
+    #[test]
+    fn log_records_in_a_list_beside_spans_are_read() {
+        let logs = r#""resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1","traceId":"0af7651916cd43dd8448eb211c80319c",
+            "spanId":"00f067aa0ba902b7","eventName":"gen_ai.user.message","body":{"stringValue":"hi"}}]}]}]"#;
+        let spans = format!(r#""resourceSpans":[{REQUEST}]"#);
+        let snake = logs.replace("resourceLogs", "resource_logs");
+        for list in [
+            format!("[{{{spans}}},{{{logs}}}]"),
+            format!("[{{{snake}}},{{{spans}}}]"),
+            format!("[{{{spans},{logs}}}]"),
+            format!(r#"{{"data":[{{{logs}}},{{{spans}}}]}}"#),
+        ] {
+            let decoded = decode(&list).unwrap();
+            assert_eq!(
+                (decoded.spans.len(), decoded.fragments.len(), decoded.records, decoded.rejected.len()),
+                (1, 1, 1, 0),
+                "{list}"
+            );
+        }
+        let damaged = decode(&format!("{{{}}}", logs.replace("\"1\"", "\"soon\""))).unwrap_err();
+        assert!(damaged.to_string().contains("time"), "{damaged}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a decompressed stream is, told from its start.
 
-use super::proto;
 use super::source::ZSTD_MAGIC;
+use super::{csv, forms, proto};
 
 /// Bytes looked at to tell the kind of a stream.
 pub(super) const PEEK_BYTES: usize = 64 << 10;
@@ -15,6 +15,8 @@ pub(super) enum StreamKind {
     JsonDocuments,
     /// One JSON array, or several: each element is a document.
     JsonList,
+    /// A table with a header, of a product that is known: each row is a record of it.
+    Csv,
     /// One protobuf message.
     Protobuf,
     /// Messages, each with its length before it, as the Collector's file exporter writes them: four
@@ -67,11 +69,26 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
     if proto::looks_like_request(start, is_whole) {
         return Ok(Some(StreamKind::Protobuf));
     }
+    if csv::columns(start).is_some_and(|columns| forms::is_table(&columns)) {
+        return Ok(Some(StreamKind::Csv));
+    }
     // A first line that is damaged costs only itself when requests follow.
     if start.split(|&byte| byte == b'\n').skip(1).any(|line| starts_object(line.trim_ascii_start())) {
         return Ok(Some(StreamKind::JsonLines));
     }
+    if let Some(columns) = csv::likely_columns(start).filter(|_| is_plain_text(start)) {
+        return Err(wrong_table(&columns));
+    }
     Err(wrong_file(if is_plain_text(start) { "other text" } else { "other data" }))
+}
+
+fn wrong_table(columns: &[String]) -> String {
+    format!(
+        "not a trace file: a CSV table with the columns {}; of CSV, exports of Langfuse (traces, observations, scores), \
+         LangSmith (runs, feedback), Phoenix (spans) and MLflow (search_traces) are read. Assessments are imported as \
+         JSON lines (--assessments FILE), records of a dataset with `dataset merge`",
+        csv::shown(columns)
+    )
 }
 
 /// A length and as many bytes that look like a request, as far as they are there. A message by itself
@@ -227,9 +244,33 @@ mod tests {
             (b"hello world\nthis is text\n", "other text"),
             (b"\x00\x9f\x92\x96\x01\x02", "other data"),
             (b"42\n", "other text"),
+            (b"Dear all, hello\nthis is text\n", "other text"),
         ] {
             let error = detect(start, true).unwrap_err();
             assert!(error.contains(found) && error.contains("expected OTLP/JSON"), "{error}");
+        }
+    }
+
+    #[test]
+    fn tables_are_told_by_their_columns() {
+        for known in [
+            "\"id\",\"timestamp\",\"name\",\"bookmarked\",\"input\"\n",
+            "id,traceId,type,name,startTime,endTime\n",
+            "id,traceId,source,name,dataType,value\n",
+            ",id,name,run_type,start_time,trace_id\n0,a,b\n",
+            "key,run_id,score\n",
+            "context.span_id,name,start_time,context.trace_id\n",
+            "trace_id,trace,state\n",
+        ] {
+            assert_eq!(kind(known.as_bytes()), Some(StreamKind::Csv), "{known}");
+        }
+        for other in ["trace_id,name,value\na,b,1\n", "id,userIds,countTraces\n", "question,answer\nwhy,so\n"]
+        {
+            let error = detect(other.as_bytes(), true).unwrap_err();
+            assert!(
+                error.contains(other.split(',').next().unwrap()) && error.contains("dataset merge"),
+                "{error}"
+            );
         }
     }
 }

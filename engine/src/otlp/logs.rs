@@ -1,9 +1,10 @@
 //! Log records to what they say of spans: the other half of `span`.
 //!
 //! A record of an event that is known (`semconv::logs`) and has the ids of a span becomes an event of that span, its
-//! body the attribute `body`. Other records are left out and counted by their event's name.
+//! body the attribute `body`. Other records are left out and counted by their event's name. An evaluation may name the
+//! response that it judges instead.
 
-use tracehouse_storage::model::{Event, Fragment};
+use tracehouse_storage::model::{Assessment, Event, Fragment};
 
 use super::Decoded;
 use super::id::{SPAN_ID_BYTES, TRACE_ID_BYTES, hex_id};
@@ -30,6 +31,14 @@ pub(super) fn scope_records(records: Vec<RawRecord<'_>>, context: &Context<'_>, 
         }
         let has_trace = !is_absent(&record.trace_id);
         let is_evaluation = name == evaluation::EVENT;
+        if is_evaluation && !has_trace && evaluation::response_id(&record.attributes).is_some() {
+            match of_response(&record, context) {
+                Ok(feedback) => decoded.unplaced.push(feedback),
+                Err(reason) => decoded.rejected.push(reason),
+            }
+            decoded.records += 1;
+            continue;
+        }
         if !has_trace || (is_absent(&record.span_id) && !is_evaluation) {
             skip(decoded, format!("{name} without trace context"));
             continue;
@@ -80,15 +89,19 @@ fn owned(value: Value<'_>) -> Value<'static> {
     }
 }
 
-fn fragment(record: &RawRecord<'_>, name: &str, context: &Context<'_>) -> Result<Fragment, String> {
+/// An evaluation of a response.
+fn of_response(record: &RawRecord<'_>, context: &Context<'_>) -> Result<Assessment, String> {
+    let Event { time_ns, .. } = event(record, evaluation::EVENT, context)
+        .map_err(|reason| format!("log record {} without trace context: {reason}", evaluation::EVENT))?;
+    evaluation::feedback("", None, time_ns, &record.attributes)
+}
+
+/// What a record says, as an event.
+fn event(record: &RawRecord<'_>, name: &str, context: &Context<'_>) -> Result<Event, String> {
     if let Some(fault) = record.fault.as_deref().or(context.fault) {
         return Err(fault.to_string());
     }
     let time = if record.time_ns == 0 { record.observed_time_ns } else { record.time_ns };
-    let span_id = match is_absent(&record.span_id) {
-        true => String::new(),
-        false => hex_id("span id", &record.span_id, SPAN_ID_BYTES)?,
-    };
     let event = Event {
         time_ns: time_ns("time", time)?,
         name: name.to_string(),
@@ -99,6 +112,15 @@ fn fragment(record: &RawRecord<'_>, name: &str, context: &Context<'_>) -> Result
         let bytes_max = context.span_bytes_max;
         return Err(format!("it has {bytes} bytes of text, more than the {bytes_max} that are set"));
     }
+    Ok(event)
+}
+
+fn fragment(record: &RawRecord<'_>, name: &str, context: &Context<'_>) -> Result<Fragment, String> {
+    let event = event(record, name, context)?;
+    let span_id = match is_absent(&record.span_id) {
+        true => String::new(),
+        false => hex_id("span id", &record.span_id, SPAN_ID_BYTES)?,
+    };
     Ok(Fragment {
         trace_id: hex_id("trace id", &record.trace_id, TRACE_ID_BYTES)?,
         span_id,

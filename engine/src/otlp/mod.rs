@@ -12,6 +12,7 @@
 //!   takes memory out of proportion to the input.
 
 pub(crate) mod base64;
+mod csv;
 mod cursor;
 mod error;
 mod extra;
@@ -22,6 +23,7 @@ mod json_value;
 mod kind;
 mod logs;
 mod proto;
+mod python_literal;
 mod raw;
 mod reader;
 mod redact;
@@ -64,7 +66,9 @@ pub struct Decoded {
     pub fragments: Vec<Fragment>,
     /// What events say of the quality of spans.
     pub feedback: Vec<Assessment>,
-    /// How many log records are in `fragments` and `feedback`.
+    /// Evaluations of responses, whose spans are not known.
+    pub(crate) unplaced: Vec<Assessment>,
+    /// How many log records are in `fragments`, `feedback` and `unplaced`.
     pub records: u64,
     /// Log records left out, by the name of their event.
     pub skipped_records: BTreeMap<String, u64>,
@@ -85,6 +89,7 @@ impl Decoded {
         self.changed_keys.repeated += other.changed_keys.repeated;
         self.fragments.extend(other.fragments);
         self.feedback.extend(other.feedback);
+        self.unplaced.extend(other.unplaced);
         self.records += other.records;
         for (kind, count) in other.skipped_records {
             *self.skipped_records.entry(kind).or_default() += count;

@@ -1,4 +1,4 @@
-//! The requests of a stream, one by one, whatever its form: JSON lines, JSON documents or a protobuf
+//! The requests of a stream, one by one, whatever its form: JSON lines, JSON documents, rows of CSV or a protobuf
 //! message, plain or compressed.
 //!
 //! Steps: 1. `source` undoes the compression. 2. `kind` tells the form from the first bytes.
@@ -17,7 +17,7 @@ use super::error::DecodeError;
 use super::forms::{self, Form, Found};
 use super::kind::{Balance, PEEK_BYTES, StreamKind, ValueEnd, detect};
 use super::source::{Source, ZSTD_MAGIC};
-use super::{Decoded, Decoding, decoded, json, proto};
+use super::{Decoded, Decoding, csv, decoded, json, proto};
 use crate::ingest::EXPERIMENT_DEFAULT;
 
 /// Longest line, document or message. Long traces make long lines; one this long is not a trace.
@@ -160,6 +160,8 @@ pub struct RequestReader<R: Read> {
     /// Of a stream of lists: whether it stands inside of one, and whether that has no element so far.
     in_list: bool,
     is_empty_list: bool,
+    /// Of a table: its columns, once they were read.
+    columns: Vec<String>,
     lines: u64,
     bytes: u64,
     input_bytes: Arc<AtomicU64>,
@@ -187,6 +189,7 @@ impl<R: Read> RequestReader<R> {
             is_done: false,
             in_list: false,
             is_empty_list: false,
+            columns: Vec::new(),
             lines: 0,
             bytes: 0,
             input_bytes: Arc::default(),
@@ -426,6 +429,60 @@ impl<R: Read> RequestReader<R> {
         }
     }
 
+    /// The next row of a table, as an object.
+    fn next_row(&mut self) -> Option<Result<Request, ReadError>> {
+        loop {
+            let line = self.lines + 1;
+            let record = match self.take_record()? {
+                Ok(record) => record,
+                Err(error) => return Some(Err(error)),
+            };
+            if self.columns.is_empty() {
+                self.columns = csv::columns(&record).unwrap_or_default();
+            } else if !is_blank(&record) {
+                let refused = |message| ReadError { line: Some(line), is_fatal: false, message };
+                return Some(match csv::object(&self.columns, &record) {
+                    Ok(bytes) => Ok(Request::Json { line, bytes }),
+                    Err(message) => Err(refused(message)),
+                });
+            }
+        }
+    }
+
+    /// Takes the next record of CSV; `None` at the end.
+    fn take_record(&mut self) -> Option<Result<Vec<u8>, ReadError>> {
+        let (line, mut end, mut seen) = (self.lines + 1, csv::RecordEnd::default(), 0);
+        let len = loop {
+            let unseen = self.pending().get(seen..).unwrap_or_default();
+            if let Some(len) = end.feed(unseen) {
+                break seen + len;
+            }
+            seen = self.pending().len();
+            if seen > self.piece_bytes_max {
+                return Some(Err(ReadError { is_fatal: true, ..self.too_long(line) }));
+            }
+            if self.at_end && (seen == 0 || self.failure.is_some()) {
+                return None;
+            }
+            if self.at_end && end.is_open() {
+                self.pass(seen);
+                return Some(Err(fatal(
+                    Some(line),
+                    "the row is cut short: a quote is not closed".to_string(),
+                )));
+            }
+            if self.at_end {
+                break seen;
+            }
+            self.fill();
+        };
+        let record = self.pending().get(..len).unwrap_or_default().to_vec();
+        let is_last = !record.ends_with(b"\n");
+        self.lines += memchr::memchr_iter(b'\n', &record).count() as u64 + u64::from(is_last);
+        self.pass(len);
+        Some(Ok(record))
+    }
+
     fn next_message(&mut self) -> Option<Result<Request, ReadError>> {
         while !self.at_end {
             if self.pending().len() > self.piece_bytes_max {
@@ -512,7 +569,7 @@ impl<R: Read> RequestReader<R> {
         };
         let has_lines = matches!(
             self.kind,
-            Some(StreamKind::JsonLines | StreamKind::JsonDocuments | StreamKind::JsonList)
+            Some(StreamKind::JsonLines | StreamKind::JsonDocuments | StreamKind::JsonList | StreamKind::Csv)
         );
         let line = has_lines.then_some(self.lines + 1);
         Some(fatal(line, message))
@@ -555,6 +612,7 @@ impl<R: Read> Iterator for RequestReader<R> {
             Some(StreamKind::JsonLines) => self.next_line(),
             Some(StreamKind::JsonDocuments) => self.next_document(),
             Some(StreamKind::JsonList) => self.next_element(),
+            Some(StreamKind::Csv) => self.next_row(),
             Some(StreamKind::Protobuf) => self.next_message(),
             Some(StreamKind::Framed) => self.next_frame(),
             None => None,
@@ -646,6 +704,28 @@ mod tests {
         let long = format!("[{{\"a\":\"{}\"}}]", "x".repeat(1_000_000));
         let long: Vec<_> = RequestReader::new(long.as_bytes()).with_piece_bytes_max(1_000).collect();
         assert!(long.len() == 1 && long[0].as_ref().unwrap_err().is_fatal());
+    }
+
+    #[test]
+    fn rows_of_a_table_are_objects() {
+        let head = "\u{feff}id,run_type,start_time,inputs\r\n";
+        let text = format!("{head}a,llm,1,\"{{'q': 'x\ny'}}\"\r\n\r\nb,llm\r\nc,llm,3,\"open");
+        let rows: Vec<_> = RequestReader::new(text.as_bytes()).collect();
+        let first = rows[0].as_ref().unwrap();
+        assert_eq!(first.line(), Some(2));
+        let object = r#"{"id":"a","inputs":{"q":"x\ny"},"run_type":"llm","start_time":1}"#;
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(first.bytes()).unwrap(),
+            serde_json::from_str::<serde_json::Value>(object).unwrap()
+        );
+        let short = rows[1].as_ref().unwrap_err();
+        assert_eq!((short.line(), short.is_fatal()), (Some(5), false));
+        assert!(rows.len() == 3 && rows[2].as_ref().unwrap_err().is_fatal());
+        let long = format!("{head}a,llm,1,\"{}", "x\n".repeat(1_000_000));
+        let mut reader = RequestReader::new(long.as_bytes()).with_piece_bytes_max(1_000);
+        let long: Vec<_> = reader.by_ref().collect();
+        assert!(long.len() == 1 && long[0].as_ref().unwrap_err().is_fatal());
+        assert!(reader.buffer.capacity() < 1 << 20, "{}", reader.buffer.capacity());
     }
 
     #[test]

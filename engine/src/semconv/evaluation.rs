@@ -16,10 +16,18 @@ const SCORE: &str = "gen_ai.evaluation.score.value";
 const LABEL: &str = "gen_ai.evaluation.score.label";
 const EXPLANATION: &str = "gen_ai.evaluation.explanation";
 const ERROR: &str = "error.type";
+/// The response that is judged.
+pub(crate) const RESPONSE_ID: &str = "gen_ai.response.id";
 /// Further attributes that are kept with the feedback begin so.
-const KEPT: &[&str] = &["gen_ai.evaluation.", "gen_ai.response.id"];
+const KEPT: &[&str] = &["gen_ai.evaluation.", RESPONSE_ID];
 
-/// The feedback of an event. Its id is that of its content and time, so that a repeat is not another one.
+/// The response that an event names, if it does.
+pub(crate) fn response_id(attributes: &[KeyValue<'_>]) -> Option<String> {
+    let id = attributes.iter().find(|pair| pair.key == RESPONSE_ID).and_then(|pair| word(&pair.value))?;
+    Some(id.into_owned()).filter(|id| !id.is_empty())
+}
+
+/// The feedback of an event; without a trace that of a response, whose span is not known. Its id is that of its content and time, so that a repeat is not another one.
 ///
 /// # Errors
 /// Says what is missing.
@@ -31,7 +39,10 @@ pub(crate) fn feedback(
 ) -> Result<Assessment, String> {
     let get = |key: &str| attributes.iter().find(|pair| pair.key == key).map(|pair| &pair.value);
     let text = |key: &str| get(key).and_then(word).map(|text| text.into_owned());
-    let what = format!("the event {EVENT} of trace {trace_id}");
+    let what = match trace_id.is_empty() {
+        true => format!("the event {EVENT} of response {}", response_id(attributes).unwrap_or_default()),
+        false => format!("the event {EVENT} of trace {trace_id}"),
+    };
     let name = text(NAME).ok_or_else(|| format!("{what} has no {NAME}"))?;
     // A judge gives reasons, code does not.
     let (explanation, error) = (text(EXPLANATION), text(ERROR));

@@ -110,7 +110,15 @@ pub(super) fn is_hollow(text: &str) -> bool {
 }
 
 fn is_empty(text: &str) -> bool {
-    matches!(text.trim(), "" | "{}" | "[]" | "null" | "\"\"")
+    matches!(text.trim(), "" | "{}" | "[]" | "null" | "\"\"") || is_call_of_nothing(text)
+}
+
+/// Whether a text is a call without arguments, as decorators of Traceloop and AgentOps write it.
+fn is_call_of_nothing(text: &str) -> bool {
+    const CALL: &str = r#"{"args":[],"kwargs":{}}"#;
+    text.len() < 2 * CALL.len()
+        && text.starts_with("{\"args\"")
+        && text.split_whitespace().collect::<String>() == CALL
 }
 
 /// The messages, or the answers, of an attribute that lists events (pydantic-ai, version 1).

@@ -98,14 +98,17 @@ impl<'v> Found<'v> {
 
     /// The first candidate that is a word: a non-empty string (see `word`) or a number.
     pub(super) fn first_word(&self, concern: Concern) -> Option<String> {
-        self.candidates(concern).find_map(|(key, value)| {
-            if key.members.is_empty() {
-                return word(value).map(Cow::into_owned);
-            }
-            let object = object(value)?;
-            key.members.iter().find_map(|path| json_word(member(&object, path)?))
-        })
+        self.candidates(concern).find_map(|(key, value)| word_of(key, value))
     }
+}
+
+/// The word that the value of a key is, or its member that says it.
+pub(super) fn word_of(key: &Key, value: &Value<'_>) -> Option<String> {
+    if key.members.is_empty() {
+        return word(value).map(Cow::into_owned);
+    }
+    let object = object(value)?;
+    key.members.iter().find_map(|path| json_word(member(&object, path)?))
 }
 
 /// A short text such as a model name. MLflow sends every attribute as JSON text, so one layer of JSON

@@ -3,7 +3,7 @@
 //! Words are looked up in the producers' tables without regard to case; a word that is in none and
 //! whose list is not closed stays as the producer wrote it.
 
-use super::keys::{Found, word};
+use super::keys::{Found, word, word_of};
 use super::producers::{Concern, Others, PRODUCERS, Words};
 
 /// The type of a span that nothing speaks for.
@@ -41,7 +41,7 @@ pub(super) fn of(found: &Found<'_>, scope: Option<&str>, name: &str) -> String {
         if let Others::Always(span_type) = words.others {
             return Some(span_type.to_string());
         }
-        let word = word(value)?;
+        let word = word_of(key, value)?;
         type_of(words, &word).filter(|span_type| span_type != UNKNOWN)
     });
     typed.unwrap_or_else(|| {

@@ -591,6 +591,38 @@ fn what_says_nothing_is_no_preview_and_the_richer_answer_wins() {
 }
 
 #[test]
+fn a_call_without_arguments_is_kept_and_no_preview() {
+    let span = span_of_texts(&[
+        ("agentops.span.kind", "session"),
+        ("agentops.entity.input", r#"{"args": [], "kwargs": {}}"#),
+        ("agentops.entity.output", "done"),
+    ]);
+    assert_eq!(
+        (span.span_type.as_str(), span.inputs.as_deref()),
+        ("WORKFLOW", Some(r#"{"args": [], "kwargs": {}}"#))
+    );
+    let hint = span.hint.unwrap();
+    assert_eq!((hint.request_preview, hint.response_preview.as_deref()), (None, Some("done")));
+}
+
+#[test]
+fn types_may_be_members_of_an_object() {
+    let span = span_of_texts(&[
+        ("braintrust.span_attributes", r#"{"type": "score", "name": "helpful"}"#),
+        ("braintrust.metadata", r#"{"model": "gpt-4o", "provider": "openai"}"#),
+        ("braintrust.metrics", r#"{"prompt_tokens": 12, "completion_tokens": 3, "prompt_cached_tokens": 2}"#),
+    ]);
+    assert_eq!(
+        (span.span_type.as_str(), span.model.as_deref(), span.provider.as_deref()),
+        ("EVALUATOR", Some("gpt-4o"), Some("openai"))
+    );
+    assert_eq!(
+        (span.input_tokens, span.total_tokens, span.cache_read_input_tokens),
+        (Some(12), Some(15), Some(2))
+    );
+}
+
+#[test]
 fn records_that_were_exported_as_events_are_read_as_records() {
     let record = |name: &str, body: &str| {
         format!(

@@ -203,3 +203,22 @@ fn a_line_that_names_the_speaker_is_no_text() {
     assert_eq!(readable("[USER PROMPT]\nWhat now?", Side::Input), "What now?");
     assert_eq!(readable("[draft]\nWhat now?", Side::Input), "[draft]\nWhat now?");
 }
+
+#[test]
+fn a_role_that_is_not_known_is_the_agents_own_word() {
+    for (role, wanted) in [
+        ("Orchestrator (thought)", "Orchestrator (thought)"),
+        ("Mr. Smith", "Mr. Smith"),
+        ("ChatRole.CHATBOT", "assistant"),
+        ("USER", "user"),
+    ] {
+        let payload = format!(r#"[{{"role":"{role}","content":"hi"}}]"#);
+        assert_eq!(decoded(&payload, Side::Input), [pair(wanted, "hi")]);
+    }
+}
+
+#[test]
+fn instructions_that_an_answer_repeats_are_no_output() {
+    let answer = r#"{"object":"response","instructions":"be kind","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]}]}"#;
+    assert_eq!(decoded(answer, Side::Output), [pair("assistant", "yes")]);
+}

@@ -324,6 +324,7 @@ const SPEAKERS: &[(&str, &str)] = &[
     ("assistant", "assistant"),
     ("ai", "assistant"),
     ("model", "assistant"),
+    ("chatbot", "assistant"),
     ("tool", "tool"),
     ("function", "tool"),
     ("tool-response", "tool"),
@@ -341,9 +342,12 @@ fn is_speaker(word: &str) -> bool {
     !matches!(word, "function" | "model") && SPEAKERS.iter().any(|(name, _)| name.eq_ignore_ascii_case(word))
 }
 
-/// The usual word for a role, else the producer's own in lower case.
+/// The usual word for a role, else the producer's own as it was sent: agents speak under their names. Of a value of an
+/// enumeration (`MessageRole.USER`) the name of that is left out.
 fn plain_role(role: &str) -> String {
-    let role = role.rsplit('.').next().unwrap_or(role);
+    let member =
+        role.rsplit_once('.').filter(|_| !role.contains(char::is_whitespace)).map(|(_, member)| member);
+    let role = member.unwrap_or(role);
     let known = SPEAKERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(role));
-    known.map_or_else(|| role.to_lowercase(), |(_, plain)| (*plain).to_string())
+    known.map_or(role, |(_, plain)| *plain).to_string()
 }

@@ -9,11 +9,13 @@ use crate::otlp::error::DecodeError;
 use crate::start::TraceStart;
 use crate::tags::{check_pair, check_tag};
 
-/// Spans that are read together.
+/// Spans, or log records, that are read together.
 #[derive(Debug, Default)]
 pub(in crate::otlp) struct Part {
-    /// Texts of `ResourceSpans`.
-    resource_spans: Vec<String>,
+    /// Texts of `ResourceSpans`, or of `ResourceLogs`.
+    resources: Vec<String>,
+    /// Whether they are `ResourceLogs`.
+    is_logs: bool,
     /// Whether ids may be any text; otherwise they are those of OTLP.
     pub(in crate::otlp) any_ids: bool,
     /// The experiment that the document names.
@@ -23,7 +25,8 @@ pub(in crate::otlp) struct Part {
 impl Part {
     /// The text of an OTLP/JSON request.
     pub(in crate::otlp) fn request(&self) -> String {
-        format!("{{\"resourceSpans\":[{}]}}", self.resource_spans.join(","))
+        let key = if self.is_logs { "resourceLogs" } else { "resourceSpans" };
+        format!("{{\"{key}\":[{}]}}", self.resources.join(","))
     }
 }
 
@@ -68,25 +71,32 @@ impl Found {
 
     /// Adds `ResourceSpans` with ids of OTLP.
     pub(super) fn otlp(&mut self, resource_spans: String) {
-        self.add_to_part(resource_spans, false);
+        self.add_to_part(resource_spans, false, false);
+    }
+
+    /// Adds `ResourceLogs` with ids of OTLP.
+    pub(super) fn otlp_logs(&mut self, resource_logs: String) {
+        self.add_to_part(resource_logs, false, true);
     }
 
     /// Adds a span, or the reason why it is none.
     pub(super) fn span(&mut self, span: Result<SpanRecord, DecodeError>) {
         match span {
-            Ok(span) => self.add_to_part(span.into_resource_spans(), true),
+            Ok(span) => self.add_to_part(span.into_resource_spans(), true, false),
             Err(error) => self.rejected.push(error.to_string()),
         }
     }
 
-    fn add_to_part(&mut self, resource_spans: String, any_ids: bool) {
-        let fits = |part: &Part| part.any_ids == any_ids && part.experiment_id == self.experiment_id;
+    fn add_to_part(&mut self, resource: String, any_ids: bool, is_logs: bool) {
+        let fits = |part: &Part| {
+            (part.any_ids, part.is_logs) == (any_ids, is_logs) && part.experiment_id == self.experiment_id
+        };
         if !self.parts.last().is_some_and(fits) {
             let experiment_id = self.experiment_id.clone();
-            self.parts.push(Part { resource_spans: Vec::new(), any_ids, experiment_id });
+            self.parts.push(Part { resources: Vec::new(), is_logs, any_ids, experiment_id });
         }
         if let Some(part) = self.parts.last_mut() {
-            part.resource_spans.push(resource_spans);
+            part.resources.push(resource);
         }
     }
 

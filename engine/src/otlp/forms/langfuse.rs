@@ -7,7 +7,8 @@
 //!   outputs of its own. An observation without a parent hangs below it, so that files may come in any order.
 //! * Everything is written under the names that Langfuse's own OpenTelemetry spans use, so that their table decides
 //!   what fills which column; other members keep their own names below `langfuse.trace.` or `langfuse.observation.`.
-//! * A score becomes a feedback with the score's id.
+//! * A score becomes a feedback with the score's id. The UI's export has a member for each name of a score, with a list of
+//!   values: what it does not name itself and is such a list is a score.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -28,6 +29,13 @@ const OF_TRACES: &[&str] =
     &["htmlPath", "bookmarked", "public", "sessionId", "userId", "release", "observations"];
 const OF_SCORES: &[&str] = &["dataType", "stringValue", "configId", "observationId", "comment"];
 
+/// Members that only the UI's export has.
+const OF_UI_TRACES: &[&str] = &["observationCount", "errorCount"];
+const OF_UI_OBSERVATIONS: &[&str] = &["traceTimestamp", "traceTags"];
+
+/// Lists of the UI's export that are no scores.
+const UI_LISTS: &[&str] = &["tags", "traceTags", "comments", "observations", "toolCalls", "toolCallNames"];
+
 /// What a record of Langfuse is.
 pub(super) fn form(record: &Record) -> Option<&'static str> {
     let has_any = |names: &[&str]| names.iter().any(|name| record.knows(name));
@@ -44,11 +52,16 @@ pub(super) fn form(record: &Record) -> Option<&'static str> {
 }
 
 /// Takes a record.
-pub(super) fn add(found: &mut Found, form: &'static str, record: Record) {
+pub(super) fn add(found: &mut Found, form: &'static str, mut record: Record) {
     found.saw(form);
     let added = match form {
         OBSERVATION_FORM => {
-            found.span(observation(record));
+            let scores = score_members(&mut record, OF_UI_OBSERVATIONS);
+            let span = observation(record);
+            if let Ok(span) = &span {
+                add_scores(found, of_span(scores, &span.span_id), &span.trace_id);
+            }
+            found.span(span);
             Ok(())
         }
         SCORE_FORM => score(found, record, None),
@@ -89,7 +102,8 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
         // What the observations cost, where they are not at hand.
         cost(&mut span, total.and_then(|total| number(&total)).map(|total| json!({ "total": total })));
     }
-    let listed = scores.unwrap_or_else(|| named_scores(&mut record));
+    let mut listed = scores.unwrap_or_else(|| named_scores(&mut record));
+    listed.extend(score_members(&mut record, OF_UI_TRACES));
     span.add_rest("langfuse.trace.", record);
     found.span(Ok(span));
     for observation in whole {
@@ -98,17 +112,49 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
         found.saw(OBSERVATION_FORM);
         found.span(self::observation(Record::new(members)));
     }
-    for item in listed {
-        let Json::Object(members) = item else { continue };
-        found.saw(SCORE_FORM);
-        if let Err(error) = score(found, Record::new(members), Some(&id)) {
-            found.reject(SCORE_FORM, error);
-        }
-    }
+    add_scores(found, listed, &id);
     Ok(())
 }
 
-/// The scores of the UI's export: an object of names with a value or a list of values each.
+fn add_scores(found: &mut Found, scores: Vec<Json>, trace_id: &str) {
+    for item in scores {
+        let Json::Object(members) = item else { continue };
+        found.saw(SCORE_FORM);
+        if let Err(error) = score(found, Record::new(members), Some(trace_id)) {
+            found.reject(SCORE_FORM, error);
+        }
+    }
+}
+
+/// The scores that a record of the UI's export has as members of their names; `marks` tell such a record.
+fn score_members(record: &mut Record, marks: &[&str]) -> Vec<Json> {
+    if !marks.iter().any(|name| record.knows(name)) {
+        return Vec::new();
+    }
+    let is_score = |name: &str, value: &Json| {
+        let is_value = |value: &Json| value.is_number() || value.is_string() || value.is_boolean();
+        let is_list =
+            value.as_array().is_some_and(|values| !values.is_empty() && values.iter().all(is_value));
+        is_list && !UI_LISTS.contains(&name)
+    };
+    let taken = record.take_where(is_score);
+    let score = |(name, value): (String, Json)| match value {
+        Json::Array(values) => {
+            values.into_iter().map(|value| json!({ "name": name, "value": value })).collect()
+        }
+        _ => Vec::new(),
+    };
+    taken.into_iter().flat_map(score).collect()
+}
+
+/// Scores that are about an observation.
+fn of_span(mut scores: Vec<Json>, span_id: &str) -> Vec<Json> {
+    let members = scores.iter_mut().filter_map(Json::as_object_mut);
+    members.for_each(|score| drop(score.insert("observationId".to_string(), span_id.into())));
+    scores
+}
+
+/// The scores of the older UI's export: an object of names with a value or a list of values each.
 fn named_scores(record: &mut Record) -> Vec<Json> {
     let Some(by_name) = record.object("scores") else { return Vec::new() };
     let values = |value: &Json| match value {

@@ -102,6 +102,13 @@ impl Record {
         }
     }
 
+    /// Takes out the members of which `is_wanted` says so.
+    pub(super) fn take_where(&mut self, is_wanted: impl Fn(&str, &Json) -> bool) -> Vec<(String, Json)> {
+        let wanted = self.members.iter().filter(|(name, value)| is_wanted(name, value));
+        let names: Vec<String> = wanted.map(|(name, _)| name.clone()).collect();
+        names.into_iter().filter_map(|name| self.members.remove_entry(&name)).collect()
+    }
+
     /// Takes out a time, Unix nanoseconds.
     ///
     /// # Errors

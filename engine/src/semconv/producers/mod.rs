@@ -6,6 +6,8 @@
 //!
 //! To understand another producer, write its table and add it to [`PRODUCERS`].
 
+mod agentops;
+mod braintrust;
 pub(super) mod claude_code;
 mod crewai;
 mod genai;
@@ -196,6 +198,8 @@ pub(super) const PRODUCERS: &[Producer] = &[
     spring_ai::PRODUCER,
     langwatch::PRODUCER,
     opik::PRODUCER,
+    braintrust::PRODUCER,
+    agentops::PRODUCER,
     semantic_kernel::PRODUCER,
     sentry::PRODUCER,
     mlflow::REQUEST,
