@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_response_of_attributes() {
-        let id = |text: &str| response_id(text);
+        let id = response_id;
         assert_eq!(id(r#"{"a":1,"gen_ai.response.id":"resp\"\\1","b":"c"}"#).as_deref(), Some("resp\"\\1"));
         assert_eq!(id(r#"{"gen_ai.response.id":""}"#), None);
         assert_eq!(id(r#"{"a":"{\"gen_ai.response.id\":\"no\"}"}"#), None);

@@ -7,7 +7,7 @@
 //! (`DataFrame.to_csv`), is one; a number is one where that changes no digit of it; a time or a number that is a JSON
 //! text is its content; anything else is a text. In a row of which every cell is JSON, texts are so, too.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 
 use super::{forms, python_literal};
 
@@ -148,8 +148,8 @@ fn value(name: &str, cell: String) -> Json {
             Ok(text) if forms::is_time_or_number(&text) => Json::String(text),
             _ => Json::String(cell),
         },
-        Some(b'-' | b'0'..=b'9') => match serde_json::from_str::<Json>(&cell) {
-            Ok(number) if number.is_number() && number.to_string() == cell => number,
+        Some(b'-' | b'0'..=b'9') => match serde_json::from_str::<Number>(&cell) {
+            Ok(number) if number.to_string() == cell => Json::Number(number),
             _ => Json::String(cell),
         },
         _ => Json::String(cell),
@@ -186,7 +186,8 @@ mod tests {
         assert_eq!(likely_columns(b"Dear all, hello\nthis is text\n"), None);
         assert_eq!(columns(b"42\n"), None);
         assert_eq!(shown(&["a".to_string(), "b".to_string()]), "a, b");
-        assert!(shown(&vec!["a".to_string(); 10]).ends_with("a and 2 more"));
+        let many: Vec<String> = std::iter::repeat_n("a".to_string(), 10).collect();
+        assert!(shown(&many).ends_with("a and 2 more"));
     }
 
     fn row(columns: &[&str], cells: &str) -> Json {
