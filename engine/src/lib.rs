@@ -59,6 +59,8 @@ mod pages;
 mod prices;
 mod redact;
 mod retention;
+mod row_values;
+mod rows;
 mod said;
 mod semconv;
 mod sessions;
@@ -67,6 +69,7 @@ mod settle;
 mod shared;
 mod span_builder;
 mod sql;
+mod sql_stream;
 mod start;
 mod stats;
 mod stored_setting;
@@ -75,6 +78,7 @@ mod trace;
 mod trace_batches;
 mod trace_cache;
 mod trace_id;
+mod trace_stream;
 
 /// The version of Arrow whose types are in these signatures.
 pub use arrow;
@@ -86,8 +90,8 @@ pub use correlation::FilterCorrelation;
 pub use csv::csv_cell;
 pub use database::{Database, SharedPage, TracePage, decode_otlp};
 pub use dataset::{
-    Dataset, DatasetInfo, ExportFormat, MemberUse, MergeReport, NewDataset, NewRecord, PartChange,
-    RecordChange, RecordDiff, Sample, SourceRule,
+    Dataset, DatasetInfo, DatasetRecord, ExportFormat, MemberUse, MergeReport, NewDataset, NewRecord,
+    PartChange, RecordChange, RecordDiff, Sample, SourceRule,
 };
 pub use delete::TraceDeletion;
 pub use erase::EraseReceipt;
@@ -101,14 +105,17 @@ pub use pages::TraceIter;
 pub use prices::{Price, PriceRow, Prices};
 pub use redact::{Redaction, RedactionCallback, RedactionField, RedactionRule};
 pub use retention::{Retention, RetentionReport};
+pub use rows::{SqlRows, batch_rows};
 pub use semconv::{Convention, conventions};
 pub use sessions::{CompletedSession, Session, SessionSearch};
 pub use settings::{Overload, Settings};
 pub use span_builder::{SpanBuilder, SpanKind, SpanStatus};
+pub use sql_stream::{SqlBatches, SqlStream};
 pub use start::TraceStart;
 pub use stats::Stats;
 pub use trace::Trace;
 pub use trace_batches::TraceBatches;
+pub use trace_stream::TraceStream;
 pub use tracehouse_query::filter::parse_time;
 pub use tracehouse_query::messages;
 pub use tracehouse_query::search::{Analysis, Coverage, Explain, Search, Stage, TextCoverage};
@@ -118,7 +125,7 @@ pub use tracehouse_storage::backup::BackupReport;
 pub use tracehouse_storage::check::{CheckReport, Finding, Severity};
 pub use tracehouse_storage::interrupt::CancelToken;
 pub use tracehouse_storage::model;
-pub use tracehouse_storage::model::StartUsage;
+pub use tracehouse_storage::model::{Assessment, Event, Link, Span, StartUsage, TraceRow};
 pub use tracehouse_storage::repair::{Loss, RepairReport};
 pub use tracehouse_storage::schema::Table;
 pub use tracehouse_storage::segment::export;
