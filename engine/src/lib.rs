@@ -33,8 +33,10 @@
     )
 )]
 
+mod append;
 mod assess;
 mod assessments;
+mod attribute_value;
 mod care;
 mod catalog;
 mod chunks;
@@ -84,6 +86,7 @@ mod trace_stream;
 pub use arrow;
 pub use assess::NewAssessment;
 pub use assessments::AssessmentUpdate;
+pub use attribute_value::AttributeValue;
 pub use care::{check, repair};
 pub use copies::backup;
 pub use correlation::FilterCorrelation;
