@@ -44,6 +44,7 @@ fn production(text: &str) -> String {
 fn is_test(name: &str) -> bool {
     name.starts_with("tests/")
         || name.starts_with("benches/")
+        || name.contains("/examples/")
         || name.ends_with("tests.rs")
         || name.contains("/tests/")
 }

@@ -1,6 +1,6 @@
 //! The database a user opens: one handle for writing, searching and SQL.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,16 +11,15 @@ use arrow::record_batch::RecordBatch;
 use tracehouse_query::runtime::QueryRuntime;
 use tracehouse_query::search::{self, Explain, Search};
 use tracehouse_query::text::{self, TextHits, TextSearch};
-use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::env::Env;
-use tracehouse_storage::model::{Span, TraceKey, TraceRow, normalize_trace_id};
+use tracehouse_storage::model::{TraceKey, TraceRow, normalize_trace_id};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::store::Compacted;
 use tracehouse_storage::{RowRef, Snapshot, Store};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
-use crate::evaluations::{Response, WaitingEvaluations};
+use crate::evaluations::WaitingEvaluations;
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
 use crate::limits::Limits;
 use crate::maintain::{self, Maintenance};
@@ -233,56 +232,6 @@ impl Database {
             self.index_text()?;
         }
         Ok(sealed?)
-    }
-
-    /// Appends spans: durable and visible when this returns.
-    ///
-    /// # Errors
-    /// `InvalidInput` for an illegal id, `Closed` after a failed write.
-    pub fn append(&self, spans: &[Span]) -> Result<ImportReport> {
-        for span in spans {
-            tracehouse_storage::model::check_id("trace id", &span.trace_id)?;
-            tracehouse_storage::model::check_id("span id", &span.span_id)?;
-            let (bytes, bytes_max) = (span.text_bytes(), self.inner.settings.span_bytes_max);
-            if bytes > bytes_max {
-                return Err(Error::invalid_input(format!(
-                    "span {} has {bytes} bytes of text, more than the {bytes_max} that are set",
-                    span.span_id
-                )));
-            }
-            for (what, json) in [("attributes", &span.attributes), ("resource", &span.resource)] {
-                serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(json).map_err(|e| {
-                    Error::invalid_input(format!(
-                        "{what} of span {} is no JSON object text: {e}",
-                        span.span_id
-                    ))
-                })?;
-            }
-        }
-        let redactor = self.redactor()?;
-        let mut spans = spans.to_vec();
-        let redacted = redactor.pass().map_or(0, |mut pass| {
-            spans.iter_mut().for_each(|span| pass.span(span));
-            pass.finish()
-        });
-        let prices = self.price_state().list();
-        spans.iter_mut().for_each(|span| prices.fill(span));
-        let before = self.snapshot()?.visible_rows(Table::Traces);
-        let applied = match self.inner.store.append_spans(spans_batch(&spans)?) {
-            Err(error) => return self.drop_spans(error.into(), spans.len() as u64),
-            applied => applied?,
-        };
-        let after = self.snapshot()?.visible_rows(Table::Traces);
-        let judged = self.claim_evaluations(spans.iter().filter_map(Response::of).collect())?;
-        Ok(ImportReport {
-            traces: after.saturating_sub(before),
-            assessments: judged.assessments,
-            claimed_log_records: judged.placed,
-            spans: applied.spans,
-            duplicate_spans: applied.duplicate_spans,
-            redacted,
-            ..ImportReport::default()
-        })
     }
 
     /// Counts spans that could not be written as dropped, when that is the setting and the reason.

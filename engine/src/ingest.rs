@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tracehouse_storage::Store;
 use tracehouse_storage::columns::spans_batch;
+pub(crate) use tracehouse_storage::model::EXPERIMENT_DEFAULT;
 use tracehouse_storage::model::{Assessment, Fragment, Span, TraceKey};
 use tracehouse_storage::store::{Assess, Prepared};
 
@@ -38,9 +39,6 @@ const RECORDS_BYTES_MAX: usize = 4 << 20;
 const UNSETTLED_MAX: usize = 1 << 18;
 /// Rejections listed one by one; further ones are only counted.
 const REJECTED_MAX: usize = 100_000;
-
-/// The experiment of traces about which nobody says another.
-pub(crate) const EXPERIMENT_DEFAULT: &str = "0";
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -181,7 +179,7 @@ impl ImportReport {
     }
 
     /// Counts evaluations that waited before and whose response came.
-    fn judge(&mut self, judged: Judged) {
+    pub(crate) fn judge(&mut self, judged: Judged) {
         self.assessments += judged.assessments;
         self.claim(judged.placed);
     }

@@ -11,12 +11,47 @@ use crate::error::Result;
 /// Traces of a page where the search does not say.
 const PAGE_TRACES: usize = 256;
 
-/// The traces of a search, page by page. After an error there are no more.
+/// The pages of a search, none of them empty. After an error there are no more.
 #[derive(Debug)]
-pub struct TraceIter {
+pub(crate) struct Pages {
     database: Database,
     /// What is asked next; `None` after the last page.
     next: Option<Search>,
+}
+
+impl Pages {
+    pub(crate) fn of(database: Database, search: &Search) -> Self {
+        let mut search = search.clone();
+        search.limit = Some(search.limit.unwrap_or(PAGE_TRACES).max(1));
+        Self { database, next: Some(search) }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl Iterator for Pages {
+    type Item = Result<Vec<TraceRow>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut search = self.next.take()?;
+        let page = match self.database.search_traces(&search) {
+            Ok(page) => page,
+            Err(error) => return Some(Err(error)),
+        };
+        if let Some(token) = page.next_page_token {
+            search.offset = 0;
+            self.next = Some(search.page_token(token));
+        }
+        (!page.traces.is_empty()).then_some(Ok(page.traces))
+    }
+}
+
+/// The traces of a search, page by page. After an error there are no more.
+#[derive(Debug)]
+pub struct TraceIter {
+    pages: Pages,
     page: IntoIter<TraceRow>,
 }
 
@@ -33,9 +68,7 @@ impl Database {
     /// # Ok::<(), tracehouse::Error>(())
     /// ```
     pub fn iter_traces(&self, search: &Search) -> TraceIter {
-        let mut search = search.clone();
-        search.limit = Some(search.limit.unwrap_or(PAGE_TRACES).max(1));
-        TraceIter { database: self.clone(), next: Some(search), page: Vec::new().into_iter() }
+        TraceIter { pages: Pages::of(self.clone(), search), page: Vec::new().into_iter() }
     }
 }
 
@@ -46,15 +79,9 @@ impl Iterator for TraceIter {
         if let Some(trace) = self.page.next() {
             return Some(Ok(trace));
         }
-        let mut search = self.next.take()?;
-        let page = match self.database.search_traces(&search) {
-            Ok(page) => page,
+        match self.pages.next()? {
+            Ok(page) => self.page = page.into_iter(),
             Err(error) => return Some(Err(error)),
-        };
-        self.page = page.traces.into_iter();
-        if let Some(token) = page.next_page_token {
-            search.offset = 0;
-            self.next = Some(search.page_token(token));
         }
         self.page.next().map(Ok)
     }

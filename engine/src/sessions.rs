@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, RecordBatch};
+use serde::{Deserialize, Serialize};
 use tracehouse_query::search::{self, Search};
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::columns::{floats, ints, text, text_at, times};
@@ -29,7 +30,7 @@ const COLUMNS: [&str; 8] = [
 ];
 
 /// A session and figures over all its traces in the experiments looked at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Session {
     /// The session.

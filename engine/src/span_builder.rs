@@ -1,10 +1,10 @@
 //! A span made by a program: legal when it is built, its typed columns filled as an import of OTLP fills them.
 
-use serde_json::{Map, Value};
-use tracehouse_storage::model::{Event, Link, Span, check_id, normalize_trace_id};
+use tracehouse_storage::model::{Event, Link, Span, normalize_trace_id};
 
+use crate::append::check;
+use crate::attribute_value::{AttributeValue, attributes_text};
 use crate::error::{Error, Result};
-use crate::ingest::EXPERIMENT_DEFAULT;
 use crate::semconv;
 
 /// OTel's kinds of spans.
@@ -22,6 +22,26 @@ pub enum SpanKind {
     Producer,
     /// Takes a message.
     Consumer,
+    /// Nobody said.
+    Unspecified,
+}
+
+impl SpanKind {
+    /// All of them, in OTLP's order.
+    pub const ALL: [Self; 6] =
+        [Self::Unspecified, Self::Internal, Self::Server, Self::Client, Self::Producer, Self::Consumer];
+
+    /// The word in the column `kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "INTERNAL",
+            Self::Server => "SERVER",
+            Self::Client => "CLIENT",
+            Self::Producer => "PRODUCER",
+            Self::Consumer => "CONSUMER",
+            Self::Unspecified => "UNSPECIFIED",
+        }
+    }
 }
 
 /// How a span ended.
@@ -35,6 +55,20 @@ pub enum SpanStatus {
     Ok,
     /// With an error.
     Error,
+}
+
+impl SpanStatus {
+    /// All of them, in OTLP's order.
+    pub const ALL: [Self; 3] = [Self::Unset, Self::Ok, Self::Error];
+
+    /// The word in the column `status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unset => "UNSET",
+            Self::Ok => "OK",
+            Self::Error => "ERROR",
+        }
+    }
 }
 
 /// Makes a [`Span`] for [`Database::append`](crate::Database::append).
@@ -56,23 +90,15 @@ pub enum SpanStatus {
 #[derive(Debug, Clone)]
 pub struct SpanBuilder {
     span: Span,
-    attributes: Map<String, Value>,
-    resource: Map<String, Value>,
+    attributes: Vec<(String, AttributeValue)>,
+    resource: Vec<(String, AttributeValue)>,
 }
 
 impl SpanBuilder {
     /// A root span that begins at 0 and is open, in the experiment `"0"`.
-    pub fn new(trace_id: impl Into<String>, span_id: impl Into<String>, name: impl Into<String>) -> Self {
-        let span = Span {
-            trace_id: normalize_trace_id(&trace_id.into()),
-            span_id: span_id.into(),
-            name: name.into(),
-            experiment_id: EXPERIMENT_DEFAULT.to_string(),
-            ..Span::default()
-        };
-        Self { span, attributes: Map::new(), resource: Map::new() }
-            .kind(SpanKind::default())
-            .status(SpanStatus::default())
+    pub fn new(trace_id: impl AsRef<str>, span_id: impl Into<String>, name: impl Into<String>) -> Self {
+        let span = Span::new(trace_id.as_ref(), span_id, name);
+        Self { span, attributes: Vec::new(), resource: Vec::new() }
     }
 
     /// Below another span of the trace.
@@ -87,8 +113,8 @@ impl SpanBuilder {
         self
     }
 
-    /// Start and end in Unix nanoseconds; no end = the span is open. As with OTLP, a span that ends before it starts is
-    /// kept as it is, and its duration is 0.
+    /// Start and end in Unix nanoseconds; no end, or 0, = the span is open. As with OTLP, a span that ends before it
+    /// starts is kept as it is, and its duration is 0.
     pub fn times_ns(mut self, start_time_ns: i64, end_time_ns: Option<i64>) -> Self {
         (self.span.start_time_ns, self.span.end_time_ns) = (start_time_ns, end_time_ns);
         self
@@ -96,25 +122,13 @@ impl SpanBuilder {
 
     /// Another kind than internal.
     pub fn kind(mut self, kind: SpanKind) -> Self {
-        self.span.kind = match kind {
-            SpanKind::Internal => "INTERNAL",
-            SpanKind::Server => "SERVER",
-            SpanKind::Client => "CLIENT",
-            SpanKind::Producer => "PRODUCER",
-            SpanKind::Consumer => "CONSUMER",
-        }
-        .to_string();
+        self.span.kind = kind.as_str().to_string();
         self
     }
 
     /// How it ended.
     pub fn status(mut self, status: SpanStatus) -> Self {
-        self.span.status = match status {
-            SpanStatus::Unset => "UNSET",
-            SpanStatus::Ok => "OK",
-            SpanStatus::Error => "ERROR",
-        }
-        .to_string();
+        self.span.status = status.as_str().to_string();
         self
     }
 
@@ -126,14 +140,14 @@ impl SpanBuilder {
 
     /// An attribute; one of the same name is replaced. Typed columns come of those that a convention knows: see
     /// [`conventions`](crate::conventions).
-    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.attributes.insert(key.into(), value.into());
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<AttributeValue>) -> Self {
+        self.attributes.push((key.into(), value.into()));
         self
     }
 
     /// An attribute of the resource, `service.name` for instance.
-    pub fn resource(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.resource.insert(key.into(), value.into());
+    pub fn resource(mut self, key: impl Into<String>, value: impl Into<AttributeValue>) -> Self {
+        self.resource.push((key.into(), value.into()));
         self
     }
 
@@ -143,14 +157,21 @@ impl SpanBuilder {
         self
     }
 
+    /// The version of that instrumentation.
+    pub fn scope_version(mut self, version: impl Into<String>) -> Self {
+        self.span.scope_version = Some(version.into()).filter(|version| !version.is_empty());
+        self
+    }
+
     /// A point inside the span.
-    pub fn event(
+    pub fn event<K: Into<String>, V: Into<AttributeValue>>(
         mut self,
         time_ns: i64,
         name: impl Into<String>,
-        attributes: impl IntoIterator<Item = (String, Value)>,
+        attributes: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        let attributes = Value::from(attributes.into_iter().collect::<Map<_, _>>()).to_string();
+        let attributes = attributes.into_iter().map(|(key, value)| (key.into(), value.into()));
+        let attributes = attributes_text(&attributes.collect::<Vec<_>>());
         self.span.events.push(Event { time_ns, name: name.into(), attributes });
         self
     }
@@ -169,36 +190,20 @@ impl SpanBuilder {
     /// is its own parent, or a negative time.
     pub fn build(self) -> Result<Span> {
         let Self { mut span, attributes, resource } = self;
-        check_id("trace id", &span.trace_id)?;
-        check_id("span id", &span.span_id)?;
-        check_id("experiment id", &span.experiment_id)?;
-        if let Some(parent) = &span.parent_span_id {
-            check_id("parent span id", parent)?;
-            if *parent == span.span_id {
-                return Err(Error::invalid_input(format!("span {parent} is its own parent")));
-            }
+        span.end_time_ns = span.end_time_ns.filter(|end| *end != 0);
+        span.attributes = attributes_text(&attributes);
+        span.resource = attributes_text(&resource);
+        check(&span, usize::MAX)?;
+        if let Some(parent) = span.parent_span_id.as_ref().filter(|parent| **parent == span.span_id) {
+            return Err(Error::invalid_input(format!("span {parent} is its own parent")));
         }
-        let times = [("start", Some(span.start_time_ns)), ("end", span.end_time_ns)];
-        if let Some((what, Some(time))) =
-            times.into_iter().find(|(_, time)| time.is_some_and(|time| time < 0))
-        {
-            return Err(Error::invalid_input(format!(
-                "the {what} {time} of span {} is before 1970: Unix nanoseconds expected",
-                span.span_id
-            )));
-        }
-        span.service_name = resource.get("service.name").and_then(Value::as_str).map(str::to_string);
-        span.attributes = Value::from(attributes).to_string();
-        span.resource = Value::from(resource).to_string();
-        semconv::refill(&mut span, 0);
+        semconv::complete(&mut span);
         Ok(span)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::{Database, ErrorKind, ImportOptions};
 
@@ -210,23 +215,26 @@ mod tests {
             .kind(SpanKind::Client)
             .status(SpanStatus::Error)
             .status_message("refused")
+            .attribute("gen_ai.request.model", "another")
             .attribute("gen_ai.operation.name", "chat")
             .attribute("gen_ai.request.model", "gpt-4o")
             .attribute("gen_ai.usage.input_tokens", 12)
             .attribute("input.value", "what is it?")
+            .attribute("temperature", 1.0)
             .resource("service.name", "shop")
             .scope("mine")
-            .event(4, "thought", [("deep".to_string(), json!(true))])
+            .event(4, "thought", [("deep", true)])
             .build()
             .unwrap();
         let request = format!(
             r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"shop"}}}}]}},
             "scopeSpans":[{{"scope":{{"name":"mine"}},"spans":[{{"traceId":"{trace}","spanId":"{id}","name":"chat","kind":3,
             "startTimeUnixNano":"7","endTimeUnixNano":"3","status":{{"code":2,"message":"refused"}},"attributes":[
-            {{"key":"gen_ai.operation.name","value":{{"stringValue":"chat"}}}},
             {{"key":"gen_ai.request.model","value":{{"stringValue":"gpt-4o"}}}},
+            {{"key":"gen_ai.operation.name","value":{{"stringValue":"chat"}}}},
             {{"key":"gen_ai.usage.input_tokens","value":{{"intValue":"12"}}}},
-            {{"key":"input.value","value":{{"stringValue":"what is it?"}}}}],
+            {{"key":"input.value","value":{{"stringValue":"what is it?"}}}},
+            {{"key":"temperature","value":{{"doubleValue":1}}}}],
             "events":[{{"timeUnixNano":"4","name":"thought","attributes":[{{"key":"deep","value":{{"boolValue":true}}}}]}}]
             }}]}}]}}]}}"#
         );

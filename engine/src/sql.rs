@@ -36,7 +36,7 @@ impl Database {
         Ok(run_sql(&context, query)?)
     }
 
-    fn sql_context(&self, statement: &str) -> Result<SqlContext> {
+    pub(crate) fn sql_context(&self, statement: &str) -> Result<SqlContext> {
         let snapshot = self.reading()?;
         let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
         context.tables = SqlTables {

@@ -1,6 +1,7 @@
 //! One trace with everything below it.
 
 use arrow::array::RecordBatch;
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::columns::{assessment_at, span_at, trace_at};
 use tracehouse_storage::model::{Assessment, Span, TraceKey, TraceRow, normalize_trace_id};
 use tracehouse_storage::schema::Table;
@@ -9,7 +10,7 @@ use tracehouse_storage::{RowRef, Snapshot};
 use crate::error::{Error, Result};
 
 /// A trace: its row, its spans in order of start, its assessments in order of creation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
     /// The row of the `traces` table.
     pub info: TraceRow,
@@ -75,4 +76,35 @@ pub(crate) fn public_rows(snapshot: &Snapshot, table: Table, trace_id: &str) -> 
         _ => snapshot.refs_of(table, key)?,
     };
     Ok(snapshot.read_rows(table, &refs, &columns)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Database, NewAssessment, SpanBuilder};
+
+    #[test]
+    fn a_trace_is_written_and_read_by_serde() {
+        let db = Database::in_memory().unwrap();
+        let span = SpanBuilder::new("t", "s", "chat")
+            .times_ns(1, Some(5))
+            .attribute("gen_ai.request.model", "gpt-4o")
+            .attribute("gen_ai.usage.input_tokens", 12)
+            .attribute("gen_ai.usage.cost", 0.5)
+            .attribute("input.value", "asked")
+            .event(2, "e", [("k", 1.5)])
+            .link("other", "o")
+            .build()
+            .unwrap();
+        db.append(&[span]).unwrap();
+        db.set_tag("t", "env", "prod").unwrap();
+        db.assess("t", NewAssessment::feedback("ok", "true").source("HUMAN", "ana")).unwrap();
+        let trace = db.get_trace("t").unwrap();
+        let text = serde_json::to_string(&trace).unwrap();
+        assert_eq!(serde_json::from_str::<Trace>(&text).unwrap(), trace);
+        assert!(text.contains(r#""request_time_ns":1"#) && text.contains(r#""model":"gpt-4o""#), "{text}");
+        // Fields that another version lacks are absent.
+        let row: TraceRow = serde_json::from_str(r#"{"trace_id":"t","state":"OK"}"#).unwrap();
+        assert_eq!((row.trace_id.as_str(), row.session_id), ("t", None));
+    }
 }

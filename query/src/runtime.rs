@@ -7,7 +7,9 @@
 
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use datafusion::common::DataFusionError;
@@ -16,6 +18,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 use tracehouse_storage::env::{ScratchSpace, is_before_1970};
 
 use crate::error::{QueryError, QueryErrorKind, Result};
@@ -129,6 +132,22 @@ impl QueryRuntime {
             let message = "SQL needs the time, and the clock of the machine says one before 1970";
             return Err(QueryError::new(QueryErrorKind::Io, message));
         }
+        self.threads()
+    }
+
+    /// Does work that blocks on a thread of its own, for callers that must not block. What drops the answer before it is
+    /// there does not end the work.
+    ///
+    /// # Errors
+    /// `Internal` after the end.
+    pub fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Blocking<T>> {
+        Ok(Blocking(self.threads()?.spawn_blocking(work)))
+    }
+
+    fn threads(&self) -> Result<Handle> {
         match self.lock_threads().as_ref() {
             Some(threads) => Ok(threads.handle().clone()),
             None => Err(QueryError::internal("the query threads have ended")),
@@ -164,6 +183,21 @@ impl QueryRuntime {
     /// A session without tables: functions, rules, limits. Cheap to clone for one query.
     pub(crate) fn template(&self) -> &SessionState {
         &self.template
+    }
+}
+
+/// The answer of work on a thread of its own, for any executor.
+#[derive(Debug)]
+pub struct Blocking<T>(JoinHandle<T>);
+
+impl<T> Future for Blocking<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let done = Pin::new(&mut self.0).poll(context);
+        done.map(|answer| {
+            answer.map_err(|_| QueryError::internal("a thread of the database ended without an answer"))
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arrow::array::{Float64Array, RecordBatch, StringViewArray};
 use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::columns::{text, text_at, times};
 use tracehouse_storage::interrupt::CancelToken;
 use tracehouse_storage::model::TraceKey;
@@ -23,7 +24,7 @@ use crate::sql::search_text_schema;
 const SNIPPET_CHARS_MAX: usize = 160;
 
 /// One found span.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextHit {
     /// Its trace.
     pub trace_id: String,
@@ -42,7 +43,7 @@ pub struct TextHit {
 }
 
 /// What a text search found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TextHits {
     /// The spans, best first.
     pub hits: Vec<TextHit>,

@@ -333,7 +333,7 @@ fn strings(span: &Span) -> Vec<String> {
 
 /// `trace.text` with a pattern: the strings each on its own, the type and the attributes' names whole.
 fn any_string(random: &mut Random) -> Clause {
-    let values = [&WORDS[..], &NAMES[..], &["LLM", "temp", "gen_ai.request.model"]].concat();
+    let values = [&WORDS[..], &NAMES[..], &["LLM", "temp", "request.model"]].concat();
     let key = pick(random, &["trace.text", "span.content", "text", "attributes.text"]);
     let want = random.below(4) > 0;
     let not = if want { "" } else { "NOT " };

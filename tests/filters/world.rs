@@ -24,7 +24,7 @@ pub const PEOPLE: [&str; 4] = ["ana", "bo", "Cleo", "ŽIGA"];
 pub const SESSIONS: [&str; 3] = ["s-1", "s-2", "s-3"];
 pub const SERVICES: [&str; 3] = ["web", "batch", "Web"];
 /// Attributes in the order in which every span has them, those that it has.
-pub const ATTRIBUTES: [&str; 5] = ["gen_ai.request.model", "temp", "retries", "cached", "note"];
+pub const ATTRIBUTES: [&str; 5] = ["request.model", "temp", "retries", "cached", "note"];
 pub const RESOURCES: [&str; 2] = ["region", "cpus"];
 /// Verdicts; the last one is an expectation.
 pub const VERDICTS: [&str; 4] = ["score", "ok", "tone", "expected"];

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::json::{is_same, members};
 use super::record::Record;
 
 /// What is different between two versions: record ids, sorted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RecordDiff {
     /// Only in the second.
@@ -20,7 +22,7 @@ pub struct RecordDiff {
 }
 
 /// A record that is not the same in two versions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RecordChange {
     /// Its id.
@@ -32,7 +34,7 @@ pub struct RecordChange {
 }
 
 /// A part of a record that changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartChange {
     /// `outputs`, `expectations.K`, `tags.K`, `source_type` or `source_data`.

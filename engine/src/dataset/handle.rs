@@ -16,7 +16,7 @@ use super::info::{DatasetInfo, Version, versions};
 use super::json::members;
 use super::members::Uses;
 use super::merge::{MergeReport, RecordSet, SourceRule};
-use super::record::{Candidate, NewRecord, Record, records_batch, records_of, shown};
+use super::record::{Candidate, DatasetRecord, NewRecord, Record, records_batch, records_of, shown};
 use super::registry::NewDataset;
 use super::sample::{Sample, choose};
 use super::schema::RecordTypes;
@@ -24,6 +24,7 @@ use super::subject::Kind;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::ingest::Rejected;
+use crate::rows::batch_rows;
 
 /// A dataset of an open database. Cheap to clone; calls see its newest version unless they name one.
 ///
@@ -302,6 +303,14 @@ impl Dataset {
     pub fn records(&self, version: Option<u32>) -> Result<RecordBatch> {
         let version = self.version(version)?;
         shown(&version.info, &self.read(&version)?)
+    }
+
+    /// The same as values.
+    ///
+    /// # Errors
+    /// As [`Dataset::records`].
+    pub fn rows(&self, version: Option<u32>) -> Result<Vec<DatasetRecord>> {
+        batch_rows(&self.records(version)?)
     }
 
     /// A sample of the newest version's records. They can be stratified by `source_type`, `tags.K`,

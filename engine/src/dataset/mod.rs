@@ -39,7 +39,7 @@ pub use handle::Dataset;
 pub use info::DatasetInfo;
 pub use members::MemberUse;
 pub use merge::{MergeReport, SourceRule};
-pub use record::NewRecord;
+pub use record::{DatasetRecord, NewRecord};
 pub use registry::NewDataset;
 pub use sample::Sample;
 

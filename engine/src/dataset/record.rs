@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampNanosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::columns::{text, text_at, times};
 use tracehouse_storage::schema::timestamp;
 
@@ -20,7 +21,8 @@ use crate::error::{Error, Result};
 ///     .source("HUMAN", r#"{"user_name": "ana"}"#);
 /// assert!(record.outputs.is_none());
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct NewRecord {
     /// What is asked. Records with equal inputs are one record.
@@ -68,6 +70,36 @@ impl NewRecord {
         self.source_data = Some(data.into()).filter(|data: &String| !data.is_empty());
         self
     }
+}
+
+/// A record of a version of a dataset, as [`Dataset::rows`](super::Dataset::rows) gives it. Values are JSON text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DatasetRecord {
+    /// `dr-` + 32 hex; the same in every version.
+    pub dataset_record_id: String,
+    /// What is asked.
+    pub inputs: String,
+    /// What was answered.
+    pub outputs: Option<String>,
+    /// A JSON object: what should be answered.
+    pub expectations: Option<String>,
+    /// A JSON object of labels.
+    pub tags: String,
+    /// `TRACE`, `HUMAN`, `DOCUMENT` or `CODE`.
+    pub source_type: Option<String>,
+    /// The trace it was made of.
+    pub source_trace_id: Option<String>,
+    /// The span it was made of.
+    pub source_span_id: Option<String>,
+    /// A JSON object with details of its source.
+    pub source_data: Option<String>,
+    /// When it came into the dataset, Unix nanoseconds.
+    #[serde(alias = "created_at")]
+    pub created_at_ns: i64,
+    /// When it last changed, Unix nanoseconds.
+    #[serde(alias = "updated_at")]
+    pub updated_at_ns: i64,
 }
 
 /// A checked new record: compact JSON, and the hash of its inputs.

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::query::{Aggregation, MetricQuery};
 
 /// One result: the values of the aggregations in one group.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricPoint {
     /// The metric.
     pub metric: String,

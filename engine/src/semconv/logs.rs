@@ -210,7 +210,8 @@ fn add_keys(said: &mut Span, record: &Record<'_>, keys: &[(Concern, &str)]) {
     usage::add_total(said);
 }
 
-fn fill_absent(span: &mut Span, said: Span) {
+/// Fills the columns of a span that are open with what is said elsewhere. Counts of tokens belong together.
+pub(super) fn fill_absent(span: &mut Span, said: Span) {
     let has_tokens =
         span.input_tokens.is_some() || span.output_tokens.is_some() || span.total_tokens.is_some();
     if !has_tokens {

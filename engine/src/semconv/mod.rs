@@ -28,6 +28,7 @@ mod tests;
 pub use listing::{Convention, conventions};
 pub(crate) use scope::STORE_TAGS;
 
+use tracehouse_storage::join::LogMark;
 use tracehouse_storage::model::{Span, TraceHint};
 use tracehouse_storage::{TopHint, TopTexts};
 
@@ -64,6 +65,52 @@ pub(crate) fn refill(span: &mut Span, records: usize) {
     }
     drop(pairs);
     (span.attributes, span.events) = (attributes, stored);
+}
+
+/// Fills what a span that a program gives leaves open; what it says itself stays.
+pub(crate) fn complete(span: &mut Span) {
+    let records = LogMark::of(span.extra.as_deref()).map_or(0, |mark| mark.count);
+    if pending::may_be(&span.attributes) {
+        let attributes = std::mem::take(&mut span.attributes);
+        pending::resolve(span, &read_object(&attributes));
+        span.attributes = attributes;
+    }
+    if span.service_name.is_none() {
+        let resource = read_object(&span.resource);
+        let name = resource.iter().find(|pair| pair.key == "service.name");
+        span.service_name = name.and_then(|pair| pair.value.to_text());
+    }
+    let mut said = Span {
+        parent_span_id: span.parent_span_id.clone(),
+        name: span.name.clone(),
+        scope_name: span.scope_name.clone(),
+        status: std::mem::take(&mut span.status),
+        status_message: span.status_message.take(),
+        attributes: std::mem::take(&mut span.attributes),
+        events: std::mem::take(&mut span.events),
+        ..Span::default()
+    };
+    refill(&mut said, records);
+    (span.status, span.status_message) = (std::mem::take(&mut said.status), said.status_message.take());
+    (span.attributes, span.events) = (std::mem::take(&mut said.attributes), std::mem::take(&mut said.events));
+    if span.span_type.is_empty() {
+        span.span_type = span_type::UNKNOWN.to_string();
+    }
+    let hint = said.hint.take();
+    let has_texts = span.inputs.is_some() || span.outputs.is_some();
+    logs::fill_absent(span, said);
+    if span.parent_span_id.is_none() && span.hint.is_none() {
+        span.hint = if has_texts { Some(hint_of_top(&texts(span)).hint) } else { hint };
+    }
+}
+
+fn texts(span: &Span) -> TopTexts<'_> {
+    TopTexts {
+        span_type: &span.span_type,
+        inputs: span.inputs.as_deref(),
+        outputs: span.outputs.as_deref(),
+        attributes: &span.attributes,
+    }
 }
 
 fn fill_columns(

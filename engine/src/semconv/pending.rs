@@ -12,6 +12,11 @@ const KIND: &str = "logfire.span_type";
 const PENDING: &str = "pending_span";
 const REAL_PARENT: &str = "logfire.pending_parent_id";
 
+/// Whether a stand-in has these attributes, JSON object text. Some that have them are none.
+pub(super) fn may_be(attributes: &str) -> bool {
+    attributes.contains(PENDING)
+}
+
 /// Puts a stand-in into the place of the span that it announces; other spans stay as they are.
 pub(super) fn resolve(span: &mut Span, attributes: &[KeyValue<'_>]) {
     let text =
@@ -19,9 +24,14 @@ pub(super) fn resolve(span: &mut Span, attributes: &[KeyValue<'_>]) {
     if text(KIND) != Some(PENDING) {
         return;
     }
-    let (Some(announced), Some(parent)) = (span.parent_span_id.take(), text(REAL_PARENT)) else { return };
+    let Some(parent) = text(REAL_PARENT) else { return };
     let is_root = parent.bytes().all(|digit| digit == b'0');
+    let parent = (!is_root).then(|| parent.to_ascii_lowercase());
+    // One that is in its place already stays there.
+    if span.parent_span_id == parent {
+        return;
+    }
+    let Some(announced) = std::mem::replace(&mut span.parent_span_id, parent) else { return };
     span.span_id = announced;
-    span.parent_span_id = (!is_root).then(|| parent.to_ascii_lowercase());
     span.end_time_ns = None;
 }

@@ -29,6 +29,7 @@ mod selects;
 mod session;
 mod source;
 mod spellings;
+mod streamed;
 mod subqueries;
 mod unnests;
 mod views;
@@ -37,7 +38,8 @@ pub use explained::EXPLAINED;
 pub use functions::tables::{TextSearch, search_text_schema};
 pub(crate) use plans::Plans;
 pub(crate) use session::session_template;
-pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql, stream_sql};
+pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql};
+pub use streamed::SqlStream;
 
 #[cfg(test)]
 mod tests;

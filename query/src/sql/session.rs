@@ -1,7 +1,7 @@
 //! Running one statement: guard, plan, execute, within time and memory.
 //!
 //! ```text
-//! run_sql / stream_sql -> task on the query runtime: guard::parse -> rewrite -> plan -> guard::check_plan
+//! run_sql / SqlStream -> task on the query runtime: guard::parse -> rewrite -> plan -> guard::check_plan
 //!                         -> physical plan -> batches
 //! ```
 //!
@@ -32,7 +32,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::interrupt::Interrupt;
 use tracehouse_storage::scan::BATCH_ROWS;
@@ -53,12 +53,10 @@ use super::{budget, casts, explained, guard, parameters, rewrite, rules, selects
 use crate::error::{ECHO_CHARS_MAX, QueryError, QueryErrorKind, Result, shorten};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
-/// Batches made ahead of the reader of a stream.
-const STREAM_BATCHES_AHEAD: usize = 2;
 /// How much longer than its time limit the caller waits for a query to say so itself.
 const TIMEOUT_GRACE: Duration = Duration::from_millis(100);
 /// How often a waiting caller looks at tokens that may be cancelled.
-const TOKEN_PAUSE: Duration = Duration::from_millis(10);
+pub(super) const TOKEN_PAUSE: Duration = Duration::from_millis(10);
 
 /// The catalogue tables of SQL, as batches. An absent one is an absent table.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +107,11 @@ impl SqlContext {
     /// A context over `snapshot` without catalogue tables and text search.
     pub fn new(runtime: Arc<QueryRuntime>, snapshot: Snapshot) -> Self {
         Self { runtime, snapshot, tables: SqlTables::default(), text_search: None, timeout: None }
+    }
+
+    /// Longest time for the statement.
+    pub(super) fn time_limit(&self) -> Option<Duration> {
+        self.timeout.or(self.runtime.settings().timeout)
     }
 }
 
@@ -190,17 +193,7 @@ fn wait<T>(
     deadline: Deadline,
 ) -> std::result::Result<T, QueryError> {
     loop {
-        interrupt.is_cancelled().then(|| interrupt.check()).transpose()?;
-        let left = deadline.remaining().map(|left| left + TIMEOUT_GRACE);
-        if left.is_some_and(|_| deadline.is_over_by(TIMEOUT_GRACE)) {
-            return Err(deadline.error());
-        }
-        let pause = match (left, interrupt.has_tokens()) {
-            (Some(left), true) => Some(left.min(TOKEN_PAUSE)),
-            (None, true) => Some(TOKEN_PAUSE),
-            (left, false) => left,
-        };
-        let answer = match pause {
+        let answer = match pause(interrupt, deadline)? {
             Some(pause) => receiver.recv_timeout(pause),
             None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
         };
@@ -214,6 +207,23 @@ fn wait<T>(
     }
 }
 
+/// How long a caller may sleep before it looks again at what could end its waiting; `None` = until there is an answer.
+///
+/// # Errors
+/// `Cancelled`, or `Timeout` when the query itself had the time to say so.
+pub(super) fn pause(interrupt: &Interrupt, deadline: Deadline) -> Result<Option<Duration>> {
+    interrupt.is_cancelled().then(|| interrupt.check()).transpose()?;
+    let left = deadline.remaining().map(|left| left + TIMEOUT_GRACE);
+    if left.is_some_and(|_| deadline.is_over_by(TIMEOUT_GRACE)) {
+        return Err(deadline.error());
+    }
+    Ok(match (left, interrupt.has_tokens()) {
+        (Some(left), true) => Some(left.min(TOKEN_PAUSE)),
+        (None, true) => Some(TOKEN_PAUSE),
+        (left, false) => left,
+    })
+}
+
 /// The same context, its snapshot read until the deadline.
 fn limited(context: &SqlContext, deadline: Deadline) -> SqlContext {
     let mut context = context.clone();
@@ -224,78 +234,21 @@ fn limited(context: &SqlContext, deadline: Deadline) -> SqlContext {
     context
 }
 
-/// Plans a statement and gives its result as a stream that may be read from any executor. Dropping
-/// the stream cancels the query.
-///
-/// # Errors
-/// As [`run_sql`]; errors while reading come as items of the stream.
-pub async fn stream_sql(
-    context: &SqlContext,
-    query: impl Into<SqlQuery>,
-) -> Result<SendableRecordBatchStream> {
-    let query = query.into();
-    let guard = CancelOnDrop { cancel: Cancel::default() };
-    let deadline = Deadline::of(context);
-    let handle = context.runtime.handle()?;
-    let planning = {
-        let (context, cancel) = (context.clone(), guard.cancel.clone());
-        async move { deadline.limit(start(&context, query, &cancel)).await }
-    };
-    let joined = handle.spawn(planning).await;
-    let mut batches = joined.map_err(|_| QueryError::internal("the query task failed"))??;
-    let schema = batches.schema();
-    let (sender, receiver) = tokio::sync::mpsc::channel(STREAM_BATCHES_AHEAD);
-    handle.spawn(async move {
-        loop {
-            let next = deadline.limit(async { Ok(batches.next().await) }).await;
-            let (item, last) = match next {
-                Ok(None) => return,
-                Ok(Some(Ok(batch))) => (Ok(batch), false),
-                Ok(Some(Err(error))) => (Err(error), true),
-                Err(timeout) => (Err(timeout.into()), true),
-            };
-            if sender.send(item).await.is_err() || last {
-                return;
-            }
-        }
-    });
-    let items = received(receiver, guard);
-    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, items)))
-}
-
-/// Cancels the query when the reader of its stream goes away.
-struct CancelOnDrop {
-    cancel: Cancel,
-}
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.cancel.cancel();
-    }
-}
-
-type BatchResult = datafusion::error::Result<RecordBatch>;
-
-fn received(
-    receiver: tokio::sync::mpsc::Receiver<BatchResult>,
-    guard: CancelOnDrop,
-) -> impl Stream<Item = BatchResult> + Send {
-    futures::stream::unfold((receiver, guard), |(mut receiver, guard)| async move {
-        receiver.recv().await.map(|item| (item, (receiver, guard)))
-    })
-}
-
 /// When a query has to be done.
 #[derive(Debug, Clone, Copy)]
-struct Deadline {
+pub(super) struct Deadline {
     timeout: Option<Duration>,
     end: Option<Instant>,
 }
 
 impl Deadline {
     fn of(context: &SqlContext) -> Self {
-        let timeout = context.timeout.or(context.runtime.settings().timeout);
-        if let Some((limit, left)) = context.snapshot.interrupt().remaining()
+        Self::from_now(context.time_limit(), context.snapshot.interrupt())
+    }
+
+    /// The end of what begins now and may take `timeout`, or until the interrupt's end.
+    pub(super) fn from_now(timeout: Option<Duration>, interrupt: &Interrupt) -> Self {
+        if let Some((limit, left)) = interrupt.remaining()
             && timeout.is_none_or(|timeout| left < timeout)
         {
             return Self { timeout: Some(limit), end: Instant::now().checked_add(left) };
@@ -321,7 +274,9 @@ impl Deadline {
         )
     }
 
-    async fn limit<T>(self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// # Errors
+    /// `Timeout`, or what the work failed with.
+    pub(super) async fn limit<T>(self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match self.remaining() {
             Some(left) => tokio::time::timeout(left, work).await.map_err(|_| self.error())?,
             None => work.await,
@@ -357,7 +312,11 @@ async fn collect(
 }
 
 /// From text to the first poll of a result.
-async fn start(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result<SendableRecordBatchStream> {
+pub(super) async fn start(
+    context: &SqlContext,
+    query: SqlQuery,
+    cancel: &Cancel,
+) -> Result<SendableRecordBatchStream> {
     let (mut state, tables) = session(context, &query.tables, cancel)?;
     let plans = context.runtime.plans();
     let is_plain = query.parameters.is_empty() && query.tables.is_empty();

@@ -8,7 +8,6 @@ use arrow::array::AsArray;
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use futures::StreamExt;
 use serde_json::{Value, json};
 use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::env::MemEnv;
@@ -28,6 +27,7 @@ mod analysts;
 mod columns;
 mod order_keys;
 mod planner;
+mod streams;
 mod subqueries;
 
 const TIME: i64 = 1_700_000_000_000_000_000;
@@ -515,25 +515,6 @@ fn time_memory_and_result_limits_end_a_query() {
     let large = "SELECT a.name, b.name, c.name, d.name, e.name, f.name FROM spans a, spans b, spans c, spans d, spans e, spans f";
     let error = failure(&small, large);
     assert!(error.message().contains("result is larger"), "{error}");
-}
-
-#[test]
-fn streams_are_read_and_dropped() {
-    let context = context();
-    futures::executor::block_on(async {
-        let mut stream = stream_sql(&context, "SELECT name FROM spans ORDER BY span_id").await.unwrap();
-        let mut count = 0;
-        while let Some(batch) = stream.next().await {
-            count += batch.unwrap().num_rows();
-        }
-        assert_eq!(count, 9);
-        let endless =
-            "SELECT a.name FROM spans a, spans b, spans c, spans d, spans e, spans f, spans g, spans h";
-        let mut stream = stream_sql(&context, endless).await.unwrap();
-        assert!(stream.next().await.unwrap().unwrap().num_rows() > 0);
-        drop(stream);
-        assert!(stream_sql(&context, "DROP TABLE spans").await.is_err());
-    });
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub use span::{Event, Link, Span, TraceHint};
 pub use start::{COST_METADATA, FINALIZED_METADATA, StartEdit, StartUsage, TOKEN_USAGE_METADATA};
 pub use trace::{TraceRow, Usage};
 
+/// The experiment of traces about which nobody says another.
+pub const EXPERIMENT_DEFAULT: &str = "0";
 /// The state of a trace of which nothing says that it has ended.
 pub const IN_PROGRESS: &str = "IN_PROGRESS";
 /// The tag that holds a trace's name, as in MLflow.

@@ -2,8 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::{EXPERIMENT_DEFAULT, normalize_trace_id};
+
 /// One span. Texts that are absent are `None`, never empty.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// [`Span::new`] is a legal one; the default has neither ids nor words and is none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Span {
     /// Lower-case hex as OTLP gives it, or any legal id text.
     pub trace_id: String,
@@ -79,6 +86,22 @@ pub struct Span {
 }
 
 impl Span {
+    /// A root span that begins at 0 and is open, of no special type, in the experiment `"0"`.
+    pub fn new(trace_id: &str, span_id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            trace_id: normalize_trace_id(trace_id),
+            span_id: span_id.into(),
+            experiment_id: EXPERIMENT_DEFAULT.to_string(),
+            name: name.into(),
+            span_type: "UNKNOWN".to_string(),
+            kind: "INTERNAL".to_string(),
+            status: "UNSET".to_string(),
+            attributes: "{}".to_string(),
+            resource: "{}".to_string(),
+            ..Self::default()
+        }
+    }
+
     /// Nanoseconds from start to end, never negative; `None` while the span is open.
     pub fn duration_ns(&self) -> Option<i64> {
         self.end_time_ns.map(|end| end.saturating_sub(self.start_time_ns).max(0))
@@ -96,7 +119,7 @@ impl Span {
 }
 
 /// A point inside a span.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Unix nanoseconds.
     pub time_ns: i64,
@@ -107,7 +130,7 @@ pub struct Event {
 }
 
 /// A link to another span.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     /// Trace of the linked span.
     pub trace_id: String,
@@ -118,7 +141,7 @@ pub struct Link {
 }
 
 /// What a root span says of its whole trace: previews, tags and metadata.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TraceHint {
     /// First 1,000 characters of what was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::TraceEdit;
 
 /// Token counts and cost of a trace or span; `None` where nothing was reported.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// Input tokens.
     pub input_tokens: Option<i64>,
@@ -22,7 +25,8 @@ pub struct Usage {
 }
 
 /// One row of the `traces` table.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TraceRow {
     /// The trace.
     pub trace_id: String,

@@ -1,0 +1,248 @@
+//! Spans that a program made itself: checked, completed and stored.
+//!
+//! A span of an import and one that is given here are the same row: what its attributes and events say is put into
+//! the typed columns by the same code. What the caller put there stays.
+
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
+use tracehouse_storage::columns::spans_batch;
+use tracehouse_storage::join::LogMark;
+use tracehouse_storage::model::{Assessment, Span, check_id, normalize_trace_id};
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::store::Assess;
+
+use crate::database::Database;
+use crate::error::{Error, Result};
+use crate::evaluations::Response;
+use crate::ingest::{ImportOptions, ImportReport};
+use crate::otlp::read_object;
+use crate::semconv::{self, evaluation};
+use crate::span_builder::{SpanKind, SpanStatus};
+
+impl Database {
+    /// Appends spans: durable and visible when this returns. Typed columns that a span leaves open (`None`, or the type
+    /// `UNKNOWN`) are filled from its attributes and events as an import fills them, and its cost from the prices of
+    /// the database; what it has stays. The span ids of a trace are unique: of two different spans with the same ids
+    /// the later one is kept.
+    ///
+    /// ```
+    /// use tracehouse::{Database, Span};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let mut span = Span::new("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "chat");
+    /// (span.start_time_ns, span.end_time_ns) = (1_700_000_000_000_000_000, Some(1_700_000_001_000_000_000));
+    /// span.attributes = r#"{"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 12}"#.to_string();
+    /// assert_eq!(db.append(&[span])?.spans, 1);
+    /// let trace = db.get_trace("4bf92f3577b34da6a3ce929d0e0e4736")?;
+    /// assert_eq!(trace.spans[0].model.as_deref(), Some("gpt-4o"));
+    /// # Ok::<(), tracehouse::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the span and what is wrong with it: an id, a word of an enum, a time, a text that is no
+    /// JSON object, too much text; nothing is stored then. `Unavailable` when the disk cannot keep up, `Io` or `Closed`
+    /// from writing.
+    pub fn append(&self, spans: &[Span]) -> Result<ImportReport> {
+        let mut spans = spans.to_vec();
+        for span in &mut spans {
+            span.trace_id = normalize_trace_id(&span.trace_id);
+            // 0 is OTLP's way to say that there is none.
+            span.end_time_ns = span.end_time_ns.filter(|end| *end != 0);
+            check(span, self.settings().span_bytes_max)?;
+        }
+        let redactor = self.redactor()?;
+        let redacted = redactor.pass().map_or(0, |mut pass| {
+            spans.iter_mut().for_each(|span| pass.span(span));
+            pass.finish()
+        });
+        let prices = self.price_state().list();
+        for span in &mut spans {
+            semconv::complete(span);
+            prices.fill(span);
+        }
+        let before = self.snapshot()?.visible_rows(Table::Traces);
+        let applied = match self.store().append_spans(spans_batch(&spans)?) {
+            Err(error) => return self.drop_spans(error.into(), spans.len() as u64),
+            applied => applied?,
+        };
+        let after = self.snapshot()?.visible_rows(Table::Traces);
+        let mut report = ImportReport {
+            traces: after.saturating_sub(before),
+            spans: applied.spans,
+            duplicate_spans: applied.duplicate_spans,
+            redacted,
+            ..ImportReport::default()
+        };
+        let rows = feedback(&spans, &mut report);
+        if !rows.is_empty() {
+            report.assessments = self.store().assess(Assess { rows, check_existing: true })?.assessments;
+        }
+        report.judge(self.claim_evaluations(spans.iter().filter_map(Response::of).collect())?);
+        Ok(report)
+    }
+}
+
+/// # Errors
+/// `InvalidInput` naming the span and what is wrong.
+pub(crate) fn check(span: &Span, text_bytes_max: usize) -> Result<()> {
+    check_id("trace id", &span.trace_id)?;
+    check_id("span id", &span.span_id)?;
+    let of_span = |what: String| Error::invalid_input(format!("span {}: {what}", span.span_id));
+    let bytes = span.text_bytes();
+    if bytes > text_bytes_max {
+        return Err(of_span(format!(
+            "it has {bytes} bytes of text, more than the {text_bytes_max} that are set"
+        )));
+    }
+    check_id("experiment id", &span.experiment_id).map_err(|error| of_span(error.to_string()))?;
+    if let Some(parent) = &span.parent_span_id {
+        check_id("parent span id", parent).map_err(|error| of_span(error.to_string()))?;
+    }
+    let kinds = SpanKind::ALL.map(SpanKind::as_str);
+    let statuses = SpanStatus::ALL.map(SpanStatus::as_str);
+    for (what, word, words) in
+        [("kind", &span.kind, kinds.as_slice()), ("status", &span.status, statuses.as_slice())]
+    {
+        if !words.contains(&word.as_str()) {
+            return Err(of_span(format!("the {what} '{word}' is none of {}", words.join(", "))));
+        }
+    }
+    check_times(span).map_err(of_span)?;
+    check_objects(span).map_err(of_span)
+}
+
+/// Says which time is none.
+fn check_times(span: &Span) -> std::result::Result<(), String> {
+    let own = [("start time", Some(span.start_time_ns)), ("end time", span.end_time_ns)];
+    let events = span.events.iter().map(|event| ("time of an event", Some(event.time_ns)));
+    for (what, time) in own.into_iter().chain(events) {
+        if let Some(time) = time.filter(|time| *time < 0) {
+            return Err(format!("the {what} {time} is before 1970: Unix nanoseconds are expected"));
+        }
+    }
+    Ok(())
+}
+
+fn check_objects(span: &Span) -> std::result::Result<(), String> {
+    let events = span.events.iter().map(|event| ("attributes of an event", &event.attributes));
+    let links = span.links.iter().map(|link| ("attributes of a link", &link.attributes));
+    let own = [("attributes", &span.attributes), ("resource", &span.resource)];
+    let extra = span.extra.iter().map(|extra| ("extra", extra));
+    for (what, json) in own.into_iter().chain(extra).chain(events).chain(links) {
+        serde_json::from_str::<BTreeMap<String, IgnoredAny>>(json)
+            .map_err(|error| format!("its {what} are no JSON object text: {error}"))?;
+    }
+    Ok(())
+}
+
+/// What the spans' own events say of their quality, as an import has it.
+fn feedback(spans: &[Span], report: &mut ImportReport) -> Vec<Assessment> {
+    let mut rows = Vec::new();
+    for span in spans {
+        let records = LogMark::of(span.extra.as_deref()).map_or(0, |mark| mark.count);
+        let own = span.events.len().saturating_sub(records);
+        let events = span.events.iter().take(own).filter(|event| event.name == evaluation::EVENT);
+        for event in events {
+            let attributes = read_object(&event.attributes);
+            let span_id = Some(span.span_id.as_str());
+            match evaluation::feedback(&span.trace_id, span_id, event.time_ns, &attributes) {
+                Ok(row) => rows.push(row),
+                Err(reason) => report.reject(&ImportOptions::default().name, None, reason),
+            }
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use tracehouse_storage::model::{Event, Link};
+
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn what_a_span_says_itself_stays() {
+        let db = Database::in_memory().unwrap();
+        let span = |id: &str| Span {
+            attributes:
+                r#"{"gen_ai.request.model":"gpt-4o","gen_ai.usage.input_tokens":12,"input.value":"asked"}"#
+                    .into(),
+            resource: r#"{"service.name":"shop"}"#.into(),
+            end_time_ns: Some(0),
+            ..Span::new("tr-4BF92F3577B34DA6A3CE929D0E0E4736", id, "chat")
+        };
+        let own = Span {
+            parent_span_id: Some("a".into()),
+            model: Some("mine".into()),
+            output_tokens: Some(3),
+            inputs: Some("own".into()),
+            span_type: "OTHER".into(),
+            ..span("b")
+        };
+        assert_eq!(db.append(&[span("a"), own]).unwrap().spans, 2);
+        let trace = db.get_trace("4bf92f3577b34da6a3ce929d0e0e4736").unwrap();
+        let [root, own] = trace.spans.as_slice() else { panic!("{:?}", trace.spans) };
+        assert_eq!((root.model.as_deref(), root.input_tokens), (Some("gpt-4o"), Some(12)));
+        assert_eq!((root.span_type.as_str(), root.service_name.as_deref()), ("LLM", Some("shop")));
+        assert_eq!((root.end_time_ns, root.cost_source.as_deref()), (None, Some("computed")));
+        assert_eq!(trace.info.request_preview.as_deref(), Some("asked"));
+        assert_eq!((own.model.as_deref(), own.inputs.as_deref()), (Some("mine"), Some("own")));
+        assert_eq!((own.input_tokens, own.output_tokens), (None, Some(3)), "counts belong together");
+        assert_eq!(own.span_type, "OTHER");
+        // A row that was read is complete.
+        let copy = Database::in_memory().unwrap();
+        copy.append(&trace.spans).unwrap();
+        assert_eq!(copy.get_trace(&trace.info.trace_id).unwrap(), trace);
+    }
+
+    #[test]
+    fn judgements_among_the_events_are_feedback() {
+        let db = Database::in_memory().unwrap();
+        let event = |attributes: &str| Event {
+            time_ns: 5,
+            name: evaluation::EVENT.into(),
+            attributes: attributes.into(),
+        };
+        let events = vec![
+            event(r#"{"gen_ai.evaluation.name":"tone","gen_ai.evaluation.score.value":0.5}"#),
+            event(r#"{"gen_ai.evaluation.score.value":0.5}"#),
+        ];
+        let report = db.append(&[Span { events, ..Span::new("t", "s", "chat") }]).unwrap();
+        assert_eq!((report.assessments, report.rejected_count), (1, 1), "{report:?}");
+        assert_eq!(db.get_trace("t").unwrap().assessments[0].name, "tone");
+    }
+
+    #[test]
+    fn illegal_rows_are_refused_by_name() {
+        let db = Database::in_memory().unwrap();
+        let span = || Span::new("t", "s", "x");
+        let event =
+            |time_ns, attributes: &str| Event { time_ns, name: "e".into(), attributes: attributes.into() };
+        for (span, words) in [
+            (Span { trace_id: String::new(), ..span() }, "trace id is empty"),
+            (Span { span_id: "a\nb".into(), ..span() }, "span id has a control character"),
+            (Span { parent_span_id: Some(String::new()), ..span() }, "span s: parent span id is empty"),
+            (Span { experiment_id: String::new(), ..span() }, "span s: experiment id is empty"),
+            (Span { kind: String::new(), ..span() }, "the kind '' is none of UNSPECIFIED, INTERNAL"),
+            (Span { status: "FINE".into(), ..span() }, "the status 'FINE' is none of UNSET, OK, ERROR"),
+            (Span { start_time_ns: -1, ..span() }, "the start time -1 is before 1970"),
+            (Span { end_time_ns: Some(-1), ..span() }, "the end time -1 is before 1970"),
+            (Span { events: vec![event(-2, "{}")], ..span() }, "time of an event -2"),
+            (Span { events: vec![event(1, "")], ..span() }, "attributes of an event are no JSON object"),
+            (Span { links: vec![Link::default()], ..span() }, "attributes of a link are no JSON object"),
+            (Span { attributes: "[]".into(), ..span() }, "attributes are no JSON object"),
+        ] {
+            let error = db.append(&[legal(), span]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(words), "{words}: {error}");
+        }
+        assert!(db.get_trace("legal").is_err(), "all of the spans or none");
+        assert_eq!(db.append(&[legal()]).unwrap().spans, 1);
+    }
+
+    fn legal() -> Span {
+        Span::new("legal", "s", "x")
+    }
+}
