@@ -188,7 +188,7 @@ mod tests {
             (all::<(i64, i64)>(&db, "SELECT 1").unwrap_err(), "1 columns is no tuple of 2"),
             (all::<i64>(&db, "SELECT 1, 2").unwrap_err(), "2 columns is no single value"),
             (all::<i8>(&db, "SELECT 1000").unwrap_err(), "1000"),
-            (all::<i64>(&db, "SELECT NULL").unwrap_err(), "null"),
+            (all::<i64>(&db, "SELECT NULL AS a").unwrap_err(), "column a is NULL"),
             (all::<TraceOf>(&db, "SELECT 'x' AS trace_id").unwrap_err(), "missing field `request_time`"),
             (all::<State>(&db, "SELECT 'GONE'").unwrap_err(), "unknown variant `GONE`"),
             (all::<i64>(&db, "SELECT nothing FROM spans").unwrap_err(), "nothing"),
