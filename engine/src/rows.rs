@@ -155,8 +155,9 @@ mod tests {
         let db = Database::in_memory().unwrap();
         let statement = "SELECT 1 AS whole, CAST(2 AS INT) AS small, 1.5 AS part, true AS truth, NULL AS absent, \
                          DATE '2024-02-29' AS day, CAST(1.25 AS DECIMAL(10, 2)) AS exact, [1, NULL] AS list, \
-                         {a: 1, b: [{c: 'x'}]} AS struct, arrow_cast('word', 'Dictionary(Int32, Utf8)') AS dictionary, \
-                         MAP {'k': 2} AS map, arrow_cast('ab', 'Binary') AS bytes";
+                         named_struct('a', 1, 'b', [named_struct('c', 'x')]) AS struct, \
+                         arrow_cast('word', 'Dictionary(Int32, Utf8)') AS dictionary, \
+                         map(['k'], [2]) AS map, arrow_cast('ab', 'Binary') AS bytes";
         let row = all::<BTreeMap<String, Value>>(&db, statement);
         let row = row.map(|rows| serde_json::to_value(rows).unwrap()).unwrap();
         let expected = json!([{
