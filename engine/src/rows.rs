@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn rows_are_values_of_a_type() {
         let db = Database::in_memory().unwrap();
-        db.start_trace(&TraceStart::new("t", 1_500_000_000)).unwrap();
+        db.start_trace(&TraceStart::new("t", 1_500_000_000).state("OK")).unwrap();
         db.set_tag("t", "env", "prod").unwrap();
         let statement = "SELECT trace_id, request_time, request_time AS start, session_id, tags, models, state, \
                          0.30000000000000004 AS cost, span_count FROM traces";
@@ -144,7 +144,7 @@ mod tests {
             session_id: None,
             tags: BTreeMap::from([("env".to_string(), "prod".to_string())]),
             models: Vec::new(),
-            state: State::InProgress,
+            state: State::Ok,
             cost: Dollars(0.1 + 0.2),
         };
         assert_eq!(all::<TraceOf>(&db, statement).unwrap(), [expected]);
