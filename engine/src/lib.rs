@@ -56,7 +56,7 @@
 //! | SQL | [`sql`](Database::sql), [`sql_batches`](Database::sql_batches), [`sql_stream`](Database::sql_stream) | Arrow batches, at once or as they come |
 //! | SQL, typed | [`sql_rows`](Database::sql_rows) | a struct for each row, by serde |
 //! | one trace | [`get_trace`](Database::get_trace) | a [`Trace`] with its spans and assessments |
-//! | sessions, metrics | [`sessions`](Database::sessions), [`metrics`](Database::metrics) | figures over many traces |
+//! | sessions, metrics | [`sessions`](Database::sessions), [`trace_metrics`](Database::trace_metrics) | figures over many traces |
 //!
 //! ```
 //! use tracehouse::{Database, Search, TraceStart};

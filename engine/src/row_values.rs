@@ -15,7 +15,7 @@ use arrow::datatypes::{
 };
 use arrow::downcast_dictionary_array;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use serde::de::value::{Error as Misfit, StringDeserializer};
+use serde::de::value::{Error as Misfit, SeqDeserializer, StringDeserializer};
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
@@ -41,8 +41,7 @@ impl<'a> Members<'a> {
 
     fn read<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Fit<Option<T::Value>> {
         let Some((name, cell)) = self.take() else { return Ok(None) };
-        let value = seed.deserialize(cell);
-        value.map(Some).map_err(|misfit| Misfit::custom(format!("column {name}: {misfit}")))
+        seed.deserialize(cell).map(Some).map_err(|misfit| named(name, cell, misfit))
     }
 }
 
@@ -80,11 +79,21 @@ impl<'a> Row<'a> {
         Self(Members { fields: batch.schema_ref().fields(), columns: batch.columns(), row, next: 0 })
     }
 
-    fn only(mut self) -> Fit<Cell<'a>> {
+    fn only(mut self) -> Fit<(&'a str, Cell<'a>)> {
         match (self.0.columns.len(), self.0.take()) {
-            (1, Some((_, cell))) => Ok(cell),
+            (1, Some(only)) => Ok(only),
             (columns, _) => Err(Misfit::custom(format!("a row of {columns} columns is no single value"))),
         }
+    }
+}
+
+/// What does not fit, by its column.
+fn named(name: &str, cell: Cell<'_>, misfit: Misfit) -> Misfit {
+    match cell.is_null() {
+        true => Misfit::custom(format!(
+            "column {name} is NULL, and the type has no place for that: an Option has"
+        )),
+        false => Misfit::custom(format!("column {name}: {misfit}")),
     }
 }
 
@@ -92,7 +101,8 @@ impl<'a> Row<'a> {
 macro_rules! of_only_column {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Fit<V::Value> {
-            self.only()?.$method(visitor)
+            let (name, cell) = self.only()?;
+            cell.$method(visitor).map_err(|misfit| named(name, cell, misfit))
         })*
     };
 }
@@ -149,7 +159,9 @@ impl<'de> Deserializer<'de> for Row<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Fit<V::Value> {
-        self.only()?.deserialize_enum(name, variants, visitor)
+        let (column, cell) = self.only()?;
+        let read = cell.deserialize_enum(name, variants, visitor);
+        read.map_err(|misfit| named(column, cell, misfit))
     }
 
     forward_to_deserialize_any! { map struct unit unit_struct identifier ignored_any }
@@ -247,6 +259,16 @@ impl<'a> Cell<'a> {
         Some(Pairs { keys, values: Items { values: map.values().as_ref(), ..keys } })
     }
 
+    fn bytes(self) -> Option<&'a [u8]> {
+        let (array, row) = (self.array, self.row);
+        match array.data_type() {
+            DataType::Binary => Some(array.as_binary::<i32>().value(row)),
+            DataType::LargeBinary => Some(array.as_binary::<i64>().value(row)),
+            DataType::BinaryView => Some(array.as_binary_view().value(row)),
+            _ => None,
+        }
+    }
+
     fn scalar<V: Visitor<'a>>(self, visitor: V) -> Fit<V::Value> {
         let (array, row) = (self.array, self.row);
         match array.data_type() {
@@ -265,10 +287,10 @@ impl<'a> Cell<'a> {
             DataType::Utf8 => visitor.visit_borrowed_str(array.as_string::<i32>().value(row)),
             DataType::LargeUtf8 => visitor.visit_borrowed_str(array.as_string::<i64>().value(row)),
             DataType::Utf8View => visitor.visit_borrowed_str(array.as_string_view().value(row)),
-            DataType::Binary => visitor.visit_borrowed_bytes(array.as_binary::<i32>().value(row)),
-            DataType::LargeBinary => visitor.visit_borrowed_bytes(array.as_binary::<i64>().value(row)),
-            DataType::BinaryView => visitor.visit_borrowed_bytes(array.as_binary_view().value(row)),
-            _ => visitor.visit_string(self.text()?),
+            _ => match self.bytes() {
+                Some(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
+                None => visitor.visit_string(self.text()?),
+            },
         }
     }
 }
@@ -321,6 +343,17 @@ impl<'de> Deserializer<'de> for Cell<'de> {
         self.deserialize_any(visitor)
     }
 
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Fit<V::Value> {
+        match self.bytes().filter(|_| !self.is_null()) {
+            Some(bytes) => visitor.visit_borrowed_bytes(bytes),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Fit<V::Value> {
+        self.deserialize_bytes(visitor)
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Fit<V::Value> {
         if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
@@ -340,7 +373,7 @@ impl<'de> Deserializer<'de> for Cell<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 u8 u16 u32 f32 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map
+        bool i8 i16 i32 u8 u16 u32 f32 char str string unit unit_struct seq tuple tuple_struct map
         struct identifier ignored_any
     }
 }

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn rows_are_values_of_a_type() {
         let db = Database::in_memory().unwrap();
-        db.start_trace(&TraceStart::new("t", 1_500_000_000)).unwrap();
+        db.start_trace(&TraceStart::new("t", 1_500_000_000).state("OK")).unwrap();
         db.set_tag("t", "env", "prod").unwrap();
         let statement = "SELECT trace_id, request_time, request_time AS start, session_id, tags, models, state, \
                          0.30000000000000004 AS cost, span_count FROM traces";
@@ -144,7 +144,7 @@ mod tests {
             session_id: None,
             tags: BTreeMap::from([("env".to_string(), "prod".to_string())]),
             models: Vec::new(),
-            state: State::InProgress,
+            state: State::Ok,
             cost: Dollars(0.1 + 0.2),
         };
         assert_eq!(all::<TraceOf>(&db, statement).unwrap(), [expected]);
@@ -155,8 +155,9 @@ mod tests {
         let db = Database::in_memory().unwrap();
         let statement = "SELECT 1 AS whole, CAST(2 AS INT) AS small, 1.5 AS part, true AS truth, NULL AS absent, \
                          DATE '2024-02-29' AS day, CAST(1.25 AS DECIMAL(10, 2)) AS exact, [1, NULL] AS list, \
-                         {a: 1, b: [{c: 'x'}]} AS struct, arrow_cast('word', 'Dictionary(Int32, Utf8)') AS dictionary, \
-                         MAP {'k': 2} AS map, arrow_cast('ab', 'Binary') AS bytes";
+                         named_struct('a', 1, 'b', [named_struct('c', 'x')]) AS struct, \
+                         arrow_cast('word', 'Dictionary(Int32, Utf8)') AS dictionary, \
+                         map(['k'], [2]) AS map, arrow_cast('ab', 'Binary') AS bytes";
         let row = all::<BTreeMap<String, Value>>(&db, statement);
         let row = row.map(|rows| serde_json::to_value(rows).unwrap()).unwrap();
         let expected = json!([{
@@ -188,7 +189,7 @@ mod tests {
             (all::<(i64, i64)>(&db, "SELECT 1").unwrap_err(), "1 columns is no tuple of 2"),
             (all::<i64>(&db, "SELECT 1, 2").unwrap_err(), "2 columns is no single value"),
             (all::<i8>(&db, "SELECT 1000").unwrap_err(), "1000"),
-            (all::<i64>(&db, "SELECT NULL").unwrap_err(), "null"),
+            (all::<i64>(&db, "SELECT NULL AS a").unwrap_err(), "column a is NULL"),
             (all::<TraceOf>(&db, "SELECT 'x' AS trace_id").unwrap_err(), "missing field `request_time`"),
             (all::<State>(&db, "SELECT 'GONE'").unwrap_err(), "unknown variant `GONE`"),
             (all::<i64>(&db, "SELECT nothing FROM spans").unwrap_err(), "nothing"),

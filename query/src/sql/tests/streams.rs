@@ -15,7 +15,8 @@ const MANY: &str = "SELECT value FROM generate_series(1, 300000) AS t(value)";
 const ENDLESS: &str =
     "SELECT a.value FROM generate_series(1, 1000000) AS a(value), generate_series(1, 1000000) AS b";
 /// Has no row before it is done.
-const LATE: &str = "SELECT count(*) FROM generate_series(1, 1000000) AS a, generate_series(1, 1000000) AS b";
+const LATE: &str = "SELECT sum(a.value * b.value % 7) FROM generate_series(1, 1000000) AS a(value), \
+                    generate_series(1, 1000000) AS b(value)";
 
 fn read_all(mut stream: SqlStream) -> usize {
     let mut rows = 0;
