@@ -16,7 +16,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
 
-use crate::error::{QueryError, nearest_name};
+use crate::error::QueryError;
+use crate::filter::nearest;
 
 /// Name of the one catalog.
 pub(super) const CATALOG: &str = "tracehouse";
@@ -73,7 +74,7 @@ pub(super) fn with_nearest_table(error: QueryError, state: &SessionState) -> Que
     let schema = state.catalog_list().catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA));
     let (Some(wanted), Some(schema)) = (wanted, schema) else { return error };
     let names = schema.table_names();
-    match nearest_name(&wanted.to_lowercase(), names.iter().map(String::as_str)) {
+    match nearest(wanted, names.iter().map(String::as_str)) {
         Some(name) => QueryError::invalid_input(format!("no table named '{wanted}'; did you mean '{name}'?")),
         None => QueryError::invalid_input(format!("no table named '{wanted}'; SHOW TABLES lists them")),
     }
