@@ -27,9 +27,13 @@ mod rules;
 mod scan;
 mod selects;
 mod session;
+mod session_plans;
+mod session_views;
 mod source;
 mod spellings;
 mod subqueries;
+mod summary;
+mod type_names;
 mod unnests;
 mod views;
 
@@ -38,6 +42,7 @@ pub use functions::tables::{TextSearch, search_text_schema};
 pub(crate) use plans::Plans;
 pub(crate) use session::session_template;
 pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql, stream_sql};
+pub use session_views::SessionViews;
 
 #[cfg(test)]
 mod tests;

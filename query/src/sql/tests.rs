@@ -29,6 +29,7 @@ mod columns;
 mod order_keys;
 mod planner;
 mod subqueries;
+mod views;
 
 const TIME: i64 = 1_700_000_000_000_000_000;
 

@@ -6,7 +6,7 @@
 mod complete;
 mod dot;
 mod history;
-mod statement;
+pub(super) mod statement;
 mod view;
 
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::interrupt::{self, Doing, UntilCancelled};
 use crate::output::Style;
-use complete::Completion;
+use complete::{Completion, SharedNames};
 use history::History;
 use statement::Statements;
 use view::{Mode, View};
@@ -63,6 +63,8 @@ struct Shell {
     /// Files within files that `.read` is in.
     reading: usize,
     is_interactive: bool,
+    /// What the line editor completes; forgotten when a view is made or taken away.
+    names: SharedNames,
     statements: Statements,
     failure: Option<Failure>,
 }
@@ -72,12 +74,13 @@ impl Shell {
         let mode = if context.json { Mode::Machine(SqlFormat::Json) } else { Mode::Table };
         Self {
             context,
-            db,
+            db: db.with_views(),
             view: View { mode, widths: Vec::new() },
             timer: false,
             output: None,
             reading: 0,
             is_interactive: false,
+            names: SharedNames::default(),
             statements: Statements::default(),
             failure: None,
         }
@@ -89,7 +92,7 @@ impl Shell {
             |error: ReadlineError| Failure::failed(format!("the terminal cannot be used: {error}"));
         let mut editor = Editor::with_history(config, MemHistory::new()).map_err(unusable)?;
         let earlier = Rc::new(RefCell::new(String::new()));
-        editor.set_helper(Some(Completion::new(self.db.clone(), earlier.clone())));
+        editor.set_helper(Some(Completion::new(self.db.clone(), self.names.clone(), earlier.clone())));
         editor.set_max_history_size(history::ENTRIES_MAX).map_err(unusable)?;
         let history = History::of_user();
         for entry in history.load() {
@@ -231,6 +234,9 @@ impl Shell {
     fn sql(&mut self, statement: &str, out: &mut (dyn Write + Send)) -> Result<()> {
         let db = self.db.with_cancel(self.context.cancel.clone());
         let (schema, batches) = db.query(statement.into(), None::<Duration>)?;
+        if schema.fields().is_empty() {
+            self.names.take();
+        }
         self.view.write(out, &schema, &batches, self.style())
     }
 

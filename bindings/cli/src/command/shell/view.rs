@@ -72,6 +72,10 @@ impl View {
         batches: &[RecordBatch],
         style: Style,
     ) -> Result<()> {
+        // What has no columns has nothing to show: a view was made or taken away.
+        if schema.fields().is_empty() {
+            return Ok(());
+        }
         if let Mode::Machine(form) = self.mode {
             return format::write(out, form, false, schema, batches, style);
         }
