@@ -6,6 +6,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use tracehouse_query::runtime::{QueryRuntime, SqlSettings};
+use tracehouse_query::search;
 use tracehouse_query::sql::{SessionViews, SqlContext, SqlQuery, SqlTables, run_sql};
 use tracehouse_query::text::{self, TextSearch};
 use tracehouse_storage::Store;
@@ -51,6 +52,16 @@ impl Database {
         let mut handle = self.clone();
         handle.limits_mut().views = Some(SessionViews::default());
         handle
+    }
+
+    /// What a person should hear about a statement over traces and spans: keys of tags, metadata, attributes and resource
+    /// that no row has, and values that `state`, `status` and `kind` never have. It reads up to every row.
+    ///
+    /// # Errors
+    /// Whatever reading gives; a statement that is refused has no notices.
+    pub fn sql_notices(&self, statement: &str) -> Result<Vec<String>> {
+        let runtime = self.runtime()?;
+        Ok(search::sql_notices(&self.reading()?, &runtime, statement)?)
     }
 
     fn sql_context(&self, statement: &str) -> Result<SqlContext> {

@@ -6,6 +6,7 @@
 //! ```
 
 mod absent;
+mod asked;
 mod budget;
 mod casts;
 mod dialect;
@@ -37,6 +38,7 @@ mod type_names;
 mod unnests;
 mod views;
 
+pub(crate) use asked::asked;
 pub use explained::EXPLAINED;
 pub use functions::tables::{TextSearch, search_text_schema};
 pub(crate) use plans::Plans;

@@ -15,6 +15,7 @@ mod fresh;
 mod import;
 mod manual;
 mod metrics;
+mod notices;
 mod period;
 mod prices;
 mod progress;

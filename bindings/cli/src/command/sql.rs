@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tracehouse::{Database, SqlQuery, SqlTable, SqlValue, read_table};
 
+use super::notices::say_of_sql;
 use super::shell::statement;
 use crate::args::{SqlArgs, SqlFormat};
 use crate::context::Context;
@@ -22,13 +23,15 @@ pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> R
     let parameters = args.parameters.iter().map(|written| parameter(written)).collect::<Result<_>>()?;
     let tables = args.files.iter().map(|written| table(written)).collect::<Result<Vec<_>>>()?;
     let (db, statement) = with_views(context.open_to_read(&args.db)?, statement, &tables)?;
-    let (schema, batches) = db.query(SqlQuery { statement, parameters, tables }, None)?;
+    let (schema, batches) = db.query(SqlQuery { statement: statement.clone(), parameters, tables }, None)?;
     match &args.output {
         None => format::write(out, form, args.raw, &schema, &batches, context.style),
         Some(path) => {
             to_file(path, |file| format::write(file, form, args.raw, &schema, &batches, Style::PLAIN))
         }
-    }
+    }?;
+    say_of_sql(context, &db, &statement);
+    Ok(())
 }
 
 /// Makes the views that come before the query, and gives the query and a handle that has them.

@@ -22,6 +22,7 @@ use rustyline::history::MemHistory;
 use rustyline::{CompletionType, Config, Editor};
 use tracehouse::Database;
 
+use super::notices::say_of_sql;
 use crate::args::{ShellArgs, SqlFormat};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -237,7 +238,9 @@ impl Shell {
         if schema.fields().is_empty() {
             self.names.take();
         }
-        self.view.write(out, &schema, &batches, self.style())
+        self.view.write(out, &schema, &batches, self.style())?;
+        say_of_sql(&self.context, &db, statement);
+        Ok(())
     }
 
     /// How results look where they go.
