@@ -6,12 +6,12 @@
 mod complete;
 mod dot;
 mod history;
+mod result_file;
 pub(super) mod statement;
 mod view;
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{BufRead, BufWriter, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -30,6 +30,7 @@ use crate::interrupt::{self, Doing, UntilCancelled};
 use crate::output::Style;
 use complete::{Completion, SharedNames};
 use history::History;
+use result_file::ResultFile;
 use statement::Statements;
 use view::{Mode, View};
 
@@ -60,7 +61,7 @@ struct Shell {
     view: View,
     timer: bool,
     /// Where results go instead of standard output.
-    output: Option<Rc<RefCell<BufWriter<File>>>>,
+    output: Option<Rc<RefCell<ResultFile>>>,
     /// Files within files that `.read` is in.
     reading: usize,
     is_interactive: bool,
@@ -213,11 +214,7 @@ impl Shell {
         let token = interrupt::begin(if self.is_interactive { Doing::Statement } else { Doing::Question });
         self.context.cancel = token;
         let result = match self.output.clone() {
-            Some(file) => {
-                let mut file = file.borrow_mut();
-                let result = run(self, &mut UntilCancelled::new(&mut *file));
-                result.and(file.flush().map_err(Into::into))
-            }
+            Some(file) => file.borrow_mut().add(|file| run(self, file)),
             None => run(self, &mut UntilCancelled::new(&mut *out)),
         };
         if self.timer {
