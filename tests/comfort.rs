@@ -75,6 +75,31 @@ fn a_statement_takes_parameters_and_files() {
 }
 
 #[test]
+fn views_last_as_long_as_their_session() {
+    let desk = Desk::new();
+    let db = desk.db();
+    let views =
+        desk.file("views.sql", b".mode csv\nCREATE VIEW v AS\nSELECT 7 AS a;\nCREATE VIEW w AS TABLE v;\n");
+    let read = format!(".read {views}");
+    assert_eq!(
+        done(&["shell", &db, "-c", &read, "-c", "SELECT a FROM w; DROP VIEW w", "-c", "SELECT a FROM v"]),
+        "a\n7\na\n7\n"
+    );
+    let in_sql = "CREATE TEMP VIEW v AS SELECT 7 AS a; CREATE VIEW w AS TABLE v; SELECT a, $b AS b FROM w;";
+    assert_eq!(done(&["sql", &db, in_sql, "--param", "b=1", "--format", "csv"]), "a,b\n7,1\n");
+    let several = refused(&["sql", &db, "SELECT 1; SELECT 2"]).err;
+    assert!(several.contains("only one statement"), "{several}");
+    let alone = refused(&["sql", &db, "CREATE VIEW v AS SELECT 1"]).err;
+    assert!(alone.contains("read-only") && alone.contains("view of the shell"), "{alone}");
+    assert!(refused(&["shell", &db, "-c", "SELECT * FROM v"]).err.contains("no table named 'v'"));
+    // Tables that are read only when they are named are there for a view that names them.
+    done(&["dataset", "create", &db, "d"]);
+    done(&["dataset", "add", &db, "d", "--where", "", "--limit", "2"]);
+    let records = "CREATE VIEW r AS SELECT * FROM dataset_records; CREATE VIEW n AS SELECT count(*) AS n FROM r; SELECT n FROM n";
+    assert_eq!(done(&["sql", &db, records, "--format", "csv"]), "n\n2\n");
+}
+
+#[test]
 fn the_ending_of_a_file_chooses_its_format() {
     let desk = Desk::new();
     let db = desk.db();

@@ -57,6 +57,22 @@ fn until_it_reads(desk: &Desk, pins: usize) {
     until("a reader", || fs::read_dir(&readers).is_ok_and(|entries| entries.count() >= pins));
 }
 
+/// Until the process has blocked the signals that a thread of its own takes; or has ended.
+fn until_it_takes_signals(child: &Child) {
+    let status = format!("/proc/{}/status", child.id());
+    let started = Instant::now();
+    loop {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let of = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let mask = of("SigBlk:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
+        if mask.is_none_or(|mask| mask & 2 != 0) || of("State:").is_some_and(|state| state.starts_with('Z')) {
+            return;
+        }
+        assert!(started.elapsed() < WAIT, "it never took signals");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn a_signal_ends_a_question_and_its_file() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
@@ -77,6 +93,26 @@ fn a_signal_ends_a_question_and_its_file() {
     let fails = "SELECT 9223372036854775807 + span_count FROM traces";
     let done = tracehouse(&["sql", &desk.db(), fails, "--output", file.to_str().unwrap()]);
     assert!(done.code == 2 && !file.exists(), "{done:?}");
+}
+
+#[test]
+fn a_signal_leaves_a_whole_copy_or_none() {
+    let desk = Desk::new();
+    for (verb, last) in [("backup", "FORMAT"), ("export", "assessments.parquet")] {
+        for pause_ms in [1, 5, 20, 80] {
+            let folder = desk.path("copy");
+            let child = start(&[verb, &desk.db(), folder.to_str().unwrap()]);
+            until_it_takes_signals(&child);
+            std::thread::sleep(Duration::from_millis(pause_ms));
+            signal(&child, "INT");
+            let done = end(child);
+            let is_there = folder.exists();
+            assert_eq!(is_there, done.code == 0, "{verb} after {pause_ms} ms: {done:?}");
+            assert!(done.code == 0 || done.code == 130, "{verb}: {done:?}");
+            assert!(!is_there || folder.join(last).exists(), "{verb} after {pause_ms} ms: half a copy");
+            let _ = fs::remove_dir_all(&folder);
+        }
+    }
 }
 
 #[test]

@@ -72,12 +72,85 @@ fn what_no_trace_has_or_can_have_is_answered_with_a_notice() {
     let json = tracehouse(&["--json", "search", &db, misspelt]);
     let document: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(document["notices"][0].as_str(), Some("no trace has tags.evn; did you mean tags.env?"));
-    // Names that are there, and answers that are not empty, have none.
-    for filter in ["feedback.helpful = false", "tags.env = 'test'", "tags.env = 'prod' OR tags.evn = 'prod'"]
+    // An answer proves that the names it needs are there, but not those it can do without.
+    for filter in ["feedback.helpful = false", "tags.env = 'test'", "tags.env = 'prod' OR tags.env = 'test'"]
     {
         let done = tracehouse(&["search", &db, filter, "--format", "ids"]);
         assert_eq!((done.code, done.err.as_str()), (0, ""), "{filter}: {done:?}");
     }
+    for (filter, notice) in [
+        ("tags.env = 'prod' OR tags.evn = 'prod'", "no trace has tags.evn; did you mean tags.env?"),
+        ("NOT tags.evn = 'prod'", "no trace has tags.evn; did you mean tags.env?"),
+        ("tags.evn IS NULL", "no trace has tags.evn; did you mean tags.env?"),
+        ("tags.env = 'prod' AND NOT state = 'error'", "state is never 'error'; did you mean 'ERROR'?"),
+        ("NOT feedback.helpfull = true", "no trace has feedback.helpfull; did you mean feedback.helpful?"),
+    ] {
+        let done = tracehouse(&["search", &db, filter, "--count"]);
+        assert!(done.code == 0 && done.out != "0\n", "{filter}: {done:?}");
+        assert_eq!(done.err, format!("notice: {notice}\n"), "{filter}");
+    }
+}
+
+#[test]
+fn what_changes_a_database_and_sql_have_notices_too() {
+    let desk = desk();
+    let db = desk.db();
+    let notice = "notice: no trace has tags.evn; did you mean tags.env?\n";
+    let dry = tracehouse(&["delete", &db, "--where", "NOT tags.evn = 'prod'", "--dry-run"]);
+    assert!(dry.code == 0 && dry.err == notice, "{dry:?}");
+    let refused = tracehouse(&["delete", &db, "--where", "NOT tags.evn = 'prod'"]);
+    assert!(refused.code == 2 && refused.err.starts_with(notice), "{refused:?}");
+    let added = tracehouse(&["dataset", "add", &db, "first-regressions", "--where", "tags.evn = 'prod'"]);
+    assert!(added.code == 0 && added.err == notice, "{added:?}");
+    for (statement, notice) in [
+        (
+            "SELECT count(*) FROM traces WHERE tags['evn'] = 'prod'",
+            "no trace has tags['evn']; did you mean tags['env']?",
+        ),
+        ("SELECT t.metadata['nothing'] FROM traces t LIMIT 1", "no trace has metadata['nothing']"),
+        (
+            "SELECT count(attributes ->> 'nothing.like.it') FROM spans",
+            "no trace has attributes ->> 'nothing.like.it'",
+        ),
+        (
+            "SELECT count(*) FROM spans WHERE json_get_str(attributes, 'nothing.x') = 'x'",
+            "no trace has attributes ->> 'nothing.x'",
+        ),
+        (
+            "SELECT count(*) FROM spans s WHERE s.resource ? 'servce.name'",
+            "no trace has resource ->> 'servce.name'; did you mean resource ->> 'service.name'?",
+        ),
+        (
+            "SELECT count(*) FROM traces WHERE state = 'error'",
+            "state is never 'error'; did you mean 'ERROR'?",
+        ),
+        (
+            "SELECT count(*) FROM spans WHERE status IN ('OK', 'FAILED')",
+            "status is never 'FAILED': it is OK, ERROR, UNSET",
+        ),
+    ] {
+        let done = tracehouse(&["sql", &db, statement, "--format", "csv"]);
+        assert_eq!((done.code, done.err), (0, format!("notice: {notice}\n")), "{statement}");
+        let quiet = tracehouse(&["sql", &db, statement, "--quiet"]);
+        assert_eq!((quiet.code, quiet.err.as_str()), (0, ""), "{statement}");
+    }
+    // What is there, and columns that may be another table's, have none.
+    for statement in [
+        "SELECT count(*) FROM traces WHERE tags['env'] = 'test' AND state = 'OK'",
+        "SELECT count(*) FROM assessments WHERE metadata['nothing'] = 'x'",
+        // A key that is there, and null wherever it is.
+        "SELECT count(*) FROM spans WHERE attributes ->> 'nothing' = 'x'",
+        "SELECT count(*) FROM events WHERE attributes ->> 'nothing' = 'x'",
+        "SELECT count(*) FROM spans s CROSS JOIN unnest(s.events) AS t(e) WHERE e.attributes ->> 'nothing' = 'x'",
+    ] {
+        let done = tracehouse(&["sql", &db, statement, "--format", "csv"]);
+        assert_eq!((done.code, done.err.as_str()), (0, ""), "{statement}");
+    }
+    let shell = tracehouse(&["shell", &db, "-c", "SELECT count(*) FROM traces WHERE state = 'error';"]);
+    assert!(
+        shell.code == 0 && shell.err == "notice: state is never 'error'; did you mean 'ERROR'?\n",
+        "{shell:?}"
+    );
 }
 
 #[test]

@@ -345,15 +345,16 @@ impl Database {
         Ok(SharedPage { traces, next_page_token: page.next_page_token, explain })
     }
 
-    /// What a person should hear about a search that finds nothing: names in its filter that no trace of the
-    /// database has, values that their key can never have, and what may have been meant. It reads up to every row,
-    /// and so is asked for, and no part of a page. A page that goes on from another one has none: that one had traces.
+    /// What a person should hear about a search: names in its filter that no trace of the database has, values that
+    /// their key can never have, and what may have been meant. `has_found` says whether the search found something,
+    /// which proves most names to be there. It reads up to every row, and so is asked for, and no part of a page. A page
+    /// that goes on from another one has none.
     ///
     /// # Errors
     /// Whatever reading gives; a filter that is refused has no notices.
-    pub fn notices(&self, search: &Search) -> Result<Vec<String>> {
+    pub fn notices(&self, search: &Search, has_found: bool) -> Result<Vec<String>> {
         let is_first = search.page_token.is_none() && search.offset == 0 && search.limit != Some(0);
-        Ok(if is_first { search::notices(&self.reading()?, search)? } else { Vec::new() })
+        Ok(if is_first { search::notices(&self.reading()?, search, has_found)? } else { Vec::new() })
     }
 
     pub(crate) fn read_traces(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {

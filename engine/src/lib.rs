@@ -184,7 +184,7 @@ pub use assess::NewAssessment;
 pub use assessments::AssessmentUpdate;
 pub use attribute_value::AttributeValue;
 pub use care::{check, repair};
-pub use copies::backup;
+pub use copies::{backup, backup_until};
 pub use correlation::FilterCorrelation;
 pub use csv::csv_cell;
 pub use database::{Database, SharedPage, TracePage, decode_otlp};

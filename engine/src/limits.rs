@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tracehouse_query::sql::SessionViews;
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::interrupt::{CancelToken, Interrupt};
 
@@ -13,6 +14,8 @@ use crate::error::Result;
 pub(crate) struct Limits {
     timeout: Option<Duration>,
     tokens: Vec<CancelToken>,
+    /// Temporary views of SQL, which this handle and its clones share.
+    pub(crate) views: Option<SessionViews>,
 }
 
 impl Limits {
@@ -24,7 +27,7 @@ impl Limits {
     }
 
     /// The interrupt of a question that begins now.
-    fn start(&self) -> Interrupt {
+    pub(crate) fn start(&self) -> Interrupt {
         let interrupt = self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or);
         match self.timeout {
             Some(timeout) => interrupt.within(timeout),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use tracehouse_query::runtime::{QueryRuntime, SqlSettings};
-use tracehouse_query::sql::{SqlContext, SqlQuery, SqlTables, run_sql};
+use tracehouse_query::search;
+use tracehouse_query::sql::{SessionViews, SqlContext, SqlQuery, SqlTables, run_sql};
 use tracehouse_query::text::{self, TextSearch};
 use tracehouse_storage::Store;
 
@@ -36,9 +37,40 @@ impl Database {
         Ok(run_sql(&context, query)?)
     }
 
+    /// A handle on the same database with temporary views: `CREATE VIEW v AS SELECT ..` and `DROP VIEW v` work on it
+    /// and its clones. Nothing of them is written, and other handles do not see them.
+    ///
+    /// ```
+    /// # let db = tracehouse::Database::in_memory()?;
+    /// let db = db.with_views();
+    /// db.sql("CREATE VIEW failed AS SELECT * FROM traces WHERE state = 'ERROR'")?;
+    /// db.sql("SELECT count(*) FROM failed")?;
+    /// # Ok::<(), tracehouse::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_views(&self) -> Self {
+        let mut handle = self.clone();
+        handle.limits_mut().views = Some(SessionViews::default());
+        handle
+    }
+
+    /// What a person should hear about a statement over traces and spans: keys of tags, metadata, attributes and resource
+    /// that no row has, and values that `state`, `status` and `kind` never have. It reads up to every row.
+    ///
+    /// # Errors
+    /// Whatever reading gives; a statement that is refused has no notices.
+    pub fn sql_notices(&self, statement: &str) -> Result<Vec<String>> {
+        let runtime = self.runtime()?;
+        Ok(search::sql_notices(&self.reading()?, &runtime, statement)?)
+    }
+
     pub(crate) fn sql_context(&self, statement: &str) -> Result<SqlContext> {
         let snapshot = self.reading()?;
         let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
+        context.views.clone_from(&self.limits().views);
+        // Tables are read for the names in the text, which may be those of views.
+        let statement =
+            &context.views.as_ref().map_or(statement.into(), |views| views.written_out(statement));
         context.tables = SqlTables {
             segments: Some(stats::segments_batch(&snapshot)?),
             settings: Some(stats::settings_batch(self.settings(), &self.redaction())?),

@@ -10,6 +10,8 @@ use datafusion::common::{Column, SchemaError, TableReference};
 use datafusion::error::DataFusionError;
 use tracehouse_storage::error::ErrorKind as StorageErrorKind;
 
+use crate::filter::nearest;
+
 /// The result type of this crate.
 pub type Result<T> = std::result::Result<T, QueryError>;
 
@@ -265,8 +267,7 @@ fn schema_message(error: &SchemaError) -> String {
                     _ => format!("no column '{wanted}' here; did you mean '{valid}'?"),
                 };
             }
-            let nearest = nearest_name(&field.name, valid_fields.iter().map(|valid| valid.name.as_str()));
-            match nearest {
+            match nearest(&field.name, valid_fields.iter().map(|valid| valid.name.as_str())) {
                 Some(name) => format!("no column named '{}'; did you mean '{name}'?", field.name),
                 // No column is written like a constant, and standard SQL reads double quotes as a name.
                 None if field.name.chars().any(|c| c.is_uppercase() || c.is_whitespace()) => format!(
@@ -287,7 +288,7 @@ fn without_far_name(message: String) -> String {
         return message;
     };
     let wanted = wrong.split('\'').nth(1).unwrap_or_default();
-    match nearest_name(&wanted.to_lowercase(), [name].into_iter()) {
+    match nearest(wanted, [name]) {
         Some(name) => format!("{wrong}; did you mean '{name}'?"),
         None => format!("{wrong}; SHOW FUNCTIONS lists them"),
     }
@@ -295,17 +296,6 @@ fn without_far_name(message: String) -> String {
 
 fn has_table(fields: &[Column], table: &TableReference) -> bool {
     fields.iter().any(|field| field.relation.as_ref().is_some_and(|relation| relation.resolved_eq(table)))
-}
-
-/// Most letters of a typing error; a short name has fewer.
-const TYPING_ERRORS_MAX: usize = 3;
-
-/// The name closest to `wanted`, if any is near enough to be a typing error.
-pub(crate) fn nearest_name<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let (distance, name) = names
-        .map(|name| (datafusion::common::utils::datafusion_strsim::levenshtein(wanted, name), name))
-        .min()?;
-    (distance <= wanted.chars().count().div_ceil(4).min(TYPING_ERRORS_MAX)).then_some(name)
 }
 
 /// DataFusion names the pool and its consumers; the first sentence is what a user can act on.

@@ -43,10 +43,11 @@ pub struct BackupReport {
     pub manifest_version: u64,
 }
 
-/// Copies the database in `env` to the empty or missing folder `copy`.
+/// Copies the database in `env` to the empty or missing folder `copy`, which is empty again after an error.
 ///
 /// # Errors
-/// `Conflict` when the folder is not empty, `Corrupt` naming a file of the database that is damaged, `Io`.
+/// `Conflict` when the folder is not empty, `Corrupt` naming a file of the database that is damaged, `Io`; `Cancelled`
+/// or `Timeout` where an interrupt guards the thread.
 pub fn backup(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
     read_format(env.as_ref())?;
     let root = Path::new("");
@@ -54,6 +55,24 @@ pub fn backup(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
     if !copy.list(root).map_err(|e| Error::io("folder of the copy", e))?.is_empty() {
         return Err(Error::new(ErrorKind::Conflict, "the folder of the copy is not empty"));
     }
+    let copied = fill(env, copy);
+    if copied.is_err() {
+        // What failed says more than what could not be removed after it.
+        let _ = clear(copy.as_ref());
+    }
+    copied
+}
+
+/// Removes everything in the folder of a copy.
+fn clear(copy: &dyn Env) -> std::io::Result<()> {
+    for name in copy.list(Path::new(""))? {
+        let path = Path::new(&name);
+        copy.remove_dir_all(path).or_else(|_| copy.remove_file(path))?;
+    }
+    Ok(())
+}
+
+fn fill(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
     for dir in ["manifest", "wal", "seg", CATALOG_DIR, "kv", "tmp", "readers", "quarantine"] {
         copy.create_dir_all(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
     }

@@ -25,6 +25,7 @@ use crate::check::{CheckReport, Opened, Part, Severity, check, check_rows, guard
 use crate::columns::{assessment_at, text, trace_at};
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt::spend;
 use crate::kv::{Lookup, MetaStore};
 use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId, SegmentMeta};
 use crate::scan::ScanRequest;
@@ -444,6 +445,9 @@ pub(crate) fn copy_file(env: &dyn Env, from: &Path, target: &dyn Env, to: &Path)
     let mut writer = target.create(to).map_err(io(to))?;
     let mut offset = 0;
     while offset < reader.len() {
+        if !spend(COPY_BYTES as usize) {
+            return Err(Error::new(ErrorKind::Cancelled, "the copy was given up"));
+        }
         let len = (reader.len() - offset).min(COPY_BYTES);
         let bytes = reader.read_at(offset, usize::try_from(len).unwrap_or(usize::MAX)).map_err(io(from))?;
         writer.write_all(&bytes).map_err(io(to))?;

@@ -79,8 +79,29 @@ fn a_backup_does_not_copy_damage() {
     let error = backup(disk.path(), &copy).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
-    assert!(!copy.join("FORMAT").exists(), "what is not whole is no database");
+    assert!(!copy.exists(), "what is not whole is not there");
+    // A folder that was there stays, and is empty as before.
+    fs::create_dir(&copy).unwrap();
+    assert_eq!(backup(disk.path(), &copy).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(fs::read_dir(&copy).unwrap().count(), 0);
+    fs::remove_dir(&copy).unwrap();
     assert_eq!(backup(disk.path().join("nowhere"), &copy).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn an_export_that_fails_leaves_nothing() {
+    let disk = filled();
+    let file = super::files_with(&disk.path(), "spans.parquet").remove(0);
+    flip(&disk.path().join(&file));
+    let db = OpenOptions::new().read_only(true).open(disk.path()).unwrap();
+    let folder = disk.path().with_extension("parquet");
+    assert_eq!(db.export_parquet(&folder, "").unwrap_err().kind(), ErrorKind::Corrupt);
+    assert!(!folder.exists());
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("mine"), "kept").unwrap();
+    assert_eq!(db.export_parquet(&folder, "").unwrap_err().kind(), ErrorKind::Corrupt);
+    let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["mine"]);
 }
 
 #[test]

@@ -104,6 +104,14 @@ def interrupted_statements():
     shell.expect("zz.total_tokens")
     shell.type("\x03")
     shell.expect(PROMPT)
+    # So is a view that was made after names were looked up.
+    shell.type("CREATE VIEW fresh AS SELECT 1 AS fresh_column;\r")
+    shell.expect("fresh_column;")
+    shell.expect(PROMPT)
+    shell.type("SELECT fresh.fresh_c\t")
+    shell.expect("fresh.fresh_column")
+    shell.type("\x03")
+    shell.expect(PROMPT)
     # Killed while a statement runs, it has lost nothing that was typed.
     shell.type(LONG + "\r")
     shell.expect("e.duration_ns")
@@ -117,6 +125,8 @@ def history_is_there():
     shell.expect(PROMPT)
     shell.type("\x1b[A")
     shell.expect("CROSS JOIN spans e")
+    shell.type("\x1b[A")
+    shell.expect("fresh_column;")
     shell.type("\x1b[A")
     shell.expect("6 * 7 AS answer;")
     # The statement of two lines is one of the history.

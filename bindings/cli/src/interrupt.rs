@@ -16,8 +16,9 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 use tracehouse::CancelToken;
 
-/// How long a question that was given up may take to notice, before the process ends without it.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long a question that was given up may take to notice, before the process ends without it. A join over large
+/// batches takes seconds to, and a person has asked for the prompt.
+const GRACE: Duration = Duration::from_millis(100);
 /// How often a reader of standard input looks whether it is to stop.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 const READ_BYTES: usize = 128 << 10;
@@ -43,7 +44,23 @@ struct State {
     token: Option<CancelToken>,
     /// The exit code of the signal that came.
     code: Option<i32>,
-    half_written: Vec<PathBuf>,
+    half_written: Vec<HalfFile>,
+}
+
+/// A file that is being written, and the bytes that it keeps when that is not done; `None` removes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct HalfFile {
+    path: PathBuf,
+    kept_bytes: Option<u64>,
+}
+
+impl HalfFile {
+    fn take_back(&self) -> io::Result<()> {
+        match self.kept_bytes {
+            None => std::fs::remove_file(&self.path),
+            Some(bytes) => std::fs::OpenOptions::new().write(true).open(&self.path)?.set_len(bytes),
+        }
+    }
 }
 
 static STATE: Mutex<State> =
@@ -95,6 +112,7 @@ fn note(signal: Signal) {
         Doing::Question if is_first => {
             std::thread::spawn(move || {
                 std::thread::sleep(GRACE);
+                crate::failure::report("error: the call was cancelled");
                 end(code);
             });
         }
@@ -109,8 +127,8 @@ fn note(signal: Signal) {
 
 /// Ends the process where it is.
 fn end(code: i32) -> ! {
-    for path in std::mem::take(&mut state().half_written) {
-        let _ = std::fs::remove_file(path);
+    for file in std::mem::take(&mut state().half_written) {
+        let _ = file.take_back();
     }
     std::process::exit(code)
 }
@@ -131,29 +149,39 @@ pub fn begin(doing: Doing) -> CancelToken {
     token
 }
 
-/// Remembers a file that is removed when a signal ends the process, until the guard is dropped.
+/// Remembers a file that is as it was when a signal ends the process, until the guard is dropped.
 #[derive(Debug)]
-pub struct HalfWritten(PathBuf);
+pub struct HalfWritten(HalfFile);
 
 impl HalfWritten {
-    /// The file at `path`, if it is one: nothing else is removed.
+    /// The new file at `path`, if it is one: nothing else is removed.
     pub fn new(path: &Path) -> Option<Self> {
+        Self::keeping(path, None)
+    }
+
+    /// The file at `path`, of which this many bytes stay.
+    pub fn beyond(path: &Path, kept_bytes: u64) -> Option<Self> {
+        Self::keeping(path, Some(kept_bytes))
+    }
+
+    fn keeping(path: &Path, kept_bytes: Option<u64>) -> Option<Self> {
         let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
         is_file.then(|| {
-            state().half_written.push(path.to_path_buf());
-            Self(path.to_path_buf())
+            let file = HalfFile { path: path.to_path_buf(), kept_bytes };
+            state().half_written.push(file.clone());
+            Self(file)
         })
     }
 
-    /// Removes it.
-    pub fn remove(self) {
-        let _ = std::fs::remove_file(&self.0);
+    /// Takes back what was written.
+    pub fn take_back(self) -> io::Result<()> {
+        self.0.take_back()
     }
 }
 
 impl Drop for HalfWritten {
     fn drop(&mut self) {
-        state().half_written.retain(|path| *path != self.0);
+        state().half_written.retain(|file| *file != self.0);
     }
 }
 

@@ -1,7 +1,8 @@
-//! What a mistyped word may have been meant to be.
+//! What a mistyped word may have been meant to be, in filters, SQL and names that users give: one rule for all.
 
-/// Edit distances beyond this are not worth a suggestion.
-const SUGGESTION_DISTANCE_MAX: usize = 3;
+/// Most letters of a typing error; a short word has one for four letters.
+const TYPING_ERRORS_MAX: usize = 3;
+const LETTERS_PER_ERROR: usize = 4;
 /// Words that join clauses.
 const JOINTS: [&str; 2] = ["AND", "OR"];
 /// Operators that are words.
@@ -43,7 +44,7 @@ pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
 /// The candidate nearest to `word`, when one is near enough to have been meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let limit = SUGGESTION_DISTANCE_MAX.min(word.chars().count().div_ceil(3));
+    let limit = word.chars().count().div_ceil(LETTERS_PER_ERROR).min(TYPING_ERRORS_MAX);
     candidates
         .into_iter()
         .map(|candidate| (edit_distance(&word, &candidate.to_lowercase()), candidate))

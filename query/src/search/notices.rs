@@ -1,8 +1,9 @@
-//! What a person should hear about a search that found nothing: a name that no trace of the database has, and a value
-//! that its key can never have.
+//! What a person should hear about a question: a name that no trace of the database has, and a value that its key can
+//! never have.
 //!
 //! Whether a name is there is a search of its own, which ends at the first trace that has it. Names that may have been
-//! meant are those of the newest rows.
+//! meant are those of the newest rows. When a search found something, only what that does not prove to be there is
+//! looked for: a name on one side of an OR, in a NOT, or asked to be absent.
 //!
 //! **Invariant** A notice never changes an answer.
 
@@ -16,11 +17,14 @@ use tracehouse_storage::{Result, Snapshot};
 use super::Search;
 use super::explain::Recorder;
 use super::plan::Plan;
+use crate::error::Result as QueryResult;
 use crate::filter::{nearest, parse};
 use crate::predicate::column::{map, text};
 use crate::predicate::{
     AssessmentPredicate, AssessmentTest, Condition, Field, Predicate, SpanPredicate, Test, TextOp, TextTest,
 };
+use crate::runtime::QueryRuntime;
+use crate::sql;
 
 /// Newest rows of a table that are looked at for names that may have been meant.
 const NAMED_ROWS_MAX: usize = 2_000;
@@ -34,24 +38,43 @@ const STATUSES: &[&str] = &["OK", "ERROR", "UNSET"];
 /// Every kind of a span.
 const KINDS: &[&str] = &["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER", "UNSPECIFIED"];
 
-/// The notices of a search; none for a filter that is refused.
+/// The notices of a search that found something, or nothing; none for a filter that is refused.
 ///
 /// # Errors
 /// What reading gives.
-pub fn notices(snapshot: &Snapshot, search: &Search) -> Result<Vec<String>> {
-    let snapshot = search.limited(snapshot);
-    snapshot.interrupt().guarding(|| {
-        let Ok(predicate) = parse(&search.filter) else { return Ok(Vec::new()) };
-        let mut asked = Asked::default();
-        asked.of_traces(&predicate);
-        let mut notices = asked.impossible;
-        for name in asked.names.iter().take(NAMES_MAX) {
-            if !exists(&snapshot, &name.presence())? {
-                notices.push(name.missing(&snapshot)?);
-            }
-        }
-        Ok(notices)
-    })
+pub fn notices(snapshot: &Snapshot, search: &Search, has_found: bool) -> Result<Vec<String>> {
+    let Ok(predicate) = parse(&search.filter) else { return Ok(Vec::new()) };
+    let mut asked = Asked { has_found, ..Asked::default() };
+    asked.of_traces(&predicate, true);
+    asked.look(&search.limited(snapshot), Form::Filter)
+}
+
+/// The notices of a SQL statement; none for one that is refused.
+///
+/// # Errors
+/// What reading gives.
+pub fn sql_notices(snapshot: &Snapshot, runtime: &QueryRuntime, statement: &str) -> QueryResult<Vec<String>> {
+    let of_rows = sql::asked(runtime, statement)?;
+    let mut asked = Asked::default();
+    for (column, value) in of_rows.words {
+        let possible = match column {
+            "state" => STATES,
+            "status" => STATUSES,
+            _ => KINDS,
+        };
+        asked.value(column, possible, &value);
+    }
+    let maps = of_rows.maps.into_iter().map(|(column, key)| Name::Map { column, key });
+    let objects = of_rows.objects.into_iter().map(|(column, key)| Name::Json { column, key });
+    asked.names = maps.chain(objects).collect();
+    Ok(asked.look(snapshot, Form::Sql)?)
+}
+
+/// How names are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Filter,
+    Sql,
 }
 
 /// A name that users give.
@@ -65,26 +88,44 @@ enum Name {
     Assessment { kinds: Vec<AssessmentKind>, name: String },
 }
 
-/// What a filter asks for.
+/// What a question asks for.
 #[derive(Debug, Default)]
 struct Asked {
     names: Vec<Name>,
     impossible: Vec<String>,
+    /// What every answer needs is there, since there was one.
+    has_found: bool,
 }
 
 impl Asked {
-    fn of_traces(&mut self, predicate: &Predicate) {
-        match predicate {
-            Predicate::And(operands) | Predicate::Or(operands) => {
-                operands.iter().for_each(|operand| self.of_traces(operand));
+    fn look(self, snapshot: &Snapshot, form: Form) -> Result<Vec<String>> {
+        snapshot.interrupt().guarding(|| {
+            let mut notices = self.impossible;
+            for name in self.names.iter().take(NAMES_MAX) {
+                if !exists(snapshot, &name.presence())? {
+                    notices.extend(name.missing(snapshot, form)?);
+                }
             }
-            Predicate::Not(operand) => self.of_traces(operand),
-            Predicate::Trace(condition) => self.condition(condition, false),
-            Predicate::Span(condition) => self.of_span(condition),
+            Ok(notices)
+        })
+    }
+
+    /// `is_needed`: no trace is found without it.
+    fn of_traces(&mut self, predicate: &Predicate, is_needed: bool) {
+        match predicate {
+            Predicate::And(operands) => {
+                operands.iter().for_each(|operand| self.of_traces(operand, is_needed))
+            }
+            Predicate::Or(operands) => operands.iter().for_each(|operand| self.of_traces(operand, false)),
+            Predicate::Not(operand) => self.of_traces(operand, false),
+            Predicate::Trace(condition) => self.condition(condition, false, is_needed),
+            Predicate::Span(condition) => self.of_span(condition, is_needed),
             Predicate::Assessment(AssessmentPredicate { kinds, names, .. }) => {
                 // Issues are found by their ids, which nobody types.
                 let kinds = Some(kinds).filter(|kinds| !kinds.contains(&AssessmentKind::Issue));
-                if let (Some(kinds), Some([name])) = (kinds, names.equalities()) {
+                if let (Some(kinds), Some([name])) = (kinds, names.equalities())
+                    && !(self.has_found && is_needed)
+                {
                     self.name(Name::Assessment { kinds: kinds.clone(), name: name.clone() });
                 }
             }
@@ -92,18 +133,22 @@ impl Asked {
         }
     }
 
-    fn of_span(&mut self, predicate: &SpanPredicate) {
+    fn of_span(&mut self, predicate: &SpanPredicate, is_needed: bool) {
         match predicate {
-            SpanPredicate::And(operands) | SpanPredicate::Or(operands) => {
-                operands.iter().for_each(|operand| self.of_span(operand));
+            SpanPredicate::And(operands) => {
+                operands.iter().for_each(|operand| self.of_span(operand, is_needed))
             }
-            SpanPredicate::Not(operand) => self.of_span(operand),
-            SpanPredicate::Is(condition) => self.condition(condition, true),
+            SpanPredicate::Or(operands) => operands.iter().for_each(|operand| self.of_span(operand, false)),
+            SpanPredicate::Not(operand) => self.of_span(operand, false),
+            SpanPredicate::Is(condition) => self.condition(condition, true, is_needed),
             SpanPredicate::Const(_) | SpanPredicate::RowIn(_) => {}
         }
     }
 
-    fn condition(&mut self, condition: &Condition, is_of_span: bool) {
+    fn condition(&mut self, condition: &Condition, is_of_span: bool, is_needed: bool) {
+        if self.has_found && is_needed && condition.test != Test::IsNull {
+            return;
+        }
         match &condition.field {
             Field::Map { column, key } => self.name(Name::Map { column, key: key.clone() }),
             Field::Json { column, key } => self.name(Name::Json { column, key: key.clone() }),
@@ -122,13 +167,18 @@ impl Asked {
 
     fn values(&mut self, key: &str, possible: &[&str], test: &Test) {
         let Test::Text(TextTest { op: TextOp::In(values), .. }) = test else { return };
-        for value in values.iter().filter(|value| !possible.contains(&value.as_str())) {
-            let hint = match nearest(value, possible.iter().copied()) {
-                Some(near) => format!("; did you mean '{near}'?"),
-                None => format!(": it is {}", possible.join(", ")),
-            };
-            self.impossible.push(format!("{key} is never '{value}'{hint}"));
+        values.iter().for_each(|value| self.value(key, possible, value));
+    }
+
+    fn value(&mut self, key: &str, possible: &[&str], value: &str) {
+        if possible.contains(&value) {
+            return;
         }
+        let hint = match nearest(value, possible.iter().copied()) {
+            Some(near) => format!("; did you mean '{near}'?"),
+            None => format!(": it is {}", possible.join(", ")),
+        };
+        self.impossible.push(format!("{key} is never '{value}'{hint}"));
     }
 }
 
@@ -152,8 +202,14 @@ impl Name {
         }
     }
 
-    /// How a filter writes the name `name` of the same sort.
-    fn written(&self, name: &str) -> String {
+    /// How the name `name` of the same sort is written.
+    fn written(&self, name: &str, form: Form) -> String {
+        let quoted = name.replace('\'', "''");
+        match self {
+            Name::Map { column, .. } if form == Form::Sql => return format!("{column}['{quoted}']"),
+            Name::Json { column, .. } if form == Form::Sql => return format!("{column} ->> '{quoted}'"),
+            _ => {}
+        }
         let prefix = match self {
             Name::Map { column, .. } => column,
             Name::Json { column: "attributes", .. } => "span.attributes",
@@ -168,15 +224,19 @@ impl Name {
         if name.chars().all(is_plain) { format!("{prefix}.{name}") } else { format!("{prefix}.`{name}`") }
     }
 
-    fn missing(&self, snapshot: &Snapshot) -> Result<String> {
+    /// What to say of a name without a value; nothing when it is there after all, and is null wherever it is.
+    fn missing(&self, snapshot: &Snapshot, form: Form) -> Result<Option<String>> {
         let (Name::Map { key: name, .. } | Name::Json { key: name, .. } | Name::Assessment { name, .. }) =
             self;
         let names = self.like_it(snapshot)?;
+        if names.contains(name) {
+            return Ok(None);
+        }
         let hint = match nearest(name, names.iter().map(String::as_str)) {
-            Some(near) => format!("; did you mean {}?", self.written(near)),
+            Some(near) => format!("; did you mean {}?", self.written(near, form)),
             None => String::new(),
         };
-        Ok(format!("no trace has {}{hint}", self.written(name)))
+        Ok(Some(format!("no trace has {}{hint}", self.written(name, form))))
     }
 
     /// Names of the same sort in the newest rows.

@@ -52,14 +52,50 @@ const INFORMATION_TABLES: [&str; 6] = ["tables", "views", "columns", "schemata",
 /// # Errors
 /// `InvalidInput`, naming the limit passed, the place of a syntax error, or the refused construct.
 pub(crate) fn parse(text: &str) -> Result<Statement> {
-    if text.len() > TEXT_BYTES_MAX {
+    parse_tokens(tokens_of(text)?)
+}
+
+/// The same, also of `SUMMARIZE`: the query that is summed up, and whether it is.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn parse_or_summary(text: &str) -> Result<(Statement, bool)> {
+    let mut tokens = tokens_of(text)?;
+    let is_summary = short_forms::take_summarize(&mut tokens)?;
+    let statement = parse_tokens(tokens)?;
+    match &statement {
+        Statement::Query(_) => Ok((statement, is_summary)),
+        other if is_summary => Err(refused_statement(other)),
+        _ => Ok((statement, false)),
+    }
+}
+
+/// Refuses a text longer than a statement may be.
+///
+/// # Errors
+/// `InvalidInput` with the limit.
+pub(super) fn check_bytes(bytes: usize) -> Result<()> {
+    if bytes > TEXT_BYTES_MAX {
         return Err(refused(format!(
-            "the statement has {} bytes; at most {TEXT_BYTES_MAX} are allowed",
-            text.len()
+            "the statement has {bytes} bytes; at most {TEXT_BYTES_MAX} are allowed"
         )));
     }
+    Ok(())
+}
+
+/// The tokens of a text, within limits.
+///
+/// # Errors
+/// `InvalidInput`, naming the limit passed.
+pub(super) fn tokens_of(text: &str) -> Result<Vec<TokenWithSpan>> {
+    check_bytes(text.len())?;
     let tokens = tokenize(text)?;
     check_tokens(&tokens)?;
+    Ok(tokens)
+}
+
+fn parse_tokens(mut tokens: Vec<TokenWithSpan>) -> Result<Statement> {
+    short_forms::write_out_tables(&mut tokens);
     let statement = parse_one(tokens)?;
     check_statement(&statement)?;
     Ok(statement)
@@ -175,19 +211,15 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<()> {
         )));
     }
     let mut groups = vec![Group::default()];
-    let mut relational = 0;
+    let mut relational_count = 0;
     let mut after_distinct = false;
     for token in tokens {
         let class = classify(&token.token, after_distinct);
         after_distinct = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
-        relational += usize::from(class == TokenClass::Relational);
+        relational_count += usize::from(class == TokenClass::Relational);
         count_token(class, &mut groups)?;
     }
-    if relational > RELATIONAL_OPERATORS_MAX {
-        return Err(refused(format!(
-            "the statement has {relational} joins and set operations; at most {RELATIONAL_OPERATORS_MAX} are allowed"
-        )));
-    }
+    check_relational(relational_count)?;
     let mut depth = 0;
     while let Some(mut group) = groups.pop() {
         group.child_depth = group.child_depth.max(depth);
@@ -195,6 +227,28 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<()> {
         depth = group.depth;
     }
     check_depth(depth)
+}
+
+/// How many joins, set operations and pipe steps a text has.
+///
+/// # Errors
+/// As [`tokens_of`].
+pub(super) fn relational(text: &str) -> Result<usize> {
+    let is_one = |token: &TokenWithSpan| classify(&token.token, false) == TokenClass::Relational;
+    Ok(tokens_of(text)?.iter().filter(|token| is_one(token)).count())
+}
+
+/// Refuses more joins, set operations and pipe steps than a statement may have.
+///
+/// # Errors
+/// `InvalidInput` with the limit.
+pub(super) fn check_relational(count: usize) -> Result<()> {
+    if count > RELATIONAL_OPERATORS_MAX {
+        return Err(refused(format!(
+            "the statement has {count} joins and set operations; at most {RELATIONAL_OPERATORS_MAX} are allowed"
+        )));
+    }
+    Ok(())
 }
 
 fn count_token(class: TokenClass, groups: &mut Vec<Group>) -> Result<()> {
@@ -314,12 +368,7 @@ fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
     }
     let first_word = parser.peek_token_ref().token.to_string();
     check_first_word(&first_word)?;
-    // `TABLE t` is a query to the parser, but no statement.
-    let parsed = match parser.peek_keyword(Keyword::TABLE) {
-        true => parser.parse_query().map(Statement::Query),
-        false => parser.parse_statement(),
-    };
-    let statement = parsed.map_err(|error| {
+    let statement = parser.parse_statement().map_err(|error| {
         if dialect.is_too_deep()
             || matches!(error, ParserError::RecursionLimitExceeded) && !dialect.is_exhausted()
         {
@@ -375,7 +424,7 @@ fn instead(word: &str) -> Option<&'static str> {
         }
         "IMPORT" | "LOAD" => "tracehouse import reads traces, --file NAME=PATH a table for one statement",
         "CREATE" | "DROP" | "ALTER" => {
-            "a query that others use is a WITH: WITH v AS (SELECT ..) SELECT .. FROM v"
+            "a query that others use is a WITH: WITH v AS (SELECT ..) SELECT .. FROM v, or a temporary view of the shell"
         }
         "ATTACH" | "DETACH" | "USE" | "INSTALL" => {
             "a statement reads one database; a file joins it as a table by --file NAME=PATH"
@@ -597,6 +646,7 @@ mod depth;
 mod expansion;
 mod growth;
 mod ignored;
+mod short_forms;
 #[cfg(test)]
 mod tests;
 mod types;

@@ -6,6 +6,7 @@
 //! ```
 
 mod absent;
+mod asked;
 mod budget;
 mod casts;
 mod dialect;
@@ -27,19 +28,25 @@ mod rules;
 mod scan;
 mod selects;
 mod session;
+mod session_plans;
+mod session_views;
 mod source;
 mod spellings;
 mod streamed;
 mod subqueries;
+mod summary;
+mod type_names;
 mod unnests;
 mod views;
 
+pub(crate) use asked::asked;
 pub use explained::EXPLAINED;
 pub use functions::tables::{TextSearch, search_text_schema};
 pub(crate) use plans::Plans;
 pub(crate) use session::session_template;
 pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql};
 pub use streamed::SqlStream;
+pub use session_views::SessionViews;
 
 #[cfg(test)]
 mod tests;

@@ -46,8 +46,12 @@ use super::order_keys::OrderKeys;
 use super::provider::SnapshotTable;
 use super::results::ResultForm;
 use super::scan::Cancel;
+use super::session_plans::{change_views, check_free, with_views};
+use super::session_views::{self, SessionViews};
 use super::source::TableRows;
 use super::subqueries::{PlaceSubqueries, check_planned};
+use super::summary::Summary;
+use super::type_names::{self, type_name};
 use super::views::{self, CATALOG, SCHEMA, Tables};
 use super::{budget, casts, explained, guard, parameters, rewrite, rules, selects, spellings, unnests};
 use crate::error::{ECHO_CHARS_MAX, QueryError, QueryErrorKind, Result, shorten};
@@ -95,6 +99,8 @@ pub struct SqlContext {
     pub text_search: Option<TextSearch>,
     /// Longest time for the statement; `None` means the runtime's.
     pub timeout: Option<Duration>,
+    /// Temporary views; without them `CREATE VIEW` is refused.
+    pub views: Option<SessionViews>,
 }
 
 impl fmt::Debug for SqlContext {
@@ -106,7 +112,14 @@ impl fmt::Debug for SqlContext {
 impl SqlContext {
     /// A context over `snapshot` without catalogue tables and text search.
     pub fn new(runtime: Arc<QueryRuntime>, snapshot: Snapshot) -> Self {
-        Self { runtime, snapshot, tables: SqlTables::default(), text_search: None, timeout: None }
+        Self {
+            runtime,
+            snapshot,
+            tables: SqlTables::default(),
+            text_search: None,
+            timeout: None,
+            views: None,
+        }
     }
 
     /// Longest time for the statement.
@@ -317,24 +330,38 @@ pub(super) async fn start(
     query: SqlQuery,
     cancel: &Cancel,
 ) -> Result<SendableRecordBatchStream> {
-    let (mut state, tables) = session(context, &query.tables, cancel)?;
+    if let Some(views) = &context.views
+        && let Some(change) = session_views::change_of(&query.statement)?
+    {
+        change_views(context, views, change, &query, cancel).await?;
+        return Ok(Box::pin(MemoryStream::try_new(Vec::new(), Arc::new(Schema::empty()), None)?));
+    }
+    let session_views = context.views.as_ref().map(SessionViews::now).unwrap_or_default();
+    let (mut state, tables) = with_views(context, &session_views, &query, cancel).await?;
     let plans = context.runtime.plans();
-    let is_plain = query.parameters.is_empty() && query.tables.is_empty();
+    let is_plain = query.parameters.is_empty() && query.tables.is_empty() && session_views.is_empty();
     let kept = match is_plain {
         true => plans.get(&query.statement, &tables)?,
         false => None,
     };
+    let mut summary = None;
     let optimized = match kept {
         Some(plan) => plan,
         None => {
             let text = query.statement.clone();
-            let plan = plan(&state, query).await?;
+            let planned = plan(&state, query).await;
+            let (mut plan, is_summary) =
+                planned.map_err(|error| views::with_nearest_table(error, &state, session_views.names()))?;
             if let LogicalPlan::DescribeTable(described) = &plan {
                 return describe(&described.schema);
             }
+            if is_summary {
+                let (of_columns, figures) = Summary::of(plan, &state)?;
+                (summary, plan) = (Some(of_columns), figures);
+            }
             let optimized = state.optimize(&plan).map_err(QueryError::of_optimizer)?;
             check_planned(&optimized)?;
-            if is_plain {
+            if is_plain && summary.is_none() {
                 plans.put(&text, &plan, &optimized)?;
             }
             optimized
@@ -343,7 +370,10 @@ pub(super) async fn start(
     budget::fit(&mut state, &optimized, context.runtime.settings())?;
     let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
     let rows = execute_stream(give_way(physical)?, state.task_ctx())?;
-    let rows = explained::in_lines(&optimized, rows);
+    let rows = match summary {
+        Some(summary) => summary.in_rows(rows),
+        None => explained::in_lines(&optimized, rows),
+    };
     let form = ResultForm::of(&rows.schema());
     let schema = form.schema();
     let batches = rows.map(move |batch| batch.and_then(|batch| form.batch(batch)));
@@ -362,9 +392,9 @@ fn give_way(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     Ok(given_way.data)
 }
 
-/// The plan of a statement, as far as it is allowed.
-async fn plan(state: &SessionState, query: SqlQuery) -> Result<LogicalPlan> {
-    let mut statement = guard::parse(&query.statement)?;
+/// The plan of a statement, as far as it is allowed, and whether its rows are to be summed up.
+pub(super) async fn plan(state: &SessionState, query: SqlQuery) -> Result<(LogicalPlan, bool)> {
+    let (mut statement, is_summary) = guard::parse_or_summary(&query.statement)?;
     let parameters = parameters::put(&mut statement, query.parameters)?;
     unnests::join(&mut statement)?;
     // Limits hold for what was put in, too.
@@ -373,12 +403,11 @@ async fn plan(state: &SessionState, query: SqlQuery) -> Result<LogicalPlan> {
     spellings::respell(&mut statement);
     selects::reshape(&mut statement)?;
     casts::tell_apart(&mut statement);
-    let planned = state.statement_to_plan(Statement::Statement(Box::new(statement))).await;
-    let plan = planned.map_err(|error| views::with_nearest_table(QueryError::from(error), state))?;
+    let plan = state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
     let plan = bind(plan, parameters)?;
     guard::check_plan(&plan)?;
     read_only().verify_plan(&plan)?;
-    Ok(plan)
+    Ok((type_names::in_catalogue(plan, state).await?, is_summary))
 }
 
 fn read_only() -> SQLOptions {
@@ -422,11 +451,8 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
     Ok(state)
 }
 
-fn session(
-    context: &SqlContext,
-    own: &[(String, SqlTable)],
-    cancel: &Cancel,
-) -> Result<(SessionState, Tables)> {
+/// The tables of a statement.
+pub(super) fn tables(context: &SqlContext, own: &[(String, SqlTable)], cancel: &Cancel) -> Result<Tables> {
     let batch_bytes = budget::batch_bytes(context.runtime.settings());
     let mut tables = Tables::new();
     for table in Table::ALL {
@@ -446,9 +472,7 @@ fn session(
         tables.insert("dataset_records".to_string(), Arc::new(table));
     }
     add_own(own, &mut tables)?;
-    let mut state = views::session(context.runtime.template(), tables.clone())?;
-    add_functions(context, &mut state)?;
-    Ok((state, tables))
+    Ok(tables)
 }
 
 /// The tables of one statement.
@@ -462,11 +486,7 @@ fn add_own(own: &[(String, SqlTable)], tables: &mut Tables) -> Result<()> {
             )));
         }
         let name = name.to_lowercase();
-        if tables.contains_key(&name) || views::is_view(&name) || name == "information_schema" {
-            return Err(QueryError::invalid_input(format!(
-                "'{name}' is a table of the database: give the other one another name"
-            )));
-        }
+        check_free(&name, tables)?;
         let rows = MemTable::try_new(table.schema.clone(), vec![table.batches.clone()])?;
         tables.insert(name, Arc::new(rows));
     }
@@ -474,7 +494,7 @@ fn add_own(own: &[(String, SqlTable)], tables: &mut Tables) -> Result<()> {
 }
 
 /// The functions that need this database.
-fn add_functions(context: &SqlContext, state: &mut SessionState) -> Result<()> {
+pub(super) fn add_functions(context: &SqlContext, state: &mut SessionState) -> Result<()> {
     if let Some(search) = &context.text_search {
         state.register_udtf("search_text", Arc::new(SearchText { search: search.clone() }));
     }
@@ -516,7 +536,7 @@ fn describe(described: &Schema) -> Result<SendableRecordBatchStream> {
         Field::new("is_nullable", DataType::Boolean, false),
     ]));
     let names: StringArray = fields.iter().map(|field| Some(field.name().as_str())).collect();
-    let types: StringArray = fields.iter().map(|field| Some(field.data_type().to_string())).collect();
+    let types: StringArray = fields.iter().map(|field| Some(type_name(field.data_type()))).collect();
     let nullable: BooleanArray = fields.iter().map(|field| Some(field.is_nullable())).collect();
     let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(names), Arc::new(types), Arc::new(nullable)];
     let batch = RecordBatch::try_new(schema.clone(), columns)

@@ -29,6 +29,7 @@ mod order_keys;
 mod planner;
 mod streams;
 mod subqueries;
+mod views;
 
 const TIME: i64 = 1_700_000_000_000_000_000;
 

@@ -4,7 +4,6 @@
 //! FROM spans s CROSS JOIN unnest(s.events) AS t(e)  -> FROM (SELECT s.*, unnest(s.events) AS e FROM spans s) AS s
 //! FROM spans s, unnest(s.events) AS t(e)            -> the same
 //! SELECT s.*, t.*, t.e, e.name                      -> SELECT s.* EXCLUDE (e), e, e, e.name
-//! TABLE t                                           -> SELECT * FROM t
 //! ```
 //! Inner joins alone, so that every row of the table is one of the result. Before the guard's check of the statement, which
 //! counts what is made here. Unneeded once the planner takes a list of the tables before it.
@@ -58,12 +57,6 @@ fn in_body(body: &mut SetExpr) -> Result<Vec<List>> {
         SetExpr::SetOperation { left, right, .. } => {
             in_body(left)?;
             in_body(right)?;
-            Ok(Vec::new())
-        }
-        SetExpr::Table(table) => {
-            let parts = [table.schema_name.as_ref(), table.table_name.as_ref()].into_iter().flatten();
-            let name: Vec<String> = parts.map(|part| Ident::with_quote('"', part).to_string()).collect();
-            *body = *template(&format!("SELECT * FROM {}", name.join(".")))?;
             Ok(Vec::new())
         }
         _ => Ok(Vec::new()),

@@ -16,7 +16,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::TableType;
 
-use crate::error::{QueryError, nearest_name};
+use crate::error::QueryError;
+use crate::filter::nearest;
 
 /// Name of the one catalog.
 pub(super) const CATALOG: &str = "tracehouse";
@@ -67,13 +68,23 @@ pub(super) fn is_view(name: &str) -> bool {
     VIEWS.iter().any(|view| view.name == name)
 }
 
-/// The error of a table that is not there, with the name that it may be a typing error of.
-pub(super) fn with_nearest_table(error: QueryError, state: &SessionState) -> QueryError {
+/// The error of a table that is not there, with the name that it may be a typing error of: also one of `others`.
+pub(super) fn with_nearest_table<'a>(
+    error: QueryError,
+    state: &SessionState,
+    others: impl Iterator<Item = &'a str>,
+) -> QueryError {
     let wanted = error.message().strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
     let schema = state.catalog_list().catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA));
     let (Some(wanted), Some(schema)) = (wanted, schema) else { return error };
-    let names = schema.table_names();
-    match nearest_name(&wanted.to_lowercase(), names.iter().map(String::as_str)) {
+    let mut names = schema.table_names();
+    for other in others {
+        if other == wanted {
+            return QueryError::invalid_input(format!("the view '{wanted}' reads itself"));
+        }
+        names.push(other.to_string());
+    }
+    match nearest(wanted, names.iter().map(String::as_str)) {
         Some(name) => QueryError::invalid_input(format!("no table named '{wanted}'; did you mean '{name}'?")),
         None => QueryError::invalid_input(format!("no table named '{wanted}'; SHOW TABLES lists them")),
     }

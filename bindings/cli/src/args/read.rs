@@ -102,7 +102,7 @@ pub enum TextFormat {
 pub struct SqlArgs {
     /// The database's folder
     pub db: PathBuf,
-    /// One SELECT; - reads it from standard input
+    /// One SELECT, before which there may be CREATE VIEW v AS ..; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     pub statement: String,
     /// Told by the ending of --output when left out

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tracehouse::backup;
+use tracehouse::backup_until;
 
 use super::write_json;
 use crate::args::BackupArgs;
@@ -12,7 +12,7 @@ use crate::output::units::bytes;
 
 /// Copies, and says what.
 pub fn run(context: &Context, args: &BackupArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let report = backup(&args.db, &args.dest)?;
+    let report = backup_until(&args.db, &args.dest, context.cancel.clone())?;
     if context.json {
         return write_json(out, &serde_json::to_value(&report)?);
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tracehouse::{Dataset, ExportFormat, MemberUse, MergeReport, Sample, Search, SourceRule};
 
 use super::import::list_rejected;
+use super::notices::of_search;
 use super::write_json;
 use crate::args::{DatasetAddArgs, DatasetFormat, DatasetMergeArgs};
 use crate::context::Context;
@@ -25,14 +26,16 @@ pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Res
         search = search.experiments(args.experiment.iter().cloned());
     }
     let sample = args.sample.map(|count| sample_of(count, args.seed, args.stratify.as_deref()));
-    let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
-    let dataset = dataset.source_rule(source_rule(args.keep_source));
+    let db = context.open_to_change(&args.db)?;
+    let dataset = db.dataset(&args.name)?.source_rule(source_rule(args.keep_source));
     let report = match (args.spans.is_some(), &sample) {
         (false, None) => dataset.add_traces(&search)?,
         (false, Some(sample)) => dataset.add_sample(&search, sample)?,
         (true, None) => dataset.add_spans(&search)?,
         (true, Some(sample)) => dataset.add_span_sample(&search, sample)?,
     };
+    let has_found = report.inserted + report.updated + report.unchanged + report.skipped > 0;
+    context.notice(&of_search(&db, &search, has_found)?);
     show(context, &dataset, &report, out)
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use tracehouse::{Database, Search, Table};
 
 use super::confirm::confirm;
+use super::notices::of_search;
 use super::period::within;
 use super::write_json;
 use crate::args::DeleteArgs;
@@ -28,7 +29,9 @@ pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -
         Some(filter) => {
             let mut search = Search::new(filter).order_by(["timestamp ASC"]);
             search.limit = args.max.map(|count| count as usize);
-            db.search_trace_ids(&search)?
+            let ids = db.search_trace_ids(&search)?;
+            context.notice(&of_search(&db, &search, !ids.is_empty())?);
+            ids
         }
         // Bytes of traces that were deleted before are erased as well.
         None if args.erase && !args.dry_run => args.trace_ids.clone(),

@@ -38,7 +38,7 @@ pub fn run(context: &Context, args: &MetricsArgs, out: &mut (dyn Write + Send)) 
         let names = point.dimensions.iter().map(|(_, name)| line(name));
         table.add_row(names.chain(point.values.iter().map(|(_, value)| value.to_string())).collect());
     }
-    table.write(out, context.style)?;
+    table.write_fitting(out, context.style, "--json")?;
     if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }
 }
 

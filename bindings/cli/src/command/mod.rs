@@ -15,6 +15,7 @@ mod fresh;
 mod import;
 mod manual;
 mod metrics;
+mod notices;
 mod period;
 mod prices;
 mod progress;
@@ -79,8 +80,11 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
 /// What a signal does to a command.
 fn doing(command: &Command) -> Doing {
     match command {
-        Command::Import(_) | Command::Delete(_) | Command::Dataset(_) => Doing::Writing,
-        Command::Export(_) => Doing::Unstoppable,
+        Command::Import(_)
+        | Command::Delete(_)
+        | Command::Dataset(_)
+        | Command::Backup(_)
+        | Command::Export(_) => Doing::Writing,
         command if asks(command) => Doing::Question,
         _ => Doing::Unstoppable,
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tracehouse::model::TraceRow;
 use tracehouse::{Database, Explain, Search, Table, TraceBatches};
 
+use super::notices::of_search;
 use crate::args::{SearchArgs, SearchFormat};
 use crate::context::Context;
 use crate::failure::{Result, report};
@@ -33,7 +34,7 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
     if args.count {
         let count = db.count_traces(&search)?;
         writeln!(out, "{count}")?;
-        context.notice(&notices(&db, &search, count == 0)?);
+        context.notice(&of_search(&db, &search, count > 0)?);
         return Ok(());
     }
     let default = if context.json { SearchFormat::Json } else { SearchFormat::Table };
@@ -53,11 +54,6 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
     write(context, &db, &search, form, columns, out)
 }
 
-/// What a person should hear about a search that found nothing.
-fn notices(db: &Database, search: &Search, is_empty: bool) -> Result<Vec<String>> {
-    Ok(if is_empty { db.notices(search)? } else { Vec::new() })
-}
-
 /// Writes a page for machines.
 fn write(
     context: &Context,
@@ -68,7 +64,7 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<()> {
     let mut found = db.search_batches(search)?;
-    let notices = notices(db, search, found.trace_ids().is_empty())?;
+    let notices = of_search(db, search, !found.trace_ids().is_empty())?;
     match form {
         SearchFormat::Table | SearchFormat::Json => {
             context.notice(&notices);
@@ -130,7 +126,7 @@ fn show_columns(
     for batch in found.by_ref() {
         batches.push(columns.of(&batch?)?);
     }
-    context.notice(&notices(db, search, batches.is_empty())?);
+    context.notice(&of_search(db, search, !batches.is_empty())?);
     if batches.is_empty() {
         context.say(out, "no traces")?;
     } else {
@@ -167,7 +163,7 @@ fn show_page(
     out: &mut dyn Write,
 ) -> Result<()> {
     let page = db.search_traces(search)?;
-    context.notice(&notices(db, search, page.traces.is_empty())?);
+    context.notice(&of_search(db, search, !page.traces.is_empty())?);
     if page.traces.is_empty() {
         context.say(out, "no traces")?;
     } else {

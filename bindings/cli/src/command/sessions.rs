@@ -47,7 +47,7 @@ pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send))
             session.cost_usd.map(usd).unwrap_or_default(),
         ]);
     }
-    table.write(out, context.style)?;
+    table.write_fitting(out, context.style, "--json")?;
     if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }
 }
 

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use tracehouse::{SqlQuery, SqlTable, SqlValue, read_table};
+use tracehouse::{Database, SqlQuery, SqlTable, SqlValue, read_table};
 
+use super::notices::say_of_sql;
+use super::shell::statement;
 use crate::args::{SqlArgs, SqlFormat};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -19,14 +21,35 @@ pub fn run(context: &Context, args: &SqlArgs, out: &mut (dyn Write + Send)) -> R
     };
     let form = form_of(context, args)?;
     let parameters = args.parameters.iter().map(|written| parameter(written)).collect::<Result<_>>()?;
-    let tables = args.files.iter().map(|written| table(written)).collect::<Result<_>>()?;
-    let db = context.open_to_read(&args.db)?;
-    let (schema, batches) = db.query(SqlQuery { statement, parameters, tables }, None)?;
+    let tables = args.files.iter().map(|written| table(written)).collect::<Result<Vec<_>>>()?;
+    let (db, statement) = with_views(context.open_to_read(&args.db)?, statement, &tables)?;
+    let (schema, batches) = db.query(SqlQuery { statement: statement.clone(), parameters, tables }, None)?;
     match &args.output {
         None => format::write(out, form, args.raw, &schema, &batches, context.style),
         Some(path) => {
             to_file(path, |file| format::write(file, form, args.raw, &schema, &batches, Style::PLAIN))
         }
+    }?;
+    say_of_sql(context, &db, &statement);
+    Ok(())
+}
+
+/// Makes the views that come before the query, and gives the query and a handle that has them.
+fn with_views(db: Database, text: String, tables: &[(String, SqlTable)]) -> Result<(Database, String)> {
+    let mut statements = statement::split(&text);
+    let is_of_view = |statement: &String| {
+        let first = statement.split_whitespace().next().unwrap_or_default();
+        ["create", "drop"].iter().any(|word| first.eq_ignore_ascii_case(word))
+    };
+    match statements.pop() {
+        Some(query) if !statements.is_empty() && statements.iter().all(is_of_view) => {
+            let db = db.with_views();
+            for statement in statements {
+                db.query(SqlQuery { statement, tables: tables.to_vec(), ..SqlQuery::default() }, None)?;
+            }
+            Ok((db, query))
+        }
+        _ => Ok((db, text)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 use tracehouse::{Database, Search, TextHit, TextHits};
 
+use super::notices::of_search;
 use super::write_json;
 use crate::args::{TextArgs, TextFormat};
 use crate::context::Context;
@@ -19,8 +20,8 @@ pub fn run(context: &Context, args: &TextArgs, out: &mut (dyn Write + Send)) -> 
     let db = context.open_to_read(&args.db)?;
     let hits =
         search(&db, &args.query, Some(filter.as_str()).filter(|filter| !filter.is_empty()), args.limit)?;
-    if hits.is_empty() && !filter.is_empty() {
-        context.notice(&db.notices(&Search::new(filter.as_str()))?);
+    if !filter.is_empty() {
+        context.notice(&of_search(&db, &Search::new(filter.as_str()), !hits.is_empty())?);
     }
     let default = if context.json { TextFormat::Json } else { TextFormat::Table };
     match args.format.unwrap_or(default) {

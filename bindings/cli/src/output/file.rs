@@ -36,7 +36,8 @@ pub fn to_file(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Resul
         fs::rename(&beside, &target).map_err(named)
     });
     if let (Err(_), Some(half_written)) = (&written, half_written) {
-        half_written.remove();
+        // What failed says more than what could not be removed after it.
+        let _ = half_written.take_back();
     }
     written
 }

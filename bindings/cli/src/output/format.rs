@@ -32,7 +32,7 @@ pub fn write(
     }
     match format {
         SqlFormat::Table if schema.metadata().contains_key(EXPLAINED) => plan(out, batches),
-        SqlFormat::Table => table(schema, batches)?.write(out, style),
+        SqlFormat::Table => table(schema, batches)?.write_fitting(out, style, "--format csv"),
         SqlFormat::Parquet => {
             let (schema, batches) = (Takes::NoIntervals.schema(schema), Takes::NoIntervals.batches(batches)?);
             tracehouse::export::write_parquet(out, schema, &batches)

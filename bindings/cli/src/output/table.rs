@@ -63,13 +63,32 @@ impl TextTable {
         Ok(())
     }
 
+    /// Writes the columns that there is room for, and below them which those are that there is not; `all` says how all
+    /// of them are had.
+    pub fn write_fitting(&mut self, out: &mut dyn Write, style: Style, all: &str) -> Result<()> {
+        let left_out = style.width.map(|width| self.keep_fitting(width)).unwrap_or_default();
+        self.write(out, style)?;
+        Self::say_left_out(&left_out, out, style, all)
+    }
+
+    /// Says which columns a table was written without.
+    pub fn say_left_out(left_out: &[String], out: &mut dyn Write, style: Style, all: &str) -> Result<()> {
+        let number = match left_out.len() {
+            0 => return Ok(()),
+            1 => "1 column".to_string(),
+            more => format!("{more} columns"),
+        };
+        let full = format!("{number} not shown ({all} for all): {}", left_out.join(", "));
+        Ok(writeln!(out, "{}", style.dim(&fit(&full, style.width.unwrap_or(usize::MAX))))?)
+    }
+
     /// Leaves the columns that fit into `width`, those that can be cut to at least [`COLUMN_WIDTH_SHOWN`] or their
     /// own width; gives the names of the others. One column always stays.
     pub fn keep_fitting(&mut self, width: usize) -> Vec<String> {
         let (mut used, mut kept) = (0, 0);
-        for column in self.widths(None) {
+        for (column, whole) in self.widths(None).into_iter().zip(&self.whole) {
             let gap = if kept == 0 { 0 } else { GAP.len() };
-            used += gap + column.min(COLUMN_WIDTH_SHOWN);
+            used += gap + if *whole { column } else { column.min(COLUMN_WIDTH_SHOWN) };
             if kept > 0 && used > width {
                 break;
             }
@@ -188,6 +207,12 @@ mod tests {
         assert_eq!(table.clone().keep_fitting(36), Vec::<String>::new());
         assert_eq!(table.clone().keep_fitting(35), ["d"]);
         assert_eq!(table.clone().keep_fitting(3), ["b", "c", "d"]);
+        let mut whole = TextTable::new(["!a", "b"]);
+        whole.add_row(vec!["x".repeat(30), "y".into()]);
+        let mut out = Vec::new();
+        whole.write_fitting(&mut out, Style { width: Some(30), color: false }, "--json").unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.ends_with("\n1 column not shown (--json for…\n"), "{text}");
         table.cut(&[4, 0, 2]);
         table.keep_fitting(20);
         assert_eq!(shown(&table, Some(20))[2], "xxx…  yyyyy  z…  1");

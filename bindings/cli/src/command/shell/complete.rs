@@ -1,7 +1,7 @@
 //! Completion of dot commands, tables, aliases, columns, functions, filter keys, names of feedback and the words
 //! of SQL. What the database has is asked for once, when something is first completed.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -130,9 +130,12 @@ pub fn schema_sql(table: &str) -> String {
     )
 }
 
+/// Names that are looked up once, and again when the shell forgets them.
+pub type SharedNames = Rc<RefCell<Option<Names>>>;
+
 /// Names that the database has.
 #[derive(Debug, Default)]
-struct Names {
+pub struct Names {
     functions: Vec<String>,
     /// Each with the table it is in.
     columns: Vec<(String, String)>,
@@ -275,14 +278,14 @@ fn candidates(earlier: &str, line: &str, at: usize, names: &Names) -> (usize, Ve
 #[derive(Debug)]
 pub struct Completion {
     db: Database,
-    names: OnceCell<Names>,
+    names: SharedNames,
     earlier: Rc<RefCell<String>>,
 }
 
 impl Completion {
-    /// Names of `db`; `earlier` has what was typed before of the statement.
-    pub fn new(db: Database, earlier: Rc<RefCell<String>>) -> Self {
-        Self { db, names: OnceCell::new(), earlier }
+    /// Names of `db`, looked up when there are none; `earlier` has what was typed before of the statement.
+    pub fn new(db: Database, names: SharedNames, earlier: Rc<RefCell<String>>) -> Self {
+        Self { db, names, earlier }
     }
 }
 
@@ -290,7 +293,8 @@ impl Completer for Completion {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> Result<(usize, Vec<Pair>)> {
-        let names = self.names.get_or_init(|| Names::of(&self.db));
+        let mut names = self.names.borrow_mut();
+        let names = names.get_or_insert_with(|| Names::of(&self.db));
         let (begin, names) = candidates(&self.earlier.borrow(), line, at, names);
         let pairs = names.into_iter().map(|name| Pair { display: name.clone(), replacement: name });
         Ok((begin, pairs.collect()))

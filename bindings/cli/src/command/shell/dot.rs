@@ -1,15 +1,16 @@
 //! The shell's dot commands.
 
-// The files of `.read` and `.output` are the user's, not the database's.
+// The files of `.read` are the user's, not the database's.
 #![allow(clippy::disallowed_methods)]
 
 use std::cell::RefCell;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
+use std::io::Write;
 use std::rc::Rc;
 
 use tracehouse::Search;
 
+use super::result_file::ResultFile;
 use super::view::Mode;
 use super::{Next, Shell, complete};
 use crate::args::ShowFormat;
@@ -98,8 +99,7 @@ impl Shell {
     fn set_output(&mut self, argument: &str) -> Result<()> {
         self.output = None;
         if !argument.is_empty() {
-            let file = File::create(argument).map_err(|error| Failure::file(argument, &error))?;
-            self.output = Some(Rc::new(RefCell::new(BufWriter::new(file))));
+            self.output = Some(Rc::new(RefCell::new(ResultFile::create(argument)?)));
         }
         Ok(())
     }

@@ -6,12 +6,12 @@
 mod complete;
 mod dot;
 mod history;
-mod statement;
+mod result_file;
+pub(super) mod statement;
 mod view;
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{BufRead, BufWriter, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -22,13 +22,15 @@ use rustyline::history::MemHistory;
 use rustyline::{CompletionType, Config, Editor};
 use tracehouse::Database;
 
+use super::notices::say_of_sql;
 use crate::args::{ShellArgs, SqlFormat};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::interrupt::{self, Doing, UntilCancelled};
 use crate::output::Style;
-use complete::Completion;
+use complete::{Completion, SharedNames};
 use history::History;
+use result_file::ResultFile;
 use statement::Statements;
 use view::{Mode, View};
 
@@ -59,10 +61,12 @@ struct Shell {
     view: View,
     timer: bool,
     /// Where results go instead of standard output.
-    output: Option<Rc<RefCell<BufWriter<File>>>>,
+    output: Option<Rc<RefCell<ResultFile>>>,
     /// Files within files that `.read` is in.
     reading: usize,
     is_interactive: bool,
+    /// What the line editor completes; forgotten when a view is made or taken away.
+    names: SharedNames,
     statements: Statements,
     failure: Option<Failure>,
 }
@@ -72,12 +76,13 @@ impl Shell {
         let mode = if context.json { Mode::Machine(SqlFormat::Json) } else { Mode::Table };
         Self {
             context,
-            db,
+            db: db.with_views(),
             view: View { mode, widths: Vec::new() },
             timer: false,
             output: None,
             reading: 0,
             is_interactive: false,
+            names: SharedNames::default(),
             statements: Statements::default(),
             failure: None,
         }
@@ -89,7 +94,7 @@ impl Shell {
             |error: ReadlineError| Failure::failed(format!("the terminal cannot be used: {error}"));
         let mut editor = Editor::with_history(config, MemHistory::new()).map_err(unusable)?;
         let earlier = Rc::new(RefCell::new(String::new()));
-        editor.set_helper(Some(Completion::new(self.db.clone(), earlier.clone())));
+        editor.set_helper(Some(Completion::new(self.db.clone(), self.names.clone(), earlier.clone())));
         editor.set_max_history_size(history::ENTRIES_MAX).map_err(unusable)?;
         let history = History::of_user();
         for entry in history.load() {
@@ -209,11 +214,7 @@ impl Shell {
         let token = interrupt::begin(if self.is_interactive { Doing::Statement } else { Doing::Question });
         self.context.cancel = token;
         let result = match self.output.clone() {
-            Some(file) => {
-                let mut file = file.borrow_mut();
-                let result = run(self, &mut UntilCancelled::new(&mut *file));
-                result.and(file.flush().map_err(Into::into))
-            }
+            Some(file) => file.borrow_mut().add(|file| run(self, file)),
             None => run(self, &mut UntilCancelled::new(&mut *out)),
         };
         if self.timer {
@@ -231,7 +232,12 @@ impl Shell {
     fn sql(&mut self, statement: &str, out: &mut (dyn Write + Send)) -> Result<()> {
         let db = self.db.with_cancel(self.context.cancel.clone());
         let (schema, batches) = db.query(statement.into(), None::<Duration>)?;
-        self.view.write(out, &schema, &batches, self.style())
+        if schema.fields().is_empty() {
+            self.names.take();
+        }
+        self.view.write(out, &schema, &batches, self.style())?;
+        say_of_sql(&self.context, &db, statement);
+        Ok(())
     }
 
     /// How results look where they go.

@@ -40,6 +40,14 @@ impl Statements {
     }
 }
 
+/// The statements of a text.
+pub fn split(text: &str) -> Vec<String> {
+    let mut statements = Statements::default();
+    let mut all = statements.push_line(text);
+    all.extend(statements.rest());
+    all
+}
+
 fn statement(text: &str) -> Option<String> {
     let text = text.trim();
     let only_comment = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with("--"));

@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::args::SqlFormat;
 use crate::failure::{Failure, Result};
+use crate::output::table::TextTable;
 use crate::output::units::count;
 use crate::output::{Style, format};
 
@@ -72,6 +73,10 @@ impl View {
         batches: &[RecordBatch],
         style: Style,
     ) -> Result<()> {
+        // What has no columns has nothing to show: a view was made or taken away.
+        if schema.fields().is_empty() {
+            return Ok(());
+        }
         if let Mode::Machine(form) = self.mode {
             return format::write(out, form, false, schema, batches, style);
         }
@@ -93,22 +98,8 @@ impl View {
             let hint = "add LIMIT, or .output FILE for all";
             writeln!(out, "{}", style.dim(&format!("{shown} of {rows} rows ({hint})")))?;
         }
-        if !left_out.is_empty() {
-            let names = fit_names(&left_out, style.width.unwrap_or(usize::MAX));
-            writeln!(out, "{}", style.dim(&names))?;
-        }
-        Ok(())
+        TextTable::say_left_out(&left_out, out, style, ".mode line")
     }
-}
-
-/// Says which columns are not shown, on a line if there is room for their names.
-fn fit_names(names: &[String], width: usize) -> String {
-    let number = match names.len() {
-        1 => "1 column".to_string(),
-        more => format!("{more} columns"),
-    };
-    let full = format!("{number} not shown (.mode line for all): {}", names.join(", "));
-    crate::output::escape::fit(&full, width)
 }
 
 fn first(batches: &[RecordBatch], rows: usize) -> Vec<RecordBatch> {
