@@ -52,6 +52,19 @@ fn recorded_spans_fill_these_columns() {
     compare(&at("producers/filled.txt"), &filled);
 }
 
+/// Claude Code counts in a log record for each request.
+#[test]
+fn counts_of_several_records_add_up_and_so_does_their_total() {
+    for name in ["claude-agent-sdk", "claude-agent-sdk-detailed"] {
+        let db = in_memory();
+        let recorded = File::open(at(&format!("producers/recorded/{name}.jsonl"))).unwrap();
+        db.import_otlp_json_lines(recorded, &ImportOptions::default()).unwrap();
+        let counts = "SELECT input_tokens, output_tokens, total_tokens FROM spans WHERE name = 'claude_code.interaction'";
+        let counts = &rows(&db, counts)[0];
+        assert_eq!(counts["total_tokens"], 370, "{name}: {counts:?}");
+    }
+}
+
 /// A program that gives a span as a row has what an import of the same span has.
 #[test]
 fn spans_given_as_rows_are_those_of_an_import() {

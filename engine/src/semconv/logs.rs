@@ -183,6 +183,7 @@ fn with_instructions(attributes: &[KeyValue<'_>], inputs: String) -> String {
 }
 
 fn add_keys(said: &mut Span, record: &Record<'_>, keys: &[(Concern, &str)]) {
+    let counted = (said.input_tokens, said.output_tokens);
     for (concern, key) in keys {
         let Some(value) = record.get(key) else { continue };
         let text = || value.to_text().filter(|text| !io::says_nothing(text));
@@ -206,6 +207,10 @@ fn add_keys(said: &mut Span, record: &Record<'_>, keys: &[(Concern, &str)]) {
             }
             _ => {}
         }
+    }
+    if (said.input_tokens, said.output_tokens) != counted {
+        // The total so far is that of the records before.
+        said.total_tokens = None;
     }
     usage::add_total(said);
 }

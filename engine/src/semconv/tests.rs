@@ -184,6 +184,28 @@ fn traceloop_messages_are_assembled() {
 }
 
 #[test]
+fn costs_may_be_texts() {
+    for details in
+        [r#"{"total":"0.5"}"#, r#"{"input":"0.2","output":"0.3"}"#, r#"{"input":0.5,"output":"0"}"#]
+    {
+        let span = span_of_texts(&[("langfuse.observation.cost_details", details)]);
+        assert_eq!(span.cost_usd, Some(0.5), "{details}");
+    }
+    assert_eq!(span_of_texts(&[("langfuse.observation.cost_details", r#"{"total":"0"}"#)]).cost_usd, None);
+}
+
+#[test]
+fn older_versions_of_semantic_kernel_count_the_response() {
+    let span = span_of_texts(&[
+        ("gen_ai.operation.name", "chat.completions"),
+        ("gen_ai.response.prompt_tokens", "16"),
+        ("gen_ai.response.completion_tokens", "28"),
+    ]);
+    assert_eq!(span.span_type, "CHAT_MODEL");
+    assert_eq!(tokens(&span)[..3], [Some(16), Some(28), Some(44)]);
+}
+
+#[test]
 fn langfuse_vercel_laminar_and_google_adk() {
     let langfuse = span_of_texts(&[
         ("langfuse.observation.type", "generation"),

@@ -165,17 +165,22 @@ fn parts(found: &Found<'_>) -> Option<f64> {
     (!parts.is_empty()).then(|| parts.iter().sum()).filter(|cost: &f64| cost.is_finite())
 }
 
+/// A number, or a text that is one, as databases write decimals.
+fn json_number(value: &Json) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
 /// The cost in an object; one of zeros alone is what a client sends that does not know the prices.
 fn json_cost(details: &Json) -> Option<f64> {
-    let number = |name: &str| details.get(name).and_then(Json::as_f64);
-    if details.as_object()?.values().all(|cost| cost.as_f64() == Some(0.0)) {
+    let number = |name: &str| details.get(name).and_then(json_number);
+    if details.as_object()?.values().all(|cost| json_number(cost) == Some(0.0)) {
         return None;
     }
     if let Some(total) = number("total_cost").or_else(|| number("total")) {
         return Some(total);
     }
     if let (None, None) = (number("input_cost"), number("output_cost")) {
-        let parts: Vec<f64> = details.as_object()?.values().filter_map(Json::as_f64).collect();
+        let parts: Vec<f64> = details.as_object()?.values().filter_map(json_number).collect();
         return (!parts.is_empty()).then(|| parts.iter().sum());
     }
     Some(number("input_cost").unwrap_or(0.0) + number("output_cost").unwrap_or(0.0))

@@ -99,6 +99,9 @@ fn what_tools_answer_is_the_tools() {
     for payload in [
         r#"[{"role":"tool","tool_call_id":"c","content":"9"}]"#,
         r#"[{"type":"function_call_output","call_id":"c","output":"9"}]"#,
+        r#"[{"type":"custom_tool_call_output","call_id":"c","output":"9"}]"#,
+        r#"[{"type":"local_shell_call_output","id":"c","output":"9"}]"#,
+        r#"[{"type":"apply_patch_call_output","call_id":"c","status":"completed","output":"9"}]"#,
         r#"[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"9"}]}]}]"#,
         r#"[{"role":"user","content":[{"toolResult":{"toolUseId":"c","content":[{"text":"9"}]}}]}]"#,
         r#"[{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"result":"9"}}}]}]"#,
@@ -113,6 +116,16 @@ fn what_tools_answer_is_the_tools() {
 }
 
 #[test]
+fn a_refusal_is_what_was_said() {
+    for payload in [
+        r#"{"choices":[{"message":{"role":"assistant","content":null,"refusal":"I can't"}}]}"#,
+        r#"[{"role":"assistant","content":[{"type":"refusal","refusal":"I can't"}]}]"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Output), vec![pair("assistant", "I can't")], "{payload}");
+    }
+}
+
+#[test]
 fn calls_alone_stay_as_sent_and_are_read_as_calls() {
     let calls = r#"[{"id":"1","function":{"name":"f","arguments":"{\"a\":1}"}}]"#;
     let payload = format!(
@@ -122,6 +135,7 @@ fn calls_alone_stay_as_sent_and_are_read_as_calls() {
     for payload in [
         payload.as_str(),
         r#"[{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":1}"}]"#,
+        r#"[{"type":"custom_tool_call","call_id":"c","name":"f","input":"{\"a\":1}"}]"#,
         r#"[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"a":1}}]}]"#,
         r#"{"output":{"message":{"role":"assistant","content":[{"toolUse":{"name":"f","input":{"a":1}}}]}}}"#,
         r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"a":1}}}],"role":"model"}}]}"#,

@@ -236,7 +236,7 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
         messages.extend(answers.into_iter().map(|content| Message { role: role.clone(), content }));
         return true;
     }
-    let said = body.and_then(content::of_body).or_else(|| of.text(&["text"]).map(Content::Text));
+    let said = body.and_then(content::of_body).or_else(|| of.text(&["text", "refusal"]).map(Content::Text));
     let said = said.filter(|content| !content.as_sent().is_empty());
     let calls = of.get(&["tool_calls", "toolCalls", "function_call"]).and_then(content::of_calls);
     let content = match (said, calls) {
@@ -266,10 +266,14 @@ fn responses_item(shape: &Shape<'_>, json: &str) -> Option<Message> {
         return None;
     }
     match shape.text(&["type"])?.as_str() {
-        "function_call_output" | "tool_call_output_item" => {
+        "tool_call_output_item" => {
             Some(Message { role: "tool".to_string(), content: content::result_of(shape) })
         }
-        "function_call" => {
+        // Of functions, custom tools, shells, patches, computers.
+        kind if kind.ends_with("_call_output") => {
+            Some(Message { role: "tool".to_string(), content: content::result_of(shape) })
+        }
+        "function_call" | "custom_tool_call" => {
             let call = Content::ToolCalls { json: json.to_string(), text: content::call_text(shape) };
             Some(Message { role: "assistant".to_string(), content: Some(call) })
         }

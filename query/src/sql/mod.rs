@@ -45,8 +45,8 @@ pub use functions::tables::{TextSearch, search_text_schema};
 pub(crate) use plans::Plans;
 pub(crate) use session::session_template;
 pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql};
-pub use streamed::SqlStream;
 pub use session_views::SessionViews;
+pub use streamed::SqlStream;
 
 #[cfg(test)]
 mod tests;

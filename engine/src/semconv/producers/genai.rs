@@ -21,6 +21,9 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("completion", "LLM"),
     ("model_generation", "LLM"),
     ("llm_call", "LLM"),
+    // Semantic Kernel.
+    ("chat.completions", "CHAT_MODEL"),
+    ("text.completions", "LLM"),
     ("tool_call", "TOOL"),
     ("agent_call", "AGENT"),
     ("agent_step", "CHAIN"),
