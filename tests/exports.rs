@@ -104,6 +104,21 @@ fn a_second_import_adds_nothing_and_a_changed_assessment_takes_the_place_of_the_
 }
 
 #[test]
+fn a_row_of_a_search_says_what_its_trace_says() {
+    let text = fs::read_to_string(folder().join("mlflow.jsonl")).unwrap();
+    let document = text.lines().next().unwrap();
+    let trace: Value = serde_json::from_str(document).unwrap();
+    let mut row = trace["info"].clone();
+    row["spans"] = trace["data"]["spans"].clone();
+    row["request"] = "a text of megabytes".into();
+    let (one, other) = (in_memory(), in_memory());
+    import(&one, document);
+    import(&other, &row.to_string());
+    assert_eq!(contents(&one), contents(&other));
+    assert!(contents(&other).contains("ana"), "{}", contents(&other));
+}
+
+#[test]
 fn the_order_of_records_does_not_matter() {
     for name in ["langfuse_observations.jsonl", "langsmith_runs.jsonl", "openai_agents.jsonl"] {
         let text = fs::read_to_string(folder().join(name)).unwrap();

@@ -214,10 +214,12 @@ fn usage(span: &mut SpanRecord, record: &mut Record) {
     let details = details.or_else(|| {
         let mut usage = Record::new(record.object("usage").unwrap_or_default());
         let mut counts = Map::new();
-        for (name, other) in
-            [("input", "promptTokens"), ("output", "completionTokens"), ("total", "totalTokens")]
-        {
-            let count = usage.take(name).or_else(|| record.take(other));
+        for (name, others) in [
+            ("input", ["promptTokens", "inputTokens"].as_slice()),
+            ("output", &["completionTokens", "outputTokens"]),
+            ("total", &["totalTokens"]),
+        ] {
+            let count = usage.take(name).or_else(|| record.take_any(others));
             let count = count.filter(|count| count.as_f64().is_some_and(|count| count > 0.0));
             count.and_then(|count| counts.insert(name.to_string(), count));
         }

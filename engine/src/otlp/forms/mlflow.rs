@@ -4,8 +4,10 @@
 //! The state of the trace (tags, metadata, previews, times) becomes its start, as MLflow's own `start_trace` has it;
 //! assessments keep their ids.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value as Json, json};
 use tracehouse_storage::model::normalize_trace_id;
 
@@ -19,6 +21,8 @@ use crate::start::TraceStart;
 
 const FORM: &str = "MLflow trace";
 const SPANS_FORM: &str = "MLflow spans";
+/// The columns of a row of `search_traces` without its column `trace` that are no state of the trace.
+const ROW_PAYLOADS: &[&str] = &["spans", "request", "response"];
 /// The attribute by which a span names its trace.
 const REQUEST_ID: &str = "mlflow.traceRequestId";
 const NS_PER_MS: i64 = 1_000_000;
@@ -53,6 +57,14 @@ pub(super) fn add(found: &mut Found, members: &Members<'_>) -> Result<bool, Deco
     let Some(spans) = get("spans").and_then(spans_of).filter(|spans| is_mlflow(spans)) else {
         return Ok(false);
     };
+    if get("trace_id").is_some() && get("request_time").is_some() {
+        let state: BTreeMap<_, _> =
+            members.iter().filter(|(name, _)| !ROW_PAYLOADS.contains(&name.as_str())).collect();
+        let info = to_raw_value(&state).map_err(|error| DecodeError::new(error.to_string()))?;
+        found.saw(FORM);
+        trace(found, &info, &spans)?;
+        return Ok(true);
+    }
     found.saw(SPANS_FORM);
     found.own_part(None, |found| spans.iter().for_each(|span| add_span(found, span, None)));
     Ok(true)
