@@ -212,7 +212,7 @@ mod tests {
         let mut out = Vec::new();
         whole.write_fitting(&mut out, Style { width: Some(30), color: false }, "--json").unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.ends_with("\n1 column not shown (--json for…\n"), "{text}");
+        assert!(text.ends_with("\n1 column not shown (--json fo…\n"), "{text}");
         table.cut(&[4, 0, 2]);
         table.keep_fitting(20);
         assert_eq!(shown(&table, Some(20))[2], "xxx…  yyyyy  z…  1");

@@ -88,7 +88,9 @@ fn with_table(statement: &str) -> (SqlQuery, Weak<dyn Array>) {
     let weak = Arc::downgrade(&column);
     let batches = vec![RecordBatch::try_new(schema.clone(), vec![column]).unwrap()];
     let tables = vec![("mine".to_string(), SqlTable { schema, batches })];
-    (SqlQuery { tables, ..SqlQuery::from(format!("{statement}, mine").as_str()) }, weak)
+    // In front: the side before the comma is held in memory.
+    let statement = statement.replacen("FROM ", "FROM mine, ", 1);
+    (SqlQuery { tables, ..SqlQuery::from(statement.as_str()) }, weak)
 }
 
 #[test]
