@@ -21,7 +21,9 @@ use crate::start::TraceStart;
 
 const FORM: &str = "MLflow trace";
 const SPANS_FORM: &str = "MLflow spans";
-/// The columns of a row of `search_traces` without its column `trace` that are no state of the trace.
+/// What tells a row of `search_traces` whose column `trace` was left out.
+const ROW_COLUMNS: [&str; 3] = ["trace_id", "request_time", "trace_metadata"];
+/// Its columns that are no state of the trace.
 const ROW_PAYLOADS: &[&str] = &["spans", "request", "response"];
 /// The attribute by which a span names its trace.
 const REQUEST_ID: &str = "mlflow.traceRequestId";
@@ -54,16 +56,17 @@ pub(super) fn add(found: &mut Found, members: &Members<'_>) -> Result<bool, Deco
         trace(found, info, &spans)?;
         return Ok(true);
     }
-    let Some(spans) = get("spans").and_then(spans_of).filter(|spans| is_mlflow(spans)) else {
-        return Ok(false);
-    };
-    if get("trace_id").is_some() && get("request_time").is_some() {
+    let Some(spans) = get("spans").and_then(spans_of) else { return Ok(false) };
+    if ROW_COLUMNS.iter().all(|name| get(name).is_some()) {
         let state: BTreeMap<_, _> =
             members.iter().filter(|(name, _)| !ROW_PAYLOADS.contains(&name.as_str())).collect();
         let info = to_raw_value(&state).map_err(|error| DecodeError::new(error.to_string()))?;
         found.saw(FORM);
         trace(found, &info, &spans)?;
         return Ok(true);
+    }
+    if !is_mlflow(&spans) {
+        return Ok(false);
     }
     found.saw(SPANS_FORM);
     found.own_part(None, |found| spans.iter().for_each(|span| add_span(found, span, None)));
