@@ -91,6 +91,12 @@ impl SqlStream {
         Limits::of(context).block(|waker| started.as_mut().poll(waker))
     }
 
+    /// What runs the query.
+    #[cfg(test)]
+    pub(super) fn task(&self) -> Option<AbortHandle> {
+        self.query.task.clone()
+    }
+
     /// The columns.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
