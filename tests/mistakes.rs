@@ -113,8 +113,8 @@ fn what_changes_a_database_and_sql_have_notices_too() {
             "no trace has attributes ->> 'nothing.like.it'",
         ),
         (
-            "SELECT count(*) FROM spans WHERE json_get_str(attributes, 'nothing.x') = 'x'",
-            "no trace has attributes ->> 'nothing.x'",
+            "SELECT count(*) FROM spans WHERE json_get_str(attributes, 'no.such.key') = 'x'",
+            "no trace has attributes ->> 'no.such.key'",
         ),
         (
             "SELECT count(*) FROM spans s WHERE s.resource ? 'servce.name'",
