@@ -36,7 +36,7 @@ pub fn backup(path: impl AsRef<Path>, copy: impl AsRef<Path>) -> Result<BackupRe
 /// The same until `cancel` is cancelled.
 ///
 /// # Errors
-/// As [`backup`], and `Cancelled`.
+/// As [`backup()`], and `Cancelled`.
 pub fn backup_until(
     path: impl AsRef<Path>,
     copy: impl AsRef<Path>,
