@@ -87,7 +87,7 @@ impl Database {
     /// while let Some(batch) = batches.next().await {
     ///     println!("{} rows", batch?.num_rows());
     /// }
-    /// # Ok(()) })?;
+    /// # Ok::<(), tracehouse::Error>(()) })?;
     /// # Ok::<(), tracehouse::Error>(())
     /// ```
     ///
