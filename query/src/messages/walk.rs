@@ -266,11 +266,8 @@ fn responses_item(shape: &Shape<'_>, json: &str) -> Option<Message> {
         return None;
     }
     match shape.text(&["type"])?.as_str() {
-        "tool_call_output_item" => {
-            Some(Message { role: "tool".to_string(), content: content::result_of(shape) })
-        }
         // Of functions, custom tools, shells, patches, computers.
-        kind if kind.ends_with("_call_output") => {
+        kind if kind == "tool_call_output_item" || kind.ends_with("_call_output") => {
             Some(Message { role: "tool".to_string(), content: content::result_of(shape) })
         }
         "function_call" | "custom_tool_call" => {
