@@ -121,13 +121,13 @@ impl Database {
         let mut store_options = settings.store_options(durable);
         store_options.read_only = read_only;
         let store = Store::open(env, store_options)?;
+        let evaluations = WaitingEvaluations::open(&store)?;
         let background = settings.background && !read_only;
         let changes: Arc<RwLock<()>> = Arc::default();
         let start = || Maintenance::start(store.clone(), &settings, changes.clone());
         let maintenance = background.then(start).transpose()?;
         let redaction = RedactionState::open(&store, redact_with);
         let prices = PriceState::open(&store);
-        let evaluations = WaitingEvaluations::open(&store);
         let catalog = Catalog::new(settings.dataset_bytes_max);
         let inner = Inner {
             maintenance: Mutex::new(maintenance),

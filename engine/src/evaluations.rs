@@ -19,7 +19,7 @@ use tracehouse_storage::model::{Assessment, Span};
 use tracehouse_storage::store::Assess;
 
 use crate::database::Database;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::semconv::evaluation::RESPONSE_ID;
 use crate::stored_setting;
 
@@ -62,12 +62,20 @@ fn text_bytes(evaluation: &Assessment) -> usize {
 
 impl WaitingEvaluations {
     /// Those that the catalogue of a database has.
-    pub(crate) fn open(store: &Store) -> Self {
-        let stored = stored_setting::read(&store.catalog_files(), NAME);
-        let evaluations: ByResponse =
-            stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+    ///
+    /// # Errors
+    /// `InvalidInput` when they are not understood: a newer version may have stored them.
+    pub(crate) fn open(store: &Store) -> Result<Self> {
+        let evaluations = match stored_setting::read(&store.catalog_files(), NAME) {
+            Some(stored) => serde_json::from_value(stored).map_err(|error| {
+                Error::invalid_input(format!(
+                    "the evaluations that wait for a response are not understood: {error}"
+                ))
+            })?,
+            None => ByResponse::new(),
+        };
         let is_checked = evaluations.is_empty();
-        Self(Mutex::new(Waiting { evaluations, is_checked }))
+        Ok(Self(Mutex::new(Waiting { evaluations, is_checked })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
