@@ -174,6 +174,13 @@ enum Line {
     TooLong,
 }
 
+/// What of the input is one value or record.
+struct Piece {
+    len: usize,
+    /// The input ended before it did.
+    is_cut: bool,
+}
+
 impl<R: Read> RequestReader<R> {
     /// A reader of `input`, which is looked at on the first `next`.
     pub fn new(input: R) -> Self {
@@ -370,25 +377,15 @@ impl<R: Read> RequestReader<R> {
         if let Some(line) = self.pass_between_elements() {
             return Some(Ok(Request::Json { line, bytes: b"[]".to_vec() }));
         }
-        let (line, mut end, mut seen) = (self.lines + 1, ValueEnd::default(), 0);
-        let len = loop {
-            let unseen = self.pending().get(seen..).unwrap_or_default();
-            if let Some(len) = end.feed(unseen) {
-                break seen + len;
-            }
-            seen = self.pending().len();
-            if seen > self.piece_bytes_max {
-                return Some(Err(ReadError { is_fatal: true, ..self.too_long(line) }));
-            }
-            if self.at_end && (seen == 0 || self.failure.is_some()) {
-                let is_cut = seen == 0 && self.failure.is_none() && self.in_list;
+        let (line, mut end) = (self.lines + 1, ValueEnd::default());
+        let len = match self.piece(line, |bytes| end.feed(bytes)) {
+            // What is cut short is decoded all the same, which says where.
+            Ok(Some(Piece { len, .. })) => len,
+            Ok(None) => {
+                let is_cut = self.pending().is_empty() && self.failure.is_none() && self.in_list;
                 return is_cut.then(|| Err(fatal(Some(line), "the list is cut short".to_string())));
             }
-            if self.at_end {
-                // What is left is cut short; decoding says where.
-                break seen;
-            }
-            self.fill();
+            Err(error) => return Some(Err(error)),
         };
         // A byte that begins no value is passed as if it were one.
         let bytes = self.pending().get(..len.max(1)).unwrap_or_default().to_vec();
@@ -449,32 +446,44 @@ impl<R: Read> RequestReader<R> {
         }
     }
 
-    /// Takes the next record of CSV; `None` at the end.
-    fn take_record(&mut self) -> Option<Result<Vec<u8>, ReadError>> {
-        let (line, mut end, mut seen) = (self.lines + 1, csv::RecordEnd::default(), 0);
-        let len = loop {
+    /// How long the next piece is, of which `feed` says where it ends; `None` at the end of the input and after a failure.
+    fn piece(
+        &mut self,
+        line: u64,
+        mut feed: impl FnMut(&[u8]) -> Option<usize>,
+    ) -> Result<Option<Piece>, ReadError> {
+        let mut seen = 0;
+        loop {
             let unseen = self.pending().get(seen..).unwrap_or_default();
-            if let Some(len) = end.feed(unseen) {
-                break seen + len;
+            if let Some(len) = feed(unseen) {
+                return Ok(Some(Piece { len: seen + len, is_cut: false }));
             }
             seen = self.pending().len();
             if seen > self.piece_bytes_max {
-                return Some(Err(ReadError { is_fatal: true, ..self.too_long(line) }));
+                return Err(ReadError { is_fatal: true, ..self.too_long(line) });
             }
-            if self.at_end && (seen == 0 || self.failure.is_some()) {
-                return None;
+            if self.at_end {
+                let is_piece = seen > 0 && self.failure.is_none();
+                return Ok(is_piece.then_some(Piece { len: seen, is_cut: true }));
             }
-            if self.at_end && end.is_open() {
-                self.pass(seen);
+            self.fill();
+        }
+    }
+
+    /// Takes the next record of CSV; `None` at the end.
+    fn take_record(&mut self) -> Option<Result<Vec<u8>, ReadError>> {
+        let (line, mut end) = (self.lines + 1, csv::RecordEnd::default());
+        let len = match self.piece(line, |bytes| end.feed(bytes)) {
+            Ok(Some(Piece { len, is_cut: true })) if end.is_open() => {
+                self.pass(len);
                 return Some(Err(fatal(
                     Some(line),
                     "the row is cut short: a quote is not closed".to_string(),
                 )));
             }
-            if self.at_end {
-                break seen;
-            }
-            self.fill();
+            Ok(Some(Piece { len, .. })) => len,
+            Ok(None) => return None,
+            Err(error) => return Some(Err(error)),
         };
         let record = self.pending().get(..len).unwrap_or_default().to_vec();
         let is_last = !record.ends_with(b"\n");
