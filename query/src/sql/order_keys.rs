@@ -66,6 +66,10 @@ impl Taken<'_> {
         Ok(Expr::Column(Column::new_unqualified(name)))
     }
 
+    fn sorts(&mut self, sorts: Vec<Sort>, key: fn(&mut Self, Expr) -> Result<Expr>) -> Result<Vec<Sort>> {
+        sorts.into_iter().map(|sort| Ok(Sort { expr: key(self, sort.expr)?, ..sort })).collect()
+    }
+
     /// The keys of the calls in an expression of an Aggregate or a Window.
     fn calls(&mut self, expr: Expr) -> Result<Expr> {
         expr.transform_down(|expr| match expr {
@@ -80,10 +84,8 @@ impl Taken<'_> {
                 let parts = std::mem::take(&mut call.params.partition_by);
                 call.params.partition_by =
                     parts.into_iter().map(|part| self.window_key(part)).collect::<Result<_>>()?;
-                let sorts = std::mem::take(&mut call.params.order_by).into_iter();
-                call.params.order_by = sorts
-                    .map(|sort| Ok(Sort { expr: self.window_key(sort.expr)?, ..sort }))
-                    .collect::<Result<_>>()?;
+                let sorts = std::mem::take(&mut call.params.order_by);
+                call.params.order_by = self.sorts(sorts, Self::window_key)?;
                 Ok(Transformed::yes(Expr::WindowFunction(call)))
             }
             other => Ok(Transformed::no(other)),

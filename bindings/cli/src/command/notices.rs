@@ -7,7 +7,7 @@ use tracehouse::{Database, Search};
 use crate::context::Context;
 use crate::failure::Result;
 
-/// Longest that looking for names may take where there is an answer to show.
+/// Longest that looking for names may take where there is an answer to show; what takes longer goes unsaid.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
 /// The notices of a search that found something, or nothing. Without an answer they are what there is to say.
