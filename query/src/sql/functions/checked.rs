@@ -43,12 +43,17 @@ impl AnalyzerRule for CheckedArithmetic {
                 )?);
             }
             let names = NamePreserver::new(&plan);
-            let plan = plan.map_expressions(|expr| {
+            let checked = |expr: Expr| {
                 let name = names.save(&expr);
                 let checked = expr.transform_up(|expr| {
                     check(expr, &schema)?.transform_data(|expr| zeros::without_sign(expr, &schema))
                 })?;
                 Ok(checked.update_data(|expr| name.restore(expr)))
+            };
+            let plan = plan.map_expressions(|expr| match expr {
+                // Its parts have names, and it has none.
+                Expr::GroupingSet(_) => expr.map_children(checked),
+                expr => checked(expr),
             })?;
             plan.map_data(LogicalPlan::recompute_schema)
         })?;

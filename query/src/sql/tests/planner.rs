@@ -67,6 +67,25 @@ fn grouping_sets_forget_what_was_known_of_the_rows() {
     }
 }
 
+#[test]
+fn parts_of_grouping_sets_may_be_computed() {
+    let context = context();
+    for (part, groups) in [
+        ("round(cost_usd)", "2"),
+        ("start_time IS NULL", "2"),
+        ("length(name) + 1", "2"),
+        ("- length(name)", "2"),
+    ] {
+        for form in
+            [format!("ROLLUP ({part})"), format!("CUBE ({part})"), format!("GROUPING SETS (({part}), ())")]
+        {
+            let statement =
+                format!("SELECT count(*) FROM (SELECT {part} AS p, count(*) FROM spans GROUP BY {form})");
+            assert_eq!(rows(&context, &statement), [groups], "{form}");
+        }
+    }
+}
+
 /// The fields of a row, NULL first.
 fn key_of(row: &str) -> Vec<Option<&str>> {
     row.split('|').map(|field| Some(field).filter(|field| *field != "NULL")).collect()
