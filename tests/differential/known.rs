@@ -54,10 +54,11 @@ const REFUSED: &[Refused] = &[
         message: r"cannot infer common argument type for comparison operation .*Boolean",
         statement: "",
     },
+    Refused { name: "integer overflow", message: r"(?i)overflow", statement: "" },
     Refused {
-        name: "integer overflow",
-        message: r"(?i)overflow|can't cast value \S+ to type Int64",
-        statement: "",
+        name: "a constant outside its type",
+        message: r"(?i)can't cast value \S+ to type Int",
+        statement: r"CAST\(",
     },
     Refused {
         name: "more memory than its limit",
