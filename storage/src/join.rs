@@ -1,14 +1,17 @@
 //! Joining log records to their span, whatever comes first.
 //!
-//! The row of a span holds both: its own events, then the records' (each once, in an order of their own), and at
-//! the end of `extra` a mark that says how many they are. So a row can be taken apart again into the span as it
-//! was sent and the records, and the join of two rows, or of a row and records, depends on neither their order
-//! nor on repeats.
+//! The row of a span holds both: its own events, then the records' by time, and at the end of `extra` a mark that
+//! says how many they are. So a row can be taken apart again into the span as it was sent and the records, and the
+//! join of two rows, or of a row and records, does not depend on repeats, nor on their order but for records of one
+//! time: those stay as they came, which is how a producer with a coarse clock told them. A record that came twice at
+//! once was said twice; one that comes again was sent again.
 //!
 //! While records are there and their span is not, a row *stands in* for it: it has no parent that could be
 //! known, its times are those of the records, and its mark says so. The span takes its place when it comes.
 //!
 //! What the records say in typed columns is not known here: [`Refill`] makes those anew from a joined row.
+
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -85,9 +88,9 @@ impl Parts {
         Self { span, records: fragment.events, stands_in: true }
     }
 
-    /// Takes more records in. Of rows that stand in, the one that sorts first says where they come from.
-    pub(crate) fn add(&mut self, mut other: Parts) {
-        self.records.append(&mut other.records);
+    /// Takes in what came later. Of rows that stand in, the one that sorts first says where they come from.
+    pub(crate) fn add(&mut self, other: Parts) {
+        self.add_records(other.records);
         let origin = |span: &Span| {
             (
                 span.experiment_id.clone(),
@@ -103,11 +106,27 @@ impl Parts {
         }
     }
 
-    /// The row. Records are in the order of their times, each once.
+    /// Takes in records that came later: of equal ones, as many as the side has that has more of them.
+    pub(crate) fn add_records(&mut self, later: Vec<Event>) {
+        let mut there: HashMap<(i64, &str, &str), usize> = HashMap::new();
+        for record in &self.records {
+            *there.entry((record.time_ns, &record.name, &record.attributes)).or_default() += 1;
+        }
+        let mut is_new = Vec::with_capacity(later.len());
+        for record in &later {
+            let known = there.get_mut(&(record.time_ns, &record.name, &record.attributes));
+            let known = known.filter(|count| **count > 0);
+            is_new.push(known.is_none());
+            known.map(|count| *count -= 1);
+        }
+        let new = later.into_iter().zip(is_new).filter_map(|(record, is_new)| is_new.then_some(record));
+        self.records.extend(new);
+    }
+
+    /// The row. Records are in the order of their times.
     pub(crate) fn joined(self, refill: Refill) -> Span {
         let Self { mut span, mut records, stands_in } = self;
-        records.sort_by(|a, b| (a.time_ns, &a.name, &a.attributes).cmp(&(b.time_ns, &b.name, &b.attributes)));
-        records.dedup();
+        records.sort_by_key(|record| record.time_ns);
         if stands_in {
             span.start_time_ns = records.first().map_or(0, |record| record.time_ns);
             span.end_time_ns = records.last().map(|record| record.time_ns);
@@ -190,5 +209,18 @@ mod tests {
             let apart = Parts::of(late);
             assert_eq!((apart.span, apart.records.len(), apart.stands_in), (sent(extra), 3, false));
         }
+    }
+
+    #[test]
+    fn records_of_one_time_stay_as_they_came_and_as_often() {
+        let told = [event(1, "z"), event(1, "a"), event(1, "z"), event(2, "b")];
+        let mut parts = records(&told);
+        parts.add(records(&told));
+        parts.add(records(&told[2..]));
+        assert_eq!(parts.joined(keep_columns).events, told);
+        let mut parts = records(&told[..1]);
+        parts.add(records(&told));
+        let joined = parts.joined(keep_columns).events;
+        assert_eq!(joined.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["z", "a", "z", "b"]);
     }
 }

@@ -79,7 +79,8 @@ impl State {
                 false => Parts::of(span_at(&packing::unpack(&batch.slice(row, 1))?, 0)?),
             };
             let records = stored.records.len() as u64;
-            parts.records.extend(stored.records);
+            let own = std::mem::replace(&mut parts.records, stored.records);
+            parts.add_records(own);
             let made = spans_batch(&[parts.joined(self.refill)])?;
             let differs = uints(&made, "_content_hash")?.value(0) != old.content_hash;
             joined.changes.insert(row, Change { differs, stood_in, records });
@@ -120,7 +121,8 @@ impl State {
             let mut before = None;
             if let Some(stored) = old.and_then(|place| whole.remove(&place)) {
                 before = Some(stored.events.clone());
-                parts.add(Parts::of(stored));
+                let later = std::mem::replace(&mut parts, Parts::of(stored));
+                parts.add(later);
             }
             let stands_in = parts.stands_in;
             let row = parts.joined(self.refill);
