@@ -103,7 +103,8 @@ fn of_parts(json: &str, parts: Vec<Part>) -> Option<Content> {
         }
     }
     Some(match (lines.is_empty(), calls.is_empty()) {
-        (false, _) => Content::Text(lines.join("\n")),
+        (false, true) => Content::Text(lines.join("\n")),
+        (false, false) => Content::text_and_calls(lines.join("\n"), &calls.join("\n")),
         (true, false) => Content::ToolCalls { json: json.to_string(), text: calls.join("\n") },
         (true, true) => Content::Json(json.to_string()),
     })

@@ -43,6 +43,13 @@ pub struct Message {
 pub enum Content {
     /// Text, decoded; images and the like stand in it as `[image]`.
     Text(String),
+    /// Text, decoded, and calls of tools.
+    TextAndCalls {
+        /// The text alone.
+        text: String,
+        /// The text and below it the calls as a person reads them.
+        all: String,
+    },
     /// Calls of tools and nothing else.
     ToolCalls {
         /// The calls as they were sent.
@@ -55,18 +62,24 @@ pub enum Content {
 }
 
 impl Content {
-    /// The column `content` of view `messages`: text, else the JSON that was sent.
+    /// A text and the calls beside it.
+    fn text_and_calls(text: String, calls: &str) -> Self {
+        let all = format!("{text}\n{calls}");
+        Self::TextAndCalls { text, all }
+    }
+
+    /// The column `content` of view `messages`: text with calls below it, else the JSON that was sent.
     pub fn as_sent(&self) -> &str {
         match self {
-            Self::Text(text) => text,
+            Self::Text(text) | Self::TextAndCalls { all: text, .. } => text,
             Self::ToolCalls { json, .. } | Self::Json(json) => json,
         }
     }
 
-    /// As a person reads it.
+    /// As a person reads it: calls where there is no text.
     pub fn as_text(&self) -> &str {
         match self {
-            Self::Text(text) | Self::ToolCalls { text, .. } => text,
+            Self::Text(text) | Self::TextAndCalls { text, .. } | Self::ToolCalls { text, .. } => text,
             Self::Json(json) => json,
         }
     }

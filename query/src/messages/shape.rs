@@ -69,9 +69,40 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// The text that a JSON string says; `None` for another value.
+/// The text that a JSON string says; `None` for another value. What is half of a pair of surrogates, as texts that were
+/// cut have it, is the replacement character.
 pub(super) fn string(raw: &RawValue) -> Option<String> {
-    if raw.get().starts_with('"') { serde_json::from_str(raw.get()).ok() } else { None }
+    if !raw.get().starts_with('"') {
+        return None;
+    }
+    match serde_json::from_str(raw.get()) {
+        Ok(text) => Some(text),
+        Err(_) => serde_json::from_str(raw.get()).ok().map(|Lossy(text)| text),
+    }
+}
+
+/// A text of which nothing but surrogates may be wrong.
+struct Lossy(String);
+
+impl<'de> Deserialize<'de> for Lossy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(LossyText).map(Lossy)
+    }
+}
+
+struct LossyText;
+
+impl Visitor<'_> for LossyText {
+    type Value = String;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
+        // Half of a pair has three bytes, of which none is UTF-8.
+        Ok(String::from_utf8_lossy(bytes).replace("\u{fffd}\u{fffd}\u{fffd}", "\u{fffd}"))
+    }
 }
 
 /// The items of a JSON array; none for another value.

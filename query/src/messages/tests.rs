@@ -236,3 +236,34 @@ fn instructions_that_an_answer_repeats_are_no_output() {
     let answer = r#"{"object":"response","instructions":"be kind","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]}]}"#;
     assert_eq!(decoded(answer, Side::Output), [pair("assistant", "yes")]);
 }
+
+#[test]
+fn calls_beside_a_text_stand_below_it() {
+    for payload in [
+        r#"[{"role":"assistant","content":"One moment.","tool_calls":[{"function":{"name":"look","arguments":"{\"q\":1}"}}]}]"#,
+        r#"{"role":"assistant","content":[{"type":"text","text":"One moment."},{"type":"tool_use","name":"look","input":{"q":1}}]}"#,
+        r#"[{"role":"model","parts":[{"text":"One moment."},{"functionCall":{"name":"look","args":{"q":1}}}]}]"#,
+    ] {
+        let said = decoded(payload, Side::Output);
+        let text = said[0].1.replace(' ', "");
+        assert_eq!((said.len(), text.as_str()), (1, "Onemoment.\nlook({\"q\":1})"), "{payload}");
+        assert_eq!(readable(payload, Side::Output), "One moment.");
+    }
+}
+
+#[test]
+fn a_body_that_is_empty_gives_way_to_one_that_is_not() {
+    for payload in [
+        r#"[{"role":"user","content":"","contents":[{"type":"text","text":"hi"}]}]"#,
+        r#"[{"role":"user","content":[],"parts":[{"text":"hi"}]}]"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Input), [pair("user", "hi")], "{payload}");
+    }
+    assert_eq!(decoded(r#"[{"role":"user","content":""}]"#, Side::Input), [pair("user", "")]);
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_the_replacement_character() {
+    let payload = r#"[{"role":"user","content":"cut \ud83d here, \ud83d\ude00 whole"}]"#;
+    assert_eq!(decoded(payload, Side::Input), [pair("user", "cut \u{fffd} here, 😀 whole")]);
+}

@@ -229,7 +229,7 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
     if !of.has(BODY_KEYS) && choice.is_some_and(|choice| choice.get().starts_with('{')) {
         return false;
     }
-    let body = of.get(BODY_KEYS).or(choice);
+    let body = body_of(of).or(choice);
     let answers = body.map(tool_answers).unwrap_or_default();
     if !answers.is_empty() {
         let role = "tool".to_string();
@@ -242,10 +242,19 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
     let content = match (said, calls) {
         (Some(Content::Json(json)), None) => Some(Content::Json(json)),
         (Some(Content::Json(_)) | None, calls @ Some(_)) => calls,
+        (Some(Content::Text(text)), Some(Content::ToolCalls { text: calls, .. })) => {
+            Some(Content::text_and_calls(text, &calls))
+        }
         (said, _) => said,
     };
     messages.push(Message { role, content });
     true
+}
+
+/// The body that says something, else the first that is there.
+fn body_of<'a>(shape: &Shape<'a>) -> Option<&'a RawValue> {
+    let mut bodies = BODY_KEYS.iter().filter_map(|key| shape.get(&[key]));
+    bodies.clone().find(|body| !matches!(body.get(), "\"\"" | "[]")).or_else(|| bodies.next())
 }
 
 /// What tools answered, when every part of a body is such an answer (Anthropic and Gemini send them
