@@ -116,6 +116,15 @@ fn csv_batches(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     let format = arrow::csv::reader::Format::default().with_header(true);
     let (header, _) = format.infer_schema(&mut input, Some(0)).map_err(wrong)?;
     input.rewind().map_err(|e| Error::new(ErrorKind::Io, format!("cannot read CSV: {e}")))?;
+    if let [only] = header.fields().as_ref()
+        && let Some(separator) = [";", "\t", "sep="].into_iter().find(|text| only.name().contains(*text))
+    {
+        let found = Error::invalid_input(format!(
+            "not CSV with commas: its only column is named {:?}, with {separator:?} in it",
+            only.name()
+        ));
+        return Err(found);
+    }
     let texts = header.fields().iter().map(|field| field.as_ref().clone().with_data_type(DataType::Utf8));
     let schema = Arc::new(arrow::datatypes::Schema::new(texts.collect::<Vec<_>>()));
     let reader = arrow::csv::ReaderBuilder::new(schema).with_header(true).build(input).map_err(wrong)?;

@@ -104,6 +104,25 @@ pub(super) fn likely_columns(start: &[u8]) -> Option<Vec<String>> {
     (rest.is_empty() || next.len() == columns.len()).then_some(columns)
 }
 
+/// What is wrong with a table that a spreadsheet wrote in its own way: another separator of cells makes a known one of
+/// it, or its first line names the separator.
+pub(super) fn wrong_dialect(start: &[u8]) -> Option<String> {
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    let first = std::str::from_utf8(start.split(|&byte| byte == b'\n').next()?).ok()?.trim_end();
+    if first.starts_with("sep=") {
+        return Some(format!(
+            "a CSV table below a line {first:?}: take that line away, and part cells by commas"
+        ));
+    }
+    let is_known = |separator: char| {
+        let names = first.split(separator).map(|name| name.trim_matches('"').to_string());
+        forms::is_table(&names.collect::<Vec<_>>())
+    };
+    let separators = [(';', "semicolons"), ('\t', "tabs")];
+    let (_, word) = separators.into_iter().find(|(separator, _)| is_known(*separator))?;
+    Some(format!("a CSV table whose cells are parted by {word}: write it with commas"))
+}
+
 /// The columns for a message.
 pub(super) fn shown(columns: &[String]) -> String {
     let shown = columns.iter().take(SHOWN_COLUMNS_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");

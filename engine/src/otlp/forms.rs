@@ -332,6 +332,27 @@ mod tests {
     }
 
     #[test]
+    fn short_ids_of_jaeger_have_their_zeros() {
+        let span = only_span(
+            r#"{"data":[{"traceID":"a3ce929d0e0e4736","spans":[{"traceID":"a3ce929d0e0e4736","spanID":"f067aa0ba902b7",
+            "operationName":"step","references":[{"refType":"CHILD_OF","spanID":"b8"}],"startTime":1,"duration":1,
+            "processID":"p1"}],"processes":{"p1":{"serviceName":"svc"}}}]}"#,
+        );
+        assert_eq!(span.trace_id, "0000000000000000a3ce929d0e0e4736");
+        assert_eq!(span.span_id, "00f067aa0ba902b7");
+        assert_eq!(span.parent_span_id.as_deref(), Some("00000000000000b8"));
+    }
+
+    #[test]
+    fn documents_without_line_ends_between_them_are_read_each() {
+        let request = format!(r#"{{"resourceSpans":[{REQUEST}]}}"#);
+        let other = request.replace("00f067aa0ba902b7", "00f067aa0ba902b8");
+        let decoded = decode(&format!("{request}{other} {{\"a\":1}}")).unwrap();
+        assert_eq!((decoded.spans.len(), decoded.rejected.len()), (2, 1));
+        assert!(decode(&format!("{request} and more")).is_err());
+    }
+
+    #[test]
     fn values_are_read_or_their_span_is_rejected() {
         let value = |value: &str| REQUEST.replace(r#"{"intValue":"1"}"#, value);
         let go = only_span(&value(r#"{"Value":{"IntValue":1}}"#));

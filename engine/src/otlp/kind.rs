@@ -72,9 +72,12 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
     if csv::columns(start).is_some_and(|columns| forms::is_table(&columns)) {
         return Ok(Some(StreamKind::Csv));
     }
-    // A first line that is damaged costs only itself when requests follow.
-    if start.split(|&byte| byte == b'\n').skip(1).any(|line| starts_object(line.trim_ascii_start())) {
-        return Ok(Some(StreamKind::JsonLines));
+    // First lines that are damaged, or of a log, cost only themselves when requests follow.
+    if let Some(rest) = from_object(start) {
+        return Ok(Some(if spans_lines(rest) { StreamKind::JsonDocuments } else { StreamKind::JsonLines }));
+    }
+    if let Some(message) = csv::wrong_dialect(start) {
+        return Err(message);
     }
     if let Some(columns) = csv::likely_columns(start).filter(|_| is_plain_text(start)) {
         return Err(wrong_table(&columns));
@@ -118,9 +121,17 @@ fn looks_like_json(text: &[u8]) -> bool {
     matches!(rest.trim_ascii_start().first(), Some(b'"' | b'{' | b'[' | b'}' | b']') | None)
 }
 
-fn starts_object(line: &[u8]) -> bool {
-    line.split_first()
-        .is_some_and(|(&first, rest)| first == b'{' && rest.trim_ascii_start().starts_with(b"\""))
+/// The rest of a text from the first line on that an object begins with.
+fn from_object(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text;
+    loop {
+        let line_end = memchr::memchr(b'\n', rest)?;
+        rest = rest.get(line_end + 1..)?;
+        let begun = rest.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+        if begun.is_some_and(|begun| begun.starts_with(b"\"")) {
+            return Some(rest);
+        }
+    }
 }
 
 fn is_plain_text(bytes: &[u8]) -> bool {
@@ -222,6 +233,7 @@ mod tests {
         assert_eq!(kind(b"{\"resourceSpans\": [{\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
         assert_eq!(kind(b"{\"a\": \"cut\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
         assert_eq!(kind(b"broken\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
+        assert_eq!(kind(b"INFO: up\nINFO: {\n{\n  \"name\": 1\n}\n"), Some(StreamKind::JsonDocuments));
         assert_eq!(kind(b" [\n{}]"), Some(StreamKind::JsonList));
         assert_eq!(kind(b" \n"), None);
     }
@@ -263,6 +275,14 @@ mod tests {
             "trace_id,trace,state\n",
         ] {
             assert_eq!(kind(known.as_bytes()), Some(StreamKind::Csv), "{known}");
+        }
+        for separator in [";", "\t"] {
+            for head in ["", "sep=;\n"] {
+                let table =
+                    format!("{head}{}", "id,timestamp,name,userId\n1,2,3,4\n".replace(',', separator));
+                let error = detect(table.as_bytes(), true).unwrap_err();
+                assert!(error.contains("commas"), "{error}");
+            }
         }
         for other in ["trace_id,name,value\na,b,1\n", "id,userIds,countTraces\n", "question,answer\nwhy,so\n"]
         {

@@ -103,7 +103,8 @@ impl Reader<'_> {
         Some(text)
     }
 
-    /// A name or a number; or a call, of which the first argument is the value: `UUID('...')`, `array([...], dtype=object)`.
+    /// A name or a number; or a call, of which the first argument is the value: `UUID('...')`, `array([...], dtype=object)`;
+    /// or a time.
     fn word(&mut self, depth: usize) -> Option<Json> {
         let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c)));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
@@ -112,7 +113,8 @@ impl Reader<'_> {
             "None" | "nan" => return Some(Json::Null),
             "True" => return Some(Json::Bool(true)),
             "False" => return Some(Json::Bool(false)),
-            "array" | "UUID" => {}
+            "datetime.datetime" => return self.datetime(),
+            "array" | "UUID" | "Timestamp" => {}
             number => return serde_json::from_str::<Number>(number).ok().map(Json::Number),
         }
         if !self.pass('(') {
@@ -120,10 +122,36 @@ impl Reader<'_> {
         }
         let value = self.value(depth + 1)?;
         if self.pass(',') {
-            self.rest = self.rest.trim_start().strip_prefix("dtype=")?;
-            self.rest = self.rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+            let (name, _) = self.rest.trim_start().split_once('=')?;
+            self.rest = self.rest.trim_start().strip_prefix(name)?.strip_prefix('=')?;
+            match name {
+                "dtype" => self.rest = self.rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()),
+                "tz" if matches!(self.text()?.as_str(), "UTC" | "Etc/UTC") => {}
+                _ => return None,
+            }
         }
         self.pass(')').then_some(value)
+    }
+
+    /// The arguments of a time, as text: it is UTC, or has no zone, which is taken for that.
+    fn datetime(&mut self) -> Option<Json> {
+        if !self.pass('(') {
+            return None;
+        }
+        let (arguments, rest) = self.rest.split_once(')')?;
+        self.rest = rest;
+        let mut parts = [0_u32, 1, 1, 0, 0, 0, 0];
+        for (at, argument) in arguments.split(',').map(str::trim).enumerate() {
+            match argument.strip_prefix("tzinfo=") {
+                Some("datetime.timezone.utc") => {}
+                Some(_) => return None,
+                None => *parts.get_mut(at)? = argument.parse().ok()?,
+            }
+        }
+        let [year, month, day, hour, minute, second, microsecond] = parts;
+        let time =
+            format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{microsecond:06}Z");
+        Some(Json::String(time))
     }
 }
 
@@ -151,6 +179,14 @@ mod tests {
             ("[{'x': ('y', False)}, \"don't\"]", json!([{"x": ["y", false]}, "don't"])),
             ("['\\n\\x41\\u6771\\U0001F600\\\\', nan]", json!(["\nA東😀\\", null])),
             ("{'id': UUID('0-1'), 'l': array([1, 2], dtype=object)}", json!({"id": "0-1", "l": [1, 2]})),
+            (
+                "[datetime.datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=datetime.timezone.utc), datetime.datetime(2026, 1, 2, 3, 4)]",
+                json!(["2026-01-02T03:04:05.000600Z", "2026-01-02T03:04:00.000000Z"]),
+            ),
+            (
+                "{'t': Timestamp('2026-01-02 03:04:05+0000', tz='UTC')}",
+                json!({"t": "2026-01-02 03:04:05+0000"}),
+            ),
             ("[]", json!([])),
         ] {
             assert_eq!(read(text), Some(wanted), "{text}");
@@ -168,6 +204,8 @@ mod tests {
             "['\\q']",
             "[os.remove('x')]",
             "[1 2]",
+            "[datetime.datetime(2026, 1, 2, tzinfo=zoneinfo.ZoneInfo(key='Asia/Tokyo'))]",
+            "[Timestamp('2026-01-02', tz='Asia/Tokyo')]",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -62,7 +62,7 @@ impl Request {
         match self {
             Request::Json { bytes, .. } => match json::read(bytes) {
                 Ok(request) => Ok(decoded(request, decoding).of_form(OTLP)),
-                Err(error) => decode_form(bytes, decoding, error),
+                Err(error) => decode_others(bytes, decoding, error),
             },
             Request::Protobuf { bytes } => Ok(decoded(proto::read(bytes)?, decoding).of_form(OTLP)),
         }
@@ -82,6 +82,44 @@ impl Request {
             Request::Json { bytes, .. } | Request::Protobuf { bytes } => bytes,
         }
     }
+}
+
+/// Decodes a text that is no OTLP/JSON request: several documents without line ends between them, or one of another
+/// form; `error` says why it is none.
+fn decode_others(
+    text: &[u8],
+    mut decoding: Decoding<'_, '_>,
+    error: DecodeError,
+) -> Result<Decoded, DecodeError> {
+    let Some(documents) = several(text) else { return decode_form(text, decoding, error) };
+    let mut all = Decoded::default();
+    for document in documents {
+        let (experiment_id, any_ids) = (decoding.experiment_id, decoding.any_ids);
+        let (now_ns, span_bytes_max) = (decoding.now_ns, decoding.span_bytes_max);
+        let pass = decoding.pass.as_deref_mut();
+        let decoding = Decoding { experiment_id, any_ids, now_ns, span_bytes_max, pass };
+        let request = match json::read(document) {
+            Ok(request) => Ok(decoded(request, decoding).of_form(OTLP)),
+            Err(error) => decode_form(document, decoding, error),
+        };
+        match request {
+            Ok(request) => all.add(request),
+            Err(error) => all.rejected.push(error.to_string()),
+        }
+    }
+    Ok(all)
+}
+
+/// The objects that a text has one after the other, when they are more than one and nothing else.
+fn several(text: &[u8]) -> Option<Vec<&[u8]>> {
+    let (mut documents, mut rest) = (Vec::new(), text.trim_ascii());
+    while !rest.is_empty() {
+        let len = ValueEnd::default().feed(rest).filter(|_| rest.starts_with(b"{"))?;
+        let (document, after) = rest.split_at_checked(len)?;
+        documents.push(document);
+        rest = after.trim_ascii_start();
+    }
+    (documents.len() > 1).then_some(documents)
 }
 
 /// Decodes a document that is no OTLP/JSON request; `error` says why it is none.
@@ -356,6 +394,10 @@ impl<R: Read> RequestReader<R> {
             }
             if document.is_empty() {
                 first_line = self.lines;
+                if !begins_document(&bytes) {
+                    // A line of a log between documents.
+                    return Some(Ok(Request::Json { line: first_line, bytes }));
+                }
             }
             balance.feed(&bytes);
             document.extend_from_slice(&bytes);
@@ -589,6 +631,10 @@ fn fatal(line: Option<u64>, message: String) -> ReadError {
     ReadError { line, is_fatal: true, message }
 }
 
+fn begins_document(line: &[u8]) -> bool {
+    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii_start().starts_with(b"{")
+}
+
 /// Blank, or a byte order mark alone.
 fn is_blank(line: &[u8]) -> bool {
     line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).iter().all(u8::is_ascii_whitespace)
@@ -670,6 +716,7 @@ mod tests {
         assert_eq!(good(b"{\"a\":1}\r\n\r\n{\"b\":2}"), [1, 3]);
         assert_eq!(good(b"\xEF\xBB\xBF{\"a\":1}\n{\"b\":2}\n"), [1, 2]);
         assert_eq!(good(b"{\n \"a\": [\n \"}\"]\n}\n\n{\n}\n"), [1, 6]);
+        assert_eq!(good(b"INFO: \"up\n{\n \"a\": 1\n}\nsaid \"so\n{\n \"b\": 2\n}\n"), [1, 2, 5, 6]);
         assert_eq!(good(b"\x0A\x00"), [0]);
         assert_eq!(good(b""), Vec::<u64>::new());
     }

@@ -53,7 +53,14 @@ pub fn merge(context: &Context, args: &DatasetMergeArgs, out: &mut dyn Write) ->
     let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
     let dataset = dataset.source_rule(source_rule(args.keep_source));
     let report = dataset.merge_from(input, form, &name)?;
-    show(context, &dataset, &report, out)
+    show(context, &dataset, &report, out)?;
+    let has_kept = report.inserted + report.updated + report.unchanged + report.skipped > 0;
+    match report.rejected_count {
+        rejected if rejected > 0 && !has_kept => {
+            Err(Failure::bad_input(format!("nothing was kept: {rejected} rejected")))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl DatasetFormat {

@@ -118,7 +118,10 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
             total.rejected_count,
             total.skipped
         ))),
-        None => Ok(()),
+        None => {
+            context.notice(&nothing_there(&total, files.iter().chain(&assessments)));
+            Ok(())
+        }
     }
 }
 
@@ -126,6 +129,16 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
 fn kept_nothing(total: &ImportReport) -> bool {
     let kept = total.kept_something() || total.dropped_spans > 0;
     !kept && total.rejected_count + total.skipped > 0
+}
+
+/// What to say when there was nothing to import.
+fn nothing_there<'a>(total: &ImportReport, inputs: impl Iterator<Item = &'a Input>) -> Vec<String> {
+    let seen = total.dropped_spans + total.rejected_count + total.skipped;
+    if total.kept_something() || seen > 0 || !total.skipped_log_records.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = inputs.map(|input| shown_name(&input.name)).collect();
+    vec![format!("no spans, log records or assessments in {}", names.join(", "))]
 }
 
 /// Turns on what is asked for, in the database, for this import and whatever is written later.

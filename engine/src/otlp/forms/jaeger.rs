@@ -8,6 +8,9 @@ use crate::otlp::error::DecodeError;
 
 const NS_PER_US: u64 = 1_000;
 
+const TRACE_ID_DIGITS: usize = 32;
+const SPAN_ID_DIGITS: usize = 16;
+
 /// The traces of an answer, when the object is one.
 pub(super) fn traces(members: &Map<String, Json>) -> Option<&[Json]> {
     let traces = members.get("data")?.as_array()?;
@@ -56,9 +59,9 @@ fn of_span(span: &Json) -> Result<Json, DecodeError> {
     };
     let logs = span.get("logs").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     Ok(json!({
-        "traceId": text(Some(span), "traceID"),
-        "spanId": text(Some(span), "spanID"),
-        "parentSpanId": text(parent, "spanID"),
+        "traceId": id(Some(span), "traceID", TRACE_ID_DIGITS),
+        "spanId": id(Some(span), "spanID", SPAN_ID_DIGITS),
+        "parentSpanId": id(parent, "spanID", SPAN_ID_DIGITS),
         "name": span.get("operationName"),
         "kind": format!("SPAN_KIND_{}", tag(span, "span.kind").to_ascii_uppercase()),
         "startTimeUnixNano": start.saturating_mul(NS_PER_US).to_string(),
@@ -67,6 +70,12 @@ fn of_span(span: &Json) -> Result<Json, DecodeError> {
         "status": { "code": status, "message": tag(span, "otel.status_description") },
         "events": logs.iter().map(of_log).collect::<Vec<_>>(),
     }))
+}
+
+/// An id with all its digits: Jaeger leaves the first ones out where they are zeros, and has ids of traces of 64 bits.
+fn id(of: Option<&Json>, key: &str, digits: usize) -> String {
+    let id = text(of, key);
+    if id.is_empty() { id.to_string() } else { format!("{id:0>digits$}") }
 }
 
 fn of_log(log: &Json) -> Json {
