@@ -110,16 +110,14 @@ pub(super) fn is_hollow(text: &str) -> bool {
 }
 
 fn is_empty(text: &str) -> bool {
-    matches!(text.trim(), "" | "{}" | "[]" | "null" | "\"\"") || is_call_of_nothing(text)
+    text.len() <= NOTHING_BYTES_MAX && NOTHING.contains(&text.split_whitespace().collect::<String>().as_str())
 }
 
-/// Whether a text is a call without arguments, as decorators of Traceloop and AgentOps write it.
-fn is_call_of_nothing(text: &str) -> bool {
-    const CALL: &str = r#"{"args":[],"kwargs":{}}"#;
-    text.len() < 2 * CALL.len()
-        && text.starts_with("{\"args\"")
-        && text.split_whitespace().collect::<String>() == CALL
-}
+/// Texts of nothing, without their white space: the last a call without arguments, as decorators of Traceloop and
+/// AgentOps write it.
+const NOTHING: &[&str] =
+    &["", "{}", "[]", "null", "\"\"", r#"{"messages":[]}"#, r#"{"args":[],"kwargs":{}}"#];
+const NOTHING_BYTES_MAX: usize = 64;
 
 /// The messages, or the answers, of an attribute that lists events (pydantic-ai, version 1).
 fn of_listed_events(attributes: &[KeyValue<'_>], is_output: bool) -> Option<String> {

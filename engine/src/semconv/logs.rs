@@ -1,7 +1,7 @@
 //! What the log records of a span say of it, where the span itself says nothing.
 //!
 //! Records are read in the order in which they were told: by time, then by the number that a producer gives its
-//! records, then questions before answers.
+//! records, then as they came.
 
 use std::borrow::Cow;
 
@@ -68,29 +68,25 @@ impl<'v> Record<'v> {
         Some(Self { time_ns: event.time_ns, says, attributes: read_object(&event.attributes) })
     }
 
-    /// Reads an event of a span that has a body: a log record that was stored, exported and sent again as an event.
-    /// Events of a span are told in their order.
+    /// Reads an event of a span that has a body: a log record that was stored, exported and sent again as an event; or
+    /// one with the attributes of a span. Events of a span are told in their order.
     pub(super) fn of_event(position: usize, (name, attributes): &super::EventView<'v>) -> Option<Self> {
-        attributes.iter().find(|pair| pair.key == BODY)?;
+        let says = says(name)?;
+        let has_body = attributes.iter().any(|pair| pair.key == BODY);
+        if !has_body && !matches!(says, Says::Attributes) {
+            return None;
+        }
         let time_ns = i64::try_from(position).unwrap_or(i64::MAX);
-        Some(Self { time_ns, says: says(name)?, attributes: attributes.to_vec() })
+        Some(Self { time_ns, says, attributes: attributes.to_vec() })
     }
 
     fn get(&self, key: &str) -> Option<&Value<'v>> {
         self.attributes.iter().find(|pair| pair.key == key).map(|pair| &pair.value)
     }
 
-    fn order(&self) -> (i64, i64, usize) {
+    fn order(&self) -> (i64, i64) {
         let number = ORDINALS.iter().find_map(|key| word(self.get(key)?)?.parse().ok());
-        let rank = match self.says {
-            Says::Message("system") => 0,
-            Says::Message("user") => 1,
-            Says::Message("assistant") => 2,
-            Says::Message(_) => 3,
-            Says::Choice => 5,
-            _ => 4,
-        };
-        (self.time_ns, number.unwrap_or_default(), rank)
+        (self.time_ns, number.unwrap_or_default())
     }
 
     /// The message as a JSON object: its role, then what its body, or a body that is JSON text, else its attributes
@@ -147,7 +143,10 @@ fn said(records: &[Record<'_>]) -> Span {
     usage::fill(&mut said, &found);
     said.session_id = scope::session_id(&found);
     said.user_id = scope::user_id(&found);
-    said.inputs = io::inputs(&found, &attributes, &[]).map(|inputs| with_instructions(&attributes, inputs));
+    // Of several records the first has what was asked and the last what was answered; what stands later is found first.
+    let from_last: Vec<KeyValue<'_>> = attributes.iter().rev().cloned().collect();
+    let inputs = io::inputs(&Found::new(&from_last), &from_last, &[]);
+    said.inputs = inputs.map(|inputs| with_instructions(&attributes, inputs));
     said.outputs = io::outputs(&found, &attributes, &[], &said.span_type);
     model::fill(&mut said, &found);
     let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
@@ -202,7 +201,7 @@ fn add_keys(said: &mut Span, record: &Record<'_>, keys: &[(Concern, &str)]) {
             Concern::CacheReadTokens => count(&mut said.cache_read_input_tokens),
             Concern::CacheCreationTokens => count(&mut said.cache_creation_input_tokens),
             Concern::Cost => {
-                let cost = usage::number(value).filter(|cost| cost.is_finite());
+                let cost = usage::number(value).filter(usage::is_cost);
                 said.cost_usd = cost.map(|cost| said.cost_usd.unwrap_or_default() + cost).or(said.cost_usd);
             }
             _ => {}

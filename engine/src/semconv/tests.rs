@@ -671,3 +671,42 @@ fn metadata_of_a_trace_in_one_object_or_by_key() {
     assert_eq!(metadata, [("langfuse.release", "v1"), ("plan", "free"), ("retries", "2")]);
     assert_eq!(hint.tags.get("mlflow.traceName").map(String::as_str), Some("answer u1"));
 }
+
+#[test]
+fn what_cannot_be_a_cost_or_a_total_is_none() {
+    for cost in ["\"doubleValue\":-1", "\"stringValue\":\"-0.5\"", "\"stringValue\":\"NaN\""] {
+        assert_eq!(span_of(&[("gen_ai.usage.cost", cost)]).cost_usd, None, "{cost}");
+    }
+    let count = |number: &str| format!("\"intValue\":\"{number}\"");
+    let (ten, five, zero) = (count("10"), count("5"), count("0"));
+    let span = span_of(&[
+        ("gen_ai.usage.input_tokens", &ten),
+        ("gen_ai.usage.output_tokens", &five),
+        ("llm.usage.total_tokens", &zero),
+    ]);
+    assert_eq!(tokens(&span)[..3], [Some(10), Some(5), Some(15)]);
+}
+
+#[test]
+fn nothing_with_spaces_gives_way_to_something() {
+    for nothing in ["{ }", "[ ]", " null ", r#"{"messages": []}"#, r#"{"args": [], "kwargs": {}}"#] {
+        let span = span_of_texts(&[
+            ("traceloop.span.kind", "workflow"),
+            ("traceloop.entity.input", nothing),
+            ("input.value", "hello"),
+        ]);
+        assert_eq!(span.inputs.as_deref(), Some("hello"), "{nothing}");
+    }
+}
+
+#[test]
+fn an_event_with_the_details_of_a_call_is_read_as_the_record_of_it() {
+    let event = r#","events":[{"timeUnixNano":"1","name":"gen_ai.client.inference.operation.details","attributes":[
+        {"key":"gen_ai.request.model","value":{"stringValue":"gpt-4o"}},
+        {"key":"gen_ai.system_instructions","value":{"stringValue":"[{\"type\":\"text\",\"content\":\"be kind\"}]"}},
+        {"key":"gen_ai.input.messages","value":{"stringValue":"[{\"role\":\"user\",\"parts\":[]}]"}},
+        {"key":"gen_ai.usage.input_tokens","value":{"intValue":"3"}}]}]"#;
+    let span = span_with(&[], event);
+    assert_eq!((span.model.as_deref(), span.input_tokens), (Some("gpt-4o"), Some(3)));
+    assert!(span.inputs.is_some_and(|inputs| inputs.contains("be kind") && inputs.contains("\"user\"")));
+}

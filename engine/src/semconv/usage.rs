@@ -56,10 +56,10 @@ pub(super) fn fill_of_body(span: &mut Span, found: &Found<'_>) {
     add_total(span);
 }
 
-/// The total is the sum when the producer gives none.
+/// The total is the sum when the producer gives none, or one that it did not count.
 pub(super) fn add_total(span: &mut Span) {
     let has_part = span.input_tokens.is_some() || span.output_tokens.is_some();
-    if span.total_tokens.is_none() && has_part {
+    if span.total_tokens.unwrap_or_default() == 0 && has_part {
         let (input, output) = (span.input_tokens.unwrap_or(0), span.output_tokens.unwrap_or(0));
         span.total_tokens = Some(input.saturating_add(output));
     }
@@ -146,7 +146,12 @@ fn whole(number: f64) -> Option<i64> {
 
 /// A cost in USD: a number, or a JSON object with a total, else with parts to add.
 fn cost(value: &Value<'_>) -> Option<f64> {
-    number(value).or_else(|| json_cost(&object(value)?)).filter(|cost| cost.is_finite())
+    number(value).or_else(|| json_cost(&object(value)?)).filter(is_cost)
+}
+
+/// Whether a number may be a cost: some send -1 for one that they do not know.
+pub(super) fn is_cost(number: &f64) -> bool {
+    number.is_finite() && *number >= 0.0
 }
 
 pub(super) fn number(value: &Value<'_>) -> Option<f64> {
@@ -162,7 +167,7 @@ pub(super) fn number(value: &Value<'_>) -> Option<f64> {
 fn parts(found: &Found<'_>) -> Option<f64> {
     let parts: Vec<f64> =
         found.candidates(Concern::CostPart).filter_map(|(_, value)| number(value)).collect();
-    (!parts.is_empty()).then(|| parts.iter().sum()).filter(|cost: &f64| cost.is_finite())
+    (!parts.is_empty() && parts.iter().all(is_cost)).then(|| parts.iter().sum()).filter(is_cost)
 }
 
 /// A number, or a text that is one, as databases write decimals.

@@ -99,8 +99,9 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     metadata(&mut span, "langfuse.trace.metadata", record.take("metadata"));
     let total = record.take("totalCost");
     if whole.is_empty() {
-        // What the observations cost, where they are not at hand.
+        // What the observations cost and counted, where they are not at hand.
         cost(&mut span, total.and_then(|total| number(&total)).map(|total| json!({ "total": total })));
+        usage(&mut span, &mut record);
     }
     let mut listed = scores.unwrap_or_else(|| named_scores(&mut record));
     listed.extend(score_members(&mut record, OF_UI_TRACES));
@@ -139,12 +140,16 @@ fn score_members(record: &mut Record, marks: &[&str]) -> Vec<Json> {
     };
     let taken = record.take_where(is_score);
     let score = |(name, value): (String, Json)| match value {
-        Json::Array(values) => {
-            values.into_iter().map(|value| json!({ "name": name, "value": value })).collect()
-        }
+        Json::Array(values) => values.into_iter().map(|value| named_score(&name, value)).collect(),
         _ => Vec::new(),
     };
     taken.into_iter().flat_map(score).collect()
+}
+
+/// A score of the UI's export. One that is a text is a category, even when its text is a number.
+fn named_score(name: &str, value: Json) -> Json {
+    let member = if value.is_string() { "stringValue" } else { "value" };
+    json!({ "name": name, member: value })
 }
 
 /// Scores that are about an observation.
@@ -161,10 +166,9 @@ fn named_scores(record: &mut Record) -> Vec<Json> {
         Json::Array(values) => values.clone(),
         value => vec![value.clone()],
     };
-    let score = |name: &str, value: Json| json!({ "name": name, "value": value });
     by_name
         .iter()
-        .flat_map(|(name, value)| values(value).into_iter().map(move |value| score(name, value)))
+        .flat_map(|(name, value)| values(value).into_iter().map(move |value| named_score(name, value)))
         .collect()
 }
 
@@ -187,6 +191,15 @@ fn observation(mut record: Record) -> Result<SpanRecord, DecodeError> {
     if kind.eq_ignore_ascii_case("event") {
         // A point in time.
         span.end_ns = span.end_ns.or(Some(span.start_ns));
+    }
+    // What the UI's export and that to blob storage repeat of the trace.
+    for (key, name) in [
+        ("langfuse.trace.name", "traceName"),
+        ("langfuse.trace.tags", "traceTags"),
+        ("langfuse.session.id", "sessionId"),
+        ("langfuse.user.id", "userId"),
+    ] {
+        span.add(key, record.take(name).filter(|value| value != "" && value != &json!([])));
     }
     span.add("langfuse.observation.type", Some(Json::String(kind.to_lowercase())));
     span.add("langfuse.observation.level", record.take("level"));
@@ -240,9 +253,10 @@ fn number(value: &Json) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|number: &f64| number.is_finite())
 }
 
-/// Metadata, one attribute for each member.
+/// Metadata, one attribute for each member; some exports have it as JSON text.
 fn metadata(span: &mut SpanRecord, prefix: &str, metadata: Option<Json>) {
-    match metadata {
+    let of_text = metadata.as_ref().and_then(Json::as_str).and_then(|text| serde_json::from_str(text).ok());
+    match of_text.filter(Json::is_object).or(metadata) {
         Some(Json::Object(members)) => {
             members.into_iter().for_each(|(key, value)| span.add(format!("{prefix}.{key}"), Some(value)));
         }
@@ -261,6 +275,7 @@ fn score(found: &mut Found, mut record: Record, trace_id: Option<&str>) -> Resul
     let value = match (kind.as_str(), value, text) {
         ("BOOLEAN", Some(value), _) if number(&value).is_some() => Json::Bool(number(&value) != Some(0.0)),
         ("CATEGORICAL" | "TEXT", _, Some(text)) => text,
+        ("CATEGORICAL" | "TEXT", Some(value), None) => value,
         (_, Some(value), text) => score_value(Some(&value)).or(text).unwrap_or(value),
         (_, None, text) => text.unwrap_or(Json::Null),
     };

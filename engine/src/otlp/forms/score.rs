@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value as Json;
+use serde_json::{Number, Value as Json};
 
 use crate::assess::{GivenAssessment, NewAssessment, numbered_id};
 
@@ -60,11 +60,40 @@ impl Score {
     }
 }
 
-/// A value that says something: a whole number without a fraction, not null, not the empty text.
+/// A value that says something: a whole number without a fraction, not null, not the empty text. A text that is a number
+/// is one, as tables write it.
 pub(super) fn score_value(value: Option<&Json>) -> Option<Json> {
     let value = value.filter(|value| !value.is_null() && *value != "")?;
+    let number = value.as_str().filter(|text| text.ends_with(|c: char| c.is_ascii_digit()));
+    let number =
+        number.and_then(|text| text.trim().parse().ok()).and_then(Number::from_f64).map(Json::Number);
+    let value = number.as_ref().unwrap_or(value);
     match value.as_f64().filter(|number| value.is_f64() && number.fract() == 0.0 && number.abs() < 1e15) {
         Some(whole) => Some(Json::from(whole as i64)),
         None => Some(value.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn texts_that_are_numbers_are_numbers() {
+        for (sent, wanted) in [
+            (json!("0.7"), Some(json!(0.7))),
+            (json!("1e-05"), Some(json!(1e-05))),
+            (json!("0.50"), Some(json!(0.5))),
+            (json!("2.0"), Some(json!(2))),
+            (json!(1.0), Some(json!(1))),
+            (json!("good"), Some(json!("good"))),
+            (json!("NaN"), Some(json!("NaN"))),
+            (json!(""), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(score_value(Some(&sent)), wanted, "{sent}");
+        }
     }
 }
