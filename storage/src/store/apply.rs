@@ -1,10 +1,111 @@
-//! Applying an acknowledged operation to memory: the same code for a live write and for replay, so
-//! that replay is idempotent (ST-3): (trace id, span id, sequence) decides which row is visible.
+//! Applying an acknowledged operation to memory: where a row that came late, again or changed
+//! becomes the next version of a row, and where the version before it is masked.
 //!
-//! Everything below runs under the state lock and writes no file. Reading an older, damaged segment
-//! may fail. Nothing is changed then: all is read before the first row is masked or appended. In a
-//! replay the error ends the open; a live write is refused, and since it is not acknowledged, the log
-//! may be cut behind it.
+//! `commit.rs` calls this once an operation is in the log and synced, `replay.rs` when an open, or
+//! a process that follows the writer, reads it from there. Both run the same code, so both end with
+//! the same visible rows (ST-3). It runs under the state lock and writes no file.
+//!
+//! # Versions of a row
+//!
+//! No row is ever changed. A new version is a new row, appended to the active memtable, and the row
+//! that it replaces is *masked*. Of each key one row at most is not masked, and that one is
+//! visible:
+//!
+//! * A span is known by (trace id, span id). The one with the later sequence number wins, with two
+//!   exceptions: one with the same content is a duplicate and dropped, and one without an end does
+//!   not replace one that has ended. Clocks decide nothing. Log records stay with their span,
+//!   whichever of its versions is visible: the new row is made of both (`apply_logs.rs`).
+//! * A trace has one row, folded from all of its visible spans with the explicit edits (tags, a
+//!   start) on top. New spans only note the trace as *dirty*; its row is folded when someone takes
+//!   a snapshot, when an edit or a delete needs the row, or when the memtable is frozen.
+//! * An assessment is known by (trace id, assessment id).
+//! * A delete appends nothing: it masks all rows of the trace. There is no tombstone, so a span
+//!   that comes after the delete begins the trace anew.
+//!
+//! # Masks
+//!
+//! A mask is a bitmap of row numbers of one table of one *source* (a segment or a memtable). Where
+//! a mask is kept depends on who holds the newer version:
+//!
+//! * **own**: newer and older version are in the same memtable. Sealing leaves the older row out.
+//! * **imposed**: the older row is in an older source, a segment or the frozen memtable. The
+//!   memtable with the newer version keeps the bitmap (`Memtable::imposed`), the older source is
+//!   not touched.
+//! * **committed**: sealing a memtable makes a segment of its rows and adds the masks that it
+//!   imposed to those of the manifest, in one manifest edit: after a crash both are there or
+//!   neither is.
+//!
+//! # Snapshots
+//!
+//! A snapshot is taken under the state lock too: it sees the whole of an operation or nothing. It
+//! holds the list of sources and for each the union of its own or committed mask with what newer
+//! memtables impose on it. Chunks of rows are immutable, bitmaps are copied before they are changed
+//! while a snapshot shares them, and segments hold their files: what comes later does not reach it.
+//!
+//! # An example
+//!
+//! `S1.spans[0]` is row 0 of the spans of segment S1; M1, M2, M3 are memtables in order.
+//!
+//! ```text
+//! seq  what happens                 rows that are written       masks after it
+//! ---  ---------------------------  --------------------------  ---------------------------------
+//!   1  span s comes, without end    M1.spans[0]
+//!      snapshot A folds its trace   M1.traces[0]
+//!      M1 is sealed as S1           S1.spans[0] S1.traces[0]
+//!   2  s comes again, ended         M2.spans[0]                 M2 imposes S1.spans{0}
+//!      snapshot B folds its trace   M2.traces[0]                M2 imposes S1.traces{0} too
+//!   3  a tag on the trace           M2.traces[1]                M2's own: traces{0}
+//!      M2 is frozen, M3 is active
+//!   4  another tag                  M3.traces[0]                M3 imposes M2.traces{1}
+//!      snapshot C
+//!      M2 is sealed as S2           S2.spans[0] S2.traces[0]    committed: S1.spans{0} traces{0}
+//!                                                               M3 imposes S2.traces{0} instead
+//!      S1, S2 are merged as S3      S3.spans[0] S3.traces[0]    committed: none
+//!                                                               M3 imposes S3.traces{0} instead
+//!      M3 is sealed as S4           S4.traces[0]                committed: S3.traces{0}
+//! ```
+//!
+//! * Snapshot A sees `M1.spans[0]` and `M1.traces[0]`, B sees `M2.spans[0]` and `M2.traces[0]`, C
+//!   sees `M2.spans[0]` and `M3.traces[0]`, whenever they are asked: B knows no tag even after the
+//!   merge. B and C hold S1, whose files go when the last of the two is dropped, and the rows of
+//!   M2.
+//! * Sealing M2 leaves out `M2.traces[0]`, which M2 itself masks. It keeps `M2.traces[1]`, which M3
+//!   masks: the newer version is in the log only, and the log replays against this segment. The row
+//!   is now `S2.traces[0]`, so the mask of M3 is renumbered when S2 takes the place of M2.
+//! * The merge drops the rows of S1, whose masks are committed, and keeps `S2.traces[0]` for the
+//!   same reason. The masks of S1 leave the manifest with S1.
+//!
+//! # Crash and replay
+//!
+//! What memory held is lost: memtables with their own and imposed masks. The manifest names the
+//! segments, their committed masks and the first sequence that is not in a segment, `replay_from`.
+//! Replay applies the records from there on to an empty memtable and so imposes the masks again:
+//!
+//! ```text
+//! the process dies                       the manifest has            applied again
+//! -------------------------------------  --------------------------  ----------------------------
+//! after 4, S2 written, not committed     S1, replay_from 2           2, 3, 4; the open removes S2
+//! after S2's edit, before the log's cut  S1 masked, S2; from 4       4, against S2; not 2 and 3
+//! after the merge                        S3, replay_from 4           4, against S3
+//! after S4's edit                        S3 masked, S4; from 5       nothing
+//! ```
+//!
+//! Each ends with the same two visible rows, the ended span and the trace with both tags. Row
+//! numbers may differ from those before the crash; no file and no log record depends on a row
+//! number in memory.
+//!
+//! # Garbage
+//!
+//! A masked row costs space and is skipped by every scan until compaction, which drops what
+//! committed masks name (`compact.rs`); `erase.rs` does it at once. Old files go when the last
+//! snapshot lets go of them and no reader in another process pins a manifest version that names
+//! them (ST-2).
+//!
+//! # Failure
+//!
+//! Reading an older, damaged segment may fail. Nothing is changed then: all is read before the
+//! first row is masked or appended. In a replay the error ends the open; a live write is refused,
+//! and since it is not acknowledged, the log may be cut behind it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
