@@ -206,13 +206,19 @@ fn files_are_reached_through_env() {
 
 #[test]
 fn documents_do_not_point_at_what_is_not_there() {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let paths = text.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs") && word.contains('/'));
-    let missing = paths.filter(|path| {
-        let crates = ["", "storage/src/", "query/src/", "engine/src/", "bindings/cli/src/"];
-        !crates.iter().any(|folder| root().join(folder).join(path).exists())
-    });
-    assert_none("ARCHITECTURE.md names", missing.map(str::to_string).collect());
+    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut missing = Vec::new();
+    for page in pages.chain([root().join("ARCHITECTURE.md")]) {
+        let text = fs::read_to_string(&page).unwrap();
+        let words = text.split('`').skip(1).step_by(2);
+        for path in words.filter(|word| word.ends_with(".rs") && word.contains('/')) {
+            let crates = ["", "storage/src/", "query/src/", "engine/src/", "bindings/cli/src/"];
+            if !crates.iter().any(|folder| root().join(folder).join(path).exists()) {
+                missing.push(format!("{}: {path}", page.display()));
+            }
+        }
+    }
+    assert_none("documents name", missing);
 }
 
 #[test]
