@@ -13,10 +13,10 @@
     )
 )]
 
-mod candidates;
 pub mod error;
 pub mod filter;
 pub mod messages;
+mod plan;
 mod pool;
 pub mod predicate;
 pub mod runtime;

@@ -16,6 +16,7 @@
 //! | `dataset NAME`, `datasets`, `export NAME` | records, datasets, JSON lines, without random ids and times |
 
 mod commands;
+mod plans;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -20,15 +20,9 @@ use tracehouse_storage::{Result, Snapshot};
 
 use super::leaves::Scope;
 use super::sets::{TraceSet, assessment_filter, assessment_set, assessments_among};
+use crate::plan::cost::{ASSESSMENTS_MIN, assessed_traces_max};
 use crate::predicate::AssessmentPredicate;
 use crate::predicate::column::{row_numbers, text};
-
-/// Fewer assessments are found all at once.
-const ASSESSMENTS_MIN: u64 = 4_096;
-/// Traces looked at before the condition is taken for a rare one, at least.
-const LOOKED_AT_MIN: usize = 1_024;
-/// Looking a trace up costs as much as reading so many assessments.
-const READ_FOR_LOOK_UP: u64 = 8;
 
 /// A condition on assessments over one snapshot.
 #[derive(Debug)]
@@ -76,7 +70,6 @@ impl AssessedLeaf {
                 }
             }
         }
-        let affordable = scope.snapshot.visible_rows(Table::Assessments) / READ_FOR_LOOK_UP;
         Ok(Self {
             snapshot: scope.snapshot.clone(),
             condition: condition.clone(),
@@ -85,7 +78,7 @@ impl AssessedLeaf {
             known: assessments_among(scope, condition, parts)?,
             segments,
             looked_at: AtomicUsize::new(0),
-            looked_at_max: usize::try_from(affordable).unwrap_or(usize::MAX).max(LOOKED_AT_MIN),
+            looked_at_max: assessed_traces_max(scope.snapshot.visible_rows(Table::Assessments)),
             all: OnceLock::new(),
         })
     }

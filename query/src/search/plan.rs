@@ -15,30 +15,13 @@ use tracehouse_storage::{Result, Snapshot};
 use super::explain::Recorder;
 use super::leaves::{Node, Scope, Weight, resolve};
 use super::rank::{Position, TopRows, is_newest_first, order_columns};
-use crate::candidates::{AccessPath, Candidates, rows_of_traces};
 use crate::filter::OrderKey;
+use crate::plan::cost::{
+    FIRST_PIECE_ROWS, FIRST_PIECE_ROWS_WITH_HEAVY_SPANS, FIRST_PIECE_ROWS_WITH_SPANS, lookups_max,
+};
+use crate::plan::{AccessPath, Candidates, Required, rows_of_traces};
 use crate::predicate::column::{ints, row_numbers};
 use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
-
-/// Up to this many traces that a set names are looked up by id instead of scanning for them, however few there
-/// are in all.
-const LOOKUPS_MIN: u64 = 64;
-/// A lookup costs as much as scanning so many rows of `traces`.
-const LOOKUP_ROWS: u64 = 400;
-/// Matches of a page: a scan that is newest first ends with them.
-const PAGE_ROWS: u64 = 100;
-/// Rows of the first piece of a segment that is read newest first, when no more are wanted; each next one
-/// is larger.
-const FIRST_CHUNK_ROWS: u32 = 1_024;
-/// The same when their spans are looked at too, and when large columns of these are read.
-const FIRST_CHUNK_ROWS_WITH_SPANS: u32 = 512;
-const FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS: u32 = 128;
-
-/// Up to this many traces that a set names are looked up by id: `n` lookups cost `n * LOOKUP_ROWS` rows, a scan
-/// that meets a match every `rows / n` rows costs `PAGE_ROWS * rows / n`.
-pub(super) fn lookups_max(snapshot: &Snapshot) -> u64 {
-    (snapshot.visible_rows(Table::Traces).saturating_mul(PAGE_ROWS) / LOOKUP_ROWS).isqrt().max(LOOKUPS_MIN)
-}
 
 /// A predicate made ready for one snapshot.
 pub(super) struct Plan<'a> {
@@ -60,7 +43,7 @@ impl<'a> Plan<'a> {
         recorder: &Recorder,
     ) -> Result<Self> {
         let predicate = scoped(predicate, experiments);
-        let mut path = AccessPath::of(snapshot, &predicate)?;
+        let mut path = AccessPath::of(snapshot, Table::Traces, Required::of(&predicate))?;
         let node = resolve(&Scope { snapshot, experiments, recorder }, &predicate)?;
         let lookups_max = lookups_max(snapshot);
         if let Some(set) = node.required_set().filter(|set| set.len() as u64 <= lookups_max) {
@@ -130,7 +113,7 @@ impl<'a> Plan<'a> {
 
     /// The rows of one source to look at.
     pub fn candidates(&self, source: usize) -> Result<Candidates> {
-        let rows = self.path.candidates(self.snapshot, source)?;
+        let rows = self.path.access(self.snapshot, source)?.rows;
         if rows == Candidates::Nothing {
             return Ok(rows);
         }
@@ -153,9 +136,9 @@ impl<'a> Plan<'a> {
     /// Rows of the first piece, when so many are wanted.
     fn first_chunk_rows(&self, wanted: usize) -> u32 {
         let rows = match self.node.spans_looked_up() {
-            None => FIRST_CHUNK_ROWS,
-            Some(Weight::Light) => FIRST_CHUNK_ROWS_WITH_SPANS,
-            Some(Weight::Heavy) => FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS,
+            None => FIRST_PIECE_ROWS,
+            Some(Weight::Light) => FIRST_PIECE_ROWS_WITH_SPANS,
+            Some(Weight::Heavy) => FIRST_PIECE_ROWS_WITH_HEAVY_SPANS,
         };
         u32::try_from(wanted.saturating_add(wanted / 8)).unwrap_or(u32::MAX).max(rows)
     }
@@ -310,7 +293,7 @@ fn rows_to_go(looked_at: u32, (found, wanted): (usize, usize)) -> u32 {
     let missing = wanted.saturating_sub(found) as f64;
     let rows = f64::from(looked_at) * missing / found as f64 * 1.125;
     // A float becomes the nearest u32.
-    (rows as u32).max(FIRST_CHUNK_ROWS_WITH_HEAVY_SPANS / 2)
+    (rows as u32).max(FIRST_PIECE_ROWS_WITH_HEAVY_SPANS / 2)
 }
 
 /// The predicate confined to the experiments.

@@ -23,29 +23,14 @@ use tracehouse_storage::text::{TextReader, ValueRows};
 use tracehouse_storage::{Result, Snapshot};
 
 use super::explain::Recorder;
-use super::plan::lookups_max;
 use super::span_runs::{SpanRuns, run};
-use crate::candidates::span_zones;
+use crate::plan::cost::{
+    COMMON_SPANS_MIN, DISPLACED_SPANS_MAX, DISPLACED_TRACES_MIN, FOUND_HEAVY_SPANS_MAX, FOUND_SPANS_MAX,
+    NAMED_SPANS_MAX, SPANS_AT_ONCE_MAX, lookups_max,
+};
+use crate::plan::span_zones;
 use crate::predicate::column::{ints, row_numbers, text};
 use crate::predicate::{Condition, SpanPredicate, Test, Undecided};
-
-/// Up to this many spans that an index names, their traces are found first; more where there are many traces.
-const FOUND_ROWS_MAX: u64 = 512;
-/// Words that more spans than this have are too common to be looked up.
-const COMMON_ROWS_MIN: u64 = 4_096;
-/// The same when large columns of each must be read.
-const READ_ROWS_MAX: u64 = 128;
-
-/// Up to this many spans that an index names in a segment, their traces are told from their rows.
-const NAMED_ROWS_MAX: u64 = 16_384;
-
-/// So many displaced traces are worth finding the traces of all spans that satisfy the condition.
-const DISPLACED_MIN: usize = 64;
-/// Unless more spans than this must be looked at.
-const DISPLACED_ROWS_MAX: u64 = 65_536;
-
-/// Up to this many spans are read without asking an index for what very many spans have.
-const READ_AT_ONCE_MAX: u64 = 2_048;
 
 /// How many visible spans were answered for by a text index, and how many by reading them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,7 +70,7 @@ impl SpanLeaf {
     /// they are best looked at first.
     pub fn few_rows(&self) -> Result<Option<Vec<RoaringBitmap>>> {
         let few = lookups_max(&self.snapshot);
-        self.required_up_to(FOUND_ROWS_MAX.max(few), READ_ROWS_MAX.max(few))
+        self.required_up_to(FOUND_SPANS_MAX.max(few), FOUND_HEAVY_SPANS_MAX.max(few))
     }
 
     /// The only rows of each source that can satisfy the condition, unless they are more than this, or more of
@@ -120,7 +105,7 @@ impl SpanLeaf {
             return Ok(None);
         }
         let Some(spans) = required_rows(&self.prepared(source)?) else { return Ok(None) };
-        if spans.len() > NAMED_ROWS_MAX {
+        if spans.len() > NAMED_SPANS_MAX {
             return Ok(None);
         }
         Ok(self.snapshot.source(source)?.trace_runs()?.map(|runs| runs.of_spans(&spans)))
@@ -131,7 +116,7 @@ impl SpanLeaf {
         let Some(index) = self.snapshot.source(source)?.text() else { return Ok(false) };
         let is_common = |condition: &SpanPredicate| match condition {
             SpanPredicate::Is(condition) => {
-                condition.text_need().is_some_and(|need| need.is_common(&index, COMMON_ROWS_MIN))
+                condition.text_need().is_some_and(|need| need.is_common(&index, COMMON_SPANS_MIN))
             }
             _ => false,
         };
@@ -179,7 +164,7 @@ impl SpanLeaf {
         }
         let mut found = BooleanBufferBuilder::new(batch.num_rows());
         found.append_n(batch.num_rows(), false);
-        if displaced.len() >= DISPLACED_MIN
+        if displaced.len() >= DISPLACED_TRACES_MIN
             && let Some(traces) = self.found()?
         {
             let is_found = |(_, key, _): &(usize, TraceKey, u64)| traces.contains(key);
@@ -208,7 +193,7 @@ impl SpanLeaf {
             return Ok(found.as_ref());
         }
         let found = self
-            .required_up_to(DISPLACED_ROWS_MAX, READ_ROWS_MAX)?
+            .required_up_to(DISPLACED_SPANS_MAX, FOUND_HEAVY_SPANS_MAX)?
             .map(|rows| self.traces_of(rows))
             .transpose()?;
         Ok(self.found.get_or_init(|| found).as_ref())
@@ -294,7 +279,7 @@ impl SpanLeaf {
             && self.is_common(source)?
         {
             let told = told_by_values(&index, &within, &self.condition);
-            if rows <= READ_AT_ONCE_MAX || matches!(told, SpanPredicate::RowIn(_)) {
+            if rows <= SPANS_AT_ONCE_MAX || matches!(told, SpanPredicate::RowIn(_)) {
                 return Ok(told);
             }
         }

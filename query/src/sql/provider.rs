@@ -2,7 +2,7 @@
 //!
 //! Filters are compiled to physical expressions and evaluated inside the scan, on their own columns,
 //! light ones first (QU-4); they are exact there, so that DataFusion adds no filter of its own. What
-//! can be told from them beforehand prunes sources, row groups and pages (see `prune`).
+//! can be told from them beforehand decides on the way to the rows (see `required`, `plan`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,15 +18,11 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use tracehouse_storage::schema::Table;
 
-use super::needs::text_need;
-use super::prune;
 use super::pushed::PushedFilter;
+use super::required::required;
 use super::scan::{Cancel, ScanExec, ScanPlan};
-use super::source::{TableRows, deal};
-use crate::text_need::TextNeed;
-
-/// Fewest rows per batch of a scan with a limit.
-const LIMIT_BATCH_ROWS_MIN: usize = 64;
+use super::source::{Found, TableRows, deal};
+use crate::plan::cost::LIMIT_BATCH_ROWS_MIN;
 
 /// One of the three versioned tables.
 #[derive(Debug)]
@@ -78,22 +74,17 @@ impl TableProvider for SnapshotTable {
             Some(indices) => Arc::new(schema.project(indices)?),
             None => schema.clone(),
         };
-        let zones = prune::zones(self.rows.table(), filters);
-        let mut wanted = prune::wanted(&zones, self.rows.time_column());
-        let needs: Vec<TextNeed> = filters.iter().filter_map(text_need).collect();
-        wanted.text = (!needs.is_empty()).then_some(TextNeed::All(needs));
-        if filters.is_empty() {
-            wanted.rows_max = limit.map(|limit| limit as u64);
-        }
-        let (units, text) = self.rows.units(&wanted)?;
+        let required = required(self.rows.table(), filters);
+        let zones = required.zones.clone();
+        let rows_max = limit.filter(|_| filters.is_empty()).map(|limit| limit as u64);
+        let Found { units, ways } = self.rows.units(required, rows_max)?;
         let target_partitions = state.config().target_partitions();
         let batch_rows = state.config().batch_size();
         let plan = ScanPlan {
             rows: self.rows.clone(),
             filters: compile_filters(state, self.rows.table(), &schema, filters)?,
             zones,
-            text,
-            by_trace_id: wanted.is_by_trace_id(),
+            ways,
             partitions: deal(units, target_partitions),
             limit,
             batch_rows: limit

@@ -18,12 +18,8 @@ use tracehouse_storage::error::ErrorKind;
 use tracehouse_storage::scan::RowFilter;
 
 use super::scan::Cancel;
+use crate::plan::cost::{TRIAL_PASSING_SHARE, TRIAL_ROWS};
 use crate::predicate::column::equal;
-
-/// Rows after which it is told whether a join's filter is worth its while.
-const TRIAL_ROWS: u64 = 16_384;
-/// It is not when at least one row in so many passes it.
-const PASSING_SHARE: u64 = 2;
 
 /// A condition compiled over some columns of the table.
 #[derive(Debug, Clone)]
@@ -109,7 +105,7 @@ impl Trial {
         let passed = kept.true_count() as u64;
         let passed = self.passed.fetch_add(passed, Ordering::Relaxed) + passed;
         let seen = before + kept.len() as u64;
-        if before < TRIAL_ROWS && seen >= TRIAL_ROWS && passed.saturating_mul(PASSING_SHARE) >= seen {
+        if before < TRIAL_ROWS && seen >= TRIAL_ROWS && passed.saturating_mul(TRIAL_PASSING_SHARE) >= seen {
             let is_lookup = dynamic.current()?.exists(|expr| {
                 Ok(expr.downcast_ref::<CaseExpr>().is_some() || expr.downcast_ref::<InListExpr>().is_some())
             })?;

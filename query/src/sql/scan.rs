@@ -4,7 +4,7 @@
 //! a stream gives way after every batch and every unit, and stops when dropped, when its limit is
 //! reached, or when the query is cancelled.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,10 +40,11 @@ use futures::Stream;
 use tracehouse_storage::scan::{RowStream, ScanCounters, ScanRequest, Zone};
 
 use super::budget::cut;
-use super::prune::column_of;
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
-use super::source::{TableRows, TextUse, Unit};
+use super::required::column_of;
+use super::source::{Sources, TableRows, Unit};
 use crate::error::{QueryError, QueryErrorKind};
+use crate::plan::Way;
 
 /// Set when a query is given up; every scan of the query looks at it between pieces of work.
 #[derive(Debug, Clone, Default)]
@@ -74,10 +75,8 @@ pub(super) struct ScanPlan {
     pub filters: Vec<PushedFilter>,
     /// What may be skipped.
     pub zones: Vec<Zone>,
-    /// What text indexes did, when a condition asks for text.
-    pub text: Option<TextUse>,
-    /// Whether the index of trace ids named the rows to read.
-    pub by_trace_id: bool,
+    /// How the rows are reached, best way first.
+    pub ways: BTreeMap<Way, Sources>,
     /// The units of each partition, in reading order.
     pub partitions: Vec<Vec<Unit>>,
     /// Rows after which each partition stops.
@@ -91,13 +90,17 @@ pub(super) struct ScanPlan {
 }
 
 impl ScanPlan {
-    /// How rows are found, for people.
-    fn access(&self) -> &'static str {
-        match self.text {
-            _ if self.by_trace_id => "trace id index",
-            Some(TextUse { indexed: 1.., .. }) => "text index",
-            _ if !self.zones.is_empty() => "scan with zones",
-            _ => "full scan",
+    /// How rows are reached, for people: of several ways, how many sources and rows each leads to.
+    fn access(&self) -> String {
+        let ways: Vec<&Sources> = self.ways.values().collect();
+        let counted = |Sources { name, count, rows }: &Sources| {
+            let plural = if *count == 1 { "" } else { "s" };
+            format!("{name} ({rows} rows of {count} source{plural})")
+        };
+        match ways.as_slice() {
+            [] => "nothing".to_string(),
+            [only] => only.name.clone(),
+            several => several.iter().copied().map(counted).collect::<Vec<_>>().join(" + "),
         }
     }
 
@@ -184,9 +187,6 @@ impl DisplayAs for ScanExec {
         if !plan.zones.is_empty() {
             let names: Vec<&str> = plan.zones.iter().map(column_of).collect();
             write!(f, ", prune=[{}]", names.join(", "))?;
-        }
-        if let Some(TextUse { indexed, hits, scanned }) = plan.text {
-            write!(f, ", text=[{hits} rows by {indexed} indexes, {scanned} sources read whole]")?;
         }
         match plan.limit {
             Some(limit) => write!(f, ", limit={limit}"),
