@@ -11,6 +11,7 @@ use datafusion::error::DataFusionError;
 use tracehouse_storage::error::ErrorKind as StorageErrorKind;
 
 use crate::filter::nearest;
+use crate::sql::REWRITTEN;
 
 /// The result type of this crate.
 pub type Result<T> = std::result::Result<T, QueryError>;
@@ -170,6 +171,9 @@ pub(crate) const UNPLANNED: &str = "a subquery refers to columns of the query ar
 const LOST: [&str; 3] =
     ["Correlated scalar subquery can only be used", "__correlated_sq", "single expression required"];
 
+/// What the planner says of a part of a text, such as `attributes['key']`.
+const NO_FIELDS: &str = "cannot access field at argument";
+
 /// What a union of JSON's types is called in messages.
 const JSON_UNION: [&str; 2] = ["Union(Sparse", "Union(0:"];
 
@@ -198,6 +202,11 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
     }
     if LOST.iter().any(|lost| text.contains(lost)) {
         return QueryError::invalid_input(UNPLANNED);
+    }
+    if text.contains(NO_FIELDS) {
+        return QueryError::invalid_input(
+            "only lists, maps and structs have parts in brackets: a key of JSON text is read by attributes ->> 'key'",
+        );
     }
     if let Some(message) = no_signature(&text) {
         return QueryError::invalid_input(message);
@@ -290,7 +299,10 @@ fn without_far_name(message: String) -> String {
     let wanted = wrong.split('\'').nth(1).unwrap_or_default();
     match nearest(wanted, [name]) {
         Some(name) => format!("{wrong}; did you mean '{name}'?"),
-        None => format!("{wrong}; SHOW FUNCTIONS lists them"),
+        None => match nearest(wanted, REWRITTEN.iter().copied()) {
+            Some(name) => format!("{wrong}; did you mean '{name}'?"),
+            None => format!("{wrong}; SHOW FUNCTIONS lists them"),
+        },
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) use asked::asked;
 pub use explained::EXPLAINED;
 pub use functions::tables::{TextSearch, search_text_schema};
 pub(crate) use plans::Plans;
+pub(crate) use rewrite::REWRITTEN;
 pub(crate) use session::session_template;
 pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql};
 pub use session_views::SessionViews;

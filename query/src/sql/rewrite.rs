@@ -145,6 +145,7 @@ mod calls;
 mod operators;
 mod rows;
 
+pub(crate) use calls::NAMES as REWRITTEN;
 pub(super) use operators::call;
 
 pub(super) fn argument(expr: Expr) -> FunctionArg {

@@ -26,6 +26,19 @@ const ORIGIN_OF_MONTHS: &str = "2000-01-01";
 /// Parts of an interval that are made of months.
 const MONTHS: [&str; 6] = ["mon", "quarter", "year", "decade", "centur", "millen"];
 
+/// The functions of other databases that are put into others here; no registry has them.
+pub(crate) const NAMES: &[&str] = &[
+    "count_if",
+    "countif",
+    "regexp_matches",
+    "json_extract",
+    "json_extract_path",
+    "json_extract_string",
+    "json_extract_path_text",
+    "strftime",
+    "time_bucket",
+];
+
 /// Rewrites a call in place; its arguments are done.
 ///
 /// # Errors
