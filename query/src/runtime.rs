@@ -8,7 +8,8 @@
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tracehouse_storage::env::{ScratchSpace, is_before_1970};
 
 use crate::error::{QueryError, QueryErrorKind, Result};
@@ -34,6 +35,8 @@ pub(crate) const STACK_BYTES: usize = 128 * 1024 * 1024;
 const THREAD_NAME: &str = "tracehouse-query";
 /// How long the end of a database waits for a query that was given up to notice.
 const END_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long a query waits for threads that one which was given up may hold, before it gets others.
+const NOTICE_WAIT: Duration = Duration::from_millis(100);
 /// Threads for blocking calls; queries make few.
 const BLOCKING_THREADS_MAX: usize = 16;
 /// Seconds a query may take unless told otherwise.
@@ -79,6 +82,11 @@ impl Default for SqlSettings {
 pub struct QueryRuntime {
     /// `None` after the end.
     threads: Mutex<Option<Runtime>>,
+    /// Threads that a query which was given up still holds; they end with it, or with this.
+    left: Mutex<Vec<Runtime>>,
+    /// Whether a query was given up since it was last looked whether the threads are free.
+    given_up: AtomicBool,
+    stack_bytes: usize,
     template: SessionState,
     plans: Plans,
     settings: SqlSettings,
@@ -102,22 +110,18 @@ impl QueryRuntime {
     }
 
     pub(crate) fn with_stack(settings: SqlSettings, stack_bytes: usize) -> Result<Self> {
-        let threads = Builder::new_multi_thread()
-            .worker_threads(settings.target_partitions.max(1))
-            .max_blocking_threads(BLOCKING_THREADS_MAX)
-            .thread_stack_size(stack_bytes)
-            .thread_name(THREAD_NAME)
-            .enable_time()
-            .build()
-            .map_err(|error| {
-                QueryError::new(
-                    QueryErrorKind::Io,
-                    format!("query threads cannot be started: {}", error.kind()),
-                )
-            })?;
+        let threads = start(&settings, stack_bytes)?;
         let template = session_template(&settings, runtime_env(&settings)?)?;
-        let (threads, pid) = (Mutex::new(Some(threads)), std::process::id());
-        Ok(Self { threads, template, plans: Plans::default(), settings, pid })
+        Ok(Self {
+            threads: Mutex::new(Some(threads)),
+            left: Mutex::default(),
+            given_up: AtomicBool::new(false),
+            stack_bytes,
+            template,
+            plans: Plans::default(),
+            settings,
+            pid: std::process::id(),
+        })
     }
 
     /// The limits it was made with.
@@ -132,7 +136,45 @@ impl QueryRuntime {
             let message = "SQL needs the time, and the clock of the machine says one before 1970";
             return Err(QueryError::new(QueryErrorKind::Io, message));
         }
+        if self.given_up.swap(false, Ordering::Relaxed) && !self.is_free()? {
+            self.replace()?;
+        }
         self.threads()
+    }
+
+    /// Ends a query that nobody waits for any more.
+    pub(crate) fn give_up(&self, query: &AbortHandle) {
+        if !query.is_finished() {
+            query.abort();
+            self.given_up.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a thread takes work within a moment.
+    fn is_free(&self) -> Result<bool> {
+        let (sender, receiver) = mpsc::channel();
+        // Nobody waits for it when the moment has passed.
+        self.threads()?.spawn(async move {
+            let _ = sender.send(());
+        });
+        Ok(receiver.recv_timeout(NOTICE_WAIT).is_ok())
+    }
+
+    /// Leaves the threads to the query that holds them, and to others that run there, and starts new ones.
+    fn replace(&self) -> Result<()> {
+        let fresh = start(&self.settings, self.stack_bytes)?;
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self.lock_threads();
+        match threads.take() {
+            Some(held) => {
+                *threads = Some(fresh);
+                left.push(held);
+            }
+            None => fresh.shutdown_background(),
+        }
+        let is_idle = |threads: &mut Runtime| threads.handle().metrics().num_alive_tasks() == 0;
+        left.extract_if(.., is_idle).for_each(Runtime::shutdown_background);
+        Ok(())
     }
 
     /// Does work that blocks on a thread of its own, for callers that must not block. What drops the answer before it is
@@ -161,9 +203,11 @@ impl QueryRuntime {
     /// Ends the threads, and waits until a query that was given up has noticed; others fail.
     pub fn end(&self) {
         let Some(threads) = self.lock_threads().take() else { return };
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
         if self.pid != std::process::id() {
-            return std::mem::forget(threads);
+            return std::mem::forget((threads, left));
         }
+        left.into_iter().for_each(Runtime::shutdown_background);
         // A task that is the last owner cannot wait for itself.
         if std::thread::current().name() == Some(THREAD_NAME) {
             return threads.shutdown_background();
@@ -184,6 +228,20 @@ impl QueryRuntime {
     pub(crate) fn template(&self) -> &SessionState {
         &self.template
     }
+}
+
+fn start(settings: &SqlSettings, stack_bytes: usize) -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(settings.target_partitions.max(1))
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_stack_size(stack_bytes)
+        .thread_name(THREAD_NAME)
+        .enable_time()
+        .build()
+        .map_err(|error| {
+            let message = format!("query threads cannot be started: {}", error.kind());
+            QueryError::new(QueryErrorKind::Io, message)
+        })
 }
 
 /// The answer of work on a thread of its own, for any executor.

@@ -5,6 +5,7 @@
 //! for a fraction of a second.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracehouse::{CancelToken, Database, ErrorKind, OpenOptions, Settings};
@@ -32,6 +33,8 @@ pub struct Context {
     pub timeout: Option<Duration>,
     /// What Ctrl-C cancels.
     pub cancel: CancelToken,
+    /// Databases that are read, which end with the process: the end of one waits for questions that were given up.
+    readers: Arc<Mutex<Vec<Database>>>,
 }
 
 impl Context {
@@ -44,6 +47,7 @@ impl Context {
             memory_bytes_max: global.memory_limit,
             timeout: global.timeout,
             cancel: CancelToken::new(),
+            readers: Arc::default(),
         }
     }
 
@@ -84,7 +88,9 @@ impl Context {
     /// Opens an existing database for a command that only reads.
     pub fn open_to_read(&self, path: &Path) -> Result<Database> {
         let options = OpenOptions::new().create(false).read_only(true).settings(self.settings(false));
-        Ok(self.limited(options.open(path)?))
+        let db = options.open(path)?;
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(db.clone());
+        Ok(self.limited(db))
     }
 
     /// The database with the limits that questions have.

@@ -21,17 +21,19 @@ pub struct Failure {
     pub code: u8,
     /// What, where, what would be right; one line, no final stop.
     pub message: String,
+    /// Whether a question was given up, whose threads may still be at it.
+    pub given_up: bool,
 }
 
 impl Failure {
     /// The caller is at fault.
     pub fn bad_input(message: impl Into<String>) -> Self {
-        Self { code: BAD_INPUT, message: message.into() }
+        Self { code: BAD_INPUT, message: message.into(), given_up: false }
     }
 
     /// Something else is.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { code: FAILED, message: message.into() }
+        Self { code: FAILED, message: message.into(), given_up: false }
     }
 
     /// A failed file operation: a file that is not there is the caller's mistake.
@@ -66,6 +68,9 @@ impl From<tracehouse::Error> for Failure {
     fn from(error: tracehouse::Error) -> Self {
         match error.kind() {
             ErrorKind::InvalidInput | ErrorKind::NotFound => Self::bad_input(error.to_string()),
+            ErrorKind::Timeout | ErrorKind::Cancelled => {
+                Self { given_up: true, ..Self::failed(error.to_string()) }
+            }
             _ => Self::failed(error.to_string()),
         }
     }

@@ -65,7 +65,12 @@ pub fn main() -> ExitCode {
             // What was written before the failure belongs before its message.
             let _ = out.flush();
             failure.report();
-            ExitCode::from(code.unwrap_or(failure.code))
+            let code = code.unwrap_or(failure.code);
+            if failure.given_up {
+                // Whoever set a limit of time does not wait for threads that have not noticed.
+                std::process::exit(code.into());
+            }
+            ExitCode::from(code)
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! logical:  .. push_down_filter (behind `no_rows`), extract_equijoin_predicate and eliminate_cross_join (`null_keys`) ..
-//! physical: grouping_sets -> aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> ..
+//! physical: grouping_sets -> aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> .. -> yielding_joins
 //! ```
 //! Each file says what is wrong there and which test tells when it can go.
 
@@ -11,6 +11,7 @@ mod grouping_sets;
 mod merge_keys;
 mod no_rows;
 mod null_keys;
+mod yielding_joins;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use grouping_sets::GroupingSets;
 use merge_keys::MergeKeys;
 use no_rows::NoRows;
 use null_keys::NullKeys;
+use yielding_joins::YieldingJoins;
 
 /// A rule of the logical optimizer.
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
@@ -38,6 +40,7 @@ pub(super) fn with_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
     let behind = physical.iter().position(|rule| rule.name() == merge_keys::BEHIND);
     physical.insert(behind.map_or(0, |at| at + 1), Arc::new(MergeKeys));
     physical.insert(0, Arc::new(GroupingSets));
+    physical.push(Arc::new(YieldingJoins));
     builder.with_optimizer_rules(logical).with_physical_optimizer_rules(physical)
 }
 

@@ -195,7 +195,7 @@ pub fn run_sql(context: &SqlContext, query: impl Into<SqlQuery>) -> Result<(Sche
         Err(error) => error,
     };
     cancel.cancel();
-    task.abort();
+    context.runtime.give_up(&task.abort_handle());
     Err(given_up)
 }
 

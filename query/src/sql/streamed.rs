@@ -30,6 +30,7 @@ use tracehouse_storage::interrupt::Interrupt;
 use super::scan::Cancel;
 use super::session::{Deadline, SqlContext, SqlQuery, TOKEN_PAUSE, pause, start};
 use crate::error::{QueryError, Result};
+use crate::runtime::QueryRuntime;
 
 /// Batches that wait for the reader.
 const BATCHES_AHEAD: usize = 2;
@@ -59,7 +60,8 @@ impl SqlStream {
     /// As [`run_sql`](super::run_sql); errors while reading come in place of a batch.
     pub async fn start(context: &SqlContext, query: impl Into<SqlQuery>) -> Result<Self> {
         let (query, limits) = (query.into(), Limits::of(context));
-        let mut running = Running::default();
+        let runtime = context.runtime.clone();
+        let mut running = Running { runtime, cancel: Cancel::default(), task: None };
         let (sender, items) = mpsc::channel(BATCHES_AHEAD);
         let (told, schema) = oneshot::channel();
         // Plan and batches stay in the task: trees are dropped by recursion, and a caller's stack may be small.
@@ -141,8 +143,8 @@ fn gone() -> QueryError {
 }
 
 /// A query that ends with its stream.
-#[derive(Default)]
 struct Running {
+    runtime: Arc<QueryRuntime>,
     cancel: Cancel,
     task: Option<AbortHandle>,
 }
@@ -152,7 +154,7 @@ impl Running {
     fn end(&self) {
         self.cancel.cancel();
         if let Some(task) = &self.task {
-            task.abort();
+            self.runtime.give_up(task);
         }
     }
 }

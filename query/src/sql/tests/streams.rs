@@ -127,3 +127,22 @@ fn a_query_without_threads_is_an_error() {
     let mut batches = std::iter::from_fn(|| stream.next_blocking());
     assert_eq!(batches.find_map(|batch| batch.err()).unwrap().kind(), QueryErrorKind::Internal);
 }
+
+#[test]
+fn a_question_that_was_given_up_leaves_threads_for_the_next() {
+    for (series, condition) in
+        [(5_000, "a.x + b.x * c.x = -1"), (20_000, "a.x || ' ' LIKE '%' || b.x || c.x || '%'")]
+    {
+        let mut context = context();
+        let join = ["a", "b", "c"].map(|name| format!("generate_series(1, {series}) {name}(x)"));
+        context.timeout = Some(Duration::from_millis(300));
+        let statement = format!("SELECT count(*) FROM {} WHERE {condition}", join.join(" CROSS JOIN "));
+        assert_eq!(run_sql(&context, statement.as_str()).unwrap_err().kind(), QueryErrorKind::Timeout);
+        context.timeout = Some(Duration::from_secs(20));
+        assert_eq!(
+            rows(&context, "SELECT count(*) FROM generate_series(1, 100000)"),
+            ["100000"],
+            "{condition}"
+        );
+    }
+}
