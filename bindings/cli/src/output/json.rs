@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::FieldRef;
+use arrow::datatypes::{DataType, FieldRef};
 use arrow::error::ArrowError;
 use arrow::json::writer::{
     Encoder, EncoderFactory, EncoderOptions, JsonArray, JsonFormat, LineDelimited, NullableEncoder, Writer,
@@ -28,11 +28,18 @@ impl EncoderFactory for JsonTexts {
         array: &'a dyn Array,
         _options: &'a EncoderOptions,
     ) -> std::result::Result<Option<NullableEncoder<'a>>, ArrowError> {
-        let is_json = field.metadata().get("ARROW:extension:name").is_some_and(|name| name == "arrow.json");
         Ok(array
             .as_string_opt::<i32>()
-            .filter(|_| is_json)
+            .filter(|_| has_json(field))
             .map(|texts| NullableEncoder::new(Box::new(JsonText(texts)), texts.nulls().cloned())))
+    }
+}
+
+/// Whether the texts of a field are JSON. Arrow gives the field of a list with the texts in it.
+fn has_json(field: &FieldRef) -> bool {
+    match field.data_type() {
+        DataType::List(item) | DataType::LargeList(item) => has_json(item),
+        _ => field.metadata().get("ARROW:extension:name").is_some_and(|name| name == "arrow.json"),
     }
 }
 
@@ -106,4 +113,26 @@ pub fn text_column(field: &FieldRef, column: &dyn Array) -> Result<StringArray> 
         texts.push(Some(String::from_utf8_lossy(&text).into_owned()));
     }
     Ok(StringArray::from(texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, ListBuilder, StringBuilder};
+    use arrow::datatypes::{Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn json_texts_are_values_in_lists_as_well() {
+        let metadata = [("ARROW:extension:name".to_string(), "arrow.json".to_string())].into();
+        let item = Field::new("item", DataType::Utf8, true).with_metadata(metadata);
+        let mut lists = ListBuilder::new(StringBuilder::new()).with_field(item.clone());
+        lists.append_value([Some("\"LLM\""), Some("{\"a\":1}"), None]);
+        let column: ArrayRef = Arc::new(lists.finish());
+        let schema = Schema::new(vec![Field::new("l", column.data_type().clone(), true)]);
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![column]).unwrap();
+        let mut out = Vec::new();
+        write_lines(&mut out, &[batch]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().trim_end(), r#"{"l":["LLM",{"a":1},null]}"#);
+    }
 }
