@@ -427,3 +427,43 @@ fn evaluations_that_have_no_room_to_wait_are_counted() {
     let (kind, count) = report.skipped_log_records.first_key_value().unwrap();
     assert!(kind.contains("not there") && *count == 3, "{kind}: {count}");
 }
+
+/// A record of the AWS distribution: its event is the scope's, its body both lists of messages.
+#[test]
+fn a_body_with_input_and_output_is_told_by_its_members() {
+    let messages = |role: &str, content: &str| {
+        json!({"kvlistValue": {"values": [{"key": "messages", "value": {"arrayValue": {"values": [
+            {"kvlistValue": {"values": [text("role", role), text("content", content)]}}]}}}]}})
+    };
+    let body = json!({"kvlistValue": {"values": [
+        {"key": "input", "value": messages("user", "2 + 2?")}, {"key": "output", "value": messages("assistant", "4")}]}});
+    let record = record("openinference.instrumentation.langchain", 5, json!([]), body);
+    for lines in [[record.clone(), span(json!([]))], [span(json!([])), record]] {
+        let db = in_memory();
+        let report = import(&db, &lines);
+        assert_eq!((report.log_records, report.skipped_log_records.len()), (1, 0));
+        let said = rows(&db, "SELECT role, content FROM messages ORDER BY direction");
+        assert_eq!(
+            said,
+            [json!({"role": "user", "content": "2 + 2?"}), json!({"role": "assistant", "content": "4"})]
+        );
+    }
+}
+
+#[test]
+fn choices_of_one_time_are_in_the_order_of_their_index() {
+    let choice = |index: u64| {
+        let message = json!({"kvlistValue": {"values": [text("content", &format!("c{index}"))]}});
+        let body = json!({"kvlistValue": {"values": [
+            {"key": "index", "value": {"intValue": index.to_string()}}, {"key": "message", "value": message}]}});
+        record("gen_ai.choice", 5, json!([]), body)
+    };
+    let said = |lines: &[String]| {
+        let db = in_memory();
+        import(&db, lines);
+        rows(&db, "SELECT content FROM messages ORDER BY \"index\"")
+    };
+    let wanted = [json!({"content": "c0"}), json!({"content": "c1"})];
+    assert_eq!(said(&[span(json!([])), choice(0), choice(1)]), wanted);
+    assert_eq!(said(&[choice(1), choice(0), span(json!([]))]), wanted);
+}

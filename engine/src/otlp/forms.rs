@@ -332,6 +332,17 @@ mod tests {
     }
 
     #[test]
+    fn a_correction_of_langfuse_is_its_text() {
+        let decoded = decode(
+            r#"{"id":"t1","timestamp":"2026-01-01T00:00:00Z","name":"N","release":"r1","observations":[],"scores":[
+            {"id":"s","name":"output","value":0,"stringValue":"corrected","source":"ANNOTATION","dataType":"CORRECTION"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(decoded.assessments[0].assessment.value, r#""corrected""#);
+        assert!(decoded.spans[0].attributes.contains(r#""langfuse.release":"r1""#));
+    }
+
+    #[test]
     fn short_ids_of_jaeger_have_their_zeros() {
         let span = only_span(
             r#"{"data":[{"traceID":"a3ce929d0e0e4736","spans":[{"traceID":"a3ce929d0e0e4736","spanID":"f067aa0ba902b7",

@@ -1,6 +1,6 @@
 //! Log records to what they say of spans: the other half of `span`.
 //!
-//! A record of an event that is known (`semconv::logs`) and has the ids of a span becomes an event of that span, its
+//! A record of an event that is known (`semconv::logs`), by name or by its body, and has the ids of a span becomes an event of that span, its
 //! body the attribute `body`. Other records are left out and counted by their event's name. An evaluation may name the
 //! response that it judges instead.
 
@@ -25,7 +25,7 @@ pub(super) fn scope_records(records: Vec<RawRecord<'_>>, context: &Context<'_>, 
     for mut record in records {
         let name = logs::event_name(context.scope_name, &record.event_name, &record.attributes);
         add_unsaid(&mut record);
-        if !logs::is_known(&name) {
+        if !logs::is_known(&name, &record.attributes) {
             skip(decoded, name);
             continue;
         }

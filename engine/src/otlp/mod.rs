@@ -23,7 +23,7 @@ mod json_value;
 mod kind;
 mod logs;
 mod proto;
-mod python_literal;
+pub(crate) mod python_literal;
 mod raw;
 mod reader;
 mod redact;

@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value as Json};
 const DEPTH_MAX: usize = 64;
 
 /// The value that a text is a literal of, if it is one and nothing else.
-pub(super) fn read(text: &str) -> Option<Json> {
+pub(crate) fn read(text: &str) -> Option<Json> {
     let mut reader = Reader { rest: text };
     let value = reader.value(0)?;
     reader.peek().is_none().then_some(value)

@@ -6,10 +6,12 @@
 //! `{}` where they have nothing to say.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::otlp::read_object;
 use crate::otlp::value::{KeyValue, Value, write_string, write_value};
 
 use super::EventView;
@@ -20,12 +22,17 @@ use super::producers::{Concern, pydantic_ai};
 /// What stands where a producer was told to say nothing.
 const WITHHELD: &str = "<REDACTED>";
 
+/// The attribute in which some producers send the members of an event's message, as JSON text.
+pub(super) const EVENT_CONTENT: &str = "gen_ai.event.content";
+
 /// Attributes of events that hold the whole, with the event's name.
 const INPUT_EVENTS: &[(&str, &str)] = &[
+    ("gen_ai.input.messages", EVENT_CONTENT),
     ("gen_ai.client.inference.operation.details", "gen_ai.input.messages"),
     ("gen_ai.content.prompt", "gen_ai.prompt"),
 ];
 const OUTPUT_EVENTS: &[(&str, &str)] = &[
+    ("gen_ai.output.messages", EVENT_CONTENT),
     ("gen_ai.client.inference.operation.details", "gen_ai.output.messages"),
     ("gen_ai.content.completion", "gen_ai.completion"),
 ];
@@ -93,20 +100,15 @@ pub(super) fn says_nothing(text: &str) -> bool {
 
 /// Whether a text is a list of messages without a part, as some send who say elsewhere what a message calls.
 pub(super) fn is_hollow(text: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Message<'a> {
-        #[serde(borrow)]
-        parts: Vec<&'a RawValue>,
-        #[serde(borrow, default)]
-        content: Option<&'a RawValue>,
-    }
     const HOLLOW_BYTES_MAX: usize = 4 << 10;
-    if text.len() > HOLLOW_BYTES_MAX || !text.contains("\"parts\"") {
+    if text.len() > HOLLOW_BYTES_MAX || !text.contains("\"role\"") {
         return false;
     }
-    let messages: Vec<Message<'_>> = serde_json::from_str(text).unwrap_or_default();
-    !messages.is_empty()
-        && messages.iter().all(|message| message.parts.is_empty() && message.content.is_none())
+    let messages: Vec<BTreeMap<Cow<'_, str>, &RawValue>> = serde_json::from_str(text).unwrap_or_default();
+    let says_nothing = |(name, value): (&Cow<'_, str>, &&RawValue)| {
+        matches!(name.as_ref(), "role" | "finish_reason") || name == "parts" && value.get() == "[]"
+    };
+    !messages.is_empty() && messages.iter().all(|message| message.iter().all(says_nothing))
 }
 
 fn is_empty(text: &str) -> bool {
@@ -159,14 +161,21 @@ fn message_events(events: &[EventView<'_>], roles: &[(&str, &str)]) -> Option<St
         let Some((_, implied)) = roles.iter().find(|(event_name, _)| event_name == name) else { continue };
         let role = attributes.iter().find(|pair| pair.key == "role").and_then(|pair| pair.value.as_str());
         out.push(if out.is_empty() { '[' } else { ',' });
-        let members: Vec<&KeyValue<'_>> = attributes.iter().collect();
-        write_message(role.unwrap_or(implied), &members, &mut out);
+        let content = content_members(attributes);
+        let of = if content.is_empty() { *attributes } else { &content };
+        write_message(role.unwrap_or(implied), &of.iter().collect::<Vec<_>>(), &mut out);
     }
     if out.is_empty() {
         return None;
     }
     out.push(']');
     Some(out)
+}
+
+/// The members of a message that an attribute has as JSON text; none where it has none.
+pub(super) fn content_members<'v>(attributes: &'v [KeyValue<'v>]) -> Vec<KeyValue<'v>> {
+    let content = attributes.iter().find(|pair| pair.key == EVENT_CONTENT);
+    read_object(content.and_then(|pair| pair.value.as_str()).unwrap_or_default())
 }
 
 /// Appends a message as a JSON object: its role, then its members but for unset ones.

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
+use crate::otlp::python_literal;
 use crate::otlp::value::{KeyValue, Value};
 
 use super::producers::{Concern, Key, PRODUCERS};
@@ -138,10 +139,13 @@ pub(super) fn unquoted(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
-/// The JSON object of a value: one sent as text (perhaps quoted once more), or sent as structure.
+/// The JSON object of a value: one sent as text (perhaps quoted once more, perhaps as Python prints it), or sent as
+/// structure.
 pub(super) fn object(value: &Value<'_>) -> Option<Json> {
     let text = value.to_text()?;
-    serde_json::from_str(&unquoted(text.trim())).ok().filter(Json::is_object)
+    let text = unquoted(text.trim());
+    let of_python = || python_literal::read(&text).filter(|_| text.starts_with("{'"));
+    serde_json::from_str(&text).ok().or_else(of_python).filter(Json::is_object)
 }
 
 /// The member of a JSON object at a path with dots; a number is a place in a list.

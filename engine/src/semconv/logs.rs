@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use tracehouse_storage::model::Span;
+use tracehouse_storage::model::{Event, Span};
 
 use super::keys::{Found, word};
 use super::producers::Concern;
@@ -46,12 +46,30 @@ pub(crate) fn event_name(scope: Option<&str>, field: &str, attributes: &[KeyValu
 }
 
 /// Whether an event is kept.
-pub(crate) fn is_known(name: &str) -> bool {
-    says(name).is_some()
+pub(crate) fn is_known(name: &str, attributes: &[KeyValue<'_>]) -> bool {
+    says(name, attributes).is_some()
 }
 
-fn says(name: &str) -> Option<Says> {
-    EVENTS.iter().find(|event| event.name == name).map(|event: &LogEvent| event.says)
+/// What an event says: told by its name, or by its body, as the AWS distribution of OpenTelemetry sends it under the
+/// name of the scope.
+fn says(name: &str, attributes: &[KeyValue<'_>]) -> Option<Says> {
+    let event = EVENTS.iter().find(|event| event.name == name).map(|event: &LogEvent| event.says);
+    let has_messages = ["input", "output"].iter().any(|side| conversation(attributes, side).is_some());
+    event.or(has_messages.then_some(Says::Conversation))
+}
+
+/// The list of messages that a side of a body has.
+fn conversation<'v>(attributes: &'v [KeyValue<'_>], side: &str) -> Option<&'v Value<'v>> {
+    let body = attributes.iter().find(|pair| pair.key == BODY).map(|pair| &pair.value);
+    let messages = member(member(body?, side)?, "messages")?;
+    matches!(messages, Value::Array(_)).then_some(messages)
+}
+
+fn member<'v>(value: &'v Value<'_>, name: &str) -> Option<&'v Value<'v>> {
+    match value {
+        Value::KeyValues(members) => members.iter().find(|pair| pair.key == name).map(|pair| &pair.value),
+        _ => None,
+    }
 }
 
 /// A record of a known event.
@@ -63,15 +81,16 @@ pub(super) struct Record<'v> {
 
 impl<'v> Record<'v> {
     /// Reads an event of a span as it is stored.
-    pub(super) fn new(event: &'v tracehouse_storage::model::Event) -> Option<Self> {
-        let says = says(&event.name)?;
-        Some(Self { time_ns: event.time_ns, says, attributes: read_object(&event.attributes) })
+    pub(super) fn new(event: &'v Event) -> Option<Self> {
+        let attributes = read_object(&event.attributes);
+        let says = says(&event.name, &attributes)?;
+        Some(Self { time_ns: event.time_ns, says, attributes })
     }
 
     /// Reads an event of a span that has a body: a log record that was stored, exported and sent again as an event; or
     /// one with the attributes of a span. Events of a span are told in their order.
     pub(super) fn of_event(position: usize, (name, attributes): &super::EventView<'v>) -> Option<Self> {
-        let says = says(name)?;
+        let says = says(name, attributes)?;
         let has_body = attributes.iter().any(|pair| pair.key == BODY);
         if !has_body && !matches!(says, Says::Attributes) {
             return None;
@@ -86,12 +105,33 @@ impl<'v> Record<'v> {
 
     fn order(&self) -> (i64, i64) {
         let number = ORDINALS.iter().find_map(|key| word(self.get(key)?)?.parse().ok());
-        (self.time_ns, number.unwrap_or_default())
+        let index = || match self.says {
+            Says::Choice => {
+                let index =
+                    self.get(BODY).and_then(|body| member(body, "index")).or_else(|| self.get("index"));
+                word(index?)?.parse().ok()
+            }
+            _ => None,
+        };
+        (self.time_ns, number.or_else(index).unwrap_or_default())
+    }
+
+    /// The messages of a side of the body.
+    fn conversation(&self, side: &str) -> Option<String> {
+        let mut out = String::new();
+        write_value(conversation(&self.attributes, side)?, &mut out);
+        Some(out)
     }
 
     /// The message as a JSON object: its role, then what its body, or a body that is JSON text, else its attributes
     /// have.
     fn message(&self, role: &str) -> String {
+        let content = io::content_members(&self.attributes);
+        if !content.is_empty() {
+            let mut out = String::new();
+            io::write_message(role, &content.iter().collect::<Vec<_>>(), &mut out);
+            return out;
+        }
         let text = self.get(BODY).and_then(Value::as_str).unwrap_or_default();
         let of_text = read_object(text);
         let members: Vec<&KeyValue<'_>> = match self.get(BODY) {
@@ -126,6 +166,14 @@ pub(super) fn with_told<'v>(
     (records, Some(others))
 }
 
+/// Puts the records of a stored span in the order in which they were told.
+pub(super) fn put_in_order(records: &mut [Event]) {
+    records.sort_by_cached_key(|event| match Record::new(event) {
+        Some(record) => record.order(),
+        None => (event.time_ns, 0),
+    });
+}
+
 /// Fills the columns of a span that it does not fill itself.
 pub(super) fn fill(span: &mut Span, mut records: Vec<Record<'_>>) {
     records.sort_by_key(Record::order);
@@ -154,6 +202,10 @@ fn said(records: &[Record<'_>]) -> Span {
         match record.says {
             Says::Message(role) => inputs.push(record.message(role)),
             Says::Choice => outputs.push(record.message("assistant")),
+            Says::Conversation => {
+                said.inputs = said.inputs.or_else(|| record.conversation("input"));
+                said.outputs = record.conversation("output").or(said.outputs);
+            }
             Says::Keys(keys) => add_keys(&mut said, record, keys),
             Says::Attributes | Says::Nothing => {}
         }
@@ -236,7 +288,7 @@ pub(super) fn fill_absent(span: &mut Span, said: Span) {
     keep(&mut span.provider, said.provider);
     keep(&mut span.tool_name, said.tool_name);
     for (column, said) in [(&mut span.inputs, said.inputs), (&mut span.outputs, said.outputs)] {
-        let is_silent = column.as_deref().is_none_or(io::says_nothing);
+        let is_silent = column.as_deref().is_none_or(|text| io::says_nothing(text) || io::is_hollow(text));
         *column = if is_silent { said.or(column.take()) } else { column.take() };
     }
 }

@@ -50,8 +50,10 @@ pub(crate) fn fill(span: &mut Span, attributes: &[KeyValue<'_>], events: &[Event
 /// Fills the typed columns anew of a stored span, of whose events so many at the end are log records. A cost that
 /// was computed stays.
 pub(crate) fn refill(span: &mut Span, records: usize) {
-    let stored = std::mem::take(&mut span.events);
-    let (own, told) = stored.split_at(stored.len().saturating_sub(records));
+    let mut stored = std::mem::take(&mut span.events);
+    let own_count = stored.len().saturating_sub(records);
+    logs::put_in_order(stored.get_mut(own_count..).unwrap_or_default());
+    let (own, told) = stored.split_at(own_count);
     let attributes = std::mem::take(&mut span.attributes);
     let pairs = read_object(&attributes);
     let events: Vec<(&str, Vec<KeyValue<'_>>)> =

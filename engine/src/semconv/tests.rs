@@ -710,3 +710,46 @@ fn an_event_with_the_details_of_a_call_is_read_as_the_record_of_it() {
     assert_eq!((span.model.as_deref(), span.input_tokens), (Some("gpt-4o"), Some(3)));
     assert!(span.inputs.is_some_and(|inputs| inputs.contains("be kind") && inputs.contains("\"user\"")));
 }
+
+#[test]
+fn events_with_their_message_as_json_text() {
+    let event = |name: &str, content: &str| {
+        let content = serde_json::Value::from(content);
+        format!(
+            r#"{{"timeUnixNano":"1","name":"{name}","attributes":[{{"key":"gen_ai.system","value":{{"stringValue":"az.ai.inference"}}}},
+            {{"key":"gen_ai.event.content","value":{{"stringValue":{content}}}}}]}}"#
+        )
+    };
+    let asked = event("gen_ai.user.message", r#"{"role": "user", "content": "weather?"}"#);
+    let answered =
+        event("gen_ai.choice", r#"{"message": {"content": "sunny"}, "finish_reason": "stop", "index": 0}"#);
+    let span = span_with(&[], &format!(r#","events":[{asked},{answered}]"#));
+    assert_eq!(span.inputs.as_deref(), Some(r#"[{"role":"user","content":"weather?"}]"#));
+    assert!(span.outputs.is_some_and(|outputs| outputs.contains(r#""message":{"content":"sunny"}"#)));
+    let listed = event("gen_ai.input.messages", r#"[{"role":"user","parts":[]}]"#);
+    let span = span_with(&[], &format!(r#","events":[{listed}]"#));
+    assert_eq!(span.inputs.as_deref(), Some(r#"[{"role":"user","parts":[]}]"#));
+}
+
+#[test]
+fn counts_that_python_printed_and_keys_of_older_versions() {
+    let count = |number: &str| format!("\"intValue\":\"{number}\"");
+    let (input, details) = (count("1200"), text("{'audio': 0, 'cache_read': 1024}"));
+    let span =
+        span_of(&[("gen_ai.usage.input_tokens", &input), ("gen_ai.usage.input_token_details", &details)]);
+    assert_eq!(span.cache_read_input_tokens, Some(1024));
+    let span = span_of_texts(&[
+        ("llm.vendor", "OpenAI"),
+        ("llm.request.model", "gpt-3.5-turbo"),
+        ("llm.response.model", "gpt-3.5-turbo-0613"),
+        ("llm.completions.0.role", "assistant"),
+        ("llm.completions.0.content", "Why did"),
+    ]);
+    assert_eq!(
+        (span.model.as_deref(), span.provider.as_deref()),
+        (Some("gpt-3.5-turbo-0613"), Some("OpenAI"))
+    );
+    assert_eq!(span.outputs.as_deref(), Some(r#"[{"role":"assistant","content":"Why did"}]"#));
+    let span = span_of_texts(&[("ai.operationId", "ai.generateText.doGenerate"), ("ai.result.text", "old")]);
+    assert_eq!(span.outputs.as_deref(), Some("old"));
+}

@@ -62,11 +62,18 @@ pub(super) fn of_body(body: &RawValue) -> Option<Content> {
         return Some(of_string(text));
     }
     let json = body.get();
-    match json.starts_with('[') {
-        true => of_items(json, &items(json)),
-        false if json == "null" => None,
-        false => of_items(json, &[body]),
+    match only_text(body) {
+        Some(text) => Some(of_string(text)),
+        None if json.starts_with('[') => of_items(json, &items(json)),
+        None if json == "null" => None,
+        None => of_items(json, &[body]),
     }
+}
+
+/// The text of a body that is an object around one, as the AWS distribution of OpenTelemetry sends it.
+fn only_text(body: &RawValue) -> Option<String> {
+    let shape = Shape::of(body.get()).filter(|shape| !shape.has(&["type", "toolName", "part_kind"]))?;
+    shape.text(&["content", "message"])
 }
 
 /// What the parts of the list `json` say.
@@ -161,7 +168,9 @@ fn untyped(part: &Shape<'_>) -> Part {
 }
 
 fn text_of(part: &Shape<'_>) -> Part {
-    part.text(&["text", "content", "refusal"]).map_or(Part::Unknown, Part::Text)
+    // OpenAI's assistants: {"text": {"value": ...}}.
+    let value = || part.inner(&["text"])?.text(&["value"]);
+    part.text(&["text", "content", "refusal"]).or_else(value).map_or(Part::Unknown, Part::Text)
 }
 
 /// OTel GenAI tells an image from another file by `modality` or the MIME type.
@@ -200,8 +209,14 @@ fn json_or_text(raw: &RawValue) -> Content {
     string(raw).map_or_else(|| Content::Json(raw.get().to_string()), Content::Text)
 }
 
-/// Calls listed beside a body (`tool_calls`).
+/// Calls listed beside a body (`tool_calls`), also as JSON text.
 pub(super) fn of_calls(calls: &RawValue) -> Option<Content> {
+    if let Some(text) = string(calls) {
+        return serde_json::from_str(&text)
+            .ok()
+            .filter(|raw: &&RawValue| raw.get().starts_with('['))
+            .and_then(of_calls);
+    }
     let listed = items(calls.get());
     if listed.is_empty() {
         return None;

@@ -267,3 +267,28 @@ fn half_of_a_surrogate_pair_is_the_replacement_character() {
     let payload = r#"[{"role":"user","content":"cut \ud83d here, \ud83d\ude00 whole"}]"#;
     assert_eq!(decoded(payload, Side::Input), [pair("user", "cut \u{fffd} here, 😀 whole")]);
 }
+
+#[test]
+fn calls_beside_the_message_of_a_choice_are_its_calls() {
+    for payload in [
+        r#"[{"role":"assistant","index":0,"message":{"role":"assistant","content":null},"finish_reason":"tool_calls","tool_calls":[{"id":"c","function":{"name":"w","arguments":{"c":1}}}]}]"#,
+        r#"[{"role":"assistant","tool_calls":"[{\"function\":{\"name\":\"w\",\"arguments\":{\"c\":1}}}]"}]"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Output).len(), 1, "{payload}");
+        assert_eq!(readable(payload, Side::Output), r#"w({"c":1})"#, "{payload}");
+    }
+    let text = r#"[{"role":"assistant","message":"{\"role\":\"assistant\",\"content\":\"final\"}"}]"#;
+    assert_eq!(readable(text, Side::Output), "final");
+}
+
+#[test]
+fn parts_of_pydantic_ai_say_who_speaks() {
+    let history = r#"{"messages":[{"kind":"request","parts":[{"content":"be nice","part_kind":"system-prompt"},{"content":"weather?","part_kind":"user-prompt"}]},
+        {"kind":"response","parts":[{"tool_name":"w","args":"{\"c\":1}","part_kind":"tool-call"}]},
+        {"kind":"request","parts":[{"tool_name":"w","content":"sunny","part_kind":"tool-return"}]}]}"#;
+    let roles: Vec<String> = decoded(history, Side::Input).into_iter().map(|(role, _)| role).collect();
+    assert_eq!(roles, ["system", "user", "assistant", "tool"]);
+    assert_eq!(readable(history, Side::Input), "weather?");
+    let answer = r#"{"kind":"response","parts":[{"content":"It is sunny","part_kind":"text"}]}"#;
+    assert_eq!(decoded(answer, Side::Output), [pair("assistant", "It is sunny")]);
+}

@@ -44,6 +44,9 @@ const WRAPPER_KEYS: &[&str] = &[
 /// Keys of a message's body, best first.
 const BODY_KEYS: &[&str] = &["content", "_content", "parts", "blocks", "contents"];
 
+/// Keys of calls that stand beside a message's body.
+const CALL_KEYS: &[&str] = &["tool_calls", "toolCalls", "function_call"];
+
 /// Keys that a part of a message does not have.
 const NO_PART_KEYS: &[&str] = &[
     "role",
@@ -119,7 +122,11 @@ fn walk(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
         return;
     }
     let Some(shape) = Shape::of(json) else { return };
-    if push_message(&shape, json, side, messages) || push_document(&shape, messages) {
+    let is_read = push_parts_by_kind(&shape, messages)
+        || push_choice_with_calls(&shape, side, messages)
+        || push_message(&shape, json, side, messages)
+        || push_document(&shape, messages);
+    if is_read {
         return;
     }
     walk_wrapper(&shape, side, depth, messages);
@@ -176,7 +183,14 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
     let before = messages.len();
     for value in wrapped.chain(nested) {
         match string(value) {
-            Some(text) => push(side.default_role(), Content::Text(text), messages),
+            Some(text) => {
+                let before = messages.len();
+                // Structure that was sent as text, where it is a message.
+                walk(text.trim(), side, depth + 1, messages);
+                if messages.len() == before {
+                    push(side.default_role(), Content::Text(text), messages);
+                }
+            }
             None => walk(value.get(), side, depth + 1, messages),
         }
     }
@@ -193,6 +207,62 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
         && let Some(text) = shape.text(&["text", "output_text", "response", "content"])
     {
         push(side.default_role(), Content::Text(text), messages);
+    }
+}
+
+/// The messages of a request or response of pydantic-ai, whose parts say by their kind who speaks.
+fn push_parts_by_kind(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
+    let is_of_kind =
+        shape.text(&["kind"]).is_some_and(|kind| matches!(kind.as_str(), "request" | "response"));
+    let parts =
+        shape.get(&["parts"]).filter(|_| is_of_kind).map(|parts| items(parts.get())).unwrap_or_default();
+    let kinds: Option<Vec<(&RawValue, String)>> =
+        parts.iter().map(|part| Some((*part, Shape::of(part.get())?.text(&["part_kind"])?))).collect();
+    let Some(kinds) = kinds.filter(|kinds| !kinds.is_empty()) else { return false };
+    let mut answers = Vec::new();
+    for (part, kind) in kinds {
+        let role = match kind.as_str() {
+            "system-prompt" => "system",
+            "user-prompt" => "user",
+            "tool-return" | "retry-prompt" => "tool",
+            _ => {
+                answers.push(part);
+                continue;
+            }
+        };
+        let body = Shape::of(part.get()).and_then(|part| part.get(&["content"]));
+        messages.push(Message { role: role.to_string(), content: body.and_then(content::of_body) });
+    }
+    let json = || format!("[{}]", answers.iter().map(|part| part.get()).collect::<Vec<_>>().join(","));
+    if let Some(content) = content::of_items(&json(), &answers) {
+        push("assistant", content, messages);
+    }
+    true
+}
+
+/// A choice that has its calls beside its message.
+fn push_choice_with_calls(shape: &Shape<'_>, side: Side, messages: &mut Vec<Message>) -> bool {
+    let message = shape.inner(&["message"]).filter(|message| !message.has(CALL_KEYS));
+    let (Some(message), Some(calls)) = (message, shape.get(CALL_KEYS).and_then(content::of_calls)) else {
+        return false;
+    };
+    let role = message.text(&["role"]).or_else(|| shape.text(&["role"])).map(|role| plain_role(&role));
+    let role = role.unwrap_or_else(|| side.default_role().to_string());
+    let said = body_of(&message).and_then(content::of_body);
+    messages.push(Message { role, content: with_calls(said, Some(calls)) });
+    true
+}
+
+/// A text and calls as one content.
+fn with_calls(said: Option<Content>, calls: Option<Content>) -> Option<Content> {
+    let said = said.filter(|content| !content.as_sent().is_empty());
+    match (said, calls) {
+        (Some(Content::Json(json)), None) => Some(Content::Json(json)),
+        (Some(Content::Json(_)) | None, calls @ Some(_)) => calls,
+        (Some(Content::Text(text)), Some(Content::ToolCalls { text: calls, .. })) => {
+            Some(Content::text_and_calls(text, &calls))
+        }
+        (said, _) => said,
     }
 }
 
@@ -237,17 +307,8 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
         return true;
     }
     let said = body.and_then(content::of_body).or_else(|| of.text(&["text", "refusal"]).map(Content::Text));
-    let said = said.filter(|content| !content.as_sent().is_empty());
-    let calls = of.get(&["tool_calls", "toolCalls", "function_call"]).and_then(content::of_calls);
-    let content = match (said, calls) {
-        (Some(Content::Json(json)), None) => Some(Content::Json(json)),
-        (Some(Content::Json(_)) | None, calls @ Some(_)) => calls,
-        (Some(Content::Text(text)), Some(Content::ToolCalls { text: calls, .. })) => {
-            Some(Content::text_and_calls(text, &calls))
-        }
-        (said, _) => said,
-    };
-    messages.push(Message { role, content });
+    let calls = of.get(CALL_KEYS).and_then(content::of_calls);
+    messages.push(Message { role, content: with_calls(said, calls) });
     true
 }
 

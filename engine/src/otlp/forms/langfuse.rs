@@ -96,6 +96,13 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     span.add("langfuse.trace.tags", record.take("tags"));
     span.add_text("langfuse.trace.input", record.take("input"));
     span.add_text("langfuse.trace.output", record.take("output"));
+    for (key, name) in [
+        ("langfuse.release", "release"),
+        ("langfuse.version", "version"),
+        ("langfuse.environment", "environment"),
+    ] {
+        span.add(key, record.take(name).filter(|value| value != ""));
+    }
     metadata(&mut span, "langfuse.trace.metadata", record.take("metadata"));
     let total = record.take("totalCost");
     if whole.is_empty() {
@@ -274,8 +281,9 @@ fn score(found: &mut Found, mut record: Record, trace_id: Option<&str>) -> Resul
     let value = record.take("value");
     let value = match (kind.as_str(), value, text) {
         ("BOOLEAN", Some(value), _) if number(&value).is_some() => Json::Bool(number(&value) != Some(0.0)),
-        ("CATEGORICAL" | "TEXT", _, Some(text)) => text,
-        ("CATEGORICAL" | "TEXT", Some(value), None) => value,
+        // The number of a correction is always 0.
+        ("CATEGORICAL" | "TEXT" | "CORRECTION", _, Some(text)) => text,
+        ("CATEGORICAL" | "TEXT" | "CORRECTION", Some(value), None) => value,
         (_, Some(value), text) => score_value(Some(&value)).or(text).unwrap_or(value),
         (_, None, text) => text.unwrap_or(Json::Null),
     };

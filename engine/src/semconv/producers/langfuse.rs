@@ -46,6 +46,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(TraceName, "langfuse.trace.name"),
         key(TraceLabels, "langfuse.trace.tags"),
         key(TraceLabels, "langfuse.tags"),
+        key(TraceMetadata, "langfuse.trace.metadata"),
         key(TraceMetadata, "langfuse.version"),
         key(TraceMetadata, "langfuse.release"),
         key(TraceMetadata, "langfuse.environment"),

@@ -7,6 +7,8 @@ use super::Concern::{
 use super::{Entries, Into, Others, Producer, Words, key, member};
 
 const USAGE: &str = "langsmith.metadata.usage_metadata";
+/// Counts as JSON, or as Python prints them.
+const INPUT_DETAILS: &str = "gen_ai.usage.input_token_details";
 
 /// The words of `langsmith.span.kind` that are no types themselves.
 const TYPES: &[(&str, &str)] = &[("prompt", "PROMPT")];
@@ -18,6 +20,8 @@ pub(super) const PRODUCER: Producer = Producer {
         member(InputTokens, USAGE, &["input_tokens"]),
         member(OutputTokens, USAGE, &["output_tokens"]),
         member(TotalTokens, USAGE, &["total_tokens"]),
+        member(CacheReadTokens, INPUT_DETAILS, &["cache_read"]),
+        member(CacheCreationTokens, INPUT_DETAILS, &["cache_creation"]),
         member(CacheReadTokens, USAGE, &["input_token_details.cache_read"]),
         member(CacheCreationTokens, USAGE, &["input_token_details.cache_creation"]),
         key(SessionId, "langsmith.metadata.session_id"),

@@ -17,6 +17,8 @@ pub(in crate::semconv) enum Says {
     /// What these attributes say: of inputs the first record that has some, of outputs the last; counts and costs
     /// are added.
     Keys(&'static [(Concern, &'static str)]),
+    /// What the members `input` and `output` of its body have: lists of messages.
+    Conversation,
     /// Something of the span that no column has.
     Nothing,
 }

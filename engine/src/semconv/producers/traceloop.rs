@@ -1,8 +1,8 @@
 //! Traceloop (OpenLLMetry).
 
 use super::Concern::{
-    Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs, RequestModel, SessionId, SpanType, ThreadId,
-    ToolName, TotalTokens, UserId,
+    Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs, Provider, RequestModel, ResponseModel,
+    SessionId, SpanType, ThreadId, ToolName, TotalTokens, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key};
 
@@ -15,7 +15,9 @@ pub(super) const PRODUCER: Producer = Producer {
         key(SpanType, "traceloop.span.kind"),
         key(SpanType, "llm.request.type"),
         key(Operation, "llm.request.type"),
+        key(ResponseModel, "llm.response.model"),
         key(RequestModel, "llm.request.model"),
+        key(Provider, "llm.vendor"),
         key(InputTokens, "llm.usage.prompt_tokens"),
         key(OutputTokens, "llm.usage.completion_tokens"),
         key(TotalTokens, "llm.usage.total_tokens"),
@@ -38,6 +40,7 @@ pub(super) const PRODUCER: Producer = Producer {
         Words { key: "traceloop.span.kind", types: &[], others: Others::Own },
         Words { key: "llm.request.type", types: REQUEST_TYPES, others: Others::Nothing },
     ],
+    indexed_outputs: &["llm.completions."],
     entries: &[Entries { prefix: "traceloop.association.properties.", into: Into::Metadata }],
     ..Producer::new(
         "Traceloop",
