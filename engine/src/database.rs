@@ -18,6 +18,7 @@ use tracehouse_storage::store::Compacted;
 use tracehouse_storage::{RowRef, Snapshot, Store};
 
 use crate::catalog::Catalog;
+use crate::ending::Ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluations::WaitingEvaluations;
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
@@ -291,17 +292,21 @@ impl Database {
         let bulk_load = maintenance.as_ref().map(Maintenance::bulk_load);
         drop(maintenance);
         let mut unsettled = HashSet::new();
+        let ending = Ending::new(options.until.clone(), &self.limits);
         let report = self.import_stream(input, options, Some(&mut unsettled), &mut |acknowledged| {
             progress(acknowledged);
             if let Some(bulk_load) = &bulk_load {
-                bulk_load.wait_for_turn();
+                bulk_load.wait_for_turn(&|| ending.is_asked());
             }
         });
         drop(bulk_load);
-        if report.is_ok() {
+        // What was not read may have the roots that traces wait for.
+        if report.is_ok() && !ending.is_asked() {
             self.settle_imported(&unsettled.into_iter().collect::<Vec<_>>())?;
         }
-        self.retain_by_settings()?;
+        if !ending.is_asked() {
+            self.retain_by_settings()?;
+        }
         report
     }
 

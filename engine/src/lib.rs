@@ -141,6 +141,7 @@ mod csv;
 mod database;
 mod dataset;
 mod delete;
+mod ending;
 mod erase;
 mod error;
 mod evaluations;

@@ -22,16 +22,19 @@ impl Limits {
     /// # Errors
     /// `Cancelled`, once a token is.
     pub(crate) fn check_cancelled(&self) -> Result<()> {
-        let interrupt = self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or);
-        Ok(interrupt.check()?)
+        Ok(self.tokens().check()?)
+    }
+
+    /// The tokens, without a limit of time.
+    pub(crate) fn tokens(&self) -> Interrupt {
+        self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or)
     }
 
     /// The interrupt of a question that begins now.
     pub(crate) fn start(&self) -> Interrupt {
-        let interrupt = self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or);
         match self.timeout {
-            Some(timeout) => interrupt.within(timeout),
-            None => interrupt,
+            Some(timeout) => self.tokens().within(timeout),
+            None => self.tokens(),
         }
     }
 }

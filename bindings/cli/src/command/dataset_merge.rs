@@ -12,6 +12,7 @@ use super::write_json;
 use crate::args::{DatasetAddArgs, DatasetFormat, DatasetMergeArgs};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::interrupt;
 use crate::output::escape::line;
 
 /// Members named one by one for people; the JSON has all.
@@ -34,8 +35,13 @@ pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Res
         (true, None) => dataset.add_spans(&search)?,
         (true, Some(sample)) => dataset.add_span_sample(&search, sample)?,
     };
+    interrupt::finish();
     let has_found = report.inserted + report.updated + report.unchanged + report.skipped > 0;
-    context.notice(&of_search(&db, &search, has_found)?);
+    match of_search(&db, &search, has_found) {
+        // What was added is reported all the same.
+        Err(_) if context.cancel.is_cancelled() => {}
+        notices => context.notice(&notices?),
+    }
     show(context, &dataset, &report, out)
 }
 
@@ -53,6 +59,7 @@ pub fn merge(context: &Context, args: &DatasetMergeArgs, out: &mut dyn Write) ->
     let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
     let dataset = dataset.source_rule(source_rule(args.keep_source));
     let report = dataset.merge_from(input, form, &name)?;
+    interrupt::finish();
     show(context, &dataset, &report, out)
 }
 
