@@ -129,6 +129,7 @@
 )]
 
 mod append;
+mod append_limits;
 mod assess;
 mod assessments;
 mod attribute_value;
