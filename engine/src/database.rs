@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLo
 use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
+use serde::Serialize;
 use tracehouse_query::runtime::QueryRuntime;
 use tracehouse_query::search::{self, Explain, Search};
 use tracehouse_query::text::{self, TextHits, TextSearch};
@@ -76,7 +77,7 @@ impl Drop for Inner {
 }
 
 /// One page of a search.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TracePage {
     /// The traces, in order.
     pub traces: Vec<TraceRow>,
@@ -87,7 +88,7 @@ pub struct TracePage {
 }
 
 /// A [`TracePage`] whose rows are shared.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SharedPage {
     /// The traces, in order.
     pub traces: Vec<Arc<TraceRow>>,

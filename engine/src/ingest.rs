@@ -15,6 +15,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::Store;
 use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::interrupt::CancelToken;
@@ -113,7 +114,7 @@ impl ImportOptions {
 }
 
 /// Something that was not kept, and where it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// The input.
     pub file: String,
@@ -124,7 +125,7 @@ pub struct Rejected {
 }
 
 /// What an import did.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ImportReport {
     /// Traces that were not there before.
     pub traces: u64,
@@ -271,7 +272,7 @@ fn add_forms(forms: &mut BTreeMap<&'static str, u64>, others: BTreeMap<&'static 
 }
 
 /// What is durable so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Lines (or documents) of the input.
     pub acked_lines: u64,

@@ -7,6 +7,7 @@ use arrow::array::{
 };
 use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Field, Schema};
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::columns::{text, times};
 use tracehouse_storage::join::UNKNOWN_PARENT;
 use tracehouse_storage::scan::{ScanRequest, Zone};
@@ -20,7 +21,7 @@ use crate::redact::Redaction;
 use crate::settings::Settings;
 
 /// What a database holds and uses.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Visible traces.
     pub traces: u64,

@@ -90,14 +90,12 @@ pub fn sample_of(count: usize, seed: u64, stratify: Option<&str>) -> Sample {
 
 fn show(context: &Context, dataset: &Dataset, report: &MergeReport, out: &mut dyn Write) -> Result<()> {
     if context.json {
-        let rejected = report.rejected.iter();
-        let rejected = rejected.map(|r| json!({ "file": r.file, "line": r.line, "error": r.error }));
         let shown = json!({
             "inserted": report.inserted,
             "updated": report.updated,
             "unchanged": report.unchanged,
             "skipped": report.skipped,
-            "rejected": rejected.collect::<Vec<_>>(),
+            "rejected": report.rejected,
             "rejected_count": report.rejected_count,
             "ignored_members": members_json(report, |used| used.taken_as.is_none().then(|| used.records.into())),
             "taken_members": members_json(report, |used| {

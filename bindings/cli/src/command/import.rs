@@ -52,7 +52,7 @@ struct Summary<'a> {
     spans: u64,
     duplicate_spans: u64,
     assessments: u64,
-    rejected: Vec<RejectedLine<'a>>,
+    rejected: &'a [Rejected],
     rejected_count: u64,
     redacted: u64,
     cut_keys: u64,
@@ -64,13 +64,6 @@ struct Summary<'a> {
     forms: &'a BTreeMap<&'static str, u64>,
     bytes: u64,
     seconds: f64,
-}
-
-#[derive(Serialize)]
-struct RejectedLine<'a> {
-    file: &'a str,
-    line: Option<u64>,
-    error: &'a str,
 }
 
 /// Imports everything and reports. A database that was made for nothing is not left behind.
@@ -263,16 +256,12 @@ fn show(context: &Context, total: &ImportReport, out: &mut dyn Write) -> Result<
 }
 
 fn summary(total: &ImportReport) -> Summary<'_> {
-    let rejected = |r| {
-        let Rejected { file, line, error }: &Rejected = r;
-        RejectedLine { file, line: *line, error }
-    };
     Summary {
         traces: total.traces,
         spans: total.spans,
         duplicate_spans: total.duplicate_spans,
         assessments: total.assessments,
-        rejected: total.rejected.iter().map(rejected).collect(),
+        rejected: &total.rejected,
         rejected_count: total.rejected_count,
         redacted: total.redacted,
         cut_keys: total.cut_keys,
