@@ -30,7 +30,6 @@ use crate::otlp;
 use crate::prices::PriceState;
 use crate::redact::RedactionState;
 use crate::settings::{Overload, Settings};
-use crate::sql::start_runtime;
 use crate::stats::{self, Stats};
 use crate::trace::{self, Trace};
 use crate::trace_cache::TraceCache;
@@ -204,7 +203,7 @@ impl Database {
         if let Some(runtime) = self.inner.runtime.get() {
             return Ok(runtime.clone());
         }
-        let runtime = Arc::new(start_runtime(&self.inner.settings, &self.inner.store)?);
+        let runtime = Arc::new(self.inner.settings.start_runtime(&self.inner.store)?);
         Ok(self.inner.runtime.get_or_init(|| runtime).clone())
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "sql")]
 use tracehouse_query::sql::SessionViews;
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::interrupt::{CancelToken, Interrupt};
@@ -15,6 +16,7 @@ pub(crate) struct Limits {
     timeout: Option<Duration>,
     tokens: Vec<CancelToken>,
     /// Temporary views of SQL, which this handle and its clones share.
+    #[cfg(feature = "sql")]
     pub(crate) views: Option<SessionViews>,
 }
 

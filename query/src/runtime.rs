@@ -6,25 +6,18 @@
 //! whose stack may be small.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use datafusion::common::DataFusionError;
-use datafusion::execution::SessionState;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
-use tracehouse_storage::env::{ScratchSpace, is_before_1970};
+use tracehouse_storage::env::ScratchSpace;
 
 use crate::error::{QueryError, QueryErrorKind, Result};
-use crate::pool::QueryPool;
-use crate::spill::SpillFiles;
-use crate::sql::{Plans, session_template};
+#[cfg(feature = "sql")]
+use crate::sql::Planning;
 
 /// Stack of each thread, in bytes. Address space, not memory: pages are taken as they are touched. A level of a
 /// statement's tree takes 50 KB (a cast, an operator) to 130 KB (a call, parentheses) in a development build, so
@@ -79,8 +72,8 @@ impl Default for SqlSettings {
 pub struct QueryRuntime {
     /// `None` after the end.
     threads: Mutex<Option<Runtime>>,
-    template: SessionState,
-    plans: Plans,
+    #[cfg(feature = "sql")]
+    pub(crate) planning: Planning,
     settings: SqlSettings,
     /// The process that has the threads; a fork of it has not.
     pid: u32,
@@ -115,24 +108,18 @@ impl QueryRuntime {
                     format!("query threads cannot be started: {}", error.kind()),
                 )
             })?;
-        let template = session_template(&settings, runtime_env(&settings)?)?;
-        let (threads, pid) = (Mutex::new(Some(threads)), std::process::id());
-        Ok(Self { threads, template, plans: Plans::default(), settings, pid })
+        Ok(Self {
+            threads: Mutex::new(Some(threads)),
+            #[cfg(feature = "sql")]
+            planning: Planning::new(&settings)?,
+            settings,
+            pid: std::process::id(),
+        })
     }
 
     /// The limits it was made with.
     pub fn settings(&self) -> &SqlSettings {
         &self.settings
-    }
-
-    /// Where to spawn query tasks. DataFusion asks for the time of each query by a call that panics before
-    /// 1970, so there are none then; not needed any more when that call is an error.
-    pub(crate) fn handle(&self) -> Result<Handle> {
-        if is_before_1970() {
-            let message = "SQL needs the time, and the clock of the machine says one before 1970";
-            return Err(QueryError::new(QueryErrorKind::Io, message));
-        }
-        self.threads()
     }
 
     /// Does work that blocks on a thread of its own, for callers that must not block. What drops the answer before it is
@@ -147,7 +134,9 @@ impl QueryRuntime {
         Ok(Blocking(self.threads()?.spawn_blocking(work)))
     }
 
-    fn threads(&self) -> Result<Handle> {
+    /// # Errors
+    /// `Internal` after the end.
+    pub(crate) fn threads(&self) -> Result<Handle> {
         match self.lock_threads().as_ref() {
             Some(threads) => Ok(threads.handle().clone()),
             None => Err(QueryError::internal("the query threads have ended")),
@@ -174,16 +163,6 @@ impl QueryRuntime {
             let _ = thread.join();
         }
     }
-
-    /// Plans of statements.
-    pub(crate) fn plans(&self) -> &Plans {
-        &self.plans
-    }
-
-    /// A session without tables: functions, rules, limits. Cheap to clone for one query.
-    pub(crate) fn template(&self) -> &SessionState {
-        &self.template
-    }
 }
 
 /// The answer of work on a thread of its own, for any executor.
@@ -204,59 +183,5 @@ impl<T> Future for Blocking<T> {
 impl Drop for QueryRuntime {
     fn drop(&mut self) {
         self.end();
-        drop_deep(std::mem::take(&mut self.plans));
-    }
-}
-
-/// Drops plans on a deep stack; should there be no thread for it, they stay in memory.
-fn drop_deep(plans: Plans) {
-    let plans = Arc::new(Mutex::new(ManuallyDrop::new(plans)));
-    let theirs = plans.clone();
-    let work = move || {
-        let mut plans = theirs.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(std::mem::take::<Plans>(&mut plans));
-    };
-    if let Ok(thread) =
-        std::thread::Builder::new().name("tracehouse-plans".to_string()).stack_size(STACK_BYTES).spawn(work)
-    {
-        // It only drops; a panic there is nobody's answer.
-        let _ = thread.join();
-    }
-}
-
-/// Memory pool, spill files, and no object store at all: no plan can open a file or an address.
-fn runtime_env(settings: &SqlSettings) -> Result<Arc<RuntimeEnv>> {
-    let mode = match &settings.spill {
-        Some(space) => {
-            DiskManagerMode::Custom(Arc::new(SpillFiles::new(space.clone(), settings.spill_bytes_max)))
-        }
-        None => DiskManagerMode::Disabled,
-    };
-    let disk = DiskManagerBuilder::default().with_mode(mode);
-    let env = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(QueryPool::new(settings.memory_bytes_max)))
-        .with_disk_manager_builder(disk)
-        .with_object_store_registry(Arc::new(DefaultObjectStoreRegistry::new()))
-        .build()?;
-    remove_local_files(&env)?;
-    Ok(Arc::new(env))
-}
-
-/// The default registry knows the local file system; ours knows nothing.
-fn remove_local_files(env: &RuntimeEnv) -> std::result::Result<(), DataFusionError> {
-    let local = ObjectStoreUrl::local_filesystem();
-    env.deregister_object_store(local.as_ref())?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_object_store_is_registered() {
-        let runtime = QueryRuntime::new(SqlSettings::default()).unwrap();
-        let env = runtime.template().runtime_env();
-        assert!(env.object_store(ObjectStoreUrl::local_filesystem()).is_err());
     }
 }
