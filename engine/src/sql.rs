@@ -33,13 +33,15 @@ impl Database {
     }
 
     /// A handle on the same database with temporary views: `CREATE VIEW v AS SELECT ..` and `DROP VIEW v` work on it
-    /// and its clones. Nothing of them is written, and other handles do not see them.
+    /// and its clones, and `CREATE TEMP TABLE t AS SELECT ..` keeps rows in the memory of queries until `DROP TABLE t`.
+    /// Nothing of them is written, and other handles do not see them.
     ///
     /// ```
     /// # let db = tracehouse::Database::in_memory()?;
     /// let db = db.with_views();
     /// db.sql("CREATE VIEW failed AS SELECT * FROM traces WHERE state = 'ERROR'")?;
     /// db.sql("SELECT count(*) FROM failed")?;
+    /// db.sql("CREATE TEMP TABLE as_of_now AS SELECT * FROM failed")?;
     /// # Ok::<(), tracehouse::Error>(())
     /// ```
     #[must_use]
