@@ -1,8 +1,9 @@
-"""How long Ctrl-C takes: interrupts.py BINARY DATABASE [TIMES]. For each kind of long work, SIGINT is sent that many times
+"""How long Ctrl-C takes: interrupts.py BINARY DATABASE [TIMES [TRACES]]. For each kind of long work, SIGINT is sent that many times
 (20), each at another moment of it, and the median and the longest time until the process has ended are printed, with how it ended.
 
 DATABASE wants some tens of thousands of spans, so that nothing is done before the signal comes: what ended by itself is
-counted and not measured. It is copied where a command writes. Run by hand: a time is a figure and no test."""
+counted and not measured. It is copied where a command writes. TRACES is a file of as many to import, without which imports
+that read are left out. Run by hand: a time is a figure and no test."""
 
 import random
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 BINARY, DATABASE = sys.argv[1:3]
 TIMES = int(sys.argv[3]) if len(sys.argv) > 3 else 20
+TRACES = sys.argv[4] if len(sys.argv) > 4 else None
 # When the signal comes, after the start.
 EARLIEST_SECONDS, LATEST_SECONDS = 0.15, 0.9
 
@@ -30,6 +32,7 @@ LONG = {
     "text": ["text", "{db}", "a* OR b* OR c* OR d* OR e* OR the* OR s* OR t*", "--limit", "100000"],
     "dataset add": ["dataset", "add", "{copy}", "d", "--where", ""],
     "import -": ["import", "{new}", "-"],
+    **({"import FILE": ["import", "{new}", TRACES], "import - <FILE": ["import", "{new}", "-"]} if TRACES else {}),
     "backup": ["backup", "{db}", "{new}"],
     "export": ["export", "{db}", "{new}"],
 }
@@ -44,7 +47,8 @@ def once(kind, arguments, folder):
         shutil.copytree(DATABASE, copy)
         subprocess.run([BINARY, "dataset", "create", copy, "d"], check=True, capture_output=True)
     words = [word.format(db=DATABASE, copy=copy, new=new) for word in arguments]
-    process = subprocess.Popen([BINARY, *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    given = open(TRACES) if kind.endswith("<FILE") else subprocess.PIPE
+    process = subprocess.Popen([BINARY, *words], stdin=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         process.wait(random.uniform(EARLIEST_SECONDS, LATEST_SECONDS))
         return None, process.returncode, new.exists()

@@ -3,27 +3,25 @@
 //! A span of an import and one that is given here are the same row: what its attributes and events say is put into
 //! the typed columns by the same code. What the caller put there stays.
 
-use std::collections::BTreeMap;
-
-use serde::de::IgnoredAny;
 use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::join::LogMark;
 use tracehouse_storage::model::{Assessment, Span, check_id, normalize_trace_id};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::store::Assess;
 
+use crate::append_limits::bound;
 use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::evaluations::Response;
 use crate::ingest::{ImportOptions, ImportReport};
-use crate::otlp::read_object;
+use crate::otlp::{ChangedKeys, read_object};
 use crate::semconv::{self, evaluation};
 use crate::span_builder::{SpanKind, SpanStatus};
 
 impl Database {
     /// Appends spans: durable and visible when this returns. Typed columns that a span leaves open (`None`, or the type
     /// `UNKNOWN`) are filled from its attributes and events as an import fills them, and its cost from the prices of
-    /// the database; what it has stays. The span ids of a trace are unique: of two different spans with the same ids
+    /// the database; what it has stays. Keys that are too long or there twice are changed and counted as in an import. The span ids of a trace are unique: of two different spans with the same ids
     /// the later one is kept.
     ///
     /// ```
@@ -41,15 +39,19 @@ impl Database {
     ///
     /// # Errors
     /// `InvalidInput` naming the span and what is wrong with it: an id, a word of an enum, a time, a text that is no
-    /// JSON object, too much text; nothing is stored then. `Unavailable` when the disk cannot keep up, `Io` or `Closed`
+    /// JSON object, values nested too deep or too many, too much text; nothing is stored then. `Unavailable` when the disk cannot keep up, `Io` or `Closed`
     /// from writing.
     pub fn append(&self, spans: &[Span]) -> Result<ImportReport> {
         let mut spans = spans.to_vec();
+        let mut changed_keys = ChangedKeys::default();
         for span in &mut spans {
             span.trace_id = normalize_trace_id(&span.trace_id);
             // 0 is OTLP's way to say that there is none.
             span.end_time_ns = span.end_time_ns.filter(|end| *end != 0);
-            check(span, self.settings().span_bytes_max)?;
+            check(span)?;
+            let changed = bound(span).map_err(|what| at_fault(span, &what))?;
+            changed_keys.cut += changed.cut;
+            changed_keys.repeated += changed.repeated;
         }
         let redactor = self.redactor()?;
         let redacted = redactor.pass().map_or(0, |mut pass| {
@@ -60,6 +62,7 @@ impl Database {
         for span in &mut spans {
             semconv::complete(span);
             prices.fill(span);
+            check_size(span, self.settings().span_bytes_max)?;
         }
         let before = self.snapshot()?.visible_rows(Table::Traces);
         let applied = match self.store().append_spans(spans_batch(&spans)?) {
@@ -72,6 +75,8 @@ impl Database {
             spans: applied.spans,
             duplicate_spans: applied.duplicate_spans,
             redacted,
+            cut_keys: changed_keys.cut,
+            repeated_keys: changed_keys.repeated,
             ..ImportReport::default()
         };
         let rows = feedback(&spans, &mut report);
@@ -85,16 +90,10 @@ impl Database {
 
 /// # Errors
 /// `InvalidInput` naming the span and what is wrong.
-pub(crate) fn check(span: &Span, text_bytes_max: usize) -> Result<()> {
+pub(crate) fn check(span: &Span) -> Result<()> {
     check_id("trace id", &span.trace_id)?;
     check_id("span id", &span.span_id)?;
-    let of_span = |what: String| Error::invalid_input(format!("span {}: {what}", span.span_id));
-    let bytes = span.text_bytes();
-    if bytes > text_bytes_max {
-        return Err(of_span(format!(
-            "it has {bytes} bytes of text, more than the {text_bytes_max} that are set"
-        )));
-    }
+    let of_span = |what: String| at_fault(span, &what);
     check_id("experiment id", &span.experiment_id).map_err(|error| of_span(error.to_string()))?;
     if let Some(parent) = &span.parent_span_id {
         check_id("parent span id", parent).map_err(|error| of_span(error.to_string()))?;
@@ -108,8 +107,21 @@ pub(crate) fn check(span: &Span, text_bytes_max: usize) -> Result<()> {
             return Err(of_span(format!("the {what} '{word}' is none of {}", words.join(", "))));
         }
     }
-    check_times(span).map_err(of_span)?;
-    check_objects(span).map_err(of_span)
+    check_times(span).map_err(of_span)
+}
+
+/// # Errors
+/// `InvalidInput` for a span that is larger than what is set, when all of it is there that is stored.
+fn check_size(span: &Span, text_bytes_max: usize) -> Result<()> {
+    let bytes = span.text_bytes();
+    if bytes <= text_bytes_max {
+        return Ok(());
+    }
+    Err(at_fault(span, &format!("it has {bytes} bytes of text, more than the {text_bytes_max} that are set")))
+}
+
+fn at_fault(span: &Span, what: &str) -> Error {
+    Error::invalid_input(format!("span {}: {what}", span.span_id))
 }
 
 /// Says which time is none.
@@ -120,18 +132,6 @@ fn check_times(span: &Span) -> std::result::Result<(), String> {
         if let Some(time) = time.filter(|time| *time < 0) {
             return Err(format!("the {what} {time} is before 1970: Unix nanoseconds are expected"));
         }
-    }
-    Ok(())
-}
-
-fn check_objects(span: &Span) -> std::result::Result<(), String> {
-    let events = span.events.iter().map(|event| ("attributes of an event", &event.attributes));
-    let links = span.links.iter().map(|link| ("attributes of a link", &link.attributes));
-    let own = [("attributes", &span.attributes), ("resource", &span.resource)];
-    let extra = span.extra.iter().map(|extra| ("extra", extra));
-    for (what, json) in own.into_iter().chain(extra).chain(events).chain(links) {
-        serde_json::from_str::<BTreeMap<String, IgnoredAny>>(json)
-            .map_err(|error| format!("its {what} are no JSON object text: {error}"))?;
     }
     Ok(())
 }
@@ -240,6 +240,93 @@ mod tests {
         }
         assert!(db.get_trace("legal").is_err(), "all of the spans or none");
         assert_eq!(db.append(&[legal()]).unwrap().spans, 1);
+    }
+
+    #[test]
+    fn attributes_have_the_limits_of_an_import() {
+        let nested =
+            |levels: usize| format!(r#"{{"a":{}1{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        let long = "k".repeat(300);
+        let objects = (2..=64).fold("1".to_string(), |inner, _| format!(r#"{{"k":{inner}}}"#));
+        let with = |attributes: String| Span { attributes, ..Span::new("t", "s", "x") };
+        let event = Event { time_ns: 1, name: "e".into(), attributes: "{}".into() };
+        let link = Link { attributes: nested(65), ..Link::default() };
+        let db = Database::in_memory().unwrap();
+        for (span, words) in [
+            (with(nested(65)), "span s: its attributes: attributes nest deeper than 64 levels"),
+            (with(format!(r#"{{"k":{{"o":{objects}}}}}"#)), "nest deeper than 64 levels"),
+            (with(nested(100_000)), "nest deeper than 64 levels"),
+            (Span { resource: nested(65), ..with("{}".into()) }, "its resource: attributes nest deeper"),
+            (Span { links: vec![link], ..with("{}".into()) }, "its attributes of a link: attributes nest"),
+            (
+                Span { events: vec![event.clone(); 100_001], ..with("{}".into()) },
+                "more than 100000 values, events",
+            ),
+            (with(format!(r#"{{"a":[{}1]}}"#, "1,".repeat(99_999))), "more than 100000 values, events"),
+        ] {
+            let error = db.append(&[legal(), span]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(words), "{words}: {error}");
+        }
+        let many = Span { events: vec![event; 100_000], span_id: "many".into(), ..with("{}".into()) };
+        let deep = Span { span_id: "deep".into(), ..with(format!(r#"{{"k":{objects}}}"#)) };
+        let keys = format!(
+            r#"{{"{long}": 1e2,"a":1,"b":[{{"{long}":2, "c":3}},{{"$${long}":{{"$double":"NaN"}}}}],"a":18446744073709551616}}"#
+        );
+        let report = db.append(&[many, deep, with(keys)]).unwrap();
+        assert_eq!((report.spans, report.cut_keys, report.repeated_keys), (3, 3, 1));
+        let cut = crate::otlp::cut_key(&long).unwrap();
+        let dollar = crate::otlp::cut_key(&format!("${long}")).unwrap();
+        let trace = db.get_trace("t").unwrap();
+        let stored = trace.spans.iter().find(|span| span.span_id == "s").unwrap();
+        assert_eq!(
+            stored.attributes,
+            format!(
+                r#"{{"{cut}":1e2,"a":18446744073709551616,"b":[{{"{cut}":2,"c":3}},{{"${dollar}":{{"$double":"NaN"}}}}]}}"#
+            )
+        );
+        // What is stored is within the limits, as it is.
+        let report = Database::in_memory().unwrap().append(&trace.spans).unwrap();
+        assert_eq!((report.spans, report.cut_keys, report.repeated_keys), (3, 0, 0));
+    }
+
+    #[test]
+    fn an_append_and_an_import_change_keys_alike() {
+        let long = "é".repeat(200);
+        let request = format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7",
+            "name":"x","attributes":[{{"key":"{long}","value":{{"intValue":"1"}}}},{{"key":"a","value":{{"intValue":"2"}}}},
+            {{"key":"a","value":{{"intValue":"3"}}}}]}}]}}]}}]}}"#
+        );
+        let imported = Database::in_memory().unwrap();
+        let of_import = imported.import_otlp(request.as_bytes(), &ImportOptions::default()).unwrap();
+        let span = Span {
+            attributes: format!(r#"{{"{long}":1,"a":2,"a":3}}"#),
+            ..Span::new("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "x")
+        };
+        let appended = Database::in_memory().unwrap();
+        let of_append = appended.append(&[span]).unwrap();
+        let keys = |report: &ImportReport| (report.cut_keys, report.repeated_keys);
+        assert_eq!((keys(&of_import), keys(&of_append)), ((1, 1), (1, 1)));
+        let attributes = |db: &Database| {
+            db.get_trace("4bf92f3577b34da6a3ce929d0e0e4736").unwrap().spans[0].attributes.clone()
+        };
+        assert_eq!(attributes(&appended), attributes(&imported));
+    }
+
+    #[test]
+    fn the_size_of_a_span_is_what_it_is_in_an_import() {
+        let settings = crate::Settings { span_bytes_max: 3_000, ..crate::Settings::default() };
+        let db = crate::OpenOptions::new().settings(settings).open(":memory:").unwrap();
+        // A text that is among the attributes and a column of its own counts once.
+        let span = |bytes: usize| Span {
+            attributes: format!(r#"{{"input.value":"{}"}}"#, "a".repeat(bytes)),
+            ..legal()
+        };
+        let error = db.append(&[span(3_000)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("bytes of text, more than the 3000 that are set"), "{error}");
+        assert_eq!(db.append(&[span(2_900)]).unwrap().spans, 1);
     }
 
     fn legal() -> Span {

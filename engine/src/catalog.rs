@@ -5,24 +5,18 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{
-    ArrayRef, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringBuilder, StringViewArray,
-    TimestampNanosecondArray,
-};
+use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tracehouse_query::filter;
 use tracehouse_query::predicate::DatasetTraces;
 use tracehouse_query::search::Search;
-use tracehouse_query::sql::{DatasetRecords, SqlTables};
 use tracehouse_storage::columns::text;
-use tracehouse_storage::schema::{string_map, timestamp};
 use tracehouse_storage::{Snapshot, Store};
 
 use crate::database::Database;
-use crate::dataset::{Version, newest, readable_texts, record_schema, shown, view_schema};
+use crate::dataset::{Version, newest, readable_texts, record_schema};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The key by which a filter asks for the traces of datasets.
@@ -103,92 +97,9 @@ impl Catalog {
     }
 }
 
-/// The tables `datasets` and `dataset_records`. Rows are read only for a statement that names them;
-/// for any other the tables are there and empty.
-pub(crate) fn sql_tables(
-    store: &Store,
-    catalog: &Catalog,
-    snapshot: &Snapshot,
-    statement: &str,
-) -> Result<SqlTables> {
-    let statement = statement.to_ascii_lowercase();
-    let versions = if statement.contains("dataset") { newest(snapshot)? } else { Vec::new() };
-    let mut batches = Vec::new();
-    if statement.contains("dataset_records") {
-        for version in &versions {
-            match catalog.read(store, version) {
-                Ok(batch) => batches.push(shown(&version.info, &batch)?),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    let records = DatasetRecords { schema: view_schema(), batches };
-    Ok(SqlTables {
-        datasets: Some(datasets_batch(&versions)?),
-        dataset_records: Some(Arc::new(records)),
-        ..SqlTables::default()
-    })
-}
-
 /// How many datasets there are.
 pub(crate) fn dataset_count(snapshot: &Snapshot) -> Result<u64> {
     Ok(newest(snapshot)?.len() as u64)
-}
-
-static DATASETS: LazyLock<SchemaRef> = LazyLock::new(|| {
-    Arc::new(Schema::new(vec![
-        Field::new("dataset_id", DataType::Utf8View, false),
-        Field::new("name", DataType::Utf8View, false),
-        Field::new("version", DataType::Int64, false),
-        Field::new("record_count", DataType::Int64, false),
-        Field::new("created_at", timestamp(), false),
-        Field::new("updated_at", timestamp(), false),
-        Field::new("experiment_ids", DataType::Utf8View, false),
-        Field::new("tags", string_map(), true),
-        Field::new("query", DataType::Utf8View, true),
-        Field::new("schema", DataType::Utf8View, false),
-    ]))
-});
-
-fn datasets_batch(versions: &[Version]) -> Result<RecordBatch> {
-    let text = |get: fn(&Version) -> &String| -> ArrayRef {
-        Arc::new(StringViewArray::from_iter_values(versions.iter().map(get)))
-    };
-    let int = |get: fn(&Version) -> i64| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(versions.iter().map(get)))
-    };
-    let time = |get: fn(&Version) -> i64| -> ArrayRef {
-        Arc::new(TimestampNanosecondArray::from_iter_values(versions.iter().map(get)).with_timezone("UTC"))
-    };
-    let experiments =
-        versions.iter().map(|v| serde_json::Value::from(v.info.experiment_ids.clone()).to_string());
-    let columns: Vec<ArrayRef> = vec![
-        text(|v| &v.info.dataset_id),
-        text(|v| &v.info.name),
-        int(|v| i64::from(v.info.version)),
-        int(|v| v.info.record_count as i64),
-        time(|v| v.info.created_at_ns),
-        time(|v| v.info.updated_at_ns),
-        Arc::new(StringViewArray::from_iter_values(experiments)),
-        tags(versions)?,
-        Arc::new(StringViewArray::from_iter(versions.iter().map(|v| v.info.query.as_deref()))),
-        text(|v| &v.info.schema),
-    ];
-    Ok(RecordBatch::try_new(DATASETS.clone(), columns)?)
-}
-
-fn tags(versions: &[Version]) -> Result<ArrayRef> {
-    let names = MapFieldNames { entry: "entries".into(), key: "keys".into(), value: "values".into() };
-    let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
-    for version in versions {
-        for (key, value) in &version.info.tags {
-            builder.keys().append_value(key);
-            builder.values().append_value(value);
-        }
-        builder.append(true)?;
-    }
-    Ok(Arc::new(builder.finish()))
 }
 
 impl Database {

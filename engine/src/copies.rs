@@ -22,6 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Rows read at a time.
 const BATCH_ROWS: usize = 4096;
+/// Rows encoded between two looks whether an export is to go on.
+const WRITE_ROWS: usize = 512;
 
 /// Copies the database in the folder `path` to the new folder `copy`, beside whatever process writes it.
 /// The copy has every batch acknowledged before, is whole or not there at all, and is opened like any other.
@@ -185,7 +187,11 @@ fn export_table(
                 batch = filter_record_batch(&batch, &keep)?;
             }
             rows += batch.num_rows() as u64;
-            export.write(&batch)?;
+            // Encoding takes longer than reading.
+            for start in (0..batch.num_rows()).step_by(WRITE_ROWS) {
+                snapshot.interrupt().check()?;
+                export.write(&batch.slice(start, WRITE_ROWS.min(batch.num_rows() - start)))?;
+            }
         }
     }
     Ok((export.finish()?, rows))

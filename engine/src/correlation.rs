@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
 use tracehouse_query::search::{self, Search};
 use tracehouse_storage::Snapshot;
 
@@ -14,7 +15,7 @@ use crate::filters::joined;
 const SMOOTHING: f64 = 0.5;
 
 /// How often two filters match, alone and together.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FilterCorrelation {
     /// From -1, never together, over 0, independent, to 1, always together; NaN when a filter
     /// matches nothing.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLo
 use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
+use serde::Serialize;
 use tracehouse_query::runtime::QueryRuntime;
 use tracehouse_query::search::{self, Explain, Search};
 use tracehouse_query::text::{self, TextHits, TextSearch};
@@ -18,6 +19,7 @@ use tracehouse_storage::store::Compacted;
 use tracehouse_storage::{RowRef, Snapshot, Store};
 
 use crate::catalog::Catalog;
+use crate::ending::Ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluations::WaitingEvaluations;
 use crate::ingest::{self, ImportOptions, ImportReport, Progress};
@@ -28,7 +30,6 @@ use crate::otlp;
 use crate::prices::PriceState;
 use crate::redact::RedactionState;
 use crate::settings::{Overload, Settings};
-use crate::sql::start_runtime;
 use crate::stats::{self, Stats};
 use crate::trace::{self, Trace};
 use crate::trace_cache::TraceCache;
@@ -75,7 +76,7 @@ impl Drop for Inner {
 }
 
 /// One page of a search.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TracePage {
     /// The traces, in order.
     pub traces: Vec<TraceRow>,
@@ -86,7 +87,7 @@ pub struct TracePage {
 }
 
 /// A [`TracePage`] whose rows are shared.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SharedPage {
     /// The traces, in order.
     pub traces: Vec<Arc<TraceRow>>,
@@ -202,7 +203,7 @@ impl Database {
         if let Some(runtime) = self.inner.runtime.get() {
             return Ok(runtime.clone());
         }
-        let runtime = Arc::new(start_runtime(&self.inner.settings, &self.inner.store)?);
+        let runtime = Arc::new(self.inner.settings.start_runtime(&self.inner.store)?);
         Ok(self.inner.runtime.get_or_init(|| runtime).clone())
     }
 
@@ -291,17 +292,21 @@ impl Database {
         let bulk_load = maintenance.as_ref().map(Maintenance::bulk_load);
         drop(maintenance);
         let mut unsettled = HashSet::new();
+        let ending = Ending::new(options.until.clone(), &self.limits);
         let report = self.import_stream(input, options, Some(&mut unsettled), &mut |acknowledged| {
             progress(acknowledged);
             if let Some(bulk_load) = &bulk_load {
-                bulk_load.wait_for_turn();
+                bulk_load.wait_for_turn(&|| ending.is_asked());
             }
         });
         drop(bulk_load);
-        if report.is_ok() {
+        // What was not read may have the roots that traces wait for.
+        if report.is_ok() && !ending.is_asked() {
             self.settle_imported(&unsettled.into_iter().collect::<Vec<_>>())?;
         }
-        self.retain_by_settings()?;
+        if !ending.is_asked() {
+            self.retain_by_settings()?;
+        }
         report
     }
 

@@ -15,8 +15,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::Store;
 use tracehouse_storage::columns::spans_batch;
+use tracehouse_storage::interrupt::CancelToken;
 pub(crate) use tracehouse_storage::model::EXPERIMENT_DEFAULT;
 use tracehouse_storage::model::{Assessment, Fragment, Span, TraceKey};
 use tracehouse_storage::store::{Assess, Prepared};
@@ -24,9 +26,10 @@ use tracehouse_storage::store::{Assess, Prepared};
 use crate::assess::content_id;
 use crate::chunks::{self, Chunk};
 use crate::database::Database;
+use crate::ending::{Ending, LeftOut};
 use crate::error::{Error, Result};
 use crate::evaluations::{Judged, Response};
-use crate::otlp::{Decoded, Decoding, Request};
+use crate::otlp::{Decoded, Decoding, ReadError, Request};
 use crate::prices::PriceList;
 use crate::redact::{Pass, Redactor};
 use crate::said::Said;
@@ -54,6 +57,8 @@ pub struct ImportOptions {
     pub name: String,
     /// Acknowledge what has waited this long though a batch is not full: for input that pauses.
     pub flush_after: Option<Duration>,
+    /// Ends the input when it is cancelled; see [`ImportOptions::until`].
+    pub until: Option<CancelToken>,
 }
 
 impl Default for ImportOptions {
@@ -64,6 +69,7 @@ impl Default for ImportOptions {
             strict: false,
             name: "-".into(),
             flush_after: None,
+            until: None,
         }
     }
 }
@@ -93,6 +99,13 @@ impl ImportOptions {
         self
     }
 
+    /// The same, ending as if the input had ended there when `token` is cancelled: what was read is stored or, where that
+    /// takes longer than a moment, counted as rejected. Traces that wait for their root go on waiting.
+    pub fn until(mut self, token: CancelToken) -> Self {
+        self.until = Some(token);
+        self
+    }
+
     /// The same for an input called `name`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -101,7 +114,7 @@ impl ImportOptions {
 }
 
 /// Something that was not kept, and where it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// The input.
     pub file: String,
@@ -112,7 +125,7 @@ pub struct Rejected {
 }
 
 /// What an import did.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ImportReport {
     /// Traces that were not there before.
     pub traces: u64,
@@ -158,9 +171,22 @@ pub struct ImportReport {
 
 impl ImportReport {
     pub(crate) fn reject(&mut self, file: &str, line: Option<u64>, error: String) {
-        self.rejected_count += 1;
+        self.reject_many(1, file, line, error);
+    }
+
+    fn reject_many(&mut self, count: u64, file: &str, line: Option<u64>, error: String) {
+        self.rejected_count += count;
         if self.rejected.len() < REJECTED_MAX {
             self.rejected.push(Rejected { file: file.to_string(), line, error });
+        }
+    }
+
+    /// Counts lines that were read and not stored because the import was ended.
+    fn leave_out(&mut self, left_out: &LeftOut, file: &str) {
+        let LeftOut { lines, first } = *left_out;
+        if lines > 0 {
+            let what = format!("ended here: {lines} lines that were read from here on are not stored");
+            self.reject_many(lines, file, first, what);
         }
     }
 
@@ -201,6 +227,18 @@ impl ImportReport {
         }
     }
 
+    /// Adds what decoding counted.
+    fn add_read(&mut self, ready: &mut Ready) {
+        self.skip_records(std::mem::take(&mut ready.skipped_records));
+        add_forms(&mut self.forms, std::mem::take(&mut ready.forms));
+        self.redacted += ready.redacted;
+        self.cut_keys += ready.cut_keys;
+        self.repeated_keys += ready.repeated_keys;
+        self.skipped += ready.skipped;
+        self.bytes += ready.bytes;
+        self.incomplete |= ready.incomplete;
+    }
+
     /// Adds the figures of another input.
     pub fn add(&mut self, other: ImportReport) {
         self.traces += other.traces;
@@ -234,7 +272,7 @@ fn add_forms(forms: &mut BTreeMap<&'static str, u64>, others: BTreeMap<&'static 
 }
 
 /// What is durable so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Lines (or documents) of the input.
     pub acked_lines: u64,
@@ -265,6 +303,10 @@ struct Ready {
     repeated_keys: u64,
     skipped: u64,
     incomplete: bool,
+    /// The number of its first line, where lines have numbers.
+    first_line: Option<u64>,
+    /// Whether it was not decoded because the import is to end.
+    is_left_out: bool,
     /// Traces of which the chunk may have no root.
     rootless: Vec<TraceKey>,
 }
@@ -284,7 +326,9 @@ pub(crate) fn import<R: Read + Send>(
     tracehouse_storage::model::check_id("experiment id", &options.experiment_id)?;
     let redactor = database.redactor()?;
     let prices = database.price_state().list();
+    let ending = Ending::new(options.until.clone(), database.limits());
     let worker = Worker {
+        ending: &ending,
         store: database.store(),
         redactor: &redactor,
         prices: &prices,
@@ -296,19 +340,24 @@ pub(crate) fn import<R: Read + Send>(
     let (order_in, order_out) = mpsc::sync_channel::<Receiver<Result<Ready>>>(threads * 2);
     let work_out = Mutex::new(work_out);
     let mut report = ImportReport::default();
-    let is_wanted = || database.limits().check_cancelled().is_ok();
     std::thread::scope(|scope| {
+        let ending = &ending;
         scope.spawn(move || {
-            chunks::read(input, options, is_wanted, |chunk| {
-                let (ready_in, ready_out) = mpsc::channel();
-                order_in.send(ready_out).is_ok() && work_in.send((chunk, ready_in)).is_ok()
-            });
+            chunks::read(
+                ending.input(input),
+                options,
+                || !ending.is_cancelled(),
+                |chunk| {
+                    let (ready_in, ready_out) = mpsc::channel();
+                    order_in.send(ready_out).is_ok() && work_in.send((chunk, ready_in)).is_ok()
+                },
+            );
         });
         for _ in 0..threads.max(1) {
             scope.spawn(|| worker.work(&work_out));
         }
         // When this ends early, its queue closes, then the reader's, then the workers'.
-        commit(database, options, order_out, &mut report, &mut |ready, acknowledged| {
+        commit(database, options, ending, order_out, &mut report, &mut |ready, acknowledged| {
             if let Some(unsettled) = &mut unsettled {
                 note_rootless(database, unsettled, &ready.rootless)?;
             }
@@ -321,6 +370,7 @@ pub(crate) fn import<R: Read + Send>(
 
 /// What all workers of an import share.
 struct Worker<'w> {
+    ending: &'w Ending<'w>,
     store: &'w Store,
     redactor: &'w Redactor,
     prices: &'w PriceList,
@@ -343,9 +393,14 @@ impl Worker<'_> {
     fn decode(&self, chunk: Chunk) -> Result<Ready> {
         let mut spans = Vec::new();
         let (lines, bytes) = (chunk.items.len() as u64, chunk.bytes as u64);
-        let mut ready = Ready { lines, bytes, ..Ready::default() };
+        let first_line =
+            chunk.items.first().and_then(|item| item.as_ref().map_or_else(ReadError::line, Request::line));
+        let mut ready = Ready { lines, bytes, first_line, ..Ready::default() };
         let mut pass = self.redactor.pass();
         for item in chunk.items {
+            if self.ending.is_over() {
+                return Ok(Ready { lines, first_line, is_left_out: true, ..Ready::default() });
+            }
             let (line, decoded) = match &item {
                 Ok(request) => (request.line(), self.decode_request(request, pass.as_mut())),
                 Err(error) => {
@@ -447,17 +502,27 @@ fn note_rootless(
 fn commit(
     database: &Database,
     options: &ImportOptions,
+    ending: &Ending<'_>,
     order: Receiver<Receiver<Result<Ready>>>,
     report: &mut ImportReport,
     done: &mut dyn FnMut(&Ready, Progress) -> Result<()>,
 ) -> Result<()> {
-    let mut acked = Progress::default();
+    let (mut acked, mut left_out) = (Progress::default(), LeftOut::default());
     for slot in order {
         database.limits().check_cancelled()?;
         let mut ready =
             slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
-        let stored = database.store_said(ready.prepared.take(), std::mem::take(&mut ready.said), options);
+        if left_out.lines > 0 || ready.is_left_out || ending.is_over() {
+            left_out.add(ready.lines, ready.first_line);
+            continue;
+        }
+        let (prepared, said) = (ready.prepared.take(), std::mem::take(&mut ready.said));
+        let stored = ending.lending(|| database.store_said(prepared, said, options));
         let mut is_durable = match stored {
+            Err(error) if ending.explains(&error) => {
+                left_out.add(ready.lines, ready.first_line);
+                continue;
+            }
             Ok(stored) => {
                 report.spans += stored.applied.spans;
                 report.duplicate_spans += stored.applied.duplicate_spans;
@@ -478,14 +543,7 @@ fn commit(
         let claimed = database.claim_evaluations(std::mem::take(&mut ready.responses))?;
         report.judge(claimed);
         report.judge_new(database.judge_responses(std::mem::take(&mut ready.unplaced))?);
-        report.skip_records(std::mem::take(&mut ready.skipped_records));
-        add_forms(&mut report.forms, std::mem::take(&mut ready.forms));
-        report.redacted += ready.redacted;
-        report.cut_keys += ready.cut_keys;
-        report.repeated_keys += ready.repeated_keys;
-        report.skipped += ready.skipped;
-        report.bytes += ready.bytes;
-        report.incomplete |= ready.incomplete;
+        report.add_read(&mut ready);
         if is_durable {
             acked.acked_lines += ready.lines;
             acked.acked_spans += ready.spans;
@@ -500,6 +558,7 @@ fn commit(
         }
         done(&ready, acked)?;
     }
+    report.leave_out(&left_out, &options.name);
     // The reader stops without a word.
     database.limits().check_cancelled()
 }

@@ -113,9 +113,10 @@
 //! # Types of others
 //!
 //! [`arrow`] is re-exported: batches go on into anything that speaks its version. Rows ([`Trace`], [`Span`], [`TraceRow`],
-//! [`DatasetRecord`] and the like) are `Serialize` and `Deserialize`. No executor is needed, and any will do. There are no
-//! feature flags. Runnable programs are in the folder `examples` of the crate: `embed`, `async_service`, `redaction`,
-//! `dataset`, `custom_sql`.
+//! [`DatasetRecord`] and the like) are `Serialize` and `Deserialize`. No executor is needed, and any will do.
+//! The feature `sql`, on unless told otherwise, brings SQL and with it DataFusion, a quarter of the crates that are built;
+//! filters, search, text and datasets need none of it. Runnable programs are in the folder `examples` of the crate: `embed`,
+//! `async_service`, `redaction`, `dataset`, `custom_sql`.
 
 #![cfg_attr(
     test,
@@ -129,6 +130,7 @@
 )]
 
 mod append;
+mod append_limits;
 mod assess;
 mod assessments;
 mod attribute_value;
@@ -141,9 +143,11 @@ mod csv;
 mod database;
 mod dataset;
 mod delete;
+mod ending;
 mod erase;
 mod error;
 mod evaluations;
+#[cfg(feature = "sql")]
 mod files;
 mod filters;
 mod ingest;
@@ -166,8 +170,14 @@ mod settings;
 mod settle;
 mod shared;
 mod span_builder;
+#[cfg(feature = "sql")]
 mod sql;
+#[cfg(feature = "sql")]
+mod sql_rows;
+#[cfg(feature = "sql")]
 mod sql_stream;
+#[cfg(feature = "sql")]
+mod sql_tables;
 mod start;
 mod stats;
 mod stored_setting;
@@ -195,6 +205,7 @@ pub use dataset::{
 pub use delete::TraceDeletion;
 pub use erase::EraseReceipt;
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "sql")]
 pub use files::read_table;
 pub use filters::check_filter;
 pub use ingest::{ImportOptions, ImportReport, Progress, Rejected};
@@ -204,11 +215,14 @@ pub use pages::TraceIter;
 pub use prices::{Price, PriceRow, Prices};
 pub use redact::{Redaction, RedactionCallback, RedactionField, RedactionRule};
 pub use retention::{Retention, RetentionReport};
-pub use rows::{SqlRows, batch_rows};
+pub use rows::batch_rows;
 pub use semconv::{Convention, conventions};
 pub use sessions::{CompletedSession, Session, SessionSearch};
 pub use settings::{Overload, Settings};
 pub use span_builder::{SpanBuilder, SpanKind, SpanStatus};
+#[cfg(feature = "sql")]
+pub use sql_rows::SqlRows;
+#[cfg(feature = "sql")]
 pub use sql_stream::{SqlBatches, SqlStream};
 pub use start::TraceStart;
 pub use stats::Stats;
@@ -218,6 +232,7 @@ pub use trace_stream::TraceStream;
 pub use tracehouse_query::filter::parse_time;
 pub use tracehouse_query::messages;
 pub use tracehouse_query::search::{Analysis, Coverage, Explain, Search, Stage, TextCoverage};
+#[cfg(feature = "sql")]
 pub use tracehouse_query::sql::{EXPLAINED, SqlQuery, SqlTable, SqlValue};
 pub use tracehouse_query::text::{TextHit, TextHits, TextSearch};
 pub use tracehouse_storage::backup::BackupReport;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "sql")]
 use tracehouse_query::sql::SessionViews;
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::interrupt::{CancelToken, Interrupt};
@@ -15,6 +16,7 @@ pub(crate) struct Limits {
     timeout: Option<Duration>,
     tokens: Vec<CancelToken>,
     /// Temporary views of SQL, which this handle and its clones share.
+    #[cfg(feature = "sql")]
     pub(crate) views: Option<SessionViews>,
 }
 
@@ -22,16 +24,19 @@ impl Limits {
     /// # Errors
     /// `Cancelled`, once a token is.
     pub(crate) fn check_cancelled(&self) -> Result<()> {
-        let interrupt = self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or);
-        Ok(interrupt.check()?)
+        Ok(self.tokens().check()?)
+    }
+
+    /// The tokens, without a limit of time.
+    pub(crate) fn tokens(&self) -> Interrupt {
+        self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or)
     }
 
     /// The interrupt of a question that begins now.
     pub(crate) fn start(&self) -> Interrupt {
-        let interrupt = self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or);
         match self.timeout {
-            Some(timeout) => interrupt.within(timeout),
-            None => interrupt,
+            Some(timeout) => self.tokens().within(timeout),
+            None => self.tokens(),
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::settle::settle_due;
 
 /// How long a thread sleeps when nothing wakes it; only bounds how late a compaction or index starts.
 const IDLE: Duration = Duration::from_millis(100);
+/// How often a bulk load that waits for its turn looks whether it is to end.
+const LOAD_PAUSE: Duration = Duration::from_millis(20);
 /// Longest time between two looks for traces that are due to be settled.
 const SETTLE_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Segments that may wait for their text index while a bulk load has the cores for itself.
@@ -188,11 +190,12 @@ pub(crate) struct BulkLoad {
 }
 
 impl BulkLoad {
-    /// Waits while it is another's turn.
-    pub fn wait_for_turn(&self) {
+    /// Waits while it is another's turn, unless `is_over`.
+    pub fn wait_for_turn(&self, is_over: &dyn Fn() -> bool) {
         let is_set = |flag: &AtomicBool| flag.load(Ordering::Acquire);
-        while (is_set(&self.turns.is_indexing) || is_set(&self.turns.is_merging)) && !is_set(&self.stop) {
-            self.store.wait_for_segment(IDLE);
+        let is_anothers = || is_set(&self.turns.is_indexing) || is_set(&self.turns.is_merging);
+        while is_anothers() && !is_set(&self.stop) && !is_over() {
+            self.store.wait_for_segment(LOAD_PAUSE);
         }
     }
 }

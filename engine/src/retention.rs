@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::columns::{ints, text, times};
 use tracehouse_storage::scan::ScanRequest;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 const MS_NS: i64 = 1_000_000;
 
 /// What is kept of an experiment: the newest traces within all the limits given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Retention {
     /// The experiment; `None` for each one that no other rule names.

@@ -94,7 +94,7 @@ impl SessionSearch {
 }
 
 /// A session whose last trace is in a span of time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompletedSession {
     /// The session.
     pub session_id: String,

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use tracehouse_storage::StoreOptions;
+use tracehouse_query::runtime::{QueryRuntime, SqlSettings};
+use tracehouse_storage::{Store, StoreOptions};
 
+use crate::error::Result;
 use crate::retention::Retention;
 use crate::semconv;
 
@@ -150,7 +152,21 @@ impl Settings {
         }
     }
 
+    /// The threads and limits that statements and searches in the background run with.
+    pub(crate) fn start_runtime(&self, store: &Store) -> Result<QueryRuntime> {
+        let timeout = (self.query_timeout_ms > 0).then(|| Duration::from_millis(self.query_timeout_ms));
+        let limits = SqlSettings {
+            memory_bytes_max: self.query_bytes_max,
+            timeout,
+            target_partitions: self.thread_count(),
+            spill: store.scratch_space(),
+            ..SqlSettings::default()
+        };
+        Ok(QueryRuntime::new(limits)?)
+    }
+
     /// Name and value of each setting, as the SQL function `settings()` lists them.
+    #[cfg(feature = "sql")]
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
         vec![
             ("flush_bytes_max", self.flush_bytes_max.to_string()),

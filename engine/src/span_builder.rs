@@ -193,7 +193,7 @@ impl SpanBuilder {
         span.end_time_ns = span.end_time_ns.filter(|end| *end != 0);
         span.attributes = attributes_text(&attributes);
         span.resource = attributes_text(&resource);
-        check(&span, usize::MAX)?;
+        check(&span)?;
         if let Some(parent) = span.parent_span_id.as_ref().filter(|parent| **parent == span.span_id) {
             return Err(Error::invalid_input(format!("span {parent} is its own parent")));
         }

@@ -5,18 +5,13 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use tracehouse_query::runtime::{QueryRuntime, SqlSettings};
 use tracehouse_query::search;
 use tracehouse_query::sql::{SessionViews, SqlContext, SqlQuery, SqlTables, run_sql};
 use tracehouse_query::text::{self, TextSearch};
-use tracehouse_storage::Store;
 
-use crate::catalog;
 use crate::database::Database;
 use crate::error::Result;
-use crate::prices::prices_batch;
-use crate::settings::Settings;
-use crate::stats;
+use crate::sql_tables::{prices_batch, segments_batch, settings_batch, sql_tables};
 
 impl Database {
     /// Runs one read-only SQL statement.
@@ -38,13 +33,15 @@ impl Database {
     }
 
     /// A handle on the same database with temporary views: `CREATE VIEW v AS SELECT ..` and `DROP VIEW v` work on it
-    /// and its clones. Nothing of them is written, and other handles do not see them.
+    /// and its clones, and `CREATE TEMP TABLE t AS SELECT ..` keeps rows in the memory of queries until `DROP TABLE t`.
+    /// Nothing of them is written, and other handles do not see them.
     ///
     /// ```
     /// # let db = tracehouse::Database::in_memory()?;
     /// let db = db.with_views();
     /// db.sql("CREATE VIEW failed AS SELECT * FROM traces WHERE state = 'ERROR'")?;
     /// db.sql("SELECT count(*) FROM failed")?;
+    /// db.sql("CREATE TEMP TABLE as_of_now AS SELECT * FROM failed")?;
     /// # Ok::<(), tracehouse::Error>(())
     /// ```
     #[must_use]
@@ -72,10 +69,10 @@ impl Database {
         let statement =
             &context.views.as_ref().map_or(statement.into(), |views| views.written_out(statement));
         context.tables = SqlTables {
-            segments: Some(stats::segments_batch(&snapshot)?),
-            settings: Some(stats::settings_batch(self.settings(), &self.redaction())?),
+            segments: Some(segments_batch(&snapshot)?),
+            settings: Some(settings_batch(self.settings(), &self.redaction())?),
             prices: Some(prices_batch(&snapshot, statement)?),
-            ..catalog::sql_tables(self.store(), self.catalog(), &snapshot, statement)?
+            ..sql_tables(self.store(), self.catalog(), &snapshot, statement)?
         };
         context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
             let search = TextSearch { query: query.to_string(), limit, ..TextSearch::default() };
@@ -83,17 +80,4 @@ impl Database {
         }));
         Ok(context)
     }
-}
-
-/// The threads and limits that statements of a database run with.
-pub(crate) fn start_runtime(settings: &Settings, store: &Store) -> Result<QueryRuntime> {
-    let timeout = (settings.query_timeout_ms > 0).then(|| Duration::from_millis(settings.query_timeout_ms));
-    let limits = SqlSettings {
-        memory_bytes_max: settings.query_bytes_max,
-        timeout,
-        target_partitions: settings.thread_count(),
-        spill: store.scratch_space(),
-        ..SqlSettings::default()
-    };
-    Ok(QueryRuntime::new(limits)?)
 }

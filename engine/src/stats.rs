@@ -1,26 +1,19 @@
-//! Figures of a database, for `stats` and for the SQL functions `segments()` and `settings()`.
+//! Figures of a database, for `stats`.
 
-use std::sync::Arc;
-
-use arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringViewArray, TimestampNanosecondArray,
-};
 use arrow::compute::{max, min};
-use arrow::datatypes::{DataType, Field, Schema};
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::columns::{text, times};
 use tracehouse_storage::join::UNKNOWN_PARENT;
 use tracehouse_storage::scan::{ScanRequest, Zone};
-use tracehouse_storage::schema::{Table, timestamp};
+use tracehouse_storage::schema::Table;
 use tracehouse_storage::store::FORMAT_VERSION;
 use tracehouse_storage::{Snapshot, Store};
 
 use crate::catalog;
 use crate::error::Result;
-use crate::redact::Redaction;
-use crate::settings::Settings;
 
 /// What a database holds and uses.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Visible traces.
     pub traces: u64,
@@ -129,57 +122,4 @@ fn time_range(snapshot: &Snapshot) -> Result<(Option<i64>, Option<i64>)> {
         }
     }
     Ok((first, last))
-}
-
-/// Rows of `segments()`: every source, the rows still in memory included.
-pub(crate) fn segments_batch(snapshot: &Snapshot) -> Result<RecordBatch> {
-    let sources = snapshot.sources();
-    let id = sources.iter().map(|source| match source.segment() {
-        Some(segment) => segment.id().to_string(),
-        None => "memtable".to_string(),
-    });
-    let count = |table: Table| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(sources.iter().map(|source| source.visible_rows(table) as i64)))
-    };
-    let bytes = sources.iter().map(|source| {
-        source.segment().map(|segment| segment.meta().files.iter().map(|file| file.len as i64).sum::<i64>())
-    });
-    let time = |pick: fn((i64, i64)) -> i64| -> ArrayRef {
-        let values = sources.iter().map(|source| source.time_range().map(pick));
-        Arc::new(TimestampNanosecondArray::from_iter(values).with_timezone("UTC"))
-    };
-    let fields = vec![
-        Field::new("segment_id", DataType::Utf8View, false),
-        Field::new("spans", DataType::Int64, false),
-        Field::new("traces", DataType::Int64, false),
-        Field::new("assessments", DataType::Int64, false),
-        Field::new("bytes", DataType::Int64, true),
-        Field::new("min_time", timestamp(), true),
-        Field::new("max_time", timestamp(), true),
-        Field::new("text_indexed", DataType::Boolean, false),
-    ];
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringViewArray::from_iter_values(id)),
-        count(Table::Spans),
-        count(Table::Traces),
-        count(Table::Assessments),
-        Arc::new(Int64Array::from_iter(bytes)),
-        time(|(min, _)| min),
-        time(|(_, max)| max),
-        Arc::new(BooleanArray::from_iter(sources.iter().map(|source| Some(source.text().is_some())))),
-    ];
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
-}
-
-/// Rows of `settings()`.
-pub(crate) fn settings_batch(settings: &Settings, redaction: &Redaction) -> Result<RecordBatch> {
-    let mut rows = settings.rows();
-    rows.push(("redaction", redaction.to_string()));
-    let fields =
-        vec![Field::new("name", DataType::Utf8View, false), Field::new("value", DataType::Utf8View, false)];
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringViewArray::from_iter_values(rows.iter().map(|(name, _)| name))),
-        Arc::new(StringViewArray::from_iter_values(rows.iter().map(|(_, value)| value))),
-    ];
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }

@@ -6,26 +6,18 @@
 //! whose stack may be small.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use datafusion::common::DataFusionError;
-use datafusion::execution::SessionState;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::object_store::{DefaultObjectStoreRegistry, ObjectStoreUrl};
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::{AbortHandle, JoinHandle};
-use tracehouse_storage::env::{ScratchSpace, is_before_1970};
+use tokio::task::JoinHandle;
+use tracehouse_storage::env::ScratchSpace;
 
 use crate::error::{QueryError, QueryErrorKind, Result};
-use crate::pool::QueryPool;
-use crate::spill::SpillFiles;
-use crate::sql::{Plans, session_template};
+#[cfg(feature = "sql")]
+use crate::sql::Planning;
 
 /// Stack of each thread, in bytes. Address space, not memory: pages are taken as they are touched. A level of a
 /// statement's tree takes 50 KB (a cast, an operator) to 130 KB (a call, parentheses) in a development build, so
@@ -35,8 +27,6 @@ pub(crate) const STACK_BYTES: usize = 128 * 1024 * 1024;
 const THREAD_NAME: &str = "tracehouse-query";
 /// How long the end of a database waits for a query that was given up to notice.
 const END_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long a query waits for threads that one which was given up may hold, before it gets others.
-const NOTICE_WAIT: Duration = Duration::from_millis(100);
 /// Threads for blocking calls; queries make few.
 const BLOCKING_THREADS_MAX: usize = 16;
 /// Seconds a query may take unless told otherwise.
@@ -82,13 +72,10 @@ impl Default for SqlSettings {
 pub struct QueryRuntime {
     /// `None` after the end.
     threads: Mutex<Option<Runtime>>,
-    /// Threads that a query which was given up still holds; they end with it, or with this.
+    /// Threads that a statement which was given up still holds; they end with it, or with this.
     left: Mutex<Vec<Runtime>>,
-    /// Whether a query was given up since it was last looked whether the threads are free.
-    given_up: AtomicBool,
-    stack_bytes: usize,
-    template: SessionState,
-    plans: Plans,
+    #[cfg(feature = "sql")]
+    pub(crate) planning: Planning,
     settings: SqlSettings,
     /// The process that has the threads; a fork of it has not.
     pid: u32,
@@ -110,15 +97,11 @@ impl QueryRuntime {
     }
 
     pub(crate) fn with_stack(settings: SqlSettings, stack_bytes: usize) -> Result<Self> {
-        let threads = start(&settings, stack_bytes)?;
-        let template = session_template(&settings, runtime_env(&settings)?)?;
         Ok(Self {
-            threads: Mutex::new(Some(threads)),
+            threads: Mutex::new(Some(start(&settings, stack_bytes)?)),
             left: Mutex::default(),
-            given_up: AtomicBool::new(false),
-            stack_bytes,
-            template,
-            plans: Plans::default(),
+            #[cfg(feature = "sql")]
+            planning: Planning::new(&settings)?,
             settings,
             pid: std::process::id(),
         })
@@ -127,54 +110,6 @@ impl QueryRuntime {
     /// The limits it was made with.
     pub fn settings(&self) -> &SqlSettings {
         &self.settings
-    }
-
-    /// Where to spawn query tasks. DataFusion asks for the time of each query by a call that panics before
-    /// 1970, so there are none then; not needed any more when that call is an error.
-    pub(crate) fn handle(&self) -> Result<Handle> {
-        if is_before_1970() {
-            let message = "SQL needs the time, and the clock of the machine says one before 1970";
-            return Err(QueryError::new(QueryErrorKind::Io, message));
-        }
-        if self.given_up.swap(false, Ordering::Relaxed) && !self.is_free()? {
-            self.replace()?;
-        }
-        self.threads()
-    }
-
-    /// Ends a query that nobody waits for any more.
-    pub(crate) fn give_up(&self, query: &AbortHandle) {
-        if !query.is_finished() {
-            query.abort();
-            self.given_up.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether a thread takes work within a moment.
-    fn is_free(&self) -> Result<bool> {
-        let (sender, receiver) = mpsc::channel();
-        // Nobody waits for it when the moment has passed.
-        self.threads()?.spawn(async move {
-            let _ = sender.send(());
-        });
-        Ok(receiver.recv_timeout(NOTICE_WAIT).is_ok())
-    }
-
-    /// Leaves the threads to the query that holds them, and to others that run there, and starts new ones.
-    fn replace(&self) -> Result<()> {
-        let fresh = start(&self.settings, self.stack_bytes)?;
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut threads = self.lock_threads();
-        match threads.take() {
-            Some(held) => {
-                *threads = Some(fresh);
-                left.push(held);
-            }
-            None => fresh.shutdown_background(),
-        }
-        let is_idle = |threads: &mut Runtime| threads.handle().metrics().num_alive_tasks() == 0;
-        left.extract_if(.., is_idle).for_each(Runtime::shutdown_background);
-        Ok(())
     }
 
     /// Does work that blocks on a thread of its own, for callers that must not block. What drops the answer before it is
@@ -189,21 +124,48 @@ impl QueryRuntime {
         Ok(Blocking(self.threads()?.spawn_blocking(work)))
     }
 
-    fn threads(&self) -> Result<Handle> {
+    /// # Errors
+    /// `Internal` after the end.
+    pub(crate) fn threads(&self) -> Result<Handle> {
         match self.lock_threads().as_ref() {
             Some(threads) => Ok(threads.handle().clone()),
             None => Err(QueryError::internal("the query threads have ended")),
         }
     }
 
+    /// Leaves the threads to the work that holds them, and to other work that runs there, and starts new ones.
+    ///
+    /// # Errors
+    /// `Io` when threads cannot be had.
+    #[cfg(feature = "sql")]
+    pub(crate) fn replace_threads(&self) -> Result<()> {
+        let fresh = start(&self.settings, STACK_BYTES)?;
+        let mut left = self.lock_left();
+        let mut threads = self.lock_threads();
+        match threads.take() {
+            Some(held) => {
+                *threads = Some(fresh);
+                left.push(held);
+            }
+            None => fresh.shutdown_background(),
+        }
+        let is_idle = |threads: &mut Runtime| threads.handle().metrics().num_alive_tasks() == 0;
+        left.extract_if(.., is_idle).for_each(Runtime::shutdown_background);
+        Ok(())
+    }
+
     fn lock_threads(&self) -> MutexGuard<'_, Option<Runtime>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_left(&self) -> MutexGuard<'_, Vec<Runtime>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the threads, and waits until a query that was given up has noticed; others fail.
     pub fn end(&self) {
         let Some(threads) = self.lock_threads().take() else { return };
-        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        let left = std::mem::take(&mut *self.lock_left());
         if self.pid != std::process::id() {
             return std::mem::forget((threads, left));
         }
@@ -217,16 +179,6 @@ impl QueryRuntime {
         if let Ok(thread) = std::thread::Builder::new().spawn(end) {
             let _ = thread.join();
         }
-    }
-
-    /// Plans of statements.
-    pub(crate) fn plans(&self) -> &Plans {
-        &self.plans
-    }
-
-    /// A session without tables: functions, rules, limits. Cheap to clone for one query.
-    pub(crate) fn template(&self) -> &SessionState {
-        &self.template
     }
 }
 
@@ -262,59 +214,5 @@ impl<T> Future for Blocking<T> {
 impl Drop for QueryRuntime {
     fn drop(&mut self) {
         self.end();
-        drop_deep(std::mem::take(&mut self.plans));
-    }
-}
-
-/// Drops plans on a deep stack; should there be no thread for it, they stay in memory.
-fn drop_deep(plans: Plans) {
-    let plans = Arc::new(Mutex::new(ManuallyDrop::new(plans)));
-    let theirs = plans.clone();
-    let work = move || {
-        let mut plans = theirs.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(std::mem::take::<Plans>(&mut plans));
-    };
-    if let Ok(thread) =
-        std::thread::Builder::new().name("tracehouse-plans".to_string()).stack_size(STACK_BYTES).spawn(work)
-    {
-        // It only drops; a panic there is nobody's answer.
-        let _ = thread.join();
-    }
-}
-
-/// Memory pool, spill files, and no object store at all: no plan can open a file or an address.
-fn runtime_env(settings: &SqlSettings) -> Result<Arc<RuntimeEnv>> {
-    let mode = match &settings.spill {
-        Some(space) => {
-            DiskManagerMode::Custom(Arc::new(SpillFiles::new(space.clone(), settings.spill_bytes_max)))
-        }
-        None => DiskManagerMode::Disabled,
-    };
-    let disk = DiskManagerBuilder::default().with_mode(mode);
-    let env = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(QueryPool::new(settings.memory_bytes_max)))
-        .with_disk_manager_builder(disk)
-        .with_object_store_registry(Arc::new(DefaultObjectStoreRegistry::new()))
-        .build()?;
-    remove_local_files(&env)?;
-    Ok(Arc::new(env))
-}
-
-/// The default registry knows the local file system; ours knows nothing.
-fn remove_local_files(env: &RuntimeEnv) -> std::result::Result<(), DataFusionError> {
-    let local = ObjectStoreUrl::local_filesystem();
-    env.deregister_object_store(local.as_ref())?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_object_store_is_registered() {
-        let runtime = QueryRuntime::new(SqlSettings::default()).unwrap();
-        let env = runtime.template().runtime_env();
-        assert!(env.object_store(ObjectStoreUrl::local_filesystem()).is_err());
     }
 }

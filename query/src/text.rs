@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Float64Array, RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 use tracehouse_storage::columns::{text, text_at, times};
@@ -18,7 +19,6 @@ use tracehouse_storage::{Error, Result, RowRef, Snapshot};
 use crate::filter;
 use crate::predicate::Predicate;
 use crate::search::{Search, limited, matching_rows};
-use crate::sql::search_text_schema;
 
 /// Longest snippet, in characters.
 const SNIPPET_CHARS_MAX: usize = 160;
@@ -248,6 +248,17 @@ fn hits(snapshot: &Snapshot, query: &TextQuery, best: Vec<Candidate>) -> Result<
     Ok(hits)
 }
 
+/// Columns of hits as a table, such as `search_text` of SQL: `trace_id, span_id, field, score, snippet`.
+pub fn hits_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("trace_id", DataType::Utf8View, false),
+        Field::new("span_id", DataType::Utf8View, false),
+        Field::new("field", DataType::Utf8View, false),
+        Field::new("score", DataType::Float64, false),
+        Field::new("snippet", DataType::Utf8View, false),
+    ]))
+}
+
 /// Hits as the rows of the SQL function `search_text`.
 ///
 /// # Errors
@@ -262,5 +273,5 @@ pub fn hits_batch(hits: &[TextHit]) -> Result<RecordBatch> {
         Arc::new(Float64Array::from_iter_values(hits.iter().map(|hit| hit.score))),
         column(|hit| &hit.snippet),
     ];
-    RecordBatch::try_new(search_text_schema(), columns).map_err(Error::from)
+    RecordBatch::try_new(hits_schema(), columns).map_err(Error::from)
 }

@@ -9,7 +9,8 @@ use tracehouse_storage::text::{AttributeValue, Literal, TextPattern, TextQuery, 
 /// What a row must have.
 #[derive(Debug, Clone)]
 pub(crate) enum TextNeed {
-    /// It matches a text query.
+    /// It matches a text query, as `matches` of SQL asks.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
     Words(TextQuery),
     /// It has what a pattern holds.
     Pattern(TextPattern),
@@ -66,6 +67,7 @@ impl TextNeed {
 
     /// The rows as one set of candidates; `None` when that is so large that reading all rows costs no
     /// more.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
     pub fn candidates(&self, index: &TextReader, rows_max: u64) -> Option<RoaringBitmap> {
         let found = self.rows(index)?;
         let rows = found.sure | found.maybe;

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
 use crate::manifest::{FileMeta, Manifest, ManifestState, SegmentMeta};
 use crate::repair::copy_file;
 use crate::segment::verify_file;
@@ -175,6 +176,7 @@ fn copy_log(env: &dyn Env, copy: &Arc<dyn Env>, replay_from: u64) -> Result<(u64
     let mut writer = WalWriter::create(copy, dir, replay_from)?;
     let (mut records, mut bytes, mut synced) = (0, 0, 0);
     wal::replay(env, dir, replay_from, &mut |record| {
+        interrupt::of_thread().check()?;
         records += 1;
         bytes += record.payload.len() as u64;
         writer.append(record.kind, record.sequence, &record.payload)?;

@@ -150,6 +150,21 @@ impl Drop for Restore {
     }
 }
 
+/// Does `work` with `interrupt` as that of this thread, for waits on the way: what is done in spite of it counts.
+pub fn lending<T>(interrupt: Interrupt, work: impl FnOnce() -> T) -> T {
+    if interrupt.is_never() {
+        return work();
+    }
+    let _outer = Restore(CURRENT.replace(Some(interrupt)));
+    IS_DUE.set(false);
+    work()
+}
+
+/// The interrupt of this thread.
+pub fn of_thread() -> Interrupt {
+    CURRENT.with_borrow(|current| current.clone().unwrap_or_default())
+}
+
 /// Notes work that was done or is about to be; whether to go on with more of it.
 #[inline]
 pub fn spend(work: usize) -> bool {
@@ -198,6 +213,15 @@ mod tests {
         };
         assert_eq!(interrupt.guarding(work).unwrap_err().kind(), ErrorKind::Cancelled);
         stop.join().unwrap();
+    }
+
+    #[test]
+    fn what_was_lent_ends_waits_and_not_what_is_done() {
+        let token = CancelToken::new();
+        let interrupt = Interrupt::default().or(token.clone());
+        token.cancel();
+        assert!(lending(interrupt, || of_thread().check().is_err()));
+        assert!(of_thread().is_never());
     }
 
     #[test]

@@ -19,8 +19,12 @@ use tracehouse::CancelToken;
 /// How long a question that was given up may take to notice, before the process ends without it. A join over large
 /// batches takes seconds to, and a person has asked for the prompt.
 const GRACE: Duration = Duration::from_millis(100);
+/// The same for what writes, which has a report to make.
+const WRITE_GRACE: Duration = Duration::from_millis(150);
 /// How often a reader of standard input looks whether it is to stop.
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
+const LOOK_PAUSE: Duration = Duration::from_millis(25);
+/// How often a folder is removed in which something may still write.
+const REMOVE_TRIES: usize = 5;
 const READ_BYTES: usize = 128 << 10;
 /// Exit codes of processes that a signal ended are above this.
 const SIGNALLED: i32 = 128;
@@ -32,8 +36,12 @@ pub enum Doing {
     Unstoppable,
     /// A question: it has a moment to end by itself.
     Question,
-    /// An import or another write, which ends by itself after what it has begun; a second signal ends it at once.
+    /// An import, a copy or another write, which ends by itself after what it has begun; after a moment, or at a second
+    /// signal, where it is: what was acknowledged stays, half of a copy does not.
     Writing,
+    /// The last of a write: a change that is there as a whole or not at all, or the report of what was done. It ends by
+    /// itself; a second signal ends it at once.
+    Finishing,
     /// A statement of the interactive shell, or its prompt: nothing ends the process.
     Statement,
 }
@@ -44,27 +52,52 @@ struct State {
     token: Option<CancelToken>,
     /// The exit code of the signal that came.
     code: Option<i32>,
-    half_written: Vec<HalfFile>,
+    /// What is said to be kept when what is being done is ended where it is.
+    kept: Option<String>,
+    half_written: Vec<Half>,
 }
 
-/// A file that is being written, and the bytes that it keeps when that is not done; `None` removes it.
+/// What is being written, and how it is taken back when that is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct HalfFile {
-    path: PathBuf,
-    kept_bytes: Option<u64>,
+enum Half {
+    /// A file of which this many bytes stay; `None` removes it.
+    File { path: PathBuf, kept_bytes: Option<u64> },
+    /// A new folder.
+    Folder(PathBuf),
+    /// A folder that was empty.
+    Content(PathBuf),
 }
 
-impl HalfFile {
+impl Half {
     fn take_back(&self) -> io::Result<()> {
-        match self.kept_bytes {
-            None => std::fs::remove_file(&self.path),
-            Some(bytes) => std::fs::OpenOptions::new().write(true).open(&self.path)?.set_len(bytes),
+        match self {
+            Self::File { path, kept_bytes: None } => std::fs::remove_file(path),
+            Self::File { path, kept_bytes: Some(bytes) } => {
+                std::fs::OpenOptions::new().write(true).open(path)?.set_len(*bytes)
+            }
+            Self::Folder(path) => remove(path),
+            Self::Content(path) => std::fs::read_dir(path)?.flatten().try_for_each(|entry| {
+                let path = entry.path();
+                if path.is_dir() { remove(&path) } else { std::fs::remove_file(path) }
+            }),
         }
     }
 }
 
-static STATE: Mutex<State> =
-    Mutex::new(State { doing: Doing::Unstoppable, token: None, code: None, half_written: Vec::new() });
+/// Removes a folder, also when what is being ended puts another file into it meanwhile.
+fn remove(folder: &Path) -> io::Result<()> {
+    (1..REMOVE_TRIES)
+        .find_map(|_| std::fs::remove_dir_all(folder).ok())
+        .map_or_else(|| std::fs::remove_dir_all(folder), Ok)
+}
+
+static STATE: Mutex<State> = Mutex::new(State {
+    doing: Doing::Unstoppable,
+    token: None,
+    code: None,
+    kept: None,
+    half_written: Vec::new(),
+});
 
 fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -116,8 +149,14 @@ fn note(signal: Signal) {
                 end(code);
             });
         }
-        Doing::Writing if is_first => {}
-        Doing::Unstoppable | Doing::Question | Doing::Writing | Doing::Statement => {
+        Doing::Writing if is_first => {
+            std::thread::spawn(move || {
+                std::thread::sleep(WRITE_GRACE);
+                end_writing(code);
+            });
+        }
+        Doing::Finishing if is_first => {}
+        Doing::Unstoppable | Doing::Question | Doing::Writing | Doing::Finishing | Doing::Statement => {
             drop(state);
             end(code);
         }
@@ -127,10 +166,37 @@ fn note(signal: Signal) {
 
 /// Ends the process where it is.
 fn end(code: i32) -> ! {
-    for file in std::mem::take(&mut state().half_written) {
-        let _ = file.take_back();
-    }
+    take_back(&mut state());
     std::process::exit(code)
+}
+
+/// The same, unless what was being written is done.
+fn end_writing(code: i32) {
+    let mut state = state();
+    if state.doing == Doing::Writing {
+        let kept = state.kept.take().unwrap_or_else(|| "what was stored before is kept".to_string());
+        crate::failure::report(format_args!("error: interrupted: {kept}"));
+        take_back(&mut state);
+        std::process::exit(code)
+    }
+}
+
+fn take_back(state: &mut State) {
+    for half in std::mem::take(&mut state.half_written) {
+        let _ = half.take_back();
+    }
+}
+
+/// Says that a write is about to be finished: from now on it is not cut short. Whether no signal came before.
+pub fn finish() -> bool {
+    let mut state = state();
+    state.doing = Doing::Finishing;
+    state.code.is_none()
+}
+
+/// What is kept when a signal ends the process where it is, as its last message says it.
+pub fn keeps(what: String) {
+    state().kept = Some(what);
 }
 
 /// The exit code of the signal that came, if one did.
@@ -151,7 +217,7 @@ pub fn begin(doing: Doing) -> CancelToken {
 
 /// Remembers a file that is as it was when a signal ends the process, until the guard is dropped.
 #[derive(Debug)]
-pub struct HalfWritten(HalfFile);
+pub struct HalfWritten(Half);
 
 impl HalfWritten {
     /// The new file at `path`, if it is one: nothing else is removed.
@@ -166,11 +232,25 @@ impl HalfWritten {
 
     fn keeping(path: &Path, kept_bytes: Option<u64>) -> Option<Self> {
         let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-        is_file.then(|| {
-            let file = HalfFile { path: path.to_path_buf(), kept_bytes };
-            state().half_written.push(file.clone());
-            Self(file)
-        })
+        is_file.then(|| Self::noting(Half::File { path: path.to_path_buf(), kept_bytes }))
+    }
+
+    /// What is going to be written into the folder at `folder`: all of it where it is new or empty, else those of the
+    /// files `names` that are not there.
+    pub fn into_folder(folder: &Path, names: &[&str]) -> Vec<Self> {
+        if is_new(folder) {
+            return vec![Self::noting(Half::Folder(folder.to_path_buf()))];
+        }
+        if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none()) {
+            return vec![Self::noting(Half::Content(folder.to_path_buf()))];
+        }
+        let paths = names.iter().map(|name| folder.join(name)).filter(|path| is_new(path));
+        paths.map(|path| Self::noting(Half::File { path, kept_bytes: None })).collect()
+    }
+
+    fn noting(half: Half) -> Self {
+        state().half_written.push(half.clone());
+        Self(half)
     }
 
     /// Takes back what was written.
@@ -181,8 +261,13 @@ impl HalfWritten {
 
 impl Drop for HalfWritten {
     fn drop(&mut self) {
-        state().half_written.retain(|file| *file != self.0);
+        state().half_written.retain(|half| *half != self.0);
     }
+}
+
+/// Whether nothing is at the path.
+fn is_new(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Writes until what is being done is cancelled.
@@ -217,26 +302,6 @@ pub fn until_cancelled(input: impl Read + Send + 'static, token: CancelToken) ->
     let (sender, pieces) = mpsc::sync_channel(1);
     std::thread::spawn(move || pump(input, &sender));
     Pieces { pieces: Mutex::new(pieces), piece: io::Cursor::default(), token }
-}
-
-/// Input that never waits long, such as a file: it ends once `token` is cancelled.
-#[derive(Debug)]
-pub struct Ending<R> {
-    inner: R,
-    token: CancelToken,
-}
-
-impl<R: Read> Ending<R> {
-    /// `inner`, until `token` is cancelled.
-    pub fn new(inner: R, token: CancelToken) -> Self {
-        Self { inner, token }
-    }
-}
-
-impl<R: Read> Read for Ending<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.token.is_cancelled() { Ok(0) } else { self.inner.read(buffer) }
-    }
 }
 
 fn pump(mut input: impl Read, pieces: &mpsc::SyncSender<io::Result<Vec<u8>>>) {
@@ -305,6 +370,25 @@ mod tests {
         let mut rest = String::new();
         input.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "c", "what was read already is lost");
+    }
+
+    #[test]
+    fn what_is_half_there_is_taken_back_and_nothing_else() {
+        let place = std::env::temp_dir().join(format!("tracehouse-half-{}", std::process::id()));
+        let (new, empty, full) = (place.join("new"), place.join("empty"), place.join("full"));
+        std::fs::create_dir_all(&empty).unwrap();
+        std::fs::create_dir_all(&full).unwrap();
+        std::fs::write(full.join("theirs"), "theirs").unwrap();
+        let noted = [&new, &empty, &full].map(|folder| HalfWritten::into_folder(folder, &["ours", "theirs"]));
+        for folder in [&new, &empty, &full] {
+            std::fs::create_dir_all(folder.join("below")).unwrap();
+            std::fs::write(folder.join("ours"), "half").unwrap();
+        }
+        noted.iter().flatten().for_each(|half| half.0.take_back().unwrap());
+        let left = |folder: &Path| std::fs::read_dir(folder).map_or(-1, |entries| entries.count() as i32);
+        assert_eq!((left(&new), left(&empty), full.join("ours").exists()), (-1, 0, false));
+        assert_eq!(std::fs::read_to_string(full.join("theirs")).unwrap(), "theirs");
+        std::fs::remove_dir_all(&place).unwrap();
     }
 
     #[test]

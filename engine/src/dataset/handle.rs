@@ -202,6 +202,7 @@ impl Dataset {
         let mut set = RecordSet::new(records_of(&self.read(&before)?)?, self.source_rule);
         let mut report = MergeReport { version: before.info.version, redacted, ..MergeReport::default() };
         for candidate in candidates {
+            self.database.limits().check_cancelled()?;
             if let Some(record) = set.merge(candidate, env.as_ref(), now_ns, &mut report) {
                 types.add(record);
             }
@@ -247,6 +248,7 @@ impl Dataset {
             updated_at_ns: now_ns,
             ..change
         };
+        self.database.limits().check_cancelled()?;
         let store = self.database.store();
         store.check_space()?;
         let file = store.write_catalog_file(&records_batch(records)?, info.to_json()?)?;

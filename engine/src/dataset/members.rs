@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::json::{compact, members, object, quoted};
 use super::record::Candidate;
 use super::source::Source;
@@ -72,7 +74,7 @@ const TRACE_IDS: [&str; 3] = ["source_trace_id", "sourceTraceId", "trace_id"];
 const SPAN_IDS: [&str; 4] = ["source_span_id", "source_observation_id", "sourceObservationId", "span_id"];
 
 /// A member of given records that is not a record's own, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MemberUse {
     /// Its name.

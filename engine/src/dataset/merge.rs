@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use tracehouse_storage::env::Env;
 
 use super::json::{is_same, updated};
@@ -27,7 +28,7 @@ pub enum SourceRule {
 }
 
 /// What a change of a dataset did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MergeReport {
     /// Records that were not there before.

@@ -46,4 +46,6 @@ pub use sample::Sample;
 pub(crate) use erase::DatasetsErased;
 pub(crate) use info::{Version, newest, versions};
 pub(crate) use json::content_hash;
-pub(crate) use record::{Candidate, Record, readable_texts, record_schema, shown, view_schema};
+pub(crate) use record::{Candidate, Record, readable_texts, record_schema};
+#[cfg(feature = "sql")]
+pub(crate) use record::{shown, view_schema};

@@ -38,6 +38,7 @@ mod tests;
 pub use error::DecodeError;
 pub(crate) use logs::BODY;
 pub use raw::ChangedKeys;
+pub(crate) use raw::{SPAN_NODES_MAX, VALUE_DEPTH_MAX, cut_key};
 pub use reader::{PIECE_BYTES_MAX, ReadError, Request, RequestReader};
 
 pub(crate) use stored::read_object;

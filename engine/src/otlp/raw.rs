@@ -11,11 +11,11 @@ use super::logs::BODY;
 use super::value::{KeyValue, Value, unique_keys};
 
 /// Deepest nesting of an attribute value; deeper ones cost their span.
-pub(super) const VALUE_DEPTH_MAX: usize = 64;
+pub(crate) const VALUE_DEPTH_MAX: usize = 64;
 /// Longest key of an attribute.
 pub(super) const KEY_BYTES_MAX: usize = 256;
 /// Most values, events and links of one span; a span with more is rejected.
-pub(super) const SPAN_NODES_MAX: usize = 100_000;
+pub(crate) const SPAN_NODES_MAX: usize = 100_000;
 /// Most values, events and links of one request: bounds memory at a few hundred megabytes.
 const REQUEST_NODES_MAX: usize = 16_000_000;
 /// Most spans of one request.
@@ -149,6 +149,17 @@ pub struct ChangedKeys {
     pub repeated: u64,
 }
 
+/// What is stored of a key that is too long. What is cut off is told by a hash at its end, so that different keys stay
+/// different.
+pub(crate) fn cut_key(key: &str) -> Option<String> {
+    if key.len() <= KEY_BYTES_MAX {
+        return None;
+    }
+    let hash = twox_hash::XxHash3_64::oneshot(key.as_bytes());
+    let start = key.floor_char_boundary(KEY_BYTES_MAX - 17);
+    Some(format!("{}~{hash:016x}", key.get(..start).unwrap_or_default()))
+}
+
 /// Counts what a request holds, and keeps the first fault of the part being read.
 #[derive(Debug)]
 pub(super) struct Limits {
@@ -213,14 +224,13 @@ impl Limits {
         self.count_node(0) && self.take_memory::<T>()
     }
 
-    /// A list of attributes with keys that are unique and not too long. What is cut off a key is told by
-    /// a hash at its end, so that different keys stay different.
+    /// A list of attributes with keys that are unique and not too long.
     pub(super) fn keys<'a>(&mut self, mut pairs: Vec<KeyValue<'a>>) -> Vec<KeyValue<'a>> {
-        for pair in pairs.iter_mut().filter(|pair| pair.key.len() > KEY_BYTES_MAX) {
-            let hash = twox_hash::XxHash3_64::oneshot(pair.key.as_bytes());
-            let start = pair.key.floor_char_boundary(KEY_BYTES_MAX - 17);
-            pair.key = Cow::Owned(format!("{}~{hash:016x}", pair.key.get(..start).unwrap_or_default()));
-            self.changed_keys.cut += 1;
+        for pair in &mut pairs {
+            if let Some(cut) = cut_key(&pair.key) {
+                pair.key = Cow::Owned(cut);
+                self.changed_keys.cut += 1;
+            }
         }
         let count = pairs.len();
         let pairs = unique_keys(pairs);

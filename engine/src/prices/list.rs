@@ -1,5 +1,6 @@
 //! The prices in force: those of the seed with what the database's own setting says on top.
 
+use serde::{Deserialize, Serialize};
 use tracehouse_storage::model::Span;
 use tracehouse_storage::schema::COMPUTED;
 
@@ -14,7 +15,7 @@ const PRICED_TOKENS: f64 = 1e6;
 const AGENT: &str = "AGENT";
 
 /// A price and where it is from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PriceRow {
     /// The model, in lower case.

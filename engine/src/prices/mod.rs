@@ -18,8 +18,10 @@ mod stored;
 
 pub(crate) use list::PriceList;
 pub use list::PriceRow;
+pub(crate) use stored::PriceState;
 pub use stored::Prices;
-pub(crate) use stored::{PriceState, prices_batch};
+#[cfg(feature = "sql")]
+pub(crate) use stored::{NAME, rows};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,14 +1,12 @@
-//! The setting as the database keeps it, and the table `prices` of SQL.
+//! The setting as the database keeps it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringViewArray};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::temporal_conversions::timestamp_ns_to_datetime;
 use serde::{Deserialize, Serialize};
+use tracehouse_storage::Store;
 use tracehouse_storage::manifest::CatalogFile;
-use tracehouse_storage::{Snapshot, Store};
 
 use super::list::{PriceList, PriceRow};
 use super::seed::SEED;
@@ -17,8 +15,8 @@ use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::stored_setting;
 
-/// The setting's name.
-const NAME: &str = "prices";
+/// The setting's name, which is that of its table in SQL.
+pub(crate) const NAME: &str = "prices";
 /// Most models with a price of their own.
 const MODELS_MAX: usize = 4_096;
 /// Longest name of a model, in characters.
@@ -182,43 +180,11 @@ impl Database {
     }
 }
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let number = |name: &str, nullable| Field::new(name, DataType::Float64, nullable);
-    let text = |name: &str| Field::new(name, DataType::Utf8View, false);
-    Arc::new(Schema::new(vec![
-        text("model"),
-        number("input_usd_per_mtok", false),
-        number("output_usd_per_mtok", false),
-        number("cache_read_usd_per_mtok", true),
-        number("cache_write_usd_per_mtok", true),
-        text("source"),
-        text("as_of"),
-    ]))
-});
-
-/// The rows of the table `prices`, as a snapshot has them; of a statement that does not name it, none.
+/// All prices that a snapshot has.
 ///
 /// # Errors
 /// `InvalidInput` when the setting was made by a later version.
-pub(crate) fn prices_batch(snapshot: &Snapshot, statement: &str) -> Result<RecordBatch> {
-    if !statement.to_ascii_lowercase().contains(NAME) {
-        return Ok(RecordBatch::new_empty(SCHEMA.clone()));
-    }
-    let rows = PriceList::of(read(snapshot.catalog())?).rows();
-    let text = |get: fn(&PriceRow) -> &str| -> ArrayRef {
-        Arc::new(StringViewArray::from_iter_values(rows.iter().map(get)))
-    };
-    let number = |get: fn(&Price) -> Option<f64>| -> ArrayRef {
-        Arc::new(Float64Array::from_iter(rows.iter().map(|row| get(&row.price))))
-    };
-    let columns = vec![
-        text(|row| &row.model),
-        number(|price| Some(price.input)),
-        number(|price| Some(price.output)),
-        number(|price| price.cache_read),
-        number(|price| price.cache_write),
-        text(|row| if row.is_seed { "seed" } else { "set" }),
-        text(|row| &row.date),
-    ];
-    Ok(RecordBatch::try_new(SCHEMA.clone(), columns)?)
+#[cfg(feature = "sql")]
+pub(crate) fn rows(snapshot: &tracehouse_storage::Snapshot) -> Result<Vec<PriceRow>> {
+    Ok(PriceList::of(read(snapshot.catalog())?).rows())
 }

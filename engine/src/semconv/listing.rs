@@ -1,9 +1,11 @@
 //! The producers' tables as plain rows, for documentation.
 
+use serde::Serialize;
+
 use super::producers::{Concern, Into, PRODUCERS, Producer};
 
 /// One attribute key that is understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Convention {
     /// Who sends it.
     pub producer: &'static str,

@@ -20,6 +20,7 @@ pub(crate) mod producers;
 mod scope;
 mod span_type;
 mod stored;
+pub(crate) use stored::Members;
 mod usage;
 
 #[cfg(test)]

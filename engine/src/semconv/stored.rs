@@ -19,7 +19,7 @@ pub(super) fn attributes(text: &str) -> Vec<KeyValue<'_>> {
 }
 
 /// The members of a JSON object, in their order.
-struct Members<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
+pub(crate) struct Members<'t>(pub(crate) Vec<(Cow<'t, str>, &'t RawValue)>);
 
 /// A text, borrowed where it has no escapes.
 #[derive(Deserialize)]

@@ -36,7 +36,9 @@ use crate::predicate::{DatasetTraces, Predicate};
 use explain::Recorder;
 pub use explain::{Analysis, Coverage, Explain, Stage, TextCoverage};
 pub use matching_spans::{FoundSpan, matching_spans};
-pub use notices::{notices, sql_notices};
+pub use notices::notices;
+#[cfg(feature = "sql")]
+pub use notices::sql_notices;
 use plan::Plan;
 use rank::TopRows;
 

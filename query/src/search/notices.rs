@@ -17,14 +17,15 @@ use tracehouse_storage::{Result, Snapshot};
 use super::Search;
 use super::explain::Recorder;
 use super::plan::Plan;
+#[cfg(feature = "sql")]
 use crate::error::Result as QueryResult;
 use crate::filter::{nearest, parse};
 use crate::predicate::column::{map, text};
 use crate::predicate::{
     AssessmentPredicate, AssessmentTest, Condition, Field, Predicate, SpanPredicate, Test, TextOp, TextTest,
 };
-use crate::runtime::QueryRuntime;
-use crate::sql;
+#[cfg(feature = "sql")]
+use crate::{runtime::QueryRuntime, sql};
 
 /// Newest rows of a table that are looked at for names that may have been meant.
 const NAMED_ROWS_MAX: usize = 2_000;
@@ -53,6 +54,7 @@ pub fn notices(snapshot: &Snapshot, search: &Search, has_found: bool) -> Result<
 ///
 /// # Errors
 /// What reading gives.
+#[cfg(feature = "sql")]
 pub fn sql_notices(snapshot: &Snapshot, runtime: &QueryRuntime, statement: &str) -> QueryResult<Vec<String>> {
     let of_rows = sql::asked(runtime, statement)?;
     let mut asked = Asked::default();

@@ -1,24 +1,31 @@
-//! Temporary views: queries that a session has given names, by `CREATE VIEW` and `DROP VIEW`. Nothing of them is written.
+//! Temporary views and tables: queries that a session has given names, and rows that it keeps in memory. Nothing of them
+//! is written.
 //!
 //! ```text
 //! CREATE [OR REPLACE] [TEMP] VIEW [IF NOT EXISTS] v AS SELECT .. | DROP VIEW [IF EXISTS] v
-//!   -> read from tokens, every view of the session planned with the change, then kept
+//! CREATE [OR REPLACE] TEMP TABLE [IF NOT EXISTS] t AS SELECT .. | DROP TABLE [IF EXISTS] t
+//!   -> read from tokens; of a table the query is run; every view of the session planned with the change, then kept
 //! SELECT .. FROM v -> the views it names, in the order they need each other, are planned as tables of the statement
 //! ```
 //! **Invariants** (1) A view's text passes all that a statement does, and a statement with its views written out is within
 //! the limits of one. (2) Every view of a session can be planned: a change that one of them would not survive is refused.
+//! (3) The rows of tables count as memory of queries for as long as someone holds them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::sql::sqlparser::ast::{Statement, TableFactor, VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::guard;
 use crate::error::{ECHO_CHARS_MAX, QueryError, Result, shorten};
 
-/// Most views of a session; all of them are planned when one changes.
+/// Most views and tables of a session; all of them are planned when one changes.
 const VIEWS_MAX: usize = 200;
 
 /// The views of one session. Clones share them.
@@ -56,24 +63,82 @@ pub(super) struct Views(Arc<BTreeMap<String, View>>);
 
 #[derive(Debug, Clone)]
 struct View {
+    /// The query of a view.
     text: Arc<str>,
     /// Its words in lower case, among which are the names of the views it reads.
     words: BTreeSet<String>,
+    /// The rows of a table, which has neither.
+    rows: Option<Arc<HeldRows>>,
 }
 
-/// A statement that changes views.
+impl View {
+    fn kind(&self) -> Kind {
+        if self.rows.is_some() { Kind::Table } else { Kind::View }
+    }
+}
+
+/// The rows of a temporary table.
+#[derive(Debug)]
+pub(super) struct HeldRows {
+    pub schema: SchemaRef,
+    pub batches: Vec<RecordBatch>,
+    /// Their part of the memory of queries.
+    pub _memory: MemoryReservation,
+}
+
+/// What a session has under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    View,
+    Table,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::View => "view",
+            Self::Table => "temporary table",
+        })
+    }
+}
+
+impl Kind {
+    /// As statements call it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::View => "VIEW",
+            Self::Table => "TABLE",
+        }
+    }
+}
+
+/// A statement that changes views or tables.
 #[derive(Debug)]
 pub(super) enum Change {
-    Create { name: String, text: String, replace: bool, if_not_exists: bool },
-    Drop { name: String, if_exists: bool },
+    Create(Creation),
+    Drop { kind: Kind, name: String, if_exists: bool },
+}
+
+/// What is made under a name.
+#[derive(Debug)]
+pub(super) struct Creation {
+    pub kind: Kind,
+    name: String,
+    /// The query.
+    pub text: String,
+    replace: bool,
+    if_not_exists: bool,
+    /// Those of a table, once its query was run.
+    pub rows: Option<Arc<HeldRows>>,
 }
 
 impl Change {
     /// Why it is refused, when planning the views after it fails.
     pub(super) fn refused(&self, error: QueryError) -> QueryError {
         let changed = match self {
-            Self::Create { name, .. } => format!("CREATE VIEW {name}"),
-            Self::Drop { name, .. } => format!("DROP VIEW {name}"),
+            Self::Create(Creation { kind: Kind::View, name, .. }) => format!("CREATE VIEW {name}"),
+            Self::Create(Creation { kind: Kind::Table, name, .. }) => format!("CREATE TEMP TABLE {name}"),
+            Self::Drop { kind, name, .. } => format!("DROP {} {name}", kind.word()),
         };
         QueryError::new(error.kind(), format!("{changed}: {}", error.message()))
     }
@@ -93,6 +158,11 @@ impl Views {
     /// The query of a view.
     pub(super) fn text(&self, name: &str) -> Option<&Arc<str>> {
         self.0.get(name).map(|view| &view.text)
+    }
+
+    /// The rows of a table.
+    pub(super) fn rows(&self, name: &str) -> Option<&Arc<HeldRows>> {
+        self.0.get(name)?.rows.as_ref()
     }
 
     /// The views that a statement takes, those first that others read.
@@ -116,6 +186,28 @@ impl Views {
         Ok(order.ordered)
     }
 
+    /// Whether a change leaves everything as it is.
+    pub(super) fn has(&self, creation: &Creation) -> bool {
+        creation.if_not_exists && self.0.contains_key(&creation.name)
+    }
+
+    /// Refuses a name that is taken.
+    ///
+    /// # Errors
+    /// `InvalidInput`.
+    pub(super) fn check_free(&self, creation: &Creation) -> Result<()> {
+        let Creation { kind, name, replace, .. } = creation;
+        let Some(there) = self.0.get(name) else { return Ok(()) };
+        other_kind(name, there.kind(), *kind)?;
+        if *replace {
+            return Ok(());
+        }
+        let (temp, word) = (if *kind == Kind::Table { "TEMP " } else { "" }, kind.word());
+        Err(QueryError::invalid_input(format!(
+            "there is a {kind} '{name}': CREATE OR REPLACE {temp}{word} puts another in its place"
+        )))
+    }
+
     /// The views after a change.
     ///
     /// # Errors
@@ -123,25 +215,37 @@ impl Views {
     pub(super) fn after(&self, change: &Change) -> Result<Self> {
         let mut views = self.0.as_ref().clone();
         match change {
-            Change::Create { name, if_not_exists: true, .. } if views.contains_key(name) => {}
-            Change::Create { name, replace: false, .. } if views.contains_key(name) => {
-                return Err(QueryError::invalid_input(format!(
-                    "there is a view '{name}': CREATE OR REPLACE VIEW puts another in its place"
-                )));
-            }
-            Change::Create { name, text, .. } => {
-                let words = words(&guard::tokens_of(text)?);
-                views.insert(name.clone(), View { text: text.as_str().into(), words });
+            Change::Create(creation) if self.has(creation) => {}
+            Change::Create(creation) => {
+                self.check_free(creation)?;
+                let Creation { kind, name, text, rows, .. } = creation;
+                let view = match kind {
+                    Kind::View => View {
+                        text: text.as_str().into(),
+                        words: words(&guard::tokens_of(text)?),
+                        rows: None,
+                    },
+                    Kind::Table if rows.is_none() => {
+                        return Err(QueryError::invalid_input(format!(
+                            "the {kind} '{name}' was dropped meanwhile: try again"
+                        )));
+                    }
+                    Kind::Table => View { text: "".into(), words: BTreeSet::new(), rows: rows.clone() },
+                };
+                views.insert(name.clone(), view);
                 if views.len() > VIEWS_MAX {
                     return Err(QueryError::invalid_input(format!(
-                        "a session has at most {VIEWS_MAX} views; DROP VIEW takes one away"
+                        "a session has at most {VIEWS_MAX} views and tables; DROP VIEW takes one away"
                     )));
                 }
             }
-            Change::Drop { name, if_exists } => {
+            Change::Drop { kind, name, if_exists } => {
+                if let Some(there) = views.get(name) {
+                    other_kind(name, there.kind(), *kind)?;
+                }
                 if views.remove(name).is_none() && !if_exists {
                     return Err(QueryError::invalid_input(format!(
-                        "there is no view '{name}' of this session"
+                        "there is no {kind} '{name}' of this session"
                     )));
                 }
             }
@@ -156,7 +260,7 @@ impl Views {
     pub(super) fn check(&self, names: &[String], statement: Option<&str>) -> Result<()> {
         let mut views = WriteOut::default();
         for name in names {
-            let Some(view) = self.0.get(name) else { continue };
+            let Some(view) = self.0.get(name).filter(|view| view.rows.is_none()) else { continue };
             let Statement::Query(query) = guard::parse(&view.text)? else { return Err(no_query(name)) };
             let mut statement = Statement::Query(query);
             let size = views.write_out(&view.text, &mut statement)?;
@@ -167,6 +271,18 @@ impl Views {
             None => Ok(()),
         }
     }
+}
+
+/// # Errors
+/// `InvalidInput` where what is there is not of the kind that is changed.
+fn other_kind(name: &str, there: Kind, wanted: Kind) -> Result<()> {
+    if there == wanted {
+        return Ok(());
+    }
+    let word = there.word();
+    Err(QueryError::invalid_input(format!(
+        "'{name}' is a {there} of this session: DROP {word} takes it away"
+    )))
 }
 
 fn no_query(name: &str) -> QueryError {
@@ -260,34 +376,41 @@ pub(super) fn change_of(text: &str) -> Result<Option<Change>> {
     }
     let replace = is_create && left.words(&["or", "replace"]);
     let is_temporary = is_create && (left.word("temp") || left.word("temporary"));
-    if !left.word("view") {
-        let what = left.left.first().map(|token| shorten(&token.token.to_string(), ECHO_CHARS_MAX));
-        let temporary = if is_temporary { "temporary " } else { "" };
-        return Err(QueryError::invalid_input(format!(
-            "SQL is read-only here: a session has {temporary}views and nothing else, not {}; \
-             CREATE [OR REPLACE] [TEMP] VIEW name AS SELECT .. and DROP VIEW name are what it takes",
-            what.unwrap_or_default()
-        )));
-    }
+    let kind = match () {
+        () if left.word("view") => Kind::View,
+        () if (is_temporary || !is_create) && left.word("table") => Kind::Table,
+        () => return Err(refused(&left)),
+    };
     let if_not_exists = is_create && left.words(&["if", "not", "exists"]);
     let if_exists = !is_create && left.words(&["if", "exists"]);
-    let name = left.name()?;
+    let name = left.name(kind)?;
     if is_create {
         if !left.word("as") {
-            return Err(QueryError::invalid_input(format!("CREATE VIEW {name}: AS and a query expected")));
+            let word = kind.word();
+            return Err(QueryError::invalid_input(format!("CREATE {word} {name}: AS and a query expected")));
         }
         let begin = left.left.first().map_or(text.len(), |token| place(text, token.span.start));
         let text = text.get(begin..).unwrap_or_default().to_string();
-        return Ok(Some(Change::Create { name, text, replace, if_not_exists }));
+        return Ok(Some(Change::Create(Creation { kind, name, text, replace, if_not_exists, rows: None })));
     }
     while left.token(&Token::SemiColon) {}
     match left.left.first() {
-        None => Ok(Some(Change::Drop { name, if_exists })),
+        None => Ok(Some(Change::Drop { kind, name, if_exists })),
         Some(token) => {
             let found = shorten(&token.token.to_string(), ECHO_CHARS_MAX);
-            Err(QueryError::invalid_input(format!("DROP VIEW {name}: unexpected '{found}'")))
+            Err(QueryError::invalid_input(format!("DROP {} {name}: unexpected '{found}'", kind.word())))
         }
     }
+}
+
+fn refused(left: &Words<'_>) -> QueryError {
+    let what = left.left.first().map(|token| shorten(&token.token.to_string(), ECHO_CHARS_MAX));
+    QueryError::invalid_input(format!(
+        "SQL is read-only here: a session has views, temporary tables and nothing else, not {}; \
+         CREATE [OR REPLACE] [TEMP] VIEW name AS SELECT .., CREATE [OR REPLACE] TEMP TABLE name AS SELECT .., \
+         DROP VIEW name and DROP TABLE name are what it takes",
+        what.unwrap_or_default()
+    ))
 }
 
 /// Tokens that are still to be read.
@@ -323,9 +446,10 @@ impl Words<'_> {
         is_next
     }
 
-    fn name(&mut self) -> Result<String> {
-        let expected =
-            || QueryError::invalid_input("the name of a view expected: one word, without a schema");
+    fn name(&mut self, kind: Kind) -> Result<String> {
+        let expected = || {
+            QueryError::invalid_input(format!("the name of a {kind} expected: one word, without a schema"))
+        };
         let name = self.left.first().and_then(|token| word(&token.token)).ok_or_else(expected)?;
         self.left = self.left.get(1..).unwrap_or_default();
         if name.is_empty() || name.contains(['/', '\\', ':', '\'', '"', '.']) || self.token(&Token::Period) {

@@ -21,6 +21,7 @@ use super::scan::{ScanFilter, SegmentScan};
 use super::selection::wanted_rows;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::manifest::{FileMeta, SegmentId, SegmentMeta};
 use crate::packing;
 use crate::scan::{BATCH_ROWS, RowStream, ScanRequest};
@@ -237,6 +238,7 @@ pub fn verify_file(env: &dyn Env, dir: &Path, meta: &FileMeta, deep: bool) -> Re
     let mut hasher = xxhash3_128::Hasher::new();
     let mut offset = 0;
     while offset < meta.len {
+        interrupt::of_thread().check()?;
         let len = (meta.len - offset).min(VERIFY_BYTES);
         let bytes = reader
             .read_at(offset, usize::try_from(len).unwrap_or(usize::MAX))

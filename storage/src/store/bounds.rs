@@ -11,12 +11,15 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Log, State, Store, lock};
 use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
 use crate::source::Segment;
 
+/// How often a wait that may be given up looks whether it is.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// The reserve is at most this part of the file system.
 const RESERVE_PART: u64 = 20;
 
@@ -111,25 +114,37 @@ impl Store {
     /// Waits for a change of the state.
     ///
     /// # Errors
-    /// `Unavailable` when the time is over; `what` says what was waited for.
+    /// `Unavailable` when the time is over, `Cancelled` when the thread's interrupt says so; `what` says what was waited
+    /// for.
     pub(super) fn wait_until<'s>(
         &self,
         state: MutexGuard<'s, State>,
         deadline: Option<Instant>,
         what: &str,
     ) -> Result<MutexGuard<'s, State>> {
-        let Some(deadline) = deadline else {
-            return Ok(self.changed.wait(state).unwrap_or_else(PoisonError::into_inner));
-        };
-        let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-        else {
+        let interrupt = interrupt::of_thread();
+        interrupt.check()?;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
             let wait = self.options.write_wait.unwrap_or_default();
             return Err(Error::new(
                 ErrorKind::Unavailable,
                 format!("writers are faster than the disk: {what} for more than {} ms", wait.as_millis()),
             ));
+        }
+        let left = match interrupt.is_never() {
+            true => left,
+            false => Some(left.map_or(LOOK_PAUSE, |left| left.min(LOOK_PAUSE))),
         };
-        Ok(self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0)
+        let waited = match left {
+            None => self.changed.wait(state),
+            Some(left) => self
+                .changed
+                .wait_timeout(state, left)
+                .map(|(state, _)| state)
+                .map_err(|e| PoisonError::new(e.into_inner().0)),
+        };
+        Ok(waited.unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -11,6 +11,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use serde::{Deserialize, Serialize};
+
 use super::order::RowMap;
 use super::{Store, lock, segment_dir};
 use crate::error::Result;
@@ -24,7 +26,7 @@ use crate::source::{Rows, Segment, Source};
 const MERGE_CACHE_BYTES_MAX: usize = 64 << 20;
 
 /// What one compaction did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compacted {
     /// Segments merged.
     pub segments_before: usize,

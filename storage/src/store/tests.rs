@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Assess, Compacted, Store, StoreOptions};
 use crate::columns::{spans_batch, text, trace_at};
 use crate::env::{Env, MemEnv, RealEnv};
+use crate::interrupt::{CancelToken, Interrupt, lending};
 use crate::model::{Assessment, AssessmentKind, Span, TraceEdit, TraceHint, TraceKey, TraceRow};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
@@ -482,6 +483,25 @@ fn a_writer_that_has_waited_for_a_seal_is_refused_and_may_try_again() {
     assert!(store.seal_frozen().unwrap());
     append(&store, 3).unwrap();
     assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 3);
+}
+
+#[test]
+fn a_writer_that_waits_for_a_seal_gives_up_when_it_is_told_to() {
+    let options = StoreOptions { flush_bytes_max: 1, ..StoreOptions::default() };
+    let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
+    append(&store, 1).unwrap();
+    append(&store, 2).unwrap();
+    let token = CancelToken::new();
+    let interrupt = Interrupt::default().or(token.clone());
+    let error = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| lending(interrupt, || append(&store, 3)));
+        token.cancel();
+        writer.join().unwrap().unwrap_err()
+    });
+    assert_eq!(error.kind(), crate::ErrorKind::Cancelled, "{error}");
+    assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 2);
+    store.seal_frozen().unwrap();
+    append(&store, 3).unwrap();
 }
 
 #[test]

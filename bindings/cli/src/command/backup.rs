@@ -8,11 +8,16 @@ use super::write_json;
 use crate::args::BackupArgs;
 use crate::context::Context;
 use crate::failure::Result;
+use crate::interrupt::{self, HalfWritten};
 use crate::output::units::bytes;
 
 /// Copies, and says what.
 pub fn run(context: &Context, args: &BackupArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let report = backup_until(&args.db, &args.dest, context.cancel.clone())?;
+    let half = HalfWritten::into_folder(&args.dest, &[]);
+    let copied = backup_until(&args.db, &args.dest, context.cancel.clone());
+    interrupt::finish();
+    drop(half);
+    let report = copied?;
     if context.json {
         return write_json(out, &serde_json::to_value(&report)?);
     }

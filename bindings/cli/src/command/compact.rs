@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use serde_json::json;
-
 use super::write_json;
 use crate::args::DbArgs;
 use crate::context::Context;
@@ -17,14 +15,11 @@ pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Re
     let segments = db.stats()?.segments;
     db.close()?;
     if context.json {
-        return write_json(
-            out,
-            &json!({
-                "segments_before": compacted.segments_before,
-                "segments_after": compacted.segments_after,
-                "segments": segments,
-            }),
-        );
+        let mut json = serde_json::to_value(compacted)?;
+        if let Some(figures) = json.as_object_mut() {
+            figures.insert("segments".into(), segments.into());
+        }
+        return write_json(out, &json);
     }
     let (before, after) = (compacted.segments_before, compacted.segments_after);
     if before < 2 {

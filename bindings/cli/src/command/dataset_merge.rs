@@ -12,6 +12,7 @@ use super::write_json;
 use crate::args::{DatasetAddArgs, DatasetFormat, DatasetMergeArgs};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::interrupt;
 use crate::output::escape::line;
 
 /// Members named one by one for people; the JSON has all.
@@ -34,8 +35,13 @@ pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Res
         (true, None) => dataset.add_spans(&search)?,
         (true, Some(sample)) => dataset.add_span_sample(&search, sample)?,
     };
+    interrupt::finish();
     let has_found = report.inserted + report.updated + report.unchanged + report.skipped > 0;
-    context.notice(&of_search(&db, &search, has_found)?);
+    match of_search(&db, &search, has_found) {
+        // What was added is reported all the same.
+        Err(_) if context.cancel.is_cancelled() => {}
+        notices => context.notice(&notices?),
+    }
     show(context, &dataset, &report, out)
 }
 
@@ -53,6 +59,7 @@ pub fn merge(context: &Context, args: &DatasetMergeArgs, out: &mut dyn Write) ->
     let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
     let dataset = dataset.source_rule(source_rule(args.keep_source));
     let report = dataset.merge_from(input, form, &name)?;
+    interrupt::finish();
     show(context, &dataset, &report, out)?;
     let has_kept = report.inserted + report.updated + report.unchanged + report.skipped > 0;
     match report.rejected_count {
@@ -90,14 +97,12 @@ pub fn sample_of(count: usize, seed: u64, stratify: Option<&str>) -> Sample {
 
 fn show(context: &Context, dataset: &Dataset, report: &MergeReport, out: &mut dyn Write) -> Result<()> {
     if context.json {
-        let rejected = report.rejected.iter();
-        let rejected = rejected.map(|r| json!({ "file": r.file, "line": r.line, "error": r.error }));
         let shown = json!({
             "inserted": report.inserted,
             "updated": report.updated,
             "unchanged": report.unchanged,
             "skipped": report.skipped,
-            "rejected": rejected.collect::<Vec<_>>(),
+            "rejected": report.rejected,
             "rejected_count": report.rejected_count,
             "ignored_members": members_json(report, |used| used.taken_as.is_none().then(|| used.records.into())),
             "taken_members": members_json(report, |used| {

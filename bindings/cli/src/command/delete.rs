@@ -12,6 +12,7 @@ use super::write_json;
 use crate::args::DeleteArgs;
 use crate::context::Context;
 use crate::failure::{Failure, Result, report};
+use crate::interrupt;
 use crate::output::escape::line;
 use crate::output::units::parse_time_ms;
 
@@ -45,7 +46,11 @@ pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -
         confirm(&format!("{verb} {}", traces(ids.len() as u64)))?;
     }
     if args.erase {
+        interrupt::keeps("the next command that writes completes the erase".to_string());
         return erase(context, &db, &ids, out);
+    }
+    if !interrupt::finish() {
+        return Err(Failure::failed("interrupted: nothing was deleted"));
     }
     let deleted = if ids.is_empty() { 0 } else { db.delete_traces(&ids)? };
     if context.json {
@@ -58,6 +63,7 @@ pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -
 fn erase(context: &Context, db: &Database, ids: &[String], out: &mut dyn Write) -> Result<()> {
     let receipt = db.erase_traces(ids)?;
     db.index_text()?;
+    interrupt::finish();
     if context.json {
         write_json(out, &serde_json::to_value(&receipt)?)?;
     } else {

@@ -5,10 +5,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tracehouse::Database;
+
 use crate::context::Context;
+use crate::failure::Result;
 
 /// How often a removal is tried, and the pause between.
 const REMOVE_TRIES: usize = 40;
@@ -22,33 +25,53 @@ pub fn is_there(path: &Path) -> bool {
     }
 }
 
-/// Removes a database that holds nothing, unless someone else has it by now. It is put aside first, so that nobody
-/// finds it any more; what is not empty or not free goes back to its place.
+/// Removes a database that holds nothing, unless someone else has it by now.
 pub fn remove_if_empty(context: &Context, path: &Path) {
-    let Some(name) = path.file_name() else { return };
-    let mut aside: OsString = name.to_owned();
+    let Some(aside) = put_aside(path) else { return };
+    // The writer's lock is held while it is looked at and removed.
+    match context.open_to_change(&aside) {
+        Ok(db) => remove_or_put_back(&db, &aside, path),
+        Err(_) => put_back(&aside, path),
+    }
+}
+
+/// The same for one that is open.
+pub fn remove_open_if_empty(db: &Database, path: &Path) {
+    if let Some(aside) = put_aside(path) {
+        remove_or_put_back(db, &aside, path);
+    }
+}
+
+/// Takes a database away from its place, so that nobody finds it any more.
+fn put_aside(path: &Path) -> Option<PathBuf> {
+    let mut aside: OsString = path.file_name()?.to_owned();
     aside.push(format!(".empty-{}", std::process::id()));
     let aside = path.with_file_name(aside);
-    if is_there(&aside) || fs::rename(path, &aside).is_err() {
-        return;
+    (!is_there(&aside) && fs::rename(path, &aside).is_ok()).then_some(aside)
+}
+
+fn put_back(aside: &Path, path: &Path) {
+    if !is_there(path) {
+        let _ = fs::rename(aside, path);
     }
-    // The writer's lock is held while it is looked at and removed.
-    let held = context.open_to_change(&aside).and_then(|db| {
-        let stats = db.stats()?;
-        let is_empty = stats.traces + stats.spans + stats.assessments + stats.datasets == 0;
-        Ok((db, is_empty && !has_settings(&aside)))
-    });
-    if matches!(&held, Ok((_, true))) {
-        // The metadata store may still be writing files of its own.
-        for _ in 0..REMOVE_TRIES {
-            if fs::remove_dir_all(&aside).is_ok() || !is_there(&aside) {
-                break;
-            }
-            std::thread::sleep(REMOVE_PAUSE);
+}
+
+fn remove_or_put_back(db: &Database, aside: &Path, path: &Path) {
+    if !is_empty(db, aside).unwrap_or(false) {
+        return put_back(aside, path);
+    }
+    // The metadata store may still be writing files of its own.
+    for _ in 0..REMOVE_TRIES {
+        if fs::remove_dir_all(aside).is_ok() || !is_there(aside) {
+            break;
         }
-    } else if !is_there(path) {
-        let _ = fs::rename(&aside, path);
+        std::thread::sleep(REMOVE_PAUSE);
     }
+}
+
+fn is_empty(db: &Database, path: &Path) -> Result<bool> {
+    let stats = db.stats()?;
+    Ok(stats.traces + stats.spans + stats.assessments + stats.datasets == 0 && !has_settings(path))
 }
 
 /// Whether something was set in it, such as what is redacted: that is a file of the catalogue.

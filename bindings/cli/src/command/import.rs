@@ -4,11 +4,15 @@
 //! 2. Files are imported in the given order, then the assessments.
 //! 3. The database is closed, which seals it: later commands find segments and indexes ready.
 //! 4. The report; then the exit code, which is 2 when a file was incomplete.
+//!
+//! Ctrl-C ends the input. What was read is stored or, where that takes too long, reported as rejected; the database is
+//! left as it is, with what is not sealed in its log.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -19,12 +23,14 @@ use super::progress::ProgressDisplay;
 use crate::args::{ImportArgs, RedactKind};
 use crate::context::Context;
 use crate::failure::{Failure, Result, report};
-use crate::interrupt::{self, Ending, until_cancelled};
+use crate::interrupt::{self, until_cancelled};
 use crate::output::escape::line;
 use crate::output::units::{bytes, count};
 
 /// Longest time that what came on standard input waits for more.
 const FLUSH_PAUSE: Duration = Duration::from_millis(200);
+/// How often it is looked whether the end of an import is to be left to others.
+const LOOK_PAUSE: Duration = Duration::from_millis(25);
 /// Rejections listed for people; the JSON report has the first 100,000, and the count of all.
 const LISTED_REJECTED_MAX: usize = 20;
 
@@ -46,7 +52,7 @@ struct Summary<'a> {
     spans: u64,
     duplicate_spans: u64,
     assessments: u64,
-    rejected: Vec<RejectedLine<'a>>,
+    rejected: &'a [Rejected],
     rejected_count: u64,
     redacted: u64,
     cut_keys: u64,
@@ -60,24 +66,17 @@ struct Summary<'a> {
     seconds: f64,
 }
 
-#[derive(Serialize)]
-struct RejectedLine<'a> {
-    file: &'a str,
-    line: Option<u64>,
-    error: &'a str,
-}
-
 /// Imports everything and reports. A database that was made for nothing is not left behind.
 pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let is_new = !fresh::is_there(&args.db);
-    let done = import(context, args, out);
-    if is_new && done.is_err() {
+    let done = import(context, args, is_new, out);
+    if is_new && done.is_err() && interrupt::code().is_none() {
         fresh::remove_if_empty(context, &args.db);
     }
     done
 }
 
-fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -> Result<()> {
+fn import(context: &Context, args: &ImportArgs, is_new: bool, out: &mut (dyn Write + Send)) -> Result<()> {
     let started = Instant::now();
     let files = args.files.iter().map(|path| input(path)).collect::<Result<Vec<_>>>()?;
     let assessments = args.assessments.iter().map(|path| input(path)).collect::<Result<Vec<_>>>()?;
@@ -100,14 +99,23 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
         &mut incomplete,
     );
     display.finish();
-    // What was acknowledged before a failure is kept, and sealed like the rest.
-    let closed = db.close();
+    let is_closed = close(&db, &context.cancel);
+    interrupt::finish();
+    if is_closed.is_none() {
+        if is_new {
+            fresh::remove_open_if_empty(&db, &args.db);
+        }
+        // Its threads end with the process: one that seals takes longer than someone who gave up waits.
+        std::mem::forget(db);
+    }
     imported?;
-    closed?;
+    is_closed.transpose()?;
     total.seconds = started.elapsed().as_secs_f64();
     show(context, &total, out)?;
     match incomplete {
-        _ if interrupt::code().is_some() => Err(Failure::failed("interrupted: what was read is kept")),
+        _ if interrupt::code().is_some() => {
+            Err(Failure::failed("interrupted: what was read is stored or counted as rejected"))
+        }
         Some(name) => {
             let name = shown_name(&name);
             Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
@@ -123,6 +131,22 @@ fn import(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) ->
             Ok(())
         }
     }
+}
+
+/// Closes the database, which seals it: what was acknowledged before a failure is kept, too. `None` when Ctrl-C came
+/// before that is done; then it is left to the next who opens it for writing.
+fn close(db: &Database, cancel: &CancelToken) -> Option<Result<()>> {
+    let (sender, closed) = mpsc::channel();
+    if !cancel.is_cancelled() {
+        let db = db.clone();
+        std::thread::spawn(move || sender.send(db.close()));
+        while !cancel.is_cancelled() {
+            if let Ok(closed) = closed.recv_timeout(LOOK_PAUSE) {
+                return Some(closed.map_err(Failure::from));
+            }
+        }
+    }
+    None
 }
 
 /// Whether there was something to import and none of it was kept.
@@ -175,7 +199,7 @@ fn import_all(
         options = options.batch_lines(lines as usize);
     }
     for input in files {
-        let mut options = options.clone().name(input.name.as_str());
+        let mut options = options.clone().name(input.name.as_str()).until(cancel.clone());
         if input.path.is_none() {
             options = options.flush_after(FLUSH_PAUSE);
         }
@@ -183,6 +207,7 @@ fn import_all(
         let mut acked = Progress::default();
         let imported = db.import(reader, &options, &mut |progress| {
             acked = progress;
+            interrupt::keeps(kept(&input.name, progress));
             display.acknowledged(progress);
         })?;
         display.file_done(acked);
@@ -212,12 +237,18 @@ fn input(path: &Path) -> Result<Input> {
     Ok(Input { name, path: Some(path.to_path_buf()), bytes })
 }
 
-/// Opens an input, which ends when `cancel` is cancelled. A pipe may wait for its writer: it is read by a thread of its own.
+/// Says of an import that was ended where it was what is stored; a batch more may be.
+fn kept(name: &str, acknowledged: Progress) -> String {
+    let lines = count(i64::try_from(acknowledged.acked_lines).unwrap_or(i64::MAX));
+    format!("of {}, the first {lines} lines at least are stored", shown_name(name))
+}
+
+/// Opens an input. A pipe may wait for its writer: it is read by a thread of its own, until `cancel` is cancelled.
 fn open(input: &Input, cancel: &CancelToken) -> Result<Box<dyn Read + Send>> {
     let Some(path) = &input.path else { return Ok(Box::new(until_cancelled(io::stdin(), cancel.clone()))) };
     let file = File::open(path).map_err(|error| Failure::file(&input.name, &error))?;
     Ok(match file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        true => Box::new(Ending::new(file, cancel.clone())),
+        true => Box::new(file),
         false => Box::new(until_cancelled(file, cancel.clone())),
     })
 }
@@ -238,16 +269,12 @@ fn show(context: &Context, total: &ImportReport, out: &mut dyn Write) -> Result<
 }
 
 fn summary(total: &ImportReport) -> Summary<'_> {
-    let rejected = |r| {
-        let Rejected { file, line, error }: &Rejected = r;
-        RejectedLine { file, line: *line, error }
-    };
     Summary {
         traces: total.traces,
         spans: total.spans,
         duplicate_spans: total.duplicate_spans,
         assessments: total.assessments,
-        rejected: total.rejected.iter().map(rejected).collect(),
+        rejected: &total.rejected,
         rejected_count: total.rejected_count,
         redacted: total.redacted,
         cut_keys: total.cut_keys,

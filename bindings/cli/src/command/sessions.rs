@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tracehouse::{Session, SessionSearch};
 
 use super::write_json;
@@ -26,7 +26,7 @@ pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send))
     let has_more = sessions.len() > args.limit;
     sessions.truncate(args.limit);
     if context.json {
-        let shown: Vec<_> = sessions.iter().map(as_json).collect();
+        let shown = sessions.iter().map(as_json).collect::<Result<Vec<_>>>()?;
         return write_json(out, &json!({ "sessions": shown, "has_more": has_more }));
     }
     if sessions.is_empty() {
@@ -51,16 +51,15 @@ pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send))
     if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }
 }
 
-fn as_json(session: &Session) -> serde_json::Value {
-    json!({
-        "session_id": session.session_id,
-        "experiment_ids": session.experiment_ids,
-        "user_id": session.user_id,
-        "trace_count": session.trace_count,
-        "error_count": session.error_count,
-        "first_request_time": rfc3339(session.first_request_time_ns),
-        "last_request_time": rfc3339(session.last_request_time_ns),
-        "total_tokens": session.total_tokens,
-        "cost_usd": session.cost_usd,
-    })
+/// A session as it is, with times for people and machines.
+fn as_json(session: &Session) -> Result<Value> {
+    let mut json = serde_json::to_value(session)?;
+    if let Some(figures) = json.as_object_mut() {
+        let (first, last) = (session.first_request_time_ns, session.last_request_time_ns);
+        for (name, time_ns) in [("first_request_time", first), ("last_request_time", last)] {
+            figures.remove(&format!("{name}_ns"));
+            figures.insert(name.to_string(), rfc3339(time_ns).into());
+        }
+    }
+    Ok(json)
 }

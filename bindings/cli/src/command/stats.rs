@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use serde_json::json;
 use tracehouse::{Database, Stats};
 
 use super::write_json;
@@ -20,7 +19,7 @@ pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Re
 pub fn show(context: &Context, db: &Database, out: &mut dyn Write) -> Result<()> {
     let stats = db.stats()?;
     if context.json {
-        return write_json(out, &as_json(&stats));
+        return write_json(out, &as_json(&stats)?);
     }
     for (name, value) in lines(&stats) {
         writeln!(out, "{name:<13} {value}")?;
@@ -28,30 +27,16 @@ pub fn show(context: &Context, db: &Database, out: &mut dyn Write) -> Result<()>
     Ok(())
 }
 
-fn as_json(stats: &Stats) -> serde_json::Value {
-    json!({
-        "traces": stats.traces,
-        "spans": stats.spans,
-        "awaited_spans": stats.awaited_spans,
-        "assessments": stats.assessments,
-        "datasets": stats.datasets,
-        "segments": stats.segments,
-        "disk_bytes": stats.disk_bytes,
-        "wal_bytes": stats.wal_bytes,
-        "memtable_bytes": stats.memtable_bytes,
-        "indexed_spans": stats.indexed_spans,
-        "unindexable_segments": stats.unindexable_segments,
-        "refused_writes": stats.refused_writes,
-        "cache_bytes": stats.cache_bytes,
-        "open_files": stats.open_files,
-        "dropped_spans": stats.dropped_spans,
-        "redacted_values": stats.redacted_values,
-        "redaction_failures": stats.redaction_failures,
-        "min_time": stats.min_time_ns.and_then(rfc3339),
-        "max_time": stats.max_time_ns.and_then(rfc3339),
-        "format_version": stats.format_version,
-        "maintenance_failure": stats.maintenance_failure,
-    })
+/// The figures as they are, with times for people and machines.
+fn as_json(stats: &Stats) -> Result<serde_json::Value> {
+    let mut json = serde_json::to_value(stats)?;
+    if let Some(figures) = json.as_object_mut() {
+        for (name, time_ns) in [("min_time", stats.min_time_ns), ("max_time", stats.max_time_ns)] {
+            figures.remove(&format!("{name}_ns"));
+            figures.insert(name.to_string(), time_ns.and_then(rfc3339).into());
+        }
+    }
+    Ok(json)
 }
 
 fn lines(stats: &Stats) -> Vec<(&'static str, String)> {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::{MemTable, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::ScalarValue;
@@ -17,19 +16,8 @@ const SEARCH_HITS_MAX: usize = 10_000;
 /// Hits that `search_text` gives when not told how many.
 const SEARCH_HITS_DEFAULT: usize = 10;
 
-/// Ranked text search: query and number of hits to a batch of [`search_text_schema`].
+/// Ranked text search: query and number of hits to a batch of [`hits_schema`](crate::text::hits_schema).
 pub type TextSearch = Arc<dyn Fn(&str, usize) -> crate::error::Result<RecordBatch> + Send + Sync>;
-
-/// Columns of `search_text`: `trace_id, span_id, field, score, snippet`.
-pub fn search_text_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("trace_id", DataType::Utf8View, false),
-        Field::new("span_id", DataType::Utf8View, false),
-        Field::new("field", DataType::Utf8View, false),
-        Field::new("score", DataType::Float64, false),
-        Field::new("snippet", DataType::Utf8View, false),
-    ]))
-}
 
 /// `search_text('query', limit)`. The search runs while the statement is planned.
 pub(in crate::sql) struct SearchText {

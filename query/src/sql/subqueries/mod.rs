@@ -33,7 +33,8 @@ use datafusion::optimizer::AnalyzerRule;
 
 use self::lift::{Marks, lift_below, lift_into_side, mark};
 use self::truth::{Null, Scope};
-use crate::error::{QueryError, UNPLANNED};
+use crate::error::QueryError;
+use crate::sql::errors::UNPLANNED;
 
 /// The rule; see the head of this file.
 #[derive(Debug)]

@@ -73,8 +73,9 @@ fn a_view_is_refused_what_a_statement_is() {
         ("CREATE VIEW v AS SELECT * FROM v", "the view 'v' reads itself"),
         ("CREATE OR REPLACE VIEW a AS SELECT * FROM b", "the view 'a' reads itself"),
         ("CREATE OR REPLACE VIEW a AS SELECT 1 AS other FROM spans WHERE nope", "nope"),
-        ("CREATE TABLE t AS SELECT 1", "views and nothing else"),
-        ("DROP TABLE spans", "views and nothing else"),
+        ("CREATE TABLE t AS SELECT 1", "views, temporary tables and nothing else, not TABLE"),
+        ("CREATE TEMP SEQUENCE s", "views, temporary tables and nothing else, not SEQUENCE"),
+        ("DROP TABLE spans", "no temporary table 'spans'"),
         ("DROP VIEW a", "view 'b'"),
         ("DROP VIEW c", "no view 'c'"),
         ("DROP VIEW spans", "no view 'spans'"),
@@ -87,6 +88,86 @@ fn a_view_is_refused_what_a_statement_is() {
         assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{statement}: {error}");
     }
     assert_eq!(rows(&context, "SELECT count(*) FROM b"), ["3"]);
+}
+
+#[test]
+fn temporary_tables_keep_their_rows() {
+    let context = session();
+    let query = SqlQuery {
+        statement: "CREATE TEMP TABLE Failed AS SELECT trace_id, session_id, now() AS made FROM traces WHERE state = $state".into(),
+        parameters: vec![("state".into(), SqlValue::Text("ERROR".into()))],
+        ..SqlQuery::default()
+    };
+    let (schema, batches) = run_sql(&context, query).unwrap();
+    assert!(schema.fields().is_empty() && batches.is_empty());
+    assert_eq!(rows(&context, "SELECT count(*), count(DISTINCT session_id) FROM failed"), ["1|1"]);
+    assert_eq!(rows(&context, "SELECT made FROM failed"), rows(&context, "SELECT made FROM failed"));
+    assert_eq!(rows(&context, "SELECT count(*) FROM failed JOIN spans USING (trace_id)").len(), 1);
+    assert_eq!(rows(&context, "DESCRIBE failed").len(), 3);
+    let listed = "SELECT table_name FROM information_schema.tables WHERE table_name = 'failed'";
+    assert_eq!(rows(&context, listed), ["failed"]);
+    rows(&context, "CREATE TEMPORARY TABLE IF NOT EXISTS failed AS SELECT 1 AS other");
+    // Rows outlive what they were made of, and views read them like any table.
+    rows(&context, "CREATE VIEW twice AS SELECT trace_id FROM failed UNION ALL SELECT trace_id FROM failed");
+    rows(&context, "CREATE TEMP TABLE copied AS SELECT * FROM twice;");
+    rows(&context, "CREATE OR REPLACE TEMP TABLE failed AS SELECT 'a' AS trace_id WHERE false");
+    assert_eq!(
+        rows(&context, "SELECT (SELECT count(*) FROM copied) AS a, (SELECT count(*) FROM twice) AS b"),
+        ["2|0"]
+    );
+    assert_eq!(rows(&context, "SELECT count(*) FROM failed"), ["0"]);
+    for (statement, part) in [
+        ("CREATE TEMP TABLE copied AS SELECT 1", "CREATE OR REPLACE TEMP TABLE"),
+        ("CREATE OR REPLACE TEMP TABLE twice AS SELECT 1", "'twice' is a view of this session: DROP VIEW"),
+        ("CREATE OR REPLACE VIEW copied AS SELECT 1", "is a temporary table of this session: DROP TABLE"),
+        ("CREATE TEMP TABLE spans AS SELECT 1", "'spans' is a table of the database"),
+        ("CREATE TEMP TABLE t (a INT)", "AS and a query expected"),
+        ("CREATE TEMP TABLE t AS DELETE FROM spans", "not DELETE"),
+        ("CREATE TEMP TABLE t AS SHOW TABLES", "CREATE TEMP TABLE t: no query"),
+        ("CREATE TEMP TABLE t AS SELECT nope FROM spans", "CREATE TEMP TABLE t: no column named 'nope'"),
+        ("CREATE TEMP TABLE t AS SELECT * FROM t", "no table named 't'"),
+        ("CREATE OR REPLACE TEMP TABLE failed AS SELECT 1 AS a", "view 'twice'"),
+        ("DROP TABLE failed", "view 'twice'"),
+        ("DROP VIEW copied", "'copied' is a temporary table of this session: DROP TABLE"),
+        ("DROP TABLE twice", "'twice' is a view of this session: DROP VIEW"),
+        ("DROP TABLE nothing", "no temporary table 'nothing'"),
+        ("INSERT INTO copied VALUES (1)", "read-only"),
+    ] {
+        let error = failure(&context, statement);
+        assert!(error.message().contains(part), "{statement}: {error}");
+        assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{statement}: {error}");
+    }
+    rows(&context, "DROP VIEW twice");
+    rows(&context, "DROP TABLE failed;");
+    rows(&context, "DROP TABLE IF EXISTS failed");
+    assert!(failure(&context, "SELECT * FROM failed").message().contains("no table named 'failed'"));
+    let refused = failure(&self::context(), "CREATE TEMP TABLE t AS SELECT 1");
+    assert!(refused.message().contains("read-only"), "{refused}");
+}
+
+#[test]
+fn temporary_tables_take_memory_of_queries_until_they_are_dropped() {
+    let mut context = context_with(SqlSettings {
+        memory_bytes_max: 4 << 20,
+        target_partitions: 2,
+        ..SqlSettings::default()
+    });
+    context.views = Some(SessionViews::default());
+    let made = |name: &str, rows: u32| {
+        let query = format!("SELECT value, CAST(value AS VARCHAR) AS a FROM generate_series(1, {rows})");
+        run_sql(&context, format!("CREATE TEMP TABLE {name} AS {query}").as_str())
+    };
+    let error = made("big", 1_000_000).unwrap_err();
+    assert_eq!(error.kind(), QueryErrorKind::ResourceExhausted, "{error}");
+    assert!(error.message().starts_with("CREATE TEMP TABLE big: "), "{error}");
+    // Nothing of it is kept, and what is kept leaves less for others.
+    made("small", 40_000).unwrap();
+    let more = (0..20).map(|n| made(&format!("t{n}"), 40_000)).take_while(Result::is_ok).count();
+    assert!(more < 20, "tables without end");
+    assert_eq!(rows(&context, "SELECT count(*) FROM small"), ["40000"]);
+    rows(&context, "DROP TABLE small");
+    made("again", 40_000).unwrap();
+    assert_eq!(rows(&context, "SELECT max(value) FROM again"), ["40000"]);
 }
 
 #[test]
