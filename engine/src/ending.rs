@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 
 /// How long an import that was told to stop goes on with what it has read.
-const MOMENT: Duration = Duration::from_millis(50);
+const MOMENT: Duration = Duration::from_millis(30);
 
 /// When an import ends.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use tracehouse::CancelToken;
 /// batches takes seconds to, and a person has asked for the prompt.
 const GRACE: Duration = Duration::from_millis(100);
 /// The same for what writes, which has a report to make.
-const WRITE_GRACE: Duration = Duration::from_millis(150);
+const WRITE_GRACE: Duration = Duration::from_millis(130);
 /// How often a reader of standard input looks whether it is to stop.
 const LOOK_PAUSE: Duration = Duration::from_millis(25);
 /// How often a folder is removed in which something may still write.

@@ -29,16 +29,19 @@ pub fn is_there(path: &Path) -> bool {
 pub fn remove_if_empty(context: &Context, path: &Path) {
     let Some(aside) = put_aside(path) else { return };
     // The writer's lock is held while it is looked at and removed.
-    match context.open_to_change(&aside) {
-        Ok(db) => remove_or_put_back(&db, &aside, path),
-        Err(_) => put_back(&aside, path),
+    match context.open_to_change(&aside).map(|db| (is_empty(&db, &aside).unwrap_or(false), db)) {
+        Ok((true, _db)) => remove(&aside),
+        _ if is_there(path) => {}
+        _ => drop(fs::rename(&aside, path)),
     }
 }
 
-/// The same for one that is open.
+/// The same for one that this process writes.
 pub fn remove_open_if_empty(db: &Database, path: &Path) {
-    if let Some(aside) = put_aside(path) {
-        remove_or_put_back(db, &aside, path);
+    if is_empty(db, path).unwrap_or(false)
+        && let Some(aside) = put_aside(path)
+    {
+        remove(&aside);
     }
 }
 
@@ -50,19 +53,10 @@ fn put_aside(path: &Path) -> Option<PathBuf> {
     (!is_there(&aside) && fs::rename(path, &aside).is_ok()).then_some(aside)
 }
 
-fn put_back(aside: &Path, path: &Path) {
-    if !is_there(path) {
-        let _ = fs::rename(aside, path);
-    }
-}
-
-fn remove_or_put_back(db: &Database, aside: &Path, path: &Path) {
-    if !is_empty(db, aside).unwrap_or(false) {
-        return put_back(aside, path);
-    }
+fn remove(folder: &Path) {
     // The metadata store may still be writing files of its own.
     for _ in 0..REMOVE_TRIES {
-        if fs::remove_dir_all(aside).is_ok() || !is_there(aside) {
+        if fs::remove_dir_all(folder).is_ok() || !is_there(folder) {
             break;
         }
         std::thread::sleep(REMOVE_PAUSE);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -102,7 +102,7 @@ fn import(context: &Context, args: &ImportArgs, is_new: bool, out: &mut (dyn Wri
     let is_closed = close(&db, &context.cancel);
     interrupt::finish();
     if is_closed.is_none() {
-        if is_new {
+        if is_new && !total.kept_something() {
             fresh::remove_open_if_empty(&db, &args.db);
         }
         // Its threads end with the process: one that seals takes longer than someone who gave up waits.
@@ -136,17 +136,22 @@ fn import(context: &Context, args: &ImportArgs, is_new: bool, out: &mut (dyn Wri
 /// Closes the database, which seals it: what was acknowledged before a failure is kept, too. `None` when Ctrl-C came
 /// before that is done; then it is left to the next who opens it for writing.
 fn close(db: &Database, cancel: &CancelToken) -> Option<Result<()>> {
-    let (sender, closed) = mpsc::channel();
-    if !cancel.is_cancelled() {
-        let db = db.clone();
-        std::thread::spawn(move || sender.send(db.close()));
-        while !cancel.is_cancelled() {
-            if let Ok(closed) = closed.recv_timeout(LOOK_PAUSE) {
-                return Some(closed.map_err(Failure::from));
-            }
+    if cancel.is_cancelled() {
+        return None;
+    }
+    let ((sender, closed), db) = (mpsc::channel(), db.clone());
+    let closing = std::thread::spawn(move || sender.send(db.close()));
+    loop {
+        match closed.recv_timeout(LOOK_PAUSE) {
+            Ok(closed) => return Some(closed.map_err(Failure::from)),
+            Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => match closing.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(_) => return Some(Err(Failure::failed("the database was not closed"))),
+            },
         }
     }
-    None
 }
 
 /// Whether there was something to import and none of it was kept.
