@@ -25,7 +25,7 @@ const QUESTIONS: &[&str] = &[
     "sql SELECT name FROM traces WHERE request_time < '1990-01-01T00:00:00Z'",
     "sql SELECT name FROM traces WHERE session_id = 's-1' OR user_id = 'u-1'",
     "sql SELECT name FROM traces WHERE session_id <> 's-1'",
-    "sql SELECT name FROM spans WHERE matches('refund')",
+    "sql SELECT name FROM spans WHERE matches(text, 'refund')",
     "sql SELECT name FROM spans WHERE inputs LIKE '%refund%'",
     "sql SELECT name FROM spans WHERE attributes->>'gen_ai.request.model' = 'gpt-4o'",
     "sql SELECT name FROM spans WHERE service_name = 'rag'",
