@@ -299,6 +299,16 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
     if !of.has(BODY_KEYS) && choice.is_some_and(|choice| choice.get().starts_with('{')) {
         return false;
     }
+    // Or as JSON text, which is opened once.
+    if !of.has(BODY_KEYS)
+        && let Some(text) = choice.and_then(string).filter(|text| text.starts_with('{'))
+    {
+        let before = messages.len();
+        walk(&text, side, WRAPPERS_MAX, messages);
+        if messages.len() > before {
+            return true;
+        }
+    }
     let body = body_of(of).or(choice);
     let answers = body.map(tool_answers).unwrap_or_default();
     if !answers.is_empty() {

@@ -66,7 +66,7 @@ const LOST: [&str; 3] =
     ["Correlated scalar subquery can only be used", "__correlated_sq", "single expression required"];
 
 /// What the planner says of a part of a text, such as `attributes['key']`.
-const NO_FIELDS: &str = "cannot access field at argument";
+const NO_FIELDS: &str = "access field at argument";
 
 /// What a union of JSON's types is called in messages.
 const JSON_UNION: [&str; 2] = ["Union(Sparse", "Union(0:"];
