@@ -92,7 +92,10 @@ pub(super) struct ScanPlan {
 impl ScanPlan {
     /// How rows are reached, for people: of several ways, how many sources and rows each leads to.
     fn access(&self) -> String {
-        let ways: Vec<&Sources> = self.ways.values().collect();
+        let mut ways: Vec<&Sources> = self.ways.values().collect();
+        if ways.iter().any(|way| way.rows > 0) {
+            ways.retain(|way| way.rows > 0);
+        }
         let counted = |Sources { name, count, rows }: &Sources| {
             let plural = if *count == 1 { "" } else { "s" };
             format!("{name} ({rows} rows of {count} source{plural})")
