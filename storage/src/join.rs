@@ -117,7 +117,9 @@ impl Parts {
             let known = there.get_mut(&(record.time_ns, &record.name, &record.attributes));
             let known = known.filter(|count| **count > 0);
             is_new.push(known.is_none());
-            known.map(|count| *count -= 1);
+            if let Some(count) = known {
+                *count -= 1;
+            }
         }
         let new = later.into_iter().zip(is_new).filter_map(|(record, is_new)| is_new.then_some(record));
         self.records.extend(new);
