@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::row_values::Row;
 
-/// The rows of a batch as values of a type, as [`Database::sql_rows`] has them: for [`Database::sql_stream`] and other
-/// sources of batches.
+/// The rows of a batch as values of a type, as [`Database::sql_rows`](crate::Database::sql_rows) has them: for
+/// [`Database::sql_stream`](crate::Database::sql_stream) and other sources of batches.
 ///
 /// # Errors
 /// `InvalidInput` naming the column that does not fit the type.
