@@ -361,6 +361,16 @@ mod tests {
         let decoded = decode(&format!("{request}{other} {{\"a\":1}}")).unwrap();
         assert_eq!((decoded.spans.len(), decoded.rejected.len()), (2, 1));
         assert!(decode(&format!("{request} and more")).is_err());
+        // What is said of traces, and other signals, come along.
+        let trace = |id: &str| {
+            format!(
+                r#"{{"id":"{id}","timestamp":"2026-01-01T00:00:00Z","name":"N","observations":[],
+                "scores":[{{"id":"s-{id}","name":"n","value":1,"source":"API","dataType":"NUMERIC"}}]}}"#
+            )
+        };
+        let decoded = decode(&format!(r#"{}{}{{"resourceMetrics":[]}}"#, trace("a"), trace("b"))).unwrap();
+        assert_eq!((decoded.spans.len(), decoded.assessments.len(), decoded.skipped), (2, 2, 1));
+        assert_eq!(decoded.forms.get("Langfuse trace"), Some(&2));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(crate) mod python_literal;
 mod raw;
 mod reader;
 mod redact;
+mod request;
 pub(crate) mod source;
 mod span;
 mod stored;
@@ -39,7 +40,8 @@ pub use error::DecodeError;
 pub(crate) use logs::BODY;
 pub use raw::ChangedKeys;
 pub(crate) use raw::{SPAN_NODES_MAX, VALUE_DEPTH_MAX, cut_key};
-pub use reader::{PIECE_BYTES_MAX, ReadError, Request, RequestReader};
+pub use reader::{PIECE_BYTES_MAX, ReadError, RequestReader};
+pub use request::Request;
 
 pub(crate) use stored::read_object;
 
@@ -95,6 +97,12 @@ impl Decoded {
         for (kind, count) in other.skipped_records {
             *self.skipped_records.entry(kind).or_default() += count;
         }
+        for (form, count) in other.forms {
+            *self.forms.entry(form).or_default() += count;
+        }
+        self.skipped += other.skipped;
+        self.starts.extend(other.starts);
+        self.assessments.extend(other.assessments);
     }
 
     /// The same, of one document of a form.
@@ -122,6 +130,13 @@ impl<'d> Decoding<'d, '_> {
     /// Everything as it was sent.
     fn of(experiment_id: &'d str) -> Self {
         Self { experiment_id, any_ids: false, now_ns: 0, span_bytes_max: usize::MAX, pass: None }
+    }
+}
+
+impl<'r> Decoding<'_, 'r> {
+    /// The same for a part.
+    fn again(&mut self) -> Decoding<'_, 'r> {
+        Decoding { pass: self.pass.as_deref_mut(), ..*self }
     }
 }
 

@@ -2,8 +2,8 @@
 //! message, plain or compressed.
 //!
 //! Steps: 1. `source` undoes the compression. 2. `kind` tells the form from the first bytes.
-//! 3. Lines or documents are cut out and handed over as bytes; decoding is the caller's, who may do
-//! it on other threads.
+//! 3. Lines or documents are cut out and handed over as bytes; decoding them (`request`) is the caller's,
+//! who may do it on other threads.
 //!
 //! Invariants: memory stays below the cap of one piece plus a read buffer; after a fatal error or
 //! the end there is nothing more; everything complete before a fatal error has been handed over.
@@ -13,146 +13,18 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::error::DecodeError;
-use super::forms::{self, Form, Found};
+use super::csv;
 use super::kind::{Balance, PEEK_BYTES, StreamKind, ValueEnd, detect};
+use super::request::Request;
 use super::source::{Source, ZSTD_MAGIC};
-use super::{Decoded, Decoding, csv, decoded, json, proto};
-use crate::ingest::EXPERIMENT_DEFAULT;
 
 /// Longest line, document or message. Long traces make long lines; one this long is not a trace.
 pub const PIECE_BYTES_MAX: usize = 256 << 20;
 
 const READ_BYTES: usize = 128 << 10;
 
-/// What a request that needs no other form is called.
-const OTLP: &str = "OTLP request";
-
 /// Bytes of the length before each message of a framed stream.
 const FRAME_LENGTH_BYTES: usize = 4;
-
-/// One request as bytes, not decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// An OTLP/JSON document.
-    Json {
-        /// 1-based line of the decompressed stream on which it starts.
-        line: u64,
-        /// The document's text.
-        bytes: Vec<u8>,
-    },
-    /// An OTLP/protobuf message.
-    Protobuf {
-        /// The message.
-        bytes: Vec<u8>,
-    },
-}
-
-impl Request {
-    /// Decodes the request.
-    ///
-    /// # Errors
-    /// As `decode_json` and `decode_protobuf`.
-    pub fn decode(&self, experiment_id: &str) -> Result<Decoded, DecodeError> {
-        self.decode_with(Decoding::of(experiment_id))
-    }
-
-    /// The same with limits and redaction.
-    pub(crate) fn decode_with(&self, decoding: Decoding<'_, '_>) -> Result<Decoded, DecodeError> {
-        match self {
-            Request::Json { bytes, .. } => match json::read(bytes) {
-                Ok(request) => Ok(decoded(request, decoding).of_form(OTLP)),
-                Err(error) => decode_others(bytes, decoding, error),
-            },
-            Request::Protobuf { bytes } => Ok(decoded(proto::read(bytes)?, decoding).of_form(OTLP)),
-        }
-    }
-
-    /// The line on which it starts; `None` for protobuf.
-    pub fn line(&self) -> Option<u64> {
-        match self {
-            Request::Json { line, .. } => Some(*line),
-            Request::Protobuf { .. } => None,
-        }
-    }
-
-    /// The bytes to decode.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Request::Json { bytes, .. } | Request::Protobuf { bytes } => bytes,
-        }
-    }
-}
-
-/// Decodes a text that is no OTLP/JSON request: several documents without line ends between them, or one of another
-/// form; `error` says why it is none.
-fn decode_others(
-    text: &[u8],
-    mut decoding: Decoding<'_, '_>,
-    error: DecodeError,
-) -> Result<Decoded, DecodeError> {
-    let Some(documents) = several(text) else { return decode_form(text, decoding, error) };
-    let mut all = Decoded::default();
-    for document in documents {
-        let (experiment_id, any_ids) = (decoding.experiment_id, decoding.any_ids);
-        let (now_ns, span_bytes_max) = (decoding.now_ns, decoding.span_bytes_max);
-        let pass = decoding.pass.as_deref_mut();
-        let decoding = Decoding { experiment_id, any_ids, now_ns, span_bytes_max, pass };
-        let request = match json::read(document) {
-            Ok(request) => Ok(decoded(request, decoding).of_form(OTLP)),
-            Err(error) => decode_form(document, decoding, error),
-        };
-        match request {
-            Ok(request) => all.add(request),
-            Err(error) => all.rejected.push(error.to_string()),
-        }
-    }
-    Ok(all)
-}
-
-/// The objects that a text has one after the other, when they are more than one and nothing else.
-fn several(text: &[u8]) -> Option<Vec<&[u8]>> {
-    let (mut documents, mut rest) = (Vec::new(), text.trim_ascii());
-    while !rest.is_empty() {
-        let len = ValueEnd::default().feed(rest).filter(|_| rest.starts_with(b"{"))?;
-        let (document, after) = rest.split_at_checked(len)?;
-        documents.push(document);
-        rest = after.trim_ascii_start();
-    }
-    (documents.len() > 1).then_some(documents)
-}
-
-/// Decodes a document that is no OTLP/JSON request; `error` says why it is none.
-fn decode_form(
-    document: &[u8],
-    mut decoding: Decoding<'_, '_>,
-    error: DecodeError,
-) -> Result<Decoded, DecodeError> {
-    let found = match forms::recognise(document, decoding.now_ns)? {
-        Some(Form::Traces(found)) => found,
-        Some(Form::OtherSignal) => return Ok(Decoded { skipped: 1, ..Decoded::default() }),
-        None => return Err(error),
-    };
-    let mut all = Decoded::default();
-    for part in &found.parts {
-        let experiment_id = match (decoding.experiment_id, &part.experiment_id) {
-            (EXPERIMENT_DEFAULT, Some(own)) => own.as_str(),
-            (told, _) => told,
-        };
-        let (any_ids, now_ns, span_bytes_max) = (part.any_ids, decoding.now_ns, decoding.span_bytes_max);
-        let pass = decoding.pass.as_deref_mut();
-        let decoding = Decoding { experiment_id, any_ids, now_ns, span_bytes_max, pass };
-        all.add(decoded(json::read(part.request().as_bytes())?, decoding));
-    }
-    let Found { starts, assessments, rejected, forms, .. } = *found;
-    all.rejected.extend(rejected);
-    all.forms = forms;
-    (all.starts, all.assessments) = (starts, assessments);
-    if decoding.experiment_id != EXPERIMENT_DEFAULT {
-        all.starts.iter_mut().for_each(|start| start.experiment_id = decoding.experiment_id.to_string());
-    }
-    Ok(all)
-}
 
 /// A piece of a stream that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
