@@ -21,8 +21,8 @@ use crate::span_builder::{SpanKind, SpanStatus};
 impl Database {
     /// Appends spans: durable and visible when this returns. Typed columns that a span leaves open (`None`, or the type
     /// `UNKNOWN`) are filled from its attributes and events as an import fills them, and its cost from the prices of
-    /// the database; what it has stays. Keys that are too long or there twice are changed and counted as in an import. The span ids of a trace are unique: of two different spans with the same ids
-    /// the later one is kept.
+    /// the database; what it has stays. Keys that are too long or there twice are changed and counted as in an import.
+    /// The span ids of a trace are unique: of two different spans with the same ids the later one is kept.
     ///
     /// ```
     /// use tracehouse::{Database, Span};
@@ -39,8 +39,8 @@ impl Database {
     ///
     /// # Errors
     /// `InvalidInput` naming the span and what is wrong with it: an id, a word of an enum, a time, a text that is no
-    /// JSON object, values nested too deep or too many, too much text; nothing is stored then. `Unavailable` when the disk cannot keep up, `Io` or `Closed`
-    /// from writing.
+    /// JSON object, values nested too deep or too many, too much text; nothing is stored then. `Unavailable` when the
+    /// disk cannot keep up, `Io` or `Closed` from writing.
     pub fn append(&self, spans: &[Span]) -> Result<ImportReport> {
         let mut spans = spans.to_vec();
         let mut changed_keys = ChangedKeys::default();

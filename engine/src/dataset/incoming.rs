@@ -119,11 +119,10 @@ fn csv_batches(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     if let [only] = header.fields().as_ref()
         && let Some(separator) = [";", "\t", "sep="].into_iter().find(|text| only.name().contains(*text))
     {
-        let found = Error::invalid_input(format!(
-            "not CSV with commas: its only column is named {:?}, with {separator:?} in it",
-            only.name()
-        ));
-        return Err(found);
+        let name = only.name();
+        return Err(Error::invalid_input(format!(
+            "not CSV with commas: its only column is named {name:?}, with {separator:?} in it"
+        )));
     }
     let texts = header.fields().iter().map(|field| field.as_ref().clone().with_data_type(DataType::Utf8));
     let schema = Arc::new(arrow::datatypes::Schema::new(texts.collect::<Vec<_>>()));

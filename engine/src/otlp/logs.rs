@@ -1,8 +1,8 @@
 //! Log records to what they say of spans: the other half of `span`.
 //!
-//! A record of an event that is known (`semconv::logs`), by name or by its body, and has the ids of a span becomes an event of that span, its
-//! body the attribute `body`. Other records are left out and counted by their event's name. An evaluation may name the
-//! response that it judges instead.
+//! A record of an event that is known (`semconv::logs`), by name or by its body, and has the ids of a span becomes an
+//! event of that span, its body the attribute `body`. Other records are left out and counted by their event's name. An
+//! evaluation may name the response that it judges instead.
 
 use tracehouse_storage::model::{Assessment, Event, Fragment};
 

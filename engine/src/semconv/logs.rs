@@ -54,8 +54,8 @@ pub(crate) fn is_known(name: &str, attributes: &[KeyValue<'_>]) -> bool {
 /// name of the scope.
 fn says(name: &str, attributes: &[KeyValue<'_>]) -> Option<Says> {
     let event = EVENTS.iter().find(|event| event.name == name).map(|event: &LogEvent| event.says);
-    let has_messages = ["input", "output"].iter().any(|side| conversation(attributes, side).is_some());
-    event.or(has_messages.then_some(Says::Conversation))
+    let has_messages = || ["input", "output"].iter().any(|side| conversation(attributes, side).is_some());
+    event.or_else(|| has_messages().then_some(Says::Conversation))
 }
 
 /// The list of messages that a side of a body has.
@@ -166,8 +166,12 @@ pub(super) fn with_told<'v>(
     (records, Some(others))
 }
 
-/// Puts the records of a stored span in the order in which they were told.
+/// Puts the records of a stored span, which are by time, in the order in which they were told.
 pub(super) fn put_in_order(records: &mut [Event]) {
+    // Nothing is read for times that tell it all.
+    if records.is_sorted_by(|a, b| a.time_ns < b.time_ns) {
+        return;
+    }
     records.sort_by_cached_key(|event| match Record::new(event) {
         Some(record) => record.order(),
         None => (event.time_ns, 0),

@@ -1,4 +1,4 @@
-//! How the rows of a table are reached in each source, and why: [`RULES`], tried in order.
+//! How the rows of a table are reached in each source, and why: [`RULES`], tried in order, else a scan.
 
 use std::collections::BTreeMap;
 
@@ -43,14 +43,9 @@ pub(crate) struct Access {
 /// A way to the rows of a source; `None` where it leads nowhere.
 type Rule = fn(&AccessPath, &Snapshot, usize) -> Result<Option<Access>>;
 
-/// The rules, best first. The last always has an answer.
-pub(crate) const RULES: &[Rule] = &[
-    AccessPath::by_trace_ids,
-    AccessPath::by_time,
-    AccessPath::by_keys,
-    AccessPath::by_text,
-    AccessPath::by_scan,
-];
+/// The rules, best first.
+pub(crate) const RULES: &[Rule] =
+    &[AccessPath::by_trace_ids, AccessPath::by_time, AccessPath::by_keys, AccessPath::by_text];
 
 /// The requirements of one table, ready to be asked for each source.
 #[derive(Debug, Clone)]
@@ -115,7 +110,8 @@ impl AccessPath {
                 return Ok(access);
             }
         }
-        Ok(Access { way: Way::All, rows: Candidates::All })
+        let way = if self.required.zones.is_empty() { Way::All } else { Way::Zones };
+        Ok(Access { way, rows: Candidates::All })
     }
 
     fn by_trace_ids(&self, _: &Snapshot, source: usize) -> Result<Option<Access>> {
@@ -153,11 +149,6 @@ impl AccessPath {
         let rows_max = cost::named_rows_max(source.rows(self.table));
         let rows = source.text().and_then(|index| need.candidates(&index, rows_max));
         Ok(rows.map(|rows| Access { way: Way::Text, rows: Candidates::of(rows) }))
-    }
-
-    fn by_scan(&self, _: &Snapshot, _: usize) -> Result<Option<Access>> {
-        let way = if self.required.zones.is_empty() { Way::All } else { Way::Zones };
-        Ok(Some(Access { way, rows: Candidates::All }))
     }
 
     /// The whole path in words, before a source is asked.

@@ -1,14 +1,15 @@
 //! What things cost: every number that decides on a way to the rows, with the formula that it belongs to.
 //!
-//! The unit is a row of `traces` whose light columns are compared in a cached block. Measured in release builds on
-//! the generated workload of 100,000 traces (49,000 spans and some 8,000 traces a segment); `benches` has the workload.
+//! The unit is a row of `traces` whose light columns are compared in a cached block. The numbers were chosen on the
+//! generated workload of 100,000 traces (release build); what was measured for one is said beside it, and where nothing
+//! is said it is a round number that was not measured by itself.
 
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::schema::Table;
 
-/// A lookup of a trace by its id costs as much as so many rows: an index of some 3 us a segment against 7 ns a row.
+/// A lookup of a trace by its id, about 3 us a segment, costs as much as so many rows.
 const LOOKUP_ROWS: u64 = 400;
-/// So many lookups cost nothing that anyone notices: 0.2 ms a segment.
+/// So many lookups cost nothing that anyone notices: 64 times 3 us a segment.
 const LOOKUPS_MIN: u64 = 64;
 /// Matches on a page: a scan that is newest first ends with them.
 const PAGE_ROWS: u64 = 100;
@@ -45,19 +46,20 @@ pub(crate) fn named_rows_max(rows: u32) -> u64 {
 /// Values of a list that become a zone: each is compared with the bounds of every block.
 pub(crate) const ZONE_VALUES_MAX: usize = 256;
 
-/// Rows of the first piece of a segment that a search reads newest first: some ten pages; each next piece is larger.
+/// Rows of the first piece of a segment that a search reads newest first: ten pages; each next piece is larger.
 pub(crate) const FIRST_PIECE_ROWS: u32 = 1_024;
-/// The same when the light columns of their spans are read, some six spans a trace.
+/// The same when the light columns of their spans are read, six a trace in the workload.
 pub(crate) const FIRST_PIECE_ROWS_WITH_SPANS: u32 = 512;
 /// The same when large columns of their spans are read.
 pub(crate) const FIRST_PIECE_ROWS_WITH_HEAVY_SPANS: u32 = 128;
 
-/// Up to this many spans that an index names, their traces are found before the first row of `traces` is read: 512
-/// ids are read in 0.3 ms.
+/// Up to this many spans that an index names, their traces are found before the first row of `traces` is read; more
+/// where [`lookups_max`] is more.
 pub(crate) const FOUND_SPANS_MAX: u64 = 512;
-/// The same when large columns of each must be read: 5 us a span.
+/// The same when large columns of each must be read.
 pub(crate) const FOUND_HEAVY_SPANS_MAX: u64 = 128;
-/// Words that more spans of a source than this have are not looked up: naming them costs more than reading a page.
+/// Words that more spans of a source than this have are not looked up: naming the half of all spans that say `gpt` cost
+/// more than reading the newest hundred traces.
 pub(crate) const COMMON_SPANS_MIN: u64 = 4_096;
 /// Up to this many spans that an index names in a segment, the rows of their traces are told from the rows of spans.
 pub(crate) const NAMED_SPANS_MAX: u64 = 16_384;
@@ -70,7 +72,7 @@ pub(crate) const DISPLACED_TRACES_MIN: usize = 64;
 /// Unless more spans than this must be looked at for that.
 pub(crate) const DISPLACED_SPANS_MAX: u64 = 65_536;
 
-/// Fewer assessments than this are all looked at: 0.2 ms.
+/// Fewer assessments than this are all looked at: a block of them.
 pub(crate) const ASSESSMENTS_MIN: u64 = 4_096;
 /// Looking up the assessments of a trace costs as much as reading so many assessments.
 const ASSESSMENTS_FOR_LOOKUP: u64 = 8;

@@ -74,11 +74,8 @@ fn equality(table: Table, zone: &Zone) -> Option<Equality> {
 fn tag(filter: &Expr) -> Option<Equality> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            let (entry, value) = match literal(right) {
-                Some(value) => (tag_key(left)?, value),
-                None => (tag_key(right)?, literal(left)?),
-            };
-            Some(Equality { key: EqualityKey::Tag(entry), values: vec![value] })
+            let (entry, value) = with_text(left, right)?;
+            Some(Equality { key: EqualityKey::Tag(tag_key(entry)?), values: vec![value] })
         }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
             let (mut one, other) = (tag(left)?, tag(right)?);
@@ -217,11 +214,8 @@ fn text_need(filter: &Expr) -> Option<TextNeed> {
             Some(TextNeed::Any(vec![text_need(left)?, text_need(right)?]))
         }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            let (subject, value) = match literal(right) {
-                Some(value) => (subject(left)?, value),
-                None => (subject(right)?, literal(left)?),
-            };
-            Some(subject.equals(&value))
+            let (compared, value) = with_text(left, right)?;
+            Some(subject(compared)?.equals(&value))
         }
         Expr::InList(InList { expr, list, negated: false }) => {
             let subject = subject(expr)?;
@@ -273,6 +267,11 @@ fn subject(expr: &Expr) -> Option<Subject> {
         }
         _ => column(expr, &["inputs", "outputs"]).then_some(Subject::String),
     }
+}
+
+/// What is compared with a text, and the text, whichever stands first.
+fn with_text<'e>(left: &'e Expr, right: &'e Expr) -> Option<(&'e Expr, String)> {
+    literal(right).map(|text| (left, text)).or_else(|| Some((right, literal(left)?)))
 }
 
 fn literal(expr: &Expr) -> Option<String> {
