@@ -4,7 +4,7 @@
 //! **Invariant** QU-2: every row that satisfies the condition is among the rows found.
 
 use roaring::RoaringBitmap;
-use tracehouse_storage::text::{AttributeValue, Literal, TextPattern, TextQuery, TextReader, ValueRows};
+use tracehouse_storage::text::{IndexedValue, Literal, TextPattern, TextQuery, TextReader, ValueRows};
 
 /// What a row must have.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub(crate) enum TextNeed {
     /// It has what a pattern holds.
     Pattern(TextPattern),
     /// An attribute has a value.
-    Value { key: String, value: AttributeValue },
+    Value { key: String, value: IndexedValue },
     /// All of them.
     All(Vec<TextNeed>),
     /// One of them.
@@ -31,7 +31,7 @@ impl TextNeed {
             TextNeed::Pattern(pattern) => candidates(index, pattern),
             TextNeed::Value { key, value } => match (index.value_rows(key, value).ok()?, value) {
                 (Some(rows), _) => Some(rows),
-                (None, AttributeValue::Text(text)) => {
+                (None, IndexedValue::Text(text)) => {
                     let whole = Literal { text: text.clone(), starts: true, ends: true };
                     candidates(index, &TextPattern::on_attribute(key, vec![whole]))
                 }

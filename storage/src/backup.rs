@@ -19,9 +19,10 @@ use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::manifest::{FileMeta, Manifest, ManifestState, SegmentMeta};
+use crate::readers::pin_files;
 use crate::repair::copy_file;
 use crate::segment::verify_file;
-use crate::store::{CATALOG_DIR, pin_files, read_format, segment_dir, write_small_file};
+use crate::store::{CATALOG_DIR, read_format, segment_dir, write_small_file};
 use crate::wal::{self, WalWriter};
 
 /// How often the copy starts over because the writer removed something.

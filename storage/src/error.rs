@@ -136,3 +136,8 @@ impl From<arrow::error::ArrowError> for Error {
         Self::with_source(ErrorKind::Internal, "columnar operation failed", source)
     }
 }
+/// Runs a decoder over bytes that may be anything: a panic of it is an error of kind `Corrupt`.
+pub(crate) fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Err(Error::corrupt(format!("{what}: unreadable, its reader gave up"))))
+}

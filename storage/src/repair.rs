@@ -21,10 +21,11 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 use serde::Serialize;
 
-use crate::check::{CheckReport, Opened, Part, Severity, check, check_rows, guarded};
+use crate::check::{CheckReport, Opened, Part, Severity, check, check_rows};
 use crate::columns::{assessment_at, text, trace_at};
 use crate::env::Env;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, guarded};
+use crate::fold::HintOfTop;
 use crate::interrupt::spend;
 use crate::kv::{Lookup, MetaStore};
 use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId, SegmentMeta};
@@ -35,7 +36,6 @@ use crate::store::{
     self, Assess, CATALOG_DIR, Store, StoreOptions, raise_format, read_format, read_uuid, segment_dir,
     take_lock, write_format,
 };
-use crate::top_span::HintOfTop;
 
 /// Trace ids that a report names; further ones are counted.
 const TRACE_IDS_MAX: usize = 10_000;

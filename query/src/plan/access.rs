@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
-use tracehouse_storage::kv::IndexKind;
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::scan::Zone;
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::{Result, Snapshot};
+use tracehouse_storage::{IndexKind, Result, Snapshot};
 
 use super::candidates::{Candidates, rows_of_traces};
 use super::cost;

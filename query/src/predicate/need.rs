@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
-use tracehouse_storage::text::{AttributeValue, Literal, TextPattern, TextReader, ValueRows, folded};
+use tracehouse_storage::text::{IndexedValue, Literal, TextPattern, TextReader, ValueRows, folded};
 
 use super::attributes::Translated;
 use super::like::{LikeItem, like_items};
@@ -98,9 +98,9 @@ fn in_attribute(key: &str, op: &JsonOp) -> Option<TextNeed> {
     match op {
         JsonOp::In(values) => {
             let value = |value: &Scalar| match value {
-                Scalar::Text(text) => AttributeValue::Text(text.clone()),
-                Scalar::Number(number) => AttributeValue::Number(number.value()),
-                Scalar::Bool(value) => AttributeValue::Bool(*value),
+                Scalar::Text(text) => IndexedValue::Text(text.clone()),
+                Scalar::Number(number) => IndexedValue::Number(number.value()),
+                Scalar::Bool(value) => IndexedValue::Bool(*value),
             };
             let need = |scalar| TextNeed::Value { key: key.to_string(), value: value(scalar) };
             Some(TextNeed::Any(values.iter().map(need).collect()))

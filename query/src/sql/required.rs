@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
 use tracehouse_storage::scan::Zone;
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::text::{AttributeValue, Literal, TextPattern};
+use tracehouse_storage::text::{IndexedValue, Literal, TextPattern};
 
 use super::functions::matches::text_query;
 use super::functions::patterns::{constant_pattern, constant_regex};
@@ -247,7 +247,7 @@ impl Subject {
         match self {
             Subject::String => equal(value),
             Subject::Attribute(key) => {
-                TextNeed::Value { key: key.clone(), value: AttributeValue::Text(value.to_string()) }
+                TextNeed::Value { key: key.clone(), value: IndexedValue::Text(value.to_string()) }
             }
         }
     }

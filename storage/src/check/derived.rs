@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use super::{CheckReport, Part, Severity, guarded};
+use super::{CheckReport, Part, Severity};
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, guarded};
 use crate::kv::MetaStore;
 use crate::manifest::{ManifestState, SegmentMeta};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader};
-use crate::segment_index::build_index;
+use crate::snapshot::build_index;
 use crate::store::segment_dir;
 use crate::text::{FreshText, TEXT_COLUMNS, TextReader};
 

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{CheckReport, Part, Severity, guarded};
+use super::{CheckReport, Part, Severity};
 use crate::columns::times;
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, guarded};
 use crate::manifest::{Manifest, ManifestState, SegmentMeta};
 use crate::scan::ScanRequest;
 use crate::schema::Table;

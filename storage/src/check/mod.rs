@@ -35,12 +35,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::env::Env;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::fold::{HintOfTop, plain_hint};
 use crate::kv::MetaStore;
 use crate::manifest::SegmentId;
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
-use crate::top_span::{HintOfTop, plain_hint};
+use crate::store::Store;
 
 pub(crate) use rows::check_rows;
 
@@ -214,8 +215,18 @@ fn check_once(env: &Arc<dyn Env>, deep: bool, opened: &Opened<'_>) -> CheckRepor
     report
 }
 
-/// Runs a decoder over bytes that may be anything: its panics are findings, too.
-pub(crate) fn guarded<T>(what: &str, run: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
-        .unwrap_or_else(|_| Err(crate::Error::corrupt(format!("{what}: unreadable, its reader gave up"))))
+impl Store {
+    /// Checks everything on disk, and the metadata store in use; see [`crate::check`].
+    ///
+    /// # Errors
+    /// Whatever taking a snapshot gives.
+    pub fn check(&self, deep: bool) -> Result<CheckReport> {
+        let opened = Opened {
+            meta_store: (!self.options().read_only).then_some(self.meta_store()),
+            snapshot: Some(self.snapshot()?),
+            has_no_log: !self.options().durable,
+            hint_of_top: self.options().hint_of_top,
+        };
+        Ok(check(self.env(), deep, &opened))
+    }
 }

@@ -4,20 +4,20 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{CheckReport, Opened, Part, Severity, guarded};
+use super::{CheckReport, Opened, Part, Severity};
 use crate::columns::{text, trace_at};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Result, guarded};
+use crate::fold::add_lent;
 use crate::fold::{
     FOLD_COLUMNS, FoldInputs, FoldSpan, add_fold_inputs, refold, refold_without_lent, refold_without_top,
 };
-use crate::lent::add_lent;
+use crate::fold::{HintOfTop, add_top_hints};
 use crate::model::{TraceKey, TraceRow};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::snapshot::{RowRef, Snapshot};
 use crate::store::{Store, StoreOptions};
-use crate::top_span::{HintOfTop, add_top_hints};
 
 /// Traces folded at a time.
 const FOLD_TRACES: usize = 256;

@@ -3,6 +3,7 @@
 
 mod assessments;
 mod build;
+pub(crate) mod packing;
 mod read;
 mod spans;
 mod traces;
@@ -11,5 +12,5 @@ pub use assessments::{assessment_at, assessments_batch};
 pub(crate) use read::value_at;
 pub use read::{floats, ints, list, map_at, text, text_at, times, uints};
 pub use spans::{span_at, spans_batch};
-pub(crate) use traces::edit_of;
+pub(crate) use traces::waits_for_root;
 pub use traces::{trace_at, traces_batch, with_span_runs};

@@ -11,7 +11,7 @@ use arrow::array::{
 use super::build::{float, int, optional, required, time};
 use super::read::{Row, list, map_at, text};
 use crate::error::{Error, Result};
-use crate::model::{TraceEdit, TraceKey, TraceRow, Usage};
+use crate::model::{IN_PROGRESS, TraceEdit, TraceKey, TraceRow, Usage};
 use crate::schema::Table;
 
 /// One batch with a row for each trace, in order.
@@ -112,9 +112,22 @@ pub(super) fn string_maps<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, St
 ///
 /// # Errors
 /// `Corrupt` when it does not parse.
-pub(crate) fn edit_of(text: Option<&str>) -> Result<TraceEdit> {
+fn edit_of(text: Option<&str>) -> Result<TraceEdit> {
     text.map_or(Ok(TraceEdit::default()), serde_json::from_str)
         .map_err(|e| Error::corrupt(format!("column _edit of a stored trace: {e}")))
+}
+
+/// Whether a trace with this state and stored edit waits for its root. Of one that was started, the start says
+/// the state until a root comes: settling would not change it.
+///
+/// # Errors
+/// As [`edit_of`].
+pub(crate) fn waits_for_root(state: &str, edit: Option<&str>) -> Result<bool> {
+    if state != IN_PROGRESS {
+        return Ok(false);
+    }
+    let edit = edit_of(edit)?;
+    Ok(!edit.settled && edit.start.is_none())
 }
 
 /// The trace row at `row` of a batch with all stored columns.

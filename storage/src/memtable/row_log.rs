@@ -16,10 +16,10 @@ use arrow::compute::{concat_batches, interleave_record_batch, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
 
+use crate::columns::packing;
 use crate::columns::text;
 use crate::error::{Error, Result};
 use crate::model::TraceKey;
-use crate::packing;
 use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanFigures, ScanRequest};
 use crate::schema::Table;
 

@@ -15,7 +15,7 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
-use crate::side_by_side::{Panicked, side_by_side};
+use crate::parallel::{Panicked, parallel_map};
 
 /// Below this, starting a thread costs more than it saves.
 const PARALLEL_ROWS_MIN: usize = 512;
@@ -89,7 +89,7 @@ impl RowGroupEncoder {
         let run = |job: &Mutex<Option<Job<'_>>>| {
             job.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Job::run)
         };
-        side_by_side(&jobs, threads, run).map(drop)
+        parallel_map(&jobs, threads, run).map(drop)
     }
 
     /// Ends the columns and appends them to a file as a row group.

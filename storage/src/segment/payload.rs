@@ -21,9 +21,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::layout::{FORMAT_VERSION, WITHOUT_COST_SOURCE};
 use super::preview::{PREVIEWS, RootPreviews};
+use crate::columns::packing::{pack_hint, unpack_hint};
 use crate::columns::{text, text_at};
 use crate::error::Result;
-use crate::packing::{pack_hint, unpack_hint};
 use crate::schema::{COST_SOURCE, Table};
 
 /// The columns that are stored together, in their order there.

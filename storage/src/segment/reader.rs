@@ -19,11 +19,11 @@ use super::projection::Projection;
 use super::prune::{check_zones, prune};
 use super::scan::{ScanFilter, SegmentScan};
 use super::selection::wanted_rows;
+use crate::columns::packing;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::manifest::{FileMeta, SegmentId, SegmentMeta};
-use crate::packing;
 use crate::scan::{BATCH_ROWS, RowStream, ScanRequest};
 use crate::schema::Table;
 
@@ -31,7 +31,7 @@ use crate::schema::Table;
 const VERIFY_BYTES: u64 = 1 << 20;
 
 /// An open segment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SegmentReader {
     env: Arc<dyn Env>,
     dir: PathBuf,

@@ -23,8 +23,8 @@ use super::file::HashingWriter;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
+use crate::parallel::threads_for;
 use crate::scan::BATCH_ROWS;
-use crate::side_by_side::threads_for;
 
 /// Rows of a row group at most: bounds what a writer and a reader hold of large texts.
 const ROW_GROUP_ROWS_MAX: usize = 16 << 10;

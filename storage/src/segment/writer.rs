@@ -24,10 +24,10 @@ use super::layout::{
 };
 use super::payload::{self, is_large, stored_schema};
 use super::preview::{self, RootPreviews};
+use crate::columns::packing;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
-use crate::packing;
 use crate::schema::Table;
 
 /// Rows encoded between two looks at the size of the row group.

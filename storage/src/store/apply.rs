@@ -117,15 +117,15 @@ use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
 use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
 use crate::error::{Error, Result};
+use crate::fold::add_lent;
+use crate::fold::add_top_hints;
 use crate::fold::{FOLD_COLUMNS, FoldInputs, add_fold_inputs, refold};
-use crate::lent::add_lent;
 use crate::memtable::SourceId;
 use crate::model::{Assessment, TraceEdit, TraceKey, TraceRow, normalize_trace_id};
+use crate::parallel::{LOOKUPS_OF_THREAD, parallel_map, threads_for};
 use crate::schema::Table;
-use crate::side_by_side::{LOOKUPS_OF_THREAD, side_by_side, threads_for};
 use crate::snapshot::{RowRef, read_rows};
-use crate::source::{Rows, Source};
-use crate::top_span::add_top_hints;
+use crate::snapshot::{Rows, Source};
 
 /// What is read of stored spans to tell duplicates.
 const STORED_COLUMNS: &[&str] = &["span_id", "_content_hash", "end_time"];
@@ -364,7 +364,7 @@ impl State {
         let mut found: HashMap<TraceKey, CurrentTrace> =
             current_rows(&batch, self.active.id(), own)?.into_iter().collect();
         let threads = threads_for(others.len(), LOOKUPS_OF_THREAD);
-        let places = side_by_side(&others, threads, |key| self.older_trace_row(*key))?;
+        let places = parallel_map(&others, threads, |key| self.older_trace_row(*key))?;
         let mut elsewhere: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
         for (source, row) in places.into_iter().flatten() {
             elsewhere.entry(source).or_default().insert(row);
@@ -372,7 +372,7 @@ impl State {
         let threads = threads_for(others.len(), ROWS_OF_THREAD);
         let elsewhere: Vec<(&Source, RoaringBitmap)> =
             elsewhere.into_iter().filter_map(|(index, rows)| Some((self.older.get(index)?, rows))).collect();
-        let read = side_by_side(&elsewhere, threads, |(source, rows)| {
+        let read = parallel_map(&elsewhere, threads, |(source, rows)| {
             let batch = source.read_sorted(Table::Traces, rows, &columns)?;
             current_rows(&batch, source.id(), rows).map_err(|error| source.blame(Table::Traces, error))
         })?;

@@ -10,12 +10,12 @@ use roaring::RoaringBitmap;
 use super::State;
 use super::apply::{StoredSpan, StoredSpans};
 use super::operation::Applied;
+use crate::columns::packing;
 use crate::columns::{span_at, spans_batch, text, times, uints};
 use crate::error::{Error, Result};
-use crate::join::{LogMark, Parts};
+use crate::fold::join::{LogMark, Parts};
 use crate::memtable::SourceId;
 use crate::model::{Fragment, Span, TraceKey, normalize_trace_id};
-use crate::packing;
 use crate::schema::Table;
 
 /// What becomes of a span whose stored row has log records.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::{Log, State, Store, lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
-use crate::source::Segment;
+use crate::snapshot::Segment;
 
 /// How often a wait that may be given up looks whether it is.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);

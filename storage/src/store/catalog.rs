@@ -63,7 +63,7 @@ impl Store {
         state.snapshot = None;
         drop(state);
         for name in ended {
-            self.graveyard.bury(self.env.as_ref(), &Path::new(CATALOG_DIR).join(name), version);
+            self.deletions.delete(self.env.as_ref(), &Path::new(CATALOG_DIR).join(name), version);
         }
         Ok(())
     }

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Log, Reassess, Store, lock};
+use crate::columns::packing;
 use crate::error::{Error, Result};
 use crate::model::{Fragment, TraceEdit};
-use crate::packing;
 
 type Slot = Arc<Mutex<Option<Result<Applied>>>>;
 

@@ -20,7 +20,7 @@ use crate::manifest::ManifestEdit;
 use crate::memtable::{SourceId, TableMasks};
 use crate::schema::Table;
 use crate::segment::BlockCache;
-use crate::source::{Rows, Segment, Source};
+use crate::snapshot::{Rows, Segment, Source};
 
 /// Memory for decoded columns of a merge, which reads each once: those that queries use stay where they are.
 const MERGE_CACHE_BYTES_MAX: usize = 64 << 20;
@@ -52,7 +52,7 @@ impl Store {
             let inputs = std::mem::replace(&mut rest, later);
             compacted.segments_before += inputs.len();
             compacted.segments_after += if inputs.len() > 1 || inputs.iter().any(masked) {
-                self.merge_and_bury(inputs, None)?.segments_after
+                self.merge_and_replace(inputs, None)?.segments_after
             } else {
                 inputs.len()
             };
@@ -95,7 +95,7 @@ impl Store {
         let picked = spent.or_else(|| self.pick_tier(&segments));
         drop(segments);
         match picked {
-            Some(inputs) => self.merge_and_bury(inputs, Some(&self.interrupted)),
+            Some(inputs) => self.merge_and_replace(inputs, Some(&self.interrupted)),
             None => Ok(Compacted::default()),
         }
     }
@@ -129,10 +129,10 @@ impl Store {
     }
 
     /// Merges, lets go of the old segments, and removes what no other process reads.
-    fn merge_and_bury(&self, inputs: Vec<Arc<Segment>>, stop: Option<&AtomicBool>) -> Result<Compacted> {
+    fn merge_and_replace(&self, inputs: Vec<Arc<Segment>>, stop: Option<&AtomicBool>) -> Result<Compacted> {
         let compacted = self.merge(&inputs, stop);
         drop(inputs);
-        self.graveyard.clear(self.env.as_ref());
+        self.deletions.clear(self.env.as_ref());
         compacted
     }
 

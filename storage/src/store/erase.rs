@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::{ERASE_INTENT, Store, lock, write_small_file};
 use crate::error::{Error, Result};
 use crate::model::{TraceKey, normalize_trace_id};
+use crate::readers::remove_any;
 use crate::schema::Table;
-use crate::source::{Rows, Segment, Source};
-use crate::store::readers::remove_any;
+use crate::snapshot::{Rows, Segment, Source};
 
 /// How long an erase waits for queries under way to let go of old files.
 const READERS_WAIT: Duration = Duration::from_secs(5);
@@ -156,7 +156,7 @@ impl Store {
         let started = Instant::now();
         loop {
             lock(&self.state).snapshot = None;
-            let waiting = self.graveyard.clear(self.env.as_ref());
+            let waiting = self.deletions.clear(self.env.as_ref());
             let left: Vec<&PathBuf> = old.iter().filter(|dir| self.env.exists(dir)).collect();
             if left.is_empty() && waiting == 0 {
                 break;

@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::open::open_state;
-use super::readers::{Graveyard, ReaderPin, pin_files};
 use super::replay::Replay;
 use super::{State, Store, StoreOptions, lock};
 use crate::env::Env;
 use crate::error::Result;
 use crate::kv::MetaStore;
 use crate::manifest::Manifest;
+use crate::readers::{PendingDeletions, ReaderPin, pin_files};
 use crate::segment::BlockCache;
-use crate::source::Segment;
+use crate::snapshot::Segment;
 use crate::wal::Tail;
 
 /// How often reading starts over because the writer changed files meanwhile, and the pause between.
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Snapshots of a store that only reads are at most this old.
 const AGE_MAX: Duration = Duration::from_millis(100);
 
-pub(super) type Held = (Arc<MetaStore>, Arc<BlockCache>, Arc<Graveyard>);
+pub(super) type Held = (Arc<MetaStore>, Arc<BlockCache>, Arc<PendingDeletions>);
 
 /// What a store that only reads has read.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(super) fn read_newest(
 fn read_once(
     env: &Arc<dyn Env>,
     options: &StoreOptions,
-    (meta_store, cache, graveyard): &Held,
+    (meta_store, cache, deletions): &Held,
     known: &[Arc<Segment>],
 ) -> Result<(State, Follow)> {
     let dir = Path::new("manifest");
@@ -81,7 +81,7 @@ fn read_once(
     let pin = ReaderPin::take(env, manifest.version);
     drop(everything);
     let mut tail = Tail::new(manifest.replay_from.max(1));
-    let mut state = open_state(env, options, manifest, (meta_store, cache, graveyard), known)?;
+    let mut state = open_state(env, options, manifest, (meta_store, cache, deletions), known)?;
     if options.durable {
         let mut replay = Replay::new(&mut state);
         tail.read(env.as_ref(), Path::new("wal"), &mut |record| replay.add(&record))?;
@@ -116,7 +116,7 @@ impl Store {
         }
         follow.stamp = None;
         let known = lock(&self.state).segments.clone();
-        let held = (self.meta_store.clone(), self.cache.clone(), self.graveyard.clone());
+        let held = (self.meta_store.clone(), self.cache.clone(), self.deletions.clone());
         let (mut state, mut newer) = read_newest(&self.env, &self.options, &held, &known)?;
         drop(known);
         let mut current = lock(&self.state);

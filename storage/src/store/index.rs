@@ -13,7 +13,7 @@ use crate::manifest::SegmentId;
 use crate::scan::{STORED_ATTRIBUTES, ScanRequest};
 use crate::schema::Table;
 use crate::segment::BlockCache;
-use crate::source::Segment;
+use crate::snapshot::Segment;
 use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter};
 
 /// Rows whose texts are in memory at a time.

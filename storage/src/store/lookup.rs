@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::memtable::SourceId;
 use crate::model::TraceKey;
 use crate::schema::Table;
-use crate::source::{Rows, Source};
+use crate::snapshot::{Rows, Source};
 
 /// Rows of one trace in one older source.
 pub(super) struct OlderRows {

@@ -11,7 +11,7 @@
 //! never wait for a disk.
 //!
 //! **Invariants** ST-1 to ST-6 of ARCHITECTURE.md; ST-1 in `commit.rs`, ST-2 in `seal.rs` and
-//! `compact.rs`, ST-3 in `apply.rs`, ST-5 in `source.rs`, ST-6 in `wal` and `open.rs`.
+//! `compact.rs`, ST-3 in `apply.rs`, ST-5 in `snapshot/segment_keys.rs`, ST-6 in `wal` and `open.rs`.
 
 mod apply;
 mod apply_logs;
@@ -26,7 +26,6 @@ mod lookup;
 mod open;
 pub(crate) mod operation;
 mod order;
-mod readers;
 mod replace;
 mod replay;
 mod seal;
@@ -51,23 +50,21 @@ pub(crate) use open::{
     LAYOUT, open_meta_store, raise_format, read_format, read_uuid, take_lock, write_format, write_small_file,
 };
 pub use operation::{Applied, Assess, Reassess};
-pub(crate) use readers::{Graveyard, pin_files};
-pub(crate) use settle::waits;
 pub use stats::StoreStats;
 pub use texts::RowText;
 
-use crate::check::{CheckReport, Opened, check};
 use crate::env::{Env, EnvLock, ScratchSpace};
 use crate::error::{Error, ErrorKind, Result};
-use crate::join::{Refill, keep_columns};
+use crate::fold::join::{Refill, keep_columns};
+use crate::fold::{HintOfTop, plain_hint};
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestEdit, ManifestState, SegmentId};
 use crate::memtable::{MemView, Memtable, SourceId};
+use crate::readers::PendingDeletions;
 use crate::schema::Table;
 use crate::segment::{BlockCache, OPEN_FILES_MAX};
 use crate::snapshot::Snapshot;
-use crate::source::{Rows, Segment, Source};
-use crate::top_span::{HintOfTop, plain_hint};
+use crate::snapshot::{Rows, Segment, Source};
 use crate::wal::WalWriter;
 
 /// Settings of a store; plain data.
@@ -146,7 +143,7 @@ pub struct Store {
     db_uuid: u128,
     meta_store: Arc<MetaStore>,
     cache: Arc<BlockCache>,
-    graveyard: Arc<Graveyard>,
+    deletions: Arc<PendingDeletions>,
     queue: Mutex<VecDeque<commit::Pending>>,
     log: Mutex<Log>,
     maintenance: Mutex<()>,
@@ -236,6 +233,16 @@ impl Store {
         &self.env
     }
 
+    /// What it was opened with.
+    pub(crate) fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// The index of its segments.
+    pub(crate) fn meta_store(&self) -> &MetaStore {
+        &self.meta_store
+    }
+
     /// Where queries put what they cannot keep in memory; `None` for a database in memory.
     pub fn scratch_space(&self) -> Option<ScratchSpace> {
         (!self.env.is_in_memory()).then(|| ScratchSpace::new(self.env.clone()))
@@ -254,7 +261,7 @@ impl Store {
         let sealed = if self.options.read_only { Ok(()) } else { self.seal().and_then(|()| self.settle()) };
         lock(&self.state).closed = true;
         self.changed.notify_all();
-        self.graveyard.clear(self.env.as_ref());
+        self.deletions.clear(self.env.as_ref());
         self.meta_store.close();
         sealed
     }
@@ -290,20 +297,6 @@ impl Store {
     /// Wakes whoever waits in [`Store::wait_for_frozen`].
     pub fn wake(&self) {
         self.changed.notify_all();
-    }
-
-    /// Checks everything on disk, and the metadata store in use; see [`crate::check`].
-    ///
-    /// # Errors
-    /// Whatever taking a snapshot gives.
-    pub fn check(&self, deep: bool) -> Result<CheckReport> {
-        let opened = Opened {
-            meta_store: (!self.options.read_only).then_some(self.meta_store.as_ref()),
-            snapshot: Some(self.snapshot()?),
-            has_no_log: !self.options.durable,
-            hint_of_top: self.options.hint_of_top,
-        };
-        Ok(check(&self.env, deep, &opened))
     }
 
     /// A forked process shares the lock and the files' offsets with the one it came from: it must not go on

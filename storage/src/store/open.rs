@@ -20,22 +20,21 @@ use std::sync::{Arc, Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
-use super::readers::remove_any;
 use super::replay::Replay;
-use super::{CATALOG_DIR, ERASE_INTENT, Graveyard};
+use super::{CATALOG_DIR, ERASE_INTENT};
 use super::{Log, State, Store, StoreOptions, segment_dir};
-use crate::check::guarded;
 use crate::columns::text;
 use crate::env::{Env, EnvLock, Folder};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, guarded};
 use crate::kv::MetaStore;
 use crate::manifest::{Manifest, ManifestState, SegmentId};
 use crate::memtable::Memtable;
 use crate::model::TraceKey;
+use crate::readers::{PendingDeletions, remove_any};
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader};
-use crate::source::{Segment, SegmentText};
+use crate::snapshot::{Segment, SegmentText};
 use crate::wal::{self, Replayed, WalWriter};
 
 /// The log's folder.
@@ -124,14 +123,14 @@ impl Store {
         let live: Vec<SegmentId> = manifest_state.segments.iter().map(|segment| segment.id).collect();
         let catalog: Vec<String> = manifest_state.catalog.iter().map(|file| file.name.clone()).collect();
         let meta_store = Arc::new(open_meta_store(env.as_ref(), db_uuid, &live));
-        let (cache, graveyard) = new_caches(&options);
-        let mut state = open_state(&env, &options, manifest_state, (&meta_store, &cache, &graveyard), &[])?;
+        let (cache, deletions) = new_caches(&options);
+        let mut state = open_state(&env, &options, manifest_state, (&meta_store, &cache, &deletions), &[])?;
         let replayed = match salvaged {
             Some(damage) => Some(salvage(env.as_ref(), &mut state, damage)?),
             None => options.durable.then(|| replay(env.as_ref(), &mut state)).transpose()?,
         };
         let version = state.manifest.version;
-        remove_unnamed(env.as_ref(), &live, &catalog, &graveyard, version)?;
+        remove_unnamed(env.as_ref(), &live, &catalog, &deletions, version)?;
         let files = replayed.as_ref().map_or(0, |replayed| replayed.files.len());
         let wal = match replayed.filter(|_| options.durable) {
             // A file that holds something else may have the name of the next one; it was copied.
@@ -150,7 +149,7 @@ impl Store {
             env,
             options,
             db_uuid,
-            (meta_store, cache, graveyard),
+            (meta_store, cache, deletions),
             log,
             Some(manifest),
             state,
@@ -167,14 +166,14 @@ impl Store {
     pub(crate) fn open_segments_alone(env: &Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
         let (manifest, manifest_state) = Manifest::recover(env, Path::new("manifest"))?;
         let meta_store = Arc::new(MetaStore::in_memory());
-        let (cache, graveyard) = new_caches(&options);
-        let state = open_state(env, &options, manifest_state, (&meta_store, &cache, &graveyard), &[])?;
+        let (cache, deletions) = new_caches(&options);
+        let state = open_state(env, &options, manifest_state, (&meta_store, &cache, &deletions), &[])?;
         let log = Log { wal: None, next_sequence: 0 };
         Ok(Self::assemble(
             env.clone(),
             options,
             0,
-            (meta_store, cache, graveyard),
+            (meta_store, cache, deletions),
             log,
             Some(manifest),
             state,
@@ -186,8 +185,8 @@ impl Store {
     fn open_to_read(env: Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
         let db_uuid = read_format(env.as_ref())?.db_uuid()?;
         let meta_store = Arc::new(MetaStore::in_memory());
-        let (cache, graveyard) = new_caches(&options);
-        let held = (meta_store, cache, graveyard);
+        let (cache, deletions) = new_caches(&options);
+        let held = (meta_store, cache, deletions);
         let (state, follow) = super::follow::read_newest(&env, &options, &held, &[])?;
         let log = Log { wal: None, next_sequence: 0 };
         let mut store = Self::assemble(env, options, db_uuid, held, log, None, state, None);
@@ -202,7 +201,7 @@ impl Store {
         env: Arc<dyn Env>,
         options: StoreOptions,
         db_uuid: u128,
-        (meta_store, cache, graveyard): (Arc<MetaStore>, Arc<BlockCache>, Arc<Graveyard>),
+        (meta_store, cache, deletions): (Arc<MetaStore>, Arc<BlockCache>, Arc<PendingDeletions>),
         log: Log,
         manifest: Option<Manifest>,
         state: State,
@@ -214,7 +213,7 @@ impl Store {
             db_uuid,
             meta_store,
             cache,
-            graveyard,
+            deletions,
             queue: Mutex::default(),
             log: Mutex::new(log),
             maintenance: Mutex::new(()),
@@ -238,7 +237,7 @@ pub(crate) fn open_meta_store(env: &dyn Env, db_uuid: u128, live: &[SegmentId]) 
     }
 }
 
-fn new_caches(options: &StoreOptions) -> (Arc<BlockCache>, Arc<Graveyard>) {
+fn new_caches(options: &StoreOptions) -> (Arc<BlockCache>, Arc<PendingDeletions>) {
     (Arc::new(BlockCache::with_open_files(options.cache_bytes_max, options.open_files_max)), Arc::default())
 }
 
@@ -246,13 +245,13 @@ pub(super) fn open_state(
     env: &Arc<dyn Env>,
     options: &StoreOptions,
     manifest: ManifestState,
-    (meta_store, cache, graveyard): (&Arc<MetaStore>, &Arc<BlockCache>, &Arc<Graveyard>),
+    (meta_store, cache, deletions): (&Arc<MetaStore>, &Arc<BlockCache>, &Arc<PendingDeletions>),
     known: &[Arc<Segment>],
 ) -> Result<State> {
     let mut state = State {
         active: Memtable::new(1, manifest.replay_from.max(1)),
         frozen: None,
-        segments: open_segments(env, &manifest, meta_store, cache, graveyard, known)?,
+        segments: open_segments(env, &manifest, meta_store, cache, deletions, known)?,
         older: Vec::new(),
         manifest: Arc::new(manifest),
         snapshot: None,
@@ -434,7 +433,7 @@ fn open_segments(
     manifest: &ManifestState,
     meta_store: &Arc<MetaStore>,
     cache: &Arc<BlockCache>,
-    graveyard: &Arc<Graveyard>,
+    deletions: &Arc<PendingDeletions>,
     known: &[Arc<Segment>],
 ) -> Result<Vec<Arc<Segment>>> {
     let mut segments = Vec::with_capacity(manifest.segments.len());
@@ -456,7 +455,7 @@ fn open_segments(
             reader,
             text,
             meta_store.clone(),
-            graveyard.clone(),
+            deletions.clone(),
         )));
     }
     Ok(segments)
@@ -501,18 +500,18 @@ fn remove_unnamed(
     env: &dyn Env,
     live: &[SegmentId],
     catalog: &[String],
-    graveyard: &Graveyard,
+    deletions: &PendingDeletions,
     version: u64,
 ) -> Result<()> {
     let names: Vec<String> = live.iter().map(ToString::to_string).collect();
     for (dir, keep) in [("seg", names.as_slice()), (CATALOG_DIR, catalog)] {
         for name in env.list(Path::new(dir)).map_err(|e| Error::io(dir, e))? {
             if !keep.contains(&name) {
-                graveyard.bury(env, &Path::new(dir).join(&name), version);
+                deletions.delete(env, &Path::new(dir).join(&name), version);
             }
         }
     }
-    graveyard.clear(env);
+    deletions.clear(env);
     for name in env.list(Path::new("tmp")).map_err(|e| Error::io("tmp", e))? {
         let path = Path::new("tmp").join(&name);
         remove_any(env, &path).map_err(|e| Error::io(path.display(), e))?;

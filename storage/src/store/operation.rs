@@ -8,8 +8,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use serde::{Deserialize, Serialize};
 
-use crate::check::guarded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, guarded};
 use crate::frame::PAYLOAD_BYTES_MAX;
 use crate::model::{Assessment, Fragment, TraceEdit};
 use crate::schema::{COST_SOURCE, Table, cost_sources_before, is_without_cost_source};

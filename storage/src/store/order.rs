@@ -15,7 +15,7 @@ use crate::model::TraceKey;
 use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::snapshot::RowRef;
-use crate::source::Source;
+use crate::snapshot::Source;
 
 /// Rows of several sources in their final order.
 pub(super) struct Ordered {

@@ -9,7 +9,7 @@ use crate::manifest::{ManifestEdit, SegmentId, SegmentMeta};
 use crate::model::TraceKey;
 use crate::schema::Table;
 use crate::segment::SegmentReader;
-use crate::source::{Rows, Segment, SegmentText, Source};
+use crate::snapshot::{Rows, Segment, SegmentText, Source};
 
 impl Store {
     /// Puts a segment in the place of `id` that has the same rows but none of the tables in `without`.
@@ -31,7 +31,7 @@ impl Store {
             reader,
             SegmentText::Absent,
             self.meta_store.clone(),
-            self.graveyard.clone(),
+            self.deletions.clone(),
         );
         let masks = Table::ALL.map(|table| match without.contains(&table) {
             true => None,

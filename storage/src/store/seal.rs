@@ -26,9 +26,9 @@ use crate::memtable::{Memtable, SourceId};
 use crate::scan::{RowStream, STORED_ATTRIBUTES};
 use crate::schema::Table;
 use crate::segment::{SegmentOptions, SegmentReader, SegmentWriter};
-use crate::segment_index::build_index;
+use crate::snapshot::build_index;
 use crate::snapshot::{RowRef, read_rows};
-use crate::source::{Rows, Segment, Source};
+use crate::snapshot::{Rows, Segment, Source};
 use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter, merge_indexes};
 use crate::wal;
 
@@ -98,7 +98,7 @@ impl Store {
         edit.add_segments.extend(opened.iter().map(|(segment, _)| segment.meta().clone()));
         let committed = self.commit_manifest(edit)?;
         self.swap_frozen(&frozen, opened, committed);
-        self.graveyard.clear(self.env.as_ref());
+        self.deletions.clear(self.env.as_ref());
         self.cut_wal()?;
         Ok(true)
     }
@@ -154,7 +154,7 @@ impl Store {
             reader,
             text.into(),
             self.meta_store.clone(),
-            self.graveyard.clone(),
+            self.deletions.clone(),
         );
         segment.set_traces(&index);
         Ok((Arc::new(segment), orders))

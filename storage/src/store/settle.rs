@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use super::apply::{CurrentTrace, position_in};
 use super::operation::Applied;
 use super::{State, Store};
-use crate::columns::{edit_of, text, text_at};
+use crate::columns::{text, text_at, waits_for_root};
 use crate::error::Result;
 use crate::model::{IN_PROGRESS, TraceEdit, TraceKey, TraceRow};
 use crate::schema::Table;
@@ -67,22 +67,12 @@ impl Snapshot {
             (text(&batch, "trace_id")?, text(&batch, "state")?, text(&batch, "_edit")?);
         let mut waiting = Vec::new();
         for row in 0..batch.num_rows() {
-            if waits(states.value(row), text_at(edits, row))? {
+            if waits_for_root(states.value(row), text_at(edits, row))? {
                 waiting.push(ids.value(row).to_string());
             }
         }
         Ok(waiting)
     }
-}
-
-/// Whether a trace with this state and stored edit waits for its root. Of one that was started, the start says
-/// the state until a root comes: settling would not change it.
-pub(crate) fn waits(state: &str, edit: Option<&str>) -> Result<bool> {
-    if state != IN_PROGRESS {
-        return Ok(false);
-    }
-    let edit = edit_of(edit)?;
-    Ok(!edit.settled && edit.start.is_none())
 }
 
 /// What becomes of traces that are settled.

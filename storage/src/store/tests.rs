@@ -435,12 +435,12 @@ fn pins_of_living_readers_keep_files_and_those_of_dead_ones_do_not() {
     }
     // A file that nobody holds locked is a dead reader's.
     drop(env.lock(Path::new("readers/dead"), "manifest version 0").unwrap());
-    let older = super::readers::ReaderPin::take(&env, 1).unwrap();
+    let older = crate::readers::ReaderPin::take(&env, 1).unwrap();
     store.compact().unwrap();
     assert_eq!(folders(), 3);
     assert_eq!(env.list(Path::new("readers")).unwrap().len(), 1, "the dead one is removed");
     drop(older);
-    let newer = super::readers::ReaderPin::take(&env, u64::MAX).unwrap();
+    let newer = crate::readers::ReaderPin::take(&env, u64::MAX).unwrap();
     store.append_spans(spans_batch(&[span(3, 0)]).unwrap()).unwrap();
     store.seal().unwrap();
     assert_eq!(folders(), 2, "a reader of a newer version needs none of them");

@@ -9,7 +9,7 @@ use crate::columns::map_at;
 use crate::error::Result;
 use crate::model::{TraceKey, normalize_trace_id};
 use crate::schema::Table;
-use crate::source::{Rows, Source};
+use crate::snapshot::{Rows, Source};
 
 /// A text of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

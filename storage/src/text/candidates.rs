@@ -14,7 +14,7 @@ use tantivy::postings::TermInfo;
 
 use super::attribute_terms::{NAME, PairKind, is_pairable, name_term, pair, shortest_number};
 use super::index::{TantivyResult, guarded};
-use super::pattern::{AttributeValue, Part, TextPattern};
+use super::pattern::{IndexedValue, Part, TextPattern};
 use super::reader::{Dictionary, TextReader};
 use super::row_terms::LONG;
 use crate::Result;
@@ -58,7 +58,7 @@ impl TextReader {
     ///
     /// # Errors
     /// `Corrupt` when the index is damaged.
-    pub fn value_rows(&self, key: &str, value: &AttributeValue) -> Result<Option<ValueRows>> {
+    pub fn value_rows(&self, key: &str, value: &IndexedValue) -> Result<Option<ValueRows>> {
         let rows = guarded(self.name(), || self.find_value(key, value))?;
         let last = rows.as_ref().and_then(|rows| rows.sure.max().max(rows.maybe.max()));
         self.check_last(last)?;
@@ -191,17 +191,17 @@ impl TextReader {
         Ok(Some(rows))
     }
 
-    fn find_value(&self, key: &str, value: &AttributeValue) -> TantivyResult<Option<ValueRows>> {
+    fn find_value(&self, key: &str, value: &IndexedValue) -> TantivyResult<Option<ValueRows>> {
         if !is_pairable(key) {
             return Ok(None);
         }
         let text = |kind, value: &str| pair(kind, key, value);
         let (sure, maybe) = match value {
-            AttributeValue::Text(value) => {
+            IndexedValue::Text(value) => {
                 (vec![text(PairKind::Text, value), text(PairKind::Inner, value)], vec![])
             }
-            AttributeValue::Bool(value) => (vec![text(PairKind::Text, &value.to_string())], vec![]),
-            AttributeValue::Number(value) => {
+            IndexedValue::Bool(value) => (vec![text(PairKind::Text, &value.to_string())], vec![]),
+            IndexedValue::Number(value) => {
                 let Some(shortest) = shortest_number(&value.to_string()) else { return Ok(None) };
                 let (same, other) = (text(PairKind::Text, &shortest), text(PairKind::Number, &shortest));
                 match value.abs() < EXACT_INTEGERS {

@@ -61,7 +61,7 @@ pub use fresh::FreshText;
 pub use index::TextLocation;
 pub use leaves::{SpanText, StringList, TextColumns, is_json};
 pub use merge::merge_indexes;
-pub use pattern::{AttributeValue, Literal, TextPattern};
+pub use pattern::{IndexedValue, Literal, TextPattern};
 pub use query::{Slot, TextField, TextQuery, TextTerm};
 pub use reader::TextReader;
 pub use score::{Scored, TextStats};

@@ -32,7 +32,7 @@ pub struct TextPattern {
 
 /// A value of an attribute, as an equality names it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum AttributeValue {
+pub enum IndexedValue {
     /// A string, or the JSON text of anything else.
     Text(String),
     /// A number, however it is written.

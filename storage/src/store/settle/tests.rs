@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::check::check_rows;
 use crate::columns::{spans_batch, text, text_at, trace_at};
 use crate::env::{Env, MemEnv};
+use crate::fold::{TopHint, TopTexts, plain_hint};
 use crate::model::{Span, TraceEdit, TraceHint, TraceKey, TraceRow};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreOptions};
-use crate::top_span::{TopHint, TopTexts, plain_hint};
 
 const ROUNDS: u64 = 60;
 const STEPS: usize = 24;

@@ -9,7 +9,7 @@ use super::naive::NaiveSpan;
 use super::{Lcg, TestSpan, batch};
 use crate::error::{Error, ErrorKind};
 use crate::text::{
-    AttributeValue, FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader,
+    IndexedValue, FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader,
     TextStats, TextWriter, merge_indexes,
 };
 
@@ -447,7 +447,7 @@ fn merged_indexes_know_what_was_kept_and_nothing_else() {
     for row in 0..90_u32 {
         let at = kept.iter().position(|&kept| kept == row).map(|at| at as u32);
         assert_eq!(rows(&format!("word{row:02}")), Vec::from_iter(at));
-        let value = AttributeValue::Text(format!("value{row:02}"));
+        let value = IndexedValue::Text(format!("value{row:02}"));
         let found = merged.value_rows(&format!("key{row:02}"), &value).unwrap().unwrap();
         assert!(found.sure.iter().eq(at) && found.maybe.is_empty());
         for term in [format!("word{row:02}"), format!("key{row:02}\0value{row:02}")] {
@@ -456,7 +456,7 @@ fn merged_indexes_know_what_was_kept_and_nothing_else() {
     }
     let Layout::Index(empty) = Layout::merged(&spans, 20, &[]) else { unreachable!() };
     assert!(empty[0].1.rows(&TextQuery::parse("row OR wor*").unwrap()).unwrap().is_empty());
-    let third = AttributeValue::Number(2.0);
+    let third = IndexedValue::Number(2.0);
     let found = merged.value_rows("n", &third).unwrap().unwrap();
     assert!(found.sure.iter().eq((0..).zip(&kept).filter(|(_, row)| **row % 4 == 2).map(|(at, _)| at)));
 }

@@ -1,4 +1,4 @@
-//! The same work on many items, by a few threads: for reads that cost more than to start a thread.
+//! Parallel map: one piece of work for each of many items, by a few threads: for reads that cost more than to start a thread.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -27,7 +27,7 @@ pub(crate) fn threads_for(work: usize, of_thread: usize) -> usize {
 ///
 /// # Errors
 /// One of those that `work` gives, or that of a panic.
-pub(crate) fn side_by_side<T: Sync, R: Send, E: Send + From<Panicked>>(
+pub(crate) fn parallel_map<T: Sync, R: Send, E: Send + From<Panicked>>(
     items: &[T],
     threads: usize,
     work: impl Fn(&T) -> Result<R, E> + Sync,
@@ -80,7 +80,7 @@ mod tests {
             thread::sleep(std::time::Duration::from_millis(1));
             Ok(())
         };
-        assert_eq!(side_by_side(&[0; 400], 2, work), Err(u32::MAX));
+        assert_eq!(parallel_map(&[0; 400], 2, work), Err(u32::MAX));
     }
 
     #[test]
@@ -89,9 +89,9 @@ mod tests {
         let twice = |item: &u32| if *item == 1_000 { Err(*item) } else { Ok(item * 2) };
         let expected: Vec<u32> = items.iter().map(|item| item * 2).collect();
         for threads in [0, 1, 2, 7, 2_000] {
-            assert_eq!(side_by_side(&items, threads, twice), Ok(expected.clone()));
-            assert_eq!(side_by_side(&[1, 1_000, 2], threads, twice), Err(1_000));
-            assert_eq!(side_by_side(&[], threads, twice), Ok(Vec::new()));
+            assert_eq!(parallel_map(&items, threads, twice), Ok(expected.clone()));
+            assert_eq!(parallel_map(&[1, 1_000, 2], threads, twice), Err(1_000));
+            assert_eq!(parallel_map(&[], threads, twice), Ok(Vec::new()));
         }
         assert_eq!((threads_for(0, 8), threads_for(15, 8)), (1, 1));
     }

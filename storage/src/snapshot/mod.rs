@@ -3,6 +3,15 @@
 //! A snapshot holds the sources of one moment with the rows that are masked at that moment. It pins
 //! segment files (they are unlinked when the last snapshot lets go) and never waits for a writer.
 
+mod key_index;
+mod key_set;
+mod segment;
+mod segment_keys;
+mod segment_text;
+mod source;
+mod text_view;
+mod trace_runs;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -17,12 +26,17 @@ use crate::interrupt::Interrupt;
 use crate::manifest::CatalogFile;
 use crate::memtable::projected_schema;
 use crate::model::TraceKey;
+use crate::parallel::{LOOKUPS_OF_THREAD, parallel_map, threads_for};
 use crate::scan::{RowFilter, RowStream, ScanRequest};
 use crate::schema::Table;
-use crate::side_by_side::{LOOKUPS_OF_THREAD, side_by_side, threads_for};
-use crate::source::Source;
 use crate::text::{FreshText, TEXT_COLUMNS};
-use crate::text_view::TextView;
+
+pub(crate) use key_index::build_index;
+pub use segment::Segment;
+pub(crate) use segment_text::SegmentText;
+pub use source::{Rows, Source};
+pub use text_view::TextView;
+pub use trace_runs::TraceRuns;
 
 /// The columns of `traces` that are read from the root span.
 const HYDRATED: [&str; 2] = ["inputs", "outputs"];
@@ -196,7 +210,7 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading an index gives.
     pub fn find_traces(&self, keys: &[TraceKey]) -> Result<Vec<Option<RowRef>>> {
-        side_by_side(keys, threads_for(keys.len(), LOOKUPS_OF_THREAD), |key| self.find_trace(*key))
+        parallel_map(keys, threads_for(keys.len(), LOOKUPS_OF_THREAD), |key| self.find_trace(*key))
     }
 
     /// The same, looked for in source `home` first and then newest first: there is one such row.

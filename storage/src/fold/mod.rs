@@ -14,19 +14,29 @@
 //!    Cycles are cut: each span is visited once.
 //! 5. What the root says of the trace (previews, tags) is taken over; explicit edits are laid on top.
 
+pub mod join;
+mod lent;
+#[cfg(test)]
+mod tests;
+mod top_span;
+
 use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 
 use crate::columns::{floats, ints, text, text_at, times, value_at};
 use crate::error::{Error, Result};
-use crate::lent::Lent;
 use crate::model::{
     IN_PROGRESS, SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA,
     Usage,
 };
 use crate::snapshot::RowRef;
-use crate::top_span::top_of;
+use lent::Lent;
+use top_span::top_of;
+
+pub(crate) use lent::add_lent;
+pub(crate) use top_span::add_top_hints;
+pub use top_span::{HintOfTop, TopHint, TopTexts, plain_hint};
 
 /// The span columns a fold reads of all spans: all light but the hint of the root.
 pub const FOLD_COLUMNS: &[&str] = &[
@@ -348,6 +358,3 @@ fn count(total: &mut Usage, own: &Usage, above: Counted) -> Counted {
     }
     Counted { tokens: above.tokens || has_tokens, cost: above.cost || own.cost_usd.is_some() }
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,13 +15,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::top_span::{HintOfTop, ReadSpans, TopHint, said_of};
+use super::{FoldInputs, FoldSpan, lead_of};
 use crate::columns::{text, text_at};
 use crate::error::Result;
-use crate::fold::{FoldInputs, FoldSpan, lead_of};
 use crate::model::TraceKey;
-use crate::side_by_side::{side_by_side, threads_for};
+use crate::parallel::{parallel_map, threads_for};
 use crate::snapshot::RowRef;
-use crate::top_span::{HintOfTop, ReadSpans, TopHint, said_of};
 
 /// Types of spans that ask and answer.
 const CONVERSING: [&str; 6] = ["AGENT", "CHAIN", "CHAT_MODEL", "LLM", "TASK", "WORKFLOW"];
@@ -56,7 +56,7 @@ pub(crate) fn add_lent(inputs: &mut FoldInputs, hint_of_top: HintOfTop, read: im
         }
     }
     needing.sort_unstable();
-    let found = side_by_side(&needing, threads_for(needing.len(), 1), |(key, at)| {
+    let found = parallel_map(&needing, threads_for(needing.len(), 1), |(key, at)| {
         let spans = inputs.get(key).map(|(_, spans)| spans.as_slice()).unwrap_or_default();
         lent(spans, *at, hint_of_top, &read)
     })?;

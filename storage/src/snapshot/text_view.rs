@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use super::Snapshot;
 use crate::error::{ErrorKind, Result};
-use crate::snapshot::Snapshot;
 use crate::text::{FreshText, Scored, TextQuery, TextReader, TextStats};
 
 /// The searchable text of one source.

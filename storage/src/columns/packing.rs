@@ -14,7 +14,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder};
 use arrow::record_batch::RecordBatch;
 
-use crate::columns::text_at;
+use super::text_at;
 use crate::error::{Error, Result};
 use crate::json_text::{literal_len, write_string};
 use crate::model::cut_preview;

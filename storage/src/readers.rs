@@ -109,14 +109,14 @@ fn older_pin(env: &dyn Env, path: &Path, bound: u64) -> Option<u64> {
 
 /// Files that left the manifest and that a reader in another process may still need.
 #[derive(Debug, Default)]
-pub struct Graveyard {
+pub struct PendingDeletions {
     waiting: Mutex<Vec<(PathBuf, u64)>>,
 }
 
-impl Graveyard {
+impl PendingDeletions {
     /// Removes a file or folder that the manifest does not have from `version` on: now when there is no
     /// reader, else when `clear` finds that none needs it. What cannot be removed is left to the next open.
-    pub(crate) fn bury(&self, env: &dyn Env, path: &Path, version: u64) {
+    pub(crate) fn delete(&self, env: &dyn Env, path: &Path, version: u64) {
         if env.list(Path::new(READERS_DIR)).is_ok_and(|readers| readers.is_empty()) {
             let _ = remove_any(env, path);
         } else {
@@ -145,7 +145,7 @@ impl Graveyard {
 }
 
 /// Removes a folder with all below it, or a file.
-pub(super) fn remove_any(env: &dyn Env, path: &Path) -> io::Result<()> {
+pub(crate) fn remove_any(env: &dyn Env, path: &Path) -> io::Result<()> {
     env.remove_dir_all(path).or_else(|_| env.remove_file(path))
 }
 

@@ -10,12 +10,12 @@ use std::collections::HashSet;
 use arrow::array::RecordBatch;
 use serde::Deserialize;
 
+use super::join::UNKNOWN_PARENT;
+use super::{FoldInputs, FoldSpan};
 use crate::columns::{text, text_at};
 use crate::error::Result;
-use crate::fold::{FoldInputs, FoldSpan};
-use crate::join::UNKNOWN_PARENT;
 use crate::model::{TraceHint, TraceKey, cut_preview};
-use crate::side_by_side::{side_by_side, threads_for};
+use crate::parallel::{parallel_map, threads_for};
 use crate::snapshot::RowRef;
 
 /// What is read of a top span.
@@ -109,7 +109,7 @@ pub(crate) fn add_top_hints(
     }
     tops.sort_unstable_by_key(|(place, ..)| *place);
     let pieces: Vec<&[(RowRef, TraceKey, usize)]> = tops.chunks(TOPS_AT_A_TIME).collect();
-    let said = side_by_side(&pieces, threads_for(pieces.len(), 1), |piece| {
+    let said = parallel_map(&pieces, threads_for(pieces.len(), 1), |piece| {
         let places: Vec<RowRef> = piece.iter().map(|(place, ..)| *place).collect();
         said_by(&read.rows(&places, &TOP_COLUMNS)?, hint_of_top)
     })?;
