@@ -59,6 +59,7 @@ fn what_no_trace_has_or_can_have_is_answered_with_a_notice() {
         ("state = 'error'", "state is never 'error'; did you mean 'ERROR'?"),
         ("span.status = 'FAILED'", "span.status is never 'FAILED': it is OK, ERROR, UNSET"),
         ("span.kind = 'client'", "span.kind is never 'client'; did you mean 'CLIENT'?"),
+        ("span.type = 'llm'", "no trace has span.type 'llm'; did you mean span.type 'LLM'?"),
     ] {
         let done = tracehouse(&["search", &db, filter, "--format", "ids"]);
         assert_eq!((done.code, done.out.as_str()), (0, ""), "{filter}: {done:?}");
@@ -127,6 +128,10 @@ fn what_changes_a_database_and_sql_have_notices_too() {
         (
             "SELECT count(*) FROM spans WHERE status IN ('OK', 'FAILED')",
             "status is never 'FAILED': it is OK, ERROR, UNSET",
+        ),
+        (
+            "SELECT count(*) FROM spans WHERE span_type = 'llm'",
+            "no trace has span_type 'llm'; did you mean span_type 'LLM'?",
         ),
     ] {
         let done = tracehouse(&["sql", &db, statement, "--format", "csv"]);

@@ -99,9 +99,9 @@ pub(crate) fn shorten(text: &str, chars_max: usize) -> String {
 }
 
 pub(crate) fn from_storage(error: &tracehouse_storage::Error) -> QueryError {
-    #[cfg(feature = "sql")]
-    if let Some(error) = crate::sql::below(error) {
-        return error;
+    // What failed in a filter of ours inside a scan.
+    if let Some(own) = error.source().and_then(|source| source.downcast_ref::<QueryError>()) {
+        return own.clone();
     }
     match error.kind() {
         StorageErrorKind::InvalidInput | StorageErrorKind::NotFound | StorageErrorKind::Conflict => {

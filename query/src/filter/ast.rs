@@ -3,7 +3,7 @@
 //! Flat chains of AND and OR are flat vectors; the tree is never deeper than
 //! [`FILTER_DEPTH_MAX`](super::FILTER_DEPTH_MAX).
 
-use super::number::Number;
+use crate::predicate::{Number, PatternKind};
 
 /// Byte range of a token in the filter text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +70,6 @@ pub(super) enum Comparison {
     GreaterOrEqual,
     Less,
     LessOrEqual,
-}
-
-/// The three pattern languages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PatternKind {
-    /// `%` and `_`, whole string, case-sensitive.
-    Like,
-    /// The same, ignoring case as Unicode folds it.
-    ILike,
-    /// A regular expression found anywhere.
-    RLike,
 }
 
 /// A literal and where it stands.

@@ -6,14 +6,13 @@ use std::ops::Bound;
 use tracehouse_storage::model::{AssessmentKind, normalize_trace_id};
 
 use super::FILTER_PATTERN_BYTES_MAX;
-use super::ast::{Clause, Comparison, Literal, Operator, PatternKind, TextSpan, Value};
+use super::ast::{Clause, Comparison, Literal, Operator, TextSpan, Value};
 use super::error::FilterError;
 use super::keys::Kind;
-use super::number::{Number, Scaled};
-use super::time::{UNIT_NAMES, as_ms, time_ns};
+use super::time::{UNIT_NAMES, as_ms, duration_ns, time_ns};
 use crate::predicate::{
-    AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest, Pattern,
-    Predicate, Scalar, Test, TextOp, TextTest,
+    AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest, Number,
+    Pattern, PatternKind, Predicate, Scalar, Scaled, Test, TextOp, TextTest,
 };
 
 const TIME_EXPECTED: &str =
@@ -197,6 +196,7 @@ impl ClauseCheck<'_> {
         let human = match &value.literal {
             Literal::Text(text) if is_time => time_ns(text.trim()),
             Literal::Time(ns) if is_time => Some(*ns),
+            Literal::Text(text) if is_duration => duration_ns(text),
             Literal::Duration(ns) if is_duration => Some(*ns),
             _ => None,
         };
@@ -362,7 +362,7 @@ impl ClauseCheck<'_> {
 }
 
 fn duration_expected() -> String {
-    format!("a numeric value or a duration such as 5s ({UNIT_NAMES})")
+    format!("a numeric value or a duration such as 5s or '1h 30m' ({UNIT_NAMES})")
 }
 
 /// The inclusive range of stored integers that satisfy a comparison; `!=` gives the range of `=`.

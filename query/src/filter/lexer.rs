@@ -5,8 +5,8 @@
 
 use super::ast::{Comparison, Segment, TextSpan};
 use super::error::FilterError;
-use super::number::Number;
-use super::time::unit_ns;
+use super::time::duration;
+use crate::predicate::Number;
 
 /// One token.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,21 +209,20 @@ impl Lexer<'_> {
         }
     }
 
-    /// The number just read with the unit behind it, when one is there.
+    /// The duration whose first number was just read, when units follow: `5s`, `1h30m`.
     fn duration(
         &mut self,
         start: usize,
         digits_at: usize,
         signed: bool,
     ) -> Result<Option<TokenKind>, FilterError> {
-        let rest = self.rest();
-        let length = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        let Some(unit_ns) = rest.get(..length).and_then(unit_ns) else { return Ok(None) };
-        let is_whole_word = !rest.get(length..).is_some_and(|rest| rest.starts_with(continues_word));
-        let digits = self.source.get(digits_at..self.offset).unwrap_or("");
-        let Some(number) = Number::parse(digits).filter(|_| is_whole_word) else { return Ok(None) };
-        self.offset += length;
-        let size = number.scaled(unit_ns);
+        let text = self.source.get(digits_at..).unwrap_or("");
+        let length = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).unwrap_or(text.len());
+        let (text, rest) = text.split_at_checked(length).unwrap_or((text, ""));
+        let Some(size) = duration(text).filter(|_| !rest.starts_with(continues_word)) else {
+            return Ok(None);
+        };
+        self.offset = digits_at + length;
         if !size.exact {
             return Err(self.error(start, "a duration is a whole number of nanoseconds below 292 years"));
         }

@@ -14,18 +14,15 @@ mod error;
 mod hints;
 mod keys;
 mod lexer;
-mod number;
 mod of_span;
 mod order_by;
 mod parser;
 mod point;
 mod time;
 
-pub use ast::PatternKind;
 pub use check::parse;
 pub use error::{FilterError, INVALID_PARAMETER_VALUE};
 pub use hints::nearest;
-pub use number::Number;
 pub use of_span::SpanFilter;
 pub use order_by::{OrderKey, parse_order_by};
 pub use point::parse_time;

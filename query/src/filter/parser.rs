@@ -8,12 +8,13 @@
 //! A missing, repeated, leading or trailing AND is accepted, as MLflow does. Chains are loops, so
 //! that recursion is bounded by the nesting of parentheses and NOT alone.
 
-use super::ast::{Clause, Expr, Key, Literal, Operator, PatternKind, Segment, TextSpan, Value};
+use super::ast::{Clause, Expr, Key, Literal, Operator, Segment, TextSpan, Value};
 use super::error::FilterError;
 use super::hints;
 use super::lexer::{Token, TokenKind, tokenize};
 use super::time::{now_ns, time_ns};
 use super::{FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX, FILTER_REGEXES_MAX, FILTER_VALUES_MAX};
+use crate::predicate::PatternKind;
 
 /// Parses a filter; `None` when it is empty and so matches every trace.
 pub(super) fn parse_expr(source: &str) -> Result<Option<Expr>, FilterError> {

@@ -1,6 +1,6 @@
 //! A point in time as people write it where nothing but a time can stand: in options of commands.
 
-use super::time::{now_ns, time_ns, unit_ns};
+use super::time::{duration_ns, now_ns, time_ns};
 
 /// Unix nanoseconds of a time: RFC 3339 or a date in UTC, Unix milliseconds, `now`, or how long ago, as `24h`, `1h30m`,
 /// `now() - 7d`; `None` when it is none of these, or out of range.
@@ -19,25 +19,6 @@ pub fn parse_time(text: &str) -> Option<i64> {
         None => lower.as_str(),
     };
     now_ns().checked_sub(duration_ns(ago)?)
-}
-
-/// Nanoseconds of a duration, each of whose parts is a number with its unit.
-fn duration_ns(text: &str) -> Option<i64> {
-    let (mut total, mut rest) = (None, text);
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
-        let (number, after) = rest.split_at_checked(digits)?;
-        let after = after.trim_start();
-        let letters = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
-        let (unit, after) = after.split_at_checked(letters)?;
-        let size = number.parse::<f64>().ok()? * unit_ns(unit)? as f64;
-        if size > i64::MAX as f64 {
-            return None;
-        }
-        total = Some(total.unwrap_or(0_i64).checked_add(size as i64)?);
-        rest = after.trim_start();
-    }
-    total
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 
-use super::number::Number;
+use crate::predicate::{Number, Scaled};
 
 /// Units of durations in nanoseconds.
 const UNITS: [(&str, i64); 8] = [
@@ -21,6 +21,30 @@ pub(super) const UNIT_NAMES: &str = "ns, us, ms, s, m, h, d, w";
 /// Nanoseconds of a unit.
 pub(super) fn unit_ns(name: &str) -> Option<i64> {
     UNITS.iter().find(|(unit, _)| *unit == name).map(|(_, ns)| *ns)
+}
+
+/// Nanoseconds of a duration, each of whose parts is a number with its unit: `5s`, `1h30m`, `1h 30m`.
+pub(super) fn duration(text: &str) -> Option<Scaled> {
+    let (mut total, mut rest) = (None, text.trim());
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+        let (number, after) = rest.split_at_checked(digits)?;
+        let after = after.trim_start();
+        let letters = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let (unit, after) = after.split_at_checked(letters)?;
+        let part = Number::parse(number)?.scaled(unit_ns(unit)?);
+        let so_far: Scaled = total.unwrap_or(Scaled { floor: 0, exact: true });
+        let sum = so_far.floor.checked_add(part.floor);
+        let exact = so_far.exact && part.exact && sum.is_some();
+        total = Some(Scaled { floor: sum.unwrap_or(i64::MAX), exact });
+        rest = after.trim_start();
+    }
+    total
+}
+
+/// A duration that is a whole number of nanoseconds.
+pub(super) fn duration_ns(text: &str) -> Option<i64> {
+    duration(text).filter(|size| size.exact).map(|size| size.floor)
 }
 
 /// Unix nanoseconds of an RFC 3339 time or a date, in UTC unless it says otherwise.
@@ -49,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_as_rfc_3339_says() {
+    fn times_and_durations_are_read_exactly() {
         for (text, ns) in [
             ("1970-01-01", 0),
             ("1970-01-02T00:00:00Z", 86_400_000_000_000),
@@ -70,6 +94,22 @@ mod tests {
             "1970-01-01Tx",
         ] {
             assert_eq!(time_ns(text), None, "{text}");
+        }
+        for (text, ns) in [
+            ("5s", Some(5_000_000_000)),
+            ("1h30m", Some(5_400_000_000_000)),
+            (" 2d 02h ", Some(180_000_000_000_000)),
+            ("1.5 us", Some(1_500)),
+            ("0.5ns", None),
+            ("300000w", None),
+            ("200w 30000w", None),
+            ("5", None),
+            ("h", None),
+            ("1h -2m", None),
+            ("1h 30", None),
+            ("", None),
+        ] {
+            assert_eq!(duration_ns(text), ns, "{text}");
         }
         assert_eq!(as_ms(-500).unwrap().text(), "-0.000500");
         assert_eq!(as_ms(1_500_000).unwrap().value(), 1.5);

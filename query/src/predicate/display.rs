@@ -3,11 +3,11 @@
 use std::fmt;
 use std::ops::Bound;
 
+use super::pattern::PatternKind;
 use super::{
     AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest, Pattern,
     Predicate, Scalar, SpanPredicate, Test, TextOp, TextTest,
 };
-use crate::filter::PatternKind;
 
 impl fmt::Display for Predicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

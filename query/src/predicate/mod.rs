@@ -22,6 +22,7 @@ pub(crate) mod eval;
 mod json;
 pub(crate) mod like;
 pub(crate) mod need;
+mod number;
 mod object;
 mod pattern;
 pub(crate) mod regexes;
@@ -32,7 +33,8 @@ mod value;
 pub(crate) use attributes::Undecided;
 pub use bounds::{Equality, EqualityKey};
 pub use dataset::DatasetTraces;
-pub use pattern::Pattern;
+pub use number::{Number, Scaled};
+pub use pattern::{Pattern, PatternKind};
 pub use test::{FloatTest, IntTest, JsonOp, JsonTest, Scalar, Test, TextOp, TextTest};
 
 use std::sync::Arc;

@@ -9,7 +9,16 @@ use memchr::memmem::Finder;
 use super::like::{Like, LikeItem, like_items};
 use super::regexes::RegexSearch;
 
-pub use crate::filter::PatternKind;
+/// The three pattern languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PatternKind {
+    /// `%` and `_`, whole string, case-sensitive.
+    Like,
+    /// As `LIKE`, ignoring case as Unicode folds it.
+    ILike,
+    /// A regular expression found anywhere.
+    RLike,
+}
 
 /// A pattern and its compiled form.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::ops::{Bound, RangeBounds};
 
 use super::Pattern;
-use crate::filter::Number;
+use super::number::Number;
 
 /// Lists beyond this length are searched by halves.
 const LINEAR_SEARCH_MAX: usize = 8;

@@ -3,9 +3,9 @@
 use std::ops::{Bound, RangeBounds};
 
 use super::json;
+use super::number::Number;
 use super::pattern::{Pattern, PatternKind};
 use super::test::{JsonOp, JsonTest, Scalar};
-use crate::filter::Number;
 
 impl JsonTest {
     /// Whether an attribute's test goes on to the attributes after it: `LIKE` and `ILIKE` with a pattern

@@ -36,6 +36,8 @@ const NAMES_MAX: usize = 16;
 const STATES: &[&str] = &["OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"];
 /// Every status of a span.
 const STATUSES: &[&str] = &["OK", "ERROR", "UNSET"];
+/// The column of a span's type, which may be any text.
+const SPAN_TYPE: &str = "span_type";
 /// Every kind of a span.
 const KINDS: &[&str] = &["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER", "UNSPECIFIED"];
 
@@ -58,17 +60,22 @@ pub fn notices(snapshot: &Snapshot, search: &Search, has_found: bool) -> Result<
 pub fn sql_notices(snapshot: &Snapshot, runtime: &QueryRuntime, statement: &str) -> QueryResult<Vec<String>> {
     let of_rows = sql::asked(runtime, statement)?;
     let mut asked = Asked::default();
+    let mut names = Vec::new();
     for (column, value) in of_rows.words {
         let possible = match column {
             "state" => STATES,
             "status" => STATUSES,
+            SPAN_TYPE => {
+                names.push(Name::SpanType { name: value });
+                continue;
+            }
             _ => KINDS,
         };
         asked.value(column, possible, &value);
     }
     let maps = of_rows.maps.into_iter().map(|(column, key)| Name::Map { column, key });
     let objects = of_rows.objects.into_iter().map(|(column, key)| Name::Json { column, key });
-    asked.names = maps.chain(objects).collect();
+    asked.names = maps.chain(objects).chain(names).collect();
     Ok(asked.look(snapshot, Form::Sql)?)
 }
 
@@ -86,6 +93,8 @@ enum Name {
     Map { column: &'static str, key: String },
     /// A key of `attributes` or `resource`.
     Json { column: &'static str, key: String },
+    /// A type of spans.
+    SpanType { name: String },
     /// An assessment of one of these kinds.
     Assessment { kinds: Vec<AssessmentKind>, name: String },
 }
@@ -157,6 +166,10 @@ impl Asked {
             Field::Text("state") if !is_of_span => self.values("state", STATES, &condition.test),
             Field::Text("status") if is_of_span => self.values("span.status", STATUSES, &condition.test),
             Field::Text("kind") if is_of_span => self.values("span.kind", KINDS, &condition.test),
+            Field::Text(SPAN_TYPE) => {
+                let Test::Text(TextTest { op: TextOp::In(values), .. }) = &condition.test else { return };
+                values.iter().for_each(|value| self.name(Name::SpanType { name: value.clone() }));
+            }
             _ => {}
         }
     }
@@ -195,6 +208,10 @@ impl Name {
             Name::Json { column, key } => {
                 Predicate::Span(SpanPredicate::Is(Condition { field: Field::Json { column, key }, test }))
             }
+            Name::SpanType { name } => Predicate::Span(SpanPredicate::Is(Condition {
+                field: Field::Text(SPAN_TYPE),
+                test: Test::Text(TextTest::one_of(vec![name], false)),
+            })),
             Name::Assessment { kinds, name } => Predicate::Assessment(AssessmentPredicate {
                 kinds,
                 names: TextTest::one_of(vec![name], false),
@@ -210,12 +227,15 @@ impl Name {
         match self {
             Name::Map { column, .. } if form == Form::Sql => return format!("{column}['{quoted}']"),
             Name::Json { column, .. } if form == Form::Sql => return format!("{column} ->> '{quoted}'"),
+            Name::SpanType { .. } if form == Form::Sql => return format!("{SPAN_TYPE} '{quoted}'"),
+            Name::SpanType { .. } => return format!("span.type '{quoted}'"),
             _ => {}
         }
         let prefix = match self {
             Name::Map { column, .. } => column,
             Name::Json { column: "attributes", .. } => "span.attributes",
             Name::Json { column, .. } => column,
+            Name::SpanType { .. } => SPAN_TYPE,
             Name::Assessment { kinds, .. } => match kinds.as_slice() {
                 [AssessmentKind::Feedback] => "feedback",
                 [AssessmentKind::Expectation] => "expectation",
@@ -228,8 +248,10 @@ impl Name {
 
     /// What to say of a name without a value; nothing when it is there after all, and is null wherever it is.
     fn missing(&self, snapshot: &Snapshot, form: Form) -> Result<Option<String>> {
-        let (Name::Map { key: name, .. } | Name::Json { key: name, .. } | Name::Assessment { name, .. }) =
-            self;
+        let (Name::Map { key: name, .. }
+        | Name::Json { key: name, .. }
+        | Name::SpanType { name }
+        | Name::Assessment { name, .. }) = self;
         let names = self.like_it(snapshot)?;
         if names.contains(name) {
             return Ok(None);
@@ -246,6 +268,7 @@ impl Name {
         let (table, columns): (_, &[&str]) = match self {
             Name::Map { column, .. } => (Table::Traces, &[column]),
             Name::Json { column, .. } => (Table::Spans, &[column]),
+            Name::SpanType { .. } => (Table::Spans, &[SPAN_TYPE]),
             Name::Assessment { .. } => (Table::Assessments, &["name", "type"]),
         };
         let (mut names, mut rows) = (BTreeSet::new(), 0);
@@ -262,6 +285,9 @@ impl Name {
                     Name::Json { column, .. } => {
                         let objects = text(&batch, column)?;
                         objects.iter().flatten().for_each(|object| names.extend(keys_of(object)));
+                    }
+                    Name::SpanType { .. } => {
+                        names.extend(text(&batch, SPAN_TYPE)?.iter().flatten().map(str::to_string));
                     }
                     Name::Assessment { kinds, .. } => {
                         let (all, types) = (text(&batch, "name")?, text(&batch, "type")?);

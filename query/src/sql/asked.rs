@@ -23,7 +23,7 @@ const KNOWN: [&str; 4] = ["traces", "spans", "sessions", "messages"];
 const MAPS: [&str; 2] = ["tags", "metadata"];
 const OBJECTS: [&str; 2] = ["attributes", "resource"];
 /// Columns of few words.
-const WORDS: [&str; 3] = ["state", "status", "kind"];
+const WORDS: [&str; 4] = ["state", "status", "kind", "span_type"];
 /// Columns of lists, whose elements have attributes of their own.
 const LISTS: [&str; 2] = ["events", "links"];
 

@@ -25,12 +25,6 @@ impl From<DataFusionError> for QueryError {
     }
 }
 
-/// What failed below an error of storage: a filter of ours inside a scan.
-pub(crate) fn below(error: &tracehouse_storage::Error) -> Option<QueryError> {
-    let inner = error.source()?.downcast_ref::<DataFusionError>()?;
-    Some(find_own(inner).unwrap_or_else(|| from_datafusion(inner.find_root())))
-}
-
 /// Our own or storage's error below `error`, when that is what failed.
 fn find_own(error: &(dyn StdError + 'static)) -> Option<QueryError> {
     let mut next = Some(error);
@@ -172,6 +166,10 @@ fn schema_message(error: &SchemaError) -> String {
             }
             match nearest(&field.name, valid_fields.iter().map(|valid| valid.name.as_str())) {
                 Some(name) => format!("no column named '{}'; did you mean '{name}'?", field.name),
+                // The filter language says `cost` where the column says its unit, too.
+                None if let Some(name) = with_unit(&field.name, valid_fields) => {
+                    format!("no column named '{}'; did you mean '{name}'?", field.name)
+                }
                 // No column is written like a constant, and standard SQL reads double quotes as a name.
                 None if field.name.chars().any(|c| c.is_uppercase() || c.is_whitespace()) => format!(
                     "no column named '{0}'; a text is written in single quotes: '{0}'",
@@ -193,11 +191,19 @@ fn without_far_name(message: String) -> String {
     let wanted = wrong.split('\'').nth(1).unwrap_or_default();
     match nearest(wanted, [name]) {
         Some(name) => format!("{wrong}; did you mean '{name}'?"),
-        None => match nearest(wanted, REWRITTEN.iter().copied()) {
+        None => match nearest(wanted, REWRITTEN.iter().map(|(name, _)| *name)) {
             Some(name) => format!("{wrong}; did you mean '{name}'?"),
             None => format!("{wrong}; SHOW FUNCTIONS lists them"),
         },
     }
+}
+
+/// The column of this name with its unit: `cost_usd`, `duration_ns`.
+fn with_unit<'a>(name: &str, fields: &'a [Column]) -> Option<&'a str> {
+    let named = fields.iter().map(|field| field.name.as_str());
+    named
+        .into_iter()
+        .find(|field| field.strip_prefix(name).is_some_and(|unit| ["_usd", "_ns", "_ms"].contains(&unit)))
 }
 
 fn has_table(fields: &[Column], table: &TableReference) -> bool {

@@ -95,6 +95,7 @@ pub(super) fn tokens_of(text: &str) -> Result<Vec<TokenWithSpan>> {
 }
 
 fn parse_tokens(mut tokens: Vec<TokenWithSpan>) -> Result<Statement> {
+    short_forms::write_out_show_functions(&mut tokens);
     short_forms::write_out_tables(&mut tokens);
     let statement = parse_one(tokens)?;
     check_statement(&statement)?;
@@ -381,7 +382,8 @@ fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
         }
         let message = error.to_string();
         let message = message.strip_prefix("sql parser error: ").unwrap_or(&message);
-        refused(format!("syntax error: {}", shorten(message, ECHO_CHARS_MAX)))
+        let message = message.replace("found: EOF", "found: the end of the statement");
+        refused(format!("syntax error: {}", shorten(&message, ECHO_CHARS_MAX)))
     })?;
     let mut ended = false;
     while parser.consume_token(&Token::SemiColon) {
@@ -452,8 +454,7 @@ pub(super) fn check_statement(statement: &Statement) -> Result<()> {
         Statement::Query(_)
         | Statement::ExplainTable { .. }
         | Statement::ShowTables { .. }
-        | Statement::ShowColumns { .. }
-        | Statement::ShowFunctions { .. } => {}
+        | Statement::ShowColumns { .. } => {}
         Statement::Explain { statement: inner, .. } => match inner.as_ref() {
             Statement::Query(_) => {}
             other => return Err(refused_statement(other)),
@@ -573,7 +574,9 @@ fn check_relation(relation: &ObjectName) -> Result<()> {
         let odd = ident.value.contains(['/', '\\', ':']);
         if ident.quote_style == Some('\'') || odd {
             let name = shorten(&ident.value, ECHO_CHARS_MAX);
-            return Err(refused(format!("'{name}' is not a table; files and addresses cannot be queried")));
+            return Err(refused(format!(
+                "'{name}' is not a table; files and addresses cannot be queried (the command line reads a file as a table with --file NAME=PATH)"
+            )));
         }
         parts.push(ident.value.to_lowercase());
     }

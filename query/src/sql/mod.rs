@@ -41,9 +41,8 @@ mod unnests;
 mod views;
 
 pub(crate) use asked::asked;
-pub(crate) use errors::below;
 pub use explained::EXPLAINED;
-pub use functions::tables::TextSearch;
+pub use functions::tables::TextSearcher;
 pub(crate) use planning::Planning;
 pub(crate) use rewrite::REWRITTEN;
 pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql};

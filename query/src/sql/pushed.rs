@@ -18,6 +18,7 @@ use tracehouse_storage::error::ErrorKind;
 use tracehouse_storage::scan::RowFilter;
 
 use super::scan::Cancel;
+use crate::error::QueryError;
 use crate::plan::cost::{TRIAL_PASSING_SHARE, TRIAL_ROWS};
 use crate::predicate::column::equal;
 
@@ -58,6 +59,7 @@ pub(super) fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
             Ok(kept)
         });
         kept.map_err(|error| {
+            let error = QueryError::from(error);
             tracehouse_storage::Error::with_source(ErrorKind::InvalidInput, "a filter failed", error)
         })
     };

@@ -145,7 +145,7 @@ mod calls;
 mod operators;
 mod rows;
 
-pub(crate) use calls::NAMES as REWRITTEN;
+pub(crate) use calls::CALLS as REWRITTEN;
 pub(super) use operators::call;
 
 pub(super) fn argument(expr: Expr) -> FunctionArg {

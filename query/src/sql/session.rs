@@ -40,7 +40,7 @@ use tracehouse_storage::schema::Table;
 
 use super::absent::AbsentIsNull;
 use super::functions;
-use super::functions::tables::{BatchFunction, SearchText, TextSearch};
+use super::functions::tables::{BatchFunction, SearchText, TextSearcher};
 use super::occurrences::Occurrences;
 use super::order_keys::OrderKeys;
 use super::provider::SnapshotTable;
@@ -96,7 +96,7 @@ pub struct SqlContext {
     /// Catalogue tables.
     pub tables: SqlTables,
     /// Behind `search_text`; without it the function is absent.
-    pub text_search: Option<TextSearch>,
+    pub text_search: Option<TextSearcher>,
     /// Longest time for the statement; `None` means the runtime's.
     pub timeout: Option<Duration>,
     /// Temporary views; without them `CREATE VIEW` is refused.

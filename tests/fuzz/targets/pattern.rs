@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use tracehouse::{Database, Search};
-use tracehouse_query::filter::PatternKind;
+use tracehouse_query::predicate::PatternKind;
 use tracehouse_query::predicate::Pattern;
 
 use super::world::WORLD;

@@ -107,7 +107,7 @@ fn show(context: &Context, args: &DatasetShowArgs, out: &mut dyn Write) -> Resul
     if shown.num_rows() > 0 {
         writeln!(out)?;
         record_table(&shown)?.write(out, context.style)?;
-        context.say(out, format_args!("\ncolumns left out: {}; --json shows them", left_out(&shown)))?;
+        context.say(out, format_args!("\nleft out: {}; --json shows them", left_out(&shown)))?;
     }
     match records.num_rows() - shown.num_rows() {
         0 => Ok(()),

@@ -15,7 +15,7 @@ const FIRST_TIME_NS: u64 = 1_762_156_800_000_000_000;
 const MS: u64 = 1_000_000;
 
 /// Traces and assessments as files of JSON lines.
-pub struct Sample {
+pub struct DemoData {
     /// One OTLP request a line, one trace each.
     pub traces: String,
     /// One assessment a line.
@@ -100,8 +100,8 @@ const MODELS: [(&str, &str, f64, f64, u64); 3] = [
 const USERS: [&str; 8] = ["ana", "ben", "chloe", "dmitri", "elif", "farid", "grace", "hiro"];
 
 /// All samples.
-pub fn sample() -> Sample {
-    let mut sample = Sample { traces: String::new(), assessments: String::new() };
+pub fn sample() -> DemoData {
+    let mut sample = DemoData { traces: String::new(), assessments: String::new() };
     let mut random = Random(0x5eed);
     let mut start_ns = FIRST_TIME_NS;
     for number in 0..TRACES {
@@ -122,7 +122,7 @@ struct Case<'a> {
     failed: bool,
 }
 
-fn add_trace(sample: &mut Sample, random: &mut Random, number: u64, start_ns: u64) {
+fn add_trace(sample: &mut DemoData, random: &mut Random, number: u64, start_ns: u64) {
     let topic = pick(&TOPICS, random);
     let model = *pick(&MODELS, random);
     let user = *pick(&USERS, random);
@@ -148,7 +148,7 @@ fn add_trace(sample: &mut Sample, random: &mut Random, number: u64, start_ns: u6
     add_assessments(sample, random, &case);
 }
 
-fn add_assessments(sample: &mut Sample, random: &mut Random, case: &Case<'_>) {
+fn add_assessments(sample: &mut DemoData, random: &mut Random, case: &Case<'_>) {
     let mut add = |line: Value| sample.assessments.push_str(&format!("{line}\n"));
     if random.below(100) < 45 || case.failed {
         let helpful = !case.failed && random.below(100) < 85;

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::output::escape::line;
 use crate::output::table::TextTable;
-use crate::output::units::parse_time_ms;
+use crate::output::units::{figure, parse_time_ms};
 
 /// Computes and shows the points.
 pub fn run(context: &Context, args: &MetricsArgs, out: &mut (dyn Write + Send)) -> Result<()> {
@@ -36,7 +36,7 @@ pub fn run(context: &Context, args: &MetricsArgs, out: &mut (dyn Write + Send)) 
     }
     for point in &points {
         let names = point.dimensions.iter().map(|(_, name)| line(name));
-        table.add_row(names.chain(point.values.iter().map(|(_, value)| value.to_string())).collect());
+        table.add_row(names.chain(point.values.iter().map(|(_, value)| figure(*value))).collect());
     }
     table.write_fitting(out, context.style, "--json")?;
     if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }

@@ -173,7 +173,7 @@ fn show_page(
             let names: Vec<&str> =
                 left_out.iter().map(|(name, _)| name.trim_start_matches(['!', '>'])).collect();
             let names = names.join(", ");
-            context.say(out, format_args!("\ncolumns left out: {names}; --wide or --columns shows them"))?;
+            context.say(out, format_args!("\nleft out: {names}; --wide or --columns shows them"))?;
         }
     }
     say_rest(context, page.next_page_token.as_deref(), page.explain.as_ref(), out)
@@ -285,16 +285,11 @@ mod tests {
         };
         let narrow = shown(Some(80), false);
         assert!(
-            narrow.ends_with(
-                "\ncolumns left out: duration, tokens, cost, request; --wide or --columns shows them\n"
-            ),
+            narrow.ends_with("\nleft out: duration, tokens, cost, request; --wide or --columns shows them\n"),
             "{narrow}"
         );
-        assert!(
-            narrow.lines().all(|line| line.starts_with("columns") || line.chars().count() <= 80),
-            "{narrow}"
-        );
-        assert!(shown(Some(120), false).contains("columns left out: request;"));
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+        assert!(shown(Some(120), false).contains("left out: request;"));
         for wide in [shown(None, false), shown(None, true)] {
             assert!(!wide.contains("left out") && wide.contains("request"), "{wide}");
         }

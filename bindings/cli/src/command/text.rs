@@ -11,7 +11,7 @@ use crate::args::{TextArgs, TextFormat};
 use crate::context::Context;
 use crate::failure::Result;
 use crate::output::Style;
-use crate::output::escape::line;
+use crate::output::escape::{columns, line};
 use crate::output::units::rfc3339;
 
 /// Searches and shows the hits.
@@ -45,28 +45,76 @@ pub fn show(context: &Context, hits: &[TextHit], out: &mut dyn Write) -> Result<
         return context.say(out, "no spans");
     }
     for (rank, hit) in (1..).zip(hits) {
-        let place = format!("trace {}  span {}  {}", line(&hit.trace_id), line(&hit.span_id), hit.field);
+        let place = format!("trace {}  span {}", line(&hit.trace_id), line(&hit.span_id));
         writeln!(out, "{rank:>3}. {:>6.2}  {}", hit.score, context.style.dim(&place))?;
-        writeln!(out, "     {}", highlighted(hit, context.style))?;
+        for line in highlighted(hit, context.style) {
+            writeln!(out, "{INDENT}{line}")?;
+        }
     }
     Ok(())
 }
 
-/// The snippet with what matched in bold.
-fn highlighted(hit: &TextHit, style: Style) -> String {
-    let mut shown = String::new();
-    let mut end = 0;
-    for range in &hit.highlights {
-        let (Some(before), Some(word)) = (hit.snippet.get(end..range.start), hit.snippet.get(range.clone()))
-        else {
-            break;
-        };
-        shown.push_str(&line(before));
-        shown.push_str(&style.bold(&line(word)));
-        end = range.end;
+/// What stands before each line of a snippet.
+const INDENT: &str = "     ";
+
+/// The field and its snippet with what matched in bold, in lines that fit; white space as single spaces.
+fn highlighted(hit: &TextHit, style: Style) -> Vec<String> {
+    let room = style.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
+    let mut shown = style.dim(&format!("{}:", hit.field));
+    let (mut lines, mut used) = (Vec::new(), columns(&hit.field) + 1);
+    for word in words(hit, room) {
+        let space = usize::from(word.is_apart);
+        if used.saturating_add(space).saturating_add(word.columns) > room {
+            lines.push(std::mem::take(&mut shown));
+            used = 0;
+        } else {
+            shown.push_str(" ".get(..space).unwrap_or_default());
+            used += space;
+        }
+        for (text, is_match) in word.parts {
+            shown.push_str(&if is_match { style.bold(&text) } else { text });
+        }
+        used += word.columns;
     }
-    shown.push_str(&line(hit.snippet.get(end..).unwrap_or_default()));
-    shown
+    lines.push(shown);
+    lines
+}
+
+/// What is not broken over lines.
+#[derive(Default)]
+struct Word {
+    /// Texts that are safe to show, with whether they matched.
+    parts: Vec<(String, bool)>,
+    columns: usize,
+    /// Whether a space is before it.
+    is_apart: bool,
+}
+
+/// The words of a snippet; one that is wider than `room` is cut.
+fn words(hit: &TextHit, room: usize) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    let mut is_apart = true;
+    for (at, character) in hit.snippet.char_indices() {
+        if character.is_whitespace() {
+            is_apart = true;
+            continue;
+        }
+        let text = line(character.encode_utf8(&mut [0; 4]));
+        let (wide, is_match) = (columns(&text), hit.highlights.iter().any(|range| range.contains(&at)));
+        let is_full = words.last().is_none_or(|word| word.columns.saturating_add(wide) > room);
+        if is_apart || is_full {
+            words.push(Word { is_apart, ..Word::default() });
+        }
+        if let Some(word) = words.last_mut() {
+            word.columns += wide;
+            match word.parts.last_mut().filter(|(_, other)| *other == is_match) {
+                Some((part, _)) => part.push_str(&text),
+                None => word.parts.push((text, is_match)),
+            }
+        }
+        is_apart = false;
+    }
+    words
 }
 
 fn as_json(hit: &TextHit) -> Value {
@@ -93,12 +141,17 @@ mod tests {
             span_id: "s".into(),
             field: "inputs".into(),
             score: 1.0,
-            snippet: "a\u{1b} refund b".into(),
-            highlights: std::iter::once(3..9).collect(),
+            snippet: "a\u{1b}\n refund, b".into(),
+            highlights: std::iter::once(4..10).collect(),
             start_time_ns: 0,
         };
-        let style = Style { width: Some(80), color: true };
-        assert_eq!(highlighted(&hit, style), "a\\u{1b} \u{1b}[1mrefund\u{1b}[0m b");
-        assert_eq!(highlighted(&hit, Style::PLAIN), "a\\u{1b} refund b");
+        let style = Style { width: Some(20), color: true };
+        let field = "\u{1b}[2minputs:\u{1b}[0m";
+        let bold = [format!("{field} a\\u{{1b}}"), "\u{1b}[1mrefund\u{1b}[0m, b".to_string()];
+        assert_eq!(highlighted(&hit, style), bold);
+        assert_eq!(highlighted(&hit, Style::PLAIN), ["inputs: a\\u{1b} refund, b"]);
+        let long = TextHit { snippet: "字".repeat(10), highlights: std::iter::once(3..6).collect(), ..hit };
+        let cut = ["inputs:".to_string(), "字".repeat(7), "字".repeat(3)];
+        assert_eq!(highlighted(&long, Style { color: false, ..style }), cut);
     }
 }

@@ -70,6 +70,20 @@ pub fn count(value: i64) -> String {
     text
 }
 
+/// A figure as people compare them: whole numbers whole, others to six digits and at least cents.
+pub fn figure(value: f64) -> String {
+    if !value.is_finite() || value.fract() == 0.0 || value.abs() >= 1e15 {
+        return value.to_string();
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    let decimals = usize::try_from(DIGITS - 1 - magnitude).map_or(2, |decimals| decimals.max(2));
+    let text = format!("{value:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// Digits of a figure that is not whole.
+const DIGITS: i32 = 6;
+
 /// Bytes in the unit that suits them.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -121,6 +135,21 @@ pub fn parse_bytes(text: &str) -> std::result::Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_are_rounded_where_nobody_reads_on() {
+        for (value, text) in [
+            (7.0, "7"),
+            (186_139.599_999_999_95, "186139.6"),
+            (0.000_941_538_333_320_8, "0.000941538"),
+            (-1234.5678, "-1234.57"),
+            (0.5, "0.5"),
+            (1e20, "100000000000000000000"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(figure(value), text);
+        }
+    }
 
     #[test]
     fn times_in_both_directions() {

@@ -10,6 +10,7 @@ mod chosen;
 mod collected;
 mod doubles;
 mod extract;
+mod listed;
 pub(super) mod matches;
 mod mended;
 pub(super) mod messages;
@@ -82,6 +83,7 @@ pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
             state.register_udtf(function.name(), Arc::new(tables::Series { inner }));
         }
     }
+    state.register_udtf("functions", Arc::new(listed::Listed));
     state.register_udf(Arc::new(ScalarUDF::new_from_impl(messages::ChatMessages::default())))?;
     Ok(())
 }

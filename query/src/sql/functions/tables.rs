@@ -17,12 +17,12 @@ const SEARCH_HITS_MAX: usize = 10_000;
 const SEARCH_HITS_DEFAULT: usize = 10;
 
 /// Ranked text search: query and number of hits to a batch of [`hits_schema`](crate::text::hits_schema).
-pub type TextSearch = Arc<dyn Fn(&str, usize) -> crate::error::Result<RecordBatch> + Send + Sync>;
+pub type TextSearcher = Arc<dyn Fn(&str, usize) -> crate::error::Result<RecordBatch> + Send + Sync>;
 
 /// `search_text('query', limit)`. The search runs while the statement is planned.
 pub(in crate::sql) struct SearchText {
     /// What runs the search.
-    pub search: TextSearch,
+    pub search: TextSearcher,
 }
 
 impl fmt::Debug for SearchText {

@@ -1,5 +1,6 @@
 //! Short forms of queries, written out while a statement is still tokens: `TABLE t` is `SELECT * FROM t`, `SUMMARIZE t`
-//! and `SUMMARIZE SELECT ..` leave the query that is summed up.
+//! and `SUMMARIZE SELECT ..` leave the query that is summed up, `SHOW FUNCTIONS LIKE 'x'` is
+//! `SELECT * FROM functions() WHERE function_name LIKE 'x'`.
 //!
 //! sqlparser takes three tokens behind TABLE, whatever they are, and knows no SUMMARIZE. The first is unneeded once
 //! `TABLE t ORDER BY c LIMIT 1` parses without it; the test `a_table_is_a_query` of the SQL tests asks that.
@@ -51,6 +52,31 @@ pub(super) fn write_out_tables(tokens: &mut Vec<TokenWithSpan>) {
         }
         at += 1;
     }
+}
+
+/// Writes out `SHOW FUNCTIONS`, which DataFusion answers from signatures: it leaves out what takes any argument.
+pub(super) fn write_out_show_functions(tokens: &mut Vec<TokenWithSpan>) {
+    let first = tokens.iter().position(|token| token.token != Token::SemiColon).unwrap_or_default();
+    let is_show = tokens.get(first).is_some_and(|token| is_keyword(token, Keyword::SHOW))
+        && tokens.get(first + 1).is_some_and(|token| is_keyword(token, Keyword::FUNCTIONS));
+    if !is_show {
+        return;
+    }
+    let show = tokens.remove(first);
+    let place = |token| TokenWithSpan { token, span: show.span };
+    let mut query = vec![
+        Token::make_keyword("SELECT"),
+        Token::Mul,
+        Token::make_keyword("FROM"),
+        Token::make_word("functions", None),
+        Token::LParen,
+        Token::RParen,
+    ];
+    let is_chosen = |keyword| tokens.get(first + 1).is_some_and(|token| is_keyword(token, keyword));
+    if is_chosen(Keyword::LIKE) || is_chosen(Keyword::ILIKE) {
+        query.extend([Token::make_keyword("WHERE"), Token::make_word("function_name", None)]);
+    }
+    tokens.splice(first..=first, query.into_iter().map(place));
 }
 
 /// Puts `SELECT * FROM` before the token at `at`, in the place of another.

@@ -26,17 +26,17 @@ const ORIGIN_OF_MONTHS: &str = "2000-01-01";
 /// Parts of an interval that are made of months.
 const MONTHS: [&str; 6] = ["mon", "quarter", "year", "decade", "centur", "millen"];
 
-/// The functions of other databases that are put into others here; no registry has them.
-pub(crate) const NAMES: &[&str] = &[
-    "count_if",
-    "countif",
-    "regexp_matches",
-    "json_extract",
-    "json_extract_path",
-    "json_extract_string",
-    "json_extract_path_text",
-    "strftime",
-    "time_bucket",
+/// The functions of other databases that are put into others here, each with its usage; no registry has them.
+pub(crate) const CALLS: &[(&str, &str)] = &[
+    ("count_if", "count_if(condition)"),
+    ("countif", "countif(condition)"),
+    ("regexp_matches", "regexp_matches(text, 'pattern')"),
+    ("json_extract", "json_extract(json, '$.path')"),
+    ("json_extract_path", "json_extract_path(json, '$.path')"),
+    ("json_extract_string", "json_extract_string(json, '$.path')"),
+    ("json_extract_path_text", "json_extract_path_text(json, '$.path')"),
+    ("strftime", "strftime(time, 'format')"),
+    ("time_bucket", "time_bucket(INTERVAL 'width', time)"),
 ];
 
 /// Rewrites a call in place; its arguments are done.

@@ -200,6 +200,26 @@ fn a_plan_is_a_tree_of_lines() {
 }
 
 #[test]
+fn every_function_is_listed() {
+    let context = context();
+    let kinds = "SELECT function_name, function_type FROM functions() WHERE function_name IN \
+                 ('lower', 'sum', 'rank', 'strftime', 'count_if', 'json_get') ORDER BY 1";
+    let expected = ["count_if|AGGREGATE", "json_get|SCALAR", "lower|SCALAR", "rank|WINDOW"];
+    assert_eq!(rows(&context, kinds).get(..4).unwrap(), expected);
+    assert_eq!(rows(&context, kinds).get(4..).unwrap(), ["strftime|SCALAR", "sum|AGGREGATE"]);
+    let listed = rows(&context, "SHOW FUNCTIONS LIKE 'json_extract%'");
+    assert_eq!(listed.len(), 4, "{listed:?}");
+    assert_eq!(listed.first().unwrap(), "json_extract|SCALAR|json_extract(json, '$.path')|NULL");
+    assert!(rows(&context, "SHOW FUNCTIONS;").len() > 200);
+    // What is listed can be planned: a wrong number of arguments is another error than an unknown name.
+    for name in rows(&context, "SELECT function_name FROM functions() WHERE function_type = 'SCALAR'") {
+        if let Err(error) = run_sql(&context, format!("SELECT {name}()").as_str()) {
+            assert!(!error.message().contains("invalid function"), "{name}: {error}");
+        }
+    }
+}
+
+#[test]
 fn errors_say_what_would_be_right() {
     let context = context();
     let cases = [
@@ -211,6 +231,11 @@ fn errors_say_what_would_be_right() {
         ("SELECT strftme(start_time, '%Y') FROM spans", "did you mean 'strftime'?"),
         ("SELECT json_extrct(attributes, '$.a') FROM spans", "did you mean 'json_extract'?"),
         ("SELECT attributes['a'] FROM spans", "attributes ->> 'key'"),
+        ("SELECT avg(cost) FROM traces", "did you mean 'cost_usd'?"),
+        ("SELECT * FROM 'labels.csv'", "--file NAME=PATH"),
+        ("SELECT count(* FROM spans", "found: FROM"),
+        ("SELECT (name FROM spans WHERE (name = 'x'", "found"),
+        ("SELECT lower(name", "found: the end of the statement"),
         ("COPY spans TO 'x'", "--output"),
         ("CREATE VIEW v AS SELECT 1", "WITH v AS"),
         ("SET x = 1", "settings()"),

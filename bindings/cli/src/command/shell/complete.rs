@@ -28,7 +28,7 @@ const DOT_COMMANDS: [&str; 14] = [
 
 /// Longest time that looking for names may keep a user waiting.
 const NAMES_LIMIT: Duration = Duration::from_millis(500);
-const FUNCTIONS_SQL: &str = "SELECT DISTINCT routine_name FROM information_schema.routines";
+const FUNCTIONS_SQL: &str = "SELECT function_name FROM functions()";
 const COLUMNS_SQL: &str = "SELECT table_name, column_name FROM information_schema.columns \
      WHERE table_schema <> 'information_schema'";
 const ASSESSED_SQL: &str = "SELECT DISTINCT type, name FROM assessments LIMIT 1000";
