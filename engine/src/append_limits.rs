@@ -117,7 +117,7 @@ impl<'w> Walk<'w> {
         Ok(is_changed.then(|| object(&pairs)))
     }
 
-    /// The same of a value at `depth`, which is counted.
+    /// Counts a value at `depth`.
     fn value(&mut self, json: &str, depth: usize) -> Result<Option<String>, String> {
         let wrong = |error: serde_json::Error| error.to_string();
         match json.as_bytes().first() {

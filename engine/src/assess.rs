@@ -76,44 +76,44 @@ impl NewAssessment {
         Self::new(AssessmentKind::Issue, "LLM_JUDGE", issue_id, value)
     }
 
-    /// The same with one more metadata pair.
+    /// Adds a metadata pair.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
     }
 
-    /// The same about a whole session: it counts for every trace of it.
+    /// Makes it one of a whole session: it counts for every trace of it.
     pub fn session(self, session_id: impl Into<String>) -> Self {
         self.metadata(SESSION_METADATA, session_id)
     }
 
-    /// The same, overriding the assessment of the same trace with this id.
+    /// Overrides the assessment of the same trace with this id.
     pub fn overrides(mut self, assessment_id: impl Into<String>) -> Self {
         self.overrides = Some(assessment_id.into());
         self
     }
 
-    /// The same with the error that kept a scorer from a value.
+    /// Sets the error that kept a scorer from a value.
     pub fn error(mut self, code: impl Into<String>, message: impl Into<String>) -> Self {
         self.error_code = Some(code.into());
         self.error_message = Some(message.into());
         self
     }
 
-    /// The same from this source; the type is checked when it is stored.
+    /// Sets the source; the type is checked when it is stored.
     pub fn source(mut self, source_type: impl Into<String>, source_id: impl Into<String>) -> Self {
         self.source_type = source_type.into();
         self.source_id = Some(source_id.into()).filter(|id| !id.is_empty());
         self
     }
 
-    /// The same with a reason.
+    /// Sets the reason.
     pub fn rationale(mut self, text: impl Into<String>) -> Self {
         self.rationale = Some(text.into());
         self
     }
 
-    /// The same about one span.
+    /// Makes it one of a span.
     pub fn span_id(mut self, id: impl Into<String>) -> Self {
         self.span_id = Some(id.into());
         self

@@ -42,31 +42,31 @@ impl AssessmentUpdate {
         Self::default()
     }
 
-    /// The same with another name.
+    /// Changes the name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The same with another value of a feedback; JSON text.
+    /// Changes the value of a feedback; JSON text.
     pub fn feedback(mut self, value: impl Into<String>) -> Self {
         self.feedback = Some(value.into());
         self
     }
 
-    /// The same with another value of an expectation; JSON text.
+    /// Changes the value of an expectation; JSON text.
     pub fn expectation(mut self, value: impl Into<String>) -> Self {
         self.expectation = Some(value.into());
         self
     }
 
-    /// The same with another reason.
+    /// Changes the reason.
     pub fn rationale(mut self, text: impl Into<String>) -> Self {
         self.rationale = Some(text.into());
         self
     }
 
-    /// The same with one more metadata pair.
+    /// Adds a metadata pair.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self

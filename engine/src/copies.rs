@@ -35,7 +35,7 @@ pub fn backup(path: impl AsRef<Path>, copy: impl AsRef<Path>) -> Result<BackupRe
     backup_until(path, copy, CancelToken::new())
 }
 
-/// The same until `cancel` is cancelled.
+/// Copies until `cancel` is cancelled.
 ///
 /// # Errors
 /// As [`backup()`], and `Cancelled`.

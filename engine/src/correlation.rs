@@ -20,7 +20,7 @@ pub struct FilterCorrelation {
     /// From -1, never together, over 0, independent, to 1, always together; NaN when a filter
     /// matches nothing.
     pub npmi: f64,
-    /// The same with half a trace added to each of the four cells; NaN when a filter matches nothing.
+    /// The measure with half a trace added to each of the four cells; NaN when a filter matches nothing.
     pub npmi_smoothed: f64,
     /// Traces that match the first filter.
     pub filter1_count: u64,

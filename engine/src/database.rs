@@ -335,7 +335,7 @@ impl Database {
         Ok(TracePage { traces, next_page_token, explain })
     }
 
-    /// The same without copying a row: the rows are those that the database keeps in memory.
+    /// A page without copying a row: the rows are those that the database keeps in memory.
     ///
     /// # Errors
     /// As [`Database::search_traces`].
@@ -399,7 +399,7 @@ impl Database {
         self.text_search(TextSearch { query: query.to_string(), limit, ..TextSearch::default() })
     }
 
-    /// The same, only in traces that match a filter.
+    /// Searches texts of traces that match a filter.
     ///
     /// # Errors
     /// `InvalidInput` for a wrong query or filter.

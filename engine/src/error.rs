@@ -67,7 +67,7 @@ impl Error {
         self.kind
     }
 
-    /// The same with the database named, for errors of opening.
+    /// Names the database, for errors of opening.
     pub(crate) fn at(self, path: &Path) -> Self {
         Self { message: format!("{}: {}", path.display(), self.message), ..self }
     }

@@ -75,38 +75,38 @@ impl Default for ImportOptions {
 }
 
 impl ImportOptions {
-    /// The same for another experiment.
+    /// Puts the traces into another experiment.
     pub fn experiment_id(mut self, id: impl Into<String>) -> Self {
         self.experiment_id = id.into();
         self
     }
 
-    /// The same with this many lines acknowledged together.
+    /// Acknowledges so many lines together.
     pub fn batch_lines(mut self, lines: usize) -> Self {
         self.batch_lines = lines;
         self
     }
 
-    /// The same, stopping at the first thing that cannot be kept.
+    /// Stops at the first thing that cannot be kept.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
     }
 
-    /// The same, acknowledging what has waited for `pause`.
+    /// Acknowledges what has waited for `pause`.
     pub fn flush_after(mut self, pause: Duration) -> Self {
         self.flush_after = Some(pause);
         self
     }
 
-    /// The same, ending as if the input had ended there when `token` is cancelled: what was read is stored or, where that
+    /// Ends as if the input had ended there when `token` is cancelled: what was read is stored or, where that
     /// takes longer than a moment, counted as rejected. Traces that wait for their root go on waiting.
     pub fn until(mut self, token: CancelToken) -> Self {
         self.until = Some(token);
         self
     }
 
-    /// The same for an input called `name`.
+    /// Names the input.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self

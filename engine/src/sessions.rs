@@ -73,20 +73,20 @@ impl SessionSearch {
         Self { filter: filter.into(), ..Self::default() }
     }
 
-    /// The same in these experiments.
+    /// Looks at sessions of these experiments only.
     pub fn experiments<S: Into<String>>(mut self, experiments: impl IntoIterator<Item = S>) -> Self {
         self.experiments = Some(experiments.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The same ordered by `session_id`, `trace_count`, `error_count`, `first_request_time`,
+    /// Orders them by `session_id`, `trace_count`, `error_count`, `first_request_time`,
     /// `last_request_time`, `total_tokens` or `cost`, with `ASC` or `DESC` after it.
     pub fn order_by(mut self, clause: impl Into<String>) -> Self {
         self.order_by = Some(clause.into());
         self
     }
 
-    /// The same with at most so many.
+    /// Gives at most so many.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit);
         self

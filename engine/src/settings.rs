@@ -108,7 +108,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The same within one budget of memory, divided as the default settings divide 1.5 GiB: 14/96 for fresh
+    /// Keeps within one budget of memory, divided as the default settings divide 1.5 GiB: 14/96 for fresh
     /// rows (half of it for those being sealed), 32/96 for decoded columns, 16/96 for queries, 4/96 for records
     /// of datasets. The rest is for what has no size of its own: imports under way, posting lists, rows
     /// returned lately, footers and text indexes of segments.

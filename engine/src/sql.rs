@@ -22,7 +22,7 @@ impl Database {
         Ok(self.query(statement.into(), None)?.1)
     }
 
-    /// The same with parameters and a time limit, and the schema even of an empty result.
+    /// Runs a statement with parameters and a time limit; gives the schema even of an empty result.
     ///
     /// # Errors
     /// As [`Database::sql`].

@@ -34,7 +34,7 @@ impl SqlStream {
         poll_fn(|waker| self.poll_next(waker)).await
     }
 
-    /// The same for hand-written futures, and for the `poll_fn` that makes a `Stream` of it:
+    /// The next batch for hand-written futures, and for the `poll_fn` that makes a `Stream` of it:
     /// `futures::stream::poll_fn(move |waker| stream.poll_next(waker))`.
     pub fn poll_next(&mut self, waker: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
         self.batches.poll_next(waker).map(|next| next.map(|batch| Ok(batch?)))
@@ -101,7 +101,7 @@ impl Database {
         Ok(SqlStream { batches, _database: self.clone() })
     }
 
-    /// The same as an iterator, which waits on the thread that calls it.
+    /// The rest as an iterator, which waits on the thread that calls it.
     ///
     /// ```
     /// # let db = tracehouse::Database::in_memory()?;

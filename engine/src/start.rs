@@ -117,73 +117,73 @@ impl TraceStart {
         }
     }
 
-    /// The same in this experiment.
+    /// Sets the experiment.
     pub fn experiment_id(mut self, id: impl Into<String>) -> Self {
         self.experiment_id = id.into();
         self
     }
 
-    /// The same with this duration in nanoseconds.
+    /// Sets the duration, in nanoseconds.
     pub fn duration_ns(mut self, duration_ns: i64) -> Self {
         self.duration_ns = Some(duration_ns);
         self
     }
 
-    /// The same with this state.
+    /// Sets the state.
     pub fn state(mut self, state: impl Into<String>) -> Self {
         self.state = state.into();
         self
     }
 
-    /// The same, final or not.
+    /// Says whether the start is final.
     pub fn finalised(mut self, finalised: bool) -> Self {
         self.finalised = finalised;
         self
     }
 
-    /// The same with this name.
+    /// Sets the name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The same with the client's own id.
+    /// Sets the client's own id.
     pub fn client_request_id(mut self, id: impl Into<String>) -> Self {
         self.client_request_id = Some(id.into());
         self
     }
 
-    /// The same with these previews.
+    /// Sets the previews.
     pub fn previews(mut self, request: Option<String>, response: Option<String>) -> Self {
         (self.request_preview, self.response_preview) = (request, response);
         self
     }
 
-    /// The same in this session.
+    /// Sets the session.
     pub fn session_id(mut self, id: impl Into<String>) -> Self {
         self.session_id = Some(id.into());
         self
     }
 
-    /// The same for this user.
+    /// Sets the user.
     pub fn user_id(mut self, id: impl Into<String>) -> Self {
         self.user_id = Some(id.into());
         self
     }
 
-    /// The same with one more tag.
+    /// Adds a tag.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
         self
     }
 
-    /// The same with one more metadata pair.
+    /// Adds a metadata pair.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
     }
 
-    /// The same with these tokens and costs.
+    /// Sets tokens and costs.
     pub fn usage(mut self, usage: StartUsage) -> Self {
         self.usage = usage;
         self

@@ -28,7 +28,7 @@ pub struct TraceStream {
 type ReadPage = (Pages, Option<Result<Vec<TraceRow>>>);
 
 impl Database {
-    /// The same as [`Database::iter_traces`] for async programs: no call blocks the thread of an executor. A page is in
+    /// [`Database::iter_traces`] for async programs: no call blocks the thread of an executor. A page is in
     /// memory at a time, and the next one is read when it is used up. Limits of time hold for each page.
     ///
     /// ```
@@ -56,7 +56,7 @@ impl TraceStream {
         poll_fn(|waker| self.poll_next(waker)).await
     }
 
-    /// The same for hand-written futures, and for the `poll_fn` that makes a `Stream` of it.
+    /// The next row for hand-written futures, and for the `poll_fn` that makes a `Stream` of it.
     pub fn poll_next(&mut self, waker: &mut Context<'_>) -> Poll<Option<Result<TraceRow>>> {
         loop {
             if let Some(trace) = self.page.next() {

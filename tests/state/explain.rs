@@ -65,19 +65,19 @@ fn what_was_read_is_told_exactly() {
     let all = u64::from(TRACES);
     assert_eq!(read(&ask("", TRACES as usize)), (3, all, 0));
     let by_tag = ask("tags.rare = 'yes'", 1);
-    assert_eq!((by_tag.access_path.as_str(), read(&by_tag)), ("tag index (rare)", (1, 1, 0)));
+    assert_eq!((by_tag.access_path.as_str(), read(&by_tag)), ("tag index (rare), rows=1 of 300", (1, 1, 0)));
     let by_id = ask(&format!("request_id = '{}'", id(7)), 1);
-    assert_eq!((by_id.access_path.as_str(), read(&by_id)), ("trace id index", (1, 1, 0)));
+    assert_eq!((by_id.access_path.as_str(), read(&by_id)), ("trace id index, rows=1 of 300", (1, 1, 0)));
     assert_eq!(read(&ask("tags.rare = 'no'", 0)), (0, 0, 0));
     let by_time = ask("timestamp < 50000", 50);
-    assert_eq!((by_time.access_path.as_str(), by_time.sources.read), ("time range", 1));
+    assert_eq!((by_time.access_path.as_str(), by_time.sources.read), ("scan with zones, rows=100 of 300", 1));
     assert_eq!((by_time.traces.read, by_time.spans.read), (100, 0), "a page of a segment is read whole");
     let by_tag_and_span = ask("tags.rare = 'yes' AND span.name = 'span 1'", 1);
     assert_eq!(read(&by_tag_and_span), (1, 1, 2));
     assert_eq!(by_tag_and_span.conditions.len(), 1);
     assert_eq!(read(&ask("span.name = 'span 1'", TRACES as usize)), (3, all, 2 * all));
     let by_word = ask("trace.text MATCHES 'zebra'", 1);
-    assert_eq!((by_word.access_path.as_str(), read(&by_word)), ("trace id index", (1, 1, 1)));
+    assert_eq!((by_word.access_path.as_str(), read(&by_word)), ("trace id index, rows=1 of 300", (1, 1, 1)));
     // Two conditions look at the same spans: these are counted once.
     let twice = ask("tags.rare = 'yes' AND HAS(span.name = 'span 0') AND HAS(span.name = 'span 1')", 1);
     assert_eq!(read(&twice), (1, 1, 2));
@@ -103,7 +103,7 @@ fn what_is_in_memory_is_told_too() {
     assert_eq!(by_word.text_index.scanned_spans, 20);
     assert_eq!(by_word.spans.read, 1 + 20, "spans without an index are scanned for words");
     let lines: Vec<String> = by_word.to_string().lines().map(str::to_string).collect();
-    assert_eq!(lines[0], "access path: trace id index");
+    assert_eq!(lines[0], "access path: trace id index, rows=2 of 310");
     assert!(lines[1].contains("text index of 600 spans, 20 without"), "{lines:?}");
     assert_eq!(lines[3], "segments and memtables: 2 read, 2 pruned");
     assert_eq!(lines[5], "rows of spans: 21 read, 599 pruned");
@@ -123,7 +123,9 @@ fn the_command_line_explains() {
     };
     let (table, _) = run(&["tags.rare = 'yes'", "--explain"]);
     assert!(
-        table.contains("access path: tag index (rare)\nsegments and memtables: 1 read, 2 pruned\n"),
+        table.contains(
+            "access path: tag index (rare), rows=1 of 300\nsegments and memtables: 1 read, 2 pruned\n"
+        ),
         "{table}"
     );
     let (json, _) = run(&["tags.rare = 'yes'", "--explain", "--json"]);

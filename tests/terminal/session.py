@@ -82,6 +82,11 @@ class Terminal:
 def interrupted_statements():
     shell = Terminal(80, "shell", DATABASE)
     shell.expect(PROMPT)
+    # Lines that come at once, from a terminal that does not mark what is pasted, are all read.
+    shell.type("SELECT 11 * 11 AS first;\rSELECT 12 * 12\rAS second;\r.mode table\rSELECT 13 * 13 AS third;\r")
+    for answer in ["121", "144", "169"]:
+        shell.expect(answer)
+    shell.expect(PROMPT)
     shell.type(JOIN[0] + "\r")
     shell.expect("...> ")
     shown = shell.ask(JOIN[1], "joined")

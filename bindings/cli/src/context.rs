@@ -51,12 +51,12 @@ impl Context {
         }
     }
 
-    /// The same with results written in `style`.
+    /// The context with results written in `style`.
     pub fn with_style(&self, style: Style) -> Self {
         Self { style, ..self.clone() }
     }
 
-    /// The same with questions that `cancel` ends.
+    /// The context with questions that `cancel` ends.
     pub fn with_cancel(&self, cancel: CancelToken) -> Self {
         Self { cancel, ..self.clone() }
     }

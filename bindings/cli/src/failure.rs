@@ -45,7 +45,7 @@ impl Failure {
         }
     }
 
-    /// The same with nothing left to say.
+    /// The failure with nothing left to say.
     pub fn reported(self) -> Self {
         Self { message: String::new(), ..self }
     }

@@ -19,7 +19,7 @@ use tracehouse::CancelToken;
 /// How long a question that was given up may take to notice, before the process ends without it. A join over large
 /// batches takes seconds to, and a person has asked for the prompt.
 const GRACE: Duration = Duration::from_millis(100);
-/// The same for what writes, which has a report to make.
+/// How long what writes may take to end, which has a report to make.
 const WRITE_GRACE: Duration = Duration::from_millis(130);
 /// How often a reader of standard input looks whether it is to stop.
 const LOOK_PAUSE: Duration = Duration::from_millis(25);
@@ -170,7 +170,7 @@ fn end(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// The same, unless what was being written is done.
+/// Ends the process, unless what was being written is done.
 fn end_writing(code: i32) {
     let mut state = state();
     if state.doing == Doing::Writing {

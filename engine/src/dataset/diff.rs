@@ -41,7 +41,7 @@ pub struct PartChange {
     pub name: String,
     /// JSON text, or the word of a source; `None` where there was nothing.
     pub before: Option<String>,
-    /// The same afterwards.
+    /// The value afterwards.
     pub after: Option<String>,
 }
 

@@ -32,7 +32,7 @@ impl Expectations {
         self.newest(|_| true)
     }
 
-    /// The same of those about one span; those about the trace are its root's, too.
+    /// The expectations about one span; those about the trace are its root's, too.
     pub fn of_span(&self, span_id: &str, is_root: bool) -> Option<String> {
         self.newest(|expectation| match &expectation.span_id {
             Some(about) => about == span_id,

@@ -22,10 +22,10 @@ pub enum ExportFormat {
     JsonLines,
     /// The columns of the table `dataset_records`.
     Parquet,
-    /// The same as text, by RFC 4180, with a header; NULL is an empty field, and texts that a spreadsheet
+    /// The rows as text, by RFC 4180, with a header; NULL is an empty field, and texts that a spreadsheet
     /// or a terminal would obey are made harmless by [`csv_cell`].
     Csv,
-    /// The same with every text as it is.
+    /// As CSV with every text as it is.
     RawCsv,
 }
 

@@ -57,7 +57,7 @@ impl Dataset {
         &self.name
     }
 
-    /// The same with another rule for the sources of records whose outputs this handle replaces.
+    /// Sets the rule for the sources of records whose outputs this handle replaces.
     pub fn source_rule(mut self, rule: SourceRule) -> Self {
         self.source_rule = rule;
         self
@@ -90,7 +90,7 @@ impl Dataset {
         self.add(search, Kind::Trace, None)
     }
 
-    /// The same for a sample of the records that the traces found make.
+    /// Adds a sample of the records that the traces found make.
     ///
     /// # Errors
     /// As [`Dataset::add_traces`]; `InvalidInput` for a key that has no strata.
@@ -108,7 +108,7 @@ impl Dataset {
         self.add(search, Kind::Span, None)
     }
 
-    /// The same for a sample of the records that the spans found make; it can be stratified by `span.name`,
+    /// Adds a sample of the records that the spans found make; it can be stratified by `span.name`,
     /// `span.type`, `span.status`, `span.model`, `span.provider` and `span.tool`, too.
     ///
     /// # Errors
@@ -307,7 +307,7 @@ impl Dataset {
         shown(&version.info, &self.read(&version)?)
     }
 
-    /// The same as values.
+    /// The records as values.
     ///
     /// # Errors
     /// As [`Dataset::records`].

@@ -76,7 +76,7 @@ fn stays_escaped(character: char) -> bool {
     character.is_control() || matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}')
 }
 
-/// The same for text that is known to be JSON.
+/// The compact form of text that is known to be JSON.
 fn compact_json(json: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(json.len()), json);
     while let Some((tokens, string)) =

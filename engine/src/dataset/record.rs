@@ -46,25 +46,25 @@ impl NewRecord {
         Self { inputs: inputs.into(), ..Self::default() }
     }
 
-    /// The same with outputs.
+    /// Sets the outputs.
     pub fn outputs(mut self, json: impl Into<String>) -> Self {
         self.outputs = Some(json.into());
         self
     }
 
-    /// The same with expectations.
+    /// Sets the expectations.
     pub fn expectations(mut self, json: impl Into<String>) -> Self {
         self.expectations = Some(json.into());
         self
     }
 
-    /// The same with tags.
+    /// Sets the tags.
     pub fn tags(mut self, json: impl Into<String>) -> Self {
         self.tags = Some(json.into());
         self
     }
 
-    /// The same from this source.
+    /// Sets the source.
     pub fn source(mut self, source_type: impl Into<String>, data: impl Into<String>) -> Self {
         self.source_type = Some(source_type.into());
         self.source_data = Some(data.into()).filter(|data: &String| !data.is_empty());
@@ -151,7 +151,7 @@ impl Candidate {
         Self::from_compact(inputs, outputs, expectations, tags)
     }
 
-    /// The same from inputs and outputs that are compact JSON.
+    /// A record of inputs and outputs that are compact JSON.
     pub fn from_compact(
         inputs: String,
         outputs: Option<String>,

@@ -33,13 +33,13 @@ impl NewDataset {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// The same in an experiment.
+    /// Puts it into an experiment.
     pub fn experiment_id(mut self, id: impl Into<String>) -> Self {
         self.experiment_ids.push(id.into());
         self
     }
 
-    /// The same with a tag.
+    /// Adds a tag.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
         self
@@ -55,7 +55,7 @@ impl Database {
         self.create_dataset_with(NewDataset::new(name))
     }
 
-    /// The same with experiments and tags.
+    /// Adds experiments and tags.
     ///
     /// # Errors
     /// As [`Database::create_dataset`].

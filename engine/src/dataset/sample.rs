@@ -27,7 +27,7 @@ impl Sample {
         Self { count, seed, stratify: None }
     }
 
-    /// The same, stratified by a key.
+    /// Stratifies the sample by a key.
     pub fn stratify(mut self, key: impl Into<String>) -> Self {
         self.stratify = Some(key.into());
         self

@@ -90,44 +90,44 @@ impl MetricQuery {
         }
     }
 
-    /// The same with these aggregations.
+    /// Computes these aggregations.
     pub fn aggregations(mut self, aggregations: impl IntoIterator<Item = Aggregation>) -> Self {
         self.aggregations = aggregations.into_iter().collect();
         self
     }
 
-    /// The same by these dimensions.
+    /// Groups by these dimensions.
     pub fn dimensions<S: Into<String>>(mut self, dimensions: impl IntoIterator<Item = S>) -> Self {
         self.dimensions = dimensions.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The same with one more filter: `trace.status`, `trace.tag.K`, `trace.metadata.K`; for spans
+    /// Adds a filter: `trace.status`, `trace.tag.K`, `trace.metadata.K`; for spans
     /// `span.name`, `span.status`, `span.type`; for assessments `assessment.name`, `assessment.type`.
     pub fn filter(mut self, filter: impl Into<String>) -> Self {
         self.filters.push(filter.into());
         self
     }
 
-    /// The same between two milliseconds, both included.
+    /// Looks between two milliseconds, both included.
     pub fn between_ms(mut self, start_ms: i64, end_ms: i64) -> Self {
         (self.start_ms, self.end_ms) = (Some(start_ms), Some(end_ms));
         self
     }
 
-    /// The same in buckets of so many seconds.
+    /// Groups into buckets of so many seconds.
     pub fn interval_seconds(mut self, seconds: i64) -> Self {
         self.interval_seconds = Some(seconds);
         self
     }
 
-    /// The same in these experiments.
+    /// Looks at traces of these experiments only.
     pub fn experiments<S: Into<String>>(mut self, experiments: impl IntoIterator<Item = S>) -> Self {
         self.experiments = Some(experiments.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The same with at most so many points.
+    /// Gives at most so many points.
     pub fn max_results(mut self, count: usize) -> Self {
         self.max_results = count;
         self

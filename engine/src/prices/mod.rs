@@ -47,7 +47,7 @@ impl Price {
         Self { input, output, ..Self::default() }
     }
 
-    /// The same with prices of input that a cache gave or took.
+    /// Sets the prices of input that a cache gave or took.
     pub fn cache(mut self, read: Option<f64>, write: Option<f64>) -> Self {
         (self.cache_read, self.cache_write) = (read, write);
         self

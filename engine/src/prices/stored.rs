@@ -59,19 +59,19 @@ impl Default for Prices {
 }
 
 impl Prices {
-    /// The same with costs computed or not.
+    /// Switches the computing of costs on or off.
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = enabled;
         self
     }
 
-    /// The same with this price of a model, of the day it is given to [`Database::set_prices`].
+    /// Sets this price of a model, of the day it is given to [`Database::set_prices`].
     pub fn set(mut self, model: &str, price: Price) -> Self {
         self.models.insert(key(model), Some(SetPrice { price, date: String::new() }));
         self
     }
 
-    /// The same without a price of this model.
+    /// Takes the price of this model out.
     pub fn remove(mut self, model: &str) -> Self {
         let model = key(model);
         match SEED.prices.contains_key(&model) {
@@ -81,7 +81,7 @@ impl Prices {
         self
     }
 
-    /// The same with the prices that come with the program and no others.
+    /// Leaves the prices that come with the program and no others.
     pub fn seed(mut self) -> Self {
         self.models.clear();
         self

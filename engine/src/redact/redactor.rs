@@ -44,7 +44,7 @@ pub struct RedactionCallback {
     call: Arc<Call>,
 }
 
-/// The same name and the very same function.
+/// Equal are callbacks of one name and one function.
 impl PartialEq for RedactionCallback {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && Arc::ptr_eq(&self.call, &other.call)
@@ -248,7 +248,7 @@ impl Pass<'_> {
         }
     }
 
-    /// The same for a text that may be absent.
+    /// Replaces in a text that may be absent.
     pub(crate) fn replace_some(&mut self, part: &str, text: &mut Option<String>) {
         if let Some(text) = text {
             self.replace(part, text);

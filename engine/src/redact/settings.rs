@@ -101,49 +101,49 @@ impl Redaction {
         }
     }
 
-    /// The same with well-known names on or off.
+    /// Switches well-known names on or off.
     pub fn names(mut self, on: bool) -> Self {
         self.names = on;
         self
     }
 
-    /// The same with shapes of secrets on or off.
+    /// Switches shapes of secrets on or off.
     pub fn secrets(mut self, on: bool) -> Self {
         self.secrets = on;
         self
     }
 
-    /// The same with e-mail addresses on or off.
+    /// Switches e-mail addresses on or off.
     pub fn emails(mut self, on: bool) -> Self {
         self.emails = on;
         self
     }
 
-    /// The same with card numbers on or off.
+    /// Switches card numbers on or off.
     pub fn cards(mut self, on: bool) -> Self {
         self.cards = on;
         self
     }
 
-    /// The same with one more name of secret values.
+    /// Adds a name of secret values.
     pub fn deny(mut self, name: impl Into<String>) -> Self {
         self.deny.push(name.into());
         self
     }
 
-    /// The same with one more key whose values are never touched.
+    /// Adds a key whose values are never touched.
     pub fn allow(mut self, key: impl Into<String>) -> Self {
         self.allow.push(key.into());
         self
     }
 
-    /// The same with one more rule.
+    /// Adds a rule.
     pub fn rule(mut self, name: impl Into<String>, pattern: impl Into<String>) -> Self {
         self.rules.push(RedactionRule { name: name.into(), pattern: pattern.into() });
         self
     }
 
-    /// The same, needing the callback of this name.
+    /// Needs the callback of this name.
     pub fn callback(mut self, name: impl Into<String>) -> Self {
         self.callback = Some(name.into());
         self

@@ -62,7 +62,7 @@ pub(super) fn bounded(shape: &str) -> String {
     bounded_by(&format!("{BEFORE}{CUT_ESCAPE})"), shape)
 }
 
-/// The same for what is nothing but digits: those before it may be its own.
+/// The shape with bounds for what is nothing but digits: those before it may be its own.
 pub(super) fn bounded_digits(shape: &str) -> String {
     bounded_by(&format!("{BEFORE})"), shape)
 }

@@ -36,7 +36,7 @@ impl SpanFilter {
         }
     }
 
-    /// The same with trace ids for datasets.
+    /// Puts trace ids in the place of datasets.
     pub fn with_datasets(self, traces: &DatasetTraces) -> Self {
         let all = |operands: Vec<Self>| operands.into_iter().map(|one| one.with_datasets(traces)).collect();
         match self {

@@ -150,21 +150,6 @@ impl AccessPath {
         Ok(rows.map(|rows| Access { way: Way::Text, rows: Candidates::of(rows) }))
     }
 
-    /// The whole path in words, before a source is asked.
-    pub fn describe(&self) -> String {
-        if self.is_by_id() {
-            return self.name_of(Way::TraceIds);
-        }
-        let has_time = self.required.time != (None, None);
-        let keys = Some(self.name_of(Way::Keys)).filter(|names| !names.is_empty());
-        let words: Vec<String> = keys.into_iter().chain(has_time.then(|| "time range".to_string())).collect();
-        match (words.is_empty(), self.required.zones.is_empty()) {
-            (false, _) => words.join(", "),
-            (true, false) => self.name_of(Way::Zones),
-            (true, true) => self.name_of(Way::All),
-        }
-    }
-
     /// A way in words; of keys, which.
     pub fn name_of(&self, way: Way) -> String {
         match way {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 use tracehouse_storage::model::TraceKey;
-use tracehouse_storage::{Result, Snapshot};
+use tracehouse_storage::schema::Table;
+use tracehouse_storage::{Result, Snapshot, Source};
 
 /// Rows of one table of one source.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,16 @@ impl Candidates {
     /// These rows; none of them is `Nothing`.
     pub fn of(rows: RoaringBitmap) -> Self {
         if rows.is_empty() { Candidates::Nothing } else { Candidates::Rows(rows) }
+    }
+
+    /// How many of them are visible.
+    pub fn visible_rows(&self, source: &Source, table: Table) -> u64 {
+        match (self, source.mask(table)) {
+            (Candidates::Nothing, _) => 0,
+            (Candidates::All, _) => source.visible_rows(table),
+            (Candidates::Rows(rows), None) => rows.len(),
+            (Candidates::Rows(rows), Some(mask)) => rows.len() - rows.intersection_len(mask),
+        }
     }
 
     /// Those that are among these rows.

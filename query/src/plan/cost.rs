@@ -48,15 +48,15 @@ pub(crate) const ZONE_VALUES_MAX: usize = 256;
 
 /// Rows of the first piece of a segment that a search reads newest first: ten pages; each next piece is larger.
 pub(crate) const FIRST_PIECE_ROWS: u32 = 1_024;
-/// The same when the light columns of their spans are read, six a trace in the workload.
+/// Rows of the first piece when light columns of spans are read, of which the workload has six a trace.
 pub(crate) const FIRST_PIECE_ROWS_WITH_SPANS: u32 = 512;
-/// The same when large columns of their spans are read.
+/// Rows of the first piece when large columns of spans are read.
 pub(crate) const FIRST_PIECE_ROWS_WITH_HEAVY_SPANS: u32 = 128;
 
 /// Up to this many spans that an index names, their traces are found before the first row of `traces` is read; more
 /// where [`lookups_max`] is more.
 pub(crate) const FOUND_SPANS_MAX: u64 = 512;
-/// The same when large columns of each must be read.
+/// Their most when large columns of each must be read.
 pub(crate) const FOUND_HEAVY_SPANS_MAX: u64 = 128;
 /// Words that more spans of a source than this have are not looked up: naming the half of all spans that say `gpt` cost
 /// more than reading the newest hundred traces.
@@ -87,7 +87,7 @@ pub(crate) fn assessed_traces_max(assessments: u64) -> usize {
 
 /// Rows of a unit of a statement's scan: 16 blocks, so that a scan is spread over threads and comes up for air.
 pub(crate) const UNIT_ROWS: u32 = 65_536;
-/// The same of rows that an index names, which lie apart.
+/// Rows of a unit of rows that an index names, which lie apart.
 pub(crate) const NAMED_UNIT_ROWS: usize = 8_192;
 /// Fewest rows per batch of a scan with a limit.
 pub(crate) const LIMIT_BATCH_ROWS_MIN: usize = 64;

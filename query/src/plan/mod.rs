@@ -9,6 +9,7 @@
 //! | access path | the requirements of one table, ready to be asked for each source | [`AccessPath`] |
 //! | rule | a way to the rows of a source, tried in a fixed order | [`access::RULES`] |
 //! | access | the rule that was taken for a source, and the rows that it names | [`Access`] |
+//! | taken | the ways that were taken, for people | [`Taken`] |
 //! | candidate rows | the rows of a source that may satisfy the condition | [`Candidates`] |
 //! | zone | bounds of a column; a scan skips blocks of rows outside of them | `tracehouse_storage::scan::Zone` |
 //!
@@ -21,7 +22,9 @@ mod access;
 mod candidates;
 pub(crate) mod cost;
 mod required;
+mod taken;
 
-pub(crate) use access::{Access, AccessPath, Way};
+pub(crate) use access::{Access, AccessPath};
 pub(crate) use candidates::{Candidates, rows_of_traces};
 pub(crate) use required::{Required, span_zones};
+pub(crate) use taken::Taken;

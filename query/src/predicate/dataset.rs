@@ -30,7 +30,7 @@ impl Predicate {
         }
     }
 
-    /// The same with trace ids for datasets; a dataset that is not in `traces` has none.
+    /// Puts trace ids in the place of datasets; a dataset that is not in `traces` has none.
     pub fn with_datasets(self, traces: &DatasetTraces) -> Self {
         let all =
             |operands: Vec<Predicate>| operands.into_iter().map(|one| one.with_datasets(traces)).collect();

@@ -57,7 +57,7 @@ impl RegexSearch {
         watched.unwrap_or_else(|| self.regex.is_match(text))
     }
 
-    /// The same byte by byte; `None` when the automaton gives up, which it does at the first character beyond
+    /// Whether it is found, told byte by byte; `None` when the automaton gives up, which it does at the first character beyond
     /// ASCII when the expression has word boundaries.
     fn watched(&self, dfa: &DFA, text: &str) -> Option<bool> {
         let mut cache = dfa.create_cache();

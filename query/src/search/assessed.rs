@@ -18,8 +18,7 @@ use tracehouse_storage::scan::ScanRequest;
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
-use super::leaves::Scope;
-use super::sets::{TraceSet, assessment_filter, assessment_set, assessments_among};
+use super::sets::{Scope, TraceSet, assessment_filter, assessment_set, assessments_among};
 use crate::plan::cost::{ASSESSMENTS_MIN, assessed_traces_max};
 use crate::predicate::AssessmentPredicate;
 use crate::predicate::column::{row_numbers, text};

@@ -219,8 +219,15 @@ impl Recorder {
     }
 
     /// What was taken down; `None` when the recorder is off.
-    pub fn finish(&self, snapshot: &Snapshot, access_path: impl FnOnce() -> String) -> Option<Explain> {
-        let record = self.record()?;
+    ///
+    /// # Errors
+    /// What `access_path` gives.
+    pub fn finish(
+        &self,
+        snapshot: &Snapshot,
+        access_path: impl FnOnce() -> Result<String>,
+    ) -> Result<Option<Explain>> {
+        let Some(record) = self.record() else { return Ok(None) };
         let coverage = |table: Table| {
             let read = record.rows.iter().filter(|((_, name), _)| *name == table.name());
             Coverage::of(read.map(|(_, rows)| rows.len()).sum(), snapshot.visible_rows(table))
@@ -234,8 +241,8 @@ impl Recorder {
         let sources = snapshot.sources().iter().filter(holds).count();
         let indexed = snapshot.sources().iter().filter(|source| source.text().is_some());
         let indexed_spans = indexed.map(|source| source.visible_rows(Table::Spans)).sum();
-        Some(Explain {
-            access_path: access_path(),
+        Ok(Some(Explain {
+            access_path: access_path()?,
             conditions: record.conditions.clone(),
             sources: Coverage::of(read.len() as u64, sources as u64),
             traces: coverage(Table::Traces),
@@ -249,6 +256,6 @@ impl Recorder {
                 indexed_spans,
                 scanned_spans: snapshot.visible_rows(Table::Spans).saturating_sub(indexed_spans),
             },
-        })
+        }))
     }
 }

@@ -16,7 +16,7 @@ use tracehouse_storage::{Result, Snapshot};
 
 use super::assessed::AssessedLeaf;
 use super::explain::Recorder;
-use super::sets::{TraceSet, assessment_set, span_set};
+use super::sets::{Scope, TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf, both};
 use crate::predicate::{Condition, Field, Predicate, Test, TextOp};
 
@@ -75,15 +75,6 @@ impl Cost {
             _ => Cost::Pattern,
         }
     }
-}
-
-/// Where a search looks.
-#[derive(Clone, Copy)]
-pub(super) struct Scope<'a> {
-    pub snapshot: &'a Snapshot,
-    /// `None` = all.
-    pub experiments: Option<&'a [String]>,
-    pub recorder: &'a Recorder,
 }
 
 /// Makes a predicate ready for one snapshot.

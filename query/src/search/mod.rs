@@ -88,37 +88,37 @@ impl Search {
         Self { filter: filter.into(), ..Self::default() }
     }
 
-    /// The same with at most `limit` traces a page.
+    /// Gives at most `limit` traces a page.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// The same in this order.
+    /// Gives the traces in this order.
     pub fn order_by<S: Into<String>>(mut self, clauses: impl IntoIterator<Item = S>) -> Self {
         self.order_by = clauses.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The same with an account of how the page was found.
+    /// Also gives an account of how the page was found.
     pub fn explain(mut self, explain: bool) -> Self {
         self.explain = explain;
         self
     }
 
-    /// The same with an account of how the page was found and what that took.
+    /// Also gives an account of how the page was found and what that took.
     pub fn analyze(mut self, analyze: bool) -> Self {
         self.analyze = analyze;
         self
     }
 
-    /// The same, failing as `Timeout` when it takes longer.
+    /// Fails as `Timeout` when it takes longer.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// The same, failing as `Cancelled` once the token is cancelled.
+    /// Fails as `Cancelled` once the token is cancelled.
     pub fn cancel(mut self, token: CancelToken) -> Self {
         self.cancel = Some(token);
         self
@@ -129,13 +129,13 @@ impl Search {
         limited(snapshot, self.timeout, self.cancel.as_ref())
     }
 
-    /// The same after the page that gave this token.
+    /// Goes on after the page that gave this token.
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());
         self
     }
 
-    /// The same in these experiments.
+    /// Looks at traces of these experiments only.
     pub fn experiments<S: Into<String>>(mut self, experiments: impl IntoIterator<Item = S>) -> Self {
         self.experiments = Some(experiments.into_iter().map(Into::into).collect());
         self
@@ -185,7 +185,7 @@ fn find(snapshot: &Snapshot, search: &Search) -> Result<Page> {
         rows: ranked.iter().map(|ranked| ranked.row).collect(),
         trace_ids: ranked.into_iter().map(|ranked| ranked.position.trace_id).collect(),
         next_page_token,
-        explain: recorder.finish(snapshot, || plan.path.describe()),
+        explain: recorder.finish(snapshot, || plan.taken())?,
     })
 }
 

@@ -13,13 +13,14 @@ use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
 use super::explain::Recorder;
-use super::leaves::{Node, Scope, Weight, resolve};
+use super::leaves::{Node, Weight, resolve};
 use super::rank::{Position, TopRows, is_newest_first, order_columns};
+use super::sets::Scope;
 use crate::filter::OrderKey;
 use crate::plan::cost::{
     FIRST_PIECE_ROWS, FIRST_PIECE_ROWS_WITH_HEAVY_SPANS, FIRST_PIECE_ROWS_WITH_SPANS, lookups_max,
 };
-use crate::plan::{AccessPath, Candidates, Required, rows_of_traces};
+use crate::plan::{Access, AccessPath, Candidates, Required, Taken, rows_of_traces};
 use crate::predicate::column::{ints, row_numbers};
 use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
 
@@ -33,6 +34,17 @@ pub(super) struct Plan<'a> {
     recorder: Recorder,
     /// Rows of traces found while others were looked at, by source.
     late: OnceLock<BTreeMap<usize, RoaringBitmap>>,
+}
+
+/// What is read of every row to rank it.
+fn ranked_columns(order: &[OrderKey]) -> Vec<&str> {
+    let mut columns = vec!["_row", "trace_id", "request_time"];
+    for column in order_columns(order) {
+        if !columns.contains(&column) {
+            columns.push(column);
+        }
+    }
+    columns
 }
 
 impl<'a> Plan<'a> {
@@ -54,12 +66,7 @@ impl<'a> Plan<'a> {
 
     /// Offers the matching rows to `top`, newest source first.
     pub fn rank(&self, order: &[OrderKey], after: Option<&Position>, top: &mut TopRows<'_>) -> Result<()> {
-        let mut columns = vec!["_row", "trace_id", "request_time"];
-        for column in order_columns(order) {
-            if !columns.contains(&column) {
-                columns.push(column);
-            }
-        }
+        let columns = ranked_columns(order);
         let mut zones = Vec::new();
         if let (true, Some(after)) = (is_newest_first(order), after) {
             zones.push(time_zone(i64::MIN, after.request_time_ns));
@@ -109,6 +116,16 @@ impl<'a> Plan<'a> {
             }
         }
         Ok(())
+    }
+
+    /// How the rows of `traces` are reached, in words.
+    pub fn taken(&self) -> Result<String> {
+        let mut taken = Taken::of(self.snapshot.visible_rows(Table::Traces));
+        for source in 0..self.snapshot.source_count() {
+            let Access { way, rows } = self.path.access(self.snapshot, source)?;
+            taken.add(&self.path, way, rows.visible_rows(self.snapshot.source(source)?, Table::Traces));
+        }
+        Ok(taken.to_string())
     }
 
     /// The rows of one source to look at.

@@ -9,15 +9,24 @@ use arrow::array::Array;
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
-use tracehouse_storage::Result;
 use tracehouse_storage::model::{SESSION_METADATA, TraceKey};
 use tracehouse_storage::scan::{RowFilter, ScanRequest, Zone};
 use tracehouse_storage::schema::Table;
+use tracehouse_storage::{Result, Snapshot};
 
-use super::leaves::Scope;
+use super::explain::Recorder;
 use super::spans::SpanLeaf;
 use crate::predicate::AssessmentPredicate;
 use crate::predicate::column::{map, text};
+
+/// Where a search looks.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub snapshot: &'a Snapshot,
+    /// `None` = all.
+    pub experiments: Option<&'a [String]>,
+    pub recorder: &'a Recorder,
+}
 
 /// Traces that satisfy a condition: by id, or by session.
 #[derive(Debug, Default)]
@@ -83,7 +92,7 @@ pub(super) fn assessment_set(scope: &Scope<'_>, condition: &AssessmentPredicate)
     assessments_among(scope, condition, (0..scope.snapshot.source_count()).map(|source| (source, None)))
 }
 
-/// The same of some sources, of some only among these rows.
+/// The set of the traces of some sources, of some only among these rows.
 ///
 /// # Errors
 /// What reading gives.

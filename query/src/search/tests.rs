@@ -502,7 +502,7 @@ fn assessments_looked_up_are_those_found() {
     }
     ingest(&store, &mut random, 110..150);
     let (snapshot, recorder) = (store.snapshot().unwrap(), Recorder::default());
-    let scope = leaves::Scope { snapshot: &snapshot, experiments: None, recorder: &recorder };
+    let scope = sets::Scope { snapshot: &snapshot, experiments: None, recorder: &recorder };
     let mut found = 0;
     for clause in CLAUSES {
         let Predicate::Assessment(condition) = parse(clause).unwrap() else { continue };

@@ -55,7 +55,7 @@ pub(crate) fn parse(text: &str) -> Result<Statement> {
     parse_tokens(tokens_of(text)?)
 }
 
-/// The same, also of `SUMMARIZE`: the query that is summed up, and whether it is.
+/// Parses a statement or `SUMMARIZE`: the query that is summed up, and whether it is.
 ///
 /// # Errors
 /// As [`parse`].

@@ -77,14 +77,14 @@ impl TableProvider for SnapshotTable {
         let required = required(self.rows.table(), filters);
         let zones = required.zones.clone();
         let rows_max = limit.filter(|_| filters.is_empty()).map(|limit| limit as u64);
-        let Found { units, ways } = self.rows.units(required, rows_max)?;
+        let Found { units, taken } = self.rows.units(required, rows_max)?;
         let target_partitions = state.config().target_partitions();
         let batch_rows = state.config().batch_size();
         let plan = ScanPlan {
             rows: self.rows.clone(),
             filters: compile_filters(state, self.rows.table(), &schema, filters)?,
             zones,
-            ways,
+            taken,
             partitions: deal(units, target_partitions),
             limit,
             batch_rows: limit

@@ -58,7 +58,7 @@ impl ResultForm {
     }
 }
 
-/// The same fields, those whose name is taken with the first number behind it that makes another.
+/// The fields, those whose name is taken with the first number behind it that makes another.
 fn told_apart(fields: impl Iterator<Item = FieldRef>) -> Fields {
     let fields: Vec<FieldRef> = fields.collect();
     let given: HashSet<&String> = fields.iter().map(|field| field.name()).collect();

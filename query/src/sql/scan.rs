@@ -4,7 +4,7 @@
 //! a stream gives way after every batch and every unit, and stops when dropped, when its limit is
 //! reached, or when the query is cancelled.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,9 +42,9 @@ use tracehouse_storage::scan::{RowStream, ScanCounters, ScanRequest, Zone};
 use super::budget::cut;
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
 use super::required::column_of;
-use super::source::{Sources, TableRows, Unit};
+use super::source::{TableRows, Unit};
 use crate::error::{QueryError, QueryErrorKind};
-use crate::plan::Way;
+use crate::plan::Taken;
 
 /// Set when a query is given up; every scan of the query looks at it between pieces of work.
 #[derive(Debug, Clone, Default)]
@@ -75,8 +75,8 @@ pub(super) struct ScanPlan {
     pub filters: Vec<PushedFilter>,
     /// What may be skipped.
     pub zones: Vec<Zone>,
-    /// How the rows are reached, best way first.
-    pub ways: BTreeMap<Way, Sources>,
+    /// How the rows are reached.
+    pub taken: Taken,
     /// The units of each partition, in reading order.
     pub partitions: Vec<Vec<Unit>>,
     /// Rows after which each partition stops.
@@ -87,30 +87,6 @@ pub(super) struct ScanPlan {
     pub batch_bytes: usize,
     /// Ends the scan early.
     pub cancel: Cancel,
-}
-
-impl ScanPlan {
-    /// How rows are reached, for people: of several ways, how many sources and rows each leads to.
-    fn access(&self) -> String {
-        let mut ways: Vec<&Sources> = self.ways.values().collect();
-        if ways.iter().any(|way| way.rows > 0) {
-            ways.retain(|way| way.rows > 0);
-        }
-        let counted = |Sources { name, count, rows }: &Sources| {
-            let plural = if *count == 1 { "" } else { "s" };
-            format!("{name} ({rows} rows of {count} source{plural})")
-        };
-        match ways.as_slice() {
-            [] => "nothing".to_string(),
-            [only] => only.name.clone(),
-            several => several.iter().copied().map(counted).collect::<Vec<_>>().join(" + "),
-        }
-    }
-
-    /// Rows of the units, before zones skip some.
-    fn row_count(&self) -> u64 {
-        self.partitions.iter().flatten().map(Unit::row_count).sum()
-    }
 }
 
 /// The physical operator.
@@ -183,7 +159,7 @@ impl DisplayAs for ScanExec {
         let units: usize = plan.partitions.iter().map(Vec::len).sum();
         write!(f, "ScanExec: table={}, columns=[{}]", plan.rows.table().name(), self.columns().join(", "))?;
         write!(f, ", sources={}, units={units}", plan.rows.source_count())?;
-        write!(f, ", access={}, rows={} of {}", plan.access(), plan.row_count(), plan.rows.row_count())?;
+        write!(f, ", access={}", plan.taken)?;
         for filter in &plan.filters {
             write!(f, ", filter={}", filter.expr)?;
         }

@@ -237,7 +237,7 @@ pub(super) fn pause(interrupt: &Interrupt, deadline: Deadline) -> Result<Option<
     })
 }
 
-/// The same context, its snapshot read until the deadline.
+/// The context with its snapshot read until the deadline.
 fn limited(context: &SqlContext, deadline: Deadline) -> SqlContext {
     let mut context = context.clone();
     if let (Some(end), Some(limit)) = (deadline.end, deadline.timeout) {

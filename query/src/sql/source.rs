@@ -3,8 +3,6 @@
 //! A *unit* is the least piece of a scan: a run of at most [`UNIT_ROWS`] rows of one source, so that
 //! work spreads over threads and a scan that finds nothing still comes up for air.
 
-use std::collections::BTreeMap;
-
 use roaring::RoaringBitmap;
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::scan::{RowStream, ScanRequest};
@@ -12,7 +10,7 @@ use tracehouse_storage::schema::Table;
 
 use crate::error::Result;
 use crate::plan::cost::{self, NAMED_UNIT_ROWS, UNIT_ROWS};
-use crate::plan::{Access, AccessPath, Candidates, Required, Way};
+use crate::plan::{Access, AccessPath, Candidates, Required, Taken};
 
 /// A run of rows of one source.
 #[derive(Debug, Clone)]
@@ -24,7 +22,7 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// Its rows.
+    /// Its rows that are not masked.
     pub(super) fn row_count(&self) -> u64 {
         self.row_count
     }
@@ -34,18 +32,7 @@ impl Unit {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub units: Vec<Unit>,
-    /// By way, best first: how many sources it was taken in.
-    pub ways: BTreeMap<Way, Sources>,
-}
-
-/// Sources in which a way was taken.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sources {
-    /// The way in words.
-    pub name: String,
-    pub count: usize,
-    /// The rows that it led to.
-    pub rows: u64,
+    pub taken: Taken,
 }
 
 /// One table of a snapshot.
@@ -80,27 +67,64 @@ impl TableRows {
     /// `rows_max` rows.
     pub(super) fn units(&self, required: Required, rows_max: Option<u64>) -> Result<Found> {
         let path = AccessPath::of(&self.snapshot, self.table, required)?;
-        let (mut found, mut visible) = (Found::default(), 0);
+        let (mut units, mut taken) = (Vec::new(), Taken::of(self.row_count()));
+        let mut visible = 0;
         for source in (0..self.snapshot.source_count()).rev() {
             if rows_max.is_some_and(|rows_max| visible >= rows_max) {
                 break;
             }
-            let rows = self.snapshot.source(source)?.rows(self.table);
             let Access { way, rows: candidates } = path.access(&self.snapshot, source)?;
-            let rows = match candidates {
-                Candidates::Nothing => 0,
-                Candidates::All => push_units(source, rows, &mut found.units),
-                Candidates::Rows(named) => push_named(source, rows, &named, &mut found.units),
+            let of_source = match candidates {
+                Candidates::Nothing => Vec::new(),
+                Candidates::All => self.runs(source)?,
+                Candidates::Rows(named) => self.named(source, &named)?,
             };
-            if rows > 0 || way != Way::OtherTimes {
-                let sources = found.ways.entry(way).or_default();
-                sources.name = path.name_of(way);
-                sources.count += 1;
-                sources.rows += rows;
-            }
+            taken.add(&path, way, of_source.iter().map(Unit::row_count).sum());
+            units.extend(of_source);
             visible += self.snapshot.source(source)?.visible_rows(self.table);
         }
-        Ok(found)
+        Ok(Found { units, taken })
+    }
+
+    /// Units over all rows of a source, newest first.
+    fn runs(&self, source: usize) -> Result<Vec<Unit>> {
+        let rows = self.snapshot.source(source)?.rows(self.table);
+        if rows <= UNIT_ROWS {
+            return Ok(self.unit(source, None)?.into_iter().collect());
+        }
+        let (mut units, mut end) = (Vec::new(), rows);
+        // Rows of a segment are sorted by time: its newest come last.
+        while end > 0 {
+            let first = (end - 1) / UNIT_ROWS * UNIT_ROWS;
+            let mut run = RoaringBitmap::new();
+            run.insert_range(first..end);
+            units.extend(self.unit(source, Some(run))?);
+            end = first;
+        }
+        Ok(units)
+    }
+
+    /// Units over the rows that an index names, newest first. Where they are most of the source, it is read by runs,
+    /// since they lie together.
+    fn named(&self, source: usize, named: &RoaringBitmap) -> Result<Vec<Unit>> {
+        let is_most = named.len() > cost::named_rows_max(self.snapshot.source(source)?.rows(self.table));
+        let unit_rows = if is_most { UNIT_ROWS as usize } else { NAMED_UNIT_ROWS };
+        let (all, mut units): (Vec<u32>, _) = (named.iter().collect(), Vec::new());
+        for run in all.rchunks(unit_rows) {
+            units.extend(self.unit(source, Some(run.iter().copied().collect()))?);
+        }
+        Ok(units)
+    }
+
+    /// A unit over these rows, or all; none where all are masked.
+    fn unit(&self, source: usize, rows: Option<RoaringBitmap>) -> Result<Option<Unit>> {
+        let candidates = rows.map_or(Candidates::All, Candidates::Rows);
+        let row_count = candidates.visible_rows(self.snapshot.source(source)?, self.table);
+        let rows = match candidates {
+            Candidates::Rows(rows) => Some(rows),
+            Candidates::All | Candidates::Nothing => None,
+        };
+        Ok((row_count > 0).then_some(Unit { source, rows, row_count }))
     }
 
     /// Scans one unit.
@@ -108,37 +132,6 @@ impl TableRows {
         let request = ScanRequest { rows: unit.rows.clone(), ..request.clone() };
         Ok(self.snapshot.scan(unit.source, self.table, &request)?)
     }
-}
-
-/// Units over all rows of a source, newest first; how many rows that are.
-fn push_units(source: usize, rows: u32, units: &mut Vec<Unit>) -> u64 {
-    if rows > 0 && rows <= UNIT_ROWS {
-        units.push(Unit { source, rows: None, row_count: u64::from(rows) });
-        return u64::from(rows);
-    }
-    // Rows of a segment are sorted by time: its newest come last.
-    let mut end = rows;
-    while end > 0 {
-        let first = (end - 1) / UNIT_ROWS * UNIT_ROWS;
-        let mut run = RoaringBitmap::new();
-        run.insert_range(first..end);
-        units.push(Unit { source, rows: Some(run), row_count: u64::from(end - first) });
-        end = first;
-    }
-    u64::from(rows)
-}
-
-/// Units over the rows that an index names, newest first; how many they are. Where they are most of the source, it is
-/// read by runs, since they lie together.
-fn push_named(source: usize, rows: u32, named: &RoaringBitmap, units: &mut Vec<Unit>) -> u64 {
-    let is_most = named.len() > cost::named_rows_max(rows);
-    let unit_rows = if is_most { UNIT_ROWS as usize } else { NAMED_UNIT_ROWS };
-    let all: Vec<u32> = named.iter().collect();
-    for run in all.rchunks(unit_rows) {
-        let rows: RoaringBitmap = run.iter().copied().collect();
-        units.push(Unit { source, rows: Some(rows), row_count: run.len() as u64 });
-    }
-    named.len()
 }
 
 /// Deals `units` out to at most `partitions_max` partitions, each getting its share of the newest

@@ -84,7 +84,7 @@ impl SqlStream {
         Ok(Self { schema, items, query: running, limits, has_ended: false })
     }
 
-    /// The same, waiting on this thread, which may belong to an executor.
+    /// Starts the statement and waits on this thread, which may belong to an executor.
     ///
     /// # Errors
     /// As [`SqlStream::start`].
@@ -121,7 +121,7 @@ impl SqlStream {
         Poll::Ready(item)
     }
 
-    /// The same, waiting on this thread, which may belong to an executor.
+    /// The next batch, waiting on this thread, which may belong to an executor.
     pub fn next_blocking(&mut self) -> Option<Result<RecordBatch>> {
         let limits = self.limits.clone();
         let next = limits.block(|waker| self.poll_next(waker).map(Option::transpose));

@@ -36,7 +36,7 @@ pub fn remove_if_empty(context: &Context, path: &Path) {
     }
 }
 
-/// The same for one that this process writes.
+/// Removes an empty database that this process writes.
 pub fn remove_open_if_empty(db: &Database, path: &Path) {
     if is_empty(db, path).unwrap_or(false)
         && let Some(aside) = put_aside(path)

@@ -36,7 +36,7 @@ pub fn write_more(out: &mut dyn Write, batch: &RecordBatch) -> Result<()> {
     Ok(WriterBuilder::new().with_header(false).build(out).write(&harmless(&flat(batch)?)?)?)
 }
 
-/// The same rows with texts and names of columns as cells that nothing runs.
+/// The rows with texts and names of columns as cells that nothing runs.
 fn harmless(batch: &RecordBatch) -> Result<RecordBatch> {
     let (mut fields, mut columns): (Vec<FieldRef>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
@@ -63,7 +63,7 @@ fn cells(column: &ArrayRef) -> ArrayRef {
     Arc::new(StringArray::from_iter(texts.map(|text| text.map(csv_cell))))
 }
 
-/// The same rows with nested columns as JSON text.
+/// The rows with nested columns as JSON text.
 pub fn flat(batch: &RecordBatch) -> Result<RecordBatch> {
     let batch = &Takes::TextKeys.batch(batch)?;
     let (mut fields, mut columns): (Vec<FieldRef>, Vec<ArrayRef>) = (Vec::new(), Vec::new());

@@ -77,7 +77,7 @@ pub fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<TextTable> {
     table_cut(schema, batches, usize::MAX)
 }
 
-/// The same with every cell cut to `cell_width` columns.
+/// A table with every cell cut to `cell_width` columns.
 pub fn table_cut(schema: &SchemaRef, batches: &[RecordBatch], cell_width: usize) -> Result<TextTable> {
     let mut table = TextTable::default();
     for field in schema.fields() {

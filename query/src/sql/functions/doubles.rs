@@ -124,7 +124,7 @@ fn may_hold(json: Option<&ColumnarValue>) -> bool {
     }
 }
 
-/// The same arguments for the function that gives texts.
+/// The arguments for the function that gives texts.
 fn text_args(args: ScalarFunctionArgs) -> ScalarFunctionArgs {
     let text = match args.arg_fields.first().map(|field| field.data_type()) {
         Some(DataType::Dictionary(..)) => {

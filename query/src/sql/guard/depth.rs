@@ -32,7 +32,7 @@ const COPYING_FIRST: &[&str] = &["coalesce", "nvl", "ifnull", "nvl2"];
 pub(super) struct DepthCheck {
     /// Depth of the expression being visited, in each query around it.
     open: Vec<Depth>,
-    /// The same outside of queries.
+    /// The depth outside of queries.
     outside: Depth,
     /// Of all queries that are finished.
     finished: usize,

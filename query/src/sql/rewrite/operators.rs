@@ -28,22 +28,7 @@ use crate::sql::functions::patterns::{ILIKE, IRLIKE, LIKE, RLIKE};
 /// # Errors
 /// `InvalidInput` for an escape that is not one character.
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
-    let (name, is_negated) = match expr {
-        Expr::Like { any: false, negated, .. } => (LIKE, *negated),
-        Expr::ILike { any: false, negated, .. } => (ILIKE, *negated),
-        Expr::BinaryOp { op: BinaryOperator::PGLikeMatch, .. } => (LIKE, false),
-        Expr::BinaryOp { op: BinaryOperator::PGNotLikeMatch, .. } => (LIKE, true),
-        Expr::BinaryOp { op: BinaryOperator::PGILikeMatch, .. } => (ILIKE, false),
-        Expr::BinaryOp { op: BinaryOperator::PGNotILikeMatch, .. } => (ILIKE, true),
-        Expr::RLike { negated, .. } => (RLIKE, *negated),
-        Expr::BinaryOp { op: BinaryOperator::PGRegexMatch, .. } => (RLIKE, false),
-        Expr::BinaryOp { op: BinaryOperator::PGRegexNotMatch, .. } => (RLIKE, true),
-        Expr::BinaryOp { op: BinaryOperator::PGRegexIMatch, .. } => (IRLIKE, false),
-        Expr::BinaryOp { op: BinaryOperator::PGRegexNotIMatch, .. } => (IRLIKE, true),
-        Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => ("power", false),
-        Expr::Extract { .. } => ("date_part", false),
-        _ => return Ok(()),
-    };
+    let Some((name, is_negated)) = function_of(expr) else { return Ok(()) };
     let taken = std::mem::replace(expr, Expr::Value(Value::Null.into()));
     let operands = match taken {
         Expr::Like { expr, pattern, escape_char, .. } | Expr::ILike { expr, pattern, escape_char, .. } => {
@@ -63,6 +48,26 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
         false => call,
     };
     Ok(())
+}
+
+/// The function that an operator becomes, and whether its answer is turned round.
+fn function_of(expr: &Expr) -> Option<(&'static str, bool)> {
+    Some(match expr {
+        Expr::Like { any: false, negated, .. } => (LIKE, *negated),
+        Expr::ILike { any: false, negated, .. } => (ILIKE, *negated),
+        Expr::BinaryOp { op: BinaryOperator::PGLikeMatch, .. } => (LIKE, false),
+        Expr::BinaryOp { op: BinaryOperator::PGNotLikeMatch, .. } => (LIKE, true),
+        Expr::BinaryOp { op: BinaryOperator::PGILikeMatch, .. } => (ILIKE, false),
+        Expr::BinaryOp { op: BinaryOperator::PGNotILikeMatch, .. } => (ILIKE, true),
+        Expr::RLike { negated, .. } => (RLIKE, *negated),
+        Expr::BinaryOp { op: BinaryOperator::PGRegexMatch, .. } => (RLIKE, false),
+        Expr::BinaryOp { op: BinaryOperator::PGRegexNotMatch, .. } => (RLIKE, true),
+        Expr::BinaryOp { op: BinaryOperator::PGRegexIMatch, .. } => (IRLIKE, false),
+        Expr::BinaryOp { op: BinaryOperator::PGRegexNotIMatch, .. } => (IRLIKE, true),
+        Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => ("power", false),
+        Expr::Extract { .. } => ("date_part", false),
+        _ => return None,
+    })
 }
 
 /// The escape character as a text that is empty when there is none.

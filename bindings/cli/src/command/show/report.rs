@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use tracehouse::Trace;
 use tracehouse::messages::{Side, readable};
 use tracehouse::model::{Assessment, Span};
+use tracehouse::{Trace, TraceRow};
 
 use super::tree::{self, Head, Line};
 use super::waterfall::TimeLine;
@@ -57,6 +57,14 @@ fn write_header(trace: &Trace, full: bool, width: usize, style: Style, out: &mut
     let state = if info.state == "ERROR" { style.red(&info.state) } else { line(&info.state) };
     let name = line(info.name.as_deref().unwrap_or("(no name)"));
     writeln!(out, "{}  {}", style.bold(&name), state)?;
+    for (name, value) in facts(info, full, width) {
+        writeln!(out, "{}  {}", style.dim(&format!("{name:>10}")), value)?;
+    }
+    Ok(())
+}
+
+/// What is known of a trace as a whole; with `full` the previews are left to the spans.
+fn facts(info: &TraceRow, full: bool, width: usize) -> Vec<(&'static str, String)> {
     let mut facts = vec![("trace", line(&info.trace_id)), ("experiment", line(&info.experiment_id))];
     let time = rfc3339(info.request_time_ns).unwrap_or_default();
     facts.push(("time", format!("{time}  {}", info.duration_ns.map_or("open".to_string(), duration))));
@@ -85,10 +93,7 @@ fn write_header(trace: &Trace, full: bool, width: usize, style: Style, out: &mut
             facts.extend(value.as_deref().map(|value| (name, preview(value, width.saturating_sub(12)))));
         }
     }
-    for (name, value) in facts {
-        writeln!(out, "{}  {}", style.dim(&format!("{name:>10}")), value)?;
-    }
-    Ok(())
+    facts
 }
 
 fn write_assessments(
