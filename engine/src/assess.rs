@@ -273,9 +273,7 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
         None if expectation.is_some() => AssessmentKind::Expectation,
         None if issue.is_some() => AssessmentKind::Issue,
         None => AssessmentKind::Feedback,
-        Some(word) => AssessmentKind::parse(word).ok_or_else(|| {
-            Error::invalid_input(format!("type {word:?}: feedback, expectation or issue expected"))
-        })?,
+        Some(word) => AssessmentKind::parse(word).ok_or_else(|| unknown_kind(word))?,
     };
     let (value, error) = match feedback.or(expectation).or(issue) {
         Some(mut payload) => {
@@ -286,12 +284,8 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
         }
         None => (fields.value()?, fields.object("error")),
     };
-    let default = match kind {
-        AssessmentKind::Expectation => "HUMAN",
-        AssessmentKind::Feedback => "CODE",
-        AssessmentKind::Issue => "LLM_JUDGE",
-    };
-    let mut assessment = NewAssessment::new(kind, default, name, value.unwrap_or_else(|| "null".to_string()));
+    let value = value.unwrap_or_else(|| "null".to_string());
+    let mut assessment = NewAssessment::new(kind, default_source(kind), name, value);
     if let Some(mut source) = fields.object("source") {
         let (kind, id) = (source.word("source_type")?, source.word("source_id")?);
         assessment = assessment.source(kind.unwrap_or_default(), id.unwrap_or_default());
@@ -309,13 +303,7 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
     let assessment_id = fields.word("assessment_id")?;
     let (created, updated) = (fields.time("create_time"), fields.time("last_update_time"));
     let valid = fields.parsed::<bool>("valid");
-    // Whatever else the line says is kept as metadata: text as it is, anything else as JSON.
-    let metadata = fields.object("metadata").map(|metadata| metadata.0).unwrap_or_default();
-    let said = fields.0.into_iter().filter(|(_, value)| value.get() != "null");
-    for (key, value) in said.chain(metadata) {
-        let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
-        assessment.metadata.insert(key, text);
-    }
+    add_metadata(&mut assessment, fields);
     Ok(GivenAssessment {
         trace_id,
         assessment,
@@ -324,6 +312,29 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
         updated_at_ns: updated,
         valid: valid.unwrap_or(true),
     })
+}
+
+fn unknown_kind(word: &str) -> Error {
+    Error::invalid_input(format!("type {word:?}: feedback, expectation or issue expected"))
+}
+
+/// The type of the source of an assessment that names none.
+fn default_source(kind: AssessmentKind) -> &'static str {
+    match kind {
+        AssessmentKind::Expectation => "HUMAN",
+        AssessmentKind::Feedback => "CODE",
+        AssessmentKind::Issue => "LLM_JUDGE",
+    }
+}
+
+/// Whatever else a line says is kept as metadata: text as it is, anything else as JSON.
+fn add_metadata(assessment: &mut NewAssessment, mut fields: Fields) {
+    let metadata = fields.object("metadata").map(|metadata| metadata.0).unwrap_or_default();
+    let said = fields.0.into_iter().filter(|(_, value)| value.get() != "null");
+    for (key, value) in said.chain(metadata) {
+        let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
+        assessment.metadata.insert(key, text);
+    }
 }
 
 /// A line of a file of assessments, or why it cannot be kept.
