@@ -328,7 +328,7 @@ fn default_source(kind: AssessmentKind) -> &'static str {
 }
 
 /// Whatever else a line says is kept as metadata: text as it is, anything else as JSON.
-fn add_metadata(assessment: &mut NewAssessment, mut fields: Fields) {
+fn add_metadata(assessment: &mut NewAssessment, mut fields: Fields<'_>) {
     let metadata = fields.object("metadata").map(|metadata| metadata.0).unwrap_or_default();
     let said = fields.0.into_iter().filter(|(_, value)| value.get() != "null");
     for (key, value) in said.chain(metadata) {
