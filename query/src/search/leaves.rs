@@ -12,10 +12,9 @@ use std::sync::Arc;
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
-use tracehouse_storage::{Result, Snapshot};
+use tracehouse_storage::Result;
 
 use super::assessed::AssessedLeaf;
-use super::explain::Recorder;
 use super::sets::{Scope, TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf, both};
 use crate::predicate::{Condition, Field, Predicate, Test, TextOp};
