@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tracehouse::{Database, ImportOptions, ImportReport};
 
-use crate::command_line::tracehouse;
+use crate::command_line::{Desk, tracehouse};
 use crate::support::{DiskDb, file_name, in_memory, number, quoted, rows, search_ids};
 
 const MLFLOW_TRACE: &str = "17c1acadf4bc84b3a140af4d7462320b";
@@ -230,7 +230,121 @@ fn elements_of_lists_are_read_one_by_one() {
         let report = import(&db, &list);
         assert_eq!((report.spans, report.rejected_count), (2, 1), "{list}: {report:?}");
     }
-    let report = import(&in_memory(), "[]");
+}
+
+#[test]
+fn what_holds_nothing_is_no_mistake() {
+    let desk = Desk::new();
+    let header = "id,run_type,start_time,inputs\n";
+    for (number, nothing) in
+        ["", "[]", " [ ]\n", "{}", "{\"resourceSpans\":[]}", "{\"data\":[]}", "[]\n{}\n", header]
+            .iter()
+            .enumerate()
+    {
+        let file = desk.file(&format!("{number}.json"), nothing.as_bytes());
+        let done = tracehouse(&["import", &desk.db(), &file]);
+        assert!(
+            done.code == 0 && done.err.contains("no spans, log records or assessments"),
+            "{nothing}: {done:?}"
+        );
+    }
+    let something = desk.file("x.json", b"[{\"a\":1}]");
+    assert_eq!(tracehouse(&["import", &desk.db(), &something]).code, 2);
+}
+
+#[test]
+fn a_judgement_may_stand_before_its_trace() {
+    let score = |id: &str, trace: &str| {
+        format!(
+            r#"{{"id":"{id}","traceId":"{trace}","name":"n","value":1,"source":"API","dataType":"NUMERIC"}}"#
+        )
+    };
+    let trace = |id: &str| {
+        format!(r#"{{"id":"{id}","timestamp":"2026-01-01T00:00:00Z","name":"N","observations":[]}}"#)
+    };
+    let scores = [score("s1", "t1"), score("s2", "t2"), score("s3", "nowhere")].join("\n");
+    let desk = Desk::new();
+    let first = desk.file("a.jsonl", scores.as_bytes());
+    let second = desk.file("b.jsonl", [trace("t2"), trace("t1")].join("\n").as_bytes());
+    for (number, order) in [[&first, &second], [&second, &first]].into_iter().enumerate() {
+        let db = desk.path(&format!("{number}.traces")).to_str().unwrap().to_string();
+        let done = tracehouse(&["--json", "import", &db, order[0], order[1]]);
+        let report: Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!((done.code, &report["assessments"], &report["rejected_count"]), (0, &2.into(), &1.into()));
+        let rejected = &report["rejected"][0];
+        assert_eq!((rejected["file"].as_str(), &rejected["line"]), (Some(first.as_str()), &3.into()));
+        assert!(
+            rejected["error"].as_str().unwrap().contains("trace nowhere, which is not there"),
+            "{done:?}"
+        );
+        let done =
+            tracehouse(&["--json", "sql", &db, "SELECT assessment_id, trace_id FROM assessments ORDER BY 1"]);
+        let stored: Value = serde_json::from_str(&done.out).unwrap();
+        let wanted =
+            json!([{"assessment_id": "s1", "trace_id": "t1"}, {"assessment_id": "s2", "trace_id": "t2"}]);
+        assert_eq!(stored, wanted);
+    }
+    let db = desk.path("strict.traces").to_str().unwrap().to_string();
+    let done = tracehouse(&["import", "--strict", &db, &first, &second]);
+    assert!(done.code == 2 && done.err.contains("a.jsonl:3: assessment \"n\" of trace nowhere"), "{done:?}");
+    // In one stream, too, however far away.
+    let db = in_memory();
+    let lines = [scores, "{}\n".repeat(3_000), trace("t1"), trace("t2")].join("\n");
+    let report = import(&db, &lines);
+    assert_eq!((report.assessments, report.rejected_count), (2, 1), "{report:?}");
+}
+
+#[test]
+fn a_row_of_a_bulk_export_says_what_its_run_says() {
+    let text = fs::read_to_string(folder().join("langsmith_runs.jsonl")).unwrap();
+    let rows = text.lines().map(|line| {
+        let mut row: Value = serde_json::from_str(line).unwrap();
+        let is_run = row.get("run_type").is_some();
+        for (name, value) in row.as_object_mut().unwrap().iter_mut() {
+            let is_structure = value.is_object() || value.is_array();
+            if is_run && is_structure {
+                *value = value.to_string().into();
+            }
+            assert!(!is_run || value.is_string() || !is_structure, "{name}");
+        }
+        row.to_string()
+    });
+    let (one, other) = (in_memory(), in_memory());
+    import(&one, &text);
+    import(&other, &rows.collect::<Vec<_>>().join("\n"));
+    assert_eq!(contents(&one), contents(&other));
+    assert!(contents(&other).contains("thumbs up") && contents(&other).contains("correctness"));
+}
+
+#[test]
+fn the_log_of_a_container_holds_what_the_container_wrote() {
+    let text = fs::read_to_string(folder().join("openai_agents.jsonl")).unwrap();
+    let cri = |tag: &str, part: &str| format!("2026-01-01T00:00:00.000000000Z stdout {tag} {part}\n");
+    let in_parts: String = text
+        .lines()
+        .map(|line| {
+            let (first, rest) = line.split_at(line.len() / 2);
+            format!("{}2026-01-01T00:00:00Z stderr F ready\n{}", cri("P", first), cri("F", rest))
+        })
+        .collect();
+    let docker =
+        |line: &str| format!("{}\n", json!({"log": format!("{line}\n"), "stream": "stdout", "time": "t"}));
+    let pretty: String = text
+        .lines()
+        .map(|line| serde_json::to_string_pretty(&serde_json::from_str::<Value>(line).unwrap()).unwrap())
+        .flat_map(|document| document.lines().map(|line| cri("F", line)).collect::<Vec<_>>())
+        .collect();
+    let plain = in_memory();
+    import(&plain, &text);
+    for (log, rejected) in
+        [(in_parts, text.lines().count()), (text.lines().map(docker).collect(), 0), (pretty, 0)]
+    {
+        let db = in_memory();
+        let report = import(&db, &log);
+        assert_eq!(report.rejected_count, rejected as u64, "{report:?}");
+        assert_eq!(contents(&db), contents(&plain));
+    }
+    let report = import(&in_memory(), &cri("P", "{\"resourceSpans\":"));
     assert_eq!((report.spans, report.rejected_count), (0, 1), "{report:?}");
 }
 

@@ -277,7 +277,8 @@ impl Database {
 
     /// Imports a stream: OTLP/JSON lines, one OTLP/JSON document or one OTLP/protobuf message, plain,
     /// gzip or zstd, told from its first bytes. `progress` is called whenever more is durable. At the end its
-    /// traces are settled: nothing waits for roots that were not in it.
+    /// traces are settled: nothing waits for roots that were not in it, and assessments of traces that were not in it are
+    /// rejected, unless they wait for another import ([`ImportOptions::assessments_wait`]).
     ///
     /// # Errors
     /// `InvalidInput` in strict mode for the first thing that cannot be kept; `Cancelled`; `Io` or `Closed` from
@@ -319,7 +320,15 @@ impl Database {
     ) -> Result<ImportReport> {
         let started = Instant::now();
         let before = self.snapshot()?.visible_rows(Table::Traces);
-        let mut report = ingest::import(self, input, options, unsettled, progress)?;
+        let waiting = options.waiting.clone().unwrap_or_default();
+        let imported = ingest::import(self, input, options, &waiting, unsettled, progress);
+        // Of an import that failed, too, what was read is stored.
+        let placed = match &options.waiting {
+            Some(_) => Ok(ImportReport::default()),
+            None => self.store_waiting(&waiting, options.strict),
+        };
+        let mut report = imported?;
+        report.add(placed?);
         report.traces = self.snapshot()?.visible_rows(Table::Traces).saturating_sub(before);
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)

@@ -34,6 +34,7 @@ use crate::prices::PriceList;
 use crate::redact::{Pass, Redactor};
 use crate::said::Said;
 use crate::semconv::evaluation::EVENT;
+use crate::waiting_assessments::WaitingAssessments;
 
 /// Texts of log records that are joined to spans together.
 const RECORDS_BYTES_MAX: usize = 4 << 20;
@@ -59,6 +60,8 @@ pub struct ImportOptions {
     pub flush_after: Option<Duration>,
     /// Ends the input when it is cancelled; see [`ImportOptions::until`].
     pub until: Option<CancelToken>,
+    /// Where assessments of traces that are not there wait; see [`ImportOptions::assessments_wait`].
+    pub waiting: Option<WaitingAssessments>,
 }
 
 impl Default for ImportOptions {
@@ -70,6 +73,7 @@ impl Default for ImportOptions {
             name: "-".into(),
             flush_after: None,
             until: None,
+            waiting: None,
         }
     }
 }
@@ -103,6 +107,13 @@ impl ImportOptions {
     /// takes longer than a moment, counted as rejected. Traces that wait for their root go on waiting.
     pub fn until(mut self, token: CancelToken) -> Self {
         self.until = Some(token);
+        self
+    }
+
+    /// Leaves assessments of traces that are not there in `waiting`, for the import of another input to bring
+    /// these; otherwise they wait until the end of this one. See [`Database::store_waiting`].
+    pub fn assessments_wait(mut self, waiting: &WaitingAssessments) -> Self {
+        self.waiting = Some(waiting.clone());
         self
     }
 
@@ -314,11 +325,12 @@ struct Ready {
 type Slot = (Chunk, Sender<Result<Ready>>);
 
 /// Imports one stream; see the module for the stages. The traces that may have to wait for their root are
-/// put into `unsettled`, if it is there.
+/// put into `unsettled`, if it is there; assessments of traces that are not there, into `waiting`.
 pub(crate) fn import<R: Read + Send>(
     database: &Database,
     input: R,
     options: &ImportOptions,
+    waiting: &WaitingAssessments,
     mut unsettled: Option<&mut HashSet<TraceKey>>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<ImportReport> {
@@ -357,7 +369,7 @@ pub(crate) fn import<R: Read + Send>(
             scope.spawn(|| worker.work(&work_out));
         }
         // When this ends early, its queue closes, then the reader's, then the workers'.
-        commit(database, options, ending, order_out, &mut report, &mut |ready, acknowledged| {
+        commit(database, (options, waiting), ending, order_out, &mut report, &mut |ready, acknowledged| {
             if let Some(unsettled) = &mut unsettled {
                 note_rootless(database, unsettled, &ready.rootless)?;
             }
@@ -501,7 +513,7 @@ fn note_rootless(
 
 fn commit(
     database: &Database,
-    options: &ImportOptions,
+    (options, waiting): (&ImportOptions, &WaitingAssessments),
     ending: &Ending<'_>,
     order: Receiver<Receiver<Result<Ready>>>,
     report: &mut ImportReport,
@@ -530,6 +542,7 @@ fn commit(
                 report.started_traces += stored.applied.traces;
                 report.claim(stored.applied.claimed_records);
                 ready.rejected.extend(stored.rejected);
+                waiting.add(database.store(), &options.name, stored.early)?;
                 true
             }
             Err(error) => {

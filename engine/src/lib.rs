@@ -187,6 +187,7 @@ mod trace_batches;
 mod trace_cache;
 mod trace_id;
 mod trace_stream;
+mod waiting_assessments;
 
 /// The version of Arrow whose types are in these signatures.
 pub use arrow;
@@ -244,3 +245,4 @@ pub use tracehouse_storage::repair::{Loss, RepairReport};
 pub use tracehouse_storage::schema::Table;
 pub use tracehouse_storage::segment::export;
 pub use tracehouse_storage::store::{Compacted, Erased};
+pub use waiting_assessments::WaitingAssessments;

@@ -1,7 +1,8 @@
 //! What an import says of traces besides their spans: starts (tags, metadata, times) and assessments.
 //!
 //! It is stored with the spans that it came with, before they are acknowledged: first the spans, then the starts, then
-//! the assessments. Each is the same however often it is stored, so that an import that was cut short is made again.
+//! the assessments. Those of traces that are not there are given back, to wait (`waiting_assessments`). Each is the same
+//! however often it is stored, so that an import that was cut short is made again.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use tracehouse_storage::model::{Assessment, StartEdit, TraceEdit, TraceKey};
 use tracehouse_storage::store::{Applied, Assess, Prepared};
 
 use crate::database::Database;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ingest::{EXPERIMENT_DEFAULT, ImportOptions};
 use crate::start::experiment_of;
 
@@ -30,6 +31,8 @@ pub(crate) struct Stored {
     /// `traces` are those with a start.
     pub(crate) applied: Applied,
     pub(crate) rejected: Vec<Reason>,
+    /// Assessments of traces that are not there.
+    pub(crate) early: Placed<Option<u64>>,
 }
 
 impl Database {
@@ -57,7 +60,8 @@ impl Database {
         stored.applied = self.append_some(spans)?;
         stored.applied.traces = self.store().edit_traces(edits)?.traces;
         if !said.assessments.is_empty() {
-            let rows = known(&self.snapshot()?, said.assessments, &mut stored.rejected)?;
+            let (rows, early) = known(&self.snapshot()?, said.assessments)?;
+            stored.early = early;
             stored.applied.assessments =
                 self.store().assess(Assess { rows, check_existing: true })?.assessments;
         }
@@ -99,25 +103,27 @@ fn edits(
     Ok(edits)
 }
 
-/// The assessments of traces that are there.
-fn known(
-    snapshot: &Snapshot,
-    assessments: Vec<(Option<u64>, Assessment)>,
-    rejected: &mut Vec<Reason>,
-) -> Result<Vec<Assessment>> {
+/// Assessments of traces that are there.
+pub(crate) type Rows = Vec<Assessment>;
+
+/// Assessments, each with its place.
+pub(crate) type Placed<P> = Vec<(P, Assessment)>;
+
+/// Tells the assessments of traces that are there from the others.
+pub(crate) fn known<P>(snapshot: &Snapshot, assessments: Placed<P>) -> Result<(Rows, Placed<P>)> {
     let keys: Vec<TraceKey> = assessments.iter().map(|(_, row)| TraceKey::of(&row.trace_id)).collect();
     let places = snapshot.find_traces(&keys)?;
-    let mut rows = Vec::with_capacity(assessments.len());
-    for ((line, row), place) in assessments.into_iter().zip(places) {
-        match place {
+    let (mut rows, mut unknown) = (Vec::with_capacity(assessments.len()), Vec::new());
+    for ((place, row), found) in assessments.into_iter().zip(places) {
+        match found {
             Some(_) => rows.push(row),
-            None => {
-                let Assessment { name, trace_id, .. } = &row;
-                let reason =
-                    format!("assessment {name:?} of trace {trace_id}, which is not there: import it first");
-                rejected.push((line, Error::not_found(reason).to_string()));
-            }
+            None => unknown.push((place, row)),
         }
     }
-    Ok(rows)
+    Ok((rows, unknown))
+}
+
+/// Why an assessment is not kept whose trace did not come.
+pub(crate) fn unknown_trace(Assessment { name, trace_id, .. }: &Assessment) -> String {
+    format!("assessment {name:?} of trace {trace_id}, which is not there: import it first")
 }

@@ -117,13 +117,13 @@ fn members(json: &str) -> Option<Members<'_>> {
 }
 
 impl Found {
-    /// Adds what the elements of a list hold; false when it is empty or the first one is of no known form. A later one
-    /// that is not is rejected.
+    /// Adds what the elements of a list hold, which may be nothing; false when the first one is of no known form. A later
+    /// one that is not is rejected.
     ///
     /// # Errors
     /// What the first element gives.
     fn add_list(&mut self, list: &RawValue, depth: usize) -> Result<bool, DecodeError> {
-        let items: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
+        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { return Ok(false) };
         for (number, item) in items.iter().enumerate() {
             let added = self.add(item.get(), depth + 1);
             if number == 0 && !matches!(added, Ok(true)) {
@@ -137,7 +137,7 @@ impl Found {
                 Err(error) => self.reject("list", DecodeError::new(format!("element {number}: {error}"))),
             }
         }
-        Ok(!items.is_empty())
+        Ok(true)
     }
 
     /// Adds what an object holds; false when it is of no known form.
@@ -415,10 +415,13 @@ mod tests {
                 Decoded { skipped: 1, ..Decoded::default() }
             );
         }
-        for document in
-            ["[]", "[[]]", r#"{"a":1}"#, r#"{"data":[]}"#, "[1]", r#"{"trace":{}}"#, r#"{"batches":1}"#]
+        for document in ["[[]]", r#"{"a":1}"#, "[1]", r#"{"data":7}"#, r#"{"trace":{}}"#, r#"{"batches":1}"#]
         {
             assert!(decode(document).is_err(), "{document}");
+        }
+        for empty in ["[]", r#"{"data":[]}"#, r#"{"runs":[]}"#, r#"{"batches":[]}"#, "{}"] {
+            let decoded = decode(empty).unwrap();
+            assert_eq!(Decoded { forms: BTreeMap::new(), ..decoded }, Decoded::default(), "{empty}");
         }
         let no_time = r#"{"context":{"trace_id":"0x1"},"start_time":"soon"}"#;
         assert!(decode(no_time).unwrap_err().to_string().contains("\"soon\" is no RFC 3339 time"));

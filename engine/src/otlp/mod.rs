@@ -12,6 +12,7 @@
 //!   takes memory out of proportion to the input.
 
 pub(crate) mod base64;
+mod container_log;
 mod csv;
 mod cursor;
 mod error;

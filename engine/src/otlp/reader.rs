@@ -13,6 +13,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::container_log::ContainerLog;
 use super::csv;
 use super::kind::{Balance, PEEK_BYTES, StreamKind, ValueEnd, detect};
 use super::request::Request;
@@ -59,6 +60,8 @@ pub struct RequestReader<R: Read> {
     input: Option<R>,
     source: Option<Source<R>>,
     kind: Option<StreamKind>,
+    /// Where the lines are those of a container's log.
+    container: Option<ContainerLog>,
     /// Bytes read and not yet handed over, from `start` on.
     buffer: Vec<u8>,
     start: usize,
@@ -98,6 +101,7 @@ impl<R: Read> RequestReader<R> {
             input: Some(input),
             source: None,
             kind: None,
+            container: None,
             buffer: Vec::new(),
             start: 0,
             block: Vec::new(),
@@ -171,7 +175,12 @@ impl<R: Read> RequestReader<R> {
             self.fill();
         }
         let is_whole = self.at_end && self.failure.is_none();
-        match detect(&self.buffer, is_whole) {
+        self.container = ContainerLog::of(&self.buffer);
+        let kind = match &self.container {
+            Some(log) => detect(&log.written(&self.buffer), is_whole).map(|kind| kind.map(by_lines)),
+            None => detect(&self.buffer, is_whole),
+        };
+        match kind {
             Ok(kind) => self.kind = kind,
             Err(message) if self.failure.is_none() => return Err(fatal(None, message)),
             Err(_) => {}
@@ -179,8 +188,27 @@ impl<R: Read> RequestReader<R> {
         Ok(())
     }
 
-    /// Takes the next line; `None` at the end.
+    /// Takes the next line, of a container's log what the container wrote; `None` at the end.
     fn take_line(&mut self) -> Option<Line> {
+        loop {
+            let line = self.take_raw_line();
+            let Some(log) = &mut self.container else { return line };
+            match line {
+                Some(Line::Found { bytes, is_terminated }) => match log.take(bytes) {
+                    Some(bytes) => return Some(Line::Found { bytes, is_terminated }),
+                    None if log.waiting_bytes() > self.piece_bytes_max => {
+                        log.rest();
+                        return Some(Line::TooLong);
+                    }
+                    None => {}
+                },
+                Some(Line::TooLong) => return line,
+                None => return log.rest().map(|bytes| Line::Found { bytes, is_terminated: false }),
+            }
+        }
+    }
+
+    fn take_raw_line(&mut self) -> Option<Line> {
         let mut searched = 0;
         loop {
             let unseen = self.pending().get(searched..).unwrap_or_default();
@@ -496,6 +524,14 @@ impl<R: Read> RequestReader<R> {
         );
         let line = has_lines.then_some(self.lines + 1);
         Some(fatal(line, message))
+    }
+}
+
+/// The kind of a stream whose lines are in others.
+fn by_lines(kind: StreamKind) -> StreamKind {
+    match kind {
+        StreamKind::JsonDocuments => kind,
+        _ => StreamKind::JsonLines,
     }
 }
 

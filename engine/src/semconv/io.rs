@@ -2,7 +2,7 @@
 //! structure.
 //!
 //! Order: a key that holds the whole and is not empty; messages or documents spread over indexed
-//! keys; events; a key that holds an empty whole. Producers that set every key on every span send
+//! keys; events, of messages and of documents that were found; a key that holds an empty whole. Producers that set every key on every span send
 //! `{}` where they have nothing to say.
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use crate::otlp::value::{KeyValue, Value, write_string, write_value};
 use super::EventView;
 use super::keys::Found;
 use super::messages::{self, Side};
-use super::producers::{Concern, pydantic_ai};
+use super::producers::{Concern, genai, pydantic_ai};
 
 /// What stands where a producer was told to say nothing.
 const WITHHELD: &str = "<REDACTED>";
@@ -48,6 +48,18 @@ const CHOICE_EVENTS: &[(&str, &str)] = &[("gen_ai.choice", "assistant")];
 
 const TOOL_CHOICE_EVENTS: &[(&str, &str)] = &[("gen_ai.choice", "tool")];
 
+/// Events that are one document each that was found (Traceloop, Langtrace), and the members that their attributes end
+/// with, by the names that documents have.
+const RETRIEVAL_EVENTS: &[&str] = &["db.query.result", "db.search.result", "db.chroma.query.result"];
+const DOCUMENT_MEMBERS: &[(&str, &str)] = &[
+    ("id", "id"),
+    ("score", "score"),
+    ("distance", "distance"),
+    ("document", "content"),
+    ("entity", "content"),
+    ("metadata", "metadata"),
+];
+
 /// The events of a call of a tool that Claude Code sends, and the attribute that holds the answer.
 const TOOL_OUTPUT_EVENTS: &[(&str, &str)] = &[("tool.output", "output"), ("tool.output", "content")];
 
@@ -77,20 +89,52 @@ pub(super) fn outputs(
         .or_else(|| of_listed_events(attributes, true))
         .or_else(|| of_events(events, OUTPUT_EVENTS, choices))
         .or_else(|| of_events(events, TOOL_OUTPUT_EVENTS, &[]))
+        .or_else(|| retrieved(events))
         .or_else(|| empty_whole(found, Concern::Outputs))
+}
+
+/// Whether an event is a document that was found.
+pub(super) fn is_retrieval((name, _): &EventView<'_>) -> bool {
+    RETRIEVAL_EVENTS.contains(name)
+}
+
+/// A JSON array with an object for each document that was found.
+fn retrieved(events: &[EventView<'_>]) -> Option<String> {
+    let found: Vec<Value<'_>> = events.iter().filter(|event| is_retrieval(event)).map(document).collect();
+    let mut out = String::new();
+    write_value(&Value::Array(found), &mut out);
+    Some(out).filter(|out| !is_empty(out))
+}
+
+fn document<'v>((_, attributes): &EventView<'v>) -> Value<'v> {
+    let member = |pair: &KeyValue<'v>| {
+        let end = pair.key.rsplit('.').next().unwrap_or_default();
+        let (_, name) = DOCUMENT_MEMBERS.iter().find(|(of, _)| *of == end)?;
+        Some(KeyValue { key: Cow::Borrowed(*name), value: pair.value.clone() })
+    };
+    Value::KeyValues(attributes.iter().filter_map(member).collect())
+}
+
+/// Whether what a key holds is of this side: what a memory gave, or what it was given.
+fn is_of_side(found: &Found<'_>, concern: Concern, key: &str) -> bool {
+    let is_search = || found.first_word(Concern::Operation).is_some_and(|word| word == genai::SEARCH_MEMORY);
+    key != genai::MEMORY_RECORDS || is_search() == (concern == Concern::Outputs)
+}
+
+/// The texts of the attributes that hold the whole, best first.
+fn wholes(found: &Found<'_>, concern: Concern) -> impl Iterator<Item = String> {
+    let of_side = found.candidates(concern).filter(move |(key, _)| is_of_side(found, concern, key.name));
+    of_side.filter_map(|(_, value)| value.to_text())
 }
 
 /// The first attribute that holds the whole and says something.
 fn whole(found: &Found<'_>, concern: Concern) -> Option<String> {
-    found
-        .candidates(concern)
-        .filter_map(|(_, value)| value.to_text())
-        .find(|text| !says_nothing(text) && !is_hollow(text))
+    wholes(found, concern).find(|text| !says_nothing(text) && !is_hollow(text))
 }
 
 /// The first attribute that holds a whole of nothing.
 fn empty_whole(found: &Found<'_>, concern: Concern) -> Option<String> {
-    found.candidates(concern).filter_map(|(_, value)| value.to_text()).find(|text| text != WITHHELD)
+    wholes(found, concern).find(|text| text != WITHHELD)
 }
 
 /// Whether a text has nothing to say, or was withheld.

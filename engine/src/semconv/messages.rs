@@ -4,7 +4,7 @@
 //!
 //! A key is a path: numbers are positions in arrays, words are members, and words that only wrap
 //! (`message`, `message_content`, `tool_call`) are left out. Gaps in the numbers are closed; of the
-//! members `role` comes first, the others in alphabetical order.
+//! members `role` comes first, the others in alphabetical order. `gen_ai.prompt.0.user` (Traceloop) is what a user says.
 
 use std::collections::BTreeMap;
 
@@ -72,8 +72,26 @@ fn assemble_prefix(attributes: &[KeyValue<'_>], prefix: &str) -> Option<String> 
         return None;
     }
     let mut out = String::new();
-    write_node(&root, &mut out);
+    write_array(&root, write_message, &mut out);
     Some(out)
+}
+
+/// Words that stand for a message's role where its text is their value.
+const SPEAKERS: &[&str] = &["user", "system", "assistant"];
+
+fn write_message(node: &Node<'_>, out: &mut String) {
+    match node.children.iter().next() {
+        Some((Step::Member(role), Node { value: Some(text), children }))
+            if node.children.len() == 1 && children.is_empty() && SPEAKERS.contains(role) =>
+        {
+            out.push_str("{\"role\":");
+            write_string(role, out);
+            out.push_str(",\"content\":");
+            write_value(text, out);
+            out.push('}');
+        }
+        _ => write_node(node, out),
+    }
 }
 
 fn insert<'v>(root: &mut Node<'v>, path: &'v str, value: &'v Value<'v>) {
@@ -92,18 +110,18 @@ fn write_node(node: &Node<'_>, out: &mut String) {
     let is_array = node.children.keys().all(|step| matches!(step, Step::Index(_)));
     match node.value {
         Some(value) if node.children.is_empty() => write_value(value, out),
-        _ if is_array => write_array(node, out),
+        _ if is_array => write_array(node, write_node, out),
         _ => write_object(node, out),
     }
 }
 
-fn write_array(node: &Node<'_>, out: &mut String) {
+fn write_array(node: &Node<'_>, write: fn(&Node<'_>, &mut String), out: &mut String) {
     out.push('[');
     for (i, child) in node.children.values().enumerate() {
         if i > 0 {
             out.push(',');
         }
-        write_node(child, out);
+        write(child, out);
     }
     out.push(']');
 }

@@ -126,6 +126,9 @@ fn fill_columns(
     let (records, others) = logs::with_told(records, events);
     let events = others.as_deref().unwrap_or(events);
     span.span_type = span_type::of(&found, span.scope_name.as_deref(), &span.name);
+    if span.span_type == span_type::UNKNOWN && events.iter().any(io::is_retrieval) {
+        span.span_type = "RETRIEVER".to_string();
+    }
     usage::fill(span, &found);
     span.session_id = scope::session_id(&found);
     span.user_id = scope::user_id(&found);

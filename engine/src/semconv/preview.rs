@@ -11,8 +11,7 @@ pub(super) fn of_request(inputs: &str) -> String {
 
 /// The preview of a root span's outputs.
 pub(super) fn of_response(outputs: &str, span_type: &str) -> String {
-    let side = if span_type == "TOOL" { Side::ToolOutput } else { Side::Output };
-    cut_preview(&readable(outputs, side))
+    cut_preview(&readable(outputs, Side::of_outputs(span_type)))
 }
 
 #[cfg(test)]

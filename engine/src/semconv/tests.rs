@@ -4,6 +4,8 @@ use tracehouse_storage::model::Span;
 
 use crate::otlp::decode_json;
 
+mod found_and_kept;
+
 /// A span with attributes given as (key, OTLP/JSON value).
 fn span_of(attributes: &[(&str, &str)]) -> Span {
     span_with(attributes, "")

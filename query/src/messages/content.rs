@@ -40,6 +40,9 @@ const MEDIA_KEYS: &[(&str, &str)] = &[
 /// Keys under which a part holds the call of a tool.
 const CALL_KEYS: &[&str] = &["functionCall", "function_call", "toolUse", "tool_call"];
 
+/// Keys of calls that stand beside a message's body.
+pub(super) const CALLS_BESIDE: &[&str] = &["tool_calls", "toolCalls", "function_call"];
+
 /// Keys under which a part holds what a tool answered.
 pub(super) const RESULT_KEYS: &[&str] =
     &["functionResponse", "function_response", "toolResult", "tool_call_result"];
@@ -209,15 +212,28 @@ fn json_or_text(raw: &RawValue) -> Content {
     string(raw).map_or_else(|| Content::Json(raw.get().to_string()), Content::Text)
 }
 
+/// The call beside a body: listed, also as JSON text, or by its name (OpenInference).
+pub(super) fn calls_beside(of: &Shape<'_>) -> Option<Content> {
+    of.get(CALLS_BESIDE).and_then(of_calls).or_else(|| {
+        let name = of.get(&["function_call_name"])?;
+        let arguments = of.get(&["function_call_arguments_json"]);
+        let said = |raw: &RawValue| string(raw).unwrap_or_else(|| raw.get().to_string());
+        let text = format!("{}({})", said(name), arguments.map(said).unwrap_or_default());
+        let arguments = arguments.map(|raw| format!(",\"arguments\":{}", raw.get())).unwrap_or_default();
+        Some(Content::ToolCalls { json: format!("{{\"name\":{}{arguments}}}", name.get()), text })
+    })
+}
+
 /// Calls listed beside a body (`tool_calls`), also as JSON text.
-pub(super) fn of_calls(calls: &RawValue) -> Option<Content> {
+fn of_calls(calls: &RawValue) -> Option<Content> {
     if let Some(text) = string(calls) {
         return serde_json::from_str(&text)
             .ok()
-            .filter(|raw: &&RawValue| raw.get().starts_with('['))
+            .filter(|raw: &&RawValue| raw.get().starts_with(['[', '{']))
             .and_then(of_calls);
     }
-    let listed = items(calls.get());
+    // OpenAI's calls before there were several at a time.
+    let listed = if calls.get().starts_with('{') { vec![calls] } else { items(calls.get()) };
     if listed.is_empty() {
         return None;
     }

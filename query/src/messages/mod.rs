@@ -26,6 +26,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "sql")]
+pub(crate) use preview::escaped_unit;
 pub use preview::{decode_unicode_escapes, readable};
 pub use walk::{read, read_instructions};
 
@@ -94,15 +96,27 @@ pub enum Side {
     Output,
     /// What a tool answered.
     ToolOutput,
+    /// What was retrieved: each item of a list is a document where it is no message.
+    Retrieved,
 }
 
 impl Side {
+    /// That of the outputs of a span with this type.
+    pub fn of_outputs(span_type: &str) -> Self {
+        match span_type {
+            "TOOL" => Self::ToolOutput,
+            "RETRIEVER" | "RERANKER" | "MEMORY" => Self::Retrieved,
+            _ => Self::Output,
+        }
+    }
+
     /// Who speaks in text that names nobody.
     fn default_role(self) -> &'static str {
         match self {
             Self::Input => "user",
             Self::Output => "assistant",
             Self::ToolOutput => "tool",
+            Self::Retrieved => "document",
         }
     }
 }

@@ -83,7 +83,7 @@ fn escaped_char(text: &str) -> Option<(Option<char>, usize)> {
 }
 
 /// The UTF-16 unit that a text beginning with `\u` and four hex digits escapes.
-fn escaped_unit(text: &str) -> Option<u16> {
+pub(crate) fn escaped_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_hex { u16::from_str_radix(digits, 16).ok() } else { None }

@@ -292,3 +292,50 @@ fn parts_of_pydantic_ai_say_who_speaks() {
     let answer = r#"{"kind":"response","parts":[{"content":"It is sunny","part_kind":"text"}]}"#;
     assert_eq!(decoded(answer, Side::Output), [pair("assistant", "It is sunny")]);
 }
+
+#[test]
+fn what_was_retrieved_is_a_document_each() {
+    let both = vec![pair("document", "one"), pair("document", "two")];
+    for payload in [
+        r#"[{"id":"a","score":0.9,"content":"one"},{"id":"b","content":"two"}]"#,
+        r#"[{"text":"one"},{"text":"two"}]"#,
+        r#"["one","two"]"#,
+        r#"["{\"content\":\"one\"}","two"]"#,
+        r#"{"results":[{"memory":"one","score":1},{"memory":"two"}]}"#,
+        r#"{"nodes":[{"node":{"text":"one"},"score":1},{"node":{"text":"two"},"score":0}]}"#,
+        r#"{"matches":[{"id":"a","metadata":{"text":"one"}},{"id":"b","metadata":{"text":"two"}}]}"#,
+        r#"[{"content":{"content":"one"}},{"content":["two"]}]"#,
+        r#"{"documents":[{"page_content":"one"},{"document":{"content":"two"}}]}"#,
+        r#"[{"lc":1,"type":"constructor","id":["langchain","Document"],"kwargs":{"page_content":"one"}},"two"]"#,
+    ] {
+        assert_eq!(decoded(payload, Side::Retrieved), both, "{payload}");
+        assert_eq!(readable(payload, Side::Retrieved), "one\ntwo", "{payload}");
+    }
+    let title = r#"{"id":"a","score":0.9,"title":"One"}"#;
+    assert_eq!(decoded(&format!("[{title}]"), Side::Retrieved), [pair("document", title)]);
+    assert_eq!(decoded("one", Side::Retrieved), [pair("document", "one")]);
+    let answer = r#"[{"role":"assistant","content":"yes"}]"#;
+    assert_eq!(decoded(answer, Side::Retrieved), [pair("assistant", "yes")]);
+    // Elsewhere a list of texts is one message of parts.
+    assert_eq!(decoded(r#"[{"text":"one"},{"text":"two"}]"#, Side::Output), [pair("assistant", "one\ntwo")]);
+    for (span_type, role) in
+        [("RETRIEVER", "document"), ("MEMORY", "document"), ("TOOL", "tool"), ("LLM", "assistant")]
+    {
+        assert_eq!(decoded("so", Side::of_outputs(span_type)), [pair(role, "so")]);
+    }
+}
+
+#[test]
+fn a_single_call_beside_a_message_is_read() {
+    let call = r#"{"name":"f","arguments":"{\"a\":1}"}"#;
+    for payload in [
+        format!(r#"{{"role":"assistant","content":null,"function_call":{call}}}"#),
+        r#"[{"role":"assistant","function_call_name":"f","function_call_arguments_json":"{\"a\":1}"}]"#
+            .to_string(),
+    ] {
+        let read = read(&payload, Side::Output);
+        let content = read[0].content.as_ref().unwrap();
+        assert_eq!((content.as_text(), content.as_sent()), (r#"f({"a":1})"#, call), "{payload}");
+        assert_eq!(readable(&payload, Side::Output), r#"f({"a":1})"#);
+    }
+}

@@ -4,10 +4,11 @@
 //! 2. An array is read item by item; one of nothing but parts is one message.
 //! 3. An object is a message (it says who speaks, or is an item of a known kind), a retrieved
 //!    document, or a wrapper whose known keys are opened: instructions first, then messages.
+//! 4. Of what was retrieved each item of a list that is none of these is a document.
 
 use serde_json::value::RawValue;
 
-use super::content::{self, Part, RESULT_KEYS};
+use super::content::{self, CALLS_BESIDE, Part, RESULT_KEYS};
 use super::shape::{Shape, items, string};
 use super::{Content, Message, Side};
 
@@ -41,11 +42,11 @@ const WRAPPER_KEYS: &[&str] = &[
     "documents",
 ];
 
+/// Keys of wrappers of what was retrieved.
+const RETRIEVED_KEYS: &[&str] = &["results", "matches", "hits", "nodes", "memories", "records"];
+
 /// Keys of a message's body, best first.
 const BODY_KEYS: &[&str] = &["content", "_content", "parts", "blocks", "contents"];
-
-/// Keys of calls that stand beside a message's body.
-const CALL_KEYS: &[&str] = &["tool_calls", "toolCalls", "function_call"];
 
 /// Keys that a part of a message does not have.
 const NO_PART_KEYS: &[&str] = &[
@@ -125,15 +126,24 @@ fn walk(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
     let is_read = push_parts_by_kind(&shape, messages)
         || push_choice_with_calls(&shape, side, messages)
         || push_message(&shape, json, side, messages)
-        || push_document(&shape, messages);
+        || push_document(&shape, messages)
+        || (side == Side::Retrieved && depth > 0 && push_retrieved(&shape, messages));
     if is_read {
         return;
     }
+    let before = messages.len();
     walk_wrapper(&shape, side, depth, messages);
+    if messages.len() == before && side == Side::Retrieved && depth > 0 && shape.has(DOCUMENT_MARKS) {
+        push(side.default_role(), Content::Json(json.to_string()), messages);
+    }
 }
 
 fn walk_list(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
     let listed = items(json);
+    if side == Side::Retrieved {
+        walk_retrieved(&listed, depth, messages);
+        return;
+    }
     // A bare list of parts is one message.
     if !listed.is_empty() && listed.iter().all(|item| is_part(item)) {
         if let Some(content) = content::of_items(json, &listed) {
@@ -147,6 +157,22 @@ fn walk_list(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) 
     }
     for item in listed.iter().filter(|item| item.get().starts_with(['{', '['])) {
         walk(item.get(), side, depth + 1, messages);
+    }
+}
+
+/// The items of a list that was retrieved: texts are documents, and structure sent as text is opened.
+fn walk_retrieved(listed: &[&RawValue], depth: usize, messages: &mut Vec<Message>) {
+    for item in listed {
+        match string(item) {
+            Some(text) => {
+                let before = messages.len();
+                walk(text.trim(), Side::Retrieved, depth + 1, messages);
+                if messages.len() == before {
+                    push("document", Content::Text(text), messages);
+                }
+            }
+            None => walk(item.get(), Side::Retrieved, depth + 1, messages),
+        }
     }
 }
 
@@ -179,7 +205,8 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
     }
     // Gemini's candidates hold their message under `content`.
     let nested = shape.get(&["content"]).filter(|content| content.get().starts_with('{'));
-    let wrapped = WRAPPER_KEYS.iter().filter_map(|key| shape.get(&[key]));
+    let retrieved = if side == Side::Retrieved { RETRIEVED_KEYS } else { &[] };
+    let wrapped = WRAPPER_KEYS.iter().chain(retrieved).filter_map(|key| shape.get(&[key]));
     let before = messages.len();
     for value in wrapped.chain(nested) {
         match string(value) {
@@ -242,8 +269,8 @@ fn push_parts_by_kind(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
 
 /// A choice that has its calls beside its message.
 fn push_choice_with_calls(shape: &Shape<'_>, side: Side, messages: &mut Vec<Message>) -> bool {
-    let message = shape.inner(&["message"]).filter(|message| !message.has(CALL_KEYS));
-    let (Some(message), Some(calls)) = (message, shape.get(CALL_KEYS).and_then(content::of_calls)) else {
+    let message = shape.inner(&["message"]).filter(|message| !message.has(CALLS_BESIDE));
+    let (Some(message), Some(calls)) = (message, content::calls_beside(shape)) else {
         return false;
     };
     let role = message.text(&["role"]).or_else(|| shape.text(&["role"])).map(|role| plain_role(&role));
@@ -285,6 +312,22 @@ fn push_document(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
     true
 }
 
+/// Keys of a document's text, best first.
+const DOCUMENT_KEYS: &[&str] = &["content", "text", "document", "memory", "page_content", "pageContent"];
+
+/// Keys that tell a document of which there is no text.
+const DOCUMENT_MARKS: &[&str] = &["id", "score", "distance"];
+
+/// Pushes the document that an item of a list is: its text, or that of what it wraps.
+fn push_retrieved(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
+    let inner = || shape.inner(&["node", "payload", "metadata"])?.text(DOCUMENT_KEYS);
+    let text = shape.text(DOCUMENT_KEYS).or_else(inner).map(Content::Text);
+    let structure = || shape.get(&["content"]).and_then(content::of_body);
+    let Some(content) = text.or_else(structure) else { return false };
+    push("document", content, messages);
+    true
+}
+
 /// Pushes the message that the object is, and before or after it what tools answered inside of it.
 fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Message>) -> bool {
     if let Some(message) = responses_item(shape, json) {
@@ -317,7 +360,7 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
         return true;
     }
     let said = body.and_then(content::of_body).or_else(|| of.text(&["text", "refusal"]).map(Content::Text));
-    let calls = of.get(CALL_KEYS).and_then(content::of_calls);
+    let calls = content::calls_beside(of);
     messages.push(Message { role, content: with_calls(said, calls) });
     true
 }

@@ -305,6 +305,31 @@ fn json_is_read_by_operators_and_functions() {
 }
 
 #[test]
+fn half_of_a_surrogate_pair_costs_only_itself() {
+    let context = context();
+    let text = r#"'{"cut":"a\ud83d","whole":"\ud83d\ude00","n":7,"list":["\udc00",1]}'"#;
+    for (expression, wanted) in [
+        ("json_get_int({}, 'n')", "7"),
+        ("{}->>'n'", "7"),
+        ("{}->>'cut'", "a\u{fffd}"),
+        ("{}->>'whole'", "\u{1f600}"),
+        ("json_get_str({}, 'cut')", "a\u{fffd}"),
+        ("json_get_str({}, 'list', 0)", "\u{fffd}"),
+        ("json_get_int({}, 'list', 1)", "1"),
+        ("json_length({}, 'list')", "2"),
+        ("({}->'n')::bigint + 1", "8"),
+        ("{} ? 'n'", "true"),
+        ("json_object_keys({})[3]", "n"),
+    ] {
+        let of_literal = expression.replace("{}", text);
+        assert_eq!(rows(&context, &format!("SELECT {of_literal}")), [wanted], "{of_literal}");
+        let of_column = expression.replace("{}", "t");
+        let statement = format!("SELECT {of_column} FROM (VALUES ({text}), ('{{}}')) AS v(t) LIMIT 1");
+        assert_eq!(rows(&context, &statement), [wanted], "{statement}");
+    }
+}
+
+#[test]
 fn views_unfold_their_tables() {
     let context = context();
     assert_eq!(

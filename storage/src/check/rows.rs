@@ -10,7 +10,8 @@ use crate::env::Env;
 use crate::error::{Result, guarded};
 use crate::fold::add_lent;
 use crate::fold::{
-    FOLD_COLUMNS, FoldInputs, FoldSpan, add_fold_inputs, refold, refold_without_lent, refold_without_top,
+    FOLD_COLUMNS, FoldInputs, FoldSpan, add_fold_inputs, refold, refold_without_lent, refold_without_open,
+    refold_without_top,
 };
 use crate::fold::{HintOfTop, add_top_hints};
 use crate::model::{TraceKey, TraceRow};
@@ -119,12 +120,14 @@ fn check_traces(
 }
 
 /// Whether a row is what these spans fold to. A row without a span that stands for the trace may be one that
-/// was written before there were top spans, and one may have been written before spans lent anything to the root: it is folded anew when something of its trace changes.
+/// was written before there were top spans; others before a root could be open, or spans lent anything to it. They are
+/// folded anew when something of their trace changes.
 fn is_fold_of(row: &TraceRow, spans: Option<(String, Vec<FoldSpan>)>) -> bool {
     let fold = if row.root_span_id.is_some() { refold } else { refold_without_top };
     let fits = |made: Option<TraceRow>| made.as_ref() == Some(row);
     fits(fold(&row.trace_id, spans.clone(), row.edit.clone()))
         || fits(refold(&row.trace_id, spans.clone(), row.edit.clone()))
+        || fits(refold_without_open(&row.trace_id, spans.clone(), row.edit.clone()))
         || fits(refold_without_lent(&row.trace_id, spans, row.edit.clone()))
 }
 

@@ -7,7 +7,7 @@
 //!    it (`top_span`). Service, session and user are that span's, else those of the first span that has one.
 //!    Previews and a session that it does not say come from spans below it (`lent`).
 //! 2. A root's status decides the state, and so does that of a top span whose parent is remote or whose
-//!    trace is settled; any other trace is `IN_PROGRESS`.
+//!    trace is settled; any other trace is `IN_PROGRESS`. So is one whose root has neither an end nor a status.
 //! 3. Time runs from the earliest start to the latest end.
 //! 4. Tokens and cost: depth-first from the tops of the tree (a span whose parent is not in the set
 //!    is a top); a span's value counts only if no ancestor has one (MLflow's no-double-count rule).
@@ -74,6 +74,8 @@ pub struct FoldSpan {
     user_id: Option<String>,
     name: String,
     error: bool,
+    /// Whether it has neither ended nor said how it goes.
+    is_open: bool,
     pub(crate) start_time_ns: i64,
     pub(crate) end_time_ns: Option<i64>,
     service_name: Option<String>,
@@ -122,6 +124,8 @@ fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Resu
     let own = |array, row| text_at(array, row).map(str::to_string);
     let mut spans = Vec::with_capacity(batch.num_rows());
     for (row, place) in (0..batch.num_rows()).zip(places) {
+        let end_time_ns = value_at(end, row);
+        let says = |word: &str| text_at(status, row) == Some(word);
         let count = |column: &str| -> Result<Option<i64>> { Ok(value_at(ints(batch, column)?, row)) };
         let hint = match text_at(hint, row) {
             Some(json) => {
@@ -136,9 +140,10 @@ fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Resu
             session_id: own(session, row),
             user_id: own(user, row),
             name: own(name, row).unwrap_or_default(),
-            error: text_at(status, row) == Some("ERROR"),
+            error: says("ERROR"),
+            is_open: end_time_ns.is_none() && !says("ERROR") && !says("OK"),
             start_time_ns: start.value(row),
-            end_time_ns: value_at(end, row),
+            end_time_ns,
             service_name: own(service, row),
             model: own(model, row),
             usage: Usage {
@@ -185,11 +190,22 @@ pub fn refold(trace_id: &str, spans: Option<(String, Vec<FoldSpan>)>, edit: Trac
     let spans = spans.map(|(_, spans)| spans).unwrap_or_default();
     let lead = Lead::of(&spans);
     let mut row = fold(trace_id, &spans, lead, edit.settled);
-    row.apply_all(edit, matches!(lead, Lead::Root(_)));
+    row.apply_all(edit, matches!(lead, Lead::Root(root) if !root.is_open));
     Some(row)
 }
 
-/// The row that versions made in which no span lent the root anything (`lent`).
+/// The row that versions made for which every root had ended.
+pub fn refold_without_open(
+    trace_id: &str,
+    spans: Option<(String, Vec<FoldSpan>)>,
+    edit: TraceEdit,
+) -> Option<TraceRow> {
+    let ended = |span: FoldSpan| FoldSpan { is_open: false, ..span };
+    let spans = spans.map(|(id, spans)| (id, spans.into_iter().map(ended).collect()));
+    refold(trace_id, spans, edit)
+}
+
+/// The row that versions made in which no span lent the root anything (`lent`), which were before those.
 pub fn refold_without_lent(
     trace_id: &str,
     spans: Option<(String, Vec<FoldSpan>)>,
@@ -197,7 +213,7 @@ pub fn refold_without_lent(
 ) -> Option<TraceRow> {
     let without = |span: FoldSpan| FoldSpan { lent: Lent::default(), ..span };
     let spans = spans.map(|(id, spans)| (id, spans.into_iter().map(without).collect()));
-    refold(trace_id, spans, edit)
+    refold_without_open(trace_id, spans, edit)
 }
 
 /// The row that versions without top spans made of a trace without a root.
@@ -239,6 +255,7 @@ impl<'s> Lead<'s> {
     /// The state of its trace.
     fn state(self, is_settled: bool) -> &'static str {
         match self {
+            Self::Root(span) if span.is_open => IN_PROGRESS,
             Self::Root(span) => span.state(),
             Self::Top(span) if is_settled || span.has_remote_parent => span.state(),
             Self::Top(_) | Self::Nobody => IN_PROGRESS,

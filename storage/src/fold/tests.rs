@@ -127,6 +127,24 @@ fn a_settled_trace_has_the_state_of_its_top_span_until_a_root_comes() {
     assert_eq!(settled(&[failed(top), span("root", None, 0, None)]), "OK");
 }
 
+#[test]
+fn a_root_that_has_not_ended_is_in_progress() {
+    let open = FoldSpan { end_time_ns: None, is_open: true, ..span("r", None, 0, None) };
+    let child = span("c", Some("r"), 1, None);
+    let state =
+        |spans: &[FoldSpan], edit| refold("t", Some(("t".into(), spans.to_vec())), edit).unwrap().state;
+    let start =
+        |state: &str| TraceEdit::start(crate::model::StartEdit { state: state.into(), ..Default::default() });
+    for edit in [TraceEdit::default(), TraceEdit::settle(), start("IN_PROGRESS")] {
+        assert_eq!(state(&[open.clone(), child.clone()], edit.clone()), "IN_PROGRESS", "{edit:?}");
+        assert_eq!(state(&[span("r", None, 0, None), child.clone()], edit), "OK");
+    }
+    // Who started the trace may say how it ended.
+    assert_eq!(state(&[open.clone(), child], start("ERROR")), "ERROR");
+    let row = refold_without_open("t", Some(("t".into(), vec![open])), TraceEdit::default()).unwrap();
+    assert_eq!(row.state, "OK", "as older versions wrote it");
+}
+
 /// What was said of a trace in progress goes on to be said of it: MLflow's client may still be at work.
 #[test]
 fn a_start_goes_before_the_top_span_and_after_the_root() {

@@ -5,7 +5,8 @@
 //! 2. Those that are due are settled by an edit, many in one record of the log. What was decided is in the
 //!    record, not why: a replay needs no clock (ST-3).
 //! 3. Applying it changes state and edit of the row. The rest of the row is what the top span made it, so
-//!    that no payload is read. A row from before there were top spans is folded anew.
+//!    that no payload is read. A row from before there were top spans is folded anew. That of a trace whose root
+//!    is open stays as it is: the root is there, and has not ended.
 //!
 //! A settled trace stays settled, whatever spans come: a root among them takes over all the same.
 
@@ -101,7 +102,6 @@ impl State {
             }
             match root_span_id {
                 None => drop(settled.refolded.insert(*key)),
-                Some(_) if *error_span_count == 0 => drop(settled.states.insert(*key, "OK")),
                 Some(_) if error_span_count == span_count => drop(settled.states.insert(*key, "ERROR")),
                 Some(top) => drop(unclear.insert(*key, top)),
             }
@@ -110,7 +110,7 @@ impl State {
         Ok(settled)
     }
 
-    /// The states that these spans decide for their traces.
+    /// The states that these spans decide for their traces, as far as they are no roots.
     fn read_states(
         &self,
         tops: &HashMap<TraceKey, &str>,
@@ -129,10 +129,11 @@ impl State {
             }
             keys.resize(places.len(), *key);
         }
-        let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "status"])?;
-        let (ids, statuses) = (text(&batch, "span_id")?, text(&batch, "status")?);
-        for ((key, id), status) in keys.iter().zip(ids).zip(statuses) {
-            if tops.get(key).copied() == id {
+        let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "parent_span_id", "status"])?;
+        let (ids, parents) = (text(&batch, "span_id")?, text(&batch, "parent_span_id")?);
+        let statuses = text(&batch, "status")?;
+        for (((key, id), parent), status) in keys.iter().zip(ids).zip(parents).zip(statuses) {
+            if tops.get(key).copied() == id && parent.is_some() {
                 states.insert(*key, if status == Some("ERROR") { "ERROR" } else { "OK" });
             }
         }

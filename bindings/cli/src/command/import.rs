@@ -1,7 +1,7 @@
 //! `import`: files of traces and assessments into a database.
 //!
 //! 1. Every file is looked at first: a name that cannot be read changes nothing.
-//! 2. Files are imported in the given order, then the assessments.
+//! 2. Files are imported in the given order, then the assessments. What a file judges waits for the files after it.
 //! 3. The database is closed, which seals it: later commands find segments and indexes ready.
 //! 4. The report; then the exit code, which is 2 when a file was incomplete.
 //!
@@ -16,7 +16,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tracehouse::{CancelToken, Database, ImportOptions, ImportReport, Progress, Rejected};
+use tracehouse::{
+    CancelToken, Database, ImportOptions, ImportReport, Progress, Rejected, WaitingAssessments,
+};
 
 use super::fresh;
 use super::progress::ProgressDisplay;
@@ -203,12 +205,33 @@ fn import_all(
     if let Some(lines) = args.batch_lines {
         options = options.batch_lines(lines as usize);
     }
+    let waiting = WaitingAssessments::default();
+    let of_files = options.clone().assessments_wait(&waiting).until(cancel.clone());
+    let imported = import_files(db, files, &of_files, display, total, incomplete);
+    // What one file judges another may have brought, also when a later one failed.
+    let placed = db.store_waiting(&waiting, args.strict);
+    imported?;
+    total.add(placed?);
+    for input in assessments {
+        total.add(db.import_assessments(open(input, cancel)?, &options.clone().name(input.name.as_str()))?);
+    }
+    Ok(())
+}
+
+fn import_files(
+    db: &Database,
+    files: &[Input],
+    options: &ImportOptions,
+    display: &mut ProgressDisplay,
+    total: &mut ImportReport,
+    incomplete: &mut Option<String>,
+) -> Result<()> {
     for input in files {
-        let mut options = options.clone().name(input.name.as_str()).until(cancel.clone());
+        let mut options = options.clone().name(input.name.as_str());
         if input.path.is_none() {
             options = options.flush_after(FLUSH_PAUSE);
         }
-        let reader = display.counted(open(input, cancel)?);
+        let reader = display.counted(open(input, &options.until.clone().unwrap_or_default())?);
         let mut acked = Progress::default();
         let imported = db.import(reader, &options, &mut |progress| {
             acked = progress;
@@ -220,9 +243,6 @@ fn import_all(
             incomplete.get_or_insert_with(|| input.name.clone());
         }
         total.add(imported);
-    }
-    for input in assessments {
-        total.add(db.import_assessments(open(input, cancel)?, &options.clone().name(input.name.as_str()))?);
     }
     Ok(())
 }

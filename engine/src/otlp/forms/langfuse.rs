@@ -77,12 +77,15 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     let named = |error: DecodeError| DecodeError::new(format!("{id}: {error}"));
     let start_ns = record.time_ns("timestamp").map_err(named)?.unwrap_or_default();
     let latency_ns = record.take("latency").and_then(|latency| latency.as_f64()).map(|seconds| seconds * 1e9);
+    let latency_ns = latency_ns.filter(|ns| (0.0..1e18).contains(ns));
     let mut span = SpanRecord {
         trace_id: id.clone(),
         span_id: id.clone(),
         name: record.text("name").unwrap_or_default(),
         start_ns,
-        end_ns: latency_ns.filter(|ns| (0.0..1e18).contains(ns)).map(|ns| start_ns.saturating_add(ns as i64)),
+        end_ns: latency_ns.map(|ns| start_ns.saturating_add(ns as i64)),
+        // A trace without a latency does not say that it goes on.
+        status: latency_ns.map_or("OK", |_| "").to_string(),
         scope: SCOPE,
         ..SpanRecord::default()
     };

@@ -1,5 +1,5 @@
 //! LangSmith's runs, as the API answers them (`{"runs": [...]}`), as the SDK writes them (`run.json()`), with nested
-//! `child_runs` or without; and its feedback.
+//! `child_runs` or without; as rows of a bulk export, whose structure is JSON text; and its feedback.
 //! Form: `Run` and `Feedback` of <https://github.com/langchain-ai/langsmith-sdk>, `python/langsmith/schemas.py`.
 //!
 //! Runs are written under the names that LangSmith's own OpenTelemetry export uses. `session_id` of a run is the
@@ -8,7 +8,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::Found;
-use super::object::{Record, SpanRecord, event, text_of, time_ns};
+use super::object::{Record, SpanRecord, event, opened, text_of, time_ns};
 use super::score::{Score, score_value};
 use crate::otlp::error::DecodeError;
 
@@ -83,10 +83,7 @@ fn run_span(mut record: Record, parent: Option<(&str, &str)>) -> Result<SpanReco
     }
     span.add("langsmith.span.kind", record.take("run_type"));
     span.add("langsmith.span.dotted_order", order.map(Json::String));
-    span.add(
-        "langsmith.span.tags",
-        record.take("tags").filter(|tags| tags.as_array().is_some_and(|t| !t.is_empty())),
-    );
+    span.add("langsmith.span.tags", record.list("tags").filter(|tags| !tags.is_empty()).map(Json::Array));
     tokens(&mut span, &mut record);
     span.add_text("gen_ai.prompt", record.take("inputs"));
     span.add_text("gen_ai.completion", record.take("outputs"));
@@ -109,7 +106,7 @@ fn first_of(order: &str) -> Option<String> {
 fn tokens(span: &mut SpanRecord, record: &mut Record) {
     let counts = ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| record.take(name));
     let counts = counts.map(|count| count.filter(|count| count.as_f64().is_some_and(|count| count > 0.0)));
-    let details = record.take("prompt_token_details");
+    let details = record.object("prompt_token_details").map(Json::Object);
     let counted = counts.iter().any(Option::is_some);
     let [input, output, total] = if counted { counts } else { answered_tokens(record) };
     span.add("gen_ai.usage.input_tokens", input);
@@ -127,8 +124,8 @@ fn tokens(span: &mut SpanRecord, record: &mut Record) {
 /// The tokens in `outputs`: `usage_metadata`, or `llm_output.token_usage`.
 fn answered_tokens(record: &mut Record) -> [Option<Json>; 3] {
     let outputs = record.take("outputs");
-    let member =
-        |path: &[&str]| path.iter().try_fold(outputs.as_ref()?, |json, name| json.get(name)).cloned();
+    let read = outputs.clone().map(|outputs| opened(outputs, Json::is_object));
+    let member = |path: &[&str]| path.iter().try_fold(read.as_ref()?, |json, name| json.get(name)).cloned();
     let usage = member(&["usage_metadata"]);
     let older = member(&["llm_output", "token_usage"]);
     let count = |name: &str, older_name: &str| {

@@ -78,28 +78,30 @@ impl Record {
         self.text(name).ok_or_else(|| DecodeError::new(format!("{name} is missing")))
     }
 
-    /// Takes out a member that is an object; one that is something else stays.
+    /// Takes out a member that is an object, or is one as JSON text; one that is something else stays.
     pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Json>> {
-        let name = self.name(name)?;
-        match self.members.remove(&name)? {
+        match self.structure(name, Json::is_object)? {
             Json::Object(members) => Some(members),
-            other => {
-                self.members.insert(name, other);
-                None
-            }
+            _ => None,
         }
     }
 
-    /// Takes out a member that is a list; one that is something else stays.
+    /// Takes out a member that is a list, or is one as JSON text; one that is something else stays.
     pub(super) fn list(&mut self, name: &str) -> Option<Vec<Json>> {
-        let name = self.name(name)?;
-        match self.members.remove(&name)? {
+        match self.structure(name, Json::is_array)? {
             Json::Array(items) => Some(items),
-            other => {
-                self.members.insert(name, other);
-                None
-            }
+            _ => None,
         }
+    }
+
+    fn structure(&mut self, name: &str, is_wanted: fn(&Json) -> bool) -> Option<Json> {
+        let name = self.name(name)?;
+        let value = opened(self.members.remove(&name)?, is_wanted);
+        if is_wanted(&value) {
+            return Some(value);
+        }
+        self.members.insert(name, value);
+        None
     }
 
     /// Takes out the members of which `is_wanted` says so.
@@ -138,29 +140,52 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
+/// The structure that a value is as JSON text, where it is what is wanted; else the value.
+pub(super) fn opened(value: Json, is_wanted: fn(&Json) -> bool) -> Json {
+    let of_text = |text: &str| {
+        let begins = text.trim_start().starts_with(['{', '[']);
+        if begins { serde_json::from_str::<Json>(text).ok().filter(is_wanted) } else { None }
+    };
+    value.as_str().and_then(of_text).unwrap_or(value)
+}
+
 /// A time: a text of RFC 3339, or without an offset, which means UTC; or a number, whose size tells its unit.
 pub(super) fn time_ns(value: &Json) -> Option<i64> {
     let time = match value {
-        Json::String(text) => string_to_timestamp_nanos(text).ok().or_else(|| number_ns(text.parse().ok()?)),
+        Json::String(text) => string_to_timestamp_nanos(text).ok().or_else(|| match text.parse() {
+            Ok(whole) => whole_ns(whole),
+            Err(_) => number_ns(text.parse().ok()?),
+        }),
         Json::Number(number) => match number.as_i64() {
-            Some(time) if time as f64 >= MICROSECONDS_BELOW => Some(time),
-            _ => number_ns(number.as_f64()?),
+            Some(whole) => whole_ns(whole),
+            None => number_ns(number.as_f64()?),
         },
         _ => None,
     };
     time.filter(|time| *time >= 0)
 }
 
+/// Nanoseconds of the unit that a number of this size counts.
+fn unit_ns(number: f64) -> i64 {
+    match number {
+        number if number < SECONDS_BELOW => 1_000_000_000,
+        number if number < MILLISECONDS_BELOW => 1_000_000,
+        number if number < MICROSECONDS_BELOW => 1_000,
+        _ => 1,
+    }
+}
+
+/// A double has not the digits of a time in nanoseconds.
+fn whole_ns(number: i64) -> Option<i64> {
+    number.checked_mul(unit_ns(number as f64))
+}
+
 fn number_ns(number: f64) -> Option<i64> {
-    let unit_ns = match number {
-        number if !number.is_finite() || number < 0.0 => return None,
-        number if number < SECONDS_BELOW => 1e9,
-        number if number < MILLISECONDS_BELOW => 1e6,
-        number if number < MICROSECONDS_BELOW => 1e3,
-        _ => 1.0,
-    };
-    let nanoseconds = number * unit_ns;
-    (nanoseconds < i64::MAX as f64).then_some(nanoseconds.round() as i64)
+    if !number.is_finite() || !(0.0..i64::MAX as f64).contains(&number) {
+        return None;
+    }
+    let part = number.fract() * unit_ns(number) as f64;
+    whole_ns(number.trunc() as i64)?.checked_add(part.round() as i64)
 }
 
 /// A value as the text that attributes have: a text as it is, anything else as JSON.
@@ -263,9 +288,24 @@ mod tests {
         ] {
             assert_eq!(time_ns(&time), Some(wanted), "{time}");
         }
+        // A double would be 64 nanoseconds off.
+        for exact in [json!(1_735_689_600_123_i64), json!("1735689600123"), json!(1_735_689_600_123.0)] {
+            assert_eq!(time_ns(&exact), Some(1_735_689_600_123_000_000), "{exact}");
+        }
         for wrong in [json!("soon"), json!(-1), json!([]), json!("NaN"), json!(1e300)] {
             assert_eq!(time_ns(&wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn structure_may_be_a_text() {
+        let record = json!({"o": "{\"a\": [1]}", "l": "[1, 2]", "n": "[1", "t": "{text}", "e": ""});
+        let mut record = Record::new(record.as_object().unwrap().clone());
+        assert_eq!(record.list("o"), None);
+        assert_eq!(record.object("o").map(Json::Object), Some(json!({"a": [1]})));
+        assert_eq!(record.list("l").map(Json::Array), Some(json!([1, 2])));
+        assert_eq!((record.list("n"), record.object("t"), record.object("e")), (None, None, None));
+        assert_eq!(record.text("t").as_deref(), Some("{text}"));
     }
 
     #[test]

@@ -36,7 +36,28 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("image", "LLM"),
     ("text_to_speech", "LLM"),
     ("chain", "CHAIN"),
+    ("plan", "CHAIN"),
+    ("fetch_response", "LLM"),
+    ("image_generation", "LLM"),
+    ("transcription", "LLM"),
+    ("create_memory_store", "MEMORY"),
+    ("search_memory", "MEMORY"),
+    ("create_memory", "MEMORY"),
+    ("update_memory", "MEMORY"),
+    ("upsert_memory", "MEMORY"),
+    ("delete_memory", "MEMORY"),
+    ("delete_memory_store", "MEMORY"),
+    ("run_guardrail", "GUARDRAIL"),
+    ("apply_guardrail", "GUARDRAIL"),
+    ("guardrail", "GUARDRAIL"),
+    ("guardrail.run", "GUARDRAIL"),
+    ("guard", "GUARDRAIL"),
 ];
+
+/// What was found in a memory, or is put into it: outputs of a search, inputs of any other operation.
+pub(in crate::semconv) const MEMORY_RECORDS: &str = "gen_ai.memory.records";
+/// The operation that finds them.
+pub(in crate::semconv) const SEARCH_MEMORY: &str = "search_memory";
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
@@ -66,10 +87,16 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Inputs, "gen_ai.input.messages"),
         key(Inputs, "gen_ai.tool.call.arguments"),
         key(Inputs, "gen_ai.retrieval.query.text"),
+        key(Inputs, "gen_ai.memory.query.text"),
+        key(Inputs, MEMORY_RECORDS),
+        key(Inputs, "gen_ai.guardrail.security.content.input.value"),
         key(Inputs, "gen_ai.prompt"),
         key(Outputs, "gen_ai.output.messages"),
         key(Outputs, "gen_ai.tool.call.result"),
         key(Outputs, "gen_ai.retrieval.documents"),
+        key(Outputs, MEMORY_RECORDS),
+        key(Outputs, "gen_ai.guardrail.security.content.output.value"),
+        key(Outputs, "gen_ai.guardrail.verdict.type"),
         key(Outputs, "gen_ai.completion"),
         key(ThreadId, "gen_ai.conversation.id"),
         key(UserId, "enduser.id"),

@@ -7,16 +7,18 @@
 //! To understand another producer, write its table and add it to [`PRODUCERS`].
 
 mod agentops;
+mod alibaba_arms;
 mod braintrust;
 pub(super) mod claude_code;
 mod crewai;
-mod genai;
+pub(super) mod genai;
 pub(super) mod genkit;
 mod google_adk;
 mod haystack;
 mod laminar;
 pub(super) mod langfuse;
 mod langsmith;
+mod langtrace;
 mod langwatch;
 mod livekit;
 pub(super) mod log_events;
@@ -202,6 +204,8 @@ pub(super) const PRODUCERS: &[Producer] = &[
     agentops::PRODUCER,
     semantic_kernel::PRODUCER,
     sentry::PRODUCER,
+    alibaba_arms::PRODUCER,
+    langtrace::PRODUCER,
     mlflow::REQUEST,
     openai_agents::PRODUCER,
 ];

@@ -10,6 +10,8 @@ use super::{Others, Producer, Words, key, member};
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
         key(SpanType, "openinference.span.kind"),
+        // A validator of a guard, which has no kind.
+        key(SpanType, "validator_on_fail"),
         key(ResponseModel, "llm.response.model_name"),
         key(RequestModel, "llm.model_name"),
         key(RequestModel, "llm.request.model_name"),
@@ -38,7 +40,10 @@ pub(super) const PRODUCER: Producer = Producer {
         key(TraceLabels, "tag.tags"),
         key(TraceMetadata, "metadata"),
     ],
-    words: &[Words { key: "openinference.span.kind", types: &[], others: Others::Own }],
+    words: &[
+        Words { key: "openinference.span.kind", types: &[], others: Others::Own },
+        Words { key: "validator_on_fail", types: &[], others: Others::Always("GUARDRAIL") },
+    ],
     indexed_inputs: &[
         "llm.input_messages.",
         "llm.prompts.",

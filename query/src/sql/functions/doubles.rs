@@ -2,7 +2,8 @@
 //!
 //! Attributes hold them as an object with one key (`{"$double":"NaN"}`), which is what the JSON functions would
 //! show, or NULL. A rule puts these functions in the place of those once the JSON functions' own rewrites, which
-//! make `json_get_float` of a cast, are done. `->` gives JSON, and there it stays that object.
+//! make `json_get_float` of a cast, are done. `->` gives JSON, and there it stays that object. All JSON functions are
+//! replaced, for the sake of texts with halves of surrogate pairs (see `surrogates`).
 
 use std::sync::Arc;
 
@@ -22,9 +23,23 @@ use datafusion_functions_json::udfs::{json_as_text_udf, json_get_str_udf};
 use memchr::memmem;
 use tracehouse_storage::text::special_double;
 
-/// The functions that are replaced.
+use super::surrogates;
+
+/// The functions that show doubles.
 const AS_TEXT: &str = "json_as_text";
 const AS_FLOAT: &str = "json_get_float";
+/// The other functions of a JSON text.
+const OTHERS: &[&str] = &[
+    "json_get",
+    "json_get_str",
+    "json_get_int",
+    "json_get_bool",
+    "json_get_json",
+    "json_get_array",
+    "json_contains",
+    "json_length",
+    "json_object_keys",
+];
 /// What every such object begins with.
 const BEGINNING: &[u8] = br#"{"$double":""#;
 
@@ -48,7 +63,8 @@ impl AnalyzerRule for NamedDoubles {
 fn replaced(expr: Expr) -> Transformed<Expr> {
     match expr {
         Expr::ScalarFunction(ScalarFunction { func, args })
-            if matches!(func.name(), AS_TEXT | AS_FLOAT) && !func.inner().is::<Named>() =>
+            if (matches!(func.name(), AS_TEXT | AS_FLOAT) || OTHERS.contains(&func.name()))
+                && !func.inner().is::<Named>() =>
         {
             let func = Arc::new(ScalarUDF::new_from_impl(Named { inner: func }));
             Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
@@ -91,8 +107,11 @@ impl ScalarUDFImpl for Named {
         self.inner.placement(args)
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        if !may_hold(args.args.first()) {
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if let Some(json) = args.args.first_mut() {
+            *json = surrogates::replaced(json.clone())?;
+        }
+        if OTHERS.contains(&self.inner.name()) || !may_hold(args.args.first()) {
             return self.inner.invoke_with_args(args);
         }
         let is_text = self.inner.name() == AS_TEXT;

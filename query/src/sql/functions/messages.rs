@@ -1,7 +1,8 @@
 //! `chat_messages(inputs, outputs, span_type, instructions)`: the messages inside a span's payloads,
 //! behind view `messages`. The formats are read by [`crate::messages`].
 //!
-//! What a tool made (`span_type` is `TOOL`) is the tool's word where it names no speaker;
+//! What a tool made (`span_type` is `TOOL`) is the tool's word where it names no speaker, and what was retrieved are
+//! documents;
 //! instructions that stand in an attribute of their own come first.
 
 use std::sync::Arc;
@@ -95,7 +96,7 @@ fn message_list(payloads: &Payloads<'_>) -> Result<ListArray> {
         let mut given: Vec<Message> = instructions.and_then(read_instructions).into_iter().collect();
         given.extend(input.map(|input| read(input, Side::Input)).unwrap_or_default());
         columns.push("input", &given);
-        let side = if span_type == Some("TOOL") { Side::ToolOutput } else { Side::Output };
+        let side = Side::of_outputs(span_type.unwrap_or_default());
         columns.push("output", &output.map(|output| read(output, side)).unwrap_or_default());
         lengths.push(columns.count - before);
     }

@@ -18,6 +18,7 @@ pub(super) mod patterns;
 mod percentile;
 pub(super) mod sizes;
 mod sum;
+mod surrogates;
 pub(super) mod tables;
 mod zeros;
 

@@ -172,7 +172,7 @@ impl Layout {
         let input = span.inputs.as_deref().map(|text| preview(&readable(text, Side::Input), half));
         let input = input.unwrap_or_default();
         let left = room.saturating_sub(columns(&input) + 4);
-        let side = if span.span_type == "TOOL" { Side::ToolOutput } else { Side::Output };
+        let side = Side::of_outputs(&span.span_type);
         let output = span.outputs.as_deref().map(|text| preview(&readable(text, side), left));
         let output = output.unwrap_or_default();
         let text = match (input.is_empty(), output.is_empty()) {
