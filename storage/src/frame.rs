@@ -97,7 +97,7 @@ impl Header {
         out.extend_from_slice(&self.previous_checksum.to_le_bytes());
         out.extend_from_slice(&self.payload_checksum.to_le_bytes());
         out.extend_from_slice(&self.epoch.to_le_bytes());
-        let checksum = crc32c::crc32c(out.get(start..).unwrap_or_default());
+        let checksum = crc32c::crc32c(out.split_at(start).1);
         out.extend_from_slice(&checksum.to_le_bytes());
         checksum
     }

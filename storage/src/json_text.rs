@@ -60,7 +60,7 @@ pub fn write_string(text: &str, out: &mut String) {
         out.push_str(plain);
         let Some(&byte) = special.as_bytes().first() else { break };
         out.push_str(escape(byte).as_str());
-        rest = special.get(1..).unwrap_or_default();
+        rest = special.split_at(1).1;
     }
     out.push('"');
 }

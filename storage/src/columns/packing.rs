@@ -62,9 +62,11 @@ pub const ABSENT_TEXT: char = MARK_START as char;
 /// stands for a key, so that they must be made whole to be read.
 pub fn stored_members(stored: &str) -> Option<&str> {
     let Some(packed) = stored.strip_prefix(PACKED) else { return Some(stored) };
-    let after_mark = |at| packed.get(at + SOURCES[0].1.len()..).unwrap_or_default();
+    // A mark is two bytes; what only begins like one, at the very end, has nothing after it.
+    let after_mark = |at| packed.get(at + SOURCES[0].1.len()..);
+    let is_key = |at| after_mark(at).is_some_and(|after: &str| after.trim_start().starts_with(':'));
     let mut marks = memchr::memchr_iter(MARK_START, packed.as_bytes());
-    (!marks.any(|at| after_mark(at).trim_start().starts_with(':'))).then_some(packed)
+    (!marks.any(is_key)).then_some(packed)
 }
 
 /// The marks that may stand for strings in what [`stored_members`] tells: for the inputs, for the outputs.

@@ -24,7 +24,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 
-use crate::columns::{floats, ints, text, text_at, times, value_at};
+use crate::columns::{floats, ints, required_text, text, text_at, times, value_at};
 use crate::error::{Error, Result};
 use crate::model::{
     IN_PROGRESS, SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA,
@@ -112,9 +112,10 @@ impl FoldSpan {
 /// `Internal` when a column is missing or a hint does not parse.
 fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Result<Vec<FoldSpan>> {
     let texts = |column: &str| text(batch, column);
+    let required = |column: &str| required_text(batch, column);
     let (span_id, parent, experiment) =
-        (texts("span_id")?, texts("parent_span_id")?, texts("experiment_id")?);
-    let (session, user, name) = (texts("session_id")?, texts("user_id")?, texts("name")?);
+        (required("span_id")?, texts("parent_span_id")?, required("experiment_id")?);
+    let (session, user, name) = (texts("session_id")?, texts("user_id")?, required("name")?);
     let (status, service, model, hint) =
         (texts("status")?, texts("service_name")?, texts("model")?, texts("_hint")?);
     let (start, end) = (times(batch, "start_time")?, times(batch, "end_time")?);
@@ -130,12 +131,12 @@ fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Resu
             None => None,
         };
         spans.push(FoldSpan {
-            span_id: own(span_id, row).unwrap_or_default(),
+            span_id: span_id.value(row).to_string(),
             parent_span_id: own(parent, row),
-            experiment_id: own(experiment, row).unwrap_or_default(),
+            experiment_id: experiment.value(row).to_string(),
             session_id: own(session, row),
             user_id: own(user, row),
-            name: own(name, row).unwrap_or_default(),
+            name: name.value(row).to_string(),
             error: text_at(status, row) == Some("ERROR"),
             start_time_ns: start.value(row),
             end_time_ns: value_at(end, row),
@@ -167,10 +168,9 @@ pub fn add_fold_inputs(
     batch: &RecordBatch,
     places: impl Iterator<Item = RowRef>,
 ) -> Result<()> {
-    let ids = text(batch, "trace_id")?;
+    let ids = required_text(batch, "trace_id")?;
     let spans = fold_spans(batch, places)?;
     for (id, span) in ids.iter().zip(spans) {
-        let id = id.unwrap_or_default();
         inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new())).1.push(span);
     }
     Ok(())

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::join::UNKNOWN_PARENT;
 use super::{FoldInputs, FoldSpan};
-use crate::columns::{text, text_at};
+use crate::columns::{required_text, text, text_at};
 use crate::error::Result;
 use crate::model::{TraceHint, TraceKey, cut_preview};
 use crate::parallel::{parallel_map, threads_for};
@@ -147,15 +147,15 @@ pub(crate) fn said_of(
 
 /// Of each row of a batch with [`TOP_COLUMNS`]: what it says of its trace, and whether its parent is remote.
 fn said_by(batch: &RecordBatch, hint_of_top: HintOfTop) -> Result<Vec<(TopHint, bool)>> {
-    let [span_type, inputs, outputs, attributes, extra] = TOP_COLUMNS.map(|column| text(batch, column));
-    let (span_type, inputs, outputs, attributes, extra) =
-        (span_type?, inputs?, outputs?, attributes?, extra?);
+    let [span_type, inputs, outputs, attributes, extra] = TOP_COLUMNS;
+    let (span_type, attributes) = (required_text(batch, span_type)?, required_text(batch, attributes)?);
+    let (inputs, outputs, extra) = (text(batch, inputs)?, text(batch, outputs)?, text(batch, extra)?);
     let said = |row| {
         let texts = TopTexts {
-            span_type: text_at(span_type, row).unwrap_or_default(),
+            span_type: span_type.value(row),
             inputs: text_at(inputs, row),
             outputs: text_at(outputs, row),
-            attributes: text_at(attributes, row).unwrap_or_default(),
+            attributes: attributes.value(row),
         };
         (hint_of_top(&texts), text_at(extra, row).is_some_and(has_remote_parent))
     };
@@ -169,6 +169,7 @@ fn has_remote_parent(extra: &str) -> bool {
     struct Extra {
         flags: u64,
     }
+    // What is no such text says nothing of where the parent is.
     let extra: Extra = serde_json::from_str(extra).unwrap_or_default();
     extra.flags & REMOTE_PARENT_FLAGS == REMOTE_PARENT_FLAGS
 }

@@ -146,7 +146,7 @@ fn encode(family: Family, entries: &[Entry]) -> Result<(Vec<u8>, &[Entry])> {
         previous = Some(entry.key);
         count += 1;
     }
-    let after = entries.get(count..).unwrap_or_default();
+    let after = entries.split_at(count).1;
     if let Some(next) = after.first() {
         difference(previous, next.key)?;
     }

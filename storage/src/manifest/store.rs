@@ -98,10 +98,12 @@ impl Manifest {
             let is_newer = |state: &ManifestState| best.as_ref().is_none_or(|b| b.version < state.version);
             best = state.filter(is_newer).or(best.take());
         }
-        if best.is_none() {
+        let nothing_left = || {
             damage.push(format!("{}: no state can be read", dir.display()));
-        }
-        Ok((best.unwrap_or_default(), damage))
+            ManifestState::default()
+        };
+        let state = best.unwrap_or_else(nothing_left);
+        Ok((state, damage))
     }
 
     /// Goes on from `state` in a new file; the files there are unlinked.

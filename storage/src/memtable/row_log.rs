@@ -17,9 +17,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
 
 use crate::columns::packing;
-use crate::columns::text;
+use crate::columns::required_text;
 use crate::error::{Error, Result};
-use crate::model::TraceKey;
+use crate::model::{TraceKey, row_number};
 use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanFigures, ScanRequest};
 use crate::schema::Table;
 
@@ -37,9 +37,9 @@ struct Chunk {
 
 impl Chunk {
     fn new(base: u32, batch: RecordBatch) -> Result<Self> {
-        let ids = text(&batch, "trace_id")?;
+        let ids = required_text(&batch, "trace_id")?;
         let mut index: Vec<(TraceKey, u32)> =
-            ids.iter().zip(0u32..).map(|(id, row)| (TraceKey::of(id.unwrap_or_default()), row)).collect();
+            ids.iter().zip(0u32..).map(|(id, row)| (TraceKey::of(id), row)).collect();
         index.sort_unstable();
         let bytes = batch.get_array_memory_size() + index.len() * size_of::<(TraceKey, u32)>();
         Ok(Self { base, batch, index, bytes })
@@ -94,11 +94,11 @@ impl RowLog {
         if batch.num_rows() == 0 {
             return Ok(base);
         }
-        let count = u32::try_from(batch.num_rows()).ok();
-        self.rows = count
-            .and_then(|count| base.checked_add(count))
-            .ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
+        let rows = base.checked_add(row_number(batch.num_rows())?);
+        let rows =
+            rows.ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
         self.chunks.push(Arc::new(Chunk::new(base, batch)?));
+        self.rows = rows;
         self.merge_tail().map(|()| base)
     }
 
@@ -141,8 +141,12 @@ impl RowLog {
             chunk.and_then(|index| self.chunks.get(index).map(|chunk| (index, (row - chunk.base) as usize)));
         match found {
             Some((index, inside)) if row < self.rows => Ok((index, inside)),
-            _ => Err(Error::internal(format!("row {row} of {} rows of {}", self.rows, self.table.name()))),
+            _ => Err(self.no_row(row)),
         }
+    }
+
+    fn no_row(&self, row: u32) -> Error {
+        Error::internal(format!("row {row} of {} rows of {}", self.rows, self.table.name()))
     }
 
     /// These rows, in the given order, with `columns`.
@@ -173,7 +177,7 @@ impl RowLog {
             let batch = match used.get(&chunk) {
                 Some(batch) => *batch,
                 None => {
-                    let Some(source) = self.chunks.get(chunk) else { continue };
+                    let source = self.chunks.get(chunk).ok_or_else(|| self.no_row(*row))?;
                     batches.push(project(&source.batch, columns)?);
                     used.insert(chunk, batches.len() - 1);
                     batches.len() - 1
@@ -204,9 +208,9 @@ impl RowLog {
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
         let mut pieces = Vec::new();
         for chunk in &self.chunks {
-            let rows = u32::try_from(chunk.batch.num_rows()).unwrap_or(u32::MAX);
+            let rows = row_number(chunk.batch.num_rows())?;
             for start in (0..rows).step_by(batch_rows) {
-                let length = (rows - start).min(u32::try_from(batch_rows).unwrap_or(u32::MAX));
+                let length = row_number(batch_rows.min((rows - start) as usize))?;
                 let selected = selection(chunk.base + start, length, request.rows.as_ref(), mask);
                 if selected.as_ref().is_none_or(|rows| !rows.is_empty()) {
                     pieces.push(Piece { chunk: chunk.clone(), start, length, selected });
@@ -264,15 +268,16 @@ fn selection(
     rows: Option<&RoaringBitmap>,
     mask: Option<&RoaringBitmap>,
 ) -> Option<Vec<u32>> {
-    let end = u64::from(first) + u64::from(length);
-    let masked = mask.is_some_and(|mask| range_len(mask, first, end) > 0);
+    // Fits: the rows of a log have numbers of 32 bits, and so has what is behind the last.
+    let end = first + length;
+    let masked = mask.is_some_and(|mask| mask.range_cardinality(first..end) > 0);
     match rows {
         None if !masked => None,
         None => {
             Some((0..length).filter(|row| !mask.is_some_and(|mask| mask.contains(first + row))).collect())
         }
         Some(rows) => Some(
-            rows.range(first..=u32::try_from(end - 1).unwrap_or(u32::MAX))
+            rows.range(first..end)
                 .filter(|row| !mask.is_some_and(|mask| mask.contains(*row)))
                 .map(|row| row - first)
                 .collect(),
@@ -280,14 +285,14 @@ fn selection(
     }
 }
 
-fn range_len(bitmap: &RoaringBitmap, first: u32, end: u64) -> u64 {
-    bitmap.range_cardinality(first..=u32::try_from(end.saturating_sub(1)).unwrap_or(u32::MAX))
-}
-
 fn keep(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, filter: &RowFilter) -> Result<Vec<u32>> {
     let names: Vec<&str> = filter.columns.iter().map(String::as_str).collect();
     let batch = select(slice, first, rows.clone(), &names)?;
     let kept = (filter.keep)(&batch)?;
+    if kept.len() != batch.num_rows() {
+        let (answered, asked) = (kept.len(), batch.num_rows());
+        return Err(Error::internal(format!("a filter answered {answered} rows of {asked}")));
+    }
     let survivors = kept.iter().enumerate().filter(|(_, keep)| *keep == Some(true)).map(|(index, _)| index);
     Ok(match rows {
         Some(rows) => survivors.filter_map(|index| rows.get(index).copied()).collect(),
@@ -356,7 +361,7 @@ mod tests {
     use arrow::datatypes::UInt32Type;
 
     use super::*;
-    use crate::columns::spans_batch;
+    use crate::columns::{spans_batch, text};
     use crate::model::Span;
 
     fn log(spans: usize) -> RowLog {

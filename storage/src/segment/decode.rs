@@ -177,7 +177,8 @@ fn previews<'a>(
         let Place::Preview(position) = place else { continue };
         let name = schema.fields().get(*position).map(|field| field.name().as_str());
         let preview = PREVIEWS.iter().position(|preview| Some(*preview) == name);
-        wanted.push((preview.unwrap_or_default(), own(*position)?));
+        let preview = preview.ok_or_else(|| Error::internal(format!("column {position} is no preview")))?;
+        wanted.push((preview, own(*position)?));
     }
     if wanted.is_empty() {
         return Ok(Vec::new());

@@ -11,12 +11,12 @@ use parquet::file::reader::{ChunkReader, Length};
 use twox_hash::xxhash3_128;
 
 use super::sums::{Sums, SumsWriter};
-use crate::env::{EnvReader, EnvWriter};
+use crate::env::{EnvReader, EnvWriter, memory_len};
 use crate::error::{Error, ErrorKind};
 use crate::manifest::{FileEnd, FileMeta};
 
 /// Bytes read at once where the decoder reads without saying how much it needs.
-const READ_AHEAD_BYTES: usize = 64 << 10;
+const READ_AHEAD_BYTES: u64 = 64 << 10;
 
 /// Writes a file and hashes what was written.
 pub(super) struct HashingWriter {
@@ -53,7 +53,8 @@ impl HashingWriter {
 impl Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
-        let bytes = bytes.get(..written).unwrap_or(bytes);
+        let bytes =
+            bytes.get(..written).ok_or_else(|| io::Error::other("more was written than was given"))?;
         self.hasher.write(bytes);
         match &mut self.end {
             Some((_, hasher)) => hasher.write(bytes),
@@ -179,7 +180,7 @@ impl Read for FileCursor {
         if self.buffered.is_empty() {
             let end = self.input.sums.as_ref().map_or(self.input.reader.len(), |sums| sums.data_len());
             let left = end.saturating_sub(self.offset);
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(READ_AHEAD_BYTES);
+            let len = memory_len(left.min(READ_AHEAD_BYTES))?;
             self.buffered = self.input.read_checked_at(self.offset, len)?;
             self.offset += len as u64;
         }

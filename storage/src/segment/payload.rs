@@ -101,7 +101,11 @@ pub(super) fn stored_schema(table: Table, version: u32) -> SchemaRef {
 /// Where the column at `position` of the table's schema lies in a file of a version.
 pub(super) fn place(table: Table, version: u32, position: usize) -> Place {
     match table {
-        Table::Spans => spans_of(version).places.get(position).copied().unwrap_or(Place::Own(position)),
+        Table::Spans => {
+            let places = &spans_of(version).places;
+            assert!(position < places.len(), "column {position} is one of the {} of spans", places.len());
+            places.get(position).copied().unwrap_or(Place::Own(position))
+        }
         Table::Traces if PREVIEW_POSITIONS.contains(&position) => Place::Preview(position),
         Table::Traces | Table::Assessments => Place::Own(position),
     }

@@ -19,6 +19,7 @@ use super::footer::TableFile;
 use super::projection::{Projection, ROW_COLUMN, compact};
 use crate::env::EnvReader;
 use crate::error::{Error, Result};
+use crate::model::row_number;
 use crate::scan::{RowFilter, RowPredicate, ScanCounters, ScanFigures};
 use crate::schema::Table;
 
@@ -262,7 +263,7 @@ impl SegmentScan {
         if !self.fills_cache || count > KEPT_RUN_ROWS_MAX {
             return decode(roots);
         }
-        let first_row = current.block.group_start + u32::try_from(run.start).unwrap_or(u32::MAX);
+        let first_row = current.block.group_start + row_number(run.start)?;
         let key = |root: usize| {
             let part = Part::Run { column: root, rows: count };
             BlockKey { file: self.file.number(), first_row, part }
@@ -313,6 +314,7 @@ impl SegmentScan {
     /// been going through block after block.
     fn decode_ahead(&mut self, stage: usize, block: Block, roots: &[usize]) -> Result<()> {
         let (_, group_end) = self.file.group_rows(block.group);
+        debug_assert!(stage < self.ahead.len(), "each filter is a stage, and the projection is the last");
         let blocks = self.ahead.get(stage).copied().unwrap_or(1);
         let mut end = block.end;
         for _ in 1..blocks {

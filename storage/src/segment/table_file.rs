@@ -20,7 +20,7 @@ use twox_hash::XxHash3_128;
 
 use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
-use crate::env::Env;
+use crate::env::{Env, memory_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
 use crate::parallel::threads_for;
@@ -71,8 +71,8 @@ pub fn read_table_file(
             path.display()
         )));
     }
-    let len = usize::try_from(meta.len).unwrap_or(usize::MAX);
-    let bytes = reader.read_at(0, len).map_err(|source| Error::io(path.display(), source))?;
+    let bytes = memory_len(meta.len).and_then(|len| reader.read_at(0, len));
+    let bytes = bytes.map_err(|source| Error::io(path.display(), source))?;
     if XxHash3_128::oneshot(&bytes) != meta.hash {
         return Err(Error::corrupt(format!("{} differs from what was written", path.display())));
     }

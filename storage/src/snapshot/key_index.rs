@@ -3,7 +3,7 @@
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
-use crate::columns::{text, text_at};
+use crate::columns::{required_text, text, text_at};
 use crate::error::{Error, Result};
 use crate::kv::{IndexKind, SegmentIndex, SpanRun, value_hash};
 use crate::model::TraceKey;
@@ -31,11 +31,10 @@ pub fn build_index(scan: impl Fn(Table, &[&str]) -> Result<RowStream>) -> Result
 }
 
 fn add_spans(runs: &mut Vec<SpanRun>, first_row: u32, batch: &RecordBatch) -> Result<u32> {
-    let (ids, parents) = (text(batch, "trace_id")?, text(batch, "parent_span_id")?);
+    let (ids, parents) = (required_text(batch, "trace_id")?, text(batch, "parent_span_id")?);
     let mut row = first_row;
     let mut previous: Option<&str> = None;
     for (offset, id) in ids.iter().enumerate() {
-        let id = id.unwrap_or_default();
         let root = parents.is_null(offset).then_some(row);
         let same = previous == Some(id)
             || (previous.is_none() && runs.last().is_some_and(|r| r.key == TraceKey::of(id)));
@@ -53,7 +52,7 @@ fn add_spans(runs: &mut Vec<SpanRun>, first_row: u32, batch: &RecordBatch) -> Re
 }
 
 fn add_traces(index: &mut SegmentIndex, first_row: u32, batch: &RecordBatch) -> Result<u32> {
-    let ids = text(batch, "trace_id")?;
+    let ids = required_text(batch, "trace_id")?;
     let indexed = [
         (IndexKind::Session, text(batch, "session_id")?),
         (IndexKind::User, text(batch, "user_id")?),
@@ -64,7 +63,7 @@ fn add_traces(index: &mut SegmentIndex, first_row: u32, batch: &RecordBatch) -> 
     let tags = tags.ok_or_else(|| Error::internal("no map column tags"))?;
     let mut row = first_row;
     for offset in 0..batch.num_rows() {
-        index.trace_rows.push((TraceKey::of(text_at(ids, offset).unwrap_or_default()), row));
+        index.trace_rows.push((TraceKey::of(ids.value(offset)), row));
         for (kind, array) in &indexed {
             if let Some(value) = text_at(array, offset) {
                 index.postings.push((*kind, value_hash(*kind, value), row));

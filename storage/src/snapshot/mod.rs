@@ -333,7 +333,8 @@ impl Snapshot {
                 leads.push(None);
                 continue;
             };
-            let total = u64::try_from(totals.value(row)).unwrap_or_default();
+            let total = u64::try_from(totals.value(row))
+                .map_err(|_| Error::corrupt(format!("trace {trace} has {} spans", totals.value(row))))?;
             let run = value_at(firsts, row).zip(value_at(counts, row));
             let mut lead = self.root_in_run(home(row), run, total)?;
             if lead.is_none() {
@@ -447,7 +448,7 @@ fn pieces(sources: &[Source], table: Table, rows: &[RowRef], columns: &[&str]) -
     let mut places = Vec::with_capacity(rows.len());
     for row in rows {
         let (Some(wanted), Some(batch)) = (by_source.get(&row.source), position.get(&row.source)) else {
-            continue;
+            return Err(Error::internal(format!("source {} was not read", row.source)));
         };
         places.push((*batch, wanted.rank(row.row).saturating_sub(1) as usize));
     }

@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 use super::segment_keys::SegmentKeys;
 use super::segment_text::{SegmentText, TextSlot};
 use super::trace_runs::TraceRuns;
-use crate::columns::{map_at, text};
+use crate::columns::{map_at, required_text};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::kv::{MetaStore, SegmentIndex};
@@ -223,7 +223,7 @@ impl Segment {
         let mut keys = Vec::with_capacity(self.meta.assessment_rows as usize);
         for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["trace_id"]), None)? {
             let batch = batch?;
-            keys.extend(text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of));
+            keys.extend(required_text(&batch, "trace_id")?.iter().map(TraceKey::of));
         }
         if !keys.is_sorted() {
             let dir = self.dir.display();

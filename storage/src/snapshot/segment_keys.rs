@@ -21,7 +21,7 @@ use crate::columns::text;
 use crate::error::{Error, Result};
 use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun};
 use crate::manifest::SegmentId;
-use crate::model::TraceKey;
+use crate::model::{TraceKey, row_number};
 use crate::scan::{RowFilter, ScanRequest};
 use crate::schema::Table;
 use crate::segment::SegmentReader;
@@ -182,9 +182,8 @@ impl SegmentKeys {
 
     fn read_span_run(&self, key: TraceKey) -> Result<Option<SpanRun>> {
         let rows = self.rows_of_trace(Table::Spans, key, |parents, at| parents.is_null(at))?;
-        let (Some((first_row, _)), Ok(row_count)) = (rows.first(), u32::try_from(rows.len())) else {
-            return Ok(None);
-        };
+        let Some((first_row, _)) = rows.first() else { return Ok(None) };
+        let row_count = row_number(rows.len())?;
         let is_together = (*first_row..).zip(&rows).all(|(expected, (row, _))| expected == *row);
         if !is_together {
             return Err(Error::corrupt(format!(

@@ -51,7 +51,7 @@ impl TraceRuns {
         let mut next = spans.next();
         while let Some(span) = next {
             let after = rest.partition_point(|(first, _)| *first <= span);
-            let (before, later) = rest.split_at_checked(after).unwrap_or((rest, &[]));
+            let (before, later) = rest.split_at(after);
             rows.extend(before.last().map(|(_, row)| row));
             let Some((end, _)) = later.first() else { break };
             spans.advance_to(*end);

@@ -115,7 +115,7 @@ use roaring::RoaringBitmap;
 
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
-use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
+use crate::columns::{assessment_at, assessments_batch, required_text, times, trace_at, traces_batch, uints};
 use crate::error::{Error, Result};
 use crate::fold::add_lent;
 use crate::fold::add_top_hints;
@@ -185,9 +185,9 @@ impl State {
 
     fn apply_spans(&mut self, batch: RecordBatch) -> Result<Applied> {
         let mut applied = Applied::default();
-        let (traces, spans) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);
+        let (traces, spans) = (required_text(&batch, "trace_id")?, required_text(&batch, "span_id")?);
         let hashes = uints(&batch, "_content_hash")?;
-        let keys: Vec<TraceKey> = traces.iter().map(|id| TraceKey::of(id.unwrap_or_default())).collect();
+        let keys: Vec<TraceKey> = traces.iter().map(TraceKey::of).collect();
         let stored = self.stored_spans(&keys)?;
         let ends = times(&batch, "end_time")?;
         // Of several spans with one id the later wins, in a batch as if they had come one by one; but
@@ -370,8 +370,11 @@ impl State {
             elsewhere.entry(source).or_default().insert(row);
         }
         let threads = threads_for(others.len(), ROWS_OF_THREAD);
+        let source = |index: usize| {
+            self.older.get(index).ok_or_else(|| Error::internal(format!("a trace is in no source {index}")))
+        };
         let elsewhere: Vec<(&Source, RoaringBitmap)> =
-            elsewhere.into_iter().filter_map(|(index, rows)| Some((self.older.get(index)?, rows))).collect();
+            elsewhere.into_iter().map(|(index, rows)| Ok((source(index)?, rows))).collect::<Result<_>>()?;
         let read = parallel_map(&elsewhere, threads, |(source, rows)| {
             let batch = source.read_sorted(Table::Traces, rows, &columns)?;
             current_rows(&batch, source.id(), rows).map_err(|error| source.blame(Table::Traces, error))
@@ -570,7 +573,7 @@ fn collect_stored(
     source: SourceId,
     rows: impl Iterator<Item = u32>,
 ) -> Result<()> {
-    let (ids, hashes) = (text(batch, "span_id")?, uints(batch, "_content_hash")?);
+    let (ids, hashes) = (required_text(batch, "span_id")?, uints(batch, "_content_hash")?);
     let ends = times(batch, "end_time")?;
     for (position, row) in rows.enumerate() {
         let (content_hash, is_open) = (hashes.value(position), ends.is_null(position));

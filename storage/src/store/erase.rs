@@ -102,7 +102,7 @@ impl Store {
         for dir in ["tmp", "quarantine"] {
             erased.other_entries += self.empty(dir)?;
         }
-        self.wait_until_gone(&old, &mut erased.pending);
+        self.wait_until_gone(&old, &mut erased.pending)?;
         if erased.pending.is_empty() {
             self.env.remove_file(Path::new(ERASE_INTENT)).map_err(|e| Error::io(ERASE_INTENT, e))?;
             self.env.sync_dir(Path::new("")).map_err(|e| Error::io("database folder", e))?;
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// Queries under way hold old segments for a moment; so do other processes, for longer.
-    fn wait_until_gone(&self, old: &[PathBuf], pending: &mut Vec<String>) {
+    fn wait_until_gone(&self, old: &[PathBuf], pending: &mut Vec<String>) -> Result<()> {
         let started = Instant::now();
         loop {
             lock(&self.state).snapshot = None;
@@ -170,10 +170,11 @@ impl Store {
             }
             std::thread::sleep(READERS_PAUSE);
         }
-        // Removed names must not come back after a power cut.
+        // Removed names must not come back after a power cut, when nobody knows any more what was to be erased.
         for dir in ["seg", super::CATALOG_DIR] {
-            let _ = self.env.sync_dir(Path::new(dir));
+            self.env.sync_dir(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
         }
+        Ok(())
     }
 
     fn bytes_of(&self, dir: &str) -> u64 {

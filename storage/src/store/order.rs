@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use arrow::array::{RecordBatch, StringViewArray};
 use roaring::RoaringBitmap;
 
-use crate::columns::{text, times};
-use crate::error::Result;
+use crate::columns::{required_text, text, times};
+use crate::error::{Error, Result};
 use crate::model::TraceKey;
 use crate::scan::ScanRequest;
 use crate::schema::Table;
@@ -54,7 +54,7 @@ pub(super) fn order(sources: &[Source], table: Table) -> Result<Ordered> {
             ids.push(text(&batch, id_column)?.clone());
         }
     }
-    group(&mut rows, table);
+    group(&mut rows, table)?;
     let id = |(batch, row): (u32, u32)| ids.get(batch as usize).map(|ids| ids.value(row as usize));
     rows.sort_unstable_by(|a, b| {
         let ties = || id(a.id).cmp(&id(b.id)).then(a.at.cmp(&b.at));
@@ -80,14 +80,14 @@ fn add_rows(
     time: &str,
 ) -> Result<()> {
     use arrow::array::AsArray;
-    let (traces, starts) = (text(batch, "trace_id")?, times(batch, time)?);
+    let (traces, starts) = (required_text(batch, "trace_id")?, times(batch, time)?);
     let numbers =
         batch.column_by_name("_row").and_then(|a| a.as_primitive_opt::<arrow::datatypes::UInt32Type>());
-    let numbers = numbers.ok_or_else(|| crate::Error::internal("scan without row numbers"))?;
+    let numbers = numbers.ok_or_else(|| Error::internal("scan without row numbers"))?;
     for (offset, (trace, number)) in traces.iter().zip(numbers.values()).enumerate() {
         rows.push(Row {
             group: 0,
-            key: TraceKey::of(trace.unwrap_or_default()),
+            key: TraceKey::of(trace),
             time: starts.value(offset),
             id: (batch_index, offset as u32),
             at: RowRef { source, row: *number },
@@ -97,7 +97,7 @@ fn add_rows(
 }
 
 /// Sets what rows are grouped by: the earliest time of their trace for spans, their own for traces.
-fn group(rows: &mut [Row], table: Table) {
+fn group(rows: &mut [Row], table: Table) -> Result<()> {
     match table {
         Table::Spans => {
             let mut earliest: HashMap<TraceKey, i64> = HashMap::new();
@@ -106,12 +106,14 @@ fn group(rows: &mut [Row], table: Table) {
                 *start = (*start).min(row.time);
             }
             for row in rows {
-                row.group = earliest.get(&row.key).copied().unwrap_or(row.time);
+                let start = earliest.get(&row.key);
+                row.group = *start.ok_or_else(|| Error::internal("a trace without its earliest span"))?;
             }
         }
         Table::Traces => rows.iter_mut().for_each(|row| row.group = row.time),
         Table::Assessments => {}
     }
+    Ok(())
 }
 
 /// Where the rows of one source went: new row number by old one.

@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kv::SegmentIndex;
 use crate::manifest::{ManifestEdit, ManifestState, SegmentId, SegmentMeta};
 use crate::memtable::{Memtable, SourceId};
+use crate::model::row_number;
 use crate::scan::{RowStream, STORED_ATTRIBUTES};
 use crate::schema::Table;
 use crate::segment::{SegmentOptions, SegmentReader, SegmentWriter};
@@ -190,16 +191,13 @@ impl Store {
         self.env.rename(&tmp, &dir).map_err(|e| io(&dir, e))?;
         self.env.sync_dir(Path::new("seg")).map_err(|e| io(Path::new("seg"), e))?;
         let count = |table: Table| {
-            orders
-                .iter()
-                .find(|o| o.table == table)
-                .map_or(0, |o| u32::try_from(o.rows.len()).unwrap_or(u32::MAX))
+            orders.iter().find(|o| o.table == table).map_or(Ok(0), |o| row_number(o.rows.len()))
         };
         let meta = SegmentMeta {
             id,
-            span_rows: count(Table::Spans),
-            trace_rows: count(Table::Traces),
-            assessment_rows: count(Table::Assessments),
+            span_rows: count(Table::Spans)?,
+            trace_rows: count(Table::Traces)?,
+            assessment_rows: count(Table::Assessments)?,
             min_time_ns: time_range.0,
             max_time_ns: time_range.1,
             first_sequence: sequences.0,

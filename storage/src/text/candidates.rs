@@ -75,6 +75,7 @@ impl TextReader {
             for dictionary in self.dictionaries(pattern.attribute().is_some()) {
                 // What cannot be read is not known to be common.
                 let counted = guarded(self.name(), || {
+                    // Of a whole word there is one entry, never too many.
                     let terms = dictionary.terms_of(word)?.unwrap_or_default();
                     terms.iter().map(|term| dictionary.about_rows(term, rows)).sum::<TantivyResult<u64>>()
                 });

@@ -12,6 +12,7 @@
 use tantivy::postings::{FieldSerializer, InvertedIndexSerializer};
 use tantivy::schema::Field;
 
+use super::cut::{count_of, items};
 use super::term_ids::TermIds;
 
 /// Occurrences that are put in order at a time.
@@ -61,7 +62,7 @@ impl FieldLog {
 
     /// Terms of the document so far.
     pub(super) fn pending(&self) -> usize {
-        self.log.len() - self.ends.last().copied().unwrap_or_default()
+        self.log.len() - self.ends.last().map_or(0, |end| *end)
     }
 
     /// Terms of all documents.
@@ -97,7 +98,7 @@ impl FieldLog {
             let mut start = 0;
             for &number in now {
                 let end = start + at(&counts, number);
-                let list = occurrences.get(start..end).unwrap_or_default();
+                let list = items(&occurrences, start..end);
                 self.write_term(terms.term(number), list, &mut target)?;
                 start = end;
             }
@@ -138,7 +139,7 @@ impl FieldLog {
         occurrences.resize(total, Occurrence::default());
         let mut start = 0;
         for (document, &end) in (0..).zip(&self.ends) {
-            for (position, &number) in (0..).zip(self.log.get(start..end).unwrap_or_default()) {
+            for (position, &number) in (0..).zip(items(&self.log, start..end)) {
                 if let Some(Some(place)) = ends.get_mut(number as usize)
                     && let Some(occurrence) = occurrences.get_mut(*place as usize)
                 {
@@ -163,7 +164,7 @@ impl FieldLog {
     ) -> tantivy::Result<()> {
         let documents = || occurrences.chunk_by(|a, b| a.document == b.document);
         let (has_counts, document_count) = match self.kept {
-            Kept::Positions => (true, u32::try_from(documents().count()).unwrap_or(u32::MAX)),
+            Kept::Positions => (true, count_of(documents().count())),
             Kept::Documents => (false, 0),
         };
         target.new_term(term, document_count, has_counts)?;
@@ -179,7 +180,7 @@ impl FieldLog {
                         .map(|place| place.position - std::mem::replace(&mut before, place.position)),
                 );
             }
-            target.write_doc(first.document, u32::try_from(steps.len()).unwrap_or(u32::MAX), &steps);
+            target.write_doc(first.document, count_of(steps.len()), &steps);
         }
         target.close_term()?;
         Ok(())
@@ -197,5 +198,6 @@ fn terms_at_a_time(terms: &[u32], counts: &[usize]) -> usize {
 }
 
 fn at(counts: &[usize], number: u32) -> usize {
+    debug_assert!((number as usize) < counts.len(), "term {number} of {} was given out", counts.len());
     counts.get(number as usize).copied().unwrap_or(0)
 }

@@ -11,6 +11,7 @@ use memchr::memmem::Finder;
 use memchr::{memchr, memrchr};
 use tantivy::InvertedIndexReader;
 
+use super::cut::items;
 use super::index::TantivyResult;
 use super::row_terms::FIRST_TOKEN_BYTE;
 
@@ -75,9 +76,10 @@ impl FlatTerms {
     pub(super) fn holding(&self, piece: &[u8], at_end: bool, max: usize) -> Option<Vec<&[u8]>> {
         let finder = Finder::new(piece);
         let (mut found, mut from) = (Vec::new(), 0);
-        while let Some(at) = finder.find(self.0.get(from..).unwrap_or_default()) {
+        while let Some(at) = finder.find(items(&self.0, from..)) {
             let (before, rest) = self.0.split_at(from + at);
             let start = memrchr(END, before).map_or(0, |end| end + 1);
+            // The last token is ended, too.
             let end = before.len() + memchr(END, rest).unwrap_or(rest.len());
             if at_end && before.len() + piece.len() != end {
                 from = before.len() + 1;

@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use roaring::RoaringBitmap;
 use tantivy::fieldnorm::FieldNormReader;
 
+use super::cut::{count_of, items};
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::leaves::{SpanText, TextColumns};
 use super::query::{Slot, TextQuery, TextTerm};
@@ -97,7 +98,7 @@ impl FreshText {
         if let Some(&number) = self.words.get(word) {
             return number;
         }
-        let number = u32::try_from(self.words.len()).map_or(u32::MAX, |count| count.saturating_add(1));
+        let number = count_of(self.words.len() + 1);
         self.words.insert(word.into(), number);
         number
     }
@@ -154,7 +155,7 @@ impl FreshText {
         let mut count = 0;
         for (end, covered) in row.ends.into_iter().zip(term.field.covers()) {
             if covered {
-                count += count_in_field(self.numbers.get(start..end).unwrap_or_default(), slots);
+                count += count_in_field(items(&self.numbers, start..end), slots);
             }
             start = end;
         }
@@ -177,12 +178,12 @@ fn count_in_field(numbers: &[u32], slots: &[Fitting]) -> u32 {
         [Fitting::One(only)] => numbers.iter().filter(|&number| number == only).count(),
         _ => numbers.windows(slots.len().max(1)).filter(fits).count(),
     };
-    u32::try_from(count).unwrap_or(u32::MAX)
+    count_of(count)
 }
 
 impl TermSource for FreshText {
     fn row_count(&self) -> u32 {
-        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
+        count_of(self.rows.len())
     }
 
     fn matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<RoaringBitmap> {

@@ -18,6 +18,7 @@ use roaring::RoaringBitmap;
 use tantivy::directory::OwnedBytes;
 use tantivy::fieldnorm::FieldNormReader;
 
+use super::cut::items;
 use super::evaluate::Occurrence;
 use super::index::FIELD_NAMES;
 use crate::{Error, Result};
@@ -66,8 +67,8 @@ impl PlacesWriter {
 
     /// The same with numbers that are rounded already.
     pub(super) fn end_row_rounded(&mut self, lengths: [u8; FIELDS]) {
-        let start = self.row_ends.last().copied().unwrap_or_default();
-        self.strings.get_mut(start..).unwrap_or_default().sort_unstable();
+        let start = self.row_ends.last().map_or(0, |end| *end);
+        self.strings.split_at_mut(start).1.sort_unstable();
         self.row_ends.push(self.strings.len());
         self.lengths.push(lengths);
     }
@@ -109,7 +110,7 @@ impl PlacesWriter {
         let mut rows = vec![0; total];
         let mut start = 0;
         for (row, &end) in (0..).zip(&self.row_ends) {
-            for string in self.strings.get(start..end).unwrap_or_default() {
+            for string in items(&self.strings, start..end) {
                 // The starts become the ends while the rows are put in place.
                 let place = ends.get_mut((string >> FIELD_BITS) as usize).ok_or_else(too_large)?;
                 *rows.get_mut(*place).ok_or_else(too_large)? = code(row, string & ((1 << FIELD_BITS) - 1));
@@ -137,7 +138,7 @@ impl Coded {
         let mut start = 0;
         for &end in ends {
             let mut before = 0;
-            for &code in codes.get(start..end).unwrap_or_default() {
+            for &code in items(codes, start..end) {
                 push_varint(&mut coded.bytes, code - before);
                 before = code;
             }
@@ -194,6 +195,7 @@ impl Places {
 
     /// The lengths of a row's fields, as they are rounded.
     pub(super) fn lengths(&self, row: u32) -> [u8; FIELDS] {
+        debug_assert!(row < self.rows, "row {row} of {} is asked for", self.rows);
         let start = self.lengths + row as usize * FIELDS;
         self.file.get(start..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
     }

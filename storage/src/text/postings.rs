@@ -12,6 +12,7 @@ use tantivy::query::FuzzyTermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, InvertedIndexReader, TERMINATED, TantivyError, Term};
 
+use super::cut::{count_of, items};
 use super::evaluate::Occurrence;
 use super::index::TantivyResult;
 use super::query::Slot;
@@ -196,7 +197,7 @@ fn phrase_count(cursors: &mut [(u64, u32, Cursor)], starts: &mut Vec<u32>, posit
             return 0;
         }
     }
-    u32::try_from(starts.len()).unwrap_or(u32::MAX)
+    count_of(starts.len())
 }
 
 fn retain_common(starts: &mut Vec<u32>, positions: &[u32]) {
@@ -248,7 +249,7 @@ impl Cursor {
         match self {
             Cursor::Word(postings) => seek(postings, row),
             Cursor::Gathered(list) => {
-                let rest = list.entries.get(list.at..).unwrap_or_default();
+                let rest = items(&list.entries, list.at..);
                 list.at += rest.partition_point(|&(entry, _)| entry < row);
                 list.entries.get(list.at).map_or(TERMINATED, |&(entry, _)| entry)
             }
@@ -261,7 +262,7 @@ impl Cursor {
             Cursor::Word(postings) => postings.positions(positions),
             Cursor::Gathered(list) => {
                 positions.clear();
-                let rest = list.entries.get(list.at..).unwrap_or_default();
+                let rest = items(&list.entries, list.at..);
                 let row = rest.first().map(|&(row, _)| row);
                 let here = rest.iter().take_while(|&&(entry, _)| Some(entry) == row);
                 positions.extend(here.map(|&(_, position)| position));

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use memchr::{memchr, memchr2};
 
+use super::cut::{cut, items};
+
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 7;
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
@@ -54,11 +56,11 @@ fn has_marks(text: &str) -> bool {
 fn without_sequences(text: &str) -> Cow<'_, str> {
     let mut kept = String::new();
     let (mut start, mut at) = (0, 0);
-    while let Some(found) = memchr(ESCAPE, text.as_bytes().get(at..).unwrap_or_default()) {
+    while let Some(found) = memchr(ESCAPE, items(text.as_bytes(), at..)) {
         let escape = at + found;
         at = escape + 1;
-        if let Some(length) = sequence_len(text.as_bytes().get(at..).unwrap_or_default()) {
-            kept.push_str(text.get(start..escape).unwrap_or_default());
+        if let Some(length) = sequence_len(items(text.as_bytes(), at..)) {
+            kept.push_str(cut(text, start..escape));
             at += length;
             start = at;
         }
@@ -66,7 +68,7 @@ fn without_sequences(text: &str) -> Cow<'_, str> {
     if start == 0 {
         return Cow::Borrowed(text);
     }
-    kept.push_str(text.get(start..).unwrap_or_default());
+    kept.push_str(cut(text, start..));
     Cow::Owned(kept)
 }
 

@@ -52,6 +52,7 @@ impl TextStats {
     }
 
     fn weight(&self, term: &TextTerm) -> f64 {
+        // A term that no source counted is in no row.
         idf(self.docs, self.doc_freq.get(term).copied().unwrap_or_default()) * (K1 + 1.0)
     }
 }

@@ -30,6 +30,7 @@ impl Hasher for Hashed {
     }
 
     fn write(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.len() >= 8, "what is hashed is a hash of 128 bits");
         let low = bytes.first_chunk().copied().unwrap_or_default();
         self.0 = u64::from_le_bytes(low);
     }

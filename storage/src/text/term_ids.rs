@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use twox_hash::XxHash3_64;
 
+use super::cut::{count_of, items};
 use super::tokenizer::PackedWord;
 use crate::{Error, Result};
 
@@ -74,7 +75,7 @@ impl TermIds {
             return Ok(slot.number);
         }
         let (bytes, length) = term.bytes();
-        self.add(key, bytes.get(..length).unwrap_or_default())
+        self.add(key, items(&bytes, ..length))
     }
 
     fn add(&mut self, key: [u64; 2], term: &[u8]) -> Result<u32> {
@@ -100,8 +101,8 @@ impl TermIds {
             first.iter_mut().zip(term).for_each(|(to, from)| *to = *from);
             u64::from_be_bytes(first)
         };
-        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
-        let mut order: Vec<_> = (0..count).map(|number| (key(self.term(number)), number)).collect();
+        let numbers = 0..count_of(self.len());
+        let mut order: Vec<_> = numbers.map(|number| (key(self.term(number)), number)).collect();
         // Most terms differ within their first bytes: these are compared without a look at the others.
         order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.term(a.1).cmp(self.term(b.1))));
         order.into_iter().map(|(_, number)| number).collect()
@@ -122,9 +123,10 @@ fn hash(key: [u64; 2], seeds: [u64; 2]) -> u64 {
 impl Terms {
     fn get(&self, number: u32) -> &[u8] {
         let number = number as usize;
+        // The first begins where the bytes do.
         let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(number).copied().unwrap_or(start);
-        self.bytes.get(start..end).unwrap_or_default()
+        let ends = items(&self.ends, number..=number);
+        ends.first().map_or(&[], |&end| items(&self.bytes, start..end))
     }
 }
 

@@ -28,6 +28,7 @@ use tantivy::schema::Field;
 use tantivy::store::{Compressor, StoreWriter};
 use tantivy::{Index, IndexMeta, IndexSettings, Segment};
 
+use super::cut::count_of;
 use super::field_log::{FieldLog, Kept};
 use super::held_directory::HeldDirectory;
 use super::index::{
@@ -191,7 +192,7 @@ impl Part {
     fn write(self, index: &Index, location: &TextLocation) -> Result<TextReader> {
         let Part { rows, strings, terms: RowTerms { terms, .. }, raw, values } = self;
         let StringLog { terms: word_terms, words, places, .. } = strings;
-        let places = places.finish(u32::try_from(words.documents()).unwrap_or(u32::MAX))?;
+        let places = places.finish(count_of(words.documents()))?;
         write_files(index, rows, &places, |serializer| {
             words.write(Field::from_field_id(WORDS_FIELD), &word_terms, &word_terms.sorted(), serializer)?;
             drop(word_terms);

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use tracehouse::{Database, Search};
-use tracehouse_query::predicate::PatternKind;
 use tracehouse_query::predicate::Pattern;
+use tracehouse_query::predicate::PatternKind;
 
 use super::world::WORLD;
 

@@ -9,8 +9,8 @@ use super::naive::NaiveSpan;
 use super::{Lcg, TestSpan, batch};
 use crate::error::{Error, ErrorKind};
 use crate::text::{
-    IndexedValue, FreshText, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader,
-    TextStats, TextWriter, merge_indexes,
+    FreshText, IndexedValue, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader, TextStats,
+    TextWriter, merge_indexes,
 };
 
 const VOCABULARY: &[&str] = &[
