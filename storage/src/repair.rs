@@ -319,7 +319,8 @@ impl<'a> Repair<'a> {
         }
         let ended: Vec<String> = live.into_iter().filter(|name| self.catalog.contains(name)).collect();
         if !ended.is_empty() {
-            store.commit_manifest(ManifestEdit { remove_catalog: ended, ..ManifestEdit::default() })?;
+            let edit = ManifestEdit { remove_catalog: ended, ..ManifestEdit::default() };
+            store.commit_manifest(edit, |_| {})?;
         }
         Ok(())
     }
