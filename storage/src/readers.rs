@@ -137,6 +137,10 @@ impl PendingDeletions {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(newest) = waiting.iter().map(|(_, version)| *version).max() else { return 0 };
         let pinned = oldest_pin(env, || list_pins(env), newest);
+        assert!(
+            pinned.is_none_or(|pinned| pinned <= newest),
+            "ST-2: a pin that keeps something is older than it"
+        );
         waiting.retain(|(path, version)| {
             let is_needed = pinned.is_some_and(|pinned| pinned < *version);
             if !is_needed {

@@ -41,6 +41,7 @@ impl Chunk {
         let mut index: Vec<(TraceKey, u32)> =
             ids.iter().zip(0u32..).map(|(id, row)| (TraceKey::of(id), row)).collect();
         index.sort_unstable();
+        assert_eq!(index.len(), batch.num_rows(), "(2) the index of a chunk has an entry for each row");
         let bytes = batch.get_array_memory_size() + index.len() * size_of::<(TraceKey, u32)>();
         Ok(Self { base, batch, index, bytes })
     }
@@ -90,6 +91,11 @@ impl RowLog {
     /// # Errors
     /// `Internal` when the batch has another schema or the log is full (2^32 rows).
     pub fn append(&mut self, batch: RecordBatch) -> Result<u32> {
+        debug_assert_eq!(
+            batch.schema_ref().fields(),
+            self.table.schema().fields(),
+            "rows are as they are stored"
+        );
         let base = self.rows;
         if batch.num_rows() == 0 {
             return Ok(base);
@@ -99,7 +105,14 @@ impl RowLog {
             rows.ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
         self.chunks.push(Arc::new(Chunk::new(base, batch)?));
         self.rows = rows;
-        self.merge_tail().map(|()| base)
+        self.merge_tail()?;
+        let end = self.chunks.last().map(|chunk| chunk.base as usize + chunk.batch.num_rows());
+        assert_eq!(end, Some(self.rows as usize), "(1) the last chunk ends with the last row");
+        debug_assert!(
+            self.chunks.is_sorted_by(|a, b| a.base as usize + a.batch.num_rows() == b.base as usize),
+            "(1) chunk bases are ascending and contiguous"
+        );
+        Ok(base)
     }
 
     /// Merges the last two chunks while the last is at least half of the one before it.
@@ -111,6 +124,7 @@ impl RowLog {
             }
             let batch = concat_batches(&self.table.schema(), [&left.batch, &right.batch])?;
             let merged = Chunk::new(left.base, compact(&batch)?)?;
+            assert_eq!(merged.batch.num_rows(), left_rows + right_rows, "merging changes no row number");
             self.chunks.truncate(self.chunks.len() - 2);
             self.chunks.push(Arc::new(merged));
         }
@@ -119,8 +133,9 @@ impl RowLog {
 
     /// Marks a row as superseded or deleted.
     pub fn mask_row(&mut self, row: u32) {
-        debug_assert!(row < self.rows, "row {row} of {}", self.rows);
-        Arc::make_mut(&mut self.mask).insert(row);
+        assert!(row < self.rows, "ST-3: row {row} of {} is masked", self.rows);
+        let is_new = Arc::make_mut(&mut self.mask).insert(row);
+        debug_assert!(is_new, "ST-3: row {row} was visible until it was superseded");
     }
 
     /// The rows of a trace that this log does not mask.
@@ -185,6 +200,7 @@ impl RowLog {
             };
             indices.push((batch, inside));
         }
+        assert_eq!(indices.len(), rows.len(), "each row that is asked for is given");
         let batches: Vec<&RecordBatch> = batches.iter().collect();
         Ok(interleave_record_batch(&batches, &indices)?)
     }
@@ -243,6 +259,10 @@ struct Piece {
 
 impl Piece {
     fn read(self, request: &ScanRequest) -> Result<Option<RecordBatch>> {
+        debug_assert!(
+            self.selected.iter().flatten().all(|row| *row < self.length),
+            "rows are counted from the piece's first"
+        );
         let slice = self.chunk.batch.slice(self.start as usize, self.length as usize);
         let first = self.chunk.base + self.start;
         let mut rows = self.selected;
@@ -269,6 +289,7 @@ fn selection(
     mask: Option<&RoaringBitmap>,
 ) -> Option<Vec<u32>> {
     // Fits: the rows of a log have numbers of 32 bits, and so has what is behind the last.
+    debug_assert!(first.checked_add(length).is_some(), "row {first} and {length} more of one log");
     let end = first + length;
     let masked = mask.is_some_and(|mask| mask.range_cardinality(first..end) > 0);
     match rows {

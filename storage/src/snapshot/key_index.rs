@@ -23,10 +23,17 @@ pub fn build_index(scan: impl Fn(Table, &[&str]) -> Result<RowStream>) -> Result
     for batch in scan(Table::Spans, SPAN_COLUMNS)? {
         first_row = add_spans(&mut index.span_runs, first_row, &batch?)?;
     }
+    let end = index.span_runs.last().map_or(0, |run| run.first_row + run.row_count);
+    assert_eq!(end, first_row, "ST-5: the runs cover the spans");
+    debug_assert!(
+        index.span_runs.is_sorted_by(|a, b| a.first_row + a.row_count == b.first_row),
+        "ST-5: the runs cover the spans without a gap"
+    );
     first_row = 0;
     for batch in scan(Table::Traces, TRACE_COLUMNS)? {
         first_row = add_traces(&mut index, first_row, &batch?)?;
     }
+    assert_eq!(index.trace_rows.len(), first_row as usize, "ST-5: the index has each trace's row");
     Ok(index)
 }
 

@@ -72,6 +72,17 @@ struct Inner {
 impl Snapshot {
     /// A view of these sources, oldest first.
     pub fn new(sequence: u64, sources: Vec<Source>, catalog: Vec<CatalogFile>) -> Self {
+        debug_assert!(
+            sources.is_sorted_by_key(|source| source.segment().is_none()),
+            "segments come first, memtables last"
+        );
+        debug_assert!(
+            sources
+                .iter()
+                .enumerate()
+                .all(|(at, one)| sources.iter().skip(at + 1).all(|o| o.id() != one.id())),
+            "QU-1: a source is seen once"
+        );
         let scanned_text = sources.iter().map(|_| OnceLock::new()).collect();
         let inner = Arc::new(Inner { sequence, sources, catalog, scanned_text });
         Self { inner, interrupt: Interrupt::default() }
@@ -351,6 +362,8 @@ impl Snapshot {
         let mut before = 0..;
         let positions: Vec<Option<u32>> = leads.iter().map(|lead| lead.and_then(|_| before.next())).collect();
         let payload = read_rows(&self.inner.sources, Table::Spans, &refs, &HYDRATED)?;
+        assert_eq!(leads.len(), batch.num_rows(), "each trace has a root or none");
+        assert_eq!(payload.num_rows(), refs.len(), "each root is read");
         let indices = UInt32Array::from(positions);
         let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
@@ -390,6 +403,7 @@ impl Snapshot {
     /// Finds spans by their ids, which are read for all traces at once.
     fn find_leads(&self, sought: &Sought<'_>, leads: &mut [Option<RowRef>]) -> Result<()> {
         let ids = read_rows(&self.inner.sources, Table::Spans, &sought.spans, &["span_id"])?;
+        assert_eq!(ids.num_rows(), sought.leads.len(), "each span is sought for a trace");
         let ids = text(&ids, "span_id")?;
         for ((span, (row, lead)), id) in sought.spans.iter().zip(&sought.leads).zip(ids) {
             if let (true, Some(slot)) = (id == Some(*lead), leads.get_mut(*row)) {
@@ -450,6 +464,7 @@ fn pieces(sources: &[Source], table: Table, rows: &[RowRef], columns: &[&str]) -
         let (Some(wanted), Some(batch)) = (by_source.get(&row.source), position.get(&row.source)) else {
             return Err(Error::internal(format!("source {} was not read", row.source)));
         };
+        debug_assert!(wanted.contains(row.row), "the rank of a row that was read is its place");
         places.push((*batch, wanted.rank(row.row).saturating_sub(1) as usize));
     }
     Ok(Pieces { batches, places })
@@ -470,6 +485,7 @@ pub(crate) fn read_rows(
         return Ok(RecordBatch::new_empty(schema));
     }
     let Pieces { batches, places } = pieces(sources, table, rows, columns)?;
+    assert_eq!(places.len(), rows.len(), "each row that is asked for is given");
     if let ([batch], true) = (batches.as_slice(), places.iter().map(|(_, row)| *row).eq(0..rows.len())) {
         return Ok(batch.clone());
     }

@@ -67,6 +67,7 @@ impl Segment {
         meta_store: Arc<MetaStore>,
         deletions: Arc<PendingDeletions>,
     ) -> Self {
+        debug_assert!(dir.ends_with(meta.id.to_string()), "ST-2: the folder that goes with it is its own");
         Self {
             text: TextSlot::new(text),
             keys: SegmentKeys::new(meta.id, reader.clone(), meta_store),
@@ -134,7 +135,8 @@ impl Segment {
     /// in this process and in others (ST-2).
     pub fn mark_obsolete(&self, version: u64) {
         assert!(version > 0, "ST-2: no segment leaves the manifest before its first version");
-        self.obsolete_since.store(version, Ordering::Release);
+        let before = self.obsolete_since.swap(version, Ordering::AcqRel);
+        assert_eq!(before, 0, "ST-2: a segment leaves the manifest once");
     }
 
     /// Puts the segment into the metadata store unless it is there.
@@ -196,6 +198,7 @@ impl Segment {
                 self.assessed.get_or_init(|| read)
             }
         };
+        assert_eq!(assessed.len(), self.meta.assessment_rows as usize, "each assessment is of a trace");
         let first = assessed.partition_point(|other| *other < key);
         let count = assessed.iter().skip(first).take_while(|other| **other == key).count();
         Ok((first as u32..(first + count) as u32).collect())
@@ -216,6 +219,7 @@ impl Segment {
                 row += 1;
             }
         }
+        assert_eq!(row, self.meta.assessment_rows, "all rows are looked at, or their numbers are wrong");
         Ok(self.session_wide.get_or_init(|| rows))
     }
 

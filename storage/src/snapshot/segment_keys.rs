@@ -191,6 +191,7 @@ impl SegmentKeys {
                 self.segment
             )));
         }
+        debug_assert!(rows.is_sorted_by(|(a, _), (b, _)| a < b), "rows come in their order");
         let root_row = rows.iter().find(|(_, is_root)| *is_root).map(|(row, _)| *row);
         Ok(Some(SpanRun { key, first_row: *first_row, row_count, root_row }))
     }

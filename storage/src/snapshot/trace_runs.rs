@@ -39,6 +39,7 @@ impl TraceRuns {
                 row += 1;
             }
         }
+        assert_eq!(runs.len() as u64 + others.len(), u64::from(row), "each trace is of one kind");
         runs.sort_unstable();
         runs.shrink_to_fit();
         Ok(Self { runs, others })

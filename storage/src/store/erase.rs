@@ -135,7 +135,12 @@ impl Store {
             erased.segment_bytes += segment.meta().files.iter().map(|file| file.len).sum::<u64>();
             old.push(segment.dir().clone());
             self.merge(std::slice::from_ref(&segment), None)?;
+            debug_assert!(
+                lock(&self.state).manifest.segment(segment.id()).is_none(),
+                "what held them is replaced"
+            );
         }
+        assert_eq!(old.len(), erased.segments.len(), "each folder that goes is told");
         Ok(old)
     }
 

@@ -145,6 +145,9 @@ fn stream_of(batch: &RecordBatch, compression: Option<arrow::ipc::CompressionTyp
 fn read_stream(stream: &[u8]) -> std::result::Result<RecordBatch, String> {
     let mut reader = StreamReader::try_new(stream, None).map_err(|e| e.to_string())?;
     let batch = reader.next().ok_or("no batch")?.map_err(|e| e.to_string())?;
+    if reader.next().is_some() {
+        return Err("more than one batch".into());
+    }
     let schema = Table::Spans.schema();
     let mut columns = batch.columns().to_vec();
     if is_without_cost_source(batch.schema().fields()) {

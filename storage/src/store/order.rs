@@ -67,7 +67,9 @@ pub(super) fn order(sources: &[Source], table: Table) -> Result<Ordered> {
 fn runs(rows: &[Row]) -> HashMap<TraceKey, (u32, u32)> {
     let mut runs: HashMap<TraceKey, (u32, u32)> = HashMap::new();
     for (row, number) in rows.iter().zip(0..) {
-        runs.entry(row.key).or_insert((number, 0)).1 += 1;
+        let (first, count) = runs.entry(row.key).or_insert((number, 0));
+        assert_eq!(*first + *count, number, "the spans of a trace are one run");
+        *count += 1;
     }
     runs
 }
@@ -125,16 +127,21 @@ impl RowMap {
     /// The map of one source of an order.
     pub fn of(ordered: &Ordered, source: usize, rows: u32) -> Self {
         let mut new_rows = vec![None; rows as usize];
-        for (new, at) in (0u32..).zip(&ordered.rows) {
-            if let (true, Some(slot)) = (at.source == source, new_rows.get_mut(at.row as usize)) {
+        for (new, at) in (0u32..).zip(&ordered.rows).filter(|(_, at)| at.source == source) {
+            assert!(at.row < rows, "ST-3: row {} of {rows} was ordered", at.row);
+            if let Some(slot) = new_rows.get_mut(at.row as usize) {
+                debug_assert!(slot.is_none(), "a row goes to one place");
                 *slot = Some(new);
             }
         }
         Self { new_rows }
     }
 
-    /// The new numbers of these rows; rows that were dropped are left out.
+    /// The new numbers of these rows, which a memtable masks: none of them was dropped.
     pub fn translate(&self, rows: &RoaringBitmap) -> RoaringBitmap {
-        rows.iter().filter_map(|row| self.new_rows.get(row as usize).copied().flatten()).collect()
+        let moved: RoaringBitmap =
+            rows.iter().filter_map(|row| self.new_rows.get(row as usize).copied().flatten()).collect();
+        assert_eq!(moved.len(), rows.len(), "ST-3: rows that only a memtable masks are kept");
+        moved
     }
 }

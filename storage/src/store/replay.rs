@@ -53,6 +53,7 @@ impl<'s> Replay<'s> {
     /// log once that is cut.
     pub(super) fn add(&mut self, record: &Record) -> Result<()> {
         let (sequence, bytes) = (record.sequence, record.payload.len());
+        assert!(sequence > self.sequence, "ST-3: record {sequence} comes after {}", self.sequence);
         match Operation::decode(record.kind, &record.payload)? {
             Operation::Spans(batch) if record.kind != KIND_SPANS || bytes < SPAN_BYTES_MAX => {
                 self.add_spans(batch, bytes, sequence)
@@ -60,6 +61,7 @@ impl<'s> Replay<'s> {
             Operation::Mutation(Mutation::Edit(edits)) => self.add_edits(edits, sequence),
             other => {
                 self.finish()?;
+                self.sequence = sequence;
                 self.state.apply(other, sequence).map(drop)
             }
         }
@@ -125,5 +127,7 @@ fn joined(batches: &[RecordBatch]) -> Result<RecordBatch> {
         }
         many => concat_batches(&Table::Spans.schema(), many)?,
     };
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(whole.num_rows(), rows, "ST-3: no span of a record is left out");
     compact(&whole)
 }

@@ -131,6 +131,7 @@ impl State {
         }
         let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "status"])?;
         let (ids, statuses) = (text(&batch, "span_id")?, text(&batch, "status")?);
+        assert_eq!(batch.num_rows(), keys.len(), "each span that is read is of a trace that is settled");
         for ((key, id), status) in keys.iter().zip(ids).zip(statuses) {
             if tops.get(key).copied() == id {
                 states.insert(*key, if status == Some("ERROR") { "ERROR" } else { "OK" });
