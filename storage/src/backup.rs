@@ -188,6 +188,7 @@ fn copy_log(env: &dyn Env, copy: &Arc<dyn Env>, replay_from: u64) -> Result<(u64
         Ok(())
     })?;
     writer.sync()?;
+    assert_eq!(writer.next_sequence(), replay_from + records, "the copy of the log has no gap");
     Ok((records, bytes))
 }
 

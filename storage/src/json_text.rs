@@ -47,6 +47,7 @@ struct Escape {
 impl Escape {
     /// Its text, which is ASCII.
     fn as_str(&self) -> &str {
+        debug_assert!(self.bytes.is_ascii() && self.len <= self.bytes.len(), "an escape is ASCII");
         self.bytes.get(..self.len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }

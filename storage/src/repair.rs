@@ -369,6 +369,7 @@ impl<'a> Repair<'a> {
                 self.report.lost.more_traces += 1;
             }
         }
+        assert!(self.report.lost.trace_ids.len() <= TRACE_IDS_MAX, "further traces are counted");
         store.refold(&keys)
     }
 }
@@ -451,6 +452,7 @@ pub(crate) fn copy_file(env: &dyn Env, from: &Path, target: &dyn Env, to: &Path)
         }
         let len = (reader.len() - offset).min(COPY_BYTES);
         let bytes = memory_len(len).and_then(|len| reader.read_at(offset, len)).map_err(io(from))?;
+        assert_eq!(bytes.len() as u64, len, "a read gives what it was asked for, or fails");
         writer.write_all(&bytes).map_err(io(to))?;
         offset += len;
     }

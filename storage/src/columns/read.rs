@@ -203,6 +203,7 @@ pub fn map_at(batch: &RecordBatch, column: &str, row: usize) -> Result<BTreeMap<
     let (Some(keys), Some(values)) = (keys, values) else {
         return Err(Error::internal(format!("map column {column} does not hold text")));
     };
+    assert_eq!(keys.len(), values.len(), "each key of a map has a value or NULL");
     for (key, value) in keys.iter().zip(values.iter()) {
         if let (Some(key), Some(value)) = (key, value) {
             entries.insert(key.to_string(), value.to_string());

@@ -139,12 +139,14 @@ fn events_at(batch: &RecordBatch, row: usize) -> Result<Vec<Event>> {
     let times = items.as_struct_opt().and_then(|s| s.column(0).as_primitive_opt::<TimestampNanosecondType>());
     let times = times.ok_or_else(|| Error::internal("column events has no times"))?.values().clone();
     let [names, attributes] = struct_texts(batch, "events", row, 1)?;
+    assert!(times.len() == names.len() && names.len() == attributes.len(), "an event has all its parts");
     let rows = times.iter().zip(names).zip(attributes);
     Ok(rows.map(|((time_ns, name), attributes)| Event { time_ns: *time_ns, name, attributes }).collect())
 }
 
 fn links_at(batch: &RecordBatch, row: usize) -> Result<Vec<Link>> {
     let [traces, spans, attributes] = struct_texts(batch, "links", row, 0)?;
+    assert!(traces.len() == spans.len() && spans.len() == attributes.len(), "a link has all its parts");
     let rows = traces.into_iter().zip(spans).zip(attributes);
     Ok(rows.map(|((trace_id, span_id), attributes)| Link { trace_id, span_id, attributes }).collect())
 }

@@ -62,6 +62,7 @@ pub fn with_span_runs(
 ) -> Result<RecordBatch> {
     let ids = required_text(batch, "trace_id")?;
     let runs: Vec<Option<(u32, u32)>> = ids.iter().map(|id| run(TraceKey::of(id))).collect();
+    assert!(runs.iter().flatten().all(|(_, count)| *count > 0), "a run has spans");
     let mut columns = batch.columns().to_vec();
     let first = Int64Array::from_iter(runs.iter().map(|run| run.map(|(first, _)| i64::from(first))));
     let count = Int64Array::from_iter(runs.iter().map(|run| run.map(|(_, count)| i64::from(count))));

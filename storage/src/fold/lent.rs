@@ -81,6 +81,7 @@ fn has_several_sessions(spans: &[FoldSpan]) -> bool {
 }
 
 fn lent(spans: &[FoldSpan], lead: usize, hint_of_top: HintOfTop, read: &impl ReadSpans) -> Result<Lent> {
+    assert!(lead < spans.len(), "the lead is one of the spans");
     let mut lent = Lent::default();
     let said = |places: &[RowRef]| said_of(places, hint_of_top, read);
     if has_several_sessions(spans) {
@@ -136,6 +137,7 @@ fn conversing<'s>(
     places.sort_unstable();
     let rows: Vec<RowRef> = places.iter().map(|(place, _)| *place).collect();
     let batch = read.rows(&rows, &["span_type"])?;
+    assert_eq!(batch.num_rows(), spans.len(), "each span has a type");
     let types = text(&batch, "span_type")?;
     let mut converses = vec![false; spans.len()];
     for (row, (_, at)) in places.iter().enumerate() {

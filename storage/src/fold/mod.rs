@@ -156,6 +156,7 @@ fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Resu
             place,
         });
     }
+    assert_eq!(spans.len(), batch.num_rows(), "each span has its place");
     Ok(spans)
 }
 
@@ -290,6 +291,7 @@ fn fold(trace_id: &str, spans: &[FoldSpan], lead: Lead<'_>, is_settled: bool) ->
         root_span_id: lead.span().map(|span| span.span_id.clone()),
         edit: Default::default(),
     };
+    assert!(row.error_span_count <= row.span_count, "spans with errors are spans");
     for (key, value) in [(SESSION_METADATA, &row.session_id), (USER_METADATA, &row.user_id)] {
         if let Some(value) = value {
             row.metadata.insert(key.to_string(), value.clone());
@@ -325,7 +327,7 @@ fn usage(spans: &[&FoldSpan]) -> Usage {
         let (index, above) =
             match stack.pop().or_else(|| cycle_starts.next().map(|i| (i, Counted::default()))) {
                 Some(entry) => entry,
-                None => return total,
+                None => break,
             };
         let (Some(span), Some(seen)) = (spans.get(index), visited.get_mut(index)) else { continue };
         if std::mem::replace(seen, true) {
@@ -336,6 +338,8 @@ fn usage(spans: &[&FoldSpan]) -> Usage {
             stack.push((*child, below));
         }
     }
+    debug_assert!(visited.iter().all(|visited| *visited), "each span counts, those of a cycle, too");
+    total
 }
 
 /// Adds what no ancestor has counted, and says what is counted for the spans below.

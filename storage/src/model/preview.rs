@@ -13,5 +13,6 @@ pub fn cut_preview(text: &str) -> String {
     if is_long {
         preview.push_str("...");
     }
+    debug_assert!(preview.chars().count() <= PREVIEW_CHARS_MAX, "a preview is short");
     preview
 }

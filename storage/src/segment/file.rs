@@ -35,6 +35,7 @@ impl HashingWriter {
 
     /// The data is written and the end begins; what it begins with.
     pub(super) fn begin_end(&mut self) -> Vec<u8> {
+        assert!(self.end.is_none(), "ST-6: the data of a file ends once");
         self.end = Some((self.len, xxhash3_128::Hasher::new()));
         std::mem::take(&mut self.sums).finish()
     }
@@ -43,7 +44,7 @@ impl HashingWriter {
     pub(super) fn finish(mut self, name: String) -> io::Result<FileMeta> {
         self.inner.flush()?;
         self.inner.sync_data()?;
-        debug_assert_eq!(self.inner.len(), self.len, "the file has what was hashed");
+        assert_eq!(self.inner.len(), self.len, "ST-2: the file has what was hashed");
         let end =
             self.end.map(|(start, hasher)| FileEnd { len: self.len - start, hash: hasher.finish_128() });
         Ok(FileMeta { name, len: self.len, hash: self.hasher.finish_128(), end })
@@ -185,6 +186,7 @@ impl Read for FileCursor {
             self.offset += len as u64;
         }
         let taken = self.buffered.split_to(target.len().min(self.buffered.len()));
+        assert!(taken.len() <= target.len(), "no more is taken than there is room for");
         if let Some(part) = target.get_mut(..taken.len()) {
             part.copy_from_slice(&taken);
         }

@@ -222,6 +222,7 @@ impl TableFile {
 
     /// Physical rows of a row group: first, and one past the last.
     pub(super) fn group_rows(&self, group: usize) -> (u32, u32) {
+        assert!(group < self.group_count(), "row group {group} of {}", self.group_count());
         match self.group_starts.get(group..group + 2) {
             Some(&[start, end]) => (start, end),
             _ => (0, 0),

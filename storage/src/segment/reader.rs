@@ -130,6 +130,10 @@ impl SegmentReader {
         }
         let file = self.table_file(table)?;
         let kept = prune(&file, table, &request.zones)?;
+        debug_assert!(
+            mask.is_none_or(|mask| mask.max() < Some(self.rows(table))),
+            "ST-3: rows that are masked are there"
+        );
         let wanted = wanted_rows(self.rows(table), request.rows.as_ref(), kept, mask);
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
         let scan = SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)?;

@@ -83,6 +83,7 @@ impl SegmentScan {
         batch_rows: usize,
         fills_cache: bool,
     ) -> Result<Self> {
+        assert!(batch_rows > 0, "a scan gives rows and ends");
         let held = file.handle()?;
         let ahead = vec![1; filters.len() + 1];
         let (next, ready, rest) = ((0, 0), HashMap::new(), None);
@@ -156,6 +157,7 @@ impl SegmentScan {
                 self.next = (group + 1, group_end);
                 continue;
             }
+            assert!(start >= first, "blocks come in the order of their rows");
             let end = group_end.min(start + BLOCK_ROWS);
             self.next = (group, end);
             return Some(Block { group, group_start, start, end });
@@ -274,6 +276,7 @@ impl SegmentScan {
         let missing: Vec<usize> = roots.iter().copied().filter(|root| !is_kept(root)).collect();
         // Together: columns may share what is stored.
         let decoded = if missing.is_empty() { Vec::new() } else { decode(&missing)? };
+        assert_eq!(decoded.len(), missing.len(), "each column is decoded");
         for (root, array) in missing.iter().zip(&decoded) {
             self.file.cache().insert(key(*root), array.clone());
         }

@@ -43,7 +43,9 @@ pub fn write_table_file(env: &dyn Env, dir: &Path, name: &str, batch: &RecordBat
     let path = dir.join(name);
     let file = env.create(&path).map_err(|source| Error::io(path.display(), source))?;
     let file = encode(HashingWriter::new(file), batch).map_err(|source| write_error(&path, source))?;
-    file.finish(name.to_string()).map_err(|source| Error::io(path.display(), source))
+    let meta = file.finish(name.to_string()).map_err(|source| Error::io(path.display(), source))?;
+    assert!(meta.end.is_none(), "a file of the catalogue is read whole and compared with its hash");
+    Ok(meta)
 }
 
 /// Reads the file that `meta` describes, as batches of `schema`; a file without rows gives none.

@@ -78,6 +78,7 @@ fn add_traces(index: &mut SegmentIndex, first_row: u32, batch: &RecordBatch) -> 
         }
         let entries = tags.value(offset);
         let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_string::<i32>());
+        assert_eq!(keys.len(), values.len(), "each tag has a value or NULL");
         for (key, value) in keys.iter().zip(values.iter()) {
             if let (Some(key), Some(value)) = (key, value) {
                 let pair = format!("{key}\0{value}");

@@ -200,11 +200,14 @@ impl Snapshot {
         if let Some(fresh) = slot.get() {
             return Ok(fresh.clone());
         }
-        let mut fresh = FreshText::default();
+        let (mut fresh, mut count) = (FreshText::default(), 0);
         for batch in rows.scan_all(Table::Spans, &ScanRequest::columns(TEXT_COLUMNS.iter().copied()))? {
             self.interrupt.check()?;
-            fresh.add(&batch?)?;
+            let batch = batch?;
+            count += batch.num_rows();
+            fresh.add(&batch)?;
         }
+        assert_eq!(count, rows.rows(Table::Spans) as usize, "QU-1: masked rows are numbered, too");
         Ok(slot.get_or_init(|| Arc::new(fresh)).clone())
     }
 
@@ -307,6 +310,7 @@ impl Snapshot {
             }
         }
         let batch = read_rows(&self.inner.sources, table, rows, &stored)?;
+        assert_eq!(batch.num_rows(), rows.len(), "each row that is asked for is given");
         project(&self.hydrate(&batch, |row| rows.get(row).map_or(0, |row| row.source))?, columns)
     }
 

@@ -186,6 +186,8 @@ impl Segment {
             return Ok(waiting.clone());
         }
         let waiting: Arc<[Waiting]> = read()?.into();
+        let rows = self.meta.trace_rows;
+        assert!(waiting.iter().all(|trace| trace.row < rows), "what waits is one of the {rows} traces");
         Ok(self.waiting.get_or_init(|| waiting).clone())
     }
 

@@ -84,7 +84,9 @@ impl SegmentKeys {
     /// Notes the traces of a segment that was just written.
     pub fn set_traces(&self, index: &SegmentIndex) {
         let runs = index.span_runs.iter().map(|run| run.key);
-        self.traces.get_or_init(|| KeySet::of(runs.chain(index.trace_rows.iter().map(|(key, _)| *key))));
+        let rows = index.trace_rows.iter().map(|(key, _)| *key);
+        let traces = self.traces.get_or_init(|| KeySet::of(runs.clone().chain(rows.clone())));
+        debug_assert!(runs.chain(rows).all(|key| traces.may_contain(key)), "ST-5: no trace of it is denied");
     }
 
     /// Reads which traces the segment has before many lookups need it; tries once. Returns whether there was need.

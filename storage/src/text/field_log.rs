@@ -87,6 +87,7 @@ impl FieldLog {
             return Ok(());
         }
         let mut target = serializer.new_field(field, self.log.len() as u64, None)?;
+        assert_eq!(order.len(), terms.len(), "each term is written");
         let counts = self.counts(terms.len());
         let order: Vec<u32> = order.iter().copied().filter(|&number| at(&counts, number) > 0).collect();
         let mut rest = order.as_slice();
@@ -112,6 +113,7 @@ impl FieldLog {
     fn counts(&self, terms: usize) -> Vec<usize> {
         let mut counts = vec![0; terms];
         for &number in &self.log {
+            debug_assert!((number as usize) < terms, "term {number} of {terms} was given out");
             if let Some(count) = counts.get_mut(number as usize) {
                 *count += 1;
             }
@@ -135,6 +137,7 @@ impl FieldLog {
             }
             total += at(counts, number);
         }
+        assert!(u32::try_from(total).is_ok(), "a place among the occurrences has 32 bits");
         occurrences.clear();
         occurrences.resize(total, Occurrence::default());
         let mut start = 0;
@@ -154,6 +157,7 @@ impl FieldLog {
                 *end = None;
             }
         }
+        debug_assert!(ends.iter().all(Option::is_none), "the next terms find it as it was");
     }
 
     fn write_term(
@@ -171,6 +175,8 @@ impl FieldLog {
         let mut steps = Vec::new();
         for places in documents() {
             let Some(first) = places.first() else { continue };
+            let is_once = self.kept == Kept::Positions || places.len() == 1;
+            debug_assert!(is_once, "without positions a term is in a document once");
             if self.kept == Kept::Positions {
                 let mut before = 0;
                 steps.clear();

@@ -51,7 +51,8 @@ impl FlatSlot {
 impl Drop for FlatSlot {
     fn drop(&mut self) {
         if let Some(flat) = self.0.get() {
-            KEPT_BYTES.fetch_sub(flat.size(), Ordering::Relaxed);
+            let kept = KEPT_BYTES.fetch_sub(flat.size(), Ordering::Relaxed);
+            debug_assert!(kept >= flat.size(), "what is given back was counted");
         }
     }
 }
@@ -64,6 +65,7 @@ impl FlatTerms {
             bytes.extend_from_slice(stream.key());
             bytes.push(END);
         }
+        debug_assert!(bytes.last().is_none_or(|last| *last == END), "each token is ended");
         bytes.shrink_to_fit();
         Ok(FlatTerms(bytes))
     }

@@ -55,10 +55,12 @@ impl FreshText {
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = TextColumns::new(batch)?;
         let mut text = std::mem::take(&mut self.scratch);
+        let before = self.rows.len();
         for row in 0..columns.rows() {
             columns.leaves(row, &mut text)?;
             self.add_row(&text);
         }
+        assert_eq!(self.rows.len(), before + batch.num_rows(), "rows without text are numbered, too");
         self.scratch = text;
         Ok(())
     }
@@ -72,6 +74,7 @@ impl FreshText {
             length += FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(count));
             *end = self.numbers.len();
         }
+        debug_assert!(ends.is_sorted() && ends.first() >= Some(&start), "fields follow each other");
         self.total_length += u64::from(length);
         self.rows.push(FreshRow { start, ends, length });
     }
@@ -173,6 +176,7 @@ impl Fitting {
 }
 
 fn count_in_field(numbers: &[u32], slots: &[Fitting]) -> u32 {
+    debug_assert!(!slots.is_empty(), "a term has a slot");
     let fits = |window: &&[u32]| slots.iter().zip(*window).all(|(slot, &number)| slot.has(number));
     let count = match slots {
         [Fitting::One(only)] => numbers.iter().filter(|&number| number == only).count(),

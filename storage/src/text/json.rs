@@ -80,6 +80,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn next(&mut self) -> Result<Option<Piece<'a>>, NotJson> {
         loop {
             self.skip_space();
+            debug_assert!(self.text.is_char_boundary(self.position), "pieces are on borders of characters");
             let byte = self.byte();
             match (self.expect, byte) {
                 (Expect::Nothing, None) => return Ok(None),
@@ -137,7 +138,8 @@ impl<'a> Scanner<'a> {
 
     fn end(&mut self) -> Result<Option<Piece<'a>>, NotJson> {
         self.position += 1;
-        self.open.pop();
+        let was_open = self.open.pop();
+        debug_assert!(was_open.is_some(), "what ends has begun");
         self.expect_after_value();
         Ok(Some(Piece::End))
     }
@@ -252,6 +254,7 @@ pub(super) fn unescape(escaped: &str, out: &mut String) {
     while let Some(found) = memchr(b'\\', rest.as_bytes()) {
         out.push_str(cut(rest, ..found));
         let after = cut(rest, found + 1..);
+        debug_assert!(escape_len(after.as_bytes()).is_ok(), "escapes were checked by the scanner");
         let Some(kind) = after.chars().next() else { return };
         rest = cut(after, kind.len_utf8()..);
         match kind {

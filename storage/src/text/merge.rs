@@ -72,6 +72,11 @@ pub(super) fn merge_into(
         let place = inputs.get_mut(input).and_then(|input| input.rows.get_mut(row as usize));
         *place.ok_or_else(|| Error::internal(format!("text index {input} has no row {row}")))? = number;
     }
+    debug_assert_eq!(
+        inputs.iter().flat_map(|input| &input.rows).filter(|&&new| new != DROPPED).count(),
+        rows.len(),
+        "a row is taken once"
+    );
     let mut strings = 0;
     for input in &mut inputs {
         strings = input.number_strings(strings);
@@ -129,6 +134,7 @@ impl Input {
             *number = next;
             next = next.saturating_add(1);
         }
+        assert!(next >= first, "the strings of an index are numbered after those before it");
         next
     }
 
@@ -234,6 +240,7 @@ impl PostingList {
     fn add(&mut self, document: u32, postings: &mut impl Postings, with_positions: bool) {
         if with_positions {
             postings.positions(&mut self.positions);
+            debug_assert!(self.positions.is_sorted(), "the positions of a word in a string ascend");
             let mut before = 0;
             let step = |&position: &u32| position.wrapping_sub(std::mem::replace(&mut before, position));
             self.steps.extend(self.positions.iter().map(step));
@@ -254,6 +261,7 @@ impl PostingList {
             // Strings keep their order, rows do not.
             self.documents.sort_unstable();
         }
+        debug_assert!(self.documents.is_sorted_by(|a, b| a.0 < b.0), "a posting list ascends");
         target.new_term(term, count_of(self.documents.len()), with_positions)?;
         let mut start = 0;
         for &(document, end) in &self.documents {

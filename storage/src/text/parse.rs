@@ -398,6 +398,7 @@ fn ends_with_letter(stem: &str) -> bool {
 }
 
 fn join(mut parts: Vec<TextQuery>, kind: fn(Vec<TextQuery>) -> TextQuery) -> TextQuery {
+    assert!(!parts.is_empty(), "what joins something has parts");
     match parts.pop() {
         Some(only) if parts.is_empty() => only,
         last => {

@@ -135,6 +135,7 @@ pub(super) fn collect_phrases(
     within: Option<&RoaringBitmap>,
     found: &mut Vec<Occurrence>,
 ) -> TantivyResult<()> {
+    assert!(slots.len() > 1, "a phrase has several slots");
     let mut cursors = Vec::with_capacity(slots.len());
     for (offset, slot) in (0..).zip(slots) {
         let terms = slot_terms(index, slot)?;
@@ -149,6 +150,7 @@ pub(super) fn collect_phrases(
     let mut positions = Vec::new();
     let mut row = 0;
     while let Some(next) = next_common_row(&mut cursors, row) {
+        debug_assert!(next >= row && found.last().is_none_or(|last| last.row < next), "rows ascend");
         row = next + 1;
         if within.is_some_and(|within| !within.contains(next)) {
             continue;

@@ -206,6 +206,7 @@ pub(super) fn is_near(wanted: &str, word: &str, limit: usize) -> bool {
             row.push(best);
             left = best;
         }
+        debug_assert_eq!(row.len(), old.len(), "the table has rows of one length");
         older = std::mem::replace(&mut old, row);
     }
     old.last().is_some_and(|&distance| distance <= limit)

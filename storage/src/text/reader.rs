@@ -357,6 +357,7 @@ impl TermSource for TextReader {
     fn occurrences(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<Vec<Occurrence>> {
         let found = guarded(&self.name, || self.find_occurrences(term, within))?;
         self.check_last(found.last().map(|occurrence| occurrence.row))?;
+        debug_assert!(found.is_sorted_by(|a, b| a.row < b.row), "a row is told once, in order");
         Ok(found)
     }
 

@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Cow<'_, str> {
     }
     let plain = without_sequences(text);
     let composed = NFC.normalize(&plain);
-    Cow::Owned(match has_marks(&composed) {
+    let read = match has_marks(&composed) {
         false => composed.into_owned(),
         true => {
             let lowered = composed.to_lowercase();
@@ -38,7 +38,9 @@ pub(super) fn read(text: &str) -> Cow<'_, str> {
                 NFC.normalize(&lowered).into_owned()
             }
         }
-    })
+    };
+    debug_assert!(NFC.is_normalized(&read), "a reading is in NFC");
+    Cow::Owned(read)
 }
 
 /// Whether reading changes nothing; of some other texts also false.

@@ -234,6 +234,7 @@ impl RowTerms {
             self.add(to, LONG.as_bytes())?;
             token.truncate(token.floor_char_boundary(LONG_WORD_KEPT_BYTES));
         }
+        debug_assert!(token.len() <= LONG_WORD_BYTES, "a term is no long token");
         self.add(to, token.as_bytes())
     }
 

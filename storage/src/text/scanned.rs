@@ -71,6 +71,8 @@ impl<'a> Scanned<'a> {
                 _ => None,
             };
             let (depth, end) = (scanner.depth(), scanner.position());
+            let is_behind = scanned.places.last().is_none_or(|before| before.end <= end);
+            debug_assert!(is_behind, "the pieces of a text follow each other");
             scanned.places.push(Place { piece, depth, end, plain });
         }
     }

@@ -148,6 +148,11 @@ fn cut_out(window: &Window<'_>, max_chars: usize) -> Snippet {
     let visible = window.matches.iter().filter(|range| range.start >= start && range.start < end);
     let shifted = visible.map(|range| range.start - start + shift..range.end.min(end) - start + shift);
     let highlights = merge_ranges(shifted);
+    debug_assert!(highlights.is_sorted_by(|a, b| a.end <= b.start), "highlights do not overlap");
+    debug_assert!(
+        highlights.iter().all(|range| text.get(range.clone()).is_some()),
+        "highlights are of the text"
+    );
     Snippet { field: window.field, text, highlights }
 }
 

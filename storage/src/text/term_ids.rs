@@ -85,6 +85,7 @@ impl TermIds {
             number.ok_or_else(|| Error::internal("text index: more terms than one segment can have"))?;
         terms.bytes.extend_from_slice(term);
         terms.ends.push(terms.bytes.len());
+        debug_assert_eq!(slots.len() + 1, terms.ends.len(), "each term has one number");
         slots.insert_unique(hash(key, *seeds), Slot { key, number }, |slot| hash(slot.key, *seeds));
         Ok(number)
     }
@@ -105,7 +106,9 @@ impl TermIds {
         let mut order: Vec<_> = numbers.map(|number| (key(self.term(number)), number)).collect();
         // Most terms differ within their first bytes: these are compared without a look at the others.
         order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.term(a.1).cmp(self.term(b.1))));
-        order.into_iter().map(|(_, number)| number).collect()
+        let order: Vec<u32> = order.into_iter().map(|(_, number)| number).collect();
+        debug_assert!(order.is_sorted_by(|a, b| self.term(*a) < self.term(*b)), "a term is there once");
+        order
     }
 }
 

@@ -71,6 +71,7 @@ impl<'a> Words<'a> {
         let start = self.skip_to_word()?;
         self.take_word(word);
         shorten(word);
+        debug_assert!(start < self.position && !word.is_empty(), "a word has characters");
         Some(start..self.position)
     }
 
@@ -228,7 +229,9 @@ impl PackedWord {
 
     /// The number of a longer word, in its place.
     pub(super) fn of_number(number: u32) -> PackedWord {
-        PackedWord(u128::from(number) | (u128::from(u8::MAX) << Self::LENGTH_SHIFT))
+        let packed = PackedWord(u128::from(number) | (u128::from(u8::MAX) << Self::LENGTH_SHIFT));
+        debug_assert_eq!(packed.as_number(), Some(number), "a number comes out again");
+        packed
     }
 
     /// The number it was made of.
@@ -304,6 +307,7 @@ fn shorten(word: &mut String) {
     word.truncate(word.floor_char_boundary(LONG_WORD_KEPT_BYTES));
     word.push(SEPARATOR);
     word.push_str(&format!("{hash:032x}"));
+    debug_assert!(word.len() <= LONG_WORD_BYTES, "a short form is no long word");
 }
 
 #[cfg(test)]

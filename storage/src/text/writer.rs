@@ -144,6 +144,7 @@ impl TextWriter {
             parts.iter().enumerate().flat_map(|(at, part)| (0..part.row_total()).map(move |row| (at, row)));
         let rows: Vec<(usize, u32)> = rows.collect();
         let merged = merge_into(&self.index, &self.location, &parts, &rows, &|| Ok(()))?;
+        assert_eq!(merged.row_total() as usize, rows.len(), "each row is indexed once");
         drop(parts);
         for directory in directories {
             if let TextLocation::Directory(folder) = directory {
@@ -192,6 +193,8 @@ impl Part {
     fn write(self, index: &Index, location: &TextLocation) -> Result<TextReader> {
         let Part { rows, strings, terms: RowTerms { terms, .. }, raw, values } = self;
         let StringLog { terms: word_terms, words, places, .. } = strings;
+        assert_eq!(raw.documents(), rows as usize, "the documents of raw tokens are rows");
+        assert_eq!(values.documents(), rows as usize, "the documents of values are rows");
         let places = places.finish(count_of(words.documents()))?;
         write_files(index, rows, &places, |serializer| {
             words.write(Field::from_field_id(WORDS_FIELD), &word_terms, &word_terms.sorted(), serializer)?;
