@@ -425,7 +425,8 @@ impl State {
         let open: BTreeSet<SegmentId> = self.segments.iter().map(|segment| segment.id()).collect();
         assert_eq!(open, live, "ST-2: the segments in memory are those of the manifest");
         assert_eq!(open.len(), self.segments.len(), "a segment is open once");
-        assert_eq!(self.older.len(), self.segments.len() + usize::from(self.frozen.is_some()));
+        let older = self.segments.len() + usize::from(self.frozen.is_some());
+        assert_eq!(self.older.len(), older, "lookups see all that is older than what is active");
         let frozen = self.frozen.as_deref();
         assert!(frozen.is_none_or(|frozen| frozen.dirty.is_empty()), "what is frozen is folded");
         assert!(

@@ -232,6 +232,9 @@ mod tests {
         let others: Vec<usize> = (0..wanted.num_columns()).filter(|column| *column != at).collect();
         let stream = stream_of(&wanted.project(&others).unwrap(), None).unwrap();
         assert_eq!(read_stream(&stream).unwrap(), wanted);
+        let mut twice = StreamWriter::try_new(Vec::new(), &wanted.schema()).unwrap();
+        twice.write(&wanted).and_then(|()| twice.write(&wanted)).and_then(|()| twice.finish()).unwrap();
+        assert!(read_stream(twice.get_ref()).is_err(), "no span of a record is left out");
         let fewer = stream_of(&wanted.project(&others[1..]).unwrap(), None).unwrap();
         assert!(read_stream(&fewer).is_err());
     }
