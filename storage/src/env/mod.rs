@@ -212,6 +212,7 @@ fn relative(path: &Path) -> io::Result<PathBuf> {
             }
         }
     }
+    debug_assert!(clean.is_relative(), "AR-4: all paths are below the root");
     Ok(clean)
 }
 

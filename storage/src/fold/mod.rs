@@ -172,7 +172,9 @@ pub fn add_fold_inputs(
     let ids = required_text(batch, "trace_id")?;
     let spans = fold_spans(batch, places)?;
     for (id, span) in ids.iter().zip(spans) {
-        inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new())).1.push(span);
+        let (known, spans) = inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new()));
+        debug_assert_eq!(known, id, "a key is that of one trace");
+        spans.push(span);
     }
     Ok(())
 }

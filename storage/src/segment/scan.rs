@@ -186,6 +186,12 @@ impl SegmentScan {
         let projection = self.projection.clone();
         let some = current.rows.is_some();
         let batch = self.columns(self.filters.len(), &mut current, &projection)?;
+        let filters = self.filters.iter().map(|filter| &filter.projection);
+        let named: Vec<usize> = filters.chain([&projection]).flat_map(Projection::roots).collect();
+        debug_assert!(
+            current.whole.keys().chain(current.columns.keys()).all(|root| named.contains(root)),
+            "QU-4: a scan reads the columns that it names and no others"
+        );
         if !some {
             return Ok(Some(batch));
         }

@@ -161,6 +161,9 @@ impl TableWriter {
             }
         }
         self.rows = rows;
+        let ended: i64 = self.file.flushed_row_groups().iter().map(|group| group.num_rows()).sum();
+        let open = self.row_group.as_ref().map_or(0, RowGroupEncoder::rows);
+        assert_eq!(ended + open as i64, i64::from(rows), "a row's number is how many were written before it");
         Ok(())
     }
 

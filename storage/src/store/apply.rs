@@ -438,6 +438,7 @@ impl State {
             }
         }
         assert!(current.is_empty(), "each row that was read is superseded");
+        assert!(settled.states.is_empty(), "a trace that is settled has the state that was decided");
         self.active.view.log_mut(Table::Traces).append(traces_batch(&rows)?)?;
         Ok(Applied { traces: rows.len() as u64, ..Applied::default() })
     }

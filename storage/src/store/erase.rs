@@ -60,6 +60,10 @@ impl Store {
         let text =
             serde_json::to_vec(&intent).map_err(|e| Error::internal(format!("{ERASE_INTENT}: {e}")))?;
         write_small_file(self.env.as_ref(), ERASE_INTENT, &text)?;
+        debug_assert!(
+            !matches!(self.unfinished_erase(), Ok(noted) if noted != ids),
+            "an erase that is interrupted is completed by who reads the note"
+        );
         Ok(ids)
     }
 
@@ -104,6 +108,10 @@ impl Store {
         }
         self.wait_until_gone(&old, &mut erased.pending)?;
         if erased.pending.is_empty() {
+            assert!(
+                !old.iter().any(|dir| self.env.exists(dir)),
+                "an erase is over when the old files are gone"
+            );
             self.env.remove_file(Path::new(ERASE_INTENT)).map_err(|e| Error::io(ERASE_INTENT, e))?;
             self.env.sync_dir(Path::new("")).map_err(|e| Error::io("database folder", e))?;
         }

@@ -400,6 +400,7 @@ fn create_layout(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
     }
     // The folders' names first: FORMAT may come to be known at any time after its renaming.
     env.sync_dir(Path::new("")).map_err(io("database folder"))?;
+    assert!(!env.exists(Path::new("FORMAT")), "a folder becomes a database when all else is there");
     write_format(env.as_ref(), env.new_ulid())
 }
 

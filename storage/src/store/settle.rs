@@ -107,6 +107,10 @@ impl State {
             }
         }
         self.read_states(&unclear, &mut settled.states)?;
+        assert!(
+            settled.refolded.iter().all(|key| !settled.states.contains_key(key)),
+            "what is folded anew gets its state by that"
+        );
         Ok(settled)
     }
 

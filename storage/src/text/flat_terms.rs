@@ -91,7 +91,9 @@ impl FlatTerms {
             if found.len() == max {
                 return None;
             }
-            found.extend(self.0.get(start..end));
+            let token = items(&self.0, start..end);
+            debug_assert!(!token.contains(&END) && finder.find(token).is_some(), "a token holds the piece");
+            found.push(token);
         }
         Some(found)
     }

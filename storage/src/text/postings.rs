@@ -169,6 +169,7 @@ fn next_common_row(cursors: &mut [(u64, u32, Cursor)], mut row: u32) -> Option<u
         let wanted = row;
         for (_, _, cursor) in cursors.iter_mut() {
             let at = cursor.seek(row);
+            debug_assert!(at >= row, "seeking never goes back");
             if at == TERMINATED {
                 return None;
             }
