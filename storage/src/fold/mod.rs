@@ -325,12 +325,8 @@ fn usage(spans: &[&FoldSpan]) -> Usage {
     let mut stack: Vec<(usize, Counted)> = tops.into_iter().map(|top| (top, Counted::default())).collect();
     // Spans on a parent cycle hang below no top: each cycle is entered at its first span.
     let mut cycle_starts = 0..spans.len();
-    loop {
-        let (index, above) =
-            match stack.pop().or_else(|| cycle_starts.next().map(|i| (i, Counted::default()))) {
-                Some(entry) => entry,
-                None => break,
-            };
+    let mut next_start = || cycle_starts.next().map(|start| (start, Counted::default()));
+    while let Some((index, above)) = stack.pop().or_else(&mut next_start) {
         let (Some(span), Some(seen)) = (spans.get(index), visited.get_mut(index)) else { continue };
         if std::mem::replace(seen, true) {
             continue;

@@ -186,10 +186,8 @@ impl SegmentScan {
         let projection = self.projection.clone();
         let some = current.rows.is_some();
         let batch = self.columns(self.filters.len(), &mut current, &projection)?;
-        let filters = self.filters.iter().map(|filter| &filter.projection);
-        let named: Vec<usize> = filters.chain([&projection]).flat_map(Projection::roots).collect();
         debug_assert!(
-            current.whole.keys().chain(current.columns.keys()).all(|root| named.contains(root)),
+            self.has_named_alone(&current),
             "QU-4: a scan reads the columns that it names and no others"
         );
         if !some {
@@ -198,6 +196,13 @@ impl SegmentScan {
         let columns = batch.columns().iter().cloned().map(compact).collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(Some(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?))
+    }
+
+    /// Whether nothing was read of a block but columns that a filter or the projection names.
+    fn has_named_alone(&self, current: &Current) -> bool {
+        let filters = self.filters.iter().map(|filter| &filter.projection);
+        let named: Vec<usize> = filters.chain([&self.projection]).flat_map(Projection::roots).collect();
+        current.whole.keys().chain(current.columns.keys()).all(|root| named.contains(root))
     }
 
     /// The wanted rows of a block, counted from its first; `None` when they are all.
