@@ -1,5 +1,6 @@
 //! Rules of the code that no compiler checks: who may depend on whom, who may name what, sizes.
 
+mod assertions;
 mod names;
 mod rooms;
 

@@ -95,6 +95,7 @@ fn fill(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
         }
         drop(pin);
     };
+    assert!(!copy.exists(Path::new("FORMAT")), "a copy becomes a database when all else is there");
     let format = env.read(Path::new("FORMAT")).map_err(|e| Error::io("FORMAT", e))?;
     write_small_file(copy.as_ref(), "FORMAT", &format)?;
     report.bytes += format.len() as u64;
@@ -188,6 +189,7 @@ fn copy_log(env: &dyn Env, copy: &Arc<dyn Env>, replay_from: u64) -> Result<(u64
         Ok(())
     })?;
     writer.sync()?;
+    assert_eq!(writer.next_sequence(), replay_from + records, "the copy of the log has no gap");
     Ok((records, bytes))
 }
 

@@ -52,6 +52,9 @@ pub const HEADER_BYTES: usize = 36;
 /// The largest payload of a frame, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = FRAME_BYTES_MAX - HEADER_BYTES;
 
+// A frame's length has four bytes in its header.
+const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
+
 const MAGIC: [u8; 4] = *b"THFR";
 const VERSION: u8 = 1;
 
@@ -97,8 +100,9 @@ impl Header {
         out.extend_from_slice(&self.previous_checksum.to_le_bytes());
         out.extend_from_slice(&self.payload_checksum.to_le_bytes());
         out.extend_from_slice(&self.epoch.to_le_bytes());
-        let checksum = crc32c::crc32c(out.get(start..).unwrap_or_default());
+        let checksum = crc32c::crc32c(out.split_at(start).1);
         out.extend_from_slice(&checksum.to_le_bytes());
+        debug_assert_eq!(out.len() - start, HEADER_BYTES, "a header has the bytes that its reader asks for");
         checksum
     }
 
@@ -121,6 +125,7 @@ impl Header {
             payload_checksum: u32::from_le_bytes(take(&mut rest)?),
             epoch: u32::from_le_bytes(take(&mut rest)?),
         };
+        debug_assert!(rest.is_empty(), "each byte that the checksum covers is of a field");
         Some((header, checksum))
     }
 

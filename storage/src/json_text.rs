@@ -47,6 +47,7 @@ struct Escape {
 impl Escape {
     /// Its text, which is ASCII.
     fn as_str(&self) -> &str {
+        debug_assert!(self.bytes.is_ascii() && self.len <= self.bytes.len(), "an escape is ASCII");
         self.bytes.get(..self.len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
@@ -60,7 +61,7 @@ pub fn write_string(text: &str, out: &mut String) {
         out.push_str(plain);
         let Some(&byte) = special.as_bytes().first() else { break };
         out.push_str(escape(byte).as_str());
-        rest = special.get(1..).unwrap_or_default();
+        rest = special.split_at(1).1;
     }
     out.push('"');
 }

@@ -58,6 +58,7 @@ pub(crate) fn parallel_map<T: Sync, R: Send, E: Send + From<Panicked>>(
         }
         made
     })?;
+    assert_eq!(made.len(), items.len(), "each item is worked on once");
     made.sort_unstable_by_key(|(at, _)| *at);
     Ok(made.into_iter().map(|(_, made)| made).collect())
 }

@@ -68,16 +68,24 @@ impl ReaderPin {
     }
 }
 
+/// The names of the pins there are. Before the first reader there need be no folder of them.
+fn list_pins(env: &dyn Env) -> io::Result<Vec<String>> {
+    match env.list(Path::new(READERS_DIR)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed,
+    }
+}
+
 /// The smallest version below `newest` that a living reader pins, of the pins that `list` names. Files of
-/// dead ones met on the way are removed.
-fn oldest_pin(env: &dyn Env, mut list: impl FnMut() -> Vec<String>, newest: u64) -> Option<u64> {
-    let mut names = list();
+/// dead ones met on the way are removed. Pins that cannot be listed may be of any version (ST-2).
+fn oldest_pin(env: &dyn Env, mut list: impl FnMut() -> io::Result<Vec<String>>, newest: u64) -> Option<u64> {
+    let Ok(mut names) = list() else { return Some(0) };
     for _ in 0..LOOKS {
         let mut oldest = None;
         for name in &names {
             oldest = older_pin(env, &Path::new(READERS_DIR).join(name), oldest.unwrap_or(newest)).or(oldest);
         }
-        let again = list();
+        let Ok(again) = list() else { return Some(0) };
         if again.iter().all(|name| names.contains(name)) {
             return oldest;
         }
@@ -88,9 +96,9 @@ fn oldest_pin(env: &dyn Env, mut list: impl FnMut() -> Vec<String>, newest: u64)
 
 /// The version that a living reader pins, when it is below `bound`.
 fn older_pin(env: &dyn Env, path: &Path, bound: u64) -> Option<u64> {
+    // A text that cannot be read, or is not there yet, may be or become that of any version.
     let text = env.read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    // A text that is not there yet may become any version.
     let version = text.rsplit(VERSION_WORD).next().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
     // Trying a lock that is held takes a tenth of a second: only for pins that change the answer.
     if version >= bound {
@@ -127,12 +135,12 @@ impl PendingDeletions {
     /// Removes what no reader needs any more; how many things still wait.
     pub(crate) fn clear(&self, env: &dyn Env) -> usize {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.is_empty() {
-            return 0;
-        }
-        let newest = waiting.iter().map(|(_, version)| *version).max().unwrap_or(0);
-        let list = || env.list(Path::new(READERS_DIR)).unwrap_or_default();
-        let pinned = oldest_pin(env, list, newest);
+        let Some(newest) = waiting.iter().map(|(_, version)| *version).max() else { return 0 };
+        let pinned = oldest_pin(env, || list_pins(env), newest);
+        assert!(
+            pinned.is_none_or(|pinned| pinned <= newest),
+            "ST-2: a pin that keeps something is older than it"
+        );
         waiting.retain(|(path, version)| {
             let is_needed = pinned.is_some_and(|pinned| pinned < *version);
             if !is_needed {
@@ -175,10 +183,19 @@ mod tests {
                 version = ReaderPin::take(&env, 3);
                 everything = None;
             }
-            names
+            Ok(names)
         };
         assert_eq!(oldest_pin(env.as_ref(), list, 9), Some(3));
         assert!(version.is_some());
+    }
+
+    #[test]
+    fn pins_that_cannot_be_listed_keep_everything() {
+        let env = reader_env();
+        let refused = || Err(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(oldest_pin(env.as_ref(), refused, 9), Some(0));
+        env.remove_dir_all(Path::new(READERS_DIR)).unwrap();
+        assert_eq!(oldest_pin(env.as_ref(), || list_pins(env.as_ref()), 9), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use crate::check::{CheckReport, Opened, Part, Severity, check, check_rows};
 use crate::columns::{assessment_at, text, trace_at};
-use crate::env::Env;
+use crate::env::{Env, memory_len};
 use crate::error::{Error, ErrorKind, Result, guarded};
 use crate::fold::HintOfTop;
 use crate::interrupt::spend;
@@ -113,7 +113,7 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
     repair.remove_indexes()?;
     let mut damage = Some(Vec::new());
     let store = Store::open_locked(env.clone(), options, lock_file, uuid, &mut damage)?;
-    repair.report.lost.log.extend(damage.unwrap_or_default());
+    repair.report.lost.log.extend(damage.into_iter().flatten());
     repair.refold(&store, hint_of_top)?;
     if !repair.aside.is_empty() {
         // What they hold in common with the rest is found by the rows of traces.
@@ -319,7 +319,8 @@ impl<'a> Repair<'a> {
         }
         let ended: Vec<String> = live.into_iter().filter(|name| self.catalog.contains(name)).collect();
         if !ended.is_empty() {
-            store.commit_manifest(ManifestEdit { remove_catalog: ended, ..ManifestEdit::default() })?;
+            let edit = ManifestEdit { remove_catalog: ended, ..ManifestEdit::default() };
+            store.commit_manifest(edit, |_| {})?;
         }
         Ok(())
     }
@@ -368,6 +369,7 @@ impl<'a> Repair<'a> {
                 self.report.lost.more_traces += 1;
             }
         }
+        assert!(self.report.lost.trace_ids.len() <= TRACE_IDS_MAX, "further traces are counted");
         store.refold(&keys)
     }
 }
@@ -449,7 +451,8 @@ pub(crate) fn copy_file(env: &dyn Env, from: &Path, target: &dyn Env, to: &Path)
             return Err(Error::new(ErrorKind::Cancelled, "the copy was given up"));
         }
         let len = (reader.len() - offset).min(COPY_BYTES);
-        let bytes = reader.read_at(offset, usize::try_from(len).unwrap_or(usize::MAX)).map_err(io(from))?;
+        let bytes = memory_len(len).and_then(|len| reader.read_at(offset, len)).map_err(io(from))?;
+        assert_eq!(bytes.len() as u64, len, "a read gives what it was asked for, or fails");
         writer.write_all(&bytes).map_err(io(to))?;
         offset += len;
     }

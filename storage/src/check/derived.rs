@@ -107,5 +107,6 @@ fn compare_text(env: &Arc<dyn Env>, meta: &SegmentMeta, text: &TextReader) -> Re
         }
         first_row += batch.num_rows() as u32;
     }
+    assert_eq!(first_row, meta.span_rows, "all rows are compared");
     Ok(())
 }

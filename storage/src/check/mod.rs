@@ -141,6 +141,7 @@ impl CheckReport {
     }
 
     fn find(&mut self, invariant: &'static str, severity: Severity, part: Part, at: &str, message: String) {
+        assert!(invariant.starts_with('I'), "{invariant} is in the table at the head of this file");
         self.findings.push(Finding { invariant, severity, at: at.to_string(), message, part });
     }
 

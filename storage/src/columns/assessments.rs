@@ -64,7 +64,7 @@ pub fn assessment_at(batch: &RecordBatch, row: usize) -> Result<Assessment> {
         metadata: map_at(batch, "metadata", row)?,
         overrides: at.text("overrides")?,
         valid: valid.is_valid(row) && valid.value(row),
-        created_at_ns: at.time("created_at")?.unwrap_or_default(),
-        updated_at_ns: at.time("updated_at")?.unwrap_or_default(),
+        created_at_ns: at.required_time("created_at")?,
+        updated_at_ns: at.required_time("updated_at")?,
     })
 }

@@ -27,6 +27,8 @@ const MARK_START: u8 = 2;
 const SOURCES: [(&str, &str); 2] = [("inputs", "\u{2}i"), ("outputs", "\u{2}o")];
 /// Shorter texts are left alone: a mark would save nothing.
 const TEXT_BYTES_MIN: usize = 24;
+/// Texts up to this are read back when they are packed, in debug builds.
+const READ_BACK_BYTES_MAX: usize = 8 << 10;
 
 /// A spans batch in the form it is stored in; one that has it stays as it is.
 ///
@@ -38,8 +40,15 @@ pub(crate) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
         if attributes.starts_with(PACKED) || memchr::memchr(MARK_START, attributes.as_bytes()).is_some() {
             return None;
         }
-        let packed = marked(attributes, sources.map(|texts| text_at(texts, row)))?;
-        Some(format!("{PACKED}{packed}"))
+        let [inputs, outputs] = sources.map(|texts| text_at(texts, row));
+        let packed = marked(attributes, [inputs, outputs])?;
+        let stored = format!("{PACKED}{packed}");
+        debug_assert!(
+            attributes.len() > READ_BACK_BYTES_MAX
+                || whole_attributes(&stored, inputs, outputs).as_deref() == Some(attributes),
+            "what is packed reads back byte for byte"
+        );
+        Some(stored)
     })
 }
 
@@ -62,9 +71,11 @@ pub const ABSENT_TEXT: char = MARK_START as char;
 /// stands for a key, so that they must be made whole to be read.
 pub fn stored_members(stored: &str) -> Option<&str> {
     let Some(packed) = stored.strip_prefix(PACKED) else { return Some(stored) };
-    let after_mark = |at| packed.get(at + SOURCES[0].1.len()..).unwrap_or_default();
+    // A mark is two bytes; what only begins like one, at the very end, has nothing after it.
+    let after_mark = |at| packed.get(at + SOURCES[0].1.len()..);
+    let is_key = |at| after_mark(at).is_some_and(|after: &str| after.trim_start().starts_with(':'));
     let mut marks = memchr::memchr_iter(MARK_START, packed.as_bytes());
-    (!marks.any(|at| after_mark(at).trim_start().starts_with(':'))).then_some(packed)
+    (!marks.any(is_key)).then_some(packed)
 }
 
 /// The marks that may stand for strings in what [`stored_members`] tells: for the inputs, for the outputs.
@@ -133,7 +144,15 @@ pub(crate) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option
     }
     let previews = [inputs, outputs].map(|text| text.map(cut_preview));
     match marked(hint, previews.each_ref().map(Option::as_deref)) {
-        Some(packed) => Cow::Owned(format!("{PACKED}{packed}")),
+        Some(packed) => {
+            let stored = format!("{PACKED}{packed}");
+            debug_assert_eq!(
+                unpack_hint(&stored, inputs, outputs),
+                hint,
+                "what is packed reads back byte for byte"
+            );
+            Cow::Owned(stored)
+        }
         None => Cow::Borrowed(hint),
     }
 }
@@ -204,6 +223,7 @@ pub(crate) fn widened(columns: &[String]) -> Vec<String> {
             }
         }
     }
+    debug_assert!(all.starts_with(columns), "the columns that are asked for come first");
     all
 }
 
@@ -231,6 +251,7 @@ pub(crate) fn restore(batch: &RecordBatch, columns: &[String]) -> Result<RecordB
         let position = whole.schema().index_of(column);
         positions.push(position.map_err(|_| Error::internal(format!("no column {column} after a scan")))?);
     }
+    assert_eq!(whole.num_rows(), batch.num_rows(), "a row that is made whole is one row");
     Ok(whole.project(&positions)?)
 }
 

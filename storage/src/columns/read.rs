@@ -34,6 +34,10 @@ fn no_column(name: &str) -> Error {
     Error::internal(format!("no column {name}"))
 }
 
+fn no_value(column: &str, row: usize) -> Error {
+    Error::internal(format!("row {row} of a batch has no value in column {column}, which is never NULL"))
+}
+
 /// A text column.
 ///
 /// # Errors
@@ -87,6 +91,35 @@ pub fn text_at(array: &StringViewArray, row: usize) -> Option<&str> {
     if array.is_null(row) { None } else { Some(array.value(row)) }
 }
 
+/// A text column that has a value in each row, such as that of an id.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequiredText<'a>(&'a StringViewArray);
+
+/// A text column without NULL.
+///
+/// # Errors
+/// As [`text`]; `Internal` for a row without a value: the stored schema has none.
+pub(crate) fn required_text<'a>(batch: &'a RecordBatch, column: &str) -> Result<RequiredText<'a>> {
+    let texts = text(batch, column)?;
+    if texts.null_count() == 0 {
+        return Ok(RequiredText(texts));
+    }
+    let row = texts.iter().take_while(Option::is_some).count();
+    Err(no_value(column, row))
+}
+
+impl<'a> RequiredText<'a> {
+    /// The text at `row`.
+    pub(crate) fn value(self, row: usize) -> &'a str {
+        self.0.value(row)
+    }
+
+    /// The texts in order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'a str> {
+        (0..self.0.len()).map(move |row| self.0.value(row))
+    }
+}
+
 /// One row of a batch, its values by column name; so errors are those of [`text`]. A column is found
 /// without a search when the one before it in the batch was asked for last.
 pub(super) struct Row<'a> {
@@ -122,7 +155,17 @@ impl<'a> Row<'a> {
 
     /// The text of a column without NULL.
     pub(super) fn required(&self, column: &str) -> Result<String> {
-        Ok(self.text(column)?.unwrap_or_default())
+        self.text(column)?.ok_or_else(|| no_value(column, self.row))
+    }
+
+    /// The number of a column without NULL.
+    pub(super) fn required_int(&self, column: &str) -> Result<i64> {
+        self.int(column)?.ok_or_else(|| no_value(column, self.row))
+    }
+
+    /// The time of a column without NULL, in Unix nanoseconds.
+    pub(super) fn required_time(&self, column: &str) -> Result<i64> {
+        self.time(column)?.ok_or_else(|| no_value(column, self.row))
     }
 
     pub(super) fn int(&self, column: &str) -> Result<Option<i64>> {
@@ -160,6 +203,7 @@ pub fn map_at(batch: &RecordBatch, column: &str, row: usize) -> Result<BTreeMap<
     let (Some(keys), Some(values)) = (keys, values) else {
         return Err(Error::internal(format!("map column {column} does not hold text")));
     };
+    assert_eq!(keys.len(), values.len(), "each key of a map has a value or NULL");
     for (key, value) in keys.iter().zip(values.iter()) {
         if let (Some(key), Some(value)) = (key, value) {
             entries.insert(key.to_string(), value.to_string());

@@ -86,7 +86,7 @@ pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
         kind: at.required("kind")?,
         status: at.required("status")?,
         status_message: at.text("status_message")?,
-        start_time_ns: at.time("start_time")?.unwrap_or_default(),
+        start_time_ns: at.required_time("start_time")?,
         end_time_ns: at.time("end_time")?,
         service_name: at.text("service_name")?,
         scope_name: at.text("scope_name")?,
@@ -113,13 +113,14 @@ pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
     })
 }
 
-/// The text fields of the structs in a list column at `row`, field by field from `first_field` on.
-fn struct_texts(
+/// The `N` text fields of the structs in a list column at `row`, field by field from `first_field` on.
+fn struct_texts<const N: usize>(
     batch: &RecordBatch,
     column: &str,
     row: usize,
     first_field: usize,
-) -> Result<Vec<Vec<String>>> {
+) -> Result<[Vec<String>; N]> {
+    let other_shape = || Error::internal(format!("column {column} holds structs of another shape"));
     let items = list(batch, column)?.value(row);
     let structs =
         items.as_struct_opt().ok_or_else(|| Error::internal(format!("column {column} holds no structs")))?;
@@ -127,25 +128,25 @@ fn struct_texts(
     for array in structs.columns().iter().skip(first_field) {
         let texts = array.as_string_opt::<i32>();
         let texts = texts.ok_or_else(|| Error::internal(format!("column {column} does not hold text")))?;
-        fields.push(texts.iter().map(|text| text.unwrap_or_default().to_string()).collect());
+        let texts = texts.iter().map(|text| text.map(str::to_string)).collect::<Option<Vec<String>>>();
+        fields.push(texts.ok_or_else(other_shape)?);
     }
-    Ok(fields)
+    fields.try_into().map_err(|_| other_shape())
 }
 
 fn events_at(batch: &RecordBatch, row: usize) -> Result<Vec<Event>> {
     let items = list(batch, "events")?.value(row);
     let times = items.as_struct_opt().and_then(|s| s.column(0).as_primitive_opt::<TimestampNanosecondType>());
     let times = times.ok_or_else(|| Error::internal("column events has no times"))?.values().clone();
-    let mut fields = struct_texts(batch, "events", row, 1)?.into_iter();
-    let (names, attributes) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+    let [names, attributes] = struct_texts(batch, "events", row, 1)?;
+    assert!(times.len() == names.len() && names.len() == attributes.len(), "an event has all its parts");
     let rows = times.iter().zip(names).zip(attributes);
     Ok(rows.map(|((time_ns, name), attributes)| Event { time_ns: *time_ns, name, attributes }).collect())
 }
 
 fn links_at(batch: &RecordBatch, row: usize) -> Result<Vec<Link>> {
-    let mut fields = struct_texts(batch, "links", row, 0)?.into_iter();
-    let mut next = || fields.next().unwrap_or_default();
-    let (traces, spans, attributes) = (next(), next(), next());
+    let [traces, spans, attributes] = struct_texts(batch, "links", row, 0)?;
+    assert!(traces.len() == spans.len() && spans.len() == attributes.len(), "a link has all its parts");
     let rows = traces.into_iter().zip(spans).zip(attributes);
     Ok(rows.map(|((trace_id, span_id), attributes)| Link { trace_id, span_id, attributes }).collect())
 }

@@ -9,7 +9,7 @@ use arrow::array::{
 };
 
 use super::build::{float, int, optional, required, time};
-use super::read::{Row, list, map_at, text};
+use super::read::{Row, list, map_at, required_text};
 use crate::error::{Error, Result};
 use crate::model::{IN_PROGRESS, TraceEdit, TraceKey, TraceRow, Usage};
 use crate::schema::Table;
@@ -60,9 +60,9 @@ pub fn with_span_runs(
     batch: &RecordBatch,
     run: impl Fn(TraceKey) -> Option<(u32, u32)>,
 ) -> Result<RecordBatch> {
-    let ids = text(batch, "trace_id")?;
-    let runs: Vec<Option<(u32, u32)>> =
-        ids.iter().map(|id| id.and_then(|id| run(TraceKey::of(id)))).collect();
+    let ids = required_text(batch, "trace_id")?;
+    let runs: Vec<Option<(u32, u32)>> = ids.iter().map(|id| run(TraceKey::of(id))).collect();
+    assert!(runs.iter().flatten().all(|(_, count)| *count > 0), "a run has spans");
     let mut columns = batch.columns().to_vec();
     let first = Int64Array::from_iter(runs.iter().map(|run| run.map(|(first, _)| i64::from(first))));
     let count = Int64Array::from_iter(runs.iter().map(|run| run.map(|(_, count)| i64::from(count))));
@@ -142,7 +142,7 @@ pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
         experiment_id: at.required("experiment_id")?,
         name: at.text("name")?,
         state: at.required("state")?,
-        request_time_ns: at.time("request_time")?.unwrap_or_default(),
+        request_time_ns: at.required_time("request_time")?,
         end_time_ns: at.time("end_time")?,
         duration_ns: at.int("duration_ns")?,
         service_name: at.text("service_name")?,
@@ -151,8 +151,8 @@ pub fn trace_at(batch: &RecordBatch, row: usize) -> Result<TraceRow> {
         client_request_id: at.text("client_request_id")?,
         request_preview: at.text("request_preview")?,
         response_preview: at.text("response_preview")?,
-        span_count: at.int("span_count")?.unwrap_or_default(),
-        error_span_count: at.int("error_span_count")?.unwrap_or_default(),
+        span_count: at.required_int("span_count")?,
+        error_span_count: at.required_int("error_span_count")?,
         usage: Usage {
             input_tokens: at.int("input_tokens")?,
             output_tokens: at.int("output_tokens")?,

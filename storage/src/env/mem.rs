@@ -65,7 +65,9 @@ impl State {
             })
         };
         let files = std::mem::take(&mut self.files);
+        let count = files.len();
         self.files = files.into_iter().map(|(path, file)| (moved(&path).unwrap_or(path), file)).collect();
+        assert_eq!(self.files.len(), count, "a folder that is moved covers no file");
         let dirs = std::mem::take(&mut self.dirs);
         self.dirs = dirs.into_iter().map(|path| moved(&path).unwrap_or(path)).collect();
     }
@@ -261,7 +263,9 @@ struct MemWriter {
 impl Write for MemWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         guard(&self.state).check_fault()?;
-        guard(&self.content).extend_from_slice(data);
+        let mut content = guard(&self.content);
+        assert_eq!(content.len() as u64, self.len, "ST-4: a file has one writer, and only grows");
+        content.extend_from_slice(data);
         self.len += data.len() as u64;
         Ok(data.len())
     }
@@ -298,6 +302,7 @@ impl EnvReader for MemReader {
             return Err(ErrorKind::UnexpectedEof.into());
         };
         let content = guard(&self.content);
+        assert!(content.len() as u64 >= self.len, "ST-4: a file that is open never shrinks");
         let slice = content.get(from..to).ok_or(ErrorKind::UnexpectedEof)?;
         Ok(Bytes::copy_from_slice(slice))
     }

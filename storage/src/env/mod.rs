@@ -190,6 +190,15 @@ pub trait EnvReader: Send + Sync + Debug {
 /// A held lock; dropping it releases it.
 pub trait EnvLock: Send + Sync + Debug {}
 
+/// A length as one of memory.
+///
+/// # Errors
+/// `OutOfMemory` for more than the address space has.
+pub(crate) fn memory_len(len: u64) -> io::Result<usize> {
+    let too_long = |_| io::Error::new(io::ErrorKind::OutOfMemory, format!("{len} bytes at once"));
+    usize::try_from(len).map_err(too_long)
+}
+
 /// Refuses a path that could leave the root; gives it back without `.` parts.
 fn relative(path: &Path) -> io::Result<PathBuf> {
     let mut clean = PathBuf::new();
@@ -203,6 +212,7 @@ fn relative(path: &Path) -> io::Result<PathBuf> {
             }
         }
     }
+    debug_assert!(clean.is_relative(), "AR-4: all paths are below the root");
     Ok(clean)
 }
 

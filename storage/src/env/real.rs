@@ -394,6 +394,7 @@ struct RealWriter {
 impl Write for RealWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let written = self.file.write(data)?;
+        assert!(written <= data.len(), "the system writes what it is given");
         self.len += written as u64;
         Ok(written)
     }

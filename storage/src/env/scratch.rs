@@ -51,8 +51,10 @@ impl ScratchFile {
     /// # Errors
     /// Those of the system; what was written of it is unknown then.
     pub fn append(&self, data: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(data, self.len())?;
-        self.len.fetch_add(data.len() as u64, Ordering::AcqRel);
+        let end = self.len();
+        self.file.write_all_at(data, end)?;
+        let before = self.len.fetch_add(data.len() as u64, Ordering::AcqRel);
+        assert_eq!(before, end, "one at a time writes at the end");
         Ok(())
     }
 

@@ -121,8 +121,10 @@ impl Parts {
                 *count -= 1;
             }
         }
+        let least = self.records.len().max(later.len());
         let new = later.into_iter().zip(is_new).filter_map(|(record, is_new)| is_new.then_some(record));
         self.records.extend(new);
+        assert!(self.records.len() >= least, "as many records as the side has that has more of them");
     }
 
     /// The row. Records are in the order of their times.
@@ -137,6 +139,7 @@ impl Parts {
         let mark = LogMark { count: records.len(), stands_in };
         span.events.append(&mut records);
         span.extra = Some(with_mark(span.extra.as_deref(), mark));
+        debug_assert_eq!(LogMark::of(span.extra.as_deref()), Some(mark), "a row comes apart again");
         refill(&mut span, mark.count);
         span
     }

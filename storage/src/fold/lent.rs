@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 use super::top_span::{HintOfTop, ReadSpans, TopHint, said_of};
 use super::{FoldInputs, FoldSpan, lead_of};
 use crate::columns::{text, text_at};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::TraceKey;
 use crate::parallel::{parallel_map, threads_for};
 use crate::snapshot::RowRef;
@@ -57,7 +57,7 @@ pub(crate) fn add_lent(inputs: &mut FoldInputs, hint_of_top: HintOfTop, read: im
     }
     needing.sort_unstable();
     let found = parallel_map(&needing, threads_for(needing.len(), 1), |(key, at)| {
-        let spans = inputs.get(key).map(|(_, spans)| spans.as_slice()).unwrap_or_default();
+        let (_, spans) = inputs.get(key).ok_or_else(|| Error::internal("a trace without its spans"))?;
         lent(spans, *at, hint_of_top, &read)
     })?;
     for ((key, at), lent) in needing.into_iter().zip(found) {
@@ -81,6 +81,7 @@ fn has_several_sessions(spans: &[FoldSpan]) -> bool {
 }
 
 fn lent(spans: &[FoldSpan], lead: usize, hint_of_top: HintOfTop, read: &impl ReadSpans) -> Result<Lent> {
+    assert!(lead < spans.len(), "the lead is one of the spans");
     let mut lent = Lent::default();
     let said = |places: &[RowRef]| said_of(places, hint_of_top, read);
     if has_several_sessions(spans) {
@@ -136,6 +137,7 @@ fn conversing<'s>(
     places.sort_unstable();
     let rows: Vec<RowRef> = places.iter().map(|(place, _)| *place).collect();
     let batch = read.rows(&rows, &["span_type"])?;
+    assert_eq!(batch.num_rows(), spans.len(), "each span has a type");
     let types = text(&batch, "span_type")?;
     let mut converses = vec![false; spans.len()];
     for (row, (_, at)) in places.iter().enumerate() {
@@ -145,6 +147,7 @@ fn conversing<'s>(
     }
     let ids: HashMap<&str, usize> =
         spans.iter().enumerate().map(|(at, span)| (span.span_id.as_str(), at)).collect();
+    let speaks = |at: usize| converses.get(at) == Some(&true);
     let level = |at: usize| {
         let mut above = 0;
         let mut seen = HashSet::from([at]);
@@ -152,11 +155,11 @@ fn conversing<'s>(
         while let Some(parent) = next.and_then(|span| ids.get(span.parent_span_id.as_deref()?))
             && seen.insert(*parent)
         {
-            above += usize::from(converses.get(*parent).copied().unwrap_or_default());
+            above += usize::from(speaks(*parent));
             next = spans.get(*parent);
         }
         above
     };
-    let speakers = spans.iter().enumerate().filter(|(at, _)| converses.get(*at).copied().unwrap_or_default());
+    let speakers = spans.iter().enumerate().filter(|(at, _)| speaks(*at));
     Ok(speakers.map(|(at, span)| (level(at), span)).collect())
 }

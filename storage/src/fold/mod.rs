@@ -24,7 +24,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 
-use crate::columns::{floats, ints, text, text_at, times, value_at};
+use crate::columns::{floats, ints, required_text, text, text_at, times, value_at};
 use crate::error::{Error, Result};
 use crate::model::{
     IN_PROGRESS, SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA,
@@ -114,9 +114,10 @@ impl FoldSpan {
 /// `Internal` when a column is missing or a hint does not parse.
 fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Result<Vec<FoldSpan>> {
     let texts = |column: &str| text(batch, column);
+    let required = |column: &str| required_text(batch, column);
     let (span_id, parent, experiment) =
-        (texts("span_id")?, texts("parent_span_id")?, texts("experiment_id")?);
-    let (session, user, name) = (texts("session_id")?, texts("user_id")?, texts("name")?);
+        (required("span_id")?, texts("parent_span_id")?, required("experiment_id")?);
+    let (session, user, name) = (texts("session_id")?, texts("user_id")?, required("name")?);
     let (status, service, model, hint) =
         (texts("status")?, texts("service_name")?, texts("model")?, texts("_hint")?);
     let (start, end) = (times(batch, "start_time")?, times(batch, "end_time")?);
@@ -134,12 +135,12 @@ fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Resu
             None => None,
         };
         spans.push(FoldSpan {
-            span_id: own(span_id, row).unwrap_or_default(),
+            span_id: span_id.value(row).to_string(),
             parent_span_id: own(parent, row),
-            experiment_id: own(experiment, row).unwrap_or_default(),
+            experiment_id: experiment.value(row).to_string(),
             session_id: own(session, row),
             user_id: own(user, row),
-            name: own(name, row).unwrap_or_default(),
+            name: name.value(row).to_string(),
             error: says("ERROR"),
             is_open: end_time_ns.is_none() && !says("ERROR") && !says("OK"),
             start_time_ns: start.value(row),
@@ -160,6 +161,7 @@ fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Resu
             place,
         });
     }
+    assert_eq!(spans.len(), batch.num_rows(), "each span has its place");
     Ok(spans)
 }
 
@@ -172,11 +174,12 @@ pub fn add_fold_inputs(
     batch: &RecordBatch,
     places: impl Iterator<Item = RowRef>,
 ) -> Result<()> {
-    let ids = text(batch, "trace_id")?;
+    let ids = required_text(batch, "trace_id")?;
     let spans = fold_spans(batch, places)?;
     for (id, span) in ids.iter().zip(spans) {
-        let id = id.unwrap_or_default();
-        inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new())).1.push(span);
+        let (known, spans) = inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new()));
+        debug_assert_eq!(known, id, "a key is that of one trace");
+        spans.push(span);
     }
     Ok(())
 }
@@ -307,6 +310,7 @@ fn fold(trace_id: &str, spans: &[FoldSpan], lead: Lead<'_>, is_settled: bool) ->
         root_span_id: lead.span().map(|span| span.span_id.clone()),
         edit: Default::default(),
     };
+    assert!(row.error_span_count <= row.span_count, "spans with errors are spans");
     for (key, value) in [(SESSION_METADATA, &row.session_id), (USER_METADATA, &row.user_id)] {
         if let Some(value) = value {
             row.metadata.insert(key.to_string(), value.clone());
@@ -338,12 +342,8 @@ fn usage(spans: &[&FoldSpan]) -> Usage {
     let mut stack: Vec<(usize, Counted)> = tops.into_iter().map(|top| (top, Counted::default())).collect();
     // Spans on a parent cycle hang below no top: each cycle is entered at its first span.
     let mut cycle_starts = 0..spans.len();
-    loop {
-        let (index, above) =
-            match stack.pop().or_else(|| cycle_starts.next().map(|i| (i, Counted::default()))) {
-                Some(entry) => entry,
-                None => return total,
-            };
+    let mut next_start = || cycle_starts.next().map(|start| (start, Counted::default()));
+    while let Some((index, above)) = stack.pop().or_else(&mut next_start) {
         let (Some(span), Some(seen)) = (spans.get(index), visited.get_mut(index)) else { continue };
         if std::mem::replace(seen, true) {
             continue;
@@ -353,6 +353,8 @@ fn usage(spans: &[&FoldSpan]) -> Usage {
             stack.push((*child, below));
         }
     }
+    debug_assert!(visited.iter().all(|visited| *visited), "each span counts, those of a cycle, too");
+    total
 }
 
 /// Adds what no ancestor has counted, and says what is counted for the spans below.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::join::UNKNOWN_PARENT;
 use super::{FoldInputs, FoldSpan};
-use crate::columns::{text, text_at};
+use crate::columns::{required_text, text, text_at};
 use crate::error::Result;
 use crate::model::{TraceHint, TraceKey, cut_preview};
 use crate::parallel::{parallel_map, threads_for};
@@ -87,7 +87,9 @@ pub(crate) fn top_of(spans: &[FoldSpan]) -> Option<usize> {
         (is_waiting, span.start_time_ns, span.span_id.clone())
     };
     let top = all().filter(|(_, span)| !has_parent(span)).min_by_key(first);
-    top.or_else(|| all().min_by_key(first)).map(|(at, _)| at)
+    let top = top.or_else(|| all().min_by_key(first)).map(|(at, _)| at);
+    assert_eq!(top.is_some(), !spans.is_empty(), "of spans there is a first, also where parents go round");
+    top
 }
 
 /// Reads what the top spans of traces without a root say of them. `read` gives rows of spans in order.
@@ -113,9 +115,9 @@ pub(crate) fn add_top_hints(
         let places: Vec<RowRef> = piece.iter().map(|(place, ..)| *place).collect();
         said_by(&read.rows(&places, &TOP_COLUMNS)?, hint_of_top)
     })?;
-    for ((_, key, at), (TopHint { hint, .. }, has_remote_parent)) in
-        tops.iter().zip(said.into_iter().flatten())
-    {
+    let said: Vec<(TopHint, bool)> = said.into_iter().flatten().collect();
+    assert_eq!(said.len(), tops.len(), "each top span says something of its trace");
+    for ((_, key, at), (TopHint { hint, .. }, has_remote_parent)) in tops.iter().zip(said) {
         if let Some(top) = inputs.get_mut(key).and_then(|(_, spans)| spans.get_mut(*at)) {
             // What was given with the span, as with a root, goes before what can be made of it.
             top.hint.get_or_insert(hint);
@@ -139,6 +141,7 @@ pub(crate) fn said_of(
     ordered.sort_unstable();
     let rows: Vec<RowRef> = ordered.iter().map(|(place, _)| *place).collect();
     let told = said_by(&read.rows(&rows, &TOP_COLUMNS)?, hint_of_top)?;
+    assert_eq!(told.len(), places.len(), "each span says something of its trace");
     let mut told: Vec<(usize, TopHint)> =
         ordered.into_iter().zip(told).map(|((_, at), (told, _))| (at, told)).collect();
     told.sort_by_key(|(at, _)| *at);
@@ -147,15 +150,15 @@ pub(crate) fn said_of(
 
 /// Of each row of a batch with [`TOP_COLUMNS`]: what it says of its trace, and whether its parent is remote.
 fn said_by(batch: &RecordBatch, hint_of_top: HintOfTop) -> Result<Vec<(TopHint, bool)>> {
-    let [span_type, inputs, outputs, attributes, extra] = TOP_COLUMNS.map(|column| text(batch, column));
-    let (span_type, inputs, outputs, attributes, extra) =
-        (span_type?, inputs?, outputs?, attributes?, extra?);
+    let [span_type, inputs, outputs, attributes, extra] = TOP_COLUMNS;
+    let (span_type, attributes) = (required_text(batch, span_type)?, required_text(batch, attributes)?);
+    let (inputs, outputs, extra) = (text(batch, inputs)?, text(batch, outputs)?, text(batch, extra)?);
     let said = |row| {
         let texts = TopTexts {
-            span_type: text_at(span_type, row).unwrap_or_default(),
+            span_type: span_type.value(row),
             inputs: text_at(inputs, row),
             outputs: text_at(outputs, row),
-            attributes: text_at(attributes, row).unwrap_or_default(),
+            attributes: attributes.value(row),
         };
         (hint_of_top(&texts), text_at(extra, row).is_some_and(has_remote_parent))
     };
@@ -169,6 +172,7 @@ fn has_remote_parent(extra: &str) -> bool {
     struct Extra {
         flags: u64,
     }
+    // What is no such text says nothing of where the parent is.
     let extra: Extra = serde_json::from_str(extra).unwrap_or_default();
     extra.flags & REMOTE_PARENT_FLAGS == REMOTE_PARENT_FLAGS
 }

@@ -67,6 +67,7 @@ impl FrameReader {
     /// `Io`.
     pub fn resume(env: &dyn Env, path: &Path, position: Position) -> Result<Self> {
         let Position { offset, next } = position;
+        assert!(offset == 0 || next.is_some(), "what follows the last frame that was read is known");
         Ok(Self { offset, next, ..Self::open(env, path)? })
     }
 
@@ -86,6 +87,7 @@ impl FrameReader {
         }
         let Some(intact) = self.intact_at(self.offset)? else {
             self.check_torn()?;
+            debug_assert_eq!(self.torn_bytes, 0, "ST-6: a file ends once");
             self.torn_bytes = rest;
             self.ended = true;
             return Ok(None);
@@ -96,6 +98,7 @@ impl FrameReader {
             header.sequence.checked_add(1).ok_or_else(|| self.corrupt("the last sequence number"))?;
         self.next = Some(Next { sequence, previous_checksum: checksum, epoch: header.epoch });
         self.offset += header.frame_bytes();
+        debug_assert!(self.offset <= self.file.len(), "ST-6: a frame that was read was there in full");
         let (kind, starts_group) = (header.kind, header.group_place == 0);
         Ok(Some(Frame { kind, sequence: header.sequence, starts_group, payload }))
     }
@@ -226,6 +229,7 @@ impl FrameReader {
                     previous_checksum: header.previous_checksum,
                     epoch: header.epoch,
                 });
+                debug_assert!(found >= self.offset, "a repair never goes back");
                 self.offset = found;
                 self.ended = false;
                 return Ok(true);

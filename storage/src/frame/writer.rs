@@ -34,6 +34,7 @@ impl FrameWriter {
     pub fn create(env: &dyn Env, path: &Path, kind: u8, sequence: u64, payload: &[u8]) -> Result<Self> {
         check_payload(path, payload)?;
         let file = env.create(path).map_err(|e| Error::io(format!("cannot create {}", path.display()), e))?;
+        assert_eq!(file.len(), 0, "ST-4: {} is a new file, none is written twice", path.display());
         let mut writer = Self {
             path: path.to_path_buf(),
             file,
@@ -46,6 +47,7 @@ impl FrameWriter {
         };
         writer.append(kind, sequence, payload)?;
         writer.sync()?;
+        assert!(writer.pending.is_empty() && writer.group_place == 0, "ST-6: the head is a group of its own");
         Ok(writer)
     }
 
@@ -61,6 +63,9 @@ impl FrameWriter {
             let (path, next) = (self.path.display(), self.next_sequence);
             return Err(Error::internal(format!("{path}: sequence {sequence} appended, {next} is next")));
         }
+        let is_first = self.group_place == 0;
+        assert_eq!(is_first, self.pending.is_empty(), "ST-6: places are counted from the last sync on");
+        let start = self.pending.len();
         let header = Header {
             version: VERSION,
             kind,
@@ -73,6 +78,11 @@ impl FrameWriter {
         };
         self.previous_checksum = header.encode(&mut self.pending);
         self.pending.extend_from_slice(payload);
+        debug_assert_eq!(
+            (self.pending.len() - start) as u64,
+            header.frame_bytes(),
+            "the next frame begins where the reader looks for it"
+        );
         self.group_place = self.group_place.saturating_add(1);
         self.next_sequence += 1;
         Ok(())
@@ -90,7 +100,9 @@ impl FrameWriter {
         // Set before the attempt, so that a panic below leaves the writer failed, too.
         self.failed = true;
         let what = |verb: &str, path: &Path| format!("cannot {verb} {}", path.display());
+        let end = self.file.len() + self.pending.len() as u64;
         self.file.write_all(&self.pending).map_err(|e| Error::io(what("write", &self.path), e))?;
+        assert_eq!(self.file.len(), end, "ST-4: a group is written behind what is there, once");
         self.file.sync_data().map_err(|e| Error::io(what("sync", &self.path), e))?;
         self.failed = false;
         self.group_place = 0;
@@ -104,6 +116,7 @@ impl FrameWriter {
     /// # Errors
     /// `Io`.
     pub fn rename(&mut self, env: &dyn Env, to: &Path) -> Result<()> {
+        assert!(self.pending.is_empty(), "ST-2: a file gets its name when all of it is synced");
         env.rename(&self.path, to)
             .map_err(|e| Error::io(format!("cannot rename {}", self.path.display()), e))?;
         self.path = to.to_path_buf();

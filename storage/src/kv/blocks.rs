@@ -49,6 +49,11 @@ pub(super) fn write(kv: &dyn Kv, family: Family, segment: SegmentId, entries: &[
     let mut bytes_written = 0;
     loop {
         let (body, after) = encode(family, rest)?;
+        assert!(after.len() < rest.len() || rest.is_empty(), "each block takes some of the entries");
+        debug_assert!(
+            rest.get(..rest.len() - after.len()).is_some_and(|entries| reads_back(family, &body, entries)),
+            "KV-1: a block reads back as it was written"
+        );
         let key = keys::key(family, segment, block_key);
         let value = keys::seal(&key, &body);
         kv.put(&key, &value)?;
@@ -104,7 +109,10 @@ pub(super) fn visit_range(
             }
         }
         match block.fence {
-            Some(fence) if fence <= last => at = fence,
+            Some(fence) if fence <= last => {
+                assert!(fence > at, "KV-1: each block leads to a later one");
+                at = fence;
+            }
             _ => return Ok(()),
         }
     }
@@ -146,7 +154,7 @@ fn encode(family: Family, entries: &[Entry]) -> Result<(Vec<u8>, &[Entry])> {
         previous = Some(entry.key);
         count += 1;
     }
-    let after = entries.get(count..).unwrap_or_default();
+    let after = entries.split_at(count).1;
     if let Some(next) = after.first() {
         difference(previous, next.key)?;
     }
@@ -156,6 +164,13 @@ fn encode(family: Family, entries: &[Entry]) -> Result<(Vec<u8>, &[Entry])> {
     push_varint(&mut body, count as u128);
     body.extend_from_slice(&coded);
     Ok((body, after))
+}
+
+/// Whether a block has these entries.
+fn reads_back(family: Family, body: &[u8], entries: &[Entry]) -> bool {
+    let Ok(mut block) = Block::open(family, body) else { return false };
+    let is_next = |entry: &Entry| block.next().is_ok_and(|found| found == Some(*entry));
+    entries.iter().all(is_next) && block.next().is_ok_and(|end| end.is_none())
 }
 
 /// What is stored of `key` after `previous`.
@@ -200,6 +215,9 @@ impl<'a> Block<'a> {
         }
         self.remaining -= 1;
         let step = take_varint(&mut self.bytes)?;
+        if self.previous.is_some() && step == 0 {
+            return Err(damaged());
+        }
         let key = self.previous.unwrap_or(0).checked_add(step).ok_or_else(damaged)?;
         let mut numbers = [0; 3];
         for number in numbers.iter_mut().take(self.numbers) {
@@ -219,6 +237,7 @@ fn push_varint(out: &mut Vec<u8>, value: u128) {
             let zeros = value.leading_zeros() as usize / 8;
             let bytes = value.to_be_bytes();
             let (_, used) = bytes.split_at(zeros);
+            debug_assert!(!used.is_empty(), "what has no byte is below 240");
             out.push(LENGTHS_FROM - 1 + used.len() as u8);
             out.extend_from_slice(used);
         }
@@ -284,6 +303,14 @@ mod tests {
             assert_eq!(find(&kv, Family::TraceRow, SEGMENT, 0).unwrap(), None);
             assert_eq!(find(&kv, Family::TraceRow, SEGMENT, u128::MAX).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn a_block_with_a_key_twice_is_damaged() {
+        let body = [&[0; 17][..], &[2, 5, 1, 0, 1]].concat();
+        let mut block = Block::open(Family::TraceRow, &body).unwrap();
+        assert_eq!(block.next().unwrap(), Some(Entry { key: 5, numbers: [1, 0, 0] }));
+        assert!(block.next().is_err());
     }
 
     #[test]

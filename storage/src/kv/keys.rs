@@ -63,6 +63,7 @@ pub(super) fn key(family: Family, segment: SegmentId, entry: u128) -> Key {
     family_byte.copy_from_slice(&[family as u8]);
     segment_bytes.copy_from_slice(&segment.0.to_be_bytes());
     entry_bytes.copy_from_slice(&entry.to_be_bytes());
+    debug_assert!(parse(family, &key) == Some((segment, entry)), "a key says what it was made of");
     key
 }
 
@@ -80,6 +81,7 @@ pub(super) fn seal(key: &[u8], body: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(CHECKSUM_BYTES + body.len());
     value.extend_from_slice(&checksum(key, body).to_le_bytes());
     value.extend_from_slice(body);
+    debug_assert!(unseal(key, &value).is_ok_and(|read| read == body), "KV-3: what is sealed can be opened");
     value
 }
 

@@ -31,6 +31,7 @@ impl Kv for MemKv {
     }
 
     fn keys(&self, first: &Key, last: &Key, limit: usize) -> Result<Vec<Vec<u8>>> {
+        assert!(first <= last, "an empty range is a mistake of the caller");
         let range = first.to_vec()..=last.to_vec();
         Ok(self.read(|map| map.range(range).take(limit).map(|(key, _)| key.clone()).collect()))
     }

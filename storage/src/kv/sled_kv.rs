@@ -100,6 +100,7 @@ impl Place {
         file.write_all(self.marker_text(generation, state).as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, dir.join("marker"))?;
+        debug_assert!(state == "open" || self.trusts(generation), "KV-4: what was closed is trusted");
         sync_dir(&dir)
     }
 }
@@ -136,6 +137,8 @@ impl SledKv {
                 Self::open_generation(place, generation, true)?
             }
         };
+        let is_newer = newest.is_none_or(|newest| opened.generation > newest);
+        assert!(is_newer || trusted.is_some(), "KV-4: what is not trusted is not opened");
         for other in generations.into_iter().filter(|other| *other != opened.generation) {
             remove_generation(place, other);
         }
@@ -197,6 +200,7 @@ impl SledKv {
     }
 
     fn finish(&self, db: sled::Db) -> Result<()> {
+        assert!(!self.is_forked(), "a fork leaves the files of the process that it came from alone");
         guard(&self.panicked, || db.flush())?;
         guard(&self.panicked, || {
             drop(db);

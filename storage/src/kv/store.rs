@@ -185,6 +185,7 @@ impl MetaStore {
             Some(place) if !old.closed => State::open(place, true, &[]),
             _ => State::in_memory(),
         };
+        assert!(new.complete.is_empty(), "KV-2: what begins anew has no segment");
         new.failure = new.failure.or(old.failure);
         new.closed = old.closed;
         *self.write_state() = new;
@@ -223,7 +224,8 @@ impl MetaStore {
         let bytes = written.inspect_err(|error| self.fail(&kv, error))?;
         let mut state = self.write_state();
         if state.uses(&kv) {
-            state.complete.insert(segment, bytes);
+            let before = state.complete.insert(segment, bytes);
+            assert!(before.is_none(), "KV-2: one writer at a time completes a segment");
         }
         Ok(())
     }
@@ -235,6 +237,7 @@ impl MetaStore {
     pub fn remove_segment(&self, segment: SegmentId) -> Result<()> {
         let _writer = self.lock_writer();
         self.write_state().complete.remove(&segment);
+        debug_assert!(!self.has(segment), "KV-2: readers lose a segment before its blocks go");
         match self.kv() {
             Some(kv) => erase_segment(kv.as_ref(), segment).inspect_err(|error| self.fail(&kv, error)),
             None => Ok(()),
@@ -247,7 +250,8 @@ impl MetaStore {
             let entry = blocks::find(kv, Family::SpanRun, segment, key.0)?;
             entry.map(decode_run).transpose()
         });
-        debug_assert!(!matches!(found, Lookup::Known(Some(run)) if run.key != key));
+        let is_other = matches!(found, Lookup::Known(Some(run)) if run.key != key);
+        assert!(!is_other, "KV-1: a lookup finds the key it looks for");
         found
     }
 
@@ -363,6 +367,10 @@ impl MetaStore {
     /// Reads under the shared lock, so that close waits for readers; a failure makes the store stale.
     fn lookup<T>(&self, segment: SegmentId, read: impl FnOnce(&dyn Kv) -> Result<T>) -> Lookup<T> {
         let state = self.read_state();
+        assert!(
+            state.kv.is_some() || state.complete.is_empty(),
+            "KV-2: what is stale has no complete segment"
+        );
         let Some(kv) = state.kv.as_ref().filter(|_| state.complete.contains_key(&segment)) else {
             return Lookup::Unknown;
         };
@@ -443,6 +451,7 @@ impl State {
             state.kv = Some(Arc::new(MemKv::default()));
             state.degraded = true;
         }
+        assert!(state.kv.is_some(), "ST-5: whatever is on disk, there is a store");
         state.open_duration_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         state
     }
@@ -500,6 +509,7 @@ fn read_record(kv: &dyn Kv, segment: SegmentId) -> Result<(u8, u64)> {
 }
 
 fn write_record(kv: &dyn Kv, segment: SegmentId, state: u8, bytes: u64) -> Result<()> {
+    assert!(state == COMPLETE || bytes == 0, "KV-2: what is being built counts for nothing");
     let key = keys::key(Family::Segment, segment, 0);
     let mut body = vec![state];
     body.extend_from_slice(&bytes.to_le_bytes());
@@ -584,7 +594,9 @@ fn sorted_postings(index: &SegmentIndex, kind: IndexKind) -> Vec<Entry> {
 }
 
 fn posting_key(hash: u64, row: u32) -> u128 {
-    (u128::from(hash) << 32) | u128::from(row)
+    let key = (u128::from(hash) << 32) | u128::from(row);
+    debug_assert_eq!(posting_row(key), row, "a posting says its row");
+    key
 }
 
 fn posting_row(key: u128) -> u32 {

@@ -71,6 +71,11 @@ pub struct SegmentMeta {
 }
 
 impl SegmentMeta {
+    /// By which the segments of a state are ordered: oldest rows first.
+    fn order(&self) -> (u64, SegmentId) {
+        (self.first_sequence, self.id)
+    }
+
     /// Physical rows of a table.
     pub fn rows(&self, table: Table) -> u32 {
         match table {
@@ -139,12 +144,62 @@ impl ManifestState {
             }
             next.replay_from = replay_from;
         }
+        self.assert_leads_to(&next, edit);
         Ok(next)
+    }
+
+    /// Checks that a state which was read is one that edits lead to: see the head of this file.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub(super) fn check(&self) -> Result<()> {
+        let ids: BTreeSet<SegmentId> = self.segments.iter().map(|segment| segment.id).collect();
+        let is_in_order = |a: &SegmentMeta, b: &SegmentMeta| a.order() < b.order();
+        if ids.len() != self.segments.len() || !self.segments.is_sorted_by(is_in_order) {
+            return Err(Error::corrupt("segments are named twice or in no order"));
+        }
+        if let Some(segment) = self.segments.iter().find(|s| s.first_sequence > s.last_sequence) {
+            return Err(Error::corrupt(format!("segment {} ends before it begins", segment.id)));
+        }
+        for ((id, table), mask) in &self.masks {
+            let rows = self.segment(*id).map_or(0, |segment| segment.rows(*table));
+            if mask.max().is_none_or(|last| last >= rows) {
+                let table = table.name();
+                return Err(Error::corrupt(format!("a mask of {table} of segment {id} is of no rows there")));
+            }
+        }
+        if !self.catalog.is_sorted_by(|a, b| a.name < b.name) {
+            return Err(Error::corrupt("catalogue files are named twice or in no order"));
+        }
+        Ok(())
+    }
+
+    /// Asserts what an edit must have done; walks the state in debug builds only.
+    fn assert_leads_to(&self, next: &Self, edit: &ManifestEdit) {
+        assert_eq!(next.version, self.version + 1, "the version grows by one with every edit");
+        assert!(next.replay_from >= self.replay_from, "ST-2: what was sealed is not replayed again");
+        debug_assert_eq!(
+            next.segments.len() + edit.remove_segments.len(),
+            self.segments.len() + edit.add_segments.len(),
+            "a segment comes or goes once"
+        );
+        debug_assert_eq!(
+            next.catalog.len() + edit.remove_catalog.len(),
+            self.catalog.len() + edit.add_catalog.len(),
+            "a catalogue file comes or goes once"
+        );
+        debug_assert!(
+            self.masks.iter().all(|(key, mask)| edit.remove_segments.contains(&key.0)
+                || next.masks.get(key).is_some_and(|after| mask.is_subset(after))),
+            "ST-4: rows that are masked stay so as long as their segment is there"
+        );
+        debug_assert!(next.check().is_ok(), "edit {} leads nowhere: {:?}", next.version, next.check());
     }
 
     /// Whether more than half of the spans of a segment are superseded or deleted.
     pub fn is_mostly_masked(&self, segment: &SegmentMeta) -> bool {
         let masked = self.masks.get(&(segment.id, Table::Spans)).map_or(0, RoaringBitmap::len);
+        assert!(masked <= u64::from(segment.span_rows), "a mask names rows that the segment has");
         masked * 2 > u64::from(segment.span_rows)
     }
 
@@ -171,7 +226,7 @@ impl ManifestState {
             }
             self.segments.push(segment.clone());
         }
-        self.segments.sort_by_key(|segment| (segment.first_sequence, segment.id));
+        self.segments.sort_by_key(SegmentMeta::order);
         Ok(())
     }
 

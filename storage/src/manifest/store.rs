@@ -98,10 +98,12 @@ impl Manifest {
             let is_newer = |state: &ManifestState| best.as_ref().is_none_or(|b| b.version < state.version);
             best = state.filter(is_newer).or(best.take());
         }
-        if best.is_none() {
+        let nothing_left = || {
             damage.push(format!("{}: no state can be read", dir.display()));
-        }
-        Ok((best.unwrap_or_default(), damage))
+            ManifestState::default()
+        };
+        let state = best.unwrap_or_else(nothing_left);
+        Ok((state, damage))
     }
 
     /// Goes on from `state` in a new file; the files there are unlinked.
@@ -114,6 +116,7 @@ impl Manifest {
 
     fn start(env: &Arc<dyn Env>, dir: &Path, state: ManifestState) -> Result<(Self, ManifestState)> {
         let file = start_file(env.as_ref(), dir, &state)?;
+        assert_eq!(file.next_sequence(), state.version + 1, "frames are numbered by the state's version");
         let (env, dir, head_bytes) = (env.clone(), dir.to_path_buf(), file.file_bytes());
         Ok((Self { env, dir, file, head_bytes, state: Arc::new(state.clone()) }, state))
     }
@@ -129,8 +132,14 @@ impl Manifest {
         if self.file.file_bytes() > 2 * self.head_bytes + EDIT_BYTES_MAX {
             self.change_file()?;
         }
-        self.file.append(KIND_EDIT, next.version, &encode(&edit)?)?;
+        let bytes = encode(&edit)?;
+        debug_assert!(
+            decode::<ManifestEdit>(&self.dir, &bytes)? == edit,
+            "what is written reads back the same"
+        );
+        self.file.append(KIND_EDIT, next.version, &bytes)?;
         self.file.sync()?;
+        assert_eq!(self.file.next_sequence(), next.version + 1, "frames are numbered by the state's version");
         self.state = Arc::new(next);
         Ok(self.state.clone())
     }
@@ -160,6 +169,8 @@ impl Manifest {
     pub fn change_file(&mut self) -> Result<()> {
         match start_file(self.env.as_ref(), &self.dir, &self.state) {
             Ok(file) => {
+                let next = self.file.next_sequence();
+                assert_eq!(file.next_sequence(), next, "ST-2: the new file goes on with what is in force");
                 self.head_bytes = file.file_bytes();
                 self.file = file;
                 Ok(())
@@ -195,7 +206,9 @@ fn decode<T: DeserializeOwned>(path: &Path, payload: &[u8]) -> Result<T> {
 /// Numbers of the manifest files, ascending.
 fn file_numbers(env: &dyn Env, dir: &Path) -> Result<Vec<u64>> {
     let names = env.list(dir).map_err(|e| io_at("list", dir, e))?;
-    Ok(names.iter().filter_map(|name| file_number(name)).collect())
+    let numbers: Vec<u64> = names.iter().filter_map(|name| file_number(name)).collect();
+    debug_assert!(numbers.is_sorted_by(|a, b| a < b), "names come sorted, each once");
+    Ok(numbers)
 }
 
 fn file_number(name: &str) -> Option<u64> {
@@ -213,6 +226,7 @@ fn file_path(dir: &Path, number: u64) -> PathBuf {
 fn start_file(env: &dyn Env, dir: &Path, state: &ManifestState) -> Result<FrameWriter> {
     let older = file_numbers(env, dir)?;
     let number = older.last().map_or(1, |last| last + 1);
+    assert!(!older.contains(&number), "ST-4: each file of the manifest has a name of its own");
     let path = file_path(dir, number);
     let file = FrameWriter::create(env, &path, KIND_STATE, state.version, &encode(state)?)?;
     env.sync_dir(dir).map_err(|e| io_at("sync", dir, e))?;
@@ -287,6 +301,7 @@ fn read_file(env: &dyn Env, path: &Path) -> Result<Option<ManifestState>> {
     if state.version != head.sequence {
         return Err(Error::corrupt(format!("{}: the head is of another version", path.display())));
     }
+    check_head(path, &state)?;
     while let Some(frame) = reader.next_frame()? {
         let edit: ManifestEdit = decode(path, expect_kind(path, &frame, KIND_EDIT)?)?;
         let contradiction = |e| {
@@ -294,8 +309,17 @@ fn read_file(env: &dyn Env, path: &Path) -> Result<Option<ManifestState>> {
             Error::with_source(ErrorKind::Corrupt, message, e)
         };
         state = state.apply(&edit).map_err(contradiction)?;
+        assert_eq!(state.version, frame.sequence, "frames are numbered by the state's version");
     }
     Ok(Some(state))
+}
+
+fn check_head(path: &Path, state: &ManifestState) -> Result<()> {
+    let contradiction = |e| {
+        let message = format!("{}: the head contradicts itself", path.display());
+        Error::with_source(ErrorKind::Corrupt, message, e)
+    };
+    state.check().map_err(contradiction)
 }
 
 /// The state at the end of a file or before its first damage; `None` when its head is damaged.
@@ -304,7 +328,9 @@ fn read_prefix(env: &dyn Env, path: &Path, damage: &mut Vec<String>) -> Option<M
     let mut read = || -> Result<()> {
         let mut reader = FrameReader::open(env, path)?;
         if let Some(head) = reader.next_frame()? {
-            state = Some(decode(path, expect_kind(path, &head, KIND_STATE)?)?);
+            let read: ManifestState = decode(path, expect_kind(path, &head, KIND_STATE)?)?;
+            check_head(path, &read)?;
+            state = Some(read);
         }
         while let (Some(frame), Some(before)) = (reader.next_frame()?, &state) {
             let edit: ManifestEdit = decode(path, expect_kind(path, &frame, KIND_EDIT)?)?;

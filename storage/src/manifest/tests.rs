@@ -288,3 +288,35 @@ fn segment_ids_display_as_ulids() {
     assert_eq!(SegmentId(0).to_string(), "0".repeat(26));
     assert_eq!(SegmentId(u128::MAX).to_string(), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
 }
+
+#[test]
+fn a_head_that_contradicts_itself_is_corrupt() {
+    let mut state = ManifestState::default();
+    for edit in [add(7), add(8), mask(7, Table::Spans, &[3])] {
+        state = state.apply(&edit).unwrap();
+    }
+    state.catalog = vec![catalog("a", 1), catalog("b", 1)];
+    let key = (SegmentId(7), Table::Spans);
+    type Spoil<'a> = &'a dyn Fn(&mut ManifestState);
+    let spoilt: [(&str, Spoil<'_>); 7] = [
+        ("a segment twice", &|state| state.segments[1].id = SegmentId(7)),
+        ("segments in no order", &|state| state.segments.reverse()),
+        ("a segment that ends before it begins", &|state| state.segments[1].last_sequence = 0),
+        ("an empty mask", &|state| drop(state.masks.insert(key, RoaringBitmap::new()))),
+        ("a mask of no row", &|state| drop(state.masks.insert(key, (999..1001).collect()))),
+        ("a mask of no segment", &|state| state.segments.truncate(0)),
+        ("a catalogue file twice", &|state| state.catalog[1] = catalog("a", 1)),
+    ];
+    for (what, spoil) in spoilt {
+        let (_, env) = mem();
+        let mut spoilt = state.clone();
+        spoil(&mut spoilt);
+        Manifest::replace(&env, dir(), spoilt).unwrap();
+        assert_eq!(recover_error(&env), ErrorKind::Corrupt, "{what}");
+        let (salvaged, damage) = Manifest::salvage(env.as_ref(), dir()).unwrap();
+        assert_eq!((salvaged, damage.len()), (ManifestState::default(), 2), "{what}: {damage:?}");
+    }
+    let (_, env) = mem();
+    Manifest::replace(&env, dir(), state.clone()).unwrap();
+    assert_eq!(Manifest::recover(&env, dir()).unwrap().1, state);
+}

@@ -17,9 +17,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use roaring::RoaringBitmap;
 
 use crate::columns::packing;
-use crate::columns::text;
+use crate::columns::required_text;
 use crate::error::{Error, Result};
-use crate::model::TraceKey;
+use crate::model::{TraceKey, row_number};
 use crate::scan::{BATCH_ROWS, RowFilter, RowStream, STORED_ATTRIBUTES, ScanFigures, ScanRequest};
 use crate::schema::Table;
 
@@ -37,10 +37,11 @@ struct Chunk {
 
 impl Chunk {
     fn new(base: u32, batch: RecordBatch) -> Result<Self> {
-        let ids = text(&batch, "trace_id")?;
+        let ids = required_text(&batch, "trace_id")?;
         let mut index: Vec<(TraceKey, u32)> =
-            ids.iter().zip(0u32..).map(|(id, row)| (TraceKey::of(id.unwrap_or_default()), row)).collect();
+            ids.iter().zip(0u32..).map(|(id, row)| (TraceKey::of(id), row)).collect();
         index.sort_unstable();
+        assert_eq!(index.len(), batch.num_rows(), "(2) the index of a chunk has an entry for each row");
         let bytes = batch.get_array_memory_size() + index.len() * size_of::<(TraceKey, u32)>();
         Ok(Self { base, batch, index, bytes })
     }
@@ -90,16 +91,28 @@ impl RowLog {
     /// # Errors
     /// `Internal` when the batch has another schema or the log is full (2^32 rows).
     pub fn append(&mut self, batch: RecordBatch) -> Result<u32> {
+        debug_assert_eq!(
+            batch.schema_ref().fields(),
+            self.table.schema().fields(),
+            "rows are as they are stored"
+        );
         let base = self.rows;
         if batch.num_rows() == 0 {
             return Ok(base);
         }
-        let count = u32::try_from(batch.num_rows()).ok();
-        self.rows = count
-            .and_then(|count| base.checked_add(count))
-            .ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
+        let rows = base.checked_add(row_number(batch.num_rows())?);
+        let rows =
+            rows.ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
         self.chunks.push(Arc::new(Chunk::new(base, batch)?));
-        self.merge_tail().map(|()| base)
+        self.rows = rows;
+        self.merge_tail()?;
+        let end = self.chunks.last().map(|chunk| chunk.base as usize + chunk.batch.num_rows());
+        assert_eq!(end, Some(self.rows as usize), "(1) the last chunk ends with the last row");
+        debug_assert!(
+            self.chunks.is_sorted_by(|a, b| a.base as usize + a.batch.num_rows() == b.base as usize),
+            "(1) chunk bases are ascending and contiguous"
+        );
+        Ok(base)
     }
 
     /// Merges the last two chunks while the last is at least half of the one before it.
@@ -111,6 +124,7 @@ impl RowLog {
             }
             let batch = concat_batches(&self.table.schema(), [&left.batch, &right.batch])?;
             let merged = Chunk::new(left.base, compact(&batch)?)?;
+            assert_eq!(merged.batch.num_rows(), left_rows + right_rows, "merging changes no row number");
             self.chunks.truncate(self.chunks.len() - 2);
             self.chunks.push(Arc::new(merged));
         }
@@ -119,8 +133,9 @@ impl RowLog {
 
     /// Marks a row as superseded or deleted.
     pub fn mask_row(&mut self, row: u32) {
-        debug_assert!(row < self.rows, "row {row} of {}", self.rows);
-        Arc::make_mut(&mut self.mask).insert(row);
+        assert!(row < self.rows, "ST-3: row {row} of {} is masked", self.rows);
+        let is_new = Arc::make_mut(&mut self.mask).insert(row);
+        debug_assert!(is_new, "ST-3: row {row} was visible until it was superseded");
     }
 
     /// The rows of a trace that this log does not mask.
@@ -141,8 +156,12 @@ impl RowLog {
             chunk.and_then(|index| self.chunks.get(index).map(|chunk| (index, (row - chunk.base) as usize)));
         match found {
             Some((index, inside)) if row < self.rows => Ok((index, inside)),
-            _ => Err(Error::internal(format!("row {row} of {} rows of {}", self.rows, self.table.name()))),
+            _ => Err(self.no_row(row)),
         }
+    }
+
+    fn no_row(&self, row: u32) -> Error {
+        Error::internal(format!("row {row} of {} rows of {}", self.rows, self.table.name()))
     }
 
     /// These rows, in the given order, with `columns`.
@@ -173,7 +192,7 @@ impl RowLog {
             let batch = match used.get(&chunk) {
                 Some(batch) => *batch,
                 None => {
-                    let Some(source) = self.chunks.get(chunk) else { continue };
+                    let source = self.chunks.get(chunk).ok_or_else(|| self.no_row(*row))?;
                     batches.push(project(&source.batch, columns)?);
                     used.insert(chunk, batches.len() - 1);
                     batches.len() - 1
@@ -181,6 +200,7 @@ impl RowLog {
             };
             indices.push((batch, inside));
         }
+        assert_eq!(indices.len(), rows.len(), "each row that is asked for is given");
         let batches: Vec<&RecordBatch> = batches.iter().collect();
         Ok(interleave_record_batch(&batches, &indices)?)
     }
@@ -204,9 +224,9 @@ impl RowLog {
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
         let mut pieces = Vec::new();
         for chunk in &self.chunks {
-            let rows = u32::try_from(chunk.batch.num_rows()).unwrap_or(u32::MAX);
+            let rows = row_number(chunk.batch.num_rows())?;
             for start in (0..rows).step_by(batch_rows) {
-                let length = (rows - start).min(u32::try_from(batch_rows).unwrap_or(u32::MAX));
+                let length = row_number(batch_rows.min((rows - start) as usize))?;
                 let selected = selection(chunk.base + start, length, request.rows.as_ref(), mask);
                 if selected.as_ref().is_none_or(|rows| !rows.is_empty()) {
                     pieces.push(Piece { chunk: chunk.clone(), start, length, selected });
@@ -239,6 +259,10 @@ struct Piece {
 
 impl Piece {
     fn read(self, request: &ScanRequest) -> Result<Option<RecordBatch>> {
+        debug_assert!(
+            self.selected.iter().flatten().all(|row| *row < self.length),
+            "rows are counted from the piece's first"
+        );
         let slice = self.chunk.batch.slice(self.start as usize, self.length as usize);
         let first = self.chunk.base + self.start;
         let mut rows = self.selected;
@@ -264,15 +288,17 @@ fn selection(
     rows: Option<&RoaringBitmap>,
     mask: Option<&RoaringBitmap>,
 ) -> Option<Vec<u32>> {
-    let end = u64::from(first) + u64::from(length);
-    let masked = mask.is_some_and(|mask| range_len(mask, first, end) > 0);
+    // Fits: the rows of a log have numbers of 32 bits, and so has what is behind the last.
+    debug_assert!(first.checked_add(length).is_some(), "row {first} and {length} more of one log");
+    let end = first + length;
+    let masked = mask.is_some_and(|mask| mask.range_cardinality(first..end) > 0);
     match rows {
         None if !masked => None,
         None => {
             Some((0..length).filter(|row| !mask.is_some_and(|mask| mask.contains(first + row))).collect())
         }
         Some(rows) => Some(
-            rows.range(first..=u32::try_from(end - 1).unwrap_or(u32::MAX))
+            rows.range(first..end)
                 .filter(|row| !mask.is_some_and(|mask| mask.contains(*row)))
                 .map(|row| row - first)
                 .collect(),
@@ -280,14 +306,14 @@ fn selection(
     }
 }
 
-fn range_len(bitmap: &RoaringBitmap, first: u32, end: u64) -> u64 {
-    bitmap.range_cardinality(first..=u32::try_from(end.saturating_sub(1)).unwrap_or(u32::MAX))
-}
-
 fn keep(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, filter: &RowFilter) -> Result<Vec<u32>> {
     let names: Vec<&str> = filter.columns.iter().map(String::as_str).collect();
     let batch = select(slice, first, rows.clone(), &names)?;
     let kept = (filter.keep)(&batch)?;
+    if kept.len() != batch.num_rows() {
+        let (answered, asked) = (kept.len(), batch.num_rows());
+        return Err(Error::internal(format!("a filter answered {answered} rows of {asked}")));
+    }
     let survivors = kept.iter().enumerate().filter(|(_, keep)| *keep == Some(true)).map(|(index, _)| index);
     Ok(match rows {
         Some(rows) => survivors.filter_map(|index| rows.get(index).copied()).collect(),
@@ -356,7 +382,7 @@ mod tests {
     use arrow::datatypes::UInt32Type;
 
     use super::*;
-    use crate::columns::spans_batch;
+    use crate::columns::{spans_batch, text};
     use crate::model::Span;
 
     fn log(spans: usize) -> RowLog {

@@ -33,13 +33,16 @@ impl TableMasks {
 
     /// Masks one row.
     pub fn insert(&mut self, table: Table, row: u32) {
-        self.masks.entry(table).or_default().insert(row);
+        let is_new = self.masks.entry(table).or_default().insert(row);
+        debug_assert!(is_new, "ST-3: row {row} of {} was visible until it was superseded", table.name());
     }
 
     /// Masks many rows.
     pub fn extend(&mut self, table: Table, rows: &RoaringBitmap) {
         if !rows.is_empty() {
-            *self.masks.entry(table).or_default() |= rows;
+            let mask = self.masks.entry(table).or_default();
+            debug_assert!(mask.is_disjoint(rows), "ST-3: no two old rows become the same new one");
+            *mask |= rows;
         }
     }
 
@@ -69,6 +72,7 @@ pub struct Memtable {
 impl Memtable {
     /// An empty memtable for sequences from `first_sequence` on.
     pub fn new(generation: u64, first_sequence: u64) -> Self {
+        assert!(generation > 0 && first_sequence > 0, "generations and sequences are counted from 1");
         Self {
             view: MemView::new(generation),
             imposed: BTreeMap::new(),
@@ -91,7 +95,8 @@ impl Memtable {
 
     /// Operations that came to it: as many records of the log.
     pub fn records(&self) -> u64 {
-        (self.last_sequence + 1).saturating_sub(self.first_sequence)
+        assert!(self.last_sequence + 1 >= self.first_sequence, "sequences only grow");
+        self.last_sequence + 1 - self.first_sequence
     }
 
     /// Whether no operation came to it, so that the log has nothing to be cut for it either.

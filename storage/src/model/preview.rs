@@ -9,9 +9,10 @@ pub fn cut_preview(text: &str) -> String {
     // A short text has no more characters than bytes.
     let is_long = text.len() > PREVIEW_CHARS_MAX && after(PREVIEW_CHARS_MAX).is_some();
     let cut = if is_long { after(PREVIEW_CHARS_MAX - 3) } else { None };
-    let mut preview = text.get(..cut.unwrap_or(text.len())).unwrap_or_default().replace('\0', "\u{fffd}");
+    let mut preview = text.split_at(cut.unwrap_or(text.len())).0.replace('\0', "\u{fffd}");
     if is_long {
         preview.push_str("...");
     }
+    debug_assert!(preview.chars().count() <= PREVIEW_CHARS_MAX, "a preview is short");
     preview
 }

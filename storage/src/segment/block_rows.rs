@@ -38,12 +38,20 @@ pub(super) struct Current {
 
 impl Block {
     pub(super) fn len(self) -> usize {
+        assert!(
+            self.group_start <= self.start && self.start <= self.end,
+            "a block is a run of its row group"
+        );
         (self.end - self.start) as usize
     }
 }
 
 impl Current {
     pub(super) fn new(block: Block, rows: Option<UInt32Array>) -> Self {
+        debug_assert!(
+            rows.iter().flat_map(|rows| rows.values()).all(|row| (*row as usize) < block.len()),
+            "rows are counted from the block's first"
+        );
         Self { block, rows, whole: BTreeMap::new(), columns: BTreeMap::new() }
     }
 
@@ -67,6 +75,7 @@ impl Current {
         }
         let array = self.whole.get(&root);
         let array = array.ok_or_else(|| Error::internal(format!("column {root} was not read")))?;
+        assert_eq!(array.len(), self.block.len(), "a light column is that of the whole block");
         let Some(rows) = &self.rows else { return Ok(array.clone()) };
         let taken = take(array.as_ref(), rows, None)?;
         self.columns.insert(root, taken.clone());
@@ -116,6 +125,8 @@ impl Current {
         for array in self.columns.values_mut() {
             *array = filter(array.as_ref(), keep)?;
         }
+        assert_eq!(self.len(), kept, "the rows that are left are those that were kept");
+        debug_assert!(self.columns.values().all(|array| array.len() == kept), "columns are of the rows left");
         Ok(true)
     }
 
@@ -142,6 +153,7 @@ impl Current {
                 _ => runs.push(row..row + 1),
             }
         }
+        debug_assert_eq!(runs.iter().map(Range::len).sum::<usize>(), self.len(), "each row is in one run");
         runs
     }
 }

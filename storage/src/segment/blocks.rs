@@ -101,6 +101,8 @@ impl BlockCache {
             let Some((_, (_, evicted))) = held.blocks.pop_lru() else { break };
             held.bytes -= evicted;
         }
+        assert!(held.bytes <= self.bytes_max, "the cache stays within its budget");
+        assert!(held.bytes == 0 || !held.blocks.is_empty(), "what is counted is held");
     }
 
     /// Drops the blocks of a file that nobody reads any more.
@@ -114,6 +116,7 @@ impl BlockCache {
                 held.bytes -= bytes;
             }
         }
+        assert!(held.bytes == 0 || !held.blocks.is_empty(), "what is counted is held");
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -30,6 +30,7 @@ pub(super) fn decode(
     batch_rows: usize,
     columns: &[usize],
 ) -> Result<Vec<RecordBatch>> {
+    debug_assert!(columns.is_sorted_by(|a, b| a < b), "positions of columns ascend");
     let places: Vec<Place> = columns.iter().map(|column| file.place(*column)).collect();
     let is_heavy = |place: &Place| matches!(place, Place::Part(_) | Place::Preview(_));
     if places.iter().any(is_heavy) {
@@ -103,6 +104,8 @@ pub(super) fn decode_rows(
     row_count: usize,
     columns: &[usize],
 ) -> Result<Vec<ArrayRef>> {
+    debug_assert!(columns.is_sorted_by(|a, b| a < b), "positions of columns ascend");
+    debug_assert_eq!(rows.iter().map(Range::len).sum::<usize>(), row_count, "runs have the rows");
     let places: Vec<Place> = columns.iter().map(|column| file.place(*column)).collect();
     let has_payload = places.iter().any(|place| matches!(place, Place::Part(_)));
     let is_of_roots = |place: &Place| !matches!(place, Place::Part(part) if !is_hint(*part));
@@ -110,6 +113,7 @@ pub(super) fn decode_rows(
     let mut stored = stored_columns(&places)?;
     if has_payload {
         let root_count = root_count(file, group, rows);
+        assert!(root_count <= row_count as u64, "roots are among the rows");
         let has_others = root_count < row_count as u64 && !roots_alone;
         stored.extend(file.payload_columns(has_others, root_count > 0));
     }
@@ -139,7 +143,9 @@ pub(super) fn decode_rows(
         (Place::CostSource(costs), _) => Ok(Arc::new(cost_sources_before(own(*costs)?)) as ArrayRef),
         _ => previews.next().ok_or_else(|| short(file, 0, row_count)),
     };
-    places.iter().map(array).collect()
+    let columns: Vec<ArrayRef> = places.iter().map(array).collect::<Result<_>>()?;
+    debug_assert!(columns.iter().all(|column| column.len() == row_count), "columns have the rows");
+    Ok(columns)
 }
 
 /// The positions of the stored columns that give columns at these places, but for payloads.
@@ -177,7 +183,8 @@ fn previews<'a>(
         let Place::Preview(position) = place else { continue };
         let name = schema.fields().get(*position).map(|field| field.name().as_str());
         let preview = PREVIEWS.iter().position(|preview| Some(*preview) == name);
-        wanted.push((preview.unwrap_or_default(), own(*position)?));
+        let preview = preview.ok_or_else(|| Error::internal(format!("column {position} is no preview")))?;
+        wanted.push((preview, own(*position)?));
     }
     if wanted.is_empty() {
         return Ok(Vec::new());

@@ -57,6 +57,7 @@ impl RowGroupEncoder {
                 column.leaves.push(leaf);
             }
         }
+        debug_assert!(columns.iter().all(|column| !column.leaves.is_empty()), "each column is written");
         Self { columns, rows: 0 }
     }
 
@@ -94,6 +95,7 @@ impl RowGroupEncoder {
 
     /// Ends the columns and appends them to a file as a row group.
     pub(super) fn append_to<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> ParquetResult<()> {
+        assert!(self.rows > 0, "a row group has rows");
         let leaves = self.columns.into_iter().flat_map(|column| column.leaves);
         let chunks: Vec<_> = leaves.map(ArrowColumnWriter::close).collect::<ParquetResult<_>>()?;
         let mut group = file.next_row_group()?;

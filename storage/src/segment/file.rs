@@ -11,12 +11,12 @@ use parquet::file::reader::{ChunkReader, Length};
 use twox_hash::xxhash3_128;
 
 use super::sums::{Sums, SumsWriter};
-use crate::env::{EnvReader, EnvWriter};
+use crate::env::{EnvReader, EnvWriter, memory_len};
 use crate::error::{Error, ErrorKind};
 use crate::manifest::{FileEnd, FileMeta};
 
 /// Bytes read at once where the decoder reads without saying how much it needs.
-const READ_AHEAD_BYTES: usize = 64 << 10;
+const READ_AHEAD_BYTES: u64 = 64 << 10;
 
 /// Writes a file and hashes what was written.
 pub(super) struct HashingWriter {
@@ -35,6 +35,7 @@ impl HashingWriter {
 
     /// The data is written and the end begins; what it begins with.
     pub(super) fn begin_end(&mut self) -> Vec<u8> {
+        assert!(self.end.is_none(), "ST-6: the data of a file ends once");
         self.end = Some((self.len, xxhash3_128::Hasher::new()));
         std::mem::take(&mut self.sums).finish()
     }
@@ -43,7 +44,7 @@ impl HashingWriter {
     pub(super) fn finish(mut self, name: String) -> io::Result<FileMeta> {
         self.inner.flush()?;
         self.inner.sync_data()?;
-        debug_assert_eq!(self.inner.len(), self.len, "the file has what was hashed");
+        assert_eq!(self.inner.len(), self.len, "ST-2: the file has what was hashed");
         let end =
             self.end.map(|(start, hasher)| FileEnd { len: self.len - start, hash: hasher.finish_128() });
         Ok(FileMeta { name, len: self.len, hash: self.hasher.finish_128(), end })
@@ -53,7 +54,8 @@ impl HashingWriter {
 impl Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
-        let bytes = bytes.get(..written).unwrap_or(bytes);
+        let bytes =
+            bytes.get(..written).ok_or_else(|| io::Error::other("more was written than was given"))?;
         self.hasher.write(bytes);
         match &mut self.end {
             Some((_, hasher)) => hasher.write(bytes),
@@ -179,11 +181,12 @@ impl Read for FileCursor {
         if self.buffered.is_empty() {
             let end = self.input.sums.as_ref().map_or(self.input.reader.len(), |sums| sums.data_len());
             let left = end.saturating_sub(self.offset);
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(READ_AHEAD_BYTES);
+            let len = memory_len(left.min(READ_AHEAD_BYTES))?;
             self.buffered = self.input.read_checked_at(self.offset, len)?;
             self.offset += len as u64;
         }
         let taken = self.buffered.split_to(target.len().min(self.buffered.len()));
+        assert!(taken.len() <= target.len(), "no more is taken than there is room for");
         if let Some(part) = target.get_mut(..taken.len()) {
             part.copy_from_slice(&taken);
         }

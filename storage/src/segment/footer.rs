@@ -222,6 +222,7 @@ impl TableFile {
 
     /// Physical rows of a row group: first, and one past the last.
     pub(super) fn group_rows(&self, group: usize) -> (u32, u32) {
+        assert!(group < self.group_count(), "row group {group} of {}", self.group_count());
         match self.group_starts.get(group..group + 2) {
             Some(&[start, end]) => (start, end),
             _ => (0, 0),
@@ -258,7 +259,8 @@ pub(super) fn describe_file(env: &dyn Env, dir: &Path, table: Table, len: u64) -
     })?;
     let end = read_end(&input, end_len)?;
     meta.end = Some(FileEnd { len: end_len, hash: XxHash3_128::oneshot(&end.bytes) });
-    Ok((meta, group_starts(footer.metadata()).last().copied().unwrap_or(0)))
+    let (_, rows) = group_starts(footer.metadata(), &input.name)?;
+    Ok((meta, rows))
 }
 
 /// What the end of a file says.
@@ -288,11 +290,10 @@ fn read_footer(
         Error::corrupt(format!("segment file {name} ends with other bytes than were written"))
     })?;
     let reader_metadata = load(&input, &end, table)?;
-    let group_starts = group_starts(reader_metadata.metadata());
-    if group_starts.last() != Some(&rows) {
+    let (group_starts, found) = group_starts(reader_metadata.metadata(), name)?;
+    if found != rows {
         return Err(Error::corrupt(format!(
-            "segment file {name} has {} rows, the manifest says {rows}",
-            reader_metadata.metadata().file_metadata().num_rows()
+            "segment file {name} has {found} rows, the manifest says {rows}"
         )));
     }
     let roots = match table {
@@ -382,13 +383,17 @@ fn format_version(metadata: &ParquetMetaData, name: &str) -> Result<u32> {
     }
 }
 
-/// Saturates on row counts no segment can have, which the check against the manifest then refuses.
-fn group_starts(metadata: &ParquetMetaData) -> Vec<u32> {
+/// The first row of each row group, and the row count, also by itself.
+fn group_starts(metadata: &ParquetMetaData, name: &str) -> Result<(Vec<u32>, u32)> {
     let mut start = 0_u32;
     let mut starts = vec![start];
     for group in metadata.row_groups() {
-        start = start.saturating_add(u32::try_from(group.num_rows()).unwrap_or(u32::MAX));
+        let end = u32::try_from(group.num_rows()).ok().and_then(|rows| start.checked_add(rows));
+        let rows = group.num_rows();
+        start = end.ok_or_else(|| {
+            Error::corrupt(format!("segment file {name} has {rows} rows after its first {start}"))
+        })?;
         starts.push(start);
     }
-    starts
+    Ok((starts, start))
 }

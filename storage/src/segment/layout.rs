@@ -152,8 +152,10 @@ pub(super) const HINTS_ANYWHERE: &str = "any";
 pub(super) fn rows_to_text(rows: &RoaringBitmap) -> Result<String> {
     let mut bytes = Vec::with_capacity(rows.serialized_size());
     rows.serialize_into(&mut bytes).map_err(|e| Error::internal(format!("rows of a segment: {e}")))?;
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
-    Ok(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let text: String = digits.filter_map(|half| char::from_digit(u32::from(half), 16)).collect();
+    debug_assert!(rows_of_text(&text).as_ref() == Some(rows), "rows read back as they were written");
+    Ok(text)
 }
 
 /// What [`rows_to_text`] made; `None` when it did not make `text`.

@@ -72,6 +72,7 @@ impl OpenFiles {
         let mut held = self.lock();
         held.open.insert(number, Arc::downgrade(&file));
         held.kept.put(number, file);
+        assert!(held.kept.len() <= held.open.len(), "what is kept is open");
     }
 
     /// Closes a file that nobody reads any more.

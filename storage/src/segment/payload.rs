@@ -75,6 +75,7 @@ fn stored_spans(version: u32) -> Stored {
             }
         }
     }
+    assert_eq!(places.len(), Table::Spans.schema().fields().len(), "each column of spans has a place");
     let payload = |name| Arc::new(Field::new(name, DataType::BinaryView, true));
     fields.extend([payload(PAYLOAD), payload(ROOT_PAYLOAD)]);
     Stored { schema: Arc::new(Schema::new(fields)), places }
@@ -87,7 +88,9 @@ fn spans_of(version: u32) -> &'static Stored {
 
 static PREVIEW_POSITIONS: LazyLock<Vec<usize>> = LazyLock::new(|| {
     let schema = Table::Traces.schema();
-    PREVIEWS.iter().filter_map(|name| schema.index_of(name).ok()).collect()
+    let positions: Vec<usize> = PREVIEWS.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+    assert_eq!(positions.len(), PREVIEWS.len(), "traces have their previews");
+    positions
 });
 
 /// The schema of a table's file of a version.
@@ -101,7 +104,11 @@ pub(super) fn stored_schema(table: Table, version: u32) -> SchemaRef {
 /// Where the column at `position` of the table's schema lies in a file of a version.
 pub(super) fn place(table: Table, version: u32, position: usize) -> Place {
     match table {
-        Table::Spans => spans_of(version).places.get(position).copied().unwrap_or(Place::Own(position)),
+        Table::Spans => {
+            let places = &spans_of(version).places;
+            assert!(position < places.len(), "column {position} is one of the {} of spans", places.len());
+            places.get(position).copied().unwrap_or(Place::Own(position))
+        }
         Table::Traces if PREVIEW_POSITIONS.contains(&position) => Place::Preview(position),
         Table::Traces | Table::Assessments => Place::Own(position),
     }
@@ -165,6 +172,8 @@ pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<StoredSpa
     let kept = kept.filter(|(field, _)| !PARTS.contains(&field.name().as_str()));
     let mut arrays: Vec<ArrayRef> = kept.map(|(_, array)| array.clone()).collect();
     arrays.extend(columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
+    let nulls: usize = arrays.iter().rev().take(columns.len()).map(|array| array.null_count()).sum();
+    assert_eq!(nulls, batch.num_rows(), "of each row, exactly one of the two columns has a value");
     let batch = RecordBatch::try_new(stored_schema(Table::Spans, FORMAT_VERSION), arrays)?;
     Ok(StoredSpans { batch, roots, has_other_hints })
 }
@@ -184,6 +193,13 @@ fn encode(value: &mut Vec<u8>, parts: [Option<&str>; 3]) {
         value.push(rest as u8);
     }
     parts.iter().flatten().for_each(|part| value.extend_from_slice(part.as_bytes()));
+    let has_length = |(at, part): (Option<(usize, usize)>, Option<&str>)| {
+        at.map(|(start, end)| end - start) == part.map(str::len)
+    };
+    debug_assert!(
+        split(value).is_some_and(|places| places.into_iter().zip(parts).all(has_length)),
+        "a value comes apart again"
+    );
 }
 
 /// Where the parts of a value are; `None` when it is none.

@@ -56,6 +56,7 @@ fn hash(preview: &str) -> u128 {
 /// # Errors
 /// `Internal` when the batch lacks a column.
 pub(super) fn to_stored(batch: &RecordBatch, roots: &[RootPreviews]) -> Result<RecordBatch> {
+    debug_assert!(roots.is_sorted_by(|a, b| a.row < b.row), "roots are in the order of their rows");
     let runs = Runs { first: ints(batch, RUN[0])?, count: ints(batch, RUN[1])? };
     let root_of = |row: usize| {
         let (first, end) = runs.at(row)?;
@@ -179,6 +180,7 @@ impl RootTexts {
                 rank += runs.len() as u64;
             }
         }
+        assert_eq!(rank, rows.len(), "each root is in a row group");
         Ok(Self { rows, pieces })
     }
 

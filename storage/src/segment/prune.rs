@@ -78,8 +78,9 @@ fn keeps_group(file: &TableFile, group: usize, leaf: usize, zone: &Zone) -> Resu
     let row_group = file.metadata().row_group(group);
     let column = row_group.column(leaf);
     if let Some(statistics) = column.statistics() {
-        let rows = u64::try_from(row_group.num_rows()).unwrap_or(u64::MAX);
-        if statistics.null_count_opt() == Some(rows) || !zone_meets(zone, statistics) {
+        let nulls = statistics.null_count_opt();
+        let is_all_null = nulls.is_some() && nulls == u64::try_from(row_group.num_rows()).ok();
+        if is_all_null || !zone_meets(zone, statistics) {
             return Ok(false);
         }
     }

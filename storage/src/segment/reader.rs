@@ -20,7 +20,7 @@ use super::prune::{check_zones, prune};
 use super::scan::{ScanFilter, SegmentScan};
 use super::selection::wanted_rows;
 use crate::columns::packing;
-use crate::env::Env;
+use crate::env::{Env, memory_len};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::manifest::{FileMeta, SegmentId, SegmentMeta};
@@ -130,6 +130,10 @@ impl SegmentReader {
         }
         let file = self.table_file(table)?;
         let kept = prune(&file, table, &request.zones)?;
+        debug_assert!(
+            mask.is_none_or(|mask| mask.max() < Some(self.rows(table))),
+            "ST-3: rows that are masked are there"
+        );
         let wanted = wanted_rows(self.rows(table), request.rows.as_ref(), kept, mask);
         let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
         let scan = SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)?;
@@ -240,8 +244,8 @@ pub fn verify_file(env: &dyn Env, dir: &Path, meta: &FileMeta, deep: bool) -> Re
     while offset < meta.len {
         interrupt::of_thread().check()?;
         let len = (meta.len - offset).min(VERIFY_BYTES);
-        let bytes = reader
-            .read_at(offset, usize::try_from(len).unwrap_or(usize::MAX))
+        let bytes = memory_len(len)
+            .and_then(|len| reader.read_at(offset, len))
             .map_err(|source| Error::io(format!("cannot read file {}", name.display()), source))?;
         hasher.write(&bytes);
         offset += len;

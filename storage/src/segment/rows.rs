@@ -54,6 +54,7 @@ impl SegmentReader {
                 *piece = Some(batch);
             }
         }
+        assert!(pieces.iter().all(|(_, batch)| batch.is_some()), "each run was kept or is read now");
         let batches: Vec<RecordBatch> = pieces.into_iter().filter_map(|(_, batch)| batch).collect();
         together(table, columns, batches)
     }
@@ -113,5 +114,10 @@ fn runs(rows: &RoaringBitmap) -> Vec<Range<u32>> {
             _ => runs.push(row..row + 1),
         }
     }
+    debug_assert_eq!(
+        runs.iter().map(|run| run.len() as u64).sum::<u64>(),
+        rows.len(),
+        "each row is in one run"
+    );
     runs
 }

@@ -19,6 +19,7 @@ use super::footer::TableFile;
 use super::projection::{Projection, ROW_COLUMN, compact};
 use crate::env::EnvReader;
 use crate::error::{Error, Result};
+use crate::model::row_number;
 use crate::scan::{RowFilter, RowPredicate, ScanCounters, ScanFigures};
 use crate::schema::Table;
 
@@ -82,6 +83,7 @@ impl SegmentScan {
         batch_rows: usize,
         fills_cache: bool,
     ) -> Result<Self> {
+        assert!(batch_rows > 0, "a scan gives rows and ends");
         let held = file.handle()?;
         let ahead = vec![1; filters.len() + 1];
         let (next, ready, rest) = ((0, 0), HashMap::new(), None);
@@ -155,6 +157,7 @@ impl SegmentScan {
                 self.next = (group + 1, group_end);
                 continue;
             }
+            assert!(start >= first, "blocks come in the order of their rows");
             let end = group_end.min(start + BLOCK_ROWS);
             self.next = (group, end);
             return Some(Block { group, group_start, start, end });
@@ -183,12 +186,23 @@ impl SegmentScan {
         let projection = self.projection.clone();
         let some = current.rows.is_some();
         let batch = self.columns(self.filters.len(), &mut current, &projection)?;
+        debug_assert!(
+            self.has_named_alone(&current),
+            "QU-4: a scan reads the columns that it names and no others"
+        );
         if !some {
             return Ok(Some(batch));
         }
         let columns = batch.columns().iter().cloned().map(compact).collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(Some(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?))
+    }
+
+    /// Whether nothing was read of a block but columns that a filter or the projection names.
+    fn has_named_alone(&self, current: &Current) -> bool {
+        let filters = self.filters.iter().map(|filter| &filter.projection);
+        let named: Vec<usize> = filters.chain([&self.projection]).flat_map(Projection::roots).collect();
+        current.whole.keys().chain(current.columns.keys()).all(|root| named.contains(root))
     }
 
     /// The wanted rows of a block, counted from its first; `None` when they are all.
@@ -262,7 +276,7 @@ impl SegmentScan {
         if !self.fills_cache || count > KEPT_RUN_ROWS_MAX {
             return decode(roots);
         }
-        let first_row = current.block.group_start + u32::try_from(run.start).unwrap_or(u32::MAX);
+        let first_row = current.block.group_start + row_number(run.start)?;
         let key = |root: usize| {
             let part = Part::Run { column: root, rows: count };
             BlockKey { file: self.file.number(), first_row, part }
@@ -273,6 +287,7 @@ impl SegmentScan {
         let missing: Vec<usize> = roots.iter().copied().filter(|root| !is_kept(root)).collect();
         // Together: columns may share what is stored.
         let decoded = if missing.is_empty() { Vec::new() } else { decode(&missing)? };
+        assert_eq!(decoded.len(), missing.len(), "each column is decoded");
         for (root, array) in missing.iter().zip(&decoded) {
             self.file.cache().insert(key(*root), array.clone());
         }
@@ -313,6 +328,7 @@ impl SegmentScan {
     /// been going through block after block.
     fn decode_ahead(&mut self, stage: usize, block: Block, roots: &[usize]) -> Result<()> {
         let (_, group_end) = self.file.group_rows(block.group);
+        debug_assert!(stage < self.ahead.len(), "each filter is a stage, and the projection is the last");
         let blocks = self.ahead.get(stage).copied().unwrap_or(1);
         let mut end = block.end;
         for _ in 1..blocks {

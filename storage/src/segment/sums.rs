@@ -35,6 +35,7 @@ impl SumsWriter {
     pub(super) fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (sum, len) = self.open;
+            debug_assert!(len < BLOCK_BYTES as usize, "a full block is closed at once");
             let (part, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES as usize - len));
             self.open = (crc32c::crc32c_append(sum, part), len + part.len());
             if self.open.1 == BLOCK_BYTES as usize {
@@ -49,6 +50,7 @@ impl SumsWriter {
         if self.open.1 > 0 {
             self.close_block();
         }
+        assert_eq!(self.sums.len() % SUM_BYTES, 0, "each block has a sum");
         self.sums
     }
 
@@ -84,7 +86,9 @@ impl Sums {
         let is_inside = range.start <= range.end && range.end <= self.data_len;
         is_inside.then(|| {
             let end = range.end.div_ceil(BLOCK_BYTES) * BLOCK_BYTES;
-            range.start / BLOCK_BYTES * BLOCK_BYTES..end.min(self.data_len)
+            let blocks = range.start / BLOCK_BYTES * BLOCK_BYTES..end.min(self.data_len);
+            assert!(blocks.start <= range.start && range.end <= blocks.end, "ST-6: each byte is compared");
+            blocks
         })
     }
 

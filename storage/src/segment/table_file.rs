@@ -20,7 +20,7 @@ use twox_hash::XxHash3_128;
 
 use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
-use crate::env::Env;
+use crate::env::{Env, memory_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileMeta;
 use crate::parallel::threads_for;
@@ -43,7 +43,9 @@ pub fn write_table_file(env: &dyn Env, dir: &Path, name: &str, batch: &RecordBat
     let path = dir.join(name);
     let file = env.create(&path).map_err(|source| Error::io(path.display(), source))?;
     let file = encode(HashingWriter::new(file), batch).map_err(|source| write_error(&path, source))?;
-    file.finish(name.to_string()).map_err(|source| Error::io(path.display(), source))
+    let meta = file.finish(name.to_string()).map_err(|source| Error::io(path.display(), source))?;
+    assert!(meta.end.is_none(), "a file of the catalogue is read whole and compared with its hash");
+    Ok(meta)
 }
 
 /// Reads the file that `meta` describes, as batches of `schema`; a file without rows gives none.
@@ -71,8 +73,8 @@ pub fn read_table_file(
             path.display()
         )));
     }
-    let len = usize::try_from(meta.len).unwrap_or(usize::MAX);
-    let bytes = reader.read_at(0, len).map_err(|source| Error::io(path.display(), source))?;
+    let bytes = memory_len(meta.len).and_then(|len| reader.read_at(0, len));
+    let bytes = bytes.map_err(|source| Error::io(path.display(), source))?;
     if XxHash3_128::oneshot(&bytes) != meta.hash {
         return Err(Error::corrupt(format!("{} differs from what was written", path.display())));
     }

@@ -146,6 +146,7 @@ impl TableWriter {
                 Some(group) => group,
                 None => self.start_row_group()?,
             };
+            assert!(group.rows() < group_rows_max, "a full row group is ended at once");
             let room = group_rows_max - group.rows();
             let len = (batch.num_rows() - start).min(room).min(SLICE_ROWS);
             group
@@ -160,6 +161,9 @@ impl TableWriter {
             }
         }
         self.rows = rows;
+        let ended: i64 = self.file.flushed_row_groups().iter().map(|group| group.num_rows()).sum();
+        let open = self.row_group.as_ref().map_or(0, RowGroupEncoder::rows);
+        assert_eq!(ended + open as i64, i64::from(rows), "a row's number is how many were written before it");
         Ok(())
     }
 
@@ -192,8 +196,11 @@ impl TableWriter {
         if let Some(group) = self.row_group.take() {
             self.end_row_group(group)?;
         }
+        assert!(self.rows > 0, "a table's file is created with its first row");
         if self.table == Table::Spans {
             let rows: RoaringBitmap = roots.iter().map(|root| root.row).collect();
+            assert_eq!(rows.len(), roots.len() as u64, "a root is one span");
+            assert!(rows.max() < Some(self.rows), "roots are among the rows of the file");
             let roots = rows_to_text(&rows)?;
             self.file.append_key_value_metadata(KeyValue::new(ROOTS_KEY.to_string(), roots));
             let hints = if self.has_other_hints { HINTS_ANYWHERE } else { HINTS_OF_ROOTS };

@@ -3,7 +3,7 @@
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
-use crate::columns::{text, text_at};
+use crate::columns::{required_text, text, text_at};
 use crate::error::{Error, Result};
 use crate::kv::{IndexKind, SegmentIndex, SpanRun, value_hash};
 use crate::model::TraceKey;
@@ -23,19 +23,25 @@ pub fn build_index(scan: impl Fn(Table, &[&str]) -> Result<RowStream>) -> Result
     for batch in scan(Table::Spans, SPAN_COLUMNS)? {
         first_row = add_spans(&mut index.span_runs, first_row, &batch?)?;
     }
+    let end = index.span_runs.last().map_or(0, |run| run.first_row + run.row_count);
+    assert_eq!(end, first_row, "ST-5: the runs cover the spans");
+    debug_assert!(
+        index.span_runs.is_sorted_by(|a, b| a.first_row + a.row_count == b.first_row),
+        "ST-5: the runs cover the spans without a gap"
+    );
     first_row = 0;
     for batch in scan(Table::Traces, TRACE_COLUMNS)? {
         first_row = add_traces(&mut index, first_row, &batch?)?;
     }
+    assert_eq!(index.trace_rows.len(), first_row as usize, "ST-5: the index has each trace's row");
     Ok(index)
 }
 
 fn add_spans(runs: &mut Vec<SpanRun>, first_row: u32, batch: &RecordBatch) -> Result<u32> {
-    let (ids, parents) = (text(batch, "trace_id")?, text(batch, "parent_span_id")?);
+    let (ids, parents) = (required_text(batch, "trace_id")?, text(batch, "parent_span_id")?);
     let mut row = first_row;
     let mut previous: Option<&str> = None;
     for (offset, id) in ids.iter().enumerate() {
-        let id = id.unwrap_or_default();
         let root = parents.is_null(offset).then_some(row);
         let same = previous == Some(id)
             || (previous.is_none() && runs.last().is_some_and(|r| r.key == TraceKey::of(id)));
@@ -53,7 +59,7 @@ fn add_spans(runs: &mut Vec<SpanRun>, first_row: u32, batch: &RecordBatch) -> Re
 }
 
 fn add_traces(index: &mut SegmentIndex, first_row: u32, batch: &RecordBatch) -> Result<u32> {
-    let ids = text(batch, "trace_id")?;
+    let ids = required_text(batch, "trace_id")?;
     let indexed = [
         (IndexKind::Session, text(batch, "session_id")?),
         (IndexKind::User, text(batch, "user_id")?),
@@ -64,7 +70,7 @@ fn add_traces(index: &mut SegmentIndex, first_row: u32, batch: &RecordBatch) -> 
     let tags = tags.ok_or_else(|| Error::internal("no map column tags"))?;
     let mut row = first_row;
     for offset in 0..batch.num_rows() {
-        index.trace_rows.push((TraceKey::of(text_at(ids, offset).unwrap_or_default()), row));
+        index.trace_rows.push((TraceKey::of(ids.value(offset)), row));
         for (kind, array) in &indexed {
             if let Some(value) = text_at(array, offset) {
                 index.postings.push((*kind, value_hash(*kind, value), row));
@@ -72,6 +78,7 @@ fn add_traces(index: &mut SegmentIndex, first_row: u32, batch: &RecordBatch) -> 
         }
         let entries = tags.value(offset);
         let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_string::<i32>());
+        assert_eq!(keys.len(), values.len(), "each tag has a value or NULL");
         for (key, value) in keys.iter().zip(values.iter()) {
             if let (Some(key), Some(value)) = (key, value) {
                 let pair = format!("{key}\0{value}");

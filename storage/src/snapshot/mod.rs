@@ -72,6 +72,17 @@ struct Inner {
 impl Snapshot {
     /// A view of these sources, oldest first.
     pub fn new(sequence: u64, sources: Vec<Source>, catalog: Vec<CatalogFile>) -> Self {
+        debug_assert!(
+            sources.is_sorted_by_key(|source| source.segment().is_none()),
+            "segments come first, memtables last"
+        );
+        debug_assert!(
+            sources
+                .iter()
+                .enumerate()
+                .all(|(at, one)| sources.iter().skip(at + 1).all(|o| o.id() != one.id())),
+            "QU-1: a source is seen once"
+        );
         let scanned_text = sources.iter().map(|_| OnceLock::new()).collect();
         let inner = Arc::new(Inner { sequence, sources, catalog, scanned_text });
         Self { inner, interrupt: Interrupt::default() }
@@ -189,11 +200,14 @@ impl Snapshot {
         if let Some(fresh) = slot.get() {
             return Ok(fresh.clone());
         }
-        let mut fresh = FreshText::default();
+        let (mut fresh, mut count) = (FreshText::default(), 0);
         for batch in rows.scan_all(Table::Spans, &ScanRequest::columns(TEXT_COLUMNS.iter().copied()))? {
             self.interrupt.check()?;
-            fresh.add(&batch?)?;
+            let batch = batch?;
+            count += batch.num_rows();
+            fresh.add(&batch)?;
         }
+        assert_eq!(count, rows.rows(Table::Spans) as usize, "QU-1: masked rows are numbered, too");
         Ok(slot.get_or_init(|| Arc::new(fresh)).clone())
     }
 
@@ -296,6 +310,7 @@ impl Snapshot {
             }
         }
         let batch = read_rows(&self.inner.sources, table, rows, &stored)?;
+        assert_eq!(batch.num_rows(), rows.len(), "each row that is asked for is given");
         project(&self.hydrate(&batch, |row| rows.get(row).map_or(0, |row| row.source))?, columns)
     }
 
@@ -333,7 +348,8 @@ impl Snapshot {
                 leads.push(None);
                 continue;
             };
-            let total = u64::try_from(totals.value(row)).unwrap_or_default();
+            let total = u64::try_from(totals.value(row))
+                .map_err(|_| Error::corrupt(format!("trace {trace} has {} spans", totals.value(row))))?;
             let run = value_at(firsts, row).zip(value_at(counts, row));
             let mut lead = self.root_in_run(home(row), run, total)?;
             if lead.is_none() {
@@ -350,6 +366,8 @@ impl Snapshot {
         let mut before = 0..;
         let positions: Vec<Option<u32>> = leads.iter().map(|lead| lead.and_then(|_| before.next())).collect();
         let payload = read_rows(&self.inner.sources, Table::Spans, &refs, &HYDRATED)?;
+        assert_eq!(leads.len(), batch.num_rows(), "each trace has a root or none");
+        assert_eq!(payload.num_rows(), refs.len(), "each root is read");
         let indices = UInt32Array::from(positions);
         let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
         let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
@@ -389,6 +407,7 @@ impl Snapshot {
     /// Finds spans by their ids, which are read for all traces at once.
     fn find_leads(&self, sought: &Sought<'_>, leads: &mut [Option<RowRef>]) -> Result<()> {
         let ids = read_rows(&self.inner.sources, Table::Spans, &sought.spans, &["span_id"])?;
+        assert_eq!(ids.num_rows(), sought.leads.len(), "each span is sought for a trace");
         let ids = text(&ids, "span_id")?;
         for ((span, (row, lead)), id) in sought.spans.iter().zip(&sought.leads).zip(ids) {
             if let (true, Some(slot)) = (id == Some(*lead), leads.get_mut(*row)) {
@@ -447,8 +466,9 @@ fn pieces(sources: &[Source], table: Table, rows: &[RowRef], columns: &[&str]) -
     let mut places = Vec::with_capacity(rows.len());
     for row in rows {
         let (Some(wanted), Some(batch)) = (by_source.get(&row.source), position.get(&row.source)) else {
-            continue;
+            return Err(Error::internal(format!("source {} was not read", row.source)));
         };
+        debug_assert!(wanted.contains(row.row), "the rank of a row that was read is its place");
         places.push((*batch, wanted.rank(row.row).saturating_sub(1) as usize));
     }
     Ok(Pieces { batches, places })
@@ -469,6 +489,7 @@ pub(crate) fn read_rows(
         return Ok(RecordBatch::new_empty(schema));
     }
     let Pieces { batches, places } = pieces(sources, table, rows, columns)?;
+    assert_eq!(places.len(), rows.len(), "each row that is asked for is given");
     if let ([batch], true) = (batches.as_slice(), places.iter().map(|(_, row)| *row).eq(0..rows.len())) {
         return Ok(batch.clone());
     }

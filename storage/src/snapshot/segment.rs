@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 use super::segment_keys::SegmentKeys;
 use super::segment_text::{SegmentText, TextSlot};
 use super::trace_runs::TraceRuns;
-use crate::columns::{map_at, text};
+use crate::columns::{map_at, required_text};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::kv::{MetaStore, SegmentIndex};
@@ -67,6 +67,7 @@ impl Segment {
         meta_store: Arc<MetaStore>,
         deletions: Arc<PendingDeletions>,
     ) -> Self {
+        debug_assert!(dir.ends_with(meta.id.to_string()), "ST-2: the folder that goes with it is its own");
         Self {
             text: TextSlot::new(text),
             keys: SegmentKeys::new(meta.id, reader.clone(), meta_store),
@@ -134,7 +135,8 @@ impl Segment {
     /// in this process and in others (ST-2).
     pub fn mark_obsolete(&self, version: u64) {
         assert!(version > 0, "ST-2: no segment leaves the manifest before its first version");
-        self.obsolete_since.store(version, Ordering::Release);
+        let before = self.obsolete_since.swap(version, Ordering::AcqRel);
+        assert_eq!(before, 0, "ST-2: a segment leaves the manifest once");
     }
 
     /// Puts the segment into the metadata store unless it is there.
@@ -184,6 +186,8 @@ impl Segment {
             return Ok(waiting.clone());
         }
         let waiting: Arc<[Waiting]> = read()?.into();
+        let rows = self.meta.trace_rows;
+        assert!(waiting.iter().all(|trace| trace.row < rows), "what waits is one of the {rows} traces");
         Ok(self.waiting.get_or_init(|| waiting).clone())
     }
 
@@ -196,6 +200,7 @@ impl Segment {
                 self.assessed.get_or_init(|| read)
             }
         };
+        assert_eq!(assessed.len(), self.meta.assessment_rows as usize, "each assessment is of a trace");
         let first = assessed.partition_point(|other| *other < key);
         let count = assessed.iter().skip(first).take_while(|other| **other == key).count();
         Ok((first as u32..(first + count) as u32).collect())
@@ -216,6 +221,7 @@ impl Segment {
                 row += 1;
             }
         }
+        assert_eq!(row, self.meta.assessment_rows, "all rows are looked at, or their numbers are wrong");
         Ok(self.session_wide.get_or_init(|| rows))
     }
 
@@ -223,7 +229,7 @@ impl Segment {
         let mut keys = Vec::with_capacity(self.meta.assessment_rows as usize);
         for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["trace_id"]), None)? {
             let batch = batch?;
-            keys.extend(text(&batch, "trace_id")?.iter().flatten().map(TraceKey::of));
+            keys.extend(required_text(&batch, "trace_id")?.iter().map(TraceKey::of));
         }
         if !keys.is_sorted() {
             let dir = self.dir.display();

@@ -21,7 +21,7 @@ use crate::columns::text;
 use crate::error::{Error, Result};
 use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun};
 use crate::manifest::SegmentId;
-use crate::model::TraceKey;
+use crate::model::{TraceKey, row_number};
 use crate::scan::{RowFilter, ScanRequest};
 use crate::schema::Table;
 use crate::segment::SegmentReader;
@@ -84,7 +84,9 @@ impl SegmentKeys {
     /// Notes the traces of a segment that was just written.
     pub fn set_traces(&self, index: &SegmentIndex) {
         let runs = index.span_runs.iter().map(|run| run.key);
-        self.traces.get_or_init(|| KeySet::of(runs.chain(index.trace_rows.iter().map(|(key, _)| *key))));
+        let rows = index.trace_rows.iter().map(|(key, _)| *key);
+        let traces = self.traces.get_or_init(|| KeySet::of(runs.clone().chain(rows.clone())));
+        debug_assert!(runs.chain(rows).all(|key| traces.may_contain(key)), "ST-5: no trace of it is denied");
     }
 
     /// Reads which traces the segment has before many lookups need it; tries once. Returns whether there was need.
@@ -182,9 +184,8 @@ impl SegmentKeys {
 
     fn read_span_run(&self, key: TraceKey) -> Result<Option<SpanRun>> {
         let rows = self.rows_of_trace(Table::Spans, key, |parents, at| parents.is_null(at))?;
-        let (Some((first_row, _)), Ok(row_count)) = (rows.first(), u32::try_from(rows.len())) else {
-            return Ok(None);
-        };
+        let Some((first_row, _)) = rows.first() else { return Ok(None) };
+        let row_count = row_number(rows.len())?;
         let is_together = (*first_row..).zip(&rows).all(|(expected, (row, _))| expected == *row);
         if !is_together {
             return Err(Error::corrupt(format!(
@@ -192,6 +193,7 @@ impl SegmentKeys {
                 self.segment
             )));
         }
+        debug_assert!(rows.is_sorted_by(|(a, _), (b, _)| a < b), "rows come in their order");
         let root_row = rows.iter().find(|(_, is_root)| *is_root).map(|(row, _)| *row);
         Ok(Some(SpanRun { key, first_row: *first_row, row_count, root_row }))
     }

@@ -41,7 +41,14 @@ pub struct Source {
 impl Source {
     /// A source with all its masked rows, by table in the order of [`Table::ALL`].
     pub fn new(rows: Rows, masks: [Option<Arc<RoaringBitmap>>; 3]) -> Self {
-        Self { rows, masks }
+        let source = Self { rows, masks };
+        for table in Table::ALL {
+            let Some(mask) = source.mask(table) else { continue };
+            assert!(!mask.is_empty(), "a source without masked rows has no mask");
+            let (last, rows) = (mask.max(), source.rows(table));
+            assert!(last < Some(rows), "ST-3: row {last:?} of {rows} {} is masked", table.name());
+        }
+        source
     }
 
     /// The source's name.
@@ -80,7 +87,7 @@ impl Source {
 
     /// Rows that are not masked.
     pub fn visible_rows(&self, table: Table) -> u64 {
-        u64::from(self.rows(table)).saturating_sub(self.mask(table).map_or(0, RoaringBitmap::len))
+        u64::from(self.rows(table)) - self.mask(table).map_or(0, RoaringBitmap::len)
     }
 
     /// Memory that the rows take; 0 for rows in files.
@@ -248,12 +255,14 @@ impl Source {
         rows: &RoaringBitmap,
         columns: &[&str],
     ) -> Result<RecordBatch> {
-        match &self.rows {
+        let read = match &self.rows {
             Rows::Memtable(view) => {
                 let rows: Vec<u32> = rows.iter().collect();
-                view.log(table).gather(&rows, columns)
+                view.log(table).gather(&rows, columns)?
             }
-            Rows::Segment(segment) => segment.reader().read_rows(table, rows, columns),
-        }
+            Rows::Segment(segment) => segment.reader().read_rows(table, rows, columns)?,
+        };
+        assert_eq!(read.num_rows() as u64, rows.len(), "each row that is asked for is given");
+        Ok(read)
     }
 }

@@ -39,6 +39,7 @@ impl TraceRuns {
                 row += 1;
             }
         }
+        assert_eq!(runs.len() as u64 + others.len(), u64::from(row), "each trace is of one kind");
         runs.sort_unstable();
         runs.shrink_to_fit();
         Ok(Self { runs, others })
@@ -51,7 +52,7 @@ impl TraceRuns {
         let mut next = spans.next();
         while let Some(span) = next {
             let after = rest.partition_point(|(first, _)| *first <= span);
-            let (before, later) = rest.split_at_checked(after).unwrap_or((rest, &[]));
+            let (before, later) = rest.split_at(after);
             rows.extend(before.last().map(|(_, row)| row));
             let Some((end, _)) = later.first() else { break };
             spans.advance_to(*end);

@@ -115,7 +115,7 @@ use roaring::RoaringBitmap;
 
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
-use crate::columns::{assessment_at, assessments_batch, text, times, trace_at, traces_batch, uints};
+use crate::columns::{assessment_at, assessments_batch, required_text, times, trace_at, traces_batch, uints};
 use crate::error::{Error, Result};
 use crate::fold::add_lent;
 use crate::fold::add_top_hints;
@@ -164,7 +164,8 @@ pub(super) struct CurrentTrace {
 impl State {
     /// Applies one operation.
     pub(super) fn apply(&mut self, operation: Operation, sequence: u64) -> Result<Applied> {
-        debug_assert!(sequence > self.active.last_sequence, "sequence {sequence} applied out of order");
+        let last = self.active.last_sequence;
+        assert!(sequence > last, "ST-3: operation {sequence} is applied once, and not after {last}");
         self.active.last_sequence = sequence;
         self.snapshot = None;
         match operation {
@@ -185,9 +186,9 @@ impl State {
 
     fn apply_spans(&mut self, batch: RecordBatch) -> Result<Applied> {
         let mut applied = Applied::default();
-        let (traces, spans) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);
+        let (traces, spans) = (required_text(&batch, "trace_id")?, required_text(&batch, "span_id")?);
         let hashes = uints(&batch, "_content_hash")?;
-        let keys: Vec<TraceKey> = traces.iter().map(|id| TraceKey::of(id.unwrap_or_default())).collect();
+        let keys: Vec<TraceKey> = traces.iter().map(TraceKey::of).collect();
         let stored = self.stored_spans(&keys)?;
         let ends = times(&batch, "end_time")?;
         // Of several spans with one id the later wins, in a batch as if they had come one by one; but
@@ -235,6 +236,9 @@ impl State {
             }
             keep.push(kept && !joined.changes.contains_key(&row));
         }
+        let counted = applied.spans + applied.duplicate_spans;
+        assert_eq!(counted, keep.len() as u64, "each span that came is a new one or was there");
+        assert!(applied.conflicting_spans <= applied.duplicate_spans, "what is new conflicts with nothing");
         let all = keep.iter().all(|kept| *kept);
         let batch = if all { batch } else { filter_record_batch(&batch, &BooleanArray::from(keep))? };
         self.active.view.log_mut(Table::Spans).append(batch)?;
@@ -273,6 +277,12 @@ impl State {
 
     /// Masks a row, wherever it is.
     pub(super) fn mask(&mut self, source: SourceId, table: Table, row: u32) {
+        debug_assert!(
+            source == self.active.id()
+                || self.older.iter().any(|older| older.id() == source && row < older.rows(table)),
+            "ST-3: row {row} of {} of {source:?} is there to be masked",
+            table.name()
+        );
         if source == self.active.id() {
             self.active.view.log_mut(table).mask_row(row);
         } else {
@@ -287,6 +297,7 @@ impl State {
             return Ok(());
         }
         let folded = self.fold_traces(&dirty);
+        assert!(self.active.dirty.is_empty(), "folding makes no trace dirty");
         if folded.is_err() {
             self.active.dirty = dirty;
         }
@@ -308,6 +319,8 @@ impl State {
             superseded.push((old.source, old.row));
             rows.extend(refold(&old.trace.trace_id, spans, old.trace.edit));
         }
+        assert!(spans.is_empty() && current.is_empty(), "what is read is of the traces that are dirty");
+        assert!(rows.len() <= dirty.len(), "a trace has one row");
         rows.sort_by(|a, b| (a.request_time_ns, &a.trace_id).cmp(&(b.request_time_ns, &b.trace_id)));
         for (source, row) in superseded {
             self.mask(source, Table::Traces, row);
@@ -353,7 +366,9 @@ impl State {
     ) -> Result<HashMap<TraceKey, CurrentTrace>> {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for key in keys {
-            if let Some(row) = self.active.view.rows_of(Table::Traces, *key).max() {
+            let rows = self.active.view.rows_of(Table::Traces, *key);
+            assert!(rows.len() <= 1, "ST-3: of the rows of a trace one is visible, not {}", rows.len());
+            if let Some(row) = rows.max() {
                 own.push(row);
             } else if self.active.known_older.contains(key) || rows_are_new(self, *key) {
                 others.push(*key);
@@ -370,8 +385,11 @@ impl State {
             elsewhere.entry(source).or_default().insert(row);
         }
         let threads = threads_for(others.len(), ROWS_OF_THREAD);
+        let source = |index: usize| {
+            self.older.get(index).ok_or_else(|| Error::internal(format!("a trace is in no source {index}")))
+        };
         let elsewhere: Vec<(&Source, RoaringBitmap)> =
-            elsewhere.into_iter().filter_map(|(index, rows)| Some((self.older.get(index)?, rows))).collect();
+            elsewhere.into_iter().map(|(index, rows)| Ok((source(index)?, rows))).collect::<Result<_>>()?;
         let read = parallel_map(&elsewhere, threads, |(source, rows)| {
             let batch = source.read_sorted(Table::Traces, rows, &columns)?;
             current_rows(&batch, source.id(), rows).map_err(|error| source.blame(Table::Traces, error))
@@ -419,6 +437,8 @@ impl State {
                 }
             }
         }
+        assert!(current.is_empty(), "each row that was read is superseded");
+        assert!(settled.states.is_empty(), "a trace that is settled has the state that was decided");
         self.active.view.log_mut(Table::Traces).append(traces_batch(&rows)?)?;
         Ok(Applied { traces: rows.len() as u64, ..Applied::default() })
     }
@@ -561,7 +581,9 @@ fn current_rows(
         let trace = trace_at(batch, position)?;
         Ok((TraceKey::of(&trace.trace_id), CurrentTrace { source, row, trace }))
     };
-    rows.into_iter().enumerate().map(current).collect()
+    let traces: Vec<_> = rows.into_iter().enumerate().map(current).collect::<Result<_>>()?;
+    assert_eq!(traces.len(), batch.num_rows(), "a batch has the rows that were asked for");
+    Ok(traces)
 }
 
 fn collect_stored(
@@ -570,12 +592,15 @@ fn collect_stored(
     source: SourceId,
     rows: impl Iterator<Item = u32>,
 ) -> Result<()> {
-    let (ids, hashes) = (text(batch, "span_id")?, uints(batch, "_content_hash")?);
+    let (ids, hashes) = (required_text(batch, "span_id")?, uints(batch, "_content_hash")?);
     let ends = times(batch, "end_time")?;
+    let mut count = 0;
     for (position, row) in rows.enumerate() {
+        count += 1;
         let (content_hash, is_open) = (hashes.value(position), ends.is_null(position));
         spans.insert(ids.value(position).to_string(), StoredSpan { source, row, content_hash, is_open });
     }
+    assert_eq!(count, batch.num_rows(), "a batch has the rows that were asked for");
     Ok(())
 }
 

@@ -88,6 +88,8 @@ impl State {
                 spans.push(packing::pack(&made)?);
             }
         }
+        assert!(whole.is_empty(), "each span that was read is joined");
+        assert!(spans.len() <= joined.changes.len(), "a row is made of a change");
         if !spans.is_empty() {
             joined.rows = Some(arrow::compute::concat_batches(&Table::Spans.schema(), &spans)?);
         }
@@ -129,7 +131,9 @@ impl State {
             if before.as_ref() == Some(&row.events) {
                 continue;
             }
-            let more = row.events.len().saturating_sub(before.map_or(0, |events| events.len())) as u64;
+            let known = before.map_or(0, |events| events.len());
+            assert!(row.events.len() >= known, "joining loses none of {known} records");
+            let more = (row.events.len() - known) as u64;
             if stands_in {
                 applied.waiting_records += more
             } else {
@@ -139,6 +143,8 @@ impl State {
             self.active.dirty.insert(key);
             spans.push(row);
         }
+        assert!(whole.is_empty(), "each span that was read is joined");
+        assert!(replaced.len() <= spans.len(), "ST-3: a row is masked for the one that takes its place");
         let rows = packing::pack(&spans_batch(&spans)?)?;
         for (source, row) in replaced {
             self.mask(source, Table::Spans, row);
@@ -176,6 +182,7 @@ impl State {
                 let source = source.ok_or_else(|| Error::internal("a stored span is in no source"))?;
                 source.read_sorted(Table::Spans, &rows, columns)?
             };
+            assert_eq!(batch.num_rows() as u64, rows.len(), "a batch has the rows that were asked for");
             for (at, row) in rows.iter().enumerate() {
                 read((id, row), &batch, at)?;
             }

@@ -126,6 +126,7 @@ impl Store {
         interrupt.check()?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
+            debug_assert!(self.options.write_wait.is_some(), "deadlines are made of it");
             let wait = self.options.write_wait.unwrap_or_default();
             return Err(Error::new(
                 ErrorKind::Unavailable,

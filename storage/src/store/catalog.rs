@@ -56,12 +56,7 @@ impl Store {
         let ended: Vec<String> =
             remove.iter().filter(|name| !add.iter().any(|file| file.name == **name)).cloned().collect();
         let edit = ManifestEdit { add_catalog: add, remove_catalog: remove, ..ManifestEdit::default() };
-        let committed = self.commit_manifest(edit)?;
-        let version = committed.version;
-        let mut state = lock(&self.state);
-        state.install(committed);
-        state.snapshot = None;
-        drop(state);
+        let version = self.commit_manifest(edit, |_| {})?.version;
         for name in ended {
             self.deletions.delete(self.env.as_ref(), &Path::new(CATALOG_DIR).join(name), version);
         }

@@ -14,6 +14,10 @@ use super::{Assess, Log, Reassess, Store, lock};
 use crate::columns::packing;
 use crate::error::{Error, Result};
 use crate::model::{Fragment, TraceEdit};
+use crate::wal::WalWriter;
+
+/// Records up to this are read back before they are written, in debug builds.
+const READ_BACK_BYTES_MAX: usize = 32 << 10;
 
 type Slot = Arc<Mutex<Option<Result<Applied>>>>;
 
@@ -128,6 +132,12 @@ impl Store {
     fn prepare(&self, operation: Operation) -> Result<Prepared> {
         operation.check()?;
         let (kind, payload) = if self.options.durable { operation.encode()? } else { (0, Vec::new()) };
+        debug_assert!(
+            !self.options.durable
+                || payload.len() > READ_BACK_BYTES_MAX
+                || Operation::decode(kind, &payload).is_ok(),
+            "ST-3: what is logged can be replayed"
+        );
         Ok(Prepared { operation, kind, payload })
     }
 
@@ -160,6 +170,8 @@ impl Store {
             return;
         }
         let mut state = lock(&self.state);
+        let end = first_sequence + group.len() as u64;
+        assert_eq!(log.next_sequence, end, "ST-1: each operation of the group has a sequence of its own");
         for (pending, sequence) in group.into_iter().zip(first_sequence..) {
             let result = state.apply(pending.prepared.operation, sequence);
             *lock(&pending.slot) = Some(result.map_err(|error| state.refuse(error)));
@@ -194,6 +206,7 @@ impl Store {
         }
         state.fold_dirty()?;
         state.freeze(log.next_sequence);
+        assert!(state.active.is_empty(), "rows come to an empty memtable after a freeze");
         drop(state);
         self.changed.notify_all();
         Ok(())
@@ -209,5 +222,7 @@ fn write(log: &mut Log, group: &[Pending]) -> Result<()> {
         wal.sync()?;
     }
     log.next_sequence += group.len() as u64;
+    let synced = log.wal.as_ref().map_or(log.next_sequence, WalWriter::next_sequence);
+    assert_eq!(synced, log.next_sequence, "ST-1: what is acknowledged is what was synced");
     Ok(())
 }

@@ -8,13 +8,14 @@
 //! Only *committed* masks drop rows. Rows masked by a memtable are kept and their masks renumbered:
 //! if the process dies, replay finds them again and masks them anew.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
-use super::order::RowMap;
-use super::{Store, lock, segment_dir};
+use super::order::{Ordered, RowMap};
+use super::{State, Store, lock};
 use crate::error::Result;
 use crate::manifest::ManifestEdit;
 use crate::memtable::{SourceId, TableMasks};
@@ -50,6 +51,7 @@ impl Store {
         while !rest.is_empty() {
             let later = rest.split_off(self.mergeable_at_once(&rest));
             let inputs = std::mem::replace(&mut rest, later);
+            assert!(!inputs.is_empty(), "each step of a compaction takes segments");
             compacted.segments_before += inputs.len();
             compacted.segments_after += if inputs.len() > 1 || inputs.iter().any(masked) {
                 self.merge_and_replace(inputs, None)?.segments_after
@@ -57,6 +59,7 @@ impl Store {
                 inputs.len()
             };
         }
+        assert!(compacted.segments_after <= compacted.segments_before, "merging makes fewer segments");
         Ok(compacted)
     }
 
@@ -138,6 +141,7 @@ impl Store {
 
     /// Merges segments, one included, into one without the rows that committed masks drop.
     pub(super) fn merge(&self, inputs: &[Arc<Segment>], stop: Option<&AtomicBool>) -> Result<Compacted> {
+        assert!(!inputs.is_empty(), "a merge has segments");
         let manifest = lock(&self.state).manifest.clone();
         let cache = Arc::new(BlockCache::new(MERGE_CACHE_BYTES_MAX));
         let source = |segment: &Arc<Segment>| {
@@ -157,16 +161,15 @@ impl Store {
             remove_segments: inputs.iter().map(|segment| segment.id()).collect(),
             ..ManifestEdit::default()
         };
-        let committed = self.commit_manifest(edit)?;
-        let version = committed.version;
-        self.swap_merged(inputs, &opened, committed);
+        let is_one = opened.is_some();
+        let version = self.commit_manifest(edit, |state| swap_merged(state, inputs, opened))?.version;
         for segment in inputs {
             segment.mark_obsolete(version);
             // The metadata store is derived: what cannot be removed now is dropped at the next open.
             let _ = self.meta_store.remove_segment(segment.id());
         }
         self.renew_meta_store();
-        Ok(Compacted { segments_before: inputs.len(), segments_after: usize::from(opened.is_some()) })
+        Ok(Compacted { segments_before: inputs.len(), segments_after: usize::from(is_one) })
     }
 
     /// Gives back the space that removed segments left in the metadata store, and fills it again, so that
@@ -181,46 +184,40 @@ impl Store {
             let _ = segment.ensure_indexed();
         }
     }
+}
 
-    fn swap_merged(
-        &self,
-        inputs: &[Arc<Segment>],
-        opened: &Option<(Arc<Segment>, Vec<super::order::Ordered>)>,
-        manifest: Arc<crate::manifest::ManifestState>,
-    ) {
-        let mut state = lock(&self.state);
-        let renumber = |imposed: &mut std::collections::BTreeMap<SourceId, TableMasks>| {
-            for (index, input) in inputs.iter().enumerate() {
-                let masks = imposed.remove(&SourceId::Segment(input.id()));
-                let (Some(masks), Some((segment, orders))) = (masks, opened) else { continue };
-                for ordered in orders {
-                    if let Some(rows) = masks.get(ordered.table) {
-                        let map = RowMap::of(ordered, index, input.reader().rows(ordered.table));
-                        let moved = map.translate(rows);
-                        imposed
-                            .entry(SourceId::Segment(segment.id()))
-                            .or_default()
-                            .extend(ordered.table, &moved);
-                    }
+/// The segment made of `inputs` takes their place; without one they had no row that is visible. Masks of the
+/// memtables are renumbered.
+fn swap_merged(state: &mut State, inputs: &[Arc<Segment>], opened: Option<(Arc<Segment>, Vec<Ordered>)>) {
+    let renumber = |imposed: &mut BTreeMap<SourceId, TableMasks>| {
+        for (index, input) in inputs.iter().enumerate() {
+            let Some(masks) = imposed.remove(&SourceId::Segment(input.id())) else { continue };
+            assert!(opened.is_some(), "ST-3: rows that only a memtable masks are kept");
+            let Some((segment, orders)) = &opened else { continue };
+            for ordered in orders {
+                if let Some(rows) = masks.get(ordered.table) {
+                    let map = RowMap::of(ordered, index, input.reader().rows(ordered.table));
+                    let moved = map.translate(rows);
+                    let masks = imposed.entry(SourceId::Segment(segment.id())).or_default();
+                    masks.extend(ordered.table, &moved);
                 }
             }
-        };
-        renumber(&mut state.active.imposed);
-        if let Some(frozen) = &mut state.frozen {
-            // No seal runs during a compaction, so the frozen memtable may be replaced.
-            let mut changed = frozen.as_ref().clone();
-            renumber(&mut changed.imposed);
-            *frozen = Arc::new(changed);
         }
-        let merged: Vec<_> = inputs.iter().map(|segment| segment.id()).collect();
-        let position = state.segments.iter().position(|segment| merged.contains(&segment.id())).unwrap_or(0);
-        state.segments.retain(|segment| !merged.contains(&segment.id()));
-        if let Some((segment, _)) = opened {
-            let position = position.min(state.segments.len());
-            state.segments.insert(position, segment.clone());
-        }
-        debug_assert!(state.segments.iter().all(|s| s.dir() == &segment_dir(s.id())));
-        state.install(manifest);
-        state.rebuild_older();
+    };
+    renumber(&mut state.active.imposed);
+    if let Some(frozen) = &mut state.frozen {
+        // No seal runs during a compaction, so the frozen memtable may be replaced.
+        let mut changed = frozen.as_ref().clone();
+        renumber(&mut changed.imposed);
+        *frozen = Arc::new(changed);
     }
+    let is_merged = |segment: &Arc<Segment>| inputs.iter().any(|input| input.id() == segment.id());
+    let before = state.segments.len();
+    let position = state.segments.iter().position(is_merged);
+    state.segments.retain(|segment| !is_merged(segment));
+    assert_eq!(state.segments.len() + inputs.len(), before, "what was merged was live, each segment once");
+    if let (Some((segment, _)), Some(position)) = (opened, position) {
+        state.segments.insert(position, segment);
+    }
+    state.rebuild_older();
 }

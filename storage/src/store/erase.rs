@@ -60,6 +60,10 @@ impl Store {
         let text =
             serde_json::to_vec(&intent).map_err(|e| Error::internal(format!("{ERASE_INTENT}: {e}")))?;
         write_small_file(self.env.as_ref(), ERASE_INTENT, &text)?;
+        debug_assert!(
+            !matches!(self.unfinished_erase(), Ok(noted) if noted != ids),
+            "an erase that is interrupted is completed by who reads the note"
+        );
         Ok(ids)
     }
 
@@ -102,8 +106,12 @@ impl Store {
         for dir in ["tmp", "quarantine"] {
             erased.other_entries += self.empty(dir)?;
         }
-        self.wait_until_gone(&old, &mut erased.pending);
+        self.wait_until_gone(&old, &mut erased.pending)?;
         if erased.pending.is_empty() {
+            assert!(
+                !old.iter().any(|dir| self.env.exists(dir)),
+                "an erase is over when the old files are gone"
+            );
             self.env.remove_file(Path::new(ERASE_INTENT)).map_err(|e| Error::io(ERASE_INTENT, e))?;
             self.env.sync_dir(Path::new("")).map_err(|e| Error::io("database folder", e))?;
         }
@@ -135,7 +143,12 @@ impl Store {
             erased.segment_bytes += segment.meta().files.iter().map(|file| file.len).sum::<u64>();
             old.push(segment.dir().clone());
             self.merge(std::slice::from_ref(&segment), None)?;
+            debug_assert!(
+                lock(&self.state).manifest.segment(segment.id()).is_none(),
+                "what held them is replaced"
+            );
         }
+        assert_eq!(old.len(), erased.segments.len(), "each folder that goes is told");
         Ok(old)
     }
 
@@ -152,7 +165,7 @@ impl Store {
     }
 
     /// Queries under way hold old segments for a moment; so do other processes, for longer.
-    fn wait_until_gone(&self, old: &[PathBuf], pending: &mut Vec<String>) {
+    fn wait_until_gone(&self, old: &[PathBuf], pending: &mut Vec<String>) -> Result<()> {
         let started = Instant::now();
         loop {
             lock(&self.state).snapshot = None;
@@ -170,10 +183,11 @@ impl Store {
             }
             std::thread::sleep(READERS_PAUSE);
         }
-        // Removed names must not come back after a power cut.
+        // Removed names must not come back after a power cut, when nobody knows any more what was to be erased.
         for dir in ["seg", super::CATALOG_DIR] {
-            let _ = self.env.sync_dir(Path::new(dir));
+            self.env.sync_dir(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
         }
+        Ok(())
     }
 
     fn bytes_of(&self, dir: &str) -> u64 {

@@ -86,6 +86,7 @@ fn read_once(
         let mut replay = Replay::new(&mut state);
         tail.read(env.as_ref(), Path::new("wal"), &mut |record| replay.add(&record))?;
         replay.finish()?;
+        assert_eq!(state.active.last_sequence, tail.last_sequence(), "ST-3: what is read is applied");
     }
     let segments = state.segments.iter().map(Arc::downgrade).collect();
     Ok((state, Follow { stamp, tail, checked: Instant::now(), pins: vec![(pin, segments)] }))
@@ -111,6 +112,11 @@ impl Store {
                 .read(self.env.as_ref(), Path::new("wal"), &mut |record| replay.add(&record))
                 .and_then(|()| replay.finish());
             if read.is_ok() {
+                assert_eq!(
+                    state.active.last_sequence,
+                    follow.tail.last_sequence(),
+                    "ST-3: what is read is applied"
+                );
                 return Ok(follow.tail.last_sequence() > before);
             }
         }

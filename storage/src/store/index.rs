@@ -106,7 +106,8 @@ struct Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.store.state);
-        state.indexing.remove(&self.id);
+        let was_claimed = state.indexing.remove(&self.id);
+        assert!(was_claimed || std::thread::panicking(), "a claim ends once");
         if !self.is_built {
             // Not again and again: the next open tries anew.
             state.unindexable.push(self.id);
@@ -129,7 +130,8 @@ impl State {
         let is_free = |segment: &&Arc<Segment>| !self.indexing.contains(&segment.id());
         let segment =
             self.texts_to_build().filter(is_free).max_by_key(|segment| segment.meta().span_rows)?.clone();
-        self.indexing.insert(segment.id());
+        let is_first = self.indexing.insert(segment.id());
+        assert!(is_first, "one thread builds the index of a segment");
         Some(segment)
     }
 }

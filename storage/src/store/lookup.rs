@@ -24,6 +24,9 @@ impl State {
         let segments = self.segments.iter().rev().map(|segment| unmasked(Rows::Segment(segment.clone())));
         self.older = frozen.chain(segments).collect();
         self.snapshot = None;
+        if cfg!(debug_assertions) {
+            self.assert_whole();
+        }
     }
 
     /// Whether something newer masks a row of `source`.
@@ -88,6 +91,11 @@ impl State {
                     row += 1;
                 }
             }
+            assert_eq!(
+                row,
+                source.rows(table),
+                "all rows of a source are looked at, or their numbers are wrong"
+            );
             if !rows.is_empty() {
                 found.push(OlderRows { source: source.clone(), rows });
             }

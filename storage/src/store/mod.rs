@@ -53,6 +53,8 @@ pub use operation::{Applied, Assess, Reassess};
 pub use stats::StoreStats;
 pub use texts::RowText;
 
+use roaring::RoaringBitmap;
+
 use crate::env::{Env, EnvLock, ScratchSpace};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fold::join::{Refill, keep_columns};
@@ -172,7 +174,7 @@ struct Log {
 
 /// Everything in memory; behind the `state` lock.
 #[derive(Debug)]
-struct State {
+pub(crate) struct State {
     active: Memtable,
     frozen: Option<Arc<Memtable>>,
     segments: Vec<Arc<Segment>>,
@@ -215,17 +217,30 @@ impl Store {
             return Ok(snapshot.clone());
         }
         state.fold_dirty()?;
+        assert!(state.active.dirty.is_empty(), "a snapshot sees traces as they are folded");
         let snapshot =
             Snapshot::new(state.active.last_sequence, state.sources(), state.manifest.catalog.clone());
         state.snapshot = Some(snapshot.clone());
         Ok(snapshot)
     }
 
-    pub(crate) fn commit_manifest(&self, edit: ManifestEdit) -> Result<Arc<ManifestState>> {
-        match lock(&self.manifest).as_mut() {
-            Some(manifest) => manifest.commit(edit),
-            None => Err(Error::invalid_input("the database is open for reading only")),
-        }
+    /// Commits an edit, and changes memory as it says before anyone else commits: masks and segments belong
+    /// together. `change` gets the state with its new manifest.
+    pub(crate) fn commit_manifest(
+        &self,
+        edit: ManifestEdit,
+        change: impl FnOnce(&mut State),
+    ) -> Result<Arc<ManifestState>> {
+        let mut manifest = lock(&self.manifest);
+        let Some(manifest) = manifest.as_mut() else {
+            return Err(Error::invalid_input("the database is open for reading only"));
+        };
+        let committed = manifest.commit(edit)?;
+        let mut state = lock(&self.state);
+        state.install(committed.clone());
+        state.snapshot = None;
+        change(&mut state);
+        Ok(committed)
     }
 
     /// The environment the store lives in.
@@ -356,6 +371,7 @@ impl State {
             sources.push(self.source(Rows::Memtable(frozen.view.clone())));
         }
         sources.push(self.source(Rows::Memtable(self.active.view.clone())));
+        assert_eq!(sources.len(), self.older.len() + 1, "a snapshot has all sources");
         sources
     }
 
@@ -382,18 +398,53 @@ impl State {
 
     /// Replaces the active memtable by an empty one and freezes it. The slot must be free.
     fn freeze(&mut self, next_sequence: u64) {
-        debug_assert!(self.frozen.is_none());
-        debug_assert!(self.active.dirty.is_empty());
+        assert!(self.frozen.is_none(), "there is at most one frozen memtable");
+        assert!(self.active.dirty.is_empty(), "what is sealed is folded");
+        let last = self.active.last_sequence;
+        assert!(
+            next_sequence > last,
+            "ST-2: sequence {last} is sealed with this memtable, not with the next"
+        );
         let generation = self.active.view.generation() + 1;
         let full = std::mem::replace(&mut self.active, Memtable::new(generation, next_sequence));
         self.frozen = Some(Arc::new(full));
         self.rebuild_older();
     }
 
-    /// Takes over a committed manifest; commits may get here out of order, the newest one counts.
+    /// Takes over a committed manifest.
     fn install(&mut self, committed: Arc<ManifestState>) {
-        if committed.version > self.manifest.version {
-            self.manifest = committed;
+        let (before, now) = (self.manifest.version, committed.version);
+        assert_eq!(now, before + 1, "ST-2: memory follows the manifest commit by commit");
+        assert!(committed.replay_from >= self.manifest.replay_from, "ST-2: what was sealed stays so");
+        self.manifest = committed;
+    }
+
+    /// Asserts what holds of segments, memtables and masks whenever one of them came or went.
+    fn assert_whole(&self) {
+        let live: BTreeSet<SegmentId> = self.manifest.segments.iter().map(|segment| segment.id).collect();
+        let open: BTreeSet<SegmentId> = self.segments.iter().map(|segment| segment.id()).collect();
+        assert_eq!(open, live, "ST-2: the segments in memory are those of the manifest");
+        assert_eq!(open.len(), self.segments.len(), "a segment is open once");
+        let older = self.segments.len() + usize::from(self.frozen.is_some());
+        assert_eq!(self.older.len(), older, "lookups see all that is older than what is active");
+        let frozen = self.frozen.as_deref();
+        assert!(frozen.is_none_or(|frozen| frozen.dirty.is_empty()), "what is frozen is folded");
+        assert!(
+            frozen.is_none_or(|frozen| frozen.last_sequence < self.active.first_sequence),
+            "ST-3: what is frozen is older than what is active"
+        );
+        let of_segments = |source: &SourceId| matches!(source, SourceId::Segment(_));
+        assert!(
+            frozen.is_none_or(|frozen| frozen.imposed.keys().all(of_segments)),
+            "ST-3: what is frozen masks rows of segments alone"
+        );
+        for (source, masks) in self.active.imposed.iter().chain(frozen.into_iter().flat_map(|m| &m.imposed)) {
+            let masked = self.older.iter().find(|older| older.id() == *source);
+            assert!(masked.is_some(), "ST-3: {source:?} has masked rows, and is no older source");
+            let is_there = |(table, rows): (Table, &RoaringBitmap)| {
+                masked.is_some_and(|source| rows.max().is_some_and(|last| last < source.rows(table)))
+            };
+            assert!(masks.iter().all(is_there), "ST-3: rows that are masked in {source:?} are there");
         }
     }
 

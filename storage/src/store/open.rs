@@ -144,6 +144,9 @@ impl Store {
             Some(wal) => wal.next_sequence(),
             None => state.manifest.replay_from.max(1),
         };
+        let last = state.active.last_sequence;
+        assert!(next_sequence > last, "ST-3: a sequence is given once: {next_sequence} after {last}");
+        assert!(next_sequence == last + 1 || salvaged.is_some(), "ST-6: what was acknowledged was applied");
         let log = Log { wal, next_sequence };
         let store = Self::assemble(
             env,
@@ -397,6 +400,7 @@ fn create_layout(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
     }
     // The folders' names first: FORMAT may come to be known at any time after its renaming.
     env.sync_dir(Path::new("")).map_err(io("database folder"))?;
+    assert!(!env.exists(Path::new("FORMAT")), "a folder becomes a database when all else is there");
     write_format(env.as_ref(), env.new_ulid())
 }
 
@@ -458,6 +462,7 @@ fn open_segments(
             deletions.clone(),
         )));
     }
+    assert_eq!(segments.len(), manifest.segments.len(), "each live segment is open");
     Ok(segments)
 }
 

@@ -145,6 +145,9 @@ fn stream_of(batch: &RecordBatch, compression: Option<arrow::ipc::CompressionTyp
 fn read_stream(stream: &[u8]) -> std::result::Result<RecordBatch, String> {
     let mut reader = StreamReader::try_new(stream, None).map_err(|e| e.to_string())?;
     let batch = reader.next().ok_or("no batch")?.map_err(|e| e.to_string())?;
+    if reader.next().is_some() {
+        return Err("more than one batch".into());
+    }
     let schema = Table::Spans.schema();
     let mut columns = batch.columns().to_vec();
     if is_without_cost_source(batch.schema().fields()) {
@@ -229,6 +232,9 @@ mod tests {
         let others: Vec<usize> = (0..wanted.num_columns()).filter(|column| *column != at).collect();
         let stream = stream_of(&wanted.project(&others).unwrap(), None).unwrap();
         assert_eq!(read_stream(&stream).unwrap(), wanted);
+        let mut twice = StreamWriter::try_new(Vec::new(), &wanted.schema()).unwrap();
+        twice.write(&wanted).and_then(|()| twice.write(&wanted)).and_then(|()| twice.finish()).unwrap();
+        assert!(read_stream(twice.get_ref()).is_err(), "no span of a record is left out");
         let fewer = stream_of(&wanted.project(&others[1..]).unwrap(), None).unwrap();
         assert!(read_stream(&fewer).is_err());
     }

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use arrow::array::{RecordBatch, StringViewArray};
 use roaring::RoaringBitmap;
 
-use crate::columns::{text, times};
-use crate::error::Result;
+use crate::columns::{required_text, text, times};
+use crate::error::{Error, Result};
 use crate::model::TraceKey;
 use crate::scan::ScanRequest;
 use crate::schema::Table;
@@ -54,7 +54,7 @@ pub(super) fn order(sources: &[Source], table: Table) -> Result<Ordered> {
             ids.push(text(&batch, id_column)?.clone());
         }
     }
-    group(&mut rows, table);
+    group(&mut rows, table)?;
     let id = |(batch, row): (u32, u32)| ids.get(batch as usize).map(|ids| ids.value(row as usize));
     rows.sort_unstable_by(|a, b| {
         let ties = || id(a.id).cmp(&id(b.id)).then(a.at.cmp(&b.at));
@@ -67,7 +67,9 @@ pub(super) fn order(sources: &[Source], table: Table) -> Result<Ordered> {
 fn runs(rows: &[Row]) -> HashMap<TraceKey, (u32, u32)> {
     let mut runs: HashMap<TraceKey, (u32, u32)> = HashMap::new();
     for (row, number) in rows.iter().zip(0..) {
-        runs.entry(row.key).or_insert((number, 0)).1 += 1;
+        let (first, count) = runs.entry(row.key).or_insert((number, 0));
+        assert_eq!(*first + *count, number, "the spans of a trace are one run");
+        *count += 1;
     }
     runs
 }
@@ -80,14 +82,14 @@ fn add_rows(
     time: &str,
 ) -> Result<()> {
     use arrow::array::AsArray;
-    let (traces, starts) = (text(batch, "trace_id")?, times(batch, time)?);
+    let (traces, starts) = (required_text(batch, "trace_id")?, times(batch, time)?);
     let numbers =
         batch.column_by_name("_row").and_then(|a| a.as_primitive_opt::<arrow::datatypes::UInt32Type>());
-    let numbers = numbers.ok_or_else(|| crate::Error::internal("scan without row numbers"))?;
+    let numbers = numbers.ok_or_else(|| Error::internal("scan without row numbers"))?;
     for (offset, (trace, number)) in traces.iter().zip(numbers.values()).enumerate() {
         rows.push(Row {
             group: 0,
-            key: TraceKey::of(trace.unwrap_or_default()),
+            key: TraceKey::of(trace),
             time: starts.value(offset),
             id: (batch_index, offset as u32),
             at: RowRef { source, row: *number },
@@ -97,7 +99,7 @@ fn add_rows(
 }
 
 /// Sets what rows are grouped by: the earliest time of their trace for spans, their own for traces.
-fn group(rows: &mut [Row], table: Table) {
+fn group(rows: &mut [Row], table: Table) -> Result<()> {
     match table {
         Table::Spans => {
             let mut earliest: HashMap<TraceKey, i64> = HashMap::new();
@@ -106,12 +108,14 @@ fn group(rows: &mut [Row], table: Table) {
                 *start = (*start).min(row.time);
             }
             for row in rows {
-                row.group = earliest.get(&row.key).copied().unwrap_or(row.time);
+                let start = earliest.get(&row.key);
+                row.group = *start.ok_or_else(|| Error::internal("a trace without its earliest span"))?;
             }
         }
         Table::Traces => rows.iter_mut().for_each(|row| row.group = row.time),
         Table::Assessments => {}
     }
+    Ok(())
 }
 
 /// Where the rows of one source went: new row number by old one.
@@ -123,16 +127,21 @@ impl RowMap {
     /// The map of one source of an order.
     pub fn of(ordered: &Ordered, source: usize, rows: u32) -> Self {
         let mut new_rows = vec![None; rows as usize];
-        for (new, at) in (0u32..).zip(&ordered.rows) {
-            if let (true, Some(slot)) = (at.source == source, new_rows.get_mut(at.row as usize)) {
+        for (new, at) in (0u32..).zip(&ordered.rows).filter(|(_, at)| at.source == source) {
+            assert!(at.row < rows, "ST-3: row {} of {rows} was ordered", at.row);
+            if let Some(slot) = new_rows.get_mut(at.row as usize) {
+                debug_assert!(slot.is_none(), "a row goes to one place");
                 *slot = Some(new);
             }
         }
         Self { new_rows }
     }
 
-    /// The new numbers of these rows; rows that were dropped are left out.
+    /// The new numbers of these rows, which a memtable masks: none of them was dropped.
     pub fn translate(&self, rows: &RoaringBitmap) -> RoaringBitmap {
-        rows.iter().filter_map(|row| self.new_rows.get(row as usize).copied().flatten()).collect()
+        let moved: RoaringBitmap =
+            rows.iter().filter_map(|row| self.new_rows.get(row as usize).copied().flatten()).collect();
+        assert_eq!(moved.len(), rows.len(), "ST-3: rows that only a memtable masks are kept");
+        moved
     }
 }

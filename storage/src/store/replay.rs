@@ -13,9 +13,9 @@ use arrow::compute::{concat_batches, take_record_batch};
 
 use super::State;
 use super::operation::{KIND_SPANS, Mutation, Operation};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memtable::compact;
-use crate::model::{TraceEdit, TraceKey, normalize_trace_id};
+use crate::model::{TraceEdit, TraceKey, normalize_trace_id, row_number};
 use crate::schema::Table;
 use crate::wal::Record;
 
@@ -53,6 +53,7 @@ impl<'s> Replay<'s> {
     /// log once that is cut.
     pub(super) fn add(&mut self, record: &Record) -> Result<()> {
         let (sequence, bytes) = (record.sequence, record.payload.len());
+        assert!(sequence > self.sequence, "ST-3: record {sequence} comes after {}", self.sequence);
         match Operation::decode(record.kind, &record.payload)? {
             Operation::Spans(batch) if record.kind != KIND_SPANS || bytes < SPAN_BYTES_MAX => {
                 self.add_spans(batch, bytes, sequence)
@@ -60,6 +61,7 @@ impl<'s> Replay<'s> {
             Operation::Mutation(Mutation::Edit(edits)) => self.add_edits(edits, sequence),
             other => {
                 self.finish()?;
+                self.sequence = sequence;
                 self.state.apply(other, sequence).map(drop)
             }
         }
@@ -71,7 +73,9 @@ impl<'s> Replay<'s> {
             self.waiting = Waiting::Spans { batches: Vec::new(), rows: 0, bytes: 0 };
         }
         self.sequence = sequence;
-        let Waiting::Spans { batches, rows, bytes } = &mut self.waiting else { return Ok(()) };
+        let Waiting::Spans { batches, rows, bytes } = &mut self.waiting else {
+            return Err(misfiled(sequence));
+        };
         *rows += batch.num_rows();
         *bytes += more_bytes;
         batches.push(batch);
@@ -90,10 +94,9 @@ impl<'s> Replay<'s> {
             self.waiting = Waiting::Edits { edits: Vec::new(), traces: HashSet::new() };
         }
         self.sequence = sequence;
-        if let Waiting::Edits { edits, traces } = &mut self.waiting {
-            edits.extend(more);
-            traces.extend(of);
-        }
+        let Waiting::Edits { edits, traces } = &mut self.waiting else { return Err(misfiled(sequence)) };
+        edits.extend(more);
+        traces.extend(of);
         Ok(())
     }
 
@@ -111,14 +114,20 @@ impl<'s> Replay<'s> {
     }
 }
 
+fn misfiled(sequence: u64) -> Error {
+    Error::internal(format!("record {sequence} of the log waits with those of another kind"))
+}
+
 /// The rows of all batches in memory of their own: columns of a record share that of the record.
 fn joined(batches: &[RecordBatch]) -> Result<RecordBatch> {
     let whole = match batches {
         [one] => {
-            let rows = u32::try_from(one.num_rows()).unwrap_or(u32::MAX);
+            let rows = row_number(one.num_rows())?;
             take_record_batch(one, &UInt32Array::from_iter_values(0..rows))?
         }
         many => concat_batches(&Table::Spans.schema(), many)?,
     };
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(whole.num_rows(), rows, "ST-3: no span of a record is left out");
     compact(&whole)
 }

@@ -16,13 +16,14 @@ use std::thread::ScopedJoinHandle;
 use arrow::array::RecordBatch;
 
 use super::order::{Ordered, RowMap, order};
-use super::{Store, lock, segment_dir};
+use super::{State, Store, lock, segment_dir};
 use crate::columns::{times, with_span_runs};
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::SegmentIndex;
-use crate::manifest::{ManifestEdit, ManifestState, SegmentId, SegmentMeta};
+use crate::manifest::{ManifestEdit, SegmentId, SegmentMeta};
 use crate::memtable::{Memtable, SourceId};
+use crate::model::row_number;
 use crate::scan::{RowStream, STORED_ATTRIBUTES};
 use crate::schema::Table;
 use crate::segment::{SegmentOptions, SegmentReader, SegmentWriter};
@@ -78,6 +79,7 @@ impl Store {
     fn seal_slot(&self) -> Result<bool> {
         let Some(frozen) = lock(&self.state).frozen.clone() else { return Ok(false) };
         let source = self.own_source(&frozen);
+        assert!(frozen.dirty.is_empty(), "what is sealed is folded");
         let sequences = (frozen.first_sequence, frozen.last_sequence);
         let with_text = self.options.index_text && self.options.inline_maintenance;
         let written = if frozen.view.is_empty() {
@@ -96,8 +98,12 @@ impl Store {
         // Opened before the commit: past it nothing may fail, or the rows would be sealed twice.
         let opened = written.map(|written| self.open_written(written)).transpose()?;
         edit.add_segments.extend(opened.iter().map(|(segment, _)| segment.meta().clone()));
-        let committed = self.commit_manifest(edit)?;
-        self.swap_frozen(&frozen, opened, committed);
+        let committed = self.commit_manifest(edit, |state| swap_frozen(state, &frozen, opened))?;
+        assert_eq!(
+            committed.replay_from,
+            frozen.last_sequence + 1,
+            "ST-2: replay begins behind what is sealed"
+        );
         self.deletions.clear(self.env.as_ref());
         self.cut_wal()?;
         Ok(true)
@@ -110,39 +116,15 @@ impl Store {
         Source::new(Rows::Memtable(memtable.view.clone()), Table::ALL.map(own))
     }
 
-    fn swap_frozen(
-        &self,
-        frozen: &Memtable,
-        opened: Option<(Arc<Segment>, Vec<Ordered>)>,
-        manifest: Arc<ManifestState>,
-    ) {
-        let mut state = lock(&self.state);
-        let masks = state.active.imposed.remove(&frozen.id());
-        if let Some((segment, orders)) = opened {
-            for (ordered, (table, rows)) in
-                masks.iter().flat_map(|masks| orders.iter().map(move |o| (o, (o.table, masks.get(o.table)))))
-            {
-                if let Some(rows) = rows {
-                    let map = RowMap::of(ordered, 0, frozen.view.log(table).rows());
-                    let moved = map.translate(rows);
-                    state
-                        .active
-                        .imposed
-                        .entry(SourceId::Segment(segment.id()))
-                        .or_default()
-                        .extend(table, &moved);
-                }
-            }
-            state.segments.push(segment);
-        }
-        state.install(manifest);
-        state.frozen = None;
-        state.rebuild_older();
-    }
-
     /// A handle on a segment just written, with its index in the metadata store.
     pub(super) fn open_written(&self, written: Written) -> Result<(Arc<Segment>, Vec<Ordered>)> {
         let Written { meta, text, index, orders } = written;
+        assert_eq!(index.trace_rows.len(), meta.trace_rows as usize, "ST-5: the index has each trace's row");
+        assert_eq!(
+            index.span_runs.iter().map(|run| u64::from(run.row_count)).sum::<u64>(),
+            u64::from(meta.span_rows),
+            "ST-5: each span is in the run of its trace"
+        );
         let dir = segment_dir(meta.id);
         let reader = SegmentReader::open(self.env.clone(), dir.clone(), &meta, self.cache.clone())?;
         // Derived: what cannot be written now is rebuilt by the first lookup (ST-5).
@@ -173,6 +155,10 @@ impl Store {
         if orders.iter().all(|ordered| ordered.rows.is_empty()) {
             return Ok(None);
         }
+        for ordered in &orders {
+            check_complete(sources, ordered)?;
+        }
+        assert!(sequences.0 <= sequences.1, "rows of a segment have sequences");
         let id = SegmentId(self.env.new_ulid());
         let (tmp, dir) = (Path::new("tmp").join(id.to_string()), segment_dir(id));
         let io = |what: &Path, e| Error::io(what.display(), e);
@@ -190,22 +176,20 @@ impl Store {
         self.env.rename(&tmp, &dir).map_err(|e| io(&dir, e))?;
         self.env.sync_dir(Path::new("seg")).map_err(|e| io(Path::new("seg"), e))?;
         let count = |table: Table| {
-            orders
-                .iter()
-                .find(|o| o.table == table)
-                .map_or(0, |o| u32::try_from(o.rows.len()).unwrap_or(u32::MAX))
+            orders.iter().find(|o| o.table == table).map_or(Ok(0), |o| row_number(o.rows.len()))
         };
         let meta = SegmentMeta {
             id,
-            span_rows: count(Table::Spans),
-            trace_rows: count(Table::Traces),
-            assessment_rows: count(Table::Assessments),
+            span_rows: count(Table::Spans)?,
+            trace_rows: count(Table::Traces)?,
+            assessment_rows: count(Table::Assessments)?,
             min_time_ns: time_range.0,
             max_time_ns: time_range.1,
             first_sequence: sequences.0,
             last_sequence: sequences.1,
             files,
         };
+        assert!(meta.min_time_ns <= meta.max_time_ns, "the times of a segment are a range");
         let text = in_memory.or_else(|| open_text(self.env.as_ref(), &dir, meta.span_rows));
         Ok(Some(Written { meta, text, index, orders }))
     }
@@ -295,6 +279,29 @@ impl Store {
     }
 }
 
+/// Step 4: the segment of a frozen memtable takes its place; without one it had no row that is visible.
+fn swap_frozen(state: &mut State, frozen: &Memtable, opened: Option<(Arc<Segment>, Vec<Ordered>)>) {
+    let id = state.frozen.as_ref().map(|frozen| frozen.id());
+    assert_eq!(id, Some(frozen.id()), "what was sealed is what is frozen");
+    let masks = state.active.imposed.remove(&frozen.id());
+    assert!(opened.is_some() || masks.is_none(), "ST-3: rows that the active memtable masks were sealed");
+    if let Some((segment, orders)) = opened {
+        for (ordered, (table, rows)) in
+            masks.iter().flat_map(|masks| orders.iter().map(move |o| (o, (o.table, masks.get(o.table)))))
+        {
+            if let Some(rows) = rows {
+                let map = RowMap::of(ordered, 0, frozen.view.log(table).rows());
+                let moved = map.translate(rows);
+                let masks = state.active.imposed.entry(SourceId::Segment(segment.id())).or_default();
+                masks.extend(table, &moved);
+            }
+        }
+        state.segments.push(segment);
+    }
+    state.frozen = None;
+    state.rebuild_older();
+}
+
 /// The text index of a segment in place; a missing or damaged one is no error, it is built anew (ST-5).
 pub(super) fn open_text(env: &dyn Env, dir: &Path, span_rows: u32) -> Option<TextReader> {
     let folder = env.folder(&dir.join("text"))?;
@@ -313,6 +320,16 @@ fn check_stop(stop: Option<&AtomicBool>) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Checks that no visible row of the sources is left out, and none comes twice: they end with the commit.
+fn check_complete(sources: &[Source], ordered: &Ordered) -> Result<()> {
+    let visible: u64 = sources.iter().map(|source| source.visible_rows(ordered.table)).sum();
+    let (found, table) = (ordered.rows.len() as u64, ordered.table.name());
+    if found != visible {
+        return Err(Error::internal(format!("a segment would have {found} of {visible} rows of {table}")));
+    }
+    Ok(())
 }
 
 /// Rows of a table in order, gathered piece by piece.

@@ -107,6 +107,10 @@ impl State {
             }
         }
         self.read_states(&unclear, &mut settled.states)?;
+        assert!(
+            settled.refolded.iter().all(|key| !settled.states.contains_key(key)),
+            "what is folded anew gets its state by that"
+        );
         Ok(settled)
     }
 
@@ -132,6 +136,7 @@ impl State {
         let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "parent_span_id", "status"])?;
         let (ids, parents) = (text(&batch, "span_id")?, text(&batch, "parent_span_id")?);
         let statuses = text(&batch, "status")?;
+        assert_eq!(batch.num_rows(), keys.len(), "each span that is read is of a trace that is settled");
         for (((key, id), parent), status) in keys.iter().zip(ids).zip(parents).zip(statuses) {
             if tops.get(key).copied() == id && parent.is_some() {
                 states.insert(*key, if status == Some("ERROR") { "ERROR" } else { "OK" });

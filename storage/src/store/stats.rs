@@ -41,6 +41,7 @@ impl Store {
         let snapshot = self.snapshot()?;
         let indexed = snapshot.sources().iter().filter(|source| source.text().is_some());
         let indexed_spans = indexed.map(|source| source.visible_rows(Table::Spans)).sum();
+        assert!(indexed_spans <= snapshot.visible_rows(Table::Spans), "what is indexed is there");
         let state = lock(&self.state);
         let frozen = state.frozen.as_ref().map_or(0, |frozen| frozen.view.bytes());
         let unindexable = state.segments.iter().filter(|segment| state.unindexable.contains(&segment.id()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Assess, Compacted, Store, StoreOptions};
 use crate::columns::{spans_batch, text, trace_at};
@@ -583,4 +584,37 @@ fn a_writer_that_waits_for_a_merge_does_not_keep_a_store_from_closing() {
     });
     store.close().unwrap();
     assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 4);
+}
+
+#[test]
+fn readers_see_a_row_once_while_segments_are_merged_and_the_catalogue_changes() {
+    let store = Store::open(Arc::new(MemEnv::default()), options()).unwrap();
+    let spans: Vec<Span> = (1..6).map(|trace| span(trace, 0)).collect();
+    store.append_spans(spans_batch(&spans).unwrap()).unwrap();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let rows = spans_batch(&spans).unwrap();
+            while !is_done.load(Ordering::Relaxed) {
+                let file = store.write_catalog_file(&rows, "{}".into()).unwrap();
+                let name = file.name.clone();
+                store.commit_catalog(vec![file], Vec::new()).unwrap();
+                store.commit_catalog(Vec::new(), vec![name]).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                assert_eq!(store.snapshot().unwrap().visible_rows(Table::Traces), 5);
+            }
+        });
+        for round in 0..40 {
+            let edit = TraceEdit::set_tags([("round", round.to_string())]);
+            let all = (1..6).map(|trace| (format!("{trace:032x}"), edit.clone())).collect();
+            store.edit_traces(all).unwrap();
+            store.seal().unwrap();
+            store.compact().unwrap();
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(trace_rows(&store.snapshot().unwrap()).len(), 5);
 }

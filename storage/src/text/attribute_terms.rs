@@ -66,6 +66,7 @@ pub(super) fn write_pair(term: &mut Vec<u8>, kind: PairKind, key: &str, value: &
         term.push(HASHED_PAIR);
         term.extend((0..PAIR_HASH_BYTES).map(|at| (hash >> (7 * at)).to_le_bytes()[0] & 0x7f));
     }
+    debug_assert!(term.len() <= NAME_BYTES_MAX + PAIR_VALUE_KEPT_MAX + 2, "the terms of pairs are short");
     true
 }
 

@@ -60,9 +60,15 @@ impl TextReader {
     /// `Corrupt` when the index is damaged.
     pub fn value_rows(&self, key: &str, value: &IndexedValue) -> Result<Option<ValueRows>> {
         let rows = guarded(self.name(), || self.find_value(key, value))?;
-        let last = rows.as_ref().and_then(|rows| rows.sure.max().max(rows.maybe.max()));
-        self.check_last(last)?;
+        self.check_values(rows.as_ref())?;
         Ok(rows)
+    }
+
+    /// Checks that rows by a value exist.
+    pub(super) fn check_values(&self, rows: Option<&ValueRows>) -> Result<()> {
+        let Some(ValueRows { sure, maybe }) = rows else { return Ok(()) };
+        assert!(sure.is_disjoint(maybe), "QU-2: of what has the value for sure nothing is checked again");
+        self.check_last(sure.max().max(maybe.max()))
     }
 
     /// Whether the words of a pattern are each in more than `rows` rows, and the rest of it is too short to
@@ -75,6 +81,7 @@ impl TextReader {
             for dictionary in self.dictionaries(pattern.attribute().is_some()) {
                 // What cannot be read is not known to be common.
                 let counted = guarded(self.name(), || {
+                    // Of a whole word there is one entry, never too many.
                     let terms = dictionary.terms_of(word)?.unwrap_or_default();
                     terms.iter().map(|term| dictionary.about_rows(term, rows)).sum::<TantivyResult<u64>>()
                 });

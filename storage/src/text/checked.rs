@@ -12,6 +12,7 @@ use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, OpenReadError, OpenWriteError};
 use tantivy::directory::{Directory, FileHandle, OwnedBytes, WatchCallback, WatchHandle, WritePtr};
 
+use super::cut::items;
 use super::held_directory::HeldDirectory;
 use super::index::TantivyResult;
 use super::sums::{FileSums, TextSums};
@@ -57,7 +58,7 @@ impl Directory for CheckedDirectory {
         // An index has a list of its files only when it was made by a version that keeps one.
         let bytes = self.files.atomic_read(path)?;
         let sums = self.sums_of(path)?;
-        let read = |range: Range<usize>| Ok(bytes.get(range).unwrap_or_default());
+        let read = |range: Range<usize>| Ok(items(&bytes, range));
         self.noted(path, sums.check_len(bytes.len()).and_then(|()| sums.check(0..bytes.len(), read)))?;
         Ok(bytes)
     }

@@ -46,23 +46,25 @@ pub(super) fn evaluate(
     query: &TextQuery,
     within: Option<&RoaringBitmap>,
 ) -> Result<RoaringBitmap> {
-    match query {
-        TextQuery::Term(term) => source.matching(term, within),
-        TextQuery::And(children) => evaluate_and(source, children, within),
+    let rows = match query {
+        TextQuery::Term(term) => source.matching(term, within)?,
+        TextQuery::And(children) => evaluate_and(source, children, within)?,
         TextQuery::Or(children) => {
             let mut rows = RoaringBitmap::new();
             for child in children {
                 rows |= evaluate(source, child, within)?;
             }
-            Ok(rows)
+            rows
         }
         TextQuery::Not(child) => {
             let mut rows = within.cloned().unwrap_or_else(|| all_rows(source));
             let excluded = evaluate(source, child, Some(&rows))?;
             rows -= excluded;
-            Ok(rows)
+            rows
         }
-    }
+    };
+    debug_assert!(within.is_none_or(|within| rows.is_subset(within)), "no other rows than those asked");
+    Ok(rows)
 }
 
 fn evaluate_and(

@@ -12,6 +12,7 @@
 use tantivy::postings::{FieldSerializer, InvertedIndexSerializer};
 use tantivy::schema::Field;
 
+use super::cut::{count_of, items};
 use super::term_ids::TermIds;
 
 /// Occurrences that are put in order at a time.
@@ -61,7 +62,7 @@ impl FieldLog {
 
     /// Terms of the document so far.
     pub(super) fn pending(&self) -> usize {
-        self.log.len() - self.ends.last().copied().unwrap_or_default()
+        self.log.len() - self.ends.last().map_or(0, |end| *end)
     }
 
     /// Terms of all documents.
@@ -86,6 +87,7 @@ impl FieldLog {
             return Ok(());
         }
         let mut target = serializer.new_field(field, self.log.len() as u64, None)?;
+        assert_eq!(order.len(), terms.len(), "each term is written");
         let counts = self.counts(terms.len());
         let order: Vec<u32> = order.iter().copied().filter(|&number| at(&counts, number) > 0).collect();
         let mut rest = order.as_slice();
@@ -97,7 +99,7 @@ impl FieldLog {
             let mut start = 0;
             for &number in now {
                 let end = start + at(&counts, number);
-                let list = occurrences.get(start..end).unwrap_or_default();
+                let list = items(&occurrences, start..end);
                 self.write_term(terms.term(number), list, &mut target)?;
                 start = end;
             }
@@ -111,6 +113,7 @@ impl FieldLog {
     fn counts(&self, terms: usize) -> Vec<usize> {
         let mut counts = vec![0; terms];
         for &number in &self.log {
+            debug_assert!((number as usize) < terms, "term {number} of {terms} was given out");
             if let Some(count) = counts.get_mut(number as usize) {
                 *count += 1;
             }
@@ -134,11 +137,12 @@ impl FieldLog {
             }
             total += at(counts, number);
         }
+        assert!(u32::try_from(total).is_ok(), "a place among the occurrences has 32 bits");
         occurrences.clear();
         occurrences.resize(total, Occurrence::default());
         let mut start = 0;
         for (document, &end) in (0..).zip(&self.ends) {
-            for (position, &number) in (0..).zip(self.log.get(start..end).unwrap_or_default()) {
+            for (position, &number) in (0..).zip(items(&self.log, start..end)) {
                 if let Some(Some(place)) = ends.get_mut(number as usize)
                     && let Some(occurrence) = occurrences.get_mut(*place as usize)
                 {
@@ -153,6 +157,7 @@ impl FieldLog {
                 *end = None;
             }
         }
+        debug_assert!(ends.iter().all(Option::is_none), "the next terms find it as it was");
     }
 
     fn write_term(
@@ -163,13 +168,15 @@ impl FieldLog {
     ) -> tantivy::Result<()> {
         let documents = || occurrences.chunk_by(|a, b| a.document == b.document);
         let (has_counts, document_count) = match self.kept {
-            Kept::Positions => (true, u32::try_from(documents().count()).unwrap_or(u32::MAX)),
+            Kept::Positions => (true, count_of(documents().count())),
             Kept::Documents => (false, 0),
         };
         target.new_term(term, document_count, has_counts)?;
         let mut steps = Vec::new();
         for places in documents() {
             let Some(first) = places.first() else { continue };
+            let is_once = self.kept == Kept::Positions || places.len() == 1;
+            debug_assert!(is_once, "without positions a term is in a document once");
             if self.kept == Kept::Positions {
                 let mut before = 0;
                 steps.clear();
@@ -179,7 +186,7 @@ impl FieldLog {
                         .map(|place| place.position - std::mem::replace(&mut before, place.position)),
                 );
             }
-            target.write_doc(first.document, u32::try_from(steps.len()).unwrap_or(u32::MAX), &steps);
+            target.write_doc(first.document, count_of(steps.len()), &steps);
         }
         target.close_term()?;
         Ok(())
@@ -197,5 +204,6 @@ fn terms_at_a_time(terms: &[u32], counts: &[usize]) -> usize {
 }
 
 fn at(counts: &[usize], number: u32) -> usize {
+    debug_assert!((number as usize) < counts.len(), "term {number} of {} was given out", counts.len());
     counts.get(number as usize).copied().unwrap_or(0)
 }

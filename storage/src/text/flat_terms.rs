@@ -11,6 +11,7 @@ use memchr::memmem::Finder;
 use memchr::{memchr, memrchr};
 use tantivy::InvertedIndexReader;
 
+use super::cut::items;
 use super::index::TantivyResult;
 use super::row_terms::FIRST_TOKEN_BYTE;
 
@@ -50,7 +51,8 @@ impl FlatSlot {
 impl Drop for FlatSlot {
     fn drop(&mut self) {
         if let Some(flat) = self.0.get() {
-            KEPT_BYTES.fetch_sub(flat.size(), Ordering::Relaxed);
+            let kept = KEPT_BYTES.fetch_sub(flat.size(), Ordering::Relaxed);
+            debug_assert!(kept >= flat.size(), "what is given back was counted");
         }
     }
 }
@@ -63,6 +65,7 @@ impl FlatTerms {
             bytes.extend_from_slice(stream.key());
             bytes.push(END);
         }
+        debug_assert!(bytes.last().is_none_or(|last| *last == END), "each token is ended");
         bytes.shrink_to_fit();
         Ok(FlatTerms(bytes))
     }
@@ -75,9 +78,10 @@ impl FlatTerms {
     pub(super) fn holding(&self, piece: &[u8], at_end: bool, max: usize) -> Option<Vec<&[u8]>> {
         let finder = Finder::new(piece);
         let (mut found, mut from) = (Vec::new(), 0);
-        while let Some(at) = finder.find(self.0.get(from..).unwrap_or_default()) {
+        while let Some(at) = finder.find(items(&self.0, from..)) {
             let (before, rest) = self.0.split_at(from + at);
             let start = memrchr(END, before).map_or(0, |end| end + 1);
+            // The last token is ended, too.
             let end = before.len() + memchr(END, rest).unwrap_or(rest.len());
             if at_end && before.len() + piece.len() != end {
                 from = before.len() + 1;
@@ -87,7 +91,9 @@ impl FlatTerms {
             if found.len() == max {
                 return None;
             }
-            found.extend(self.0.get(start..end));
+            let token = items(&self.0, start..end);
+            debug_assert!(!token.contains(&END) && finder.find(token).is_some(), "a token holds the piece");
+            found.push(token);
         }
         Some(found)
     }

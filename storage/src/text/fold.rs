@@ -74,6 +74,7 @@ impl<'a> Tokens<'a> {
             token.push(c);
             self.position += size;
         }
+        debug_assert!(start < self.position && !token.is_empty(), "a token has characters");
         Some(start..self.position)
     }
 

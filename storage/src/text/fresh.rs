@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use roaring::RoaringBitmap;
 use tantivy::fieldnorm::FieldNormReader;
 
+use super::cut::{count_of, items};
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::leaves::{SpanText, TextColumns};
 use super::query::{Slot, TextQuery, TextTerm};
@@ -54,10 +55,12 @@ impl FreshText {
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = TextColumns::new(batch)?;
         let mut text = std::mem::take(&mut self.scratch);
+        let before = self.rows.len();
         for row in 0..columns.rows() {
             columns.leaves(row, &mut text)?;
             self.add_row(&text);
         }
+        assert_eq!(self.rows.len(), before + batch.num_rows(), "rows without text are numbered, too");
         self.scratch = text;
         Ok(())
     }
@@ -71,6 +74,7 @@ impl FreshText {
             length += FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(count));
             *end = self.numbers.len();
         }
+        debug_assert!(ends.is_sorted() && ends.first() >= Some(&start), "fields follow each other");
         self.total_length += u64::from(length);
         self.rows.push(FreshRow { start, ends, length });
     }
@@ -97,7 +101,7 @@ impl FreshText {
         if let Some(&number) = self.words.get(word) {
             return number;
         }
-        let number = u32::try_from(self.words.len()).map_or(u32::MAX, |count| count.saturating_add(1));
+        let number = count_of(self.words.len() + 1);
         self.words.insert(word.into(), number);
         number
     }
@@ -154,7 +158,7 @@ impl FreshText {
         let mut count = 0;
         for (end, covered) in row.ends.into_iter().zip(term.field.covers()) {
             if covered {
-                count += count_in_field(self.numbers.get(start..end).unwrap_or_default(), slots);
+                count += count_in_field(items(&self.numbers, start..end), slots);
             }
             start = end;
         }
@@ -172,17 +176,18 @@ impl Fitting {
 }
 
 fn count_in_field(numbers: &[u32], slots: &[Fitting]) -> u32 {
+    debug_assert!(!slots.is_empty(), "a term has a slot");
     let fits = |window: &&[u32]| slots.iter().zip(*window).all(|(slot, &number)| slot.has(number));
     let count = match slots {
         [Fitting::One(only)] => numbers.iter().filter(|&number| number == only).count(),
         _ => numbers.windows(slots.len().max(1)).filter(fits).count(),
     };
-    u32::try_from(count).unwrap_or(u32::MAX)
+    count_of(count)
 }
 
 impl TermSource for FreshText {
     fn row_count(&self) -> u32 {
-        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
+        count_of(self.rows.len())
     }
 
     fn matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<RoaringBitmap> {

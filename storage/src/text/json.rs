@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 
+use super::cut::{cut, items};
 use crate::segment::MARKS;
 
 /// The text is not JSON.
@@ -79,6 +80,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn next(&mut self) -> Result<Option<Piece<'a>>, NotJson> {
         loop {
             self.skip_space();
+            debug_assert!(self.text.is_char_boundary(self.position), "pieces are on borders of characters");
             let byte = self.byte();
             match (self.expect, byte) {
                 (Expect::Nothing, None) => return Ok(None),
@@ -136,7 +138,8 @@ impl<'a> Scanner<'a> {
 
     fn end(&mut self) -> Result<Option<Piece<'a>>, NotJson> {
         self.position += 1;
-        self.open.pop();
+        let was_open = self.open.pop();
+        debug_assert!(was_open.is_some(), "what ends has begun");
         self.expect_after_value();
         Ok(Some(Piece::End))
     }
@@ -164,14 +167,14 @@ impl<'a> Scanner<'a> {
             let rest = self.text.as_bytes().get(at..).ok_or(NotJson)?;
             let stop = memchr2(b'"', b'\\', rest).ok_or(NotJson)?;
             // Without a way out of the loop this is done many bytes at a time.
-            let passed = rest.get(..stop).unwrap_or_default();
+            let passed = items(rest, ..stop);
             if passed.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
                 return Err(NotJson);
             }
             at += stop;
             match rest.get(stop) {
                 Some(b'"') => break,
-                Some(b'\\') => at += escape_len(rest.get(stop + 1..).unwrap_or_default())?,
+                Some(b'\\') => at += escape_len(items(rest, stop + 1..))?,
                 _ => return Err(NotJson),
             }
         }
@@ -222,7 +225,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn in_object(&self) -> bool {
-        self.open.last().copied().unwrap_or(false)
+        self.open.last() == Some(&true)
     }
 
     fn byte(&self) -> Option<u8> {
@@ -249,10 +252,11 @@ fn escape_len(rest: &[u8]) -> Result<usize, NotJson> {
 pub(super) fn unescape(escaped: &str, out: &mut String) {
     let mut rest = escaped;
     while let Some(found) = memchr(b'\\', rest.as_bytes()) {
-        out.push_str(rest.get(..found).unwrap_or_default());
-        let after = rest.get(found + 1..).unwrap_or_default();
+        out.push_str(cut(rest, ..found));
+        let after = cut(rest, found + 1..);
+        debug_assert!(escape_len(after.as_bytes()).is_ok(), "escapes were checked by the scanner");
         let Some(kind) = after.chars().next() else { return };
-        rest = after.get(kind.len_utf8()..).unwrap_or_default();
+        rest = cut(after, kind.len_utf8()..);
         match kind {
             'n' => out.push('\n'),
             't' => out.push('\t'),
@@ -274,11 +278,16 @@ fn push_code<'a>(rest: &'a str, out: &mut String) -> &'a str {
         && (0xDC00..0xE000).contains(&low)
     {
         let code = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-        out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+        out.push(character(code));
         return after_low;
     }
-    out.push(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
+    out.push(character(unit));
     after
+}
+
+/// The character of a code; U+FFFD of one that is none.
+fn character(code: u32) -> char {
+    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 fn hex4(text: &str) -> Option<(u32, &str)> {
@@ -301,8 +310,8 @@ fn python_float(value: f64) -> String {
         return if value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
     }
     let scientific = format!("{value:e}");
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let parts = scientific.split_once('e').map(|(mantissa, exponent)| (mantissa, exponent.parse::<i32>()));
+    let Some((mantissa, Ok(exponent))) = parts else { return scientific };
     if (-4..16).contains(&exponent) {
         let plain = value.to_string();
         return if plain.contains('.') { plain } else { plain + ".0" };

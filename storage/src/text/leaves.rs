@@ -10,6 +10,7 @@ use std::cell::OnceCell;
 use arrow::array::{Array, AsArray, ListArray, RecordBatch, StringArray, StringViewArray, StructArray};
 use memchr::memchr;
 
+use super::cut::cut;
 use super::json::{Piece, python_number};
 use super::reading::read;
 use super::row_text::RowText;
@@ -38,7 +39,7 @@ impl StringList {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
-            let text = self.text.get(start..end).unwrap_or_default();
+            let text = cut(&self.text, start..end);
             start = end + SEPARATOR.len_utf8();
             text
         })
@@ -255,7 +256,7 @@ impl<'a> TextColumns<'a> {
             None => {}
         }
         let [inputs, outputs] = texts;
-        let whole = || whole_attributes(stored, inputs, outputs).unwrap_or_default();
+        let whole = || whole_attributes(stored, inputs, outputs).unwrap_or_else(|| stored.to_owned());
         Scanned::new(self.whole.get(row).map_or("", |cell| cell.get_or_init(whole)))
     }
 
@@ -266,12 +267,11 @@ impl<'a> TextColumns<'a> {
         let events = self.events.values().as_struct_opt().ok_or_else(|| no_column("events"))?;
         let names = event_column(events, "name")?;
         let attributes = event_column(events, "attributes")?;
-        let bounds = self.events.value_offsets().get(row..row + 2).unwrap_or_default();
-        let [start, end] = bounds.iter().map(|&at| at as usize).collect::<Vec<_>>()[..] else {
-            return Ok(Vec::new());
+        let Some(&[start, end]) = self.events.value_offsets().get(row..row + 2) else {
+            return Err(no_column("events"));
         };
         let event = |at| (event_text(names, at), Scanned::new(event_text(attributes, at)));
-        Ok((start..end).map(event).collect())
+        Ok((start as usize..end as usize).map(event).collect())
     }
 }
 

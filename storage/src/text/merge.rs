@@ -18,6 +18,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::termdict::TermMerger;
 use tantivy::{DocSet, Index, TERMINATED, TantivyError};
 
+use super::cut::{count_of, items};
 use super::index::{RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded};
 use super::places::{FIELDS, NUMBERS_END, Places, PlacesWriter};
 use super::reader::{Dictionary, TextReader};
@@ -71,6 +72,11 @@ pub(super) fn merge_into(
         let place = inputs.get_mut(input).and_then(|input| input.rows.get_mut(row as usize));
         *place.ok_or_else(|| Error::internal(format!("text index {input} has no row {row}")))? = number;
     }
+    debug_assert_eq!(
+        inputs.iter().flat_map(|input| &input.rows).filter(|&&new| new != DROPPED).count(),
+        rows.len(),
+        "a row is taken once"
+    );
     let mut strings = 0;
     for input in &mut inputs {
         strings = input.number_strings(strings);
@@ -78,9 +84,9 @@ pub(super) fn merge_into(
     if strings >= NUMBERS_END || rows.len() >= NUMBERS_END as usize {
         return Err(Error::internal("text index: more strings than one segment can have"));
     }
-    let places = places(&inputs, rows).finish(strings)?;
+    let places = places(&inputs, rows)?.finish(strings)?;
     go_on()?;
-    let (name, count) = (location.name(), u32::try_from(rows.len()).unwrap_or(u32::MAX));
+    let (name, count) = (location.name(), count_of(rows.len()));
     // An error of ours on its way through tantivy's.
     let mut stopped = None;
     let written = guarded(&name, || {
@@ -128,6 +134,7 @@ impl Input {
             *number = next;
             next = next.saturating_add(1);
         }
+        assert!(next >= first, "the strings of an index are numbered after those before it");
         next
     }
 
@@ -145,19 +152,24 @@ impl Input {
     }
 }
 
-fn places(inputs: &[Input], rows: &[(usize, u32)]) -> PlacesWriter {
+fn places(inputs: &[Input], rows: &[(usize, u32)]) -> Result<PlacesWriter> {
     let mut places = PlacesWriter::default();
-    for &(input, row) in rows {
-        let Some(input) = inputs.get(input) else { continue };
+    for &(number, row) in rows {
+        let input = inputs.get(number);
+        let input = input.ok_or_else(|| Error::internal(format!("no text index {number}")))?;
         for (string, field) in input.places().of_row(row) {
+            // The strings of the rows that are kept were numbered.
             let new = input.strings.get(string as usize).copied().filter(|&new| new != DROPPED);
-            if let Some(new) = new.filter(|_| (field as usize) < FIELDS) {
-                places.add(new, field);
-            }
+            let new = new.filter(|_| (field as usize) < FIELDS);
+            places.add(new.ok_or_else(|| no_string(input, row))?, field);
         }
         places.end_row_rounded(input.places().lengths(row));
     }
-    places
+    Ok(places)
+}
+
+fn no_string(input: &Input, row: u32) -> Error {
+    Error::corrupt(format!("{}: row {row} has a string that does not exist", input.reader.name()))
 }
 
 fn copy_field(
@@ -183,7 +195,7 @@ fn copy_field(
         list.clear();
         for (number, term) in terms.current_segment_ords_and_term_infos() {
             let (Some(input), Some(dictionary)) = (inputs.get(number), dictionaries.get(number)) else {
-                continue;
+                return Err(TantivyError::InternalError(format!("no text index {number}")));
             };
             let option = if field == WORDS_FIELD {
                 IndexRecordOption::WithFreqsAndPositions
@@ -193,7 +205,10 @@ fn copy_field(
             let mut postings = dictionary.index.read_postings_from_terminfo(&term, option)?;
             let documents = input.documents(field);
             while postings.doc() != TERMINATED {
-                let new = documents.get(postings.doc() as usize).copied().unwrap_or(DROPPED);
+                let Some(&new) = documents.get(postings.doc() as usize) else {
+                    let (document, count) = (postings.doc(), documents.len());
+                    return Err(TantivyError::InternalError(format!("document {document} of {count}")));
+                };
                 if new != DROPPED {
                     list.add(new, &mut postings, field == WORDS_FIELD);
                 }
@@ -225,6 +240,7 @@ impl PostingList {
     fn add(&mut self, document: u32, postings: &mut impl Postings, with_positions: bool) {
         if with_positions {
             postings.positions(&mut self.positions);
+            debug_assert!(self.positions.is_sorted(), "the positions of a word in a string ascend");
             let mut before = 0;
             let step = |&position: &u32| position.wrapping_sub(std::mem::replace(&mut before, position));
             self.steps.extend(self.positions.iter().map(step));
@@ -245,11 +261,12 @@ impl PostingList {
             // Strings keep their order, rows do not.
             self.documents.sort_unstable();
         }
-        target.new_term(term, u32::try_from(self.documents.len()).unwrap_or(u32::MAX), with_positions)?;
+        debug_assert!(self.documents.is_sorted_by(|a, b| a.0 < b.0), "a posting list ascends");
+        target.new_term(term, count_of(self.documents.len()), with_positions)?;
         let mut start = 0;
         for &(document, end) in &self.documents {
-            let steps = self.steps.get(start..end).unwrap_or_default();
-            target.write_doc(document, u32::try_from(steps.len()).unwrap_or(u32::MAX), steps);
+            let steps = items(&self.steps, start..end);
+            target.write_doc(document, count_of(steps.len()), steps);
             start = end;
         }
         target.close_term()?;

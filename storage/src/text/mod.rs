@@ -19,6 +19,7 @@
 mod attribute_terms;
 mod candidates;
 mod checked;
+mod cut;
 mod evaluate;
 mod field_log;
 mod flat_terms;

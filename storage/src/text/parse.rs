@@ -14,6 +14,7 @@
 //!    (`a::b`, `http://x`, `C:\\x`), and a colon at the end of a word, is text.
 //! 4. Errors name the text at fault and its position, counted in characters of the text as it is read, from 1.
 
+use super::cut::cut;
 use super::letters::is_spaceless;
 use super::query::{Slot, TextField, TextQuery, TextTerm, is_near};
 use super::reading::read;
@@ -247,7 +248,7 @@ impl<'a> Parser<'a> {
         let start = self.position;
         let rest = self.rest();
         let end = rest.find(ends_word).unwrap_or(rest.len());
-        let word = rest.get(..end).unwrap_or_default();
+        let word = cut(rest, ..end);
         self.position += end;
         if word.starts_with('*') {
             let inner = shown(word.trim_matches('*'));
@@ -271,6 +272,7 @@ impl<'a> Parser<'a> {
 
     fn prefix(&mut self, start: usize, field: TextField, stem: &str) -> Result<TextQuery> {
         let mut found = words(stem);
+        // A stem without a word, a lone vowel sign, is a prefix that is too short.
         let last = found.pop().unwrap_or_default();
         if last.starts_with(is_spaceless) {
             // The word ends with this letter, whatever follows it.
@@ -370,11 +372,11 @@ impl<'a> Parser<'a> {
     }
 
     fn rest(&self) -> &'a str {
-        self.text.get(self.position..).unwrap_or_default()
+        cut(self.text, self.position..)
     }
 
     fn error(&self, position: usize, message: &str) -> Error {
-        let before = self.text.get(..position).unwrap_or_default().chars().count();
+        let before = cut(self.text, ..position).chars().count();
         Error::invalid_input(format!("text query at character {}: {message}", before + 1))
     }
 }
@@ -396,6 +398,7 @@ fn ends_with_letter(stem: &str) -> bool {
 }
 
 fn join(mut parts: Vec<TextQuery>, kind: fn(Vec<TextQuery>) -> TextQuery) -> TextQuery {
+    assert!(!parts.is_empty(), "what joins something has parts");
     match parts.pop() {
         Some(only) if parts.is_empty() => only,
         last => {

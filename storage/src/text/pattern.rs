@@ -92,6 +92,10 @@ impl TextPattern {
             }
         }
         let rank = |part: &Part| (!(part.begins && part.ends), !part.begins, usize::MAX - part.text.len());
+        debug_assert!(
+            parts.iter().all(|part| !part.text.is_empty() && part.text.len() <= PART_BYTES_MAX),
+            "a part can be looked up"
+        );
         parts.sort_by_key(rank);
         parts.dedup();
         parts

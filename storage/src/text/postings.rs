@@ -12,6 +12,7 @@ use tantivy::query::FuzzyTermQuery;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, InvertedIndexReader, TERMINATED, TantivyError, Term};
 
+use super::cut::{count_of, items};
 use super::evaluate::Occurrence;
 use super::index::TantivyResult;
 use super::query::Slot;
@@ -134,6 +135,7 @@ pub(super) fn collect_phrases(
     within: Option<&RoaringBitmap>,
     found: &mut Vec<Occurrence>,
 ) -> TantivyResult<()> {
+    assert!(slots.len() > 1, "a phrase has several slots");
     let mut cursors = Vec::with_capacity(slots.len());
     for (offset, slot) in (0..).zip(slots) {
         let terms = slot_terms(index, slot)?;
@@ -148,6 +150,7 @@ pub(super) fn collect_phrases(
     let mut positions = Vec::new();
     let mut row = 0;
     while let Some(next) = next_common_row(&mut cursors, row) {
+        debug_assert!(next >= row && found.last().is_none_or(|last| last.row < next), "rows ascend");
         row = next + 1;
         if within.is_some_and(|within| !within.contains(next)) {
             continue;
@@ -166,6 +169,7 @@ fn next_common_row(cursors: &mut [(u64, u32, Cursor)], mut row: u32) -> Option<u
         let wanted = row;
         for (_, _, cursor) in cursors.iter_mut() {
             let at = cursor.seek(row);
+            debug_assert!(at >= row, "seeking never goes back");
             if at == TERMINATED {
                 return None;
             }
@@ -196,7 +200,7 @@ fn phrase_count(cursors: &mut [(u64, u32, Cursor)], starts: &mut Vec<u32>, posit
             return 0;
         }
     }
-    u32::try_from(starts.len()).unwrap_or(u32::MAX)
+    count_of(starts.len())
 }
 
 fn retain_common(starts: &mut Vec<u32>, positions: &[u32]) {
@@ -248,7 +252,7 @@ impl Cursor {
         match self {
             Cursor::Word(postings) => seek(postings, row),
             Cursor::Gathered(list) => {
-                let rest = list.entries.get(list.at..).unwrap_or_default();
+                let rest = items(&list.entries, list.at..);
                 list.at += rest.partition_point(|&(entry, _)| entry < row);
                 list.entries.get(list.at).map_or(TERMINATED, |&(entry, _)| entry)
             }
@@ -261,7 +265,7 @@ impl Cursor {
             Cursor::Word(postings) => postings.positions(positions),
             Cursor::Gathered(list) => {
                 positions.clear();
-                let rest = list.entries.get(list.at..).unwrap_or_default();
+                let rest = items(&list.entries, list.at..);
                 let row = rest.first().map(|&(row, _)| row);
                 let here = rest.iter().take_while(|&&(entry, _)| Some(entry) == row);
                 positions.extend(here.map(|&(_, position)| position));

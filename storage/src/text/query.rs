@@ -191,7 +191,13 @@ pub(super) fn is_near(wanted: &str, word: &str, limit: usize) -> bool {
         let mut left = i + 1;
         row.push(left);
         for (j, &b) in word.iter().enumerate() {
-            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX);
+            let at = |row: &[usize], j: usize| {
+                debug_assert!(
+                    j < row.len(),
+                    "a row of the table has a place more than the word has characters"
+                );
+                row.get(j).copied().unwrap_or(usize::MAX)
+            };
             let mut best = (at(&old, j) + usize::from(a != b)).min(at(&old, j + 1) + 1).min(left + 1);
             let swapped = i > 0 && j > 0 && wanted.get(i - 1) == Some(&b) && word.get(j - 1) == Some(&a);
             if swapped {
@@ -200,6 +206,7 @@ pub(super) fn is_near(wanted: &str, word: &str, limit: usize) -> bool {
             row.push(best);
             left = best;
         }
+        debug_assert_eq!(row.len(), old.len(), "the table has rows of one length");
         older = std::mem::replace(&mut old, row);
     }
     old.last().is_some_and(|&distance| distance <= limit)

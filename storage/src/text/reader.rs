@@ -86,6 +86,7 @@ impl TextReader {
         let opened = guarded("text index", || {
             Ok(Index::open(CheckedDirectory::open(folder, Arc::default())?)?.schema() != schema())
         });
+        // What cannot be opened is told by who opens it.
         opened.unwrap_or(false)
     }
 
@@ -356,6 +357,7 @@ impl TermSource for TextReader {
     fn occurrences(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<Vec<Occurrence>> {
         let found = guarded(&self.name, || self.find_occurrences(term, within))?;
         self.check_last(found.last().map(|occurrence| occurrence.row))?;
+        debug_assert!(found.is_sorted_by(|a, b| a.row < b.row), "a row is told once, in order");
         Ok(found)
     }
 
@@ -369,6 +371,7 @@ impl TermSource for TextReader {
     }
 
     fn length(&self, row: u32) -> u32 {
+        debug_assert!(row < self.rows, "rows of an answer were checked: row {row} of {}", self.rows);
         self.row_lengths().0.get(row as usize).copied().unwrap_or(0)
     }
 

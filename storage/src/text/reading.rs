@@ -12,6 +12,8 @@ use std::borrow::Cow;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use memchr::{memchr, memchr2};
 
+use super::cut::{cut, items};
+
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 7;
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
@@ -26,7 +28,7 @@ pub(super) fn read(text: &str) -> Cow<'_, str> {
     }
     let plain = without_sequences(text);
     let composed = NFC.normalize(&plain);
-    Cow::Owned(match has_marks(&composed) {
+    let read = match has_marks(&composed) {
         false => composed.into_owned(),
         true => {
             let lowered = composed.to_lowercase();
@@ -36,7 +38,9 @@ pub(super) fn read(text: &str) -> Cow<'_, str> {
                 NFC.normalize(&lowered).into_owned()
             }
         }
-    })
+    };
+    debug_assert!(NFC.is_normalized(&read), "a reading is in NFC");
+    Cow::Owned(read)
 }
 
 /// Whether reading changes nothing; of some other texts also false.
@@ -54,11 +58,11 @@ fn has_marks(text: &str) -> bool {
 fn without_sequences(text: &str) -> Cow<'_, str> {
     let mut kept = String::new();
     let (mut start, mut at) = (0, 0);
-    while let Some(found) = memchr(ESCAPE, text.as_bytes().get(at..).unwrap_or_default()) {
+    while let Some(found) = memchr(ESCAPE, items(text.as_bytes(), at..)) {
         let escape = at + found;
         at = escape + 1;
-        if let Some(length) = sequence_len(text.as_bytes().get(at..).unwrap_or_default()) {
-            kept.push_str(text.get(start..escape).unwrap_or_default());
+        if let Some(length) = sequence_len(items(text.as_bytes(), at..)) {
+            kept.push_str(cut(text, start..escape));
             at += length;
             start = at;
         }
@@ -66,7 +70,7 @@ fn without_sequences(text: &str) -> Cow<'_, str> {
     if start == 0 {
         return Cow::Borrowed(text);
     }
-    kept.push_str(text.get(start..).unwrap_or_default());
+    kept.push_str(cut(text, start..));
     Cow::Owned(kept)
 }
 

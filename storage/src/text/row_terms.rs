@@ -19,6 +19,7 @@
 use memchr::memchr;
 
 use super::attribute_terms::name_term;
+use super::cut::{cut, items};
 use super::fold::{Tokens, fold};
 use super::json::{Piece, python_number};
 use super::leaves::scanned_json;
@@ -173,17 +174,17 @@ impl RowTerms {
     /// Adds the tokens that an escape is part of, or ends: in `caf\u00e9\nbar` all three.
     pub(super) fn add_glued(&mut self, to: To, escaped: &str) -> Result<()> {
         let mut at = 0;
-        while let Some(found) = memchr(b'\\', escaped.as_bytes().get(at..).unwrap_or_default()) {
+        while let Some(found) = memchr(b'\\', items(escaped.as_bytes(), at..)) {
             let escape = at + found;
             at = escape + 2;
             let kind = escaped.as_bytes().get(escape + 1);
             if matches!(kind, Some(b'b' | b'f' | b'n' | b'r' | b't' | b'u')) {
-                self.add_first_token(to, escaped.get(escape + 1..).unwrap_or_default())?;
+                self.add_first_token(to, cut(escaped, escape + 1..))?;
             }
             if kind == Some(&b'u') {
-                let before = escaped.get(..escape).unwrap_or_default();
+                let before = cut(escaped, ..escape);
                 let start = before.trim_end_matches(|c| is_joined(fold(c))).len();
-                self.add_first_token(to, before.get(start..).unwrap_or_default())?;
+                self.add_first_token(to, cut(before, start..))?;
             }
         }
         Ok(())
@@ -220,7 +221,7 @@ impl RowTerms {
         let mut token = std::mem::take(&mut self.token);
         let mut tokens = Tokens::new(text);
         while let Some(range) = tokens.next(&mut token) {
-            if wanted(&token, text.get(range).unwrap_or_default()) {
+            if wanted(&token, cut(text, range)) {
                 self.add_token(to, &mut token)?;
             }
         }
@@ -233,6 +234,7 @@ impl RowTerms {
             self.add(to, LONG.as_bytes())?;
             token.truncate(token.floor_char_boundary(LONG_WORD_KEPT_BYTES));
         }
+        debug_assert!(token.len() <= LONG_WORD_BYTES, "a term is no long token");
         self.add(to, token.as_bytes())
     }
 

@@ -7,6 +7,7 @@
 //!    are null. Its row has the term of a list, and with more elements that of a long list.
 
 use super::attribute_terms::{PairKind, inner_string, shortest_number, special_double, write_pair};
+use super::cut::cut;
 use super::fold::Tokens;
 use super::json::Piece;
 use super::leaves::{looks_like_json, scanned_json};
@@ -37,7 +38,7 @@ impl RowTerms {
                 }
                 (Piece::BeginObject | Piece::BeginArray, 2) => container_start = part.end - 1,
                 (Piece::End, 1) => {
-                    let raw = attributes.text().get(container_start..part.end).unwrap_or_default();
+                    let raw = cut(attributes.text(), container_start..part.end);
                     self.add_pairs(key, special_double(raw).unwrap_or(raw), false)?;
                 }
                 (Piece::Text(escaped), _) => {
@@ -121,7 +122,7 @@ impl RowTerms {
                 Piece::Literal("null") => {}
                 Piece::Literal(text) => self.add_value_pairs(key, text, false)?,
                 _ => {
-                    let raw = list.text().get(start..end).unwrap_or_default();
+                    let raw = cut(list.text(), start..end);
                     self.add_value_pairs(key, special_double(raw).unwrap_or(raw), false)?;
                 }
             }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::cut::cut;
 use super::json::{Piece, Scanner, unescape};
 
 /// The pieces of a text, up to its end or to where it stops being JSON.
@@ -70,6 +71,8 @@ impl<'a> Scanned<'a> {
                 _ => None,
             };
             let (depth, end) = (scanner.depth(), scanner.position());
+            let is_behind = scanned.places.last().is_none_or(|before| before.end <= end);
+            debug_assert!(is_behind, "the pieces of a text follow each other");
             scanned.places.push(Place { piece, depth, end, plain });
         }
     }
@@ -88,7 +91,7 @@ impl<'a> Scanned<'a> {
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         self.places.iter().map(|place| {
             let plain = match (&place.plain, place.piece) {
-                (Some(range), _) => self.plain.get(range.clone()).unwrap_or_default(),
+                (Some(range), _) => cut(&self.plain, range.clone()),
                 (None, Piece::Key(text) | Piece::Text(text) | Piece::Marked(text)) => text,
                 _ => "",
             };

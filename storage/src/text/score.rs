@@ -52,6 +52,7 @@ impl TextStats {
     }
 
     fn weight(&self, term: &TextTerm) -> f64 {
+        // A term that no source counted is in no row.
         idf(self.docs, self.doc_freq.get(term).copied().unwrap_or_default()) * (K1 + 1.0)
     }
 }
@@ -83,7 +84,9 @@ pub(super) fn stats(
     let is_visible = |found: &&Occurrence| masked.is_none_or(|masked| !masked.contains(found.row));
     for term in query.positive_terms() {
         let found = source.all_occurrences(term)?;
-        stats.doc_freq.insert(term.clone(), found.iter().filter(is_visible).count() as u64);
+        let rows = found.iter().filter(is_visible).count() as u64;
+        debug_assert!(rows <= stats.docs, "a term is in visible rows, once each");
+        stats.doc_freq.insert(term.clone(), rows);
     }
     Ok(stats)
 }
@@ -146,6 +149,7 @@ fn best_of_term(
             continue;
         }
         let score = weight * count / (count + norm(source.length(found.row), average));
+        debug_assert!(score.is_finite(), "a score can be compared: {score}");
         if score >= at_least && is_wanted(found.row) {
             scored.push(Scored { row: found.row, score });
         }
@@ -183,6 +187,7 @@ fn score_rows(
         }
         debug_assert!(occurrences.next().is_none(), "occurrences lie within the rows asked, in order");
     }
+    debug_assert!(scored.iter().all(|row| row.score.is_finite()), "scores can be compared");
     Ok(scored)
 }
 
@@ -202,6 +207,7 @@ fn keep_best(scored: &mut Vec<Scored>, k: usize) {
     if scored.len() > k {
         let (_, &mut last, _) = scored.select_nth_unstable_by(k - 1, by_score);
         scored.retain(|row| row.score >= last.score);
+        assert!(scored.len() >= k, "what is tied with the last is kept");
     }
     scored.sort_unstable_by(by_score);
 }

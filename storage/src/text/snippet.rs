@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::cut::cut;
 use super::leaves::SpanText;
 use super::query::{TextField, TextQuery, TextTerm};
 use super::tokenizer::Words;
@@ -56,7 +57,7 @@ pub fn snippet(text: &SpanText, query: &TextQuery, max_chars: usize) -> Option<S
             }
         }
     }
-    best.map(|window| cut(&window, max_chars))
+    best.map(|window| cut_out(&window, max_chars))
 }
 
 fn find_matches(string: &str, wanted: &[(usize, &TextTerm)]) -> Vec<Match> {
@@ -123,11 +124,11 @@ fn best_window<'a>(
 }
 
 /// Cuts the window out of its string, with context shared out between both sides.
-fn cut(window: &Window<'_>, max_chars: usize) -> Snippet {
+fn cut_out(window: &Window<'_>, max_chars: usize) -> Snippet {
     let string = window.string;
     let first = window.matches.first().map_or(0, |range| range.start);
     let last = window.matches.iter().map(|range| range.end).max().unwrap_or(first);
-    let used = string.get(first..last).unwrap_or_default().chars().count();
+    let used = cut(string, first..last).chars().count();
     let before = max_chars.saturating_sub(used) / 2;
     let mut start = byte_before(string, first, before);
     let end = byte_after(string, start, max_chars);
@@ -140,13 +141,18 @@ fn cut(window: &Window<'_>, max_chars: usize) -> Snippet {
         text.push(ELLIPSIS);
     }
     let shift = text.len();
-    text.push_str(string.get(start..end).unwrap_or_default());
+    text.push_str(cut(string, start..end));
     if end < string.len() {
         text.push(ELLIPSIS);
     }
     let visible = window.matches.iter().filter(|range| range.start >= start && range.start < end);
     let shifted = visible.map(|range| range.start - start + shift..range.end.min(end) - start + shift);
     let highlights = merge_ranges(shifted);
+    debug_assert!(highlights.is_sorted_by(|a, b| a.end <= b.start), "highlights do not overlap");
+    debug_assert!(
+        highlights.iter().all(|range| text.get(range.clone()).is_some()),
+        "highlights are of the text"
+    );
     Snippet { field: window.field, text, highlights }
 }
 
@@ -163,13 +169,13 @@ fn merge_ranges(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>>
 
 /// The byte `chars` characters after `start`, or the end.
 fn byte_after(string: &str, start: usize, chars: usize) -> usize {
-    let rest = string.get(start..).unwrap_or_default();
+    let rest = cut(string, start..);
     rest.char_indices().nth(chars).map_or(string.len(), |(at, _)| start + at)
 }
 
 /// The byte `chars` characters before `end`, or the beginning.
 fn byte_before(string: &str, end: usize, chars: usize) -> usize {
-    let before = string.get(..end).unwrap_or_default();
+    let before = cut(string, ..end);
     let Some(last) = chars.checked_sub(1) else { return end };
     before.char_indices().nth_back(last).map_or(0, |(at, _)| at)
 }

@@ -30,6 +30,7 @@ impl Hasher for Hashed {
     }
 
     fn write(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.len() >= 8, "what is hashed is a hash of 128 bits");
         let low = bytes.first_chunk().copied().unwrap_or_default();
         self.0 = u64::from_le_bytes(low);
     }
@@ -81,6 +82,7 @@ impl StringLog {
     /// # Errors
     /// `Internal` with more strings or words than there are numbers.
     pub(super) fn add(&mut self, field: usize, text: &str) -> Result<()> {
+        debug_assert!(field < FIELDS, "a string is in one of the fields of words");
         let seen = self.find(text)?;
         if seen.words > 0 {
             self.places.add(seen.string, u32::try_from(field).map_err(|_| too_many())?);
@@ -98,6 +100,7 @@ impl StringLog {
         if let Entry::Occupied(seen) = &entry {
             return Ok(*seen.get());
         }
+        debug_assert_eq!(self.words.pending(), 0, "the string before was ended");
         let string = self.words.documents();
         let mut cursor = Words::new(text);
         // Looked up together: the processor then waits for memory once for many words.
@@ -129,6 +132,7 @@ impl StringLog {
 
     /// Ends the row.
     pub(super) fn end_row(&mut self) {
+        debug_assert_eq!(self.words.pending(), 0, "the strings of a row were ended");
         self.places.end_row(std::mem::take(&mut self.row_words));
     }
 }

@@ -105,6 +105,8 @@ impl Sums {
             block.clear();
             Read::by_ref(&mut file).take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
             if block.is_empty() {
+                let blocks = sums.len.div_ceil(BLOCK_BYTES as u64);
+                debug_assert_eq!(sums.blocks.len() as u64, blocks, "each block has a sum");
                 return Ok(sums);
             }
             sums.len += block.len() as u64;

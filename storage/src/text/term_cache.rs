@@ -48,6 +48,8 @@ impl TermCache {
         {
             kept.occurrences -= dropped.len();
         }
+        assert!(kept.occurrences <= OCCURRENCES_MAX, "the cache stays within its budget");
+        assert!(kept.occurrences == 0 || !kept.terms.is_empty(), "what is counted is kept");
     }
 }
 

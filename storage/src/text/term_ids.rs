@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use twox_hash::XxHash3_64;
 
+use super::cut::{count_of, items};
 use super::tokenizer::PackedWord;
 use crate::{Error, Result};
 
@@ -74,7 +75,7 @@ impl TermIds {
             return Ok(slot.number);
         }
         let (bytes, length) = term.bytes();
-        self.add(key, bytes.get(..length).unwrap_or_default())
+        self.add(key, items(&bytes, ..length))
     }
 
     fn add(&mut self, key: [u64; 2], term: &[u8]) -> Result<u32> {
@@ -84,6 +85,7 @@ impl TermIds {
             number.ok_or_else(|| Error::internal("text index: more terms than one segment can have"))?;
         terms.bytes.extend_from_slice(term);
         terms.ends.push(terms.bytes.len());
+        debug_assert_eq!(slots.len() + 1, terms.ends.len(), "each term has one number");
         slots.insert_unique(hash(key, *seeds), Slot { key, number }, |slot| hash(slot.key, *seeds));
         Ok(number)
     }
@@ -100,11 +102,13 @@ impl TermIds {
             first.iter_mut().zip(term).for_each(|(to, from)| *to = *from);
             u64::from_be_bytes(first)
         };
-        let count = u32::try_from(self.len()).unwrap_or(u32::MAX);
-        let mut order: Vec<_> = (0..count).map(|number| (key(self.term(number)), number)).collect();
+        let numbers = 0..count_of(self.len());
+        let mut order: Vec<_> = numbers.map(|number| (key(self.term(number)), number)).collect();
         // Most terms differ within their first bytes: these are compared without a look at the others.
         order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.term(a.1).cmp(self.term(b.1))));
-        order.into_iter().map(|(_, number)| number).collect()
+        let order: Vec<u32> = order.into_iter().map(|(_, number)| number).collect();
+        debug_assert!(order.is_sorted_by(|a, b| self.term(*a) < self.term(*b)), "a term is there once");
+        order
     }
 }
 
@@ -122,9 +126,11 @@ fn hash(key: [u64; 2], seeds: [u64; 2]) -> u64 {
 impl Terms {
     fn get(&self, number: u32) -> &[u8] {
         let number = number as usize;
+        // The first begins where the bytes do.
         let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        debug_assert!(number < self.ends.len(), "term {number} of {} was given out", self.ends.len());
         let end = self.ends.get(number).copied().unwrap_or(start);
-        self.bytes.get(start..end).unwrap_or_default()
+        items(&self.bytes, start..end)
     }
 }
 

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use twox_hash::XxHash3_128;
 
+use super::cut::{cut, items};
 use super::letters::{is_joined, is_spaceless, is_word};
 use super::reading::read;
 
@@ -70,6 +71,7 @@ impl<'a> Words<'a> {
         let start = self.skip_to_word()?;
         self.take_word(word);
         shorten(word);
+        debug_assert!(start < self.position && !word.is_empty(), "a word has characters");
         Some(start..self.position)
     }
 
@@ -92,7 +94,7 @@ impl<'a> Words<'a> {
         }
         self.position = at;
         let ascii = self.text.get(start..at).filter(|ascii| !ascii.is_empty())?;
-        let packed = PackedWord::lowered(bytes.get(start..).unwrap_or_default(), at - start);
+        let packed = PackedWord::lowered(items(bytes, start..), at - start);
         if packed.is_none() {
             word.clear();
             word.push_str(ascii);
@@ -126,7 +128,7 @@ impl<'a> Words<'a> {
 
     fn take_word(&mut self, word: &mut String) {
         loop {
-            let rest = self.text.as_bytes().get(self.position..).unwrap_or_default();
+            let rest = items(self.text.as_bytes(), self.position..);
             let run = rest.iter().position(|&byte| !is_ascii_word(byte)).unwrap_or(rest.len());
             self.push_ascii(run, word);
             let Some(c) = self.char().filter(|c| !c.is_ascii()) else { return };
@@ -151,7 +153,7 @@ impl<'a> Words<'a> {
     fn push_ascii(&mut self, run: usize, word: &mut String) {
         let end = self.position + run;
         let before = word.len();
-        word.push_str(self.text.get(self.position..end).unwrap_or_default());
+        word.push_str(cut(self.text, self.position..end));
         if let Some(tail) = word.get_mut(before..) {
             tail.make_ascii_lowercase();
         }
@@ -175,7 +177,9 @@ impl<'a> Words<'a> {
 
     fn next_sigma(&mut self) -> char {
         let text = self.text;
-        self.sigmas.get_or_insert_with(|| lower_sigmas(text)).pop().unwrap_or('σ')
+        let sigma = self.sigmas.get_or_insert_with(|| lower_sigmas(text)).pop();
+        debug_assert!(sigma.is_some(), "each capital sigma of the text is a letter of one word");
+        sigma.unwrap_or('σ')
     }
 
     fn char(&self) -> Option<char> {
@@ -213,25 +217,27 @@ impl PackedWord {
             bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
             bytes
         });
-        let bits = u8::try_from(length).unwrap_or_default() * 8;
+        let bits = 8 * length as u32;
         let word = u128::from_le_bytes(bytes) & ((1 << bits) - 1);
         // All bytes at once: capitals and `_` are 0x40 to 0x5f, of these `_` alone ends with five ones. No
         // sum leaves its byte.
         let capitals = ((word & each(0x40)) >> 1) & !word & each(0x20);
         let underscores = ((word & each(0x1f)) + each(1)) & each(0x20);
         let word = word | (capitals & !underscores);
-        Some(PackedWord(word | (u128::from(bits / 8) << Self::LENGTH_SHIFT)))
+        Some(PackedWord(word | ((length as u128) << Self::LENGTH_SHIFT)))
     }
 
     /// The number of a longer word, in its place.
     pub(super) fn of_number(number: u32) -> PackedWord {
-        PackedWord(u128::from(number) | (u128::from(u8::MAX) << Self::LENGTH_SHIFT))
+        let packed = PackedWord(u128::from(number) | (u128::from(u8::MAX) << Self::LENGTH_SHIFT));
+        debug_assert_eq!(packed.as_number(), Some(number), "a number comes out again");
+        packed
     }
 
     /// The number it was made of.
     pub(super) fn as_number(self) -> Option<u32> {
         let number = (self.0 >> Self::LENGTH_SHIFT) == u128::from(u8::MAX);
-        number.then(|| u32::try_from(self.0 & u128::from(u32::MAX)).unwrap_or_default())
+        number.then_some((self.0 & u128::from(u32::MAX)) as u32)
     }
 
     /// Its bytes, and how many they are.
@@ -265,6 +271,7 @@ fn kind(byte: u8) -> Kind {
         }
         kinds
     };
+    // Each byte has its place.
     KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Gap)
 }
 
@@ -283,6 +290,7 @@ fn lower_sigmas(text: &str) -> Vec<char> {
             last = lowered.next();
         }
         if c == 'Σ' {
+            debug_assert!(matches!(last, Some('σ' | 'ς')), "both texts are gone through letter by letter");
             sigmas.push(last.unwrap_or('σ'));
         }
     }
@@ -299,6 +307,7 @@ fn shorten(word: &mut String) {
     word.truncate(word.floor_char_boundary(LONG_WORD_KEPT_BYTES));
     word.push(SEPARATOR);
     word.push_str(&format!("{hash:032x}"));
+    debug_assert!(word.len() <= LONG_WORD_BYTES, "a short form is no long word");
 }
 
 #[cfg(test)]

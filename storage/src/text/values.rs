@@ -36,8 +36,7 @@ impl TextReader {
         within: Range<u32>,
     ) -> Result<Option<ValueRows>> {
         let rows = guarded(self.name(), || self.find_accepted(key, accepts, within))?;
-        let last = rows.as_ref().and_then(|rows| rows.sure.max().max(rows.maybe.max()));
-        self.check_last(last)?;
+        self.check_values(rows.as_ref())?;
         Ok(rows)
     }
 

@@ -28,6 +28,7 @@ use tantivy::schema::Field;
 use tantivy::store::{Compressor, StoreWriter};
 use tantivy::{Index, IndexMeta, IndexSettings, Segment};
 
+use super::cut::count_of;
 use super::field_log::{FieldLog, Kept};
 use super::held_directory::HeldDirectory;
 use super::index::{
@@ -143,6 +144,7 @@ impl TextWriter {
             parts.iter().enumerate().flat_map(|(at, part)| (0..part.row_total()).map(move |row| (at, row)));
         let rows: Vec<(usize, u32)> = rows.collect();
         let merged = merge_into(&self.index, &self.location, &parts, &rows, &|| Ok(()))?;
+        assert_eq!(merged.row_total() as usize, rows.len(), "each row is indexed once");
         drop(parts);
         for directory in directories {
             if let TextLocation::Directory(folder) = directory {
@@ -191,7 +193,9 @@ impl Part {
     fn write(self, index: &Index, location: &TextLocation) -> Result<TextReader> {
         let Part { rows, strings, terms: RowTerms { terms, .. }, raw, values } = self;
         let StringLog { terms: word_terms, words, places, .. } = strings;
-        let places = places.finish(u32::try_from(words.documents()).unwrap_or(u32::MAX))?;
+        assert_eq!(raw.documents(), rows as usize, "the documents of raw tokens are rows");
+        assert_eq!(values.documents(), rows as usize, "the documents of values are rows");
+        let places = places.finish(count_of(words.documents()))?;
         write_files(index, rows, &places, |serializer| {
             words.write(Field::from_field_id(WORDS_FIELD), &word_terms, &word_terms.sorted(), serializer)?;
             drop(word_terms);

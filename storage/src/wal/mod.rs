@@ -45,7 +45,9 @@ pub fn list_files(env: &dyn Env, dir: &Path) -> Result<Vec<(PathBuf, u64)>> {
     let names = env.list(dir).map_err(|e| Error::io(format!("cannot list {}", dir.display()), e))?;
     // Sorted by name is sorted by number: all have 20 digits.
     let files = names.iter().filter_map(|name| Some((dir.join(name), first_sequence(name)?)));
-    Ok(files.collect())
+    let files: Vec<(PathBuf, u64)> = files.collect();
+    debug_assert!(files.is_sorted_by(|(_, a), (_, b)| a < b), "names come sorted, each once");
+    Ok(files)
 }
 
 /// Whether the log is more than its first file without a record.
@@ -79,6 +81,7 @@ pub fn remove_below(env: &dyn Env, dir: &Path, replay_from: u64) -> Result<usize
         env.remove_file(path).map_err(|e| Error::io(format!("cannot remove {}", path.display()), e))?;
         removed += 1;
     }
+    assert!(removed == 0 || removed < files.len(), "ST-2: the newest file of the log stays");
     if removed > 0 {
         env.sync_dir(dir).map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))?;
     }

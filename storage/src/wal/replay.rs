@@ -80,6 +80,13 @@ pub fn replay(
         replay_file(env, (path, *first), (replay_from, next_first), apply, &mut replayed)?;
     }
     check_end(dir, replay_from, &replayed)?;
+    debug_assert_eq!(
+        replayed.files.len(),
+        files.len(),
+        "each file was read, or is older than what is wanted"
+    );
+    let doubted = replayed.in_doubt.last().map_or(replayed.last_sequence, |record| record.sequence);
+    assert_eq!(doubted, replayed.last_sequence, "ST-1: what is in doubt is the end of what was read");
     Ok(replayed)
 }
 
@@ -119,17 +126,25 @@ fn replay_file(
         if frame.sequence >= until {
             continue;
         }
+        assert_eq!(frame.sequence, last + 1, "the frames of a file follow each other");
         last = frame.sequence;
         if frame.starts_group {
             replayed.in_doubt.clear();
         }
         if frame.sequence >= from {
+            let before = replayed.last_sequence;
+            assert!(
+                frame.sequence > before,
+                "ST-3: record {} comes once, not after {before}",
+                frame.sequence
+            );
             let record = Record { sequence: frame.sequence, kind: frame.kind, payload: frame.payload };
             replayed.in_doubt.push(record.clone());
             apply(record)?;
         }
     }
     replayed.files.push((path.to_path_buf(), first, last));
+    assert!(last >= replayed.last_sequence, "ST-3: the log goes on where it was");
     replayed.last_sequence = last;
     replayed.torn_bytes += reader.torn_bytes();
     Ok(())
@@ -159,6 +174,7 @@ pub fn salvage(
             Ok(mut reader) => last = salvage_file(&mut reader, last, damage, apply),
             Err(error) => damage.push(error.to_string()),
         }
+        assert!(last >= first.saturating_sub(1), "sequences of a file that is there are taken");
         if damage.len() > known {
             // Its name is taken, and its first record perhaps was there.
             last = last.max(first);

@@ -64,6 +64,10 @@ impl Tail {
             reached = reached.max(first.saturating_sub(1));
             while let Some(frame) = reader.next_frame()? {
                 reached = reached.max(frame.sequence);
+                if frame.sequence > self.last + 1 {
+                    let (path, last) = (path.display(), self.last);
+                    return Err(Error::corrupt(format!("{path}: does not follow record {last}")));
+                }
                 if frame.kind != KIND_HEAD && frame.sequence > self.last {
                     self.last = frame.sequence;
                     apply(Record { sequence: frame.sequence, kind: frame.kind, payload: frame.payload })?;
@@ -75,6 +79,7 @@ impl Tail {
             let (dir, last) = (dir.display(), self.last);
             return Err(Error::corrupt(format!("{dir}: ends with sequence {reached}, {last} was sealed")));
         }
+        debug_assert!(self.at.is_some() || files.is_empty(), "reading goes on in the newest file");
         Ok(())
     }
 }

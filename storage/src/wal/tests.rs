@@ -300,3 +300,13 @@ fn st_6_a_failed_sync_or_rotation_closes_the_writer() {
     assert_eq!(writer.sync().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(read(env.as_ref(), 1).unwrap().0, [1]);
 }
+
+#[test]
+fn a_follower_does_not_pass_over_records_that_are_missing() {
+    let (_, env) = mem();
+    three_files(&env);
+    let later = env.read(&file_path(Path::new(DIR), 7)).unwrap();
+    edit(env.as_ref(), 5, |content| *content = later.clone());
+    let error = Tail::new(1).read(env.as_ref(), Path::new(DIR), &mut |_| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}

@@ -43,6 +43,11 @@ impl WalWriter {
             return Self::create(env, dir, replayed.last_sequence + 1);
         };
         let file = create_file(env.as_ref(), dir, first.sequence, &replayed.in_doubt)?;
+        assert_eq!(
+            file.next_sequence(),
+            replayed.last_sequence + 1,
+            "ST-1: what is in doubt is the end of what was read"
+        );
         Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
     }
 
@@ -65,7 +70,9 @@ impl WalWriter {
         if kind == KIND_HEAD {
             return Err(Error::internal("a log record of the kind of a file's head"));
         }
-        self.file.append(kind, sequence, payload)
+        self.file.append(kind, sequence, payload)?;
+        assert_eq!(self.next_sequence(), sequence + 1, "the sequences of the log have no gap");
+        Ok(())
     }
 
     /// Writes all appended records with one call and makes them durable with one `fdatasync`: the
@@ -98,6 +105,7 @@ impl WalWriter {
                 return Err(error);
             }
         }
+        assert!(self.is_empty(), "ST-2: there is a file for what comes before older ones are cut");
         Ok(())
     }
 
@@ -142,6 +150,8 @@ fn create_file(env: &dyn Env, dir: &Path, first_sequence: u64, records: &[Record
     file.sync()?;
     file.rename(env, &file_path(dir, first_sequence))?;
     env.sync_dir(dir).map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))?;
+    let next = first_sequence + records.len() as u64;
+    assert_eq!(file.next_sequence(), next, "the sequences of the log have no gap");
     Ok(file)
 }
 
