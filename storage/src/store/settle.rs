@@ -6,7 +6,7 @@
 //!    record, not why: a replay needs no clock (ST-3).
 //! 3. Applying it changes state and edit of the row. The rest of the row is what the top span made it, so
 //!    that no payload is read. A row from before there were top spans is folded anew. That of a trace whose root
-//!    is open stays as it is: the root is there, and has not ended.
+//!    is open stays as it is: the root is there, and has not ended, which the fold notes in the edit.
 //!
 //! A settled trace stays settled, whatever spans come: a root among them takes over all the same.
 
@@ -76,14 +76,14 @@ impl Snapshot {
     }
 }
 
-/// Whether a trace with this state and stored edit waits for its root. Of one that was started, the start says
-/// the state until a root comes: settling would not change it.
+/// Whether a trace with this state and stored edit waits for its root, which is not there. Of one that was started,
+/// the start says the state until a root comes: settling would not change it.
 pub(crate) fn waits(state: &str, edit: Option<&str>) -> Result<bool> {
     if state != IN_PROGRESS {
         return Ok(false);
     }
     let edit = edit_of(edit)?;
-    Ok(!edit.settled && edit.start.is_none())
+    Ok(!edit.settled && !edit.has_open_root && edit.start.is_none())
 }
 
 /// What becomes of traces that are settled.
@@ -107,11 +107,12 @@ impl State {
         for (key, _) in edits.filter(|(_, edit)| edit.settled && edit.start.is_none()) {
             let Some(CurrentTrace { trace, .. }) = current.get(key) else { continue };
             let TraceRow { state, span_count, error_span_count, root_span_id, edit, .. } = trace;
-            if state != IN_PROGRESS || edit.settled || edit.start.is_some() {
+            if state != IN_PROGRESS || edit.settled || edit.has_open_root || edit.start.is_some() {
                 continue;
             }
             match root_span_id {
                 None => drop(settled.refolded.insert(*key)),
+                Some(_) if *error_span_count == 0 => drop(settled.states.insert(*key, "OK")),
                 Some(_) if error_span_count == span_count => drop(settled.states.insert(*key, "ERROR")),
                 Some(top) => drop(unclear.insert(*key, top)),
             }
@@ -120,7 +121,7 @@ impl State {
         Ok(settled)
     }
 
-    /// The states that these spans decide for their traces, as far as they are no roots.
+    /// The states that these spans decide for their traces.
     fn read_states(
         &self,
         tops: &HashMap<TraceKey, &str>,
@@ -139,11 +140,10 @@ impl State {
             }
             keys.resize(places.len(), *key);
         }
-        let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "parent_span_id", "status"])?;
-        let (ids, parents) = (text(&batch, "span_id")?, text(&batch, "parent_span_id")?);
-        let statuses = text(&batch, "status")?;
-        for (((key, id), parent), status) in keys.iter().zip(ids).zip(parents).zip(statuses) {
-            if tops.get(key).copied() == id && parent.is_some() {
+        let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "status"])?;
+        let (ids, statuses) = (text(&batch, "span_id")?, text(&batch, "status")?);
+        for ((key, id), status) in keys.iter().zip(ids).zip(statuses) {
+            if tops.get(key).copied() == id {
                 states.insert(*key, if status == Some("ERROR") { "ERROR" } else { "OK" });
             }
         }
