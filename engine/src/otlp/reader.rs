@@ -551,6 +551,8 @@ fn is_blank(line: &[u8]) -> bool {
 fn starts_with_document_line(start: &[u8]) -> bool {
     let mut lines = start.split(|&byte| byte == b'\n');
     let (Some(line), Some(_)) = (lines.next(), lines.next()) else { return false };
+    let written = ContainerLog::of(line).and_then(|mut log| log.take(line.to_vec()));
+    let line = written.as_deref().unwrap_or(line);
     line.starts_with(b"{\"") && is_closed(line)
 }
 
@@ -668,6 +670,21 @@ mod tests {
         let long = format!("[{{\"a\":\"{}\"}}]", "x".repeat(1_000_000));
         let long: Vec<_> = RequestReader::new(long.as_bytes()).with_piece_bytes_max(1_000).collect();
         assert!(long.len() == 1 && long[0].as_ref().unwrap_err().is_fatal());
+    }
+
+    #[test]
+    fn the_first_line_of_a_document_is_enough_to_begin() {
+        let cri = "2024-01-01T00:00:00.000000000Z stdout F {\"a\":1}\n";
+        let docker = "{\"log\":\"{\\\"a\\\":1}\\n\",\"stream\":\"stdout\",\"time\":\"t\"}\n";
+        for line in ["{\"a\":1}\n", cri, docker] {
+            assert!(starts_with_document_line(line.as_bytes()), "{line}");
+            let text = line.repeat(2);
+            let all: Vec<Vec<u8>> = RequestReader::new(text.as_bytes())
+                .map(|request| request.unwrap().bytes().to_vec())
+                .collect();
+            assert_eq!(all, [b"{\"a\":1}".to_vec(), b"{\"a\":1}".to_vec()]);
+        }
+        assert!(!starts_with_document_line(cri.replace("{\"a\":1}", "{").as_bytes()));
     }
 
     #[test]

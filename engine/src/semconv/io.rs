@@ -2,8 +2,8 @@
 //! structure.
 //!
 //! Order: a key that holds the whole and is not empty; messages or documents spread over indexed
-//! keys; events, of messages and of documents that were found; a key that holds an empty whole. Producers that set every key on every span send
-//! `{}` where they have nothing to say.
+//! keys; events, of messages and of documents that were found; a key that holds an empty whole. Producers that set
+//! every key on every span send `{}` where they have nothing to say.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -117,8 +117,8 @@ fn edit_of(text: Option<&str>) -> Result<TraceEdit> {
         .map_err(|e| Error::corrupt(format!("column _edit of a stored trace: {e}")))
 }
 
-/// Whether a trace with this state and stored edit waits for its root. Of one that was started, the start says
-/// the state until a root comes: settling would not change it.
+/// Whether a trace with this state and stored edit waits for its root, which is not there. Of one that was started,
+/// the start says the state until a root comes: settling would not change it.
 ///
 /// # Errors
 /// As [`edit_of`].
@@ -127,7 +127,7 @@ pub(crate) fn waits_for_root(state: &str, edit: Option<&str>) -> Result<bool> {
         return Ok(false);
     }
     let edit = edit_of(edit)?;
-    Ok(!edit.settled && edit.start.is_none())
+    Ok(!edit.settled && !edit.has_open_root && edit.start.is_none())
 }
 
 /// The trace row at `row` of a batch with all stored columns.

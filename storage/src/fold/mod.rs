@@ -193,7 +193,8 @@ pub fn refold(trace_id: &str, spans: Option<(String, Vec<FoldSpan>)>, edit: Trac
     let spans = spans.map(|(_, spans)| spans).unwrap_or_default();
     let lead = Lead::of(&spans);
     let mut row = fold(trace_id, &spans, lead, edit.settled);
-    row.apply_all(edit, matches!(lead, Lead::Root(root) if !root.is_open));
+    row.apply_all(edit, matches!(lead, Lead::Root(root) if root.end_time_ns.is_some() || root.error));
+    row.edit.has_open_root = matches!(lead, Lead::Root(root) if root.is_open);
     Some(row)
 }
 

@@ -139,6 +139,10 @@ fn a_root_that_has_not_ended_is_in_progress() {
         assert_eq!(state(&[open.clone(), child.clone()], edit.clone()), "IN_PROGRESS", "{edit:?}");
         assert_eq!(state(&[span("r", None, 0, None), child.clone()], edit), "OK");
     }
+    // So it is when it says that all is well so far, and who started the trace that it goes on.
+    let well = FoldSpan { end_time_ns: None, ..span("r", None, 0, None) };
+    assert_eq!(state(std::slice::from_ref(&well), start("IN_PROGRESS")), "IN_PROGRESS");
+    assert_eq!(state(&[well], TraceEdit::default()), "OK");
     // Who started the trace may say how it ended.
     assert_eq!(state(&[open.clone(), child], start("ERROR")), "ERROR");
     let row = refold_without_open("t", Some(("t".into(), vec![open])), TraceEdit::default()).unwrap();

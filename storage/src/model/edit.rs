@@ -36,6 +36,9 @@ pub struct TraceEdit {
     /// The root is no longer waited for: while there is none, the top span's status decides the state.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub settled: bool,
+    /// Not said but found by the fold, for who settles: the root is there and has not ended. Empty in a change.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_open_root: bool,
 }
 
 impl TraceEdit {

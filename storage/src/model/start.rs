@@ -6,7 +6,7 @@
 //!
 //! 1. A trace begins with the earliest of the stated request time and the first span.
 //! 2. A **finalised** start settles duration and state: it ends when the start says. One that is not
-//!    finalised is widened by spans, and a root span (no top span, none that is open) settles its state. `IN_PROGRESS` and
+//!    finalised is widened by spans, and a root span (no top span, none without an end) settles its state. `IN_PROGRESS` and
 //!    `STATE_UNSPECIFIED` never settle the state, an absent duration never settles the end.
 //! 3. Name, previews, client id, session, user, tags, metadata and usage: what the start says goes
 //!    before what spans say, key by key.

@@ -6,7 +6,7 @@
 //!    record, not why: a replay needs no clock (ST-3).
 //! 3. Applying it changes state and edit of the row. The rest of the row is what the top span made it, so
 //!    that no payload is read. A row from before there were top spans is folded anew. That of a trace whose root
-//!    is open stays as it is: the root is there, and has not ended.
+//!    is open stays as it is: the root is there, and has not ended, which the fold notes in the edit.
 //!
 //! A settled trace stays settled, whatever spans come: a root among them takes over all the same.
 
@@ -97,11 +97,12 @@ impl State {
         for (key, _) in edits.filter(|(_, edit)| edit.settled && edit.start.is_none()) {
             let Some(CurrentTrace { trace, .. }) = current.get(key) else { continue };
             let TraceRow { state, span_count, error_span_count, root_span_id, edit, .. } = trace;
-            if state != IN_PROGRESS || edit.settled || edit.start.is_some() {
+            if state != IN_PROGRESS || edit.settled || edit.has_open_root || edit.start.is_some() {
                 continue;
             }
             match root_span_id {
                 None => drop(settled.refolded.insert(*key)),
+                Some(_) if *error_span_count == 0 => drop(settled.states.insert(*key, "OK")),
                 Some(_) if error_span_count == span_count => drop(settled.states.insert(*key, "ERROR")),
                 Some(top) => drop(unclear.insert(*key, top)),
             }
@@ -114,7 +115,7 @@ impl State {
         Ok(settled)
     }
 
-    /// The states that these spans decide for their traces, as far as they are no roots.
+    /// The states that these spans decide for their traces.
     fn read_states(
         &self,
         tops: &HashMap<TraceKey, &str>,
@@ -133,12 +134,11 @@ impl State {
             }
             keys.resize(places.len(), *key);
         }
-        let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "parent_span_id", "status"])?;
-        let (ids, parents) = (text(&batch, "span_id")?, text(&batch, "parent_span_id")?);
-        let statuses = text(&batch, "status")?;
+        let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "status"])?;
+        let (ids, statuses) = (text(&batch, "span_id")?, text(&batch, "status")?);
         assert_eq!(batch.num_rows(), keys.len(), "each span that is read is of a trace that is settled");
-        for (((key, id), parent), status) in keys.iter().zip(ids).zip(parents).zip(statuses) {
-            if tops.get(key).copied() == id && parent.is_some() {
+        for ((key, id), status) in keys.iter().zip(ids).zip(statuses) {
+            if tops.get(key).copied() == id {
                 states.insert(*key, if status == Some("ERROR") { "ERROR" } else { "OK" });
             }
         }
