@@ -1,4 +1,4 @@
-//! The store against a model of maps, and after every kind of damage we could think of.
+//! The store against a model of maps, and after every kind of damage we could think of. KV-4: see `sled_kv`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
