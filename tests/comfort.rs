@@ -33,7 +33,12 @@ fn with_input(arguments: &[&str], input: &str) -> String {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{arguments:?}");
     String::from_utf8(output.stdout).unwrap()
@@ -59,39 +64,93 @@ fn a_statement_takes_parameters_and_files() {
     assert!(missing.contains("no value for parameter $b"), "{missing}");
     let unknown = refused(&["sql", &db, "SELECT 1", "--param", "c=1"]).err;
     assert!(unknown.contains("no parameter $c"), "{unknown}");
-    fs::write(file("labels.csv"), format!("trace_id,label\n{id},good\nnone,bad\n")).unwrap();
+    fs::write(
+        file("labels.csv"),
+        format!("trace_id,label\n{id},good\nnone,bad\n"),
+    )
+    .unwrap();
     let labels = format!("labels={}", file("labels.csv"));
-    let joined = query(&["SELECT label FROM labels JOIN traces USING (trace_id)", "--file", &labels]);
+    let joined = query(&[
+        "SELECT label FROM labels JOIN traces USING (trace_id)",
+        "--file",
+        &labels,
+    ]);
     assert_eq!(joined, "label\ngood\n");
     let absent = format!("labels={}", file("none.csv"));
-    assert!(refused(&["sql", &db, "SELECT 1", "--file", &absent]).err.contains("none.csv"));
+    assert!(
+        refused(&["sql", &db, "SELECT 1", "--file", &absent])
+            .err
+            .contains("none.csv")
+    );
     let taken = labels.replacen("labels", "spans", 1);
-    assert!(refused(&["sql", &db, "SELECT 1", "--file", &taken]).err.contains("'spans'"));
+    assert!(
+        refused(&["sql", &db, "SELECT 1", "--file", &taken])
+            .err
+            .contains("'spans'")
+    );
     let by_sql = format!("SELECT * FROM '{}'", file("labels.csv"));
-    assert!(refused(&["sql", &db, &by_sql]).err.contains("files and addresses"));
-    let plan = done(&["sql", &db, "EXPLAIN SELECT count(*) FROM spans WHERE name = 'x'"]);
-    assert!(plan.lines().count() > 1 && plan.contains("\n  ") && !plan.contains("plan_type"), "{plan}");
-    assert!(plan.lines().last().is_some_and(|line| line.trim_start().starts_with("ScanExec")), "{plan}");
+    assert!(
+        refused(&["sql", &db, &by_sql])
+            .err
+            .contains("files and addresses")
+    );
+    let plan = done(&[
+        "sql",
+        &db,
+        "EXPLAIN SELECT count(*) FROM spans WHERE name = 'x'",
+    ]);
+    assert!(
+        plan.lines().count() > 1 && plan.contains("\n  ") && !plan.contains("plan_type"),
+        "{plan}"
+    );
+    assert!(
+        plan.lines()
+            .last()
+            .is_some_and(|line| line.trim_start().starts_with("ScanExec")),
+        "{plan}"
+    );
 }
 
 #[test]
 fn views_last_as_long_as_their_session() {
     let desk = Desk::new();
     let db = desk.db();
-    let views =
-        desk.file("views.sql", b".mode csv\nCREATE VIEW v AS\nSELECT 7 AS a;\nCREATE VIEW w AS TABLE v;\n");
+    let views = desk.file(
+        "views.sql",
+        b".mode csv\nCREATE VIEW v AS\nSELECT 7 AS a;\nCREATE VIEW w AS TABLE v;\n",
+    );
     let read = format!(".read {views}");
     assert_eq!(
-        done(&["shell", &db, "-c", &read, "-c", "SELECT a FROM w; DROP VIEW w", "-c", "SELECT a FROM v"]),
+        done(&[
+            "shell",
+            &db,
+            "-c",
+            &read,
+            "-c",
+            "SELECT a FROM w; DROP VIEW w",
+            "-c",
+            "SELECT a FROM v"
+        ]),
         "a\n7\na\n7\n"
     );
-    let in_sql = "CREATE TEMP VIEW v AS SELECT 7 AS a; CREATE VIEW w AS TABLE v; SELECT a, $b AS b FROM w;";
-    assert_eq!(done(&["sql", &db, in_sql, "--param", "b=1", "--format", "csv"]), "a,b\n7,1\n");
+    let in_sql =
+        "CREATE TEMP VIEW v AS SELECT 7 AS a; CREATE VIEW w AS TABLE v; SELECT a, $b AS b FROM w;";
+    assert_eq!(
+        done(&["sql", &db, in_sql, "--param", "b=1", "--format", "csv"]),
+        "a,b\n7,1\n"
+    );
     let several = refused(&["sql", &db, "SELECT 1; SELECT 2"]).err;
     assert!(several.contains("only one statement"), "{several}");
     let alone = refused(&["sql", &db, "CREATE VIEW v AS SELECT 1"]).err;
-    assert!(alone.contains("read-only") && alone.contains("view of the shell"), "{alone}");
-    assert!(refused(&["shell", &db, "-c", "SELECT * FROM v"]).err.contains("no table named 'v'"));
+    assert!(
+        alone.contains("read-only") && alone.contains("view of the shell"),
+        "{alone}"
+    );
+    assert!(
+        refused(&["shell", &db, "-c", "SELECT * FROM v"])
+            .err
+            .contains("no table named 'v'")
+    );
     // Tables that are read only when they are named are there for a view that names them.
     done(&["dataset", "create", &db, "d"]);
     done(&["dataset", "add", &db, "d", "--where", "", "--limit", "2"]);
@@ -118,20 +177,41 @@ fn the_ending_of_a_file_chooses_its_format() {
     ] {
         done(&["sql", &db, statement, "--output", &file(name)]);
         let bytes = fs::read(file(name)).unwrap();
-        assert!(bytes.starts_with(start.as_bytes()), "{name}: {:?}", String::from_utf8_lossy(&bytes));
+        assert!(
+            bytes.starts_with(start.as_bytes()),
+            "{name}: {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
     }
-    done(&["sql", &db, statement, "--output", &file("b.csv"), "--format", "jsonl"]);
-    assert!(fs::read_to_string(file("b.csv")).unwrap().starts_with('{'), "what is said counts");
-    for (name, start) in
-        [("d.csv", "dataset_record_id,"), ("d.jsonl", "{\"dataset_record_id\""), ("d.parquet", "PAR1")]
-    {
+    done(&[
+        "sql",
+        &db,
+        statement,
+        "--output",
+        &file("b.csv"),
+        "--format",
+        "jsonl",
+    ]);
+    assert!(
+        fs::read_to_string(file("b.csv")).unwrap().starts_with('{'),
+        "what is said counts"
+    );
+    for (name, start) in [
+        ("d.csv", "dataset_record_id,"),
+        ("d.jsonl", "{\"dataset_record_id\""),
+        ("d.parquet", "PAR1"),
+    ] {
         done(&["dataset", "export", &db, "d", "--output", &file(name)]);
-        assert!(fs::read(file(name)).unwrap().starts_with(start.as_bytes()), "{name}");
+        assert!(
+            fs::read(file(name)).unwrap().starts_with(start.as_bytes()),
+            "{name}"
+        );
     }
     let xlsx = file("a.xlsx");
-    for arguments in
-        [&["sql", &db, statement, "--output", &xlsx][..], &["dataset", "export", &db, "d", "-o", &xlsx]]
-    {
+    for arguments in [
+        &["sql", &db, statement, "--output", &xlsx][..],
+        &["dataset", "export", &db, "d", "-o", &xlsx],
+    ] {
         assert!(refused(arguments).err.contains("xlsx"));
         assert!(!Path::new(&xlsx).exists());
     }
@@ -148,8 +228,15 @@ fn a_beginning_of_an_id_shows_the_trace() {
         });
         json!({"resourceSpans": [{"scopeSpans": [{"spans": [body]}]}]}).to_string()
     };
-    let ids = ["7f628ad5000000000000000000000001", "7f628ad6000000000000000000000002"];
-    done(&["import", &db, &desk.file("two.jsonl", ids.map(span).join("\n").as_bytes())]);
+    let ids = [
+        "7f628ad5000000000000000000000001",
+        "7f628ad6000000000000000000000002",
+    ];
+    done(&[
+        "import",
+        &db,
+        &desk.file("two.jsonl", ids.map(span).join("\n").as_bytes()),
+    ]);
     let (id, unique) = (ids[0], "7f628ad5");
     for form in ["tree", "json"] {
         assert_eq!(
@@ -158,23 +245,37 @@ fn a_beginning_of_an_id_shows_the_trace() {
         );
     }
     let several = refused(&["show", &db, "7f628ad"]);
-    assert!(several.err.contains("several traces begin with") && several.err.contains(id), "{several:?}");
+    assert!(
+        several.err.contains("several traces begin with") && several.err.contains(id),
+        "{several:?}"
+    );
 }
 
 #[test]
 fn a_database_is_not_left_behind_for_nothing() {
     let desk = Desk::new();
     let new = desk.path("new.traces").to_str().unwrap().to_string();
-    let photo = desk.file("photo.jpg", &[0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F']);
+    let photo = desk.file(
+        "photo.jpg",
+        &[0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F'],
+    );
     let before = fs::read_dir(desk.path("")).unwrap().count();
     refused(&["import", &new, &photo]);
     assert_ne!(tracehouse(&["import", &new, &photo, "--strict"]).code, 0);
     refused(&["import", &new, desk.path("nowhere.jsonl").to_str().unwrap()]);
     assert!(!Path::new(&new).exists());
-    assert_eq!(fs::read_dir(desk.path("")).unwrap().count(), before, "nor anything else");
+    assert_eq!(
+        fs::read_dir(desk.path("")).unwrap().count(),
+        before,
+        "nor anything else"
+    );
     // One that was there stays, and so does one with something in it.
     refused(&["import", &desk.db(), &photo]);
-    desk.assert_intact(&Ended { code: 2, out: String::new(), err: String::new() });
+    desk.assert_intact(&Ended {
+        code: 2,
+        out: String::new(),
+        err: String::new(),
+    });
     done(&["dataset", "create", &new, "d"]);
     refused(&["import", &new, &photo]);
     assert!(done(&["dataset", "list", &new]).contains('d'));
@@ -197,10 +298,15 @@ fn a_database_that_may_not_be_read_is_not_a_missing_one() {
     }
     let ran = command.output();
     shut(0o700);
-    let Ok(ran) = ran else { return say("rights were not tested: the binary may not be run by others") };
+    let Ok(ran) = ran else {
+        return say("rights were not tested: the binary may not be run by others");
+    };
     let message = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.status.code(), Some(1), "{message}");
-    assert!(message.contains("Permission denied") && !message.contains("no database"), "{message}");
+    assert!(
+        message.contains("Permission denied") && !message.contains("no database"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -216,7 +322,11 @@ fn files_for_others_follow_the_umask() {
     for entry in fs::read_dir(&folder).unwrap() {
         assert_eq!(mode(&entry.unwrap().path()), mode(&plain.join("file")));
     }
-    assert_eq!(mode(&desk.path("desk.traces")), 0o700, "a database is its owner's");
+    assert_eq!(
+        mode(&desk.path("desk.traces")),
+        0o700,
+        "a database is its owner's"
+    );
 }
 
 #[test]
@@ -224,26 +334,80 @@ fn columns_of_a_search_are_chosen() {
     let desk = Desk::new();
     let db = desk.db();
     let filter = "trace_id = 'a0000000000000000000000000000000'";
-    done(&["tag", &db, "a0000000000000000000000000000000", "env=prod", "f==1+1"]);
+    done(&[
+        "tag",
+        &db,
+        "a0000000000000000000000000000000",
+        "env=prod",
+        "f==1+1",
+    ]);
     let columns = "trace_id,tags.env,tags.f,tags.none,duration";
-    let csv = done(&["search", &db, filter, "--columns", columns, "--format", "csv"]);
+    let csv = done(&[
+        "search",
+        &db,
+        filter,
+        "--columns",
+        columns,
+        "--format",
+        "csv",
+    ]);
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines[0], "trace_id,tags.env,tags.f,tags.none,duration_ns");
-    assert!(lines[1].starts_with("a0000000000000000000000000000000,prod,'=1+1,,"), "{csv}");
-    assert!(lines[1].rsplit(',').next().unwrap().parse::<i64>().is_ok(), "{csv}");
-    let lines = done(&["search", &db, filter, "--columns", "state,tags.env", "--format", "jsonl"]);
+    assert!(
+        lines[1].starts_with("a0000000000000000000000000000000,prod,'=1+1,,"),
+        "{csv}"
+    );
+    assert!(
+        lines[1].rsplit(',').next().unwrap().parse::<i64>().is_ok(),
+        "{csv}"
+    );
+    let lines = done(&[
+        "search",
+        &db,
+        filter,
+        "--columns",
+        "state,tags.env",
+        "--format",
+        "jsonl",
+    ]);
     let row: Value = serde_json::from_str(&lines).unwrap();
-    assert_eq!((row.as_object().unwrap().len(), row["tags.env"].as_str()), (2, Some("prod")));
-    let page = report(&tracehouse(&["search", &db, "--columns", "state", "--json", "--limit", "2"]));
+    assert_eq!(
+        (row.as_object().unwrap().len(), row["tags.env"].as_str()),
+        (2, Some("prod"))
+    );
+    let page = report(&tracehouse(&[
+        "search",
+        &db,
+        "--columns",
+        "state",
+        "--json",
+        "--limit",
+        "2",
+    ]));
     assert_eq!(page["traces"].as_array().unwrap().len(), 2);
     assert!(page["next_page_token"].is_string());
     let table = done(&["search", &db, filter, "--columns", columns]);
-    assert!(table.starts_with("trace_id") && table.lines().next().unwrap().ends_with("duration"), "{table}");
+    assert!(
+        table.starts_with("trace_id") && table.lines().next().unwrap().ends_with("duration"),
+        "{table}"
+    );
     let all = done(&["search", &db, "--format", "csv", "--limit", "3"]);
     assert!(all.starts_with("trace_id,experiment_id,"), "{all}");
-    let none = done(&["search", &db, "state = 'nothing'", "--format", "csv", "--columns", "state"]);
+    let none = done(&[
+        "search",
+        &db,
+        "state = 'nothing'",
+        "--format",
+        "csv",
+        "--columns",
+        "state",
+    ]);
     assert_eq!(none, "state\n");
-    assert!(refused(&["search", &db, "--columns", "nmae"]).err.contains("nmae"));
+    assert!(
+        refused(&["search", &db, "--columns", "nmae"])
+            .err
+            .contains("nmae")
+    );
 }
 
 #[test]
@@ -252,50 +416,99 @@ fn times_are_options_of_every_command_that_takes_a_filter() {
     let db = desk.db();
     // The traces begin at 2025-03-01T00:00:00Z, most of them one a minute.
     let count = |more: &[&str]| {
-        done(&[&["search", &db, "--count"][..], more].concat()).trim().parse::<u64>().unwrap()
+        done(&[&["search", &db, "--count"][..], more].concat())
+            .trim()
+            .parse::<u64>()
+            .unwrap()
     };
     let all = count(&[]);
     let (from, to) = ("2025-03-01T00:02:00Z", "2025-03-01 00:05:00");
-    let some = count(&["timestamp >= '2025-03-01T00:02:00Z' AND timestamp <= '2025-03-01 00:05:00'"]);
+    let some =
+        count(&["timestamp >= '2025-03-01T00:02:00Z' AND timestamp <= '2025-03-01 00:05:00'"]);
     assert!(some > 0 && some < all);
     assert_eq!(count(&["--from", from, "--to", to]), some);
-    assert_eq!(count(&["state = 'OK' OR state != 'OK'", "--from", from, "--to", to]), some);
-    assert_eq!((count(&["--since", "1s"]), count(&["--since", "1970-01-01"])), (0, all));
+    assert_eq!(
+        count(&["state = 'OK' OR state != 'OK'", "--from", from, "--to", to]),
+        some
+    );
+    assert_eq!(
+        (count(&["--since", "1s"]), count(&["--since", "1970-01-01"])),
+        (0, all)
+    );
     assert_eq!(count(&["--to", "now() - 1d"]), all);
     let window = ["--from", from, "--to", to];
     let hits = |more: &[&str]| {
         let found = report(&tracehouse(
-            &[&["text", &db, "refund OR search", "--limit", "500", "--json"][..], more].concat(),
+            &[
+                &["text", &db, "refund OR search", "--limit", "500", "--json"][..],
+                more,
+            ]
+            .concat(),
         ));
         found.as_array().unwrap().len()
     };
     assert!(hits(&window) < hits(&[]), "text");
     let sessions = |more: &[&str]| {
-        let found = report(&tracehouse(&[&["sessions", &db, "--limit", "500", "--json"][..], more].concat()));
+        let found = report(&tracehouse(
+            &[&["sessions", &db, "--limit", "500", "--json"][..], more].concat(),
+        ));
         found["sessions"].as_array().unwrap().len()
     };
-    assert!(sessions(&window) < sessions(&[]) && sessions(&["--since", "1h"]) == 0, "sessions");
+    assert!(
+        sessions(&window) < sessions(&[]) && sessions(&["--since", "1h"]) == 0,
+        "sessions"
+    );
     let traces = |more: &[&str]| {
-        let points =
-            report(&tracehouse(&[&["metrics", &db, "traces", "trace_count", "--json"][..], more].concat()));
-        points["points"][0]["values"]["COUNT"].as_f64().unwrap_or_default() as u64
+        let points = report(&tracehouse(
+            &[
+                &["metrics", &db, "traces", "trace_count", "--json"][..],
+                more,
+            ]
+            .concat(),
+        ));
+        points["points"][0]["values"]["COUNT"]
+            .as_f64()
+            .unwrap_or_default() as u64
     };
-    assert_eq!((traces(&window), traces(&["--since", "1970-01-01"])), (some, all));
+    assert_eq!(
+        (traces(&window), traces(&["--since", "1970-01-01"])),
+        (some, all)
+    );
     assert!(done(&["metrics", &db, "traces", "latency"]).contains("AVG (ms)"));
     done(&["dataset", "create", &db, "d"]);
-    let added =
-        report(&tracehouse(&[&["dataset", "add", &db, "d", "--where", "", "--json"][..], &window].concat()));
+    let added = report(&tracehouse(
+        &[
+            &["dataset", "add", &db, "d", "--where", "", "--json"][..],
+            &window,
+        ]
+        .concat(),
+    ));
     let figures = ["inserted", "unchanged", "skipped"].map(|name| added[name].as_u64().unwrap());
     assert_eq!(figures.iter().sum::<u64>(), some, "{added}");
-    for wrong in [&["--since", "soon"][..], &["--from", to, "--to", from], &["--since", "1h", "--from", from]]
-    {
+    for wrong in [
+        &["--since", "soon"][..],
+        &["--from", to, "--to", from],
+        &["--since", "1h", "--from", from],
+    ] {
         refused(&[&["search", &db][..], wrong].concat());
     }
-    assert!(refused(&["search", &db, "nme = 'x'", "--since", "1h"]).err.contains("position 1"));
-    let plan = report(&tracehouse(&[&["delete", &db, "--dry-run", "--json"][..], &window].concat()));
+    assert!(
+        refused(&["search", &db, "nme = 'x'", "--since", "1h"])
+            .err
+            .contains("position 1")
+    );
+    let plan = report(&tracehouse(
+        &[&["delete", &db, "--dry-run", "--json"][..], &window].concat(),
+    ));
     assert_eq!(plan["matched"].as_u64(), Some(some));
     refused(&["delete", &db, "--before", "10y", "--yes"]);
-    refused(&["delete", &db, "a0000000000000000000000000000000", "--since", "1h"]);
+    refused(&[
+        "delete",
+        &db,
+        "a0000000000000000000000000000000",
+        "--since",
+        "1h",
+    ]);
     done(&[&["delete", &db, "--yes"][..], &window].concat());
     assert_eq!(count(&[]), all - some);
 }
@@ -313,33 +526,55 @@ fn a_merge_says_what_became_of_every_member() {
         "2 added, 0 updated, 0 unchanged; taken as expectations: expected_output (1); taken as tags: metadata (1); \
          ignored members: score (1): d is version 1 with 2 records\n"
     );
-    let again: Value =
-        serde_json::from_str(&with_input(&["dataset", "merge", &db, "d", "-", "--json"], records)).unwrap();
+    let again: Value = serde_json::from_str(&with_input(
+        &["dataset", "merge", &db, "d", "-", "--json"],
+        records,
+    ))
+    .unwrap();
     assert_eq!(again["unchanged"].as_u64(), Some(2));
     assert_eq!(again["ignored_members"]["score"].as_u64(), Some(1));
-    assert_eq!(again["taken_members"]["expected_output"]["as"].as_str(), Some("expectations"));
+    assert_eq!(
+        again["taken_members"]["expected_output"]["as"].as_str(),
+        Some("expectations")
+    );
     for name in ["d.csv", "d.parquet", "d.jsonl"] {
         let path = desk.path(name).to_str().unwrap().to_string();
         done(&["dataset", "export", &db, "d", "--output", &path]);
         let text = done(&["dataset", "merge", &db, "d", &path]);
-        assert_eq!(text, "0 added, 0 updated, 2 unchanged: d is version 1 with 2 records\n", "{name}");
+        assert_eq!(
+            text, "0 added, 0 updated, 2 unchanged: d is version 1 with 2 records\n",
+            "{name}"
+        );
     }
-    let csv = with_input(&["dataset", "merge", &db, "d", "-", "--format", "csv"], "input,expected\n007,42\n");
-    assert!(csv.starts_with("1 added, 0 updated, 0 unchanged; taken as"), "{csv}");
+    let csv = with_input(
+        &["dataset", "merge", &db, "d", "-", "--format", "csv"],
+        "input,expected\n007,42\n",
+    );
+    assert!(
+        csv.starts_with("1 added, 0 updated, 0 unchanged; taken as"),
+        "{csv}"
+    );
     let export = done(&["dataset", "export", &db, "d"]);
     assert!(
-        export.contains("\"inputs\":\"007\",\"outputs\":null,\"expectations\":{\"expected\":\"42\"}"),
+        export
+            .contains("\"inputs\":\"007\",\"outputs\":null,\"expectations\":{\"expected\":\"42\"}"),
         "{export}"
     );
-    let edited =
-        "{\"inputs\":{\"q\":1},\"expectations\":{\"expected_output\":\"B\",\"n\":12345678901234567890123}}";
+    let edited = "{\"inputs\":{\"q\":1},\"expectations\":{\"expected_output\":\"B\",\"n\":12345678901234567890123}}";
     with_input(&["dataset", "merge", &db, "d", "-"], edited);
     let diff = done(&["dataset", "diff", &db, "d"]);
-    assert!(diff.contains("  {\"q\":1}\n    expectations.expected_output: \"A\" -> \"B\"\n"), "{diff}");
+    assert!(
+        diff.contains("  {\"q\":1}\n    expectations.expected_output: \"A\" -> \"B\"\n"),
+        "{diff}"
+    );
     let diff = done(&["dataset", "diff", &db, "d", "--json"]);
     assert!(diff.contains("\"after\":12345678901234567890123"), "{diff}");
     let diff: Value = serde_json::from_str(&diff).unwrap();
-    assert_eq!(diff["changes"][0]["parts"][0]["after"].as_str(), Some("B"), "{diff}");
+    assert_eq!(
+        diff["changes"][0]["parts"][0]["after"].as_str(),
+        Some("B"),
+        "{diff}"
+    );
 }
 
 #[test]
@@ -351,8 +586,19 @@ fn records_are_made_from_spans() {
     refused(&["dataset", "add", &db, "calls", "--spans", "", "--where", ""]);
     let add = |more: &[&str]| {
         report(&tracehouse(
-            &[&["dataset", "add", &db, "calls", "--json", "--spans", "span.type = 'TOOL'"][..], more]
-                .concat(),
+            &[
+                &[
+                    "dataset",
+                    "add",
+                    &db,
+                    "calls",
+                    "--json",
+                    "--spans",
+                    "span.type = 'TOOL'",
+                ][..],
+                more,
+            ]
+            .concat(),
         ))
     };
     let distinct = done(&[
@@ -369,17 +615,28 @@ fn records_are_made_from_spans() {
     assert_eq!(add(&[])["record_count"].as_u64(), Some(distinct));
     let spans = "SELECT count(*) AS n FROM dataset_records r JOIN spans s ON r.source_span_id = s.span_id AND \
                  r.source_trace_id = s.trace_id WHERE s.span_type = 'TOOL'";
-    assert_eq!(done(&["sql", &db, spans, "--format", "csv"]), format!("n\n{distinct}\n"));
+    assert_eq!(
+        done(&["sql", &db, spans, "--format", "csv"]),
+        format!("n\n{distinct}\n")
+    );
 }
 
 #[test]
 fn shells_and_man_are_told_of_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = done(&["completions", shell]);
-        assert!(script.contains("dataset") && script.contains("stratify"), "{shell}");
+        assert!(
+            script.contains("dataset") && script.contains("stratify"),
+            "{shell}"
+        );
     }
     let page = done(&["man"]);
-    for part in [".TH", ".SH \"TRACEHOUSE DATASET ADD\"", "\\-\\-stratify", ".SH \"TRACEHOUSE SEARCH\""] {
+    for part in [
+        ".TH",
+        ".SH \"TRACEHOUSE DATASET ADD\"",
+        "\\-\\-stratify",
+        ".SH \"TRACEHOUSE SEARCH\"",
+    ] {
         assert!(page.contains(part), "{part}");
     }
 }

@@ -27,14 +27,24 @@ pub struct Ended {
 
 /// Runs the command line.
 pub fn tracehouse(arguments: &[&str]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test")).args(arguments).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test"))
+        .args(arguments)
+        .output()
+        .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    Ended {
+        code: output.status.code().unwrap(),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }
 
 impl Desk {
     pub fn new() -> Self {
-        let mut desk = Self { folder: tempfile::tempdir().unwrap(), spans: 0 };
+        let mut desk = Self {
+            folder: tempfile::tempdir().unwrap(),
+            spans: 0,
+        };
         let file = desk.file("good.jsonl", data::lines().join("\n").as_bytes());
         let done = tracehouse(&["--json", "import", &desk.db(), &file]);
         assert_eq!(done.code, 0, "{done:?}");
@@ -57,10 +67,18 @@ impl Desk {
 
     /// Nothing that was stored is gone.
     pub fn assert_intact(&self, what: &Ended) {
-        let done = tracehouse(&["--json", "sql", &self.db(), "SELECT count(*) AS n FROM spans"]);
+        let done = tracehouse(&[
+            "--json",
+            "sql",
+            &self.db(),
+            "SELECT count(*) AS n FROM spans",
+        ]);
         let rows: Value =
             serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("{done:?} after {what:?}"));
-        assert!(rows[0]["n"].as_u64() >= Some(self.spans), "{rows} after {what:?}");
+        assert!(
+            rows[0]["n"].as_u64() >= Some(self.spans),
+            "{rows} after {what:?}"
+        );
     }
 }
 
@@ -77,12 +95,20 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn files_that_are_no_traces_exit_with_2() {
     let desk = Desk::new();
-    let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    let noise: Vec<u8> = (0..50_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8)
+        .collect();
     let whole = gzip(data::lines().join("\n").as_bytes());
     for (name, bytes) in [
-        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR".as_slice()),
+        (
+            "picture.png",
+            b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR".as_slice(),
+        ),
         ("noise.bin", &noise),
-        ("letter.txt", b"Dear reader,\nthis is a letter.\n".as_slice()),
+        (
+            "letter.txt",
+            b"Dear reader,\nthis is a letter.\n".as_slice(),
+        ),
         ("cut.jsonl.gz", &whole[..whole.len() / 2]),
     ] {
         let done = tracehouse(&["import", &desk.db(), &desk.file(name, bytes)]);
@@ -90,7 +116,11 @@ fn files_that_are_no_traces_exit_with_2() {
         assert!(done.err.contains(name), "{name}: {done:?}");
         desk.assert_intact(&done);
     }
-    let done = tracehouse(&["import", &desk.db(), desk.path("missing.jsonl").to_str().unwrap()]);
+    let done = tracehouse(&[
+        "import",
+        &desk.db(),
+        desk.path("missing.jsonl").to_str().unwrap(),
+    ]);
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.err.contains("missing.jsonl"), "{done:?}");
     desk.assert_intact(&done);
@@ -107,7 +137,10 @@ fn a_bad_line_is_reported_with_its_place() {
     let report = report(&done);
     assert_eq!(report["rejected"].as_array().unwrap().len(), 1, "{report}");
     assert_eq!(
-        (report["rejected"][0]["line"].clone(), report["spans"].clone()),
+        (
+            report["rejected"][0]["line"].clone(),
+            report["spans"].clone()
+        ),
         (2.into(), 1.into()),
         "{report}"
     );
@@ -122,12 +155,19 @@ fn a_bad_line_is_reported_with_its_place() {
 #[test]
 fn an_import_in_vain_exits_with_2() {
     let desk = Desk::new();
-    let verdict = desk.file("verdict.jsonl", b"{\"trace_id\":\"abcd\",\"name\":\"score\",\"value\":1}\n");
+    let verdict = desk.file(
+        "verdict.jsonl",
+        b"{\"trace_id\":\"abcd\",\"name\":\"score\",\"value\":1}\n",
+    );
     let spans = desk.file(
         "spans.jsonl",
         b"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"name\":\"no id\"}]}]}]}\n",
     );
-    for arguments in [&["--assessments", &verdict][..], &[&spans], &[&spans, "--assessments", &verdict]] {
+    for arguments in [
+        &["--assessments", &verdict][..],
+        &[&spans],
+        &[&spans, "--assessments", &verdict],
+    ] {
         let done = tracehouse(&[&["import", &desk.db()], arguments].concat());
         assert_eq!(done.code, 2, "{done:?}");
         assert!(done.err.contains("nothing was kept"), "{done:?}");
@@ -138,15 +178,21 @@ fn an_import_in_vain_exits_with_2() {
     assert_eq!(done.code, 0, "only a part was rejected: {done:?}");
     let nothing = desk.file("nothing.jsonl", b"{\"resourceSpans\":[]}\n");
     let done = tracehouse(&["import", &desk.db(), &nothing]);
-    assert_eq!(done.code, 0, "a request without spans is no error: {done:?}");
+    assert_eq!(
+        done.code, 0,
+        "a request without spans is no error: {done:?}"
+    );
 }
 
 #[test]
 fn databases_that_cannot_be_opened_are_named() {
     let desk = Desk::new();
     let missing = desk.path("nowhere.traces").to_str().unwrap().to_string();
-    for arguments in [&["search", missing.as_str()][..], &["sql", &missing, "SELECT 1"], &["stats", &missing]]
-    {
+    for arguments in [
+        &["search", missing.as_str()][..],
+        &["sql", &missing, "SELECT 1"],
+        &["stats", &missing],
+    ] {
         let done = tracehouse(arguments);
         assert_eq!(done.code, 2, "{done:?}");
         assert!(done.err.contains("nowhere.traces"), "{done:?}");
@@ -155,7 +201,11 @@ fn databases_that_cannot_be_opened_are_named() {
     let other = desk.path("photos");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("cat.jpg"), b"meow").unwrap();
-    let done = tracehouse(&["import", other.to_str().unwrap(), &desk.file("empty.jsonl", b"{}\n")]);
+    let done = tracehouse(&[
+        "import",
+        other.to_str().unwrap(),
+        &desk.file("empty.jsonl", b"{}\n"),
+    ]);
     assert_eq!(done.code, 2, "{done:?}");
     assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "{done:?}");
 
@@ -164,14 +214,23 @@ fn databases_that_cannot_be_opened_are_named() {
     let least = format!("_version_min\":{FORMAT_VERSION}");
     assert!(old.contains(&least), "{old}");
     fs::write(&format, old.replace(&least, "_version_min\":99")).unwrap();
-    for arguments in [&["stats", &desk.db()][..], &["import", &desk.db(), &desk.file("empty.jsonl", b"{}\n")]]
-    {
+    for arguments in [
+        &["stats", &desk.db()][..],
+        &["import", &desk.db(), &desk.file("empty.jsonl", b"{}\n")],
+    ] {
         let done = tracehouse(arguments);
         assert_eq!(done.code, 2, "{done:?}");
-        assert!(done.err.contains("99") && done.err.contains("desk.traces"), "{done:?}");
+        assert!(
+            done.err.contains("99") && done.err.contains("desk.traces"),
+            "{done:?}"
+        );
     }
     fs::write(&format, old).unwrap();
-    desk.assert_intact(&Ended { code: 0, out: String::new(), err: String::new() });
+    desk.assert_intact(&Ended {
+        code: 0,
+        out: String::new(),
+        err: String::new(),
+    });
 }
 
 #[test]
@@ -201,19 +260,38 @@ fn damage_is_found_and_repaired_with_exit_codes() {
     let db = desk.db();
     assert_eq!(tracehouse(&["compact", &db]).code, 0);
     let done = tracehouse(&["--json", "check", &db, "--deep"]);
-    assert_eq!((done.code, report(&done)["clean"].clone()), (0, true.into()), "{done:?}");
+    assert_eq!(
+        (done.code, report(&done)["clean"].clone()),
+        (0, true.into()),
+        "{done:?}"
+    );
     assert_eq!(tracehouse(&["repair", &db, "--apply"]).code, 0);
-    let segment = fs::read_dir(desk.path("desk.traces/seg")).unwrap().next().unwrap().unwrap().path();
+    let segment = fs::read_dir(desk.path("desk.traces/seg"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let file = segment.join("assessments.parquet");
     fs::write(segment.join("traces.parquet"), b"nonsense").unwrap();
     assert!(!file.exists(), "no assessments were imported");
     let done = tracehouse(&["--json", "check", &db]);
     assert_eq!(done.code, 1, "{done:?}");
-    assert_eq!(report(&done)["findings"][0]["severity"].as_str(), Some("damage"), "{done:?}");
-    assert!(done.out.contains("traces.parquet") && done.err.contains("repair"), "{done:?}");
+    assert_eq!(
+        report(&done)["findings"][0]["severity"].as_str(),
+        Some("damage"),
+        "{done:?}"
+    );
+    assert!(
+        done.out.contains("traces.parquet") && done.err.contains("repair"),
+        "{done:?}"
+    );
     let plan = tracehouse(&["repair", &db]);
     assert_eq!(plan.code, 1, "{plan:?}");
-    assert!(plan.out.contains("would be lost") && plan.err.contains("--apply"), "{plan:?}");
+    assert!(
+        plan.out.contains("would be lost") && plan.err.contains("--apply"),
+        "{plan:?}"
+    );
     let done = tracehouse(&["repair", &db, "--apply"]);
     assert_eq!(done.code, 0, "{done:?}");
     assert!(done.out.contains("quarantine/"), "{done:?}");
@@ -230,18 +308,26 @@ fn damage_is_found_and_repaired_with_exit_codes() {
 #[test]
 fn copies_are_made_once_and_exports_have_a_file_for_each_table() {
     let desk = Desk::new();
-    let (db, copy) = (desk.db(), desk.path("copy.traces").to_str().unwrap().to_string());
+    let (db, copy) = (
+        desk.db(),
+        desk.path("copy.traces").to_str().unwrap().to_string(),
+    );
     let done = tracehouse(&["--json", "backup", &db, &copy]);
     assert_eq!(done.code, 0, "{done:?}");
     assert!(report(&done)["bytes"].as_u64() > Some(0), "{done:?}");
-    let count = |db: &str| tracehouse(&["--json", "sql", db, "SELECT count(*) AS n FROM spans"]).out;
+    let count =
+        |db: &str| tracehouse(&["--json", "sql", db, "SELECT count(*) AS n FROM spans"]).out;
     assert_eq!(count(&copy), count(&db));
     let done = tracehouse(&["backup", &db, &copy]);
     assert_eq!(done.code, 1, "{done:?}");
     assert!(done.err.contains("not empty"), "{done:?}");
     let folder = desk.path("tables");
     let done = tracehouse(&["--json", "export", &db, folder.to_str().unwrap()]);
-    assert_eq!((done.code, report(&done)["rows"]["spans"].as_u64()), (0, Some(desk.spans)), "{done:?}");
+    assert_eq!(
+        (done.code, report(&done)["rows"]["spans"].as_u64()),
+        (0, Some(desk.spans)),
+        "{done:?}"
+    );
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
 }
 
@@ -250,20 +336,50 @@ fn retention_and_erase_say_what_they_did() {
     let desk = Desk::new();
     let db = desk.db();
     assert_eq!(tracehouse(&["retain", &db]).code, 2, "no limit");
-    let plan = report(&tracehouse(&["--json", "retain", &db, "--max-traces", "3", "--dry-run"]));
-    assert_eq!((plan["kept"].as_u64(), plan["dry_run"].as_bool()), (Some(3), Some(true)), "{plan}");
-    desk.assert_intact(&Ended { code: 0, out: String::new(), err: String::new() });
+    let plan = report(&tracehouse(&[
+        "--json",
+        "retain",
+        &db,
+        "--max-traces",
+        "3",
+        "--dry-run",
+    ]));
+    assert_eq!(
+        (plan["kept"].as_u64(), plan["dry_run"].as_bool()),
+        (Some(3), Some(true)),
+        "{plan}"
+    );
+    desk.assert_intact(&Ended {
+        code: 0,
+        out: String::new(),
+        err: String::new(),
+    });
     let victim = plan["trace_ids"][0].as_str().unwrap();
-    let receipt = report(&tracehouse(&["--json", "delete", &db, victim, "--erase", "--yes"]));
+    let receipt = report(&tracehouse(&[
+        "--json", "delete", &db, victim, "--erase", "--yes",
+    ]));
     assert_eq!(
         (receipt["deleted"].as_u64(), receipt["complete"].as_bool()),
         (Some(1), Some(true)),
         "{receipt}"
     );
     assert_eq!(receipt["trace_ids"][0].as_str(), Some(victim));
-    let again = report(&tracehouse(&["--json", "delete", &db, victim, "--erase", "--yes"]));
-    assert_eq!((again["deleted"].as_u64(), again["complete"].as_bool()), (Some(0), Some(true)), "{again}");
-    let done = report(&tracehouse(&["--json", "retain", &db, "--max-traces", "3", "--yes"]));
+    let again = report(&tracehouse(&[
+        "--json", "delete", &db, victim, "--erase", "--yes",
+    ]));
+    assert_eq!(
+        (again["deleted"].as_u64(), again["complete"].as_bool()),
+        (Some(0), Some(true)),
+        "{again}"
+    );
+    let done = report(&tracehouse(&[
+        "--json",
+        "retain",
+        &db,
+        "--max-traces",
+        "3",
+        "--yes",
+    ]));
     let gone = plan["trace_ids"].as_array().unwrap().len() - 1;
     assert_eq!(done["trace_ids"].as_array().unwrap().len(), gone, "{done}");
 }
@@ -273,11 +389,18 @@ fn deleting_needs_a_yes_where_nobody_can_be_asked() {
     let desk = Desk::new();
     let (db, all) = (desk.db(), "timestamp < now() + 1d");
     let count = tracehouse(&["search", &db, all, "--count"]).out;
-    for more in [&["--where", all][..], &["--before", "2100-01-01", "--erase"], &["--json", "--where", all]] {
+    for more in [
+        &["--where", all][..],
+        &["--before", "2100-01-01", "--erase"],
+        &["--json", "--where", all],
+    ] {
         let done = tracehouse(&[&["delete", db.as_str()], more].concat());
         assert_eq!(done.code, 2, "{done:?}");
         let needed = format!("{} traces", count.trim());
-        assert!(done.err.contains("--yes") && done.err.contains(&needed), "{done:?}");
+        assert!(
+            done.err.contains("--yes") && done.err.contains(&needed),
+            "{done:?}"
+        );
         assert!(done.out.is_empty(), "{done:?}");
         desk.assert_intact(&done);
     }
@@ -286,7 +409,13 @@ fn deleting_needs_a_yes_where_nobody_can_be_asked() {
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.err.contains("Expected a time"), "{done:?}");
     desk.assert_intact(&done);
-    let done = tracehouse(&["delete", &db, "--where", "timestamp < '1960-01-01'", "--yes"]);
+    let done = tracehouse(&[
+        "delete",
+        &db,
+        "--where",
+        "timestamp < '1960-01-01'",
+        "--yes",
+    ]);
     assert_eq!(done.code, 0, "{done:?}");
     desk.assert_intact(&done);
 }
@@ -294,10 +423,18 @@ fn deleting_needs_a_yes_where_nobody_can_be_asked() {
 #[test]
 fn what_a_terminal_or_a_spreadsheet_would_obey_is_written_out() {
     let desk = Desk::new();
-    let id = tracehouse(&["search", &desk.db(), "--limit", "1", "--format", "ids", "--quiet"])
-        .out
-        .trim()
-        .to_string();
+    let id = tracehouse(&[
+        "search",
+        &desk.db(),
+        "--limit",
+        "1",
+        "--format",
+        "ids",
+        "--quiet",
+    ])
+    .out
+    .trim()
+    .to_string();
     let evil = "=1+1\u{1b}[31m\u{9b}\u{202e}\u{200f}\u{e0041}";
     let tag = format!("evil={evil}");
     assert_eq!(tracehouse(&["tag", &desk.db(), &id, &tag]).code, 0);
@@ -307,7 +444,10 @@ fn what_a_terminal_or_a_spreadsheet_would_obey_is_written_out() {
         assert_eq!(done.code, 0, "{done:?}");
         done.out
     };
-    assert_eq!(shown(&["--format", "csv", "--raw"]), format!("value\n{evil}\n"));
+    assert_eq!(
+        shown(&["--format", "csv", "--raw"]),
+        format!("value\n{evil}\n")
+    );
     assert!(shown(&["--format", "csv"]).starts_with("value\n'=1+1\\u001b[31m\\u009b"));
     let json: Value = serde_json::from_str(&shown(&["--format", "json"])).unwrap();
     assert_eq!(json[0]["value"].as_str(), Some(evil));
@@ -316,12 +456,20 @@ fn what_a_terminal_or_a_spreadsheet_would_obey_is_written_out() {
         shown(&["--format", "json"]),
         tracehouse(&["show", &desk.db(), &id]).out,
         tracehouse(&["show", &desk.db(), &id, "--format", "json"]).out,
-        tracehouse(&["search", &desk.db(), &format!("tags.evil = '{evil}'"), "--explain"]).out,
+        tracehouse(&[
+            "search",
+            &desk.db(),
+            &format!("tags.evil = '{evil}'"),
+            "--explain",
+        ])
+        .out,
         tracehouse(&["search", &desk.db(), evil]).err,
         tracehouse(&["show", &desk.db(), evil]).err,
     ];
     for text in texts {
-        let found = text.chars().find(|c| evil.contains(*c) && !matches!(c, ' '..='~'));
+        let found = text
+            .chars()
+            .find(|c| evil.contains(*c) && !matches!(c, ' '..='~'));
         assert_eq!(found, None, "{text:?}");
     }
 }
@@ -354,17 +502,39 @@ fn every_value_can_be_written_in_every_form() {
     ] {
         let statement = format!("SELECT {value} AS v, 1 AS n FROM spans GROUP BY ALL LIMIT 3");
         let plain = format!("SELECT {value} AS v, 1 AS n FROM spans LIMIT 3");
-        let statement = if value.starts_with("array_agg") { plain } else { statement };
+        let statement = if value.starts_with("array_agg") {
+            plain
+        } else {
+            statement
+        };
         for format in ["table", "csv", "json", "jsonl", "parquet", "arrow"] {
-            let file = desk.path(&format!("out.{format}")).to_str().unwrap().to_string();
-            let arguments = ["sql", &desk.db(), &statement, "--format", format, "--output", &file];
+            let file = desk
+                .path(&format!("out.{format}"))
+                .to_str()
+                .unwrap()
+                .to_string();
+            let arguments = [
+                "sql",
+                &desk.db(),
+                &statement,
+                "--format",
+                format,
+                "--output",
+                &file,
+            ];
             let done = tracehouse(&arguments);
             assert_eq!(done.code, 0, "{value} as {format}: {done:?}");
-            assert!(fs::metadata(&file).unwrap().len() > 0, "{value} as {format}");
+            assert!(
+                fs::metadata(&file).unwrap().len() > 0,
+                "{value} as {format}"
+            );
             fs::remove_file(&file).unwrap();
         }
     }
     let model = "SELECT attributes -> 'gen_ai.request.model' AS v FROM spans WHERE model IS NOT NULL LIMIT 1";
     let done = tracehouse(&["sql", &desk.db(), model, "--format", "jsonl"]);
-    assert!(serde_json::from_str::<Value>(&done.out).unwrap()["v"].is_string(), "{done:?}");
+    assert!(
+        serde_json::from_str::<Value>(&done.out).unwrap()["v"].is_string(),
+        "{done:?}"
+    );
 }

@@ -57,7 +57,15 @@ pub fn orphaned(lines: &[String]) -> Vec<String> {
 
 /// Lines that change a span that was already sent: of the two the later one counts.
 pub fn corrections() -> Vec<String> {
-    let open = span(60, 1, 0, "draft", 0, 0, json!({"input.value": "first version"}));
+    let open = span(
+        60,
+        1,
+        0,
+        "draft",
+        0,
+        0,
+        json!({"input.value": "first version"}),
+    );
     let closed = span(
         60,
         1,
@@ -69,7 +77,10 @@ pub fn corrections() -> Vec<String> {
     );
     let mut open = open;
     open["endTimeUnixNano"] = json!("0");
-    [open, closed].into_iter().map(|span| line(&request("drafts", vec![span]))).collect()
+    [open, closed]
+        .into_iter()
+        .map(|span| line(&request("drafts", vec![span])))
+        .collect()
 }
 
 /// Feedback and expectations as the lines of an assessments file.
@@ -77,13 +88,20 @@ pub fn assessments() -> String {
     let mut lines = Vec::new();
     let mut add = |trace: u64, name: &str, value: Value, rest: Value| {
         let mut line = json!({"trace_id": trace_id(trace), "name": name, "value": value});
-        line.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        line.as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
         lines.push(line.to_string());
     };
     let human = json!({"source": "HUMAN:ana", "type": "feedback", "rationale": "read it twice"});
     add(0, "correctness", json!(true), human.clone());
     add(1, "correctness", json!(false), human);
-    add(1, "correctness", json!("yes"), json!({"source": "LLM_JUDGE:gpt-4o", "type": "feedback"}));
+    add(
+        1,
+        "correctness",
+        json!("yes"),
+        json!({"source": "LLM_JUDGE:gpt-4o", "type": "feedback"}),
+    );
     add(
         2,
         "helpfulness",
@@ -91,11 +109,36 @@ pub fn assessments() -> String {
         json!({"source": "LLM_JUDGE:gpt-4o", "confidence": 0.5, "model": "judge"}),
     );
     add(4, "helpfulness", json!(4), json!({"source": "CODE"}));
-    add(5, "relevance", json!(0.75), json!({"source": "CODE:ragas", "span_id": span_id(5, 3)}));
-    add(4, "expected_answer", json!("30 days"), json!({"source": "HUMAN", "type": "expectation"}));
-    add(5, "expected_answer", json!("no fee"), json!({"source": "HUMAN", "type": "expectation"}));
-    add(5, "expected_facts", json!(["fee", "waived"]), json!({"type": "expectation"}));
-    add(7, "labels", json!({"topic": "billing", "urgent": true}), json!({"source": "HUMAN"}));
+    add(
+        5,
+        "relevance",
+        json!(0.75),
+        json!({"source": "CODE:ragas", "span_id": span_id(5, 3)}),
+    );
+    add(
+        4,
+        "expected_answer",
+        json!("30 days"),
+        json!({"source": "HUMAN", "type": "expectation"}),
+    );
+    add(
+        5,
+        "expected_answer",
+        json!("no fee"),
+        json!({"source": "HUMAN", "type": "expectation"}),
+    );
+    add(
+        5,
+        "expected_facts",
+        json!(["fee", "waived"]),
+        json!({"type": "expectation"}),
+    );
+    add(
+        7,
+        "labels",
+        json!({"topic": "billing", "urgent": true}),
+        json!({"source": "HUMAN"}),
+    );
     add(7, "nothing", json!(null), json!({"source": "CODE"}));
     lines.push(lines[0].clone());
     lines.join("\n")
@@ -138,7 +181,10 @@ fn failed(mut span: Value, message: &str) -> Value {
 /// A JSON object as OTLP attributes.
 fn pairs(object: &Value) -> Value {
     let members = object.as_object().unwrap();
-    members.iter().map(|(key, value)| json!({"key": key, "value": any_value(value)})).collect()
+    members
+        .iter()
+        .map(|(key, value)| json!({"key": key, "value": any_value(value)}))
+        .collect()
 }
 
 fn any_value(value: &Value) -> Value {
@@ -156,8 +202,13 @@ fn any_value(value: &Value) -> Value {
 }
 
 fn request(service: &str, spans: Vec<Value>) -> Request {
-    let resource = json!({"service.name": service, "deployment.environment": "test", "host.cpus": 4});
-    Request { resource, scope: json!({"name": "made.up", "version": "1.2"}), spans }
+    let resource =
+        json!({"service.name": service, "deployment.environment": "test", "host.cpus": 4});
+    Request {
+        resource,
+        scope: json!({"name": "made.up", "version": "1.2"}),
+        spans,
+    }
 }
 
 fn line(request: &Request) -> String {
@@ -180,7 +231,10 @@ fn chat(model: &str, question: &str, answer: &str, tokens: (i64, i64)) -> Value 
 }
 
 fn with(mut attributes: Value, more: Value) -> Value {
-    attributes.as_object_mut().unwrap().extend::<Map<String, Value>>(more.as_object().unwrap().clone());
+    attributes
+        .as_object_mut()
+        .unwrap()
+        .extend::<Map<String, Value>>(more.as_object().unwrap().clone());
     attributes
 }
 
@@ -197,7 +251,15 @@ fn agents() -> Vec<Request> {
     };
     let turn = |n: u64, question: &str, answer: &str, tokens: (i64, i64)| {
         vec![
-            span(n, 2, 1, "chat gpt-4o", 5, 900, chat("gpt-4o", question, "let me look", tokens)),
+            span(
+                n,
+                2,
+                1,
+                "chat gpt-4o",
+                5,
+                900,
+                chat("gpt-4o", question, "let me look", tokens),
+            ),
             span(
                 n,
                 3,
@@ -216,15 +278,42 @@ fn agents() -> Vec<Request> {
                 1_800,
                 chat("gpt-4o", question, answer, (tokens.0 * 2, tokens.1)),
             ),
-            span(n, 1, 0, "invoke_agent desk", 0, 2_000, agent("s-1", "u-ana")),
+            span(
+                n,
+                1,
+                0,
+                "invoke_agent desk",
+                0,
+                2_000,
+                agent("s-1", "u-ana"),
+            ),
         ]
     };
     let mut broken = turn(2, "cancel my order", "sorry, that failed", (70, 7));
     broken[1] = failed(broken[1].clone(), "order 77 not found");
-    let rejected = failed(span(3, 1, 0, "invoke_agent desk", 0, 40, agent("s-2", "u-bo")), "quota exceeded");
+    let rejected = failed(
+        span(3, 1, 0, "invoke_agent desk", 0, 40, agent("s-2", "u-bo")),
+        "quota exceeded",
+    );
     vec![
-        request("desk", turn(0, "what is the refund policy?", "Refunds take 30 days.", (100, 10))),
-        request("desk", turn(1, "and for gift cards?", "Gift cards are not refunded.", (160, 12))),
+        request(
+            "desk",
+            turn(
+                0,
+                "what is the refund policy?",
+                "Refunds take 30 days.",
+                (100, 10),
+            ),
+        ),
+        request(
+            "desk",
+            turn(
+                1,
+                "and for gift cards?",
+                "Gift cards are not refunded.",
+                (160, 12),
+            ),
+        ),
         request("desk", broken),
         request("desk", vec![rejected]),
     ]
@@ -235,12 +324,21 @@ fn rag() -> Vec<Request> {
     let kind = |kind: &str, rest: Value| with(json!({"openinference.span.kind": kind}), rest);
     let mut requests = Vec::new();
     for (n, question, answer) in [
-        (4, "how long do refunds take?", "Refunds take 30 days after the return."),
-        (5, "is there a late fee?", "The late fee is waived for members."),
+        (
+            4,
+            "how long do refunds take?",
+            "Refunds take 30 days after the return.",
+        ),
+        (
+            5,
+            "is there a late fee?",
+            "The late fee is waived for members.",
+        ),
         (6, "¿dónde está mi pedido?", "Su pedido está en camino."),
     ] {
         let documents = json!([{"document": {"content": answer, "score": 0.9}}]);
-        let embedding = json!({"embedding.model_name": "text-embedding-3-small", "input.value": question});
+        let embedding =
+            json!({"embedding.model_name": "text-embedding-3-small", "input.value": question});
         let retrieval = json!({"input.value": question, "retrieval.documents.0.document.content": answer,
                                "output.value": documents.to_string(), "output.mime_type": "application/json"});
         let answer = json!({"llm.model_name": "claude-sonnet-4", "llm.provider": "anthropic",
@@ -254,21 +352,33 @@ fn rag() -> Vec<Request> {
             vec![
                 span(n, 2, 1, "embed", 1, 20, kind("EMBEDDING", embedding)),
                 span(n, 3, 1, "retrieve", 20, 120, kind("RETRIEVER", retrieval)),
-                span(n, 5, 4, "rerank", 121, 130, kind("RERANKER", json!({"reranker.top_k": 3}))),
+                span(
+                    n,
+                    5,
+                    4,
+                    "rerank",
+                    121,
+                    130,
+                    kind("RERANKER", json!({"reranker.top_k": 3})),
+                ),
                 span(n, 4, 1, "answer", 120, 700, kind("LLM", answer)),
             ],
         ));
         let root = json!({"input.value": question, "session.id": format!("rag-{n}"), "user.id": "u-cy",
                           "output.value": "see the last step", "tag.tags": ["rag", "prod"]});
-        requests.push(request("rag", vec![span(n, 1, 0, "rag pipeline", 0, 710, kind("CHAIN", root))]));
+        requests.push(request(
+            "rag",
+            vec![span(n, 1, 0, "rag pipeline", 0, 710, kind("CHAIN", root))],
+        ));
     }
     requests
 }
 
 /// Traces 7 to 16: one for each further convention.
 fn other_conventions() -> Vec<Request> {
-    let one =
-        |n: u64, name: &str, attributes: Value| request("zoo", vec![span(n, 1, 0, name, 0, 100, attributes)]);
+    let one = |n: u64, name: &str, attributes: Value| {
+        request("zoo", vec![span(n, 1, 0, name, 0, 100, attributes)])
+    };
     let text = |value: Value| value.to_string();
     let mlflow = |n: u64, team: &str| {
         let root = json!({"mlflow.spanType": "\"AGENT\"", "mlflow.spanInputs": text(json!({"question": "why is \"it\" slow?"})),
@@ -277,9 +387,23 @@ fn other_conventions() -> Vec<Request> {
         let call = json!({"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "\"gpt-4o-mini\"",
             "mlflow.chat.tokenUsage": text(json!({"input_tokens": 11, "output_tokens": 4, "total_tokens": 15})),
             "mlflow.llm.cost": text(json!({"input_cost": 0.001, "output_cost": 0.002, "total_cost": 0.003}))});
-        request("mlflow-app", vec![span(n, 2, 1, "call", 5, 50, call), span(n, 1, 0, "ask", 0, 60, root)])
+        request(
+            "mlflow-app",
+            vec![
+                span(n, 2, 1, "call", 5, 50, call),
+                span(n, 1, 0, "ask", 0, 60, root),
+            ],
+        )
     };
-    let mut spring = span(12, 1, 0, "spring chat", 0, 100, json!({"gen_ai.operation.name": "chat"}));
+    let mut spring = span(
+        12,
+        1,
+        0,
+        "spring chat",
+        0,
+        100,
+        json!({"gen_ai.operation.name": "chat"}),
+    );
     spring["events"] = json!([
         {"name": "gen_ai.content.prompt", "timeUnixNano": spring["startTimeUnixNano"],
          "attributes": pairs(&json!({"gen_ai.prompt": "spring question"}))},
@@ -350,27 +474,79 @@ fn odd_shapes() -> Vec<Request> {
     twice["kind"] = json!(3);
     vec![
         request("late", vec![twice.clone(), twice]),
-        request("late", vec![span(21, 2, 1, "no root yet", 0, 10, json!({"session.id": "s-2"}))]),
         request(
             "late",
-            vec![span(22, 2, 9, "orphan", 5, 10, json!({})), span(22, 1, 0, "root", 0, 20, json!({}))],
+            vec![span(
+                21,
+                2,
+                1,
+                "no root yet",
+                0,
+                10,
+                json!({"session.id": "s-2"}),
+            )],
         ),
         request(
             "late",
-            vec![span(23, 1, 0, "root one", 0, 20, json!({})), span(23, 2, 0, "root two", 1, 30, json!({}))],
+            vec![
+                span(22, 2, 9, "orphan", 5, 10, json!({})),
+                span(22, 1, 0, "root", 0, 20, json!({})),
+            ],
         ),
-        request("front", vec![span(24, 1, 0, "GET /chat", 0, 90, json!({"http.response.status_code": 200}))]),
-        request("back", vec![span(24, 2, 1, "POST /llm", 5, 80, json!({"http.response.status_code": 429}))]),
+        request(
+            "late",
+            vec![
+                span(23, 1, 0, "root one", 0, 20, json!({})),
+                span(23, 2, 0, "root two", 1, 30, json!({})),
+            ],
+        ),
+        request(
+            "front",
+            vec![span(
+                24,
+                1,
+                0,
+                "GET /chat",
+                0,
+                90,
+                json!({"http.response.status_code": 200}),
+            )],
+        ),
+        request(
+            "back",
+            vec![span(
+                24,
+                2,
+                1,
+                "POST /llm",
+                5,
+                80,
+                json!({"http.response.status_code": 429}),
+            )],
+        ),
         request("late", vec![span(20, 2, 1, "child", 10, 40, json!({}))]),
         request("late", vec![linked, zero, backwards]),
-        request("late", vec![span(20, 1, 0, "late root", 0, 50, json!({"input.value": "late question"}))]),
+        request(
+            "late",
+            vec![span(
+                20,
+                1,
+                0,
+                "late root",
+                0,
+                50,
+                json!({"input.value": "late question"}),
+            )],
+        ),
     ]
 }
 
 /// Traces 30 to 33: text and values at their limits.
 fn odd_values() -> Vec<Request> {
-    let deep =
-        (0..12).fold(json!("bottom of the well"), |inner, level| json!({format!("level{level}"): inner}));
+    let deep = (0..12).fold(
+        json!("bottom of the well"),
+        |inner, level| json!({format!("level{level}"): inner}),
+    );
     let nested = json!({"say": "a \"quoted\" word\nand a new line", "more": json!({"inner": "deep\tword"}).to_string()}).to_string();
     let mut values = span(
         30,
@@ -390,15 +566,24 @@ fn odd_values() -> Vec<Request> {
         {"key": "inf", "value": {"doubleValue": "-Infinity"}},
         {"key": "twice", "value": {"stringValue": "first"}}, {"key": "twice", "value": {"stringValue": "second"}},
     ]);
-    values["attributes"].as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+    values["attributes"]
+        .as_array_mut()
+        .unwrap()
+        .extend(more.as_array().unwrap().clone());
     let unicode = json!({"input.value": "東京の天気は? Straße ÉCOLE naïve", "output.value": "晴れ ☀️ 100% שלום مرحبا", "user.id": "Ünal"});
     let escapes = json!({"input.value": nested, "output.value": "C:\\temp\\new 100%_sure 'single' \"double\"",
                          "a.key with space": "v", "a'quote": 1, "tab\there": "x"});
     let long = json!({"input.value": format!("needle {} haystack", "word ".repeat(20_000)), "output.value": "x".repeat(5_000)});
     vec![
         request("values", vec![values]),
-        request("wörld", vec![span(31, 1, 0, "日本語のスパン 🚀", 0, 10, unicode)]),
-        request("values", vec![span(32, 1, 0, "escapes: \"a\"\\b", 0, 10, escapes)]),
+        request(
+            "wörld",
+            vec![span(31, 1, 0, "日本語のスパン 🚀", 0, 10, unicode)],
+        ),
+        request(
+            "values",
+            vec![span(32, 1, 0, "escapes: \"a\"\\b", 0, 10, escapes)],
+        ),
         request("values", vec![span(33, 1, 0, "long", 0, 10, long)]),
     ]
 }
@@ -407,13 +592,36 @@ fn odd_values() -> Vec<Request> {
 fn many_spans() -> Vec<Request> {
     let step = |n: u64| {
         let attributes = chat("gpt-4.1", &format!("step {n}"), "done", (1, 1));
-        let span = span(40, n, n - 1, &format!("step {n}"), n as i64, 200 - n as i64, attributes);
-        if n.is_multiple_of(13) { failed(span, &format!("step {n} failed")) } else { span }
+        let span = span(
+            40,
+            n,
+            n - 1,
+            &format!("step {n}"),
+            n as i64,
+            200 - n as i64,
+            attributes,
+        );
+        if n.is_multiple_of(13) {
+            failed(span, &format!("step {n} failed"))
+        } else {
+            span
+        }
     };
     let chain: Vec<Value> = (1..=40).map(step).collect();
-    let mut requests: Vec<Request> = chain.chunks(16).map(|spans| request("steps", spans.to_vec())).collect();
+    let mut requests: Vec<Request> = chain
+        .chunks(16)
+        .map(|spans| request("steps", spans.to_vec()))
+        .collect();
     let sibling = |n: u64| {
-        span(41, n, u64::from(n > 1), "poll", n as i64 * 10, n as i64 * 10 + 5, json!({"attempt": n as i64}))
+        span(
+            41,
+            n,
+            u64::from(n > 1),
+            "poll",
+            n as i64 * 10,
+            n as i64 * 10 + 5,
+            json!({"attempt": n as i64}),
+        )
     };
     requests.push(request("steps", (2..=30).map(sibling).collect()));
     requests.push(request("steps", vec![sibling(1)]));

@@ -18,11 +18,16 @@ fn folder() -> PathBuf {
 }
 
 fn import(db: &Database, text: &str) -> ImportReport {
-    db.import_otlp_json_lines(text.as_bytes(), &ImportOptions::default()).unwrap()
+    db.import_otlp_json_lines(text.as_bytes(), &ImportOptions::default())
+        .unwrap()
 }
 
 fn import_file(db: &Database, name: &str) -> ImportReport {
-    db.import_otlp_json_lines(File::open(folder().join(name)).unwrap(), &ImportOptions::default()).unwrap()
+    db.import_otlp_json_lines(
+        File::open(folder().join(name)).unwrap(),
+        &ImportOptions::default(),
+    )
+    .unwrap()
 }
 
 /// What a database holds, but for times of writing.
@@ -30,8 +35,14 @@ fn contents(db: &Database) -> String {
     let mut text = String::new();
     for (what, statement) in [
         ("trace", "SELECT * FROM traces ORDER BY trace_id"),
-        ("span", "SELECT * FROM spans ORDER BY trace_id, start_time, span_id"),
-        ("assessment", "SELECT * FROM assessments ORDER BY trace_id, assessment_id"),
+        (
+            "span",
+            "SELECT * FROM spans ORDER BY trace_id, start_time, span_id",
+        ),
+        (
+            "assessment",
+            "SELECT * FROM assessments ORDER BY trace_id, assessment_id",
+        ),
     ] {
         for row in rows(db, statement) {
             writeln!(text, "{what} {}", told(&row)).unwrap();
@@ -42,19 +53,37 @@ fn contents(db: &Database) -> String {
 
 /// The columns of a row that say something.
 fn told(row: &Value) -> String {
-    let of_import = |value: &Value| value.as_str().is_some_and(|time| !time.starts_with("2026-01-0"));
+    let of_import = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|time| !time.starts_with("2026-01-0"))
+    };
     let is_told = |key: &str, value: &Value| {
         let is_time = matches!(key, "created_at" | "updated_at") && of_import(value);
-        !value.is_null() && *value != json!([]) && *value != json!({}) && !is_time && key != "resource"
+        !value.is_null()
+            && *value != json!([])
+            && *value != json!({})
+            && !is_time
+            && key != "resource"
     };
-    let row = row.as_object().unwrap().iter().filter(|(key, value)| is_told(key, value));
-    Value::Object(row.map(|(key, value)| (key.clone(), value.clone())).collect()).to_string()
+    let row = row
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(key, value)| is_told(key, value));
+    Value::Object(
+        row.map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+    )
+    .to_string()
 }
 
 #[test]
 fn files_of_other_products_are_read_whole() {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.retain(|path| !file_name(path).ends_with(".txt"));
     files.sort();
     assert!(files.len() >= 15, "{} files", files.len());
@@ -63,14 +92,24 @@ fn files_of_other_products_are_read_whole() {
         let db = in_memory();
         let report = import_file(&db, &file_name(path));
         assert_eq!(report.rejected, [], "{}", path.display());
-        writeln!(read, "# {}: {:?}\n{}", file_name(path), report.forms, contents(&db)).unwrap();
+        writeln!(
+            read,
+            "# {}: {:?}\n{}",
+            file_name(path),
+            report.forms,
+            contents(&db)
+        )
+        .unwrap();
     }
     let wanted = folder().join("read.txt");
     if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
         fs::write(&wanted, &read).unwrap();
     }
     let wanted = fs::read_to_string(&wanted).unwrap();
-    let different = read.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+    let different = read
+        .lines()
+        .zip(wanted.lines())
+        .find(|(found, wanted)| found != wanted);
     assert!(read == wanted, "{different:#?}");
 }
 
@@ -83,7 +122,11 @@ fn a_second_import_adds_nothing_and_a_changed_assessment_takes_the_place_of_the_
             import_file(&disk.db, &name);
             let before = contents(&disk.db);
             let again = import_file(&disk.db, &name);
-            assert_eq!((again.traces, again.spans, again.assessments), (0, 0, 0), "{name}");
+            assert_eq!(
+                (again.traces, again.spans, again.assessments),
+                (0, 0, 0),
+                "{name}"
+            );
             assert_eq!(contents(&disk.db), before, "{name}");
         }
     }
@@ -95,11 +138,14 @@ fn a_second_import_adds_nothing_and_a_changed_assessment_takes_the_place_of_the_
     let changed = file.replace("\"rationale\": \"since\"", "\"rationale\": \"after all\"");
     assert_eq!(import(&disk.db, &changed).assessments, 1);
     assert_eq!(number(&disk.db, "SELECT count(*) FROM assessments"), count);
-    let filter = "SELECT count(*) FROM assessments WHERE assessment_id = 'a-1' AND rationale = 'after all'";
+    let filter =
+        "SELECT count(*) FROM assessments WHERE assessment_id = 'a-1' AND rationale = 'after all'";
     assert_eq!(number(&disk.db, filter), 1);
     disk.db.compact().unwrap();
-    let found =
-        search_ids(&disk.db, "tags.env = 'prod' AND expectation.facts IS NOT NULL AND session = 's-1'");
+    let found = search_ids(
+        &disk.db,
+        "tags.env = 'prod' AND expectation.facts IS NOT NULL AND session = 's-1'",
+    );
     assert_eq!(found, [MLFLOW_TRACE]);
 }
 
@@ -120,7 +166,11 @@ fn a_row_of_a_search_says_what_its_trace_says() {
 
 #[test]
 fn the_order_of_records_does_not_matter() {
-    for name in ["langfuse_observations.jsonl", "langsmith_runs.jsonl", "openai_agents.jsonl"] {
+    for name in [
+        "langfuse_observations.jsonl",
+        "langsmith_runs.jsonl",
+        "openai_agents.jsonl",
+    ] {
         let text = fs::read_to_string(folder().join(name)).unwrap();
         let backwards: Vec<&str> = text.lines().rev().collect();
         let (one, other) = (in_memory(), in_memory());
@@ -135,9 +185,13 @@ fn what_is_said_of_traces_is_redacted_too() {
     let db = in_memory();
     db.set_redaction(db.redaction().emails(true)).unwrap();
     let text = fs::read_to_string(folder().join("mlflow.jsonl")).unwrap();
-    let text =
-        text.replace("\"env\": \"prod\"", "\"api_key\": \"sk-zq\"").replace("since", "mail zq@example.org");
-    let report = import(&db, &text.replace("\"k\": \"v\"", "\"k\": \"from zq@example.org\""));
+    let text = text
+        .replace("\"env\": \"prod\"", "\"api_key\": \"sk-zq\"")
+        .replace("since", "mail zq@example.org");
+    let report = import(
+        &db,
+        &text.replace("\"k\": \"v\"", "\"k\": \"from zq@example.org\""),
+    );
     assert!(report.redacted >= 3, "{report:?}");
     assert!(!contents(&db).contains("zq"), "{}", contents(&db));
 }
@@ -147,22 +201,46 @@ fn a_trace_stays_in_its_experiment_unless_another_is_asked_for() {
     let db = in_memory();
     let text = fs::read_to_string(folder().join("mlflow.jsonl")).unwrap();
     let to = |id: &str| ImportOptions::default().experiment_id(id);
-    let experiments = format!("SELECT experiment_id FROM traces WHERE trace_id = {}", quoted(MLFLOW_TRACE));
-    db.import_otlp_json_lines(text.as_bytes(), &to("5")).unwrap();
+    let experiments = format!(
+        "SELECT experiment_id FROM traces WHERE trace_id = {}",
+        quoted(MLFLOW_TRACE)
+    );
+    db.import_otlp_json_lines(text.as_bytes(), &to("5"))
+        .unwrap();
     assert_eq!(number(&db, &experiments), 5);
-    assert_eq!(import(&db, &text).rejected, [], "the file's own word does not move it");
+    assert_eq!(
+        import(&db, &text).rejected,
+        [],
+        "the file's own word does not move it"
+    );
     assert_eq!(number(&db, &experiments), 5);
-    let moved = db.import_otlp_json_lines(text.as_bytes(), &to("6")).unwrap();
+    let moved = db
+        .import_otlp_json_lines(text.as_bytes(), &to("6"))
+        .unwrap();
     assert_eq!(moved.rejected_count, 3, "{moved:?}");
-    assert!(moved.rejected[0].error.contains("belongs to experiment \"5\", not to \"6\""), "{moved:?}");
+    assert!(
+        moved.rejected[0]
+            .error
+            .contains("belongs to experiment \"5\", not to \"6\""),
+        "{moved:?}"
+    );
 }
 
 #[test]
 fn records_with_something_wrong_are_rejected_with_their_place() {
     for (record, reason) in [
-        (r#"{"info":{"trace_id":"t"},"data":{"spans":[]}}"#, "without request_time"),
-        (r#"{"info":{"request_time":"2026-01-01T00:00:00Z"},"data":{"spans":[]}}"#, "without trace_id"),
-        (r#"{"info":{"trace_id":"t","request_time":"soon"},"data":{"spans":[]}}"#, "\"soon\" is no time"),
+        (
+            r#"{"info":{"trace_id":"t"},"data":{"spans":[]}}"#,
+            "without request_time",
+        ),
+        (
+            r#"{"info":{"request_time":"2026-01-01T00:00:00Z"},"data":{"spans":[]}}"#,
+            "without trace_id",
+        ),
+        (
+            r#"{"info":{"trace_id":"t","request_time":"soon"},"data":{"spans":[]}}"#,
+            "\"soon\" is no time",
+        ),
         (
             r#"{"info":{"trace_id":"t","request_time":1767225600000,"state":"ODD"},"data":{"spans":[]}}"#,
             "trace state \"ODD\"",
@@ -179,28 +257,46 @@ fn records_with_something_wrong_are_rejected_with_their_place() {
             r#"{"info":{"trace_id":"t","request_time":1767225600000,"tags":{"a?b":"c","d":"e"}},"data":{"spans":[]}}"#,
             "tag key \"a?b\"",
         ),
-        (r#"{"id":"o","traceId":"t","type":"SPAN","startTime":"soon"}"#, "o: startTime \"soon\" is no time"),
+        (
+            r#"{"id":"o","traceId":"t","type":"SPAN","startTime":"soon"}"#,
+            "o: startTime \"soon\" is no time",
+        ),
         (
             r#"{"id":"o","traceId":"t","type":"SPAN","startTime":null,"usageDetails":{}}"#,
             "o: startTime is missing",
         ),
-        (r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC"}"#, "a score without traceId"),
+        (
+            r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC"}"#,
+            "a score without traceId",
+        ),
         (
             r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC","traceId":"nowhere"}"#,
             "of trace nowhere, which is not there",
         ),
-        (r#"{"id":"r","run_type":"llm","start_time":[1]}"#, "run r: start_time [1] is no time"),
+        (
+            r#"{"id":"r","run_type":"llm","start_time":[1]}"#,
+            "run r: start_time [1] is no time",
+        ),
         (
             r#"{"id":"r","run_type":"llm","start_time":"2026-01-01T00:00:00","parent_run_id":"p"}"#,
             "trace_id and dotted_order are missing",
         ),
-        (r#"{"object":"trace.span","id":"s","trace_id":"t","span_data":5}"#, "started_at is missing"),
-        (r#"{"object":"trace"}"#, "OpenAI Agents trace: id is missing"),
+        (
+            r#"{"object":"trace.span","id":"s","trace_id":"t","span_data":5}"#,
+            "started_at is missing",
+        ),
+        (
+            r#"{"object":"trace"}"#,
+            "OpenAI Agents trace: id is missing",
+        ),
         (
             r#"{"context":{"span_id":"s"},"span_kind":"LLM","start_time":"2026-01-01T00:00:00Z"}"#,
             "context.trace_id",
         ),
-        (r#"{"name":"n","annotator_kind":"LLM","result":{"score":1}}"#, "an annotation without trace_id"),
+        (
+            r#"{"name":"n","annotator_kind":"LLM","result":{"score":1}}"#,
+            "an annotation without trace_id",
+        ),
         (
             r#"{"object":"trace.span","id":"a\u0000","trace_id":"t","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#,
             "control character",
@@ -209,17 +305,27 @@ fn records_with_something_wrong_are_rejected_with_their_place() {
         let good = r#"{"object":"trace.span","id":"g","trace_id":"good","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#;
         let db = in_memory();
         let report = import(&db, &format!("{good}\n{record}\n"));
-        assert_eq!((report.spans, report.rejected_count), (1, 1), "{record}: {report:?}");
+        assert_eq!(
+            (report.spans, report.rejected_count),
+            (1, 1),
+            "{record}: {report:?}"
+        );
         assert_eq!(report.rejected[0].line, Some(2), "{record}");
-        assert!(report.rejected[0].error.contains(reason), "{record}: {report:?}");
+        assert!(
+            report.rejected[0].error.contains(reason),
+            "{record}: {report:?}"
+        );
     }
 }
 
 #[test]
 fn elements_of_lists_are_read_one_by_one() {
     let span = |id: &str, time: &str| json!({"object": "trace.span", "id": id, "trace_id": "t", "started_at": time, "span_data": {"type": "agent"}});
-    let (a, b, wrong) =
-        (span("a", "2026-01-01T00:00:00Z"), span("b", "2026-01-01T00:00:01Z"), span("c", "never"));
+    let (a, b, wrong) = (
+        span("a", "2026-01-01T00:00:00Z"),
+        span("b", "2026-01-01T00:00:01Z"),
+        span("c", "never"),
+    );
     for list in [
         format!("[\n{a},\n{wrong},\n{b}\n]"),
         format!("{{\"data\":[{a},{wrong},{b}]}}"),
@@ -228,7 +334,11 @@ fn elements_of_lists_are_read_one_by_one() {
     ] {
         let db = in_memory();
         let report = import(&db, &list);
-        assert_eq!((report.spans, report.rejected_count), (2, 1), "{list}: {report:?}");
+        assert_eq!(
+            (report.spans, report.rejected_count),
+            (2, 1),
+            "{list}: {report:?}"
+        );
     }
 }
 
@@ -236,10 +346,18 @@ fn elements_of_lists_are_read_one_by_one() {
 fn what_holds_nothing_is_no_mistake() {
     let desk = Desk::new();
     let header = "id,run_type,start_time,inputs\n";
-    for (number, nothing) in
-        ["", "[]", " [ ]\n", "{}", "{\"resourceSpans\":[]}", "{\"data\":[]}", "[]\n{}\n", header]
-            .iter()
-            .enumerate()
+    for (number, nothing) in [
+        "",
+        "[]",
+        " [ ]\n",
+        "{}",
+        "{\"resourceSpans\":[]}",
+        "{\"data\":[]}",
+        "[]\n{}\n",
+        header,
+    ]
+    .iter()
+    .enumerate()
     {
         let file = desk.file(&format!("{number}.json"), nothing.as_bytes());
         let done = tracehouse(&["import", &desk.db(), &file]);
@@ -260,38 +378,69 @@ fn a_judgement_may_stand_before_its_trace() {
         )
     };
     let trace = |id: &str| {
-        format!(r#"{{"id":"{id}","timestamp":"2026-01-01T00:00:00Z","name":"N","observations":[]}}"#)
+        format!(
+            r#"{{"id":"{id}","timestamp":"2026-01-01T00:00:00Z","name":"N","observations":[]}}"#
+        )
     };
     let scores = [score("s1", "t1"), score("s2", "t2"), score("s3", "nowhere")].join("\n");
     let desk = Desk::new();
     let first = desk.file("a.jsonl", scores.as_bytes());
     let second = desk.file("b.jsonl", [trace("t2"), trace("t1")].join("\n").as_bytes());
-    for (number, order) in [[&first, &second], [&second, &first]].into_iter().enumerate() {
-        let db = desk.path(&format!("{number}.traces")).to_str().unwrap().to_string();
+    for (number, order) in [[&first, &second], [&second, &first]]
+        .into_iter()
+        .enumerate()
+    {
+        let db = desk
+            .path(&format!("{number}.traces"))
+            .to_str()
+            .unwrap()
+            .to_string();
         let done = tracehouse(&["--json", "import", &db, order[0], order[1]]);
         let report: Value = serde_json::from_str(&done.out).unwrap();
-        assert_eq!((done.code, &report["assessments"], &report["rejected_count"]), (0, &2.into(), &1.into()));
+        assert_eq!(
+            (done.code, &report["assessments"], &report["rejected_count"]),
+            (0, &2.into(), &1.into())
+        );
         let rejected = &report["rejected"][0];
-        assert_eq!((rejected["file"].as_str(), &rejected["line"]), (Some(first.as_str()), &3.into()));
+        assert_eq!(
+            (rejected["file"].as_str(), &rejected["line"]),
+            (Some(first.as_str()), &3.into())
+        );
         assert!(
-            rejected["error"].as_str().unwrap().contains("trace nowhere, which is not there"),
+            rejected["error"]
+                .as_str()
+                .unwrap()
+                .contains("trace nowhere, which is not there"),
             "{done:?}"
         );
-        let done =
-            tracehouse(&["--json", "sql", &db, "SELECT assessment_id, trace_id FROM assessments ORDER BY 1"]);
+        let done = tracehouse(&[
+            "--json",
+            "sql",
+            &db,
+            "SELECT assessment_id, trace_id FROM assessments ORDER BY 1",
+        ]);
         let stored: Value = serde_json::from_str(&done.out).unwrap();
-        let wanted =
-            json!([{"assessment_id": "s1", "trace_id": "t1"}, {"assessment_id": "s2", "trace_id": "t2"}]);
+        let wanted = json!([{"assessment_id": "s1", "trace_id": "t1"}, {"assessment_id": "s2", "trace_id": "t2"}]);
         assert_eq!(stored, wanted);
     }
     let db = desk.path("strict.traces").to_str().unwrap().to_string();
     let done = tracehouse(&["import", "--strict", &db, &first, &second]);
-    assert!(done.code == 2 && done.err.contains("a.jsonl:3: assessment \"n\" of trace nowhere"), "{done:?}");
+    assert!(
+        done.code == 2
+            && done
+                .err
+                .contains("a.jsonl:3: assessment \"n\" of trace nowhere"),
+        "{done:?}"
+    );
     // In one stream, too, however far away.
     let db = in_memory();
     let lines = [scores, "{}\n".repeat(3_000), trace("t1"), trace("t2")].join("\n");
     let report = import(&db, &lines);
-    assert_eq!((report.assessments, report.rejected_count), (2, 1), "{report:?}");
+    assert_eq!(
+        (report.assessments, report.rejected_count),
+        (2, 1),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -319,26 +468,44 @@ fn a_row_of_a_bulk_export_says_what_its_run_says() {
 #[test]
 fn the_log_of_a_container_holds_what_the_container_wrote() {
     let text = fs::read_to_string(folder().join("openai_agents.jsonl")).unwrap();
-    let cri = |tag: &str, part: &str| format!("2026-01-01T00:00:00.000000000Z stdout {tag} {part}\n");
+    let cri =
+        |tag: &str, part: &str| format!("2026-01-01T00:00:00.000000000Z stdout {tag} {part}\n");
     let in_parts: String = text
         .lines()
         .map(|line| {
             let (first, rest) = line.split_at(line.len() / 2);
-            format!("{}2026-01-01T00:00:00Z stderr F ready\n{}", cri("P", first), cri("F", rest))
+            format!(
+                "{}2026-01-01T00:00:00Z stderr F ready\n{}",
+                cri("P", first),
+                cri("F", rest)
+            )
         })
         .collect();
-    let docker =
-        |line: &str| format!("{}\n", json!({"log": format!("{line}\n"), "stream": "stdout", "time": "t"}));
+    let docker = |line: &str| {
+        format!(
+            "{}\n",
+            json!({"log": format!("{line}\n"), "stream": "stdout", "time": "t"})
+        )
+    };
     let pretty: String = text
         .lines()
-        .map(|line| serde_json::to_string_pretty(&serde_json::from_str::<Value>(line).unwrap()).unwrap())
-        .flat_map(|document| document.lines().map(|line| cri("F", line)).collect::<Vec<_>>())
+        .map(|line| {
+            serde_json::to_string_pretty(&serde_json::from_str::<Value>(line).unwrap()).unwrap()
+        })
+        .flat_map(|document| {
+            document
+                .lines()
+                .map(|line| cri("F", line))
+                .collect::<Vec<_>>()
+        })
         .collect();
     let plain = in_memory();
     import(&plain, &text);
-    for (log, rejected) in
-        [(in_parts, text.lines().count()), (text.lines().map(docker).collect(), 0), (pretty, 0)]
-    {
+    for (log, rejected) in [
+        (in_parts, text.lines().count()),
+        (text.lines().map(docker).collect(), 0),
+        (pretty, 0),
+    ] {
         let db = in_memory();
         let report = import(&db, &log);
         assert_eq!(report.rejected_count, rejected as u64, "{report:?}");
@@ -352,13 +519,24 @@ fn the_log_of_a_container_holds_what_the_container_wrote() {
 fn an_import_that_kept_nothing_names_the_form_it_saw() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
-    fs::write(path("f.jsonl"), r#"{"id":"o","traceId":"t","type":"SPAN","startTime":"soon"}"#).unwrap();
+    fs::write(
+        path("f.jsonl"),
+        r#"{"id":"o","traceId":"t","type":"SPAN","startTime":"soon"}"#,
+    )
+    .unwrap();
     let done = tracehouse(&["import", &path("a.traces"), &path("f.jsonl")]);
     assert_eq!(done.code, 2, "{done:?}");
-    assert!(done.err.contains("nothing was kept of 1 Langfuse observation: 1 rejected"), "{done:?}");
+    assert!(
+        done.err
+            .contains("nothing was kept of 1 Langfuse observation: 1 rejected"),
+        "{done:?}"
+    );
     fs::copy(self::folder().join("mlflow.jsonl"), path("m.jsonl")).unwrap();
     let done = tracehouse(&["import", &path("a.traces"), &path("m.jsonl")]);
-    assert!(done.code == 0 && done.out.contains("4 assessments from 3 MLflow traces"), "{done:?}");
+    assert!(
+        done.code == 0 && done.out.contains("4 assessments from 3 MLflow traces"),
+        "{done:?}"
+    );
     let done = tracehouse(&["--json", "import", &path("a.traces"), &path("m.jsonl")]);
     let report: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(report["forms"], json!({"MLflow trace": 3}));
@@ -373,17 +551,41 @@ fn tables_of_other_products_are_read_row_by_row() {
         \"sc-22\",\"nowhere\",\"\"\"2026-01-02T06:10:00.000Z\"\"\",\"API\",\"correct\",\"BOOLEAN\",\"1\",\"True\",\"\"\n\
         \"sc-23\",\"lf-trace-5\"\n";
     let report = import(&db, scores);
-    assert_eq!((report.assessments, report.rejected_count), (1, 2), "{report:?}");
-    let places: Vec<_> = report.rejected.iter().map(|rejected| rejected.line).collect();
-    assert_eq!(places, [Some(5), Some(4)], "what has no trace is known last");
-    let found = rows(&db, "SELECT value, rationale, source_type FROM assessments WHERE name = 'correct'");
-    assert_eq!(found, [json!({"value": "true", "rationale": "so it is,\nhe said", "source_type": "HUMAN"})]);
+    assert_eq!(
+        (report.assessments, report.rejected_count),
+        (1, 2),
+        "{report:?}"
+    );
+    let places: Vec<_> = report
+        .rejected
+        .iter()
+        .map(|rejected| rejected.line)
+        .collect();
+    assert_eq!(
+        places,
+        [Some(5), Some(4)],
+        "what has no trace is known last"
+    );
+    let found = rows(
+        &db,
+        "SELECT value, rationale, source_type FROM assessments WHERE name = 'correct'",
+    );
+    assert_eq!(
+        found,
+        [json!({"value": "true", "rationale": "so it is,\nhe said", "source_type": "HUMAN"})]
+    );
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
     fs::write(path("f.csv"), "trace_id,name,value\nlf-trace-5,helpful,1\n").unwrap();
     let done = tracehouse(&["import", &path("a.traces"), &path("f.csv")]);
     assert_eq!(done.code, 2, "{done:?}");
-    assert!(done.err.contains("trace_id, name, value") && done.err.contains("--assessments"), "{done:?}");
+    assert!(
+        done.err.contains("trace_id, name, value") && done.err.contains("--assessments"),
+        "{done:?}"
+    );
     let done = tracehouse(&["import", &path("a.traces"), "--assessments", &path("f.csv")]);
-    assert!(done.code == 2 && done.err.contains("JSON lines"), "{done:?}");
+    assert!(
+        done.code == 2 && done.err.contains("JSON lines"),
+        "{done:?}"
+    );
 }

@@ -41,7 +41,12 @@ fn fill_up(path: &Path, room: u64) {
         }
     }
     drop(file);
-    FileOptions::new().write(true).open(path).unwrap().set_len(written.saturating_sub(room)).unwrap();
+    FileOptions::new()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(written.saturating_sub(room))
+        .unwrap();
 }
 
 /// With the reserve that a database keeps for deletes, or down to the last byte.
@@ -55,7 +60,10 @@ fn settings(has_reserve: bool) -> Settings {
 
 /// An open for writing; without room it may be refused.
 fn open_if_room(path: &Path, has_reserve: bool, what: &str) -> Option<Database> {
-    match OpenOptions::new().settings(settings(has_reserve)).open(path) {
+    match OpenOptions::new()
+        .settings(settings(has_reserve))
+        .open(path)
+    {
         Ok(db) => Some(db),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Io, "{what}: {error}");
@@ -70,7 +78,10 @@ fn fill(root: &Path, room: u64, has_reserve: bool, what: &str) -> Option<usize> 
     let (path, ballast) = (root.join("full.traces"), root.join("ballast"));
     let step = |step: &str| format!("{what}, {step}");
     let (acknowledged, error) = {
-        let db = OpenOptions::new().settings(settings(has_reserve)).open(&path).unwrap();
+        let db = OpenOptions::new()
+            .settings(settings(has_reserve))
+            .open(&path)
+            .unwrap();
         fill_up(&ballast, room);
         let (acknowledged, error) = import(&db, 0);
         assert_intact(&db, acknowledged, &step("full"));
@@ -83,13 +94,19 @@ fn fill(root: &Path, room: u64, has_reserve: bool, what: &str) -> Option<usize> 
         let refused = has_reserve && error.kind() == ErrorKind::Unavailable;
         assert!(refused || error.kind() == ErrorKind::Io, "{what}: {error}");
     }
-    let reader = OpenOptions::new().read_only(true).settings(quiet_settings()).open(&path);
+    let reader = OpenOptions::new()
+        .read_only(true)
+        .settings(quiet_settings())
+        .open(&path);
     assert_intact(&reader.unwrap(), acknowledged, &step("full, to read"));
     if let Some(db) = open_if_room(&path, has_reserve, what) {
         assert_intact(&db, acknowledged, &step("full, opened again"));
     }
     std::fs::remove_file(&ballast).unwrap();
-    let db = OpenOptions::new().settings(settings(has_reserve)).open(&path).unwrap();
+    let db = OpenOptions::new()
+        .settings(settings(has_reserve))
+        .open(&path)
+        .unwrap();
     assert_intact(&db, acknowledged, &step("with room again"));
     let (more, failed) = import(&db, acknowledged);
     assert!(failed.is_none(), "{what}, with room again: {failed:?}");
@@ -113,18 +130,25 @@ fn fill_again_and_again(kind: &str, mounted: &Mounted, room_max: usize) {
         let what = format!("{kind}, seed {seed}, round {round}, {room} bytes of room");
         full.extend(fill(&mounted.root(), room, round % 2 == 0, &what));
     }
-    say(&format!("full disks: {} of {rounds} on {kind}, after {full:?} lines, seed {seed}", full.len()));
+    say(&format!(
+        "full disks: {} of {rounds} on {kind}, after {full:?} lines, seed {seed}",
+        full.len()
+    ));
     assert!(!full.is_empty(), "{kind}: the disk was never full");
 }
 
 #[test]
 fn a_full_disk_in_memory_loses_nothing() {
-    let Some(mounted) = Mounted::in_memory("size=32m") else { return };
+    let Some(mounted) = Mounted::in_memory("size=32m") else {
+        return;
+    };
     fill_again_and_again("tmpfs", &mounted, 1 << 20);
 }
 
 #[test]
 fn a_full_disk_loses_nothing() {
-    let Some(mounted) = Mounted::new("ext4", 48, &["-q", "-F", "-m", "0"]) else { return };
+    let Some(mounted) = Mounted::new("ext4", 48, &["-q", "-F", "-m", "0"]) else {
+        return;
+    };
     fill_again_and_again("ext4", &mounted, 1 << 20);
 }

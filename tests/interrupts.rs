@@ -28,7 +28,10 @@ fn start(arguments: &[&str]) -> Child {
 }
 
 fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
+    let sent = Command::new("kill")
+        .args([format!("-{name}"), child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(sent.success());
 }
 
@@ -54,7 +57,9 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// Until the process reads the database, which its pin says.
 fn until_it_reads(desk: &Desk, pins: usize) {
     let readers = desk.path("desk.traces/readers");
-    until("a reader", || fs::read_dir(&readers).is_ok_and(|entries| entries.count() >= pins));
+    until("a reader", || {
+        fs::read_dir(&readers).is_ok_and(|entries| entries.count() >= pins)
+    });
 }
 
 /// Until the process has blocked the signals that a thread of its own takes; or has ended.
@@ -63,9 +68,15 @@ fn until_it_takes_signals(child: &Child) {
     let started = Instant::now();
     loop {
         let text = fs::read_to_string(&status).unwrap_or_default();
-        let of = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let of = |name| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::trim)
+        };
         let mask = of("SigBlk:").and_then(|mask| u64::from_str_radix(mask, 16).ok());
-        if mask.is_none_or(|mask| mask & 2 != 0) || of("State:").is_some_and(|state| state.starts_with('Z')) {
+        if mask.is_none_or(|mask| mask & 2 != 0)
+            || of("State:").is_some_and(|state| state.starts_with('Z'))
+        {
             return;
         }
         assert!(started.elapsed() < WAIT, "it never took signals");
@@ -107,9 +118,16 @@ fn a_signal_leaves_a_whole_copy_or_none() {
             signal(&child, "INT");
             let done = end(child);
             let is_there = folder.exists();
-            assert_eq!(is_there, done.code == 0, "{verb} after {pause_ms} ms: {done:?}");
+            assert_eq!(
+                is_there,
+                done.code == 0,
+                "{verb} after {pause_ms} ms: {done:?}"
+            );
             assert!(done.code == 0 || done.code == 130, "{verb}: {done:?}");
-            assert!(!is_there || folder.join(last).exists(), "{verb} after {pause_ms} ms: half a copy");
+            assert!(
+                !is_there || folder.join(last).exists(),
+                "{verb} after {pause_ms} ms: half a copy"
+            );
             let _ = fs::remove_dir_all(&folder);
         }
     }
@@ -125,9 +143,19 @@ fn lines_of_a_slow_producer_are_seen_and_kept_when_it_is_interrupted() {
     let (whole, cut) = (&lines[0], &lines[1]);
     writeln!(input, "{whole}").unwrap();
     input.flush().unwrap();
-    let traces = || tracehouse(&["sql", &db, "SELECT count(*) AS n FROM spans", "--format", "csv"]);
+    let traces = || {
+        tracehouse(&[
+            "sql",
+            &db,
+            "SELECT count(*) AS n FROM spans",
+            "--format",
+            "csv",
+        ])
+    };
     // The producer pauses, and still the line is there.
-    until("the first line", || traces().out.lines().nth(1).is_some_and(|n| n != "0"));
+    until("the first line", || {
+        traces().out.lines().nth(1).is_some_and(|n| n != "0")
+    });
     input.write_all(&cut.as_bytes()[..cut.len() / 2]).unwrap();
     input.flush().unwrap();
     std::thread::sleep(Duration::from_millis(300));
@@ -135,19 +163,32 @@ fn lines_of_a_slow_producer_are_seen_and_kept_when_it_is_interrupted() {
     let done = end(child);
     drop(input);
     let report = assert_given_up(&done, &db);
-    assert!(report.is_none_or(|report| report["rejected_count"] == 1), "{done:?}");
+    assert!(
+        report.is_none_or(|report| report["rejected_count"] == 1),
+        "{done:?}"
+    );
 }
 
 /// Whether what an import that was given up says of itself is so; its report, unless it was ended before it made one.
 fn assert_given_up(done: &Ended, db: &str) -> Option<Value> {
     assert_eq!(done.code, 130, "{done:?}");
-    let counted = tracehouse(&["sql", db, "SELECT count(*) AS n FROM spans", "--format", "csv"]);
+    let counted = tracehouse(&[
+        "sql",
+        db,
+        "SELECT count(*) AS n FROM spans",
+        "--format",
+        "csv",
+    ]);
     let stored: u64 = counted.out.lines().nth(1).unwrap().parse().unwrap();
     assert!(stored > 0, "{done:?}");
     let report: Option<Value> = serde_json::from_str(&done.out).ok();
     match &report {
         Some(report) => assert_eq!(report["spans"].as_u64(), Some(stored), "{report}"),
-        None => assert!(done.err.contains("interrupted: of standard input, the first"), "{done:?}"),
+        None => assert!(
+            done.err
+                .contains("interrupted: of standard input, the first"),
+            "{done:?}"
+        ),
     }
     // What is left behind is a whole database.
     assert_eq!(tracehouse(&["check", db, "--deep"]).code, 0);
@@ -169,7 +210,13 @@ fn an_import_in_full_flow_is_given_up() {
         }
     });
     until("the first spans", || {
-        let counted = tracehouse(&["sql", &db, "SELECT count(*) AS n FROM spans", "--format", "csv"]);
+        let counted = tracehouse(&[
+            "sql",
+            &db,
+            "SELECT count(*) AS n FROM spans",
+            "--format",
+            "csv",
+        ]);
         counted.out.lines().nth(1).is_some_and(|n| n != "0")
     });
     signal(&child, "INT");
@@ -181,7 +228,8 @@ fn an_import_in_full_flow_is_given_up() {
 #[test]
 fn a_shell_and_a_long_statement_stop_nobodys_tags() {
     let desk = Desk::new();
-    let changes = std::env::var("TRACEHOUSE_CHANGES_BESIDE_READERS").map_or(6, |n| n.parse().unwrap());
+    let changes =
+        std::env::var("TRACEHOUSE_CHANGES_BESIDE_READERS").map_or(6, |n| n.parse().unwrap());
     let mut shell = start(&["shell", &desk.db()]);
     let mut typed = shell.stdin.take().unwrap();
     let mut shown = BufReader::new(shell.stdout.take().unwrap()).lines();
@@ -205,9 +253,16 @@ fn a_shell_and_a_long_statement_stop_nobodys_tags() {
         slowest = slowest.max(started.elapsed());
         assert_eq!(done.code, 0, "{done:?}");
     }
-    crate::support::say(&format!("{changes} changes beside two readers, the slowest in {slowest:?}"));
+    crate::support::say(&format!(
+        "{changes} changes beside two readers, the slowest in {slowest:?}"
+    ));
     let last = (changes - 1) / 2 * 2;
-    assert_eq!(ask(&format!("SELECT tags['beside'] FROM traces WHERE trace_id = '{id}';")), last.to_string());
+    assert_eq!(
+        ask(&format!(
+            "SELECT tags['beside'] FROM traces WHERE trace_id = '{id}';"
+        )),
+        last.to_string()
+    );
     signal(&long, "INT");
     assert_eq!(end(long).code, 130);
     drop(typed);
@@ -230,7 +285,22 @@ fn a_shell_runs_what_it_is_given() {
         "-c",
         "x",
     ]);
-    assert_eq!((done.code, done.out.as_str()), (0, "a\n1\nb\n2\n"), "{done:?}");
-    let done = tracehouse(&["shell", &db, "-c", "SELECT nope FROM spans", "-c", "SELECT 1"]);
-    assert_eq!((done.code, done.out.as_str()), (2, ""), "the first failure ends it: {done:?}");
+    assert_eq!(
+        (done.code, done.out.as_str()),
+        (0, "a\n1\nb\n2\n"),
+        "{done:?}"
+    );
+    let done = tracehouse(&[
+        "shell",
+        &db,
+        "-c",
+        "SELECT nope FROM spans",
+        "-c",
+        "SELECT 1",
+    ]);
+    assert_eq!(
+        (done.code, done.out.as_str()),
+        (2, ""),
+        "the first failure ends it: {done:?}"
+    );
 }

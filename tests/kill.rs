@@ -31,7 +31,11 @@ const ACKNOWLEDGED: &str = "{\"acked_lines\":";
 
 /// Line `at` of the input. Every tenth trace is continued by the line a hundred further on.
 fn line(at: usize) -> String {
-    let trace = if at % 10 == 5 && at >= 100 { at - 100 } else { at };
+    let trace = if at % 10 == 5 && at >= 100 {
+        at - 100
+    } else {
+        at
+    };
     let spans: Vec<_> = (0..SPANS_PER_LINE)
         .map(|n| {
             let start = 1_740_787_200_000_000_000 + at as i64 * 1_000_000;
@@ -59,15 +63,22 @@ pub fn busy_settings() -> Settings {
 /// Does nothing unless it is the process to be killed.
 #[test]
 fn child_import() {
-    let Some(path) = std::env::var_os(DATABASE) else { return };
+    let Some(path) = std::env::var_os(DATABASE) else {
+        return;
+    };
     let first: usize = std::env::var(FIRST_LINE).unwrap().parse().unwrap();
     let text = text(first);
-    let db = OpenOptions::new().settings(busy_settings()).open(Path::new(&path)).unwrap();
+    let db = OpenOptions::new()
+        .settings(busy_settings())
+        .open(Path::new(&path))
+        .unwrap();
     let options = ImportOptions::default().batch_lines(BATCH_LINES);
     let mut error = std::io::stderr();
     db.import(text.as_bytes(), &options, &mut |progress| {
-        let line =
-            format!("{ACKNOWLEDGED}{},\"acked_spans\":{}}}\n", progress.acked_lines, progress.acked_spans);
+        let line = format!(
+            "{ACKNOWLEDGED}{},\"acked_spans\":{}}}\n",
+            progress.acked_lines, progress.acked_spans
+        );
         error.write_all(line.as_bytes()).unwrap();
     })
     .unwrap();
@@ -78,7 +89,9 @@ fn child_import() {
 pub fn library(path: &Path, first: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "kill::child_import", "--nocapture"]);
-    command.env(DATABASE, path).env(FIRST_LINE, first.to_string());
+    command
+        .env(DATABASE, path)
+        .env(FIRST_LINE, first.to_string());
     command
 }
 
@@ -87,7 +100,11 @@ pub fn command_line(path: &Path, first: usize) -> Command {
     let file = path.with_extension("jsonl");
     std::fs::write(&file, text(first)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test"));
-    command.arg("import").arg(path).arg(file).args(["--progress", "json", "--batch-lines"]);
+    command
+        .arg("import")
+        .arg(path)
+        .arg(file)
+        .args(["--progress", "json", "--batch-lines"]);
     command.arg(BATCH_LINES.to_string());
     command
 }
@@ -104,14 +121,21 @@ pub fn run_and_stop(
     (batches, wait): (usize, Duration),
     stop: impl FnOnce(&mut Child) -> Option<SystemTime>,
 ) -> (usize, bool) {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut output = BufReader::new(child.stderr.take().unwrap());
     let (sender, progress) = mpsc::channel();
     let reader = std::thread::spawn(move || {
         let mut line = String::new();
         while output.read_line(&mut line).unwrap() > 0 {
             // The kill may cut the last line.
-            if let Some(rest) = line.strip_prefix(ACKNOWLEDGED).filter(|rest| rest.ends_with("}\n")) {
+            if let Some(rest) = line
+                .strip_prefix(ACKNOWLEDGED)
+                .filter(|rest| rest.ends_with("}\n"))
+            {
                 let lines = rest.split(',').next().unwrap().parse::<usize>().unwrap();
                 let _ = sender.send((lines, SystemTime::now()));
             }
@@ -140,7 +164,11 @@ pub fn run_and_stop(
     let status = child.wait().unwrap();
     // What it had written before it ended was acknowledged as well.
     let in_time = |(_, at): &(usize, SystemTime)| stopped.is_none_or(|stopped| *at < stopped);
-    acknowledged = progress.iter().filter(in_time).last().map_or(acknowledged, |(lines, _)| lines);
+    acknowledged = progress
+        .iter()
+        .filter(in_time)
+        .last()
+        .map_or(acknowledged, |(lines, _)| lines);
     reader.join().unwrap();
     assert!(status.success() || !ended, "the import itself failed");
     (acknowledged, !status.success())
@@ -153,15 +181,30 @@ pub fn assert_intact(db: &Database, acknowledged_lines: usize, what: &str) {
     assert_eq!(distinct.len(), ids.len(), "{what}: a span is there twice");
     for at in 0..acknowledged_lines {
         for n in 0..SPANS_PER_LINE {
-            assert!(distinct.contains(&span_id(at, n)), "{what}: line {at} was acknowledged and is lost");
+            assert!(
+                distinct.contains(&span_id(at, n)),
+                "{what}: line {at} was acknowledged and is lost"
+            );
         }
     }
     let traces = texts(db, "SELECT trace_id FROM traces");
-    assert_eq!(traces.iter().collect::<HashSet<_>>().len(), traces.len(), "{what}: a trace is there twice");
+    assert_eq!(
+        traces.iter().collect::<HashSet<_>>().len(),
+        traces.len(),
+        "{what}: a trace is there twice"
+    );
     let counted = number(db, "SELECT coalesce(sum(span_count), 0) FROM traces");
-    assert_eq!(counted as usize, ids.len(), "{what}: traces and spans differ");
+    assert_eq!(
+        counted as usize,
+        ids.len(),
+        "{what}: traces and spans differ"
+    );
     let found = db.search_text("\"line 0\"", 1_000).unwrap().len();
-    assert_eq!(found, if ids.is_empty() { 0 } else { SPANS_PER_LINE }, "{what}: text search differs");
+    assert_eq!(
+        found,
+        if ids.is_empty() { 0 } else { SPANS_PER_LINE },
+        "{what}: text search differs"
+    );
 }
 
 #[test]
@@ -193,7 +236,9 @@ fn killed_imports_lose_nothing_acknowledged() {
             assert_intact(&db, acknowledged, &what);
         }
         if kills == wanted {
-            say(&format!("kills: {kills} of imports into {databases} databases, seed {seed}"));
+            say(&format!(
+                "kills: {kills} of imports into {databases} databases, seed {seed}"
+            ));
             return;
         }
     }

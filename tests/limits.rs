@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use tracehouse::{
-    CancelToken, Database, Error, ErrorKind, MetricQuery, MetricView, Search, SessionSearch, TextSearch,
+    CancelToken, Database, Error, ErrorKind, MetricQuery, MetricView, Search, SessionSearch,
+    TextSearch,
 };
 
 use crate::data;
@@ -16,22 +17,47 @@ const LATE: Duration = Duration::from_millis(1_000);
 type Question = fn(&Database) -> Result<(), Error>;
 
 const QUESTIONS: &[(&str, Question)] = &[
-    ("search", |db| db.search_traces(&Search::new("trace.text LIKE '%a_b%'")).map(drop)),
+    ("search", |db| {
+        db.search_traces(&Search::new("trace.text LIKE '%a_b%'"))
+            .map(drop)
+    }),
     ("shared", |db| db.search_shared(&Search::new("")).map(drop)),
-    ("batches", |db| db.search_batches(&Search::new("")).map(drop)),
+    ("batches", |db| {
+        db.search_batches(&Search::new("")).map(drop)
+    }),
     ("ids", |db| db.search_trace_ids(&Search::new("")).map(drop)),
-    ("count", |db| db.count_traces(&Search::new("name != 'x'")).map(drop)),
+    ("count", |db| {
+        db.count_traces(&Search::new("name != 'x'")).map(drop)
+    }),
     ("text", |db| db.search_text("desk", 3).map(drop)),
-    ("text where", |db| db.search_text_where("desk", "state = 'OK'", 3).map(drop)),
-    ("sql", |db| db.sql("SELECT count(*) FROM spans WHERE name <> 'x'").map(drop)),
+    ("text where", |db| {
+        db.search_text_where("desk", "state = 'OK'", 3).map(drop)
+    }),
+    ("sql", |db| {
+        db.sql("SELECT count(*) FROM spans WHERE name <> 'x'")
+            .map(drop)
+    }),
     ("trace", |db| db.get_trace(&data::trace_id(1)).map(drop)),
-    ("sessions", |db| db.sessions(&SessionSearch::default()).map(drop)),
+    ("sessions", |db| {
+        db.sessions(&SessionSearch::default()).map(drop)
+    }),
     ("session", |db| db.session_traces("s-1", None).map(drop)),
-    ("metrics", |db| db.trace_metrics(&MetricQuery::new(MetricView::Traces, "trace_count")).map(drop)),
-    ("correlation", |db| db.filter_correlation(None, "state = 'OK'", "name = 'x'", "").map(drop)),
+    ("metrics", |db| {
+        db.trace_metrics(&MetricQuery::new(MetricView::Traces, "trace_count"))
+            .map(drop)
+    }),
+    ("correlation", |db| {
+        db.filter_correlation(None, "state = 'OK'", "name = 'x'", "")
+            .map(drop)
+    }),
     ("datasets", |db| db.datasets().map(drop)),
-    ("export", |db| db.export_parquet(tempfile::tempdir().unwrap().path().join("x"), "").map(drop)),
-    ("dataset add", |db| db.dataset("d")?.add_traces(&Search::new("")).map(drop)),
+    ("export", |db| {
+        db.export_parquet(tempfile::tempdir().unwrap().path().join("x"), "")
+            .map(drop)
+    }),
+    ("dataset add", |db| {
+        db.dataset("d")?.add_traces(&Search::new("")).map(drop)
+    }),
 ];
 
 #[test]
@@ -42,7 +68,10 @@ fn every_question_has_a_limit_and_can_be_cancelled() {
     disk.db.seal().unwrap();
     let cancelled = CancelToken::new();
     cancelled.cancel();
-    let unhurried = disk.db.with_timeout(Duration::from_secs(100)).with_cancel(CancelToken::new());
+    let unhurried = disk
+        .db
+        .with_timeout(Duration::from_secs(100))
+        .with_cancel(CancelToken::new());
     for (name, question) in QUESTIONS {
         let error = question(&disk.db.with_timeout(Duration::ZERO)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{name}: {error}");
@@ -50,15 +79,32 @@ fn every_question_has_a_limit_and_can_be_cancelled() {
         assert_eq!(error.kind(), ErrorKind::Cancelled, "{name}: {error}");
         assert!(error.to_string().contains("cancelled"), "{name}: {error}");
         if let Err(error) = question(&unhurried) {
-            assert!(!matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Cancelled), "{name}: {error}");
+            assert!(
+                !matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Cancelled),
+                "{name}: {error}"
+            );
         }
     }
     let search = Search::new("").timeout(Duration::ZERO);
-    assert_eq!(disk.db.search_traces(&search).unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(
+        disk.db.search_traces(&search).unwrap_err().kind(),
+        ErrorKind::Timeout
+    );
     let search = Search::new("").cancel(cancelled.clone());
-    assert_eq!(disk.db.count_traces(&search).unwrap_err().kind(), ErrorKind::Cancelled);
-    let text = TextSearch { query: "a".into(), limit: 1, cancel: Some(cancelled), ..TextSearch::default() };
-    assert_eq!(disk.db.text_search(text).unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(
+        disk.db.count_traces(&search).unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
+    let text = TextSearch {
+        query: "a".into(),
+        limit: 1,
+        cancel: Some(cancelled),
+        ..TextSearch::default()
+    };
+    assert_eq!(
+        disk.db.text_search(text).unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
 }
 
 /// A database with names so long, in which patterns find much that almost matches.
@@ -80,9 +126,10 @@ type Asked<'q> = (&'q str, &'q dyn Fn(&Database) -> Result<(), Error>);
 fn a_question_ends_soon_after_its_limit_or_its_cancellation() {
     let db = slow(1 << 20);
     let hard = format!("%a{}z_b%", "_b_a".repeat(1_000));
-    let product =
-        "SELECT count(*) FROM spans a, spans b, spans c, spans d, spans e, spans f WHERE a.name <> b.name";
-    let search = Search::new(format!("span.name LIKE '{hard}' OR span.name ILIKE '{hard}'"));
+    let product = "SELECT count(*) FROM spans a, spans b, spans c, spans d, spans e, spans f WHERE a.name <> b.name";
+    let search = Search::new(format!(
+        "span.name LIKE '{hard}' OR span.name ILIKE '{hard}'"
+    ));
     let sql = format!("SELECT count(*) FROM spans WHERE name LIKE '{hard}'");
     let questions: [Asked<'_>; 3] = [
         ("search", &|db| db.search_traces(&search).map(drop)),
@@ -95,7 +142,10 @@ fn a_question_ends_soon_after_its_limit_or_its_cancellation() {
         let ended = question(&db.with_timeout(limit));
         let seconds = started.elapsed();
         assert!(
-            ended.is_ok() || ended.as_ref().is_err_and(|e| e.kind() == ErrorKind::Timeout),
+            ended.is_ok()
+                || ended
+                    .as_ref()
+                    .is_err_and(|e| e.kind() == ErrorKind::Timeout),
             "{name}: {ended:?}"
         );
         assert!(seconds < limit + LATE, "{name}: {seconds:?}");
@@ -110,7 +160,10 @@ fn a_question_ends_soon_after_its_limit_or_its_cancellation() {
         let ended = question(&db.with_cancel(token));
         let seconds = started.elapsed();
         assert!(
-            ended.is_ok() || ended.as_ref().is_err_and(|e| e.kind() == ErrorKind::Cancelled),
+            ended.is_ok()
+                || ended
+                    .as_ref()
+                    .is_err_and(|e| e.kind() == ErrorKind::Cancelled),
             "{name}: {ended:?}"
         );
         assert!(seconds < limit + LATE, "{name}: {seconds:?}");
@@ -132,8 +185,9 @@ fn patterns_of_many_wildcards_take_little_time() {
         for operator in ["LIKE", "ILIKE"] {
             let filter = format!("span.name {operator} '{pattern}'");
             let counted = db.count_traces(&Search::new(filter.as_str())).unwrap();
-            let sql =
-                format!("SELECT count(DISTINCT trace_id) AS n FROM spans WHERE name {operator} '{pattern}'");
+            let sql = format!(
+                "SELECT count(DISTINCT trace_id) AS n FROM spans WHERE name {operator} '{pattern}'"
+            );
             assert_eq!(
                 db.sql(&sql).unwrap()[0]
                     .column(0)
@@ -146,5 +200,9 @@ fn patterns_of_many_wildcards_take_little_time() {
             );
         }
     }
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        started.elapsed()
+    );
 }

@@ -15,7 +15,10 @@ const SPAN: &str = "99d5e7b41b2a0f90";
 fn recordings() -> Vec<(PathBuf, Vec<String>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("producers/recorded");
     let mut all = Vec::new();
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         if path.extension().is_none_or(|ending| ending != "jsonl") {
             continue;
         }
@@ -30,7 +33,9 @@ fn recordings() -> Vec<(PathBuf, Vec<String>)> {
 
 fn import(db: &Database, lines: &[String]) -> ImportReport {
     let options = ImportOptions::default().batch_lines(1);
-    let report = db.import_otlp_json_lines(lines.join("\n").as_bytes(), &options).unwrap();
+    let report = db
+        .import_otlp_json_lines(lines.join("\n").as_bytes(), &options)
+        .unwrap();
     assert_eq!(report.rejected_count, 0, "{:?}", report.rejected.first());
     report
 }
@@ -47,7 +52,11 @@ fn state(db: &Database) -> Vec<Vec<Value>> {
 }
 
 fn of_signal(lines: &[String], logs: bool) -> Vec<String> {
-    lines.iter().filter(|line| line.contains("\"resourceLogs\"") == logs).cloned().collect()
+    lines
+        .iter()
+        .filter(|line| line.contains("\"resourceLogs\"") == logs)
+        .cloned()
+        .collect()
 }
 
 #[test]
@@ -68,8 +77,9 @@ fn the_order_of_arrival_and_repeats_change_nothing() {
             let db = in_memory();
             let other = import(&db, &order);
             assert!(state(&db) == wanted, "{}", path.display());
-            let figures =
-                |report: &ImportReport| (report.log_records, report.waiting_log_records, report.spans);
+            let figures = |report: &ImportReport| {
+                (report.log_records, report.waiting_log_records, report.spans)
+            };
             assert_eq!(figures(&other), figures(&report), "{}", path.display());
         }
     }
@@ -77,8 +87,10 @@ fn the_order_of_arrival_and_repeats_change_nothing() {
 
 #[test]
 fn records_that_wait_outlive_their_process() {
-    let (_, lines) =
-        recordings().into_iter().find(|(path, _)| path.ends_with("otel-openai-v2.jsonl")).unwrap();
+    let (_, lines) = recordings()
+        .into_iter()
+        .find(|(path, _)| path.ends_with("otel-openai-v2.jsonl"))
+        .unwrap();
     let (logs, spans) = (of_signal(&lines, true), of_signal(&lines, false));
     let db = in_memory();
     import(&db, &lines);
@@ -90,7 +102,14 @@ fn records_that_wait_outlive_their_process() {
         assert_eq!(disk.db.stats().unwrap().awaited_spans, 5);
         let disk = disk.reopen(is_closed, |_| {});
         let report = import(&disk.db, &spans);
-        assert_eq!((report.log_records, report.claimed_log_records, report.duplicate_spans), (0, 13, 0));
+        assert_eq!(
+            (
+                report.log_records,
+                report.claimed_log_records,
+                report.duplicate_spans
+            ),
+            (0, 13, 0)
+        );
         assert_eq!(disk.db.stats().unwrap().awaited_spans, 0);
         let disk = disk.reopen(is_closed, |_| {});
         assert!(state(&disk.db) == wanted, "closed: {is_closed}");
@@ -125,22 +144,44 @@ fn span(events: Value) -> String {
 
 /// Whether a file below a folder has a text.
 fn mentions(folder: &Path, text: &str) -> bool {
-    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| match path.is_dir() {
-        true => mentions(&path, text),
-        false => fs::read(&path).unwrap().windows(text.len()).any(|bytes| bytes == text.as_bytes()),
-    })
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .any(|path| match path.is_dir() {
+            true => mentions(&path, text),
+            false => fs::read(&path)
+                .unwrap()
+                .windows(text.len())
+                .any(|bytes| bytes == text.as_bytes()),
+        })
 }
 
 #[test]
 fn what_waits_is_seen_and_erased_with_its_trace() {
     let disk = DiskDb::new();
     let db = &disk.db;
-    import_lines(db, &[said("gen_ai.user.message", 1500, "Write a haiku about patience")]);
-    let waiting = rows(db, "SELECT parent_span_id, name, span_type, inputs FROM spans");
+    import_lines(
+        db,
+        &[said(
+            "gen_ai.user.message",
+            1500,
+            "Write a haiku about patience",
+        )],
+    );
+    let waiting = rows(
+        db,
+        "SELECT parent_span_id, name, span_type, inputs FROM spans",
+    );
     let inputs = r#"[{"role":"user","content":"Write a haiku about patience"}]"#;
     assert_eq!(waiting[0]["parent_span_id"], "0000000000000000");
-    assert_eq!((&waiting[0]["name"], &waiting[0]["inputs"]), (&json!("gen_ai.user.message"), &json!(inputs)));
-    assert!(mentions(&disk.path(), "patience"), "the log has it as it is");
+    assert_eq!(
+        (&waiting[0]["name"], &waiting[0]["inputs"]),
+        (&json!("gen_ai.user.message"), &json!(inputs))
+    );
+    assert!(
+        mentions(&disk.path(), "patience"),
+        "the log has it as it is"
+    );
     // Settled by the import, since what waits is old; the span that comes decides again.
     assert_eq!(rows(db, "SELECT state FROM traces")[0]["state"], "OK");
     assert_eq!(db.search_text("patience", 10).unwrap().len(), 1);
@@ -148,22 +189,32 @@ fn what_waits_is_seen_and_erased_with_its_trace() {
     assert!(!mentions(&disk.path(), "patience"));
     import_lines(db, &[span(json!([]))]);
     let left = rows(db, "SELECT inputs, span_type FROM spans");
-    assert_eq!((&left[0]["inputs"], &left[0]["span_type"]), (&Value::Null, &json!("CHAT_MODEL")));
+    assert_eq!(
+        (&left[0]["inputs"], &left[0]["span_type"]),
+        (&Value::Null, &json!("CHAT_MODEL"))
+    );
 }
 
 #[test]
 fn secrets_of_records_are_never_stored() {
     let db = in_memory();
-    let body =
-        json!({"kvlistValue": {"values": [text("content", "hi"), text("password", "hunter2hunter2")]}});
+    let body = json!({"kvlistValue": {"values": [text("content", "hi"), text("password", "hunter2hunter2")]}});
     let report = import_lines(
         &db,
-        &[record("gen_ai.user.message", 1500, json!([text("api_key", "hunter3hunter3")]), body)],
+        &[record(
+            "gen_ai.user.message",
+            1500,
+            json!([text("api_key", "hunter3hunter3")]),
+            body,
+        )],
     );
     assert_eq!(report.redacted, 2);
     import_lines(&db, &[span(json!([]))]);
     let stored = format!("{:?}", rows(&db, "SELECT * FROM spans"));
-    assert!(stored.contains("hi") && !stored.contains("hunter"), "{stored}");
+    assert!(
+        stored.contains("hi") && !stored.contains("hunter"),
+        "{stored}"
+    );
 }
 
 #[test]
@@ -176,10 +227,22 @@ fn other_records_are_counted_by_their_event() {
         r#"{"resourceMetrics":[]}"#.to_string(),
     ];
     let report = import_lines(&db, &lines);
-    let kinds: Vec<(&str, u64)> =
-        report.skipped_log_records.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
-    assert_eq!(kinds, [("app.started", 1), ("gen_ai.user.message without trace context", 2)]);
-    assert_eq!((report.skipped, report.log_records, report.spans), (4, 0, 0));
+    let kinds: Vec<(&str, u64)> = report
+        .skipped_log_records
+        .iter()
+        .map(|(kind, count)| (kind.as_str(), *count))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("app.started", 1),
+            ("gen_ai.user.message without trace context", 2)
+        ]
+    );
+    assert_eq!(
+        (report.skipped, report.log_records, report.spans),
+        (4, 0, 0)
+    );
 }
 
 #[test]
@@ -198,7 +261,10 @@ fn results_of_evaluations_become_feedback_once() {
     let log = record(
         "gen_ai.evaluation.result",
         1700,
-        json!([text("gen_ai.evaluation.name", "toxic"), text("gen_ai.evaluation.score.label", "no")]),
+        json!([
+            text("gen_ai.evaluation.name", "toxic"),
+            text("gen_ai.evaluation.score.label", "no")
+        ]),
         json!({}),
     );
     let db = in_memory();
@@ -217,11 +283,20 @@ fn results_of_evaluations_become_feedback_once() {
         "source_type": "LLM_JUDGE", "rationale": "says what was asked", "span_id": SPAN, "response": "r-1",
         "label": "pass"})
     );
-    assert_eq!((&found[1]["value"], &found[1]["source_type"]), (&json!("\"no\""), &json!("CODE")));
+    assert_eq!(
+        (&found[1]["value"], &found[1]["source_type"]),
+        (&json!("\"no\""), &json!("CODE"))
+    );
     let nameless = span(json!([{"timeUnixNano": "1", "name": "gen_ai.evaluation.result"}]));
-    let report = in_memory().import_otlp_json_lines(nameless.as_bytes(), &ImportOptions::default()).unwrap();
+    let report = in_memory()
+        .import_otlp_json_lines(nameless.as_bytes(), &ImportOptions::default())
+        .unwrap();
     assert_eq!((report.spans, report.rejected_count), (1, 1));
-    assert!(report.rejected[0].error.contains("gen_ai.evaluation.name"), "{:?}", report.rejected);
+    assert!(
+        report.rejected[0].error.contains("gen_ai.evaluation.name"),
+        "{:?}",
+        report.rejected
+    );
 }
 
 #[test]
@@ -235,8 +310,15 @@ fn protobuf_says_the_same_as_json() {
         for line in of_signal(&lines, true) {
             let read = import_lines(&json, &[&line]);
             let message = wire::logs(&serde_json::from_str(&line).unwrap());
-            let other = protobuf.import_otlp(&message, &ImportOptions::default()).unwrap();
-            assert_eq!(other.skipped_log_records, read.skipped_log_records, "{}", path.display());
+            let other = protobuf
+                .import_otlp(&message, &ImportOptions::default())
+                .unwrap();
+            assert_eq!(
+                other.skipped_log_records,
+                read.skipped_log_records,
+                "{}",
+                path.display()
+            );
         }
         assert!(state(&json) == state(&protobuf), "{}", path.display());
     }
@@ -271,7 +353,10 @@ mod wire {
     }
 
     fn integer(value: &Value) -> i64 {
-        value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
+        value
+            .as_i64()
+            .or_else(|| value.as_str()?.parse().ok())
+            .unwrap_or_default()
     }
 
     fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -280,7 +365,9 @@ mod wire {
 
     fn hex(value: &Value) -> Vec<u8> {
         let text = value.as_str().unwrap_or_default();
-        (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
+        (0..text.len() / 2)
+            .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
+            .collect()
     }
 
     fn any(value: &Value) -> Vec<u8> {
@@ -321,13 +408,21 @@ mod wire {
         if integer(&value["timeUnixNano"]) != 0 {
             fixed(1, integer(&value["timeUnixNano"]).cast_unsigned(), &mut out);
         }
-        number(2, integer(&value["severityNumber"]).cast_unsigned(), &mut out);
+        number(
+            2,
+            integer(&value["severityNumber"]).cast_unsigned(),
+            &mut out,
+        );
         bytes(3, text("severityText"), &mut out);
         bytes(5, &any(&value["body"]), &mut out);
         list(&value["attributes"]).for_each(|item| bytes(6, &pair(item), &mut out));
         bytes(9, &hex(&value["traceId"]), &mut out);
         bytes(10, &hex(&value["spanId"]), &mut out);
-        fixed(11, integer(&value["observedTimeUnixNano"]).cast_unsigned(), &mut out);
+        fixed(
+            11,
+            integer(&value["observedTimeUnixNano"]).cast_unsigned(),
+            &mut out,
+        );
         bytes(12, text("eventName"), &mut out);
         out
     }
@@ -336,7 +431,8 @@ mod wire {
         let mut out = Vec::new();
         for resource in list(&request["resourceLogs"]) {
             let (mut attributes, mut message) = (Vec::new(), Vec::new());
-            list(&resource["resource"]["attributes"]).for_each(|item| bytes(1, &pair(item), &mut attributes));
+            list(&resource["resource"]["attributes"])
+                .for_each(|item| bytes(1, &pair(item), &mut attributes));
             bytes(1, &attributes, &mut message);
             for scope in list(&resource["scopeLogs"]) {
                 let (mut named, mut inner) = (Vec::new(), Vec::new());
@@ -356,7 +452,11 @@ mod wire {
 /// An evaluation that names the response that it judges and no span.
 fn evaluation_of(response: &str, score: f64) -> String {
     let score = json!({"key": "gen_ai.evaluation.score.value", "value": {"doubleValue": score}});
-    let attributes = [text("gen_ai.evaluation.name", "helpful"), text("gen_ai.response.id", response), score];
+    let attributes = [
+        text("gen_ai.evaluation.name", "helpful"),
+        text("gen_ai.response.id", response),
+        score,
+    ];
     json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
         "timeUnixNano": "3000", "eventName": "gen_ai.evaluation.result", "attributes": attributes}]}]}]})
     .to_string()
@@ -364,14 +464,20 @@ fn evaluation_of(response: &str, score: f64) -> String {
 
 /// A span with a response.
 fn answer(trace_id: &str, span_id: &str, operation: &str, response: &str) -> String {
-    let attributes = [text("gen_ai.operation.name", operation), text("gen_ai.response.id", response)];
+    let attributes = [
+        text("gen_ai.operation.name", operation),
+        text("gen_ai.response.id", response),
+    ];
     json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": trace_id, "spanId": span_id, "name": "chat",
         "startTimeUnixNano": "1000", "endTimeUnixNano": "2000", "attributes": attributes}]}]}]})
     .to_string()
 }
 
 fn judged(db: &Database) -> Vec<Value> {
-    rows(db, "SELECT trace_id, span_id, name, value, metadata FROM assessments ORDER BY assessment_id")
+    rows(
+        db,
+        "SELECT trace_id, span_id, name, value, metadata FROM assessments ORDER BY assessment_id",
+    )
 }
 
 #[test]
@@ -380,21 +486,42 @@ fn an_evaluation_finds_the_span_of_its_response_in_any_order() {
         evaluation_of("resp-1", 0.5),
         answer(TRACE, "00f067aa0ba902b7", "invoke_agent", "resp-1"),
         answer(TRACE, SPAN, "chat", "resp-1"),
-        answer("0af7651916cd43dd8448eb211c80319c", "00f067aa0ba902b8", "chat", "resp-2"),
+        answer(
+            "0af7651916cd43dd8448eb211c80319c",
+            "00f067aa0ba902b8",
+            "chat",
+            "resp-2",
+        ),
     ];
-    let orders = [vec![1, 2, 3, 0], vec![3, 0, 2, 1], vec![2, 0, 0, 3], vec![0, 3, 2, 2]];
+    let orders = [
+        vec![1, 2, 3, 0],
+        vec![3, 0, 2, 1],
+        vec![2, 0, 0, 3],
+        vec![0, 3, 2, 2],
+    ];
     for order in orders {
         let db = in_memory();
         let lines: Vec<String> = order.iter().map(|at| lines[*at].clone()).collect();
         let report = import(&db, &lines);
         let found = judged(&db);
         assert_eq!(found.len(), 1, "{order:?}");
-        assert_eq!((&found[0]["trace_id"], &found[0]["span_id"]), (&json!(TRACE), &json!(SPAN)), "{order:?}");
         assert_eq!(
-            (&found[0]["value"], &found[0]["metadata"]["gen_ai.response.id"]),
+            (&found[0]["trace_id"], &found[0]["span_id"]),
+            (&json!(TRACE), &json!(SPAN)),
+            "{order:?}"
+        );
+        assert_eq!(
+            (
+                &found[0]["value"],
+                &found[0]["metadata"]["gen_ai.response.id"]
+            ),
             (&json!("0.5"), &json!("resp-1"))
         );
-        assert_eq!((report.assessments, report.waiting_log_records), (1, 0), "{order:?}");
+        assert_eq!(
+            (report.assessments, report.waiting_log_records),
+            (1, 0),
+            "{order:?}"
+        );
         assert_eq!(import(&db, &lines).assessments, 0);
     }
 }
@@ -403,12 +530,26 @@ fn an_evaluation_finds_the_span_of_its_response_in_any_order() {
 fn an_evaluation_whose_response_is_not_there_outlives_its_process() {
     for is_closed in [false, true] {
         let disk = DiskDb::new();
-        let report = import(&disk.db, &[evaluation_of("it's one", 1.0), evaluation_of("never", 0.0)]);
-        assert_eq!((report.log_records, report.waiting_log_records, report.assessments), (2, 2, 0));
+        let report = import(
+            &disk.db,
+            &[evaluation_of("it's one", 1.0), evaluation_of("never", 0.0)],
+        );
+        assert_eq!(
+            (
+                report.log_records,
+                report.waiting_log_records,
+                report.assessments
+            ),
+            (2, 2, 0)
+        );
         assert!(report.kept_something());
         let disk = disk.reopen(is_closed, |_| {});
         let report = import(&disk.db, &[answer(TRACE, SPAN, "chat", "it's one")]);
-        assert_eq!((report.claimed_log_records, report.assessments), (1, 1), "closed: {is_closed}");
+        assert_eq!(
+            (report.claimed_log_records, report.assessments),
+            (1, 1),
+            "closed: {is_closed}"
+        );
         let disk = disk.reopen(is_closed, |_| {});
         assert_eq!(judged(&disk.db)[0]["span_id"], SPAN);
         // In text indexes and out of them.
@@ -421,9 +562,16 @@ fn an_evaluation_whose_response_is_not_there_outlives_its_process() {
 #[test]
 fn evaluations_that_have_no_room_to_wait_are_counted() {
     let db = in_memory();
-    let lines: Vec<String> = (0..2_003).map(|n| evaluation_of(&format!("r{n}"), 0.0)).collect();
-    let report = db.import_otlp_json_lines(lines.join("\n").as_bytes(), &ImportOptions::default()).unwrap();
-    assert_eq!((report.waiting_log_records, report.rejected_count), (2_000, 0));
+    let lines: Vec<String> = (0..2_003)
+        .map(|n| evaluation_of(&format!("r{n}"), 0.0))
+        .collect();
+    let report = db
+        .import_otlp_json_lines(lines.join("\n").as_bytes(), &ImportOptions::default())
+        .unwrap();
+    assert_eq!(
+        (report.waiting_log_records, report.rejected_count),
+        (2_000, 0)
+    );
     let (kind, count) = report.skipped_log_records.first_key_value().unwrap();
     assert!(kind.contains("not there") && *count == 3, "{kind}: {count}");
 }
@@ -437,15 +585,26 @@ fn a_body_with_input_and_output_is_told_by_its_members() {
     };
     let body = json!({"kvlistValue": {"values": [
         {"key": "input", "value": messages("user", "2 + 2?")}, {"key": "output", "value": messages("assistant", "4")}]}});
-    let record = record("openinference.instrumentation.langchain", 5, json!([]), body);
+    let record = record(
+        "openinference.instrumentation.langchain",
+        5,
+        json!([]),
+        body,
+    );
     for lines in [[record.clone(), span(json!([]))], [span(json!([])), record]] {
         let db = in_memory();
         let report = import(&db, &lines);
-        assert_eq!((report.log_records, report.skipped_log_records.len()), (1, 0));
+        assert_eq!(
+            (report.log_records, report.skipped_log_records.len()),
+            (1, 0)
+        );
         let said = rows(&db, "SELECT role, content FROM messages ORDER BY direction");
         assert_eq!(
             said,
-            [json!({"role": "user", "content": "2 + 2?"}), json!({"role": "assistant", "content": "4"})]
+            [
+                json!({"role": "user", "content": "2 + 2?"}),
+                json!({"role": "assistant", "content": "4"})
+            ]
         );
     }
 }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tracehouse::Database;
 
-use crate::support::{DiskDb, data_files, file_name, import_lines, in_memory, lines_of, shared, sorted_rows};
+use crate::support::{
+    DiskDb, data_files, file_name, import_lines, in_memory, lines_of, shared, sorted_rows,
+};
 use crate::{data, support};
 
 const ROUNDS: u64 = 12;
@@ -58,9 +60,18 @@ fn tables(db: &Database) -> BTreeMap<&'static str, Vec<String>> {
 /// The best few hits of some queries, which have many equals.
 fn ranked(db: &Database) -> Vec<String> {
     let mut best = Vec::new();
-    for query in ["step OR chat", "refund OR fee", "the OR a", "user OR assistant", "na*"] {
+    for query in [
+        "step OR chat",
+        "refund OR fee",
+        "the OR a",
+        "user OR assistant",
+        "na*",
+    ] {
         for hit in db.search_text(query, 7).unwrap() {
-            best.push(format!("{query}: {} {} {} {:.9}", hit.trace_id, hit.span_id, hit.field, hit.score));
+            best.push(format!(
+                "{query}: {} {} {} {:.9}",
+                hit.trace_id, hit.span_id, hit.field, hit.score
+            ));
         }
     }
     best
@@ -124,7 +135,9 @@ fn round(lines: &[String], assessments: &str, seed: u64) -> BTreeMap<&'static st
             _ => {}
         }
     }
-    disk.db.import_assessments(assessments.as_bytes(), &Default::default()).unwrap();
+    disk.db
+        .import_assessments(assessments.as_bytes(), &Default::default())
+        .unwrap();
     if random.below(2) == 0 {
         disk.db.compact().unwrap();
     }
@@ -134,10 +147,16 @@ fn round(lines: &[String], assessments: &str, seed: u64) -> BTreeMap<&'static st
 fn assert_any_order(lines: &[String], assessments: &str, rounds: u64) {
     let plain = in_memory();
     import_lines(&plain, lines);
-    plain.import_assessments(assessments.as_bytes(), &Default::default()).unwrap();
+    plain
+        .import_assessments(assessments.as_bytes(), &Default::default())
+        .unwrap();
     let want = tables(&plain);
     for seed in 0..rounds {
-        assert_same(&round(lines, assessments, seed), &want, &format!("seed {seed}"));
+        assert_same(
+            &round(lines, assessments, seed),
+            &want,
+            &format!("seed {seed}"),
+        );
     }
 }
 
@@ -148,16 +167,26 @@ fn generated_data_in_any_order() {
 
 #[test]
 fn data_without_roots_in_any_order() {
-    assert_any_order(&data::orphaned(&data::lines()), &data::assessments(), ROUNDS / 3);
+    assert_any_order(
+        &data::orphaned(&data::lines()),
+        &data::assessments(),
+        ROUNDS / 3,
+    );
 }
 
 /// Two small files of the example data.
 #[test]
 fn example_data_in_any_order() {
-    let (Some(files), Some(assessments)) = (data_files(), shared("data/assessments.jsonl")) else { return };
-    let wanted = |name: &str| name.starts_with("langfuse_frameworks") || name.starts_with("inspect_logs");
-    let lines: Vec<String> =
-        files.iter().filter(|file| wanted(&file_name(file))).flat_map(|file| lines_of(file)).collect();
+    let (Some(files), Some(assessments)) = (data_files(), shared("data/assessments.jsonl")) else {
+        return;
+    };
+    let wanted =
+        |name: &str| name.starts_with("langfuse_frameworks") || name.starts_with("inspect_logs");
+    let lines: Vec<String> = files
+        .iter()
+        .filter(|file| wanted(&file_name(file)))
+        .flat_map(|file| lines_of(file))
+        .collect();
     let assessments = std::fs::read_to_string(assessments).unwrap();
     assert_any_order(&lines, &assessments, ROUNDS / 4);
 }

@@ -23,7 +23,10 @@ const WORKERS: usize = 2;
 const VERSION: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 
 fn has_python() -> bool {
-    Command::new("python3").args(["-c", VERSION]).status().is_ok_and(|status| status.success())
+    Command::new("python3")
+        .args(["-c", VERSION])
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 #[test]
@@ -37,9 +40,21 @@ fn every_answer_is_that_of_the_model() {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("outside/main.py");
     let mut command = Command::new("python3");
     // No `__pycache__` beside the sources.
-    command.arg("-B").arg(program).arg(env!("CARGO_BIN_EXE_tracehouse-under-test")).arg(folder.path());
-    command.args(["--seconds", &setting("TRACEHOUSE_OUTSIDE_SECONDS", SECONDS).to_string()]);
-    command.args(["--seed", &seed.to_string(), "--workers", &WORKERS.to_string()]);
+    command
+        .arg("-B")
+        .arg(program)
+        .arg(env!("CARGO_BIN_EXE_tracehouse-under-test"))
+        .arg(folder.path());
+    command.args([
+        "--seconds",
+        &setting("TRACEHOUSE_OUTSIDE_SECONDS", SECONDS).to_string(),
+    ]);
+    command.args([
+        "--seed",
+        &seed.to_string(),
+        "--workers",
+        &WORKERS.to_string(),
+    ]);
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
@@ -50,9 +65,17 @@ fn every_answer_is_that_of_the_model() {
             kept.display()
         );
     }
-    let figures: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let figures: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(figures.len(), WORKERS, "{text}");
-    let sum = |key: &str| figures.iter().map(|figures| figures[key].as_u64().unwrap()).sum::<u64>();
+    let sum = |key: &str| {
+        figures
+            .iter()
+            .map(|figures| figures[key].as_u64().unwrap())
+            .sum::<u64>()
+    };
     let (operations, comparisons) = (sum("operations"), sum("comparisons"));
     say(&format!(
         "outside: {operations} operations, {} kills, {} reads beside, {comparisons} comparisons, {} processes, seed {seed}",
@@ -60,5 +83,8 @@ fn every_answer_is_that_of_the_model() {
         sum("reads"),
         sum("processes"),
     ));
-    assert!(operations > 0 && comparisons > operations, "nothing was compared: {text}");
+    assert!(
+        operations > 0 && comparisons > operations,
+        "nothing was compared: {text}"
+    );
 }

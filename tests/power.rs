@@ -36,9 +36,15 @@ impl Mounted {
     /// A new file system of so many MiB; `None` with a notice where that cannot be.
     pub fn new(kind: &str, mebibytes: u64, make: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mounted = Self { folder, options: "loop" };
+        let mounted = Self {
+            folder,
+            options: "loop",
+        };
         let image = mounted.image();
-        std::fs::File::create(&image).unwrap().set_len(mebibytes << 20).unwrap();
+        std::fs::File::create(&image)
+            .unwrap()
+            .set_len(mebibytes << 20)
+            .unwrap();
         std::fs::create_dir(mounted.root()).unwrap();
         let made = run(Command::new(format!("mkfs.{kind}")).args(make).arg(&image));
         let done = made.and_then(|()| mounted.mount());
@@ -47,10 +53,14 @@ impl Mounted {
 
     /// A file system in memory.
     pub fn in_memory(options: &'static str) -> Option<Self> {
-        let mounted = Self { folder: tempfile::tempdir().unwrap(), options };
+        let mounted = Self {
+            folder: tempfile::tempdir().unwrap(),
+            options,
+        };
         std::fs::create_dir(mounted.root()).unwrap();
-        let done =
-            run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(mounted.root()));
+        let done = run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(mounted.root()));
         mounted.unless_skipped("tmpfs", done)
     }
 
@@ -58,7 +68,9 @@ impl Mounted {
         match done {
             Ok(()) => Some(self),
             Err(why) => {
-                say(&format!("NOTICE: skipped, as no {kind} can be made and mounted here: {why}"));
+                say(&format!(
+                    "NOTICE: skipped, as no {kind} can be made and mounted here: {why}"
+                ));
                 None
             }
         }
@@ -74,14 +86,25 @@ impl Mounted {
     }
 
     fn mount(&self) -> Result<(), String> {
-        run(Command::new("mount").args(["-o", self.options]).arg(self.image()).arg(self.root()))
+        run(Command::new("mount")
+            .args(["-o", self.options])
+            .arg(self.image())
+            .arg(self.root()))
     }
 
     /// Nothing reaches the image from now on. Gives the time before that: a sync that is under way while the file
     /// system shuts down may return without an error and without having synced, which no power cut does.
     fn shut_down(&self) -> SystemTime {
-        let output = Command::new("python3").args(["-c", SHUTDOWN]).arg(self.root()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new("python3")
+            .args(["-c", SHUTDOWN])
+            .arg(self.root())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8(output.stdout).unwrap();
         SystemTime::UNIX_EPOCH + Duration::from_nanos(text.trim().parse().unwrap())
     }
@@ -104,7 +127,10 @@ impl Drop for Mounted {
 fn run(command: &mut Command) -> Result<(), String> {
     match command.output() {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Ok(output) => Err(format!(
+            "{command:?}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
         Err(error) => Err(format!("{command:?}: {error}")),
     }
 }
@@ -124,7 +150,10 @@ fn cut_power(kind: &str, mounted: &Mounted) {
         let (mut acknowledged, mut goes_on) = (0, true);
         let last = wanted.min(cuts + CUTS_OF_ONE);
         while goes_on && cuts < last {
-            let when = (random.below(25), Duration::from_micros(random.below(30_000) as u64));
+            let when = (
+                random.below(25),
+                Duration::from_micros(random.below(30_000) as u64),
+            );
             let lines;
             (lines, goes_on) = run_and_stop(importer(&path, acknowledged), when, |child| {
                 let before = mounted.shut_down();
@@ -134,8 +163,9 @@ fn cut_power(kind: &str, mounted: &Mounted) {
             mounted.boot();
             (acknowledged, lines_in_all) = (acknowledged + lines, lines_in_all + lines);
             cuts += 1;
-            let what =
-                format!("{kind}, seed {seed}, cut {cuts} {when:?} on, {acknowledged} lines acknowledged");
+            let what = format!(
+                "{kind}, seed {seed}, cut {cuts} {when:?} on, {acknowledged} lines acknowledged"
+            );
             assert_intact(&open(&path), acknowledged, &what);
         }
         remove(&path);
@@ -152,12 +182,16 @@ fn remove(path: &Path) {
 
 #[test]
 fn a_power_cut_on_ext4_loses_nothing_acknowledged() {
-    let Some(mounted) = Mounted::new("ext4", 256, &["-q", "-F"]) else { return };
+    let Some(mounted) = Mounted::new("ext4", 256, &["-q", "-F"]) else {
+        return;
+    };
     cut_power("ext4", &mounted);
 }
 
 #[test]
 fn a_power_cut_on_xfs_loses_nothing_acknowledged() {
-    let Some(mounted) = Mounted::new("xfs", 400, &["-q"]) else { return };
+    let Some(mounted) = Mounted::new("xfs", 400, &["-q"]) else {
+        return;
+    };
     cut_power("XFS", &mounted);
 }

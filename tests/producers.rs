@@ -30,14 +30,25 @@ fn compare(path: &Path, wanted: &str) {
         fs::write(path, wanted).unwrap();
     }
     let found = fs::read_to_string(path).unwrap();
-    let different = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
-    assert!(found == wanted, "{}: {different:#?}; UPDATE_GOLDENFILES=1 writes it anew", path.display());
+    let different = found
+        .lines()
+        .zip(wanted.lines())
+        .find(|(found, wanted)| found != wanted);
+    assert!(
+        found == wanted,
+        "{}: {different:#?}; UPDATE_GOLDENFILES=1 writes it anew",
+        path.display()
+    );
 }
 
 fn recordings() -> Vec<PathBuf> {
-    let mut recordings: Vec<PathBuf> =
-        fs::read_dir(at("producers/recorded")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    recordings.retain(|path| file_name(path).ends_with(".jsonl") && !file_name(path).contains(".native."));
+    let mut recordings: Vec<PathBuf> = fs::read_dir(at("producers/recorded"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    recordings.retain(|path| {
+        file_name(path).ends_with(".jsonl") && !file_name(path).contains(".native.")
+    });
     recordings.sort();
     assert!(recordings.len() > 40, "{} recordings", recordings.len());
     recordings
@@ -58,7 +69,8 @@ fn counts_of_several_records_add_up_and_so_does_their_total() {
     for name in ["claude-agent-sdk", "claude-agent-sdk-detailed"] {
         let db = in_memory();
         let recorded = File::open(at(&format!("producers/recorded/{name}.jsonl"))).unwrap();
-        db.import_otlp_json_lines(recorded, &ImportOptions::default()).unwrap();
+        db.import_otlp_json_lines(recorded, &ImportOptions::default())
+            .unwrap();
         let counts = "SELECT input_tokens, output_tokens, total_tokens FROM spans WHERE name = 'claude_code.interaction'";
         let counts = &rows(&db, counts)[0];
         assert_eq!(counts["total_tokens"], 370, "{name}: {counts:?}");
@@ -75,13 +87,20 @@ fn spans_given_as_rows_are_those_of_an_import() {
             let decoded = decode_otlp(line.as_bytes(), "0").unwrap();
             // Log records tell of spans, too, and no row is given for them.
             if !decoded.spans.is_empty() {
-                imported.import_otlp(line.as_bytes(), &ImportOptions::default()).unwrap();
-                given.append(&decoded.spans.iter().map(bare).collect::<Vec<_>>()).unwrap();
+                imported
+                    .import_otlp(line.as_bytes(), &ImportOptions::default())
+                    .unwrap();
+                given
+                    .append(&decoded.spans.iter().map(bare).collect::<Vec<_>>())
+                    .unwrap();
             }
         }
         for trace in imported.iter_traces(&Search::new("")) {
             let id = trace.unwrap().trace_id;
-            let (imported, given) = (imported.get_trace(&id).unwrap(), given.get_trace(&id).unwrap());
+            let (imported, given) = (
+                imported.get_trace(&id).unwrap(),
+                given.get_trace(&id).unwrap(),
+            );
             for (imported, given) in imported.spans.iter().zip(&given.spans) {
                 assert_eq!(imported, given, "{}", path.display());
             }
@@ -120,15 +139,27 @@ fn bare(span: &Span) -> Span {
 fn recording(path: &Path, out: &mut String) {
     let db = in_memory();
     without_computed_costs(&db);
-    let report = db.import_otlp_json_lines(File::open(path).unwrap(), &ImportOptions::default()).unwrap();
-    let rejected = report.rejected.first().map(|rejected| rejected.error.as_str());
+    let report = db
+        .import_otlp_json_lines(File::open(path).unwrap(), &ImportOptions::default())
+        .unwrap();
+    let rejected = report
+        .rejected
+        .first()
+        .map(|rejected| rejected.error.as_str());
     assert_eq!(rejected, None, "{}", path.display());
     writeln!(out, "# {}", file_name(path).trim_end_matches(".jsonl")).unwrap();
     for trace in rows(
         &db,
         "SELECT name, state, session_id, user_id, request_preview, response_preview FROM traces ORDER BY request_time, trace_id",
     ) {
-        let cells = ["name", "state", "session_id", "user_id", "request_preview", "response_preview"];
+        let cells = [
+            "name",
+            "state",
+            "session_id",
+            "user_id",
+            "request_preview",
+            "response_preview",
+        ];
         writeln!(out, "trace | {}", line(&trace, &cells)).unwrap();
     }
     let spans = "SELECT span_type, name, model, provider, input_tokens AS i, output_tokens AS o, cache_read_input_tokens AS r, \
@@ -176,7 +207,12 @@ fn the_page_of_producers_lists_all_keys() {
     for row in tracehouse::conventions() {
         if row.producer != producer {
             producer = row.producer;
-            writeln!(wanted, "\n## {producer}\n\n<{}>\n\n| key | fills |\n|---|---|", row.source).unwrap();
+            writeln!(
+                wanted,
+                "\n## {producer}\n\n<{}>\n\n| key | fills |\n|---|---|",
+                row.source
+            )
+            .unwrap();
         }
         writeln!(wanted, "| `{}` | {} |", row.key, row.fills).unwrap();
     }

@@ -14,7 +14,9 @@ use crate::support::{Check, in_memory, number, rows, shared};
 
 #[test]
 fn payloads_have_the_expected_outcome() {
-    let Some(folder) = shared("data/protocol") else { return };
+    let Some(folder) = shared("data/protocol") else {
+        return;
+    };
     let (mut check, mut kept) = (Check::default(), 0);
     for entry in manifest(&folder) {
         let file = entry["file"].as_str().unwrap();
@@ -30,7 +32,8 @@ fn payloads_have_the_expected_outcome() {
         );
         kept += usize::from(report.spans > 0);
         if file.ends_with(".json") && report.spans > 0 && !is_other_form(file) {
-            let sent: Value = serde_json::from_slice(&std::fs::read(folder.join(file)).unwrap()).unwrap();
+            let sent: Value =
+                serde_json::from_slice(&std::fs::read(folder.join(file)).unwrap()).unwrap();
             assert_reads_back(&mut check, file, &db, &sent);
         }
     }
@@ -40,7 +43,9 @@ fn payloads_have_the_expected_outcome() {
 
 #[test]
 fn protobuf_gives_the_same_rows_as_json() {
-    let Some(folder) = shared("data/protocol") else { return };
+    let Some(folder) = shared("data/protocol") else {
+        return;
+    };
     let (mut check, mut pairs) = (Check::default(), 0);
     for entry in manifest(&folder) {
         let file = entry["file"].as_str().unwrap();
@@ -54,7 +59,12 @@ fn protobuf_gives_the_same_rows_as_json() {
             let report = import(&db, &folder.join(file));
             let ids = crate::support::texts(&db, "SELECT trace_id FROM traces ORDER BY trace_id");
             let traces: Vec<Trace> = ids.iter().map(|id| db.get_trace(id).unwrap()).collect();
-            (report.spans, report.duplicate_spans, report.rejected_count, traces)
+            (
+                report.spans,
+                report.duplicate_spans,
+                report.rejected_count,
+                traces,
+            )
         };
         check.equal(file, all(file), all(&twin));
     }
@@ -107,7 +117,11 @@ fn outcome(check: &mut Check, file: &str, expected: &str, report: &ImportReport)
     } else if expected.starts_with("invalid span") || expected.starts_with("400") {
         check.equal(&what, refused, true);
     } else if expected.starts_with("file import: 2 requests") {
-        check.equal(&what, (report.spans, report.duplicate_spans, report.rejected_count), (1, 1, 0));
+        check.equal(
+            &what,
+            (report.spans, report.duplicate_spans, report.rejected_count),
+            (1, 1, 0),
+        );
     } else {
         panic!("{file}: what does {expected:?} mean?");
     }
@@ -142,9 +156,13 @@ fn assert_reads_back(check: &mut Check, file: &str, db: &Database, sent: &Value)
         for scope in list(resource, "scopeSpans") {
             for span in list(scope, "spans") {
                 let id = |key: &str| span[key].as_str().unwrap_or_default().to_lowercase();
-                let is_id = |id: &str, len: usize| id.len() == len && id.bytes().any(|byte| byte != b'0');
+                let is_id =
+                    |id: &str, len: usize| id.len() == len && id.bytes().any(|byte| byte != b'0');
                 if is_id(&id("traceId"), 32) && is_id(&id("spanId"), 16) {
-                    wanted.insert((id("traceId"), id("spanId")), wanted_span(resource, scope, span));
+                    wanted.insert(
+                        (id("traceId"), id("spanId")),
+                        wanted_span(resource, scope, span),
+                    );
                 }
             }
         }
@@ -155,14 +173,30 @@ fn assert_reads_back(check: &mut Check, file: &str, db: &Database, sent: &Value)
     let stored = rows(db, statement);
     check.equal(&format!("{file}: spans"), stored.len(), wanted.len());
     for row in stored {
-        let id =
-            (row["trace_id"].as_str().unwrap().to_string(), row["span_id"].as_str().unwrap().to_string());
+        let id = (
+            row["trace_id"].as_str().unwrap().to_string(),
+            row["span_id"].as_str().unwrap().to_string(),
+        );
         let trace = db.get_trace(&id.0).unwrap();
-        let span = trace.spans.iter().find(|span| span.span_id == id.1).unwrap();
-        check.equal(&format!("{file}: show"), json!(span.attributes), row["attributes"].clone());
-        let extra: Value =
-            span.extra.as_deref().map_or(json!({}), |text| serde_json::from_str(text).unwrap());
-        check.equal(&format!("{file}: {}", id.1), got_span(row, &extra), wanted[&id].clone());
+        let span = trace
+            .spans
+            .iter()
+            .find(|span| span.span_id == id.1)
+            .unwrap();
+        check.equal(
+            &format!("{file}: show"),
+            json!(span.attributes),
+            row["attributes"].clone(),
+        );
+        let extra: Value = span
+            .extra
+            .as_deref()
+            .map_or(json!({}), |text| serde_json::from_str(text).unwrap());
+        check.equal(
+            &format!("{file}: {}", id.1),
+            got_span(row, &extra),
+            wanted[&id].clone(),
+        );
     }
 }
 
@@ -180,22 +214,34 @@ fn got_span(mut row: Value, extra: &Value) -> Value {
     for key in ["events", "links"] {
         let items = members[key].as_array().cloned().unwrap_or_default();
         let read = items.into_iter().map(|mut item| {
-            item["attributes"] = serde_json::from_str(item["attributes"].as_str().unwrap()).unwrap();
+            item["attributes"] =
+                serde_json::from_str(item["attributes"].as_str().unwrap()).unwrap();
             item.as_object_mut().unwrap().remove("time");
             item
         });
         members.insert(key.into(), read.collect());
     }
-    for key in
-        ["trace_state", "flags", "dropped_attributes_count", "dropped_events_count", "dropped_links_count"]
-    {
+    for key in [
+        "trace_state",
+        "flags",
+        "dropped_attributes_count",
+        "dropped_events_count",
+        "dropped_links_count",
+    ] {
         members.insert(key.into(), extra[key].clone());
     }
     row
 }
 
 fn wanted_span(resource: &Value, scope: &Value, span: &Value) -> Value {
-    const KINDS: [&str; 6] = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
+    const KINDS: [&str; 6] = [
+        "UNSPECIFIED",
+        "INTERNAL",
+        "SERVER",
+        "CLIENT",
+        "PRODUCER",
+        "CONSUMER",
+    ];
     let status = match int(&span["status"]["code"]) {
         1 => "OK",
         2 => "ERROR",
@@ -236,18 +282,27 @@ fn wanted_span(resource: &Value, scope: &Value, span: &Value) -> Value {
 
 /// A text, absent when it is empty.
 fn text(value: &Value) -> Value {
-    value.as_str().filter(|text| !text.is_empty()).map_or(Value::Null, |text| json!(text))
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map_or(Value::Null, |text| json!(text))
 }
 
 fn int(value: &Value) -> i64 {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(0)
+    value
+        .as_i64()
+        .or_else(|| value.as_str()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Attributes as an object; of a key sent twice the last value.
 fn attributes(owner: &Value) -> Value {
     let mut object = Map::new();
     for pair in list(owner, "attributes") {
-        object.insert(pair["key"].as_str().unwrap_or("").to_string(), any_value(&pair["value"]));
+        object.insert(
+            pair["key"].as_str().unwrap_or("").to_string(),
+            any_value(&pair["value"]),
+        );
     }
     Value::Object(object)
 }

@@ -7,7 +7,9 @@ use tracehouse::{Database, TextHit, TextSearch};
 use crate::support::{DiskDb, import_lines};
 
 const TRACES: usize = 200;
-const WORDS: [&str; 8] = ["refund", "policy", "the", "order", "late", "parcel", "please", "again"];
+const WORDS: [&str; 8] = [
+    "refund", "policy", "the", "order", "late", "parcel", "please", "again",
+];
 const QUERIES: [&str; 9] = [
     "refund",
     "refund policy",
@@ -26,7 +28,9 @@ fn request(trace: usize, version: usize) -> String {
     let mut text = |count: usize| -> String {
         let words: Vec<&str> = (0..count)
             .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 WORDS[((state >> 33) % 64).isqrt()]
             })
             .collect();
@@ -57,7 +61,10 @@ fn import(db: &Database, traces: impl Iterator<Item = usize>, version: usize) {
 /// Some spans replaced, some traces gone: masked rows where older rows lie in segments.
 fn change(db: &Database) {
     import(db, (0..TRACES).step_by(9), 1);
-    let gone: Vec<String> = (0..TRACES).step_by(13).map(|trace| format!("{:032x}", trace + 1)).collect();
+    let gone: Vec<String> = (0..TRACES)
+        .step_by(13)
+        .map(|trace| format!("{:032x}", trace + 1))
+        .collect();
     db.delete_traces(&gone).unwrap();
 }
 
@@ -97,9 +104,20 @@ fn half_in_memory() -> DiskDb {
 fn agree(found: &[TextHit], expected: &[TextHit], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (found, expected) in found.iter().zip(expected) {
-        let place = |hit: &TextHit| (hit.trace_id.clone(), hit.span_id.clone(), hit.snippet.clone());
+        let place = |hit: &TextHit| {
+            (
+                hit.trace_id.clone(),
+                hit.span_id.clone(),
+                hit.snippet.clone(),
+            )
+        };
         assert_eq!(place(found), place(expected), "{what}");
-        assert!((found.score - expected.score).abs() < 1e-3, "{what}: {} {}", found.score, expected.score);
+        assert!(
+            (found.score - expected.score).abs() < 1e-3,
+            "{what}: {} {}",
+            found.score,
+            expected.score
+        );
     }
 }
 
@@ -110,7 +128,11 @@ fn the_best_ten_are_the_same_wherever_the_rows_are() {
         let expected = one.db.search_text(query, 10).unwrap();
         assert!(expected.len() > 2, "{query}");
         for (name, disk) in [("twenty segments", &twenty), ("half in memory", &half)] {
-            agree(&disk.db.search_text(query, 10).unwrap(), &expected, &format!("{name}: {query}"));
+            agree(
+                &disk.db.search_text(query, 10).unwrap(),
+                &expected,
+                &format!("{name}: {query}"),
+            );
         }
     }
 }
@@ -133,13 +155,20 @@ fn a_trace_is_shown_by_its_best_span() {
         let all = disk.db.search_text(query, usize::MAX).unwrap();
         let mut expected: Vec<TextHit> = Vec::new();
         for hit in all {
-            if !expected.iter().any(|better| better.trace_id == hit.trace_id) {
+            if !expected
+                .iter()
+                .any(|better| better.trace_id == hit.trace_id)
+            {
                 expected.push(hit);
             }
         }
         for limit in [1, 10, 1_000] {
-            let search =
-                TextSearch { query: query.to_string(), limit, by_trace: true, ..TextSearch::default() };
+            let search = TextSearch {
+                query: query.to_string(),
+                limit,
+                by_trace: true,
+                ..TextSearch::default()
+            };
             let found = disk.db.text_search(search).unwrap();
             agree(&found, &expected[..limit.min(expected.len())], query);
         }

@@ -40,7 +40,10 @@ impl DiskDb {
         }
         drop(self.db);
         change(&path);
-        Self { db: open(&path), folder: self.folder }
+        Self {
+            db: open(&path),
+            folder: self.folder,
+        }
     }
 }
 
@@ -53,7 +56,10 @@ pub fn quiet_settings() -> Settings {
 
 /// Opens a database without a background thread.
 pub fn open(path: &Path) -> Database {
-    OpenOptions::new().settings(quiet_settings()).open(path).unwrap()
+    OpenOptions::new()
+        .settings(quiet_settings())
+        .open(path)
+        .unwrap()
 }
 
 /// A database in memory, without a background thread.
@@ -69,7 +75,10 @@ pub fn without_computed_costs(db: &Database) {
 /// A number that whoever runs the tests may set in the environment.
 pub fn setting(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
-    text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: a number expected")))
+    text.map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text}: a number expected"))
+    })
 }
 
 /// Prints a line that shows also when tests capture their output.
@@ -87,19 +96,28 @@ pub fn is_root() -> bool {
 /// where `TRACEHOUSE_SHARED` says.
 pub fn shared(relative: &str) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let path = std::env::var_os("TRACEHOUSE_SHARED").map_or_else(beside, PathBuf::from).join(relative);
+    let path = std::env::var_os("TRACEHOUSE_SHARED")
+        .map_or_else(beside, PathBuf::from)
+        .join(relative);
     if path.exists() {
         return Some(path);
     }
-    say(&format!("NOTICE: skipped, as {} is not there", path.display()));
+    say(&format!(
+        "NOTICE: skipped, as {} is not there",
+        path.display()
+    ));
     None
 }
 
 /// The OTLP files of the example data in order of name; `None` with a notice when there is none.
 pub fn data_files() -> Option<Vec<PathBuf>> {
     let folder = shared("data")?;
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| file_name(path).ends_with(".jsonl.gz")).collect();
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| file_name(path).ends_with(".jsonl.gz"))
+        .collect();
     files.sort();
     Some(files)
 }
@@ -120,8 +138,16 @@ pub fn lines_of(path: &Path) -> Vec<String> {
 /// Imports a file; nothing of it may be rejected.
 pub fn import_file(db: &Database, path: &Path) -> ImportReport {
     let options = ImportOptions::default().name(file_name(path));
-    let report = db.import_otlp_json_lines(File::open(path).unwrap(), &options).unwrap();
-    assert_eq!(report.rejected_count, 0, "{}: {:?}", path.display(), report.rejected.first());
+    let report = db
+        .import_otlp_json_lines(File::open(path).unwrap(), &options)
+        .unwrap();
+    assert_eq!(
+        report.rejected_count,
+        0,
+        "{}: {:?}",
+        path.display(),
+        report.rejected.first()
+    );
     report
 }
 
@@ -132,7 +158,9 @@ pub fn import_lines<S: AsRef<str>>(db: &Database, lines: &[S]) -> ImportReport {
         text.push_str(line.as_ref());
         text.push('\n');
     }
-    let report = db.import_otlp_json_lines(text.as_bytes(), &ImportOptions::default()).unwrap();
+    let report = db
+        .import_otlp_json_lines(text.as_bytes(), &ImportOptions::default())
+        .unwrap();
     assert_eq!(report.rejected_count, 0, "{:?}", report.rejected.first());
     report
 }
@@ -140,14 +168,24 @@ pub fn import_lines<S: AsRef<str>>(db: &Database, lines: &[S]) -> ImportReport {
 /// Imports a file of assessments; nothing of it may be rejected.
 pub fn import_assessments(db: &Database, path: &Path) -> ImportReport {
     let options = ImportOptions::default().name(file_name(path));
-    let report = db.import_assessments(File::open(path).unwrap(), &options).unwrap();
-    assert_eq!(report.rejected_count, 0, "{}: {:?}", path.display(), report.rejected.first());
+    let report = db
+        .import_assessments(File::open(path).unwrap(), &options)
+        .unwrap();
+    assert_eq!(
+        report.rejected_count,
+        0,
+        "{}: {:?}",
+        path.display(),
+        report.rejected.first()
+    );
     report
 }
 
 /// The rows of a statement as JSON objects, in order, NULLs included.
 pub fn rows(db: &Database, statement: &str) -> Vec<Value> {
-    let batches = db.sql(statement).unwrap_or_else(|error| panic!("{statement}\n{error}"));
+    let batches = db
+        .sql(statement)
+        .unwrap_or_else(|error| panic!("{statement}\n{error}"));
     json_rows(&batches)
 }
 
@@ -156,7 +194,9 @@ pub fn json_rows(batches: &[RecordBatch]) -> Vec<Value> {
     let mut bytes = Vec::new();
     let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
     let mut writer = builder.build::<_, arrow::json::writer::JsonArray>(&mut bytes);
-    writer.write_batches(&batches.iter().collect::<Vec<_>>()).unwrap();
+    writer
+        .write_batches(&batches.iter().collect::<Vec<_>>())
+        .unwrap();
     writer.finish().unwrap();
     drop(writer);
     match bytes.is_empty() {
@@ -174,7 +214,9 @@ pub fn sorted_rows(db: &Database, statement: &str) -> Vec<String> {
 
 /// One column of a statement as text, NULL as the empty text.
 pub fn texts(db: &Database, statement: &str) -> Vec<String> {
-    let batches = db.sql(statement).unwrap_or_else(|error| panic!("{statement}\n{error}"));
+    let batches = db
+        .sql(statement)
+        .unwrap_or_else(|error| panic!("{statement}\n{error}"));
     let mut all = Vec::new();
     for batch in batches {
         let column = cast(batch.column(0), &DataType::Utf8).unwrap();
@@ -191,13 +233,20 @@ pub fn texts(db: &Database, statement: &str) -> Vec<String> {
 pub fn number(db: &Database, statement: &str) -> i64 {
     let texts = texts(db, statement);
     assert_eq!(texts.len(), 1, "{statement}");
-    texts[0].parse().unwrap_or_else(|_| panic!("{statement}: {}", texts[0]))
+    texts[0]
+        .parse()
+        .unwrap_or_else(|_| panic!("{statement}: {}", texts[0]))
 }
 
 /// Ids of the traces that a filter finds, in order.
 pub fn search_ids(db: &Database, filter: &str) -> Vec<String> {
-    let page = db.search_traces(&Search::new(filter)).unwrap_or_else(|error| panic!("{filter}\n{error}"));
-    page.traces.into_iter().map(|trace| trace.trace_id).collect()
+    let page = db
+        .search_traces(&Search::new(filter))
+        .unwrap_or_else(|error| panic!("{filter}\n{error}"));
+    page.traces
+        .into_iter()
+        .map(|trace| trace.trace_id)
+        .collect()
 }
 
 /// SHA-256 of the sorted ids joined by newlines, in hex.
@@ -226,14 +275,23 @@ impl Check {
         self.count += 1;
         if got != want {
             let (got, want) = (format!("{got:?}"), format!("{want:?}"));
-            self.differences.push(format!("{what}\n    got  {}\n    want {}", shown(&got), shown(&want)));
+            self.differences.push(format!(
+                "{what}\n    got  {}\n    want {}",
+                shown(&got),
+                shown(&want)
+            ));
         }
     }
 
     /// Fails when there was a difference; otherwise gives the number of comparisons.
     pub fn finish(self) -> usize {
         let text = self.differences.join("\n");
-        assert!(self.differences.is_empty(), "{} of {} differ:\n{text}", self.differences.len(), self.count);
+        assert!(
+            self.differences.is_empty(),
+            "{} of {} differ:\n{text}",
+            self.differences.len(),
+            self.count
+        );
         self.count
     }
 }

@@ -13,23 +13,44 @@ use crate::support::say;
 
 /// Python with one of the scripts here; `None` where there is none.
 fn python(script: &str) -> Option<Command> {
-    if !Command::new("python3").arg("--version").output().is_ok_and(|done| done.status.success()) {
+    if !Command::new("python3")
+        .arg("--version")
+        .output()
+        .is_ok_and(|done| done.status.success())
+    {
         say("NOTICE: skipped, as there is no python3");
         return None;
     }
     let mut command = Command::new("python3");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("terminal").join(script));
-    command.arg(env!("CARGO_BIN_EXE_tracehouse-under-test")).env("NO_COLOR", "1");
+    command.arg(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("terminal")
+            .join(script),
+    );
+    command
+        .arg(env!("CARGO_BIN_EXE_tracehouse-under-test"))
+        .env("NO_COLOR", "1");
     Some(command)
 }
 
 #[test]
 fn a_session_of_the_shell() {
-    let Some(mut command) = python("session.py") else { return };
+    let Some(mut command) = python("session.py") else {
+        return;
+    };
     let desk = Desk::new();
-    let done = command.arg(desk.db()).env("XDG_STATE_HOME", desk.path("state")).output().unwrap();
+    let done = command
+        .arg(desk.db())
+        .env("XDG_STATE_HOME", desk.path("state"))
+        .output()
+        .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(done.status.success(), "{}\n{}", text(&done.stdout), text(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}\n{}",
+        text(&done.stdout),
+        text(&done.stderr)
+    );
 }
 
 /// Commands whose answers are the same each time.
@@ -70,10 +91,15 @@ fn screens_are_as_they_were() {
     let desk = Desk::new();
     let tagged = tracehouse(&["tag", &desk.db(), &data::trace_id(0), "env=prod"]);
     assert_eq!(tagged.code, 0, "{tagged:?}");
-    let lines: String = commands().iter().map(|words| format!("{}\n", serde_json::json!(words))).collect();
+    let lines: String = commands()
+        .iter()
+        .map(|words| format!("{}\n", serde_json::json!(words)))
+        .collect();
     let mut differences = Vec::new();
     for columns in ["80", "120", "0"] {
-        let Some(mut command) = python("screen.py") else { return };
+        let Some(mut command) = python("screen.py") else {
+            return;
+        };
         let mut child = command
             .arg(columns)
             .current_dir(desk.path(""))
@@ -82,19 +108,31 @@ fn screens_are_as_they_were() {
             .spawn()
             .unwrap();
         // They fit into the pipe.
-        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(lines.as_bytes())
+            .unwrap();
         let done = child.wait_with_output().unwrap();
         assert!(done.status.success());
         let shown = String::from_utf8(done.stdout).unwrap();
-        let name = if columns == "0" { "pipe".to_string() } else { format!("{columns}_columns") };
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("terminal/screens").join(name);
+        let name = if columns == "0" {
+            "pipe".to_string()
+        } else {
+            format!("{columns}_columns")
+        };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("terminal/screens")
+            .join(name);
         if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &shown).unwrap();
         }
         let expected = fs::read_to_string(&path).unwrap_or_default();
-        differences
-            .extend(difference(&expected, &shown).map(|difference| format!("{columns}: {difference}")));
+        differences.extend(
+            difference(&expected, &shown).map(|difference| format!("{columns}: {difference}")),
+        );
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

@@ -13,7 +13,10 @@ const FILE_LINES_MAX: usize = 800;
 const FUNCTION_LINES_MAX: usize = 70;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
 }
 
 /// All Rust sources by path relative to the root, with `/` between the parts.
@@ -32,7 +35,11 @@ fn collect(folder: &Path, found: &mut BTreeMap<String, String>) {
         if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
             collect(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+            let name = path
+                .strip_prefix(root())
+                .unwrap()
+                .to_string_lossy()
+                .replace('\\', "/");
             found.insert(name, fs::read_to_string(&path).unwrap());
         }
     }
@@ -40,9 +47,15 @@ fn collect(folder: &Path, found: &mut BTreeMap<String, String>) {
 
 /// The source without its inline test modules, and without comments.
 fn production(text: &str) -> String {
-    let body = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    let body = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or(text);
     let code = |line: &&str| !line.trim_start().starts_with("//");
-    body.lines().filter(code).map(|line| format!("{line}\n")).collect()
+    body.lines()
+        .filter(code)
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 fn is_test(name: &str) -> bool {
@@ -60,7 +73,12 @@ fn assert_none(what: &str, found: Vec<String>) {
 /// AR-1: imports run only leftwards in storage <- query <- engine <- bindings.
 #[test]
 fn crates_depend_leftwards() {
-    let ours = ["tracehouse-storage", "tracehouse-query", "tracehouse", "tracehouse-cli"];
+    let ours = [
+        "tracehouse-storage",
+        "tracehouse-query",
+        "tracehouse",
+        "tracehouse-cli",
+    ];
     for (folder, allowed) in [
         ("storage", &ours[..0]),
         ("query", &ours[..1]),
@@ -68,8 +86,17 @@ fn crates_depend_leftwards() {
         ("bindings/cli", &ours[2..3]),
     ] {
         let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
-        let dependencies = manifest.split("[dependencies]").nth(1).unwrap_or("").split("\n[").next().unwrap();
-        for name in dependencies.lines().filter_map(|line| line.split(['.', ' ', '=']).next()) {
+        let dependencies = manifest
+            .split("[dependencies]")
+            .nth(1)
+            .unwrap_or("")
+            .split("\n[")
+            .next()
+            .unwrap();
+        for name in dependencies
+            .lines()
+            .filter_map(|line| line.split(['.', ' ', '=']).next())
+        {
             let is_allowed = !ours.contains(&name) || allowed.contains(&name);
             assert!(is_allowed, "AR-1: {folder} may not depend on {name}");
         }
@@ -96,7 +123,9 @@ fn heavy_dependencies_are_named_in_one_place() {
         for (dependency, homes) in &homes {
             let is_home = homes.iter().any(|home| name.starts_with(home)) || is_test(&name);
             if !is_home && names_crate(&code, dependency) {
-                found.push(format!("{name} names {dependency}, which only {homes:?} may"));
+                found.push(format!(
+                    "{name} names {dependency}, which only {homes:?} may"
+                ));
             }
         }
     }
@@ -119,7 +148,15 @@ fn is_word(code: &str, word: &str) -> bool {
 #[test]
 fn one_version_of_what_meets_in_types() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    for name in ["arrow-array", "arrow-schema", "parquet", "datafusion", "tantivy", "sled", "sqlparser"] {
+    for name in [
+        "arrow-array",
+        "arrow-schema",
+        "parquet",
+        "datafusion",
+        "tantivy",
+        "sled",
+        "sqlparser",
+    ] {
         let count = lock.matches(&format!("\nname = \"{name}\"\n")).count();
         assert_eq!(count, 1, "{name} is {count} times in Cargo.lock");
     }
@@ -129,7 +166,10 @@ fn one_version_of_what_meets_in_types() {
 fn every_file_says_what_it_is() {
     let is_silent = |text: &str| !text.starts_with("//!") && text.trim() != "fn main() {}";
     let silent = sources().into_iter().filter(|(_, text)| is_silent(text));
-    assert_none("files that do not open with //!", silent.map(|(name, _)| name).collect());
+    assert_none(
+        "files that do not open with //!",
+        silent.map(|(name, _)| name).collect(),
+    );
 }
 
 #[test]
@@ -157,11 +197,15 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let code = line.trim_start();
         let indent = &line[..line.len() - code.len()];
         let words = ["pub ", "pub(crate) ", "pub(super) ", "const ", "async "];
-        let rest = words.iter().fold(code, |rest, word| rest.strip_prefix(word).unwrap_or(rest));
+        let rest = words
+            .iter()
+            .fold(code, |rest, word| rest.strip_prefix(word).unwrap_or(rest));
         if !rest.starts_with("fn ") || line.ends_with('}') || line.ends_with(';') {
             continue;
         }
-        let end = lines[at..].iter().position(|line| *line == format!("{indent}}}"));
+        let end = lines[at..]
+            .iter()
+            .position(|line| *line == format!("{indent}}}"));
         let name = rest[3..].split(['(', '<']).next().unwrap_or("").to_string();
         found.push((name, end.map_or(0, |end| end + 1)));
     }
@@ -171,11 +215,21 @@ fn functions(text: &str) -> Vec<(String, usize)> {
 #[test]
 fn nothing_is_left_undone_or_switched_off() {
     // Written apart, so that this file does not contain them.
-    let words = [["todo", "!("], ["unimplemented", "!("], ["#[ign", "ore"], ["dbg", "!("]]
-        .map(|parts| parts.concat());
+    let words = [
+        ["todo", "!("],
+        ["unimplemented", "!("],
+        ["#[ign", "ore"],
+        ["dbg", "!("],
+    ]
+    .map(|parts| parts.concat());
     let mut found = Vec::new();
     for (name, text) in sources() {
-        found.extend(words.iter().filter(|word| text.contains(*word)).map(|word| format!("{name}: {word}")));
+        found.extend(
+            words
+                .iter()
+                .filter(|word| text.contains(*word))
+                .map(|word| format!("{name}: {word}")),
+        );
     }
     assert_none("left undone", found);
 }
@@ -183,7 +237,12 @@ fn nothing_is_left_undone_or_switched_off() {
 /// AR-4: the truth files are read and written through `storage::env` alone.
 #[test]
 fn files_are_reached_through_env() {
-    let homes = ["storage/src/env/", "storage/src/kv/", "storage/src/text/", "bindings/"];
+    let homes = [
+        "storage/src/env/",
+        "storage/src/kv/",
+        "storage/src/text/",
+        "bindings/",
+    ];
     let mut found = Vec::new();
     for (name, text) in sources() {
         if homes.iter().any(|home| name.starts_with(home)) || is_test(&name) {
@@ -202,14 +261,25 @@ fn files_are_reached_through_env() {
 
 #[test]
 fn documents_do_not_point_at_what_is_not_there() {
-    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut missing = Vec::new();
     for page in pages.chain([root().join("ARCHITECTURE.md")]) {
         let text = fs::read_to_string(&page).unwrap();
         let words = text.split('`').skip(1).step_by(2);
         for path in words.filter(|word| word.ends_with(".rs") && word.contains('/')) {
-            let crates = ["", "storage/src/", "query/src/", "engine/src/", "bindings/cli/src/"];
-            if !crates.iter().any(|folder| root().join(folder).join(path).exists()) {
+            let crates = [
+                "",
+                "storage/src/",
+                "query/src/",
+                "engine/src/",
+                "bindings/cli/src/",
+            ];
+            if !crates
+                .iter()
+                .any(|folder| root().join(folder).join(path).exists())
+            {
                 missing.push(format!("{}: {path}", page.display()));
             }
         }
@@ -220,7 +290,14 @@ fn documents_do_not_point_at_what_is_not_there() {
 #[test]
 fn nothing_that_backtracks_or_speaks_openssl_is_in_the_tree() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    for name in ["fancy-regex", "pcre2", "onig", "openssl", "openssl-sys", "native-tls"] {
+    for name in [
+        "fancy-regex",
+        "pcre2",
+        "onig",
+        "openssl",
+        "openssl-sys",
+        "native-tls",
+    ] {
         assert!(!lock.contains(&format!("name = \"{name}\"\n")), "{name}");
     }
 }

@@ -8,7 +8,9 @@ use crate::support::{
 
 #[test]
 fn a_second_import_adds_nothing() {
-    let (Some(files), Some(assessments)) = (data_files(), shared("data/assessments.jsonl")) else { return };
+    let (Some(files), Some(assessments)) = (data_files(), shared("data/assessments.jsonl")) else {
+        return;
+    };
     let disk = DiskDb::new();
     let mut spans = Vec::new();
     for (at, file) in files.iter().enumerate() {
@@ -26,9 +28,15 @@ fn a_second_import_adds_nothing() {
         assert_eq!(added, (0, 0, *spans), "{}", file_name(file));
     }
     assert_eq!(import_assessments(&disk.db, &assessments).assessments, 0);
-    assert!(light_tables(&disk.db) == before, "the second import changed a table");
+    assert!(
+        light_tables(&disk.db) == before,
+        "the second import changed a table"
+    );
     disk.db.compact().unwrap();
-    let distinct = number(&disk.db, "SELECT count(*) FROM (SELECT DISTINCT trace_id, span_id FROM spans)");
+    let distinct = number(
+        &disk.db,
+        "SELECT count(*) FROM (SELECT DISTINCT trace_id, span_id FROM spans)",
+    );
     assert_eq!(number(&disk.db, "SELECT count(*) FROM spans"), distinct);
     assert_eq!(distinct as u64, spans.iter().sum::<u64>());
 }

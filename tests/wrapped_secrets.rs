@@ -32,7 +32,10 @@ const TYPES: [(&str, &str); 76] = [
     ("gitlab", "glpat-{a20}"),
     ("slack", "xoxb-{d12}-{d12}-{a24}"),
     ("slack app", "xapp-1-A{u10}-{d12}-{h64}"),
-    ("slack webhook", "https://hooks.slack.com/services/T{u10}/B{u10}/{a24}"),
+    (
+        "slack webhook",
+        "https://hooks.slack.com/services/T{u10}/B{u10}/{a24}",
+    ),
     ("google", "AIza{a35}"),
     ("google oauth", "ya29.{a60}"),
     ("google client", "GOCSPX-{a28}"),
@@ -69,14 +72,26 @@ const TYPES: [(&str, &str); 76] = [
     ("cohere by name", "CO_API_KEY={a40}"),
     ("mistral by name", "MISTRAL_API_KEY={a32}"),
     ("twilio by name", "TWILIO_AUTH_TOKEN={h32}"),
-    ("heroku by name", "HEROKU_API_KEY={h8}-{h4}-4{h3}-a{h3}-{h12}"),
+    (
+        "heroku by name",
+        "HEROKU_API_KEY={h8}-{h4}-4{h3}-a{h3}-{h12}",
+    ),
     ("postgres", "postgres://ann:{a20}@db.example.org/x"),
     ("redis", "redis://:{a20}@db.example.org:6379"),
     ("mongodb", "mongodb+srv://ann:{a20}@db.example.org/x?y=1"),
     ("basic auth url", "https://ann:{a20}@example.org/x"),
-    ("rsa", "-----BEGIN RSA PRIVATE KEY-----\n{a64}\n{a40}\n-----END RSA PRIVATE KEY-----"),
-    ("openssh", "-----BEGIN OPENSSH PRIVATE KEY-----\n{a70}\n-----END OPENSSH PRIVATE KEY-----"),
-    ("pgp", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{a64}\n-----END PGP PRIVATE KEY BLOCK-----"),
+    (
+        "rsa",
+        "-----BEGIN RSA PRIVATE KEY-----\n{a64}\n{a40}\n-----END RSA PRIVATE KEY-----",
+    ),
+    (
+        "openssh",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n{a70}\n-----END OPENSSH PRIVATE KEY-----",
+    ),
+    (
+        "pgp",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{a64}\n-----END PGP PRIVATE KEY BLOCK-----",
+    ),
     ("jwt", "eyJ{a20}.eyJ{a40}.{a43}"),
     ("bearer", "Bearer {a32}"),
     ("bearer header", "Authorization: Bearer {a20}"),
@@ -129,14 +144,18 @@ fn escaped(text: &str) -> String {
 
 fn percent(text: &str) -> String {
     let byte = |byte: u8| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => (byte as char).to_string(),
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+            (byte as char).to_string()
+        }
         _ => format!("%{byte:02X}"),
     };
     text.bytes().map(byte).collect()
 }
 
 fn entities(text: &str) -> String {
-    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
+    text.replace('&', "&amp;")
+        .replace('"', "&quot;")
+        .replace('<', "&lt;")
 }
 
 type Wrap = fn(&str) -> String;
@@ -149,46 +168,98 @@ const WRAPS: [(&str, Wrap); 64] = [
     ("single quotes", |s| format!("it is '{s}'")),
     ("backticks", |s| format!("`{s}`")),
     ("json", |s| json!({"a": s, "n": 1}).to_string()),
-    ("json in a line", |s| json!({"a": format!("x\n{s}\n")}).to_string()),
-    ("json twice", |s| json!({"a": json!({"b": format!("x\t{s}")}).to_string()}).to_string()),
+    ("json in a line", |s| {
+        json!({"a": format!("x\n{s}\n")}).to_string()
+    }),
+    ("json twice", |s| {
+        json!({"a": json!({"b": format!("x\t{s}")}).to_string()}).to_string()
+    }),
     ("json three times", |s| {
         json!([json!({"a": json!({"b": format!("\n{s}")}).to_string()}).to_string()]).to_string()
     }),
-    ("json cut at the end", |s| format!("{{\"a\":\"x\\n{}\", \"b\": \"cut", escaped(s))),
-    ("json cut right behind", |s| format!("{{\"a\":\"x\\n{}", escaped(s))),
-    ("json cut at the start", |s| format!("tent\":\"x\\n{}\"}}", escaped(s))),
-    ("json twice, cut", |s| format!("a\\\":\\\"x\\\\n{}\\\"}}\"", escaped(&escaped(s)))),
-    ("log line", |s| format!("12:00 INFO sent {{\"m\":[{{\"c\":\"a\\n{}\"}}]}} in 3 ms", escaped(s))),
-    ("log line, nested", |s| format!("INFO {}", json!({"a": json!({"b": format!("\n{s}")}).to_string()}))),
-    ("events", |s| format!("data: {{\"d\":\"\\t{}\"}}\n\ndata: [DONE]\n\n", escaped(s))),
-    ("python", |s| format!("{{'content': 'a\\n{}', 'n': None}}", s.replace('\n', "\\n"))),
-    ("python bytes", |s| format!("b'a\\x22{}\\x22'", s.replace('\n', "\\n"))),
+    ("json cut at the end", |s| {
+        format!("{{\"a\":\"x\\n{}\", \"b\": \"cut", escaped(s))
+    }),
+    ("json cut right behind", |s| {
+        format!("{{\"a\":\"x\\n{}", escaped(s))
+    }),
+    ("json cut at the start", |s| {
+        format!("tent\":\"x\\n{}\"}}", escaped(s))
+    }),
+    ("json twice, cut", |s| {
+        format!("a\\\":\\\"x\\\\n{}\\\"}}\"", escaped(&escaped(s)))
+    }),
+    ("log line", |s| {
+        format!(
+            "12:00 INFO sent {{\"m\":[{{\"c\":\"a\\n{}\"}}]}} in 3 ms",
+            escaped(s)
+        )
+    }),
+    ("log line, nested", |s| {
+        format!(
+            "INFO {}",
+            json!({"a": json!({"b": format!("\n{s}")}).to_string()})
+        )
+    }),
+    ("events", |s| {
+        format!("data: {{\"d\":\"\\t{}\"}}\n\ndata: [DONE]\n\n", escaped(s))
+    }),
+    ("python", |s| {
+        format!("{{'content': 'a\\n{}', 'n': None}}", s.replace('\n', "\\n"))
+    }),
+    ("python bytes", |s| {
+        format!("b'a\\x22{}\\x22'", s.replace('\n', "\\n"))
+    }),
     ("yaml", |s| format!("a:\n  b: {s}\n  c: 1\n")),
     ("env file", |s| format!("A=1\nB={s}\nC=2\n")),
     ("export", |s| format!("export B=\"{s}\" && run")),
-    ("curl", |s| format!("curl -H 'X-Key: {s}' https://example.org/x")),
-    ("curl data", |s| format!("curl -d \"{{\\\"k\\\":\\\"{s}\\\"}}\" https://example.org/x")),
-    ("header", |s| format!("GET / HTTP/1.1\r\nX-Key: {s}\r\nAccept: */*\r\n")),
-    ("query", |s| format!("https://example.org/?p=1&q={}&r=2", percent(s))),
+    ("curl", |s| {
+        format!("curl -H 'X-Key: {s}' https://example.org/x")
+    }),
+    ("curl data", |s| {
+        format!("curl -d \"{{\\\"k\\\":\\\"{s}\\\"}}\" https://example.org/x")
+    }),
+    ("header", |s| {
+        format!("GET / HTTP/1.1\r\nX-Key: {s}\r\nAccept: */*\r\n")
+    }),
+    ("query", |s| {
+        format!("https://example.org/?p=1&q={}&r=2", percent(s))
+    }),
     ("form", |s| format!("a=1&b=%22{}%22&c=2", percent(s))),
-    ("form, json", |s| format!("b=%7B%22k%22%3A%22{}%22%7D", percent(s))),
+    ("form, json", |s| {
+        format!("b=%7B%22k%22%3A%22{}%22%7D", percent(s))
+    }),
     ("form, spaces", |s| format!("q=see+{}+now", percent(s))),
-    ("percent twice", |s| format!("q=%2522{}%2522", percent(&percent(s)))),
+    ("percent twice", |s| {
+        format!("q=%2522{}%2522", percent(&percent(s)))
+    }),
     ("after %3D", |s| format!("q%3D{}%26", percent(s))),
     ("after %20", |s| format!("a%20{}%20b", percent(s))),
-    ("attribute of xml", |s| format!("<a b=\"{}\" c='1'/>", entities(s))),
+    ("attribute of xml", |s| {
+        format!("<a b=\"{}\" c='1'/>", entities(s))
+    }),
     ("element", |s| format!("<k>{}</k>", entities(s))),
-    ("entities", |s| format!("{{&quot;k&quot;:&quot;{}&quot;}}", entities(s))),
+    ("entities", |s| {
+        format!("{{&quot;k&quot;:&quot;{}&quot;}}", entities(s))
+    }),
     ("numeric entities", |s| format!("&#34;{s}&#34;")),
-    ("markdown", |s| format!("use `{s}` or\n```sh\nrun {s}\n```\n")),
+    ("markdown", |s| {
+        format!("use `{s}` or\n```sh\nrun {s}\n```\n")
+    }),
     ("link", |s| format!("[{s}](https://example.org)")),
     ("csv", |s| format!("1,{s},2\n3,\"{s}\",4\n")),
     ("tabs", |s| format!("a\t{s}\tb")),
     ("colours", |s| format!("\u{1b}[31m{s}\u{1b}[0m")),
     ("more colours", |s| format!("\u{1b}[1;38;5;196m{s}\u{1b}[m")),
-    ("title of a terminal", |s| format!("\u{1b}]0;x\u{7}{s}\u{1b}]0;\u{7}")),
-    ("colours written out", |s| format!("\\x1b[31m{}\\x1b[0m", s.replace('\n', "\\n"))),
-    ("colours in json", |s| format!("\\u001b[36m{}\\u001b[0m", escaped(s))),
+    ("title of a terminal", |s| {
+        format!("\u{1b}]0;x\u{7}{s}\u{1b}]0;\u{7}")
+    }),
+    ("colours written out", |s| {
+        format!("\\x1b[31m{}\\x1b[0m", s.replace('\n', "\\n"))
+    }),
+    ("colours in json", |s| {
+        format!("\\u001b[36m{}\\u001b[0m", escaped(s))
+    }),
     ("underscore", |s| format!("my_{s}")),
     ("equals", |s| format!("x={s} y=1")),
     ("colon", |s| format!("x:{s}")),
@@ -201,8 +272,12 @@ const WRAPS: [(&str, Wrap); 64] = [
     ("literal \\n", |s| format!("a\\n{}\\nb", escaped(s))),
     ("literal \\t", |s| format!("a\\t{}\\t", escaped(s))),
     ("literal \\r\\n", |s| format!("a\\r\\n{}\\r\\n", escaped(s))),
-    ("backslashes", |s| format!("a\\\\\\\\n{}\\\\\\\\n", escaped(s))),
-    ("\\u0022", |s| format!("k\\u0022:\\u0022{}\\u0022", escaped(s))),
+    ("backslashes", |s| {
+        format!("a\\\\\\\\n{}\\\\\\\\n", escaped(s))
+    }),
+    ("\\u0022", |s| {
+        format!("k\\u0022:\\u0022{}\\u0022", escaped(s))
+    }),
     ("octal", |s| format!("k\\042{}\\042", escaped(s))),
     ("letters of Han", |s| format!("密钥{s}密钥")),
     ("emoji", |s| format!("\u{1f511}{s}\u{1f511}")),
@@ -251,7 +326,10 @@ fn line(number: usize, place: &str, held: &str) -> String {
     let with = |value: Value| json!([{"name": "e", "timeUnixNano": "1", "attributes": [value]}]);
     match place {
         "list" => {
-            span["attributes"] = json!([attribute("l", json!({"arrayValue": {"values": [text(held)]}}))])
+            span["attributes"] = json!([attribute(
+                "l",
+                json!({"arrayValue": {"values": [text(held)]}})
+            )])
         }
         "tree" => {
             let inner = json!({"kvlistValue": {"values": [attribute("leaf", text(held))]}});
@@ -278,7 +356,8 @@ fn line(number: usize, place: &str, held: &str) -> String {
         key => span["attributes"] = json!([attribute(key, text(held))]),
     }
     let scopes = json!([{"scope": scope, "spans": [span]}]);
-    json!({"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": scopes}]}).to_string()
+    json!({"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": scopes}]})
+        .to_string()
 }
 
 /// Lines with every combination, and what each of them must not leave behind.
@@ -307,7 +386,10 @@ fn combinations() -> (Vec<String>, Vec<(String, String)>) {
 /// The combinations whose secrets are in any of the texts.
 fn found(texts: &[String], needles: &[(String, String)]) -> BTreeSet<String> {
     let words = Regex::new("[0-9A-Za-z]{12,}").unwrap();
-    let wanted: HashMap<&str, &String> = needles.iter().map(|(needle, what)| (&needle[..12], what)).collect();
+    let wanted: HashMap<&str, &String> = needles
+        .iter()
+        .map(|(needle, what)| (&needle[..12], what))
+        .collect();
     assert_eq!(wanted.len(), needles.len(), "no needle is like another");
     let mut all = BTreeSet::new();
     for word in texts.iter().flat_map(|text| words.find_iter(text)) {
@@ -319,7 +401,10 @@ fn found(texts: &[String], needles: &[(String, String)]) -> BTreeSet<String> {
 }
 
 fn texts_of(path: &Path) -> Vec<String> {
-    file_texts(path).into_iter().flat_map(|(_, texts)| texts).collect()
+    file_texts(path)
+        .into_iter()
+        .flat_map(|(_, texts)| texts)
+        .collect()
 }
 
 #[test]
@@ -327,26 +412,44 @@ fn no_type_of_secret_reaches_a_file_in_any_wrapping() {
     let (lines, needles) = combinations();
     assert!(needles.len() > 5_000, "{} combinations", needles.len());
     let disk = DiskDb::new();
-    disk.db.set_redaction(Redaction::default().secrets(true)).unwrap();
+    disk.db
+        .set_redaction(Redaction::default().secrets(true))
+        .unwrap();
     let report = import_lines(&disk.db, &lines);
     assert_eq!(report.spans, lines.len() as u64);
     let none = BTreeSet::new();
     assert_eq!(found(&texts_of(&disk.path()), &needles), none, "in the log");
     disk.db.compact().unwrap();
-    assert_eq!(found(&texts_of(&disk.path()), &needles), none, "in segments");
-    let bytes = texts(&disk.db, "SELECT attributes FROM spans WHERE attributes LIKE '%$bytes%'");
+    assert_eq!(
+        found(&texts_of(&disk.path()), &needles),
+        none,
+        "in segments"
+    );
+    let bytes = texts(
+        &disk.db,
+        "SELECT attributes FROM spans WHERE attributes LIKE '%$bytes%'",
+    );
     assert_eq!(bytes.len(), TYPES.len());
     let shown = crate::redaction::base64(b"see [REDACTED:");
     // Three bytes are four letters: what is before the name of the secret is the same for all.
-    let unlike = bytes.iter().filter(|text| !text.contains(&shown[..16])).count();
-    let by_part = TYPES.iter().filter(|(_, pattern)| pattern.contains(['=', ':', '/'])).count();
+    let unlike = bytes
+        .iter()
+        .filter(|text| !text.contains(&shown[..16]))
+        .count();
+    let by_part = TYPES
+        .iter()
+        .filter(|(_, pattern)| pattern.contains(['=', ':', '/']))
+        .count();
     assert!(unlike <= by_part, "{unlike} of {}", bytes.len());
 
     let open = DiskDb::new();
     open.db.set_redaction(Redaction::none()).unwrap();
     import_lines(&open.db, &lines);
     let missed = needles.len() - found(&texts_of(&open.path()), &needles).len();
-    assert_eq!(missed, 0, "the search for them finds each without redaction");
+    assert_eq!(
+        missed, 0,
+        "the search for them finds each without redaction"
+    );
 }
 
 /// Every call that takes a text.
@@ -358,26 +461,38 @@ fn write(db: &Database, number: usize, held: &str, inner: &str) {
         .tag("a", held)
         .metadata("m", inner);
     db.start_trace(&start).unwrap();
-    db.set_tags(&id, [("later", held), ("nested", inner)]).unwrap();
-    let verdict =
-        NewAssessment::feedback("f", json!({"v": held}).to_string()).rationale(inner).metadata("m", held);
+    db.set_tags(&id, [("later", held), ("nested", inner)])
+        .unwrap();
+    let verdict = NewAssessment::feedback("f", json!({"v": held}).to_string())
+        .rationale(inner)
+        .metadata("m", held);
     db.assess(&id, verdict).unwrap();
     let record = NewRecord::new(json!({"q": held, "n": number}).to_string())
         .outputs(json!(inner).to_string())
         .expectations(json!({"e": held}).to_string())
         .tags(json!({"t": inner}).to_string());
-    assert_eq!(db.dataset("d").unwrap().merge(&[record]).unwrap().inserted, 1);
+    assert_eq!(
+        db.dataset("d").unwrap().merge(&[record]).unwrap().inserted,
+        1
+    );
 }
 
 #[test]
 fn no_type_of_secret_reaches_a_file_by_any_call() {
     let disk = DiskDb::new();
-    disk.db.set_redaction(Redaction::default().secrets(true)).unwrap();
+    disk.db
+        .set_redaction(Redaction::default().secrets(true))
+        .unwrap();
     disk.db.create_dataset("d").unwrap();
     let (mut random, mut needles) = (Random::new(12), Vec::new());
     for (number, (name, pattern)) in TYPES.iter().enumerate() {
         let (secret, needle) = secret(pattern, &mut random);
-        write(&disk.db, number, &format!("my_{secret}"), &json!({"a": format!("\n{secret}")}).to_string());
+        write(
+            &disk.db,
+            number,
+            &format!("my_{secret}"),
+            &json!({"a": format!("\n{secret}")}).to_string(),
+        );
         needles.push((needle, (*name).to_string()));
     }
     assert_eq!(found(&texts_of(&disk.path()), &needles), BTreeSet::new());
@@ -427,9 +542,14 @@ fn values_under_names_of_secrets_reach_no_file() {
     for name in NAMES {
         for place in ["attribute", "tree", "pair", "event", "resource"] {
             let value = text(&value(format!("{name} as {place}")));
-            let tree =
-                json!([attribute("t", json!({"kvlistValue": {"values": [attribute(name, value.clone())]}}))]);
-            let pair = json!([attribute("name", text(name)), attribute("value", value.clone())]);
+            let tree = json!([attribute(
+                "t",
+                json!({"kvlistValue": {"values": [attribute(name, value.clone())]}})
+            )]);
+            let pair = json!([
+                attribute("name", text(name)),
+                attribute("value", value.clone())
+            ]);
             let mut span: Value = serde_json::from_str(&line(lines.len(), "name", "s")).unwrap();
             let resource = &mut span["resourceSpans"][0];
             let inner = &mut resource["scopeSpans"][0]["spans"][0];
@@ -437,11 +557,13 @@ fn values_under_names_of_secrets_reach_no_file() {
                 "attribute" => inner["attributes"] = json!([attribute(name, value)]),
                 "tree" => inner["attributes"] = tree,
                 "pair" => {
-                    inner["attributes"] = json!([attribute("h", json!({"kvlistValue": {"values": pair}}))])
+                    inner["attributes"] =
+                        json!([attribute("h", json!({"kvlistValue": {"values": pair}}))])
                 }
                 "event" => {
                     let attributes = json!([attribute(name, value)]);
-                    inner["events"] = json!([{"name": "e", "timeUnixNano": "1", "attributes": attributes}]);
+                    inner["events"] =
+                        json!([{"name": "e", "timeUnixNano": "1", "attributes": attributes}]);
                 }
                 _ => resource["resource"]["attributes"] = json!([attribute(name, value)]),
             }
@@ -452,12 +574,20 @@ fn values_under_names_of_secrets_reach_no_file() {
     lines.push(line(lines.len(), "state", &state));
     import_lines(&disk.db, &lines);
     let trace = format!("{:032x}", 1);
-    let is_tag = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || "_/.- :".contains(c));
+    let is_tag = |name: &&str| {
+        name.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_/.- :".contains(c))
+    };
     for name in NAMES.into_iter().filter(is_tag) {
-        disk.db.set_tags(&trace, [(name, value(format!("{name} as tag")).as_str())]).unwrap();
+        disk.db
+            .set_tags(&trace, [(name, value(format!("{name} as tag")).as_str())])
+            .unwrap();
     }
     assert_eq!(found(&texts_of(&disk.path()), &needles), BTreeSet::new());
     disk.db.seal().unwrap();
     assert_eq!(found(&texts_of(&disk.path()), &needles), BTreeSet::new());
-    assert_eq!(disk.db.stats().unwrap().redacted_values, needles.len() as u64);
+    assert_eq!(
+        disk.db.stats().unwrap().redacted_values,
+        needles.len() as u64
+    );
 }

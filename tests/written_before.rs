@@ -18,7 +18,10 @@ fn fixture(folder: &Path) -> PathBuf {
     for name in ["catalog", "kv", "tmp", "readers", "quarantine"] {
         fs::create_dir_all(path.join(name)).unwrap();
     }
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("written_before/version_3"), &path);
+    copy(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("written_before/version_3"),
+        &path,
+    );
     path
 }
 
@@ -42,19 +45,38 @@ fn format(path: &Path) -> Value {
 
 /// What was stored by that version, wherever it lies.
 fn ask(db: &Database, place: &str) {
-    let costs =
-        rows(db, "SELECT cost_usd, cost_source FROM spans WHERE name = 'chat' ORDER BY trace_id, span_id");
+    let costs = rows(
+        db,
+        "SELECT cost_usd, cost_source FROM spans WHERE name = 'chat' ORDER BY trace_id, span_id",
+    );
     let (reported, none) = (json!([0.0125, "reported"]), json!([null, null]));
-    let costs: Vec<Value> = costs.iter().map(|row| json!([row["cost_usd"], row["cost_source"]])).collect();
-    assert_eq!(costs, [reported.clone(), none.clone(), reported, none], "{place}");
-    let ids = ["4bf92f3577b34da6a3ce929d0e0e4736", "5bf92f3577b34da6a3ce929d0e0e4736"];
+    let costs: Vec<Value> = costs
+        .iter()
+        .map(|row| json!([row["cost_usd"], row["cost_source"]]))
+        .collect();
     assert_eq!(
-        search_ids(db, "trace.text MATCHES 'cost' AND span.outputs LIKE '%half is for cache'").len(),
+        costs,
+        [reported.clone(), none.clone(), reported, none],
+        "{place}"
+    );
+    let ids = [
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "5bf92f3577b34da6a3ce929d0e0e4736",
+    ];
+    assert_eq!(
+        search_ids(
+            db,
+            "trace.text MATCHES 'cost' AND span.outputs LIKE '%half is for cache'"
+        )
+        .len(),
         2
     );
     assert_eq!(search_ids(db, "feedback.good = true"), [ids[0]], "{place}");
     assert_eq!(
-        number(db, "SELECT count(*) FROM spans WHERE cost_source = 'reported' AND model = 'gpt-4o'"),
+        number(
+            db,
+            "SELECT count(*) FROM spans WHERE cost_source = 'reported' AND model = 'gpt-4o'"
+        ),
         2
     );
     assert_eq!(
@@ -65,7 +87,11 @@ fn ask(db: &Database, place: &str) {
         2
     );
     let trace = db.get_trace(ids[1]).unwrap();
-    let sources: Vec<Option<&str>> = trace.spans.iter().map(|span| span.cost_source.as_deref()).collect();
+    let sources: Vec<Option<&str>> = trace
+        .spans
+        .iter()
+        .map(|span| span.cost_source.as_deref())
+        .collect();
     assert_eq!(sources, [None, Some("reported"), None], "{place}");
 }
 
@@ -73,15 +99,26 @@ fn ask(db: &Database, place: &str) {
 fn a_database_without_sources_of_costs_opens_and_answers() {
     let folder = tempfile::tempdir().unwrap();
     let path = fixture(folder.path());
-    let reader = OpenOptions::new().read_only(true).settings(quiet_settings()).open(&path).unwrap();
+    let reader = OpenOptions::new()
+        .read_only(true)
+        .settings(quiet_settings())
+        .open(&path)
+        .unwrap();
     ask(&reader, "read only");
     drop(reader);
-    assert_eq!(format(&path)["format_version"], 3, "reading changes nothing");
+    assert_eq!(
+        format(&path)["format_version"],
+        3,
+        "reading changes nothing"
+    );
     let uuid = format(&path)["db_uuid"].clone();
     let db = open(&path);
     assert_eq!(format(&path)["db_uuid"], uuid);
     let versions = ["format_version", "reader_version_min", "writer_version_min"];
-    assert_eq!(versions.map(|name| format(&path)[name].as_u64()), [Some(u64::from(FORMAT_VERSION)); 3]);
+    assert_eq!(
+        versions.map(|name| format(&path)[name].as_u64()),
+        [Some(u64::from(FORMAT_VERSION)); 3]
+    );
     ask(&db, "opened");
     db.seal().unwrap();
     ask(&db, "sealed beside the old segment");
@@ -99,12 +136,23 @@ fn a_database_without_sources_of_costs_opens_and_answers() {
 fn a_repair_raises_the_format_before_it_writes_segments() {
     let folder = tempfile::tempdir().unwrap();
     let path = fixture(folder.path());
-    let segment = fs::read_dir(path.join("seg")).unwrap().next().unwrap().unwrap().path();
+    let segment = fs::read_dir(path.join("seg"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     fs::write(segment.join("traces.parquet"), b"no longer what it was").unwrap();
     let report = repair(&path, true).unwrap();
     assert!(report.applied, "{report:?}");
     assert_eq!(format(&path)["reader_version_min"], FORMAT_VERSION);
     let db = open(&path);
-    assert_eq!(number(&db, "SELECT count(*) FROM spans WHERE cost_source = 'reported'"), 2);
+    assert_eq!(
+        number(
+            &db,
+            "SELECT count(*) FROM spans WHERE cost_source = 'reported'"
+        ),
+        2
+    );
     assert_eq!(number(&db, "SELECT count(*) FROM traces"), 2);
 }

@@ -44,7 +44,10 @@ fn main() -> Outcome<()> {
     for size in sizes.split(',') {
         columns.push(bench(size.trim().parse()?)?);
     }
-    println!("\n| what{} |", columns.iter().map(|_| " | median").collect::<String>());
+    println!(
+        "\n| what{} |",
+        columns.iter().map(|_| " | median").collect::<String>()
+    );
     println!("|---{}|", "|---".repeat(columns.len()));
     for (at, (what, _)) in columns.first().into_iter().flatten().enumerate() {
         let mut line = format!("| {what}");
@@ -77,7 +80,10 @@ fn bench(traces: u64) -> Outcome<Vec<Row>> {
         report.spans
     );
     println!("text-indexed, {:.1} MB/s;", megabytes / seconds);
-    println!("disk / OTLP bytes {:.2}", db.stats()?.disk_bytes as f64 / lines.len() as f64);
+    println!(
+        "disk / OTLP bytes {:.2}",
+        db.stats()?.disk_bytes as f64 / lines.len() as f64
+    );
     let mut rows = reads(&db, traces)?;
     rows.extend(writes(&db, traces)?);
     drop(db);
@@ -93,19 +99,28 @@ fn reads(db: &Database, traces: u64) -> Outcome<Vec<Row>> {
     })?];
     for filter in FILTERS {
         let search = Search::new(filter).limit(100);
-        rows.push(measure(&format!("search {filter}"), || Ok(db.search_traces(&search)?.traces.len()))?);
+        rows.push(measure(&format!("search {filter}"), || {
+            Ok(db.search_traces(&search)?.traces.len())
+        })?);
     }
     for statement in STATEMENTS {
-        rows.push(measure(&format!("sql {statement}"), || Ok(db.sql(statement)?.len()))?);
+        rows.push(measure(&format!("sql {statement}"), || {
+            Ok(db.sql(statement)?.len())
+        })?);
     }
-    rows.push(measure("text refund policy, best 10", || Ok(db.search_text("\"refund policy\"", 10)?.len()))?);
-    rows.push(measure("dataset of 100 traces, built, read, deleted", || {
-        let dataset = db.create_dataset("bench")?;
-        dataset.add_traces(&Search::new("tag.env = 'prod'").limit(100))?;
-        let records = dataset.records(None)?.num_rows();
-        db.delete_dataset("bench")?;
-        Ok(records)
+    rows.push(measure("text refund policy, best 10", || {
+        Ok(db.search_text("\"refund policy\"", 10)?.len())
     })?);
+    rows.push(measure(
+        "dataset of 100 traces, built, read, deleted",
+        || {
+            let dataset = db.create_dataset("bench")?;
+            dataset.add_traces(&Search::new("tag.env = 'prod'").limit(100))?;
+            let records = dataset.records(None)?.num_rows();
+            db.delete_dataset("bench")?;
+            Ok(records)
+        },
+    )?);
     Ok(rows)
 }
 
@@ -118,19 +133,32 @@ fn writes(db: &Database, traces: u64) -> Outcome<Vec<Row>> {
             let line = otlp_lines(fresh, fresh..fresh + 1);
             Ok(db.import_otlp(&line, &ImportOptions::default())?.spans as usize)
         })?,
-        measure("set_tag, durable", || Ok(db.set_tag(&trace_id(1), "k", "v").map(|()| 1)?))?,
+        measure("set_tag, durable", || {
+            Ok(db.set_tag(&trace_id(1), "k", "v").map(|()| 1)?)
+        })?,
     ];
-    rows.push(measure(&format!("set_tag on {} traces", ids.len()), || {
-        Ok(db.set_tag_on(&ids, "reviewed", "yes")? as usize)
-    })?);
-    rows.push(measure(&format!("feedback on {} traces", ids.len()), || {
-        let feedback = ids.iter().map(|id| (id, NewAssessment::feedback("correctness", "true")));
-        Ok(db.assess_many(feedback.collect::<Vec<_>>())?.len())
-    })?);
+    rows.push(measure(
+        &format!("set_tag on {} traces", ids.len()),
+        || Ok(db.set_tag_on(&ids, "reviewed", "yes")? as usize),
+    )?);
+    rows.push(measure(
+        &format!("feedback on {} traces", ids.len()),
+        || {
+            let feedback = ids
+                .iter()
+                .map(|id| (id, NewAssessment::feedback("correctness", "true")));
+            Ok(db.assess_many(feedback.collect::<Vec<_>>())?.len())
+        },
+    )?);
     rows.push(measure("search tag.reviewed = 'yes', after that", || {
-        Ok(db.search_traces(&Search::new("tag.reviewed = 'yes'").limit(100))?.traces.len())
+        Ok(db
+            .search_traces(&Search::new("tag.reviewed = 'yes'").limit(100))?
+            .traces
+            .len())
     })?);
-    rows.push(once(&format!("delete {} traces", ids.len()), || Ok(db.delete_traces(&ids)? as usize))?);
+    rows.push(once(&format!("delete {} traces", ids.len()), || {
+        Ok(db.delete_traces(&ids)? as usize)
+    })?);
     rows.push(once("compact", || Ok(db.compact().map(|_| 1)?))?);
     rows.push(once("check", || Ok(db.check(false)?.findings.len()))?);
     Ok(rows)
@@ -140,7 +168,10 @@ fn writes(db: &Database, traces: u64) -> Outcome<Vec<Row>> {
 fn open(path: &Path) -> Outcome<Row> {
     measure("open and first search", || {
         let db = Database::open(path)?;
-        Ok(db.search_traces(&Search::new("state = 'ERROR'").limit(100))?.traces.len())
+        Ok(db
+            .search_traces(&Search::new("state = 'ERROR'").limit(100))?
+            .traces
+            .len())
     })
 }
 
@@ -152,7 +183,10 @@ fn measure(what: &str, mut work: impl FnMut() -> Outcome<usize>) -> Outcome<Row>
         times.push(once(what, &mut work)?.1);
     }
     times.sort();
-    Ok((what.to_string(), times.get(ROUNDS / 2).copied().unwrap_or_default()))
+    Ok((
+        what.to_string(),
+        times.get(ROUNDS / 2).copied().unwrap_or_default(),
+    ))
 }
 
 fn once(what: &str, work: impl FnOnce() -> Outcome<usize>) -> Outcome<Row> {

@@ -6,11 +6,17 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 const MODELS: [&str; 4] = ["gpt-4o", "gpt-4o-mini", "claude-3-5-sonnet", "llama3-8b"];
-const TOOLS: [&str; 5] = ["search", "calculate", "get_order", "refund_payment", "send_mail"];
+const TOOLS: [&str; 5] = [
+    "search",
+    "calculate",
+    "get_order",
+    "refund_payment",
+    "send_mail",
+];
 const WORDS: [&str; 24] = [
-    "order", "refund", "policy", "flight", "ticket", "customer", "delay", "invoice", "the", "a", "of", "to",
-    "please", "cancel", "booking", "tomorrow", "price", "account", "number", "help", "with", "missing",
-    "parcel", "agent",
+    "order", "refund", "policy", "flight", "ticket", "customer", "delay", "invoice", "the", "a",
+    "of", "to", "please", "cancel", "booking", "tomorrow", "price", "account", "number", "help",
+    "with", "missing", "parcel", "agent",
 ];
 
 /// A small linear congruential generator: enough for data, and the same everywhere.
@@ -19,7 +25,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound.max(1)
     }
 
@@ -67,8 +76,14 @@ fn trace(random: &mut Random, number: u64) -> Vec<Value> {
     let id = trace_id(number);
     let start = 1_700_000_000_000_000_000 + number * 30_000_000_000;
     let steps = 3 + random.below(6);
-    let mut spans: Vec<Value> = (1..=steps).map(|step| child(random, &id, number, step, start)).collect();
-    let asked = if number % 100 == 7 { "needleword please".to_string() } else { random.text(12) };
+    let mut spans: Vec<Value> = (1..=steps)
+        .map(|step| child(random, &id, number, step, start))
+        .collect();
+    let asked = if number % 100 == 7 {
+        "needleword please".to_string()
+    } else {
+        random.text(12)
+    };
     let (request, answer) = (json!({ "question": asked }).to_string(), random.text(40));
     spans.push(json!({
         "traceId": id, "spanId": format!("{number:015x}0"), "name": "agent", "kind": 1,
@@ -86,12 +101,18 @@ fn trace(random: &mut Random, number: u64) -> Vec<Value> {
 fn child(random: &mut Random, id: &str, number: u64, step: u64, start: u64) -> Value {
     let (is_tool, begin) = (step.is_multiple_of(3), start + step * 1_000_000_000);
     let attributes = if is_tool {
-        vec![text("gen_ai.operation.name", "execute_tool"), text("gen_ai.tool.name", random.pick(&TOOLS))]
+        vec![
+            text("gen_ai.operation.name", "execute_tool"),
+            text("gen_ai.tool.name", random.pick(&TOOLS)),
+        ]
     } else {
         vec![
             text("gen_ai.operation.name", "chat"),
             text("gen_ai.request.model", random.pick(&MODELS)),
-            text("gen_ai.input.messages", json!([{"role": "user", "content": random.text(120)}]).to_string()),
+            text(
+                "gen_ai.input.messages",
+                json!([{"role": "user", "content": random.text(120)}]).to_string(),
+            ),
             text(
                 "gen_ai.output.messages",
                 json!([{"role": "assistant", "content": random.text(60)}]).to_string(),

@@ -20,7 +20,10 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let db = Database::in_memory()?;
     for number in 1..=6 {
         let span = SpanBuilder::new(format!("{number:032x}"), format!("{number:016x}"), "chat")
-            .attribute("gen_ai.request.model", if number % 3 == 0 { "large" } else { "small" })
+            .attribute(
+                "gen_ai.request.model",
+                if number % 3 == 0 { "large" } else { "small" },
+            )
             .attribute("gen_ai.usage.input_tokens", number)
             .attribute("gen_ai.usage.output_tokens", 1)
             .build()?;
@@ -32,16 +35,32 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
          FROM spans s LEFT JOIN teams t ON t.model = s.model
          WHERE s.input_tokens > $least GROUP BY s.model, t.team ORDER BY tokens DESC",
     );
-    query.parameters.push(("least".to_string(), SqlValue::Int(1)));
+    query
+        .parameters
+        .push(("least".to_string(), SqlValue::Int(1)));
     query.tables.push(("teams".to_string(), teams()?));
     for row in db.sql_rows::<ModelUse>(query)? {
-        let ModelUse { model, team, calls, tokens } = row?;
-        println!("{model} of {}: {calls} calls, {tokens} tokens", team.as_deref().unwrap_or("nobody"));
+        let ModelUse {
+            model,
+            team,
+            calls,
+            tokens,
+        } = row?;
+        println!(
+            "{model} of {}: {calls} calls, {tokens} tokens",
+            team.as_deref().unwrap_or("nobody")
+        );
     }
 
-    let total: u64 = db.sql_rows("SELECT count(*) FROM spans")?.next().transpose()?.unwrap_or_default();
+    let total: u64 = db
+        .sql_rows("SELECT count(*) FROM spans")?
+        .next()
+        .transpose()?
+        .unwrap_or_default();
     let mut rows = 0;
-    for batch in db.sql_batches("SELECT trace_id, attributes ->> 'gen_ai.request.model' FROM spans")? {
+    for batch in
+        db.sql_batches("SELECT trace_id, attributes ->> 'gen_ai.request.model' FROM spans")?
+    {
         rows += batch?.num_rows() as u64; // Arrow: goes on into Parquet, polars, DataFusion
     }
     assert_eq!((rows, total), (6, 6));
@@ -55,5 +74,8 @@ fn teams() -> tracehouse::Result<SqlTable> {
         ("model", column(&["large", "tiny"])),
         ("team", column(&["search", "ops"])),
     ])?;
-    Ok(SqlTable { schema: batch.schema(), batches: vec![batch] })
+    Ok(SqlTable {
+        schema: batch.schema(),
+        batches: vec![batch],
+    })
 }

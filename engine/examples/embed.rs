@@ -32,17 +32,28 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     db.set_tag(trace_id, "env", "prod")?;
     db.log_feedback(trace_id, "helpful", "true")?;
 
-    let search = Search::new("tags.env = 'prod' AND span.model = 'gpt-4o' AND feedback.helpful = true");
+    let search =
+        Search::new("tags.env = 'prod' AND span.model = 'gpt-4o' AND feedback.helpful = true");
     for trace in db.iter_traces(&search) {
         let trace = trace?;
-        println!("{} asked {:?}", trace.trace_id, trace.request_preview.unwrap_or_default());
-        println!("{:?} tokens, {:?} USD", trace.usage.total_tokens, trace.usage.cost_usd);
+        println!(
+            "{} asked {:?}",
+            trace.trace_id,
+            trace.request_preview.unwrap_or_default()
+        );
+        println!(
+            "{:?} tokens, {:?} USD",
+            trace.usage.total_tokens, trace.usage.cost_usd
+        );
     }
     for hit in db.search_text("\"refund policy\"", 10)? {
         println!("{}: {}", hit.field, hit.snippet);
     }
     let trace = db.get_trace(trace_id)?;
-    assert_eq!((trace.spans.len(), trace.info.session_id.as_deref()), (2, Some("s-1")));
+    assert_eq!(
+        (trace.spans.len(), trace.info.session_id.as_deref()),
+        (2, Some("s-1"))
+    );
     db.close()?; // quick to open next time; without it nothing is lost either
     Ok(())
 }

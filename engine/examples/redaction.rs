@@ -8,7 +8,9 @@ use tracehouse::{OpenOptions, RedactionCallback, Search, SpanBuilder};
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     // A function sees each text, and where it stands; `None` leaves it as it is. One that fails hides the whole text.
     let names = RedactionCallback::new("names", |_field, text: &str| {
-        Ok(text.contains("Ana").then(|| text.replace("Ana", "[customer]")))
+        Ok(text
+            .contains("Ana")
+            .then(|| text.replace("Ana", "[customer]")))
     });
     let db = OpenOptions::new().redact_with(names).open(":memory:")?;
     db.set_redaction(db.redaction().rule("ticket", r"TICKET-\d+"))?;
@@ -24,7 +26,13 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", span.attributes);
         assert!(!span.attributes.contains("hunter2") && !span.attributes.contains("TICKET-12"));
     }
-    assert_eq!(db.count_traces(&Search::new("trace.text LIKE '%Ana %'"))?, 0);
-    assert_eq!(db.count_traces(&Search::new("trace.text LIKE '%[customer] asks%'"))?, 1);
+    assert_eq!(
+        db.count_traces(&Search::new("trace.text LIKE '%Ana %'"))?,
+        0
+    );
+    assert_eq!(
+        db.count_traces(&Search::new("trace.text LIKE '%[customer] asks%'"))?,
+        1
+    );
     Ok(())
 }

@@ -81,7 +81,13 @@ impl Database {
         };
         let rows = feedback(&spans, &mut report);
         if !rows.is_empty() {
-            report.assessments = self.store().assess(Assess { rows, check_existing: true })?.assessments;
+            report.assessments = self
+                .store()
+                .assess(Assess {
+                    rows,
+                    check_existing: true,
+                })?
+                .assessments;
         }
         report.judge(self.claim_evaluations(spans.iter().filter_map(Response::of).collect())?);
         Ok(report)
@@ -100,11 +106,15 @@ pub(crate) fn check(span: &Span) -> Result<()> {
     }
     let kinds = SpanKind::ALL.map(SpanKind::as_str);
     let statuses = SpanStatus::ALL.map(SpanStatus::as_str);
-    for (what, word, words) in
-        [("kind", &span.kind, kinds.as_slice()), ("status", &span.status, statuses.as_slice())]
-    {
+    for (what, word, words) in [
+        ("kind", &span.kind, kinds.as_slice()),
+        ("status", &span.status, statuses.as_slice()),
+    ] {
         if !words.contains(&word.as_str()) {
-            return Err(of_span(format!("the {what} '{word}' is none of {}", words.join(", "))));
+            return Err(of_span(format!(
+                "the {what} '{word}' is none of {}",
+                words.join(", ")
+            )));
         }
     }
     check_times(span).map_err(of_span)
@@ -117,7 +127,10 @@ fn check_size(span: &Span, text_bytes_max: usize) -> Result<()> {
     if bytes <= text_bytes_max {
         return Ok(());
     }
-    Err(at_fault(span, &format!("it has {bytes} bytes of text, more than the {text_bytes_max} that are set")))
+    Err(at_fault(
+        span,
+        &format!("it has {bytes} bytes of text, more than the {text_bytes_max} that are set"),
+    ))
 }
 
 fn at_fault(span: &Span, what: &str) -> Error {
@@ -126,11 +139,19 @@ fn at_fault(span: &Span, what: &str) -> Error {
 
 /// Says which time is none.
 fn check_times(span: &Span) -> std::result::Result<(), String> {
-    let own = [("start time", Some(span.start_time_ns)), ("end time", span.end_time_ns)];
-    let events = span.events.iter().map(|event| ("time of an event", Some(event.time_ns)));
+    let own = [
+        ("start time", Some(span.start_time_ns)),
+        ("end time", span.end_time_ns),
+    ];
+    let events = span
+        .events
+        .iter()
+        .map(|event| ("time of an event", Some(event.time_ns)));
     for (what, time) in own.into_iter().chain(events) {
         if let Some(time) = time.filter(|time| *time < 0) {
-            return Err(format!("the {what} {time} is before 1970: Unix nanoseconds are expected"));
+            return Err(format!(
+                "the {what} {time} is before 1970: Unix nanoseconds are expected"
+            ));
         }
     }
     Ok(())
@@ -142,7 +163,11 @@ fn feedback(spans: &[Span], report: &mut ImportReport) -> Vec<Assessment> {
     for span in spans {
         let records = LogMark::of(span.extra.as_deref()).map_or(0, |mark| mark.count);
         let own = span.events.len().saturating_sub(records);
-        let events = span.events.iter().take(own).filter(|event| event.name == evaluation::EVENT);
+        let events = span
+            .events
+            .iter()
+            .take(own)
+            .filter(|event| event.name == evaluation::EVENT);
         for event in events {
             let attributes = read_object(&event.attributes);
             let span_id = Some(span.span_id.as_str());
@@ -165,13 +190,15 @@ mod tests {
     #[test]
     fn what_a_span_says_itself_stays() {
         let db = Database::in_memory().unwrap();
-        let span = |id: &str| Span {
+        let span = |id: &str| {
+            Span {
             attributes:
                 r#"{"gen_ai.request.model":"gpt-4o","gen_ai.usage.input_tokens":12,"input.value":"asked"}"#
                     .into(),
             resource: r#"{"service.name":"shop"}"#.into(),
             end_time_ns: Some(0),
             ..Span::new("tr-4BF92F3577B34DA6A3CE929D0E0E4736", id, "chat")
+        }
         };
         let own = Span {
             parent_span_id: Some("a".into()),
@@ -183,13 +210,31 @@ mod tests {
         };
         assert_eq!(db.append(&[span("a"), own]).unwrap().spans, 2);
         let trace = db.get_trace("4bf92f3577b34da6a3ce929d0e0e4736").unwrap();
-        let [root, own] = trace.spans.as_slice() else { panic!("{:?}", trace.spans) };
-        assert_eq!((root.model.as_deref(), root.input_tokens), (Some("gpt-4o"), Some(12)));
-        assert_eq!((root.span_type.as_str(), root.service_name.as_deref()), ("LLM", Some("shop")));
-        assert_eq!((root.end_time_ns, root.cost_source.as_deref()), (None, Some("computed")));
+        let [root, own] = trace.spans.as_slice() else {
+            panic!("{:?}", trace.spans)
+        };
+        assert_eq!(
+            (root.model.as_deref(), root.input_tokens),
+            (Some("gpt-4o"), Some(12))
+        );
+        assert_eq!(
+            (root.span_type.as_str(), root.service_name.as_deref()),
+            ("LLM", Some("shop"))
+        );
+        assert_eq!(
+            (root.end_time_ns, root.cost_source.as_deref()),
+            (None, Some("computed"))
+        );
         assert_eq!(trace.info.request_preview.as_deref(), Some("asked"));
-        assert_eq!((own.model.as_deref(), own.inputs.as_deref()), (Some("mine"), Some("own")));
-        assert_eq!((own.input_tokens, own.output_tokens), (None, Some(3)), "counts belong together");
+        assert_eq!(
+            (own.model.as_deref(), own.inputs.as_deref()),
+            (Some("mine"), Some("own"))
+        );
+        assert_eq!(
+            (own.input_tokens, own.output_tokens),
+            (None, Some(3)),
+            "counts belong together"
+        );
         assert_eq!(own.span_type, "OTHER");
         // A row that was read is complete.
         let copy = Database::in_memory().unwrap();
@@ -209,8 +254,17 @@ mod tests {
             event(r#"{"gen_ai.evaluation.name":"tone","gen_ai.evaluation.score.value":0.5}"#),
             event(r#"{"gen_ai.evaluation.score.value":0.5}"#),
         ];
-        let report = db.append(&[Span { events, ..Span::new("t", "s", "chat") }]).unwrap();
-        assert_eq!((report.assessments, report.rejected_count), (1, 1), "{report:?}");
+        let report = db
+            .append(&[Span {
+                events,
+                ..Span::new("t", "s", "chat")
+            }])
+            .unwrap();
+        assert_eq!(
+            (report.assessments, report.rejected_count),
+            (1, 1),
+            "{report:?}"
+        );
         assert_eq!(db.get_trace("t").unwrap().assessments[0].name, "tone");
     }
 
@@ -218,21 +272,96 @@ mod tests {
     fn illegal_rows_are_refused_by_name() {
         let db = Database::in_memory().unwrap();
         let span = || Span::new("t", "s", "x");
-        let event =
-            |time_ns, attributes: &str| Event { time_ns, name: "e".into(), attributes: attributes.into() };
+        let event = |time_ns, attributes: &str| Event {
+            time_ns,
+            name: "e".into(),
+            attributes: attributes.into(),
+        };
         for (span, words) in [
-            (Span { trace_id: String::new(), ..span() }, "trace id is empty"),
-            (Span { span_id: "a\nb".into(), ..span() }, "span id has a control character"),
-            (Span { parent_span_id: Some(String::new()), ..span() }, "span s: parent span id is empty"),
-            (Span { experiment_id: String::new(), ..span() }, "span s: experiment id is empty"),
-            (Span { kind: String::new(), ..span() }, "the kind '' is none of UNSPECIFIED, INTERNAL"),
-            (Span { status: "FINE".into(), ..span() }, "the status 'FINE' is none of UNSET, OK, ERROR"),
-            (Span { start_time_ns: -1, ..span() }, "the start time -1 is before 1970"),
-            (Span { end_time_ns: Some(-1), ..span() }, "the end time -1 is before 1970"),
-            (Span { events: vec![event(-2, "{}")], ..span() }, "time of an event -2"),
-            (Span { events: vec![event(1, "")], ..span() }, "attributes of an event are no JSON object"),
-            (Span { links: vec![Link::default()], ..span() }, "attributes of a link are no JSON object"),
-            (Span { attributes: "[]".into(), ..span() }, "attributes are no JSON object"),
+            (
+                Span {
+                    trace_id: String::new(),
+                    ..span()
+                },
+                "trace id is empty",
+            ),
+            (
+                Span {
+                    span_id: "a\nb".into(),
+                    ..span()
+                },
+                "span id has a control character",
+            ),
+            (
+                Span {
+                    parent_span_id: Some(String::new()),
+                    ..span()
+                },
+                "span s: parent span id is empty",
+            ),
+            (
+                Span {
+                    experiment_id: String::new(),
+                    ..span()
+                },
+                "span s: experiment id is empty",
+            ),
+            (
+                Span {
+                    kind: String::new(),
+                    ..span()
+                },
+                "the kind '' is none of UNSPECIFIED, INTERNAL",
+            ),
+            (
+                Span {
+                    status: "FINE".into(),
+                    ..span()
+                },
+                "the status 'FINE' is none of UNSET, OK, ERROR",
+            ),
+            (
+                Span {
+                    start_time_ns: -1,
+                    ..span()
+                },
+                "the start time -1 is before 1970",
+            ),
+            (
+                Span {
+                    end_time_ns: Some(-1),
+                    ..span()
+                },
+                "the end time -1 is before 1970",
+            ),
+            (
+                Span {
+                    events: vec![event(-2, "{}")],
+                    ..span()
+                },
+                "time of an event -2",
+            ),
+            (
+                Span {
+                    events: vec![event(1, "")],
+                    ..span()
+                },
+                "attributes of an event are no JSON object",
+            ),
+            (
+                Span {
+                    links: vec![Link::default()],
+                    ..span()
+                },
+                "attributes of a link are no JSON object",
+            ),
+            (
+                Span {
+                    attributes: "[]".into(),
+                    ..span()
+                },
+                "attributes are no JSON object",
+            ),
         ] {
             let error = db.append(&[legal(), span]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -244,37 +373,86 @@ mod tests {
 
     #[test]
     fn attributes_have_the_limits_of_an_import() {
-        let nested =
-            |levels: usize| format!(r#"{{"a":{}1{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        let nested = |levels: usize| {
+            format!(
+                r#"{{"a":{}1{}}}"#,
+                "[".repeat(levels - 1),
+                "]".repeat(levels - 1)
+            )
+        };
         let long = "k".repeat(300);
         let objects = (2..=64).fold("1".to_string(), |inner, _| format!(r#"{{"k":{inner}}}"#));
-        let with = |attributes: String| Span { attributes, ..Span::new("t", "s", "x") };
-        let event = Event { time_ns: 1, name: "e".into(), attributes: "{}".into() };
-        let link = Link { attributes: nested(65), ..Link::default() };
+        let with = |attributes: String| Span {
+            attributes,
+            ..Span::new("t", "s", "x")
+        };
+        let event = Event {
+            time_ns: 1,
+            name: "e".into(),
+            attributes: "{}".into(),
+        };
+        let link = Link {
+            attributes: nested(65),
+            ..Link::default()
+        };
         let db = Database::in_memory().unwrap();
         for (span, words) in [
-            (with(nested(65)), "span s: its attributes: attributes nest deeper than 64 levels"),
-            (with(format!(r#"{{"k":{{"o":{objects}}}}}"#)), "nest deeper than 64 levels"),
-            (with(nested(100_000)), "nest deeper than 64 levels"),
-            (Span { resource: nested(65), ..with("{}".into()) }, "its resource: attributes nest deeper"),
-            (Span { links: vec![link], ..with("{}".into()) }, "its attributes of a link: attributes nest"),
             (
-                Span { events: vec![event.clone(); 100_001], ..with("{}".into()) },
+                with(nested(65)),
+                "span s: its attributes: attributes nest deeper than 64 levels",
+            ),
+            (
+                with(format!(r#"{{"k":{{"o":{objects}}}}}"#)),
+                "nest deeper than 64 levels",
+            ),
+            (with(nested(100_000)), "nest deeper than 64 levels"),
+            (
+                Span {
+                    resource: nested(65),
+                    ..with("{}".into())
+                },
+                "its resource: attributes nest deeper",
+            ),
+            (
+                Span {
+                    links: vec![link],
+                    ..with("{}".into())
+                },
+                "its attributes of a link: attributes nest",
+            ),
+            (
+                Span {
+                    events: vec![event.clone(); 100_001],
+                    ..with("{}".into())
+                },
                 "more than 100000 values, events",
             ),
-            (with(format!(r#"{{"a":[{}1]}}"#, "1,".repeat(99_999))), "more than 100000 values, events"),
+            (
+                with(format!(r#"{{"a":[{}1]}}"#, "1,".repeat(99_999))),
+                "more than 100000 values, events",
+            ),
         ] {
             let error = db.append(&[legal(), span]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains(words), "{words}: {error}");
         }
-        let many = Span { events: vec![event; 100_000], span_id: "many".into(), ..with("{}".into()) };
-        let deep = Span { span_id: "deep".into(), ..with(format!(r#"{{"k":{objects}}}"#)) };
+        let many = Span {
+            events: vec![event; 100_000],
+            span_id: "many".into(),
+            ..with("{}".into())
+        };
+        let deep = Span {
+            span_id: "deep".into(),
+            ..with(format!(r#"{{"k":{objects}}}"#))
+        };
         let keys = format!(
             r#"{{"{long}": 1e2,"a":1,"b":[{{"{long}":2, "c":3}},{{"$${long}":{{"$double":"NaN"}}}}],"a":18446744073709551616}}"#
         );
         let report = db.append(&[many, deep, with(keys)]).unwrap();
-        assert_eq!((report.spans, report.cut_keys, report.repeated_keys), (3, 3, 1));
+        assert_eq!(
+            (report.spans, report.cut_keys, report.repeated_keys),
+            (3, 3, 1)
+        );
         let cut = crate::otlp::cut_key(&long).unwrap();
         let dollar = crate::otlp::cut_key(&format!("${long}")).unwrap();
         let trace = db.get_trace("t").unwrap();
@@ -287,7 +465,10 @@ mod tests {
         );
         // What is stored is within the limits, as it is.
         let report = Database::in_memory().unwrap().append(&trace.spans).unwrap();
-        assert_eq!((report.spans, report.cut_keys, report.repeated_keys), (3, 0, 0));
+        assert_eq!(
+            (report.spans, report.cut_keys, report.repeated_keys),
+            (3, 0, 0)
+        );
     }
 
     #[test]
@@ -299,7 +480,9 @@ mod tests {
             {{"key":"a","value":{{"intValue":"3"}}}}]}}]}}]}}]}}"#
         );
         let imported = Database::in_memory().unwrap();
-        let of_import = imported.import_otlp(request.as_bytes(), &ImportOptions::default()).unwrap();
+        let of_import = imported
+            .import_otlp(request.as_bytes(), &ImportOptions::default())
+            .unwrap();
         let span = Span {
             attributes: format!(r#"{{"{long}":1,"a":2,"a":3}}"#),
             ..Span::new("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "x")
@@ -309,15 +492,25 @@ mod tests {
         let keys = |report: &ImportReport| (report.cut_keys, report.repeated_keys);
         assert_eq!((keys(&of_import), keys(&of_append)), ((1, 1), (1, 1)));
         let attributes = |db: &Database| {
-            db.get_trace("4bf92f3577b34da6a3ce929d0e0e4736").unwrap().spans[0].attributes.clone()
+            db.get_trace("4bf92f3577b34da6a3ce929d0e0e4736")
+                .unwrap()
+                .spans[0]
+                .attributes
+                .clone()
         };
         assert_eq!(attributes(&appended), attributes(&imported));
     }
 
     #[test]
     fn the_size_of_a_span_is_what_it_is_in_an_import() {
-        let settings = crate::Settings { span_bytes_max: 3_000, ..crate::Settings::default() };
-        let db = crate::OpenOptions::new().settings(settings).open(":memory:").unwrap();
+        let settings = crate::Settings {
+            span_bytes_max: 3_000,
+            ..crate::Settings::default()
+        };
+        let db = crate::OpenOptions::new()
+            .settings(settings)
+            .open(":memory:")
+            .unwrap();
         // A text that is among the attributes and a column of its own counts once.
         let span = |bytes: usize| Span {
             attributes: format!(r#"{{"input.value":"{}"}}"#, "a".repeat(bytes)),
@@ -325,7 +518,12 @@ mod tests {
         };
         let error = db.append(&[span(3_000)]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.to_string().contains("bytes of text, more than the 3000 that are set"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("bytes of text, more than the 3000 that are set"),
+            "{error}"
+        );
         assert_eq!(db.append(&[span(2_900)]).unwrap().spans, 1);
     }
 

@@ -27,7 +27,8 @@ pub(crate) fn bound(span: &mut Span) -> Result<ChangedKeys, String> {
     let mut resource = Walk::new(SPAN_NODES_MAX, VALUE_DEPTH_MAX, &mut changed);
     resource.bound("resource", &mut span.resource)?;
     if let Some(extra) = &mut span.extra {
-        Walk::new(usize::MAX, VALUE_DEPTH_MAX + EXTRA_LEVELS, &mut changed).bound("extra", extra)?;
+        Walk::new(usize::MAX, VALUE_DEPTH_MAX + EXTRA_LEVELS, &mut changed)
+            .bound("extra", extra)?;
     }
     let mut own = Walk::new(SPAN_NODES_MAX, VALUE_DEPTH_MAX, &mut changed);
     own.bound("attributes", &mut span.attributes)?;
@@ -52,14 +53,20 @@ struct Walk<'w> {
 
 impl<'w> Walk<'w> {
     fn new(nodes_max: usize, depth_max: usize, changed: &'w mut ChangedKeys) -> Self {
-        Self { nodes: 0, nodes_max, depth_max, changed }
+        Self {
+            nodes: 0,
+            nodes_max,
+            depth_max,
+            changed,
+        }
     }
 
     fn bound(&mut self, what: &str, text: &mut String) -> Result<(), String> {
         let members: Members<'_> = serde_json::from_str(text)
             .map_err(|error| format!("its {what} are no JSON object text: {error}"))?;
-        if let Some(changed) =
-            self.members(members, 1, false).map_err(|error| format!("its {what}: {error}"))?
+        if let Some(changed) = self
+            .members(members, 1, false)
+            .map_err(|error| format!("its {what}: {error}"))?
         {
             *text = changed;
         }
@@ -69,10 +76,15 @@ impl<'w> Walk<'w> {
     fn count(&mut self, depth: usize) -> Result<(), String> {
         self.nodes += 1;
         if depth > self.depth_max {
-            return Err(format!("attributes nest deeper than {VALUE_DEPTH_MAX} levels"));
+            return Err(format!(
+                "attributes nest deeper than {VALUE_DEPTH_MAX} levels"
+            ));
         }
         match self.nodes > self.nodes_max {
-            true => Err(format!("more than {} values, events and links", self.nodes_max)),
+            true => Err(format!(
+                "more than {} values, events and links",
+                self.nodes_max
+            )),
             false => Ok(()),
         }
     }
@@ -97,8 +109,13 @@ impl<'w> Walk<'w> {
             is_changed |= matches!(value, Cow::Owned(_));
             // Of a single key the first `$` is none of its own; see `otlp::value`.
             let own = key.strip_prefix('$').filter(|_| is_single);
-            let cut =
-                cut_key(own.unwrap_or(&key)).map(|cut| if own.is_some() { format!("${cut}") } else { cut });
+            let cut = cut_key(own.unwrap_or(&key)).map(|cut| {
+                if own.is_some() {
+                    format!("${cut}")
+                } else {
+                    cut
+                }
+            });
             self.changed.cut += u64::from(cut.is_some());
             is_changed |= cut.is_some();
             let key = cut.map_or(key, Cow::Owned);
@@ -161,6 +178,8 @@ fn object(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> String {
 
 /// Whether an object stands for a double or bytes.
 fn is_scalar(members: &Members<'_>) -> bool {
-    let [(key, json)] = members.0.as_slice() else { return false };
+    let [(key, json)] = members.0.as_slice() else {
+        return false;
+    };
     ["$double", "$bytes"].contains(&&**key) && json.get().starts_with('"')
 }

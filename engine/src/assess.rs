@@ -43,7 +43,12 @@ pub struct NewAssessment {
 }
 
 impl NewAssessment {
-    fn new(kind: AssessmentKind, source: &str, name: impl Into<String>, value: impl Into<String>) -> Self {
+    fn new(
+        kind: AssessmentKind,
+        source: &str,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
         Self {
             name: name.into(),
             kind,
@@ -120,7 +125,12 @@ impl NewAssessment {
     }
 
     /// The row to store.
-    pub(crate) fn into_row(self, trace_id: &str, assessment_id: String, now_ns: i64) -> Result<Assessment> {
+    pub(crate) fn into_row(
+        self,
+        trace_id: &str,
+        assessment_id: String,
+        now_ns: i64,
+    ) -> Result<Assessment> {
         if self.name.is_empty() {
             return Err(Error::invalid_input("the assessment name is empty"));
         }
@@ -151,7 +161,9 @@ pub(crate) fn checked_value(name: &str, kind: AssessmentKind, value: &str) -> Re
     let value = serde_json::from_str::<&RawValue>(value)
         .map_err(|e| Error::invalid_input(format!("the value of {name} is not JSON: {e}")))?;
     if kind == AssessmentKind::Expectation && value.get() == "null" {
-        return Err(Error::invalid_input(format!("the expectation {name} is null: it needs a value")));
+        return Err(Error::invalid_input(format!(
+            "the expectation {name} is null: it needs a value"
+        )));
     }
     Ok(value.get().to_string())
 }
@@ -163,7 +175,9 @@ fn source_type(word: &str) -> Result<&'static str> {
         "LLM_JUDGE" | "AI_JUDGE" => Ok("LLM_JUDGE"),
         "CODE" => Ok("CODE"),
         "" | "SOURCE_TYPE_UNSPECIFIED" => Ok("SOURCE_TYPE_UNSPECIFIED"),
-        _ => Err(Error::invalid_input(format!("source type {word:?}: HUMAN, LLM_JUDGE or CODE expected"))),
+        _ => Err(Error::invalid_input(format!(
+            "source type {word:?}: HUMAN, LLM_JUDGE or CODE expected"
+        ))),
     }
 }
 
@@ -187,15 +201,24 @@ impl<'a> Fields<'a> {
     fn parse(text: &'a str) -> Result<Self> {
         let fields = serde_json::from_str(text);
         let is_object = text.trim_start().starts_with('{');
-        let hint = if is_object { "" } else { ": assessments are JSON lines, an object each" };
-        Ok(Self(fields.map_err(|e| Error::invalid_input(format!("not an assessment: {e}{hint}")))?))
+        let hint = if is_object {
+            ""
+        } else {
+            ": assessments are JSON lines, an object each"
+        };
+        Ok(Self(fields.map_err(|e| {
+            Error::invalid_input(format!("not an assessment: {e}{hint}"))
+        })?))
     }
 
     /// A member that must be a string where it is not null.
     fn word(&mut self, key: &str) -> Result<Option<String>> {
-        let Some(value) = self.0.remove(key) else { return Ok(None) };
-        serde_json::from_str(value.get())
-            .map_err(|_| Error::invalid_input(format!("{key} is {}: a string expected", value.get())))
+        let Some(value) = self.0.remove(key) else {
+            return Ok(None);
+        };
+        serde_json::from_str(value.get()).map_err(|_| {
+            Error::invalid_input(format!("{key} is {}: a string expected", value.get()))
+        })
     }
 
     /// A member that is an object; `None` when it is absent or something else.
@@ -214,7 +237,10 @@ impl<'a> Fields<'a> {
             serialized.0.remove("serialization_format");
             return serialized.word("value");
         }
-        Ok(self.0.remove("issue_name").map(|name| name.get().to_string()))
+        Ok(self
+            .0
+            .remove("issue_name")
+            .map(|name| name.get().to_string()))
     }
 
     /// Unix nanoseconds of a time, from milliseconds in the member with `_ms` at its end, or RFC 3339. One that
@@ -249,9 +275,15 @@ impl GivenAssessment {
     /// The row to store; `now_ns` is the time of one that says none.
     pub(crate) fn into_row(self, assessment_id: String, now_ns: i64) -> Result<Assessment> {
         let created_at_ns = self.created_at_ns.unwrap_or(now_ns);
-        let row = self.assessment.into_row(&self.trace_id, assessment_id, created_at_ns)?;
+        let row = self
+            .assessment
+            .into_row(&self.trace_id, assessment_id, created_at_ns)?;
         let updated_at_ns = self.updated_at_ns.unwrap_or(created_at_ns);
-        Ok(Assessment { valid: self.valid, updated_at_ns, ..row })
+        Ok(Assessment {
+            valid: self.valid,
+            updated_at_ns,
+            ..row
+        })
     }
 }
 
@@ -265,7 +297,9 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
     let trace_id = trace_id.ok_or_else(|| missing("trace_id"))?;
     let name = match fields.word("name")? {
         Some(name) => name,
-        None => fields.word("assessment_name")?.ok_or_else(|| missing("name"))?,
+        None => fields
+            .word("assessment_name")?
+            .ok_or_else(|| missing("name"))?,
     };
     let (feedback, expectation) = (fields.object("feedback"), fields.object("expectation"));
     let issue = fields.object("issue");
@@ -293,7 +327,8 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
         let (kind, id) = source.split_once(':').unwrap_or((&source, ""));
         assessment = assessment.source(kind, id);
     }
-    (assessment.rationale, assessment.span_id) = (fields.word("rationale")?, fields.word("span_id")?);
+    (assessment.rationale, assessment.span_id) =
+        (fields.word("rationale")?, fields.word("span_id")?);
     if let Some(mut error) = error {
         (assessment.error_code, assessment.error_message) =
             (error.word("error_code")?, error.word("error_message")?);
@@ -315,7 +350,9 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
 }
 
 fn unknown_kind(word: &str) -> Error {
-    Error::invalid_input(format!("type {word:?}: feedback, expectation or issue expected"))
+    Error::invalid_input(format!(
+        "type {word:?}: feedback, expectation or issue expected"
+    ))
 }
 
 /// The type of the source of an assessment that names none.
@@ -329,10 +366,17 @@ fn default_source(kind: AssessmentKind) -> &'static str {
 
 /// Whatever else a line says is kept as metadata: text as it is, anything else as JSON.
 fn add_metadata(assessment: &mut NewAssessment, mut fields: Fields<'_>) {
-    let metadata = fields.object("metadata").map(|metadata| metadata.0).unwrap_or_default();
-    let said = fields.0.into_iter().filter(|(_, value)| value.get() != "null");
+    let metadata = fields
+        .object("metadata")
+        .map(|metadata| metadata.0)
+        .unwrap_or_default();
+    let said = fields
+        .0
+        .into_iter()
+        .filter(|(_, value)| value.get() != "null");
     for (key, value) in said.chain(metadata) {
-        let text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
+        let text =
+            serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
         assessment.metadata.insert(key, text);
     }
 }
@@ -347,7 +391,8 @@ pub(crate) type FileLine = (u64, Result<GivenAssessment>);
 pub(crate) fn read_lines<R: Read>(input: R) -> Result<Vec<FileLine>> {
     let mut lines = Vec::new();
     for (number, line) in (1u64..).zip(BufReader::new(input).split(b'\n')) {
-        let bytes = line.map_err(|e| Error::new(crate::ErrorKind::Io, format!("line {number}: {e}")))?;
+        let bytes =
+            line.map_err(|e| Error::new(crate::ErrorKind::Io, format!("line {number}: {e}")))?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -373,7 +418,10 @@ pub(crate) fn content_id(trace_id: &str, assessment: &NewAssessment, occurrence:
         assessment.rationale,
         assessment.metadata,
     );
-    format!("a-{:032x}", twox_hash::XxHash3_128::oneshot(content.as_bytes()))
+    format!(
+        "a-{:032x}",
+        twox_hash::XxHash3_128::oneshot(content.as_bytes())
+    )
 }
 
 /// An id by content, different for each occurrence of the same content in a file.
@@ -385,7 +433,11 @@ pub(crate) fn numbered_id(
     let first = content_id(trace_id, assessment, 0);
     let occurrence = seen.entry(first.clone()).or_insert(0);
     *occurrence += 1;
-    if *occurrence == 1 { first } else { content_id(trace_id, assessment, *occurrence - 1) }
+    if *occurrence == 1 {
+        first
+    } else {
+        content_id(trace_id, assessment, *occurrence - 1)
+    }
 }
 
 #[cfg(test)]
@@ -401,16 +453,34 @@ mod tests {
         let line = given_json(line, None).unwrap();
         let assessment = line.assessment;
         assert_eq!(
-            (line.created_at_ns, line.valid, line.assessment_id.as_deref()),
+            (
+                line.created_at_ns,
+                line.valid,
+                line.assessment_id.as_deref()
+            ),
             (Some(5_000_000), false, Some("a-2"))
         );
-        assert_eq!((assessment.value.as_str(), assessment.overrides.as_deref()), ("null", Some("a-1")));
         assert_eq!(
-            (assessment.error_code.as_deref(), assessment.error_message.as_deref()),
+            (assessment.value.as_str(), assessment.overrides.as_deref()),
+            ("null", Some("a-1"))
+        );
+        assert_eq!(
+            (
+                assessment.error_code.as_deref(),
+                assessment.error_message.as_deref()
+            ),
             (Some("TIMEOUT"), Some("late"))
         );
-        let pairs = [("mlflow.trace.session", "s"), ("more", "text"), ("n", "1"), ("stack_trace", "at")];
-        assert_eq!(assessment.metadata, pairs.map(|(key, value)| (key.into(), value.into())).into());
+        let pairs = [
+            ("mlflow.trace.session", "s"),
+            ("more", "text"),
+            ("n", "1"),
+            ("stack_trace", "at"),
+        ];
+        assert_eq!(
+            assessment.metadata,
+            pairs.map(|(key, value)| (key.into(), value.into())).into()
+        );
     }
 
     #[test]
@@ -422,7 +492,16 @@ mod tests {
         let line = line.unwrap();
         assert_eq!((line.created_at_ns, line.valid), (None, true));
         let pairs = [("create_time_ms", "soon"), ("metadata", "[1]")];
-        assert_eq!(line.assessment.metadata, pairs.map(|(key, value)| (key.into(), value.into())).into());
-        assert!(given_json(r#"{"trace_id":"t","name":"n","value":1,"rationale":1}"#, None).is_err());
+        assert_eq!(
+            line.assessment.metadata,
+            pairs.map(|(key, value)| (key.into(), value.into())).into()
+        );
+        assert!(
+            given_json(
+                r#"{"trace_id":"t","name":"n","value":1,"rationale":1}"#,
+                None
+            )
+            .is_err()
+        );
     }
 }

@@ -76,7 +76,9 @@ impl AssessmentUpdate {
     fn apply(self, row: &mut Assessment) -> Result<()> {
         let (kind, value) = match (self.feedback, self.expectation) {
             (Some(_), Some(_)) => {
-                return Err(Error::invalid_input("an assessment is a feedback or an expectation, not both"));
+                return Err(Error::invalid_input(
+                    "an assessment is a feedback or an expectation, not both",
+                ));
             }
             (Some(value), None) => (AssessmentKind::Feedback, Some(value)),
             (None, Some(value)) => (AssessmentKind::Expectation, Some(value)),
@@ -126,7 +128,9 @@ impl Database {
     /// a value that is not JSON.
     pub fn assess(&self, trace_id: &str, assessment: NewAssessment) -> Result<String> {
         let ids = self.assess_many([(trace_id, assessment)])?;
-        ids.into_iter().next().ok_or_else(|| Error::internal("an assessment without id"))
+        ids.into_iter()
+            .next()
+            .ok_or_else(|| Error::internal("an assessment without id"))
     }
 
     /// Stores many assessments in one commit and gives their ids, in order.
@@ -138,7 +142,9 @@ impl Database {
         assessments: impl IntoIterator<Item = (S, NewAssessment)>,
     ) -> Result<Vec<String>> {
         let assessments: Vec<(S, NewAssessment)> = assessments.into_iter().collect();
-        let overriding = assessments.iter().any(|(_, assessment)| assessment.overrides.is_some());
+        let overriding = assessments
+            .iter()
+            .any(|(_, assessment)| assessment.overrides.is_some());
         let (_alone, _shared);
         if overriding {
             _alone = self.change_alone();
@@ -151,8 +157,10 @@ impl Database {
         let mut change = Change::new(&snapshot);
         let redactor = self.redactor()?;
         let mut pass = redactor.pass();
-        let keys: Vec<TraceKey> =
-            assessments.iter().map(|(id, _)| TraceKey::of(&normalize_trace_id(id.as_ref()))).collect();
+        let keys: Vec<TraceKey> = assessments
+            .iter()
+            .map(|(id, _)| TraceKey::of(&normalize_trace_id(id.as_ref())))
+            .collect();
         let places = snapshot.find_traces(&keys)?;
         for ((trace_id, mut assessment), place) in assessments.into_iter().zip(places) {
             place.ok_or_else(|| no_trace(trace_id.as_ref()))?;
@@ -170,7 +178,10 @@ impl Database {
         if overriding {
             self.store().reassess(change.with(rows))?;
         } else {
-            self.store().assess(Assess { rows, check_existing: false })?;
+            self.store().assess(Assess {
+                rows,
+                check_existing: false,
+            })?;
         }
         pass.map(Pass::finish);
         Ok(ids)
@@ -246,7 +257,9 @@ impl Database {
         };
         if let Some(older) = overridden {
             let others = assessments_of(&snapshot, trace_id)?;
-            let mut others = others.iter().filter(|other| other.assessment_id != assessment_id);
+            let mut others = others
+                .iter()
+                .filter(|other| other.assessment_id != assessment_id);
             if !others.any(|other| other.overrides.as_ref() == Some(&older)) {
                 match change.get(trace_id, &older) {
                     Ok(row) => row.valid = true,
@@ -267,7 +280,11 @@ impl Database {
     ///
     /// # Errors
     /// `Io` when the input cannot be read; `InvalidInput` in strict mode for the first bad line.
-    pub fn import_assessments<R: Read>(&self, input: R, options: &ImportOptions) -> Result<ImportReport> {
+    pub fn import_assessments<R: Read>(
+        &self,
+        input: R,
+        options: &ImportOptions,
+    ) -> Result<ImportReport> {
         let started = Instant::now();
         let lines = read_lines(input)?;
         let _shared = self.change_shared();
@@ -292,12 +309,18 @@ impl Database {
             match row {
                 Ok(row) => rows.push(row),
                 Err(error) if options.strict => {
-                    return Err(Error::new(error.kind(), format!("{}:{number}: {error}", options.name)));
+                    return Err(Error::new(
+                        error.kind(),
+                        format!("{}:{number}: {error}", options.name),
+                    ));
                 }
                 Err(error) => report.reject(&options.name, Some(number), error.to_string()),
             }
         }
-        let applied = self.store().assess(Assess { rows, check_existing: true })?;
+        let applied = self.store().assess(Assess {
+            rows,
+            check_existing: true,
+        })?;
         report.assessments = applied.assessments;
         report.redacted = pass.map_or(0, Pass::finish);
         report.seconds = started.elapsed().as_secs_f64();
@@ -315,7 +338,11 @@ struct Change<'a> {
 
 impl<'a> Change<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, rows: BTreeMap::new(), removed: Vec::new() }
+        Self {
+            snapshot,
+            rows: BTreeMap::new(),
+            removed: Vec::new(),
+        }
     }
 
     /// An assessment of a trace, to be changed.
@@ -323,11 +350,15 @@ impl<'a> Change<'a> {
         let key = (normalize_trace_id(trace_id), assessment_id.to_string());
         if !self.rows.contains_key(&key) {
             let stored = assessments_of(self.snapshot, trace_id)?;
-            let found = stored.into_iter().find(|row| row.assessment_id == assessment_id);
+            let found = stored
+                .into_iter()
+                .find(|row| row.assessment_id == assessment_id);
             self.rows.extend(found.map(|row| (key.clone(), row)));
         }
         self.rows.get_mut(&key).ok_or_else(|| {
-            Error::not_found(format!("assessment {assessment_id} not found on trace {trace_id}"))
+            Error::not_found(format!(
+                "assessment {assessment_id} not found on trace {trace_id}"
+            ))
         })
     }
 

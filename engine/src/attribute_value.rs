@@ -46,7 +46,10 @@ impl AttributeValue {
 }
 
 fn pairs(members: &[(String, AttributeValue)]) -> Vec<KeyValue<'_>> {
-    let pairs = members.iter().map(|(key, value)| KeyValue { key: key.into(), value: value.to_value() });
+    let pairs = members.iter().map(|(key, value)| KeyValue {
+        key: key.into(),
+        value: value.to_value(),
+    });
     unique_keys(pairs.collect())
 }
 
@@ -116,7 +119,10 @@ mod tests {
             ("d".into(), 2.0.into()),
             ("b".into(), AttributeValue::Bytes(vec![1, 2, 3])),
             ("l".into(), vec![true, false].into()),
-            ("o".into(), AttributeValue::Object(vec![("$double".into(), "NaN".into())])),
+            (
+                "o".into(),
+                AttributeValue::Object(vec![("$double".into(), "NaN".into())]),
+            ),
             ("z".into(), "later".into()),
         ];
         let text = r#"{"z":"later","a":1,"n":{"$double":"NaN"},"d":2.0,"b":{"$bytes":"AQID"},"l":[true,false],"o":{"$$double":"NaN"}}"#;

@@ -28,7 +28,10 @@ use crate::settings::Settings;
 /// look at everything. Damage is no error: it is in the report.
 pub fn check(path: impl AsRef<Path>, deep: bool) -> Result<CheckReport> {
     let env = existing(path.as_ref())?;
-    let opened = Opened { hint_of_top: semconv::hint_of_top, ..Opened::default() };
+    let opened = Opened {
+        hint_of_top: semconv::hint_of_top,
+        ..Opened::default()
+    };
     let mut report = check::check(&env, deep, &opened);
     if report.is_clean() {
         let options = OpenOptions::new().read_only(true).settings(quiet());
@@ -45,7 +48,10 @@ fn all_was_seen(report: CheckReport) -> Result<CheckReport> {
     match report.unchecked() {
         Some(unchecked) if !report.is_damaged() => {
             let Finding { at, message, .. } = unchecked;
-            Err(Error::new(ErrorKind::Io, format!("the database could not be checked: {at}: {message}")))
+            Err(Error::new(
+                ErrorKind::Io,
+                format!("the database could not be checked: {at}: {message}"),
+            ))
         }
         _ => Ok(report),
     }
@@ -64,21 +70,33 @@ pub fn repair(path: impl AsRef<Path>, apply: bool) -> Result<RepairReport> {
 
 /// Settings without background threads.
 pub(crate) fn quiet() -> Settings {
-    Settings { background: false, ..Settings::default() }
+    Settings {
+        background: false,
+        ..Settings::default()
+    }
 }
 
 fn existing(path: &Path) -> Result<Arc<dyn Env>> {
     let env = RealEnv::new(path.to_path_buf());
-    let is_database = ["FORMAT", "manifest"].iter().any(|name| env.exists(Path::new(name)));
+    let is_database = ["FORMAT", "manifest"]
+        .iter()
+        .any(|name| env.exists(Path::new(name)));
     if !is_database {
-        return Err(Error::not_found(format!("no database at {}", path.display())));
+        return Err(Error::not_found(format!(
+            "no database at {}",
+            path.display()
+        )));
     }
     Ok(Arc::new(env))
 }
 
 /// Damage, unless the system refused to look.
 fn finding(invariant: &'static str, at: &str, error: &Error) -> Finding {
-    let severity = if error.is_refusal() { Severity::Unchecked } else { Severity::Damage };
+    let severity = if error.is_refusal() {
+        Severity::Unchecked
+    } else {
+        Severity::Damage
+    };
     Finding::new(invariant, severity, at.to_string(), error.to_string())
 }
 
@@ -105,7 +123,10 @@ impl Database {
     fn check_datasets(&self, report: &mut CheckReport) {
         let checked = self.snapshot().and_then(|snapshot| {
             for version in dataset::versions(&snapshot)? {
-                let at = format!("dataset {} version {}", version.info.name, version.info.version);
+                let at = format!(
+                    "dataset {} version {}",
+                    version.info.name, version.info.version
+                );
                 let records = match self.catalog().read(self.store(), &version) {
                     Ok(records) => records,
                     Err(error) => {
@@ -120,8 +141,10 @@ impl Database {
                     }
                 }
                 if !gone.is_empty() {
-                    let message =
-                        format!("{} of the traces it was made from are no longer there", gone.len());
+                    let message = format!(
+                        "{} of the traces it was made from are no longer there",
+                        gone.len()
+                    );
                     report.add(Finding::new("I14", Severity::Note, at, message));
                 }
             }

@@ -35,7 +35,10 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// A catalogue of which up to `bytes_max` bytes are kept decoded.
     pub fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, ..Self::default() }
+        Self {
+            bytes_max,
+            ..Self::default()
+        }
     }
 
     /// Keeps every other change of the catalogue waiting.
@@ -58,8 +61,13 @@ impl Catalog {
         let batches = match store.read_catalog_file(&version.file, &record_schema()) {
             Ok(batches) => batches,
             Err(error) => {
-                let live = store.snapshot()?.catalog().iter().any(|file| file.name == *name);
-                let deleted = || Error::not_found(format!("dataset {:?} was deleted", version.info.name));
+                let live = store
+                    .snapshot()?
+                    .catalog()
+                    .iter()
+                    .any(|file| file.name == *name);
+                let deleted =
+                    || Error::not_found(format!("dataset {:?} was deleted", version.info.name));
                 return Err(if live { error.into() } else { deleted() });
             }
         };
@@ -89,7 +97,10 @@ impl Catalog {
             return;
         }
         let mut decoded = self.decoded();
-        let kept: usize = decoded.values().map(RecordBatch::get_array_memory_size).sum();
+        let kept: usize = decoded
+            .values()
+            .map(RecordBatch::get_array_memory_size)
+            .sum();
         if kept + bytes > self.bytes_max {
             decoded.clear();
         }
@@ -118,19 +129,30 @@ impl Database {
             return Ok(Cow::Borrowed(search));
         }
         let mut datasets = DatasetTraces::new();
-        for info in self.datasets()?.into_iter().filter(|info| predicate.asks_about_dataset(&info.name)) {
+        for info in self
+            .datasets()?
+            .into_iter()
+            .filter(|info| predicate.asks_about_dataset(&info.name))
+        {
             // One that was deleted since has no traces, as a tag that does not exist has no value.
             let dataset = match self.dataset(&info.name) {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 found => found?,
             };
             let records = dataset.records(None)?;
-            let ids = text(&records, "source_trace_id")?.iter().flatten().map(str::to_string).collect();
+            let ids = text(&records, "source_trace_id")?
+                .iter()
+                .flatten()
+                .map(str::to_string)
+                .collect();
             datasets.insert(info.name, ids);
         }
         if datasets.is_empty() {
             return Ok(Cow::Borrowed(search));
         }
-        Ok(Cow::Owned(Search { datasets, ..search.clone() }))
+        Ok(Cow::Owned(Search {
+            datasets,
+            ..search.clone()
+        }))
     }
 }

@@ -60,7 +60,11 @@ fn gather<R: Read>(
     (gathering, changed): &(Mutex<Gathering>, Condvar),
     send: &impl Fn(Chunk) -> bool,
 ) {
-    let lines_max = if options.batch_lines == 0 { BATCH_LINES } else { options.batch_lines };
+    let lines_max = if options.batch_lines == 0 {
+        BATCH_LINES
+    } else {
+        options.batch_lines
+    };
     for item in RequestReader::new(input) {
         let mut gathering = lock(gathering);
         if gathering.is_done || !is_wanted() {
@@ -69,8 +73,8 @@ fn gather<R: Read>(
         let chunk = &mut gathering.chunk;
         chunk.bytes += item.as_ref().map_or(0, |request| request.bytes().len());
         chunk.items.push(item);
-        let full =
-            chunk.items.len() >= lines_max || (options.batch_lines == 0 && chunk.bytes >= BATCH_BYTES_MAX);
+        let full = chunk.items.len() >= lines_max
+            || (options.batch_lines == 0 && chunk.bytes >= BATCH_BYTES_MAX);
         if full {
             gathering.since = None;
             if !send(std::mem::take(&mut gathering.chunk)) {
@@ -95,7 +99,9 @@ fn flush_by_time(
 ) {
     let mut held = lock(gathering);
     while !held.is_done {
-        let left = held.since.map(|since| pause.saturating_sub(since.elapsed()));
+        let left = held
+            .since
+            .map(|since| pause.saturating_sub(since.elapsed()));
         match left {
             Some(Duration::ZERO) => {
                 held.since = None;
@@ -103,7 +109,10 @@ fn flush_by_time(
                 held.is_done |= !send(std::mem::take(&mut held.chunk));
             }
             Some(left) => {
-                held = changed.wait_timeout(held, left).unwrap_or_else(PoisonError::into_inner).0;
+                held = changed
+                    .wait_timeout(held, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
             }
             None => held = changed.wait(held).unwrap_or_else(PoisonError::into_inner),
         }

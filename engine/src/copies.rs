@@ -47,7 +47,10 @@ pub fn backup_until(
     let path = path.as_ref();
     let env: Arc<dyn Env> = Arc::new(RealEnv::new(path.to_path_buf()));
     if !env.exists(Path::new("FORMAT")) {
-        return Err(Error::not_found(format!("no database at {}", path.display())));
+        return Err(Error::not_found(format!(
+            "no database at {}",
+            path.display()
+        )));
     }
     copy_to(&env, copy.as_ref(), &Interrupt::default().or(cancel))
 }
@@ -70,7 +73,10 @@ fn copy_to(env: &Arc<dyn Env>, copy: &Path, interrupt: &Interrupt) -> Result<Bac
     if error.kind() != ErrorKind::Conflict {
         folder.remove();
     }
-    Err(Error::new(error.kind(), format!("{}: {error}", copy.display())))
+    Err(Error::new(
+        error.kind(),
+        format!("{}: {error}", copy.display()),
+    ))
 }
 
 /// A folder that was not there, and is not again when filling it fails.
@@ -79,7 +85,9 @@ struct NewFolder(Option<(RealEnv, PathBuf)>);
 impl NewFolder {
     fn before(path: &Path) -> Self {
         let path = std::path::absolute(path).unwrap_or_default();
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Self(None) };
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Self(None);
+        };
         let parent = RealEnv::new(parent.to_path_buf());
         let name = PathBuf::from(name);
         Self((!parent.exists(&name)).then_some((parent, name)))
@@ -101,7 +109,9 @@ impl Database {
     pub fn backup(&self, copy: impl AsRef<Path>) -> Result<BackupReport> {
         let env = self.store().env();
         if env.is_in_memory() {
-            return Err(Error::invalid_input("a database in memory has no files to copy: export it instead"));
+            return Err(Error::invalid_input(
+                "a database in memory has no files to copy: export it instead",
+            ));
         }
         copy_to(env, copy.as_ref(), &self.limits().start())
     }
@@ -112,7 +122,11 @@ impl Database {
     ///
     /// # Errors
     /// `InvalidInput` for a wrong filter, `Conflict` when one of the files is there, `Corrupt` or `Io`.
-    pub fn export_parquet(&self, folder: impl AsRef<Path>, filter: &str) -> Result<BTreeMap<String, u64>> {
+    pub fn export_parquet(
+        &self,
+        folder: impl AsRef<Path>,
+        filter: &str,
+    ) -> Result<BTreeMap<String, u64>> {
         let env = RealEnv::for_others(folder.as_ref().to_path_buf());
         let at = |e| file_error(folder.as_ref(), e);
         let snapshot = self.reading()?;
@@ -129,13 +143,17 @@ impl Database {
         let names = Table::ALL.map(file_name);
         if let Some(name) = names.iter().find(|name| env.exists(Path::new(name))) {
             let path = folder.as_ref().join(name);
-            return Err(Error::new(ErrorKind::Conflict, format!("{} exists already", path.display())));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("{} exists already", path.display()),
+            ));
         }
         let mut made = Vec::new();
         let written = export_tables(&snapshot, &env, wanted.as_ref(), &mut made, &at);
         if written.is_err() {
             // What failed says more than what could not be removed after it.
-            made.iter().for_each(|name| drop(env.remove_file(Path::new(name))));
+            made.iter()
+                .for_each(|name| drop(env.remove_file(Path::new(name))));
             new_folder.remove();
         }
         written
@@ -175,7 +193,10 @@ fn export_table(
 ) -> Result<(Box<dyn EnvWriter>, u64)> {
     let schema = table.public_schema();
     let columns = schema.fields().iter().map(|field| field.name().as_str());
-    let request = ScanRequest { batch_rows: BATCH_ROWS, ..ScanRequest::columns(columns) };
+    let request = ScanRequest {
+        batch_rows: BATCH_ROWS,
+        ..ScanRequest::columns(columns)
+    };
     let mut export = ParquetExport::create(file, schema.clone())?;
     let mut rows = 0;
     for source in 0..snapshot.source_count() {
@@ -183,7 +204,10 @@ fn export_table(
             let mut batch = batch?;
             if let Some(wanted) = wanted {
                 let ids = text(&batch, "trace_id")?;
-                let keep: BooleanArray = ids.iter().map(|id| id.map(|id| wanted.contains(id))).collect();
+                let keep: BooleanArray = ids
+                    .iter()
+                    .map(|id| id.map(|id| wanted.contains(id)))
+                    .collect();
                 batch = filter_record_batch(&batch, &keep)?;
             }
             rows += batch.num_rows() as u64;

@@ -62,7 +62,8 @@ impl Database {
             search.experiments = experiments.map(<[String]>::to_vec);
             Ok(search)
         };
-        let total_count = search::count(&snapshot, self.with_datasets(&scoped(&[base])?)?.as_ref())?;
+        let total_count =
+            search::count(&snapshot, self.with_datasets(&scoped(&[base])?)?.as_ref())?;
         let first = self.ids_of(&snapshot, &scoped(&[base, filter1])?)?;
         let second = self.ids_of(&snapshot, &scoped(&[base, filter2])?)?;
         Ok(FilterCorrelation::of(Counts {
@@ -89,14 +90,26 @@ struct Counts {
 
 impl FilterCorrelation {
     fn of(counts: Counts) -> Self {
-        let Counts { joint, first, second, total } = counts;
+        let Counts {
+            joint,
+            first,
+            second,
+            total,
+        } = counts;
         let (npmi, npmi_smoothed) = if first == 0 || second == 0 || total == 0 {
             (f64::NAN, f64::NAN)
         } else {
-            let [n11, n10, n01] = [joint, first.saturating_sub(joint), second.saturating_sub(joint)];
+            let [n11, n10, n01] = [
+                joint,
+                first.saturating_sub(joint),
+                second.saturating_sub(joint),
+            ];
             let n00 = total.saturating_sub(n11 + n10 + n01);
             let cells = [n11, n10, n01, n00].map(|count| count as f64);
-            (if joint == 0 { -1.0 } else { npmi(cells) }, npmi(cells.map(|count| count + SMOOTHING)))
+            (
+                if joint == 0 { -1.0 } else { npmi(cells) },
+                npmi(cells.map(|count| count + SMOOTHING)),
+            )
         };
         Self {
             npmi,
@@ -124,7 +137,12 @@ mod tests {
     use super::*;
 
     fn measure(joint: u64, first: u64, second: u64, total: u64) -> (f64, f64) {
-        let found = FilterCorrelation::of(Counts { joint, first, second, total });
+        let found = FilterCorrelation::of(Counts {
+            joint,
+            first,
+            second,
+            total,
+        });
         (found.npmi, found.npmi_smoothed)
     }
 

@@ -9,8 +9,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// What a formula begins with: for one of the spreadsheets also a full-width sign, a tab or a line end.
-const FORMULA_STARTS: [char; 11] =
-    ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+const FORMULA_STARTS: [char; 11] = [
+    '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+];
 
 /// A text as a cell of CSV, before quoting: `'` before what a spreadsheet takes for a formula, and control
 /// characters other than tabs and line ends as in JSON, `\u001b`.

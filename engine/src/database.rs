@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
@@ -118,7 +120,12 @@ impl Database {
 
     /// Opens what `env` holds; `durable` says whether it outlives the process.
     pub(crate) fn start(env: Arc<dyn Env>, options: OpenOptions, durable: bool) -> Result<Self> {
-        let OpenOptions { settings, redact_with, read_only, .. } = options;
+        let OpenOptions {
+            settings,
+            redact_with,
+            read_only,
+            ..
+        } = options;
         let mut store_options = settings.store_options(durable);
         store_options.read_only = read_only;
         let store = Store::open(env, store_options)?;
@@ -143,7 +150,10 @@ impl Database {
             changes,
             runtime: OnceLock::new(),
         };
-        let database = Self { inner: Arc::new(inner), limits: Limits::default() };
+        let database = Self {
+            inner: Arc::new(inner),
+            limits: Limits::default(),
+        };
         if !read_only {
             database.complete_erase()?;
             database.retain_by_settings()?;
@@ -154,7 +164,10 @@ impl Database {
     /// Another handle; `None` for what this process was forked from, an error for what is closed.
     pub(crate) fn sharing(inner: Arc<Inner>) -> Option<Result<Self>> {
         match inner.store.check_usable() {
-            Ok(()) => Some(Ok(Self { inner, limits: Limits::default() })),
+            Ok(()) => Some(Ok(Self {
+                inner,
+                limits: Limits::default(),
+            })),
             Err(_) if inner.store.is_forked() => None,
             Err(error) => Some(Err(Error::new(
                 ErrorKind::Conflict,
@@ -209,12 +222,18 @@ impl Database {
 
     /// Keeps what a change read from being changed by another before it is written.
     pub(crate) fn change_alone(&self) -> RwLockWriteGuard<'_, ()> {
-        self.inner.changes.write().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .changes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps traces from being deleted while something is added to them.
     pub(crate) fn change_shared(&self) -> RwLockReadGuard<'_, ()> {
-        self.inner.changes.read().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .changes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
@@ -227,7 +246,13 @@ impl Database {
     /// # Errors
     /// `Io` when sealing fails; everything acknowledged is in the log then.
     pub fn close(&self) -> Result<()> {
-        drop(self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.inner
+                .maintenance
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         let sealed = self.inner.store.close();
         if self.inner.settings.index_text && sealed.is_ok() {
             self.index_text()?;
@@ -245,7 +270,10 @@ impl Database {
             return Err(error);
         }
         self.inner.dropped_spans.fetch_add(spans, Ordering::Relaxed);
-        Ok(ImportReport { dropped_spans: spans, ..ImportReport::default() })
+        Ok(ImportReport {
+            dropped_spans: spans,
+            ..ImportReport::default()
+        })
     }
 
     /// Imports one OTLP request: JSON or protobuf, plain, gzip or zstd. Further ones may bring the roots of its
@@ -289,17 +317,22 @@ impl Database {
         options: &ImportOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<ImportReport> {
-        let maintenance = self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let maintenance = self
+            .inner
+            .maintenance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let bulk_load = maintenance.as_ref().map(Maintenance::bulk_load);
         drop(maintenance);
         let mut unsettled = HashSet::new();
         let ending = Ending::new(options.until.clone(), &self.limits);
-        let report = self.import_stream(input, options, Some(&mut unsettled), &mut |acknowledged| {
-            progress(acknowledged);
-            if let Some(bulk_load) = &bulk_load {
-                bulk_load.wait_for_turn(&|| ending.is_asked());
-            }
-        });
+        let report =
+            self.import_stream(input, options, Some(&mut unsettled), &mut |acknowledged| {
+                progress(acknowledged);
+                if let Some(bulk_load) = &bulk_load {
+                    bulk_load.wait_for_turn(&|| ending.is_asked());
+                }
+            });
         drop(bulk_load);
         // What was not read may have the roots that traces wait for.
         if report.is_ok() && !ending.is_asked() {
@@ -329,7 +362,10 @@ impl Database {
         };
         let mut report = imported?;
         report.add(placed?);
-        report.traces = self.snapshot()?.visible_rows(Table::Traces).saturating_sub(before);
+        report.traces = self
+            .snapshot()?
+            .visible_rows(Table::Traces)
+            .saturating_sub(before);
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -339,9 +375,17 @@ impl Database {
     /// # Errors
     /// `InvalidInput` naming the offending token of the filter, order or page token.
     pub fn search_traces(&self, search: &Search) -> Result<TracePage> {
-        let SharedPage { traces, next_page_token, explain } = self.search_shared(search)?;
+        let SharedPage {
+            traces,
+            next_page_token,
+            explain,
+        } = self.search_shared(search)?;
         let traces = traces.into_iter().map(Arc::unwrap_or_clone).collect();
-        Ok(TracePage { traces, next_page_token, explain })
+        Ok(TracePage {
+            traces,
+            next_page_token,
+            explain,
+        })
     }
 
     /// A page without copying a row: the rows are those that the database keeps in memory.
@@ -353,10 +397,17 @@ impl Database {
         let page = search::search(&snapshot, self.with_datasets(search)?.as_ref())?;
         let (started, mut explain) = (Instant::now(), page.explain);
         let traces = self.inner.traces.read(&snapshot, &page.rows)?;
-        if let Some(analysis) = explain.as_mut().and_then(|explain| explain.analysis.as_mut()) {
+        if let Some(analysis) = explain
+            .as_mut()
+            .and_then(|explain| explain.analysis.as_mut())
+        {
             analysis.add("read", started.elapsed());
         }
-        Ok(SharedPage { traces, next_page_token: page.next_page_token, explain })
+        Ok(SharedPage {
+            traces,
+            next_page_token: page.next_page_token,
+            explain,
+        })
     }
 
     /// What a person should hear about a search: names in its filter that no trace of the database has, values that
@@ -368,10 +419,18 @@ impl Database {
     /// Whatever reading gives; a filter that is refused has no notices.
     pub fn notices(&self, search: &Search, has_found: bool) -> Result<Vec<String>> {
         let is_first = search.page_token.is_none() && search.offset == 0 && search.limit != Some(0);
-        Ok(if is_first { search::notices(&self.reading()?, search, has_found)? } else { Vec::new() })
+        Ok(if is_first {
+            search::notices(&self.reading()?, search, has_found)?
+        } else {
+            Vec::new()
+        })
     }
 
-    pub(crate) fn read_traces(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
+    pub(crate) fn read_traces(
+        &self,
+        snapshot: &Snapshot,
+        rows: &[RowRef],
+    ) -> Result<Vec<TraceRow>> {
         let shared = self.inner.traces.read(snapshot, rows)?;
         Ok(shared.into_iter().map(Arc::unwrap_or_clone).collect())
     }
@@ -381,7 +440,10 @@ impl Database {
     /// # Errors
     /// As [`Database::search_traces`].
     pub fn count_traces(&self, search: &Search) -> Result<u64> {
-        Ok(search::count(&self.reading()?, self.with_datasets(search)?.as_ref())?)
+        Ok(search::count(
+            &self.reading()?,
+            self.with_datasets(search)?.as_ref(),
+        )?)
     }
 
     /// A trace with all its spans and assessments.
@@ -405,7 +467,11 @@ impl Database {
     /// # Errors
     /// `InvalidInput` for a wrong query.
     pub fn search_text(&self, query: &str, limit: usize) -> Result<TextHits> {
-        self.text_search(TextSearch { query: query.to_string(), limit, ..TextSearch::default() })
+        self.text_search(TextSearch {
+            query: query.to_string(),
+            limit,
+            ..TextSearch::default()
+        })
     }
 
     /// Searches texts of traces that match a filter.
@@ -414,7 +480,12 @@ impl Database {
     /// `InvalidInput` for a wrong query or filter.
     pub fn search_text_where(&self, query: &str, filter: &str, limit: usize) -> Result<TextHits> {
         let filter = Some(Search::new(filter));
-        self.text_search(TextSearch { query: query.to_string(), limit, filter, ..TextSearch::default() })
+        self.text_search(TextSearch {
+            query: query.to_string(),
+            limit,
+            filter,
+            ..TextSearch::default()
+        })
     }
 
     /// A text search with all that can be asked of one.
@@ -468,7 +539,11 @@ impl Database {
     /// # Errors
     /// Whatever reading gives.
     pub fn stats(&self) -> Result<Stats> {
-        let maintenance = self.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let maintenance = self
+            .inner
+            .maintenance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let failure = maintenance.as_ref().and_then(Maintenance::failure);
         drop(maintenance);
         let mut stats = stats::stats(&self.inner.store, failure, self.inner.redaction.totals())?;
@@ -495,7 +570,9 @@ pub fn decode_otlp(bytes: &[u8], experiment_id: &str) -> Result<otlp::Decoded> {
     for request in otlp::RequestReader::new(bytes) {
         let bad = |error: String| Error::new(ErrorKind::InvalidInput, error);
         let request = request.map_err(|e| bad(e.to_string()))?;
-        let decoded = request.decode(experiment_id).map_err(|e| bad(e.to_string()))?;
+        let decoded = request
+            .decode(experiment_id)
+            .map_err(|e| bad(e.to_string()))?;
         all.spans.extend(decoded.spans);
         all.rejected.extend(decoded.rejected);
         all.changed_keys.cut += decoded.changed_keys.cut;

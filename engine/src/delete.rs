@@ -24,12 +24,18 @@ pub struct TraceDeletion {
 impl TraceDeletion {
     /// Traces that match a filter.
     pub fn matching(filter: impl Into<String>) -> Self {
-        Self { filter: filter.into(), ..Self::default() }
+        Self {
+            filter: filter.into(),
+            ..Self::default()
+        }
     }
 
     /// Traces that began at this time, in whole milliseconds, or earlier.
     pub fn until_ms(time_ms: i64) -> Self {
-        Self { until_ms: Some(time_ms), ..Self::default() }
+        Self {
+            until_ms: Some(time_ms),
+            ..Self::default()
+        }
     }
 
     /// Of those, traces that match a filter.
@@ -45,7 +51,10 @@ impl TraceDeletion {
     }
 
     /// In these experiments.
-    pub fn experiments<S: Into<String>>(mut self, experiments: impl IntoIterator<Item = S>) -> Self {
+    pub fn experiments<S: Into<String>>(
+        mut self,
+        experiments: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.experiments = Some(experiments.into_iter().map(Into::into).collect());
         self
     }
@@ -57,7 +66,10 @@ impl Database {
     /// # Errors
     /// `Closed` or `Io` from writing.
     pub fn delete_traces<S: AsRef<str>>(&self, trace_ids: &[S]) -> Result<u64> {
-        let ids = trace_ids.iter().map(|id| normalize_trace_id(id.as_ref())).collect();
+        let ids = trace_ids
+            .iter()
+            .map(|id| normalize_trace_id(id.as_ref()))
+            .collect();
         let _alone = self.change_alone();
         Ok(self.store().delete_traces(ids)?.traces)
     }
@@ -78,13 +90,20 @@ impl Database {
     /// `InvalidInput` for a filter that is wrong, a maximum of 0, or neither a filter nor a time: every
     /// trace is not deleted by an omission. `Closed` or `Io` from writing.
     pub fn delete_traces_where(&self, deletion: &TraceDeletion) -> Result<u64> {
-        let until = deletion.until_ms.map(|ms| format!("timestamp <= {ms}")).unwrap_or_default();
+        let until = deletion
+            .until_ms
+            .map(|ms| format!("timestamp <= {ms}"))
+            .unwrap_or_default();
         let filter = joined(&[&deletion.filter, &until])?;
         if filter.is_empty() {
-            return Err(Error::invalid_input("which traces to delete: a filter or a time is needed"));
+            return Err(Error::invalid_input(
+                "which traces to delete: a filter or a time is needed",
+            ));
         }
         if deletion.max_traces == Some(0) {
-            return Err(Error::invalid_input("at most 0 traces to delete: a positive number expected"));
+            return Err(Error::invalid_input(
+                "at most 0 traces to delete: a positive number expected",
+            ));
         }
         let mut wanted = Search::new(filter).order_by(["timestamp ASC"]);
         wanted.limit = deletion.max_traces;

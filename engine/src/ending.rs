@@ -28,7 +28,11 @@ pub(crate) struct Ending<'l> {
 impl<'l> Ending<'l> {
     /// When `until` is cancelled, or a token of the handle is.
     pub fn new(until: Option<CancelToken>, limits: &'l Limits) -> Self {
-        Self { until, limits, noticed: OnceLock::new() }
+        Self {
+            until,
+            limits,
+            noticed: OnceLock::new(),
+        }
     }
 
     /// Whether the handle's calls are cancelled: the import fails.
@@ -47,13 +51,23 @@ impl<'l> Ending<'l> {
 
     /// Whether nothing more is to be stored.
     pub fn is_over(&self) -> bool {
-        let is_late = || self.noticed.get().is_none_or(|noticed| noticed.elapsed() >= MOMENT);
+        let is_late = || {
+            self.noticed
+                .get()
+                .is_none_or(|noticed| noticed.elapsed() >= MOMENT)
+        };
         self.is_asked() && is_late()
     }
 
     /// Does `write`, which does not wait for room any more once it is to stop.
     pub fn lending<T>(&self, write: impl FnOnce() -> T) -> T {
-        lending(self.until.iter().cloned().fold(self.limits.tokens(), Interrupt::or), write)
+        lending(
+            self.until
+                .iter()
+                .cloned()
+                .fold(self.limits.tokens(), Interrupt::or),
+            write,
+        )
     }
 
     /// Whether a write failed because it was told to stop.
@@ -63,7 +77,10 @@ impl<'l> Ending<'l> {
 
     /// `input`, which ends when it is told to stop.
     pub fn input<R>(&self, input: R) -> EndingInput<'_, R> {
-        EndingInput { ending: self, input }
+        EndingInput {
+            ending: self,
+            input,
+        }
     }
 }
 
@@ -75,7 +92,11 @@ pub(crate) struct EndingInput<'e, R> {
 
 impl<R: Read> Read for EndingInput<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.ending.is_asked() { Ok(0) } else { self.input.read(buffer) }
+        if self.ending.is_asked() {
+            Ok(0)
+        } else {
+            self.input.read(buffer)
+        }
     }
 }
 
@@ -120,13 +141,24 @@ mod tests {
             std::thread::sleep(2 * MOMENT);
         });
         let report = report.unwrap();
-        assert_eq!(db.search_traces(&Search::new("")).unwrap().traces.len() as u64, acknowledged);
+        assert_eq!(
+            db.search_traces(&Search::new("")).unwrap().traces.len() as u64,
+            acknowledged
+        );
         assert_eq!(report.spans, acknowledged);
         // The input is in memory: what was read is all of it. Who looks first after the stop may store one more.
         let left = 100 - acknowledged;
-        assert!(left > 90, "{acknowledged} lines were stored after the import was told to stop");
-        let [left_out] = report.rejected.as_slice() else { panic!("{:?}", report.rejected) };
-        assert_eq!((left_out.line, report.rejected_count), (Some(acknowledged + 1), left));
+        assert!(
+            left > 90,
+            "{acknowledged} lines were stored after the import was told to stop"
+        );
+        let [left_out] = report.rejected.as_slice() else {
+            panic!("{:?}", report.rejected)
+        };
+        assert_eq!(
+            (left_out.line, report.rejected_count),
+            (Some(acknowledged + 1), left)
+        );
         assert_eq!(
             left_out.error,
             format!("ended here: {left} lines that were read from here on are not stored")

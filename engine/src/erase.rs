@@ -66,12 +66,20 @@ impl Database {
     pub(crate) fn complete_erase(&self) -> Result<Option<EraseReceipt>> {
         let _alone = self.change_alone();
         let ids = self.store().unfinished_erase()?;
-        if ids.is_empty() { Ok(None) } else { self.erase(ids).map(Some) }
+        if ids.is_empty() {
+            Ok(None)
+        } else {
+            self.erase(ids).map(Some)
+        }
     }
 
     /// The changes' lock is held.
     fn erase(&self, trace_ids: Vec<String>) -> Result<EraseReceipt> {
-        let DatasetsErased { versions, records, texts } = self.erase_from_datasets(&trace_ids)?;
+        let DatasetsErased {
+            versions,
+            records,
+            texts,
+        } = self.erase_from_datasets(&trace_ids)?;
         let deleted = self.store().delete_traces(trace_ids.clone())?.traces;
         let files = self.store().erase(&trace_ids)?;
         let complete = files.pending.is_empty();

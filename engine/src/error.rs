@@ -47,7 +47,11 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     pub(crate) fn invalid_input(message: impl Into<String>) -> Self {
@@ -69,12 +73,18 @@ impl Error {
 
     /// Names the database, for errors of opening.
     pub(crate) fn at(self, path: &Path) -> Self {
-        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+        Self {
+            message: format!("{}: {}", path.display(), self.message),
+            ..self
+        }
     }
 
     /// Whether the system refused to look, which says nothing of what is stored.
     pub(crate) fn is_refusal(&self) -> bool {
-        let storage = self.source.as_deref().and_then(|source| source.downcast_ref::<storage::Error>());
+        let storage = self
+            .source
+            .as_deref()
+            .and_then(|source| source.downcast_ref::<storage::Error>());
         storage.is_some_and(storage::Error::is_refusal)
     }
 
@@ -120,7 +130,11 @@ impl From<storage::Error> for Error {
             storage::ErrorKind::Cancelled => ErrorKind::Cancelled,
             storage::ErrorKind::Internal => ErrorKind::Internal,
         };
-        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
+        Self {
+            kind,
+            message: error.to_string(),
+            source: Some(Box::new(error)),
+        }
     }
 }
 
@@ -135,12 +149,20 @@ impl From<QueryError> for Error {
             QueryErrorKind::Cancelled => ErrorKind::Cancelled,
             QueryErrorKind::ResourceExhausted => ErrorKind::ResourceExhausted,
         };
-        Self { kind, message: error.to_string(), source: Some(Box::new(error)) }
+        Self {
+            kind,
+            message: error.to_string(),
+            source: Some(Box::new(error)),
+        }
     }
 }
 
 impl From<arrow::error::ArrowError> for Error {
     fn from(error: arrow::error::ArrowError) -> Self {
-        Self { kind: ErrorKind::Internal, message: error.to_string(), source: Some(Box::new(error)) }
+        Self {
+            kind: ErrorKind::Internal,
+            message: error.to_string(),
+            source: Some(Box::new(error)),
+        }
     }
 }

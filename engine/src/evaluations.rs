@@ -56,7 +56,11 @@ impl Waiting {
 }
 
 fn text_bytes(evaluation: &Assessment) -> usize {
-    let pairs = evaluation.metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+    let pairs = evaluation
+        .metadata
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum::<usize>();
     evaluation.value.len() + evaluation.rationale.as_ref().map_or(0, String::len) + pairs
 }
 
@@ -75,7 +79,10 @@ impl WaitingEvaluations {
             None => ByResponse::new(),
         };
         let is_checked = evaluations.is_empty();
-        Ok(Self(Mutex::new(Waiting { evaluations, is_checked })))
+        Ok(Self(Mutex::new(Waiting {
+            evaluations,
+            is_checked,
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -117,7 +124,9 @@ fn response_id(attributes: &str) -> Option<String> {
         is_escaped = byte == b'\\' && !is_escaped;
         is_end
     })?;
-    serde_json::from_str(&format!("\"{}\"", rest.get(..len)?)).ok().filter(|id: &String| !id.is_empty())
+    serde_json::from_str(&format!("\"{}\"", rest.get(..len)?))
+        .ok()
+        .filter(|id: &String| !id.is_empty())
 }
 
 /// What became of evaluations.
@@ -144,7 +153,11 @@ impl Database {
         }
         let mut by_response = ByResponse::new();
         for evaluation in evaluations {
-            let id = evaluation.metadata.get(RESPONSE_ID).cloned().unwrap_or_default();
+            let id = evaluation
+                .metadata
+                .get(RESPONSE_ID)
+                .cloned()
+                .unwrap_or_default();
             by_response.entry(id).or_default().push(evaluation);
         }
         let mut waiting = self.waiting_evaluations().lock();
@@ -155,7 +168,10 @@ impl Database {
         for (response_id, evaluations) in by_response {
             let waits = waiting.evaluations.entry(response_id).or_default();
             for evaluation in evaluations {
-                if waits.iter().any(|other| other.assessment_id == evaluation.assessment_id) {
+                if waits
+                    .iter()
+                    .any(|other| other.assessment_id == evaluation.assessment_id)
+                {
                     continue;
                 }
                 bytes += text_bytes(&evaluation);
@@ -167,7 +183,9 @@ impl Database {
                 }
             }
         }
-        waiting.evaluations.retain(|_, evaluations| !evaluations.is_empty());
+        waiting
+            .evaluations
+            .retain(|_, evaluations| !evaluations.is_empty());
         judged.waiting = (len - before) as u64;
         if len > before {
             self.keep_waiting(&waiting)?;
@@ -192,15 +210,26 @@ impl Database {
         if placed > 0 {
             self.keep_waiting(&waiting)?;
         }
-        Ok(Judged { assessments, placed, ..Judged::default() })
+        Ok(Judged {
+            assessments,
+            placed,
+            ..Judged::default()
+        })
     }
 
     /// Stores those evaluations whose response is there and takes them out; how many are new, how many there were.
-    fn place(&self, by_response: &mut ByResponse, mut responses: Vec<Response>) -> Result<(u64, u64)> {
+    fn place(
+        &self,
+        by_response: &mut ByResponse,
+        mut responses: Vec<Response>,
+    ) -> Result<(u64, u64)> {
         responses.sort();
         let mut rows = Vec::new();
         for response in responses {
-            for mut row in by_response.remove(&response.response_id).unwrap_or_default() {
+            for mut row in by_response
+                .remove(&response.response_id)
+                .unwrap_or_default()
+            {
                 row.trace_id.clone_from(&response.trace_id);
                 row.span_id = Some(response.span_id.clone());
                 rows.push(row);
@@ -210,20 +239,30 @@ impl Database {
         if rows.is_empty() {
             return Ok((0, 0));
         }
-        let stored = self.store().assess(Assess { rows, check_existing: true })?;
+        let stored = self.store().assess(Assess {
+            rows,
+            check_existing: true,
+        })?;
         Ok((stored.assessments, placed))
     }
 
     /// The spans with one of these responses.
     fn find_responses<'i>(&self, ids: impl Iterator<Item = &'i String>) -> Result<Vec<Response>> {
-        let ids: Vec<String> = ids.map(|id| format!("'{}'", id.replace('\'', "''"))).collect();
+        let ids: Vec<String> = ids
+            .map(|id| format!("'{}'", id.replace('\'', "''")))
+            .collect();
         let mut responses = Vec::new();
         for ids in ids.chunks(LOOKED_FOR_MAX) {
             let filter = format!("span.attributes.`{RESPONSE_ID}` IN ({})", ids.join(","));
             let mut search = Search::new(filter);
             search.timeout = Some(Duration::from_secs(SEARCH_SECONDS_MAX));
             for trace in self.search_traces(&search)?.traces {
-                responses.extend(self.get_trace(&trace.trace_id)?.spans.iter().filter_map(Response::of));
+                responses.extend(
+                    self.get_trace(&trace.trace_id)?
+                        .spans
+                        .iter()
+                        .filter_map(Response::of),
+                );
             }
         }
         Ok(responses)
@@ -242,7 +281,10 @@ mod tests {
     #[test]
     fn the_response_of_attributes() {
         let id = response_id;
-        assert_eq!(id(r#"{"a":1,"gen_ai.response.id":"resp\"\\1","b":"c"}"#).as_deref(), Some("resp\"\\1"));
+        assert_eq!(
+            id(r#"{"a":1,"gen_ai.response.id":"resp\"\\1","b":"c"}"#).as_deref(),
+            Some("resp\"\\1")
+        );
         assert_eq!(id(r#"{"gen_ai.response.id":""}"#), None);
         assert_eq!(id(r#"{"a":"{\"gen_ai.response.id\":\"no\"}"}"#), None);
         assert_eq!(id("{}"), None);

@@ -11,10 +11,18 @@ use crate::error::{Error, Result};
 /// `InvalidInput` for the first one that does not parse, with positions in its own text.
 pub(crate) fn joined(filters: &[&str]) -> Result<String> {
     let mut parts = Vec::new();
-    for filter in filters.iter().map(|filter| filter.trim()).filter(|filter| !filter.is_empty()) {
+    for filter in filters
+        .iter()
+        .map(|filter| filter.trim())
+        .filter(|filter| !filter.is_empty())
+    {
         check_filter(filter)?;
         // A pair of parentheses around what has no `OR` would only part its span clauses from others.
-        parts.push(if has_or(filter) { format!("({filter})") } else { filter.to_string() });
+        parts.push(if has_or(filter) {
+            format!("({filter})")
+        } else {
+            filter.to_string()
+        });
     }
     Ok(parts.join(" AND "))
 }
@@ -37,7 +45,8 @@ fn has_or(filter: &str) -> bool {
             None => c,
         })
         .collect();
-    bare.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("or"))
+    bare.split(|c: char| !c.is_alphanumeric())
+        .any(|word| word.eq_ignore_ascii_case("or"))
 }
 
 /// Checks that a filter parses.
@@ -74,16 +83,27 @@ mod tests {
     #[test]
     fn what_is_joined_stays_in_its_place() {
         assert_eq!(joined(&["", " "]).unwrap(), "");
-        assert_eq!(joined(&["name = 'a'", "", "state = 'OK'"]).unwrap(), "name = 'a' AND state = 'OK'");
+        assert_eq!(
+            joined(&["name = 'a'", "", "state = 'OK'"]).unwrap(),
+            "name = 'a' AND state = 'OK'"
+        );
         let either = joined(&["name = 'a' OR name = 'b'", "state = 'OK'"]).unwrap();
         assert_eq!(either, "(name = 'a' OR name = 'b') AND state = 'OK'");
         let loose = joined(&["name = 'a' AND", "AND state = 'OK'"]).unwrap();
         check_filter(&loose).unwrap();
         let quoted_or = joined(&["span.name = 'this or that'", "span.type = 'TOOL'"]).unwrap();
-        assert_eq!(quoted_or, "span.name = 'this or that' AND span.type = 'TOOL'");
+        assert_eq!(
+            quoted_or,
+            "span.name = 'this or that' AND span.type = 'TOOL'"
+        );
         assert!(has_or("name = 'it''s' OR name = \"or\"") && !has_or("tags.`a or b` = 'it''s or'"));
         assert!(joined(&["name = 'a') OR (name = 'b'", "state = 'OK'"]).is_err());
-        check_filter(&format!("{} = {}", named("tags", "my key").unwrap(), quoted("it's"))).unwrap();
+        check_filter(&format!(
+            "{} = {}",
+            named("tags", "my key").unwrap(),
+            quoted("it's")
+        ))
+        .unwrap();
         assert!(named("tags", "a`b").is_err());
     }
 }

@@ -188,7 +188,11 @@ impl ImportReport {
     fn reject_many(&mut self, count: u64, file: &str, line: Option<u64>, error: String) {
         self.rejected_count += count;
         if self.rejected.len() < REJECTED_MAX {
-            self.rejected.push(Rejected { file: file.to_string(), line, error });
+            self.rejected.push(Rejected {
+                file: file.to_string(),
+                line,
+                error,
+            });
         }
     }
 
@@ -196,16 +200,23 @@ impl ImportReport {
     fn leave_out(&mut self, left_out: &LeftOut, file: &str) {
         let LeftOut { lines, first } = *left_out;
         if lines > 0 {
-            let what = format!("ended here: {lines} lines that were read from here on are not stored");
+            let what =
+                format!("ended here: {lines} lines that were read from here on are not stored");
             self.reject_many(lines, file, first, what);
         }
     }
 
     /// Whether anything of the input is stored, or was before.
     pub fn kept_something(&self) -> bool {
-        [self.spans, self.duplicate_spans, self.assessments, self.started_traces, self.log_records]
-            .iter()
-            .any(|count| *count > 0)
+        [
+            self.spans,
+            self.duplicate_spans,
+            self.assessments,
+            self.started_traces,
+            self.log_records,
+        ]
+        .iter()
+        .any(|count| *count > 0)
     }
 
     /// Counts log records whose span came: those of this report wait no longer.
@@ -369,13 +380,20 @@ pub(crate) fn import<R: Read + Send>(
             scope.spawn(|| worker.work(&work_out));
         }
         // When this ends early, its queue closes, then the reader's, then the workers'.
-        commit(database, (options, waiting), ending, order_out, &mut report, &mut |ready, acknowledged| {
-            if let Some(unsettled) = &mut unsettled {
-                note_rootless(database, unsettled, &ready.rootless)?;
-            }
-            progress(acknowledged);
-            Ok(())
-        })
+        commit(
+            database,
+            (options, waiting),
+            ending,
+            order_out,
+            &mut report,
+            &mut |ready, acknowledged| {
+                if let Some(unsettled) = &mut unsettled {
+                    note_rootless(database, unsettled, &ready.rootless)?;
+                }
+                progress(acknowledged);
+                Ok(())
+            },
+        )
     })?;
     Ok(report)
 }
@@ -405,13 +423,25 @@ impl Worker<'_> {
     fn decode(&self, chunk: Chunk) -> Result<Ready> {
         let mut spans = Vec::new();
         let (lines, bytes) = (chunk.items.len() as u64, chunk.bytes as u64);
-        let first_line =
-            chunk.items.first().and_then(|item| item.as_ref().map_or_else(ReadError::line, Request::line));
-        let mut ready = Ready { lines, bytes, first_line, ..Ready::default() };
+        let first_line = chunk
+            .items
+            .first()
+            .and_then(|item| item.as_ref().map_or_else(ReadError::line, Request::line));
+        let mut ready = Ready {
+            lines,
+            bytes,
+            first_line,
+            ..Ready::default()
+        };
         let mut pass = self.redactor.pass();
         for item in chunk.items {
             if self.ending.is_over() {
-                return Ok(Ready { lines, first_line, is_left_out: true, ..Ready::default() });
+                return Ok(Ready {
+                    lines,
+                    first_line,
+                    is_left_out: true,
+                    ..Ready::default()
+                });
             }
             let (line, decoded) = match &item {
                 Ok(request) => (request.line(), self.decode_request(request, pass.as_mut())),
@@ -434,7 +464,9 @@ impl Worker<'_> {
                     ready.cut_keys += decoded.changed_keys.cut;
                     ready.repeated_keys += decoded.changed_keys.repeated;
                     ready.skipped += decoded.skipped;
-                    ready.rejected.extend(decoded.rejected.into_iter().map(|reason| (line, reason)));
+                    ready
+                        .rejected
+                        .extend(decoded.rejected.into_iter().map(|reason| (line, reason)));
                 }
                 Err(error) => ready.rejected.push((line, error)),
             }
@@ -485,8 +517,15 @@ impl Worker<'_> {
         request: &Request,
         pass: Option<&mut Pass<'_>>,
     ) -> std::result::Result<Decoded, String> {
-        let (experiment_id, span_bytes_max) = (self.options.experiment_id.as_str(), self.span_bytes_max);
-        let decoding = Decoding { experiment_id, any_ids: false, now_ns: self.now_ns, span_bytes_max, pass };
+        let (experiment_id, span_bytes_max) =
+            (self.options.experiment_id.as_str(), self.span_bytes_max);
+        let decoding = Decoding {
+            experiment_id,
+            any_ids: false,
+            now_ns: self.now_ns,
+            span_bytes_max,
+            pass,
+        };
         request.decode_with(decoding).map_err(|e| e.to_string())
     }
 }
@@ -495,7 +534,10 @@ impl Worker<'_> {
 fn rootless(spans: &[Span]) -> Vec<TraceKey> {
     let runs = spans.chunk_by(|span, next| span.trace_id == next.trace_id);
     let rootless = runs.filter(|run| run.iter().all(|span| span.parent_span_id.is_some()));
-    rootless.filter_map(|run| run.first()).map(|span| TraceKey::of(&span.trace_id)).collect()
+    rootless
+        .filter_map(|run| run.first())
+        .map(|span| TraceKey::of(&span.trace_id))
+        .collect()
 }
 
 fn note_rootless(
@@ -522,8 +564,9 @@ fn commit(
     let (mut acked, mut left_out) = (Progress::default(), LeftOut::default());
     for slot in order {
         database.limits().check_cancelled()?;
-        let mut ready =
-            slot.recv().map_err(|_| Error::internal("an import thread ended without a result"))??;
+        let mut ready = slot
+            .recv()
+            .map_err(|_| Error::internal("an import thread ended without a result"))??;
         if left_out.lines > 0 || ready.is_left_out || ending.is_over() {
             left_out.add(ready.lines, ready.first_line);
             continue;
@@ -550,8 +593,10 @@ fn commit(
                 false
             }
         };
-        let (fragments, feedback) =
-            (std::mem::take(&mut ready.fragments), std::mem::take(&mut ready.feedback));
+        let (fragments, feedback) = (
+            std::mem::take(&mut ready.fragments),
+            std::mem::take(&mut ready.feedback),
+        );
         is_durable &= commit_records(database, fragments, feedback, report)?;
         let claimed = database.claim_evaluations(std::mem::take(&mut ready.responses))?;
         report.judge(claimed);
@@ -564,7 +609,9 @@ fn commit(
         }
         for (line, error) in std::mem::take(&mut ready.rejected) {
             if options.strict {
-                let place = line.map_or(options.name.clone(), |line| format!("{}:{line}", options.name));
+                let place = line.map_or(options.name.clone(), |line| {
+                    format!("{}:{line}", options.name)
+                });
                 return Err(Error::invalid_input(format!("{place}: {error}")));
             }
             report.reject(&options.name, line, error);
@@ -590,7 +637,11 @@ fn commit_records(
             bytes += fragment.text_bytes();
             bytes <= RECORDS_BYTES_MAX
         };
-        let count = fragments.iter().take_while(|fragment| fits(fragment)).count().max(1);
+        let count = fragments
+            .iter()
+            .take_while(|fragment| fits(fragment))
+            .count()
+            .max(1);
         let rest = fragments.split_off(count.min(fragments.len()));
         let joined = std::mem::replace(&mut fragments, rest);
         let spans = joined.len() as u64;
@@ -605,7 +656,10 @@ fn commit_records(
             }
         }
     }
-    let assess = Assess { rows: feedback, check_existing: true };
+    let assess = Assess {
+        rows: feedback,
+        check_existing: true,
+    };
     report.assessments += database.store().assess(assess)?.assessments;
     Ok(is_durable)
 }

@@ -200,8 +200,8 @@ pub use correlation::FilterCorrelation;
 pub use csv::csv_cell;
 pub use database::{Database, SharedPage, TracePage, decode_otlp};
 pub use dataset::{
-    Dataset, DatasetInfo, DatasetRecord, ExportFormat, MemberUse, MergeReport, NewDataset, NewRecord,
-    PartChange, RecordChange, RecordDiff, Sample, SourceRule,
+    Dataset, DatasetInfo, DatasetRecord, ExportFormat, MemberUse, MergeReport, NewDataset,
+    NewRecord, PartChange, RecordChange, RecordDiff, Sample, SourceRule,
 };
 pub use delete::TraceDeletion;
 pub use erase::EraseReceipt;

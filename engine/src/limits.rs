@@ -29,7 +29,10 @@ impl Limits {
 
     /// The tokens, without a limit of time.
     pub(crate) fn tokens(&self) -> Interrupt {
-        self.tokens.iter().cloned().fold(Interrupt::default(), Interrupt::or)
+        self.tokens
+            .iter()
+            .cloned()
+            .fold(Interrupt::default(), Interrupt::or)
     }
 
     /// The interrupt of a question that begins now.
@@ -58,7 +61,11 @@ impl Database {
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         let mut handle = self.clone();
         let limits = handle.limits_mut();
-        limits.timeout = Some(limits.timeout.map_or(timeout, |shorter| shorter.min(timeout)));
+        limits.timeout = Some(
+            limits
+                .timeout
+                .map_or(timeout, |shorter| shorter.min(timeout)),
+        );
         handle
     }
 

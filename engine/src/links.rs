@@ -30,7 +30,10 @@ impl Database {
         check_id("run id", run_id)?;
         self.edit_all(
             trace_ids,
-            &TraceEdit { linked_runs: BTreeSet::from([run_id.to_string()]), ..TraceEdit::default() },
+            &TraceEdit {
+                linked_runs: BTreeSet::from([run_id.to_string()]),
+                ..TraceEdit::default()
+            },
         )
     }
 
@@ -39,11 +42,18 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::link_traces_to_run`].
-    pub fn unlink_traces_from_run<S: AsRef<str>>(&self, trace_ids: &[S], run_id: &str) -> Result<()> {
+    pub fn unlink_traces_from_run<S: AsRef<str>>(
+        &self,
+        trace_ids: &[S],
+        run_id: &str,
+    ) -> Result<()> {
         check_id("run id", run_id)?;
         self.edit_all(
             trace_ids,
-            &TraceEdit { unlinked_runs: BTreeSet::from([run_id.to_string()]), ..TraceEdit::default() },
+            &TraceEdit {
+                unlinked_runs: BTreeSet::from([run_id.to_string()]),
+                ..TraceEdit::default()
+            },
         )
     }
 
@@ -51,10 +61,17 @@ impl Database {
     ///
     /// # Errors
     /// `NotFound` when there is no such trace, `InvalidInput` for a text that is no prompt version.
-    pub fn link_prompts_to_trace<S: AsRef<str>>(&self, trace_id: &str, prompts: &[S]) -> Result<()> {
+    pub fn link_prompts_to_trace<S: AsRef<str>>(
+        &self,
+        trace_id: &str,
+        prompts: &[S],
+    ) -> Result<()> {
         self.edit_all(
             &[trace_id],
-            &TraceEdit { linked_prompts: prompt_versions(prompts)?, ..TraceEdit::default() },
+            &TraceEdit {
+                linked_prompts: prompt_versions(prompts)?,
+                ..TraceEdit::default()
+            },
         )
     }
 
@@ -62,10 +79,17 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::link_prompts_to_trace`].
-    pub fn unlink_prompts_from_trace<S: AsRef<str>>(&self, trace_id: &str, prompts: &[S]) -> Result<()> {
+    pub fn unlink_prompts_from_trace<S: AsRef<str>>(
+        &self,
+        trace_id: &str,
+        prompts: &[S],
+    ) -> Result<()> {
         self.edit_all(
             &[trace_id],
-            &TraceEdit { unlinked_prompts: prompt_versions(prompts)?, ..TraceEdit::default() },
+            &TraceEdit {
+                unlinked_prompts: prompt_versions(prompts)?,
+                ..TraceEdit::default()
+            },
         )
     }
 
@@ -87,7 +111,9 @@ fn prompt_versions<S: AsRef<str>>(prompts: &[S]) -> Result<BTreeSet<String>> {
     for prompt in prompts {
         let prompt = prompt.as_ref();
         match prompt.split_once('/') {
-            Some((name, version)) if !name.is_empty() && !version.is_empty() && !version.contains('/') => {
+            Some((name, version))
+                if !name.is_empty() && !version.is_empty() && !version.contains('/') =>
+            {
                 check_id("prompt version", prompt)?;
                 versions.insert(prompt.to_string());
             }

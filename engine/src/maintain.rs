@@ -54,7 +54,9 @@ impl Maintenance {
         };
         started.settling = Some(started.start_settling(settings.settle_after, changes)?);
         let turns = started.turns.clone();
-        started.spawn("tracehouse-maintain".into(), move |store| maintain(store, &turns))?;
+        started.spawn("tracehouse-maintain".into(), move |store| {
+            maintain(store, &turns)
+        })?;
         for number in 0..index_threads {
             let turns = started.turns.clone();
             // The others leave cores to whoever asks and writes, unless it is their turn.
@@ -66,12 +68,15 @@ impl Maintenance {
     }
 
     fn start_settling(&self, settle_after: Duration, changes: Arc<RwLock<()>>) -> Result<Settling> {
-        let (store, turns, failure) = (self.store.clone(), self.turns.clone(), self.failure.clone());
+        let (store, turns, failure) =
+            (self.store.clone(), self.turns.clone(), self.failure.clone());
         let pause = (settle_after / 4).clamp(IDLE, SETTLE_PAUSE_MAX);
         Settling::start(pause, move || {
             let is_loading = turns.bulk_loads.load(Ordering::Acquire) > 0;
             // Who deletes may do so for long: the next round comes.
-            let Some(_shared) = changes.try_read().ok().filter(|_| !is_loading) else { return };
+            let Some(_shared) = changes.try_read().ok().filter(|_| !is_loading) else {
+                return;
+            };
             match settle_due(&store, settle_after) {
                 Err(error) if error.kind() != ErrorKind::Unavailable => {
                     *locked(&failure) = Some(error.to_string());
@@ -104,7 +109,11 @@ impl Maintenance {
     /// Until the guard is dropped, text indexes wait for their turn: rows are found by scanning meanwhile.
     pub fn bulk_load(&self) -> BulkLoad {
         self.turns.bulk_loads.fetch_add(1, Ordering::AcqRel);
-        BulkLoad { turns: self.turns.clone(), store: self.store.clone(), stop: self.stop.clone() }
+        BulkLoad {
+            turns: self.turns.clone(),
+            store: self.store.clone(),
+            stop: self.stop.clone(),
+        }
     }
 
     /// The latest failure, if there was one.
@@ -139,9 +148,14 @@ impl Settling {
                 round();
             }
         };
-        let thread = std::thread::Builder::new().name("tracehouse-settle".into()).spawn(run);
+        let thread = std::thread::Builder::new()
+            .name("tracehouse-settle".into())
+            .spawn(run);
         let thread = thread.map_err(|_| Error::internal("no thread tracehouse-settle"))?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -223,7 +237,11 @@ fn index(store: &Store, turns: &Turns, is_eager: bool) -> tracehouse_storage::Re
 
 /// One round: seal what is frozen; when nothing is, prepare a segment for lookups, or compact.
 fn maintain(store: &Store, turns: &Turns) -> tracehouse_storage::Result<()> {
-    let idle = if store.warm_next() { Duration::ZERO } else { IDLE };
+    let idle = if store.warm_next() {
+        Duration::ZERO
+    } else {
+        IDLE
+    };
     if store.wait_for_frozen(idle) {
         store.seal_frozen()?;
     } else {
@@ -246,7 +264,9 @@ pub(crate) fn index_text(store: &Store, threads: usize) -> Result<usize> {
         let handles: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
         let mut built = 0;
         for handle in handles {
-            built += handle.join().map_err(|_| Error::internal("a text index thread panicked"))??;
+            built += handle
+                .join()
+                .map_err(|_| Error::internal("a text index thread panicked"))??;
         }
         Ok::<usize, Error>(built)
     })?;

@@ -67,7 +67,10 @@ impl OpenOptions {
         }
         let env: Arc<dyn Env> = Arc::new(RealEnv::new(path.to_path_buf()));
         if (self.no_create || self.read_only) && !env.exists(Path::new("FORMAT")) {
-            return Err(Error::not_found(format!("no database at {}", path.display())));
+            return Err(Error::not_found(format!(
+                "no database at {}",
+                path.display()
+            )));
         }
         if self.read_only {
             return Database::start(env, self, true).map_err(|error| error.at(path));

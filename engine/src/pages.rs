@@ -23,7 +23,10 @@ impl Pages {
     pub(crate) fn of(database: Database, search: &Search) -> Self {
         let mut search = search.clone();
         search.limit = Some(search.limit.unwrap_or(PAGE_TRACES).max(1));
-        Self { database, next: Some(search) }
+        Self {
+            database,
+            next: Some(search),
+        }
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -68,7 +71,10 @@ impl Database {
     /// # Ok::<(), tracehouse::Error>(())
     /// ```
     pub fn iter_traces(&self, search: &Search) -> TraceIter {
-        TraceIter { pages: Pages::of(self.clone(), search), page: Vec::new().into_iter() }
+        TraceIter {
+            pages: Pages::of(self.clone(), search),
+            page: Vec::new().into_iter(),
+        }
     }
 }
 
@@ -95,20 +101,31 @@ mod tests {
     fn every_page_comes_once_and_in_order() {
         let db = Database::in_memory().unwrap();
         for n in 0..7 {
-            db.start_trace(&TraceStart::new(format!("t{n}"), n)).unwrap();
+            db.start_trace(&TraceStart::new(format!("t{n}"), n))
+                .unwrap();
         }
         let ids = |search: &Search| {
-            db.iter_traces(search).map(|trace| trace.unwrap().trace_id).collect::<Vec<_>>().join(" ")
+            db.iter_traces(search)
+                .map(|trace| trace.unwrap().trace_id)
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         for limit in [0, 1, 3, 7, 20] {
-            assert_eq!(ids(&Search::new("").limit(limit)), "t6 t5 t4 t3 t2 t1 t0", "{limit}");
+            assert_eq!(
+                ids(&Search::new("").limit(limit)),
+                "t6 t5 t4 t3 t2 t1 t0",
+                "{limit}"
+            );
         }
         let mut skipping = Search::new("").limit(2);
         skipping.offset = 3;
         assert_eq!(ids(&skipping), "t3 t2 t1 t0");
         assert_eq!(ids(&Search::new("name = 'none'")), "");
         let mut wrong = db.iter_traces(&Search::new("nonsense ="));
-        assert_eq!(wrong.next().unwrap().unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(
+            wrong.next().unwrap().unwrap_err().kind(),
+            ErrorKind::InvalidInput
+        );
         assert!(wrong.next().is_none());
     }
 }

@@ -61,9 +61,20 @@ impl Retention {
 
 impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.experiment.as_deref().unwrap_or("every experiment"))?;
-        let limits = [("age ms", self.max_age_ms), ("traces", self.max_traces), ("bytes", self.max_bytes)];
-        for (name, limit) in limits.into_iter().filter_map(|(name, limit)| Some((name, limit?))) {
+        write!(
+            f,
+            "{}:",
+            self.experiment.as_deref().unwrap_or("every experiment")
+        )?;
+        let limits = [
+            ("age ms", self.max_age_ms),
+            ("traces", self.max_traces),
+            ("bytes", self.max_bytes),
+        ];
+        for (name, limit) in limits
+            .into_iter()
+            .filter_map(|(name, limit)| Some((name, limit?)))
+        {
             write!(f, " {name} <= {limit}")?;
         }
         Ok(())
@@ -111,10 +122,16 @@ impl Database {
         check_rules(rules)?;
         let _alone = self.change_alone();
         let now_ms = self.store().env().now_ns().div_euclid(MS_NS);
-        let mut report = RetentionReport { dry_run, ..RetentionReport::default() };
+        let mut report = RetentionReport {
+            dry_run,
+            ..RetentionReport::default()
+        };
         for (experiment, mut traces) in candidates(&self.snapshot()?)? {
-            let own = rules.iter().find(|rule| rule.experiment.as_deref() == Some(experiment.as_str()));
-            let Some(rule) = own.or_else(|| rules.iter().find(|rule| rule.experiment.is_none())) else {
+            let own = rules
+                .iter()
+                .find(|rule| rule.experiment.as_deref() == Some(experiment.as_str()));
+            let Some(rule) = own.or_else(|| rules.iter().find(|rule| rule.experiment.is_none()))
+            else {
                 report.kept += traces.len() as u64;
                 continue;
             };
@@ -124,7 +141,9 @@ impl Database {
             let expired = traces.split_off(kept);
             if !expired.is_empty() {
                 report.deleted.insert(experiment, expired.len() as u64);
-                report.trace_ids.extend(expired.into_iter().rev().map(|trace| trace.id));
+                report
+                    .trace_ids
+                    .extend(expired.into_iter().rev().map(|trace| trace.id));
             }
         }
         if !dry_run && !report.trace_ids.is_empty() {
@@ -147,14 +166,22 @@ fn check_rules(rules: &[Retention]) -> Result<()> {
         let of = rule
             .experiment
             .as_ref()
-            .map_or("every experiment".to_string(), |id| format!("experiment {id:?}"));
+            .map_or("every experiment".to_string(), |id| {
+                format!("experiment {id:?}")
+            });
         if rule.max_age_ms.is_none() && rule.max_traces.is_none() && rule.max_bytes.is_none() {
             return Err(Error::invalid_input(format!(
                 "the retention of {of} has no limit: an age, a number of traces or a size is needed"
             )));
         }
-        if rules.iter().take(at).any(|other| other.experiment == rule.experiment) {
-            return Err(Error::invalid_input(format!("the retention of {of} is given twice")));
+        if rules
+            .iter()
+            .take(at)
+            .any(|other| other.experiment == rule.experiment)
+        {
+            return Err(Error::invalid_input(format!(
+                "the retention of {of} is given twice"
+            )));
         }
     }
     Ok(())
@@ -162,9 +189,11 @@ fn check_rules(rules: &[Retention]) -> Result<()> {
 
 /// How many of the traces, newest first, are within the limits.
 fn kept(rule: &Retention, traces: &[Candidate], now_ms: i64) -> usize {
-    let oldest_ns = rule
-        .max_age_ms
-        .map(|age| now_ms.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX)).saturating_mul(MS_NS));
+    let oldest_ns = rule.max_age_ms.map(|age| {
+        now_ms
+            .saturating_sub(i64::try_from(age).unwrap_or(i64::MAX))
+            .saturating_mul(MS_NS)
+    });
     let (mut count, mut bytes) = (0, 0.0);
     for trace in traces {
         bytes += trace.bytes;
@@ -184,8 +213,14 @@ fn candidates(snapshot: &Snapshot) -> Result<BTreeMap<String, Vec<Candidate>>> {
     let columns = ["trace_id", "experiment_id", "request_time", "span_count"];
     let mut found: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     for (index, source) in snapshot.sources().iter().enumerate() {
-        let files =
-            source.segment().map(|segment| segment.meta().files.iter().map(|file| file.len).sum::<u64>());
+        let files = source.segment().map(|segment| {
+            segment
+                .meta()
+                .files
+                .iter()
+                .map(|file| file.len)
+                .sum::<u64>()
+        });
         let bytes = files.unwrap_or_else(|| source.memory_bytes()) as f64;
         let bytes_a_span = bytes / f64::from(source.rows(Table::Spans).max(1));
         for batch in snapshot.scan(index, Table::Traces, &ScanRequest::columns(columns))? {
@@ -193,11 +228,14 @@ fn candidates(snapshot: &Snapshot) -> Result<BTreeMap<String, Vec<Candidate>>> {
             let (ids, experiments) = (text(&batch, "trace_id")?, text(&batch, "experiment_id")?);
             let (starts, spans) = (times(&batch, "request_time")?, ints(&batch, "span_count")?);
             for row in 0..batch.num_rows() {
-                found.entry(experiments.value(row).to_string()).or_default().push(Candidate {
-                    time_ns: starts.value(row),
-                    id: ids.value(row).to_string(),
-                    bytes: bytes_a_span * spans.value(row) as f64,
-                });
+                found
+                    .entry(experiments.value(row).to_string())
+                    .or_default()
+                    .push(Candidate {
+                        time_ns: starts.value(row),
+                        id: ids.value(row).to_string(),
+                        bytes: bytes_a_span * spans.value(row) as f64,
+                    });
             }
         }
     }
@@ -209,12 +247,21 @@ mod tests {
     use super::*;
 
     fn trace(ms: i64, bytes: f64) -> Candidate {
-        Candidate { time_ns: ms * MS_NS, id: ms.to_string(), bytes }
+        Candidate {
+            time_ns: ms * MS_NS,
+            id: ms.to_string(),
+            bytes,
+        }
     }
 
     #[test]
     fn the_strictest_limit_counts() {
-        let traces = [trace(90, 10.0), trace(80, 10.0), trace(50, 10.0), trace(10, 10.0)];
+        let traces = [
+            trace(90, 10.0),
+            trace(80, 10.0),
+            trace(50, 10.0),
+            trace(10, 10.0),
+        ];
         let kept = |rule: Retention| super::kept(&rule, &traces, 100);
         assert_eq!(kept(Retention::new().max_age_ms(20)), 2);
         assert_eq!(kept(Retention::new().max_age_ms(20).max_traces(1)), 1);

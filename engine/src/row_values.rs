@@ -9,15 +9,16 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Fields, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Fields, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::downcast_dictionary_array;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::de::value::{Error as Misfit, SeqDeserializer, StringDeserializer};
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -36,12 +37,22 @@ impl<'a> Members<'a> {
     fn take(&mut self) -> Option<(&'a str, Cell<'a>)> {
         let (field, column) = (self.fields.get(self.next)?, self.columns.get(self.next)?);
         self.next += 1;
-        Some((field.name(), Cell { array: column.as_ref(), row: self.row }))
+        Some((
+            field.name(),
+            Cell {
+                array: column.as_ref(),
+                row: self.row,
+            },
+        ))
     }
 
     fn read<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Fit<Option<T::Value>> {
-        let Some((name, cell)) = self.take() else { return Ok(None) };
-        seed.deserialize(cell).map(Some).map_err(|misfit| named(name, cell, misfit))
+        let Some((name, cell)) = self.take() else {
+            return Ok(None);
+        };
+        seed.deserialize(cell)
+            .map(Some)
+            .map_err(|misfit| named(name, cell, misfit))
     }
 }
 
@@ -49,12 +60,16 @@ impl<'a> MapAccess<'a> for Members<'a> {
     type Error = Misfit;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Fit<Option<K::Value>> {
-        let Some(field) = self.fields.get(self.next) else { return Ok(None) };
-        seed.deserialize(field.name().as_str().into_deserializer()).map(Some)
+        let Some(field) = self.fields.get(self.next) else {
+            return Ok(None);
+        };
+        seed.deserialize(field.name().as_str().into_deserializer())
+            .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Fit<V::Value> {
-        self.read(seed)?.ok_or_else(|| Misfit::custom("a value without a column"))
+        self.read(seed)?
+            .ok_or_else(|| Misfit::custom("a value without a column"))
     }
 }
 
@@ -76,13 +91,20 @@ pub(crate) struct Row<'a>(Members<'a>);
 impl<'a> Row<'a> {
     /// A row of a batch.
     pub(crate) fn of(batch: &'a RecordBatch, row: usize) -> Self {
-        Self(Members { fields: batch.schema_ref().fields(), columns: batch.columns(), row, next: 0 })
+        Self(Members {
+            fields: batch.schema_ref().fields(),
+            columns: batch.columns(),
+            row,
+            next: 0,
+        })
     }
 
     fn only(mut self) -> Fit<(&'a str, Cell<'a>)> {
         match (self.0.columns.len(), self.0.take()) {
             (1, Some(only)) => Ok(only),
-            (columns, _) => Err(Misfit::custom(format!("a row of {columns} columns is no single value"))),
+            (columns, _) => Err(Misfit::custom(format!(
+                "a row of {columns} columns is no single value"
+            ))),
         }
     }
 }
@@ -127,7 +149,9 @@ impl<'de> Deserializer<'de> for Row<'de> {
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Fit<V::Value> {
         match self.0.columns.len() {
             columns if columns == len => visitor.visit_seq(self.0),
-            columns => Err(Misfit::custom(format!("a row of {columns} columns is no tuple of {len} values"))),
+            columns => Err(Misfit::custom(format!(
+                "a row of {columns} columns is no tuple of {len} values"
+            ))),
         }
     }
 
@@ -149,7 +173,11 @@ impl<'de> Deserializer<'de> for Row<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Fit<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Fit<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -205,24 +233,28 @@ impl<'a> Cell<'a> {
     /// A time in Unix nanoseconds, a decimal without a fraction.
     fn whole(self) -> Option<Fit<i64>> {
         let time = |time: i64, ns: i64| {
-            time.checked_mul(ns)
-                .ok_or_else(|| Misfit::custom(format!("{time} s, ms or us do not fit into nanoseconds")))
+            time.checked_mul(ns).ok_or_else(|| {
+                Misfit::custom(format!("{time} s, ms or us do not fit into nanoseconds"))
+            })
         };
         let (array, row) = (self.array, self.row);
         match array.data_type() {
             _ if self.is_null() => None,
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-                Some(Ok(array.as_primitive::<TimestampNanosecondType>().value(row)))
-            }
-            DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                Some(time(array.as_primitive::<TimestampMicrosecondType>().value(row), 1_000))
-            }
-            DataType::Timestamp(TimeUnit::Millisecond, _) => {
-                Some(time(array.as_primitive::<TimestampMillisecondType>().value(row), 1_000_000))
-            }
-            DataType::Timestamp(TimeUnit::Second, _) => {
-                Some(time(array.as_primitive::<TimestampSecondType>().value(row), 1_000_000_000))
-            }
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => Some(Ok(array
+                .as_primitive::<TimestampNanosecondType>()
+                .value(row))),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => Some(time(
+                array.as_primitive::<TimestampMicrosecondType>().value(row),
+                1_000,
+            )),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => Some(time(
+                array.as_primitive::<TimestampMillisecondType>().value(row),
+                1_000_000,
+            )),
+            DataType::Timestamp(TimeUnit::Second, _) => Some(time(
+                array.as_primitive::<TimestampSecondType>().value(row),
+                1_000_000_000,
+            )),
             data_type if data_type.is_decimal() => self.text().ok()?.parse().ok().map(Ok),
             _ => None,
         }
@@ -234,20 +266,36 @@ impl<'a> Cell<'a> {
         let (values, start, len) = match self.array.data_type() {
             DataType::List(_) => {
                 let list = self.array.as_list::<i32>();
-                (list.values(), i64::from(*list.offsets().get(row)?), i64::from(list.value_length(row)))
+                (
+                    list.values(),
+                    i64::from(*list.offsets().get(row)?),
+                    i64::from(list.value_length(row)),
+                )
             }
             DataType::LargeList(_) => {
                 let list = self.array.as_list::<i64>();
-                (list.values(), *list.offsets().get(row)?, list.value_length(row))
+                (
+                    list.values(),
+                    *list.offsets().get(row)?,
+                    list.value_length(row),
+                )
             }
             DataType::FixedSizeList(..) => {
                 let list = self.array.as_fixed_size_list();
-                (list.values(), i64::from(list.value_offset(row)), i64::from(list.value_length()))
+                (
+                    list.values(),
+                    i64::from(list.value_offset(row)),
+                    i64::from(list.value_length()),
+                )
             }
             _ => return None,
         };
         let (next, len) = (usize::try_from(start).ok()?, usize::try_from(len).ok()?);
-        Some(Items { values: values.as_ref(), next, end: next + len })
+        Some(Items {
+            values: values.as_ref(),
+            next,
+            end: next + len,
+        })
     }
 
     /// A map's keys and values.
@@ -255,8 +303,18 @@ impl<'a> Cell<'a> {
         let map = self.array.as_map_opt()?;
         let start = usize::try_from(*map.offsets().get(self.row)?).ok()?;
         let len = usize::try_from(map.value_length(self.row)).ok()?;
-        let keys = Items { values: map.keys().as_ref(), next: start, end: start + len };
-        Some(Pairs { keys, values: Items { values: map.values().as_ref(), ..keys } })
+        let keys = Items {
+            values: map.keys().as_ref(),
+            next: start,
+            end: start + len,
+        };
+        Some(Pairs {
+            keys,
+            values: Items {
+                values: map.values().as_ref(),
+                ..keys
+            },
+        })
     }
 
     fn bytes(self) -> Option<&'a [u8]> {
@@ -281,7 +339,9 @@ impl<'a> Cell<'a> {
             DataType::UInt16 => visitor.visit_u16(array.as_primitive::<UInt16Type>().value(row)),
             DataType::UInt32 => visitor.visit_u32(array.as_primitive::<UInt32Type>().value(row)),
             DataType::UInt64 => visitor.visit_u64(array.as_primitive::<UInt64Type>().value(row)),
-            DataType::Float16 => visitor.visit_f32(array.as_primitive::<Float16Type>().value(row).to_f32()),
+            DataType::Float16 => {
+                visitor.visit_f32(array.as_primitive::<Float16Type>().value(row).to_f32())
+            }
             DataType::Float32 => visitor.visit_f32(array.as_primitive::<Float32Type>().value(row)),
             DataType::Float64 => visitor.visit_f64(array.as_primitive::<Float64Type>().value(row)),
             DataType::Utf8 => visitor.visit_borrowed_str(array.as_string::<i32>().value(row)),
@@ -355,10 +415,18 @@ impl<'de> Deserializer<'de> for Cell<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Fit<V::Value> {
-        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Fit<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Fit<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -388,7 +456,10 @@ struct Items<'a> {
 
 impl<'a> Items<'a> {
     fn take(&mut self) -> Option<Cell<'a>> {
-        let cell = (self.next < self.end).then_some(Cell { array: self.values, row: self.next });
+        let cell = (self.next < self.end).then_some(Cell {
+            array: self.values,
+            row: self.next,
+        });
         self.next += 1;
         cell
     }
@@ -416,11 +487,17 @@ impl<'a> MapAccess<'a> for Pairs<'a> {
     type Error = Misfit;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Fit<Option<K::Value>> {
-        self.keys.take().map(|key| seed.deserialize(key)).transpose()
+        self.keys
+            .take()
+            .map(|key| seed.deserialize(key))
+            .transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Fit<V::Value> {
-        let value = self.values.take().ok_or_else(|| Misfit::custom("a key without a value"))?;
+        let value = self
+            .values
+            .take()
+            .ok_or_else(|| Misfit::custom("a key without a value"))?;
         seed.deserialize(value)
     }
 }

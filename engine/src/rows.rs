@@ -17,6 +17,8 @@ pub fn batch_rows<T: DeserializeOwned>(batch: &RecordBatch) -> Result<Vec<T>> {
 
 pub(crate) fn row<T: DeserializeOwned>(batch: &RecordBatch, row: usize) -> Result<T> {
     T::deserialize(Row::of(batch, row)).map_err(|misfit| {
-        Error::invalid_input(format!("a row does not fit the type that was asked for: {misfit}"))
+        Error::invalid_input(format!(
+            "a row does not fit the type that was asked for: {misfit}"
+        ))
     })
 }

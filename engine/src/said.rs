@@ -55,21 +55,34 @@ impl Database {
         let _alone = self.change_alone();
         let edits = match said.starts.is_empty() {
             true => Vec::new(),
-            false => edits(&self.snapshot()?, said.starts, options, &mut stored.rejected)?,
+            false => edits(
+                &self.snapshot()?,
+                said.starts,
+                options,
+                &mut stored.rejected,
+            )?,
         };
         stored.applied = self.append_some(spans)?;
         stored.applied.traces = self.store().edit_traces(edits)?.traces;
         if !said.assessments.is_empty() {
             let (rows, early) = known(&self.snapshot()?, said.assessments)?;
             stored.early = early;
-            stored.applied.assessments =
-                self.store().assess(Assess { rows, check_existing: true })?.assessments;
+            stored.applied.assessments = self
+                .store()
+                .assess(Assess {
+                    rows,
+                    check_existing: true,
+                })?
+                .assessments;
         }
         Ok(stored)
     }
 
     fn append_some(&self, spans: Option<Prepared>) -> Result<Applied> {
-        Ok(spans.map(|spans| self.store().append_prepared(spans)).transpose()?.unwrap_or_default())
+        Ok(spans
+            .map(|spans| self.store().append_prepared(spans))
+            .transpose()?
+            .unwrap_or_default())
     }
 }
 
@@ -91,7 +104,8 @@ fn edits(
         if let Some(known) = known.filter(|known| *known != edit.experiment_id) {
             if options.experiment_id != EXPERIMENT_DEFAULT {
                 let asked = &edit.experiment_id;
-                let reason = format!("trace {trace_id} belongs to experiment {known:?}, not to {asked:?}");
+                let reason =
+                    format!("trace {trace_id} belongs to experiment {known:?}, not to {asked:?}");
                 rejected.push((line, reason));
                 continue;
             }
@@ -111,7 +125,10 @@ pub(crate) type Placed<P> = Vec<(P, Assessment)>;
 
 /// Tells the assessments of traces that are there from the others.
 pub(crate) fn known<P>(snapshot: &Snapshot, assessments: Placed<P>) -> Result<(Rows, Placed<P>)> {
-    let keys: Vec<TraceKey> = assessments.iter().map(|(_, row)| TraceKey::of(&row.trace_id)).collect();
+    let keys: Vec<TraceKey> = assessments
+        .iter()
+        .map(|(_, row)| TraceKey::of(&row.trace_id))
+        .collect();
     let places = snapshot.find_traces(&keys)?;
     let (mut rows, mut unknown) = (Vec::with_capacity(assessments.len()), Vec::new());
     for ((place, row), found) in assessments.into_iter().zip(places) {

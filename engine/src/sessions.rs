@@ -70,11 +70,17 @@ pub struct SessionSearch {
 impl SessionSearch {
     /// Sessions of which some trace matches a filter; the empty one matches all.
     pub fn new(filter: impl Into<String>) -> Self {
-        Self { filter: filter.into(), ..Self::default() }
+        Self {
+            filter: filter.into(),
+            ..Self::default()
+        }
     }
 
     /// Looks at sessions of these experiments only.
-    pub fn experiments<S: Into<String>>(mut self, experiments: impl IntoIterator<Item = S>) -> Self {
+    pub fn experiments<S: Into<String>>(
+        mut self,
+        experiments: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.experiments = Some(experiments.into_iter().map(Into::into).collect());
         self
     }
@@ -120,7 +126,12 @@ impl Database {
     /// # Errors
     /// `InvalidInput` for a wrong filter or order.
     pub fn sessions(&self, wanted: &SessionSearch) -> Result<Vec<Session>> {
-        let order = Order::parse(wanted.order_by.as_deref().unwrap_or("last_request_time DESC"))?;
+        let order = Order::parse(
+            wanted
+                .order_by
+                .as_deref()
+                .unwrap_or("last_request_time DESC"),
+        )?;
         let snapshot = self.reading()?;
         let experiments = wanted.experiments.as_deref();
         let matching = match joined(&[&wanted.filter])?.as_str() {
@@ -129,7 +140,10 @@ impl Database {
         };
         let is_wanted = |id: &str| matching.as_ref().is_none_or(|ids| ids.contains(id));
         let all = collect(&snapshot, experiments, is_wanted)?;
-        let mut sessions: Vec<Session> = all.into_iter().map(|(id, group)| group.into_session(id)).collect();
+        let mut sessions: Vec<Session> = all
+            .into_iter()
+            .map(|(id, group)| group.into_session(id))
+            .collect();
         order.sort(&mut sessions);
         sessions.truncate(wanted.limit.unwrap_or(usize::MAX));
         Ok(sessions)
@@ -139,7 +153,11 @@ impl Database {
     ///
     /// # Errors
     /// Whatever reading gives; an unknown session has no traces.
-    pub fn session_traces(&self, session_id: &str, experiments: Option<&[String]>) -> Result<Vec<TraceRow>> {
+    pub fn session_traces(
+        &self,
+        session_id: &str,
+        experiments: Option<&[String]>,
+    ) -> Result<Vec<TraceRow>> {
         let snapshot = self.reading()?;
         let mut search =
             Search::new(format!("session_id = {}", quoted(session_id))).order_by(["timestamp ASC"]);
@@ -164,18 +182,26 @@ impl Database {
         let experiments = [experiment_id.to_string()];
         let matching = match joined(&[filter])?.as_str() {
             "" => None,
-            filter => Some(self.ids_of(&snapshot, &Search::new(filter).experiments(experiments.clone()))?),
+            filter => Some(self.ids_of(
+                &snapshot,
+                &Search::new(filter).experiments(experiments.clone()),
+            )?),
         };
-        let mut completed: Vec<CompletedSession> = collect(&snapshot, Some(&experiments), |_| true)?
-            .into_iter()
-            .filter(|(_, group)| (last_min_ns..=last_max_ns).contains(&group.last_ns))
-            .filter(|(_, group)| matching.as_ref().is_none_or(|ids| ids.contains(&group.first.1)))
-            .map(|(session_id, group)| CompletedSession {
-                session_id,
-                first_request_time_ns: group.first.0,
-                last_request_time_ns: group.last_ns,
-            })
-            .collect();
+        let mut completed: Vec<CompletedSession> =
+            collect(&snapshot, Some(&experiments), |_| true)?
+                .into_iter()
+                .filter(|(_, group)| (last_min_ns..=last_max_ns).contains(&group.last_ns))
+                .filter(|(_, group)| {
+                    matching
+                        .as_ref()
+                        .is_none_or(|ids| ids.contains(&group.first.1))
+                })
+                .map(|(session_id, group)| CompletedSession {
+                    session_id,
+                    first_request_time_ns: group.first.0,
+                    last_request_time_ns: group.last_ns,
+                })
+                .collect();
         completed.sort_by(|a, b| {
             (a.last_request_time_ns, &a.session_id).cmp(&(b.last_request_time_ns, &b.session_id))
         });
@@ -194,7 +220,11 @@ impl Database {
         search.experiments = experiments.map(<[String]>::to_vec);
         let page = search::search(snapshot, self.with_datasets(&search)?.as_ref())?;
         let batch = snapshot.read_rows(Table::Traces, &page.rows, &["session_id"])?;
-        Ok(text(&batch, "session_id")?.iter().flatten().map(str::to_string).collect())
+        Ok(text(&batch, "session_id")?
+            .iter()
+            .flatten()
+            .map(str::to_string)
+            .collect())
     }
 }
 
@@ -231,7 +261,11 @@ impl Group {
 /// The sum of some numbers, the same in whatever order they were found.
 fn sum(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
-    if numbers.is_empty() { None } else { Some(numbers.iter().sum()) }
+    if numbers.is_empty() {
+        None
+    } else {
+        Some(numbers.iter().sum())
+    }
 }
 
 /// The sessions that are wanted, from all traces of some experiments.
@@ -255,14 +289,24 @@ fn add(
     experiments: Option<&[String]>,
     is_wanted: &impl Fn(&str) -> bool,
 ) -> Result<()> {
-    let [ids, scopes, sessions, users, states] =
-        ["trace_id", "experiment_id", "session_id", "user_id", "state"].map(|column| text(batch, column));
+    let [ids, scopes, sessions, users, states] = [
+        "trace_id",
+        "experiment_id",
+        "session_id",
+        "user_id",
+        "state",
+    ]
+    .map(|column| text(batch, column));
     let (ids, scopes, sessions, users, states) = (ids?, scopes?, sessions?, users?, states?);
     let (starts, tokens) = (times(batch, "request_time")?, ints(batch, "total_tokens")?);
     let costs = floats(batch, "cost_usd")?;
     for row in 0..batch.num_rows() {
-        let (Some(session), Some(scope)) = (text_at(sessions, row), text_at(scopes, row)) else { continue };
-        if !is_wanted(session) || !experiments.is_none_or(|known| known.iter().any(|id| id == scope)) {
+        let (Some(session), Some(scope)) = (text_at(sessions, row), text_at(scopes, row)) else {
+            continue;
+        };
+        if !is_wanted(session)
+            || !experiments.is_none_or(|known| known.iter().any(|id| id == scope))
+        {
             continue;
         }
         let this = (starts.value(row), text_at(ids, row).unwrap_or_default());
@@ -289,9 +333,16 @@ fn add(
         group.traces += 1;
         group.errors += u64::from(text_at(states, row) == Some("ERROR"));
         if tokens.is_valid(row) {
-            group.total_tokens = Some(group.total_tokens.unwrap_or(0).saturating_add(tokens.value(row)));
+            group.total_tokens = Some(
+                group
+                    .total_tokens
+                    .unwrap_or(0)
+                    .saturating_add(tokens.value(row)),
+            );
         }
-        group.costs.extend(costs.is_valid(row).then(|| costs.value(row)));
+        group
+            .costs
+            .extend(costs.is_valid(row).then(|| costs.value(row)));
     }
     Ok(())
 }
@@ -305,19 +356,28 @@ struct Order {
 
 impl Order {
     fn parse(clause: &str) -> Result<Self> {
-        const KEYS: &str =
-            "session_id, trace_count, error_count, first_request_time, last_request_time, total_tokens, cost";
-        let bad =
-            || Error::invalid_input(format!("order {clause:?}: KEY [ASC|DESC] expected, KEY one of {KEYS}"));
+        const KEYS: &str = "session_id, trace_count, error_count, first_request_time, last_request_time, total_tokens, cost";
+        let bad = || {
+            Error::invalid_input(format!(
+                "order {clause:?}: KEY [ASC|DESC] expected, KEY one of {KEYS}"
+            ))
+        };
         let mut words = clause.split_whitespace();
-        let compare: fn(&Session, &Session) -> std::cmp::Ordering = match words.next().ok_or_else(bad)? {
+        let compare: fn(&Session, &Session) -> std::cmp::Ordering = match words
+            .next()
+            .ok_or_else(bad)?
+        {
             "session_id" => |a, b| a.session_id.cmp(&b.session_id),
             "trace_count" => |a, b| a.trace_count.cmp(&b.trace_count),
             "error_count" => |a, b| a.error_count.cmp(&b.error_count),
             "first_request_time" => |a, b| a.first_request_time_ns.cmp(&b.first_request_time_ns),
             "last_request_time" => |a, b| a.last_request_time_ns.cmp(&b.last_request_time_ns),
             "total_tokens" => |a, b| a.total_tokens.cmp(&b.total_tokens),
-            "cost" => |a, b| a.cost_usd.unwrap_or(0.0).total_cmp(&b.cost_usd.unwrap_or(0.0)),
+            "cost" => |a, b| {
+                a.cost_usd
+                    .unwrap_or(0.0)
+                    .total_cmp(&b.cost_usd.unwrap_or(0.0))
+            },
             _ => return Err(bad()),
         };
         let is_absent: fn(&Session) -> bool = match clause.split_whitespace().next() {
@@ -333,16 +393,26 @@ impl Order {
         if words.next().is_some() {
             return Err(bad());
         }
-        Ok(Self { compare, is_absent, descending })
+        Ok(Self {
+            compare,
+            is_absent,
+            descending,
+        })
     }
 
     /// Sorts; absent values are last, ties end with the id.
     fn sort(&self, sessions: &mut [Session]) {
         sessions.sort_by(|a, b| {
             let values = (self.compare)(a, b);
-            let values = if self.descending { values.reverse() } else { values };
+            let values = if self.descending {
+                values.reverse()
+            } else {
+                values
+            };
             let absent = (self.is_absent)(a).cmp(&(self.is_absent)(b));
-            absent.then(values).then_with(|| a.session_id.cmp(&b.session_id))
+            absent
+                .then(values)
+                .then_with(|| a.session_id.cmp(&b.session_id))
         });
     }
 }

@@ -37,7 +37,9 @@ impl Overload {
     fn write_wait(self) -> Option<Duration> {
         match self {
             Self::Wait => None,
-            Self::Refuse { after_ms } | Self::Drop { after_ms } => Some(Duration::from_millis(after_ms)),
+            Self::Refuse { after_ms } | Self::Drop { after_ms } => {
+                Some(Duration::from_millis(after_ms))
+            }
         }
     }
 }
@@ -131,7 +133,11 @@ impl Settings {
 
     /// Threads that build text indexes in the background; `maintain` says when they do.
     pub(crate) fn index_threads(&self) -> usize {
-        if self.index_text { self.thread_count() } else { 0 }
+        if self.index_text {
+            self.thread_count()
+        } else {
+            0
+        }
     }
 
     pub(crate) fn store_options(&self, durable: bool) -> StoreOptions {
@@ -154,7 +160,8 @@ impl Settings {
 
     /// The threads and limits that statements and searches in the background run with.
     pub(crate) fn start_runtime(&self, store: &Store) -> Result<QueryRuntime> {
-        let timeout = (self.query_timeout_ms > 0).then(|| Duration::from_millis(self.query_timeout_ms));
+        let timeout =
+            (self.query_timeout_ms > 0).then(|| Duration::from_millis(self.query_timeout_ms));
         let limits = SqlSettings {
             memory_bytes_max: self.query_bytes_max,
             timeout,
@@ -184,7 +191,14 @@ impl Settings {
             ("index_text", self.index_text.to_string()),
             ("background", self.background.to_string()),
             ("settle_after", format!("{:?}", self.settle_after)),
-            ("retention", self.retention.iter().map(Retention::to_string).collect::<Vec<_>>().join("; ")),
+            (
+                "retention",
+                self.retention
+                    .iter()
+                    .map(Retention::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            ),
         ]
     }
 }
@@ -205,7 +219,10 @@ mod tests {
                 settings.query_bytes_max,
                 settings.dataset_bytes_max,
             ];
-            let sum = parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(*part)).unwrap();
+            let sum = parts
+                .iter()
+                .try_fold(0_usize, |sum, part| sum.checked_add(*part))
+                .unwrap();
             assert!(sum <= bytes / 96 * 66, "{bytes}: {parts:?}");
         }
     }

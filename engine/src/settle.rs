@@ -43,7 +43,10 @@ impl Database {
     fn settle_touched(&self, traces: &[TraceKey]) -> Result<()> {
         let _shared = self.change_shared();
         let waiting = self.snapshot()?.waiting_among(traces)?;
-        self.store().settle_traces(&waiting).map(drop).map_err(Error::from)
+        self.store()
+            .settle_traces(&waiting)
+            .map(drop)
+            .map_err(Error::from)
     }
 
     /// What an import settles: the traces that it touched, and those that are due. Where the disk cannot keep
@@ -59,6 +62,8 @@ impl Database {
 /// Settles the traces that are due. The caller keeps others from deleting traces meanwhile.
 pub(crate) fn settle_due(store: &Store, settle_after: Duration) -> Result<u64> {
     let settle_after_ns = i64::try_from(settle_after.as_nanos()).unwrap_or(i64::MAX);
-    let due = store.snapshot()?.waiting_since(store.env().now_ns().saturating_sub(settle_after_ns))?;
+    let due = store
+        .snapshot()?
+        .waiting_since(store.env().now_ns().saturating_sub(settle_after_ns))?;
     Ok(store.settle_traces(&due)?.traces)
 }

@@ -51,7 +51,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// `Conflict` when it is open here with other options; otherwise as [`Database::open`].
 pub(crate) fn open(path: &Path, options: OpenOptions) -> Result<Database> {
     let mut all = lock(&OPEN);
-    all.retain(|(_, slot)| Arc::strong_count(slot) > 1 || lock(slot).as_ref().is_some_and(Opened::is_alive));
+    all.retain(|(_, slot)| {
+        Arc::strong_count(slot) > 1 || lock(slot).as_ref().is_some_and(Opened::is_alive)
+    });
     let Some(place) = place_of(path) else {
         // There is no folder yet: nobody else can open it before it is known by its inode.
         let (database, opened) = open_new(path, options)?;
@@ -70,7 +72,9 @@ pub(crate) fn open(path: &Path, options: OpenOptions) -> Result<Database> {
     };
     drop(all);
     let mut slot = lock(&slot);
-    let open = slot.as_ref().and_then(|opened| Some((opened.inner.upgrade()?, opened)));
+    let open = slot
+        .as_ref()
+        .and_then(|opened| Some((opened.inner.upgrade()?, opened)));
     if let Some((inner, opened)) = open
         && let Some(database) = Database::sharing(inner)
     {
@@ -89,7 +93,14 @@ fn open_new(path: &Path, options: OpenOptions) -> Result<(Database, Opened)> {
     let (settings, redact_with) = (options.settings.clone(), options.redact_with.clone());
     let database = Database::start(env, options, true).map_err(|error| error.at(path))?;
     let inner = database.downgrade();
-    Ok((database, Opened { inner, settings, redact_with }))
+    Ok((
+        database,
+        Opened {
+            inner,
+            settings,
+            redact_with,
+        },
+    ))
 }
 
 impl Opened {
@@ -137,25 +148,43 @@ mod tests {
         first.start_trace(&TraceStart::new("a", 1)).unwrap();
         second.start_trace(&TraceStart::new("b", 1)).unwrap();
         assert_eq!((count(&first), count(&second)), (2, 2));
-        let settings = Settings { background: false, ..Settings::default() };
-        let refused = OpenOptions::new().settings(settings.clone()).open(&path).unwrap_err();
+        let settings = Settings {
+            background: false,
+            ..Settings::default()
+        };
+        let refused = OpenOptions::new()
+            .settings(settings.clone())
+            .open(&path)
+            .unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Conflict);
         let text = refused.to_string();
-        assert!(text.contains("this process") && !text.contains("another process"), "{text}");
+        assert!(
+            text.contains("this process") && !text.contains("another process"),
+            "{text}"
+        );
         drop(first);
         assert_eq!(count(&second), 2);
         drop(second);
-        let again = OpenOptions::new().settings(settings.clone()).open(&path).unwrap();
+        let again = OpenOptions::new()
+            .settings(settings.clone())
+            .open(&path)
+            .unwrap();
         assert_eq!(count(&again), 2);
         again.close().unwrap();
-        let closed = OpenOptions::new().settings(settings.clone()).open(&path).unwrap_err();
+        let closed = OpenOptions::new()
+            .settings(settings.clone())
+            .open(&path)
+            .unwrap_err();
         assert_eq!(closed.kind(), ErrorKind::Conflict);
         assert!(
             closed.to_string().contains("closed") && closed.to_string().contains("this process"),
             "{closed}"
         );
         drop(again);
-        assert_eq!(count(&OpenOptions::new().settings(settings).open(&path).unwrap()), 2);
+        assert_eq!(
+            count(&OpenOptions::new().settings(settings).open(&path).unwrap()),
+            2
+        );
     }
 
     #[test]
@@ -167,12 +196,16 @@ mod tests {
                 let path = path.clone();
                 std::thread::spawn(move || {
                     let db = Database::open(path).unwrap();
-                    db.start_trace(&TraceStart::new(format!("t{n}"), 1)).unwrap();
+                    db.start_trace(&TraceStart::new(format!("t{n}"), 1))
+                        .unwrap();
                     db
                 })
             })
             .collect();
-        let all: Vec<Database> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let all: Vec<Database> = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
         assert_eq!(all[0].count_traces(&Search::new("")).unwrap(), 8);
     }
 }

@@ -28,8 +28,14 @@ pub enum SpanKind {
 
 impl SpanKind {
     /// All of them, in OTLP's order.
-    pub const ALL: [Self; 6] =
-        [Self::Unspecified, Self::Internal, Self::Server, Self::Client, Self::Producer, Self::Consumer];
+    pub const ALL: [Self; 6] = [
+        Self::Unspecified,
+        Self::Internal,
+        Self::Server,
+        Self::Client,
+        Self::Producer,
+        Self::Consumer,
+    ];
 
     /// The word in the column `kind`.
     pub fn as_str(self) -> &'static str {
@@ -96,9 +102,17 @@ pub struct SpanBuilder {
 
 impl SpanBuilder {
     /// A root span that begins at 0 and is open, in the experiment `"0"`.
-    pub fn new(trace_id: impl AsRef<str>, span_id: impl Into<String>, name: impl Into<String>) -> Self {
+    pub fn new(
+        trace_id: impl AsRef<str>,
+        span_id: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
         let span = Span::new(trace_id.as_ref(), span_id, name);
-        Self { span, attributes: Vec::new(), resource: Vec::new() }
+        Self {
+            span,
+            attributes: Vec::new(),
+            resource: Vec::new(),
+        }
     }
 
     /// Below another span of the trace.
@@ -170,16 +184,26 @@ impl SpanBuilder {
         name: impl Into<String>,
         attributes: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        let attributes = attributes.into_iter().map(|(key, value)| (key.into(), value.into()));
+        let attributes = attributes
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()));
         let attributes = attributes_text(&attributes.collect::<Vec<_>>());
-        self.span.events.push(Event { time_ns, name: name.into(), attributes });
+        self.span.events.push(Event {
+            time_ns,
+            name: name.into(),
+            attributes,
+        });
         self
     }
 
     /// A link to another span.
     pub fn link(mut self, trace_id: impl Into<String>, span_id: impl Into<String>) -> Self {
         let (trace_id, span_id) = (normalize_trace_id(&trace_id.into()), span_id.into());
-        self.span.links.push(Link { trace_id, span_id, attributes: "{}".to_string() });
+        self.span.links.push(Link {
+            trace_id,
+            span_id,
+            attributes: "{}".to_string(),
+        });
         self
     }
 
@@ -189,13 +213,23 @@ impl SpanBuilder {
     /// `InvalidInput` naming an id that is empty, too long or has control characters, an empty experiment, a span that
     /// is its own parent, or a negative time.
     pub fn build(self) -> Result<Span> {
-        let Self { mut span, attributes, resource } = self;
+        let Self {
+            mut span,
+            attributes,
+            resource,
+        } = self;
         span.end_time_ns = span.end_time_ns.filter(|end| *end != 0);
         span.attributes = attributes_text(&attributes);
         span.resource = attributes_text(&resource);
         check(&span)?;
-        if let Some(parent) = span.parent_span_id.as_ref().filter(|parent| **parent == span.span_id) {
-            return Err(Error::invalid_input(format!("span {parent} is its own parent")));
+        if let Some(parent) = span
+            .parent_span_id
+            .as_ref()
+            .filter(|parent| **parent == span.span_id)
+        {
+            return Err(Error::invalid_input(format!(
+                "span {parent} is its own parent"
+            )));
         }
         semconv::complete(&mut span);
         Ok(span)
@@ -238,13 +272,27 @@ mod tests {
             "events":[{{"timeUnixNano":"4","name":"thought","attributes":[{{"key":"deep","value":{{"boolValue":true}}}}]}}]
             }}]}}]}}]}}"#
         );
-        let (one, other) = (Database::in_memory().unwrap(), Database::in_memory().unwrap());
+        let (one, other) = (
+            Database::in_memory().unwrap(),
+            Database::in_memory().unwrap(),
+        );
         one.append(std::slice::from_ref(&built)).unwrap();
-        other.import_otlp(request.as_bytes(), &ImportOptions::default()).unwrap();
-        let (one, other) = (one.get_trace(trace).unwrap(), other.get_trace(trace).unwrap());
+        other
+            .import_otlp(request.as_bytes(), &ImportOptions::default())
+            .unwrap();
+        let (one, other) = (
+            one.get_trace(trace).unwrap(),
+            other.get_trace(trace).unwrap(),
+        );
         assert_eq!(one, other);
         assert_eq!(one.info.request_preview.as_deref(), Some("what is it?"));
-        assert_eq!((one.spans[0].experiment_id.as_str(), one.spans[0].duration_ns()), ("0", Some(0)));
+        assert_eq!(
+            (
+                one.spans[0].experiment_id.as_str(),
+                one.spans[0].duration_ns()
+            ),
+            ("0", Some(0))
+        );
     }
 
     #[test]

@@ -26,7 +26,11 @@ impl Database {
     ///
     /// # Errors
     /// As [`Database::sql`].
-    pub fn query(&self, query: SqlQuery, timeout: Option<Duration>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    pub fn query(
+        &self,
+        query: SqlQuery,
+        timeout: Option<Duration>,
+    ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
         let mut context = self.sql_context(&query.statement)?;
         context.timeout = timeout;
         Ok(run_sql(&context, query)?)
@@ -66,8 +70,10 @@ impl Database {
         let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
         context.views.clone_from(&self.limits().views);
         // Tables are read for the names in the text, which may be those of views.
-        let statement =
-            &context.views.as_ref().map_or(statement.into(), |views| views.written_out(statement));
+        let statement = &context
+            .views
+            .as_ref()
+            .map_or(statement.into(), |views| views.written_out(statement));
         context.tables = SqlTables {
             segments: Some(segments_batch(&snapshot)?),
             settings: Some(settings_batch(self.settings(), &self.redaction())?),
@@ -75,7 +81,11 @@ impl Database {
             ..sql_tables(self.store(), self.catalog(), &snapshot, statement)?
         };
         context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
-            let search = TextSearch { query: query.to_string(), limit, ..TextSearch::default() };
+            let search = TextSearch {
+                query: query.to_string(),
+                limit,
+                ..TextSearch::default()
+            };
             Ok(text::hits_batch(&text::search_text(&snapshot, &search)?)?)
         }));
         Ok(context)

@@ -55,7 +55,12 @@ impl Database {
     pub fn sql_rows<T: DeserializeOwned>(&self, query: impl Into<SqlQuery>) -> Result<SqlRows<T>> {
         let batches = self.sql_batches(query)?;
         let batch = RecordBatch::new_empty(batches.schema());
-        Ok(SqlRows { batches: Some(batches), batch, row: 0, type_: PhantomData })
+        Ok(SqlRows {
+            batches: Some(batches),
+            batch,
+            row: 0,
+            type_: PhantomData,
+        })
     }
 }
 
@@ -118,7 +123,8 @@ mod tests {
     #[test]
     fn rows_are_values_of_a_type() {
         let db = Database::in_memory().unwrap();
-        db.start_trace(&TraceStart::new("t", 1_500_000_000).state("OK")).unwrap();
+        db.start_trace(&TraceStart::new("t", 1_500_000_000).state("OK"))
+            .unwrap();
         db.set_tag("t", "env", "prod").unwrap();
         let statement = "SELECT trace_id, request_time, request_time AS start, session_id, tags, models, state, \
                          0.30000000000000004 AS cost, span_count FROM traces";
@@ -154,13 +160,25 @@ mod tests {
         let number = |statement| all::<f64>(&db, statement).unwrap();
         assert_eq!(number("SELECT CAST(1.25 AS DECIMAL(10, 2))"), [1.25]);
         assert!(number("SELECT CAST('NaN' AS DOUBLE)")[0].is_nan());
-        assert_eq!(all::<i64>(&db, "SELECT to_timestamp_seconds(7)").unwrap(), [7_000_000_000]);
+        assert_eq!(
+            all::<i64>(&db, "SELECT to_timestamp_seconds(7)").unwrap(),
+            [7_000_000_000]
+        );
         assert_eq!(all::<Option<i64>>(&db, "SELECT NULL").unwrap(), [None]);
         assert_eq!(all::<u64>(&db, "SELECT count(*) FROM spans").unwrap(), [0]);
-        let pairs = all::<(String, Option<i32>)>(&db, "SELECT 'a', 1 UNION ALL SELECT 'b', NULL ORDER BY 1");
-        assert_eq!(pairs.unwrap(), [("a".to_string(), Some(1)), ("b".to_string(), None)]);
+        let pairs = all::<(String, Option<i32>)>(
+            &db,
+            "SELECT 'a', 1 UNION ALL SELECT 'b', NULL ORDER BY 1",
+        );
+        assert_eq!(
+            pairs.unwrap(),
+            [("a".to_string(), Some(1)), ("b".to_string(), None)]
+        );
         let batches = db.sql("SELECT 'a' AS x").unwrap();
-        assert_eq!(batch_rows::<(String,)>(&batches[0]).unwrap(), [("a".to_string(),)]);
+        assert_eq!(
+            batch_rows::<(String,)>(&batches[0]).unwrap(),
+            [("a".to_string(),)]
+        );
     }
 
     #[test]
@@ -171,18 +189,38 @@ mod tests {
                 all::<(i64, i64)>(&db, "SELECT 1 AS a, 'x' AS b").unwrap_err(),
                 "column b: invalid type: string",
             ),
-            (all::<(i64, i64)>(&db, "SELECT 1").unwrap_err(), "1 columns is no tuple of 2"),
-            (all::<i64>(&db, "SELECT 1, 2").unwrap_err(), "2 columns is no single value"),
+            (
+                all::<(i64, i64)>(&db, "SELECT 1").unwrap_err(),
+                "1 columns is no tuple of 2",
+            ),
+            (
+                all::<i64>(&db, "SELECT 1, 2").unwrap_err(),
+                "2 columns is no single value",
+            ),
             (all::<i8>(&db, "SELECT 1000").unwrap_err(), "1000"),
-            (all::<i64>(&db, "SELECT NULL AS a").unwrap_err(), "column a is NULL"),
-            (all::<TraceOf>(&db, "SELECT 'x' AS trace_id").unwrap_err(), "missing field `request_time`"),
-            (all::<State>(&db, "SELECT 'GONE'").unwrap_err(), "unknown variant `GONE`"),
-            (all::<i64>(&db, "SELECT nothing FROM spans").unwrap_err(), "nothing"),
+            (
+                all::<i64>(&db, "SELECT NULL AS a").unwrap_err(),
+                "column a is NULL",
+            ),
+            (
+                all::<TraceOf>(&db, "SELECT 'x' AS trace_id").unwrap_err(),
+                "missing field `request_time`",
+            ),
+            (
+                all::<State>(&db, "SELECT 'GONE'").unwrap_err(),
+                "unknown variant `GONE`",
+            ),
+            (
+                all::<i64>(&db, "SELECT nothing FROM spans").unwrap_err(),
+                "nothing",
+            ),
         ] {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains(words), "{error}");
         }
-        let mut rows = db.sql_rows::<i64>("SELECT * FROM (VALUES (1), (NULL), (3)) AS t(a)").unwrap();
+        let mut rows = db
+            .sql_rows::<i64>("SELECT * FROM (VALUES (1), (NULL), (3)) AS t(a)")
+            .unwrap();
         assert_eq!(rows.next().unwrap().unwrap(), 1);
         assert!(rows.next().unwrap().is_err());
         assert!(rows.next().is_none());

@@ -37,7 +37,9 @@ impl SqlStream {
     /// The next batch for hand-written futures, and for the `poll_fn` that makes a `Stream` of it:
     /// `futures::stream::poll_fn(move |waker| stream.poll_next(waker))`.
     pub fn poll_next(&mut self, waker: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
-        self.batches.poll_next(waker).map(|next| next.map(|batch| Ok(batch?)))
+        self.batches
+            .poll_next(waker)
+            .map(|next| next.map(|batch| Ok(batch?)))
     }
 }
 
@@ -96,9 +98,15 @@ impl Database {
     pub async fn sql_stream(&self, query: impl Into<SqlQuery>) -> Result<SqlStream> {
         let (query, database) = (query.into(), self.clone());
         let statement = query.statement.clone();
-        let context = self.runtime()?.blocking(move || database.sql_context(&statement))?.await??;
+        let context = self
+            .runtime()?
+            .blocking(move || database.sql_context(&statement))?
+            .await??;
         let batches = sql::SqlStream::start(&context, query).await?;
-        Ok(SqlStream { batches, _database: self.clone() })
+        Ok(SqlStream {
+            batches,
+            _database: self.clone(),
+        })
     }
 
     /// The rest as an iterator, which waits on the thread that calls it.
@@ -119,7 +127,10 @@ impl Database {
         let query = query.into();
         let context = self.sql_context(&query.statement)?;
         let batches = sql::SqlStream::start_blocking(&context, query)?;
-        Ok(SqlBatches { batches, _database: self.clone() })
+        Ok(SqlBatches {
+            batches,
+            _database: self.clone(),
+        })
     }
 }
 
@@ -151,7 +162,12 @@ mod tests {
                 rows += batch.unwrap().num_rows();
             }
             assert_eq!(rows, 300_000);
-            assert_eq!(blocking.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 300_000);
+            assert_eq!(
+                blocking
+                    .map(|batch| batch.unwrap().num_rows())
+                    .sum::<usize>(),
+                300_000
+            );
         }));
     }
 
@@ -160,12 +176,22 @@ mod tests {
         let executor = Builder::new_current_thread().build().unwrap();
         executor.block_on(async {
             let (db, token) = (Database::in_memory().unwrap(), CancelToken::new());
-            let mut stream = db.with_cancel(token.clone()).sql_stream(MANY).await.unwrap();
+            let mut stream = db
+                .with_cancel(token.clone())
+                .sql_stream(MANY)
+                .await
+                .unwrap();
             assert!(stream.next().await.unwrap().is_ok());
             token.cancel();
-            assert_eq!(stream.next().await.unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+            assert_eq!(
+                stream.next().await.unwrap().unwrap_err().kind(),
+                ErrorKind::Cancelled
+            );
             assert!(stream.next().await.is_none());
-            let hurried = db.with_timeout(std::time::Duration::ZERO).sql_stream(MANY).await;
+            let hurried = db
+                .with_timeout(std::time::Duration::ZERO)
+                .sql_stream(MANY)
+                .await;
             assert_eq!(hurried.unwrap_err().kind(), ErrorKind::Timeout);
             let refused = db.sql_stream("DROP TABLE spans").await;
             assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);

@@ -5,8 +5,8 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
-    StringViewArray, TimestampNanosecondArray,
+    ArrayRef, BooleanArray, Float64Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch,
+    StringBuilder, StringViewArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tracehouse_query::sql::{DatasetRecords, SqlTables};
@@ -29,7 +29,11 @@ pub(crate) fn sql_tables(
     statement: &str,
 ) -> Result<SqlTables> {
     let statement = statement.to_ascii_lowercase();
-    let versions = if statement.contains("dataset") { newest(snapshot)? } else { Vec::new() };
+    let versions = if statement.contains("dataset") {
+        newest(snapshot)?
+    } else {
+        Vec::new()
+    };
     let mut batches = Vec::new();
     if statement.contains("dataset_records") {
         for version in &versions {
@@ -40,7 +44,10 @@ pub(crate) fn sql_tables(
             }
         }
     }
-    let records = DatasetRecords { schema: view_schema(), batches };
+    let records = DatasetRecords {
+        schema: view_schema(),
+        batches,
+    };
     Ok(SqlTables {
         datasets: Some(datasets_batch(&versions)?),
         dataset_records: Some(Arc::new(records)),
@@ -71,10 +78,14 @@ fn datasets_batch(versions: &[Version]) -> Result<RecordBatch> {
         Arc::new(Int64Array::from_iter_values(versions.iter().map(get)))
     };
     let time = |get: fn(&Version) -> i64| -> ArrayRef {
-        Arc::new(TimestampNanosecondArray::from_iter_values(versions.iter().map(get)).with_timezone("UTC"))
+        Arc::new(
+            TimestampNanosecondArray::from_iter_values(versions.iter().map(get))
+                .with_timezone("UTC"),
+        )
     };
-    let experiments =
-        versions.iter().map(|v| serde_json::Value::from(v.info.experiment_ids.clone()).to_string());
+    let experiments = versions
+        .iter()
+        .map(|v| serde_json::Value::from(v.info.experiment_ids.clone()).to_string());
     let columns: Vec<ArrayRef> = vec![
         text(|v| &v.info.dataset_id),
         text(|v| &v.info.name),
@@ -84,14 +95,20 @@ fn datasets_batch(versions: &[Version]) -> Result<RecordBatch> {
         time(|v| v.info.updated_at_ns),
         Arc::new(StringViewArray::from_iter_values(experiments)),
         tags(versions)?,
-        Arc::new(StringViewArray::from_iter(versions.iter().map(|v| v.info.query.as_deref()))),
+        Arc::new(StringViewArray::from_iter(
+            versions.iter().map(|v| v.info.query.as_deref()),
+        )),
         text(|v| &v.info.schema),
     ];
     Ok(RecordBatch::try_new(DATASETS.clone(), columns)?)
 }
 
 fn tags(versions: &[Version]) -> Result<ArrayRef> {
-    let names = MapFieldNames { entry: "entries".into(), key: "keys".into(), value: "values".into() };
+    let names = MapFieldNames {
+        entry: "entries".into(),
+        key: "keys".into(),
+        value: "values".into(),
+    };
     let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
     for version in versions {
         for (key, value) in &version.info.tags {
@@ -111,10 +128,21 @@ pub(crate) fn segments_batch(snapshot: &Snapshot) -> Result<RecordBatch> {
         None => "memtable".to_string(),
     });
     let count = |table: Table| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(sources.iter().map(|source| source.visible_rows(table) as i64)))
+        Arc::new(Int64Array::from_iter_values(
+            sources
+                .iter()
+                .map(|source| source.visible_rows(table) as i64),
+        ))
     };
     let bytes = sources.iter().map(|source| {
-        source.segment().map(|segment| segment.meta().files.iter().map(|file| file.len as i64).sum::<i64>())
+        source.segment().map(|segment| {
+            segment
+                .meta()
+                .files
+                .iter()
+                .map(|file| file.len as i64)
+                .sum::<i64>()
+        })
     });
     let time = |pick: fn((i64, i64)) -> i64| -> ArrayRef {
         let values = sources.iter().map(|source| source.time_range().map(pick));
@@ -138,22 +166,36 @@ pub(crate) fn segments_batch(snapshot: &Snapshot) -> Result<RecordBatch> {
         Arc::new(Int64Array::from_iter(bytes)),
         time(|(min, _)| min),
         time(|(_, max)| max),
-        Arc::new(BooleanArray::from_iter(sources.iter().map(|source| Some(source.text().is_some())))),
+        Arc::new(BooleanArray::from_iter(
+            sources.iter().map(|source| Some(source.text().is_some())),
+        )),
     ];
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
 /// Rows of `settings()`.
 pub(crate) fn settings_batch(settings: &Settings, redaction: &Redaction) -> Result<RecordBatch> {
     let mut rows = settings.rows();
     rows.push(("redaction", redaction.to_string()));
-    let fields =
-        vec![Field::new("name", DataType::Utf8View, false), Field::new("value", DataType::Utf8View, false)];
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringViewArray::from_iter_values(rows.iter().map(|(name, _)| name))),
-        Arc::new(StringViewArray::from_iter_values(rows.iter().map(|(_, value)| value))),
+    let fields = vec![
+        Field::new("name", DataType::Utf8View, false),
+        Field::new("value", DataType::Utf8View, false),
     ];
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringViewArray::from_iter_values(
+            rows.iter().map(|(name, _)| name),
+        )),
+        Arc::new(StringViewArray::from_iter_values(
+            rows.iter().map(|(_, value)| value),
+        )),
+    ];
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
 static PRICES: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -183,7 +225,9 @@ pub(crate) fn prices_batch(snapshot: &Snapshot, statement: &str) -> Result<Recor
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(get)))
     };
     let number = |get: fn(&Price) -> Option<f64>| -> ArrayRef {
-        Arc::new(Float64Array::from_iter(rows.iter().map(|row| get(&row.price))))
+        Arc::new(Float64Array::from_iter(
+            rows.iter().map(|row| get(&row.price)),
+        ))
     };
     let columns = vec![
         text(|row| &row.model),

@@ -25,8 +25,9 @@ use serde_json::value::RawValue;
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::columns::text;
 use tracehouse_storage::model::{
-    COST_METADATA, FINALIZED_METADATA, SESSION_METADATA, StartEdit, StartUsage, TOKEN_USAGE_METADATA,
-    TRACE_NAME_TAG, TraceEdit, TraceKey, TraceRow, USER_METADATA, check_id, cut_preview, normalize_trace_id,
+    COST_METADATA, FINALIZED_METADATA, SESSION_METADATA, StartEdit, StartUsage,
+    TOKEN_USAGE_METADATA, TRACE_NAME_TAG, TraceEdit, TraceKey, TraceRow, USER_METADATA, check_id,
+    cut_preview, normalize_trace_id,
 };
 use tracehouse_storage::schema::Table;
 
@@ -200,8 +201,12 @@ impl TraceStart {
                 self.duration_ns.unwrap_or_default()
             )));
         }
-        self.tags.iter().try_for_each(|(key, value)| check_tag(key, value))?;
-        self.metadata.iter().try_for_each(|(key, value)| check_pair("metadata", key, value))
+        self.tags
+            .iter()
+            .try_for_each(|(key, value)| check_tag(key, value))?;
+        self.metadata
+            .iter()
+            .try_for_each(|(key, value)| check_pair("metadata", key, value))
     }
 
     /// The trace's id and what is stored, checked and redacted.
@@ -220,7 +225,12 @@ impl TraceStart {
     /// What is stored.
     fn to_edit(&self) -> Result<StartEdit> {
         let (mut tags, mut metadata) = (self.tags.clone(), self.metadata.clone());
-        let name = one_of("name", &self.name, tags.remove(TRACE_NAME_TAG), NAME_CHARS_MAX)?;
+        let name = one_of(
+            "name",
+            &self.name,
+            tags.remove(TRACE_NAME_TAG),
+            NAME_CHARS_MAX,
+        )?;
         let session = metadata.remove(SESSION_METADATA);
         let user = metadata.remove(USER_METADATA);
         metadata.remove(FINALIZED_METADATA);
@@ -232,7 +242,12 @@ impl TraceStart {
             state: state(&self.state)?.to_string(),
             finalised: self.finalised,
             name,
-            client_request_id: one_of("client request id", &self.client_request_id, None, SCOPE_CHARS_MAX)?,
+            client_request_id: one_of(
+                "client request id",
+                &self.client_request_id,
+                None,
+                SCOPE_CHARS_MAX,
+            )?,
             request_preview: text(&self.request_preview).map(|text| cut_preview(&text)),
             response_preview: text(&self.response_preview).map(|text| cut_preview(&text)),
             session_id: one_of("session id", &self.session_id, session, SCOPE_CHARS_MAX)?,
@@ -294,15 +309,23 @@ impl Database {
     pub fn get_trace_info(&self, trace_id: &str) -> Result<TraceRow> {
         let snapshot = self.snapshot()?;
         let row = find(&snapshot, trace_id)?;
-        trace_rows(&snapshot, &[row])?.pop().ok_or_else(|| Error::internal("a trace without a row"))
+        trace_rows(&snapshot, &[row])?
+            .pop()
+            .ok_or_else(|| Error::internal("a trace without a row"))
     }
 }
 
 /// The experiment that a trace belongs to, if there is the trace.
 pub(crate) fn experiment_of(snapshot: &Snapshot, trace_id: &str) -> Result<Option<String>> {
-    let Some(row) = snapshot.find_trace(TraceKey::of(trace_id))? else { return Ok(None) };
+    let Some(row) = snapshot.find_trace(TraceKey::of(trace_id))? else {
+        return Ok(None);
+    };
     let batch = snapshot.read_rows(Table::Traces, &[row], &["experiment_id"])?;
-    Ok(text(&batch, "experiment_id")?.iter().flatten().next().map(str::to_string))
+    Ok(text(&batch, "experiment_id")?
+        .iter()
+        .flatten()
+        .next()
+        .map(str::to_string))
 }
 
 /// The stored word of a state; `TRACE_STATUS_UNSPECIFIED` is MLflow's old name.
@@ -333,8 +356,13 @@ fn one_of(
         }
         (given, other) => given.clone().or(other),
     };
-    if text.as_ref().is_some_and(|text| text.chars().count() > chars_max) {
-        return Err(Error::invalid_input(format!("the {what} is longer than {chars_max} characters")));
+    if text
+        .as_ref()
+        .is_some_and(|text| text.chars().count() > chars_max)
+    {
+        return Err(Error::invalid_input(format!(
+            "the {what} is longer than {chars_max} characters"
+        )));
     }
     Ok(text.filter(|text| !text.is_empty()))
 }
@@ -360,7 +388,10 @@ fn usage(given: &StartUsage, metadata: &mut BTreeMap<String, String>) -> StartUs
         output_tokens: count(given.output_tokens, "output_tokens"),
         total_tokens: count(given.total_tokens, "total_tokens"),
         cache_read_input_tokens: count(given.cache_read_input_tokens, "cache_read_input_tokens"),
-        cache_creation_input_tokens: count(given.cache_creation_input_tokens, "cache_creation_input_tokens"),
+        cache_creation_input_tokens: count(
+            given.cache_creation_input_tokens,
+            "cache_creation_input_tokens",
+        ),
         cache_creation_input_tokens_above_1hr: count(
             given.cache_creation_input_tokens_above_1hr,
             "cache_creation_input_tokens_above_1hr",
@@ -375,6 +406,12 @@ fn usage(given: &StartUsage, metadata: &mut BTreeMap<String, String>) -> StartUs
 fn whole(number: &str) -> Option<i64> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() <= EXACT_MAX;
-    let from_float = || number.parse().ok().filter(is_whole).map(|number| number as i64);
+    let from_float = || {
+        number
+            .parse()
+            .ok()
+            .filter(is_whole)
+            .map(|number| number as i64)
+    };
     number.parse().ok().or_else(from_float)
 }

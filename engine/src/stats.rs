@@ -97,14 +97,23 @@ pub(crate) fn stats(
 fn awaited_spans(snapshot: &Snapshot) -> Result<u64> {
     const COLUMN: &str = "parent_span_id";
     let values = vec![UNKNOWN_PARENT.to_string()];
-    let zones = vec![Zone::Text { column: COLUMN.to_string(), values }];
-    let request = ScanRequest { zones, ..ScanRequest::columns([COLUMN]) };
+    let zones = vec![Zone::Text {
+        column: COLUMN.to_string(),
+        values,
+    }];
+    let request = ScanRequest {
+        zones,
+        ..ScanRequest::columns([COLUMN])
+    };
     let mut count = 0;
     for source in 0..snapshot.source_count() {
         for batch in snapshot.scan(source, Table::Spans, &request)? {
             let batch = batch?;
             let parents = text(&batch, COLUMN)?;
-            count += parents.iter().filter(|parent| *parent == Some(UNKNOWN_PARENT)).count() as u64;
+            count += parents
+                .iter()
+                .filter(|parent| *parent == Some(UNKNOWN_PARENT))
+                .count() as u64;
         }
     }
     Ok(count)
@@ -114,7 +123,11 @@ fn awaited_spans(snapshot: &Snapshot) -> Result<u64> {
 fn time_range(snapshot: &Snapshot) -> Result<(Option<i64>, Option<i64>)> {
     let (mut first, mut last): (Option<i64>, Option<i64>) = (None, None);
     for source in 0..snapshot.source_count() {
-        for batch in snapshot.scan(source, Table::Traces, &ScanRequest::columns(["request_time"]))? {
+        for batch in snapshot.scan(
+            source,
+            Table::Traces,
+            &ScanRequest::columns(["request_time"]),
+        )? {
             let batch = batch?;
             let times = times(&batch, "request_time")?;
             first = first.into_iter().chain(min(times)).min();

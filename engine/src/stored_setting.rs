@@ -30,7 +30,10 @@ pub(crate) struct Replacement {
 
 /// The value of a setting; `None` when it was never made.
 pub(crate) fn read(files: &[CatalogFile], name: &str) -> Option<serde_json::Value> {
-    files.iter().find_map(|file| described(file, name)).map(|described| described.value)
+    files
+        .iter()
+        .find_map(|file| described(file, name))
+        .map(|described| described.value)
 }
 
 /// Writes a setting's file. The caller keeps other changes of the catalogue waiting.
@@ -41,10 +44,20 @@ pub(crate) fn write<T: Serialize>(store: &Store, name: &str, setting: &T) -> Res
     let internal = |e| Error::internal(format!("{name} as JSON: {e}"));
     let value = serde_json::to_value(setting).map_err(internal)?;
     let rows = rows(name, &value.to_string())?;
-    let meta_json = serde_json::to_string(&Described { kind: KIND.into(), name: name.into(), value });
-    let older = store.catalog_files().into_iter().filter(|file| described(file, name).is_some());
+    let meta_json = serde_json::to_string(&Described {
+        kind: KIND.into(),
+        name: name.into(),
+        value,
+    });
+    let older = store
+        .catalog_files()
+        .into_iter()
+        .filter(|file| described(file, name).is_some());
     let older = older.map(|file| file.name).collect();
-    Ok(Replacement { file: store.write_catalog_file(&rows, meta_json.map_err(internal)?)?, older })
+    Ok(Replacement {
+        file: store.write_catalog_file(&rows, meta_json.map_err(internal)?)?,
+        older,
+    })
 }
 
 impl Replacement {
@@ -66,5 +79,8 @@ fn described(file: &CatalogFile, name: &str) -> Option<Described> {
 fn rows(name: &str, value: &str) -> Result<RecordBatch> {
     let fields = ["name", "value"].map(|name| Field::new(name, DataType::Utf8View, false));
     let column = |text: &str| -> ArrayRef { Arc::new(StringViewArray::from_iter_values([text])) };
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.to_vec())), vec![column(name), column(value)])?)
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields.to_vec())),
+        vec![column(name), column(value)],
+    )?)
 }

@@ -31,7 +31,8 @@ impl Database {
         tags: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<()> {
         let tags: Vec<(&str, &str)> = tags.into_iter().collect();
-        tags.iter().try_for_each(|(key, value)| check_tag(key, value))?;
+        tags.iter()
+            .try_for_each(|(key, value)| check_tag(key, value))?;
         self.edit(trace_id, self.redacted(TraceEdit::set_tags(tags))?)
     }
 
@@ -39,10 +40,18 @@ impl Database {
     ///
     /// # Errors
     /// `InvalidInput` for a key that is not allowed.
-    pub fn set_tag_on<S: AsRef<str>>(&self, trace_ids: &[S], key: &str, value: &str) -> Result<u64> {
+    pub fn set_tag_on<S: AsRef<str>>(
+        &self,
+        trace_ids: &[S],
+        key: &str,
+        value: &str,
+    ) -> Result<u64> {
         check_tag(key, value)?;
         let edit = self.redacted(TraceEdit::set_tags([(key, value)]))?;
-        let edits = trace_ids.iter().map(|id| (normalize_trace_id(id.as_ref()), edit.clone())).collect();
+        let edits = trace_ids
+            .iter()
+            .map(|id| (normalize_trace_id(id.as_ref()), edit.clone()))
+            .collect();
         Ok(self.store().edit_traces(edits)?.traces)
     }
 
@@ -58,13 +67,22 @@ impl Database {
     ///
     /// # Errors
     /// `NotFound` when there is no such trace, or when it lacks one of the tags; then none is deleted.
-    pub fn delete_tags<'a>(&self, trace_id: &str, keys: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    pub fn delete_tags<'a>(
+        &self,
+        trace_id: &str,
+        keys: impl IntoIterator<Item = &'a str>,
+    ) -> Result<()> {
         let edit = self.redacted(TraceEdit::delete_tags(keys))?;
         let snapshot = self.snapshot()?;
         let row = find(&snapshot, trace_id)?;
-        let tags = trace_rows(&snapshot, &[row])?.pop().map(|row| row.tags).unwrap_or_default();
+        let tags = trace_rows(&snapshot, &[row])?
+            .pop()
+            .map(|row| row.tags)
+            .unwrap_or_default();
         if let Some(key) = edit.tags.keys().find(|key| !tags.contains_key(*key)) {
-            return Err(Error::not_found(format!("no trace tag with key {key:?} on trace {trace_id}")));
+            return Err(Error::not_found(format!(
+                "no trace tag with key {key:?} on trace {trace_id}"
+            )));
         }
         self.edit(trace_id, edit)
     }
@@ -81,7 +99,9 @@ impl Database {
 
     /// Applies an explicit change to one trace.
     fn edit(&self, trace_id: &str, edit: TraceEdit) -> Result<()> {
-        let applied = self.store().edit_traces(vec![(normalize_trace_id(trace_id), edit)])?;
+        let applied = self
+            .store()
+            .edit_traces(vec![(normalize_trace_id(trace_id), edit)])?;
         if applied.traces == 0 {
             return Err(Error::not_found(format!("trace {trace_id} not found")));
         }
@@ -93,7 +113,8 @@ impl Database {
 pub(crate) fn check_tag(key: &str, value: &str) -> Result<()> {
     check_pair("tag", key, value)?;
     // As MLflow: letters, digits and `_` of any script, and a few separators.
-    let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '/' | '.' | '-' | ' ' | ':');
+    let is_allowed =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '/' | '.' | '-' | ' ' | ':');
     match key.chars().find(|c| !is_allowed(*c)) {
         None => Ok(()),
         Some(c) => Err(Error::invalid_input(format!(
@@ -130,7 +151,11 @@ mod tests {
             assert!(check_tag(key, "").is_ok(), "{key}");
         }
         for key in ["", "a\nb", "a?b", "a=b", &"k".repeat(251)] {
-            assert_eq!(check_tag(key, "").unwrap_err().code(), "INVALID_PARAMETER_VALUE", "{key}");
+            assert_eq!(
+                check_tag(key, "").unwrap_err().code(),
+                "INVALID_PARAMETER_VALUE",
+                "{key}"
+            );
         }
         assert!(check_tag("k", &"v".repeat(100_000)).is_ok());
         assert!(check_tag("k", &"v".repeat(VALUE_BYTES_MAX + 1)).is_err());

@@ -32,14 +32,22 @@ impl Trace {
 pub(crate) fn get_trace(snapshot: &Snapshot, trace_id: &str) -> Result<Trace> {
     let id = normalize_trace_id(trace_id);
     let key = TraceKey::of(&id);
-    let row =
-        snapshot.find_trace(key)?.ok_or_else(|| Error::not_found(format!("trace {trace_id} not found")))?;
-    let info = trace_at(&snapshot.read_rows(Table::Traces, &[row], &Table::Traces.columns())?, 0)?;
+    let row = snapshot
+        .find_trace(key)?
+        .ok_or_else(|| Error::not_found(format!("trace {trace_id} not found")))?;
+    let info = trace_at(
+        &snapshot.read_rows(Table::Traces, &[row], &Table::Traces.columns())?,
+        0,
+    )?;
     let span_count = u64::try_from(info.span_count).unwrap_or_default();
     let rows = snapshot.spans_of(key, row.source, span_count)?;
     let mut spans = read(snapshot, Table::Spans, &rows, span_at)?;
     spans.sort_by(|a, b| (a.start_time_ns, &a.span_id).cmp(&(b.start_time_ns, &b.span_id)));
-    Ok(Trace { info, spans, assessments: assessments_of(snapshot, &id)? })
+    Ok(Trace {
+        info,
+        spans,
+        assessments: assessments_of(snapshot, &id)?,
+    })
 }
 
 /// The assessments of a trace, oldest first.
@@ -47,7 +55,9 @@ pub(crate) fn assessments_of(snapshot: &Snapshot, trace_id: &str) -> Result<Vec<
     let key = TraceKey::of(&normalize_trace_id(trace_id));
     let rows = snapshot.refs_of(Table::Assessments, key)?;
     let mut assessments = read(snapshot, Table::Assessments, &rows, assessment_at)?;
-    assessments.sort_by(|a, b| (a.created_at_ns, &a.assessment_id).cmp(&(b.created_at_ns, &b.assessment_id)));
+    assessments.sort_by(|a, b| {
+        (a.created_at_ns, &a.assessment_id).cmp(&(b.created_at_ns, &b.assessment_id))
+    });
     Ok(assessments)
 }
 
@@ -67,10 +77,18 @@ fn read<T>(
 }
 
 /// The columns of `table` as SQL shows them, of one trace's rows.
-pub(crate) fn public_rows(snapshot: &Snapshot, table: Table, trace_id: &str) -> Result<RecordBatch> {
+pub(crate) fn public_rows(
+    snapshot: &Snapshot,
+    table: Table,
+    trace_id: &str,
+) -> Result<RecordBatch> {
     let key = TraceKey::of(&normalize_trace_id(trace_id));
     let schema = table.public_schema();
-    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let columns: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     let refs = match table {
         Table::Traces => snapshot.find_trace(key)?.into_iter().collect(),
         _ => snapshot.refs_of(table, key)?,
@@ -98,11 +116,18 @@ mod tests {
             .unwrap();
         db.append(&[span]).unwrap();
         db.set_tag("t", "env", "prod").unwrap();
-        db.assess("t", NewAssessment::feedback("ok", "true").source("HUMAN", "ana")).unwrap();
+        db.assess(
+            "t",
+            NewAssessment::feedback("ok", "true").source("HUMAN", "ana"),
+        )
+        .unwrap();
         let trace = db.get_trace("t").unwrap();
         let text = serde_json::to_string(&trace).unwrap();
         assert_eq!(serde_json::from_str::<Trace>(&text).unwrap(), trace);
-        assert!(text.contains(r#""request_time_ns":1"#) && text.contains(r#""model":"gpt-4o""#), "{text}");
+        assert!(
+            text.contains(r#""request_time_ns":1"#) && text.contains(r#""model":"gpt-4o""#),
+            "{text}"
+        );
         // Fields that another version lacks are absent.
         let row: TraceRow = serde_json::from_str(r#"{"trace_id":"t","state":"OK"}"#).unwrap();
         assert_eq!((row.trace_id.as_str(), row.session_id), ("t", None));

@@ -47,9 +47,15 @@ impl Iterator for TraceBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let rows = self.rows.get(self.read..)?;
-        let rows = rows.get(..BATCH_TRACES.min(rows.len())).filter(|rows| !rows.is_empty())?;
+        let rows = rows
+            .get(..BATCH_TRACES.min(rows.len()))
+            .filter(|rows| !rows.is_empty())?;
         let schema = Table::Traces.public_schema();
-        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let columns: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
         let batch = self.snapshot.read_rows(Table::Traces, rows, &columns);
         self.read += rows.len();
         Some(batch.map_err(Into::into))

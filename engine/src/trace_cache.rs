@@ -26,7 +26,9 @@ pub(crate) struct TraceCache {
 
 impl Default for TraceCache {
     fn default() -> Self {
-        Self { rows: Mutex::new(LruCache::new(ROWS_KEPT)) }
+        Self {
+            rows: Mutex::new(LruCache::new(ROWS_KEPT)),
+        }
     }
 }
 
@@ -40,20 +42,35 @@ impl TraceCache {
     /// # Errors
     /// Whatever reading gives.
     pub fn read(&self, snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<Arc<TraceRow>>> {
-        let segments: Vec<Option<SegmentId>> =
-            snapshot.sources().iter().map(|source| source.segment().map(|segment| segment.id())).collect();
+        let segments: Vec<Option<SegmentId>> = snapshot
+            .sources()
+            .iter()
+            .map(|source| source.segment().map(|segment| segment.id()))
+            .collect();
         let key = |row: &RowRef| Some((segments.get(row.source).copied().flatten()?, row.row));
         let mut kept = self.rows();
-        let mut found: Vec<Option<Arc<TraceRow>>> =
-            rows.iter().map(|row| key(row).and_then(|key| kept.get(&key).cloned())).collect();
+        let mut found: Vec<Option<Arc<TraceRow>>> = rows
+            .iter()
+            .map(|row| key(row).and_then(|key| kept.get(&key).cloned()))
+            .collect();
         drop(kept);
-        let absent = rows.iter().zip(&found).filter(|(_, kept)| kept.is_none()).map(|(row, _)| *row);
+        let absent = rows
+            .iter()
+            .zip(&found)
+            .filter(|(_, kept)| kept.is_none())
+            .map(|(row, _)| *row);
         let absent: Vec<RowRef> = absent.collect();
         if !absent.is_empty() {
             let mut read = trace_rows(snapshot, &absent)?.into_iter().map(Arc::new);
             let mut kept = self.rows();
-            for (row, found) in rows.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-                let trace = read.next().ok_or_else(|| Error::internal("a trace without a row"))?;
+            for (row, found) in rows
+                .iter()
+                .zip(&mut found)
+                .filter(|(_, found)| found.is_none())
+            {
+                let trace = read
+                    .next()
+                    .ok_or_else(|| Error::internal("a trace without a row"))?;
                 if let Some(key) = key(row) {
                     kept.put(key, trace.clone());
                 }
@@ -67,9 +84,14 @@ impl TraceCache {
 /// These rows of `traces`, in order, read anew.
 pub(crate) fn trace_rows(snapshot: &Snapshot, rows: &[RowRef]) -> Result<Vec<TraceRow>> {
     let mut traces = Vec::with_capacity(rows.len());
-    snapshot.each_row(Table::Traces, rows, &Table::Traces.columns(), |batch, row| {
-        traces.push(trace_at(batch, row)?);
-        Ok(())
-    })?;
+    snapshot.each_row(
+        Table::Traces,
+        rows,
+        &Table::Traces.columns(),
+        |batch, row| {
+            traces.push(trace_at(batch, row)?);
+            Ok(())
+        },
+    )?;
     Ok(traces)
 }

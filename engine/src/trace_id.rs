@@ -17,7 +17,9 @@ impl Database {
     /// `NotFound` when there is none, `InvalidInput` naming some when there are several.
     pub fn find_trace_id(&self, beginning: &str) -> Result<String> {
         if beginning.is_empty() {
-            return Err(Error::invalid_input("a trace id expected, or its beginning: this text is empty"));
+            return Err(Error::invalid_input(
+                "a trace id expected, or its beginning: this text is empty",
+            ));
         }
         let id = normalize_trace_id(beginning);
         if self.reading()?.find_trace(TraceKey::of(&id))?.is_some() {
@@ -33,10 +35,16 @@ impl Database {
         }
         match found.as_slice() {
             [only] => Ok(only.clone()),
-            [] => Err(Error::not_found(format!("trace {beginning} not found: no id begins like this"))),
+            [] => Err(Error::not_found(format!(
+                "trace {beginning} not found: no id begins like this"
+            ))),
             several => {
                 let named: Vec<&str> = several.iter().take(NAMED_MAX).map(String::as_str).collect();
-                let more = if several.len() > NAMED_MAX { ", and more" } else { "" };
+                let more = if several.len() > NAMED_MAX {
+                    ", and more"
+                } else {
+                    ""
+                };
                 Err(Error::invalid_input(format!(
                     "several traces begin with {beginning}: {}{more}",
                     named.join(", ")
@@ -53,18 +61,35 @@ mod tests {
     #[test]
     fn a_unique_beginning_is_enough() {
         let db = Database::in_memory().unwrap();
-        let ids = ["7f628ad5000000000000000000000001", "7f628ad6000000000000000000000002", "7f", "a_b"];
+        let ids = [
+            "7f628ad5000000000000000000000001",
+            "7f628ad6000000000000000000000002",
+            "7f",
+            "a_b",
+        ];
         for id in ids {
             db.start_trace(&TraceStart::new(id, 1)).unwrap();
         }
-        let found = |text: &str| db.find_trace_id(text).map_err(|error| (error.kind(), error.to_string()));
-        for (text, at) in [("7f628ad5", 0), ("tr-7f628ad6", 1), ("7f", 2), (ids[0], 0), ("a", 3), ("a_b", 3)]
-        {
+        let found = |text: &str| {
+            db.find_trace_id(text)
+                .map_err(|error| (error.kind(), error.to_string()))
+        };
+        for (text, at) in [
+            ("7f628ad5", 0),
+            ("tr-7f628ad6", 1),
+            ("7f", 2),
+            (ids[0], 0),
+            ("a", 3),
+            ("a_b", 3),
+        ] {
             assert_eq!(found(text), Ok(ids[at].to_string()), "{text}");
         }
         let several = found("7f6").unwrap_err();
         assert_eq!(several.0, ErrorKind::InvalidInput);
-        assert!(several.1.contains(ids[0]) && several.1.contains(ids[1]), "{several:?}");
+        assert!(
+            several.1.contains(ids[0]) && several.1.contains(ids[1]),
+            "{several:?}"
+        );
         for text in ["7f628ad7", "7f628ad_", "%", "it's"] {
             let (kind, message) = found(text).unwrap_err();
             let wanted = format!("trace {text} not found: no id begins like this");

@@ -43,7 +43,12 @@ impl Database {
     pub fn search_stream(&self, search: &Search) -> TraceStream {
         let token = CancelToken::new();
         let pages = Some(Pages::of(self.with_cancel(token.clone()), search));
-        TraceStream { pages, reading: None, page: Vec::new().into_iter(), token }
+        TraceStream {
+            pages,
+            reading: None,
+            page: Vec::new().into_iter(),
+            token,
+        }
     }
 }
 
@@ -63,13 +68,17 @@ impl TraceStream {
                 return Poll::Ready(Some(Ok(trace)));
             }
             if self.reading.is_none() {
-                let Some(pages) = self.pages.take() else { return Poll::Ready(None) };
+                let Some(pages) = self.pages.take() else {
+                    return Poll::Ready(None);
+                };
                 match read(pages) {
                     Ok(reading) => self.reading = Some(reading),
                     Err(error) => return Poll::Ready(Some(Err(error))),
                 }
             }
-            let Some(reading) = &mut self.reading else { continue };
+            let Some(reading) = &mut self.reading else {
+                continue;
+            };
             let read = ready!(Pin::new(reading).poll(waker));
             self.reading = None;
             match read {
@@ -111,16 +120,22 @@ mod tests {
     fn a_stream_gives_what_the_iterator_gives() {
         let db = Database::in_memory().unwrap();
         for n in 0..7 {
-            db.start_trace(&TraceStart::new(format!("t{n}"), n)).unwrap();
+            db.start_trace(&TraceStart::new(format!("t{n}"), n))
+                .unwrap();
         }
         let executor = Builder::new_current_thread().build().unwrap();
         executor.block_on(async {
             for limit in [1, 3, 7, 20] {
                 let search = Search::new("").limit(limit);
-                let wanted: Vec<TraceRow> = db.iter_traces(&search).map(|trace| trace.unwrap()).collect();
+                let wanted: Vec<TraceRow> = db
+                    .iter_traces(&search)
+                    .map(|trace| trace.unwrap())
+                    .collect();
                 let (mut stream, mut got) = (db.search_stream(&search), Vec::new());
                 // A future that is dropped before it is done, as `select!` does, takes nothing with it.
-                if let Poll::Ready(first) = stream.poll_next(&mut Context::from_waker(Waker::noop())) {
+                if let Poll::Ready(first) =
+                    stream.poll_next(&mut Context::from_waker(Waker::noop()))
+                {
                     got.extend(first.map(|trace| trace.unwrap()));
                 }
                 while let Some(trace) = stream.next().await {
@@ -130,13 +145,21 @@ mod tests {
                 assert!(stream.next().await.is_none());
             }
             let mut wrong = db.search_stream(&Search::new("nonsense ="));
-            assert_eq!(wrong.next().await.unwrap().unwrap_err().kind(), ErrorKind::InvalidInput);
+            assert_eq!(
+                wrong.next().await.unwrap().unwrap_err().kind(),
+                ErrorKind::InvalidInput
+            );
             assert!(wrong.next().await.is_none());
             let token = CancelToken::new();
-            let mut cancelled = db.with_cancel(token.clone()).search_stream(&Search::new("").limit(1));
+            let mut cancelled = db
+                .with_cancel(token.clone())
+                .search_stream(&Search::new("").limit(1));
             assert!(cancelled.next().await.unwrap().is_ok());
             token.cancel();
-            assert_eq!(cancelled.next().await.unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+            assert_eq!(
+                cancelled.next().await.unwrap().unwrap_err().kind(),
+                ErrorKind::Cancelled
+            );
         });
     }
 }

@@ -74,8 +74,13 @@ impl WaitingAssessments {
     ) -> Result<()> {
         let mut waiting = self.lock();
         for (line, assessment) in assessments {
-            let line = Line { file: file.to_string(), line, assessment };
-            serde_json::to_writer(&mut waiting.lines, &line).map_err(|e| Error::internal(e.to_string()))?;
+            let line = Line {
+                file: file.to_string(),
+                line,
+                assessment,
+            };
+            serde_json::to_writer(&mut waiting.lines, &line)
+                .map_err(|e| Error::internal(e.to_string()))?;
             waiting.lines.push(b'\n');
             if waiting.lines.len() > bytes_max {
                 waiting.put_aside(store)?;
@@ -88,9 +93,16 @@ impl WaitingAssessments {
 impl Waiting {
     /// Puts what is in memory into the file, where there is one to put it in.
     fn put_aside(&mut self, store: &Store) -> Result<()> {
-        let unwritten = |error| Error::from(tracehouse_storage::Error::io("assessments that wait", error));
+        let unwritten = |error| {
+            Error::from(tracehouse_storage::Error::io(
+                "assessments that wait",
+                error,
+            ))
+        };
         if self.file.is_none() {
-            let Some(space) = store.scratch_space() else { return Ok(()) };
+            let Some(space) = store.scratch_space() else {
+                return Ok(());
+            };
             self.file = Some(space.create().map_err(unwritten)?);
         }
         if let Some(file) = &self.file {
@@ -102,7 +114,12 @@ impl Waiting {
 
     /// Gives all to `take`, some at a time, in the order in which they came.
     fn drain(mut self, mut take: impl FnMut(Vec<Line>) -> Result<()>) -> Result<()> {
-        let unread = |error| Error::from(tracehouse_storage::Error::io("assessments that wait", error));
+        let unread = |error| {
+            Error::from(tracehouse_storage::Error::io(
+                "assessments that wait",
+                error,
+            ))
+        };
         let (mut rest, mut offset) = (Vec::new(), 0);
         while let Some(file) = self.file.as_ref().filter(|file| offset < file.len()) {
             let piece = file.read_at(offset, PIECE_BYTES).map_err(unread)?;
@@ -114,7 +131,8 @@ impl Waiting {
         }
         while !self.lines.is_empty() {
             let near = self.lines.get(PIECE_BYTES..).unwrap_or_default();
-            let end = memchr::memchr(b'\n', near).map_or(self.lines.len(), |at| PIECE_BYTES + at + 1);
+            let end =
+                memchr::memchr(b'\n', near).map_or(self.lines.len(), |at| PIECE_BYTES + at + 1);
             let after = self.lines.split_off(end);
             take(read(&std::mem::replace(&mut self.lines, after))?)?;
         }
@@ -123,8 +141,11 @@ impl Waiting {
 }
 
 fn read(lines: &[u8]) -> Result<Vec<Line>> {
-    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let parsed = lines.map(|line| serde_json::from_slice(line).map_err(|e| Error::internal(e.to_string())));
+    let lines = lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let parsed =
+        lines.map(|line| serde_json::from_slice(line).map_err(|e| Error::internal(e.to_string())));
     parsed.collect()
 }
 
@@ -148,13 +169,29 @@ impl Database {
     /// # Errors
     /// `Io`, `Closed` or `Unavailable` from writing; `InvalidInput` with `strict` for the first whose trace is not there,
     /// after the others are stored.
-    pub fn store_waiting(&self, waiting: &WaitingAssessments, strict: bool) -> Result<ImportReport> {
+    pub fn store_waiting(
+        &self,
+        waiting: &WaitingAssessments,
+        strict: bool,
+    ) -> Result<ImportReport> {
         let mut report = ImportReport::default();
         std::mem::take(&mut *waiting.lock()).drain(|lines| {
             let _shared = self.change_shared();
-            let placed = lines.into_iter().map(|Line { file, line, assessment }| ((file, line), assessment));
+            let placed = lines.into_iter().map(
+                |Line {
+                     file,
+                     line,
+                     assessment,
+                 }| ((file, line), assessment),
+            );
             let (rows, unknown) = known(&self.snapshot()?, placed.collect())?;
-            report.assessments += self.store().assess(Assess { rows, check_existing: true })?.assessments;
+            report.assessments += self
+                .store()
+                .assess(Assess {
+                    rows,
+                    check_existing: true,
+                })?
+                .assessments;
             for ((file, line), assessment) in unknown {
                 report.reject(&file, line, unknown_trace(&assessment));
             }
@@ -162,8 +199,14 @@ impl Database {
         })?;
         match report.rejected.first().filter(|_| strict) {
             Some(first) => {
-                let line = first.line.map(|line| format!(":{line}")).unwrap_or_default();
-                Err(Error::invalid_input(format!("{}{line}: {}", first.file, first.error)))
+                let line = first
+                    .line
+                    .map(|line| format!(":{line}"))
+                    .unwrap_or_default();
+                Err(Error::invalid_input(format!(
+                    "{}{line}: {}",
+                    first.file, first.error
+                )))
             }
             None => Ok(report),
         }
@@ -176,23 +219,37 @@ mod tests {
     use crate::{NewAssessment, OpenOptions};
 
     fn given(number: u32) -> (Option<u64>, Assessment) {
-        let assessment = NewAssessment::feedback("n", format!("\"line {number}\\n\"")).rationale("why\nso");
-        let row = assessment.into_row(&format!("t{number}"), format!("a{number}"), 7).unwrap();
+        let assessment =
+            NewAssessment::feedback("n", format!("\"line {number}\\n\"")).rationale("why\nso");
+        let row = assessment
+            .into_row(&format!("t{number}"), format!("a{number}"), 7)
+            .unwrap();
         (Some(u64::from(number)), row)
     }
 
     #[test]
     fn what_waits_comes_out_as_it_went_in_from_memory_and_from_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let on_disk = OpenOptions::new().open(folder.path().join("a.traces")).unwrap();
+        let on_disk = OpenOptions::new()
+            .open(folder.path().join("a.traces"))
+            .unwrap();
         let in_memory = Database::in_memory().unwrap();
         for (db, bytes_max) in [(&on_disk, 1_000), (&on_disk, 1 << 30), (&in_memory, 1_000)] {
             let waiting = WaitingAssessments::default();
-            waiting.add_within(bytes_max, db.store(), "f", (0..10_000).map(given).collect()).unwrap();
+            waiting
+                .add_within(bytes_max, db.store(), "f", (0..10_000).map(given).collect())
+                .unwrap();
             let waits = std::mem::take(&mut *waiting.lock());
             let has_file = waits.file.is_some();
-            assert_eq!(has_file, db.store().scratch_space().is_some() && bytes_max == 1_000);
-            assert!(!has_file || waits.lines.len() <= bytes_max, "{} bytes", waits.lines.len());
+            assert_eq!(
+                has_file,
+                db.store().scratch_space().is_some() && bytes_max == 1_000
+            );
+            assert!(
+                !has_file || waits.lines.len() <= bytes_max,
+                "{} bytes",
+                waits.lines.len()
+            );
             let (mut all, mut pieces) = (Vec::new(), 0);
             waits
                 .drain(|lines| {

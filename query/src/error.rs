@@ -47,7 +47,10 @@ pub struct QueryError {
 impl QueryError {
     /// An error of `kind`; a message that is too long is cut.
     pub fn new(kind: QueryErrorKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: shorten(message.as_ref(), MESSAGE_CHARS_MAX) }
+        Self {
+            kind,
+            message: shorten(message.as_ref(), MESSAGE_CHARS_MAX),
+        }
     }
 
     /// A wrong or refused query.
@@ -100,19 +103,24 @@ pub(crate) fn shorten(text: &str, chars_max: usize) -> String {
 
 pub(crate) fn from_storage(error: &tracehouse_storage::Error) -> QueryError {
     // What failed in a filter of ours inside a scan.
-    if let Some(own) = error.source().and_then(|source| source.downcast_ref::<QueryError>()) {
+    if let Some(own) = error
+        .source()
+        .and_then(|source| source.downcast_ref::<QueryError>())
+    {
         return own.clone();
     }
     match error.kind() {
-        StorageErrorKind::InvalidInput | StorageErrorKind::NotFound | StorageErrorKind::Conflict => {
-            QueryError::invalid_input(error.to_string())
-        }
+        StorageErrorKind::InvalidInput
+        | StorageErrorKind::NotFound
+        | StorageErrorKind::Conflict => QueryError::invalid_input(error.to_string()),
         StorageErrorKind::Corrupt => QueryError::new(QueryErrorKind::Corrupt, error.to_string()),
         StorageErrorKind::Io | StorageErrorKind::Closed | StorageErrorKind::Unavailable => {
             QueryError::new(QueryErrorKind::Io, error.to_string())
         }
         StorageErrorKind::Timeout => QueryError::new(QueryErrorKind::Timeout, error.to_string()),
-        StorageErrorKind::Cancelled => QueryError::new(QueryErrorKind::Cancelled, error.to_string()),
+        StorageErrorKind::Cancelled => {
+            QueryError::new(QueryErrorKind::Cancelled, error.to_string())
+        }
         StorageErrorKind::Internal => QueryError::internal(error.to_string()),
     }
 }

@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+};
 
 /// One part in so many is out of the reach of operators that spill.
 const KEPT_SHARE: usize = 2;
@@ -30,7 +32,10 @@ struct Used {
 
 impl QueryPool {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, used: Mutex::default() }
+        Self {
+            bytes_max,
+            used: Mutex::default(),
+        }
     }
 
     fn used(&self) -> MutexGuard<'_, Used> {
@@ -40,7 +45,9 @@ impl QueryPool {
     /// What a consumer may still take.
     fn available(&self, used: &Used, reservation: &MemoryReservation) -> usize {
         if !reservation.consumer().can_spill() {
-            return self.bytes_max.saturating_sub(used.spillable.saturating_add(used.unspillable));
+            return self
+                .bytes_max
+                .saturating_sub(used.spillable.saturating_add(used.unspillable));
         }
         let kept = used.unspillable.max(self.bytes_max / KEPT_SHARE);
         let share = self.bytes_max.saturating_sub(kept) / used.spillers.max(1);
@@ -59,7 +66,9 @@ impl MemoryPool for QueryPool {
 
     fn unregister(&self, consumer: &MemoryConsumer) {
         let mut used = self.used();
-        used.spillers = used.spillers.saturating_sub(usize::from(consumer.can_spill()));
+        used.spillers = used
+            .spillers
+            .saturating_sub(usize::from(consumer.can_spill()));
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
@@ -121,8 +130,11 @@ mod tests {
     #[test]
     fn spillers_share_and_leave_a_part() {
         let pool: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(800));
-        let [first, second] =
-            ["a", "b"].map(|name| MemoryConsumer::new(name).with_can_spill(true).register(&pool));
+        let [first, second] = ["a", "b"].map(|name| {
+            MemoryConsumer::new(name)
+                .with_can_spill(true)
+                .register(&pool)
+        });
         let merge = MemoryConsumer::new("merge").register(&pool);
         first.try_grow(200).unwrap();
         second.try_grow(200).unwrap();

@@ -83,7 +83,9 @@ pub struct QueryRuntime {
 
 impl fmt::Debug for QueryRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QueryRuntime").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("QueryRuntime")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -150,7 +152,8 @@ impl QueryRuntime {
             None => fresh.shutdown_background(),
         }
         let is_idle = |threads: &mut Runtime| threads.handle().metrics().num_alive_tasks() == 0;
-        left.extract_if(.., is_idle).for_each(Runtime::shutdown_background);
+        left.extract_if(.., is_idle)
+            .for_each(Runtime::shutdown_background);
         Ok(())
     }
 
@@ -164,7 +167,9 @@ impl QueryRuntime {
 
     /// Ends the threads, and waits until a query that was given up has noticed; others fail.
     pub fn end(&self) {
-        let Some(threads) = self.lock_threads().take() else { return };
+        let Some(threads) = self.lock_threads().take() else {
+            return;
+        };
         let left = std::mem::take(&mut *self.lock_left());
         if self.pid != std::process::id() {
             return std::mem::forget((threads, left));
@@ -206,7 +211,9 @@ impl<T> Future for Blocking<T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let done = Pin::new(&mut self.0).poll(context);
         done.map(|answer| {
-            answer.map_err(|_| QueryError::internal("a thread of the database ended without an answer"))
+            answer.map_err(|_| {
+                QueryError::internal("a thread of the database ended without an answer")
+            })
         })
     }
 }

@@ -28,20 +28,33 @@ pub(crate) struct SpillFiles {
 
 impl SpillFiles {
     pub fn new(space: ScratchSpace, bytes_max: u64) -> Self {
-        Self { space, used: Arc::default(), bytes_max }
+        Self {
+            space,
+            used: Arc::default(),
+            bytes_max,
+        }
     }
 }
 
 impl TempFileFactory for SpillFiles {
     fn create_temp_file(&self, _description: &str) -> Result<Arc<dyn SpillFile>> {
-        let file = self.space.create().map_err(|error| DataFusionError::from(refused(&error)))?;
-        Ok(Arc::new(Spilled(Arc::new(Inner { file, used: self.used.clone(), bytes_max: self.bytes_max }))))
+        let file = self
+            .space
+            .create()
+            .map_err(|error| DataFusionError::from(refused(&error)))?;
+        Ok(Arc::new(Spilled(Arc::new(Inner {
+            file,
+            used: self.used.clone(),
+            bytes_max: self.bytes_max,
+        }))))
     }
 }
 
 /// Where nothing can be written, a query has its memory and no more.
 fn refused(error: &io::Error) -> QueryError {
-    QueryError::resource_exhausted(format!("the query needs more memory, and cannot spill: {error}"))
+    QueryError::resource_exhausted(format!(
+        "the query needs more memory, and cannot spill: {error}"
+    ))
 }
 
 struct Spilled(Arc<Inner>);
@@ -65,7 +78,10 @@ impl SpillFile for Spilled {
 
     fn read_stream(&self) -> Result<Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>> {
         let pieces = futures::stream::unfold((self.0.clone(), 0), |(inner, offset)| async move {
-            let piece = inner.file.read_at(offset, READ_BYTES).map_err(DataFusionError::IoError);
+            let piece = inner
+                .file
+                .read_at(offset, READ_BYTES)
+                .map_err(DataFusionError::IoError);
             let end = offset + piece.as_ref().map_or(0, Bytes::len) as u64;
             let is_end = piece.as_ref().is_ok_and(Bytes::is_empty);
             (!is_end).then_some((piece, (inner, end)))
@@ -82,9 +98,17 @@ struct Writer(Arc<Inner>);
 
 impl Write for Writer {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let Inner { file, used, bytes_max } = self.0.as_ref();
+        let Inner {
+            file,
+            used,
+            bytes_max,
+        } = self.0.as_ref();
         let bytes = data.len() as u64;
-        if used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > *bytes_max {
+        if used
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes)
+            > *bytes_max
+        {
             used.fetch_sub(bytes, Ordering::Relaxed);
             let message = format!("the query needs more than {bytes_max} bytes of space to spill");
             return Err(io::Error::other(QueryError::resource_exhausted(message)));

@@ -13,7 +13,9 @@ use tracehouse_storage::columns::{text, text_at, times};
 use tracehouse_storage::interrupt::CancelToken;
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::text::{SpanText, TEXT_COLUMNS, TextColumns, TextQuery, TextStats, snippet};
+use tracehouse_storage::text::{
+    SpanText, TEXT_COLUMNS, TextColumns, TextQuery, TextStats, snippet,
+};
 use tracehouse_storage::{Error, Result, RowRef, Snapshot};
 
 use crate::filter;
@@ -100,7 +102,9 @@ struct Candidate {
 /// `InvalidInput` for a wrong query or filter; whatever reading the snapshot gives.
 pub fn search_text(snapshot: &Snapshot, search: &TextSearch) -> Result<TextHits> {
     let snapshot = limited(snapshot, search.timeout, search.cancel.as_ref());
-    snapshot.interrupt().guarding(|| find_text(&snapshot, search))
+    snapshot
+        .interrupt()
+        .guarding(|| find_text(&snapshot, search))
 }
 
 fn find_text(snapshot: &Snapshot, search: &TextSearch) -> Result<TextHits> {
@@ -109,20 +113,41 @@ fn find_text(snapshot: &Snapshot, search: &TextSearch) -> Result<TextHits> {
         None => None,
         Some(search) => {
             let predicate = filter::parse(&search.filter)?.with_datasets(&search.datasets);
-            if predicate == Predicate::Const(true) { None } else { Some(spans_of(snapshot, &predicate)?) }
+            if predicate == Predicate::Const(true) {
+                None
+            } else {
+                Some(spans_of(snapshot, &predicate)?)
+            }
         }
     };
     let (mut stats, mut indexed_spans, mut scanned_spans) = (TextStats::default(), 0, 0);
     for index in 0..snapshot.source_count() {
         snapshot.interrupt().check()?;
         let (text, source) = (snapshot.text(index)?, snapshot.source(index)?);
-        let covered = if text.is_indexed() { &mut indexed_spans } else { &mut scanned_spans };
+        let covered = if text.is_indexed() {
+            &mut indexed_spans
+        } else {
+            &mut scanned_spans
+        };
         *covered += source.visible_rows(Table::Spans);
         stats.merge(&text.stats(&query, source.mask(Table::Spans))?);
     }
-    let ranking = Ranking { snapshot, query: &query, stats, allowed };
-    let best = if search.by_trace { ranking.traces(search.limit)? } else { ranking.spans(search.limit)?.0 };
-    Ok(TextHits { hits: hits(snapshot, &query, best)?, indexed_spans, scanned_spans })
+    let ranking = Ranking {
+        snapshot,
+        query: &query,
+        stats,
+        allowed,
+    };
+    let best = if search.by_trace {
+        ranking.traces(search.limit)?
+    } else {
+        ranking.spans(search.limit)?.0
+    };
+    Ok(TextHits {
+        hits: hits(snapshot, &query, best)?,
+        indexed_spans,
+        scanned_spans,
+    })
 }
 
 /// A query over a snapshot, with the statistics of all of it.
@@ -145,10 +170,17 @@ impl Ranking<'_> {
             let allowed = self.allowed.as_ref().and_then(|allowed| allowed.get(index));
             let text = self.snapshot.text(index)?;
             for scored in text.top_k(self.query, &self.stats, limit, at_least, allowed, masked)? {
-                found.push((RowRef { source: index, row: scored.row }, scored.score));
+                found.push((
+                    RowRef {
+                        source: index,
+                        row: scored.row,
+                    },
+                    scored.score,
+                ));
             }
             if limit > 0 && found.len() > limit {
-                let (_, last, _) = found.select_nth_unstable_by(limit - 1, |a, b| b.1.total_cmp(&a.1));
+                let (_, last, _) =
+                    found.select_nth_unstable_by(limit - 1, |a, b| b.1.total_cmp(&a.1));
                 at_least = last.1;
                 found.retain(|(_, score)| *score >= at_least);
             }
@@ -213,7 +245,9 @@ fn rank(snapshot: &Snapshot, found: Vec<(RowRef, f64)>, limit: usize) -> Result<
         .collect();
     best.sort_unstable_by(|(row_a, a), (row_b, b)| {
         let by_score = b.score.total_cmp(&a.score);
-        by_score.then(b.start_time_ns.cmp(&a.start_time_ns)).then_with(|| id(*row_a).cmp(&id(*row_b)))
+        by_score
+            .then(b.start_time_ns.cmp(&a.start_time_ns))
+            .then_with(|| id(*row_a).cmp(&id(*row_b)))
     });
     best.truncate(limit);
     Ok(best.into_iter().map(|(_, candidate)| candidate).collect())
@@ -264,13 +298,16 @@ pub fn hits_schema() -> SchemaRef {
 /// # Errors
 /// `Internal` when the batch cannot be built.
 pub fn hits_batch(hits: &[TextHit]) -> Result<RecordBatch> {
-    let column =
-        |get: fn(&TextHit) -> &str| Arc::new(StringViewArray::from_iter_values(hits.iter().map(get)));
+    let column = |get: fn(&TextHit) -> &str| {
+        Arc::new(StringViewArray::from_iter_values(hits.iter().map(get)))
+    };
     let columns: Vec<arrow::array::ArrayRef> = vec![
         column(|hit| &hit.trace_id),
         column(|hit| &hit.span_id),
         column(|hit| &hit.field),
-        Arc::new(Float64Array::from_iter_values(hits.iter().map(|hit| hit.score))),
+        Arc::new(Float64Array::from_iter_values(
+            hits.iter().map(|hit| hit.score),
+        )),
         column(|hit| &hit.snippet),
     ];
     RecordBatch::try_new(hits_schema(), columns).map_err(Error::from)

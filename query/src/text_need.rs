@@ -4,7 +4,9 @@
 //! **Invariant** QU-2: every row that satisfies the condition is among the rows found.
 
 use roaring::RoaringBitmap;
-use tracehouse_storage::text::{IndexedValue, Literal, TextPattern, TextQuery, TextReader, ValueRows};
+use tracehouse_storage::text::{
+    IndexedValue, Literal, TextPattern, TextQuery, TextReader, ValueRows,
+};
 
 /// What a row must have.
 #[derive(Debug, Clone)]
@@ -27,21 +29,36 @@ impl TextNeed {
     /// tells nothing, but the rows can be read.
     pub fn rows(&self, index: &TextReader) -> Option<ValueRows> {
         match self {
-            TextNeed::Words(query) => Some(ValueRows { sure: index.rows(query).ok()?, ..Default::default() }),
+            TextNeed::Words(query) => Some(ValueRows {
+                sure: index.rows(query).ok()?,
+                ..Default::default()
+            }),
             TextNeed::Pattern(pattern) => candidates(index, pattern),
             TextNeed::Value { key, value } => match (index.value_rows(key, value).ok()?, value) {
                 (Some(rows), _) => Some(rows),
                 (None, IndexedValue::Text(text)) => {
-                    let whole = Literal { text: text.clone(), starts: true, ends: true };
+                    let whole = Literal {
+                        text: text.clone(),
+                        starts: true,
+                        ends: true,
+                    };
                     candidates(index, &TextPattern::on_attribute(key, vec![whole]))
                 }
                 (None, _) => None,
             },
-            TextNeed::All(needs) => needs.iter().filter_map(|need| need.rows(index)).reduce(|a, b| {
-                let all = (&a.sure | &a.maybe) & (&b.sure | &b.maybe);
-                let sure = a.sure & b.sure;
-                ValueRows { maybe: all - &sure, sure }
-            }),
+            TextNeed::All(needs) => {
+                needs
+                    .iter()
+                    .filter_map(|need| need.rows(index))
+                    .reduce(|a, b| {
+                        let all = (&a.sure | &a.maybe) & (&b.sure | &b.maybe);
+                        let sure = a.sure & b.sure;
+                        ValueRows {
+                            maybe: all - &sure,
+                            sure,
+                        }
+                    })
+            }
             TextNeed::Any(needs) => {
                 let mut found = ValueRows::default();
                 for need in needs {
@@ -77,5 +94,8 @@ impl TextNeed {
 
 fn candidates(index: &TextReader, pattern: &TextPattern) -> Option<ValueRows> {
     let maybe = index.candidates(pattern).ok()??;
-    Some(ValueRows { maybe, ..Default::default() })
+    Some(ValueRows {
+        maybe,
+        ..Default::default()
+    })
 }

@@ -53,9 +53,17 @@ pub struct BackupReport {
 pub fn backup(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
     read_format(env.as_ref())?;
     let root = Path::new("");
-    copy.create_dir_all(root).map_err(|e| Error::io("folder of the copy", e))?;
-    if !copy.list(root).map_err(|e| Error::io("folder of the copy", e))?.is_empty() {
-        return Err(Error::new(ErrorKind::Conflict, "the folder of the copy is not empty"));
+    copy.create_dir_all(root)
+        .map_err(|e| Error::io("folder of the copy", e))?;
+    if !copy
+        .list(root)
+        .map_err(|e| Error::io("folder of the copy", e))?
+        .is_empty()
+    {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            "the folder of the copy is not empty",
+        ));
     }
     let copied = fill(env, copy);
     if copied.is_err() {
@@ -69,14 +77,25 @@ pub fn backup(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
 fn clear(copy: &dyn Env) -> std::io::Result<()> {
     for name in copy.list(Path::new(""))? {
         let path = Path::new(&name);
-        copy.remove_dir_all(path).or_else(|_| copy.remove_file(path))?;
+        copy.remove_dir_all(path)
+            .or_else(|_| copy.remove_file(path))?;
     }
     Ok(())
 }
 
 fn fill(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
-    for dir in ["manifest", "wal", "seg", CATALOG_DIR, "kv", "tmp", "readers", "quarantine"] {
-        copy.create_dir_all(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
+    for dir in [
+        "manifest",
+        "wal",
+        "seg",
+        CATALOG_DIR,
+        "kv",
+        "tmp",
+        "readers",
+        "quarantine",
+    ] {
+        copy.create_dir_all(Path::new(dir))
+            .map_err(|e| Error::io(dir, e))?;
     }
     let mut tries = 0;
     let mut report = loop {
@@ -95,14 +114,23 @@ fn fill(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
         }
         drop(pin);
     };
-    assert!(!copy.exists(Path::new("FORMAT")), "a copy becomes a database when all else is there");
-    let format = env.read(Path::new("FORMAT")).map_err(|e| Error::io("FORMAT", e))?;
+    assert!(
+        !copy.exists(Path::new("FORMAT")),
+        "a copy becomes a database when all else is there"
+    );
+    let format = env
+        .read(Path::new("FORMAT"))
+        .map_err(|e| Error::io("FORMAT", e))?;
     write_small_file(copy.as_ref(), "FORMAT", &format)?;
     report.bytes += format.len() as u64;
     Ok(report)
 }
 
-fn copy_state(env: &dyn Env, copy: &Arc<dyn Env>, manifest: &ManifestState) -> Result<BackupReport> {
+fn copy_state(
+    env: &dyn Env,
+    copy: &Arc<dyn Env>,
+    manifest: &ManifestState,
+) -> Result<BackupReport> {
     let mut report = BackupReport {
         segments: manifest.segments.len(),
         catalog_files: manifest.catalog.len(),
@@ -121,7 +149,8 @@ fn copy_state(env: &dyn Env, copy: &Arc<dyn Env>, manifest: &ManifestState) -> R
     report.bytes += bytes;
     remove_others(copy.as_ref(), manifest)?;
     for dir in ["seg", CATALOG_DIR, "wal"] {
-        copy.sync_dir(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
+        copy.sync_dir(Path::new(dir))
+            .map_err(|e| Error::io(dir, e))?;
     }
     Manifest::replace(copy, Path::new("manifest"), manifest.clone())?;
     Ok(report)
@@ -143,12 +172,15 @@ fn copy_segment(env: &dyn Env, copy: &dyn Env, segment: &SegmentMeta) -> Result<
     for name in env.list(&text).map_err(|e| Error::io(text.display(), e))? {
         let target = unfinished.join(&name);
         if copy.exists(&target) {
-            copy.remove_file(&target).map_err(|e| Error::io(target.display(), e))?;
+            copy.remove_file(&target)
+                .map_err(|e| Error::io(target.display(), e))?;
         }
         bytes += copy_file(env, &text.join(&name), copy, &target)?;
     }
-    copy.rename(&unfinished, &text).map_err(|e| Error::io(text.display(), e))?;
-    copy.sync_dir(&dir).map_err(|e| Error::io(dir.display(), e))?;
+    copy.rename(&unfinished, &text)
+        .map_err(|e| Error::io(text.display(), e))?;
+    copy.sync_dir(&dir)
+        .map_err(|e| Error::io(dir.display(), e))?;
     Ok(bytes)
 }
 
@@ -159,11 +191,13 @@ fn copy_named(env: &dyn Env, copy: &dyn Env, dir: &Path, meta: &FileMeta) -> Res
         if verify_file(copy, dir, meta, false).is_ok() {
             return Ok(meta.len);
         }
-        copy.remove_file(&path).map_err(|e| Error::io(path.display(), e))?;
+        copy.remove_file(&path)
+            .map_err(|e| Error::io(path.display(), e))?;
     }
     copy_file(env, &path, copy, &path)?;
     if let Err(error) = verify_file(copy, dir, meta, true) {
-        copy.remove_file(&path).map_err(|e| Error::io(path.display(), e))?;
+        copy.remove_file(&path)
+            .map_err(|e| Error::io(path.display(), e))?;
         return Err(error);
     }
     Ok(meta.len)
@@ -173,7 +207,8 @@ fn copy_named(env: &dyn Env, copy: &dyn Env, dir: &Path, meta: &FileMeta) -> Res
 fn copy_log(env: &dyn Env, copy: &Arc<dyn Env>, replay_from: u64) -> Result<(u64, u64)> {
     let dir = Path::new("wal");
     for (path, _) in wal::list_files(copy.as_ref(), dir)? {
-        copy.remove_file(&path).map_err(|e| Error::io(path.display(), e))?;
+        copy.remove_file(&path)
+            .map_err(|e| Error::io(path.display(), e))?;
     }
     let mut writer = WalWriter::create(copy, dir, replay_from)?;
     let (mut records, mut bytes, mut synced) = (0, 0, 0);
@@ -189,15 +224,31 @@ fn copy_log(env: &dyn Env, copy: &Arc<dyn Env>, replay_from: u64) -> Result<(u64
         Ok(())
     })?;
     writer.sync()?;
-    assert_eq!(writer.next_sequence(), replay_from + records, "the copy of the log has no gap");
+    assert_eq!(
+        writer.next_sequence(),
+        replay_from + records,
+        "the copy of the log has no gap"
+    );
     Ok((records, bytes))
 }
 
 /// Removes what an earlier try copied and the manifest no longer names.
 fn remove_others(copy: &dyn Env, manifest: &ManifestState) -> Result<()> {
-    let segments: Vec<String> = manifest.segments.iter().map(|segment| segment.id.to_string()).collect();
-    let catalog: Vec<String> = manifest.catalog.iter().map(|file| file.name.clone()).collect();
-    for (dir, named) in [("seg", segments), (CATALOG_DIR, catalog), ("tmp", Vec::new())] {
+    let segments: Vec<String> = manifest
+        .segments
+        .iter()
+        .map(|segment| segment.id.to_string())
+        .collect();
+    let catalog: Vec<String> = manifest
+        .catalog
+        .iter()
+        .map(|file| file.name.clone())
+        .collect();
+    for (dir, named) in [
+        ("seg", segments),
+        (CATALOG_DIR, catalog),
+        ("tmp", Vec::new()),
+    ] {
         for name in copy.list(Path::new(dir)).map_err(|e| Error::io(dir, e))? {
             let path = Path::new(dir).join(&name);
             if !named.contains(&name) {

@@ -44,7 +44,11 @@ pub struct Error {
 impl Error {
     /// An error of `kind` with a message.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// The same with the error that caused it.
@@ -53,7 +57,11 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, message: message.into(), source: Some(source.into()) }
+        Self {
+            kind,
+            message: message.into(),
+            source: Some(source.into()),
+        }
     }
 
     /// Bad input of the caller.
@@ -89,9 +97,16 @@ impl Error {
     /// Whether the system refused to look, for want of descriptors, memory, room or rights: that says nothing
     /// of what is stored.
     pub fn is_refusal(&self) -> bool {
-        let source = self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static));
+        let source = self
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn std::error::Error + 'static));
         let mut causes = std::iter::successors(source, |error| error.source());
-        causes.any(|error| error.downcast_ref::<std::io::Error>().is_some_and(is_refusal))
+        causes.any(|error| {
+            error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(is_refusal)
+        })
     }
 }
 
@@ -113,7 +128,9 @@ pub(crate) fn is_refusal(error: &std::io::Error) -> bool {
         Errno::TIMEDOUT,
         Errno::STALE,
     ];
-    error.raw_os_error().is_some_and(|code| REFUSALS.iter().any(|errno| errno.raw_os_error() == code))
+    error
+        .raw_os_error()
+        .is_some_and(|code| REFUSALS.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 impl fmt::Display for Error {
@@ -138,6 +155,9 @@ impl From<arrow::error::ArrowError> for Error {
 }
 /// Runs a decoder over bytes that may be anything: a panic of it is an error of kind `Corrupt`.
 pub(crate) fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
-        .unwrap_or_else(|_| Err(Error::corrupt(format!("{what}: unreadable, its reader gave up"))))
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(Error::corrupt(format!(
+            "{what}: unreadable, its reader gave up"
+        )))
+    })
 }

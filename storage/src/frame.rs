@@ -102,7 +102,11 @@ impl Header {
         out.extend_from_slice(&self.epoch.to_le_bytes());
         let checksum = crc32c::crc32c(out.split_at(start).1);
         out.extend_from_slice(&checksum.to_le_bytes());
-        debug_assert_eq!(out.len() - start, HEADER_BYTES, "a header has the bytes that its reader asks for");
+        debug_assert_eq!(
+            out.len() - start,
+            HEADER_BYTES,
+            "a header has the bytes that its reader asks for"
+        );
         checksum
     }
 
@@ -125,13 +129,20 @@ impl Header {
             payload_checksum: u32::from_le_bytes(take(&mut rest)?),
             epoch: u32::from_le_bytes(take(&mut rest)?),
         };
-        debug_assert!(rest.is_empty(), "each byte that the checksum covers is of a field");
+        debug_assert!(
+            rest.is_empty(),
+            "each byte that the checksum covers is of a field"
+        );
         Some((header, checksum))
     }
 
     /// The sequence of the first frame of this frame's group, when the header tells.
     fn group_start(&self) -> Option<u64> {
-        if self.group_place == u16::MAX { None } else { self.sequence.checked_sub(self.group_place.into()) }
+        if self.group_place == u16::MAX {
+            None
+        } else {
+            self.sequence.checked_sub(self.group_place.into())
+        }
     }
 
     /// Bytes of the whole frame.

@@ -89,7 +89,8 @@ impl Interrupt {
 
     /// The time limit, and what is left of it.
     pub fn remaining(&self) -> Option<(Duration, Duration)> {
-        self.deadline.map(|(end, limit)| (limit, end.saturating_duration_since(Instant::now())))
+        self.deadline
+            .map(|(end, limit)| (limit, end.saturating_duration_since(Instant::now())))
     }
 
     /// # Errors
@@ -101,7 +102,10 @@ impl Interrupt {
         match self.deadline {
             Some((end, limit)) if Instant::now() >= end => Err(Error::new(
                 ErrorKind::Timeout,
-                format!("the call took longer than its limit of {} s", limit.as_secs_f64()),
+                format!(
+                    "the call took longer than its limit of {} s",
+                    limit.as_secs_f64()
+                ),
             )),
             _ => Ok(()),
         }
@@ -179,7 +183,8 @@ pub fn spend(work: usize) -> bool {
 #[cold]
 fn look() -> bool {
     WORK.set(0);
-    let is_due = CURRENT.with_borrow(|current| current.as_ref().is_some_and(|it| it.check().is_err()));
+    let is_due =
+        CURRENT.with_borrow(|current| current.as_ref().is_some_and(|it| it.check().is_err()));
     IS_DUE.set(is_due);
     !is_due
 }
@@ -195,7 +200,10 @@ mod tests {
             while spend(1_000) {}
             Ok(())
         };
-        let error = Interrupt::default().within(Duration::from_millis(20)).guarding(work).unwrap_err();
+        let error = Interrupt::default()
+            .within(Duration::from_millis(20))
+            .guarding(work)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
         assert!(started.elapsed() < Duration::from_secs(5));
         assert!(spend(WORK_BETWEEN_LOOKS), "the interrupt outlived its work");
@@ -204,14 +212,19 @@ mod tests {
     #[test]
     fn a_token_stops_from_another_thread() {
         let token = CancelToken::new();
-        let interrupt = Interrupt::default().or(CancelToken::new()).or(token.clone());
+        let interrupt = Interrupt::default()
+            .or(CancelToken::new())
+            .or(token.clone());
         assert!(interrupt.check().is_ok());
         let stop = std::thread::spawn(move || token.cancel());
         let work = || {
             while spend(1_000) {}
             Ok(())
         };
-        assert_eq!(interrupt.guarding(work).unwrap_err().kind(), ErrorKind::Cancelled);
+        assert_eq!(
+            interrupt.guarding(work).unwrap_err().kind(),
+            ErrorKind::Cancelled
+        );
         stop.join().unwrap();
     }
 
@@ -226,8 +239,16 @@ mod tests {
 
     #[test]
     fn the_earlier_limit_counts() {
-        let interrupt = Interrupt::default().within(Duration::ZERO).within(Duration::from_secs(60));
-        assert!(interrupt.check().unwrap_err().to_string().contains("limit of 0 s"));
+        let interrupt = Interrupt::default()
+            .within(Duration::ZERO)
+            .within(Duration::from_secs(60));
+        assert!(
+            interrupt
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("limit of 0 s")
+        );
         assert!(Interrupt::default().within(Duration::MAX).check().is_ok());
     }
 }

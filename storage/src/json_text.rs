@@ -24,8 +24,17 @@ pub fn plain_len(text: &[u8]) -> usize {
 
 /// What a byte at which [`plain_len`] ends is written as.
 fn escape(byte: u8) -> Escape {
-    let short = |letter: u8| Escape { bytes: [b'\\', letter, 0, 0, 0, 0], len: 2 };
-    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+    let short = |letter: u8| Escape {
+        bytes: [b'\\', letter, 0, 0, 0, 0],
+        len: 2,
+    };
+    let digit = |half: u8| {
+        if half < 10 {
+            b'0' + half
+        } else {
+            b'a' + half - 10
+        }
+    };
     match byte {
         b'"' | b'\\' => short(byte),
         b'\n' => short(b'n'),
@@ -33,7 +42,10 @@ fn escape(byte: u8) -> Escape {
         b'\t' => short(b't'),
         0x08 => short(b'b'),
         0x0c => short(b'f'),
-        _ => Escape { bytes: [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)], len: 6 },
+        _ => Escape {
+            bytes: [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)],
+            len: 6,
+        },
     }
 }
 
@@ -47,8 +59,14 @@ struct Escape {
 impl Escape {
     /// Its text, which is ASCII.
     fn as_str(&self) -> &str {
-        debug_assert!(self.bytes.is_ascii() && self.len <= self.bytes.len(), "an escape is ASCII");
-        self.bytes.get(..self.len).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        debug_assert!(
+            self.bytes.is_ascii() && self.len <= self.bytes.len(),
+            "an escape is ASCII"
+        );
+        self.bytes
+            .get(..self.len)
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
     }
 }
 
@@ -59,7 +77,9 @@ pub fn write_string(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some((plain, special)) = rest.split_at_checked(plain_len(rest.as_bytes())) {
         out.push_str(plain);
-        let Some(&byte) = special.as_bytes().first() else { break };
+        let Some(&byte) = special.as_bytes().first() else {
+            break;
+        };
         out.push_str(escape(byte).as_str());
         rest = special.split_at(1).1;
     }
@@ -83,7 +103,9 @@ pub(crate) fn literal_len(json: &str, text: &str) -> Option<usize> {
             return None;
         }
         at += plain.len();
-        let Some((byte, after)) = special.split_first() else { break };
+        let Some((byte, after)) = special.split_first() else {
+            break;
+        };
         let escape = escape(*byte);
         if !json.get(at..)?.starts_with(escape.as_str().as_bytes()) {
             return None;
@@ -101,12 +123,15 @@ mod tests {
     #[test]
     fn every_byte_is_told_wherever_it_stands() {
         for byte in 0..=255_u8 {
-            for (len, rest) in (0..40).flat_map(|len| [b'x', b'"', 0, 0xff].map(|rest| (len, rest))) {
+            for (len, rest) in (0..40).flat_map(|len| [b'x', b'"', 0, 0xff].map(|rest| (len, rest)))
+            {
                 for at in 0..len {
                     let mut text = vec![rest; len];
                     text[..at].fill(0x80);
                     text[at] = byte;
-                    let special = text.iter().position(|b| *b < 0x20 || matches!(b, b'"' | b'\\'));
+                    let special = text
+                        .iter()
+                        .position(|b| *b < 0x20 || matches!(b, b'"' | b'\\'));
                     assert_eq!(plain_len(&text), special.unwrap_or(len), "{text:?}");
                 }
             }
@@ -117,12 +142,23 @@ mod tests {
     fn literals_are_those_of_serde_json() {
         let all: String = (0..300).filter_map(char::from_u32).collect();
         let long = format!("{}\n{}", "x".repeat(40), all.repeat(3));
-        for text in ["", "a", "\"", "\\\\\u{1f}\u{7f}", "0123456789abcdef", all.as_str(), long.as_str()] {
+        for text in [
+            "",
+            "a",
+            "\"",
+            "\\\\\u{1f}\u{7f}",
+            "0123456789abcdef",
+            all.as_str(),
+            long.as_str(),
+        ] {
             let literal = serde_json::to_string(text).unwrap();
             let mut written = String::new();
             write_string(text, &mut written);
             assert_eq!(written, literal);
-            assert_eq!(literal_len(&format!("{literal},"), text), Some(literal.len()));
+            assert_eq!(
+                literal_len(&format!("{literal},"), text),
+                Some(literal.len())
+            );
             assert_eq!(literal_len(&literal, &format!("{text}x")), None);
             assert_eq!(literal_len(&literal[..literal.len() - 1], text), None);
             assert_eq!(literal_len(&literal[1..], text), None);

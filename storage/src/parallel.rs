@@ -40,14 +40,17 @@ pub(crate) fn parallel_map<T: Sync, R: Send, E: Send + From<Panicked>>(
         let mut made = Vec::with_capacity(items.len() / threads + 1);
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { return Ok(made) };
+            let Some(item) = items.get(at) else {
+                return Ok(made);
+            };
             made.push((at, work(item)?));
         }
     };
     let mut made = thread::scope(|scope| -> Result<Vec<(usize, R)>, E> {
         // A thread that cannot be started leaves its share to the others.
-        let others: Vec<_> =
-            (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, share).ok()).collect();
+        let others: Vec<_> = (1..threads)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, share).ok())
+            .collect();
         let mut made = share();
         for other in others {
             let theirs = other.join().unwrap_or_else(|_| Err(Panicked.into()));
@@ -87,7 +90,13 @@ mod tests {
     #[test]
     fn any_number_of_threads_makes_the_same() {
         let items: Vec<u32> = (0..1_000).collect();
-        let twice = |item: &u32| if *item == 1_000 { Err(*item) } else { Ok(item * 2) };
+        let twice = |item: &u32| {
+            if *item == 1_000 {
+                Err(*item)
+            } else {
+                Ok(item * 2)
+            }
+        };
         let expected: Vec<u32> = items.iter().map(|item| item * 2).collect();
         for threads in [0, 1, 2, 7, 2_000] {
             assert_eq!(parallel_map(&items, threads, twice), Ok(expected.clone()));

@@ -56,7 +56,12 @@ impl ReaderPin {
             match env.lock(&path, &format!("{VERSION_WORD}{version}")) {
                 Ok(lock) if env.exists(&path) => {
                     let pid = std::process::id();
-                    return Some(Self { env: env.clone(), path, pid, _lock: lock });
+                    return Some(Self {
+                        env: env.clone(),
+                        path,
+                        pid,
+                        _lock: lock,
+                    });
                 }
                 Ok(_) => {}
                 // A writer tries it at this moment.
@@ -78,12 +83,23 @@ fn list_pins(env: &dyn Env) -> io::Result<Vec<String>> {
 
 /// The smallest version below `newest` that a living reader pins, of the pins that `list` names. Files of
 /// dead ones met on the way are removed. Pins that cannot be listed may be of any version (ST-2).
-fn oldest_pin(env: &dyn Env, mut list: impl FnMut() -> io::Result<Vec<String>>, newest: u64) -> Option<u64> {
-    let Ok(mut names) = list() else { return Some(0) };
+fn oldest_pin(
+    env: &dyn Env,
+    mut list: impl FnMut() -> io::Result<Vec<String>>,
+    newest: u64,
+) -> Option<u64> {
+    let Ok(mut names) = list() else {
+        return Some(0);
+    };
     for _ in 0..LOOKS {
         let mut oldest = None;
         for name in &names {
-            oldest = older_pin(env, &Path::new(READERS_DIR).join(name), oldest.unwrap_or(newest)).or(oldest);
+            oldest = older_pin(
+                env,
+                &Path::new(READERS_DIR).join(name),
+                oldest.unwrap_or(newest),
+            )
+            .or(oldest);
         }
         let Ok(again) = list() else { return Some(0) };
         if again.iter().all(|name| names.contains(name)) {
@@ -99,7 +115,11 @@ fn older_pin(env: &dyn Env, path: &Path, bound: u64) -> Option<u64> {
     // A text that cannot be read, or is not there yet, may be or become that of any version.
     let text = env.read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let version = text.rsplit(VERSION_WORD).next().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let version = text
+        .rsplit(VERSION_WORD)
+        .next()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0);
     // Trying a lock that is held takes a tenth of a second: only for pins that change the answer.
     if version >= bound {
         return None;
@@ -125,17 +145,25 @@ impl PendingDeletions {
     /// Removes a file or folder that the manifest does not have from `version` on: now when there is no
     /// reader, else when `clear` finds that none needs it. What cannot be removed is left to the next open.
     pub(crate) fn delete(&self, env: &dyn Env, path: &Path, version: u64) {
-        if env.list(Path::new(READERS_DIR)).is_ok_and(|readers| readers.is_empty()) {
+        if env
+            .list(Path::new(READERS_DIR))
+            .is_ok_and(|readers| readers.is_empty())
+        {
             let _ = remove_any(env, path);
         } else {
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((path.to_path_buf(), version));
+            self.waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((path.to_path_buf(), version));
         }
     }
 
     /// Removes what no reader needs any more; how many things still wait.
     pub(crate) fn clear(&self, env: &dyn Env) -> usize {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(newest) = waiting.iter().map(|(_, version)| *version).max() else { return 0 };
+        let Some(newest) = waiting.iter().map(|(_, version)| *version).max() else {
+            return 0;
+        };
         let pinned = oldest_pin(env, || list_pins(env), newest);
         assert!(
             pinned.is_none_or(|pinned| pinned <= newest),
@@ -195,7 +223,10 @@ mod tests {
         let refused = || Err(io::ErrorKind::PermissionDenied.into());
         assert_eq!(oldest_pin(env.as_ref(), refused, 9), Some(0));
         env.remove_dir_all(Path::new(READERS_DIR)).unwrap();
-        assert_eq!(oldest_pin(env.as_ref(), || list_pins(env.as_ref()), 9), None);
+        assert_eq!(
+            oldest_pin(env.as_ref(), || list_pins(env.as_ref()), 9),
+            None
+        );
     }
 
     #[test]

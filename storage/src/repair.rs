@@ -33,8 +33,8 @@ use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, describe, file_name};
 use crate::store::{
-    self, Assess, CATALOG_DIR, Store, StoreOptions, raise_format, read_format, read_uuid, segment_dir,
-    take_lock, write_format,
+    self, Assess, CATALOG_DIR, Store, StoreOptions, raise_format, read_format, read_uuid,
+    segment_dir, take_lock, write_format,
 };
 
 /// Trace ids that a report names; further ones are counted.
@@ -94,11 +94,21 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
     }
     let meta_store = open_meta_store(env);
     let hint_of_top = options.hint_of_top;
-    let opened = Opened { meta_store: meta_store.as_ref(), hint_of_top, ..Opened::default() };
+    let opened = Opened {
+        meta_store: meta_store.as_ref(),
+        hint_of_top,
+        ..Opened::default()
+    };
     let before = check(env, true, &opened);
     if let Some(unchecked) = before.unchecked() {
-        let message = format!("cannot be checked, so nothing is repaired: {}", unchecked.message);
-        return Err(Error::new(ErrorKind::Io, format!("{}: {message}", unchecked.at)));
+        let message = format!(
+            "cannot be checked, so nothing is repaired: {}",
+            unchecked.message
+        );
+        return Err(Error::new(
+            ErrorKind::Io,
+            format!("{}: {message}", unchecked.at),
+        ));
     }
     let mut repair = Repair::plan(env, before, meta_store.as_ref());
     drop(meta_store);
@@ -123,7 +133,14 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
     while store.index_next_text()? {}
     store.close()?;
     repair.report.applied = true;
-    repair.report.after = Some(check(env, true, &Opened { hint_of_top, ..Opened::default() }));
+    repair.report.after = Some(check(
+        env,
+        true,
+        &Opened {
+            hint_of_top,
+            ..Opened::default()
+        },
+    ));
     Ok(repair.report)
 }
 
@@ -163,7 +180,11 @@ impl<'a> Repair<'a> {
             quarantine: Path::new("quarantine").join(ulid::Ulid(env.new_ulid()).to_string()),
             aside: Vec::new(),
         };
-        for finding in before.findings.iter().filter(|finding| finding.severity != Severity::Note) {
+        for finding in before
+            .findings
+            .iter()
+            .filter(|finding| finding.severity != Severity::Note)
+        {
             let action = repair.plan_part(&finding.part, &finding.at);
             if let Some(action) = action.filter(|action| !repair.report.actions.contains(action)) {
                 repair.report.actions.push(action);
@@ -206,9 +227,14 @@ impl<'a> Repair<'a> {
     fn count_loss(&mut self, manifest: &ManifestState, meta_store: Option<&MetaStore>) {
         let mut ids = BTreeSet::new();
         for (id, tables) in &self.segments {
-            let Some(meta) = manifest.segment(*id) else { continue };
+            let Some(meta) = manifest.segment(*id) else {
+                continue;
+            };
             for table in tables {
-                let masked = manifest.masks.get(&(*id, *table)).map_or(0, RoaringBitmap::len);
+                let masked = manifest
+                    .masks
+                    .get(&(*id, *table))
+                    .map_or(0, RoaringBitmap::len);
                 let rows = u64::from(meta.rows(*table)).saturating_sub(masked);
                 match table {
                     Table::Spans => self.report.lost.spans += rows,
@@ -223,7 +249,11 @@ impl<'a> Repair<'a> {
         }
         self.report.lost.more_traces = ids.len().saturating_sub(TRACE_IDS_MAX) as u64;
         self.report.lost.trace_ids = ids.into_iter().take(TRACE_IDS_MAX).collect();
-        for file in manifest.catalog.iter().filter(|file| self.catalog.contains(&file.name)) {
+        for file in manifest
+            .catalog
+            .iter()
+            .filter(|file| self.catalog.contains(&file.name))
+        {
             self.report.lost.catalog.push(file.meta_json.clone());
         }
     }
@@ -240,20 +270,32 @@ impl<'a> Repair<'a> {
         }
         for (part, dir) in [(Part::Manifest, "manifest"), (Part::Log, "wal")] {
             if self.has(&part) {
-                let names = self.env.list(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
+                let names = self
+                    .env
+                    .list(Path::new(dir))
+                    .map_err(|e| Error::io(dir, e))?;
                 files.extend(names.iter().map(|name| Path::new(dir).join(name)));
             }
         }
         for id in self.segments.keys() {
             files.extend(Table::ALL.map(|table| segment_dir(*id).join(file_name(table))));
         }
-        files.extend(self.catalog.iter().map(|name| Path::new(CATALOG_DIR).join(name)));
+        files.extend(
+            self.catalog
+                .iter()
+                .map(|name| Path::new(CATALOG_DIR).join(name)),
+        );
         files.retain(|file| self.env.exists(file));
         if !files.is_empty() {
             self.report.quarantine = Some(self.quarantine.display().to_string());
         }
         for file in files {
-            copy_file(self.env.as_ref(), &file, self.env.as_ref(), &self.quarantine.join(&file))?;
+            copy_file(
+                self.env.as_ref(),
+                &file,
+                self.env.as_ref(),
+                &self.quarantine.join(&file),
+            )?;
         }
         sync_up(self.env.as_ref(), &self.quarantine)
     }
@@ -261,8 +303,19 @@ impl<'a> Repair<'a> {
     /// Step 3, `FORMAT`.
     fn repair_format(&self) -> Result<()> {
         if self.has(&Part::Format) {
-            for dir in ["manifest", "wal", "seg", CATALOG_DIR, "kv", "tmp", "readers", "quarantine"] {
-                self.env.create_dir_all(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
+            for dir in [
+                "manifest",
+                "wal",
+                "seg",
+                CATALOG_DIR,
+                "kv",
+                "tmp",
+                "readers",
+                "quarantine",
+            ] {
+                self.env
+                    .create_dir_all(Path::new(dir))
+                    .map_err(|e| Error::io(dir, e))?;
             }
             write_format(self.env.as_ref(), self.env.new_ulid())?;
         }
@@ -276,17 +329,27 @@ impl<'a> Repair<'a> {
         }
         let dir = Path::new("manifest");
         let (mut state, damage) = Manifest::salvage(self.env.as_ref(), dir)?;
-        self.report.actions.extend(damage.into_iter().map(|damage| format!("left out: {damage}")));
+        self.report.actions.extend(
+            damage
+                .into_iter()
+                .map(|damage| format!("left out: {damage}")),
+        );
         let seg = Path::new("seg");
         let folders: Vec<String> = self.env.list(seg).map_err(|e| Error::io("seg", e))?;
         let gone = |segment: &SegmentMeta| !folders.contains(&segment.id.to_string());
         for segment in state.segments.iter().filter(|segment| gone(segment)) {
             let id = segment.id;
-            self.report.actions.push(format!("segment {id} is gone, a later merge may have taken its rows"));
+            self.report.actions.push(format!(
+                "segment {id} is gone, a later merge may have taken its rows"
+            ));
         }
-        state.masks.retain(|(id, _), _| folders.contains(&id.to_string()));
+        state
+            .masks
+            .retain(|(id, _), _| folders.contains(&id.to_string()));
         state.segments.retain(|segment| !gone(segment));
-        state.catalog.retain(|file| self.env.exists(&Path::new(CATALOG_DIR).join(&file.name)));
+        state
+            .catalog
+            .retain(|file| self.env.exists(&Path::new(CATALOG_DIR).join(&file.name)));
         self.put_aside(&state, &folders)?;
         // The version grows past whatever was read of the old one by others.
         state.version += 1;
@@ -296,30 +359,51 @@ impl<'a> Repair<'a> {
     fn put_aside(&mut self, state: &ManifestState, folders: &[String]) -> Result<()> {
         let aside = self.quarantine.join("aside");
         for name in folders {
-            let Ok(id) = name.parse::<ulid::Ulid>() else { continue };
+            let Ok(id) = name.parse::<ulid::Ulid>() else {
+                continue;
+            };
             let id = SegmentId(id.0);
             if state.segment(id).is_none() {
-                self.env.create_dir_all(&aside).map_err(|e| Error::io(aside.display(), e))?;
+                self.env
+                    .create_dir_all(&aside)
+                    .map_err(|e| Error::io(aside.display(), e))?;
                 let target = aside.join(name);
-                self.env.rename(&segment_dir(id), &target).map_err(|e| Error::io(target.display(), e))?;
+                self.env
+                    .rename(&segment_dir(id), &target)
+                    .map_err(|e| Error::io(target.display(), e))?;
                 self.report.quarantine = Some(self.quarantine.display().to_string());
                 self.aside.push(id);
             }
         }
         self.aside.sort();
-        if self.aside.is_empty() { Ok(()) } else { sync_up(self.env.as_ref(), &aside) }
+        if self.aside.is_empty() {
+            Ok(())
+        } else {
+            sync_up(self.env.as_ref(), &aside)
+        }
     }
 
     /// Step 4, segments and catalogue files.
     fn repair_segments(&self, options: &StoreOptions) -> Result<()> {
         let store = Store::open_segments_alone(self.env, options.clone())?;
-        let live: Vec<String> = store.snapshot()?.catalog().iter().map(|file| file.name.clone()).collect();
+        let live: Vec<String> = store
+            .snapshot()?
+            .catalog()
+            .iter()
+            .map(|file| file.name.clone())
+            .collect();
         for (id, tables) in &self.segments {
             store.replace_segment(*id, tables)?;
         }
-        let ended: Vec<String> = live.into_iter().filter(|name| self.catalog.contains(name)).collect();
+        let ended: Vec<String> = live
+            .into_iter()
+            .filter(|name| self.catalog.contains(name))
+            .collect();
         if !ended.is_empty() {
-            let edit = ManifestEdit { remove_catalog: ended, ..ManifestEdit::default() };
+            let edit = ManifestEdit {
+                remove_catalog: ended,
+                ..ManifestEdit::default()
+            };
             store.commit_manifest(edit, |_| {})?;
         }
         Ok(())
@@ -328,7 +412,10 @@ impl<'a> Repair<'a> {
     /// Step 4, indexes.
     fn remove_indexes(&self) -> Result<()> {
         let remove = |dir: &Path| match self.env.exists(dir) {
-            true => self.env.remove_dir_all(dir).map_err(|e| Error::io(dir.display(), e)),
+            true => self
+                .env
+                .remove_dir_all(dir)
+                .map_err(|e| Error::io(dir.display(), e)),
             false => Ok(()),
         };
         for id in &self.texts {
@@ -346,7 +433,8 @@ impl<'a> Repair<'a> {
             let dir = self.quarantine.join("aside").join(id.to_string());
             let what = dir.display().to_string();
             let meta = guarded(&what, || describe(self.env.as_ref(), &dir, *id));
-            let adopted = meta.and_then(|meta| guarded(&what, || adopt_rows(self.env, store, dir, &meta)));
+            let adopted =
+                meta.and_then(|meta| guarded(&what, || adopt_rows(self.env, store, dir, &meta)));
             self.report.actions.push(match adopted {
                 Ok(rows) => format!(
                     "{rows} rows of segment {id} stored again: deletes after it was made may be undone"
@@ -369,7 +457,10 @@ impl<'a> Repair<'a> {
                 self.report.lost.more_traces += 1;
             }
         }
-        assert!(self.report.lost.trace_ids.len() <= TRACE_IDS_MAX, "further traces are counted");
+        assert!(
+            self.report.lost.trace_ids.len() <= TRACE_IDS_MAX,
+            "further traces are counted"
+        );
         store.refold(&keys)
     }
 }
@@ -381,13 +472,20 @@ fn trace_ids(
     damaged: &[Table],
     meta_store: Option<&MetaStore>,
 ) -> Vec<String> {
-    let whole = [Table::Traces, Table::Spans].into_iter().find(|table| !damaged.contains(table));
+    let whole = [Table::Traces, Table::Spans]
+        .into_iter()
+        .find(|table| !damaged.contains(table));
     let read = |table: Table| -> Result<Vec<String>> {
         let cache = Arc::new(BlockCache::new(0));
         let reader = SegmentReader::open(env.clone(), segment_dir(meta.id), meta, cache)?;
         let mut ids = Vec::new();
         for batch in reader.scan(table, &ScanRequest::columns(["trace_id"]), None)? {
-            ids.extend(text(&batch?, "trace_id")?.iter().flatten().map(str::to_string));
+            ids.extend(
+                text(&batch?, "trace_id")?
+                    .iter()
+                    .flatten()
+                    .map(str::to_string),
+            );
         }
         Ok(ids)
     };
@@ -395,7 +493,10 @@ fn trace_ids(
         return ids;
     }
     match meta_store.map(|store| store.trace_keys(meta.id)) {
-        Some(Lookup::Known(keys)) => keys.into_iter().map(|key| format!("{:032x}", key.0)).collect(),
+        Some(Lookup::Known(keys)) => keys
+            .into_iter()
+            .map(|key| format!("{:032x}", key.0))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -405,7 +506,11 @@ fn adopt_rows(env: &Arc<dyn Env>, store: &Store, dir: PathBuf, meta: &SegmentMet
     let reader = SegmentReader::open(env.clone(), dir, meta, Arc::new(BlockCache::new(0)))?;
     let all = |table: Table| {
         let request = ScanRequest::columns(table.columns());
-        if reader.rows(table) == 0 { Ok(None) } else { reader.scan(table, &request, None).map(Some) }
+        if reader.rows(table) == 0 {
+            Ok(None)
+        } else {
+            reader.scan(table, &request, None).map(Some)
+        }
     };
     let mut rows = 0;
     for batch in all(Table::Spans)?.into_iter().flatten() {
@@ -426,10 +531,14 @@ fn adopt_rows(env: &Arc<dyn Env>, store: &Store, dir: PathBuf, meta: &SegmentMet
     }
     for batch in all(Table::Assessments)?.into_iter().flatten() {
         let batch = batch?;
-        let assessments =
-            (0..batch.num_rows()).map(|row| assessment_at(&batch, row)).collect::<Result<_>>()?;
+        let assessments = (0..batch.num_rows())
+            .map(|row| assessment_at(&batch, row))
+            .collect::<Result<_>>()?;
         rows += batch.num_rows() as u64;
-        store.assess(Assess { rows: assessments, check_existing: true })?;
+        store.assess(Assess {
+            rows: assessments,
+            check_existing: true,
+        })?;
     }
     Ok(rows)
 }
@@ -451,8 +560,14 @@ pub(crate) fn copy_file(env: &dyn Env, from: &Path, target: &dyn Env, to: &Path)
             return Err(Error::new(ErrorKind::Cancelled, "the copy was given up"));
         }
         let len = (reader.len() - offset).min(COPY_BYTES);
-        let bytes = memory_len(len).and_then(|len| reader.read_at(offset, len)).map_err(io(from))?;
-        assert_eq!(bytes.len() as u64, len, "a read gives what it was asked for, or fails");
+        let bytes = memory_len(len)
+            .and_then(|len| reader.read_at(offset, len))
+            .map_err(io(from))?;
+        assert_eq!(
+            bytes.len() as u64,
+            len,
+            "a read gives what it was asked for, or fails"
+        );
         writer.write_all(&bytes).map_err(io(to))?;
         offset += len;
     }
@@ -466,7 +581,8 @@ pub(crate) fn copy_file(env: &dyn Env, from: &Path, target: &dyn Env, to: &Path)
 /// Makes the name of a folder durable, and those above it.
 fn sync_up(env: &dyn Env, dir: &Path) -> Result<()> {
     for folder in dir.ancestors().filter(|folder| env.exists(folder)) {
-        env.sync_dir(folder).map_err(|e| Error::io(folder.display(), e))?;
+        env.sync_dir(folder)
+            .map_err(|e| Error::io(folder.display(), e))?;
     }
     Ok(())
 }

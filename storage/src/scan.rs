@@ -35,7 +35,9 @@ pub struct RowFilter {
 
 impl fmt::Debug for RowFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RowFilter").field("columns", &self.columns).finish_non_exhaustive()
+        f.debug_struct("RowFilter")
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,7 +86,10 @@ pub struct ScanRequest {
 impl ScanRequest {
     /// All rows of these columns.
     pub fn columns<I: IntoIterator<Item = S>, S: Into<String>>(columns: I) -> Self {
-        Self { columns: columns.into_iter().map(Into::into).collect(), ..Self::default() }
+        Self {
+            columns: columns.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
     }
 }
 
@@ -113,11 +118,19 @@ pub struct ScanFigures {
 
 impl ScanCounters {
     pub(crate) fn add(&self, figures: ScanFigures) {
-        let ScanFigures { rows, cached_blocks, decoded_blocks, decoded_bytes } = figures;
+        let ScanFigures {
+            rows,
+            cached_blocks,
+            decoded_blocks,
+            decoded_bytes,
+        } = figures;
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.cached_blocks.fetch_add(cached_blocks, Ordering::Relaxed);
-        self.decoded_blocks.fetch_add(decoded_blocks, Ordering::Relaxed);
-        self.decoded_bytes.fetch_add(decoded_bytes, Ordering::Relaxed);
+        self.cached_blocks
+            .fetch_add(cached_blocks, Ordering::Relaxed);
+        self.decoded_blocks
+            .fetch_add(decoded_blocks, Ordering::Relaxed);
+        self.decoded_bytes
+            .fetch_add(decoded_bytes, Ordering::Relaxed);
     }
 
     /// What was counted since this was last asked.

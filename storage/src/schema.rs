@@ -10,7 +10,9 @@ use arrow::array::{Array, StringViewArray, StringViewBuilder};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 /// The three versioned tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Table {
     /// One row per span.
     Spans,
@@ -49,7 +51,11 @@ impl Table {
             Table::Traces => &TRACES,
             Table::Assessments => &ASSESSMENTS,
         };
-        schema.fields().iter().map(|field| field.name().as_str()).collect()
+        schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect()
     }
 
     /// The schema that SQL sees: `schema` without internal columns. For traces it has, besides, the
@@ -67,9 +73,19 @@ impl Table {
         match self {
             Table::Spans => matches!(
                 column,
-                "inputs" | "outputs" | "attributes" | "resource" | "events" | "links" | "extra" | "_hint"
+                "inputs"
+                    | "outputs"
+                    | "attributes"
+                    | "resource"
+                    | "events"
+                    | "links"
+                    | "extra"
+                    | "_hint"
             ),
-            Table::Traces => matches!(column, "inputs" | "outputs" | "request_preview" | "response_preview"),
+            Table::Traces => matches!(
+                column,
+                "inputs" | "outputs" | "request_preview" | "response_preview"
+            ),
             Table::Assessments => false,
         }
     }
@@ -102,7 +118,10 @@ pub fn string_map() -> DataType {
         Field::new("keys", DataType::Utf8, false),
         Field::new("values", DataType::Utf8, true),
     ]);
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
+    DataType::Map(
+        Arc::new(Field::new("entries", DataType::Struct(entries), false)),
+        false,
+    )
 }
 
 /// Fields of one element of the `events` list.
@@ -124,7 +143,11 @@ pub fn link_fields() -> Fields {
 }
 
 fn list_of(name: &str, item: DataType) -> Field {
-    Field::new(name, DataType::List(Arc::new(Field::new_list_field(item, true))), true)
+    Field::new(
+        name,
+        DataType::List(Arc::new(Field::new_list_field(item, true))),
+        true,
+    )
 }
 
 static SPANS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -231,7 +254,10 @@ static ASSESSMENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
 
 /// Whether these are the fields of spans as they were written before costs had a source: all but that column.
 pub fn is_without_cost_source(fields: &Fields) -> bool {
-    let others = SPANS.fields().iter().filter(|field| field.name() != COST_SOURCE);
+    let others = SPANS
+        .fields()
+        .iter()
+        .filter(|field| field.name() != COST_SOURCE);
     others.eq(fields.iter())
 }
 
@@ -243,7 +269,12 @@ pub fn cost_sources_before(costs: &dyn Array) -> StringViewArray {
 }
 
 fn public(schema: &Schema) -> Vec<Arc<Field>> {
-    schema.fields().iter().filter(|field| !field.name().starts_with('_')).cloned().collect()
+    schema
+        .fields()
+        .iter()
+        .filter(|field| !field.name().starts_with('_'))
+        .cloned()
+        .collect()
 }
 
 static SPANS_PUBLIC: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(public(&SPANS))));

@@ -36,7 +36,10 @@ fn nested(depth: usize) -> String {
 }
 
 fn with_attribute(number: u64, value: &str) -> String {
-    let marked = span(number, json!({"attributes": [{"key": "k", "value": "MARK"}]}));
+    let marked = span(
+        number,
+        json!({"attributes": [{"key": "k", "value": "MARK"}]}),
+    );
     line(&[marked]).replace("\"MARK\"", value)
 }
 
@@ -56,11 +59,19 @@ fn a_bomb_is_refused_when_it_passes_the_longest_piece() {
     let db = in_memory();
     let report = import(&db, &bomb);
     assert_eq!((report.spans, report.rejected_count), (0, 1), "{report:?}");
-    assert!(first_error(&report).contains("longer than 256 MiB"), "{report:?}");
-    let error = db.import_otlp(&bomb, &ImportOptions::default()).unwrap_err();
+    assert!(
+        first_error(&report).contains("longer than 256 MiB"),
+        "{report:?}"
+    );
+    let error = db
+        .import_otlp(&bomb, &ImportOptions::default())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     let stacked = gzip(&gzip(plain.as_bytes()));
-    assert!(first_error(&import(&db, &stacked)).contains("expected OTLP"), "compressed twice");
+    assert!(
+        first_error(&import(&db, &stacked)).contains("expected OTLP"),
+        "compressed twice"
+    );
 }
 
 #[test]
@@ -78,38 +89,122 @@ fn rows_that_cost_a_span_or_a_line_cost_no_more() {
     let with = |members: Value| line(&[span(1, members)]);
     // Row, line, spans kept, part of the reason.
     let rows: Vec<(&str, String, u64, &str)> = vec![
-        ("nested within the limit", with_attribute(1, &nested(60)), 1, ""),
-        ("nested deeper", with_attribute(1, &nested(70)), 0, "deeper than 64"),
-        ("nested a hundred thousand deep", with_attribute(1, &nested(100_000)), 0, "deeper than 64"),
+        (
+            "nested within the limit",
+            with_attribute(1, &nested(60)),
+            1,
+            "",
+        ),
+        (
+            "nested deeper",
+            with_attribute(1, &nested(70)),
+            0,
+            "deeper than 64",
+        ),
+        (
+            "nested a hundred thousand deep",
+            with_attribute(1, &nested(100_000)),
+            0,
+            "deeper than 64",
+        ),
         ("an unknown member that is deep", deep_skipped, 1, ""),
-        ("more than 100,000 values", with_attribute(1, &many(100_001)), 0, "100000 values"),
-        ("trace id of zeros", with(json!({"traceId": "0".repeat(32)})), 0, "trace id"),
-        ("trace id too short", with(json!({"traceId": "ab"})), 0, "trace id"),
-        ("trace id not hex", with(json!({"traceId": "../../etc/passwd"})), 0, "trace id"),
-        ("span id of zeros", with(json!({"spanId": "0".repeat(16)})), 0, "span id"),
+        (
+            "more than 100,000 values",
+            with_attribute(1, &many(100_001)),
+            0,
+            "100000 values",
+        ),
+        (
+            "trace id of zeros",
+            with(json!({"traceId": "0".repeat(32)})),
+            0,
+            "trace id",
+        ),
+        (
+            "trace id too short",
+            with(json!({"traceId": "ab"})),
+            0,
+            "trace id",
+        ),
+        (
+            "trace id not hex",
+            with(json!({"traceId": "../../etc/passwd"})),
+            0,
+            "trace id",
+        ),
+        (
+            "span id of zeros",
+            with(json!({"spanId": "0".repeat(16)})),
+            0,
+            "span id",
+        ),
         ("no ids", line(&[json!({"name": "x"})]), 0, "trace id"),
-        ("time of u64::MAX", with(json!({"startTimeUnixNano": u64::MAX.to_string()})), 0, "2262"),
-        ("negative time", with(json!({"startTimeUnixNano": "-1"})), 0, "unsigned"),
-        ("text where a number is due", with(json!({"flags": "many"})), 0, "flags"),
-        ("bytes that are no base64", with_attribute(1, "{\"bytesValue\":\"%%%\"}"), 0, "base64"),
-        ("cut line", line(&[span(1, json!({}))])[..80].to_string(), 0, "ends inside"),
-        ("control character in a string", with(json!({})).replace("\"s\"", "\"\u{1}\""), 0, "escaped"),
+        (
+            "time of u64::MAX",
+            with(json!({"startTimeUnixNano": u64::MAX.to_string()})),
+            0,
+            "2262",
+        ),
+        (
+            "negative time",
+            with(json!({"startTimeUnixNano": "-1"})),
+            0,
+            "unsigned",
+        ),
+        (
+            "text where a number is due",
+            with(json!({"flags": "many"})),
+            0,
+            "flags",
+        ),
+        (
+            "bytes that are no base64",
+            with_attribute(1, "{\"bytesValue\":\"%%%\"}"),
+            0,
+            "base64",
+        ),
+        (
+            "cut line",
+            line(&[span(1, json!({}))])[..80].to_string(),
+            0,
+            "ends inside",
+        ),
+        (
+            "control character in a string",
+            with(json!({})).replace("\"s\"", "\"\u{1}\""),
+            0,
+            "escaped",
+        ),
     ];
     for (row, text, kept, part) in rows {
         let db = in_memory();
-        let text = format!("{}\n{text}\n{}\n", line(&[span(50, json!({}))]), line(&[span(51, json!({}))]));
+        let text = format!(
+            "{}\n{text}\n{}\n",
+            line(&[span(50, json!({}))]),
+            line(&[span(51, json!({}))])
+        );
         let report = import(&db, text.as_bytes());
         assert_eq!(report.spans, 2 + kept, "{row}: {:?}", report.rejected);
         assert_eq!(report.rejected_count, 1 - kept, "{row}");
-        assert!(first_error(&report).contains(part), "{row}: {}", first_error(&report));
-        assert!(first_error(&report).len() < 1_000, "{row}: {}", first_error(&report));
+        assert!(
+            first_error(&report).contains(part),
+            "{row}: {}",
+            first_error(&report)
+        );
+        assert!(
+            first_error(&report).len() < 1_000,
+            "{row}: {}",
+            first_error(&report)
+        );
     }
 }
 
 #[test]
 fn text_that_is_not_utf8_costs_its_line() {
     let db = in_memory();
-    let mut bytes = line(&[span(1, json!({}))]).replace("\"s\"", "\"?\"").into_bytes();
+    let mut bytes = line(&[span(1, json!({}))])
+        .replace("\"s\"", "\"?\"")
+        .into_bytes();
     let at = bytes.iter().position(|byte| *byte == b'?').unwrap();
     bytes[at] = 0xFF;
     bytes.push(b'\n');
@@ -133,28 +228,52 @@ fn damaged_protobuf_writes_nothing() {
     let whole = message(&span);
     // One byte is an empty line.
     for cut in 2..whole.len() {
-        assert!(db.import_otlp(&whole[..cut], &ImportOptions::default()).is_err(), "cut at {cut}");
+        assert!(
+            db.import_otlp(&whole[..cut], &ImportOptions::default())
+                .is_err(),
+            "cut at {cut}"
+        );
     }
     let mut wrong = span.clone();
     *wrong.last_mut().unwrap() = 0xFF;
-    let error = db.import_otlp(&message(&wrong), &ImportOptions::default()).unwrap_err();
+    let error = db
+        .import_otlp(&message(&wrong), &ImportOptions::default())
+        .unwrap_err();
     assert!(error.to_string().contains("UTF-8"), "{error}");
     assert_eq!(number(&db, "SELECT count(*) FROM spans"), 0);
-    assert_eq!(db.import_otlp(&whole, &ImportOptions::default()).unwrap().spans, 1);
+    assert_eq!(
+        db.import_otlp(&whole, &ImportOptions::default())
+            .unwrap()
+            .spans,
+        1
+    );
 }
 
 #[test]
 fn large_spans_are_kept_up_to_the_limit_and_named_beyond() {
     let mut settings = quiet_settings();
     settings.span_bytes_max = 20 << 20;
-    let db = OpenOptions::new().settings(settings).open(":memory:").unwrap();
+    let db = OpenOptions::new()
+        .settings(settings)
+        .open(":memory:")
+        .unwrap();
     let (fits, large) = ("x".repeat(10 << 20), "y".repeat(21 << 20));
-    let spans =
-        [span(1, attributes(&[("input.value", &fits)])), span(2, attributes(&[("input.value", &large)]))];
+    let spans = [
+        span(1, attributes(&[("input.value", &fits)])),
+        span(2, attributes(&[("input.value", &large)])),
+    ];
     let report = import(&db, line(&spans).as_bytes());
-    assert_eq!((report.spans, report.rejected_count), (1, 1), "{:?}", report.rejected);
+    assert_eq!(
+        (report.spans, report.rejected_count),
+        (1, 1),
+        "{:?}",
+        report.rejected
+    );
     assert!(first_error(&report).contains("bytes of text"), "{report:?}");
-    assert_eq!(number(&db, "SELECT max(octet_length(inputs)) FROM spans"), 10 << 20);
+    assert_eq!(
+        number(&db, "SELECT max(octet_length(inputs)) FROM spans"),
+        10 << 20
+    );
     let row = Span {
         trace_id: "t".into(),
         span_id: "s".into(),
@@ -183,18 +302,36 @@ fn keys_are_cut_and_counted_and_the_last_of_two_values_stays() {
         ("größe", "\u{1F600}"),
     ]);
     let report = import(&db, line(&[span(1, pairs)]).as_bytes());
-    assert_eq!((report.spans, report.cut_keys, report.repeated_keys), (1, 2, 1), "{report:?}");
-    let stored: Value = serde_json::from_str(&texts(&db, "SELECT attributes FROM spans")[0]).unwrap();
+    assert_eq!(
+        (report.spans, report.cut_keys, report.repeated_keys),
+        (1, 2, 1),
+        "{report:?}"
+    );
+    let stored: Value =
+        serde_json::from_str(&texts(&db, "SELECT attributes FROM spans")[0]).unwrap();
     let stored = stored.as_object().unwrap();
     assert_eq!(stored.len(), 7, "{stored:?}");
     assert!(stored.keys().all(|key| key.len() <= 256));
-    for (key, value) in [("", "empty"), ("twice", "2"), ("nul\0key", "nul\0value"), ("größe", "\u{1F600}")]
-    {
+    for (key, value) in [
+        ("", "empty"),
+        ("twice", "2"),
+        ("nul\0key", "nul\0value"),
+        ("größe", "\u{1F600}"),
+    ] {
         assert_eq!(stored[key], value, "{key}");
     }
     let surrogate = "{\"stringValue\":\"a\\ud83d\"}";
-    assert_eq!(import(&db, with_attribute(2, surrogate).as_bytes()).spans, 1);
-    assert_eq!(texts(&db, "SELECT attributes->>'k' FROM spans WHERE trace_id LIKE '%2'"), ["a\u{fffd}"]);
+    assert_eq!(
+        import(&db, with_attribute(2, surrogate).as_bytes()).spans,
+        1
+    );
+    assert_eq!(
+        texts(
+            &db,
+            "SELECT attributes->>'k' FROM spans WHERE trace_id LIKE '%2'"
+        ),
+        ["a\u{fffd}"]
+    );
 }
 
 #[test]
@@ -214,8 +351,9 @@ fn attributes_named_like_columns_or_code_are_data() {
     import(&db, line(&[span(2, json!({}))]).as_bytes());
     for key in keys {
         let filter = format!("span.attributes.`{key}` = '{}'", key.replace('\'', "''"));
-        let page =
-            db.search_traces(&Search::new(filter.as_str())).unwrap_or_else(|e| panic!("{filter}: {e}"));
+        let page = db
+            .search_traces(&Search::new(filter.as_str()))
+            .unwrap_or_else(|e| panic!("{filter}: {e}"));
         assert_eq!(page.traces.len(), 1, "{filter}");
         assert_eq!(page.traces[0].trace_id, data::trace_id(1));
     }
@@ -227,12 +365,17 @@ fn a_key_of_its_own_for_each_span_makes_no_columns() {
     let db = in_memory();
     let columns = "SELECT count(*) FROM information_schema.columns";
     let before = number(&db, columns);
-    let spans: Vec<Value> =
-        (1..=5_000).map(|n| span(n, attributes(&[(format!("key.{n}").as_str(), "v")]))).collect();
+    let spans: Vec<Value> = (1..=5_000)
+        .map(|n| span(n, attributes(&[(format!("key.{n}").as_str(), "v")])))
+        .collect();
     assert_eq!(import(&db, line(&spans).as_bytes()).spans, 5_000);
     db.seal().unwrap();
     assert_eq!(number(&db, columns), before);
-    assert_eq!(db.count_traces(&Search::new("span.attributes.`key.77` = 'v'")).unwrap(), 1);
+    assert_eq!(
+        db.count_traces(&Search::new("span.attributes.`key.77` = 'v'"))
+            .unwrap(),
+        1
+    );
 }
 
 /// A trace of spans given as (id, parent).
@@ -240,7 +383,11 @@ fn tree(spans: impl Iterator<Item = (u64, u64)>) -> String {
     let id = |n: u64| format!("{n:016x}");
     let spans: Vec<Value> = spans
         .map(|(own, parent)| {
-            let parent = if parent == 0 { json!({}) } else { json!({"parentSpanId": id(parent)}) };
+            let parent = if parent == 0 {
+                json!({})
+            } else {
+                json!({"parentSpanId": id(parent)})
+            };
             let mut made = span(own, parent);
             made["traceId"] = json!(data::trace_id(1));
             made
@@ -262,7 +409,11 @@ fn cycles_and_long_chains_of_parents_are_shown() {
         let path = folder.path().join("tree.traces");
         let db = Database::open(&path).unwrap();
         assert_eq!(import(&db, text.as_bytes()).spans, count as u64, "{what}");
-        assert_eq!(db.get_trace(&data::trace_id(1)).unwrap().spans.len() as i64, count, "{what}");
+        assert_eq!(
+            db.get_trace(&data::trace_id(1)).unwrap().spans.len() as i64,
+            count,
+            "{what}"
+        );
         db.close().unwrap();
         let done = tracehouse(&["show", path.to_str().unwrap(), &data::trace_id(1)]);
         assert_eq!(done.code, 0, "{what}: {}", done.err);
@@ -281,14 +432,23 @@ fn no_control_character_of_a_trace_reaches_the_terminal() {
     let db = Database::open(path).unwrap();
     let mut made = span(
         1,
-        attributes(&[("input.value", evil), (evil, evil), ("session.id", evil), ("mlflow.traceTag.t", evil)]),
+        attributes(&[
+            ("input.value", evil),
+            (evil, evil),
+            ("session.id", evil),
+            ("mlflow.traceTag.t", evil),
+        ]),
     );
     made["name"] = json!(evil);
     made["status"] = json!({"code": 2, "message": evil});
     made["events"] = json!([{"name": evil, "timeUnixNano": "1"}]);
     assert_eq!(import(&db, line(&[made]).as_bytes()).spans, 1);
-    db.log_feedback(&data::trace_id(1), "tone", &json!(evil).to_string()).unwrap();
-    db.create_dataset("d").unwrap().add_traces(&Search::new("")).unwrap();
+    db.log_feedback(&data::trace_id(1), "tone", &json!(evil).to_string())
+        .unwrap();
+    db.create_dataset("d")
+        .unwrap()
+        .add_traces(&Search::new(""))
+        .unwrap();
     db.close().unwrap();
     let id = data::trace_id(1);
     for arguments in [
@@ -304,9 +464,14 @@ fn no_control_character_of_a_trace_reaches_the_terminal() {
         vec!["sql", path, &format!("SELECT '{evil}' FROM nothing")],
     ] {
         let done = tracehouse(&arguments);
-        assert!(done.out.len() + done.err.len() > 10, "{arguments:?}: {done:?}");
+        assert!(
+            done.out.len() + done.err.len() > 10,
+            "{arguments:?}: {done:?}"
+        );
         let shown = format!("{}{}", done.out, done.err);
-        let bad = shown.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        let bad = shown
+            .chars()
+            .find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
         assert_eq!(bad, None, "{arguments:?}: {shown:?}");
     }
 }

@@ -26,7 +26,12 @@ fn filled() -> (DiskDb, i64) {
 }
 
 pub fn import(db: &Database, bytes: &[u8]) -> ImportReport {
-    db.import(bytes, &ImportOptions::default().name("file.jsonl"), &mut |_| {}).unwrap()
+    db.import(
+        bytes,
+        &ImportOptions::default().name("file.jsonl"),
+        &mut |_| {},
+    )
+    .unwrap()
 }
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -37,13 +42,19 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// The first rejection's text.
 pub fn first_error(report: &ImportReport) -> String {
-    report.rejected.first().map(|rejected| rejected.error.clone()).unwrap_or_default()
+    report
+        .rejected
+        .first()
+        .map(|rejected| rejected.error.clone())
+        .unwrap_or_default()
 }
 
 #[test]
 fn files_of_another_kind_are_refused() {
     let (disk, spans) = filled();
-    let noise: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> = (0..100_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     let png = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01".as_slice();
     for (what, bytes) in [
         ("png", png),
@@ -59,7 +70,10 @@ fn files_of_another_kind_are_refused() {
         assert_eq!(report.spans, 0, "{what}");
         assert!(report.rejected_count > 0, "{what}: nothing said");
         assert!(!first_error(&report).is_empty(), "{what}");
-        let error = disk.db.import_otlp(bytes, &ImportOptions::default()).unwrap_err();
+        let error = disk
+            .db
+            .import_otlp(bytes, &ImportOptions::default())
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{what}: {error}");
     }
     assert_eq!(number(&disk.db, "SELECT count(*) FROM spans"), spans);
@@ -90,24 +104,40 @@ fn a_bad_line_costs_only_itself() {
     lines.insert(9, "not json at all".into());
     let disk = DiskDb::new();
     let report = import(&disk.db, lines.join("\n").as_bytes());
-    let bad: Vec<_> = report.rejected.iter().map(|rejected| rejected.line).collect();
+    let bad: Vec<_> = report
+        .rejected
+        .iter()
+        .map(|rejected| rejected.line)
+        .collect();
     assert_eq!((report.spans, bad), (spans, vec![Some(4), Some(10)]));
     assert!(!report.incomplete);
 
     let strict = DiskDb::new();
-    let options = ImportOptions::default().name("file.jsonl").strict(true).batch_lines(2);
-    let error = strict.db.import(lines.join("\n").as_bytes(), &options, &mut |_| {}).unwrap_err();
+    let options = ImportOptions::default()
+        .name("file.jsonl")
+        .strict(true)
+        .batch_lines(2);
+    let error = strict
+        .db
+        .import(lines.join("\n").as_bytes(), &options, &mut |_| {})
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().starts_with("file.jsonl:4: "), "{error}");
     let kept = number(&strict.db, "SELECT count(*) FROM spans");
-    assert!(kept > 0 && kept < spans as i64, "what was acknowledged before stays: {kept}");
+    assert!(
+        kept > 0 && kept < spans as i64,
+        "what was acknowledged before stays: {kept}"
+    );
 }
 
 #[test]
 fn a_missing_database_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nowhere.traces");
-    for options in [OpenOptions::new().create(false), OpenOptions::new().read_only(true)] {
+    for options in [
+        OpenOptions::new().create(false),
+        OpenOptions::new().read_only(true),
+    ] {
         let error = options.open(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("nowhere.traces"), "{error}");
@@ -125,7 +155,10 @@ fn a_folder_or_file_of_something_else_is_left_alone() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "{error}");
     let error = Database::open(other.join("cat.jpg")).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Io | ErrorKind::InvalidInput), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Io | ErrorKind::InvalidInput),
+        "{error}"
+    );
     assert!(error.to_string().contains("cat.jpg"), "{error}");
 }
 
@@ -144,7 +177,10 @@ fn another_format_is_refused_and_left_as_it_is() {
             parts.iter().fold(old.clone(), changed)
         };
         let newer = with(&["reader_version_min", "writer_version_min"], 99);
-        let unreleased = with(&["format_version", "reader_version_min", "writer_version_min"], 1);
+        let unreleased = with(
+            &["format_version", "reader_version_min", "writer_version_min"],
+            1,
+        );
         for (other, named) in [(newer, "version 99"), (unreleased, "format version 1,")] {
             fs::write(&format, other).unwrap();
             for options in [OpenOptions::new(), OpenOptions::new().read_only(true)] {
@@ -165,17 +201,29 @@ fn a_second_writer_of_the_process_is_the_first() {
     let (disk, spans) = filled();
     let error = Database::open(disk.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
-    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
-    let second = OpenOptions::new().settings(quiet_settings()).open(disk.path()).unwrap();
+    assert!(
+        error.to_string().contains(&std::process::id().to_string()),
+        "{error}"
+    );
+    let second = OpenOptions::new()
+        .settings(quiet_settings())
+        .open(disk.path())
+        .unwrap();
     assert_eq!(number(&second, "SELECT count(*) FROM spans"), spans);
-    let reader = OpenOptions::new().read_only(true).open(disk.path()).unwrap();
+    let reader = OpenOptions::new()
+        .read_only(true)
+        .open(disk.path())
+        .unwrap();
     assert_eq!(number(&reader, "SELECT count(*) FROM spans"), spans);
     let error = reader.set_tag(&data::trace_id(0), "k", "v").unwrap_err();
     assert!(!error.to_string().is_empty());
 }
 
 pub fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 pub fn notice(text: &str) {
@@ -202,12 +250,19 @@ pub struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
     pub fn mount(folder: &'a Path) -> Option<Self> {
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(folder).output();
-        done.is_ok_and(|output| output.status.success()).then(|| Self(folder))
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+            .arg(folder)
+            .output();
+        done.is_ok_and(|output| output.status.success())
+            .then(|| Self(folder))
     }
 
     pub fn grow(&self) {
-        let done = Command::new("mount").args(["-o", "remount,size=200m"]).arg(self.0).status();
+        let done = Command::new("mount")
+            .args(["-o", "remount,size=200m"])
+            .arg(self.0)
+            .status();
         assert!(done.unwrap().success());
     }
 }
@@ -237,21 +292,43 @@ fn a_full_disk_loses_nothing_acknowledged() {
     let db = open(&path);
     let mut acknowledged = 0;
     let options = ImportOptions::default().batch_lines(50);
-    let error = db.import(text.as_bytes(), &options, &mut |p| acknowledged = p.acked_spans).unwrap_err();
+    let error = db
+        .import(text.as_bytes(), &options, &mut |p| {
+            acknowledged = p.acked_spans
+        })
+        .unwrap_err();
     // Whichever comes first: the reserve, or the end of a disk that is filled in large steps.
-    assert!(matches!(error.kind(), ErrorKind::Io | ErrorKind::Unavailable), "{error}");
-    assert!(error.to_string().to_lowercase().contains("space"), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Io | ErrorKind::Unavailable),
+        "{error}"
+    );
+    assert!(
+        error.to_string().to_lowercase().contains("space"),
+        "{error}"
+    );
     assert!(acknowledged > 0);
     let count = |db: &Database| number(db, "SELECT count(DISTINCT span_id) FROM spans") as u64;
     assert!(count(&db) >= acknowledged, "still readable");
     drop(db);
-    let reader = OpenOptions::new().read_only(true).settings(quiet_settings()).open(&path).unwrap();
-    assert!(count(&reader) >= acknowledged, "readable while the disk is full");
+    let reader = OpenOptions::new()
+        .read_only(true)
+        .settings(quiet_settings())
+        .open(&path)
+        .unwrap();
+    assert!(
+        count(&reader) >= acknowledged,
+        "readable while the disk is full"
+    );
     drop(reader);
     disk.grow();
     let db = open(&path);
     assert!(count(&db) >= acknowledged);
-    assert_eq!(db.import(text.as_bytes(), &options, &mut |_| {}).unwrap().rejected_count, 0);
+    assert_eq!(
+        db.import(text.as_bytes(), &options, &mut |_| {})
+            .unwrap()
+            .rejected_count,
+        0
+    );
     assert_eq!(count(&db), 4_000);
     db.compact().unwrap();
     assert_eq!(count(&db), 4_000);
@@ -262,14 +339,26 @@ fn a_log_that_needs_a_damaged_segment_is_kept() {
     let (disk, _) = filled();
     disk.db.seal().unwrap();
     // The same spans with another name: the log now supersedes rows of the segment.
-    let changed: Vec<String> =
-        data::lines().iter().map(|line| line.replace("\"name\":\"", "\"name\":\"late ")).collect();
+    let changed: Vec<String> = data::lines()
+        .iter()
+        .map(|line| line.replace("\"name\":\"", "\"name\":\"late "))
+        .collect();
     import_lines(&disk.db, &changed);
     let asked = "SELECT count(*), count(DISTINCT span_id), count(DISTINCT name) FROM spans";
-    assert!(number(&disk.db, "SELECT count(*) FROM spans WHERE name LIKE 'late %'") > 0);
+    assert!(
+        number(
+            &disk.db,
+            "SELECT count(*) FROM spans WHERE name LIKE 'late %'"
+        ) > 0
+    );
     let expected = format!("{:?}", disk.db.sql(asked).unwrap());
     let disk = disk.reopen(false, |path| {
-        let segment = fs::read_dir(path.join("seg")).unwrap().next().unwrap().unwrap().path();
+        let segment = fs::read_dir(path.join("seg"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         let file = segment.join("spans.parquet");
         let whole = fs::read(&file).unwrap();
         fs::write(&file, vec![0; whole.len()]).unwrap();

@@ -10,20 +10,35 @@ use crate::support::{number, open};
 #[test]
 fn an_undamaged_database_is_clean_in_every_state() {
     let disk = filled();
-    assert!(disk.db.check(true).unwrap().is_clean(), "{:?}", disk.db.check(true));
+    assert!(
+        disk.db.check(true).unwrap().is_clean(),
+        "{:?}",
+        disk.db.check(true)
+    );
     let beside = check(disk.path(), true).unwrap();
     assert!(beside.is_clean(), "beside a writer: {beside:?}");
     disk.db.compact().unwrap();
-    assert!(disk.db.check(true).unwrap().is_clean(), "{:?}", disk.db.check(true));
+    assert!(
+        disk.db.check(true).unwrap().is_clean(),
+        "{:?}",
+        disk.db.check(true)
+    );
     let disk = disk.reopen(true, |path| {
         let report = check(path, true).unwrap();
         assert!(report.is_clean(), "closed: {report:?}");
-        assert!(report.bytes_hashed > 0 && report.traces_folded > 20, "{report:?}");
+        assert!(
+            report.bytes_hashed > 0 && report.traces_folded > 20,
+            "{report:?}"
+        );
     });
     assert!(disk.db.check(false).unwrap().is_clean());
     let memory = crate::support::in_memory();
     super::fill(&memory);
-    assert!(memory.check(true).unwrap().is_clean(), "{:?}", memory.check(true));
+    assert!(
+        memory.check(true).unwrap().is_clean(),
+        "{:?}",
+        memory.check(true)
+    );
 }
 
 #[test]
@@ -33,7 +48,10 @@ fn every_damaged_truth_file_is_found() {
         let text = file.to_string_lossy();
         !text.contains("/text/") && !text.starts_with("kv") && text != "LOCK"
     };
-    let all: Vec<_> = files(&path).into_iter().filter(|file| truth(file)).collect();
+    let all: Vec<_> = files(&path)
+        .into_iter()
+        .filter(|file| truth(file))
+        .collect();
     assert!(all.len() > 9, "{all:?}");
     for (number, file) in all.iter().enumerate() {
         for (way, change) in [("flip", 0), ("cut", 1), ("remove", 2)] {
@@ -54,7 +72,11 @@ fn every_damaged_truth_file_is_found() {
             // A cut or flipped end of the newest log or manifest file is what a power cut leaves.
             let may_be_torn = (is_log || is_head) && way != "remove";
             // An open beside a missing FORMAT is no open at all, and says so.
-            assert!(!report.is_clean() || may_be_torn, "{way} {}: {report:?}", file.display());
+            assert!(
+                !report.is_clean() || may_be_torn,
+                "{way} {}: {report:?}",
+                file.display()
+            );
         }
     }
 }
@@ -82,10 +104,17 @@ fn queries_that_touch_a_damaged_segment_name_it_and_others_go_on() {
     };
     fs::remove_file(path.join(&spans[1])).unwrap();
     let db = open(&path);
-    assert_eq!(number(&db, "SELECT count(*) FROM traces"), whole, "traces are in files of their own");
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM traces"),
+        whole,
+        "traces are in files of their own"
+    );
     let error = db.sql("SELECT count(span_id) FROM spans").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-    assert!(error.to_string().contains(spans[1].to_str().unwrap()), "{error}");
+    assert!(
+        error.to_string().contains(spans[1].to_str().unwrap()),
+        "{error}"
+    );
     let first = crate::data::trace_id(1);
     assert!(db.get_trace(&first).is_ok(), "a trace of the other segment");
 }
@@ -93,6 +122,9 @@ fn queries_that_touch_a_damaged_segment_name_it_and_others_go_on() {
 #[test]
 fn a_folder_that_is_no_database_is_said_to_be_none() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(check(folder.path(), false).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        check(folder.path(), false).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

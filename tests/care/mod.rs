@@ -29,8 +29,12 @@ pub fn fill(db: &Database) {
     import_lines(db, &lines[..lines.len() / 2]);
     db.seal().unwrap();
     import_lines(db, &lines[lines.len() / 2..]);
-    db.import_assessments(data::assessments().as_bytes(), &Default::default()).unwrap();
-    db.create_dataset("kept").unwrap().add_traces(&tracehouse::Search::new("").limit(3)).unwrap();
+    db.import_assessments(data::assessments().as_bytes(), &Default::default())
+        .unwrap();
+    db.create_dataset("kept")
+        .unwrap()
+        .add_traces(&tracehouse::Search::new("").limit(3))
+        .unwrap();
     db.seal().unwrap();
     db.index_text().unwrap();
     db.set_tags(&data::trace_id(0), [("later", "yes")]).unwrap();
@@ -58,7 +62,10 @@ pub fn files(root: &Path) -> Vec<PathBuf> {
 
 /// The files whose path has this part.
 pub fn files_with(root: &Path, part: &str) -> Vec<PathBuf> {
-    files(root).into_iter().filter(|file| file.to_string_lossy().contains(part)).collect()
+    files(root)
+        .into_iter()
+        .filter(|file| file.to_string_lossy().contains(part))
+        .collect()
 }
 
 /// Changes one byte of a file in the middle.
@@ -76,7 +83,16 @@ pub fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::copy(from.join(&file), target).unwrap();
     }
-    for folder in ["wal", "tmp", "readers", "quarantine", "catalog", "kv", "seg", "manifest"] {
+    for folder in [
+        "wal",
+        "tmp",
+        "readers",
+        "quarantine",
+        "catalog",
+        "kv",
+        "seg",
+        "manifest",
+    ] {
         fs::create_dir_all(to.join(folder)).unwrap();
     }
 }
@@ -84,7 +100,12 @@ pub fn copy(from: &Path, to: &Path) {
 /// Invariants of the findings that are damage of data or of an index.
 pub fn damage(report: &CheckReport) -> Vec<&'static str> {
     let is_damage = |f: &&tracehouse::Finding| f.severity != tracehouse::Severity::Note;
-    report.findings.iter().filter(is_damage).map(|finding| finding.invariant).collect()
+    report
+        .findings
+        .iter()
+        .filter(is_damage)
+        .map(|finding| finding.invariant)
+        .collect()
 }
 
 /// A closed copy of a filled database whose log has records, in a folder that goes away.

@@ -14,15 +14,26 @@ const SPANS: &str = "SELECT trace_id, span_id, name, inputs FROM spans";
 const TRACES: &str = "SELECT trace_id, name, state, tags, span_count FROM traces";
 
 fn reader(path: &Path) -> Database {
-    OpenOptions::new().read_only(true).settings(quiet_settings()).open(path).unwrap()
+    OpenOptions::new()
+        .read_only(true)
+        .settings(quiet_settings())
+        .open(path)
+        .unwrap()
 }
 
 fn assert_same(writer: &Database, reader: &Database, when: &str) {
     reader.refresh().unwrap();
-    for statement in
-        [SPANS, TRACES, "SELECT assessment_id, value FROM assessments", "SELECT * FROM dataset_records"]
-    {
-        assert_eq!(sorted_rows(reader, statement), sorted_rows(writer, statement), "{when}: {statement}");
+    for statement in [
+        SPANS,
+        TRACES,
+        "SELECT assessment_id, value FROM assessments",
+        "SELECT * FROM dataset_records",
+    ] {
+        assert_eq!(
+            sorted_rows(reader, statement),
+            sorted_rows(writer, statement),
+            "{when}: {statement}"
+        );
     }
 }
 
@@ -31,8 +42,13 @@ fn a_reader_sees_what_was_acknowledged_whatever_the_writer_did() {
     let disk = filled();
     let reader = reader(&disk.path());
     assert_same(&disk.db, &reader, "opened");
-    disk.db.set_tags(&data::trace_id(1), [("seen", "soon")]).unwrap();
-    assert!(reader.refresh().unwrap() && !reader.refresh().unwrap(), "one record more, then none");
+    disk.db
+        .set_tags(&data::trace_id(1), [("seen", "soon")])
+        .unwrap();
+    assert!(
+        reader.refresh().unwrap() && !reader.refresh().unwrap(),
+        "one record more, then none"
+    );
     assert_same(&disk.db, &reader, "tagged");
     disk.db.seal().unwrap();
     assert_same(&disk.db, &reader, "sealed");
@@ -41,11 +57,17 @@ fn a_reader_sees_what_was_acknowledged_whatever_the_writer_did() {
     assert_same(&disk.db, &reader, "written again");
     disk.db.compact().unwrap();
     assert_same(&disk.db, &reader, "compacted");
-    disk.db.create_dataset("late").unwrap().add_traces(&Search::new("")).unwrap();
+    disk.db
+        .create_dataset("late")
+        .unwrap()
+        .add_traces(&Search::new(""))
+        .unwrap();
     assert_same(&disk.db, &reader, "a dataset");
     let disk = disk.reopen(true, |_| {});
     assert_same(&disk.db, &reader, "the writer was opened again");
-    disk.db.set_tags(&data::trace_id(1), [("seen", "later")]).unwrap();
+    disk.db
+        .set_tags(&data::trace_id(1), [("seen", "later")])
+        .unwrap();
     assert_same(&disk.db, &reader, "and wrote");
 }
 
@@ -64,7 +86,10 @@ fn what_is_being_read_stays_and_is_removed_afterwards() {
     one.refresh().unwrap();
     assert_eq!(number(&one, "SELECT count(*) FROM spans"), before);
     drop(one);
-    assert_eq!(fs::read_dir(disk.path().join("readers")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(disk.path().join("readers")).unwrap().count(),
+        0
+    );
     let disk = disk.reopen(true, |_| {});
     assert_eq!(fs::read_dir(disk.path().join("seg")).unwrap().count(), 1);
 }
@@ -72,7 +97,9 @@ fn what_is_being_read_stays_and_is_removed_afterwards() {
 /// Does nothing unless it is the process to be killed: reads until then.
 #[test]
 fn child_reader() {
-    let Some(path) = std::env::var_os("TRACEHOUSE_TEST_CHILD_READER") else { return };
+    let Some(path) = std::env::var_os("TRACEHOUSE_TEST_CHILD_READER") else {
+        return;
+    };
     let db = reader(Path::new(&path));
     println!("reading {}", number(&db, "SELECT count(*) FROM spans"));
     std::thread::sleep(std::time::Duration::from_secs(60));
@@ -93,7 +120,10 @@ fn a_killed_reader_leaks_nothing() {
         line.clear();
         assert!(std::io::BufRead::read_line(&mut output, &mut line).unwrap() > 0);
     }
-    assert_eq!(fs::read_dir(disk.path().join("readers")).unwrap().count(), 1);
+    assert_eq!(
+        fs::read_dir(disk.path().join("readers")).unwrap().count(),
+        1
+    );
     disk.db.compact().unwrap();
     let folders = || fs::read_dir(disk.path().join("seg")).unwrap().count();
     assert!(folders() > 1);
@@ -101,7 +131,10 @@ fn a_killed_reader_leaks_nothing() {
     child.wait().unwrap();
     disk.db.set_tags(&data::trace_id(1), [("a", "b")]).unwrap();
     disk.db.seal().unwrap();
-    assert_eq!(fs::read_dir(disk.path().join("readers")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(disk.path().join("readers")).unwrap().count(),
+        0
+    );
     assert_eq!(folders(), 2, "the merged one and the new one");
 }
 
@@ -122,14 +155,18 @@ fn a_reader_beside_a_busy_writer_sees_whole_batches() {
                 )
             })
             .collect();
-        format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#, spans.join(","))
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#,
+            spans.join(",")
+        )
     };
     let written = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let db = open(&path);
             for at in 0..60 {
-                db.import_otlp(line(at).as_bytes(), &ImportOptions::default()).unwrap();
+                db.import_otlp(line(at).as_bytes(), &ImportOptions::default())
+                    .unwrap();
                 written.store(at + 1, std::sync::atomic::Ordering::Release);
                 match at % 9 {
                     4 => db.seal().unwrap(),
@@ -145,11 +182,17 @@ fn a_reader_beside_a_busy_writer_sees_whole_batches() {
             let is_last = writer.is_finished();
             let before = written.load(std::sync::atomic::Ordering::Acquire) as i64;
             db.refresh().unwrap();
-            let counts = texts(&db, "SELECT count(*) || ' ' || count(DISTINCT trace_id) FROM spans");
+            let counts = texts(
+                &db,
+                "SELECT count(*) || ' ' || count(DISTINCT trace_id) FROM spans",
+            );
             let (spans, traces) = counts[0].split_once(' ').unwrap();
             let (spans, traces): (i64, i64) = (spans.parse().unwrap(), traces.parse().unwrap());
             assert_eq!(spans, traces * 3);
-            assert!(traces >= before.max(last), "{traces} after {before} and {last}");
+            assert!(
+                traces >= before.max(last),
+                "{traces} after {before} and {last}"
+            );
             last = traces;
             if is_last {
                 break;
@@ -169,5 +212,8 @@ fn a_reader_writes_nothing_and_says_so() {
     let second = Database::open(disk.path()).unwrap_err();
     assert_eq!(second.kind(), ErrorKind::Conflict);
     let text = second.to_string();
-    assert!(text.contains(&format!("pid {}", std::process::id())) && text.contains("this process"), "{text}");
+    assert!(
+        text.contains(&format!("pid {}", std::process::id())) && text.contains("this process"),
+        "{text}"
+    );
 }

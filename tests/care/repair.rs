@@ -17,7 +17,9 @@ const ALL: [&str; 3] = [
 
 fn rows(path: &Path) -> Vec<Vec<String>> {
     let db = open(path);
-    ALL.iter().map(|statement| sorted_rows(&db, statement)).collect()
+    ALL.iter()
+        .map(|statement| sorted_rows(&db, statement))
+        .collect()
 }
 
 /// Repairs; the database is clean then.
@@ -35,7 +37,12 @@ fn repaired(path: &Path) -> RepairReport {
 #[test]
 fn a_clean_database_is_left_alone() {
     let (_folder, path) = closed();
-    let truth = || super::files(&path).into_iter().filter(|file| !file.starts_with("kv")).collect::<Vec<_>>();
+    let truth = || {
+        super::files(&path)
+            .into_iter()
+            .filter(|file| !file.starts_with("kv"))
+            .collect::<Vec<_>>()
+    };
     let before = truth();
     let report = repair(&path, true).unwrap();
     assert!(!report.applied && report.actions.is_empty(), "{report:?}");
@@ -47,13 +54,22 @@ fn a_damaged_segment_file_costs_its_rows_and_no_others() {
     for (table, at) in [("spans", 0), ("traces", 1), ("assessments", 2)] {
         let (_folder, path) = closed();
         let before = rows(&path);
-        let file = files_with(&path, &format!("{table}.parquet")).pop().unwrap();
+        let file = files_with(&path, &format!("{table}.parquet"))
+            .pop()
+            .unwrap();
         flip(&path.join(&file));
         let done = repaired(&path);
         let lost = [done.lost.spans, done.lost.trace_rows, done.lost.assessments];
         assert!(lost[at] > 0, "{done:?}");
-        assert_eq!(lost.iter().filter(|count| **count > 0).count(), 1, "{done:?}");
-        assert!(!done.lost.trace_ids.is_empty() && done.lost.min_time_ns.is_some(), "{done:?}");
+        assert_eq!(
+            lost.iter().filter(|count| **count > 0).count(),
+            1,
+            "{done:?}"
+        );
+        assert!(
+            !done.lost.trace_ids.is_empty() && done.lost.min_time_ns.is_some(),
+            "{done:?}"
+        );
         let copy = path.join(done.quarantine.as_ref().unwrap()).join(&file);
         assert!(copy.exists(), "{}", copy.display());
         let after = rows(&path);
@@ -71,7 +87,10 @@ fn a_damaged_segment_file_costs_its_rows_and_no_others() {
         for row in texts(&db, "SELECT trace_id FROM traces") {
             let whole = before[0].iter().filter(|span| span.contains(&row)).count();
             let left = after[0].iter().filter(|span| span.contains(&row)).count();
-            assert!(whole == left || named.contains(&row), "{row} lost spans and is not named");
+            assert!(
+                whole == left || named.contains(&row),
+                "{row} lost spans and is not named"
+            );
         }
     }
 }
@@ -115,9 +134,17 @@ fn a_manifest_that_is_gone_is_made_again_from_the_segments() {
     let report = check(&path, false).unwrap();
     assert_eq!(damage(&report)[0], "I2", "{report:?}");
     let done = repaired(&path);
-    assert!(done.actions.iter().any(|action| action.contains("stored again")), "{done:?}");
+    assert!(
+        done.actions
+            .iter()
+            .any(|action| action.contains("stored again")),
+        "{done:?}"
+    );
     let after = rows(&path);
-    let missing: Vec<_> = spans(&before).into_iter().filter(|row| !after[0].contains(row)).collect();
+    let missing: Vec<_> = spans(&before)
+        .into_iter()
+        .filter(|row| !after[0].contains(row))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(before[2].iter().all(|row| after[2].contains(row)));
 }
@@ -136,7 +163,13 @@ fn a_damaged_log_keeps_what_can_be_read() {
     assert!(!done.lost.log.is_empty(), "{done:?}");
     let db = open(&path);
     // The tag is lost; the delete and the correction behind it are not.
-    assert_eq!(number(&db, "SELECT count(*) FROM tags WHERE key = 'later'"), 0);
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM tags WHERE key = 'later'"),
+        0
+    );
     assert!(db.get_trace(&crate::data::trace_id(3)).is_err());
-    assert_eq!(number(&db, "SELECT count(*) FROM spans WHERE name = 'final'"), 1);
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM spans WHERE name = 'final'"),
+        1
+    );
 }

@@ -24,16 +24,31 @@ fn ids(db: &Database) -> Vec<String> {
 fn a_dry_run_deletes_nothing_and_says_what_would_go() {
     let disk = DiskDb::new();
     started(&disk.db);
-    let rules = [Retention::new().max_traces(4), Retention::new().experiment("b").max_traces(5)];
+    let rules = [
+        Retention::new().max_traces(4),
+        Retention::new().experiment("b").max_traces(5),
+    ];
     let plan = disk.db.retain(&rules, true).unwrap();
     assert_eq!(plan.trace_ids, ["a0", "a1", "a2", "a3", "a4", "a5"]);
-    assert_eq!((plan.kept, plan.deleted["a"], ids(&disk.db).len()), (9, 6, 15));
+    assert_eq!(
+        (plan.kept, plan.deleted["a"], ids(&disk.db).len()),
+        (9, 6, 15)
+    );
     disk.db.seal().unwrap();
     let done = disk.db.retain(&rules, false).unwrap();
     assert_eq!(done.trace_ids, plan.trace_ids);
-    assert_eq!(ids(&disk.db), ["a6", "a7", "a8", "a9", "b0", "b1", "b2", "b3", "b4"]);
+    assert_eq!(
+        ids(&disk.db),
+        ["a6", "a7", "a8", "a9", "b0", "b1", "b2", "b3", "b4"]
+    );
     assert!(disk.db.retain(&rules, false).unwrap().trace_ids.is_empty());
-    let old = disk.db.retain(&[Retention::new().experiment("b").max_age_ms(86_400_000)], false).unwrap();
+    let old = disk
+        .db
+        .retain(
+            &[Retention::new().experiment("b").max_age_ms(86_400_000)],
+            false,
+        )
+        .unwrap();
     assert_eq!(old.deleted["b"], 5, "all of them began in 1970");
 }
 
@@ -43,12 +58,23 @@ fn size_counts_the_share_of_the_files() {
     crate::support::import_lines(&disk.db, &crate::data::lines());
     disk.db.compact().unwrap();
     let traces = number(&disk.db, "SELECT count(*) FROM traces");
-    let bytes: u64 = texts(&disk.db, "SELECT sum(bytes) FROM segments()")[0].parse().unwrap();
-    let whole = disk.db.retain(&[Retention::new().max_bytes(bytes * 2)], true).unwrap();
+    let bytes: u64 = texts(&disk.db, "SELECT sum(bytes) FROM segments()")[0]
+        .parse()
+        .unwrap();
+    let whole = disk
+        .db
+        .retain(&[Retention::new().max_bytes(bytes * 2)], true)
+        .unwrap();
     assert!(whole.trace_ids.is_empty());
-    let half = disk.db.retain(&[Retention::new().max_bytes(bytes / 2)], false).unwrap();
+    let half = disk
+        .db
+        .retain(&[Retention::new().max_bytes(bytes / 2)], false)
+        .unwrap();
     assert!(!half.trace_ids.is_empty() && half.kept > 0, "{half:?}");
-    assert_eq!(number(&disk.db, "SELECT count(*) FROM traces"), traces - half.trace_ids.len() as i64);
+    assert_eq!(
+        number(&disk.db, "SELECT count(*) FROM traces"),
+        traces - half.trace_ids.len() as i64
+    );
 }
 
 #[test]

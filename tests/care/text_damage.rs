@@ -37,7 +37,10 @@ const FILTERS: [&str; 5] = [
 
 /// A line with a span of its own trace, some of whose words no other has: indexes of several blocks.
 fn line(n: usize) -> String {
-    let (rare, start) = (n.wrapping_mul(0x9E37_79B9) % 1_000_003, 1_740_787_200_000_000_000 + n * 1_000);
+    let (rare, start) = (
+        n.wrapping_mul(0x9E37_79B9) % 1_000_003,
+        1_740_787_200_000_000_000 + n * 1_000,
+    );
     let text = |key: &str, text: String| json!({"key": key, "value": {"stringValue": text}});
     let span = json!({
         "traceId": format!("{:032x}", n + 0xb000_0000), "spanId": format!("{:016x}", n + 1), "name": format!("step {}", n % 9),
@@ -55,7 +58,10 @@ fn line(n: usize) -> String {
 fn indexed(folder: &Path) -> PathBuf {
     let path = folder.join("whole.traces");
     let db = open(&path);
-    let lines: Vec<String> = data::lines().into_iter().chain((0..600).map(line)).collect();
+    let lines: Vec<String> = data::lines()
+        .into_iter()
+        .chain((0..600).map(line))
+        .collect();
     for half in lines.chunks(lines.len().div_ceil(2)) {
         import_lines(&db, half);
         db.seal().unwrap();
@@ -74,7 +80,11 @@ fn answers(db: &Database) -> Vec<String> {
     }
     for filter in FILTERS {
         let page = db.search_traces(&Search::new(filter).limit(50)).unwrap();
-        let ids: Vec<&str> = page.traces.iter().map(|trace| trace.trace_id.as_str()).collect();
+        let ids: Vec<&str> = page
+            .traces
+            .iter()
+            .map(|trace| trace.trace_id.as_str())
+            .collect();
         answers.push(format!("{filter}: {ids:?}"));
     }
     answers
@@ -86,7 +96,9 @@ fn damage(path: &Path, random: &mut Random) -> String {
     let name = &all[random.below(all.len())];
     let file = path.join(name);
     let mut bytes = fs::read(&file).unwrap();
-    let at = random.below(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
+    let at = random
+        .below(bytes.len().max(1))
+        .min(bytes.len().saturating_sub(1));
     let how = match random.below(4) {
         0 => {
             bytes.truncate(at);
@@ -111,10 +123,19 @@ fn damage(path: &Path, random: &mut Random) -> String {
 /// Does nothing unless it is the process whose standard error is read.
 #[test]
 fn child_text_damage() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
     let whole = indexed(Path::new(&folder));
     let expected = answers(&open(&whole));
-    assert!(expected.iter().filter(|answer| answer.ends_with("[]")).count() == 1, "{expected:?}");
+    assert!(
+        expected
+            .iter()
+            .filter(|answer| answer.ends_with("[]"))
+            .count()
+            == 1,
+        "{expected:?}"
+    );
     let mut noticed = 0;
     for seed in 0..setting("TRACEHOUSE_TEXT_DAMAGES", COPIES) {
         let mut random = Random::new(seed);
@@ -140,7 +161,11 @@ fn child_text_damage() {
 fn damaged_text_indexes_answer_right_and_in_silence() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "care::text_damage::child_text_damage", "--nocapture"]);
+    child.args([
+        "--exact",
+        "care::text_damage::child_text_damage",
+        "--nocapture",
+    ]);
     let output = child.env(FOLDER, folder.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -157,7 +182,8 @@ fn an_index_without_sums_is_of_an_older_version_and_is_built_again() {
     let expected = answers(&open(&path));
     let sums = files_with(&path, "/text/sums");
     assert_eq!(sums.len(), 2);
-    sums.iter().for_each(|file| fs::remove_file(path.join(file)).unwrap());
+    sums.iter()
+        .for_each(|file| fs::remove_file(path.join(file)).unwrap());
     let db = open(&path);
     assert_eq!(answers(&db), expected);
     assert_eq!(db.index_text().unwrap(), 2);
@@ -171,7 +197,9 @@ fn sums_of(bytes: &[u8]) -> Vec<u8> {
     let blocks: Vec<u32> = bytes.chunks(4096).map(crc32c::crc32c).collect();
     let mut sums = varint(bytes.len() as u64);
     sums.extend(varint(blocks.len() as u64));
-    blocks.iter().for_each(|sum| sums.extend(varint(u64::from(*sum))));
+    blocks
+        .iter()
+        .for_each(|sum| sums.extend(varint(u64::from(*sum))));
     sums
 }
 
@@ -190,8 +218,10 @@ fn mark(text: &Path, change: impl Fn(&str) -> String) {
     let meta = text.join("meta.json");
     let changed = change(&fs::read_to_string(&meta).unwrap());
     fs::write(&meta, changed).unwrap();
-    let mut names: Vec<String> =
-        fs::read_dir(text).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(text)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.retain(|name| name != "sums");
     names.sort();
     let mut body = varint(names.len() as u64);
@@ -200,7 +230,12 @@ fn mark(text: &Path, change: impl Fn(&str) -> String) {
         body.extend(name.as_bytes());
         body.extend(sums_of(&fs::read(text.join(&name)).unwrap()));
     }
-    let sums = [b"THTEXTS1".as_slice(), &crc32c::crc32c(&body).to_le_bytes(), &body].concat();
+    let sums = [
+        b"THTEXTS1".as_slice(),
+        &crc32c::crc32c(&body).to_le_bytes(),
+        &body,
+    ]
+    .concat();
     fs::write(text.join("sums"), sums).unwrap();
 }
 
@@ -216,7 +251,10 @@ fn an_index_by_older_rules_counts_as_none_and_is_built_again() {
     // The same mark: nothing is built.
     texts.iter().for_each(|text| mark(text, str::to_string));
     let db = open(&path);
-    assert_eq!((answers(&db), db.index_text().unwrap()), (expected.clone(), 0));
+    assert_eq!(
+        (answers(&db), db.index_text().unwrap()),
+        (expected.clone(), 0)
+    );
     db.close().unwrap();
     drop(db);
     texts.iter().for_each(|text| {
@@ -228,7 +266,10 @@ fn an_index_by_older_rules_counts_as_none_and_is_built_again() {
     });
     let db = open(&path);
     let report = db.check(true).unwrap();
-    assert!(report.is_clean() && format!("{report:?}").contains("of another version"), "{report:?}");
+    assert!(
+        report.is_clean() && format!("{report:?}").contains("of another version"),
+        "{report:?}"
+    );
     assert_eq!(answers(&db), expected);
     assert_eq!(db.index_text().unwrap(), 2);
     assert_eq!(answers(&db), expected);

@@ -48,13 +48,31 @@ struct Subject {
 
 /// A database with segments, masks, catalogue files and, unless it is closed, a log with several groups.
 fn subject(is_closed: bool) -> Subject {
-    let spans = |trace: u8, version| Write::Spans((0..3).map(|n| (trace + n, 1 + n, version)).collect());
-    let writes =
-        [spans(1, 1), Write::Catalog(1, 2), spans(3, 3), Write::Assess(1, 1, 4), Write::Catalog(2, 5)];
+    let spans =
+        |trace: u8, version| Write::Spans((0..3).map(|n| (trace + n, 1 + n, version)).collect());
+    let writes = [
+        spans(1, 1),
+        Write::Catalog(1, 2),
+        spans(3, 3),
+        Write::Assess(1, 1, 4),
+        Write::Catalog(2, 5),
+    ];
     let later = [spans(2, 6), Write::Delete(4), Write::Tag(1, 7)];
-    let last = [spans(9, 8), Write::Tag(2, 9), Write::Assess(2, 1, 10), spans(1, 11)];
+    let last = [
+        spans(9, 8),
+        Write::Tag(2, 9),
+        Write::Assess(2, 1, 10),
+        spans(1, 11),
+    ];
     let step = |writes: &[Write]| writes.iter().cloned().map(Step::Write).collect::<Vec<_>>();
-    let steps = [step(&writes), vec![Step::Seal], step(&later), vec![Step::Seal], step(&last)].concat();
+    let steps = [
+        step(&writes),
+        vec![Step::Seal],
+        step(&later),
+        vec![Step::Seal],
+        step(&last),
+    ]
+    .concat();
     let mut moments = vec![Rows::default()];
     for write in writes.iter().chain(&later).chain(&last) {
         moments.push(moments.last().unwrap().after(write));
@@ -66,14 +84,21 @@ fn subject(is_closed: bool) -> Subject {
         run.close().unwrap();
     }
     run.kill();
-    Subject { disk: env.disk(), moments, is_closed }
+    Subject {
+        disk: env.disk(),
+        moments,
+        is_closed,
+    }
 }
 
 impl Damage {
     fn draw(disk: &Disk, path: &str, node: Node, random: &mut Random) -> Self {
         let len = disk.content(node).unwrap().len();
-        let others: Vec<(String, Node)> =
-            disk.files().into_iter().filter(|(other, _)| other != path).collect();
+        let others: Vec<(String, Node)> = disk
+            .files()
+            .into_iter()
+            .filter(|(other, _)| other != path)
+            .collect();
         match random.below(16) {
             0..=7 if len > 0 => Self::Flip(random.below(len * 8)),
             8..=9 if len > 0 => Self::Zero(random.below(len)),
@@ -81,7 +106,10 @@ impl Damage {
             13..=14 => {
                 // Of its own kind most times.
                 let folder = path.split('/').next().unwrap();
-                let kin: Vec<_> = others.iter().filter(|(other, _)| other.starts_with(folder)).collect();
+                let kin: Vec<_> = others
+                    .iter()
+                    .filter(|(other, _)| other.starts_with(folder))
+                    .collect();
                 let (other, node) = match kin.len() {
                     0 => others[random.below(others.len())].clone(),
                     count => kin[random.below(count)].clone(),
@@ -130,10 +158,18 @@ enum Verdict {
 }
 
 /// What a damaged database does; an error is a violation.
-fn judge(subject: &Subject, disk: Disk, damaged: &[&str], damage: &Damage) -> Result<Verdict, String> {
+fn judge(
+    subject: &Subject,
+    disk: Disk,
+    damaged: &[&str],
+    damage: &Damage,
+) -> Result<Verdict, String> {
     let notice = |error: &Error, verdict| match names_one(error, damaged) {
         true => Ok(verdict),
-        false => Err(format!("an error that names no file of it: {:?} {error}", error.kind())),
+        false => Err(format!(
+            "an error that names no file of it: {:?} {error}",
+            error.kind()
+        )),
     };
     let env: Arc<dyn Env> = Arc::new(SimEnv::new(disk));
     let store = match Store::open(env, options(1 << 20)) {
@@ -146,12 +182,19 @@ fn judge(subject: &Subject, disk: Disk, damaged: &[&str], damage: &Damage) -> Re
         // A value that was read and makes no sense does not know its file. Whoever verifies is told, and of wrong
         // rows as well.
         Err(Unread::Error(error)) if error.kind() != ErrorKind::Corrupt => {
-            return Err(format!("an error of the wrong kind: {:?} {error}", error.kind()));
+            return Err(format!(
+                "an error of the wrong kind: {:?} {error}",
+                error.kind()
+            ));
         }
         Err(_) => None,
     };
     let snapshot = store.snapshot().map_err(|error| error.to_string())?;
-    for segment in snapshot.sources().iter().filter_map(|source| source.segment()) {
+    for segment in snapshot
+        .sources()
+        .iter()
+        .filter_map(|source| source.segment())
+    {
         if let Err(error) = segment.reader().verify() {
             return notice(&error, Verdict::AtVerify);
         }
@@ -185,13 +228,16 @@ fn mend(subject: &Subject, disk: Disk, damaged: &[&str]) -> Result<(), String> {
     let env: Arc<dyn Env> = Arc::new(SimEnv::new(disk));
     let report = match repair(&env, options(1 << 20), true) {
         Ok(report) => report,
-        Err(error) if error.kind() == ErrorKind::InvalidInput && damaged.contains(&"FORMAT") => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::InvalidInput && damaged.contains(&"FORMAT") => {
+            return Ok(());
+        }
         Err(error) => return Err(format!("repair: {error}")),
     };
     if let Some(after) = report.after.as_ref().filter(|after| !after.is_clean()) {
         return Err(format!("damaged after a repair: {:?}", after.findings));
     }
-    let store = Store::open(env, options(1 << 20)).map_err(|error| format!("after a repair: {error}"))?;
+    let store =
+        Store::open(env, options(1 << 20)).map_err(|error| format!("after a repair: {error}"))?;
     let rows = read(&store).map_err(|unread| format!("after a repair: {unread:?}"))?;
     match report.applied || rows == *subject.moments.last().unwrap() {
         true => Ok(()),
@@ -216,7 +262,11 @@ fn judge_and_mend(
 fn logs_and_manifests_in_each_others_place_are_repaired() {
     let subject = subject(false);
     let files = subject.disk.files();
-    let of = |folder: &'static str| files.iter().filter(move |(path, _)| path.starts_with(folder));
+    let of = |folder: &'static str| {
+        files
+            .iter()
+            .filter(move |(path, _)| path.starts_with(folder))
+    };
     let mut swaps = 0;
     for (log, node) in of("wal/") {
         for (manifest, other) in of("manifest/") {
@@ -237,9 +287,17 @@ fn a_word_that_replay_cannot_read_names_its_file() {
     let subject = subject(false);
     let is_wanted = |path: &str| path.ends_with("assessments.parquet");
     let mut found = 0;
-    for (path, node) in subject.disk.files().into_iter().filter(|(path, _)| is_wanted(path)) {
+    for (path, node) in subject
+        .disk
+        .files()
+        .into_iter()
+        .filter(|(path, _)| is_wanted(path))
+    {
         let content = subject.disk.content(node).unwrap();
-        let places = content.windows(8).enumerate().filter(|(_, bytes)| *bytes == b"feedback");
+        let places = content
+            .windows(8)
+            .enumerate()
+            .filter(|(_, bytes)| *bytes == b"feedback");
         for (at, _) in places {
             let damage = Damage::Flip(at * 8);
             let mut disk = subject.disk.clone();
@@ -264,7 +322,12 @@ fn damage_is_noticed_or_harmless() {
         if done >= wanted {
             break;
         }
-        for (path, node) in subject.disk.files().into_iter().filter(|(path, _)| path != "LOCK") {
+        for (path, node) in subject
+            .disk
+            .files()
+            .into_iter()
+            .filter(|(path, _)| path != "LOCK")
+        {
             let damage = Damage::draw(&subject.disk, &path, node, &mut random);
             let mut disk = subject.disk.clone();
             if !damage.inflict(&mut disk, &path, node) {
@@ -275,17 +338,31 @@ fn damage_is_noticed_or_harmless() {
             if let Damage::Swap(other, _) = &damage {
                 damaged.push(other);
             }
-            let judged = catch_unwind(AssertUnwindSafe(|| judge_and_mend(subject, disk, &damaged, &damage)));
+            let judged = catch_unwind(AssertUnwindSafe(|| {
+                judge_and_mend(subject, disk, &damaged, &damage)
+            }));
             let kind = path.split('/').next().unwrap().to_string();
             match judged.unwrap_or_else(|_| Err("a panic".into())) {
                 Ok(verdict) => *verdicts.entry((kind, verdict)).or_default() += 1,
-                Err(wrong) => {
-                    violations.push(format!("{path} {damage:?}, closed: {}: {wrong}", subject.is_closed))
-                }
+                Err(wrong) => violations.push(format!(
+                    "{path} {damage:?}, closed: {}: {wrong}",
+                    subject.is_closed
+                )),
             }
         }
     }
-    say(&format!("damage: {done} mutations from seed {seed}: {verdicts:?}"));
-    let some = violations.iter().take(12).cloned().collect::<Vec<_>>().join("\n");
-    assert!(violations.is_empty(), "{} of {done}, such as\n{some}", violations.len());
+    say(&format!(
+        "damage: {done} mutations from seed {seed}: {verdicts:?}"
+    ));
+    let some = violations
+        .iter()
+        .take(12)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        violations.is_empty(),
+        "{} of {done}, such as\n{some}",
+        violations.len()
+    );
 }

@@ -47,8 +47,15 @@ pub enum Op {
 
 #[derive(Debug, Clone)]
 enum Item {
-    File { content: Arc<Vec<u8>>, durable: usize, is_lost: bool },
-    Dir { now: BTreeMap<Arc<str>, Node>, durable: BTreeMap<Arc<str>, Node> },
+    File {
+        content: Arc<Vec<u8>>,
+        durable: usize,
+        is_lost: bool,
+    },
+    Dir {
+        now: BTreeMap<Arc<str>, Node>,
+        durable: BTreeMap<Arc<str>, Node>,
+    },
 }
 
 /// Files and folders.
@@ -86,8 +93,16 @@ pub struct Outcome {
 
 impl Default for Disk {
     fn default() -> Self {
-        let above = Item::Dir { now: BTreeMap::new(), durable: BTreeMap::new() };
-        Self { items: vec![above], pending: Vec::new(), ids: 0, boots: 0 }
+        let above = Item::Dir {
+            now: BTreeMap::new(),
+            durable: BTreeMap::new(),
+        };
+        Self {
+            items: vec![above],
+            pending: Vec::new(),
+            ids: 0,
+            boots: 0,
+        }
     }
 }
 
@@ -96,10 +111,17 @@ impl Disk {
     pub fn apply(&mut self, op: &Op) {
         match op {
             Op::New(true) => {
-                self.items.push(Item::Dir { now: BTreeMap::new(), durable: BTreeMap::new() });
+                self.items.push(Item::Dir {
+                    now: BTreeMap::new(),
+                    durable: BTreeMap::new(),
+                });
             }
             Op::New(false) => {
-                self.items.push(Item::File { content: Arc::default(), durable: 0, is_lost: false });
+                self.items.push(Item::File {
+                    content: Arc::default(),
+                    durable: 0,
+                    is_lost: false,
+                });
             }
             Op::Names(names) => {
                 self.change(names, false);
@@ -111,7 +133,12 @@ impl Disk {
                 }
             }
             Op::SyncFile(node) => {
-                if let Item::File { content, durable, is_lost: false } = &mut self.items[*node] {
+                if let Item::File {
+                    content,
+                    durable,
+                    is_lost: false,
+                } = &mut self.items[*node]
+                {
                     *durable = content.len();
                 }
             }
@@ -135,7 +162,9 @@ impl Disk {
             self.change(&names, true);
             // What was pending of these names is history: it cannot come after what is durable.
             for earlier in &mut left {
-                earlier.0.retain(|(dir, name, _)| !names.0.iter().any(|(d, n, _)| d == dir && n == name));
+                earlier.0.retain(|(dir, name, _)| {
+                    !names.0.iter().any(|(d, n, _)| d == dir && n == name)
+                });
             }
         }
         left.retain(|names| !names.0.is_empty());
@@ -183,12 +212,16 @@ impl Disk {
     /// The node at a path below the database's folder, which is the empty path.
     pub fn find(&self, path: &Path) -> Option<Node> {
         let database = self.entry(ABOVE, DATABASE)?;
-        path.components().try_fold(database, |dir, part| self.entry(dir, part.as_os_str().to_str()?))
+        path.components().try_fold(database, |dir, part| {
+            self.entry(dir, part.as_os_str().to_str()?)
+        })
     }
 
     /// Folder and name of a path; the folder must exist.
     pub fn place(&self, path: &Path) -> Option<(Node, Arc<str>)> {
-        let Some(name) = path.file_name() else { return Some((ABOVE, DATABASE.into())) };
+        let Some(name) = path.file_name() else {
+            return Some((ABOVE, DATABASE.into()));
+        };
         Some((self.find(path.parent()?)?, name.to_str()?.into()))
     }
 
@@ -200,10 +233,17 @@ impl Disk {
     /// Files with bytes that are not durable: which, and how many.
     pub fn unsynced(&self) -> Vec<(Node, usize)> {
         let tail = |(node, item): (Node, &Item)| match item {
-            Item::File { content, durable, .. } => Some((node, content.len() - durable)),
+            Item::File {
+                content, durable, ..
+            } => Some((node, content.len() - durable)),
             Item::Dir { .. } => None,
         };
-        self.items.iter().enumerate().filter_map(tail).filter(|(_, bytes)| *bytes > 0).collect()
+        self.items
+            .iter()
+            .enumerate()
+            .filter_map(tail)
+            .filter(|(_, bytes)| *bytes > 0)
+            .collect()
     }
 
     /// The disk after a power cut. What there is then is durable.
@@ -219,7 +259,11 @@ impl Disk {
         for (node, item) in after.items.iter_mut().enumerate() {
             match item {
                 Item::Dir { now, durable } => *now = durable.clone(),
-                Item::File { content, durable, is_lost } => {
+                Item::File {
+                    content,
+                    durable,
+                    is_lost,
+                } => {
                     if *durable < content.len() {
                         *content = Arc::new(survivors(content, *durable, outcome.tails.get(&node)));
                     }
@@ -233,7 +277,11 @@ impl Disk {
     /// Replaces what a file holds.
     pub fn set_content(&mut self, node: Node, bytes: Vec<u8>) {
         let (durable, content) = (bytes.len(), Arc::new(bytes));
-        self.items[node] = Item::File { content, durable, is_lost: false };
+        self.items[node] = Item::File {
+            content,
+            durable,
+            is_lost: false,
+        };
     }
 
     /// Changes what a name stands for, durably.
@@ -246,12 +294,23 @@ impl Disk {
     /// All files below the database's folder, with their paths.
     pub fn files(&self) -> Vec<(String, Node)> {
         let mut found = Vec::new();
-        let mut dirs: Vec<(String, Node)> =
-            self.find(Path::new("")).map(|n| (String::new(), n)).into_iter().collect();
+        let mut dirs: Vec<(String, Node)> = self
+            .find(Path::new(""))
+            .map(|n| (String::new(), n))
+            .into_iter()
+            .collect();
         while let Some((path, dir)) = dirs.pop() {
             for (name, node) in self.entries(dir).into_iter().flatten() {
-                let path = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
-                let of_kind = if self.entries(*node).is_some() { &mut dirs } else { &mut found };
+                let path = if path.is_empty() {
+                    name.to_string()
+                } else {
+                    format!("{path}/{name}")
+                };
+                let of_kind = if self.entries(*node).is_some() {
+                    &mut dirs
+                } else {
+                    &mut found
+                };
                 of_kind.push((path, *node));
             }
         }

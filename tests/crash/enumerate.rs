@@ -81,7 +81,13 @@ impl Enumerator {
             for outcome in outcomes(&disk, &mut self.random) {
                 let cut = disk.after_power_cut(&outcome);
                 if self.is_new(&cut, event, depth) {
-                    self.judge(&cut, &possible, depth, &format!("event {at} of {}", events.len()), &outcome);
+                    self.judge(
+                        &cut,
+                        &possible,
+                        depth,
+                        &format!("event {at} of {}", events.len()),
+                        &outcome,
+                    );
                     if self.stops_early && !self.found.violations.is_empty() {
                         return;
                     }
@@ -99,14 +105,27 @@ impl Enumerator {
         is_new || !matches!(event, Event::Disk(_))
     }
 
-    fn judge(&mut self, cut: &Disk, possible: &Possible, depth: usize, at: &str, outcome: &Outcome) {
+    fn judge(
+        &mut self,
+        cut: &Disk,
+        possible: &Possible,
+        depth: usize,
+        at: &str,
+        outcome: &Outcome,
+    ) {
         let env = SimEnv::new(cut.clone());
         if let Some(left_out) = self.left_out {
             env.leave_out(left_out);
         }
         let is_back = |(_, node): &(String, Node)| self.gone.contains(node);
-        let back = if self.gone.is_empty() { None } else { cut.files().into_iter().find(is_back) };
-        let opened = catch_unwind(AssertUnwindSafe(|| open_and_read(&env, self.flush_bytes_max)));
+        let back = if self.gone.is_empty() {
+            None
+        } else {
+            cut.files().into_iter().find(is_back)
+        };
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            open_and_read(&env, self.flush_bytes_max)
+        }));
         let wrong = match &opened {
             _ if back.is_some() => Some(format!("an erased file is back: {back:?}")),
             Ok(Ok(rows)) if possible.allows(rows) => None,
@@ -117,8 +136,13 @@ impl Enumerator {
         };
         if let Some(wrong) = wrong {
             let name = &self.name;
-            self.found.violations.push(format!("{name}, {at}, depth {depth}, {outcome:?}: {wrong}"));
-        } else if AGAIN_ONE_IN.get(depth).is_some_and(|one_in| self.random.below(*one_in) == 0) {
+            self.found
+                .violations
+                .push(format!("{name}, {at}, depth {depth}, {outcome:?}: {wrong}"));
+        } else if AGAIN_ONE_IN
+            .get(depth)
+            .is_some_and(|one_in| self.random.below(*one_in) == 0)
+        {
             self.again(cut, possible, depth, at);
         }
     }
@@ -133,15 +157,25 @@ impl Enumerator {
         let first = 1_000 * (depth + 1);
         let mut run = Run::new(&env, self.flush_bytes_max, possible.clone(), first);
         let version = 9_000 + depth as u16;
-        let end = if self.random.below(2) == 0 { Write::Delete(2) } else { Write::Erase(2) };
-        let more = [Write::Spans(vec![(1, 1, version), (40, 1, version)]), Write::Tag(1, version), end];
+        let end = if self.random.below(2) == 0 {
+            Write::Delete(2)
+        } else {
+            Write::Erase(2)
+        };
+        let more = [
+            Write::Spans(vec![(1, 1, version), (40, 1, version)]),
+            Write::Tag(1, version),
+            end,
+        ];
         let mut steps: Vec<Step> = more.into_iter().map(Step::Write).collect();
         let extra = [Step::Kill, Step::Seal, Step::Reopen, Step::Compact];
         steps.insert(self.random.below(4), extra[self.random.below(4)].clone());
         run.live(&steps);
         run.kill();
         if run.errors > 0 {
-            self.found.violations.push(format!("{}, {at}, depth {depth}: cannot go on", self.name));
+            self.found
+                .violations
+                .push(format!("{}, {at}, depth {depth}: cannot go on", self.name));
         }
         // Files of this branch have numbers that others have in the life itself.
         let gone = self.gone.clone();
@@ -151,7 +185,10 @@ impl Enumerator {
 }
 
 fn open_and_read(env: &SimEnv, flush_bytes_max: usize) -> Result<Rows, Unread> {
-    let store = Store::open(Arc::new(env.clone()) as Arc<dyn Env>, options(flush_bytes_max))?;
+    let store = Store::open(
+        Arc::new(env.clone()) as Arc<dyn Env>,
+        options(flush_bytes_max),
+    )?;
     complete_erase(&store)?;
     read(&store)
 }
@@ -162,17 +199,32 @@ fn outcomes(disk: &Disk, random: &mut Random) -> Vec<Outcome> {
     let (names, files) = (disk.pending_names(), disk.unsynced());
     let kept = || files.iter().map(|(node, _)| (*node, Tail::Kept)).collect();
     let all = |is_kept| vec![is_kept; names];
-    let mut found = vec![Outcome { names: all(true), tails: kept() }];
-    found.push(Outcome { names: all(false), tails: Default::default() });
+    let mut found = vec![Outcome {
+        names: all(true),
+        tails: kept(),
+    }];
+    found.push(Outcome {
+        names: all(false),
+        tails: Default::default(),
+    });
     if names > 0 && !files.is_empty() {
-        found.push(Outcome { names: all(true), tails: Default::default() });
-        found.push(Outcome { names: all(false), tails: kept() });
+        found.push(Outcome {
+            names: all(true),
+            tails: Default::default(),
+        });
+        found.push(Outcome {
+            names: all(false),
+            tails: kept(),
+        });
     }
     for (node, bytes) in &files {
         for tail in tails(*bytes, random) {
             let mut tails = kept();
             tails.insert(*node, tail);
-            found.push(Outcome { names: all(true), tails });
+            found.push(Outcome {
+                names: all(true),
+                tails,
+            });
         }
     }
     for at in 0..names.min(4) {
@@ -200,8 +252,22 @@ fn outcomes(disk: &Disk, random: &mut Random) -> Vec<Outcome> {
 
 /// Ways to tear so many bytes.
 fn tails(bytes: usize, random: &mut Random) -> Vec<Tail> {
-    let cuts = [0, 1, 35, 36, 37, bytes / 2, bytes - 1, random.below(bytes), random.below(bytes)];
-    let mut tails: Vec<Tail> = cuts.into_iter().filter(|cut| *cut < bytes).map(Tail::Cut).collect();
+    let cuts = [
+        0,
+        1,
+        35,
+        36,
+        37,
+        bytes / 2,
+        bytes - 1,
+        random.below(bytes),
+        random.below(bytes),
+    ];
+    let mut tails: Vec<Tail> = cuts
+        .into_iter()
+        .filter(|cut| *cut < bytes)
+        .map(Tail::Cut)
+        .collect();
     tails.dedup();
     if bytes > SECTOR {
         tails.extend((0..4).map(|_| random_tail(bytes, random)));
@@ -217,6 +283,8 @@ fn random_tail(bytes: usize, random: &mut Random) -> Tail {
     let sectors = bytes / SECTOR + 2;
     // Sometimes only one is missing.
     let one = (random.below(2) == 0).then(|| random.below(sectors));
-    let turns = (0..sectors).map(|at| one.map_or_else(|| random.below(2) == 0, |one| at != one)).collect();
+    let turns = (0..sectors)
+        .map(|at| one.map_or_else(|| random.below(2) == 0, |one| at != one))
+        .collect();
     Tail::Sectors(turns, random.below(2) == 0)
 }

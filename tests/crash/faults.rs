@@ -45,7 +45,12 @@ struct Case {
 /// The operations of a life without faults.
 fn calls(life: &Workload) -> Vec<Call> {
     let env = SimEnv::new(Disk::default());
-    let mut run = Run::new(&env, life.flush_bytes_max, Possible::only(Rows::default()), 0);
+    let mut run = Run::new(
+        &env,
+        life.flush_bytes_max,
+        Possible::only(Rows::default()),
+        0,
+    );
     run.live(&life.steps);
     assert_eq!(run.errors, 0, "{}", life.name);
     env.calls()
@@ -54,7 +59,12 @@ fn calls(life: &Workload) -> Vec<Call> {
 /// Lives the case; whether its fault struck at all.
 fn live(case: &Case) -> bool {
     let env = SimEnv::new(Disk::default());
-    let mut run = Run::new(&env, case.life.flush_bytes_max, Possible::only(Rows::default()), 0);
+    let mut run = Run::new(
+        &env,
+        case.life.flush_bytes_max,
+        Possible::only(Rows::default()),
+        0,
+    );
     env.strike(Some(case.strike));
     run.live(&case.life.steps);
     let has_struck = env.has_struck();
@@ -62,7 +72,8 @@ fn live(case: &Case) -> bool {
     run.kill();
     env.strike(None);
     let errors = run.errors;
-    run.open().unwrap_or_else(|error| panic!("does not open again: {error}"));
+    run.open()
+        .unwrap_or_else(|error| panic!("does not open again: {error}"));
     run.live(&[Step::Write(Write::Spans(vec![(50, 1, 999)])), Step::Reopen]);
     assert_eq!(run.errors, errors, "errors after the fault");
     has_struck
@@ -82,14 +93,24 @@ fn cases() -> Vec<Case> {
             if kind == Call::Read && at % 16 > 0 && !is_full {
                 continue;
             }
-            let mut faults: Vec<Fault> = FAULTS.into_iter().filter(|fault| fault.concerns(kind)).collect();
+            let mut faults: Vec<Fault> = FAULTS
+                .into_iter()
+                .filter(|fault| fault.concerns(kind))
+                .collect();
             if !is_full {
                 let first = at % faults.len();
                 faults.rotate_left(first);
                 faults.truncate(2);
             }
             for (turn, fault) in faults.into_iter().enumerate() {
-                let case = |lasts| Case { life: life.clone(), strike: Strike { call: at + 1, fault, lasts } };
+                let case = |lasts| Case {
+                    life: life.clone(),
+                    strike: Strike {
+                        call: at + 1,
+                        fault,
+                        lasts,
+                    },
+                };
                 let (once, lasting) = (is_full || turn == 0, is_full || turn == 1);
                 // Signals do not come for ever: writing is tried again after each.
                 let lasting = lasting && fault != Fault::Errno(EINTR);
@@ -117,7 +138,11 @@ fn any_operation_may_fail() {
                 let lived = catch_unwind(AssertUnwindSafe(|| live(case)));
                 let wrong = lived.as_ref().err().map(|panic| {
                     let text = panic.downcast_ref::<String>().cloned();
-                    format!("{}: {}", describe(case), text.unwrap_or_else(|| "a panic".into()))
+                    format!(
+                        "{}: {}",
+                        describe(case),
+                        text.unwrap_or_else(|| "a panic".into())
+                    )
                 });
                 let _ = sender.send((lived.unwrap_or(true), wrong));
             }
@@ -134,13 +159,19 @@ fn any_operation_may_fail() {
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 let last = next.load(Ordering::Relaxed);
-                let late: Vec<String> =
-                    cases[last.saturating_sub(THREADS)..].iter().take(THREADS).map(describe).collect();
+                let late: Vec<String> = cases[last.saturating_sub(THREADS)..]
+                    .iter()
+                    .take(THREADS)
+                    .map(describe)
+                    .collect();
                 panic!("one of these hangs: {late:?}");
             }
         }
     }
-    say(&format!("faults: {struck} struck, of {} tried", cases.len()));
+    say(&format!(
+        "faults: {struck} struck, of {} tried",
+        cases.len()
+    ));
     assert!(
         wrong.is_empty(),
         "{} of {struck}, such as\n{}",
@@ -151,7 +182,10 @@ fn any_operation_may_fail() {
 
 /// A store that another thread would seal.
 fn unattended(env: &SimEnv, flush_bytes_max: usize) -> Arc<Store> {
-    let options = StoreOptions { inline_maintenance: false, ..options(flush_bytes_max) };
+    let options = StoreOptions {
+        inline_maintenance: false,
+        ..options(flush_bytes_max)
+    };
     Store::open(Arc::new(env.clone()) as Arc<dyn Env>, options).unwrap()
 }
 
@@ -172,7 +206,10 @@ fn writers_are_told_when_memory_cannot_be_sealed() {
     assert!(store.seal_frozen().is_err());
     let refused = perform(&store, &spans(3)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Io);
-    assert!(refused.to_string().contains("cannot be sealed"), "{refused}");
+    assert!(
+        refused.to_string().contains("cannot be sealed"),
+        "{refused}"
+    );
     env.before(None);
     assert!(store.seal_frozen().unwrap());
     perform(&store, &spans(3)).unwrap();
@@ -185,7 +222,13 @@ fn nobody_waits_for_a_text_index_whose_builder_died() {
     let store = unattended(&env, 1 << 20);
     perform(&store, &spans(1)).unwrap();
     store.seal().unwrap();
-    env.before(Some(|path| if path.ends_with("spans.parquet") { panic!("as asked") } else { Ok(()) }));
+    env.before(Some(|path| {
+        if path.ends_with("spans.parquet") {
+            panic!("as asked")
+        } else {
+            Ok(())
+        }
+    }));
     assert!(catch_unwind(AssertUnwindSafe(|| store.index_next_text())).is_err());
     env.before(None);
     store.wait_for_indexing();

@@ -28,7 +28,11 @@ impl Write for SimWriter {
             Some(Fault::ShortWrite) if data.len() > 1 => {
                 // The rest is tried at once, and there is no room for it.
                 let call = state.calls.len() + 1;
-                state.strike = Some(Strike { call, fault: Fault::Errno(ENOSPC), lasts: false });
+                state.strike = Some(Strike {
+                    call,
+                    fault: Fault::Errno(ENOSPC),
+                    lasts: false,
+                });
                 &data[..data.len() / 2]
             }
             _ => data,
@@ -54,7 +58,10 @@ impl EnvWriter for SimWriter {
             }
             _ => {}
         }
-        if !state.left_out.is_some_and(|left_out| left_out(&self.path, false)) {
+        if !state
+            .left_out
+            .is_some_and(|left_out| left_out(&self.path, false))
+        {
             state.act(Op::SyncFile(self.node));
         }
         Ok(())
@@ -85,7 +92,9 @@ impl EnvReader for SimReader {
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
         drop(self.env.call(Call::Read)?);
         let start = usize::try_from(offset).unwrap();
-        let end = start.checked_add(len).filter(|end| *end <= self.content.len());
+        let end = start
+            .checked_add(len)
+            .filter(|end| *end <= self.content.len());
         let end = end.ok_or(ErrorKind::UnexpectedEof)?;
         Ok(Bytes::copy_from_slice(&self.content[start..end]))
     }

@@ -14,7 +14,11 @@ fn spans(traces: impl IntoIterator<Item = u8>, spans: u8, version: u16) -> Write
 }
 
 fn life(name: &str, flush_bytes_max: usize, steps: Vec<Step>) -> Workload {
-    Workload { name: name.into(), steps, flush_bytes_max }
+    Workload {
+        name: name.into(),
+        steps,
+        flush_bytes_max,
+    }
 }
 
 /// The lives that are written out.
@@ -38,7 +42,11 @@ fn of_rows() -> Vec<Workload> {
             1 << 20,
             vec![
                 batch(1, 1),
-                Group(vec![spans([10], 1, 2), spans([11], 2, 3), spans([12], 1, 4)]),
+                Group(vec![
+                    spans([10], 1, 2),
+                    spans([11], 2, 3),
+                    spans([12], 1, 4),
+                ]),
                 batch(2, 5),
                 Kill,
                 batch(3, 6),
@@ -192,7 +200,11 @@ pub fn made_up(seed: u64) -> Workload {
         let (trace, id) = (1 + random.below(6) as u8, 1 + random.below(3) as u8);
         match random.below(27) {
             0..=7 => Step::Write(spans([trace, trace + 1], id, version)),
-            8 => Step::Group((0..1 + id).map(|n| spans([n * 8 + trace], 1, version)).collect()),
+            8 => Step::Group(
+                (0..1 + id)
+                    .map(|n| spans([n * 8 + trace], 1, version))
+                    .collect(),
+            ),
             9..=10 => Step::Write(Write::Tag(trace, version)),
             11 => Step::Write(Write::Assess(trace, id, version)),
             12 => Step::Write(Write::Unassess(trace, id)),
@@ -203,12 +215,19 @@ pub fn made_up(seed: u64) -> Workload {
             21 => Step::Reopen,
             22 => Step::Write(Write::Erase(trace)),
             // Spans without the root.
-            23 => Step::Write(Write::Spans(vec![(trace, 2, version), (trace + 1, 3, version)])),
+            23 => Step::Write(Write::Spans(vec![
+                (trace, 2, version),
+                (trace + 1, 3, version),
+            ])),
             24 => Step::Write(Write::Settle(trace)),
             _ => Step::Kill,
         }
     };
     let steps: VecDeque<Step> = (0..9).map(|_| next(&mut random)).collect();
     let flush_bytes_max = if random.below(5) == 0 { 1 } else { 1 << 20 };
-    Workload { name: format!("seed {seed}"), steps: steps.into(), flush_bytes_max }
+    Workload {
+        name: format!("seed {seed}"),
+        steps: steps.into(),
+        flush_bytes_max,
+    }
 }

@@ -60,11 +60,18 @@ impl Rows {
         let mut rows = self.clone();
         match write {
             Write::Spans(spans) => {
-                rows.spans.extend(spans.iter().map(|(trace, span, version)| ((*trace, *span), *version)));
-                rows.settled.retain(|trace| !rows.spans.contains_key(&(*trace, ROOT)));
+                rows.spans.extend(
+                    spans
+                        .iter()
+                        .map(|(trace, span, version)| ((*trace, *span), *version)),
+                );
+                rows.settled
+                    .retain(|trace| !rows.spans.contains_key(&(*trace, ROOT)));
             }
             Write::Tag(trace, value) if self.has(*trace) => drop(rows.tags.insert(*trace, *value)),
-            Write::Settle(trace) if self.has(*trace) && !self.spans.contains_key(&(*trace, ROOT)) => {
+            Write::Settle(trace)
+                if self.has(*trace) && !self.spans.contains_key(&(*trace, ROOT)) =>
+            {
                 rows.settled.insert(*trace);
             }
             Write::Tag(..) | Write::Settle(_) => {}
@@ -99,7 +106,8 @@ fn trace_id(trace: u8) -> String {
 }
 
 fn number(text: &str) -> std::result::Result<u8, String> {
-    u8::from_str_radix(text.trim_start_matches('0'), 16).map_err(|_| format!("an id nobody wrote: {text}"))
+    u8::from_str_radix(text.trim_start_matches('0'), 16)
+        .map_err(|_| format!("an id nobody wrote: {text}"))
 }
 
 fn span((trace, number, version): SpanOf) -> Span {
@@ -144,7 +152,11 @@ fn assessment(trace: u8, id: u8, value: u16) -> Assessment {
 }
 
 fn catalog_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new("value", DataType::Utf8View, false)]))
+    Arc::new(Schema::new(vec![Field::new(
+        "value",
+        DataType::Utf8View,
+        false,
+    )]))
 }
 
 /// Does a write to a store; once this returns `Ok` it is acknowledged.
@@ -161,11 +173,21 @@ pub fn perform(store: &Store, write: &Write) -> Result<()> {
         Write::Settle(trace) => store.settle_traces(&[trace_id(*trace)]).map(drop),
         Write::Assess(trace, id, value) => {
             let rows = vec![assessment(*trace, *id, *value)];
-            store.assess(Assess { rows, check_existing: true }).map(drop)
+            store
+                .assess(Assess {
+                    rows,
+                    check_existing: true,
+                })
+                .map(drop)
         }
         Write::Unassess(trace, id) => {
             let removed = vec![(trace_id(*trace), format!("{id:08x}"))];
-            store.reassess(Reassess { removed, rows: Vec::new() }).map(drop)
+            store
+                .reassess(Reassess {
+                    removed,
+                    rows: Vec::new(),
+                })
+                .map(drop)
         }
         Write::Delete(trace) => store.delete_traces(vec![trace_id(*trace)]).map(drop),
         Write::Erase(trace) => {
@@ -177,7 +199,9 @@ pub fn perform(store: &Store, write: &Write) -> Result<()> {
             let rows = RecordBatch::try_new(catalog_schema(), vec![column])?;
             let file = store.write_catalog_file(&rows, key.to_string())?;
             let catalog = store.snapshot()?.catalog().to_vec();
-            let ended = catalog.into_iter().filter(|file| file.meta_json == key.to_string());
+            let ended = catalog
+                .into_iter()
+                .filter(|file| file.meta_json == key.to_string());
             store.commit_catalog(vec![file], ended.map(|file| file.name).collect())
         }
     }
@@ -193,7 +217,10 @@ pub fn complete_erase(store: &Store) -> Result<()> {
     let pending = store.erase(&ids)?.pending;
     match pending.first() {
         None => Ok(()),
-        Some(first) => Err(Error::new(ErrorKind::Conflict, format!("an erase could not remove {first}"))),
+        Some(first) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!("an erase could not remove {first}"),
+        )),
     }
 }
 
@@ -222,11 +249,21 @@ impl From<String> for Unread {
 pub fn read(store: &Store) -> std::result::Result<Rows, Unread> {
     let snapshot = store.snapshot()?;
     let mut rows = Rows::default();
-    let once = |is_new: bool, what: &str| if is_new { Ok(()) } else { Err(format!("{what} is there twice")) };
+    let once = |is_new: bool, what: &str| {
+        if is_new {
+            Ok(())
+        } else {
+            Err(format!("{what} is there twice"))
+        }
+    };
     for batch in batches(&snapshot, Table::Spans)? {
         for at in 0..batch.num_rows() {
             let read = span_at(&batch, at)?;
-            let version = read.name.rsplit(' ').next().and_then(|version| version.parse().ok());
+            let version = read
+                .name
+                .rsplit(' ')
+                .next()
+                .and_then(|version| version.parse().ok());
             let version = version.ok_or_else(|| format!("a span nobody wrote: {}", read.name))?;
             let key = (number(&read.trace_id)?, number(&read.span_id)?);
             if read != span((key.0, key.1, version)) {
@@ -245,28 +282,54 @@ pub fn read(store: &Store) -> std::result::Result<Rows, Unread> {
             match (has_root, read.state.as_str()) {
                 (true, "OK") | (false, "IN_PROGRESS") => {}
                 (false, "OK") => drop(rows.settled.insert(trace)),
-                (_, state) => return Err(format!("trace {trace} is {state}, root {has_root}").into()),
+                (_, state) => {
+                    return Err(format!("trace {trace} is {state}, root {has_root}").into());
+                }
             }
             if let Some(tag) = read.tags.get("tag") {
-                rows.tags.insert(trace, tag.parse().map_err(|_| format!("a tag nobody set: {tag}"))?);
+                rows.tags.insert(
+                    trace,
+                    tag.parse()
+                        .map_err(|_| format!("a tag nobody set: {tag}"))?,
+                );
             }
         }
     }
     let spans_of = |trace: &u8| rows.spans.keys().filter(|(of, _)| of == trace).count() as i64;
-    if counts != rows.traces().into_iter().map(|trace| (trace, spans_of(&trace))).collect() {
+    if counts
+        != rows
+            .traces()
+            .into_iter()
+            .map(|trace| (trace, spans_of(&trace)))
+            .collect()
+    {
         return Err(format!("traces with {counts:?} spans, but {:?}", rows.spans).into());
     }
     for batch in batches(&snapshot, Table::Assessments)? {
         for at in 0..batch.num_rows() {
             let read = assessment_at(&batch, at)?;
             let key = (number(&read.trace_id)?, number(&read.assessment_id)?);
-            let value = read.value.parse().map_err(|_| format!("a value nobody gave: {}", read.value))?;
-            once(rows.assessments.insert(key, value).is_none(), "an assessment")?;
+            let value = read
+                .value
+                .parse()
+                .map_err(|_| format!("a value nobody gave: {}", read.value))?;
+            once(
+                rows.assessments.insert(key, value).is_none(),
+                "an assessment",
+            )?;
         }
     }
     for file in snapshot.catalog() {
-        let key = file.meta_json.parse().map_err(|_| "a catalogue file nobody wrote".to_string())?;
-        once(rows.catalog.insert(key, catalog_value(store, file)?).is_none(), "a catalogue file")?;
+        let key = file
+            .meta_json
+            .parse()
+            .map_err(|_| "a catalogue file nobody wrote".to_string())?;
+        once(
+            rows.catalog
+                .insert(key, catalog_value(store, file)?)
+                .is_none(),
+            "a catalogue file",
+        )?;
     }
     Ok(rows)
 }
@@ -285,7 +348,10 @@ fn batches(snapshot: &Snapshot, table: Table) -> Result<Vec<RecordBatch>> {
 fn catalog_value(store: &Store, file: &CatalogFile) -> std::result::Result<u16, Unread> {
     let schema = catalog_schema();
     let batches = store.read_catalog_file(file, &schema)?;
-    let value = batches.first().map(|batch| tracehouse_storage::columns::text(batch, "value")).transpose()?;
+    let value = batches
+        .first()
+        .map(|batch| tracehouse_storage::columns::text(batch, "value"))
+        .transpose()?;
     let value = value.and_then(|value| value.value(0).parse().ok());
     Ok(value.ok_or_else(|| format!("catalogue file {} holds something else", file.name))?)
 }

@@ -11,22 +11,42 @@ use crate::support::say;
 
 /// Kinds of syncs, by the path that is synced.
 const SYNCS: [(&str, LeftOut); 14] = [
-    ("a log file", |path, is_dir| path.starts_with("wal") && !is_dir),
-    ("the folder of the log", |path, is_dir| path.ends_with("wal") && is_dir),
+    ("a log file", |path, is_dir| {
+        path.starts_with("wal") && !is_dir
+    }),
+    ("the folder of the log", |path, is_dir| {
+        path.ends_with("wal") && is_dir
+    }),
     ("a manifest file", |path, is_dir| {
         path.starts_with("manifest") && !is_dir && !path.ends_with("CURRENT.tmp")
     }),
     ("CURRENT", |path, _| path.ends_with("CURRENT.tmp")),
-    ("the folder of the manifest", |path, is_dir| path.ends_with("manifest") && is_dir),
-    ("a segment file", |path, is_dir| path.starts_with("tmp") && !is_dir),
-    ("the folder of a segment", |path, is_dir| path.starts_with("tmp") && is_dir),
-    ("the folder of the segments", |path, is_dir| path.ends_with("seg") && is_dir),
-    ("a catalogue file", |path, is_dir| path.starts_with("catalog") && !is_dir),
-    ("the folder of the catalogue", |path, is_dir| path.ends_with("catalog") && is_dir),
+    ("the folder of the manifest", |path, is_dir| {
+        path.ends_with("manifest") && is_dir
+    }),
+    ("a segment file", |path, is_dir| {
+        path.starts_with("tmp") && !is_dir
+    }),
+    ("the folder of a segment", |path, is_dir| {
+        path.starts_with("tmp") && is_dir
+    }),
+    ("the folder of the segments", |path, is_dir| {
+        path.ends_with("seg") && is_dir
+    }),
+    ("a catalogue file", |path, is_dir| {
+        path.starts_with("catalog") && !is_dir
+    }),
+    ("the folder of the catalogue", |path, is_dir| {
+        path.ends_with("catalog") && is_dir
+    }),
     ("ERASE", |path, _| path.ends_with("ERASE.tmp")),
     ("FORMAT", |path, _| path.ends_with("FORMAT.tmp")),
-    ("the folder of the database", |path, is_dir| path.as_os_str().is_empty() && is_dir),
-    ("the folder that the database is in", |path, _| path.ends_with("..")),
+    ("the folder of the database", |path, is_dir| {
+        path.as_os_str().is_empty() && is_dir
+    }),
+    ("the folder that the database is in", |path, _| {
+        path.ends_with("..")
+    }),
 ];
 
 /// Lives to look for a violation in: those that are written out, then a few others.
@@ -46,7 +66,12 @@ fn violation(left_out: Option<LeftOut>, change: impl Fn(&mut [Event])) -> (Optio
         change(&mut events);
         let mut enumerator = Enumerator::new(&life.name, life.flush_bytes_max, 1);
         (enumerator.left_out, enumerator.stops_early) = (left_out, true);
-        enumerator.run(&Disk::default(), &events, Possible::only(Rows::default()), 0);
+        enumerator.run(
+            &Disk::default(),
+            &events,
+            Possible::only(Rows::default()),
+            0,
+        );
         states += enumerator.found.states;
         if let Some(violation) = enumerator.found.violations.pop() {
             return (Some(violation), states);
@@ -59,17 +84,25 @@ fn violation(left_out: Option<LeftOut>, change: impl Fn(&mut [Event])) -> (Optio
 fn each_sync_is_missed() {
     std::thread::scope(|scope| {
         for some in SYNCS.chunks(SYNCS.len().div_ceil(4)) {
-            scope.spawn(move || some.iter().for_each(|(what, left_out)| assert_missed(what, *left_out)));
+            scope.spawn(move || {
+                some.iter()
+                    .for_each(|(what, left_out)| assert_missed(what, *left_out))
+            });
         }
     });
 }
 
 fn assert_missed(what: &str, left_out: LeftOut) {
     let (found, states) = violation(Some(left_out), |_| {});
-    let found = found.unwrap_or_else(|| panic!("nobody misses the sync of {what}, in {states} states"));
-    let how = found.rsplit_once("}: ").map_or(found.as_str(), |(_, how)| how);
+    let found =
+        found.unwrap_or_else(|| panic!("nobody misses the sync of {what}, in {states} states"));
+    let how = found
+        .rsplit_once("}: ")
+        .map_or(found.as_str(), |(_, how)| how);
     let how: String = how.chars().take(90).collect();
-    say(&format!("without the sync of {what}: found after {states} states: {how}"));
+    say(&format!(
+        "without the sync of {what}: found after {states} states: {how}"
+    ));
 }
 
 #[test]
@@ -91,7 +124,10 @@ fn cut_first(events: &mut [Event]) {
         let is_write = |event: &Event| matches!(event, Event::Disk(Op::Write(..)));
         let is_sync = |event: &Event| matches!(event, Event::Disk(Op::SyncDir(_)));
         let commit = events[..cut].iter().rposition(is_write).unwrap();
-        let end = events[cut..].iter().position(is_sync).map_or(cut, |found| cut + found);
+        let end = events[cut..]
+            .iter()
+            .position(is_sync)
+            .map_or(cut, |found| cut + found);
         events[commit..=end].rotate_left(cut - commit);
         at = end + 1;
     }

@@ -65,7 +65,10 @@ impl fmt::Debug for SimEnv {
 }
 
 fn missing(path: &Path) -> io::Error {
-    io::Error::new(ErrorKind::NotFound, format!("{} does not exist", path.display()))
+    io::Error::new(
+        ErrorKind::NotFound,
+        format!("{} does not exist", path.display()),
+    )
 }
 
 impl State {
@@ -106,12 +109,18 @@ impl State {
 
     fn file(&self, path: &Path) -> io::Result<Arc<Vec<u8>>> {
         let node = self.node(path)?;
-        let is_dir = || io::Error::new(ErrorKind::InvalidInput, format!("{} is a folder", path.display()));
+        let is_dir = || {
+            io::Error::new(
+                ErrorKind::InvalidInput,
+                format!("{} is a folder", path.display()),
+            )
+        };
         self.disk.content(node).cloned().ok_or_else(is_dir)
     }
 
     fn remove_dir(&mut self, place: (Node, Arc<str>), node: Node) {
-        let entries: BTreeMap<Arc<str>, Node> = self.disk.entries(node).cloned().unwrap_or_default();
+        let entries: BTreeMap<Arc<str>, Node> =
+            self.disk.entries(node).cloned().unwrap_or_default();
         for (name, below) in entries {
             match self.disk.entries(below) {
                 Some(_) => self.remove_dir((node, name), below),
@@ -138,7 +147,9 @@ impl SimEnv {
             is_looked_on: false,
             now_ns: 0,
         };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     /// What the clones share.
@@ -207,8 +218,18 @@ impl SimEnv {
     /// Of the files with rows that were made before `node`, those that have no name any more.
     pub fn gone(&self, node: Node) -> Vec<Node> {
         let state = self.state();
-        let there: HashSet<Node> = state.disk.files().into_iter().map(|(_, node)| node).collect();
-        state.made.iter().copied().filter(|made| *made < node && !there.contains(made)).collect()
+        let there: HashSet<Node> = state
+            .disk
+            .files()
+            .into_iter()
+            .map(|(_, node)| node)
+            .collect();
+        state
+            .made
+            .iter()
+            .copied()
+            .filter(|made| *made < node && !there.contains(made))
+            .collect()
     }
 
     /// Adds to the log.
@@ -259,20 +280,34 @@ impl Env for SimEnv {
         self.ask_before(path)?;
         let mut state = self.call(Call::Create)?;
         if state.disk.find(path).is_some() {
-            return Err(io::Error::new(ErrorKind::AlreadyExists, format!("{} exists", path.display())));
+            return Err(io::Error::new(
+                ErrorKind::AlreadyExists,
+                format!("{} exists", path.display()),
+            ));
         }
         let place = state.disk.place(path).ok_or_else(|| missing(path))?;
         let node = state.make(place, false);
-        if ["wal", "tmp", "catalog"].iter().any(|dir| path.starts_with(dir)) {
+        if ["wal", "tmp", "catalog"]
+            .iter()
+            .any(|dir| path.starts_with(dir))
+        {
             state.made.push(node);
         }
-        Ok(Box::new(SimWriter { env: self.clone(), path: path.to_path_buf(), node, len: 0 }))
+        Ok(Box::new(SimWriter {
+            env: self.clone(),
+            path: path.to_path_buf(),
+            node,
+            len: 0,
+        }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn EnvReader>> {
         self.ask_before(path)?;
         let content = self.call(Call::Open)?.file(path)?;
-        Ok(Arc::new(SimReader { env: self.clone(), content }))
+        Ok(Arc::new(SimReader {
+            env: self.clone(),
+            content,
+        }))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -284,17 +319,21 @@ impl Env for SimEnv {
         let node = state.node(from)?;
         let source = state.disk.place(from).ok_or_else(|| missing(from))?;
         let target = state.disk.place(to).ok_or_else(|| missing(to))?;
-        if state
-            .disk
-            .find(to)
-            .is_some_and(|there| state.disk.entries(there).is_some_and(|names| !names.is_empty()))
-        {
+        if state.disk.find(to).is_some_and(|there| {
+            state
+                .disk
+                .entries(there)
+                .is_some_and(|names| !names.is_empty())
+        }) {
             return Err(io::Error::new(
                 ErrorKind::DirectoryNotEmpty,
                 format!("{} has content", to.display()),
             ));
         }
-        state.names(vec![(source.0, source.1, None), (target.0, target.1, Some(node))]);
+        state.names(vec![
+            (source.0, source.1, None),
+            (target.0, target.1, Some(node)),
+        ]);
         Ok(())
     }
 
@@ -310,7 +349,10 @@ impl Env for SimEnv {
         let mut state = self.call(Call::Names)?;
         let node = state.node(path)?;
         if state.disk.entries(node).is_none() {
-            return Err(io::Error::new(ErrorKind::NotADirectory, format!("{} is a file", path.display())));
+            return Err(io::Error::new(
+                ErrorKind::NotADirectory,
+                format!("{} is a file", path.display()),
+            ));
         }
         let place = state.disk.place(path).ok_or_else(|| missing(path))?;
         state.remove_dir(place, node);
@@ -324,7 +366,10 @@ impl Env for SimEnv {
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let state = self.call(Call::Open)?;
-        let entries = state.disk.entries(state.node(path)?).ok_or_else(|| missing(path))?;
+        let entries = state
+            .disk
+            .entries(state.node(path)?)
+            .ok_or_else(|| missing(path))?;
         Ok(entries.keys().map(ToString::to_string).collect())
     }
 
@@ -342,7 +387,10 @@ impl Env for SimEnv {
             state.make(place, false);
         }
         state.locks.push(path.to_path_buf());
-        Ok(Box::new(SimLock { env: self.clone(), path: path.to_path_buf() }))
+        Ok(Box::new(SimLock {
+            env: self.clone(),
+            path: path.to_path_buf(),
+        }))
     }
 
     fn folder(&self, _path: &Path) -> Option<Folder> {

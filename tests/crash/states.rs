@@ -20,7 +20,12 @@ fn enumerate(workload: &Workload, seed: u64) -> Found {
     let env = SimEnv::new(Disk::default());
     let events = events(workload, &env);
     let mut enumerator = Enumerator::new(&workload.name, workload.flush_bytes_max, seed);
-    enumerator.run(&Disk::default(), &events, Possible::only(Rows::default()), 0);
+    enumerator.run(
+        &Disk::default(),
+        &events,
+        Possible::only(Rows::default()),
+        0,
+    );
     enumerator.found
 }
 
@@ -50,7 +55,9 @@ fn a_power_cut_loses_nothing_acknowledged() {
     let mut found = Found::default();
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().for_each(|thread| found.add(thread.join().unwrap()));
+        threads
+            .into_iter()
+            .for_each(|thread| found.add(thread.join().unwrap()));
     });
     let lives = next.load(Ordering::Relaxed);
     let (states, of_openings) = (found.states, found.of_openings);
@@ -60,8 +67,16 @@ fn a_power_cut_loses_nothing_acknowledged() {
     // One of each kind, told by how they end.
     let mut kinds = std::collections::BTreeMap::new();
     for violation in &found.violations {
-        kinds.entry(violation.rsplit(": ").next().unwrap()).or_insert_with(Vec::new).push(violation.as_str());
+        kinds
+            .entry(violation.rsplit(": ").next().unwrap())
+            .or_insert_with(Vec::new)
+            .push(violation.as_str());
     }
     let some: Vec<&str> = kinds.values().take(9).map(|of_kind| of_kind[0]).collect();
-    assert!(some.is_empty(), "{} violations, such as\n{}", found.violations.len(), some.join("\n"));
+    assert!(
+        some.is_empty(),
+        "{} violations, such as\n{}",
+        found.violations.len(),
+        some.join("\n")
+    );
 }

@@ -56,9 +56,21 @@ pub struct Run {
 
 impl Run {
     /// A run over what there is.
-    pub fn new(env: &SimEnv, flush_bytes_max: usize, possible: Possible, first_action: usize) -> Self {
+    pub fn new(
+        env: &SimEnv,
+        flush_bytes_max: usize,
+        possible: Possible,
+        first_action: usize,
+    ) -> Self {
         let (env, options) = (env.clone(), options(flush_bytes_max));
-        Self { env, store: None, options, possible, actions: first_action, errors: 0 }
+        Self {
+            env,
+            store: None,
+            options,
+            possible,
+            actions: first_action,
+            errors: 0,
+        }
     }
 
     /// Opens the database and reads it.
@@ -66,7 +78,10 @@ impl Run {
     /// # Errors
     /// Those of the store; what is wrong with what was read is a panic.
     pub fn open(&mut self) -> Result<()> {
-        let store = Store::open(Arc::new(self.env.clone()) as Arc<dyn Env>, self.options.clone());
+        let store = Store::open(
+            Arc::new(self.env.clone()) as Arc<dyn Env>,
+            self.options.clone(),
+        );
         let store = store.inspect_err(|_| self.errors += 1)?;
         complete_erase(&store).inspect_err(|_| self.errors += 1)?;
         let rows = self.look(&store).inspect_err(|_| self.errors += 1)?;
@@ -80,7 +95,11 @@ impl Run {
     fn look(&self, store: &Store) -> Result<Rows> {
         match read(store) {
             Ok(rows) => {
-                assert!(self.possible.allows(&rows), "read {rows:?}, possible {:?}", self.possible);
+                assert!(
+                    self.possible.allows(&rows),
+                    "read {rows:?}, possible {:?}",
+                    self.possible
+                );
                 Ok(rows)
             }
             Err(Unread::Error(error)) => Err(error),
@@ -94,7 +113,9 @@ impl Run {
             if self.store.is_none() && self.open().is_err() {
                 continue;
             }
-            let Some(store) = self.store.clone() else { continue };
+            let Some(store) = self.store.clone() else {
+                continue;
+            };
             let done = match step {
                 Step::Write(write) => {
                     self.write(&store, std::slice::from_ref(write));
@@ -131,7 +152,10 @@ impl Run {
             .iter()
             .map(|write| {
                 self.actions += 1;
-                Arc::new(Action { number: self.actions, write: write.clone() })
+                Arc::new(Action {
+                    number: self.actions,
+                    write: write.clone(),
+                })
             })
             .collect();
         for action in &actions {
@@ -154,9 +178,14 @@ impl Run {
         let results: Vec<Result<()>> = match actions.as_slice() {
             [action] => vec![perform_one(action)],
             actions => std::thread::scope(|scope| {
-                let threads: Vec<_> =
-                    actions.iter().map(|action| scope.spawn(|| perform_one(action))).collect();
-                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+                let threads: Vec<_> = actions
+                    .iter()
+                    .map(|action| scope.spawn(|| perform_one(action)))
+                    .collect();
+                threads
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap())
+                    .collect()
             }),
         };
         for (action, result) in actions.iter().zip(results) {
@@ -165,7 +194,8 @@ impl Run {
                 Err(error) => {
                     self.errors += 1;
                     // What an erase has begun is completed by the next open, whatever ended it here.
-                    if error.kind() == ErrorKind::Closed && !matches!(action.write, Write::Erase(_)) {
+                    if error.kind() == ErrorKind::Closed && !matches!(action.write, Write::Erase(_))
+                    {
                         self.possible.refuse(action.number);
                     }
                 }
@@ -190,9 +220,18 @@ impl Run {
 
 /// The events of a life on a new disk.
 pub fn events(workload: &Workload, env: &SimEnv) -> Vec<Event> {
-    let mut run = Run::new(env, workload.flush_bytes_max, Possible::only(Rows::default()), 0);
+    let mut run = Run::new(
+        env,
+        workload.flush_bytes_max,
+        Possible::only(Rows::default()),
+        0,
+    );
     run.live(&workload.steps);
     run.kill();
-    assert_eq!(run.errors, 0, "{}: an error where none was injected", workload.name);
+    assert_eq!(
+        run.errors, 0,
+        "{}: an error where none was injected",
+        workload.name
+    );
     env.events()
 }

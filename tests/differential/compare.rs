@@ -36,8 +36,11 @@ impl Outcome {
         const CHARS_MAX: usize = 400;
         let text = match self {
             Outcome::Rows(rows) => {
-                let cells: Vec<String> =
-                    rows.iter().take(6).map(|row| Value::from(row.clone()).to_string()).collect();
+                let cells: Vec<String> = rows
+                    .iter()
+                    .take(6)
+                    .map(|row| Value::from(row.clone()).to_string())
+                    .collect();
                 format!("{} rows: {}", rows.len(), cells.join(" "))
             }
             Outcome::Error(error) => format!("error: {error}"),
@@ -47,18 +50,32 @@ impl Outcome {
 
     /// A row that one has and the other has not, of each.
     pub fn apart(&self, other: &Self) -> String {
-        let (Some(left), Some(right)) = (self.rows(), other.rows()) else { return String::new() };
+        let (Some(left), Some(right)) = (self.rows(), other.rows()) else {
+            return String::new();
+        };
         let (left, right) = (sorted(left), sorted(right));
         let without = |rows: &[Vec<Value>], others: &[Vec<Value>]| {
             let count = |rows: &[Vec<Value>], row: &Vec<Value>| {
                 rows.iter()
-                    .filter(|other| row.iter().zip(*other).all(|(cell, other)| is_same(cell, other)))
+                    .filter(|other| {
+                        row.iter()
+                            .zip(*other)
+                            .all(|(cell, other)| is_same(cell, other))
+                    })
                     .count()
             };
-            let lone = rows.iter().find(|row| count(rows, row) > count(others, row));
-            lone.map_or("none".to_string(), |row| Value::from(row.clone()).to_string())
+            let lone = rows
+                .iter()
+                .find(|row| count(rows, row) > count(others, row));
+            lone.map_or("none".to_string(), |row| {
+                Value::from(row.clone()).to_string()
+            })
         };
-        format!("only ours {}, only DuckDB's {}", without(&left, &right), without(&right, &left))
+        format!(
+            "only ours {}, only DuckDB's {}",
+            without(&left, &right),
+            without(&right, &left)
+        )
     }
 }
 
@@ -67,7 +84,11 @@ pub fn rows_of(batches: &[RecordBatch], types: &[Type]) -> Result<Vec<Vec<Value>
     let mut rows = Vec::new();
     for batch in batches {
         if batch.num_columns() != types.len() {
-            return Err(format!("{} columns instead of {}", batch.num_columns(), types.len()));
+            return Err(format!(
+                "{} columns instead of {}",
+                batch.num_columns(),
+                types.len()
+            ));
         }
         let columns: Vec<Vec<Value>> = batch
             .columns()
@@ -76,7 +97,8 @@ pub fn rows_of(batches: &[RecordBatch], types: &[Type]) -> Result<Vec<Vec<Value>
             .map(|(array, of)| cells(array, *of))
             .collect::<Result<_, _>>()?;
         rows.extend(
-            (0..batch.num_rows()).map(|row| columns.iter().map(|cells| cells[row].clone()).collect()),
+            (0..batch.num_rows())
+                .map(|row| columns.iter().map(|cells| cells[row].clone()).collect()),
         );
     }
     Ok(rows)
@@ -84,11 +106,23 @@ pub fn rows_of(batches: &[RecordBatch], types: &[Type]) -> Result<Vec<Vec<Value>
 
 fn cells(array: &ArrayRef, of: Type) -> Result<Vec<Value>, String> {
     let to = |to: &DataType| {
-        cast(array, to)
-            .map_err(|error| format!("a column of {} where {of:?} is due: {error}", array.data_type()))
+        cast(array, to).map_err(|error| {
+            format!(
+                "a column of {} where {of:?} is due: {error}",
+                array.data_type()
+            )
+        })
     };
     let each = |array: &ArrayRef, value: &dyn Fn(usize) -> Value| {
-        (0..array.len()).map(|row| if array.is_null(row) { Value::Null } else { value(row) }).collect()
+        (0..array.len())
+            .map(|row| {
+                if array.is_null(row) {
+                    Value::Null
+                } else {
+                    value(row)
+                }
+            })
+            .collect()
     };
     Ok(match of {
         Type::Text => {
@@ -97,7 +131,9 @@ fn cells(array: &ArrayRef, of: Type) -> Result<Vec<Value>, String> {
         }
         Type::Int if array.data_type().is_floating() => {
             let numbers = to(&DataType::Float64)?;
-            each(&numbers, &|row| format!("{:.0}", numbers.as_primitive::<Float64Type>().value(row)).into())
+            each(&numbers, &|row| {
+                format!("{:.0}", numbers.as_primitive::<Float64Type>().value(row)).into()
+            })
         }
         Type::Int => {
             let texts = to(&DataType::Utf8)?;
@@ -105,17 +141,29 @@ fn cells(array: &ArrayRef, of: Type) -> Result<Vec<Value>, String> {
         }
         Type::Time => {
             let times = match array.data_type() {
-                DataType::Timestamp(_, zone) => to(&DataType::Timestamp(TimeUnit::Nanosecond, zone.clone()))?,
+                DataType::Timestamp(_, zone) => {
+                    to(&DataType::Timestamp(TimeUnit::Nanosecond, zone.clone()))?
+                }
                 _ => array.clone(),
             };
             let times = cast(&times, &DataType::Int64).map_err(|error| error.to_string())?;
-            each(&times, &|row| times.as_primitive::<Int64Type>().value(row).to_string().into())
+            each(&times, &|row| {
+                times
+                    .as_primitive::<Int64Type>()
+                    .value(row)
+                    .to_string()
+                    .into()
+            })
         }
         Type::Float => {
             let numbers = to(&DataType::Float64)?;
             each(&numbers, &|row| {
                 let number = numbers.as_primitive::<Float64Type>().value(row);
-                if number.is_finite() { number.into() } else { number.to_string().to_lowercase().into() }
+                if number.is_finite() {
+                    number.into()
+                } else {
+                    number.to_string().to_lowercase().into()
+                }
             })
         }
         Type::Bool => {
@@ -132,7 +180,11 @@ pub fn are_same(left: &[Vec<Value>], right: &[Vec<Value>], is_ordered: bool) -> 
     }
     let same = |left: &[Vec<Value>], right: &[Vec<Value>]| {
         left.iter().zip(right).all(|(left, right)| {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| is_same(left, right))
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| is_same(left, right))
         })
     };
     if is_ordered {
@@ -148,28 +200,54 @@ fn is_matched(left: &[Vec<Value>], right: &[Vec<Value>]) -> bool {
         partners.entry(exact(row)).or_default().push(row);
     }
     left.iter().all(|row| {
-        let Some(rest) = partners.get_mut(&exact(row)) else { return false };
-        let is_partner = |other: &[Value]| row.iter().zip(other).all(|(cell, other)| is_same(cell, other));
-        let near = rest.iter().enumerate().filter(|(_, other)| is_partner(other));
-        let nearest = near.min_by(|(_, one), (_, other)| apart(row, one).total_cmp(&apart(row, other)));
-        nearest.map(|(at, _)| at).map(|at| rest.swap_remove(at)).is_some()
+        let Some(rest) = partners.get_mut(&exact(row)) else {
+            return false;
+        };
+        let is_partner = |other: &[Value]| {
+            row.iter()
+                .zip(other)
+                .all(|(cell, other)| is_same(cell, other))
+        };
+        let near = rest
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| is_partner(other));
+        let nearest =
+            near.min_by(|(_, one), (_, other)| apart(row, one).total_cmp(&apart(row, other)));
+        nearest
+            .map(|(at, _)| at)
+            .map(|at| rest.swap_remove(at))
+            .is_some()
     })
 }
 
 /// How far the floats of two rows are apart.
 fn apart(row: &[Value], other: &[Value]) -> f64 {
-    let pairs = row.iter().zip(other).filter_map(|(cell, other)| cell.as_f64().zip(other.as_f64()));
+    let pairs = row
+        .iter()
+        .zip(other)
+        .filter_map(|(cell, other)| cell.as_f64().zip(other.as_f64()));
     pairs.map(|(cell, other)| (cell - other).abs()).sum()
 }
 
 /// The cells that are no floats.
 fn exact(row: &[Value]) -> Vec<String> {
-    row.iter().map(|cell| if cell.is_f64() { String::new() } else { cell.to_string() }).collect()
+    row.iter()
+        .map(|cell| {
+            if cell.is_f64() {
+                String::new()
+            } else {
+                cell.to_string()
+            }
+        })
+        .collect()
 }
 
 fn is_same(left: &Value, right: &Value) -> bool {
     match (left.as_f64(), right.as_f64()) {
-        (Some(left), Some(right)) => (left - right).abs() <= FLOAT_TOLERANCE * left.abs().max(right.abs()),
+        (Some(left), Some(right)) => {
+            (left - right).abs() <= FLOAT_TOLERANCE * left.abs().max(right.abs())
+        }
         _ => left == right,
     }
 }
@@ -177,7 +255,10 @@ fn is_same(left: &Value, right: &Value) -> bool {
 /// Rows in an order in which floats come last and count only roughly.
 fn sorted(rows: &[Vec<Value>]) -> Vec<Vec<Value>> {
     let key = |row: &Vec<Value>| {
-        let rough = row.iter().filter_map(Value::as_f64).map(|number| format!("{:.6e}", number + 0.0));
+        let rough = row
+            .iter()
+            .filter_map(Value::as_f64)
+            .map(|number| format!("{:.6e}", number + 0.0));
         (exact(row), rough.collect::<Vec<_>>())
     };
     let mut rows = rows.to_vec();

@@ -38,7 +38,11 @@ const REFUSED: &[Refused] = &[
         message: r"no column named ['?]",
         statement: r"\(SELECT .* FROM (sessions|messages|events|tags|metadata)\b",
     },
-    Refused { name: "SIMILAR TO", message: r"SIMILAR TO is not supported", statement: "SIMILAR TO" },
+    Refused {
+        name: "SIMILAR TO",
+        message: r"SIMILAR TO is not supported",
+        statement: "SIMILAR TO",
+    },
     Refused {
         name: "a column twice in ROLLUP or CUBE",
         message: r"schema contains duplicate (un)?qualified field name",
@@ -54,7 +58,11 @@ const REFUSED: &[Refused] = &[
         message: r"cannot infer common argument type for comparison operation .*Boolean",
         statement: "",
     },
-    Refused { name: "integer overflow", message: r"(?i)overflow", statement: "" },
+    Refused {
+        name: "integer overflow",
+        message: r"(?i)overflow",
+        statement: "",
+    },
     Refused {
         name: "a constant outside its type",
         message: r"(?i)can't cast value \S+ to type Int",
@@ -129,7 +137,13 @@ pub fn without_particulars(message: &str) -> String {
     static QUOTED: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r#"'[^']*'|"[^"]*"|\b[tc]\d+(\.\w+)?\b|\d+|\(.*\)"#).unwrap());
     let plain = QUOTED.replace_all(message, "?");
-    plain.lines().next().unwrap_or("").chars().take(90).collect()
+    plain
+        .lines()
+        .next()
+        .unwrap_or("")
+        .chars()
+        .take(90)
+        .collect()
 }
 
 /// The name of what explains a verdict.
@@ -140,17 +154,26 @@ pub fn explains(question: &Question, verdict: &Verdict) -> Option<&'static str> 
             .map(|kind| [kind.message, kind.statement].map(|text| Regex::new(text).unwrap()))
             .collect()
     });
-    static RULES: LazyLock<Vec<Regex>> =
-        LazyLock::new(|| DIFFERENT.iter().map(|rule| Regex::new(rule.statement).unwrap()).collect());
+    static RULES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+        DIFFERENT
+            .iter()
+            .map(|rule| Regex::new(rule.statement).unwrap())
+            .collect()
+    });
     if let Verdict::Refused(refusal) = verdict {
         let is_of = |[message, statement]: &[Regex; 2]| {
             message.is_match(refusal) && statement.is_match(&question.ours)
         };
-        return REFUSED.iter().zip(KINDS.iter()).find(|(_, kind)| is_of(kind)).map(|(kind, _)| kind.name);
+        return REFUSED
+            .iter()
+            .zip(KINDS.iter())
+            .find(|(_, kind)| is_of(kind))
+            .map(|(kind, _)| kind.name);
     }
     let mut rules = DIFFERENT.iter().zip(RULES.iter());
-    let applies =
-        |(rule, pattern): &(&Rule, &Regex)| (rule.is_about)(verdict) && pattern.is_match(&question.ours);
+    let applies = |(rule, pattern): &(&Rule, &Regex)| {
+        (rule.is_about)(verdict) && pattern.is_match(&question.ours)
+    };
     rules.find(applies).map(|(rule, _)| rule.name)
 }
 
@@ -159,6 +182,9 @@ fn every_kind_that_is_refused_stands_in_the_page() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../query/SQL.md");
     let page = std::fs::read_to_string(path).unwrap();
     for Refused { name, .. } in REFUSED {
-        assert!(page.contains(&format!("| {name} |")), "{name} is missing in query/SQL.md");
+        assert!(
+            page.contains(&format!("| {name} |")),
+            "{name} is missing in query/SQL.md"
+        );
     }
 }

@@ -73,7 +73,14 @@ pub const TEXTS: &[&str] = &[
     "zz",
 ];
 
-const MODELS: &[&str] = &["gpt-4o", "gpt-4o-mini", "claude-sonnet-4", "mistral-large", "GPT-4o", "é-model"];
+const MODELS: &[&str] = &[
+    "gpt-4o",
+    "gpt-4o-mini",
+    "claude-sonnet-4",
+    "mistral-large",
+    "GPT-4o",
+    "é-model",
+];
 const SESSIONS: &[&str] = &["s-1", "s-2", "S-1", "day%1", "day_1", "ü"];
 const OPERATIONS: &[&str] = &["chat", "execute_tool", "invoke_agent", "embeddings"];
 
@@ -93,7 +100,9 @@ fn lines(source: Source) -> Option<Vec<String>> {
     }
     let mut lines = Vec::new();
     for file in data_files()? {
-        let short = lines_of(&file).into_iter().filter(|line| line.len() <= SAMPLE_LINE_BYTES_MAX);
+        let short = lines_of(&file)
+            .into_iter()
+            .filter(|line| line.len() <= SAMPLE_LINE_BYTES_MAX);
         lines.extend(short.take(SAMPLE_LINES).map(|line| in_microseconds(&line)));
     }
     Some(lines)
@@ -101,7 +110,8 @@ fn lines(source: Source) -> Option<Vec<String>> {
 
 /// The line with whole microseconds, which is all that DuckDB's times have.
 fn in_microseconds(line: &str) -> String {
-    static TIME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(imeUnixNano": ?"?\d+)\d{3}\b"#).unwrap());
+    static TIME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"(imeUnixNano": ?"?\d+)\d{3}\b"#).unwrap());
     TIME.replace_all(line, "${1}000").into_owned()
 }
 
@@ -126,32 +136,55 @@ fn finish_made(db: &Database) {
             3 => json!(pick(&mut random, TEXTS)),
             _ => json!(null),
         };
-        let name = pick(&mut random, &["correctness", "helpfulness", "reward", "tone"]);
-        let source = pick(&mut random, &["HUMAN:ana", "HUMAN:bo", "CODE", "LLM_JUDGE:gpt-4o"]);
-        let mut line = json!({"trace_id": trace_id, "name": name, "value": value, "source": source});
+        let name = pick(
+            &mut random,
+            &["correctness", "helpfulness", "reward", "tone"],
+        );
+        let source = pick(
+            &mut random,
+            &["HUMAN:ana", "HUMAN:bo", "CODE", "LLM_JUDGE:gpt-4o"],
+        );
+        let mut line =
+            json!({"trace_id": trace_id, "name": name, "value": value, "source": source});
         if random.below(2) == 0 {
             line["rationale"] = json!(pick(&mut random, TEXTS));
         }
         lines.push_str(&format!("{line}\n"));
     }
-    let report = db.import_assessments(lines.as_bytes(), &Default::default()).unwrap();
+    let report = db
+        .import_assessments(lines.as_bytes(), &Default::default())
+        .unwrap();
     assert_eq!(report.rejected_count, 0, "{:?}", report.rejected);
     for number in (0..TRACES).step_by(3) {
-        let tags = [("env", pick(&mut random, &["prod", "dev", "PROD"])), ("note", pick(&mut random, TEXTS))];
-        db.set_tags(&made_trace(number), tags.into_iter().take(1 + random.below(2))).unwrap();
+        let tags = [
+            ("env", pick(&mut random, &["prod", "dev", "PROD"])),
+            ("note", pick(&mut random, TEXTS)),
+        ];
+        db.set_tags(
+            &made_trace(number),
+            tags.into_iter().take(1 + random.below(2)),
+        )
+        .unwrap();
     }
 }
 
 fn finish_real(db: &Database) {
-    let Some(path) = shared("data/assessments.jsonl") else { return };
+    let Some(path) = shared("data/assessments.jsonl") else {
+        return;
+    };
     let text = std::fs::read_to_string(path).unwrap();
     let known = crate::support::texts(db, "SELECT trace_id FROM traces ORDER BY trace_id");
     let is_known = |line: &&str| known.iter().any(|id| line.contains(id.as_str()));
     let lines: Vec<&str> = text.lines().filter(is_known).collect();
-    db.import_assessments(lines.join("\n").as_bytes(), &Default::default()).unwrap();
+    db.import_assessments(lines.join("\n").as_bytes(), &Default::default())
+        .unwrap();
     for (number, trace_id) in known.iter().enumerate() {
-        let tags = [("env", ["prod", "dev"][number % 2]), ("number", TEXTS[number % TEXTS.len()])];
-        db.set_tags(trace_id, tags.into_iter().take(number % 3)).unwrap();
+        let tags = [
+            ("env", ["prod", "dev"][number % 2]),
+            ("number", TEXTS[number % TEXTS.len()]),
+        ];
+        db.set_tags(trace_id, tags.into_iter().take(number % 3))
+            .unwrap();
     }
 }
 
@@ -166,7 +199,9 @@ fn made_trace(number: u64) -> String {
 /// Requests of traces with ties, absent values, empty texts, letters of all kinds and integers at their limits.
 fn generated() -> Vec<String> {
     let mut random = Random::new(7);
-    (0..TRACES).map(|trace| request(&mut random, trace)).collect()
+    (0..TRACES)
+        .map(|trace| request(&mut random, trace))
+        .collect()
 }
 
 fn request(random: &mut Random, trace: u64) -> String {
@@ -188,8 +223,16 @@ fn request(random: &mut Random, trace: u64) -> String {
 
 fn span(random: &mut Random, trace: u64, number: u64) -> Value {
     // Few different times, so that there are ties; whole microseconds, which is all that the peers reckon with.
-    let start = START_NS + (trace / 4) as i64 * 3_600_000_000_000 + random.below(4) as i64 * 1_500_000_000;
-    let duration = [0, 1_000, 250_000_000, 250_000_000, 1_000_000_000, 61_000_000_000][random.below(6)];
+    let start =
+        START_NS + (trace / 4) as i64 * 3_600_000_000_000 + random.below(4) as i64 * 1_500_000_000;
+    let duration = [
+        0,
+        1_000,
+        250_000_000,
+        250_000_000,
+        1_000_000_000,
+        61_000_000_000,
+    ][random.below(6)];
     let mut attributes = Map::new();
     let mut add = |random: &mut Random, key: &str, one_in: usize, value: Value| {
         if random.below(one_in) == 0 {
@@ -201,8 +244,16 @@ fn span(random: &mut Random, trace: u64, number: u64) -> Value {
     for (key, from, one_in) in [
         ("gen_ai.operation.name", OPERATIONS, 2),
         ("gen_ai.request.model", MODELS, 2),
-        ("gen_ai.provider.name", &["openai", "anthropic", "OpenAI"], 2),
-        ("gen_ai.tool.name", &["lookup", "search", "Search", "pay"], 3),
+        (
+            "gen_ai.provider.name",
+            &["openai", "anthropic", "OpenAI"],
+            2,
+        ),
+        (
+            "gen_ai.tool.name",
+            &["lookup", "search", "Search", "pay"],
+            3,
+        ),
         ("session.id", SESSIONS, 3),
         ("user.id", &["u-ana", "u-bo", "U-ANA"], 3),
         ("input.value", TEXTS, 1),
@@ -213,7 +264,10 @@ fn span(random: &mut Random, trace: u64, number: u64) -> Value {
         let value = text(random, from);
         add(random, key, one_in, value);
     }
-    for (key, below) in [("gen_ai.usage.input_tokens", 6), ("gen_ai.usage.output_tokens", 300)] {
+    for (key, below) in [
+        ("gen_ai.usage.input_tokens", 6),
+        ("gen_ai.usage.output_tokens", 300),
+    ] {
         let value = int(random.below(below) as i64);
         add(random, key, 2, value);
     }
@@ -226,15 +280,20 @@ fn span(random: &mut Random, trace: u64, number: u64) -> Value {
     add(random, "num", 2, value);
     let value = json!({"boolValue": random.below(2) == 0});
     add(random, "flag", 2, value);
-    let pairs: Vec<Value> =
-        attributes.into_iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+    let pairs: Vec<Value> = attributes
+        .into_iter()
+        .map(|(key, value)| json!({"key": key, "value": value}))
+        .collect();
     let mut span = json!({
         "traceId": made_trace(trace), "spanId": format!("e{trace:07x}{number:08x}"), "name": pick(random, TEXTS),
         "kind": 1 + random.below(5), "startTimeUnixNano": start.to_string(),
         "endTimeUnixNano": (start + duration).to_string(), "attributes": pairs,
     });
     if number > 1 {
-        span["parentSpanId"] = json!(format!("e{trace:07x}{:08x}", 1 + random.below(number as usize - 1)));
+        span["parentSpanId"] = json!(format!(
+            "e{trace:07x}{:08x}",
+            1 + random.below(number as usize - 1)
+        ));
     }
     match random.below(4) {
         0 => span["status"] = json!({"code": 2, "message": pick(random, TEXTS)}),
@@ -252,11 +311,16 @@ pub fn export(db: &Database, folder: &Path) -> Value {
         let path = folder.join(format!("{}.parquet", table.name));
         let batches: Vec<RecordBatch> = rows(db, table.name).iter().map(with_plain_times).collect();
         let schema = batches[0].schema();
-        let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), schema, None).unwrap();
-        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        let mut writer =
+            ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), schema, None).unwrap();
+        batches
+            .iter()
+            .for_each(|batch| writer.write(batch).unwrap());
         writer.close().unwrap();
-        let columns: Vec<Value> =
-            table.columns().map(|(name, kind)| json!([name, kind_name(kind)])).collect();
+        let columns: Vec<Value> = table
+            .columns()
+            .map(|(name, kind)| json!([name, kind_name(kind)]))
+            .collect();
         tables.push(json!({"name": table.name, "parquet": path, "columns": columns}));
     }
     Value::from(tables)
@@ -265,9 +329,17 @@ pub fn export(db: &Database, folder: &Path) -> Value {
 /// All rows of a table, in the columns that statements use.
 pub fn rows(db: &Database, name: &str) -> Vec<RecordBatch> {
     let table = TABLES.iter().find(|table| table.name == name).unwrap();
-    let columns: Vec<String> = table.columns().map(|(name, _)| format!("\"{name}\"")).collect();
-    let batches = db.sql(&format!("SELECT {} FROM {name}", columns.join(", "))).unwrap();
-    assert!(batches.iter().any(|batch| batch.num_rows() > 0), "{name} is empty");
+    let columns: Vec<String> = table
+        .columns()
+        .map(|(name, _)| format!("\"{name}\""))
+        .collect();
+    let batches = db
+        .sql(&format!("SELECT {} FROM {name}", columns.join(", ")))
+        .unwrap();
+    assert!(
+        batches.iter().any(|batch| batch.num_rows() > 0),
+        "{name} is empty"
+    );
     batches
 }
 
@@ -276,7 +348,11 @@ fn with_plain_times(batch: &RecordBatch) -> RecordBatch {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for (field, array) in schema.fields().iter().zip(batch.columns()) {
         let is_time = matches!(field.data_type(), DataType::Timestamp(..));
-        let array = if is_time { cast(array, &DataType::Int64).unwrap() } else { array.clone() };
+        let array = if is_time {
+            cast(array, &DataType::Int64).unwrap()
+        } else {
+            array.clone()
+        };
         fields.push(Field::new(field.name(), array.data_type().clone(), true));
         columns.push(array);
     }

@@ -68,21 +68,33 @@ fn generated_statements_say_what_duckdb_and_sqlite_say() {
     let seed = setting("TRACEHOUSE_SEED", 1);
     let first = setting("TRACEHOUSE_SQL_FIRST", 0);
     let numbers: Vec<u64> = match std::env::var("TRACEHOUSE_SQL_NUMBERS") {
-        Ok(numbers) => numbers.split(',').map(|number| number.trim().parse().unwrap()).collect(),
+        Ok(numbers) => numbers
+            .split(',')
+            .map(|number| number.trim().parse().unwrap())
+            .collect(),
         Err(_) => (first..first + count).collect(),
     };
     let python = peers::python();
     let start = Instant::now();
     let subjects: Vec<Subjects> = std::thread::scope(|scope| {
-        let sources = [Source::Made, Source::Real].map(|source| scope.spawn(move || subjects(source)));
-        sources.into_iter().filter_map(|source| source.join().unwrap()).collect()
+        let sources =
+            [Source::Made, Source::Real].map(|source| scope.spawn(move || subjects(source)));
+        sources
+            .into_iter()
+            .filter_map(|source| source.join().unwrap())
+            .collect()
     });
     let prepared = start.elapsed();
     let report = Mutex::new(Report::default());
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (subjects, report, python) = (&subjects, &report, &python);
-            let numbers: Vec<u64> = numbers.iter().copied().skip(thread).step_by(THREADS).collect();
+            let numbers: Vec<u64> = numbers
+                .iter()
+                .copied()
+                .skip(thread)
+                .step_by(THREADS)
+                .collect();
             scope.spawn(move || ask_all(seed, &numbers, subjects, python, report));
         }
     });
@@ -100,19 +112,34 @@ fn generated_statements_say_what_duckdb_and_sqlite_say() {
 
 /// Every state of a source; all of them say the same of every table.
 fn subjects(source: Source) -> Option<Subjects> {
-    let states: Vec<Subject> =
-        STATES.into_iter().map(|state| made::subject(source, state)).collect::<Option<_>>()?;
+    let states: Vec<Subject> = STATES
+        .into_iter()
+        .map(|state| made::subject(source, state))
+        .collect::<Option<_>>()?;
     let folder = tempfile::tempdir().unwrap();
     let tables = made::export(states[0].db(), folder.path());
     for table in grammar::tables::TABLES {
-        let columns: Vec<String> = table.columns().map(|(name, _)| format!("\"{name}\"")).collect();
+        let columns: Vec<String> = table
+            .columns()
+            .map(|(name, _)| format!("\"{name}\""))
+            .collect();
         let statement = format!("SELECT {} FROM {}", columns.join(", "), table.name);
         let rows = sorted_rows(states[0].db(), &statement);
         for (subject, state) in states.iter().zip(STATES).skip(1) {
-            assert_eq!(sorted_rows(subject.db(), &statement), rows, "{source:?} {state:?} {}", table.name);
+            assert_eq!(
+                sorted_rows(subject.db(), &statement),
+                rows,
+                "{source:?} {state:?} {}",
+                table.name
+            );
         }
     }
-    Some(Subjects { source, states, tables, _folder: folder })
+    Some(Subjects {
+        source,
+        states,
+        tables,
+        _folder: folder,
+    })
 }
 
 /// A statement that the peers are thinking about.
@@ -124,20 +151,41 @@ struct Asked {
     state: usize,
 }
 
-fn ask_all(seed: u64, numbers: &[u64], subjects: &[Subjects], python: &Path, report: &Mutex<Report>) {
-    let mut peers: Vec<Peers> =
-        subjects.iter().map(|subject| Peers::start(python, &subject.tables)).collect();
+fn ask_all(
+    seed: u64,
+    numbers: &[u64],
+    subjects: &[Subjects],
+    python: &Path,
+    report: &Mutex<Report>,
+) {
+    let mut peers: Vec<Peers> = subjects
+        .iter()
+        .map(|subject| Peers::start(python, &subject.tables))
+        .collect();
     let mut waiting: VecDeque<Asked> = VecDeque::new();
     for &number in numbers {
-        let mixed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number.wrapping_mul(0xD134_2543_DE82_EF95);
+        let mixed =
+            seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number.wrapping_mul(0xD134_2543_DE82_EF95);
         let statement = Generator::new(mixed).statement();
         let question = statement.question();
         let at = usize::from(subjects.len() > 1 && (number / 7).is_multiple_of(4));
         let state = number as usize % STATES.len();
         peers[at].ask(&question);
-        waiting.push_back(Asked { number, statement, question, at, state });
+        waiting.push_back(Asked {
+            number,
+            statement,
+            question,
+            at,
+            state,
+        });
         if waiting.len() > AHEAD {
-            answer(waiting.pop_front().unwrap(), subjects, &mut peers, &mut waiting, report);
+            answer(
+                waiting.pop_front().unwrap(),
+                subjects,
+                &mut peers,
+                &mut waiting,
+                report,
+            );
         }
     }
     while let Some(asked) = waiting.pop_front() {
@@ -159,15 +207,25 @@ fn answer(
     let took = start.elapsed();
     let (duckdb, sqlite) = peers[asked.at].answers();
     let verdict = Verdict::of(&asked.question, &ours, &duckdb, sqlite.as_ref());
-    let place = format!("{} {:?} {:?}", asked.number, subject.source, STATES[asked.state]);
-    let wanted = report.lock().unwrap().count(&place, took, &asked.question, &verdict);
+    let place = format!(
+        "{} {:?} {:?}",
+        asked.number, subject.source, STATES[asked.state]
+    );
+    let wanted = report
+        .lock()
+        .unwrap()
+        .count(&place, took, &asked.question, &verdict);
     if let Some(wanted) = wanted {
         // The peers answer in order: what they still owe is asked again afterwards.
-        let owed: Vec<&Asked> = waiting.iter().filter(|other| other.at == asked.at).collect();
+        let owed: Vec<&Asked> = waiting
+            .iter()
+            .filter(|other| other.at == asked.at)
+            .collect();
         owed.iter().for_each(|_| drop(peers[asked.at].answers()));
         let small = shrink::shrink(asked.statement, &wanted, db, &mut peers[asked.at]);
         report.lock().unwrap().add(&place, small);
-        owed.iter().for_each(|other| peers[asked.at].ask(&other.question));
+        owed.iter()
+            .for_each(|other| peers[asked.at].ask(&other.question));
     }
 }
 
@@ -175,13 +233,19 @@ fn answer(
 fn ours(db: &Database, question: &Question) -> Outcome {
     let query = SqlQuery::from(question.ours.as_str());
     match db.query(query, Some(TIMEOUT)) {
-        Ok((_, batches)) => rows_of(&batches, &question.types).map_or_else(Outcome::Error, Outcome::Rows),
+        Ok((_, batches)) => {
+            rows_of(&batches, &question.types).map_or_else(Outcome::Error, Outcome::Rows)
+        }
         Err(error) => Outcome::Error(error.to_string()),
     }
 }
 
 /// Asks everyone.
-fn ask(question: &Question, db: &Database, peers: &mut Peers) -> (Outcome, Outcome, Option<Outcome>) {
+fn ask(
+    question: &Question,
+    db: &Database,
+    peers: &mut Peers,
+) -> (Outcome, Outcome, Option<Outcome>) {
     peers.ask(question);
     let ours = ours(db, question);
     let (duckdb, sqlite) = peers.answers();

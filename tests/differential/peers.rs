@@ -25,15 +25,25 @@ impl Peers {
     pub fn start(python: &Path, tables: &Value) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("differential/peers.py");
         let mut command = Command::new(python);
-        let command = command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let command = command
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let input = process.stdin.take().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+            output
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
         });
-        let mut peers = Self { process, input, lines };
+        let mut peers = Self {
+            process,
+            input,
+            lines,
+        };
         peers.send(&json!({"load": tables}));
         peers.receive();
         peers
@@ -55,12 +65,17 @@ impl Peers {
     }
 
     fn send(&mut self, message: &Value) {
-        self.input.write_all(format!("{message}\n").as_bytes()).unwrap();
+        self.input
+            .write_all(format!("{message}\n").as_bytes())
+            .unwrap();
         self.input.flush().unwrap();
     }
 
     fn receive(&mut self) -> Value {
-        let line = self.lines.recv().unwrap_or_else(|_| panic!("peers.py ended; its error is above"));
+        let line = self
+            .lines
+            .recv()
+            .unwrap_or_else(|_| panic!("peers.py ended; its error is above"));
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 }
@@ -76,7 +91,9 @@ fn outcome(mut reply: Value) -> Outcome {
     match reply["error"].as_str() {
         Some(error) => Outcome::Error(error.to_string()),
         None => {
-            let Value::Array(rows) = reply["rows"].take() else { panic!("{reply}") };
+            let Value::Array(rows) = reply["rows"].take() else {
+                panic!("{reply}")
+            };
             let cells = |row: Value| match row {
                 Value::Array(cells) => cells,
                 other => panic!("{other}"),
@@ -98,16 +115,29 @@ pub fn python() -> PathBuf {
     if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
         return python;
     }
-    let missing =
-        "the differential tests compare with DuckDB, which they install from the package index once";
+    let missing = "the differential tests compare with DuckDB, which they install from the package index once";
     let run = |command: &mut Command| {
-        let output = command.output().unwrap_or_else(|error| panic!("{missing}; {command:?}: {error}"));
+        let output = command
+            .output()
+            .unwrap_or_else(|error| panic!("{missing}; {command:?}: {error}"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{missing}; {command:?} failed:\n{said}");
+        assert!(
+            output.status.success(),
+            "{missing}; {command:?} failed:\n{said}"
+        );
     };
     fs::create_dir_all(&venv).unwrap();
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&venv));
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ];
     run(Command::new(&python).args(pip).arg(&requirements));
     fs::write(&mark, wanted).unwrap();
     python

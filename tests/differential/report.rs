@@ -29,10 +29,19 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub fn of(question: &Question, ours: &Outcome, duckdb: &Outcome, sqlite: Option<&Outcome>) -> Self {
-        let Outcome::Rows(right) = duckdb else { return Verdict::Invalid };
+    pub fn of(
+        question: &Question,
+        ours: &Outcome,
+        duckdb: &Outcome,
+        sqlite: Option<&Outcome>,
+    ) -> Self {
+        let Outcome::Rows(right) = duckdb else {
+            return Verdict::Invalid;
+        };
         let rows = match ours {
-            Outcome::Error(message) => return Verdict::Refused(known::without_particulars(message)),
+            Outcome::Error(message) => {
+                return Verdict::Refused(known::without_particulars(message));
+            }
             Outcome::Rows(rows) => rows,
         };
         let sqlite = sqlite.and_then(Outcome::rows);
@@ -88,7 +97,11 @@ impl Report {
         verdict: &Verdict,
     ) -> Option<Verdict> {
         self.with_sqlite += u64::from(question.sqlite.is_some());
-        if self.slowest.as_ref().is_none_or(|(slowest, _)| took > *slowest) {
+        if self
+            .slowest
+            .as_ref()
+            .is_none_or(|(slowest, _)| took > *slowest)
+        {
             self.slowest = Some((took, format!("{place}: {}", question.ours)));
         }
         let kind = match verdict {
@@ -120,7 +133,9 @@ impl Report {
             self.unexplained -= 1;
             return;
         }
-        let sqlite = small.sqlite.map_or("not asked".to_string(), |outcome| outcome.shown());
+        let sqlite = small
+            .sqlite
+            .map_or("not asked".to_string(), |outcome| outcome.shown());
         let text = format!(
             "  {place}\n    ours    {}\n    DuckDB  {}\n    SQLite  {}\n    ours:   {}\n    DuckDB: {}\n    SQLite: {sqlite}\n    apart:  {}",
             small.question.ours,
@@ -130,14 +145,24 @@ impl Report {
             small.duckdb.shown(),
             small.ours.apart(&small.duckdb),
         );
-        self.findings.entry(small.verdict.name()).or_default().push(text);
+        self.findings
+            .entry(small.verdict.name())
+            .or_default()
+            .push(text);
     }
 
     pub fn summary(&self) -> String {
-        let mut lines: Vec<String> =
-            self.counts.iter().map(|(name, count)| format!("  {count:7} {name}")).collect();
+        let mut lines: Vec<String> = self
+            .counts
+            .iter()
+            .map(|(name, count)| format!("  {count:7} {name}"))
+            .collect();
         lines.push(format!("  {:7} were put to SQLite, too", self.with_sqlite));
-        lines.extend(self.known.iter().map(|(name, count)| format!("  {count:7} explained: {name}")));
+        lines.extend(
+            self.known
+                .iter()
+                .map(|(name, count)| format!("  {count:7} explained: {name}")),
+        );
         if let Some((took, what)) = &self.slowest {
             lines.push(format!("  slowest: {:.1} s, {}", took.as_secs_f64(), what));
         }
@@ -155,9 +180,16 @@ impl Report {
             })
             .collect();
         let count = self.unexplained;
-        assert!(count == 0, "{count} statements without an explanation:\n{}", shown.join("\n"));
+        assert!(
+            count == 0,
+            "{count} statements without an explanation:\n{}",
+            shown.join("\n")
+        );
         let same = self.counts.get("the same").copied().unwrap_or(0);
         let all: u64 = self.counts.values().sum();
-        assert!(same * 2 > all, "only {same} of {all} statements could be compared");
+        assert!(
+            same * 2 > all,
+            "only {same} of {all} statements could be compared"
+        );
     }
 }

@@ -38,5 +38,11 @@ pub fn shrink(statement: Statement, wanted: &Verdict, db: &Database, peers: &mut
 fn asked(question: Question, db: &Database, peers: &mut Peers) -> Small {
     let (ours, duckdb, sqlite): (Outcome, Outcome, Option<Outcome>) = ask(&question, db, peers);
     let verdict = Verdict::of(&question, &ours, &duckdb, sqlite.as_ref());
-    Small { question, verdict, ours, duckdb, sqlite }
+    Small {
+        question,
+        verdict,
+        ours,
+        duckdb,
+        sqlite,
+    }
 }

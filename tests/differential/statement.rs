@@ -28,7 +28,9 @@ impl Statement {
             duckdb: self.tree.render(Dialect::DuckDb).unwrap(),
             sqlite: self.tree.render(Dialect::Sqlite),
             types: self.types.clone(),
-            is_ordered: self.tree.parts[1].render(Dialect::Ours).is_some_and(|text| !text.is_empty()),
+            is_ordered: self.tree.parts[1]
+                .render(Dialect::Ours)
+                .is_some_and(|text| !text.is_empty()),
         }
     }
 
@@ -38,7 +40,10 @@ impl Statement {
             .smaller()
             .into_iter()
             .filter(|tree| tree.parts.len() == 2)
-            .map(|tree| Statement { tree, types: self.types.clone() })
+            .map(|tree| Statement {
+                tree,
+                types: self.types.clone(),
+            })
             .collect()
     }
 }

@@ -41,7 +41,11 @@ pub enum Dialect {
 #[derive(Debug, Clone)]
 enum Text {
     Same(String),
-    Each { ours: String, duckdb: String, sqlite: Option<String> },
+    Each {
+        ours: String,
+        duckdb: String,
+        sqlite: Option<String>,
+    },
 }
 
 /// How an expression without parentheses around it binds.
@@ -69,12 +73,22 @@ pub struct Tree {
 impl Tree {
     /// A leaf that all spell alike.
     pub fn leaf(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, binding: Binding::Closed, text: Text::Same(text.into()), parts: Vec::new() }
+        Self {
+            kind,
+            binding: Binding::Closed,
+            text: Text::Same(text.into()),
+            parts: Vec::new(),
+        }
     }
 
     /// A node that all spell alike; `{0}` stands for the first part, and so on.
     pub fn node(kind: Kind, text: impl Into<String>, parts: Vec<Tree>) -> Self {
-        Self { kind, binding: Binding::Closed, text: Text::Same(text.into()), parts }
+        Self {
+            kind,
+            binding: Binding::Closed,
+            text: Text::Same(text.into()),
+            parts,
+        }
     }
 
     /// A node that each spells in its own way.
@@ -89,7 +103,12 @@ impl Tree {
             duckdb: duckdb.to_string(),
             sqlite: sqlite.map(str::to_string),
         };
-        Self { kind, binding: Binding::Closed, text, parts: parts.into() }
+        Self {
+            kind,
+            binding: Binding::Closed,
+            text,
+            parts: parts.into(),
+        }
     }
 
     /// A node that SQLite has no word for.
@@ -201,11 +220,18 @@ impl Tree {
     fn instead(&self) -> Vec<Tree> {
         let mut all = Vec::new();
         match self.kind {
-            Kind::Clause if self.text(Dialect::Ours) != Some("") => all.push(Tree::leaf(Kind::Clause, "")),
+            Kind::Clause if self.text(Dialect::Ours) != Some("") => {
+                all.push(Tree::leaf(Kind::Clause, ""))
+            }
             Kind::Value(of) => {
                 let mut below = Vec::new();
                 self.parts.iter().for_each(|part| part.nodes(&mut below));
-                all.extend(below.into_iter().filter(|node| node.kind == self.kind).cloned());
+                all.extend(
+                    below
+                        .into_iter()
+                        .filter(|node| node.kind == self.kind)
+                        .cloned(),
+                );
                 if !self.parts.is_empty() {
                     all.push(simplest(of));
                 }
@@ -235,6 +261,11 @@ fn simplest(of: Type) -> Tree {
         Type::Float => Tree::leaf(Kind::Value(of), "1.5e0"),
         Type::Text => Tree::leaf(Kind::Value(of), "'a'"),
         Type::Bool => Tree::leaf(Kind::Value(of), "true"),
-        Type::Time => Tree::each(Kind::Value(of), [time, time], Some("1740787200000000000"), []),
+        Type::Time => Tree::each(
+            Kind::Value(of),
+            [time, time],
+            Some("1740787200000000000"),
+            [],
+        ),
     }
 }

@@ -17,7 +17,11 @@ pub fn check(db: &Database, facts: &Value, check: &mut Check) {
     tools(db, &facts["tools"], check);
     durations(db, facts, check);
     let ids = texts(db, "SELECT trace_id FROM traces");
-    check.equal("all trace ids", json!(ids_sha256(&ids)), facts["all_trace_ids_sha256"].clone());
+    check.equal(
+        "all trace ids",
+        json!(ids_sha256(&ids)),
+        facts["all_trace_ids_sha256"].clone(),
+    );
 }
 
 fn totals(db: &Database, want: &Value, check: &mut Check) {
@@ -31,13 +35,28 @@ fn totals(db: &Database, want: &Value, check: &mut Check) {
         ("traces", "SELECT count(*) FROM traces"),
         ("spans", "SELECT count(*) FROM spans"),
         ("spans", "SELECT sum(span_count) FROM traces"),
-        ("distinct_trace_span_ids", "SELECT count(*) FROM (SELECT DISTINCT trace_id, span_id FROM spans)"),
-        ("root_spans", "SELECT count(*) FROM spans WHERE parent_span_id IS NULL"),
+        (
+            "distinct_trace_span_ids",
+            "SELECT count(*) FROM (SELECT DISTINCT trace_id, span_id FROM spans)",
+        ),
+        (
+            "root_spans",
+            "SELECT count(*) FROM spans WHERE parent_span_id IS NULL",
+        ),
         ("orphan_spans", parents),
-        ("traces_without_root", &format!("SELECT count(*) FROM ({roots}) WHERE roots = 0")),
-        ("traces_with_several_roots", &format!("SELECT count(*) FROM ({roots}) WHERE roots > 1")),
+        (
+            "traces_without_root",
+            &format!("SELECT count(*) FROM ({roots}) WHERE roots = 0"),
+        ),
+        (
+            "traces_with_several_roots",
+            &format!("SELECT count(*) FROM ({roots}) WHERE roots > 1"),
+        ),
         ("events", "SELECT count(*) FROM events"),
-        ("links", "SELECT coalesce(sum(coalesce(array_length(links), 0)), 0) FROM spans"),
+        (
+            "links",
+            "SELECT coalesce(sum(coalesce(array_length(links), 0)), 0) FROM spans",
+        ),
         ("distinct_names", "SELECT count(DISTINCT name) FROM spans"),
         ("distinct_sessions_or_conversations", conversations),
         (
@@ -45,7 +64,11 @@ fn totals(db: &Database, want: &Value, check: &mut Check) {
             "SELECT count(*) FROM (SELECT trace_id FROM spans GROUP BY trace_id HAVING count(DISTINCT service_name) > 1)",
         ),
     ] {
-        check.equal(&format!("totals.{key}: {statement}"), Some(number(db, statement)), want[key].as_i64());
+        check.equal(
+            &format!("totals.{key}: {statement}"),
+            Some(number(db, statement)),
+            want[key].as_i64(),
+        );
     }
 }
 
@@ -68,9 +91,21 @@ fn attribute_walk(db: &Database, facts: &Value, check: &mut Check) {
         Some(keys.len() as u64),
         facts["totals"]["distinct_attr_keys"].as_u64(),
     );
-    check.equal("string_values", Some(strings), facts["totals"]["string_values"].as_u64());
-    check.equal("longest", Some(longest as u64), facts["totals"]["longest_string_chars"].as_u64());
-    check.equal("attr_keys_top", top(keys, 80), facts["attr_keys_top"].clone());
+    check.equal(
+        "string_values",
+        Some(strings),
+        facts["totals"]["string_values"].as_u64(),
+    );
+    check.equal(
+        "longest",
+        Some(longest as u64),
+        facts["totals"]["longest_string_chars"].as_u64(),
+    );
+    check.equal(
+        "attr_keys_top",
+        top(keys, 80),
+        facts["attr_keys_top"].clone(),
+    );
 }
 
 fn walk(value: &Value, found: &mut impl FnMut(&str)) {
@@ -86,7 +121,11 @@ fn walk(value: &Value, found: &mut impl FnMut(&str)) {
 pub fn top(counts: BTreeMap<String, u64>, count_max: usize) -> Value {
     let mut sorted: Vec<(String, u64)> = counts.into_iter().collect();
     sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    sorted.into_iter().take(count_max).map(|(key, count)| (key, json!(count))).collect()
+    sorted
+        .into_iter()
+        .take(count_max)
+        .map(|(key, count)| (key, json!(count)))
+        .collect()
 }
 
 /// `SELECT key, count ... GROUP BY key` as the object that `facts.json` has, the largest first.
@@ -95,22 +134,44 @@ pub fn group(db: &Database, key: &str, from: &str, count_max: usize) -> Value {
         "SELECT CAST({key} AS VARCHAR) AS k, count(*) AS n FROM {from} GROUP BY 1 ORDER BY n DESC, k LIMIT {count_max}"
     );
     let pairs = rows(db, &statement).into_iter();
-    pairs.map(|row| (row["k"].as_str().unwrap_or("None").to_string(), row["n"].clone())).collect()
+    pairs
+        .map(|row| {
+            (
+                row["k"].as_str().unwrap_or("None").to_string(),
+                row["n"].clone(),
+            )
+        })
+        .collect()
 }
 
 fn times(db: &Database, want: &Value, check: &mut Check) {
     let ns = |expression: &str| {
-        texts(db, &format!("SELECT CAST(CAST({expression} AS BIGINT) AS VARCHAR) FROM spans"))
+        texts(
+            db,
+            &format!("SELECT CAST(CAST({expression} AS BIGINT) AS VARCHAR) FROM spans"),
+        )
     };
-    check.equal("min start", json!(ns("min(start_time)")[0]), want["min_start_ns"].clone());
-    check.equal("max end", json!(ns("max(end_time)")[0]), want["max_end_ns"].clone());
+    check.equal(
+        "min start",
+        json!(ns("min(start_time)")[0]),
+        want["min_start_ns"].clone(),
+    );
+    check.equal(
+        "max end",
+        json!(ns("max(end_time)")[0]),
+        want["max_end_ns"].clone(),
+    );
     let stats = db.stats().unwrap();
     let min = stats.min_time_ns.unwrap().to_string();
     check.equal("stats min", json!(min), want["min_start_ns"].clone());
     let days = group(db, "CAST(request_time AS DATE)", "traces", 1_000);
     check.equal("traces per day", days, want["traces_per_day_utc"].clone());
     let origin = "coalesce(resource->>'convert.timestamps', '(sdk replay)')";
-    check.equal("origin of times", group(db, origin, "spans", 60), want["spans_by_timestamp_origin"].clone());
+    check.equal(
+        "origin of times",
+        group(db, origin, "spans", 60),
+        want["spans_by_timestamp_origin"].clone(),
+    );
 }
 
 fn groups(db: &Database, facts: &Value, check: &mut Check) {
@@ -124,7 +185,12 @@ fn groups(db: &Database, facts: &Value, check: &mut Check) {
         ("scope", "coalesce(scope_name, '')", "spans", 60),
         ("service_spans", "service_name", "spans", 200),
         ("service_traces", "service_name", "traces", 200),
-        ("service_traces", "service_name", "(SELECT DISTINCT trace_id, service_name FROM spans)", 200),
+        (
+            "service_traces",
+            "service_name",
+            "(SELECT DISTINCT trace_id, service_name FROM spans)",
+            200,
+        ),
         ("event_names", "name", "events", 60),
     ] {
         check.equal(
@@ -137,7 +203,11 @@ fn groups(db: &Database, facts: &Value, check: &mut Check) {
     check.equal("http_status", http, facts["http_status"].clone());
     for (part, count_max) in [("kinds_by_convention", 60), ("models", 80)] {
         for (key, want) in facts[part].as_object().unwrap() {
-            check.equal(&format!("{part} {key}"), attribute_group(db, key, count_max), want.clone());
+            check.equal(
+                &format!("{part} {key}"),
+                attribute_group(db, key, count_max),
+                want.clone(),
+            );
         }
     }
 }
@@ -162,7 +232,11 @@ fn tokens(db: &Database, want: &Value, check: &mut Check) {
         );
         let row = rows(db, &statement).remove(0);
         check.equal(&format!("tokens {key}"), row["s"].clone(), sum.clone());
-        check.equal(&format!("spans with {key}"), row["n"].clone(), want["spans_by_key"][key].clone());
+        check.equal(
+            &format!("spans with {key}"),
+            row["n"].clone(),
+            want["spans_by_key"][key].clone(),
+        );
     }
     let statement = format!(
         "SELECT coalesce(m, '(none)') AS m, sum(coalesce(i, 0)) AS input, sum(coalesce(o, 0)) AS output, count(*) AS spans \
@@ -175,84 +249,177 @@ fn tokens(db: &Database, want: &Value, check: &mut Check) {
     }
     let listed = want["by_model"].as_object().unwrap();
     for (model, usage) in listed {
-        check.equal(&format!("tokens of {model}"), got.remove(model), Some(usage.clone()));
+        check.equal(
+            &format!("tokens of {model}"),
+            got.remove(model),
+            Some(usage.clone()),
+        );
     }
-    let least = listed.values().map(|usage| usage["input"].as_i64()).min().unwrap();
+    let least = listed
+        .values()
+        .map(|usage| usage["input"].as_i64())
+        .min()
+        .unwrap();
     check.equal(
         "models not listed have fewer",
         got.values().all(|usage| usage["input"].as_i64() <= least),
         true,
     );
-    let total = number(db, &format!("SELECT sum(coalesce(i, 0) + coalesce(o, 0)) FROM {USAGE}"));
-    check.equal("tokens of all traces", Some(total), want["total_input_plus_output_all_traces"].as_i64());
+    let total = number(
+        db,
+        &format!("SELECT sum(coalesce(i, 0) + coalesce(o, 0)) FROM {USAGE}"),
+    );
+    check.equal(
+        "tokens of all traces",
+        Some(total),
+        want["total_input_plus_output_all_traces"].as_i64(),
+    );
 }
 
 fn errors(db: &Database, want: &Value, check: &mut Check) {
     for (key, statement) in [
-        ("error_spans", "SELECT count(*) FROM spans WHERE status = 'ERROR'"),
+        (
+            "error_spans",
+            "SELECT count(*) FROM spans WHERE status = 'ERROR'",
+        ),
         ("error_spans", "SELECT sum(error_span_count) FROM traces"),
-        ("traces_with_error_span", "SELECT count(*) FROM traces WHERE error_span_count > 0"),
+        (
+            "traces_with_error_span",
+            "SELECT count(*) FROM traces WHERE error_span_count > 0",
+        ),
         (
             "traces_with_root_error",
             "SELECT count(*) FROM spans WHERE parent_span_id IS NULL AND status = 'ERROR'",
         ),
-        ("traces_with_root_error", "SELECT count(*) FROM traces WHERE state = 'ERROR'"),
+        (
+            "traces_with_root_error",
+            "SELECT count(*) FROM traces WHERE state = 'ERROR'",
+        ),
     ] {
-        check.equal(&format!("errors.{key}: {statement}"), Some(number(db, statement)), want[key].as_i64());
+        check.equal(
+            &format!("errors.{key}: {statement}"),
+            Some(number(db, statement)),
+            want[key].as_i64(),
+        );
     }
     let ids = texts(db, "SELECT trace_id FROM traces WHERE error_span_count > 0");
-    check.equal("traces with errors", json!(ids_sha256(&ids)), want["traces_with_error_span_sha256"].clone());
+    check.equal(
+        "traces with errors",
+        json!(ids_sha256(&ids)),
+        want["traces_with_error_span_sha256"].clone(),
+    );
     let from = "spans WHERE status = 'ERROR'";
-    check.equal("errors by service", group(db, "service_name", from, 60), want["by_service"].clone());
-    check.equal("errors by name", group(db, "name", from, 40), want["by_name"].clone());
+    check.equal(
+        "errors by service",
+        group(db, "service_name", from, 60),
+        want["by_service"].clone(),
+    );
+    check.equal(
+        "errors by name",
+        group(db, "name", from, 40),
+        want["by_name"].clone(),
+    );
 }
 
 fn tools(db: &Database, want: &Value, check: &mut Check) {
     // Both keys, as a span may have both; the column `tool_name` falls back on a tool span's name.
     let keys = ["gen_ai.tool.name", "tool.name"];
-    let each = keys.map(|key| format!("SELECT trace_id, status, attributes->>'{key}' AS tool FROM spans"));
-    let used = format!("(SELECT * FROM ({}) WHERE tool IS NOT NULL)", each.join(" UNION ALL "));
-    check.equal("tool spans", group(db, "tool", &used, 40), want["spans"].clone());
+    let each =
+        keys.map(|key| format!("SELECT trace_id, status, attributes->>'{key}' AS tool FROM spans"));
+    let used = format!(
+        "(SELECT * FROM ({}) WHERE tool IS NOT NULL)",
+        each.join(" UNION ALL ")
+    );
+    check.equal(
+        "tool spans",
+        group(db, "tool", &used, 40),
+        want["spans"].clone(),
+    );
     let failed = format!("{used} WHERE status = 'ERROR'");
-    check.equal("tool errors", group(db, "tool", &failed, 40), want["error_spans"].clone());
+    check.equal(
+        "tool errors",
+        group(db, "tool", &failed, 40),
+        want["error_spans"].clone(),
+    );
     let traces = format!("(SELECT DISTINCT trace_id, tool FROM {used})");
-    check.equal("tool traces", group(db, "tool", &traces, 40), want["traces"].clone());
+    check.equal(
+        "tool traces",
+        group(db, "tool", &traces, 40),
+        want["traces"].clone(),
+    );
 }
 
 fn durations(db: &Database, facts: &Value, check: &mut Check) {
     let want = &facts["durations_ns"];
     let values = |statement: &str| -> Vec<i64> {
-        texts(db, statement).iter().map(|text| text.parse().unwrap()).collect()
+        texts(db, statement)
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect()
     };
     check.equal(
         "trace durations",
         quantiles(values("SELECT duration_ns FROM traces")),
         want["trace"].clone(),
     );
-    check.equal("span durations", quantiles(values("SELECT duration_ns FROM spans")), want["span"].clone());
+    check.equal(
+        "span durations",
+        quantiles(values("SELECT duration_ns FROM spans")),
+        want["span"].clone(),
+    );
     for (name, want) in want["by_span_name_top20"].as_object().unwrap() {
-        let statement =
-            format!("SELECT duration_ns FROM spans WHERE name = {}", crate::support::quoted(name));
-        check.equal(&format!("durations of {name}"), quantiles(values(&statement)), want.clone());
+        let statement = format!(
+            "SELECT duration_ns FROM spans WHERE name = {}",
+            crate::support::quoted(name)
+        );
+        check.equal(
+            &format!("durations of {name}"),
+            quantiles(values(&statement)),
+            want.clone(),
+        );
     }
     for (model, want) in want["by_model_top15"].as_object().unwrap() {
-        let statement =
-            format!("SELECT duration_ns FROM {USAGE} WHERE m = {}", crate::support::quoted(model));
-        check.equal(&format!("durations of {model}"), quantiles(values(&statement)), want.clone());
+        let statement = format!(
+            "SELECT duration_ns FROM {USAGE} WHERE m = {}",
+            crate::support::quoted(model)
+        );
+        check.equal(
+            &format!("durations of {model}"),
+            quantiles(values(&statement)),
+            want.clone(),
+        );
     }
-    let long = number(db, "SELECT count(*) FROM traces WHERE duration_ns > 60000000000");
-    check.equal("longer than 60 s", Some(long), want["traces_longer_than_60s"].as_i64());
+    let long = number(
+        db,
+        "SELECT count(*) FROM traces WHERE duration_ns > 60000000000",
+    );
+    check.equal(
+        "longer than 60 s",
+        Some(long),
+        want["traces_longer_than_60s"].as_i64(),
+    );
     let shape = &facts["shape"];
     check.equal(
         "spans per trace",
         quantiles(values("SELECT span_count FROM traces")),
         shape["spans_per_trace"].clone(),
     );
-    let tokens =
-        values(&format!("SELECT sum(coalesce(i, 0) + coalesce(o, 0)) FROM {USAGE} GROUP BY trace_id"));
-    check.equal("tokens per trace", quantiles(tokens), shape["tokens_per_trace"].clone());
-    let depths = values(&format!("SELECT max(depth) FROM {DEPTHS} GROUP BY trace_id"));
-    check.equal("depth of traces", quantiles(depths), shape["max_depth"].clone());
+    let tokens = values(&format!(
+        "SELECT sum(coalesce(i, 0) + coalesce(o, 0)) FROM {USAGE} GROUP BY trace_id"
+    ));
+    check.equal(
+        "tokens per trace",
+        quantiles(tokens),
+        shape["tokens_per_trace"].clone(),
+    );
+    let depths = values(&format!(
+        "SELECT max(depth) FROM {DEPTHS} GROUP BY trace_id"
+    ));
+    check.equal(
+        "depth of traces",
+        quantiles(depths),
+        shape["max_depth"].clone(),
+    );
 }
 
 /// Every span with its depth, 1 for a root, exact down to depth 6.
@@ -285,5 +452,9 @@ fn quantiles(mut values: Vec<i64>) -> Value {
 
 /// The distinct texts of a list, sorted.
 pub fn distinct(texts: impl IntoIterator<Item = String>) -> Vec<String> {
-    texts.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+    texts
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }

@@ -15,16 +15,25 @@ mod verdicts;
 use serde_json::Value;
 
 use crate::support::{
-    Check, DiskDb, data_files, file_name, import_assessments, import_file, shared, without_computed_costs,
+    Check, DiskDb, data_files, file_name, import_assessments, import_file, shared,
+    without_computed_costs,
 };
 
 /// Everything in memory, as it is right after the import; texts also sealed without an index, and reopened
 /// with one.
 #[test]
 fn figures_of_the_example_data() {
-    let Some((disk, facts, mut check)) = imported() else { return };
+    let Some((disk, facts, mut check)) = imported() else {
+        return;
+    };
     assert_eq!(disk.db.stats().unwrap().segments, 0);
-    for part in [counts::check, searches::check, verdicts::check, top::check, terms::check] {
+    for part in [
+        counts::check,
+        searches::check,
+        verdicts::check,
+        top::check,
+        terms::check,
+    ] {
         part(&disk.db, &facts, &mut check);
     }
     disk.db.seal().unwrap();
@@ -38,7 +47,9 @@ fn figures_of_the_example_data() {
 /// Everything in one segment with its indexes.
 #[test]
 fn searches_of_the_example_data() {
-    let Some((disk, facts, mut check)) = imported() else { return };
+    let Some((disk, facts, mut check)) = imported() else {
+        return;
+    };
     disk.db.compact().unwrap();
     disk.db.index_text().unwrap();
     let stats = disk.db.stats().unwrap();
@@ -52,21 +63,42 @@ fn searches_of_the_example_data() {
 /// The example data in a database of its own, the reports of its import compared; the facts.
 fn imported() -> Option<(DiskDb, Value, Check)> {
     let (files, folder) = (data_files()?, shared("data")?);
-    let facts: Value = serde_json::from_slice(&std::fs::read(folder.join("facts.json")).unwrap()).unwrap();
+    let facts: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("facts.json")).unwrap()).unwrap();
     let (disk, mut check) = (DiskDb::new(), Check::default());
     // Facts of cost are of what was reported.
     without_computed_costs(&disk.db);
     for file in &files {
         let name = file_name(file);
         let (report, want) = (import_file(&disk.db, file), &facts["files"][&name]);
-        let counts = (Some(report.traces), Some(report.spans), report.duplicate_spans);
-        check.equal(&name, counts, (want["traces"].as_u64(), want["spans"].as_u64(), 0));
+        let counts = (
+            Some(report.traces),
+            Some(report.spans),
+            report.duplicate_spans,
+        );
+        check.equal(
+            &name,
+            counts,
+            (want["traces"].as_u64(), want["spans"].as_u64(), 0),
+        );
         // A line's end is no part of its request.
         let bytes = report.bytes + want["requests"].as_u64().unwrap();
-        check.equal(&format!("bytes of {name}"), Some(bytes), want["bytes_json"].as_u64());
+        check.equal(
+            &format!("bytes of {name}"),
+            Some(bytes),
+            want["bytes_json"].as_u64(),
+        );
     }
-    check.equal("files", files.len(), facts["files"].as_object().unwrap().len());
+    check.equal(
+        "files",
+        files.len(),
+        facts["files"].as_object().unwrap().len(),
+    );
     let report = import_assessments(&disk.db, &folder.join("assessments.jsonl"));
-    check.equal("assessments", Some(report.assessments), facts["assessments"]["rows"].as_u64());
+    check.equal(
+        "assessments",
+        Some(report.assessments),
+        facts["assessments"]["rows"].as_u64(),
+    );
     Some((disk, facts, check))
 }

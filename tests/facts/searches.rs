@@ -19,27 +19,58 @@ pub fn check(db: &Database, facts: &Value, check: &mut Check) {
     let mut said = 0;
     for want in facts["searches"].as_array().unwrap() {
         let text = want["search"].as_str().unwrap();
-        let Some(question) = question(text) else { continue };
+        let Some(question) = question(text) else {
+            continue;
+        };
         said += 1;
         let ids = ask(db, &question);
-        check.equal(&format!("traces: {text}"), json!(ids.len()), want["traces"].clone());
-        check.equal(&format!("ids: {text}"), json!(ids_sha256(&ids)), want["ids_sha256"].clone());
+        check.equal(
+            &format!("traces: {text}"),
+            json!(ids.len()),
+            want["traces"].clone(),
+        );
+        check.equal(
+            &format!("ids: {text}"),
+            json!(ids_sha256(&ids)),
+            want["ids_sha256"].clone(),
+        );
         let newest: Vec<&String> = ids.iter().take(5).collect();
-        check.equal(&format!("newest: {text}"), json!(newest), want["newest_first"].clone());
+        check.equal(
+            &format!("newest: {text}"),
+            json!(newest),
+            want["newest_first"].clone(),
+        );
         if let Question::Filter(filter) = &question {
-            let count = db.count_traces(&tracehouse::Search::new(filter.as_str())).unwrap();
-            check.equal(&format!("count: {text}"), json!(count), want["traces"].clone());
+            let count = db
+                .count_traces(&tracehouse::Search::new(filter.as_str()))
+                .unwrap();
+            check.equal(
+                &format!("count: {text}"),
+                json!(count),
+                want["traces"].clone(),
+            );
         }
     }
-    check.equal("searches said", said, facts["searches"].as_array().unwrap().len());
+    check.equal(
+        "searches said",
+        said,
+        facts["searches"].as_array().unwrap().len(),
+    );
     let combined = &facts["combined"];
     for (key, question) in [
-        ("error_and_over_30_spans", Question::Filter("span.status = 'ERROR' AND span_count > 30".into())),
+        (
+            "error_and_over_30_spans",
+            Question::Filter("span.status = 'ERROR' AND span_count > 30".into()),
+        ),
         ("two_or_more_models", Question::Sql(two_models())),
         ("tokens_over_100k", Question::Sql(tokens("> 100000"))),
         ("no_tokens_at_all", Question::Sql(tokens("= 0"))),
     ] {
-        check.equal(&format!("combined.{key}"), json!(ask(db, &question).len()), combined[key].clone());
+        check.equal(
+            &format!("combined.{key}"),
+            json!(ask(db, &question).len()),
+            combined[key].clone(),
+        );
     }
 }
 
@@ -95,7 +126,9 @@ fn io_contains(term: &str) -> String {
         "llm.choices.",
     ];
     let exact = exact.map(quoted).join(", ");
-    let prefixes = prefixes.map(|prefix| format!("starts_with(k, '{prefix}')")).join(" OR ");
+    let prefixes = prefixes
+        .map(|prefix| format!("starts_with(k, '{prefix}')"))
+        .join(" OR ");
     format!(
         "SELECT trace_id FROM (SELECT trace_id, attributes, unnest(json_object_keys(attributes)) AS k FROM spans) \
          WHERE (k IN ({exact}) OR {prefixes}) AND json_as_text(attributes, k) ILIKE {}",
@@ -108,17 +141,23 @@ fn question(text: &str) -> Option<Question> {
     let filter = |filter: String| Some(Question::Filter(filter));
     let sql = |statement: String| Some(Question::Sql(statement));
     if let Some(service) = inside(text, "service.name == ", " and some span has status ERROR") {
-        return filter(format!("HAS(resource.service.name = '{service}') AND HAS(span.status = 'ERROR')"));
+        return filter(format!(
+            "HAS(resource.service.name = '{service}') AND HAS(span.status = 'ERROR')"
+        ));
     }
     if let Some((first, second)) =
         inside(text, "tool ", " both used").and_then(|t| t.split_once(" and tool "))
     {
-        return filter(format!("HAS(span.tool = '{first}') AND HAS(span.tool = '{second}')"));
+        return filter(format!(
+            "HAS(span.tool = '{first}') AND HAS(span.tool = '{second}')"
+        ));
     }
     if let Some((first, second)) =
         inside(text, "tool ", " not used").and_then(|t| t.split_once(" used and tool "))
     {
-        return filter(format!("span.tool = '{first}' AND NOT HAS(span.tool = '{second}')"));
+        return filter(format!(
+            "span.tool = '{first}' AND NOT HAS(span.tool = '{second}')"
+        ));
     }
     let model_end = " (gen_ai.request.model, else llm.model_name) and duration > 60 s";
     if let Some(model) = inside(text, "request model == ", model_end) {
@@ -131,29 +170,41 @@ fn question(text: &str) -> Option<Question> {
         return sql(tokens(&format!("> {least}")));
     }
     if let Some(day) = inside(text, "trace start on ", " (UTC)") {
-        return sql(format!("SELECT trace_id FROM traces WHERE CAST(request_time AS DATE) = DATE '{day}'"));
+        return sql(format!(
+            "SELECT trace_id FROM traces WHERE CAST(request_time AS DATE) = DATE '{day}'"
+        ));
     }
-    if let Some(term) = inside(text, "io contains '", "' (substring) and assessment reward == 0") {
+    if let Some(term) = inside(
+        text,
+        "io contains '",
+        "' (substring) and assessment reward == 0",
+    ) {
         let verdict = "SELECT trace_id FROM assessments WHERE name = 'reward' AND value_number = 0";
         return sql(format!("{} AND trace_id IN ({verdict})", io_contains(term)));
     }
     if let Some((with, without)) =
         inside(text, "io contains '", "'").and_then(|t| t.split_once("' (substring) and not '"))
     {
-        return sql(format!("{} AND trace_id NOT IN ({})", io_contains(with), io_contains(without)));
+        return sql(format!(
+            "{} AND trace_id NOT IN ({})",
+            io_contains(with),
+            io_contains(without)
+        ));
     }
     fixed(text)
 }
 
 /// Searches without a name or number that could change.
 fn fixed(text: &str) -> Option<Question> {
-    let human = "SELECT trace_id FROM assessments WHERE source_type = 'HUMAN' AND type = 'feedback'";
+    let human =
+        "SELECT trace_id FROM assessments WHERE source_type = 'HUMAN' AND type = 'feedback'";
     Some(match text {
         "duration between 10 s and 20 s inclusive" => {
             Question::Filter("duration_ms BETWEEN 10000 AND 20000".into())
         }
         "root span is not ERROR and some other span is" => Question::Filter(
-            "span.status = 'ERROR' AND NOT HAS(span.parent_id IS NULL AND span.status = 'ERROR')".into(),
+            "span.status = 'ERROR' AND NOT HAS(span.parent_id IS NULL AND span.status = 'ERROR')"
+                .into(),
         ),
         "assessment reward == 0" => Question::Filter("feedback.reward = 0".into()),
         // The filter language asks for the source of one named assessment, these for any.

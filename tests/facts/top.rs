@@ -11,8 +11,13 @@ use crate::support::{Check, ids_sha256, texts};
 pub fn check(db: &Database, facts: &Value, check: &mut Check) {
     let search = |order: &str, count: usize| -> Vec<String> {
         // Equal keys end newest first; the lists of `facts.json` have no equal keys among the first.
-        let page = db.search_traces(&Search::new("").order_by([order]).limit(count)).unwrap();
-        page.traces.into_iter().map(|trace| trace.trace_id).collect()
+        let page = db
+            .search_traces(&Search::new("").order_by([order]).limit(count))
+            .unwrap();
+        page.traces
+            .into_iter()
+            .map(|trace| trace.trace_id)
+            .collect()
     };
     let sql = |from: &str, key: &str, count: usize| {
         texts(
@@ -33,36 +38,64 @@ pub fn check(db: &Database, facts: &Value, check: &mut Check) {
             "newest" => search("timestamp DESC", want.len()),
             other => panic!("unknown list {other}"),
         };
-        let ids: Vec<&str> = want.iter().map(|trace| trace["trace_id"].as_str().unwrap()).collect();
-        check.equal(&format!("top.{list}"), got.iter().map(String::as_str).collect::<Vec<_>>(), ids);
+        let ids: Vec<&str> = want
+            .iter()
+            .map(|trace| trace["trace_id"].as_str().unwrap())
+            .collect();
+        check.equal(
+            &format!("top.{list}"),
+            got.iter().map(String::as_str).collect::<Vec<_>>(),
+            ids,
+        );
         for trace in want {
             let id = trace["trace_id"].as_str().unwrap();
-            check.equal(&format!("{list} {id}"), detail(&db.get_trace(id).unwrap()), trace.clone());
+            check.equal(
+                &format!("{list} {id}"),
+                detail(&db.get_trace(id).unwrap()),
+                trace.clone(),
+            );
         }
     }
 }
 
 /// A trace as `facts.py` describes one.
 fn detail(trace: &Trace) -> Value {
-    let attributes: Vec<Value> =
-        trace.spans.iter().map(|span| serde_json::from_str(&span.attributes).unwrap()).collect();
+    let attributes: Vec<Value> = trace
+        .spans
+        .iter()
+        .map(|span| serde_json::from_str(&span.attributes).unwrap())
+        .collect();
     let words = |keys: [&str; 2], one: bool| {
         let mut found = Vec::new();
         for span in &attributes {
-            let values = keys.iter().filter_map(|key| span[*key].as_str()).map(str::to_string);
+            let values = keys
+                .iter()
+                .filter_map(|key| span[*key].as_str())
+                .map(str::to_string);
             found.extend(values.take(if one { 1 } else { 2 }));
         }
         distinct(found)
     };
-    let int = |span: &Value, keys: [&str; 2]| keys.iter().find_map(|key| span[*key].as_i64()).unwrap_or(0);
+    let int = |span: &Value, keys: [&str; 2]| {
+        keys.iter().find_map(|key| span[*key].as_i64()).unwrap_or(0)
+    };
     let tokens: i64 = attributes
         .iter()
         .map(|span| {
-            int(span, ["gen_ai.usage.input_tokens", "llm.token_count.prompt"])
-                + int(span, ["gen_ai.usage.output_tokens", "llm.token_count.completion"])
+            int(
+                span,
+                ["gen_ai.usage.input_tokens", "llm.token_count.prompt"],
+            ) + int(
+                span,
+                ["gen_ai.usage.output_tokens", "llm.token_count.completion"],
+            )
         })
         .sum();
-    let ids: Vec<String> = trace.spans.iter().map(|span| span.span_id.clone()).collect();
+    let ids: Vec<String> = trace
+        .spans
+        .iter()
+        .map(|span| span.span_id.clone())
+        .collect();
     json!({
         "trace_id": trace.info.trace_id,
         "service": distinct(trace.spans.iter().filter_map(|span| span.service_name.clone())),
@@ -80,8 +113,11 @@ fn detail(trace: &Trace) -> Value {
 }
 
 fn depth(trace: &Trace) -> usize {
-    let parents: HashMap<&str, Option<&str>> =
-        trace.spans.iter().map(|span| (span.span_id.as_str(), span.parent_span_id.as_deref())).collect();
+    let parents: HashMap<&str, Option<&str>> = trace
+        .spans
+        .iter()
+        .map(|span| (span.span_id.as_str(), span.parent_span_id.as_deref()))
+        .collect();
     let depth_of = |id: &str| {
         let (mut depth, mut at) = (1, parents[id]);
         while let Some(parent) = at.and_then(|parent| parents.get(parent)) {
@@ -89,5 +125,10 @@ fn depth(trace: &Trace) -> usize {
         }
         depth
     };
-    trace.spans.iter().map(|span| depth_of(&span.span_id)).max().unwrap_or(0)
+    trace
+        .spans
+        .iter()
+        .map(|span| depth_of(&span.span_id))
+        .max()
+        .unwrap_or(0)
 }

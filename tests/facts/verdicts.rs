@@ -30,8 +30,16 @@ pub fn check(db: &Database, facts: &Value, check: &mut Check) {
     ] {
         check.equal(&format!("assessments.{key}"), Some(number(db, &statement)), want[key].as_i64());
     }
-    for (key, column) in [("by_name", "name"), ("by_source", "source_type"), ("by_type", "type")] {
-        check.equal(&format!("assessments.{key}"), group(db, column, "assessments", 100), want[key].clone());
+    for (key, column) in [
+        ("by_name", "name"),
+        ("by_source", "source_type"),
+        ("by_type", "type"),
+    ] {
+        check.equal(
+            &format!("assessments.{key}"),
+            group(db, column, "assessments", 100),
+            want[key].clone(),
+        );
     }
     check.equal("assessment values", values(db), want["values"].clone());
     let means = "SELECT t.service_name AS service, count(*) AS n, avg(a.value_number) AS mean FROM assessments a \
@@ -43,7 +51,11 @@ pub fn check(db: &Database, facts: &Value, check: &mut Check) {
             (service, json!({"n": row["n"], "mean": row["mean"]}))
         })
         .collect();
-    check.equal("reward by service", means, want["reward_mean_by_service"].clone());
+    check.equal(
+        "reward by service",
+        means,
+        want["reward_mean_by_service"].clone(),
+    );
 }
 
 /// The eight most frequent values of each name, as JSON text cut at 60 characters.
@@ -57,7 +69,14 @@ fn values(db: &Database) -> Value {
             _ => raw.to_string(),
         };
         let cut = text.chars().take(60).collect();
-        *names.entry(row["name"].as_str().unwrap().to_string()).or_default().entry(cut).or_default() += 1;
+        *names
+            .entry(row["name"].as_str().unwrap().to_string())
+            .or_default()
+            .entry(cut)
+            .or_default() += 1;
     }
-    names.into_iter().map(|(name, counts)| (name, top(counts, 8))).collect()
+    names
+        .into_iter()
+        .map(|(name, counts)| (name, top(counts, 8)))
+        .collect()
 }

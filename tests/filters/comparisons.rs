@@ -47,8 +47,9 @@ pub fn text(random: &mut Random, values: &[&str]) -> Comparison<str> {
             }
         }
         4 | 5 => {
-            let listed: Vec<String> =
-                (0..1 + random.below(3)).map(|_| pick(random, values).to_string()).collect();
+            let listed: Vec<String> = (0..1 + random.below(3))
+                .map(|_| pick(random, values).to_string())
+                .collect();
             let (word, want) = [("IN", true), ("NOT IN", false), ("in", true)][random.below(3)];
             let list: Vec<String> = listed.iter().map(|value| quoted(value)).collect();
             Comparison {
@@ -93,7 +94,9 @@ pub fn pattern(random: &mut Random, values: &[&str]) -> Comparison<str> {
     Comparison {
         filter: format!("{not}{word} {}", quoted(&pattern)),
         sql: format!("{COLUMN} {not}{word} {}", quoted(&pattern)),
-        accepts: Rc::new(move |text| text.is_some_and(|text| like(text, &pattern, ignores_case) == want)),
+        accepts: Rc::new(move |text| {
+            text.is_some_and(|text| like(text, &pattern, ignores_case) == want)
+        }),
     }
 }
 
@@ -103,10 +106,18 @@ pub fn like_pattern(random: &mut Random, values: &[&str]) -> String {
     if random.below(4) == 0 && !piece.is_empty() {
         let at = random.below(piece.chars().count());
         let wildcard = if random.below(2) == 0 { '%' } else { '_' };
-        piece = piece.chars().enumerate().map(|(i, c)| if i == at { wildcard } else { c }).collect();
+        piece = piece
+            .chars()
+            .enumerate()
+            .map(|(i, c)| if i == at { wildcard } else { c })
+            .collect();
     }
     if random.below(4) == 0 {
-        piece = if random.below(2) == 0 { piece.to_uppercase() } else { piece.to_lowercase() };
+        piece = if random.below(2) == 0 {
+            piece.to_uppercase()
+        } else {
+            piece.to_lowercase()
+        };
     }
     let percent = |random: &mut Random| if random.below(3) > 0 { "%" } else { "" };
     format!("{}{piece}{}", percent(random), percent(random))
@@ -124,11 +135,20 @@ fn piece(random: &mut Random, values: &[&str]) -> String {
 
 /// A regular expression that plain code can do as well.
 fn regex(random: &mut Random, values: &[&str]) -> Regex {
-    let word: String = piece(random, values).chars().filter(|c| c.is_alphanumeric()).collect();
+    let word: String = piece(random, values)
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .collect();
     let own = word.clone();
     match random.below(4) {
-        0 => (format!("^{word}"), Box::new(move |text| text.starts_with(&own))),
-        1 => (format!("{word}$"), Box::new(move |text| text.ends_with(&own))),
+        0 => (
+            format!("^{word}"),
+            Box::new(move |text| text.starts_with(&own)),
+        ),
+        1 => (
+            format!("{word}$"),
+            Box::new(move |text| text.ends_with(&own)),
+        ),
         2 => (format!("^{word}$"), Box::new(move |text| text == own)),
         _ => (word, Box::new(move |text| text.contains(&own))),
     }
@@ -137,7 +157,11 @@ fn regex(random: &mut Random, values: &[&str]) -> Regex {
 /// Whether the whole text is like the pattern.
 pub fn like(text: &str, pattern: &str, ignores_case: bool) -> bool {
     let fold = |text: &str| -> Vec<char> {
-        if ignores_case { text.to_lowercase().chars().collect() } else { text.chars().collect() }
+        if ignores_case {
+            text.to_lowercase().chars().collect()
+        } else {
+            text.chars().collect()
+        }
     };
     like_chars(&fold(text), &fold(pattern))
 }
@@ -161,7 +185,13 @@ fn literal(random: &mut Random, text: &str) -> String {
 
 /// A comparison of an integer that the filter language shows in another unit: `unit` of it are one
 /// there. Literals are among `0..=most`, in steps.
-pub fn integer(random: &mut Random, unit: i64, first: i64, step: i64, most: usize) -> Comparison<i64> {
+pub fn integer(
+    random: &mut Random,
+    unit: i64,
+    first: i64,
+    step: i64,
+    most: usize,
+) -> Comparison<i64> {
     if random.below(9) == 0 {
         return null(random);
     }
@@ -176,7 +206,9 @@ pub fn integer(random: &mut Random, unit: i64, first: i64, step: i64, most: usiz
             Comparison {
                 filter: format!("{word} ({})", shown.join(", ")),
                 sql: format!("{COLUMN} {word} ({})", raw.join(", ")),
-                accepts: Rc::new(move |value| value.is_some_and(|value| listed.contains(value) == want)),
+                accepts: Rc::new(move |value| {
+                    value.is_some_and(|value| listed.contains(value) == want)
+                }),
             }
         }
         1 => {
@@ -201,7 +233,9 @@ pub fn integer(random: &mut Random, unit: i64, first: i64, step: i64, most: usiz
             Comparison {
                 filter: format!("{word} {shown}"),
                 sql: format!("{COLUMN} {} {value}", word.replace("!=", "<>")),
-                accepts: Rc::new(move |stored| stored.is_some_and(|stored| compare(stored.cmp(&value)))),
+                accepts: Rc::new(move |stored| {
+                    stored.is_some_and(|stored| compare(stored.cmp(&value)))
+                }),
             }
         }
     }
@@ -229,7 +263,10 @@ fn decimal(value: i64, unit: i64) -> String {
         (rest, 4) => format!("{whole}.{}", rest * 25),
         (rest, unit) => {
             let digits = unit.ilog10() as usize;
-            format!("{whole}.{}", format!("{rest:0digits$}").trim_end_matches('0'))
+            format!(
+                "{whole}.{}",
+                format!("{rest:0digits$}").trim_end_matches('0')
+            )
         }
     }
 }
@@ -255,7 +292,10 @@ pub fn json(
         let value = random.below(6) as f64 / 4.0;
         let (word, compare) = comparison(random);
         let sql = match word {
-            "!=" => format!("({present} AND NOT coalesce({} = {value}, false))", columns.number),
+            "!=" => format!(
+                "({present} AND NOT coalesce({} = {value}, false))",
+                columns.number
+            ),
             word => format!("{} {word} {value}", columns.number),
         };
         let accepts = move |json: &Json| match (json.as_f64(), word) {

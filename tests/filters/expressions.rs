@@ -25,7 +25,9 @@ impl Expr {
             });
         }
         let operands = |random: &mut Random| {
-            (0..2 + random.below(2)).map(|_| Self::random(random, world, depth - 1)).collect()
+            (0..2 + random.below(2))
+                .map(|_| Self::random(random, world, depth - 1))
+                .collect()
         };
         match random.below(8) {
             0..=2 => Expr::And(operands(random)),
@@ -39,7 +41,11 @@ impl Expr {
         if depth == 0 || random.below(3) == 0 {
             return Expr::Clause(clauses::of_span(random));
         }
-        let operands = |random: &mut Random| (0..2).map(|_| Self::of_one_span(random, depth - 1)).collect();
+        let operands = |random: &mut Random| {
+            (0..2)
+                .map(|_| Self::of_one_span(random, depth - 1))
+                .collect()
+        };
         match random.below(5) {
             0 | 1 => Expr::And(operands(random)),
             2 | 3 => Expr::Or(operands(random)),
@@ -79,18 +85,28 @@ impl Expr {
 
     /// Whether a trace satisfies it.
     pub fn accepts(&self, world: &World, trace: &Trace) -> bool {
-        let some_span =
-            |exprs: &[&Expr]| trace.spans.iter().any(|span| exprs.iter().all(|expr| expr.accepts_span(span)));
+        let some_span = |exprs: &[&Expr]| {
+            trace
+                .spans
+                .iter()
+                .any(|span| exprs.iter().all(|expr| expr.accepts_span(span)))
+        };
         match self {
             expr if expr.is_open() => some_span(&[expr]),
-            Expr::Clause(Clause { on: On::Verdict(test, want), .. }) => {
-                world.any_verdict(trace, test.as_ref()) == *want
-            }
-            Expr::Clause(Clause { on: On::Trace(test), .. }) => test(trace),
+            Expr::Clause(Clause {
+                on: On::Verdict(test, want),
+                ..
+            }) => world.any_verdict(trace, test.as_ref()) == *want,
+            Expr::Clause(Clause {
+                on: On::Trace(test),
+                ..
+            }) => test(trace),
             Expr::Clause(_) => unreachable!("span clauses are open"),
             Expr::And(operands) => {
-                let (open, closed): (Vec<&Expr>, Vec<&Expr>) = operands.iter().partition(|e| e.is_open());
-                (open.is_empty() || some_span(&open)) && closed.iter().all(|e| e.accepts(world, trace))
+                let (open, closed): (Vec<&Expr>, Vec<&Expr>) =
+                    operands.iter().partition(|e| e.is_open());
+                (open.is_empty() || some_span(&open))
+                    && closed.iter().all(|e| e.accepts(world, trace))
             }
             Expr::Or(operands) => operands.iter().any(|operand| operand.accepts(world, trace)),
             Expr::Not(inner) => !inner.accepts(world, trace),
@@ -100,7 +116,9 @@ impl Expr {
 
     fn accepts_span(&self, span: &Span) -> bool {
         match self {
-            Expr::Clause(Clause { on: On::Span(test), .. }) => test(span),
+            Expr::Clause(Clause {
+                on: On::Span(test), ..
+            }) => test(span),
             Expr::Clause(_) => unreachable!("only clauses about spans stand in a span's scope"),
             Expr::And(operands) => operands.iter().all(|operand| operand.accepts_span(span)),
             Expr::Or(operands) => operands.iter().any(|operand| operand.accepts_span(span)),
@@ -128,22 +146,33 @@ impl Statement {
     fn condition(&mut self, expr: &Expr) -> String {
         match expr {
             expr if expr.is_open() => self.some_span(&[expr]),
-            Expr::Clause(Clause { on: On::Verdict(_, want), sql, .. }) => {
+            Expr::Clause(Clause {
+                on: On::Verdict(_, want),
+                sql,
+                ..
+            }) => {
                 self.verdicts.push(sql.clone());
                 let at = self.verdicts.len() - 1;
                 format!("((coalesce(a.c{at}, false) OR coalesce(w.c{at}, false)) = {want})")
             }
             Expr::Clause(clause) => format!("coalesce({}, false)", clause.sql),
             Expr::And(operands) => {
-                let (open, closed): (Vec<&Expr>, Vec<&Expr>) = operands.iter().partition(|e| e.is_open());
-                let mut all: Vec<String> = closed.iter().map(|operand| self.condition(operand)).collect();
+                let (open, closed): (Vec<&Expr>, Vec<&Expr>) =
+                    operands.iter().partition(|e| e.is_open());
+                let mut all: Vec<String> = closed
+                    .iter()
+                    .map(|operand| self.condition(operand))
+                    .collect();
                 if !open.is_empty() {
                     all.push(self.some_span(&open));
                 }
                 format!("({})", all.join(" AND "))
             }
             Expr::Or(operands) => {
-                let any: Vec<String> = operands.iter().map(|operand| self.condition(operand)).collect();
+                let any: Vec<String> = operands
+                    .iter()
+                    .map(|operand| self.condition(operand))
+                    .collect();
                 format!("({})", any.join(" OR "))
             }
             Expr::Not(inner) => format!("(NOT {})", self.condition(inner)),
@@ -159,14 +188,24 @@ impl Statement {
 
     /// All filters of all traces.
     pub fn sql(&self) -> String {
-        let columns: String =
-            self.filters.iter().enumerate().map(|(at, sql)| format!(", {sql} AS f{at}")).collect();
-        format!("SELECT t.trace_id{columns} FROM {} ORDER BY t.trace_id", self.tables())
+        let columns: String = self
+            .filters
+            .iter()
+            .enumerate()
+            .map(|(at, sql)| format!(", {sql} AS f{at}"))
+            .collect();
+        format!(
+            "SELECT t.trace_id{columns} FROM {} ORDER BY t.trace_id",
+            self.tables()
+        )
     }
 
     /// A page of the traces that all filters find: its order, as SQL with directions, and its place.
     pub fn page(&self, order: &[String], limit: usize, offset: usize) -> String {
-        let keys: String = order.iter().map(|key| format!("{key} NULLS LAST, ")).collect();
+        let keys: String = order
+            .iter()
+            .map(|key| format!("{key} NULLS LAST, "))
+            .collect();
         format!(
             "SELECT t.trace_id FROM {} WHERE {} ORDER BY {keys}t.request_time DESC, t.trace_id ASC \
              LIMIT {limit} OFFSET {offset}",
@@ -177,7 +216,11 @@ impl Statement {
 
     fn tables(&self) -> String {
         let any = |conditions: &[String]| -> String {
-            conditions.iter().enumerate().map(|(at, sql)| format!(", bool_or({sql}) AS c{at}")).collect()
+            conditions
+                .iter()
+                .enumerate()
+                .map(|(at, sql)| format!(", bool_or({sql}) AS c{at}"))
+                .collect()
         };
         let (spans, verdicts) = (any(&self.spans), any(&self.verdicts));
         format!(

@@ -14,8 +14,14 @@ pub fn build(db: &Database) {
     for (trace, assessment) in assessments() {
         db.assess(trace, assessment).unwrap();
     }
-    let overridden = db.assess("tr-d", NewAssessment::feedback("rel", "\"no\"")).unwrap();
-    db.assess("tr-d", NewAssessment::feedback("rel", "\"yes\"").overrides(&overridden)).unwrap();
+    let overridden = db
+        .assess("tr-d", NewAssessment::feedback("rel", "\"no\""))
+        .unwrap();
+    db.assess(
+        "tr-d",
+        NewAssessment::feedback("rel", "\"yes\"").overrides(&overridden),
+    )
+    .unwrap();
 }
 
 fn starts() -> Vec<TraceStart> {
@@ -32,29 +38,39 @@ fn starts() -> Vec<TraceStart> {
             .metadata("mlflow.sourceRun", "r1")
             .metadata("k", "v"),
         // Its root span says how it ended.
-        at(2_000, "tr-b", "IN_PROGRESS").finalised(false).name("beta").session_id("s1").tag("env", "Prod"),
-        at(3_000, "tr-c", "ERROR").duration_ns(50 * MS_NS).tag("env", "it's").metadata(
-            "mlflow.trace.tokenUsage",
-            r#"{"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}"#,
-        ),
-        at(4_000, "tr-d", "OK").duration_ns(5 * MS_NS).name("100%_x"),
+        at(2_000, "tr-b", "IN_PROGRESS")
+            .finalised(false)
+            .name("beta")
+            .session_id("s1")
+            .tag("env", "Prod"),
+        at(3_000, "tr-c", "ERROR")
+            .duration_ns(50 * MS_NS)
+            .tag("env", "it's")
+            .metadata(
+                "mlflow.trace.tokenUsage",
+                r#"{"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}"#,
+            ),
+        at(4_000, "tr-d", "OK")
+            .duration_ns(5 * MS_NS)
+            .name("100%_x"),
     ]
 }
 
 fn spans() -> Vec<Span> {
-    let span = |trace: &str, id: &str, name: &str, span_type: &str, status: &str, ms: (i64, i64)| Span {
-        trace_id: trace.into(),
-        span_id: id.into(),
-        experiment_id: "0".into(),
-        name: name.into(),
-        span_type: span_type.into(),
-        kind: "INTERNAL".into(),
-        status: status.into(),
-        start_time_ns: ms.0 * MS_NS,
-        end_time_ns: Some(ms.1 * MS_NS),
-        resource: "{}".into(),
-        ..Span::default()
-    };
+    let span =
+        |trace: &str, id: &str, name: &str, span_type: &str, status: &str, ms: (i64, i64)| Span {
+            trace_id: trace.into(),
+            span_id: id.into(),
+            experiment_id: "0".into(),
+            name: name.into(),
+            span_type: span_type.into(),
+            kind: "INTERNAL".into(),
+            status: status.into(),
+            start_time_ns: ms.0 * MS_NS,
+            end_time_ns: Some(ms.1 * MS_NS),
+            resource: "{}".into(),
+            ..Span::default()
+        };
     vec![
         Span {
             inputs: Some(r#"{"q":"Hello World"}"#.into()),

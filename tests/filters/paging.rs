@@ -21,7 +21,11 @@ const SECOND_NS: usize = 1_000_000_000;
 
 fn trace_count() -> usize {
     let set = std::env::var("TRACEHOUSE_TEST_PAGED_TRACES").ok();
-    set.map_or(10_000, |count| count.parse().expect("TRACEHOUSE_TEST_PAGED_TRACES is a number"))
+    set.map_or(10_000, |count| {
+        count
+            .parse()
+            .expect("TRACEHOUSE_TEST_PAGED_TRACES is a number")
+    })
 }
 
 /// A trace of one span, somewhere within the time of all.
@@ -54,12 +58,14 @@ fn disturb(db: &Database, count: usize, is_done: &AtomicBool) -> usize {
     let (mut round, mut added) = (0, 0);
     while !is_done.load(Ordering::Relaxed) {
         round += 1;
-        let spans: Vec<Span> =
-            (0..50).map(|at| span(&mut random, format!("bb{:030x}", added + at), count)).collect();
+        let spans: Vec<Span> = (0..50)
+            .map(|at| span(&mut random, format!("bb{:030x}", added + at), count))
+            .collect();
         added += spans.len();
         db.append(&spans).unwrap();
         for _ in 0..5 {
-            db.set_tag(&original_id(random.below(count)), "seen", "yes").unwrap();
+            db.set_tag(&original_id(random.below(count)), "seen", "yes")
+                .unwrap();
         }
         if round % 4 == 0 {
             db.seal().unwrap();
@@ -75,13 +81,19 @@ fn disturb(db: &Database, count: usize, is_done: &AtomicBool) -> usize {
 /// How often each original trace came, page by page.
 fn page_through(db: &Database, order: &[&str], filter: &str) -> (BTreeMap<String, usize>, usize) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut search = Search::new(filter).order_by(order.iter().copied()).limit(PAGE);
+    let mut search = Search::new(filter)
+        .order_by(order.iter().copied())
+        .limit(PAGE);
     let mut pages = 0;
     loop {
         let page = db.search_traces(&search).unwrap();
         pages += 1;
         assert!(page.traces.len() <= PAGE);
-        for trace in page.traces.into_iter().filter(|trace| trace.trace_id.starts_with("aa")) {
+        for trace in page
+            .traces
+            .into_iter()
+            .filter(|trace| trace.trace_id.starts_with("aa"))
+        {
             *seen.entry(trace.trace_id).or_default() += 1;
         }
         match page.next_page_token {
@@ -98,14 +110,19 @@ fn pages_hold_each_trace_once_while_rows_arrive_and_move() {
     let mut random = Random::new(3);
     for first in (0..count).step_by(BATCH) {
         let numbers = first..(first + BATCH).min(count);
-        let spans: Vec<Span> = numbers.map(|number| span(&mut random, original_id(number), count)).collect();
+        let spans: Vec<Span> = numbers
+            .map(|number| span(&mut random, original_id(number), count))
+            .collect();
         disk.db.append(&spans).unwrap();
         if (first / BATCH).is_multiple_of(4) {
             disk.db.seal().unwrap();
         }
     }
-    let orders: [(&[&str], &str); 3] =
-        [(&[], ""), (&["duration_ms DESC", "name"], ""), (&["timestamp ASC"], "duration_ms >= 0")];
+    let orders: [(&[&str], &str); 3] = [
+        (&[], ""),
+        (&["duration_ms DESC", "name"], ""),
+        (&["timestamp ASC"], "duration_ms >= 0"),
+    ];
     for (order, filter) in orders {
         let is_done = AtomicBool::new(false);
         let (seen, pages, added) = thread::scope(|scope| {
@@ -115,7 +132,11 @@ fn pages_hold_each_trace_once_while_rows_arrive_and_move() {
             (seen, pages, beside.join().unwrap())
         });
         println!("{order:?}: {count} traces in {pages} pages, {added} added meanwhile");
-        let again: Vec<_> = seen.iter().filter(|(_, times)| **times > 1).take(3).collect();
+        let again: Vec<_> = seen
+            .iter()
+            .filter(|(_, times)| **times > 1)
+            .take(3)
+            .collect();
         assert!(again.is_empty(), "{order:?}: repeated {again:?}");
         assert_eq!(seen.len(), count, "{order:?}: traces were skipped");
         assert!(added > 0, "nothing happened beside the paging");

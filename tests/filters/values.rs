@@ -9,7 +9,9 @@ use crate::support::{DiskDb, import_lines, rows, search_ids};
 /// A span of a trace of its own; the id of the trace ends in the number.
 fn line(number: usize, attributes: Value) -> String {
     let attributes = attributes.as_object().unwrap().iter();
-    let attributes: Vec<Value> = attributes.map(|(key, value)| json!({"key": key, "value": value})).collect();
+    let attributes: Vec<Value> = attributes
+        .map(|(key, value)| json!({"key": key, "value": value}))
+        .collect();
     let span = json!({
         "traceId": format!("{:032x}", number + 0xa0), "spanId": format!("{:016x}", number + 1), "name": "step",
         "startTimeUnixNano": (1_740_787_200_000_000_000_u64 - number as u64).to_string(),
@@ -30,14 +32,22 @@ fn list(values: &[Value]) -> Value {
 }
 
 fn lines() -> Vec<String> {
-    let numbers: Vec<Value> = (0..40).map(|number| json!({"doubleValue": f64::from(number) / 8.0})).collect();
+    let numbers: Vec<Value> = (0..40)
+        .map(|number| json!({"doubleValue": f64::from(number) / 8.0}))
+        .collect();
     vec![
         line(
             0,
             json!({"tags": list(&[text("a"), text("b")]), "score": {"doubleValue": "NaN"}, "k": text("v")}),
         ),
-        line(1, json!({"tags": text("[\"b\",\"c\"]"), "score": {"doubleValue": "-Infinity"}})),
-        line(2, json!({"tags": text("a"), "score": {"doubleValue": "Infinity"}, "numbers": list(&numbers)})),
+        line(
+            1,
+            json!({"tags": text("[\"b\",\"c\"]"), "score": {"doubleValue": "-Infinity"}}),
+        ),
+        line(
+            2,
+            json!({"tags": text("a"), "score": {"doubleValue": "Infinity"}, "numbers": list(&numbers)}),
+        ),
         line(
             3,
             json!({
@@ -83,9 +93,15 @@ const FILTERS: &[(&str, &str)] = &[
     ("span.attributes.metadata.tags.0 = 'y'", ""),
     ("span.attributes.metadata.deep.q RLIKE '^caf\u{e9}$'", "3"),
     ("span.attributes.docs.id = 'd2'", "3"),
-    ("span.attributes.docs.0.id = 'd1' AND span.attributes.docs.score > 0.8", "3"),
+    (
+        "span.attributes.docs.0.id = 'd1' AND span.attributes.docs.score > 0.8",
+        "3",
+    ),
     ("span.attributes.docs.1.score IS NOT NULL", ""),
-    ("span.attributes.input.value.q = '\u{6771}\u{4eac}\u{306e}\u{5929}\u{6c17}'", "4"),
+    (
+        "span.attributes.input.value.q = '\u{6771}\u{4eac}\u{306e}\u{5929}\u{6c17}'",
+        "4",
+    ),
     ("span.attributes.tool.parameters.tenant IS NOT NULL", ""),
     ("resource.meta.zone = 3 AND span.name = 'step'", "3"),
     ("span.attributes.score = 'NaN'", "0"),
@@ -106,7 +122,10 @@ const FILTERS: &[(&str, &str)] = &[
     ("trace.text LIKE '\u{6771}%'", "4"),
     ("trace.text LIKE '%two \"three\"'", "4"),
     ("trace.text LIKE '%\\u6771%'", "4"),
-    ("trace.text NOT LIKE '%\u{6771}%' AND span.attributes.k = 'v'", "0"),
+    (
+        "trace.text NOT LIKE '%\u{6771}%' AND span.attributes.k = 'v'",
+        "0",
+    ),
     ("trace.text RLIKE '^one\\s+two'", "4"),
     ("trace.text LIKE 'acme'", "3"),
     ("span.content ILIKE '%CAF\u{c9}%'", "3"),
@@ -131,13 +150,23 @@ fn compare(db: &Database, state: &str) {
         "SELECT attributes->>'score' AS text, CAST(attributes->'score' AS DOUBLE) > 0 AS positive,
         json_get_float(attributes, 'score') = CAST('NaN' AS DOUBLE) AS is_nan
         FROM spans WHERE attributes->>'score' IN ('NaN', 'Infinity', '-Infinity') ORDER BY trace_id";
-    let wanted = [("NaN", true, true), ("-Infinity", false, false), ("Infinity", true, false)];
+    let wanted = [
+        ("NaN", true, true),
+        ("-Infinity", false, false),
+        ("Infinity", true, false),
+    ];
     let wanted = wanted.map(|(text, positive, is_nan)| {
         json!({"text": text, "positive": positive, "is_nan": is_nan}).to_string()
     });
     let found: Vec<String> = rows(db, statement).iter().map(Value::to_string).collect();
-    let found: Vec<Value> = found.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
-    let wanted: Vec<Value> = wanted.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let found: Vec<Value> = found
+        .iter()
+        .map(|row| serde_json::from_str(row).unwrap())
+        .collect();
+    let wanted: Vec<Value> = wanted
+        .iter()
+        .map(|row| serde_json::from_str(row).unwrap())
+        .collect();
     assert_eq!(found, wanted, "{state}");
 }
 
@@ -146,7 +175,9 @@ fn values_are_read_alike_wherever_they_are() {
     let disk = DiskDb::new();
     import_lines(&disk.db, &lines());
     for (number, rank) in ["10.0", "1e0", " Infinity", "ten"].iter().enumerate() {
-        disk.db.set_tag(&format!("{:032x}", number + 0xa0), "rank", rank).unwrap();
+        disk.db
+            .set_tag(&format!("{:032x}", number + 0xa0), "rank", rank)
+            .unwrap();
     }
     compare(&disk.db, "in memory");
     disk.db.seal().unwrap();
@@ -170,12 +201,23 @@ fn queries_without_words_are_errors_wherever_they_are_put() {
     ] {
         let errors = [
             db.search_text(query, 3).unwrap_err(),
-            db.count_traces(&tracehouse::Search::new(format!("trace.text MATCHES '{query}'"))).unwrap_err(),
-            db.sql(&format!("SELECT * FROM search_text('{query}', 3)")).unwrap_err(),
-            db.sql(&format!("SELECT 1 FROM spans WHERE matches(text, '{query}')")).unwrap_err(),
+            db.count_traces(&tracehouse::Search::new(format!(
+                "trace.text MATCHES '{query}'"
+            )))
+            .unwrap_err(),
+            db.sql(&format!("SELECT * FROM search_text('{query}', 3)"))
+                .unwrap_err(),
+            db.sql(&format!(
+                "SELECT 1 FROM spans WHERE matches(text, '{query}')"
+            ))
+            .unwrap_err(),
         ];
         for error in errors {
-            assert_eq!(error.kind(), tracehouse::ErrorKind::InvalidInput, "{query}: {error}");
+            assert_eq!(
+                error.kind(),
+                tracehouse::ErrorKind::InvalidInput,
+                "{query}: {error}"
+            );
             assert!(error.to_string().contains(expected), "{query}: {error}");
         }
     }

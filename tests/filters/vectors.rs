@@ -27,22 +27,50 @@ enum Reason {
 
 /// Observed filters that find something else here: what we find, and why.
 const DIFFERENCES: &[(&str, &str, Reason)] = &[
-    ("span.attributes.model = 'gpt-4'", "a", Reason::AttributeEquality),
-    ("span.attributes.temp = '0.7'", "a", Reason::AttributeEquality),
+    (
+        "span.attributes.model = 'gpt-4'",
+        "a",
+        Reason::AttributeEquality,
+    ),
+    (
+        "span.attributes.temp = '0.7'",
+        "a",
+        Reason::AttributeEquality,
+    ),
     ("metadata.name = 'Alpha'", "-", Reason::LiteralKey),
     ("tags.name = 'Alpha'", "-", Reason::LiteralKey),
     ("tags.text LIKE '%Hello%'", "-", Reason::LiteralKey),
     ("tags.env = 'it''s'", "c", Reason::DoubledQuote),
-    (r#"trace.text LIKE '%\"hi\"%'"#, "b", Reason::JsonPunctuation),
-    ("execution_time > 'abc'", "INVALID_PARAMETER_VALUE", Reason::TextBesideNumber),
+    (
+        r#"trace.text LIKE '%\"hi\"%'"#,
+        "b",
+        Reason::JsonPunctuation,
+    ),
+    (
+        "execution_time > 'abc'",
+        "INVALID_PARAMETER_VALUE",
+        Reason::TextBesideNumber,
+    ),
 ];
 
 /// The traces a filter finds, newest first, as their last letters; `-` for none.
 fn found(db: &Database, filter: &str) -> Result<String, tracehouse::Error> {
     let page = db.search_traces(&Search::new(filter))?;
-    let letters: Vec<&str> = page.traces.iter().map(|trace| &trace.trace_id[3..]).collect();
-    assert_eq!(db.count_traces(&Search::new(filter)).unwrap(), letters.len() as u64, "{filter}");
-    Ok(if letters.is_empty() { "-".into() } else { letters.join(",") })
+    let letters: Vec<&str> = page
+        .traces
+        .iter()
+        .map(|trace| &trace.trace_id[3..])
+        .collect();
+    assert_eq!(
+        db.count_traces(&Search::new(filter)).unwrap(),
+        letters.len() as u64,
+        "{filter}"
+    );
+    Ok(if letters.is_empty() {
+        "-".into()
+    } else {
+        letters.join(",")
+    })
 }
 
 /// The fixture in memory, in a log that was read again, in segments, and merged.
@@ -64,15 +92,24 @@ fn in_every_state(check: impl Fn(&str, &Database)) {
 fn observations(page: &str) -> Vec<(&str, &str)> {
     let (_, appendix) = page.split_once("## Appendix A").expect("an appendix A");
     let block = appendix.split("```").nth(1).expect("a code block");
-    block.lines().filter_map(|line| line.rsplit_once("  =>  ")).collect()
+    block
+        .lines()
+        .filter_map(|line| line.rsplit_once("  =>  "))
+        .collect()
 }
 
 #[test]
 fn mlflows_observed_filters_find_the_same_traces() {
-    let Some(path) = shared("reference/mlflow.md") else { return };
+    let Some(path) = shared("reference/mlflow.md") else {
+        return;
+    };
     let page = fs::read_to_string(path).unwrap();
     let observations = observations(&page);
-    assert!(observations.len() >= 186, "{} observations", observations.len());
+    assert!(
+        observations.len() >= 186,
+        "{} observations",
+        observations.len()
+    );
     in_every_state(|state, db| {
         let mut check = Check::default();
         let (mut rejected_by_both, mut accepted_here, mut differences) = (0, 0, 0);
@@ -103,7 +140,11 @@ fn mlflows_observed_filters_find_the_same_traces() {
                 want,
             );
         }
-        assert_eq!(differences, DIFFERENCES.len(), "a listed filter was not observed");
+        assert_eq!(
+            differences,
+            DIFFERENCES.len(),
+            "a listed filter was not observed"
+        );
         let same = check.finish() - differences;
         println!(
             "{state}: {same} the same, {differences} listed, {rejected_by_both} rejected by both, \
@@ -118,7 +159,10 @@ const OURS: &[(&str, &str)] = &[
     ("state = 'OK'", "d,a"),
     ("state = 'OK' OR tags.env ILIKE 'PR%'", "d,b,a"),
     ("NOT state = 'OK'", "c,b"),
-    ("NOT (state = 'OK' OR tags.env IS NULL) AND timestamp < 3000", "b"),
+    (
+        "NOT (state = 'OK' OR tags.env IS NULL) AND timestamp < 3000",
+        "b",
+    ),
     ("session = 's1' AND name NOT LIKE 'A%'", "b"),
     ("metadata.mlflow.trace.session IN ('s1', 's2')", "b,a"),
     ("trace_id IN ('tr-a', 'tr-c')", "c,a"),
@@ -143,7 +187,10 @@ const OURS: &[(&str, &str)] = &[
     ("span.attributes.model = 'claude'", "b"),
     ("span.attributes.model != 'claude'", "a"),
     ("span.attributes.model LIKE 'gpt%'", "a"),
-    ("span.attributes.temp > 0.5 AND span.attributes.flag = true", "a"),
+    (
+        "span.attributes.temp > 0.5 AND span.attributes.flag = true",
+        "a",
+    ),
     ("span.attributes.n BETWEEN 1 AND 5", "a"),
     ("span.attributes.n IN (5, 'x')", "a"),
     // A contained text may be in the attributes after the one that is named, as in MLflow.
@@ -190,14 +237,21 @@ fn links_are_found_and_gone_when_unlinked() {
     in_every_state(|_, db| {
         db.link_traces_to_run(&["tr-b", "tr-d"], "r9").unwrap();
         db.link_prompts_to_trace("tr-c", &["p/1"]).unwrap();
-        db.assess("tr-d", tracehouse::NewAssessment::issue("iss-1", "slow")).unwrap();
+        db.assess("tr-d", tracehouse::NewAssessment::issue("iss-1", "slow"))
+            .unwrap();
         assert_eq!(found(db, "run_id = 'r9'").unwrap(), "d,b");
         assert_eq!(found(db, "run_id IN ('r9', 'r1')").unwrap(), "d,b,a");
-        assert_eq!(found(db, "run_id LIKE 'r9'").unwrap(), "-", "patterns see the run a trace came from");
+        assert_eq!(
+            found(db, "run_id LIKE 'r9'").unwrap(),
+            "-",
+            "patterns see the run a trace came from"
+        );
         assert_eq!(found(db, "prompt = 'p/1'").unwrap(), "c");
         assert_eq!(found(db, "prompt IS NULL").unwrap(), "d,b,a");
-        db.assess("tr-b", tracehouse::NewAssessment::issue("iss-2", "wrong")).unwrap();
-        db.assess("tr-d", tracehouse::NewAssessment::issue("other", "late")).unwrap();
+        db.assess("tr-b", tracehouse::NewAssessment::issue("iss-2", "wrong"))
+            .unwrap();
+        db.assess("tr-d", tracehouse::NewAssessment::issue("other", "late"))
+            .unwrap();
         for (filter, want) in [
             ("prompt != 'p/1'", "-"),
             ("prompt NOT IN ('p/2', 'q/1')", "c"),

@@ -13,27 +13,41 @@ use crate::support::quoted;
 /// A clause about the verdicts of a trace.
 pub fn of_verdict(random: &mut Random) -> Clause {
     let name = pick(random, &VERDICTS);
-    let own = if name == "expected" { AssessmentKind::Expectation } else { AssessmentKind::Feedback };
+    let own = if name == "expected" {
+        AssessmentKind::Expectation
+    } else {
+        AssessmentKind::Feedback
+    };
     let (prefix, kind) = match random.below(4) {
         0 => ("assessment", None),
         1 => ("feedback", Some(AssessmentKind::Feedback)),
         _ => (own.as_str(), Some(own)),
     };
-    let kinds = kind.map_or("'feedback', 'expectation'".to_string(), |kind| quoted(kind.as_str()));
+    let kinds = kind.map_or("'feedback', 'expectation'".to_string(), |kind| {
+        quoted(kind.as_str())
+    });
     let base = format!("name = '{name}' AND type IN ({kinds}) AND valid");
-    let is_named =
-        move |verdict: &Verdict| verdict.name == name && kind.is_none_or(|kind| verdict.kind == kind);
+    let is_named = move |verdict: &Verdict| {
+        verdict.name == name && kind.is_none_or(|kind| verdict.kind == kind)
+    };
     let key = format!("{prefix}.{name}");
     let clause = |filter: String, sql: String, accepts: Rc<dyn Fn(&Verdict) -> bool>| Clause {
         filter: format!("{key} {filter}"),
         sql: format!("({base} AND {sql})"),
-        on: On::Verdict(Rc::new(move |verdict| is_named(verdict) && accepts(verdict)), true),
+        on: On::Verdict(
+            Rc::new(move |verdict| is_named(verdict) && accepts(verdict)),
+            true,
+        ),
     };
     match random.below(8) {
         0 => {
             let exists = random.below(2) == 0;
             let filter = format!("{key} IS {}NULL", if exists { "NOT " } else { "" });
-            Clause { filter, sql: base, on: On::Verdict(Rc::new(is_named), exists) }
+            Clause {
+                filter,
+                sql: base,
+                on: On::Verdict(Rc::new(is_named), exists),
+            }
         }
         1 => {
             let test = comparisons::pattern(random, &["\"yes\"", "0.25", "true", "\"it's\""]);
@@ -48,8 +62,9 @@ pub fn of_verdict(random: &mut Random) -> Clause {
             let wanted = pick(random, &SOURCES);
             let want = random.below(3) > 0;
             let word = if want { "=" } else { "!=" };
-            let sql =
-                format!("(source_type = '{wanted}' OR coalesce(source_id = '{wanted}', false)) = {want}");
+            let sql = format!(
+                "(source_type = '{wanted}' OR coalesce(source_id = '{wanted}', false)) = {want}"
+            );
             let is = move |v: &Verdict| {
                 is_named(v) && (v.source_type == wanted || v.source_id == Some(wanted)) == want
             };
@@ -62,7 +77,11 @@ pub fn of_verdict(random: &mut Random) -> Clause {
         _ => {
             let test = verdict_value(random);
             let accepts = test.accepts.clone();
-            clause(test.filter.clone(), test.sql(""), Rc::new(move |v| accepts(Some(&v.value))))
+            clause(
+                test.filter.clone(),
+                test.sql(""),
+                Rc::new(move |v| accepts(Some(&v.value))),
+            )
         }
     }
 }
@@ -80,7 +99,13 @@ fn verdict_value(random: &mut Random) -> Comparison<Json> {
         &values,
         &columns,
         (
-            |_, text| format!("value IN ({}, {})", quoted(text), quoted(&Json::from(text).to_string())),
+            |_, text| {
+                format!(
+                    "value IN ({}, {})",
+                    quoted(text),
+                    quoted(&Json::from(text).to_string())
+                )
+            },
             |json, text| json_text(json) == text || json.as_str() == Some(text),
         ),
     )

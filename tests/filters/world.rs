@@ -12,13 +12,29 @@ pub const MS_NS: i64 = 1_000_000;
 /// 2025-03-01T00:00:00Z.
 const START_NS: i64 = 1_740_787_200_000_000_000;
 
-pub const NAMES: [&str; 7] = ["answer", "Answer", "search", "plan", "llm call", "résumé", "100% sure"];
+pub const NAMES: [&str; 7] = [
+    "answer",
+    "Answer",
+    "search",
+    "plan",
+    "llm call",
+    "résumé",
+    "100% sure",
+];
 pub const TYPES: [&str; 5] = ["LLM", "TOOL", "CHAIN", "AGENT", "UNKNOWN"];
 pub const KINDS: [&str; 3] = ["INTERNAL", "CLIENT", "SERVER"];
 pub const STATUSES: [&str; 3] = ["OK", "ERROR", "UNSET"];
 pub const MODELS: [&str; 4] = ["gpt-4", "gpt-4o", "claude-3", "Llama"];
-pub const WORDS: [&str; 8] =
-    ["flight refund", "Refund policy", "it's late", "quota hit", "été à Paris", "a \"b\"", "x_y", "{}"];
+pub const WORDS: [&str; 8] = [
+    "flight refund",
+    "Refund policy",
+    "it's late",
+    "quota hit",
+    "été à Paris",
+    "a \"b\"",
+    "x_y",
+    "{}",
+];
 pub const ENVIRONMENTS: [&str; 4] = ["prod", "Prod", "dev", "it's"];
 pub const PEOPLE: [&str; 4] = ["ana", "bo", "Cleo", "ŽIGA"];
 pub const SESSIONS: [&str; 3] = ["s-1", "s-2", "s-3"];
@@ -79,7 +95,11 @@ pub fn pick<'a>(random: &mut Random, items: &[&'a str]) -> &'a str {
 impl World {
     pub fn random(seed: u64, count: usize) -> Self {
         let mut random = Random::new(seed);
-        Self { traces: (0..count).map(|number| Trace::random(&mut random, number)).collect() }
+        Self {
+            traces: (0..count)
+                .map(|number| Trace::random(&mut random, number))
+                .collect(),
+        }
     }
 
     /// Whether some verdict of the trace satisfies the test, or one that is about the whole session of
@@ -87,24 +107,38 @@ impl World {
     pub fn any_verdict(&self, trace: &Trace, test: &dyn Fn(&Verdict) -> bool) -> bool {
         let session = trace.session();
         let in_session = |other: &&Trace| session.is_some() && other.session() == session;
-        let others = self.traces.iter().filter(in_session).flat_map(|other| &other.verdicts);
-        trace.verdicts.iter().any(test) || others.into_iter().any(|v| v.session.is_some() && test(v))
+        let others = self
+            .traces
+            .iter()
+            .filter(in_session)
+            .flat_map(|other| &other.verdicts);
+        trace.verdicts.iter().any(test)
+            || others.into_iter().any(|v| v.session.is_some() && test(v))
     }
 
     /// Stores the traces from one number to another.
     pub fn store(&self, db: &Database, numbers: std::ops::Range<usize>) {
         let traces = &self.traces[numbers];
         without_computed_costs(db);
-        let spans: Vec<Span> = traces.iter().flat_map(|trace| trace.spans.clone()).collect();
+        let spans: Vec<Span> = traces
+            .iter()
+            .flat_map(|trace| trace.spans.clone())
+            .collect();
         db.append(&spans).unwrap();
         for trace in traces {
-            let tags = trace.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            let tags = trace
+                .tags
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()));
             db.set_tags(&trace.id, tags).unwrap();
             for run in &trace.runs {
                 db.link_traces_to_run(&[&trace.id], run).unwrap();
             }
-            let verdicts: Vec<(&str, NewAssessment)> =
-                trace.verdicts.iter().map(|verdict| (trace.id.as_str(), verdict.to_new())).collect();
+            let verdicts: Vec<(&str, NewAssessment)> = trace
+                .verdicts
+                .iter()
+                .map(|verdict| (trace.id.as_str(), verdict.to_new()))
+                .collect();
             db.assess_many(verdicts).unwrap();
         }
     }
@@ -118,7 +152,10 @@ impl World {
             .map(|trace| format!("'{}'", trace.id))
             .collect();
         let filter = format!("trace_id IN ({})", ids.join(", "));
-        db.create_dataset(DATASET).unwrap().add_traces(&Search::new(filter)).unwrap();
+        db.create_dataset(DATASET)
+            .unwrap()
+            .add_traces(&Search::new(filter))
+            .unwrap();
     }
 }
 
@@ -134,7 +171,11 @@ impl Verdict {
         let expected = name == "expected";
         Self {
             name,
-            kind: if expected { AssessmentKind::Expectation } else { AssessmentKind::Feedback },
+            kind: if expected {
+                AssessmentKind::Expectation
+            } else {
+                AssessmentKind::Feedback
+            },
             value,
             source_type: pick(random, &SOURCES[..3]),
             source_id: maybe(random, &PEOPLE),
@@ -160,7 +201,8 @@ impl Trace {
     fn random(random: &mut Random, number: usize) -> Self {
         let id = format!("c{number:031x}");
         // Some traces begin at the same time, so that the id has to break the tie.
-        let start_ns = START_NS + (number / 2) as i64 * 7_300_250 + random.below(3) as i64 * 400_000;
+        let start_ns =
+            START_NS + (number / 2) as i64 * 7_300_250 + random.below(3) as i64 * 400_000;
         let mut spans = vec![span(random, &id, 0, start_ns)];
         for child in 1..=random.below(4) {
             let later_ns = random.below(9) as i64 * 500_000;
@@ -173,7 +215,9 @@ impl Trace {
         root(random, &mut spans[0]);
         if random.below(10) == 0 && spans.len() > 1 {
             spans.remove(0);
-            let top = spans.iter_mut().min_by_key(|span| (span.start_time_ns, span.span_id.clone()));
+            let top = spans
+                .iter_mut()
+                .min_by_key(|span| (span.start_time_ns, span.span_id.clone()));
             root(random, top.unwrap());
         }
         // A dataset keeps one record per inputs.
@@ -182,7 +226,9 @@ impl Trace {
             spans[0].inputs = Some(format!("question {number}"));
         }
         let tags = maybe(random, &ENVIRONMENTS).map(|value| (TAG.to_string(), value.to_string()));
-        let verdicts = (0..random.below(4)).map(|_| Verdict::random(random)).collect();
+        let verdicts = (0..random.below(4))
+            .map(|_| Verdict::random(random))
+            .collect();
         let runs = maybe(random, &["r1", "r2"]).filter(|_| random.below(2) == 0);
         Self {
             id,
@@ -196,9 +242,13 @@ impl Trace {
 
     /// The root, or the first of its children when it did not come.
     fn lead(&self) -> Option<&Span> {
-        self.spans
-            .iter()
-            .min_by_key(|span| (span.parent_span_id.is_some(), span.start_time_ns, &span.span_id))
+        self.spans.iter().min_by_key(|span| {
+            (
+                span.parent_span_id.is_some(),
+                span.start_time_ns,
+                &span.span_id,
+            )
+        })
     }
 
     pub fn name(&self) -> Option<&str> {
@@ -207,21 +257,31 @@ impl Trace {
 
     pub fn state(&self) -> &str {
         match self.lead() {
-            Some(lead) if lead.parent_span_id.is_none() => match (lead.status.as_str(), lead.end_time_ns) {
-                ("ERROR", _) => "ERROR",
-                ("OK", _) | (_, Some(_)) => "OK",
-                (_, None) => "IN_PROGRESS",
-            },
+            Some(lead) if lead.parent_span_id.is_none() => {
+                match (lead.status.as_str(), lead.end_time_ns) {
+                    ("ERROR", _) => "ERROR",
+                    ("OK", _) | (_, Some(_)) => "OK",
+                    (_, None) => "IN_PROGRESS",
+                }
+            }
             _ => "IN_PROGRESS",
         }
     }
 
     pub fn start_ns(&self) -> i64 {
-        self.spans.iter().map(|span| span.start_time_ns).min().unwrap()
+        self.spans
+            .iter()
+            .map(|span| span.start_time_ns)
+            .min()
+            .unwrap()
     }
 
     pub fn duration_ns(&self) -> Option<i64> {
-        let end = self.spans.iter().filter_map(|span| span.end_time_ns).max()?;
+        let end = self
+            .spans
+            .iter()
+            .filter_map(|span| span.end_time_ns)
+            .max()?;
         Some(end - self.start_ns())
     }
 
@@ -243,7 +303,10 @@ impl Trace {
     }
 
     pub fn models(&self) -> BTreeSet<&str> {
-        self.spans.iter().filter_map(|span| span.model.as_deref()).collect()
+        self.spans
+            .iter()
+            .filter_map(|span| span.model.as_deref())
+            .collect()
     }
 
     /// The sum over the spans that have the value.
@@ -262,7 +325,8 @@ fn root(random: &mut Random, span: &mut Span) {
     span.session_id = maybe(random, &SESSIONS).map(str::to_string);
     span.user_id = maybe(random, &PEOPLE).map(str::to_string);
     let metadata = maybe(random, &PEOPLE).map(|value| (METADATA.to_string(), value.to_string()));
-    let run = maybe(random, &["r1", "r3"]).map(|run| ("mlflow.sourceRun".to_string(), run.to_string()));
+    let run =
+        maybe(random, &["r1", "r3"]).map(|run| ("mlflow.sourceRun".to_string(), run.to_string()));
     let (request, response) = (maybe(random, &WORDS), maybe(random, &WORDS));
     // One that says neither would take them from the spans below it.
     let response = response.or_else(|| request.is_none().then(|| pick(random, &WORDS)));
@@ -286,7 +350,11 @@ fn usage(random: &mut Random, span: &mut Span) {
 fn span(random: &mut Random, trace_id: &str, number: usize, start_ns: i64) -> Span {
     let text = |text: Option<&str>| text.map(str::to_string);
     let open = random.below(8) == 0;
-    let service = if number == 0 { pick(random, &SERVICES) } else { "web" };
+    let service = if number == 0 {
+        pick(random, &SERVICES)
+    } else {
+        "web"
+    };
     let status = pick(random, &STATUSES);
     Span {
         trace_id: trace_id.to_string(),

@@ -23,16 +23,24 @@ fn drive(name: &str) {
     for input in seeds.iter().chain([&Vec::new()]) {
         give(target, input, "a seed");
     }
-    let variable = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let variable = |name| {
+        std::env::var(name)
+            .ok()
+            .map(|text| text.parse::<u64>().unwrap())
+    };
     let seconds = variable("TRACEHOUSE_TEST_FUZZ_SECONDS");
     let of_process = || u64::from(std::process::id()) << 20;
-    let first =
-        variable("TRACEHOUSE_TEST_FUZZ_SEED").unwrap_or_else(|| seconds.map_or(SEED, |_| of_process()));
+    let first = variable("TRACEHOUSE_TEST_FUZZ_SEED")
+        .unwrap_or_else(|| seconds.map_or(SEED, |_| of_process()));
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut round = 0;
     while end.map_or(round < target.rounds as u64, |end| Instant::now() < end) {
         let input = Mutator::new(first + round).changed(&seeds, target.form);
-        give(target, &input, &format!("TRACEHOUSE_TEST_FUZZ_SEED={}", first + round));
+        give(
+            target,
+            &input,
+            &format!("TRACEHOUSE_TEST_FUZZ_SEED={}", first + round),
+        );
         round += 1;
     }
     println!("{name}: {round} inputs from seed {first}");
@@ -41,10 +49,18 @@ fn drive(name: &str) {
 fn give(target: &Target, input: &[u8], what: &str) {
     let run = catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
     if let Err(panic) = run {
-        let path =
-            std::env::temp_dir().join(format!("tracehouse-fuzz-{}-{}", target.name, std::process::id()));
+        let path = std::env::temp_dir().join(format!(
+            "tracehouse-fuzz-{}-{}",
+            target.name,
+            std::process::id()
+        ));
         std::fs::write(&path, input).unwrap();
-        eprintln!("{}, {what}: {} bytes in {}", target.name, input.len(), path.display());
+        eprintln!(
+            "{}, {what}: {} bytes in {}",
+            target.name,
+            input.len(),
+            path.display()
+        );
         std::panic::resume_unwind(panic);
     }
 }

@@ -10,8 +10,20 @@ use crate::order::Random;
 /// Longest input made.
 const BYTES_MAX: usize = 256 << 10;
 /// Numbers at which lengths, counts and offsets go wrong.
-const NUMBERS: [u64; 12] =
-    [0, 1, 2, 127, 128, 255, 65_535, 1 << 31, (1 << 31) - 1, u32::MAX as u64, i64::MAX as u64, u64::MAX];
+const NUMBERS: [u64; 12] = [
+    0,
+    1,
+    2,
+    127,
+    128,
+    255,
+    65_535,
+    1 << 31,
+    (1 << 31) - 1,
+    u32::MAX as u64,
+    i64::MAX as u64,
+    u64::MAX,
+];
 /// Texts at which languages go wrong.
 const TEXTS: [&str; 30] = [
     "",
@@ -91,7 +103,10 @@ impl Mutator {
                 4 => {
                     let width = *self.pick(&[1, 2, 4, 8]);
                     let number = self.pick(&NUMBERS).to_le_bytes();
-                    input.splice(at..(at + width).min(input.len()), number[..width].iter().copied());
+                    input.splice(
+                        at..(at + width).min(input.len()),
+                        number[..width].iter().copied(),
+                    );
                 }
                 5 => drop(input.drain(at..end)),
                 6 => {
@@ -141,9 +156,10 @@ impl Mutator {
     }
 
     fn json(&mut self, input: &[u8], other: &[u8], times: usize) -> Vec<u8> {
-        let (Ok(mut value), Ok(other)) =
-            (serde_json::from_slice(input), serde_json::from_slice::<Value>(other))
-        else {
+        let (Ok(mut value), Ok(other)) = (
+            serde_json::from_slice(input),
+            serde_json::from_slice::<Value>(other),
+        ) else {
             return self.bytes(input.to_vec(), other, times);
         };
         for _ in 0..times {
@@ -156,7 +172,9 @@ impl Mutator {
                 (0, Value::Array(items)) => items.extend(items.clone()),
                 (0, Value::Object(fields)) => fields.clear(),
                 (1, Value::Array(items)) => drop(items.pop()),
-                (1, Value::Object(fields)) => drop(fields.insert("stringValue".into(), replacement)),
+                (1, Value::Object(fields)) => {
+                    drop(fields.insert("stringValue".into(), replacement))
+                }
                 (2, node) if depth < 100 => {
                     *node = (0..depth * 2).fold(node.take(), |inner, _| Value::Array(vec![inner]));
                 }

@@ -41,7 +41,10 @@ fn read(mut input: &[u8]) -> Option<Vec<Field>> {
             }
             _ => return None,
         };
-        found.push(Field { number: key >> 3, content });
+        found.push(Field {
+            number: key >> 3,
+            content,
+        });
     }
     Some(found)
 }
@@ -65,7 +68,10 @@ pub fn encode(fields: &[Field]) -> Vec<u8> {
             Content::Varint(number) => (0, varint_bytes(*number)),
             Content::Fixed64(bytes) => (1, bytes.to_vec()),
             Content::Fixed32(bytes) => (5, bytes.to_vec()),
-            Content::Bytes(bytes) => (2, [varint_bytes(bytes.len() as u64), bytes.clone()].concat()),
+            Content::Bytes(bytes) => (
+                2,
+                [varint_bytes(bytes.len() as u64), bytes.clone()].concat(),
+            ),
             Content::Message(inner) => {
                 let bytes = encode(inner);
                 (2, [varint_bytes(bytes.len() as u64), bytes].concat())

@@ -11,7 +11,10 @@ const TEXT_CHARS_MAX: usize = 300;
 
 /// What a command prints, an error included.
 pub fn run(db: &Database, command: &str) -> String {
-    let lines: Vec<&str> = command.lines().filter(|line| !line.starts_with('#')).collect();
+    let lines: Vec<&str> = command
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
     let command = lines.join(" ");
     let (verb, rest) = command.split_once(' ').unwrap_or((&command, ""));
     let printed = match verb {
@@ -21,7 +24,9 @@ pub fn run(db: &Database, command: &str) -> String {
             let (count, rest) = rest.split_once(' ').unwrap_or((rest, ""));
             pages(db, count.parse().unwrap(), rest)
         }
-        "count" => db.count_traces(&Search::new(rest)).map(|count| vec![count.to_string()]),
+        "count" => db
+            .count_traces(&Search::new(rest))
+            .map(|count| vec![count.to_string()]),
         "text" => text(db, rest),
         "show" => show(db, rest),
         "dataset" => dataset(db, rest),
@@ -31,14 +36,21 @@ pub fn run(db: &Database, command: &str) -> String {
     };
     match printed {
         Ok(lines) => lines.join("\n"),
-        Err(error) => format!("error {:?}: {}", error.kind(), error.to_string().replace('\n', " ")),
+        Err(error) => format!(
+            "error {:?}: {}",
+            error.kind(),
+            error.to_string().replace('\n', " ")
+        ),
     }
 }
 
 type Lines = Result<Vec<String>, Error>;
 
 fn sql(db: &Database, statement: &str) -> Lines {
-    let mut lines: Vec<String> = json_rows(&db.sql(statement)?).into_iter().map(shown).collect();
+    let mut lines: Vec<String> = json_rows(&db.sql(statement)?)
+        .into_iter()
+        .map(shown)
+        .collect();
     if !statement.to_uppercase().contains("ORDER BY") {
         lines.sort();
     }
@@ -47,19 +59,32 @@ fn sql(db: &Database, statement: &str) -> Lines {
 
 /// The number of a generated trace, or the id of another.
 fn number(trace_id: &str) -> String {
-    (0..100).find(|n| data::trace_id(*n) == trace_id).map_or(trace_id.to_string(), |n| n.to_string())
+    (0..100)
+        .find(|n| data::trace_id(*n) == trace_id)
+        .map_or(trace_id.to_string(), |n| n.to_string())
 }
 
 fn pages(db: &Database, page_traces: usize, rest: &str) -> Lines {
     let (filter, order) = rest.rsplit_once(';').unwrap_or((rest, ""));
-    let order = order.split(',').map(str::trim).filter(|clause| !clause.is_empty());
+    let order = order
+        .split(',')
+        .map(str::trim)
+        .filter(|clause| !clause.is_empty());
     let mut search = Search::new(filter.trim()).order_by(order);
     search.limit = Some(page_traces).filter(|count| *count != usize::MAX);
     let mut lines = Vec::new();
     loop {
         let page = db.search_traces(&search)?;
-        let numbers: Vec<String> = page.traces.iter().map(|trace| number(&trace.trace_id)).collect();
-        lines.push(if numbers.is_empty() { "(none)".to_string() } else { numbers.join(" ") });
+        let numbers: Vec<String> = page
+            .traces
+            .iter()
+            .map(|trace| number(&trace.trace_id))
+            .collect();
+        lines.push(if numbers.is_empty() {
+            "(none)".to_string()
+        } else {
+            numbers.join(" ")
+        });
         match page.next_page_token {
             Some(token) => search = search.page_token(token),
             None => return Ok(lines),
@@ -76,10 +101,20 @@ fn text(db: &Database, rest: &str) -> Lines {
         return Ok(vec!["(none)".into()]);
     }
     let line = |hit: tracehouse::TextHit| {
-        let (trace, span) = (number(&hit.trace_id), hit.span_id.trim_start_matches(['b', '0']).to_string());
-        let marked: Vec<&str> = hit.highlights.iter().map(|range| &hit.snippet[range.clone()]).collect();
+        let (trace, span) = (
+            number(&hit.trace_id),
+            hit.span_id.trim_start_matches(['b', '0']).to_string(),
+        );
+        let marked: Vec<&str> = hit
+            .highlights
+            .iter()
+            .map(|range| &hit.snippet[range.clone()])
+            .collect();
         let snippet = Value::from(hit.snippet.as_str());
-        format!("{trace} {span} {} {:.4} {snippet} {marked:?}", hit.field, hit.score)
+        format!(
+            "{trace} {span} {} {:.4} {snippet} {marked:?}",
+            hit.field, hit.score
+        )
     };
     Ok(hits.into_iter().map(line).collect())
 }
@@ -92,9 +127,17 @@ fn show(db: &Database, rest: &str) -> Lines {
         let mut rows = json_rows(&[db.trace_rows(table, &id)?]);
         rows.sort_by_key(|row| {
             let text = |key: &str| row[key].as_str().unwrap_or("").to_string();
-            (text("start_time"), text("span_id"), text("name"), text("value"))
+            (
+                text("start_time"),
+                text("span_id"),
+                text("name"),
+                text("value"),
+            )
         });
-        lines.extend(rows.into_iter().map(|row| format!("{}: {}", table.name(), shown(row))));
+        lines.extend(
+            rows.into_iter()
+                .map(|row| format!("{}: {}", table.name(), shown(row))),
+        );
     }
     let order: Vec<&str> = trace.spans.iter().map(|span| span.name.as_str()).collect();
     lines.push(format!("in order: {order:?}"));
@@ -107,8 +150,10 @@ fn show(db: &Database, rest: &str) -> Lines {
 }
 
 fn dataset(db: &Database, name: &str) -> Lines {
-    let mut lines: Vec<String> =
-        json_rows(&[db.dataset(name)?.records(None)?]).into_iter().map(shown).collect();
+    let mut lines: Vec<String> = json_rows(&[db.dataset(name)?.records(None)?])
+        .into_iter()
+        .map(shown)
+        .collect();
     lines.sort();
     Ok(lines)
 }
@@ -125,17 +170,22 @@ fn datasets(db: &Database) -> Lines {
 
 fn export(db: &Database, name: &str) -> Lines {
     let mut bytes = Vec::new();
-    db.dataset(name)?.export(ExportFormat::parse("jsonl").unwrap(), None, &mut bytes)?;
+    db.dataset(name)?
+        .export(ExportFormat::parse("jsonl").unwrap(), None, &mut bytes)?;
     let text = String::from_utf8(bytes).unwrap();
-    let mut lines: Vec<String> =
-        text.lines().map(|line| shown(serde_json::from_str(line).unwrap())).collect();
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| shown(serde_json::from_str(line).unwrap()))
+        .collect();
     lines.sort();
     Ok(lines)
 }
 
 /// A row without what is different in every run, and with long texts cut.
 fn shown(row: Value) -> String {
-    let Value::Object(members) = row else { return row.to_string() };
+    let Value::Object(members) = row else {
+        return row.to_string();
+    };
     let random = [
         "created_at",
         "updated_at",
@@ -161,7 +211,10 @@ fn cut(value: Value) -> Value {
             Value::String(format!("{start}... ({} characters)", text.chars().count()))
         }
         Value::Array(items) => items.into_iter().map(cut).collect(),
-        Value::Object(members) => members.into_iter().map(|(key, value)| (key, cut(value))).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(key, value)| (key, cut(value)))
+            .collect(),
         other => other,
     }
 }

@@ -73,10 +73,11 @@ impl Subject {
 
 #[test]
 fn scripts_say_the_same_in_every_state() {
-    let mut files: Vec<PathBuf> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/scripts"))
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/scripts"))
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .collect();
     files.sort();
     let mut scripts: Vec<Script> = files.iter().map(|path| Script::read(path)).collect();
     let queries: usize = scripts.iter().map(|script| script.blocks.len()).sum();
@@ -99,7 +100,12 @@ fn scripts_say_the_same_in_every_state() {
     if is_update {
         scripts.iter().for_each(Script::write);
     }
-    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
 }
 
 /// The data in a state. What is changed afterwards (tags, verdicts, deletions, datasets), by `finish`, is
@@ -138,7 +144,9 @@ pub fn prepare(state: State, lines: &[String], finish: &dyn Fn(&Database)) -> Su
             assert_eq!(disk.db.stats().unwrap().segments, 1);
         }
         State::WithoutKv => {
-            return Subject::Disk(disk.reopen(true, |path| fs::remove_dir_all(path.join("kv")).unwrap()));
+            return Subject::Disk(
+                disk.reopen(true, |path| fs::remove_dir_all(path.join("kv")).unwrap()),
+            );
         }
         State::WithoutText => {
             let disk = disk.reopen(true, |path| assert!(remove_texts(path) > 1));
@@ -150,7 +158,9 @@ pub fn prepare(state: State, lines: &[String], finish: &dyn Fn(&Database)) -> Su
 }
 
 fn remove_texts(path: &Path) -> usize {
-    let segments = fs::read_dir(path.join("seg")).unwrap().map(|entry| entry.unwrap().path().join("text"));
+    let segments = fs::read_dir(path.join("seg"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("text"));
     let mut removed = 0;
     for text in segments.filter(|text| text.exists()) {
         fs::remove_dir_all(text).unwrap();
@@ -162,24 +172,40 @@ fn remove_texts(path: &Path) -> usize {
 /// Everything that is done to traces after they came.
 pub fn finish(db: &Database) {
     let id = data::trace_id;
-    let report = db.import_assessments(data::assessments().as_bytes(), &Default::default()).unwrap();
+    let report = db
+        .import_assessments(data::assessments().as_bytes(), &Default::default())
+        .unwrap();
     assert_eq!(report.rejected_count, 0, "{:?}", report.rejected);
     import_lines(db, &data::corrections());
-    db.set_tags(&id(0), [("env", "prod"), ("owner", "ana")]).unwrap();
+    db.set_tags(&id(0), [("env", "prod"), ("owner", "ana")])
+        .unwrap();
     db.set_tag(&id(1), "env", "dev").unwrap();
     db.set_tag(&id(7), "team", "green").unwrap();
     db.set_tag(&id(9), "gone", "soon").unwrap();
     db.delete_tag(&id(9), "gone").unwrap();
-    db.assess(&id(9), NewAssessment::feedback("style", "\"dry\"").source("HUMAN", "bo").rationale("no joke"))
-        .unwrap();
+    db.assess(
+        &id(9),
+        NewAssessment::feedback("style", "\"dry\"")
+            .source("HUMAN", "bo")
+            .rationale("no joke"),
+    )
+    .unwrap();
     db.delete_traces(&[id(16), id(999)]).unwrap();
     let dataset = db.create_dataset("regressions").unwrap();
-    dataset.add_traces(&Search::new("service_name = 'rag'")).unwrap();
+    dataset
+        .add_traces(&Search::new("service_name = 'rag'"))
+        .unwrap();
     dataset.add_traces(&Search::new("session = 's-1'")).unwrap();
-    dataset.add_traces(&Search::new("trace_id IS NOT NULL AND service_name = 'rag'")).unwrap();
+    dataset
+        .add_traces(&Search::new(
+            "trace_id IS NOT NULL AND service_name = 'rag'",
+        ))
+        .unwrap();
     let calls = db.create_dataset("calls").unwrap();
     let tools = Search::new("span.type = 'TOOL' AND NOT HAS(span.status = 'ERROR')");
-    calls.add_span_sample(&tools, &Sample::new(3, 7).stratify("span.tool")).unwrap();
+    calls
+        .add_span_sample(&tools, &Sample::new(3, 7).stratify("span.tool"))
+        .unwrap();
     db.create_dataset("empty").unwrap();
 }
 
@@ -198,9 +224,15 @@ struct Block {
 impl Script {
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap();
-        let mut script = Self { path: path.to_path_buf(), remarks: String::new(), blocks: Vec::new() };
-        for piece in
-            text.split("\n\n").map(|piece| piece.trim_matches('\n')).filter(|piece| !piece.is_empty())
+        let mut script = Self {
+            path: path.to_path_buf(),
+            remarks: String::new(),
+            blocks: Vec::new(),
+        };
+        for piece in text
+            .split("\n\n")
+            .map(|piece| piece.trim_matches('\n'))
+            .filter(|piece| !piece.is_empty())
         {
             match piece.split_once("\n---") {
                 Some((command, output)) => script.blocks.push(Block {
@@ -210,7 +242,10 @@ impl Script {
                 None if piece.starts_with('#') && script.blocks.is_empty() => {
                     script.remarks = piece.to_string()
                 }
-                None => script.blocks.push(Block { command: piece.to_string(), output: String::new() }),
+                None => script.blocks.push(Block {
+                    command: piece.to_string(),
+                    output: String::new(),
+                }),
             }
         }
         script
@@ -221,7 +256,10 @@ impl Script {
         for block in &self.blocks {
             let before = if text.is_empty() { "" } else { "\n\n" };
             let line_end = if block.output.is_empty() { "" } else { "\n" };
-            text.push_str(&format!("{before}{}\n---{line_end}{}", block.command, block.output));
+            text.push_str(&format!(
+                "{before}{}\n---{line_end}{}",
+                block.command, block.output
+            ));
         }
         fs::write(&self.path, text + "\n").unwrap();
     }
@@ -230,9 +268,19 @@ impl Script {
 impl Block {
     fn difference(&self, path: &Path, state: State, got: &str) -> String {
         let name = path.file_name().unwrap().to_string_lossy();
-        let differ = got.lines().zip(self.output.lines()).position(|(got, want)| got != want);
+        let differ = got
+            .lines()
+            .zip(self.output.lines())
+            .position(|(got, want)| got != want);
         let at = differ.unwrap_or(got.lines().count().min(self.output.lines().count()));
-        let line = |text: &str| text.lines().nth(at).unwrap_or("(end)").chars().take(600).collect::<String>();
+        let line = |text: &str| {
+            text.lines()
+                .nth(at)
+                .unwrap_or("(end)")
+                .chars()
+                .take(600)
+                .collect::<String>()
+        };
         format!(
             "{name}, {state:?}: {}\n  line {at}\n  got  {}\n  want {}",
             self.command,

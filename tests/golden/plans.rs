@@ -66,7 +66,10 @@ fn plans_are_those_that_were_reviewed() {
         fs::write(&path, &found).unwrap();
     }
     let wanted = fs::read_to_string(&path).unwrap();
-    let different = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+    let different = found
+        .lines()
+        .zip(wanted.lines())
+        .find(|(found, wanted)| found != wanted);
     assert!(found == wanted, "{different:#?}");
 }
 
@@ -74,18 +77,25 @@ fn plans_are_those_that_were_reviewed() {
 fn plan(db: &Database, question: &str) -> String {
     let Some(statement) = question.strip_prefix("sql ") else {
         let filter = question.strip_prefix("search").unwrap().trim();
-        let page = db.search_traces(&Search::new(filter).explain(true)).unwrap();
+        let page = db
+            .search_traces(&Search::new(filter).explain(true))
+            .unwrap();
         return page.explain.unwrap().access_path;
     };
     let lines = rows(db, &format!("EXPLAIN {statement}"));
     let lines = lines.iter().filter_map(|row| row["plan"].as_str());
-    let scans = lines.filter(|line| line.contains("ScanExec: table=")).map(|line| {
-        let part = |key: &str, end: &str| {
-            let after = line.split_once(key).unwrap().1;
-            after.split_once(end).map_or(after, |(part, _)| part).to_string()
-        };
-        let (table, access) = (part("table=", ", columns"), part("access=", ", filter="));
-        format!("{table}: {}", access.split(", prune=").next().unwrap())
-    });
+    let scans = lines
+        .filter(|line| line.contains("ScanExec: table="))
+        .map(|line| {
+            let part = |key: &str, end: &str| {
+                let after = line.split_once(key).unwrap().1;
+                after
+                    .split_once(end)
+                    .map_or(after, |(part, _)| part)
+                    .to_string()
+            };
+            let (table, access) = (part("table=", ", columns"), part("access=", ", filter="));
+            format!("{table}: {}", access.split(", prune=").next().unwrap())
+        });
     scans.collect::<Vec<_>>().join("\n    ")
 }

@@ -88,7 +88,10 @@ impl Generator {
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 
@@ -121,7 +124,9 @@ impl Generator {
             0 => json!(self.below(40) as i64 - 20),
             1 => json!(self.below(40) as f64 / 8.0),
             2 => json!(self.below(2) == 0),
-            3 => json!(["1.50", "5", "5.0", "-0", "\"5\"", "\"na\\u00efve\"", "true"][self.below(7)]),
+            3 => {
+                json!(["1.50", "5", "5.0", "-0", "\"5\"", "\"na\\u00efve\"", "true"][self.below(7)])
+            }
             4 | 5 => json!(self.text()),
             6 => (0..self.below(4)).map(|_| self.value(depth - 1)).collect(),
             7 => {
@@ -144,9 +149,21 @@ impl Generator {
         if self.below(2) == 0 {
             return text;
         }
-        let units =
-            |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
-        text.chars().map(|c| if c.is_ascii() { c.to_string() } else { units(c) }).collect()
+        let units = |c: char| {
+            c.encode_utf16(&mut [0; 2])
+                .iter()
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect()
+        };
+        text.chars()
+            .map(|c| {
+                if c.is_ascii() {
+                    c.to_string()
+                } else {
+                    units(c)
+                }
+            })
+            .collect()
     }
 
     /// Requests of one trace each.
@@ -203,7 +220,10 @@ impl Generator {
             };
             attributes.insert(key, value);
         }
-        attributes.into_iter().map(|(key, value)| json!({"key": key, "value": any_value(&value)})).collect()
+        attributes
+            .into_iter()
+            .map(|(key, value)| json!({"key": key, "value": any_value(&value)}))
+            .collect()
     }
 
     /// A question about something that a random row says, or nearly says.
@@ -239,19 +259,31 @@ impl Generator {
     /// Words of the row, or for one that is not wanted perhaps of no row.
     fn part(&mut self, row: &Row, is_wanted: bool) -> Part {
         let only_inputs = self.below(4) == 0;
-        let strings = if only_inputs { &row.words.0 } else { &row.words.1 };
+        let strings = if only_inputs {
+            &row.words.0
+        } else {
+            &row.words.1
+        };
         // Words that the language cuts at, or that are too long for a query, are left out.
         let usable = |word: &&String| word.len() < 100;
-        let strings: Vec<Vec<String>> =
-            strings.iter().map(|words| words.iter().filter(usable).cloned().collect()).collect();
-        let strings: Vec<Vec<String>> =
-            strings.into_iter().filter(|words: &Vec<String>| !words.is_empty()).collect();
+        let strings: Vec<Vec<String>> = strings
+            .iter()
+            .map(|words| words.iter().filter(usable).cloned().collect())
+            .collect();
+        let strings: Vec<Vec<String>> = strings
+            .into_iter()
+            .filter(|words: &Vec<String>| !words.is_empty())
+            .collect();
         let mut words = match strings.is_empty() {
             true => vec!["nothing".to_string()],
             false => {
                 let string = self.pick(&strings).clone();
                 let start = self.below(string.len());
-                string.into_iter().skip(start).take(1 + self.below(3)).collect()
+                string
+                    .into_iter()
+                    .skip(start)
+                    .take(1 + self.below(3))
+                    .collect()
             }
         };
         let mut is_prefix = words.len() == 1 && self.below(3) == 0;
@@ -264,7 +296,12 @@ impl Generator {
         if !is_wanted && self.below(2) == 0 {
             words.reverse();
         }
-        Part { is_wanted, only_inputs, words, is_prefix: is_prefix && is_wanted }
+        Part {
+            is_wanted,
+            only_inputs,
+            words,
+            is_prefix: is_prefix && is_wanted,
+        }
     }
 
     fn inputs_question(&mut self, row: &Row) -> Question {
@@ -274,16 +311,26 @@ impl Generator {
 
     fn pattern_on_attribute(&mut self, row: &Row) -> Question {
         let (key, value) = self.place(row);
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_string);
         let (operator, pattern) = self.pattern(&text, false);
-        Question::Attribute { key, operator, pattern }
+        Question::Attribute {
+            key,
+            operator,
+            pattern,
+        }
     }
 
     fn equality(&mut self, row: &Row) -> Question {
         let (key, value) = self.place(row);
         let value = match (value, self.below(4)) {
             (Value::String(text), 0) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
-            (other, 1) => Value::String(other.as_str().map_or_else(|| other.to_string(), str::to_string)),
+            (other, 1) => Value::String(
+                other
+                    .as_str()
+                    .map_or_else(|| other.to_string(), str::to_string),
+            ),
             (Value::Number(number), 2) => json!(number.as_f64().unwrap() + 0.5),
             (other, _) => other,
         };
@@ -298,17 +345,24 @@ impl Generator {
     fn sql_question(&mut self, row: &Row) -> Question {
         if self.below(2) == 0 {
             let (key, value) = self.attribute(row);
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_string);
             return Question::SqlEqual { key, text };
         }
-        Question::SqlHolds { text: self.piece(row.inputs.as_deref().unwrap_or("none")) }
+        Question::SqlHolds {
+            text: self.piece(row.inputs.as_deref().unwrap_or("none")),
+        }
     }
 
     /// An attribute, something inside it, or an element of that.
     fn place(&mut self, row: &Row) -> (String, Value) {
         let (mut key, mut value) = self.attribute(row);
         while self.below(3) > 0 {
-            let inner = value.as_str().and_then(json_in).unwrap_or_else(|| value.clone());
+            let inner = value
+                .as_str()
+                .and_then(json_in)
+                .unwrap_or_else(|| value.clone());
             let part = match &inner {
                 Value::Object(object) if !object.is_empty() && !object.contains_key("$double") => {
                     object.keys().nth(self.below(object.len())).unwrap().clone()
@@ -330,7 +384,11 @@ impl Generator {
 
     fn attribute(&mut self, row: &Row) -> (String, Value) {
         // Those that MLflow writes are looked for in other columns too.
-        let own: Vec<_> = row.attributes.iter().filter(|(key, _)| !key.starts_with("mlflow.")).collect();
+        let own: Vec<_> = row
+            .attributes
+            .iter()
+            .filter(|(key, _)| !key.starts_with("mlflow."))
+            .collect();
         if own.is_empty() {
             return ("flag".to_string(), json!(true));
         }
@@ -343,7 +401,11 @@ impl Generator {
         let chars: Vec<char> = text.chars().collect();
         let start = self.below(chars.len().max(1));
         let longest = *self.pick(&[2, 6, 14, 40, 300]);
-        let piece: String = chars.iter().skip(start).take(1 + self.below(longest)).collect();
+        let piece: String = chars
+            .iter()
+            .skip(start)
+            .take(1 + self.below(longest))
+            .collect();
         match self.below(4) {
             0 => piece.to_uppercase(),
             1 => piece.to_lowercase(),
@@ -367,8 +429,16 @@ impl Generator {
             return ("RLIKE", regex);
         }
         let chance = self.below(8);
-        let mut pattern: String =
-            piece.chars().map(|c| if chance == 0 && self.below(4) == 0 { '_' } else { c }).collect();
+        let mut pattern: String = piece
+            .chars()
+            .map(|c| {
+                if chance == 0 && self.below(4) == 0 {
+                    '_'
+                } else {
+                    c
+                }
+            })
+            .collect();
         if chance == 1 {
             pattern = format!("{pattern}%{}", self.piece(text));
         }
@@ -379,7 +449,10 @@ impl Generator {
         pattern = match (whole, may_lead) {
             (true, _) => pattern,
             (false, true) => format!("%{pattern}%"),
-            (false, false) => format!("{}%", text.chars().take(1 + self.below(9)).collect::<String>()),
+            (false, false) => format!(
+                "{}%",
+                text.chars().take(1 + self.below(9)).collect::<String>()
+            ),
         };
         if !may_lead && pattern.starts_with('%') {
             pattern.insert(0, 'z');
@@ -410,10 +483,14 @@ fn any_value(value: &Value) -> Value {
         Value::Array(items) => {
             json!({"arrayValue": {"values": items.iter().map(any_value).collect::<Vec<_>>()}})
         }
-        Value::Object(object) if object.contains_key("$double") => json!({"doubleValue": object["$double"]}),
+        Value::Object(object) if object.contains_key("$double") => {
+            json!({"doubleValue": object["$double"]})
+        }
         Value::Object(object) => {
-            let values: Vec<Value> =
-                object.iter().map(|(key, value)| json!({"key": key, "value": any_value(value)})).collect();
+            let values: Vec<Value> = object
+                .iter()
+                .map(|(key, value)| json!({"key": key, "value": any_value(value)}))
+                .collect();
             json!({"kvlistValue": {"values": values}})
         }
     }

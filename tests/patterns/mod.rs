@@ -39,19 +39,34 @@ fn compare(db: &Database, seed: u64, count: usize) {
         let expected = naive.traces(&question);
         answered += usize::from(!expected.is_empty());
         let mut got = match &question {
-            Question::SqlEqual { .. } | Question::SqlHolds { .. } => {
-                texts(db, &format!("SELECT DISTINCT trace_id FROM spans WHERE {}", question.condition()))
-            }
+            Question::SqlEqual { .. } | Question::SqlHolds { .. } => texts(
+                db,
+                &format!(
+                    "SELECT DISTINCT trace_id FROM spans WHERE {}",
+                    question.condition()
+                ),
+            ),
             _ => search_ids(db, &question.condition()),
         };
         got.sort();
         let beyond = |these: &[String], those: &[String]| {
-            these.iter().filter(|id| !those.contains(id)).take(3).cloned().collect::<Vec<_>>()
+            these
+                .iter()
+                .filter(|id| !those.contains(id))
+                .take(3)
+                .cloned()
+                .collect::<Vec<_>>()
         };
         let differences = (beyond(&got, &expected), beyond(&expected, &got));
-        assert!(got == expected, "{question:?}: wrong and missing {differences:?}");
+        assert!(
+            got == expected,
+            "{question:?}: wrong and missing {differences:?}"
+        );
     }
-    assert!(answered * 3 > count, "{answered} of {count} questions found something");
+    assert!(
+        answered * 3 > count,
+        "{answered} of {count} questions found something"
+    );
 }
 
 #[test]
@@ -74,7 +89,12 @@ fn partly_indexed_rows() {
     let disk = generated(3, 3);
     disk.db.index_text().unwrap();
     let disk = disk.reopen(false, |path| {
-        let segment = fs::read_dir(path.join("seg")).unwrap().next().unwrap().unwrap().path();
+        let segment = fs::read_dir(path.join("seg"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         fs::remove_dir_all(segment.join("text")).unwrap();
     });
     let stats = disk.db.stats().unwrap();
@@ -85,8 +105,10 @@ fn partly_indexed_rows() {
 #[test]
 fn compacted_rows() {
     let disk = generated(4, 3);
-    let ids: Vec<String> =
-        texts(&disk.db, "SELECT DISTINCT trace_id FROM traces").into_iter().take(9).collect();
+    let ids: Vec<String> = texts(&disk.db, "SELECT DISTINCT trace_id FROM traces")
+        .into_iter()
+        .take(9)
+        .collect();
     for id in &ids {
         disk.db.set_tag(id, "k", "v").unwrap();
     }
@@ -129,7 +151,10 @@ fn the_way_taken_is_explained() {
     let disk = generated(6, 1);
     disk.db.index_text().unwrap();
     let explain = |filter: &str| {
-        let page = disk.db.search_traces(&Search::new(filter).limit(10).explain(true)).unwrap();
+        let page = disk
+            .db
+            .search_traces(&Search::new(filter).limit(10).explain(true))
+            .unwrap();
         page.explain.unwrap().conditions.join("\n")
     };
     let spans = disk.db.stats().unwrap();

@@ -12,11 +12,21 @@ use crate::support::{quoted, rows};
 #[derive(Debug)]
 pub enum Question {
     /// `trace.text LIKE`, `ILIKE` or `RLIKE`.
-    Text { operator: &'static str, pattern: String },
+    Text {
+        operator: &'static str,
+        pattern: String,
+    },
     /// The same on `span.inputs`.
-    Inputs { operator: &'static str, pattern: String },
+    Inputs {
+        operator: &'static str,
+        pattern: String,
+    },
     /// The same on one attribute's value; `LIKE` patterns do not begin with `%`.
-    Attribute { key: String, operator: &'static str, pattern: String },
+    Attribute {
+        key: String,
+        operator: &'static str,
+        pattern: String,
+    },
     /// `span.attributes.K = ` a literal of the filter language.
     Equal { key: String, value: Value },
     /// `attributes->>K = ` a text: SQL sees the value's text alone.
@@ -52,7 +62,9 @@ impl Naive {
             span_id FROM spans";
         let mut rows = rows(db, statement);
         rows.sort_by_cached_key(|row| (row["trace_id"].to_string(), row["span_id"].to_string()));
-        Self { rows: rows.iter().map(Row::of).collect() }
+        Self {
+            rows: rows.iter().map(Row::of).collect(),
+        }
     }
 
     /// The traces of the rows that satisfy the question, sorted.
@@ -70,24 +82,35 @@ impl Row {
     fn of(row: &Value) -> Self {
         let text = |column: &str| row[column].as_str().map(str::to_string);
         let attributes: Value = serde_json::from_str(row["attributes"].as_str().unwrap()).unwrap();
-        let mut strings: Vec<String> =
-            ["name", "status_message", "inputs", "outputs"].into_iter().filter_map(text).collect();
+        let mut strings: Vec<String> = ["name", "status_message", "inputs", "outputs"]
+            .into_iter()
+            .filter_map(text)
+            .collect();
         let mut names = vec![text("span_type").unwrap()];
         collect(&attributes, false, &mut strings);
         names.extend(attributes.as_object().unwrap().keys().cloned());
         for event in row["events"].as_array().into_iter().flatten() {
             strings.push(event["name"].as_str().unwrap().to_string());
-            let attributes: Value = serde_json::from_str(event["attributes"].as_str().unwrap()).unwrap();
+            let attributes: Value =
+                serde_json::from_str(event["attributes"].as_str().unwrap()).unwrap();
             collect(&attributes, false, &mut strings);
             names.extend(attributes.as_object().unwrap().keys().cloned());
         }
         let inputs = text("inputs");
         let all_words = strings.iter().flat_map(|string| words_of(string)).collect();
-        strings.extend(strings.iter().flat_map(|string| decoded(string)).collect::<Vec<_>>());
+        strings.extend(
+            strings
+                .iter()
+                .flat_map(|string| decoded(string))
+                .collect::<Vec<_>>(),
+        );
         Self {
             trace_id: text("trace_id").unwrap(),
             strings,
-            words: (inputs.as_deref().map(words_of).unwrap_or_default(), all_words),
+            words: (
+                inputs.as_deref().map(words_of).unwrap_or_default(),
+                all_words,
+            ),
             inputs,
             attributes: attributes.as_object().unwrap().clone(),
             names,
@@ -107,7 +130,9 @@ fn collect(value: &Value, is_nested: bool, strings: &mut Vec<String>) {
                     .iter()
                     .all(|(key, value)| (key == "$bytes" || key == "$double") && value.is_string());
             if !is_wrapper {
-                object.values().for_each(|value| collect(value, true, strings));
+                object
+                    .values()
+                    .for_each(|value| collect(value, true, strings));
             }
         }
         _ => {}
@@ -118,9 +143,17 @@ impl Question {
     /// As a condition of a filter or of SQL.
     pub fn condition(&self) -> String {
         match self {
-            Question::Text { operator, pattern } => format!("trace.text {operator} {}", quoted(pattern)),
-            Question::Inputs { operator, pattern } => format!("span.inputs {operator} {}", quoted(pattern)),
-            Question::Attribute { key, operator, pattern } => {
+            Question::Text { operator, pattern } => {
+                format!("trace.text {operator} {}", quoted(pattern))
+            }
+            Question::Inputs { operator, pattern } => {
+                format!("span.inputs {operator} {}", quoted(pattern))
+            }
+            Question::Attribute {
+                key,
+                operator,
+                pattern,
+            } => {
                 format!("span.attributes.`{key}` {operator} {}", quoted(pattern))
             }
             Question::Equal { key, value } => {
@@ -128,11 +161,22 @@ impl Question {
                 format!("span.attributes.`{key}` = {value}")
             }
             Question::Words(query) => format!("trace.text MATCHES {}", quoted(&query.text())),
-            Question::SqlEqual { key, text } => format!("attributes->>{} = {}", quoted(key), quoted(text)),
+            Question::SqlEqual { key, text } => {
+                format!("attributes->>{} = {}", quoted(key), quoted(text))
+            }
             Question::SqlHolds { text } => {
-                let escape = |c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] };
+                let escape = |c| {
+                    if matches!(c, '%' | '_' | '\\') {
+                        vec!['\\', c]
+                    } else {
+                        vec![c]
+                    }
+                };
                 let escaped: String = text.chars().flat_map(escape).collect();
-                format!("inputs ILIKE {} ESCAPE '\\'", quoted(&format!("%{escaped}%")))
+                format!(
+                    "inputs ILIKE {} ESCAPE '\\'",
+                    quoted(&format!("%{escaped}%"))
+                )
             }
         }
     }
@@ -142,25 +186,38 @@ impl Question {
             Question::Text { operator, pattern } => {
                 let string = matcher(operator, pattern);
                 let name = pattern.trim_matches('%');
-                let name = (*operator != "RLIKE" && !name.is_empty()).then(|| matcher(operator, name));
+                let name =
+                    (*operator != "RLIKE" && !name.is_empty()).then(|| matcher(operator, name));
                 Box::new(move |row| {
                     let named = |name: &Regex| row.names.iter().any(|text| name.is_match(text));
-                    row.strings.iter().any(|text| string.is_match(text)) || name.as_ref().is_some_and(named)
+                    row.strings.iter().any(|text| string.is_match(text))
+                        || name.as_ref().is_some_and(named)
                 })
             }
             Question::Inputs { operator, pattern } => {
                 let string = matcher(operator, pattern);
-                Box::new(move |row| row.inputs.as_ref().is_some_and(|text| string.is_match(text)))
-            }
-            Question::Attribute { key, operator, pattern } => {
-                let string = matcher(operator, pattern);
                 Box::new(move |row| {
-                    row.has(key, &|value| own_texts(value).iter().any(|text| string.is_match(text)))
+                    row.inputs
+                        .as_ref()
+                        .is_some_and(|text| string.is_match(text))
                 })
             }
-            Question::Equal { key, value: Value::String(wanted) } => {
-                Box::new(move |row| row.has(key, &|value| own_texts(value).contains(wanted)))
+            Question::Attribute {
+                key,
+                operator,
+                pattern,
+            } => {
+                let string = matcher(operator, pattern);
+                Box::new(move |row| {
+                    row.has(key, &|value| {
+                        own_texts(value).iter().any(|text| string.is_match(text))
+                    })
+                })
             }
+            Question::Equal {
+                key,
+                value: Value::String(wanted),
+            } => Box::new(move |row| row.has(key, &|value| own_texts(value).contains(wanted))),
             Question::Equal { key, value: wanted } => Box::new(move |row| {
                 row.has(key, &|value| {
                     // A string that is the JSON text of a number or boolean counts as that.
@@ -178,7 +235,11 @@ impl Question {
             }),
             Question::SqlHolds { text } => {
                 let string = matcher("RLIKE", &format!("(?i){}", regex::escape(text)));
-                Box::new(move |row| row.inputs.as_ref().is_some_and(|text| string.is_match(text)))
+                Box::new(move |row| {
+                    row.inputs
+                        .as_ref()
+                        .is_some_and(|text| string.is_match(text))
+                })
             }
         }
     }
@@ -194,7 +255,10 @@ impl Row {
             Value::String(text) if json_in(text).is_some() => raw_elements(text),
             other => other.as_array().cloned().unwrap_or_default(),
         };
-        is_so(&value) || elements.iter().any(|element| !element.is_null() && is_so(element))
+        is_so(&value)
+            || elements
+                .iter()
+                .any(|element| !element.is_null() && is_so(element))
     }
 }
 
@@ -202,7 +266,8 @@ impl Row {
 fn raw_elements(text: &str) -> Vec<Value> {
     let raw: Vec<Box<RawValue>> = serde_json::from_str(text).unwrap_or_default();
     // A double that is no finite number is an object only by the way that it is written.
-    let is_structure = |text: &str| text.starts_with(['{', '[']) && !text.starts_with("{\"$double\"");
+    let is_structure =
+        |text: &str| text.starts_with(['{', '[']) && !text.starts_with("{\"$double\"");
     let value = |raw: &RawValue| match is_structure(raw.get()) {
         true => Value::from(raw.get()),
         false => serde_json::from_str(raw.get()).unwrap(),
@@ -213,9 +278,9 @@ fn raw_elements(text: &str) -> Vec<Value> {
 /// The value of a key, else of a path.
 fn member(object: &serde_json::Map<String, Value>, path: &str) -> Option<Value> {
     object.get(path).cloned().or_else(|| {
-        object
-            .iter()
-            .find_map(|(key, value)| inside(value, path.strip_prefix(key.as_str())?.strip_prefix('.')?))
+        object.iter().find_map(|(key, value)| {
+            inside(value, path.strip_prefix(key.as_str())?.strip_prefix('.')?)
+        })
     })
 }
 
@@ -226,11 +291,17 @@ fn inside(value: &Value, path: &str) -> Option<Value> {
         Value::Array(items) => match path.split_once('.').unwrap_or((path, "")) {
             (number, rest) if number.parse::<usize>().is_ok() => {
                 let item = items.get(number.parse::<usize>().unwrap())?;
-                if rest.is_empty() { Some(item.clone()) } else { inside(item, rest) }
+                if rest.is_empty() {
+                    Some(item.clone())
+                } else {
+                    inside(item, rest)
+                }
             }
             _ => {
-                let of_items =
-                    items.iter().filter(|item| !item.is_array()).filter_map(|item| inside(item, path));
+                let of_items = items
+                    .iter()
+                    .filter(|item| !item.is_array())
+                    .filter_map(|item| inside(item, path));
                 let found: Vec<Value> = of_items.filter(|value| !value.is_null()).collect();
                 (!found.is_empty()).then_some(Value::Array(found))
             }
@@ -243,10 +314,14 @@ fn inside(value: &Value, path: &str) -> Option<Value> {
 fn own_texts(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => {
-            let inner = serde_json::from_str::<String>(text).ok().filter(|_| text.starts_with('"'));
+            let inner = serde_json::from_str::<String>(text)
+                .ok()
+                .filter(|_| text.starts_with('"'));
             [text.clone()].into_iter().chain(inner).collect()
         }
-        Value::Object(object) if object.len() == 1 && object.get("$double").is_some_and(Value::is_string) => {
+        Value::Object(object)
+            if object.len() == 1 && object.get("$double").is_some_and(Value::is_string) =>
+        {
             vec![object["$double"].as_str().unwrap().to_string()]
         }
         other => vec![other.to_string()],
@@ -257,7 +332,11 @@ fn matcher(operator: &str, pattern: &str) -> Regex {
     if operator == "RLIKE" {
         return Regex::new(pattern).unwrap();
     }
-    let mut regex = if operator == "ILIKE" { "(?is)^".to_string() } else { "(?s)^".to_string() };
+    let mut regex = if operator == "ILIKE" {
+        "(?is)^".to_string()
+    } else {
+        "(?s)^".to_string()
+    };
     for c in pattern.chars() {
         match c {
             '%' => regex.push_str(".*"),

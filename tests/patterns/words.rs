@@ -9,9 +9,13 @@ use serde_json::{Number, Value};
 /// Letters that stand alone: Han, Hiragana, Katakana, Thai, Lao, Myanmar, Khmer.
 const ALONE: &str = r"\u3005\u3007\u3041-\u309F\u30A0-\u30FF\u31F0-\u31FF\uFF66-\uFF9F\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\U00020000-\U0003FFFF";
 static WORD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!(r"[[\p{{L}}\p{{N}}]&&[{ALONE}]]|[[\p{{L}}\p{{N}}_]--[{ALONE}]]+")).unwrap()
+    Regex::new(&format!(
+        r"[[\p{{L}}\p{{N}}]&&[{ALONE}]]|[[\p{{L}}\p{{N}}_]--[{ALONE}]]+"
+    ))
+    .unwrap()
 });
-static SEQUENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\x1b\[[0-?]*[ -/]*[@-~]").unwrap());
+static SEQUENCE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\x1b\[[0-?]*[ -/]*[@-~]").unwrap());
 
 /// One query: alternatives, of which each is parts that must and must not be there.
 #[derive(Debug, Clone)]
@@ -39,7 +43,9 @@ pub fn words_of(text: &str) -> Vec<Vec<String>> {
 fn words_in(leaf: &str) -> Vec<String> {
     let plain = SEQUENCE.replace_all(leaf, "").to_lowercase();
     let composed = ComposingNormalizerBorrowed::new_nfc().normalize(&plain);
-    WORD.find_iter(&composed).map(|found| found.as_str().to_string()).collect()
+    WORD.find_iter(&composed)
+        .map(|found| found.as_str().to_string())
+        .collect()
 }
 
 /// The strings that JSON in a text stands for.
@@ -58,7 +64,9 @@ fn add_strings(value: &Value, strings: &mut Vec<String>) {
             None => strings.push(text.clone()),
         },
         Value::Array(items) => items.iter().for_each(|item| add_strings(item, strings)),
-        Value::Object(object) => object.values().for_each(|value| add_strings(value, strings)),
+        Value::Object(object) => object
+            .values()
+            .for_each(|value| add_strings(value, strings)),
         _ => {}
     }
 }
@@ -88,31 +96,51 @@ fn add_values(value: &Value, leaves: &mut Vec<String>) {
 
 /// A number as the rules of words have it: as Python writes it.
 fn number_text(number: &Number) -> String {
-    let Some(value) = number.as_f64().filter(|_| number.is_f64()) else { return number.to_string() };
+    let Some(value) = number.as_f64().filter(|_| number.is_f64()) else {
+        return number.to_string();
+    };
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap();
     let exponent: i32 = exponent.parse().unwrap();
     if (-4..16).contains(&exponent) {
         let plain = value.to_string();
-        return if plain.contains('.') { plain } else { plain + ".0" };
+        return if plain.contains('.') {
+            plain
+        } else {
+            plain + ".0"
+        };
     }
-    format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+    format!(
+        "{mantissa}e{}{:02}",
+        if exponent < 0 { '-' } else { '+' },
+        exponent.abs()
+    )
 }
 
 impl WordQuery {
     /// As the language writes it.
     pub fn text(&self) -> String {
         let alternative = |parts: &Vec<Part>| {
-            let joint = if parts.len().is_multiple_of(2) { " AND " } else { " " };
+            let joint = if parts.len().is_multiple_of(2) {
+                " AND "
+            } else {
+                " "
+            };
             parts.iter().map(Part::text).collect::<Vec<_>>().join(joint)
         };
-        self.alternatives.iter().map(alternative).collect::<Vec<_>>().join(" OR ")
+        self.alternatives
+            .iter()
+            .map(alternative)
+            .collect::<Vec<_>>()
+            .join(" OR ")
     }
 
     /// Whether a span with these words is found.
     pub fn finds(&self, inputs: &[Vec<String>], all: &[Vec<String>]) -> bool {
         self.alternatives.iter().any(|parts| {
-            parts.iter().all(|part| part.is_in(if part.only_inputs { inputs } else { all }) == part.is_wanted)
+            parts.iter().all(|part| {
+                part.is_in(if part.only_inputs { inputs } else { all }) == part.is_wanted
+            })
         })
     }
 }
@@ -136,6 +164,8 @@ impl Part {
             ([word], [start]) if self.is_prefix => word.starts_with(start),
             (found, words) => found == words,
         };
-        strings.iter().any(|words| words.windows(self.words.len()).any(fits))
+        strings
+            .iter()
+            .any(|words| words.windows(self.words.len()).any(fits))
     }
 }

@@ -24,7 +24,10 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 fn library(folder: &Path) -> Option<PathBuf> {
     let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
     std::fs::write(&source, CLOCK).unwrap();
-    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).output();
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .output();
     if made.is_ok_and(|made| made.status.success()) {
         return Some(library);
     }
@@ -35,11 +38,17 @@ fn library(folder: &Path) -> Option<PathBuf> {
 #[test]
 fn before_1970_nothing_panics_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(library) = library(folder.path()) else { return };
+    let Some(library) = library(folder.path()) else {
+        return;
+    };
     let file = folder.path().join("lines.jsonl");
     std::fs::write(&file, data::lines().join("\n")).unwrap();
     let db = folder.path().join("early.traces");
-    let (db, file, trace) = (db.to_str().unwrap(), file.to_str().unwrap(), data::trace_id(0));
+    let (db, file, trace) = (
+        db.to_str().unwrap(),
+        file.to_str().unwrap(),
+        data::trace_id(0),
+    );
     let run = |arguments: &[&str]| -> Output {
         Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test"))
             .args(arguments)
@@ -62,12 +71,18 @@ fn before_1970_nothing_panics_and_nothing_is_lost() {
     for arguments in commands {
         let done = run(arguments);
         let err = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success() && !err.contains("panicked"), "{arguments:?}: {done:?}");
+        assert!(
+            done.status.success() && !err.contains("panicked"),
+            "{arguments:?}: {done:?}"
+        );
     }
     let sql = run(&["sql", db, "SELECT count(*) FROM spans"]);
     let err = String::from_utf8_lossy(&sql.stderr);
     assert!(!err.contains("panicked"), "{err}");
-    assert!(sql.status.success() || err.contains("before 1970"), "{sql:?}");
+    assert!(
+        sql.status.success() || err.contains("before 1970"),
+        "{sql:?}"
+    );
     // The clock is right again.
     let db = crate::support::open(Path::new(db));
     assert!(db.check(true).unwrap().is_clean());

@@ -30,7 +30,8 @@ fn line(of: &str, at: usize) -> String {
 /// Adds traces of these numbers.
 fn add(db: &Database, of: &str, numbers: std::ops::Range<usize>) {
     for at in numbers {
-        db.import_otlp(line(of, at).as_bytes(), &ImportOptions::default()).unwrap();
+        db.import_otlp(line(of, at).as_bytes(), &ImportOptions::default())
+            .unwrap();
     }
 }
 
@@ -47,7 +48,11 @@ const SPILLS_AT_BYTES: usize = 24 << 20;
 
 /// Opens to read only.
 fn reader(path: &Path) -> Database {
-    OpenOptions::new().read_only(true).settings(quiet_settings()).open(path).unwrap()
+    OpenOptions::new()
+        .read_only(true)
+        .settings(quiet_settings())
+        .open(path)
+        .unwrap()
 }
 
 /// The database has exactly these traces, by every way of asking, and no damage.
@@ -80,10 +85,16 @@ fn assert_whole(path: &Path, of: &str, count: usize) {
 fn workarounds_are_for_these_versions() {
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
     let lock = std::fs::read_to_string(lock).unwrap();
-    for (name, version) in
-        [("tantivy", "0.27."), ("sled", "0.34.7"), ("chrono", "0.4."), ("datafusion", "55.")]
-    {
+    for (name, version) in [
+        ("tantivy", "0.27."),
+        ("sled", "0.34.7"),
+        ("chrono", "0.4."),
+        ("datafusion", "55."),
+    ] {
         let entry = format!("\nname = \"{name}\"\nversion = \"{version}");
-        assert!(lock.contains(&entry), "{name} is no longer {version}: are the workarounds still needed?");
+        assert!(
+            lock.contains(&entry),
+            "{name} is no longer {version}: are the workarounds still needed?"
+        );
     }
 }

@@ -15,7 +15,13 @@ fn do_everything(db: &Database, of: &str, from: usize) {
     add(db, of, from..from + 3);
     db.seal().unwrap();
     db.index_text().unwrap();
-    let id = |at: usize| texts(db, &format!("SELECT trace_id FROM spans WHERE name = '{of} {at}'")).remove(0);
+    let id = |at: usize| {
+        texts(
+            db,
+            &format!("SELECT trace_id FROM spans WHERE name = '{of} {at}'"),
+        )
+        .remove(0)
+    };
     db.set_tags(&id(from), [("tag", "yes")]).unwrap();
     let dataset = db.create_dataset(&format!("set {from}")).unwrap();
     dataset.add_traces(&Search::new("").limit(2)).unwrap();
@@ -27,7 +33,11 @@ fn do_everything(db: &Database, of: &str, from: usize) {
 
 /// Erases a trace and adds it again.
 fn erase_one(db: &Database, of: &str, at: usize) {
-    let id = texts(db, &format!("SELECT trace_id FROM spans WHERE name = '{of} {at}'")).remove(0);
+    let id = texts(
+        db,
+        &format!("SELECT trace_id FROM spans WHERE name = '{of} {at}'"),
+    )
+    .remove(0);
     let receipt = db.erase_traces(&[id]).unwrap();
     assert!(receipt.complete, "{receipt:?}");
     add(db, of, at..at + 1);
@@ -36,7 +46,10 @@ fn erase_one(db: &Database, of: &str, at: usize) {
 #[test]
 fn a_renamed_database_goes_on_beside_a_new_one_at_its_old_path() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, moved) = (folder.path().join("app.traces"), folder.path().join("old.traces"));
+    let (path, moved) = (
+        folder.path().join("app.traces"),
+        folder.path().join("old.traces"),
+    );
     let old = open(&path);
     add(&old, "old", 0..4);
     old.seal().unwrap();
@@ -68,7 +81,10 @@ fn a_renamed_database_goes_on_beside_a_new_one_at_its_old_path() {
 #[test]
 fn a_database_that_is_dropped_after_it_was_renamed_leaves_the_new_one_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, moved) = (folder.path().join("app.traces"), folder.path().join("old.traces"));
+    let (path, moved) = (
+        folder.path().join("app.traces"),
+        folder.path().join("old.traces"),
+    );
     let old = open(&path);
     do_everything(&old, "old", 0);
     fs::rename(&path, &moved).unwrap();
@@ -112,10 +128,18 @@ fn a_database_that_was_removed_acknowledges_nothing_more() {
     fs::remove_dir_all(&path).unwrap();
     let new = open(&path);
     add(&new, "new", 0..3);
-    let refused = old.import_otlp(line("old", 5).as_bytes(), &ImportOptions::default()).unwrap_err();
-    assert!(matches!(refused.kind(), ErrorKind::Io | ErrorKind::Closed), "{refused}");
+    let refused = old
+        .import_otlp(line("old", 5).as_bytes(), &ImportOptions::default())
+        .unwrap_err();
+    assert!(
+        matches!(refused.kind(), ErrorKind::Io | ErrorKind::Closed),
+        "{refused}"
+    );
     assert!(refused.to_string().contains("removed"), "{refused}");
-    assert!(matches!(old.seal().unwrap_err().kind(), ErrorKind::Io | ErrorKind::Closed));
+    assert!(matches!(
+        old.seal().unwrap_err().kind(),
+        ErrorKind::Io | ErrorKind::Closed
+    ));
     let gone = follower.refresh().unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::Io, "{gone}");
     assert!(gone.to_string().contains("removed"), "{gone}");
@@ -137,8 +161,15 @@ fn the_lock_holds_without_its_file() {
         if made_again {
             fs::write(path.join("LOCK"), "").unwrap();
         }
-        assert_eq!(Database::open(&path).unwrap_err().kind(), ErrorKind::Conflict, "{made_again}");
-        assert_eq!(tracehouse::repair(&path, true).unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(
+            Database::open(&path).unwrap_err().kind(),
+            ErrorKind::Conflict,
+            "{made_again}"
+        );
+        assert_eq!(
+            tracehouse::repair(&path, true).unwrap_err().kind(),
+            ErrorKind::Conflict
+        );
         fs::write(path.join("LOCK"), "").unwrap();
     }
     add(&db, "old", 2..3);
@@ -195,7 +226,11 @@ fn a_torn_copy_is_whole_or_named() {
         let mut opened = 0;
         for number in 0..8 {
             let copied = folder.path().join(format!("copy {number}"));
-            let done = Command::new("cp").arg("-r").args([&path, &copied]).output().unwrap();
+            let done = Command::new("cp")
+                .arg("-r")
+                .args([&path, &copied])
+                .output()
+                .unwrap();
             // Files that went away meanwhile are missing from the copy.
             drop(done);
             opened += usize::from(is_whole_or_named(&copied));
@@ -210,7 +245,12 @@ fn a_torn_copy_is_whole_or_named() {
 /// Whether the copy opens. What it then answers is a beginning of what was written, unless a file is missing.
 fn is_whole_or_named(path: &Path) -> bool {
     let typed = |error: tracehouse::Error| {
-        let kinds = [ErrorKind::Corrupt, ErrorKind::Io, ErrorKind::NotFound, ErrorKind::InvalidInput];
+        let kinds = [
+            ErrorKind::Corrupt,
+            ErrorKind::Io,
+            ErrorKind::NotFound,
+            ErrorKind::InvalidInput,
+        ];
         assert!(kinds.contains(&error.kind()), "{error:?}");
         false
     };
@@ -233,22 +273,41 @@ fn is_whole_or_named(path: &Path) -> bool {
 #[test]
 fn the_lock_holds_through_every_path() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, other) = (folder.path().join("app.traces"), folder.path().join("other"));
+    let (path, other) = (
+        folder.path().join("app.traces"),
+        folder.path().join("other"),
+    );
     let db = open(&path);
     add(&db, "old", 0..2);
     std::os::unix::fs::symlink(&path, &other).unwrap();
-    assert_eq!(Database::open(&other).unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(
+        Database::open(&other).unwrap_err().kind(),
+        ErrorKind::Conflict
+    );
     assert_has(&reader(&other), "old", 2);
     fs::remove_file(&other).unwrap();
     fs::create_dir(&other).unwrap();
-    let mounted = Command::new("mount").arg("--bind").args([&path, &other]).output();
+    let mounted = Command::new("mount")
+        .arg("--bind")
+        .args([&path, &other])
+        .output();
     if !mounted.is_ok_and(|done| done.status.success()) {
         say("NOTICE: bind mounts are not tested, which takes root");
         return;
     }
-    let conflict = Database::open(&other).map(drop).map_err(|error| error.kind());
-    let seen = reader(&other).search_traces(&Search::new("")).unwrap().traces.len();
-    let unmounted = Command::new("umount").arg("-l").arg(&other).status().unwrap();
+    let conflict = Database::open(&other)
+        .map(drop)
+        .map_err(|error| error.kind());
+    let seen = reader(&other)
+        .search_traces(&Search::new(""))
+        .unwrap()
+        .traces
+        .len();
+    let unmounted = Command::new("umount")
+        .arg("-l")
+        .arg(&other)
+        .status()
+        .unwrap();
     assert!(unmounted.success());
     assert_eq!((conflict, seen), (Err(ErrorKind::Conflict), 2));
     close(db);
@@ -258,7 +317,9 @@ fn the_lock_holds_through_every_path() {
 /// Does nothing unless it is the process that changes its working directory.
 #[test]
 fn child_that_changes_its_working_directory() {
-    let Some(folder) = std::env::var_os("TRACEHOUSE_TEST_CHILD_FOLDER") else { return };
+    let Some(folder) = std::env::var_os("TRACEHOUSE_TEST_CHILD_FOLDER") else {
+        return;
+    };
     std::env::set_current_dir(&folder).unwrap();
     let db = open(Path::new("app.traces"));
     add(&db, "old", 0..2);
@@ -275,7 +336,10 @@ fn child_that_changes_its_working_directory() {
 fn a_relative_path_is_that_of_the_open() {
     let folder = tempfile::tempdir().unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "place::moved::child_that_changes_its_working_directory"])
+        .args([
+            "--exact",
+            "place::moved::child_that_changes_its_working_directory",
+        ])
         .env("TRACEHOUSE_TEST_CHILD_FOLDER", folder.path())
         .output()
         .unwrap();

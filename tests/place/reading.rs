@@ -21,7 +21,9 @@ type Seen = (u64, i64, i64, u64);
 
 /// All files but pins.
 fn seen(path: &Path) -> BTreeMap<PathBuf, Seen> {
-    let all = files(path).into_iter().filter(|file| !file.starts_with("readers"));
+    let all = files(path)
+        .into_iter()
+        .filter(|file| !file.starts_with("readers"));
     all.map(|file| {
         let is = fs::metadata(path.join(&file)).unwrap();
         (file, (is.size(), is.mtime(), is.mtime_nsec(), is.ino()))
@@ -63,8 +65,16 @@ fn commands(out: &Path) -> Vec<Vec<String>> {
 }
 
 fn run(command: &[String], db: &Path) -> Ended {
-    let arguments: Vec<&str> =
-        command.iter().map(|word| if word == "DB" { db.to_str().unwrap() } else { word }).collect();
+    let arguments: Vec<&str> = command
+        .iter()
+        .map(|word| {
+            if word == "DB" {
+                db.to_str().unwrap()
+            } else {
+                word
+            }
+        })
+        .collect();
     if arguments[0] != "shell" {
         return tracehouse(&arguments);
     }
@@ -75,15 +85,27 @@ fn run(command: &[String], db: &Path) -> Ended {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    shell.stdin.take().unwrap().write_all(b"SELECT count(*) FROM spans;\n.search\n.text refund\n").unwrap();
+    shell
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"SELECT count(*) FROM spans;\n.search\n.text refund\n")
+        .unwrap();
     let done = shell.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { code: done.status.code().unwrap(), out: text(done.stdout), err: text(done.stderr) }
+    Ended {
+        code: done.status.code().unwrap(),
+        out: text(done.stdout),
+        err: text(done.stderr),
+    }
 }
 
 /// A second version of the dataset, to compare with.
 fn add_version(db: &Database) {
-    db.dataset("kept").unwrap().add_traces(&Search::new("").limit(5)).unwrap();
+    db.dataset("kept")
+        .unwrap()
+        .add_traces(&Search::new("").limit(5))
+        .unwrap();
 }
 
 /// Runs each command; none changes a file, and none fails.
@@ -93,8 +115,16 @@ fn assert_unchanged(db: &Path, state: &str) {
         let done = run(&command, db);
         assert_eq!(done.code, 0, "{state}: {command:?}: {done:?}");
         assert_eq!(seen(db), before, "{state}: {command:?}");
-        assert_eq!(fs::read_dir(db.join("readers")).unwrap().count(), 0, "{state}: {command:?}");
-        assert_eq!(fs::read_dir(db.join("tmp")).unwrap().count(), 0, "{state}: {command:?}");
+        assert_eq!(
+            fs::read_dir(db.join("readers")).unwrap().count(),
+            0,
+            "{state}: {command:?}"
+        );
+        assert_eq!(
+            fs::read_dir(db.join("tmp")).unwrap().count(),
+            0,
+            "{state}: {command:?}"
+        );
     }
 }
 
@@ -113,18 +143,26 @@ fn reading_takes_no_lock_and_waits_for_none() {
     let disk = filled();
     add_version(&disk.db);
     assert_unchanged(&disk.path(), "beside a writer");
-    disk.db.set_tags(&data::trace_id(1), [("still", "writing")]).unwrap();
+    disk.db
+        .set_tags(&data::trace_id(1), [("still", "writing")])
+        .unwrap();
 }
 
 #[test]
 fn what_can_only_be_read_can_be_read() {
-    let Some(mounted) = Mounted::in_memory("size=64m") else { return };
+    let Some(mounted) = Mounted::in_memory("size=64m") else {
+        return;
+    };
     let (_folder, path) = closed();
     add_version(&open(&path));
     let db = mounted.root().join("db.traces");
     crate::care::copy(&path, &db);
     let remount = |how: &str| {
-        let done = Command::new("mount").args(["-o", how]).arg(mounted.root()).status().unwrap();
+        let done = Command::new("mount")
+            .args(["-o", how])
+            .arg(mounted.root())
+            .status()
+            .unwrap();
         assert!(done.success());
     };
     remount("remount,ro");

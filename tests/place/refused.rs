@@ -16,9 +16,15 @@ fn a_check_without_descriptors_calls_nothing_damaged() {
     for descriptors in 4..24 {
         for how in ["", "--deep"] {
             let binary = env!("CARGO_BIN_EXE_tracehouse-under-test");
-            let script = format!("ulimit -n {descriptors}; exec {binary} check {} {how}", path.display());
+            let script = format!(
+                "ulimit -n {descriptors}; exec {binary} check {} {how}",
+                path.display()
+            );
             let ended = Command::new("sh").args(["-c", &script]).output().unwrap();
-            let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+            let (out, err) = (
+                String::from_utf8_lossy(&ended.stdout),
+                String::from_utf8_lossy(&ended.stderr),
+            );
             let said = format!("{descriptors} descriptors: {out}{err}");
             match ended.status.code() {
                 Some(0) => done += 1,
@@ -48,7 +54,10 @@ fn a_check_without_rights_calls_nothing_damaged() {
     std::fs::set_permissions(&spans, std::fs::Permissions::from_mode(0o000)).unwrap();
     let refused = check(&path, true).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Io, "{refused}");
-    assert!(refused.to_string().contains("could not be checked"), "{refused}");
+    assert!(
+        refused.to_string().contains("could not be checked"),
+        "{refused}"
+    );
 }
 
 /// A query that cannot spill says so, and is no bug.
@@ -59,13 +68,24 @@ fn a_query_that_outgrows_memory_spills_or_says_that_it_cannot() {
     settings.threads = 2;
     let folder = tempfile::tempdir().unwrap();
     let filled = |place: &std::path::Path| {
-        let db = OpenOptions::new().settings(settings.clone()).open(place).unwrap();
+        let db = OpenOptions::new()
+            .settings(settings.clone())
+            .open(place)
+            .unwrap();
         crate::care::fill(&db);
         db
     };
     let on_disk = filled(&folder.path().join("app.traces"));
     assert!(crate::support::number(&on_disk, SPILLS) > 10_000);
-    assert_eq!(std::fs::read_dir(folder.path().join("app.traces/tmp")).unwrap().count(), 0);
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("app.traces/tmp"))
+            .unwrap()
+            .count(),
+        0
+    );
     let in_memory = filled(std::path::Path::new(":memory:"));
-    assert_eq!(in_memory.sql(SPILLS).unwrap_err().kind(), ErrorKind::ResourceExhausted);
+    assert_eq!(
+        in_memory.sql(SPILLS).unwrap_err().kind(),
+        ErrorKind::ResourceExhausted
+    );
 }

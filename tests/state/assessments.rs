@@ -20,32 +20,64 @@ fn changes_are_the_same_everywhere() {
         db.append(&[span(1, 0), span(2, 0)]).unwrap();
         let of = |trace: u32, assessment| db.assess(&id(trace), assessment).unwrap();
         let old = of(1, NewAssessment::feedback("old", "\"no\""));
-        let newer = of(1, NewAssessment::feedback("newer", "\"yes\"").overrides(&old));
+        let newer = of(
+            1,
+            NewAssessment::feedback("newer", "\"yes\"").overrides(&old),
+        );
         db.seal().unwrap();
         of(1, NewAssessment::feedback("newest", "1").overrides(&newer));
-        let update = AssessmentUpdate::new().name("judged").feedback("5").rationale("why").metadata("b", "2");
+        let update = AssessmentUpdate::new()
+            .name("judged")
+            .feedback("5")
+            .rationale("why")
+            .metadata("b", "2");
         let judged = of(2, NewAssessment::feedback("first", "4").metadata("a", "1"));
         db.seal().unwrap();
         let updated = db.update_assessment(&id(2), &judged, update).unwrap();
         assert_eq!(updated, db.get_assessment(&id(2), &judged).unwrap());
-        let gone = of(2, NewAssessment::feedback("gone", "true").overrides(&judged));
+        let gone = of(
+            2,
+            NewAssessment::feedback("gone", "true").overrides(&judged),
+        );
         assert!(db.delete_assessment(&id(2), &gone).unwrap());
         assert!(!db.delete_assessment(&id(2), &gone).unwrap());
         of(2, NewAssessment::issue("iss-1", "Slow answers"));
-        of(2, NewAssessment::feedback("broken", "null").error("TIMEOUT", "too slow"));
+        of(
+            2,
+            NewAssessment::feedback("broken", "null").error("TIMEOUT", "too slow"),
+        );
     };
     in_every_place(act, |db, place| {
         let valid = ["old", "newer", "newest"].map(|name| named(db, 1, name).valid);
         assert_eq!(valid, [false, false, true], "{place}");
-        assert_eq!(search_ids(db, "feedback.old IS NULL AND feedback.newest = 1"), [id(1)], "{place}");
+        assert_eq!(
+            search_ids(db, "feedback.old IS NULL AND feedback.newest = 1"),
+            [id(1)],
+            "{place}"
+        );
         let judged = named(db, 2, "judged");
-        assert!(judged.valid && judged.updated_at_ns >= judged.created_at_ns, "{place}");
-        assert_eq!((judged.value.as_str(), judged.rationale.as_deref()), ("5", Some("why")), "{place}");
+        assert!(
+            judged.valid && judged.updated_at_ns >= judged.created_at_ns,
+            "{place}"
+        );
+        assert_eq!(
+            (judged.value.as_str(), judged.rationale.as_deref()),
+            ("5", Some("why")),
+            "{place}"
+        );
         assert_eq!(judged.metadata.len(), 2, "{place}");
-        assert_eq!(search_ids(db, "issue.id = 'iss-1' AND feedback.broken IS NOT NULL"), [id(2)], "{place}");
+        assert_eq!(
+            search_ids(db, "issue.id = 'iss-1' AND feedback.broken IS NOT NULL"),
+            [id(2)],
+            "{place}"
+        );
         let trace = db.get_trace(&id(2)).unwrap();
         assert_eq!(trace.assessments.len(), 3, "{place}");
-        assert_eq!(named(db, 2, "broken").error_code.as_deref(), Some("TIMEOUT"), "{place}");
+        assert_eq!(
+            named(db, 2, "broken").error_code.as_deref(),
+            Some("TIMEOUT"),
+            "{place}"
+        );
     });
 }
 
@@ -59,27 +91,46 @@ fn deleting_what_overrides_restores() {
     let second = of(&disk.db, NewAssessment::feedback("c", "1").overrides(&old));
     disk.db.seal().unwrap();
     disk.db.delete_assessment(&id(1), &first).unwrap();
-    assert!(!named(&disk.db, 1, "a").valid, "the other still overrides it");
+    assert!(
+        !named(&disk.db, 1, "a").valid,
+        "the other still overrides it"
+    );
     disk = disk.reopen(false, |_| {});
     disk.db.delete_assessment(&id(1), &second).unwrap();
     disk.db.compact().unwrap();
     assert!(named(&disk.db, 1, "a").valid);
     // The last of a chain gone, its middle is valid and its first is not.
     let middle = of(&disk.db, NewAssessment::feedback("m", "1").overrides(&old));
-    let last = of(&disk.db, NewAssessment::feedback("l", "1").overrides(&middle));
+    let last = of(
+        &disk.db,
+        NewAssessment::feedback("l", "1").overrides(&middle),
+    );
     disk.db.delete_assessment(&id(1), &last).unwrap();
-    assert_eq!((named(&disk.db, 1, "a").valid, named(&disk.db, 1, "m").valid), (false, true));
+    assert_eq!(
+        (named(&disk.db, 1, "a").valid, named(&disk.db, 1, "m").valid),
+        (false, true)
+    );
 }
 
 #[test]
 fn sessions_share_their_assessments() {
     let act = |db: &Database| {
-        let in_session = |trace, session: &str| tracehouse::TraceStart::new(id(trace), 5).session_id(session);
-        db.start_traces(&[in_session(1, "s"), in_session(2, "s"), in_session(3, "t")]).unwrap();
-        db.assess(&id(1), NewAssessment::feedback("mood", "\"good\"").session("s")).unwrap();
+        let in_session =
+            |trace, session: &str| tracehouse::TraceStart::new(id(trace), 5).session_id(session);
+        db.start_traces(&[in_session(1, "s"), in_session(2, "s"), in_session(3, "t")])
+            .unwrap();
+        db.assess(
+            &id(1),
+            NewAssessment::feedback("mood", "\"good\"").session("s"),
+        )
+        .unwrap();
     };
     in_every_place(act, |db, place| {
-        assert_eq!(search_ids(db, "feedback.mood = 'good'"), [id(1), id(2)], "{place}");
+        assert_eq!(
+            search_ids(db, "feedback.mood = 'good'"),
+            [id(1), id(2)],
+            "{place}"
+        );
         assert_eq!(search_ids(db, "feedback.mood IS NULL"), [id(3)], "{place}");
     });
 }
@@ -88,11 +139,24 @@ fn sessions_share_their_assessments() {
 fn an_import_repeated_keeps_what_was_overridden() {
     let db = in_memory();
     db.append(&[span(1, 0)]).unwrap();
-    let line = format!(r#"{{"trace_id": "{}", "name": "ok", "value": false}}"#, id(1));
-    db.import_assessments(line.as_bytes(), &Default::default()).unwrap();
+    let line = format!(
+        r#"{{"trace_id": "{}", "name": "ok", "value": false}}"#,
+        id(1)
+    );
+    db.import_assessments(line.as_bytes(), &Default::default())
+        .unwrap();
     let old = named(&db, 1, "ok").assessment_id;
-    db.assess(&id(1), NewAssessment::feedback("better", "true").overrides(&old)).unwrap();
-    assert_eq!(db.import_assessments(line.as_bytes(), &Default::default()).unwrap().assessments, 0);
+    db.assess(
+        &id(1),
+        NewAssessment::feedback("better", "true").overrides(&old),
+    )
+    .unwrap();
+    assert_eq!(
+        db.import_assessments(line.as_bytes(), &Default::default())
+            .unwrap()
+            .assessments,
+        0
+    );
     assert!(!named(&db, 1, "ok").valid);
 }
 
@@ -100,21 +164,50 @@ fn an_import_repeated_keeps_what_was_overridden() {
 fn wrong_changes_are_refused() {
     let db = in_memory();
     db.append(&[span(1, 0), span(2, 0)]).unwrap();
-    let truth = db.assess(&id(1), NewAssessment::expectation("truth", "1")).unwrap();
+    let truth = db
+        .assess(&id(1), NewAssessment::expectation("truth", "1"))
+        .unwrap();
     let code = |error: tracehouse::Error| error.code();
-    let update = |update| db.update_assessment(&id(1), &truth, update).map_err(code).unwrap_err();
+    let update = |update| {
+        db.update_assessment(&id(1), &truth, update)
+            .map_err(code)
+            .unwrap_err()
+    };
     let change = AssessmentUpdate::new;
     assert_eq!(update(change().feedback("1")), "INVALID_PARAMETER_VALUE");
-    assert_eq!(update(change().feedback("1").expectation("1")), "INVALID_PARAMETER_VALUE");
-    assert_eq!(update(change().expectation("null")), "INVALID_PARAMETER_VALUE");
+    assert_eq!(
+        update(change().feedback("1").expectation("1")),
+        "INVALID_PARAMETER_VALUE"
+    );
+    assert_eq!(
+        update(change().expectation("null")),
+        "INVALID_PARAMETER_VALUE"
+    );
     assert_eq!(update(change().expectation("{")), "INVALID_PARAMETER_VALUE");
     assert_eq!(update(change().name("")), "INVALID_PARAMETER_VALUE");
     let missing = "RESOURCE_DOES_NOT_EXIST";
-    assert_eq!(db.update_assessment(&id(1), "a-x", change()).map_err(code).unwrap_err(), missing);
-    assert_eq!(db.update_assessment(&id(9), &truth, change()).map_err(code).unwrap_err(), missing);
-    assert_eq!(db.get_assessment(&id(2), &truth).map_err(code).unwrap_err(), missing);
+    assert_eq!(
+        db.update_assessment(&id(1), "a-x", change())
+            .map_err(code)
+            .unwrap_err(),
+        missing
+    );
+    assert_eq!(
+        db.update_assessment(&id(9), &truth, change())
+            .map_err(code)
+            .unwrap_err(),
+        missing
+    );
+    assert_eq!(
+        db.get_assessment(&id(2), &truth).map_err(code).unwrap_err(),
+        missing
+    );
     let overriding = NewAssessment::expectation("truth", "2").overrides(&truth);
-    assert_eq!(db.assess(&id(2), overriding).map_err(code).unwrap_err(), missing, "another trace's");
+    assert_eq!(
+        db.assess(&id(2), overriding).map_err(code).unwrap_err(),
+        missing,
+        "another trace's"
+    );
     assert_eq!(named(&db, 1, "truth").value, "1");
     assert!(named(&db, 1, "truth").valid);
     assert!(!db.delete_assessment(&id(9), "a-x").unwrap());
@@ -126,13 +219,16 @@ fn changes_at_the_same_time_are_all_kept() {
     const CHANGES: usize = 20;
     let db = in_memory();
     db.append(&[span(1, 0)]).unwrap();
-    let judged = db.assess(&id(1), NewAssessment::feedback("f", "1")).unwrap();
+    let judged = db
+        .assess(&id(1), NewAssessment::feedback("f", "1"))
+        .unwrap();
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (db, judged) = (&db, &judged);
             scope.spawn(move || {
                 for change in 0..CHANGES {
-                    let update = AssessmentUpdate::new().metadata(format!("{thread}-{change}"), "x");
+                    let update =
+                        AssessmentUpdate::new().metadata(format!("{thread}-{change}"), "x");
                     db.update_assessment(&id(1), judged, update).unwrap();
                     let newer = NewAssessment::feedback("g", "2").overrides(judged);
                     let newer = db.assess(&id(1), newer).unwrap();

@@ -17,7 +17,10 @@ fn spans(trace: u32) -> [Span; 2] {
     if trace == 150 {
         root.inputs = Some("a zebra".into());
         let tags = [("rare".to_string(), "yes".to_string())].into();
-        root.hint = Some(TraceHint { tags, ..TraceHint::default() });
+        root.hint = Some(TraceHint {
+            tags,
+            ..TraceHint::default()
+        });
     }
     [root, span(trace, 1)]
 }
@@ -27,7 +30,9 @@ fn sealed() -> DiskDb {
     let disk = DiskDb::new();
     for segment in 0..SEGMENTS {
         let traces = segment * SEGMENT_TRACES..(segment + 1) * SEGMENT_TRACES;
-        disk.db.append(&traces.flat_map(spans).collect::<Vec<_>>()).unwrap();
+        disk.db
+            .append(&traces.flat_map(spans).collect::<Vec<_>>())
+            .unwrap();
         disk.db.seal().unwrap();
     }
     disk.db.index_text().unwrap();
@@ -41,7 +46,11 @@ fn explained(db: &Database, search: &Search, found: usize) -> Explain {
     let (explain, stats) = (page.explain.unwrap(), db.stats().unwrap());
     let memtables = u64::from(stats.memtable_bytes > 0 && explain.text_index.scanned_spans > 0);
     let all = |part: tracehouse::Coverage| part.read + part.pruned;
-    assert_eq!(all(explain.sources), stats.segments as u64 + memtables, "{explain}");
+    assert_eq!(
+        all(explain.sources),
+        stats.segments as u64 + memtables,
+        "{explain}"
+    );
     assert_eq!(all(explain.traces), stats.traces, "{explain}");
     assert_eq!(all(explain.spans), stats.spans, "{explain}");
     assert_eq!(all(explain.assessments), stats.assessments, "{explain}");
@@ -55,7 +64,11 @@ fn explained(db: &Database, search: &Search, found: usize) -> Explain {
 
 /// Sources, rows of traces and rows of spans that were read.
 fn read(explain: &Explain) -> (u64, u64, u64) {
-    (explain.sources.read, explain.traces.read, explain.spans.read)
+    (
+        explain.sources.read,
+        explain.traces.read,
+        explain.spans.read,
+    )
 }
 
 #[test]
@@ -65,49 +78,91 @@ fn what_was_read_is_told_exactly() {
     let all = u64::from(TRACES);
     assert_eq!(read(&ask("", TRACES as usize)), (3, all, 0));
     let by_tag = ask("tags.rare = 'yes'", 1);
-    assert_eq!((by_tag.access_path.as_str(), read(&by_tag)), ("tag index (rare), rows=1 of 300", (1, 1, 0)));
+    assert_eq!(
+        (by_tag.access_path.as_str(), read(&by_tag)),
+        ("tag index (rare), rows=1 of 300", (1, 1, 0))
+    );
     let by_id = ask(&format!("request_id = '{}'", id(7)), 1);
-    assert_eq!((by_id.access_path.as_str(), read(&by_id)), ("trace id index, rows=1 of 300", (1, 1, 0)));
+    assert_eq!(
+        (by_id.access_path.as_str(), read(&by_id)),
+        ("trace id index, rows=1 of 300", (1, 1, 0))
+    );
     assert_eq!(read(&ask("tags.rare = 'no'", 0)), (0, 0, 0));
     let by_time = ask("timestamp < 50000", 50);
-    assert_eq!((by_time.access_path.as_str(), by_time.sources.read), ("scan with zones, rows=100 of 300", 1));
-    assert_eq!((by_time.traces.read, by_time.spans.read), (100, 0), "a page of a segment is read whole");
+    assert_eq!(
+        (by_time.access_path.as_str(), by_time.sources.read),
+        ("scan with zones, rows=100 of 300", 1)
+    );
+    assert_eq!(
+        (by_time.traces.read, by_time.spans.read),
+        (100, 0),
+        "a page of a segment is read whole"
+    );
     let by_tag_and_span = ask("tags.rare = 'yes' AND span.name = 'span 1'", 1);
     assert_eq!(read(&by_tag_and_span), (1, 1, 2));
     assert_eq!(by_tag_and_span.conditions.len(), 1);
-    assert_eq!(read(&ask("span.name = 'span 1'", TRACES as usize)), (3, all, 2 * all));
+    assert_eq!(
+        read(&ask("span.name = 'span 1'", TRACES as usize)),
+        (3, all, 2 * all)
+    );
     let by_word = ask("trace.text MATCHES 'zebra'", 1);
-    assert_eq!((by_word.access_path.as_str(), read(&by_word)), ("trace id index, rows=1 of 300", (1, 1, 1)));
+    assert_eq!(
+        (by_word.access_path.as_str(), read(&by_word)),
+        ("trace id index, rows=1 of 300", (1, 1, 1))
+    );
     // Two conditions look at the same spans: these are counted once.
-    let twice = ask("tags.rare = 'yes' AND HAS(span.name = 'span 0') AND HAS(span.name = 'span 1')", 1);
+    let twice = ask(
+        "tags.rare = 'yes' AND HAS(span.name = 'span 0') AND HAS(span.name = 'span 1')",
+        1,
+    );
     assert_eq!(read(&twice), (1, 1, 2));
     // The newest page needs the newest segment alone.
     let newest = explained(&disk.db, &Search::new("").limit(5), 5);
     assert_eq!(read(&newest), (1, u64::from(SEGMENT_TRACES), 0));
-    assert_eq!(disk.db.search_traces(&Search::new("")).unwrap().explain, None);
+    assert_eq!(
+        disk.db.search_traces(&Search::new("")).unwrap().explain,
+        None
+    );
 }
 
 #[test]
 fn what_is_in_memory_is_told_too() {
     let disk = sealed();
-    disk.db.append(&(TRACES..TRACES + 10).flat_map(spans).collect::<Vec<_>>()).unwrap();
+    disk.db
+        .append(&(TRACES..TRACES + 10).flat_map(spans).collect::<Vec<_>>())
+        .unwrap();
     for trace in [3, TRACES + 1] {
-        disk.db.assess(&id(trace), NewAssessment::feedback("score", "0.5")).unwrap();
+        disk.db
+            .assess(&id(trace), NewAssessment::feedback("score", "0.5"))
+            .unwrap();
     }
     let ask = |filter: &str, found: usize| explained(&disk.db, &Search::new(filter), found);
     let by_tag = ask("tags.rare = 'yes'", 1);
     assert_eq!(read(&by_tag), (2, 11, 0), "memory has no tag index");
     let by_verdict = ask("feedback.score > 0.1", 2);
-    assert_eq!((by_verdict.assessments.read, read(&by_verdict)), (2, (2, 2, 0)));
+    assert_eq!(
+        (by_verdict.assessments.read, read(&by_verdict)),
+        (2, (2, 2, 0))
+    );
     let by_word = ask("trace.text MATCHES 'zebra'", 1);
     assert_eq!(by_word.text_index.scanned_spans, 20);
-    assert_eq!(by_word.spans.read, 1 + 20, "spans without an index are scanned for words");
+    assert_eq!(
+        by_word.spans.read,
+        1 + 20,
+        "spans without an index are scanned for words"
+    );
     let lines: Vec<String> = by_word.to_string().lines().map(str::to_string).collect();
     assert_eq!(lines[0], "access path: trace id index, rows=2 of 310");
-    assert!(lines[1].contains("text index of 600 spans, 20 without"), "{lines:?}");
+    assert!(
+        lines[1].contains("text index of 600 spans, 20 without"),
+        "{lines:?}"
+    );
     assert_eq!(lines[3], "segments and memtables: 2 read, 2 pruned");
     assert_eq!(lines[5], "rows of spans: 21 read, 599 pruned");
-    assert_eq!(lines[7], "text index: answers for 600 spans, 20 are scanned");
+    assert_eq!(
+        lines[7],
+        "text index: answers for 600 spans, 20 are scanned"
+    );
 }
 
 #[test]
@@ -117,9 +172,17 @@ fn the_command_line_explains() {
     disk.db.close().unwrap();
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tracehouse-under-test"));
-        let ended = command.arg("search").arg(&path).args(arguments).output().unwrap();
+        let ended = command
+            .arg("search")
+            .arg(&path)
+            .args(arguments)
+            .output()
+            .unwrap();
         assert!(ended.status.success(), "{arguments:?}: {ended:?}");
-        (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap())
+        (
+            String::from_utf8(ended.stdout).unwrap(),
+            String::from_utf8(ended.stderr).unwrap(),
+        )
     };
     let (table, _) = run(&["tags.rare = 'yes'", "--explain"]);
     assert!(
@@ -130,17 +193,42 @@ fn the_command_line_explains() {
     );
     let (json, _) = run(&["tags.rare = 'yes'", "--explain", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["explain"]["traces"], serde_json::json!({"read": 1, "pruned": TRACES - 1}));
+    assert_eq!(
+        json["explain"]["traces"],
+        serde_json::json!({"read": 1, "pruned": TRACES - 1})
+    );
     let (ids, explanation) = run(&["tags.rare = 'yes'", "--explain", "--format", "ids"]);
     assert_eq!(ids.trim(), id(150));
-    assert!(explanation.contains("rows of traces: 1 read, 299 pruned"), "{explanation}");
+    assert!(
+        explanation.contains("rows of traces: 1 read, 299 pruned"),
+        "{explanation}"
+    );
     let (json, _) = run(&["tags.rare = 'yes'", "--analyze", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let (explained, analysis) = (&json["explain"]["traces"]["read"], &json["explain"]["analysis"]);
-    assert_eq!([explained.as_u64(), analysis["scans"]["rows"].as_u64()], [Some(1), Some(1)], "{json}");
-    let stages = analysis["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap());
-    assert_eq!(stages.collect::<Vec<_>>(), ["parse", "plan", "scan", "sort"]);
+    let (explained, analysis) = (
+        &json["explain"]["traces"]["read"],
+        &json["explain"]["analysis"],
+    );
+    assert_eq!(
+        [explained.as_u64(), analysis["scans"]["rows"].as_u64()],
+        [Some(1), Some(1)],
+        "{json}"
+    );
+    let stages = analysis["stages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stage| stage["name"].as_str().unwrap());
+    assert_eq!(
+        stages.collect::<Vec<_>>(),
+        ["parse", "plan", "scan", "sort"]
+    );
     let (table, _) = run(&["tags.rare = 'yes'", "--explain", "--analyze"]);
-    let expected = ["\nparse: ", "\nscan: ", "\nread: ", "\nscans: 1 rows; blocks of columns: "];
+    let expected = [
+        "\nparse: ",
+        "\nscan: ",
+        "\nread: ",
+        "\nscans: 1 rows; blocks of columns: ",
+    ];
     assert!(expected.iter().all(|line| table.contains(line)), "{table}");
 }

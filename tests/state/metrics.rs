@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tracehouse::model::Span;
-use tracehouse::{Aggregation, Database, MetricPoint, MetricQuery, MetricView, NewAssessment, TraceStart};
+use tracehouse::{
+    Aggregation, Database, MetricPoint, MetricQuery, MetricView, NewAssessment, TraceStart,
+};
 
 use super::{id, in_every_place, span};
 use crate::order::Random;
@@ -80,8 +82,15 @@ fn naive(
             groups.entry(key).or_default().push(value);
         }
     }
-    let aggregated = |values: Vec<f64>| how.iter().map(|how| aggregate(values.clone(), how)).collect();
-    groups.into_iter().map(|(key, values)| (key, aggregated(values))).collect()
+    let aggregated = |values: Vec<f64>| {
+        how.iter()
+            .map(|how| aggregate(values.clone(), how))
+            .collect()
+    };
+    groups
+        .into_iter()
+        .map(|(key, values)| (key, aggregated(values)))
+        .collect()
 }
 
 fn aggregate(mut values: Vec<f64>, how: &Aggregation) -> f64 {
@@ -95,7 +104,10 @@ fn aggregate(mut values: Vec<f64>, how: &Aggregation) -> f64 {
         Aggregation::Max => values[values.len() - 1],
         Aggregation::Percentile(percent) => {
             let place = percent / 100.0 * (values.len() - 1) as f64;
-            let (low, high) = (values[place.floor() as usize], values[place.ceil() as usize]);
+            let (low, high) = (
+                values[place.floor() as usize],
+                values[place.ceil() as usize],
+            );
             low + (high - low) * place.fract()
         }
     }
@@ -107,7 +119,10 @@ fn check(points: &[MetricPoint], want: &[(Vec<String>, Vec<f64>)], what: &str) {
         let names: Vec<&String> = point.dimensions.iter().map(|(_, value)| value).collect();
         assert_eq!(names, key.iter().collect::<Vec<_>>(), "{what}");
         for ((label, got), want) in point.values.iter().zip(values) {
-            assert!((got - want).abs() < 1e-9, "{what}: {key:?} {label} {got} {want}");
+            assert!(
+                (got - want).abs() < 1e-9,
+                "{what}: {key:?} {label} {got} {want}"
+            );
         }
     }
 }
@@ -124,17 +139,33 @@ fn traces_agree_with_a_naive_computation() {
 
         let got = run(traces("trace_count").dimensions(["trace_status", "trace_name"]));
         let by_both = |s: &Sample| Some(vec![s.state.to_string(), s.name?.to_string()]);
-        check(&got, &naive(&samples, |_| true, by_both, one, &count), place);
+        check(
+            &got,
+            &naive(&samples, |_| true, by_both, one, &count),
+            place,
+        );
 
-        let got = run(traces("latency").aggregations(ALL[1..].to_vec()).dimensions(["trace_name"]));
+        let got = run(traces("latency")
+            .aggregations(ALL[1..].to_vec())
+            .dimensions(["trace_name"]));
         let latency = |s: &Sample| s.duration_ms.map(|ms| ms as f64);
-        check(&got, &naive(&samples, |_| true, by_name, latency, &ALL[1..]), place);
+        check(
+            &got,
+            &naive(&samples, |_| true, by_name, latency, &ALL[1..]),
+            place,
+        );
 
-        let filtered = traces("total_tokens").aggregations(ALL).filter("trace.tag.env = \"it's\"");
+        let filtered = traces("total_tokens")
+            .aggregations(ALL)
+            .filter("trace.tag.env = \"it's\"");
         let got = run(filtered.filter("trace.status = 'OK'").experiments(["1"]));
         let keep = |s: &Sample| s.env == "it's" && s.state == "OK" && s.experiment == "1";
         let tokens = |s: &Sample| s.tokens.map(|count| count as f64);
-        check(&got, &naive(&samples, keep, |_| Some(Vec::new()), tokens, &ALL), place);
+        check(
+            &got,
+            &naive(&samples, keep, |_| Some(Vec::new()), tokens, &ALL),
+            place,
+        );
 
         let got = run(traces("trace_count")
             .between_ms(1_000, 7_999)
@@ -143,7 +174,10 @@ fn traces_agree_with_a_naive_computation() {
         let keep = |s: &Sample| (1_000..=7_999).contains(&s.time_ms);
         let bucket = |s: &Sample| {
             let second = s.time_ms / 3_000 * 3;
-            Some(vec![format!("1970-01-01T00:00:{second:02}+00:00"), s.state.to_string()])
+            Some(vec![
+                format!("1970-01-01T00:00:{second:02}+00:00"),
+                s.state.to_string(),
+            ])
         };
         check(&got, &naive(&samples, keep, bucket, one, &count), place);
         assert_eq!(got[0].dimensions[0].0, "time_bucket", "{place}");
@@ -152,8 +186,18 @@ fn traces_agree_with_a_naive_computation() {
         let got = run(traces("session_count").filter("trace.metadata.mlflow.trace.session = 'a'"));
         assert_eq!(got[0].values, [("COUNT".to_string(), 1.0)], "{place}");
         assert_eq!(run(traces("session_count"))[0].values[0].1, 2.0, "{place}");
-        assert_eq!(run(traces("trace_count").dimensions(["trace_name"]).max_results(1)).len(), 1, "{place}");
-        assert!(run(traces("latency").filter("trace.tag.env = 'no'")).is_empty(), "{place}");
+        assert_eq!(
+            run(traces("trace_count")
+                .dimensions(["trace_name"])
+                .max_results(1))
+            .len(),
+            1,
+            "{place}"
+        );
+        assert!(
+            run(traces("latency").filter("trace.tag.env = 'no'")).is_empty(),
+            "{place}"
+        );
         let none = run(traces("trace_count").filter("trace.tag.env = 'no'"));
         assert_eq!(none[0].values, [("COUNT".to_string(), 0.0)], "{place}");
     });
@@ -171,49 +215,115 @@ fn spans_and_assessments_have_metrics() {
             ),
             ..span(trace, number)
         };
-        db.append(&[span(1, 0), priced(1, 1, Some("m1"), 0.5), priced(1, 2, None, 4.0)]).unwrap();
+        db.append(&[
+            span(1, 0),
+            priced(1, 1, Some("m1"), 0.5),
+            priced(1, 2, None, 4.0),
+        ])
+        .unwrap();
         db.seal().unwrap();
-        db.append(&[span(2, 0), priced(2, 1, Some("m1"), 1.0), priced(2, 2, Some("m2"), 2.0)]).unwrap();
-        db.start_trace(&TraceStart::new(id(3), 3_000 * MS_NS).experiment_id("7")).unwrap();
+        db.append(&[
+            span(2, 0),
+            priced(2, 1, Some("m1"), 1.0),
+            priced(2, 2, Some("m2"), 2.0),
+        ])
+        .unwrap();
+        db.start_trace(&TraceStart::new(id(3), 3_000 * MS_NS).experiment_id("7"))
+            .unwrap();
         let judge = |trace, name: &str, value: &str| {
-            db.assess(&id(trace), NewAssessment::feedback(name, value)).unwrap()
+            db.assess(&id(trace), NewAssessment::feedback(name, value))
+                .unwrap()
         };
         judge(1, "ok", "true");
         judge(2, "ok", "\"No\"");
         judge(3, "ok", "0.25");
         judge(1, "text", "\"fine\"");
         let old = judge(1, "old", "1");
-        db.assess(&id(1), NewAssessment::expectation("new", "2").overrides(&old)).unwrap();
+        db.assess(
+            &id(1),
+            NewAssessment::expectation("new", "2").overrides(&old),
+        )
+        .unwrap();
     };
     in_every_place(act, |db, place| {
         let run = |query: MetricQuery| -> Vec<(Vec<String>, f64)> {
             let points = db.trace_metrics(&query).unwrap();
             let flat = |point: MetricPoint| {
-                (point.dimensions.into_iter().map(|(_, value)| value).collect(), point.values[0].1)
+                (
+                    point
+                        .dimensions
+                        .into_iter()
+                        .map(|(_, value)| value)
+                        .collect(),
+                    point.values[0].1,
+                )
             };
             points.into_iter().map(flat).collect()
         };
         let spans = |metric: &str| MetricQuery::new(MetricView::Spans, metric);
         let named = |name: &str, value: f64| (vec![name.to_string()], value);
         let sum = [Aggregation::Sum];
-        assert_eq!(run(spans("span_count").filter("span.status = 'ERROR'")), [(vec![], 2.0)], "{place}");
-        let by_name = run(spans("span_count").dimensions(["span_name"]).filter("span.type = 'LLM'"));
-        assert_eq!(by_name, ["span 0", "span 1", "span 2"].map(|name| named(name, 2.0)), "{place}");
-        let models = || spans("total_cost").aggregations(sum).dimensions(["span_model_name"]);
-        assert_eq!(run(models()), [named("m1", 1.5), named("m2", 2.0)], "{place}: no model, no group");
-        assert_eq!(run(models().between_ms(1_000, 1_001)), [named("m1", 0.5)], "{place}: by the span's time");
-        assert_eq!(run(spans("input_cost").aggregations(sum)), [(vec![], 3.75)], "{place}");
-        assert_eq!(run(spans("output_cost").aggregations(sum)), [(vec![], 7.5)], "{place}");
+        assert_eq!(
+            run(spans("span_count").filter("span.status = 'ERROR'")),
+            [(vec![], 2.0)],
+            "{place}"
+        );
+        let by_name = run(spans("span_count")
+            .dimensions(["span_name"])
+            .filter("span.type = 'LLM'"));
+        assert_eq!(
+            by_name,
+            ["span 0", "span 1", "span 2"].map(|name| named(name, 2.0)),
+            "{place}"
+        );
+        let models = || {
+            spans("total_cost")
+                .aggregations(sum)
+                .dimensions(["span_model_name"])
+        };
+        assert_eq!(
+            run(models()),
+            [named("m1", 1.5), named("m2", 2.0)],
+            "{place}: no model, no group"
+        );
+        assert_eq!(
+            run(models().between_ms(1_000, 1_001)),
+            [named("m1", 0.5)],
+            "{place}: by the span's time"
+        );
+        assert_eq!(
+            run(spans("input_cost").aggregations(sum)),
+            [(vec![], 3.75)],
+            "{place}"
+        );
+        assert_eq!(
+            run(spans("output_cost").aggregations(sum)),
+            [(vec![], 7.5)],
+            "{place}"
+        );
         let by_trace = run(spans("span_count").between_ms(2_000, 2_000));
         assert_eq!(by_trace, [(vec![], 3.0)], "{place}: by the trace's time");
 
         let judged = |metric: &str| MetricQuery::new(MetricView::Assessments, metric);
         let values = run(judged("assessment_value").dimensions(["assessment_name"]));
-        assert_eq!(values, [named("new", 2.0), named("ok", 1.25 / 3.0)], "{place}");
-        let texts =
-            run(judged("assessment_count").dimensions(["assessment_value"]).filter("assessment.name = 'ok'"));
-        assert_eq!(texts, [named("\"No\"", 1.0), named("0.25", 1.0), named("true", 1.0)], "{place}");
-        assert_eq!(run(judged("assessment_count").experiments(["7"])), [(vec![], 1.0)], "{place}");
+        assert_eq!(
+            values,
+            [named("new", 2.0), named("ok", 1.25 / 3.0)],
+            "{place}"
+        );
+        let texts = run(judged("assessment_count")
+            .dimensions(["assessment_value"])
+            .filter("assessment.name = 'ok'"));
+        assert_eq!(
+            texts,
+            [named("\"No\"", 1.0), named("0.25", 1.0), named("true", 1.0)],
+            "{place}"
+        );
+        assert_eq!(
+            run(judged("assessment_count").experiments(["7"])),
+            [(vec![], 1.0)],
+            "{place}"
+        );
         let truths = run(judged("assessment_count").filter("assessment.type = 'expectation'"));
         assert_eq!(truths, [(vec![], 1.0)], "{place}");
     });
@@ -236,6 +346,10 @@ fn what_no_metric_has_is_refused() {
         traces("trace_count").filter("span.name = 'x'"),
         traces("trace_count").filter("trace.status = 'OK' AND trace.status = 'OK'"),
     ] {
-        assert_eq!(db.trace_metrics(&bad).unwrap_err().code(), "INVALID_PARAMETER_VALUE", "{bad:?}");
+        assert_eq!(
+            db.trace_metrics(&bad).unwrap_err().code(),
+            "INVALID_PARAMETER_VALUE",
+            "{bad:?}"
+        );
     }
 }

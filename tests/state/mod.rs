@@ -28,7 +28,9 @@ fn in_every_place(act: impl Fn(&Database), ask: impl Fn(&Database, &str)) {
     ask(&disk.db, "sealed");
     disk.db.compact().unwrap();
     ask(&disk.db, "compacted");
-    disk = disk.reopen(true, |path| std::fs::remove_dir_all(path.join("kv")).unwrap());
+    disk = disk.reopen(true, |path| {
+        std::fs::remove_dir_all(path.join("kv")).unwrap()
+    });
     ask(&disk.db, "without kv");
 }
 

@@ -10,7 +10,9 @@ use tracehouse::{Database, ImportOptions, OpenOptions, Search, Settings, TraceSt
 use super::{id, span};
 use crate::data;
 use crate::golden::{STATES, prepare};
-use crate::support::{import_lines, in_memory, open, quiet_settings, rows, search_ids, sorted_rows};
+use crate::support::{
+    import_lines, in_memory, open, quiet_settings, rows, search_ids, sorted_rows,
+};
 
 /// Traces that wait for a root that is not there; one of the data has a root that has not ended.
 const WAITING: &str = "state = 'IN_PROGRESS' AND span.parent_id IS NOT NULL";
@@ -24,7 +26,10 @@ fn assert_same_without_roots(lines: &[String], what: &str) {
     let (whole, cut) = (in_memory(), in_memory());
     import_lines(&whole, lines);
     import_lines(&cut, &data::orphaned(lines));
-    for (cut, whole) in sorted_rows(&cut, TAKEN).iter().zip(sorted_rows(&whole, TAKEN)) {
+    for (cut, whole) in sorted_rows(&cut, TAKEN)
+        .iter()
+        .zip(sorted_rows(&whole, TAKEN))
+    {
         // A root that has not ended is in progress; a top span is settled.
         assert_eq!(cut, &whole.replace("\"IN_PROGRESS\"", "\"OK\""), "{what}");
     }
@@ -36,13 +41,18 @@ fn what_a_root_says_a_top_span_says() {
     let lines = data::lines();
     assert_same_without_roots(&lines, "made up");
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("producers/recorded");
-    let mut recordings: Vec<_> =
-        std::fs::read_dir(recorded).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut recordings: Vec<_> = std::fs::read_dir(recorded)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     recordings.retain(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
     for path in recordings {
         let text = std::fs::read_to_string(&path).unwrap();
-        let lines: Vec<String> =
-            text.lines().filter(|line| line.contains("resourceSpans")).map(str::to_string).collect();
+        let lines: Vec<String> = text
+            .lines()
+            .filter(|line| line.contains("resourceSpans"))
+            .map(str::to_string)
+            .collect();
         // A root that announces another span names a parent of its own.
         if !lines.is_empty() && !text.contains("pending_span") {
             assert_same_without_roots(&lines, &path.display().to_string());
@@ -60,14 +70,17 @@ fn sent(trace: u32, number: u32, parent: u32, more: Value) -> String {
             {"key": "tag.tags", "value": {"arrayValue": {"values": [{"stringValue": format!("label {number}")}]}}},
         ],
     });
-    span.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    span.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string()
 }
 
 /// Sends requests as an exporter does, one by one.
 fn send(db: &Database, requests: &[String]) {
     for request in requests {
-        db.import_otlp(request.as_bytes(), &ImportOptions::default()).unwrap();
+        db.import_otlp(request.as_bytes(), &ImportOptions::default())
+            .unwrap();
     }
 }
 
@@ -79,7 +92,9 @@ fn waiting(db: &Database) -> Vec<String> {
 
 fn failed(more: Value) -> Value {
     let mut span = json!({"status": {"code": 2}});
-    span.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    span.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     span
 }
 
@@ -100,7 +115,11 @@ fn of_span(trace: u32, number: u32, state: &str) -> Value {
 /// In progress, in another process's hands, settled, and what came later; wherever the rows are.
 #[test]
 fn a_trace_without_a_root_waits_wherever_its_rows_are() {
-    let early = [sent(1, 3, 2, json!({})), sent(2, 3, 2, json!({})), sent(5, 3, 2, json!({}))];
+    let early = [
+        sent(1, 3, 2, json!({})),
+        sent(2, 3, 2, json!({})),
+        sent(5, 3, 2, json!({})),
+    ];
     for state in STATES {
         let subject = prepare(state, &data::lines(), &|db| {
             send(db, &early);
@@ -119,14 +138,32 @@ fn a_trace_without_a_root_waits_wherever_its_rows_are() {
         let db = subject.db();
         assert_eq!(told(db, 1), of_span(1, 2, "IN_PROGRESS"), "{state:?}");
         assert_eq!(told(db, 2), of_span(2, 3, "IN_PROGRESS"), "{state:?}");
-        assert_eq!(told(db, 3), of_span(3, 2, "ERROR"), "{state:?}: its parent is remote");
-        assert_eq!(told(db, 4), of_span(4, 2, "IN_PROGRESS"), "{state:?}: its parent is here");
+        assert_eq!(
+            told(db, 3),
+            of_span(3, 2, "ERROR"),
+            "{state:?}: its parent is remote"
+        );
+        assert_eq!(
+            told(db, 4),
+            of_span(4, 2, "IN_PROGRESS"),
+            "{state:?}: its parent is here"
+        );
         assert_eq!(waiting(db), [id(1), id(2), id(4), id(5)], "{state:?}");
         // A parent, and then the root, take over.
-        send(db, &[sent(2, 2, 9, failed(json!({}))), sent(5, 9, 0, failed(json!({"parentSpanId": ""})))]);
+        send(
+            db,
+            &[
+                sent(2, 2, 9, failed(json!({}))),
+                sent(5, 9, 0, failed(json!({"parentSpanId": ""}))),
+            ],
+        );
         assert_eq!(told(db, 2), of_span(2, 2, "IN_PROGRESS"), "{state:?}");
         assert_eq!(told(db, 5), of_span(5, 9, "ERROR"), "{state:?}");
-        assert_eq!((db.settle().unwrap(), db.settle().unwrap()), (3, 0), "{state:?}");
+        assert_eq!(
+            (db.settle().unwrap(), db.settle().unwrap()),
+            (3, 0),
+            "{state:?}"
+        );
         // It stays settled when more comes.
         send(db, &[sent(1, 4, 2, json!({}))]);
         for (trace, want) in [(1, "OK"), (2, "ERROR"), (4, "ERROR")] {
@@ -146,20 +183,35 @@ fn an_import_settles_what_it_touched() {
     let mut settings = quiet_settings();
     settings.settle_after = Duration::from_secs(u64::MAX);
     let patient = OpenOptions::new().settings(settings).open(&path).unwrap();
-    send(&patient, &[sent(1, 2, 9, json!({})), sent(2, 2, 9, json!({}))]);
+    send(
+        &patient,
+        &[sent(1, 2, 9, json!({})), sent(2, 2, 9, json!({}))],
+    );
     // The same span once more, a trace of its own, and a root before its child.
     let root = sent(4, 9, 0, json!({"parentSpanId": ""}));
     import_lines(
         &patient,
-        &[sent(2, 2, 9, json!({})), sent(3, 2, 9, json!({})), root, sent(4, 2, 9, json!({}))],
+        &[
+            sent(2, 2, 9, json!({})),
+            sent(3, 2, 9, json!({})),
+            root,
+            sent(4, 2, 9, json!({})),
+        ],
     );
     assert_eq!(waiting(&patient), [id(1)]);
-    assert_eq!((told(&patient, 2), told(&patient, 4)), (of_span(2, 2, "OK"), of_span(4, 9, "OK")));
+    assert_eq!(
+        (told(&patient, 2), told(&patient, 4)),
+        (of_span(2, 2, "OK"), of_span(4, 9, "OK"))
+    );
     drop(patient);
     // The log has it all.
     let db = open(&path);
     assert_eq!(waiting(&db), [id(1)]);
-    let reader = OpenOptions::new().read_only(true).settings(quiet_settings()).open(&path).unwrap();
+    let reader = OpenOptions::new()
+        .read_only(true)
+        .settings(quiet_settings())
+        .open(&path)
+        .unwrap();
     assert!(reader.settle().is_err(), "readers never write");
     import_lines(&db, &[sent(5, 9, 0, json!({"parentSpanId": ""}))]);
     assert!(waiting(&db).is_empty(), "ended long ago");
@@ -170,9 +222,17 @@ fn an_import_settles_what_it_touched() {
 #[test]
 fn a_started_trace_is_in_progress_as_long_as_its_client_says_so() {
     let db = in_memory();
-    db.start_trace(&TraceStart::new(id(1), 500).state("IN_PROGRESS").finalised(false)).unwrap();
+    db.start_trace(
+        &TraceStart::new(id(1), 500)
+            .state("IN_PROGRESS")
+            .finalised(false),
+    )
+    .unwrap();
     import_lines(&db, &[sent(1, 2, 9, json!({"flags": 769}))]);
-    assert_eq!((db.settle().unwrap(), told(&db, 1)["state"].as_str()), (0, Some("IN_PROGRESS")));
+    assert_eq!(
+        (db.settle().unwrap(), told(&db, 1)["state"].as_str()),
+        (0, Some("IN_PROGRESS"))
+    );
     send(&db, &[sent(1, 9, 0, json!({"parentSpanId": ""}))]);
     assert_eq!(told(&db, 1)["state"], "OK");
 }
@@ -182,13 +242,22 @@ fn a_thread_settles_what_ended_long_enough_ago() {
     let mut settings = Settings::default();
     settings.settle_after = Duration::from_millis(1);
     settings.threads = 1;
-    let db = OpenOptions::new().settings(settings).open(":memory:").unwrap();
+    let db = OpenOptions::new()
+        .settings(settings)
+        .open(":memory:")
+        .unwrap();
     // One that ends in many years waits.
-    let later = Span { end_time_ns: Some(4_000_000_000_000_000_000), ..span(2, 1) };
+    let later = Span {
+        end_time_ns: Some(4_000_000_000_000_000_000),
+        ..span(2, 1)
+    };
     db.append(&[span(1, 1), later]).unwrap();
     let started = Instant::now();
     while waiting(&db).len() > 1 {
-        assert!(started.elapsed() < Duration::from_secs(60), "nobody settles");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "nobody settles"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(waiting(&db), [id(2)]);

@@ -38,7 +38,10 @@ impl Usage {
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = resident.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
         let descriptors = fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
-        Self { memory: kib.unwrap_or(0) << 10, descriptors }
+        Self {
+            memory: kib.unwrap_or(0) << 10,
+            descriptors,
+        }
     }
 }
 
@@ -47,14 +50,19 @@ fn assert_flat(what: &str, series: &[u64], slack: u64) {
     let third = series.len() / 3;
     let most = |part: &[u64]| part.iter().copied().max().unwrap_or(0);
     let (before, last) = (most(&series[third..2 * third]), most(&series[2 * third..]));
-    assert!(last <= before + before / 5 + slack, "{what} grows: {before}, then {last}");
+    assert!(
+        last <= before + before / 5 + slack,
+        "{what} grows: {before}, then {last}"
+    );
 }
 
 /// Number and bytes of the files below a folder, some of which may go meanwhile.
 fn disk_use(folder: &Path) -> (u64, u64) {
     let (mut files, mut bytes) = (0, 0);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(metadata) = entry.metadata() else { continue };
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
         let (below, size) = match metadata.is_dir() {
             true => disk_use(&entry.path()),
             false => (1, metadata.len()),

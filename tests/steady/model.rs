@@ -45,7 +45,11 @@ impl State {
         Self {
             traces: digest((&id, trace.spans, trace.tag.as_deref())),
             spans: digest((&id, trace.spans)),
-            words: if trace.number.is_multiple_of(WORD_EVERY) { digest(&id) } else { 0 },
+            words: if trace.number.is_multiple_of(WORD_EVERY) {
+                digest(&id)
+            } else {
+                0
+            },
         }
     }
 
@@ -86,7 +90,12 @@ pub struct Model {
 impl Model {
     /// The steps of a seed.
     pub fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), live: VecDeque::new(), started: 0, state: State::default() }
+        Self {
+            random: Random::new(seed),
+            live: VecDeque::new(),
+            started: 0,
+            state: State::default(),
+        }
     }
 
     /// The next step, and what holds after it.
@@ -114,7 +123,11 @@ impl Model {
         let count = 1 + self.random.below(3);
         let mut traces = Vec::with_capacity(count);
         for number in self.started..self.started + count {
-            let trace = Trace { number, spans: 1 + self.random.below(3), tag: None };
+            let trace = Trace {
+                number,
+                spans: 1 + self.random.below(3),
+                tag: None,
+            };
             self.state.change(State::of(&trace), u64::wrapping_add);
             traces.push((number, trace.spans));
             self.live.push_back(trace);

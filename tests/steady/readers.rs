@@ -28,7 +28,9 @@ struct Progress(File);
 
 impl Progress {
     fn write(&self, place: u64, value: u64) {
-        self.0.write_all_at(&value.to_le_bytes(), place * 8).unwrap();
+        self.0
+            .write_all_at(&value.to_le_bytes(), place * 8)
+            .unwrap();
     }
 
     fn read(&self, place: u64) -> u64 {
@@ -54,7 +56,11 @@ impl Progress {
 fn request(spans: impl IntoIterator<Item = (usize, usize)>) -> String {
     let span = |(trace, n): (usize, usize)| {
         let start = 1_740_787_200_000_000_000 + trace as i64 * 1_000_000;
-        let word = if trace.is_multiple_of(WORD_EVERY) { "seventh" } else { "other" };
+        let word = if trace.is_multiple_of(WORD_EVERY) {
+            "seventh"
+        } else {
+            "other"
+        };
         json!({
             "traceId": id(trace), "spanId": format!("{n:016x}"), "name": "step",
             "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 1_000).to_string(),
@@ -66,12 +72,17 @@ fn request(spans: impl IntoIterator<Item = (usize, usize)>) -> String {
 }
 
 fn take(db: &Database, step: Step) {
-    let import = |text: String| drop(db.import_otlp(text.as_bytes(), &ImportOptions::default()).unwrap());
+    let import = |text: String| {
+        drop(
+            db.import_otlp(text.as_bytes(), &ImportOptions::default())
+                .unwrap(),
+        )
+    };
     match step {
         Step::Start(traces) => {
-            import(request(
-                traces.into_iter().flat_map(|(trace, spans)| (1..=spans).map(move |n| (trace, n))),
-            ));
+            import(request(traces.into_iter().flat_map(|(trace, spans)| {
+                (1..=spans).map(move |n| (trace, n))
+            })));
         }
         Step::Continue(trace, n) => import(request([(trace, n)])),
         Step::Tag(trace, value) => db.set_tag(&id(trace), "n", &value.to_string()).unwrap(),
@@ -106,30 +117,51 @@ fn every_answer_of_a_reader_is_a_committed_state() {
     println!("seed {SEED}: {steps} steps");
     for reader in readers {
         let done = reader.wait_with_output().unwrap();
-        let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        let (out, err) = (
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr),
+        );
         assert!(done.status.success(), "{out}\n{err}");
-        out.lines().filter(|line| line.starts_with("reader")).for_each(|line| println!("{line}"));
+        out.lines()
+            .filter(|line| line.starts_with("reader"))
+            .for_each(|line| println!("{line}"));
     }
     db.seal().unwrap();
     db.close().unwrap();
     drop(db);
     let report = tracehouse::check(&path, true).unwrap();
     assert!(report.is_clean(), "{:?}", report.findings);
-    assert_eq!(std::fs::read_dir(path.join("readers")).unwrap().count(), 0, "pins are left");
+    assert_eq!(
+        std::fs::read_dir(path.join("readers")).unwrap().count(),
+        0,
+        "pins are left"
+    );
 }
 
 fn spawn(path: &Path) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "steady::readers::child_reader", "--nocapture"]).env(DATABASE, path);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+        .args(["--exact", "steady::readers::child_reader", "--nocapture"])
+        .env(DATABASE, path);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Does nothing unless it is a reading process.
 #[test]
 fn child_reader() {
-    let Some(path) = std::env::var_os(DATABASE) else { return };
+    let Some(path) = std::env::var_os(DATABASE) else {
+        return;
+    };
     let path = Path::new(&path);
-    let db = OpenOptions::new().read_only(true).settings(quiet_settings()).open(path).unwrap();
+    let db = OpenOptions::new()
+        .read_only(true)
+        .settings(quiet_settings())
+        .open(path)
+        .unwrap();
     let progress = Progress(File::open(path.with_file_name("progress")).unwrap());
     let mut reader = Reader::new(db, progress);
     let mut usage: Vec<Usage> = Vec::new();
@@ -145,7 +177,10 @@ fn child_reader() {
     }
     assert_eq!(reader.low, reader.progress.acknowledged(), "the last state");
     let series = |of: fn(&Usage) -> u64| usage.iter().map(of).collect::<Vec<_>>();
-    let (memory, descriptors) = (series(|usage| usage.memory), series(|usage| usage.descriptors));
+    let (memory, descriptors) = (
+        series(|usage| usage.memory),
+        series(|usage| usage.descriptors),
+    );
     let most = |series: &[u64]| series.iter().copied().max().unwrap_or(0);
     println!(
         "reader: {passes} passes, {} answers, memory {} MiB at most and {} at the end, descriptors {} and {}",
@@ -177,7 +212,15 @@ struct Reader {
 impl Reader {
     fn new(db: Database, progress: Progress) -> Self {
         let states = VecDeque::from([State::default()]);
-        Self { db, progress, model: Model::new(SEED), states, low: 0, answers: 0, begun: None }
+        Self {
+            db,
+            progress,
+            model: Model::new(SEED),
+            states,
+            low: 0,
+            answers: 0,
+            begun: None,
+        }
     }
 
     /// Asks every kind of question once.
@@ -185,21 +228,50 @@ impl Reader {
         self.raise(self.progress.acknowledged());
         self.db.refresh().unwrap();
         let sum = |values: Vec<u64>| values.into_iter().fold(0_u64, u64::wrapping_add);
-        let found = rows(&self.db, "SELECT trace_id, span_count, tags['n'] AS n FROM traces");
-        self.check("traces by SQL", sum(found.iter().map(of_row).collect()), |state| state.traces);
+        let found = rows(
+            &self.db,
+            "SELECT trace_id, span_count, tags['n'] AS n FROM traces",
+        );
+        self.check(
+            "traces by SQL",
+            sum(found.iter().map(of_row).collect()),
+            |state| state.traces,
+        );
         let page = self.db.search_traces(&Search::new("").limit(ALL)).unwrap();
         let of_trace = |trace: &tracehouse::model::TraceRow| {
-            digest((&trace.trace_id, trace.span_count as usize, trace.tags.get("n").map(String::as_str)))
+            digest((
+                &trace.trace_id,
+                trace.span_count as usize,
+                trace.tags.get("n").map(String::as_str),
+            ))
         };
-        self.check("traces by search", sum(page.traces.iter().map(of_trace).collect()), |state| state.traces);
-        let counted = rows(&self.db, "SELECT trace_id, count(*) AS n FROM spans GROUP BY trace_id");
+        self.check(
+            "traces by search",
+            sum(page.traces.iter().map(of_trace).collect()),
+            |state| state.traces,
+        );
+        let counted = rows(
+            &self.db,
+            "SELECT trace_id, count(*) AS n FROM spans GROUP BY trace_id",
+        );
         let of_count = |row: &serde_json::Value| {
-            digest((row["trace_id"].as_str().unwrap(), row["n"].as_u64().unwrap() as usize))
+            digest((
+                row["trace_id"].as_str().unwrap(),
+                row["n"].as_u64().unwrap() as usize,
+            ))
         };
-        self.check("spans", sum(counted.iter().map(of_count).collect()), |state| state.spans);
-        let words =
-            self.db.search_trace_ids(&Search::new("trace.text MATCHES 'seventh'").limit(ALL)).unwrap();
-        self.check("words", sum(words.iter().map(digest).collect()), |state| state.words);
+        self.check(
+            "spans",
+            sum(counted.iter().map(of_count).collect()),
+            |state| state.spans,
+        );
+        let words = self
+            .db
+            .search_trace_ids(&Search::new("trace.text MATCHES 'seventh'").limit(ALL))
+            .unwrap();
+        self.check("words", sum(words.iter().map(digest).collect()), |state| {
+            state.words
+        });
         self.go_on();
     }
 
@@ -209,14 +281,23 @@ impl Reader {
         let batches = self.db.search_batches(&Search::new("").limit(ALL)).unwrap();
         self.advance_to(self.progress.begun());
         let states = self.states.iter().map(|state| state.traces).collect();
-        let Some((batches, states)) = self.begun.replace((batches, states)) else { return };
+        let Some((batches, states)) = self.begun.replace((batches, states)) else {
+            return;
+        };
         let batches: Vec<_> = batches.map(Result::unwrap).collect();
         let of_row = |row: &serde_json::Value| {
             let (id, tag) = (row["trace_id"].as_str().unwrap(), row["tags"]["n"].as_str());
             digest((id, row["span_count"].as_u64().unwrap() as usize, tag))
         };
-        let found = json_rows(&batches).iter().map(of_row).fold(0, u64::wrapping_add);
-        assert!(states.contains(&found), "a search begun before: none of {} states", states.len());
+        let found = json_rows(&batches)
+            .iter()
+            .map(of_row)
+            .fold(0, u64::wrapping_add);
+        assert!(
+            states.contains(&found),
+            "a search begun before: none of {} states",
+            states.len()
+        );
         self.answers += 1;
     }
 
@@ -248,7 +329,9 @@ impl Reader {
         let high = self.progress.begun();
         self.advance_to(high);
         let step = self.states.iter().position(|state| of(state) == found);
-        let Some(step) = step else { panic!("{what}: no state of the steps {} to {high}", self.low) };
+        let Some(step) = step else {
+            panic!("{what}: no state of the steps {} to {high}", self.low)
+        };
         self.raise(self.low + step as u64);
         self.answers += 1;
     }
@@ -256,5 +339,9 @@ impl Reader {
 
 fn of_row(row: &serde_json::Value) -> u64 {
     let tag = row["n"].as_str();
-    digest((row["trace_id"].as_str().unwrap(), row["span_count"].as_u64().unwrap() as usize, tag))
+    digest((
+        row["trace_id"].as_str().unwrap(),
+        row["span_count"].as_u64().unwrap() as usize,
+        tag,
+    ))
 }

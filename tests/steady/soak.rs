@@ -98,10 +98,19 @@ impl Load {
         let options = ImportOptions::default().batch_lines(50);
         while self.runs() {
             let first = self.imported.load(Ordering::Relaxed);
-            let text: String = (first..first + TRACES_PER_IMPORT).map(|at| line(at) + "\n").collect();
-            let report = self.db.import(text.as_bytes(), &options, &mut |_| {}).unwrap();
-            assert_eq!((report.spans, report.rejected_count), (TRACES_PER_IMPORT * SPANS_PER_TRACE, 0));
-            self.imported.store(first + TRACES_PER_IMPORT, Ordering::Release);
+            let text: String = (first..first + TRACES_PER_IMPORT)
+                .map(|at| line(at) + "\n")
+                .collect();
+            let report = self
+                .db
+                .import(text.as_bytes(), &options, &mut |_| {})
+                .unwrap();
+            assert_eq!(
+                (report.spans, report.rejected_count),
+                (TRACES_PER_IMPORT * SPANS_PER_TRACE, 0)
+            );
+            self.imported
+                .store(first + TRACES_PER_IMPORT, Ordering::Release);
         }
     }
 
@@ -113,7 +122,9 @@ impl Load {
             let done = match random.below(10) {
                 0 => self.db.delete_traces(&[&id]).map(drop),
                 1..4 => self.db.log_feedback(&id, "score", "0.5").map(drop),
-                _ => self.db.set_tag(&id, "reviewed", ["yes", "no"][random.below(2)]),
+                _ => self
+                    .db
+                    .set_tag(&id, "reviewed", ["yes", "no"][random.below(2)]),
             };
             if let Err(error) = done {
                 assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
@@ -132,12 +143,17 @@ impl Load {
                         .sql("SELECT model, count(*), sum(input_tokens) FROM spans GROUP BY model")
                         .unwrap(),
                 ),
-                1 => drop(self.db.search_text(&format!("topic{} -nothing", number % 97), 10).unwrap()),
+                1 => drop(
+                    self.db
+                        .search_text(&format!("topic{} -nothing", number % 97), 10)
+                        .unwrap(),
+                ),
                 2 => drop(self.search("status = 'ERROR' AND tags.reviewed = 'yes'")),
                 3 => drop(self.search(&format!("trace.text LIKE '%question {number} about%'"))),
-                4 => {
-                    drop(self.search(&format!("session = 'session-{}' AND span.name = 'chat'", number / 10)))
-                }
+                4 => drop(self.search(&format!(
+                    "session = 'session-{}' AND span.name = 'chat'",
+                    number / 10
+                ))),
                 _ => match self.db.get_trace(&id(number)) {
                     Ok(trace) => assert_eq!(trace.spans.len() as u64, SPANS_PER_TRACE),
                     Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
@@ -148,7 +164,9 @@ impl Load {
     }
 
     fn search(&self, filter: &str) -> tracehouse::TracePage {
-        self.db.search_traces(&Search::new(filter).limit(20)).unwrap()
+        self.db
+            .search_traces(&Search::new(filter).limit(20))
+            .unwrap()
     }
 
     fn sample(&self, path: &Path, started: Instant) -> Sample {
@@ -172,10 +190,16 @@ fn nothing_grows_under_full_load() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("soak.traces");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "steady::soak::child_soak", "--nocapture"]).env(DATABASE, &path);
+    command
+        .args(["--exact", "steady::soak::child_soak", "--nocapture"])
+        .env(DATABASE, &path);
     let done = command.output().unwrap();
     println!("{}", String::from_utf8_lossy(&done.stdout));
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     let report = tracehouse::check(&path, true).unwrap();
     assert!(report.is_clean(), "{:?}", report.findings);
     println!(
@@ -187,13 +211,21 @@ fn nothing_grows_under_full_load() {
 /// Does nothing unless it is the process under load.
 #[test]
 fn child_soak() {
-    let Some(path) = std::env::var_os(DATABASE) else { return };
+    let Some(path) = std::env::var_os(DATABASE) else {
+        return;
+    };
     let path = Path::new(&path);
     let long = seconds(SECONDS);
     let duration = long.unwrap_or(SHORT);
     let db = OpenOptions::new().settings(settings()).open(path).unwrap();
     let (stop, imported, edits, answers) = Default::default();
-    let load = Load { db, stop, imported, edits, answers };
+    let load = Load {
+        db,
+        stop,
+        imported,
+        edits,
+        answers,
+    };
     let started = Instant::now();
     let mut samples = Vec::new();
     std::thread::scope(|scope| {
@@ -208,11 +240,19 @@ fn child_soak() {
         }
         drop(stops);
     });
-    let figures = [&load.imported, &load.edits, &load.answers].map(|figure| figure.load(Ordering::Relaxed));
-    println!("{} traces imported, {} edits, {} answers", figures[0], figures[1], figures[2]);
+    let figures =
+        [&load.imported, &load.edits, &load.answers].map(|figure| figure.load(Ordering::Relaxed));
+    println!(
+        "{} traces imported, {} edits, {} answers",
+        figures[0], figures[1], figures[2]
+    );
     assert!(figures.iter().all(|figure| *figure > 0));
     report(&samples);
-    assert!(samples.iter().all(|sample| sample.traces <= TRACES_KEPT + TRACES_PER_IMPORT));
+    assert!(
+        samples
+            .iter()
+            .all(|sample| sample.traces <= TRACES_KEPT + TRACES_PER_IMPORT)
+    );
     assert_bounded(&samples, long.is_some());
     load.db.close().unwrap();
 }
@@ -228,7 +268,16 @@ impl Drop for StopOnDrop<'_> {
 
 fn report(samples: &[Sample]) {
     println!("seconds memory_mib descriptors wal_kib files disk_mib traces segments");
-    for Sample { seconds, usage, wal_bytes, files, disk_bytes, traces, segments } in samples {
+    for Sample {
+        seconds,
+        usage,
+        wal_bytes,
+        files,
+        disk_bytes,
+        traces,
+        segments,
+    } in samples
+    {
         let (memory, descriptors) = (usage.memory >> 20, usage.descriptors);
         let (wal, disk) = (wal_bytes >> 10, disk_bytes >> 20);
         println!("{seconds} {memory} {descriptors} {wal} {files} {disk} {traces} {segments}");
@@ -238,10 +287,21 @@ fn report(samples: &[Sample]) {
 fn assert_bounded(samples: &[Sample], is_long: bool) {
     let series = |of: fn(&Sample) -> u64| samples.iter().map(of).collect::<Vec<_>>();
     let wal = series(|sample| sample.wal_bytes);
-    assert!(wal.iter().all(|bytes| *bytes <= WAL_BYTES_MAX), "the log outgrows its bound: {wal:?}");
+    assert!(
+        wal.iter().all(|bytes| *bytes <= WAL_BYTES_MAX),
+        "the log outgrows its bound: {wal:?}"
+    );
     if is_long {
-        assert_flat("memory", &series(|sample| sample.usage.memory), MEMORY_SLACK);
-        assert_flat("descriptors", &series(|sample| sample.usage.descriptors), 4 * COUNT_SLACK);
+        assert_flat(
+            "memory",
+            &series(|sample| sample.usage.memory),
+            MEMORY_SLACK,
+        );
+        assert_flat(
+            "descriptors",
+            &series(|sample| sample.usage.descriptors),
+            4 * COUNT_SLACK,
+        );
         assert_flat("files", &series(|sample| sample.files), 4 * COUNT_SLACK);
         assert_flat("the log", &wal, FLUSH_BYTES as u64);
     }

@@ -10,9 +10,19 @@ fn every_dependency_is_used() {
     let mut unused = Vec::new();
     for folder in ["storage", "query", "engine", "bindings/cli"] {
         let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
-        let listed = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
-        let names = listed.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
-        let names: Vec<&str> = names.filter(|name| !name.is_empty() && !name.starts_with('#')).collect();
+        let listed = manifest
+            .split("[dependencies]")
+            .nth(1)
+            .unwrap()
+            .split("\n[")
+            .next()
+            .unwrap();
+        let names = listed
+            .lines()
+            .filter_map(|line| line.split(['.', ' ', '=']).next());
+        let names: Vec<&str> = names
+            .filter(|name| !name.is_empty() && !name.starts_with('#'))
+            .collect();
         assert!(names.len() > 5, "{folder}: {names:?}");
         let code: String = sources()
             .into_iter()
@@ -21,7 +31,8 @@ fn every_dependency_is_used() {
             .collect();
         for name in names {
             let module = name.replace('-', "_");
-            let is_used = code.contains(&format!("{module}::")) || code.contains(&format!("use {module} as"));
+            let is_used =
+                code.contains(&format!("{module}::")) || code.contains(&format!("use {module} as"));
             if !is_used {
                 unused.push(format!("{folder}: {name}"));
             }
@@ -33,8 +44,10 @@ fn every_dependency_is_used() {
 #[test]
 fn invariants_are_in_the_table() {
     let table = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let listed: BTreeSet<&str> =
-        table.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()).collect();
+    let listed: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next())
+        .collect();
     let mut unknown = Vec::new();
     for (name, text) in sources() {
         for id in ids(&text) {
@@ -43,7 +56,9 @@ fn invariants_are_in_the_table() {
             let is_explained = || {
                 sources().iter().any(|(other, text)| {
                     other.starts_with(&room)
-                        && text.lines().any(|line| line.starts_with("//!") && ids(line).contains(&id))
+                        && text
+                            .lines()
+                            .any(|line| line.starts_with("//!") && ids(line).contains(&id))
                 })
             };
             if !listed.contains(id.as_str()) && !is_explained() {
@@ -76,16 +91,24 @@ fn a_public_name_means_one_thing() {
     for (name, text) in sources().iter().filter(|(name, _)| !is_test(name)) {
         for line in production(text).lines() {
             let named = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
-            let Some(rest) = named.iter().find_map(|start| line.strip_prefix(start)) else { continue };
+            let Some(rest) = named.iter().find_map(|start| line.strip_prefix(start)) else {
+                continue;
+            };
             let word = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
-            homes.entry(word.to_string()).or_default().insert(name.clone());
+            homes
+                .entry(word.to_string())
+                .or_default()
+                .insert(name.clone());
         }
     }
     assert!(homes.len() > 100, "only {} public names found", homes.len());
-    let several =
-        homes.into_iter().filter(|(name, homes)| homes.len() > 1 && !SHARED.contains(&name.as_str()));
+    let several = homes
+        .into_iter()
+        .filter(|(name, homes)| homes.len() > 1 && !SHARED.contains(&name.as_str()));
     assert_none(
         "public names in several places",
-        several.map(|(name, homes)| format!("{name}: {homes:?}")).collect(),
+        several
+            .map(|(name, homes)| format!("{name}: {homes:?}"))
+            .collect(),
     );
 }

@@ -16,10 +16,16 @@ fn rooms_have_no_circles() {
         let mut arrows = arrows(folder);
         for (_, from, to) in ALLOWED.iter().filter(|(of, _, _)| *of == folder) {
             let is_there = arrows.get_mut(*from).is_some_and(|rooms| rooms.remove(*to));
-            assert!(is_there, "{folder}: nothing leads from {from} to {to} any more");
+            assert!(
+                is_there,
+                "{folder}: nothing leads from {from} to {to} any more"
+            );
         }
         let rooms: Vec<String> = arrows.keys().cloned().collect();
-        for room in rooms.iter().filter(|room| reachable(&arrows, room).contains(*room)) {
+        for room in rooms
+            .iter()
+            .filter(|room| reachable(&arrows, room).contains(*room))
+        {
             circles.push(format!("{folder}{room}"));
         }
     }
@@ -30,21 +36,33 @@ fn rooms_have_no_circles() {
 fn arrows(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, text) in sources() {
-        let Some(path) = name.strip_prefix(folder).filter(|path| *path != "lib.rs") else { continue };
+        let Some(path) = name.strip_prefix(folder).filter(|path| *path != "lib.rs") else {
+            continue;
+        };
         if is_test(&name) {
             continue;
         }
-        let room = path.split('/').next().unwrap().trim_end_matches(".rs").to_string();
+        let room = path
+            .split('/')
+            .next()
+            .unwrap()
+            .trim_end_matches(".rs")
+            .to_string();
         let code = production(&text);
         let paths = code.split("crate::").skip(1);
-        let imported =
-            paths.map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap());
+        let imported = paths.map(|path| {
+            path.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .unwrap()
+        });
         let others = imported.filter(|other| *other != room).map(str::to_string);
         arrows.entry(room.clone()).or_default().extend(others);
     }
     let rooms: BTreeSet<String> = arrows.keys().cloned().collect();
     assert!(rooms.len() > 8, "{folder} has only {rooms:?}");
-    arrows.values_mut().for_each(|others| others.retain(|other| rooms.contains(other)));
+    arrows
+        .values_mut()
+        .for_each(|others| others.retain(|other| rooms.contains(other)));
     arrows
 }
 

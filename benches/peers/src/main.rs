@@ -31,16 +31,44 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 enum Request {
-    Load { otlp: String, assessments: String },
-    Append { line: String },
-    GetTrace { trace_id: String },
-    Search { filter: String, order_by: Vec<String>, limit: usize, offset: usize },
-    Sql { sql: String },
-    Text { query: String, limit: usize },
-    Dataset { filter: String, limit: usize },
-    SetTag { trace_ids: Vec<String>, key: String, value: String },
-    Feedback { rows: Vec<Vec<Value>> },
-    Delete { trace_ids: Vec<String> },
+    Load {
+        otlp: String,
+        assessments: String,
+    },
+    Append {
+        line: String,
+    },
+    GetTrace {
+        trace_id: String,
+    },
+    Search {
+        filter: String,
+        order_by: Vec<String>,
+        limit: usize,
+        offset: usize,
+    },
+    Sql {
+        sql: String,
+    },
+    Text {
+        query: String,
+        limit: usize,
+    },
+    Dataset {
+        filter: String,
+        limit: usize,
+    },
+    SetTag {
+        trace_ids: Vec<String>,
+        key: String,
+        value: String,
+    },
+    Feedback {
+        rows: Vec<Vec<Value>>,
+    },
+    Delete {
+        trace_ids: Vec<String>,
+    },
     Close,
 }
 
@@ -69,7 +97,10 @@ impl Serialize for Found {
         let mut fields = serializer.serialize_struct("Found", 10)?;
         fields.serialize_field("trace_id", &trace.trace_id)?;
         fields.serialize_field("start_ms", &trace.request_time_ns.div_euclid(MS_NS))?;
-        fields.serialize_field("exec_ms", &trace.duration_ns.map(|duration| duration / MS_NS))?;
+        fields.serialize_field(
+            "exec_ms",
+            &trace.duration_ns.map(|duration| duration / MS_NS),
+        )?;
         fields.serialize_field("status", &trace.state)?;
         fields.serialize_field("name", &trace.name)?;
         fields.serialize_field("user", &trace.user_id)?;
@@ -148,7 +179,9 @@ struct Reply {
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: tracehouse-peer DB [MEMORY_BYTES]")?;
+    let path = arguments
+        .next()
+        .ok_or("usage: tracehouse-peer DB [MEMORY_BYTES]")?;
     let settings = match arguments.next() {
         Some(bytes) => Settings::default().memory(bytes.parse()?),
         None => Settings::default(),
@@ -160,7 +193,9 @@ fn main() -> Result<()> {
         let request = serde_json::from_str::<Request>(&line?);
         let closing = matches!(request, Ok(Request::Close));
         let unsupported = request.is_err();
-        let answer = request.map_err(Into::into).and_then(|request| answer(&db, request));
+        let answer = request
+            .map_err(Into::into)
+            .and_then(|request| answer(&db, request));
         let error = answer.as_ref().err().map(ToString::to_string);
         bytes.clear();
         match answer {
@@ -170,7 +205,12 @@ fn main() -> Result<()> {
                 bytes.push(b'}');
             }
             answer => {
-                let reply = Reply { ok: error.is_none(), answer: answer.ok(), error, unsupported };
+                let reply = Reply {
+                    ok: error.is_none(),
+                    answer: answer.ok(),
+                    error,
+                    unsupported,
+                };
                 serde_json::to_writer(&mut bytes, &reply)?;
             }
         }
@@ -191,22 +231,43 @@ fn answer(db: &Database, request: Request) -> Result<Answer> {
             db.import_otlp(line.as_bytes(), &ImportOptions::default().strict(true))?;
             Answer::Done(true)
         }
-        Request::GetTrace { trace_id } => Answer::Trace(Box::new(trace_with_spans(db.get_trace(&trace_id)?))),
-        Request::Search { filter, order_by, limit, offset } => {
+        Request::GetTrace { trace_id } => {
+            Answer::Trace(Box::new(trace_with_spans(db.get_trace(&trace_id)?)))
+        }
+        Request::Search {
+            filter,
+            order_by,
+            limit,
+            offset,
+        } => {
             let mut search = Search::new(filter).order_by(order_by).limit(limit);
             search.offset = offset;
-            Answer::Traces(db.search_shared(&search)?.traces.into_iter().map(Found).collect())
+            Answer::Traces(
+                db.search_shared(&search)?
+                    .traces
+                    .into_iter()
+                    .map(Found)
+                    .collect(),
+            )
         }
         Request::Sql { sql } => Answer::Rows(json_rows(&db.sql(&sql)?)?),
         Request::Text { query, limit } => {
             let hits = db.search_text(&query, limit)?.into_iter();
             Answer::Hits(
-                hits.map(|hit| Hit { trace_id: hit.trace_id, score: hit.score, snippet: hit.snippet })
-                    .collect(),
+                hits.map(|hit| Hit {
+                    trace_id: hit.trace_id,
+                    score: hit.score,
+                    snippet: hit.snippet,
+                })
+                .collect(),
             )
         }
         Request::Dataset { filter, limit } => Answer::Rows(dataset(db, &filter, limit)?),
-        Request::SetTag { trace_ids, key, value } => {
+        Request::SetTag {
+            trace_ids,
+            key,
+            value,
+        } => {
             db.set_tag_on(&trace_ids, &key, &value)?;
             Answer::Done(true)
         }
@@ -237,7 +298,12 @@ fn load(db: &Database, otlp: &str, assessments: &str) -> Result<Stages> {
     db.index_text()?;
     let seal_s = started.elapsed().as_secs_f64() - import_s - assess_s;
     let rejected = traces.rejected_count + assessed.rejected_count;
-    Ok(Stages { import_s, assess_s, seal_s, rejected })
+    Ok(Stages {
+        import_s,
+        assess_s,
+        seal_s,
+        rejected,
+    })
 }
 
 /// Builds a dataset of the newest traces that match, reads it back and deletes it, so that the next
@@ -245,12 +311,16 @@ fn load(db: &Database, otlp: &str, assessments: &str) -> Result<Stages> {
 fn dataset(db: &Database, filter: &str, limit: usize) -> Result<Vec<u8>> {
     const NAME: &str = "peer";
     let dataset = db.create_dataset(NAME)?;
-    let built = dataset.add_traces(&Search::new(filter).limit(limit)).and_then(|_| dataset.records(None));
+    let built = dataset
+        .add_traces(&Search::new(filter).limit(limit))
+        .and_then(|_| dataset.records(None));
     db.delete_dataset(NAME)?;
     let columns = ["source_trace_id", "inputs", "outputs", "expectations"];
     let records = built?;
-    let columns: std::result::Result<Vec<usize>, _> =
-        columns.iter().map(|name| records.schema_ref().index_of(name)).collect();
+    let columns: std::result::Result<Vec<usize>, _> = columns
+        .iter()
+        .map(|name| records.schema_ref().index_of(name))
+        .collect();
     json_rows(&[records.project(&columns?)?])
 }
 
@@ -286,7 +356,10 @@ fn trace_with_spans(trace: Trace) -> TraceWithSpans {
         outputs: span.outputs,
         attributes: span.attributes,
     });
-    TraceWithSpans { info: info(trace.info), spans: spans.collect() }
+    TraceWithSpans {
+        info: info(trace.info),
+        spans: spans.collect(),
+    }
 }
 
 /// Appends rows as JSON arrays, in column order.
@@ -316,7 +389,9 @@ fn write_rows(batch: &RecordBatch, json: &mut Vec<u8>) -> Result<()> {
 /// Rows of all batches as one JSON array.
 fn json_rows(batches: &[RecordBatch]) -> Result<Vec<u8>> {
     let mut json = b"[".to_vec();
-    batches.iter().try_for_each(|batch| write_rows(batch, &mut json))?;
+    batches
+        .iter()
+        .try_for_each(|batch| write_rows(batch, &mut json))?;
     json.push(b']');
     Ok(json)
 }
@@ -324,12 +399,16 @@ fn json_rows(batches: &[RecordBatch]) -> Result<Vec<u8>> {
 /// Rows of nine columns: id, trace, name, kind, value, source type, source id, rationale, time (ms).
 fn feedback(db: &Database, rows: &[Vec<Value>]) -> Result<()> {
     let text = |row: &[Value], column: usize| {
-        row.get(column).and_then(Value::as_str).unwrap_or_default().to_string()
+        row.get(column)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_string()
     };
     let mut assessments = Vec::with_capacity(rows.len());
     for row in rows {
         let value = text(row, 4);
-        let mut assessment = NewAssessment::feedback(text(row, 2), value).source(text(row, 5), text(row, 6));
+        let mut assessment =
+            NewAssessment::feedback(text(row, 2), value).source(text(row, 5), text(row, 6));
         assessment.rationale = row.get(7).and_then(Value::as_str).map(str::to_string);
         assessments.push((text(row, 1), assessment));
     }

@@ -53,12 +53,18 @@ impl Context {
 
     /// The context with results written in `style`.
     pub fn with_style(&self, style: Style) -> Self {
-        Self { style, ..self.clone() }
+        Self {
+            style,
+            ..self.clone()
+        }
     }
 
     /// The context with questions that `cancel` ends.
     pub fn with_cancel(&self, cancel: CancelToken) -> Self {
-        Self { cancel, ..self.clone() }
+        Self {
+            cancel,
+            ..self.clone()
+        }
     }
 
     /// Writes a line of human information, unless it is not wanted.
@@ -72,7 +78,9 @@ impl Context {
     /// Writes notices to standard error, unless results and errors alone are wanted.
     pub fn notice(&self, notices: &[String]) {
         if !self.quiet {
-            notices.iter().for_each(|notice| report(format_args!("notice: {notice}")));
+            notices
+                .iter()
+                .for_each(|notice| report(format_args!("notice: {notice}")));
         }
     }
 
@@ -87,9 +95,15 @@ impl Context {
 
     /// Opens an existing database for a command that only reads.
     pub fn open_to_read(&self, path: &Path) -> Result<Database> {
-        let options = OpenOptions::new().create(false).read_only(true).settings(self.settings(false));
+        let options = OpenOptions::new()
+            .create(false)
+            .read_only(true)
+            .settings(self.settings(false));
         let db = options.open(path)?;
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(db.clone());
+        self.readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(db.clone());
         Ok(self.limited(db))
     }
 
@@ -104,7 +118,12 @@ impl Context {
 
     /// Opens an existing database for a small change.
     pub fn open_to_change(&self, path: &Path) -> Result<Database> {
-        self.open_to_write(path, OpenOptions::new().create(false).settings(self.settings(false)))
+        self.open_to_write(
+            path,
+            OpenOptions::new()
+                .create(false)
+                .settings(self.settings(false)),
+        )
     }
 
     /// Opens or creates a database for a small change.
@@ -125,7 +144,9 @@ impl Context {
         let started = Instant::now();
         loop {
             match options.clone().open(path) {
-                Err(error) if error.kind() == ErrorKind::Conflict && started.elapsed() < LOCK_WAIT => {
+                Err(error)
+                    if error.kind() == ErrorKind::Conflict && started.elapsed() < LOCK_WAIT =>
+                {
                     std::thread::sleep(RETRY_PAUSE);
                 }
                 opened => return Ok(opened?),

@@ -28,26 +28,39 @@ pub struct Failure {
 impl Failure {
     /// The caller is at fault.
     pub fn bad_input(message: impl Into<String>) -> Self {
-        Self { code: BAD_INPUT, message: message.into(), given_up: false }
+        Self {
+            code: BAD_INPUT,
+            message: message.into(),
+            given_up: false,
+        }
     }
 
     /// Something else is.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { code: FAILED, message: message.into(), given_up: false }
+        Self {
+            code: FAILED,
+            message: message.into(),
+            given_up: false,
+        }
     }
 
     /// A failed file operation: a file that is not there is the caller's mistake.
     pub fn file(what: impl Display, error: &std::io::Error) -> Self {
         let message = format!("{what}: {error}");
         match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidInput => Self::bad_input(message),
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidInput => {
+                Self::bad_input(message)
+            }
             _ => Self::failed(message),
         }
     }
 
     /// The failure with nothing left to say.
     pub fn reported(self) -> Self {
-        Self { message: String::new(), ..self }
+        Self {
+            message: String::new(),
+            ..self
+        }
     }
 
     /// Writes the message to standard error, unless that has been done.
@@ -61,16 +74,21 @@ impl Failure {
 
 /// Writes lines to standard error, safe to show; a closed one is nobody's loss.
 pub fn report(text: impl Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", crate::output::escape::lines(&text.to_string()));
+    let _ = writeln!(
+        std::io::stderr().lock(),
+        "{}",
+        crate::output::escape::lines(&text.to_string())
+    );
 }
 
 impl From<tracehouse::Error> for Failure {
     fn from(error: tracehouse::Error) -> Self {
         match error.kind() {
             ErrorKind::InvalidInput | ErrorKind::NotFound => Self::bad_input(error.to_string()),
-            ErrorKind::Timeout | ErrorKind::Cancelled => {
-                Self { given_up: true, ..Self::failed(error.to_string()) }
-            }
+            ErrorKind::Timeout | ErrorKind::Cancelled => Self {
+                given_up: true,
+                ..Self::failed(error.to_string())
+            },
             _ => Self::failed(error.to_string()),
         }
     }

@@ -61,7 +61,10 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Half {
     /// A file of which this many bytes stay; `None` removes it.
-    File { path: PathBuf, kept_bytes: Option<u64> },
+    File {
+        path: PathBuf,
+        kept_bytes: Option<u64>,
+    },
     /// A new folder.
     Folder(PathBuf),
     /// A folder that was empty.
@@ -71,14 +74,25 @@ enum Half {
 impl Half {
     fn take_back(&self) -> io::Result<()> {
         match self {
-            Self::File { path, kept_bytes: None } => std::fs::remove_file(path),
-            Self::File { path, kept_bytes: Some(bytes) } => {
-                std::fs::OpenOptions::new().write(true).open(path)?.set_len(*bytes)
-            }
+            Self::File {
+                path,
+                kept_bytes: None,
+            } => std::fs::remove_file(path),
+            Self::File {
+                path,
+                kept_bytes: Some(bytes),
+            } => std::fs::OpenOptions::new()
+                .write(true)
+                .open(path)?
+                .set_len(*bytes),
             Self::Folder(path) => remove(path),
             Self::Content(path) => std::fs::read_dir(path)?.flatten().try_for_each(|entry| {
                 let path = entry.path();
-                if path.is_dir() { remove(&path) } else { std::fs::remove_file(path) }
+                if path.is_dir() {
+                    remove(&path)
+                } else {
+                    std::fs::remove_file(path)
+                }
             }),
         }
     }
@@ -121,7 +135,11 @@ pub fn watch() {
             note(signal);
         }
     };
-    if std::thread::Builder::new().name("signals".to_string()).spawn(wait).is_err() {
+    if std::thread::Builder::new()
+        .name("signals".to_string())
+        .spawn(wait)
+        .is_err()
+    {
         let _ = signals.thread_unblock();
     }
 }
@@ -130,7 +148,8 @@ pub fn watch() {
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 fn note(signal: Signal) {
@@ -156,7 +175,11 @@ fn note(signal: Signal) {
             });
         }
         Doing::Finishing if is_first => {}
-        Doing::Unstoppable | Doing::Question | Doing::Writing | Doing::Finishing | Doing::Statement => {
+        Doing::Unstoppable
+        | Doing::Question
+        | Doing::Writing
+        | Doing::Finishing
+        | Doing::Statement => {
             drop(state);
             end(code);
         }
@@ -174,7 +197,10 @@ fn end(code: i32) -> ! {
 fn end_writing(code: i32) {
     let mut state = state();
     if state.doing == Doing::Writing {
-        let kept = state.kept.take().unwrap_or_else(|| "what was stored before is kept".to_string());
+        let kept = state
+            .kept
+            .take()
+            .unwrap_or_else(|| "what was stored before is kept".to_string());
         crate::failure::report(format_args!("error: interrupted: {kept}"));
         take_back(&mut state);
         std::process::exit(code)
@@ -232,7 +258,12 @@ impl HalfWritten {
 
     fn keeping(path: &Path, kept_bytes: Option<u64>) -> Option<Self> {
         let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-        is_file.then(|| Self::noting(Half::File { path: path.to_path_buf(), kept_bytes }))
+        is_file.then(|| {
+            Self::noting(Half::File {
+                path: path.to_path_buf(),
+                kept_bytes,
+            })
+        })
     }
 
     /// What is going to be written into the folder at `folder`: all of it where it is new or empty, else those of the
@@ -244,8 +275,18 @@ impl HalfWritten {
         if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none()) {
             return vec![Self::noting(Half::Content(folder.to_path_buf()))];
         }
-        let paths = names.iter().map(|name| folder.join(name)).filter(|path| is_new(path));
-        paths.map(|path| Self::noting(Half::File { path, kept_bytes: None })).collect()
+        let paths = names
+            .iter()
+            .map(|name| folder.join(name))
+            .filter(|path| is_new(path));
+        paths
+            .map(|path| {
+                Self::noting(Half::File {
+                    path,
+                    kept_bytes: None,
+                })
+            })
+            .collect()
     }
 
     fn noting(half: Half) -> Self {
@@ -280,7 +321,10 @@ pub struct UntilCancelled<W> {
 impl<W: Write> UntilCancelled<W> {
     /// Writes to `inner` until a signal ends what is being done now.
     pub fn new(inner: W) -> Self {
-        Self { inner, token: state().token.clone() }
+        Self {
+            inner,
+            token: state().token.clone(),
+        }
     }
 }
 
@@ -301,7 +345,11 @@ impl<W: Write> Write for UntilCancelled<W> {
 pub fn until_cancelled(input: impl Read + Send + 'static, token: CancelToken) -> impl Read + Send {
     let (sender, pieces) = mpsc::sync_channel(1);
     std::thread::spawn(move || pump(input, &sender));
-    Pieces { pieces: Mutex::new(pieces), piece: io::Cursor::default(), token }
+    Pieces {
+        pieces: Mutex::new(pieces),
+        piece: io::Cursor::default(),
+        token,
+    }
 }
 
 fn pump(mut input: impl Read, pieces: &mpsc::SyncSender<io::Result<Vec<u8>>>) {
@@ -338,7 +386,10 @@ impl Read for Pieces {
             if self.token.is_cancelled() {
                 return Ok(0);
             }
-            let pieces = self.pieces.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let pieces = self
+                .pieces
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
             match pieces.recv_timeout(LOOK_PAUSE) {
                 Ok(piece) => {
                     let piece = piece?;
@@ -379,15 +430,26 @@ mod tests {
         std::fs::create_dir_all(&empty).unwrap();
         std::fs::create_dir_all(&full).unwrap();
         std::fs::write(full.join("theirs"), "theirs").unwrap();
-        let noted = [&new, &empty, &full].map(|folder| HalfWritten::into_folder(folder, &["ours", "theirs"]));
+        let noted = [&new, &empty, &full]
+            .map(|folder| HalfWritten::into_folder(folder, &["ours", "theirs"]));
         for folder in [&new, &empty, &full] {
             std::fs::create_dir_all(folder.join("below")).unwrap();
             std::fs::write(folder.join("ours"), "half").unwrap();
         }
-        noted.iter().flatten().for_each(|half| half.0.take_back().unwrap());
-        let left = |folder: &Path| std::fs::read_dir(folder).map_or(-1, |entries| entries.count() as i32);
-        assert_eq!((left(&new), left(&empty), full.join("ours").exists()), (-1, 0, false));
-        assert_eq!(std::fs::read_to_string(full.join("theirs")).unwrap(), "theirs");
+        noted
+            .iter()
+            .flatten()
+            .for_each(|half| half.0.take_back().unwrap());
+        let left =
+            |folder: &Path| std::fs::read_dir(folder).map_or(-1, |entries| entries.count() as i32);
+        assert_eq!(
+            (left(&new), left(&empty), full.join("ours").exists()),
+            (-1, 0, false)
+        );
+        assert_eq!(
+            std::fs::read_to_string(full.join("theirs")).unwrap(),
+            "theirs"
+        );
         std::fs::remove_dir_all(&place).unwrap();
     }
 
@@ -395,7 +457,9 @@ mod tests {
     fn input_ends_where_it_ends() {
         let mut all = Vec::new();
         let long = vec![7; 3 * READ_BYTES + 1];
-        until_cancelled(io::Cursor::new(long.clone()), CancelToken::new()).read_to_end(&mut all).unwrap();
+        until_cancelled(io::Cursor::new(long.clone()), CancelToken::new())
+            .read_to_end(&mut all)
+            .unwrap();
         assert_eq!(all, long);
     }
 }

@@ -17,14 +17,22 @@ pub fn caught<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     // What the command held is not used again: the process ends.
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
         let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Err(Failure::failed(format!("internal error: {last}; what was acknowledged is safe")))
+        Err(Failure::failed(format!(
+            "internal error: {last}; what was acknowledged is safe"
+        )))
     })
 }
 
 fn note(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
-    let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
-    let line = format!("{}{}", message.replace(['\n', '\r'], " "), place.unwrap_or_default());
+    let place = panic
+        .location()
+        .map(|place| format!(" at {}:{}", place.file(), place.line()));
+    let line = format!(
+        "{}{}",
+        message.replace(['\n', '\r'], " "),
+        place.unwrap_or_default()
+    );
     *LAST.lock().unwrap_or_else(PoisonError::into_inner) = line;
 }
 

@@ -48,7 +48,8 @@ pub(crate) fn query_text(search: &Search, sample: Option<&Sample>, kind: Kind) -
         experiments: search.experiments.as_deref(),
         sample,
     };
-    serde_json::to_string(&query).map_err(|e| Error::internal(format!("query of a dataset version: {e}")))
+    serde_json::to_string(&query)
+        .map_err(|e| Error::internal(format!("query of a dataset version: {e}")))
 }
 
 /// Records made from traces or spans.
@@ -65,7 +66,10 @@ pub(crate) struct Built {
 
 impl Built {
     fn add(&mut self, candidate: Candidate) {
-        let known = self.by_hash.get(&candidate.hash).and_then(|at| self.records.get_mut(*at));
+        let known = self
+            .by_hash
+            .get(&candidate.hash)
+            .and_then(|at| self.records.get_mut(*at));
         let Some(first) = known else {
             self.by_hash.insert(candidate.hash, self.records.len());
             self.records.push(candidate);
@@ -73,7 +77,10 @@ impl Built {
         };
         self.repeated += 1;
         if let Some(more) = candidate.expectations {
-            first.expectations = Some(updated(&more, first.expectations.as_deref().unwrap_or("{}")));
+            first.expectations = Some(updated(
+                &more,
+                first.expectations.as_deref().unwrap_or("{}"),
+            ));
         }
     }
 }
@@ -103,7 +110,12 @@ pub(crate) fn build(
     build_sample(snapshot, search, kind, sample)
 }
 
-fn build_sample(snapshot: &Snapshot, search: &Search, kind: Kind, sample: &Sample) -> Result<Built> {
+fn build_sample(
+    snapshot: &Snapshot,
+    search: &Search,
+    kind: Kind,
+    sample: &Sample,
+) -> Result<Built> {
     let mut built = Built::default();
     let (mut asking, mut firsts, mut hashes) = (Vec::new(), Vec::new(), HashSet::new());
     let limit = search.limit.unwrap_or(usize::MAX);
@@ -128,13 +140,18 @@ fn build_sample(snapshot: &Snapshot, search: &Search, kind: Kind, sample: &Sampl
     };
     let ids: Vec<String> = subjects.iter().map(Subject::id).collect();
     let chosen = choose(&ids, &strata, sample);
-    let chosen: HashSet<u128> = chosen.into_iter().filter_map(|at| hashes.get(at).copied()).collect();
+    let chosen: HashSet<u128> = chosen
+        .into_iter()
+        .filter_map(|at| hashes.get(at).copied())
+        .collect();
     asking.retain(|(_, hash)| chosen.contains(hash));
     let asking: Vec<Subject> = asking.into_iter().map(|(subject, _)| subject).collect();
     let expectations = expectations_of_all(snapshot, &asking)?;
     for subjects in asking.chunks(SUBJECTS_A_READ) {
         let made = candidates(snapshot, subjects, kind, &expectations)?;
-        made.into_iter().flatten().for_each(|candidate| built.add(candidate));
+        made.into_iter()
+            .flatten()
+            .for_each(|candidate| built.add(candidate));
     }
     Ok(built)
 }
@@ -159,8 +176,14 @@ fn each_subject(
     }
 }
 
-fn expectations_of_all(snapshot: &Snapshot, subjects: &[Subject]) -> Result<HashMap<String, Expectations>> {
-    expectations_of(snapshot, subjects.iter().map(|subject| subject.trace_id.clone()))
+fn expectations_of_all(
+    snapshot: &Snapshot,
+    subjects: &[Subject],
+) -> Result<HashMap<String, Expectations>> {
+    expectations_of(
+        snapshot,
+        subjects.iter().map(|subject| subject.trace_id.clone()),
+    )
 }
 
 /// Hands on every record that these traces and their spans make, equal ones too.
@@ -169,11 +192,17 @@ pub(crate) fn each_record_of(
     trace_ids: &[String],
     take: &mut dyn FnMut(Candidate),
 ) -> Result<()> {
-    let subject = |row, trace_id: &String, span_id| Subject { row, trace_id: trace_id.clone(), span_id };
+    let subject = |row, trace_id: &String, span_id| Subject {
+        row,
+        trace_id: trace_id.clone(),
+        span_id,
+    };
     for trace_ids in trace_ids.chunks(SUBJECTS_A_READ) {
         let keys: Vec<TraceKey> = trace_ids.iter().map(|id| TraceKey::of(id)).collect();
         let rows = snapshot.find_traces(&keys)?.into_iter().zip(trace_ids);
-        let traces: Vec<Subject> = rows.filter_map(|(row, id)| Some(subject(row?, id, None))).collect();
+        let traces: Vec<Subject> = rows
+            .filter_map(|(row, id)| Some(subject(row?, id, None)))
+            .collect();
         let mut spans = Vec::new();
         for trace in &traces {
             for row in snapshot.refs_of(Table::Spans, TraceKey::of(&trace.trace_id))? {

@@ -47,8 +47,10 @@ pub struct PartChange {
 
 impl RecordDiff {
     pub(super) fn of(before: Vec<Record>, after: Vec<Record>) -> Self {
-        let mut before: HashMap<String, Record> =
-            before.into_iter().map(|record| (record.id.clone(), record)).collect();
+        let mut before: HashMap<String, Record> = before
+            .into_iter()
+            .map(|record| (record.id.clone(), record))
+            .collect();
         let mut diff = Self::default();
         for record in after {
             match before.remove(&record.id) {
@@ -61,17 +63,29 @@ impl RecordDiff {
                 }
             }
         }
-        before.into_values().for_each(|record| diff.note(record, |diff| &mut diff.removed, Vec::new()));
+        before
+            .into_values()
+            .for_each(|record| diff.note(record, |diff| &mut diff.removed, Vec::new()));
         for ids in [&mut diff.added, &mut diff.removed, &mut diff.changed] {
             ids.sort_unstable();
         }
-        diff.changes.sort_unstable_by(|a, b| a.record_id.cmp(&b.record_id));
+        diff.changes
+            .sort_unstable_by(|a, b| a.record_id.cmp(&b.record_id));
         diff
     }
 
-    fn note(&mut self, record: Record, list: fn(&mut Self) -> &mut Vec<String>, parts: Vec<PartChange>) {
+    fn note(
+        &mut self,
+        record: Record,
+        list: fn(&mut Self) -> &mut Vec<String>,
+        parts: Vec<PartChange>,
+    ) {
         list(self).push(record.id.clone());
-        self.changes.push(RecordChange { record_id: record.id, inputs: record.inputs, parts });
+        self.changes.push(RecordChange {
+            record_id: record.id,
+            inputs: record.inputs,
+            parts,
+        });
     }
 }
 
@@ -85,12 +99,24 @@ fn parts(old: &Record, new: &Record) -> Vec<PartChange> {
         };
         if !is_equal {
             let owned = |text: Option<&str>| text.map(str::to_string);
-            parts.push(PartChange { name, before: owned(before), after: owned(after) });
+            parts.push(PartChange {
+                name,
+                before: owned(before),
+                after: owned(after),
+            });
         }
     };
-    note("outputs".into(), old.outputs.as_deref(), new.outputs.as_deref());
+    note(
+        "outputs".into(),
+        old.outputs.as_deref(),
+        new.outputs.as_deref(),
+    );
     let objects = [
-        ("expectations", old.expectations.as_deref(), new.expectations.as_deref()),
+        (
+            "expectations",
+            old.expectations.as_deref(),
+            new.expectations.as_deref(),
+        ),
         ("tags", Some(old.tags.as_str()), Some(new.tags.as_str())),
     ];
     for (part, before, after) in objects {
@@ -98,11 +124,24 @@ fn parts(old: &Record, new: &Record) -> Vec<PartChange> {
         let after = after.and_then(members).unwrap_or_default();
         let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         for key in keys {
-            let value = |all: &super::json::Members<'_>| all.get(key).map(|value| value.get().to_string());
-            note(format!("{part}.{key}"), value(&before).as_deref(), value(&after).as_deref());
+            let value =
+                |all: &super::json::Members<'_>| all.get(key).map(|value| value.get().to_string());
+            note(
+                format!("{part}.{key}"),
+                value(&before).as_deref(),
+                value(&after).as_deref(),
+            );
         }
     }
-    note("source_type".into(), old.source.kind.as_deref(), new.source.kind.as_deref());
-    note("source_data".into(), old.source.data.as_deref(), new.source.data.as_deref());
+    note(
+        "source_type".into(),
+        old.source.kind.as_deref(),
+        new.source.kind.as_deref(),
+    );
+    note(
+        "source_data".into(),
+        old.source.data.as_deref(),
+        new.source.data.as_deref(),
+    );
     parts
 }

@@ -57,7 +57,11 @@ impl Database {
                 changed.insert(version.file.name.clone(), records);
             }
         }
-        let texts = ErasedTexts::of(self.store(), trace_ids, all.iter().map(|version| &version.info))?;
+        let texts = ErasedTexts::of(
+            self.store(),
+            trace_ids,
+            all.iter().map(|version| &version.info),
+        )?;
         let (mut add, mut remove) = (Vec::new(), Vec::new());
         for version in all {
             let (mut info, name) = (version.info.clone(), version.file.name.clone());
@@ -92,17 +96,24 @@ impl Database {
                 None => Some(records_of(&self.catalog().read(self.store(), &version)?)?),
                 Some(_) => None,
             };
-            let records = read.as_ref().or(changed.as_ref()).map(Vec::as_slice).unwrap_or_default();
+            let records = read
+                .as_ref()
+                .or(changed.as_ref())
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             let mut types = RecordTypes::default();
             records.iter().for_each(|record| types.add(record));
             info.schema = types.text();
             info.record_count = records.len() as u64;
         }
         match changed {
-            Some(records) => {
-                Ok(self.store().write_catalog_file(&records_batch(&records)?, info.to_json()?)?)
-            }
-            None => Ok(CatalogFile { meta_json: info.to_json()?, ..version.file }),
+            Some(records) => Ok(self
+                .store()
+                .write_catalog_file(&records_batch(&records)?, info.to_json()?)?),
+            None => Ok(CatalogFile {
+                meta_json: info.to_json()?,
+                ..version.file
+            }),
         }
     }
 }
@@ -136,7 +147,10 @@ impl Erasing {
             }
             note(candidate);
         })?;
-        Ok(Self { ids: trace_ids.iter().cloned().collect(), made })
+        Ok(Self {
+            ids: trace_ids.iter().cloned().collect(),
+            made,
+        })
     }
 
     /// The records without what came from the traces, and whether anything did.
@@ -144,7 +158,12 @@ impl Erasing {
         let mut left = Vec::with_capacity(records.len());
         let mut is_changed = false;
         for mut record in records {
-            if record.source.trace_id.as_ref().is_some_and(|id| self.ids.contains(id)) {
+            if record
+                .source
+                .trace_id
+                .as_ref()
+                .is_some_and(|id| self.ids.contains(id))
+            {
                 is_changed = true;
                 continue;
             }
@@ -160,7 +179,11 @@ impl Erasing {
 /// Takes out of a record what equals a candidate's.
 fn take_out(record: &mut Record, candidate: &Candidate) -> bool {
     let before = record.clone();
-    if candidate.outputs.as_ref().is_some_and(|outputs| outputs.is_some() && *outputs == record.outputs) {
+    if candidate
+        .outputs
+        .as_ref()
+        .is_some_and(|outputs| outputs.is_some() && *outputs == record.outputs)
+    {
         record.outputs = None;
     }
     if let (Some(own), Some(theirs)) = (&record.expectations, &candidate.expectations) {
@@ -174,9 +197,16 @@ fn take_out(record: &mut Record, candidate: &Candidate) -> bool {
 
 /// The members of a JSON object that are not the same in another.
 fn without(own: &str, theirs: &str) -> String {
-    let (Some(own), Some(theirs)) = (members(own), members(theirs)) else { return own.to_string() };
-    let same = |key: &String, value: &str| theirs.get(key).is_some_and(|other| other.get() == value);
-    object(own.iter().map(|(key, value)| (key, value.get())).filter(|(key, value)| !same(key, value)))
+    let (Some(own), Some(theirs)) = (members(own), members(theirs)) else {
+        return own.to_string();
+    };
+    let same =
+        |key: &String, value: &str| theirs.get(key).is_some_and(|other| other.get() == value);
+    object(
+        own.iter()
+            .map(|(key, value)| (key, value.get()))
+            .filter(|(key, value)| !same(key, value)),
+    )
 }
 
 #[cfg(test)]
@@ -197,7 +227,10 @@ mod tests {
             ..Candidate::default()
         };
         assert!(take_out(&mut record, &candidate));
-        assert_eq!((record.outputs.as_deref(), record.expectations.as_deref()), (None, Some(r#"{"b":2}"#)));
+        assert_eq!(
+            (record.outputs.as_deref(), record.expectations.as_deref()),
+            (None, Some(r#"{"b":2}"#))
+        );
         assert!(!take_out(&mut record, &Candidate::default()));
     }
 }

@@ -57,7 +57,9 @@ impl ErasedTexts {
             with_strings(query, &mut |text| with_literals(text, &mut note));
         }
         let mut erased = Self::default();
-        erased.identities.extend(trace_ids.iter().map(|id| id.to_lowercase()));
+        erased
+            .identities
+            .extend(trace_ids.iter().map(|id| id.to_lowercase()));
         let mut labels = erased.identities.clone();
         store.visit_texts(trace_ids, &mut |row: RowText<'_>| {
             let text = row.text.to_lowercase();
@@ -89,7 +91,9 @@ impl ErasedTexts {
             self.take_out_of_query(query);
         }
         let tags = std::mem::take(&mut info.tags).into_iter();
-        info.tags = tags.map(|(key, value)| (self.without(key), self.without(value))).collect();
+        info.tags = tags
+            .map(|(key, value)| (self.without(key), self.without(value)))
+            .collect();
         for experiment in &mut info.experiment_ids {
             *experiment = self.without(std::mem::take(experiment));
         }
@@ -116,7 +120,11 @@ impl ErasedTexts {
     }
 
     fn without(&self, text: String) -> String {
-        if self.identifies(&text) { ERASED.to_string() } else { text }
+        if self.identifies(&text) {
+            ERASED.to_string()
+        } else {
+            text
+        }
     }
 
     fn identifies(&self, text: &str) -> bool {
@@ -127,7 +135,11 @@ impl ErasedTexts {
 
 /// Whether a text has another in it; one that is short must be all of it.
 fn has(text: &str, part: &str) -> bool {
-    if part.chars().count() < PART_CHARS_MIN { text == part } else { text.contains(part) }
+    if part.chars().count() < PART_CHARS_MIN {
+        text == part
+    } else {
+        text.contains(part)
+    }
 }
 
 /// Whether a text has what a literal says, its wildcards aside.
@@ -136,9 +148,10 @@ fn may_match(text: &str, literal: &str) -> bool {
     match (pieces.next(), pieces.next()) {
         (None, _) => false,
         (Some(only), None) => has(text, only),
-        (Some(first), Some(second)) => {
-            [first, second].into_iter().chain(pieces).all(|piece| text.contains(piece))
-        }
+        (Some(first), Some(second)) => [first, second]
+            .into_iter()
+            .chain(pieces)
+            .all(|piece| text.contains(piece)),
     }
 }
 
@@ -156,8 +169,12 @@ fn with_strings(json: &str, replace: &mut dyn FnMut(&str) -> String) -> String {
 fn replace_strings(value: &mut Value, replace: &mut dyn FnMut(&str) -> String) {
     match value {
         Value::String(text) => *text = replace(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| replace_strings(item, replace)),
-        Value::Object(members) => members.values_mut().for_each(|member| replace_strings(member, replace)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| replace_strings(item, replace)),
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|member| replace_strings(member, replace)),
         _ => {}
     }
 }
@@ -213,8 +230,13 @@ mod tests {
         });
         assert_eq!(same, filter);
         assert_eq!(found, ["it's jane", "a b", "%x\"y%", "open"]);
-        let none = with_literals(filter, &mut |literal| (literal.len() > 3).then(|| "-".into()));
-        assert_eq!(none, r#"user = '-' AND tags.`a b` LIKE "-" AND n > 3 OR '-'"#);
+        let none = with_literals(filter, &mut |literal| {
+            (literal.len() > 3).then(|| "-".into())
+        });
+        assert_eq!(
+            none,
+            r#"user = '-' AND tags.`a b` LIKE "-" AND n > 3 OR '-'"#
+        );
     }
 
     #[test]

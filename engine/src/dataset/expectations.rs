@@ -48,7 +48,9 @@ impl Expectations {
                 *known = expectation;
             }
         }
-        let members = by_name.into_iter().map(|(name, expectation)| (name, expectation.value.as_str()));
+        let members = by_name
+            .into_iter()
+            .map(|(name, expectation)| (name, expectation.value.as_str()));
         Some(object(members)).filter(|text| text != "{}")
     }
 }
@@ -64,7 +66,14 @@ pub(super) fn expectations_of(
         return Ok(found);
     }
     for source in 0..snapshot.source_count() {
-        let columns = ["trace_id", "span_id", "name", "value", "created_at", "assessment_id"];
+        let columns = [
+            "trace_id",
+            "span_id",
+            "name",
+            "value",
+            "created_at",
+            "assessment_id",
+        ];
         let mut request = ScanRequest::columns(columns);
         request.filters = vec![valid_expectations(), of_traces(wanted.clone())];
         for batch in snapshot.scan(source, Table::Assessments, &request)? {
@@ -73,12 +82,16 @@ pub(super) fn expectations_of(
             let (values, keys) = (text(&batch, "value")?, text(&batch, "assessment_id")?);
             let (spans, created) = (text(&batch, "span_id")?, times(&batch, "created_at")?);
             for row in 0..batch.num_rows() {
-                found.entry(ids.value(row).to_string()).or_default().0.push(Expectation {
-                    name: names.value(row).to_string(),
-                    span_id: text_at(spans, row).map(str::to_string),
-                    age: (created.value(row), keys.value(row).to_string()),
-                    value: values.value(row).to_string(),
-                });
+                found
+                    .entry(ids.value(row).to_string())
+                    .or_default()
+                    .0
+                    .push(Expectation {
+                        name: names.value(row).to_string(),
+                        span_id: text_at(spans, row).map(str::to_string),
+                        age: (created.value(row), keys.value(row).to_string()),
+                        value: values.value(row).to_string(),
+                    });
             }
         }
     }
@@ -88,18 +101,32 @@ pub(super) fn expectations_of(
 fn valid_expectations() -> RowFilter {
     let keep = |batch: &RecordBatch| {
         let kinds = text(batch, "type")?;
-        let valid = batch.column_by_name("valid").and_then(|array| array.as_boolean_opt());
-        let valid = valid.ok_or_else(|| tracehouse_storage::Error::internal("no boolean column valid"))?;
+        let valid = batch
+            .column_by_name("valid")
+            .and_then(|array| array.as_boolean_opt());
+        let valid =
+            valid.ok_or_else(|| tracehouse_storage::Error::internal("no boolean column valid"))?;
         let rows = kinds.iter().zip(valid.iter());
-        Ok(rows.map(|(kind, valid)| Some(kind == Some("expectation") && valid == Some(true))).collect())
+        Ok(rows
+            .map(|(kind, valid)| Some(kind == Some("expectation") && valid == Some(true)))
+            .collect())
     };
-    RowFilter { columns: vec!["type".into(), "valid".into()], keep: Arc::new(keep) }
+    RowFilter {
+        columns: vec!["type".into(), "valid".into()],
+        keep: Arc::new(keep),
+    }
 }
 
 fn of_traces(wanted: Arc<HashSet<String>>) -> RowFilter {
     let keep = move |batch: &RecordBatch| -> tracehouse_storage::Result<BooleanArray> {
         let ids = text(batch, "trace_id")?;
-        Ok(ids.iter().map(|id| Some(id.is_some_and(|id| wanted.contains(id)))).collect())
+        Ok(ids
+            .iter()
+            .map(|id| Some(id.is_some_and(|id| wanted.contains(id))))
+            .collect())
     };
-    RowFilter { columns: vec!["trace_id".into()], keep: Arc::new(keep) }
+    RowFilter {
+        columns: vec!["trace_id".into()],
+        keep: Arc::new(keep),
+    }
 }

@@ -62,7 +62,9 @@ pub(crate) fn export(
     match format {
         ExportFormat::JsonLines => {
             for record in records_of(stored)? {
-                output.write_all(json_line(&record).as_bytes()).map_err(io)?;
+                output
+                    .write_all(json_line(&record).as_bytes())
+                    .map_err(io)?;
             }
         }
         ExportFormat::Parquet => {
@@ -70,7 +72,9 @@ pub(crate) fn export(
             write_parquet(&mut *output, shown.schema(), &[shown])?;
         }
         ExportFormat::Csv => write_csv(&shown(info, stored)?, csv_cell, output)?,
-        ExportFormat::RawCsv => write_csv(&shown(info, stored)?, |text| Cow::Borrowed(text), output)?,
+        ExportFormat::RawCsv => {
+            write_csv(&shown(info, stored)?, |text| Cow::Borrowed(text), output)?
+        }
     }
     output.flush().map_err(io)
 }
@@ -105,8 +109,15 @@ fn write_csv(
     output: &mut (dyn Write + Send),
 ) -> Result<()> {
     let io = |e: std::io::Error| Error::new(ErrorKind::Io, format!("cannot write the export: {e}"));
-    let names: Vec<&str> = batch.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
-    output.write_all(format!("{}\r\n", names.join(",")).as_bytes()).map_err(io)?;
+    let names: Vec<&str> = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    output
+        .write_all(format!("{}\r\n", names.join(",")).as_bytes())
+        .map_err(io)?;
     let options = FormatOptions::default();
     let mut columns = Vec::with_capacity(batch.num_columns());
     for column in batch.columns() {

@@ -16,7 +16,9 @@ use super::info::{DatasetInfo, Version, versions};
 use super::json::members;
 use super::members::Uses;
 use super::merge::{MergeReport, RecordSet, SourceRule};
-use super::record::{Candidate, DatasetRecord, NewRecord, Record, records_batch, records_of, shown};
+use super::record::{
+    Candidate, DatasetRecord, NewRecord, Record, records_batch, records_of, shown,
+};
 use super::registry::NewDataset;
 use super::sample::{Sample, choose};
 use super::schema::RecordTypes;
@@ -120,7 +122,12 @@ impl Dataset {
     fn add(&self, search: &Search, kind: Kind, sample: Option<&Sample>) -> Result<MergeReport> {
         self.info()?;
         let snapshot = self.database.reading()?;
-        let built = build(&snapshot, self.database.with_datasets(search)?.as_ref(), kind, sample)?;
+        let built = build(
+            &snapshot,
+            self.database.with_datasets(search)?.as_ref(),
+            kind,
+            sample,
+        )?;
         let query = Some(query_text(search, sample, kind)?);
         let mut report = self.merge_candidates(built.records, query, snapshot.sequence())?;
         report.unchanged += built.repeated;
@@ -135,7 +142,8 @@ impl Dataset {
     pub fn merge(&self, records: &[NewRecord]) -> Result<MergeReport> {
         let mut candidates = Vec::with_capacity(records.len());
         for (at, record) in records.iter().enumerate() {
-            let named = |error: Error| Error::new(error.kind(), format!("record {}: {error}", at + 1));
+            let named =
+                |error: Error| Error::new(error.kind(), format!("record {}: {error}", at + 1));
             candidates.push(Candidate::of(record).map_err(named)?);
         }
         self.merge_candidates(candidates, None, self.database.snapshot()?.sequence())
@@ -157,7 +165,12 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`Dataset::merge_json_lines`]; `InvalidInput` when the input is not of the format.
-    pub fn merge_from<R: Read>(&self, input: R, format: ExportFormat, name: &str) -> Result<MergeReport> {
+    pub fn merge_from<R: Read>(
+        &self,
+        input: R,
+        format: ExportFormat,
+        name: &str,
+    ) -> Result<MergeReport> {
         let (mut candidates, mut uses) = (Vec::new(), Uses::default());
         let (mut rejected, mut rejected_count) = (Vec::new(), 0);
         let named = |error: Error| Error::new(error.kind(), format!("{name}: {error}"));
@@ -171,14 +184,23 @@ impl Dataset {
                     rejected_count += 1;
                     if rejected.len() < REJECTED_MAX {
                         let (file, line) = (name.to_string(), record.line);
-                        rejected.push(Rejected { file, line, error: error.to_string() });
+                        rejected.push(Rejected {
+                            file,
+                            line,
+                            error: error.to_string(),
+                        });
                     }
                 }
             }
         }
         let sequence = self.database.snapshot()?.sequence();
         let report = self.merge_candidates(candidates, None, sequence)?;
-        Ok(MergeReport { rejected, rejected_count, members: uses.into_list(), ..report })
+        Ok(MergeReport {
+            rejected,
+            rejected_count,
+            members: uses.into_list(),
+            ..report
+        })
     }
 
     fn merge_candidates(
@@ -190,8 +212,12 @@ impl Dataset {
         let redactor = self.database.redactor()?;
         let mut redacted = 0;
         if let Some(mut pass) = redactor.pass() {
-            candidates.iter_mut().for_each(|candidate| pass.candidate(candidate));
-            query.iter_mut().for_each(|query| pass.document("query", query));
+            candidates
+                .iter_mut()
+                .for_each(|candidate| pass.candidate(candidate));
+            query
+                .iter_mut()
+                .for_each(|query| pass.document("query", query));
             redacted = pass.finish();
         }
         let _changes = self.database.catalog().lock_changes();
@@ -200,7 +226,11 @@ impl Dataset {
         let now_ns = env.now_ns();
         let mut types = RecordTypes::parse(&before.info.schema);
         let mut set = RecordSet::new(records_of(&self.read(&before)?)?, self.source_rule);
-        let mut report = MergeReport { version: before.info.version, redacted, ..MergeReport::default() };
+        let mut report = MergeReport {
+            version: before.info.version,
+            redacted,
+            ..MergeReport::default()
+        };
         for candidate in candidates {
             self.database.limits().check_cancelled()?;
             if let Some(record) = set.merge(candidate, env.as_ref(), now_ns, &mut report) {
@@ -230,17 +260,35 @@ impl Dataset {
         let mut records = records_of(&self.read(&before)?)?;
         let ids: HashSet<&str> = record_ids.iter().map(AsRef::as_ref).collect();
         records.retain(|record| !ids.contains(record.id.as_str()));
-        let deleted = before.info.record_count.saturating_sub(records.len() as u64);
+        let deleted = before
+            .info
+            .record_count
+            .saturating_sub(records.len() as u64);
         if deleted > 0 {
             let sequence = self.database.snapshot()?.sequence();
-            let change = DatasetInfo { query: None, snapshot_sequence: sequence, ..before.info.clone() };
-            self.commit(&before, change, &records, self.database.store().env().now_ns())?;
+            let change = DatasetInfo {
+                query: None,
+                snapshot_sequence: sequence,
+                ..before.info.clone()
+            };
+            self.commit(
+                &before,
+                change,
+                &records,
+                self.database.store().env().now_ns(),
+            )?;
         }
         Ok(deleted)
     }
 
     /// Makes the next version of these records; the changes' lock is held.
-    fn commit(&self, before: &Version, change: DatasetInfo, records: &[Record], now_ns: i64) -> Result<u32> {
+    fn commit(
+        &self,
+        before: &Version,
+        change: DatasetInfo,
+        records: &[Record],
+        now_ns: i64,
+    ) -> Result<u32> {
         let next = before.info.version.checked_add(1);
         let info = DatasetInfo {
             version: next.ok_or_else(|| Error::internal("dataset versions ran out"))?,
@@ -253,7 +301,11 @@ impl Dataset {
         store.check_space()?;
         let file = store.write_catalog_file(&records_batch(records)?, info.to_json()?)?;
         // The empty version 0 only stands for the dataset until there is another.
-        let ended = if before.info.version == 0 { vec![before.file.name.clone()] } else { Vec::new() };
+        let ended = if before.info.version == 0 {
+            vec![before.file.name.clone()]
+        } else {
+            Vec::new()
+        };
         store.commit_catalog(vec![file], ended)?;
         Ok(info.version)
     }
@@ -262,9 +314,16 @@ impl Dataset {
     ///
     /// # Errors
     /// `Io` or `Closed` from writing.
-    pub fn edit_tags<'a>(&self, edits: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Result<()> {
-        let owned = |(key, value): (&str, Option<&str>)| (key.to_string(), value.map(str::to_string));
-        let mut edit = TraceEdit { tags: edits.into_iter().map(owned).collect(), ..TraceEdit::default() };
+    pub fn edit_tags<'a>(
+        &self,
+        edits: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Result<()> {
+        let owned =
+            |(key, value): (&str, Option<&str>)| (key.to_string(), value.map(str::to_string));
+        let mut edit = TraceEdit {
+            tags: edits.into_iter().map(owned).collect(),
+            ..TraceEdit::default()
+        };
         let redactor = self.database.redactor()?;
         if let Some(mut pass) = redactor.pass() {
             pass.edit(&mut edit);
@@ -295,7 +354,10 @@ impl Dataset {
         edit(&mut info);
         file.meta_json = info.to_json()?;
         let name = file.name.clone();
-        Ok(self.database.store().commit_catalog(vec![file], vec![name])?)
+        Ok(self
+            .database
+            .store()
+            .commit_catalog(vec![file], vec![name])?)
     }
 
     /// The records of a version, or of the newest, with the columns of the table `dataset_records`.
@@ -339,13 +401,21 @@ impl Dataset {
         let chosen: HashSet<usize> = chosen_rows(&records, sample)?.into_iter().collect();
         let env = self.database.store().env();
         let mut copies = Vec::with_capacity(chosen.len());
-        for (_, record) in records.into_iter().enumerate().filter(|(row, _)| chosen.contains(row)) {
-            copies.push(Record { id: format!("dr-{:032x}", env.new_ulid()), ..record });
+        for (_, record) in records
+            .into_iter()
+            .enumerate()
+            .filter(|(row, _)| chosen.contains(row))
+        {
+            copies.push(Record {
+                id: format!("dr-{:032x}", env.new_ulid()),
+                ..record
+            });
         }
         let query = serde_json::json!({
             "dataset": self.name, "version": version.info.version, "sample": sample,
         });
-        self.database.start_dataset(new, copies, Some(query.to_string()))
+        self.database
+            .start_dataset(new, copies, Some(query.to_string()))
     }
 
     /// What is different in version `b` from version `a`.
@@ -353,7 +423,9 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::records`].
     pub fn diff(&self, a: u32, b: u32) -> Result<RecordDiff> {
-        let read = |number| -> Result<Vec<Record>> { records_of(&self.read(&self.version(Some(number))?)?) };
+        let read = |number| -> Result<Vec<Record>> {
+            records_of(&self.read(&self.version(Some(number))?)?)
+        };
         Ok(RecordDiff::of(read(a)?, read(b)?))
     }
 
@@ -381,7 +453,10 @@ impl Dataset {
         let mut versions = versions(&self.database.snapshot()?)?;
         versions.retain(|version| version.info.dataset_id == self.dataset_id);
         if versions.is_empty() {
-            return Err(Error::not_found(format!("dataset {:?} not found", self.name)));
+            return Err(Error::not_found(format!(
+                "dataset {:?} not found",
+                self.name
+            )));
         }
         Ok(versions)
     }
@@ -390,16 +465,23 @@ impl Dataset {
         let live = self.live()?;
         let newest = live.last().map_or(0, |version| version.info.version);
         let wanted = number.unwrap_or(newest);
-        live.into_iter().find(|version| version.info.version == wanted).ok_or_else(|| {
-            let name = &self.name;
-            Error::not_found(format!("dataset {name:?} has no version {wanted}: its newest is {newest}"))
-        })
+        live.into_iter()
+            .find(|version| version.info.version == wanted)
+            .ok_or_else(|| {
+                let name = &self.name;
+                Error::not_found(format!(
+                    "dataset {name:?} has no version {wanted}: its newest is {newest}"
+                ))
+            })
     }
 }
 
 fn chosen_rows(records: &[Record], sample: &Sample) -> Result<Vec<usize>> {
     // By content, so that copies of a dataset give the same sample.
-    let ids: Vec<String> = records.iter().map(|record| format!("{:032x}", record.hash)).collect();
+    let ids: Vec<String> = records
+        .iter()
+        .map(|record| format!("{:032x}", record.hash))
+        .collect();
     let mut strata = Vec::new();
     if let Some(key) = &sample.stratify {
         for record in records {
@@ -425,5 +507,7 @@ fn stratum(record: &Record, key: &str) -> Result<Option<String>> {
         )));
     }
     let members = json.and_then(members).unwrap_or_default();
-    Ok(members.get(member.trim_matches('`')).map(|value| value.get().to_string()))
+    Ok(members
+        .get(member.trim_matches('`'))
+        .map(|value| value.get().to_string()))
 }

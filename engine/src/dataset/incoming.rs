@@ -65,20 +65,31 @@ fn read_json<R: BufRead>(mut input: R) -> Result<Vec<Incoming>> {
     loop {
         let mut bytes = Vec::new();
         number += 1;
-        if input.read_until(b'\n', &mut bytes).map_err(|e| io(number, e))? == 0 {
+        if input
+            .read_until(b'\n', &mut bytes)
+            .map_err(|e| io(number, e))?
+            == 0
+        {
             return Ok(records);
         }
-        let line = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes).trim_ascii();
+        let line = bytes
+            .strip_prefix(BYTE_ORDER_MARK)
+            .unwrap_or(&bytes)
+            .trim_ascii();
         if line.is_empty() {
             continue;
         }
         let rest = line.strip_prefix(b"[").map(<[u8]>::trim_ascii);
-        if records.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"{")) {
+        if records.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"{"))
+        {
             let mut rest = line.to_vec();
             input.read_to_end(&mut rest).map_err(|e| io(number, e))?;
             return read_array(&rest);
         }
-        records.push(Incoming { line: Some(number), parsed: utf8(line).and_then(parse_object) });
+        records.push(Incoming {
+            line: Some(number),
+            parsed: utf8(line).and_then(parse_object),
+        });
     }
 }
 
@@ -91,13 +102,19 @@ fn read_array(bytes: &[u8]) -> Result<Vec<Incoming>> {
     let items: Vec<&RawValue> = serde_json::from_str(utf8(bytes)?)
         .map_err(|e| Error::invalid_input(format!("not an array of records: {e}")))?;
     let parsed = items.into_iter().map(|item| parse_object(item.get()));
-    Ok(parsed.enumerate().map(|(at, parsed)| by_number(at, parsed)).collect())
+    Ok(parsed
+        .enumerate()
+        .map(|(at, parsed)| by_number(at, parsed))
+        .collect())
 }
 
 /// A record that is told by its number.
 fn by_number(at: usize, parsed: Result<ReadRecord>) -> Incoming {
     let named = |error: Error| Error::new(error.kind(), format!("record {}: {error}", at + 1));
-    Incoming { line: None, parsed: parsed.map_err(named) }
+    Incoming {
+        line: None,
+        parsed: parsed.map_err(named),
+    }
 }
 
 fn parse_object(json: &str) -> Result<ReadRecord> {
@@ -106,7 +123,12 @@ fn parse_object(json: &str) -> Result<ReadRecord> {
         let why = error.map_or("a JSON object expected".into(), |error| error.to_string());
         return Err(Error::invalid_input(format!("not a record: {why}")));
     };
-    record_of(&fields.into_iter().map(|(name, value)| (name, Cow::Borrowed(value.get()))).collect())
+    record_of(
+        &fields
+            .into_iter()
+            .map(|(name, value)| (name, Cow::Borrowed(value.get())))
+            .collect(),
+    )
 }
 
 /// The rows of CSV with a header, all cells as text.
@@ -115,18 +137,28 @@ fn csv_batches(bytes: &[u8]) -> Result<Vec<RecordBatch>> {
     let mut input = Cursor::new(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes));
     let format = arrow::csv::reader::Format::default().with_header(true);
     let (header, _) = format.infer_schema(&mut input, Some(0)).map_err(wrong)?;
-    input.rewind().map_err(|e| Error::new(ErrorKind::Io, format!("cannot read CSV: {e}")))?;
+    input
+        .rewind()
+        .map_err(|e| Error::new(ErrorKind::Io, format!("cannot read CSV: {e}")))?;
     if let [only] = header.fields().as_ref()
-        && let Some(separator) = [";", "\t", "sep="].into_iter().find(|text| only.name().contains(*text))
+        && let Some(separator) = [";", "\t", "sep="]
+            .into_iter()
+            .find(|text| only.name().contains(*text))
     {
         let name = only.name();
         return Err(Error::invalid_input(format!(
             "not CSV with commas: its only column is named {name:?}, with {separator:?} in it"
         )));
     }
-    let texts = header.fields().iter().map(|field| field.as_ref().clone().with_data_type(DataType::Utf8));
+    let texts = header
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_data_type(DataType::Utf8));
     let schema = Arc::new(arrow::datatypes::Schema::new(texts.collect::<Vec<_>>()));
-    let reader = arrow::csv::ReaderBuilder::new(schema).with_header(true).build(input).map_err(wrong)?;
+    let reader = arrow::csv::ReaderBuilder::new(schema)
+        .with_header(true)
+        .build(input)
+        .map_err(wrong)?;
     reader.collect::<std::result::Result<_, _>>().map_err(wrong)
 }
 
@@ -134,7 +166,9 @@ fn read_table(batches: &[RecordBatch]) -> Result<Vec<Incoming>> {
     let mut records = Vec::new();
     for batch in batches {
         let schema = batch.schema();
-        let is_own = OWN_COLUMNS.iter().all(|name| schema.column_with_name(name).is_some());
+        let is_own = OWN_COLUMNS
+            .iter()
+            .all(|name| schema.column_with_name(name).is_some());
         let mut columns = Vec::with_capacity(batch.num_columns());
         for (field, column) in schema.fields().iter().zip(batch.columns()) {
             let is_json = is_own && JSON_COLUMNS.contains(&field.name().as_str());
@@ -144,7 +178,9 @@ fn read_table(batches: &[RecordBatch]) -> Result<Vec<Incoming>> {
             let mut fields = Fields::new();
             for (name, is_json, cells) in &columns {
                 match cells.get(row) {
-                    Some(Some(json)) => drop(fields.insert((*name).clone(), Cow::Borrowed(json.as_str()))),
+                    Some(Some(json)) => {
+                        drop(fields.insert((*name).clone(), Cow::Borrowed(json.as_str())))
+                    }
                     // Exports have every column, and no value is one there.
                     _ if *is_json => drop(fields.insert((*name).clone(), Cow::Borrowed("null"))),
                     _ => {}
@@ -162,8 +198,12 @@ fn cells(
     column: &ArrayRef,
     is_json: bool,
 ) -> Result<Vec<Option<String>>> {
-    let is_text =
-        |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let is_text = |data_type: &DataType| {
+        matches!(
+            data_type,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+        )
+    };
     let is_text = match column.data_type() {
         DataType::Dictionary(_, values) => is_text(values),
         other => is_text(other),
@@ -174,7 +214,11 @@ fn cells(
             Some(json) if is_json || begins_structure(&json) => json,
             _ => quoted(text),
         };
-        return Ok(texts.as_string_view().iter().map(|text| text.map(json)).collect());
+        return Ok(texts
+            .as_string_view()
+            .iter()
+            .map(|text| text.map(json))
+            .collect());
     }
     let options = EncoderOptions::default();
     let mut encoder = make_encoder(field, column.as_ref(), &options)?;
@@ -184,7 +228,9 @@ fn cells(
         if column.is_valid(row) {
             encoder.encode(row, &mut text);
         }
-        texts.push(Some(String::from_utf8_lossy(&text).into_owned()).filter(|text| !text.is_empty()));
+        texts.push(
+            Some(String::from_utf8_lossy(&text).into_owned()).filter(|text| !text.is_empty()),
+        );
     }
     Ok(texts)
 }

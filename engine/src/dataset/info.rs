@@ -57,14 +57,21 @@ struct Tagged<'a> {
 
 impl DatasetInfo {
     pub(crate) fn to_json(&self) -> Result<String> {
-        let tagged = Tagged { kind: KIND, info: self };
-        serde_json::to_string(&tagged).map_err(|e| Error::internal(format!("dataset {:?}: {e}", self.name)))
+        let tagged = Tagged {
+            kind: KIND,
+            info: self,
+        };
+        serde_json::to_string(&tagged)
+            .map_err(|e| Error::internal(format!("dataset {:?}: {e}", self.name)))
     }
 
     /// The description of a catalogue file; `None` when it is something else than a dataset version.
     fn parse(file: &CatalogFile) -> Result<Option<Self>> {
         let bad = |e: serde_json::Error| {
-            Error::new(ErrorKind::Corrupt, format!("description of catalogue file {}: {e}", file.name))
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("description of catalogue file {}: {e}", file.name),
+            )
         };
         let kind: Kind = serde_json::from_str(&file.meta_json).map_err(bad)?;
         if kind.kind != KIND {
@@ -86,7 +93,10 @@ pub(crate) fn versions(snapshot: &Snapshot) -> Result<Vec<Version>> {
     let mut versions = Vec::new();
     for file in snapshot.catalog() {
         if let Some(info) = DatasetInfo::parse(file)? {
-            versions.push(Version { info, file: file.clone() });
+            versions.push(Version {
+                info,
+                file: file.clone(),
+            });
         }
     }
     versions.sort_by(|a, b| (&a.info.name, a.info.version).cmp(&(&b.info.name, b.info.version)));

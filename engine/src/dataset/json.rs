@@ -49,12 +49,16 @@ pub(crate) fn readable(json: &str) -> Cow<'_, str> {
 /// The character of the escape that a text begins with, if it may stand for itself, and the escape's bytes.
 fn escaped_character(escape: &str) -> (Option<char>, usize) {
     const UNIT: usize = r"\u0000".len();
-    let Some(first) = code_unit(escape) else { return (None, 2) };
+    let Some(first) = code_unit(escape) else {
+        return (None, 2);
+    };
     let pair = escape.get(UNIT..).and_then(code_unit);
     let character = match (char::from_u32(u32::from(first)), pair) {
         (Some(character), _) => Some((character, UNIT)),
         (None, Some(second)) => {
-            let decoded = char::decode_utf16([first, second]).next().and_then(|decoded| decoded.ok());
+            let decoded = char::decode_utf16([first, second])
+                .next()
+                .and_then(|decoded| decoded.ok());
             decoded.map(|character| (character, 2 * UNIT))
         }
         (None, None) => None,
@@ -83,7 +87,9 @@ fn compact_json(json: &str) -> String {
         memchr::memchr(b'"', rest.as_bytes()).and_then(|quote| rest.split_at_checked(quote))
     {
         push_tokens(&mut out, tokens);
-        let (string, after) = string.split_at_checked(string_len(string)).unwrap_or((string, ""));
+        let (string, after) = string
+            .split_at_checked(string_len(string))
+            .unwrap_or((string, ""));
         out.push_str(string);
         rest = after;
     }
@@ -92,13 +98,19 @@ fn compact_json(json: &str) -> String {
 }
 
 fn push_tokens(out: &mut String, tokens: &str) {
-    tokens.split([' ', '\n', '\r', '\t']).for_each(|token| out.push_str(token));
+    tokens
+        .split([' ', '\n', '\r', '\t'])
+        .for_each(|token| out.push_str(token));
 }
 
 /// Bytes of the JSON string that a text begins with, quotes included.
 fn string_len(text: &str) -> usize {
     let mut at = 1;
-    while let Some(next) = text.as_bytes().get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+    while let Some(next) = text
+        .as_bytes()
+        .get(at..)
+        .and_then(|rest| memchr::memchr2(b'"', b'\\', rest))
+    {
         at += next + 1;
         if text.as_bytes().get(at - 1) == Some(&b'"') {
             return at;
@@ -125,7 +137,11 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// The members of a JSON object; `None` when it is something else. Of a repeated key the last counts.
 pub(crate) fn members(json: &str) -> Option<Members<'_>> {
-    if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
+    if json.starts_with('{') {
+        serde_json::from_str(json).ok()
+    } else {
+        None
+    }
 }
 
 /// A compact JSON object of these members, keys sorted.
@@ -147,7 +163,10 @@ pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a String, &'a str)
 pub(crate) fn updated(base: &str, over: &str) -> String {
     let mut merged = members(base).unwrap_or_default();
     for (key, value) in members(over).unwrap_or_default() {
-        if merged.get(&key).is_none_or(|known| !is_same(known.get(), value.get())) {
+        if merged
+            .get(&key)
+            .is_none_or(|known| !is_same(known.get(), value.get()))
+        {
             merged.insert(key, value);
         }
     }
@@ -168,7 +187,9 @@ fn write_canonical(json: &str, depth: usize, out: &mut String) {
         _ if depth > CANONICAL_DEPTH_MAX => None,
         Some(b'{') => write_object(json, depth, out),
         Some(b'[') => write_array(json, depth, out),
-        Some(b'"') => serde_json::from_str::<String>(json).ok().map(|text| out.push_str(&quoted(&text))),
+        Some(b'"') => serde_json::from_str::<String>(json)
+            .ok()
+            .map(|text| out.push_str(&quoted(&text))),
         _ => {
             out.push_str(&number(json));
             Some(())
@@ -209,9 +230,13 @@ fn write_array(json: &str, depth: usize, out: &mut String) -> Option<()> {
 
 /// Whole numbers and words as they are, fractions in their shortest form: `1.50` is `1.5`, but not `1`.
 fn number(json: &str) -> String {
-    let is_fraction =
-        json.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && json.contains(['.', 'e', 'E']);
-    let shortest = |value: f64| value.is_finite().then(|| serde_json::Value::from(value).to_string());
+    let is_fraction = json.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && json.contains(['.', 'e', 'E']);
+    let shortest = |value: f64| {
+        value
+            .is_finite()
+            .then(|| serde_json::Value::from(value).to_string())
+    };
     match json.parse::<f64>().ok().and_then(shortest) {
         Some(text) if is_fraction => text,
         _ => json.to_string(),
@@ -225,7 +250,10 @@ mod tests {
     #[test]
     fn canonical_form_ignores_order_space_and_escapes_but_no_value() {
         let same = [
-            (r#"{"a":1,"b":[1.50,"é"]}"#, "{ \"b\" : [1.5, \"\\u00e9\"],\n \"a\" : 1}"),
+            (
+                r#"{"a":1,"b":[1.50,"é"]}"#,
+                "{ \"b\" : [1.5, \"\\u00e9\"],\n \"a\" : 1}",
+            ),
             (r#"{"x":{"p":1,"q":2}}"#, r#"{"x":{"q":2,"p":1}}"#),
             ("1e2", "100.0"),
         ];
@@ -260,7 +288,10 @@ mod tests {
             compact(" { \"a b\" : \"x \\\" y\" , \"n\": 1.50 } ").unwrap(),
             r#"{"a b":"x \" y","n":1.50}"#
         );
-        assert_eq!(compact("[ \"a \\\\\" , \"\" ,\n\"é \" ] ").unwrap(), "[\"a \\\\\",\"\",\"é \"]");
+        assert_eq!(
+            compact("[ \"a \\\\\" , \"\" ,\n\"é \" ] ").unwrap(),
+            "[\"a \\\\\",\"\",\"é \"]"
+        );
         assert_eq!(compact("hello"), None);
     }
 
@@ -289,7 +320,10 @@ mod tests {
 
     #[test]
     fn objects_merge_member_by_member() {
-        assert_eq!(updated(r#"{"b":1,"a":{"x":1}}"#, r#"{"a":2,"c":null}"#), r#"{"a":2,"b":1,"c":null}"#);
+        assert_eq!(
+            updated(r#"{"b":1,"a":{"x":1}}"#, r#"{"a":2,"c":null}"#),
+            r#"{"a":2,"b":1,"c":null}"#
+        );
         assert_eq!(
             updated(r#"{"a":{"x":1.50,"y":2}}"#, r#"{"a":{"y":2,"x":1.5}}"#),
             r#"{"a":{"x":1.50,"y":2}}"#

@@ -16,7 +16,14 @@ use crate::error::{Error, Result};
 pub(super) type Fields<'a> = BTreeMap<String, Cow<'a, str>>;
 
 /// A record's own members.
-const OWN: [&str; 6] = ["inputs", "outputs", "expectations", "tags", "source", "dataset_record_id"];
+const OWN: [&str; 6] = [
+    "inputs",
+    "outputs",
+    "expectations",
+    "tags",
+    "source",
+    "dataset_record_id",
+];
 /// What exports say of a record besides, where `dataset_record_id` tells that they are ours.
 const OF_EXPORTS: [&str; 10] = [
     "dataset_id",
@@ -71,7 +78,12 @@ const LANGSMITH: [&str; 3] = ["dataset_id", "source_run_id", "modified_at"];
 /// Objects whose members are tags.
 const TAG_OBJECTS: [&str; 2] = ["metadata", "meta"];
 const TRACE_IDS: [&str; 3] = ["source_trace_id", "sourceTraceId", "trace_id"];
-const SPAN_IDS: [&str; 4] = ["source_span_id", "source_observation_id", "sourceObservationId", "span_id"];
+const SPAN_IDS: [&str; 4] = [
+    "source_span_id",
+    "source_observation_id",
+    "sourceObservationId",
+    "span_id",
+];
 
 /// A member of given records that is not a record's own, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -98,7 +110,12 @@ impl Uses {
 
     pub fn into_list(self) -> Vec<MemberUse> {
         let uses = self.0.into_iter();
-        uses.map(|((taken_as, member), records)| MemberUse { member, taken_as, records }).collect()
+        uses.map(|((taken_as, member), records)| MemberUse {
+            member,
+            taken_as,
+            records,
+        })
+        .collect()
     }
 }
 
@@ -110,13 +127,19 @@ pub(super) type Read = (Candidate, Vec<(Option<&'static str>, String)>);
 /// # Errors
 /// `InvalidInput` naming the field that is missing or wrong.
 pub(super) fn record_of(fields: &Fields<'_>) -> Result<Read> {
-    let mut reader = Reader { fields, used: Vec::new() };
-    let inputs = reader.first("inputs", &INPUTS).ok_or_else(|| no_inputs(fields))?;
+    let mut reader = Reader {
+        fields,
+        used: Vec::new(),
+    };
+    let inputs = reader
+        .first("inputs", &INPUTS)
+        .ok_or_else(|| no_inputs(fields))?;
     let (outputs, references) = reader.outputs();
     let expectations = reader.expectations(references)?;
     let tags = reader.tags()?;
     let source = reader.source()?;
-    let mut candidate = Candidate::from_json(inputs, outputs, expectations.as_deref(), tags.as_deref())?;
+    let mut candidate =
+        Candidate::from_json(inputs, outputs, expectations.as_deref(), tags.as_deref())?;
     candidate.source = source.or(candidate.source);
     Ok((candidate, reader.finish()))
 }
@@ -125,7 +148,10 @@ fn no_inputs(fields: &Fields<'_>) -> Error {
     let names: Vec<&str> = fields.keys().take(10).map(String::as_str).collect();
     Error::invalid_input(match names.as_slice() {
         [] => "a record needs inputs".to_string(),
-        names => format!("a record needs inputs (or input); this one has {}", names.join(", ")),
+        names => format!(
+            "a record needs inputs (or input); this one has {}",
+            names.join(", ")
+        ),
     })
 }
 
@@ -157,13 +183,18 @@ impl<'a> Reader<'a> {
 
     /// The outputs, and what is rather an object of expectations.
     fn outputs(&mut self) -> (Option<&'a str>, Vec<&'a str>) {
-        let mut references: Vec<&str> =
-            EXPECTATION_OBJECTS.iter().filter_map(|name| self.take(name, "expectations")).collect();
-        let is_example =
-            self.get("dataset_record_id").is_none() && LANGSMITH.iter().any(|name| self.get(name).is_some());
+        let mut references: Vec<&str> = EXPECTATION_OBJECTS
+            .iter()
+            .filter_map(|name| self.take(name, "expectations"))
+            .collect();
+        let is_example = self.get("dataset_record_id").is_none()
+            && LANGSMITH.iter().any(|name| self.get(name).is_some());
         if is_example {
             references.extend(self.take("outputs", "expectations"));
-            return (OUTPUTS.iter().find_map(|name| self.take(name, "outputs")), references);
+            return (
+                OUTPUTS.iter().find_map(|name| self.take(name, "outputs")),
+                references,
+            );
         }
         (self.first("outputs", &OUTPUTS), references)
     }
@@ -192,15 +223,22 @@ impl<'a> Reader<'a> {
         let own = self.get("tags");
         let mut all: BTreeMap<String, &str> = BTreeMap::new();
         for name in TAG_OBJECTS {
-            let Some(json) = self.take(name, "tags") else { continue };
+            let Some(json) = self.take(name, "tags") else {
+                continue;
+            };
             match members(json.trim()) {
-                Some(members) => all.extend(members.into_iter().map(|(key, value)| (key, value.get()))),
+                Some(members) => {
+                    all.extend(members.into_iter().map(|(key, value)| (key, value.get())))
+                }
                 None => drop(all.insert(name.to_string(), json)),
             }
         }
         // A list of labels, as several tools have it.
         let labels = own.and_then(|own| serde_json::from_str::<Vec<String>>(own).ok());
-        let own = labels.as_deref().map(label_object).or_else(|| own.map(str::to_string));
+        let own = labels
+            .as_deref()
+            .map(label_object)
+            .or_else(|| own.map(str::to_string));
         merged(all, "tags", own.as_deref())
     }
 
@@ -212,7 +250,10 @@ impl<'a> Reader<'a> {
         let kind = self.take("source_type", "source").map(text_of);
         let data = self.take("source_data", "source");
         let mut ids = BTreeMap::new();
-        for (key, names) in [("trace_id", TRACE_IDS.as_slice()), ("span_id", SPAN_IDS.as_slice())] {
+        for (key, names) in [
+            ("trace_id", TRACE_IDS.as_slice()),
+            ("span_id", SPAN_IDS.as_slice()),
+        ] {
             if let Some(json) = names.iter().find_map(|name| self.take(name, "source")) {
                 ids.insert(key.to_string(), quoted(&text_of(json)));
             }
@@ -222,21 +263,42 @@ impl<'a> Reader<'a> {
             self.used.retain(|(_, part)| *part != "source");
             return Ok(None);
         }
-        let all = ids.iter().map(|(key, json)| (key.clone(), json.as_str())).collect();
+        let all = ids
+            .iter()
+            .map(|(key, json)| (key.clone(), json.as_str()))
+            .collect();
         // Data may be an object, or the text of one.
-        let text = data.map(|data| if data.starts_with('"') { text_of(data) } else { data.to_string() });
+        let text = data.map(|data| {
+            if data.starts_with('"') {
+                text_of(data)
+            } else {
+                data.to_string()
+            }
+        });
         let kind = kind.unwrap_or_else(|| "TRACE".to_string());
-        Source::of(&kind, merged(all, "source_data", text.as_deref())?.as_deref()).map(Some)
+        Source::of(
+            &kind,
+            merged(all, "source_data", text.as_deref())?.as_deref(),
+        )
+        .map(Some)
     }
 
     /// What became of each member that is not a record's own.
     fn finish(self) -> Vec<(Option<&'static str>, String)> {
-        let id = self.get("dataset_record_id").map(text_of).unwrap_or_default();
-        let is_own =
-            |name: &str| OWN.contains(&name) || (id.starts_with("dr-") && OF_EXPORTS.contains(&name));
+        let id = self
+            .get("dataset_record_id")
+            .map(text_of)
+            .unwrap_or_default();
+        let is_own = |name: &str| {
+            OWN.contains(&name) || (id.starts_with("dr-") && OF_EXPORTS.contains(&name))
+        };
         let mut uses = Vec::new();
         for (name, json) in self.fields {
-            let taken = self.used.iter().find(|(used, _)| used == name).map(|(_, part)| *part);
+            let taken = self
+                .used
+                .iter()
+                .find(|(used, _)| used == name)
+                .map(|(_, part)| *part);
             let is_silent = match taken {
                 Some(part) => part == name || (is_own(name) && name != "outputs"),
                 None => is_own(name) || json.trim() == "null",
@@ -282,15 +344,23 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<(Candidate, Vec<String>)> {
-        let fields = members(json).unwrap().into_iter().map(|(name, value)| (name, value.get().into()));
+        let fields = members(json)
+            .unwrap()
+            .into_iter()
+            .map(|(name, value)| (name, value.get().into()));
         let (candidate, uses) = record_of(&fields.collect())?;
-        let shown = |(part, name): (Option<&str>, String)| format!("{name}: {}", part.unwrap_or("ignored"));
+        let shown =
+            |(part, name): (Option<&str>, String)| format!("{name}: {}", part.unwrap_or("ignored"));
         Ok((candidate, uses.into_iter().map(shown).collect()))
     }
 
     #[test]
     fn names_of_other_tools_are_taken_as_what_they_mean() {
-        let expected = |json: &str| read(json).map(|(record, uses)| (record.expectations, uses)).unwrap();
+        let expected = |json: &str| {
+            read(json)
+                .map(|(record, uses)| (record.expectations, uses))
+                .unwrap()
+        };
         for name in EXPECTATIONS {
             let (expectations, uses) = expected(&format!(r#"{{"inputs":1,"{name}":"A"}}"#));
             assert_eq!(expectations.unwrap(), format!(r#"{{"{name}":"A"}}"#));
@@ -301,11 +371,21 @@ mod tests {
             "tags":["t","u"],"output":"o","id":"x","score":0.5,"none":null,"trace_id":"tr-00000000000000000000000000000001"}"#,
         )
         .unwrap();
-        assert_eq!((record.inputs.as_str(), record.outputs), (r#"{"q":1}"#, Some(Some("\"o\"".into()))));
-        assert_eq!(record.expectations.unwrap(), r#"{"e":3,"expected":2}"#, "its own name wins");
+        assert_eq!(
+            (record.inputs.as_str(), record.outputs),
+            (r#"{"q":1}"#, Some(Some("\"o\"".into())))
+        );
+        assert_eq!(
+            record.expectations.unwrap(),
+            r#"{"e":3,"expected":2}"#,
+            "its own name wins"
+        );
         assert_eq!(record.tags.unwrap(), r#"{"k":1,"t":"true","u":"true"}"#);
         let source = record.source.unwrap();
-        assert_eq!((source.kind.as_deref(), source.trace_id.unwrap().len()), (Some("TRACE"), 32));
+        assert_eq!(
+            (source.kind.as_deref(), source.trace_id.unwrap().len()),
+            (Some("TRACE"), 32)
+        );
         assert_eq!(
             uses,
             [
@@ -322,21 +402,39 @@ mod tests {
 
     #[test]
     fn outputs_of_an_example_are_what_was_right() {
-        let (record, uses) =
-            read(r#"{"id":"e","dataset_id":"d","inputs":{"q":1},"outputs":{"a":"A"},"metadata":null}"#)
-                .unwrap();
-        assert_eq!((record.outputs, record.expectations.as_deref()), (None, Some(r#"{"a":"A"}"#)));
-        assert_eq!(uses, ["dataset_id: ignored", "id: ignored", "outputs: expectations"]);
-        let own =
-            r#"{"dataset_record_id":"dr-1","dataset_id":"d","version":1,"inputs":1,"outputs":{"a":"A"}}"#;
+        let (record, uses) = read(
+            r#"{"id":"e","dataset_id":"d","inputs":{"q":1},"outputs":{"a":"A"},"metadata":null}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (record.outputs, record.expectations.as_deref()),
+            (None, Some(r#"{"a":"A"}"#))
+        );
+        assert_eq!(
+            uses,
+            [
+                "dataset_id: ignored",
+                "id: ignored",
+                "outputs: expectations"
+            ]
+        );
+        let own = r#"{"dataset_record_id":"dr-1","dataset_id":"d","version":1,"inputs":1,"outputs":{"a":"A"}}"#;
         let (record, uses) = read(own).unwrap();
-        assert_eq!((record.outputs.flatten().as_deref(), uses.len()), (Some(r#"{"a":"A"}"#), 0));
+        assert_eq!(
+            (record.outputs.flatten().as_deref(), uses.len()),
+            (Some(r#"{"a":"A"}"#), 0)
+        );
     }
 
     #[test]
     fn a_record_without_inputs_says_what_it_has() {
-        let error = read(r#"{"question":1,"answer":2}"#).unwrap_err().to_string();
-        assert_eq!(error, "a record needs inputs (or input); this one has answer, question");
+        let error = read(r#"{"question":1,"answer":2}"#)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "a record needs inputs (or input); this one has answer, question"
+        );
         assert!(read(r#"{"inputs":1,"expected":1,"expectations":[]}"#).is_err());
     }
 }

@@ -71,8 +71,16 @@ pub(crate) struct RecordSet {
 
 impl RecordSet {
     pub fn new(records: Vec<Record>, source_rule: SourceRule) -> Self {
-        let by_hash = records.iter().enumerate().map(|(at, record)| (record.hash, at)).collect();
-        Self { records, source_rule, by_hash }
+        let by_hash = records
+            .iter()
+            .enumerate()
+            .map(|(at, record)| (record.hash, at))
+            .collect();
+        Self {
+            records,
+            source_rule,
+            by_hash,
+        }
     }
 
     /// Merges one record; returns the record when it changed.
@@ -125,13 +133,20 @@ fn update(record: &mut Record, candidate: Candidate, source_rule: SourceRule) ->
     {
         changed = true;
         record.outputs = outputs;
-        let is_of_trace = record.source.kind.as_deref().is_none_or(|kind| kind == "TRACE");
+        let is_of_trace = record
+            .source
+            .kind
+            .as_deref()
+            .is_none_or(|kind| kind == "TRACE");
         if source_rule == SourceRule::OfOutputs && is_of_trace {
             record.source = candidate.source.unwrap_or_default();
         }
     }
     if let Some(expectations) = candidate.expectations {
-        let merged = updated(record.expectations.as_deref().unwrap_or("{}"), &expectations);
+        let merged = updated(
+            record.expectations.as_deref().unwrap_or("{}"),
+            &expectations,
+        );
         changed |= record.expectations.as_ref() != Some(&merged);
         record.expectations = Some(merged);
     }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampNanosecondArray};
+use arrow::array::{
+    Array, ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampNanosecondArray,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use tracehouse_storage::columns::{text, text_at, times};
@@ -43,7 +45,10 @@ pub struct NewRecord {
 impl NewRecord {
     /// A record with these inputs.
     pub fn new(inputs: impl Into<String>) -> Self {
-        Self { inputs: inputs.into(), ..Self::default() }
+        Self {
+            inputs: inputs.into(),
+            ..Self::default()
+        }
     }
 
     /// Sets the outputs.
@@ -124,7 +129,10 @@ impl Candidate {
     pub fn of(record: &NewRecord) -> Result<Self> {
         let source = match (&record.source_type, &record.source_data) {
             (None, None) => None,
-            (kind, data) => Some(Source::of(kind.as_deref().unwrap_or_default(), data.as_deref())?),
+            (kind, data) => Some(Source::of(
+                kind.as_deref().unwrap_or_default(),
+                data.as_deref(),
+            )?),
         };
         let mut candidate = Self::from_json(
             &record.inputs,
@@ -159,7 +167,9 @@ impl Candidate {
         tags: Option<&str>,
     ) -> Result<Self> {
         if inputs == "null" {
-            return Err(Error::invalid_input("inputs are null: a record needs inputs"));
+            return Err(Error::invalid_input(
+                "inputs are null: a record needs inputs",
+            ));
         }
         let has_expectations = expectations.is_some();
         let expectations = object_text("expectations", expectations)?;
@@ -190,8 +200,8 @@ fn object_text(field: &str, json: Option<&str>) -> Result<Option<String>> {
     if json == "null" {
         return Ok(None);
     }
-    let members =
-        members(&json).ok_or_else(|| Error::invalid_input(format!("{field} are not a JSON object")))?;
+    let members = members(&json)
+        .ok_or_else(|| Error::invalid_input(format!("{field} are not a JSON object")))?;
     let text = super::json::object(members.iter().map(|(key, value)| (key, value.get())));
     Ok(Some(text).filter(|text| text != "{}"))
 }
@@ -243,8 +253,11 @@ static STORED: LazyLock<SchemaRef> = LazyLock::new(|| {
 
 static VIEW: LazyLock<SchemaRef> = LazyLock::new(|| {
     let mut fields: Vec<Arc<Field>> = STORED.fields().iter().cloned().collect();
-    let whose =
-        [word("dataset_id", false), word("dataset", false), Field::new("version", DataType::Int64, false)];
+    let whose = [
+        word("dataset_id", false),
+        word("dataset", false),
+        Field::new("version", DataType::Int64, false),
+    ];
     let tail = fields.split_off(1);
     fields.extend(whose.into_iter().map(Arc::new).chain(tail));
     Arc::new(Schema::new(fields))
@@ -256,10 +269,15 @@ pub(crate) fn records_batch(records: &[Record]) -> Result<RecordBatch> {
         Arc::new(StringViewArray::from_iter_values(records.iter().map(get)))
     };
     let optional = |get: fn(&Record) -> &Option<String>| -> ArrayRef {
-        Arc::new(StringViewArray::from_iter(records.iter().map(|record| get(record).as_deref())))
+        Arc::new(StringViewArray::from_iter(
+            records.iter().map(|record| get(record).as_deref()),
+        ))
     };
     let time = |get: fn(&Record) -> i64| -> ArrayRef {
-        Arc::new(TimestampNanosecondArray::from_iter_values(records.iter().map(get)).with_timezone("UTC"))
+        Arc::new(
+            TimestampNanosecondArray::from_iter_values(records.iter().map(get))
+                .with_timezone("UTC"),
+        )
     };
     let hashes = records.iter().map(|record| format!("{:032x}", record.hash));
     let columns: Vec<ArrayRef> = vec![
@@ -282,10 +300,18 @@ pub(crate) fn records_batch(records: &[Record]) -> Result<RecordBatch> {
 /// The records of a batch that has the stored columns.
 pub(crate) fn records_of(batch: &RecordBatch) -> Result<Vec<Record>> {
     let column = |name: &str| text(batch, name);
-    let (ids, inputs, outputs) = (column("dataset_record_id")?, column("inputs")?, column("outputs")?);
+    let (ids, inputs, outputs) = (
+        column("dataset_record_id")?,
+        column("inputs")?,
+        column("outputs")?,
+    );
     let (expectations, tags) = (column("expectations")?, column("tags")?);
     let (kinds, traces) = (column("source_type")?, column("source_trace_id")?);
-    let (spans, data, hashes) = (column("source_span_id")?, column("source_data")?, column("content_hash")?);
+    let (spans, data, hashes) = (
+        column("source_span_id")?,
+        column("source_data")?,
+        column("content_hash")?,
+    );
     let (created, updated) = (times(batch, "created_at")?, times(batch, "updated_at")?);
     let owned = |array: &StringViewArray, row: usize| text_at(array, row).map(str::to_string);
     let mut records = Vec::with_capacity(batch.num_rows());
@@ -303,7 +329,8 @@ pub(crate) fn records_of(batch: &RecordBatch) -> Result<Vec<Record>> {
                 span_id: owned(spans, row),
                 data: owned(data, row),
             },
-            hash: hash.map_err(|e| Error::internal(format!("content_hash of record {row}: {e}")))?,
+            hash: hash
+                .map_err(|e| Error::internal(format!("content_hash of record {row}: {e}")))?,
             created_at_ns: created.value(row),
             updated_at_ns: updated.value(row),
         });
@@ -332,13 +359,18 @@ pub(crate) fn readable_texts(batch: &RecordBatch) -> Result<RecordBatch> {
 pub(crate) fn shown(info: &DatasetInfo, stored: &RecordBatch) -> Result<RecordBatch> {
     let rows = stored.num_rows();
     let repeated = |text: &str| -> ArrayRef {
-        Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(text, rows)))
+        Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(
+            text, rows,
+        )))
     };
     let mut columns = stored.columns().to_vec();
     let tail = columns.split_off(1.min(columns.len()));
     columns.push(repeated(&info.dataset_id));
     columns.push(repeated(&info.name));
-    columns.push(Arc::new(Int64Array::from_value(i64::from(info.version), rows)));
+    columns.push(Arc::new(Int64Array::from_value(
+        i64::from(info.version),
+        rows,
+    )));
     columns.extend(tail);
     debug_assert!(columns.iter().all(|column| column.len() == rows));
     Ok(RecordBatch::try_new(view_schema(), columns)?)

@@ -30,7 +30,10 @@ pub struct NewDataset {
 impl NewDataset {
     /// A dataset of this name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..Self::default() }
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
     }
 
     /// Puts it into an experiment.
@@ -68,11 +71,17 @@ impl Database {
     /// # Errors
     /// `NotFound` when there is none.
     pub fn dataset(&self, name: &str) -> Result<Dataset> {
-        self.find_dataset(|info| info.name == name)?.ok_or_else(|| self.no_dataset(name))
+        self.find_dataset(|info| info.name == name)?
+            .ok_or_else(|| self.no_dataset(name))
     }
 
     fn no_dataset(&self, name: &str) -> Error {
-        let names: Vec<String> = self.datasets().unwrap_or_default().into_iter().map(|i| i.name).collect();
+        let names: Vec<String> = self
+            .datasets()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|i| i.name)
+            .collect();
         let hint = match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("; did you mean {near:?}?"),
             None => String::new(),
@@ -94,7 +103,10 @@ impl Database {
     /// # Errors
     /// `Corrupt` when the manifest describes a version that cannot be read.
     pub fn datasets(&self) -> Result<Vec<DatasetInfo>> {
-        Ok(newest(&self.reading()?)?.into_iter().map(|version| version.info).collect())
+        Ok(newest(&self.reading()?)?
+            .into_iter()
+            .map(|version| version.info)
+            .collect())
     }
 
     /// Deletes a dataset with all its versions.
@@ -104,12 +116,18 @@ impl Database {
     pub fn delete_dataset(&self, name: &str) -> Result<()> {
         let _changes = self.catalog().lock_changes();
         let dataset = self.dataset(name)?;
-        let files = dataset.live()?.into_iter().map(|version| version.file.name).collect();
+        let files = dataset
+            .live()?
+            .into_iter()
+            .map(|version| version.file.name)
+            .collect();
         Ok(self.store().commit_catalog(Vec::new(), files)?)
     }
 
     fn find_dataset(&self, wanted: impl Fn(&DatasetInfo) -> bool) -> Result<Option<Dataset>> {
-        let found = newest(&self.snapshot()?)?.into_iter().find(|version| wanted(&version.info));
+        let found = newest(&self.snapshot()?)?
+            .into_iter()
+            .find(|version| wanted(&version.info));
         Ok(found.map(|version| Dataset {
             database: self.clone(),
             dataset_id: version.info.dataset_id,
@@ -131,12 +149,17 @@ impl Database {
         if let Some(mut pass) = redactor.pass() {
             pass.map("tags", &mut new.tags);
             records.iter_mut().for_each(|record| pass.record(record));
-            query.iter_mut().for_each(|query| pass.document("query", query));
+            query
+                .iter_mut()
+                .for_each(|query| pass.document("query", query));
             pass.finish();
         }
         let _changes = self.catalog().lock_changes();
         if self.find_dataset(|info| info.name == new.name)?.is_some() {
-            return Err(Error::new(ErrorKind::Conflict, format!("dataset {:?} exists already", new.name)));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("dataset {:?} exists already", new.name),
+            ));
         }
         let env = self.store().env();
         let now_ns = env.now_ns();
@@ -155,10 +178,17 @@ impl Database {
             snapshot_sequence: self.snapshot()?.sequence(),
             schema: types.text(),
         };
-        let file = self.store().write_catalog_file(&records_batch(&records)?, info.to_json()?)?;
+        let file = self
+            .store()
+            .write_catalog_file(&records_batch(&records)?, info.to_json()?)?;
         self.store().commit_catalog(vec![file], Vec::new())?;
         let (dataset_id, name) = (info.dataset_id, info.name);
-        Ok(Dataset { database: self.clone(), dataset_id, name, source_rule: SourceRule::default() })
+        Ok(Dataset {
+            database: self.clone(),
+            dataset_id,
+            name,
+            source_rule: SourceRule::default(),
+        })
     }
 }
 

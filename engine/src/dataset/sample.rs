@@ -24,7 +24,11 @@ pub struct Sample {
 impl Sample {
     /// A sample of `count`.
     pub fn new(count: usize, seed: u64) -> Self {
-        Self { count, seed, stratify: None }
+        Self {
+            count,
+            seed,
+            stratify: None,
+        }
     }
 
     /// Stratifies the sample by a key.
@@ -64,7 +68,11 @@ fn shares(sizes: &[usize], count: usize) -> Vec<usize> {
     let mut shares: Vec<(usize, u128, usize)> = Vec::with_capacity(sizes.len());
     for (at, size) in sizes.iter().enumerate() {
         let product = *size as u128 * count as u128;
-        shares.push(((product / total as u128) as usize, product % total as u128, at));
+        shares.push((
+            (product / total as u128) as usize,
+            product % total as u128,
+            at,
+        ));
     }
     let given: usize = shares.iter().map(|(share, _, _)| share).sum();
     shares.sort_by_key(|(_, remainder, at)| (std::cmp::Reverse(*remainder), *at));
@@ -74,7 +82,9 @@ fn shares(sizes: &[usize], count: usize) -> Vec<usize> {
     if count >= sizes.len() {
         // Strata without a share take one from the largest shares.
         while let Some(empty) = shares.iter().position(|(share, _, _)| *share == 0) {
-            let largest = shares.iter_mut().max_by_key(|(share, _, at)| (*share, std::cmp::Reverse(*at)));
+            let largest = shares
+                .iter_mut()
+                .max_by_key(|(share, _, at)| (*share, std::cmp::Reverse(*at)));
             match largest {
                 Some((share, _, _)) if *share > 1 => *share -= 1,
                 _ => break,
@@ -103,7 +113,11 @@ mod tests {
         assert_eq!(chosen.len(), 10);
         let mut reversed = ids.clone();
         reversed.reverse();
-        let again: Vec<usize> = choose(&reversed, &[], &sample).iter().rev().map(|at| 99 - at).collect();
+        let again: Vec<usize> = choose(&reversed, &[], &sample)
+            .iter()
+            .rev()
+            .map(|at| 99 - at)
+            .collect();
         assert_eq!(chosen, again);
         assert_ne!(chosen, choose(&ids, &[], &Sample::new(10, 8)));
         assert_eq!(choose(&ids, &[], &Sample::new(1000, 1)).len(), 100);

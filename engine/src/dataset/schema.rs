@@ -45,9 +45,14 @@ impl RecordTypes {
             Some(shape) => serde_json::to_string(shape).unwrap_or_else(|_| "{}".into()),
             None => "{}".into(),
         };
-        let (inputs, outputs, expectations) =
-            (part(&self.inputs), part(&self.outputs), part(&self.expectations));
-        format!(r#"{{"inputs":{inputs},"outputs":{outputs},"expectations":{expectations},"version":"1.0"}}"#)
+        let (inputs, outputs, expectations) = (
+            part(&self.inputs),
+            part(&self.outputs),
+            part(&self.expectations),
+        );
+        format!(
+            r#"{{"inputs":{inputs},"outputs":{outputs},"expectations":{expectations},"version":"1.0"}}"#
+        )
     }
 }
 
@@ -67,7 +72,9 @@ fn add(shape: &mut Option<Shape>, json: Option<&str>) {
     let shape = shape.get_or_insert_with(|| Shape::Fields(BTreeMap::new()));
     if let Shape::Fields(fields) = shape {
         for (key, value) in members {
-            fields.entry(key).or_insert_with(|| type_word(value.get()).to_string());
+            fields
+                .entry(key)
+                .or_insert_with(|| type_word(value.get()).to_string());
         }
     }
 }
@@ -98,7 +105,10 @@ mod tests {
         };
         types.add(&record(r#"{"q":"a","n":1}"#, r#""text""#));
         types = RecordTypes::parse(&types.text());
-        types.add(&record(r#"{"q":1,"f":1.5,"x":[],"y":{},"z":null,"b":true}"#, "[1]"));
+        types.add(&record(
+            r#"{"q":1,"f":1.5,"x":[],"y":{},"z":null,"b":true}"#,
+            "[1]",
+        ));
         assert_eq!(
             types.text(),
             concat!(

@@ -21,7 +21,10 @@ pub(crate) struct Source {
 impl Source {
     /// The source of a word without details.
     pub fn word(kind: &str) -> Self {
-        Self { kind: Some(kind.to_string()), ..Self::default() }
+        Self {
+            kind: Some(kind.to_string()),
+            ..Self::default()
+        }
     }
 
     /// A checked source; `data` is JSON object text.
@@ -37,12 +40,19 @@ impl Source {
         };
         let not_object = || Error::invalid_input("source_data is not a JSON object");
         let data = data.filter(|data| data.trim() != "null");
-        let data = data.map(|data| compact(data).ok_or_else(not_object)).transpose()?;
-        let mut source = Self { kind, ..Self::default() };
+        let data = data
+            .map(|data| compact(data).ok_or_else(not_object))
+            .transpose()?;
+        let mut source = Self {
+            kind,
+            ..Self::default()
+        };
         if let Some(data) = &data {
             let members = members(data).ok_or_else(not_object)?;
             let text = |key: &str| {
-                members.get(key).and_then(|value| serde_json::from_str::<String>(value.get()).ok())
+                members
+                    .get(key)
+                    .and_then(|value| serde_json::from_str::<String>(value.get()).ok())
             };
             source.trace_id = text("trace_id").map(|id| normalize_trace_id(&id));
             source.span_id = text("span_id");
@@ -56,8 +66,8 @@ impl Source {
         if json.trim() == "null" {
             return Ok(None);
         }
-        let members =
-            members(json.trim()).ok_or_else(|| Error::invalid_input("source is not a JSON object"))?;
+        let members = members(json.trim())
+            .ok_or_else(|| Error::invalid_input("source is not a JSON object"))?;
         let kind = match members.get("source_type") {
             Some(kind) => serde_json::from_str::<Option<String>>(kind.get())
                 .map_err(|_| Error::invalid_input("source_type is not a string"))?,

@@ -23,8 +23,15 @@ use crate::error::{Error, Result};
 pub(super) const SUBJECTS_A_READ: usize = 1_024;
 
 /// The keys of a trace that a sample can be stratified by, besides `tags.K` and `metadata.K`.
-const TRACE_STRATA: [&str; 7] =
-    ["state", "service_name", "name", "session_id", "user_id", "experiment_id", "client_request_id"];
+const TRACE_STRATA: [&str; 7] = [
+    "state",
+    "service_name",
+    "name",
+    "session_id",
+    "user_id",
+    "experiment_id",
+    "client_request_id",
+];
 /// The keys of a span that a sample of spans can be stratified by, and their columns.
 const SPAN_STRATA: [(&str, &str); 6] = [
     ("span.name", "name"),
@@ -82,7 +89,13 @@ impl<'a> Subjects<'a> {
         with_expectations: bool,
     ) -> Result<Self> {
         let expectations = with_expectations.then(HashMap::new);
-        let mut subjects = Self { snapshot, kind, next: None, found: VecDeque::new(), expectations };
+        let mut subjects = Self {
+            snapshot,
+            kind,
+            next: None,
+            found: VecDeque::new(),
+            expectations,
+        };
         match kind {
             Kind::Trace => subjects.next = Some(search.clone()),
             Kind::Span => {
@@ -91,7 +104,9 @@ impl<'a> Subjects<'a> {
                         "records from spans are made newest first: they take no order and no page token",
                     ));
                 }
-                let spans = matching_spans(snapshot, search)?.into_iter().skip(search.offset);
+                let spans = matching_spans(snapshot, search)?
+                    .into_iter()
+                    .skip(search.offset);
                 subjects.found.extend(spans.map(|span| Subject {
                     row: span.row,
                     trace_id: span.trace_id,
@@ -126,12 +141,20 @@ impl<'a> Subjects<'a> {
 
     /// Searches for the next page. Traces that make no record are in the way, so each page is twice as large.
     fn search_on(&mut self) -> Result<()> {
-        let Some(search) = self.next.take() else { return Ok(()) };
+        let Some(search) = self.next.take() else {
+            return Ok(());
+        };
         let page = search::search(self.snapshot, &search)?;
         let subjects = page.rows.into_iter().zip(page.trace_ids);
-        self.found.extend(subjects.map(|(row, trace_id)| Subject { row, trace_id, span_id: None }));
+        self.found.extend(subjects.map(|(row, trace_id)| Subject {
+            row,
+            trace_id,
+            span_id: None,
+        }));
         self.next = page.next_page_token.map(|token| Search {
-            limit: search.limit.map(|limit| limit.saturating_mul(2).max(SUBJECTS_A_READ)),
+            limit: search
+                .limit
+                .map(|limit| limit.saturating_mul(2).max(SUBJECTS_A_READ)),
             offset: 0,
             ..search.page_token(token)
         });
@@ -160,10 +183,17 @@ pub(super) fn candidates(
         Kind::Trace => text_at(relatives, row).map(str::to_string),
         Kind::Span => subject.span_id.clone(),
     };
-    let doubtful =
-        |row: usize| [inputs, outputs].iter().any(|texts| text_at(texts, row).is_some_and(is_doubtful));
+    let doubtful = |row: usize| {
+        [inputs, outputs]
+            .iter()
+            .any(|texts| text_at(texts, row).is_some_and(is_doubtful))
+    };
     let mut asked = Vec::new();
-    for (row, subject) in subjects.iter().enumerate().filter(|(row, _)| doubtful(*row)) {
+    for (row, subject) in subjects
+        .iter()
+        .enumerate()
+        .filter(|(row, _)| doubtful(*row))
+    {
         let root = span_id(row, subject);
         if kind == Kind::Span || root.is_some() {
             asked.push((row, subject, root.unwrap_or_default()));
@@ -173,8 +203,9 @@ pub(super) fn candidates(
     let mut made = Vec::with_capacity(subjects.len());
     for (row, subject) in subjects.iter().enumerate() {
         let attributes = attributes.get(&row).map(String::as_str);
-        let json =
-            |texts, payload| text_at(texts, row).and_then(|text| payload_json(text, payload, attributes));
+        let json = |texts, payload| {
+            text_at(texts, row).and_then(|text| payload_json(text, payload, attributes))
+        };
         let Some(asks) = json(inputs, Payload::Inputs) else {
             made.push(None);
             continue;
@@ -182,12 +213,20 @@ pub(super) fn candidates(
         // None is none given, which replaces nothing that another one gave.
         let answers = json(outputs, Payload::Outputs);
         let span_id = span_id(row, subject);
-        let expected = expectations.get(&subject.trace_id).and_then(|expectations| match (kind, &span_id) {
-            (Kind::Span, Some(span_id)) => expectations.of_span(span_id, text_at(relatives, row).is_none()),
-            _ => expectations.of_trace(),
-        });
+        let expected = expectations
+            .get(&subject.trace_id)
+            .and_then(|expectations| match (kind, &span_id) {
+                (Kind::Span, Some(span_id)) => {
+                    expectations.of_span(span_id, text_at(relatives, row).is_none())
+                }
+                _ => expectations.of_trace(),
+            });
         let mut record = Candidate::from_compact(asks, answers, expected.as_deref(), None)?;
-        record.source = Some(source(&subject.trace_id, span_id.as_deref(), text_at(sessions, row)));
+        record.source = Some(source(
+            &subject.trace_id,
+            span_id.as_deref(),
+            text_at(sessions, row),
+        ));
         made.push(Some(record));
     }
     Ok(made)
@@ -215,7 +254,9 @@ fn attributes_of(
             let batch = snapshot.read_rows(Table::Spans, &spans, &["trace_id", "span_id"])?;
             let (traces, ids) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);
             for (row, (owner, span)) in owners.into_iter().zip(spans).enumerate() {
-                let Some((position, subject, root)) = asked.get(owner) else { continue };
+                let Some((position, subject, root)) = asked.get(owner) else {
+                    continue;
+                };
                 if ids.value(row) == root && traces.value(row) == subject.trace_id {
                     positions.push(*position);
                     rows.push(span);
@@ -225,7 +266,10 @@ fn attributes_of(
     }
     let batch = snapshot.read_rows(Table::Spans, &rows, &["attributes"])?;
     let texts = text(&batch, "attributes")?;
-    Ok(positions.into_iter().zip(texts.iter().map(|text| text.unwrap_or("{}").to_string())).collect())
+    Ok(positions
+        .into_iter()
+        .zip(texts.iter().map(|text| text.unwrap_or("{}").to_string()))
+        .collect())
 }
 
 fn source(trace_id: &str, span_id: Option<&str>, session_id: Option<&str>) -> Source {
@@ -254,17 +298,34 @@ pub(super) fn strata(
     let column = column_of(key, kind)?;
     let mut strata = Vec::with_capacity(subjects.len());
     for subjects in subjects.chunks(SUBJECTS_A_READ) {
-        let rows = || subjects.iter().map(|subject| subject.row).collect::<Vec<_>>();
+        let rows = || {
+            subjects
+                .iter()
+                .map(|subject| subject.row)
+                .collect::<Vec<_>>()
+        };
         let batch = |rows: &[RowRef], table| snapshot.read_rows(table, rows, &[column.name]);
         if !column.is_of_span && kind == Kind::Span {
-            let keys: Vec<TraceKey> =
-                subjects.iter().map(|subject| TraceKey::of(&subject.trace_id)).collect();
+            let keys: Vec<TraceKey> = subjects
+                .iter()
+                .map(|subject| TraceKey::of(&subject.trace_id))
+                .collect();
             let rows = snapshot.find_traces(&keys)?;
-            let batch = batch(&rows.iter().flatten().copied().collect::<Vec<_>>(), Table::Traces)?;
+            let batch = batch(
+                &rows.iter().flatten().copied().collect::<Vec<_>>(),
+                Table::Traces,
+            )?;
             let mut values = column.values(&batch)?.into_iter();
-            strata.extend(rows.iter().map(|row| row.and_then(|_| values.next().flatten())));
+            strata.extend(
+                rows.iter()
+                    .map(|row| row.and_then(|_| values.next().flatten())),
+            );
         } else {
-            let table = if column.is_of_span { Table::Spans } else { Table::Traces };
+            let table = if column.is_of_span {
+                Table::Spans
+            } else {
+                Table::Traces
+            };
             strata.extend(column.values(&batch(&rows(), table)?)?);
         }
     }
@@ -282,10 +343,13 @@ struct StratumColumn<'a> {
 impl StratumColumn<'_> {
     fn values(&self, batch: &RecordBatch) -> Result<Vec<Option<String>>> {
         match self.member {
-            Some(key) => {
-                (0..batch.num_rows()).map(|row| Ok(map_at(batch, self.name, row)?.remove(key))).collect()
-            }
-            None => Ok(text(batch, self.name)?.iter().map(|value| value.map(str::to_string)).collect()),
+            Some(key) => (0..batch.num_rows())
+                .map(|row| Ok(map_at(batch, self.name, row)?.remove(key)))
+                .collect(),
+            None => Ok(text(batch, self.name)?
+                .iter()
+                .map(|value| value.map(str::to_string))
+                .collect()),
         }
     }
 }
@@ -293,12 +357,22 @@ impl StratumColumn<'_> {
 fn column_of(key: &str, kind: Kind) -> Result<StratumColumn<'_>> {
     for (name, prefix) in [("tags", "tags."), ("metadata", "metadata.")] {
         if let Some(key) = key.strip_prefix(prefix) {
-            return Ok(StratumColumn { name, member: Some(key.trim_matches('`')), is_of_span: false });
+            return Ok(StratumColumn {
+                name,
+                member: Some(key.trim_matches('`')),
+                is_of_span: false,
+            });
         }
     }
-    let span_column = SPAN_STRATA.iter().find(|(known, _)| *known == key && kind == Kind::Span);
+    let span_column = SPAN_STRATA
+        .iter()
+        .find(|(known, _)| *known == key && kind == Kind::Span);
     if let Some((_, name)) = span_column {
-        return Ok(StratumColumn { name, member: None, is_of_span: true });
+        return Ok(StratumColumn {
+            name,
+            member: None,
+            is_of_span: true,
+        });
     }
     let wanted = match key {
         "session" => "session_id",
@@ -306,7 +380,11 @@ fn column_of(key: &str, kind: Kind) -> Result<StratumColumn<'_>> {
         key => key,
     };
     if let Some(name) = TRACE_STRATA.into_iter().find(|name| *name == wanted) {
-        return Ok(StratumColumn { name, member: None, is_of_span: false });
+        return Ok(StratumColumn {
+            name,
+            member: None,
+            is_of_span: false,
+        });
     }
     let spans = match kind {
         Kind::Trace => String::new(),

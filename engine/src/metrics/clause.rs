@@ -67,21 +67,27 @@ fn bad_key(filter: &str, view: MetricView) -> Error {
 /// Key and value of `KEY = 'VALUE'`; a back-ticked part of the key is taken as it is.
 fn split(filter: &str) -> Result<(String, String)> {
     let bad = || {
-        Error::invalid_input(format!("invalid metric filter {filter:?}: one clause KEY = 'VALUE' expected"))
+        Error::invalid_input(format!(
+            "invalid metric filter {filter:?}: one clause KEY = 'VALUE' expected"
+        ))
     };
     let mut in_ticks = false;
     let equals = filter.char_indices().find(|(_, c)| {
         in_ticks ^= *c == '`';
         !in_ticks && matches!(c, '=' | '\'' | '"' | '!' | '<' | '>')
     });
-    let Some((at, '=')) = equals else { return Err(bad()) };
+    let Some((at, '=')) = equals else {
+        return Err(bad());
+    };
     let (key, rest) = filter.split_at(at);
     let key = key.trim();
     if key.is_empty() || key.matches('`').count() % 2 == 1 {
         return Err(bad());
     }
     let text = rest.strip_prefix('=').unwrap_or(rest).trim();
-    let value = unquoted(text, '\'').or_else(|| unquoted(text, '"')).ok_or_else(bad)?;
+    let value = unquoted(text, '\'')
+        .or_else(|| unquoted(text, '"'))
+        .ok_or_else(bad)?;
     Ok((key.replace('`', ""), value))
 }
 
@@ -106,7 +112,10 @@ mod tests {
         let trace = |filter| parse(filter, MetricView::Traces).unwrap().trace_filter;
         assert_eq!(trace("trace.status = 'OK'"), "status = 'OK'");
         assert_eq!(trace("trace.tag.a.b=\"it's\""), "tags.`a.b` = 'it''s'");
-        assert_eq!(trace("trace.metadata.`my = key` = 'x'"), "metadata.`my = key` = 'x'");
+        assert_eq!(
+            trace("trace.metadata.`my = key` = 'x'"),
+            "metadata.`my = key` = 'x'"
+        );
         let span = parse("span.type = 'LLM'", MetricView::Spans).unwrap();
         assert_eq!(span.rows, [("span_type", "LLM".to_string())]);
     }

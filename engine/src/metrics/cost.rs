@@ -24,10 +24,12 @@ pub(super) fn of_attributes(attributes: &str, part: Part) -> Option<f64> {
         Part::Output => ("llm.cost.completion", "output_cost", "output"),
         Part::Total => return None,
     };
-    let detailed = ["mlflow.llm.cost", "langfuse.observation.cost_details"].into_iter().find_map(|key| {
-        let details = unquoted(attributes.get(key)?.get())?;
-        number(details.get(member).or_else(|| details.get(other))?)
-    });
+    let detailed = ["mlflow.llm.cost", "langfuse.observation.cost_details"]
+        .into_iter()
+        .find_map(|key| {
+            let details = unquoted(attributes.get(key)?.get())?;
+            number(details.get(member).or_else(|| details.get(other))?)
+        });
     let cost = detailed.or_else(|| number(&unquoted(attributes.get(plain)?.get())?));
     cost.filter(|cost| cost.is_finite())
 }
@@ -54,13 +56,23 @@ mod tests {
         assert_eq!(of_attributes(object, Part::Input), Some(0.25));
         let text = r#"{"mlflow.llm.cost": "{\"input_cost\": 1, \"output_cost\": 0.5}"}"#;
         assert_eq!(
-            (of_attributes(text, Part::Input), of_attributes(text, Part::Output)),
+            (
+                of_attributes(text, Part::Input),
+                of_attributes(text, Part::Output)
+            ),
             (Some(1.0), Some(0.5))
         );
-        assert_eq!(of_attributes(r#"{"llm.cost.prompt": 0.125}"#, Part::Input), Some(0.125));
-        for none in
-            ["{}", "", "[]", r#"{"mlflow.llm.cost": null}"#, r#"{"mlflow.llm.cost": {"input_cost": "x"}}"#]
-        {
+        assert_eq!(
+            of_attributes(r#"{"llm.cost.prompt": 0.125}"#, Part::Input),
+            Some(0.125)
+        );
+        for none in [
+            "{}",
+            "",
+            "[]",
+            r#"{"mlflow.llm.cost": null}"#,
+            r#"{"mlflow.llm.cost": {"input_cost": "x"}}"#,
+        ] {
             assert_eq!(of_attributes(none, Part::Input), None, "{none}");
         }
     }

@@ -42,7 +42,10 @@ pub(super) fn points(groups: BTreeMap<GroupKey, Group>, query: &MetricQuery) -> 
         points.push(MetricPoint {
             metric: query.metric.clone(),
             dimensions: bucket.into_iter().chain(dimensions).collect(),
-            values: aggregations.iter().map(|how| (how.label(), group.value(how))).collect(),
+            values: aggregations
+                .iter()
+                .map(|how| (how.label(), group.value(how)))
+                .collect(),
         });
     }
     points
@@ -86,10 +89,16 @@ fn iso_8601(seconds: i64) -> String {
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let (day, month) = (
+        day - (153 * month + 2) / 5 + 1,
+        if month < 10 { month + 3 } else { month - 9 },
+    );
     let year = era * 400 + year + i64::from(month <= 2);
     let (hour, minute) = (second / 3_600, second / 60 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}+00:00", second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}+00:00",
+        second % 60
+    )
 }
 
 #[cfg(test)]
@@ -99,8 +108,17 @@ mod tests {
     #[test]
     fn percentiles_are_interpolated() {
         let numbers = [1.0, 2.0, 4.0, 8.0];
-        for (percent, want) in [(0.0, 1.0), (50.0, 3.0), (100.0, 8.0), (25.0, 1.75), (90.0, 6.8)] {
-            assert!((percentile(&numbers, percent) - want).abs() < 1e-12, "{percent}");
+        for (percent, want) in [
+            (0.0, 1.0),
+            (50.0, 3.0),
+            (100.0, 8.0),
+            (25.0, 1.75),
+            (90.0, 6.8),
+        ] {
+            assert!(
+                (percentile(&numbers, percent) - want).abs() < 1e-12,
+                "{percent}"
+            );
         }
         assert_eq!(percentile(&[5.0], 99.9), 5.0);
         assert!(percentile(&[], 50.0).is_nan());

@@ -122,7 +122,10 @@ impl MetricQuery {
     }
 
     /// Looks at traces of these experiments only.
-    pub fn experiments<S: Into<String>>(mut self, experiments: impl IntoIterator<Item = S>) -> Self {
+    pub fn experiments<S: Into<String>>(
+        mut self,
+        experiments: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.experiments = Some(experiments.into_iter().map(Into::into).collect());
         self
     }
@@ -135,8 +138,16 @@ impl MetricQuery {
 
     /// The aggregations asked for, else the natural one.
     pub(super) fn aggregations_or_default(&self) -> Vec<Aggregation> {
-        let default = if self.metric.ends_with("_count") { Aggregation::Count } else { Aggregation::Avg };
-        if self.aggregations.is_empty() { vec![default] } else { self.aggregations.clone() }
+        let default = if self.metric.ends_with("_count") {
+            Aggregation::Count
+        } else {
+            Aggregation::Avg
+        };
+        if self.aggregations.is_empty() {
+            vec![default]
+        } else {
+            self.aggregations.clone()
+        }
     }
 
     /// The metric, when everything else goes with it.
@@ -161,24 +172,35 @@ impl MetricQuery {
                     one_of(metric.dimensions)
                 )));
             }
-            if self.dimensions.iter().take(at).any(|earlier| earlier == dimension) {
-                return Err(Error::invalid_input(format!("dimension {dimension:?} is given twice")));
+            if self
+                .dimensions
+                .iter()
+                .take(at)
+                .any(|earlier| earlier == dimension)
+            {
+                return Err(Error::invalid_input(format!(
+                    "dimension {dimension:?} is given twice"
+                )));
             }
         }
         match self.interval_seconds {
             Some(seconds) if seconds <= 0 => Err(Error::invalid_input(format!(
                 "a time interval of {seconds} seconds: more than 0 expected"
             ))),
-            Some(_) if self.start_ms.is_none() || self.end_ms.is_none() => {
-                Err(Error::invalid_input("a time interval needs both a start and an end of time"))
-            }
+            Some(_) if self.start_ms.is_none() || self.end_ms.is_none() => Err(
+                Error::invalid_input("a time interval needs both a start and an end of time"),
+            ),
             _ => Ok(metric),
         }
     }
 }
 
 fn one_of(words: &[&str]) -> String {
-    if words.is_empty() { "none".into() } else { format!("one of {}", words.join(", ")) }
+    if words.is_empty() {
+        "none".into()
+    } else {
+        format!("one of {}", words.join(", "))
+    }
 }
 
 /// Where a metric's values come from.
@@ -218,7 +240,14 @@ impl Metric {
     ) -> Self {
         let is_count = matches!(source, Source::Rows | Source::Sessions);
         let has_sum = matches!(source, Source::Column(_) | Source::Cost(_));
-        Self { view, name, source, is_count, has_sum, dimensions }
+        Self {
+            view,
+            name,
+            source,
+            is_count,
+            has_sum,
+            dimensions,
+        }
     }
 
     fn check_aggregation(&self, aggregation: &Aggregation) -> Result<()> {
@@ -226,7 +255,9 @@ impl Metric {
             Aggregation::Count => self.is_count,
             Aggregation::Sum => self.has_sum,
             Aggregation::Percentile(percent) if !(0.0..=100.0).contains(percent) => {
-                return Err(Error::invalid_input(format!("percentile {percent}: 0 to 100 expected")));
+                return Err(Error::invalid_input(format!(
+                    "percentile {percent}: 0 to 100 expected"
+                )));
             }
             _ => !self.is_count,
         };
@@ -260,19 +291,45 @@ static METRICS: [Metric; 15] = {
         Metric::new(Traces, "input_tokens", Column("input_tokens"), BY_TRACE),
         Metric::new(Traces, "output_tokens", Column("output_tokens"), BY_TRACE),
         Metric::new(Traces, "total_tokens", Column("total_tokens"), BY_TRACE),
-        Metric::new(Traces, "cache_read_input_tokens", Column("cache_read_input_tokens"), BY_TRACE),
-        Metric::new(Traces, "cache_creation_input_tokens", Column("cache_creation_input_tokens"), BY_TRACE),
+        Metric::new(
+            Traces,
+            "cache_read_input_tokens",
+            Column("cache_read_input_tokens"),
+            BY_TRACE,
+        ),
+        Metric::new(
+            Traces,
+            "cache_creation_input_tokens",
+            Column("cache_creation_input_tokens"),
+            BY_TRACE,
+        ),
         Metric::new(
             Spans,
             "span_count",
             Rows,
-            &["span_name", "span_type", "span_status", "span_model_name", "span_model_provider"],
+            &[
+                "span_name",
+                "span_type",
+                "span_status",
+                "span_model_name",
+                "span_model_provider",
+            ],
         ),
         Metric::new(Spans, "latency", Latency, &["span_name", "span_status"]),
         Metric::new(Spans, "input_cost", Cost(Part::Input), BY_MODEL),
         Metric::new(Spans, "output_cost", Cost(Part::Output), BY_MODEL),
         Metric::new(Spans, "total_cost", Cost(Part::Total), BY_MODEL),
-        Metric::new(Assessments, "assessment_count", Rows, &["assessment_name", "assessment_value"]),
-        Metric::new(Assessments, "assessment_value", AssessmentValue, &["assessment_name"]),
+        Metric::new(
+            Assessments,
+            "assessment_count",
+            Rows,
+            &["assessment_name", "assessment_value"],
+        ),
+        Metric::new(
+            Assessments,
+            "assessment_value",
+            AssessmentValue,
+            &["assessment_name"],
+        ),
     ]
 };

@@ -41,7 +41,12 @@ impl<'a> Samples<'a> {
         metric: &'static Metric,
     ) -> Result<Self> {
         let clauses = Clauses::parse(&query.filters, query.view)?;
-        let mut samples = Self { query, metric, clauses, groups: BTreeMap::new() };
+        let mut samples = Self {
+            query,
+            metric,
+            clauses,
+            groups: BTreeMap::new(),
+        };
         let matching = samples.matching(db, snapshot)?;
         if query.view == MetricView::Traces {
             samples.read_traces(snapshot, matching.as_ref())?;
@@ -76,12 +81,18 @@ impl<'a> Samples<'a> {
         }
         let mut search = Search::new(self.clauses.trace_filter.clone());
         search.experiments.clone_from(&self.query.experiments);
-        Ok(Some(db.ids_of(snapshot, &search)?.iter().map(|id| TraceKey::of(id)).collect()))
+        Ok(Some(
+            db.ids_of(snapshot, &search)?
+                .iter()
+                .map(|id| TraceKey::of(id))
+                .collect(),
+        ))
     }
 
     fn is_in_time(&self, time_ns: i64) -> bool {
         let ms = time_ns.div_euclid(MS_NS);
-        self.query.start_ms.is_none_or(|start| ms >= start) && self.query.end_ms.is_none_or(|end| ms <= end)
+        self.query.start_ms.is_none_or(|start| ms >= start)
+            && self.query.end_ms.is_none_or(|end| ms <= end)
     }
 
     /// Calls `each` for the rows of `traces` that are looked at.
@@ -92,14 +103,19 @@ impl<'a> Samples<'a> {
         matching: Option<&HashSet<TraceKey>>,
         each: &mut dyn FnMut(&RecordBatch, usize, TraceKey) -> Result<()>,
     ) -> Result<()> {
-        let columns: Vec<&str> = ["trace_id", "experiment_id"].iter().chain(columns).copied().collect();
+        let columns: Vec<&str> = ["trace_id", "experiment_id"]
+            .iter()
+            .chain(columns)
+            .copied()
+            .collect();
         for batch in scan(snapshot, Table::Traces, ScanRequest::columns(columns)) {
             let batch = batch?;
             let (ids, scopes) = (text(&batch, "trace_id")?, text(&batch, "experiment_id")?);
             for row in 0..batch.num_rows() {
                 let (key, scope) = (TraceKey::of(ids.value(row)), scopes.value(row));
                 let experiments = self.query.experiments.as_ref();
-                let is_searched = experiments.is_none_or(|known| known.iter().any(|id| id == scope));
+                let is_searched =
+                    experiments.is_none_or(|known| known.iter().any(|id| id == scope));
                 if is_searched && matching.is_none_or(|keys| keys.contains(&key)) {
                     each(&batch, row, key)?;
                 }
@@ -116,17 +132,26 @@ impl<'a> Samples<'a> {
         in_time: bool,
     ) -> Result<HashMap<TraceKey, i64>> {
         let mut found = HashMap::new();
-        self.for_traces(snapshot, &["request_time"], matching, &mut |batch, row, key| {
-            let time = times(batch, "request_time")?.value(row);
-            if !in_time || self.is_in_time(time) {
-                found.insert(key, time);
-            }
-            Ok(())
-        })?;
+        self.for_traces(
+            snapshot,
+            &["request_time"],
+            matching,
+            &mut |batch, row, key| {
+                let time = times(batch, "request_time")?.value(row);
+                if !in_time || self.is_in_time(time) {
+                    found.insert(key, time);
+                }
+                Ok(())
+            },
+        )?;
         Ok(found)
     }
 
-    fn read_traces(&mut self, snapshot: &Snapshot, matching: Option<&HashSet<TraceKey>>) -> Result<()> {
+    fn read_traces(
+        &mut self,
+        snapshot: &Snapshot,
+        matching: Option<&HashSet<TraceKey>>,
+    ) -> Result<()> {
         let dimensions = self.dimension_columns();
         let mut columns = vec!["request_time"];
         add_columns(&mut columns, &dimensions);
@@ -167,7 +192,15 @@ impl<'a> Samples<'a> {
             }
             _ => {}
         }
-        add_columns(&mut columns, &self.clauses.rows.iter().map(|(column, _)| *column).collect::<Vec<_>>());
+        add_columns(
+            &mut columns,
+            &self
+                .clauses
+                .rows
+                .iter()
+                .map(|(column, _)| *column)
+                .collect::<Vec<_>>(),
+        );
         request.columns = columns.into_iter().map(str::to_string).collect();
         let mut groups = std::mem::take(&mut self.groups);
         for batch in scan(snapshot, Table::Spans, request) {
@@ -187,17 +220,25 @@ impl<'a> Samples<'a> {
         Ok(())
     }
 
-    fn read_assessments(&mut self, snapshot: &Snapshot, within: &HashMap<TraceKey, i64>) -> Result<()> {
+    fn read_assessments(
+        &mut self,
+        snapshot: &Snapshot,
+        within: &HashMap<TraceKey, i64>,
+    ) -> Result<()> {
         let dimensions = self.dimension_columns();
         let request = ScanRequest::columns(["trace_id", "name", "type", "value", "valid"]);
         let mut groups = std::mem::take(&mut self.groups);
         for batch in scan(snapshot, Table::Assessments, request) {
             let batch = batch?;
             let ids = text(&batch, "trace_id")?;
-            let valid = batch.column_by_name("valid").and_then(|array| array.as_boolean_opt());
+            let valid = batch
+                .column_by_name("valid")
+                .and_then(|array| array.as_boolean_opt());
             let valid = valid.ok_or_else(|| Error::internal("no boolean column valid"))?;
             for row in 0..batch.num_rows() {
-                let Some(time) = within.get(&TraceKey::of(ids.value(row))) else { continue };
+                let Some(time) = within.get(&TraceKey::of(ids.value(row))) else {
+                    continue;
+                };
                 if valid.is_valid(row) && valid.value(row) && self.satisfies_clauses(&batch, row)? {
                     self.add(&mut groups, &batch, row, *time, &dimensions)?;
                 }
@@ -241,7 +282,9 @@ impl<'a> Samples<'a> {
     ) -> Result<()> {
         let mut names = Vec::with_capacity(dimensions.len());
         for column in dimensions {
-            let Some(name) = text_at(text(batch, column)?, row) else { return Ok(()) };
+            let Some(name) = text_at(text(batch, column)?, row) else {
+                return Ok(());
+            };
             names.push(name.to_string());
         }
         let session = match self.metric.source {
@@ -298,21 +341,28 @@ fn scan(
     table: Table,
     request: ScanRequest,
 ) -> impl Iterator<Item = Result<RecordBatch>> {
-    (0..snapshot.source_count()).flat_map(move |source| -> Box<dyn Iterator<Item = Result<RecordBatch>>> {
-        match snapshot.scan(source, table, &request) {
-            Ok(batches) => Box::new(batches.map(|batch| batch.map_err(Error::from))),
-            Err(error) => Box::new(std::iter::once(Err(error.into()))),
-        }
-    })
+    (0..snapshot.source_count()).flat_map(
+        move |source| -> Box<dyn Iterator<Item = Result<RecordBatch>>> {
+            match snapshot.scan(source, table, &request) {
+                Ok(batches) => Box::new(batches.map(|batch| batch.map_err(Error::from))),
+                Err(error) => Box::new(std::iter::once(Err(error.into()))),
+            }
+        },
+    )
 }
 
 /// Spans that have a cost: the attributes of others need no look.
 fn with_cost() -> RowFilter {
     let keep = |batch: &RecordBatch| {
         let costs = floats(batch, "cost_usd")?;
-        Ok(BooleanArray::from_iter((0..costs.len()).map(|row| Some(costs.is_valid(row)))))
+        Ok(BooleanArray::from_iter(
+            (0..costs.len()).map(|row| Some(costs.is_valid(row))),
+        ))
     };
-    RowFilter { columns: vec!["cost_usd".into()], keep: Arc::new(keep) }
+    RowFilter {
+        columns: vec!["cost_usd".into()],
+        keep: Arc::new(keep),
+    }
 }
 
 /// An assessment's value as a number, as MLflow has it: a finite number; true and `yes` are 1, false
@@ -320,7 +370,11 @@ fn with_cost() -> RowFilter {
 fn verdict(json: &str) -> Option<f64> {
     match serde_json::from_str(json).ok()? {
         serde_json::Value::Bool(value) => Some(f64::from(u8::from(value))),
-        serde_json::Value::Number(_) => json.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        serde_json::Value::Number(_) => json
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite()),
         serde_json::Value::String(word) => match word.trim().to_lowercase().as_str() {
             "yes" => Some(1.0),
             "no" => Some(0.0),

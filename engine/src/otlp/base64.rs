@@ -68,7 +68,10 @@ mod tests {
             encode(plain.as_bytes(), &mut out);
             assert_eq!(out, coded);
             assert_eq!(decode(coded).unwrap(), plain.as_bytes());
-            assert_eq!(decode(coded.trim_end_matches('=')).unwrap(), plain.as_bytes());
+            assert_eq!(
+                decode(coded.trim_end_matches('=')).unwrap(),
+                plain.as_bytes()
+            );
         }
         assert_eq!(decode("_-8=").unwrap(), decode("/+8=").unwrap());
         assert!(decode("Z").is_none() && decode("Zm9v!").is_none() && decode("Zg===").is_none());

@@ -32,14 +32,28 @@ struct Entry<'l> {
 impl ContainerLog {
     /// The log that begins so; `None` when it is none.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
-        let line = start.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty())?;
-        let format = [Format::Cri, Format::Docker].into_iter().find(|format| format.entry(line).is_some())?;
-        Some(Self { format, parts: Vec::new() })
+        let line = start
+            .split(|byte| *byte == b'\n')
+            .find(|line| !line.trim_ascii().is_empty())?;
+        let format = [Format::Cri, Format::Docker]
+            .into_iter()
+            .find(|format| format.entry(line).is_some())?;
+        Some(Self {
+            format,
+            parts: Vec::new(),
+        })
     }
 
     /// What the container wrote in this line, without its end; `None` while the line goes on in a later one.
     pub(super) fn take(&mut self, line: Vec<u8>) -> Option<Vec<u8>> {
-        let Some(Entry { stream, is_part, text }) = self.format.entry(&line) else { return Some(line) };
+        let Some(Entry {
+            stream,
+            is_part,
+            text,
+        }) = self.format.entry(&line)
+        else {
+            return Some(line);
+        };
         let at = self.parts.iter().position(|(of, _)| *of == stream);
         match (at, is_part) {
             (None, false) => Some(text.into_owned()),
@@ -66,10 +80,23 @@ impl ContainerLog {
 
     /// What the container wrote in whole lines.
     pub(super) fn written(&self, lines: &[u8]) -> Vec<u8> {
-        let (mut log, mut written) = (Self { format: self.format, parts: Vec::new() }, Vec::new());
-        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            written
-                .extend(log.take(line.to_vec()).into_iter().flat_map(|text| [text, vec![b'\n']]).flatten());
+        let (mut log, mut written) = (
+            Self {
+                format: self.format,
+                parts: Vec::new(),
+            },
+            Vec::new(),
+        );
+        for line in lines
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            written.extend(
+                log.take(line.to_vec())
+                    .into_iter()
+                    .flat_map(|text| [text, vec![b'\n']])
+                    .flatten(),
+            );
         }
         written.extend(log.rest().into_iter().flatten());
         written
@@ -94,8 +121,14 @@ fn cri(line: &[u8]) -> Option<Entry<'_>> {
         b"P" => true,
         _ => return None,
     };
-    let stream = std::str::from_utf8(stream).ok().filter(|stream| matches!(*stream, "stdout" | "stderr"))?;
-    is_time.then_some(Entry { stream: Cow::Borrowed(stream), is_part, text: Cow::Borrowed(text) })
+    let stream = std::str::from_utf8(stream)
+        .ok()
+        .filter(|stream| matches!(*stream, "stdout" | "stderr"))?;
+    is_time.then_some(Entry {
+        stream: Cow::Borrowed(stream),
+        is_part,
+        text: Cow::Borrowed(text),
+    })
 }
 
 fn docker(line: &[u8]) -> Option<Entry<'_>> {
@@ -111,7 +144,11 @@ fn docker(line: &[u8]) -> Option<Entry<'_>> {
     let Written { mut log, stream } = serde_json::from_slice(line).ok()?;
     let is_part = !log.ends_with('\n');
     log.truncate(log.trim_end_matches(['\n', '\r']).len());
-    Some(Entry { stream, is_part, text: Cow::Owned(log.into_bytes()) })
+    Some(Entry {
+        stream,
+        is_part,
+        text: Cow::Owned(log.into_bytes()),
+    })
 }
 
 #[cfg(test)]
@@ -122,22 +159,41 @@ mod tests {
 
     fn written(lines: &[String]) -> Vec<String> {
         let mut log = ContainerLog::of(lines[0].as_bytes()).unwrap();
-        let mut whole: Vec<Vec<u8>> =
-            lines.iter().filter_map(|line| log.take(line.clone().into_bytes())).collect();
+        let mut whole: Vec<Vec<u8>> = lines
+            .iter()
+            .filter_map(|line| log.take(line.clone().into_bytes()))
+            .collect();
         whole.extend(log.rest());
-        whole.into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
+        whole
+            .into_iter()
+            .map(|line| String::from_utf8(line).unwrap())
+            .collect()
     }
 
     #[test]
     fn lines_are_what_the_container_wrote() {
         let cri = |tag: &str, text: &str| format!("{CRI} {tag} {text}");
         let other = "2024-01-01T00:00:00+02:00 stderr F no span".to_string();
-        let lines =
-            [cri("F", "{\"a\": 1}"), cri("P", "{\"b\""), other, cri("F", ": 2}"), "plain".to_string()];
-        assert_eq!(written(&lines), ["{\"a\": 1}", "no span", "{\"b\": 2}", "plain"]);
-        let docker =
-            |text: &str| serde_json::json!({"log": text, "stream": "stdout", "time": "t"}).to_string();
-        let lines = [docker("{\"log\""), docker(": 1}\n"), docker("\n"), docker("cut")];
+        let lines = [
+            cri("F", "{\"a\": 1}"),
+            cri("P", "{\"b\""),
+            other,
+            cri("F", ": 2}"),
+            "plain".to_string(),
+        ];
+        assert_eq!(
+            written(&lines),
+            ["{\"a\": 1}", "no span", "{\"b\": 2}", "plain"]
+        );
+        let docker = |text: &str| {
+            serde_json::json!({"log": text, "stream": "stdout", "time": "t"}).to_string()
+        };
+        let lines = [
+            docker("{\"log\""),
+            docker(": 1}\n"),
+            docker("\n"),
+            docker("cut"),
+        ];
         assert_eq!(written(&lines), ["{\"log\": 1}", "", "cut"]);
         let log = ContainerLog::of(CRI.replace("stdout", "stdout F {\n").as_bytes()).unwrap();
         let start = [cri("F", "{"), cri("F", "\"a\": 1"), cri("P", "}")].join("\n");

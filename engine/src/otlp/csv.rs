@@ -108,24 +108,37 @@ pub(super) fn likely_columns(start: &[u8]) -> Option<Vec<String>> {
 /// it, or its first line names the separator.
 pub(super) fn wrong_dialect(start: &[u8]) -> Option<String> {
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
-    let first = std::str::from_utf8(start.split(|&byte| byte == b'\n').next()?).ok()?.trim_end();
+    let first = std::str::from_utf8(start.split(|&byte| byte == b'\n').next()?)
+        .ok()?
+        .trim_end();
     if first.starts_with("sep=") {
         return Some(format!(
             "a CSV table below a line {first:?}: take that line away, and part cells by commas"
         ));
     }
     let is_known = |separator: char| {
-        let names = first.split(separator).map(|name| name.trim_matches('"').to_string());
+        let names = first
+            .split(separator)
+            .map(|name| name.trim_matches('"').to_string());
         forms::is_table(&names.collect::<Vec<_>>())
     };
     let separators = [(';', "semicolons"), ('\t', "tabs")];
-    let (_, word) = separators.into_iter().find(|(separator, _)| is_known(*separator))?;
-    Some(format!("a CSV table whose cells are parted by {word}: write it with commas"))
+    let (_, word) = separators
+        .into_iter()
+        .find(|(separator, _)| is_known(*separator))?;
+    Some(format!(
+        "a CSV table whose cells are parted by {word}: write it with commas"
+    ))
 }
 
 /// The columns for a message.
 pub(super) fn shown(columns: &[String]) -> String {
-    let shown = columns.iter().take(SHOWN_COLUMNS_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let shown = columns
+        .iter()
+        .take(SHOWN_COLUMNS_MAX)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     match columns.len().saturating_sub(SHOWN_COLUMNS_MAX) {
         0 => shown,
         more => format!("{shown} and {more} more"),
@@ -139,13 +152,22 @@ pub(super) fn shown(columns: &[String]) -> String {
 pub(super) fn object(columns: &[String], record: &[u8]) -> Result<Vec<u8>, String> {
     let cells = cells(record)?;
     if cells.len() != columns.len() {
-        return Err(format!("{} cells where the header has {} columns", cells.len(), columns.len()));
+        return Err(format!(
+            "{} cells where the header has {} columns",
+            cells.len(),
+            columns.len()
+        ));
     }
-    let is_json =
-        |cell: &String| cell.is_empty() || serde_json::from_str::<serde::de::IgnoredAny>(cell).is_ok();
+    let is_json = |cell: &String| {
+        cell.is_empty() || serde_json::from_str::<serde::de::IgnoredAny>(cell).is_ok()
+    };
     let has_json_text = cells.iter().any(|cell| cell.starts_with('"')) && cells.iter().all(is_json);
     let mut members = Map::new();
-    for (name, cell) in columns.iter().zip(cells).filter(|(name, _)| !name.is_empty()) {
+    for (name, cell) in columns
+        .iter()
+        .zip(cells)
+        .filter(|(name, _)| !name.is_empty())
+    {
         let value = match serde_json::from_str(&cell) {
             Ok(value) if has_json_text => value,
             _ => value(name, cell),
@@ -190,17 +212,25 @@ mod tests {
         let text = b"a,\"b\n\"\"c\"\",d\",e\"f\r\ng,h\n";
         for cut in 0..text.len() {
             let (mut end, head) = (RecordEnd::default(), &text[..cut]);
-            let at = end.feed(head).or_else(|| end.feed(&text[cut..]).map(|at| cut + at));
+            let at = end
+                .feed(head)
+                .or_else(|| end.feed(&text[cut..]).map(|at| cut + at));
             assert_eq!(at, Some(19), "{cut}");
         }
-        assert_eq!(record("a,\"b\n\"\"c\"\",d\",e\"f\r\n"), ["a", "b\n\"c\",d", "e\"f"]);
+        assert_eq!(
+            record("a,\"b\n\"\"c\"\",d\",e\"f\r\n"),
+            ["a", "b\n\"c\",d", "e\"f"]
+        );
         assert_eq!(record(",\n"), ["", ""]);
         assert!(cells(b"a,\xFF\n").is_err());
     }
 
     #[test]
     fn tables_are_told_by_two_records_of_one_length() {
-        assert_eq!(likely_columns(b"\xEF\xBB\xBFid,name\r\n1,a\r\n").unwrap(), ["id", "name"]);
+        assert_eq!(
+            likely_columns(b"\xEF\xBB\xBFid,name\r\n1,a\r\n").unwrap(),
+            ["id", "name"]
+        );
         assert_eq!(likely_columns(b"id,name\n").unwrap(), ["id", "name"]);
         assert_eq!(likely_columns(b"Dear all, hello\nthis is text\n"), None);
         assert_eq!(columns(b"42\n"), None);
@@ -226,8 +256,18 @@ mod tests {
             row(&["id", "t", "n"], written),
             json!({"id": "a", "t": "2026-01-02T02:00:00.000Z", "n": "0.50"})
         );
-        assert_eq!(row(&["id", "n"], "[broken,\"\"\"said\"\"\""), json!({"id": "[broken", "n": "\"said\""}));
-        assert_eq!(row(&["id", "n", "ok"], r#""""a""",7,true"#), json!({"id": "a", "n": 7, "ok": true}));
-        assert!(object(&["id".to_string()], b"1,2\n").unwrap_err().contains("2 cells"));
+        assert_eq!(
+            row(&["id", "n"], "[broken,\"\"\"said\"\"\""),
+            json!({"id": "[broken", "n": "\"said\""})
+        );
+        assert_eq!(
+            row(&["id", "n", "ok"], r#""""a""",7,true"#),
+            json!({"id": "a", "n": 7, "ok": true})
+        );
+        assert!(
+            object(&["id".to_string()], b"1,2\n")
+                .unwrap_err()
+                .contains("2 cells")
+        );
     }
 }

@@ -117,7 +117,11 @@ impl<'a> Cursor<'a> {
         if self.literal("true") {
             return Ok(true);
         }
-        if self.literal("false") { Ok(false) } else { self.error("expected true or false") }
+        if self.literal("false") {
+            Ok(false)
+        } else {
+            self.error("expected true or false")
+        }
     }
 
     /// Reads a number as its text.
@@ -126,7 +130,10 @@ impl<'a> Cursor<'a> {
             return self.error("expected a number");
         }
         let start = self.at;
-        while matches!(self.byte(), Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')) {
+        while matches!(
+            self.byte(),
+            Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+        ) {
             self.at += 1;
         }
         Ok(self.slice(start, self.at))
@@ -207,7 +214,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn hex4(&mut self) -> Result<u32> {
-        let digits = self.text.get(self.at..self.at + 4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let digits = self
+            .text
+            .get(self.at..self.at + 4)
+            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
         let Some(code) = digits.and_then(|d| u32::from_str_radix(d, 16).ok()) else {
             return self.error("expected four hex digits after \\u");
         };
@@ -247,13 +257,20 @@ impl<'a> Cursor<'a> {
             Some(b'"') => self.string().map(drop),
             Some(b'-' | b'0'..=b'9') => self.number().map(drop),
             _ if self.null() => Ok(()),
-            _ => self.boolean().map(drop).or_else(|_| self.error("expected a value")),
+            _ => self
+                .boolean()
+                .map(drop)
+                .or_else(|_| self.error("expected a value")),
         }
     }
 
     /// Checks that nothing follows.
     pub(super) fn finish(&mut self) -> Result<()> {
-        if self.peek().is_some() { self.error("text after the end of the document") } else { Ok(()) }
+        if self.peek().is_some() {
+            self.error("text after the end of the document")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -267,11 +284,26 @@ mod tests {
 
     #[test]
     fn strings_read_as_serde_json_reads_them() {
-        for text in [r#""""#, r#""plain ü""#, r#""a\"b\\c\/d\b\f\n\r\t""#, r#""\u0041\ud83d\ude80 \u0000""#]
-        {
-            assert_eq!(string(text).unwrap(), serde_json::from_str::<String>(text).unwrap());
+        for text in [
+            r#""""#,
+            r#""plain ü""#,
+            r#""a\"b\\c\/d\b\f\n\r\t""#,
+            r#""\u0041\ud83d\ude80 \u0000""#,
+        ] {
+            assert_eq!(
+                string(text).unwrap(),
+                serde_json::from_str::<String>(text).unwrap()
+            );
         }
-        for text in [r#""open"#, r#""\x""#, r#""\u12""#, "\"a\nb\"", r#""\"#, "x", ""] {
+        for text in [
+            r#""open"#,
+            r#""\x""#,
+            r#""\u12""#,
+            "\"a\nb\"",
+            r#""\"#,
+            "x",
+            "",
+        ] {
             assert!(string(text).is_err(), "{text}");
         }
     }

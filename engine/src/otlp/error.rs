@@ -10,7 +10,9 @@ pub struct DecodeError {
 
 impl DecodeError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self {
+            message: message.into(),
+        }
     }
 
     /// Damage at a byte of a JSON document.

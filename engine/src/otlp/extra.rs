@@ -20,7 +20,9 @@ struct Members {
 
 impl Members {
     fn new() -> Self {
-        Self { text: String::new() }
+        Self {
+            text: String::new(),
+        }
     }
 
     fn key(&mut self, key: &str) {
@@ -75,17 +77,28 @@ pub(super) struct SharedExtra(Members);
 impl SharedExtra {
     pub(super) fn new(resource: &RawResource<'_>, scope: &RawScope<'_>) -> Self {
         let mut members = Members::new();
-        members.number("resource_dropped_attributes_count", resource.dropped_attributes_count);
+        members.number(
+            "resource_dropped_attributes_count",
+            resource.dropped_attributes_count,
+        );
         members.text("resource_schema_url", &resource.schema_url);
         let attributes = (!scope.attributes.is_empty()).then(|| object_text(&scope.attributes));
         members.json("scope_attributes", attributes.as_deref());
-        members.number("scope_dropped_attributes_count", scope.dropped_attributes_count);
+        members.number(
+            "scope_dropped_attributes_count",
+            scope.dropped_attributes_count,
+        );
         members.text("scope_schema_url", &scope.schema_url);
         Self(members)
     }
 
     /// The text of one span. `kind_known` and `status_known` say whether a column has their word.
-    pub(super) fn of_span(&self, span: &RawSpan<'_>, kind_known: bool, status_known: bool) -> Option<String> {
+    pub(super) fn of_span(
+        &self,
+        span: &RawSpan<'_>,
+        kind_known: bool,
+        status_known: bool,
+    ) -> Option<String> {
         let mut members = self.0.clone();
         members.text("trace_state", &span.trace_state);
         members.number("flags", span.flags);
@@ -98,8 +111,14 @@ impl SharedExtra {
         if !status_known {
             members.enumeration("status_code", &span.status_code);
         }
-        members.json("events", list(span.events.iter().map(event_members)).as_deref());
-        members.json("links", list(span.links.iter().map(link_members)).as_deref());
+        members.json(
+            "events",
+            list(span.events.iter().map(event_members)).as_deref(),
+        );
+        members.json(
+            "links",
+            list(span.links.iter().map(link_members)).as_deref(),
+        );
         members.finish()
     }
 }
@@ -122,7 +141,9 @@ fn link_members(link: &RawLink<'_>) -> Members {
 fn list(elements: impl Iterator<Item = Members>) -> Option<String> {
     let mut text = String::new();
     for (index, element) in elements.enumerate() {
-        let Some(members) = element.finish() else { continue };
+        let Some(members) = element.finish() else {
+            continue;
+        };
         text.push(if text.is_empty() { '[' } else { ',' });
         let rest = members.strip_prefix('{').unwrap_or_default();
         let _ = write!(text, "{{\"index\":{index},{rest}");

@@ -39,8 +39,12 @@ pub(super) use found::Found;
 use object::Record;
 
 /// Keys of requests of other signals.
-const OTHER_SIGNALS: &[&str] =
-    &["resourceMetrics", "resource_metrics", "resourceProfiles", "resource_profiles"];
+const OTHER_SIGNALS: &[&str] = &[
+    "resourceMetrics",
+    "resource_metrics",
+    "resourceProfiles",
+    "resource_profiles",
+];
 
 /// Keys of requests that are read as they are, unless they are damaged.
 const REQUESTS: &[&str] = &["resourceSpans", "resourceLogs", "resource_logs"];
@@ -55,10 +59,25 @@ const WRAPPERS: &[&str] = &["resourceSpans", "resource_spans", "batches"];
 const RESOURCE_SPANS: &[&str] = &["scopeSpans", "scope_spans", "instrumentationLibrarySpans"];
 
 /// Keys of the lists of records that APIs answer with.
-const LISTS: &[&str] = &["data", "runs", "traces", "spans", "observations", "scores", "annotations"];
+const LISTS: &[&str] = &[
+    "data",
+    "runs",
+    "traces",
+    "spans",
+    "observations",
+    "scores",
+    "annotations",
+];
 
 /// Keys that a record has, and not an object around a list of records.
-const OF_RECORDS: &[&str] = &["id", "object", "context", "context.trace_id", "run_id", "annotator_kind"];
+const OF_RECORDS: &[&str] = &[
+    "id",
+    "object",
+    "context",
+    "context.trace_id",
+    "run_id",
+    "annotator_kind",
+];
 
 /// How deep lists of records may lie in each other.
 const LIST_DEPTH_MAX: usize = 3;
@@ -83,12 +102,16 @@ type Members<'a> = BTreeMap<String, &'a RawValue>;
 /// # Errors
 /// When it is of a known form and something in it is missing or wrong.
 pub(super) fn recognise(document: &[u8], now_ns: i64) -> Result<Option<Form>, DecodeError> {
-    let Ok(document) = serde_json::from_slice::<&RawValue>(document) else { return Ok(None) };
+    let Ok(document) = serde_json::from_slice::<&RawValue>(document) else {
+        return Ok(None);
+    };
     let mut found = Found::at(now_ns);
     let is_known = match document.get().starts_with('[') {
         true => found.add_list(document, 0)?,
         false => match members(document.get()) {
-            Some(members) if REQUESTS.iter().any(|key| members.contains_key(*key)) => return Ok(None),
+            Some(members) if REQUESTS.iter().any(|key| members.contains_key(*key)) => {
+                return Ok(None);
+            }
             _ => found.add(document.get(), 0)?,
         },
     };
@@ -102,8 +125,15 @@ pub(super) fn recognise(document: &[u8], now_ns: i64) -> Result<Option<Form>, De
 /// Whether rows with these columns are records of a product.
 pub(super) fn is_table(columns: &[String]) -> bool {
     let has = |name: &str| columns.iter().any(|column| column == name);
-    let row = Record::new(columns.iter().map(|name| (name.clone(), Json::Bool(true))).collect());
-    let form = langsmith::form(&row).or_else(|| phoenix::form(&row)).or_else(|| langfuse::form(&row));
+    let row = Record::new(
+        columns
+            .iter()
+            .map(|name| (name.clone(), Json::Bool(true)))
+            .collect(),
+    );
+    let form = langsmith::form(&row)
+        .or_else(|| phoenix::form(&row))
+        .or_else(|| langfuse::form(&row));
     form.is_some() || (has("trace") && (has("trace_id") || has("request_id")))
 }
 
@@ -113,7 +143,11 @@ pub(super) fn is_time_or_number(text: &str) -> bool {
 }
 
 fn members(json: &str) -> Option<Members<'_>> {
-    if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
+    if json.starts_with('{') {
+        serde_json::from_str(json).ok()
+    } else {
+        None
+    }
 }
 
 impl Found {
@@ -123,7 +157,9 @@ impl Found {
     /// # Errors
     /// What the first element gives.
     fn add_list(&mut self, list: &RawValue, depth: usize) -> Result<bool, DecodeError> {
-        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { return Ok(false) };
+        let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else {
+            return Ok(false);
+        };
         for (number, item) in items.iter().enumerate() {
             let added = self.add(item.get(), depth + 1);
             if number == 0 && !matches!(added, Ok(true)) {
@@ -131,10 +167,14 @@ impl Found {
             }
             match added {
                 Ok(true) => {}
-                Ok(false) => {
-                    self.reject("list", DecodeError::new(format!("element {number} is of no known form")))
-                }
-                Err(error) => self.reject("list", DecodeError::new(format!("element {number}: {error}"))),
+                Ok(false) => self.reject(
+                    "list",
+                    DecodeError::new(format!("element {number} is of no known form")),
+                ),
+                Err(error) => self.reject(
+                    "list",
+                    DecodeError::new(format!("element {number}: {error}")),
+                ),
             }
         }
         Ok(true)
@@ -142,7 +182,9 @@ impl Found {
 
     /// Adds what an object holds; false when it is of no known form.
     fn add(&mut self, json: &str, depth: usize) -> Result<bool, DecodeError> {
-        let Some(members) = members(json).filter(|_| depth <= LIST_DEPTH_MAX) else { return Ok(false) };
+        let Some(members) = members(json).filter(|_| depth <= LIST_DEPTH_MAX) else {
+            return Ok(false);
+        };
         if mlflow::add(self, &members)? {
             return Ok(true);
         }
@@ -151,7 +193,10 @@ impl Found {
         if has(WRAPPERS) || has(LOGS) {
             self.saw("OTLP request");
             let is_read = of(WRAPPERS).is_none_or(|listed| self.add_resources(listed, Self::otlp));
-            return Ok(of(LOGS).is_none_or(|listed| self.add_resources(listed, Self::otlp_logs)) && is_read);
+            return Ok(
+                of(LOGS).is_none_or(|listed| self.add_resources(listed, Self::otlp_logs))
+                    && is_read,
+            );
         } else if has(OTHER_SIGNALS) {
             self.saw_other_signal();
         } else if let Some(listed) = members.get("trace").and_then(|trace| wrapped(trace)) {
@@ -170,12 +215,18 @@ impl Found {
             return self.add_record(json);
         } else if members.get("data").is_some_and(|data| is_jaeger(data)) {
             let members = parsed(json)?;
-            let Some(traces) = jaeger::traces(&members) else { return Ok(false) };
+            let Some(traces) = jaeger::traces(&members) else {
+                return Ok(false);
+            };
             self.saw("Jaeger traces");
-            jaeger::resource_spans(traces)?.iter().for_each(|spans| self.otlp(spans.to_string()));
+            jaeger::resource_spans(traces)?
+                .iter()
+                .for_each(|spans| self.otlp(spans.to_string()));
         } else {
             let mut lists = LISTS.iter().filter_map(|key| members.get(*key));
-            return lists.next().map_or(Ok(false), |list| self.add_list(list, depth));
+            return lists
+                .next()
+                .map_or(Ok(false), |list| self.add_list(list, depth));
         }
         Ok(true)
     }
@@ -183,7 +234,11 @@ impl Found {
     /// Adds a record of a product; false when it is of none.
     fn add_record(&mut self, json: &str) -> Result<bool, DecodeError> {
         let members = parsed(json)?;
-        if let Some(form) = members.get("object").and_then(Json::as_str).and_then(openai_agents::form) {
+        if let Some(form) = members
+            .get("object")
+            .and_then(Json::as_str)
+            .and_then(openai_agents::form)
+        {
             openai_agents::add(self, form, members);
             return Ok(true);
         }
@@ -205,7 +260,10 @@ impl Found {
 
     /// Adds a list of resource spans or logs as it stands; false when it is no list.
     fn add_resources(&mut self, listed: &RawValue, add: fn(&mut Self, String)) -> bool {
-        let inner = listed.get().strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+        let inner = listed
+            .get()
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'));
         if let Some(inner) = inner.map(str::trim).filter(|inner| !inner.is_empty()) {
             add(self, inner.to_string());
         }
@@ -225,8 +283,12 @@ fn is_otlp_span(members: &Members<'_>) -> bool {
 /// Whether a list is one of Jaeger's traces.
 fn is_jaeger(list: &RawValue) -> bool {
     let traces: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
-    let is_trace = |members: Members<'_>| members.contains_key("processes") && members.contains_key("spans");
-    traces.first().and_then(|first| members(first.get())).is_some_and(is_trace)
+    let is_trace =
+        |members: Members<'_>| members.contains_key("processes") && members.contains_key("spans");
+    traces
+        .first()
+        .and_then(|first| members(first.get()))
+        .is_some_and(is_trace)
 }
 
 /// The list of resource spans inside an object.
@@ -237,7 +299,10 @@ fn wrapped(json: &RawValue) -> Option<&RawValue> {
 
 fn parsed(json: &str) -> Result<Map<String, Json>, DecodeError> {
     if json.len() > PARSED_BYTES_MAX {
-        return Err(DecodeError::new(format!("a span of more than {} MiB", PARSED_BYTES_MAX >> 20)));
+        return Err(DecodeError::new(format!(
+            "a span of more than {} MiB",
+            PARSED_BYTES_MAX >> 20
+        )));
     }
     serde_json::from_str(json).map_err(|error| DecodeError::new(error.to_string()))
 }
@@ -257,7 +322,11 @@ mod tests {
         "status":{"code":2,"message":"boom"},"attributes":[{"key":"n","value":{"intValue":"1"}}]}]}]}"#;
 
     fn decode(document: &str) -> Result<Decoded, DecodeError> {
-        Request::Json { line: 1, bytes: document.as_bytes().to_vec() }.decode("0")
+        Request::Json {
+            line: 1,
+            bytes: document.as_bytes().to_vec(),
+        }
+        .decode("0")
     }
 
     fn only_span(document: &str) -> Span {
@@ -274,7 +343,10 @@ mod tests {
     #[test]
     fn wrappers_of_resource_spans_are_opened() {
         let wanted = only_span(&format!(r#"{{"resourceSpans":[{REQUEST}]}}"#));
-        assert_eq!((wanted.service_name.as_deref(), wanted.status.as_str()), (Some("svc"), "ERROR"));
+        assert_eq!(
+            (wanted.service_name.as_deref(), wanted.status.as_str()),
+            (Some("svc"), "ERROR")
+        );
         for document in [
             REQUEST.to_string(),
             format!(r#"{{"batches":[{REQUEST}]}}"#),
@@ -297,12 +369,24 @@ mod tests {
             "attributes":{"n":1,"list":["a",true,0.5]},"events":[{"name":"e","timestamp":"1970-01-01T00:00:00Z","attributes":{}}],
             "links":[],"resource":{"attributes":{"service.name":"svc"},"schema_url":""}}"#,
         );
-        assert_eq!((python.trace_id.as_str(), python.span_id.as_str()), (TRACE, "00f067aa0ba902b7"));
+        assert_eq!(
+            (python.trace_id.as_str(), python.span_id.as_str()),
+            (TRACE, "00f067aa0ba902b7")
+        );
         assert_eq!(python.parent_span_id.as_deref(), Some("00f067aa0ba902b8"));
-        assert_eq!((python.start_time_ns, python.end_time_ns), (1000, Some(2000)));
-        assert_eq!((python.kind.as_str(), python.status.as_str()), ("CLIENT", "ERROR"));
+        assert_eq!(
+            (python.start_time_ns, python.end_time_ns),
+            (1000, Some(2000))
+        );
+        assert_eq!(
+            (python.kind.as_str(), python.status.as_str()),
+            ("CLIENT", "ERROR")
+        );
         assert_eq!(python.attributes, r#"{"list":["a",true,0.5],"n":1}"#);
-        assert_eq!((python.service_name.as_deref(), python.events.len()), (Some("svc"), 1));
+        assert_eq!(
+            (python.service_name.as_deref(), python.events.len()),
+            (Some("svc"), 1)
+        );
         let go = only_span(
             r#"{"Name":"step","SpanContext":{"TraceID":"4bf92f3577b34da6a3ce929d0e0e4736","SpanID":"00f067aa0ba902b7"},
             "Parent":{"TraceID":"00000000000000000000000000000000","SpanID":"0000000000000000"},"SpanKind":1,
@@ -311,9 +395,18 @@ mod tests {
             "Status":{"Code":"Error","Description":"boom"},"Resource":[{"Key":"service.name","Value":{"Type":"STRING","Value":"svc"}}],
             "InstrumentationScope":{"Name":"lib","Version":""}}"#,
         );
-        assert_eq!((go.parent_span_id.as_deref(), go.kind.as_str()), (None, "INTERNAL"));
-        assert_eq!((go.status.as_str(), go.attributes.as_str()), ("ERROR", r#"{"n":1}"#));
-        assert_eq!((go.service_name.as_deref(), go.scope_name.as_deref()), (Some("svc"), Some("lib")));
+        assert_eq!(
+            (go.parent_span_id.as_deref(), go.kind.as_str()),
+            (None, "INTERNAL")
+        );
+        assert_eq!(
+            (go.status.as_str(), go.attributes.as_str()),
+            ("ERROR", r#"{"n":1}"#)
+        );
+        assert_eq!(
+            (go.service_name.as_deref(), go.scope_name.as_deref()),
+            (Some("svc"), Some("lib"))
+        );
     }
 
     #[test]
@@ -326,9 +419,15 @@ mod tests {
             "processes":{"p1":{"serviceName":"svc","tags":[]}}}]}"#,
         );
         assert_eq!((span.start_time_ns, span.end_time_ns), (1000, Some(2000)));
-        assert_eq!((span.kind.as_str(), span.status.as_str()), ("CLIENT", "ERROR"));
+        assert_eq!(
+            (span.kind.as_str(), span.status.as_str()),
+            ("CLIENT", "ERROR")
+        );
         assert_eq!(span.parent_span_id.as_deref(), Some("00f067aa0ba902b8"));
-        assert_eq!((span.service_name.as_deref(), span.events[0].name.as_str()), (Some("svc"), "e"));
+        assert_eq!(
+            (span.service_name.as_deref(), span.events[0].name.as_str()),
+            (Some("svc"), "e")
+        );
     }
 
     #[test]
@@ -339,7 +438,11 @@ mod tests {
         )
         .unwrap();
         assert_eq!(decoded.assessments[0].assessment.value, r#""corrected""#);
-        assert!(decoded.spans[0].attributes.contains(r#""langfuse.release":"r1""#));
+        assert!(
+            decoded.spans[0]
+                .attributes
+                .contains(r#""langfuse.release":"r1""#)
+        );
     }
 
     #[test]
@@ -368,8 +471,20 @@ mod tests {
                 "scores":[{{"id":"s-{id}","name":"n","value":1,"source":"API","dataType":"NUMERIC"}}]}}"#
             )
         };
-        let decoded = decode(&format!(r#"{}{}{{"resourceMetrics":[]}}"#, trace("a"), trace("b"))).unwrap();
-        assert_eq!((decoded.spans.len(), decoded.assessments.len(), decoded.skipped), (2, 2, 1));
+        let decoded = decode(&format!(
+            r#"{}{}{{"resourceMetrics":[]}}"#,
+            trace("a"),
+            trace("b")
+        ))
+        .unwrap();
+        assert_eq!(
+            (
+                decoded.spans.len(),
+                decoded.assessments.len(),
+                decoded.skipped
+            ),
+            (2, 2, 1)
+        );
         assert_eq!(decoded.forms.get("Langfuse trace"), Some(&2));
     }
 
@@ -378,9 +493,17 @@ mod tests {
         let value = |value: &str| REQUEST.replace(r#"{"intValue":"1"}"#, value);
         let go = only_span(&value(r#"{"Value":{"IntValue":1}}"#));
         assert_eq!(go.attributes, r#"{"n":1}"#);
-        let unknown = decode(&format!(r#"{{"resourceSpans":[{}]}}"#, value(r#"{"textValue":"v"}"#))).unwrap();
+        let unknown = decode(&format!(
+            r#"{{"resourceSpans":[{}]}}"#,
+            value(r#"{"textValue":"v"}"#)
+        ))
+        .unwrap();
         assert_eq!(unknown.spans.len(), 0);
-        assert!(unknown.rejected[0].contains("textValue"), "{:?}", unknown.rejected);
+        assert!(
+            unknown.rejected[0].contains("textValue"),
+            "{:?}",
+            unknown.rejected
+        );
     }
 
     #[test]
@@ -397,7 +520,12 @@ mod tests {
         ] {
             let decoded = decode(&list).unwrap();
             assert_eq!(
-                (decoded.spans.len(), decoded.fragments.len(), decoded.records, decoded.rejected.len()),
+                (
+                    decoded.spans.len(),
+                    decoded.fragments.len(),
+                    decoded.records,
+                    decoded.rejected.len()
+                ),
                 (1, 1, 1, 0),
                 "{list}"
             );
@@ -411,19 +539,49 @@ mod tests {
         for signal in [r#"{"resourceLogs":[]}"#, r#"{"resourceMetrics":[]}"#] {
             let decoded = decode(signal).unwrap();
             assert_eq!(
-                Decoded { forms: BTreeMap::new(), ..decoded },
-                Decoded { skipped: 1, ..Decoded::default() }
+                Decoded {
+                    forms: BTreeMap::new(),
+                    ..decoded
+                },
+                Decoded {
+                    skipped: 1,
+                    ..Decoded::default()
+                }
             );
         }
-        for document in ["[[]]", r#"{"a":1}"#, "[1]", r#"{"data":7}"#, r#"{"trace":{}}"#, r#"{"batches":1}"#]
-        {
+        for document in [
+            "[[]]",
+            r#"{"a":1}"#,
+            "[1]",
+            r#"{"data":7}"#,
+            r#"{"trace":{}}"#,
+            r#"{"batches":1}"#,
+        ] {
             assert!(decode(document).is_err(), "{document}");
         }
-        for empty in ["[]", r#"{"data":[]}"#, r#"{"runs":[]}"#, r#"{"batches":[]}"#, "{}"] {
+        for empty in [
+            "[]",
+            r#"{"data":[]}"#,
+            r#"{"runs":[]}"#,
+            r#"{"batches":[]}"#,
+            "{}",
+        ] {
             let decoded = decode(empty).unwrap();
-            assert_eq!(Decoded { forms: BTreeMap::new(), ..decoded }, Decoded::default(), "{empty}");
+            assert_eq!(
+                Decoded {
+                    forms: BTreeMap::new(),
+                    ..decoded
+                },
+                Decoded::default(),
+                "{empty}"
+            );
         }
         let no_time = r#"{"context":{"trace_id":"0x1"},"start_time":"soon"}"#;
-        assert!(decode(no_time).unwrap_err().to_string().contains("\"soon\" is no RFC 3339 time"));
+        assert!(
+            decode(no_time)
+                .unwrap_err()
+                .to_string()
+                .contains("\"soon\" is no RFC 3339 time")
+        );
     }
 }

@@ -23,9 +23,16 @@ pub(super) fn hex_id(what: &str, text: &str, bytes: usize) -> Result<String, Str
         return Err(format!("the {what} is missing"));
     }
     let Some(id) = canonical(text, bytes) else {
-        return Err(format!("the {what} has to be {bytes} bytes ({} hex digits)", bytes * 2));
+        return Err(format!(
+            "the {what} has to be {bytes} bytes ({} hex digits)",
+            bytes * 2
+        ));
     };
-    if id.bytes().all(|digit| digit == b'0') { Err(format!("the {what} is all zero")) } else { Ok(id) }
+    if id.bytes().all(|digit| digit == b'0') {
+        Err(format!("the {what} is all zero"))
+    } else {
+        Ok(id)
+    }
 }
 
 /// An id of any kind, as it is stored: 32 hex digits, with `tr-` before them or not, in lower case.
@@ -84,7 +91,14 @@ mod tests {
             hex_id("trace id", "inmyB8/qrDAAP6cV5ZFR9A==", 16).unwrap(),
             "8a79b207cfeaac30003fa715e59151f4"
         );
-        for bad in ["", "925d", &"0".repeat(32), "xyz", &"a".repeat(24), "AAAAAAAAAAAAAAAAAAAAAA=="] {
+        for bad in [
+            "",
+            "925d",
+            &"0".repeat(32),
+            "xyz",
+            &"a".repeat(24),
+            "AAAAAAAAAAAAAAAAAAAAAA==",
+        ] {
             assert!(hex_id("trace id", bad, 16).is_err(), "{bad}");
         }
     }
@@ -93,7 +107,10 @@ mod tests {
     fn an_empty_or_zero_parent_means_root() {
         assert_eq!(parent_id("").unwrap(), None);
         assert_eq!(parent_id("0000000000000000").unwrap(), None);
-        assert_eq!(parent_id("00000000000000AB").unwrap().unwrap(), "00000000000000ab");
+        assert_eq!(
+            parent_id("00000000000000AB").unwrap().unwrap(),
+            "00000000000000ab"
+        );
         assert!(parent_id("ab").is_err());
     }
 }

@@ -6,7 +6,9 @@
 
 use super::cursor::Cursor;
 use super::error::DecodeError;
-use super::raw::{Limits, RawEnum, RawEvent, RawLink, RawRecord, RawRequest, RawResource, RawScope, RawSpan};
+use super::raw::{
+    Limits, RawEnum, RawEvent, RawLink, RawRecord, RawRequest, RawResource, RawScope, RawSpan,
+};
 use super::value::Value;
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -21,11 +23,18 @@ pub(super) fn read(document: &[u8]) -> Result<RawRequest<'_>> {
     let document = document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document);
     let text = std::str::from_utf8(document)
         .map_err(|error| DecodeError::json(error.valid_up_to(), "the text is not UTF-8"))?;
-    let mut reader = Reader { cursor: Cursor::new(text), limits: Limits::of(text.len()) };
+    let mut reader = Reader {
+        cursor: Cursor::new(text),
+        limits: Limits::of(text.len()),
+    };
     match reader.cursor.peek() {
         Some(b'{') => {}
         Some(b'[') => return Err(expected_request("a JSON array")),
-        Some(_) => return reader.cursor.error("expected an object with \"resourceSpans\""),
+        Some(_) => {
+            return reader
+                .cursor
+                .error("expected an object with \"resourceSpans\"");
+        }
         None => return Err(expected_request("nothing")),
     }
     let mut request = reader.request()?;
@@ -65,15 +74,17 @@ impl<'a> Reader<'a> {
                     return reader.list(&mut request.resources, Self::resource_spans);
                 }
                 "resourceMetrics" | "resource_metrics" => other = Some("an OTLP metrics request"),
-                "resourceProfiles" | "resource_profiles" => other = Some("an OTLP profiles request"),
+                "resourceProfiles" | "resource_profiles" => {
+                    other = Some("an OTLP profiles request")
+                }
                 _ => other = other.or(Some("an object without it")),
             }
             reader.cursor.skip()
         })?;
         match other {
-            Some(_) if !is_traces && !request.has_records && has_trace && has_value => {
-                Err(expected_request("an assessment, which is imported as one (--assessments FILE)"))
-            }
+            Some(_) if !is_traces && !request.has_records && has_trace && has_value => Err(
+                expected_request("an assessment, which is imported as one (--assessments FILE)"),
+            ),
             Some(found) if !is_traces && !request.has_records => Err(expected_request(found)),
             _ => Ok(request),
         }
@@ -81,7 +92,10 @@ impl<'a> Reader<'a> {
 
     /// Reads an object: `member` is called at the value of each member, and reads or skips it. `null`
     /// is an object without members.
-    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
+    pub(super) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &str) -> Result<()>,
+    ) -> Result<()> {
         if self.cursor.null() {
             return Ok(());
         }
@@ -136,9 +150,11 @@ impl<'a> Reader<'a> {
         self.object(|reader, key| {
             match key {
                 "resource" => reader.resource(&mut resource)?,
-                "scopeSpans" | "scope_spans" | "instrumentationLibrarySpans" | "scopeLogs" | "scope_logs" => {
-                    reader.list(&mut resource.scopes, Self::scope_spans)?
-                }
+                "scopeSpans"
+                | "scope_spans"
+                | "instrumentationLibrarySpans"
+                | "scopeLogs"
+                | "scope_logs" => reader.list(&mut resource.scopes, Self::scope_spans)?,
                 "schemaUrl" | "schema_url" => resource.schema_url = reader.text()?,
                 _ => reader.cursor.skip()?,
             }
@@ -220,7 +236,9 @@ impl<'a> Reader<'a> {
             "startTimeUnixNano" | "start_time_unix_nano" => {
                 span.start_time_ns = self.unsigned("start time")?
             }
-            "endTimeUnixNano" | "end_time_unix_nano" => span.end_time_ns = self.unsigned("end time")?,
+            "endTimeUnixNano" | "end_time_unix_nano" => {
+                span.end_time_ns = self.unsigned("end time")?
+            }
             "attributes" => span.attributes = self.attributes()?,
             "events" => self.nodes(&mut span.events, Self::event)?,
             "links" => self.nodes(&mut span.links, Self::link)?,
@@ -254,7 +272,9 @@ impl<'a> Reader<'a> {
                     record.observed_time_ns = reader.unsigned("observed time")?;
                 }
                 "eventName" | "event_name" => record.event_name = reader.text()?,
-                "severityNumber" | "severity_number" => record.severity_number = reader.severity()?,
+                "severityNumber" | "severity_number" => {
+                    record.severity_number = reader.severity()?
+                }
                 "severityText" | "severity_text" => record.severity_text = reader.text()?,
                 "attributes" => record.attributes = reader.attributes()?,
                 "body" => body = reader.value(1)?,
@@ -290,7 +310,9 @@ impl<'a> Reader<'a> {
         let mut event = RawEvent::default();
         self.object(|reader, key| {
             match key {
-                "timeUnixNano" | "time_unix_nano" => event.time_ns = reader.unsigned("event time")?,
+                "timeUnixNano" | "time_unix_nano" => {
+                    event.time_ns = reader.unsigned("event time")?
+                }
                 "name" => event.name = reader.text()?,
                 "attributes" => event.attributes = reader.attributes()?,
                 "droppedAttributesCount" | "dropped_attributes_count" => {

@@ -64,11 +64,19 @@ impl<'a> Reader<'a> {
                 "stringValue" | "string_value" | "StringValue" => {
                     value = Value::String(reader.cursor.string()?)
                 }
-                "boolValue" | "bool_value" | "BoolValue" => value = Value::Bool(reader.cursor.boolean()?),
+                "boolValue" | "bool_value" | "BoolValue" => {
+                    value = Value::Bool(reader.cursor.boolean()?)
+                }
                 "intValue" | "int_value" | "IntValue" => value = Value::Int(reader.integer()?),
-                "doubleValue" | "double_value" | "DoubleValue" => value = Value::Double(reader.double()?),
-                "bytesValue" | "bytes_value" | "BytesValue" => value = Value::Bytes(reader.bytes()?),
-                "arrayValue" | "array_value" | "ArrayValue" => value = Value::Array(reader.values(depth)?),
+                "doubleValue" | "double_value" | "DoubleValue" => {
+                    value = Value::Double(reader.double()?)
+                }
+                "bytesValue" | "bytes_value" | "BytesValue" => {
+                    value = Value::Bytes(reader.bytes()?)
+                }
+                "arrayValue" | "array_value" | "ArrayValue" => {
+                    value = Value::Array(reader.values(depth)?)
+                }
                 "kvlistValue" | "kvlist_value" | "KvlistValue" => {
                     value = Value::KeyValues(reader.key_value_list(depth)?);
                 }
@@ -82,7 +90,9 @@ impl<'a> Reader<'a> {
             Ok(())
         })?;
         if let (Value::Unset, Some(unknown)) = (&value, unknown) {
-            self.limits.fail(format_args!("an attribute's value has no known type, but {unknown:?}"));
+            self.limits.fail(format_args!(
+                "an attribute's value has no known type, but {unknown:?}"
+            ));
         }
         Ok(value)
     }
@@ -118,7 +128,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&mut self) -> Result<Cow<'a, str>> {
-        if self.cursor.null() { Ok(Cow::Borrowed("")) } else { self.cursor.string() }
+        if self.cursor.null() {
+            Ok(Cow::Borrowed(""))
+        } else {
+            self.cursor.string()
+        }
     }
 
     /// The text of a number that may be written as a string.
@@ -132,9 +146,13 @@ impl<'a> Reader<'a> {
     pub(super) fn integer(&mut self) -> Result<i64> {
         let text = self.number_text()?;
         let text = text.trim();
-        let number = text.parse().ok().or_else(|| whole_double(text).map(|whole| whole as i64));
+        let number = text
+            .parse()
+            .ok()
+            .or_else(|| whole_double(text).map(|whole| whole as i64));
         if number.is_none() {
-            self.limits.fail(format_args!("{} is not a 64-bit integer", shown(text)));
+            self.limits
+                .fail(format_args!("{} is not a 64-bit integer", shown(text)));
         }
         Ok(number.unwrap_or_default())
     }
@@ -145,10 +163,17 @@ impl<'a> Reader<'a> {
         }
         let text = self.number_text()?;
         let text = text.trim();
-        let whole = || whole_double(text).filter(|&whole| whole >= 0.0).map(|whole| whole as u64);
+        let whole = || {
+            whole_double(text)
+                .filter(|&whole| whole >= 0.0)
+                .map(|whole| whole as u64)
+        };
         let number = text.parse().ok().or_else(whole);
         if number.is_none() && !text.is_empty() {
-            self.limits.fail(format_args!("{what} {} is not an unsigned 64-bit integer", shown(text)));
+            self.limits.fail(format_args!(
+                "{what} {} is not an unsigned 64-bit integer",
+                shown(text)
+            ));
         }
         Ok(number.unwrap_or_default())
     }
@@ -156,9 +181,14 @@ impl<'a> Reader<'a> {
     fn double(&mut self) -> Result<f64> {
         let is_string = self.cursor.peek() == Some(b'"');
         let text = self.number_text()?;
-        let number = text.trim().parse::<f64>().ok().filter(|number| is_string || number.is_finite());
+        let number = text
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|number| is_string || number.is_finite());
         if number.is_none() {
-            self.limits.fail(format_args!("{} is not a double", shown(&text)));
+            self.limits
+                .fail(format_args!("{} is not a double", shown(&text)));
         }
         Ok(number.unwrap_or_default())
     }
@@ -167,7 +197,8 @@ impl<'a> Reader<'a> {
         let text = self.cursor.string()?;
         let bytes = base64::decode(text.trim());
         if bytes.is_none() {
-            self.limits.fail(format_args!("bytes value {} is not base64", shown(&text)));
+            self.limits
+                .fail(format_args!("bytes value {} is not base64", shown(&text)));
         }
         Ok(Cow::Owned(bytes.unwrap_or_default()))
     }

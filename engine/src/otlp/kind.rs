@@ -49,7 +49,10 @@ const OTHER_FILES: &[(&[u8], &str)] = &[
 /// # Errors
 /// Says what was expected and what was found.
 pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>, String> {
-    let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+    let text = start
+        .strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(start)
+        .trim_ascii_start();
     if text.is_empty() && is_whole {
         return Ok(None);
     }
@@ -60,7 +63,10 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
             _ => StreamKind::JsonLines,
         }));
     }
-    if let Some((_, found)) = OTHER_FILES.iter().find(|(magic, _)| start.starts_with(magic)) {
+    if let Some((_, found)) = OTHER_FILES
+        .iter()
+        .find(|(magic, _)| start.starts_with(magic))
+    {
         return Err(wrong_file(found));
     }
     if is_framed(start, is_whole) {
@@ -74,7 +80,11 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
     }
     // First lines that are damaged, or of a log, cost only themselves when requests follow.
     if let Some(rest) = from_object(start) {
-        return Ok(Some(if spans_lines(rest) { StreamKind::JsonDocuments } else { StreamKind::JsonLines }));
+        return Ok(Some(if spans_lines(rest) {
+            StreamKind::JsonDocuments
+        } else {
+            StreamKind::JsonLines
+        }));
     }
     if let Some(message) = csv::wrong_dialect(start) {
         return Err(message);
@@ -82,7 +92,11 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
     if let Some(columns) = csv::likely_columns(start).filter(|_| is_plain_text(start)) {
         return Err(wrong_table(&columns));
     }
-    Err(wrong_file(if is_plain_text(start) { "other text" } else { "other data" }))
+    Err(wrong_file(if is_plain_text(start) {
+        "other text"
+    } else {
+        "other data"
+    }))
 }
 
 fn wrong_table(columns: &[String]) -> String {
@@ -97,7 +111,9 @@ fn wrong_table(columns: &[String]) -> String {
 /// A length and as many bytes that look like a request, as far as they are there. A message by itself
 /// never begins with a zero, which every length below 16 MiB does.
 fn is_framed(start: &[u8], is_whole: bool) -> bool {
-    let Some((&[0, high, middle, low], rest)) = start.split_first_chunk() else { return false };
+    let Some((&[0, high, middle, low], rest)) = start.split_first_chunk() else {
+        return false;
+    };
     if rest.starts_with(ZSTD_MAGIC) {
         return true;
     }
@@ -117,8 +133,13 @@ fn wrong_file(found: &str) -> String {
 
 /// A brace or bracket and, after it, what JSON allows there.
 fn looks_like_json(text: &[u8]) -> bool {
-    let Some((b'{' | b'[', rest)) = text.split_first() else { return false };
-    matches!(rest.trim_ascii_start().first(), Some(b'"' | b'{' | b'[' | b'}' | b']') | None)
+    let Some((b'{' | b'[', rest)) = text.split_first() else {
+        return false;
+    };
+    matches!(
+        rest.trim_ascii_start().first(),
+        Some(b'"' | b'{' | b'[' | b'}' | b']') | None
+    )
 }
 
 /// The rest of a text from the first line on that an object begins with.
@@ -127,7 +148,10 @@ fn from_object(text: &[u8]) -> Option<&[u8]> {
     loop {
         let line_end = memchr::memchr(b'\n', rest)?;
         rest = rest.get(line_end + 1..)?;
-        let begun = rest.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+        let begun = rest
+            .trim_ascii_start()
+            .strip_prefix(b"{")
+            .map(<[u8]>::trim_ascii_start);
         if begun.is_some_and(|begun| begun.starts_with(b"\"")) {
             return Some(rest);
         }
@@ -135,20 +159,29 @@ fn from_object(text: &[u8]) -> Option<&[u8]> {
 }
 
 fn is_plain_text(bytes: &[u8]) -> bool {
-    bytes.iter().take(512).all(|&byte| byte >= 0x20 || matches!(byte, b'\n' | b'\r' | b'\t'))
+    bytes
+        .iter()
+        .take(512)
+        .all(|&byte| byte >= 0x20 || matches!(byte, b'\n' | b'\r' | b'\t'))
 }
 
 /// Whether the first document goes on after its first line: that line is open, ends where JSON may
 /// break, and the next one does not start a request.
 fn spans_lines(text: &[u8]) -> bool {
-    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return false };
+    let mut lines = text
+        .split(|&byte| byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty());
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else {
+        return false;
+    };
     let mut balance = Balance::default();
     balance.feed(first);
     let breaks = matches!(first.last(), Some(b'{' | b'[' | b',' | b':'));
     let is_request = second.split_first().is_some_and(|(&brace, rest)| {
         let rest = rest.trim_ascii_start();
-        brace == b'{' && (rest.starts_with(b"\"resourceSpans\"") || rest.starts_with(b"\"resource_spans\""))
+        brace == b'{'
+            && (rest.starts_with(b"\"resourceSpans\"") || rest.starts_with(b"\"resource_spans\""))
     });
     !balance.is_closed() && breaks && !is_request
 }
@@ -168,7 +201,9 @@ impl ValueEnd {
             if !self.balance.started {
                 self.is_word = !matches!(byte, b'{' | b'[' | b'"');
             }
-            if self.is_word && (byte.is_ascii_whitespace() || matches!(byte, b',' | b']' | b'}') && at > 0) {
+            if self.is_word
+                && (byte.is_ascii_whitespace() || matches!(byte, b',' | b']' | b'}') && at > 0)
+            {
                 return Some(at);
             }
             self.balance.feed(std::slice::from_ref(byte));
@@ -227,13 +262,34 @@ mod tests {
     #[test]
     fn json_is_lines_unless_its_first_line_stays_open() {
         assert_eq!(kind(b"{\"resourceSpans\":[]}"), Some(StreamKind::JsonLines));
-        assert_eq!(kind(b"\xEF\xBB\xBF\n {}\n{}\n"), Some(StreamKind::JsonLines));
-        assert_eq!(kind(b"{\n  \"resourceSpans\": [\n  ]\n}"), Some(StreamKind::JsonDocuments));
-        assert_eq!(kind(b"\n{\n  \"resourceSpans\": [\n  ]\n}"), Some(StreamKind::JsonDocuments));
-        assert_eq!(kind(b"{\"resourceSpans\": [{\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
-        assert_eq!(kind(b"{\"a\": \"cut\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
-        assert_eq!(kind(b"broken\n{\"resourceSpans\": []}\n"), Some(StreamKind::JsonLines));
-        assert_eq!(kind(b"INFO: up\nINFO: {\n{\n  \"name\": 1\n}\n"), Some(StreamKind::JsonDocuments));
+        assert_eq!(
+            kind(b"\xEF\xBB\xBF\n {}\n{}\n"),
+            Some(StreamKind::JsonLines)
+        );
+        assert_eq!(
+            kind(b"{\n  \"resourceSpans\": [\n  ]\n}"),
+            Some(StreamKind::JsonDocuments)
+        );
+        assert_eq!(
+            kind(b"\n{\n  \"resourceSpans\": [\n  ]\n}"),
+            Some(StreamKind::JsonDocuments)
+        );
+        assert_eq!(
+            kind(b"{\"resourceSpans\": [{\n{\"resourceSpans\": []}\n"),
+            Some(StreamKind::JsonLines)
+        );
+        assert_eq!(
+            kind(b"{\"a\": \"cut\n{\"resourceSpans\": []}\n"),
+            Some(StreamKind::JsonLines)
+        );
+        assert_eq!(
+            kind(b"broken\n{\"resourceSpans\": []}\n"),
+            Some(StreamKind::JsonLines)
+        );
+        assert_eq!(
+            kind(b"INFO: up\nINFO: {\n{\n  \"name\": 1\n}\n"),
+            Some(StreamKind::JsonDocuments)
+        );
         assert_eq!(kind(b" [\n{}]"), Some(StreamKind::JsonList));
         assert_eq!(kind(b" \n"), None);
     }
@@ -259,7 +315,10 @@ mod tests {
             (b"Dear all, hello\nthis is text\n", "other text"),
         ] {
             let error = detect(start, true).unwrap_err();
-            assert!(error.contains(found) && error.contains("expected OTLP/JSON"), "{error}");
+            assert!(
+                error.contains(found) && error.contains("expected OTLP/JSON"),
+                "{error}"
+            );
         }
     }
 
@@ -278,14 +337,19 @@ mod tests {
         }
         for separator in [";", "\t"] {
             for head in ["", "sep=;\n"] {
-                let table =
-                    format!("{head}{}", "id,timestamp,name,userId\n1,2,3,4\n".replace(',', separator));
+                let table = format!(
+                    "{head}{}",
+                    "id,timestamp,name,userId\n1,2,3,4\n".replace(',', separator)
+                );
                 let error = detect(table.as_bytes(), true).unwrap_err();
                 assert!(error.contains("commas"), "{error}");
             }
         }
-        for other in ["trace_id,name,value\na,b,1\n", "id,userIds,countTraces\n", "question,answer\nwhy,so\n"]
-        {
+        for other in [
+            "trace_id,name,value\na,b,1\n",
+            "id,userIds,countTraces\n",
+            "question,answer\nwhy,so\n",
+        ] {
             let error = detect(other.as_bytes(), true).unwrap_err();
             assert!(
                 error.contains(other.split(',').next().unwrap()) && error.contains("dataset merge"),

@@ -21,7 +21,11 @@ const OTHER_KINDS: &str = "(other events)";
 pub(crate) const BODY: &str = "body";
 
 /// Takes what the records of a scope say.
-pub(super) fn scope_records(records: Vec<RawRecord<'_>>, context: &Context<'_>, decoded: &mut Decoded) {
+pub(super) fn scope_records(
+    records: Vec<RawRecord<'_>>,
+    context: &Context<'_>,
+    decoded: &mut Decoded,
+) {
     for mut record in records {
         let name = logs::event_name(context.scope_name, &record.event_name, &record.attributes);
         add_unsaid(&mut record);
@@ -63,21 +67,40 @@ fn is_absent(id: &str) -> bool {
 fn skip(decoded: &mut Decoded, kind: String) {
     let kinds = &mut decoded.skipped_records;
     let is_counted = kinds.contains_key(&kind) || kinds.len() < KINDS_MAX;
-    *kinds.entry(if is_counted { kind } else { OTHER_KINDS.to_string() }).or_default() += 1;
+    *kinds
+        .entry(if is_counted {
+            kind
+        } else {
+            OTHER_KINDS.to_string()
+        })
+        .or_default() += 1;
 }
 
 /// Puts what a record says besides its attributes among them.
 fn add_unsaid(record: &mut RawRecord<'_>) {
     let mut add = |key: &'static str, value: Value<'_>| {
         let is_taken = record.attributes.iter().any(|pair| pair.key == key);
-        let key = if is_taken { format!("log.{key}").into() } else { key.into() };
-        record.attributes.push(KeyValue { key, value: owned(value) });
+        let key = if is_taken {
+            format!("log.{key}").into()
+        } else {
+            key.into()
+        };
+        record.attributes.push(KeyValue {
+            key,
+            value: owned(value),
+        });
     };
     if record.severity_number != 0 {
-        add("severity_number", Value::Int(i64::try_from(record.severity_number).unwrap_or(i64::MAX)));
+        add(
+            "severity_number",
+            Value::Int(i64::try_from(record.severity_number).unwrap_or(i64::MAX)),
+        );
     }
     if !record.severity_text.is_empty() {
-        add("severity_text", Value::String(record.severity_text.to_string().into()));
+        add(
+            "severity_text",
+            Value::String(record.severity_text.to_string().into()),
+        );
     }
 }
 
@@ -91,8 +114,12 @@ fn owned(value: Value<'_>) -> Value<'static> {
 
 /// An evaluation of a response.
 fn of_response(record: &RawRecord<'_>, context: &Context<'_>) -> Result<Assessment, String> {
-    let Event { time_ns, .. } = event(record, evaluation::EVENT, context)
-        .map_err(|reason| format!("log record {} without trace context: {reason}", evaluation::EVENT))?;
+    let Event { time_ns, .. } = event(record, evaluation::EVENT, context).map_err(|reason| {
+        format!(
+            "log record {} without trace context: {reason}",
+            evaluation::EVENT
+        )
+    })?;
     evaluation::feedback("", None, time_ns, &record.attributes)
 }
 
@@ -101,7 +128,11 @@ fn event(record: &RawRecord<'_>, name: &str, context: &Context<'_>) -> Result<Ev
     if let Some(fault) = record.fault.as_deref().or(context.fault) {
         return Err(fault.to_string());
     }
-    let time = if record.time_ns == 0 { record.observed_time_ns } else { record.time_ns };
+    let time = if record.time_ns == 0 {
+        record.observed_time_ns
+    } else {
+        record.time_ns
+    };
     let event = Event {
         time_ns: time_ns("time", time)?,
         name: name.to_string(),
@@ -110,7 +141,9 @@ fn event(record: &RawRecord<'_>, name: &str, context: &Context<'_>) -> Result<Ev
     let bytes = event.name.len() + event.attributes.len();
     if bytes > context.span_bytes_max {
         let bytes_max = context.span_bytes_max;
-        return Err(format!("it has {bytes} bytes of text, more than the {bytes_max} that are set"));
+        return Err(format!(
+            "it has {bytes} bytes of text, more than the {bytes_max} that are set"
+        ));
     }
     Ok(event)
 }
@@ -161,7 +194,10 @@ fn take(record: &RawRecord<'_>, fragment: Fragment, is_evaluation: bool, decoded
 
 /// Whether records are of one span and from one place.
 fn is_next(last: &Fragment, next: &Fragment) -> bool {
-    let without_events = |fragment: &Fragment| Fragment { events: Vec::new(), ..fragment.clone() };
+    let without_events = |fragment: &Fragment| Fragment {
+        events: Vec::new(),
+        ..fragment.clone()
+    };
     (&last.span_id, &last.trace_id) == (&next.span_id, &next.trace_id)
         && without_events(last) == without_events(next)
 }

@@ -130,14 +130,23 @@ pub(crate) struct Decoding<'d, 'r> {
 impl<'d> Decoding<'d, '_> {
     /// Everything as it was sent.
     fn of(experiment_id: &'d str) -> Self {
-        Self { experiment_id, any_ids: false, now_ns: 0, span_bytes_max: usize::MAX, pass: None }
+        Self {
+            experiment_id,
+            any_ids: false,
+            now_ns: 0,
+            span_bytes_max: usize::MAX,
+            pass: None,
+        }
     }
 }
 
 impl<'r> Decoding<'_, 'r> {
     /// The same for a part.
     fn again(&mut self) -> Decoding<'_, 'r> {
-        Decoding { pass: self.pass.as_deref_mut(), ..*self }
+        Decoding {
+            pass: self.pass.as_deref_mut(),
+            ..*self
+        }
     }
 }
 
@@ -179,5 +188,10 @@ fn decoded(mut request: raw::RawRequest<'_>, decoding: Decoding<'_, '_>) -> Deco
     if let Some(pass) = decoding.pass {
         redact::request(pass, &mut request);
     }
-    span::assemble(request, decoding.experiment_id, decoding.span_bytes_max, decoding.any_ids)
+    span::assemble(
+        request,
+        decoding.experiment_id,
+        decoding.span_bytes_max,
+        decoding.any_ids,
+    )
 }

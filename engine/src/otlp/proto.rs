@@ -13,7 +13,9 @@ use std::fmt::Write as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 use super::error::DecodeError;
-use super::raw::{Limits, RawEnum, RawEvent, RawLink, RawRecord, RawRequest, RawResource, RawScope, RawSpan};
+use super::raw::{
+    Limits, RawEnum, RawEvent, RawLink, RawRecord, RawRequest, RawResource, RawScope, RawSpan,
+};
 use super::value::{KeyValue, Value};
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -30,9 +32,15 @@ pub(super) fn read(message: &[u8]) -> Result<RawRequest<'_>> {
         if number == 1 {
             limits.count_part::<RawResource<'_>>()?;
             let message = field.bytes()?;
-            let signal = if has_records(message) { Signal::Logs } else { Signal::Traces };
+            let signal = if has_records(message) {
+                Signal::Logs
+            } else {
+                Signal::Traces
+            };
             request.has_records |= signal == Signal::Logs;
-            request.resources.push(resource_spans(message, signal, &mut limits)?);
+            request
+                .resources
+                .push(resource_spans(message, signal, &mut limits)?);
         }
     }
     limits.check_memory()?;
@@ -44,7 +52,9 @@ pub(super) fn read(message: &[u8]) -> Result<RawRequest<'_>> {
 /// field 1 with known fields, up to where the bytes end.
 pub(super) fn looks_like_request(mut start: &[u8], is_whole: bool) -> bool {
     while !start.is_empty() {
-        let Ok((number, wire_type)) = decode_key(&mut start) else { return !is_whole };
+        let Ok((number, wire_type)) = decode_key(&mut start) else {
+            return !is_whole;
+        };
         if number != 1 {
             let context = DecodeContext::default();
             if number < 1000 || skip_field(wire_type, number, &mut start, context).is_err() {
@@ -55,7 +65,9 @@ pub(super) fn looks_like_request(mut start: &[u8], is_whole: bool) -> bool {
         if wire_type != WireType::LengthDelimited {
             return false;
         }
-        let Ok(length) = decode_varint(&mut start) else { return !is_whole };
+        let Ok(length) = decode_varint(&mut start) else {
+            return !is_whole;
+        };
         let known_first = matches!(start.first(), Some(0x0A | 0x12 | 0x1A) | None);
         let fits = !is_whole || length <= start.len() as u64;
         if length > 0 {
@@ -77,7 +89,9 @@ impl<'a> Field<'a> {
     fn bytes(self) -> Result<&'a [u8]> {
         match self {
             Field::Bytes(bytes) => Ok(bytes),
-            _ => Err(DecodeError::protobuf("a field has another type than OTLP traces give it")),
+            _ => Err(DecodeError::protobuf(
+                "a field has another type than OTLP traces give it",
+            )),
         }
     }
 
@@ -92,9 +106,9 @@ impl<'a> Field<'a> {
         match self {
             Field::Varint(number) | Field::Fixed64(number) => Ok(number),
             Field::Fixed32(number) => Ok(u64::from(number)),
-            Field::Bytes(_) => {
-                Err(DecodeError::protobuf("a field has another type than OTLP traces give it"))
-            }
+            Field::Bytes(_) => Err(DecodeError::protobuf(
+                "a field has another type than OTLP traces give it",
+            )),
         }
     }
 
@@ -171,14 +185,20 @@ fn has_records(resource: &[u8]) -> bool {
     // A scope without spans says nothing, nor does a record without times and flags.
     let mut scopes = Fields(resource);
     while let Ok(Some((number, field))) = scopes.next_field() {
-        let Some(record) = field.bytes().ok().filter(|_| number == 2).and_then(|scope| first(scope, 2))
+        let Some(record) = field
+            .bytes()
+            .ok()
+            .filter(|_| number == 2)
+            .and_then(|scope| first(scope, 2))
         else {
             continue;
         };
         let mut fields = Fields(record);
         while let Ok(Some(field)) = fields.next_field() {
             match field {
-                (1, Field::Fixed64(_)) | (8, Field::Fixed32(_)) | (11, Field::Fixed64(_)) => return true,
+                (1, Field::Fixed64(_)) | (8, Field::Fixed32(_)) | (11, Field::Fixed64(_)) => {
+                    return true;
+                }
                 (1, _) => return false,
                 _ => {}
             }
@@ -187,7 +207,11 @@ fn has_records(resource: &[u8]) -> bool {
     false
 }
 
-fn resource_spans<'a>(message: &'a [u8], signal: Signal, limits: &mut Limits) -> Result<RawResource<'a>> {
+fn resource_spans<'a>(
+    message: &'a [u8],
+    signal: Signal,
+    limits: &mut Limits,
+) -> Result<RawResource<'a>> {
     let mut resource = RawResource::default();
     let mut fields = Fields(message);
     while let Some((number, field)) = fields.next_field()? {
@@ -195,7 +219,9 @@ fn resource_spans<'a>(message: &'a [u8], signal: Signal, limits: &mut Limits) ->
             1 => self::resource(field.bytes()?, &mut resource, limits)?,
             2 => {
                 limits.count_part::<RawScope<'_>>()?;
-                resource.scopes.push(scope_spans(field.bytes()?, signal, limits)?);
+                resource
+                    .scopes
+                    .push(scope_spans(field.bytes()?, signal, limits)?);
             }
             3 => resource.schema_url = field.text()?,
             _ => {}
@@ -204,7 +230,11 @@ fn resource_spans<'a>(message: &'a [u8], signal: Signal, limits: &mut Limits) ->
     Ok(resource)
 }
 
-fn resource<'a>(message: &'a [u8], resource: &mut RawResource<'a>, limits: &mut Limits) -> Result<()> {
+fn resource<'a>(
+    message: &'a [u8],
+    resource: &mut RawResource<'a>,
+    limits: &mut Limits,
+) -> Result<()> {
     limits.begin_part();
     let mut fields = Fields(message);
     while let Some((number, field)) = fields.next_field()? {
@@ -272,9 +302,13 @@ fn span<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawSpan<'a>> {
             8 => span.end_time_ns = field.unsigned()?,
             9 => attribute(field.bytes()?, &mut span.attributes, limits)?,
             10 => span.dropped_attributes_count = field.unsigned()?,
-            11 if limits.count_item::<RawEvent<'_>>() => span.events.push(event(field.bytes()?, limits)?),
+            11 if limits.count_item::<RawEvent<'_>>() => {
+                span.events.push(event(field.bytes()?, limits)?)
+            }
             12 => span.dropped_events_count = field.unsigned()?,
-            13 if limits.count_item::<RawLink<'_>>() => span.links.push(link(field.bytes()?, limits)?),
+            13 if limits.count_item::<RawLink<'_>>() => {
+                span.links.push(link(field.bytes()?, limits)?)
+            }
             14 => span.dropped_links_count = field.unsigned()?,
             15 => status(field.bytes()?, &mut span)?,
             16 => span.flags = field.unsigned()?,
@@ -361,7 +395,11 @@ fn link<'a>(message: &'a [u8], limits: &mut Limits) -> Result<RawLink<'a>> {
 }
 
 /// Appends one attribute of a span, event, link, scope or resource.
-fn attribute<'a>(message: &'a [u8], out: &mut Vec<KeyValue<'a>>, limits: &mut Limits) -> Result<()> {
+fn attribute<'a>(
+    message: &'a [u8],
+    out: &mut Vec<KeyValue<'a>>,
+    limits: &mut Limits,
+) -> Result<()> {
     if !limits.failed() {
         out.push(key_value(message, 1, limits)?);
     }
@@ -420,7 +458,11 @@ fn array<'a>(message: &'a [u8], depth: usize, limits: &mut Limits) -> Result<Vec
     Ok(items)
 }
 
-fn key_value_list<'a>(message: &'a [u8], depth: usize, limits: &mut Limits) -> Result<Vec<KeyValue<'a>>> {
+fn key_value_list<'a>(
+    message: &'a [u8],
+    depth: usize,
+    limits: &mut Limits,
+) -> Result<Vec<KeyValue<'a>>> {
     let mut pairs = Vec::new();
     let mut fields = Fields(message);
     while let Some((number, field)) = fields.next_field()? {

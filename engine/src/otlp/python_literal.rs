@@ -106,7 +106,9 @@ impl Reader<'_> {
     /// A name or a number; or a call, of which the first argument is the value: `UUID('...')`, `array([...], dtype=object)`;
     /// or a time.
     fn word(&mut self, depth: usize) -> Option<Json> {
-        let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c)));
+        let end = self
+            .rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c)));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         match word {
@@ -115,7 +117,11 @@ impl Reader<'_> {
             "False" => return Some(Json::Bool(false)),
             "datetime.datetime" => return self.datetime(),
             "array" | "UUID" | "Timestamp" => {}
-            number => return serde_json::from_str::<Number>(number).ok().map(Json::Number),
+            number => {
+                return serde_json::from_str::<Number>(number)
+                    .ok()
+                    .map(Json::Number);
+            }
         }
         if !self.pass('(') {
             return None;
@@ -123,9 +129,17 @@ impl Reader<'_> {
         let value = self.value(depth + 1)?;
         if self.pass(',') {
             let (name, _) = self.rest.trim_start().split_once('=')?;
-            self.rest = self.rest.trim_start().strip_prefix(name)?.strip_prefix('=')?;
+            self.rest = self
+                .rest
+                .trim_start()
+                .strip_prefix(name)?
+                .strip_prefix('=')?;
             match name {
-                "dtype" => self.rest = self.rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()),
+                "dtype" => {
+                    self.rest = self
+                        .rest
+                        .trim_start_matches(|c: char| c.is_ascii_alphanumeric())
+                }
                 "tz" if matches!(self.text()?.as_str(), "UTC" | "Etc/UTC") => {}
                 _ => return None,
             }
@@ -149,8 +163,9 @@ impl Reader<'_> {
             }
         }
         let [year, month, day, hour, minute, second, microsecond] = parts;
-        let time =
-            format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{microsecond:06}Z");
+        let time = format!(
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{microsecond:06}Z"
+        );
         Some(Json::String(time))
     }
 }
@@ -176,9 +191,18 @@ mod tests {
                 "{'a': 'it\\'s', \"b\": None, 3: [1, -2.5, True,],}",
                 json!({"a": "it's", "b": null, "3": [1, -2.5, true]}),
             ),
-            ("[{'x': ('y', False)}, \"don't\"]", json!([{"x": ["y", false]}, "don't"])),
-            ("['\\n\\x41\\u6771\\U0001F600\\\\', nan]", json!(["\nA東😀\\", null])),
-            ("{'id': UUID('0-1'), 'l': array([1, 2], dtype=object)}", json!({"id": "0-1", "l": [1, 2]})),
+            (
+                "[{'x': ('y', False)}, \"don't\"]",
+                json!([{"x": ["y", false]}, "don't"]),
+            ),
+            (
+                "['\\n\\x41\\u6771\\U0001F600\\\\', nan]",
+                json!(["\nA東😀\\", null]),
+            ),
+            (
+                "{'id': UUID('0-1'), 'l': array([1, 2], dtype=object)}",
+                json!({"id": "0-1", "l": [1, 2]}),
+            ),
             (
                 "[datetime.datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=datetime.timezone.utc), datetime.datetime(2026, 1, 2, 3, 4)]",
                 json!(["2026-01-02T03:04:05.000600Z", "2026-01-02T03:04:00.000000Z"]),

@@ -125,7 +125,10 @@ impl<'a> RawRecord<'a> {
         }
         let is_taken = self.attributes.iter().any(|pair| pair.key == BODY);
         let key = if is_taken { "log.body" } else { BODY };
-        self.attributes.push(KeyValue { key: key.into(), value: body });
+        self.attributes.push(KeyValue {
+            key: key.into(),
+            value: body,
+        });
     }
 }
 
@@ -157,7 +160,10 @@ pub(crate) fn cut_key(key: &str) -> Option<String> {
     }
     let hash = twox_hash::XxHash3_64::oneshot(key.as_bytes());
     let start = key.floor_char_boundary(KEY_BYTES_MAX - 17);
-    Some(format!("{}~{hash:016x}", key.get(..start).unwrap_or_default()))
+    Some(format!(
+        "{}~{hash:016x}",
+        key.get(..start).unwrap_or_default()
+    ))
 }
 
 /// Counts what a request holds, and keeps the first fault of the part being read.
@@ -176,8 +182,9 @@ pub(super) struct Limits {
 impl Limits {
     /// Of a request of so many bytes.
     pub(super) fn of(request_bytes: usize) -> Self {
-        let memory_left =
-            request_bytes.saturating_mul(REQUEST_MEMORY_FACTOR).saturating_add(REQUEST_MEMORY_BYTES_MIN);
+        let memory_left = request_bytes
+            .saturating_mul(REQUEST_MEMORY_FACTOR)
+            .saturating_add(REQUEST_MEMORY_BYTES_MIN);
         Self {
             request_bytes,
             memory_left,
@@ -265,11 +272,17 @@ impl Limits {
         self.span_nodes += 1;
         self.request_nodes += 1;
         if depth > VALUE_DEPTH_MAX {
-            self.fail(format_args!("attributes nest deeper than {VALUE_DEPTH_MAX} levels"));
+            self.fail(format_args!(
+                "attributes nest deeper than {VALUE_DEPTH_MAX} levels"
+            ));
         } else if self.span_nodes > SPAN_NODES_MAX {
-            self.fail(format_args!("more than {SPAN_NODES_MAX} values, events and links"));
+            self.fail(format_args!(
+                "more than {SPAN_NODES_MAX} values, events and links"
+            ));
         } else if self.request_nodes > REQUEST_NODES_MAX {
-            self.fail(format_args!("the request has more than {REQUEST_NODES_MAX} values, events and links"));
+            self.fail(format_args!(
+                "the request has more than {REQUEST_NODES_MAX} values, events and links"
+            ));
         } else if !self.take_memory::<KeyValue<'_>>() {
             // The whole request is refused, at the latest when all of it is read.
             self.fail("the request is nearly empty");

@@ -150,7 +150,9 @@ impl<R: Read> RequestReader<R> {
         self.block.resize(READ_BYTES, 0);
         match source.read(&mut self.block) {
             Ok(0) => self.at_end = true,
-            Ok(count) => self.buffer.extend_from_slice(self.block.get(..count).unwrap_or_default()),
+            Ok(count) => self
+                .buffer
+                .extend_from_slice(self.block.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 self.failure = Some(error);
@@ -165,19 +167,26 @@ impl<R: Read> RequestReader<R> {
     }
 
     fn open(&mut self) -> Result<(), ReadError> {
-        let Some(input) = self.input.take() else { return Ok(()) };
+        let Some(input) = self.input.take() else {
+            return Ok(());
+        };
         match Source::open(input, Arc::clone(&self.input_bytes)) {
             Ok(source) => self.source = Some(source),
             Err(error) => return Err(fatal(None, format!("cannot be read: {error}"))),
         }
         // A pipe may hold one line for now: enough when that is a whole document.
-        while self.buffer.len() < PEEK_BYTES && !self.at_end && !starts_with_document_line(&self.buffer) {
+        while self.buffer.len() < PEEK_BYTES
+            && !self.at_end
+            && !starts_with_document_line(&self.buffer)
+        {
             self.fill();
         }
         let is_whole = self.at_end && self.failure.is_none();
         self.container = ContainerLog::of(&self.buffer);
         let kind = match &self.container {
-            Some(log) => detect(&log.written(&self.buffer), is_whole).map(|kind| kind.map(by_lines)),
+            Some(log) => {
+                detect(&log.written(&self.buffer), is_whole).map(|kind| kind.map(by_lines))
+            }
             None => detect(&self.buffer, is_whole),
         };
         match kind {
@@ -192,10 +201,20 @@ impl<R: Read> RequestReader<R> {
     fn take_line(&mut self) -> Option<Line> {
         loop {
             let line = self.take_raw_line();
-            let Some(log) = &mut self.container else { return line };
+            let Some(log) = &mut self.container else {
+                return line;
+            };
             match line {
-                Some(Line::Found { bytes, is_terminated }) => match log.take(bytes) {
-                    Some(bytes) => return Some(Line::Found { bytes, is_terminated }),
+                Some(Line::Found {
+                    bytes,
+                    is_terminated,
+                }) => match log.take(bytes) {
+                    Some(bytes) => {
+                        return Some(Line::Found {
+                            bytes,
+                            is_terminated,
+                        });
+                    }
                     None if log.waiting_bytes() > self.piece_bytes_max => {
                         log.rest();
                         return Some(Line::TooLong);
@@ -203,7 +222,12 @@ impl<R: Read> RequestReader<R> {
                     None => {}
                 },
                 Some(Line::TooLong) => return line,
-                None => return log.rest().map(|bytes| Line::Found { bytes, is_terminated: false }),
+                None => {
+                    return log.rest().map(|bytes| Line::Found {
+                        bytes,
+                        is_terminated: false,
+                    });
+                }
             }
         }
     }
@@ -221,7 +245,10 @@ impl<R: Read> RequestReader<R> {
                 }
                 let bytes = self.pending().get(..length).unwrap_or_default().to_vec();
                 self.pass(length + 1);
-                return Some(Line::Found { bytes, is_terminated: true });
+                return Some(Line::Found {
+                    bytes,
+                    is_terminated: true,
+                });
             }
             searched = self.pending().len();
             if searched > self.piece_bytes_max {
@@ -242,7 +269,10 @@ impl<R: Read> RequestReader<R> {
         }
         self.lines += 1;
         self.pass(bytes.len());
-        Some(Line::Found { bytes, is_terminated: false })
+        Some(Line::Found {
+            bytes,
+            is_terminated: false,
+        })
     }
 
     /// Passes the rest of a line without keeping it.
@@ -261,9 +291,15 @@ impl<R: Read> RequestReader<R> {
     }
 
     fn too_long(&self, line: u64) -> ReadError {
-        let message =
-            format!("longer than {} MiB, which no trace request should be", self.piece_bytes_max >> 20);
-        ReadError { line: Some(line), is_fatal: false, message }
+        let message = format!(
+            "longer than {} MiB, which no trace request should be",
+            self.piece_bytes_max >> 20
+        );
+        ReadError {
+            line: Some(line),
+            is_fatal: false,
+            message,
+        }
     }
 
     fn next_line(&mut self) -> Option<Result<Request, ReadError>> {
@@ -271,12 +307,18 @@ impl<R: Read> RequestReader<R> {
             match self.take_line()? {
                 Line::TooLong => return Some(Err(self.too_long(self.lines))),
                 Line::Found { bytes, .. } if is_blank(&bytes) => {}
-                Line::Found { bytes, is_terminated } => {
+                Line::Found {
+                    bytes,
+                    is_terminated,
+                } => {
                     if !is_terminated && self.failure.is_some() && !is_closed(&bytes) {
                         self.lines -= 1;
                         return None;
                     }
-                    return Some(Ok(Request::Json { line: self.lines, bytes }));
+                    return Some(Ok(Request::Json {
+                        line: self.lines,
+                        bytes,
+                    }));
                 }
             }
         }
@@ -296,28 +338,43 @@ impl<R: Read> RequestReader<R> {
                 first_line = self.lines;
                 if !begins_document(&bytes) {
                     // A line of a log between documents.
-                    return Some(Ok(Request::Json { line: first_line, bytes }));
+                    return Some(Ok(Request::Json {
+                        line: first_line,
+                        bytes,
+                    }));
                 }
             }
             balance.feed(&bytes);
             document.extend_from_slice(&bytes);
             document.push(b'\n');
             if document.len() > self.piece_bytes_max {
-                return Some(Err(ReadError { is_fatal: true, ..self.too_long(first_line) }));
+                return Some(Err(ReadError {
+                    is_fatal: true,
+                    ..self.too_long(first_line)
+                }));
             }
             if balance.is_closed() {
-                return Some(Ok(Request::Json { line: first_line, bytes: document }));
+                return Some(Ok(Request::Json {
+                    line: first_line,
+                    bytes: document,
+                }));
             }
         }
         // What is left is cut short; decoding says where, unless reading it failed.
         let is_cut = document.is_empty() || self.failure.is_some();
-        (!is_cut).then_some(Ok(Request::Json { line: first_line, bytes: document }))
+        (!is_cut).then_some(Ok(Request::Json {
+            line: first_line,
+            bytes: document,
+        }))
     }
 
     /// The next element of a list, or a value outside of one.
     fn next_element(&mut self) -> Option<Result<Request, ReadError>> {
         if let Some(line) = self.pass_between_elements() {
-            return Some(Ok(Request::Json { line, bytes: b"[]".to_vec() }));
+            return Some(Ok(Request::Json {
+                line,
+                bytes: b"[]".to_vec(),
+            }));
         }
         let (line, mut end) = (self.lines + 1, ValueEnd::default());
         let len = match self.piece(line, |bytes| end.feed(bytes)) {
@@ -330,7 +387,11 @@ impl<R: Read> RequestReader<R> {
             Err(error) => return Some(Err(error)),
         };
         // A byte that begins no value is passed as if it were one.
-        let bytes = self.pending().get(..len.max(1)).unwrap_or_default().to_vec();
+        let bytes = self
+            .pending()
+            .get(..len.max(1))
+            .unwrap_or_default()
+            .to_vec();
         self.lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
         self.pass(bytes.len());
         self.is_empty_list = false;
@@ -379,7 +440,11 @@ impl<R: Read> RequestReader<R> {
             if self.columns.is_empty() {
                 self.columns = csv::columns(&record).unwrap_or_default();
             } else if !is_blank(&record) {
-                let refused = |message| ReadError { line: Some(line), is_fatal: false, message };
+                let refused = |message| ReadError {
+                    line: Some(line),
+                    is_fatal: false,
+                    message,
+                };
                 return Some(match csv::object(&self.columns, &record) {
                     Ok(bytes) => Ok(Request::Json { line, bytes }),
                     Err(message) => Err(refused(message)),
@@ -398,15 +463,24 @@ impl<R: Read> RequestReader<R> {
         loop {
             let unseen = self.pending().get(seen..).unwrap_or_default();
             if let Some(len) = feed(unseen) {
-                return Ok(Some(Piece { len: seen + len, is_cut: false }));
+                return Ok(Some(Piece {
+                    len: seen + len,
+                    is_cut: false,
+                }));
             }
             seen = self.pending().len();
             if seen > self.piece_bytes_max {
-                return Err(ReadError { is_fatal: true, ..self.too_long(line) });
+                return Err(ReadError {
+                    is_fatal: true,
+                    ..self.too_long(line)
+                });
             }
             if self.at_end {
                 let is_piece = seen > 0 && self.failure.is_none();
-                return Ok(is_piece.then_some(Piece { len: seen, is_cut: true }));
+                return Ok(is_piece.then_some(Piece {
+                    len: seen,
+                    is_cut: true,
+                }));
             }
             self.fill();
         }
@@ -437,7 +511,11 @@ impl<R: Read> RequestReader<R> {
     fn next_message(&mut self) -> Option<Result<Request, ReadError>> {
         while !self.at_end {
             if self.pending().len() > self.piece_bytes_max {
-                return Some(Err(ReadError { line: None, is_fatal: true, ..self.too_long(0) }));
+                return Some(Err(ReadError {
+                    line: None,
+                    is_fatal: true,
+                    ..self.too_long(0)
+                }));
             }
             self.fill();
         }
@@ -453,12 +531,22 @@ impl<R: Read> RequestReader<R> {
 
     /// The next message of a stream in which each has its length before it.
     fn next_frame(&mut self) -> Option<Result<Request, ReadError>> {
-        let Some(length) = self.take_exactly(FRAME_LENGTH_BYTES) else { return self.cut_frame() };
-        let length = length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
+        let Some(length) = self.take_exactly(FRAME_LENGTH_BYTES) else {
+            return self.cut_frame();
+        };
+        let length = length
+            .iter()
+            .fold(0, |length, &byte| length << 8 | usize::from(byte));
         if length > self.piece_bytes_max {
-            return Some(Err(ReadError { line: None, is_fatal: true, ..self.too_long(0) }));
+            return Some(Err(ReadError {
+                line: None,
+                is_fatal: true,
+                ..self.too_long(0)
+            }));
         }
-        let Some(bytes) = self.take_exactly(length) else { return self.cut_frame() };
+        let Some(bytes) = self.take_exactly(length) else {
+            return self.cut_frame();
+        };
         self.lines += 1;
         let bytes = match bytes.starts_with(ZSTD_MAGIC) {
             true => match self.decompress(&bytes) {
@@ -470,7 +558,10 @@ impl<R: Read> RequestReader<R> {
         // No white space before it: a message of 123 bytes begins like a line end and a brace.
         let is_json = bytes.starts_with(b"{");
         Some(Ok(match is_json {
-            true => Request::Json { line: self.lines, bytes },
+            true => Request::Json {
+                line: self.lines,
+                bytes,
+            },
             false => Request::Protobuf { bytes },
         }))
     }
@@ -479,12 +570,19 @@ impl<R: Read> RequestReader<R> {
     fn decompress(&self, message: &[u8]) -> Result<Vec<u8>, ReadError> {
         let damaged = |error: io::Error| {
             let message = format!("message {} is damaged: {error}", self.lines);
-            ReadError { line: Some(self.lines), is_fatal: false, message }
+            ReadError {
+                line: Some(self.lines),
+                is_fatal: false,
+                message,
+            }
         };
         let limit = self.piece_bytes_max as u64 + 1;
         let mut bytes = Vec::new();
         let decoder = zstd::stream::read::Decoder::new(message).map_err(damaged)?;
-        decoder.take(limit).read_to_end(&mut bytes).map_err(damaged)?;
+        decoder
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(damaged)?;
         match bytes.len() > self.piece_bytes_max {
             true => Err(self.too_long(self.lines)),
             false => Ok(bytes),
@@ -505,8 +603,12 @@ impl<R: Read> RequestReader<R> {
     fn cut_frame(&mut self) -> Option<Result<Request, ReadError>> {
         let left = self.pending().len();
         let is_cut = left > 0 && self.failure.is_none();
-        is_cut
-            .then(|| Err(fatal(None, format!("the last message is cut short: {left} bytes of it are there"))))
+        is_cut.then(|| {
+            Err(fatal(
+                None,
+                format!("the last message is cut short: {left} bytes of it are there"),
+            ))
+        })
     }
 
     /// The error that ended the stream early, once.
@@ -520,7 +622,12 @@ impl<R: Read> RequestReader<R> {
         };
         let has_lines = matches!(
             self.kind,
-            Some(StreamKind::JsonLines | StreamKind::JsonDocuments | StreamKind::JsonList | StreamKind::Csv)
+            Some(
+                StreamKind::JsonLines
+                    | StreamKind::JsonDocuments
+                    | StreamKind::JsonList
+                    | StreamKind::Csv
+            )
         );
         let line = has_lines.then_some(self.lines + 1);
         Some(fatal(line, message))
@@ -536,21 +643,33 @@ fn by_lines(kind: StreamKind) -> StreamKind {
 }
 
 fn fatal(line: Option<u64>, message: String) -> ReadError {
-    ReadError { line, is_fatal: true, message }
+    ReadError {
+        line,
+        is_fatal: true,
+        message,
+    }
 }
 
 fn begins_document(line: &[u8]) -> bool {
-    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii_start().starts_with(b"{")
+    line.strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(line)
+        .trim_ascii_start()
+        .starts_with(b"{")
 }
 
 /// Blank, or a byte order mark alone.
 fn is_blank(line: &[u8]) -> bool {
-    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).iter().all(u8::is_ascii_whitespace)
+    line.strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(line)
+        .iter()
+        .all(u8::is_ascii_whitespace)
 }
 
 fn starts_with_document_line(start: &[u8]) -> bool {
     let mut lines = start.split(|&byte| byte == b'\n');
-    let (Some(line), Some(_)) = (lines.next(), lines.next()) else { return false };
+    let (Some(line), Some(_)) = (lines.next(), lines.next()) else {
+        return false;
+    };
     let written = ContainerLog::of(line).and_then(|mut log| log.take(line.to_vec()));
     let line = written.as_deref().unwrap_or(line);
     line.starts_with(b"{\"") && is_closed(line)
@@ -614,7 +733,9 @@ mod tests {
     }
 
     fn lines(bytes: &[u8]) -> Vec<Result<u64, ReadError>> {
-        RequestReader::new(bytes).map(|request| request.map(|request| request.line().unwrap_or(0))).collect()
+        RequestReader::new(bytes)
+            .map(|request| request.map(|request| request.line().unwrap_or(0)))
+            .collect()
     }
 
     fn good(bytes: &[u8]) -> Vec<u64> {
@@ -626,7 +747,10 @@ mod tests {
         assert_eq!(good(b"{\"a\":1}\r\n\r\n{\"b\":2}"), [1, 3]);
         assert_eq!(good(b"\xEF\xBB\xBF{\"a\":1}\n{\"b\":2}\n"), [1, 2]);
         assert_eq!(good(b"{\n \"a\": [\n \"}\"]\n}\n\n{\n}\n"), [1, 6]);
-        assert_eq!(good(b"INFO: \"up\n{\n \"a\": 1\n}\nsaid \"so\n{\n \"b\": 2\n}\n"), [1, 2, 5, 6]);
+        assert_eq!(
+            good(b"INFO: \"up\n{\n \"a\": 1\n}\nsaid \"so\n{\n \"b\": 2\n}\n"),
+            [1, 2, 5, 6]
+        );
         assert_eq!(good(b"\x0A\x00"), [0]);
         assert_eq!(good(b""), Vec::<u64>::new());
     }
@@ -634,7 +758,10 @@ mod tests {
     fn elements(bytes: &[u8]) -> Vec<(u64, String)> {
         let element = |request: Result<Request, ReadError>| {
             let request = request.unwrap();
-            (request.line().unwrap(), String::from_utf8(request.bytes().to_vec()).unwrap())
+            (
+                request.line().unwrap(),
+                String::from_utf8(request.bytes().to_vec()).unwrap(),
+            )
         };
         RequestReader::new(bytes).map(element).collect()
     }
@@ -650,7 +777,10 @@ mod tests {
             (6, "{\"c\":3}"),
             (7, "{\"d\":4}"),
         ];
-        assert_eq!(elements(list), wanted.map(|(line, text)| (line, text.to_string())));
+        assert_eq!(
+            elements(list),
+            wanted.map(|(line, text)| (line, text.to_string()))
+        );
         assert_eq!(elements(b"[\n\n]"), [(3, "[]".to_string())]);
         let words = elements(b"[{},1, true,\"a\",}x]");
         let texts: Vec<&str> = words.iter().map(|(_, text)| text.as_str()).collect();
@@ -659,16 +789,31 @@ mod tests {
 
     #[test]
     fn a_list_of_any_length_takes_the_memory_of_an_element() {
-        let list = format!("[{}]", vec![format!("{{\"a\":\"{}\"}}", "x".repeat(700)); 5_000].join(","));
+        let list = format!(
+            "[{}]",
+            vec![format!("{{\"a\":\"{}\"}}", "x".repeat(700)); 5_000].join(",")
+        );
         let mut reader = RequestReader::new(list.as_bytes()).with_piece_bytes_max(1_000);
         assert_eq!(reader.by_ref().filter(Result::is_ok).count(), 5_000);
         assert_eq!(reader.bytes(), list.len() as u64);
-        assert!(reader.buffer.capacity() < 1 << 20, "{}", reader.buffer.capacity());
+        assert!(
+            reader.buffer.capacity() < 1 << 20,
+            "{}",
+            reader.buffer.capacity()
+        );
         let cut = lines(&list.as_bytes()[..list.len() - 1]);
         assert_eq!(cut.len(), 5_001);
-        assert!(cut[5_000].as_ref().unwrap_err().to_string().contains("cut short"));
+        assert!(
+            cut[5_000]
+                .as_ref()
+                .unwrap_err()
+                .to_string()
+                .contains("cut short")
+        );
         let long = format!("[{{\"a\":\"{}\"}}]", "x".repeat(1_000_000));
-        let long: Vec<_> = RequestReader::new(long.as_bytes()).with_piece_bytes_max(1_000).collect();
+        let long: Vec<_> = RequestReader::new(long.as_bytes())
+            .with_piece_bytes_max(1_000)
+            .collect();
         assert!(long.len() == 1 && long[0].as_ref().unwrap_err().is_fatal());
     }
 
@@ -684,7 +829,9 @@ mod tests {
                 .collect();
             assert_eq!(all, [b"{\"a\":1}".to_vec(), b"{\"a\":1}".to_vec()]);
         }
-        assert!(!starts_with_document_line(cri.replace("{\"a\":1}", "{").as_bytes()));
+        assert!(!starts_with_document_line(
+            cri.replace("{\"a\":1}", "{").as_bytes()
+        ));
     }
 
     #[test]
@@ -706,7 +853,11 @@ mod tests {
         let mut reader = RequestReader::new(long.as_bytes()).with_piece_bytes_max(1_000);
         let long: Vec<_> = reader.by_ref().collect();
         assert!(long.len() == 1 && long[0].as_ref().unwrap_err().is_fatal());
-        assert!(reader.buffer.capacity() < 1 << 20, "{}", reader.buffer.capacity());
+        assert!(
+            reader.buffer.capacity() < 1 << 20,
+            "{}",
+            reader.buffer.capacity()
+        );
     }
 
     #[test]
@@ -714,20 +865,31 @@ mod tests {
         let message = [0x0A, 0x02, 0x12, 0x00];
         let frame = [&[0, 0, 0, 4], &message[..]].concat();
         let framed = [&frame[..], &frame, &[0, 0, 0, 0]].concat();
-        let all: Vec<Vec<u8>> =
-            RequestReader::new(&framed[..]).map(|request| request.unwrap().bytes().to_vec()).collect();
+        let all: Vec<Vec<u8>> = RequestReader::new(&framed[..])
+            .map(|request| request.unwrap().bytes().to_vec())
+            .collect();
         assert_eq!(all, [message.to_vec(), message.to_vec(), Vec::new()]);
         let json = zstd::encode_all(&b"{\"a\":1}"[..], 1).unwrap();
         let length = u32::try_from(json.len()).unwrap().to_be_bytes();
-        let compressed =
-            [&length[..], &json, &[0, 0, 0, 6], b"\x28\xB5\x2F\xFD\0\0", &length, &json].concat();
+        let compressed = [
+            &length[..],
+            &json,
+            &[0, 0, 0, 6],
+            b"\x28\xB5\x2F\xFD\0\0",
+            &length,
+            &json,
+        ]
+        .concat();
         let all = lines(&compressed);
         assert_eq!((all[0].clone(), all[2].clone()), (Ok(1), Ok(3)));
         assert!(!all[1].as_ref().unwrap_err().is_fatal());
         let cut = lines(framed.get(..14).unwrap());
         assert_eq!(cut.len(), 2);
         let error = cut[1].as_ref().unwrap_err();
-        assert!(error.is_fatal() && error.to_string().contains("cut short"), "{error}");
+        assert!(
+            error.is_fatal() && error.to_string().contains("cut short"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -735,31 +897,50 @@ mod tests {
         let text = b"{\"a\":1}\n{\"b\":2}\n";
         let members = [gzip(text), gzip(text)].concat();
         assert_eq!(good(&members), [1, 2, 3, 4]);
-        let frames =
-            [zstd::encode_all(&text[..], 1).unwrap(), zstd::encode_all(&text[..], 1).unwrap()].concat();
+        let frames = [
+            zstd::encode_all(&text[..], 1).unwrap(),
+            zstd::encode_all(&text[..], 1).unwrap(),
+        ]
+        .concat();
         assert_eq!(good(&frames), [1, 2, 3, 4]);
         let mut reader = RequestReader::new(&members[..]);
         assert_eq!(reader.by_ref().count(), 4);
-        assert_eq!((reader.bytes(), reader.input_bytes()), (32, members.len() as u64));
+        assert_eq!(
+            (reader.bytes(), reader.input_bytes()),
+            (32, members.len() as u64)
+        );
     }
 
     #[test]
     fn a_cut_stream_gives_what_is_complete_and_one_error() {
-        let text: String = (0..20_000).map(|i| format!("{{\"a\":{}}}\n", i * 7919 % 104_729)).collect();
-        for whole in [gzip(text.as_bytes()), zstd::encode_all(text.as_bytes(), 1).unwrap()] {
+        let text: String = (0..20_000)
+            .map(|i| format!("{{\"a\":{}}}\n", i * 7919 % 104_729))
+            .collect();
+        for whole in [
+            gzip(text.as_bytes()),
+            zstd::encode_all(text.as_bytes(), 1).unwrap(),
+        ] {
             let all = lines(whole.get(..whole.len() - 400).unwrap());
             let (last, complete) = all.split_last().unwrap();
             assert!(complete.iter().all(Result::is_ok) && complete.len() > 1_000);
             let error = last.clone().unwrap_err();
-            assert!(error.is_fatal() && error.to_string().contains("cut short"), "{error}");
+            assert!(
+                error.is_fatal() && error.to_string().contains("cut short"),
+                "{error}"
+            );
             assert_eq!(error.line(), Some(complete.len() as u64 + 1));
         }
     }
 
     #[test]
     fn a_long_line_is_passed_and_the_next_is_read() {
-        let text = format!("{{\"a\":1}}\n{{\"b\":\"{}\"}}\n{{\"c\":3}}\n", "x".repeat(1_000_000));
-        let all: Vec<_> = RequestReader::new(text.as_bytes()).with_piece_bytes_max(1000).collect();
+        let text = format!(
+            "{{\"a\":1}}\n{{\"b\":\"{}\"}}\n{{\"c\":3}}\n",
+            "x".repeat(1_000_000)
+        );
+        let all: Vec<_> = RequestReader::new(text.as_bytes())
+            .with_piece_bytes_max(1000)
+            .collect();
         assert_eq!(all.len(), 3);
         let error = all[1].as_ref().unwrap_err();
         assert_eq!((error.line(), error.is_fatal()), (Some(2), false));
@@ -768,10 +949,21 @@ mod tests {
 
     #[test]
     fn another_file_is_one_error() {
-        for bytes in [&b"\x89PNG\r\n\x1a\n\0\0"[..], b"PAR1....", b"just text\n", &gzip(b"PAR1")] {
+        for bytes in [
+            &b"\x89PNG\r\n\x1a\n\0\0"[..],
+            b"PAR1....",
+            b"just text\n",
+            &gzip(b"PAR1"),
+        ] {
             let all = lines(bytes);
             assert_eq!(all.len(), 1);
-            assert!(all[0].as_ref().unwrap_err().to_string().contains("expected OTLP/JSON"));
+            assert!(
+                all[0]
+                    .as_ref()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("expected OTLP/JSON")
+            );
         }
     }
 }

@@ -8,10 +8,25 @@ use crate::redact::{Pass, RedactionField, Secrecy};
 
 /// Redacts everything of a request that will be stored.
 pub(super) fn request(pass: &mut Pass<'_>, request: &mut RawRequest<'_>) {
-    for RawResource { attributes, scopes, schema_url, .. } in &mut request.resources {
+    for RawResource {
+        attributes,
+        scopes,
+        schema_url,
+        ..
+    } in &mut request.resources
+    {
         pairs(pass, "resource", attributes);
         text(pass, "resource", schema_url);
-        for RawScope { name, version, attributes, schema_url, spans, records, .. } in scopes {
+        for RawScope {
+            name,
+            version,
+            attributes,
+            schema_url,
+            spans,
+            records,
+            ..
+        } in scopes
+        {
             pairs(pass, "scope", attributes);
             for part in [name, version, schema_url] {
                 text(pass, "scope", part);
@@ -27,11 +42,19 @@ fn span(pass: &mut Pass<'_>, span: &mut RawSpan<'_>) {
     text(pass, "name", &mut span.name);
     text(pass, "status_message", &mut span.status_message);
     trace_state(pass, "trace_state", &mut span.trace_state);
-    for RawEvent { name, attributes, .. } in &mut span.events {
+    for RawEvent {
+        name, attributes, ..
+    } in &mut span.events
+    {
         text(pass, "events", name);
         pairs(pass, "events", attributes);
     }
-    for RawLink { attributes, trace_state: state, .. } in &mut span.links {
+    for RawLink {
+        attributes,
+        trace_state: state,
+        ..
+    } in &mut span.links
+    {
         trace_state(pass, "links", state);
         pairs(pass, "links", attributes);
     }
@@ -86,7 +109,9 @@ fn pairs(pass: &mut Pass<'_>, part: &str, attributes: &mut Vec<KeyValue<'_>>) {
 
 /// What the name says of a pair that is spelled out, `{"name": "password", "value": "..."}`.
 fn named(pass: &Pass<'_>, members: &[KeyValue<'_>]) -> Option<Secrecy> {
-    members.iter().find(|member| member.key.eq_ignore_ascii_case("value"))?;
+    members
+        .iter()
+        .find(|member| member.key.eq_ignore_ascii_case("value"))?;
     let is_name = |member: &&KeyValue<'_>| matches!(&*member.key, "name" | "key" | "header");
     match &members.iter().find(is_name)?.value {
         Value::String(name) => Some(pass.secrecy(name)),
@@ -118,12 +143,17 @@ fn says_something(value: &Value<'_>, secrecy: Secrecy) -> bool {
         Value::Int(_) | Value::Double(_) => secrecy == Secrecy::Certain,
         Value::Bytes(bytes) => !bytes.is_empty(),
         Value::Array(items) => items.iter().any(|item| says_something(item, secrecy)),
-        Value::KeyValues(members) => members.iter().any(|member| says_something(&member.value, secrecy)),
+        Value::KeyValues(members) => members
+            .iter()
+            .any(|member| says_something(&member.value, secrecy)),
     }
 }
 
 fn redact(pass: &mut Pass<'_>, part: &str, key: &str, value: &mut Value<'_>) {
-    let field = RedactionField { part, key: Some(key) };
+    let field = RedactionField {
+        part,
+        key: Some(key),
+    };
     match value {
         Value::Unset | Value::Bool(_) => {}
         Value::String(text) => {
@@ -138,7 +168,9 @@ fn redact(pass: &mut Pass<'_>, part: &str, key: &str, value: &mut Value<'_>) {
                 *bytes = Cow::Owned(changed.into_bytes());
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| redact(pass, part, key, item)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| redact(pass, part, key, item)),
         Value::KeyValues(members) => pairs(pass, part, members),
     }
 }

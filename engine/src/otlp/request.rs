@@ -82,7 +82,9 @@ fn decode_documents(
     mut decoding: Decoding<'_, '_>,
     error: DecodeError,
 ) -> Result<Decoded, DecodeError> {
-    let Some(documents) = several(text) else { return decode_form(text, decoding, error) };
+    let Some(documents) = several(text) else {
+        return decode_form(text, decoding, error);
+    };
     let mut all = Decoded::default();
     for document in documents {
         match decode_text(document, decoding.again(), decode_form) {
@@ -97,7 +99,9 @@ fn decode_documents(
 fn several(text: &[u8]) -> Option<Vec<&[u8]>> {
     let (mut documents, mut rest) = (Vec::new(), text.trim_ascii());
     while !rest.is_empty() {
-        let len = ValueEnd::default().feed(rest).filter(|_| rest.starts_with(b"{"))?;
+        let len = ValueEnd::default()
+            .feed(rest)
+            .filter(|_| rest.starts_with(b"{"))?;
         let (document, after) = rest.split_at_checked(len)?;
         documents.push(document);
         rest = after.trim_ascii_start();
@@ -113,7 +117,12 @@ fn decode_form(
 ) -> Result<Decoded, DecodeError> {
     let found = match forms::recognise(document, decoding.now_ns)? {
         Some(Form::Traces(found)) => found,
-        Some(Form::OtherSignal) => return Ok(Decoded { skipped: 1, ..Decoded::default() }),
+        Some(Form::OtherSignal) => {
+            return Ok(Decoded {
+                skipped: 1,
+                ..Decoded::default()
+            });
+        }
         None => return Err(error),
     };
     let mut all = Decoded::default();
@@ -122,15 +131,27 @@ fn decode_form(
             (EXPERIMENT_DEFAULT, Some(own)) => own.as_str(),
             (told, _) => told,
         };
-        let decoding = Decoding { experiment_id, any_ids: part.any_ids, ..decoding.again() };
+        let decoding = Decoding {
+            experiment_id,
+            any_ids: part.any_ids,
+            ..decoding.again()
+        };
         all.add(decoded(json::read(part.request().as_bytes())?, decoding));
     }
-    let Found { starts, assessments, rejected, forms, .. } = *found;
+    let Found {
+        starts,
+        assessments,
+        rejected,
+        forms,
+        ..
+    } = *found;
     all.rejected.extend(rejected);
     all.forms = forms;
     (all.starts, all.assessments) = (starts, assessments);
     if decoding.experiment_id != EXPERIMENT_DEFAULT {
-        all.starts.iter_mut().for_each(|start| start.experiment_id = decoding.experiment_id.to_string());
+        all.starts
+            .iter_mut()
+            .for_each(|start| start.experiment_id = decoding.experiment_id.to_string());
     }
     Ok(all)
 }

@@ -39,14 +39,21 @@ impl<R: Read> Source<R> {
     pub(crate) fn open(input: R, count: Arc<AtomicU64>) -> io::Result<Self> {
         let mut counted = Counted { input, count };
         let mut start = Vec::with_capacity(ZSTD_MAGIC.len());
-        counted.by_ref().take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start)?;
+        counted
+            .by_ref()
+            .take(ZSTD_MAGIC.len() as u64)
+            .read_to_end(&mut start)?;
         let (is_gzip, is_zstd) = (start.starts_with(GZIP_MAGIC), start.starts_with(ZSTD_MAGIC));
         let input = BufReader::with_capacity(READ_BYTES, Cursor::new(start).chain(counted));
         if is_gzip {
-            return Ok(Source::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(input))));
+            return Ok(Source::Gzip(Box::new(
+                flate2::bufread::MultiGzDecoder::new(input),
+            )));
         }
         if is_zstd {
-            return Ok(Source::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(input)?)));
+            return Ok(Source::Zstd(Box::new(
+                zstd::stream::read::Decoder::with_buffer(input)?,
+            )));
         }
         Ok(Source::Plain(input))
     }

@@ -34,7 +34,10 @@ pub(super) fn assemble(
     span_bytes_max: usize,
     any_ids: bool,
 ) -> Decoded {
-    let mut decoded = Decoded { changed_keys: request.changed_keys, ..Decoded::default() };
+    let mut decoded = Decoded {
+        changed_keys: request.changed_keys,
+        ..Decoded::default()
+    };
     for resource in &mut request.resources {
         let scopes = std::mem::take(&mut resource.scopes);
         let resource_text = object_text(&resource.attributes);
@@ -57,7 +60,8 @@ pub(super) fn assemble(
             logs::scope_records(records, &context, &mut decoded);
         }
     }
-    let says_nothing = decoded.records == 0 && decoded.spans.is_empty() && decoded.rejected.is_empty();
+    let says_nothing =
+        decoded.records == 0 && decoded.spans.is_empty() && decoded.rejected.is_empty();
     decoded.skipped = u64::from(request.has_records && says_nothing);
     decoded
 }
@@ -82,10 +86,18 @@ fn scope_spans(spans: Vec<RawSpan<'_>>, context: &Context<'_>, decoded: &mut Dec
 
 /// What the events of a span say of its quality.
 fn judge(raw: &RawSpan<'_>, span: &Span, decoded: &mut Decoded) {
-    for (event, stored) in
-        raw.events.iter().zip(&span.events).filter(|(event, _)| event.name == evaluation::EVENT)
+    for (event, stored) in raw
+        .events
+        .iter()
+        .zip(&span.events)
+        .filter(|(event, _)| event.name == evaluation::EVENT)
     {
-        match evaluation::feedback(&span.trace_id, Some(&span.span_id), stored.time_ns, &event.attributes) {
+        match evaluation::feedback(
+            &span.trace_id,
+            Some(&span.span_id),
+            stored.time_ns,
+            &event.attributes,
+        ) {
             Ok(feedback) => decoded.feedback.push(feedback),
             Err(reason) => decoded.rejected.push(reason),
         }
@@ -101,7 +113,11 @@ pub(super) fn present(text: &str) -> Option<&str> {
 }
 
 fn service_name(attributes: &[KeyValue<'_>]) -> Option<String> {
-    attributes.iter().find(|pair| pair.key == "service.name")?.value.to_text()
+    attributes
+        .iter()
+        .find(|pair| pair.key == "service.name")?
+        .value
+        .to_text()
 }
 
 /// An id as received, cut and escaped for a message.
@@ -110,7 +126,10 @@ pub(super) fn shown_id(text: &str) -> String {
     if text.is_empty() {
         return "(no id)".to_string();
     }
-    text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_default).collect()
+    text.chars()
+        .take(SHOWN_CHARS_MAX)
+        .flat_map(char::escape_default)
+        .collect()
 }
 
 fn span(raw: &RawSpan<'_>, context: &Context<'_>) -> Result<Span, String> {
@@ -121,14 +140,19 @@ fn span(raw: &RawSpan<'_>, context: &Context<'_>) -> Result<Span, String> {
     let (status, status_known) = status(&raw.status_code);
     let end_time_ns = time_ns("end time", raw.end_time_ns)?;
     let [trace_id, span_id] = match context.any_ids {
-        true => [any_id("trace id", &raw.trace_id)?, any_id("span id", &raw.span_id)?],
+        true => [
+            any_id("trace id", &raw.trace_id)?,
+            any_id("span id", &raw.span_id)?,
+        ],
         false => [
             hex_id("trace id", &raw.trace_id, TRACE_ID_BYTES)?,
             hex_id("span id", &raw.span_id, SPAN_ID_BYTES)?,
         ],
     };
     let parent_span_id = match context.any_ids {
-        true => present(&raw.parent_span_id).map(|id| any_id("parent span id", id)).transpose()?,
+        true => present(&raw.parent_span_id)
+            .map(|id| any_id("parent span id", id))
+            .transpose()?,
         false => parent_id(&raw.parent_span_id)?,
     };
     let mut span = Span {
@@ -152,16 +176,20 @@ fn span(raw: &RawSpan<'_>, context: &Context<'_>) -> Result<Span, String> {
         links: raw.links.iter().map(link).collect(),
         ..Span::default()
     };
-    let events: Vec<_> = raw.events.iter().map(|event| (&*event.name, event.attributes.as_slice())).collect();
+    let events: Vec<_> = raw
+        .events
+        .iter()
+        .map(|event| (&*event.name, event.attributes.as_slice()))
+        .collect();
     semconv::fill(&mut span, &raw.attributes, &events);
     Ok(span)
 }
 
 fn bounded(span: Span, bytes_max: usize) -> Result<Span, String> {
     match span.text_bytes() {
-        bytes if bytes > bytes_max => {
-            Err(format!("it has {bytes} bytes of text, more than the {bytes_max} that are set"))
-        }
+        bytes if bytes > bytes_max => Err(format!(
+            "it has {bytes} bytes of text, more than the {bytes_max} that are set"
+        )),
         _ => Ok(span),
     }
 }
@@ -186,7 +214,14 @@ fn link(raw: &RawLink<'_>) -> Link {
     }
 }
 
-const KINDS: [&str; 6] = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
+const KINDS: [&str; 6] = [
+    "UNSPECIFIED",
+    "INTERNAL",
+    "SERVER",
+    "CLIENT",
+    "PRODUCER",
+    "CONSUMER",
+];
 const STATUSES: [&str; 3] = ["UNSET", "OK", "ERROR"];
 
 fn kind(raw: &RawEnum<'_>) -> (&'static str, bool) {

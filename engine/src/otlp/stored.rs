@@ -24,7 +24,10 @@ fn members<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Vec<KeyValue<'a>
     let mut first = true;
     cursor.open_object()?;
     while let Some(key) = cursor.next_key(&mut first)? {
-        pairs.push(KeyValue { key, value: value(cursor, depth + 1)? });
+        pairs.push(KeyValue {
+            key,
+            value: value(cursor, depth + 1)?,
+        });
     }
     Ok(pairs)
 }

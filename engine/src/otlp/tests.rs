@@ -13,7 +13,10 @@ use super::*;
 fn data_folder() -> Option<PathBuf> {
     let candidates = ["../../shared/data", "../../../shared/data"];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = candidates.iter().map(|path| root.join(path)).find(|path| path.join("facts.json").exists());
+    let found = candidates
+        .iter()
+        .map(|path| root.join(path))
+        .find(|path| path.join("facts.json").exists());
     if found.is_none() {
         println!("no sample data beside this checkout: nothing checked");
     }
@@ -69,8 +72,11 @@ fn wanted(file: &str, expected: &str) -> (usize, usize, usize) {
         "odd_gzip_header_on_plain" => return (1, 0, 0),
         _ => {}
     }
-    let count =
-        expected.split(", ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|n| n.parse().ok());
+    let count = expected
+        .split(", ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .and_then(|n| n.parse().ok());
     match count {
         Some(count) if expected.starts_with("accept") => (count, 0, 0),
         // Recognised, and skipped; in protobuf it cannot be told from damage.
@@ -89,14 +95,26 @@ fn every_protocol_payload_has_its_expected_outcome() {
     let entries = manifest.as_array().unwrap();
     assert_eq!(entries.len(), 123);
     for entry in entries {
-        let (file, expected) = (entry["file"].as_str().unwrap(), entry["expected"].as_str().unwrap());
+        let (file, expected) = (
+            entry["file"].as_str().unwrap(),
+            entry["expected"].as_str().unwrap(),
+        );
         let bytes = fs::read(folder.join(file)).unwrap();
         let outcome = import(&bytes);
-        let got = (outcome.spans.len(), outcome.rejected.len(), outcome.errors.len());
-        assert_eq!(got, wanted(file, expected), "{file}: {expected}: {outcome:?}");
+        let got = (
+            outcome.spans.len(),
+            outcome.rejected.len(),
+            outcome.errors.len(),
+        );
+        assert_eq!(
+            got,
+            wanted(file, expected),
+            "{file}: {expected}: {outcome:?}"
+        );
         let is_json = file.ends_with(".json") && outcome.errors.is_empty();
-        if let Some(text) =
-            std::str::from_utf8(&bytes).ok().filter(|text| is_json && !text.contains("\\ud83d\""))
+        if let Some(text) = std::str::from_utf8(&bytes)
+            .ok()
+            .filter(|text| is_json && !text.contains("\\ud83d\""))
         {
             check_lossless(text.trim_start_matches('\u{feff}'), &outcome.spans);
         }
@@ -117,7 +135,11 @@ fn json_and_protobuf_twins_are_equal() {
         let json = decode_json(&fs::read(&json_path).unwrap(), "0").unwrap();
         let protobuf = decode_protobuf(&fs::read(&protobuf_path).unwrap(), "0").unwrap();
         assert_eq!(json.spans, protobuf.spans, "{json_path:?}");
-        assert_eq!(json.rejected.len(), protobuf.rejected.len(), "{json_path:?}");
+        assert_eq!(
+            json.rejected.len(),
+            protobuf.rejected.len(),
+            "{json_path:?}"
+        );
         twins += 1;
     }
     assert!(twins > 40, "{twins}");
@@ -127,17 +149,32 @@ fn json_and_protobuf_twins_are_equal() {
 fn member<'j>(object: &'j Json, name: &str) -> Option<&'j Json> {
     let snake: String = name
         .chars()
-        .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
+        .flat_map(|c| {
+            if c.is_uppercase() {
+                vec!['_', c.to_ascii_lowercase()]
+            } else {
+                vec![c]
+            }
+        })
         .collect();
-    object.get(name).or_else(|| object.get(&snake)).filter(|value| !value.is_null())
+    object
+        .get(name)
+        .or_else(|| object.get(&snake))
+        .filter(|value| !value.is_null())
 }
 
 fn elements<'j>(object: &'j Json, name: &str) -> &'j [Json] {
-    member(object, name).and_then(Json::as_array).map_or(&[], Vec::as_slice)
+    member(object, name)
+        .and_then(Json::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 fn integer(value: &Json) -> i128 {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string).parse().unwrap()
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_string)
+        .parse()
+        .unwrap()
 }
 
 /// An OTLP value as the documented attribute encoding says, made without the code under test.
@@ -170,7 +207,15 @@ fn encoded(value: &Json) -> Json {
 }
 
 fn attributes(pairs: &[Json]) -> Json {
-    pairs.iter().map(|pair| (pair["key"].as_str().unwrap().to_string(), encoded(&pair["value"]))).collect()
+    pairs
+        .iter()
+        .map(|pair| {
+            (
+                pair["key"].as_str().unwrap().to_string(),
+                encoded(&pair["value"]),
+            )
+        })
+        .collect()
 }
 
 /// JSON numbers compared with their type: 3 is not 3.0.
@@ -181,9 +226,13 @@ fn same(left: &Json, right: &Json) -> bool {
             let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
             a == b || (a - b).abs() <= a.abs() * f64::EPSILON
         }
-        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
         (Json::Object(a), Json::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
         }
         _ => left == right,
     }
@@ -204,17 +253,30 @@ fn check_lossless(text: &str, spans: &[Span]) {
     };
     let mut by_id: BTreeMap<(String, String), Vec<&Span>> = BTreeMap::new();
     for span in spans {
-        by_id.entry((span.trace_id.clone(), span.span_id.clone())).or_default().push(span);
+        by_id
+            .entry((span.trace_id.clone(), span.span_id.clone()))
+            .or_default()
+            .push(span);
     }
     for resource in elements(&document, "resourceSpans") {
         for scope in elements(resource, "scopeSpans") {
             for raw in elements(scope, "spans") {
-                let id = |name| member(raw, name).and_then(Json::as_str).unwrap_or_default().to_lowercase();
-                let Some(found) = by_id.get(&(id("traceId"), id("spanId"))) else { continue };
-                let resource_attributes =
-                    resource.get("resource").map_or(&[][..], |r| elements(r, "attributes"));
-                let span =
-                    found.iter().find(|span| span.name == raw["name"].as_str().unwrap_or_default()).unwrap();
+                let id = |name| {
+                    member(raw, name)
+                        .and_then(Json::as_str)
+                        .unwrap_or_default()
+                        .to_lowercase()
+                };
+                let Some(found) = by_id.get(&(id("traceId"), id("spanId"))) else {
+                    continue;
+                };
+                let resource_attributes = resource
+                    .get("resource")
+                    .map_or(&[][..], |r| elements(r, "attributes"));
+                let span = found
+                    .iter()
+                    .find(|span| span.name == raw["name"].as_str().unwrap_or_default())
+                    .unwrap();
                 check_span(raw, span);
                 assert!(found.iter().any(|span| same(
                     &serde_json::from_str(&span.resource).unwrap(),
@@ -228,32 +290,56 @@ fn check_lossless(text: &str, spans: &[Span]) {
 fn check_span(raw: &Json, span: &Span) {
     assert_same(&span.attributes, elements(raw, "attributes"));
     let time = |object: &Json, name: &str| member(object, name).map_or(0, integer);
-    assert_eq!(i128::from(span.start_time_ns), time(raw, "startTimeUnixNano"));
-    assert_eq!(i128::from(span.end_time_ns.unwrap_or(0)), time(raw, "endTimeUnixNano"));
+    assert_eq!(
+        i128::from(span.start_time_ns),
+        time(raw, "startTimeUnixNano")
+    );
+    assert_eq!(
+        i128::from(span.end_time_ns.unwrap_or(0)),
+        time(raw, "endTimeUnixNano")
+    );
     let (events, links) = (elements(raw, "events"), elements(raw, "links"));
-    assert_eq!((span.events.len(), span.links.len()), (events.len(), links.len()));
+    assert_eq!(
+        (span.events.len(), span.links.len()),
+        (events.len(), links.len())
+    );
     for (raw, event) in events.iter().zip(&span.events) {
         assert_eq!(raw["name"].as_str().unwrap_or_default(), event.name);
         assert_eq!(i128::from(event.time_ns), time(raw, "timeUnixNano"));
         assert_same(&event.attributes, elements(raw, "attributes"));
     }
     for (raw, link) in links.iter().zip(&span.links) {
-        assert_eq!(raw["traceId"].as_str().unwrap().to_lowercase(), link.trace_id);
+        assert_eq!(
+            raw["traceId"].as_str().unwrap().to_lowercase(),
+            link.trace_id
+        );
         assert_same(&link.attributes, elements(raw, "attributes"));
     }
-    let extra: Json = span.extra.as_deref().map_or(Json::Null, |extra| serde_json::from_str(extra).unwrap());
-    for (name, key) in
-        [("traceState", "trace_state"), ("flags", "flags"), ("droppedLinksCount", "dropped_links_count")]
-    {
+    let extra: Json = span
+        .extra
+        .as_deref()
+        .map_or(Json::Null, |extra| serde_json::from_str(extra).unwrap());
+    for (name, key) in [
+        ("traceState", "trace_state"),
+        ("flags", "flags"),
+        ("droppedLinksCount", "dropped_links_count"),
+    ] {
         let wanted = member(raw, name).filter(|value| **value != "" && **value != 0);
-        assert_eq!(wanted, extra.get(key).filter(|value| !value.is_null()), "{name}");
+        assert_eq!(
+            wanted,
+            extra.get(key).filter(|value| !value.is_null()),
+            "{name}"
+        );
     }
 }
 
 fn sample_files(folder: &Path) -> Vec<PathBuf> {
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> =
-        paths.filter(|path| path.to_string_lossy().ends_with(".jsonl.gz")).collect();
+    let paths = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| path.to_string_lossy().ends_with(".jsonl.gz"))
+        .collect();
     files.sort();
     files
 }
@@ -272,7 +358,10 @@ fn sample_traces_are_lossless_and_add_up_to_the_facts() {
             let request = request.unwrap();
             let decoded = request.decode("0").unwrap();
             assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
-            check_lossless(std::str::from_utf8(request.bytes()).unwrap(), &decoded.spans);
+            check_lossless(
+                std::str::from_utf8(request.bytes()).unwrap(),
+                &decoded.spans,
+            );
             for span in &decoded.spans {
                 spans += 1;
                 errors += i64::from(span.status == "ERROR");
@@ -282,7 +371,8 @@ fn sample_traces_are_lossless_and_add_up_to_the_facts() {
                 *sums.entry("output").or_default() += span.output_tokens.unwrap_or(0);
                 sessions.extend(span.session_id.clone());
                 if span.input_tokens.is_some() || span.output_tokens.is_some() {
-                    let [input, output] = models.entry(request_model(&span.attributes)).or_default();
+                    let [input, output] =
+                        models.entry(request_model(&span.attributes)).or_default();
                     *input += span.input_tokens.unwrap_or(0);
                     *output += span.output_tokens.unwrap_or(0);
                 }
@@ -295,13 +385,29 @@ fn sample_traces_are_lossless_and_add_up_to_the_facts() {
     assert_eq!(Json::from(spans), facts["totals"]["spans"]);
     assert_eq!(Json::from(events), facts["totals"]["events"]);
     assert_eq!(Json::from(errors), facts["errors"]["error_spans"]);
-    assert_eq!(Json::from(tokens), facts["tokens"]["total_input_plus_output_all_traces"]);
+    assert_eq!(
+        Json::from(tokens),
+        facts["tokens"]["total_input_plus_output_all_traces"]
+    );
     let by_key = |key: &str| facts["tokens"]["sum_by_key"][key].as_i64().unwrap();
-    assert_eq!(sums["input"], by_key("gen_ai.usage.input_tokens") + by_key("llm.token_count.prompt"));
-    assert_eq!(sums["output"], by_key("gen_ai.usage.output_tokens") + by_key("llm.token_count.completion"));
-    assert_eq!(Json::from(sessions.len()), facts["totals"]["distinct_sessions_or_conversations"]);
+    assert_eq!(
+        sums["input"],
+        by_key("gen_ai.usage.input_tokens") + by_key("llm.token_count.prompt")
+    );
+    assert_eq!(
+        sums["output"],
+        by_key("gen_ai.usage.output_tokens") + by_key("llm.token_count.completion")
+    );
+    assert_eq!(
+        Json::from(sessions.len()),
+        facts["totals"]["distinct_sessions_or_conversations"]
+    );
     for (model, sums) in facts["tokens"]["by_model"].as_object().unwrap() {
-        assert_eq!(models[model].map(Json::from), [sums["input"].clone(), sums["output"].clone()], "{model}");
+        assert_eq!(
+            models[model].map(Json::from),
+            [sums["input"].clone(), sums["output"].clone()],
+            "{model}"
+        );
     }
     for (tool, count) in facts["tools"]["spans"].as_object().unwrap() {
         assert_eq!(tools.get(tool).copied(), count.as_i64(), "{tool}");
@@ -311,14 +417,16 @@ fn sample_traces_are_lossless_and_add_up_to_the_facts() {
 /// The request's model as the facts define it, from the stored attributes.
 fn request_model(attributes: &str) -> String {
     let attributes: Json = serde_json::from_str(attributes).unwrap();
-    let model = ["gen_ai.request.model", "llm.model_name"].iter().find_map(|key| attributes[key].as_str());
+    let model = ["gen_ai.request.model", "llm.model_name"]
+        .iter()
+        .find_map(|key| attributes[key].as_str());
     model.unwrap_or("(none)").to_string()
 }
 
 fn with_span(members: &str) -> Decoded {
-    let ids =
-        r#""traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","startTimeUnixNano":"5""#;
-    let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{ids},{members}}}]}}]}}]}}"#);
+    let ids = r#""traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","startTimeUnixNano":"5""#;
+    let text =
+        format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{ids},{members}}}]}}]}}]}}"#);
     decode_json(text.as_bytes(), "7").unwrap()
 }
 
@@ -341,12 +449,18 @@ fn what_has_no_column_is_kept_in_extra() {
            "events":[{"name":"x"},{"name":"y","droppedAttributesCount":4}],
            "links":[{"traceId":"AB","spanId":"","flags":1,"traceState":"t"}]"#,
     );
-    assert_eq!((&*span.kind, &*span.status, span.end_time_ns), ("UNSPECIFIED", "UNSET", None));
+    assert_eq!(
+        (&*span.kind, &*span.status, span.end_time_ns),
+        ("UNSPECIFIED", "UNSET", None)
+    );
     assert_eq!(
         span.extra.unwrap(),
         r#"{"trace_state":"a=b","flags":257,"dropped_events_count":2,"kind":9,"status_code":7,"events":[{"index":1,"dropped_attributes_count":4}],"links":[{"index":0,"trace_state":"t","flags":1}]}"#
     );
-    assert_eq!(one_span(r#""name":"n","flags":0,"kind":"SPAN_KIND_SERVER""#).extra, None);
+    assert_eq!(
+        one_span(r#""name":"n","flags":0,"kind":"SPAN_KIND_SERVER""#).extra,
+        None
+    );
     assert_eq!(one_span(r#""kind":"server""#).kind, "SERVER");
 }
 
@@ -354,7 +468,10 @@ fn what_has_no_column_is_kept_in_extra() {
 fn one_bad_span_is_rejected_with_its_reason() {
     let depth = |levels: usize| {
         let open = r#"{"arrayValue":{"values":["#.repeat(levels);
-        format!(r#""attributes":[{{"key":"a","value":{open}{}}}]"#, "]}}".repeat(levels))
+        format!(
+            r#""attributes":[{{"key":"a","value":{open}{}}}]"#,
+            "]}}".repeat(levels)
+        )
     };
     assert!(one_span(&depth(64)).attributes.contains(&"[".repeat(64)));
     assert!(rejection(&depth(65)).contains("deeper than 64"));
@@ -364,14 +481,29 @@ fn one_bad_span_is_rejected_with_its_reason() {
     );
     assert!(rejection(&many).contains("more than 100000 values"));
     for (members, reason) in [
-        (r#""endTimeUnixNano":"18446744073709551615""#, "after the year 2262"),
+        (
+            r#""endTimeUnixNano":"18446744073709551615""#,
+            "after the year 2262",
+        ),
         (r#""endTimeUnixNano":-1"#, "not an unsigned"),
-        (r#""parentSpanId":"abc""#, "parent span id has to be 8 bytes"),
-        (r#""attributes":[{"key":"a","value":{"intValue":"9223372036854775808"}}]"#, "not a 64-bit integer"),
-        (r#""attributes":[{"key":"a","value":{"bytesValue":"***"}}]"#, "not base64"),
+        (
+            r#""parentSpanId":"abc""#,
+            "parent span id has to be 8 bytes",
+        ),
+        (
+            r#""attributes":[{"key":"a","value":{"intValue":"9223372036854775808"}}]"#,
+            "not a 64-bit integer",
+        ),
+        (
+            r#""attributes":[{"key":"a","value":{"bytesValue":"***"}}]"#,
+            "not base64",
+        ),
     ] {
         let got = rejection(members);
-        assert!(got.contains(reason) && got.contains("00f067aa0ba902b7"), "{got}");
+        assert!(
+            got.contains(reason) && got.contains("00f067aa0ba902b7"),
+            "{got}"
+        );
     }
 }
 
@@ -390,7 +522,12 @@ fn documents_that_are_no_trace_request_are_errors() {
         assert!(error.contains(reason), "{text}: {error}");
     }
     assert!(decode_json(b"{\"resourceSpans\":[\"\xff\"]}", "0").is_err());
-    assert!(decode_json(br#"{"x":{"y":[1,"z"]},"resourceSpans":null}"#, "0").unwrap().spans.is_empty());
+    assert!(
+        decode_json(br#"{"x":{"y":[1,"z"]},"resourceSpans":null}"#, "0")
+            .unwrap()
+            .spans
+            .is_empty()
+    );
 }
 
 /// A small generator with a seed (SplitMix64).
@@ -427,8 +564,14 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
 fn damage_never_panics() {
     let mut seeds: Vec<Vec<u8>> = vec![br#"{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":{"kvlistValue":{"values":[{"key":"$x","value":{"doubleValue":"NaN"}}]}}}]},"scopeSpans":[{"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","name":"\ud83d\ude80"}]}]}]}"#.to_vec()];
     if let Some(folder) = data_folder() {
-        let files = fs::read_dir(folder.join("protocol")).unwrap().map(|entry| entry.unwrap().path());
-        seeds.extend(files.map(|path| fs::read(path).unwrap()).filter(|bytes| bytes.len() < 8_000));
+        let files = fs::read_dir(folder.join("protocol"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        seeds.extend(
+            files
+                .map(|path| fs::read(path).unwrap())
+                .filter(|bytes| bytes.len() < 8_000),
+        );
     }
     let mut random = Random(42);
     for round in 0..6_000 {

@@ -81,7 +81,8 @@ fn has_duplicates(pairs: &[KeyValue<'_>]) -> bool {
 
 /// The attributes as JSON object text.
 pub(crate) fn object_text(pairs: &[KeyValue<'_>]) -> String {
-    let mut out = String::with_capacity(2 + pairs.iter().map(|pair| pair.key.len() + 24).sum::<usize>());
+    let mut out =
+        String::with_capacity(2 + pairs.iter().map(|pair| pair.key.len() + 24).sum::<usize>());
     write_members(pairs, &mut out);
     out
 }
@@ -192,7 +193,10 @@ mod tests {
     use super::*;
 
     fn pair<'a>(key: &'a str, value: Value<'a>) -> KeyValue<'a> {
-        KeyValue { key: key.into(), value }
+        KeyValue {
+            key: key.into(),
+            value,
+        }
     }
 
     fn json(value: Value<'_>) -> String {
@@ -218,9 +222,18 @@ mod tests {
             assert_eq!(text.parse::<f64>().unwrap().to_bits(), number.to_bits());
         }
         assert_eq!(json(Value::Double(f64::NAN)), r#"{"$double":"NaN"}"#);
-        assert_eq!(json(Value::Double(f64::NEG_INFINITY)), r#"{"$double":"-Infinity"}"#);
-        assert_eq!(json(Value::Bytes(vec![1, 2, 3].into())), r#"{"$bytes":"AQID"}"#);
-        assert_eq!(json(Value::Array(vec![Value::Bool(true), Value::Unset])), "[true,null]");
+        assert_eq!(
+            json(Value::Double(f64::NEG_INFINITY)),
+            r#"{"$double":"-Infinity"}"#
+        );
+        assert_eq!(
+            json(Value::Bytes(vec![1, 2, 3].into())),
+            r#"{"$bytes":"AQID"}"#
+        );
+        assert_eq!(
+            json(Value::Array(vec![Value::Bool(true), Value::Unset])),
+            "[true,null]"
+        );
     }
 
     #[test]
@@ -236,9 +249,13 @@ mod tests {
 
     #[test]
     fn strings_read_back_as_they_were() {
-        for text in
-            ["", "plain", "q\" b\\ n\n t\t r\r nul\0 esc\u{1b} \u{8}\u{c}", "héllo 世界 🚀", "\u{7f}\u{2028}"]
-        {
+        for text in [
+            "",
+            "plain",
+            "q\" b\\ n\n t\t r\r nul\0 esc\u{1b} \u{8}\u{c}",
+            "héllo 世界 🚀",
+            "\u{7f}\u{2028}",
+        ] {
             let literal = json(Value::String(text.into()));
             assert_eq!(serde_json::from_str::<String>(&literal).unwrap(), text);
         }
@@ -246,10 +263,17 @@ mod tests {
 
     #[test]
     fn the_last_of_equal_keys_wins_at_the_place_of_the_first() {
-        let pairs = vec![pair("k", Value::Int(1)), pair("a", Value::Int(2)), pair("k", Value::Int(3))];
+        let pairs = vec![
+            pair("k", Value::Int(1)),
+            pair("a", Value::Int(2)),
+            pair("k", Value::Int(3)),
+        ];
         assert_eq!(object_text(&unique_keys(pairs)), r#"{"k":3,"a":2}"#);
         let keys: Vec<String> = (0..100).map(|i| format!("k{}", i % 60)).collect();
-        let many = keys.iter().map(|key| pair(key, Value::Bool(true))).collect();
+        let many = keys
+            .iter()
+            .map(|key| pair(key, Value::Bool(true)))
+            .collect();
         assert_eq!(unique_keys(many).len(), 60);
     }
 }

@@ -49,9 +49,17 @@ impl PriceList {
     pub(crate) fn rows(&self) -> Vec<PriceRow> {
         let set = self.setting.models.iter().filter_map(|(model, set)| {
             let set = set.as_ref()?;
-            Some(PriceRow { model: model.clone(), price: set.price, is_seed: false, date: set.date.clone() })
+            Some(PriceRow {
+                model: model.clone(),
+                price: set.price,
+                is_seed: false,
+                date: set.date.clone(),
+            })
         });
-        let seeded = SEED.prices.iter().filter(|(model, _)| !self.setting.models.contains_key(*model));
+        let seeded = SEED
+            .prices
+            .iter()
+            .filter(|(model, _)| !self.setting.models.contains_key(*model));
         let seeded = seeded.map(|(model, price)| PriceRow {
             model: model.clone(),
             price: *price,
@@ -75,14 +83,26 @@ impl PriceList {
         if !self.setting.enabled || span.cost_usd.is_some() || span.span_type == AGENT {
             return;
         }
-        let (Some(model), Some(input)) = (&span.model, span.input_tokens) else { return };
+        let (Some(model), Some(input)) = (&span.model, span.input_tokens) else {
+            return;
+        };
         let output = span.output_tokens.unwrap_or(0);
         if input <= 0 && output <= 0 {
             return;
         }
-        let Some(price) = self.price(model) else { return };
-        let cached = [span.cache_read_input_tokens, span.cache_creation_input_tokens];
-        span.cost_usd = Some(cost_usd(&price, input, output, cached.map(Option::unwrap_or_default)));
+        let Some(price) = self.price(model) else {
+            return;
+        };
+        let cached = [
+            span.cache_read_input_tokens,
+            span.cache_creation_input_tokens,
+        ];
+        span.cost_usd = Some(cost_usd(
+            &price,
+            input,
+            output,
+            cached.map(Option::unwrap_or_default),
+        ));
         span.cost_source = Some(COMPUTED.to_string());
     }
 }
@@ -91,14 +111,22 @@ impl PriceList {
 fn cost_usd(price: &Price, input: i64, output: i64, [read, written]: [i64; 2]) -> f64 {
     let (read, written) = (read.max(0), written.max(0));
     let cached = read.saturating_add(written);
-    let plain = if cached <= input { input - cached } else { input };
+    let plain = if cached <= input {
+        input - cached
+    } else {
+        input
+    };
     let parts = [
         (plain, price.input),
         (read, price.cache_read.unwrap_or(price.input)),
         (written, price.cache_write.unwrap_or(price.input)),
         (output.max(0), price.output),
     ];
-    parts.into_iter().map(|(tokens, usd)| tokens as f64 * usd).sum::<f64>() / PRICED_TOKENS
+    parts
+        .into_iter()
+        .map(|(tokens, usd)| tokens as f64 * usd)
+        .sum::<f64>()
+        / PRICED_TOKENS
 }
 
 #[cfg(test)]
@@ -108,10 +136,17 @@ mod tests {
     #[test]
     fn cached_input_has_its_own_price_and_is_part_of_the_input_or_beside_it() {
         let price = Price::new(3.0, 15.0).cache(Some(0.3), Some(3.75));
-        let close = |cost: f64, wanted: f64| assert!((cost - wanted).abs() < 1e-12, "{cost} {wanted}");
+        let close =
+            |cost: f64, wanted: f64| assert!((cost - wanted).abs() < 1e-12, "{cost} {wanted}");
         close(cost_usd(&price, 1_000_000, 100_000, [0, 0]), 4.5);
-        close(cost_usd(&price, 120, 10, [40, 20]), (60.0 * 3.0 + 40.0 * 0.3 + 20.0 * 3.75 + 150.0) / 1e6);
-        close(cost_usd(&price, 56, 0, [40, 24]), (56.0 * 3.0 + 40.0 * 0.3 + 24.0 * 3.75) / 1e6);
+        close(
+            cost_usd(&price, 120, 10, [40, 20]),
+            (60.0 * 3.0 + 40.0 * 0.3 + 20.0 * 3.75 + 150.0) / 1e6,
+        );
+        close(
+            cost_usd(&price, 56, 0, [40, 24]),
+            (56.0 * 3.0 + 40.0 * 0.3 + 24.0 * 3.75) / 1e6,
+        );
         close(cost_usd(&Price::new(2.0, 0.0), 10, 5, [10, 0]), 20.0 / 1e6);
     }
 
@@ -129,23 +164,65 @@ mod tests {
             list.fill(&mut span);
             (span.cost_usd, span.cost_source)
         };
-        assert_eq!(filled(&list, span.clone()), (Some(0.0035), Some(COMPUTED.to_string())));
+        assert_eq!(
+            filled(&list, span.clone()),
+            (Some(0.0035), Some(COMPUTED.to_string()))
+        );
         for unknown in [
-            Span { model: Some("our-own-model".into()), ..span.clone() },
-            Span { model: None, ..span.clone() },
-            Span { input_tokens: None, ..span.clone() },
-            Span { input_tokens: Some(0), output_tokens: Some(0), ..span.clone() },
-            Span { span_type: AGENT.into(), ..span.clone() },
+            Span {
+                model: Some("our-own-model".into()),
+                ..span.clone()
+            },
+            Span {
+                model: None,
+                ..span.clone()
+            },
+            Span {
+                input_tokens: None,
+                ..span.clone()
+            },
+            Span {
+                input_tokens: Some(0),
+                output_tokens: Some(0),
+                ..span.clone()
+            },
+            Span {
+                span_type: AGENT.into(),
+                ..span.clone()
+            },
         ] {
             assert_eq!(filled(&list, unknown), (None, None));
         }
-        assert_eq!(filled(&list, Span { cost_usd: Some(1.0), ..span.clone() }), (Some(1.0), None));
-        let off = PriceList::of(Prices { enabled: false, ..Prices::default() });
+        assert_eq!(
+            filled(
+                &list,
+                Span {
+                    cost_usd: Some(1.0),
+                    ..span.clone()
+                }
+            ),
+            (Some(1.0), None)
+        );
+        let off = PriceList::of(Prices {
+            enabled: false,
+            ..Prices::default()
+        });
         assert_eq!(filled(&off, span.clone()), (None, None));
-        let own = Prices::default().set("GPT-4o", Price::new(1.0, 0.0)).remove("o3");
+        let own = Prices::default()
+            .set("GPT-4o", Price::new(1.0, 0.0))
+            .remove("o3");
         let own = PriceList::of(own);
         assert_eq!(filled(&own, span.clone()).0, Some(0.001));
-        assert_eq!(filled(&own, Span { model: Some("o3".into()), ..span }), (None, None));
+        assert_eq!(
+            filled(
+                &own,
+                Span {
+                    model: Some("o3".into()),
+                    ..span
+                }
+            ),
+            (None, None)
+        );
         let rows = own.rows();
         assert!(rows.iter().any(|row| row.model == "gpt-4o" && !row.is_seed));
         assert!(rows.iter().all(|row| row.model != "o3"));

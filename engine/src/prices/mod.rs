@@ -44,7 +44,11 @@ pub struct Price {
 impl Price {
     /// A price without caches.
     pub fn new(input: f64, output: f64) -> Self {
-        Self { input, output, ..Self::default() }
+        Self {
+            input,
+            output,
+            ..Self::default()
+        }
     }
 
     /// Sets the prices of input that a cache gave or took.
@@ -55,6 +59,13 @@ impl Price {
 
     /// All of its numbers.
     fn numbers(&self) -> impl Iterator<Item = f64> {
-        [Some(self.input), Some(self.output), self.cache_read, self.cache_write].into_iter().flatten()
+        [
+            Some(self.input),
+            Some(self.output),
+            self.cache_read,
+            self.cache_write,
+        ]
+        .into_iter()
+        .flatten()
     }
 }

@@ -1,9 +1,18 @@
 //! Under which names a model may have its price: as it is called, then without what providers, regions and dates add.
 
 /// Regions that Bedrock puts before a model's name.
-const REGIONS: &[&str] = &["us.", "us-gov.", "eu.", "apac.", "jp.", "au.", "ca.", "global."];
+const REGIONS: &[&str] = &[
+    "us.", "us-gov.", "eu.", "apac.", "jp.", "au.", "ca.", "global.",
+];
 /// Vendors that Bedrock puts before a model's name.
-const VENDORS: &[&str] = &["anthropic.", "cohere.", "mistral.", "deepseek.", "openai.", "ai21."];
+const VENDORS: &[&str] = &[
+    "anthropic.",
+    "cohere.",
+    "mistral.",
+    "deepseek.",
+    "openai.",
+    "ai21.",
+];
 /// Names of gateways, which say nothing of the model.
 const GATEWAYS: &[&str] = &["gateway:/", "endpoints:/"];
 /// The name of a model that was tuned: `ft:BASE:ORGANISATION:NAME:ID`.
@@ -17,11 +26,20 @@ pub(super) fn candidates(model: &str) -> impl Iterator<Item = String> {
         let mut rest = model.as_str();
         loop {
             add_name(&mut names, rest);
-            let without_region = REGIONS.iter().find_map(|region| rest.strip_prefix(region)).unwrap_or(rest);
+            let without_region = REGIONS
+                .iter()
+                .find_map(|region| rest.strip_prefix(region))
+                .unwrap_or(rest);
             add_name(&mut names, without_region);
-            let without_vendor = VENDORS.iter().find_map(|vendor| without_region.strip_prefix(vendor));
-            without_vendor.into_iter().for_each(|name| add_name(&mut names, name));
-            let Some((_, shorter)) = rest.split_once('/') else { break };
+            let without_vendor = VENDORS
+                .iter()
+                .find_map(|vendor| without_region.strip_prefix(vendor));
+            without_vendor
+                .into_iter()
+                .for_each(|name| add_name(&mut names, name));
+            let Some((_, shorter)) = rest.split_once('/') else {
+                break;
+            };
             rest = shorter;
         }
     }
@@ -59,7 +77,9 @@ fn without_ending(name: &str) -> Option<&str> {
         return Some(before);
     }
     let (before, last) = name.rsplit_once('-')?;
-    let is_version = last.strip_prefix('v').is_some_and(|number| number.len() == 1 && is_digits(number));
+    let is_version = last
+        .strip_prefix('v')
+        .is_some_and(|number| number.len() == 1 && is_digits(number));
     if is_version || (is_digits(last) && (last.len() == 8 || last.len() == 3)) {
         return Some(before);
     }
@@ -72,7 +92,10 @@ fn without_day(name: &str) -> Option<&str> {
     let (rest, month) = rest.rsplit_once('-')?;
     let (rest, year) = rest.rsplit_once('-')?;
     let parts = [(year, 4), (month, 2), (day, 2)];
-    parts.iter().all(|(part, len)| part.len() == *len && is_digits(part)).then_some(rest)
+    parts
+        .iter()
+        .all(|(part, len)| part.len() == *len && is_digits(part))
+        .then_some(rest)
 }
 
 fn is_digits(text: &str) -> bool {
@@ -90,22 +113,47 @@ mod tests {
             ("gpt-4o-2024-08-06", "gpt-4o"),
             ("openai/gpt-4o", "gpt-4o"),
             ("models/gemini-2.0-flash-001", "gemini-2.0-flash"),
-            ("openrouter/anthropic/claude-sonnet-4-5", "claude-sonnet-4-5"),
-            ("us.anthropic.claude-sonnet-4-20250514-v1:0", "claude-sonnet-4"),
-            ("bedrock/eu.anthropic.claude-3-5-sonnet-20241022-v2:0", "claude-3-5-sonnet"),
+            (
+                "openrouter/anthropic/claude-sonnet-4-5",
+                "claude-sonnet-4-5",
+            ),
+            (
+                "us.anthropic.claude-sonnet-4-20250514-v1:0",
+                "claude-sonnet-4",
+            ),
+            (
+                "bedrock/eu.anthropic.claude-3-5-sonnet-20241022-v2:0",
+                "claude-3-5-sonnet",
+            ),
             ("vertex_ai/claude-opus-4-1@20250805", "claude-opus-4-1"),
             ("us.amazon.nova-pro-v1:0", "amazon.nova-pro"),
-            ("ft:gpt-4o-mini-2024-07-18:acme::abc", "ft:gpt-4o-mini-2024-07-18"),
-            ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "meta-llama/llama-3.3-70b-instruct-turbo"),
+            (
+                "ft:gpt-4o-mini-2024-07-18:acme::abc",
+                "ft:gpt-4o-mini-2024-07-18",
+            ),
+            (
+                "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+                "meta-llama/llama-3.3-70b-instruct-turbo",
+            ),
         ] {
             assert!(candidates(model).any(|name| name == wanted), "{model}");
         }
-        for (model, unwanted) in [("deepseek-r1:7b", "deepseek-r1"), ("gpt-4-32k", "gpt-4"), ("o1-pro", "o1")]
-        {
+        for (model, unwanted) in [
+            ("deepseek-r1:7b", "deepseek-r1"),
+            ("gpt-4-32k", "gpt-4"),
+            ("o1-pro", "o1"),
+        ] {
             assert!(candidates(model).all(|name| name != unwanted), "{model}");
         }
-        assert_eq!(candidates("gateway:/gpt-4o").count() + candidates(" ").count(), 0);
+        assert_eq!(
+            candidates("gateway:/gpt-4o").count() + candidates(" ").count(),
+            0
+        );
         let names: Vec<String> = candidates("gpt-4o-2024-08-06").collect();
-        assert_eq!(names, ["gpt-4o-2024-08-06", "gpt-4o"], "the most particular first");
+        assert_eq!(
+            names,
+            ["gpt-4o-2024-08-06", "gpt-4o"],
+            "the most particular first"
+        );
     }
 }

@@ -38,10 +38,27 @@ pub(super) static SEED: LazyLock<Seed> = LazyLock::new(|| read().unwrap_or_defau
 fn read() -> Result<Seed, serde_json::Error> {
     let File { date, prices } = serde_json::from_str(include_str!("../../prices.json"))?;
     let price = |line: Line| {
-        let Line { model, input, output, cache_read, cache_write } = line;
-        (model, Price { input, output, cache_read, cache_write })
+        let Line {
+            model,
+            input,
+            output,
+            cache_read,
+            cache_write,
+        } = line;
+        (
+            model,
+            Price {
+                input,
+                output,
+                cache_read,
+                cache_write,
+            },
+        )
     };
-    Ok(Seed { date, prices: prices.into_iter().map(price).collect() })
+    Ok(Seed {
+        date,
+        prices: prices.into_iter().map(price).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -52,15 +69,31 @@ mod tests {
     #[test]
     fn the_file_is_dated_sane_and_in_lower_case() {
         let seed = read().unwrap();
-        assert!(seed.date.len() == 10 && seed.prices.len() > 300, "{} of {}", seed.prices.len(), seed.date);
+        assert!(
+            seed.date.len() == 10 && seed.prices.len() > 300,
+            "{} of {}",
+            seed.prices.len(),
+            seed.date
+        );
         for (model, price) in &seed.prices {
             assert_eq!(*model, model.to_lowercase());
             assert_eq!(candidates(model).next().as_deref(), Some(model.as_str()));
-            assert!(price.numbers().all(|number| (0.0..=1_000.0).contains(&number)), "{model}: {price:?}");
+            assert!(
+                price
+                    .numbers()
+                    .all(|number| (0.0..=1_000.0).contains(&number)),
+                "{model}: {price:?}"
+            );
             assert!(price.input > 0.0, "{model}");
-            assert!(price.cache_read.is_none_or(|read| read <= price.input), "{model}: {price:?}");
+            assert!(
+                price.cache_read.is_none_or(|read| read <= price.input),
+                "{model}: {price:?}"
+            );
         }
         let price = seed.prices.get("gpt-4o").unwrap();
-        assert_eq!((price.input, price.output, price.cache_read), (2.5, 10.0, Some(1.25)));
+        assert_eq!(
+            (price.input, price.output, price.cache_read),
+            (2.5, 10.0, Some(1.25))
+        );
     }
 }

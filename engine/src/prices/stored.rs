@@ -54,7 +54,10 @@ pub(super) struct SetPrice {
 
 impl Default for Prices {
     fn default() -> Self {
-        Self { enabled: true, models: BTreeMap::new() }
+        Self {
+            enabled: true,
+            models: BTreeMap::new(),
+        }
     }
 }
 
@@ -67,7 +70,13 @@ impl Prices {
 
     /// Sets this price of a model, of the day it is given to [`Database::set_prices`].
     pub fn set(mut self, model: &str, price: Price) -> Self {
-        self.models.insert(key(model), Some(SetPrice { price, date: String::new() }));
+        self.models.insert(
+            key(model),
+            Some(SetPrice {
+                price,
+                date: String::new(),
+            }),
+        );
         self
     }
 
@@ -90,7 +99,9 @@ impl Prices {
     /// Whether the model has a price under this very name.
     pub fn has(&self, model: &str) -> bool {
         let model = key(model);
-        self.models.get(&model).map_or_else(|| SEED.prices.contains_key(&model), Option::is_some)
+        self.models
+            .get(&model)
+            .map_or_else(|| SEED.prices.contains_key(&model), Option::is_some)
     }
 
     fn check(&self) -> Result<()> {
@@ -108,7 +119,9 @@ impl Prices {
                 )));
             }
             if names::candidates(model).next().is_none() {
-                return Err(Error::invalid_input(format!("prices: {model:?} names a gateway and no model")));
+                return Err(Error::invalid_input(format!(
+                    "prices: {model:?} names a gateway and no model"
+                )));
             }
             let mut numbers = set.iter().flat_map(|set| set.price.numbers());
             if let Some(wrong) = numbers.find(|number| !number.is_finite() || *number < 0.0) {
@@ -134,18 +147,24 @@ impl PriceState {
     /// Those that the catalogue of a database describes.
     pub(crate) fn open(store: &Store) -> Self {
         // A setting of a later version: its own prices are not known, so that none is computed.
-        let setting = read(&store.catalog_files()).unwrap_or_else(|_| Prices::default().enabled(false));
+        let setting =
+            read(&store.catalog_files()).unwrap_or_else(|_| Prices::default().enabled(false));
         Self(RwLock::new(Arc::new(PriceList::of(setting))))
     }
 
     /// The list to compute costs with.
     pub(crate) fn list(&self) -> Arc<PriceList> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 fn read(files: &[CatalogFile]) -> Result<Prices> {
-    let Some(value) = stored_setting::read(files, NAME) else { return Ok(Prices::default()) };
+    let Some(value) = stored_setting::read(files, NAME) else {
+        return Ok(Prices::default());
+    };
     serde_json::from_value(value)
         .map_err(|e| Error::invalid_input(format!("the database's prices are not understood: {e}")))
 }
@@ -170,7 +189,11 @@ impl Database {
         prices.check()?;
         let today = timestamp_ns_to_datetime(self.store().env().now_ns());
         let today = today.map(|now| now.date().to_string()).unwrap_or_default();
-        let undated = prices.models.values_mut().flatten().filter(|set| set.date.is_empty());
+        let undated = prices
+            .models
+            .values_mut()
+            .flatten()
+            .filter(|set| set.date.is_empty());
         undated.for_each(|set| set.date.clone_from(&today));
         let _changes = self.catalog().lock_changes();
         stored_setting::write(self.store(), NAME, &prices)?.commit(self.store())?;

@@ -31,34 +31,50 @@ const NAME_BYTES_MAX: usize = 64;
 static COMPILED: LazyLock<Option<Regex>> = LazyLock::new(|| compile(&written_out(ASSIGNED)).ok());
 
 /// The text without values that stand after names of secrets; `None` when there is none.
-pub(super) fn replace(text: &str, secrecy: &dyn Fn(&str) -> Secrecy, count: &mut u64) -> Option<String> {
+pub(super) fn replace(
+    text: &str,
+    secrecy: &dyn Fn(&str) -> Secrecy,
+    count: &mut u64,
+) -> Option<String> {
     let Some(regex) = &*COMPILED else {
         // A test compiles it: this is for the case that it was not run.
         *count += 1;
         return Some(replacement("named_value"));
     };
     // Values are short and names are found one after the other, so time stays linear.
-    let found = regex.captures_iter(text).filter_map(|captures| judge(text, &captures, secrecy));
+    let found = regex
+        .captures_iter(text)
+        .filter_map(|captures| judge(text, &captures, secrecy));
     replace_ranges(text, found, &replacement("named_value"), count)
 }
 
-fn judge(text: &str, captures: &Captures<'_>, secrecy: &dyn Fn(&str) -> Secrecy) -> Option<Range<usize>> {
+fn judge(
+    text: &str,
+    captures: &Captures<'_>,
+    secrecy: &dyn Fn(&str) -> Secrecy,
+) -> Option<Range<usize>> {
     let secrecy = secrecy(name_before(text, captures.name("name")?.end()));
     if secrecy == Secrecy::None {
         return None;
     }
     let start = captures.get(0)?.end();
     let end = (start + VALUE_BYTES_MAX).min(text.len());
-    let rest = text.get(start..text.floor_char_boundary(end)).unwrap_or_default();
+    let rest = text
+        .get(start..text.floor_char_boundary(end))
+        .unwrap_or_default();
     let is_quoted = captures.name("quote").is_some();
     let value = if is_quoted { quoted(rest) } else { plain(rest) };
     let is_member = captures.name("name_end").is_some();
     let is_secret = match (is_quoted, secrecy) {
         (true, Secrecy::Certain) if is_member => true,
         (true, Secrecy::Certain) => !is_placeholder(value) && !value.contains(' '),
-        (true, _) => value.len() >= LIKELY_BYTES_MIN && has_digit(value) && !names::is_harmless(value),
+        (true, _) => {
+            value.len() >= LIKELY_BYTES_MIN && has_digit(value) && !names::is_harmless(value)
+        }
         (false, _) => {
-            let is_call = rest.get(value.len()..).is_some_and(|next| next.starts_with(['(', '[']));
+            let is_call = rest
+                .get(value.len()..)
+                .is_some_and(|next| next.starts_with(['(', '[']));
             looks_secret(value) && !is_call
         }
     };
@@ -74,11 +90,14 @@ fn quoted(rest: &str) -> &str {
 
 /// What stands up to anything that separates values; `%2B` and the like are part of one.
 fn plain(rest: &str) -> &str {
-    let separates = |c: char| c.is_whitespace() || c.is_control() || "\"'`\\&,;<>(){}[]|".contains(c);
+    let separates =
+        |c: char| c.is_whitespace() || c.is_control() || "\"'`\\&,;<>(){}[]|".contains(c);
     let mut end = 0;
     loop {
         let next = rest.get(end..).unwrap_or_default();
-        end += next.find(|c| separates(c) || c == '%').unwrap_or(next.len());
+        end += next
+            .find(|c| separates(c) || c == '%')
+            .unwrap_or(next.len());
         let escape = rest.get(end..).unwrap_or_default();
         match encoded_length(escape) {
             Some(length) => end += length,
@@ -89,8 +108,9 @@ fn plain(rest: &str) -> &str {
 
 /// The length of a percent-encoded character that may be part of a value.
 fn encoded_length(text: &str) -> Option<usize> {
-    const PARTS: [&str; 14] =
-        ["21", "23", "24", "2A", "2B", "2D", "2E", "2F", "3A", "3D", "3F", "40", "5E", "7E"];
+    const PARTS: [&str; 14] = [
+        "21", "23", "24", "2A", "2B", "2D", "2E", "2F", "3A", "3D", "3F", "40", "5E", "7E",
+    ];
     let mut rest = text.strip_prefix('%')?;
     while let Some(more) = rest.strip_prefix("25") {
         rest = more;
@@ -139,7 +159,11 @@ mod tests {
     #[test]
     fn values_after_names_of_secrets_are_hidden() {
         for (before, secret, after) in [
-            ("POST {\"user\": \"ann\", \"password\": \"", "hunter2", "\", \"x\": 1"),
+            (
+                "POST {\"user\": \"ann\", \"password\": \"",
+                "hunter2",
+                "\", \"x\": 1",
+            ),
             ("data: {\\\"api_key\\\": \\\"", "0a1b2c3d", "\\\"}"),
             ("{'auth': {'client_secret': '", "abc", "'}"),
             ("OPENAI_API_KEY=", "0a1b2c3d4e5f", "\nOTHER=1"),

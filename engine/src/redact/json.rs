@@ -21,12 +21,17 @@ const VALUE_KEY: &str = "value";
 
 /// Whether a text may be a JSON object, array or string.
 pub(super) fn looks_like_json(text: &str) -> bool {
-    matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"'))
+    matches!(
+        text.trim_start().as_bytes().first(),
+        Some(b'{' | b'[' | b'"')
+    )
 }
 
 /// Walks JSON that is itself the text of a value: its strings go through the patterns.
 pub(super) fn walk_nested(pass: &mut Pass<'_>, text: &str, depth: usize) -> Option<String> {
-    walk(pass, text, &mut |pass, _, string| pass.scan(string, depth + 1))
+    walk(pass, text, &mut |pass, _, string| {
+        pass.scan(string, depth + 1)
+    })
 }
 
 /// Walks a JSON document whose strings are values of their own, through the callback as well.
@@ -45,7 +50,10 @@ pub(super) fn walk_document(pass: &mut Pass<'_>, part: &str, json: &str) -> Opti
 /// Bytes that are text, looked at as text.
 fn bytes(pass: &mut Pass<'_>, part: &str, base64: &str) -> Option<String> {
     let bytes = decode_base64(base64)?;
-    let field = RedactionField { part, key: Some(BYTES_KEY) };
+    let field = RedactionField {
+        part,
+        key: Some(BYTES_KEY),
+    };
     let changed = pass.text(field, &String::from_utf8_lossy(&bytes))?;
     Some(encode_base64(changed.as_bytes()))
 }
@@ -54,7 +62,11 @@ type Leaf<'f> = dyn FnMut(&mut Pass<'_>, Option<&str>, &str) -> Option<String> +
 
 fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> {
     let mut tokens = Tokens { text, at: 0 };
-    let mut edits = Edits { text, out: String::new(), copied: 0 };
+    let mut edits = Edits {
+        text,
+        out: String::new(),
+        copied: 0,
+    };
     let mut key: Option<Cow<'_, str>> = None;
     let mut changed_keys = 0;
     let mut named: Option<Secrecy> = None;
@@ -71,8 +83,12 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
                     tokens.skip_value();
                 } else {
                     let secrecy = match (pass.secrecy(&name), named) {
-                        (Secrecy::None, Some(secrecy)) if name.eq_ignore_ascii_case(VALUE_KEY) => secrecy,
-                        (Secrecy::Likely, _) if is_among_logprobs(key.as_deref(), &tokens) => Secrecy::None,
+                        (Secrecy::None, Some(secrecy)) if name.eq_ignore_ascii_case(VALUE_KEY) => {
+                            secrecy
+                        }
+                        (Secrecy::Likely, _) if is_among_logprobs(key.as_deref(), &tokens) => {
+                            Secrecy::None
+                        }
                         (secrecy, _) => secrecy,
                     };
                     hide(pass, secrecy, &mut tokens, &mut edits, &mut settled);
@@ -91,7 +107,11 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
             Kind::Scalar if pass.reads_numbers() => {
                 let scalar = text.get(token.range.clone()).unwrap_or_default();
                 let is_number = scalar.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-                let changed = if is_number { pass.matches(scalar) } else { None };
+                let changed = if is_number {
+                    pass.matches(scalar)
+                } else {
+                    None
+                };
                 if let Some(new) = changed {
                     edits.replace(token.range, &new);
                 }
@@ -105,12 +125,19 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
 
 /// Keys that become the same text stay different keys.
 fn unique(key: String, count: usize) -> String {
-    if count == 1 { key } else { format!("{key} {count}") }
+    if count == 1 {
+        key
+    } else {
+        format!("{key} {count}")
+    }
 }
 
 /// Whether the key of a token stands beside its probability, as models' answers list them.
 fn is_among_logprobs(key_before: Option<&str>, tokens: &Tokens<'_>) -> bool {
-    let mut ahead = Tokens { text: tokens.text, at: tokens.at };
+    let mut ahead = Tokens {
+        text: tokens.text,
+        at: tokens.at,
+    };
     let value = ahead.next_token();
     if value.is_none_or(|value| value.kind == Kind::Open) {
         return false;
@@ -144,7 +171,9 @@ fn hide(
     if start < *settled {
         return;
     }
-    let Some(range) = tokens.skip_value() else { return };
+    let Some(range) = tokens.skip_value() else {
+        return;
+    };
     let value = tokens.text.get(range.clone()).unwrap_or_default();
     let is_hidden = match value.as_bytes().first() {
         Some(b'"') => pass.hide(secrecy, &tokens.string(&range)).is_some(),
@@ -172,7 +201,10 @@ fn is_word(scalar: &str) -> bool {
 
 /// Whether an object or array holds anything; where the name is only likely to mean secrets, any text.
 fn says_something(text: &str, range: &Range<usize>, secrecy: Secrecy) -> bool {
-    let mut tokens = Tokens { text: text.get(..range.end).unwrap_or_default(), at: range.start };
+    let mut tokens = Tokens {
+        text: text.get(..range.end).unwrap_or_default(),
+        at: range.start,
+    };
     while let Some(token) = tokens.next_token() {
         let is_something = match token.kind {
             Kind::Open | Kind::Close => false,
@@ -223,20 +255,28 @@ impl<'a> Tokens<'a> {
             let kind = match byte {
                 b'"' => {
                     self.at = self.string_end();
-                    if self.is_key() { Kind::Key } else { Kind::String }
+                    if self.is_key() {
+                        Kind::Key
+                    } else {
+                        Kind::String
+                    }
                 }
                 b'{' | b'[' => Kind::Open,
                 b'}' | b']' => Kind::Close,
                 b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' => continue,
                 _ => {
                     let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-                    let ends =
-                        |b: &u8| matches!(b, b',' | b':' | b'"' | b'{' | b'}' | b'[' | b']') || *b <= b' ';
+                    let ends = |b: &u8| {
+                        matches!(b, b',' | b':' | b'"' | b'{' | b'}' | b'[' | b']') || *b <= b' '
+                    };
                     self.at += rest.iter().position(ends).unwrap_or(rest.len());
                     Kind::Scalar
                 }
             };
-            return Some(Token { kind, range: start..self.at });
+            return Some(Token {
+                kind,
+                range: start..self.at,
+            });
         }
     }
 
@@ -307,7 +347,8 @@ struct Edits<'a> {
 impl Edits<'_> {
     /// Puts a JSON string of `new` in the place of a token.
     fn replace(&mut self, range: Range<usize>, new: &str) {
-        self.out.push_str(self.text.get(self.copied..range.start).unwrap_or_default());
+        self.out
+            .push_str(self.text.get(self.copied..range.start).unwrap_or_default());
         write_string(new, &mut self.out);
         self.copied = range.end;
     }
@@ -316,7 +357,8 @@ impl Edits<'_> {
         if self.copied == 0 {
             return None;
         }
-        self.out.push_str(self.text.get(self.copied..).unwrap_or_default());
+        self.out
+            .push_str(self.text.get(self.copied..).unwrap_or_default());
         Some(self.out)
     }
 }

@@ -60,7 +60,10 @@ const ALPHABETS: [(char, char); 4] = [
 
 /// The name with every character that looks like one of ASCII as that one.
 pub(super) fn latin(name: &str) -> String {
-    name.chars().filter(|character| !is_nothing(*character)).map(plain).collect()
+    name.chars()
+        .filter(|character| !is_nothing(*character))
+        .map(plain)
+        .collect()
 }
 
 fn plain(character: char) -> char {
@@ -68,12 +71,16 @@ fn plain(character: char) -> char {
         _ if character.is_ascii() => character,
         // Full-width forms are ASCII at another place.
         '\u{ff01}'..='\u{ff5e}' => shifted(character, '\u{ff01}', '!', u32::MAX),
-        _ => in_alphabet(character).or_else(|| alike(character)).unwrap_or(character),
+        _ => in_alphabet(character)
+            .or_else(|| alike(character))
+            .unwrap_or(character),
     }
 }
 
 fn in_alphabet(character: char) -> Option<char> {
-    let (first, _) = ALPHABETS.iter().find(|(first, last)| (*first..=*last).contains(&character))?;
+    let (first, _) = ALPHABETS
+        .iter()
+        .find(|(first, last)| (*first..=*last).contains(&character))?;
     Some(shifted(character, *first, 'a', 26))
 }
 
@@ -84,8 +91,13 @@ fn shifted(character: char, from: char, to: char, modulo: u32) -> char {
 }
 
 fn alike(character: char) -> Option<char> {
-    let pairs = ALIKE.iter().flat_map(|(from, to)| from.chars().zip(to.chars()));
-    pairs.into_iter().find(|(from, _)| *from == character).map(|(_, to)| to)
+    let pairs = ALIKE
+        .iter()
+        .flat_map(|(from, to)| from.chars().zip(to.chars()));
+    pairs
+        .into_iter()
+        .find(|(from, _)| *from == character)
+        .map(|(_, to)| to)
 }
 
 /// Marks that combine with the letter before, and what has no width.
@@ -122,7 +134,10 @@ mod tests {
     #[test]
     fn names_are_read_as_they_look() {
         for (written, read) in [
-            ("\u{ff50}\u{ff41}\u{ff53}\u{ff53}\u{ff57}\u{ff4f}\u{ff52}\u{ff44}", "password"),
+            (
+                "\u{ff50}\u{ff41}\u{ff53}\u{ff53}\u{ff57}\u{ff4f}\u{ff52}\u{ff44}",
+                "password",
+            ),
             ("\u{440}\u{430}\u{455}\u{455}word", "password"),
             ("p\u{3b1}ssw\u{3bf}rd", "password"),
             ("\u{1d429}\u{1d41a}\u{1d42c}\u{1d42c}word", "password"),

@@ -34,8 +34,17 @@ const WHOLE: [&str; 10] = [
 ];
 
 /// The telling part is one of these, which have other meanings, too.
-const LIKELY_WHOLE: [&str; 9] =
-    ["auth", "basicauth", "credential", "credentials", "httpauth", "proxyauth", "pwd", "token", "xauth"];
+const LIKELY_WHOLE: [&str; 9] = [
+    "auth",
+    "basicauth",
+    "credential",
+    "credentials",
+    "httpauth",
+    "proxyauth",
+    "pwd",
+    "token",
+    "xauth",
+];
 
 /// The telling part ends in one of these.
 const ENDINGS: [&str; 47] = [
@@ -165,27 +174,36 @@ const HOLDERS: [&str; 12] = [
 
 /// What the names end in: nearly every other key is told apart by its last two letters.
 const LAST_LETTERS: [[u8; 2]; 22] = [
-    *b"al", *b"de", *b"ds", *b"en", *b"er", *b"es", *b"et", *b"ey", *b"ie", *b"ls", *b"ng", *b"on", *b"rd",
-    *b"rf", *b"ry", *b"se", *b"ss", *b"th", *b"ts", *b"wd", *b"wt", *b"ys",
+    *b"al", *b"de", *b"ds", *b"en", *b"er", *b"es", *b"et", *b"ey", *b"ie", *b"ls", *b"ng", *b"on",
+    *b"rd", *b"rf", *b"ry", *b"se", *b"ss", *b"th", *b"ts", *b"wd", *b"wt", *b"ys",
 ];
 
 /// What a key says of its values, when it is a well-known name.
 pub(super) fn secrecy(key: &str) -> Secrecy {
-    if key.is_ascii() { of_plain(key) } else { of_plain(&latin(key)) }
+    if key.is_ascii() {
+        of_plain(key)
+    } else {
+        of_plain(&latin(key))
+    }
 }
 
 fn of_plain(key: &str) -> Secrecy {
     let part = telling_part(key);
     let mut last = letters(part.as_bytes());
-    let (Some(second), Some(first)) = (last.next(), last.next()) else { return Secrecy::None };
+    let (Some(second), Some(first)) = (last.next(), last.next()) else {
+        return Secrecy::None;
+    };
     if !LAST_LETTERS.contains(&[first, second]) {
         return Secrecy::None;
     }
     let is_whole = |names: &[&str]| names.iter().any(|name| compare(part, name) == Some(true));
     let is_named = is_whole(&WHOLE)
         || ENDINGS.iter().any(|name| compare(part, name).is_some())
-        || LAST_WORDS.iter().any(|word| before_last_word(part, word).is_some());
-    let is_likely = || is_whole(&LIKELY_WHOLE) || before_last_word(part, "token").is_some_and(is_of_secret);
+        || LAST_WORDS
+            .iter()
+            .any(|word| before_last_word(part, word).is_some());
+    let is_likely =
+        || is_whole(&LIKELY_WHOLE) || before_last_word(part, "token").is_some_and(is_of_secret);
     match is_named {
         // The name of a rule in what stands for a secret: `[REDACTED:bearer_token]`.
         _ if key.contains("[REDACTED:") => Secrecy::None,
@@ -198,7 +216,9 @@ fn of_plain(key: &str) -> Secrecy {
 
 /// Whether a token of this kind is a secret; `before` stands before the word `token`.
 fn is_of_secret(before: &str) -> bool {
-    !TOKENS_OF_TEXT.iter().any(|word| before_last_word(before, word).is_some())
+    !TOKENS_OF_TEXT
+        .iter()
+        .any(|word| before_last_word(before, word).is_some())
 }
 
 /// Whether a value under a name that is `Likely` to hold secrets is none: a number, a path, a special token
@@ -254,14 +274,19 @@ pub(super) fn is_harmless(value: &str) -> bool {
 /// Whether a key, or its telling part, is a name that is `squashed`.
 pub(super) fn is_same(key: &str, name: &str) -> bool {
     let is_same = |key: &str| {
-        [key, last_part(key), telling_part(key)].into_iter().any(|part| compare(part, name) == Some(true))
+        [key, last_part(key), telling_part(key)]
+            .into_iter()
+            .any(|part| compare(part, name) == Some(true))
     };
     is_same(key) || (!key.is_ascii() && is_same(&latin(key)))
 }
 
 /// A name as it is compared.
 pub(super) fn squashed(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_lowercase()).collect()
+    name.chars()
+        .filter(|c| !matches!(c, '_' | '-' | ' '))
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }
 
 const fn ends_part(byte: u8) -> bool {
@@ -278,12 +303,19 @@ fn telling_part(key: &str) -> &str {
     let mut rest = key;
     loop {
         let part = last_part(rest);
-        let named = part.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '_' | '-' | ' '));
+        let named =
+            part.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '_' | '-' | ' '));
         if !named.is_empty() && !is_holder(named) {
             // `auth0` is the name of a service.
-            return if named.eq_ignore_ascii_case("auth") { part } else { without_holder(named) };
+            return if named.eq_ignore_ascii_case("auth") {
+                part
+            } else {
+                without_holder(named)
+            };
         }
-        let Some(end) = (rest.len() - part.len()).checked_sub(1) else { return "" };
+        let Some(end) = (rest.len() - part.len()).checked_sub(1) else {
+            return "";
+        };
         rest = rest.get(..end).unwrap_or_default();
     }
 }
@@ -291,14 +323,20 @@ fn telling_part(key: &str) -> &str {
 /// Whether a part is one of `HOLDERS`; most are told apart by their last two letters.
 fn is_holder(part: &str) -> bool {
     const LAST_LETTERS: [&[u8; 2]; 8] = [b"ue", b"es", b"xt", b"ng", b"tr", b"aw", b"in", b"ta"];
-    let Some(last) = part.as_bytes().last_chunk::<2>() else { return false };
-    LAST_LETTERS.iter().any(|letters| letters.eq_ignore_ascii_case(last))
+    let Some(last) = part.as_bytes().last_chunk::<2>() else {
+        return false;
+    };
+    LAST_LETTERS
+        .iter()
+        .any(|letters| letters.eq_ignore_ascii_case(last))
         && HOLDERS.iter().any(|name| compare(part, name) == Some(true))
 }
 
 /// `password_value` is a value of `password`.
 fn without_holder(part: &str) -> &str {
-    let before = ["value", "plaintext"].into_iter().find_map(|holder| before_last_word(part, holder));
+    let before = ["value", "plaintext"]
+        .into_iter()
+        .find_map(|holder| before_last_word(part, holder));
     before.filter(|before| !before.is_empty()).unwrap_or(part)
 }
 
@@ -321,7 +359,11 @@ fn before_last_word<'a>(part: &'a str, word: &str) -> Option<&'a str> {
 
 /// Letters from the end on, as they are compared.
 fn letters(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    bytes.iter().rev().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(u8::to_ascii_lowercase)
+    bytes
+        .iter()
+        .rev()
+        .filter(|byte| !matches!(byte, b'_' | b'-' | b' '))
+        .map(u8::to_ascii_lowercase)
 }
 
 /// Whether `part` ends in `name`: `Some(true)` when that is all of it.
@@ -443,7 +485,10 @@ mod tests {
 
     #[test]
     fn every_name_is_found() {
-        let (likely, whole) = (LIKELY_WHOLE.iter(), WHOLE.iter().chain(&ENDINGS).chain(&LAST_WORDS));
+        let (likely, whole) = (
+            LIKELY_WHOLE.iter(),
+            WHOLE.iter().chain(&ENDINGS).chain(&LAST_WORDS),
+        );
         let certain = whole.map(|name| (name, Secrecy::Certain));
         for (name, expected) in certain.chain(likely.map(|name| (name, Secrecy::Likely))) {
             assert_eq!(secrecy(name), expected, "{name}");
@@ -453,16 +498,32 @@ mod tests {
     #[test]
     fn every_holder_is_passed_over() {
         for holder in HOLDERS {
-            assert_eq!(secrecy(&format!("password.{holder}")), Secrecy::Certain, "{holder}");
-            assert_eq!(secrecy(&format!("input.{holder}")), Secrecy::None, "{holder}");
+            assert_eq!(
+                secrecy(&format!("password.{holder}")),
+                Secrecy::Certain,
+                "{holder}"
+            );
+            assert_eq!(
+                secrecy(&format!("input.{holder}")),
+                Secrecy::None,
+                "{holder}"
+            );
         }
     }
 
     #[test]
     fn words_that_are_no_secrets_stay_under_a_name_that_may_be_one() {
-        for value in
-            ["17", "-1.5", "Bearer", "none", "same-origin", "/home/ann", "C:\\work", "<eos>", "[PAD]"]
-        {
+        for value in [
+            "17",
+            "-1.5",
+            "Bearer",
+            "none",
+            "same-origin",
+            "/home/ann",
+            "C:\\work",
+            "<eos>",
+            "[PAD]",
+        ] {
             assert!(is_harmless(value), "{value}");
         }
         for value in ["hunter2", "abc", "a b", "Bearer abc"] {

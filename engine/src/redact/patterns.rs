@@ -44,14 +44,14 @@ impl<'a> Found<'a> {
 /// What is to be hidden of a match; `None` when it is no secret after all.
 pub(super) type Judge = fn(&Found<'_>) -> Option<Range<usize>>;
 
-const EMAIL: &str =
-    r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}(?-u:\b)";
+const EMAIL: &str = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}(?-u:\b)";
 const CARD: &str = r"SECRET([0-9](?:[ -]?[0-9]){12,18})(?:(?-u:\b)|_)";
 
 /// The secrets compiled, for all databases of a process and when the first text is looked at: reading
 /// commands open a database without looking at any.
-static COMPILED_SECRETS: LazyLock<std::result::Result<Patterns, String>> =
-    LazyLock::new(|| Patterns::of_shapes(&SECRETS, shapes::bounded).map_err(|error| error.to_string()));
+static COMPILED_SECRETS: LazyLock<std::result::Result<Patterns, String>> = LazyLock::new(|| {
+    Patterns::of_shapes(&SECRETS, shapes::bounded).map_err(|error| error.to_string())
+});
 
 /// Patterns that are looked for together.
 #[derive(Debug)]
@@ -90,11 +90,21 @@ impl Group {
             groups.push(Self::Secrets);
         }
         if setting.emails {
-            groups.push(Self::Own(Patterns::of_rules(&[("email", EMAIL)], Some(b'@'))?));
+            groups.push(Self::Own(Patterns::of_rules(
+                &[("email", EMAIL)],
+                Some(b'@'),
+            )?));
         }
         if setting.cards {
-            let cards = Shape { name: "card", pattern: CARD, judge: card };
-            groups.push(Self::Own(Patterns::of_shapes(&[cards], shapes::bounded_digits)?));
+            let cards = Shape {
+                name: "card",
+                pattern: CARD,
+                judge: card,
+            };
+            groups.push(Self::Own(Patterns::of_shapes(
+                &[cards],
+                shapes::bounded_digits,
+            )?));
         }
         if !setting.rules.is_empty() {
             let rules: Vec<(&str, &str)> = setting.rules.iter().map(of_rule).collect();
@@ -122,32 +132,52 @@ impl Group {
 impl Patterns {
     /// Secrets, to be found where they may begin.
     fn of_shapes(shapes: &[Shape], bounded: fn(&str) -> String) -> Result<Self> {
-        let written: Vec<String> = shapes.iter().map(|shape| shapes::written_out(shape.pattern)).collect();
+        let written: Vec<String> = shapes
+            .iter()
+            .map(|shape| shapes::written_out(shape.pattern))
+            .collect();
         let each = shapes.iter().zip(&written).map(|(shape, text)| Pattern {
             name: shape.name.to_string(),
             text: bounded(text),
             regex: OnceLock::new(),
             judge: shape.judge,
         });
-        Ok(Self { each: each.collect(), any: set(&written)?, needle: None })
+        Ok(Self {
+            each: each.collect(),
+            any: set(&written)?,
+            needle: None,
+        })
     }
 
     /// Patterns that are taken as they are, each compiled now.
     fn of_rules(rules: &[(&str, &str)], needle: Option<u8>) -> Result<Self> {
         let mut each = Vec::with_capacity(rules.len());
         for (name, pattern) in rules {
-            let wrong = |e: regex::Error| Error::invalid_input(format!("redaction rule {name:?}: {e}"));
+            let wrong =
+                |e: regex::Error| Error::invalid_input(format!("redaction rule {name:?}: {e}"));
             let regex = compile(pattern).map_err(wrong)?;
             let (name, text) = ((*name).to_string(), (*pattern).to_string());
-            each.push(Pattern { name, text, regex: OnceLock::from(Some(regex)), judge: whole });
+            each.push(Pattern {
+                name,
+                text,
+                regex: OnceLock::from(Some(regex)),
+                judge: whole,
+            });
         }
         let texts: Vec<String> = each.iter().map(|pattern| pattern.text.clone()).collect();
-        Ok(Self { any: set(&texts)?, each, needle })
+        Ok(Self {
+            any: set(&texts)?,
+            each,
+            needle,
+        })
     }
 
     /// The text without what matches, and how much that was; `None` when nothing does.
     fn replace(&self, text: &str, count: &mut u64) -> Option<String> {
-        if self.needle.is_some_and(|byte| memchr::memchr(byte, text.as_bytes()).is_none()) {
+        if self
+            .needle
+            .is_some_and(|byte| memchr::memchr(byte, text.as_bytes()).is_none())
+        {
             return None;
         }
         if !self.any.is_match(text) {
@@ -155,8 +185,12 @@ impl Patterns {
         }
         let mut changed: Option<String> = None;
         for index in self.any.matches(text).iter() {
-            let Some(pattern) = self.each.get(index) else { continue };
-            changed = pattern.replace(changed.as_deref().unwrap_or(text), count).or(changed);
+            let Some(pattern) = self.each.get(index) else {
+                continue;
+            };
+            changed = pattern
+                .replace(changed.as_deref().unwrap_or(text), count)
+                .or(changed);
         }
         changed
     }
@@ -171,7 +205,13 @@ impl Pattern {
         };
         let found = regex.captures_iter(text).filter_map(|captures| {
             let is_empty = captures.get(0).is_none_or(|all| all.is_empty());
-            if is_empty { None } else { (self.judge)(&Found { captures: &captures }) }
+            if is_empty {
+                None
+            } else {
+                (self.judge)(&Found {
+                    captures: &captures,
+                })
+            }
         });
         replace_ranges(text, found, &replacement(&self.name), count)
     }
@@ -205,7 +245,10 @@ pub(super) fn replace_ranges(
 
 /// A pattern under the caps.
 pub(super) fn compile(pattern: &str) -> std::result::Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).nest_limit(NEST_MAX).build()
+    RegexBuilder::new(pattern)
+        .size_limit(COMPILED_BYTES_MAX)
+        .nest_limit(NEST_MAX)
+        .build()
 }
 
 fn set(texts: &[String]) -> Result<RegexSet> {
@@ -240,9 +283,16 @@ fn card_length(found: &str) -> Option<usize> {
     let bytes = found.as_bytes();
     let ends_group = |end: &usize| bytes.get(*end).is_none_or(|next| !next.is_ascii_digit());
     (1..=found.len()).rev().filter(ends_group).find(|end| {
-        let digits: Vec<u32> =
-            bytes.iter().take(*end).filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect();
-        let ends_in_digit = end.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+        let digits: Vec<u32> = bytes
+            .iter()
+            .take(*end)
+            .filter(|b| b.is_ascii_digit())
+            .map(|b| u32::from(b - b'0'))
+            .collect();
+        let ends_in_digit = end
+            .checked_sub(1)
+            .and_then(|at| bytes.get(at))
+            .is_some_and(u8::is_ascii_digit);
         (13..=19).contains(&digits.len()) && ends_in_digit && has_check_digit(&digits)
     })
 }
@@ -250,8 +300,12 @@ fn card_length(found: &str) -> Option<usize> {
 /// The sum of Luhn, which every card number has.
 fn has_check_digit(digits: &[u32]) -> bool {
     let doubled = |digit: u32| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
-    let sum: u32 =
-        digits.iter().rev().enumerate().map(|(at, d)| if at % 2 == 1 { doubled(*d) } else { *d }).sum();
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, d)| if at % 2 == 1 { doubled(*d) } else { *d })
+        .sum();
     sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != 0)
 }
 
@@ -265,8 +319,11 @@ mod tests {
         for pattern in &patterns.each {
             assert!(compile(&pattern.text).is_ok(), "{}", pattern.name);
         }
-        let names: std::collections::BTreeSet<&str> =
-            patterns.each.iter().map(|pattern| pattern.name.as_str()).collect();
+        let names: std::collections::BTreeSet<&str> = patterns
+            .each
+            .iter()
+            .map(|pattern| pattern.name.as_str())
+            .collect();
         assert_eq!(names.len(), SECRETS.len(), "each has its own name");
     }
 }

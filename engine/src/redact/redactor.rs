@@ -57,13 +57,18 @@ impl RedactionCallback {
     where
         F: Fn(RedactionField<'_>, &str) -> Answer + Send + Sync + 'static,
     {
-        Self { name: name.into(), call: Arc::new(call) }
+        Self {
+            name: name.into(),
+            call: Arc::new(call),
+        }
     }
 }
 
 impl fmt::Debug for RedactionCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RedactionCallback").field(&self.name).finish()
+        f.debug_tuple("RedactionCallback")
+            .field(&self.name)
+            .finish()
     }
 }
 
@@ -97,14 +102,28 @@ impl Redactor {
     ) -> Result<Self> {
         setting.check()?;
         let patterns = Group::of(&setting)?;
-        let deny = setting.deny.iter().map(|name| names::squashed(name)).collect();
-        Ok(Self { setting, deny, patterns, callback, totals })
+        let deny = setting
+            .deny
+            .iter()
+            .map(|name| names::squashed(name))
+            .collect();
+        Ok(Self {
+            setting,
+            deny,
+            patterns,
+            callback,
+            totals,
+        })
     }
 
     /// A pass over one batch; `None` when there is nothing to redact.
     pub(crate) fn pass(&self) -> Option<Pass<'_>> {
         let by_name = self.setting.names || !self.deny.is_empty();
-        (by_name || self.reads_texts()).then_some(Pass { redactor: self, count: 0, failures: 0 })
+        (by_name || self.reads_texts()).then_some(Pass {
+            redactor: self,
+            count: 0,
+            failures: 0,
+        })
     }
 
     fn reads_texts(&self) -> bool {
@@ -141,18 +160,30 @@ impl Pass<'_> {
     /// What a key says of its values.
     pub(crate) fn secrecy(&self, key: &str) -> Secrecy {
         let setting = &self.redactor.setting;
-        let is_denied = self.redactor.deny.iter().any(|name| names::is_same(key, name));
+        let is_denied = self
+            .redactor
+            .deny
+            .iter()
+            .any(|name| names::is_same(key, name));
         let secrecy = match (is_denied, setting.names) {
             (true, _) => Secrecy::Certain,
             (false, true) => names::secrecy(key),
             (false, false) => Secrecy::None,
         };
-        if secrecy != Secrecy::None && self.is_allowed(key) { Secrecy::None } else { secrecy }
+        if secrecy != Secrecy::None && self.is_allowed(key) {
+            Secrecy::None
+        } else {
+            secrecy
+        }
     }
 
     /// Whether the values under a key are never touched.
     pub(crate) fn is_allowed(&self, key: &str) -> bool {
-        self.redactor.setting.allow.iter().any(|allowed| allowed.eq_ignore_ascii_case(key))
+        self.redactor
+            .setting
+            .allow
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(key))
     }
 
     /// What a text becomes under a key that says this of it; `None` when there is nothing to hide.
@@ -186,7 +217,8 @@ impl Pass<'_> {
         }
         let hidden = changed.then(|| members.join(","));
         let field = RedactionField { part, key: None };
-        self.text(field, hidden.as_deref().unwrap_or(text)).or(hidden)
+        self.text(field, hidden.as_deref().unwrap_or(text))
+            .or(hidden)
     }
 
     /// A text without what matches, through the callback; `None` when it stays as it is.
@@ -220,7 +252,11 @@ impl Pass<'_> {
     /// A text without what matches a pattern; strings inside JSON are looked at one by one first.
     pub(super) fn scan(&mut self, text: &str, depth: usize) -> Option<String> {
         let is_json = depth < NESTING_MAX && json::looks_like_json(text);
-        let walked = if is_json { json::walk_nested(self, text, depth) } else { None };
+        let walked = if is_json {
+            json::walk_nested(self, text, depth)
+        } else {
+            None
+        };
         let matched = self.matches(walked.as_deref().unwrap_or(text));
         matched.or(walked)
     }
@@ -229,7 +265,9 @@ impl Pass<'_> {
     pub(crate) fn matches(&mut self, text: &str) -> Option<String> {
         let mut changed: Option<String> = None;
         for patterns in &self.redactor.patterns {
-            changed = patterns.replace(changed.as_deref().unwrap_or(text), &mut self.count).or(changed);
+            changed = patterns
+                .replace(changed.as_deref().unwrap_or(text), &mut self.count)
+                .or(changed);
         }
         if self.redactor.setting.secrets {
             let mut count = 0;
@@ -274,13 +312,23 @@ impl Pass<'_> {
     pub(crate) fn pair(&mut self, part: &str, key: String, value: String) -> (String, String) {
         let secrecy = self.secrecy(&key);
         let hidden = self.hide(secrecy, &value);
-        let changed = hidden.or_else(|| self.text(RedactionField { part, key: Some(&key) }, &value));
+        let changed = hidden.or_else(|| {
+            self.text(
+                RedactionField {
+                    part,
+                    key: Some(&key),
+                },
+                &value,
+            )
+        });
         (self.matches(&key).unwrap_or(key), changed.unwrap_or(value))
     }
 }
 
 /// Whether a text is nothing but what stands for something else.
 pub(super) fn is_hidden(text: &str) -> bool {
-    let inner = text.strip_prefix(HIDDEN_START).and_then(|rest| rest.strip_suffix(HIDDEN_END));
+    let inner = text
+        .strip_prefix(HIDDEN_START)
+        .and_then(|rest| rest.strip_suffix(HIDDEN_END));
     inner.is_some_and(|inner| !inner.contains(['[', HIDDEN_END]))
 }

@@ -35,14 +35,23 @@ impl Pass<'_> {
         if let Some(extra) = &mut span.extra {
             self.document("extra", extra);
         }
-        for Event { name, attributes, .. } in &mut span.events {
+        for Event {
+            name, attributes, ..
+        } in &mut span.events
+        {
             self.replace("events", name);
             self.document("events", attributes);
         }
         for Link { attributes, .. } in &mut span.links {
             self.document("links", attributes);
         }
-        if let Some(TraceHint { request_preview, response_preview, tags, metadata }) = &mut span.hint {
+        if let Some(TraceHint {
+            request_preview,
+            response_preview,
+            tags,
+            metadata,
+        }) = &mut span.hint
+        {
             self.replace_some("inputs", request_preview);
             self.replace_some("outputs", response_preview);
             self.map("tags", tags);
@@ -113,10 +122,17 @@ impl Pass<'_> {
             candidate.hash = crate::dataset::content_hash(&candidate.inputs);
         }
         let outputs = candidate.outputs.iter_mut().flatten();
-        for json in outputs.chain(&mut candidate.expectations).chain(&mut candidate.tags) {
+        for json in outputs
+            .chain(&mut candidate.expectations)
+            .chain(&mut candidate.tags)
+        {
             self.document("records", json);
         }
-        if let Some(data) = candidate.source.as_mut().and_then(|source| source.data.as_mut()) {
+        if let Some(data) = candidate
+            .source
+            .as_mut()
+            .and_then(|source| source.data.as_mut())
+        {
             self.document("records", data);
         }
     }

@@ -70,19 +70,33 @@ impl fmt::Display for Redaction {
             (self.emails, "emails"),
             (self.cards, "cards"),
         ];
-        let mut parts: Vec<String> =
-            kinds.into_iter().filter(|(on, _)| *on).map(|(_, word)| word.to_string()).collect();
+        let mut parts: Vec<String> = kinds
+            .into_iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, word)| word.to_string())
+            .collect();
         parts.extend(self.deny.iter().map(|name| format!("deny {name}")));
         parts.extend(self.allow.iter().map(|name| format!("allow {name}")));
-        parts.extend(self.rules.iter().map(|rule| format!("rule {}={}", rule.name, rule.pattern)));
+        parts.extend(
+            self.rules
+                .iter()
+                .map(|rule| format!("rule {}={}", rule.name, rule.pattern)),
+        );
         parts.extend(self.callback.iter().map(|name| format!("callback {name}")));
-        if parts.is_empty() { f.write_str("nothing") } else { f.write_str(&parts.join(", ")) }
+        if parts.is_empty() {
+            f.write_str("nothing")
+        } else {
+            f.write_str(&parts.join(", "))
+        }
     }
 }
 
 impl Default for Redaction {
     fn default() -> Self {
-        Self { names: true, ..Self::none() }
+        Self {
+            names: true,
+            ..Self::none()
+        }
     }
 }
 
@@ -139,7 +153,10 @@ impl Redaction {
 
     /// Adds a rule.
     pub fn rule(mut self, name: impl Into<String>, pattern: impl Into<String>) -> Self {
-        self.rules.push(RedactionRule { name: name.into(), pattern: pattern.into() });
+        self.rules.push(RedactionRule {
+            name: name.into(),
+            pattern: pattern.into(),
+        });
         self
     }
 
@@ -158,7 +175,10 @@ impl Redaction {
     pub(super) fn check(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::invalid_input(format!("redaction: {what}")));
         if self.rules.len() > RULES_MAX {
-            return wrong(format!("{} rules, at most {RULES_MAX} are allowed", self.rules.len()));
+            return wrong(format!(
+                "{} rules, at most {RULES_MAX} are allowed",
+                self.rules.len()
+            ));
         }
         if self.deny.len() > NAMES_MAX || self.allow.len() > NAMES_MAX {
             return wrong(format!("at most {NAMES_MAX} names to deny and to allow"));
@@ -166,13 +186,21 @@ impl Redaction {
         for name in self.deny.iter().chain(&self.allow).chain(&self.callback) {
             let chars = name.chars().count();
             if chars == 0 || chars > NAME_CHARS_MAX {
-                return wrong(format!("a name has {chars} characters, 1 to {NAME_CHARS_MAX} are allowed"));
+                return wrong(format!(
+                    "a name has {chars} characters, 1 to {NAME_CHARS_MAX} are allowed"
+                ));
             }
         }
         for rule in &self.rules {
             let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-            if rule.name.is_empty() || rule.name.len() > NAME_CHARS_MAX || !rule.name.chars().all(is_word) {
-                return wrong(format!("rule name {:?}: letters, digits, '_' and '-' expected", rule.name));
+            if rule.name.is_empty()
+                || rule.name.len() > NAME_CHARS_MAX
+                || !rule.name.chars().all(is_word)
+            {
+                return wrong(format!(
+                    "rule name {:?}: letters, digits, '_' and '-' expected",
+                    rule.name
+                ));
             }
             if rule.pattern.is_empty() || rule.pattern.len() > PATTERN_BYTES_MAX {
                 return wrong(format!(

@@ -36,22 +36,39 @@ impl RedactionState {
         let totals = Arc::new(Totals::default());
         let current = match read(&store.catalog_files()) {
             Ok(setting) => compile(setting.unwrap_or_default(), callback.clone(), &totals),
-            Err(why) => Current { setting: Redaction::default(), redactor: Err(why) },
+            Err(why) => Current {
+                setting: Redaction::default(),
+                redactor: Err(why),
+            },
         };
-        Self { callback, totals, current: RwLock::new(current) }
+        Self {
+            callback,
+            totals,
+            current: RwLock::new(current),
+        }
     }
 
     fn current(&self) -> Current {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Values replaced, and texts that a callback failed on, since the open.
     pub(crate) fn totals(&self) -> (u64, u64) {
-        (self.totals.values.load(Ordering::Relaxed), self.totals.failures.load(Ordering::Relaxed))
+        (
+            self.totals.values.load(Ordering::Relaxed),
+            self.totals.failures.load(Ordering::Relaxed),
+        )
     }
 }
 
-fn compile(setting: Redaction, callback: Option<RedactionCallback>, totals: &Arc<Totals>) -> Current {
+fn compile(
+    setting: Redaction,
+    callback: Option<RedactionCallback>,
+    totals: &Arc<Totals>,
+) -> Current {
     let given = callback.as_ref().map(|callback| callback.name.clone());
     let redactor = match &setting.callback {
         Some(needed) if given.as_ref() != Some(needed) => Err(format!(
@@ -68,8 +85,11 @@ fn compile(setting: Redaction, callback: Option<RedactionCallback>, totals: &Arc
 
 /// The setting in a catalogue; `None` when it was never made.
 fn read(files: &[CatalogFile]) -> std::result::Result<Option<Redaction>, String> {
-    let Some(value) = stored_setting::read(files, NAME) else { return Ok(None) };
-    let unknown = |e| format!("nothing can be written: the database's redaction is not understood: {e}");
+    let Some(value) = stored_setting::read(files, NAME) else {
+        return Ok(None);
+    };
+    let unknown =
+        |e| format!("nothing can be written: the database's redaction is not understood: {e}");
     serde_json::from_value(value).map(Some).map_err(unknown)
 }
 
@@ -92,7 +112,10 @@ impl Database {
         let store = self.store();
         let replacement = stored_setting::write(store, NAME, &setting)?;
         // Writers that begin now wait, so that none begins with the setting before once it is committed.
-        let mut current = state.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = state
+            .current
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         replacement.commit(store)?;
         *current = compile(setting, state.callback.clone(), &state.totals);
         Ok(())
@@ -104,6 +127,9 @@ impl Database {
     /// `Closed` when the setting needs a callback that this process did not give, or cannot be understood:
     /// then nothing may be written.
     pub(crate) fn redactor(&self) -> Result<Arc<Redactor>> {
-        self.redaction_state().current().redactor.map_err(|why| Error::new(ErrorKind::Closed, why))
+        self.redaction_state()
+            .current()
+            .redactor
+            .map_err(|why| Error::new(ErrorKind::Closed, why))
     }
 }

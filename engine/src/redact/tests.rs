@@ -11,7 +11,13 @@ fn redactor(setting: Redaction) -> Redactor {
 
 fn text(redactor: &Redactor, text: &str) -> (String, u64) {
     let mut pass = redactor.pass().unwrap();
-    let changed = pass.text(RedactionField { part: "inputs", key: None }, text);
+    let changed = pass.text(
+        RedactionField {
+            part: "inputs",
+            key: None,
+        },
+        text,
+    );
     (changed.unwrap_or_else(|| text.to_string()), pass.finish())
 }
 
@@ -29,26 +35,44 @@ fn secrets() -> Vec<(&'static str, String)> {
         ("anthropic_key", format!("sk-{}-api03-{}", "ant", cut(40))),
         ("openai_key", format!("sk-proj-{}", cut(40))),
         ("stripe_key", format!("sk_{}_{}", "live", cut(24))),
-        ("aws_access_key", format!("AK{}{}", "IA", "ABCDEFGHIJ234567")),
+        (
+            "aws_access_key",
+            format!("AK{}{}", "IA", "ABCDEFGHIJ234567"),
+        ),
         ("github_token", format!("gh{}_{}", "p", cut(36))),
         ("github_pat", format!("github_{}_{}", "pat", cut(30))),
         ("gitlab_token", format!("gl{}-{}", "pat", cut(20))),
-        ("slack_token", format!("xo{}-{}", "xb", digits.get(..24).unwrap())),
+        (
+            "slack_token",
+            format!("xo{}-{}", "xb", digits.get(..24).unwrap()),
+        ),
         ("google_key", format!("AI{}{}", "za", cut(35))),
         ("huggingface_token", format!("h{}_{}", "f", cut(34))),
         ("groq_key", format!("gs{}_{}", "k", cut(52))),
         ("npm_token", format!("np{}_{}", "m", cut(36))),
         ("sendgrid_key", format!("S{}.{}.{}", "G", cut(22), cut(43))),
-        ("jwt", format!("ey{}.{}.{}", "JhbGciOiJIUzI1NiJ9", cut(30), cut(43))),
+        (
+            "jwt",
+            format!("ey{}.{}.{}", "JhbGciOiJIUzI1NiJ9", cut(30), cut(43)),
+        ),
         ("bearer_token", format!("Bearer {}", cut(32))),
         ("replicate_token", format!("r{}_{}", "8", cut(37))),
-        ("telegram_token", format!("{}:AA{}", digits.get(..10).unwrap(), cut(33))),
+        (
+            "telegram_token",
+            format!("{}:AA{}", digits.get(..10).unwrap(), cut(33)),
+        ),
         ("vault_token", format!("hv{}.{}", "s", cut(24))),
         (
             "private_key",
-            format!("-----BEGIN RSA PRIVATE {}\n{letters}\n-----END RSA PRIVATE {}", "KEY-----", "KEY-----"),
+            format!(
+                "-----BEGIN RSA PRIVATE {}\n{letters}\n-----END RSA PRIVATE {}",
+                "KEY-----", "KEY-----"
+            ),
         ),
-        ("private_key", format!("-----BEGIN PRIVATE {}\n{letters} cut sh", "KEY-----")),
+        (
+            "private_key",
+            format!("-----BEGIN PRIVATE {}\n{letters} cut sh", "KEY-----"),
+        ),
     ]
 }
 
@@ -57,15 +81,26 @@ fn every_shape_is_found_in_prose_and_in_json() {
     let redactor = redactor(Redaction::none().secrets(true));
     for (name, secret) in secrets() {
         let open_ended = secret.ends_with("sh");
-        let around = if open_ended { ("before ", "") } else { ("before ", " after") };
+        let around = if open_ended {
+            ("before ", "")
+        } else {
+            ("before ", " after")
+        };
         let (changed, count) = text(&redactor, &format!("{}{secret}{}", around.0, around.1));
-        assert_eq!(changed, format!("{}[REDACTED:{name}]{}", around.0, around.1));
+        assert_eq!(
+            changed,
+            format!("{}[REDACTED:{name}]{}", around.0, around.1)
+        );
         assert_eq!(count, 1, "{name}");
-        let inner = serde_json::json!({ "say": format!("a\n{secret}"), "n": [1, null, "plain"] }).to_string();
+        let inner = serde_json::json!({ "say": format!("a\n{secret}"), "n": [1, null, "plain"] })
+            .to_string();
         let nested = serde_json::json!({ "messages": inner }).to_string();
         for json in [&inner, &nested] {
             let (changed, count) = text(&redactor, json);
-            assert!(changed.contains(&format!("[REDACTED:{name}]")), "{name}: {changed}");
+            assert!(
+                changed.contains(&format!("[REDACTED:{name}]")),
+                "{name}: {changed}"
+            );
             assert_eq!(count, 1, "{name}: {changed}");
             let outer: serde_json::Value = serde_json::from_str(&changed).unwrap();
             assert!(outer.is_object());
@@ -115,7 +150,10 @@ fn a_secret_is_found_behind_every_escape() {
         }
         // What looks like JSON and is cut short is closed, so more than the secret changes.
         let (changed, count) = text(&redactor, &format!(r#"{{\"k\":\"v\n{secret}"#));
-        assert!(changed.contains(&format!("[REDACTED:{name}]")) && !changed.contains(&secret), "{changed}");
+        assert!(
+            changed.contains(&format!("[REDACTED:{name}]")) && !changed.contains(&secret),
+            "{changed}"
+        );
         assert_eq!(count, 1, "{name}");
     }
 }
@@ -124,10 +162,22 @@ fn a_secret_is_found_behind_every_escape() {
 fn only_the_secret_part_is_hidden() {
     let redactor = redactor(Redaction::none().secrets(true));
     for (plain, shown) in [
-        ("postgres://ann:s3cret@host/db", "postgres://ann:[REDACTED:url_password]@host/db"),
-        (r"redis:\/\/:s3cret@host", r"redis:\/\/:[REDACTED:url_password]@host"),
-        ("mysql%3A%2F%2Fann%3As3cret%40host", "mysql%3A%2F%2Fann%3A[REDACTED:url_password]%40host"),
-        ("Basic YW5uOnMzY3JldA==, x", "Basic [REDACTED:basic_auth], x"),
+        (
+            "postgres://ann:s3cret@host/db",
+            "postgres://ann:[REDACTED:url_password]@host/db",
+        ),
+        (
+            r"redis:\/\/:s3cret@host",
+            r"redis:\/\/:[REDACTED:url_password]@host",
+        ),
+        (
+            "mysql%3A%2F%2Fann%3As3cret%40host",
+            "mysql%3A%2F%2Fann%3A[REDACTED:url_password]%40host",
+        ),
+        (
+            "Basic YW5uOnMzY3JldA==, x",
+            "Basic [REDACTED:basic_auth], x",
+        ),
         ("Basic information about x", "Basic information about x"),
         (
             "see https://example.org:8080/a@b and ssh://git@host:22",
@@ -162,7 +212,11 @@ fn members_of_a_trace_state_are_told_by_their_names() {
 #[test]
 fn names_in_names_are_looked_at_in_linear_time() {
     let redactor = redactor(Redaction::default().secrets(true));
-    let deep = format!("{}1{}", r#"{"token":{"password":"#.repeat(50_000), "}}".repeat(50_000));
+    let deep = format!(
+        "{}1{}",
+        r#"{"token":{"password":"#.repeat(50_000),
+        "}}".repeat(50_000)
+    );
     let started = std::time::Instant::now();
     document(&redactor, &deep);
     document(&redactor, &deep.replace('1', "null"));
@@ -191,10 +245,22 @@ fn prose_and_identifiers_stay() {
 #[test]
 fn mail_addresses_and_cards_are_found_when_asked_for() {
     let redactor = redactor(Redaction::none().emails(true).cards(true));
-    let (changed, count) = text(&redactor, "mail ann.b+c@mail.example.org, pay 4111 1111 1111 1111 12/29");
-    assert_eq!((changed.as_str(), count), ("mail [REDACTED:email], pay [REDACTED:card] 12/29", 2));
-    let (changed, count) = document(&redactor, r#"{"card": 4111111111111111, "id": 4111111111111112}"#);
-    assert_eq!((changed.as_str(), count), (r#"{"card": "[REDACTED:card]", "id": 4111111111111112}"#, 1));
+    let (changed, count) = text(
+        &redactor,
+        "mail ann.b+c@mail.example.org, pay 4111 1111 1111 1111 12/29",
+    );
+    assert_eq!(
+        (changed.as_str(), count),
+        ("mail [REDACTED:email], pay [REDACTED:card] 12/29", 2)
+    );
+    let (changed, count) = document(
+        &redactor,
+        r#"{"card": 4111111111111111, "id": 4111111111111112}"#,
+    );
+    assert_eq!(
+        (changed.as_str(), count),
+        (r#"{"card": "[REDACTED:card]", "id": 4111111111111112}"#, 1)
+    );
 }
 
 #[test]
@@ -212,10 +278,11 @@ fn names_hide_values_and_nothing_else_changes() {
 #[test]
 fn keys_and_bytes_are_texts_too() {
     let redactor = redactor(Redaction::none().rule("mark", "hide-[0-9]+"));
-    let (changed, count) =
-        document(&redactor, r#"{"hide-1":true,"hide-2":1,"b":{"$bytes":"eCBoaWRlLTMgeQ=="}}"#);
-    let expected =
-        r#"{"[REDACTED:mark]":true,"[REDACTED:mark] 2":1,"b":{"$bytes":"eCBbUkVEQUNURUQ6bWFya10geQ=="}}"#;
+    let (changed, count) = document(
+        &redactor,
+        r#"{"hide-1":true,"hide-2":1,"b":{"$bytes":"eCBoaWRlLTMgeQ=="}}"#,
+    );
+    let expected = r#"{"[REDACTED:mark]":true,"[REDACTED:mark] 2":1,"b":{"$bytes":"eCBbUkVEQUNURUQ6bWFya10geQ=="}}"#;
     assert_eq!((changed.as_str(), count), (expected, 3));
 }
 
@@ -257,18 +324,31 @@ fn a_callback_that_fails_costs_the_text() {
     });
     let totals = Arc::new(Totals::default());
     let redactor = Redactor::new(Redaction::none(), Some(callback), totals.clone()).unwrap();
-    assert_eq!(text(&redactor, "fail"), ("[REDACTED:callback failed]".to_string(), 1));
-    assert_eq!(text(&redactor, "panic"), ("[REDACTED:callback failed]".to_string(), 1));
+    assert_eq!(
+        text(&redactor, "fail"),
+        ("[REDACTED:callback failed]".to_string(), 1)
+    );
+    assert_eq!(
+        text(&redactor, "panic"),
+        ("[REDACTED:callback failed]".to_string(), 1)
+    );
     assert_eq!(text(&redactor, "kept"), ("kept".to_string(), 0));
-    assert_eq!(document(&redactor, r#"{"k":"v","l":"v"}"#), (r#"{"k":"changed","l":"v"}"#.to_string(), 1));
-    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(
+        document(&redactor, r#"{"k":"v","l":"v"}"#),
+        (r#"{"k":"changed","l":"v"}"#.to_string(), 1)
+    );
+    let count =
+        |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!((count(&totals.values), count(&totals.failures)), (3, 2));
 }
 
 #[test]
 fn settings_out_of_bounds_are_refused_by_name() {
     let refused = |setting: Redaction| {
-        Redactor::new(setting, None, Arc::new(Totals::default())).map(|_| ()).unwrap_err().to_string()
+        Redactor::new(setting, None, Arc::new(Totals::default()))
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
     };
     let long = "a".repeat(1025);
     for (setting, part) in [
@@ -279,7 +359,12 @@ fn settings_out_of_bounds_are_refused_by_name() {
         (Redaction::default().rule("r", ""), "0 bytes"),
         (Redaction::default().rule("a b", "a"), "a b"),
         (Redaction::default().deny(""), "0 characters"),
-        ((0..65).fold(Redaction::default(), |setting, n| setting.rule(format!("r{n}"), "a")), "65 rules"),
+        (
+            (0..65).fold(Redaction::default(), |setting, n| {
+                setting.rule(format!("r{n}"), "a")
+            }),
+            "65 rules",
+        ),
     ] {
         let message = refused(setting);
         assert!(message.contains(part), "{message}");

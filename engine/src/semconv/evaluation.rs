@@ -23,7 +23,10 @@ const KEPT: &[&str] = &["gen_ai.evaluation.", RESPONSE_ID];
 
 /// The response that an event names, if it does.
 pub(crate) fn response_id(attributes: &[KeyValue<'_>]) -> Option<String> {
-    let id = attributes.iter().find(|pair| pair.key == RESPONSE_ID).and_then(|pair| word(&pair.value))?;
+    let id = attributes
+        .iter()
+        .find(|pair| pair.key == RESPONSE_ID)
+        .and_then(|pair| word(&pair.value))?;
     Some(id.into_owned()).filter(|id| !id.is_empty())
 }
 
@@ -37,29 +40,50 @@ pub(crate) fn feedback(
     time_ns: i64,
     attributes: &[KeyValue<'_>],
 ) -> Result<Assessment, String> {
-    let get = |key: &str| attributes.iter().find(|pair| pair.key == key).map(|pair| &pair.value);
+    let get = |key: &str| {
+        attributes
+            .iter()
+            .find(|pair| pair.key == key)
+            .map(|pair| &pair.value)
+    };
     let text = |key: &str| get(key).and_then(word).map(|text| text.into_owned());
     let what = match trace_id.is_empty() {
-        true => format!("the event {EVENT} of response {}", response_id(attributes).unwrap_or_default()),
+        true => format!(
+            "the event {EVENT} of response {}",
+            response_id(attributes).unwrap_or_default()
+        ),
         false => format!("the event {EVENT} of trace {trace_id}"),
     };
     let name = text(NAME).ok_or_else(|| format!("{what} has no {NAME}"))?;
     // A judge gives reasons, code does not.
     let (explanation, error) = (text(EXPLANATION), text(ERROR));
-    let source = if explanation.is_some() { "LLM_JUDGE" } else { "CODE" };
+    let source = if explanation.is_some() {
+        "LLM_JUDGE"
+    } else {
+        "CODE"
+    };
     let mut feedback =
         NewAssessment::feedback(name, value(get(SCORE), text(LABEL).as_deref())).source(source, "");
     feedback.span_id = span_id.map(str::to_string);
     feedback.rationale = explanation;
     feedback.error_code = error;
     let told = [NAME, SCORE, EXPLANATION];
-    for pair in attributes.iter().filter(|pair| KEPT.iter().any(|kept| pair.key.starts_with(kept))) {
-        if let Some(text) = pair.value.to_text().filter(|_| !told.contains(&pair.key.as_ref())) {
+    for pair in attributes
+        .iter()
+        .filter(|pair| KEPT.iter().any(|kept| pair.key.starts_with(kept)))
+    {
+        if let Some(text) = pair
+            .value
+            .to_text()
+            .filter(|_| !told.contains(&pair.key.as_ref()))
+        {
             feedback.metadata.insert(pair.key.to_string(), text);
         }
     }
     let id = content_id(&format!("{trace_id} {time_ns}"), &feedback, 0);
-    feedback.into_row(trace_id, id, time_ns).map_err(|error| format!("{what}: {error}"))
+    feedback
+        .into_row(trace_id, id, time_ns)
+        .map_err(|error| format!("{what}: {error}"))
 }
 
 /// The score, else the label, as JSON text.
@@ -67,7 +91,9 @@ fn value(score: Option<&Value<'_>>, label: Option<&str>) -> String {
     let mut out = String::new();
     match (score, label) {
         (Some(score @ (Value::Int(_) | Value::Bool(_))), _) => write_value(score, &mut out),
-        (Some(Value::Double(score)), _) if score.is_finite() => write_value(&Value::Double(*score), &mut out),
+        (Some(Value::Double(score)), _) if score.is_finite() => {
+            write_value(&Value::Double(*score), &mut out)
+        }
         (_, Some(label)) => write_string(label, &mut out),
         _ => out.push_str("null"),
     }

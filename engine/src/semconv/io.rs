@@ -28,12 +28,18 @@ pub(super) const EVENT_CONTENT: &str = "gen_ai.event.content";
 /// Attributes of events that hold the whole, with the event's name.
 const INPUT_EVENTS: &[(&str, &str)] = &[
     ("gen_ai.input.messages", EVENT_CONTENT),
-    ("gen_ai.client.inference.operation.details", "gen_ai.input.messages"),
+    (
+        "gen_ai.client.inference.operation.details",
+        "gen_ai.input.messages",
+    ),
     ("gen_ai.content.prompt", "gen_ai.prompt"),
 ];
 const OUTPUT_EVENTS: &[(&str, &str)] = &[
     ("gen_ai.output.messages", EVENT_CONTENT),
-    ("gen_ai.client.inference.operation.details", "gen_ai.output.messages"),
+    (
+        "gen_ai.client.inference.operation.details",
+        "gen_ai.output.messages",
+    ),
     ("gen_ai.content.completion", "gen_ai.completion"),
 ];
 
@@ -50,7 +56,11 @@ const TOOL_CHOICE_EVENTS: &[(&str, &str)] = &[("gen_ai.choice", "tool")];
 
 /// Events that are one document each that was found (Traceloop, Langtrace), and the members that their attributes end
 /// with, by the names that documents have.
-const RETRIEVAL_EVENTS: &[&str] = &["db.query.result", "db.search.result", "db.chroma.query.result"];
+const RETRIEVAL_EVENTS: &[&str] = &[
+    "db.query.result",
+    "db.search.result",
+    "db.chroma.query.result",
+];
 const DOCUMENT_MEMBERS: &[(&str, &str)] = &[
     ("id", "id"),
     ("score", "score"),
@@ -61,7 +71,8 @@ const DOCUMENT_MEMBERS: &[(&str, &str)] = &[
 ];
 
 /// The events of a call of a tool that Claude Code sends, and the attribute that holds the answer.
-const TOOL_OUTPUT_EVENTS: &[(&str, &str)] = &[("tool.output", "output"), ("tool.output", "content")];
+const TOOL_OUTPUT_EVENTS: &[(&str, &str)] =
+    &[("tool.output", "output"), ("tool.output", "content")];
 
 /// The inputs of a span.
 pub(super) fn inputs(
@@ -83,7 +94,11 @@ pub(super) fn outputs(
     events: &[EventView<'_>],
     span_type: &str,
 ) -> Option<String> {
-    let choices = if span_type == "TOOL" { TOOL_CHOICE_EVENTS } else { CHOICE_EVENTS };
+    let choices = if span_type == "TOOL" {
+        TOOL_CHOICE_EVENTS
+    } else {
+        CHOICE_EVENTS
+    };
     whole(found, Concern::Outputs)
         .or_else(|| messages::assemble(attributes, Side::Output))
         .or_else(|| of_listed_events(attributes, true))
@@ -100,7 +115,11 @@ pub(super) fn is_retrieval((name, _): &EventView<'_>) -> bool {
 
 /// A JSON array with an object for each document that was found.
 fn retrieved(events: &[EventView<'_>]) -> Option<String> {
-    let found: Vec<Value<'_>> = events.iter().filter(|event| is_retrieval(event)).map(document).collect();
+    let found: Vec<Value<'_>> = events
+        .iter()
+        .filter(|event| is_retrieval(event))
+        .map(document)
+        .collect();
     let mut out = String::new();
     write_value(&Value::Array(found), &mut out);
     Some(out).filter(|out| !is_empty(out))
@@ -110,20 +129,29 @@ fn document<'v>((_, attributes): &EventView<'v>) -> Value<'v> {
     let member = |pair: &KeyValue<'v>| {
         let end = pair.key.rsplit('.').next().unwrap_or_default();
         let (_, name) = DOCUMENT_MEMBERS.iter().find(|(of, _)| *of == end)?;
-        Some(KeyValue { key: Cow::Borrowed(*name), value: pair.value.clone() })
+        Some(KeyValue {
+            key: Cow::Borrowed(*name),
+            value: pair.value.clone(),
+        })
     };
     Value::KeyValues(attributes.iter().filter_map(member).collect())
 }
 
 /// Whether what a key holds is of this side: what a memory gave, or what it was given.
 fn is_of_side(found: &Found<'_>, concern: Concern, key: &str) -> bool {
-    let is_search = || found.first_word(Concern::Operation).is_some_and(|word| word == genai::SEARCH_MEMORY);
+    let is_search = || {
+        found
+            .first_word(Concern::Operation)
+            .is_some_and(|word| word == genai::SEARCH_MEMORY)
+    };
     key != genai::MEMORY_RECORDS || is_search() == (concern == Concern::Outputs)
 }
 
 /// The texts of the attributes that hold the whole, best first.
 fn wholes(found: &Found<'_>, concern: Concern) -> impl Iterator<Item = String> {
-    let of_side = found.candidates(concern).filter(move |(key, _)| is_of_side(found, concern, key.name));
+    let of_side = found
+        .candidates(concern)
+        .filter(move |(key, _)| is_of_side(found, concern, key.name));
     of_side.filter_map(|(_, value)| value.to_text())
 }
 
@@ -148,21 +176,33 @@ pub(super) fn is_hollow(text: &str) -> bool {
     if text.len() > HOLLOW_BYTES_MAX || !text.contains("\"role\"") {
         return false;
     }
-    let messages: Vec<BTreeMap<Cow<'_, str>, &RawValue>> = serde_json::from_str(text).unwrap_or_default();
+    let messages: Vec<BTreeMap<Cow<'_, str>, &RawValue>> =
+        serde_json::from_str(text).unwrap_or_default();
     let says_nothing = |(name, value): (&Cow<'_, str>, &&RawValue)| {
         matches!(name.as_ref(), "role" | "finish_reason") || name == "parts" && value.get() == "[]"
     };
-    !messages.is_empty() && messages.iter().all(|message| message.iter().all(says_nothing))
+    !messages.is_empty()
+        && messages
+            .iter()
+            .all(|message| message.iter().all(says_nothing))
 }
 
 fn is_empty(text: &str) -> bool {
-    text.len() <= NOTHING_BYTES_MAX && NOTHING.contains(&text.split_whitespace().collect::<String>().as_str())
+    text.len() <= NOTHING_BYTES_MAX
+        && NOTHING.contains(&text.split_whitespace().collect::<String>().as_str())
 }
 
 /// Texts of nothing, without their white space: the last a call without arguments, as decorators of Traceloop and
 /// AgentOps write it.
-const NOTHING: &[&str] =
-    &["", "{}", "[]", "null", "\"\"", r#"{"messages":[]}"#, r#"{"args":[],"kwargs":{}}"#];
+const NOTHING: &[&str] = &[
+    "",
+    "{}",
+    "[]",
+    "null",
+    "\"\"",
+    r#"{"messages":[]}"#,
+    r#"{"args":[],"kwargs":{}}"#,
+];
 const NOTHING_BYTES_MAX: usize = 64;
 
 /// The messages, or the answers, of an attribute that lists events (pydantic-ai, version 1).
@@ -172,7 +212,11 @@ fn of_listed_events(attributes: &[KeyValue<'_>], is_output: bool) -> Option<Stri
         #[serde(borrow, rename = "event.name")]
         name: Cow<'a, str>,
     }
-    let text = attributes.iter().find(|pair| pair.key == pydantic_ai::EVENTS)?.value.as_str()?;
+    let text = attributes
+        .iter()
+        .find(|pair| pair.key == pydantic_ai::EVENTS)?
+        .value
+        .as_str()?;
     let listed: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     let mut wanted = Vec::new();
     for raw in listed {
@@ -184,13 +228,22 @@ fn of_listed_events(attributes: &[KeyValue<'_>], is_output: bool) -> Option<Stri
     (!wanted.is_empty()).then(|| format!("[{}]", wanted.join(",")))
 }
 
-fn of_events(events: &[EventView<'_>], wholes: &[(&str, &str)], messages: &[(&str, &str)]) -> Option<String> {
+fn of_events(
+    events: &[EventView<'_>],
+    wholes: &[(&str, &str)],
+    messages: &[(&str, &str)],
+) -> Option<String> {
     if events.is_empty() {
         return None;
     }
     for (event_name, key) in wholes {
-        let attributes = events.iter().filter(|(name, _)| name == event_name).flat_map(|(_, pairs)| *pairs);
-        let text = attributes.filter(|pair| pair.key == *key).find_map(|pair| pair.value.to_text());
+        let attributes = events
+            .iter()
+            .filter(|(name, _)| name == event_name)
+            .flat_map(|(_, pairs)| *pairs);
+        let text = attributes
+            .filter(|pair| pair.key == *key)
+            .find_map(|pair| pair.value.to_text());
         if text.is_some() {
             return text;
         }
@@ -202,12 +255,25 @@ fn of_events(events: &[EventView<'_>], wholes: &[(&str, &str)], messages: &[(&st
 fn message_events(events: &[EventView<'_>], roles: &[(&str, &str)]) -> Option<String> {
     let mut out = String::new();
     for (name, attributes) in events {
-        let Some((_, implied)) = roles.iter().find(|(event_name, _)| event_name == name) else { continue };
-        let role = attributes.iter().find(|pair| pair.key == "role").and_then(|pair| pair.value.as_str());
+        let Some((_, implied)) = roles.iter().find(|(event_name, _)| event_name == name) else {
+            continue;
+        };
+        let role = attributes
+            .iter()
+            .find(|pair| pair.key == "role")
+            .and_then(|pair| pair.value.as_str());
         out.push(if out.is_empty() { '[' } else { ',' });
         let content = content_members(attributes);
-        let of = if content.is_empty() { *attributes } else { &content };
-        write_message(role.unwrap_or(implied), &of.iter().collect::<Vec<_>>(), &mut out);
+        let of = if content.is_empty() {
+            *attributes
+        } else {
+            &content
+        };
+        write_message(
+            role.unwrap_or(implied),
+            &of.iter().collect::<Vec<_>>(),
+            &mut out,
+        );
     }
     if out.is_empty() {
         return None;
@@ -219,14 +285,21 @@ fn message_events(events: &[EventView<'_>], roles: &[(&str, &str)]) -> Option<St
 /// The members of a message that an attribute has as JSON text; none where it has none.
 pub(super) fn content_members<'v>(attributes: &'v [KeyValue<'v>]) -> Vec<KeyValue<'v>> {
     let content = attributes.iter().find(|pair| pair.key == EVENT_CONTENT);
-    read_object(content.and_then(|pair| pair.value.as_str()).unwrap_or_default())
+    read_object(
+        content
+            .and_then(|pair| pair.value.as_str())
+            .unwrap_or_default(),
+    )
 }
 
 /// Appends a message as a JSON object: its role, then its members but for unset ones.
 pub(super) fn write_message(role: &str, members: &[&KeyValue<'_>], out: &mut String) {
     out.push_str("{\"role\":");
     write_string(role, out);
-    for pair in members.iter().filter(|pair| pair.key != "role" && pair.value != Value::Unset) {
+    for pair in members
+        .iter()
+        .filter(|pair| pair.key != "role" && pair.value != Value::Unset)
+    {
         out.push(',');
         write_string(&pair.key, out);
         out.push(':');

@@ -41,7 +41,9 @@ struct Index {
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let all = PRODUCERS.iter().flat_map(|producer| producer.keys.iter().map(|key| (key, producer.marks)));
+    let all = PRODUCERS
+        .iter()
+        .flat_map(|producer| producer.keys.iter().map(|key| (key, producer.marks)));
     let mut ordered: Vec<(&Key, &'static [&'static str])> = all.collect();
     ordered.sort_by_key(|(key, _)| key.concern);
     let mut index = Index {
@@ -73,10 +75,19 @@ impl<'v> Found<'v> {
     pub(super) fn new(attributes: &'v [KeyValue<'v>]) -> Self {
         let mut slots = [None; SLOTS];
         let index = &*INDEX;
-        let has_mark =
-            |marks: &[&str]| marks.is_empty() || attributes.iter().any(|pair| marks.contains(&&*pair.key));
-        for pair in attributes.iter().filter(|pair| pair.key.len() <= index.key_bytes_max) {
-            for &slot in index.slots.get(&*pair.key).map(Vec::as_slice).unwrap_or_default() {
+        let has_mark = |marks: &[&str]| {
+            marks.is_empty() || attributes.iter().any(|pair| marks.contains(&&*pair.key))
+        };
+        for pair in attributes
+            .iter()
+            .filter(|pair| pair.key.len() <= index.key_bytes_max)
+        {
+            for &slot in index
+                .slots
+                .get(&*pair.key)
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+            {
                 let marks = index.marks.get(slot).copied().unwrap_or_default();
                 if let Some(place) = slots.get_mut(slot)
                     && has_mark(marks)
@@ -89,17 +100,31 @@ impl<'v> Found<'v> {
     }
 
     /// The attributes of a concern that are there, best first.
-    pub(super) fn candidates(&self, concern: Concern) -> impl Iterator<Item = (&'static Key, &'v Value<'v>)> {
-        let start = INDEX.starts.get(concern as usize).copied().unwrap_or_default();
-        let end = INDEX.starts.get(concern as usize + 1).copied().unwrap_or_default();
+    pub(super) fn candidates(
+        &self,
+        concern: Concern,
+    ) -> impl Iterator<Item = (&'static Key, &'v Value<'v>)> {
+        let start = INDEX
+            .starts
+            .get(concern as usize)
+            .copied()
+            .unwrap_or_default();
+        let end = INDEX
+            .starts
+            .get(concern as usize + 1)
+            .copied()
+            .unwrap_or_default();
         let keys = INDEX.keys.get(start..end).unwrap_or_default();
         let slots = self.slots.get(start..end).unwrap_or_default();
-        keys.iter().zip(slots).filter_map(|(key, slot)| slot.map(|value| (*key, value)))
+        keys.iter()
+            .zip(slots)
+            .filter_map(|(key, slot)| slot.map(|value| (*key, value)))
     }
 
     /// The first candidate that is a word: a non-empty string (see `word`) or a number.
     pub(super) fn first_word(&self, concern: Concern) -> Option<String> {
-        self.candidates(concern).find_map(|(key, value)| word_of(key, value))
+        self.candidates(concern)
+            .find_map(|(key, value)| word_of(key, value))
     }
 }
 
@@ -109,7 +134,9 @@ pub(super) fn word_of(key: &Key, value: &Value<'_>) -> Option<String> {
         return word(value).map(Cow::into_owned);
     }
     let object = object(value)?;
-    key.members.iter().find_map(|path| json_word(member(&object, path)?))
+    key.members
+        .iter()
+        .find_map(|path| json_word(member(&object, path)?))
 }
 
 /// A short text such as a model name. MLflow sends every attribute as JSON text, so one layer of JSON
@@ -145,7 +172,10 @@ pub(super) fn object(value: &Value<'_>) -> Option<Json> {
     let text = value.to_text()?;
     let text = unquoted(text.trim());
     let of_python = || python_literal::read(&text).filter(|_| text.starts_with("{'"));
-    serde_json::from_str(&text).ok().or_else(of_python).filter(Json::is_object)
+    serde_json::from_str(&text)
+        .ok()
+        .or_else(of_python)
+        .filter(Json::is_object)
 }
 
 /// The member of a JSON object at a path with dots; a number is a place in a list.

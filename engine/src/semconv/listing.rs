@@ -42,8 +42,18 @@ fn of_producer(producer: &Producer) -> Vec<Convention> {
             members => rows.push(row(format!("{} ({})", key.name, members.join(", ")), fills)),
         }
     }
-    rows.extend(producer.indexed_inputs.iter().map(|prefix| row(format!("{prefix}N.*"), "inputs")));
-    rows.extend(producer.indexed_outputs.iter().map(|prefix| row(format!("{prefix}N.*"), "outputs")));
+    rows.extend(
+        producer
+            .indexed_inputs
+            .iter()
+            .map(|prefix| row(format!("{prefix}N.*"), "inputs")),
+    );
+    rows.extend(
+        producer
+            .indexed_outputs
+            .iter()
+            .map(|prefix| row(format!("{prefix}N.*"), "outputs")),
+    );
     rows.extend(producer.entries.iter().map(|entries| {
         let fills = match entries.into {
             Into::Tags => "traces.tags",

@@ -34,7 +34,10 @@ const NO_MEMBERS: &[&str] = &[
 /// The name of a record's event: the attribute, which some fill with the name and the field with a place in their
 /// source, else the field.
 pub(crate) fn event_name(scope: Option<&str>, field: &str, attributes: &[KeyValue<'_>]) -> String {
-    let attribute = attributes.iter().find(|pair| pair.key == EVENT_NAME).and_then(|pair| word(&pair.value));
+    let attribute = attributes
+        .iter()
+        .find(|pair| pair.key == EVENT_NAME)
+        .and_then(|pair| word(&pair.value));
     let name = attribute.unwrap_or(Cow::Borrowed(field));
     match scope {
         Some(CLAUDE_CODE_SCOPE) if !name.starts_with(CLAUDE_CODE_PREFIX) => {
@@ -53,21 +56,34 @@ pub(crate) fn is_known(name: &str, attributes: &[KeyValue<'_>]) -> bool {
 /// What an event says: told by its name, or by its body, as the AWS distribution of OpenTelemetry sends it under the
 /// name of the scope.
 fn says(name: &str, attributes: &[KeyValue<'_>]) -> Option<Says> {
-    let event = EVENTS.iter().find(|event| event.name == name).map(|event: &LogEvent| event.says);
-    let has_messages = || ["input", "output"].iter().any(|side| conversation(attributes, side).is_some());
+    let event = EVENTS
+        .iter()
+        .find(|event| event.name == name)
+        .map(|event: &LogEvent| event.says);
+    let has_messages = || {
+        ["input", "output"]
+            .iter()
+            .any(|side| conversation(attributes, side).is_some())
+    };
     event.or_else(|| has_messages().then_some(Says::Conversation))
 }
 
 /// The list of messages that a side of a body has.
 fn conversation<'v>(attributes: &'v [KeyValue<'_>], side: &str) -> Option<&'v Value<'v>> {
-    let body = attributes.iter().find(|pair| pair.key == BODY).map(|pair| &pair.value);
+    let body = attributes
+        .iter()
+        .find(|pair| pair.key == BODY)
+        .map(|pair| &pair.value);
     let messages = member(member(body?, side)?, "messages")?;
     matches!(messages, Value::Array(_)).then_some(messages)
 }
 
 fn member<'v>(value: &'v Value<'_>, name: &str) -> Option<&'v Value<'v>> {
     match value {
-        Value::KeyValues(members) => members.iter().find(|pair| pair.key == name).map(|pair| &pair.value),
+        Value::KeyValues(members) => members
+            .iter()
+            .find(|pair| pair.key == name)
+            .map(|pair| &pair.value),
         _ => None,
     }
 }
@@ -84,31 +100,49 @@ impl<'v> Record<'v> {
     pub(super) fn new(event: &'v Event) -> Option<Self> {
         let attributes = read_object(&event.attributes);
         let says = says(&event.name, &attributes)?;
-        Some(Self { time_ns: event.time_ns, says, attributes })
+        Some(Self {
+            time_ns: event.time_ns,
+            says,
+            attributes,
+        })
     }
 
     /// Reads an event of a span that has a body: a log record that was stored, exported and sent again as an event; or
     /// one with the attributes of a span. Events of a span are told in their order.
-    pub(super) fn of_event(position: usize, (name, attributes): &super::EventView<'v>) -> Option<Self> {
+    pub(super) fn of_event(
+        position: usize,
+        (name, attributes): &super::EventView<'v>,
+    ) -> Option<Self> {
         let says = says(name, attributes)?;
         let has_body = attributes.iter().any(|pair| pair.key == BODY);
         if !has_body && !matches!(says, Says::Attributes) {
             return None;
         }
         let time_ns = i64::try_from(position).unwrap_or(i64::MAX);
-        Some(Self { time_ns, says, attributes: attributes.to_vec() })
+        Some(Self {
+            time_ns,
+            says,
+            attributes: attributes.to_vec(),
+        })
     }
 
     fn get(&self, key: &str) -> Option<&Value<'v>> {
-        self.attributes.iter().find(|pair| pair.key == key).map(|pair| &pair.value)
+        self.attributes
+            .iter()
+            .find(|pair| pair.key == key)
+            .map(|pair| &pair.value)
     }
 
     fn order(&self) -> (i64, i64) {
-        let number = ORDINALS.iter().find_map(|key| word(self.get(key)?)?.parse().ok());
+        let number = ORDINALS
+            .iter()
+            .find_map(|key| word(self.get(key)?)?.parse().ok());
         let index = || match self.says {
             Says::Choice => {
-                let index =
-                    self.get(BODY).and_then(|body| member(body, "index")).or_else(|| self.get("index"));
+                let index = self
+                    .get(BODY)
+                    .and_then(|body| member(body, "index"))
+                    .or_else(|| self.get("index"));
                 word(index?)?.parse().ok()
             }
             _ => None,
@@ -137,7 +171,11 @@ impl<'v> Record<'v> {
         let members: Vec<&KeyValue<'_>> = match self.get(BODY) {
             Some(Value::KeyValues(members)) => members.iter().collect(),
             Some(Value::String(_)) if !of_text.is_empty() => of_text.iter().collect(),
-            _ => self.attributes.iter().filter(|pair| !NO_MEMBERS.contains(&pair.key.as_ref())).collect(),
+            _ => self
+                .attributes
+                .iter()
+                .filter(|pair| !NO_MEMBERS.contains(&pair.key.as_ref()))
+                .collect(),
         };
         let mut out = String::new();
         io::write_message(role, &members, &mut out);
@@ -161,7 +199,11 @@ pub(super) fn with_told<'v>(
     if told.is_empty() {
         return (records, None);
     }
-    told.retain(|event| !records.iter().any(|record| record.attributes == event.attributes));
+    told.retain(|event| {
+        !records
+            .iter()
+            .any(|record| record.attributes == event.attributes)
+    });
     records.append(&mut told);
     (records, Some(others))
 }
@@ -188,10 +230,16 @@ pub(super) fn fill(span: &mut Span, mut records: Vec<Record<'_>>) {
 /// A span that has what the records say.
 fn said(records: &[Record<'_>]) -> Span {
     let is_like_span = |record: &&Record<'_>| matches!(record.says, Says::Attributes);
-    let attributes: Vec<KeyValue<'_>> =
-        records.iter().filter(is_like_span).flat_map(|record| record.attributes.clone()).collect();
+    let attributes: Vec<KeyValue<'_>> = records
+        .iter()
+        .filter(is_like_span)
+        .flat_map(|record| record.attributes.clone())
+        .collect();
     let found = Found::new(&attributes);
-    let mut said = Span { span_type: span_type::of(&found, None, ""), ..Span::default() };
+    let mut said = Span {
+        span_type: span_type::of(&found, None, ""),
+        ..Span::default()
+    };
     usage::fill(&mut said, &found);
     said.session_id = scope::session_id(&found);
     said.user_id = scope::user_id(&found);
@@ -217,7 +265,8 @@ fn said(records: &[Record<'_>]) -> Span {
     if !outputs.is_empty() && said.span_type == span_type::UNKNOWN {
         said.span_type = "LLM".to_string();
     }
-    let list = |messages: Vec<String>| (!messages.is_empty()).then(|| format!("[{}]", messages.join(",")));
+    let list =
+        |messages: Vec<String>| (!messages.is_empty()).then(|| format!("[{}]", messages.join(",")));
     said.inputs = said.inputs.or_else(|| list(inputs));
     said.outputs = said.outputs.or_else(|| list(outputs));
     said
@@ -226,21 +275,31 @@ fn said(records: &[Record<'_>]) -> Span {
 /// Inputs that are a list of messages with the instructions to the model before them.
 fn with_instructions(attributes: &[KeyValue<'_>], inputs: String) -> String {
     let is_instructions = |pair: &&KeyValue<'_>| pair.key == "gen_ai.system_instructions";
-    let Some(pair) = attributes.iter().rev().find(is_instructions) else { return inputs };
-    let Some(messages) = inputs.trim().strip_prefix('[') else { return inputs };
+    let Some(pair) = attributes.iter().rev().find(is_instructions) else {
+        return inputs;
+    };
+    let Some(messages) = inputs.trim().strip_prefix('[') else {
+        return inputs;
+    };
     let mut parts = String::new();
     match &pair.value {
         Value::String(text) if text.trim_start().starts_with(['[', '"']) => parts.push_str(text),
         value => write_value(value, &mut parts),
     }
-    let comma = if messages.trim_start().starts_with(']') { "" } else { "," };
+    let comma = if messages.trim_start().starts_with(']') {
+        ""
+    } else {
+        ","
+    };
     format!("[{{\"role\":\"system\",\"parts\":{parts}}}{comma}{messages}")
 }
 
 fn add_keys(said: &mut Span, record: &Record<'_>, keys: &[(Concern, &str)]) {
     let counted = (said.input_tokens, said.output_tokens);
     for (concern, key) in keys {
-        let Some(value) = record.get(key) else { continue };
+        let Some(value) = record.get(key) else {
+            continue;
+        };
         let text = || value.to_text().filter(|text| !io::says_nothing(text));
         let count = |column: &mut Option<i64>| {
             if let Some(count) = usage::count(value) {
@@ -250,7 +309,9 @@ fn add_keys(said: &mut Span, record: &Record<'_>, keys: &[(Concern, &str)]) {
         match concern {
             Concern::Inputs if said.inputs.is_none() => said.inputs = text(),
             Concern::Outputs => said.outputs = text().or(said.outputs.take()),
-            Concern::RequestModel => said.model = word(value).map(Cow::into_owned).or(said.model.take()),
+            Concern::RequestModel => {
+                said.model = word(value).map(Cow::into_owned).or(said.model.take())
+            }
             Concern::ToolName => said.tool_name = word(value).map(Cow::into_owned),
             Concern::InputTokens => count(&mut said.input_tokens),
             Concern::OutputTokens => count(&mut said.output_tokens),
@@ -258,7 +319,9 @@ fn add_keys(said: &mut Span, record: &Record<'_>, keys: &[(Concern, &str)]) {
             Concern::CacheCreationTokens => count(&mut said.cache_creation_input_tokens),
             Concern::Cost => {
                 let cost = usage::number(value).filter(usage::is_cost);
-                said.cost_usd = cost.map(|cost| said.cost_usd.unwrap_or_default() + cost).or(said.cost_usd);
+                said.cost_usd = cost
+                    .map(|cost| said.cost_usd.unwrap_or_default() + cost)
+                    .or(said.cost_usd);
             }
             _ => {}
         }
@@ -278,8 +341,12 @@ pub(super) fn fill_absent(span: &mut Span, said: Span) {
         (span.input_tokens, span.output_tokens) = (said.input_tokens, said.output_tokens);
         span.total_tokens = said.total_tokens;
     }
-    span.cache_read_input_tokens = span.cache_read_input_tokens.or(said.cache_read_input_tokens);
-    span.cache_creation_input_tokens = span.cache_creation_input_tokens.or(said.cache_creation_input_tokens);
+    span.cache_read_input_tokens = span
+        .cache_read_input_tokens
+        .or(said.cache_read_input_tokens);
+    span.cache_creation_input_tokens = span
+        .cache_creation_input_tokens
+        .or(said.cache_creation_input_tokens);
     span.cost_usd = span.cost_usd.or(said.cost_usd);
     if span.span_type == span_type::UNKNOWN {
         span.span_type = said.span_type;
@@ -291,8 +358,17 @@ pub(super) fn fill_absent(span: &mut Span, said: Span) {
     keep(&mut span.model, said.model);
     keep(&mut span.provider, said.provider);
     keep(&mut span.tool_name, said.tool_name);
-    for (column, said) in [(&mut span.inputs, said.inputs), (&mut span.outputs, said.outputs)] {
-        let is_silent = column.as_deref().is_none_or(|text| io::says_nothing(text) || io::is_hollow(text));
-        *column = if is_silent { said.or(column.take()) } else { column.take() };
+    for (column, said) in [
+        (&mut span.inputs, said.inputs),
+        (&mut span.outputs, said.outputs),
+    ] {
+        let is_silent = column
+            .as_deref()
+            .is_none_or(|text| io::says_nothing(text) || io::is_hollow(text));
+        *column = if is_silent {
+            said.or(column.take())
+        } else {
+            column.take()
+        };
     }
 }

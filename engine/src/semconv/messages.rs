@@ -20,7 +20,14 @@ pub(super) enum Side {
 }
 
 /// Words that only wrap what follows them.
-const WRAPPERS: &[&str] = &["message", "message_content", "tool_call", "prompt", "completion", "embedding"];
+const WRAPPERS: &[&str] = &[
+    "message",
+    "message_content",
+    "tool_call",
+    "prompt",
+    "completion",
+    "embedding",
+];
 
 /// The numbers of an embedding: long, and no text.
 const VECTOR: &str = "embedding.vector";
@@ -54,7 +61,10 @@ pub(super) fn assemble(attributes: &[KeyValue<'_>], side: Side) -> Option<String
         Side::Input => producer.indexed_inputs,
         Side::Output => producer.indexed_outputs,
     };
-    PRODUCERS.iter().flat_map(prefixes).find_map(|prefix| assemble_prefix(attributes, prefix))
+    PRODUCERS
+        .iter()
+        .flat_map(prefixes)
+        .find_map(|prefix| assemble_prefix(attributes, prefix))
 }
 
 fn assemble_prefix(attributes: &[KeyValue<'_>], prefix: &str) -> Option<String> {
@@ -67,7 +77,8 @@ fn assemble_prefix(attributes: &[KeyValue<'_>], prefix: &str) -> Option<String> 
         }
     }
     // Only numbered entries are messages: `gen_ai.prompt.name` and the like are not.
-    root.children.retain(|step, _| matches!(step, Step::Index(_)));
+    root.children
+        .retain(|step, _| matches!(step, Step::Index(_)));
     if root.children.is_empty() {
         return None;
     }
@@ -81,9 +92,13 @@ const SPEAKERS: &[&str] = &["user", "system", "assistant"];
 
 fn write_message(node: &Node<'_>, out: &mut String) {
     match node.children.iter().next() {
-        Some((Step::Member(role), Node { value: Some(text), children }))
-            if node.children.len() == 1 && children.is_empty() && SPEAKERS.contains(role) =>
-        {
+        Some((
+            Step::Member(role),
+            Node {
+                value: Some(text),
+                children,
+            },
+        )) if node.children.len() == 1 && children.is_empty() && SPEAKERS.contains(role) => {
             out.push_str("{\"role\":");
             write_string(role, out);
             out.push_str(",\"content\":");
@@ -107,7 +122,10 @@ fn insert<'v>(root: &mut Node<'v>, path: &'v str, value: &'v Value<'v>) {
 }
 
 fn write_node(node: &Node<'_>, out: &mut String) {
-    let is_array = node.children.keys().all(|step| matches!(step, Step::Index(_)));
+    let is_array = node
+        .children
+        .keys()
+        .all(|step| matches!(step, Step::Index(_)));
     match node.value {
         Some(value) if node.children.is_empty() => write_value(value, out),
         _ if is_array => write_array(node, write_node, out),
@@ -128,7 +146,10 @@ fn write_array(node: &Node<'_>, write: fn(&Node<'_>, &mut String), out: &mut Str
 
 fn write_object(node: &Node<'_>, out: &mut String) {
     let role = node.children.get_key_value(&Step::Member("role"));
-    let others = node.children.iter().filter(|(step, _)| **step != Step::Member("role"));
+    let others = node
+        .children
+        .iter()
+        .filter(|(step, _)| **step != Step::Member("role"));
     out.push('{');
     for (i, (step, child)) in role.into_iter().chain(others).enumerate() {
         if i > 0 {

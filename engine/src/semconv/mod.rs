@@ -57,11 +57,21 @@ pub(crate) fn refill(span: &mut Span, records: usize) {
     let (own, told) = stored.split_at(own_count);
     let attributes = std::mem::take(&mut span.attributes);
     let pairs = read_object(&attributes);
-    let events: Vec<(&str, Vec<KeyValue<'_>>)> =
-        own.iter().map(|event| (event.name.as_str(), read_object(&event.attributes))).collect();
-    let views: Vec<EventView<'_>> = events.iter().map(|(name, pairs)| (*name, pairs.as_slice())).collect();
+    let events: Vec<(&str, Vec<KeyValue<'_>>)> = own
+        .iter()
+        .map(|event| (event.name.as_str(), read_object(&event.attributes)))
+        .collect();
+    let views: Vec<EventView<'_>> = events
+        .iter()
+        .map(|(name, pairs)| (*name, pairs.as_slice()))
+        .collect();
     let (cost_usd, cost_source) = (span.cost_usd.take(), span.cost_source.take());
-    fill_columns(span, &pairs, &views, told.iter().filter_map(logs::Record::new).collect());
+    fill_columns(
+        span,
+        &pairs,
+        &views,
+        told.iter().filter_map(logs::Record::new).collect(),
+    );
     // What was computed when the span came gives way to what is reported now.
     if span.cost_usd.is_none() {
         (span.cost_usd, span.cost_source) = (cost_usd, cost_source);
@@ -94,8 +104,12 @@ pub(crate) fn complete(span: &mut Span) {
         ..Span::default()
     };
     refill(&mut said, records);
-    (span.status, span.status_message) = (std::mem::take(&mut said.status), said.status_message.take());
-    (span.attributes, span.events) = (std::mem::take(&mut said.attributes), std::mem::take(&mut said.events));
+    (span.status, span.status_message) =
+        (std::mem::take(&mut said.status), said.status_message.take());
+    (span.attributes, span.events) = (
+        std::mem::take(&mut said.attributes),
+        std::mem::take(&mut said.events),
+    );
     if span.span_type.is_empty() {
         span.span_type = span_type::UNKNOWN.to_string();
     }
@@ -103,7 +117,11 @@ pub(crate) fn complete(span: &mut Span) {
     let has_texts = span.inputs.is_some() || span.outputs.is_some();
     logs::fill_absent(span, said);
     if span.parent_span_id.is_none() && span.hint.is_none() {
-        span.hint = if has_texts { Some(hint_of_top(&texts(span)).hint) } else { hint };
+        span.hint = if has_texts {
+            Some(hint_of_top(&texts(span)).hint)
+        } else {
+            hint
+        };
     }
 }
 
@@ -181,7 +199,9 @@ fn said(payload: Option<&str>) -> Option<&str> {
 
 /// A level says that a span failed where its status does not say anything.
 fn fill_status(span: &mut Span, found: &Found<'_>) {
-    let is_error = found.first_word(Concern::Level).is_some_and(|level| level.eq_ignore_ascii_case("error"));
+    let is_error = found
+        .first_word(Concern::Level)
+        .is_some_and(|level| level.eq_ignore_ascii_case("error"));
     if is_error && span.status == "UNSET" {
         span.status = "ERROR".to_string();
     }

@@ -40,7 +40,10 @@ fn of_payloads(span: &Span) -> Option<String> {
     if !MODEL_TYPES.contains(&span.span_type.as_str()) {
         return None;
     }
-    [&span.inputs, &span.outputs].into_iter().flatten().find_map(|payload| of_payload(payload))
+    [&span.inputs, &span.outputs]
+        .into_iter()
+        .flatten()
+        .find_map(|payload| of_payload(payload))
 }
 
 fn of_payload(payload: &str) -> Option<String> {
@@ -53,5 +56,7 @@ fn of_payload(payload: &str) -> Option<String> {
         return None;
     }
     let body: Body<'_> = serde_json::from_str(payload).ok()?;
-    body.model.map(|model| model.trim().to_string()).filter(|model| !model.is_empty())
+    body.model
+        .map(|model| model.trim().to_string())
+        .filter(|model| !model.is_empty())
 }

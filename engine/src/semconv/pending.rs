@@ -19,19 +19,27 @@ pub(super) fn may_be(attributes: &str) -> bool {
 
 /// Puts a stand-in into the place of the span that it announces; other spans stay as they are.
 pub(super) fn resolve(span: &mut Span, attributes: &[KeyValue<'_>]) {
-    let text =
-        |key: &str| attributes.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.as_str());
+    let text = |key: &str| {
+        attributes
+            .iter()
+            .find(|pair| pair.key == key)
+            .and_then(|pair| pair.value.as_str())
+    };
     if text(KIND) != Some(PENDING) {
         return;
     }
-    let Some(parent) = text(REAL_PARENT) else { return };
+    let Some(parent) = text(REAL_PARENT) else {
+        return;
+    };
     let is_root = parent.bytes().all(|digit| digit == b'0');
     let parent = (!is_root).then(|| parent.to_ascii_lowercase());
     // One that is in its place already stays there.
     if span.parent_span_id == parent {
         return;
     }
-    let Some(announced) = std::mem::replace(&mut span.parent_span_id, parent) else { return };
+    let Some(announced) = std::mem::replace(&mut span.parent_span_id, parent) else {
+        return;
+    };
     span.span_id = announced;
     span.end_time_ns = None;
 }

@@ -23,11 +23,20 @@ mod tests {
         let chat = r#"{"messages":[{"role":"user","content":"first"},{"role":"assistant","content":"hm"}]}"#;
         assert_eq!(of_request(chat), "first");
         assert_eq!(of_response(chat, "LLM"), "hm");
-        for text in ["", "plain", r#"{"question":"why"}"#, r#"{"messages":[]}"#, "{broken"] {
+        for text in [
+            "",
+            "plain",
+            r#"{"question":"why"}"#,
+            r#"{"messages":[]}"#,
+            "{broken",
+        ] {
             assert_eq!(of_request(text), text);
         }
         assert_eq!(of_request("a\0b"), "a\u{fffd}b");
         assert_eq!(of_request(&"é".repeat(1000)), "é".repeat(1000));
-        assert_eq!(of_request(&"é".repeat(1001)), format!("{}...", "é".repeat(997)));
+        assert_eq!(
+            of_request(&"é".repeat(1001)),
+            format!("{}...", "é".repeat(997))
+        );
     }
 }

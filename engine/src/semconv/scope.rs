@@ -22,7 +22,9 @@ pub(crate) const STORE_TAGS: &[&str] = &[
 ];
 
 pub(super) fn session_id(found: &Found<'_>) -> Option<String> {
-    found.first_word(Concern::SessionId).or_else(|| found.first_word(Concern::ThreadId))
+    found
+        .first_word(Concern::SessionId)
+        .or_else(|| found.first_word(Concern::ThreadId))
 }
 
 /// Whether a span has no session but that of its conversation or thread.
@@ -35,18 +37,29 @@ pub(super) fn user_id(found: &Found<'_>) -> Option<String> {
 }
 
 /// The tags of a trace: labels first, so that an entry of the same name wins; then its name.
-pub(super) fn trace_tags(found: &Found<'_>, attributes: &[KeyValue<'_>]) -> BTreeMap<String, String> {
-    let labels = found.candidates(Concern::TraceLabels).flat_map(|(_, value)| labels(value));
-    let mut tags: BTreeMap<String, String> = labels.map(|label| (label, LABEL.to_string())).collect();
+pub(super) fn trace_tags(
+    found: &Found<'_>,
+    attributes: &[KeyValue<'_>],
+) -> BTreeMap<String, String> {
+    let labels = found
+        .candidates(Concern::TraceLabels)
+        .flat_map(|(_, value)| labels(value));
+    let mut tags: BTreeMap<String, String> =
+        labels.map(|label| (label, LABEL.to_string())).collect();
     if let Some(name) = found.first_word(Concern::TraceName) {
         tags.insert(TRACE_NAME_TAG.to_string(), name);
     }
-    tags.extend(entries(attributes, Into::Tags).filter(|(tag, _)| !STORE_TAGS.contains(&tag.as_str())));
+    tags.extend(
+        entries(attributes, Into::Tags).filter(|(tag, _)| !STORE_TAGS.contains(&tag.as_str())),
+    );
     tags
 }
 
 /// The metadata of a trace.
-pub(super) fn trace_metadata(found: &Found<'_>, attributes: &[KeyValue<'_>]) -> BTreeMap<String, String> {
+pub(super) fn trace_metadata(
+    found: &Found<'_>,
+    attributes: &[KeyValue<'_>],
+) -> BTreeMap<String, String> {
     let mut metadata = BTreeMap::new();
     for (key, value) in found.candidates(Concern::TraceMetadata) {
         match object(value) {
@@ -77,12 +90,13 @@ fn entries<'v>(
 ) -> impl Iterator<Item = (String, String)> + use<'v> {
     attributes.iter().filter_map(move |pair| {
         let mut all = PRODUCERS.iter().flat_map(|producer| producer.entries);
-        let name =
-            all.find_map(
-                |entries| {
-                    if entries.into == into { pair.key.strip_prefix(entries.prefix) } else { None }
-                },
-            )?;
+        let name = all.find_map(|entries| {
+            if entries.into == into {
+                pair.key.strip_prefix(entries.prefix)
+            } else {
+                None
+            }
+        })?;
         let value = match pair.value.as_str() {
             Some(text) => unquoted(text).into_owned(),
             None => pair.value.to_text()?,
@@ -94,11 +108,17 @@ fn entries<'v>(
 /// The labels of a list, of a list as JSON text, or of a text with commas between them.
 fn labels(value: &Value<'_>) -> Vec<String> {
     let listed: Vec<String> = match value {
-        Value::Array(items) => items.iter().filter_map(|item| item.as_str().map(str::to_string)).collect(),
-        Value::String(text) => {
-            serde_json::from_str(text).unwrap_or_else(|_| text.split(',').map(str::to_string).collect())
-        }
+        Value::Array(items) => items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_string))
+            .collect(),
+        Value::String(text) => serde_json::from_str(text)
+            .unwrap_or_else(|_| text.split(',').map(str::to_string).collect()),
         _ => Vec::new(),
     };
-    listed.iter().map(|label| label.trim().to_string()).filter(|label| !label.is_empty()).collect()
+    listed
+        .iter()
+        .map(|label| label.trim().to_string())
+        .filter(|label| !label.is_empty())
+        .collect()
 }

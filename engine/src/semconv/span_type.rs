@@ -36,16 +36,22 @@ pub(super) fn of(found: &Found<'_>, scope: Option<&str>, name: &str) -> String {
     if let Some(kind) = traceloop_kind(found) {
         return kind.to_string();
     }
-    let typed = found.candidates(Concern::SpanType).find_map(|(key, value)| {
-        let words = words(key.name)?;
-        if let Others::Always(span_type) = words.others {
-            return Some(span_type.to_string());
-        }
-        let word = word_of(key, value)?;
-        type_of(words, &word).filter(|span_type| span_type != UNKNOWN)
-    });
+    let typed = found
+        .candidates(Concern::SpanType)
+        .find_map(|(key, value)| {
+            let words = words(key.name)?;
+            if let Others::Always(span_type) = words.others {
+                return Some(span_type.to_string());
+            }
+            let word = word_of(key, value)?;
+            type_of(words, &word).filter(|span_type| span_type != UNKNOWN)
+        });
     typed.unwrap_or_else(|| {
-        let has = |concern| found.candidates(concern).any(|(_, value)| word(value).is_some());
+        let has = |concern| {
+            found
+                .candidates(concern)
+                .any(|(_, value)| word(value).is_some())
+        };
         if has(Concern::ToolName) {
             return "TOOL".to_string();
         }
@@ -54,8 +60,14 @@ pub(super) fn of(found: &Found<'_>, scope: Option<&str>, name: &str) -> String {
         }
         let names_model = has(Concern::ResponseModel) || has(Concern::RequestModel);
         let counts = [Concern::InputTokens, Concern::OutputTokens];
-        let has_counts = counts.iter().any(|concern| found.candidates(*concern).next().is_some());
-        if names_model && has_counts { "LLM".to_string() } else { UNKNOWN.to_string() }
+        let has_counts = counts
+            .iter()
+            .any(|concern| found.candidates(*concern).next().is_some());
+        if names_model && has_counts {
+            "LLM".to_string()
+        } else {
+            UNKNOWN.to_string()
+        }
     })
 }
 
@@ -63,10 +75,14 @@ pub(super) fn of(found: &Found<'_>, scope: Option<&str>, name: &str) -> String {
 fn traceloop_kind(found: &Found<'_>) -> Option<&'static str> {
     let of = |wanted: &str| {
         let mut all = found.candidates(Concern::SpanType);
-        all.find(|(key, _)| key.name == wanted).and_then(|(_, value)| word(value))
+        all.find(|(key, _)| key.name == wanted)
+            .and_then(|(_, value)| word(value))
     };
     let operation = of("gen_ai.operation.name")?;
-    let is_vague = matches!(operation.as_ref(), "invoke_agent" | "create_agent" | "execute_task");
+    let is_vague = matches!(
+        operation.as_ref(),
+        "invoke_agent" | "create_agent" | "execute_task"
+    );
     match of("traceloop.span.kind")?.as_ref() {
         "workflow" if is_vague => Some("WORKFLOW"),
         "task" if is_vague => Some("TASK"),
@@ -78,11 +94,15 @@ fn traceloop_kind(found: &Found<'_>) -> Option<&'static str> {
 fn named(scope: Option<&str>, name: &str) -> Option<&'static str> {
     let scope = scope?;
     let mut all = PRODUCERS.iter().flat_map(|producer| producer.names);
-    all.find(|(of, start, _)| *of == scope && name.starts_with(start)).map(|(_, _, span_type)| *span_type)
+    all.find(|(of, start, _)| *of == scope && name.starts_with(start))
+        .map(|(_, _, span_type)| *span_type)
 }
 
 fn words(key: &str) -> Option<&'static Words> {
-    PRODUCERS.iter().flat_map(|producer| producer.words).find(|words| words.key == key)
+    PRODUCERS
+        .iter()
+        .flat_map(|producer| producer.words)
+        .find(|words| words.key == key)
 }
 
 fn type_of(words: &Words, word: &str) -> Option<String> {
@@ -100,6 +120,8 @@ fn type_of(words: &Words, word: &str) -> Option<String> {
 
 /// A predefined type in its own spelling, else the producer's word.
 fn own(word: &str) -> String {
-    let predefined = TYPES.iter().find(|span_type| span_type.eq_ignore_ascii_case(word));
+    let predefined = TYPES
+        .iter()
+        .find(|span_type| span_type.eq_ignore_ascii_case(word));
     predefined.map_or_else(|| word.to_string(), |span_type| (*span_type).to_string())
 }

@@ -15,7 +15,9 @@ const DEPTH_MAX: usize = 64;
 
 /// The attributes of a stored span; none when the text is no JSON object.
 pub(super) fn attributes(text: &str) -> Vec<KeyValue<'_>> {
-    serde_json::from_str(text).map(|members: Members<'_>| members.pairs(0)).unwrap_or_default()
+    serde_json::from_str(text)
+        .map(|members: Members<'_>| members.pairs(0))
+        .unwrap_or_default()
 }
 
 /// The members of a JSON object, in their order.
@@ -28,7 +30,12 @@ struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 impl<'t> Members<'t> {
     fn pairs(self, depth: usize) -> Vec<KeyValue<'t>> {
         let pairs = self.0.into_iter();
-        pairs.map(|(key, json)| KeyValue { key, value: value(json.get(), depth) }).collect()
+        pairs
+            .map(|(key, json)| KeyValue {
+                key,
+                value: value(json.get(), depth),
+            })
+            .collect()
     }
 }
 
@@ -69,7 +76,12 @@ fn read(json: &str, depth: usize) -> Option<Value<'_>> {
         b'n' => return None,
         b'[' => {
             let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
-            Value::Array(items.into_iter().map(|item| value(item.get(), depth + 1)).collect())
+            Value::Array(
+                items
+                    .into_iter()
+                    .map(|item| value(item.get(), depth + 1))
+                    .collect(),
+            )
         }
         b'{' => object(serde_json::from_str(json).ok()?, depth + 1),
         _ => match json.parse() {
@@ -83,7 +95,9 @@ fn object(members: Members<'_>, depth: usize) -> Value<'_> {
     let mut pairs = members.pairs(depth);
     if let [KeyValue { key, value }] = pairs.as_mut_slice() {
         match (&**key, &value) {
-            ("$double", Value::String(text)) => return Value::Double(text.parse().unwrap_or(f64::NAN)),
+            ("$double", Value::String(text)) => {
+                return Value::Double(text.parse().unwrap_or(f64::NAN));
+            }
             ("$bytes", Value::String(text)) => {
                 return Value::Bytes(base64::decode(text).unwrap_or_default().into());
             }

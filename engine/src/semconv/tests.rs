@@ -12,8 +12,10 @@ fn span_of(attributes: &[(&str, &str)]) -> Span {
 }
 
 fn span_with(attributes: &[(&str, &str)], more: &str) -> Span {
-    let pairs: Vec<String> =
-        attributes.iter().map(|(key, value)| format!(r#"{{"key":"{key}","value":{{{value}}}}}"#)).collect();
+    let pairs: Vec<String> = attributes
+        .iter()
+        .map(|(key, value)| format!(r#"{{"key":"{key}","value":{{{value}}}}}"#))
+        .collect();
     let text = format!(
         r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736",
         "spanId":"00f067aa0ba902b7","name":"step","attributes":[{}]{more}}}]}}]}}]}}"#,
@@ -30,8 +32,14 @@ fn text(value: &str) -> String {
 
 /// A span whose attributes are all texts.
 fn span_of_texts(attributes: &[(&str, &str)]) -> Span {
-    let values: Vec<(&str, String)> = attributes.iter().map(|(key, value)| (*key, text(value))).collect();
-    let pairs: Vec<(&str, &str)> = values.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let values: Vec<(&str, String)> = attributes
+        .iter()
+        .map(|(key, value)| (*key, text(value)))
+        .collect();
+    let pairs: Vec<(&str, &str)> = values
+        .iter()
+        .map(|(key, value)| (*key, value.as_str()))
+        .collect();
     span_of(&pairs)
 }
 
@@ -49,10 +57,19 @@ fn tokens(span: &Span) -> [Option<i64>; 5] {
 fn mlflow_values_are_json_texts() {
     let span = span_of_texts(&[
         ("mlflow.spanType", "\"CHAT_MODEL\""),
-        ("mlflow.spanInputs", r#"{"messages":[{"role":"user","content":"hi"}]}"#),
+        (
+            "mlflow.spanInputs",
+            r#"{"messages":[{"role":"user","content":"hi"}]}"#,
+        ),
         ("mlflow.spanOutputs", "\"hello\""),
-        ("mlflow.chat.tokenUsage", r#"{"input_tokens":3,"output_tokens":4,"cache_read_input_tokens":1}"#),
-        ("mlflow.llm.cost", r#"{"input_cost":0.5,"output_cost":0.25,"total_cost":0.75}"#),
+        (
+            "mlflow.chat.tokenUsage",
+            r#"{"input_tokens":3,"output_tokens":4,"cache_read_input_tokens":1}"#,
+        ),
+        (
+            "mlflow.llm.cost",
+            r#"{"input_cost":0.5,"output_cost":0.25,"total_cost":0.75}"#,
+        ),
         ("mlflow.llm.model", "\"gpt-4\""),
         ("mlflow.llm.provider", "\"openai\""),
         ("mlflow.traceTag.env", "\"prod\""),
@@ -62,17 +79,29 @@ fn mlflow_values_are_json_texts() {
         ("user.id", "u1"),
     ]);
     assert_eq!(span.span_type, "CHAT_MODEL");
-    assert_eq!(span.inputs.as_deref(), Some(r#"{"messages":[{"role":"user","content":"hi"}]}"#));
+    assert_eq!(
+        span.inputs.as_deref(),
+        Some(r#"{"messages":[{"role":"user","content":"hi"}]}"#)
+    );
     assert_eq!(span.outputs.as_deref(), Some("\"hello\""));
     assert_eq!(tokens(&span), [Some(3), Some(4), Some(7), Some(1), None]);
     assert_eq!(span.cost_usd, Some(0.75));
-    assert_eq!((span.model.as_deref(), span.provider.as_deref()), (Some("gpt-4"), Some("openai")));
-    assert_eq!((span.session_id.as_deref(), span.user_id.as_deref()), (Some("s1"), Some("u1")));
+    assert_eq!(
+        (span.model.as_deref(), span.provider.as_deref()),
+        (Some("gpt-4"), Some("openai"))
+    );
+    assert_eq!(
+        (span.session_id.as_deref(), span.user_id.as_deref()),
+        (Some("s1"), Some("u1"))
+    );
     let hint = span.hint.unwrap();
     assert_eq!(hint.request_preview.as_deref(), Some("hi"));
     assert_eq!(hint.response_preview.as_deref(), Some("hello"));
-    let tags: Vec<(&str, &str)> =
-        hint.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let tags: Vec<(&str, &str)> = hint
+        .tags
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
     assert_eq!(tags, [("env", "prod"), ("plain", "x y")]);
     assert!(hint.metadata.is_empty());
 }
@@ -96,10 +125,16 @@ fn span_types_are_predefined_words_or_the_producers_own() {
         ("llm.request.type", "rerank", "RERANKER"),
         ("unrelated", "LLM", "UNKNOWN"),
     ] {
-        assert_eq!(span_of_texts(&[(key, word)]).span_type, span_type, "{key} {word}");
+        assert_eq!(
+            span_of_texts(&[(key, word)]).span_type,
+            span_type,
+            "{key} {word}"
+        );
     }
-    let both =
-        span_of_texts(&[("langfuse.observation.type", "generation"), ("mlflow.spanType", "\"UNKNOWN\"")]);
+    let both = span_of_texts(&[
+        ("langfuse.observation.type", "generation"),
+        ("mlflow.spanType", "\"UNKNOWN\""),
+    ]);
     assert_eq!(both.span_type, "LLM");
 }
 
@@ -113,7 +148,10 @@ fn otel_genai() {
         ("gen_ai.conversation.id", r#""stringValue":"c1""#),
         ("gen_ai.usage.input_tokens", r#""intValue":"5""#),
         ("gen_ai.usage.output_tokens", r#""doubleValue":2"#),
-        ("gen_ai.usage.cache_read.input_tokens", r#""stringValue":"1""#),
+        (
+            "gen_ai.usage.cache_read.input_tokens",
+            r#""stringValue":"1""#,
+        ),
         ("gen_ai.usage.cost", r#""doubleValue":0.5"#),
         (
             "gen_ai.input.messages",
@@ -121,7 +159,10 @@ fn otel_genai() {
         ),
     ]);
     assert_eq!(span.operation.as_deref(), Some("chat"));
-    assert_eq!((span.model.as_deref(), span.provider.as_deref()), (Some("gpt-4o-2024"), Some("openai")));
+    assert_eq!(
+        (span.model.as_deref(), span.provider.as_deref()),
+        (Some("gpt-4o-2024"), Some("openai"))
+    );
     assert_eq!(tokens(&span), [Some(5), Some(2), Some(7), Some(1), None]);
     assert_eq!(span.cost_usd, Some(0.5));
     assert_eq!(span.session_id.as_deref(), Some("c1"));
@@ -132,8 +173,14 @@ fn otel_genai() {
         ("gen_ai.tool.call.arguments", "{\"q\":1}"),
         ("gen_ai.tool.call.result", "found"),
     ]);
-    assert_eq!((tool.tool_name.as_deref(), tool.span_type.as_str()), (Some("search"), "TOOL"));
-    assert_eq!((tool.inputs.as_deref(), tool.outputs.as_deref()), (Some("{\"q\":1}"), Some("found")));
+    assert_eq!(
+        (tool.tool_name.as_deref(), tool.span_type.as_str()),
+        (Some("search"), "TOOL")
+    );
+    assert_eq!(
+        (tool.inputs.as_deref(), tool.outputs.as_deref()),
+        (Some("{\"q\":1}"), Some("found"))
+    );
 }
 
 #[test]
@@ -144,9 +191,18 @@ fn openinference_with_and_without_whole_values() {
         ("output.value", ""),
         ("llm.output_messages.1.message.content", "second"),
         ("llm.output_messages.0.message.role", "assistant"),
-        ("llm.output_messages.0.message.contents.0.message_content.type", "text"),
-        ("llm.output_messages.0.message.tool_calls.0.tool_call.function.name", "f"),
-        ("llm.output_messages.0.message.tool_calls.0.tool_call.id", "t1"),
+        (
+            "llm.output_messages.0.message.contents.0.message_content.type",
+            "text",
+        ),
+        (
+            "llm.output_messages.0.message.tool_calls.0.tool_call.function.name",
+            "f",
+        ),
+        (
+            "llm.output_messages.0.message.tool_calls.0.tool_call.id",
+            "t1",
+        ),
         ("llm.token_count.total", "9"),
         ("llm.model_name", "m"),
     ]);
@@ -179,7 +235,10 @@ fn traceloop_messages_are_assembled() {
     ]);
     assert_eq!(span.span_type, "LLM");
     assert_eq!(span.provider.as_deref(), Some("anthropic"));
-    assert_eq!(span.inputs.as_deref(), Some(r#"[{"role":"user","content":"hi"},{"content":"later"}]"#));
+    assert_eq!(
+        span.inputs.as_deref(),
+        Some(r#"[{"role":"user","content":"hi"},{"content":"later"}]"#)
+    );
     assert_eq!(span.outputs.as_deref(), Some(r#"[{"content":"yo"}]"#));
     assert_eq!(tokens(&span), [Some(3), None, Some(8), None, None]);
     assert_eq!(span.session_id.as_deref(), Some("s"));
@@ -187,13 +246,18 @@ fn traceloop_messages_are_assembled() {
 
 #[test]
 fn costs_may_be_texts() {
-    for details in
-        [r#"{"total":"0.5"}"#, r#"{"input":"0.2","output":"0.3"}"#, r#"{"input":0.5,"output":"0"}"#]
-    {
+    for details in [
+        r#"{"total":"0.5"}"#,
+        r#"{"input":"0.2","output":"0.3"}"#,
+        r#"{"input":0.5,"output":"0"}"#,
+    ] {
         let span = span_of_texts(&[("langfuse.observation.cost_details", details)]);
         assert_eq!(span.cost_usd, Some(0.5), "{details}");
     }
-    assert_eq!(span_of_texts(&[("langfuse.observation.cost_details", r#"{"total":"0"}"#)]).cost_usd, None);
+    assert_eq!(
+        span_of_texts(&[("langfuse.observation.cost_details", r#"{"total":"0"}"#)]).cost_usd,
+        None
+    );
 }
 
 #[test]
@@ -212,8 +276,14 @@ fn langfuse_vercel_laminar_and_google_adk() {
     let langfuse = span_of_texts(&[
         ("langfuse.observation.type", "generation"),
         ("langfuse.observation.input", "question"),
-        ("langfuse.observation.usage_details", r#"{"input":163,"output":20,"total":183}"#),
-        ("langfuse.observation.cost_details", r#"{"total":3.645e-05}"#),
+        (
+            "langfuse.observation.usage_details",
+            r#"{"input":163,"output":20,"total":183}"#,
+        ),
+        (
+            "langfuse.observation.cost_details",
+            r#"{"total":3.645e-05}"#,
+        ),
         ("langfuse.observation.model.name", "gpt"),
         ("langfuse.session.id", "ls"),
         ("langfuse.user.id", "lu"),
@@ -221,17 +291,29 @@ fn langfuse_vercel_laminar_and_google_adk() {
     assert_eq!(langfuse.inputs.as_deref(), Some("question"));
     assert_eq!(tokens(&langfuse)[..3], [Some(163), Some(20), Some(183)]);
     assert_eq!(langfuse.cost_usd, Some(3.645e-5));
-    assert_eq!((langfuse.session_id.as_deref(), langfuse.user_id.as_deref()), (Some("ls"), Some("lu")));
+    assert_eq!(
+        (langfuse.session_id.as_deref(), langfuse.user_id.as_deref()),
+        (Some("ls"), Some("lu"))
+    );
     let vercel = span_of_texts(&[
         ("ai.operationId", "ai.toolCall"),
         ("ai.toolCall.name", "weather"),
         ("ai.toolCall.args", "{}"),
         ("ai.toolCall.result", "sun"),
     ]);
-    assert_eq!((vercel.tool_name.as_deref(), vercel.outputs.as_deref()), (Some("weather"), Some("sun")));
-    let laminar =
-        span_of_texts(&[("lmnr.span.type", "CACHED"), ("lmnr.span.input", "i"), ("lmnr.span.output", "o")]);
-    assert_eq!((laminar.span_type.as_str(), laminar.inputs.as_deref()), ("LLM", Some("i")));
+    assert_eq!(
+        (vercel.tool_name.as_deref(), vercel.outputs.as_deref()),
+        (Some("weather"), Some("sun"))
+    );
+    let laminar = span_of_texts(&[
+        ("lmnr.span.type", "CACHED"),
+        ("lmnr.span.input", "i"),
+        ("lmnr.span.output", "o"),
+    ]);
+    assert_eq!(
+        (laminar.span_type.as_str(), laminar.inputs.as_deref()),
+        ("LLM", Some("i"))
+    );
     let google = span_of_texts(&[
         ("gcp.vertex.agent.llm_request", "{}"),
         ("gcp.vertex.agent.llm_response", "{}"),
@@ -242,9 +324,14 @@ fn langfuse_vercel_laminar_and_google_adk() {
         (google.inputs.as_deref(), google.outputs.as_deref()),
         (Some(r#"{"city":"x"}"#), Some("cold"))
     );
-    let empty =
-        span_of_texts(&[("gcp.vertex.agent.llm_request", "{}"), ("gcp.vertex.agent.session_id", "s")]);
-    assert_eq!((empty.inputs.as_deref(), empty.session_id.as_deref()), (Some("{}"), Some("s")));
+    let empty = span_of_texts(&[
+        ("gcp.vertex.agent.llm_request", "{}"),
+        ("gcp.vertex.agent.session_id", "s"),
+    ]);
+    assert_eq!(
+        (empty.inputs.as_deref(), empty.session_id.as_deref()),
+        (Some("{}"), Some("s"))
+    );
 }
 
 #[test]
@@ -254,14 +341,23 @@ fn events_are_read_when_no_attribute_tells() {
         r#","events":[{"name":"gen_ai.content.prompt","attributes":[{"key":"gen_ai.prompt","value":{"stringValue":"p"}}]},
            {"name":"gen_ai.content.completion","attributes":[{"key":"gen_ai.completion","value":{"stringValue":"c"}}]}]"#,
     );
-    assert_eq!((spring.inputs.as_deref(), spring.outputs.as_deref()), (Some("p"), Some("c")));
+    assert_eq!(
+        (spring.inputs.as_deref(), spring.outputs.as_deref()),
+        (Some("p"), Some("c"))
+    );
     let otel = span_with(
         &[],
         r#","events":[{"name":"gen_ai.user.message","attributes":[{"key":"content","value":{"stringValue":"hi"}}]},
            {"name":"other"},{"name":"gen_ai.choice","attributes":[{"key":"index","value":{"intValue":0}}]}]"#,
     );
-    assert_eq!(otel.inputs.as_deref(), Some(r#"[{"role":"user","content":"hi"}]"#));
-    assert_eq!(otel.outputs.as_deref(), Some(r#"[{"role":"assistant","index":0}]"#));
+    assert_eq!(
+        otel.inputs.as_deref(),
+        Some(r#"[{"role":"user","content":"hi"}]"#)
+    );
+    assert_eq!(
+        otel.outputs.as_deref(),
+        Some(r#"[{"role":"assistant","index":0}]"#)
+    );
 }
 
 #[test]
@@ -277,16 +373,25 @@ fn counts_are_whole_and_not_negative() {
         (r#""stringValue":"many""#, None),
         (r#""boolValue":true"#, None),
     ] {
-        assert_eq!(span_of(&[("gen_ai.usage.input_tokens", value)]).input_tokens, wanted, "{value}");
+        assert_eq!(
+            span_of(&[("gen_ai.usage.input_tokens", value)]).input_tokens,
+            wanted,
+            "{value}"
+        );
     }
-    assert_eq!(span_of_texts(&[("gen_ai.usage.cost", "inf")]).cost_usd, None);
+    assert_eq!(
+        span_of_texts(&[("gen_ai.usage.cost", "inf")]).cost_usd,
+        None
+    );
     assert_eq!(span_of_texts(&[("tau2.cost_usd", "0.5")]).cost_usd, None);
 }
 
 #[test]
 fn only_root_spans_speak_for_their_trace() {
-    let child =
-        span_with(&[("mlflow.traceTag.a", r#""stringValue":"b""#)], r#","parentSpanId":"00f067aa0ba902b8""#);
+    let child = span_with(
+        &[("mlflow.traceTag.a", r#""stringValue":"b""#)],
+        r#","parentSpanId":"00f067aa0ba902b8""#,
+    );
     assert_eq!(child.hint, None);
     assert!(span_of(&[]).hint.is_some());
 }
@@ -294,7 +399,10 @@ fn only_root_spans_speak_for_their_trace() {
 #[test]
 fn cached_tokens_under_every_name() {
     let both = |more: &[(&str, &str)]| {
-        let mut sent = vec![("gen_ai.usage.input_tokens", "10"), ("gen_ai.usage.output_tokens", "5")];
+        let mut sent = vec![
+            ("gen_ai.usage.input_tokens", "10"),
+            ("gen_ai.usage.output_tokens", "5"),
+        ];
         sent.extend_from_slice(more);
         tokens(&span_of_texts(&sent))
     };
@@ -308,7 +416,11 @@ fn cached_tokens_under_every_name() {
         "ai.usage.inputTokenDetails.cacheReadTokens",
         "llm.token_count.prompt_details.cache_read",
     ] {
-        assert_eq!(both(&[(key, "4")]), [Some(10), Some(5), Some(15), Some(4), None], "{key}");
+        assert_eq!(
+            both(&[(key, "4")]),
+            [Some(10), Some(5), Some(15), Some(4), None],
+            "{key}"
+        );
     }
     for key in [
         "gen_ai.usage.cache_write.input_tokens",
@@ -317,19 +429,30 @@ fn cached_tokens_under_every_name() {
         "gen_ai.usage.details.cache_write_tokens",
         "ai.usage.inputTokenDetails.cacheWriteTokens",
     ] {
-        assert_eq!(both(&[(key, "4")]), [Some(10), Some(5), Some(15), None, Some(4)], "{key}");
+        assert_eq!(
+            both(&[(key, "4")]),
+            [Some(10), Some(5), Some(15), None, Some(4)],
+            "{key}"
+        );
     }
 }
 
 #[test]
 fn langfuse_counts_are_disjoint_in_its_own_words_only() {
-    let of = |usage: &str| tokens(&span_of_texts(&[("langfuse.observation.usage_details", usage)]));
+    let of = |usage: &str| {
+        tokens(&span_of_texts(&[(
+            "langfuse.observation.usage_details",
+            usage,
+        )]))
+    };
     assert_eq!(
         of(r#"{"input":10,"output":5,"input_cached_tokens":4}"#),
         [Some(14), Some(5), Some(19), Some(4), None]
     );
     assert_eq!(
-        of(r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}"#),
+        of(
+            r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}"#
+        ),
         [Some(10), Some(5), Some(15), Some(4), None]
     );
 }
@@ -345,8 +468,14 @@ fn claude_code_counts_input_without_the_cache() {
         ("cache_creation_tokens", "400"),
         ("response.model_output", "Two files."),
     ]);
-    assert_eq!(tokens(&model), [Some(9412), Some(80), Some(9492), Some(9000), Some(400)]);
-    assert_eq!((model.span_type.as_str(), model.outputs.as_deref()), ("LLM", Some("Two files.")));
+    assert_eq!(
+        tokens(&model),
+        [Some(9412), Some(80), Some(9492), Some(9000), Some(400)]
+    );
+    assert_eq!(
+        (model.span_type.as_str(), model.outputs.as_deref()),
+        ("LLM", Some("Two files."))
+    );
     let tool = span_with(
         &[
             ("span.type", r#""stringValue":"claude_code.tool""#),
@@ -355,8 +484,14 @@ fn claude_code_counts_input_without_the_cache() {
         ],
         r#","events":[{"name":"tool.output","attributes":[{"key":"output","value":{"stringValue":"a.txt"}}]}]"#,
     );
-    assert_eq!((tool.span_type.as_str(), tool.tool_name.as_deref()), ("TOOL", Some("Bash")));
-    assert_eq!((tool.inputs.as_deref(), tool.outputs.as_deref()), (None, Some("a.txt")));
+    assert_eq!(
+        (tool.span_type.as_str(), tool.tool_name.as_deref()),
+        ("TOOL", Some("Bash"))
+    );
+    assert_eq!(
+        (tool.inputs.as_deref(), tool.outputs.as_deref()),
+        (None, Some("a.txt"))
+    );
     let other = span_of_texts(&[("tool_name", "x"), ("input_tokens", "1")]);
     assert_eq!(
         (other.tool_name, other.input_tokens),
@@ -368,12 +503,22 @@ fn claude_code_counts_input_without_the_cache() {
 #[test]
 fn models_of_requests_are_those_of_their_bodies() {
     let of = |span_type: &str, input: &str| {
-        span_of_texts(&[("openinference.span.kind", span_type), ("input.value", input)]).model
+        span_of_texts(&[
+            ("openinference.span.kind", span_type),
+            ("input.value", input),
+        ])
+        .model
     };
-    assert_eq!(of("LLM", r#"{"model":"m","messages":[]}"#).as_deref(), Some("m"));
+    assert_eq!(
+        of("LLM", r#"{"model":"m","messages":[]}"#).as_deref(),
+        Some("m")
+    );
     assert_eq!(of("LLM", r#"{"a":{"model":"m"}}"#), None);
     assert_eq!(of("TOOL", r#"{"model":"a car"}"#), None);
-    let google = span_of_texts(&[("gcp.vertex.agent.llm_request", r#"{"model":"gemini","contents":[]}"#)]);
+    let google = span_of_texts(&[(
+        "gcp.vertex.agent.llm_request",
+        r#"{"model":"gemini","contents":[]}"#,
+    )]);
     assert_eq!(google.model.as_deref(), Some("gemini"));
 }
 
@@ -391,7 +536,11 @@ fn sessions_under_every_name() {
         ("ai.telemetry.metadata.threadId", "s"),
         ("opik.thread_id", "s"),
     ] {
-        assert_eq!(span_of_texts(&[(key, value)]).session_id.as_deref(), Some("s"), "{key}");
+        assert_eq!(
+            span_of_texts(&[(key, value)]).session_id.as_deref(),
+            Some("s"),
+            "{key}"
+        );
     }
 }
 
@@ -399,22 +548,43 @@ fn sessions_under_every_name() {
 fn pydantic_ai_and_logfire() {
     let agent = span_of_texts(&[
         ("gen_ai.operation.name", "invoke_agent"),
-        ("pydantic_ai.all_messages", r#"[{"role":"user","parts":[{"type":"text","content":"why"}]}]"#),
+        (
+            "pydantic_ai.all_messages",
+            r#"[{"role":"user","parts":[{"type":"text","content":"why"}]}]"#,
+        ),
         ("final_result", "so"),
         ("operation.cost", "0.5"),
     ]);
-    assert_eq!((agent.outputs.as_deref(), agent.cost_usd), (Some("so"), Some(0.5)));
+    assert_eq!(
+        (agent.outputs.as_deref(), agent.cost_usd),
+        (Some("so"), Some(0.5))
+    );
     assert_eq!(agent.hint.unwrap().request_preview.as_deref(), Some("why"));
-    let tool =
-        span_of_texts(&[("gen_ai.tool.name", "f"), ("tool_arguments", "{\"q\":1}"), ("tool_response", "r")]);
-    assert_eq!((tool.span_type.as_str(), tool.inputs.as_deref()), ("TOOL", Some("{\"q\":1}")));
+    let tool = span_of_texts(&[
+        ("gen_ai.tool.name", "f"),
+        ("tool_arguments", "{\"q\":1}"),
+        ("tool_response", "r"),
+    ]);
+    assert_eq!(
+        (tool.span_type.as_str(), tool.inputs.as_deref()),
+        ("TOOL", Some("{\"q\":1}"))
+    );
     let first = span_of_texts(&[(
         "events",
         r#"[{"event.name":"gen_ai.user.message","content":"q"},{"event.name":"gen_ai.choice","message":{"role":"assistant","content":"a"}}]"#,
     )]);
-    assert_eq!(first.inputs.as_deref(), Some(r#"[{"event.name":"gen_ai.user.message","content":"q"}]"#));
+    assert_eq!(
+        first.inputs.as_deref(),
+        Some(r#"[{"event.name":"gen_ai.user.message","content":"q"}]"#)
+    );
     let hint = first.hint.unwrap();
-    assert_eq!((hint.request_preview.as_deref(), hint.response_preview.as_deref()), (Some("q"), Some("a")));
+    assert_eq!(
+        (
+            hint.request_preview.as_deref(),
+            hint.response_preview.as_deref()
+        ),
+        (Some("q"), Some("a"))
+    );
     assert_eq!(span_of_texts(&[("events", "[1]")]).inputs, None);
 }
 
@@ -430,26 +600,57 @@ fn a_pending_span_stands_for_the_real_one() {
         )
     };
     let root = pending("0000000000000000");
-    assert_eq!((root.span_id.as_str(), root.parent_span_id.as_deref()), ("00f067aa0ba902b8", None));
+    assert_eq!(
+        (root.span_id.as_str(), root.parent_span_id.as_deref()),
+        ("00f067aa0ba902b8", None)
+    );
     assert_eq!(root.end_time_ns, None);
-    assert_eq!(pending("00f067aa0ba902b9").parent_span_id.as_deref(), Some("00f067aa0ba902b9"));
+    assert_eq!(
+        pending("00f067aa0ba902b9").parent_span_id.as_deref(),
+        Some("00f067aa0ba902b9")
+    );
 }
 
 #[test]
 fn what_langfuse_says_of_a_trace() {
     let span = span_of(&[
         ("langfuse.trace.name", r#""stringValue":"My Trace""#),
-        ("langfuse.trace.tags", r#""arrayValue":{"values":[{"stringValue":"prod"},{"stringValue":"eu"}]}"#),
-        ("langfuse.trace.metadata.tenant", r#""stringValue":"\"acme\"""#),
+        (
+            "langfuse.trace.tags",
+            r#""arrayValue":{"values":[{"stringValue":"prod"},{"stringValue":"eu"}]}"#,
+        ),
+        (
+            "langfuse.trace.metadata.tenant",
+            r#""stringValue":"\"acme\"""#,
+        ),
         ("langfuse.observation.level", r#""stringValue":"ERROR""#),
-        ("langfuse.observation.status_message", r#""stringValue":"quota""#),
+        (
+            "langfuse.observation.status_message",
+            r#""stringValue":"quota""#,
+        ),
     ]);
-    assert_eq!((span.status.as_str(), span.status_message.as_deref()), ("ERROR", Some("quota")));
+    assert_eq!(
+        (span.status.as_str(), span.status_message.as_deref()),
+        ("ERROR", Some("quota"))
+    );
     let hint = span.hint.unwrap();
-    let tags: Vec<(&str, &str)> =
-        hint.tags.iter().map(|(tag, value)| (tag.as_str(), value.as_str())).collect();
-    assert_eq!(tags, [("eu", "true"), ("mlflow.traceName", "My Trace"), ("prod", "true")]);
-    assert_eq!(hint.metadata.get("tenant").map(String::as_str), Some("acme"));
+    let tags: Vec<(&str, &str)> = hint
+        .tags
+        .iter()
+        .map(|(tag, value)| (tag.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        tags,
+        [
+            ("eu", "true"),
+            ("mlflow.traceName", "My Trace"),
+            ("prod", "true")
+        ]
+    );
+    assert_eq!(
+        hint.metadata.get("tenant").map(String::as_str),
+        Some("acme")
+    );
 }
 
 #[test]
@@ -464,7 +665,10 @@ fn retrieved_and_embedded_texts() {
         found.outputs.as_deref(),
         Some(r#"[{"document":{"content":"X equals Y","id":"d0"}},{"document":{"content":"Z"}}]"#)
     );
-    assert_eq!(found.hint.unwrap().response_preview.as_deref(), Some("X equals Y\nZ"));
+    assert_eq!(
+        found.hint.unwrap().response_preview.as_deref(),
+        Some("X equals Y\nZ")
+    );
     let embedded = span_of_texts(&[
         ("openinference.span.kind", "EMBEDDING"),
         ("embedding.embeddings.0.embedding.text", "embed me"),
@@ -476,7 +680,10 @@ fn retrieved_and_embedded_texts() {
         ("reranker.query", "q"),
         ("reranker.output_documents.0.document.content", "Y"),
     ]);
-    assert_eq!((reranked.inputs.as_deref(), reranked.outputs.is_some()), (Some("q"), true));
+    assert_eq!(
+        (reranked.inputs.as_deref(), reranked.outputs.is_some()),
+        (Some("q"), true)
+    );
 }
 
 #[test]
@@ -486,9 +693,21 @@ fn tables_have_no_key_twice_and_words_for_each_type_key() {
     for producer in PRODUCERS {
         assert!(producer.source.starts_with("https://"), "{}", producer.name);
         for key in producer.keys {
-            assert!(seen.insert((key.concern, key.name)), "{} of {} stands twice", key.name, producer.name);
-            let has_words = PRODUCERS.iter().flat_map(|p| p.words).any(|words| words.key == key.name);
-            assert!(key.concern != Concern::SpanType || has_words, "{} has no words", key.name);
+            assert!(
+                seen.insert((key.concern, key.name)),
+                "{} of {} stands twice",
+                key.name,
+                producer.name
+            );
+            let has_words = PRODUCERS
+                .iter()
+                .flat_map(|p| p.words)
+                .any(|words| words.key == key.name);
+            assert!(
+                key.concern != Concern::SpanType || has_words,
+                "{} has no words",
+                key.name
+            );
         }
     }
 }
@@ -503,10 +722,18 @@ fn further_producers() {
         ("haystack.component.type", "Other", "UNKNOWN"),
         ("entity.type", "agent", "AGENT"),
     ] {
-        assert_eq!(span_of_texts(&[(key, word)]).span_type, span_type, "{key} {word}");
+        assert_eq!(
+            span_of_texts(&[(key, word)]).span_type,
+            span_type,
+            "{key} {word}"
+        );
     }
     let crew = |kind: &str, operation: &str| {
-        span_of_texts(&[("traceloop.span.kind", kind), ("gen_ai.operation.name", operation)]).span_type
+        span_of_texts(&[
+            ("traceloop.span.kind", kind),
+            ("gen_ai.operation.name", operation),
+        ])
+        .span_type
     };
     assert_eq!(crew("workflow", "invoke_agent"), "WORKFLOW");
     assert_eq!(crew("task", "execute_tool"), "TOOL");
@@ -519,47 +746,95 @@ fn further_producers() {
         ("usage.prompt_tokens", "3"),
         ("conversation.id", "s"),
     ]);
-    assert_eq!((volt.span_type.as_str(), volt.inputs.as_deref()), ("TOOL", Some("{\"city\":\"x\"}")));
-    assert_eq!((volt.input_tokens, volt.session_id.as_deref()), (Some(3), Some("s")));
-    let vertex =
-        span_of_texts(&[("llm.model_name", "projects/p/locations/l/publishers/google/models/gemini")]);
+    assert_eq!(
+        (volt.span_type.as_str(), volt.inputs.as_deref()),
+        ("TOOL", Some("{\"city\":\"x\"}"))
+    );
+    assert_eq!(
+        (volt.input_tokens, volt.session_id.as_deref()),
+        (Some(3), Some("s"))
+    );
+    let vertex = span_of_texts(&[(
+        "llm.model_name",
+        "projects/p/locations/l/publishers/google/models/gemini",
+    )]);
     assert_eq!(vertex.model.as_deref(), Some("gemini"));
-    let genkit = span_of_texts(&[("genkit:output", r#"{"usage":{"inputTokens":3,"outputTokens":4}}"#)]);
+    let genkit = span_of_texts(&[(
+        "genkit:output",
+        r#"{"usage":{"inputTokens":3,"outputTokens":4}}"#,
+    )]);
     assert_eq!(tokens(&genkit), [Some(3), Some(4), Some(7), None, None]);
 }
 
 #[test]
 fn counts_of_the_last_step_are_not_those_of_all() {
     let outer = |operation: &str, key: &str| {
-        span_of_texts(&[("ai.operationId", operation), (key, "180"), ("ai.usage.completionTokens", "40")])
-            .input_tokens
+        span_of_texts(&[
+            ("ai.operationId", operation),
+            (key, "180"),
+            ("ai.usage.completionTokens", "40"),
+        ])
+        .input_tokens
     };
     assert_eq!(outer("ai.generateText", "ai.usage.promptTokens"), None);
-    assert_eq!(outer("ai.generateText.doGenerate", "ai.usage.promptTokens"), Some(180));
+    assert_eq!(
+        outer("ai.generateText.doGenerate", "ai.usage.promptTokens"),
+        Some(180)
+    );
     assert_eq!(outer("ai.generateText", "ai.usage.inputTokens"), Some(180));
-    let zeros =
-        span_of_texts(&[("langfuse.observation.cost_details", r#"{"input":0,"output":0,"total":0}"#)]);
+    let zeros = span_of_texts(&[(
+        "langfuse.observation.cost_details",
+        r#"{"input":0,"output":0,"total":0}"#,
+    )]);
     assert_eq!(zeros.cost_usd, None);
 }
 
 #[test]
 fn a_key_that_is_there_a_name_or_a_model_tell_what_no_word_says() {
     for (attributes, span_type) in [
-        (&[("gen_ai.request.model", "m"), ("gen_ai.usage.input_tokens", "1")][..], "LLM"),
+        (
+            &[
+                ("gen_ai.request.model", "m"),
+                ("gen_ai.usage.input_tokens", "1"),
+            ][..],
+            "LLM",
+        ),
         (&[("gen_ai.request.model", "m")], "UNKNOWN"),
-        (&[("gen_ai.request.model", "m"), ("gen_ai.operation.name", "invoke_agent")], "AGENT"),
-        (&[("gen_ai.request.model", "m"), ("gen_ai.tool.name", "t")], "TOOL"),
-        (&[("crewai.crew.id", "1"), ("gen_ai.operation.name", "invoke_agent")], "WORKFLOW"),
+        (
+            &[
+                ("gen_ai.request.model", "m"),
+                ("gen_ai.operation.name", "invoke_agent"),
+            ],
+            "AGENT",
+        ),
+        (
+            &[("gen_ai.request.model", "m"), ("gen_ai.tool.name", "t")],
+            "TOOL",
+        ),
+        (
+            &[
+                ("crewai.crew.id", "1"),
+                ("gen_ai.operation.name", "invoke_agent"),
+            ],
+            "WORKFLOW",
+        ),
         (&[("haystack.agent.max_steps", "100")], "AGENT"),
         (&[("sk.available_functions", "a, b")], "CHAIN"),
         (&[("spring.ai.kind", "vector_store")], "RETRIEVER"),
         (&[("other", "m")], "UNKNOWN"),
     ] {
-        assert_eq!(span_of_texts(attributes).span_type, span_type, "{attributes:?}");
+        assert_eq!(
+            span_of_texts(attributes).span_type,
+            span_type,
+            "{attributes:?}"
+        );
     }
     let named = |scope: &str, name: &str| {
-        let mut span =
-            Span { scope_name: Some(scope.to_string()), name: name.to_string(), ..Span::default() };
+        let mut span = Span {
+            scope_name: Some(scope.to_string()),
+            name: name.to_string(),
+            ..Span::default()
+        };
         super::fill(&mut span, &[], &[]);
         span.span_type
     };
@@ -587,17 +862,36 @@ fn counts_and_models_inside_answers() {
     let genkit = |subtype: &str| {
         span_of_texts(&[
             ("genkit:metadata:subtype", subtype),
-            ("genkit:output", r#"{"usage":{"inputTokens":5,"outputTokens":2},"raw":{"model":"m"}}"#),
+            (
+                "genkit:output",
+                r#"{"usage":{"inputTokens":5,"outputTokens":2},"raw":{"model":"m"}}"#,
+            ),
         ])
     };
-    assert_eq!((genkit("model").model.as_deref(), genkit("model").input_tokens), (Some("m"), Some(5)));
-    assert_eq!(genkit("flow").input_tokens, None, "the model's span has them");
+    assert_eq!(
+        (
+            genkit("model").model.as_deref(),
+            genkit("model").input_tokens
+        ),
+        (Some("m"), Some(5))
+    );
+    assert_eq!(
+        genkit("flow").input_tokens,
+        None,
+        "the model's span has them"
+    );
     let answer = r#"{"usage":{"prompt_tokens":8,"total_tokens":8}}"#;
     let mlflow = |span_type: &str| {
-        let pairs = [("mlflow.spanType", span_type), ("mlflow.spanOutputs", answer)];
+        let pairs = [
+            ("mlflow.spanType", span_type),
+            ("mlflow.spanOutputs", answer),
+        ];
         tokens(&span_of_texts(&pairs))
     };
-    assert_eq!(mlflow("\"EMBEDDING\""), [Some(8), None, Some(8), None, None]);
+    assert_eq!(
+        mlflow("\"EMBEDDING\""),
+        [Some(8), None, Some(8), None, None]
+    );
     assert_eq!(mlflow("\"CHAIN\""), [None; 5]);
 }
 
@@ -605,13 +899,19 @@ fn counts_and_models_inside_answers() {
 fn what_says_nothing_is_no_preview_and_the_richer_answer_wins() {
     let span = span_of_texts(&[
         ("gen_ai.input.messages", "[]"),
-        ("gen_ai.output.messages", r#"[{"role":"assistant","parts":[],"finish_reason":"tool_calls"}]"#),
+        (
+            "gen_ai.output.messages",
+            r#"[{"role":"assistant","parts":[],"finish_reason":"tool_calls"}]"#,
+        ),
         ("gen_ai.completion.0.function_call.name", "get_weather"),
         ("gen_ai.completion.0.function_call.arguments", "{}"),
     ]);
     assert_eq!(span.inputs.as_deref(), Some("[]"));
     let hint = span.hint.unwrap();
-    assert_eq!((hint.request_preview, hint.response_preview.as_deref()), (None, Some("get_weather({})")));
+    assert_eq!(
+        (hint.request_preview, hint.response_preview.as_deref()),
+        (None, Some("get_weather({})"))
+    );
 }
 
 #[test]
@@ -626,22 +926,42 @@ fn a_call_without_arguments_is_kept_and_no_preview() {
         ("WORKFLOW", Some(r#"{"args": [], "kwargs": {}}"#))
     );
     let hint = span.hint.unwrap();
-    assert_eq!((hint.request_preview, hint.response_preview.as_deref()), (None, Some("done")));
+    assert_eq!(
+        (hint.request_preview, hint.response_preview.as_deref()),
+        (None, Some("done"))
+    );
 }
 
 #[test]
 fn types_may_be_members_of_an_object() {
     let span = span_of_texts(&[
-        ("braintrust.span_attributes", r#"{"type": "score", "name": "helpful"}"#),
-        ("braintrust.metadata", r#"{"model": "gpt-4o", "provider": "openai"}"#),
-        ("braintrust.metrics", r#"{"prompt_tokens": 12, "completion_tokens": 3, "prompt_cached_tokens": 2}"#),
+        (
+            "braintrust.span_attributes",
+            r#"{"type": "score", "name": "helpful"}"#,
+        ),
+        (
+            "braintrust.metadata",
+            r#"{"model": "gpt-4o", "provider": "openai"}"#,
+        ),
+        (
+            "braintrust.metrics",
+            r#"{"prompt_tokens": 12, "completion_tokens": 3, "prompt_cached_tokens": 2}"#,
+        ),
     ]);
     assert_eq!(
-        (span.span_type.as_str(), span.model.as_deref(), span.provider.as_deref()),
+        (
+            span.span_type.as_str(),
+            span.model.as_deref(),
+            span.provider.as_deref()
+        ),
         ("EVALUATOR", Some("gpt-4o"), Some("openai"))
     );
     assert_eq!(
-        (span.input_tokens, span.total_tokens, span.cache_read_input_tokens),
+        (
+            span.input_tokens,
+            span.total_tokens,
+            span.cache_read_input_tokens
+        ),
         (Some(12), Some(15), Some(2))
     );
 }
@@ -654,7 +974,11 @@ fn records_that_were_exported_as_events_are_read_as_records() {
             {{"key":"body","value":{{"kvlistValue":{{"values":[{{"key":"content","value":{{"stringValue":"{body}"}}}}]}}}}}}]}}"#
         )
     };
-    let events = [record("gen_ai.user.message", "one"), record("gen_ai.system.message", "two")].join(",");
+    let events = [
+        record("gen_ai.user.message", "one"),
+        record("gen_ai.system.message", "two"),
+    ]
+    .join(",");
     let span = span_with(&[], &format!(r#","events":[{events}]"#));
     let inputs = r#"[{"role":"user","content":"one"},{"role":"system","content":"two"}]"#;
     assert_eq!(span.inputs.as_deref(), Some(inputs));
@@ -669,15 +993,37 @@ fn metadata_of_a_trace_in_one_object_or_by_key() {
         ("logfire.msg", "answer u1"),
     ]);
     let hint = span.hint.unwrap();
-    let metadata: Vec<(&str, &str)> = hint.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    assert_eq!(metadata, [("langfuse.release", "v1"), ("plan", "free"), ("retries", "2")]);
-    assert_eq!(hint.tags.get("mlflow.traceName").map(String::as_str), Some("answer u1"));
+    let metadata: Vec<(&str, &str)> = hint
+        .metadata
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    assert_eq!(
+        metadata,
+        [
+            ("langfuse.release", "v1"),
+            ("plan", "free"),
+            ("retries", "2")
+        ]
+    );
+    assert_eq!(
+        hint.tags.get("mlflow.traceName").map(String::as_str),
+        Some("answer u1")
+    );
 }
 
 #[test]
 fn what_cannot_be_a_cost_or_a_total_is_none() {
-    for cost in ["\"doubleValue\":-1", "\"stringValue\":\"-0.5\"", "\"stringValue\":\"NaN\""] {
-        assert_eq!(span_of(&[("gen_ai.usage.cost", cost)]).cost_usd, None, "{cost}");
+    for cost in [
+        "\"doubleValue\":-1",
+        "\"stringValue\":\"-0.5\"",
+        "\"stringValue\":\"NaN\"",
+    ] {
+        assert_eq!(
+            span_of(&[("gen_ai.usage.cost", cost)]).cost_usd,
+            None,
+            "{cost}"
+        );
     }
     let count = |number: &str| format!("\"intValue\":\"{number}\"");
     let (ten, five, zero) = (count("10"), count("5"), count("0"));
@@ -691,7 +1037,13 @@ fn what_cannot_be_a_cost_or_a_total_is_none() {
 
 #[test]
 fn nothing_with_spaces_gives_way_to_something() {
-    for nothing in ["{ }", "[ ]", " null ", r#"{"messages": []}"#, r#"{"args": [], "kwargs": {}}"#] {
+    for nothing in [
+        "{ }",
+        "[ ]",
+        " null ",
+        r#"{"messages": []}"#,
+        r#"{"args": [], "kwargs": {}}"#,
+    ] {
         let span = span_of_texts(&[
             ("traceloop.span.kind", "workflow"),
             ("traceloop.entity.input", nothing),
@@ -709,8 +1061,14 @@ fn an_event_with_the_details_of_a_call_is_read_as_the_record_of_it() {
         {"key":"gen_ai.input.messages","value":{"stringValue":"[{\"role\":\"user\",\"parts\":[]}]"}},
         {"key":"gen_ai.usage.input_tokens","value":{"intValue":"3"}}]}]"#;
     let span = span_with(&[], event);
-    assert_eq!((span.model.as_deref(), span.input_tokens), (Some("gpt-4o"), Some(3)));
-    assert!(span.inputs.is_some_and(|inputs| inputs.contains("be kind") && inputs.contains("\"user\"")));
+    assert_eq!(
+        (span.model.as_deref(), span.input_tokens),
+        (Some("gpt-4o"), Some(3))
+    );
+    assert!(
+        span.inputs
+            .is_some_and(|inputs| inputs.contains("be kind") && inputs.contains("\"user\""))
+    );
 }
 
 #[test]
@@ -722,23 +1080,39 @@ fn events_with_their_message_as_json_text() {
             {{"key":"gen_ai.event.content","value":{{"stringValue":{content}}}}}]}}"#
         )
     };
-    let asked = event("gen_ai.user.message", r#"{"role": "user", "content": "weather?"}"#);
-    let answered =
-        event("gen_ai.choice", r#"{"message": {"content": "sunny"}, "finish_reason": "stop", "index": 0}"#);
+    let asked = event(
+        "gen_ai.user.message",
+        r#"{"role": "user", "content": "weather?"}"#,
+    );
+    let answered = event(
+        "gen_ai.choice",
+        r#"{"message": {"content": "sunny"}, "finish_reason": "stop", "index": 0}"#,
+    );
     let span = span_with(&[], &format!(r#","events":[{asked},{answered}]"#));
-    assert_eq!(span.inputs.as_deref(), Some(r#"[{"role":"user","content":"weather?"}]"#));
-    assert!(span.outputs.is_some_and(|outputs| outputs.contains(r#""message":{"content":"sunny"}"#)));
+    assert_eq!(
+        span.inputs.as_deref(),
+        Some(r#"[{"role":"user","content":"weather?"}]"#)
+    );
+    assert!(
+        span.outputs
+            .is_some_and(|outputs| outputs.contains(r#""message":{"content":"sunny"}"#))
+    );
     let listed = event("gen_ai.input.messages", r#"[{"role":"user","parts":[]}]"#);
     let span = span_with(&[], &format!(r#","events":[{listed}]"#));
-    assert_eq!(span.inputs.as_deref(), Some(r#"[{"role":"user","parts":[]}]"#));
+    assert_eq!(
+        span.inputs.as_deref(),
+        Some(r#"[{"role":"user","parts":[]}]"#)
+    );
 }
 
 #[test]
 fn counts_that_python_printed_and_keys_of_older_versions() {
     let count = |number: &str| format!("\"intValue\":\"{number}\"");
     let (input, details) = (count("1200"), text("{'audio': 0, 'cache_read': 1024}"));
-    let span =
-        span_of(&[("gen_ai.usage.input_tokens", &input), ("gen_ai.usage.input_token_details", &details)]);
+    let span = span_of(&[
+        ("gen_ai.usage.input_tokens", &input),
+        ("gen_ai.usage.input_token_details", &details),
+    ]);
     assert_eq!(span.cache_read_input_tokens, Some(1024));
     let span = span_of_texts(&[
         ("llm.vendor", "OpenAI"),
@@ -751,7 +1125,13 @@ fn counts_that_python_printed_and_keys_of_older_versions() {
         (span.model.as_deref(), span.provider.as_deref()),
         (Some("gpt-3.5-turbo-0613"), Some("OpenAI"))
     );
-    assert_eq!(span.outputs.as_deref(), Some(r#"[{"role":"assistant","content":"Why did"}]"#));
-    let span = span_of_texts(&[("ai.operationId", "ai.generateText.doGenerate"), ("ai.result.text", "old")]);
+    assert_eq!(
+        span.outputs.as_deref(),
+        Some(r#"[{"role":"assistant","content":"Why did"}]"#)
+    );
+    let span = span_of_texts(&[
+        ("ai.operationId", "ai.generateText.doGenerate"),
+        ("ai.result.text", "old"),
+    ]);
     assert_eq!(span.outputs.as_deref(), Some("old"));
 }

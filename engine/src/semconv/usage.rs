@@ -14,8 +14,10 @@ use super::producers::{Concern, claude_code, genkit, langfuse, mlflow, vercel_ai
 
 /// Fills the token columns and the cost.
 pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
-    span.cost_usd =
-        found.candidates(Concern::Cost).find_map(|(_, value)| cost(value)).or_else(|| parts(found));
+    span.cost_usd = found
+        .candidates(Concern::Cost)
+        .find_map(|(_, value)| cost(value))
+        .or_else(|| parts(found));
     if counts_last_step(span, found) {
         return;
     }
@@ -38,21 +40,34 @@ pub(super) fn fill_of_body(span: &mut Span, found: &Found<'_>) {
         #[serde(default)]
         usage: Json,
     }
-    let has_counts = [span.input_tokens, span.output_tokens, span.total_tokens].iter().any(Option::is_some);
-    let is_answer = found.candidates(Concern::Outputs).any(|(key, _)| key.name == mlflow::OUTPUTS);
+    let has_counts = [span.input_tokens, span.output_tokens, span.total_tokens]
+        .iter()
+        .any(Option::is_some);
+    let is_answer = found
+        .candidates(Concern::Outputs)
+        .any(|(key, _)| key.name == mlflow::OUTPUTS);
     if has_counts || !is_answer || !ANSWER_TYPES.contains(&span.span_type.as_str()) {
         return;
     }
     let is_body = |text: &&str| text.trim_start().starts_with('{') && text.contains("\"usage\"");
-    let body =
-        span.outputs.as_deref().filter(is_body).and_then(|text| serde_json::from_str::<Body>(text).ok());
+    let body = span
+        .outputs
+        .as_deref()
+        .filter(is_body)
+        .and_then(|text| serde_json::from_str::<Body>(text).ok());
     let Some(Body { usage }) = body else { return };
-    let first = |paths: &[&str]| paths.iter().find_map(|path| json_count(member(&usage, path)?));
+    let first = |paths: &[&str]| {
+        paths
+            .iter()
+            .find_map(|path| json_count(member(&usage, path)?))
+    };
     span.input_tokens = first(&["prompt_tokens", "input_tokens"]);
     span.output_tokens = first(&["completion_tokens", "output_tokens"]);
     span.total_tokens = first(&["total_tokens"]);
-    span.cache_read_input_tokens =
-        first(&["prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens"]);
+    span.cache_read_input_tokens = first(&[
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+    ]);
     add_total(span);
 }
 
@@ -60,7 +75,10 @@ pub(super) fn fill_of_body(span: &mut Span, found: &Found<'_>) {
 pub(super) fn add_total(span: &mut Span) {
     let has_part = span.input_tokens.is_some() || span.output_tokens.is_some();
     if span.total_tokens.unwrap_or_default() == 0 && has_part {
-        let (input, output) = (span.input_tokens.unwrap_or(0), span.output_tokens.unwrap_or(0));
+        let (input, output) = (
+            span.input_tokens.unwrap_or(0),
+            span.output_tokens.unwrap_or(0),
+        );
         span.total_tokens = Some(input.saturating_add(output));
     }
 }
@@ -69,7 +87,10 @@ pub(super) fn add_total(span: &mut Span) {
 /// model's, whose children have the counts of all steps.
 pub(super) fn counts_last_step(span: &Span, found: &Found<'_>) -> bool {
     let operation = found.first_word(Concern::Operation);
-    let key = found.candidates(Concern::InputTokens).next().map(|(key, _)| key.name);
+    let key = found
+        .candidates(Concern::InputTokens)
+        .next()
+        .map(|(key, _)| key.name);
     match key {
         Some(genkit::OUTPUT) => !matches!(span.span_type.as_str(), "LLM" | "EMBEDDING"),
         Some(vercel_ai::LAST_STEP_TOKENS) => operation.as_deref() == Some("ai.generateText"),
@@ -83,7 +104,9 @@ fn tokens(found: &Found<'_>, concern: Concern) -> Option<i64> {
             return count(value);
         }
         let usage = object(value)?;
-        key.members.iter().find_map(|path| json_count(member(&usage, path)?))
+        key.members
+            .iter()
+            .find_map(|path| json_count(member(&usage, path)?))
     })
 }
 
@@ -100,7 +123,13 @@ fn add_cached(span: &mut Span, found: &Found<'_>) {
     if !leaves_out {
         return;
     }
-    for cached in [span.cache_read_input_tokens, span.cache_creation_input_tokens].into_iter().flatten() {
+    for cached in [
+        span.cache_read_input_tokens,
+        span.cache_creation_input_tokens,
+    ]
+    .into_iter()
+    .flatten()
+    {
         span.input_tokens = span.input_tokens.map(|input| input.saturating_add(cached));
     }
 }
@@ -108,11 +137,19 @@ fn add_cached(span: &mut Span, found: &Found<'_>) {
 /// The parts of Langfuse's own words (`input`, `input_cached_tokens`, ...) are disjoint, and their sum
 /// is the total. With the words of a model's answer (`prompt_tokens`) the parts overlap.
 fn sum_of_parts(found: &Found<'_>) -> Option<i64> {
-    let (_, value) = found.candidates(Concern::TotalTokens).find(|(key, _)| key.name == langfuse::USAGE)?;
+    let (_, value) = found
+        .candidates(Concern::TotalTokens)
+        .find(|(key, _)| key.name == langfuse::USAGE)?;
     let usage = object(value)?;
-    let parts =
-        usage.as_object().filter(|parts| parts.contains_key("input") || parts.contains_key("output"))?;
-    Some(parts.values().filter_map(json_count).fold(0, i64::saturating_add))
+    let parts = usage
+        .as_object()
+        .filter(|parts| parts.contains_key("input") || parts.contains_key("output"))?;
+    Some(
+        parts
+            .values()
+            .filter_map(json_count)
+            .fold(0, i64::saturating_add),
+    )
 }
 
 /// A count: whole and not negative.
@@ -126,14 +163,18 @@ pub(super) fn count(value: &Value<'_>) -> Option<i64> {
 }
 
 fn text_count(text: &str) -> Option<i64> {
-    text.parse::<i64>().ok().filter(|number| *number >= 0).or_else(|| text.parse().ok().and_then(whole))
+    text.parse::<i64>()
+        .ok()
+        .filter(|number| *number >= 0)
+        .or_else(|| text.parse().ok().and_then(whole))
 }
 
 fn json_count(value: &Json) -> Option<i64> {
     match value {
-        Json::Number(number) => {
-            number.as_i64().filter(|n| *n >= 0).or_else(|| number.as_f64().and_then(whole))
-        }
+        Json::Number(number) => number
+            .as_i64()
+            .filter(|n| *n >= 0)
+            .or_else(|| number.as_f64().and_then(whole)),
         Json::String(text) => text_count(text),
         _ => None,
     }
@@ -146,7 +187,9 @@ fn whole(number: f64) -> Option<i64> {
 
 /// A cost in USD: a number, or a JSON object with a total, else with parts to add.
 fn cost(value: &Value<'_>) -> Option<f64> {
-    number(value).or_else(|| json_cost(&object(value)?)).filter(is_cost)
+    number(value)
+        .or_else(|| json_cost(&object(value)?))
+        .filter(is_cost)
 }
 
 /// Whether a number may be a cost: some send -1 for one that they do not know.
@@ -165,27 +208,41 @@ pub(super) fn number(value: &Value<'_>) -> Option<f64> {
 
 /// The sum of the parts that are sent, when no whole is.
 fn parts(found: &Found<'_>) -> Option<f64> {
-    let parts: Vec<f64> =
-        found.candidates(Concern::CostPart).filter_map(|(_, value)| number(value)).collect();
-    (!parts.is_empty() && parts.iter().all(is_cost)).then(|| parts.iter().sum()).filter(is_cost)
+    let parts: Vec<f64> = found
+        .candidates(Concern::CostPart)
+        .filter_map(|(_, value)| number(value))
+        .collect();
+    (!parts.is_empty() && parts.iter().all(is_cost))
+        .then(|| parts.iter().sum())
+        .filter(is_cost)
 }
 
 /// A number, or a text that is one, as databases write decimals.
 fn json_number(value: &Json) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+    value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// The cost in an object; one of zeros alone is what a client sends that does not know the prices.
 fn json_cost(details: &Json) -> Option<f64> {
     let number = |name: &str| details.get(name).and_then(json_number);
-    if details.as_object()?.values().all(|cost| json_number(cost) == Some(0.0)) {
+    if details
+        .as_object()?
+        .values()
+        .all(|cost| json_number(cost) == Some(0.0))
+    {
         return None;
     }
     if let Some(total) = number("total_cost").or_else(|| number("total")) {
         return Some(total);
     }
     if let (None, None) = (number("input_cost"), number("output_cost")) {
-        let parts: Vec<f64> = details.as_object()?.values().filter_map(json_number).collect();
+        let parts: Vec<f64> = details
+            .as_object()?
+            .values()
+            .filter_map(json_number)
+            .collect();
         return (!parts.is_empty()).then(|| parts.iter().sum());
     }
     Some(number("input_cost").unwrap_or(0.0) + number("output_cost").unwrap_or(0.0))

@@ -54,10 +54,23 @@ pub(super) struct Segment {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Operator {
     Compare(Comparison, Value),
-    Pattern { kind: PatternKind, negated: bool, value: Value },
-    In { negated: bool, values: Vec<Value> },
-    Between { negated: bool, low: Value, high: Value },
-    Null { negated: bool },
+    Pattern {
+        kind: PatternKind,
+        negated: bool,
+        value: Value,
+    },
+    In {
+        negated: bool,
+        values: Vec<Value>,
+    },
+    Between {
+        negated: bool,
+        low: Value,
+        high: Value,
+    },
+    Null {
+        negated: bool,
+    },
     Matches(Value),
 }
 
@@ -100,7 +113,10 @@ impl Key {
 
 /// Segments joined by dots.
 pub(super) fn join(segments: &[Segment]) -> String {
-    let texts: Vec<&str> = segments.iter().map(|segment| segment.text.as_str()).collect();
+    let texts: Vec<&str> = segments
+        .iter()
+        .map(|segment| segment.text.as_str())
+        .collect();
     texts.join(".")
 }
 
@@ -109,12 +125,36 @@ impl Operator {
     pub fn word(&self) -> &'static str {
         match self {
             Operator::Compare(comparison, _) => comparison.word(),
-            Operator::Pattern { kind: PatternKind::Like, negated: false, .. } => "LIKE",
-            Operator::Pattern { kind: PatternKind::Like, negated: true, .. } => "NOT LIKE",
-            Operator::Pattern { kind: PatternKind::ILike, negated: false, .. } => "ILIKE",
-            Operator::Pattern { kind: PatternKind::ILike, negated: true, .. } => "NOT ILIKE",
-            Operator::Pattern { kind: PatternKind::RLike, negated: false, .. } => "RLIKE",
-            Operator::Pattern { kind: PatternKind::RLike, negated: true, .. } => "NOT RLIKE",
+            Operator::Pattern {
+                kind: PatternKind::Like,
+                negated: false,
+                ..
+            } => "LIKE",
+            Operator::Pattern {
+                kind: PatternKind::Like,
+                negated: true,
+                ..
+            } => "NOT LIKE",
+            Operator::Pattern {
+                kind: PatternKind::ILike,
+                negated: false,
+                ..
+            } => "ILIKE",
+            Operator::Pattern {
+                kind: PatternKind::ILike,
+                negated: true,
+                ..
+            } => "NOT ILIKE",
+            Operator::Pattern {
+                kind: PatternKind::RLike,
+                negated: false,
+                ..
+            } => "RLIKE",
+            Operator::Pattern {
+                kind: PatternKind::RLike,
+                negated: true,
+                ..
+            } => "NOT RLIKE",
             Operator::In { negated: false, .. } => "IN",
             Operator::In { negated: true, .. } => "NOT IN",
             Operator::Between { negated: false, .. } => "BETWEEN",

@@ -47,22 +47,35 @@ impl Checker<'_> {
     pub(super) fn expr(&self, expr: &Expr) -> Result<Checked, FilterError> {
         match expr {
             Expr::Clause(clause) => self.clause(clause),
-            Expr::Not(operand) => Ok(Checked::Trace(Predicate::Not(Box::new(self.expr(operand)?.closed())))),
+            Expr::Not(operand) => Ok(Checked::Trace(Predicate::Not(Box::new(
+                self.expr(operand)?.closed(),
+            )))),
             Expr::Has(operand) => Ok(Checked::Trace(Predicate::Span(self.one_span(operand)?))),
             Expr::And(operands) => {
                 let (mut spans, traces) = self.operands(operands)?;
-                let span = if spans.len() > 1 { Some(SpanPredicate::And(spans)) } else { spans.pop() };
+                let span = if spans.len() > 1 {
+                    Some(SpanPredicate::And(spans))
+                } else {
+                    spans.pop()
+                };
                 Ok(joined(span, traces, Predicate::And))
             }
             Expr::Or(operands) => {
                 let (mut spans, traces) = self.operands(operands)?;
-                let span = if spans.len() > 1 { Some(SpanPredicate::Or(spans)) } else { spans.pop() };
+                let span = if spans.len() > 1 {
+                    Some(SpanPredicate::Or(spans))
+                } else {
+                    spans.pop()
+                };
                 Ok(joined(span, traces, Predicate::Or))
             }
         }
     }
 
-    fn operands(&self, operands: &[Expr]) -> Result<(Vec<SpanPredicate>, Vec<Predicate>), FilterError> {
+    fn operands(
+        &self,
+        operands: &[Expr],
+    ) -> Result<(Vec<SpanPredicate>, Vec<Predicate>), FilterError> {
         let (mut spans, mut traces) = (Vec::new(), Vec::new());
         for operand in operands {
             match self.expr(operand)? {
@@ -76,7 +89,10 @@ impl Checker<'_> {
     /// The inside of `HAS( ... )`.
     fn one_span(&self, expr: &Expr) -> Result<SpanPredicate, FilterError> {
         let all = |operands: &[Expr]| {
-            operands.iter().map(|operand| self.one_span(operand)).collect::<Result<_, _>>()
+            operands
+                .iter()
+                .map(|operand| self.one_span(operand))
+                .collect::<Result<_, _>>()
         };
         match expr {
             Expr::And(operands) => Ok(SpanPredicate::And(all(operands)?)),
@@ -97,11 +113,17 @@ impl Checker<'_> {
     }
 
     fn clause(&self, clause: &Clause) -> Result<Checked, FilterError> {
-        let check = ClauseCheck { source: self.source, clause };
+        let check = ClauseCheck {
+            source: self.source,
+            clause,
+        };
         match resolve(self.source, &clause.key)? {
             Target::Trace(field, kind) => {
                 // MLflow knows the linked prompts by this tag as well.
-                if let Field::Map { column: "tags", key } = &field
+                if let Field::Map {
+                    column: "tags",
+                    key,
+                } = &field
                     && key == "mlflow.linkedPrompts"
                     && matches!(clause.operator, Operator::Compare(Comparison::Equal, _))
                 {

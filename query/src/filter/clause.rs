@@ -11,8 +11,8 @@ use super::error::FilterError;
 use super::keys::Kind;
 use super::time::{UNIT_NAMES, as_ms, duration_ns, time_ns};
 use crate::predicate::{
-    AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest, Number,
-    Pattern, PatternKind, Predicate, Scalar, Scaled, Test, TextOp, TextTest,
+    AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest,
+    Number, Pattern, PatternKind, Predicate, Scalar, Scaled, Test, TextOp, TextTest,
 };
 
 const TIME_EXPECTED: &str =
@@ -37,7 +37,10 @@ impl ClauseCheck<'_> {
     fn operator_error(&self, valid: &str) -> FilterError {
         FilterError::at(self.source, self.clause.operator_at.start, |at| {
             let word = self.clause.operator.word();
-            format!("Invalid comparator '{word}' at position {at} for '{}', not one of {valid}", self.key())
+            format!(
+                "Invalid comparator '{word}' at position {at} for '{}', not one of {valid}",
+                self.key()
+            )
         })
     }
 
@@ -46,7 +49,10 @@ impl ClauseCheck<'_> {
         FilterError::at(self.source, at.start, |position| {
             let value = self.source.get(at.start..at.end).unwrap_or("");
             let value: String = value.chars().take(60).collect();
-            format!("Expected {expected} for '{}'. Got value {value} at position {position}", self.key())
+            format!(
+                "Expected {expected} for '{}'. Got value {value} at position {position}",
+                self.key()
+            )
         })
     }
 
@@ -54,11 +60,19 @@ impl ClauseCheck<'_> {
         if let Operator::Null { negated } = self.clause.operator
             && kind != Kind::Content
         {
-            return Ok(if negated { Test::IsNotNull } else { Test::IsNull });
+            return Ok(if negated {
+                Test::IsNotNull
+            } else {
+                Test::IsNull
+            });
         }
         match kind {
-            Kind::Text | Kind::SearchableText | Kind::TraceId | Kind::Content => self.text_like(field, kind),
-            Kind::TimeNs | Kind::TimeMs | Kind::PlainMs | Kind::ExactMs | Kind::Count => self.int(kind),
+            Kind::Text | Kind::SearchableText | Kind::TraceId | Kind::Content => {
+                self.text_like(field, kind)
+            }
+            Kind::TimeNs | Kind::TimeMs | Kind::PlainMs | Kind::ExactMs | Kind::Count => {
+                self.int(kind)
+            }
             Kind::Float => Ok(Test::Float(self.float()?)),
             Kind::Tag => self.tag(),
             Kind::Json => Ok(Test::Json(self.json()?)),
@@ -71,16 +85,21 @@ impl ClauseCheck<'_> {
                 return self.text_query(field, value);
             }
             Operator::Pattern { .. } => self.text_test()?,
-            _ if kind == Kind::Content => return Err(self.operator_error("LIKE, ILIKE, RLIKE, MATCHES")),
+            _ if kind == Kind::Content => {
+                return Err(self.operator_error("LIKE, ILIKE, RLIKE, MATCHES"));
+            }
             _ => match self.listed()? {
                 Some((values, negated)) if kind == Kind::TraceId => {
                     let ids = self.texts(values)?;
-                    TextTest::one_of(ids.iter().map(|id| normalize_trace_id(id)).collect(), negated)
+                    TextTest::one_of(
+                        ids.iter().map(|id| normalize_trace_id(id)).collect(),
+                        negated,
+                    )
                 }
                 None if kind == Kind::SearchableText => {
-                    return Err(
-                        self.operator_error("=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE, IS NULL, MATCHES")
-                    );
+                    return Err(self.operator_error(
+                        "=, !=, IN, NOT IN, LIKE, ILIKE, RLIKE, IS NULL, MATCHES",
+                    ));
                 }
                 _ => self.text_test()?,
             },
@@ -101,7 +120,9 @@ impl ClauseCheck<'_> {
             return Ok(Test::Text(self.text_test()?));
         }
         if let Operator::In { values, .. } = &self.clause.operator
-            && let Some(value) = values.iter().find(|value| matches!(value.literal, Literal::Bool(_)))
+            && let Some(value) = values
+                .iter()
+                .find(|value| matches!(value.literal, Literal::Bool(_)))
         {
             return Err(self.value_error(value.at, "a quoted text or a number"));
         }
@@ -110,8 +131,16 @@ impl ClauseCheck<'_> {
 
     /// A comparison of a text: equality, list or pattern.
     fn text_test(&self) -> Result<TextTest, FilterError> {
-        if let Operator::Pattern { kind, negated, value } = &self.clause.operator {
-            return Ok(TextTest { op: TextOp::Pattern(self.pattern(*kind, value)?), negated: *negated });
+        if let Operator::Pattern {
+            kind,
+            negated,
+            value,
+        } = &self.clause.operator
+        {
+            return Ok(TextTest {
+                op: TextOp::Pattern(self.pattern(*kind, value)?),
+                negated: *negated,
+            });
         }
         match self.listed()? {
             Some((values, negated)) => Ok(TextTest::one_of(self.texts(values)?, negated)),
@@ -120,11 +149,17 @@ impl ClauseCheck<'_> {
     }
 
     fn text_query(&self, field: &Field, value: &Value) -> Result<Test, FilterError> {
-        let condition = Condition { field: field.clone(), test: Test::Matches(self.text(value)?) };
+        let condition = Condition {
+            field: field.clone(),
+            test: Test::Matches(self.text(value)?),
+        };
         match condition.text_query() {
             Ok(_) => Ok(condition.test),
             Err(error) => Err(FilterError::at(self.source, value.at.start, |at| {
-                format!("Invalid text query for '{}' at position {at}: {error}", self.key())
+                format!(
+                    "Invalid text query for '{}' at position {at}: {error}",
+                    self.key()
+                )
             })),
         }
     }
@@ -132,8 +167,12 @@ impl ClauseCheck<'_> {
     /// The values of `=`, `!=`, `IN` and `NOT IN`; `None` for other operators.
     fn listed(&self) -> Result<Option<(&[Value], bool)>, FilterError> {
         match &self.clause.operator {
-            Operator::Compare(Comparison::Equal, value) => Ok(Some((std::slice::from_ref(value), false))),
-            Operator::Compare(Comparison::NotEqual, value) => Ok(Some((std::slice::from_ref(value), true))),
+            Operator::Compare(Comparison::Equal, value) => {
+                Ok(Some((std::slice::from_ref(value), false)))
+            }
+            Operator::Compare(Comparison::NotEqual, value) => {
+                Ok(Some((std::slice::from_ref(value), true)))
+            }
             Operator::In { negated, values } => Ok(Some((values, *negated))),
             _ => Ok(None),
         }
@@ -153,13 +192,19 @@ impl ClauseCheck<'_> {
     fn pattern(&self, kind: PatternKind, value: &Value) -> Result<Pattern, FilterError> {
         let text = self.text(value)?;
         let compiled = if text.len() > FILTER_PATTERN_BYTES_MAX {
-            Err(format!("the pattern has {} bytes, more than {FILTER_PATTERN_BYTES_MAX}", text.len()))
+            Err(format!(
+                "the pattern has {} bytes, more than {FILTER_PATTERN_BYTES_MAX}",
+                text.len()
+            ))
         } else {
             Pattern::new(kind, &text)
         };
         compiled.map_err(|why| {
             FilterError::at(self.source, value.at.start, |at| {
-                format!("Invalid pattern for '{}' at position {at}: {why}", self.key())
+                format!(
+                    "Invalid pattern for '{}' at position {at}: {why}",
+                    self.key()
+                )
             })
         })
     }
@@ -169,7 +214,10 @@ impl ClauseCheck<'_> {
         let (ranges, negated) = match &self.clause.operator {
             Operator::Compare(comparison, value) => {
                 let range = int_range(*comparison, &number(value)?, kind);
-                (range.into_iter().collect(), *comparison == Comparison::NotEqual)
+                (
+                    range.into_iter().collect(),
+                    *comparison == Comparison::NotEqual,
+                )
             }
             Operator::In { negated, values } => {
                 let mut ranges = Vec::new();
@@ -182,9 +230,16 @@ impl ClauseCheck<'_> {
                 let min = int_range(Comparison::GreaterOrEqual, &number(low)?, kind);
                 let max = int_range(Comparison::LessOrEqual, &number(high)?, kind);
                 let range = min.zip(max).map(|(min, max)| (min.0, max.1));
-                (range.into_iter().filter(|(min, max)| min <= max).collect(), *negated)
+                (
+                    range.into_iter().filter(|(min, max)| min <= max).collect(),
+                    *negated,
+                )
             }
-            _ => return Err(self.operator_error("=, !=, >, >=, <, <=, IN, NOT IN, BETWEEN, IS NULL")),
+            _ => {
+                return Err(
+                    self.operator_error("=, !=, >, >=, <, <=, IN, NOT IN, BETWEEN, IS NULL")
+                );
+            }
         };
         Ok(Test::Int(IntTest { ranges, negated }))
     }
@@ -219,22 +274,37 @@ impl ClauseCheck<'_> {
 
     fn float(&self) -> Result<FloatTest, FilterError> {
         let equal = |value: &Value| {
-            self.number(value)
-                .map(|number| (Bound::Included(number.value()), Bound::Included(number.value())))
+            self.number(value).map(|number| {
+                (
+                    Bound::Included(number.value()),
+                    Bound::Included(number.value()),
+                )
+            })
         };
         let (ranges, negated) = match &self.clause.operator {
             Operator::Compare(comparison, value) => {
                 let number = self.number(value)?.value();
-                (vec![float_range(*comparison, number)], *comparison == Comparison::NotEqual)
+                (
+                    vec![float_range(*comparison, number)],
+                    *comparison == Comparison::NotEqual,
+                )
             }
-            Operator::In { negated, values } => {
-                (values.iter().map(equal).collect::<Result<_, _>>()?, *negated)
-            }
+            Operator::In { negated, values } => (
+                values.iter().map(equal).collect::<Result<_, _>>()?,
+                *negated,
+            ),
             Operator::Between { negated, low, high } => {
                 let (low, high) = (self.number(low)?.value(), self.number(high)?.value());
-                (vec![(Bound::Included(low), Bound::Included(high))], *negated)
+                (
+                    vec![(Bound::Included(low), Bound::Included(high))],
+                    *negated,
+                )
             }
-            _ => return Err(self.operator_error("=, !=, >, >=, <, <=, IN, NOT IN, BETWEEN, IS NULL")),
+            _ => {
+                return Err(
+                    self.operator_error("=, !=, >, >=, <, <=, IN, NOT IN, BETWEEN, IS NULL")
+                );
+            }
         };
         Ok(FloatTest { ranges, negated })
     }
@@ -242,29 +312,36 @@ impl ClauseCheck<'_> {
     /// A typed comparison of a JSON value: strings, numbers and booleans are each their own.
     fn json(&self) -> Result<JsonTest, FilterError> {
         let (op, negated) = match &self.clause.operator {
-            Operator::Compare(comparison @ (Comparison::Equal | Comparison::NotEqual), value) => {
-                (JsonOp::In(vec![self.scalar(value)?]), *comparison == Comparison::NotEqual)
-            }
+            Operator::Compare(comparison @ (Comparison::Equal | Comparison::NotEqual), value) => (
+                JsonOp::In(vec![self.scalar(value)?]),
+                *comparison == Comparison::NotEqual,
+            ),
             Operator::In { negated, values } => {
                 let values = values.iter().map(|value| self.scalar(value));
                 (JsonOp::In(values.collect::<Result<_, _>>()?), *negated)
             }
             Operator::Compare(comparison, value) => {
-                let (min, max) = float_range(*comparison, self.unquoted_number(*comparison, value)?);
+                let (min, max) =
+                    float_range(*comparison, self.unquoted_number(*comparison, value)?);
                 (JsonOp::Range(min, max), false)
             }
             Operator::Between { negated, low, high } => {
                 let low = self.unquoted_number(Comparison::GreaterOrEqual, low)?;
                 let high = self.unquoted_number(Comparison::LessOrEqual, high)?;
-                (JsonOp::Range(Bound::Included(low), Bound::Included(high)), *negated)
+                (
+                    JsonOp::Range(Bound::Included(low), Bound::Included(high)),
+                    *negated,
+                )
             }
-            Operator::Pattern { kind, negated, value } => {
-                (JsonOp::Pattern(self.pattern(*kind, value)?), *negated)
-            }
+            Operator::Pattern {
+                kind,
+                negated,
+                value,
+            } => (JsonOp::Pattern(self.pattern(*kind, value)?), *negated),
             Operator::Null { .. } | Operator::Matches(_) => {
-                return Err(
-                    self.operator_error("=, !=, >, >=, <, <=, LIKE, ILIKE, RLIKE, IN, BETWEEN, IS NULL")
-                );
+                return Err(self.operator_error(
+                    "=, !=, >, >=, <, <=, LIKE, ILIKE, RLIKE, IN, BETWEEN, IS NULL",
+                ));
             }
         };
         Ok(JsonTest { op, negated })
@@ -285,17 +362,28 @@ impl ClauseCheck<'_> {
         match &value.literal {
             Literal::Number(number) => Ok(number.value()),
             _ => {
-                let expected =
-                    format!("a numeric value, without quotes, with comparator '{}'", comparison.word());
+                let expected = format!(
+                    "a numeric value, without quotes, with comparator '{}'",
+                    comparison.word()
+                );
                 Err(self.value_error(value.at, &expected))
             }
         }
     }
 
-    pub fn assessment(&self, kinds: Vec<AssessmentKind>, name: String) -> Result<Predicate, FilterError> {
+    pub fn assessment(
+        &self,
+        kinds: Vec<AssessmentKind>,
+        name: String,
+    ) -> Result<Predicate, FilterError> {
         let exists = |test| {
             let names = TextTest::one_of(vec![name], false);
-            Predicate::Assessment(AssessmentPredicate { kinds, names, valid_only: true, test })
+            Predicate::Assessment(AssessmentPredicate {
+                kinds,
+                names,
+                valid_only: true,
+                test,
+            })
         };
         match &self.clause.operator {
             Operator::Null { negated: true } => Ok(exists(AssessmentTest::Present)),
@@ -341,7 +429,9 @@ impl ClauseCheck<'_> {
     fn named(&self, exists: impl Fn(TextTest) -> Predicate) -> Result<Predicate, FilterError> {
         match &self.clause.operator {
             Operator::Null { negated: true } => Ok(exists(TextTest::any())),
-            Operator::Null { negated: false } => Ok(Predicate::Not(Box::new(exists(TextTest::any())))),
+            Operator::Null { negated: false } => {
+                Ok(Predicate::Not(Box::new(exists(TextTest::any()))))
+            }
             _ => Ok(exists(self.text_test()?)),
         }
     }
@@ -352,12 +442,16 @@ impl ClauseCheck<'_> {
                 let text = self.text(value)?;
                 let parts = text.split('/').filter(|part| !part.is_empty()).count();
                 if parts != 2 || text.matches('/').count() != 1 {
-                    return Err(self.value_error(value.at, "a prompt version in the format \"name/version\""));
+                    return Err(self
+                        .value_error(value.at, "a prompt version in the format \"name/version\""));
                 }
             }
         }
         let test = self.test(&Field::Prompt, Kind::Text)?;
-        Ok(Predicate::Trace(Condition { field: Field::Prompt, test }))
+        Ok(Predicate::Trace(Condition {
+            field: Field::Prompt,
+            test,
+        }))
     }
 }
 
@@ -381,13 +475,19 @@ fn int_range(comparison: Comparison, number: &Number, kind: Kind) -> Option<(i64
         return Some((min, max));
     }
     // All nanoseconds of the milliseconds from `min` to `max`.
-    let first = if min < 0 { min.saturating_mul(MS_NS) } else { min.checked_mul(MS_NS)? };
+    let first = if min < 0 {
+        min.saturating_mul(MS_NS)
+    } else {
+        min.checked_mul(MS_NS)?
+    };
     Some((first, max.saturating_mul(MS_NS).saturating_add(MS_NS - 1)))
 }
 
 fn float_range(comparison: Comparison, number: f64) -> (Bound<f64>, Bound<f64>) {
     match comparison {
-        Comparison::Equal | Comparison::NotEqual => (Bound::Included(number), Bound::Included(number)),
+        Comparison::Equal | Comparison::NotEqual => {
+            (Bound::Included(number), Bound::Included(number))
+        }
         Comparison::Greater => (Bound::Excluded(number), Bound::Unbounded),
         Comparison::GreaterOrEqual => (Bound::Included(number), Bound::Unbounded),
         Comparison::Less => (Bound::Unbounded, Bound::Excluded(number)),

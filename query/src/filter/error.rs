@@ -21,7 +21,11 @@ impl FilterError {
     /// An error about the text at byte `offset` of `source`; the message names `token`.
     pub(super) fn at(source: &str, offset: usize, message: impl FnOnce(usize) -> String) -> Self {
         let position = source.get(..offset).unwrap_or(source).chars().count() + 1;
-        Self { code: INVALID_PARAMETER_VALUE, message: message(position), position }
+        Self {
+            code: INVALID_PARAMETER_VALUE,
+            message: message(position),
+            position,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ const LETTERS_PER_ERROR: usize = 4;
 /// Words that join clauses.
 const JOINTS: [&str; 2] = ["AND", "OR"];
 /// Operators that are words.
-const OPERATORS: [&str; 8] = ["LIKE", "ILIKE", "RLIKE", "IN", "BETWEEN", "MATCHES", "IS", "NOT"];
+const OPERATORS: [&str; 8] = [
+    "LIKE", "ILIKE", "RLIKE", "IN", "BETWEEN", "MATCHES", "IS", "NOT",
+];
 /// Operators of other languages, and how the same is said here.
 const FOREIGN_OPERATORS: [(&str, &str); 9] = [
     ("CONTAINS", "LIKE '%...%'"),
@@ -27,14 +29,20 @@ pub(super) fn joint(word: &str) -> String {
 
 /// A suggestion for a word that stands where an operator should; empty when none is near.
 pub(super) fn operator(word: &str) -> String {
-    match FOREIGN_OPERATORS.iter().find(|(foreign, _)| foreign.eq_ignore_ascii_case(word)) {
+    match FOREIGN_OPERATORS
+        .iter()
+        .find(|(foreign, _)| foreign.eq_ignore_ascii_case(word))
+    {
         Some((_, ours)) => format!(" Did you mean {ours}?"),
         None => did_you_mean(word, OPERATORS),
     }
 }
 
 /// ` Did you mean 'X'?` for the candidate nearest to `word`, or nothing when none is near.
-pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> String {
     match nearest(word, candidates) {
         Some(candidate) => format!(" Did you mean '{candidate}'?"),
         None => String::new(),
@@ -44,7 +52,11 @@ pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
 /// The candidate nearest to `word`, when one is near enough to have been meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let limit = word.chars().count().div_ceil(LETTERS_PER_ERROR).min(TYPING_ERRORS_MAX);
+    let limit = word
+        .chars()
+        .count()
+        .div_ceil(LETTERS_PER_ERROR)
+        .min(TYPING_ERRORS_MAX);
     candidates
         .into_iter()
         .map(|candidate| (edit_distance(&word, &candidate.to_lowercase()), candidate))
@@ -101,12 +113,18 @@ mod tests {
 
     #[test]
     fn far_words_get_no_suggestion() {
-        assert_eq!(did_you_mean("statuss", ["status", "name"]), " Did you mean 'status'?");
+        assert_eq!(
+            did_you_mean("statuss", ["status", "name"]),
+            " Did you mean 'status'?"
+        );
         assert_eq!(operator("LIEK"), " Did you mean 'LIKE'?");
         assert_eq!(operator("contains"), " Did you mean LIKE '%...%'?");
         assert_eq!(joint("adn"), " Did you mean 'AND'?");
         assert_eq!(joint("name"), "");
         assert_eq!(did_you_mean("xyzzy", ["status", "name"]), "");
-        assert_eq!(did_you_mean("Trace", ["trace", "tags"]), " Did you mean 'trace'?");
+        assert_eq!(
+            did_you_mean("Trace", ["trace", "tags"]),
+            " Did you mean 'trace'?"
+        );
     }
 }

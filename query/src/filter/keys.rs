@@ -49,9 +49,15 @@ pub(super) enum Target {
     /// A field of a span.
     Span(Field, Kind),
     /// The value of an assessment.
-    Assessment { kinds: Vec<AssessmentKind>, name: String },
+    Assessment {
+        kinds: Vec<AssessmentKind>,
+        name: String,
+    },
     /// The source of an assessment.
-    AssessmentSource { kinds: Vec<AssessmentKind>, name: String },
+    AssessmentSource {
+        kinds: Vec<AssessmentKind>,
+        name: String,
+    },
     /// The id of an issue.
     Issue,
     /// A linked prompt version.
@@ -75,26 +81,58 @@ const fn key(names: &'static [&'static str], field: Field, kind: Kind) -> KeySpe
 static TRACE_KEYS: &[KeySpec] = &[
     key(&["status", "state"], Field::Text("state"), Kind::Text),
     key(&["request_id", "trace_id"], Field::TraceId, Kind::TraceId),
-    key(&["client_request_id"], Field::Text("client_request_id"), Kind::Text),
-    key(&["timestamp", "timestamp_ms", "request_time"], Field::Int("request_time"), Kind::TimeNs),
-    key(&["execution_time", "execution_time_ms"], Field::ExecutionTimeMs, Kind::PlainMs),
+    key(
+        &["client_request_id"],
+        Field::Text("client_request_id"),
+        Kind::Text,
+    ),
+    key(
+        &["timestamp", "timestamp_ms", "request_time"],
+        Field::Int("request_time"),
+        Kind::TimeNs,
+    ),
+    key(
+        &["execution_time", "execution_time_ms"],
+        Field::ExecutionTimeMs,
+        Kind::PlainMs,
+    ),
     key(&["end_time", "end_time_ms"], Field::EndTimeMs, Kind::TimeMs),
     key(&["name"], Field::Text("name"), Kind::Text),
     key(&["run_id"], Field::RunId, Kind::Text),
     key(&["experiment_id"], Field::Text("experiment_id"), Kind::Text),
     key(&["service_name"], Field::Text("service_name"), Kind::Text),
-    key(&["session", "session_id"], Field::Text("session_id"), Kind::Text),
+    key(
+        &["session", "session_id"],
+        Field::Text("session_id"),
+        Kind::Text,
+    ),
     key(&["user", "user_id"], Field::Text("user_id"), Kind::Text),
     key(&["model"], Field::Models, Kind::Text),
-    key(&["duration_ms", "duration"], Field::Int("duration_ns"), Kind::ExactMs),
+    key(
+        &["duration_ms", "duration"],
+        Field::Int("duration_ns"),
+        Kind::ExactMs,
+    ),
     key(&["input_tokens"], Field::Int("input_tokens"), Kind::Count),
     key(&["output_tokens"], Field::Int("output_tokens"), Kind::Count),
     key(&["total_tokens"], Field::Int("total_tokens"), Kind::Count),
     key(&["cost"], Field::Float("cost_usd"), Kind::Float),
     key(&["span_count"], Field::Int("span_count"), Kind::Count),
-    key(&["error_span_count"], Field::Int("error_span_count"), Kind::Count),
-    key(&["request_preview"], Field::Text("request_preview"), Kind::Text),
-    key(&["response_preview"], Field::Text("response_preview"), Kind::Text),
+    key(
+        &["error_span_count"],
+        Field::Int("error_span_count"),
+        Kind::Count,
+    ),
+    key(
+        &["request_preview"],
+        Field::Text("request_preview"),
+        Kind::Text,
+    ),
+    key(
+        &["response_preview"],
+        Field::Text("response_preview"),
+        Kind::Text,
+    ),
 ];
 
 /// Keys after `span.`, besides `attributes.K`.
@@ -105,7 +143,11 @@ static SPAN_KEYS: &[KeySpec] = &[
     key(&["id"], Field::Text("span_id"), Kind::Text),
     key(&["parent_id"], Field::Text("parent_span_id"), Kind::Text),
     key(&["kind"], Field::Text("kind"), Kind::Text),
-    key(&["duration_ms", "duration"], Field::Int("duration_ns"), Kind::ExactMs),
+    key(
+        &["duration_ms", "duration"],
+        Field::Int("duration_ns"),
+        Kind::ExactMs,
+    ),
     key(&["start_time_ms"], Field::Int("start_time"), Kind::TimeNs),
     key(&["model"], Field::Text("model"), Kind::Text),
     key(&["provider"], Field::Text("provider"), Kind::Text),
@@ -154,10 +196,18 @@ pub(super) fn resolve(source: &str, key: &Key) -> Result<Target, FilterError> {
     match prefix {
         "trace" | "attribute" | "attributes" => bare(source, key, &name),
         "tag" | "tags" => Ok(tag(non_empty(source, key, name, "Tag key")?)),
-        "metadata" | "request_metadata" => Ok(metadata(non_empty(source, key, name, "Metadata key")?)),
+        "metadata" | "request_metadata" => {
+            Ok(metadata(non_empty(source, key, name, "Metadata key")?))
+        }
         "resource" => {
             let name = non_empty(source, key, name, "Resource attribute name")?;
-            Ok(Target::Span(Field::Json { column: "resource", key: name }, Kind::Json))
+            Ok(Target::Span(
+                Field::Json {
+                    column: "resource",
+                    key: name,
+                },
+                Kind::Json,
+            ))
         }
         "span" => span(source, key, rest),
         "feedback" => assessment(source, key, FEEDBACK, rest),
@@ -178,7 +228,10 @@ fn error(source: &str, key: &Key, message: impl FnOnce(usize) -> String) -> Filt
 fn non_empty(source: &str, key: &Key, name: String, what: &str) -> Result<String, FilterError> {
     if name.is_empty() {
         return Err(error(source, key, |at| {
-            format!("{what} cannot be empty after '{}' at position {at}", key.text())
+            format!(
+                "{what} cannot be empty after '{}' at position {at}",
+                key.text()
+            )
         }));
     }
     Ok(name)
@@ -194,7 +247,12 @@ fn bare(source: &str, key: &Key, name: &str) -> Result<Target, FilterError> {
         "dataset" => return Ok(Target::Dataset),
         _ => {}
     }
-    let names = || TRACE_KEYS.iter().flat_map(|spec| spec.names.iter().copied()).chain(OTHER_KEYS);
+    let names = || {
+        TRACE_KEYS
+            .iter()
+            .flat_map(|spec| spec.names.iter().copied())
+            .chain(OTHER_KEYS)
+    };
     let hint = match name {
         name if PREFIXES.contains(&name) => format!(" It takes a name: {name}.NAME"),
         name => did_you_mean(name, names().chain(["tags.NAME", "span.name"])),
@@ -207,19 +265,28 @@ fn bare(source: &str, key: &Key, name: &str) -> Result<Target, FilterError> {
                 names().collect::<Vec<_>>().join(", ")
             )
         });
-        format!("Invalid attribute key '{}' specified at position {at}.{hint}{list}", shown(name))
+        format!(
+            "Invalid attribute key '{}' specified at position {at}.{hint}{list}",
+            shown(name)
+        )
     }))
 }
 
 fn unknown_prefix(source: &str, key: &Key, prefix: &str) -> FilterError {
-    let hint = did_you_mean(prefix, PREFIXES.into_iter().filter(|prefix| *prefix != "spans"));
+    let hint = did_you_mean(
+        prefix,
+        PREFIXES.into_iter().filter(|prefix| *prefix != "spans"),
+    );
     error(source, key, |at| {
         format!(
             "Invalid entity type '{}' at position {at}.{hint}{}",
             shown(prefix),
             listed_without(&hint, || {
                 let prefixes = PREFIXES.into_iter().filter(|prefix| *prefix != "spans");
-                format!("Valid values are {}", prefixes.collect::<Vec<_>>().join(", "))
+                format!(
+                    "Valid values are {}",
+                    prefixes.collect::<Vec<_>>().join(", ")
+                )
             })
         )
     })
@@ -227,7 +294,11 @@ fn unknown_prefix(source: &str, key: &Key, prefix: &str) -> FilterError {
 
 /// All that would be right, where no word is near the one that is there.
 fn listed_without(hint: &str, list: impl FnOnce() -> String) -> String {
-    if hint.is_empty() { format!(" {}", list()) } else { String::new() }
+    if hint.is_empty() {
+        format!(" {}", list())
+    } else {
+        String::new()
+    }
 }
 
 /// A word for a message: the beginning of an overlong one.
@@ -239,7 +310,13 @@ fn shown(word: &str) -> String {
 fn tag(key: String) -> Target {
     match key.as_str() {
         "mlflow.traceName" => Target::Trace(Field::Text("name"), Kind::Text),
-        _ => Target::Trace(Field::Map { column: "tags", key }, Kind::Tag),
+        _ => Target::Trace(
+            Field::Map {
+                column: "tags",
+                key,
+            },
+            Kind::Tag,
+        ),
     }
 }
 
@@ -250,7 +327,15 @@ fn metadata(key: String) -> Target {
         TOKEN_USAGE_METADATA => Field::TokenUsage,
         COST_METADATA => Field::CostUsage,
         "mlflow.sourceRun" => Field::RunId,
-        _ => return Target::Trace(Field::Map { column: "metadata", key }, Kind::Tag),
+        _ => {
+            return Target::Trace(
+                Field::Map {
+                    column: "metadata",
+                    key,
+                },
+                Kind::Tag,
+            );
+        }
     };
     Target::Trace(field, Kind::Text)
 }
@@ -261,10 +346,19 @@ fn span(source: &str, key: &Key, rest: &[Segment]) -> Result<Target, FilterError
         && !attribute.is_empty()
     {
         let name = non_empty(source, key, join(attribute), "Span attribute name")?;
-        return Ok(Target::Span(Field::Json { column: "attributes", key: name }, Kind::Json));
+        return Ok(Target::Span(
+            Field::Json {
+                column: "attributes",
+                key: name,
+            },
+            Kind::Json,
+        ));
     }
     let name = join(rest);
-    if let Some(spec) = SPAN_KEYS.iter().find(|spec| spec.names.contains(&name.as_str())) {
+    if let Some(spec) = SPAN_KEYS
+        .iter()
+        .find(|spec| spec.names.contains(&name.as_str()))
+    {
         return Ok(Target::Span(spec.field.clone(), spec.kind));
     }
     let names = || SPAN_KEYS.iter().flat_map(|spec| spec.names.iter().copied());
@@ -288,12 +382,19 @@ fn assessment(
     rest: &[Segment],
 ) -> Result<Target, FilterError> {
     let kinds = kinds.to_vec();
-    let name = |segments: &[Segment]| non_empty(source, key, join(segments), "Assessment field name");
+    let name =
+        |segments: &[Segment]| non_empty(source, key, join(segments), "Assessment field name");
     match rest.split_last() {
         Some((last, before)) if last.text == "source" && !last.quoted && !before.is_empty() => {
-            Ok(Target::AssessmentSource { kinds, name: name(before)? })
+            Ok(Target::AssessmentSource {
+                kinds,
+                name: name(before)?,
+            })
         }
-        _ => Ok(Target::Assessment { kinds, name: name(rest)? }),
+        _ => Ok(Target::Assessment {
+            kinds,
+            name: name(rest)?,
+        }),
     }
 }
 
@@ -324,7 +425,10 @@ mod tests {
     #[test]
     fn names_are_unique() {
         for keys in [TRACE_KEYS, SPAN_KEYS] {
-            let mut names: Vec<&str> = keys.iter().flat_map(|spec| spec.names.iter().copied()).collect();
+            let mut names: Vec<&str> = keys
+                .iter()
+                .flat_map(|spec| spec.names.iter().copied())
+                .collect();
             let count = names.len();
             names.sort_unstable();
             names.dedup();

@@ -56,12 +56,17 @@ impl Lexer<'_> {
     fn next_token(&mut self) -> Result<Option<Token>, FilterError> {
         self.skip_while(char::is_whitespace);
         let start = self.offset;
-        let Some(first) = self.peek() else { return Ok(None) };
+        let Some(first) = self.peek() else {
+            return Ok(None);
+        };
         let kind = match first {
             '(' => self.single(TokenKind::LeftParen),
             ')' => self.single(TokenKind::RightParen),
             ',' => self.single(TokenKind::Comma),
-            '\'' | '"' => TokenKind::Text { value: self.quoted(first)?, double_quoted: first == '"' },
+            '\'' | '"' => TokenKind::Text {
+                value: self.quoted(first)?,
+                double_quoted: first == '"',
+            },
             '=' | '!' | '<' | '>' => TokenKind::Comparison(self.comparison()?),
             '-' if self.rest().starts_with("--") => return Err(self.comment()),
             '/' if self.rest().starts_with("/*") => return Err(self.comment()),
@@ -74,7 +79,13 @@ impl Lexer<'_> {
             '~' => return Err(self.error(start, "a regular expression is looked for by RLIKE")),
             _ => return Err(self.error(start, "no token of the filter language begins with it")),
         };
-        Ok(Some(Token { kind, at: TextSpan { start, end: self.offset } }))
+        Ok(Some(Token {
+            kind,
+            at: TextSpan {
+                start,
+                end: self.offset,
+            },
+        }))
     }
 
     fn rest(&self) -> &str {
@@ -106,7 +117,11 @@ impl Lexer<'_> {
     /// An error that quotes the text from `start` up to the next space.
     fn error(&self, start: usize, why: &str) -> FilterError {
         let rest = self.source.get(start..).unwrap_or("");
-        let token: String = rest.chars().take_while(|c| !c.is_whitespace()).take(40).collect();
+        let token: String = rest
+            .chars()
+            .take_while(|c| !c.is_whitespace())
+            .take(40)
+            .collect();
         FilterError::at(self.source, start, |position| {
             format!("Invalid clause(s) in filter string: '{token}' at position {position}: {why}")
         })
@@ -149,11 +164,15 @@ impl Lexer<'_> {
             ("=<", "less or equal is written '<='"),
             ("=~", "a regular expression is looked for by RLIKE"),
         ];
-        if let Some((_, why)) = MISTYPED.iter().find(|(word, _)| self.rest().starts_with(word)) {
+        if let Some((_, why)) = MISTYPED
+            .iter()
+            .find(|(word, _)| self.rest().starts_with(word))
+        {
             return Err(self.error(start, why));
         }
         let rest = self.rest();
-        let Some((word, comparison)) = WORDS.into_iter().find(|(word, _)| rest.starts_with(word)) else {
+        let Some((word, comparison)) = WORDS.into_iter().find(|(word, _)| rest.starts_with(word))
+        else {
             return Err(self.error(start, "inequality is written '!='"));
         };
         self.offset += word.len();
@@ -195,14 +214,19 @@ impl Lexer<'_> {
     /// What a number with letters behind it may have been meant to be.
     fn no_number(&self, start: usize) -> String {
         let word = self.source.get(start..).unwrap_or("");
-        let word = word.split(|c: char| !(c.is_alphanumeric() || c == '.')).next().unwrap_or("");
+        let word = word
+            .split(|c: char| !(c.is_alphanumeric() || c == '.'))
+            .next()
+            .unwrap_or("");
         let zeros = match word.char_indices().next_back() {
             Some((at, 'k' | 'K')) => Some((at, "000")),
             Some((at, 'm' | 'M')) => Some((at, "000000")),
             _ => None,
         };
         match zeros.and_then(|(at, zeros)| Some((word.get(..at)?, zeros))) {
-            Some((digits, zeros)) if !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) => {
+            Some((digits, zeros))
+                if !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) =>
+            {
                 format!("this is not a number: all its digits are written, {digits}{zeros}")
             }
             _ => "this is not a number; a text needs quotes".to_string(),
@@ -217,17 +241,28 @@ impl Lexer<'_> {
         signed: bool,
     ) -> Result<Option<TokenKind>, FilterError> {
         let text = self.source.get(digits_at..).unwrap_or("");
-        let length = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).unwrap_or(text.len());
+        let length = text
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.'))
+            .unwrap_or(text.len());
         let (text, rest) = text.split_at_checked(length).unwrap_or((text, ""));
         let Some(size) = duration(text).filter(|_| !rest.starts_with(continues_word)) else {
             return Ok(None);
         };
         self.offset = digits_at + length;
         if !size.exact {
-            return Err(self.error(start, "a duration is a whole number of nanoseconds below 292 years"));
+            return Err(self.error(
+                start,
+                "a duration is a whole number of nanoseconds below 292 years",
+            ));
         }
-        let is_negative = self.source.get(start..).is_some_and(|text| text.starts_with('-'));
-        Ok(Some(TokenKind::Duration { ns: if is_negative { -size.floor } else { size.floor }, signed }))
+        let is_negative = self
+            .source
+            .get(start..)
+            .is_some_and(|text| text.starts_with('-'));
+        Ok(Some(TokenKind::Duration {
+            ns: if is_negative { -size.floor } else { size.floor },
+            signed,
+        }))
     }
 
     /// A dotted word; parts after a dot may be quoted or empty.
@@ -242,14 +277,24 @@ impl Lexer<'_> {
 
     fn segment(&mut self) -> Result<Segment, FilterError> {
         match self.peek() {
-            Some(quote @ ('`' | '"' | '\'')) => Ok(Segment { text: self.quoted(quote)?, quoted: true }),
+            Some(quote @ ('`' | '"' | '\'')) => Ok(Segment {
+                text: self.quoted(quote)?,
+                quoted: true,
+            }),
             _ => {
                 let start = self.offset;
                 while self.peek().is_some_and(continues_word) && !self.at_comment() {
                     self.bump();
                 }
-                let text = self.source.get(start..self.offset).unwrap_or("").to_string();
-                Ok(Segment { text, quoted: false })
+                let text = self
+                    .source
+                    .get(start..self.offset)
+                    .unwrap_or("")
+                    .to_string();
+                Ok(Segment {
+                    text,
+                    quoted: false,
+                })
             }
         }
     }

@@ -38,7 +38,12 @@ impl SpanFilter {
 
     /// Puts trace ids in the place of datasets.
     pub fn with_datasets(self, traces: &DatasetTraces) -> Self {
-        let all = |operands: Vec<Self>| operands.into_iter().map(|one| one.with_datasets(traces)).collect();
+        let all = |operands: Vec<Self>| {
+            operands
+                .into_iter()
+                .map(|one| one.with_datasets(traces))
+                .collect()
+        };
         match self {
             SpanFilter::Span(condition) => SpanFilter::Span(condition),
             SpanFilter::Trace(predicate) => SpanFilter::Trace(predicate.with_datasets(traces)),
@@ -51,7 +56,10 @@ impl SpanFilter {
 
 fn of_expr(checker: &Checker<'_>, expr: &Expr) -> Result<SpanFilter, FilterError> {
     let all = |operands: &[Expr]| {
-        operands.iter().map(|operand| of_expr(checker, operand)).collect::<Result<_, _>>()
+        operands
+            .iter()
+            .map(|operand| of_expr(checker, operand))
+            .collect::<Result<_, _>>()
     };
     Ok(match expr {
         Expr::And(operands) => SpanFilter::And(all(operands)?),

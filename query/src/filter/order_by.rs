@@ -51,17 +51,26 @@ fn order_key(clause: &str) -> Result<OrderKey, FilterError> {
     let descending = direction(clause, &rest)?;
     let field = match resolve(clause, &key)? {
         Target::Trace(Field::TokenUsage, _) => {
-            return Err(refused(clause, key.at.start, "order by total_tokens instead"));
+            return Err(refused(
+                clause,
+                key.at.start,
+                "order by total_tokens instead",
+            ));
         }
         Target::Trace(Field::CostUsage, _) => {
             return Err(refused(clause, key.at.start, "order by cost instead"));
         }
         // A trace has one run of its own, whatever it was linked to since.
-        Target::Trace(Field::RunId, _) => {
-            Field::Map { column: "metadata", key: "mlflow.sourceRun".to_string() }
-        }
+        Target::Trace(Field::RunId, _) => Field::Map {
+            column: "metadata",
+            key: "mlflow.sourceRun".to_string(),
+        },
         Target::Trace(Field::Models, _) => {
-            return Err(refused(clause, key.at.start, "a trace may have several models"));
+            return Err(refused(
+                clause,
+                key.at.start,
+                "a trace may have several models",
+            ));
         }
         Target::Trace(field, _) => field,
         _ => {

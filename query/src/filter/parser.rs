@@ -13,14 +13,19 @@ use super::error::FilterError;
 use super::hints;
 use super::lexer::{Token, TokenKind, tokenize};
 use super::time::{now_ns, time_ns};
-use super::{FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX, FILTER_REGEXES_MAX, FILTER_VALUES_MAX};
+use super::{
+    FILTER_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_DEPTH_MAX, FILTER_REGEXES_MAX, FILTER_VALUES_MAX,
+};
 use crate::predicate::PatternKind;
 
 /// Parses a filter; `None` when it is empty and so matches every trace.
 pub(super) fn parse_expr(source: &str) -> Result<Option<Expr>, FilterError> {
     if source.len() > FILTER_BYTES_MAX {
         return Err(FilterError::at(source, 0, |_| {
-            format!("the filter has {} bytes, more than the {FILTER_BYTES_MAX} allowed", source.len())
+            format!(
+                "the filter has {} bytes, more than the {FILTER_BYTES_MAX} allowed",
+                source.len()
+            )
         }));
     }
     let mut parser = Parser::new(source)?;
@@ -47,7 +52,12 @@ pub(super) fn parse_key_and_rest(source: &str) -> Result<(Key, Vec<Token>), Filt
 pub(super) fn keyword(token: &Token) -> Option<String> {
     match &token.kind {
         TokenKind::Word(segments) => match segments.as_slice() {
-            [Segment { text, quoted: false }] => Some(text.to_ascii_uppercase()),
+            [
+                Segment {
+                    text,
+                    quoted: false,
+                },
+            ] => Some(text.to_ascii_uppercase()),
             _ => None,
         },
         _ => None,
@@ -65,7 +75,14 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(source: &'a str) -> Result<Self, FilterError> {
-        Ok(Self { source, tokens: tokenize(source)?, next: 0, clauses: 0, values: 0, regexes: 0 })
+        Ok(Self {
+            source,
+            tokens: tokenize(source)?,
+            next: 0,
+            clauses: 0,
+            values: 0,
+            regexes: 0,
+        })
     }
 
     fn peek(&self) -> Option<&Token> {
@@ -93,7 +110,11 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, kind: &TokenKind, what: &str) -> Result<(), FilterError> {
-        if self.take_kind(kind) { Ok(()) } else { Err(self.unexpected(what)) }
+        if self.take_kind(kind) {
+            Ok(())
+        } else {
+            Err(self.unexpected(what))
+        }
     }
 
     /// Passes any ANDs; whether there was one.
@@ -122,11 +143,18 @@ impl<'a> Parser<'a> {
 
     /// The error of text behind the last clause; it may be the rest of a date without quotes.
     fn no_end(&self) -> FilterError {
-        let before = self.next.checked_sub(1).and_then(|last| self.tokens.get(last));
-        let date = before.and_then(|token| self.source.get(token.at.start..)).map(|rest| {
-            let end = rest.find(|c: char| c.is_whitespace() || matches!(c, ')' | ',')).unwrap_or(rest.len());
-            rest.get(..end).unwrap_or_default()
-        });
+        let before = self
+            .next
+            .checked_sub(1)
+            .and_then(|last| self.tokens.get(last));
+        let date = before
+            .and_then(|token| self.source.get(token.at.start..))
+            .map(|rest| {
+                let end = rest
+                    .find(|c: char| c.is_whitespace() || matches!(c, ')' | ','))
+                    .unwrap_or(rest.len());
+                rest.get(..end).unwrap_or_default()
+            });
         match (before, date) {
             (Some(token), Some(date)) if time_ns(date).is_some() => {
                 FilterError::at(self.source, token.at.start, |position| {
@@ -142,7 +170,9 @@ impl<'a> Parser<'a> {
     }
 
     fn too_many(&self, what: &str, limit: usize) -> FilterError {
-        let offset = self.peek().map_or(self.source.len(), |token| token.at.start);
+        let offset = self
+            .peek()
+            .map_or(self.source.len(), |token| token.at.start);
         FilterError::at(self.source, offset, |position| {
             format!("the filter has more than {limit} {what}, at position {position}")
         })
@@ -185,7 +215,13 @@ impl<'a> Parser<'a> {
     fn begins_operand(&self) -> bool {
         match self.peek().map(|token| &token.kind) {
             Some(TokenKind::Word(_)) => !self.at_keyword("OR"),
-            Some(TokenKind::LeftParen | TokenKind::Text { double_quoted: true, .. }) => true,
+            Some(
+                TokenKind::LeftParen
+                | TokenKind::Text {
+                    double_quoted: true,
+                    ..
+                },
+            ) => true,
             _ => false,
         }
     }
@@ -203,24 +239,39 @@ impl<'a> Parser<'a> {
 
     fn primary(&mut self, depth: usize) -> Result<Expr, FilterError> {
         let has = self.at_keyword("HAS")
-            && self.tokens.get(self.next + 1).is_some_and(|token| token.kind == TokenKind::LeftParen);
+            && self
+                .tokens
+                .get(self.next + 1)
+                .is_some_and(|token| token.kind == TokenKind::LeftParen);
         self.next += usize::from(has);
-        if self.peek().is_none_or(|token| token.kind != TokenKind::LeftParen) {
+        if self
+            .peek()
+            .is_none_or(|token| token.kind != TokenKind::LeftParen)
+        {
             return Ok(Expr::Clause(self.clause()?));
         }
         if depth >= FILTER_DEPTH_MAX {
             return Err(self.too_many("levels of nesting", FILTER_DEPTH_MAX));
         }
         self.next += 1;
-        let open = self.tokens.get(self.next - 1).map_or(0, |token| token.at.start);
+        let open = self
+            .tokens
+            .get(self.next - 1)
+            .map_or(0, |token| token.at.start);
         let inner = self.or(depth + 1)?;
         if self.peek().is_none() {
             return Err(FilterError::at(self.source, open, |position| {
-                format!("Invalid clause(s) in filter string: the '(' at position {position} is not closed")
+                format!(
+                    "Invalid clause(s) in filter string: the '(' at position {position} is not closed"
+                )
             }));
         }
         self.expect(&TokenKind::RightParen, "')' or AND")?;
-        Ok(if has { Expr::Has(Box::new(inner)) } else { inner })
+        Ok(if has {
+            Expr::Has(Box::new(inner))
+        } else {
+            inner
+        })
     }
 
     fn clause(&mut self) -> Result<Clause, FilterError> {
@@ -229,17 +280,26 @@ impl<'a> Parser<'a> {
         }
         self.clauses += 1;
         let key = self.key()?;
-        let start = self.peek().map_or(self.source.len(), |token| token.at.start);
+        let start = self
+            .peek()
+            .map_or(self.source.len(), |token| token.at.start);
         let (operator, end) = self.operator(&key)?;
-        Ok(Clause { key, operator, operator_at: TextSpan { start, end } })
+        Ok(Clause {
+            key,
+            operator,
+            operator_at: TextSpan { start, end },
+        })
     }
 
     fn key(&mut self) -> Result<Key, FilterError> {
         const KEYWORDS: [&str; 14] = [
-            "AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "RLIKE", "BETWEEN", "MATCHES", "TRUE",
-            "FALSE", "HAS",
+            "AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "RLIKE", "BETWEEN", "MATCHES",
+            "TRUE", "FALSE", "HAS",
         ];
-        if self.peek_keyword().is_some_and(|word| KEYWORDS.contains(&word.as_str())) {
+        if self
+            .peek_keyword()
+            .is_some_and(|word| KEYWORDS.contains(&word.as_str()))
+        {
             return Err(self.unexpected("a key such as status, tags.NAME or span.name"));
         }
         let Some(token) = self.peek().cloned() else {
@@ -247,16 +307,29 @@ impl<'a> Parser<'a> {
         };
         let segments = match token.kind {
             TokenKind::Word(segments) => segments,
-            TokenKind::Text { value, double_quoted: true } => vec![Segment { text: value, quoted: true }],
+            TokenKind::Text {
+                value,
+                double_quoted: true,
+            } => vec![Segment {
+                text: value,
+                quoted: true,
+            }],
             _ => return Err(self.unexpected("a key such as status, tags.NAME or span.name")),
         };
         self.next += 1;
-        Ok(Key { segments, at: token.at })
+        Ok(Key {
+            segments,
+            at: token.at,
+        })
     }
 
     /// An operator with its values, and the end of the operator's own text.
     fn operator(&mut self, key: &Key) -> Result<(Operator, usize), FilterError> {
-        if let Some(Token { kind: TokenKind::Comparison(comparison), at }) = self.peek() {
+        if let Some(Token {
+            kind: TokenKind::Comparison(comparison),
+            at,
+        }) = self.peek()
+        {
             let (comparison, end) = (*comparison, at.end);
             self.next += 1;
             return Ok((Operator::Compare(comparison, self.value()?), end));
@@ -290,7 +363,12 @@ impl<'a> Parser<'a> {
     /// mistyped operator.
     fn no_operator(&self, key: &Key) -> FilterError {
         let joint = match key.segments.as_slice() {
-            [Segment { text, quoted: false }] if self.clauses > 1 => hints::joint(text),
+            [
+                Segment {
+                    text,
+                    quoted: false,
+                },
+            ] if self.clauses > 1 => hints::joint(text),
             _ => String::new(),
         };
         if !joint.is_empty() {
@@ -301,7 +379,9 @@ impl<'a> Parser<'a> {
                 )
             });
         }
-        let hint = self.peek_keyword().map_or(String::new(), |word| hints::operator(&word));
+        let hint = self
+            .peek_keyword()
+            .map_or(String::new(), |word| hints::operator(&word));
         let full_stop = if hint.is_empty() { "" } else { "." };
         self.unexpected(&format!(
             "an operator: =, !=, >, >=, <, <=, LIKE, ILIKE, RLIKE, IN, BETWEEN, IS NULL or MATCHES{full_stop}{hint}"
@@ -316,7 +396,11 @@ impl<'a> Parser<'a> {
             self.regexes += 1;
         }
         self.next += 1;
-        Ok(Operator::Pattern { kind, negated, value: self.value()? })
+        Ok(Operator::Pattern {
+            kind,
+            negated,
+            value: self.value()?,
+        })
     }
 
     fn between(&mut self, negated: bool) -> Result<Operator, FilterError> {
@@ -325,16 +409,26 @@ impl<'a> Parser<'a> {
         if !self.take_keyword("AND") {
             return Err(self.unexpected("AND between the two bounds of BETWEEN"));
         }
-        Ok(Operator::Between { negated, low, high: self.value()? })
+        Ok(Operator::Between {
+            negated,
+            low,
+            high: self.value()?,
+        })
     }
 
     /// A non-empty list; a trailing comma is accepted, as in MLflow.
     fn list(&mut self, negated: bool) -> Result<Operator, FilterError> {
         self.next += 1;
-        self.expect(&TokenKind::LeftParen, "a list in parentheses, such as ('a', 'b')")?;
+        self.expect(
+            &TokenKind::LeftParen,
+            "a list in parentheses, such as ('a', 'b')",
+        )?;
         let mut values = vec![self.value()?];
         while self.take_kind(&TokenKind::Comma) {
-            if self.peek().is_some_and(|token| token.kind == TokenKind::RightParen) {
+            if self
+                .peek()
+                .is_some_and(|token| token.kind == TokenKind::RightParen)
+            {
                 break;
             }
             values.push(self.value()?);
@@ -361,7 +455,9 @@ impl<'a> Parser<'a> {
             (_, Some("NULL")) => return Err(self.unexpected("a value; absence is written IS NULL")),
             (TokenKind::Word(_), _) => {
                 let word = shorten(self.source.get(token.at.start..token.at.end).unwrap_or(""));
-                return Err(self.unexpected(&format!("a value: a text is written in quotes, '{word}'")));
+                return Err(
+                    self.unexpected(&format!("a value: a text is written in quotes, '{word}'"))
+                );
             }
             _ => return Err(self.unexpected("a value: a quoted text or a number")),
         };
@@ -372,22 +468,39 @@ impl<'a> Parser<'a> {
 
     /// Whether the token after the next one is `(` and the one after that `)`.
     fn at_empty_parens(&self) -> bool {
-        let is =
-            |ahead: usize, kind| self.tokens.get(self.next + ahead).is_some_and(|token| token.kind == kind);
+        let is = |ahead: usize, kind| {
+            self.tokens
+                .get(self.next + ahead)
+                .is_some_and(|token| token.kind == kind)
+        };
         is(1, TokenKind::LeftParen) && is(2, TokenKind::RightParen)
     }
 
     /// `now()`, and the duration that is added to it or taken from it.
     fn now(&mut self) -> Value {
         let start = self.peek().map_or(0, |token| token.at.start);
-        let mut end = self.tokens.get(self.next + 2).map_or(start, |token| token.at.end);
+        let mut end = self
+            .tokens
+            .get(self.next + 2)
+            .map_or(start, |token| token.at.end);
         self.next += 3;
         let mut ns = now_ns();
-        if let Some(Token { kind: TokenKind::Duration { ns: by_ns, signed: true }, at }) = self.peek() {
+        if let Some(Token {
+            kind:
+                TokenKind::Duration {
+                    ns: by_ns,
+                    signed: true,
+                },
+            at,
+        }) = self.peek()
+        {
             (ns, end) = (ns.saturating_add(*by_ns), at.end);
             self.next += 1;
         }
-        Value { literal: Literal::Time(ns), at: TextSpan { start, end } }
+        Value {
+            literal: Literal::Time(ns),
+            at: TextSpan { start, end },
+        }
     }
 }
 

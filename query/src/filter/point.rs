@@ -13,7 +13,10 @@ pub fn parse_time(text: &str) -> Option<i64> {
         return Some(ns);
     }
     let lower = text.to_ascii_lowercase();
-    let ago = match lower.strip_prefix("now").map(|rest| rest.strip_prefix("()").unwrap_or(rest).trim()) {
+    let ago = match lower
+        .strip_prefix("now")
+        .map(|rest| rest.strip_prefix("()").unwrap_or(rest).trim())
+    {
         Some("") => return Some(now_ns()),
         Some(rest) => rest.strip_prefix('-')?.trim(),
         None => lower.as_str(),
@@ -44,9 +47,19 @@ mod tests {
             let got = parse_time(text).unwrap();
             assert!((before..=now_ns() - ago).contains(&got), "{text}");
         }
-        for text in
-            ["", "soon", "h", "5", "5 parsecs", "now + 1d", "-1h", "1h -2m", "1e3", "2025", "999999999w"]
-        {
+        for text in [
+            "",
+            "soon",
+            "h",
+            "5",
+            "5 parsecs",
+            "now + 1d",
+            "-1h",
+            "1h -2m",
+            "1e3",
+            "2025",
+            "999999999w",
+        ] {
             let is_number = text.parse::<i64>().is_ok();
             assert_eq!(parse_time(text).is_some(), is_number, "{text}");
         }

@@ -20,23 +20,38 @@ pub(super) const UNIT_NAMES: &str = "ns, us, ms, s, m, h, d, w";
 
 /// Nanoseconds of a unit.
 pub(super) fn unit_ns(name: &str) -> Option<i64> {
-    UNITS.iter().find(|(unit, _)| *unit == name).map(|(_, ns)| *ns)
+    UNITS
+        .iter()
+        .find(|(unit, _)| *unit == name)
+        .map(|(_, ns)| *ns)
 }
 
 /// Nanoseconds of a duration, each of whose parts is a number with its unit: `5s`, `1h30m`, `1h 30m`.
 pub(super) fn duration(text: &str) -> Option<Scaled> {
     let (mut total, mut rest) = (None, text.trim());
     while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+        let digits = rest.len()
+            - rest
+                .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+                .len();
         let (number, after) = rest.split_at_checked(digits)?;
         let after = after.trim_start();
-        let letters = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let letters = after.len()
+            - after
+                .trim_start_matches(|c: char| c.is_ascii_alphabetic())
+                .len();
         let (unit, after) = after.split_at_checked(letters)?;
         let part = Number::parse(number)?.scaled(unit_ns(unit)?);
-        let so_far: Scaled = total.unwrap_or(Scaled { floor: 0, exact: true });
+        let so_far: Scaled = total.unwrap_or(Scaled {
+            floor: 0,
+            exact: true,
+        });
         let sum = so_far.floor.checked_add(part.floor);
         let exact = so_far.exact && part.exact && sum.is_some();
-        total = Some(Scaled { floor: sum.unwrap_or(i64::MAX), exact });
+        total = Some(Scaled {
+            floor: sum.unwrap_or(i64::MAX),
+            exact,
+        });
         rest = after.trim_start();
     }
     total
@@ -44,28 +59,48 @@ pub(super) fn duration(text: &str) -> Option<Scaled> {
 
 /// A duration that is a whole number of nanoseconds.
 pub(super) fn duration_ns(text: &str) -> Option<i64> {
-    duration(text).filter(|size| size.exact).map(|size| size.floor)
+    duration(text)
+        .filter(|size| size.exact)
+        .map(|size| size.floor)
 }
 
 /// Unix nanoseconds of an RFC 3339 time or a date, in UTC unless it says otherwise.
 pub(super) fn time_ns(text: &str) -> Option<i64> {
     // The reader of Arrow takes more than that, such as a date without a year of four digits.
     let is_date = matches!(text.as_bytes(), [year @ .., b'-', _, _, b'-', _, _] if year.len() == 4)
-        || text.as_bytes().get(10).is_some_and(|byte| matches!(byte, b'T' | b't' | b' '));
-    if is_date { string_to_timestamp_nanos(text).ok() } else { None }
+        || text
+            .as_bytes()
+            .get(10)
+            .is_some_and(|byte| matches!(byte, b'T' | b't' | b' '));
+    if is_date {
+        string_to_timestamp_nanos(text).ok()
+    } else {
+        None
+    }
 }
 
 /// Nanoseconds as milliseconds, with what is left of a millisecond.
 pub(super) fn as_ms(ns: i64) -> Option<Number> {
-    let (sign, size) = if ns < 0 { ("-", ns.unsigned_abs()) } else { ("", ns.unsigned_abs()) };
-    Number::parse(&format!("{sign}{}.{:06}", size / 1_000_000, size % 1_000_000))
+    let (sign, size) = if ns < 0 {
+        ("-", ns.unsigned_abs())
+    } else {
+        ("", ns.unsigned_abs())
+    };
+    Number::parse(&format!(
+        "{sign}{}.{:06}",
+        size / 1_000_000,
+        size % 1_000_000
+    ))
 }
 
 /// The time at which a filter is read. Nothing that is stored depends on it, so it needs no `Env`.
 #[allow(clippy::disallowed_methods)]
 pub(super) fn now_ns() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.ok().and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+    since
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -6,7 +6,13 @@ use super::Content;
 use super::shape::{Shape, items, string};
 
 /// What tells a part that is text, by its `type` or `block_type`.
-const TEXT_KINDS: &[&str] = &["text", "input_text", "output_text", "summary_text", "refusal"];
+const TEXT_KINDS: &[&str] = &[
+    "text",
+    "input_text",
+    "output_text",
+    "summary_text",
+    "refusal",
+];
 
 /// Parts that are a model's thoughts: no text of the conversation.
 const REASONING_KINDS: &[&str] = &["reasoning", "thinking", "redacted_thinking"];
@@ -44,8 +50,12 @@ const CALL_KEYS: &[&str] = &["functionCall", "function_call", "toolUse", "tool_c
 pub(super) const CALLS_BESIDE: &[&str] = &["tool_calls", "toolCalls", "function_call"];
 
 /// Keys under which a part holds what a tool answered.
-pub(super) const RESULT_KEYS: &[&str] =
-    &["functionResponse", "function_response", "toolResult", "tool_call_result"];
+pub(super) const RESULT_KEYS: &[&str] = &[
+    "functionResponse",
+    "function_response",
+    "toolResult",
+    "tool_call_result",
+];
 
 /// What one part of a body is.
 pub(super) enum Part {
@@ -75,7 +85,8 @@ pub(super) fn of_body(body: &RawValue) -> Option<Content> {
 
 /// The text of a body that is an object around one, as the AWS distribution of OpenTelemetry sends it.
 fn only_text(body: &RawValue) -> Option<String> {
-    let shape = Shape::of(body.get()).filter(|shape| !shape.has(&["type", "toolName", "part_kind"]))?;
+    let shape =
+        Shape::of(body.get()).filter(|shape| !shape.has(&["type", "toolName", "part_kind"]))?;
     shape.text(&["content", "message"])
 }
 
@@ -115,7 +126,10 @@ fn of_parts(json: &str, parts: Vec<Part>) -> Option<Content> {
     Some(match (lines.is_empty(), calls.is_empty()) {
         (false, true) => Content::Text(lines.join("\n")),
         (false, false) => Content::text_and_calls(lines.join("\n"), &calls.join("\n")),
-        (true, false) => Content::ToolCalls { json: json.to_string(), text: calls.join("\n") },
+        (true, false) => Content::ToolCalls {
+            json: json.to_string(),
+            text: calls.join("\n"),
+        },
         (true, true) => Content::Json(json.to_string()),
     })
 }
@@ -125,28 +139,36 @@ pub(super) fn part_of(raw: &RawValue) -> Part {
     if let Some(text) = string(raw) {
         return Part::Text(text);
     }
-    let Some(part) = Shape::of(raw.get()) else { return Part::Unknown };
+    let Some(part) = Shape::of(raw.get()) else {
+        return Part::Unknown;
+    };
     let kind = part.text(&["type", "block_type", "part_kind"]);
     match kind.as_deref() {
         None => untyped(&part),
         Some(kind) if TEXT_KINDS.contains(&kind) => text_of(&part),
         Some(kind) if REASONING_KINDS.contains(&kind) => Part::Reasoning,
-        Some("tool_call" | "tool_use" | "tool-call" | "function_call" | "function" | "server_tool_call") => {
-            Part::Call(call_text(&part))
-        }
+        Some(
+            "tool_call" | "tool_use" | "tool-call" | "function_call" | "function"
+            | "server_tool_call",
+        ) => Part::Call(call_text(&part)),
         Some("tool_call_response" | "tool_result" | "tool-result" | "function_call_output") => {
             Part::Result(result_of(&part))
         }
         Some(kind) => MEDIA_KINDS
             .iter()
             .find(|(name, _)| *name == kind)
-            .map_or(Part::Unknown, |(_, word)| Part::Media(media_word(&part, word))),
+            .map_or(Part::Unknown, |(_, word)| {
+                Part::Media(media_word(&part, word))
+            }),
     }
 }
 
 /// Parts that are told by their keys alone: Gemini, Bedrock, Haystack, Strands.
 fn untyped(part: &Shape<'_>) -> Part {
-    if part.get(&["thought"]).is_some_and(|raw| raw.get() == "true") {
+    if part
+        .get(&["thought"])
+        .is_some_and(|raw| raw.get() == "true")
+    {
         return Part::Reasoning;
     }
     if let Some(call) = part.inner(CALL_KEYS) {
@@ -167,26 +189,38 @@ fn untyped(part: &Shape<'_>) -> Part {
     if part.has(&["reasoningContent", "reasoning_content", "thinking"]) {
         return Part::Reasoning;
     }
-    MEDIA_KEYS.iter().find(|(key, _)| part.has(&[key])).map_or(Part::Unknown, |(_, word)| Part::Media(word))
+    MEDIA_KEYS
+        .iter()
+        .find(|(key, _)| part.has(&[key]))
+        .map_or(Part::Unknown, |(_, word)| Part::Media(word))
 }
 
 fn text_of(part: &Shape<'_>) -> Part {
     // OpenAI's assistants: {"text": {"value": ...}}.
     let value = || part.inner(&["text"])?.text(&["value"]);
-    part.text(&["text", "content", "refusal"]).or_else(value).map_or(Part::Unknown, Part::Text)
+    part.text(&["text", "content", "refusal"])
+        .or_else(value)
+        .map_or(Part::Unknown, Part::Text)
 }
 
 /// OTel GenAI tells an image from another file by `modality` or the MIME type.
 fn media_word(part: &Shape<'_>, word: &'static str) -> &'static str {
-    let told = part.text(&["modality", "mime_type", "media_type"]).unwrap_or_default();
-    ["image", "audio", "video"].into_iter().find(|kind| told.starts_with(kind)).unwrap_or(word)
+    let told = part
+        .text(&["modality", "mime_type", "media_type"])
+        .unwrap_or_default();
+    ["image", "audio", "video"]
+        .into_iter()
+        .find(|kind| told.starts_with(kind))
+        .unwrap_or(word)
 }
 
 /// `name(arguments)` of a call, wherever its format has them.
 pub(super) fn call_text(call: &Shape<'_>) -> String {
     let function = call.inner(&["function"]);
     let of = function.as_ref().unwrap_or(call);
-    let name = of.text(&["name", "toolName", "tool_name"]).unwrap_or_default();
+    let name = of
+        .text(&["name", "toolName", "tool_name"])
+        .unwrap_or_default();
     let arguments = of.get(&["arguments", "args", "input", "parameters"]);
     let arguments = arguments.map(|raw| string(raw).unwrap_or_else(|| raw.get().to_string()));
     format!("{name}({})", arguments.unwrap_or_default())
@@ -197,7 +231,9 @@ pub(super) fn result_of(result: &Shape<'_>) -> Option<Content> {
     let body = result.get(&["response", "result", "output", "content"])?;
     let inner = Shape::of(body.get());
     // Vercel AI: {"type": "text", "value": ...}; Gemini: {"result": ...} or {"output": ...}.
-    let nested = inner.as_ref().and_then(|inner| inner.get(&["value", "result", "output"]));
+    let nested = inner
+        .as_ref()
+        .and_then(|inner| inner.get(&["value", "result", "output"]));
     match (string(body), nested) {
         (Some(text), _) => Some(of_string(text)),
         (None, Some(value)) => Some(json_or_text(value)),
@@ -218,9 +254,18 @@ pub(super) fn calls_beside(of: &Shape<'_>) -> Option<Content> {
         let name = of.get(&["function_call_name"])?;
         let arguments = of.get(&["function_call_arguments_json"]);
         let said = |raw: &RawValue| string(raw).unwrap_or_else(|| raw.get().to_string());
-        let text = format!("{}({})", said(name), arguments.map(said).unwrap_or_default());
-        let arguments = arguments.map(|raw| format!(",\"arguments\":{}", raw.get())).unwrap_or_default();
-        Some(Content::ToolCalls { json: format!("{{\"name\":{}{arguments}}}", name.get()), text })
+        let text = format!(
+            "{}({})",
+            said(name),
+            arguments.map(said).unwrap_or_default()
+        );
+        let arguments = arguments
+            .map(|raw| format!(",\"arguments\":{}", raw.get()))
+            .unwrap_or_default();
+        Some(Content::ToolCalls {
+            json: format!("{{\"name\":{}{arguments}}}", name.get()),
+            text,
+        })
     })
 }
 
@@ -233,11 +278,21 @@ fn of_calls(calls: &RawValue) -> Option<Content> {
             .and_then(of_calls);
     }
     // OpenAI's calls before there were several at a time.
-    let listed = if calls.get().starts_with('{') { vec![calls] } else { items(calls.get()) };
+    let listed = if calls.get().starts_with('{') {
+        vec![calls]
+    } else {
+        items(calls.get())
+    };
     if listed.is_empty() {
         return None;
     }
-    let texts: Vec<String> =
-        listed.iter().filter_map(|call| Shape::of(call.get())).map(|call| call_text(&call)).collect();
-    Some(Content::ToolCalls { json: calls.get().to_string(), text: texts.join("\n") })
+    let texts: Vec<String> = listed
+        .iter()
+        .filter_map(|call| Shape::of(call.get()))
+        .map(|call| call_text(&call))
+        .collect();
+    Some(Content::ToolCalls {
+        json: calls.get().to_string(),
+        text: texts.join("\n"),
+    })
 }

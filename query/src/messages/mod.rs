@@ -81,7 +81,9 @@ impl Content {
     /// As a person reads it: calls where there is no text.
     pub fn as_text(&self) -> &str {
         match self {
-            Self::Text(text) | Self::TextAndCalls { text, .. } | Self::ToolCalls { text, .. } => text,
+            Self::Text(text) | Self::TextAndCalls { text, .. } | Self::ToolCalls { text, .. } => {
+                text
+            }
             Self::Json(json) => json,
         }
     }

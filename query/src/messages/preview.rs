@@ -29,10 +29,16 @@ fn spoken(messages: &[Message], side: Side) -> Option<String> {
     if documents.len() == messages.len() && !documents.is_empty() {
         return Some(documents.join("\n"));
     }
-    let of_speaker = messages.iter().rev().filter(|message| message.role == side.default_role());
-    let said = of_speaker.chain(messages.iter().rev()).filter_map(|message| message.content.as_ref());
+    let of_speaker = messages
+        .iter()
+        .rev()
+        .filter(|message| message.role == side.default_role());
+    let said = of_speaker
+        .chain(messages.iter().rev())
+        .filter_map(|message| message.content.as_ref());
     let mut said = said.filter(|content| !content.as_sent().trim().is_empty());
-    said.find(|content| !matches!(content, Content::Json(_))).map(|content| content.as_text().to_string())
+    said.find(|content| !matches!(content, Content::Json(_)))
+        .map(|content| content.as_text().to_string())
 }
 
 /// The text with each escape of JSON (`\u` and four hex digits) that stands for a letter or sign beyond
@@ -86,5 +92,9 @@ fn escaped_char(text: &str) -> Option<(Option<char>, usize)> {
 pub(crate) fn escaped_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hex { u16::from_str_radix(digits, 16).ok() } else { None }
+    if is_hex {
+        u16::from_str_radix(digits, 16).ok()
+    } else {
+        None
+    }
 }

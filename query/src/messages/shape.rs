@@ -14,7 +14,11 @@ pub(super) struct Shape<'a> {
 impl<'a> Shape<'a> {
     /// The object that `json` is; `None` when it is something else.
     pub(super) fn of(json: &'a str) -> Option<Self> {
-        if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
+        if json.starts_with('{') {
+            serde_json::from_str(json).ok()
+        } else {
+            None
+        }
     }
 
     /// The value of the first of these keys that is there and not null.
@@ -43,7 +47,9 @@ impl<'a> Shape<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Shape<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members).map(|members| Shape { members })
+        deserializer
+            .deserialize_map(Members)
+            .map(|members| Shape { members })
     }
 }
 
@@ -107,5 +113,9 @@ impl Visitor<'_> for LossyText {
 
 /// The items of a JSON array; none for another value.
 pub(super) fn items(json: &str) -> Vec<&RawValue> {
-    if json.starts_with('[') { serde_json::from_str(json).unwrap_or_default() } else { Vec::new() }
+    if json.starts_with('[') {
+        serde_json::from_str(json).unwrap_or_default()
+    } else {
+        Vec::new()
+    }
 }

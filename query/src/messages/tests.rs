@@ -3,8 +3,12 @@
 use super::{Side, decode_unicode_escapes, read, readable};
 
 fn decoded(payload: &str, side: Side) -> Vec<(String, String)> {
-    let content =
-        |message: &super::Message| message.content.as_ref().map(|content| content.as_sent().to_string());
+    let content = |message: &super::Message| {
+        message
+            .content
+            .as_ref()
+            .map(|content| content.as_sent().to_string())
+    };
     read(payload, side)
         .iter()
         .map(|message| (message.role.clone(), content(message).unwrap_or_default()))
@@ -90,7 +94,10 @@ fn instructions_come_first() {
         assert_eq!(decoded(payload, Side::Input), both, "{payload}");
     }
     let parts = super::read_instructions(r#"[{"type":"text","content":"be kind"}]"#).unwrap();
-    assert_eq!((parts.role.as_str(), parts.content.unwrap().as_text()), ("system", "be kind"));
+    assert_eq!(
+        (parts.role.as_str(), parts.content.unwrap().as_text()),
+        ("system", "be kind")
+    );
 }
 
 #[test]
@@ -110,9 +117,16 @@ fn what_tools_answer_is_the_tools() {
     ] {
         assert_eq!(decoded(payload, Side::Input), nine, "{payload}");
     }
-    assert_eq!(decoded("sunny", Side::ToolOutput), vec![pair("tool", "sunny")]);
-    let object = r#"[{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"city":"x"}}}]}]"#;
-    assert_eq!(decoded(object, Side::Input), vec![pair("tool", r#"{"city":"x"}"#)]);
+    assert_eq!(
+        decoded("sunny", Side::ToolOutput),
+        vec![pair("tool", "sunny")]
+    );
+    let object =
+        r#"[{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"city":"x"}}}]}]"#;
+    assert_eq!(
+        decoded(object, Side::Input),
+        vec![pair("tool", r#"{"city":"x"}"#)]
+    );
 }
 
 #[test]
@@ -121,7 +135,11 @@ fn a_refusal_is_what_was_said() {
         r#"{"choices":[{"message":{"role":"assistant","content":null,"refusal":"I can't"}}]}"#,
         r#"[{"role":"assistant","content":[{"type":"refusal","refusal":"I can't"}]}]"#,
     ] {
-        assert_eq!(decoded(payload, Side::Output), vec![pair("assistant", "I can't")], "{payload}");
+        assert_eq!(
+            decoded(payload, Side::Output),
+            vec![pair("assistant", "I can't")],
+            "{payload}"
+        );
     }
 }
 
@@ -131,7 +149,10 @@ fn calls_alone_stay_as_sent_and_are_read_as_calls() {
     let payload = format!(
         r#"{{"choices":[{{"message":{{"role":"assistant","content":null,"tool_calls":{calls}}}}}]}}"#
     );
-    assert_eq!(decoded(&payload, Side::Output), vec![pair("assistant", calls)]);
+    assert_eq!(
+        decoded(&payload, Side::Output),
+        vec![pair("assistant", calls)]
+    );
     for payload in [
         payload.as_str(),
         r#"[{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":1}"}]"#,
@@ -143,7 +164,11 @@ fn calls_alone_stay_as_sent_and_are_read_as_calls() {
         r#"[{"toolCallType":"function","toolCallId":"t","toolName":"f","args":"{\"a\":1}"}]"#,
         r#"[{"role":"assistant","content":"","tool_calls":[{"name":"f","args":{"a":1},"id":"t","type":"tool_call"}]}]"#,
     ] {
-        assert_eq!(readable(payload, Side::Output), r#"f({"a":1})"#, "{payload}");
+        assert_eq!(
+            readable(payload, Side::Output),
+            r#"f({"a":1})"#,
+            "{payload}"
+        );
     }
 }
 
@@ -157,7 +182,11 @@ fn parts_that_are_no_text_stand_in_brackets_or_stay_json() {
         r#"[{"role":"user","contents":[{"type":"image","image":{"image":{"url":"x"}}},{"type":"text","text":"what"}]}]"#,
         r#"[{"role":"user","parts":[{"type":"uri","modality":"image","uri":"x"},{"type":"text","content":"what"}]}]"#,
     ] {
-        assert_eq!(decoded(payload, Side::Input), vec![pair("user", "[image]\nwhat")], "{payload}");
+        assert_eq!(
+            decoded(payload, Side::Input),
+            vec![pair("user", "[image]\nwhat")],
+            "{payload}"
+        );
     }
 }
 
@@ -176,8 +205,14 @@ fn retrieved_documents_are_read() {
 
 #[test]
 fn other_json_has_no_messages() {
-    for payload in [r#"{"city":"Paris"}"#, "[1,2]", "{}", "[]", r#"[{"name":"x"}]"#, r#"{"question":"why"}"#]
-    {
+    for payload in [
+        r#"{"city":"Paris"}"#,
+        "[1,2]",
+        "{}",
+        "[]",
+        r#"[{"name":"x"}]"#,
+        r#"{"question":"why"}"#,
+    ] {
         assert_eq!(decoded(payload, Side::Input), Vec::new(), "{payload}");
         assert_eq!(readable(payload, Side::Input), payload);
     }
@@ -185,7 +220,11 @@ fn other_json_has_no_messages() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(readable(&deep, Side::Input), deep);
     let nested = format!("{}\"hi\"{}", r#"{"input":"#.repeat(100), "}".repeat(100));
-    assert_eq!(decoded(&nested, Side::Input), Vec::new(), "wrappers are followed to a depth");
+    assert_eq!(
+        decoded(&nested, Side::Input),
+        Vec::new(),
+        "wrappers are followed to a depth"
+    );
 }
 
 #[test]
@@ -200,22 +239,43 @@ fn the_last_message_of_the_speaker_is_read() {
 fn escapes_of_letters_are_decoded_and_json_stays_json() {
     for (sent, shown) in [
         (r#"{"q": "\u6771\u4eac"}"#, r#"{"q": "東京"}"#),
-        (r#"{"q": "\ud83d\ude00 \"\n\u000a\u0022\u005c"}"#, r#"{"q": "😀 \"\n\u000a\u0022\u005c"}"#),
-        (r#"{"q": "\\u6771 \ud83d \ude00 \u67"}"#, r#"{"q": "\\u6771 \ud83d \ude00 \u67"}"#),
+        (
+            r#"{"q": "\ud83d\ude00 \"\n\u000a\u0022\u005c"}"#,
+            r#"{"q": "😀 \"\n\u000a\u0022\u005c"}"#,
+        ),
+        (
+            r#"{"q": "\\u6771 \ud83d \ude00 \u67"}"#,
+            r#"{"q": "\\u6771 \ud83d \ude00 \u67"}"#,
+        ),
         (r#"{"q": "\u0085"}"#, r#"{"q": "\u0085"}"#),
         ("ends \\", "ends \\"),
     ] {
         assert_eq!(decode_unicode_escapes(sent), shown);
     }
-    assert_eq!(readable(r#"{"a": "sch\u00f6n"}"#, Side::Output), r#"{"a": "schön"}"#);
+    assert_eq!(
+        readable(r#"{"a": "sch\u00f6n"}"#, Side::Output),
+        r#"{"a": "schön"}"#
+    );
 }
 
 #[test]
 fn a_line_that_names_the_speaker_is_no_text() {
-    assert_eq!(decoded("[USER]\nWhat now?", Side::Input), [pair("user", "What now?")]);
-    assert_eq!(decoded("[TOOL RESULT: toolu_1]\n21 °C", Side::Input), [pair("tool", "21 °C")]);
-    assert_eq!(readable("[USER PROMPT]\nWhat now?", Side::Input), "What now?");
-    assert_eq!(readable("[draft]\nWhat now?", Side::Input), "[draft]\nWhat now?");
+    assert_eq!(
+        decoded("[USER]\nWhat now?", Side::Input),
+        [pair("user", "What now?")]
+    );
+    assert_eq!(
+        decoded("[TOOL RESULT: toolu_1]\n21 °C", Side::Input),
+        [pair("tool", "21 °C")]
+    );
+    assert_eq!(
+        readable("[USER PROMPT]\nWhat now?", Side::Input),
+        "What now?"
+    );
+    assert_eq!(
+        readable("[draft]\nWhat now?", Side::Input),
+        "[draft]\nWhat now?"
+    );
 }
 
 #[test]
@@ -246,7 +306,11 @@ fn calls_beside_a_text_stand_below_it() {
     ] {
         let said = decoded(payload, Side::Output);
         let text = said[0].1.replace(' ', "");
-        assert_eq!((said.len(), text.as_str()), (1, "Onemoment.\nlook({\"q\":1})"), "{payload}");
+        assert_eq!(
+            (said.len(), text.as_str()),
+            (1, "Onemoment.\nlook({\"q\":1})"),
+            "{payload}"
+        );
         assert_eq!(readable(payload, Side::Output), "One moment.");
     }
 }
@@ -257,15 +321,25 @@ fn a_body_that_is_empty_gives_way_to_one_that_is_not() {
         r#"[{"role":"user","content":"","contents":[{"type":"text","text":"hi"}]}]"#,
         r#"[{"role":"user","content":[],"parts":[{"text":"hi"}]}]"#,
     ] {
-        assert_eq!(decoded(payload, Side::Input), [pair("user", "hi")], "{payload}");
+        assert_eq!(
+            decoded(payload, Side::Input),
+            [pair("user", "hi")],
+            "{payload}"
+        );
     }
-    assert_eq!(decoded(r#"[{"role":"user","content":""}]"#, Side::Input), [pair("user", "")]);
+    assert_eq!(
+        decoded(r#"[{"role":"user","content":""}]"#, Side::Input),
+        [pair("user", "")]
+    );
 }
 
 #[test]
 fn half_of_a_surrogate_pair_is_the_replacement_character() {
     let payload = r#"[{"role":"user","content":"cut \ud83d here, \ud83d\ude00 whole"}]"#;
-    assert_eq!(decoded(payload, Side::Input), [pair("user", "cut \u{fffd} here, 😀 whole")]);
+    assert_eq!(
+        decoded(payload, Side::Input),
+        [pair("user", "cut \u{fffd} here, 😀 whole")]
+    );
 }
 
 #[test]
@@ -275,9 +349,14 @@ fn calls_beside_the_message_of_a_choice_are_its_calls() {
         r#"[{"role":"assistant","tool_calls":"[{\"function\":{\"name\":\"w\",\"arguments\":{\"c\":1}}}]"}]"#,
     ] {
         assert_eq!(decoded(payload, Side::Output).len(), 1, "{payload}");
-        assert_eq!(readable(payload, Side::Output), r#"w({"c":1})"#, "{payload}");
+        assert_eq!(
+            readable(payload, Side::Output),
+            r#"w({"c":1})"#,
+            "{payload}"
+        );
     }
-    let text = r#"[{"role":"assistant","message":"{\"role\":\"assistant\",\"content\":\"final\"}"}]"#;
+    let text =
+        r#"[{"role":"assistant","message":"{\"role\":\"assistant\",\"content\":\"final\"}"}]"#;
     assert_eq!(readable(text, Side::Output), "final");
 }
 
@@ -286,11 +365,17 @@ fn parts_of_pydantic_ai_say_who_speaks() {
     let history = r#"{"messages":[{"kind":"request","parts":[{"content":"be nice","part_kind":"system-prompt"},{"content":"weather?","part_kind":"user-prompt"}]},
         {"kind":"response","parts":[{"tool_name":"w","args":"{\"c\":1}","part_kind":"tool-call"}]},
         {"kind":"request","parts":[{"tool_name":"w","content":"sunny","part_kind":"tool-return"}]}]}"#;
-    let roles: Vec<String> = decoded(history, Side::Input).into_iter().map(|(role, _)| role).collect();
+    let roles: Vec<String> = decoded(history, Side::Input)
+        .into_iter()
+        .map(|(role, _)| role)
+        .collect();
     assert_eq!(roles, ["system", "user", "assistant", "tool"]);
     assert_eq!(readable(history, Side::Input), "weather?");
     let answer = r#"{"kind":"response","parts":[{"content":"It is sunny","part_kind":"text"}]}"#;
-    assert_eq!(decoded(answer, Side::Output), [pair("assistant", "It is sunny")]);
+    assert_eq!(
+        decoded(answer, Side::Output),
+        [pair("assistant", "It is sunny")]
+    );
 }
 
 #[test]
@@ -312,16 +397,28 @@ fn what_was_retrieved_is_a_document_each() {
         assert_eq!(readable(payload, Side::Retrieved), "one\ntwo", "{payload}");
     }
     let title = r#"{"id":"a","score":0.9,"title":"One"}"#;
-    assert_eq!(decoded(&format!("[{title}]"), Side::Retrieved), [pair("document", title)]);
+    assert_eq!(
+        decoded(&format!("[{title}]"), Side::Retrieved),
+        [pair("document", title)]
+    );
     assert_eq!(decoded("one", Side::Retrieved), [pair("document", "one")]);
     let answer = r#"[{"role":"assistant","content":"yes"}]"#;
     assert_eq!(decoded(answer, Side::Retrieved), [pair("assistant", "yes")]);
     // Elsewhere a list of texts is one message of parts.
-    assert_eq!(decoded(r#"[{"text":"one"},{"text":"two"}]"#, Side::Output), [pair("assistant", "one\ntwo")]);
-    for (span_type, role) in
-        [("RETRIEVER", "document"), ("MEMORY", "document"), ("TOOL", "tool"), ("LLM", "assistant")]
-    {
-        assert_eq!(decoded("so", Side::of_outputs(span_type)), [pair(role, "so")]);
+    assert_eq!(
+        decoded(r#"[{"text":"one"},{"text":"two"}]"#, Side::Output),
+        [pair("assistant", "one\ntwo")]
+    );
+    for (span_type, role) in [
+        ("RETRIEVER", "document"),
+        ("MEMORY", "document"),
+        ("TOOL", "tool"),
+        ("LLM", "assistant"),
+    ] {
+        assert_eq!(
+            decoded("so", Side::of_outputs(span_type)),
+            [pair(role, "so")]
+        );
     }
 }
 

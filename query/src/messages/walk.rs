@@ -16,8 +16,13 @@ use super::{Content, Message, Side};
 const WRAPPERS_MAX: usize = 8;
 
 /// Keys of instructions to the model.
-const INSTRUCTION_KEYS: &[&str] =
-    &["system", "instructions", "system_instruction", "systemInstruction", "system_instructions"];
+const INSTRUCTION_KEYS: &[&str] = &[
+    "system",
+    "instructions",
+    "system_instruction",
+    "systemInstruction",
+    "system_instructions",
+];
 
 /// Keys of wrappers that hold messages or text, in the order they are opened.
 const WRAPPER_KEYS: &[&str] = &[
@@ -107,11 +112,17 @@ pub fn read_instructions(text: &str) -> Option<Message> {
         Ok(raw) if text.trim_start().starts_with(['{', '[', '"']) => content::of_body(raw)?,
         _ => Content::Text(text.to_string()),
     };
-    Some(Message { role: "system".to_string(), content: Some(content) })
+    Some(Message {
+        role: "system".to_string(),
+        content: Some(content),
+    })
 }
 
 fn push(role: &str, content: Content, messages: &mut Vec<Message>) {
-    messages.push(Message { role: role.to_string(), content: Some(content) });
+    messages.push(Message {
+        role: role.to_string(),
+        content: Some(content),
+    });
 }
 
 fn walk(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
@@ -133,8 +144,13 @@ fn walk(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
     }
     let before = messages.len();
     walk_wrapper(&shape, side, depth, messages);
-    if messages.len() == before && side == Side::Retrieved && depth > 0 && shape.has(DOCUMENT_MARKS) {
-        push(side.default_role(), Content::Json(json.to_string()), messages);
+    if messages.len() == before && side == Side::Retrieved && depth > 0 && shape.has(DOCUMENT_MARKS)
+    {
+        push(
+            side.default_role(),
+            Content::Json(json.to_string()),
+            messages,
+        );
     }
 }
 
@@ -155,7 +171,10 @@ fn walk_list(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) 
         push(&role, Content::Text(text), messages);
         return;
     }
-    for item in listed.iter().filter(|item| item.get().starts_with(['{', '['])) {
+    for item in listed
+        .iter()
+        .filter(|item| item.get().starts_with(['{', '[']))
+    {
         walk(item.get(), side, depth + 1, messages);
     }
 }
@@ -179,10 +198,15 @@ fn walk_retrieved(listed: &[&RawValue], depth: usize, messages: &mut Vec<Message
 /// Whether an item is a part of a message, and neither a message nor a wrapper nor an item of the
 /// Responses API, whose calls stand among messages.
 fn is_part(item: &RawValue) -> bool {
-    let Some(shape) = Shape::of(item.get()) else { return false };
+    let Some(shape) = Shape::of(item.get()) else {
+        return false;
+    };
     let is_more = shape.has(NO_PART_KEYS);
     !is_more
-        && matches!(content::part_of(item), Part::Text(_) | Part::Media(_) | Part::Reasoning | Part::Call(_))
+        && matches!(
+            content::part_of(item),
+            Part::Text(_) | Part::Media(_) | Part::Reasoning | Part::Call(_)
+        )
 }
 
 /// LangChain's `["human", "text"]`.
@@ -195,7 +219,10 @@ fn pair(listed: &[&RawValue]) -> Option<(String, String)> {
 
 fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<Message>) {
     let config = shape.inner(&["config"]);
-    for instruction in [shape.get(INSTRUCTION_KEYS), config.and_then(|config| config.get(INSTRUCTION_KEYS))] {
+    for instruction in [
+        shape.get(INSTRUCTION_KEYS),
+        config.and_then(|config| config.get(INSTRUCTION_KEYS)),
+    ] {
         // An answer repeats what its request said.
         if side == Side::Input
             && let Some(content) = instruction.and_then(instructions)
@@ -204,9 +231,18 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
         }
     }
     // Gemini's candidates hold their message under `content`.
-    let nested = shape.get(&["content"]).filter(|content| content.get().starts_with('{'));
-    let retrieved = if side == Side::Retrieved { RETRIEVED_KEYS } else { &[] };
-    let wrapped = WRAPPER_KEYS.iter().chain(retrieved).filter_map(|key| shape.get(&[key]));
+    let nested = shape
+        .get(&["content"])
+        .filter(|content| content.get().starts_with('{'));
+    let retrieved = if side == Side::Retrieved {
+        RETRIEVED_KEYS
+    } else {
+        &[]
+    };
+    let wrapped = WRAPPER_KEYS
+        .iter()
+        .chain(retrieved)
+        .filter_map(|key| shape.get(&[key]));
     let before = messages.len();
     for value in wrapped.chain(nested) {
         match string(value) {
@@ -239,13 +275,21 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
 
 /// The messages of a request or response of pydantic-ai, whose parts say by their kind who speaks.
 fn push_parts_by_kind(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
-    let is_of_kind =
-        shape.text(&["kind"]).is_some_and(|kind| matches!(kind.as_str(), "request" | "response"));
-    let parts =
-        shape.get(&["parts"]).filter(|_| is_of_kind).map(|parts| items(parts.get())).unwrap_or_default();
-    let kinds: Option<Vec<(&RawValue, String)>> =
-        parts.iter().map(|part| Some((*part, Shape::of(part.get())?.text(&["part_kind"])?))).collect();
-    let Some(kinds) = kinds.filter(|kinds| !kinds.is_empty()) else { return false };
+    let is_of_kind = shape
+        .text(&["kind"])
+        .is_some_and(|kind| matches!(kind.as_str(), "request" | "response"));
+    let parts = shape
+        .get(&["parts"])
+        .filter(|_| is_of_kind)
+        .map(|parts| items(parts.get()))
+        .unwrap_or_default();
+    let kinds: Option<Vec<(&RawValue, String)>> = parts
+        .iter()
+        .map(|part| Some((*part, Shape::of(part.get())?.text(&["part_kind"])?)))
+        .collect();
+    let Some(kinds) = kinds.filter(|kinds| !kinds.is_empty()) else {
+        return false;
+    };
     let mut answers = Vec::new();
     for (part, kind) in kinds {
         let role = match kind.as_str() {
@@ -258,9 +302,21 @@ fn push_parts_by_kind(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
             }
         };
         let body = Shape::of(part.get()).and_then(|part| part.get(&["content"]));
-        messages.push(Message { role: role.to_string(), content: body.and_then(content::of_body) });
+        messages.push(Message {
+            role: role.to_string(),
+            content: body.and_then(content::of_body),
+        });
     }
-    let json = || format!("[{}]", answers.iter().map(|part| part.get()).collect::<Vec<_>>().join(","));
+    let json = || {
+        format!(
+            "[{}]",
+            answers
+                .iter()
+                .map(|part| part.get())
+                .collect::<Vec<_>>()
+                .join(",")
+        )
+    };
     if let Some(content) = content::of_items(&json(), &answers) {
         push("assistant", content, messages);
     }
@@ -269,14 +325,22 @@ fn push_parts_by_kind(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
 
 /// A choice that has its calls beside its message.
 fn push_choice_with_calls(shape: &Shape<'_>, side: Side, messages: &mut Vec<Message>) -> bool {
-    let message = shape.inner(&["message"]).filter(|message| !message.has(CALLS_BESIDE));
+    let message = shape
+        .inner(&["message"])
+        .filter(|message| !message.has(CALLS_BESIDE));
     let (Some(message), Some(calls)) = (message, content::calls_beside(shape)) else {
         return false;
     };
-    let role = message.text(&["role"]).or_else(|| shape.text(&["role"])).map(|role| plain_role(&role));
+    let role = message
+        .text(&["role"])
+        .or_else(|| shape.text(&["role"]))
+        .map(|role| plain_role(&role));
     let role = role.unwrap_or_else(|| side.default_role().to_string());
     let said = body_of(&message).and_then(content::of_body);
-    messages.push(Message { role, content: with_calls(said, Some(calls)) });
+    messages.push(Message {
+        role,
+        content: with_calls(said, Some(calls)),
+    });
     true
 }
 
@@ -296,7 +360,10 @@ fn with_calls(said: Option<Content>, calls: Option<Content>) -> Option<Content> 
 /// Instructions are text, parts, or an object that holds parts.
 fn instructions(raw: &RawValue) -> Option<Content> {
     let shape = Shape::of(raw.get());
-    let body = shape.as_ref().and_then(|shape| shape.get(&["parts", "content"])).unwrap_or(raw);
+    let body = shape
+        .as_ref()
+        .and_then(|shape| shape.get(&["parts", "content"]))
+        .unwrap_or(raw);
     content::of_body(body).filter(|content| !matches!(content, Content::Json(_)))
 }
 
@@ -313,17 +380,30 @@ fn push_document(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
 }
 
 /// Keys of a document's text, best first.
-const DOCUMENT_KEYS: &[&str] = &["content", "text", "document", "memory", "page_content", "pageContent"];
+const DOCUMENT_KEYS: &[&str] = &[
+    "content",
+    "text",
+    "document",
+    "memory",
+    "page_content",
+    "pageContent",
+];
 
 /// Keys that tell a document of which there is no text.
 const DOCUMENT_MARKS: &[&str] = &["id", "score", "distance"];
 
 /// Pushes the document that an item of a list is: its text, or that of what it wraps.
 fn push_retrieved(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
-    let inner = || shape.inner(&["node", "payload", "metadata"])?.text(DOCUMENT_KEYS);
+    let inner = || {
+        shape
+            .inner(&["node", "payload", "metadata"])?
+            .text(DOCUMENT_KEYS)
+    };
     let text = shape.text(DOCUMENT_KEYS).or_else(inner).map(Content::Text);
     let structure = || shape.get(&["content"]).and_then(content::of_body);
-    let Some(content) = text.or_else(structure) else { return false };
+    let Some(content) = text.or_else(structure) else {
+        return false;
+    };
     push("document", content, messages);
     true
 }
@@ -334,7 +414,9 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
         messages.push(message);
         return true;
     }
-    let Some(role) = role_of(shape, side) else { return false };
+    let Some(role) = role_of(shape, side) else {
+        return false;
+    };
     let inner = shape.inner(INNER_KEYS).filter(|_| !shape.has(BODY_KEYS));
     let of = inner.as_ref().unwrap_or(shape);
     // A choice holds its message one level down, or as text (Strands).
@@ -356,31 +438,49 @@ fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Me
     let answers = body.map(tool_answers).unwrap_or_default();
     if !answers.is_empty() {
         let role = "tool".to_string();
-        messages.extend(answers.into_iter().map(|content| Message { role: role.clone(), content }));
+        messages.extend(answers.into_iter().map(|content| Message {
+            role: role.clone(),
+            content,
+        }));
         return true;
     }
-    let said = body.and_then(content::of_body).or_else(|| of.text(&["text", "refusal"]).map(Content::Text));
+    let said = body
+        .and_then(content::of_body)
+        .or_else(|| of.text(&["text", "refusal"]).map(Content::Text));
     let calls = content::calls_beside(of);
-    messages.push(Message { role, content: with_calls(said, calls) });
+    messages.push(Message {
+        role,
+        content: with_calls(said, calls),
+    });
     true
 }
 
 /// The body that says something, else the first that is there.
 fn body_of<'a>(shape: &Shape<'a>) -> Option<&'a RawValue> {
     let mut bodies = BODY_KEYS.iter().filter_map(|key| shape.get(&[key]));
-    bodies.clone().find(|body| !matches!(body.get(), "\"\"" | "[]")).or_else(|| bodies.next())
+    bodies
+        .clone()
+        .find(|body| !matches!(body.get(), "\"\"" | "[]"))
+        .or_else(|| bodies.next())
 }
 
 /// What tools answered, when every part of a body is such an answer (Anthropic and Gemini send them
 /// as the user's, Bedrock too).
 fn tool_answers(body: &RawValue) -> Vec<Option<Content>> {
-    let parts: Vec<Part> = items(body.get()).iter().map(|part| content::part_of(part)).collect();
+    let parts: Vec<Part> = items(body.get())
+        .iter()
+        .map(|part| content::part_of(part))
+        .collect();
     let only_answers = parts.iter().all(|part| matches!(part, Part::Result(_)));
     let answers = parts.into_iter().map(|part| match part {
         Part::Result(content) => content,
         _ => None,
     });
-    if only_answers { answers.collect() } else { Vec::new() }
+    if only_answers {
+        answers.collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Items of OpenAI's Responses API that have a `type` and no role.
@@ -391,11 +491,20 @@ fn responses_item(shape: &Shape<'_>, json: &str) -> Option<Message> {
     match shape.text(&["type"])?.as_str() {
         // Of functions, custom tools, shells, patches, computers.
         kind if kind == "tool_call_output_item" || kind.ends_with("_call_output") => {
-            Some(Message { role: "tool".to_string(), content: content::result_of(shape) })
+            Some(Message {
+                role: "tool".to_string(),
+                content: content::result_of(shape),
+            })
         }
         "function_call" | "custom_tool_call" => {
-            let call = Content::ToolCalls { json: json.to_string(), text: content::call_text(shape) };
-            Some(Message { role: "assistant".to_string(), content: Some(call) })
+            let call = Content::ToolCalls {
+                json: json.to_string(),
+                text: content::call_text(shape),
+            };
+            Some(Message {
+                role: "assistant".to_string(),
+                content: Some(call),
+            })
         }
         "reasoning" if shape.has(&["summary"]) => None,
         _ => None,
@@ -411,13 +520,26 @@ fn role_of(shape: &Shape<'_>, side: Side) -> Option<String> {
         return Some(plain_role(&kind));
     }
     // AutoGen says who speaks in `source`; GenAI events in their name.
-    if let Some(kind) = shape.text(&["type"]).filter(|kind| kind.ends_with("Message")) {
+    if let Some(kind) = shape
+        .text(&["type"])
+        .filter(|kind| kind.ends_with("Message"))
+    {
         let source = shape.text(&["source"])?;
-        return Some(if source == "user" { "user" } else { autogen_role(&kind) }.to_string());
+        return Some(
+            if source == "user" {
+                "user"
+            } else {
+                autogen_role(&kind)
+            }
+            .to_string(),
+        );
     }
-    let event = shape.text(&["event.name"]).filter(|_| shape.has(&["content", "tool_calls"]));
-    if let Some(speaker) =
-        event.as_deref().and_then(|name| name.strip_prefix("gen_ai.")?.strip_suffix(".message"))
+    let event = shape
+        .text(&["event.name"])
+        .filter(|_| shape.has(&["content", "tool_calls"]));
+    if let Some(speaker) = event
+        .as_deref()
+        .and_then(|name| name.strip_prefix("gen_ai.")?.strip_suffix(".message"))
     {
         return Some(plain_role(speaker));
     }
@@ -463,15 +585,22 @@ const SPEAKERS: &[(&str, &str)] = &[
 
 fn is_speaker(word: &str) -> bool {
     // `function` and `model` are types of other things, too.
-    !matches!(word, "function" | "model") && SPEAKERS.iter().any(|(name, _)| name.eq_ignore_ascii_case(word))
+    !matches!(word, "function" | "model")
+        && SPEAKERS
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(word))
 }
 
 /// The usual word for a role, else the producer's own as it was sent: agents speak under their names. Of a value of an
 /// enumeration (`MessageRole.USER`) the name of that is left out.
 fn plain_role(role: &str) -> String {
-    let member =
-        role.rsplit_once('.').filter(|_| !role.contains(char::is_whitespace)).map(|(_, member)| member);
+    let member = role
+        .rsplit_once('.')
+        .filter(|_| !role.contains(char::is_whitespace))
+        .map(|(_, member)| member);
     let role = member.unwrap_or(role);
-    let known = SPEAKERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(role));
+    let known = SPEAKERS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(role));
     known.map_or(role, |(_, plain)| *plain).to_string()
 }

@@ -43,8 +43,12 @@ pub(crate) struct Access {
 type Rule = fn(&AccessPath, &Snapshot, usize) -> Result<Option<Access>>;
 
 /// The rules, best first.
-pub(crate) const RULES: &[Rule] =
-    &[AccessPath::by_trace_ids, AccessPath::by_time, AccessPath::by_keys, AccessPath::by_text];
+pub(crate) const RULES: &[Rule] = &[
+    AccessPath::by_trace_ids,
+    AccessPath::by_time,
+    AccessPath::by_keys,
+    AccessPath::by_text,
+];
 
 /// The requirements of one table, ready to be asked for each source.
 #[derive(Debug, Clone)]
@@ -62,16 +66,25 @@ impl AccessPath {
     /// What reading an index gives.
     pub fn of(snapshot: &Snapshot, table: Table, mut required: Required) -> Result<Self> {
         // Of several lists the shortest decides; the others are checked with everything else.
-        let lists =
-            required.equalities.iter().enumerate().filter(|(_, list)| list.key == EqualityKey::TraceId);
-        let shortest = lists.min_by_key(|(_, list)| list.values.len()).map(|(at, _)| at);
+        let lists = required
+            .equalities
+            .iter()
+            .enumerate()
+            .filter(|(_, list)| list.key == EqualityKey::TraceId);
+        let shortest = lists
+            .min_by_key(|(_, list)| list.values.len())
+            .map(|(at, _)| at);
         let ids = shortest.map(|at| required.equalities.swap_remove(at).values);
         let ids_max = cost::listed_ids_max(snapshot.visible_rows(table));
         let by_id = match ids.filter(|ids| ids.len() as u64 <= ids_max) {
             Some(ids) => Some(rows_by_id(snapshot, table, &ids)?),
             None => None,
         };
-        Ok(Self { table, required, by_id })
+        Ok(Self {
+            table,
+            required,
+            by_id,
+        })
     }
 
     /// Narrows the path to these traces, each with a source where its row may be.
@@ -109,18 +122,34 @@ impl AccessPath {
                 return Ok(access);
             }
         }
-        let way = if self.required.zones.is_empty() { Way::All } else { Way::Zones };
-        Ok(Access { way, rows: Candidates::All })
+        let way = if self.required.zones.is_empty() {
+            Way::All
+        } else {
+            Way::Zones
+        };
+        Ok(Access {
+            way,
+            rows: Candidates::All,
+        })
     }
 
     fn by_trace_ids(&self, _: &Snapshot, source: usize) -> Result<Option<Access>> {
-        let rows = self.by_id.as_ref().map(|by_id| by_id.get(&source).cloned().unwrap_or_default());
-        Ok(rows.map(|rows| Access { way: Way::TraceIds, rows: Candidates::of(rows) }))
+        let rows = self
+            .by_id
+            .as_ref()
+            .map(|by_id| by_id.get(&source).cloned().unwrap_or_default());
+        Ok(rows.map(|rows| Access {
+            way: Way::TraceIds,
+            rows: Candidates::of(rows),
+        }))
     }
 
     fn by_time(&self, snapshot: &Snapshot, source: usize) -> Result<Option<Access>> {
         let is_outside = is_outside(snapshot.source(source)?.time_range(), self.required.time);
-        Ok(is_outside.then_some(Access { way: Way::OtherTimes, rows: Candidates::Nothing }))
+        Ok(is_outside.then_some(Access {
+            way: Way::OtherTimes,
+            rows: Candidates::Nothing,
+        }))
     }
 
     /// The rows that the indexes of all keys name together.
@@ -130,24 +159,39 @@ impl AccessPath {
         }
         let mut found: Option<RoaringBitmap> = None;
         for equality in &self.required.equalities {
-            let Some(postings) = postings(snapshot, source, equality)? else { continue };
+            let Some(postings) = postings(snapshot, source, equality)? else {
+                continue;
+            };
             found = Some(match found {
                 Some(found) => found & postings,
                 None => postings,
             });
         }
-        Ok(found.map(|rows| Access { way: Way::Keys, rows: Candidates::of(rows) }))
+        Ok(found.map(|rows| Access {
+            way: Way::Keys,
+            rows: Candidates::of(rows),
+        }))
     }
 
     /// The spans whose text has what is needed, where they are few enough to be read by themselves.
     fn by_text(&self, snapshot: &Snapshot, source: usize) -> Result<Option<Access>> {
-        let Some(need) = self.required.text.as_ref().filter(|_| self.table == Table::Spans) else {
+        let Some(need) = self
+            .required
+            .text
+            .as_ref()
+            .filter(|_| self.table == Table::Spans)
+        else {
             return Ok(None);
         };
         let source = snapshot.source(source)?;
         let rows_max = cost::named_rows_max(source.rows(self.table));
-        let rows = source.text().and_then(|index| need.candidates(&index, rows_max));
-        Ok(rows.map(|rows| Access { way: Way::Text, rows: Candidates::of(rows) }))
+        let rows = source
+            .text()
+            .and_then(|index| need.candidates(&index, rows_max));
+        Ok(rows.map(|rows| Access {
+            way: Way::Text,
+            rows: Candidates::of(rows),
+        }))
     }
 
     /// A way in words; of keys, which.
@@ -156,7 +200,11 @@ impl AccessPath {
             Way::TraceIds => "trace id index".to_string(),
             Way::OtherTimes => "other times".to_string(),
             Way::Keys => {
-                let names = self.required.equalities.iter().map(|equality| index_name(&equality.key));
+                let names = self
+                    .required
+                    .equalities
+                    .iter()
+                    .map(|equality| index_name(&equality.key));
                 names.collect::<Vec<_>>().join(", ")
             }
             Way::Text => "text index".to_string(),
@@ -178,7 +226,11 @@ fn index_name(key: &EqualityKey) -> String {
 }
 
 /// The rows of these traces by source.
-fn rows_by_id(snapshot: &Snapshot, table: Table, ids: &[String]) -> Result<BTreeMap<usize, RoaringBitmap>> {
+fn rows_by_id(
+    snapshot: &Snapshot,
+    table: Table,
+    ids: &[String],
+) -> Result<BTreeMap<usize, RoaringBitmap>> {
     let keys = ids.iter().map(|id| TraceKey::of(id));
     if table == Table::Traces {
         let newest = snapshot.source_count().saturating_sub(1);
@@ -194,7 +246,11 @@ fn rows_by_id(snapshot: &Snapshot, table: Table, ids: &[String]) -> Result<BTree
 }
 
 /// The rows with any of the values; `None` where the source has no index.
-fn postings(snapshot: &Snapshot, source: usize, equality: &Equality) -> Result<Option<RoaringBitmap>> {
+fn postings(
+    snapshot: &Snapshot,
+    source: usize,
+    equality: &Equality,
+) -> Result<Option<RoaringBitmap>> {
     let source = snapshot.source(source)?;
     let mut rows = RoaringBitmap::new();
     for value in &equality.values {
@@ -216,6 +272,8 @@ fn postings(snapshot: &Snapshot, source: usize, equality: &Equality) -> Result<O
 
 /// Whether a source's times lie wholly outside the bounds.
 fn is_outside(range: Option<(i64, i64)>, bounds: (Option<i64>, Option<i64>)) -> bool {
-    let Some((min, max)) = range else { return false };
+    let Some((min, max)) = range else {
+        return false;
+    };
     bounds.0.is_some_and(|low| max < low) || bounds.1.is_some_and(|high| min > high)
 }

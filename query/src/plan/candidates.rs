@@ -21,7 +21,11 @@ pub(crate) enum Candidates {
 impl Candidates {
     /// These rows; none of them is `Nothing`.
     pub fn of(rows: RoaringBitmap) -> Self {
-        if rows.is_empty() { Candidates::Nothing } else { Candidates::Rows(rows) }
+        if rows.is_empty() {
+            Candidates::Nothing
+        } else {
+            Candidates::Rows(rows)
+        }
     }
 
     /// How many of them are visible.
@@ -69,10 +73,22 @@ mod tests {
     fn rows_are_left_that_are_among_both() {
         let rows = |rows: &[u32]| rows.iter().copied().collect::<RoaringBitmap>();
         let (some, other) = (rows(&[1, 2]), rows(&[2, 3]));
-        assert_eq!(Candidates::All.among(Some(&some)), Candidates::Rows(some.clone()));
-        assert_eq!(Candidates::Rows(some.clone()).among(Some(&other)), Candidates::Rows(rows(&[2])));
-        assert_eq!(Candidates::Rows(some.clone()).among(Some(&rows(&[7]))), Candidates::Nothing);
-        assert_eq!(Candidates::Rows(some.clone()).among(None), Candidates::Nothing);
+        assert_eq!(
+            Candidates::All.among(Some(&some)),
+            Candidates::Rows(some.clone())
+        );
+        assert_eq!(
+            Candidates::Rows(some.clone()).among(Some(&other)),
+            Candidates::Rows(rows(&[2]))
+        );
+        assert_eq!(
+            Candidates::Rows(some.clone()).among(Some(&rows(&[7]))),
+            Candidates::Nothing
+        );
+        assert_eq!(
+            Candidates::Rows(some.clone()).among(None),
+            Candidates::Nothing
+        );
         assert_eq!(Candidates::Nothing.among(Some(&some)), Candidates::Nothing);
     }
 }

@@ -20,7 +20,9 @@ const PAGE_ROWS: u64 = 100;
 /// `PAGE_ROWS * rows / n`. They are equal at `n = sqrt(PAGE_ROWS * rows / LOOKUP_ROWS)`.
 pub(crate) fn lookups_max(snapshot: &Snapshot) -> u64 {
     let rows = snapshot.visible_rows(Table::Traces);
-    (rows.saturating_mul(PAGE_ROWS) / LOOKUP_ROWS).isqrt().max(LOOKUPS_MIN)
+    (rows.saturating_mul(PAGE_ROWS) / LOOKUP_ROWS)
+        .isqrt()
+        .max(LOOKUPS_MIN)
 }
 
 /// Up to this many ids that a condition lists are looked up, where all matches are wanted: `n * LOOKUP_ROWS` rows
@@ -82,7 +84,9 @@ const ASSESSED_TRACES_MIN: usize = 1_024;
 /// After so many traces without an end, all assessments are read: `n * ASSESSMENTS_FOR_LOOKUP` has become as many.
 pub(crate) fn assessed_traces_max(assessments: u64) -> usize {
     let affordable = assessments / ASSESSMENTS_FOR_LOOKUP;
-    usize::try_from(affordable).unwrap_or(usize::MAX).max(ASSESSED_TRACES_MIN)
+    usize::try_from(affordable)
+        .unwrap_or(usize::MAX)
+        .max(ASSESSED_TRACES_MIN)
 }
 
 /// Rows of a unit of a statement's scan: 16 blocks, so that a scan is spread over threads and comes up for air.
@@ -103,7 +107,10 @@ mod tests {
 
     #[test]
     fn bounds_follow_their_formulas() {
-        assert_eq!([0, 100_000, 1_000_000].map(listed_ids_max), [256, 256, 2_500]);
+        assert_eq!(
+            [0, 100_000, 1_000_000].map(listed_ids_max),
+            [256, 256, 2_500]
+        );
         assert_eq!([0, 100, 10_000].map(named_rows_max), [64, 64, 5_000]);
         assert_eq!([0, 80_000].map(assessed_traces_max), [1_024, 10_000]);
     }

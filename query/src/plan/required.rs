@@ -27,7 +27,12 @@ impl Required {
         let mut zones = Vec::new();
         predicate.for_each_required(&mut |condition| zones.extend(zone(condition)));
         let (equalities, time) = (predicate.required_equalities(), predicate.time_bounds());
-        Self { equalities, time, zones, text: None }
+        Self {
+            equalities,
+            time,
+            zones,
+            text: None,
+        }
     }
 }
 
@@ -36,11 +41,18 @@ fn zone(condition: &Condition) -> Option<Zone> {
     match (&condition.field, &condition.test) {
         (Field::Int(column), Test::Int(test)) => {
             let (min, max) = test.hull()?;
-            (min <= max).then(|| Zone::Int { column: (*column).to_string(), min, max })
+            (min <= max).then(|| Zone::Int {
+                column: (*column).to_string(),
+                min,
+                max,
+            })
         }
         (Field::Text(column), Test::Text(test)) => {
             let values = test.equalities()?.to_vec();
-            Some(Zone::Text { column: (*column).to_string(), values })
+            Some(Zone::Text {
+                column: (*column).to_string(),
+                values,
+            })
         }
         _ => None,
     }

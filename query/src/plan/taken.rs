@@ -25,7 +25,10 @@ struct Sources {
 impl Taken {
     /// None yet, of a table with so many visible rows.
     pub fn of(rows_max: u64) -> Self {
-        Self { sources: BTreeMap::new(), rows_max }
+        Self {
+            sources: BTreeMap::new(),
+            rows_max,
+        }
     }
 
     /// One more source, in which a way led to so many visible rows.
@@ -67,6 +70,10 @@ impl fmt::Display for Taken {
 impl fmt::Display for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, count, rows } = self;
-        write!(f, "{name} ({rows} rows of {count} source{})", if *count == 1 { "" } else { "s" })
+        write!(
+            f,
+            "{name} ({rows} rows of {count} source{})",
+            if *count == 1 { "" } else { "s" }
+        )
     }
 }

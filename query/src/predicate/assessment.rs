@@ -31,24 +31,33 @@ impl AssessmentPredicate {
     /// # Errors
     /// `Internal` when the batch lacks a column.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        let (names, types, valid) = (text(batch, "name")?, text(batch, "type")?, bools(batch, "valid")?);
+        let (names, types, valid) = (
+            text(batch, "name")?,
+            text(batch, "type")?,
+            bools(batch, "valid")?,
+        );
         let named = BooleanBuffer::collect_bool(batch.num_rows(), |row| {
             (valid.value(row) || !self.valid_only)
                 && self.names.accepts(names.value(row))
-                && self.kinds.iter().any(|kind| kind.as_str() == types.value(row))
+                && self
+                    .kinds
+                    .iter()
+                    .any(|kind| kind.as_str() == types.value(row))
         });
         let found = match &self.test {
             AssessmentTest::Present => named,
             AssessmentTest::Value(test) => {
                 let values = text(batch, "value")?;
-                let accepts = |row: usize| named.value(row) && test.accepts_assessment(values.value(row));
+                let accepts =
+                    |row: usize| named.value(row) && test.accepts_assessment(values.value(row));
                 BooleanBuffer::collect_bool(batch.num_rows(), accepts)
             }
             AssessmentTest::Source(test) => {
                 let (types, ids) = (text(batch, "source_type")?, text(batch, "source_id")?);
                 BooleanBuffer::collect_bool(batch.num_rows(), |row| {
                     let id = ids.is_valid(row).then(|| ids.value(row));
-                    let found = test.op.accepts(types.value(row)) || id.is_some_and(|id| test.op.accepts(id));
+                    let found = test.op.accepts(types.value(row))
+                        || id.is_some_and(|id| test.op.accepts(id));
                     named.value(row) && found != test.negated
                 })
             }

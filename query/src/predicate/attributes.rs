@@ -37,10 +37,16 @@ impl<'a> Translated<'a> {
     /// The columns read for a test of a key of a JSON column: the attribute's own, then those after it if
     /// the test reads on; none for keys that MLflow does not write.
     pub fn columns(column: &str, key: &str, test: &Test) -> impl Iterator<Item = &'static str> {
-        let first = TRANSLATED.iter().position(|(name, _)| column == "attributes" && *name == key);
-        let rest = first.and_then(|first| TRANSLATED.get(first..)).unwrap_or_default();
+        let first = TRANSLATED
+            .iter()
+            .position(|(name, _)| column == "attributes" && *name == key);
+        let rest = first
+            .and_then(|first| TRANSLATED.get(first..))
+            .unwrap_or_default();
         let reads_on = matches!(test, Test::Json(test) if test.reads_on());
-        rest.iter().map(|(_, column)| *column).take(if reads_on { TRANSLATED.len() } else { 1 })
+        rest.iter()
+            .map(|(_, column)| *column)
+            .take(if reads_on { TRANSLATED.len() } else { 1 })
     }
 
     /// The values of a batch.
@@ -48,8 +54,11 @@ impl<'a> Translated<'a> {
     /// # Errors
     /// `Internal` when the batch lacks a column.
     pub fn of(batch: &'a RecordBatch, column: &str, key: &str, test: &Test) -> Result<Self> {
-        let columns = Self::columns(column, key, test).map(|column| Ok((column, text(batch, column)?)));
-        Ok(Self { columns: columns.collect::<Result<_>>()? })
+        let columns =
+            Self::columns(column, key, test).map(|column| Ok((column, text(batch, column)?)));
+        Ok(Self {
+            columns: columns.collect::<Result<_>>()?,
+        })
     }
 
     /// The attribute itself, as JSON text.
@@ -59,8 +68,14 @@ impl<'a> Translated<'a> {
 
     /// The attribute and those after it, when there is the attribute.
     pub fn all(&self, row: usize) -> impl Iterator<Item = String> + '_ {
-        let columns = if self.get(row).is_some() { self.columns.as_slice() } else { &[] };
-        columns.iter().filter_map(move |column| json_text(column, row))
+        let columns = if self.get(row).is_some() {
+            self.columns.as_slice()
+        } else {
+            &[]
+        };
+        columns
+            .iter()
+            .filter_map(move |column| json_text(column, row))
     }
 }
 
@@ -78,21 +93,37 @@ impl Condition {
     /// A filter that keeps the spans that surely satisfy this condition on an attribute, and puts those
     /// that may into `undecided`; `None` for other conditions, and where absence is what is asked for.
     pub(crate) fn stored_attribute_filter(&self, undecided: &Undecided) -> Option<RowFilter> {
-        let Field::Json { column: "attributes", key } = &self.field else { return None };
-        let Test::Json(test) = &self.test else { return None };
+        let Field::Json {
+            column: "attributes",
+            key,
+        } = &self.field
+        else {
+            return None;
+        };
+        let Test::Json(test) = &self.test else {
+            return None;
+        };
         let (key, test, undecided) = (key.clone(), test.clone(), undecided.clone());
-        let is_translated = Translated::columns("attributes", &key, &self.test).next().is_some();
+        let is_translated = Translated::columns("attributes", &key, &self.test)
+            .next()
+            .is_some();
         let keep: RowPredicate = Arc::new(move |batch| {
             let (stored, rows) = (text(batch, STORED_ATTRIBUTES)?, row_numbers(batch)?);
             let lookup = KeyLookup::new(&key);
             let mut undecided = undecided.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = rows.iter().enumerate().map(|(at, row)| {
-                let object = if stored.is_valid(at) { stored.value(at) } else { "{}" };
+                let object = if stored.is_valid(at) {
+                    stored.value(at)
+                } else {
+                    "{}"
+                };
                 let decided = match decide(object, &lookup, &test) {
                     // Other columns may say it, and they are not here.
                     Some(false)
                         if is_translated
-                            && stored_members(object).and_then(|object| lookup.get(object)).is_none() =>
+                            && stored_members(object)
+                                .and_then(|object| lookup.get(object))
+                                .is_none() =>
                     {
                         None
                     }
@@ -105,7 +136,10 @@ impl Condition {
             });
             Ok(BooleanArray::from_iter(kept))
         });
-        Some(RowFilter { columns: vec![STORED_ATTRIBUTES.to_string(), "_row".to_string()], keep })
+        Some(RowFilter {
+            columns: vec![STORED_ATTRIBUTES.to_string(), "_row".to_string()],
+            keep,
+        })
     }
 }
 
@@ -122,7 +156,11 @@ fn decide(stored: &str, lookup: &KeyLookup<'_>, test: &JsonTest) -> Option<bool>
     } else {
         lookup.get(members).is_some_and(|raw| accepts(&raw))
     };
-    if !found && lookup.on_the_way(members).any(|raw| raw.contains(ABSENT_TEXT)) {
+    if !found
+        && lookup
+            .on_the_way(members)
+            .any(|raw| raw.contains(ABSENT_TEXT))
+    {
         // The path may lead into the text that is not there.
         is_open.set(true);
     }

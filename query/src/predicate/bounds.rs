@@ -35,14 +35,18 @@ impl Predicate {
     pub fn time_bounds(&self) -> (Option<i64>, Option<i64>) {
         let (mut min, mut max) = (i64::MIN, i64::MAX);
         self.for_each_required(&mut |condition| {
-            if let (Field::Int("request_time"), Test::Int(test)) = (&condition.field, &condition.test)
+            if let (Field::Int("request_time"), Test::Int(test)) =
+                (&condition.field, &condition.test)
                 && let Some((low, high)) = test.hull()
             {
                 min = min.max(low);
                 max = max.min(high);
             }
         });
-        ((min > i64::MIN).then_some(min), (max < i64::MAX).then_some(max))
+        (
+            (min > i64::MIN).then_some(min),
+            (max < i64::MAX).then_some(max),
+        )
     }
 
     /// Equalities on indexed keys that every match satisfies.
@@ -55,7 +59,9 @@ impl Predicate {
     /// Calls `see` with every condition on `traces` that all matches satisfy.
     pub(crate) fn for_each_required<'a>(&'a self, see: &mut dyn FnMut(&'a Condition)) {
         match self {
-            Predicate::And(operands) => operands.iter().for_each(|operand| operand.for_each_required(see)),
+            Predicate::And(operands) => operands
+                .iter()
+                .for_each(|operand| operand.for_each_required(see)),
             Predicate::Trace(condition) => see(condition),
             _ => {}
         }
@@ -67,7 +73,9 @@ impl Predicate {
     pub fn has_leaves(&self) -> bool {
         match self {
             Predicate::Const(_) | Predicate::Trace(_) => false,
-            Predicate::And(operands) | Predicate::Or(operands) => operands.iter().any(Predicate::has_leaves),
+            Predicate::And(operands) | Predicate::Or(operands) => {
+                operands.iter().any(Predicate::has_leaves)
+            }
             Predicate::Not(operand) => operand.has_leaves(),
             Predicate::Span(_) | Predicate::Assessment(_) | Predicate::Dataset(_) => true,
         }
@@ -76,16 +84,24 @@ impl Predicate {
 
 impl Condition {
     fn equality(&self) -> Option<Equality> {
-        let Test::Text(test) = &self.test else { return None };
+        let Test::Text(test) = &self.test else {
+            return None;
+        };
         let key = match &self.field {
             Field::TraceId => EqualityKey::TraceId,
             Field::Text("session_id") => EqualityKey::Session,
             Field::Text("user_id") => EqualityKey::User,
             Field::Text("state") => EqualityKey::State,
             Field::Text("service_name") => EqualityKey::Service,
-            Field::Map { column: "tags", key } => EqualityKey::Tag(key.clone()),
+            Field::Map {
+                column: "tags",
+                key,
+            } => EqualityKey::Tag(key.clone()),
             _ => return None,
         };
-        test.equalities().map(|values| Equality { key, values: values.to_vec() })
+        test.equalities().map(|values| Equality {
+            key,
+            values: values.to_vec(),
+        })
     }
 }

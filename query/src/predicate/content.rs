@@ -42,7 +42,10 @@ pub(super) struct Content<'a> {
 impl<'a> Content<'a> {
     /// The columns of `batch`.
     pub fn of(batch: &'a RecordBatch) -> Result<Self> {
-        let texts = columns().into_iter().filter(|name| *name != "events").map(|name| text(batch, name));
+        let texts = columns()
+            .into_iter()
+            .filter(|name| *name != "events")
+            .map(|name| text(batch, name));
         Ok(Self {
             texts: texts.collect::<Result<_>>()?,
             types: text(batch, TYPE_COLUMN)?,
@@ -72,10 +75,13 @@ impl<'a> Content<'a> {
             {
                 return test.negated;
             }
-            let found = self.columns.any_string(row, &accepts, &decodes).and_then(|found| match &whole {
-                Some(whole) if !found => self.has_name(row, whole, &mut strings),
-                _ => Ok(found),
-            });
+            let found = self
+                .columns
+                .any_string(row, &accepts, &decodes)
+                .and_then(|found| match &whole {
+                    Some(whole) if !found => self.has_name(row, whole, &mut strings),
+                    _ => Ok(found),
+                });
             match found {
                 Ok(found) => found != test.negated,
                 Err(error) => {
@@ -98,15 +104,24 @@ impl<'a> Content<'a> {
 
     /// The raw texts of a row.
     fn raw_texts(&self, row: usize) -> impl Iterator<Item = &'a str> {
-        let texts =
-            self.texts.iter().filter(move |array| array.is_valid(row)).map(move |array| array.value(row));
-        texts.chain(self.events.get(row).flat_map(|(name, attributes)| [name, attributes]))
+        let texts = self
+            .texts
+            .iter()
+            .filter(move |array| array.is_valid(row))
+            .map(move |array| array.value(row));
+        texts.chain(
+            self.events
+                .get(row)
+                .flat_map(|(name, attributes)| [name, attributes]),
+        )
     }
 }
 
 /// The pattern that names are matched against: without the outer `%`. `None` when names do not count.
 fn whole_name(test: &TextTest) -> Option<Pattern> {
-    let TextOp::Pattern(pattern) = &test.op else { return None };
+    let TextOp::Pattern(pattern) = &test.op else {
+        return None;
+    };
     let name = pattern.text().trim_matches('%');
     if name.is_empty() || pattern.kind() == PatternKind::RLike {
         return None;
@@ -122,10 +137,15 @@ struct Prefilter {
 
 impl Prefilter {
     fn of(test: &TextTest) -> Option<Self> {
-        let TextOp::Pattern(pattern) = &test.op else { return None };
+        let TextOp::Pattern(pattern) = &test.op else {
+            return None;
+        };
         // Characters that JSON may write in another way end a piece.
         let piece = pattern.required_piece(|c| matches!(c, '"' | '\\' | '/') || c.is_control())?;
-        Some(Self { piece, escape: Finder::new("\\u").into_owned() })
+        Some(Self {
+            piece,
+            escape: Finder::new("\\u").into_owned(),
+        })
     }
 
     /// Whether a string of the raw text may contain the piece. With a `\u` escape in it, any may.

@@ -32,8 +32,12 @@ impl Predicate {
 
     /// Puts trace ids in the place of datasets; a dataset that is not in `traces` has none.
     pub fn with_datasets(self, traces: &DatasetTraces) -> Self {
-        let all =
-            |operands: Vec<Predicate>| operands.into_iter().map(|one| one.with_datasets(traces)).collect();
+        let all = |operands: Vec<Predicate>| {
+            operands
+                .into_iter()
+                .map(|one| one.with_datasets(traces))
+                .collect()
+        };
         match self {
             Predicate::And(operands) => Predicate::And(all(operands)),
             Predicate::Or(operands) => Predicate::Or(all(operands)),
@@ -45,7 +49,10 @@ impl Predicate {
                     true => Predicate::Const(false),
                     false => {
                         let test = Test::Text(TextTest::one_of(ids, false));
-                        Predicate::Trace(Condition { field: Field::TraceId, test })
+                        Predicate::Trace(Condition {
+                            field: Field::TraceId,
+                            test,
+                        })
                     }
                 }
             }

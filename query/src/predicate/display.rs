@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use super::pattern::PatternKind;
 use super::{
-    AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest, Pattern,
-    Predicate, Scalar, SpanPredicate, Test, TextOp, TextTest,
+    AssessmentPredicate, AssessmentTest, Condition, Field, FloatTest, IntTest, JsonOp, JsonTest,
+    Pattern, Predicate, Scalar, SpanPredicate, Test, TextOp, TextTest,
 };
 
 impl fmt::Display for Predicate {
@@ -95,8 +95,12 @@ impl fmt::Display for Test {
 impl fmt::Display for TextTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.op, self.negated) {
-            (TextOp::In(values), false) if values.len() == 1 => write!(f, "= {:?}", values.concat()),
-            (TextOp::In(values), true) if values.len() == 1 => write!(f, "!= {:?}", values.concat()),
+            (TextOp::In(values), false) if values.len() == 1 => {
+                write!(f, "= {:?}", values.concat())
+            }
+            (TextOp::In(values), true) if values.len() == 1 => {
+                write!(f, "!= {:?}", values.concat())
+            }
             (TextOp::In(values), negated) => write!(f, "{}in {values:?}", not(negated)),
             (TextOp::Pattern(pattern), negated) => write!(f, "{}{pattern}", not(negated)),
         }
@@ -125,7 +129,11 @@ impl fmt::Display for IntTest {
                 (min, max) => write!(f, " {min}..{max}")?,
             }
         }
-        if self.ranges.is_empty() { write!(f, " nothing") } else { Ok(()) }
+        if self.ranges.is_empty() {
+            write!(f, " nothing")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -136,7 +144,11 @@ impl fmt::Display for FloatTest {
             write!(f, " ")?;
             write_range(f, min, max)?;
         }
-        if self.ranges.is_empty() { write!(f, " nothing") } else { Ok(()) }
+        if self.ranges.is_empty() {
+            write!(f, " nothing")
+        } else {
+            Ok(())
+        }
     }
 }
 

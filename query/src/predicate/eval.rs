@@ -43,9 +43,10 @@ impl Condition {
         match &self.field {
             Field::Text(column) | Field::Int(column) | Field::Float(column) => vec![column],
             Field::Map { column, .. } => vec![column],
-            Field::Json { column, key } => {
-                [*column].into_iter().chain(Translated::columns(column, key, &self.test)).collect()
-            }
+            Field::Json { column, key } => [*column]
+                .into_iter()
+                .chain(Translated::columns(column, key, &self.test))
+                .collect(),
             Field::TraceId => vec!["trace_id"],
             Field::EndTimeMs | Field::ExecutionTimeMs => vec!["request_time", "duration_ns"],
             Field::Models => vec!["models"],
@@ -59,7 +60,9 @@ impl Condition {
 
     /// Whether the condition reads a large column.
     pub fn is_heavy(&self, table: Table) -> bool {
-        self.columns().into_iter().any(|column| table.is_heavy(column))
+        self.columns()
+            .into_iter()
+            .any(|column| table.is_heavy(column))
     }
 
     /// One boolean per row of a batch that has [`Condition::columns`].
@@ -75,7 +78,9 @@ impl Condition {
     /// # Errors
     /// `InvalidInput` when the query does not parse.
     pub fn text_query(&self) -> Result<Option<TextQuery>> {
-        let Test::Matches(query) = &self.test else { return Ok(None) };
+        let Test::Matches(query) = &self.test else {
+            return Ok(None);
+        };
         let field = match self.field {
             Field::Text("inputs") => TextField::Inputs,
             Field::Text("outputs") => TextField::Outputs,
@@ -85,7 +90,11 @@ impl Condition {
     }
 
     pub(super) fn rows(&self, batch: &RecordBatch, wanted: Wanted<'_>) -> Result<BooleanBuffer> {
-        let rows = Rows { count: batch.num_rows(), wanted, condition: self };
+        let rows = Rows {
+            count: batch.num_rows(),
+            wanted,
+            condition: self,
+        };
         if let Some(query) = self.text_query()? {
             let mut text = FreshText::default();
             text.add(batch)?;
@@ -121,9 +130,10 @@ impl Condition {
                 let map = map(batch, column)?;
                 match &self.test {
                     // Compared with a number.
-                    Test::Json(test) => {
-                        Ok(rows.select(|row| map.get(row, key).is_some_and(|text| test.accepts_text(text))))
-                    }
+                    Test::Json(test) => Ok(rows.select(|row| {
+                        map.get(row, key)
+                            .is_some_and(|text| test.accepts_text(text))
+                    })),
                     _ => rows.by_text(|row| map.get(row, key)),
                 }
             }
@@ -157,7 +167,9 @@ impl Rows<'_> {
     fn select(&self, mut keep: impl FnMut(usize) -> bool) -> BooleanBuffer {
         match self.wanted {
             None => BooleanBuffer::collect_bool(self.count, keep),
-            Some(wanted) => BooleanBuffer::collect_bool(self.count, |row| wanted.value(row) && keep(row)),
+            Some(wanted) => {
+                BooleanBuffer::collect_bool(self.count, |row| wanted.value(row) && keep(row))
+            }
         }
     }
 
@@ -169,15 +181,21 @@ impl Rows<'_> {
         match &self.condition.test {
             Test::IsNull => Ok(self.select(|row| get(row).is_none())),
             Test::IsNotNull => Ok(self.select(|row| get(row).is_some())),
-            Test::Text(test) => Ok(self.select(|row| get(row).is_some_and(|text| test.accepts(text)))),
+            Test::Text(test) => {
+                Ok(self.select(|row| get(row).is_some_and(|text| test.accepts(text))))
+            }
             _ => Err(self.mismatch()),
         }
     }
 
     /// The rows of a column that equal the one text that is wanted; `None` for other tests.
     fn equal_to_one(&self, array: &StringViewArray) -> Result<Option<BooleanBuffer>> {
-        let Test::Text(test) = &self.condition.test else { return Ok(None) };
-        let Some([value]) = test.equalities() else { return Ok(None) };
+        let Test::Text(test) = &self.condition.test else {
+            return Ok(None);
+        };
+        let Some([value]) = test.equalities() else {
+            return Ok(None);
+        };
         let equal = equal(array, value)?;
         Ok(Some(match self.wanted {
             Some(wanted) => &equal & wanted,
@@ -189,7 +207,9 @@ impl Rows<'_> {
         match &self.condition.test {
             Test::IsNull => Ok(self.select(|row| get(row).is_none())),
             Test::IsNotNull => Ok(self.select(|row| get(row).is_some())),
-            Test::Text(test) => Ok(self.select(|row| get(row).is_some_and(|text| test.accepts(&text)))),
+            Test::Text(test) => {
+                Ok(self.select(|row| get(row).is_some_and(|text| test.accepts(&text))))
+            }
             _ => Err(self.mismatch()),
         }
     }
@@ -202,7 +222,9 @@ impl Rows<'_> {
         match &self.condition.test {
             Test::IsNull => Ok(self.select(|row| get(row).next().is_none())),
             Test::IsNotNull => Ok(self.select(|row| get(row).next().is_some())),
-            Test::Text(test) => Ok(self.select(|row| get(row).any(|text| test.accepts(text.as_ref())))),
+            Test::Text(test) => {
+                Ok(self.select(|row| get(row).any(|text| test.accepts(text.as_ref()))))
+            }
             _ => Err(self.mismatch()),
         }
     }
@@ -211,7 +233,9 @@ impl Rows<'_> {
         match &self.condition.test {
             Test::IsNull => Ok(self.select(|row| get(row).is_none())),
             Test::IsNotNull => Ok(self.select(|row| get(row).is_some())),
-            Test::Int(test) => Ok(self.select(|row| get(row).is_some_and(|value| test.accepts(value)))),
+            Test::Int(test) => {
+                Ok(self.select(|row| get(row).is_some_and(|value| test.accepts(value))))
+            }
             _ => Err(self.mismatch()),
         }
     }
@@ -220,7 +244,9 @@ impl Rows<'_> {
         match &self.condition.test {
             Test::IsNull => Ok(self.select(|row| get(row).is_none())),
             Test::IsNotNull => Ok(self.select(|row| get(row).is_some())),
-            Test::Float(test) => Ok(self.select(|row| get(row).is_some_and(|value| test.accepts(value)))),
+            Test::Float(test) => {
+                Ok(self.select(|row| get(row).is_some_and(|value| test.accepts(value))))
+            }
             _ => Err(self.mismatch()),
         }
     }
@@ -237,7 +263,12 @@ impl Rows<'_> {
     }
 
     /// A member of a JSON object; of attributes also those that MLflow would have translated.
-    fn by_member(&self, batch: &RecordBatch, column: &'static str, key: &str) -> Result<BooleanBuffer> {
+    fn by_member(
+        &self,
+        batch: &RecordBatch,
+        column: &'static str,
+        key: &str,
+    ) -> Result<BooleanBuffer> {
         let (array, lookup) = (text(batch, column)?, KeyLookup::new(key));
         let translated = Translated::of(batch, column, key, &self.condition.test)?;
         let own = |row: usize| lookup.get(array.is_valid(row).then(|| array.value(row))?);
@@ -260,16 +291,24 @@ impl Rows<'_> {
             Some(set) => Some(set.to_string()),
             None => {
                 let total_cost = costs.is_valid(row).then(|| costs.value(row));
-                StartUsage { total_cost, ..StartUsage::default() }.cost_text()
+                StartUsage {
+                    total_cost,
+                    ..StartUsage::default()
+                }
+                .cost_text()
             }
         })
     }
 
     fn by_trace_id<'t>(&self, get: impl Fn(usize) -> &'t str) -> Result<BooleanBuffer> {
         match &self.condition.test {
-            Test::Text(TextTest { op: TextOp::Pattern(pattern), negated }) => Ok(self.select(|row| {
+            Test::Text(TextTest {
+                op: TextOp::Pattern(pattern),
+                negated,
+            }) => Ok(self.select(|row| {
                 let id = get(row);
-                let found = pattern.is_match(id) || (is_hex32(id) && pattern.is_match(&format!("tr-{id}")));
+                let found =
+                    pattern.is_match(id) || (is_hex32(id) && pattern.is_match(&format!("tr-{id}")));
                 found != *negated
             })),
             _ => self.by_text(|row| Some(get(row))),
@@ -290,7 +329,10 @@ impl Rows<'_> {
         let own = self.by_text(|row| metadata.get(row, RUN_KEY))?;
         match &self.condition.test {
             Test::Text(test) if test.equalities().is_some() => Ok(self.select(|row| {
-                own.value(row) || linked(edits, row, "linked_runs").iter().any(|run| test.accepts(run))
+                own.value(row)
+                    || linked(edits, row, "linked_runs")
+                        .iter()
+                        .any(|run| test.accepts(run))
             })),
             _ => Ok(own),
         }
@@ -299,7 +341,9 @@ impl Rows<'_> {
 
 /// MLflow's `end_time`, of a start and a duration in nanoseconds.
 pub(crate) fn end_time_ms(start_ns: i64, duration_ns: Option<i64>) -> i64 {
-    start_ns.saturating_add(duration_ns.unwrap_or(0)).div_euclid(MS_NS)
+    start_ns
+        .saturating_add(duration_ns.unwrap_or(0))
+        .div_euclid(MS_NS)
 }
 
 /// MLflow's `execution_time`: it cuts start and end to milliseconds before it subtracts one from the
@@ -314,7 +358,8 @@ fn linked(edits: &StringViewArray, row: usize, key: &str) -> Vec<String> {
         return Vec::new();
     }
     let raw = KeyLookup::new(key).get(edits.value(row));
-    raw.and_then(|raw| serde_json::from_str(&raw).ok()).unwrap_or_default()
+    raw.and_then(|raw| serde_json::from_str(&raw).ok())
+        .unwrap_or_default()
 }
 
 fn is_hex32(id: &str) -> bool {
@@ -329,16 +374,26 @@ struct TokenUsage<'a> {
 
 impl<'a> TokenUsage<'a> {
     fn of(batch: &'a RecordBatch) -> Result<Self> {
-        let counts = TOKEN_COLUMNS.into_iter().map(|name| Ok((name, ints(batch, name)?)));
-        Ok(Self { metadata: map(batch, "metadata")?, counts: counts.collect::<Result<_>>()? })
+        let counts = TOKEN_COLUMNS
+            .into_iter()
+            .map(|name| Ok((name, ints(batch, name)?)));
+        Ok(Self {
+            metadata: map(batch, "metadata")?,
+            counts: counts.collect::<Result<_>>()?,
+        })
     }
 
     fn get(&self, row: usize) -> Option<String> {
         if let Some(set) = self.metadata.get(row, TOKEN_USAGE_METADATA) {
             return Some(set.to_string());
         }
-        let present = self.counts.iter().filter_map(|(name, counts)| Some((name, counts.get(row)?)));
-        let entries: Vec<String> = present.map(|(name, count)| format!("\"{name}\": {count}")).collect();
+        let present = self
+            .counts
+            .iter()
+            .filter_map(|(name, counts)| Some((name, counts.get(row)?)));
+        let entries: Vec<String> = present
+            .map(|(name, count)| format!("\"{name}\": {count}"))
+            .collect();
         (!entries.is_empty()).then(|| format!("{{{}}}", entries.join(", ")))
     }
 }

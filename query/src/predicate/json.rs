@@ -32,17 +32,26 @@ pub(super) struct KeyLookup<'k> {
 impl<'k> KeyLookup<'k> {
     /// A lookup of `key`.
     pub fn new(key: &'k str) -> Self {
-        let is_plain = key.chars().all(|c| !matches!(c, '"' | '\\') && !c.is_control());
+        let is_plain = key
+            .chars()
+            .all(|c| !matches!(c, '"' | '\\') && !c.is_control());
         let can_be_looked_for = is_plain && key.split('.').count() <= SPELLINGS_MAX;
         let ends = key.match_indices('.').map(|(at, _)| at).chain([key.len()]);
-        let parts = ends.filter_map(|end| key.get(..end)).take_while(|_| can_be_looked_for);
-        let mut spellings: Vec<_> =
-            parts.map(|part| Finder::new(&format!("\"{part}\"")).into_owned()).collect();
+        let parts = ends
+            .filter_map(|end| key.get(..end))
+            .take_while(|_| can_be_looked_for);
+        let mut spellings: Vec<_> = parts
+            .map(|part| Finder::new(&format!("\"{part}\"")).into_owned())
+            .collect();
         // The whole key is the likeliest.
         spellings.reverse();
         // Of plain characters, only a slash has another spelling than by its number.
         let escape = if key.contains('/') { "\\" } else { "\\u" };
-        Self { key, spellings, escape: Finder::new(escape).into_owned() }
+        Self {
+            key,
+            spellings,
+            escape: Finder::new(escape).into_owned(),
+        }
     }
 
     /// The raw JSON text of the key's value: of the top-level key if there is one, else of the dotted path.
@@ -58,7 +67,9 @@ impl<'k> KeyLookup<'k> {
     pub fn on_the_way<'a>(&self, object: &'a str) -> impl Iterator<Item = &'a str> + use<'a, 'k> {
         let key = self.key;
         let is_prefix = move |raw: &str| matches!(key_match(raw, key), KeyMatch::Prefix(_));
-        Members::of(object).filter(move |(raw, _)| is_prefix(raw)).map(|(_, raw)| raw)
+        Members::of(object)
+            .filter(move |(raw, _)| is_prefix(raw))
+            .map(|(_, raw)| raw)
     }
 
     /// Whether `accept` takes the key's value or that of any top-level key after it. Values found by a
@@ -68,8 +79,9 @@ impl<'k> KeyLookup<'k> {
             return false;
         }
         let mut members = Members::of(object);
-        let is_reached =
-            |(key, raw): &(&str, &str)| matches!(key_match(key, self.key), KeyMatch::Exact) && *raw != "null";
+        let is_reached = |(key, raw): &(&str, &str)| {
+            matches!(key_match(key, self.key), KeyMatch::Exact) && *raw != "null"
+        };
         match members.find(is_reached) {
             Some((_, raw)) => accept(raw) || members.any(|(_, raw)| raw != "null" && accept(raw)),
             None => self.get(object).is_some_and(|raw| accept(&raw)),
@@ -97,7 +109,9 @@ fn member<'a>(object: &'a str, key: &str) -> Option<Cow<'a, str>> {
     if nested.is_empty() || key.split('.').count() > PATH_PARTS_MAX {
         return None;
     }
-    nested.into_iter().find_map(|(raw, prefix)| inside(raw, key.get(prefix + 1..)?))
+    nested
+        .into_iter()
+        .find_map(|(raw, prefix)| inside(raw, key.get(prefix + 1..)?))
 }
 
 /// What a path leads to inside a value.
@@ -117,13 +131,17 @@ fn inside<'a>(raw: &'a str, path: &str) -> Option<Cow<'a, str>> {
 }
 
 fn in_list<'a>(list: &'a str, path: &str) -> Option<Cow<'a, str>> {
-    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let (first, rest) = path
+        .split_once('.')
+        .map_or((path, None), |(first, rest)| (first, Some(rest)));
     if let Ok(number) = first.parse() {
         let element = Elements::of(list).nth(number)?;
         return rest.map_or(Some(Cow::Borrowed(element)), |rest| inside(element, rest));
     }
     let objects = Elements::of(list).filter(|element| !element.starts_with('['));
-    let found = objects.filter_map(|element| inside(element, path)).filter(|raw| raw != "null");
+    let found = objects
+        .filter_map(|element| inside(element, path))
+        .filter(|raw| raw != "null");
     let found: Vec<Cow<'_, str>> = found.collect();
     (!found.is_empty()).then(|| Cow::Owned(format!("[{}]", found.join(","))))
 }
@@ -141,7 +159,9 @@ enum KeyMatch {
 
 /// How a raw key of an object stands to a key that is looked for.
 fn key_match(raw: &str, key: &str) -> KeyMatch {
-    let Some(found) = string(raw) else { return KeyMatch::Other };
+    let Some(found) = string(raw) else {
+        return KeyMatch::Other;
+    };
     match key.strip_prefix(found.as_ref()) {
         Some("") => KeyMatch::Exact,
         Some(rest) if rest.starts_with('.') => KeyMatch::Prefix(found.len()),
@@ -175,7 +195,11 @@ pub(super) fn double(text: &str) -> Option<f64> {
 
 /// The number a raw JSON number stands for; `None` for other values.
 pub(super) fn number(raw: &str) -> Option<Number> {
-    if raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) { Number::parse(raw) } else { None }
+    if raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        Number::parse(raw)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -184,7 +208,9 @@ mod tests {
 
     fn lookup(object: &str, key: &str) -> Option<&'static str> {
         // Leaked for brevity.
-        KeyLookup::new(key).get(object).map(|raw| &*raw.into_owned().leak())
+        KeyLookup::new(key)
+            .get(object)
+            .map(|raw| &*raw.into_owned().leak())
     }
 
     #[test]
@@ -211,7 +237,14 @@ mod tests {
         assert_eq!(lookup(object, "docs.1.0.score"), Some("9"));
         assert_eq!(lookup(object, "docs.2.score"), Some("2"));
         assert_eq!(lookup(object, "m.x.y.0.0"), Some("7"));
-        for absent in ["docs.9", "docs.none", "t.no", "meta.in.x", "docs.0.tags.x", "meta.tenant.x"] {
+        for absent in [
+            "docs.9",
+            "docs.none",
+            "t.no",
+            "meta.in.x",
+            "docs.0.tags.x",
+            "meta.tenant.x",
+        ] {
             assert_eq!(lookup(object, absent), None, "{absent}");
         }
     }
@@ -222,8 +255,12 @@ mod tests {
             KeyLookup::new(key).any_from(object, &|raw| raw == wanted)
         };
         let object = r#"{"a":1,"m":{"x":5},"n":2,"z":null,"b.c":3}"#;
-        assert!(found(object, "m", "{\"x\":5}") && found(object, "m", "2") && found(object, "m", "3"));
-        assert!(!found(object, "m", "1") && !found(object, "m", "null") && !found(object, "y", "3"));
+        assert!(
+            found(object, "m", "{\"x\":5}") && found(object, "m", "2") && found(object, "m", "3")
+        );
+        assert!(
+            !found(object, "m", "1") && !found(object, "m", "null") && !found(object, "y", "3")
+        );
         assert!(!found(object, "z", "3"), "null is absent");
         assert!(found(object, "m.x", "5") && !found(object, "m.x", "2"));
         assert!(!found("[1]", "m", "1") && !found("{\"m\":", "m", "1"));

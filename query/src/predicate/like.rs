@@ -84,7 +84,10 @@ impl Like {
         }
         let folds = Folds::of(items);
         let folded: Vec<LikeItem> = items.iter().map(|item| folds.item(*item)).collect();
-        Self(Matcher::Folded(Box::new(folds), Box::new(Matcher::of(&folded))))
+        Self(Matcher::Folded(
+            Box::new(folds),
+            Box::new(Matcher::of(&folded)),
+        ))
     }
 
     /// Whether the text matches. When the reader is to stop the answer means nothing.
@@ -101,9 +104,16 @@ impl Matcher {
         let is_any = |item: &LikeItem| *item == LikeItem::Any;
         let first = items.iter().position(|item| !is_any(item));
         let Some(first) = first else {
-            return if items.is_empty() { Matcher::Exact(String::new()) } else { Matcher::Any };
+            return if items.is_empty() {
+                Matcher::Exact(String::new())
+            } else {
+                Matcher::Any
+            };
         };
-        let last = items.iter().rposition(|item| !is_any(item)).unwrap_or(first);
+        let last = items
+            .iter()
+            .rposition(|item| !is_any(item))
+            .unwrap_or(first);
         let inner = items.get(first..=last).unwrap_or_default();
         let Some(text) = literal(inner) else {
             return Matcher::Pieces(Box::new(Pieces::of(items)));
@@ -160,20 +170,42 @@ struct Pieces {
 
 impl Pieces {
     fn of(items: &[LikeItem]) -> Self {
-        let runs = items.split(|item| !matches!(item, LikeItem::Char(_))).filter_map(literal);
-        let required = runs.max_by_key(String::len).filter(|run| !run.is_empty()).map(|run| finder(&run));
+        let runs = items
+            .split(|item| !matches!(item, LikeItem::Char(_)))
+            .filter_map(literal);
+        let required = runs
+            .max_by_key(String::len)
+            .filter(|run| !run.is_empty())
+            .map(|run| finder(&run));
         let mut cut: Vec<&[LikeItem]> = items.split(|item| *item == LikeItem::Any).collect();
         let is_whole = cut.len() == 1;
         // Empty where the pattern begins or ends in `%`.
-        let last = if is_whole { None } else { cut.pop().filter(|piece| !piece.is_empty()) };
+        let last = if is_whole {
+            None
+        } else {
+            cut.pop().filter(|piece| !piece.is_empty())
+        };
         let mut cut = cut.into_iter();
         let first = cut.next().filter(|piece| !piece.is_empty()).map(Piece::of);
-        let middle = cut.filter(|piece| !piece.is_empty()).map(Piece::of).collect();
-        Self { required, first, middle, last: last.map(Piece::of), is_whole }
+        let middle = cut
+            .filter(|piece| !piece.is_empty())
+            .map(Piece::of)
+            .collect();
+        Self {
+            required,
+            first,
+            middle,
+            last: last.map(Piece::of),
+            is_whole,
+        }
     }
 
     fn is_match(&self, text: &str) -> bool {
-        if self.required.as_ref().is_some_and(|required| required.find(text.as_bytes()).is_none()) {
+        if self
+            .required
+            .as_ref()
+            .is_some_and(|required| required.find(text.as_bytes()).is_none())
+        {
             return false;
         }
         self.rest(text).is_some()
@@ -218,7 +250,10 @@ enum Core {
 impl Piece {
     fn of(items: &[LikeItem]) -> Self {
         let is_char = |item: &LikeItem| matches!(item, LikeItem::Char(_));
-        let (first, last) = (items.iter().position(is_char), items.iter().rposition(is_char));
+        let (first, last) = (
+            items.iter().position(is_char),
+            items.iter().rposition(is_char),
+        );
         let (before, after, core) = match first.zip(last) {
             None => (items.len(), 0, Core::None),
             Some((first, last)) => {
@@ -230,7 +265,12 @@ impl Piece {
                 (first, items.len() - last - 1, core)
             }
         };
-        Self { items: items.to_vec(), before, after, core }
+        Self {
+            items: items.to_vec(),
+            before,
+            after,
+            core,
+        }
     }
 
     /// What follows the piece, with which the text has to begin.
@@ -301,7 +341,11 @@ impl Beginnings {
             }
         };
         let mut any = vec![0; words];
-        for (place, _) in items.iter().enumerate().filter(|(_, item)| **item == LikeItem::One) {
+        for (place, _) in items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| **item == LikeItem::One)
+        {
             set(&mut any, place);
         }
         let mut of: HashMap<char, Vec<u64>> = HashMap::new();
@@ -310,7 +354,12 @@ impl Beginnings {
                 set(of.entry(*c).or_insert_with(|| any.clone()), place);
             }
         }
-        Self { words, last: bit(items.len().saturating_sub(1)), any, of }
+        Self {
+            words,
+            last: bit(items.len().saturating_sub(1)),
+            any,
+            of,
+        }
     }
 
     /// The end, in bytes, of the earliest place in a text.
@@ -383,23 +432,38 @@ impl Folds {
 /// The regular expression of a short pattern in any case that has few pieces and no `_`.
 fn regex_of(items: &[LikeItem]) -> Option<Regex> {
     let pieces: Vec<&[LikeItem]> = items.split(|item| *item == LikeItem::Any).collect();
-    if items.len() > REGEX_BYTES_MAX || pieces.len() > REGEX_PIECES_MAX || items.contains(&LikeItem::One) {
+    if items.len() > REGEX_BYTES_MAX
+        || pieces.len() > REGEX_PIECES_MAX
+        || items.contains(&LikeItem::One)
+    {
         return None;
     }
-    let texts = pieces.into_iter().map(literal).collect::<Option<Vec<String>>>()?;
-    let (is_open_before, is_open_after) =
-        (texts.first().is_some_and(String::is_empty), texts.last().is_some_and(String::is_empty));
+    let texts = pieces
+        .into_iter()
+        .map(literal)
+        .collect::<Option<Vec<String>>>()?;
+    let (is_open_before, is_open_after) = (
+        texts.first().is_some_and(String::is_empty),
+        texts.last().is_some_and(String::is_empty),
+    );
     let mut regex = String::new();
     if !is_open_before || items.is_empty() {
         regex.push_str(r"\A");
     }
-    let texts: Vec<String> =
-        texts.iter().filter(|text| !text.is_empty()).map(|text| regex::escape(text)).collect();
+    let texts: Vec<String> = texts
+        .iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| regex::escape(text))
+        .collect();
     regex.push_str(&texts.join(".*?"));
     if !is_open_after || items.is_empty() {
         regex.push_str(r"\z");
     }
-    RegexBuilder::new(&regex).case_insensitive(true).dot_matches_new_line(true).build().ok()
+    RegexBuilder::new(&regex)
+        .case_insensitive(true)
+        .dot_matches_new_line(true)
+        .build()
+        .ok()
 }
 
 #[cfg(test)]
@@ -424,7 +488,11 @@ mod tests {
             ("%%x", Some('%'), "%x", true),
             ("%%x", Some('%'), "yx", false),
         ] {
-            assert_eq!(like(pattern, escape).is_match(text), expected, "{text:?} LIKE {pattern:?}");
+            assert_eq!(
+                like(pattern, escape).is_match(text),
+                expected,
+                "{text:?} LIKE {pattern:?}"
+            );
         }
         assert!(like_items("a!", Some('!')).is_err());
     }
@@ -446,7 +514,11 @@ mod tests {
             ("a%a", "a", false),
             ("a%b%a", "aba", true),
         ] {
-            assert_eq!(like(pattern, None).is_match(text), expected, "{text:?} LIKE {pattern:?}");
+            assert_eq!(
+                like(pattern, None).is_match(text),
+                expected,
+                "{text:?} LIKE {pattern:?}"
+            );
         }
         // More places than one word has bits.
         let (long, text) = (format!("%x{}z%", "_".repeat(130)), "x".repeat(400));
@@ -462,9 +534,23 @@ mod tests {
             let folds = Folds::of(&items);
             let folded: Vec<LikeItem> = items.iter().map(|item| folds.item(*item)).collect();
             let by_folds = Matcher::of(&folded);
-            for text in ["K...ẞ", "\u{212a}ß", "ς1", "S", "s", "xk", "ABCDE", "", "kß"] {
+            for text in [
+                "K...ẞ",
+                "\u{212a}ß",
+                "ς1",
+                "S",
+                "s",
+                "xk",
+                "ABCDE",
+                "",
+                "kß",
+            ] {
                 let is_match = by_folds.is_match(&folds.text(text));
-                assert_eq!(is_match, Like::new(&items, true).is_match(text), "{text:?} ILIKE {pattern:?}");
+                assert_eq!(
+                    is_match,
+                    Like::new(&items, true).is_match(text),
+                    "{text:?} ILIKE {pattern:?}"
+                );
             }
         }
         assert!(Like::new(&like_items("%\u{3c3}_", None).unwrap(), true).is_match("Σ1"));

@@ -21,23 +21,43 @@ impl Condition {
     /// What a span must have to satisfy the condition; `None` when an index cannot tell.
     pub(crate) fn text_need(&self) -> Option<TextNeed> {
         if let Field::Json { column, key } = &self.field
-            && Translated::columns(column, key, &self.test).next().is_some()
+            && Translated::columns(column, key, &self.test)
+                .next()
+                .is_some()
         {
             // Spans without the attribute may satisfy it by other columns.
             return None;
         }
         match (&self.field, &self.test) {
-            (Field::Content, Test::Text(TextTest { op: TextOp::Pattern(pattern), negated: false })) => {
-                in_content(pattern)
+            (
+                Field::Content,
+                Test::Text(TextTest {
+                    op: TextOp::Pattern(pattern),
+                    negated: false,
+                }),
+            ) => in_content(pattern),
+            (Field::Text("inputs" | "outputs"), Test::Text(TextTest { op, negated: false })) => {
+                match op {
+                    TextOp::Pattern(pattern) => in_string(pattern, &TextPattern::on_strings),
+                    TextOp::In(values) => Some(TextNeed::Any(
+                        values.iter().map(|value| equal(value)).collect(),
+                    )),
+                }
             }
-            (Field::Text("inputs" | "outputs"), Test::Text(TextTest { op, negated: false })) => match op {
-                TextOp::Pattern(pattern) => in_string(pattern, &TextPattern::on_strings),
-                TextOp::In(values) => Some(TextNeed::Any(values.iter().map(|value| equal(value)).collect())),
-            },
-            (Field::Json { column: "attributes", key }, Test::IsNotNull) => Some(has_attribute(key)),
-            (Field::Json { column: "attributes", key }, Test::Json(JsonTest { op, negated: false })) => {
-                in_attribute(key, op)
-            }
+            (
+                Field::Json {
+                    column: "attributes",
+                    key,
+                },
+                Test::IsNotNull,
+            ) => Some(has_attribute(key)),
+            (
+                Field::Json {
+                    column: "attributes",
+                    key,
+                },
+                Test::Json(JsonTest { op, negated: false }),
+            ) => in_attribute(key, op),
             _ => None,
         }
     }
@@ -46,20 +66,39 @@ impl Condition {
 impl Condition {
     /// The rows among `within` that satisfy the condition, as far as the values of its attribute tell; `None`
     /// for other conditions, and when the index does not tell.
-    pub(crate) fn rows_by_value(&self, index: &TextReader, within: Range<u32>) -> Option<ValueRows> {
-        let (Field::Json { column: "attributes", key }, Test::Json(test)) = (&self.field, &self.test) else {
+    pub(crate) fn rows_by_value(
+        &self,
+        index: &TextReader,
+        within: Range<u32>,
+    ) -> Option<ValueRows> {
+        let (
+            Field::Json {
+                column: "attributes",
+                key,
+            },
+            Test::Json(test),
+        ) = (&self.field, &self.test)
+        else {
             return None;
         };
         // Spans without the attribute may satisfy it by other columns.
-        let is_translated = Translated::columns("attributes", key, &self.test).next().is_some();
+        let is_translated = Translated::columns("attributes", key, &self.test)
+            .next()
+            .is_some();
         let pattern = test.of_text().filter(|_| !is_translated)?;
-        index.rows_with_value(key, &|text| pattern.is_match(text), within).ok()?
+        index
+            .rows_with_value(key, &|text| pattern.is_match(text), within)
+            .ok()?
     }
 }
 
 /// A string that equals the value.
 pub(crate) fn equal(value: &str) -> TextNeed {
-    let whole = Literal { text: value.to_string(), starts: true, ends: true };
+    let whole = Literal {
+        text: value.to_string(),
+        starts: true,
+        ends: true,
+    };
     TextNeed::Pattern(TextPattern::on_strings(vec![whole]))
 }
 
@@ -102,11 +141,16 @@ fn in_attribute(key: &str, op: &JsonOp) -> Option<TextNeed> {
                 Scalar::Number(number) => IndexedValue::Number(number.value()),
                 Scalar::Bool(value) => IndexedValue::Bool(*value),
             };
-            let need = |scalar| TextNeed::Value { key: key.to_string(), value: value(scalar) };
+            let need = |scalar| TextNeed::Value {
+                key: key.to_string(),
+                value: value(scalar),
+            };
             Some(TextNeed::Any(values.iter().map(need).collect()))
         }
         JsonOp::Range(..) => Some(has_attribute(key)),
-        JsonOp::Pattern(pattern) => in_string(pattern, &|literals| TextPattern::on_attribute(key, literals)),
+        JsonOp::Pattern(pattern) => in_string(pattern, &|literals| {
+            TextPattern::on_attribute(key, literals)
+        }),
     }
 }
 
@@ -117,11 +161,19 @@ fn plain_literals(pattern: &str) -> Vec<Literal> {
 
 /// The literals of a LIKE pattern.
 pub(crate) fn like_literals(items: &[LikeItem]) -> Vec<Literal> {
-    let mut literals = vec![Literal { text: String::new(), starts: true, ends: false }];
+    let mut literals = vec![Literal {
+        text: String::new(),
+        starts: true,
+        ends: false,
+    }];
     for item in items {
         match (item, literals.last_mut()) {
             (LikeItem::Char(c), Some(last)) => last.text.push(*c),
-            _ => literals.push(Literal { text: String::new(), starts: false, ends: false }),
+            _ => literals.push(Literal {
+                text: String::new(),
+                starts: false,
+                ends: false,
+            }),
         }
     }
     if let Some(last) = literals.last_mut() {
@@ -132,7 +184,10 @@ pub(crate) fn like_literals(items: &[LikeItem]) -> Vec<Literal> {
 }
 
 /// A string in which the regular expression is found; `of` says which string.
-pub(crate) fn regex_need(regex: &str, of: &dyn Fn(Vec<Literal>) -> TextPattern) -> Option<TextNeed> {
+pub(crate) fn regex_need(
+    regex: &str,
+    of: &dyn Fn(Vec<Literal>) -> TextPattern,
+) -> Option<TextNeed> {
     let parsed = regex_syntax::Parser::new().parse(regex).ok()?;
     let mut required = Required::default();
     required.visit(&parsed);
@@ -191,14 +246,21 @@ impl Required {
 
     fn need(mut self, of: &dyn Fn(Vec<Literal>) -> TextPattern) -> Option<TextNeed> {
         self.flush();
-        let literal = |text| Literal { text, starts: false, ends: false };
+        let literal = |text| Literal {
+            text,
+            starts: false,
+            ends: false,
+        };
         let literals: Vec<Literal> = self.literals.into_iter().map(literal).collect();
         let mut needs: Vec<TextNeed> = Vec::new();
         if !literals.is_empty() {
             needs.push(TextNeed::Pattern(of(literals)));
         }
         for branches in self.choices {
-            let branches = branches.into_iter().map(|branch| branch.need(of)).collect::<Option<Vec<_>>>();
+            let branches = branches
+                .into_iter()
+                .map(|branch| branch.need(of))
+                .collect::<Option<Vec<_>>>();
             needs.extend(branches.map(TextNeed::Any));
         }
         (!needs.is_empty()).then_some(TextNeed::All(needs))
@@ -207,7 +269,9 @@ impl Required {
 
 /// The letter that a class has in several cases.
 fn one_letter(class: &Class) -> Option<char> {
-    let Class::Unicode(class) = class else { return None };
+    let Class::Unicode(class) = class else {
+        return None;
+    };
     let chars = class.iter().flat_map(|range| range.start()..=range.end());
     let chars: String = chars.take(CASES_MAX + 1).collect();
     let folded = folded(&chars);
@@ -227,11 +291,15 @@ mod tests {
     }
 
     fn shown(need: &TextNeed) -> String {
-        let joined = |needs: &[TextNeed], joint| needs.iter().map(shown).collect::<Vec<_>>().join(joint);
+        let joined =
+            |needs: &[TextNeed], joint| needs.iter().map(shown).collect::<Vec<_>>().join(joint);
         match need {
             TextNeed::Pattern(pattern) => {
-                let texts: Vec<&str> =
-                    pattern.literals().iter().map(|literal| literal.text.as_str()).collect();
+                let texts: Vec<&str> = pattern
+                    .literals()
+                    .iter()
+                    .map(|literal| literal.text.as_str())
+                    .collect();
                 texts.join("+")
             }
             TextNeed::All(needs) => joined(needs, " & "),
@@ -255,7 +323,10 @@ mod tests {
     fn like_patterns_are_cut_at_wildcards() {
         let literals = |text: &str| {
             let found = plain_literals(text);
-            found.into_iter().map(|l| (l.text, l.starts, l.ends)).collect::<Vec<_>>()
+            found
+                .into_iter()
+                .map(|l| (l.text, l.starts, l.ends))
+                .collect::<Vec<_>>()
         };
         assert_eq!(
             literals("ab%c_d"),

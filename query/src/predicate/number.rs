@@ -27,7 +27,10 @@ impl Number {
     pub fn parse(text: &str) -> Option<Self> {
         decimal(text)?;
         let value: f64 = text.parse().ok()?;
-        value.is_finite().then(|| Self { text: text.to_string(), value })
+        value.is_finite().then(|| Self {
+            text: text.to_string(),
+            value,
+        })
     }
 
     /// The nearest double.
@@ -47,19 +50,34 @@ impl Number {
 
     /// The number times `scale`.
     pub fn scaled(&self, scale: i64) -> Scaled {
-        let inexact = || Scaled { floor: (self.value * scale as f64).floor() as i64, exact: false };
-        let Some((mantissa, exponent)) = decimal(&self.text) else { return inexact() };
-        let Some(mantissa) = mantissa.checked_mul(i128::from(scale)) else { return inexact() };
+        let inexact = || Scaled {
+            floor: (self.value * scale as f64).floor() as i64,
+            exact: false,
+        };
+        let Some((mantissa, exponent)) = decimal(&self.text) else {
+            return inexact();
+        };
+        let Some(mantissa) = mantissa.checked_mul(i128::from(scale)) else {
+            return inexact();
+        };
         if mantissa == 0 {
-            return Scaled { floor: 0, exact: true };
+            return Scaled {
+                floor: 0,
+                exact: true,
+            };
         }
-        let power = u32::try_from(exponent.unsigned_abs()).ok().and_then(|e| 10_i128.checked_pow(e));
+        let power = u32::try_from(exponent.unsigned_abs())
+            .ok()
+            .and_then(|e| 10_i128.checked_pow(e));
         match (exponent.cmp(&0), power) {
             (Ordering::Less, Some(power)) => {
                 let floor = mantissa.div_euclid(power);
                 clamped(floor, mantissa.rem_euclid(power) == 0)
             }
-            (Ordering::Less, None) => Scaled { floor: if mantissa < 0 { -1 } else { 0 }, exact: false },
+            (Ordering::Less, None) => Scaled {
+                floor: if mantissa < 0 { -1 } else { 0 },
+                exact: false,
+            },
             (_, Some(power)) => clamped(mantissa.saturating_mul(power), true),
             (_, None) => clamped(if mantissa < 0 { i128::MIN } else { i128::MAX }, false),
         }
@@ -68,7 +86,10 @@ impl Number {
 
 fn clamped(value: i128, exact: bool) -> Scaled {
     let floor = value.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
-    Scaled { floor: i64::try_from(floor).unwrap_or(0), exact: exact && floor == value }
+    Scaled {
+        floor: i64::try_from(floor).unwrap_or(0),
+        exact: exact && floor == value,
+    }
 }
 
 /// Mantissa and power of ten of a number text; `None` when it is not one or has too many digits.
@@ -98,7 +119,10 @@ fn decimal(text: &str) -> Option<(i128, i64)> {
         }
     }
     let scale = i64::try_from(fraction.len()).ok()?;
-    let power = power.saturating_sub(scale).saturating_add(dropped).clamp(-EXPONENT_MAX, EXPONENT_MAX);
+    let power = power
+        .saturating_sub(scale)
+        .saturating_add(dropped)
+        .clamp(-EXPONENT_MAX, EXPONENT_MAX);
     Some((if negative { -mantissa } else { mantissa }, power))
 }
 
@@ -108,7 +132,11 @@ fn exponent(text: &str) -> Option<i64> {
         return None;
     }
     let clamped: i64 = digits.parse().unwrap_or(i64::MAX / 4);
-    Some(if text.starts_with('-') { -clamped } else { clamped })
+    Some(if text.starts_with('-') {
+        -clamped
+    } else {
+        clamped
+    })
 }
 
 #[cfg(test)]
@@ -126,7 +154,10 @@ mod tests {
         assert_eq!(scaled("0.1", 1_000_000), (100_000, true));
         assert_eq!(scaled("1.0000001", 1_000_000), (1_000_000, false));
         assert_eq!(scaled("-1.5", 1), (-2, false));
-        assert_eq!(scaled("1700000000000", 1_000_000), (1_700_000_000_000_000_000, true));
+        assert_eq!(
+            scaled("1700000000000", 1_000_000),
+            (1_700_000_000_000_000_000, true)
+        );
         assert_eq!(scaled("1e3", 1), (1_000, true));
         assert_eq!(scaled(".5", 10), (5, true));
         assert_eq!(scaled("5.", 1), (5, true));
@@ -139,13 +170,18 @@ mod tests {
         assert_eq!(scaled("1e-300", 1_000_000), (0, false));
         assert_eq!(scaled("-1e-300", 1), (-1, false));
         assert_eq!(scaled("0e999999999999999999999", 1), (0, true));
-        assert_eq!(scaled(&format!("1{}", "0".repeat(200)), 1), (i64::MAX, false));
+        assert_eq!(
+            scaled(&format!("1{}", "0".repeat(200)), 1),
+            (i64::MAX, false)
+        );
         assert_eq!(scaled(&format!("0.{}1", "0".repeat(200)), 1), (0, false));
     }
 
     #[test]
     fn other_texts_are_no_numbers() {
-        for text in ["", "-", ".", "e5", "1e", "0x10", "nan", "inf", "1_000", "1e400", "1 2"] {
+        for text in [
+            "", "-", ".", "e5", "1e", "0x10", "nan", "inf", "1_000", "1e400", "1 2",
+        ] {
             assert_eq!(Number::parse(text), None, "{text}");
         }
     }

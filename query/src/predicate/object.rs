@@ -62,7 +62,8 @@ impl<'a> Members<'a> {
             b'"' => return self.string(),
             b'{' | b'[' => self.skip_nested()?,
             _ => {
-                let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
+                let is_end =
+                    |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
                 self.at += self.rest().iter().position(is_end)?;
             }
         }
@@ -183,8 +184,7 @@ mod tests {
 
     #[test]
     fn members_are_cut_where_they_end() {
-        let text =
-            " { \"a\" : 1 , \"b\\\"{\":\"x\\\\\", \"c\":{\"d\":[\"}\",{}]},\"e\":null , \"f\":\u{2}i} ";
+        let text = " { \"a\" : 1 , \"b\\\"{\":\"x\\\\\", \"c\":{\"d\":[\"}\",{}]},\"e\":null , \"f\":\u{2}i} ";
         let expected = vec![
             ("\"a\"", "1"),
             ("\"b\\\"{\"", "\"x\\\\\""),
@@ -221,21 +221,30 @@ mod tests {
         for _ in 0..2_000 {
             let mut object = serde_json::Map::new();
             for _ in 0..random % 5 {
-                random =
-                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 let odd = ["", "\"", "\\", "}", "é😀", "\n,", "a.b", "{\"x\":[1]}"];
                 let pick = |shift: u32| odd[(random >> shift) as usize % odd.len()].to_string();
-                let value =
-                    serde_json::json!({pick(40): [pick(43), random % 100, null_or(random)], "k": pick(46)});
+                let value = serde_json::json!({pick(40): [pick(43), random % 100, null_or(random)], "k": pick(46)});
                 object.insert(
                     format!("{}{}", pick(34), random % 7),
-                    if random & 8 == 0 { value } else { pick(50).into() },
+                    if random & 8 == 0 {
+                        value
+                    } else {
+                        pick(50).into()
+                    },
                 );
             }
             random = random.wrapping_add(1);
             let text = serde_json::to_string(&object).unwrap();
             let found: serde_json::Map<String, serde_json::Value> = Members::of(&text)
-                .map(|(key, raw)| (serde_json::from_str(key).unwrap(), serde_json::from_str(raw).unwrap()))
+                .map(|(key, raw)| {
+                    (
+                        serde_json::from_str(key).unwrap(),
+                        serde_json::from_str(raw).unwrap(),
+                    )
+                })
                 .collect();
             assert_eq!(found, object);
         }

@@ -50,13 +50,22 @@ impl Pattern {
     }
 
     fn compile(kind: PatternKind, text: &str) -> Result<Self, String> {
-        let like = |ignores_case| Ok(Matcher::Like(Like::new(&like_items(text, None)?, ignores_case)));
+        let like = |ignores_case| {
+            Ok(Matcher::Like(Like::new(
+                &like_items(text, None)?,
+                ignores_case,
+            )))
+        };
         let matcher = match kind {
             PatternKind::Like => like(false),
             PatternKind::ILike => like(true),
             PatternKind::RLike => RegexSearch::new(text).map(Matcher::Regex),
         }?;
-        Ok(Self { kind, text: text.to_string(), matcher })
+        Ok(Self {
+            kind,
+            text: text.to_string(),
+            matcher,
+        })
     }
 
     /// Which language the pattern is in.
@@ -89,7 +98,9 @@ impl Pattern {
             return None;
         }
         let pieces = self.text.split(|c| is_wildcard(c) || breaks(c));
-        let longest = pieces.max_by_key(|piece| piece.len()).filter(|piece| !piece.is_empty())?;
+        let longest = pieces
+            .max_by_key(|piece| piece.len())
+            .filter(|piece| !piece.is_empty())?;
         match self.kind {
             PatternKind::Like => Some(Piece::Bytes(Box::new(Finder::new(longest).into_owned()))),
             _ => {
@@ -157,7 +168,11 @@ mod tests {
             ("a.c", "abc", false),
             ("%_x", "100%_x", true),
         ] {
-            assert_eq!(matches(PatternKind::Like, pattern, text), expected, "{text:?} LIKE {pattern:?}");
+            assert_eq!(
+                matches(PatternKind::Like, pattern, text),
+                expected,
+                "{text:?} LIKE {pattern:?}"
+            );
         }
     }
 
@@ -180,9 +195,21 @@ mod tests {
 
     #[test]
     fn required_pieces_are_contained_in_every_match() {
-        let piece = |kind, text: &str| Pattern::new(kind, text).unwrap().required_piece(|c| c == '"');
-        assert!(piece(PatternKind::Like, "%a\"bcd_e%").unwrap().is_in("xbcdx"));
-        assert!(!piece(PatternKind::Like, "%a\"bcd_e%").unwrap().is_in("a\"bce"));
+        let piece = |kind, text: &str| {
+            Pattern::new(kind, text)
+                .unwrap()
+                .required_piece(|c| c == '"')
+        };
+        assert!(
+            piece(PatternKind::Like, "%a\"bcd_e%")
+                .unwrap()
+                .is_in("xbcdx")
+        );
+        assert!(
+            !piece(PatternKind::Like, "%a\"bcd_e%")
+                .unwrap()
+                .is_in("a\"bce")
+        );
         assert!(piece(PatternKind::ILike, "%BCD%").unwrap().is_in("abcde"));
         assert!(piece(PatternKind::Like, "%_%").is_none());
         assert!(piece(PatternKind::RLike, "abc").is_none());

@@ -36,14 +36,25 @@ impl RegexSearch {
     /// # Errors
     /// A message when it is none, or too large.
     pub fn new(text: &str) -> Result<Self, String> {
-        let regex =
-            RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build().map_err(|error| match error {
+        let regex = RegexBuilder::new(text)
+            .size_limit(COMPILED_BYTES_MAX)
+            .build()
+            .map_err(|error| match error {
                 regex::Error::CompiledTooBig(_) => "the pattern is too large".to_string(),
-                error => error.to_string().lines().last().unwrap_or("invalid regular expression").to_string(),
+                error => error
+                    .to_string()
+                    .lines()
+                    .last()
+                    .unwrap_or("invalid regular expression")
+                    .to_string(),
             })?;
         let compiled = NFA::compiler().configure(size_limit()).build(text);
         let states = compiled.map_or(COMPILED_BYTES_MAX, |compiled| compiled.states().len());
-        Ok(Self { regex, states, steps: Arc::default() })
+        Ok(Self {
+            regex,
+            states,
+            steps: Arc::default(),
+        })
     }
 
     /// Whether it is found in the text. When the reader is to stop the answer means nothing.
@@ -52,7 +63,11 @@ impl RegexSearch {
             return false;
         }
         let is_watched = text.len().saturating_mul(self.states) > UNWATCHED_WORK_MAX;
-        let steps = is_watched.then(|| self.steps.get_or_init(|| automaton(self.regex.as_str())).as_ref());
+        let steps = is_watched.then(|| {
+            self.steps
+                .get_or_init(|| automaton(self.regex.as_str()))
+                .as_ref()
+        });
         let watched = steps.flatten().and_then(|dfa| self.watched(dfa, text));
         watched.unwrap_or_else(|| self.regex.is_match(text))
     }
@@ -61,7 +76,9 @@ impl RegexSearch {
     /// ASCII when the expression has word boundaries.
     fn watched(&self, dfa: &DFA, text: &str) -> Option<bool> {
         let mut cache = dfa.create_cache();
-        let mut state = dfa.start_state_forward(&mut cache, &Input::new(text)).ok()?;
+        let mut state = dfa
+            .start_state_forward(&mut cache, &Input::new(text))
+            .ok()?;
         let mut cache_bytes = cache.memory_usage();
         for byte in text.bytes() {
             state = dfa.next_state(&mut cache, state, byte).ok()?;
@@ -89,9 +106,15 @@ fn size_limit() -> thompson::Config {
 }
 
 fn automaton(text: &str) -> Option<DFA> {
-    let config =
-        DFA::config().unicode_word_boundary(true).cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true);
-    DFA::builder().configure(config).thompson(size_limit()).build(text).ok()
+    let config = DFA::config()
+        .unicode_word_boundary(true)
+        .cache_capacity(CACHE_BYTES)
+        .skip_cache_capacity_check(true);
+    DFA::builder()
+        .configure(config)
+        .thompson(size_limit())
+        .build(text)
+        .ok()
 }
 
 #[cfg(test)]
@@ -101,13 +124,38 @@ mod tests {
     #[test]
     fn both_ways_find_the_same() {
         let long = "xy".repeat(60);
-        for regex in ["^a", "a$", "(a|b)*c", "x{50}", "(?i)É.", r"\by", "(xy){60}$", "", "y(xy){3}z|q"] {
+        for regex in [
+            "^a",
+            "a$",
+            "(a|b)*c",
+            "x{50}",
+            "(?i)É.",
+            r"\by",
+            "(xy){60}$",
+            "",
+            "y(xy){3}z|q",
+        ] {
             let search = RegexSearch::new(regex).unwrap();
             let dfa = automaton(regex).unwrap();
-            for text in ["", "a", "ba", "abac", "é1", "É\n", long.as_str(), "yxyxyxyz", "q", "y é y", "x\ny"]
-            {
+            for text in [
+                "",
+                "a",
+                "ba",
+                "abac",
+                "é1",
+                "É\n",
+                long.as_str(),
+                "yxyxyxyz",
+                "q",
+                "y é y",
+                "x\ny",
+            ] {
                 let is_match = search.regex.is_match(text);
-                assert_eq!(search.watched(&dfa, text).unwrap_or(is_match), is_match, "{regex} in {text:?}");
+                assert_eq!(
+                    search.watched(&dfa, text).unwrap_or(is_match),
+                    is_match,
+                    "{regex} in {text:?}"
+                );
             }
         }
     }
@@ -119,7 +167,9 @@ mod tests {
         let text: String = (0..1 << 20).map(|_| random.pick(&["a", "b"])).collect();
         let started = std::time::Instant::now();
         let limit = std::time::Duration::from_millis(100);
-        let ended = interrupt::Interrupt::default().within(limit).guarding(|| Ok(search.is_match(&text)));
+        let ended = interrupt::Interrupt::default()
+            .within(limit)
+            .guarding(|| Ok(search.is_match(&text)));
         assert!(ended.is_err(), "it is quick");
         assert!(started.elapsed() < limit * 20, "{:?}", started.elapsed());
     }

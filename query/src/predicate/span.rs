@@ -26,7 +26,9 @@ impl SpanPredicate {
         match self {
             SpanPredicate::Const(_) => {}
             SpanPredicate::And(operands) | SpanPredicate::Or(operands) => {
-                operands.iter().for_each(|operand| operand.collect_columns(columns));
+                operands
+                    .iter()
+                    .for_each(|operand| operand.collect_columns(columns));
             }
             SpanPredicate::Not(operand) => operand.collect_columns(columns),
             SpanPredicate::Is(condition) => columns.extend(condition.columns()),
@@ -38,7 +40,9 @@ impl SpanPredicate {
 
     /// Whether the condition reads a large column of spans.
     pub fn is_heavy(&self) -> bool {
-        self.columns().into_iter().any(|column| Table::Spans.is_heavy(column))
+        self.columns()
+            .into_iter()
+            .any(|column| Table::Spans.is_heavy(column))
     }
 
     /// One boolean per row of a batch of spans that has [`SpanPredicate::columns`].
@@ -51,14 +55,22 @@ impl SpanPredicate {
 
     fn rows(&self, batch: &RecordBatch, wanted: Wanted<'_>) -> Result<BooleanBuffer> {
         let count = batch.num_rows();
-        let all = || wanted.cloned().unwrap_or_else(|| BooleanBuffer::new_set(count));
+        let all = || {
+            wanted
+                .cloned()
+                .unwrap_or_else(|| BooleanBuffer::new_set(count))
+        };
         match self {
             SpanPredicate::Const(true) => Ok(all()),
             SpanPredicate::Const(false) => Ok(BooleanBuffer::new_unset(count)),
             SpanPredicate::Is(condition) => condition.rows(batch, wanted),
             SpanPredicate::RowIn(rows) => {
                 let numbers = row_numbers(batch)?;
-                let is_in = |row: usize| numbers.get(row).is_some_and(|number| rows.contains(*number));
+                let is_in = |row: usize| {
+                    numbers
+                        .get(row)
+                        .is_some_and(|number| rows.contains(*number))
+                };
                 Ok(&all() & &BooleanBuffer::collect_bool(count, is_in))
             }
             SpanPredicate::Not(operand) => {

@@ -99,7 +99,10 @@ impl TextTest {
     pub fn one_of(mut values: Vec<String>, negated: bool) -> Self {
         values.sort_unstable();
         values.dedup();
-        Self { op: TextOp::In(values), negated }
+        Self {
+            op: TextOp::In(values),
+            negated,
+        }
     }
 
     /// Any text.
@@ -128,7 +131,9 @@ impl TextOp {
             TextOp::In(values) if values.len() <= LINEAR_SEARCH_MAX => {
                 values.iter().any(|value| value == text)
             }
-            TextOp::In(values) => values.binary_search_by(|value| value.as_str().cmp(text)).is_ok(),
+            TextOp::In(values) => values
+                .binary_search_by(|value| value.as_str().cmp(text))
+                .is_ok(),
             TextOp::Pattern(pattern) => pattern.is_match(text),
         }
     }
@@ -137,7 +142,10 @@ impl TextOp {
 impl IntTest {
     /// Whether a present value satisfies the test.
     pub fn accepts(&self, value: i64) -> bool {
-        self.ranges.iter().any(|(min, max)| (*min..=*max).contains(&value)) != self.negated
+        self.ranges
+            .iter()
+            .any(|(min, max)| (*min..=*max).contains(&value))
+            != self.negated
     }
 
     /// The smallest range that holds every wanted value; `None` when there is no bound.

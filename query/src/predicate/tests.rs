@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, MapBuilder, StringBuilder,
-    StringViewArray, StructBuilder, TimestampNanosecondArray, TimestampNanosecondBuilder,
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListBuilder, MapBuilder,
+    StringBuilder, StringViewArray, StructBuilder, TimestampNanosecondArray,
+    TimestampNanosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field as ArrowField, Schema};
 use arrow::record_batch::RecordBatch;
@@ -14,10 +15,15 @@ use super::*;
 use crate::filter::parse;
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    let fields: Vec<ArrowField> =
-        columns.iter().map(|(name, array)| ArrowField::new(*name, array.data_type().clone(), true)).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, array)| array).collect())
-        .unwrap()
+    let fields: Vec<ArrowField> = columns
+        .iter()
+        .map(|(name, array)| ArrowField::new(*name, array.data_type().clone(), true))
+        .collect();
+    RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, array)| array).collect(),
+    )
+    .unwrap()
 }
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
@@ -49,7 +55,9 @@ fn maps(rows: &[Option<&[(&str, &str)]>]) -> ArrayRef {
 fn lists(rows: &[Option<&[&str]>]) -> ArrayRef {
     let mut builder = ListBuilder::new(StringBuilder::new());
     for row in rows {
-        row.unwrap_or(&[]).iter().for_each(|text| builder.values().append_value(text));
+        row.unwrap_or(&[])
+            .iter()
+            .for_each(|text| builder.values().append_value(text));
         builder.append(row.is_some());
     }
     Arc::new(builder.finish())
@@ -59,15 +67,28 @@ fn events(rows: &[&[(&str, &str)]]) -> ArrayRef {
     let time = TimestampNanosecondBuilder::new().with_data_type(timestamp());
     let fields = StructBuilder::new(
         event_fields(),
-        vec![Box::new(time), Box::new(StringBuilder::new()), Box::new(StringBuilder::new())],
+        vec![
+            Box::new(time),
+            Box::new(StringBuilder::new()),
+            Box::new(StringBuilder::new()),
+        ],
     );
     let mut builder = ListBuilder::new(fields);
     for row in rows {
         for (name, attributes) in *row {
             let event = builder.values();
-            event.field_builder::<TimestampNanosecondBuilder>(0).unwrap().append_value(0);
-            event.field_builder::<StringBuilder>(1).unwrap().append_value(name);
-            event.field_builder::<StringBuilder>(2).unwrap().append_value(attributes);
+            event
+                .field_builder::<TimestampNanosecondBuilder>(0)
+                .unwrap()
+                .append_value(0);
+            event
+                .field_builder::<StringBuilder>(1)
+                .unwrap()
+                .append_value(name);
+            event
+                .field_builder::<StringBuilder>(2)
+                .unwrap()
+                .append_value(attributes);
             event.append(true);
         }
         builder.append(true);
@@ -77,25 +98,58 @@ fn events(rows: &[&[(&str, &str)]]) -> ArrayRef {
 
 /// Three traces; the third has nothing but what every trace has.
 fn traces() -> RecordBatch {
-    let usage = [("mlflow.trace.tokenUsage", "{}"), ("mlflow.sourceRun", "r1")];
+    let usage = [
+        ("mlflow.trace.tokenUsage", "{}"),
+        ("mlflow.sourceRun", "r1"),
+    ];
     batch(vec![
-        ("trace_id", texts(&[Some("00000000000000000000000000000abc"), Some("tr-b"), Some("c")])),
+        (
+            "trace_id",
+            texts(&[
+                Some("00000000000000000000000000000abc"),
+                Some("tr-b"),
+                Some("c"),
+            ]),
+        ),
         ("name", texts(&[Some("Alpha"), Some("naïve café"), None])),
-        ("state", texts(&[Some("OK"), Some("ERROR"), Some("IN_PROGRESS")])),
+        (
+            "state",
+            texts(&[Some("OK"), Some("ERROR"), Some("IN_PROGRESS")]),
+        ),
         ("request_time", times(&[1_000_999_999, 2_000_000_000, -1])),
-        ("duration_ns", ints(&[Some(10_000_000), Some(1_500_001), None])),
+        (
+            "duration_ns",
+            ints(&[Some(10_000_000), Some(1_500_001), None]),
+        ),
         ("total_tokens", ints(&[Some(7), Some(0), None])),
         ("input_tokens", ints(&[Some(3), None, None])),
         ("output_tokens", ints(&[Some(4), None, None])),
         ("cache_read_input_tokens", ints(&[None, None, None])),
         ("cache_creation_input_tokens", ints(&[None, None, None])),
-        ("cost_usd", Arc::new(Float64Array::from(vec![Some(0.25), Some(0.0), None]))),
-        ("models", lists(&[Some(&["claude", "gpt-4"]), Some(&["gpt-4"]), None])),
-        ("tags", maps(&[Some(&[("env", "prod"), ("k", "")]), Some(&[("env", "Prod")]), None])),
+        (
+            "cost_usd",
+            Arc::new(Float64Array::from(vec![Some(0.25), Some(0.0), None])),
+        ),
+        (
+            "models",
+            lists(&[Some(&["claude", "gpt-4"]), Some(&["gpt-4"]), None]),
+        ),
+        (
+            "tags",
+            maps(&[
+                Some(&[("env", "prod"), ("k", "")]),
+                Some(&[("env", "Prod")]),
+                None,
+            ]),
+        ),
         ("metadata", maps(&[Some(&[]), Some(&usage), None])),
         (
             "_edit",
-            texts(&[Some(r#"{"linked_runs":["r2"],"linked_prompts":["p/1","q/2"]}"#), None, Some("{}")]),
+            texts(&[
+                Some(r#"{"linked_runs":["r2"],"linked_prompts":["p/1","q/2"]}"#),
+                None,
+                Some("{}"),
+            ]),
         ),
     ])
 }
@@ -117,9 +171,15 @@ fn found(filter: &str) -> String {
     match parse(filter).unwrap() {
         Predicate::Trace(condition) => {
             let columns = condition.columns();
-            let indices: Vec<usize> =
-                columns.iter().map(|name| batch.schema().index_of(name).unwrap()).collect();
-            rows(&condition.evaluate(&batch.project(&indices).unwrap()).unwrap())
+            let indices: Vec<usize> = columns
+                .iter()
+                .map(|name| batch.schema().index_of(name).unwrap())
+                .collect();
+            rows(
+                &condition
+                    .evaluate(&batch.project(&indices).unwrap())
+                    .unwrap(),
+            )
         }
         other => panic!("{other}"),
     }
@@ -218,8 +278,14 @@ fn spans() -> RecordBatch {
     let mlflow = r#"{"model":"\"gpt-4\"","temp":"0.7","n":"5","flag":"true","mlflow.spanType":"\"LLM\"","big":9007199254740993}"#;
     batch(vec![
         ("name", texts(&[Some("root"), Some("llm_call"), Some("c")])),
-        ("span_type", texts(&[Some("CHAIN"), Some("LLM"), Some("UNKNOWN")])),
-        ("kind", texts(&[Some("INTERNAL"), Some("CLIENT"), Some("INTERNAL")])),
+        (
+            "span_type",
+            texts(&[Some("CHAIN"), Some("LLM"), Some("UNKNOWN")]),
+        ),
+        (
+            "kind",
+            texts(&[Some("INTERNAL"), Some("CLIENT"), Some("INTERNAL")]),
+        ),
         ("status", texts(&[Some("OK"), Some("ERROR"), Some("UNSET")])),
         ("status_message", texts(&[None, Some("boom"), None])),
         ("model", texts(&[None, Some("gpt-4"), None])),
@@ -234,7 +300,14 @@ fn spans() -> RecordBatch {
         ("outputs", texts(&[Some("naïve café"), None, None])),
         ("provider", texts(&[None, None, None])),
         ("attributes", texts(&[Some(otel), Some(mlflow), Some("{}")])),
-        ("events", events(&[&[("exception", r#"{"exception.message":"line one\nline two"}"#)], &[], &[]])),
+        (
+            "events",
+            events(&[
+                &[("exception", r#"{"exception.message":"line one\nline two"}"#)],
+                &[],
+                &[],
+            ]),
+        ),
     ])
 }
 
@@ -243,9 +316,16 @@ fn spans_found(filter: &str) -> String {
     let batch = spans();
     match parse(filter).unwrap() {
         Predicate::Span(condition) => {
-            let indices: Vec<usize> =
-                condition.columns().iter().map(|name| batch.schema().index_of(name).unwrap()).collect();
-            rows(&condition.evaluate(&batch.project(&indices).unwrap()).unwrap())
+            let indices: Vec<usize> = condition
+                .columns()
+                .iter()
+                .map(|name| batch.schema().index_of(name).unwrap())
+                .collect();
+            rows(
+                &condition
+                    .evaluate(&batch.project(&indices).unwrap())
+                    .unwrap(),
+            )
         }
         other => panic!("{other}"),
     }
@@ -262,7 +342,10 @@ fn attributes_that_mlflow_would_have_translated_are_found() {
         ("span.attributes.mlflow.spanOutputs IS NULL", "bc"),
         ("span.attributes.mlflow.spanOutputs LIKE '%naïve%'", "a"),
         ("span.attributes.mlflow.spanOutputs LIKE '%gpt-4%'", ""),
-        ("span.attributes.mlflow.spanType IN ('CHAIN', 'LLM', 'UNKNOWN')", "ab"),
+        (
+            "span.attributes.mlflow.spanType IN ('CHAIN', 'LLM', 'UNKNOWN')",
+            "ab",
+        ),
         ("span.attributes.mlflow.spanType IS NULL", "c"),
         ("span.attributes.mlflow.llm.model RLIKE '^gpt-4$'", "b"),
         ("span.attributes.mlflow.llm.provider IS NOT NULL", ""),
@@ -317,9 +400,18 @@ fn conditions_of_one_span_hold_on_one_row() {
         ("span.name = 'root' AND span.type = 'LLM'", ""),
         ("span.name = 'llm_call' AND span.type = 'LLM'", "b"),
         ("span.name != 'root'", "bc"),
-        ("(span.name = 'root' OR span.name = 'c') AND span.kind = 'INTERNAL'", "ac"),
-        ("HAS(span.kind = 'INTERNAL' AND NOT span.name = 'root')", "c"),
-        ("HAS(NOT (span.kind = 'INTERNAL' OR span.attributes.model = 'x'))", "b"),
+        (
+            "(span.name = 'root' OR span.name = 'c') AND span.kind = 'INTERNAL'",
+            "ac",
+        ),
+        (
+            "HAS(span.kind = 'INTERNAL' AND NOT span.name = 'root')",
+            "c",
+        ),
+        (
+            "HAS(NOT (span.kind = 'INTERNAL' OR span.attributes.model = 'x'))",
+            "b",
+        ),
         ("span.model IS NULL", "ac"),
         ("trace.text LIKE '%q%' AND span.status = 'ERROR'", "b"),
     ] {
@@ -367,7 +459,14 @@ fn text_patterns_see_each_string_as_it_was_sent_and_as_json_decodes_it() {
 
 /// Assessments: name, type, value, valid, source type, source id.
 fn assessments() -> RecordBatch {
-    type Row = (&'static str, &'static str, &'static str, bool, &'static str, Option<&'static str>);
+    type Row = (
+        &'static str,
+        &'static str,
+        &'static str,
+        bool,
+        &'static str,
+        Option<&'static str>,
+    );
     let rows: [Row; 10] = [
         ("score", "feedback", "0.9", true, "CODE", Some("default")),
         ("score", "feedback", "\"0.9\"", true, "HUMAN", Some("ann")),
@@ -380,15 +479,24 @@ fn assessments() -> RecordBatch {
         ("exp", "expectation", "{\"x\":1}", true, "HUMAN", None),
         ("i-1", "issue", "null", false, "LLM_JUDGE", None),
     ];
-    let column =
-        |get: fn(&Row) -> &'static str| texts(&rows.iter().map(|row| Some(get(row))).collect::<Vec<_>>());
+    let column = |get: fn(&Row) -> &'static str| {
+        texts(&rows.iter().map(|row| Some(get(row))).collect::<Vec<_>>())
+    };
     batch(vec![
         ("name", column(|row| row.0)),
         ("type", column(|row| row.1)),
         ("value", column(|row| row.2)),
-        ("valid", Arc::new(BooleanArray::from(rows.iter().map(|row| row.3).collect::<Vec<_>>()))),
+        (
+            "valid",
+            Arc::new(BooleanArray::from(
+                rows.iter().map(|row| row.3).collect::<Vec<_>>(),
+            )),
+        ),
         ("source_type", column(|row| row.4)),
-        ("source_id", texts(&rows.iter().map(|row| row.5).collect::<Vec<_>>())),
+        (
+            "source_id",
+            texts(&rows.iter().map(|row| row.5).collect::<Vec<_>>()),
+        ),
     ])
 }
 
@@ -429,20 +537,38 @@ fn assessments_compare_as_mlflow_does() {
             Predicate::Assessment(predicate) => predicate,
             other => panic!("{other}"),
         };
-        assert_eq!(rows(&predicate.evaluate(&assessments()).unwrap()), expected, "{filter}");
+        assert_eq!(
+            rows(&predicate.evaluate(&assessments()).unwrap()),
+            expected,
+            "{filter}"
+        );
     }
 }
 
 #[test]
 fn a_batch_without_the_column_is_an_error() {
-    let Predicate::Trace(condition) = parse("user = 'u'").unwrap() else { panic!() };
+    let Predicate::Trace(condition) = parse("user = 'u'").unwrap() else {
+        panic!()
+    };
     let error = condition.evaluate(&traces()).unwrap_err();
     assert!(error.to_string().contains("user_id"), "{error}");
-    let wrong = Condition { field: Field::Text("total_tokens"), test: Test::IsNull };
-    assert!(wrong.evaluate(&traces()).unwrap_err().to_string().contains("Int64"));
+    let wrong = Condition {
+        field: Field::Text("total_tokens"),
+        test: Test::IsNull,
+    };
+    assert!(
+        wrong
+            .evaluate(&traces())
+            .unwrap_err()
+            .to_string()
+            .contains("Int64")
+    );
     assert_eq!(
         traces().column_by_name("tags").unwrap().data_type(),
         &tracehouse_storage::schema::string_map()
     );
-    assert!(matches!(spans().column_by_name("events").unwrap().data_type(), DataType::List(_)));
+    assert!(matches!(
+        spans().column_by_name("events").unwrap().data_type(),
+        DataType::List(_)
+    ));
 }

@@ -14,7 +14,9 @@ impl JsonTest {
     pub(super) fn reads_on(&self) -> bool {
         match &self.op {
             JsonOp::Pattern(pattern) => {
-                !self.negated && pattern.kind() != PatternKind::RLike && pattern.text().starts_with('%')
+                !self.negated
+                    && pattern.kind() != PatternKind::RLike
+                    && pattern.text().starts_with('%')
             }
             _ => false,
         }
@@ -34,13 +36,16 @@ impl JsonTest {
     pub fn accepts_attribute(&self, raw: &str) -> bool {
         let text = json::text(raw);
         let own = self.finds(&text, raw.starts_with('"'));
-        let Some(mut elements) = json::elements(&text) else { return own != self.negated };
+        let Some(mut elements) = json::elements(&text) else {
+            return own != self.negated;
+        };
         if own {
             // The list as a whole is what was asked for, or what was not.
             return !self.negated;
         }
-        elements
-            .any(|raw| raw != "null" && self.finds(&json::text(raw), raw.starts_with('"')) != self.negated)
+        elements.any(|raw| {
+            raw != "null" && self.finds(&json::text(raw), raw.starts_with('"')) != self.negated
+        })
     }
 
     /// Whether a text of a tag or of metadata satisfies the test. Numbers compare where the text is one.
@@ -104,7 +109,9 @@ impl Scalar {
         match self {
             Scalar::Text(_) => false,
             Scalar::Bool(value) => raw == if *value { "true" } else { "false" },
-            Scalar::Number(wanted) => json::number(raw).is_some_and(|number| is_same(&number, wanted)),
+            Scalar::Number(wanted) => {
+                json::number(raw).is_some_and(|number| is_same(&number, wanted))
+            }
         }
     }
 }
@@ -125,7 +132,9 @@ fn plain_double(text: &str) -> Option<f64> {
     match text.trim() {
         "inf" => Some(f64::INFINITY),
         "-inf" => Some(f64::NEG_INFINITY),
-        text => Number::parse(text).map(|number| number.value()).or_else(|| json::double(text)),
+        text => Number::parse(text)
+            .map(|number| number.value())
+            .or_else(|| json::double(text)),
     }
 }
 

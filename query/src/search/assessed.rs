@@ -98,7 +98,10 @@ impl AssessedLeaf {
     /// What reading gives.
     pub fn rows(&self, batch: &RecordBatch, wanted: &BooleanBuffer) -> Result<BooleanBuffer> {
         let count = wanted.count_set_bits();
-        let looked_at = self.looked_at.fetch_add(count, Ordering::Relaxed).saturating_add(count);
+        let looked_at = self
+            .looked_at
+            .fetch_add(count, Ordering::Relaxed)
+            .saturating_add(count);
         if self.all.get().is_some() || looked_at > self.looked_at_max {
             return self.all()?.rows(batch, wanted);
         }
@@ -111,7 +114,11 @@ impl AssessedLeaf {
             return Ok(all);
         }
         let experiments = self.experiments.as_deref();
-        let scope = Scope { snapshot: &self.snapshot, experiments, recorder: &self.recorder };
+        let scope = Scope {
+            snapshot: &self.snapshot,
+            experiments,
+            recorder: &self.recorder,
+        };
         let all = assessment_set(&scope, &self.condition)?;
         Ok(self.all.get_or_init(|| all))
     }
@@ -119,14 +126,19 @@ impl AssessedLeaf {
     /// The wanted rows of traces with an assessment in a segment that satisfies the condition.
     fn looked_up(&self, batch: &RecordBatch, wanted: &BooleanBuffer) -> Result<BooleanBuffer> {
         let ids = text(batch, "trace_id")?;
-        let keys: Vec<(TraceKey, usize)> =
-            wanted.set_indices().map(|row| (TraceKey::of(ids.value(row)), row)).collect();
+        let keys: Vec<(TraceKey, usize)> = wanted
+            .set_indices()
+            .map(|row| (TraceKey::of(ids.value(row)), row))
+            .collect();
         let mut found = vec![false; batch.num_rows()];
         for source in &self.segments {
             // Of each assessment the row of its trace, by ascending assessment.
             let mut traces: Vec<(u32, usize)> = Vec::new();
             for (key, row) in &keys {
-                let rows = self.snapshot.source(*source)?.rows_of(Table::Assessments, *key)?;
+                let rows = self
+                    .snapshot
+                    .source(*source)?
+                    .rows_of(Table::Assessments, *key)?;
                 traces.extend(rows.iter().map(|assessment| (assessment, *row)));
             }
             traces.sort_unstable();
@@ -148,7 +160,11 @@ impl AssessedLeaf {
         let mut request = ScanRequest::columns(["_row"]);
         request.counters = self.recorder.counters();
         request.rows = Some(rows);
-        request.filters = self.recorder.filter(source, Table::Assessments).into_iter().collect();
+        request.filters = self
+            .recorder
+            .filter(source, Table::Assessments)
+            .into_iter()
+            .collect();
         request.filters.push(assessment_filter(&self.condition));
         let mut found = Vec::new();
         for batch in self.snapshot.scan(source, Table::Assessments, &request)? {

@@ -76,8 +76,17 @@ impl fmt::Display for Analysis {
         for Stage { name, nanoseconds } in &self.stages {
             writeln!(f, "{name}: {:.3} ms", *nanoseconds as f64 / 1e6)?;
         }
-        let ScanFigures { rows, cached_blocks, decoded_blocks, decoded_bytes, .. } = self.scans;
-        write!(f, "scans: {rows} rows; blocks of columns: {cached_blocks} cached, {decoded_blocks} decoded")?;
+        let ScanFigures {
+            rows,
+            cached_blocks,
+            decoded_blocks,
+            decoded_bytes,
+            ..
+        } = self.scans;
+        write!(
+            f,
+            "scans: {rows} rows; blocks of columns: {cached_blocks} cached, {decoded_blocks} decoded"
+        )?;
         write!(f, " ({decoded_bytes} bytes)")
     }
 }
@@ -105,13 +114,21 @@ pub struct TextCoverage {
 impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "access path: {}", self.access_path)?;
-        self.conditions.iter().try_for_each(|condition| writeln!(f, "{condition}"))?;
+        self.conditions
+            .iter()
+            .try_for_each(|condition| writeln!(f, "{condition}"))?;
         writeln!(f, "segments and memtables: {}", self.sources)?;
         writeln!(f, "rows of traces: {}", self.traces)?;
         writeln!(f, "rows of spans: {}", self.spans)?;
         writeln!(f, "rows of assessments: {}", self.assessments)?;
-        let TextCoverage { indexed_spans, scanned_spans } = self.text_index;
-        write!(f, "text index: answers for {indexed_spans} spans, {scanned_spans} are scanned")?;
+        let TextCoverage {
+            indexed_spans,
+            scanned_spans,
+        } = self.text_index;
+        write!(
+            f,
+            "text index: answers for {indexed_spans} spans, {scanned_spans} are scanned"
+        )?;
         match &self.analysis {
             Some(analysis) => write!(f, "\n{analysis}"),
             None => Ok(()),
@@ -127,7 +144,10 @@ impl fmt::Display for Coverage {
 
 impl Coverage {
     fn of(read: u64, all: u64) -> Self {
-        Self { read, pruned: all.saturating_sub(read) }
+        Self {
+            read,
+            pruned: all.saturating_sub(read),
+        }
     }
 }
 
@@ -148,7 +168,10 @@ impl Recorder {
     /// A recorder that is on or off; one that analyzes is on.
     pub fn new(is_on: bool, analyzes: bool) -> Self {
         let analysis = analyzes.then(Default::default);
-        let record = Record { analysis, ..Record::default() };
+        let record = Record {
+            analysis,
+            ..Record::default()
+        };
         Self((is_on || analyzes).then(|| Arc::new(Mutex::new(record))))
     }
 
@@ -159,7 +182,11 @@ impl Recorder {
         }
         let started = Instant::now();
         let done = work();
-        if let Some((analysis, _)) = self.record().as_mut().and_then(|record| record.analysis.as_mut()) {
+        if let Some((analysis, _)) = self
+            .record()
+            .as_mut()
+            .and_then(|record| record.analysis.as_mut())
+        {
             analysis.add(stage, started.elapsed());
         }
         done
@@ -167,7 +194,10 @@ impl Recorder {
 
     /// Where scans are to be counted.
     pub fn counters(&self) -> Option<Arc<ScanCounters>> {
-        self.record()?.analysis.as_ref().map(|(_, counters)| counters.clone())
+        self.record()?
+            .analysis
+            .as_ref()
+            .map(|(_, counters)| counters.clone())
     }
 
     /// Whether anything is taken down.
@@ -176,7 +206,12 @@ impl Recorder {
     }
 
     fn record(&self) -> Option<MutexGuard<'_, Record>> {
-        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(
+            self.0
+                .as_ref()?
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// Notes how a condition was answered.
@@ -189,7 +224,11 @@ impl Recorder {
     /// Notes rows that are read.
     pub fn add_rows(&self, source: usize, table: Table, rows: impl IntoIterator<Item = u32>) {
         if let Some(mut record) = self.record() {
-            record.rows.entry((source, table.name())).or_default().extend(rows);
+            record
+                .rows
+                .entry((source, table.name()))
+                .or_default()
+                .extend(rows);
         }
     }
 
@@ -213,9 +252,15 @@ impl Recorder {
         let recorder = self.clone();
         let keep = move |batch: &arrow::record_batch::RecordBatch| {
             recorder.add_rows(source, table, row_numbers(batch)?.iter().copied());
-            Ok(BooleanArray::new(BooleanBuffer::new_set(batch.num_rows()), None))
+            Ok(BooleanArray::new(
+                BooleanBuffer::new_set(batch.num_rows()),
+                None,
+            ))
         };
-        Some(RowFilter { columns: vec!["_row".to_string()], keep: Arc::new(keep) })
+        Some(RowFilter {
+            columns: vec!["_row".to_string()],
+            keep: Arc::new(keep),
+        })
     }
 
     /// What was taken down; `None` when the recorder is off.
@@ -227,20 +272,37 @@ impl Recorder {
         snapshot: &Snapshot,
         access_path: impl FnOnce() -> Result<String>,
     ) -> Result<Option<Explain>> {
-        let Some(record) = self.record() else { return Ok(None) };
-        let coverage = |table: Table| {
-            let read = record.rows.iter().filter(|((_, name), _)| *name == table.name());
-            Coverage::of(read.map(|(_, rows)| rows.len()).sum(), snapshot.visible_rows(table))
+        let Some(record) = self.record() else {
+            return Ok(None);
         };
-        let read: BTreeSet<usize> =
-            record.rows.iter().filter(|(_, rows)| !rows.is_empty()).map(|((source, _), _)| *source).collect();
+        let coverage = |table: Table| {
+            let read = record
+                .rows
+                .iter()
+                .filter(|((_, name), _)| *name == table.name());
+            Coverage::of(
+                read.map(|(_, rows)| rows.len()).sum(),
+                snapshot.visible_rows(table),
+            )
+        };
+        let read: BTreeSet<usize> = record
+            .rows
+            .iter()
+            .filter(|(_, rows)| !rows.is_empty())
+            .map(|((source, _), _)| *source)
+            .collect();
         // There is always a memtable, also when nothing is in it.
         let holds = |source: &&Source| {
             source.segment().is_some() || Table::ALL.iter().any(|table| source.rows(*table) > 0)
         };
         let sources = snapshot.sources().iter().filter(holds).count();
-        let indexed = snapshot.sources().iter().filter(|source| source.text().is_some());
-        let indexed_spans = indexed.map(|source| source.visible_rows(Table::Spans)).sum();
+        let indexed = snapshot
+            .sources()
+            .iter()
+            .filter(|source| source.text().is_some());
+        let indexed_spans = indexed
+            .map(|source| source.visible_rows(Table::Spans))
+            .sum();
         Ok(Some(Explain {
             access_path: access_path()?,
             conditions: record.conditions.clone(),
@@ -254,7 +316,9 @@ impl Recorder {
             }),
             text_index: TextCoverage {
                 indexed_spans,
-                scanned_spans: snapshot.visible_rows(Table::Spans).saturating_sub(indexed_spans),
+                scanned_spans: snapshot
+                    .visible_rows(Table::Spans)
+                    .saturating_sub(indexed_spans),
             },
         }))
     }

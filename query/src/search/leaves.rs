@@ -68,7 +68,9 @@ impl Cost {
         };
         match &condition.field {
             _ if !is_compared => Cost::Pattern,
-            Field::Int(_) | Field::Float(_) | Field::ExecutionTimeMs | Field::EndTimeMs => Cost::Number,
+            Field::Int(_) | Field::Float(_) | Field::ExecutionTimeMs | Field::EndTimeMs => {
+                Cost::Number
+            }
             Field::Text(_) | Field::TraceId => Cost::Text,
             Field::Map { .. } => Cost::Map,
             _ => Cost::Pattern,
@@ -82,7 +84,10 @@ impl Cost {
 /// What reading gives; `InvalidInput` for a text query that is refused.
 pub(super) fn resolve(scope: &Scope<'_>, predicate: &Predicate) -> Result<Node> {
     let all = |operands: &[Predicate]| -> Result<Vec<Node>> {
-        operands.iter().map(|operand| resolve(scope, operand)).collect()
+        operands
+            .iter()
+            .map(|operand| resolve(scope, operand))
+            .collect()
     };
     let note = |how: &str| scope.recorder.note(|| format!("{predicate}: {how}"));
     Ok(match predicate {
@@ -100,7 +105,10 @@ pub(super) fn resolve(scope: &Scope<'_>, predicate: &Predicate) -> Result<Node> 
             if scope.recorder.is_on()
                 && let Some(covered) = leaf.coverage()?
             {
-                note(&format!("text index of {} spans, {} without", covered.indexed, covered.scanned));
+                note(&format!(
+                    "text index of {} spans, {} without",
+                    covered.indexed, covered.scanned
+                ));
             }
             match leaf.few_rows()? {
                 Some(rows) => {
@@ -120,7 +128,11 @@ pub(super) fn resolve(scope: &Scope<'_>, predicate: &Predicate) -> Result<Node> 
                 return Ok(Node::Assessed(Arc::new(leaf)));
             }
             let set = assessment_set(scope, condition)?;
-            note(&format!("{} traces and {} sessions", set.len(), set.sessions()));
+            note(&format!(
+                "{} traces and {} sessions",
+                set.len(),
+                set.sessions()
+            ));
             Node::Set(Arc::new(set))
         }
         // Replaced by trace ids before the search; one that is left here names no dataset.
@@ -138,9 +150,11 @@ impl Node {
             Node::Assessed(_) => Cost::Spans,
             Node::Span(leaf) if !leaf.is_heavy() => Cost::Spans,
             Node::Span(_) => Cost::HeavySpans,
-            Node::And(operands) | Node::Or(operands) => {
-                operands.iter().map(Node::cost).max().unwrap_or(Cost::Number)
-            }
+            Node::And(operands) | Node::Or(operands) => operands
+                .iter()
+                .map(Node::cost)
+                .max()
+                .unwrap_or(Cost::Number),
             Node::Not(operand) => operand.cost(),
         }
     }
@@ -171,7 +185,10 @@ impl Node {
         match self {
             Node::Set(set) => Some(set.as_ref()).filter(|set| set.is_by_trace()),
             Node::Assessed(leaf) => leaf.found().filter(|set| set.is_by_trace()),
-            Node::And(operands) => operands.iter().filter_map(Node::required_set).min_by_key(|set| set.len()),
+            Node::And(operands) => operands
+                .iter()
+                .filter_map(Node::required_set)
+                .min_by_key(|set| set.len()),
             _ => None,
         }
     }
@@ -204,7 +221,9 @@ impl Node {
         match self {
             Node::Const(_) => {}
             Node::And(operands) | Node::Or(operands) => {
-                operands.iter().for_each(|operand| operand.collect_columns(columns));
+                operands
+                    .iter()
+                    .for_each(|operand| operand.collect_columns(columns));
             }
             Node::Not(operand) => operand.collect_columns(columns),
             Node::Trace(condition) => condition.columns().into_iter().for_each(add),
@@ -218,7 +237,12 @@ impl Node {
     ///
     /// # Errors
     /// What reading spans gives; `Internal` when the batch lacks a column.
-    pub fn rows(&self, home: usize, batch: &RecordBatch, wanted: &BooleanBuffer) -> Result<BooleanBuffer> {
+    pub fn rows(
+        &self,
+        home: usize,
+        batch: &RecordBatch,
+        wanted: &BooleanBuffer,
+    ) -> Result<BooleanBuffer> {
         let count = batch.num_rows();
         match self {
             Node::Const(true) => Ok(wanted.clone()),

@@ -43,7 +43,10 @@ fn find(snapshot: &Snapshot, search: &Search) -> Result<Vec<FoundSpan>> {
     let mut filter = SpanFilter::parse(&search.filter)?.with_datasets(&search.datasets);
     if let Some(experiments) = &search.experiments {
         let test = Test::Text(TextTest::one_of(experiments.clone(), false));
-        let scope = SpanPredicate::Is(Condition { field: Field::Text("experiment_id"), test });
+        let scope = SpanPredicate::Is(Condition {
+            field: Field::Text("experiment_id"),
+            test,
+        });
         filter = SpanFilter::And(vec![SpanFilter::Span(scope), filter]);
     }
     let filter = Prepared::of(snapshot, &filter)?;
@@ -72,12 +75,17 @@ enum Prepared {
 impl Prepared {
     fn of(snapshot: &Snapshot, filter: &SpanFilter) -> Result<Self> {
         let all = |operands: &[SpanFilter]| {
-            operands.iter().map(|operand| Self::of(snapshot, operand)).collect::<Result<Vec<_>>>()
+            operands
+                .iter()
+                .map(|operand| Self::of(snapshot, operand))
+                .collect::<Result<Vec<_>>>()
         };
         Ok(match filter {
-            SpanFilter::Span(condition) => {
-                Prepared::Span(Box::new(SpanLeaf::new(snapshot, condition, &Recorder::default())))
-            }
+            SpanFilter::Span(condition) => Prepared::Span(Box::new(SpanLeaf::new(
+                snapshot,
+                condition,
+                &Recorder::default(),
+            ))),
             SpanFilter::Trace(predicate) => Prepared::Traces(traces_of(snapshot, predicate)?),
             SpanFilter::And(operands) => {
                 let mut operands = all(operands)?;
@@ -94,7 +102,12 @@ impl Prepared {
     }
 
     /// Those of the rows of a source for which it holds.
-    fn among(&self, snapshot: &Snapshot, source: usize, rows: RoaringBitmap) -> Result<RoaringBitmap> {
+    fn among(
+        &self,
+        snapshot: &Snapshot,
+        source: usize,
+        rows: RoaringBitmap,
+    ) -> Result<RoaringBitmap> {
         if rows.is_empty() {
             return Ok(rows);
         }
@@ -102,19 +115,24 @@ impl Prepared {
             Prepared::Span(leaf) => leaf.satisfying(source, rows),
             Prepared::Traces(traces) => {
                 let mut found = RoaringBitmap::new();
-                let request = ScanRequest { rows: Some(rows), ..ScanRequest::columns(["_row", "trace_id"]) };
+                let request = ScanRequest {
+                    rows: Some(rows),
+                    ..ScanRequest::columns(["_row", "trace_id"])
+                };
                 for batch in snapshot.scan(source, Table::Spans, &request)? {
                     let batch = batch?;
-                    let rows = row_numbers(&batch)?.iter().zip(text(&batch, "trace_id")?.iter());
+                    let rows = row_numbers(&batch)?
+                        .iter()
+                        .zip(text(&batch, "trace_id")?.iter());
                     let is_wanted =
                         |id: Option<&str>| id.is_some_and(|id| traces.contains(&TraceKey::of(id)));
                     found.extend(rows.filter(|(_, id)| is_wanted(*id)).map(|(row, _)| *row));
                 }
                 Ok(found)
             }
-            Prepared::And(operands) => {
-                operands.iter().try_fold(rows, |rows, operand| operand.among(snapshot, source, rows))
-            }
+            Prepared::And(operands) => operands
+                .iter()
+                .try_fold(rows, |rows, operand| operand.among(snapshot, source, rows)),
             Prepared::Or(operands) => {
                 let mut found = RoaringBitmap::new();
                 for operand in operands {
@@ -130,9 +148,17 @@ impl Prepared {
 fn traces_of(snapshot: &Snapshot, predicate: &Predicate) -> Result<HashSet<TraceKey>> {
     let mut traces = HashSet::new();
     for (source, rows) in matching_rows(snapshot, predicate, None)? {
-        let request = ScanRequest { rows: Some(rows), ..ScanRequest::columns(["trace_id"]) };
+        let request = ScanRequest {
+            rows: Some(rows),
+            ..ScanRequest::columns(["trace_id"])
+        };
         for batch in snapshot.scan(source, Table::Traces, &request)? {
-            traces.extend(text(&batch?, "trace_id")?.iter().flatten().map(TraceKey::of));
+            traces.extend(
+                text(&batch?, "trace_id")?
+                    .iter()
+                    .flatten()
+                    .map(TraceKey::of),
+            );
         }
     }
     Ok(traces)
@@ -148,12 +174,20 @@ fn visible(snapshot: &Snapshot, source: usize) -> Result<RoaringBitmap> {
     })
 }
 
-fn read(snapshot: &Snapshot, source: usize, rows: RoaringBitmap, found: &mut Vec<FoundSpan>) -> Result<()> {
+fn read(
+    snapshot: &Snapshot,
+    source: usize,
+    rows: RoaringBitmap,
+    found: &mut Vec<FoundSpan>,
+) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let columns = ["_row", "trace_id", "span_id", "start_time"];
-    let request = ScanRequest { rows: Some(rows), ..ScanRequest::columns(columns) };
+    let request = ScanRequest {
+        rows: Some(rows),
+        ..ScanRequest::columns(columns)
+    };
     for batch in snapshot.scan(source, Table::Spans, &request)? {
         let batch = batch?;
         let (traces, spans) = (text(&batch, "trace_id")?, text(&batch, "span_id")?);

@@ -85,7 +85,10 @@ pub struct Page {
 impl Search {
     /// A search by filter, newest first.
     pub fn new(filter: impl Into<String>) -> Self {
-        Self { filter: filter.into(), ..Self::default() }
+        Self {
+            filter: filter.into(),
+            ..Self::default()
+        }
     }
 
     /// Gives at most `limit` traces a page.
@@ -136,7 +139,10 @@ impl Search {
     }
 
     /// Looks at traces of these experiments only.
-    pub fn experiments<S: Into<String>>(mut self, experiments: impl IntoIterator<Item = S>) -> Self {
+    pub fn experiments<S: Into<String>>(
+        mut self,
+        experiments: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.experiments = Some(experiments.into_iter().map(Into::into).collect());
         self
     }
@@ -166,13 +172,23 @@ pub(crate) fn limited(
 
 fn find(snapshot: &Snapshot, search: &Search) -> Result<Page> {
     let order = parse_order_by(&search.order_by)?;
-    let after = search.page_token.as_deref().map(|token| page_token::decode(&order, token)).transpose()?;
+    let after = search
+        .page_token
+        .as_deref()
+        .map(|token| page_token::decode(&order, token))
+        .transpose()?;
     let recorder = Recorder::new(search.explain, search.analyze);
-    let predicate = recorder.time("parse", || parse(&search.filter))?.with_datasets(&search.datasets);
+    let predicate = recorder
+        .time("parse", || parse(&search.filter))?
+        .with_datasets(&search.datasets);
     let experiments = search.experiments.as_deref();
-    let plan = recorder.time("plan", || Plan::of(snapshot, &predicate, experiments, &recorder))?;
+    let plan = recorder.time("plan", || {
+        Plan::of(snapshot, &predicate, experiments, &recorder)
+    })?;
     // One more than wanted tells whether there is a next page.
-    let keep = search.limit.map_or(usize::MAX, |limit| limit.saturating_add(search.offset).saturating_add(1));
+    let keep = search.limit.map_or(usize::MAX, |limit| {
+        limit.saturating_add(search.offset).saturating_add(1)
+    });
     let mut top = TopRows::new(&order, keep, after.clone());
     recorder.time("scan", || plan.rank(&order, after.as_ref(), &mut top))?;
     let limit = search.limit.unwrap_or(usize::MAX);
@@ -183,7 +199,10 @@ fn find(snapshot: &Snapshot, search: &Search) -> Result<Page> {
     };
     Ok(Page {
         rows: ranked.iter().map(|ranked| ranked.row).collect(),
-        trace_ids: ranked.into_iter().map(|ranked| ranked.position.trace_id).collect(),
+        trace_ids: ranked
+            .into_iter()
+            .map(|ranked| ranked.position.trace_id)
+            .collect(),
         next_page_token,
         explain: recorder.finish(snapshot, || plan.taken())?,
     })
@@ -195,7 +214,9 @@ fn find(snapshot: &Snapshot, search: &Search) -> Result<Page> {
 /// As [`search`].
 pub fn count(snapshot: &Snapshot, search: &Search) -> Result<u64> {
     let snapshot = search.limited(snapshot);
-    snapshot.interrupt().guarding(|| count_all(&snapshot, search))
+    snapshot
+        .interrupt()
+        .guarding(|| count_all(&snapshot, search))
 }
 
 fn count_all(snapshot: &Snapshot, search: &Search) -> Result<u64> {
@@ -203,10 +224,12 @@ fn count_all(snapshot: &Snapshot, search: &Search) -> Result<u64> {
     if predicate == Predicate::Const(true) && search.experiments.is_none() {
         return Ok(snapshot.visible_rows(Table::Traces));
     }
-    Ok(matching_rows(snapshot, &predicate, search.experiments.as_deref())?
-        .iter()
-        .map(|(_, rows)| rows.len())
-        .sum())
+    Ok(
+        matching_rows(snapshot, &predicate, search.experiments.as_deref())?
+            .iter()
+            .map(|(_, rows)| rows.len())
+            .sum(),
+    )
 }
 
 /// The rows of `traces` that satisfy a predicate, by source.

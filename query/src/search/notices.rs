@@ -22,7 +22,8 @@ use crate::error::Result as QueryResult;
 use crate::filter::{nearest, parse};
 use crate::predicate::column::{map, text};
 use crate::predicate::{
-    AssessmentPredicate, AssessmentTest, Condition, Field, Predicate, SpanPredicate, Test, TextOp, TextTest,
+    AssessmentPredicate, AssessmentTest, Condition, Field, Predicate, SpanPredicate, Test, TextOp,
+    TextTest,
 };
 #[cfg(feature = "sql")]
 use crate::{runtime::QueryRuntime, sql};
@@ -39,15 +40,27 @@ const STATUSES: &[&str] = &["OK", "ERROR", "UNSET"];
 /// The column of a span's type, which may be any text.
 const SPAN_TYPE: &str = "span_type";
 /// Every kind of a span.
-const KINDS: &[&str] = &["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER", "UNSPECIFIED"];
+const KINDS: &[&str] = &[
+    "INTERNAL",
+    "SERVER",
+    "CLIENT",
+    "PRODUCER",
+    "CONSUMER",
+    "UNSPECIFIED",
+];
 
 /// The notices of a search that found something, or nothing; none for a filter that is refused.
 ///
 /// # Errors
 /// What reading gives.
 pub fn notices(snapshot: &Snapshot, search: &Search, has_found: bool) -> Result<Vec<String>> {
-    let Ok(predicate) = parse(&search.filter) else { return Ok(Vec::new()) };
-    let mut asked = Asked { has_found, ..Asked::default() };
+    let Ok(predicate) = parse(&search.filter) else {
+        return Ok(Vec::new());
+    };
+    let mut asked = Asked {
+        has_found,
+        ..Asked::default()
+    };
     asked.of_traces(&predicate, true);
     asked.look(&search.limited(snapshot), Form::Filter)
 }
@@ -57,7 +70,11 @@ pub fn notices(snapshot: &Snapshot, search: &Search, has_found: bool) -> Result<
 /// # Errors
 /// What reading gives.
 #[cfg(feature = "sql")]
-pub fn sql_notices(snapshot: &Snapshot, runtime: &QueryRuntime, statement: &str) -> QueryResult<Vec<String>> {
+pub fn sql_notices(
+    snapshot: &Snapshot,
+    runtime: &QueryRuntime,
+    statement: &str,
+) -> QueryResult<Vec<String>> {
     let of_rows = sql::asked(runtime, statement)?;
     let mut asked = Asked::default();
     let mut names = Vec::new();
@@ -73,8 +90,14 @@ pub fn sql_notices(snapshot: &Snapshot, runtime: &QueryRuntime, statement: &str)
         };
         asked.value(column, possible, &value);
     }
-    let maps = of_rows.maps.into_iter().map(|(column, key)| Name::Map { column, key });
-    let objects = of_rows.objects.into_iter().map(|(column, key)| Name::Json { column, key });
+    let maps = of_rows
+        .maps
+        .into_iter()
+        .map(|(column, key)| Name::Map { column, key });
+    let objects = of_rows
+        .objects
+        .into_iter()
+        .map(|(column, key)| Name::Json { column, key });
     asked.names = maps.chain(objects).chain(names).collect();
     Ok(asked.look(snapshot, Form::Sql)?)
 }
@@ -96,7 +119,10 @@ enum Name {
     /// A type of spans.
     SpanType { name: String },
     /// An assessment of one of these kinds.
-    Assessment { kinds: Vec<AssessmentKind>, name: String },
+    Assessment {
+        kinds: Vec<AssessmentKind>,
+        name: String,
+    },
 }
 
 /// What a question asks for.
@@ -124,10 +150,12 @@ impl Asked {
     /// `is_needed`: no trace is found without it.
     fn of_traces(&mut self, predicate: &Predicate, is_needed: bool) {
         match predicate {
-            Predicate::And(operands) => {
-                operands.iter().for_each(|operand| self.of_traces(operand, is_needed))
-            }
-            Predicate::Or(operands) => operands.iter().for_each(|operand| self.of_traces(operand, false)),
+            Predicate::And(operands) => operands
+                .iter()
+                .for_each(|operand| self.of_traces(operand, is_needed)),
+            Predicate::Or(operands) => operands
+                .iter()
+                .for_each(|operand| self.of_traces(operand, false)),
             Predicate::Not(operand) => self.of_traces(operand, false),
             Predicate::Trace(condition) => self.condition(condition, false, is_needed),
             Predicate::Span(condition) => self.of_span(condition, is_needed),
@@ -137,7 +165,10 @@ impl Asked {
                 if let (Some(kinds), Some([name])) = (kinds, names.equalities())
                     && !(self.has_found && is_needed)
                 {
-                    self.name(Name::Assessment { kinds: kinds.clone(), name: name.clone() });
+                    self.name(Name::Assessment {
+                        kinds: kinds.clone(),
+                        name: name.clone(),
+                    });
                 }
             }
             Predicate::Const(_) | Predicate::Dataset(_) => {}
@@ -146,10 +177,12 @@ impl Asked {
 
     fn of_span(&mut self, predicate: &SpanPredicate, is_needed: bool) {
         match predicate {
-            SpanPredicate::And(operands) => {
-                operands.iter().for_each(|operand| self.of_span(operand, is_needed))
-            }
-            SpanPredicate::Or(operands) => operands.iter().for_each(|operand| self.of_span(operand, false)),
+            SpanPredicate::And(operands) => operands
+                .iter()
+                .for_each(|operand| self.of_span(operand, is_needed)),
+            SpanPredicate::Or(operands) => operands
+                .iter()
+                .for_each(|operand| self.of_span(operand, false)),
             SpanPredicate::Not(operand) => self.of_span(operand, false),
             SpanPredicate::Is(condition) => self.condition(condition, true, is_needed),
             SpanPredicate::Const(_) | SpanPredicate::RowIn(_) => {}
@@ -161,14 +194,32 @@ impl Asked {
             return;
         }
         match &condition.field {
-            Field::Map { column, key } => self.name(Name::Map { column, key: key.clone() }),
-            Field::Json { column, key } => self.name(Name::Json { column, key: key.clone() }),
+            Field::Map { column, key } => self.name(Name::Map {
+                column,
+                key: key.clone(),
+            }),
+            Field::Json { column, key } => self.name(Name::Json {
+                column,
+                key: key.clone(),
+            }),
             Field::Text("state") if !is_of_span => self.values("state", STATES, &condition.test),
-            Field::Text("status") if is_of_span => self.values("span.status", STATUSES, &condition.test),
+            Field::Text("status") if is_of_span => {
+                self.values("span.status", STATUSES, &condition.test)
+            }
             Field::Text("kind") if is_of_span => self.values("span.kind", KINDS, &condition.test),
             Field::Text(SPAN_TYPE) => {
-                let Test::Text(TextTest { op: TextOp::In(values), .. }) = &condition.test else { return };
-                values.iter().for_each(|value| self.name(Name::SpanType { name: value.clone() }));
+                let Test::Text(TextTest {
+                    op: TextOp::In(values),
+                    ..
+                }) = &condition.test
+                else {
+                    return;
+                };
+                values.iter().for_each(|value| {
+                    self.name(Name::SpanType {
+                        name: value.clone(),
+                    })
+                });
             }
             _ => {}
         }
@@ -181,8 +232,16 @@ impl Asked {
     }
 
     fn values(&mut self, key: &str, possible: &[&str], test: &Test) {
-        let Test::Text(TextTest { op: TextOp::In(values), .. }) = test else { return };
-        values.iter().for_each(|value| self.value(key, possible, value));
+        let Test::Text(TextTest {
+            op: TextOp::In(values),
+            ..
+        }) = test
+        else {
+            return;
+        };
+        values
+            .iter()
+            .for_each(|value| self.value(key, possible, value));
     }
 
     fn value(&mut self, key: &str, possible: &[&str], value: &str) {
@@ -193,7 +252,8 @@ impl Asked {
             Some(near) => format!("; did you mean '{near}'?"),
             None => format!(": it is {}", possible.join(", ")),
         };
-        self.impossible.push(format!("{key} is never '{value}'{hint}"));
+        self.impossible
+            .push(format!("{key} is never '{value}'{hint}"));
     }
 }
 
@@ -202,12 +262,14 @@ impl Name {
     fn presence(&self) -> Predicate {
         let test = Test::IsNotNull;
         match self.clone() {
-            Name::Map { column, key } => {
-                Predicate::Trace(Condition { field: Field::Map { column, key }, test })
-            }
-            Name::Json { column, key } => {
-                Predicate::Span(SpanPredicate::Is(Condition { field: Field::Json { column, key }, test }))
-            }
+            Name::Map { column, key } => Predicate::Trace(Condition {
+                field: Field::Map { column, key },
+                test,
+            }),
+            Name::Json { column, key } => Predicate::Span(SpanPredicate::Is(Condition {
+                field: Field::Json { column, key },
+                test,
+            })),
             Name::SpanType { name } => Predicate::Span(SpanPredicate::Is(Condition {
                 field: Field::Text(SPAN_TYPE),
                 test: Test::Text(TextTest::one_of(vec![name], false)),
@@ -225,15 +287,22 @@ impl Name {
     fn written(&self, name: &str, form: Form) -> String {
         let quoted = name.replace('\'', "''");
         match self {
-            Name::Map { column, .. } if form == Form::Sql => return format!("{column}['{quoted}']"),
-            Name::Json { column, .. } if form == Form::Sql => return format!("{column} ->> '{quoted}'"),
+            Name::Map { column, .. } if form == Form::Sql => {
+                return format!("{column}['{quoted}']");
+            }
+            Name::Json { column, .. } if form == Form::Sql => {
+                return format!("{column} ->> '{quoted}'");
+            }
             Name::SpanType { .. } if form == Form::Sql => return format!("{SPAN_TYPE} '{quoted}'"),
             Name::SpanType { .. } => return format!("span.type '{quoted}'"),
             _ => {}
         }
         let prefix = match self {
             Name::Map { column, .. } => column,
-            Name::Json { column: "attributes", .. } => "span.attributes",
+            Name::Json {
+                column: "attributes",
+                ..
+            } => "span.attributes",
             Name::Json { column, .. } => column,
             Name::SpanType { .. } => SPAN_TYPE,
             Name::Assessment { kinds, .. } => match kinds.as_slice() {
@@ -243,7 +312,11 @@ impl Name {
             },
         };
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
-        if name.chars().all(is_plain) { format!("{prefix}.{name}") } else { format!("{prefix}.`{name}`") }
+        if name.chars().all(is_plain) {
+            format!("{prefix}.{name}")
+        } else {
+            format!("{prefix}.`{name}`")
+        }
     }
 
     /// What to say of a name without a value; nothing when it is there after all, and is null wherever it is.
@@ -260,7 +333,10 @@ impl Name {
             Some(near) => format!("; did you mean {}?", self.written(near, form)),
             None => String::new(),
         };
-        Ok(Some(format!("no trace has {}{hint}", self.written(name, form))))
+        Ok(Some(format!(
+            "no trace has {}{hint}",
+            self.written(name, form)
+        )))
     }
 
     /// Names of the same sort in the newest rows.
@@ -284,15 +360,24 @@ impl Name {
                     }
                     Name::Json { column, .. } => {
                         let objects = text(&batch, column)?;
-                        objects.iter().flatten().for_each(|object| names.extend(keys_of(object)));
+                        objects
+                            .iter()
+                            .flatten()
+                            .for_each(|object| names.extend(keys_of(object)));
                     }
                     Name::SpanType { .. } => {
-                        names.extend(text(&batch, SPAN_TYPE)?.iter().flatten().map(str::to_string));
+                        names.extend(
+                            text(&batch, SPAN_TYPE)?
+                                .iter()
+                                .flatten()
+                                .map(str::to_string),
+                        );
                     }
                     Name::Assessment { kinds, .. } => {
                         let (all, types) = (text(&batch, "name")?, text(&batch, "type")?);
-                        let is_wanted =
-                            |row: &usize| kinds.iter().any(|kind| kind.as_str() == types.value(*row));
+                        let is_wanted = |row: &usize| {
+                            kinds.iter().any(|kind| kind.as_str() == types.value(*row))
+                        };
                         let wanted = (0..batch.num_rows()).filter(is_wanted);
                         names.extend(wanted.map(|row| all.value(row).to_string()));
                     }

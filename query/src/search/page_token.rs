@@ -25,9 +25,13 @@ struct Payload {
 
 /// The token of the page after `last`.
 pub(crate) fn encode(order: &[OrderKey], last: &Position) -> Result<String> {
-    let payload = Payload { order: fingerprint(order), last: last.clone() };
-    let json = serde_json::to_vec(&payload)
-        .map_err(|error| Error::with_source(tracehouse_storage::ErrorKind::Internal, "page token", error))?;
+    let payload = Payload {
+        order: fingerprint(order),
+        last: last.clone(),
+    };
+    let json = serde_json::to_vec(&payload).map_err(|error| {
+        Error::with_source(tracehouse_storage::ErrorKind::Internal, "page token", error)
+    })?;
     let mut bytes = vec![VERSION];
     bytes.extend(fnv1a(&json).to_le_bytes());
     bytes.extend(json);
@@ -39,40 +43,61 @@ pub(crate) fn encode(order: &[OrderKey], last: &Position) -> Result<String> {
 /// # Errors
 /// `InvalidInput` for anything but a token made for the same order.
 pub(crate) fn decode(order: &[OrderKey], token: &str) -> Result<Position> {
-    let invalid =
-        || Error::invalid_input(format!("{}: invalid page token", crate::filter::INVALID_PARAMETER_VALUE));
+    let invalid = || {
+        Error::invalid_input(format!(
+            "{}: invalid page token",
+            crate::filter::INVALID_PARAMETER_VALUE
+        ))
+    };
     let bytes = from_base64(token).ok_or_else(invalid)?;
     let (header, json) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(invalid)?;
-    let expected: Vec<u8> = [VERSION].into_iter().chain(fnv1a(json).to_le_bytes()).collect();
+    let expected: Vec<u8> = [VERSION]
+        .into_iter()
+        .chain(fnv1a(json).to_le_bytes())
+        .collect();
     if header != expected {
         return Err(invalid());
     }
     let payload: Payload = serde_json::from_slice(json).map_err(|_| invalid())?;
     if payload.order != fingerprint(order) || payload.last.values.len() != order.len() {
         let message = "the page token was made for another order_by";
-        return Err(Error::invalid_input(format!("{}: {message}", crate::filter::INVALID_PARAMETER_VALUE)));
+        return Err(Error::invalid_input(format!(
+            "{}: {message}",
+            crate::filter::INVALID_PARAMETER_VALUE
+        )));
     }
     Ok(payload.last)
 }
 
 fn fingerprint(order: &[OrderKey]) -> u32 {
-    let keys: Vec<String> = order.iter().map(|key| format!("{} {}\n", key.field, key.descending)).collect();
+    let keys: Vec<String> = order
+        .iter()
+        .map(|key| format!("{} {}\n", key.field, key.descending))
+        .collect();
     fnv1a(keys.concat().as_bytes())
 }
 
 /// FNV-1a, 32 bits: tells a damaged token, not a forged one; a token grants nothing.
 fn fnv1a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    bytes.iter().fold(0x811C_9DC5, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 fn to_base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| (group << 8) | u32::from(*byte))
+        let group = chunk
+            .iter()
+            .fold(0_u32, |group, byte| (group << 8) | u32::from(*byte))
             << (8 * (3 - chunk.len()));
         for digit in 0..=chunk.len() {
             let index = (group >> (18 - 6 * digit)) & 63;
-            text.push(ALPHABET.get(index as usize).map_or('A', |byte| char::from(*byte)));
+            text.push(
+                ALPHABET
+                    .get(index as usize)
+                    .map_or('A', |byte| char::from(*byte)),
+            );
         }
     }
     text
@@ -111,25 +136,43 @@ mod tests {
             trace_id: "abc".into(),
         };
         let token = encode(&order, &last).unwrap();
-        assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+        assert!(
+            token
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        );
         assert_eq!(decode(&order, &token).unwrap(), last);
         assert!(decode(&parse_order_by(&["tags.env", "cost"]).unwrap(), &token).is_err());
         for at in 0..token.len() {
             let mut changed = token.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(decode(&order, &changed).map_or(true, |place| place == last), "{at}");
+            assert!(
+                decode(&order, &changed).map_or(true, |place| place == last),
+                "{at}"
+            );
         }
-        for text in ["", "A", "é", "AAAA", "eyJvZmZzZXQiOiAyfQ==", &"A".repeat(100)] {
+        for text in [
+            "",
+            "A",
+            "é",
+            "AAAA",
+            "eyJvZmZzZXQiOiAyfQ==",
+            &"A".repeat(100),
+        ] {
             assert!(decode(&order, text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn base64_is_the_url_alphabet_without_padding() {
-        for (bytes, text) in
-            [(&b""[..], ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"\xfb\xff", "-_8")]
-        {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"f", "Zg"),
+            (b"fo", "Zm8"),
+            (b"foo", "Zm9v"),
+            (b"\xfb\xff", "-_8"),
+        ] {
             assert_eq!(to_base64(bytes), text);
             assert_eq!(from_base64(text).unwrap(), bytes);
         }

@@ -56,16 +56,38 @@ impl<'a> Plan<'a> {
     ) -> Result<Self> {
         let predicate = scoped(predicate, experiments);
         let mut path = AccessPath::of(snapshot, Table::Traces, Required::of(&predicate))?;
-        let node = resolve(&Scope { snapshot, experiments, recorder }, &predicate)?;
+        let node = resolve(
+            &Scope {
+                snapshot,
+                experiments,
+                recorder,
+            },
+            &predicate,
+        )?;
         let lookups_max = lookups_max(snapshot);
-        if let Some(set) = node.required_set().filter(|set| set.len() as u64 <= lookups_max) {
+        if let Some(set) = node
+            .required_set()
+            .filter(|set| set.len() as u64 <= lookups_max)
+        {
             path.confine(snapshot, set.traces())?;
         }
-        Ok(Plan { snapshot, path, node, lookups_max, recorder: recorder.clone(), late: OnceLock::new() })
+        Ok(Plan {
+            snapshot,
+            path,
+            node,
+            lookups_max,
+            recorder: recorder.clone(),
+            late: OnceLock::new(),
+        })
     }
 
     /// Offers the matching rows to `top`, newest source first.
-    pub fn rank(&self, order: &[OrderKey], after: Option<&Position>, top: &mut TopRows<'_>) -> Result<()> {
+    pub fn rank(
+        &self,
+        order: &[OrderKey],
+        after: Option<&Position>,
+        top: &mut TopRows<'_>,
+    ) -> Result<()> {
         let columns = ranked_columns(order);
         let mut zones = Vec::new();
         if let (true, Some(after)) = (is_newest_first(order), after) {
@@ -73,7 +95,13 @@ impl<'a> Plan<'a> {
         }
         let (mut looked_at, newest_first) = (0_u32, is_newest_first(order));
         let mut chunk_rows = self.first_chunk_rows(top.progress().1);
-        for Stretch { source, is_sorted, first, last } in self.newest_first(newest_first)? {
+        for Stretch {
+            source,
+            is_sorted,
+            first,
+            last,
+        } in self.newest_first(newest_first)?
+        {
             let is_wanted = |oldest: Option<i64>| oldest.is_none_or(|oldest| last >= oldest);
             if !is_wanted(top.oldest_wanted_ns()) {
                 continue;
@@ -104,14 +132,21 @@ impl<'a> Plan<'a> {
                     None if is_sorted => None,
                     None => Some((first, last)).filter(|times| *times != ALWAYS),
                 };
-                let piece = Piece { source, rows: chunk, zones: &zones, times };
+                let piece = Piece {
+                    source,
+                    rows: chunk,
+                    zones: &zones,
+                    times,
+                };
                 self.scan_piece(piece, &columns, &mut |batch| {
                     top.offer(batch, source, row_numbers(batch)?)?;
                     Ok(true)
                 })?;
                 if is_in_pieces {
                     looked_at = looked_at.saturating_add(chunk_rows);
-                    chunk_rows = chunk_rows.saturating_mul(2).min(rows_to_go(looked_at, top.progress()));
+                    chunk_rows = chunk_rows
+                        .saturating_mul(2)
+                        .min(rows_to_go(looked_at, top.progress()));
                 }
             }
         }
@@ -123,7 +158,11 @@ impl<'a> Plan<'a> {
         let mut taken = Taken::of(self.snapshot.visible_rows(Table::Traces));
         for source in 0..self.snapshot.source_count() {
             let Access { way, rows } = self.path.access(self.snapshot, source)?;
-            taken.add(&self.path, way, rows.visible_rows(self.snapshot.source(source)?, Table::Traces));
+            taken.add(
+                &self.path,
+                way,
+                rows.visible_rows(self.snapshot.source(source)?, Table::Traces),
+            );
         }
         Ok(taken.to_string())
     }
@@ -135,12 +174,20 @@ impl<'a> Plan<'a> {
             return Ok(rows);
         }
         let named = self.node.named_rows(source)?;
-        Ok(if named.is_some() { rows.among(named.as_ref()) } else { rows })
+        Ok(if named.is_some() {
+            rows.among(named.as_ref())
+        } else {
+            rows
+        })
     }
 
     /// The few traces that a condition has turned out to name while traces were looked at.
     fn found_late(&self) -> Result<Option<&BTreeMap<usize, RoaringBitmap>>> {
-        let Some(set) = self.node.required_set().filter(|set| set.len() as u64 <= self.lookups_max) else {
+        let Some(set) = self
+            .node
+            .required_set()
+            .filter(|set| set.len() as u64 <= self.lookups_max)
+        else {
             return Ok(None);
         };
         if self.late.get().is_none() && !self.path.is_by_id() {
@@ -157,7 +204,9 @@ impl<'a> Plan<'a> {
             Some(Weight::Light) => FIRST_PIECE_ROWS_WITH_SPANS,
             Some(Weight::Heavy) => FIRST_PIECE_ROWS_WITH_HEAVY_SPANS,
         };
-        u32::try_from(wanted.saturating_add(wanted / 8)).unwrap_or(u32::MAX).max(rows)
+        u32::try_from(wanted.saturating_add(wanted / 8))
+            .unwrap_or(u32::MAX)
+            .max(rows)
     }
 
     /// The sources with traces, by falling time. Rows in memory are of any time: those newer than all segments come
@@ -170,22 +219,37 @@ impl<'a> Plan<'a> {
                 continue;
             }
             match rows.time_range() {
-                Some((_, last)) => sorted.push(Stretch { source, is_sorted: true, first: ALWAYS.0, last }),
+                Some((_, last)) => sorted.push(Stretch {
+                    source,
+                    is_sorted: true,
+                    first: ALWAYS.0,
+                    last,
+                }),
                 None => others.push(source),
             }
         }
         sorted.sort_by_key(|stretch| std::cmp::Reverse((stretch.last, stretch.source)));
-        let newest =
-            sorted.first().map(|stretch| stretch.last).filter(|newest| in_order && *newest < ALWAYS.1);
+        let newest = sorted
+            .first()
+            .map(|stretch| stretch.last)
+            .filter(|newest| in_order && *newest < ALWAYS.1);
         let of = |times: (i64, i64)| {
             let (first, last) = times;
-            others.iter().rev().map(move |source| Stretch { source: *source, is_sorted: false, first, last })
+            others.iter().rev().map(move |source| Stretch {
+                source: *source,
+                is_sorted: false,
+                first,
+                last,
+            })
         };
         Ok(match newest {
             None => of(ALWAYS).chain(sorted).collect(),
             Some(newest) => {
                 let older = of((ALWAYS.0, newest));
-                of((newest + 1, ALWAYS.1)).chain(sorted).chain(older).collect()
+                of((newest + 1, ALWAYS.1))
+                    .chain(sorted)
+                    .chain(older)
+                    .collect()
             }
         })
     }
@@ -201,8 +265,12 @@ impl<'a> Plan<'a> {
         if all.len() <= u64::from(count) {
             return Ok(Candidates::Rows(all));
         }
-        let first = u32::try_from(all.len() - u64::from(count)).ok().and_then(|rank| all.select(rank));
-        let Some(first) = first else { return Ok(Candidates::Rows(all)) };
+        let first = u32::try_from(all.len() - u64::from(count))
+            .ok()
+            .and_then(|rank| all.select(rank));
+        let Some(first) = first else {
+            return Ok(Candidates::Rows(all));
+        };
         let newest = &all & full(first..rows.rows(Table::Traces));
         *rest = Candidates::Rows(all - &newest);
         Ok(Candidates::Rows(newest))
@@ -216,7 +284,16 @@ impl<'a> Plan<'a> {
         columns: &[&str],
         take: &mut dyn FnMut(&RecordBatch) -> Result<bool>,
     ) -> Result<()> {
-        self.scan_piece(Piece { source, rows: candidates, zones: &[], times: None }, columns, take)
+        self.scan_piece(
+            Piece {
+                source,
+                rows: candidates,
+                zones: &[],
+                times: None,
+            },
+            columns,
+            take,
+        )
     }
 
     fn scan_piece(
@@ -232,10 +309,18 @@ impl<'a> Plan<'a> {
             Candidates::All => {}
             Candidates::Rows(rows) => request.rows = Some(rows),
         }
-        request.filters.extend(self.recorder.filter(piece.source, Table::Traces));
+        request
+            .filters
+            .extend(self.recorder.filter(piece.source, Table::Traces));
         request.filters.extend(piece.times.map(of_times));
         self.add_filters(piece.source, &mut request);
-        request.zones = self.path.zones().iter().chain(piece.zones).cloned().collect();
+        request.zones = self
+            .path
+            .zones()
+            .iter()
+            .chain(piece.zones)
+            .cloned()
+            .collect();
         for batch in self.snapshot.scan(piece.source, Table::Traces, &request)? {
             if !take(&batch?)? {
                 break;
@@ -252,7 +337,10 @@ impl<'a> Plan<'a> {
             Node::And(operands) => operands.as_slice(),
             other => std::slice::from_ref(other),
         };
-        let total = operands.iter().take_while(|operand| operand.is_total()).count();
+        let total = operands
+            .iter()
+            .take_while(|operand| operand.is_total())
+            .count();
         request.total_filters = request.filters.len() + total;
         for operand in operands {
             let mut columns = Vec::new();
@@ -265,7 +353,10 @@ impl<'a> Plan<'a> {
                 let all = BooleanBuffer::new_set(batch.num_rows());
                 Ok(BooleanArray::new(node.rows(source, batch, &all)?, None))
             };
-            request.filters.push(RowFilter { columns, keep: Arc::new(keep) });
+            request.filters.push(RowFilter {
+                columns,
+                keep: Arc::new(keep),
+            });
         }
     }
 }
@@ -295,10 +386,20 @@ struct Piece<'a> {
 fn of_times((first, last): (i64, i64)) -> RowFilter {
     let keep = move |batch: &RecordBatch| {
         let times = ints(batch, "request_time")?;
-        let is_wanted = |row| times.get(row).is_some_and(|time| (first..=last).contains(&time));
-        Ok(BooleanArray::new(BooleanBuffer::collect_bool(batch.num_rows(), is_wanted), None))
+        let is_wanted = |row| {
+            times
+                .get(row)
+                .is_some_and(|time| (first..=last).contains(&time))
+        };
+        Ok(BooleanArray::new(
+            BooleanBuffer::collect_bool(batch.num_rows(), is_wanted),
+            None,
+        ))
     };
-    RowFilter { columns: vec!["request_time".to_string()], keep: Arc::new(keep) }
+    RowFilter {
+        columns: vec!["request_time".to_string()],
+        keep: Arc::new(keep),
+    }
 }
 
 /// How many more rows it takes to find all that are wanted, at the rate found so far and with some to
@@ -315,18 +416,29 @@ fn rows_to_go(looked_at: u32, (found, wanted): (usize, usize)) -> u32 {
 
 /// The predicate confined to the experiments.
 fn scoped(predicate: &Predicate, experiments: Option<&[String]>) -> Predicate {
-    let Some(experiments) = experiments else { return predicate.clone() };
+    let Some(experiments) = experiments else {
+        return predicate.clone();
+    };
     let test = Test::Text(TextTest::one_of(experiments.to_vec(), false));
-    let scope = Predicate::Trace(Condition { field: Field::Text("experiment_id"), test });
+    let scope = Predicate::Trace(Condition {
+        field: Field::Text("experiment_id"),
+        test,
+    });
     match predicate {
-        Predicate::And(operands) => Predicate::And(operands.iter().cloned().chain([scope]).collect()),
+        Predicate::And(operands) => {
+            Predicate::And(operands.iter().cloned().chain([scope]).collect())
+        }
         Predicate::Const(true) => scope,
         other => Predicate::And(vec![other.clone(), scope]),
     }
 }
 
 fn time_zone(min: i64, max: i64) -> Zone {
-    Zone::Int { column: "request_time".to_string(), min, max }
+    Zone::Int {
+        column: "request_time".to_string(),
+        min,
+        max,
+    }
 }
 
 fn full(rows: Range<u32>) -> RoaringBitmap {

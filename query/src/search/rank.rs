@@ -105,7 +105,11 @@ impl ValueRef<'_> {
             // One key has one type; a token made otherwise compares equal here.
             _ => Ordering::Equal,
         };
-        if descending { ascending.reverse() } else { ascending }
+        if descending {
+            ascending.reverse()
+        } else {
+            ascending
+        }
     }
 }
 
@@ -114,9 +118,14 @@ pub(crate) fn order_columns(order: &[OrderKey]) -> Vec<&'static str> {
     let mut columns = Vec::new();
     for key in order {
         match &key.field {
-            Field::EndTimeMs | Field::ExecutionTimeMs => columns.extend(["request_time", "duration_ns"]),
+            Field::EndTimeMs | Field::ExecutionTimeMs => {
+                columns.extend(["request_time", "duration_ns"])
+            }
             Field::TraceId => columns.push("trace_id"),
-            Field::Text(column) | Field::Int(column) | Field::Float(column) | Field::Map { column, .. } => {
+            Field::Text(column)
+            | Field::Int(column)
+            | Field::Float(column)
+            | Field::Map { column, .. } => {
                 columns.push(column);
             }
             _ => {}
@@ -168,13 +177,17 @@ impl<'a> SortColumn<'a> {
             SortColumn::Float(array) if array.is_null(row) => ValueRef::Null,
             SortColumn::Float(array) => ValueRef::Float(array.value(row)),
             SortColumn::Map(map, key) => map.get(row, key).map_or(ValueRef::Null, ValueRef::Text),
-            SortColumn::EndTime(start, duration) => start
-                .get(row)
-                .map_or(ValueRef::Null, |start| ValueRef::Int(end_time_ms(start, duration.get(row)))),
-            SortColumn::ExecutionTime(start, duration) => match start.get(row).zip(duration.get(row)) {
-                Some((start, duration)) => ValueRef::Int(execution_time_ms(start, duration)),
-                None => ValueRef::Null,
-            },
+            SortColumn::EndTime(start, duration) => {
+                start.get(row).map_or(ValueRef::Null, |start| {
+                    ValueRef::Int(end_time_ms(start, duration.get(row)))
+                })
+            }
+            SortColumn::ExecutionTime(start, duration) => {
+                match start.get(row).zip(duration.get(row)) {
+                    Some((start, duration)) => ValueRef::Int(execution_time_ms(start, duration)),
+                    None => ValueRef::Null,
+                }
+            }
         }
     }
 }
@@ -198,23 +211,38 @@ impl<'o> TopRows<'o> {
     /// Keeps the first `keep` rows after `after`.
     pub fn new(order: &'o [OrderKey], keep: usize, after: Option<Position>) -> Self {
         let keys = order.get(leading(order)..).unwrap_or_default();
-        Self { order, keys, keep, after, rows: Vec::new(), ids: Vec::new(), worst: None }
+        Self {
+            order,
+            keys,
+            keep,
+            after,
+            rows: Vec::new(),
+            ids: Vec::new(),
+            worst: None,
+        }
     }
 
     /// Offers all rows of a batch with `trace_id`, `request_time`, the order's columns; `rows` are
     /// their physical rows in `source`.
     pub fn offer(&mut self, batch: &RecordBatch, source: usize, rows: &[u32]) -> Result<()> {
         let (ids, times) = (text(batch, "trace_id")?, ints(batch, "request_time")?);
-        let columns = self.keys.iter().map(|key| SortColumn::of(key, batch)).collect::<Result<Vec<_>>>()?;
+        let columns = self
+            .keys
+            .iter()
+            .map(|key| SortColumn::of(key, batch))
+            .collect::<Result<Vec<_>>>()?;
         self.ids.push(ids.clone());
         let mut is_kept = false;
         // Rows of a segment are sorted by time: the newest are the last.
         for (at, row) in rows.iter().enumerate().rev() {
             let (time, id) = (times.get(at).unwrap_or(i64::MIN), ids.value(at));
             let values = || columns.iter().map(|column| column.get(at));
-            let is_after =
-                |place: &Position| self.compare_to((values(), time, id), place) == Ordering::Greater;
-            if self.worst.as_ref().is_some_and(is_after) || !self.after.as_ref().is_none_or(is_after) {
+            let is_after = |place: &Position| {
+                self.compare_to((values(), time, id), place) == Ordering::Greater
+            };
+            if self.worst.as_ref().is_some_and(is_after)
+                || !self.after.as_ref().is_none_or(is_after)
+            {
                 continue;
             }
             is_kept = true;
@@ -258,26 +286,46 @@ impl<'o> TopRows<'o> {
         parts: Parts<'_, impl Iterator<Item = ValueRef<'a>>>,
         place: &Position,
     ) -> Ordering {
-        let values = place.values.iter().skip(leading(self.order)).map(SortValue::as_ref);
+        let values = place
+            .values
+            .iter()
+            .skip(leading(self.order))
+            .map(SortValue::as_ref);
         self.compare(parts, (values, place.request_time_ns, &place.trace_id))
     }
 
     fn compare_entries(&self, a: &Entry, b: &Entry) -> Ordering {
         self.compare(
-            (a.values.iter().map(SortValue::as_ref), a.request_time_ns, self.id(a)),
-            (b.values.iter().map(SortValue::as_ref), b.request_time_ns, self.id(b)),
+            (
+                a.values.iter().map(SortValue::as_ref),
+                a.request_time_ns,
+                self.id(a),
+            ),
+            (
+                b.values.iter().map(SortValue::as_ref),
+                b.request_time_ns,
+                self.id(b),
+            ),
         )
     }
 
     fn id(&self, entry: &Entry) -> &str {
-        self.ids.get(entry.ids).filter(|ids| entry.at < ids.len()).map_or("", |ids| ids.value(entry.at))
+        self.ids
+            .get(entry.ids)
+            .filter(|ids| entry.at < ids.len())
+            .map_or("", |ids| ids.value(entry.at))
     }
 
     fn position(&self, entry: &Entry) -> Position {
         let time = SortValue::Int(entry.request_time_ns);
-        let values = std::iter::repeat_n(time, leading(self.order)).chain(entry.values.iter().cloned());
+        let values =
+            std::iter::repeat_n(time, leading(self.order)).chain(entry.values.iter().cloned());
         let trace_id = self.id(entry).to_string();
-        Position { values: values.collect(), request_time_ns: entry.request_time_ns, trace_id }
+        Position {
+            values: values.collect(),
+            request_time_ns: entry.request_time_ns,
+            trace_id,
+        }
     }
 
     /// Rows kept so far, and how many are wanted.
@@ -293,7 +341,8 @@ impl<'o> TopRows<'o> {
         let mut rows = std::mem::take(&mut self.rows);
         let last = self.keep - 1;
         if rows.len() > self.keep || self.worst.is_none() {
-            let (_, worst, _) = rows.select_nth_unstable_by(last, |a, b| self.compare_entries(a, b));
+            let (_, worst, _) =
+                rows.select_nth_unstable_by(last, |a, b| self.compare_entries(a, b));
             self.worst = Some(self.position(worst));
         }
         rows.truncate(self.keep);
@@ -329,7 +378,10 @@ impl<'o> TopRows<'o> {
         rows.sort_by(|a, b| self.compare_entries(a, b));
         rows.truncate(self.keep);
         let page = rows.iter().skip(offset).take(limit);
-        let page = page.map(|entry| Ranked { position: self.position(entry), row: entry.row });
+        let page = page.map(|entry| Ranked {
+            position: self.position(entry),
+            row: entry.row,
+        });
         (page.collect(), rows.len().saturating_sub(offset) > limit)
     }
 }
@@ -350,7 +402,9 @@ mod tests {
 
     /// Traces of these names, each started at one of these times.
     fn batch(rows: &[(&str, i64)]) -> RecordBatch {
-        let ids: ArrayRef = Arc::new(StringViewArray::from_iter_values(rows.iter().map(|(id, _)| id)));
+        let ids: ArrayRef = Arc::new(StringViewArray::from_iter_values(
+            rows.iter().map(|(id, _)| id),
+        ));
         let times = TimestampNanosecondArray::from_iter_values(rows.iter().map(|(_, time)| *time));
         let times: ArrayRef = Arc::new(times.with_timezone("UTC"));
         RecordBatch::try_from_iter([("trace_id", ids), ("request_time", times)]).unwrap()

@@ -50,7 +50,9 @@ struct KeyHasher {
 
 impl Default for KeyHashing {
     fn default() -> Self {
-        Self { seed: RandomState::new().hash_one(0_u64) }
+        Self {
+            seed: RandomState::new().hash_one(0_u64),
+        }
     }
 }
 
@@ -88,8 +90,15 @@ impl Hasher for KeyHasher {
 ///
 /// # Errors
 /// What reading gives.
-pub(super) fn assessment_set(scope: &Scope<'_>, condition: &AssessmentPredicate) -> Result<TraceSet> {
-    assessments_among(scope, condition, (0..scope.snapshot.source_count()).map(|source| (source, None)))
+pub(super) fn assessment_set(
+    scope: &Scope<'_>,
+    condition: &AssessmentPredicate,
+) -> Result<TraceSet> {
+    assessments_among(
+        scope,
+        condition,
+        (0..scope.snapshot.source_count()).map(|source| (source, None)),
+    )
 }
 
 /// The set of the traces of some sources, of some only among these rows.
@@ -104,16 +113,28 @@ pub(super) fn assessments_among(
     let mut set = TraceSet::default();
     let mut session_wide = HashSet::new();
     for (index, rows) in parts {
-        if scope.snapshot.source(index)?.visible_rows(Table::Assessments) == 0 {
+        if scope
+            .snapshot
+            .source(index)?
+            .visible_rows(Table::Assessments)
+            == 0
+        {
             continue;
         }
         let mut request = ScanRequest::columns(["trace_id"]);
         request.rows = rows;
         request.counters = scope.recorder.counters();
-        request.filters = scope.recorder.filter(index, Table::Assessments).into_iter().collect();
+        request.filters = scope
+            .recorder
+            .filter(index, Table::Assessments)
+            .into_iter()
+            .collect();
         request.filters.push(assessment_filter(condition));
         if let Some(names) = condition.names.equalities() {
-            request.zones = vec![Zone::Text { column: "name".into(), values: names.to_vec() }];
+            request.zones = vec![Zone::Text {
+                column: "name".into(),
+                values: names.to_vec(),
+            }];
         }
         if condition.is_session_wide() {
             request.columns.push("metadata".to_string());
@@ -123,7 +144,8 @@ pub(super) fn assessments_among(
             set.add_traces(&batch, index)?;
             if condition.is_session_wide() {
                 let (ids, metadata) = (text(&batch, "trace_id")?, map(&batch, "metadata")?);
-                let counts_for_session = |row: &usize| metadata.get(*row, SESSION_METADATA).is_some();
+                let counts_for_session =
+                    |row: &usize| metadata.get(*row, SESSION_METADATA).is_some();
                 let rows = (0..batch.num_rows()).filter(counts_for_session);
                 session_wide.extend(rows.map(|row| TraceKey::of(ids.value(row))));
             }
@@ -138,20 +160,32 @@ fn sessions_of(scope: &Scope<'_>, traces: HashSet<TraceKey>) -> Result<HashSet<S
     let mut rows = Vec::new();
     for key in traces {
         if let Some(row) = scope.snapshot.find_trace(key)? {
-            scope.recorder.add_rows(row.source, Table::Traces, [row.row]);
+            scope
+                .recorder
+                .add_rows(row.source, Table::Traces, [row.row]);
             rows.push(row);
         }
     }
     if rows.is_empty() {
         return Ok(HashSet::new());
     }
-    let batch = scope.snapshot.read_rows(Table::Traces, &rows, &["experiment_id", "session_id"])?;
+    let batch = scope
+        .snapshot
+        .read_rows(Table::Traces, &rows, &["experiment_id", "session_id"])?;
     let (experiments, sessions) = (text(&batch, "experiment_id")?, text(&batch, "session_id")?);
-    let is_searched =
-        |id: &str| scope.experiments.is_none_or(|searched| searched.iter().any(|one| one == id));
-    let found = experiments.iter().zip(sessions).filter_map(|(experiment, session)| {
-        session.filter(|_| experiment.is_some_and(is_searched)).map(str::to_string)
-    });
+    let is_searched = |id: &str| {
+        scope
+            .experiments
+            .is_none_or(|searched| searched.iter().any(|one| one == id))
+    };
+    let found = experiments
+        .iter()
+        .zip(sessions)
+        .filter_map(|(experiment, session)| {
+            session
+                .filter(|_| experiment.is_some_and(is_searched))
+                .map(str::to_string)
+        });
     Ok(found.collect())
 }
 
@@ -172,8 +206,15 @@ pub(super) fn span_set(leaf: &SpanLeaf, rows: Vec<RoaringBitmap>) -> Result<Trac
 
 pub(super) fn assessment_filter(condition: &AssessmentPredicate) -> RowFilter {
     let condition = condition.clone();
-    let columns = condition.columns().into_iter().map(str::to_string).collect();
-    RowFilter { columns, keep: Arc::new(move |batch| condition.evaluate(batch)) }
+    let columns = condition
+        .columns()
+        .into_iter()
+        .map(str::to_string)
+        .collect();
+    RowFilter {
+        columns,
+        keep: Arc::new(move |batch| condition.evaluate(batch)),
+    }
 }
 
 impl TraceSet {
@@ -212,7 +253,11 @@ impl TraceSet {
 
     /// The columns of `traces` that membership is told from.
     pub fn columns(&self) -> &'static [&'static str] {
-        if self.sessions.is_empty() { &["trace_id"] } else { &["trace_id", "session_id"] }
+        if self.sessions.is_empty() {
+            &["trace_id"]
+        } else {
+            &["trace_id", "session_id"]
+        }
     }
 
     /// Rows of a batch of `traces` that are in the set, among the wanted ones.
@@ -221,7 +266,11 @@ impl TraceSet {
     /// `Internal` when the batch lacks a column.
     pub fn rows(&self, batch: &RecordBatch, wanted: &BooleanBuffer) -> Result<BooleanBuffer> {
         let ids = text(batch, "trace_id")?;
-        let sessions = if self.sessions.is_empty() { None } else { Some(text(batch, "session_id")?) };
+        let sessions = if self.sessions.is_empty() {
+            None
+        } else {
+            Some(text(batch, "session_id")?)
+        };
         Ok(BooleanBuffer::collect_bool(batch.num_rows(), |row| {
             let by_session = |sessions: &arrow::array::StringViewArray| {
                 sessions.is_valid(row) && self.sessions.contains(sessions.value(row))

@@ -18,7 +18,10 @@ impl SpanRuns {
     }
 
     pub(super) fn row_count(&self) -> u64 {
-        self.0.iter().map(|(start, end, _)| u64::from(end - start)).sum()
+        self.0
+            .iter()
+            .map(|(start, end, _)| u64::from(end - start))
+            .sum()
     }
 
     /// From the first row to one past the last, once they are sorted; runs do not overlap.

@@ -25,8 +25,8 @@ use tracehouse_storage::{Result, Snapshot};
 use super::explain::Recorder;
 use super::span_runs::{SpanRuns, run};
 use crate::plan::cost::{
-    COMMON_SPANS_MIN, DISPLACED_SPANS_MAX, DISPLACED_TRACES_MIN, FOUND_HEAVY_SPANS_MAX, FOUND_SPANS_MAX,
-    NAMED_SPANS_MAX, SPANS_AT_ONCE_MAX, lookups_max,
+    COMMON_SPANS_MIN, DISPLACED_SPANS_MAX, DISPLACED_TRACES_MIN, FOUND_HEAVY_SPANS_MAX,
+    FOUND_SPANS_MAX, NAMED_SPANS_MAX, SPANS_AT_ONCE_MAX, lookups_max,
 };
 use crate::plan::span_zones;
 use crate::predicate::column::{ints, row_numbers, text};
@@ -40,7 +40,8 @@ pub(crate) struct Coverage {
 }
 
 /// The columns of `traces` that tell where a trace's spans are.
-pub(super) const SPAN_RUN_COLUMNS: [&str; 4] = ["trace_id", "span_count", "_first_span_row", "_span_rows"];
+pub(super) const SPAN_RUN_COLUMNS: [&str; 4] =
+    ["trace_id", "span_count", "_first_span_row", "_span_rows"];
 
 /// A span condition over one snapshot.
 #[derive(Debug)]
@@ -56,9 +57,18 @@ pub(crate) struct SpanLeaf {
 
 impl SpanLeaf {
     pub fn new(snapshot: &Snapshot, condition: &SpanPredicate, recorder: &Recorder) -> Self {
-        let prepared = (0..snapshot.source_count()).map(|_| OnceLock::new()).collect();
-        let (snapshot, condition, recorder) = (snapshot.clone(), condition.clone(), recorder.clone());
-        Self { snapshot, condition, prepared, found: OnceLock::new(), recorder }
+        let prepared = (0..snapshot.source_count())
+            .map(|_| OnceLock::new())
+            .collect();
+        let (snapshot, condition, recorder) =
+            (snapshot.clone(), condition.clone(), recorder.clone());
+        Self {
+            snapshot,
+            condition,
+            prepared,
+            found: OnceLock::new(),
+            recorder,
+        }
     }
 
     /// Whether large columns are read.
@@ -79,17 +89,28 @@ impl SpanLeaf {
         if !has_text_need(&self.condition) {
             return Ok(None);
         }
-        let (mut rows, mut read, mut found) = (vec![RoaringBitmap::new(); self.prepared.len()], 0, 0);
+        let (mut rows, mut read, mut found) =
+            (vec![RoaringBitmap::new(); self.prepared.len()], 0, 0);
         // Newest first: those are looked at first also when it turns out that there are many rows.
         for (source, rows) in rows.iter_mut().enumerate().rev() {
             if self.is_common(source)? {
                 return Ok(None);
             }
             let condition = self.prepared(source)?;
-            let all = || full(self.snapshot.source(source).map_or(0, |source| source.rows(Table::Spans)));
+            let all = || {
+                full(
+                    self.snapshot
+                        .source(source)
+                        .map_or(0, |source| source.rows(Table::Spans)),
+                )
+            };
             let required = required_rows(&condition).unwrap_or_else(all);
             found += required.len();
-            read += if condition.is_heavy() { required.len() } else { 0 };
+            read += if condition.is_heavy() {
+                required.len()
+            } else {
+                0
+            };
             if found > rows_max || read > read_max {
                 return Ok(None);
             }
@@ -104,25 +125,36 @@ impl SpanLeaf {
         if !has_text_need(&self.condition) || self.is_common(source)? {
             return Ok(None);
         }
-        let Some(spans) = required_rows(&self.prepared(source)?) else { return Ok(None) };
+        let Some(spans) = required_rows(&self.prepared(source)?) else {
+            return Ok(None);
+        };
         if spans.len() > NAMED_SPANS_MAX {
             return Ok(None);
         }
-        Ok(self.snapshot.source(source)?.trace_runs()?.map(|runs| runs.of_spans(&spans)))
+        Ok(self
+            .snapshot
+            .source(source)?
+            .trace_runs()?
+            .map(|runs| runs.of_spans(&spans)))
     }
 
     /// Whether so many spans of a source have what the condition needs that naming them is of little use.
     fn is_common(&self, source: usize) -> Result<bool> {
-        let Some(index) = self.snapshot.source(source)?.text() else { return Ok(false) };
+        let Some(index) = self.snapshot.source(source)?.text() else {
+            return Ok(false);
+        };
         let is_common = |condition: &SpanPredicate| match condition {
-            SpanPredicate::Is(condition) => {
-                condition.text_need().is_some_and(|need| need.is_common(&index, COMMON_SPANS_MIN))
-            }
+            SpanPredicate::Is(condition) => condition
+                .text_need()
+                .is_some_and(|need| need.is_common(&index, COMMON_SPANS_MIN)),
             _ => false,
         };
         Ok(match &self.condition {
             SpanPredicate::And(operands) => {
-                let mut needs = operands.iter().filter(|operand| has_text_need(operand)).peekable();
+                let mut needs = operands
+                    .iter()
+                    .filter(|operand| has_text_need(operand))
+                    .peekable();
                 needs.peek().is_some() && needs.all(is_common)
             }
             one => is_common(one),
@@ -138,21 +170,33 @@ impl SpanLeaf {
         let mut coverage = Coverage::default();
         for source in 0..self.prepared.len() {
             let rows = self.snapshot.source(source)?;
-            let is_indexed = rows.text().is_some() && required_rows(&self.prepared(source)?).is_some();
-            *if is_indexed { &mut coverage.indexed } else { &mut coverage.scanned } +=
-                rows.visible_rows(Table::Spans);
+            let is_indexed =
+                rows.text().is_some() && required_rows(&self.prepared(source)?).is_some();
+            *if is_indexed {
+                &mut coverage.indexed
+            } else {
+                &mut coverage.scanned
+            } += rows.visible_rows(Table::Spans);
         }
         Ok(Some(coverage))
     }
 
     /// The traces of a batch of `traces` of source `home`, among the wanted, that have such a span.
-    pub fn rows(&self, home: usize, batch: &RecordBatch, wanted: &BooleanBuffer) -> Result<BooleanBuffer> {
+    pub fn rows(
+        &self,
+        home: usize,
+        batch: &RecordBatch,
+        wanted: &BooleanBuffer,
+    ) -> Result<BooleanBuffer> {
         let (first, count) = (ints(batch, "_first_span_row")?, ints(batch, "_span_rows")?);
         let (ids, totals) = (text(batch, "trace_id")?, ints(batch, "span_count")?);
         let mask = self.snapshot.source(home)?.mask(Table::Spans);
         let (mut here, mut displaced) = (SpanRuns::default(), Vec::new());
         for row in wanted.set_indices() {
-            let total = totals.get(row).and_then(|total| u64::try_from(total).ok()).unwrap_or_default();
+            let total = totals
+                .get(row)
+                .and_then(|total| u64::try_from(total).ok())
+                .unwrap_or_default();
             if let Some((start, end)) = run(first.get(row), count.get(row)) {
                 let masked = mask.map_or(0, |mask| mask.range_cardinality(start..end));
                 if u64::from(end - start) == total + masked {
@@ -168,17 +212,26 @@ impl SpanLeaf {
             && let Some(traces) = self.found()?
         {
             let is_found = |(_, key, _): &(usize, TraceKey, u64)| traces.contains(key);
-            displaced.drain(..).filter(is_found).for_each(|(row, ..)| found.set_bit(row, true));
+            displaced
+                .drain(..)
+                .filter(is_found)
+                .for_each(|(row, ..)| found.set_bit(row, true));
         }
         let mut elsewhere = BTreeMap::from([(home, here)]);
         for (row, key, total) in displaced {
             for span in self.snapshot.spans_of(key, home, total)? {
-                elsewhere.entry(span.source).or_default().add(span.row, span.row + 1, row);
+                elsewhere
+                    .entry(span.source)
+                    .or_default()
+                    .add(span.row, span.row + 1, row);
             }
         }
         for (source, mut runs) in elsewhere {
             runs.sort();
-            for span in self.recorder.time("spans", || self.matching(source, &runs))? {
+            for span in self
+                .recorder
+                .time("spans", || self.matching(source, &runs))?
+            {
                 if let Some(trace) = runs.trace_of(span) {
                     found.set_bit(trace, true);
                 }
@@ -211,7 +264,9 @@ impl SpanLeaf {
 
     /// The visible spans that satisfy the condition, with all those in `runs` among them.
     fn matching(&self, source: usize, runs: &SpanRuns) -> Result<Vec<u32>> {
-        let Some((first, end)) = runs.hull() else { return Ok(Vec::new()) };
+        let Some((first, end)) = runs.hull() else {
+            return Ok(Vec::new());
+        };
         let condition = self.condition_for(source, runs.row_count(), first..end)?;
         // An index has said it all: nothing needs to be read.
         if let SpanPredicate::RowIn(found) = &condition {
@@ -236,7 +291,12 @@ impl SpanLeaf {
     }
 
     /// One column of the spans among `rows`, which an index has named, that satisfy the condition.
-    pub fn scan(&self, source: usize, rows: RoaringBitmap, column: &str) -> Result<Vec<RecordBatch>> {
+    pub fn scan(
+        &self,
+        source: usize,
+        rows: RoaringBitmap,
+        column: &str,
+    ) -> Result<Vec<RecordBatch>> {
         self.scan_for(source, &self.prepared(source)?, rows, column)
     }
 
@@ -255,11 +315,24 @@ impl SpanLeaf {
             return Ok(Vec::new());
         }
         let scan = |rows, filters: Vec<RowFilter>| -> Result<Vec<RecordBatch>> {
-            let filters = self.recorder.filter(source, Table::Spans).into_iter().chain(filters).collect();
+            let filters = self
+                .recorder
+                .filter(source, Table::Spans)
+                .into_iter()
+                .chain(filters)
+                .collect();
             let zones = span_zones(condition);
             let (rows, counters) = (Some(rows), self.recorder.counters());
-            let request = ScanRequest { rows, filters, zones, counters, ..ScanRequest::columns([column]) };
-            self.snapshot.scan(source, Table::Spans, &request)?.collect()
+            let request = ScanRequest {
+                rows,
+                filters,
+                zones,
+                counters,
+                ..ScanRequest::columns([column])
+            };
+            self.snapshot
+                .scan(source, Table::Spans, &request)?
+                .collect()
         };
         let undecided = Undecided::default();
         let Some(filters) = stored_filters(condition, &undecided) else {
@@ -288,7 +361,9 @@ impl SpanLeaf {
 
     /// The condition with every text query answered for one source.
     fn prepared(&self, source: usize) -> Result<SpanPredicate> {
-        let Some(slot) = self.prepared.get(source) else { return Ok(SpanPredicate::Const(false)) };
+        let Some(slot) = self.prepared.get(source) else {
+            return Ok(SpanPredicate::Const(false));
+        };
         if let Some(prepared) = slot.get() {
             return Ok(prepared.clone());
         }
@@ -298,7 +373,10 @@ impl SpanLeaf {
 
     fn with_text_rows(&self, source: usize, condition: &SpanPredicate) -> Result<SpanPredicate> {
         let all = |operands: &[SpanPredicate]| {
-            operands.iter().map(|operand| self.with_text_rows(source, operand)).collect::<Result<Vec<_>>>()
+            operands
+                .iter()
+                .map(|operand| self.with_text_rows(source, operand))
+                .collect::<Result<Vec<_>>>()
         };
         Ok(match condition {
             SpanPredicate::And(operands) => SpanPredicate::And(all(operands)?),
@@ -309,7 +387,8 @@ impl SpanLeaf {
             SpanPredicate::Is(condition) => match condition.text_query()? {
                 Some(query) => {
                     if self.snapshot.source(source)?.text().is_none() {
-                        self.recorder.add_all_rows(&self.snapshot, source, Table::Spans)?;
+                        self.recorder
+                            .add_all_rows(&self.snapshot, source, Table::Spans)?;
                     }
                     SpanPredicate::RowIn(Arc::new(self.snapshot.text(source)?.rows(&query)?))
                 }
@@ -336,13 +415,21 @@ fn confined(condition: &Condition, rows: Option<ValueRows>) -> SpanPredicate {
 }
 
 /// A condition with what the values of attributes tell of it for a run of rows.
-fn told_by_values(index: &TextReader, within: &Range<u32>, condition: &SpanPredicate) -> SpanPredicate {
+fn told_by_values(
+    index: &TextReader,
+    within: &Range<u32>,
+    condition: &SpanPredicate,
+) -> SpanPredicate {
     match condition {
         SpanPredicate::And(operands) => {
-            let told = operands.iter().map(|operand| told_by_values(index, within, operand));
+            let told = operands
+                .iter()
+                .map(|operand| told_by_values(index, within, operand));
             SpanPredicate::And(told.collect())
         }
-        SpanPredicate::Is(condition) => confined(condition, condition.rows_by_value(index, within.clone())),
+        SpanPredicate::Is(condition) => {
+            confined(condition, condition.rows_by_value(index, within.clone()))
+        }
         other => other.clone(),
     }
 }
@@ -365,7 +452,10 @@ fn required_rows(condition: &SpanPredicate) -> Option<RoaringBitmap> {
         SpanPredicate::RowIn(rows) => Some(rows.as_ref().clone()),
         SpanPredicate::And(operands) => operands.iter().map(required_rows).fold(None, both),
         SpanPredicate::Or(operands) => {
-            let operands = operands.iter().map(required_rows).collect::<Option<Vec<_>>>()?;
+            let operands = operands
+                .iter()
+                .map(required_rows)
+                .collect::<Option<Vec<_>>>()?;
             operands.into_iter().reduce(|a, b| a | b)
         }
         _ => None,
@@ -413,7 +503,10 @@ fn by_weight(condition: &SpanPredicate) -> (Vec<SpanPredicate>, Option<SpanPredi
     let mut operands = Vec::new();
     flatten(condition, &mut operands);
     let (heavy, light): (Vec<_>, Vec<_>) = operands.into_iter().partition(SpanPredicate::is_heavy);
-    (heavy, (!light.is_empty()).then_some(SpanPredicate::And(light)))
+    (
+        heavy,
+        (!light.is_empty()).then_some(SpanPredicate::And(light)),
+    )
 }
 
 /// The operands of a conjunction and of those inside it.
@@ -425,6 +518,13 @@ fn flatten(condition: &SpanPredicate, operands: &mut Vec<SpanPredicate>) {
 }
 
 fn span_filter(condition: SpanPredicate) -> RowFilter {
-    let columns = condition.columns().into_iter().map(str::to_string).collect();
-    RowFilter { columns, keep: Arc::new(move |batch| condition.evaluate(batch)) }
+    let columns = condition
+        .columns()
+        .into_iter()
+        .map(str::to_string)
+        .collect();
+    RowFilter {
+        columns,
+        keep: Arc::new(move |batch| condition.evaluate(batch)),
+    }
 }

@@ -10,7 +10,9 @@ use arrow::compute::concat_batches;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::columns::spans_batch;
 use tracehouse_storage::env::MemEnv;
-use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, Span, TraceEdit, TraceHint};
+use tracehouse_storage::model::{
+    Assessment, AssessmentKind, SESSION_METADATA, Span, TraceEdit, TraceHint,
+};
 use tracehouse_storage::scan::ScanRequest;
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::store::Assess;
@@ -39,13 +41,22 @@ fn root(random: &mut Seeded, number: usize, start_ns: i64) -> Span {
         start_time_ns: start_ns,
         end_time_ns: Some(start_ns + random.below(5_000_000) as i64),
         service_name: text_of(random.pick(&["api", "web", ""])),
-        inputs: Some(format!("{{\"q\": \"{} refund\"}}", random.pick(&["please", "no", "say \\\"hi\\\""]))),
+        inputs: Some(format!(
+            "{{\"q\": \"{} refund\"}}",
+            random.pick(&["please", "no", "say \\\"hi\\\""])
+        )),
         attributes: "{}".into(),
         resource: "{\"deployment\":\"eu\"}".into(),
         hint: Some(TraceHint {
             request_preview: text_of(random.pick(&["hello", ""])),
-            tags: text_of(env).into_iter().map(|env| ("env".to_string(), env)).collect(),
-            metadata: BTreeMap::from([("mlflow.sourceRun".into(), random.pick(&["r1", "r2"]).into())]),
+            tags: text_of(env)
+                .into_iter()
+                .map(|env| ("env".to_string(), env))
+                .collect(),
+            metadata: BTreeMap::from([(
+                "mlflow.sourceRun".into(),
+                random.pick(&["r1", "r2"]).into(),
+            )]),
             ..TraceHint::default()
         }),
         ..Span::default()
@@ -71,14 +82,21 @@ fn child(random: &mut Seeded, number: usize, index: usize, start_ns: i64) -> Spa
         total_tokens: (random.below(2) == 0).then(|| random.below(20) as i64),
         cost_usd: (random.below(3) == 0).then(|| random.below(4) as f64 / 4.0),
         outputs: text_of(random.pick(&["the refund policy", "plain", ""])),
-        attributes: format!("{{\"temp\":0.{},\"model\":\"\\\"{model}\\\"\"}}", random.below(9)),
+        attributes: format!(
+            "{{\"temp\":0.{},\"model\":\"\\\"{model}\\\"\"}}",
+            random.below(9)
+        ),
         resource: "{}".into(),
         ..Span::default()
     }
 }
 
 fn trace_id(number: usize) -> String {
-    if number % 7 == 3 { format!("tr-{number}") } else { format!("{number:032x}") }
+    if number % 7 == 3 {
+        format!("tr-{number}")
+    } else {
+        format!("{number:032x}")
+    }
 }
 
 fn assessment(random: &mut Seeded, number: usize, index: usize) -> Assessment {
@@ -88,8 +106,14 @@ fn assessment(random: &mut Seeded, number: usize, index: usize) -> Assessment {
         trace_id: trace_id(number),
         span_id: None,
         name: random.pick(&["ok", "score"]).into(),
-        kind: [AssessmentKind::Feedback, AssessmentKind::Expectation, AssessmentKind::Issue][random.below(3)],
-        value: random.pick(&["true", "0.9", "\"0.9\"", "\"yes\"", "null", "5"]).into(),
+        kind: [
+            AssessmentKind::Feedback,
+            AssessmentKind::Expectation,
+            AssessmentKind::Issue,
+        ][random.below(3)],
+        value: random
+            .pick(&["true", "0.9", "\"0.9\"", "\"yes\"", "null", "5"])
+            .into(),
         source_type: random.pick(&["HUMAN", "CODE"]).into(),
         source_id: text_of(random.pick(&["ann", ""])),
         rationale: None,
@@ -123,24 +147,45 @@ fn ingest(store: &Store, random: &mut Seeded, numbers: std::ops::Range<usize>) {
         }
     }
     store.append_spans(spans_batch(&spans).unwrap()).unwrap();
-    let rows = numbers.filter(|number| number % 3 == 0).flat_map(|number| [(number, 0), (number, 1)]);
-    let rows = rows.map(|(number, index)| assessment(random, number, index)).collect();
-    store.assess(Assess { rows, check_existing: false }).unwrap();
+    let rows = numbers
+        .filter(|number| number % 3 == 0)
+        .flat_map(|number| [(number, 0), (number, 1)]);
+    let rows = rows
+        .map(|(number, index)| assessment(random, number, index))
+        .collect();
+    store
+        .assess(Assess {
+            rows,
+            check_existing: false,
+        })
+        .unwrap();
 }
 
 fn open(env: &Arc<MemEnv>) -> Arc<Store> {
-    let options = StoreOptions { inline_maintenance: true, ..StoreOptions::default() };
+    let options = StoreOptions {
+        inline_maintenance: true,
+        ..StoreOptions::default()
+    };
     Store::open(env.clone(), options).unwrap()
 }
 
 /// All rows of a table, with every stored column.
 fn rows_of(snapshot: &Snapshot, table: Table) -> RecordBatch {
     let schema = table.schema();
-    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let columns: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     let mut batches = Vec::new();
     for source in 0..snapshot.source_count() {
         let request = ScanRequest::columns(columns.iter().copied());
-        batches.extend(snapshot.scan(source, table, &request).unwrap().map(Result::unwrap));
+        batches.extend(
+            snapshot
+                .scan(source, table, &request)
+                .unwrap()
+                .map(Result::unwrap),
+        );
     }
     concat_batches(&schema, &batches).unwrap()
 }
@@ -172,7 +217,10 @@ impl Naive {
     }
 
     fn ids(&self) -> Vec<String> {
-        Self::column(&self.traces, "trace_id").into_iter().flatten().collect()
+        Self::column(&self.traces, "trace_id")
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn found(&self, predicate: &Predicate) -> BTreeSet<String> {
@@ -184,10 +232,16 @@ impl Naive {
                 let first = sets.next().unwrap();
                 sets.fold(first, |all, set| all.intersection(&set).cloned().collect())
             }
-            Predicate::Or(operands) => operands.iter().flat_map(|operand| self.found(operand)).collect(),
+            Predicate::Or(operands) => operands
+                .iter()
+                .flat_map(|operand| self.found(operand))
+                .collect(),
             Predicate::Not(operand) => {
                 let found = self.found(operand);
-                self.ids().into_iter().filter(|id| !found.contains(id)).collect()
+                self.ids()
+                    .into_iter()
+                    .filter(|id| !found.contains(id))
+                    .collect()
             }
             Predicate::Trace(condition) => {
                 let keep = condition.evaluate(&self.traces).unwrap();
@@ -206,12 +260,18 @@ impl Naive {
     fn spans_found(&self, condition: &SpanPredicate) -> BTreeSet<String> {
         let keep = condition.evaluate(&self.spans).unwrap();
         let ids = Self::column(&self.spans, "trace_id").into_iter().flatten();
-        ids.zip(keep.values()).filter(|(_, keep)| *keep).map(|(id, _)| id).collect()
+        ids.zip(keep.values())
+            .filter(|(_, keep)| *keep)
+            .map(|(id, _)| id)
+            .collect()
     }
 
     fn assessments_found(&self, condition: &AssessmentPredicate) -> BTreeSet<String> {
         let keep = condition.evaluate(&self.assessments).unwrap();
-        let ids: Vec<String> = Self::column(&self.assessments, "trace_id").into_iter().flatten().collect();
+        let ids: Vec<String> = Self::column(&self.assessments, "trace_id")
+            .into_iter()
+            .flatten()
+            .collect();
         let metadata = crate::predicate::column::map(&self.assessments, "metadata").unwrap();
         let sessions = Self::column(&self.traces, "session_id");
         let session_of: BTreeMap<String, String> = self
@@ -223,7 +283,8 @@ impl Naive {
         let mut found = BTreeSet::new();
         for (row, id) in ids.iter().enumerate().filter(|(row, _)| keep.value(*row)) {
             found.insert(id.clone());
-            let is_wide = condition.is_session_wide() && metadata.get(row, SESSION_METADATA).is_some();
+            let is_wide =
+                condition.is_session_wide() && metadata.get(row, SESSION_METADATA).is_some();
             if let Some(session) = session_of.get(id).filter(|_| is_wide) {
                 let same = session_of.iter().filter(|(_, own)| *own == session);
                 found.extend(same.map(|(id, _)| id.clone()));
@@ -236,8 +297,9 @@ impl Naive {
     fn newest_first(&self, found: &BTreeSet<String>) -> Vec<String> {
         let times = crate::predicate::column::ints(&self.traces, "request_time").unwrap();
         let ids = self.ids().into_iter().enumerate();
-        let mut rows: Vec<_> =
-            ids.map(|(row, id)| (std::cmp::Reverse(times.get(row).unwrap()), id)).collect();
+        let mut rows: Vec<_> = ids
+            .map(|(row, id)| (std::cmp::Reverse(times.get(row).unwrap()), id))
+            .collect();
         rows.retain(|(_, id)| found.contains(id));
         rows.sort();
         rows.into_iter().map(|(_, id)| id).collect()
@@ -303,13 +365,28 @@ const CLAUSES: &[&str] = &[
 fn filter(random: &mut Seeded, depth: usize) -> String {
     match random.below(if depth == 0 { 1 } else { 7 }) {
         0 | 1 => random.pick(CLAUSES).to_string(),
-        2 | 3 => format!("{} AND {}", filter(random, depth - 1), filter(random, depth - 1)),
-        4 => format!("({} OR {})", filter(random, depth - 1), filter(random, depth - 1)),
+        2 | 3 => format!(
+            "{} AND {}",
+            filter(random, depth - 1),
+            filter(random, depth - 1)
+        ),
+        4 => format!(
+            "({} OR {})",
+            filter(random, depth - 1),
+            filter(random, depth - 1)
+        ),
         5 => format!("NOT ({})", filter(random, depth - 1)),
         _ => {
-            let spans: Vec<&str> =
-                CLAUSES.iter().copied().filter(|clause| clause.starts_with("span.")).collect();
-            format!("HAS({} AND NOT {})", random.pick(&spans), random.pick(&spans))
+            let spans: Vec<&str> = CLAUSES
+                .iter()
+                .copied()
+                .filter(|clause| clause.starts_with("span."))
+                .collect();
+            format!(
+                "HAS({} AND NOT {})",
+                random.pick(&spans),
+                random.pick(&spans)
+            )
         }
     }
 }
@@ -317,7 +394,9 @@ fn filter(random: &mut Seeded, depth: usize) -> String {
 /// Every clause, then so many made up of them.
 fn filters(random: &mut Seeded, count: usize, depth: usize) -> Vec<String> {
     let clauses = CLAUSES.iter().map(|clause| clause.to_string());
-    clauses.chain((0..count).map(|_| filter(random, depth))).collect()
+    clauses
+        .chain((0..count).map(|_| filter(random, depth)))
+        .collect()
 }
 
 fn check(snapshot: &Snapshot, filters: &[String], state: &str) {
@@ -336,10 +415,22 @@ fn check(snapshot: &Snapshot, filters: &[String], state: &str) {
             "{state}: count {text}"
         );
         let few = search(snapshot, &Search::new(text).limit(3)).unwrap();
-        assert_eq!(few.trace_ids, expected[..expected.len().min(3)], "{state}: first three of {text}");
-        assert_eq!(few.next_page_token.is_some(), expected.len() > 3, "{state}: {text}");
+        assert_eq!(
+            few.trace_ids,
+            expected[..expected.len().min(3)],
+            "{state}: first three of {text}"
+        );
+        assert_eq!(
+            few.next_page_token.is_some(),
+            expected.len() > 3,
+            "{state}: {text}"
+        );
     }
-    assert!(telling > filters.len() / 2, "{state}: {telling} of {} filters tell traces apart", filters.len());
+    assert!(
+        telling > filters.len() / 2,
+        "{state}: {telling} of {} filters tell traces apart",
+        filters.len()
+    );
 }
 
 #[test]
@@ -353,7 +444,11 @@ fn every_state_gives_the_naive_answer() {
     store.seal().unwrap();
     check(&store.snapshot().unwrap(), &filters, "sealed");
     ingest(&store, &mut random, 30..80);
-    check(&store.snapshot().unwrap(), &filters, "a segment and a memtable");
+    check(
+        &store.snapshot().unwrap(),
+        &filters,
+        "a segment and a memtable",
+    );
     store.seal().unwrap();
     ingest(&store, &mut random, 80..100);
     store.seal().unwrap();
@@ -378,11 +473,15 @@ fn traces_edited_after_their_spans_were_sealed_give_the_naive_answer() {
     store.seal().unwrap();
     while store.index_next_text().unwrap() {}
     let tag = TraceEdit::set_tags([("env", "prod")]);
-    let edited = (0..240).filter(|number| number % 5 > 0).map(|number| (trace_id(number), tag.clone()));
+    let edited = (0..240)
+        .filter(|number| number % 5 > 0)
+        .map(|number| (trace_id(number), tag.clone()));
     store.edit_traces(edited.collect()).unwrap();
     check(&store.snapshot().unwrap(), &filters, "edited");
     ingest(&store, &mut random, 230..260);
-    store.delete_traces((0..240).step_by(11).map(trace_id).collect()).unwrap();
+    store
+        .delete_traces((0..240).step_by(11).map(trace_id).collect())
+        .unwrap();
     check(&store.snapshot().unwrap(), &filters, "continued");
     store.seal().unwrap();
     check(&store.snapshot().unwrap(), &filters, "sealed again");
@@ -418,7 +517,9 @@ fn pages_survive_ingest_and_sealing() {
             }
             // Only new traces, so that no trace of the start moves in the order.
             let number = 1_000 + page;
-            store.append_spans(spans_batch(&[root(&mut random, number, number as i64)]).unwrap()).unwrap();
+            store
+                .append_spans(spans_batch(&[root(&mut random, number, number as i64)]).unwrap())
+                .unwrap();
             match page % 3 {
                 1 => store.seal().unwrap(),
                 2 => drop(store.compact().unwrap()),
@@ -427,7 +528,10 @@ fn pages_survive_ingest_and_sealing() {
         }
         let distinct: BTreeSet<&String> = seen.iter().collect();
         assert_eq!(distinct.len(), seen.len(), "{order:?}: a trace came twice");
-        assert!(start.iter().all(|id| distinct.contains(id)), "{order:?}: a trace was skipped");
+        assert!(
+            start.iter().all(|id| distinct.contains(id)),
+            "{order:?}: a trace was skipped"
+        );
     }
 }
 
@@ -448,14 +552,29 @@ fn orders_are_total_and_nulls_last() {
         let page = search(&snapshot, &Search::new("").order_by([clause])).unwrap();
         let values: Vec<&Option<String>> = page.trace_ids.iter().map(|id| &env_of[id]).collect();
         let present: Vec<&String> = values.iter().copied().flatten().collect();
-        assert!(values[..present.len()].iter().all(|value| value.is_some()), "{clause}: NULLs last");
-        assert!(present.is_sorted_by(|a, b| if descending { a >= b } else { a <= b }), "{clause}");
+        assert!(
+            values[..present.len()].iter().all(|value| value.is_some()),
+            "{clause}: NULLs last"
+        );
+        assert!(
+            present.is_sorted_by(|a, b| if descending { a >= b } else { a <= b }),
+            "{clause}"
+        );
     }
     let all = search(&snapshot, &Search::new("")).unwrap();
     let mut offset = Search::new("").limit(5);
     offset.offset = 10;
-    assert_eq!(search(&snapshot, &offset).unwrap().trace_ids, all.trace_ids[10..15]);
-    assert_eq!(search(&snapshot, &Search::new("").limit(0)).unwrap().trace_ids.len(), 0);
+    assert_eq!(
+        search(&snapshot, &offset).unwrap().trace_ids,
+        all.trace_ids[10..15]
+    );
+    assert_eq!(
+        search(&snapshot, &Search::new("").limit(0))
+            .unwrap()
+            .trace_ids
+            .len(),
+        0
+    );
 }
 
 #[test]
@@ -466,7 +585,11 @@ fn experiments_confine_the_answer() {
     store.seal().unwrap();
     let snapshot = store.snapshot().unwrap();
     let ids = |search_: Search| -> BTreeSet<String> {
-        search(&snapshot, &search_).unwrap().trace_ids.into_iter().collect()
+        search(&snapshot, &search_)
+            .unwrap()
+            .trace_ids
+            .into_iter()
+            .collect()
     };
     let one = ids(Search::new("").experiments(["1"]));
     let zero = ids(Search::new("").experiments(["0"]));
@@ -475,10 +598,13 @@ fn experiments_confine_the_answer() {
     assert_eq!(ids(Search::new("").experiments(["0", "1"])).len(), 50);
     assert!(ids(Search::new("").experiments(Vec::<String>::new())).is_empty());
     assert!(ids(Search::new("").experiments(["nope"])).is_empty());
-    assert_eq!(ids(Search::new("span.name = 'pay' OR status = 'OK'").experiments(["1"])), {
-        let all = ids(Search::new("span.name = 'pay' OR status = 'OK'"));
-        all.intersection(&one).cloned().collect()
-    });
+    assert_eq!(
+        ids(Search::new("span.name = 'pay' OR status = 'OK'").experiments(["1"])),
+        {
+            let all = ids(Search::new("span.name = 'pay' OR status = 'OK'"));
+            all.intersection(&one).cloned().collect()
+        }
+    );
 }
 
 #[test]
@@ -489,7 +615,10 @@ fn refusals_name_the_fault() {
     assert!(error(Search::new("statuss = 'OK'")).contains("Did you mean 'status'?"));
     assert!(error(Search::new("").order_by(["span.name"])).contains("order_by"));
     assert!(error(Search::new("").page_token("nonsense")).contains("page token"));
-    assert_eq!(search(&snapshot, &Search::new("")).unwrap().trace_ids.len(), 0);
+    assert_eq!(
+        search(&snapshot, &Search::new("")).unwrap().trace_ids.len(),
+        0
+    );
 }
 
 #[test]
@@ -502,14 +631,24 @@ fn assessments_looked_up_are_those_found() {
     }
     ingest(&store, &mut random, 110..150);
     let (snapshot, recorder) = (store.snapshot().unwrap(), Recorder::default());
-    let scope = sets::Scope { snapshot: &snapshot, experiments: None, recorder: &recorder };
+    let scope = sets::Scope {
+        snapshot: &snapshot,
+        experiments: None,
+        recorder: &recorder,
+    };
     let mut found = 0;
     for clause in CLAUSES {
-        let Predicate::Assessment(condition) = parse(clause).unwrap() else { continue };
+        let Predicate::Assessment(condition) = parse(clause).unwrap() else {
+            continue;
+        };
         let set = sets::assessment_set(&scope, &condition).unwrap();
         let columns = ScanRequest::columns(["trace_id", "session_id"]);
         for source in 0..snapshot.source_count() {
-            for batch in snapshot.scan(source, Table::Traces, &columns).unwrap().map(Result::unwrap) {
+            for batch in snapshot
+                .scan(source, Table::Traces, &columns)
+                .unwrap()
+                .map(Result::unwrap)
+            {
                 let wanted = BooleanBuffer::collect_bool(batch.num_rows(), |row| row % 3 != 1);
                 let expected = set.rows(&batch, &wanted).unwrap();
                 found += expected.count_set_bits();
@@ -532,21 +671,35 @@ fn rare_assessments_are_found_among_many() {
     let env = Arc::new(MemEnv::default());
     let (store, mut random) = (open(&env), Seeded(17));
     let numbers = 0..6_000;
-    let spans: Vec<Span> =
-        numbers.clone().map(|number| root(&mut random, number, number as i64 * 1_000_000)).collect();
+    let spans: Vec<Span> = numbers
+        .clone()
+        .map(|number| root(&mut random, number, number as i64 * 1_000_000))
+        .collect();
     store.append_spans(spans_batch(&spans).unwrap()).unwrap();
     let rows = numbers.map(|number| Assessment {
-        name: if number % 2_000 == 11 { "rare" } else { "common" }.into(),
+        name: if number % 2_000 == 11 {
+            "rare"
+        } else {
+            "common"
+        }
+        .into(),
         kind: AssessmentKind::Feedback,
         value: "true".into(),
         metadata: BTreeMap::new(),
         valid: true,
         ..assessment(&mut random, number, 0)
     });
-    store.assess(Assess { rows: rows.collect(), check_existing: false }).unwrap();
+    store
+        .assess(Assess {
+            rows: rows.collect(),
+            check_existing: false,
+        })
+        .unwrap();
     store.seal().unwrap();
     let snapshot = store.snapshot().unwrap();
-    let ask = |filter: &str, limit: usize| search(&snapshot, &Search::new(filter).limit(limit).explain(true));
+    let ask = |filter: &str, limit: usize| {
+        search(&snapshot, &Search::new(filter).limit(limit).explain(true))
+    };
     let rare = ask("feedback.rare = 'true'", 10).unwrap();
     assert_eq!(rare.trace_ids, [4_011, 2_011, 11].map(trace_id));
     let common = ask("feedback.common = 'true'", 3).unwrap();
@@ -556,5 +709,8 @@ fn rare_assessments_are_found_among_many() {
     assert!(explained.assessments.read < 1_000, "{explained}");
     let none = ask("NOT feedback.common = 'true'", 10).unwrap();
     assert_eq!(none.trace_ids, [4_011, 2_011, 11].map(trace_id));
-    assert_eq!(count(&snapshot, &Search::new("feedback.common = 'true'")).unwrap(), 5_997);
+    assert_eq!(
+        count(&snapshot, &Search::new("feedback.common = 'true'")).unwrap(),
+        5_997
+    );
 }

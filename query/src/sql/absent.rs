@@ -14,8 +14,8 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Subquery, Volatility,
+    ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, Subquery, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -52,11 +52,18 @@ fn made_nullable(expr: Expr) -> Result<Transformed<Expr>> {
         return Ok(Transformed::no(Expr::ScalarSubquery(subquery)));
     }
     let column = Expr::Column(Column::from((qualifier, field)));
-    let call =
-        ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(MayBeNull::default())), vec![column]);
+    let call = ScalarFunction::new_udf(
+        Arc::new(ScalarUDF::new_from_impl(MayBeNull::default())),
+        vec![column],
+    );
     let call = Expr::ScalarFunction(call).alias_qualified(qualifier.cloned(), field.name());
-    let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project([call])?.build()?;
-    Ok(Transformed::yes(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), ..subquery })))
+    let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone())
+        .project([call])?
+        .build()?;
+    Ok(Transformed::yes(Expr::ScalarSubquery(Subquery {
+        subquery: Arc::new(plan),
+        ..subquery
+    })))
 }
 
 /// Whether it is an aggregate without groups, perhaps under projections.
@@ -77,7 +84,9 @@ struct MayBeNull {
 
 impl Default for MayBeNull {
     fn default() -> Self {
-        Self { signature: Signature::any(1, Volatility::Volatile) }
+        Self {
+            signature: Signature::any(1, Volatility::Volatile),
+        }
     }
 }
 
@@ -95,7 +104,12 @@ impl ScalarUDFImpl for MayBeNull {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        let of = args.arg_fields.first().ok_or_else(no_argument)?.data_type().clone();
+        let of = args
+            .arg_fields
+            .first()
+            .ok_or_else(no_argument)?
+            .data_type()
+            .clone();
         Ok(Arc::new(Field::new(self.name(), of, true)))
     }
 

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::mpsc;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Query,
-    Statement, Subscript, Value, Visit, Visitor,
+    AccessExpr, BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName,
+    Query, Statement, Subscript, Value, Visit, Visitor,
 };
 
 use super::guard;
@@ -46,7 +46,9 @@ pub(crate) fn asked(runtime: &QueryRuntime, statement: &str) -> Result<AskedOfRo
     runtime.handle()?.spawn(async move {
         let _ = sender.send(guard::parse(&text).map(|statement| of_statement(&statement)));
     });
-    let asked = receiver.recv().map_err(|_| QueryError::internal("the query task failed"))?;
+    let asked = receiver
+        .recv()
+        .map_err(|_| QueryError::internal("the query task failed"))?;
     Ok(asked.unwrap_or_default())
 }
 
@@ -75,7 +77,9 @@ struct Look {
 
 impl Look {
     fn key(&mut self, column: Option<String>, key: &Expr) {
-        let (Some(column), Some(key)) = (column, text(key)) else { return };
+        let (Some(column), Some(key)) = (column, text(key)) else {
+            return;
+        };
         if let Some(column) = MAPS.into_iter().find(|name| *name == column) {
             self.asked.maps.insert((column, key));
         } else if let Some(column) = OBJECTS.into_iter().find(|name| *name == column) {
@@ -117,13 +121,17 @@ impl Visitor for Look {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let named = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.queries.extend(named.map(|named| named.alias.name.value.to_lowercase()));
+        self.queries
+            .extend(named.map(|named| named.alias.name.value.to_lowercase()));
         ControlFlow::Continue(())
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
         let last = relation.0.last().and_then(|part| part.as_ident());
-        self.relations.insert(last.map(|ident| ident.value.to_lowercase()).unwrap_or_default());
+        self.relations.insert(
+            last.map(|ident| ident.value.to_lowercase())
+                .unwrap_or_default(),
+        );
         ControlFlow::Continue(())
     }
 
@@ -136,12 +144,24 @@ impl Visitor for Look {
                 op: BinaryOperator::Arrow | BinaryOperator::LongArrow | BinaryOperator::Question,
                 right,
             } => self.key(column(left), right),
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Eq,
+                right,
+            } => {
                 self.value(left, right);
                 self.value(right, left);
             }
-            Expr::InList { expr, list, .. } => list.iter().for_each(|value| self.value(expr, value)),
-            Expr::Function(function) if function.name.to_string().to_lowercase().starts_with("json_") => {
+            Expr::InList { expr, list, .. } => {
+                list.iter().for_each(|value| self.value(expr, value))
+            }
+            Expr::Function(function)
+                if function
+                    .name
+                    .to_string()
+                    .to_lowercase()
+                    .starts_with("json_") =>
+            {
                 if let FunctionArguments::List(list) = &function.args
                     && let [
                         FunctionArg::Unnamed(FunctionArgExpr::Expr(of)),

@@ -38,18 +38,26 @@ const LIGHT_BYTES: usize = 48;
 /// Largest batch of a scan, bytes.
 pub(super) fn batch_bytes(settings: &SqlSettings) -> usize {
     let partitions = settings.target_partitions.max(1);
-    (settings.memory_bytes_max / (partitions * BATCHES_PER_PARTITION)).clamp(BATCH_BYTES_MIN, BATCH_BYTES_MAX)
+    (settings.memory_bytes_max / (partitions * BATCHES_PER_PARTITION))
+        .clamp(BATCH_BYTES_MIN, BATCH_BYTES_MAX)
 }
 
 /// Sets rows per batch, and what sorts put by to merge with, for a statement.
-pub(super) fn fit(state: &mut SessionState, plan: &LogicalPlan, settings: &SqlSettings) -> Result<()> {
+pub(super) fn fit(
+    state: &mut SessionState,
+    plan: &LogicalPlan,
+    settings: &SqlSettings,
+) -> Result<()> {
     let batch_bytes = batch_bytes(settings);
     let mut row_bytes = LIGHT_BYTES;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
             && let Some(table) = source_as_provider(&scan.source)?.downcast_ref::<SnapshotTable>()
         {
-            row_bytes = row_bytes.max(row_bytes_of(table.table(), scan.projected_schema.as_arrow()));
+            row_bytes = row_bytes.max(row_bytes_of(
+                table.table(),
+                scan.projected_schema.as_arrow(),
+            ));
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
@@ -67,7 +75,11 @@ fn row_bytes_of(table: Table, columns: &Schema) -> usize {
         _ if table.is_heavy(name) => HEAVY_BYTES,
         _ => LIGHT_BYTES,
     };
-    columns.fields().iter().map(|field| bytes_of(field.name())).sum()
+    columns
+        .fields()
+        .iter()
+        .map(|field| bytes_of(field.name()))
+        .sum()
 }
 
 /// `batch` in pieces of at most `bytes_max`, or of one row, in its order.
@@ -79,7 +91,9 @@ pub(super) fn cut(batch: RecordBatch, bytes_max: usize) -> Result<Vec<RecordBatc
         if rows > 1 && get_record_batch_memory_size(&batch) > bytes_max {
             batch = copy_of(&batch)?;
         }
-        let parts = get_record_batch_memory_size(&batch).div_ceil(bytes_max.max(1)).min(rows);
+        let parts = get_record_batch_memory_size(&batch)
+            .div_ceil(bytes_max.max(1))
+            .min(rows);
         if parts <= 1 {
             pieces.push(batch);
             continue;
@@ -104,16 +118,32 @@ fn copy_of(slice: &RecordBatch) -> Result<RecordBatch> {
             _ => take(column, &all, None)?,
         })
     };
-    let columns = slice.columns().iter().map(copy).collect::<Result<Vec<ArrayRef>>>()?;
+    let columns = slice
+        .columns()
+        .iter()
+        .map(copy)
+        .collect::<Result<Vec<ArrayRef>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(slice.num_rows()));
-    Ok(RecordBatch::try_new_with_options(slice.schema(), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        slice.schema(),
+        columns,
+        &options,
+    )?)
 }
 
 /// Texts without those of other rows, unless many rows share one: copies of it would be larger.
 fn own_texts(texts: &StringViewArray) -> ArrayRef {
-    let held: usize = texts.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
+    let held: usize = texts
+        .data_buffers()
+        .iter()
+        .map(|buffer| buffer.capacity())
+        .sum();
     let own: usize = texts.lengths().map(|length| length as usize).sum();
-    if held > own { Arc::new(texts.gc()) } else { Arc::new(texts.clone()) }
+    if held > own {
+        Arc::new(texts.gc())
+    } else {
+        Arc::new(texts.clone())
+    }
 }
 
 #[cfg(test)]
@@ -125,8 +155,9 @@ mod tests {
 
     #[test]
     fn pieces_are_small_and_hold_all_rows_in_order() {
-        let texts: Vec<String> =
-            (0..100).map(|row| "x".repeat(if row == 50 { 90_000 } else { 900 })).collect();
+        let texts: Vec<String> = (0..100)
+            .map(|row| "x".repeat(if row == 50 { 90_000 } else { 900 }))
+            .collect();
         let schema = Arc::new(Schema::new(vec![
             Field::new("n", DataType::Int64, false),
             Field::new("t", DataType::Utf8View, false),
@@ -139,7 +170,10 @@ mod tests {
         for piece in &pieces {
             assert!(piece.num_rows() == 1 || get_record_batch_memory_size(piece) <= 20_000);
         }
-        assert_eq!(arrow::compute::concat_batches(&schema, &pieces).unwrap(), batch);
+        assert_eq!(
+            arrow::compute::concat_batches(&schema, &pieces).unwrap(),
+            batch
+        );
         assert_eq!(cut(batch.clone(), 1 << 20).unwrap(), [batch]);
     }
 }

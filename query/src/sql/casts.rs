@@ -14,11 +14,13 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as PlanResult, internal_datafusion_err};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, OrderByKind, Query, Select,
-    SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, OrderByKind, Query,
+    Select, SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut, visit_expressions,
+    visit_expressions_mut,
 };
 
 use super::rewrite::{argument, call};
@@ -42,7 +44,9 @@ impl VisitorMut for Casts {
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         let keys = match query.order_by.as_ref().map(|order| &order.kind) {
-            Some(OrderByKind::Expressions(keys)) => keys.iter().map(|key| key.expr.clone()).collect(),
+            Some(OrderByKind::Expressions(keys)) => {
+                keys.iter().map(|key| key.expr.clone()).collect()
+            }
             _ => Vec::new(),
         };
         if let SetExpr::Select(select) = query.body.as_mut() {
@@ -59,7 +63,11 @@ impl VisitorMut for Casts {
 }
 
 fn found(found: bool) -> ControlFlow<()> {
-    if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    if found {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }
 
 fn is_cast(expr: &Expr) -> bool {
@@ -87,15 +95,23 @@ fn name_items(select: &mut Select, keys: &[Expr]) {
         _ => None,
     });
     for expr in items.chain(keys) {
-        others.entry(without_casts(expr)).or_default().insert(expr.to_string());
+        others
+            .entry(without_casts(expr))
+            .or_default()
+            .insert(expr.to_string());
     }
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) = item
             && visit_expressions(expr, |part| found(is_cast(part))).is_break()
-            && others.get(&without_casts(expr)).is_some_and(|texts| texts.len() > 1)
+            && others
+                .get(&without_casts(expr))
+                .is_some_and(|texts| texts.len() > 1)
         {
             let alias = Ident::with_quote('"', expr.to_string());
-            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias,
+            };
         }
     }
 }
@@ -105,7 +121,10 @@ fn type_calls(select: &mut Select) {
     let mut calls: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut count = |expr: &Expr| {
         if matches!(expr, Expr::Function(_)) {
-            calls.entry(without_casts(expr)).or_default().insert(expr.to_string());
+            calls
+                .entry(without_casts(expr))
+                .or_default()
+                .insert(expr.to_string());
         }
         ControlFlow::<()>::Continue(())
     };
@@ -123,12 +142,19 @@ fn type_calls(select: &mut Select) {
         ControlFlow::<()>::Continue(())
     };
     let visited = visit_expressions_mut(&mut select.projection, &mut type_call);
-    let visited = visited.is_continue() && visit_expressions_mut(&mut select.having, type_call).is_continue();
+    let visited =
+        visited.is_continue() && visit_expressions_mut(&mut select.having, type_call).is_continue();
     debug_assert!(visited, "nothing ends the visit");
 }
 
 fn type_arguments(expr: &mut Expr) {
-    let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = expr else { return };
+    let Expr::Function(Function {
+        args: FunctionArguments::List(list),
+        ..
+    }) = expr
+    else {
+        return;
+    };
     for arg in &mut list.args {
         if let FunctionArg::Unnamed(FunctionArgExpr::Expr(cast)) = arg
             && let Expr::Cast { data_type, .. } = &*cast
@@ -141,7 +167,9 @@ fn type_arguments(expr: &mut Expr) {
 
 /// The function [`TYPED`].
 pub(super) fn function() -> ScalarUDF {
-    ScalarUDF::new_from_impl(Typed { signature: Signature::any(2, Volatility::Immutable) })
+    ScalarUDF::new_from_impl(Typed {
+        signature: Signature::any(2, Volatility::Immutable),
+    })
 }
 
 /// Its first argument; the second, a text, is only there to be seen.
@@ -160,12 +188,17 @@ impl ScalarUDFImpl for Typed {
     }
 
     fn return_type(&self, types: &[DataType]) -> PlanResult<DataType> {
-        types.first().cloned().ok_or_else(|| internal_datafusion_err!("{TYPED} takes two arguments"))
+        types
+            .first()
+            .cloned()
+            .ok_or_else(|| internal_datafusion_err!("{TYPED} takes two arguments"))
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> PlanResult<FieldRef> {
         let field = args.arg_fields.first();
-        field.map(Arc::clone).ok_or_else(|| internal_datafusion_err!("{TYPED} takes two arguments"))
+        field
+            .map(Arc::clone)
+            .ok_or_else(|| internal_datafusion_err!("{TYPED} takes two arguments"))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {

@@ -75,18 +75,37 @@ fn stack_place() -> usize {
 }
 
 /// An operator before its operand.
-fn parse_unary(parser: &mut Parser, op: UnaryOperator, precedence: u8) -> Result<Expr, ParserError> {
+fn parse_unary(
+    parser: &mut Parser,
+    op: UnaryOperator,
+    precedence: u8,
+) -> Result<Expr, ParserError> {
     parser.advance_token();
-    Ok(Expr::UnaryOp { op, expr: Box::new(parser.parse_subexpr(precedence)?) })
+    Ok(Expr::UnaryOp {
+        op,
+        expr: Box::new(parser.parse_subexpr(precedence)?),
+    })
 }
 
 /// `NOT` before `EXISTS (..)`, which denies all that follows it with a tighter operator, like any NOT. sqlparser takes
 /// the two words for one; the test `not_before_exists_is_an_ordinary_not` of this file says when it no longer does.
 fn parse_not_exists(parser: &mut Parser, precedence: u8) -> Result<Expr, ParserError> {
     Ok(match parse_unary(parser, UnaryOperator::Not, precedence)? {
-        Expr::UnaryOp { op: UnaryOperator::Not, expr } => match *expr {
-            Expr::Exists { subquery, negated: false } => Expr::Exists { subquery, negated: true },
-            other => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(other) },
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr,
+        } => match *expr {
+            Expr::Exists {
+                subquery,
+                negated: false,
+            } => Expr::Exists {
+                subquery,
+                negated: true,
+            },
+            other => Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr: Box::new(other),
+            },
         },
         other => other,
     })
@@ -117,12 +136,19 @@ impl Dialect for TraceDialect {
             return Some(Err(ParserError::RecursionLimitExceeded));
         }
         if comes(parser, &[Keyword::NOT, Keyword::EXISTS]) {
-            return Some(parse_not_exists(parser, self.prec_value(Precedence::UnaryNot)));
+            return Some(parse_not_exists(
+                parser,
+                self.prec_value(Precedence::UnaryNot),
+            ));
         }
         match parser.peek_token_ref().token {
             Token::Minus => Some(parse_unary(parser, UnaryOperator::Minus, SIGNS)),
             Token::Plus => Some(parse_unary(parser, UnaryOperator::Plus, SIGNS)),
-            Token::Tilde => Some(parse_unary(parser, UnaryOperator::BitwiseNot, BIT_OPERATORS)),
+            Token::Tilde => Some(parse_unary(
+                parser,
+                UnaryOperator::BitwiseNot,
+                BIT_OPERATORS,
+            )),
             _ => None,
         }
     }

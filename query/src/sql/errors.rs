@@ -40,7 +40,10 @@ fn find_own(error: &(dyn StdError + 'static)) -> Option<QueryError> {
             Some(DataFusionError::External(inner)) => Some(inner.as_ref()),
             Some(DataFusionError::Shared(inner)) => Some(inner.as_ref()),
             Some(DataFusionError::Context(_, inner)) => Some(inner.as_ref()),
-            _ => match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            _ => match cause
+                .downcast_ref::<std::io::Error>()
+                .and_then(std::io::Error::get_ref)
+            {
                 // What failed a writer of ours is in the error of the system, and not its cause.
                 Some(inner) => Some(inner),
                 None => cause.source(),
@@ -56,8 +59,11 @@ pub(crate) const UNPLANNED: &str = "a subquery refers to columns of the query ar
      LEFT JOIN (SELECT key, count(*) AS n FROM .. GROUP BY key) AS s ON s.key = ..";
 
 /// What the planner says of a subquery that it lost on the way.
-const LOST: [&str; 3] =
-    ["Correlated scalar subquery can only be used", "__correlated_sq", "single expression required"];
+const LOST: [&str; 3] = [
+    "Correlated scalar subquery can only be used",
+    "__correlated_sq",
+    "single expression required",
+];
 
 /// What the planner says of a part of a text, such as `attributes['key']`.
 const NO_FIELDS: &str = "access field at argument";
@@ -106,22 +112,29 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
         DataFusionError::SQL(parser_error, _) => {
             QueryError::invalid_input(lower_first(&parser_error.to_string()))
         }
-        DataFusionError::Plan(message) => QueryError::invalid_input(without_far_name(clean(message))),
+        DataFusionError::Plan(message) => {
+            QueryError::invalid_input(without_far_name(clean(message)))
+        }
         DataFusionError::NotImplemented(message)
         | DataFusionError::Configuration(message)
         | DataFusionError::Execution(message) => QueryError::invalid_input(clean(message)),
-        DataFusionError::ArrowError(arrow, _) => QueryError::invalid_input(clean(&arrow.to_string())),
+        DataFusionError::ArrowError(arrow, _) => {
+            QueryError::invalid_input(clean(&arrow.to_string()))
+        }
         DataFusionError::ResourcesExhausted(message) => {
             QueryError::resource_exhausted(exhausted_message(message))
         }
-        DataFusionError::IoError(io) => {
-            QueryError::new(QueryErrorKind::Io, format!("a spill file failed: {}", io.kind()))
-        }
+        DataFusionError::IoError(io) => QueryError::new(
+            QueryErrorKind::Io,
+            format!("a spill file failed: {}", io.kind()),
+        ),
         DataFusionError::Collection(errors) => match errors.first() {
             Some(first) => find_own(first).unwrap_or_else(|| from_datafusion(first.find_root())),
             None => QueryError::internal("the query failed"),
         },
-        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => from_datafusion(inner),
+        DataFusionError::Diagnostic(_, inner) | DataFusionError::Context(_, inner) => {
+            from_datafusion(inner)
+        }
         // What a function fails with on its arguments, such as a regular expression's syntax.
         DataFusionError::External(inner) if !inner.is::<std::io::Error>() => {
             QueryError::invalid_input(clean(&inner.to_string()))
@@ -138,16 +151,32 @@ fn no_signature(text: &str) -> Option<String> {
     let (name, rest) = rest.split_once("' failed to match any signature")?;
     let (_, found) = rest.split_once("but received ")?;
     let found = found.split([' ', ',', '.']).next().unwrap_or_default();
-    let article = if found.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
-    let hint = if found == "String" { "; a text that is a number can be cast: x::BIGINT" } else { "" };
-    Some(format!("{name}() cannot be computed of {article} {found}{hint}"))
+    let article = if found.starts_with(['A', 'E', 'I', 'O', 'U']) {
+        "an"
+    } else {
+        "a"
+    };
+    let hint = if found == "String" {
+        "; a text that is a number can be cast: x::BIGINT"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{name}() cannot be computed of {article} {found}{hint}"
+    ))
 }
 
 fn schema_message(error: &SchemaError) -> String {
     match error {
-        SchemaError::FieldNotFound { field, valid_fields } => {
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => {
             // Names that only the planner gives: it took the subquery out of its place.
-            if valid_fields.iter().any(|valid| valid.flat_name().starts_with("__")) {
+            if valid_fields
+                .iter()
+                .any(|valid| valid.flat_name().starts_with("__"))
+            {
                 return UNPLANNED.to_string();
             }
             // The right column of a table that is not there.
@@ -164,17 +193,26 @@ fn schema_message(error: &SchemaError) -> String {
                     _ => format!("no column '{wanted}' here; did you mean '{valid}'?"),
                 };
             }
-            match nearest(&field.name, valid_fields.iter().map(|valid| valid.name.as_str())) {
+            match nearest(
+                &field.name,
+                valid_fields.iter().map(|valid| valid.name.as_str()),
+            ) {
                 Some(name) => format!("no column named '{}'; did you mean '{name}'?", field.name),
                 // The filter language says `cost` where the column says its unit, too.
                 None if let Some(name) = with_unit(&field.name, valid_fields) => {
                     format!("no column named '{}'; did you mean '{name}'?", field.name)
                 }
                 // No column is written like a constant, and standard SQL reads double quotes as a name.
-                None if field.name.chars().any(|c| c.is_uppercase() || c.is_whitespace()) => format!(
-                    "no column named '{0}'; a text is written in single quotes: '{0}'",
-                    field.name.replace('\'', "''")
-                ),
+                None if field
+                    .name
+                    .chars()
+                    .any(|c| c.is_uppercase() || c.is_whitespace()) =>
+                {
+                    format!(
+                        "no column named '{0}'; a text is written in single quotes: '{0}'",
+                        field.name.replace('\'', "''")
+                    )
+                }
                 None => format!("no column named '{}'", field.name),
             }
         }
@@ -185,7 +223,9 @@ fn schema_message(error: &SchemaError) -> String {
 /// A message without the name that the planner suggests, where that is another word and no typing error.
 fn without_far_name(message: String) -> String {
     let named = message.split_once(". Did you mean '");
-    let Some((wrong, name)) = named.and_then(|(wrong, name)| Some((wrong, name.strip_suffix("'?")?))) else {
+    let Some((wrong, name)) =
+        named.and_then(|(wrong, name)| Some((wrong, name.strip_suffix("'?")?)))
+    else {
         return message;
     };
     let wanted = wrong.split('\'').nth(1).unwrap_or_default();
@@ -201,13 +241,20 @@ fn without_far_name(message: String) -> String {
 /// The column of this name with its unit: `cost_usd`, `duration_ns`.
 fn with_unit<'a>(name: &str, fields: &'a [Column]) -> Option<&'a str> {
     let named = fields.iter().map(|field| field.name.as_str());
-    named
-        .into_iter()
-        .find(|field| field.strip_prefix(name).is_some_and(|unit| ["_usd", "_ns", "_ms"].contains(&unit)))
+    named.into_iter().find(|field| {
+        field
+            .strip_prefix(name)
+            .is_some_and(|unit| ["_usd", "_ns", "_ms"].contains(&unit))
+    })
 }
 
 fn has_table(fields: &[Column], table: &TableReference) -> bool {
-    fields.iter().any(|field| field.relation.as_ref().is_some_and(|relation| relation.resolved_eq(table)))
+    fields.iter().any(|field| {
+        field
+            .relation
+            .as_ref()
+            .is_some_and(|relation| relation.resolved_eq(table))
+    })
 }
 
 /// DataFusion names the pool and its consumers; the first sentence is what a user can act on.
@@ -223,7 +270,12 @@ fn exhausted_message(message: &str) -> String {
 fn clean(message: &str) -> String {
     let text = message.split("\n\nbacktrace:").next().unwrap_or_default();
     let text = text.replace("tracehouse.public.", "");
-    lower_first(text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.'))
+    lower_first(
+        text.split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .trim_end_matches('.'),
+    )
 }
 
 fn lower_first(text: &str) -> String {

@@ -19,7 +19,10 @@ use futures::StreamExt;
 pub const EXPLAINED: &str = "tracehouse.explain";
 
 /// `rows` itself, or in lines when they are those of an EXPLAIN.
-pub(super) fn in_lines(plan: &LogicalPlan, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+pub(super) fn in_lines(
+    plan: &LogicalPlan,
+    rows: SendableRecordBatchStream,
+) -> SendableRecordBatchStream {
     if !matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)) {
         return rows;
     }
@@ -35,11 +38,21 @@ fn schema() -> SchemaRef {
 }
 
 fn lines(batch: &RecordBatch) -> Result<RecordBatch> {
-    let [kinds, plans] = batch.columns() else { return internal_err!("a plan has two columns") };
+    let [kinds, plans] = batch.columns() else {
+        return internal_err!("a plan has two columns");
+    };
     let (kinds, plans) = (cast(kinds, &DataType::Utf8)?, cast(plans, &DataType::Utf8)?);
     let (mut kind_lines, mut plan_lines) = (StringBuilder::new(), StringBuilder::new());
-    for (kind, plan) in kinds.as_string::<i32>().iter().zip(plans.as_string::<i32>()) {
-        for line in plan.unwrap_or_default().lines().filter(|line| !line.trim().is_empty()) {
+    for (kind, plan) in kinds
+        .as_string::<i32>()
+        .iter()
+        .zip(plans.as_string::<i32>())
+    {
+        for line in plan
+            .unwrap_or_default()
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+        {
             kind_lines.append_value(kind.unwrap_or_default());
             plan_lines.append_value(line.trim_end());
         }

@@ -13,8 +13,8 @@ use std::ops::ControlFlow;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Query, Select,
-    SetExpr, Statement, TableFactor, Value, Visit, Visitor,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, Query,
+    Select, SetExpr, Statement, TableFactor, Value, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -45,7 +45,14 @@ const RELATIONS_MAX: usize = 100;
 /// Longest regular expression, in bytes.
 const REGEX_BYTES_MAX: usize = 1024;
 /// Tables of `information_schema` that tell about our tables and nothing else.
-const INFORMATION_TABLES: [&str; 6] = ["tables", "views", "columns", "schemata", "routines", "parameters"];
+const INFORMATION_TABLES: [&str; 6] = [
+    "tables",
+    "views",
+    "columns",
+    "schemata",
+    "routines",
+    "parameters",
+];
 
 /// Parses `text` into one statement that may be planned.
 ///
@@ -116,7 +123,9 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
         Ok(TreeNodeRecursion::Stop)
     })?;
     match bad {
-        Some(name) => Err(refused(format!("SQL is read-only here: '{name}' is not allowed"))),
+        Some(name) => Err(refused(format!(
+            "SQL is read-only here: '{name}' is not allowed"
+        ))),
         None => types::check(plan).and_then(|()| growth::check(plan)),
     }
 }
@@ -159,7 +168,12 @@ fn refused(message: impl AsRef<str>) -> QueryError {
 fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
     let mut tokens = Tokenizer::new(&TraceDialect::new(0), text)
         .tokenize_with_location()
-        .map_err(|error| refused(format!("syntax error: {}", shorten(&error.to_string(), ECHO_CHARS_MAX))))?;
+        .map_err(|error| {
+            refused(format!(
+                "syntax error: {}",
+                shorten(&error.to_string(), ECHO_CHARS_MAX)
+            ))
+        })?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     for token in &mut tokens {
         if matches!(&token.token, Token::Placeholder(name) if name == "?") {
@@ -193,8 +207,13 @@ impl Group {
 
     fn end_clause(&mut self) {
         self.connect();
-        self.depth = self.depth.max(self.connectives + self.operators_max + self.child_depth);
-        *self = Group { depth: self.depth, ..Group::default() };
+        self.depth = self
+            .depth
+            .max(self.connectives + self.operators_max + self.child_depth);
+        *self = Group {
+            depth: self.depth,
+            ..Group::default()
+        };
     }
 
     fn longest_chain(&self) -> usize {
@@ -216,7 +235,8 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<()> {
     let mut after_distinct = false;
     for token in tokens {
         let class = classify(&token.token, after_distinct);
-        after_distinct = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
+        after_distinct =
+            matches!(&token.token, Token::Word(word) if word.keyword == Keyword::DISTINCT);
         relational_count += usize::from(class == TokenClass::Relational);
         count_token(class, &mut groups)?;
     }
@@ -236,7 +256,10 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<()> {
 /// As [`tokens_of`].
 pub(super) fn relational(text: &str) -> Result<usize> {
     let is_one = |token: &TokenWithSpan| classify(&token.token, false) == TokenClass::Relational;
-    Ok(tokens_of(text)?.iter().filter(|token| is_one(token)).count())
+    Ok(tokens_of(text)?
+        .iter()
+        .filter(|token| is_one(token))
+        .count())
 }
 
 /// Refuses more joins, set operations and pipe steps than a statement may have.
@@ -275,7 +298,9 @@ fn count_token(class: TokenClass, groups: &mut Vec<Group>) -> Result<()> {
         TokenClass::Close | TokenClass::Other => {}
     }
     if groups.len() > NESTING_MAX {
-        return Err(refused(format!("the statement nests deeper than {NESTING_MAX} levels of parentheses")));
+        return Err(refused(format!(
+            "the statement nests deeper than {NESTING_MAX} levels of parentheses"
+        )));
     }
     match groups.last() {
         Some(group) if group.longest_chain() > OPERATOR_CHAIN_MAX => Err(refused(format!(
@@ -286,11 +311,17 @@ fn count_token(class: TokenClass, groups: &mut Vec<Group>) -> Result<()> {
 }
 
 fn check_depth(depth: usize) -> Result<()> {
-    if depth > TREE_DEPTH_MAX { Err(too_deep()) } else { Ok(()) }
+    if depth > TREE_DEPTH_MAX {
+        Err(too_deep())
+    } else {
+        Ok(())
+    }
 }
 
 fn too_deep() -> QueryError {
-    refused(format!("the statement nests deeper than {TREE_DEPTH_MAX} operators"))
+    refused(format!(
+        "the statement nests deeper than {TREE_DEPTH_MAX} operators"
+    ))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -361,8 +392,9 @@ fn classify_keyword(keyword: Keyword, after_distinct: bool) -> TokenClass {
 fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
     let dialect = TraceDialect::new(tokens.len());
     // The parser counts its own recursion besides ours.
-    let mut parser =
-        Parser::new(&dialect).with_recursion_limit(2 * NESTING_MAX).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(2 * NESTING_MAX)
+        .with_tokens_with_locations(tokens);
     while parser.consume_token(&Token::SemiColon) {}
     if parser.peek_token_ref().token == Token::EOF {
         return Err(refused("the statement is empty"));
@@ -405,14 +437,17 @@ fn parse_one(tokens: Vec<TokenWithSpan>) -> Result<Statement> {
 
 /// Refuses by name what the parser might not even know, such as `COPY` or `INSTALL`.
 fn check_first_word(word: &str) -> Result<()> {
-    const ALLOWED: [&str; 10] =
-        ["SELECT", "WITH", "VALUES", "FROM", "TABLE", "EXPLAIN", "SHOW", "DESCRIBE", "DESC", "("];
+    const ALLOWED: [&str; 10] = [
+        "SELECT", "WITH", "VALUES", "FROM", "TABLE", "EXPLAIN", "SHOW", "DESCRIBE", "DESC", "(",
+    ];
     let upper = word.to_uppercase();
     if ALLOWED.contains(&upper.as_str()) {
         return Ok(());
     }
     let word = shorten(&upper, ECHO_CHARS_MAX);
-    let instead = instead(&upper).map(|instead| format!("; {instead}")).unwrap_or_default();
+    let instead = instead(&upper)
+        .map(|instead| format!("; {instead}"))
+        .unwrap_or_default();
     Err(refused(format!(
         "SQL is read-only here: a statement starts with SELECT, WITH, EXPLAIN, SHOW or DESCRIBE, not {word}{instead}"
     )))
@@ -424,7 +459,9 @@ fn instead(word: &str) -> Option<&'static str> {
         "COPY" | "EXPORT" => {
             "the caller writes the result to a file (tracehouse sql DB 'SELECT ..' --output FILE), tracehouse export all tables"
         }
-        "IMPORT" | "LOAD" => "tracehouse import reads traces, --file NAME=PATH a table for one statement",
+        "IMPORT" | "LOAD" => {
+            "tracehouse import reads traces, --file NAME=PATH a table for one statement"
+        }
         "CREATE" | "DROP" | "ALTER" => {
             "a query that others use is a WITH: WITH v AS (SELECT ..) SELECT .. FROM v, or a temporary view of the shell"
         }
@@ -438,9 +475,13 @@ fn instead(word: &str) -> Option<&'static str> {
             "tracehouse import, tag, assess and dataset merge change a database"
         }
         "DELETE" | "TRUNCATE" => "tracehouse delete takes traces out",
-        "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => "every statement sees one state of the database",
+        "BEGIN" | "START" | "COMMIT" | "ROLLBACK" => {
+            "every statement sees one state of the database"
+        }
         "VACUUM" | "CHECKPOINT" | "ANALYZE" => "tracehouse compact merges segments",
-        "PREPARE" | "EXECUTE" | "CALL" => "parameters are written $name, and given with the statement",
+        "PREPARE" | "EXECUTE" | "CALL" => {
+            "parameters are written $name, and given with the statement"
+        }
         _ => return None,
     })
 }
@@ -455,7 +496,9 @@ pub(super) fn check_statement(statement: &Statement) -> Result<()> {
         | Statement::ExplainTable { .. }
         | Statement::ShowTables { .. }
         | Statement::ShowColumns { .. } => {}
-        Statement::Explain { statement: inner, .. } => match inner.as_ref() {
+        Statement::Explain {
+            statement: inner, ..
+        } => match inner.as_ref() {
             Statement::Query(_) => {}
             other => return Err(refused_statement(other)),
         },
@@ -486,7 +529,10 @@ pub(super) fn check_statement(statement: &Statement) -> Result<()> {
 fn refused_statement(statement: &Statement) -> QueryError {
     let text = statement.to_string();
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
-    refused(format!("SQL is read-only here: {} is not allowed", shorten(&words.join(" "), ECHO_CHARS_MAX)))
+    refused(format!(
+        "SQL is read-only here: {} is not allowed",
+        shorten(&words.join(" "), ECHO_CHARS_MAX)
+    ))
 }
 
 /// Looks at every part of a statement for what must not be planned.
@@ -509,7 +555,9 @@ impl Visitor for StatementCheck {
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<QueryError> {
         if select.into.is_some() {
-            return ControlFlow::Break(refused("SQL is read-only here: SELECT INTO is not allowed"));
+            return ControlFlow::Break(refused(
+                "SQL is read-only here: SELECT INTO is not allowed",
+            ));
         }
         ControlFlow::Continue(())
     }
@@ -597,9 +645,10 @@ fn check_relation(relation: &ObjectName) -> Result<()> {
 
 fn check_expr(expr: &Expr) -> Result<()> {
     match expr {
-        Expr::InList { list, .. } if list.len() > IN_LIST_MAX => {
-            Err(refused(format!("an IN list has {} values; at most {IN_LIST_MAX} are allowed", list.len())))
-        }
+        Expr::InList { list, .. } if list.len() > IN_LIST_MAX => Err(refused(format!(
+            "an IN list has {} values; at most {IN_LIST_MAX} are allowed",
+            list.len()
+        ))),
         Expr::RLike { pattern, .. } => check_regex(pattern),
         // The planner takes its pattern for a regular expression that may match anywhere.
         Expr::SimilarTo { .. } => Err(refused(
@@ -609,10 +658,14 @@ fn check_expr(expr: &Expr) -> Result<()> {
         Expr::Function(function) => {
             let name = function.name.to_string().to_lowercase();
             match &function.args {
-                FunctionArguments::List(list) if name.starts_with("regexp_") => match list.args.get(1) {
-                    Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern))) => check_regex(pattern),
-                    _ => Ok(()),
-                },
+                FunctionArguments::List(list) if name.starts_with("regexp_") => {
+                    match list.args.get(1) {
+                        Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern))) => {
+                            check_regex(pattern)
+                        }
+                        _ => Ok(()),
+                    }
+                }
                 _ => Ok(()),
             }
         }

@@ -28,18 +28,36 @@ const OCCURRENCE: &str = "__occurrence";
 /// # Errors
 /// Internal, when a template cannot be read.
 pub(super) fn count(body: &mut SetExpr) -> Result<()> {
-    let SetExpr::SetOperation { op, set_quantifier, left, right } = body else { return Ok(()) };
+    let SetExpr::SetOperation {
+        op,
+        set_quantifier,
+        left,
+        right,
+    } = body
+    else {
+        return Ok(());
+    };
     count(left)?;
     count(right)?;
-    let counts = matches!(op, SetOperator::Intersect | SetOperator::Except | SetOperator::Minus);
+    let counts = matches!(
+        op,
+        SetOperator::Intersect | SetOperator::Except | SetOperator::Minus
+    );
     if *set_quantifier != SetQuantifier::All || !counts {
         return Ok(());
     }
     let side = format!("SELECT *, row_number() OVER () AS {OCCURRENCE} FROM (SELECT 1) AS __side");
     let text = format!("SELECT * EXCLUDE ({OCCURRENCE}) FROM ({side} {op} {side}) AS __bag");
     let mut rows = template(&text)?;
-    let SetExpr::SetOperation { left: first, right: second, .. } = subquery(&mut rows)? else {
-        return Err(QueryError::internal("the template of a set operation has none"));
+    let SetExpr::SetOperation {
+        left: first,
+        right: second,
+        ..
+    } = subquery(&mut rows)?
+    else {
+        return Err(QueryError::internal(
+            "the template of a set operation has none",
+        ));
     };
     std::mem::swap(subquery(first)?, left.as_mut());
     std::mem::swap(subquery(second)?, right.as_mut());
@@ -56,9 +74,15 @@ impl AnalyzerRule for Occurrences {
         "occurrences"
     }
 
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> datafusion::error::Result<LogicalPlan> {
+    fn analyze(
+        &self,
+        plan: LogicalPlan,
+        _config: &ConfigOptions,
+    ) -> datafusion::error::Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|node| match node {
-            LogicalPlan::Projection(Projection { expr, input, .. }) if expr.iter().any(is_occurrence) => {
+            LogicalPlan::Projection(Projection { expr, input, .. })
+                if expr.iter().any(is_occurrence) =>
+            {
                 let window = among_equals(Arc::unwrap_or_clone(input))?;
                 let titled = Projection::try_new(expr, Arc::new(window))?;
                 Ok(Transformed::yes(LogicalPlan::Projection(titled)))
@@ -74,8 +98,16 @@ fn is_occurrence(expr: &Expr) -> bool {
 }
 
 fn among_equals(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
-    let LogicalPlan::Window(window) = plan else { return Ok(plan) };
-    let columns: Vec<Expr> = window.input.schema().columns().into_iter().map(Expr::Column).collect();
+    let LogicalPlan::Window(window) = plan else {
+        return Ok(plan);
+    };
+    let columns: Vec<Expr> = window
+        .input
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
     let calls = window.window_expr.into_iter().map(|call| {
         let name = call.schema_name().to_string();
         match call {

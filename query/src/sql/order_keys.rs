@@ -31,7 +31,8 @@ impl AnalyzerRule for OrderKeys {
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         let mut names = 0;
-        plan.transform_up_with_subqueries(|node| place(node, &mut names)).data()
+        plan.transform_up_with_subqueries(|node| place(node, &mut names))
+            .data()
     }
 }
 
@@ -44,19 +45,31 @@ struct Taken<'a> {
 impl Taken<'_> {
     fn key(&mut self, key: Expr) -> Result<Expr> {
         let key = key.unalias();
-        if has_inner_function(&key)? { self.column(key) } else { Ok(key) }
+        if has_inner_function(&key)? {
+            self.column(key)
+        } else {
+            Ok(key)
+        }
     }
 
     fn window_key(&mut self, key: Expr) -> Result<Expr> {
         let key = key.unalias();
-        if matches!(key, Expr::Column(_) | Expr::Literal(..)) { Ok(key) } else { self.column(key) }
+        if matches!(key, Expr::Column(_) | Expr::Literal(..)) {
+            Ok(key)
+        } else {
+            self.column(key)
+        }
     }
 
     fn column(&mut self, key: Expr) -> Result<Expr> {
         if key.contains_outer() {
             return Ok(key);
         }
-        let known = self.columns.iter().find(|(_, known)| *known == key).map(|(name, _)| name.clone());
+        let known = self
+            .columns
+            .iter()
+            .find(|(_, known)| *known == key)
+            .map(|(name, _)| name.clone());
         let name = known.unwrap_or_else(|| {
             *self.names += 1;
             let name = format!("__key_{}", self.names);
@@ -66,8 +79,20 @@ impl Taken<'_> {
         Ok(Expr::Column(Column::new_unqualified(name)))
     }
 
-    fn sorts(&mut self, sorts: Vec<Sort>, key: fn(&mut Self, Expr) -> Result<Expr>) -> Result<Vec<Sort>> {
-        sorts.into_iter().map(|sort| Ok(Sort { expr: key(self, sort.expr)?, ..sort })).collect()
+    fn sorts(
+        &mut self,
+        sorts: Vec<Sort>,
+        key: fn(&mut Self, Expr) -> Result<Expr>,
+    ) -> Result<Vec<Sort>> {
+        sorts
+            .into_iter()
+            .map(|sort| {
+                Ok(Sort {
+                    expr: key(self, sort.expr)?,
+                    ..sort
+                })
+            })
+            .collect()
     }
 
     /// The keys of the calls in an expression of an Aggregate or a Window.
@@ -76,14 +101,21 @@ impl Taken<'_> {
             Expr::AggregateFunction(mut call) if !call.func.supports_within_group_clause() => {
                 let sorts = std::mem::take(&mut call.params.order_by).into_iter();
                 call.params.order_by = sorts
-                    .map(|sort| Ok(Sort { expr: self.key(sort.expr)?, ..sort }))
+                    .map(|sort| {
+                        Ok(Sort {
+                            expr: self.key(sort.expr)?,
+                            ..sort
+                        })
+                    })
                     .collect::<Result<_>>()?;
                 Ok(Transformed::yes(Expr::AggregateFunction(call)))
             }
             Expr::WindowFunction(mut call) => {
                 let parts = std::mem::take(&mut call.params.partition_by);
-                call.params.partition_by =
-                    parts.into_iter().map(|part| self.window_key(part)).collect::<Result<_>>()?;
+                call.params.partition_by = parts
+                    .into_iter()
+                    .map(|part| self.window_key(part))
+                    .collect::<Result<_>>()?;
                 let sorts = std::mem::take(&mut call.params.order_by);
                 call.params.order_by = self.sorts(sorts, Self::window_key)?;
                 Ok(Transformed::yes(Expr::WindowFunction(call)))
@@ -99,17 +131,27 @@ fn has_inner_function(key: &Expr) -> Result<bool> {
     let mut found = false;
     key.apply_children(|child| {
         found |= child.exists(|expr| Ok(matches!(expr, Expr::ScalarFunction(_))))?;
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if found {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     })?;
     Ok(found)
 }
 
 fn place(node: LogicalPlan, names: &mut usize) -> Result<Transformed<LogicalPlan>> {
-    if !matches!(node, LogicalPlan::Sort(_) | LogicalPlan::Window(_) | LogicalPlan::Aggregate(_)) {
+    if !matches!(
+        node,
+        LogicalPlan::Sort(_) | LogicalPlan::Window(_) | LogicalPlan::Aggregate(_)
+    ) {
         return Ok(Transformed::no(node));
     }
     let preserved = NamePreserver::new(&node);
-    let mut taken = Taken { columns: Vec::new(), names };
+    let mut taken = Taken {
+        columns: Vec::new(),
+        names,
+    };
     let mut exprs = Vec::new();
     for expr in node.expressions() {
         exprs.push(match &node {
@@ -124,7 +166,12 @@ fn place(node: LogicalPlan, names: &mut usize) -> Result<Transformed<LogicalPlan
     let (false, [input]) = (taken.columns.is_empty(), inputs.as_slice()) else {
         return Ok(Transformed::no(node));
     };
-    let mut columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+    let mut columns: Vec<Expr> = input
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
     columns.extend(taken.columns.into_iter().map(|(name, key)| key.alias(name)));
     let rows = LogicalPlan::Projection(Projection::try_new(columns, Arc::new((*input).clone()))?);
     let outputs = node.schema().columns();
@@ -133,5 +180,8 @@ fn place(node: LogicalPlan, names: &mut usize) -> Result<Transformed<LogicalPlan
         return Ok(Transformed::yes(placed));
     }
     let outputs = outputs.into_iter().map(Expr::Column);
-    LogicalPlanBuilder::from(placed).project(outputs)?.build().map(Transformed::yes)
+    LogicalPlanBuilder::from(placed)
+        .project(outputs)?
+        .build()
+        .map(Transformed::yes)
 }

@@ -25,14 +25,24 @@ pub(super) fn put(
     let mut known = HashMap::with_capacity(values.len());
     for (name, value) in &values {
         if known.insert(name.as_str(), value).is_some() {
-            return Err(QueryError::invalid_input(format!("parameter ${} has two values", echo(name))));
+            return Err(QueryError::invalid_input(format!(
+                "parameter ${} has two values",
+                echo(name)
+            )));
         }
     }
-    let mut put = Put { known, used: BTreeSet::new(), missing: BTreeSet::new() };
+    let mut put = Put {
+        known,
+        used: BTreeSet::new(),
+        missing: BTreeSet::new(),
+    };
     let _: ControlFlow<()> = VisitMut::visit(statement, &mut put);
     let Put { used, missing, .. } = put;
     let all = |names: &mut dyn Iterator<Item = &str>| {
-        names.map(|name| format!("${}", echo(name))).collect::<Vec<_>>().join(", ")
+        names
+            .map(|name| format!("${}", echo(name)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     if !missing.is_empty() {
         return Err(QueryError::invalid_input(format!(
@@ -40,15 +50,21 @@ pub(super) fn put(
             all(&mut missing.iter().map(String::as_str))
         )));
     }
-    let unused: BTreeSet<&str> =
-        values.iter().map(|(name, _)| name.as_str()).filter(|name| !used.contains(*name)).collect();
+    let unused: BTreeSet<&str> = values
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !used.contains(*name))
+        .collect();
     if !unused.is_empty() {
         return Err(QueryError::invalid_input(format!(
             "the statement has no parameter {}",
             all(&mut unused.into_iter())
         )));
     }
-    Ok(values.into_iter().filter(|(_, value)| literal(value).is_none()).collect())
+    Ok(values
+        .into_iter()
+        .filter(|(_, value)| literal(value).is_none())
+        .collect())
 }
 
 fn echo(name: &str) -> String {
@@ -65,8 +81,12 @@ impl VisitorMut for Put<'_> {
     type Break = ();
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let Expr::Value(value) = expr else { return ControlFlow::Continue(()) };
-        let Value::Placeholder(written) = &value.value else { return ControlFlow::Continue(()) };
+        let Expr::Value(value) = expr else {
+            return ControlFlow::Continue(());
+        };
+        let Value::Placeholder(written) = &value.value else {
+            return ControlFlow::Continue(());
+        };
         let name = written.trim_start_matches('$').to_string();
         match self.known.get(name.as_str()) {
             None => drop(self.missing.insert(name)),

@@ -33,13 +33,17 @@ impl From<Step> for ScalarValue {
 /// # Errors
 /// `InvalidInput`, naming the part that is no path.
 pub(super) fn steps(text: &str) -> Result<Option<Vec<Step>>> {
-    let Some(mut rest) = text.strip_prefix('$') else { return Ok(None) };
+    let Some(mut rest) = text.strip_prefix('$') else {
+        return Ok(None);
+    };
     let mut steps = Vec::new();
     while !rest.is_empty() {
         let (step, after) = step(rest).ok_or_else(|| wrong(text, rest))?;
         steps.push(step);
         if steps.len() > STEPS_MAX {
-            return Err(QueryError::invalid_input(format!("a JSON path has more than {STEPS_MAX} steps")));
+            return Err(QueryError::invalid_input(format!(
+                "a JSON path has more than {STEPS_MAX} steps"
+            )));
         }
         rest = after;
     }
@@ -54,11 +58,15 @@ fn step(rest: &str) -> Option<(Step, &str)> {
     }
     if let Some(key) = rest.strip_prefix('.') {
         let (key, after) = key.split_at(key.find(['.', '[']).unwrap_or(key.len()));
-        return (!key.is_empty() && !key.contains('*')).then(|| (Step::Key(key.to_string()), after));
+        return (!key.is_empty() && !key.contains('*'))
+            .then(|| (Step::Key(key.to_string()), after));
     }
     let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
     // `#` is the length of the list.
-    let index = index.strip_prefix('#').filter(|offset| offset.starts_with('-')).unwrap_or(index);
+    let index = index
+        .strip_prefix('#')
+        .filter(|offset| offset.starts_with('-'))
+        .unwrap_or(index);
     index.parse().ok().map(|index| (Step::Index(index), after))
 }
 
@@ -82,10 +90,21 @@ mod tests {
     fn paths_are_read_as_duckdb_does() {
         assert_eq!(steps("plain.key").unwrap(), None);
         assert_eq!(steps("$").unwrap(), Some(vec![]));
-        assert_eq!(steps("$.a[0].b").unwrap(), Some(vec![key("a"), Step::Index(0), key("b")]));
-        assert_eq!(steps("$.\"k.with.dots\"[-1]").unwrap(), Some(vec![key("k.with.dots"), Step::Index(-1)]));
-        assert_eq!(steps("$[#-2].a b").unwrap(), Some(vec![Step::Index(-2), key("a b")]));
-        for wrong in ["$a", "$.", "$$", "$.a[", "$[x]", "$.*", "$.a[*]", "$.\"a", "$..a", "$[#1]"] {
+        assert_eq!(
+            steps("$.a[0].b").unwrap(),
+            Some(vec![key("a"), Step::Index(0), key("b")])
+        );
+        assert_eq!(
+            steps("$.\"k.with.dots\"[-1]").unwrap(),
+            Some(vec![key("k.with.dots"), Step::Index(-1)])
+        );
+        assert_eq!(
+            steps("$[#-2].a b").unwrap(),
+            Some(vec![Step::Index(-2), key("a b")])
+        );
+        for wrong in [
+            "$a", "$.", "$$", "$.a[", "$[x]", "$.*", "$.a[*]", "$.\"a", "$..a", "$[#1]",
+        ] {
             assert!(steps(wrong).is_err(), "{wrong}");
         }
         assert!(steps(&format!("${}", ".a".repeat(STEPS_MAX + 1))).is_err());

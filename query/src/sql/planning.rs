@@ -37,7 +37,11 @@ impl Planning {
     /// For statements within `settings`.
     pub fn new(settings: &SqlSettings) -> Result<Self> {
         let template = session_template(settings, runtime_env(settings)?)?;
-        Ok(Self { template, plans: Plans::default(), given_up: AtomicBool::new(false) })
+        Ok(Self {
+            template,
+            plans: Plans::default(),
+            given_up: AtomicBool::new(false),
+        })
     }
 }
 
@@ -98,8 +102,10 @@ fn drop_deep(plans: Plans) {
         let mut plans = theirs.lock().unwrap_or_else(PoisonError::into_inner);
         drop(std::mem::take::<Plans>(&mut plans));
     };
-    if let Ok(thread) =
-        std::thread::Builder::new().name("tracehouse-plans".to_string()).stack_size(STACK_BYTES).spawn(work)
+    if let Ok(thread) = std::thread::Builder::new()
+        .name("tracehouse-plans".to_string())
+        .stack_size(STACK_BYTES)
+        .spawn(work)
     {
         // It only drops; a panic there is nobody's answer.
         let _ = thread.join();
@@ -109,9 +115,10 @@ fn drop_deep(plans: Plans) {
 /// Memory pool, spill files, and no object store at all: no plan can open a file or an address.
 fn runtime_env(settings: &SqlSettings) -> Result<Arc<RuntimeEnv>> {
     let mode = match &settings.spill {
-        Some(space) => {
-            DiskManagerMode::Custom(Arc::new(SpillFiles::new(space.clone(), settings.spill_bytes_max)))
-        }
+        Some(space) => DiskManagerMode::Custom(Arc::new(SpillFiles::new(
+            space.clone(),
+            settings.spill_bytes_max,
+        ))),
         None => DiskManagerMode::Disabled,
     };
     let disk = DiskManagerBuilder::default().with_mode(mode);
@@ -139,6 +146,9 @@ mod tests {
     fn no_object_store_is_registered() {
         let runtime = QueryRuntime::new(SqlSettings::default()).unwrap();
         let env = runtime.template().runtime_env();
-        assert!(env.object_store(ObjectStoreUrl::local_filesystem()).is_err());
+        assert!(
+            env.object_store(ObjectStoreUrl::local_filesystem())
+                .is_err()
+        );
     }
 }

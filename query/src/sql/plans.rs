@@ -47,9 +47,13 @@ impl Plans {
     /// # Errors
     /// `Internal` when a table is missing.
     pub(super) fn get(&self, statement: &str, tables: &Tables) -> Result<Option<LogicalPlan>> {
-        let Some(plan) = self.kept().get(statement).cloned() else { return Ok(None) };
+        let Some(plan) = self.kept().get(statement).cloned() else {
+            return Ok(None);
+        };
         with_sources(plan, |source| {
-            let Some(NoRows(table)) = source.downcast_ref::<NoRows>() else { return Ok(source.clone()) };
+            let Some(NoRows(table)) = source.downcast_ref::<NoRows>() else {
+                return Ok(source.clone());
+            };
             match tables.get(table.name()) {
                 Some(provider) => Ok(provider_as_source(provider.clone())),
                 None => Err(QueryError::internal(format!("no table {}", table.name())).into()),
@@ -62,8 +66,16 @@ impl Plans {
     ///
     /// # Errors
     /// None of its own.
-    pub(super) fn put(&self, statement: &str, plan: &LogicalPlan, optimized: &LogicalPlan) -> Result<()> {
-        if statement.len() > STATEMENT_BYTES_MAX || !is_stable(plan)? || !reads_versioned_tables(optimized)? {
+    pub(super) fn put(
+        &self,
+        statement: &str,
+        plan: &LogicalPlan,
+        optimized: &LogicalPlan,
+    ) -> Result<()> {
+        if statement.len() > STATEMENT_BYTES_MAX
+            || !is_stable(plan)?
+            || !reads_versioned_tables(optimized)?
+        {
             return Ok(());
         }
         let unbound = with_sources(optimized.clone(), |source| match table_of(source) {
@@ -86,7 +98,12 @@ impl TableSource for NoRows {
 }
 
 fn table_of(source: &Arc<dyn TableSource>) -> Option<Table> {
-    Some(source_as_provider(source).ok()?.downcast_ref::<SnapshotTable>()?.table())
+    Some(
+        source_as_provider(source)
+            .ok()?
+            .downcast_ref::<SnapshotTable>()?
+            .table(),
+    )
 }
 
 fn with_sources(
@@ -118,7 +135,9 @@ fn is_stable(plan: &LogicalPlan) -> Result<bool> {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 is_stable &= match expr {
-                    Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
+                    Expr::ScalarFunction(call) => {
+                        call.func.signature().volatility == Volatility::Immutable
+                    }
                     Expr::ScalarVariable(..) | Expr::Placeholder(_) => false,
                     _ => true,
                 };

@@ -35,7 +35,11 @@ pub(super) struct SnapshotTable {
 impl SnapshotTable {
     /// The table over `rows`; scans stop when `cancel` is set, and give batches of at most `batch_bytes`.
     pub(super) fn new(rows: TableRows, cancel: Cancel, batch_bytes: usize) -> Self {
-        Self { rows, cancel, batch_bytes }
+        Self {
+            rows,
+            cancel,
+            batch_bytes,
+        }
     }
 
     /// Which table.
@@ -54,7 +58,10 @@ impl TableProvider for SnapshotTable {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         let answer = |filter: &&Expr| match can_push(filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Unsupported,
@@ -76,7 +83,9 @@ impl TableProvider for SnapshotTable {
         };
         let required = required(self.rows.table(), filters);
         let zones = required.zones.clone();
-        let rows_max = limit.filter(|_| filters.is_empty()).map(|limit| limit as u64);
+        let rows_max = limit
+            .filter(|_| filters.is_empty())
+            .map(|limit| limit as u64);
         let Found { units, taken } = self.rows.units(required, rows_max)?;
         let target_partitions = state.config().target_partitions();
         let batch_rows = state.config().batch_size();
@@ -87,8 +96,9 @@ impl TableProvider for SnapshotTable {
             taken,
             partitions: deal(units, target_partitions),
             limit,
-            batch_rows: limit
-                .map_or(batch_rows, |limit| limit.clamp(LIMIT_BATCH_ROWS_MIN.min(batch_rows), batch_rows)),
+            batch_rows: limit.map_or(batch_rows, |limit| {
+                limit.clamp(LIMIT_BATCH_ROWS_MIN.min(batch_rows), batch_rows)
+            }),
             batch_bytes: self.batch_bytes,
             cancel: self.cancel.clone(),
         };
@@ -113,7 +123,11 @@ fn has_subquery(filter: &Expr) -> bool {
                 | Expr::OuterReferenceColumn(..)
                 | Expr::Placeholder(_)
         );
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if found {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     });
     found || walked.is_err()
 }
@@ -125,16 +139,36 @@ fn compile_filters(
     schema: &Schema,
     filters: &[Expr],
 ) -> Result<Vec<PushedFilter>> {
-    let is_heavy = |filter: &Expr| filter.column_refs().iter().any(|column| table.is_heavy(&column.name));
+    let is_heavy = |filter: &Expr| {
+        filter
+            .column_refs()
+            .iter()
+            .any(|column| table.is_heavy(&column.name))
+    };
     let (heavy, light): (Vec<Expr>, Vec<Expr>) = filters.iter().cloned().partition(is_heavy);
-    conjunction(light).into_iter().chain(heavy).map(|filter| compile(state, schema, filter)).collect()
+    conjunction(light)
+        .into_iter()
+        .chain(heavy)
+        .map(|filter| compile(state, schema, filter))
+        .collect()
 }
 
 fn compile(state: &dyn Session, schema: &Schema, filter: Expr) -> Result<PushedFilter> {
-    let names: BTreeSet<String> = filter.column_refs().iter().map(|column| column.name.clone()).collect();
-    let fields: Vec<_> =
-        schema.fields().iter().filter(|field| names.contains(field.name())).cloned().collect();
+    let names: BTreeSet<String> = filter
+        .column_refs()
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
+    let fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .filter(|field| names.contains(field.name()))
+        .cloned()
+        .collect();
     let columns = fields.iter().map(|field| field.name().clone()).collect();
     let df_schema = DFSchema::try_from(Schema::new(fields))?;
-    Ok(PushedFilter { columns, expr: state.create_physical_expr(filter, &df_schema)? })
+    Ok(PushedFilter {
+        columns,
+        expr: state.create_physical_expr(filter, &df_schema)?,
+    })
 }

@@ -37,7 +37,11 @@ pub(super) struct PushedFilter {
 pub(super) fn is_bound_on_expressions(filter: &Arc<dyn PhysicalExpr>) -> Result<bool> {
     filter.exists(|expr| {
         let is_dynamic = expr.downcast_ref::<DynamicFilterPhysicalExpr>().is_some();
-        Ok(is_dynamic && expr.children().iter().any(|child| child.downcast_ref::<Column>().is_none()))
+        Ok(is_dynamic
+            && expr
+                .children()
+                .iter()
+                .any(|child| child.downcast_ref::<Column>().is_none()))
     })
 }
 
@@ -46,24 +50,39 @@ pub(super) fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
     let (expr, cancel) = (Arc::clone(&filter.expr), cancel.clone());
     let (equality, trial) = (equality(&expr), Trial::default());
     let keep = move |batch: &RecordBatch| {
-        let kept = cancel.check().map_err(DataFusionError::from).and_then(|()| {
-            if trial.is_over.load(Ordering::Relaxed) {
-                return Ok(BooleanArray::new(BooleanBuffer::new_set(batch.num_rows()), None));
-            }
-            let quick = equality.as_ref().map(|(column, text)| evaluate_equality(*column, text, batch));
-            let kept = match quick.transpose()?.flatten() {
-                Some(kept) => kept,
-                None => evaluate(&expr, batch)?,
-            };
-            trial.note(&expr, &kept)?;
-            Ok(kept)
-        });
+        let kept = cancel
+            .check()
+            .map_err(DataFusionError::from)
+            .and_then(|()| {
+                if trial.is_over.load(Ordering::Relaxed) {
+                    return Ok(BooleanArray::new(
+                        BooleanBuffer::new_set(batch.num_rows()),
+                        None,
+                    ));
+                }
+                let quick = equality
+                    .as_ref()
+                    .map(|(column, text)| evaluate_equality(*column, text, batch));
+                let kept = match quick.transpose()?.flatten() {
+                    Some(kept) => kept,
+                    None => evaluate(&expr, batch)?,
+                };
+                trial.note(&expr, &kept)?;
+                Ok(kept)
+            });
         kept.map_err(|error| {
             let error = QueryError::from(error);
-            tracehouse_storage::Error::with_source(ErrorKind::InvalidInput, "a filter failed", error)
+            tracehouse_storage::Error::with_source(
+                ErrorKind::InvalidInput,
+                "a filter failed",
+                error,
+            )
         })
     };
-    RowFilter { columns: filter.columns.clone(), keep: Arc::new(keep) }
+    RowFilter {
+        columns: filter.columns.clone(),
+        keep: Arc::new(keep),
+    }
 }
 
 fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanArray> {
@@ -76,15 +95,24 @@ fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<Boolean
 
 /// The column and the text of a condition that they are equal.
 fn equality(expr: &Arc<dyn PhysicalExpr>) -> Option<(usize, String)> {
-    let comparison = expr.downcast_ref::<BinaryExpr>().filter(|expr| *expr.op() == Operator::Eq)?;
+    let comparison = expr
+        .downcast_ref::<BinaryExpr>()
+        .filter(|expr| *expr.op() == Operator::Eq)?;
     let column = comparison.left().downcast_ref::<Column>()?;
     let literal = comparison.right().downcast_ref::<Literal>()?;
     Some((column.index(), literal.value().try_as_str()??.to_string()))
 }
 
 /// The rows where they are equal; `None` for a column of another kind of text.
-fn evaluate_equality(column: usize, wanted: &str, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
-    let texts = batch.columns().get(column).and_then(|column| column.as_string_view_opt());
+fn evaluate_equality(
+    column: usize,
+    wanted: &str,
+    batch: &RecordBatch,
+) -> Result<Option<BooleanArray>> {
+    let texts = batch
+        .columns()
+        .get(column)
+        .and_then(|column| column.as_string_view_opt());
     let equal = texts.map(|texts| equal(texts, wanted)).transpose();
     let equal = equal.map_err(|error| DataFusionError::External(Box::new(error)))?;
     Ok(equal.map(|equal| BooleanArray::new(equal, None)))
@@ -102,14 +130,20 @@ struct Trial {
 
 impl Trial {
     fn note(&self, expr: &Arc<dyn PhysicalExpr>, kept: &BooleanArray) -> Result<()> {
-        let Some(dynamic) = expr.downcast_ref::<DynamicFilterPhysicalExpr>() else { return Ok(()) };
+        let Some(dynamic) = expr.downcast_ref::<DynamicFilterPhysicalExpr>() else {
+            return Ok(());
+        };
         let before = self.seen.fetch_add(kept.len() as u64, Ordering::Relaxed);
         let passed = kept.true_count() as u64;
         let passed = self.passed.fetch_add(passed, Ordering::Relaxed) + passed;
         let seen = before + kept.len() as u64;
-        if before < TRIAL_ROWS && seen >= TRIAL_ROWS && passed.saturating_mul(TRIAL_PASSING_SHARE) >= seen {
+        if before < TRIAL_ROWS
+            && seen >= TRIAL_ROWS
+            && passed.saturating_mul(TRIAL_PASSING_SHARE) >= seen
+        {
             let is_lookup = dynamic.current()?.exists(|expr| {
-                Ok(expr.downcast_ref::<CaseExpr>().is_some() || expr.downcast_ref::<InListExpr>().is_some())
+                Ok(expr.downcast_ref::<CaseExpr>().is_some()
+                    || expr.downcast_ref::<InListExpr>().is_some())
             })?;
             self.is_over.store(is_lookup, Ordering::Relaxed);
         }
@@ -131,13 +165,25 @@ mod tests {
         let rows = Int64Array::from(vec![1; TRIAL_ROWS as usize]);
         let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(rows)]).unwrap();
         let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new("n", 0));
-        let lookup = in_list(column.clone(), vec![lit(1_i64), lit(5_i64)], &false, &schema).unwrap();
+        let lookup = in_list(
+            column.clone(),
+            vec![lit(1_i64), lit(5_i64)],
+            &false,
+            &schema,
+        )
+        .unwrap();
         let bound = binary(column.clone(), Operator::Gt, lit(0_i64), &schema).unwrap();
         for (inner, left) in [(lookup, TRIAL_ROWS as usize), (bound, 0)] {
             let dynamic = Arc::new(DynamicFilterPhysicalExpr::new(vec![column.clone()], inner));
-            let pushed = PushedFilter { columns: vec!["n".into()], expr: dynamic.clone() };
+            let pushed = PushedFilter {
+                columns: vec!["n".into()],
+                expr: dynamic.clone(),
+            };
             let filter = row_filter(&pushed, &Cancel::default());
-            assert_eq!((filter.keep)(&batch).unwrap().true_count(), TRIAL_ROWS as usize);
+            assert_eq!(
+                (filter.keep)(&batch).unwrap().true_count(),
+                TRIAL_ROWS as usize
+            );
             dynamic.update(lit(false)).unwrap();
             assert_eq!((filter.keep)(&batch).unwrap().true_count(), left);
         }
@@ -146,18 +192,34 @@ mod tests {
     #[test]
     fn equal_texts_are_told_as_by_the_expression() {
         let schema = Schema::new(vec![Field::new("t", DataType::Utf8View, true)]);
-        let texts = ["LLM", "", "twelve bytes", "thirteen byte", "thirteen bytf", "LLM\0"];
-        let array = arrow::array::StringViewArray::from_iter(texts.map(Some).into_iter().chain([None]));
+        let texts = [
+            "LLM",
+            "",
+            "twelve bytes",
+            "thirteen byte",
+            "thirteen bytf",
+            "LLM\0",
+        ];
+        let array =
+            arrow::array::StringViewArray::from_iter(texts.map(Some).into_iter().chain([None]));
         let batch = RecordBatch::try_new(Arc::new(schema.clone()), vec![Arc::new(array)]).unwrap();
         for text in texts {
             let value = datafusion::common::ScalarValue::Utf8View(Some(text.into()));
-            let expr = binary(Arc::new(Column::new("t", 0)), Operator::Eq, lit(value), &schema).unwrap();
+            let expr = binary(
+                Arc::new(Column::new("t", 0)),
+                Operator::Eq,
+                lit(value),
+                &schema,
+            )
+            .unwrap();
             let (column, wanted) = equality(&expr).unwrap();
             let quick = evaluate_equality(column, &wanted, &batch).unwrap().unwrap();
             assert_eq!(quick.true_count(), 1, "{text:?}");
             assert_eq!(
                 Some(quick),
-                evaluate(&expr, &batch).map(|slow| arrow::compute::prep_null_mask_filter(&slow)).ok()
+                evaluate(&expr, &batch)
+                    .map(|slow| arrow::compute::prep_null_mask_filter(&slow))
+                    .ok()
             );
         }
     }

@@ -24,13 +24,21 @@ const ENTRY: &str = "get_field";
 /// What every row has that satisfies all of these conditions.
 pub(super) fn required(table: Table, filters: &[Expr]) -> Required {
     let zones = zones(table, filters);
-    let mut equalities: Vec<Equality> = zones.iter().filter_map(|zone| equality(table, zone)).collect();
+    let mut equalities: Vec<Equality> = zones
+        .iter()
+        .filter_map(|zone| equality(table, zone))
+        .collect();
     if table == Table::Traces {
         equalities.extend(filters.iter().filter_map(tag));
     }
     let needs: Vec<TextNeed> = filters.iter().filter_map(text_need).collect();
     let text = (!needs.is_empty() && table == Table::Spans).then_some(TextNeed::All(needs));
-    Required { equalities, time: times(table, &zones), zones, text }
+    Required {
+        equalities,
+        time: times(table, &zones),
+        zones,
+        text,
+    }
 }
 
 /// The column that a source's time range bounds, if there is one.
@@ -58,7 +66,9 @@ fn times(table: Table, zones: &[Zone]) -> (Option<i64>, Option<i64>) {
 
 /// The equality with an indexed key that a zone of texts is.
 fn equality(table: Table, zone: &Zone) -> Option<Equality> {
-    let Zone::Text { column, values } = zone else { return None };
+    let Zone::Text { column, values } = zone else {
+        return None;
+    };
     let key = match (table, column.as_str()) {
         (_, "trace_id") => EqualityKey::TraceId,
         (Table::Traces, "session_id") => EqualityKey::Session,
@@ -67,24 +77,45 @@ fn equality(table: Table, zone: &Zone) -> Option<Equality> {
         (Table::Traces, "service_name") => EqualityKey::Service,
         _ => return None,
     };
-    Some(Equality { key, values: values.clone() })
+    Some(Equality {
+        key,
+        values: values.clone(),
+    })
 }
 
 /// `tags['key'] = 'value'`, also one of several values.
 fn tag(filter: &Expr) -> Option<Equality> {
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Eq,
+            right,
+        }) => {
             let (entry, value) = with_text(left, right)?;
-            Some(Equality { key: EqualityKey::Tag(tag_key(entry)?), values: vec![value] })
+            Some(Equality {
+                key: EqualityKey::Tag(tag_key(entry)?),
+                values: vec![value],
+            })
         }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => {
             let (mut one, other) = (tag(left)?, tag(right)?);
             one.values.extend(other.values);
             (one.key == other.key && one.values.len() <= ZONE_VALUES_MAX).then_some(one)
         }
-        Expr::InList(InList { expr, list, negated: false }) if list.len() <= ZONE_VALUES_MAX => {
+        Expr::InList(InList {
+            expr,
+            list,
+            negated: false,
+        }) if list.len() <= ZONE_VALUES_MAX => {
             let values = list.iter().map(literal).collect::<Option<Vec<String>>>()?;
-            Some(Equality { key: EqualityKey::Tag(tag_key(expr)?), values })
+            Some(Equality {
+                key: EqualityKey::Tag(tag_key(expr)?),
+                values,
+            })
         }
         _ => None,
     }
@@ -94,7 +125,9 @@ fn tag(filter: &Expr) -> Option<Equality> {
 fn tag_key(expr: &Expr) -> Option<String> {
     match expr {
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == ENTRY => {
-            let [Expr::Column(column), key] = args.as_slice() else { return None };
+            let [Expr::Column(column), key] = args.as_slice() else {
+                return None;
+            };
             (column.name == "tags").then(|| literal(key)).flatten()
         }
         _ => None,
@@ -118,22 +151,37 @@ pub(super) fn column_of(zone: &Zone) -> &str {
 
 fn zone(expr: &Expr) -> Option<Zone> {
     match expr {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => either(zone(left)?, zone(right)?),
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => either(zone(left)?, zone(right)?),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (left.as_ref(), right.as_ref()) {
             (Expr::Column(column), Expr::Literal(value, _)) => compared(&column.name, *op, value),
-            (Expr::Literal(value, _), Expr::Column(column)) => compared(&column.name, op.swap()?, value),
+            (Expr::Literal(value, _), Expr::Column(column)) => {
+                compared(&column.name, op.swap()?, value)
+            }
             _ => None,
         },
-        Expr::Between(Between { expr, negated: false, low, high }) => {
-            match (expr.as_ref(), low.as_ref(), high.as_ref()) {
-                (Expr::Column(column), Expr::Literal(low, _), Expr::Literal(high, _)) => {
-                    Some(Zone::Int { column: column.name.clone(), min: integer(low)?, max: integer(high)? })
-                }
-                _ => None,
+        Expr::Between(Between {
+            expr,
+            negated: false,
+            low,
+            high,
+        }) => match (expr.as_ref(), low.as_ref(), high.as_ref()) {
+            (Expr::Column(column), Expr::Literal(low, _), Expr::Literal(high, _)) => {
+                Some(Zone::Int {
+                    column: column.name.clone(),
+                    min: integer(low)?,
+                    max: integer(high)?,
+                })
             }
-        }
+            _ => None,
+        },
         Expr::InList(list) if !list.negated && list.list.len() <= ZONE_VALUES_MAX => {
-            let Expr::Column(column) = list.expr.as_ref() else { return None };
+            let Expr::Column(column) = list.expr.as_ref() else {
+                return None;
+            };
             one_of(&column.name, &list.list)
         }
         _ => None,
@@ -142,7 +190,10 @@ fn zone(expr: &Expr) -> Option<Zone> {
 
 fn compared(column: &str, op: Operator, value: &ScalarValue) -> Option<Zone> {
     if let (Operator::Eq, Some(Some(text))) = (op, value.try_as_str()) {
-        return Some(Zone::Text { column: column.to_string(), values: vec![text.to_string()] });
+        return Some(Zone::Text {
+            column: column.to_string(),
+            values: vec![text.to_string()],
+        });
     }
     let value = integer(value)?;
     let (min, max) = match op {
@@ -153,7 +204,11 @@ fn compared(column: &str, op: Operator, value: &ScalarValue) -> Option<Zone> {
         Operator::GtEq => (value, i64::MAX),
         _ => return None,
     };
-    Some(Zone::Int { column: column.to_string(), min, max })
+    Some(Zone::Int {
+        column: column.to_string(),
+        min,
+        max,
+    })
 }
 
 fn one_of(column: &str, values: &[Expr]) -> Option<Zone> {
@@ -171,17 +226,28 @@ fn one_of(column: &str, values: &[Expr]) -> Option<Zone> {
 /// A zone that holds for rows of either, when they bound the same column the same way.
 fn either(left: Zone, right: Zone) -> Option<Zone> {
     match (left, right) {
-        (Zone::Text { column, mut values }, Zone::Text { column: other, values: more })
-            if column == other =>
-        {
+        (
+            Zone::Text { column, mut values },
+            Zone::Text {
+                column: other,
+                values: more,
+            },
+        ) if column == other => {
             values.extend(more);
             (values.len() <= ZONE_VALUES_MAX).then_some(Zone::Text { column, values })
         }
-        (Zone::Int { column, min, max }, Zone::Int { column: other, min: other_min, max: other_max })
-            if column == other =>
-        {
-            Some(Zone::Int { column, min: min.min(other_min), max: max.max(other_max) })
-        }
+        (
+            Zone::Int { column, min, max },
+            Zone::Int {
+                column: other,
+                min: other_min,
+                max: other_max,
+            },
+        ) if column == other => Some(Zone::Int {
+            column,
+            min: min.min(other_min),
+            max: max.max(other_max),
+        }),
         _ => None,
     }
 }
@@ -206,25 +272,46 @@ enum Subject {
 /// What a row of `spans` needs for `filter` to hold; `None` when an index cannot tell.
 fn text_need(filter: &Expr) -> Option<TextNeed> {
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-            let needs: Vec<TextNeed> = [left, right].into_iter().filter_map(|expr| text_need(expr)).collect();
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::And,
+            right,
+        }) => {
+            let needs: Vec<TextNeed> = [left, right]
+                .into_iter()
+                .filter_map(|expr| text_need(expr))
+                .collect();
             (!needs.is_empty()).then_some(TextNeed::All(needs))
         }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            Some(TextNeed::Any(vec![text_need(left)?, text_need(right)?]))
-        }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => Some(TextNeed::Any(vec![text_need(left)?, text_need(right)?])),
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Eq,
+            right,
+        }) => {
             let (compared, value) = with_text(left, right)?;
             Some(subject(compared)?.equals(&value))
         }
-        Expr::InList(InList { expr, list, negated: false }) => {
+        Expr::InList(InList {
+            expr,
+            list,
+            negated: false,
+        }) => {
             let subject = subject(expr)?;
             let values = list.iter().map(literal).collect::<Option<Vec<String>>>()?;
-            Some(TextNeed::Any(values.iter().map(|value| subject.equals(value)).collect()))
+            Some(TextNeed::Any(
+                values.iter().map(|value| subject.equals(value)).collect(),
+            ))
         }
         _ => {
             if let Some((text, items)) = constant_pattern(filter) {
-                return Some(TextNeed::Pattern(subject(text)?.holds(like_literals(&items))));
+                return Some(TextNeed::Pattern(
+                    subject(text)?.holds(like_literals(&items)),
+                ));
             }
             if let Some((text, regex)) = constant_regex(filter) {
                 let subject = subject(text)?;
@@ -246,9 +333,10 @@ impl Subject {
     fn equals(&self, value: &str) -> TextNeed {
         match self {
             Subject::String => equal(value),
-            Subject::Attribute(key) => {
-                TextNeed::Value { key: key.clone(), value: IndexedValue::Text(value.to_string()) }
-            }
+            Subject::Attribute(key) => TextNeed::Value {
+                key: key.clone(),
+                value: IndexedValue::Text(value.to_string()),
+            },
         }
     }
 }
@@ -262,8 +350,13 @@ fn subject(expr: &Expr) -> Option<Subject> {
     match expr {
         Expr::Cast(cast) => subject(&cast.expr),
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == AS_TEXT => {
-            let [object, key] = args.as_slice() else { return None };
-            column(object, &["attributes"]).then(|| literal(key)).flatten().map(Subject::Attribute)
+            let [object, key] = args.as_slice() else {
+                return None;
+            };
+            column(object, &["attributes"])
+                .then(|| literal(key))
+                .flatten()
+                .map(Subject::Attribute)
         }
         _ => column(expr, &["inputs", "outputs"]).then_some(Subject::String),
     }
@@ -271,7 +364,9 @@ fn subject(expr: &Expr) -> Option<Subject> {
 
 /// What is compared with a text, and the text, whichever stands first.
 fn with_text<'e>(left: &'e Expr, right: &'e Expr) -> Option<(&'e Expr, String)> {
-    literal(right).map(|text| (left, text)).or_else(|| Some((right, literal(left)?)))
+    literal(right)
+        .map(|text| (left, text))
+        .or_else(|| Some((right, literal(left)?)))
 }
 
 fn literal(expr: &Expr) -> Option<String> {
@@ -297,23 +392,38 @@ mod tests {
         ];
         let keys = |table| -> Vec<(EqualityKey, usize)> {
             let required = required(table, &filters);
-            required.equalities.into_iter().map(|equality| (equality.key, equality.values.len())).collect()
+            required
+                .equalities
+                .into_iter()
+                .map(|equality| (equality.key, equality.values.len()))
+                .collect()
         };
-        assert_eq!(keys(Table::Traces), [(EqualityKey::Session, 1), (EqualityKey::User, 2)]);
+        assert_eq!(
+            keys(Table::Traces),
+            [(EqualityKey::Session, 1), (EqualityKey::User, 2)]
+        );
         // Spans have no such index.
         assert_eq!(keys(Table::Spans), []);
     }
 
     #[test]
     fn several_bounds_of_time_are_the_narrowest() {
-        let at = |ns| lit(ScalarValue::TimestampNanosecond(Some(ns), Some("UTC".into())));
+        let at = |ns| {
+            lit(ScalarValue::TimestampNanosecond(
+                Some(ns),
+                Some("UTC".into()),
+            ))
+        };
         let filters = [
             col("request_time").gt(at(10)),
             col("request_time").lt_eq(at(90)),
             col("request_time").between(at(5), at(50)),
         ];
         assert_eq!(required(Table::Traces, &filters).time, (Some(11), Some(50)));
-        assert_eq!(required(Table::Traces, &filters[..1]).time, (Some(11), Some(i64::MAX)));
+        assert_eq!(
+            required(Table::Traces, &filters[..1]).time,
+            (Some(11), Some(i64::MAX))
+        );
         assert_eq!(required(Table::Spans, &filters).time, (None, None));
     }
 }

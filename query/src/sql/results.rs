@@ -35,7 +35,10 @@ impl ResultForm {
                 schema: Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())),
                 is_changed,
             },
-            false => Self { schema: Arc::clone(schema), is_changed },
+            false => Self {
+                schema: Arc::clone(schema),
+                is_changed,
+            },
         }
     }
 
@@ -52,9 +55,17 @@ impl ResultForm {
         if !self.is_changed {
             return Ok(batch);
         }
-        let columns = batch.columns().iter().map(column).collect::<Result<Vec<_>>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(column)
+            .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(self.schema(), columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            self.schema(),
+            columns,
+            &options,
+        )?)
     }
 }
 
@@ -86,7 +97,9 @@ fn shown(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
         DataType::Union(..) => {
             let metadata = HashMap::from([(EXTENSION.0.to_string(), EXTENSION.1.to_string())]);
-            return Arc::new(Field::new(field.name(), DataType::Utf8, true).with_metadata(metadata));
+            return Arc::new(
+                Field::new(field.name(), DataType::Utf8, true).with_metadata(metadata),
+            );
         }
         DataType::List(item) => DataType::List(shown(item)),
         DataType::LargeList(item) => DataType::LargeList(shown(item)),
@@ -106,11 +119,19 @@ fn column(array: &ArrayRef) -> Result<ArrayRef> {
     if data.child_data().is_empty() {
         return Ok(Arc::clone(array));
     }
-    let parts = data.child_data().iter().map(|part| Ok(column(&make_array(part.clone()))?.to_data()));
+    let parts = data
+        .child_data()
+        .iter()
+        .map(|part| Ok(column(&make_array(part.clone()))?.to_data()));
     let parts = parts.collect::<Result<Vec<_>>>()?;
     let field = Field::new("", data.data_type().clone(), true);
     let data_type = shown(&Arc::new(field)).data_type().clone();
-    Ok(make_array(data.into_builder().data_type(data_type).child_data(parts).build()?))
+    Ok(make_array(
+        data.into_builder()
+            .data_type(data_type)
+            .child_data(parts)
+            .build()?,
+    ))
 }
 
 fn texts(union: &UnionArray) -> Result<ArrayRef> {
@@ -124,8 +145,12 @@ fn texts(union: &UnionArray) -> Result<ArrayRef> {
             JsonUnionValue::JsonNull => texts.append_null(),
             JsonUnionValue::Bool(value) => texts.append_value(if value { "true" } else { "false" }),
             JsonUnionValue::Int(value) => texts.append_value(value.to_string()),
-            JsonUnionValue::Float(value) => texts.append_value(serde_json::Value::from(value).to_string()),
-            JsonUnionValue::Str(value) => texts.append_value(serde_json::Value::from(value).to_string()),
+            JsonUnionValue::Float(value) => {
+                texts.append_value(serde_json::Value::from(value).to_string())
+            }
+            JsonUnionValue::Str(value) => {
+                texts.append_value(serde_json::Value::from(value).to_string())
+            }
             // Line ends are blanks between the parts of JSON, and would end a line of JSON lines.
             JsonUnionValue::Array(value) | JsonUnionValue::Object(value) => {
                 texts.append_value(value.replace(['\n', '\r'], " "));

@@ -13,8 +13,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
-    Statement, Value, VisitMut, VisitorMut,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, Statement, Value, VisitMut, VisitorMut,
 };
 
 use tracehouse_storage::model::normalize_trace_id;
@@ -38,14 +38,20 @@ pub(super) fn rewrite(statement: &mut Statement) -> Result<()> {
 /// `trace_id = 'tr-..'` and `trace_id IN ('tr-..')` mean the id without its prefix.
 fn normalize_trace_ids(expr: &mut Expr) {
     match expr {
-        Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } => {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq | BinaryOperator::NotEq,
+            right,
+        } => {
             if is_trace_id(left) {
                 normalize_literal(right);
             } else if is_trace_id(right) {
                 normalize_literal(left);
             }
         }
-        Expr::InList { expr, list, .. } if is_trace_id(expr) => list.iter_mut().for_each(normalize_literal),
+        Expr::InList { expr, list, .. } if is_trace_id(expr) => {
+            list.iter_mut().for_each(normalize_literal)
+        }
         _ => {}
     }
 }
@@ -74,8 +80,9 @@ impl VisitorMut for MatchesRewriter {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<QueryError> {
         normalize_trace_ids(expr);
-        let rewritten =
-            operators::rewrite(expr).and_then(|()| rows::rewrite(expr)).and_then(|()| calls::rewrite(expr));
+        let rewritten = operators::rewrite(expr)
+            .and_then(|()| rows::rewrite(expr))
+            .and_then(|()| calls::rewrite(expr));
         if let Err(error) = rewritten {
             return ControlFlow::Break(error);
         }
@@ -133,7 +140,10 @@ fn rewrite_call(function: &mut Function) -> Result<()> {
         }
         _ => {
             let literal = Expr::Value(Value::SingleQuotedString(name.clone()).into());
-            (MATCHES_COLUMN, vec![query, argument(literal), column_arg(&name)])
+            (
+                MATCHES_COLUMN,
+                vec![query, argument(literal), column_arg(&name)],
+            )
         }
     };
     list.args = args;

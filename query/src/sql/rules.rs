@@ -34,14 +34,26 @@ type PhysicalRule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
 /// Gives a session DataFusion's rules with ours among them.
 pub(super) fn with_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
-    let logical = Optimizer::new().rules.into_iter().map(NoRows::around).map(NullKeys::around).collect();
-    let mut physical: Vec<PhysicalRule> =
-        PhysicalOptimizer::new().rules.into_iter().map(DistinctCounts::around).collect();
-    let behind = physical.iter().position(|rule| rule.name() == merge_keys::BEHIND);
+    let logical = Optimizer::new()
+        .rules
+        .into_iter()
+        .map(NoRows::around)
+        .map(NullKeys::around)
+        .collect();
+    let mut physical: Vec<PhysicalRule> = PhysicalOptimizer::new()
+        .rules
+        .into_iter()
+        .map(DistinctCounts::around)
+        .collect();
+    let behind = physical
+        .iter()
+        .position(|rule| rule.name() == merge_keys::BEHIND);
     physical.insert(behind.map_or(0, |at| at + 1), Arc::new(MergeKeys));
     physical.insert(0, Arc::new(GroupingSets));
     physical.push(Arc::new(YieldingJoins));
-    builder.with_optimizer_rules(logical).with_physical_optimizer_rules(physical)
+    builder
+        .with_optimizer_rules(logical)
+        .with_physical_optimizer_rules(physical)
 }
 
 #[cfg(test)]

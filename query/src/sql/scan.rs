@@ -60,7 +60,10 @@ impl Cancel {
 
     pub(super) fn check(&self) -> std::result::Result<(), QueryError> {
         if self.flag.load(Ordering::Relaxed) {
-            return Err(QueryError::new(QueryErrorKind::Cancelled, "the query was cancelled"));
+            return Err(QueryError::new(
+                QueryErrorKind::Cancelled,
+                "the query was cancelled",
+            ));
         }
         Ok(())
     }
@@ -108,21 +111,37 @@ impl ScanExec {
             Boundedness::Bounded,
         )
         .with_scheduling_type(SchedulingType::Cooperative);
-        Self { schema, plan, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+        Self {
+            schema,
+            plan,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
     }
 
     fn columns(&self) -> Vec<String> {
-        self.schema.fields().iter().map(|field| field.name().clone()).collect()
+        self.schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect()
     }
 
     /// A filter over this scan's output, such as a bound that tightens while a top-k runs, turned
     /// into one over the columns it reads.
     fn pushable(&self, filter: &Arc<dyn PhysicalExpr>) -> Result<PushedFilter> {
-        let mut indices: Vec<usize> = collect_columns(filter).iter().map(|column| column.index()).collect();
+        let mut indices: Vec<usize> = collect_columns(filter)
+            .iter()
+            .map(|column| column.index())
+            .collect();
         indices.sort_unstable();
         indices.dedup();
         let schema: Schema = self.schema.project(&indices)?;
-        let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
         let expr = reassign_expr_columns(Arc::clone(filter), &schema)?;
         Ok(PushedFilter { columns, expr })
     }
@@ -136,7 +155,12 @@ impl ScanExec {
         ScanRequest {
             columns,
             rows: None,
-            filters: self.plan.filters.iter().map(|filter| row_filter(filter, &self.plan.cancel)).collect(),
+            filters: self
+                .plan
+                .filters
+                .iter()
+                .map(|filter| row_filter(filter, &self.plan.cancel))
+                .collect(),
             zones: self.plan.zones.clone(),
             batch_rows: self.plan.batch_rows,
             ..ScanRequest::default()
@@ -157,7 +181,12 @@ impl DisplayAs for ScanExec {
     fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let plan = &self.plan;
         let units: usize = plan.partitions.iter().map(Vec::len).sum();
-        write!(f, "ScanExec: table={}, columns=[{}]", plan.rows.table().name(), self.columns().join(", "))?;
+        write!(
+            f,
+            "ScanExec: table={}, columns=[{}]",
+            plan.rows.table().name(),
+            self.columns().join(", ")
+        )?;
         write!(f, ", sources={}, units={units}", plan.rows.source_count())?;
         write!(f, ", access={}", plan.taken)?;
         for filter in &plan.filters {
@@ -211,10 +240,17 @@ impl ExecutionPlan for ScanExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
     }
 
-    fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        _context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let Some(units) = self.plan.partitions.get(partition) else {
             return internal_err!("scan has no partition {partition}");
         };
@@ -222,7 +258,10 @@ impl ExecutionPlan for ScanExec {
         let stream = ScanStream {
             schema: self.schema.clone(),
             rows: self.plan.rows.clone(),
-            request: ScanRequest { counters: Some(work.counters.clone()), ..self.request() },
+            request: ScanRequest {
+                counters: Some(work.counters.clone()),
+                ..self.request()
+            },
             work,
             units: units.iter().cloned().collect(),
             current: None,
@@ -283,10 +322,15 @@ impl ExecutionPlan for ScanExec {
             }
         }
         if scan.plan.filters.len() == self.plan.filters.len() {
-            return Ok(FilterPushdownPropagation::with_parent_pushdown_result(answers));
+            return Ok(FilterPushdownPropagation::with_parent_pushdown_result(
+                answers,
+            ));
         }
         let updated: Arc<dyn ExecutionPlan> = Arc::new(scan);
-        Ok(FilterPushdownPropagation::with_parent_pushdown_result(answers).with_updated_node(updated))
+        Ok(
+            FilterPushdownPropagation::with_parent_pushdown_result(answers)
+                .with_updated_node(updated),
+        )
     }
 }
 
@@ -301,8 +345,11 @@ struct ScanWork {
 
 impl ScanWork {
     fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
-        let count =
-            |name| MetricBuilder::new(metrics).with_type(MetricType::Summary).counter(name, partition);
+        let count = |name| {
+            MetricBuilder::new(metrics)
+                .with_type(MetricType::Summary)
+                .counter(name, partition)
+        };
         Self {
             counters: Arc::default(),
             rows_read: count("rows_read"),
@@ -361,7 +408,9 @@ impl ScanStream {
             Some(Ok(batch)) => match cut(batch, self.batch_bytes) {
                 Ok(pieces) => {
                     self.ready.extend(pieces);
-                    self.ready.pop_front().map_or(Some(Ok(None)), |piece| Some(self.shape(&piece)))
+                    self.ready
+                        .pop_front()
+                        .map_or(Some(Ok(None)), |piece| Some(self.shape(&piece)))
                 }
                 Err(error) => Some(Err(error)),
             },
@@ -387,7 +436,11 @@ impl ScanStream {
             false => batch.slice(0, rows).columns().to_vec(),
         };
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(Some(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?))
+        Ok(Some(RecordBatch::try_new_with_options(
+            self.schema.clone(),
+            columns,
+            &options,
+        )?))
     }
 }
 

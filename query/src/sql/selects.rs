@@ -11,8 +11,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, Ident, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
-    Statement, TableFactor, Value, VisitMut, VisitorMut, visit_expressions,
+    BinaryOperator, Expr, GroupByExpr, Ident, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -44,7 +44,8 @@ impl VisitorMut for Reshape {
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<QueryError> {
-        let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+        let is_grouped =
+            !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
         if let (Some(having), false) = (&mut select.having, is_grouped) {
             let condition = std::mem::replace(having, Expr::Value(Value::Null.into()));
             match expression("count(*) >= 0") {
@@ -65,8 +66,9 @@ fn and(left: Expr, right: Expr) -> Expr {
 }
 
 fn expression(text: &str) -> Result<Expr> {
-    let parsed =
-        Parser::new(&GenericDialect {}).try_with_sql(text).and_then(|mut parser| parser.parse_expr());
+    let parsed = Parser::new(&GenericDialect {})
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_expr());
     parsed.map_err(|error| QueryError::internal(error.to_string()))
 }
 
@@ -75,8 +77,14 @@ fn order_below(query: &mut Query) -> Result<()> {
     let (Some(order), SetExpr::Select(select)) = (&mut query.order_by, query.body.as_mut()) else {
         return Ok(());
     };
-    let OrderByKind::Expressions(keys) = &mut order.kind else { return Ok(()) };
-    if select.distinct.is_some() || !keys.iter().any(|key| is_hidden(&key.expr, &select.projection)) {
+    let OrderByKind::Expressions(keys) = &mut order.kind else {
+        return Ok(());
+    };
+    if select.distinct.is_some()
+        || !keys
+            .iter()
+            .any(|key| is_hidden(&key.expr, &select.projection))
+    {
         return Ok(());
     }
     let titles: Vec<String> = select.projection.iter().filter_map(title).collect();
@@ -89,10 +97,16 @@ fn order_below(query: &mut Query) -> Result<()> {
     for key in keys.iter_mut().filter(|key| !is_of_the_list(key)) {
         let name = Ident::new(format!("__order_{}", names.len() + 1));
         let column = std::mem::replace(&mut key.expr, Expr::Identifier(name.clone()));
-        select.projection.push(SelectItem::ExprWithAlias { expr: column, alias: name.clone() });
+        select.projection.push(SelectItem::ExprWithAlias {
+            expr: column,
+            alias: name.clone(),
+        });
         names.push(name.value);
     }
-    let text = format!("SELECT * EXCLUDE ({}) FROM (SELECT 1) AS __ordered", names.join(", "));
+    let text = format!(
+        "SELECT * EXCLUDE ({}) FROM (SELECT 1) AS __ordered",
+        names.join(", ")
+    );
     let mut template = template(&text)?;
     std::mem::swap(subquery(&mut template)?, &mut *query.body);
     query.body = template;
@@ -101,9 +115,12 @@ fn order_below(query: &mut Query) -> Result<()> {
 
 /// The body of a query that is written here.
 pub(super) fn template(text: &str) -> Result<Box<SetExpr>> {
-    let parsed =
-        Parser::new(&GenericDialect {}).try_with_sql(text).and_then(|mut parser| parser.parse_query());
-    Ok(parsed.map_err(|error| QueryError::internal(error.to_string()))?.body)
+    let parsed = Parser::new(&GenericDialect {})
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_query());
+    Ok(parsed
+        .map_err(|error| QueryError::internal(error.to_string()))?
+        .body)
 }
 
 /// The body of the subquery that a SELECT written here reads from.
@@ -132,7 +149,11 @@ fn is_hidden(key: &Expr, list: &[SelectItem]) -> bool {
             }),
             _ => false,
         };
-        if hidden { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if hidden {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     found.is_break()
 }

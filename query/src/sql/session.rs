@@ -53,7 +53,9 @@ use super::subqueries::{PlaceSubqueries, check_planned};
 use super::summary::Summary;
 use super::type_names::{self, type_name};
 use super::views::{self, CATALOG, SCHEMA, Tables};
-use super::{budget, casts, explained, guard, parameters, rewrite, rules, selects, spellings, unnests};
+use super::{
+    budget, casts, explained, guard, parameters, rewrite, rules, selects, spellings, unnests,
+};
 use crate::error::{ECHO_CHARS_MAX, QueryError, QueryErrorKind, Result, shorten};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
@@ -105,7 +107,9 @@ pub struct SqlContext {
 
 impl fmt::Debug for SqlContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlContext").field("runtime", &self.runtime).finish_non_exhaustive()
+        f.debug_struct("SqlContext")
+            .field("runtime", &self.runtime)
+            .finish_non_exhaustive()
     }
 }
 
@@ -167,7 +171,10 @@ pub struct SqlTable {
 
 impl From<&str> for SqlQuery {
     fn from(statement: &str) -> Self {
-        Self { statement: statement.to_string(), ..Self::default() }
+        Self {
+            statement: statement.to_string(),
+            ..Self::default()
+        }
     }
 }
 
@@ -176,7 +183,10 @@ impl From<&str> for SqlQuery {
 /// # Errors
 /// `InvalidInput` for a wrong or refused statement, `ResourceExhausted`, `Timeout`, or what reading
 /// the snapshot failed with.
-pub fn run_sql(context: &SqlContext, query: impl Into<SqlQuery>) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+pub fn run_sql(
+    context: &SqlContext,
+    query: impl Into<SqlQuery>,
+) -> Result<(SchemaRef, Vec<RecordBatch>)> {
     let query = query.into();
     let cancel = Cancel::default();
     let deadline = Deadline::of(context);
@@ -208,7 +218,9 @@ fn wait<T>(
     loop {
         let answer = match pause(interrupt, deadline)? {
             Some(pause) => receiver.recv_timeout(pause),
-            None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+            None => receiver
+                .recv()
+                .map_err(|_| mpsc::RecvTimeoutError::Disconnected),
         };
         match answer {
             Ok(answer) => return Ok(answer),
@@ -225,7 +237,10 @@ fn wait<T>(
 /// # Errors
 /// `Cancelled`, or `Timeout` when the query itself had the time to say so.
 pub(super) fn pause(interrupt: &Interrupt, deadline: Deadline) -> Result<Option<Duration>> {
-    interrupt.is_cancelled().then(|| interrupt.check()).transpose()?;
+    interrupt
+        .is_cancelled()
+        .then(|| interrupt.check())
+        .transpose()?;
     let left = deadline.remaining().map(|left| left + TIMEOUT_GRACE);
     if left.is_some_and(|_| deadline.is_over_by(TIMEOUT_GRACE)) {
         return Err(deadline.error());
@@ -264,19 +279,27 @@ impl Deadline {
         if let Some((limit, left)) = interrupt.remaining()
             && timeout.is_none_or(|timeout| left < timeout)
         {
-            return Self { timeout: Some(limit), end: Instant::now().checked_add(left) };
+            return Self {
+                timeout: Some(limit),
+                end: Instant::now().checked_add(left),
+            };
         }
         // A limit too far away to be a time is no limit.
-        Self { timeout, end: timeout.and_then(|timeout| Instant::now().checked_add(timeout)) }
+        Self {
+            timeout,
+            end: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+        }
     }
 
     fn remaining(self) -> Option<Duration> {
-        self.end.map(|end| end.saturating_duration_since(Instant::now()))
+        self.end
+            .map(|end| end.saturating_duration_since(Instant::now()))
     }
 
     /// Whether it was over so long ago.
     fn is_over_by(self, grace: Duration) -> bool {
-        self.end.is_some_and(|end| Instant::now().saturating_duration_since(end) >= grace)
+        self.end
+            .is_some_and(|end| Instant::now().saturating_duration_since(end) >= grace)
     }
 
     fn error(self) -> QueryError {
@@ -291,7 +314,9 @@ impl Deadline {
     /// `Timeout`, or what the work failed with.
     pub(super) async fn limit<T>(self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match self.remaining() {
-            Some(left) => tokio::time::timeout(left, work).await.map_err(|_| self.error())?,
+            Some(left) => tokio::time::timeout(left, work)
+                .await
+                .map_err(|_| self.error())?,
             None => work.await,
         }
     }
@@ -334,12 +359,21 @@ pub(super) async fn start(
         && let Some(change) = session_views::change_of(&query.statement)?
     {
         change_views(context, views, change, &query, cancel).await?;
-        return Ok(Box::pin(MemoryStream::try_new(Vec::new(), Arc::new(Schema::empty()), None)?));
+        return Ok(Box::pin(MemoryStream::try_new(
+            Vec::new(),
+            Arc::new(Schema::empty()),
+            None,
+        )?));
     }
-    let session_views = context.views.as_ref().map(SessionViews::now).unwrap_or_default();
+    let session_views = context
+        .views
+        .as_ref()
+        .map(SessionViews::now)
+        .unwrap_or_default();
     let (mut state, tables) = with_views(context, &session_views, &query, cancel).await?;
     let plans = context.runtime.plans();
-    let is_plain = query.parameters.is_empty() && query.tables.is_empty() && session_views.is_empty();
+    let is_plain =
+        query.parameters.is_empty() && query.tables.is_empty() && session_views.is_empty();
     let kept = match is_plain {
         true => plans.get(&query.statement, &tables)?,
         false => None,
@@ -350,8 +384,8 @@ pub(super) async fn start(
         None => {
             let text = query.statement.clone();
             let planned = plan(&state, query).await;
-            let (mut plan, is_summary) =
-                planned.map_err(|error| views::with_nearest_table(error, &state, session_views.names()))?;
+            let (mut plan, is_summary) = planned
+                .map_err(|error| views::with_nearest_table(error, &state, session_views.names()))?;
             if let LogicalPlan::DescribeTable(described) = &plan {
                 return describe(&described.schema);
             }
@@ -368,7 +402,10 @@ pub(super) async fn start(
         }
     };
     budget::fit(&mut state, &optimized, context.runtime.settings())?;
-    let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
+    let physical = state
+        .query_planner()
+        .create_physical_plan(&optimized, &state)
+        .await?;
     let rows = execute_stream(give_way(physical)?, state.task_ctx())?;
     let rows = match summary {
         Some(summary) => summary.in_rows(rows),
@@ -385,7 +422,9 @@ pub(super) async fn start(
 fn give_way(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let given_way = plan.transform_up(|node| {
         Ok(match node.name().contains("Join") {
-            true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>),
+            true => {
+                Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)
+            }
             false => Transformed::no(node),
         })
     })?;
@@ -403,7 +442,9 @@ pub(super) async fn plan(state: &SessionState, query: SqlQuery) -> Result<(Logic
     spellings::respell(&mut statement);
     selects::reshape(&mut statement)?;
     casts::tell_apart(&mut statement);
-    let plan = state.statement_to_plan(Statement::Statement(Box::new(statement))).await?;
+    let plan = state
+        .statement_to_plan(Statement::Statement(Box::new(statement)))
+        .await?;
     let plan = bind(plan, parameters)?;
     guard::check_plan(&plan)?;
     read_only().verify_plan(&plan)?;
@@ -411,11 +452,17 @@ pub(super) async fn plan(state: &SessionState, query: SqlQuery) -> Result<(Logic
 }
 
 fn read_only() -> SQLOptions {
-    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
 }
 
 /// What every query's session has: functions, rules and limits, but no tables.
-pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> Result<SessionState> {
+pub(crate) fn session_template(
+    settings: &SqlSettings,
+    env: Arc<RuntimeEnv>,
+) -> Result<SessionState> {
     let config = SessionConfig::new()
         .with_target_partitions(settings.target_partitions.max(1))
         .with_batch_size(BATCH_ROWS)
@@ -430,18 +477,29 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
         .set_str("datafusion.explain.analyze_level", "summary")
         // The rule pulls members of maps out of expressions and, over joins, names two of them alike. Unneeded
         // once the golden script `values` passes without it.
-        .set_bool("datafusion.optimizer.enable_leaf_expression_pushdown", false)
+        .set_bool(
+            "datafusion.optimizer.enable_leaf_expression_pushdown",
+            false,
+        )
         // `x IS TRUE` is never NULL, but the operator that computes it says that it may be, and an aggregate over it
         // compares the two. Unneeded once the golden script `values` passes without it.
-        .set_bool("datafusion.execution.skip_physical_aggregate_schema_check", true)
+        .set_bool(
+            "datafusion.execution.skip_physical_aggregate_schema_check",
+            true,
+        )
         // The bound of `max(a), max(b)` on the scan leaves an aggregate out that has no value yet, and rows that would
         // give it one are passed over. Unneeded once `bounds_of_several_aggregates_keep_every_row` passes without it.
-        .set_bool("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", false)
+        .set_bool(
+            "datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown",
+            false,
+        )
         // A file of its own for each batch that a repartition puts by. Two that write at a time make two files, of which
         // the reader waits for the first until it ends, while what it was told of is in the second: with nobody left to
         // write, that is for ever. Unneeded once a reader looks at all open files.
         .set_u64("datafusion.execution.max_spill_file_size_bytes", 1);
-    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(env);
+    let builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(env);
     let mut state = functions::with_allowed(rules::with_rules(builder))?.build();
     functions::register_own(&mut state)?;
     state.add_analyzer_rule(Arc::new(Occurrences));
@@ -452,7 +510,11 @@ pub(crate) fn session_template(settings: &SqlSettings, env: Arc<RuntimeEnv>) -> 
 }
 
 /// The tables of a statement.
-pub(super) fn tables(context: &SqlContext, own: &[(String, SqlTable)], cancel: &Cancel) -> Result<Tables> {
+pub(super) fn tables(
+    context: &SqlContext,
+    own: &[(String, SqlTable)],
+    cancel: &Cancel,
+) -> Result<Tables> {
     let batch_bytes = budget::batch_bytes(context.runtime.settings());
     let mut tables = Tables::new();
     for table in Table::ALL {
@@ -462,7 +524,10 @@ pub(super) fn tables(context: &SqlContext, own: &[(String, SqlTable)], cancel: &
             Arc::new(SnapshotTable::new(rows, cancel.clone(), batch_bytes)),
         );
     }
-    for (name, batch) in [("datasets", &context.tables.datasets), ("prices", &context.tables.prices)] {
+    for (name, batch) in [
+        ("datasets", &context.tables.datasets),
+        ("prices", &context.tables.prices),
+    ] {
         if let Some(batch) = batch {
             tables.insert(name.to_string(), functions::tables::batch_table(batch)?);
         }
@@ -496,12 +561,26 @@ fn add_own(own: &[(String, SqlTable)], tables: &mut Tables) -> Result<()> {
 /// The functions that need this database.
 pub(super) fn add_functions(context: &SqlContext, state: &mut SessionState) -> Result<()> {
     if let Some(search) = &context.text_search {
-        state.register_udtf("search_text", Arc::new(SearchText { search: search.clone() }));
+        state.register_udtf(
+            "search_text",
+            Arc::new(SearchText {
+                search: search.clone(),
+            }),
+        );
     }
-    let batches = [("segments", &context.tables.segments), ("settings", &context.tables.settings)];
+    let batches = [
+        ("segments", &context.tables.segments),
+        ("settings", &context.tables.settings),
+    ];
     for (name, batch) in batches {
         if let Some(batch) = batch {
-            state.register_udtf(name, Arc::new(BatchFunction { name, batch: batch.clone() }));
+            state.register_udtf(
+                name,
+                Arc::new(BatchFunction {
+                    name,
+                    batch: batch.clone(),
+                }),
+            );
         }
     }
     Ok(())
@@ -511,8 +590,10 @@ fn bind(plan: LogicalPlan, parameters: Vec<(String, SqlValue)>) -> Result<Logica
     if parameters.is_empty() {
         return Ok(plan);
     }
-    let values: HashMap<String, ScalarAndMetadata> =
-        parameters.into_iter().map(|(name, value)| (name, ScalarAndMetadata::from(scalar(value)))).collect();
+    let values: HashMap<String, ScalarAndMetadata> = parameters
+        .into_iter()
+        .map(|(name, value)| (name, ScalarAndMetadata::from(scalar(value))))
+        .collect();
     Ok(plan.with_param_values(ParamValues::Map(values))?)
 }
 
@@ -535,10 +616,20 @@ fn describe(described: &Schema) -> Result<SendableRecordBatchStream> {
         Field::new("data_type", DataType::Utf8, false),
         Field::new("is_nullable", DataType::Boolean, false),
     ]));
-    let names: StringArray = fields.iter().map(|field| Some(field.name().as_str())).collect();
-    let types: StringArray = fields.iter().map(|field| Some(type_name(field.data_type()))).collect();
-    let nullable: BooleanArray = fields.iter().map(|field| Some(field.is_nullable())).collect();
-    let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(names), Arc::new(types), Arc::new(nullable)];
+    let names: StringArray = fields
+        .iter()
+        .map(|field| Some(field.name().as_str()))
+        .collect();
+    let types: StringArray = fields
+        .iter()
+        .map(|field| Some(type_name(field.data_type())))
+        .collect();
+    let nullable: BooleanArray = fields
+        .iter()
+        .map(|field| Some(field.is_nullable()))
+        .collect();
+    let columns: Vec<arrow::array::ArrayRef> =
+        vec![Arc::new(names), Arc::new(types), Arc::new(nullable)];
     let batch = RecordBatch::try_new(schema.clone(), columns)
         .map_err(|error| QueryError::internal(error.to_string()))?;
     Ok(Box::pin(MemoryStream::try_new(vec![batch], schema, None)?))

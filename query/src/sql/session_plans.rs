@@ -29,7 +29,10 @@ pub(super) async fn change_views(
         && creation.kind == Kind::Table
         && !views.now().has(creation)
     {
-        let query = SqlQuery { statement: creation.text.clone(), ..query.clone() };
+        let query = SqlQuery {
+            statement: creation.text.clone(),
+            ..query.clone()
+        };
         views.now().check_free(creation)?;
         // Planning goes on in there.
         match Box::pin(rows_of(context, query, cancel)).await {
@@ -44,7 +47,9 @@ pub(super) async fn change_views(
     loop {
         let before = views.now();
         let next = before.after(&change)?;
-        with_views(context, &next, query, cancel).await.map_err(|error| change.refused(error))?;
+        with_views(context, &next, query, cancel)
+            .await
+            .map_err(|error| change.refused(error))?;
         if views.swap(&before, next) {
             return Ok(());
         }
@@ -54,7 +59,9 @@ pub(super) async fn change_views(
 /// The rows of a query, as much of them as the memory of queries has room for.
 async fn rows_of(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Result<HeldRows> {
     if !matches!(guard::parse(&query.statement)?, Statement::Query(_)) {
-        return Err(QueryError::invalid_input("no query: SELECT, WITH, VALUES or TABLE expected"));
+        return Err(QueryError::invalid_input(
+            "no query: SELECT, WITH, VALUES or TABLE expected",
+        ));
     }
     let pool = &context.runtime.template().runtime_env().memory_pool;
     let memory = MemoryConsumer::new("a temporary table").register(pool);
@@ -64,7 +71,11 @@ async fn rows_of(context: &SqlContext, query: SqlQuery, cancel: &Cancel) -> Resu
         memory.try_grow(get_record_batch_memory_size(&batch))?;
         batches.push(batch);
     }
-    Ok(HeldRows { schema: stream.schema(), batches, _memory: memory })
+    Ok(HeldRows {
+        schema: stream.schema(),
+        batches,
+        _memory: memory,
+    })
 }
 
 /// The tables of a statement, and the views of its session that it names, each planned with those before it.
@@ -81,16 +92,24 @@ pub(super) async fn with_views(
         return Ok((state, tables));
     }
     let is_change = session_views::change_of(&query.statement)?.is_some();
-    session_views.check(&names, Some(query.statement.as_str()).filter(|_| !is_change))?;
+    session_views.check(
+        &names,
+        Some(query.statement.as_str()).filter(|_| !is_change),
+    )?;
     for name in &names {
-        if let Some(HeldRows { schema, batches, .. }) = session_views.rows(name).map(Arc::as_ref) {
+        if let Some(HeldRows {
+            schema, batches, ..
+        }) = session_views.rows(name).map(Arc::as_ref)
+        {
             check_free(name, &tables)?;
             let rows = MemTable::try_new(schema.clone(), vec![batches.clone()])?;
             tables.insert(name.clone(), Arc::new(rows));
             state = state_of(context, &tables)?;
             continue;
         }
-        let Some(text) = session_views.text(name) else { continue };
+        let Some(text) = session_views.text(name) else {
+            continue;
+        };
         check_free(name, &tables)?;
         let planned = plan(&state, SqlQuery::from(text.as_ref())).await;
         let of_view = |error| {
@@ -98,7 +117,10 @@ pub(super) async fn with_views(
             QueryError::new(error.kind(), format!("view '{name}': {}", error.message()))
         };
         let (plan, _) = planned.map_err(of_view)?;
-        tables.insert(name.clone(), Arc::new(ViewTable::new(plan, Some(text.to_string()))));
+        tables.insert(
+            name.clone(),
+            Arc::new(ViewTable::new(plan, Some(text.to_string()))),
+        );
         state = state_of(context, &tables)?;
     }
     Ok((state, tables))

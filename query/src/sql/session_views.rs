@@ -35,7 +35,10 @@ pub struct SessionViews(Arc<Mutex<Views>>);
 impl SessionViews {
     /// The views as they are now.
     pub(super) fn now(&self) -> Views {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Puts `next` in the place of `before`; `false` when others changed them in between.
@@ -51,9 +54,16 @@ impl SessionViews {
     /// The statement and the texts of the views that running it takes: what names the tables that it needs.
     pub fn written_out(&self, statement: &str) -> String {
         let views = self.now();
-        let Ok(names) = views.needed(statement) else { return statement.to_string() };
-        let texts = names.iter().filter_map(|name| Some(views.0.get(name)?.text.as_ref()));
-        std::iter::once(statement).chain(texts).collect::<Vec<_>>().join("\n")
+        let Ok(names) = views.needed(statement) else {
+            return statement.to_string();
+        };
+        let texts = names
+            .iter()
+            .filter_map(|name| Some(views.0.get(name)?.text.as_ref()));
+        std::iter::once(statement)
+            .chain(texts)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -73,7 +83,11 @@ struct View {
 
 impl View {
     fn kind(&self) -> Kind {
-        if self.rows.is_some() { Kind::Table } else { Kind::View }
+        if self.rows.is_some() {
+            Kind::Table
+        } else {
+            Kind::View
+        }
     }
 }
 
@@ -116,7 +130,11 @@ impl Kind {
 #[derive(Debug)]
 pub(super) enum Change {
     Create(Creation),
-    Drop { kind: Kind, name: String, if_exists: bool },
+    Drop {
+        kind: Kind,
+        name: String,
+        if_exists: bool,
+    },
 }
 
 /// What is made under a name.
@@ -136,8 +154,16 @@ impl Change {
     /// Why it is refused, when planning the views after it fails.
     pub(super) fn refused(&self, error: QueryError) -> QueryError {
         let changed = match self {
-            Self::Create(Creation { kind: Kind::View, name, .. }) => format!("CREATE VIEW {name}"),
-            Self::Create(Creation { kind: Kind::Table, name, .. }) => format!("CREATE TEMP TABLE {name}"),
+            Self::Create(Creation {
+                kind: Kind::View,
+                name,
+                ..
+            }) => format!("CREATE VIEW {name}"),
+            Self::Create(Creation {
+                kind: Kind::Table,
+                name,
+                ..
+            }) => format!("CREATE TEMP TABLE {name}"),
             Self::Drop { kind, name, .. } => format!("DROP {} {name}", kind.word()),
         };
         QueryError::new(error.kind(), format!("{changed}: {}", error.message()))
@@ -175,10 +201,17 @@ impl Views {
         }
         let tokens = guard::tokens_of(statement)?;
         let words = words(&tokens);
-        let first = tokens.iter().find_map(|token| word(&token.token)).unwrap_or_default();
-        let takes_all =
-            matches!(first.as_str(), "show" | "create" | "drop") || words.contains("information_schema");
-        let mut order = Order { views: self, ordered: Vec::new(), seen: BTreeSet::new() };
+        let first = tokens
+            .iter()
+            .find_map(|token| word(&token.token))
+            .unwrap_or_default();
+        let takes_all = matches!(first.as_str(), "show" | "create" | "drop")
+            || words.contains("information_schema");
+        let mut order = Order {
+            views: self,
+            ordered: Vec::new(),
+            seen: BTreeSet::new(),
+        };
         match takes_all {
             true => self.names().for_each(|name| order.add(name)),
             false => words.iter().for_each(|name| order.add(name)),
@@ -196,8 +229,15 @@ impl Views {
     /// # Errors
     /// `InvalidInput`.
     pub(super) fn check_free(&self, creation: &Creation) -> Result<()> {
-        let Creation { kind, name, replace, .. } = creation;
-        let Some(there) = self.0.get(name) else { return Ok(()) };
+        let Creation {
+            kind,
+            name,
+            replace,
+            ..
+        } = creation;
+        let Some(there) = self.0.get(name) else {
+            return Ok(());
+        };
         other_kind(name, there.kind(), *kind)?;
         if *replace {
             return Ok(());
@@ -218,7 +258,13 @@ impl Views {
             Change::Create(creation) if self.has(creation) => {}
             Change::Create(creation) => {
                 self.check_free(creation)?;
-                let Creation { kind, name, text, rows, .. } = creation;
+                let Creation {
+                    kind,
+                    name,
+                    text,
+                    rows,
+                    ..
+                } = creation;
                 let view = match kind {
                     Kind::View => View {
                         text: text.as_str().into(),
@@ -230,7 +276,11 @@ impl Views {
                             "the {kind} '{name}' was dropped meanwhile: try again"
                         )));
                     }
-                    Kind::Table => View { text: "".into(), words: BTreeSet::new(), rows: rows.clone() },
+                    Kind::Table => View {
+                        text: "".into(),
+                        words: BTreeSet::new(),
+                        rows: rows.clone(),
+                    },
                 };
                 views.insert(name.clone(), view);
                 if views.len() > VIEWS_MAX {
@@ -239,7 +289,11 @@ impl Views {
                     )));
                 }
             }
-            Change::Drop { kind, name, if_exists } => {
+            Change::Drop {
+                kind,
+                name,
+                if_exists,
+            } => {
                 if let Some(there) = views.get(name) {
                     other_kind(name, there.kind(), *kind)?;
                 }
@@ -260,14 +314,20 @@ impl Views {
     pub(super) fn check(&self, names: &[String], statement: Option<&str>) -> Result<()> {
         let mut views = WriteOut::default();
         for name in names {
-            let Some(view) = self.0.get(name).filter(|view| view.rows.is_none()) else { continue };
-            let Statement::Query(query) = guard::parse(&view.text)? else { return Err(no_query(name)) };
+            let Some(view) = self.0.get(name).filter(|view| view.rows.is_none()) else {
+                continue;
+            };
+            let Statement::Query(query) = guard::parse(&view.text)? else {
+                return Err(no_query(name));
+            };
             let mut statement = Statement::Query(query);
             let size = views.write_out(&view.text, &mut statement)?;
             views.queries.insert(name.clone(), (statement, size));
         }
         match statement {
-            Some(text) => views.write_out(text, &mut guard::parse_or_summary(text)?.0).map(drop),
+            Some(text) => views
+                .write_out(text, &mut guard::parse_or_summary(text)?.0)
+                .map(drop),
             None => Ok(()),
         }
     }
@@ -301,7 +361,13 @@ struct Order<'a> {
 impl Order<'_> {
     fn add(&mut self, name: &str) {
         let views = self.views;
-        let Some(view) = views.0.get(name).filter(|_| self.seen.insert(name.to_string())) else { return };
+        let Some(view) = views
+            .0
+            .get(name)
+            .filter(|_| self.seen.insert(name.to_string()))
+        else {
+            return;
+        };
         view.words.iter().for_each(|word| self.add(word));
         self.ordered.push(name.to_string());
     }
@@ -333,7 +399,10 @@ impl Size {
 impl WriteOut {
     /// Checks `statement`, which is that of `text`, with the views in it.
     fn write_out(&mut self, text: &str, statement: &mut Statement) -> Result<Size> {
-        self.size = Size { bytes: text.len(), operators: guard::relational(text)? };
+        self.size = Size {
+            bytes: text.len(),
+            operators: guard::relational(text)?,
+        };
         let _: ControlFlow<()> = VisitMut::visit(statement, self);
         self.size.check()?;
         guard::check_statement(statement)?;
@@ -345,9 +414,19 @@ impl VisitorMut for WriteOut {
     type Break = ();
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let TableFactor::Table { name, args: None, .. } = factor else { return ControlFlow::Continue(()) };
-        let name = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.to_lowercase());
-        let Some((Statement::Query(query), size)) = name.and_then(|name| self.queries.get(&name)) else {
+        let TableFactor::Table {
+            name, args: None, ..
+        } = factor
+        else {
+            return ControlFlow::Continue(());
+        };
+        let name = name
+            .0
+            .last()
+            .and_then(|part| part.as_ident())
+            .map(|ident| ident.value.to_lowercase());
+        let Some((Statement::Query(query), size)) = name.and_then(|name| self.queries.get(&name))
+        else {
             return ControlFlow::Continue(());
         };
         self.size.bytes = self.size.bytes.saturating_add(size.bytes);
@@ -357,7 +436,12 @@ impl VisitorMut for WriteOut {
             return ControlFlow::Break(());
         }
         let subquery = query.clone();
-        *factor = TableFactor::Derived { lateral: false, subquery, alias: None, sample: None };
+        *factor = TableFactor::Derived {
+            lateral: false,
+            subquery,
+            alias: None,
+            sample: None,
+        };
         ControlFlow::Continue(())
     }
 }
@@ -387,24 +471,46 @@ pub(super) fn change_of(text: &str) -> Result<Option<Change>> {
     if is_create {
         if !left.word("as") {
             let word = kind.word();
-            return Err(QueryError::invalid_input(format!("CREATE {word} {name}: AS and a query expected")));
+            return Err(QueryError::invalid_input(format!(
+                "CREATE {word} {name}: AS and a query expected"
+            )));
         }
-        let begin = left.left.first().map_or(text.len(), |token| place(text, token.span.start));
+        let begin = left
+            .left
+            .first()
+            .map_or(text.len(), |token| place(text, token.span.start));
         let text = text.get(begin..).unwrap_or_default().to_string();
-        return Ok(Some(Change::Create(Creation { kind, name, text, replace, if_not_exists, rows: None })));
+        return Ok(Some(Change::Create(Creation {
+            kind,
+            name,
+            text,
+            replace,
+            if_not_exists,
+            rows: None,
+        })));
     }
     while left.token(&Token::SemiColon) {}
     match left.left.first() {
-        None => Ok(Some(Change::Drop { kind, name, if_exists })),
+        None => Ok(Some(Change::Drop {
+            kind,
+            name,
+            if_exists,
+        })),
         Some(token) => {
             let found = shorten(&token.token.to_string(), ECHO_CHARS_MAX);
-            Err(QueryError::invalid_input(format!("DROP {} {name}: unexpected '{found}'", kind.word())))
+            Err(QueryError::invalid_input(format!(
+                "DROP {} {name}: unexpected '{found}'",
+                kind.word()
+            )))
         }
     }
 }
 
 fn refused(left: &Words<'_>) -> QueryError {
-    let what = left.left.first().map(|token| shorten(&token.token.to_string(), ECHO_CHARS_MAX));
+    let what = left
+        .left
+        .first()
+        .map(|token| shorten(&token.token.to_string(), ECHO_CHARS_MAX));
     QueryError::invalid_input(format!(
         "SQL is read-only here: a session has views, temporary tables and nothing else, not {}; \
          CREATE [OR REPLACE] [TEMP] VIEW name AS SELECT .., CREATE [OR REPLACE] TEMP TABLE name AS SELECT .., \
@@ -420,7 +526,10 @@ struct Words<'a> {
 
 impl Words<'_> {
     fn token(&mut self, wanted: &Token) -> bool {
-        let is_next = self.left.first().is_some_and(|token| token.token == *wanted);
+        let is_next = self
+            .left
+            .first()
+            .is_some_and(|token| token.token == *wanted);
         if is_next {
             self.left = self.left.get(1..).unwrap_or_default();
         }
@@ -433,13 +542,14 @@ impl Words<'_> {
 
     /// Takes these words if they come next.
     fn words(&mut self, wanted: &[&str]) -> bool {
-        let is_next =
-            wanted.iter().enumerate().all(|(at, wanted)| match self.left.get(at).map(|next| &next.token) {
+        let is_next = wanted.iter().enumerate().all(|(at, wanted)| {
+            match self.left.get(at).map(|next| &next.token) {
                 Some(Token::Word(found)) => {
                     found.quote_style.is_none() && found.value.eq_ignore_ascii_case(wanted)
                 }
                 _ => false,
-            });
+            }
+        });
         if is_next {
             self.left = self.left.get(wanted.len()..).unwrap_or_default();
         }
@@ -448,11 +558,20 @@ impl Words<'_> {
 
     fn name(&mut self, kind: Kind) -> Result<String> {
         let expected = || {
-            QueryError::invalid_input(format!("the name of a {kind} expected: one word, without a schema"))
+            QueryError::invalid_input(format!(
+                "the name of a {kind} expected: one word, without a schema"
+            ))
         };
-        let name = self.left.first().and_then(|token| word(&token.token)).ok_or_else(expected)?;
+        let name = self
+            .left
+            .first()
+            .and_then(|token| word(&token.token))
+            .ok_or_else(expected)?;
         self.left = self.left.get(1..).unwrap_or_default();
-        if name.is_empty() || name.contains(['/', '\\', ':', '\'', '"', '.']) || self.token(&Token::Period) {
+        if name.is_empty()
+            || name.contains(['/', '\\', ':', '\'', '"', '.'])
+            || self.token(&Token::Period)
+        {
             return Err(expected());
         }
         Ok(name)
@@ -468,7 +587,10 @@ fn word(token: &Token) -> Option<String> {
 }
 
 fn words(tokens: &[TokenWithSpan]) -> BTreeSet<String> {
-    tokens.iter().filter_map(|token| word(&token.token)).collect()
+    tokens
+        .iter()
+        .filter_map(|token| word(&token.token))
+        .collect()
 }
 
 /// Where in `text` a place of a line is, in bytes.

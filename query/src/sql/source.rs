@@ -73,7 +73,10 @@ impl TableRows {
             if rows_max.is_some_and(|rows_max| visible >= rows_max) {
                 break;
             }
-            let Access { way, rows: candidates } = path.access(&self.snapshot, source)?;
+            let Access {
+                way,
+                rows: candidates,
+            } = path.access(&self.snapshot, source)?;
             let of_source = match candidates {
                 Candidates::Nothing => Vec::new(),
                 Candidates::All => self.runs(source)?,
@@ -107,8 +110,13 @@ impl TableRows {
     /// Units over the rows that an index names, newest first. Where they are most of the source, it is read by runs,
     /// since they lie together.
     fn named(&self, source: usize, named: &RoaringBitmap) -> Result<Vec<Unit>> {
-        let is_most = named.len() > cost::named_rows_max(self.snapshot.source(source)?.rows(self.table));
-        let unit_rows = if is_most { UNIT_ROWS as usize } else { NAMED_UNIT_ROWS };
+        let is_most =
+            named.len() > cost::named_rows_max(self.snapshot.source(source)?.rows(self.table));
+        let unit_rows = if is_most {
+            UNIT_ROWS as usize
+        } else {
+            NAMED_UNIT_ROWS
+        };
         let (all, mut units): (Vec<u32>, _) = (named.iter().collect(), Vec::new());
         for run in all.rchunks(unit_rows) {
             units.extend(self.unit(source, Some(run.iter().copied().collect()))?);
@@ -124,12 +132,19 @@ impl TableRows {
             Candidates::Rows(rows) => Some(rows),
             Candidates::All | Candidates::Nothing => None,
         };
-        Ok((row_count > 0).then_some(Unit { source, rows, row_count }))
+        Ok((row_count > 0).then_some(Unit {
+            source,
+            rows,
+            row_count,
+        }))
     }
 
     /// Scans one unit.
     pub(super) fn scan(&self, unit: &Unit, request: &ScanRequest) -> Result<RowStream> {
-        let request = ScanRequest { rows: unit.rows.clone(), ..request.clone() };
+        let request = ScanRequest {
+            rows: unit.rows.clone(),
+            ..request.clone()
+        };
         Ok(self.snapshot.scan(unit.source, self.table, &request)?)
     }
 }
@@ -146,5 +161,8 @@ pub(super) fn deal(units: Vec<Unit>, partitions_max: usize) -> Vec<Vec<Unit>> {
             partition.push(unit);
         }
     }
-    partitions.into_iter().map(|(_, partition)| partition).collect()
+    partitions
+        .into_iter()
+        .map(|(_, partition)| partition)
+        .collect()
 }

@@ -49,7 +49,9 @@ pub struct SqlStream {
 
 impl fmt::Debug for SqlStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlStream").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("SqlStream")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,12 +63,17 @@ impl SqlStream {
     pub async fn start(context: &SqlContext, query: impl Into<SqlQuery>) -> Result<Self> {
         let (query, limits) = (query.into(), Limits::of(context));
         let runtime = context.runtime.clone();
-        let mut running = Running { runtime, cancel: Cancel::default(), task: None };
+        let mut running = Running {
+            runtime,
+            cancel: Cancel::default(),
+            task: None,
+        };
         let (sender, items) = mpsc::channel(BATCHES_AHEAD);
         let (told, schema) = oneshot::channel();
         // Plan and batches stay in the task: trees are dropped by recursion, and a caller's stack may be small.
         let task = {
-            let (context, cancel, limits) = (context.clone(), running.cancel.clone(), limits.clone());
+            let (context, cancel, limits) =
+                (context.clone(), running.cancel.clone(), limits.clone());
             async move {
                 match limits.keep(start(&context, query, &cancel)).await {
                     Err(error) => drop(told.send(Err(error))),
@@ -81,7 +88,13 @@ impl SqlStream {
         };
         running.task = Some(context.runtime.handle()?.spawn(task).abort_handle());
         let schema = schema.await.map_err(|_| gone())??;
-        Ok(Self { schema, items, query: running, limits, has_ended: false })
+        Ok(Self {
+            schema,
+            items,
+            query: running,
+            limits,
+            has_ended: false,
+        })
     }
 
     /// Starts the statement and waits on this thread, which may belong to an executor.
@@ -176,7 +189,9 @@ async fn send_all(
         let item = next.await.transpose();
         let is_last = !matches!(item, Some(Ok(_)));
         // A reader that does not read keeps nothing running that was cancelled.
-        let sent = limits.unless_cancelled(async { Ok(sender.send(item).await.is_ok()) }).await;
+        let sent = limits
+            .unless_cancelled(async { Ok(sender.send(item).await.is_ok()) })
+            .await;
         if is_last || !matches!(sent, Ok(true)) {
             return;
         }
@@ -192,7 +207,10 @@ struct Limits {
 
 impl Limits {
     fn of(context: &SqlContext) -> Self {
-        Self { timeout: context.time_limit(), interrupt: context.snapshot.interrupt().clone() }
+        Self {
+            timeout: context.time_limit(),
+            interrupt: context.snapshot.interrupt().clone(),
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -263,7 +281,10 @@ mod tests {
                 counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 Ok(RecordBatch::new_empty(Arc::new(Schema::empty())))
             });
-            let limits = Limits { timeout: None, interrupt: Interrupt::default() };
+            let limits = Limits {
+                timeout: None,
+                interrupt: Interrupt::default(),
+            };
             let (sender, mut items) = mpsc::channel(BATCHES_AHEAD);
             let task = tokio::spawn(async move { send_all(batches, &limits, sender).await });
             for read in 1..=100 {

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Builder, Int64Builder, RecordBatch, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Builder, Int64Builder, RecordBatch, StringBuilder,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -39,16 +41,34 @@ impl Summary {
     pub(super) fn of(plan: LogicalPlan, state: &SessionState) -> Result<(Self, LogicalPlan)> {
         let fields = plan.schema().iter();
         let of_column = |(qualifier, field): (Option<&_>, &Arc<Field>)| {
-            (Column::from((qualifier, field)), field.name().clone(), field.data_type().clone())
+            (
+                Column::from((qualifier, field)),
+                field.name().clone(),
+                field.data_type().clone(),
+            )
         };
         let fields: Vec<(Column, String, DataType)> = fields.map(of_column).collect();
         let mut figures = vec![call(state, "count", vec![lit(1_i64)])?.alias("rows")];
         for (index, (column, _, data_type)) in fields.iter().enumerate() {
-            figures_of(state, index, &Expr::Column(column.clone()), data_type, &mut figures)?;
+            figures_of(
+                state,
+                index,
+                &Expr::Column(column.clone()),
+                data_type,
+                &mut figures,
+            )?;
         }
-        let columns = fields.into_iter().map(|(_, name, data_type)| (name, data_type)).collect();
+        let columns = fields
+            .into_iter()
+            .map(|(_, name, data_type)| (name, data_type))
+            .collect();
         let none: [Expr; 0] = [];
-        Ok((Self { columns }, LogicalPlanBuilder::from(plan).aggregate(none, figures)?.build()?))
+        Ok((
+            Self { columns },
+            LogicalPlanBuilder::from(plan)
+                .aggregate(none, figures)?
+                .build()?,
+        ))
     }
 
     /// The row of figures as a row for each column.
@@ -90,7 +110,11 @@ impl Summary {
             Arc::new(greatest.finish()),
             Arc::new(unique.finish()),
         ];
-        columns.extend(numbers.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        columns.extend(
+            numbers
+                .iter_mut()
+                .map(|builder| Arc::new(builder.finish()) as ArrayRef),
+        );
         columns.push(Arc::new(count.finish()));
         columns.push(Arc::new(absent.finish()));
         Ok(RecordBatch::try_new(schema(), columns)?)
@@ -99,7 +123,9 @@ impl Summary {
 
 fn schema() -> SchemaRef {
     let texts = ["column_name", "column_type", "min", "max"];
-    let mut fields: Vec<Field> = texts.map(|name| Field::new(name, DataType::Utf8, true)).to_vec();
+    let mut fields: Vec<Field> = texts
+        .map(|name| Field::new(name, DataType::Utf8, true))
+        .to_vec();
     fields.push(Field::new("approx_unique", DataType::Int64, true));
     fields.extend(NUMBERS.map(|name| Field::new(name, DataType::Float64, true)));
     fields.push(Field::new("count", DataType::Int64, true));
@@ -130,15 +156,25 @@ fn figures_of(
         add("max", call(state, "max", vec![column.clone()])?);
     }
     // It does not count numbers with a fraction as they are.
-    let counted =
-        if data_type.is_floating() { cast_expr(column.clone(), DataType::Utf8) } else { column.clone() };
+    let counted = if data_type.is_floating() {
+        cast_expr(column.clone(), DataType::Utf8)
+    } else {
+        column.clone()
+    };
     add("unique", call(state, "approx_distinct", vec![counted])?);
     if data_type.is_numeric() {
         let number = cast_expr(column.clone(), DataType::Float64);
         add("avg", call(state, "avg", vec![number.clone()])?);
         add("std", call(state, "stddev", vec![number.clone()])?);
         for (figure, share) in QUARTILES {
-            add(figure, call(state, "approx_percentile_cont", vec![number.clone(), lit(share)])?);
+            add(
+                figure,
+                call(
+                    state,
+                    "approx_percentile_cont",
+                    vec![number.clone(), lit(share)],
+                )?,
+            );
         }
     }
     Ok(())
@@ -152,23 +188,37 @@ fn call(state: &SessionState, name: &str, arguments: Vec<Expr>) -> Result<Expr> 
         ("approx_percentile_cont", Some(by)) => vec![by.clone().sort(true, false)],
         _ => Vec::new(),
     };
-    let call = AggregateFunction::new_udf(Arc::clone(function), arguments, false, None, order, None);
+    let call =
+        AggregateFunction::new_udf(Arc::clone(function), arguments, false, None, order, None);
     Ok(Expr::AggregateFunction(call))
 }
 
 /// A figure as its table shows it; `None` where it is NULL or the column has none.
 fn text(figures: &RecordBatch, title: &str) -> Result<Option<String>> {
-    let Some(column) = figures.column_by_name(title).filter(|column| column.is_valid(0)) else {
+    let Some(column) = figures
+        .column_by_name(title)
+        .filter(|column| column.is_valid(0))
+    else {
         return Ok(None);
     };
     let options = FormatOptions::default();
-    Ok(Some(ArrayFormatter::try_new(column, &options)?.value(0).try_to_string()?))
+    Ok(Some(
+        ArrayFormatter::try_new(column, &options)?
+            .value(0)
+            .try_to_string()?,
+    ))
 }
 
 fn number<T: arrow::datatypes::ArrowPrimitiveType>(
     figures: &RecordBatch,
     title: &str,
 ) -> Result<Option<T::Native>> {
-    let Some(column) = figures.column_by_name(title) else { return Ok(None) };
-    Ok(cast(column, &T::DATA_TYPE)?.as_primitive::<T>().iter().next().flatten())
+    let Some(column) = figures.column_by_name(title) else {
+        return Ok(None);
+    };
+    Ok(cast(column, &T::DATA_TYPE)?
+        .as_primitive::<T>()
+        .iter()
+        .next()
+        .flatten())
 }

@@ -49,7 +49,10 @@ fn time(offset: i64) -> Value {
 /// RFC 3339 of whole seconds after [`TIME`] (2023-11-14T22:13:20Z).
 fn chrono_text(ns: i64) -> String {
     let seconds = (ns - TIME) / 1_000_000_000 + 20;
-    format!("2023-11-14T22:13:{seconds:02}.{:09}Z", (ns - TIME) % 1_000_000_000)
+    format!(
+        "2023-11-14T22:13:{seconds:02}.{:09}Z",
+        (ns - TIME) % 1_000_000_000
+    )
 }
 
 fn span(trace: u32, span: u32, extra: Value) -> Value {
@@ -103,12 +106,21 @@ fn snapshot() -> Snapshot {
             json!({"session_id": "s1", "state": "ERROR", "metadata": {"k": "v"}, "models": ["m1", "m2"]}),
         ),
     ];
-    let assessments = vec![json!({"assessment_id": "a1", "trace_id": format!("{:032x}", 1), "name": "ok",
+    let assessments = vec![
+        json!({"assessment_id": "a1", "trace_id": format!("{:032x}", 1), "name": "ok",
         "type": "feedback", "value": "true", "source_type": "HUMAN", "valid": true,
-        "created_at": time(0), "updated_at": time(0)})];
+        "created_at": time(0), "updated_at": time(0)}),
+    ];
     let first = source(1, [spans, traces, assessments]);
     let spans = (3..=9).map(|id| span(2 + id % 2, id, json!({}))).collect();
-    let second = source(2, [spans, vec![trace(3, json!({"tags": {"env": "dev"}}))], Vec::new()]);
+    let second = source(
+        2,
+        [
+            spans,
+            vec![trace(3, json!({"tags": {"env": "dev"}}))],
+            Vec::new(),
+        ],
+    );
     Snapshot::new(1, vec![first, second], Vec::new())
 }
 
@@ -126,7 +138,11 @@ fn source(generation: u64, rows: [Vec<Value>; 3]) -> Source {
 fn units(context: &SqlContext, statement: &str) -> usize {
     let plan = rows(context, &format!("EXPLAIN {statement}")).join("\n");
     let counts = plan.split("units=").skip(1).map(|rest| {
-        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>().unwrap()
+        rest.chars()
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
+            .parse::<usize>()
+            .unwrap()
     });
     counts.sum()
 }
@@ -141,15 +157,22 @@ fn context_with(settings: SqlSettings) -> SqlContext {
         "((" => Err(QueryError::invalid_input("unclosed parenthesis in '(('")),
         _ => Ok(hits.slice(0, limit.min(hits.num_rows()))),
     }));
-    context.tables.settings =
-        Some(run_sql(&context, "SELECT 'memory' AS name, '1' AS value").unwrap().1.remove(0));
+    context.tables.settings = Some(
+        run_sql(&context, "SELECT 'memory' AS name, '1' AS value")
+            .unwrap()
+            .1
+            .remove(0),
+    );
     context.tables.segments = context.tables.settings.clone();
     context.tables.datasets = context.tables.settings.clone();
     context
 }
 
 fn context() -> SqlContext {
-    context_with(SqlSettings { target_partitions: 2, ..SqlSettings::default() })
+    context_with(SqlSettings {
+        target_partitions: 2,
+        ..SqlSettings::default()
+    })
 }
 
 /// Rows as texts, `|` between columns.
@@ -164,10 +187,16 @@ fn texts(batches: Vec<RecordBatch>) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
     for batch in batches {
-        let columns: Vec<_> =
-            batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
+            .collect();
         for row in 0..batch.num_rows() {
-            let values: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+            let values: Vec<String> = columns
+                .iter()
+                .map(|column| column.value(row).to_string())
+                .collect();
             rows.push(values.join("|"));
         }
     }
@@ -187,46 +216,90 @@ fn counting_reads_nothing() {
     assert_eq!(rows(&context, "SELECT count(*) FROM spans"), ["9"]);
     assert_eq!(rows(&context, "SELECT count(*) FROM traces"), ["3"]);
     assert_eq!(units(&context, "SELECT count(*) FROM spans"), 0);
-    assert_eq!(rows(&context, "SELECT count(*) FROM spans WHERE status = 'ERROR'"), ["1"]);
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT count(*) FROM spans WHERE status = 'ERROR'"
+        ),
+        ["1"]
+    );
 }
 
 #[test]
 fn trace_ids_and_limits_skip_sources() {
     let context = context();
-    let one =
-        "SELECT name FROM spans WHERE trace_id = 'tr-00000000000000000000000000000001' ORDER BY span_id DESC";
+    let one = "SELECT name FROM spans WHERE trace_id = 'tr-00000000000000000000000000000001' ORDER BY span_id DESC";
     assert_eq!(rows(&context, one), ["step 2", "step 1"]);
     assert_eq!(units(&context, one), 1);
     let absent = "SELECT name FROM spans WHERE trace_id IN ('x', 'y', 'z', 'w')";
-    assert_eq!((rows(&context, absent), units(&context, absent)), (Vec::new(), 0));
+    assert_eq!(
+        (rows(&context, absent), units(&context, absent)),
+        (Vec::new(), 0)
+    );
     let newest = "SELECT name FROM traces LIMIT 1";
-    assert_eq!((rows(&context, newest), units(&context, newest)), (vec!["chat".to_string()], 1));
+    assert_eq!(
+        (rows(&context, newest), units(&context, newest)),
+        (vec!["chat".to_string()], 1)
+    );
     let judged = "SELECT name FROM assessments WHERE trace_id = '00000000000000000000000000000001'";
-    assert_eq!((rows(&context, judged), units(&context, judged)), (vec!["ok".to_string()], 1));
+    assert_eq!(
+        (rows(&context, judged), units(&context, judged)),
+        (vec!["ok".to_string()], 1)
+    );
 }
 
 #[test]
 fn filters_limits_and_orders_agree() {
     let context = context();
     assert_eq!(
-        rows(&context, "SELECT span_id FROM spans ORDER BY start_time DESC LIMIT 2"),
+        rows(
+            &context,
+            "SELECT span_id FROM spans ORDER BY start_time DESC LIMIT 2"
+        ),
         ["0000000000000009", "0000000000000008"]
     );
     assert_eq!(
-        rows(&context, "SELECT name FROM spans WHERE duration_ns BETWEEN 2000 AND 3000 ORDER BY 1"),
+        rows(
+            &context,
+            "SELECT name FROM spans WHERE duration_ns BETWEEN 2000 AND 3000 ORDER BY 1"
+        ),
         ["step 2", "step 3"]
     );
-    assert_eq!(rows(&context, "SELECT count(*) FROM spans WHERE session_id <> 's2'"), ["1"]);
-    assert_eq!(rows(&context, "SELECT count(*) FROM spans WHERE NOT (session_id = 's1')"), ["0"]);
     assert_eq!(
-        rows(&context, "SELECT count(*) FROM spans WHERE session_id = 's1' OR name = 'step 7'"),
+        rows(
+            &context,
+            "SELECT count(*) FROM spans WHERE session_id <> 's2'"
+        ),
+        ["1"]
+    );
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT count(*) FROM spans WHERE NOT (session_id = 's1')"
+        ),
+        ["0"]
+    );
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT count(*) FROM spans WHERE session_id = 's1' OR name = 'step 7'"
+        ),
         ["2"]
     );
     assert_eq!(
-        rows(&context, "SELECT name FROM spans WHERE attributes->>'n' = '4' AND status = 'OK'"),
+        rows(
+            &context,
+            "SELECT name FROM spans WHERE attributes->>'n' = '4' AND status = 'OK'"
+        ),
         ["step 4"]
     );
-    assert_eq!(rows(&context, "SELECT count(*) FROM (SELECT * FROM spans LIMIT 5)"), ["5"]);
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT count(*) FROM (SELECT * FROM spans LIMIT 5)"
+        ),
+        ["5"]
+    );
     assert_eq!(
         rows(
             &context,
@@ -235,7 +308,10 @@ fn filters_limits_and_orders_agree() {
         ["5"]
     );
     assert_eq!(
-        rows(&context, "SELECT trace_id FROM traces WHERE inputs LIKE '%refund%'"),
+        rows(
+            &context,
+            "SELECT trace_id FROM traces WHERE inputs LIKE '%refund%'"
+        ),
         [format!("{:032x}", 1)]
     );
     assert_eq!(
@@ -253,14 +329,23 @@ fn filters_limits_and_orders_agree() {
         ["0000000000000008"]
     );
     assert_eq!(
-        rows(&context, "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns) FROM spans"),
+        rows(
+            &context,
+            "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns) FROM spans"
+        ),
         ["5000.0"]
     );
     assert_eq!(
-        rows(&context, "SELECT count(*) FROM spans WHERE start_time > now() - interval '1 day'"),
+        rows(
+            &context,
+            "SELECT count(*) FROM spans WHERE start_time > now() - interval '1 day'"
+        ),
         ["0"]
     );
-    assert_eq!(rows(&context, "SELECT value, source_type FROM assessments"), ["true|HUMAN"]);
+    assert_eq!(
+        rows(&context, "SELECT value, source_type FROM assessments"),
+        ["true|HUMAN"]
+    );
 }
 
 #[test]
@@ -271,10 +356,17 @@ fn scans_show_what_was_pushed() {
         "EXPLAIN SELECT name FROM spans WHERE status = 'ERROR' AND start_time > '2023-11-14' LIMIT 3",
     )
     .join("\n");
-    assert!(plan.contains("ScanExec: table=spans, columns=[name]"), "{plan}");
+    assert!(
+        plan.contains("ScanExec: table=spans, columns=[name]"),
+        "{plan}"
+    );
     assert!(plan.contains("prune=["), "{plan}");
     assert!(!plan.contains("FilterExec"), "{plan}");
-    let plan = rows(&context, "EXPLAIN SELECT * FROM spans ORDER BY start_time DESC LIMIT 3").join("\n");
+    let plan = rows(
+        &context,
+        "EXPLAIN SELECT * FROM spans ORDER BY start_time DESC LIMIT 3",
+    )
+    .join("\n");
     assert!(plan.contains("filter=DynamicFilter"), "{plan}");
 }
 
@@ -282,7 +374,8 @@ fn scans_show_what_was_pushed() {
 fn json_is_read_by_operators_and_functions() {
     let context = context();
     let one = |expression: &str| {
-        let statement = format!("SELECT {expression} FROM spans WHERE span_id = '0000000000000004'");
+        let statement =
+            format!("SELECT {expression} FROM spans WHERE span_id = '0000000000000004'");
         rows(&context, &statement).join(",")
     };
     assert_eq!(one("attributes->>'gen_ai.request.model'"), "gpt-4o");
@@ -291,17 +384,36 @@ fn json_is_read_by_operators_and_functions() {
     assert_eq!(one("attributes ? 'n'"), "true");
     assert_eq!(one("attributes ? 'missing'"), "false");
     assert_eq!(one("json_get_int(attributes, 'n') + 1"), "5");
-    assert_eq!(one("json_get_str(attributes, 'gen_ai.request.model')"), "gpt-4o");
+    assert_eq!(
+        one("json_get_str(attributes, 'gen_ai.request.model')"),
+        "gpt-4o"
+    );
     assert_eq!(one("(attributes->'n')::bigint * 2"), "8");
     assert_eq!(one("json_length(attributes)"), "3");
     assert_eq!(one("resource->>'service.name' IS NULL"), "true");
     assert_eq!(one("inputs->>'x'"), "NULL");
     assert_eq!(
-        rows(&context, "SELECT tags['env'], models[1] FROM traces ORDER BY trace_id"),
+        rows(
+            &context,
+            "SELECT tags['env'], models[1] FROM traces ORDER BY trace_id"
+        ),
         ["prod|NULL", "NULL|m1", "dev|NULL"]
     );
-    assert_eq!(rows(&context, "SELECT trace_id FROM traces WHERE tags['env'] = 'dev'").len(), 1);
-    assert_eq!(rows(&context, "SELECT count(*) FROM traces WHERE array_has(models, 'm2')"), ["1"]);
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT trace_id FROM traces WHERE tags['env'] = 'dev'"
+        )
+        .len(),
+        1
+    );
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT count(*) FROM traces WHERE array_has(models, 'm2')"
+        ),
+        ["1"]
+    );
 }
 
 #[test]
@@ -322,9 +434,14 @@ fn half_of_a_surrogate_pair_costs_only_itself() {
         ("json_object_keys({})[3]", "n"),
     ] {
         let of_literal = expression.replace("{}", text);
-        assert_eq!(rows(&context, &format!("SELECT {of_literal}")), [wanted], "{of_literal}");
+        assert_eq!(
+            rows(&context, &format!("SELECT {of_literal}")),
+            [wanted],
+            "{of_literal}"
+        );
         let of_column = expression.replace("{}", "t");
-        let statement = format!("SELECT {of_column} FROM (VALUES ({text}), ('{{}}')) AS v(t) LIMIT 1");
+        let statement =
+            format!("SELECT {of_column} FROM (VALUES ({text}), ('{{}}')) AS v(t) LIMIT 1");
         assert_eq!(rows(&context, &statement), [wanted], "{statement}");
     }
 }
@@ -333,7 +450,10 @@ fn half_of_a_surrogate_pair_costs_only_itself() {
 fn views_unfold_their_tables() {
     let context = context();
     assert_eq!(
-        rows(&context, "SELECT direction, index, role, content FROM messages ORDER BY 1"),
+        rows(
+            &context,
+            "SELECT direction, index, role, content FROM messages ORDER BY 1"
+        ),
         ["input|0|user|refund please", "output|0|assistant|done"]
     );
     assert_eq!(
@@ -341,7 +461,10 @@ fn views_unfold_their_tables() {
         ["0000000000000002|exception|{}"]
     );
     assert_eq!(
-        rows(&context, "SELECT key, value FROM tags ORDER BY trace_id, key"),
+        rows(
+            &context,
+            "SELECT key, value FROM tags ORDER BY trace_id, key"
+        ),
         ["env|prod", "team|a", "env|dev"]
     );
     assert_eq!(rows(&context, "SELECT key, value FROM metadata"), ["k|v"]);
@@ -364,16 +487,31 @@ fn views_unfold_their_tables() {
 fn text_queries_stand_in_any_condition() {
     let context = context();
     assert_eq!(
-        rows(&context, "SELECT span_id FROM spans WHERE matches(text, 'refund')"),
+        rows(
+            &context,
+            "SELECT span_id FROM spans WHERE matches(text, 'refund')"
+        ),
         ["0000000000000001"]
     );
     assert_eq!(
-        rows(&context, "SELECT span_id FROM spans WHERE matches(text, 'boom') OR name = 'step 5' ORDER BY 1"),
+        rows(
+            &context,
+            "SELECT span_id FROM spans WHERE matches(text, 'boom') OR name = 'step 5' ORDER BY 1"
+        ),
         ["0000000000000002", "0000000000000005"]
     );
-    assert_eq!(rows(&context, "SELECT count(*) FROM spans s WHERE NOT matches(s.inputs, 'refund')"), ["8"]);
     assert_eq!(
-        rows(&context, "SELECT matches(outputs, 'done') FROM spans ORDER BY span_id LIMIT 2"),
+        rows(
+            &context,
+            "SELECT count(*) FROM spans s WHERE NOT matches(s.inputs, 'refund')"
+        ),
+        ["8"]
+    );
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT matches(outputs, 'done') FROM spans ORDER BY span_id LIMIT 2"
+        ),
         ["true", "false"]
     );
     assert_eq!(
@@ -393,14 +531,21 @@ fn text_queries_stand_in_any_condition() {
         ["0000000000000001|1.5", "0000000000000002|1.5"]
     );
     assert_eq!(
-        rows(&context, "SELECT count(*) FROM search_text('x') h JOIN spans s ON h.span_id = s.span_id"),
+        rows(
+            &context,
+            "SELECT count(*) FROM search_text('x') h JOIN spans s ON h.span_id = s.span_id"
+        ),
         ["9"]
     );
     assert_eq!(
         failure(&context, "SELECT * FROM search_text('((', 2)").message(),
         "unclosed parenthesis in '(('"
     );
-    assert!(failure(&context, "SELECT * FROM search_text(name, 2)").message().contains("search_text()"));
+    assert!(
+        failure(&context, "SELECT * FROM search_text(name, 2)")
+            .message()
+            .contains("search_text()")
+    );
     assert_eq!(rows(&context, "SELECT * FROM settings()"), ["memory|1"]);
     assert_eq!(rows(&context, "SELECT count(*) FROM segments()"), ["1"]);
 }
@@ -410,20 +555,32 @@ fn parameters_are_bound_by_name_and_number() {
     let context = context();
     let query = |statement: &str, parameters: Vec<(&str, SqlValue)>| SqlQuery {
         statement: statement.to_string(),
-        parameters: parameters.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+        parameters: parameters
+            .into_iter()
+            .map(|(name, value)| (name.to_string(), value))
+            .collect(),
         tables: Vec::new(),
     };
     let count = |query: SqlQuery| {
         let (_, batches) = run_sql(&context, query).unwrap();
-        batches[0].column(0).as_primitive::<arrow::datatypes::Int64Type>().value(0)
+        batches[0]
+            .column(0)
+            .as_primitive::<arrow::datatypes::Int64Type>()
+            .value(0)
     };
     let text = |text: &str| SqlValue::Text(text.to_string());
     assert_eq!(
-        count(query("SELECT count(*) FROM spans WHERE status = $status", vec![("status", text("ERROR"))])),
+        count(query(
+            "SELECT count(*) FROM spans WHERE status = $status",
+            vec![("status", text("ERROR"))]
+        )),
         1
     );
     assert_eq!(
-        count(query("SELECT count(*) FROM spans WHERE duration_ns > $1", vec![("1", SqlValue::Int(5000))])),
+        count(query(
+            "SELECT count(*) FROM spans WHERE duration_ns > $1",
+            vec![("1", SqlValue::Int(5000))]
+        )),
         4
     );
     assert_eq!(
@@ -434,7 +591,12 @@ fn parameters_are_bound_by_name_and_number() {
         1
     );
     assert!(
-        failure(&context, "SELECT count(*) FROM spans WHERE status = $status").message().contains("$status")
+        failure(
+            &context,
+            "SELECT count(*) FROM spans WHERE status = $status"
+        )
+        .message()
+        .contains("$status")
     );
 }
 
@@ -453,15 +615,28 @@ fn refused_functions_and_tables_are_named() {
         ("SELECT nam FROM spans", "did you mean 'name'"),
         ("SELECT max(attributes -> 'n') FROM spans", "->>"),
         ("SELECT upper(attributes -> 'n') FROM spans", "->>"),
-        ("SELECT coalesce(attributes -> 'n', 'none') FROM spans", "->>"),
-        ("SELECT CASE WHEN true THEN attributes -> 'n' ELSE 'b' END FROM spans", "->>"),
+        (
+            "SELECT coalesce(attributes -> 'n', 'none') FROM spans",
+            "->>",
+        ),
+        (
+            "SELECT CASE WHEN true THEN attributes -> 'n' ELSE 'b' END FROM spans",
+            "->>",
+        ),
         ("SELECT _hint FROM spans", "_hint"),
     ];
     for (statement, part) in cases {
         let error = failure(&context, statement);
-        assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{statement}: {error}");
+        assert_eq!(
+            error.kind(),
+            QueryErrorKind::InvalidInput,
+            "{statement}: {error}"
+        );
         assert!(error.message().contains(part), "{statement}: {error}");
-        assert!(!error.message().contains("datafusion"), "{statement}: {error}");
+        assert!(
+            !error.message().contains("datafusion"),
+            "{statement}: {error}"
+        );
     }
 }
 
@@ -484,29 +659,59 @@ fn functions_that_multiply_their_input_are_bounded() {
     ];
     for statement in refused {
         let error = failure(&context, statement);
-        assert_eq!(error.kind(), QueryErrorKind::ResourceExhausted, "{statement}: {error}");
+        assert_eq!(
+            error.kind(),
+            QueryErrorKind::ResourceExhausted,
+            "{statement}: {error}"
+        );
     }
     assert_eq!(
-        rows(&context, "SELECT repeat('ab', 3), lpad('x', 3, '-'), replace('aXb', 'X', '--')"),
+        rows(
+            &context,
+            "SELECT repeat('ab', 3), lpad('x', 3, '-'), replace('aXb', 'X', '--')"
+        ),
         ["ababab|--x|a--b"]
     );
     assert_eq!(
-        rows(&context, "SELECT array_length(range(0, 1000)), array_sum(generate_series(1, 4))"),
+        rows(
+            &context,
+            "SELECT array_length(range(0, 1000)), array_sum(generate_series(1, 4))"
+        ),
         ["1000|10.0"]
     );
-    assert_eq!(rows(&context, "SELECT regexp_replace('abc', 'b', 'x'), array_repeat(7, 2)"), ["axc|[7, 7]"]);
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT regexp_replace('abc', 'b', 'x'), array_repeat(7, 2)"
+        ),
+        ["axc|[7, 7]"]
+    );
 }
 
 #[test]
 fn long_chains_within_the_limit_run() {
     let context = context();
-    let terms: Vec<String> = (0..400).map(|n| format!("duration_ns + {n} = 5000")).collect();
-    assert_eq!(rows(&context, &format!("SELECT count(*) FROM spans WHERE {}", terms.join(" OR "))), ["1"]);
+    let terms: Vec<String> = (0..400)
+        .map(|n| format!("duration_ns + {n} = 5000"))
+        .collect();
+    assert_eq!(
+        rows(
+            &context,
+            &format!("SELECT count(*) FROM spans WHERE {}", terms.join(" OR "))
+        ),
+        ["1"]
+    );
     let sum = format!("SELECT max(duration_ns{}) FROM spans", "+1".repeat(450));
     assert_eq!(rows(&context, &sum), ["9450"]);
     let list: Vec<String> = (0..4000).map(|n| format!("'step {n}'")).collect();
     assert_eq!(
-        rows(&context, &format!("SELECT count(*) FROM spans WHERE name IN ({})", list.join(","))),
+        rows(
+            &context,
+            &format!(
+                "SELECT count(*) FROM spans WHERE name IN ({})",
+                list.join(",")
+            )
+        ),
         ["9"]
     );
 }
@@ -516,16 +721,23 @@ fn long_chains_of_json_operators_are_planned() {
     let chain = format!("attributes{} ->> 'b'", " -> 'a'".repeat(40));
     let count = |condition: &str| format!("SELECT count(*) FROM spans WHERE {condition}");
     let context = context();
-    assert_eq!(rows(&context, &count(&format!("{chain} IS NULL"))), rows(&context, &count("true")));
+    assert_eq!(
+        rows(&context, &count(&format!("{chain} IS NULL"))),
+        rows(&context, &count("true"))
+    );
 }
 
 #[test]
 fn time_memory_and_result_limits_end_a_query() {
-    let many = "spans a, spans b, spans c, spans d, spans e, spans f, spans g, spans h, spans i, spans j";
+    let many =
+        "spans a, spans b, spans c, spans d, spans e, spans f, spans g, spans h, spans i, spans j";
     let mut slow = context();
     slow.timeout = Some(Duration::from_millis(100));
     let started = std::time::Instant::now();
-    let error = failure(&slow, &format!("SELECT count(a.name || b.name || j.name) FROM {many}"));
+    let error = failure(
+        &slow,
+        &format!("SELECT count(a.name || b.name || j.name) FROM {many}"),
+    );
     assert_eq!(error.kind(), QueryErrorKind::Timeout, "{error}");
     assert!(started.elapsed() < Duration::from_secs(2));
 
@@ -553,7 +765,11 @@ fn errors_of_rows_are_the_callers() {
         "SELECT regexp_like(name, '(') FROM spans",
     ] {
         let error = failure(&context, statement);
-        assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{statement}: {error}");
+        assert_eq!(
+            error.kind(),
+            QueryErrorKind::InvalidInput,
+            "{statement}: {error}"
+        );
         assert!(!error.message().is_empty());
     }
 }
@@ -568,7 +784,10 @@ fn a_top_of_an_expression_and_a_part_of_it() {
     });
     let context = SqlContext {
         snapshot: Snapshot::new(1, sources.collect(), Vec::new()),
-        ..context_with(SqlSettings { target_partitions: 1, ..SqlSettings::default() })
+        ..context_with(SqlSettings {
+            target_partitions: 1,
+            ..SqlSettings::default()
+        })
     };
     let statement = "SELECT right(trace_id, 2) AS id FROM traces ORDER BY duration_ns + span_count * 10, duration_ns LIMIT 3";
     assert_eq!(rows(&context, statement), ["14", "13", "12"]);
@@ -576,17 +795,24 @@ fn a_top_of_an_expression_and_a_part_of_it() {
 
 #[test]
 fn memtables_and_segments_answer_alike() {
-    let options = StoreOptions { inline_maintenance: true, ..StoreOptions::default() };
+    let options = StoreOptions {
+        inline_maintenance: true,
+        ..StoreOptions::default()
+    };
     let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
     let runtime = Arc::new(QueryRuntime::new(SqlSettings::default()).unwrap());
-    let stored: Vec<Span> =
-        (0..300).flat_map(|trace| (0..4).map(move |number| stored_span(trace, number))).collect();
+    let stored: Vec<Span> = (0..300)
+        .flat_map(|trace| (0..4).map(move |number| stored_span(trace, number)))
+        .collect();
     for part in stored.chunks(500) {
         store.append_spans(spans_batch(part).unwrap()).unwrap();
     }
     let answers = |store: &Store| -> Vec<Vec<String>> {
         let context = SqlContext::new(runtime.clone(), store.snapshot().unwrap());
-        STATEMENTS.iter().map(|statement| rows(&context, statement)).collect()
+        STATEMENTS
+            .iter()
+            .map(|statement| rows(&context, statement))
+            .collect()
     };
     let fresh = answers(&store);
     assert_eq!(fresh[0], ["1200"]);
@@ -602,21 +828,34 @@ fn memtables_and_segments_answer_alike() {
 
 #[test]
 fn time_bounds_skip_segments() {
-    let options = StoreOptions { inline_maintenance: true, ..StoreOptions::default() };
+    let options = StoreOptions {
+        inline_maintenance: true,
+        ..StoreOptions::default()
+    };
     let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
     for trace in [1, 2, 3] {
-        store.append_spans(spans_batch(&[stored_span(trace, 0), stored_span(trace, 1)]).unwrap()).unwrap();
+        store
+            .append_spans(spans_batch(&[stored_span(trace, 0), stored_span(trace, 1)]).unwrap())
+            .unwrap();
         store.seal().unwrap();
     }
     let runtime = Arc::new(QueryRuntime::new(SqlSettings::default()).unwrap());
     let context = SqlContext::new(runtime, store.snapshot().unwrap());
     let late = "SELECT count(*) FROM spans WHERE start_time >= to_timestamp_nanos(2001)";
-    assert_eq!((rows(&context, late), units(&context, late)), (vec!["3".to_string()], 2));
+    assert_eq!(
+        (rows(&context, late), units(&context, late)),
+        (vec!["3".to_string()], 2)
+    );
     let one = "SELECT count(*) FROM traces WHERE request_time = to_timestamp_nanos(2000)";
-    assert_eq!((rows(&context, one), units(&context, one)), (vec!["1".to_string()], 1));
-    let none =
-        "SELECT count(*) FROM spans WHERE start_time BETWEEN to_timestamp_nanos(5) AND to_timestamp_nanos(9)";
-    assert_eq!((rows(&context, none), units(&context, none)), (vec!["0".to_string()], 0));
+    assert_eq!(
+        (rows(&context, one), units(&context, one)),
+        (vec!["1".to_string()], 1)
+    );
+    let none = "SELECT count(*) FROM spans WHERE start_time BETWEEN to_timestamp_nanos(5) AND to_timestamp_nanos(9)";
+    assert_eq!(
+        (rows(&context, none), units(&context, none)),
+        (vec!["0".to_string()], 0)
+    );
 }
 
 const STATEMENTS: [&str; 16] = [
@@ -648,14 +887,25 @@ fn stored_span(trace: u32, number: u32) -> Span {
         name: format!("step {number}"),
         span_type: "LLM".into(),
         kind: "INTERNAL".into(),
-        status: if (trace + number).is_multiple_of(7) { "ERROR" } else { "OK" }.into(),
+        status: if (trace + number).is_multiple_of(7) {
+            "ERROR"
+        } else {
+            "OK"
+        }
+        .into(),
         start_time_ns: i64::from(trace) * 1000 + i64::from(number),
         end_time_ns: Some(i64::from(trace) * 1000 + 500),
-        inputs: Some(format!(r#"{{"messages":[{{"role":"user","content":"question {trace}"}}]}}"#)),
+        inputs: Some(format!(
+            r#"{{"messages":[{{"role":"user","content":"question {trace}"}}]}}"#
+        )),
         outputs: Some(format!("answer {trace}")),
         attributes: format!(r#"{{"n":{trace}}}"#),
         resource: "{}".into(),
-        events: vec![Event { time_ns: 1, name: "seen".into(), attributes: "{}".into() }],
+        events: vec![Event {
+            time_ns: 1,
+            name: "seen".into(),
+            attributes: "{}".into(),
+        }],
         hint: (number == 0).then(|| TraceHint {
             tags: [("env".to_string(), format!("e{}", trace % 2))].into(),
             ..TraceHint::default()
@@ -667,14 +917,18 @@ fn stored_span(trace: u32, number: u32) -> Span {
 #[test]
 fn a_kept_plan_answers_from_the_rows_of_its_time() {
     let mut context = context();
-    let counted = "SELECT state, count(*), sum(total_tokens) FROM traces WHERE state = 'OK' GROUP BY 1";
-    let joined =
-        "SELECT count(*) FROM spans s WHERE s.trace_id IN (SELECT trace_id FROM traces WHERE state = 'OK')";
+    let counted =
+        "SELECT state, count(*), sum(total_tokens) FROM traces WHERE state = 'OK' GROUP BY 1";
+    let joined = "SELECT count(*) FROM spans s WHERE s.trace_id IN (SELECT trace_id FROM traces WHERE state = 'OK')";
     for _ in 0..2 {
         assert_eq!(rows(&context, counted), ["OK|2|40"]);
         assert_eq!(rows(&context, joined), ["6"]);
     }
-    let traces = vec![trace(1, json!({})), trace(2, json!({})), trace(3, json!({}))];
+    let traces = vec![
+        trace(1, json!({})),
+        trace(2, json!({})),
+        trace(3, json!({})),
+    ];
     let newer = source(7, [vec![span(1, 1, json!({}))], traces, Vec::new()]);
     context.snapshot = Snapshot::new(2, vec![newer], Vec::new());
     for _ in 0..2 {
@@ -682,11 +936,22 @@ fn a_kept_plan_answers_from_the_rows_of_its_time() {
         assert_eq!(rows(&context, joined), ["1"]);
     }
     // What depends on the moment is planned each time, and so is what is in no snapshot.
-    assert_ne!(rows(&context, "SELECT now()"), rows(&context, "SELECT now()"));
+    assert_ne!(
+        rows(&context, "SELECT now()"),
+        rows(&context, "SELECT now()")
+    );
     let with_time = "SELECT count(*) FROM traces WHERE request_time > now() - INTERVAL '1 second'";
-    assert_eq!((rows(&context, with_time), rows(&context, with_time)), (vec!["0".into()], vec!["0".into()]));
+    assert_eq!(
+        (rows(&context, with_time), rows(&context, with_time)),
+        (vec!["0".into()], vec!["0".into()])
+    );
     assert_eq!(rows(&context, "SELECT name FROM datasets"), ["memory"]);
-    context.tables.datasets = Some(run_sql(&context, "SELECT 'other' AS name").unwrap().1.remove(0));
+    context.tables.datasets = Some(
+        run_sql(&context, "SELECT 'other' AS name")
+            .unwrap()
+            .1
+            .remove(0),
+    );
     assert_eq!(rows(&context, "SELECT name FROM datasets"), ["other"]);
 }
 
@@ -694,7 +959,9 @@ fn a_kept_plan_answers_from_the_rows_of_its_time() {
 fn percentiles_are_interpolated_to_the_last_digit() {
     let context = context();
     let third = "percentile_cont(0.3333333333) WITHIN GROUP (ORDER BY duration_ns)";
-    let found: f64 = rows(&context, &format!("SELECT {third} FROM spans"))[0].parse().unwrap();
+    let found: f64 = rows(&context, &format!("SELECT {third} FROM spans"))[0]
+        .parse()
+        .unwrap();
     assert!((found - 3_666.666_666_4).abs() < 1e-9, "{found}");
     assert_eq!(
         rows(
@@ -704,31 +971,54 @@ fn percentiles_are_interpolated_to_the_last_digit() {
              percentile_cont(0.25) WITHIN GROUP (ORDER BY duration_ns DESC), \
              percentile_cont(DISTINCT 1, 0.5), quantile_cont(duration_ns, 1.0) FROM spans GROUP BY 1 ORDER BY 1"
         ),
-        ["false|6000.0|7500.0|1.0|9000.0", "true|4000.0|6000.0|1.0|8000.0"]
+        [
+            "false|6000.0|7500.0|1.0|9000.0",
+            "true|4000.0|6000.0|1.0|8000.0"
+        ]
     );
     assert_eq!(
-        rows(&context, "SELECT percentile_cont(duration_ns, 0.5) FROM spans WHERE duration_ns < 0"),
+        rows(
+            &context,
+            "SELECT percentile_cont(duration_ns, 0.5) FROM spans WHERE duration_ns < 0"
+        ),
         ["NULL"]
     );
     assert!(
-        failure(&context, "SELECT percentile_cont(duration_ns, 1.5) FROM spans").to_string().contains("1.5")
+        failure(
+            &context,
+            "SELECT percentile_cont(duration_ns, 1.5) FROM spans"
+        )
+        .to_string()
+        .contains("1.5")
     );
 }
 
 #[test]
 fn an_analyzed_statement_says_what_was_read() {
     let analyzed = |context: &SqlContext| {
-        rows(context, "EXPLAIN ANALYZE SELECT name FROM spans WHERE duration_ns > 0").join("\n")
+        rows(
+            context,
+            "EXPLAIN ANALYZE SELECT name FROM spans WHERE duration_ns > 0",
+        )
+        .join("\n")
     };
     let plan = analyzed(&context());
     assert!(plan.contains("rows_read=9"), "{plan}");
     let env = Arc::new(MemEnv::default());
     let store = Store::open(env, StoreOptions::default()).unwrap();
-    store.append_spans(spans_batch(&[stored_span(1, 1), stored_span(1, 2)]).unwrap()).unwrap();
+    store
+        .append_spans(spans_batch(&[stored_span(1, 1), stored_span(1, 2)]).unwrap())
+        .unwrap();
     store.seal().unwrap();
     let runtime = Arc::new(QueryRuntime::new(SqlSettings::default()).unwrap());
     let context = SqlContext::new(runtime, store.snapshot().unwrap());
     let (first, again) = (analyzed(&context), analyzed(&context));
-    assert!(first.contains("rows_read=2") && first.contains("blocks_decoded=2"), "{first}");
-    assert!(again.contains("blocks_cached=2") && again.contains("blocks_decoded=0"), "{again}");
+    assert!(
+        first.contains("rows_read=2") && first.contains("blocks_decoded=2"),
+        "{first}"
+    );
+    assert!(
+        again.contains("blocks_cached=2") && again.contains("blocks_decoded=0"),
+        "{again}"
+    );
 }

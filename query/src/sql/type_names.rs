@@ -21,9 +21,10 @@ use super::views::{CATALOG, SCHEMA};
 pub(super) fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "VARCHAR".to_string(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            "BLOB".to_string()
-        }
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => "BLOB".to_string(),
         DataType::Boolean => "BOOLEAN".to_string(),
         DataType::Int8 => "TINYINT".to_string(),
         DataType::Int16 => "SMALLINT".to_string(),
@@ -48,11 +49,16 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) => {
             format!("{}[]", type_name(item.data_type()))
         }
-        DataType::FixedSizeList(item, length) => format!("{}[{length}]", type_name(item.data_type())),
+        DataType::FixedSizeList(item, length) => {
+            format!("{}[{length}]", type_name(item.data_type()))
+        }
         DataType::Struct(members) => format!("STRUCT({})", member_names(members)),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(pair) => {
-                let types: Vec<String> = pair.iter().map(|field| type_name(field.data_type())).collect();
+                let types: Vec<String> = pair
+                    .iter()
+                    .map(|field| type_name(field.data_type()))
+                    .collect();
                 format!("MAP({})", types.join(", "))
             }
             other => format!("MAP({})", type_name(other)),
@@ -83,7 +89,9 @@ pub(super) async fn in_catalogue(plan: LogicalPlan, state: &SessionState) -> Res
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    let Some(columns) = found else { return Ok(plan) };
+    let Some(columns) = found else {
+        return Ok(plan);
+    };
     let source = provider_as_source(named(columns, state).await?);
     let changed = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::TableScan(mut scan) if is_columns(&scan) => {
@@ -100,7 +108,10 @@ fn is_columns(scan: &datafusion::logical_expr::TableScan) -> bool {
 }
 
 /// The rows of the catalogue's table of columns, with our names of types.
-async fn named(columns: Arc<dyn TableProvider>, state: &SessionState) -> Result<Arc<dyn TableProvider>> {
+async fn named(
+    columns: Arc<dyn TableProvider>,
+    state: &SessionState,
+) -> Result<Arc<dyn TableProvider>> {
     let schema = columns.schema();
     let rows = columns.scan(state, None, &[], None).await?;
     let mut types = HashMap::new();
@@ -124,14 +135,23 @@ async fn named(columns: Arc<dyn TableProvider>, state: &SessionState) -> Result<
 }
 
 fn texts<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a StringArray> {
-    Ok(batch.column(batch.schema().index_of(column)?).as_string::<i32>())
+    Ok(batch
+        .column(batch.schema().index_of(column)?)
+        .as_string::<i32>())
 }
 
 /// The names of the types of a table's columns.
 async fn types_of(table: &str, state: &SessionState) -> Result<HashMap<String, String>> {
-    let schema = state.catalog_list().catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA));
-    let Some(schema) = schema else { return Ok(HashMap::new()) };
-    let Some(table) = schema.table(table).await? else { return Ok(HashMap::new()) };
+    let schema = state
+        .catalog_list()
+        .catalog(CATALOG)
+        .and_then(|catalog| catalog.schema(SCHEMA));
+    let Some(schema) = schema else {
+        return Ok(HashMap::new());
+    };
+    let Some(table) = schema.table(table).await? else {
+        return Ok(HashMap::new());
+    };
     let named = |field: &Arc<Field>| (field.name().clone(), type_name(field.data_type()));
     Ok(table.schema().fields().iter().map(named).collect())
 }

@@ -11,10 +11,10 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ExcludeSelectItem, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint,
-    JoinOperator, ObjectName, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement,
-    TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut, visit_expressions,
-    visit_expressions_mut,
+    ExcludeSelectItem, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join,
+    JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor, TableWithJoins,
+    Value, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut,
 };
 
 use super::selects::template;
@@ -94,8 +94,10 @@ impl List {
     /// `s.*` has no list, `t.*` only the list.
     fn rename_all(&self, items: &mut [SelectItem]) {
         for item in items {
-            let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(of), options) =
-                item
+            let SelectItem::QualifiedWildcard(
+                SelectItemQualifiedWildcardKind::ObjectName(of),
+                options,
+            ) = item
             else {
                 continue;
             };
@@ -147,7 +149,11 @@ fn in_select(select: &mut Select) -> Result<Vec<List>> {
 }
 
 /// The lists that are joined to the tables before them.
-fn in_joins(before: &mut [TableWithJoins], own: &mut TableWithJoins, lists: &mut Vec<List>) -> Result<()> {
+fn in_joins(
+    before: &mut [TableWithJoins],
+    own: &mut TableWithJoins,
+    lists: &mut Vec<List>,
+) -> Result<()> {
     let mut at = 0;
     while let Some(join) = own.joins.get(at) {
         if !is_inner(join) {
@@ -173,7 +179,8 @@ fn in_joins(before: &mut [TableWithJoins], own: &mut TableWithJoins, lists: &mut
 }
 
 fn is_inner(join: &Join) -> bool {
-    let is_true = |expr: &Expr| matches!(expr, Expr::Value(value) if value.value == Value::Boolean(true));
+    let is_true =
+        |expr: &Expr| matches!(expr, Expr::Value(value) if value.value == Value::Boolean(true));
     match &join.join_operator {
         JoinOperator::CrossJoin(_) => true,
         JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => match &join.relation {
@@ -192,11 +199,19 @@ fn put<'a>(
     factor: &TableFactor,
     tables: impl Iterator<Item = &'a mut TableWithJoins>,
 ) -> Result<Option<List>> {
-    let TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality: false, .. } = factor
+    let TableFactor::UNNEST {
+        alias,
+        array_exprs,
+        with_offset: false,
+        with_ordinality: false,
+        ..
+    } = factor
     else {
         return Ok(None);
     };
-    let [made_of] = array_exprs.as_slice() else { return Ok(None) };
+    let [made_of] = array_exprs.as_slice() else {
+        return Ok(None);
+    };
     let mut all: Vec<&mut TableFactor> = Vec::new();
     for table in tables {
         if !table.joins.iter().all(is_inner) {
@@ -205,9 +220,17 @@ fn put<'a>(
         all.push(&mut table.relation);
         all.extend(table.joins.iter_mut().map(|join| &mut join.relation));
     }
-    let only = if let [only] = all.as_slice() { name_of(only) } else { None };
-    let Some(owner) = owner(made_of, only)? else { return Ok(None) };
-    let Some(table) = all.into_iter().find(|table| name_of(table).is_some_and(|name| is_same(&name, &owner)))
+    let only = if let [only] = all.as_slice() {
+        name_of(only)
+    } else {
+        None
+    };
+    let Some(owner) = owner(made_of, only)? else {
+        return Ok(None);
+    };
+    let Some(table) = all
+        .into_iter()
+        .find(|table| name_of(table).is_some_and(|name| is_same(&name, &owner)))
     else {
         return Ok(None);
     };
@@ -219,18 +242,25 @@ fn put<'a>(
         None => (None, Ident::new("unnest")),
     };
     below(table, &owner, made_of, &column)?;
-    Ok(Some(List { owner, table: name, column }))
+    Ok(Some(List {
+        owner,
+        table: name,
+        column,
+    }))
 }
 
 /// What a table is called.
 fn name_of(table: &TableFactor) -> Option<Ident> {
     match table {
-        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-            Some(alias.name.clone())
+        TableFactor::Table {
+            alias: Some(alias), ..
         }
-        TableFactor::Table { name, args: None, .. } => {
-            name.0.last().and_then(|part| part.as_ident()).cloned()
-        }
+        | TableFactor::Derived {
+            alias: Some(alias), ..
+        } => Some(alias.name.clone()),
+        TableFactor::Table {
+            name, args: None, ..
+        } => name.0.last().and_then(|part| part.as_ident()).cloned(),
         _ => None,
     }
 }
@@ -262,13 +292,19 @@ fn owner(made_of: &Expr, only: Option<Ident>) -> Result<Option<Ident>> {
 fn below(table: &mut TableFactor, owner: &Ident, made_of: &Expr, column: &Ident) -> Result<()> {
     let text = format!("SELECT * FROM (SELECT {owner}.*, unnest(1) AS {column} FROM t) AS {owner}");
     let mut made = template(&text)?;
-    let SetExpr::Select(outer) = made.as_mut() else { return Err(no_template()) };
-    let Some(TableWithJoins { relation, .. }) = outer.from.first_mut() else { return Err(no_template()) };
+    let SetExpr::Select(outer) = made.as_mut() else {
+        return Err(no_template());
+    };
+    let Some(TableWithJoins { relation, .. }) = outer.from.first_mut() else {
+        return Err(no_template());
+    };
     if let TableFactor::Derived { subquery, .. } = relation
         && let SetExpr::Select(inner) = subquery.body.as_mut()
         && let Some(from) = inner.from.first_mut()
-        && let Some(SelectItem::ExprWithAlias { expr: Expr::Function(call), .. }) =
-            inner.projection.get_mut(1)
+        && let Some(SelectItem::ExprWithAlias {
+            expr: Expr::Function(call),
+            ..
+        }) = inner.projection.get_mut(1)
     {
         if let FunctionArguments::List(list) = &mut call.args {
             list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(made_of.clone()))];

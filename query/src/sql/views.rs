@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, SchemaProvider,
-    TableProvider,
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    SchemaProvider, TableProvider,
 };
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
@@ -74,9 +74,17 @@ pub(super) fn with_nearest_table<'a>(
     state: &SessionState,
     others: impl Iterator<Item = &'a str>,
 ) -> QueryError {
-    let wanted = error.message().strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
-    let schema = state.catalog_list().catalog(CATALOG).and_then(|catalog| catalog.schema(SCHEMA));
-    let (Some(wanted), Some(schema)) = (wanted, schema) else { return error };
+    let wanted = error
+        .message()
+        .strip_prefix("table '")
+        .and_then(|rest| rest.strip_suffix("' not found"));
+    let schema = state
+        .catalog_list()
+        .catalog(CATALOG)
+        .and_then(|catalog| catalog.schema(SCHEMA));
+    let (Some(wanted), Some(schema)) = (wanted, schema) else {
+        return error;
+    };
     let mut names = schema.table_names();
     for other in others {
         if other == wanted {
@@ -85,8 +93,12 @@ pub(super) fn with_nearest_table<'a>(
         names.push(other.to_string());
     }
     match nearest(wanted, names.iter().map(String::as_str)) {
-        Some(name) => QueryError::invalid_input(format!("no table named '{wanted}'; did you mean '{name}'?")),
-        None => QueryError::invalid_input(format!("no table named '{wanted}'; SHOW TABLES lists them")),
+        Some(name) => {
+            QueryError::invalid_input(format!("no table named '{wanted}'; did you mean '{name}'?"))
+        }
+        None => {
+            QueryError::invalid_input(format!("no table named '{wanted}'; SHOW TABLES lists them"))
+        }
     }
 }
 
@@ -95,9 +107,18 @@ pub(super) type Tables = BTreeMap<String, Arc<dyn TableProvider>>;
 
 /// `template` with exactly `tables` and the views over them.
 pub(super) fn session(template: &SessionState, tables: Tables) -> Result<SessionState> {
-    let base = Arc::new(TraceSchema { tables: tables.clone(), template: None });
+    let base = Arc::new(TraceSchema {
+        tables: tables.clone(),
+        template: None,
+    });
     let below = with_schema(template, base)?;
-    with_schema(template, Arc::new(TraceSchema { tables, template: Some(below) }))
+    with_schema(
+        template,
+        Arc::new(TraceSchema {
+            tables,
+            template: Some(below),
+        }),
+    )
 }
 
 fn with_schema(template: &SessionState, schema: Arc<TraceSchema>) -> Result<SessionState> {
@@ -139,12 +160,17 @@ impl SchemaProvider for TraceSchema {
         if let Some(table) = self.tables.get(name) {
             return Ok(Some(table.clone()));
         }
-        let (Some(state), Some(view)) = (&self.template, self.views().iter().find(|view| view.name == name))
-        else {
+        let (Some(state), Some(view)) = (
+            &self.template,
+            self.views().iter().find(|view| view.name == name),
+        ) else {
             return Ok(None);
         };
         let plan = state.create_logical_plan(view.query).await?;
-        Ok(Some(Arc::new(ViewTable::new(plan, Some(view.query.to_string())))))
+        Ok(Some(Arc::new(ViewTable::new(
+            plan,
+            Some(view.query.to_string()),
+        ))))
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

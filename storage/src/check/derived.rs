@@ -22,8 +22,10 @@ pub(super) fn check(
     report: &mut CheckReport,
 ) {
     for meta in &manifest.segments {
-        let is_damaged =
-            report.findings.iter().any(|f| matches!(f.part, Part::Segment(id, _) if id == meta.id));
+        let is_damaged = report
+            .findings
+            .iter()
+            .any(|f| matches!(f.part, Part::Segment(id, _) if id == meta.id));
         if is_damaged {
             continue;
         }
@@ -43,10 +45,20 @@ pub(super) fn check(
 }
 
 fn reader(env: &Arc<dyn Env>, meta: &SegmentMeta) -> Result<SegmentReader> {
-    SegmentReader::open(env.clone(), segment_dir(meta.id), meta, Arc::new(BlockCache::new(0)))
+    SegmentReader::open(
+        env.clone(),
+        segment_dir(meta.id),
+        meta,
+        Arc::new(BlockCache::new(0)),
+    )
 }
 
-fn check_index(env: &Arc<dyn Env>, meta: &SegmentMeta, meta_store: &MetaStore, report: &mut CheckReport) {
+fn check_index(
+    env: &Arc<dyn Env>,
+    meta: &SegmentMeta,
+    meta_store: &MetaStore,
+    report: &mut CheckReport,
+) {
     let at = format!("kv, segment {}", meta.id);
     if !meta_store.has(meta.id) {
         report.note("I8", &at, "is not indexed; the first lookup does it");
@@ -54,7 +66,9 @@ fn check_index(env: &Arc<dyn Env>, meta: &SegmentMeta, meta_store: &MetaStore, r
     }
     let built = guarded(&at, || {
         let reader = reader(env, meta)?;
-        build_index(|table, columns| reader.scan(table, &ScanRequest::columns(columns.iter().copied()), None))
+        build_index(|table, columns| {
+            reader.scan(table, &ScanRequest::columns(columns.iter().copied()), None)
+        })
     });
     match built.and_then(|index| meta_store.difference(meta.id, &index)) {
         Ok(None) => {}
@@ -66,9 +80,15 @@ fn check_index(env: &Arc<dyn Env>, meta: &SegmentMeta, meta_store: &MetaStore, r
 fn check_text(env: &Arc<dyn Env>, meta: &SegmentMeta, report: &mut CheckReport) {
     let dir = segment_dir(meta.id).join("text");
     let at = dir.display().to_string();
-    let Some(folder) = env.folder(&dir) else { return };
+    let Some(folder) = env.folder(&dir) else {
+        return;
+    };
     if !env.exists(&dir) {
-        report.note("I11", &at, "there is no text index yet; its rows are scanned");
+        report.note(
+            "I11",
+            &at,
+            "there is no text index yet; its rows are scanned",
+        );
         return;
     }
     if TextReader::is_outdated(&folder) {
@@ -85,7 +105,10 @@ fn check_text(env: &Arc<dyn Env>, meta: &SegmentMeta, report: &mut CheckReport) 
         }
         let damaged = TextReader::damaged_files(&folder)?;
         if !damaged.is_empty() {
-            return Err(Error::corrupt(format!("damaged files: {}", damaged.join(", "))));
+            return Err(Error::corrupt(format!(
+                "damaged files: {}",
+                damaged.join(", ")
+            )));
         }
         compare_text(env, meta, &text)
     });
@@ -98,12 +121,18 @@ fn check_text(env: &Arc<dyn Env>, meta: &SegmentMeta, report: &mut CheckReport) 
 fn compare_text(env: &Arc<dyn Env>, meta: &SegmentMeta, text: &TextReader) -> Result<()> {
     let reader = reader(env, meta)?;
     let mut first_row = 0;
-    for batch in reader.scan(Table::Spans, &ScanRequest::columns(TEXT_COLUMNS.iter().copied()), None)? {
+    for batch in reader.scan(
+        Table::Spans,
+        &ScanRequest::columns(TEXT_COLUMNS.iter().copied()),
+        None,
+    )? {
         let batch = batch?;
         let mut fresh = FreshText::default();
         fresh.add(&batch)?;
         if let Some(row) = text.first_difference(first_row, &fresh) {
-            return Err(Error::corrupt(format!("row {row} has other words than the segment")));
+            return Err(Error::corrupt(format!(
+                "row {row} has other words than the segment"
+            )));
         }
         first_row += batch.num_rows() as u32;
     }

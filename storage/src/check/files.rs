@@ -17,7 +17,9 @@ use crate::store::{CATALOG_DIR, ERASE_INTENT, LAYOUT, read_format, segment_dir};
 use crate::wal;
 
 pub(super) fn manifest_version(env: &dyn Env) -> Option<u64> {
-    Manifest::read(env, Path::new("manifest")).ok().map(|manifest| manifest.version)
+    Manifest::read(env, Path::new("manifest"))
+        .ok()
+        .map(|manifest| manifest.version)
 }
 
 /// I1, I18.
@@ -37,7 +39,12 @@ pub(super) fn check_format(env: &dyn Env, report: &mut CheckReport) {
 pub(super) fn check_manifest(env: &dyn Env, report: &mut CheckReport) -> Option<ManifestState> {
     let dir = Path::new("manifest");
     if !env.exists(&dir.join("CURRENT")) {
-        report.damage("I2", Part::Manifest, "manifest/CURRENT", "the file is missing");
+        report.damage(
+            "I2",
+            Part::Manifest,
+            "manifest/CURRENT",
+            "the file is missing",
+        );
     }
     match Manifest::read(env, dir) {
         Ok(manifest) => {
@@ -53,25 +60,41 @@ pub(super) fn check_manifest(env: &dyn Env, report: &mut CheckReport) -> Option<
 }
 
 /// I3, I4, I5.
-pub(super) fn check_segments(env: &Arc<dyn Env>, manifest: &ManifestState, report: &mut CheckReport) {
+pub(super) fn check_segments(
+    env: &Arc<dyn Env>,
+    manifest: &ManifestState,
+    report: &mut CheckReport,
+) {
     for meta in &manifest.segments {
         let dir = segment_dir(meta.id);
         if meta.last_sequence >= manifest.replay_from {
             let (last, from) = (meta.last_sequence, manifest.replay_from);
-            let message = format!("it has rows of sequence {last}, the log is replayed from {from} on");
+            let message =
+                format!("it has rows of sequence {last}, the log is replayed from {from} on");
             report.damage("I4", Part::Other, &dir.display().to_string(), message);
         }
         for table in Table::ALL.into_iter().filter(|table| meta.rows(*table) > 0) {
             let at = dir.join(file_name(table)).display().to_string();
             let result = guarded(&at, || check_table(env, meta, table, report));
             if let Err(error) = result {
-                report.failed("I3", Severity::Damage, Part::Segment(meta.id, table), &at, &error);
+                report.failed(
+                    "I3",
+                    Severity::Damage,
+                    Part::Segment(meta.id, table),
+                    &at,
+                    &error,
+                );
             }
         }
     }
 }
 
-fn check_table(env: &Arc<dyn Env>, meta: &SegmentMeta, table: Table, report: &mut CheckReport) -> Result<()> {
+fn check_table(
+    env: &Arc<dyn Env>,
+    meta: &SegmentMeta,
+    table: Table,
+    report: &mut CheckReport,
+) -> Result<()> {
     let cache = Arc::new(BlockCache::new(0));
     let reader = SegmentReader::open(env.clone(), segment_dir(meta.id), meta, cache)?;
     if report.deep {
@@ -95,7 +118,8 @@ fn check_times(reader: &SegmentReader, meta: &SegmentMeta, table: Table) -> Resu
         for time in times(&batch?, column)?.values() {
             if !(meta.min_time_ns..=meta.max_time_ns).contains(time) {
                 let (min, max) = (meta.min_time_ns, meta.max_time_ns);
-                let message = format!("a row of time {time} outside {min} to {max} of the manifest");
+                let message =
+                    format!("a row of time {time} outside {min} to {max} of the manifest");
                 return Err(Error::corrupt(message));
             }
         }
@@ -106,14 +130,25 @@ fn check_times(reader: &SegmentReader, meta: &SegmentMeta, table: Table) -> Resu
 /// I6.
 pub(super) fn check_log(env: &dyn Env, manifest: &ManifestState, report: &mut CheckReport) {
     let mut records = 0;
-    let replayed = wal::replay(env, Path::new("wal"), manifest.replay_from.max(1), &mut |record| {
-        records += 1;
-        guarded("write-ahead log record", || Operation::decode(record.kind, &record.payload)).map(drop)
-    });
+    let replayed = wal::replay(
+        env,
+        Path::new("wal"),
+        manifest.replay_from.max(1),
+        &mut |record| {
+            records += 1;
+            guarded("write-ahead log record", || {
+                Operation::decode(record.kind, &record.payload)
+            })
+            .map(drop)
+        },
+    );
     report.log_records = records;
     match replayed {
         Ok(replayed) if replayed.torn_bytes > 0 => {
-            let message = format!("{} bytes at its end were never acknowledged", replayed.torn_bytes);
+            let message = format!(
+                "{} bytes at its end were never acknowledged",
+                replayed.torn_bytes
+            );
             report.note("I6", "wal", message);
         }
         Ok(_) => {}
@@ -129,14 +164,24 @@ pub(super) fn check_catalog(env: &dyn Env, manifest: &ManifestState, report: &mu
             Ok(bytes) => report.bytes_hashed += bytes,
             Err(error) => {
                 let at = format!("{CATALOG_DIR}/{}", file.name);
-                report.failed("I14", Severity::Damage, Part::Catalog(file.name.clone()), &at, &error);
+                report.failed(
+                    "I14",
+                    Severity::Damage,
+                    Part::Catalog(file.name.clone()),
+                    &at,
+                    &error,
+                );
             }
         }
     }
 }
 
 /// I12, I13.
-pub(super) fn check_names(env: &dyn Env, manifest: Option<&ManifestState>, report: &mut CheckReport) {
+pub(super) fn check_names(
+    env: &dyn Env,
+    manifest: Option<&ManifestState>,
+    report: &mut CheckReport,
+) {
     for name in names(env, "", report) {
         if name == ERASE_INTENT {
             let message = "an erase was interrupted; the next open for writing completes it";
@@ -146,9 +191,21 @@ pub(super) fn check_names(env: &dyn Env, manifest: Option<&ManifestState>, repor
         }
     }
     let Some(manifest) = manifest else { return };
-    let segments: Vec<String> = manifest.segments.iter().map(|segment| segment.id.to_string()).collect();
-    let catalog: Vec<String> = manifest.catalog.iter().map(|file| file.name.clone()).collect();
-    for (dir, named) in [("seg", segments), (CATALOG_DIR, catalog), ("tmp", Vec::new())] {
+    let segments: Vec<String> = manifest
+        .segments
+        .iter()
+        .map(|segment| segment.id.to_string())
+        .collect();
+    let catalog: Vec<String> = manifest
+        .catalog
+        .iter()
+        .map(|file| file.name.clone())
+        .collect();
+    for (dir, named) in [
+        ("seg", segments),
+        (CATALOG_DIR, catalog),
+        ("tmp", Vec::new()),
+    ] {
         for name in names(env, dir, report) {
             if !named.contains(&name) {
                 let message = "nothing names it; the next open for writing removes it";
@@ -157,7 +214,11 @@ pub(super) fn check_names(env: &dyn Env, manifest: Option<&ManifestState>, repor
         }
     }
     for name in names(env, "quarantine", report) {
-        report.note("I13", &format!("quarantine/{name}"), "was put there by a repair; delete it when done");
+        report.note(
+            "I13",
+            &format!("quarantine/{name}"),
+            "was put there by a repair; delete it when done",
+        );
     }
 }
 

@@ -94,7 +94,13 @@ pub struct Finding {
 impl Finding {
     /// A finding about something whose content the storage does not know.
     pub fn new(invariant: &'static str, severity: Severity, at: String, message: String) -> Self {
-        Self { invariant, severity, at, message, part: Part::Other }
+        Self {
+            invariant,
+            severity,
+            at,
+            message,
+            part: Part::Other,
+        }
     }
 }
 
@@ -120,18 +126,23 @@ pub struct CheckReport {
 impl CheckReport {
     /// Whether all was looked at and there is no damage, neither of data nor of indexes.
     pub fn is_clean(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity == Severity::Note)
+        self.findings
+            .iter()
+            .all(|finding| finding.severity == Severity::Note)
     }
 
     /// Whether there is damage, of data or of indexes.
     pub fn is_damaged(&self) -> bool {
-        let is_damage = |finding: &Finding| matches!(finding.severity, Severity::Damage | Severity::Derived);
+        let is_damage =
+            |finding: &Finding| matches!(finding.severity, Severity::Damage | Severity::Derived);
         self.findings.iter().any(is_damage)
     }
 
     /// The first thing that could not be looked at.
     pub fn unchecked(&self) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.severity == Severity::Unchecked)
+        self.findings
+            .iter()
+            .find(|finding| finding.severity == Severity::Unchecked)
     }
 
     /// Adds a finding.
@@ -140,9 +151,25 @@ impl CheckReport {
         self.findings.sort_by_key(|finding| finding.severity as u8);
     }
 
-    fn find(&mut self, invariant: &'static str, severity: Severity, part: Part, at: &str, message: String) {
-        assert!(invariant.starts_with('I'), "{invariant} is in the table at the head of this file");
-        self.findings.push(Finding { invariant, severity, at: at.to_string(), message, part });
+    fn find(
+        &mut self,
+        invariant: &'static str,
+        severity: Severity,
+        part: Part,
+        at: &str,
+        message: String,
+    ) {
+        assert!(
+            invariant.starts_with('I'),
+            "{invariant} is in the table at the head of this file"
+        );
+        self.findings.push(Finding {
+            invariant,
+            severity,
+            at: at.to_string(),
+            message,
+            part,
+        });
     }
 
     fn damage(&mut self, invariant: &'static str, part: Part, at: &str, message: impl ToString) {
@@ -150,15 +177,34 @@ impl CheckReport {
     }
 
     /// An error met in looking at something: damage, unless the system refused to look.
-    fn failed(&mut self, invariant: &'static str, severity: Severity, part: Part, at: &str, error: &Error) {
+    fn failed(
+        &mut self,
+        invariant: &'static str,
+        severity: Severity,
+        part: Part,
+        at: &str,
+        error: &Error,
+    ) {
         match error.is_refusal() {
-            true => self.find(invariant, Severity::Unchecked, Part::Other, at, error.to_string()),
+            true => self.find(
+                invariant,
+                Severity::Unchecked,
+                Part::Other,
+                at,
+                error.to_string(),
+            ),
             false => self.find(invariant, severity, part, at, error.to_string()),
         }
     }
 
     fn note(&mut self, invariant: &'static str, at: &str, message: impl ToString) {
-        self.find(invariant, Severity::Note, Part::Other, at, message.to_string());
+        self.find(
+            invariant,
+            Severity::Note,
+            Part::Other,
+            at,
+            message.to_string(),
+        );
     }
 }
 
@@ -177,7 +223,12 @@ pub struct Opened<'a> {
 
 impl Default for Opened<'_> {
     fn default() -> Self {
-        Self { meta_store: None, snapshot: None, has_no_log: false, hint_of_top: plain_hint }
+        Self {
+            meta_store: None,
+            snapshot: None,
+            has_no_log: false,
+            hint_of_top: plain_hint,
+        }
     }
 }
 
@@ -192,12 +243,17 @@ pub fn check(env: &Arc<dyn Env>, deep: bool, opened: &Opened<'_>) -> CheckReport
             break;
         }
     }
-    report.findings.sort_by_key(|finding| finding.severity as u8);
+    report
+        .findings
+        .sort_by_key(|finding| finding.severity as u8);
     report
 }
 
 fn check_once(env: &Arc<dyn Env>, deep: bool, opened: &Opened<'_>) -> CheckReport {
-    let mut report = CheckReport { deep, ..CheckReport::default() };
+    let mut report = CheckReport {
+        deep,
+        ..CheckReport::default()
+    };
     files::check_format(env.as_ref(), &mut report);
     let manifest = files::check_manifest(env.as_ref(), &mut report);
     if let Some(manifest) = &manifest {
@@ -209,7 +265,10 @@ fn check_once(env: &Arc<dyn Env>, deep: bool, opened: &Opened<'_>) -> CheckRepor
         derived::check(env, manifest, opened.meta_store, &mut report);
     }
     files::check_names(env.as_ref(), manifest.as_ref(), &mut report);
-    let is_whole = !report.findings.iter().any(|finding| finding.severity == Severity::Damage);
+    let is_whole = !report
+        .findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Damage);
     if deep && is_whole {
         rows::check(env, opened, &mut report);
     }

@@ -10,8 +10,8 @@ use crate::env::Env;
 use crate::error::{Result, guarded};
 use crate::fold::add_lent;
 use crate::fold::{
-    FOLD_COLUMNS, FoldInputs, FoldSpan, add_fold_inputs, refold, refold_without_lent, refold_without_open,
-    refold_without_top,
+    FOLD_COLUMNS, FoldInputs, FoldSpan, add_fold_inputs, refold, refold_without_lent,
+    refold_without_open, refold_without_top,
 };
 use crate::fold::{HintOfTop, add_top_hints};
 use crate::model::{TraceKey, TraceRow};
@@ -36,7 +36,11 @@ pub(crate) struct RowCheck {
 
 pub(super) fn check(env: &Arc<dyn Env>, opened: &Opened<'_>, report: &mut CheckReport) {
     let hint_of_top = opened.hint_of_top;
-    let options = StoreOptions { read_only: true, hint_of_top, ..StoreOptions::default() };
+    let options = StoreOptions {
+        read_only: true,
+        hint_of_top,
+        ..StoreOptions::default()
+    };
     let checked = guarded("rows", || match &opened.snapshot {
         Some(snapshot) => check_rows(snapshot, hint_of_top),
         None => check_rows(&Store::open(env.clone(), options)?.snapshot()?, hint_of_top),
@@ -66,7 +70,9 @@ pub(crate) fn check_rows(snapshot: &Snapshot, hint_of_top: HintOfTop) -> Result<
         let request = ScanRequest::columns(columns.iter().copied());
         for batch in snapshot.source(source)?.scan(Table::Traces, &request)? {
             let batch = batch?;
-            let rows = (0..batch.num_rows()).map(|row| trace_at(&batch, row)).collect::<Result<Vec<_>>>()?;
+            let rows = (0..batch.num_rows())
+                .map(|row| trace_at(&batch, row))
+                .collect::<Result<Vec<_>>>()?;
             for rows in rows.chunks(FOLD_TRACES) {
                 spans += check_traces(snapshot, hint_of_top, rows, &mut seen, &mut check)?;
             }
@@ -100,7 +106,11 @@ fn check_traces(
     }
     let mut inputs = FoldInputs::new();
     let read = |rows: &[RowRef], columns: &[&str]| snapshot.read_rows(Table::Spans, rows, columns);
-    add_fold_inputs(&mut inputs, &read(&refs, FOLD_COLUMNS)?, refs.iter().copied())?;
+    add_fold_inputs(
+        &mut inputs,
+        &read(&refs, FOLD_COLUMNS)?,
+        refs.iter().copied(),
+    )?;
     add_top_hints(&mut inputs, hint_of_top, &read)?;
     add_lent(&mut inputs, hint_of_top, read)?;
     for (key, row) in unseen {
@@ -108,7 +118,9 @@ fn check_traces(
         let mut ids = HashSet::new();
         for span in spans.iter().flat_map(|(_, spans)| spans) {
             if !ids.insert(span.span_id()) {
-                check.repeated.push(format!("span {} of trace {}", span.span_id(), row.trace_id));
+                check
+                    .repeated
+                    .push(format!("span {} of trace {}", span.span_id(), row.trace_id));
             }
         }
         check.folded += 1;
@@ -123,16 +135,28 @@ fn check_traces(
 /// was written before there were top spans; others before a root could be open, or spans lent anything to it. They are
 /// folded anew when something of their trace changes.
 fn is_fold_of(row: &TraceRow, spans: Option<(String, Vec<FoldSpan>)>) -> bool {
-    let fold = if row.root_span_id.is_some() { refold } else { refold_without_top };
+    let fold = if row.root_span_id.is_some() {
+        refold
+    } else {
+        refold_without_top
+    };
     let fits = |made: Option<TraceRow>| made.as_ref() == Some(row);
     fits(fold(&row.trace_id, spans.clone(), row.edit.clone()))
         || fits(refold(&row.trace_id, spans.clone(), row.edit.clone()))
-        || fits(refold_without_open(&row.trace_id, spans.clone(), row.edit.clone()))
+        || fits(refold_without_open(
+            &row.trace_id,
+            spans.clone(),
+            row.edit.clone(),
+        ))
         || fits(refold_without_lent(&row.trace_id, spans, row.edit.clone()))
 }
 
 /// Spans whose trace has no row.
-fn find_homeless(snapshot: &Snapshot, seen: &HashSet<TraceKey>, check: &mut RowCheck) -> Result<()> {
+fn find_homeless(
+    snapshot: &Snapshot,
+    seen: &HashSet<TraceKey>,
+    check: &mut RowCheck,
+) -> Result<()> {
     let mut found: HashSet<TraceKey> = HashSet::new();
     for source in 0..snapshot.source_count() {
         for batch in snapshot.scan(source, Table::Spans, &ScanRequest::columns(["trace_id"]))? {
@@ -157,7 +181,9 @@ fn find_repeated_assessments(snapshot: &Snapshot, check: &mut RowCheck) -> Resul
             let (traces, ids) = (text(&batch, "trace_id")?, text(&batch, "assessment_id")?);
             for (trace, id) in traces.iter().flatten().zip(ids.iter().flatten()) {
                 if !seen.insert((TraceKey::of(trace), id.to_string())) {
-                    check.repeated.push(format!("assessment {id} of trace {trace}"));
+                    check
+                        .repeated
+                        .push(format!("assessment {id} of trace {trace}"));
                 }
             }
         }

@@ -45,7 +45,9 @@ pub fn assessments_batch(rows: &[Assessment]) -> Result<RecordBatch> {
 pub fn assessment_at(batch: &RecordBatch, row: usize) -> Result<Assessment> {
     let at = Row::new(batch, row);
     let kind = at.required("type")?;
-    let valid = batch.column_by_name("valid").and_then(|array| array.as_boolean_opt());
+    let valid = batch
+        .column_by_name("valid")
+        .and_then(|array| array.as_boolean_opt());
     let valid = valid.ok_or_else(|| Error::internal("no boolean column valid"))?;
     Ok(Assessment {
         assessment_id: at.required("assessment_id")?,
@@ -53,7 +55,9 @@ pub fn assessment_at(batch: &RecordBatch, row: usize) -> Result<Assessment> {
         span_id: at.text("span_id")?,
         name: at.required("name")?,
         kind: AssessmentKind::parse(&kind).ok_or_else(|| {
-            Error::corrupt(format!("column type of a stored assessment: unknown word {kind:?}"))
+            Error::corrupt(format!(
+                "column type of a stored assessment: unknown word {kind:?}"
+            ))
         })?,
         value: at.required("value")?,
         source_type: at.required("source_type")?,

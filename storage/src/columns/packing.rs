@@ -37,7 +37,9 @@ const READ_BACK_BYTES_MAX: usize = 8 << 10;
 pub(crate) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
     let sources = sources(batch)?;
     replace_attributes(batch, |row, attributes| {
-        if attributes.starts_with(PACKED) || memchr::memchr(MARK_START, attributes.as_bytes()).is_some() {
+        if attributes.starts_with(PACKED)
+            || memchr::memchr(MARK_START, attributes.as_bytes()).is_some()
+        {
             return None;
         }
         let [inputs, outputs] = sources.map(|texts| text_at(texts, row));
@@ -70,7 +72,9 @@ pub const ABSENT_TEXT: char = MARK_START as char;
 /// Stored attributes as JSON object text, but for the marks that stand for values; `None` when a mark
 /// stands for a key, so that they must be made whole to be read.
 pub fn stored_members(stored: &str) -> Option<&str> {
-    let Some(packed) = stored.strip_prefix(PACKED) else { return Some(stored) };
+    let Some(packed) = stored.strip_prefix(PACKED) else {
+        return Some(stored);
+    };
     // A mark is two bytes; what only begins like one, at the very end, has nothing after it.
     let after_mark = |at| packed.get(at + SOURCES[0].1.len()..);
     let is_key = |at| after_mark(at).is_some_and(|after: &str| after.trim_start().starts_with(':'));
@@ -82,16 +86,25 @@ pub fn stored_members(stored: &str) -> Option<&str> {
 pub const MARKS: [&str; 2] = [SOURCES[0].1, SOURCES[1].1];
 
 /// Stored attributes of a row as they were given to `pack`.
-pub fn whole_attributes(stored: &str, inputs: Option<&str>, outputs: Option<&str>) -> Option<String> {
+pub fn whole_attributes(
+    stored: &str,
+    inputs: Option<&str>,
+    outputs: Option<&str>,
+) -> Option<String> {
     let packed = stored.strip_prefix(PACKED)?;
     Some(unmarked(packed, [inputs, outputs]).unwrap_or_else(|| packed.to_string()))
 }
 
 /// `text` with some of its parts replaced, from left to right; `None` when there is none. `part` tells how long a
 /// part is that a text begins with, and what stands for it. Every part begins with the byte `start`, which is ASCII.
-fn replace<'a>(text: &str, start: u8, part: impl Fn(&str) -> Option<(usize, &'a str)>) -> Option<String> {
+fn replace<'a>(
+    text: &str,
+    start: u8,
+    part: impl Fn(&str) -> Option<(usize, &'a str)>,
+) -> Option<String> {
     let (mut replaced, mut done, mut looked) = (String::new(), 0, 0);
-    while let Some(at) = memchr::memchr(start, text.as_bytes().get(looked..)?).map(|at| looked + at) {
+    while let Some(at) = memchr::memchr(start, text.as_bytes().get(looked..)?).map(|at| looked + at)
+    {
         looked = at + 1;
         if let Some((len, other)) = text.get(at..).and_then(&part) {
             if done == 0 {
@@ -112,8 +125,11 @@ fn replace<'a>(text: &str, start: u8, part: impl Fn(&str) -> Option<(usize, &'a 
 /// `json` with marks for the literals of these texts, if it has any.
 fn marked(json: &str, texts: [Option<&str>; 2]) -> Option<String> {
     let texts: Vec<(&str, &str)> = worth_packing(texts).collect();
-    let mark =
-        |literal: &str| texts.iter().find_map(|(mark, text)| Some((literal_len(literal, text)?, *mark)));
+    let mark = |literal: &str| {
+        texts
+            .iter()
+            .find_map(|(mark, text)| Some((literal_len(literal, text)?, *mark)))
+    };
     replace(json, b'"', mark)
 }
 
@@ -134,11 +150,18 @@ fn unmarked(packed: &str, texts: [Option<&str>; 2]) -> Option<String> {
 /// The texts that are long enough, with their marks.
 fn worth_packing(texts: [Option<&str>; 2]) -> impl Iterator<Item = (&'static str, &str)> {
     let is_long = |text: &&str| text.len() >= TEXT_BYTES_MIN;
-    MARKS.into_iter().zip(texts).filter_map(move |(mark, text)| Some((mark, text.filter(is_long)?)))
+    MARKS
+        .into_iter()
+        .zip(texts)
+        .filter_map(move |(mark, text)| Some((mark, text.filter(is_long)?)))
 }
 
 /// A hint with marks where it has the previews of these texts.
-pub(crate) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
+pub(crate) fn pack_hint<'a>(
+    hint: &'a str,
+    inputs: Option<&str>,
+    outputs: Option<&str>,
+) -> Cow<'a, str> {
     if memchr::memchr(MARK_START, hint.as_bytes()).is_some() {
         return Cow::Borrowed(hint);
     }
@@ -158,10 +181,17 @@ pub(crate) fn pack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option
 }
 
 /// What was given to [`pack_hint`] with the same texts.
-pub(crate) fn unpack_hint<'a>(hint: &'a str, inputs: Option<&str>, outputs: Option<&str>) -> Cow<'a, str> {
-    let Some(packed) = hint.strip_prefix(PACKED) else { return Cow::Borrowed(hint) };
+pub(crate) fn unpack_hint<'a>(
+    hint: &'a str,
+    inputs: Option<&str>,
+    outputs: Option<&str>,
+) -> Cow<'a, str> {
+    let Some(packed) = hint.strip_prefix(PACKED) else {
+        return Cow::Borrowed(hint);
+    };
     let previews = [inputs, outputs].map(|text| text.map(cut_preview));
-    unmarked(packed, previews.each_ref().map(Option::as_deref)).map_or(Cow::Borrowed(packed), Cow::Owned)
+    unmarked(packed, previews.each_ref().map(Option::as_deref))
+        .map_or(Cow::Borrowed(packed), Cow::Owned)
 }
 
 fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringViewArray> {
@@ -197,7 +227,10 @@ fn replace_attributes(
 /// Whether a scan of spans reads attributes.
 pub(crate) fn concerns(request: &ScanRequest) -> bool {
     reads_attributes(&request.columns)
-        || request.filters.iter().any(|filter| reads_attributes(&filter.columns))
+        || request
+            .filters
+            .iter()
+            .any(|filter| reads_attributes(&filter.columns))
 }
 
 /// Whether whole attributes are among these columns.
@@ -223,7 +256,10 @@ pub(crate) fn widened(columns: &[String]) -> Vec<String> {
             }
         }
     }
-    debug_assert!(all.starts_with(columns), "the columns that are asked for come first");
+    debug_assert!(
+        all.starts_with(columns),
+        "the columns that are asked for come first"
+    );
     all
 }
 
@@ -243,15 +279,24 @@ fn stored_filter(filter: &RowFilter) -> RowFilter {
 /// # Errors
 /// As [`pack`].
 pub(crate) fn restore(batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
-    let packed = batch.column_by_name("attributes").and_then(|column| column.as_string_view_opt());
-    let any = packed.is_some_and(|texts| texts.iter().flatten().any(|text| text.starts_with(PACKED)));
+    let packed = batch
+        .column_by_name("attributes")
+        .and_then(|column| column.as_string_view_opt());
+    let any =
+        packed.is_some_and(|texts| texts.iter().flatten().any(|text| text.starts_with(PACKED)));
     let whole = if any { unpack(batch)? } else { batch.clone() };
     let mut positions = Vec::with_capacity(columns.len());
     for column in columns {
         let position = whole.schema().index_of(column);
-        positions.push(position.map_err(|_| Error::internal(format!("no column {column} after a scan")))?);
+        positions.push(
+            position.map_err(|_| Error::internal(format!("no column {column} after a scan")))?,
+        );
     }
-    assert_eq!(whole.num_rows(), batch.num_rows(), "a row that is made whole is one row");
+    assert_eq!(
+        whole.num_rows(),
+        batch.num_rows(),
+        "a row that is made whole is one row"
+    );
     Ok(whole.project(&positions)?)
 }
 
@@ -278,7 +323,11 @@ mod tests {
             serde_json::json!({"request_preview": preview, "tags": {"env": "prod"}}).to_string()
         };
         for (inputs, outputs, packed_max) in [
-            (Some(long.as_str()), Some("an answer that is no preview"), 60),
+            (
+                Some(long.as_str()),
+                Some("an answer that is no preview"),
+                60,
+            ),
             (None, Some(long.as_str()), 60),
             (Some("another question, of some length"), None, usize::MAX),
             (None, None, usize::MAX),
@@ -298,7 +347,10 @@ mod tests {
         let quoted = serde_json::to_string(long).unwrap();
         let answer = "\"the very same answer, forty times over\"";
         let spans = [
-            span(long, format!("{{\"input.value\":{quoted},\"output.value\":{answer}}}")),
+            span(
+                long,
+                format!("{{\"input.value\":{quoted},\"output.value\":{answer}}}"),
+            ),
             span(long, format!("{{\"a\":[{quoted},{quoted}],\"k\":1}}")),
             span(
                 "\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"",
@@ -313,9 +365,17 @@ mod tests {
         assert!(stored.value(0).len() < 45, "{:?}", stored.value(0));
         assert_eq!(stored.value(3), "{\"input.value\":\"short\"}");
         assert_eq!(stored_members(stored.value(3)), Some(stored.value(3)));
-        assert_eq!(stored_members(stored.value(1)), Some("{\"a\":[\u{2}i,\u{2}i],\"k\":1}"));
+        assert_eq!(
+            stored_members(stored.value(1)),
+            Some("{\"a\":[\u{2}i,\u{2}i],\"k\":1}")
+        );
         assert_eq!(stored_members(stored.value(4)), None);
-        let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let names: Vec<String> = batch
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
         assert_eq!(restore(&packed, &names).unwrap(), batch);
     }
 }

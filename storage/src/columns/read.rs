@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use arrow::array::{
-    Array, ArrowPrimitiveType, AsArray, Float64Array, Int64Array, ListArray, MapArray, PrimitiveArray,
-    RecordBatch, StringViewArray, TimestampNanosecondArray, UInt64Array,
+    Array, ArrowPrimitiveType, AsArray, Float64Array, Int64Array, ListArray, MapArray,
+    PrimitiveArray, RecordBatch, StringViewArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{Float64Type, Int64Type, TimestampNanosecondType, UInt64Type};
 
@@ -17,7 +17,9 @@ fn typed<'a, A>(
     column: &str,
     as_type: impl Fn(&'a dyn Array) -> Option<&'a A>,
 ) -> Result<&'a A> {
-    let array = batch.column_by_name(column).ok_or_else(|| no_column(column))?;
+    let array = batch
+        .column_by_name(column)
+        .ok_or_else(|| no_column(column))?;
     cast(array.as_ref(), column, as_type)
 }
 
@@ -26,8 +28,12 @@ fn cast<'a, A>(
     column: &str,
     as_type: impl Fn(&'a dyn Array) -> Option<&'a A>,
 ) -> Result<&'a A> {
-    as_type(array)
-        .ok_or_else(|| Error::internal(format!("column {column} has the type {}", array.data_type())))
+    as_type(array).ok_or_else(|| {
+        Error::internal(format!(
+            "column {column} has the type {}",
+            array.data_type()
+        ))
+    })
 }
 
 fn no_column(name: &str) -> Error {
@@ -35,7 +41,9 @@ fn no_column(name: &str) -> Error {
 }
 
 fn no_value(column: &str, row: usize) -> Error {
-    Error::internal(format!("row {row} of a batch has no value in column {column}, which is never NULL"))
+    Error::internal(format!(
+        "row {row} of a batch has no value in column {column}, which is never NULL"
+    ))
 }
 
 /// A text column.
@@ -59,7 +67,9 @@ pub fn ints<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a Int64Array> 
 /// # Errors
 /// As [`text`].
 pub fn uints<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a UInt64Array> {
-    typed(batch, column, |array| array.as_primitive_opt::<UInt64Type>())
+    typed(batch, column, |array| {
+        array.as_primitive_opt::<UInt64Type>()
+    })
 }
 
 /// A Float64 column.
@@ -67,7 +77,9 @@ pub fn uints<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a UInt64Array
 /// # Errors
 /// As [`text`].
 pub fn floats<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a Float64Array> {
-    typed(batch, column, |array| array.as_primitive_opt::<Float64Type>())
+    typed(batch, column, |array| {
+        array.as_primitive_opt::<Float64Type>()
+    })
 }
 
 /// A timestamp column, in Unix nanoseconds.
@@ -75,7 +87,9 @@ pub fn floats<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a Float64Arr
 /// # Errors
 /// As [`text`].
 pub fn times<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a TimestampNanosecondArray> {
-    typed(batch, column, |array| array.as_primitive_opt::<TimestampNanosecondType>())
+    typed(batch, column, |array| {
+        array.as_primitive_opt::<TimestampNanosecondType>()
+    })
 }
 
 /// A list column.
@@ -88,7 +102,11 @@ pub fn list<'a>(batch: &'a RecordBatch, column: &str) -> Result<&'a ListArray> {
 
 /// The text at `row`, `None` for NULL.
 pub fn text_at(array: &StringViewArray, row: usize) -> Option<&str> {
-    if array.is_null(row) { None } else { Some(array.value(row)) }
+    if array.is_null(row) {
+        None
+    } else {
+        Some(array.value(row))
+    }
 }
 
 /// A text column that has a value in each row, such as that of an id.
@@ -130,26 +148,43 @@ pub(super) struct Row<'a> {
 
 impl<'a> Row<'a> {
     pub(super) fn new(batch: &'a RecordBatch, row: usize) -> Self {
-        Self { batch, row, next: Cell::new(0) }
+        Self {
+            batch,
+            row,
+            next: Cell::new(0),
+        }
     }
 
     fn column(&self, name: &str) -> Result<&'a dyn Array> {
         let schema = self.batch.schema_ref();
         let expected = self.next.get();
-        let is_expected = schema.fields().get(expected).is_some_and(|field| field.name() == name);
-        let at = if is_expected { Some(expected) } else { schema.column_with_name(name).map(|(at, _)| at) };
-        let array = at.and_then(|at| self.batch.columns().get(at)).ok_or_else(|| no_column(name))?;
+        let is_expected = schema
+            .fields()
+            .get(expected)
+            .is_some_and(|field| field.name() == name);
+        let at = if is_expected {
+            Some(expected)
+        } else {
+            schema.column_with_name(name).map(|(at, _)| at)
+        };
+        let array = at
+            .and_then(|at| self.batch.columns().get(at))
+            .ok_or_else(|| no_column(name))?;
         self.next.set(at.map_or(0, |at| at + 1));
         Ok(array.as_ref())
     }
 
     fn value<T: ArrowPrimitiveType>(&self, column: &str) -> Result<Option<T::Native>> {
-        let array: &PrimitiveArray<T> = cast(self.column(column)?, column, |array| array.as_primitive_opt())?;
+        let array: &PrimitiveArray<T> = cast(self.column(column)?, column, |array| {
+            array.as_primitive_opt()
+        })?;
         Ok(value_at(array, self.row))
     }
 
     pub(super) fn text(&self, column: &str) -> Result<Option<String>> {
-        let texts = cast(self.column(column)?, column, |array| array.as_string_view_opt())?;
+        let texts = cast(self.column(column)?, column, |array| {
+            array.as_string_view_opt()
+        })?;
         Ok(text_at(texts, self.row).map(str::to_string))
     }
 
@@ -183,8 +218,15 @@ impl<'a> Row<'a> {
 }
 
 /// The number at `row`, `None` for NULL.
-pub(crate) fn value_at<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> Option<T::Native> {
-    if array.is_null(row) { None } else { Some(array.value(row)) }
+pub(crate) fn value_at<T: ArrowPrimitiveType>(
+    array: &PrimitiveArray<T>,
+    row: usize,
+) -> Option<T::Native> {
+    if array.is_null(row) {
+        None
+    } else {
+        Some(array.value(row))
+    }
 }
 
 /// The entries of the string map at `row`; a NULL value is left out.
@@ -201,9 +243,15 @@ pub fn map_at(batch: &RecordBatch, column: &str, row: usize) -> Result<BTreeMap<
     let keys = pairs.column(0).as_string_opt::<i32>();
     let values = pairs.column(1).as_string_opt::<i32>();
     let (Some(keys), Some(values)) = (keys, values) else {
-        return Err(Error::internal(format!("map column {column} does not hold text")));
+        return Err(Error::internal(format!(
+            "map column {column} does not hold text"
+        )));
     };
-    assert_eq!(keys.len(), values.len(), "each key of a map has a value or NULL");
+    assert_eq!(
+        keys.len(),
+        values.len(),
+        "each key of a map has a value or NULL"
+    );
     for (key, value) in keys.iter().zip(values.iter()) {
         if let (Some(key), Some(value)) = (key, value) {
             entries.insert(key.to_string(), value.to_string());

@@ -57,14 +57,19 @@ pub fn spans_batch(spans: &[Span]) -> Result<RecordBatch> {
         links(spans),
         optional(spans, |s| &s.extra),
         hints(spans)?,
-        Arc::new(UInt64Array::from_iter_values(spans.iter().map(content_hash))),
+        Arc::new(UInt64Array::from_iter_values(
+            spans.iter().map(content_hash),
+        )),
     ];
     Ok(RecordBatch::try_new(Table::Spans.schema(), columns)?)
 }
 
 /// Where costs are from: what came without a word was reported, and no cost has none.
 fn cost_sources(spans: &[Span]) -> ArrayRef {
-    repeated(spans, |span| span.cost_usd.map(|_| span.cost_source.as_deref().unwrap_or(REPORTED)))
+    repeated(spans, |span| {
+        span.cost_usd
+            .map(|_| span.cost_source.as_deref().unwrap_or(REPORTED))
+    })
 }
 
 /// The span at `row` of a batch with all stored columns.
@@ -73,7 +78,10 @@ fn cost_sources(spans: &[Span]) -> ArrayRef {
 /// `Internal` when a column is missing, `Corrupt` when a hint does not parse.
 pub fn span_at(batch: &RecordBatch, row: usize) -> Result<Span> {
     let at = Row::new(batch, row);
-    let hint = at.text("_hint")?.map(|json| serde_json::from_str(&json)).transpose();
+    let hint = at
+        .text("_hint")?
+        .map(|json| serde_json::from_str(&json))
+        .transpose();
     Ok(Span {
         trace_id: at.required("trace_id")?,
         span_id: at.required("span_id")?,
@@ -122,13 +130,18 @@ fn struct_texts<const N: usize>(
 ) -> Result<[Vec<String>; N]> {
     let other_shape = || Error::internal(format!("column {column} holds structs of another shape"));
     let items = list(batch, column)?.value(row);
-    let structs =
-        items.as_struct_opt().ok_or_else(|| Error::internal(format!("column {column} holds no structs")))?;
+    let structs = items
+        .as_struct_opt()
+        .ok_or_else(|| Error::internal(format!("column {column} holds no structs")))?;
     let mut fields = Vec::new();
     for array in structs.columns().iter().skip(first_field) {
         let texts = array.as_string_opt::<i32>();
-        let texts = texts.ok_or_else(|| Error::internal(format!("column {column} does not hold text")))?;
-        let texts = texts.iter().map(|text| text.map(str::to_string)).collect::<Option<Vec<String>>>();
+        let texts =
+            texts.ok_or_else(|| Error::internal(format!("column {column} does not hold text")))?;
+        let texts = texts
+            .iter()
+            .map(|text| text.map(str::to_string))
+            .collect::<Option<Vec<String>>>();
         fields.push(texts.ok_or_else(other_shape)?);
     }
     fields.try_into().map_err(|_| other_shape())
@@ -136,26 +149,51 @@ fn struct_texts<const N: usize>(
 
 fn events_at(batch: &RecordBatch, row: usize) -> Result<Vec<Event>> {
     let items = list(batch, "events")?.value(row);
-    let times = items.as_struct_opt().and_then(|s| s.column(0).as_primitive_opt::<TimestampNanosecondType>());
-    let times = times.ok_or_else(|| Error::internal("column events has no times"))?.values().clone();
+    let times = items
+        .as_struct_opt()
+        .and_then(|s| s.column(0).as_primitive_opt::<TimestampNanosecondType>());
+    let times = times
+        .ok_or_else(|| Error::internal("column events has no times"))?
+        .values()
+        .clone();
     let [names, attributes] = struct_texts(batch, "events", row, 1)?;
-    assert!(times.len() == names.len() && names.len() == attributes.len(), "an event has all its parts");
+    assert!(
+        times.len() == names.len() && names.len() == attributes.len(),
+        "an event has all its parts"
+    );
     let rows = times.iter().zip(names).zip(attributes);
-    Ok(rows.map(|((time_ns, name), attributes)| Event { time_ns: *time_ns, name, attributes }).collect())
+    Ok(rows
+        .map(|((time_ns, name), attributes)| Event {
+            time_ns: *time_ns,
+            name,
+            attributes,
+        })
+        .collect())
 }
 
 fn links_at(batch: &RecordBatch, row: usize) -> Result<Vec<Link>> {
     let [traces, spans, attributes] = struct_texts(batch, "links", row, 0)?;
-    assert!(traces.len() == spans.len() && spans.len() == attributes.len(), "a link has all its parts");
+    assert!(
+        traces.len() == spans.len() && spans.len() == attributes.len(),
+        "a link has all its parts"
+    );
     let rows = traces.into_iter().zip(spans).zip(attributes);
-    Ok(rows.map(|((trace_id, span_id), attributes)| Link { trace_id, span_id, attributes }).collect())
+    Ok(rows
+        .map(|((trace_id, span_id), attributes)| Link {
+            trace_id,
+            span_id,
+            attributes,
+        })
+        .collect())
 }
 
 fn hints(spans: &[Span]) -> Result<ArrayRef> {
     let mut texts = Vec::with_capacity(spans.len());
     for span in spans {
         let text = span.hint.as_ref().map(serde_json::to_string).transpose();
-        texts.push(text.map_err(|e| Error::internal(format!("trace hint of span {}: {e}", span.span_id)))?);
+        texts.push(
+            text.map_err(|e| Error::internal(format!("trace hint of span {}: {e}", span.span_id)))?,
+        );
     }
     Ok(Arc::new(StringViewArray::from_iter(texts)))
 }
@@ -166,8 +204,12 @@ fn struct_list(
     fields: arrow::datatypes::Fields,
     append_row: impl Fn(&Span, &mut StructBuilder),
 ) -> ArrayRef {
-    let item = Arc::new(Field::new_list_field(DataType::Struct(fields.clone()), true));
-    let mut builder = ListBuilder::new(StructBuilder::from_fields(fields, spans.len())).with_field(item);
+    let item = Arc::new(Field::new_list_field(
+        DataType::Struct(fields.clone()),
+        true,
+    ));
+    let mut builder =
+        ListBuilder::new(StructBuilder::from_fields(fields, spans.len())).with_field(item);
     for span in spans {
         append_row(span, builder.values());
         builder.append(true);
@@ -213,11 +255,22 @@ fn content_hash(span: &Span) -> u64 {
         bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
         bytes.extend_from_slice(text.as_bytes());
     };
-    for text in [&span.name, &span.kind, &span.status, &span.attributes, &span.resource] {
+    for text in [
+        &span.name,
+        &span.kind,
+        &span.status,
+        &span.attributes,
+        &span.resource,
+    ] {
         put(text);
     }
-    let options =
-        [&span.parent_span_id, &span.status_message, &span.scope_name, &span.scope_version, &span.extra];
+    let options = [
+        &span.parent_span_id,
+        &span.status_message,
+        &span.scope_name,
+        &span.scope_version,
+        &span.extra,
+    ];
     for option in options {
         put(option.as_deref().unwrap_or("\u{0}absent"));
     }
@@ -245,7 +298,11 @@ mod tests {
         let span = Span {
             trace_id: "t".into(),
             span_id: "s".into(),
-            events: vec![Event { time_ns: 1, name: "e".into(), attributes: "{}".into() }],
+            events: vec![Event {
+                time_ns: 1,
+                name: "e".into(),
+                attributes: "{}".into(),
+            }],
             links: vec![Link::default()],
             hint: Some(TraceHint::default()),
             ..Span::default()
@@ -260,7 +317,10 @@ mod tests {
 
     #[test]
     fn zero_is_stored_without_a_sign() {
-        let span = Span { cost_usd: Some(-0.0), ..Span::default() };
+        let span = Span {
+            cost_usd: Some(-0.0),
+            ..Span::default()
+        };
         let batch = spans_batch(&[span]).unwrap();
         let stored = span_at(&batch, 0).unwrap().cost_usd.unwrap();
         assert_eq!(stored.to_bits(), 0.0_f64.to_bits());

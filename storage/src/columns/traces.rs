@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
-    StringViewArray,
+    Array, ArrayRef, AsArray, Int64Array, ListBuilder, MapBuilder, MapFieldNames, RecordBatch,
+    StringBuilder, StringViewArray,
 };
 
 use super::build::{float, int, optional, required, time};
@@ -62,10 +62,19 @@ pub fn with_span_runs(
 ) -> Result<RecordBatch> {
     let ids = required_text(batch, "trace_id")?;
     let runs: Vec<Option<(u32, u32)>> = ids.iter().map(|id| run(TraceKey::of(id))).collect();
-    assert!(runs.iter().flatten().all(|(_, count)| *count > 0), "a run has spans");
+    assert!(
+        runs.iter().flatten().all(|(_, count)| *count > 0),
+        "a run has spans"
+    );
     let mut columns = batch.columns().to_vec();
-    let first = Int64Array::from_iter(runs.iter().map(|run| run.map(|(first, _)| i64::from(first))));
-    let count = Int64Array::from_iter(runs.iter().map(|run| run.map(|(_, count)| i64::from(count))));
+    let first = Int64Array::from_iter(
+        runs.iter()
+            .map(|run| run.map(|(first, _)| i64::from(first))),
+    );
+    let count = Int64Array::from_iter(
+        runs.iter()
+            .map(|run| run.map(|(_, count)| i64::from(count))),
+    );
     for (name, array) in [("_first_span_row", first), ("_span_rows", count)] {
         if let Some(column) = columns.get_mut(batch.schema_ref().index_of(name)?) {
             *column = Arc::new(array);
@@ -88,15 +97,25 @@ fn models(rows: &[TraceRow]) -> ArrayRef {
 fn edits(rows: &[TraceRow]) -> Result<ArrayRef> {
     let mut texts = Vec::with_capacity(rows.len());
     for row in rows {
-        let text = (!row.edit.is_empty()).then(|| serde_json::to_string(&row.edit)).transpose();
-        texts.push(text.map_err(|e| Error::internal(format!("edit of trace {}: {e}", row.trace_id)))?);
+        let text = (!row.edit.is_empty())
+            .then(|| serde_json::to_string(&row.edit))
+            .transpose();
+        texts.push(
+            text.map_err(|e| Error::internal(format!("edit of trace {}: {e}", row.trace_id)))?,
+        );
     }
     Ok(Arc::new(StringViewArray::from_iter(texts)))
 }
 
 /// A `Map<Utf8, Utf8>` column.
-pub(super) fn string_maps<'a>(maps: impl Iterator<Item = &'a BTreeMap<String, String>>) -> Result<ArrayRef> {
-    let names = MapFieldNames { entry: "entries".into(), key: "keys".into(), value: "values".into() };
+pub(super) fn string_maps<'a>(
+    maps: impl Iterator<Item = &'a BTreeMap<String, String>>,
+) -> Result<ArrayRef> {
+    let names = MapFieldNames {
+        entry: "entries".into(),
+        key: "keys".into(),
+        value: "values".into(),
+    };
     let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
     for map in maps {
         for (key, value) in map {
@@ -175,8 +194,9 @@ fn models_at(batch: &RecordBatch, row: usize) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     let items = lists.value(row);
-    let texts =
-        items.as_string_opt::<i32>().ok_or_else(|| Error::internal("column models does not hold text"))?;
+    let texts = items
+        .as_string_opt::<i32>()
+        .ok_or_else(|| Error::internal("column models does not hold text"))?;
     Ok(texts.iter().flatten().map(str::to_string).collect())
 }
 
@@ -196,7 +216,11 @@ mod tests {
             end_time_ns: Some(9),
             duration_ns: Some(4),
             span_count: 2,
-            usage: Usage { input_tokens: Some(7), cost_usd: Some(0.5), ..Usage::default() },
+            usage: Usage {
+                input_tokens: Some(7),
+                cost_usd: Some(0.5),
+                ..Usage::default()
+            },
             models: vec!["a".into(), "b".into()],
             metadata: BTreeMap::from([("m".into(), "v".into())]),
             root_span_id: Some("r".into()),
@@ -215,7 +239,13 @@ mod tests {
             },
             true,
         );
-        let rows = vec![full, TraceRow { trace_id: "t2".into(), ..TraceRow::default() }];
+        let rows = vec![
+            full,
+            TraceRow {
+                trace_id: "t2".into(),
+                ..TraceRow::default()
+            },
+        ];
         let batch = traces_batch(&rows).unwrap();
         assert_eq!(batch.schema(), Table::Traces.schema());
         assert_eq!(trace_at(&batch, 0).unwrap(), rows[0]);

@@ -26,7 +26,11 @@ impl Folder {
     /// A folder outside of a database, or of one that nobody renames.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { shown: path.clone(), path, held: None }
+        Self {
+            shown: path.clone(),
+            path,
+            held: None,
+        }
     }
 
     /// What `relative` is below the open folder `root`, which was found at `path`. Through the descriptors
@@ -34,13 +38,22 @@ impl Folder {
     pub(super) fn below(root: &Arc<File>, path: &Path, relative: &Path) -> Option<Self> {
         let identity = |seen: std::fs::Metadata| (seen.dev(), seen.ino());
         let own = identity(root.metadata().ok()?);
-        let leads_there = |path: &Path| std::fs::metadata(path).is_ok_and(|seen| identity(seen) == own);
+        let leads_there =
+            |path: &Path| std::fs::metadata(path).is_ok_and(|seen| identity(seen) == own);
         let descriptor = PathBuf::from(format!("/proc/self/fd/{}", root.as_raw_fd()));
         let shown = relative.to_path_buf();
         if leads_there(&descriptor) {
-            return Some(Self { path: descriptor.join(relative), shown, held: Some(root.clone()) });
+            return Some(Self {
+                path: descriptor.join(relative),
+                shown,
+                held: Some(root.clone()),
+            });
         }
-        leads_there(path).then(|| Self { path: path.join(relative), shown, held: None })
+        leads_there(path).then(|| Self {
+            path: path.join(relative),
+            shown,
+            held: None,
+        })
     }
 
     /// The path to open.
@@ -55,7 +68,11 @@ impl Folder {
 
     /// A folder in this one.
     pub fn join(&self, name: &str) -> Self {
-        Self { path: self.path.join(name), shown: self.shown.join(name), held: self.held.clone() }
+        Self {
+            path: self.path.join(name),
+            shown: self.shown.join(name),
+            held: self.held.clone(),
+        }
     }
 }
 

@@ -36,7 +36,10 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn not_found(path: &Path) -> io::Error {
-    io::Error::new(ErrorKind::NotFound, format!("{} does not exist", path.display()))
+    io::Error::new(
+        ErrorKind::NotFound,
+        format!("{} does not exist", path.display()),
+    )
 }
 
 impl State {
@@ -48,7 +51,10 @@ impl State {
         match path.parent() {
             Some(parent) if self.is_dir(parent) => Ok(()),
             Some(parent) => Err(not_found(parent)),
-            None => Err(io::Error::new(ErrorKind::InvalidInput, "the root is not a file")),
+            None => Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "the root is not a file",
+            )),
         }
     }
 
@@ -61,15 +67,29 @@ impl State {
         let moved = |path: &Path| {
             path.strip_prefix(from).ok().map(|rest| {
                 // Joining an empty rest would add a trailing slash.
-                if rest.as_os_str().is_empty() { to.to_path_buf() } else { to.join(rest) }
+                if rest.as_os_str().is_empty() {
+                    to.to_path_buf()
+                } else {
+                    to.join(rest)
+                }
             })
         };
         let files = std::mem::take(&mut self.files);
         let count = files.len();
-        self.files = files.into_iter().map(|(path, file)| (moved(&path).unwrap_or(path), file)).collect();
-        assert_eq!(self.files.len(), count, "a folder that is moved covers no file");
+        self.files = files
+            .into_iter()
+            .map(|(path, file)| (moved(&path).unwrap_or(path), file))
+            .collect();
+        assert_eq!(
+            self.files.len(),
+            count,
+            "a folder that is moved covers no file"
+        );
         let dirs = std::mem::take(&mut self.dirs);
-        self.dirs = dirs.into_iter().map(|path| moved(&path).unwrap_or(path)).collect();
+        self.dirs = dirs
+            .into_iter()
+            .map(|path| moved(&path).unwrap_or(path))
+            .collect();
     }
 
     fn check_fault(&self) -> io::Result<()> {
@@ -94,7 +114,11 @@ impl MemEnv {
             let message = format!("{} is not a regular file", path.display());
             return Err(io::Error::new(ErrorKind::InvalidInput, message));
         }
-        state.files.get(&clean).cloned().ok_or_else(|| not_found(path))
+        state
+            .files
+            .get(&clean)
+            .cloned()
+            .ok_or_else(|| not_found(path))
     }
 }
 
@@ -107,9 +131,15 @@ impl Env for MemEnv {
         let clean = super::relative(path)?;
         let mut state = guard(&self.state);
         state.check_fault()?;
-        let chain: Vec<&Path> = clean.ancestors().filter(|dir| !dir.as_os_str().is_empty()).collect();
+        let chain: Vec<&Path> = clean
+            .ancestors()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .collect();
         if chain.iter().any(|dir| state.files.contains_key(*dir)) {
-            return Err(io::Error::new(ErrorKind::AlreadyExists, format!("{} is a file", path.display())));
+            return Err(io::Error::new(
+                ErrorKind::AlreadyExists,
+                format!("{} is a file", path.display()),
+            ));
         }
         state.dirs.extend(chain.into_iter().map(Path::to_path_buf));
         Ok(())
@@ -121,11 +151,18 @@ impl Env for MemEnv {
         state.check_fault()?;
         state.require_parent(&clean)?;
         if state.is_dir(&clean) || state.files.contains_key(&clean) {
-            return Err(io::Error::new(ErrorKind::AlreadyExists, format!("{} exists", path.display())));
+            return Err(io::Error::new(
+                ErrorKind::AlreadyExists,
+                format!("{} exists", path.display()),
+            ));
         }
         let content = Content::default();
         state.files.insert(clean, content.clone());
-        Ok(Box::new(MemWriter { content, state: self.state.clone(), len: 0 }))
+        Ok(Box::new(MemWriter {
+            content,
+            state: self.state.clone(),
+            len: 0,
+        }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn EnvReader>> {
@@ -150,7 +187,10 @@ impl Env for MemEnv {
         state.require_parent(&target)?;
         if let Some(content) = state.files.get(&source).cloned() {
             if state.is_dir(&target) {
-                return Err(io::Error::new(ErrorKind::IsADirectory, format!("{} is a folder", to.display())));
+                return Err(io::Error::new(
+                    ErrorKind::IsADirectory,
+                    format!("{} is a folder", to.display()),
+                ));
             }
             state.files.remove(&source);
             state.files.insert(target, content);
@@ -160,13 +200,19 @@ impl Env for MemEnv {
             return Err(not_found(from));
         }
         if state.files.contains_key(&target) {
-            return Err(io::Error::new(ErrorKind::NotADirectory, format!("{} is a file", to.display())));
+            return Err(io::Error::new(
+                ErrorKind::NotADirectory,
+                format!("{} is a file", to.display()),
+            ));
         }
         if target == source {
             return Ok(());
         }
         if target.starts_with(&source) {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "a folder cannot move below itself"));
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "a folder cannot move below itself",
+            ));
         }
         if state.has_children(&target) {
             return Err(io::Error::new(
@@ -180,7 +226,11 @@ impl Env for MemEnv {
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let clean = super::relative(path)?;
-        guard(&self.state).files.remove(&clean).map(drop).ok_or_else(|| not_found(path))
+        guard(&self.state)
+            .files
+            .remove(&clean)
+            .map(drop)
+            .ok_or_else(|| not_found(path))
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -198,7 +248,11 @@ impl Env for MemEnv {
         let clean = super::relative(path)?;
         let state = guard(&self.state);
         state.check_fault()?;
-        if state.is_dir(&clean) { Ok(()) } else { Err(not_found(path)) }
+        if state.is_dir(&clean) {
+            Ok(())
+        } else {
+            Err(not_found(path))
+        }
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -208,16 +262,23 @@ impl Env for MemEnv {
             return Err(not_found(path));
         }
         let inside = |entry: &&PathBuf| entry.parent() == Some(&clean);
-        let entries = state.files.keys().filter(inside).chain(state.dirs.iter().filter(inside));
-        let mut names: Vec<String> =
-            entries.filter_map(|entry| entry.file_name()).map(|name| name.to_string_lossy().into()).collect();
+        let entries = state
+            .files
+            .keys()
+            .filter(inside)
+            .chain(state.dirs.iter().filter(inside));
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name())
+            .map(|name| name.to_string_lossy().into())
+            .collect();
         names.sort();
         Ok(names)
     }
 
     fn exists(&self, path: &Path) -> bool {
         let state = guard(&self.state);
-        super::relative(path).is_ok_and(|clean| state.is_dir(&clean) || state.files.contains_key(&clean))
+        super::relative(path)
+            .is_ok_and(|clean| state.is_dir(&clean) || state.files.contains_key(&clean))
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn EnvLock>> {
@@ -228,9 +289,15 @@ impl Env for MemEnv {
             return Err(super::lock_held(path, text));
         }
         let text = super::lock_text(holder);
-        state.files.insert(clean.clone(), Arc::new(Mutex::new(text.clone().into_bytes())));
+        state.files.insert(
+            clean.clone(),
+            Arc::new(Mutex::new(text.clone().into_bytes())),
+        );
         state.locks.insert(clean.clone(), text);
-        Ok(Box::new(MemLock { state: self.state.clone(), path: clean }))
+        Ok(Box::new(MemLock {
+            state: self.state.clone(),
+            path: clean,
+        }))
     }
 
     fn folder(&self, _path: &Path) -> Option<Folder> {
@@ -264,7 +331,11 @@ impl Write for MemWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         guard(&self.state).check_fault()?;
         let mut content = guard(&self.content);
-        assert_eq!(content.len() as u64, self.len, "ST-4: a file has one writer, and only grows");
+        assert_eq!(
+            content.len() as u64,
+            self.len,
+            "ST-4: a file has one writer, and only grows"
+        );
         content.extend_from_slice(data);
         self.len += data.len() as u64;
         Ok(data.len())
@@ -297,12 +368,17 @@ impl EnvReader for MemReader {
     }
 
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
-        let end = offset.checked_add(len as u64).filter(|end| *end <= self.len);
+        let end = offset
+            .checked_add(len as u64)
+            .filter(|end| *end <= self.len);
         let (Ok(from), Some(Ok(to))) = (usize::try_from(offset), end.map(usize::try_from)) else {
             return Err(ErrorKind::UnexpectedEof.into());
         };
         let content = guard(&self.content);
-        assert!(content.len() as u64 >= self.len, "ST-4: a file that is open never shrinks");
+        assert!(
+            content.len() as u64 >= self.len,
+            "ST-4: a file that is open never shrinks"
+        );
         let slice = content.get(from..to).ok_or(ErrorKind::UnexpectedEof)?;
         Ok(Bytes::copy_from_slice(slice))
     }

@@ -229,16 +229,26 @@ fn lock_text(holder: &str) -> String {
 /// The refusal of a lock, naming who holds it.
 fn lock_held(path: &Path, text: &str) -> io::Error {
     // Which boot it was tells a program, not a person.
-    let parts: Vec<&str> = text.trim().split(", ").filter(|part| !part.starts_with("boot id ")).collect();
+    let parts: Vec<&str> = text
+        .trim()
+        .split(", ")
+        .filter(|part| !part.starts_with("boot id "))
+        .collect();
     let holder = match parts.concat().is_empty() {
         true => "an unknown process".to_string(),
         false => parts.join(", "),
     };
-    io::Error::new(io::ErrorKind::WouldBlock, format!("{} is locked by {holder}", path.display()))
+    io::Error::new(
+        io::ErrorKind::WouldBlock,
+        format!("{} is locked by {holder}", path.display()),
+    )
 }
 
 /// The refusal to read a file whole.
 fn too_large(path: &Path, bytes: u64) -> io::Error {
-    let message = format!("{} has {bytes} bytes, more than {READ_BYTES_MAX}", path.display());
+    let message = format!(
+        "{} has {bytes} bytes, more than {READ_BYTES_MAX}",
+        path.display()
+    );
     io::Error::new(io::ErrorKind::InvalidData, message)
 }

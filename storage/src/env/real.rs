@@ -37,7 +37,9 @@ const DEPTH_MAX: usize = 32;
 
 const LOCK_FILE: &str = "LOCK";
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
 /// Not to wait for whoever writes a pipe, before it is known to be one.
 const TO_READ: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
@@ -77,17 +79,28 @@ impl RealEnv {
     pub fn new(root: PathBuf) -> Self {
         // Where the working directory is gone only an absolute path leads anywhere.
         let path = std::path::absolute(&root).unwrap_or(root);
-        Self { path, root: OnceLock::new(), is_for_others: false }
+        Self {
+            path,
+            root: OnceLock::new(),
+            is_for_others: false,
+        }
     }
 
     /// The same for files that are no database's: who may read them is up to the umask.
     pub fn for_others(root: PathBuf) -> Self {
-        Self { is_for_others: true, ..Self::new(root) }
+        Self {
+            is_for_others: true,
+            ..Self::new(root)
+        }
     }
 
     /// What is allowed of a mode.
     fn mode(&self, all: Mode) -> Mode {
-        if self.is_for_others { all } else { all & Mode::RWXU }
+        if self.is_for_others {
+            all
+        } else {
+            all & Mode::RWXU
+        }
     }
 
     /// The root, which may be reached through a symlink.
@@ -107,7 +120,9 @@ impl RealEnv {
             let flags = FOLDER | OFlags::NOFOLLOW;
             let name = part.as_os_str();
             let opened = retry_on_intr(|| rustix::fs::openat(&dir, name, flags, Mode::empty()));
-            dir = Open::Below(opened.map_err(|error| self.explain(&dir, name.as_ref(), path, error))?);
+            dir = Open::Below(
+                opened.map_err(|error| self.explain(&dir, name.as_ref(), path, error))?,
+            );
         }
         Ok(dir)
     }
@@ -126,21 +141,28 @@ impl RealEnv {
         let (dir, name) = self.open_parent(path)?;
         let mode = self.mode(Mode::from_raw_mode(0o666));
         let opened = retry_on_intr(|| rustix::fs::openat(&dir, &name, flags, mode));
-        opened.map(File::from).map_err(|error| self.explain(&dir, name.as_ref(), path, error))
+        opened
+            .map(File::from)
+            .map_err(|error| self.explain(&dir, name.as_ref(), path, error))
     }
 
     /// Opens a regular file to read it.
     fn open_file(&self, path: &Path) -> io::Result<(File, u64)> {
         let file = self.open_at(path, TO_READ)?;
         let seen = file.metadata()?;
-        if seen.is_file() { Ok((file, seen.len())) } else { Err(not_a_file(path)) }
+        if seen.is_file() {
+            Ok((file, seen.len()))
+        } else {
+            Err(not_a_file(path))
+        }
     }
 
     /// An error of the system with what it does not say.
     fn explain(&self, dir: &Open, name: &Path, path: &Path, error: Errno) -> io::Error {
         let found = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
         let is_symlink = |error| matches!(error, Errno::LOOP | Errno::NOTDIR);
-        let has_type = |kind| found().is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == kind);
+        let has_type =
+            |kind| found().is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == kind);
         if is_symlink(error) && has_type(FileType::Symlink) {
             let message = format!("{}: symlinks inside a database are refused", path.display());
             return io::Error::new(io::ErrorKind::InvalidInput, message);
@@ -156,7 +178,9 @@ impl RealEnv {
     }
 
     fn is_removed(&self) -> bool {
-        self.root().and_then(|root| root.metadata()).is_ok_and(|seen| seen.nlink() == 0)
+        self.root()
+            .and_then(|root| root.metadata())
+            .is_ok_and(|seen| seen.nlink() == 0)
     }
 
     /// The text of `LOCK`. It is a courtesy: failing to read it must not hide that the lock is held.
@@ -179,7 +203,10 @@ impl RealEnv {
 }
 
 fn not_a_file(path: &Path) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, format!("{} is not a regular file", path.display()))
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{} is not a regular file", path.display()),
+    )
 }
 
 /// The names in a folder but `.` and `..`.
@@ -197,7 +224,10 @@ fn names(dir: impl AsFd) -> io::Result<Vec<OsString>> {
 /// Removes all that is in a folder.
 fn remove_content(dir: &impl AsFd, depth: usize) -> io::Result<()> {
     if depth == 0 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many folders below each other"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "too many folders below each other",
+        ));
     }
     for name in names(dir)? {
         let found = rustix::fs::statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -214,7 +244,11 @@ fn remove_content(dir: &impl AsFd, depth: usize) -> io::Result<()> {
 
 impl Env for RealEnv {
     fn create_root(&self) -> io::Result<()> {
-        let missing = self.path.ancestors().take_while(|dir| std::fs::symlink_metadata(dir).is_err()).count();
+        let missing = self
+            .path
+            .ancestors()
+            .take_while(|dir| std::fs::symlink_metadata(dir).is_err())
+            .count();
         self.create_dir_all(Path::new(""))?;
         // The folder that holds the root also when the root was there: a process that made it may have died.
         for dir in self.path.ancestors().skip(1).take(missing.max(1)) {
@@ -231,24 +265,37 @@ impl Env for RealEnv {
         let relative = super::relative(path)?;
         if self.root.get().is_none() {
             let mode = self.mode(Mode::from_raw_mode(0o777)).as_raw_mode();
-            DirBuilder::new().recursive(true).mode(mode).create(&self.path)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(mode)
+                .create(&self.path)?;
         }
         let mut made = PathBuf::new();
         for part in relative.components() {
             let dir = self.open_dir(&made)?;
             match retry_on_intr(|| {
-                rustix::fs::mkdirat(&dir, part.as_os_str(), self.mode(Mode::from_raw_mode(0o777)))
+                rustix::fs::mkdirat(
+                    &dir,
+                    part.as_os_str(),
+                    self.mode(Mode::from_raw_mode(0o777)),
+                )
             }) {
                 Ok(()) | Err(Errno::EXIST) => made.push(part),
-                Err(error) => return Err(self.explain(&dir, part.as_os_str().as_ref(), path, error)),
+                Err(error) => {
+                    return Err(self.explain(&dir, part.as_os_str().as_ref(), path, error));
+                }
             }
         }
         self.open_dir(&made).map(drop)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn EnvWriter>> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(Box::new(RealWriter { file: self.open_at(path, flags)?, len: 0 }))
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Box::new(RealWriter {
+            file: self.open_at(path, flags)?,
+            len: 0,
+        }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn EnvReader>> {
@@ -292,7 +339,10 @@ impl Env for RealEnv {
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let names = names(self.open_dir(path)?)?;
-        let mut names: Vec<String> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = names
+            .iter()
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
         names.sort();
         Ok(names)
     }
@@ -306,16 +356,19 @@ impl Env for RealEnv {
         };
         match found.map_err(|error| error.kind()) {
             Ok(()) => true,
-            Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput) => {
-                false
-            }
+            Err(
+                io::ErrorKind::NotFound
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::InvalidInput,
+            ) => false,
             // What cannot be looked at is no free place for something new.
             Err(_) => true,
         }
     }
 
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Box<dyn EnvLock>> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mut file = self.open_at(path, flags)?;
         if !file.metadata()?.is_file() {
             return Err(not_a_file(path));
@@ -338,7 +391,9 @@ impl Env for RealEnv {
     /// The folder is locked besides: a `LOCK` that was removed and made again is another file.
     fn lock_root(&self, holder: &str) -> io::Result<Box<dyn EnvLock>> {
         let root = self.root()?;
-        let folder = File::from(retry_on_intr(|| rustix::fs::openat(root, ".", FOLDER, Mode::empty()))?);
+        let folder = File::from(retry_on_intr(|| {
+            rustix::fs::openat(root, ".", FOLDER, Mode::empty())
+        })?);
         let folder = match try_lock(&folder) {
             Ok(()) => Some(folder),
             Err(TryLockError::WouldBlock) => {
@@ -348,7 +403,10 @@ impl Env for RealEnv {
             Err(TryLockError::Error(_)) => None,
         };
         let file = self.lock(Path::new(LOCK_FILE), holder)?;
-        Ok(Box::new(RootLock { _file: file, _folder: folder }))
+        Ok(Box::new(RootLock {
+            _file: file,
+            _folder: folder,
+        }))
     }
 
     fn folder(&self, path: &Path) -> Option<Folder> {
@@ -358,7 +416,8 @@ impl Env for RealEnv {
 
     fn scratch_file(&self, folder: &Path) -> io::Result<ScratchFile> {
         let path = folder.join(format!("spill-{}", ulid::Ulid(self.new_ulid())));
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = self.open_at(&path, flags)?;
         match self.remove_file(&path) {
             // Whoever empties the folder was quicker.
@@ -433,7 +492,10 @@ impl EnvReader for RealReader {
 
     fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
         // Checked before the buffer is made, so that a damaged length cannot ask for memory.
-        if offset.checked_add(len as u64).is_none_or(|end| end > self.len) {
+        if offset
+            .checked_add(len as u64)
+            .is_none_or(|end| end > self.len)
+        {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let mut buffer = vec![0; len];

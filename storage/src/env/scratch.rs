@@ -43,7 +43,10 @@ pub struct ScratchFile {
 
 impl ScratchFile {
     pub(super) fn new(file: File) -> Self {
-        Self { file, len: AtomicU64::new(0) }
+        Self {
+            file,
+            len: AtomicU64::new(0),
+        }
     }
 
     /// Writes at the end.

@@ -49,8 +49,15 @@ pub(super) fn rfc3339(unix_ns: i64) -> String {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    debug_assert!((1..=12).contains(&month) && (1..=31).contains(&day), "{unix_ns} is of a day of a month");
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    debug_assert!(
+        (1..=12).contains(&month) && (1..=31).contains(&day),
+        "{unix_ns} is of a day of a month"
+    );
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

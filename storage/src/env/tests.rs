@@ -33,7 +33,10 @@ fn files_are_created_once_and_read_back() {
         env.create_dir_all(Path::new("a/b")).unwrap();
         env.create_dir_all(Path::new("a/b")).unwrap();
         put(env, "a/b/file", b"0123456789");
-        assert_eq!(kind(env.create(Path::new("a/b/file"))), ErrorKind::AlreadyExists);
+        assert_eq!(
+            kind(env.create(Path::new("a/b/file"))),
+            ErrorKind::AlreadyExists
+        );
         assert_eq!(env.read(Path::new("./a/b/file")).unwrap(), b"0123456789");
         let reader = env.open(Path::new("a/b/file")).unwrap();
         assert_eq!(reader.len(), 10);
@@ -45,7 +48,10 @@ fn files_are_created_once_and_read_back() {
         env.remove_file(Path::new("a/b/file")).unwrap();
         assert_eq!(&reader.read_at(0, 2).unwrap()[..], b"01");
         assert_eq!(kind(env.open(Path::new("a/b/file"))), ErrorKind::NotFound);
-        assert_eq!(kind(env.remove_file(Path::new("a/b/file"))), ErrorKind::NotFound);
+        assert_eq!(
+            kind(env.remove_file(Path::new("a/b/file"))),
+            ErrorKind::NotFound
+        );
     });
 }
 
@@ -62,9 +68,16 @@ fn folders_are_listed_renamed_and_removed() {
         assert_eq!(env.list(Path::new("tmp")).unwrap(), ["xy"]);
         assert_eq!(env.read(Path::new("seg/x/text/t")).unwrap(), b"t");
         env.create_dir_all(Path::new("tmp/z")).unwrap();
-        assert_eq!(kind(env.rename(Path::new("tmp/z"), Path::new("seg/x"))), ErrorKind::DirectoryNotEmpty);
-        assert_eq!(kind(env.rename(Path::new("tmp/none"), Path::new("seg/y"))), ErrorKind::NotFound);
-        env.rename(Path::new("tmp/xy"), Path::new("seg/x/spans")).unwrap();
+        assert_eq!(
+            kind(env.rename(Path::new("tmp/z"), Path::new("seg/x"))),
+            ErrorKind::DirectoryNotEmpty
+        );
+        assert_eq!(
+            kind(env.rename(Path::new("tmp/none"), Path::new("seg/y"))),
+            ErrorKind::NotFound
+        );
+        env.rename(Path::new("tmp/xy"), Path::new("seg/x/spans"))
+            .unwrap();
         assert_eq!(env.read(Path::new("seg/x/spans")).unwrap(), b"other");
         env.remove_dir_all(Path::new("seg/x")).unwrap();
         assert!(!env.exists(Path::new("seg/x/spans")));
@@ -95,7 +108,10 @@ fn the_lock_of_the_root_holds_without_its_file() {
     for file_there in [true, false] {
         let refused = other.lock_root("second").err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::WouldBlock);
-        assert!(!file_there || refused.to_string().contains("first"), "{refused}");
+        assert!(
+            !file_there || refused.to_string().contains("first"),
+            "{refused}"
+        );
         other.remove_file(Path::new("LOCK")).unwrap();
         put(&other, "LOCK", b"");
     }
@@ -112,11 +128,17 @@ fn a_lock_is_exclusive_and_names_its_holder() {
         assert_eq!(refused.kind(), ErrorKind::WouldBlock);
         let message = refused.to_string();
         assert!(message.contains("first program"), "{message}");
-        assert!(message.contains(&format!("pid {}", std::process::id())), "{message}");
+        assert!(
+            message.contains(&format!("pid {}", std::process::id())),
+            "{message}"
+        );
         drop(held);
         drop(env.lock(Path::new("LOCK"), "second program").unwrap());
         let text = String::from_utf8(env.read(Path::new("LOCK")).unwrap()).unwrap();
-        assert!(text.contains("second program") && !text.contains("first"), "{text}");
+        assert!(
+            text.contains("second program") && !text.contains("first"),
+            "{text}"
+        );
     });
 }
 
@@ -131,20 +153,46 @@ fn real_files_are_private_and_symlinks_are_refused() {
         let full = env.folder(Path::new("")).unwrap().path().join(path);
         std::fs::metadata(full).unwrap().permissions().mode() & 0o777
     };
-    assert_eq!((mode(""), mode("wal"), mode("wal/file")), (0o700, 0o700, 0o600));
-    symlink(folder.path().join("db/wal/file"), folder.path().join("db/link")).unwrap();
+    assert_eq!(
+        (mode(""), mode("wal"), mode("wal/file")),
+        (0o700, 0o700, 0o600)
+    );
+    symlink(
+        folder.path().join("db/wal/file"),
+        folder.path().join("db/link"),
+    )
+    .unwrap();
     assert_eq!(kind(env.open(Path::new("link"))), ErrorKind::InvalidInput);
     assert_eq!(kind(env.read(Path::new("link"))), ErrorKind::InvalidInput);
-    assert_eq!(kind(env.lock(Path::new("link"), "x")), ErrorKind::InvalidInput);
-    assert_eq!(kind(env.create(Path::new("link"))), ErrorKind::AlreadyExists);
+    assert_eq!(
+        kind(env.lock(Path::new("link"), "x")),
+        ErrorKind::InvalidInput
+    );
+    assert_eq!(
+        kind(env.create(Path::new("link"))),
+        ErrorKind::AlreadyExists
+    );
     symlink(folder.path().join("db/wal"), folder.path().join("db/seg")).unwrap();
     for path in ["seg", "seg/file"] {
-        assert_eq!(kind(env.create_dir_all(Path::new(path))), ErrorKind::InvalidInput, "{path}");
+        assert_eq!(
+            kind(env.create_dir_all(Path::new(path))),
+            ErrorKind::InvalidInput,
+            "{path}"
+        );
     }
-    assert_eq!(kind(env.open(Path::new("seg/file"))), ErrorKind::InvalidInput);
-    assert_eq!(kind(env.create(Path::new("seg/new"))), ErrorKind::InvalidInput);
+    assert_eq!(
+        kind(env.open(Path::new("seg/file"))),
+        ErrorKind::InvalidInput
+    );
+    assert_eq!(
+        kind(env.create(Path::new("seg/new"))),
+        ErrorKind::InvalidInput
+    );
     assert_eq!(kind(env.list(Path::new("seg"))), ErrorKind::InvalidInput);
-    assert_eq!(kind(env.remove_dir_all(Path::new("seg"))), ErrorKind::InvalidInput);
+    assert_eq!(
+        kind(env.remove_dir_all(Path::new("seg"))),
+        ErrorKind::InvalidInput
+    );
     assert!(env.folder(Path::new("seg")).is_none());
 }
 
@@ -166,7 +214,8 @@ fn a_renamed_root_is_still_the_root() {
     assert_eq!(env.list(Path::new("wal")).unwrap(), ["below", "file"]);
     assert_eq!(std::fs::read_dir(moved.join("wal")).unwrap().count(), 2);
     assert_eq!(other.list(Path::new("wal")).unwrap(), Vec::<String>::new());
-    env.rename(Path::new("wal/file"), Path::new("wal/below/file")).unwrap();
+    env.rename(Path::new("wal/file"), Path::new("wal/below/file"))
+        .unwrap();
     env.remove_dir_all(Path::new("wal")).unwrap();
     assert!(!env.exists(Path::new("wal")) && other.exists(Path::new("wal")));
 }
@@ -183,7 +232,10 @@ fn what_is_synced_after_it_was_removed_is_refused() {
     writer.write_all(b"y").unwrap();
     assert_eq!(kind(writer.sync_data()), ErrorKind::NotFound);
     let error = env.read(Path::new("file")).unwrap_err();
-    assert!(error.to_string().contains("removed while it was open"), "{error}");
+    assert!(
+        error.to_string().contains("removed while it was open"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -195,8 +247,14 @@ fn a_scratch_file_has_no_name() {
     assert_eq!(env.list(Path::new("tmp")).unwrap(), Vec::<String>::new());
     file.append(b"0123").unwrap();
     file.append(b"456789").unwrap();
-    assert_eq!((file.len(), &file.read_at(3, 4).unwrap()[..]), (10, &b"3456"[..]));
+    assert_eq!(
+        (file.len(), &file.read_at(3, 4).unwrap()[..]),
+        (10, &b"3456"[..])
+    );
     assert_eq!(&file.read_at(8, 4).unwrap()[..], b"89");
     assert!(file.read_at(10, 4).unwrap().is_empty());
-    assert_eq!(kind(MemEnv::default().scratch_file(Path::new("tmp"))), ErrorKind::Unsupported);
+    assert_eq!(
+        kind(MemEnv::default().scratch_file(Path::new("tmp"))),
+        ErrorKind::Unsupported
+    );
 }

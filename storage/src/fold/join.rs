@@ -61,12 +61,20 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn of(mut span: Span) -> Self {
         let Some(mark) = LogMark::of(span.extra.as_deref()) else {
-            return Self { span, records: Vec::new(), stands_in: false };
+            return Self {
+                span,
+                records: Vec::new(),
+                stands_in: false,
+            };
         };
         let own = span.events.len().saturating_sub(mark.count);
         let records = span.events.split_off(own);
         span.extra = span.extra.as_deref().and_then(without_mark);
-        Self { span, records, stands_in: mark.stands_in }
+        Self {
+            span,
+            records,
+            stands_in: mark.stands_in,
+        }
     }
 
     /// A row that stands in for the span of records.
@@ -85,7 +93,11 @@ impl Parts {
             resource: fragment.resource,
             ..Span::default()
         };
-        Self { span, records: fragment.events, stands_in: true }
+        Self {
+            span,
+            records: fragment.events,
+            stands_in: true,
+        }
     }
 
     /// Takes in what came later. Of rows that stand in, the one that sorts first says where they come from.
@@ -110,7 +122,9 @@ impl Parts {
     pub(crate) fn add_records(&mut self, later: Vec<Event>) {
         let mut there: HashMap<(i64, &str, &str), usize> = HashMap::new();
         for record in &self.records {
-            *there.entry((record.time_ns, &record.name, &record.attributes)).or_default() += 1;
+            *there
+                .entry((record.time_ns, &record.name, &record.attributes))
+                .or_default() += 1;
         }
         let mut is_new = Vec::with_capacity(later.len());
         for record in &later {
@@ -122,24 +136,43 @@ impl Parts {
             }
         }
         let least = self.records.len().max(later.len());
-        let new = later.into_iter().zip(is_new).filter_map(|(record, is_new)| is_new.then_some(record));
+        let new = later
+            .into_iter()
+            .zip(is_new)
+            .filter_map(|(record, is_new)| is_new.then_some(record));
         self.records.extend(new);
-        assert!(self.records.len() >= least, "as many records as the side has that has more of them");
+        assert!(
+            self.records.len() >= least,
+            "as many records as the side has that has more of them"
+        );
     }
 
     /// The row. Records are in the order of their times.
     pub(crate) fn joined(self, refill: Refill) -> Span {
-        let Self { mut span, mut records, stands_in } = self;
+        let Self {
+            mut span,
+            mut records,
+            stands_in,
+        } = self;
         records.sort_by_key(|record| record.time_ns);
         if stands_in {
             span.start_time_ns = records.first().map_or(0, |record| record.time_ns);
             span.end_time_ns = records.last().map(|record| record.time_ns);
-            span.name = records.first().map_or_else(String::new, |record| record.name.clone());
+            span.name = records
+                .first()
+                .map_or_else(String::new, |record| record.name.clone());
         }
-        let mark = LogMark { count: records.len(), stands_in };
+        let mark = LogMark {
+            count: records.len(),
+            stands_in,
+        };
         span.events.append(&mut records);
         span.extra = Some(with_mark(span.extra.as_deref(), mark));
-        debug_assert_eq!(LogMark::of(span.extra.as_deref()), Some(mark), "a row comes apart again");
+        debug_assert_eq!(
+            LogMark::of(span.extra.as_deref()),
+            Some(mark),
+            "a row comes apart again"
+        );
         refill(&mut span, mark.count);
         span
     }
@@ -164,7 +197,11 @@ mod tests {
     use super::*;
 
     fn event(time_ns: i64, name: &str) -> Event {
-        Event { time_ns, name: name.into(), attributes: "{}".into() }
+        Event {
+            time_ns,
+            name: name.into(),
+            attributes: "{}".into(),
+        }
     }
 
     fn records(events: &[Event]) -> Parts {
@@ -188,15 +225,24 @@ mod tests {
 
     #[test]
     fn a_row_is_the_same_in_any_order_and_comes_apart_again() {
-        for extra in
-            [None, Some("{\"flags\":1}"), Some("{\"scope_attributes\":{\"log_records\":{\"count\":7}}}")]
-        {
-            let (one, two) = ([event(2, "b"), event(1, "a")], [event(3, "c"), event(1, "a")]);
+        for extra in [
+            None,
+            Some("{\"flags\":1}"),
+            Some("{\"scope_attributes\":{\"log_records\":{\"count\":7}}}"),
+        ] {
+            let (one, two) = (
+                [event(2, "b"), event(1, "a")],
+                [event(3, "c"), event(1, "a")],
+            );
             let mut first = records(&one);
             first.add(records(&two));
             let waiting = first.joined(keep_columns);
             assert_eq!(
-                (waiting.start_time_ns, waiting.end_time_ns, waiting.name.as_str()),
+                (
+                    waiting.start_time_ns,
+                    waiting.end_time_ns,
+                    waiting.name.as_str()
+                ),
                 (1, Some(3), "a")
             );
             let mut then = Parts::of(waiting);
@@ -208,11 +254,17 @@ mod tests {
             early.add(records(&one));
             assert_eq!(early.joined(keep_columns), late);
             assert_eq!(
-                late.events.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(),
+                late.events
+                    .iter()
+                    .map(|e| e.name.as_str())
+                    .collect::<Vec<_>>(),
                 ["own", "a", "b", "c"]
             );
             let apart = Parts::of(late);
-            assert_eq!((apart.span, apart.records.len(), apart.stands_in), (sent(extra), 3, false));
+            assert_eq!(
+                (apart.span, apart.records.len(), apart.stands_in),
+                (sent(extra), 3, false)
+            );
         }
     }
 
@@ -226,6 +278,12 @@ mod tests {
         let mut parts = records(&told[..1]);
         parts.add(records(&told));
         let joined = parts.joined(keep_columns).events;
-        assert_eq!(joined.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["z", "a", "z", "b"]);
+        assert_eq!(
+            joined
+                .iter()
+                .map(|event| event.name.as_str())
+                .collect::<Vec<_>>(),
+            ["z", "a", "z", "b"]
+        );
     }
 }

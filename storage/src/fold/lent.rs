@@ -45,7 +45,11 @@ pub(crate) struct Lent {
 ///
 /// # Errors
 /// Whatever `read` gives.
-pub(crate) fn add_lent(inputs: &mut FoldInputs, hint_of_top: HintOfTop, read: impl ReadSpans) -> Result<()> {
+pub(crate) fn add_lent(
+    inputs: &mut FoldInputs,
+    hint_of_top: HintOfTop,
+    read: impl ReadSpans,
+) -> Result<()> {
     let mut needing: Vec<(TraceKey, usize)> = Vec::new();
     for (key, (_, spans)) in inputs.iter() {
         if let Some((lead, at)) = lead_of(spans).and_then(|at| Some((spans.get(at)?, at)))
@@ -57,11 +61,16 @@ pub(crate) fn add_lent(inputs: &mut FoldInputs, hint_of_top: HintOfTop, read: im
     }
     needing.sort_unstable();
     let found = parallel_map(&needing, threads_for(needing.len(), 1), |(key, at)| {
-        let (_, spans) = inputs.get(key).ok_or_else(|| Error::internal("a trace without its spans"))?;
+        let (_, spans) = inputs
+            .get(key)
+            .ok_or_else(|| Error::internal("a trace without its spans"))?;
         lent(spans, *at, hint_of_top, &read)
     })?;
     for ((key, at), lent) in needing.into_iter().zip(found) {
-        if let Some(lead) = inputs.get_mut(&key).and_then(|(_, spans)| spans.get_mut(at)) {
+        if let Some(lead) = inputs
+            .get_mut(&key)
+            .and_then(|(_, spans)| spans.get_mut(at))
+        {
             lead.lent = lent;
         }
     }
@@ -80,12 +89,20 @@ fn has_several_sessions(spans: &[FoldSpan]) -> bool {
     sessions.any(|session| Some(session) != first)
 }
 
-fn lent(spans: &[FoldSpan], lead: usize, hint_of_top: HintOfTop, read: &impl ReadSpans) -> Result<Lent> {
+fn lent(
+    spans: &[FoldSpan],
+    lead: usize,
+    hint_of_top: HintOfTop,
+    read: &impl ReadSpans,
+) -> Result<Lent> {
     assert!(lead < spans.len(), "the lead is one of the spans");
     let mut lent = Lent::default();
     let said = |places: &[RowRef]| said_of(places, hint_of_top, read);
     if has_several_sessions(spans) {
-        let mut of_session: Vec<&FoldSpan> = spans.iter().filter(|span| span.session_id.is_some()).collect();
+        let mut of_session: Vec<&FoldSpan> = spans
+            .iter()
+            .filter(|span| span.session_id.is_some())
+            .collect();
         let lead_id = spans.get(lead).map(|span| span.span_id.as_str());
         of_session.sort_by_key(|span| (Some(span.span_id.as_str()) != lead_id, span.order()));
         let is_named = |told: TopHint| (!told.session_is_thread).then_some(());
@@ -95,14 +112,22 @@ fn lent(spans: &[FoldSpan], lead: usize, hint_of_top: HintOfTop, read: &impl Rea
     if spans.get(lead).is_some_and(is_mute) {
         let mut conversing = conversing(spans, lead, read)?;
         conversing.sort_by_key(|(level, span)| (*level, span.order()));
-        let asked: Vec<&FoldSpan> = conversing.iter().map(|(_, span)| *span).take(ASKED_MAX).collect();
+        let asked: Vec<&FoldSpan> = conversing
+            .iter()
+            .map(|(_, span)| *span)
+            .take(ASKED_MAX)
+            .collect();
         let request = first_that(&asked, said, |told| told.hint.request_preview)?;
         lent.request_preview = request.map(|(_, preview)| preview);
         let ended = |span: &FoldSpan| std::cmp::Reverse((span.end_time_ns, span.start_time_ns));
         conversing.sort_by(|(a_level, a), (b_level, b)| {
             (a_level, ended(a), &a.span_id).cmp(&(b_level, ended(b), &b.span_id))
         });
-        let answered: Vec<&FoldSpan> = conversing.iter().map(|(_, span)| *span).take(ASKED_MAX).collect();
+        let answered: Vec<&FoldSpan> = conversing
+            .iter()
+            .map(|(_, span)| *span)
+            .take(ASKED_MAX)
+            .collect();
         let response = first_that(&answered, said, |told| told.hint.response_preview)?;
         lent.response_preview = response.map(|(_, preview)| preview);
     }
@@ -132,8 +157,11 @@ fn conversing<'s>(
     lead: usize,
     read: &impl ReadSpans,
 ) -> Result<Vec<(usize, &'s FoldSpan)>> {
-    let mut places: Vec<(RowRef, usize)> =
-        spans.iter().enumerate().map(|(at, span)| (span.place, at)).collect();
+    let mut places: Vec<(RowRef, usize)> = spans
+        .iter()
+        .enumerate()
+        .map(|(at, span)| (span.place, at))
+        .collect();
     places.sort_unstable();
     let rows: Vec<RowRef> = places.iter().map(|(place, _)| *place).collect();
     let batch = read.rows(&rows, &["span_type"])?;
@@ -142,11 +170,15 @@ fn conversing<'s>(
     let mut converses = vec![false; spans.len()];
     for (row, (_, at)) in places.iter().enumerate() {
         if let Some(converses) = converses.get_mut(*at) {
-            *converses = *at != lead && text_at(types, row).is_some_and(|kind| CONVERSING.contains(&kind));
+            *converses =
+                *at != lead && text_at(types, row).is_some_and(|kind| CONVERSING.contains(&kind));
         }
     }
-    let ids: HashMap<&str, usize> =
-        spans.iter().enumerate().map(|(at, span)| (span.span_id.as_str(), at)).collect();
+    let ids: HashMap<&str, usize> = spans
+        .iter()
+        .enumerate()
+        .map(|(at, span)| (span.span_id.as_str(), at))
+        .collect();
     let speaks = |at: usize| converses.get(at) == Some(&true);
     let level = |at: usize| {
         let mut above = 0;

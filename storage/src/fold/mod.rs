@@ -27,8 +27,8 @@ use arrow::array::RecordBatch;
 use crate::columns::{floats, ints, required_text, text, text_at, times, value_at};
 use crate::error::{Error, Result};
 use crate::model::{
-    IN_PROGRESS, SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow, USER_METADATA,
-    Usage,
+    IN_PROGRESS, SESSION_METADATA, TRACE_NAME_TAG, TraceEdit, TraceHint, TraceKey, TraceRow,
+    USER_METADATA, Usage,
 };
 use crate::snapshot::RowRef;
 use lent::Lent;
@@ -115,11 +115,18 @@ impl FoldSpan {
 fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Result<Vec<FoldSpan>> {
     let texts = |column: &str| text(batch, column);
     let required = |column: &str| required_text(batch, column);
-    let (span_id, parent, experiment) =
-        (required("span_id")?, texts("parent_span_id")?, required("experiment_id")?);
+    let (span_id, parent, experiment) = (
+        required("span_id")?,
+        texts("parent_span_id")?,
+        required("experiment_id")?,
+    );
     let (session, user, name) = (texts("session_id")?, texts("user_id")?, required("name")?);
-    let (status, service, model, hint) =
-        (texts("status")?, texts("service_name")?, texts("model")?, texts("_hint")?);
+    let (status, service, model, hint) = (
+        texts("status")?,
+        texts("service_name")?,
+        texts("model")?,
+        texts("_hint")?,
+    );
     let (start, end) = (times(batch, "start_time")?, times(batch, "end_time")?);
     let cost = floats(batch, "cost_usd")?;
     let own = |array, row| text_at(array, row).map(str::to_string);
@@ -127,11 +134,13 @@ fn fold_spans(batch: &RecordBatch, places: impl Iterator<Item = RowRef>) -> Resu
     for (row, place) in (0..batch.num_rows()).zip(places) {
         let end_time_ns = value_at(end, row);
         let says = |word: &str| text_at(status, row) == Some(word);
-        let count = |column: &str| -> Result<Option<i64>> { Ok(value_at(ints(batch, column)?, row)) };
+        let count =
+            |column: &str| -> Result<Option<i64>> { Ok(value_at(ints(batch, column)?, row)) };
         let hint = match text_at(hint, row) {
-            Some(json) => {
-                Some(serde_json::from_str(json).map_err(|e| Error::internal(format!("column _hint: {e}")))?)
-            }
+            Some(json) => Some(
+                serde_json::from_str(json)
+                    .map_err(|e| Error::internal(format!("column _hint: {e}")))?,
+            ),
             None => None,
         };
         spans.push(FoldSpan {
@@ -177,7 +186,9 @@ pub fn add_fold_inputs(
     let ids = required_text(batch, "trace_id")?;
     let spans = fold_spans(batch, places)?;
     for (id, span) in ids.iter().zip(spans) {
-        let (known, spans) = inputs.entry(TraceKey::of(id)).or_insert_with(|| (id.to_string(), Vec::new()));
+        let (known, spans) = inputs
+            .entry(TraceKey::of(id))
+            .or_insert_with(|| (id.to_string(), Vec::new()));
         debug_assert_eq!(known, id, "a key is that of one trace");
         spans.push(span);
     }
@@ -186,14 +197,21 @@ pub fn add_fold_inputs(
 
 /// The row of a trace from its spans and all that was said of it; `None` when it has no spans and was
 /// never started.
-pub fn refold(trace_id: &str, spans: Option<(String, Vec<FoldSpan>)>, edit: TraceEdit) -> Option<TraceRow> {
+pub fn refold(
+    trace_id: &str,
+    spans: Option<(String, Vec<FoldSpan>)>,
+    edit: TraceEdit,
+) -> Option<TraceRow> {
     if spans.is_none() && edit.start.is_none() {
         return None;
     }
     let spans = spans.map(|(_, spans)| spans).unwrap_or_default();
     let lead = Lead::of(&spans);
     let mut row = fold(trace_id, &spans, lead, edit.settled);
-    row.apply_all(edit, matches!(lead, Lead::Root(root) if root.end_time_ns.is_some() || root.error));
+    row.apply_all(
+        edit,
+        matches!(lead, Lead::Root(root) if root.end_time_ns.is_some() || root.error),
+    );
     row.edit.has_open_root = matches!(lead, Lead::Root(root) if root.is_open);
     Some(row)
 }
@@ -204,7 +222,10 @@ pub fn refold_without_open(
     spans: Option<(String, Vec<FoldSpan>)>,
     edit: TraceEdit,
 ) -> Option<TraceRow> {
-    let ended = |span: FoldSpan| FoldSpan { is_open: false, ..span };
+    let ended = |span: FoldSpan| FoldSpan {
+        is_open: false,
+        ..span
+    };
     let spans = spans.map(|(id, spans)| (id, spans.into_iter().map(ended).collect()));
     refold(trace_id, spans, edit)
 }
@@ -215,7 +236,10 @@ pub fn refold_without_lent(
     spans: Option<(String, Vec<FoldSpan>)>,
     edit: TraceEdit,
 ) -> Option<TraceRow> {
-    let without = |span: FoldSpan| FoldSpan { lent: Lent::default(), ..span };
+    let without = |span: FoldSpan| FoldSpan {
+        lent: Lent::default(),
+        ..span
+    };
     let spans = spans.map(|(id, spans)| (id, spans.into_iter().map(without).collect()));
     refold_without_open(trace_id, spans, edit)
 }
@@ -245,7 +269,9 @@ impl<'s> Lead<'s> {
         let roots = spans.iter().filter(|span| span.parent_span_id.is_none());
         match roots.min_by_key(|span| span.order()) {
             Some(root) => Self::Root(root),
-            None => top_of(spans).and_then(|top| spans.get(top)).map_or(Self::Nobody, Self::Top),
+            None => top_of(spans)
+                .and_then(|top| spans.get(top))
+                .map_or(Self::Nobody, Self::Top),
         }
     }
 
@@ -281,12 +307,24 @@ fn fold(trace_id: &str, spans: &[FoldSpan], lead: Lead<'_>, is_settled: bool) ->
     let request_time_ns = first.map(|span| span.start_time_ns).unwrap_or_default();
     let end_time_ns = spans.iter().filter_map(|span| span.end_time_ns).max();
     let of_lead = |get: fn(&FoldSpan) -> &Option<String>| {
-        lead.span().into_iter().chain(ordered.iter().copied()).find_map(|span| get(span).clone())
+        lead.span()
+            .into_iter()
+            .chain(ordered.iter().copied())
+            .find_map(|span| get(span).clone())
     };
     let experiment = lead.span().or(first).map(|span| span.experiment_id.clone());
-    let hint = lead.span().and_then(|span| span.hint.clone()).unwrap_or_default();
-    let lent = lead.span().map(|span| span.lent.clone()).unwrap_or_default();
-    let models: BTreeSet<&str> = spans.iter().filter_map(|span| span.model.as_deref()).collect();
+    let hint = lead
+        .span()
+        .and_then(|span| span.hint.clone())
+        .unwrap_or_default();
+    let lent = lead
+        .span()
+        .map(|span| span.lent.clone())
+        .unwrap_or_default();
+    let models: BTreeSet<&str> = spans
+        .iter()
+        .filter_map(|span| span.model.as_deref())
+        .collect();
     let name = || lead.span().map(|span| span.name.clone());
     let mut row = TraceRow {
         trace_id: trace_id.to_string(),
@@ -311,8 +349,14 @@ fn fold(trace_id: &str, spans: &[FoldSpan], lead: Lead<'_>, is_settled: bool) ->
         root_span_id: lead.span().map(|span| span.span_id.clone()),
         edit: Default::default(),
     };
-    assert!(row.error_span_count <= row.span_count, "spans with errors are spans");
-    for (key, value) in [(SESSION_METADATA, &row.session_id), (USER_METADATA, &row.user_id)] {
+    assert!(
+        row.error_span_count <= row.span_count,
+        "spans with errors are spans"
+    );
+    for (key, value) in [
+        (SESSION_METADATA, &row.session_id),
+        (USER_METADATA, &row.user_id),
+    ] {
         if let Some(value) = value {
             row.metadata.insert(key.to_string(), value.clone());
         }
@@ -328,24 +372,36 @@ struct Counted {
 }
 
 fn usage(spans: &[&FoldSpan]) -> Usage {
-    let ids: HashMap<&str, usize> =
-        spans.iter().enumerate().map(|(index, span)| (span.span_id.as_str(), index)).collect();
+    let ids: HashMap<&str, usize> = spans
+        .iter()
+        .enumerate()
+        .map(|(index, span)| (span.span_id.as_str(), index))
+        .collect();
     let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
     let mut tops = Vec::new();
     for (index, span) in spans.iter().enumerate() {
-        match span.parent_span_id.as_deref().and_then(|parent| ids.get(parent)) {
+        match span
+            .parent_span_id
+            .as_deref()
+            .and_then(|parent| ids.get(parent))
+        {
             Some(parent) => children.entry(*parent).or_default().push(index),
             None => tops.push(index),
         }
     }
     let mut total = Usage::default();
     let mut visited = vec![false; spans.len()];
-    let mut stack: Vec<(usize, Counted)> = tops.into_iter().map(|top| (top, Counted::default())).collect();
+    let mut stack: Vec<(usize, Counted)> = tops
+        .into_iter()
+        .map(|top| (top, Counted::default()))
+        .collect();
     // Spans on a parent cycle hang below no top: each cycle is entered at its first span.
     let mut cycle_starts = 0..spans.len();
     let mut next_start = || cycle_starts.next().map(|start| (start, Counted::default()));
     while let Some((index, above)) = stack.pop().or_else(&mut next_start) {
-        let (Some(span), Some(seen)) = (spans.get(index), visited.get_mut(index)) else { continue };
+        let (Some(span), Some(seen)) = (spans.get(index), visited.get_mut(index)) else {
+            continue;
+        };
         if std::mem::replace(seen, true) {
             continue;
         }
@@ -354,7 +410,10 @@ fn usage(spans: &[&FoldSpan]) -> Usage {
             stack.push((*child, below));
         }
     }
-    debug_assert!(visited.iter().all(|visited| *visited), "each span counts, those of a cycle, too");
+    debug_assert!(
+        visited.iter().all(|visited| *visited),
+        "each span counts, those of a cycle, too"
+    );
     total
 }
 
@@ -365,16 +424,26 @@ fn count(total: &mut Usage, own: &Usage, above: Counted) -> Counted {
             *sum = Some(sum.unwrap_or(0).saturating_add(value));
         }
     };
-    let has_tokens = own.input_tokens.is_some() || own.output_tokens.is_some() || own.total_tokens.is_some();
+    let has_tokens =
+        own.input_tokens.is_some() || own.output_tokens.is_some() || own.total_tokens.is_some();
     if has_tokens && !above.tokens {
         add(&mut total.input_tokens, own.input_tokens);
         add(&mut total.output_tokens, own.output_tokens);
         add(&mut total.total_tokens, own.total_tokens);
-        add(&mut total.cache_read_input_tokens, own.cache_read_input_tokens);
-        add(&mut total.cache_creation_input_tokens, own.cache_creation_input_tokens);
+        add(
+            &mut total.cache_read_input_tokens,
+            own.cache_read_input_tokens,
+        );
+        add(
+            &mut total.cache_creation_input_tokens,
+            own.cache_creation_input_tokens,
+        );
     }
     if let (Some(cost), false) = (own.cost_usd, above.cost) {
         total.cost_usd = Some(total.cost_usd.unwrap_or(0.0) + cost);
     }
-    Counted { tokens: above.tokens || has_tokens, cost: above.cost || own.cost_usd.is_some() }
+    Counted {
+        tokens: above.tokens || has_tokens,
+        cost: above.cost || own.cost_usd.is_some(),
+    }
 }

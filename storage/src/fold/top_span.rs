@@ -71,7 +71,10 @@ pub fn plain_hint(texts: &TopTexts<'_>) -> TopHint {
         response_preview: texts.outputs.map(cut_preview),
         ..TraceHint::default()
     };
-    TopHint { hint, session_is_thread: false }
+    TopHint {
+        hint,
+        session_is_thread: false,
+    }
 }
 
 /// The position of the top span: of those whose parent is not among the spans, the first. Where every parent
@@ -79,16 +82,25 @@ pub fn plain_hint(texts: &TopTexts<'_>) -> TopHint {
 /// until their span comes are last of all.
 pub(crate) fn top_of(spans: &[FoldSpan]) -> Option<usize> {
     let ids: HashSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
-    let has_parent =
-        |span: &FoldSpan| span.parent_span_id.as_deref().is_some_and(|parent| ids.contains(parent));
+    let has_parent = |span: &FoldSpan| {
+        span.parent_span_id
+            .as_deref()
+            .is_some_and(|parent| ids.contains(parent))
+    };
     let all = || spans.iter().enumerate();
     let first = |(_, span): &(usize, &FoldSpan)| {
         let is_waiting = span.parent_span_id.as_deref() == Some(UNKNOWN_PARENT);
         (is_waiting, span.start_time_ns, span.span_id.clone())
     };
-    let top = all().filter(|(_, span)| !has_parent(span)).min_by_key(first);
+    let top = all()
+        .filter(|(_, span)| !has_parent(span))
+        .min_by_key(first);
     let top = top.or_else(|| all().min_by_key(first)).map(|(at, _)| at);
-    assert_eq!(top.is_some(), !spans.is_empty(), "of spans there is a first, also where parents go round");
+    assert_eq!(
+        top.is_some(),
+        !spans.is_empty(),
+        "of spans there is a first, also where parents go round"
+    );
     top
 }
 
@@ -116,9 +128,16 @@ pub(crate) fn add_top_hints(
         said_by(&read.rows(&places, &TOP_COLUMNS)?, hint_of_top)
     })?;
     let said: Vec<(TopHint, bool)> = said.into_iter().flatten().collect();
-    assert_eq!(said.len(), tops.len(), "each top span says something of its trace");
+    assert_eq!(
+        said.len(),
+        tops.len(),
+        "each top span says something of its trace"
+    );
     for ((_, key, at), (TopHint { hint, .. }, has_remote_parent)) in tops.iter().zip(said) {
-        if let Some(top) = inputs.get_mut(key).and_then(|(_, spans)| spans.get_mut(*at)) {
+        if let Some(top) = inputs
+            .get_mut(key)
+            .and_then(|(_, spans)| spans.get_mut(*at))
+        {
             // What was given with the span, as with a root, goes before what can be made of it.
             top.hint.get_or_insert(hint);
             top.has_remote_parent = has_remote_parent;
@@ -136,14 +155,24 @@ pub(crate) fn said_of(
     hint_of_top: HintOfTop,
     read: &impl ReadSpans,
 ) -> Result<Vec<TopHint>> {
-    let mut ordered: Vec<(RowRef, usize)> =
-        places.iter().enumerate().map(|(at, place)| (*place, at)).collect();
+    let mut ordered: Vec<(RowRef, usize)> = places
+        .iter()
+        .enumerate()
+        .map(|(at, place)| (*place, at))
+        .collect();
     ordered.sort_unstable();
     let rows: Vec<RowRef> = ordered.iter().map(|(place, _)| *place).collect();
     let told = said_by(&read.rows(&rows, &TOP_COLUMNS)?, hint_of_top)?;
-    assert_eq!(told.len(), places.len(), "each span says something of its trace");
-    let mut told: Vec<(usize, TopHint)> =
-        ordered.into_iter().zip(told).map(|((_, at), (told, _))| (at, told)).collect();
+    assert_eq!(
+        told.len(),
+        places.len(),
+        "each span says something of its trace"
+    );
+    let mut told: Vec<(usize, TopHint)> = ordered
+        .into_iter()
+        .zip(told)
+        .map(|((_, at), (told, _))| (at, told))
+        .collect();
     told.sort_by_key(|(at, _)| *at);
     Ok(told.into_iter().map(|(_, told)| told).collect())
 }
@@ -151,8 +180,15 @@ pub(crate) fn said_of(
 /// Of each row of a batch with [`TOP_COLUMNS`]: what it says of its trace, and whether its parent is remote.
 fn said_by(batch: &RecordBatch, hint_of_top: HintOfTop) -> Result<Vec<(TopHint, bool)>> {
     let [span_type, inputs, outputs, attributes, extra] = TOP_COLUMNS;
-    let (span_type, attributes) = (required_text(batch, span_type)?, required_text(batch, attributes)?);
-    let (inputs, outputs, extra) = (text(batch, inputs)?, text(batch, outputs)?, text(batch, extra)?);
+    let (span_type, attributes) = (
+        required_text(batch, span_type)?,
+        required_text(batch, attributes)?,
+    );
+    let (inputs, outputs, extra) = (
+        text(batch, inputs)?,
+        text(batch, outputs)?,
+        text(batch, extra)?,
+    );
     let said = |row| {
         let texts = TopTexts {
             span_type: span_type.value(row),
@@ -160,7 +196,10 @@ fn said_by(batch: &RecordBatch, hint_of_top: HintOfTop) -> Result<Vec<(TopHint, 
             outputs: text_at(outputs, row),
             attributes: attributes.value(row),
         };
-        (hint_of_top(&texts), text_at(extra, row).is_some_and(has_remote_parent))
+        (
+            hint_of_top(&texts),
+            text_at(extra, row).is_some_and(has_remote_parent),
+        )
     };
     Ok((0..batch.num_rows()).map(said).collect())
 }
@@ -185,7 +224,10 @@ mod tests {
     fn a_parent_is_remote_when_its_place_is_known_and_elsewhere() {
         for (extra, is_remote) in [
             (r#"{"flags":769}"#, true),
-            (r#"{"trace_state":"a=b","flags":768,"links":[{"index":0,"flags":1}]}"#, true),
+            (
+                r#"{"trace_state":"a=b","flags":768,"links":[{"index":0,"flags":1}]}"#,
+                true,
+            ),
             (r#"{"flags":257}"#, false),
             (r#"{"flags":512}"#, false),
             (r#"{"links":[{"index":0,"flags":769}]}"#, false),

@@ -57,8 +57,17 @@ impl FrameReader {
     /// # Errors
     /// `Io`.
     pub fn open(env: &dyn Env, path: &Path) -> Result<Self> {
-        let file = env.open(path).map_err(|e| Error::io(format!("cannot open {}", path.display()), e))?;
-        Ok(Self { path: path.to_path_buf(), file, offset: 0, next: None, torn_bytes: 0, ended: false })
+        let file = env
+            .open(path)
+            .map_err(|e| Error::io(format!("cannot open {}", path.display()), e))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+            offset: 0,
+            next: None,
+            torn_bytes: 0,
+            ended: false,
+        })
     }
 
     /// Goes on reading a file that may have grown since.
@@ -67,13 +76,23 @@ impl FrameReader {
     /// `Io`.
     pub fn resume(env: &dyn Env, path: &Path, position: Position) -> Result<Self> {
         let Position { offset, next } = position;
-        assert!(offset == 0 || next.is_some(), "what follows the last frame that was read is known");
-        Ok(Self { offset, next, ..Self::open(env, path)? })
+        assert!(
+            offset == 0 || next.is_some(),
+            "what follows the last frame that was read is known"
+        );
+        Ok(Self {
+            offset,
+            next,
+            ..Self::open(env, path)?
+        })
     }
 
     /// Behind the last frame that was read.
     pub fn position(&self) -> Position {
-        Position { offset: self.offset, next: self.next }
+        Position {
+            offset: self.offset,
+            next: self.next,
+        }
     }
 
     /// The next frame; `None` at the end, which may be before a torn tail.
@@ -93,14 +112,32 @@ impl FrameReader {
             return Ok(None);
         };
         self.check_order(&intact)?;
-        let Intact { header, checksum, payload } = intact;
-        let sequence =
-            header.sequence.checked_add(1).ok_or_else(|| self.corrupt("the last sequence number"))?;
-        self.next = Some(Next { sequence, previous_checksum: checksum, epoch: header.epoch });
+        let Intact {
+            header,
+            checksum,
+            payload,
+        } = intact;
+        let sequence = header
+            .sequence
+            .checked_add(1)
+            .ok_or_else(|| self.corrupt("the last sequence number"))?;
+        self.next = Some(Next {
+            sequence,
+            previous_checksum: checksum,
+            epoch: header.epoch,
+        });
         self.offset += header.frame_bytes();
-        debug_assert!(self.offset <= self.file.len(), "ST-6: a frame that was read was there in full");
+        debug_assert!(
+            self.offset <= self.file.len(),
+            "ST-6: a frame that was read was there in full"
+        );
         let (kind, starts_group) = (header.kind, header.group_place == 0);
-        Ok(Some(Frame { kind, sequence: header.sequence, starts_group, payload }))
+        Ok(Some(Frame {
+            kind,
+            sequence: header.sequence,
+            starts_group,
+            payload,
+        }))
     }
 
     /// Bytes of the torn tail, known once `next_frame` gave `None`.
@@ -109,7 +146,11 @@ impl FrameReader {
     }
 
     fn corrupt(&self, what: impl std::fmt::Display) -> Error {
-        Error::corrupt(format!("{}: {what} at byte {}", self.path.display(), self.offset))
+        Error::corrupt(format!(
+            "{}: {what} at byte {}",
+            self.path.display(),
+            self.offset
+        ))
     }
 
     fn read(&self, offset: u64, bytes: u64) -> Result<Bytes> {
@@ -124,7 +165,8 @@ impl FrameReader {
         if rest < HEADER_BYTES as u64 {
             return Ok(None);
         }
-        let Some((header, checksum)) = Header::decode(&self.read(offset, HEADER_BYTES as u64)?) else {
+        let Some((header, checksum)) = Header::decode(&self.read(offset, HEADER_BYTES as u64)?)
+        else {
             return Ok(None);
         };
         if header.frame_bytes() > rest.min(FRAME_BYTES_MAX as u64) {
@@ -134,7 +176,11 @@ impl FrameReader {
         if crc32c::crc32c(&payload) != header.payload_checksum {
             return Ok(None);
         }
-        Ok(Some(Intact { header, checksum, payload }))
+        Ok(Some(Intact {
+            header,
+            checksum,
+            payload,
+        }))
     }
 
     /// Checks that an intact frame is the one that belongs at this place.
@@ -142,7 +188,9 @@ impl FrameReader {
         let header = &intact.header;
         if header.version != VERSION {
             let version = header.version;
-            return Err(self.corrupt(format!("a frame of version {version}, this program knows {VERSION},")));
+            return Err(self.corrupt(format!(
+                "a frame of version {version}, this program knows {VERSION},"
+            )));
         }
         let Some(next) = self.next else {
             if header.previous_checksum != 0 {
@@ -170,7 +218,10 @@ impl FrameReader {
         let header = Header::decode(&self.read(start, HEADER_BYTES as u64)?);
         // The sector of an intact header is there, whatever its other bytes.
         let (mut from, end) = match header {
-            Some((header, _)) => (header_end.next_multiple_of(SECTOR_BYTES), start + header.frame_bytes()),
+            Some((header, _)) => (
+                header_end.next_multiple_of(SECTOR_BYTES),
+                start + header.frame_bytes(),
+            ),
             None => (start, header_end),
         };
         if end > self.file.len() {
@@ -197,7 +248,9 @@ impl FrameReader {
             for (i, window) in chunk.windows(HEADER_BYTES).enumerate() {
                 let found = start + i as u64;
                 if window.starts_with(&MAGIC) && self.proves_damage(found, window)? {
-                    return Err(self.corrupt(format!("a damaged frame (intact ones from byte {found} on)")));
+                    return Err(self.corrupt(format!(
+                        "a damaged frame (intact ones from byte {found} on)"
+                    )));
                 }
             }
             // The last bytes of this chunk may begin a header that ends in the next.
@@ -217,10 +270,12 @@ impl FrameReader {
             let chunk = self.read(start, SEARCH_BYTES.min(self.file.len() - start))?;
             for (i, window) in chunk.windows(HEADER_BYTES).enumerate() {
                 let found = start + i as u64;
-                let Some((header, _)) = Header::decode(window) else { continue };
-                let follows = self
-                    .next
-                    .is_none_or(|next| header.epoch == next.epoch && header.sequence >= next.sequence);
+                let Some((header, _)) = Header::decode(window) else {
+                    continue;
+                };
+                let follows = self.next.is_none_or(|next| {
+                    header.epoch == next.epoch && header.sequence >= next.sequence
+                });
                 if !follows || header.version != VERSION || self.intact_at(found)?.is_none() {
                     continue;
                 }
@@ -252,7 +307,9 @@ impl FrameReader {
                 let frames_between_max = (offset - self.offset) / HEADER_BYTES as u64;
                 header.epoch == next.epoch
                     && header.sequence.saturating_sub(next.sequence) <= frames_between_max
-                    && header.group_start().is_some_and(|start| start > next.sequence)
+                    && header
+                        .group_start()
+                        .is_some_and(|start| start > next.sequence)
             }
         };
         // The payload last, it may be long.

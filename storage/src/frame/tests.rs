@@ -12,7 +12,10 @@ const PATH: &str = "file";
 /// Replaces the file's content.
 fn put(env: &MemEnv, content: &[u8]) {
     let _ = env.remove_file(Path::new(PATH));
-    env.create(Path::new(PATH)).unwrap().write_all(content).unwrap();
+    env.create(Path::new(PATH))
+        .unwrap()
+        .write_all(content)
+        .unwrap();
 }
 
 fn content(env: &MemEnv) -> Vec<u8> {
@@ -64,7 +67,9 @@ fn the_layout_is_as_documented() {
     let mut bytes = Vec::new();
     let checksum = header.encode(&mut bytes);
     let mut wanted = b"THFR\x01\x02\x04\x03".to_vec();
-    wanted.extend([5, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0]);
+    wanted.extend([
+        5, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0,
+    ]);
     wanted.extend(checksum.to_le_bytes());
     assert_eq!(bytes, wanted);
     assert_eq!(bytes.len(), HEADER_BYTES);
@@ -93,7 +98,11 @@ fn frames_round_trip() {
     }
     assert_eq!(
         frames,
-        [(3, 0, "head".into()), (200, 1, Bytes::new()), (4, 2, Bytes::from(vec![5; 100_000]))]
+        [
+            (3, 0, "head".into()),
+            (200, 1, Bytes::new()),
+            (4, 2, Bytes::from(vec![5; 100_000]))
+        ]
     );
 }
 
@@ -127,7 +136,11 @@ fn st_6_a_flip_before_a_synced_frame_is_damage() {
         let mut damaged = whole.clone();
         damaged[position] ^= 1;
         put(&env, &damaged);
-        assert_eq!(read(&env).unwrap_err().kind(), ErrorKind::Corrupt, "byte {position}");
+        assert_eq!(
+            read(&env).unwrap_err().kind(),
+            ErrorKind::Corrupt,
+            "byte {position}"
+        );
     }
 }
 
@@ -147,7 +160,11 @@ fn st_6_of_the_last_group_a_missing_sector_is_torn_and_a_flip_is_damage() {
         let mut damaged = whole.clone();
         damaged[position] ^= 1;
         put(&env, &damaged);
-        assert_eq!(read(&env).unwrap_err().kind(), ErrorKind::Corrupt, "byte {position}");
+        assert_eq!(
+            read(&env).unwrap_err().kind(),
+            ErrorKind::Corrupt,
+            "byte {position}"
+        );
     }
     let sector = SECTOR_BYTES as usize;
     for missing in 0..whole.len().div_ceil(sector) {
@@ -177,7 +194,10 @@ fn missing_and_exchanged_frames_are_damage() {
     put(&env, &[&whole[..offsets[1]], &whole[offsets[2]..]].concat());
     let error = read(&env).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("sequence 9 instead of 8"), "{error}");
+    assert!(
+        error.to_string().contains("sequence 9 instead of 8"),
+        "{error}"
+    );
     put(&env, &whole[offsets[1]..]);
     assert_eq!(read(&env).unwrap_err().kind(), ErrorKind::Corrupt);
     // A frame of another file, with the sequence that is wanted here.
@@ -205,7 +225,13 @@ fn a_log_inside_a_payload_is_not_taken_for_frames() {
 #[test]
 fn damage_far_behind_is_found_across_search_chunks() {
     let env = MemEnv::default();
-    for padding in [(1 << 20) - 40, (1 << 20) - 37, (1 << 20) - 36, (1 << 20) - 35, 3 << 20] {
+    for padding in [
+        (1 << 20) - 40,
+        (1 << 20) - 37,
+        (1 << 20) - 36,
+        (1 << 20) - 35,
+        3 << 20,
+    ] {
         let _ = env.remove_file(Path::new(PATH));
         let mut writer = FrameWriter::create(&env, Path::new(PATH), 0, 0, b"").unwrap();
         writer.append(1, 1, &vec![b'T'; padding]).unwrap();
@@ -238,9 +264,15 @@ fn a_huge_group_does_not_lie_about_its_start() {
 fn wrong_sequences_and_sizes_are_refused_and_harmless() {
     let env = MemEnv::default();
     let mut writer = FrameWriter::create(&env, Path::new(PATH), 0, 0, b"").unwrap();
-    assert_eq!(writer.append(1, 2, b"x").unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(
+        writer.append(1, 2, b"x").unwrap_err().kind(),
+        ErrorKind::Internal
+    );
     let large = vec![0; PAYLOAD_BYTES_MAX + 1];
-    assert_eq!(writer.append(1, 1, &large).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        writer.append(1, 1, &large).unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
     writer.append(1, 1, b"x").unwrap();
     writer.sync().unwrap();
     assert_eq!(read(&env).unwrap(), (vec![0, 1], 0));
@@ -255,6 +287,9 @@ fn st_6_a_failed_write_fails_the_writer_for_good() {
     assert_eq!(writer.sync().unwrap_err().kind(), ErrorKind::Io);
     env.set_fault(None);
     assert_eq!(writer.sync().unwrap_err().kind(), ErrorKind::Closed);
-    assert_eq!(writer.append(1, 2, b"x").unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        writer.append(1, 2, b"x").unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     assert_eq!(read(&env).unwrap(), (vec![0], 0));
 }

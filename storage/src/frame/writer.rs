@@ -31,10 +31,23 @@ impl FrameWriter {
     ///
     /// # Errors
     /// `InvalidInput` for a payload that is too large, `Io`.
-    pub fn create(env: &dyn Env, path: &Path, kind: u8, sequence: u64, payload: &[u8]) -> Result<Self> {
+    pub fn create(
+        env: &dyn Env,
+        path: &Path,
+        kind: u8,
+        sequence: u64,
+        payload: &[u8],
+    ) -> Result<Self> {
         check_payload(path, payload)?;
-        let file = env.create(path).map_err(|e| Error::io(format!("cannot create {}", path.display()), e))?;
-        assert_eq!(file.len(), 0, "ST-4: {} is a new file, none is written twice", path.display());
+        let file = env
+            .create(path)
+            .map_err(|e| Error::io(format!("cannot create {}", path.display()), e))?;
+        assert_eq!(
+            file.len(),
+            0,
+            "ST-4: {} is a new file, none is written twice",
+            path.display()
+        );
         let mut writer = Self {
             path: path.to_path_buf(),
             file,
@@ -47,7 +60,10 @@ impl FrameWriter {
         };
         writer.append(kind, sequence, payload)?;
         writer.sync()?;
-        assert!(writer.pending.is_empty() && writer.group_place == 0, "ST-6: the head is a group of its own");
+        assert!(
+            writer.pending.is_empty() && writer.group_place == 0,
+            "ST-6: the head is a group of its own"
+        );
         Ok(writer)
     }
 
@@ -61,16 +77,23 @@ impl FrameWriter {
         check_payload(&self.path, payload)?;
         if sequence != self.next_sequence {
             let (path, next) = (self.path.display(), self.next_sequence);
-            return Err(Error::internal(format!("{path}: sequence {sequence} appended, {next} is next")));
+            return Err(Error::internal(format!(
+                "{path}: sequence {sequence} appended, {next} is next"
+            )));
         }
         let is_first = self.group_place == 0;
-        assert_eq!(is_first, self.pending.is_empty(), "ST-6: places are counted from the last sync on");
+        assert_eq!(
+            is_first,
+            self.pending.is_empty(),
+            "ST-6: places are counted from the last sync on"
+        );
         let start = self.pending.len();
         let header = Header {
             version: VERSION,
             kind,
             group_place: self.group_place,
-            payload_bytes: u32::try_from(payload.len()).map_err(|_| Error::internal("payload length"))?,
+            payload_bytes: u32::try_from(payload.len())
+                .map_err(|_| Error::internal("payload length"))?,
             sequence,
             previous_checksum: self.previous_checksum,
             payload_checksum: crc32c::crc32c(payload),
@@ -101,9 +124,17 @@ impl FrameWriter {
         self.failed = true;
         let what = |verb: &str, path: &Path| format!("cannot {verb} {}", path.display());
         let end = self.file.len() + self.pending.len() as u64;
-        self.file.write_all(&self.pending).map_err(|e| Error::io(what("write", &self.path), e))?;
-        assert_eq!(self.file.len(), end, "ST-4: a group is written behind what is there, once");
-        self.file.sync_data().map_err(|e| Error::io(what("sync", &self.path), e))?;
+        self.file
+            .write_all(&self.pending)
+            .map_err(|e| Error::io(what("write", &self.path), e))?;
+        assert_eq!(
+            self.file.len(),
+            end,
+            "ST-4: a group is written behind what is there, once"
+        );
+        self.file
+            .sync_data()
+            .map_err(|e| Error::io(what("sync", &self.path), e))?;
         self.failed = false;
         self.group_place = 0;
         self.pending.clear();
@@ -116,7 +147,10 @@ impl FrameWriter {
     /// # Errors
     /// `Io`.
     pub fn rename(&mut self, env: &dyn Env, to: &Path) -> Result<()> {
-        assert!(self.pending.is_empty(), "ST-2: a file gets its name when all of it is synced");
+        assert!(
+            self.pending.is_empty(),
+            "ST-2: a file gets its name when all of it is synced"
+        );
         env.rename(&self.path, to)
             .map_err(|e| Error::io(format!("cannot rename {}", self.path.display()), e))?;
         self.path = to.to_path_buf();
@@ -135,7 +169,10 @@ impl FrameWriter {
     pub fn check_open(&self) -> Result<()> {
         if self.failed {
             let message = "an earlier write failed, the database must be opened again";
-            return Err(Error::new(ErrorKind::Closed, format!("{}: {message}", self.path.display())));
+            return Err(Error::new(
+                ErrorKind::Closed,
+                format!("{}: {message}", self.path.display()),
+            ));
         }
         Ok(())
     }
@@ -169,7 +206,8 @@ impl std::fmt::Debug for FrameWriter {
 fn check_payload(path: &Path, payload: &[u8]) -> Result<()> {
     if payload.len() > PAYLOAD_BYTES_MAX {
         let (path, bytes) = (path.display(), payload.len());
-        let message = format!("{path}: a record of {bytes} bytes is above the limit of {PAYLOAD_BYTES_MAX}");
+        let message =
+            format!("{path}: a record of {bytes} bytes is above the limit of {PAYLOAD_BYTES_MAX}");
         return Err(Error::invalid_input(message));
     }
     Ok(())

@@ -43,15 +43,24 @@ pub(super) struct Entry {
 ///
 /// # Errors
 /// `Internal` when they do not ascend; whatever the store below reports.
-pub(super) fn write(kv: &dyn Kv, family: Family, segment: SegmentId, entries: &[Entry]) -> Result<u64> {
+pub(super) fn write(
+    kv: &dyn Kv,
+    family: Family,
+    segment: SegmentId,
+    entries: &[Entry],
+) -> Result<u64> {
     let mut rest = entries;
     let mut block_key = 0;
     let mut bytes_written = 0;
     loop {
         let (body, after) = encode(family, rest)?;
-        assert!(after.len() < rest.len() || rest.is_empty(), "each block takes some of the entries");
+        assert!(
+            after.len() < rest.len() || rest.is_empty(),
+            "each block takes some of the entries"
+        );
         debug_assert!(
-            rest.get(..rest.len() - after.len()).is_some_and(|entries| reads_back(family, &body, entries)),
+            rest.get(..rest.len() - after.len())
+                .is_some_and(|entries| reads_back(family, &body, entries)),
             "KV-1: a block reads back as it was written"
         );
         let key = keys::key(family, segment, block_key);
@@ -70,7 +79,12 @@ pub(super) fn write(kv: &dyn Kv, family: Family, segment: SegmentId, entries: &[
 ///
 /// # Errors
 /// `Corrupt` when a block is damaged or absent; whatever the store below reports.
-pub(super) fn find(kv: &dyn Kv, family: Family, segment: SegmentId, key: u128) -> Result<Option<Entry>> {
+pub(super) fn find(
+    kv: &dyn Kv,
+    family: Family,
+    segment: SegmentId,
+    key: u128,
+) -> Result<Option<Entry>> {
     let body = load(kv, family, segment, key)?;
     let mut block = Block::open(family, &body)?;
     block.check_covers(key)?;
@@ -131,7 +145,9 @@ fn load(kv: &dyn Kv, family: Family, segment: SegmentId, entry_key: u128) -> Res
 }
 
 fn absent(family: Family, segment: SegmentId) -> Error {
-    Error::corrupt(format!("a {family:?} block of {segment:?} is absent from the metadata store"))
+    Error::corrupt(format!(
+        "a {family:?} block of {segment:?} is absent from the metadata store"
+    ))
 }
 
 fn damaged() -> Error {
@@ -168,7 +184,9 @@ fn encode(family: Family, entries: &[Entry]) -> Result<(Vec<u8>, &[Entry])> {
 
 /// Whether a block has these entries.
 fn reads_back(family: Family, body: &[u8], entries: &[Entry]) -> bool {
-    let Ok(mut block) = Block::open(family, body) else { return false };
+    let Ok(mut block) = Block::open(family, body) else {
+        return false;
+    };
     let is_next = |entry: &Entry| block.next().is_ok_and(|found| found == Some(*entry));
     entries.iter().all(is_next) && block.next().is_ok_and(|end| end.is_none())
 }
@@ -198,27 +216,43 @@ impl<'a> Block<'a> {
         let (fence, mut bytes) = rest.split_first_chunk::<16>().ok_or_else(damaged)?;
         let fence = (*has_fence == 1).then(|| u128::from_be_bytes(*fence));
         let remaining = take_varint(&mut bytes)?;
-        Ok(Self { fence, numbers: family.numbers(), remaining, previous: None, bytes })
+        Ok(Self {
+            fence,
+            numbers: family.numbers(),
+            remaining,
+            previous: None,
+            bytes,
+        })
     }
 
     /// Holds KV-1: a key at or above the fence belongs to a later block, which is absent.
     fn check_covers(&self, key: u128) -> Result<()> {
         match self.fence {
-            Some(fence) if fence <= key => Err(Error::corrupt("a block of the metadata store is absent")),
+            Some(fence) if fence <= key => {
+                Err(Error::corrupt("a block of the metadata store is absent"))
+            }
             _ => Ok(()),
         }
     }
 
     fn next(&mut self) -> Result<Option<Entry>> {
         if self.remaining == 0 {
-            return if self.bytes.is_empty() { Ok(None) } else { Err(damaged()) };
+            return if self.bytes.is_empty() {
+                Ok(None)
+            } else {
+                Err(damaged())
+            };
         }
         self.remaining -= 1;
         let step = take_varint(&mut self.bytes)?;
         if self.previous.is_some() && step == 0 {
             return Err(damaged());
         }
-        let key = self.previous.unwrap_or(0).checked_add(step).ok_or_else(damaged)?;
+        let key = self
+            .previous
+            .unwrap_or(0)
+            .checked_add(step)
+            .ok_or_else(damaged)?;
         let mut numbers = [0; 3];
         for number in numbers.iter_mut().take(self.numbers) {
             *number = u64::try_from(take_varint(&mut self.bytes)?).map_err(|_| damaged())?;
@@ -266,18 +300,36 @@ mod tests {
     const SEGMENT: SegmentId = SegmentId(7);
 
     fn entries(count: u32) -> Vec<Entry> {
-        (0..count).map(|i| Entry { key: u128::from(i) * 3 + 1, numbers: [u64::from(i), 0, 0] }).collect()
+        (0..count)
+            .map(|i| Entry {
+                key: u128::from(i) * 3 + 1,
+                numbers: [u64::from(i), 0, 0],
+            })
+            .collect()
     }
 
     fn read_all(kv: &MemKv, family: Family) -> Result<Vec<Entry>> {
         let mut found = Vec::new();
-        visit_range(kv, family, SEGMENT, 0, u128::MAX, &mut |entry| found.push(entry))?;
+        visit_range(kv, family, SEGMENT, 0, u128::MAX, &mut |entry| {
+            found.push(entry)
+        })?;
         Ok(found)
     }
 
     #[test]
     fn varints_round_trip_and_refuse_a_cut() {
-        for value in [0, 1, 239, 240, 255, 256, 70_000, u128::from(u64::MAX), u128::MAX - 1, u128::MAX] {
+        for value in [
+            0,
+            1,
+            239,
+            240,
+            255,
+            256,
+            70_000,
+            u128::from(u64::MAX),
+            u128::MAX - 1,
+            u128::MAX,
+        ] {
             let mut bytes = Vec::new();
             push_varint(&mut bytes, value);
             assert!(bytes.len() <= 17 && (bytes.len() == 1) == (value < 240));
@@ -294,14 +346,24 @@ mod tests {
             let kv = MemKv::default();
             let entries = entries(count);
             write(&kv, Family::TraceRow, SEGMENT, &entries).unwrap();
-            assert_eq!(read_all(&kv, Family::TraceRow).unwrap(), entries, "{count} entries");
+            assert_eq!(
+                read_all(&kv, Family::TraceRow).unwrap(),
+                entries,
+                "{count} entries"
+            );
             for entry in &entries {
                 let found = find(&kv, Family::TraceRow, SEGMENT, entry.key).unwrap();
                 assert_eq!(found, Some(*entry));
-                assert_eq!(find(&kv, Family::TraceRow, SEGMENT, entry.key + 1).unwrap(), None);
+                assert_eq!(
+                    find(&kv, Family::TraceRow, SEGMENT, entry.key + 1).unwrap(),
+                    None
+                );
             }
             assert_eq!(find(&kv, Family::TraceRow, SEGMENT, 0).unwrap(), None);
-            assert_eq!(find(&kv, Family::TraceRow, SEGMENT, u128::MAX).unwrap(), None);
+            assert_eq!(
+                find(&kv, Family::TraceRow, SEGMENT, u128::MAX).unwrap(),
+                None
+            );
         }
     }
 
@@ -309,15 +371,29 @@ mod tests {
     fn a_block_with_a_key_twice_is_damaged() {
         let body = [&[0; 17][..], &[2, 5, 1, 0, 1]].concat();
         let mut block = Block::open(Family::TraceRow, &body).unwrap();
-        assert_eq!(block.next().unwrap(), Some(Entry { key: 5, numbers: [1, 0, 0] }));
+        assert_eq!(
+            block.next().unwrap(),
+            Some(Entry {
+                key: 5,
+                numbers: [1, 0, 0]
+            })
+        );
         assert!(block.next().is_err());
     }
 
     #[test]
     fn the_largest_numbers_fit() {
         let kv = MemKv::default();
-        let all =
-            [Entry { key: 0, numbers: [u64::MAX; 3] }, Entry { key: u128::MAX, numbers: [u64::MAX, 0, 1] }];
+        let all = [
+            Entry {
+                key: 0,
+                numbers: [u64::MAX; 3],
+            },
+            Entry {
+                key: u128::MAX,
+                numbers: [u64::MAX, 0, 1],
+            },
+        ];
         write(&kv, Family::SpanRun, SEGMENT, &all).unwrap();
         assert_eq!(read_all(&kv, Family::SpanRun).unwrap(), all);
     }
@@ -325,7 +401,10 @@ mod tests {
     #[test]
     fn entries_that_do_not_ascend_are_refused() {
         let kv = MemKv::default();
-        let twice = [Entry { key: 5, numbers: [0; 3] }; 2];
+        let twice = [Entry {
+            key: 5,
+            numbers: [0; 3],
+        }; 2];
         assert!(write(&kv, Family::Tag, SEGMENT, &twice).is_err());
     }
 

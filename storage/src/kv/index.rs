@@ -19,7 +19,13 @@ pub enum IndexKind {
 
 impl IndexKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Session, Self::User, Self::Tag, Self::State, Self::Service];
+    pub const ALL: [Self; 5] = [
+        Self::Session,
+        Self::User,
+        Self::Tag,
+        Self::State,
+        Self::Service,
+    ];
 }
 
 /// Where the spans of one trace are in a segment: one contiguous run of rows of the spans table.
@@ -49,7 +55,10 @@ pub struct SegmentIndex {
 /// The hash a posting is found by: the low half of XXH3-128 of the text, seeded by the kind. It is
 /// part of the stored form, so changing it needs a new `FORMAT` of the store.
 pub fn value_hash(kind: IndexKind, value: &str) -> u64 {
-    debug_assert!(kind != IndexKind::Tag || value.contains('\0'), "a tag is hashed as key, zero, value");
+    debug_assert!(
+        kind != IndexKind::Tag || value.contains('\0'),
+        "a tag is hashed as key, zero, value"
+    );
     let hash = twox_hash::XxHash3_128::oneshot_with_seed(kind as u64, value.as_bytes());
     (hash & u128::from(u64::MAX)) as u64
 }
@@ -60,8 +69,17 @@ mod tests {
 
     #[test]
     fn hashes_are_stable_and_differ_by_kind_and_text() {
-        assert_eq!(value_hash(IndexKind::State, "OK"), value_hash(IndexKind::State, "OK"));
-        assert_ne!(value_hash(IndexKind::State, "OK"), value_hash(IndexKind::Service, "OK"));
-        assert_ne!(value_hash(IndexKind::Tag, "a\0b"), value_hash(IndexKind::Tag, "a\0c"));
+        assert_eq!(
+            value_hash(IndexKind::State, "OK"),
+            value_hash(IndexKind::State, "OK")
+        );
+        assert_ne!(
+            value_hash(IndexKind::State, "OK"),
+            value_hash(IndexKind::Service, "OK")
+        );
+        assert_ne!(
+            value_hash(IndexKind::Tag, "a\0b"),
+            value_hash(IndexKind::Tag, "a\0c")
+        );
     }
 }

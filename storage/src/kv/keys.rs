@@ -32,8 +32,15 @@ pub(super) enum Family {
 
 impl Family {
     /// The families that hold blocks; each has at least one block per complete segment.
-    pub(super) const BLOCKS: [Self; 7] =
-        [Self::SpanRun, Self::TraceRow, Self::Session, Self::User, Self::Tag, Self::State, Self::Service];
+    pub(super) const BLOCKS: [Self; 7] = [
+        Self::SpanRun,
+        Self::TraceRow,
+        Self::Session,
+        Self::User,
+        Self::Tag,
+        Self::State,
+        Self::Service,
+    ];
 
     pub(super) fn of(kind: IndexKind) -> Self {
         match kind {
@@ -63,7 +70,10 @@ pub(super) fn key(family: Family, segment: SegmentId, entry: u128) -> Key {
     family_byte.copy_from_slice(&[family as u8]);
     segment_bytes.copy_from_slice(&segment.0.to_be_bytes());
     entry_bytes.copy_from_slice(&entry.to_be_bytes());
-    debug_assert!(parse(family, &key) == Some((segment, entry)), "a key says what it was made of");
+    debug_assert!(
+        parse(family, &key) == Some((segment, entry)),
+        "a key says what it was made of"
+    );
     key
 }
 
@@ -73,7 +83,12 @@ pub(super) fn parse(family: Family, key: &[u8]) -> Option<(SegmentId, u128)> {
     let (segment, rest) = rest.split_first_chunk::<16>()?;
     let (entry, rest) = rest.split_first_chunk::<16>()?;
     let whole = *first == family as u8 && rest.is_empty();
-    whole.then(|| (SegmentId(u128::from_be_bytes(*segment)), u128::from_be_bytes(*entry)))
+    whole.then(|| {
+        (
+            SegmentId(u128::from_be_bytes(*segment)),
+            u128::from_be_bytes(*entry),
+        )
+    })
 }
 
 /// The value to store `body` under `key`.
@@ -81,7 +96,10 @@ pub(super) fn seal(key: &[u8], body: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(CHECKSUM_BYTES + body.len());
     value.extend_from_slice(&checksum(key, body).to_le_bytes());
     value.extend_from_slice(body);
-    debug_assert!(unseal(key, &value).is_ok_and(|read| read == body), "KV-3: what is sealed can be opened");
+    debug_assert!(
+        unseal(key, &value).is_ok_and(|read| read == body),
+        "KV-3: what is sealed can be opened"
+    );
     value
 }
 
@@ -92,7 +110,9 @@ pub(super) fn seal(key: &[u8], body: &[u8]) -> Vec<u8> {
 pub(super) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8]> {
     match value.split_first_chunk::<CHECKSUM_BYTES>() {
         Some((stored, body)) if u32::from_le_bytes(*stored) == checksum(key, body) => Ok(body),
-        _ => Err(Error::corrupt("a value of the metadata store has a wrong checksum")),
+        _ => Err(Error::corrupt(
+            "a value of the metadata store has a wrong checksum",
+        )),
     }
 }
 

@@ -27,13 +27,22 @@ impl MemKv {
 impl Kv for MemKv {
     fn get_le(&self, key: &Key) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         let key = key.to_vec();
-        Ok(self.read(|map| map.range(..=key).next_back().map(|(k, v)| (k.clone(), v.clone()))))
+        Ok(self.read(|map| {
+            map.range(..=key)
+                .next_back()
+                .map(|(k, v)| (k.clone(), v.clone()))
+        }))
     }
 
     fn keys(&self, first: &Key, last: &Key, limit: usize) -> Result<Vec<Vec<u8>>> {
         assert!(first <= last, "an empty range is a mistake of the caller");
         let range = first.to_vec()..=last.to_vec();
-        Ok(self.read(|map| map.range(range).take(limit).map(|(key, _)| key.clone()).collect()))
+        Ok(self.read(|map| {
+            map.range(range)
+                .take(limit)
+                .map(|(key, _)| key.clone())
+                .collect()
+        }))
     }
 
     fn put(&self, key: &Key, value: &[u8]) -> Result<()> {

@@ -68,12 +68,17 @@ impl Place {
     /// Tells the folder of a generation from a copy of it.
     fn identity(&self, generation: u64) -> String {
         let seen = fs::metadata(self.generation_dir(generation));
-        seen.map_or_else(|_| "unknown".to_string(), |seen| format!("{}:{}", seen.dev(), seen.ino()))
+        seen.map_or_else(
+            |_| "unknown".to_string(),
+            |seen| format!("{}:{}", seen.dev(), seen.ino()),
+        )
     }
 
     fn marker_text(&self, generation: u64, state: &str) -> String {
         let (boot, folder, database) = (&self.boot_id, self.identity(generation), self.db_uuid);
-        format!("{FORMAT}\nstate {state}\nboot {boot:?}\nfolder {folder}\ndatabase {database:032x}\n")
+        format!(
+            "{FORMAT}\nstate {state}\nboot {boot:?}\nfolder {folder}\ndatabase {database:032x}\n"
+        )
     }
 
     /// Holds KV-4. A closed marker of any boot is trusted, an open one only of this boot and folder.
@@ -88,7 +93,8 @@ impl Place {
         let folder = lines.next() == Some(format!("folder {}", self.identity(generation)).as_str());
         let database = lines.next() == Some(format!("database {:032x}", self.db_uuid).as_str());
         let same_boot = boot && !self.boot_id.is_empty();
-        let settled = state == Some("state closed") || (state == Some("state open") && same_boot && folder);
+        let settled =
+            state == Some("state closed") || (state == Some("state open") && same_boot && folder);
         format && database && settled && text.ends_with('\n')
     }
 
@@ -100,7 +106,10 @@ impl Place {
         file.write_all(self.marker_text(generation, state).as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, dir.join("marker"))?;
-        debug_assert!(state == "open" || self.trusts(generation), "KV-4: what was closed is trusted");
+        debug_assert!(
+            state == "open" || self.trusts(generation),
+            "KV-4: what was closed is trusted"
+        );
         sync_dir(&dir)
     }
 }
@@ -129,7 +138,8 @@ impl SledKv {
         let generations = list_generations(place.dir.path()).map_err(failed)?;
         let newest = generations.last().copied();
         let trusted = newest.filter(|newest| !fresh && place.trusts(*newest));
-        let opened = match trusted.map(|generation| Self::open_generation(place, generation, false)) {
+        let opened = match trusted.map(|generation| Self::open_generation(place, generation, false))
+        {
             Some(Ok(kv)) => kv,
             _ => {
                 let generation = newest.map_or(1, |newest| newest.saturating_add(1));
@@ -138,8 +148,14 @@ impl SledKv {
             }
         };
         let is_newer = newest.is_none_or(|newest| opened.generation > newest);
-        assert!(is_newer || trusted.is_some(), "KV-4: what is not trusted is not opened");
-        for other in generations.into_iter().filter(|other| *other != opened.generation) {
+        assert!(
+            is_newer || trusted.is_some(),
+            "KV-4: what is not trusted is not opened"
+        );
+        for other in generations
+            .into_iter()
+            .filter(|other| *other != opened.generation)
+        {
             remove_generation(place, other);
         }
         Ok(opened)
@@ -158,7 +174,13 @@ impl SledKv {
             .flush_every_ms(None)
             .use_compression(false);
         let db = guard(&panicked, || config.open())?;
-        let kv = Self { place: place.clone(), generation, db: Some(db), panicked, pid: std::process::id() };
+        let kv = Self {
+            place: place.clone(),
+            generation,
+            db: Some(db),
+            panicked,
+            pid: std::process::id(),
+        };
         if is_new {
             kv.write_identity()?
         } else {
@@ -175,10 +197,14 @@ impl SledKv {
     fn check_identity(&self) -> Result<()> {
         let key = identity_key();
         let found = self.get_le(&key)?;
-        let value = found.filter(|(found, _)| found.as_slice() == key).map(|(_, value)| value);
+        let value = found
+            .filter(|(found, _)| found.as_slice() == key)
+            .map(|(_, value)| value);
         let value = value.ok_or_else(|| Error::corrupt("the metadata store names no database"))?;
         if keys::unseal(&key, &value)? != self.place.db_uuid.to_be_bytes() {
-            return Err(Error::corrupt("the metadata store belongs to another database"));
+            return Err(Error::corrupt(
+                "the metadata store belongs to another database",
+            ));
         }
         Ok(())
     }
@@ -191,7 +217,10 @@ impl SledKv {
         if self.is_forked() {
             return Err(Error::internal("the metadata store is another process's"));
         }
-        let db = self.db.as_ref().ok_or_else(|| Error::internal("the metadata store is closed"))?;
+        let db = self
+            .db
+            .as_ref()
+            .ok_or_else(|| Error::internal("the metadata store is closed"))?;
         guard(&self.panicked, || call(db))
     }
 
@@ -200,7 +229,10 @@ impl SledKv {
     }
 
     fn finish(&self, db: sled::Db) -> Result<()> {
-        assert!(!self.is_forked(), "a fork leaves the files of the process that it came from alone");
+        assert!(
+            !self.is_forked(),
+            "a fork leaves the files of the process that it came from alone"
+        );
         guard(&self.panicked, || db.flush())?;
         guard(&self.panicked, || {
             drop(db);
@@ -211,7 +243,9 @@ impl SledKv {
         wait_released(&folder.join("db")).map_err(failed)?;
         sync_files(&folder.join("blobs")).map_err(failed)?;
         sync_files(&folder).map_err(failed)?;
-        self.place.write_marker(self.generation, "closed").map_err(failed)
+        self.place
+            .write_marker(self.generation, "closed")
+            .map_err(failed)
     }
 
     /// Leaves sled to itself, and with it the folder that it may still use.
@@ -237,7 +271,10 @@ impl Kv for SledKv {
 
     fn keys(&self, first: &Key, last: &Key, limit: usize) -> Result<Vec<Vec<u8>>> {
         self.call(|db| {
-            let range = db.range(first.as_slice()..=last.as_slice()).keys().take(limit);
+            let range = db
+                .range(first.as_slice()..=last.as_slice())
+                .keys()
+                .take(limit);
             range.map(|key| key.map(|key| key.to_vec())).collect()
         })
     }
@@ -320,8 +357,12 @@ fn guard<T>(panicked: &AtomicBool, call: impl FnOnce() -> sled::Result<T>) -> Re
         Err(panic) => {
             panicked.store(true, Ordering::Relaxed);
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            Err(Error::internal(format!("the metadata store panicked: {text}")))
+            let text = text
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Err(Error::internal(format!(
+                "the metadata store panicked: {text}"
+            )))
         }
     }
 }
@@ -329,7 +370,9 @@ fn guard<T>(panicked: &AtomicBool, call: impl FnOnce() -> sled::Result<T>) -> Re
 /// sled asks what time it is since 1970, and panics before that. Not needed any more when it does not.
 fn check_clock() -> io::Result<()> {
     match is_before_1970() {
-        true => Err(io::Error::other("the clock of the machine says a time before 1970")),
+        true => Err(io::Error::other(
+            "the clock of the machine says a time before 1970",
+        )),
         false => Ok(()),
     }
 }
@@ -351,7 +394,8 @@ fn list_generations(dir: &Path) -> io::Result<Vec<u64>> {
         let name = entry?.file_name();
         let number = name.to_str().and_then(|name| name.strip_prefix('g'));
         let number = number.and_then(|number| number.parse::<u64>().ok());
-        generations.extend(number.filter(|number| name.to_str() == Some(format!("g{number}").as_str())));
+        generations
+            .extend(number.filter(|number| name.to_str() == Some(format!("g{number}").as_str())));
     }
     generations.sort_unstable();
     Ok(generations)
@@ -389,7 +433,10 @@ fn wait_released(db_file: &Path) -> io::Result<()> {
                 std::thread::sleep(Duration::from_millis(1));
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "sled does not let go of its file"));
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "sled does not let go of its file",
+                ));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
@@ -401,7 +448,11 @@ fn sync_files(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
-            OpenOptions::new().read(true).write(true).open(entry.path())?.sync_all()?;
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(entry.path())?
+                .sync_all()?;
         }
     }
     sync_dir(folder)
@@ -419,7 +470,10 @@ mod tests {
     fn a_panic_becomes_an_error_and_is_remembered() {
         let panicked = AtomicBool::new(false);
         let result: Result<()> = guard(&panicked, || panic!("tried to serialize {}", 1));
-        assert_eq!(result.unwrap_err().to_string(), "the metadata store panicked: tried to serialize 1");
+        assert_eq!(
+            result.unwrap_err().to_string(),
+            "the metadata store panicked: tried to serialize 1"
+        );
         assert!(panicked.load(Ordering::Relaxed));
     }
 
@@ -428,7 +482,11 @@ mod tests {
         let endings: [fn(Arc<SledKv>); 3] = [drop, |kv| kv.abandon(), |kv| kv.close().unwrap()];
         for ending in endings {
             let dir = tempfile::tempdir().unwrap();
-            let place = Place { dir: Folder::at(dir.path()), boot_id: "boot".into(), db_uuid: 1 };
+            let place = Place {
+                dir: Folder::at(dir.path()),
+                boot_id: "boot".into(),
+                db_uuid: 1,
+            };
             let mut kv = SledKv::open(&place, false).unwrap();
             // As in a fork: the process is not the one that opened it.
             kv.pid = 0;
@@ -440,7 +498,10 @@ mod tests {
                 place.marker_text(1, "open")
             );
             let file = File::open(dir.path().join("g1/sled/db")).unwrap();
-            assert!(matches!(file.try_lock(), Err(TryLockError::WouldBlock)), "sled was not closed");
+            assert!(
+                matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+                "sled was not closed"
+            );
         }
     }
 
@@ -457,19 +518,35 @@ mod tests {
     #[test]
     fn markers_are_trusted_by_state_boot_and_database() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place { dir: Folder::at(dir.path()), boot_id: "boot a".into(), db_uuid: 1 };
+        let place = Place {
+            dir: Folder::at(dir.path()),
+            boot_id: "boot a".into(),
+            db_uuid: 1,
+        };
         fs::create_dir(dir.path().join("g1")).unwrap();
         assert!(!place.trusts(1));
-        let other_boot = Place { boot_id: "boot b".into(), ..place.clone() };
-        let other_database = Place { db_uuid: 2, ..place.clone() };
-        let no_boot = Place { boot_id: String::new(), ..place.clone() };
+        let other_boot = Place {
+            boot_id: "boot b".into(),
+            ..place.clone()
+        };
+        let other_database = Place {
+            db_uuid: 2,
+            ..place.clone()
+        };
+        let no_boot = Place {
+            boot_id: String::new(),
+            ..place.clone()
+        };
         place.write_marker(1, "open").unwrap();
         assert!(place.trusts(1));
         assert!(!other_boot.trusts(1) && !other_database.trusts(1));
         let copy = tempfile::tempdir().unwrap();
         fs::create_dir(copy.path().join("g1")).unwrap();
         fs::copy(dir.path().join("g1/marker"), copy.path().join("g1/marker")).unwrap();
-        let copied = Place { dir: Folder::at(copy.path()), ..place.clone() };
+        let copied = Place {
+            dir: Folder::at(copy.path()),
+            ..place.clone()
+        };
         assert!(!copied.trusts(1), "copied while it was open");
         place.write_marker(1, "closed").unwrap();
         assert!(place.trusts(1) && other_boot.trusts(1));
@@ -478,7 +555,11 @@ mod tests {
         assert!(!other_database.trusts(1));
         no_boot.write_marker(1, "open").unwrap();
         assert!(!no_boot.trusts(1), "an unknown boot is never the same boot");
-        fs::write(dir.path().join("g1/marker"), place.marker_text(1, "closed").trim_end()).unwrap();
+        fs::write(
+            dir.path().join("g1/marker"),
+            place.marker_text(1, "closed").trim_end(),
+        )
+        .unwrap();
         assert!(!place.trusts(1), "a torn marker");
     }
 }

@@ -126,14 +126,26 @@ impl MetaStore {
     /// Never fails: what cannot be trusted is replaced by an empty store, and a folder that cannot be
     /// used by one in memory (`degraded` in the stats). Only one process may have it open.
     pub fn open(dir: Folder, boot_id: &str, db_uuid: u128, live: &[SegmentId]) -> Self {
-        let place = Place { dir, boot_id: boot_id.to_string(), db_uuid };
+        let place = Place {
+            dir,
+            boot_id: boot_id.to_string(),
+            db_uuid,
+        };
         let (files, live) = (place.clone(), live.to_vec());
         let thread = std::thread::Builder::new().name("tracehouse-kv".into());
         match thread.spawn(move || State::open(&files, false, &live)) {
             Ok(opening) => Self::with(Some(place), State::default(), Some(opening)),
             Err(error) => {
                 let failure = Some(format!("no thread to open it: {error}"));
-                Self::with(Some(place), State { degraded: true, failure, ..State::in_memory() }, None)
+                Self::with(
+                    Some(place),
+                    State {
+                        degraded: true,
+                        failure,
+                        ..State::in_memory()
+                    },
+                    None,
+                )
             }
         }
     }
@@ -146,7 +158,14 @@ impl MetaStore {
     fn with(place: Option<Place>, state: State, opening: Option<JoinHandle<State>>) -> Self {
         let is_open = AtomicBool::new(opening.is_none());
         let (state, opening) = (RwLock::new(state), Mutex::new(opening));
-        Self { place, state, writer: Mutex::default(), opening, is_open, pid: std::process::id() }
+        Self {
+            place,
+            state,
+            writer: Mutex::default(),
+            opening,
+            is_open,
+            pid: std::process::id(),
+        }
     }
 
     /// Whether a lookup is answered without waiting for the files to be opened.
@@ -154,7 +173,10 @@ impl MetaStore {
         let is_finished =
             |opening: &Option<JoinHandle<_>>| opening.as_ref().is_none_or(JoinHandle::is_finished);
         self.is_open.load(Ordering::Acquire)
-            || self.opening.try_lock().is_ok_and(|opening| is_finished(&opening))
+            || self
+                .opening
+                .try_lock()
+                .is_ok_and(|opening| is_finished(&opening))
     }
 
     /// Waits until the files are open.
@@ -166,7 +188,11 @@ impl MetaStore {
         if let Some(opening) = opening.take() {
             let opened = opening.join().unwrap_or_else(|_| {
                 let failure = Some("the thread that opened it panicked".to_string());
-                State { degraded: true, failure, ..State::in_memory() }
+                State {
+                    degraded: true,
+                    failure,
+                    ..State::in_memory()
+                }
             });
             *self.state.write().unwrap_or_else(PoisonError::into_inner) = opened;
             self.is_open.store(true, Ordering::Release);
@@ -185,7 +211,10 @@ impl MetaStore {
             Some(place) if !old.closed => State::open(place, true, &[]),
             _ => State::in_memory(),
         };
-        assert!(new.complete.is_empty(), "KV-2: what begins anew has no segment");
+        assert!(
+            new.complete.is_empty(),
+            "KV-2: what begins anew has no segment"
+        );
         new.failure = new.failure.or(old.failure);
         new.closed = old.closed;
         *self.write_state() = new;
@@ -219,13 +248,18 @@ impl MetaStore {
         }
         let runs = sorted_runs(index)?;
         let rows = sorted_rows(index)?;
-        let kv = self.kv().ok_or_else(|| Error::internal("the metadata store is stale or closed"))?;
+        let kv = self
+            .kv()
+            .ok_or_else(|| Error::internal("the metadata store is stale or closed"))?;
         let written = write_segment(kv.as_ref(), segment, &runs, &rows, index);
         let bytes = written.inspect_err(|error| self.fail(&kv, error))?;
         let mut state = self.write_state();
         if state.uses(&kv) {
             let before = state.complete.insert(segment, bytes);
-            assert!(before.is_none(), "KV-2: one writer at a time completes a segment");
+            assert!(
+                before.is_none(),
+                "KV-2: one writer at a time completes a segment"
+            );
         }
         Ok(())
     }
@@ -237,9 +271,14 @@ impl MetaStore {
     pub fn remove_segment(&self, segment: SegmentId) -> Result<()> {
         let _writer = self.lock_writer();
         self.write_state().complete.remove(&segment);
-        debug_assert!(!self.has(segment), "KV-2: readers lose a segment before its blocks go");
+        debug_assert!(
+            !self.has(segment),
+            "KV-2: readers lose a segment before its blocks go"
+        );
         match self.kv() {
-            Some(kv) => erase_segment(kv.as_ref(), segment).inspect_err(|error| self.fail(&kv, error)),
+            Some(kv) => {
+                erase_segment(kv.as_ref(), segment).inspect_err(|error| self.fail(&kv, error))
+            }
             None => Ok(()),
         }
     }
@@ -265,11 +304,21 @@ impl MetaStore {
 
     /// Rows of the segment's traces table that may have this value: all that have it, and rarely one
     /// more whose value has the same hash, so callers check the value itself (QU-2).
-    pub fn postings(&self, segment: SegmentId, kind: IndexKind, value: &str) -> Lookup<RoaringBitmap> {
+    pub fn postings(
+        &self,
+        segment: SegmentId,
+        kind: IndexKind,
+        value: &str,
+    ) -> Lookup<RoaringBitmap> {
         self.postings_of_hash(segment, kind, value_hash(kind, value))
     }
 
-    fn postings_of_hash(&self, segment: SegmentId, kind: IndexKind, hash: u64) -> Lookup<RoaringBitmap> {
+    fn postings_of_hash(
+        &self,
+        segment: SegmentId,
+        kind: IndexKind,
+        hash: u64,
+    ) -> Lookup<RoaringBitmap> {
         let first = posting_key(hash, 0);
         let last = posting_key(hash, u32::MAX);
         let rows = self.lookup(segment, |kv| {
@@ -308,25 +357,34 @@ impl MetaStore {
     /// # Errors
     /// `InvalidInput` when `index` is impossible; what failed, and the store is stale then.
     pub fn difference(&self, segment: SegmentId, index: &SegmentIndex) -> Result<Option<String>> {
-        let mut expected =
-            vec![(Family::SpanRun, sorted_runs(index)?), (Family::TraceRow, sorted_rows(index)?)];
-        expected.extend(IndexKind::ALL.map(|kind| (Family::of(kind), sorted_postings(index, kind))));
+        let mut expected = vec![
+            (Family::SpanRun, sorted_runs(index)?),
+            (Family::TraceRow, sorted_rows(index)?),
+        ];
+        expected
+            .extend(IndexKind::ALL.map(|kind| (Family::of(kind), sorted_postings(index, kind))));
         for (family, entries) in expected {
             let held = self.lookup(segment, |kv| {
                 let mut held = Vec::with_capacity(entries.len());
-                blocks::visit_range(kv, family, segment, 0, u128::MAX, &mut |entry| held.push(entry))?;
+                blocks::visit_range(kv, family, segment, 0, u128::MAX, &mut |entry| {
+                    held.push(entry)
+                })?;
                 Ok(held)
             });
             match held {
                 Lookup::Known(held) if held == entries => {}
                 Lookup::Known(held) => {
                     let (held, wanted) = (held.len(), entries.len());
-                    let what = format!("{family:?}: {held} entries differ from the {wanted} of the segment");
+                    let what = format!(
+                        "{family:?}: {held} entries differ from the {wanted} of the segment"
+                    );
                     return Ok(Some(what));
                 }
                 Lookup::Unknown => {
                     let failure = self.stats().failure;
-                    return Err(Error::corrupt(failure.unwrap_or_else(|| "cannot be read".to_string())));
+                    return Err(Error::corrupt(
+                        failure.unwrap_or_else(|| "cannot be read".to_string()),
+                    ));
                 }
             }
         }
@@ -371,7 +429,11 @@ impl MetaStore {
             state.kv.is_some() || state.complete.is_empty(),
             "KV-2: what is stale has no complete segment"
         );
-        let Some(kv) = state.kv.as_ref().filter(|_| state.complete.contains_key(&segment)) else {
+        let Some(kv) = state
+            .kv
+            .as_ref()
+            .filter(|_| state.complete.contains_key(&segment))
+        else {
             return Lookup::Unknown;
         };
         match read(kv.as_ref()) {
@@ -424,7 +486,10 @@ impl Drop for MetaStore {
 
 impl State {
     fn in_memory() -> Self {
-        Self { kv: Some(Arc::new(MemKv::default())), ..Self::default() }
+        Self {
+            kv: Some(Arc::new(MemKv::default())),
+            ..Self::default()
+        }
     }
 
     /// Opens what is there, else a new generation, else memory.
@@ -451,7 +516,10 @@ impl State {
             state.kv = Some(Arc::new(MemKv::default()));
             state.degraded = true;
         }
-        assert!(state.kv.is_some(), "ST-5: whatever is on disk, there is a store");
+        assert!(
+            state.kv.is_some(),
+            "ST-5: whatever is on disk, there is a store"
+        );
         state.open_duration_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         state
     }
@@ -462,7 +530,10 @@ impl State {
 }
 
 fn is_outgrown(stats: &MetaStats) -> bool {
-    let allowed = stats.live_bytes.saturating_mul(FILES_TO_LIVE_MAX).saturating_add(FILE_BYTES_FREE);
+    let allowed = stats
+        .live_bytes
+        .saturating_mul(FILES_TO_LIVE_MAX)
+        .saturating_add(FILE_BYTES_FREE);
     stats.stale || stats.disk_bytes > allowed
 }
 
@@ -489,11 +560,14 @@ fn recorded_segments(kv: &dyn Kv) -> Result<Vec<SegmentId>> {
         let found = kv.keys(&first, &last, KEYS_PER_STEP)?;
         for key in &found {
             let parsed = keys::parse(Family::Segment, key);
-            let (segment, _) = parsed.ok_or_else(|| Error::corrupt("a segment record has a bad key"))?;
+            let (segment, _) =
+                parsed.ok_or_else(|| Error::corrupt("a segment record has a bad key"))?;
             segments.push(segment);
         }
         match segments.last() {
-            Some(last) if found.len() == KEYS_PER_STEP => first = keys::key(Family::Segment, *last, 1),
+            Some(last) if found.len() == KEYS_PER_STEP => {
+                first = keys::key(Family::Segment, *last, 1)
+            }
             _ => return Ok(segments),
         }
     }
@@ -501,15 +575,25 @@ fn recorded_segments(kv: &dyn Kv) -> Result<Vec<SegmentId>> {
 
 fn read_record(kv: &dyn Kv, segment: SegmentId) -> Result<(u8, u64)> {
     let wanted = keys::key(Family::Segment, segment, 0);
-    let bad = || Error::corrupt(format!("the record of {segment:?} in the metadata store is bad"));
-    let (key, value) = kv.get_le(&wanted)?.filter(|(key, _)| key.as_slice() == wanted).ok_or_else(bad)?;
+    let bad = || {
+        Error::corrupt(format!(
+            "the record of {segment:?} in the metadata store is bad"
+        ))
+    };
+    let (key, value) = kv
+        .get_le(&wanted)?
+        .filter(|(key, _)| key.as_slice() == wanted)
+        .ok_or_else(bad)?;
     let (state, bytes) = keys::unseal(&key, &value)?.split_first().ok_or_else(bad)?;
     let bytes = bytes.try_into().map_err(|_| bad())?;
     Ok((*state, u64::from_le_bytes(bytes)))
 }
 
 fn write_record(kv: &dyn Kv, segment: SegmentId, state: u8, bytes: u64) -> Result<()> {
-    assert!(state == COMPLETE || bytes == 0, "KV-2: what is being built counts for nothing");
+    assert!(
+        state == COMPLETE || bytes == 0,
+        "KV-2: what is being built counts for nothing"
+    );
     let key = keys::key(Family::Segment, segment, 0);
     let mut body = vec![state];
     body.extend_from_slice(&bytes.to_le_bytes());
@@ -564,33 +648,52 @@ fn sorted_runs(index: &SegmentIndex) -> Result<Vec<Entry>> {
     let mut entries = Vec::with_capacity(index.span_runs.len());
     for run in &index.span_runs {
         if run.row_count == 0 || run.first_row.checked_add(run.row_count - 1).is_none() {
-            return Err(Error::invalid_input(format!("trace {:032x} has an impossible run", run.key.0)));
+            return Err(Error::invalid_input(format!(
+                "trace {:032x} has an impossible run",
+                run.key.0
+            )));
         }
         let root = run.root_row.map_or(0, |row| u64::from(row) + 1);
-        entries.push(Entry { key: run.key.0, numbers: [run.first_row.into(), run.row_count.into(), root] });
+        entries.push(Entry {
+            key: run.key.0,
+            numbers: [run.first_row.into(), run.row_count.into(), root],
+        });
     }
     sort_distinct(entries)
 }
 
 fn sorted_rows(index: &SegmentIndex) -> Result<Vec<Entry>> {
-    let entry = |(key, row): &(TraceKey, u32)| Entry { key: key.0, numbers: [(*row).into(), 0, 0] };
+    let entry = |(key, row): &(TraceKey, u32)| Entry {
+        key: key.0,
+        numbers: [(*row).into(), 0, 0],
+    };
     sort_distinct(index.trace_rows.iter().map(entry).collect())
 }
 
 fn sort_distinct(mut entries: Vec<Entry>) -> Result<Vec<Entry>> {
     entries.sort_unstable();
     match entries.array_windows().find(|[a, b]| a.key == b.key) {
-        Some([a, _]) => Err(Error::invalid_input(format!("trace {:032x} is in a segment twice", a.key))),
+        Some([a, _]) => Err(Error::invalid_input(format!(
+            "trace {:032x} is in a segment twice",
+            a.key
+        ))),
         None => Ok(entries),
     }
 }
 
 fn sorted_postings(index: &SegmentIndex, kind: IndexKind) -> Vec<Entry> {
     let of_kind = index.postings.iter().filter(|(own, _, _)| *own == kind);
-    let mut keys: Vec<u128> = of_kind.map(|(_, hash, row)| posting_key(*hash, *row)).collect();
+    let mut keys: Vec<u128> = of_kind
+        .map(|(_, hash, row)| posting_key(*hash, *row))
+        .collect();
     keys.sort_unstable();
     keys.dedup();
-    keys.into_iter().map(|key| Entry { key, numbers: [0; 3] }).collect()
+    keys.into_iter()
+        .map(|key| Entry {
+            key,
+            numbers: [0; 3],
+        })
+        .collect()
 }
 
 fn posting_key(hash: u64, row: u32) -> u128 {
@@ -614,7 +717,8 @@ fn decode_run(entry: Entry) -> Result<SpanRun> {
 }
 
 fn row_number(number: u64) -> Result<u32> {
-    u32::try_from(number).map_err(|_| Error::corrupt("a row number of the metadata store is too large"))
+    u32::try_from(number)
+        .map_err(|_| Error::corrupt("a row number of the metadata store is too large"))
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ struct Written<'a>(&'a RoaringBitmap);
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut bytes = Vec::with_capacity(self.0.serialized_size());
-        self.0.serialize_into(&mut bytes).map_err(S::Error::custom)?;
+        self.0
+            .serialize_into(&mut bytes)
+            .map_err(S::Error::custom)?;
         serializer.serialize_bytes(&bytes)
     }
 }
@@ -39,7 +41,9 @@ impl Visitor<'_> for BitmapVisitor {
     }
 
     fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Read, E> {
-        RoaringBitmap::deserialize_from(bytes).map(Read).map_err(E::custom)
+        RoaringBitmap::deserialize_from(bytes)
+            .map(Read)
+            .map_err(E::custom)
     }
 }
 
@@ -55,7 +59,10 @@ pub(super) mod map {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Masks, D::Error> {
         let entries = BTreeMap::<(SegmentId, Table), Read>::deserialize(deserializer)?;
-        Ok(entries.into_iter().map(|(key, mask)| (key, mask.0)).collect())
+        Ok(entries
+            .into_iter()
+            .map(|(key, mask)| (key, mask.0))
+            .collect())
     }
 }
 
@@ -66,11 +73,18 @@ pub(super) mod list {
     type Masks = Vec<(SegmentId, Table, RoaringBitmap)>;
 
     pub fn serialize<S: Serializer>(masks: &Masks, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(masks.iter().map(|(id, table, mask)| (id, table, Written(mask))))
+        serializer.collect_seq(
+            masks
+                .iter()
+                .map(|(id, table, mask)| (id, table, Written(mask))),
+        )
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Masks, D::Error> {
         let entries = Vec::<(SegmentId, Table, Read)>::deserialize(deserializer)?;
-        Ok(entries.into_iter().map(|(id, table, mask)| (id, table, mask.0)).collect())
+        Ok(entries
+            .into_iter()
+            .map(|(id, table, mask)| (id, table, mask.0))
+            .collect())
     }
 }

@@ -102,7 +102,12 @@ pub struct CatalogFile {
 impl CatalogFile {
     /// The file as it must be found.
     pub fn file(&self) -> FileMeta {
-        FileMeta { name: self.name.clone(), len: self.len, hash: self.hash, end: None }
+        FileMeta {
+            name: self.name.clone(),
+            len: self.len,
+            hash: self.hash,
+            end: None,
+        }
     }
 }
 
@@ -130,8 +135,10 @@ impl ManifestState {
     /// rows that do not exist, a replay point that goes back.
     pub fn apply(&self, edit: &ManifestEdit) -> Result<Self> {
         let mut next = self.clone();
-        next.version =
-            self.version.checked_add(1).ok_or_else(|| Error::internal("manifest versions ran out"))?;
+        next.version = self
+            .version
+            .checked_add(1)
+            .ok_or_else(|| Error::internal("manifest versions ran out"))?;
         next.apply_segments(edit)?;
         next.apply_masks(edit)?;
         next.apply_catalog(edit)?;
@@ -158,26 +165,44 @@ impl ManifestState {
         if ids.len() != self.segments.len() || !self.segments.is_sorted_by(is_in_order) {
             return Err(Error::corrupt("segments are named twice or in no order"));
         }
-        if let Some(segment) = self.segments.iter().find(|s| s.first_sequence > s.last_sequence) {
-            return Err(Error::corrupt(format!("segment {} ends before it begins", segment.id)));
+        if let Some(segment) = self
+            .segments
+            .iter()
+            .find(|s| s.first_sequence > s.last_sequence)
+        {
+            return Err(Error::corrupt(format!(
+                "segment {} ends before it begins",
+                segment.id
+            )));
         }
         for ((id, table), mask) in &self.masks {
             let rows = self.segment(*id).map_or(0, |segment| segment.rows(*table));
             if mask.max().is_none_or(|last| last >= rows) {
                 let table = table.name();
-                return Err(Error::corrupt(format!("a mask of {table} of segment {id} is of no rows there")));
+                return Err(Error::corrupt(format!(
+                    "a mask of {table} of segment {id} is of no rows there"
+                )));
             }
         }
         if !self.catalog.is_sorted_by(|a, b| a.name < b.name) {
-            return Err(Error::corrupt("catalogue files are named twice or in no order"));
+            return Err(Error::corrupt(
+                "catalogue files are named twice or in no order",
+            ));
         }
         Ok(())
     }
 
     /// Asserts what an edit must have done; walks the state in debug builds only.
     fn assert_leads_to(&self, next: &Self, edit: &ManifestEdit) {
-        assert_eq!(next.version, self.version + 1, "the version grows by one with every edit");
-        assert!(next.replay_from >= self.replay_from, "ST-2: what was sealed is not replayed again");
+        assert_eq!(
+            next.version,
+            self.version + 1,
+            "the version grows by one with every edit"
+        );
+        assert!(
+            next.replay_from >= self.replay_from,
+            "ST-2: what was sealed is not replayed again"
+        );
         debug_assert_eq!(
             next.segments.len() + edit.remove_segments.len(),
             self.segments.len() + edit.add_segments.len(),
@@ -189,17 +214,33 @@ impl ManifestState {
             "a catalogue file comes or goes once"
         );
         debug_assert!(
-            self.masks.iter().all(|(key, mask)| edit.remove_segments.contains(&key.0)
-                || next.masks.get(key).is_some_and(|after| mask.is_subset(after))),
+            self.masks
+                .iter()
+                .all(|(key, mask)| edit.remove_segments.contains(&key.0)
+                    || next
+                        .masks
+                        .get(key)
+                        .is_some_and(|after| mask.is_subset(after))),
             "ST-4: rows that are masked stay so as long as their segment is there"
         );
-        debug_assert!(next.check().is_ok(), "edit {} leads nowhere: {:?}", next.version, next.check());
+        debug_assert!(
+            next.check().is_ok(),
+            "edit {} leads nowhere: {:?}",
+            next.version,
+            next.check()
+        );
     }
 
     /// Whether more than half of the spans of a segment are superseded or deleted.
     pub fn is_mostly_masked(&self, segment: &SegmentMeta) -> bool {
-        let masked = self.masks.get(&(segment.id, Table::Spans)).map_or(0, RoaringBitmap::len);
-        assert!(masked <= u64::from(segment.span_rows), "a mask names rows that the segment has");
+        let masked = self
+            .masks
+            .get(&(segment.id, Table::Spans))
+            .map_or(0, RoaringBitmap::len);
+        assert!(
+            masked <= u64::from(segment.span_rows),
+            "a mask names rows that the segment has"
+        );
         masked * 2 > u64::from(segment.span_rows)
     }
 
@@ -209,20 +250,29 @@ impl ManifestState {
     }
 
     fn apply_segments(&mut self, edit: &ManifestEdit) -> Result<()> {
-        let mut live: BTreeSet<SegmentId> = self.segments.iter().map(|segment| segment.id).collect();
+        let mut live: BTreeSet<SegmentId> =
+            self.segments.iter().map(|segment| segment.id).collect();
         for id in &edit.remove_segments {
             if !live.remove(id) {
-                return Err(Error::internal(format!("segment {id} to be removed is not live")));
+                return Err(Error::internal(format!(
+                    "segment {id} to be removed is not live"
+                )));
             }
         }
         self.segments.retain(|segment| live.contains(&segment.id));
         self.masks.retain(|(id, _), _| live.contains(id));
         for segment in &edit.add_segments {
             if !live.insert(segment.id) {
-                return Err(Error::internal(format!("segment {} is live already", segment.id)));
+                return Err(Error::internal(format!(
+                    "segment {} is live already",
+                    segment.id
+                )));
             }
             if segment.first_sequence > segment.last_sequence {
-                return Err(Error::internal(format!("segment {} ends before it begins", segment.id)));
+                return Err(Error::internal(format!(
+                    "segment {} ends before it begins",
+                    segment.id
+                )));
             }
             self.segments.push(segment.clone());
         }
@@ -233,7 +283,9 @@ impl ManifestState {
     fn apply_masks(&mut self, edit: &ManifestEdit) -> Result<()> {
         for (id, table, rows) in &edit.add_masks {
             let Some(segment) = self.segment(*id) else {
-                return Err(Error::internal(format!("mask of segment {id}, which is not live")));
+                return Err(Error::internal(format!(
+                    "mask of segment {id}, which is not live"
+                )));
             };
             let Some(last) = rows.max() else {
                 continue;
@@ -255,14 +307,22 @@ impl ManifestState {
             match self.catalog.binary_search_by(|file| file.name.cmp(name)) {
                 Ok(at) => drop(self.catalog.remove(at)),
                 Err(_) => {
-                    return Err(Error::internal(format!("catalogue file {name} to be removed is not live")));
+                    return Err(Error::internal(format!(
+                        "catalogue file {name} to be removed is not live"
+                    )));
                 }
             }
         }
         for file in &edit.add_catalog {
-            match self.catalog.binary_search_by(|other| other.name.cmp(&file.name)) {
+            match self
+                .catalog
+                .binary_search_by(|other| other.name.cmp(&file.name))
+            {
                 Ok(_) => {
-                    return Err(Error::internal(format!("catalogue file {} is live already", file.name)));
+                    return Err(Error::internal(format!(
+                        "catalogue file {} is live already",
+                        file.name
+                    )));
                 }
                 Err(at) => self.catalog.insert(at, file.clone()),
             }

@@ -48,7 +48,10 @@ impl Manifest {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
             Ok(_) => {
-                return Err(Error::new(ErrorKind::Conflict, format!("{} has a manifest", dir.display())));
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("{} has a manifest", dir.display()),
+                ));
             }
         }
         Self::start(env, dir, ManifestState::default())
@@ -95,7 +98,8 @@ impl Manifest {
         let mut best: Option<ManifestState> = None;
         for number in file_numbers(env, dir)?.into_iter().rev() {
             let state = read_prefix(env, &file_path(dir, number), &mut damage);
-            let is_newer = |state: &ManifestState| best.as_ref().is_none_or(|b| b.version < state.version);
+            let is_newer =
+                |state: &ManifestState| best.as_ref().is_none_or(|b| b.version < state.version);
             best = state.filter(is_newer).or(best.take());
         }
         let nothing_left = || {
@@ -114,11 +118,28 @@ impl Manifest {
         Self::start(env, dir, state).map(drop)
     }
 
-    fn start(env: &Arc<dyn Env>, dir: &Path, state: ManifestState) -> Result<(Self, ManifestState)> {
+    fn start(
+        env: &Arc<dyn Env>,
+        dir: &Path,
+        state: ManifestState,
+    ) -> Result<(Self, ManifestState)> {
         let file = start_file(env.as_ref(), dir, &state)?;
-        assert_eq!(file.next_sequence(), state.version + 1, "frames are numbered by the state's version");
+        assert_eq!(
+            file.next_sequence(),
+            state.version + 1,
+            "frames are numbered by the state's version"
+        );
         let (env, dir, head_bytes) = (env.clone(), dir.to_path_buf(), file.file_bytes());
-        Ok((Self { env, dir, file, head_bytes, state: Arc::new(state.clone()) }, state))
+        Ok((
+            Self {
+                env,
+                dir,
+                file,
+                head_bytes,
+                state: Arc::new(state.clone()),
+            },
+            state,
+        ))
     }
 
     /// Puts an edit in force: all of it, durably, when it returns (ST-2).
@@ -139,7 +160,11 @@ impl Manifest {
         );
         self.file.append(KIND_EDIT, next.version, &bytes)?;
         self.file.sync()?;
-        assert_eq!(self.file.next_sequence(), next.version + 1, "frames are numbered by the state's version");
+        assert_eq!(
+            self.file.next_sequence(),
+            next.version + 1,
+            "frames are numbered by the state's version"
+        );
         self.state = Arc::new(next);
         Ok(self.state.clone())
     }
@@ -156,7 +181,11 @@ impl Manifest {
     /// As [`Manifest::commit`].
     pub fn settle(&mut self) -> Result<()> {
         self.file.check_open()?;
-        if self.file.file_bytes() > self.head_bytes { self.change_file() } else { Ok(()) }
+        if self.file.file_bytes() > self.head_bytes {
+            self.change_file()
+        } else {
+            Ok(())
+        }
     }
 
     /// Goes on in a new file, whose head is the state; what past edits said is gone then.
@@ -170,7 +199,11 @@ impl Manifest {
         match start_file(self.env.as_ref(), &self.dir, &self.state) {
             Ok(file) => {
                 let next = self.file.next_sequence();
-                assert_eq!(file.next_sequence(), next, "ST-2: the new file goes on with what is in force");
+                assert_eq!(
+                    file.next_sequence(),
+                    next,
+                    "ST-2: the new file goes on with what is in force"
+                );
                 self.head_bytes = file.file_bytes();
                 self.file = file;
                 Ok(())
@@ -195,7 +228,10 @@ fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 fn decode<T: DeserializeOwned>(path: &Path, payload: &[u8]) -> Result<T> {
     match postcard::take_from_bytes(payload) {
         Ok((value, [])) => Ok(value),
-        Ok(_) => Err(Error::corrupt(format!("{}: a record is longer than its content", path.display()))),
+        Ok(_) => Err(Error::corrupt(format!(
+            "{}: a record is longer than its content",
+            path.display()
+        ))),
         Err(error) => {
             let message = format!("{}: a record cannot be decoded", path.display());
             Err(Error::with_source(ErrorKind::Corrupt, message, error))
@@ -207,7 +243,10 @@ fn decode<T: DeserializeOwned>(path: &Path, payload: &[u8]) -> Result<T> {
 fn file_numbers(env: &dyn Env, dir: &Path) -> Result<Vec<u64>> {
     let names = env.list(dir).map_err(|e| io_at("list", dir, e))?;
     let numbers: Vec<u64> = names.iter().filter_map(|name| file_number(name)).collect();
-    debug_assert!(numbers.is_sorted_by(|a, b| a < b), "names come sorted, each once");
+    debug_assert!(
+        numbers.is_sorted_by(|a, b| a < b),
+        "names come sorted, each once"
+    );
     Ok(numbers)
 }
 
@@ -226,7 +265,10 @@ fn file_path(dir: &Path, number: u64) -> PathBuf {
 fn start_file(env: &dyn Env, dir: &Path, state: &ManifestState) -> Result<FrameWriter> {
     let older = file_numbers(env, dir)?;
     let number = older.last().map_or(1, |last| last + 1);
-    assert!(!older.contains(&number), "ST-4: each file of the manifest has a name of its own");
+    assert!(
+        !older.contains(&number),
+        "ST-4: each file of the manifest has a name of its own"
+    );
     let path = file_path(dir, number);
     let file = FrameWriter::create(env, &path, KIND_STATE, state.version, &encode(state)?)?;
     env.sync_dir(dir).map_err(|e| io_at("sync", dir, e))?;
@@ -245,9 +287,11 @@ fn point_current(env: &dyn Env, dir: &Path, number: u64) -> Result<()> {
         _ => {}
     }
     let mut file = env.create(&tmp).map_err(|e| io_at("create", &tmp, e))?;
-    file.write_all(format!("{number:010}\n").as_bytes()).map_err(|e| io_at("write", &tmp, e))?;
+    file.write_all(format!("{number:010}\n").as_bytes())
+        .map_err(|e| io_at("write", &tmp, e))?;
     file.sync_data().map_err(|e| io_at("sync", &tmp, e))?;
-    env.rename(&tmp, &current).map_err(|e| io_at("rename", &tmp, e))?;
+    env.rename(&tmp, &current)
+        .map_err(|e| io_at("rename", &tmp, e))?;
     env.sync_dir(dir).map_err(|e| io_at("sync", dir, e))
 }
 
@@ -256,10 +300,14 @@ fn find_state(env: &dyn Env, dir: &Path) -> Result<ManifestState> {
     let current = dir.join(CURRENT);
     match env.read(&current) {
         Ok(text) => {
-            let number =
-                std::str::from_utf8(&text).ok().and_then(|text| file_number(text.strip_suffix('\n')?));
+            let number = std::str::from_utf8(&text)
+                .ok()
+                .and_then(|text| file_number(text.strip_suffix('\n')?));
             let Some(number) = number else {
-                return Err(Error::corrupt(format!("{} does not name a manifest", current.display())));
+                return Err(Error::corrupt(format!(
+                    "{} does not name a manifest",
+                    current.display()
+                )));
             };
             let path = file_path(dir, number);
             if !env.exists(&path) {
@@ -286,8 +334,14 @@ fn find_without_current(env: &dyn Env, dir: &Path) -> Result<ManifestState> {
     }
     match numbers.as_slice() {
         // Only the file of `create` has number 1, and without a head it never had an edit.
-        [] | [1] => Err(Error::not_found(format!("{} has no manifest", dir.display()))),
-        _ => Err(Error::corrupt(format!("{} has no manifest with a readable head", dir.display()))),
+        [] | [1] => Err(Error::not_found(format!(
+            "{} has no manifest",
+            dir.display()
+        ))),
+        _ => Err(Error::corrupt(format!(
+            "{} has no manifest with a readable head",
+            dir.display()
+        ))),
     }
 }
 
@@ -299,7 +353,10 @@ fn read_file(env: &dyn Env, path: &Path) -> Result<Option<ManifestState>> {
     };
     let mut state: ManifestState = decode(path, expect_kind(path, &head, KIND_STATE)?)?;
     if state.version != head.sequence {
-        return Err(Error::corrupt(format!("{}: the head is of another version", path.display())));
+        return Err(Error::corrupt(format!(
+            "{}: the head is of another version",
+            path.display()
+        )));
     }
     check_head(path, &state)?;
     while let Some(frame) = reader.next_frame()? {
@@ -309,7 +366,10 @@ fn read_file(env: &dyn Env, path: &Path) -> Result<Option<ManifestState>> {
             Error::with_source(ErrorKind::Corrupt, message, e)
         };
         state = state.apply(&edit).map_err(contradiction)?;
-        assert_eq!(state.version, frame.sequence, "frames are numbered by the state's version");
+        assert_eq!(
+            state.version, frame.sequence,
+            "frames are numbered by the state's version"
+        );
     }
     Ok(Some(state))
 }

@@ -33,12 +33,21 @@ fn segment(id: u128) -> SegmentMeta {
         max_time_ns: i64::MAX,
         first_sequence: id as u64,
         last_sequence: id as u64 + 1,
-        files: vec![FileMeta { name: "spans.parquet".into(), len: 1 << 40, hash: u128::MAX - id, end: None }],
+        files: vec![FileMeta {
+            name: "spans.parquet".into(),
+            len: 1 << 40,
+            hash: u128::MAX - id,
+            end: None,
+        }],
     }
 }
 
 fn add(id: u128) -> ManifestEdit {
-    ManifestEdit { add_segments: vec![segment(id)], replay_from: Some(id as u64), ..Default::default() }
+    ManifestEdit {
+        add_segments: vec![segment(id)],
+        replay_from: Some(id as u64),
+        ..Default::default()
+    }
 }
 
 fn mask(id: u128, table: Table, rows: &[u32]) -> ManifestEdit {
@@ -49,7 +58,12 @@ fn mask(id: u128, table: Table, rows: &[u32]) -> ManifestEdit {
 }
 
 fn catalog(name: &str, len: u64) -> CatalogFile {
-    CatalogFile { name: name.into(), len, hash: 3, meta_json: "{\"a\":1}".into() }
+    CatalogFile {
+        name: name.into(),
+        len,
+        hash: 3,
+        meta_json: "{\"a\":1}".into(),
+    }
 }
 
 fn put(env: &dyn Env, name: &str, content: &[u8]) {
@@ -60,7 +74,11 @@ fn put(env: &dyn Env, name: &str, content: &[u8]) {
 
 /// The names of the manifest files.
 fn files(env: &dyn Env) -> Vec<String> {
-    env.list(dir()).unwrap().into_iter().filter(|name| !name.starts_with("CURRENT")).collect()
+    env.list(dir())
+        .unwrap()
+        .into_iter()
+        .filter(|name| !name.starts_with("CURRENT"))
+        .collect()
 }
 
 fn recover_error(env: &Arc<dyn Env>) -> ErrorKind {
@@ -77,11 +95,19 @@ fn commits_are_found_again_on_a_real_disk() {
     manifest.commit(add(2)).unwrap();
     manifest.commit(mask(2, Table::Spans, &[1, 999])).unwrap();
     manifest.commit(mask(2, Table::Spans, &[2])).unwrap();
-    let edit = ManifestEdit { add_catalog: vec![catalog("d/2", 1), catalog("d/1", 2)], ..add(3) };
+    let edit = ManifestEdit {
+        add_catalog: vec![catalog("d/2", 1), catalog("d/1", 2)],
+        ..add(3)
+    };
     let committed = manifest.commit(edit).unwrap();
     assert_eq!(committed.version, 4);
     assert_eq!(committed.replay_from, 3);
-    assert_eq!(committed.masks[&(SegmentId(2), Table::Spans)].iter().collect::<Vec<_>>(), [1, 2, 999]);
+    assert_eq!(
+        committed.masks[&(SegmentId(2), Table::Spans)]
+            .iter()
+            .collect::<Vec<_>>(),
+        [1, 2, 999]
+    );
     assert_eq!(committed.catalog, [catalog("d/1", 2), catalog("d/2", 1)]);
     drop(manifest);
     assert_eq!(Manifest::read(env.as_ref(), dir()).unwrap(), *committed);
@@ -90,7 +116,10 @@ fn commits_are_found_again_on_a_real_disk() {
         assert_eq!(state, *committed);
         assert_eq!(*manifest.state(), state);
         assert_eq!(files(env.as_ref()), [number]);
-        assert_eq!(env.read(&dir().join("CURRENT")).unwrap(), format!("{number}\n").as_bytes());
+        assert_eq!(
+            env.read(&dir().join("CURRENT")).unwrap(),
+            format!("{number}\n").as_bytes()
+        );
     }
 }
 
@@ -102,7 +131,10 @@ fn segments_are_kept_oldest_first_and_take_their_masks_with_them() {
     manifest.commit(add(5)).unwrap();
     manifest.commit(mask(3, Table::Traces, &[7])).unwrap();
     manifest.commit(mask(5, Table::Traces, &[8])).unwrap();
-    let compacted = SegmentMeta { first_sequence: 3, ..segment(9) };
+    let compacted = SegmentMeta {
+        first_sequence: 3,
+        ..segment(9)
+    };
     let edit = ManifestEdit {
         add_segments: vec![compacted],
         remove_segments: vec![SegmentId(3)],
@@ -111,9 +143,15 @@ fn segments_are_kept_oldest_first_and_take_their_masks_with_them() {
     };
     let before = manifest.state();
     let state = manifest.commit(edit).unwrap();
-    assert_eq!(state.segments.iter().map(|s| s.id.0).collect::<Vec<_>>(), [9, 5]);
+    assert_eq!(
+        state.segments.iter().map(|s| s.id.0).collect::<Vec<_>>(),
+        [9, 5]
+    );
     let masks: Vec<_> = state.masks.keys().copied().collect();
-    assert_eq!(masks, [(SegmentId(5), Table::Traces), (SegmentId(9), Table::Spans)]);
+    assert_eq!(
+        masks,
+        [(SegmentId(5), Table::Traces), (SegmentId(9), Table::Spans)]
+    );
     // A reader's state does not move.
     assert_eq!(before.segments.len(), 2);
     assert_eq!(Manifest::recover(&env, dir()).unwrap().1, *state);
@@ -124,26 +162,52 @@ fn contradicting_edits_are_internal_errors_and_change_nothing() {
     let (_, env) = mem();
     let (mut manifest, _) = Manifest::create(&env, dir()).unwrap();
     manifest.commit(add(3)).unwrap();
-    manifest.commit(ManifestEdit { add_catalog: vec![catalog("d", 1)], ..Default::default() }).unwrap();
+    manifest
+        .commit(ManifestEdit {
+            add_catalog: vec![catalog("d", 1)],
+            ..Default::default()
+        })
+        .unwrap();
     let contradicting = [
         add(3),
         mask(4, Table::Spans, &[1]),
         mask(4, Table::Spans, &[]),
         mask(3, Table::Spans, &[1000]),
         mask(3, Table::Assessments, &[0]),
-        ManifestEdit { remove_segments: vec![SegmentId(4)], ..Default::default() },
-        ManifestEdit { remove_segments: vec![SegmentId(3)], ..mask(3, Table::Spans, &[1]) },
-        ManifestEdit { replay_from: Some(2), ..Default::default() },
-        ManifestEdit { add_catalog: vec![catalog("d", 2)], ..Default::default() },
-        ManifestEdit { remove_catalog: vec!["e".into()], ..Default::default() },
         ManifestEdit {
-            add_segments: vec![SegmentMeta { last_sequence: 0, ..segment(8) }],
+            remove_segments: vec![SegmentId(4)],
+            ..Default::default()
+        },
+        ManifestEdit {
+            remove_segments: vec![SegmentId(3)],
+            ..mask(3, Table::Spans, &[1])
+        },
+        ManifestEdit {
+            replay_from: Some(2),
+            ..Default::default()
+        },
+        ManifestEdit {
+            add_catalog: vec![catalog("d", 2)],
+            ..Default::default()
+        },
+        ManifestEdit {
+            remove_catalog: vec!["e".into()],
+            ..Default::default()
+        },
+        ManifestEdit {
+            add_segments: vec![SegmentMeta {
+                last_sequence: 0,
+                ..segment(8)
+            }],
             ..Default::default()
         },
     ];
     let before = manifest.state();
     for edit in contradicting {
-        assert_eq!(manifest.commit(edit).unwrap_err().kind(), ErrorKind::Internal);
+        assert_eq!(
+            manifest.commit(edit).unwrap_err().kind(),
+            ErrorKind::Internal
+        );
     }
     assert_eq!(manifest.state(), before);
     let replaced = ManifestEdit {
@@ -217,7 +281,14 @@ fn without_current_the_highest_manifest_with_a_head_counts() {
 fn damage_of_current_and_of_what_it_names_is_corrupt() {
     let (_, env) = mem();
     drop(Manifest::create(&env, dir()).unwrap());
-    for text in [&b""[..], b"0000000001", b"1\n", b"../x\n", b"\xff\n", b"0000000009\n"] {
+    for text in [
+        &b""[..],
+        b"0000000001",
+        b"1\n",
+        b"../x\n",
+        b"\xff\n",
+        b"0000000009\n",
+    ] {
         put(env.as_ref(), "CURRENT", text);
         assert_eq!(recover_error(&env), ErrorKind::Corrupt);
     }
@@ -225,7 +296,8 @@ fn damage_of_current_and_of_what_it_names_is_corrupt() {
     put(env.as_ref(), "0000000001", b"THFR");
     assert_eq!(recover_error(&env), ErrorKind::Corrupt);
     env.remove_file(&dir().join("CURRENT")).unwrap();
-    env.rename(&dir().join("0000000001"), &dir().join("0000000002")).unwrap();
+    env.rename(&dir().join("0000000001"), &dir().join("0000000002"))
+        .unwrap();
     assert_eq!(recover_error(&env), ErrorKind::Corrupt);
 }
 
@@ -238,17 +310,29 @@ fn a_creation_cut_short_is_created_again() {
     assert_eq!(recover_error(&env), ErrorKind::NotFound);
     drop(Manifest::create(&env, dir()).unwrap());
     assert_eq!(env.list(dir()).unwrap(), ["0000000002", "CURRENT"]);
-    assert_eq!(Manifest::create(&env, dir()).unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(
+        Manifest::create(&env, dir()).unwrap_err().kind(),
+        ErrorKind::Conflict
+    );
 }
 
 #[test]
 fn a_long_file_is_left_for_a_new_one() {
     let (_, env) = mem();
     let (mut manifest, _) = Manifest::create(&env, dir()).unwrap();
-    let large = CatalogFile { meta_json: "x".repeat(1 << 20), ..catalog("d", 1) };
-    let edit = ManifestEdit { add_catalog: vec![large], ..Default::default() };
+    let large = CatalogFile {
+        meta_json: "x".repeat(1 << 20),
+        ..catalog("d", 1)
+    };
+    let edit = ManifestEdit {
+        add_catalog: vec![large],
+        ..Default::default()
+    };
     manifest.commit(edit.clone()).unwrap();
-    let replace = ManifestEdit { remove_catalog: vec!["d".into()], ..edit };
+    let replace = ManifestEdit {
+        remove_catalog: vec!["d".into()],
+        ..edit
+    };
     for _ in 0..20 {
         manifest.commit(replace.clone()).unwrap();
     }
@@ -265,7 +349,10 @@ fn st_6_a_failed_commit_closes_the_manifest() {
     disk.set_fault(Some(IoKind::StorageFull));
     assert_eq!(manifest.commit(add(2)).unwrap_err().kind(), ErrorKind::Io);
     disk.set_fault(None);
-    assert_eq!(manifest.commit(add(2)).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        manifest.commit(add(2)).unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     assert_eq!(manifest.state(), before);
     assert_eq!(Manifest::recover(&env, dir()).unwrap().1, *before);
 }
@@ -274,19 +361,33 @@ fn st_6_a_failed_commit_closes_the_manifest() {
 fn st_6_a_failed_change_of_file_closes_the_manifest() {
     let (disk, env) = mem();
     let (mut manifest, _) = Manifest::create(&env, dir()).unwrap();
-    let large = CatalogFile { meta_json: "x".repeat(5 << 20), ..catalog("d", 1) };
-    let before = manifest.commit(ManifestEdit { add_catalog: vec![large], ..Default::default() }).unwrap();
+    let large = CatalogFile {
+        meta_json: "x".repeat(5 << 20),
+        ..catalog("d", 1)
+    };
+    let before = manifest
+        .commit(ManifestEdit {
+            add_catalog: vec![large],
+            ..Default::default()
+        })
+        .unwrap();
     disk.set_fault(Some(IoKind::StorageFull));
     assert_eq!(manifest.commit(add(1)).unwrap_err().kind(), ErrorKind::Io);
     disk.set_fault(None);
-    assert_eq!(manifest.commit(add(1)).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        manifest.commit(add(1)).unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     assert_eq!(Manifest::recover(&env, dir()).unwrap().1, *before);
 }
 
 #[test]
 fn segment_ids_display_as_ulids() {
     assert_eq!(SegmentId(0).to_string(), "0".repeat(26));
-    assert_eq!(SegmentId(u128::MAX).to_string(), "7ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+    assert_eq!(
+        SegmentId(u128::MAX).to_string(),
+        "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+    );
 }
 
 #[test]
@@ -299,13 +400,23 @@ fn a_head_that_contradicts_itself_is_corrupt() {
     let key = (SegmentId(7), Table::Spans);
     type Spoil<'a> = &'a dyn Fn(&mut ManifestState);
     let spoilt: [(&str, Spoil<'_>); 7] = [
-        ("a segment twice", &|state| state.segments[1].id = SegmentId(7)),
+        ("a segment twice", &|state| {
+            state.segments[1].id = SegmentId(7)
+        }),
         ("segments in no order", &|state| state.segments.reverse()),
-        ("a segment that ends before it begins", &|state| state.segments[1].last_sequence = 0),
-        ("an empty mask", &|state| drop(state.masks.insert(key, RoaringBitmap::new()))),
-        ("a mask of no row", &|state| drop(state.masks.insert(key, (999..1001).collect()))),
+        ("a segment that ends before it begins", &|state| {
+            state.segments[1].last_sequence = 0
+        }),
+        ("an empty mask", &|state| {
+            drop(state.masks.insert(key, RoaringBitmap::new()))
+        }),
+        ("a mask of no row", &|state| {
+            drop(state.masks.insert(key, (999..1001).collect()))
+        }),
         ("a mask of no segment", &|state| state.segments.truncate(0)),
-        ("a catalogue file twice", &|state| state.catalog[1] = catalog("a", 1)),
+        ("a catalogue file twice", &|state| {
+            state.catalog[1] = catalog("a", 1)
+        }),
     ];
     for (what, spoil) in spoilt {
         let (_, env) = mem();
@@ -314,7 +425,11 @@ fn a_head_that_contradicts_itself_is_corrupt() {
         Manifest::replace(&env, dir(), spoilt).unwrap();
         assert_eq!(recover_error(&env), ErrorKind::Corrupt, "{what}");
         let (salvaged, damage) = Manifest::salvage(env.as_ref(), dir()).unwrap();
-        assert_eq!((salvaged, damage.len()), (ManifestState::default(), 2), "{what}: {damage:?}");
+        assert_eq!(
+            (salvaged, damage.len()),
+            (ManifestState::default(), 2),
+            "{what}: {damage:?}"
+        );
     }
     let (_, env) = mem();
     Manifest::replace(&env, dir(), state.clone()).unwrap();

@@ -38,12 +38,24 @@ struct Chunk {
 impl Chunk {
     fn new(base: u32, batch: RecordBatch) -> Result<Self> {
         let ids = required_text(&batch, "trace_id")?;
-        let mut index: Vec<(TraceKey, u32)> =
-            ids.iter().zip(0u32..).map(|(id, row)| (TraceKey::of(id), row)).collect();
+        let mut index: Vec<(TraceKey, u32)> = ids
+            .iter()
+            .zip(0u32..)
+            .map(|(id, row)| (TraceKey::of(id), row))
+            .collect();
         index.sort_unstable();
-        assert_eq!(index.len(), batch.num_rows(), "(2) the index of a chunk has an entry for each row");
+        assert_eq!(
+            index.len(),
+            batch.num_rows(),
+            "(2) the index of a chunk has an entry for each row"
+        );
         let bytes = batch.get_array_memory_size() + index.len() * size_of::<(TraceKey, u32)>();
-        Ok(Self { base, batch, index, bytes })
+        Ok(Self {
+            base,
+            batch,
+            index,
+            bytes,
+        })
     }
 
     fn rows_of(&self, key: TraceKey) -> impl Iterator<Item = u32> + '_ {
@@ -68,7 +80,12 @@ pub struct RowLog {
 impl RowLog {
     /// An empty log of `table`.
     pub fn new(table: Table) -> Self {
-        Self { table, chunks: Vec::new(), rows: 0, mask: Arc::default() }
+        Self {
+            table,
+            chunks: Vec::new(),
+            rows: 0,
+            mask: Arc::default(),
+        }
     }
 
     /// Rows ever appended.
@@ -101,15 +118,23 @@ impl RowLog {
             return Ok(base);
         }
         let rows = base.checked_add(row_number(batch.num_rows())?);
-        let rows =
-            rows.ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
+        let rows = rows
+            .ok_or_else(|| Error::internal(format!("memtable of {} is full", self.table.name())))?;
         self.chunks.push(Arc::new(Chunk::new(base, batch)?));
         self.rows = rows;
         self.merge_tail()?;
-        let end = self.chunks.last().map(|chunk| chunk.base as usize + chunk.batch.num_rows());
-        assert_eq!(end, Some(self.rows as usize), "(1) the last chunk ends with the last row");
+        let end = self
+            .chunks
+            .last()
+            .map(|chunk| chunk.base as usize + chunk.batch.num_rows());
+        assert_eq!(
+            end,
+            Some(self.rows as usize),
+            "(1) the last chunk ends with the last row"
+        );
         debug_assert!(
-            self.chunks.is_sorted_by(|a, b| a.base as usize + a.batch.num_rows() == b.base as usize),
+            self.chunks
+                .is_sorted_by(|a, b| a.base as usize + a.batch.num_rows() == b.base as usize),
             "(1) chunk bases are ascending and contiguous"
         );
         Ok(base)
@@ -124,7 +149,11 @@ impl RowLog {
             }
             let batch = concat_batches(&self.table.schema(), [&left.batch, &right.batch])?;
             let merged = Chunk::new(left.base, compact(&batch)?)?;
-            assert_eq!(merged.batch.num_rows(), left_rows + right_rows, "merging changes no row number");
+            assert_eq!(
+                merged.batch.num_rows(),
+                left_rows + right_rows,
+                "merging changes no row number"
+            );
             self.chunks.truncate(self.chunks.len() - 2);
             self.chunks.push(Arc::new(merged));
         }
@@ -133,27 +162,47 @@ impl RowLog {
 
     /// Marks a row as superseded or deleted.
     pub fn mask_row(&mut self, row: u32) {
-        assert!(row < self.rows, "ST-3: row {row} of {} is masked", self.rows);
+        assert!(
+            row < self.rows,
+            "ST-3: row {row} of {} is masked",
+            self.rows
+        );
         let is_new = Arc::make_mut(&mut self.mask).insert(row);
-        debug_assert!(is_new, "ST-3: row {row} was visible until it was superseded");
+        debug_assert!(
+            is_new,
+            "ST-3: row {row} was visible until it was superseded"
+        );
     }
 
     /// The rows of a trace that this log does not mask.
     pub fn rows_of(&self, key: TraceKey) -> RoaringBitmap {
         let rows = self.all_rows_of(key);
-        if self.mask.is_empty() { rows } else { rows - self.mask.as_ref() }
+        if self.mask.is_empty() {
+            rows
+        } else {
+            rows - self.mask.as_ref()
+        }
     }
 
     /// All rows of a trace.
     pub fn all_rows_of(&self, key: TraceKey) -> RoaringBitmap {
-        self.chunks.iter().flat_map(|chunk| chunk.rows_of(key)).collect()
+        self.chunks
+            .iter()
+            .flat_map(|chunk| chunk.rows_of(key))
+            .collect()
     }
 
     /// The chunk that holds `row`, by position, and the row inside it.
     fn locate(&self, row: u32) -> Result<(usize, usize)> {
-        let chunk = self.chunks.partition_point(|chunk| chunk.base <= row).checked_sub(1);
-        let found =
-            chunk.and_then(|index| self.chunks.get(index).map(|chunk| (index, (row - chunk.base) as usize)));
+        let chunk = self
+            .chunks
+            .partition_point(|chunk| chunk.base <= row)
+            .checked_sub(1);
+        let found = chunk.and_then(|index| {
+            self.chunks
+                .get(index)
+                .map(|chunk| (index, (row - chunk.base) as usize))
+        });
         match found {
             Some((index, inside)) if row < self.rows => Ok((index, inside)),
             _ => Err(self.no_row(row)),
@@ -161,7 +210,11 @@ impl RowLog {
     }
 
     fn no_row(&self, row: u32) -> Error {
-        Error::internal(format!("row {row} of {} rows of {}", self.rows, self.table.name()))
+        Error::internal(format!(
+            "row {row} of {} rows of {}",
+            self.rows,
+            self.table.name()
+        ))
     }
 
     /// These rows, in the given order, with `columns`.
@@ -200,7 +253,11 @@ impl RowLog {
             };
             indices.push((batch, inside));
         }
-        assert_eq!(indices.len(), rows.len(), "each row that is asked for is given");
+        assert_eq!(
+            indices.len(),
+            rows.len(),
+            "each row that is asked for is given"
+        );
         let batches: Vec<&RecordBatch> = batches.iter().collect();
         Ok(interleave_record_batch(&batches, &indices)?)
     }
@@ -215,13 +272,23 @@ impl RowLog {
         }
         let (stored, columns) = (packing::stored_request(request), request.columns.clone());
         let batches = self.scan_stored(&stored, mask)?;
-        Ok(Box::new(batches.map(move |batch| packing::restore(&batch?, &columns))))
+        Ok(Box::new(
+            batches.map(move |batch| packing::restore(&batch?, &columns)),
+        ))
     }
 
-    fn scan_stored(&self, request: &ScanRequest, mask: Option<&RoaringBitmap>) -> Result<RowStream> {
+    fn scan_stored(
+        &self,
+        request: &ScanRequest,
+        mask: Option<&RoaringBitmap>,
+    ) -> Result<RowStream> {
         let names: Vec<&str> = request.columns.iter().map(String::as_str).collect();
         projected_schema(&self.table.schema(), &names)?;
-        let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
+        let batch_rows = if request.batch_rows == 0 {
+            BATCH_ROWS
+        } else {
+            request.batch_rows
+        };
         let mut pieces = Vec::new();
         for chunk in &self.chunks {
             let rows = row_number(chunk.batch.num_rows())?;
@@ -229,23 +296,43 @@ impl RowLog {
                 let length = row_number(batch_rows.min((rows - start) as usize))?;
                 let selected = selection(chunk.base + start, length, request.rows.as_ref(), mask);
                 if selected.as_ref().is_none_or(|rows| !rows.is_empty()) {
-                    pieces.push(Piece { chunk: chunk.clone(), start, length, selected });
+                    pieces.push(Piece {
+                        chunk: chunk.clone(),
+                        start,
+                        length,
+                        selected,
+                    });
                 }
             }
         }
         let request = request.clone();
-        Ok(Box::new(pieces.into_iter().filter_map(move |piece| piece.read(&request).transpose())))
+        Ok(Box::new(
+            pieces
+                .into_iter()
+                .filter_map(move |piece| piece.read(&request).transpose()),
+        ))
     }
 }
 
 /// Copies the texts of a batch into buffers of their own where that takes less room: those of many small
 /// batches are mostly empty blocks, but a text that repeats is there once.
 pub fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
-    let held = |texts: &StringViewArray| texts.data_buffers().iter().map(Buffer::capacity).sum::<usize>();
-    let columns = batch.columns().iter().map(|column| match column.as_string_view_opt() {
-        Some(texts) if texts.total_buffer_bytes_used() < held(texts) => Arc::new(texts.gc()) as ArrayRef,
-        _ => column.clone(),
-    });
+    let held = |texts: &StringViewArray| {
+        texts
+            .data_buffers()
+            .iter()
+            .map(Buffer::capacity)
+            .sum::<usize>()
+    };
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| match column.as_string_view_opt() {
+            Some(texts) if texts.total_buffer_bytes_used() < held(texts) => {
+                Arc::new(texts.gc()) as ArrayRef
+            }
+            _ => column.clone(),
+        });
     Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
 }
 
@@ -263,12 +350,20 @@ impl Piece {
             self.selected.iter().flatten().all(|row| *row < self.length),
             "rows are counted from the piece's first"
         );
-        let slice = self.chunk.batch.slice(self.start as usize, self.length as usize);
+        let slice = self
+            .chunk
+            .batch
+            .slice(self.start as usize, self.length as usize);
         let first = self.chunk.base + self.start;
         let mut rows = self.selected;
         if let Some(counters) = &request.counters {
-            let rows = rows.as_ref().map_or(u64::from(self.length), |rows| rows.len() as u64);
-            counters.add(ScanFigures { rows, ..ScanFigures::default() });
+            let rows = rows
+                .as_ref()
+                .map_or(u64::from(self.length), |rows| rows.len() as u64);
+            counters.add(ScanFigures {
+                rows,
+                ..ScanFigures::default()
+            });
         }
         for filter in &request.filters {
             rows = Some(keep(&slice, first, rows, filter)?);
@@ -289,14 +384,19 @@ fn selection(
     mask: Option<&RoaringBitmap>,
 ) -> Option<Vec<u32>> {
     // Fits: the rows of a log have numbers of 32 bits, and so has what is behind the last.
-    debug_assert!(first.checked_add(length).is_some(), "row {first} and {length} more of one log");
+    debug_assert!(
+        first.checked_add(length).is_some(),
+        "row {first} and {length} more of one log"
+    );
     let end = first + length;
     let masked = mask.is_some_and(|mask| mask.range_cardinality(first..end) > 0);
     match rows {
         None if !masked => None,
-        None => {
-            Some((0..length).filter(|row| !mask.is_some_and(|mask| mask.contains(first + row))).collect())
-        }
+        None => Some(
+            (0..length)
+                .filter(|row| !mask.is_some_and(|mask| mask.contains(first + row)))
+                .collect(),
+        ),
         Some(rows) => Some(
             rows.range(first..end)
                 .filter(|row| !mask.is_some_and(|mask| mask.contains(*row)))
@@ -306,23 +406,41 @@ fn selection(
     }
 }
 
-fn keep(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, filter: &RowFilter) -> Result<Vec<u32>> {
+fn keep(
+    slice: &RecordBatch,
+    first: u32,
+    rows: Option<Vec<u32>>,
+    filter: &RowFilter,
+) -> Result<Vec<u32>> {
     let names: Vec<&str> = filter.columns.iter().map(String::as_str).collect();
     let batch = select(slice, first, rows.clone(), &names)?;
     let kept = (filter.keep)(&batch)?;
     if kept.len() != batch.num_rows() {
         let (answered, asked) = (kept.len(), batch.num_rows());
-        return Err(Error::internal(format!("a filter answered {answered} rows of {asked}")));
+        return Err(Error::internal(format!(
+            "a filter answered {answered} rows of {asked}"
+        )));
     }
-    let survivors = kept.iter().enumerate().filter(|(_, keep)| *keep == Some(true)).map(|(index, _)| index);
+    let survivors = kept
+        .iter()
+        .enumerate()
+        .filter(|(_, keep)| *keep == Some(true))
+        .map(|(index, _)| index);
     Ok(match rows {
-        Some(rows) => survivors.filter_map(|index| rows.get(index).copied()).collect(),
+        Some(rows) => survivors
+            .filter_map(|index| rows.get(index).copied())
+            .collect(),
         None => survivors.map(|index| index as u32).collect(),
     })
 }
 
 /// `columns` of the chosen rows of a slice whose first physical row is `first`.
-fn select(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, columns: &[&str]) -> Result<RecordBatch> {
+fn select(
+    slice: &RecordBatch,
+    first: u32,
+    rows: Option<Vec<u32>>,
+    columns: &[&str],
+) -> Result<RecordBatch> {
     let schema = projected_schema(&slice.schema(), columns)?;
     let count = rows.as_ref().map_or(slice.num_rows(), Vec::len);
     let indices = rows.map(UInt32Array::from);
@@ -331,9 +449,9 @@ fn select(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, columns: &[&s
         arrays.push(match (slice.column_by_name(own_name(column)), &indices) {
             (Some(array), Some(indices)) => take(array.as_ref(), indices, None)?,
             (Some(array), None) => array.clone(),
-            (None, Some(indices)) => {
-                Arc::new(UInt32Array::from_iter_values(indices.values().iter().map(|i| first + i)))
-            }
+            (None, Some(indices)) => Arc::new(UInt32Array::from_iter_values(
+                indices.values().iter().map(|i| first + i),
+            )),
             (None, None) => Arc::new(UInt32Array::from_iter_values(first..first + count as u32)),
         });
     }
@@ -344,7 +462,12 @@ fn select(slice: &RecordBatch, first: u32, rows: Option<Vec<u32>>, columns: &[&s
 fn project(batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch> {
     let mut indices = Vec::with_capacity(columns.len());
     for column in columns {
-        indices.push(batch.schema().index_of(own_name(column)).map_err(|_| unknown_column(column))?);
+        indices.push(
+            batch
+                .schema()
+                .index_of(own_name(column))
+                .map_err(|_| unknown_column(column))?,
+        );
     }
     let projected = batch.project(&indices)?;
     let schema = projected_schema(batch.schema_ref(), columns)?;
@@ -369,7 +492,11 @@ pub fn projected_schema(schema: &Schema, columns: &[&str]) -> Result<SchemaRef> 
 
 /// The name of a column in the batches, whose attributes are packed (see `packing`).
 fn own_name(column: &str) -> &str {
-    if column == STORED_ATTRIBUTES { "attributes" } else { column }
+    if column == STORED_ATTRIBUTES {
+        "attributes"
+    } else {
+        column
+    }
 }
 
 fn unknown_column(column: &str) -> Error {
@@ -388,17 +515,31 @@ mod tests {
     fn log(spans: usize) -> RowLog {
         let mut log = RowLog::new(Table::Spans);
         for i in 0..spans {
-            let span = Span { trace_id: format!("t{}", i % 7), span_id: format!("s{i}"), ..Span::default() };
+            let span = Span {
+                trace_id: format!("t{}", i % 7),
+                span_id: format!("s{i}"),
+                ..Span::default()
+            };
             assert_eq!(log.append(spans_batch(&[span]).unwrap()).unwrap(), i as u32);
         }
         log
     }
 
     fn rows(log: &RowLog, request: &ScanRequest, mask: Option<&RoaringBitmap>) -> Vec<u32> {
-        let batches: Vec<RecordBatch> = log.scan(request, mask).unwrap().collect::<Result<_>>().unwrap();
+        let batches: Vec<RecordBatch> = log
+            .scan(request, mask)
+            .unwrap()
+            .collect::<Result<_>>()
+            .unwrap();
         batches
             .iter()
-            .flat_map(|b| b.column_by_name("_row").unwrap().as_primitive::<UInt32Type>().values().to_vec())
+            .flat_map(|b| {
+                b.column_by_name("_row")
+                    .unwrap()
+                    .as_primitive::<UInt32Type>()
+                    .values()
+                    .to_vec()
+            })
             .collect()
     }
 
@@ -406,12 +547,20 @@ mod tests {
     fn many_small_appends_leave_few_chunks_and_stable_numbers() {
         let log = log(300);
         assert!(log.chunks.len() < 12, "{} chunks", log.chunks.len());
-        assert!(log.bytes() < 300 * 2000, "{} bytes for 300 small spans", log.bytes());
+        assert!(
+            log.bytes() < 300 * 2000,
+            "{} bytes for 300 small spans",
+            log.bytes()
+        );
         let key = TraceKey::of("t3");
         let found: Vec<u32> = log.rows_of(key).iter().collect();
         assert_eq!(found, (0..300).filter(|i| i % 7 == 3).collect::<Vec<u32>>());
         let gathered = log.gather(&[299, 0, 150], &["span_id"]).unwrap();
-        let ids: Vec<_> = text(&gathered, "span_id").unwrap().iter().flatten().collect();
+        let ids: Vec<_> = text(&gathered, "span_id")
+            .unwrap()
+            .iter()
+            .flatten()
+            .collect();
         assert_eq!(ids, ["s299", "s0", "s150"]);
     }
 
@@ -427,11 +576,16 @@ mod tests {
             columns: vec!["_row".into()],
             keep: Arc::new(|batch| {
                 let rows = batch.column(0).as_primitive::<UInt32Type>();
-                Ok(BooleanArray::from_iter(rows.values().iter().map(|row| Some(row % 2 == 0))))
+                Ok(BooleanArray::from_iter(
+                    rows.values().iter().map(|row| Some(row % 2 == 0)),
+                ))
             }),
         };
         request.filters = vec![odd];
-        assert_eq!(rows(&log, &request, Some(log.mask().as_ref())), [0, 2, 6, 8]);
+        assert_eq!(
+            rows(&log, &request, Some(log.mask().as_ref())),
+            [0, 2, 6, 8]
+        );
         assert!(log.scan(&ScanRequest::columns(["nope"]), None).is_err());
     }
 }

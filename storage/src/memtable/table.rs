@@ -34,14 +34,21 @@ impl TableMasks {
     /// Masks one row.
     pub fn insert(&mut self, table: Table, row: u32) {
         let is_new = self.masks.entry(table).or_default().insert(row);
-        debug_assert!(is_new, "ST-3: row {row} of {} was visible until it was superseded", table.name());
+        debug_assert!(
+            is_new,
+            "ST-3: row {row} of {} was visible until it was superseded",
+            table.name()
+        );
     }
 
     /// Masks many rows.
     pub fn extend(&mut self, table: Table, rows: &RoaringBitmap) {
         if !rows.is_empty() {
             let mask = self.masks.entry(table).or_default();
-            debug_assert!(mask.is_disjoint(rows), "ST-3: no two old rows become the same new one");
+            debug_assert!(
+                mask.is_disjoint(rows),
+                "ST-3: no two old rows become the same new one"
+            );
             *mask |= rows;
         }
     }
@@ -72,7 +79,10 @@ pub struct Memtable {
 impl Memtable {
     /// An empty memtable for sequences from `first_sequence` on.
     pub fn new(generation: u64, first_sequence: u64) -> Self {
-        assert!(generation > 0 && first_sequence > 0, "generations and sequences are counted from 1");
+        assert!(
+            generation > 0 && first_sequence > 0,
+            "generations and sequences are counted from 1"
+        );
         Self {
             view: MemView::new(generation),
             imposed: BTreeMap::new(),
@@ -90,12 +100,18 @@ impl Memtable {
 
     /// Whether this memtable masks a row of an older source.
     pub fn masks(&self, source: SourceId, table: Table, row: u32) -> bool {
-        self.imposed.get(&source).and_then(|masks| masks.get(table)).is_some_and(|rows| rows.contains(row))
+        self.imposed
+            .get(&source)
+            .and_then(|masks| masks.get(table))
+            .is_some_and(|rows| rows.contains(row))
     }
 
     /// Operations that came to it: as many records of the log.
     pub fn records(&self) -> u64 {
-        assert!(self.last_sequence + 1 >= self.first_sequence, "sequences only grow");
+        assert!(
+            self.last_sequence + 1 >= self.first_sequence,
+            "sequences only grow"
+        );
         self.last_sequence + 1 - self.first_sequence
     }
 

@@ -56,7 +56,10 @@ impl MemView {
 
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
-        Table::ALL.iter().map(|table| self.log(*table).bytes()).sum()
+        Table::ALL
+            .iter()
+            .map(|table| self.log(*table).bytes())
+            .sum()
     }
 
     /// Whether no row was ever appended.

@@ -27,7 +27,9 @@ impl AssessmentKind {
 
     /// The kind of a `type` word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Feedback, Self::Expectation, Self::Issue].into_iter().find(|kind| kind.as_str() == word)
+        [Self::Feedback, Self::Expectation, Self::Issue]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 }
 
@@ -73,6 +75,10 @@ impl Assessment {
     pub fn value_number(&self) -> Option<f64> {
         let text = self.value.trim();
         let starts_numeric = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-        if starts_numeric { serde_json::from_str(text).ok() } else { None }
+        if starts_numeric {
+            serde_json::from_str(text).ok()
+        } else {
+            None
+        }
     }
 }

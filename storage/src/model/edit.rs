@@ -43,24 +43,41 @@ pub struct TraceEdit {
 
 impl TraceEdit {
     /// The change that sets these tags.
-    pub fn set_tags<K: Into<String>, V: Into<String>>(tags: impl IntoIterator<Item = (K, V)>) -> Self {
-        let tags = tags.into_iter().map(|(key, value)| (key.into(), Some(value.into()))).collect();
-        Self { tags, ..Self::default() }
+    pub fn set_tags<K: Into<String>, V: Into<String>>(
+        tags: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let tags = tags
+            .into_iter()
+            .map(|(key, value)| (key.into(), Some(value.into())))
+            .collect();
+        Self {
+            tags,
+            ..Self::default()
+        }
     }
 
     /// The change that deletes these tags.
     pub fn delete_tags<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
-        Self { tags: keys.into_iter().map(|key| (key.into(), None)).collect(), ..Self::default() }
+        Self {
+            tags: keys.into_iter().map(|key| (key.into(), None)).collect(),
+            ..Self::default()
+        }
     }
 
     /// The change that a `start_trace` is.
     pub fn start(start: StartEdit) -> Self {
-        Self { start: Some(Box::new(start)), ..Self::default() }
+        Self {
+            start: Some(Box::new(start)),
+            ..Self::default()
+        }
     }
 
     /// The change after which the root of the trace is no longer waited for.
     pub fn settle() -> Self {
-        Self { settled: true, ..Self::default() }
+        Self {
+            settled: true,
+            ..Self::default()
+        }
     }
 
     /// Whether nothing was edited.
@@ -117,7 +134,10 @@ mod tests {
         assert!(serde_json::from_str::<TraceEdit>("{}").unwrap().is_empty());
         let linked: TraceEdit =
             serde_json::from_str(r#"{"linked_runs":["r"],"linked_prompts":["p/1"]}"#).unwrap();
-        assert_eq!((linked.linked_runs, linked.linked_prompts), (links(&["r"]), links(&["p/1"])));
+        assert_eq!(
+            (linked.linked_runs, linked.linked_prompts),
+            (links(&["r"]), links(&["p/1"]))
+        );
     }
 
     #[test]
@@ -132,11 +152,26 @@ mod tests {
 
     #[test]
     fn the_later_word_on_a_link_wins() {
-        let mut edit = TraceEdit { linked_runs: links(&["a", "b"]), ..TraceEdit::default() };
-        edit.merge(TraceEdit { unlinked_runs: links(&["a", "c"]), ..TraceEdit::default() });
-        assert_eq!((&edit.linked_runs, &edit.unlinked_runs), (&links(&["b"]), &links(&["a", "c"])));
-        edit.merge(TraceEdit { linked_runs: links(&["c"]), ..TraceEdit::default() });
-        assert_eq!((&edit.linked_runs, &edit.unlinked_runs), (&links(&["b", "c"]), &links(&["a"])));
+        let mut edit = TraceEdit {
+            linked_runs: links(&["a", "b"]),
+            ..TraceEdit::default()
+        };
+        edit.merge(TraceEdit {
+            unlinked_runs: links(&["a", "c"]),
+            ..TraceEdit::default()
+        });
+        assert_eq!(
+            (&edit.linked_runs, &edit.unlinked_runs),
+            (&links(&["b"]), &links(&["a", "c"]))
+        );
+        edit.merge(TraceEdit {
+            linked_runs: links(&["c"]),
+            ..TraceEdit::default()
+        });
+        assert_eq!(
+            (&edit.linked_runs, &edit.unlinked_runs),
+            (&links(&["b", "c"]), &links(&["a"]))
+        );
         edit.forget_unlinked();
         assert!(edit.unlinked_runs.is_empty());
     }

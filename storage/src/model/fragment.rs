@@ -31,6 +31,9 @@ pub struct Fragment {
 impl Fragment {
     /// Bytes of its own texts.
     pub fn text_bytes(&self) -> usize {
-        self.events.iter().map(|event| event.name.len() + event.attributes.len()).sum()
+        self.events
+            .iter()
+            .map(|event| event.name.len() + event.attributes.len())
+            .sum()
     }
 }

@@ -26,7 +26,9 @@ fn parse_hex32(text: &str) -> Option<u128> {
     if digits.len() != 4 || !rest.is_empty() {
         return None;
     }
-    digits.iter().try_fold(0, |value, digits| Some(value << 32 | u128::from(parse_hex8(*digits)?)))
+    digits.iter().try_fold(0, |value, digits| {
+        Some(value << 32 | u128::from(parse_hex8(*digits)?))
+    })
 }
 
 /// The value of 8 lower-case hex digits, all of them at once in the bytes of a word.
@@ -53,10 +55,14 @@ pub fn check_id(what: &str, id: &str) -> Result<()> {
         )));
     }
     if id.chars().count() > ID_CHARS_MAX {
-        return Err(Error::invalid_input(format!("{what} is longer than {ID_CHARS_MAX} characters")));
+        return Err(Error::invalid_input(format!(
+            "{what} is longer than {ID_CHARS_MAX} characters"
+        )));
     }
     if id.chars().any(char::is_control) {
-        return Err(Error::invalid_input(format!("{what} has a control character: {id:?}")));
+        return Err(Error::invalid_input(format!(
+            "{what} has a control character: {id:?}"
+        )));
     }
     Ok(())
 }
@@ -78,17 +84,32 @@ mod tests {
 
     #[test]
     fn hex_ids_keep_their_value_and_other_texts_are_hashed() {
-        assert_eq!(TraceKey::of("000000000000000000000000000000ff"), TraceKey(255));
+        assert_eq!(
+            TraceKey::of("000000000000000000000000000000ff"),
+            TraceKey(255)
+        );
         assert_ne!(TraceKey::of("ff"), TraceKey(255));
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(TraceKey::of(id), TraceKey(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736));
+        assert_eq!(
+            TraceKey::of(id),
+            TraceKey(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736)
+        );
         for digit in '0'..='f' {
-            let (id, is_digit) = ("0".repeat(31) + &digit.to_string(), digit.is_ascii_hexdigit());
-            let is_value =
-                digit.to_digit(16).is_some_and(|value| TraceKey::of(&id) == TraceKey(value.into()));
+            let (id, is_digit) = (
+                "0".repeat(31) + &digit.to_string(),
+                digit.is_ascii_hexdigit(),
+            );
+            let is_value = digit
+                .to_digit(16)
+                .is_some_and(|value| TraceKey::of(&id) == TraceKey(value.into()));
             assert_eq!(is_value, is_digit && !digit.is_uppercase(), "{digit}");
         }
-        for other in ["0", "4BF92F3577B34DA6A3CE929D0E0E4736", "4bf92f3577b34da6a3ce929d0e0e473g", "é"] {
+        for other in [
+            "0",
+            "4BF92F3577B34DA6A3CE929D0E0E4736",
+            "4bf92f3577b34da6a3ce929d0e0e473g",
+            "é",
+        ] {
             let hash = twox_hash::XxHash3_128::oneshot(other.as_bytes());
             assert_eq!(TraceKey::of(other), TraceKey(hash), "{other}");
         }

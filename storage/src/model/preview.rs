@@ -8,11 +8,21 @@ pub fn cut_preview(text: &str) -> String {
     let after = |chars: usize| text.char_indices().nth(chars).map(|(at, _)| at);
     // A short text has no more characters than bytes.
     let is_long = text.len() > PREVIEW_CHARS_MAX && after(PREVIEW_CHARS_MAX).is_some();
-    let cut = if is_long { after(PREVIEW_CHARS_MAX - 3) } else { None };
-    let mut preview = text.split_at(cut.unwrap_or(text.len())).0.replace('\0', "\u{fffd}");
+    let cut = if is_long {
+        after(PREVIEW_CHARS_MAX - 3)
+    } else {
+        None
+    };
+    let mut preview = text
+        .split_at(cut.unwrap_or(text.len()))
+        .0
+        .replace('\0', "\u{fffd}");
     if is_long {
         preview.push_str("...");
     }
-    debug_assert!(preview.chars().count() <= PREVIEW_CHARS_MAX, "a preview is short");
+    debug_assert!(
+        preview.chars().count() <= PREVIEW_CHARS_MAX,
+        "a preview is short"
+    );
     preview
 }

@@ -8,5 +8,6 @@ use crate::error::{Error, Result};
 /// # Errors
 /// `Internal`: who adds rows to a source refuses those that it cannot have (`RowLog::append`, `SegmentWriter::write`).
 pub(crate) fn row_number(rows: usize) -> Result<u32> {
-    u32::try_from(rows).map_err(|_| Error::internal(format!("{rows} rows, more than a source can have")))
+    u32::try_from(rows)
+        .map_err(|_| Error::internal(format!("{rows} rows, more than a source can have")))
 }

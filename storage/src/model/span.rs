@@ -104,16 +104,24 @@ impl Span {
 
     /// Nanoseconds from start to end, never negative; `None` while the span is open.
     pub fn duration_ns(&self) -> Option<i64> {
-        self.end_time_ns.map(|end| end.saturating_sub(self.start_time_ns).max(0))
+        self.end_time_ns
+            .map(|end| end.saturating_sub(self.start_time_ns).max(0))
     }
 
     /// Bytes of its own texts: name, status, attributes, events and links. Inputs and outputs are mostly made
     /// of attributes, so the larger of both counts; the resource is shared and does not.
     pub fn text_bytes(&self) -> usize {
-        let events = self.events.iter().map(|event| event.name.len() + event.attributes.len());
+        let events = self
+            .events
+            .iter()
+            .map(|event| event.name.len() + event.attributes.len());
         let links = self.links.iter().map(|link| link.attributes.len());
         let own = self.name.len() + self.status_message.as_ref().map_or(0, String::len);
-        let payload = [&self.inputs, &self.outputs].into_iter().flatten().map(String::len).sum();
+        let payload = [&self.inputs, &self.outputs]
+            .into_iter()
+            .flatten()
+            .map(String::len)
+            .sum();
         own + self.attributes.len().max(payload) + events.chain(links).sum::<usize>()
     }
 }

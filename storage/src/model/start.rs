@@ -72,7 +72,8 @@ mod exact {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
         let text: Option<String> = Option::deserialize(from)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+        text.map(|text| text.parse().map_err(D::Error::custom))
+            .transpose()
     }
 }
 
@@ -83,7 +84,9 @@ impl StartUsage {
             input_tokens: later.input_tokens.or(self.input_tokens),
             output_tokens: later.output_tokens.or(self.output_tokens),
             total_tokens: later.total_tokens.or(self.total_tokens),
-            cache_read_input_tokens: later.cache_read_input_tokens.or(self.cache_read_input_tokens),
+            cache_read_input_tokens: later
+                .cache_read_input_tokens
+                .or(self.cache_read_input_tokens),
             cache_creation_input_tokens: later
                 .cache_creation_input_tokens
                 .or(self.cache_creation_input_tokens),
@@ -110,10 +113,20 @@ impl StartUsage {
             ("output_tokens", self.output_tokens),
             ("total_tokens", self.total_tokens),
             ("cache_read_input_tokens", self.cache_read_input_tokens),
-            ("cache_creation_input_tokens", self.cache_creation_input_tokens),
-            ("cache_creation_input_tokens_above_1hr", self.cache_creation_input_tokens_above_1hr),
+            (
+                "cache_creation_input_tokens",
+                self.cache_creation_input_tokens,
+            ),
+            (
+                "cache_creation_input_tokens_above_1hr",
+                self.cache_creation_input_tokens_above_1hr,
+            ),
         ];
-        object_text(counts.into_iter().filter_map(|(key, count)| Some((key, count?.to_string()))))
+        object_text(
+            counts
+                .into_iter()
+                .filter_map(|(key, count)| Some((key, count?.to_string()))),
+        )
     }
 
     /// MLflow's canonical JSON text of the costs; `None` when none is stated.
@@ -123,12 +136,18 @@ impl StartUsage {
             ("output_cost", self.output_cost),
             ("total_cost", self.total_cost),
         ];
-        object_text(costs.into_iter().filter_map(|(key, cost)| Some((key, float_text(cost?)))))
+        object_text(
+            costs
+                .into_iter()
+                .filter_map(|(key, cost)| Some((key, float_text(cost?)))),
+        )
     }
 }
 
 fn object_text<'a>(members: impl Iterator<Item = (&'a str, String)>) -> Option<String> {
-    let members: Vec<String> = members.map(|(key, value)| format!("\"{key}\": {value}")).collect();
+    let members: Vec<String> = members
+        .map(|(key, value)| format!("\"{key}\": {value}"))
+        .collect();
     (!members.is_empty()).then(|| format!("{{{}}}", members.join(", ")))
 }
 
@@ -237,7 +256,10 @@ impl StartEdit {
             (USER_METADATA, self.user_id.clone()),
             (TOKEN_USAGE_METADATA, self.usage.token_text()),
             (COST_METADATA, self.usage.cost_text()),
-            (FINALIZED_METADATA, self.finalised.then(|| "true".to_string())),
+            (
+                FINALIZED_METADATA,
+                self.finalised.then(|| "true".to_string()),
+            ),
         ];
         for (key, value) in stated {
             if let Some(value) = value {
@@ -247,7 +269,9 @@ impl StartEdit {
     }
 
     fn apply_times_and_state(&self, row: &mut TraceRow, has_root: bool) {
-        let stated_end = self.duration_ns.map(|duration| self.request_time_ns.saturating_add(duration));
+        let stated_end = self
+            .duration_ns
+            .map(|duration| self.request_time_ns.saturating_add(duration));
         row.request_time_ns = match row.span_count {
             0 => self.request_time_ns,
             _ => row.request_time_ns.min(self.request_time_ns),
@@ -256,7 +280,9 @@ impl StartEdit {
             Some(end) if self.finalised => Some(end),
             stated => stated.max(row.end_time_ns),
         };
-        row.duration_ns = row.end_time_ns.map(|end| end.saturating_sub(row.request_time_ns).max(0));
+        row.duration_ns = row
+            .end_time_ns
+            .map(|end| end.saturating_sub(row.request_time_ns).max(0));
         let settled = self.finalised && matches!(self.state.as_str(), "OK" | "ERROR");
         if settled || !has_root {
             row.state.clone_from(&self.state);
@@ -268,9 +294,12 @@ impl StartEdit {
         usage.input_tokens = stated.input_tokens.or(usage.input_tokens);
         usage.output_tokens = stated.output_tokens.or(usage.output_tokens);
         usage.total_tokens = stated.total_tokens.or(usage.total_tokens);
-        usage.cache_read_input_tokens = stated.cache_read_input_tokens.or(usage.cache_read_input_tokens);
-        usage.cache_creation_input_tokens =
-            stated.cache_creation_input_tokens.or(usage.cache_creation_input_tokens);
+        usage.cache_read_input_tokens = stated
+            .cache_read_input_tokens
+            .or(usage.cache_read_input_tokens);
+        usage.cache_creation_input_tokens = stated
+            .cache_creation_input_tokens
+            .or(usage.cache_creation_input_tokens);
         usage.cost_usd = stated.cost_usd().or(usage.cost_usd);
     }
 }
@@ -307,12 +336,25 @@ mod tests {
         };
         assert_eq!(applied(&start, 2, true), (100, Some(50), "OK".into()));
         assert_eq!(applied(&start, 0, false), (110, Some(40), "OK".into()));
-        let open = StartEdit { finalised: false, ..start.clone() };
+        let open = StartEdit {
+            finalised: false,
+            ..start.clone()
+        };
         assert_eq!(applied(&open, 2, true), (100, Some(100), "ERROR".into()));
         assert_eq!(applied(&open, 1, false), (100, Some(100), "OK".into()));
-        let unsettled = StartEdit { state: "IN_PROGRESS".into(), duration_ns: None, ..start };
-        assert_eq!(applied(&unsettled, 2, true), (100, Some(100), "ERROR".into()));
-        assert_eq!(applied(&unsettled, 0, false), (110, None, "IN_PROGRESS".into()));
+        let unsettled = StartEdit {
+            state: "IN_PROGRESS".into(),
+            duration_ns: None,
+            ..start
+        };
+        assert_eq!(
+            applied(&unsettled, 2, true),
+            (100, Some(100), "ERROR".into())
+        );
+        assert_eq!(
+            applied(&unsettled, 0, false),
+            (110, None, "IN_PROGRESS".into())
+        );
     }
 
     #[test]
@@ -323,31 +365,61 @@ mod tests {
             duration_ns: Some(5),
             name: Some("n".into()),
             tags: tags("a"),
-            usage: StartUsage { input_tokens: Some(1), ..StartUsage::default() },
+            usage: StartUsage {
+                input_tokens: Some(1),
+                ..StartUsage::default()
+            },
             ..StartEdit::default()
         };
-        let usage = StartUsage { output_tokens: Some(2), total_cost: Some(1e-5), ..StartUsage::default() };
-        first.merge(StartEdit { request_time_ns: 7, tags: tags("b"), usage, ..StartEdit::default() });
-        assert_eq!((first.request_time_ns, first.duration_ns, first.client_request_id), (7, None, None));
+        let usage = StartUsage {
+            output_tokens: Some(2),
+            total_cost: Some(1e-5),
+            ..StartUsage::default()
+        };
+        first.merge(StartEdit {
+            request_time_ns: 7,
+            tags: tags("b"),
+            usage,
+            ..StartEdit::default()
+        });
+        assert_eq!(
+            (
+                first.request_time_ns,
+                first.duration_ns,
+                first.client_request_id
+            ),
+            (7, None, None)
+        );
         assert_eq!((first.name.as_deref(), first.tags.len()), (Some("n"), 2));
-        assert_eq!(first.usage.token_text().unwrap(), r#"{"input_tokens": 1, "output_tokens": 2}"#);
+        assert_eq!(
+            first.usage.token_text().unwrap(),
+            r#"{"input_tokens": 1, "output_tokens": 2}"#
+        );
         assert_eq!(first.usage.cost_text().unwrap(), r#"{"total_cost": 1e-05}"#);
     }
 
     #[test]
     fn numbers_survive_exactly() {
         for bits in (0..2_000u64).map(|n| 0x3f00_0000_0000_0000 + n * 0x0000_13d7_9f3b_a1c5) {
-            let usage = StartUsage { total_cost: Some(f64::from_bits(bits)), ..StartUsage::default() };
-            let read: StartUsage = serde_json::from_str(&serde_json::to_string(&usage).unwrap()).unwrap();
+            let usage = StartUsage {
+                total_cost: Some(f64::from_bits(bits)),
+                ..StartUsage::default()
+            };
+            let read: StartUsage =
+                serde_json::from_str(&serde_json::to_string(&usage).unwrap()).unwrap();
             assert_eq!(read, usage);
         }
     }
 
     #[test]
     fn numbers_are_written_as_python_does() {
-        for (number, text) in
-            [(0.5, "0.5"), (3.0, "3.0"), (1e-5, "1e-05"), (1e16, "1e+16"), (0.0001, "0.0001")]
-        {
+        for (number, text) in [
+            (0.5, "0.5"),
+            (3.0, "3.0"),
+            (1e-5, "1e-05"),
+            (1e16, "1e+16"),
+            (0.0001, "0.0001"),
+        ] {
             assert_eq!(float_text(number), text);
         }
     }

@@ -49,10 +49,17 @@ impl Block {
 impl Current {
     pub(super) fn new(block: Block, rows: Option<UInt32Array>) -> Self {
         debug_assert!(
-            rows.iter().flat_map(|rows| rows.values()).all(|row| (*row as usize) < block.len()),
+            rows.iter()
+                .flat_map(|rows| rows.values())
+                .all(|row| (*row as usize) < block.len()),
             "rows are counted from the block's first"
         );
-        Self { block, rows, whole: BTreeMap::new(), columns: BTreeMap::new() }
+        Self {
+            block,
+            rows,
+            whole: BTreeMap::new(),
+            columns: BTreeMap::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,7 +68,8 @@ impl Current {
 
     /// The columns of a projection that are not there yet, ascending.
     pub(super) fn missing(&self, projection: &Projection) -> Vec<usize> {
-        let is_missing = |root: &usize| !self.whole.contains_key(root) && !self.columns.contains_key(root);
+        let is_missing =
+            |root: &usize| !self.whole.contains_key(root) && !self.columns.contains_key(root);
         let mut roots: Vec<usize> = projection.roots().filter(is_missing).collect();
         roots.sort_unstable();
         roots.dedup();
@@ -75,8 +83,14 @@ impl Current {
         }
         let array = self.whole.get(&root);
         let array = array.ok_or_else(|| Error::internal(format!("column {root} was not read")))?;
-        assert_eq!(array.len(), self.block.len(), "a light column is that of the whole block");
-        let Some(rows) = &self.rows else { return Ok(array.clone()) };
+        assert_eq!(
+            array.len(),
+            self.block.len(),
+            "a light column is that of the whole block"
+        );
+        let Some(rows) = &self.rows else {
+            return Ok(array.clone());
+        };
         let taken = take(array.as_ref(), rows, None)?;
         self.columns.insert(root, taken.clone());
         Ok(taken)
@@ -85,7 +99,9 @@ impl Current {
     /// Whether so many rows are left that a light column is rather looked at as a whole.
     pub(super) fn is_dense(&self) -> bool {
         let all = self.block.len();
-        self.rows.as_ref().is_none_or(|rows| rows.len().saturating_mul(WHOLE_SHARE) >= all)
+        self.rows
+            .as_ref()
+            .is_none_or(|rows| rows.len().saturating_mul(WHOLE_SHARE) >= all)
     }
 
     /// Leaves the rows that are true in `keep`, which has one answer for each row of the block; whether there
@@ -93,9 +109,14 @@ impl Current {
     pub(super) fn keep_of_whole(&mut self, keep: &BooleanArray) -> Result<bool> {
         let count = self.block.len();
         if keep.len() != count {
-            return Err(Error::internal(format!("a filter answered {} rows of {count}", keep.len())));
+            return Err(Error::internal(format!(
+                "a filter answered {} rows of {count}",
+                keep.len()
+            )));
         }
-        let Some(rows) = &self.rows else { return self.keep(keep) };
+        let Some(rows) = &self.rows else {
+            return self.keep(keep);
+        };
         let kept = rows.values().iter().map(|row| {
             let row = *row as usize;
             row < count && keep.is_valid(row) && keep.value(row)
@@ -107,7 +128,11 @@ impl Current {
     /// Leaves the rows that are true in `keep`; whether there is any.
     pub(super) fn keep(&mut self, keep: &BooleanArray) -> Result<bool> {
         if keep.len() != self.len() {
-            return Err(Error::internal(format!("a filter answered {} rows of {}", keep.len(), self.len())));
+            return Err(Error::internal(format!(
+                "a filter answered {} rows of {}",
+                keep.len(),
+                self.len()
+            )));
         }
         let kept = keep.true_count();
         if kept == keep.len() {
@@ -125,8 +150,15 @@ impl Current {
         for array in self.columns.values_mut() {
             *array = filter(array.as_ref(), keep)?;
         }
-        assert_eq!(self.len(), kept, "the rows that are left are those that were kept");
-        debug_assert!(self.columns.values().all(|array| array.len() == kept), "columns are of the rows left");
+        assert_eq!(
+            self.len(),
+            kept,
+            "the rows that are left are those that were kept"
+        );
+        debug_assert!(
+            self.columns.values().all(|array| array.len() == kept),
+            "columns are of the rows left"
+        );
         Ok(true)
     }
 
@@ -153,7 +185,11 @@ impl Current {
                 _ => runs.push(row..row + 1),
             }
         }
-        debug_assert_eq!(runs.iter().map(Range::len).sum::<usize>(), self.len(), "each row is in one run");
+        debug_assert_eq!(
+            runs.iter().map(Range::len).sum::<usize>(),
+            self.len(),
+            "each row is in one run"
+        );
         runs
     }
 }

@@ -62,9 +62,17 @@ impl BlockCache {
 
     /// The same that keeps up to `files_max` files open.
     pub fn with_open_files(bytes_max: usize, files_max: usize) -> Self {
-        let held = Held { blocks: LruCache::unbounded(), bytes: 0 };
+        let held = Held {
+            blocks: LruCache::unbounded(),
+            bytes: 0,
+        };
         let open_files = OpenFiles::new(files_max);
-        Self { bytes_max, held: Mutex::new(held), files: AtomicU64::new(0), open_files }
+        Self {
+            bytes_max,
+            held: Mutex::new(held),
+            files: AtomicU64::new(0),
+            open_files,
+        }
     }
 
     /// Files that are open.
@@ -98,25 +106,41 @@ impl BlockCache {
             held.bytes -= replaced;
         }
         while held.bytes > self.bytes_max {
-            let Some((_, (_, evicted))) = held.blocks.pop_lru() else { break };
+            let Some((_, (_, evicted))) = held.blocks.pop_lru() else {
+                break;
+            };
             held.bytes -= evicted;
         }
-        assert!(held.bytes <= self.bytes_max, "the cache stays within its budget");
-        assert!(held.bytes == 0 || !held.blocks.is_empty(), "what is counted is held");
+        assert!(
+            held.bytes <= self.bytes_max,
+            "the cache stays within its budget"
+        );
+        assert!(
+            held.bytes == 0 || !held.blocks.is_empty(),
+            "what is counted is held"
+        );
     }
 
     /// Drops the blocks of a file that nobody reads any more.
     pub(super) fn forget(&self, file: u64) {
         self.open_files.forget(file);
         let mut held = self.held();
-        let keys: Vec<BlockKey> =
-            held.blocks.iter().map(|(key, _)| key).filter(|key| key.file == file).cloned().collect();
+        let keys: Vec<BlockKey> = held
+            .blocks
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| key.file == file)
+            .cloned()
+            .collect();
         for key in keys {
             if let Some((_, bytes)) = held.blocks.pop(&key) {
                 held.bytes -= bytes;
             }
         }
-        assert!(held.bytes == 0 || !held.blocks.is_empty(), "what is counted is held");
+        assert!(
+            held.bytes == 0 || !held.blocks.is_empty(),
+            "what is counted is held"
+        );
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -30,7 +30,10 @@ pub(super) fn decode(
     batch_rows: usize,
     columns: &[usize],
 ) -> Result<Vec<RecordBatch>> {
-    debug_assert!(columns.is_sorted_by(|a, b| a < b), "positions of columns ascend");
+    debug_assert!(
+        columns.is_sorted_by(|a, b| a < b),
+        "positions of columns ascend"
+    );
     let places: Vec<Place> = columns.iter().map(|column| file.place(*column)).collect();
     let is_heavy = |place: &Place| matches!(place, Place::Part(_) | Place::Preview(_));
     if places.iter().any(is_heavy) {
@@ -41,7 +44,10 @@ pub(super) fn decode(
     if places.iter().all(|place| matches!(place, Place::Own(_))) {
         return Ok(batches);
     }
-    batches.iter().map(|batch| as_placed(file, batch, &stored, &places)).collect()
+    batches
+        .iter()
+        .map(|batch| as_placed(file, batch, &stored, &places))
+        .collect()
 }
 
 /// The columns at these places, of a batch of the stored columns that give them.
@@ -52,7 +58,10 @@ fn as_placed(
     places: &[Place],
 ) -> Result<RecordBatch> {
     let own = |position: usize| {
-        let at = stored.binary_search(&position).ok().and_then(|at| batch.columns().get(at));
+        let at = stored
+            .binary_search(&position)
+            .ok()
+            .and_then(|at| batch.columns().get(at));
         at.ok_or_else(|| short(file, 0, batch.num_rows()))
     };
     let mut columns = Vec::with_capacity(places.len());
@@ -104,8 +113,15 @@ pub(super) fn decode_rows(
     row_count: usize,
     columns: &[usize],
 ) -> Result<Vec<ArrayRef>> {
-    debug_assert!(columns.is_sorted_by(|a, b| a < b), "positions of columns ascend");
-    debug_assert_eq!(rows.iter().map(Range::len).sum::<usize>(), row_count, "runs have the rows");
+    debug_assert!(
+        columns.is_sorted_by(|a, b| a < b),
+        "positions of columns ascend"
+    );
+    debug_assert_eq!(
+        rows.iter().map(Range::len).sum::<usize>(),
+        row_count,
+        "runs have the rows"
+    );
     let places: Vec<Place> = columns.iter().map(|column| file.place(*column)).collect();
     let has_payload = places.iter().any(|place| matches!(place, Place::Part(_)));
     let is_of_roots = |place: &Place| !matches!(place, Place::Part(part) if !is_hint(*part));
@@ -126,12 +142,17 @@ pub(super) fn decode_rows(
         }
     };
     let own = |position: usize| {
-        let at = stored.binary_search(&position).ok().and_then(|at| arrays.get(at));
+        let at = stored
+            .binary_search(&position)
+            .ok()
+            .and_then(|at| arrays.get(at));
         at.ok_or_else(|| short(file, 0, row_count))
     };
     let payloads = if has_payload {
-        let payloads: Vec<ArrayRef> =
-            file.payload_columns(true, true).filter_map(|column| own(column).ok().cloned()).collect();
+        let payloads: Vec<ArrayRef> = file
+            .payload_columns(true, true)
+            .filter_map(|column| own(column).ok().cloned())
+            .collect();
         Some(Payloads::new(&payloads, row_count, roots_alone).ok_or_else(|| damaged(file))?)
     } else {
         None
@@ -140,11 +161,16 @@ pub(super) fn decode_rows(
     let array = |place: &Place| match (place, &payloads) {
         (Place::Part(part), Some(payloads)) => payloads.part(*part).ok_or_else(|| damaged(file)),
         (Place::Own(position), _) => own(*position).cloned(),
-        (Place::CostSource(costs), _) => Ok(Arc::new(cost_sources_before(own(*costs)?)) as ArrayRef),
+        (Place::CostSource(costs), _) => {
+            Ok(Arc::new(cost_sources_before(own(*costs)?)) as ArrayRef)
+        }
         _ => previews.next().ok_or_else(|| short(file, 0, row_count)),
     };
     let columns: Vec<ArrayRef> = places.iter().map(array).collect::<Result<_>>()?;
-    debug_assert!(columns.iter().all(|column| column.len() == row_count), "columns have the rows");
+    debug_assert!(
+        columns.iter().all(|column| column.len() == row_count),
+        "columns have the rows"
+    );
     Ok(columns)
 }
 
@@ -180,10 +206,16 @@ fn previews<'a>(
     let schema = Table::Traces.schema();
     let mut wanted = Vec::new();
     for place in places {
-        let Place::Preview(position) = place else { continue };
-        let name = schema.fields().get(*position).map(|field| field.name().as_str());
+        let Place::Preview(position) = place else {
+            continue;
+        };
+        let name = schema
+            .fields()
+            .get(*position)
+            .map(|field| field.name().as_str());
         let preview = PREVIEWS.iter().position(|preview| Some(*preview) == name);
-        let preview = preview.ok_or_else(|| Error::internal(format!("column {position} is no preview")))?;
+        let preview =
+            preview.ok_or_else(|| Error::internal(format!("column {position} is no preview")))?;
         wanted.push((preview, own(*position)?));
     }
     if wanted.is_empty() {
@@ -197,7 +229,9 @@ fn previews<'a>(
 fn root_count(file: &TableFile, group: usize, rows: &[Range<usize>]) -> u64 {
     let (start, end) = file.group_rows(group);
     let row = |row: usize| u32::try_from(row).map_or(end, |row| start.saturating_add(row));
-    rows.iter().map(|run| file.roots().range_cardinality(row(run.start)..row(run.end))).sum()
+    rows.iter()
+        .map(|run| file.roots().range_cardinality(row(run.start)..row(run.end)))
+        .sum()
 }
 
 /// All rows of each column in one array; there must be `row_count` of them.
@@ -209,8 +243,10 @@ fn together(
 ) -> Result<Vec<ArrayRef>> {
     let mut columns = Vec::with_capacity(column_count);
     for position in 0..column_count {
-        let pieces: Vec<&dyn Array> =
-            batches.iter().filter_map(|batch| batch.columns().get(position).map(AsRef::as_ref)).collect();
+        let pieces: Vec<&dyn Array> = batches
+            .iter()
+            .filter_map(|batch| batch.columns().get(position).map(AsRef::as_ref))
+            .collect();
         let column = match (pieces.as_slice(), batches.first()) {
             ([_], Some(batch)) => batch.column(position).clone(),
             ([], _) => return Err(short(file, 0, row_count)),
@@ -225,10 +261,16 @@ fn together(
 }
 
 fn damaged(file: &TableFile) -> Error {
-    Error::corrupt(format!("segment file {} has a row whose payload cannot be decoded", file.name()))
+    Error::corrupt(format!(
+        "segment file {} has a row whose payload cannot be decoded",
+        file.name()
+    ))
 }
 
 /// The error for a file that gives fewer rows than its footer says.
 pub(super) fn short(file: &TableFile, found: usize, expected: usize) -> Error {
-    Error::corrupt(format!("segment file {} gives {found} rows where it has {expected}", file.name()))
+    Error::corrupt(format!(
+        "segment file {} gives {found} rows where it has {expected}",
+        file.name()
+    ))
 }

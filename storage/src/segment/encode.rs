@@ -51,13 +51,20 @@ impl RowGroupEncoder {
             leaves: Vec::new(),
         };
         let mut columns: Vec<ColumnEncoder> = fields.iter().map(column).collect();
-        debug_assert_eq!(leaves.len(), schema.num_columns(), "one writer per leaf column");
+        debug_assert_eq!(
+            leaves.len(),
+            schema.num_columns(),
+            "one writer per leaf column"
+        );
         for (index, leaf) in leaves.into_iter().enumerate() {
             if let Some(column) = columns.get_mut(schema.get_column_root_idx(index)) {
                 column.leaves.push(leaf);
             }
         }
-        debug_assert!(columns.iter().all(|column| !column.leaves.is_empty()), "each column is written");
+        debug_assert!(
+            columns.iter().all(|column| !column.leaves.is_empty()),
+            "each column is written"
+        );
         Self { columns, rows: 0 }
     }
 
@@ -69,12 +76,18 @@ impl RowGroupEncoder {
     /// Bytes of what was encoded so far, estimated.
     pub(super) fn encoded_bytes(&self) -> usize {
         let leaves = self.columns.iter().flat_map(|column| &column.leaves);
-        leaves.map(ArrowColumnWriter::get_estimated_total_bytes).sum()
+        leaves
+            .map(ArrowColumnWriter::get_estimated_total_bytes)
+            .sum()
     }
 
     /// Encodes the rows of `batch` on up to `threads` threads.
     pub(super) fn write(&mut self, batch: &RecordBatch, threads: usize) -> ParquetResult<()> {
-        debug_assert_eq!(batch.num_columns(), self.columns.len(), "the batch has the columns");
+        debug_assert_eq!(
+            batch.num_columns(),
+            self.columns.len(),
+            "the batch has the columns"
+        );
         self.rows += batch.num_rows();
         let mut jobs: Vec<Job<'_>> = self
             .columns
@@ -86,18 +99,27 @@ impl RowGroupEncoder {
             return jobs.into_iter().try_for_each(Job::run);
         }
         jobs.sort_by_key(|job| !job.column.heavy);
-        let jobs: Vec<Mutex<Option<Job<'_>>>> = jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
+        let jobs: Vec<Mutex<Option<Job<'_>>>> =
+            jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
         let run = |job: &Mutex<Option<Job<'_>>>| {
-            job.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Job::run)
+            job.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+                .map_or(Ok(()), Job::run)
         };
         parallel_map(&jobs, threads, run).map(drop)
     }
 
     /// Ends the columns and appends them to a file as a row group.
-    pub(super) fn append_to<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> ParquetResult<()> {
+    pub(super) fn append_to<W: Write + Send>(
+        self,
+        file: &mut SerializedFileWriter<W>,
+    ) -> ParquetResult<()> {
         assert!(self.rows > 0, "a row group has rows");
         let leaves = self.columns.into_iter().flat_map(|column| column.leaves);
-        let chunks: Vec<_> = leaves.map(ArrowColumnWriter::close).collect::<ParquetResult<_>>()?;
+        let chunks: Vec<_> = leaves
+            .map(ArrowColumnWriter::close)
+            .collect::<ParquetResult<_>>()?;
         let mut group = file.next_row_group()?;
         for chunk in chunks {
             chunk.append_to_row_group(&mut group)?;
@@ -109,7 +131,11 @@ impl RowGroupEncoder {
 impl Job<'_> {
     fn run(self) -> ParquetResult<()> {
         let leaves = compute_leaves(&self.column.field, self.array)?;
-        debug_assert_eq!(leaves.len(), self.column.leaves.len(), "one writer per leaf of the column");
+        debug_assert_eq!(
+            leaves.len(),
+            self.column.leaves.len(),
+            "one writer per leaf of the column"
+        );
         for (writer, leaf) in self.column.leaves.iter_mut().zip(&leaves) {
             writer.write(leaf)?;
         }

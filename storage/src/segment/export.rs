@@ -23,7 +23,11 @@ const ROW_GROUP_ROWS_MAX: usize = 16 << 10;
 ///
 /// # Errors
 /// `InvalidInput` for a column type that Parquet does not have, `Io` when `writer` fails.
-pub fn write_parquet<W: Write + Send>(writer: W, schema: SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+pub fn write_parquet<W: Write + Send>(
+    writer: W,
+    schema: SchemaRef,
+    batches: &[RecordBatch],
+) -> Result<()> {
     let mut export = ParquetExport::create(writer, schema)?;
     batches.iter().try_for_each(|batch| export.write(batch))?;
     export.finish().map(drop)
@@ -51,10 +55,18 @@ impl<W: Write + Send> ParquetExport<W> {
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .build();
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let unsupported =
-            |e| Error::with_source(ErrorKind::InvalidInput, "the result has no parquet form", Box::new(e));
-        let parquet = ArrowWriter::try_new_with_options(writer, schema, options).map_err(unsupported)?;
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_skip_arrow_metadata(true);
+        let unsupported = |e| {
+            Error::with_source(
+                ErrorKind::InvalidInput,
+                "the result has no parquet form",
+                Box::new(e),
+            )
+        };
+        let parquet =
+            ArrowWriter::try_new_with_options(writer, schema, options).map_err(unsupported)?;
         Ok(Self { parquet })
     }
 
@@ -80,10 +92,13 @@ impl<W: Write + Send> ParquetExport<W> {
 /// # Errors
 /// `InvalidInput` when it is no Parquet file, or a damaged one.
 pub fn read_parquet(file: Bytes) -> Result<Vec<RecordBatch>> {
-    let wrong = |why: &dyn std::fmt::Display| Error::invalid_input(format!("not a Parquet file: {why}"));
+    let wrong =
+        |why: &dyn std::fmt::Display| Error::invalid_input(format!("not a Parquet file: {why}"));
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| wrong(&e))?;
     let reader = reader.build().map_err(|e| wrong(&e))?;
-    reader.collect::<std::result::Result<_, _>>().map_err(|e| wrong(&e))
+    reader
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|e| wrong(&e))
 }
 
 fn write_error(source: ParquetError) -> Error {
@@ -104,11 +119,17 @@ mod tests {
         let text: ArrayRef = Arc::new(StringViewArray::from_iter([Some("a"), None]));
         let number: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
         let batch =
-            RecordBatch::try_from_iter_with_nullable([("t", text, true), ("n", number, true)]).unwrap();
+            RecordBatch::try_from_iter_with_nullable([("t", text, true), ("n", number, true)])
+                .unwrap();
         let mut file = Vec::new();
         write_parquet(&mut file, batch.schema(), &[batch]).unwrap();
         let read = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).unwrap();
-        assert!(read.metadata().file_metadata().key_value_metadata().is_none());
+        assert!(
+            read.metadata()
+                .file_metadata()
+                .key_value_metadata()
+                .is_none()
+        );
         assert_eq!(read.schema().field(0).data_type(), &DataType::Utf8);
         let rows = read.build().unwrap().next().unwrap().unwrap();
         assert_eq!(rows.column(0).as_string::<i32>().value(0), "a");

@@ -30,7 +30,13 @@ pub(super) struct HashingWriter {
 
 impl HashingWriter {
     pub(super) fn new(inner: Box<dyn EnvWriter>) -> Self {
-        Self { inner, hasher: xxhash3_128::Hasher::new(), len: 0, sums: SumsWriter::default(), end: None }
+        Self {
+            inner,
+            hasher: xxhash3_128::Hasher::new(),
+            len: 0,
+            sums: SumsWriter::default(),
+            end: None,
+        }
     }
 
     /// The data is written and the end begins; what it begins with.
@@ -44,18 +50,30 @@ impl HashingWriter {
     pub(super) fn finish(mut self, name: String) -> io::Result<FileMeta> {
         self.inner.flush()?;
         self.inner.sync_data()?;
-        assert_eq!(self.inner.len(), self.len, "ST-2: the file has what was hashed");
-        let end =
-            self.end.map(|(start, hasher)| FileEnd { len: self.len - start, hash: hasher.finish_128() });
-        Ok(FileMeta { name, len: self.len, hash: self.hasher.finish_128(), end })
+        assert_eq!(
+            self.inner.len(),
+            self.len,
+            "ST-2: the file has what was hashed"
+        );
+        let end = self.end.map(|(start, hasher)| FileEnd {
+            len: self.len - start,
+            hash: hasher.finish_128(),
+        });
+        Ok(FileMeta {
+            name,
+            len: self.len,
+            hash: self.hasher.finish_128(),
+            end,
+        })
     }
 }
 
 impl Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
-        let bytes =
-            bytes.get(..written).ok_or_else(|| io::Error::other("more was written than was given"))?;
+        let bytes = bytes
+            .get(..written)
+            .ok_or_else(|| io::Error::other("more was written than was given"))?;
         self.hasher.write(bytes);
         match &mut self.end {
             Some((_, hasher)) => hasher.write(bytes),
@@ -77,7 +95,10 @@ pub(super) struct Failure(Arc<Mutex<Option<Error>>>);
 impl Failure {
     /// Keeps `error` unless an earlier one is kept.
     pub(super) fn set(&self, error: Error) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error);
     }
 
     /// The error kept, else: the decoder itself failed, so the file is damaged.
@@ -88,7 +109,11 @@ impl Failure {
     ) -> Error {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         kept.unwrap_or_else(|| {
-            Error::with_source(ErrorKind::Corrupt, format!("segment file {file} cannot be decoded"), source)
+            Error::with_source(
+                ErrorKind::Corrupt,
+                format!("segment file {file} cannot be decoded"),
+                source,
+            )
         })
     }
 }
@@ -110,21 +135,33 @@ impl FileInput {
     /// # Errors
     /// `Corrupt` naming the file; `Io`.
     pub(super) fn decode<T>(&self, decode: impl FnOnce() -> ParquetResult<T>) -> Result<T, Error> {
-        let panicked = |_| Err(ParquetError::General("the decoder stopped with a panic".into()));
+        let panicked = |_| {
+            Err(ParquetError::General(
+                "the decoder stopped with a panic".into(),
+            ))
+        };
         let decoded = catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(panicked);
         decoded.map_err(|source| self.failure.explain(&self.name, source))
     }
 
     /// Reads exactly `len` bytes that are what was written, or keeps the error for `Failure::explain`.
     fn read_checked_at(&self, offset: u64, len: usize) -> ParquetResult<Bytes> {
-        let Some(sums) = &self.sums else { return self.read_exact_at(offset, len) };
-        let blocks = offset.checked_add(len as u64).and_then(|end| sums.blocks_around(offset..end));
-        let blocks = blocks
-            .ok_or_else(|| ParquetError::EOF(format!("{len} bytes at {offset} lie outside the data")))?;
+        let Some(sums) = &self.sums else {
+            return self.read_exact_at(offset, len);
+        };
+        let blocks = offset
+            .checked_add(len as u64)
+            .and_then(|end| sums.blocks_around(offset..end));
+        let blocks = blocks.ok_or_else(|| {
+            ParquetError::EOF(format!("{len} bytes at {offset} lie outside the data"))
+        })?;
         let blocks_len = usize::try_from(blocks.end - blocks.start)?;
         let bytes = self.read_exact_at(blocks.start, blocks_len)?;
         if let Some(damaged) = sums.first_damaged(blocks.start, &bytes) {
-            let message = format!("segment file {} is damaged at byte {damaged} or after it", self.name);
+            let message = format!(
+                "segment file {} is damaged at byte {damaged} or after it",
+                self.name
+            );
             self.failure.set(Error::corrupt(&message));
             return Err(ParquetError::General(message));
         }
@@ -136,15 +173,23 @@ impl FileInput {
     pub(super) fn read_exact_at(&self, offset: u64, len: usize) -> ParquetResult<Bytes> {
         let end = offset.checked_add(len as u64);
         if end.is_none_or(|end| end > self.reader.len()) {
-            return Err(ParquetError::EOF(format!("{len} bytes at {offset} lie outside the file")));
+            return Err(ParquetError::EOF(format!(
+                "{len} bytes at {offset} lie outside the file"
+            )));
         }
         let bytes = self.reader.read_at(offset, len).map_err(|source| {
             let message = source.to_string();
-            self.failure.set(Error::io(format!("cannot read segment file {}", self.name), source));
+            self.failure.set(Error::io(
+                format!("cannot read segment file {}", self.name),
+                source,
+            ));
             ParquetError::General(message)
         })?;
         if bytes.len() != len {
-            return Err(ParquetError::EOF(format!("{} of {len} bytes at {offset}", bytes.len())));
+            return Err(ParquetError::EOF(format!(
+                "{} of {len} bytes at {offset}",
+                bytes.len()
+            )));
         }
         Ok(bytes)
     }
@@ -160,7 +205,11 @@ impl ChunkReader for FileInput {
     type T = FileCursor;
 
     fn get_read(&self, start: u64) -> ParquetResult<FileCursor> {
-        Ok(FileCursor { input: self.clone(), offset: start, buffered: Bytes::new() })
+        Ok(FileCursor {
+            input: self.clone(),
+            offset: start,
+            buffered: Bytes::new(),
+        })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
@@ -179,14 +228,23 @@ pub(super) struct FileCursor {
 impl Read for FileCursor {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         if self.buffered.is_empty() {
-            let end = self.input.sums.as_ref().map_or(self.input.reader.len(), |sums| sums.data_len());
+            let end = self
+                .input
+                .sums
+                .as_ref()
+                .map_or(self.input.reader.len(), |sums| sums.data_len());
             let left = end.saturating_sub(self.offset);
             let len = memory_len(left.min(READ_AHEAD_BYTES))?;
             self.buffered = self.input.read_checked_at(self.offset, len)?;
             self.offset += len as u64;
         }
-        let taken = self.buffered.split_to(target.len().min(self.buffered.len()));
-        assert!(taken.len() <= target.len(), "no more is taken than there is room for");
+        let taken = self
+            .buffered
+            .split_to(target.len().min(self.buffered.len()));
+        assert!(
+            taken.len() <= target.len(),
+            "no more is taken than there is room for"
+        );
         if let Some(part) = target.get_mut(..taken.len()) {
             part.copy_from_slice(&taken);
         }
@@ -205,10 +263,15 @@ pub(super) struct EndInput {
 impl EndInput {
     /// The bytes from here on; none before the end begins.
     fn bytes_from(&self, start: u64) -> ParquetResult<Bytes> {
-        let skipped = start.checked_sub(self.start).and_then(|skipped| usize::try_from(skipped).ok());
+        let skipped = start
+            .checked_sub(self.start)
+            .and_then(|skipped| usize::try_from(skipped).ok());
         let skipped = skipped.filter(|skipped| *skipped <= self.bytes.len());
-        let outside = || ParquetError::EOF(format!("byte {start} lies outside the end of the file"));
-        skipped.map(|skipped| self.bytes.slice(skipped..)).ok_or_else(outside)
+        let outside =
+            || ParquetError::EOF(format!("byte {start} lies outside the end of the file"));
+        skipped
+            .map(|skipped| self.bytes.slice(skipped..))
+            .ok_or_else(outside)
     }
 }
 
@@ -228,7 +291,9 @@ impl ChunkReader for EndInput {
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         let mut bytes = self.bytes_from(start)?;
         if length > bytes.len() {
-            return Err(ParquetError::EOF(format!("{length} bytes at {start} lie outside the file")));
+            return Err(ParquetError::EOF(format!(
+                "{length} bytes at {start} lie outside the file"
+            )));
         }
         Ok(bytes.split_to(length))
     }

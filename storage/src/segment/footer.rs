@@ -14,8 +14,8 @@ use twox_hash::XxHash3_128;
 use super::blocks::BlockCache;
 use super::file::{EndInput, Failure, FileInput};
 use super::layout::{
-    DATA_BYTES_KEY, FORMAT_KEY, FORMAT_VERSION, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, WITHOUT_COST_SOURCE,
-    file_name, rows_of_text,
+    DATA_BYTES_KEY, FORMAT_KEY, FORMAT_VERSION, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY,
+    WITHOUT_COST_SOURCE, file_name, rows_of_text,
 };
 use super::payload::{Place, payload_columns, place, stored_schema};
 use super::sums::Sums;
@@ -66,7 +66,10 @@ impl LazyFile {
     pub(super) fn meta(&self) -> Result<&FileMeta> {
         self.meta.as_ref().ok_or_else(|| {
             let path = self.dir.join(file_name(self.table));
-            Error::corrupt(format!("segment file {} is not in the manifest", path.display()))
+            Error::corrupt(format!(
+                "segment file {} is not in the manifest",
+                path.display()
+            ))
         })
     }
 }
@@ -113,14 +116,19 @@ impl TableFile {
         let (dir, meta) = (dir.to_path_buf(), meta.clone());
         let open = || open_file(env.as_ref(), &dir, &meta);
         let opened = cache.open_files().get(number, open);
-        let Footer { reader_metadata, version, sums, group_starts, roots } =
-            match opened.and_then(|reader| read_footer(reader, &name, table, &meta, rows)) {
-                Ok(footer) => footer,
-                Err(error) => {
-                    cache.open_files().forget(number);
-                    return Err(error);
-                }
-            };
+        let Footer {
+            reader_metadata,
+            version,
+            sums,
+            group_starts,
+            roots,
+        } = match opened.and_then(|reader| read_footer(reader, &name, table, &meta, rows)) {
+            Ok(footer) => footer,
+            Err(error) => {
+                cache.open_files().forget(number);
+                return Err(error);
+            }
+        };
         Ok(Self {
             env,
             dir,
@@ -213,7 +221,12 @@ impl TableFile {
     /// As [`TableFile::open`].
     pub(super) fn input(&self) -> Result<FileInput> {
         let (name, sums) = (self.name.clone(), Some(self.sums.clone()));
-        Ok(FileInput { reader: self.handle()?, name, failure: Failure::default(), sums })
+        Ok(FileInput {
+            reader: self.handle()?,
+            name,
+            failure: Failure::default(),
+            sums,
+        })
     }
 
     pub(super) fn group_count(&self) -> usize {
@@ -222,7 +235,11 @@ impl TableFile {
 
     /// Physical rows of a row group: first, and one past the last.
     pub(super) fn group_rows(&self, group: usize) -> (u32, u32) {
-        assert!(group < self.group_count(), "row group {group} of {}", self.group_count());
+        assert!(
+            group < self.group_count(),
+            "row group {group} of {}",
+            self.group_count()
+        );
         match self.group_starts.get(group..group + 2) {
             Some(&[start, end]) => (start, end),
             _ => (0, 0),
@@ -248,17 +265,40 @@ impl Drop for TableFile {
 ///
 /// # Errors
 /// `Corrupt` naming the file; `Io`.
-pub(super) fn describe_file(env: &dyn Env, dir: &Path, table: Table, len: u64) -> Result<(FileMeta, u32)> {
-    let mut meta = FileMeta { name: file_name(table), len, hash: 0, end: None };
+pub(super) fn describe_file(
+    env: &dyn Env,
+    dir: &Path,
+    table: Table,
+    len: u64,
+) -> Result<(FileMeta, u32)> {
+    let mut meta = FileMeta {
+        name: file_name(table),
+        len,
+        hash: 0,
+        end: None,
+    };
     let (reader, name) = (open_file(env, dir, &meta)?, name_of(dir, &meta));
-    let input = FileInput { reader, name, failure: Failure::default(), sums: None };
+    let input = FileInput {
+        reader,
+        name,
+        failure: Failure::default(),
+        sums: None,
+    };
     let footer = load(&input, &input, table)?;
     let data_bytes = pair(footer.metadata(), DATA_BYTES_KEY).and_then(|bytes| bytes.parse().ok());
-    let end_len = data_bytes.and_then(|data_bytes: u64| len.checked_sub(data_bytes)).ok_or_else(|| {
-        Error::corrupt(format!("segment file {} does not say where its data ends", input.name))
-    })?;
+    let end_len = data_bytes
+        .and_then(|data_bytes: u64| len.checked_sub(data_bytes))
+        .ok_or_else(|| {
+            Error::corrupt(format!(
+                "segment file {} does not say where its data ends",
+                input.name
+            ))
+        })?;
     let end = read_end(&input, end_len)?;
-    meta.end = Some(FileEnd { len: end_len, hash: XxHash3_128::oneshot(&end.bytes) });
+    meta.end = Some(FileEnd {
+        len: end_len,
+        hash: XxHash3_128::oneshot(&end.bytes),
+    });
     let (_, rows) = group_starts(footer.metadata(), &input.name)?;
     Ok((meta, rows))
 }
@@ -280,15 +320,26 @@ fn read_footer(
     meta: &FileMeta,
     rows: u32,
 ) -> Result<Footer> {
-    let input = FileInput { reader, name: name.clone(), failure: Failure::default(), sums: None };
+    let input = FileInput {
+        reader,
+        name: name.clone(),
+        failure: Failure::default(),
+        sums: None,
+    };
     let expected = meta.end.as_ref().ok_or_else(|| {
-        Error::corrupt(format!("the manifest does not say what segment file {name} ends with"))
+        Error::corrupt(format!(
+            "the manifest does not say what segment file {name} ends with"
+        ))
     })?;
     let end = read_end(&input, expected.len)?;
     let is_whole = XxHash3_128::oneshot(&end.bytes) == expected.hash;
-    let sums = Sums::of_end(end.start, &end.bytes).filter(|_| is_whole).ok_or_else(|| {
-        Error::corrupt(format!("segment file {name} ends with other bytes than were written"))
-    })?;
+    let sums = Sums::of_end(end.start, &end.bytes)
+        .filter(|_| is_whole)
+        .ok_or_else(|| {
+            Error::corrupt(format!(
+                "segment file {name} ends with other bytes than were written"
+            ))
+        })?;
     let reader_metadata = load(&input, &end, table)?;
     let (group_starts, found) = group_starts(reader_metadata.metadata(), name)?;
     if found != rows {
@@ -301,14 +352,23 @@ fn read_footer(
         _ => RoaringBitmap::new(),
     };
     let version = format_version(reader_metadata.metadata(), name)?;
-    Ok(Footer { reader_metadata, version, sums, group_starts, roots })
+    Ok(Footer {
+        reader_metadata,
+        version,
+        sums,
+        group_starts,
+        roots,
+    })
 }
 
 /// The last `len` bytes of a file.
 fn read_end(input: &FileInput, len: u64) -> Result<EndInput> {
     let start = input.reader.len().checked_sub(len).ok_or_else(|| {
         let found = input.reader.len();
-        Error::corrupt(format!("segment file {} has {found} bytes, its end alone has {len}", input.name))
+        Error::corrupt(format!(
+            "segment file {} has {found} bytes, its end alone has {len}",
+            input.name
+        ))
     })?;
     let bytes = input.decode(|| input.read_exact_at(start, usize::try_from(len)?))?;
     Ok(EndInput { start, bytes })
@@ -327,9 +387,11 @@ pub(super) fn open_file(env: &dyn Env, dir: &Path, meta: &FileMeta) -> Result<Ar
     let path = dir.join(&meta.name);
     let name = path.display();
     let reader = env.open(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => {
-            Error::with_source(ErrorKind::Corrupt, format!("segment file {name} is missing"), source)
-        }
+        io::ErrorKind::NotFound => Error::with_source(
+            ErrorKind::Corrupt,
+            format!("segment file {name} is missing"),
+            source,
+        ),
         _ => Error::io(format!("cannot open segment file {name}"), source),
     })?;
     let len = reader.len();
@@ -364,9 +426,13 @@ fn pair<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
 /// The rows of root spans.
 fn roots(metadata: &ParquetMetaData, name: &str, rows: u32) -> Result<RoaringBitmap> {
     let roots = pair(metadata, ROOTS_KEY).and_then(rows_of_text);
-    roots.filter(|roots| roots.max().is_none_or(|last| last < rows)).ok_or_else(|| {
-        Error::corrupt(format!("segment file {name} does not say which of its {rows} rows are root spans"))
-    })
+    roots
+        .filter(|roots| roots.max().is_none_or(|last| last < rows))
+        .ok_or_else(|| {
+            Error::corrupt(format!(
+                "segment file {name} does not say which of its {rows} rows are root spans"
+            ))
+        })
 }
 
 /// The format of a file, which must be one that this program reads.
@@ -388,10 +454,14 @@ fn group_starts(metadata: &ParquetMetaData, name: &str) -> Result<(Vec<u32>, u32
     let mut start = 0_u32;
     let mut starts = vec![start];
     for group in metadata.row_groups() {
-        let end = u32::try_from(group.num_rows()).ok().and_then(|rows| start.checked_add(rows));
+        let end = u32::try_from(group.num_rows())
+            .ok()
+            .and_then(|rows| start.checked_add(rows));
         let rows = group.num_rows();
         start = end.ok_or_else(|| {
-            Error::corrupt(format!("segment file {name} has {rows} rows after its first {start}"))
+            Error::corrupt(format!(
+                "segment file {name} has {rows} rows after its first {start}"
+            ))
         })?;
         starts.push(start);
     }

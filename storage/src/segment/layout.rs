@@ -114,8 +114,8 @@ fn class_of(table: Table, column: &ColumnDescriptor) -> ColumnClass {
         return ColumnClass::Heavy;
     }
     match root {
-        "trace_id" | "span_id" | "parent_span_id" | "session_id" | "user_id" | "client_request_id"
-        | "assessment_id" | "overrides" | "_root_span_id" => ColumnClass::Id,
+        "trace_id" | "span_id" | "parent_span_id" | "session_id" | "user_id"
+        | "client_request_id" | "assessment_id" | "overrides" | "_root_span_id" => ColumnClass::Id,
         "status_message" | "request_preview" | "response_preview" | "value" | "rationale"
         | "error_message" | "_edit" => ColumnClass::Prose,
         "_content_hash" => ColumnClass::Raw,
@@ -151,16 +151,26 @@ pub(super) const HINTS_ANYWHERE: &str = "any";
 /// Rows as a file's metadata has them: a Roaring bitmap in hex digits.
 pub(super) fn rows_to_text(rows: &RoaringBitmap) -> Result<String> {
     let mut bytes = Vec::with_capacity(rows.serialized_size());
-    rows.serialize_into(&mut bytes).map_err(|e| Error::internal(format!("rows of a segment: {e}")))?;
+    rows.serialize_into(&mut bytes)
+        .map_err(|e| Error::internal(format!("rows of a segment: {e}")))?;
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let text: String = digits.filter_map(|half| char::from_digit(u32::from(half), 16)).collect();
-    debug_assert!(rows_of_text(&text).as_ref() == Some(rows), "rows read back as they were written");
+    let text: String = digits
+        .filter_map(|half| char::from_digit(u32::from(half), 16))
+        .collect();
+    debug_assert!(
+        rows_of_text(&text).as_ref() == Some(rows),
+        "rows read back as they were written"
+    );
     Ok(text)
 }
 
 /// What [`rows_to_text`] made; `None` when it did not make `text`.
 pub(super) fn rows_of_text(text: &str) -> Option<RoaringBitmap> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|half| u8::try_from(half).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|half| u8::try_from(half).ok())
+    };
     let pair = |pair: &[u8]| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?);
     let bytes: Vec<u8> = text.as_bytes().chunks(2).map(pair).collect::<Option<_>>()?;
     RoaringBitmap::deserialize_from(bytes.as_slice()).ok()
@@ -168,9 +178,15 @@ pub(super) fn rows_of_text(text: &str) -> Option<RoaringBitmap> {
 
 /// The Parquet schema of a stored schema.
 pub(super) fn parquet_schema(schema: &SchemaRef) -> Result<SchemaDescriptor> {
-    ArrowSchemaConverter::new().convert(schema).map_err(|source| {
-        Error::with_source(crate::error::ErrorKind::Internal, "schema has no parquet form", source)
-    })
+    ArrowSchemaConverter::new()
+        .convert(schema)
+        .map_err(|source| {
+            Error::with_source(
+                crate::error::ErrorKind::Internal,
+                "schema has no parquet form",
+                source,
+            )
+        })
 }
 
 /// The writer properties of a table's file.
@@ -183,12 +199,18 @@ pub(super) fn writer_properties(
     options: &SegmentOptions,
 ) -> Result<WriterProperties> {
     let level = ZstdLevel::try_new(options.heavy_zstd_level).map_err(|_| {
-        Error::invalid_input(format!("heavy_zstd_level {} is not 1 to 22", options.heavy_zstd_level))
+        Error::invalid_input(format!(
+            "heavy_zstd_level {} is not 1 to 22",
+            options.heavy_zstd_level
+        ))
     })?;
     let page_rows_max = options.light_page_rows_max.max(1);
     let mut builder = WriterProperties::builder()
         .set_created_by("tracehouse".to_string())
-        .set_key_value_metadata(Some(vec![KeyValue::new(FORMAT_KEY.to_string(), FORMAT_VERSION.to_string())]))
+        .set_key_value_metadata(Some(vec![KeyValue::new(
+            FORMAT_KEY.to_string(),
+            FORMAT_VERSION.to_string(),
+        )]))
         .set_compression(Compression::LZ4_RAW)
         .set_data_page_row_count_limit(page_rows_max)
         .set_write_batch_size(page_rows_max.min(WRITE_BATCH_ROWS))
@@ -211,7 +233,10 @@ fn set_column(
     let path = column.path().clone();
     let builder = builder.set_column_dictionary_enabled(path.clone(), class == ColumnClass::Word);
     match class {
-        ColumnClass::Heavy | ColumnClass::Prose | ColumnClass::Payload | ColumnClass::RootPayload => {
+        ColumnClass::Heavy
+        | ColumnClass::Prose
+        | ColumnClass::Payload
+        | ColumnClass::RootPayload => {
             let page_bytes_max = match class {
                 ColumnClass::Payload => options.payload_page_bytes_max,
                 ColumnClass::RootPayload => options.root_page_bytes_max,
@@ -224,8 +249,8 @@ fn set_column(
         }
         // Hex digits hold half of their bits: zstd finds that at its lowest level, LZ4 does not.
         ColumnClass::Id => {
-            let builder =
-                builder.set_column_compression(path.clone(), Compression::ZSTD(ZstdLevel::default()));
+            let builder = builder
+                .set_column_compression(path.clone(), Compression::ZSTD(ZstdLevel::default()));
             if !has_bloom(root_name(column)) {
                 return builder;
             }
@@ -246,9 +271,16 @@ fn sorting_columns(table: Table, schema: &SchemaDescriptor) -> Option<Vec<Sortin
     }
     let mut sorting = Vec::new();
     for name in ["request_time", "trace_id"] {
-        let index = schema.columns().iter().position(|column| root_name(column) == name)?;
+        let index = schema
+            .columns()
+            .iter()
+            .position(|column| root_name(column) == name)?;
         let column_idx = i32::try_from(index).ok()?;
-        sorting.push(SortingColumn { column_idx, descending: false, nulls_first: false });
+        sorting.push(SortingColumn {
+            column_idx,
+            descending: false,
+            nulls_first: false,
+        });
     }
     Some(sorting)
 }

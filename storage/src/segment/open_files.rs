@@ -34,7 +34,12 @@ struct Held {
 impl OpenFiles {
     pub(super) fn new(files_max: usize) -> Self {
         let kept = LruCache::new(NonZeroUsize::new(files_max).unwrap_or(NonZeroUsize::MIN));
-        Self { held: Mutex::new(Held { kept, open: HashMap::new() }) }
+        Self {
+            held: Mutex::new(Held {
+                kept,
+                open: HashMap::new(),
+            }),
+        }
     }
 
     /// The file of this number, opened by `open` unless it is open already.
@@ -84,7 +89,11 @@ impl OpenFiles {
 
     /// How many are open.
     pub(super) fn count(&self) -> usize {
-        self.lock().open.values().filter(|file| file.strong_count() > 0).count()
+        self.lock()
+            .open
+            .values()
+            .filter(|file| file.strong_count() > 0)
+            .count()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
@@ -93,8 +102,12 @@ impl OpenFiles {
 }
 
 fn is_too_many(error: &Error) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    source.and_then(io::Error::raw_os_error).is_some_and(|code| TOO_MANY.contains(&code))
+    let source = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>());
+    source
+        .and_then(io::Error::raw_os_error)
+        .is_some_and(|code| TOO_MANY.contains(&code))
 }
 
 #[cfg(test)]
@@ -123,7 +136,11 @@ mod tests {
         for number in [2, 3, 4] {
             files.get(number, open).unwrap();
         }
-        assert_eq!((opened.get(), files.count()), (4, 3), "two are kept, one is read");
+        assert_eq!(
+            (opened.get(), files.count()),
+            (4, 3),
+            "two are kept, one is read"
+        );
         files.get(1, open).unwrap();
         assert_eq!(opened.get(), 4, "what is being read is not opened again");
         drop(read);

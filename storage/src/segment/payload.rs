@@ -13,8 +13,8 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, ByteView, RecordBatch, StringViewArray,
-    StringViewBuilder, make_view,
+    Array, ArrayRef, AsArray, BinaryViewArray, BinaryViewBuilder, ByteView, RecordBatch,
+    StringViewArray, StringViewBuilder, make_view,
 };
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -75,21 +75,39 @@ fn stored_spans(version: u32) -> Stored {
             }
         }
     }
-    assert_eq!(places.len(), Table::Spans.schema().fields().len(), "each column of spans has a place");
+    assert_eq!(
+        places.len(),
+        Table::Spans.schema().fields().len(),
+        "each column of spans has a place"
+    );
     let payload = |name| Arc::new(Field::new(name, DataType::BinaryView, true));
     fields.extend([payload(PAYLOAD), payload(ROOT_PAYLOAD)]);
-    Stored { schema: Arc::new(Schema::new(fields)), places }
+    Stored {
+        schema: Arc::new(Schema::new(fields)),
+        places,
+    }
 }
 
 /// Spans as files of a version have them.
 fn spans_of(version: u32) -> &'static Stored {
-    if version == WITHOUT_COST_SOURCE { &SPANS_BEFORE } else { &SPANS }
+    if version == WITHOUT_COST_SOURCE {
+        &SPANS_BEFORE
+    } else {
+        &SPANS
+    }
 }
 
 static PREVIEW_POSITIONS: LazyLock<Vec<usize>> = LazyLock::new(|| {
     let schema = Table::Traces.schema();
-    let positions: Vec<usize> = PREVIEWS.iter().filter_map(|name| schema.index_of(name).ok()).collect();
-    assert_eq!(positions.len(), PREVIEWS.len(), "traces have their previews");
+    let positions: Vec<usize> = PREVIEWS
+        .iter()
+        .filter_map(|name| schema.index_of(name).ok())
+        .collect();
+    assert_eq!(
+        positions.len(),
+        PREVIEWS.len(),
+        "traces have their previews"
+    );
     positions
 });
 
@@ -106,8 +124,15 @@ pub(super) fn place(table: Table, version: u32, position: usize) -> Place {
     match table {
         Table::Spans => {
             let places = &spans_of(version).places;
-            assert!(position < places.len(), "column {position} is one of the {} of spans", places.len());
-            places.get(position).copied().unwrap_or(Place::Own(position))
+            assert!(
+                position < places.len(),
+                "column {position} is one of the {} of spans",
+                places.len()
+            );
+            places
+                .get(position)
+                .copied()
+                .unwrap_or(Place::Own(position))
         }
         Table::Traces if PREVIEW_POSITIONS.contains(&position) => Place::Preview(position),
         Table::Traces | Table::Assessments => Place::Own(position),
@@ -122,7 +147,9 @@ pub(super) fn payload_columns(
     has_roots: bool,
 ) -> impl Iterator<Item = usize> {
     let first = spans_of(version).schema.fields().len().saturating_sub(2);
-    [(has_others, first), (has_roots, first + 1)].into_iter().filter_map(|(has, at)| has.then_some(at))
+    [(has_others, first), (has_roots, first + 1)]
+        .into_iter()
+        .filter_map(|(has, at)| has.then_some(at))
 }
 
 /// Whether a stored column is one of the large ones, which take the longest to encode.
@@ -148,7 +175,11 @@ pub(super) struct StoredSpans {
 /// # Errors
 /// `Internal` when the batch lacks a column.
 pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<StoredSpans> {
-    let [inputs, outputs, hints] = [text(batch, PARTS[0])?, text(batch, PARTS[1])?, text(batch, PARTS[2])?];
+    let [inputs, outputs, hints] = [
+        text(batch, PARTS[0])?,
+        text(batch, PARTS[1])?,
+        text(batch, PARTS[2])?,
+    ];
     let parents = text(batch, "parent_span_id")?;
     let mut columns = [builder(), builder()];
     let (mut roots, mut has_other_hints, mut value) = (Vec::new(), false, Vec::new());
@@ -158,7 +189,11 @@ pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<StoredSpa
         encode(&mut value, [inputs, outputs, hint.as_deref()]);
         let is_root = parents.is_null(row);
         let [others, own] = &mut columns;
-        let (filled, empty) = if is_root { (own, others) } else { (others, own) };
+        let (filled, empty) = if is_root {
+            (own, others)
+        } else {
+            (others, own)
+        };
         filled.try_append_value(&value)?;
         empty.append_null();
         if is_root {
@@ -171,11 +206,28 @@ pub(super) fn to_stored(batch: &RecordBatch, first_row: u32) -> Result<StoredSpa
     let kept = schema.fields().iter().zip(batch.columns());
     let kept = kept.filter(|(field, _)| !PARTS.contains(&field.name().as_str()));
     let mut arrays: Vec<ArrayRef> = kept.map(|(_, array)| array.clone()).collect();
-    arrays.extend(columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef));
-    let nulls: usize = arrays.iter().rev().take(columns.len()).map(|array| array.null_count()).sum();
-    assert_eq!(nulls, batch.num_rows(), "of each row, exactly one of the two columns has a value");
+    arrays.extend(
+        columns
+            .iter_mut()
+            .map(|column| Arc::new(column.finish()) as ArrayRef),
+    );
+    let nulls: usize = arrays
+        .iter()
+        .rev()
+        .take(columns.len())
+        .map(|array| array.null_count())
+        .sum();
+    assert_eq!(
+        nulls,
+        batch.num_rows(),
+        "of each row, exactly one of the two columns has a value"
+    );
     let batch = RecordBatch::try_new(stored_schema(Table::Spans, FORMAT_VERSION), arrays)?;
-    Ok(StoredSpans { batch, roots, has_other_hints })
+    Ok(StoredSpans {
+        batch,
+        roots,
+        has_other_hints,
+    })
 }
 
 fn builder() -> BinaryViewBuilder {
@@ -192,7 +244,10 @@ fn encode(value: &mut Vec<u8>, parts: [Option<&str>; 3]) {
         }
         value.push(rest as u8);
     }
-    parts.iter().flatten().for_each(|part| value.extend_from_slice(part.as_bytes()));
+    parts
+        .iter()
+        .flatten()
+        .for_each(|part| value.extend_from_slice(part.as_bytes()));
     let has_length = |(at, part): (Option<(usize, usize)>, Option<&str>)| {
         at.map(|(start, end)| end - start) == part.map(str::len)
     };
@@ -221,7 +276,9 @@ fn split(value: &[u8]) -> Option<[Option<(usize, usize)>; 3]> {
     let mut parts = [None; 3];
     for (part, length) in parts.iter_mut().zip(lengths) {
         let Some(length) = length else { continue };
-        let end = usize::try_from(length).ok().and_then(|length| at.checked_add(length))?;
+        let end = usize::try_from(length)
+            .ok()
+            .and_then(|length| at.checked_add(length))?;
         *part = Some((at, end));
         at = end;
     }
@@ -245,18 +302,36 @@ impl Payloads {
     /// Of `count` rows, from the payload columns that were read; `None` when they have not one good value for
     /// each row. With `roots_alone`, rows without a value are such that have none of the parts asked for.
     pub(super) fn new(arrays: &[ArrayRef], count: usize, roots_alone: bool) -> Option<Self> {
-        let columns: Vec<BinaryViewArray> =
-            arrays.iter().map(|array| array.as_binary_view_opt().cloned()).collect::<Option<_>>()?;
+        let columns: Vec<BinaryViewArray> = arrays
+            .iter()
+            .map(|array| array.as_binary_view_opt().cloned())
+            .collect::<Option<_>>()?;
         let mut rows = Vec::with_capacity(count);
         for row in 0..count {
-            match columns.iter().position(|column| column.len() > row && column.is_valid(row)) {
-                Some(column) => rows.push(Row { column, parts: split(columns.get(column)?.value(row))? }),
-                None if roots_alone => rows.push(Row { column: 0, parts: [None; 3] }),
+            match columns
+                .iter()
+                .position(|column| column.len() > row && column.is_valid(row))
+            {
+                Some(column) => rows.push(Row {
+                    column,
+                    parts: split(columns.get(column)?.value(row))?,
+                }),
+                None if roots_alone => rows.push(Row {
+                    column: 0,
+                    parts: [None; 3],
+                }),
                 None => return None,
             }
         }
-        let buffers = columns.iter().flat_map(|column| column.data_buffers().iter().cloned()).collect();
-        Some(Self { columns, buffers, rows })
+        let buffers = columns
+            .iter()
+            .flat_map(|column| column.data_buffers().iter().cloned())
+            .collect();
+        Some(Self {
+            columns,
+            buffers,
+            rows,
+        })
     }
 
     /// A part as the column it is; `None` when it is no text.
@@ -266,7 +341,8 @@ impl Payloads {
         }
         let mut first_buffers = vec![0_u32];
         for column in &self.columns {
-            first_buffers.push(first_buffers.last()? + u32::try_from(column.data_buffers().len()).ok()?);
+            first_buffers
+                .push(first_buffers.last()? + u32::try_from(column.data_buffers().len()).ok()?);
         }
         let mut views = Vec::with_capacity(self.rows.len());
         for (number, row) in self.rows.iter().enumerate() {
@@ -288,10 +364,14 @@ impl Payloads {
             views.push(make_view(bytes, place.0, place.1));
         }
         let valid = NullBuffer::from_iter(
-            self.rows.iter().map(|row| row.parts.get(part).is_some_and(Option::is_some)),
+            self.rows
+                .iter()
+                .map(|row| row.parts.get(part).is_some_and(Option::is_some)),
         );
         let nulls = Some(valid).filter(|valid| valid.null_count() > 0);
-        let array = StringViewArray::try_new(ScalarBuffer::from(views), self.buffers.clone(), nulls).ok()?;
+        let array =
+            StringViewArray::try_new(ScalarBuffer::from(views), self.buffers.clone(), nulls)
+                .ok()?;
         Some(Arc::new(array))
     }
 

@@ -11,7 +11,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray, StringViewBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray, StringViewBuilder,
+};
 use arrow::datatypes::Int64Type;
 use roaring::RoaringBitmap;
 use twox_hash::XxHash3_128;
@@ -43,7 +45,10 @@ pub(super) struct RootPreviews {
 impl RootPreviews {
     /// Of the root span at `row` with these inputs and outputs.
     pub(super) fn of(row: u32, texts: [Option<&str>; 2]) -> Self {
-        Self { row, hashes: texts.map(|text| text.map(|text| hash(&cut_preview(text)))) }
+        Self {
+            row,
+            hashes: texts.map(|text| text.map(|text| hash(&cut_preview(text)))),
+        }
     }
 }
 
@@ -56,8 +61,14 @@ fn hash(preview: &str) -> u128 {
 /// # Errors
 /// `Internal` when the batch lacks a column.
 pub(super) fn to_stored(batch: &RecordBatch, roots: &[RootPreviews]) -> Result<RecordBatch> {
-    debug_assert!(roots.is_sorted_by(|a, b| a.row < b.row), "roots are in the order of their rows");
-    let runs = Runs { first: ints(batch, RUN[0])?, count: ints(batch, RUN[1])? };
+    debug_assert!(
+        roots.is_sorted_by(|a, b| a.row < b.row),
+        "roots are in the order of their rows"
+    );
+    let runs = Runs {
+        first: ints(batch, RUN[0])?,
+        count: ints(batch, RUN[1])?,
+    };
     let root_of = |row: usize| {
         let (first, end) = runs.at(row)?;
         let at = roots.partition_point(|root| root.row < first);
@@ -119,27 +130,43 @@ pub(super) fn restore(
         .collect::<Option<_>>()
         .ok_or_else(mistyped)?;
     let [first, count] = run.map(|array| array.as_primitive_opt::<Int64Type>());
-    let runs = Runs { first: first.ok_or_else(mistyped)?, count: count.ok_or_else(mistyped)? };
+    let runs = Runs {
+        first: first.ok_or_else(mistyped)?,
+        count: count.ok_or_else(mistyped)?,
+    };
     let rows = stored.first().map_or(0, |texts| texts.len());
     let is_marked = |row: usize| stored.iter().any(|texts| text_at(texts, row) == Some(MARK));
-    let spans = if (0..rows).any(is_marked) { traces.spans()? } else { None };
+    let spans = if (0..rows).any(is_marked) {
+        traces.spans()?
+    } else {
+        None
+    };
     let root = |row: usize| -> Result<Option<u32>> {
-        let Some(spans) = spans.as_ref().filter(|_| is_marked(row)) else { return Ok(None) };
-        let root = runs.at(row).and_then(|(first, end)| spans.roots().range(first..end).next());
+        let Some(spans) = spans.as_ref().filter(|_| is_marked(row)) else {
+            return Ok(None);
+        };
+        let root = runs
+            .at(row)
+            .and_then(|(first, end)| spans.roots().range(first..end).next());
         root.map(Some).ok_or_else(|| no_root(spans))
     };
     let roots: Vec<Option<u32>> = (0..rows).map(root).collect::<Result<_>>()?;
     let parts: Vec<usize> = wanted.iter().map(|(preview, _)| *preview).collect();
     let read = match &spans {
         Some(spans) => RootTexts::read(spans, roots.iter().flatten().copied().collect(), &parts)?,
-        None => RootTexts { rows: RoaringBitmap::new(), pieces: Vec::new() },
+        None => RootTexts {
+            rows: RoaringBitmap::new(),
+            pieces: Vec::new(),
+        },
     };
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(stored.len());
     for (column, texts) in stored.iter().enumerate() {
         let mut previews = StringViewBuilder::with_capacity(rows);
         for (row, root) in roots.iter().enumerate() {
             match (text_at(texts, row), root) {
-                (Some(MARK), Some(root)) => previews.append_option(read.text(*root, column).map(cut_preview)),
+                (Some(MARK), Some(root)) => {
+                    previews.append_option(read.text(*root, column).map(cut_preview))
+                }
                 (Some(MARK), None) | (None, _) => previews.append_null(),
                 (Some(text), _) => previews.append_value(text.strip_prefix(MARK).unwrap_or(text)),
             }
@@ -154,7 +181,10 @@ fn mistyped() -> Error {
 }
 
 fn no_root(spans: &TableFile) -> Error {
-    Error::corrupt(format!("segment file {} has no root span where traces have its preview", spans.name()))
+    Error::corrupt(format!(
+        "segment file {} has no root span where traces have its preview",
+        spans.name()
+    ))
 }
 
 /// Inputs or outputs of root spans.
@@ -168,15 +198,22 @@ impl RootTexts {
     fn read(spans: &TableFile, rows: RoaringBitmap, parts: &[usize]) -> Result<Self> {
         let schema = Table::Spans.schema();
         let names = parts.iter().filter_map(|part| SOURCES.get(*part));
-        let columns: Vec<usize> =
-            names.map(|name| schema.index_of(name)).collect::<std::result::Result<_, _>>()?;
+        let columns: Vec<usize> = names
+            .map(|name| schema.index_of(name))
+            .collect::<std::result::Result<_, _>>()?;
         let (mut pieces, mut rank) = (Vec::new(), 0);
         for group in 0..spans.group_count() {
             let (start, end) = spans.group_rows(group);
-            let runs: Vec<_> =
-                rows.range(start..end).map(|row| (row - start) as usize).map(|row| row..row + 1).collect();
+            let runs: Vec<_> = rows
+                .range(start..end)
+                .map(|row| (row - start) as usize)
+                .map(|row| row..row + 1)
+                .collect();
             if !runs.is_empty() {
-                pieces.push((rank, decode_rows(spans, group, &runs, runs.len(), &columns)?));
+                pieces.push((
+                    rank,
+                    decode_rows(spans, group, &runs, runs.len(), &columns)?,
+                ));
                 rank += runs.len() as u64;
             }
         }
@@ -187,6 +224,9 @@ impl RootTexts {
     fn text(&self, row: u32, column: usize) -> Option<&str> {
         let rank = self.rows.rank(row).checked_sub(1)?;
         let (first, columns) = self.pieces.iter().rfind(|(first, _)| *first <= rank)?;
-        text_at(columns.get(column)?.as_string_view_opt()?, usize::try_from(rank - first).ok()?)
+        text_at(
+            columns.get(column)?.as_string_view_opt()?,
+            usize::try_from(rank - first).ok()?,
+        )
     }
 }

@@ -43,12 +43,22 @@ impl Projection {
                 fields.push(Arc::new(Field::new(ROW_COLUMN, DataType::UInt32, false)));
                 continue;
             }
-            let own = if name == STORED_ATTRIBUTES { "attributes" } else { name };
-            let (root, field) = stored.fields().find(own).ok_or_else(|| unknown_column(table, name))?;
+            let own = if name == STORED_ATTRIBUTES {
+                "attributes"
+            } else {
+                name
+            };
+            let (root, field) = stored
+                .fields()
+                .find(own)
+                .ok_or_else(|| unknown_column(table, name))?;
             columns.push(Some(root));
             fields.push(Arc::new(field.as_ref().clone().with_name(name)));
         }
-        Ok(Self { columns, schema: Arc::new(Schema::new(fields)) })
+        Ok(Self {
+            columns,
+            schema: Arc::new(Schema::new(fields)),
+        })
     }
 
     /// The columns as asked.
@@ -67,9 +77,17 @@ impl Projection {
         row_count: usize,
         mut array: impl FnMut(Option<usize>) -> Result<ArrayRef>,
     ) -> Result<RecordBatch> {
-        let columns = self.columns.iter().map(|column| array(*column)).collect::<Result<Vec<_>>>()?;
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| array(*column))
+            .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(row_count));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            self.schema.clone(),
+            columns,
+            &options,
+        )?)
     }
 }
 
@@ -80,7 +98,9 @@ pub(super) fn unknown_column(table: Table, name: &str) -> Error {
 
 /// A column without large unused text buffers.
 pub(super) fn compact(column: ArrayRef) -> ArrayRef {
-    let Some(text) = column.as_string_view_opt() else { return column };
+    let Some(text) = column.as_string_view_opt() else {
+        return column;
+    };
     let held: usize = text.data_buffers().iter().map(|buffer| buffer.len()).sum();
     if held < BUFFER_BYTES_MIN || held / BUFFER_WASTE_MAX < text.total_buffer_bytes_used() {
         return column;

@@ -35,14 +35,22 @@ pub(super) fn check_zones(table: Table, zones: &[Zone]) -> Result<()> {
 ///
 /// # Errors
 /// `Io` or `Corrupt` when a bloom filter cannot be read.
-pub(super) fn prune(file: &TableFile, table: Table, zones: &[Zone]) -> Result<Option<RoaringBitmap>> {
+pub(super) fn prune(
+    file: &TableFile,
+    table: Table,
+    zones: &[Zone],
+) -> Result<Option<RoaringBitmap>> {
     let mut kept: Option<RoaringBitmap> = None;
     for zone in zones {
-        let Some(leaf) = usable_leaf(file, table, zone) else { continue };
+        let Some(leaf) = usable_leaf(file, table, zone) else {
+            continue;
+        };
         let mut rows = RoaringBitmap::new();
         for group in 0..file.group_count() {
             let (start, end) = file.group_rows(group);
-            let wanted = kept.as_ref().is_none_or(|kept| kept.range_cardinality(start..end) > 0);
+            let wanted = kept
+                .as_ref()
+                .is_none_or(|kept| kept.range_cardinality(start..end) > 0);
             if wanted && keeps_group(file, group, leaf, zone)? {
                 keep_pages(file, group, leaf, zone, &mut rows);
             }
@@ -66,12 +74,17 @@ fn usable_leaf(file: &TableFile, table: Table, zone: &Zone) -> Option<usize> {
     let schema = table.schema();
     let (_, field) = schema.fields().find(column_of(zone))?;
     let usable = match zone {
-        Zone::Int { .. } => matches!(field.data_type(), DataType::Int64 | DataType::Timestamp(_, _)),
+        Zone::Int { .. } => matches!(
+            field.data_type(),
+            DataType::Int64 | DataType::Timestamp(_, _)
+        ),
         Zone::Text { .. } => matches!(field.data_type(), DataType::Utf8View),
     };
     let leaves = file.metadata().file_metadata().schema_descr().columns();
     let is_leaf = |path: &[String]| matches!(path, [only] if only == field.name());
-    leaves.iter().position(|leaf| usable && is_leaf(leaf.path().parts()))
+    leaves
+        .iter()
+        .position(|leaf| usable && is_leaf(leaf.path().parts()))
 }
 
 fn keeps_group(file: &TableFile, group: usize, leaf: usize, zone: &Zone) -> Result<bool> {
@@ -84,7 +97,9 @@ fn keeps_group(file: &TableFile, group: usize, leaf: usize, zone: &Zone) -> Resu
             return Ok(false);
         }
     }
-    let Zone::Text { values, .. } = zone else { return Ok(true) };
+    let Zone::Text { values, .. } = zone else {
+        return Ok(true);
+    };
     if column.bloom_filter_offset().is_none() {
         return Ok(true);
     }
@@ -98,9 +113,12 @@ fn keeps_group(file: &TableFile, group: usize, leaf: usize, zone: &Zone) -> Resu
 
 fn zone_meets(zone: &Zone, statistics: &Statistics) -> bool {
     match (zone, statistics) {
-        (Zone::Int { min, max, .. }, Statistics::Int64(found)) => {
-            meets_int(*min, *max, found.min_opt().copied(), found.max_opt().copied())
-        }
+        (Zone::Int { min, max, .. }, Statistics::Int64(found)) => meets_int(
+            *min,
+            *max,
+            found.min_opt().copied(),
+            found.max_opt().copied(),
+        ),
         (Zone::Text { values, .. }, Statistics::ByteArray(found)) => {
             meets_text(values, found.min_bytes_opt(), found.max_bytes_opt())
         }
@@ -123,8 +141,12 @@ fn meets_text(values: &[String], found_min: Option<&[u8]>, found_max: Option<&[u
 fn keep_pages(file: &TableFile, group: usize, leaf: usize, zone: &Zone, rows: &mut RoaringBitmap) {
     let (start, end) = file.group_rows(group);
     let metadata = file.metadata();
-    let index = metadata.column_index().and_then(|index| index.get(group)?.get(leaf));
-    let offsets = metadata.offset_index().and_then(|index| index.get(group)?.get(leaf));
+    let index = metadata
+        .column_index()
+        .and_then(|index| index.get(group)?.get(leaf));
+    let offsets = metadata
+        .offset_index()
+        .and_then(|index| index.get(group)?.get(leaf));
     let (Some(index), Some(offsets)) = (index.filter(|index| has_bounds(index)), offsets) else {
         rows.insert_range(start..end);
         return;
@@ -135,7 +157,9 @@ fn keep_pages(file: &TableFile, group: usize, leaf: usize, zone: &Zone, rows: &m
         return;
     }
     let first_row = |page: usize| {
-        let offset = pages.get(page).and_then(|page| u32::try_from(page.first_row_index).ok());
+        let offset = pages
+            .get(page)
+            .and_then(|page| u32::try_from(page.first_row_index).ok());
         offset.map_or(end, |offset| start.saturating_add(offset).min(end))
     };
     for page in 0..pages.len() {
@@ -154,10 +178,16 @@ fn page_meets(zone: &Zone, index: &ColumnIndexMetaData, page: usize) -> bool {
     match (zone, index) {
         (Zone::Int { min, max, .. }, ColumnIndexMetaData::INT64(index)) => {
             !index.is_null_page(page)
-                && meets_int(*min, *max, index.min_value(page).copied(), index.max_value(page).copied())
+                && meets_int(
+                    *min,
+                    *max,
+                    index.min_value(page).copied(),
+                    index.max_value(page).copied(),
+                )
         }
         (Zone::Text { values, .. }, ColumnIndexMetaData::BYTE_ARRAY(index)) => {
-            !index.is_null_page(page) && meets_text(values, index.min_value(page), index.max_value(page))
+            !index.is_null_page(page)
+                && meets_text(values, index.min_value(page), index.max_value(page))
         }
         _ => true,
     }

@@ -47,7 +47,12 @@ impl SegmentReader {
     ///
     /// # Errors
     /// `Corrupt` when `meta` names no file for a table that has rows.
-    pub fn open(env: Arc<dyn Env>, dir: PathBuf, meta: &SegmentMeta, cache: Arc<BlockCache>) -> Result<Self> {
+    pub fn open(
+        env: Arc<dyn Env>,
+        dir: PathBuf,
+        meta: &SegmentMeta,
+        cache: Arc<BlockCache>,
+    ) -> Result<Self> {
         let file = |table: Table, spans: Option<Arc<LazyFile>>| {
             let name = file_name(table);
             Arc::new(LazyFile {
@@ -64,8 +69,14 @@ impl SegmentReader {
         let spans = file(Table::Spans, None);
         let traces = file(Table::Traces, Some(spans.clone()));
         let assessments = file(Table::Assessments, None);
-        let reader =
-            Self { env: env.clone(), dir: dir.clone(), meta: meta.clone(), spans, traces, assessments };
+        let reader = Self {
+            env: env.clone(),
+            dir: dir.clone(),
+            meta: meta.clone(),
+            spans,
+            traces,
+            assessments,
+        };
         for table in Table::ALL {
             if reader.rows(table) > 0 {
                 reader.file(table).meta()?;
@@ -108,7 +119,9 @@ impl SegmentReader {
         Projection::new(table, &request.columns)?;
         let (stored, columns) = (packing::stored_request(request), request.columns.clone());
         let batches = self.scan_stored(table, &stored, mask, fills_cache)?;
-        Ok(Box::new(batches.map(move |batch| packing::restore(&batch?, &columns))))
+        Ok(Box::new(
+            batches.map(move |batch| packing::restore(&batch?, &columns)),
+        ))
     }
 
     /// Scans columns as the files have them.
@@ -135,8 +148,20 @@ impl SegmentReader {
             "ST-3: rows that are masked are there"
         );
         let wanted = wanted_rows(self.rows(table), request.rows.as_ref(), kept, mask);
-        let batch_rows = if request.batch_rows == 0 { BATCH_ROWS } else { request.batch_rows };
-        let scan = SegmentScan::new(table, file, filters, projection, wanted, batch_rows, fills_cache)?;
+        let batch_rows = if request.batch_rows == 0 {
+            BATCH_ROWS
+        } else {
+            request.batch_rows
+        };
+        let scan = SegmentScan::new(
+            table,
+            file,
+            filters,
+            projection,
+            wanted,
+            batch_rows,
+            fills_cache,
+        )?;
         Ok(Box::new(scan.counted(request.counters.clone())))
     }
 
@@ -144,15 +169,26 @@ impl SegmentReader {
     ///
     /// # Errors
     /// `Corrupt` naming a missing or damaged file; `Io`.
-    pub fn first_root(&self, rows: Range<u32>, mask: Option<&RoaringBitmap>) -> Result<Option<u32>> {
+    pub fn first_root(
+        &self,
+        rows: Range<u32>,
+        mask: Option<&RoaringBitmap>,
+    ) -> Result<Option<u32>> {
         let file = self.table_file(Table::Spans)?;
-        Ok(file.roots().range(rows).find(|row| mask.is_none_or(|mask| !mask.contains(*row))))
+        Ok(file
+            .roots()
+            .range(rows)
+            .find(|row| mask.is_none_or(|mask| !mask.contains(*row))))
     }
 
     /// Memory held by the footers parsed so far, in bytes, approximately.
     pub fn metadata_bytes(&self) -> usize {
         let files = [&self.spans, &self.traces, &self.assessments];
-        files.into_iter().filter_map(|file| file.opened()).map(|file| file.metadata_bytes()).sum()
+        files
+            .into_iter()
+            .filter_map(|file| file.opened())
+            .map(|file| file.metadata_bytes())
+            .sum()
     }
 
     /// Reads every file of the segment and compares length and hash with the manifest's.
@@ -218,7 +254,10 @@ pub fn describe(env: &dyn Env, dir: &Path, id: SegmentId) -> Result<SegmentMeta>
         if !env.exists(&path) {
             continue;
         }
-        let len = env.open(&path).map_err(|source| Error::io(path.display(), source))?.len();
+        let len = env
+            .open(&path)
+            .map_err(|source| Error::io(path.display(), source))?
+            .len();
         let (file, rows) = describe_file(env, dir, table, len)?;
         match table {
             Table::Spans => meta.span_rows = rows,
@@ -251,7 +290,10 @@ pub fn verify_file(env: &dyn Env, dir: &Path, meta: &FileMeta, deep: bool) -> Re
         offset += len;
     }
     if hasher.finish_128() != meta.hash {
-        return Err(Error::corrupt(format!("segment file {} differs from what was written", name.display())));
+        return Err(Error::corrupt(format!(
+            "segment file {} differs from what was written",
+            name.display()
+        )));
     }
     Ok(offset)
 }

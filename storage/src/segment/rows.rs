@@ -27,8 +27,14 @@ impl SegmentReader {
     ///
     /// # Errors
     /// As [`SegmentReader::scan`]; `Internal` for a row that does not exist.
-    pub fn read_rows(&self, table: Table, rows: &RoaringBitmap, columns: &[&str]) -> Result<RecordBatch> {
-        let reads_heavy = table == Table::Spans && columns.iter().any(|column| table.is_heavy(column));
+    pub fn read_rows(
+        &self,
+        table: Table,
+        rows: &RoaringBitmap,
+        columns: &[&str],
+    ) -> Result<RecordBatch> {
+        let reads_heavy =
+            table == Table::Spans && columns.iter().any(|column| table.is_heavy(column));
         let runs = runs(rows);
         // A page of search results is many runs of trace rows, mostly light: the blocks serve these better.
         if columns.is_empty() || rows.len() > ROWS_MAX || !(reads_heavy || runs.len() == 1) {
@@ -39,10 +45,16 @@ impl SegmentReader {
         let mut pieces: Vec<(Range<u32>, Option<RecordBatch>)> = Vec::with_capacity(runs.len());
         for run in runs {
             let cached = file.cache().get(&key(&file, &names, &run));
-            let batch = cached.as_ref().and_then(|array| array.as_struct_opt()).map(RecordBatch::from);
+            let batch = cached
+                .as_ref()
+                .and_then(|array| array.as_struct_opt())
+                .map(RecordBatch::from);
             pieces.push((run, batch));
         }
-        let absent = pieces.iter().filter(|(_, batch)| batch.is_none()).flat_map(|(run, _)| run.clone());
+        let absent = pieces
+            .iter()
+            .filter(|(_, batch)| batch.is_none())
+            .flat_map(|(run, _)| run.clone());
         let absent: RoaringBitmap = absent.collect();
         if !absent.is_empty() {
             let read = self.collect(table, &absent, columns, false)?;
@@ -54,7 +66,10 @@ impl SegmentReader {
                 *piece = Some(batch);
             }
         }
-        assert!(pieces.iter().all(|(_, batch)| batch.is_some()), "each run was kept or is read now");
+        assert!(
+            pieces.iter().all(|(_, batch)| batch.is_some()),
+            "each run was kept or is read now"
+        );
         let batches: Vec<RecordBatch> = pieces.into_iter().filter_map(|(_, batch)| batch).collect();
         together(table, columns, batches)
     }
@@ -66,9 +81,13 @@ impl SegmentReader {
         columns: &[&str],
         fills_cache: bool,
     ) -> Result<RecordBatch> {
-        let request =
-            ScanRequest { rows: Some(rows.clone()), ..ScanRequest::columns(columns.iter().copied()) };
-        let batches = self.scan_whole(table, &request, None, fills_cache)?.collect::<Result<Vec<_>>>()?;
+        let request = ScanRequest {
+            rows: Some(rows.clone()),
+            ..ScanRequest::columns(columns.iter().copied())
+        };
+        let batches = self
+            .scan_whole(table, &request, None, fills_cache)?
+            .collect::<Result<Vec<_>>>()?;
         let read = together(table, columns, batches)?;
         if read.num_rows() as u64 == rows.len() {
             return Ok(read);
@@ -87,21 +106,34 @@ fn together(table: Table, columns: &[&str], batches: Vec<RecordBatch>) -> Result
         return Ok(batch.clone());
     }
     let names: Vec<String> = columns.iter().map(|column| (*column).to_string()).collect();
-    Ok(concat_batches(Projection::new(table, &names)?.schema(), &batches)?)
+    Ok(concat_batches(
+        Projection::new(table, &names)?.schema(),
+        &batches,
+    )?)
 }
 
 fn key(file: &TableFile, columns: &Arc<str>, run: &Range<u32>) -> BlockKey {
-    let part = Part::Rows { columns: columns.clone(), rows: run.end - run.start };
-    BlockKey { file: file.number(), first_row: run.start, part }
+    let part = Part::Rows {
+        columns: columns.clone(),
+        rows: run.end - run.start,
+    };
+    BlockKey {
+        file: file.number(),
+        first_row: run.start,
+        part,
+    }
 }
 
 /// Rows of a batch with nothing shared, so that keeping them keeps nothing else.
 fn copy(batch: &RecordBatch, rows: Range<u64>) -> Result<RecordBatch> {
     let taken = take_record_batch(batch, &arrow::array::UInt64Array::from_iter_values(rows))?;
-    let columns = taken.columns().iter().map(|column| match column.as_string_view_opt() {
-        Some(text) => Arc::new(text.gc()) as ArrayRef,
-        None => column.clone(),
-    });
+    let columns = taken
+        .columns()
+        .iter()
+        .map(|column| match column.as_string_view_opt() {
+            Some(text) => Arc::new(text.gc()) as ArrayRef,
+            None => column.clone(),
+        });
     Ok(RecordBatch::try_new(taken.schema(), columns.collect())?)
 }
 

@@ -45,7 +45,11 @@ impl ScanFilter {
         let projection = Projection::new(table, &filter.columns)?;
         let is_light = |column: &String| column != ROW_COLUMN && !table.is_heavy(column);
         let is_total = is_total && filter.columns.iter().all(is_light);
-        Ok(Self { projection, keep: filter.keep.clone(), is_total })
+        Ok(Self {
+            projection,
+            keep: filter.keep.clone(),
+            is_total,
+        })
     }
 }
 
@@ -120,7 +124,11 @@ impl SegmentScan {
         if self.counters.is_some() {
             for array in arrays {
                 let decoded_bytes = array.get_array_memory_size() as u64;
-                self.note(ScanFigures { decoded_blocks: 1, decoded_bytes, ..ScanFigures::default() });
+                self.note(ScanFigures {
+                    decoded_blocks: 1,
+                    decoded_bytes,
+                    ..ScanFigures::default()
+                });
             }
         }
     }
@@ -134,7 +142,9 @@ impl SegmentScan {
                 }
                 return Ok(Some(batch.slice(0, len)));
             }
-            let Some(block) = self.next_block() else { return Ok(None) };
+            let Some(block) = self.next_block() else {
+                return Ok(None);
+            };
             self.rest = self.read_block(block)?;
         }
     }
@@ -151,7 +161,11 @@ impl SegmentScan {
             if let Some(wanted) = &self.wanted {
                 // Straight to the block of the next wanted row.
                 let row = wanted.range(start..).next()?;
-                start = if row < group_end { row - (row - group_start) % BLOCK_ROWS } else { group_end };
+                start = if row < group_end {
+                    row - (row - group_start) % BLOCK_ROWS
+                } else {
+                    group_end
+                };
             }
             if start >= group_end {
                 self.next = (group + 1, group_end);
@@ -160,7 +174,12 @@ impl SegmentScan {
             assert!(start >= first, "blocks come in the order of their rows");
             let end = group_end.min(start + BLOCK_ROWS);
             self.next = (group, end);
-            return Some(Block { group, group_start, start, end });
+            return Some(Block {
+                group,
+                group_start,
+                start,
+                end,
+            });
         }
     }
 
@@ -168,9 +187,14 @@ impl SegmentScan {
         // What was decoded ahead for blocks that a filter then emptied is of no more use.
         self.ready.retain(|(_, start), _| *start >= block.start);
         let mut current = Current::new(block, self.wanted_rows(block));
-        self.note(ScanFigures { rows: current.len() as u64, ..ScanFigures::default() });
+        self.note(ScanFigures {
+            rows: current.len() as u64,
+            ..ScanFigures::default()
+        });
         for stage in 0..self.filters.len() {
-            let Some(filter) = self.filters.get(stage).cloned() else { continue };
+            let Some(filter) = self.filters.get(stage).cloned() else {
+                continue;
+            };
             let is_left = if filter.is_total && self.fills_cache && current.is_dense() {
                 let batch = self.block_columns(stage, &mut current, &filter.projection)?;
                 current.keep_of_whole(&(filter.keep)(&batch)?)?
@@ -179,7 +203,10 @@ impl SegmentScan {
                 current.keep(&(filter.keep)(&batch)?)?
             };
             if !is_left {
-                self.ahead.iter_mut().skip(stage + 1).for_each(|blocks| *blocks = 1);
+                self.ahead
+                    .iter_mut()
+                    .skip(stage + 1)
+                    .for_each(|blocks| *blocks = 1);
                 return Ok(None);
             }
         }
@@ -194,15 +221,27 @@ impl SegmentScan {
             return Ok(Some(batch));
         }
         let columns = batch.columns().iter().cloned().map(compact).collect();
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(Some(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?))
+        let options =
+            arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(Some(RecordBatch::try_new_with_options(
+            batch.schema(),
+            columns,
+            &options,
+        )?))
     }
 
     /// Whether nothing was read of a block but columns that a filter or the projection names.
     fn has_named_alone(&self, current: &Current) -> bool {
         let filters = self.filters.iter().map(|filter| &filter.projection);
-        let named: Vec<usize> = filters.chain([&self.projection]).flat_map(Projection::roots).collect();
-        current.whole.keys().chain(current.columns.keys()).all(|root| named.contains(root))
+        let named: Vec<usize> = filters
+            .chain([&self.projection])
+            .flat_map(Projection::roots)
+            .collect();
+        current
+            .whole
+            .keys()
+            .chain(current.columns.keys())
+            .all(|root| named.contains(root))
     }
 
     /// The wanted rows of a block, counted from its first; `None` when they are all.
@@ -213,7 +252,9 @@ impl SegmentScan {
             return None;
         }
         let rows = wanted.range(block.start..block.end);
-        Some(UInt32Array::from_iter_values(rows.map(|row| row - block.start)))
+        Some(UInt32Array::from_iter_values(
+            rows.map(|row| row - block.start),
+        ))
     }
 
     /// The columns of a projection for the rows that are left.
@@ -226,7 +267,10 @@ impl SegmentScan {
         let schema = self.table.schema();
         let missing = current.missing(projection);
         let (mut heavy, light): (Vec<usize>, Vec<usize>) = missing.into_iter().partition(|root| {
-            schema.fields().get(*root).is_some_and(|field| self.table.is_heavy(field.name()))
+            schema
+                .fields()
+                .get(*root)
+                .is_some_and(|field| self.table.is_heavy(field.name()))
         });
         let missing = self.cached_light(current, &light);
         if self.fills_cache {
@@ -272,28 +316,54 @@ impl SegmentScan {
             self.note_decoded(&arrays);
             Ok::<_, Error>(arrays)
         };
-        let [run] = runs.as_slice() else { return decode(roots) };
+        let [run] = runs.as_slice() else {
+            return decode(roots);
+        };
         if !self.fills_cache || count > KEPT_RUN_ROWS_MAX {
             return decode(roots);
         }
         let first_row = current.block.group_start + row_number(run.start)?;
         let key = |root: usize| {
-            let part = Part::Run { column: root, rows: count };
-            BlockKey { file: self.file.number(), first_row, part }
+            let part = Part::Run {
+                column: root,
+                rows: count,
+            };
+            BlockKey {
+                file: self.file.number(),
+                first_row,
+                part,
+            }
         };
-        let kept: Vec<Option<ArrayRef>> = roots.iter().map(|root| self.cached(&key(*root))).collect();
-        let is_kept =
-            |root: &usize| roots.iter().zip(&kept).any(|(kept, array)| kept == root && array.is_some());
-        let missing: Vec<usize> = roots.iter().copied().filter(|root| !is_kept(root)).collect();
+        let kept: Vec<Option<ArrayRef>> =
+            roots.iter().map(|root| self.cached(&key(*root))).collect();
+        let is_kept = |root: &usize| {
+            roots
+                .iter()
+                .zip(&kept)
+                .any(|(kept, array)| kept == root && array.is_some())
+        };
+        let missing: Vec<usize> = roots
+            .iter()
+            .copied()
+            .filter(|root| !is_kept(root))
+            .collect();
         // Together: columns may share what is stored.
-        let decoded = if missing.is_empty() { Vec::new() } else { decode(&missing)? };
+        let decoded = if missing.is_empty() {
+            Vec::new()
+        } else {
+            decode(&missing)?
+        };
         assert_eq!(decoded.len(), missing.len(), "each column is decoded");
         for (root, array) in missing.iter().zip(&decoded) {
             self.file.cache().insert(key(*root), array.clone());
         }
         let mut decoded = decoded.into_iter();
-        let arrays = kept.into_iter().map(|array| array.or_else(|| decoded.next()));
-        arrays.collect::<Option<_>>().ok_or_else(|| short(&self.file, 0, count))
+        let arrays = kept
+            .into_iter()
+            .map(|array| array.or_else(|| decoded.next()));
+        arrays
+            .collect::<Option<_>>()
+            .ok_or_else(|| short(&self.file, 0, count))
     }
 
     /// Adds the light columns that are in memory; gives the others.
@@ -310,7 +380,12 @@ impl SegmentScan {
         missing
     }
 
-    fn read_light(&mut self, stage: usize, current: &mut Current, missing: Vec<usize>) -> Result<()> {
+    fn read_light(
+        &mut self,
+        stage: usize,
+        current: &mut Current,
+        missing: Vec<usize>,
+    ) -> Result<()> {
         if missing.is_empty() {
             return Ok(());
         }
@@ -318,7 +393,8 @@ impl SegmentScan {
         self.decode_ahead(stage, block, &missing)?;
         for root in missing {
             let array = self.ready.remove(&(root, block.start));
-            let array = array.ok_or_else(|| short(&self.file, 0, (block.end - block.start) as usize))?;
+            let array =
+                array.ok_or_else(|| short(&self.file, 0, (block.end - block.start) as usize))?;
             current.whole.insert(root, array);
         }
         Ok(())
@@ -328,7 +404,10 @@ impl SegmentScan {
     /// been going through block after block.
     fn decode_ahead(&mut self, stage: usize, block: Block, roots: &[usize]) -> Result<()> {
         let (_, group_end) = self.file.group_rows(block.group);
-        debug_assert!(stage < self.ahead.len(), "each filter is a stage, and the projection is the last");
+        debug_assert!(
+            stage < self.ahead.len(),
+            "each filter is a stage, and the projection is the last"
+        );
         let blocks = self.ahead.get(stage).copied().unwrap_or(1);
         let mut end = block.end;
         for _ in 1..blocks {
@@ -352,7 +431,9 @@ impl SegmentScan {
             }
             self.note_decoded(batch.columns());
             for (root, array) in roots.iter().zip(batch.columns()) {
-                self.file.cache().insert(self.key(*root, start), array.clone());
+                self.file
+                    .cache()
+                    .insert(self.key(*root, start), array.clone());
                 self.ready.insert((*root, start), array.clone());
             }
             start += rows;
@@ -362,12 +443,19 @@ impl SegmentScan {
 
     fn cached(&self, key: &BlockKey) -> Option<ArrayRef> {
         let found = self.file.cache().get(key)?;
-        self.note(ScanFigures { cached_blocks: 1, ..ScanFigures::default() });
+        self.note(ScanFigures {
+            cached_blocks: 1,
+            ..ScanFigures::default()
+        });
         Some(found)
     }
 
     fn key(&self, column: usize, first_row: u32) -> BlockKey {
-        BlockKey { file: self.file.number(), first_row, part: Part::Column(column) }
+        BlockKey {
+            file: self.file.number(),
+            first_row,
+            part: Part::Column(column),
+        }
     }
 }
 

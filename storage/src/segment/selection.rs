@@ -38,7 +38,13 @@ mod tests {
         assert!(wanted_rows(10, None, None, None).is_none());
         assert!(wanted_rows(10, None, None, Some(&empty)).is_none());
         let mask: RoaringBitmap = [3, 12].into_iter().collect();
-        assert_eq!(wanted_rows(10, None, None, Some(&mask)).map(|rows| rows.len()), Some(9));
-        assert_eq!(wanted_rows(10, Some(&mask), None, Some(&mask)).map(|rows| rows.len()), Some(0));
+        assert_eq!(
+            wanted_rows(10, None, None, Some(&mask)).map(|rows| rows.len()),
+            Some(9)
+        );
+        assert_eq!(
+            wanted_rows(10, Some(&mask), None, Some(&mask)).map(|rows| rows.len()),
+            Some(0)
+        );
     }
 }

@@ -73,7 +73,10 @@ impl Sums {
     pub(super) fn of_end(data_len: u64, end: &[u8]) -> Option<Self> {
         let blocks = usize::try_from(data_len.div_ceil(BLOCK_BYTES)).ok()?;
         let sums = end.get(..blocks.checked_mul(SUM_BYTES)?)?;
-        Some(Self { data_len, sums: sums.into() })
+        Some(Self {
+            data_len,
+            sums: sums.into(),
+        })
     }
 
     /// Bytes of the data.
@@ -87,17 +90,26 @@ impl Sums {
         is_inside.then(|| {
             let end = range.end.div_ceil(BLOCK_BYTES) * BLOCK_BYTES;
             let blocks = range.start / BLOCK_BYTES * BLOCK_BYTES..end.min(self.data_len);
-            assert!(blocks.start <= range.start && range.end <= blocks.end, "ST-6: each byte is compared");
+            assert!(
+                blocks.start <= range.start && range.end <= blocks.end,
+                "ST-6: each byte is compared"
+            );
             blocks
         })
     }
 
     /// Where the first of the blocks from `offset` on begins that is not what was written.
     pub(super) fn first_damaged(&self, offset: u64, blocks: &Bytes) -> Option<u64> {
-        debug_assert_eq!(offset % BLOCK_BYTES, 0, "blocks begin at multiples of their size");
+        debug_assert_eq!(
+            offset % BLOCK_BYTES,
+            0,
+            "blocks begin at multiples of their size"
+        );
         let starts = (offset..).step_by(BLOCK_BYTES as usize);
         let mut blocks = starts.zip(blocks.chunks(BLOCK_BYTES as usize));
-        blocks.find(|(start, block)| self.sum(*start) != Some(crc32c::crc32c(block))).map(|(start, _)| start)
+        blocks
+            .find(|(start, block)| self.sum(*start) != Some(crc32c::crc32c(block)))
+            .map(|(start, _)| start)
     }
 
     /// Memory held, in bytes.
@@ -106,7 +118,9 @@ impl Sums {
     }
 
     fn sum(&self, start: u64) -> Option<u32> {
-        let at = usize::try_from(start / BLOCK_BYTES).ok()?.checked_mul(SUM_BYTES)?;
+        let at = usize::try_from(start / BLOCK_BYTES)
+            .ok()?
+            .checked_mul(SUM_BYTES)?;
         let bytes = self.sums.get(at..)?.first_chunk::<SUM_BYTES>()?;
         Some(u32::from_le_bytes(*bytes))
     }
@@ -137,7 +151,10 @@ mod tests {
             for at in [0, len / 2, len - 1] {
                 let mut damaged = data.to_vec();
                 damaged[at] ^= 1 << (at % 8);
-                assert_eq!(sums.first_damaged(0, &damaged.into()), Some((at / 4096 * 4096) as u64));
+                assert_eq!(
+                    sums.first_damaged(0, &damaged.into()),
+                    Some((at / 4096 * 4096) as u64)
+                );
             }
         }
     }
@@ -150,7 +167,11 @@ mod tests {
             assert_eq!(sums(&data, piece).sums, whole.sums);
         }
         assert_eq!(whole.first_damaged(8192, &data.slice(8192..)), None);
-        assert_eq!(whole.first_damaged(4096, &data.slice(8192..)), Some(4096), "blocks in another's place");
+        assert_eq!(
+            whole.first_damaged(4096, &data.slice(8192..)),
+            Some(4096),
+            "blocks in another's place"
+        );
     }
 
     #[test]

@@ -39,12 +39,25 @@ const BYTES_OF_THREAD: usize = 256 << 10;
 ///
 /// # Errors
 /// `Io` when the file cannot be written or synced.
-pub fn write_table_file(env: &dyn Env, dir: &Path, name: &str, batch: &RecordBatch) -> Result<FileMeta> {
+pub fn write_table_file(
+    env: &dyn Env,
+    dir: &Path,
+    name: &str,
+    batch: &RecordBatch,
+) -> Result<FileMeta> {
     let path = dir.join(name);
-    let file = env.create(&path).map_err(|source| Error::io(path.display(), source))?;
-    let file = encode(HashingWriter::new(file), batch).map_err(|source| write_error(&path, source))?;
-    let meta = file.finish(name.to_string()).map_err(|source| Error::io(path.display(), source))?;
-    assert!(meta.end.is_none(), "a file of the catalogue is read whole and compared with its hash");
+    let file = env
+        .create(&path)
+        .map_err(|source| Error::io(path.display(), source))?;
+    let file =
+        encode(HashingWriter::new(file), batch).map_err(|source| write_error(&path, source))?;
+    let meta = file
+        .finish(name.to_string())
+        .map_err(|source| Error::io(path.display(), source))?;
+    assert!(
+        meta.end.is_none(),
+        "a file of the catalogue is read whole and compared with its hash"
+    );
     Ok(meta)
 }
 
@@ -61,9 +74,11 @@ pub fn read_table_file(
 ) -> Result<Vec<RecordBatch>> {
     let path = dir.join(&meta.name);
     let reader = env.open(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => {
-            Error::with_source(ErrorKind::Corrupt, format!("{} is missing", path.display()), source)
-        }
+        io::ErrorKind::NotFound => Error::with_source(
+            ErrorKind::Corrupt,
+            format!("{} is missing", path.display()),
+            source,
+        ),
         _ => Error::io(path.display(), source),
     })?;
     if reader.len() != meta.len {
@@ -76,16 +91,25 @@ pub fn read_table_file(
     let bytes = memory_len(meta.len).and_then(|len| reader.read_at(0, len));
     let bytes = bytes.map_err(|source| Error::io(path.display(), source))?;
     if XxHash3_128::oneshot(&bytes) != meta.hash {
-        return Err(Error::corrupt(format!("{} differs from what was written", path.display())));
+        return Err(Error::corrupt(format!(
+            "{} differs from what was written",
+            path.display()
+        )));
     }
     let damaged = |source: Box<dyn std::error::Error + Send + Sync>| {
-        Error::with_source(ErrorKind::Corrupt, format!("{} cannot be decoded", path.display()), source)
+        Error::with_source(
+            ErrorKind::Corrupt,
+            format!("{} cannot be decoded", path.display()),
+            source,
+        )
     };
     let options = ArrowReaderOptions::new().with_schema(schema.clone());
     let batches = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
         .and_then(|builder| builder.with_batch_size(BATCH_ROWS).build())
         .map_err(|source| damaged(source.into()))?;
-    batches.map(|batch| batch.map_err(|source| damaged(source.into()))).collect()
+    batches
+        .map(|batch| batch.map_err(|source| damaged(source.into())))
+        .collect()
 }
 
 fn encode<W: Write + Send>(output: W, batch: &RecordBatch) -> std::result::Result<W, ParquetError> {
@@ -102,9 +126,13 @@ fn encode<W: Write + Send>(output: W, batch: &RecordBatch) -> std::result::Resul
     let mut file = SerializedFileWriter::new(output, schema.root_schema_ptr(), properties.into())?;
     let columns = ArrowRowGroupWriterFactory::new(&file, batch.schema());
     let threads = threads_for(batch.get_array_memory_size(), BYTES_OF_THREAD);
-    for (group, start) in (0..batch.num_rows()).step_by(ROW_GROUP_ROWS_MAX).enumerate() {
+    for (group, start) in (0..batch.num_rows())
+        .step_by(ROW_GROUP_ROWS_MAX)
+        .enumerate()
+    {
         let leaves = columns.create_column_writers(group)?;
-        let mut encoder = RowGroupEncoder::new(batch.schema_ref().fields(), |_| false, &schema, leaves);
+        let mut encoder =
+            RowGroupEncoder::new(batch.schema_ref().fields(), |_| false, &schema, leaves);
         let rows = (batch.num_rows() - start).min(ROW_GROUP_ROWS_MAX);
         encoder.write(&batch.slice(start, rows), threads)?;
         encoder.append_to(&mut file)?;
@@ -113,7 +141,11 @@ fn encode<W: Write + Send>(output: W, batch: &RecordBatch) -> std::result::Resul
 }
 
 fn write_error(path: &Path, source: ParquetError) -> Error {
-    Error::with_source(ErrorKind::Io, format!("cannot write {}", path.display()), source)
+    Error::with_source(
+        ErrorKind::Io,
+        format!("cannot write {}", path.display()),
+        source,
+    )
 }
 
 #[cfg(test)]
@@ -128,10 +160,12 @@ mod tests {
     use crate::env::MemEnv;
 
     fn batch(rows: usize) -> RecordBatch {
-        let fields =
-            vec![Field::new("text", DataType::Utf8View, true), Field::new("number", DataType::Int64, false)];
-        let texts =
-            (0..rows).map(|row| (row % 3 > 0).then(|| format!("text {row} {}", "x".repeat(row % 40))));
+        let fields = vec![
+            Field::new("text", DataType::Utf8View, true),
+            Field::new("number", DataType::Int64, false),
+        ];
+        let texts = (0..rows)
+            .map(|row| (row % 3 > 0).then(|| format!("text {row} {}", "x".repeat(row % 40))));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(StringViewArray::from_iter(texts)),
             Arc::new(Int64Array::from_iter_values(0..rows as i64)),
@@ -155,11 +189,31 @@ mod tests {
         let env = MemEnv::default();
         let batch = batch(10);
         let meta = write_table_file(&env, Path::new(""), "a", &batch).unwrap();
-        let read = |meta: &FileMeta| read_table_file(&env, Path::new(""), meta, &batch.schema()).unwrap_err();
+        let read = |meta: &FileMeta| {
+            read_table_file(&env, Path::new(""), meta, &batch.schema()).unwrap_err()
+        };
         for (meta, message) in [
-            (FileMeta { hash: 1, ..meta.clone() }, "a differs from what was written"),
-            (FileMeta { len: 1, ..meta.clone() }, "the manifest says 1"),
-            (FileMeta { name: "b".into(), ..meta }, "b is missing"),
+            (
+                FileMeta {
+                    hash: 1,
+                    ..meta.clone()
+                },
+                "a differs from what was written",
+            ),
+            (
+                FileMeta {
+                    len: 1,
+                    ..meta.clone()
+                },
+                "the manifest says 1",
+            ),
+            (
+                FileMeta {
+                    name: "b".into(),
+                    ..meta
+                },
+                "b is missing",
+            ),
         ] {
             let error = read(&meta);
             assert_eq!(error.kind(), ErrorKind::Corrupt);

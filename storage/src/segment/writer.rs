@@ -19,8 +19,8 @@ use roaring::RoaringBitmap;
 use super::encode::RowGroupEncoder;
 use super::file::HashingWriter;
 use super::layout::{
-    DATA_BYTES_KEY, FORMAT_VERSION, HINTS_ANYWHERE, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY, SegmentOptions,
-    file_name, parquet_schema, rows_to_text, writer_properties,
+    DATA_BYTES_KEY, FORMAT_VERSION, HINTS_ANYWHERE, HINTS_KEY, HINTS_OF_ROOTS, ROOTS_KEY,
+    SegmentOptions, file_name, parquet_schema, rows_to_text, writer_properties,
 };
 use super::payload::{self, is_large, stored_schema};
 use super::preview::{self, RootPreviews};
@@ -49,9 +49,19 @@ impl<'env> SegmentWriter<'env> {
     /// # Errors
     /// `Io` when the folder cannot be created.
     pub fn create(env: &'env dyn Env, dir: &Path, options: SegmentOptions) -> Result<Self> {
-        env.create_dir_all(dir)
-            .map_err(|source| Error::io(format!("cannot create segment folder {}", dir.display()), source))?;
-        Ok(Self { env, dir: dir.to_path_buf(), options, tables: BTreeMap::new(), roots: Vec::new() })
+        env.create_dir_all(dir).map_err(|source| {
+            Error::io(
+                format!("cannot create segment folder {}", dir.display()),
+                source,
+            )
+        })?;
+        Ok(Self {
+            env,
+            dir: dir.to_path_buf(),
+            options,
+            tables: BTreeMap::new(),
+            roots: Vec::new(),
+        })
     }
 
     /// Appends rows to a table, in final order, with the table's stored schema. A table's file is
@@ -62,7 +72,10 @@ impl<'env> SegmentWriter<'env> {
     /// `Io` when the file cannot be written.
     pub fn write(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
         if batch.schema_ref().fields() != table.schema().fields() {
-            return Err(Error::internal(format!("a batch of {} rows has another schema", table.name())));
+            return Err(Error::internal(format!(
+                "a batch of {} rows has another schema",
+                table.name()
+            )));
         }
         if batch.num_rows() == 0 {
             return Ok(());
@@ -96,7 +109,10 @@ impl<'env> SegmentWriter<'env> {
             files.push(writer.finish(&self.roots)?);
         }
         self.env.sync_dir(&self.dir).map_err(|source| {
-            Error::io(format!("cannot sync segment folder {}", self.dir.display()), source)
+            Error::io(
+                format!("cannot sync segment folder {}", self.dir.display()),
+                source,
+            )
         })?;
         Ok(files)
     }
@@ -120,25 +136,41 @@ impl TableWriter {
         let stored = stored_schema(table, FORMAT_VERSION);
         let schema = parquet_schema(&stored)?;
         let properties = writer_properties(table, &schema, options)?;
-        let file = env
-            .create(&path)
-            .map_err(|source| Error::io(format!("cannot create segment file {}", path.display()), source))?;
-        let file =
-            SerializedFileWriter::new(HashingWriter::new(file), schema.root_schema_ptr(), properties.into())
-                .map_err(|source| write_error(&path, source))?;
+        let file = env.create(&path).map_err(|source| {
+            Error::io(
+                format!("cannot create segment file {}", path.display()),
+                source,
+            )
+        })?;
+        let file = SerializedFileWriter::new(
+            HashingWriter::new(file),
+            schema.root_schema_ptr(),
+            properties.into(),
+        )
+        .map_err(|source| write_error(&path, source))?;
         let columns = ArrowRowGroupWriterFactory::new(&file, stored);
-        Ok(Self { table, path, file, columns, row_group: None, rows: 0, has_other_hints: false })
+        Ok(Self {
+            table,
+            path,
+            file,
+            columns,
+            row_group: None,
+            rows: 0,
+            has_other_hints: false,
+        })
     }
 
     fn write(&mut self, batch: &RecordBatch, options: &SegmentOptions) -> Result<()> {
         let added = u32::try_from(batch.num_rows()).ok();
-        let rows = added.and_then(|added| self.rows.checked_add(added)).ok_or_else(|| {
-            Error::invalid_input(format!(
-                "segment file {} has more than {} rows",
-                self.path.display(),
-                u32::MAX
-            ))
-        })?;
+        let rows = added
+            .and_then(|added| self.rows.checked_add(added))
+            .ok_or_else(|| {
+                Error::invalid_input(format!(
+                    "segment file {} has more than {} rows",
+                    self.path.display(),
+                    u32::MAX
+                ))
+            })?;
         let group_rows_max = options.row_group_rows_max.max(1);
         let mut start = 0;
         while start < batch.num_rows() {
@@ -146,14 +178,18 @@ impl TableWriter {
                 Some(group) => group,
                 None => self.start_row_group()?,
             };
-            assert!(group.rows() < group_rows_max, "a full row group is ended at once");
+            assert!(
+                group.rows() < group_rows_max,
+                "a full row group is ended at once"
+            );
             let room = group_rows_max - group.rows();
             let len = (batch.num_rows() - start).min(room).min(SLICE_ROWS);
             group
                 .write(&batch.slice(start, len), options.threads)
                 .map_err(|source| write_error(&self.path, source))?;
             start += len;
-            let full = group.rows() >= group_rows_max || group.encoded_bytes() >= options.row_group_bytes_max;
+            let full = group.rows() >= group_rows_max
+                || group.encoded_bytes() >= options.row_group_bytes_max;
             if full {
                 self.end_row_group(group)?;
             } else {
@@ -161,9 +197,18 @@ impl TableWriter {
             }
         }
         self.rows = rows;
-        let ended: i64 = self.file.flushed_row_groups().iter().map(|group| group.num_rows()).sum();
+        let ended: i64 = self
+            .file
+            .flushed_row_groups()
+            .iter()
+            .map(|group| group.num_rows())
+            .sum();
         let open = self.row_group.as_ref().map_or(0, RowGroupEncoder::rows);
-        assert_eq!(ended + open as i64, i64::from(rows), "a row's number is how many were written before it");
+        assert_eq!(
+            ended + open as i64,
+            i64::from(rows),
+            "a row's number is how many were written before it"
+        );
         Ok(())
     }
 
@@ -174,11 +219,18 @@ impl TableWriter {
             .map_err(|source| write_error(&self.path, source))?;
         let is_heavy = |column: &str| is_large(self.table, column);
         let fields = stored_schema(self.table, FORMAT_VERSION);
-        Ok(RowGroupEncoder::new(fields.fields(), is_heavy, self.file.schema_descr(), leaves))
+        Ok(RowGroupEncoder::new(
+            fields.fields(),
+            is_heavy,
+            self.file.schema_descr(),
+            leaves,
+        ))
     }
 
     fn end_row_group(&mut self, group: RowGroupEncoder) -> Result<()> {
-        group.append_to(&mut self.file).map_err(|source| write_error(&self.path, source))
+        group
+            .append_to(&mut self.file)
+            .map_err(|source| write_error(&self.path, source))
     }
 
     /// Ends the data with its sums, which the footer follows.
@@ -196,25 +248,46 @@ impl TableWriter {
         if let Some(group) = self.row_group.take() {
             self.end_row_group(group)?;
         }
-        assert!(self.rows > 0, "a table's file is created with its first row");
+        assert!(
+            self.rows > 0,
+            "a table's file is created with its first row"
+        );
         if self.table == Table::Spans {
             let rows: RoaringBitmap = roots.iter().map(|root| root.row).collect();
             assert_eq!(rows.len(), roots.len() as u64, "a root is one span");
-            assert!(rows.max() < Some(self.rows), "roots are among the rows of the file");
+            assert!(
+                rows.max() < Some(self.rows),
+                "roots are among the rows of the file"
+            );
             let roots = rows_to_text(&rows)?;
-            self.file.append_key_value_metadata(KeyValue::new(ROOTS_KEY.to_string(), roots));
-            let hints = if self.has_other_hints { HINTS_ANYWHERE } else { HINTS_OF_ROOTS };
-            self.file.append_key_value_metadata(KeyValue::new(HINTS_KEY.to_string(), hints.to_string()));
+            self.file
+                .append_key_value_metadata(KeyValue::new(ROOTS_KEY.to_string(), roots));
+            let hints = if self.has_other_hints {
+                HINTS_ANYWHERE
+            } else {
+                HINTS_OF_ROOTS
+            };
+            self.file
+                .append_key_value_metadata(KeyValue::new(HINTS_KEY.to_string(), hints.to_string()));
         }
         self.begin_end().map_err(|source| {
-            Error::io(format!("cannot write segment file {}", self.path.display()), source)
+            Error::io(
+                format!("cannot write segment file {}", self.path.display()),
+                source,
+            )
         })?;
         // All that is left is writing, and of its error parquet hands on the text alone.
         let failed = || format!("cannot write segment file {}", self.path.display());
-        let file =
-            self.file.into_inner().map_err(|source| Error::with_source(ErrorKind::Io, failed(), source))?;
-        file.finish(file_name(self.table))
-            .map_err(|source| Error::io(format!("cannot sync segment file {}", self.path.display()), source))
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|source| Error::with_source(ErrorKind::Io, failed(), source))?;
+        file.finish(file_name(self.table)).map_err(|source| {
+            Error::io(
+                format!("cannot sync segment file {}", self.path.display()),
+                source,
+            )
+        })
     }
 }
 
@@ -224,6 +297,10 @@ fn write_error(path: &Path, source: ParquetError) -> Error {
         ParquetError::External(inner) => inner.downcast_ref::<std::io::Error>().is_some(),
         _ => false,
     };
-    let kind = if is_io { ErrorKind::Io } else { ErrorKind::Internal };
+    let kind = if is_io {
+        ErrorKind::Io
+    } else {
+        ErrorKind::Internal
+    };
     Error::with_source(kind, message, source)
 }

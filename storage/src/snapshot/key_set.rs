@@ -39,7 +39,9 @@ mod tests {
             let key = |number: u128| TraceKey(number.wrapping_mul(step));
             let set = KeySet::of((0..10_000).map(key));
             assert!((0..10_000).all(|number| set.may_contain(key(number))));
-            let others = (10_000..20_000).filter(|number| set.may_contain(key(*number))).count();
+            let others = (10_000..20_000)
+                .filter(|number| set.may_contain(key(*number)))
+                .count();
             assert!(others < 10, "{step}: {others}");
         }
         assert!(!KeySet::of(std::iter::empty()).may_contain(TraceKey(0)));

@@ -42,7 +42,13 @@ pub use trace_runs::TraceRuns;
 const HYDRATED: [&str; 2] = ["inputs", "outputs"];
 
 /// The columns of `traces` that lead to the root span.
-const ROOT_COLUMNS: [&str; 5] = ["trace_id", "_root_span_id", "span_count", "_first_span_row", "_span_rows"];
+const ROOT_COLUMNS: [&str; 5] = [
+    "trace_id",
+    "_root_span_id",
+    "span_count",
+    "_first_span_row",
+    "_span_rows",
+];
 
 /// Where a row is: a source of the snapshot and a physical row of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,14 +90,25 @@ impl Snapshot {
             "QU-1: a source is seen once"
         );
         let scanned_text = sources.iter().map(|_| OnceLock::new()).collect();
-        let inner = Arc::new(Inner { sequence, sources, catalog, scanned_text });
-        Self { inner, interrupt: Interrupt::default() }
+        let inner = Arc::new(Inner {
+            sequence,
+            sources,
+            catalog,
+            scanned_text,
+        });
+        Self {
+            inner,
+            interrupt: Interrupt::default(),
+        }
     }
 
     /// The same view, read until `interrupt` stops that: whatever reads it then fails as `Timeout` or
     /// `Cancelled`.
     pub fn until(&self, interrupt: Interrupt) -> Self {
-        Self { inner: self.inner.clone(), interrupt }
+        Self {
+            inner: self.inner.clone(),
+            interrupt,
+        }
     }
 
     /// What stops reading.
@@ -119,7 +136,10 @@ impl Snapshot {
     /// # Errors
     /// `Internal` when there is no such source.
     pub fn source(&self, index: usize) -> Result<&Source> {
-        self.inner.sources.get(index).ok_or_else(|| Error::internal(format!("no source {index}")))
+        self.inner
+            .sources
+            .get(index)
+            .ok_or_else(|| Error::internal(format!("no source {index}")))
     }
 
     /// Files of dataset versions and the like.
@@ -129,7 +149,11 @@ impl Snapshot {
 
     /// Rows of a table that a reader sees. Exact, and reads nothing.
     pub fn visible_rows(&self, table: Table) -> u64 {
-        self.inner.sources.iter().map(|source| source.visible_rows(table)).sum()
+        self.inner
+            .sources
+            .iter()
+            .map(|source| source.visible_rows(table))
+            .sum()
     }
 
     /// Scans one source. `columns` and filters may name `_row` and, for traces, the root span's
@@ -147,26 +171,48 @@ impl Snapshot {
             let (keep, interrupt) = (filter.keep.clone(), self.interrupt.clone());
             filter.keep = Arc::new(move |batch| interrupt.guarding(|| keep(batch)));
         }
-        let (rows, interrupt) = (self.scan_freely(source, table, &request)?, self.interrupt.clone());
-        Ok(Box::new(rows.map(move |batch| interrupt.check().and(batch))))
+        let (rows, interrupt) = (
+            self.scan_freely(source, table, &request)?,
+            self.interrupt.clone(),
+        );
+        Ok(Box::new(
+            rows.map(move |batch| interrupt.check().and(batch)),
+        ))
     }
 
     fn scan_freely(&self, source: usize, table: Table, request: &ScanRequest) -> Result<RowStream> {
-        let hydrated = |columns: &[String]| columns.iter().any(|column| HYDRATED.contains(&column.as_str()));
-        let late = request.filters.iter().any(|filter| hydrated(&filter.columns));
+        let hydrated = |columns: &[String]| {
+            columns
+                .iter()
+                .any(|column| HYDRATED.contains(&column.as_str()))
+        };
+        let late = request
+            .filters
+            .iter()
+            .any(|filter| hydrated(&filter.columns));
         if table != Table::Traces || !(late || hydrated(&request.columns)) {
             return self.source(source)?.scan(table, request);
         }
-        let (early, late): (Vec<RowFilter>, Vec<RowFilter>) =
-            request.filters.iter().cloned().partition(|filter| !hydrated(&filter.columns));
+        let (early, late): (Vec<RowFilter>, Vec<RowFilter>) = request
+            .filters
+            .iter()
+            .cloned()
+            .partition(|filter| !hydrated(&filter.columns));
         let mut stored = ROOT_COLUMNS.map(str::to_string).to_vec();
-        let wanted = request.columns.iter().chain(late.iter().flat_map(|filter| &filter.columns));
+        let wanted = request
+            .columns
+            .iter()
+            .chain(late.iter().flat_map(|filter| &filter.columns));
         for column in wanted {
             if !stored.contains(column) && !HYDRATED.contains(&column.as_str()) {
                 stored.push(column.clone());
             }
         }
-        let inner = ScanRequest { columns: stored, filters: early, ..request.clone() };
+        let inner = ScanRequest {
+            columns: stored,
+            filters: early,
+            ..request.clone()
+        };
         let rows = self.source(source)?.scan(table, &inner)?;
         let (snapshot, columns) = (self.clone(), request.columns.clone());
         Ok(Box::new(rows.map(move |batch| {
@@ -201,13 +247,20 @@ impl Snapshot {
             return Ok(fresh.clone());
         }
         let (mut fresh, mut count) = (FreshText::default(), 0);
-        for batch in rows.scan_all(Table::Spans, &ScanRequest::columns(TEXT_COLUMNS.iter().copied()))? {
+        for batch in rows.scan_all(
+            Table::Spans,
+            &ScanRequest::columns(TEXT_COLUMNS.iter().copied()),
+        )? {
             self.interrupt.check()?;
             let batch = batch?;
             count += batch.num_rows();
             fresh.add(&batch)?;
         }
-        assert_eq!(count, rows.rows(Table::Spans) as usize, "QU-1: masked rows are numbered, too");
+        assert_eq!(
+            count,
+            rows.rows(Table::Spans) as usize,
+            "QU-1: masked rows are numbered, too"
+        );
         Ok(slot.get_or_init(|| Arc::new(fresh)).clone())
     }
 
@@ -224,7 +277,9 @@ impl Snapshot {
     /// # Errors
     /// Whatever reading an index gives.
     pub fn find_traces(&self, keys: &[TraceKey]) -> Result<Vec<Option<RowRef>>> {
-        parallel_map(keys, threads_for(keys.len(), LOOKUPS_OF_THREAD), |key| self.find_trace(*key))
+        parallel_map(keys, threads_for(keys.len(), LOOKUPS_OF_THREAD), |key| {
+            self.find_trace(*key)
+        })
     }
 
     /// The same, looked for in source `home` first and then newest first: there is one such row.
@@ -245,7 +300,10 @@ impl Snapshot {
     fn home_first(&self, home: usize) -> impl Iterator<Item = usize> + use<> {
         let count = self.source_count();
         let others = (0..count).rev().filter(move |index| *index != home);
-        Some(home).filter(|home| *home < count).into_iter().chain(others)
+        Some(home)
+            .filter(|home| *home < count)
+            .into_iter()
+            .chain(others)
     }
 
     /// The visible rows of a trace in one table.
@@ -288,8 +346,12 @@ impl Snapshot {
     /// Whatever reading an index gives.
     pub fn refs_of(&self, table: Table, key: TraceKey) -> Result<Vec<RowRef>> {
         let found = self.rows_of(table, key)?;
-        let refs =
-            found.iter().flat_map(|(source, rows)| rows.iter().map(|row| RowRef { source: *source, row }));
+        let refs = found.iter().flat_map(|(source, rows)| {
+            rows.iter().map(|row| RowRef {
+                source: *source,
+                row,
+            })
+        });
         Ok(refs.collect())
     }
 
@@ -297,9 +359,15 @@ impl Snapshot {
     ///
     /// # Errors
     /// `InvalidInput` for an unknown column, `Internal` for a row that does not exist.
-    pub fn read_rows(&self, table: Table, rows: &[RowRef], columns: &[&str]) -> Result<RecordBatch> {
+    pub fn read_rows(
+        &self,
+        table: Table,
+        rows: &[RowRef],
+        columns: &[&str],
+    ) -> Result<RecordBatch> {
         self.interrupt.check()?;
-        let hydrate = table == Table::Traces && columns.iter().any(|column| HYDRATED.contains(column));
+        let hydrate =
+            table == Table::Traces && columns.iter().any(|column| HYDRATED.contains(column));
         if !hydrate {
             return read_rows(&self.inner.sources, table, rows, columns);
         }
@@ -310,8 +378,15 @@ impl Snapshot {
             }
         }
         let batch = read_rows(&self.inner.sources, table, rows, &stored)?;
-        assert_eq!(batch.num_rows(), rows.len(), "each row that is asked for is given");
-        project(&self.hydrate(&batch, |row| rows.get(row).map_or(0, |row| row.source))?, columns)
+        assert_eq!(
+            batch.num_rows(),
+            rows.len(),
+            "each row that is asked for is given"
+        );
+        project(
+            &self.hydrate(&batch, |row| rows.get(row).map_or(0, |row| row.source))?,
+            columns,
+        )
     }
 
     /// Hands these rows of one table to `take`, one at a time and in the given order, each as a batch with
@@ -329,7 +404,10 @@ impl Snapshot {
         self.interrupt.check()?;
         let pieces = pieces(&self.inner.sources, table, rows, columns)?;
         for (batch, row) in pieces.places {
-            let batch = pieces.batches.get(batch).ok_or_else(|| Error::internal("no such batch"))?;
+            let batch = pieces
+                .batches
+                .get(batch)
+                .ok_or_else(|| Error::internal("no such batch"))?;
             take(batch, row)?;
         }
         Ok(())
@@ -348,8 +426,9 @@ impl Snapshot {
                 leads.push(None);
                 continue;
             };
-            let total = u64::try_from(totals.value(row))
-                .map_err(|_| Error::corrupt(format!("trace {trace} has {} spans", totals.value(row))))?;
+            let total = u64::try_from(totals.value(row)).map_err(|_| {
+                Error::corrupt(format!("trace {trace} has {} spans", totals.value(row)))
+            })?;
             let run = value_at(firsts, row).zip(value_at(counts, row));
             let mut lead = self.root_in_run(home(row), run, total)?;
             if lead.is_none() {
@@ -364,9 +443,16 @@ impl Snapshot {
         self.find_leads(&sought, &mut leads)?;
         let refs: Vec<RowRef> = leads.iter().flatten().copied().collect();
         let mut before = 0..;
-        let positions: Vec<Option<u32>> = leads.iter().map(|lead| lead.and_then(|_| before.next())).collect();
+        let positions: Vec<Option<u32>> = leads
+            .iter()
+            .map(|lead| lead.and_then(|_| before.next()))
+            .collect();
         let payload = read_rows(&self.inner.sources, Table::Spans, &refs, &HYDRATED)?;
-        assert_eq!(leads.len(), batch.num_rows(), "each trace has a root or none");
+        assert_eq!(
+            leads.len(),
+            batch.num_rows(),
+            "each trace has a root or none"
+        );
         assert_eq!(payload.num_rows(), refs.len(), "each root is read");
         let indices = UInt32Array::from(positions);
         let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
@@ -379,35 +465,59 @@ impl Snapshot {
                 take(array.as_ref(), &indices, None)?
             });
         }
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+        Ok(RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns,
+        )?)
     }
 
     /// The root of a trace whose `total` spans are all in one run of rows of source `home`.
-    fn root_in_run(&self, home: usize, run: Option<(i64, i64)>, total: u64) -> Result<Option<RowRef>> {
+    fn root_in_run(
+        &self,
+        home: usize,
+        run: Option<(i64, i64)>,
+        total: u64,
+    ) -> Result<Option<RowRef>> {
         let row = |number: i64| u32::try_from(number).ok();
         let run = run.and_then(|(first, count)| Some(row(first)?..row(first.checked_add(count)?)?));
         let Some(run) = run else { return Ok(None) };
-        Ok(self.source(home)?.root_in_run(run, total)?.map(|row| RowRef { source: home, row }))
+        Ok(self
+            .source(home)?
+            .root_in_run(run, total)?
+            .map(|row| RowRef { source: home, row }))
     }
 
     /// The root among all spans of a trace, as far as that can be told without reading them: a span alone
     /// stands for its trace, and of a source that has them all the index says where the root is.
     fn root_by_index(&self, spans: &[RowRef], trace_id: &str) -> Result<Option<RowRef>> {
-        let Some((first, others)) = spans.split_first() else { return Ok(None) };
+        let Some((first, others)) = spans.split_first() else {
+            return Ok(None);
+        };
         if others.is_empty() {
             return Ok(Some(*first));
         }
         if others.iter().any(|span| span.source != first.source) {
             return Ok(None);
         }
-        let indexed = self.source(first.source)?.root_row(TraceKey::of(trace_id))?;
+        let indexed = self
+            .source(first.source)?
+            .root_row(TraceKey::of(trace_id))?;
         Ok(spans.iter().find(|span| Some(span.row) == indexed).copied())
     }
 
     /// Finds spans by their ids, which are read for all traces at once.
     fn find_leads(&self, sought: &Sought<'_>, leads: &mut [Option<RowRef>]) -> Result<()> {
-        let ids = read_rows(&self.inner.sources, Table::Spans, &sought.spans, &["span_id"])?;
-        assert_eq!(ids.num_rows(), sought.leads.len(), "each span is sought for a trace");
+        let ids = read_rows(
+            &self.inner.sources,
+            Table::Spans,
+            &sought.spans,
+            &["span_id"],
+        )?;
+        assert_eq!(
+            ids.num_rows(),
+            sought.leads.len(),
+            "each span is sought for a trace"
+        );
         let ids = text(&ids, "span_id")?;
         for ((span, (row, lead)), id) in sought.spans.iter().zip(&sought.leads).zip(ids) {
             if let (true, Some(slot)) = (id == Some(*lead), leads.get_mut(*row)) {
@@ -459,16 +569,25 @@ fn pieces(sources: &[Source], table: Table, rows: &[RowRef], columns: &[&str]) -
     let mut batches = Vec::with_capacity(by_source.len());
     let mut position = BTreeMap::new();
     for (index, wanted) in &by_source {
-        let source = sources.get(*index).ok_or_else(|| Error::internal(format!("no source {index}")))?;
+        let source = sources
+            .get(*index)
+            .ok_or_else(|| Error::internal(format!("no source {index}")))?;
         position.insert(*index, batches.len());
         batches.push(source.read_sorted(table, wanted, columns)?);
     }
     let mut places = Vec::with_capacity(rows.len());
     for row in rows {
-        let (Some(wanted), Some(batch)) = (by_source.get(&row.source), position.get(&row.source)) else {
-            return Err(Error::internal(format!("source {} was not read", row.source)));
+        let (Some(wanted), Some(batch)) = (by_source.get(&row.source), position.get(&row.source))
+        else {
+            return Err(Error::internal(format!(
+                "source {} was not read",
+                row.source
+            )));
         };
-        debug_assert!(wanted.contains(row.row), "the rank of a row that was read is its place");
+        debug_assert!(
+            wanted.contains(row.row),
+            "the rank of a row that was read is its place"
+        );
         places.push((*batch, wanted.rank(row.row).saturating_sub(1) as usize));
     }
     Ok(Pieces { batches, places })
@@ -489,8 +608,15 @@ pub(crate) fn read_rows(
         return Ok(RecordBatch::new_empty(schema));
     }
     let Pieces { batches, places } = pieces(sources, table, rows, columns)?;
-    assert_eq!(places.len(), rows.len(), "each row that is asked for is given");
-    if let ([batch], true) = (batches.as_slice(), places.iter().map(|(_, row)| *row).eq(0..rows.len())) {
+    assert_eq!(
+        places.len(),
+        rows.len(),
+        "each row that is asked for is given"
+    );
+    if let ([batch], true) = (
+        batches.as_slice(),
+        places.iter().map(|(_, row)| *row).eq(0..rows.len()),
+    ) {
         return Ok(batch.clone());
     }
     let batches: Vec<&RecordBatch> = batches.iter().collect();

@@ -67,7 +67,10 @@ impl Segment {
         meta_store: Arc<MetaStore>,
         deletions: Arc<PendingDeletions>,
     ) -> Self {
-        debug_assert!(dir.ends_with(meta.id.to_string()), "ST-2: the folder that goes with it is its own");
+        debug_assert!(
+            dir.ends_with(meta.id.to_string()),
+            "ST-2: the folder that goes with it is its own"
+        );
         Self {
             text: TextSlot::new(text),
             keys: SegmentKeys::new(meta.id, reader.clone(), meta_store),
@@ -113,7 +116,15 @@ impl Segment {
         let reader = SegmentReader::open(self.env.clone(), self.dir.clone(), &self.meta, cache)?;
         let text = self.text().map_or(SegmentText::Absent, SegmentText::Open);
         let (env, dir, meta) = (self.env.clone(), self.dir.clone(), self.meta.clone());
-        Ok(Self::new(env, dir, meta, reader, text, self.keys.meta_store().clone(), self.deletions.clone()))
+        Ok(Self::new(
+            env,
+            dir,
+            meta,
+            reader,
+            text,
+            self.keys.meta_store().clone(),
+            self.deletions.clone(),
+        ))
     }
 
     /// Its text index; `None` while it has none. The first who asks opens it.
@@ -134,7 +145,10 @@ impl Segment {
     /// No longer in the manifest from `version` on: the files are removed when the last reader lets go,
     /// in this process and in others (ST-2).
     pub fn mark_obsolete(&self, version: u64) {
-        assert!(version > 0, "ST-2: no segment leaves the manifest before its first version");
+        assert!(
+            version > 0,
+            "ST-2: no segment leaves the manifest before its first version"
+        );
         let before = self.obsolete_since.swap(version, Ordering::AcqRel);
         assert_eq!(before, 0, "ST-2: a segment leaves the manifest once");
     }
@@ -181,13 +195,19 @@ impl Segment {
     }
 
     /// Its traces that wait for their root; `read` reads them when they are first asked for.
-    pub(super) fn waiting(&self, read: impl FnOnce() -> Result<Vec<Waiting>>) -> Result<Arc<[Waiting]>> {
+    pub(super) fn waiting(
+        &self,
+        read: impl FnOnce() -> Result<Vec<Waiting>>,
+    ) -> Result<Arc<[Waiting]>> {
         if let Some(waiting) = self.waiting.get() {
             return Ok(waiting.clone());
         }
         let waiting: Arc<[Waiting]> = read()?.into();
         let rows = self.meta.trace_rows;
-        assert!(waiting.iter().all(|trace| trace.row < rows), "what waits is one of the {rows} traces");
+        assert!(
+            waiting.iter().all(|trace| trace.row < rows),
+            "what waits is one of the {rows} traces"
+        );
         Ok(self.waiting.get_or_init(|| waiting).clone())
     }
 
@@ -200,9 +220,17 @@ impl Segment {
                 self.assessed.get_or_init(|| read)
             }
         };
-        assert_eq!(assessed.len(), self.meta.assessment_rows as usize, "each assessment is of a trace");
+        assert_eq!(
+            assessed.len(),
+            self.meta.assessment_rows as usize,
+            "each assessment is of a trace"
+        );
         let first = assessed.partition_point(|other| *other < key);
-        let count = assessed.iter().skip(first).take_while(|other| **other == key).count();
+        let count = assessed
+            .iter()
+            .skip(first)
+            .take_while(|other| **other == key)
+            .count();
         Ok((first as u32..(first + count) as u32).collect())
     }
 
@@ -212,7 +240,11 @@ impl Segment {
             return Ok(rows);
         }
         let (mut rows, mut row) = (RoaringBitmap::new(), 0);
-        for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["metadata"]), None)? {
+        for batch in self.reader.scan(
+            Table::Assessments,
+            &ScanRequest::columns(["metadata"]),
+            None,
+        )? {
             let batch = batch?;
             for at in 0..batch.num_rows() {
                 if map_at(&batch, "metadata", at)?.contains_key(SESSION_METADATA) {
@@ -221,19 +253,28 @@ impl Segment {
                 row += 1;
             }
         }
-        assert_eq!(row, self.meta.assessment_rows, "all rows are looked at, or their numbers are wrong");
+        assert_eq!(
+            row, self.meta.assessment_rows,
+            "all rows are looked at, or their numbers are wrong"
+        );
         Ok(self.session_wide.get_or_init(|| rows))
     }
 
     fn read_assessed(&self) -> Result<Vec<TraceKey>> {
         let mut keys = Vec::with_capacity(self.meta.assessment_rows as usize);
-        for batch in self.reader.scan(Table::Assessments, &ScanRequest::columns(["trace_id"]), None)? {
+        for batch in self.reader.scan(
+            Table::Assessments,
+            &ScanRequest::columns(["trace_id"]),
+            None,
+        )? {
             let batch = batch?;
             keys.extend(required_text(&batch, "trace_id")?.iter().map(TraceKey::of));
         }
         if !keys.is_sorted() {
             let dir = self.dir.display();
-            return Err(Error::corrupt(format!("the assessments of segment {dir} are not in their order")));
+            return Err(Error::corrupt(format!(
+                "the assessments of segment {dir} are not in their order"
+            )));
         }
         Ok(keys)
     }
@@ -266,7 +307,11 @@ mod tests {
     /// A segment that only the result holds.
     fn only_segment(env: &MemEnv) -> Arc<Segment> {
         let store = Store::open(Arc::new(env.clone()), StoreOptions::default()).unwrap();
-        let span = Span { trace_id: "t".into(), span_id: "s".into(), ..Span::default() };
+        let span = Span {
+            trace_id: "t".into(),
+            span_id: "s".into(),
+            ..Span::default()
+        };
         store.append_spans(spans_batch(&[span]).unwrap()).unwrap();
         store.seal().unwrap();
         let sources = store.snapshot().unwrap().sources().to_vec();
@@ -292,7 +337,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // Whoever reads a pipe waits for who writes it.
         let pipe = folder.path().join(crate::text::SUMS_FILE);
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
         segment.set_text(SegmentText::Closed(Folder::at(folder.path())));
         let opener = std::thread::spawn({
             let segment = segment.clone();

@@ -77,7 +77,13 @@ impl SegmentKeys {
 
     /// Puts the segment into the metadata store unless it is there.
     pub fn ensure_indexed(&self) -> Result<()> {
-        let known = |has: bool| if has { Lookup::Known(()) } else { Lookup::Unknown };
+        let known = |has: bool| {
+            if has {
+                Lookup::Known(())
+            } else {
+                Lookup::Unknown
+            }
+        };
         self.ask(|store| known(store.has(self.segment)))
     }
 
@@ -85,8 +91,13 @@ impl SegmentKeys {
     pub fn set_traces(&self, index: &SegmentIndex) {
         let runs = index.span_runs.iter().map(|run| run.key);
         let rows = index.trace_rows.iter().map(|(key, _)| *key);
-        let traces = self.traces.get_or_init(|| KeySet::of(runs.clone().chain(rows.clone())));
-        debug_assert!(runs.chain(rows).all(|key| traces.may_contain(key)), "ST-5: no trace of it is denied");
+        let traces = self
+            .traces
+            .get_or_init(|| KeySet::of(runs.clone().chain(rows.clone())));
+        debug_assert!(
+            runs.chain(rows).all(|key| traces.may_contain(key)),
+            "ST-5: no trace of it is denied"
+        );
     }
 
     /// Reads which traces the segment has before many lookups need it; tries once. Returns whether there was need.
@@ -163,7 +174,10 @@ impl SegmentKeys {
                 return Ok(answer);
             }
         }
-        Err(Error::internal(format!("the metadata store cannot hold segment {}", self.segment)))
+        Err(Error::internal(format!(
+            "the metadata store cannot hold segment {}",
+            self.segment
+        )))
     }
 
     /// False when the segment has nothing of this trace.
@@ -184,18 +198,33 @@ impl SegmentKeys {
 
     fn read_span_run(&self, key: TraceKey) -> Result<Option<SpanRun>> {
         let rows = self.rows_of_trace(Table::Spans, key, |parents, at| parents.is_null(at))?;
-        let Some((first_row, _)) = rows.first() else { return Ok(None) };
+        let Some((first_row, _)) = rows.first() else {
+            return Ok(None);
+        };
         let row_count = row_number(rows.len())?;
-        let is_together = (*first_row..).zip(&rows).all(|(expected, (row, _))| expected == *row);
+        let is_together = (*first_row..)
+            .zip(&rows)
+            .all(|(expected, (row, _))| expected == *row);
         if !is_together {
             return Err(Error::corrupt(format!(
                 "the spans of a trace of segment {} lie apart",
                 self.segment
             )));
         }
-        debug_assert!(rows.is_sorted_by(|(a, _), (b, _)| a < b), "rows come in their order");
-        let root_row = rows.iter().find(|(_, is_root)| *is_root).map(|(row, _)| *row);
-        Ok(Some(SpanRun { key, first_row: *first_row, row_count, root_row }))
+        debug_assert!(
+            rows.is_sorted_by(|(a, _), (b, _)| a < b),
+            "rows come in their order"
+        );
+        let root_row = rows
+            .iter()
+            .find(|(_, is_root)| *is_root)
+            .map(|(row, _)| *row);
+        Ok(Some(SpanRun {
+            key,
+            first_row: *first_row,
+            row_count,
+            root_row,
+        }))
     }
 
     /// The rows of a trace in their order, each with what `of_row` says of its parent (of its trace id in tables
@@ -208,15 +237,30 @@ impl SegmentKeys {
     ) -> Result<Vec<(u32, T)>> {
         let keep = Arc::new(move |batch: &_| {
             let ids = text(batch, "trace_id")?;
-            Ok(ids.iter().map(|id| Some(id.is_some_and(|id| TraceKey::of(id) == key))).collect())
+            Ok(ids
+                .iter()
+                .map(|id| Some(id.is_some_and(|id| TraceKey::of(id) == key)))
+                .collect())
         });
-        let column = if table == Table::Spans { "parent_span_id" } else { "trace_id" };
-        let filters = vec![RowFilter { columns: vec!["trace_id".into()], keep }];
-        let request = ScanRequest { filters, ..ScanRequest::columns(["_row", column]) };
+        let column = if table == Table::Spans {
+            "parent_span_id"
+        } else {
+            "trace_id"
+        };
+        let filters = vec![RowFilter {
+            columns: vec!["trace_id".into()],
+            keep,
+        }];
+        let request = ScanRequest {
+            filters,
+            ..ScanRequest::columns(["_row", column])
+        };
         let mut rows = Vec::new();
         for batch in self.reader.scan(table, &request, None)? {
             let batch = batch?;
-            let numbers = batch.column_by_name("_row").and_then(|rows| rows.as_primitive_opt::<UInt32Type>());
+            let numbers = batch
+                .column_by_name("_row")
+                .and_then(|rows| rows.as_primitive_opt::<UInt32Type>());
             let numbers = numbers.ok_or_else(|| Error::internal("scan without row numbers"))?;
             let told = text(&batch, column)?;
             rows.extend((0..batch.num_rows()).map(|at| (numbers.value(at), of_row(told, at))));

@@ -18,7 +18,9 @@ pub enum SegmentText {
 
 impl From<Option<TextReader>> for SegmentText {
     fn from(text: Option<TextReader>) -> Self {
-        text.map_or(SegmentText::Absent, |text| SegmentText::Open(Arc::new(text)))
+        text.map_or(SegmentText::Absent, |text| {
+            SegmentText::Open(Arc::new(text))
+        })
     }
 }
 
@@ -32,7 +34,10 @@ pub(super) struct TextSlot {
 
 impl TextSlot {
     pub fn new(text: SegmentText) -> Self {
-        Self { text: RwLock::new(text), opening: Mutex::new(()) }
+        Self {
+            text: RwLock::new(text),
+            opening: Mutex::new(()),
+        }
     }
 
     /// The index; `None` while there is none. The first who asks opens it: a database opens without, and

@@ -43,10 +43,16 @@ impl Source {
     pub fn new(rows: Rows, masks: [Option<Arc<RoaringBitmap>>; 3]) -> Self {
         let source = Self { rows, masks };
         for table in Table::ALL {
-            let Some(mask) = source.mask(table) else { continue };
+            let Some(mask) = source.mask(table) else {
+                continue;
+            };
             assert!(!mask.is_empty(), "a source without masked rows has no mask");
             let (last, rows) = (mask.max(), source.rows(table));
-            assert!(last < Some(rows), "ST-3: row {last:?} of {rows} {} is masked", table.name());
+            assert!(
+                last < Some(rows),
+                "ST-3: row {last:?} of {rows} {} is masked",
+                table.name()
+            );
         }
         source
     }
@@ -101,7 +107,8 @@ impl Source {
     /// Smallest and largest `request_time` of its traces rows and `start_time` of its spans rows, in
     /// Unix nanoseconds, inclusive; `None` when that is not known.
     pub fn time_range(&self) -> Option<(i64, i64)> {
-        self.segment().map(|segment| (segment.meta().min_time_ns, segment.meta().max_time_ns))
+        self.segment()
+            .map(|segment| (segment.meta().min_time_ns, segment.meta().max_time_ns))
     }
 
     /// Candidate traces rows for an index value, a superset of the right ones; `None` where this
@@ -146,7 +153,9 @@ impl Source {
 
     /// The first visible root span in a run of rows that belong to one trace, if `total` of them are visible.
     pub(crate) fn root_in_run(&self, run: Range<u32>, total: u64) -> Result<Option<u32>> {
-        let Rows::Segment(segment) = &self.rows else { return Ok(None) };
+        let Rows::Segment(segment) = &self.rows else {
+            return Ok(None);
+        };
         let mask = self.mask(Table::Spans);
         let masked = mask.map_or(0, |mask| mask.range_cardinality(run.clone()));
         if u64::from(run.end.saturating_sub(run.start)).saturating_sub(masked) != total {
@@ -161,7 +170,9 @@ impl Source {
     /// # Errors
     /// Whatever reading them for the first time gives.
     pub fn session_wide_assessments(&self) -> Result<Option<&RoaringBitmap>> {
-        self.segment().map(|segment| segment.session_wide()).transpose()
+        self.segment()
+            .map(|segment| segment.session_wide())
+            .transpose()
     }
 
     /// The traces of a segment by their spans, masked ones included; `None` in memory.
@@ -169,7 +180,9 @@ impl Source {
     /// # Errors
     /// Whatever reading them for the first time gives.
     pub fn trace_runs(&self) -> Result<Option<&TraceRuns>> {
-        self.segment().map(|segment| segment.trace_runs()).transpose()
+        self.segment()
+            .map(|segment| segment.trace_runs())
+            .transpose()
     }
 
     /// The rows of traces that wait for their root, masked ones included, and when their last span ended.
@@ -187,23 +200,41 @@ impl Source {
         let candidates = self.postings(IndexKind::State, IN_PROGRESS)?;
         let keep = |batch: &RecordBatch| {
             let states = text(batch, "state")?;
-            Ok(states.iter().map(|state| Some(state == Some(IN_PROGRESS))).collect())
+            Ok(states
+                .iter()
+                .map(|state| Some(state == Some(IN_PROGRESS)))
+                .collect())
         };
-        let filters = vec![RowFilter { columns: vec!["state".into()], keep: Arc::new(keep) }];
+        let filters = vec![RowFilter {
+            columns: vec!["state".into()],
+            keep: Arc::new(keep),
+        }];
         let columns = ScanRequest::columns(["_row", "state", "_edit", "end_time"]);
         let rows = candidates.map(|rows| rows.as_ref().clone());
         let mut waiting = Vec::new();
-        for batch in self.scan_all(Table::Traces, &ScanRequest { rows, filters, ..columns })? {
+        for batch in self.scan_all(
+            Table::Traces,
+            &ScanRequest {
+                rows,
+                filters,
+                ..columns
+            },
+        )? {
             let batch = batch?;
             let (states, edits) = (text(&batch, "state")?, text(&batch, "_edit")?);
             let ends = times(&batch, "end_time")?;
-            let numbers = batch.column_by_name("_row").and_then(|rows| rows.as_primitive_opt::<UInt32Type>());
+            let numbers = batch
+                .column_by_name("_row")
+                .and_then(|rows| rows.as_primitive_opt::<UInt32Type>());
             let numbers = numbers.ok_or_else(|| Error::internal("scan without row numbers"))?;
             for row in 0..batch.num_rows() {
                 if waits_for_root(states.value(row), text_at(edits, row))
                     .map_err(|e| self.blame(Table::Traces, e))?
                 {
-                    waiting.push(Waiting { row: numbers.value(row), end_time_ns: value_at(ends, row) });
+                    waiting.push(Waiting {
+                        row: numbers.value(row),
+                        end_time_ns: value_at(ends, row),
+                    });
                 }
             }
         }
@@ -225,7 +256,9 @@ impl Source {
     pub(crate) fn root_row(&self, key: TraceKey) -> Result<Option<u32>> {
         match &self.rows {
             Rows::Memtable(_) => Ok(None),
-            Rows::Segment(segment) => Ok(segment.keys().span_run(key)?.and_then(|run| run.root_row)),
+            Rows::Segment(segment) => {
+                Ok(segment.keys().span_run(key)?.and_then(|run| run.root_row))
+            }
         }
     }
 
@@ -262,7 +295,11 @@ impl Source {
             }
             Rows::Segment(segment) => segment.reader().read_rows(table, rows, columns)?,
         };
-        assert_eq!(read.num_rows() as u64, rows.len(), "each row that is asked for is given");
+        assert_eq!(
+            read.num_rows() as u64,
+            rows.len(),
+            "each row that is asked for is given"
+        );
         Ok(read)
     }
 }

@@ -31,7 +31,11 @@ pub struct IndexedText {
 impl TextView {
     /// That of a source of a snapshot, through its index.
     pub(crate) fn indexed(index: Arc<TextReader>, snapshot: Snapshot, source: usize) -> Self {
-        Self::Indexed(IndexedText { index, snapshot, source })
+        Self::Indexed(IndexedText {
+            index,
+            snapshot,
+            source,
+        })
     }
 
     /// Whether an index answers.
@@ -52,7 +56,10 @@ impl TextView {
     /// # Errors
     /// As [`TextView::rows`].
     pub fn stats(&self, query: &TextQuery, masked: Option<&RoaringBitmap>) -> Result<TextStats> {
-        self.ask(|index| index.stats(query, masked), |fresh| fresh.stats(query, masked))
+        self.ask(
+            |index| index.stats(query, masked),
+            |fresh| fresh.stats(query, masked),
+        )
     }
 
     /// The best `k` rows that are not masked and, when given, among `allowed`.

@@ -28,7 +28,10 @@ impl TraceRuns {
         let request = ScanRequest::columns(["span_count", "_first_span_row", "_span_rows"]);
         for batch in reader.scan(Table::Traces, &request, None)? {
             let batch = batch?;
-            let (total, first) = (ints(&batch, "span_count")?, ints(&batch, "_first_span_row")?);
+            let (total, first) = (
+                ints(&batch, "span_count")?,
+                ints(&batch, "_first_span_row")?,
+            );
             let count = ints(&batch, "_span_rows")?;
             for at in 0..batch.num_rows() {
                 let first = value_at(first, at).and_then(|first| u32::try_from(first).ok());
@@ -39,7 +42,11 @@ impl TraceRuns {
                 row += 1;
             }
         }
-        assert_eq!(runs.len() as u64 + others.len(), u64::from(row), "each trace is of one kind");
+        assert_eq!(
+            runs.len() as u64 + others.len(),
+            u64::from(row),
+            "each trace is of one kind"
+        );
         runs.sort_unstable();
         runs.shrink_to_fit();
         Ok(Self { runs, others })
@@ -69,14 +76,24 @@ mod tests {
 
     #[test]
     fn spans_lead_to_the_trace_whose_run_they_are_in() {
-        let runs = TraceRuns { runs: vec![(0, 7), (3, 2), (10, 5)], others: [9].into_iter().collect() };
-        let of = |spans: &[u32]| runs.of_spans(&spans.iter().copied().collect()).iter().collect::<Vec<_>>();
+        let runs = TraceRuns {
+            runs: vec![(0, 7), (3, 2), (10, 5)],
+            others: [9].into_iter().collect(),
+        };
+        let of = |spans: &[u32]| {
+            runs.of_spans(&spans.iter().copied().collect())
+                .iter()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of(&[]), [9]);
         assert_eq!(of(&[0, 1, 2]), [7, 9]);
         assert_eq!(of(&[2, 3]), [2, 7, 9]);
         assert_eq!(of(&[9, 10, 400]), [2, 5, 9]);
         assert_eq!(of(&[1, 12]), [5, 7, 9]);
-        let late = TraceRuns { runs: vec![(5, 1)], others: RoaringBitmap::new() };
+        let late = TraceRuns {
+            runs: vec![(5, 1)],
+            others: RoaringBitmap::new(),
+        };
         assert!(late.of_spans(&[1, 4].into_iter().collect()).is_empty());
     }
 }

@@ -115,7 +115,9 @@ use roaring::RoaringBitmap;
 
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
-use crate::columns::{assessment_at, assessments_batch, required_text, times, trace_at, traces_batch, uints};
+use crate::columns::{
+    assessment_at, assessments_batch, required_text, times, trace_at, traces_batch, uints,
+};
 use crate::error::{Error, Result};
 use crate::fold::add_lent;
 use crate::fold::add_top_hints;
@@ -165,7 +167,10 @@ impl State {
     /// Applies one operation.
     pub(super) fn apply(&mut self, operation: Operation, sequence: u64) -> Result<Applied> {
         let last = self.active.last_sequence;
-        assert!(sequence > last, "ST-3: operation {sequence} is applied once, and not after {last}");
+        assert!(
+            sequence > last,
+            "ST-3: operation {sequence} is applied once, and not after {last}"
+        );
         self.active.last_sequence = sequence;
         self.snapshot = None;
         match operation {
@@ -181,19 +186,27 @@ impl State {
     /// Counts a write that is in the log and could not be applied; the error for its caller.
     pub(super) fn refuse(&mut self, error: Error) -> Error {
         self.refused_writes += 1;
-        Error::with_source(error.kind(), "the write was logged but could not be applied", error)
+        Error::with_source(
+            error.kind(),
+            "the write was logged but could not be applied",
+            error,
+        )
     }
 
     fn apply_spans(&mut self, batch: RecordBatch) -> Result<Applied> {
         let mut applied = Applied::default();
-        let (traces, spans) = (required_text(&batch, "trace_id")?, required_text(&batch, "span_id")?);
+        let (traces, spans) = (
+            required_text(&batch, "trace_id")?,
+            required_text(&batch, "span_id")?,
+        );
         let hashes = uints(&batch, "_content_hash")?;
         let keys: Vec<TraceKey> = traces.iter().map(TraceKey::of).collect();
         let stored = self.stored_spans(&keys)?;
         let ends = times(&batch, "end_time")?;
         // Of several spans with one id the later wins, in a batch as if they had come one by one; but
         // a span that has ended is not opened again by a report that was late.
-        let mut winners: HashMap<(TraceKey, &str), usize> = HashMap::with_capacity(batch.num_rows());
+        let mut winners: HashMap<(TraceKey, &str), usize> =
+            HashMap::with_capacity(batch.num_rows());
         for (row, key) in keys.iter().enumerate() {
             let id = (*key, spans.value(row));
             if let Some(earlier) = winners.get(&id) {
@@ -218,7 +231,11 @@ impl State {
                     }
                     None => {
                         let hash = hashes.value(row);
-                        (old.content_hash != hash, old.gives_way_to(hash, ends.is_null(row)), false)
+                        (
+                            old.content_hash != hash,
+                            old.gives_way_to(hash, ends.is_null(row)),
+                            false,
+                        )
                     }
                 };
                 kept = replaces;
@@ -237,10 +254,21 @@ impl State {
             keep.push(kept && !joined.changes.contains_key(&row));
         }
         let counted = applied.spans + applied.duplicate_spans;
-        assert_eq!(counted, keep.len() as u64, "each span that came is a new one or was there");
-        assert!(applied.conflicting_spans <= applied.duplicate_spans, "what is new conflicts with nothing");
+        assert_eq!(
+            counted,
+            keep.len() as u64,
+            "each span that came is a new one or was there"
+        );
+        assert!(
+            applied.conflicting_spans <= applied.duplicate_spans,
+            "what is new conflicts with nothing"
+        );
         let all = keep.iter().all(|kept| *kept);
-        let batch = if all { batch } else { filter_record_batch(&batch, &BooleanArray::from(keep))? };
+        let batch = if all {
+            batch
+        } else {
+            filter_record_batch(&batch, &BooleanArray::from(keep))?
+        };
         self.active.view.log_mut(Table::Spans).append(batch)?;
         if let Some(rows) = joined.rows.take() {
             self.active.view.log_mut(Table::Spans).append(rows)?;
@@ -256,7 +284,11 @@ impl State {
             let mut spans = HashMap::new();
             let rows: Vec<u32> = self.active.view.rows_of(Table::Spans, key).iter().collect();
             if !rows.is_empty() {
-                let batch = self.active.view.log(Table::Spans).gather(&rows, STORED_COLUMNS)?;
+                let batch = self
+                    .active
+                    .view
+                    .log(Table::Spans)
+                    .gather(&rows, STORED_COLUMNS)?;
                 collect_stored(&mut spans, &batch, self.active.id(), rows.into_iter())?;
             }
             if rows_are_new(self, key) && self.older_trace_row(key)?.is_some() {
@@ -264,7 +296,10 @@ impl State {
             }
             if self.active.known_older.contains(&key) {
                 for older in self.older_rows(Table::Spans, key)? {
-                    let batch = older.source.read_sorted(Table::Spans, &older.rows, STORED_COLUMNS)?;
+                    let batch =
+                        older
+                            .source
+                            .read_sorted(Table::Spans, &older.rows, STORED_COLUMNS)?;
                     collect_stored(&mut spans, &batch, older.source.id(), older.rows.iter())?;
                 }
             }
@@ -279,14 +314,21 @@ impl State {
     pub(super) fn mask(&mut self, source: SourceId, table: Table, row: u32) {
         debug_assert!(
             source == self.active.id()
-                || self.older.iter().any(|older| older.id() == source && row < older.rows(table)),
+                || self
+                    .older
+                    .iter()
+                    .any(|older| older.id() == source && row < older.rows(table)),
             "ST-3: row {row} of {} of {source:?} is there to be masked",
             table.name()
         );
         if source == self.active.id() {
             self.active.view.log_mut(table).mask_row(row);
         } else {
-            self.active.imposed.entry(source).or_default().insert(table, row);
+            self.active
+                .imposed
+                .entry(source)
+                .or_default()
+                .insert(table, row);
         }
     }
 
@@ -319,13 +361,21 @@ impl State {
             superseded.push((old.source, old.row));
             rows.extend(refold(&old.trace.trace_id, spans, old.trace.edit));
         }
-        assert!(spans.is_empty() && current.is_empty(), "what is read is of the traces that are dirty");
+        assert!(
+            spans.is_empty() && current.is_empty(),
+            "what is read is of the traces that are dirty"
+        );
         assert!(rows.len() <= dirty.len(), "a trace has one row");
-        rows.sort_by(|a, b| (a.request_time_ns, &a.trace_id).cmp(&(b.request_time_ns, &b.trace_id)));
+        rows.sort_by(|a, b| {
+            (a.request_time_ns, &a.trace_id).cmp(&(b.request_time_ns, &b.trace_id))
+        });
         for (source, row) in superseded {
             self.mask(source, Table::Traces, row);
         }
-        self.active.view.log_mut(Table::Traces).append(traces_batch(&rows)?)?;
+        self.active
+            .view
+            .log_mut(Table::Traces)
+            .append(traces_batch(&rows)?)?;
         Ok(())
     }
 
@@ -337,18 +387,32 @@ impl State {
         for key in keys {
             rows.extend(self.active.view.rows_of(Table::Spans, *key).iter());
         }
-        let batch = self.active.view.log(Table::Spans).gather(&rows, FOLD_COLUMNS)?;
-        add_fold_inputs(&mut inputs, &batch, rows.into_iter().map(|row| RowRef { source: 0, row }))?;
-        for key in keys.iter().filter(|key| self.active.known_older.contains(key)) {
+        let batch = self
+            .active
+            .view
+            .log(Table::Spans)
+            .gather(&rows, FOLD_COLUMNS)?;
+        add_fold_inputs(
+            &mut inputs,
+            &batch,
+            rows.into_iter().map(|row| RowRef { source: 0, row }),
+        )?;
+        for key in keys
+            .iter()
+            .filter(|key| self.active.known_older.contains(key))
+        {
             for older in self.older_rows(Table::Spans, *key)? {
-                let batch = older.source.read_sorted(Table::Spans, &older.rows, FOLD_COLUMNS)?;
+                let batch = older
+                    .source
+                    .read_sorted(Table::Spans, &older.rows, FOLD_COLUMNS)?;
                 let source = position_in(&mut sources, &older.source);
                 let places = older.rows.iter().map(|row| RowRef { source, row });
                 add_fold_inputs(&mut inputs, &batch, places)
                     .map_err(|error| older.source.blame(Table::Spans, error))?;
             }
         }
-        let read = |rows: &[RowRef], columns: &[&str]| read_rows(&sources, Table::Spans, rows, columns);
+        let read =
+            |rows: &[RowRef], columns: &[&str]| read_rows(&sources, Table::Spans, rows, columns);
         add_top_hints(&mut inputs, self.hint_of_top, &read)?;
         add_lent(&mut inputs, self.hint_of_top, read)?;
         Ok(inputs)
@@ -367,7 +431,11 @@ impl State {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for key in keys {
             let rows = self.active.view.rows_of(Table::Traces, *key);
-            assert!(rows.len() <= 1, "ST-3: of the rows of a trace one is visible, not {}", rows.len());
+            assert!(
+                rows.len() <= 1,
+                "ST-3: of the rows of a trace one is visible, not {}",
+                rows.len()
+            );
             if let Some(row) = rows.max() {
                 own.push(row);
             } else if self.active.known_older.contains(key) || rows_are_new(self, *key) {
@@ -377,7 +445,9 @@ impl State {
         let columns = Table::Traces.columns();
         let batch = self.active.view.log(Table::Traces).gather(&own, &columns)?;
         let mut found: HashMap<TraceKey, CurrentTrace> =
-            current_rows(&batch, self.active.id(), own)?.into_iter().collect();
+            current_rows(&batch, self.active.id(), own)?
+                .into_iter()
+                .collect();
         let threads = threads_for(others.len(), LOOKUPS_OF_THREAD);
         let places = parallel_map(&others, threads, |key| self.older_trace_row(*key))?;
         let mut elsewhere: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
@@ -386,13 +456,18 @@ impl State {
         }
         let threads = threads_for(others.len(), ROWS_OF_THREAD);
         let source = |index: usize| {
-            self.older.get(index).ok_or_else(|| Error::internal(format!("a trace is in no source {index}")))
+            self.older
+                .get(index)
+                .ok_or_else(|| Error::internal(format!("a trace is in no source {index}")))
         };
-        let elsewhere: Vec<(&Source, RoaringBitmap)> =
-            elsewhere.into_iter().map(|(index, rows)| Ok((source(index)?, rows))).collect::<Result<_>>()?;
+        let elsewhere: Vec<(&Source, RoaringBitmap)> = elsewhere
+            .into_iter()
+            .map(|(index, rows)| Ok((source(index)?, rows)))
+            .collect::<Result<_>>()?;
         let read = parallel_map(&elsewhere, threads, |(source, rows)| {
             let batch = source.read_sorted(Table::Traces, rows, &columns)?;
-            current_rows(&batch, source.id(), rows).map_err(|error| source.blame(Table::Traces, error))
+            current_rows(&batch, source.id(), rows)
+                .map_err(|error| source.blame(Table::Traces, error))
         })?;
         found.extend(read.into_iter().flatten());
         Ok(found)
@@ -402,7 +477,10 @@ impl State {
         self.fold_dirty()?;
         let mut merged: BTreeMap<String, TraceEdit> = BTreeMap::new();
         for (id, edit) in edits {
-            merged.entry(normalize_trace_id(&id)).or_default().merge(edit);
+            merged
+                .entry(normalize_trace_id(&id))
+                .or_default()
+                .merge(edit);
         }
         let keys: Vec<TraceKey> = merged.keys().map(|id| TraceKey::of(id)).collect();
         let mut current = self.current_traces(&keys)?;
@@ -413,8 +491,13 @@ impl State {
         }
         let mut settled = self.settled_states(&current, keys.iter().zip(merged.values()))?;
         // A start is laid over the bare fold, below what was said later.
-        let started = keys.iter().zip(merged.values()).filter(|(_, edit)| edit.start.is_some());
-        let refolded = started.map(|(key, _)| *key).chain(settled.refolded.iter().copied());
+        let started = keys
+            .iter()
+            .zip(merged.values())
+            .filter(|(_, edit)| edit.start.is_some());
+        let refolded = started
+            .map(|(key, _)| *key)
+            .chain(settled.refolded.iter().copied());
         let mut spans = self.fold_inputs(&refolded.collect())?;
         let mut rows = Vec::with_capacity(merged.len());
         for (key, (trace_id, edit)) in keys.into_iter().zip(merged) {
@@ -438,9 +521,18 @@ impl State {
             }
         }
         assert!(current.is_empty(), "each row that was read is superseded");
-        assert!(settled.states.is_empty(), "a trace that is settled has the state that was decided");
-        self.active.view.log_mut(Table::Traces).append(traces_batch(&rows)?)?;
-        Ok(Applied { traces: rows.len() as u64, ..Applied::default() })
+        assert!(
+            settled.states.is_empty(),
+            "a trace that is settled has the state that was decided"
+        );
+        self.active
+            .view
+            .log_mut(Table::Traces)
+            .append(traces_batch(&rows)?)?;
+        Ok(Applied {
+            traces: rows.len() as u64,
+            ..Applied::default()
+        })
     }
 
     fn apply_assessments(&mut self, assess: Assess) -> Result<Applied> {
@@ -457,15 +549,26 @@ impl State {
     }
 
     fn add_assessments(&mut self, rows: Vec<Assessment>) -> Result<Applied> {
-        self.active.view.log_mut(Table::Assessments).append(assessments_batch(&rows)?)?;
-        Ok(Applied { assessments: rows.len() as u64, ..Applied::default() })
+        self.active
+            .view
+            .log_mut(Table::Assessments)
+            .append(assessments_batch(&rows)?)?;
+        Ok(Applied {
+            assessments: rows.len() as u64,
+            ..Applied::default()
+        })
     }
 
     /// Drops from `rows` what is stored already with the same content, and masks what differs.
     fn supersede_assessments(&mut self, rows: &mut BTreeMap<String, Assessment>) -> Result<()> {
-        let traces: HashSet<TraceKey> = rows.values().map(|row| TraceKey::of(&row.trace_id)).collect();
+        let traces: HashSet<TraceKey> = rows
+            .values()
+            .map(|row| TraceKey::of(&row.trace_id))
+            .collect();
         for (source, at, old) in self.stored_assessments(&traces, |id| rows.contains_key(id))? {
-            let Some(new) = rows.get_mut(&old.assessment_id) else { continue };
+            let Some(new) = rows.get_mut(&old.assessment_id) else {
+                continue;
+            };
             // An id is of its trace, wherever the other one is.
             if TraceKey::of(&old.trace_id) != TraceKey::of(&new.trace_id) {
                 continue;
@@ -482,8 +585,11 @@ impl State {
     }
 
     fn apply_reassessment(&mut self, change: Reassess) -> Result<Applied> {
-        let removed: HashSet<(TraceKey, &str)> =
-            change.removed.iter().map(|(trace, id)| (TraceKey::of(trace), id.as_str())).collect();
+        let removed: HashSet<(TraceKey, &str)> = change
+            .removed
+            .iter()
+            .map(|(trace, id)| (TraceKey::of(trace), id.as_str()))
+            .collect();
         let traces: HashSet<TraceKey> = removed.iter().map(|(trace, _)| *trace).collect();
         let ids: HashSet<&str> = removed.iter().map(|(_, id)| *id).collect();
         for (source, at, old) in self.stored_assessments(&traces, |id| ids.contains(id))? {
@@ -504,7 +610,9 @@ impl State {
         let columns = Table::Assessments.columns();
         let mut stored = Vec::new();
         for older in self.older_rows_where(Table::Assessments, "assessment_id", &is_wanted)? {
-            let batch = older.source.read_sorted(Table::Assessments, &older.rows, &columns)?;
+            let batch = older
+                .source
+                .read_sorted(Table::Assessments, &older.rows, &columns)?;
             for (position, row) in older.rows.iter().enumerate() {
                 let assessment = assessment_at(&batch, position)
                     .map_err(|error| older.source.blame(Table::Assessments, error))?;
@@ -512,8 +620,17 @@ impl State {
             }
         }
         for key in traces {
-            let found: Vec<u32> = self.active.view.rows_of(Table::Assessments, *key).iter().collect();
-            let batch = self.active.view.log(Table::Assessments).gather(&found, &columns)?;
+            let found: Vec<u32> = self
+                .active
+                .view
+                .rows_of(Table::Assessments, *key)
+                .iter()
+                .collect();
+            let batch = self
+                .active
+                .view
+                .log(Table::Assessments)
+                .gather(&found, &columns)?;
             for (position, row) in found.into_iter().enumerate() {
                 let assessment = assessment_at(&batch, position)?;
                 if is_wanted(&assessment.assessment_id) {
@@ -526,7 +643,10 @@ impl State {
 
     fn apply_delete(&mut self, ids: &[String]) -> Result<Applied> {
         self.fold_dirty()?;
-        let keys: HashSet<TraceKey> = ids.iter().map(|id| TraceKey::of(&normalize_trace_id(id))).collect();
+        let keys: HashSet<TraceKey> = ids
+            .iter()
+            .map(|id| TraceKey::of(&normalize_trace_id(id)))
+            .collect();
         let mut doomed = Vec::new();
         let mut traces = 0;
         for key in &keys {
@@ -537,19 +657,31 @@ impl State {
             }
             for table in [Table::Spans, Table::Traces] {
                 for older in self.older_rows(table, *key)? {
-                    traces += if table == Table::Traces { older.rows.len() } else { 0 };
+                    traces += if table == Table::Traces {
+                        older.rows.len()
+                    } else {
+                        0
+                    };
                     doomed.extend(older.rows.iter().map(|row| (older.source.id(), table, row)));
                 }
             }
         }
         let judged = |id: &str| keys.contains(&TraceKey::of(id));
         for older in self.older_rows_where(Table::Assessments, "trace_id", judged)? {
-            doomed.extend(older.rows.iter().map(|row| (older.source.id(), Table::Assessments, row)));
+            doomed.extend(
+                older
+                    .rows
+                    .iter()
+                    .map(|row| (older.source.id(), Table::Assessments, row)),
+            );
         }
         for (source, table, row) in doomed {
             self.mask(source, table, row);
         }
-        Ok(Applied { traces, ..Applied::default() })
+        Ok(Applied {
+            traces,
+            ..Applied::default()
+        })
     }
 }
 
@@ -579,10 +711,21 @@ fn current_rows(
 ) -> Result<Vec<(TraceKey, CurrentTrace)>> {
     let current = |(position, row)| {
         let trace = trace_at(batch, position)?;
-        Ok((TraceKey::of(&trace.trace_id), CurrentTrace { source, row, trace }))
+        Ok((
+            TraceKey::of(&trace.trace_id),
+            CurrentTrace { source, row, trace },
+        ))
     };
-    let traces: Vec<_> = rows.into_iter().enumerate().map(current).collect::<Result<_>>()?;
-    assert_eq!(traces.len(), batch.num_rows(), "a batch has the rows that were asked for");
+    let traces: Vec<_> = rows
+        .into_iter()
+        .enumerate()
+        .map(current)
+        .collect::<Result<_>>()?;
+    assert_eq!(
+        traces.len(),
+        batch.num_rows(),
+        "a batch has the rows that were asked for"
+    );
     Ok(traces)
 }
 
@@ -592,20 +735,39 @@ fn collect_stored(
     source: SourceId,
     rows: impl Iterator<Item = u32>,
 ) -> Result<()> {
-    let (ids, hashes) = (required_text(batch, "span_id")?, uints(batch, "_content_hash")?);
+    let (ids, hashes) = (
+        required_text(batch, "span_id")?,
+        uints(batch, "_content_hash")?,
+    );
     let ends = times(batch, "end_time")?;
     let mut count = 0;
     for (position, row) in rows.enumerate() {
         count += 1;
         let (content_hash, is_open) = (hashes.value(position), ends.is_null(position));
-        spans.insert(ids.value(position).to_string(), StoredSpan { source, row, content_hash, is_open });
+        spans.insert(
+            ids.value(position).to_string(),
+            StoredSpan {
+                source,
+                row,
+                content_hash,
+                is_open,
+            },
+        );
     }
-    assert_eq!(count, batch.num_rows(), "a batch has the rows that were asked for");
+    assert_eq!(
+        count,
+        batch.num_rows(),
+        "a batch has the rows that were asked for"
+    );
     Ok(())
 }
 
 /// Equal but for the times of writing.
 fn same_content(old: &Assessment, new: &Assessment) -> bool {
-    let timeless = |a: &Assessment| Assessment { created_at_ns: 0, updated_at_ns: 0, ..a.clone() };
+    let timeless = |a: &Assessment| Assessment {
+        created_at_ns: 0,
+        updated_at_ns: 0,
+        ..a.clone()
+    };
     timeless(old) == timeless(new)
 }

@@ -52,13 +52,18 @@ impl State {
         let mut differing: BTreeMap<usize, StoredSpan> = BTreeMap::new();
         for ((key, id), row) in winners.iter().filter(|_| !stored.is_empty()) {
             let old = stored.get(key).and_then(|spans| spans.get(*id));
-            differing
-                .extend(old.filter(|old| old.content_hash != hashes.value(*row)).map(|old| (*row, *old)));
+            differing.extend(
+                old.filter(|old| old.content_hash != hashes.value(*row))
+                    .map(|old| (*row, *old)),
+            );
         }
         if differing.is_empty() {
             return Ok(Joined::default());
         }
-        let places: Vec<Place> = differing.values().map(|old| (old.source, old.row)).collect();
+        let places: Vec<Place> = differing
+            .values()
+            .map(|old| (old.source, old.row))
+            .collect();
         let mut marked = Vec::new();
         self.read_spans(&places, &["extra"], |place, batch, at| {
             let extra = text(batch, "extra")?;
@@ -70,7 +75,9 @@ impl State {
         let mut joined = Joined::default();
         let mut spans = Vec::new();
         for (row, old) in differing {
-            let Some(stored) = whole.remove(&(old.source, old.row)) else { continue };
+            let Some(stored) = whole.remove(&(old.source, old.row)) else {
+                continue;
+            };
             let stored = Parts::of(stored);
             let stood_in = stored.stands_in;
             let keeps_own = !stood_in && stored.span.end_time_ns.is_some() && ends.is_null(row);
@@ -83,15 +90,28 @@ impl State {
             parts.add_records(own);
             let made = spans_batch(&[parts.joined(self.refill)])?;
             let differs = uints(&made, "_content_hash")?.value(0) != old.content_hash;
-            joined.changes.insert(row, Change { differs, stood_in, records });
+            joined.changes.insert(
+                row,
+                Change {
+                    differs,
+                    stood_in,
+                    records,
+                },
+            );
             if differs {
                 spans.push(packing::pack(&made)?);
             }
         }
         assert!(whole.is_empty(), "each span that was read is joined");
-        assert!(spans.len() <= joined.changes.len(), "a row is made of a change");
+        assert!(
+            spans.len() <= joined.changes.len(),
+            "a row is made of a change"
+        );
         if !spans.is_empty() {
-            joined.rows = Some(arrow::compute::concat_batches(&Table::Spans.schema(), &spans)?);
+            joined.rows = Some(arrow::compute::concat_batches(
+                &Table::Spans.schema(),
+                &spans,
+            )?);
         }
         Ok(joined)
     }
@@ -110,7 +130,8 @@ impl State {
         }
         let keys: Vec<TraceKey> = parts.keys().map(|(trace, _)| TraceKey::of(trace)).collect();
         let stored = self.stored_spans(&keys)?;
-        let of = |key: &TraceKey, id: &str| stored.get(key).and_then(|spans| spans.get(id)).copied();
+        let of =
+            |key: &TraceKey, id: &str| stored.get(key).and_then(|spans| spans.get(id)).copied();
         let places: Vec<Place> = keys
             .iter()
             .zip(parts.keys())
@@ -132,7 +153,10 @@ impl State {
                 continue;
             }
             let known = before.map_or(0, |events| events.len());
-            assert!(row.events.len() >= known, "joining loses none of {known} records");
+            assert!(
+                row.events.len() >= known,
+                "joining loses none of {known} records"
+            );
             let more = (row.events.len() - known) as u64;
             if stands_in {
                 applied.waiting_records += more
@@ -144,7 +168,10 @@ impl State {
             spans.push(row);
         }
         assert!(whole.is_empty(), "each span that was read is joined");
-        assert!(replaced.len() <= spans.len(), "ST-3: a row is masked for the one that takes its place");
+        assert!(
+            replaced.len() <= spans.len(),
+            "ST-3: a row is masked for the one that takes its place"
+        );
         let rows = packing::pack(&spans_batch(&spans)?)?;
         for (source, row) in replaced {
             self.mask(source, Table::Spans, row);
@@ -179,10 +206,15 @@ impl State {
                 self.active.view.log(Table::Spans).gather(&rows, columns)?
             } else {
                 let source = self.older.iter().find(|source| source.id() == id);
-                let source = source.ok_or_else(|| Error::internal("a stored span is in no source"))?;
+                let source =
+                    source.ok_or_else(|| Error::internal("a stored span is in no source"))?;
                 source.read_sorted(Table::Spans, &rows, columns)?
             };
-            assert_eq!(batch.num_rows() as u64, rows.len(), "a batch has the rows that were asked for");
+            assert_eq!(
+                batch.num_rows() as u64,
+                rows.len(),
+                "a batch has the rows that were asked for"
+            );
             for (at, row) in rows.iter().enumerate() {
                 read((id, row), &batch, at)?;
             }

@@ -34,7 +34,9 @@ impl Store {
         if wanted == 0 || !self.options.durable {
             return Ok(());
         }
-        let Some((free, size)) = self.env.free_bytes() else { return Ok(()) };
+        let Some((free, size)) = self.env.free_bytes() else {
+            return Ok(());
+        };
         let reserve = wanted.min(size / RESERVE_PART);
         if free >= reserve {
             return Ok(());
@@ -126,11 +128,17 @@ impl Store {
         interrupt.check()?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
-            debug_assert!(self.options.write_wait.is_some(), "deadlines are made of it");
+            debug_assert!(
+                self.options.write_wait.is_some(),
+                "deadlines are made of it"
+            );
             let wait = self.options.write_wait.unwrap_or_default();
             return Err(Error::new(
                 ErrorKind::Unavailable,
-                format!("writers are faster than the disk: {what} for more than {} ms", wait.as_millis()),
+                format!(
+                    "writers are faster than the disk: {what} for more than {} ms",
+                    wait.as_millis()
+                ),
             ));
         }
         let left = match interrupt.is_never() {
@@ -152,7 +160,11 @@ impl Store {
 impl State {
     /// Refuses to wait in a closed store, and for what has failed: nobody knows when the next attempt will
     /// be better, callers are told and may try again.
-    pub(super) fn check_writable(&self, failure: Option<&(ErrorKind, String)>, what: &str) -> Result<()> {
+    pub(super) fn check_writable(
+        &self,
+        failure: Option<&(ErrorKind, String)>,
+        what: &str,
+    ) -> Result<()> {
         if self.closed {
             return Err(Error::new(ErrorKind::Closed, "the database is closed"));
         }

@@ -26,10 +26,18 @@ impl Store {
         self.check_open()?;
         let (env, dir) = (self.env.as_ref(), Path::new(CATALOG_DIR));
         let name = format!("{}.parquet", ulid::Ulid(env.new_ulid()));
-        env.create_dir_all(dir).map_err(|e| Error::io(CATALOG_DIR, e))?;
-        let FileMeta { name, len, hash, .. } = write_table_file(env, dir, &name, rows)?;
+        env.create_dir_all(dir)
+            .map_err(|e| Error::io(CATALOG_DIR, e))?;
+        let FileMeta {
+            name, len, hash, ..
+        } = write_table_file(env, dir, &name, rows)?;
         env.sync_dir(dir).map_err(|e| Error::io(CATALOG_DIR, e))?;
-        Ok(CatalogFile { name, len, hash, meta_json })
+        Ok(CatalogFile {
+            name,
+            len,
+            hash,
+            meta_json,
+        })
     }
 
     /// The live files of the catalogue.
@@ -41,7 +49,11 @@ impl Store {
     ///
     /// # Errors
     /// `Corrupt` when the file is missing or damaged, `Io` when it cannot be read.
-    pub fn read_catalog_file(&self, file: &CatalogFile, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
+    pub fn read_catalog_file(
+        &self,
+        file: &CatalogFile,
+        schema: &SchemaRef,
+    ) -> Result<Vec<RecordBatch>> {
         let meta = file.file();
         read_table_file(self.env.as_ref(), Path::new(CATALOG_DIR), &meta, schema)
     }
@@ -53,12 +65,23 @@ impl Store {
     /// `Closed` after a failed fsync, `Io` when the manifest cannot be written.
     pub fn commit_catalog(&self, add: Vec<CatalogFile>, remove: Vec<String>) -> Result<()> {
         self.check_open()?;
-        let ended: Vec<String> =
-            remove.iter().filter(|name| !add.iter().any(|file| file.name == **name)).cloned().collect();
-        let edit = ManifestEdit { add_catalog: add, remove_catalog: remove, ..ManifestEdit::default() };
+        let ended: Vec<String> = remove
+            .iter()
+            .filter(|name| !add.iter().any(|file| file.name == **name))
+            .cloned()
+            .collect();
+        let edit = ManifestEdit {
+            add_catalog: add,
+            remove_catalog: remove,
+            ..ManifestEdit::default()
+        };
         let version = self.commit_manifest(edit, |_| {})?.version;
         for name in ended {
-            self.deletions.delete(self.env.as_ref(), &Path::new(CATALOG_DIR).join(name), version);
+            self.deletions.delete(
+                self.env.as_ref(),
+                &Path::new(CATALOG_DIR).join(name),
+                version,
+            );
         }
         Ok(())
     }
@@ -76,7 +99,11 @@ mod tests {
     use crate::store::StoreOptions;
 
     fn rows(text: &str) -> RecordBatch {
-        let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8View, false)]));
+        let schema = Arc::new(Schema::new(vec![Field::new(
+            "text",
+            DataType::Utf8View,
+            false,
+        )]));
         let column: ArrayRef = Arc::new(StringViewArray::from_iter_values([text]));
         RecordBatch::try_new(schema, vec![column]).unwrap()
     }
@@ -89,22 +116,47 @@ mod tests {
     fn named_files_survive_and_others_are_removed() {
         let env = Arc::new(MemEnv::default());
         let store = open(&env);
-        let kept = store.write_catalog_file(&rows("kept"), "{}".into()).unwrap();
-        let ended = store.write_catalog_file(&rows("ended"), "{}".into()).unwrap();
-        let unnamed = store.write_catalog_file(&rows("unnamed"), "{}".into()).unwrap();
-        store.commit_catalog(vec![kept.clone(), ended.clone()], Vec::new()).unwrap();
-        let described = CatalogFile { meta_json: "[]".into(), ..kept.clone() };
-        store.commit_catalog(vec![described.clone()], vec![kept.name.clone(), ended.name.clone()]).unwrap();
+        let kept = store
+            .write_catalog_file(&rows("kept"), "{}".into())
+            .unwrap();
+        let ended = store
+            .write_catalog_file(&rows("ended"), "{}".into())
+            .unwrap();
+        let unnamed = store
+            .write_catalog_file(&rows("unnamed"), "{}".into())
+            .unwrap();
+        store
+            .commit_catalog(vec![kept.clone(), ended.clone()], Vec::new())
+            .unwrap();
+        let described = CatalogFile {
+            meta_json: "[]".into(),
+            ..kept.clone()
+        };
+        store
+            .commit_catalog(
+                vec![described.clone()],
+                vec![kept.name.clone(), ended.name.clone()],
+            )
+            .unwrap();
         let files = || env.list(Path::new(CATALOG_DIR)).unwrap();
         assert_eq!(files(), [kept.name.clone(), unnamed.name.clone()]);
         store.close().unwrap();
-        assert!(store.write_catalog_file(&rows("late"), "{}".into()).is_err());
+        assert!(
+            store
+                .write_catalog_file(&rows("late"), "{}".into())
+                .is_err()
+        );
         drop(store);
 
         let store = open(&env);
         assert_eq!(files(), [kept.name.as_str()]);
-        assert_eq!(store.snapshot().unwrap().catalog(), std::slice::from_ref(&described));
-        let read = store.read_catalog_file(&described, &rows("").schema()).unwrap();
+        assert_eq!(
+            store.snapshot().unwrap().catalog(),
+            std::slice::from_ref(&described)
+        );
+        let read = store
+            .read_catalog_file(&described, &rows("").schema())
+            .unwrap();
         assert_eq!(read, [rows("kept")]);
     }
 }

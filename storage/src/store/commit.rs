@@ -131,14 +131,22 @@ impl Store {
 
     fn prepare(&self, operation: Operation) -> Result<Prepared> {
         operation.check()?;
-        let (kind, payload) = if self.options.durable { operation.encode()? } else { (0, Vec::new()) };
+        let (kind, payload) = if self.options.durable {
+            operation.encode()?
+        } else {
+            (0, Vec::new())
+        };
         debug_assert!(
             !self.options.durable
                 || payload.len() > READ_BACK_BYTES_MAX
                 || Operation::decode(kind, &payload).is_ok(),
             "ST-3: what is logged can be replayed"
         );
-        Ok(Prepared { operation, kind, payload })
+        Ok(Prepared {
+            operation,
+            kind,
+            payload,
+        })
     }
 
     fn enqueue(&self, prepared: Prepared) -> Result<Applied> {
@@ -154,16 +162,21 @@ impl Store {
         }
         let group: Vec<Pending> = lock(&self.queue).drain(..).collect();
         self.lead(&mut log, group);
-        lock(&slot)
-            .take()
-            .unwrap_or_else(|| Err(Error::internal("group commit left an operation without a result")))
+        lock(&slot).take().unwrap_or_else(|| {
+            Err(Error::internal(
+                "group commit left an operation without a result",
+            ))
+        })
     }
 
     /// Commits a group and puts a result into every slot.
     fn lead(&self, log: &mut Log, group: Vec<Pending>) {
         let first_sequence = log.next_sequence;
         let deadline = group.iter().filter_map(|pending| pending.deadline).min();
-        if let Err(error) = self.make_room(log, deadline).and_then(|()| write(log, &group)) {
+        if let Err(error) = self
+            .make_room(log, deadline)
+            .and_then(|()| write(log, &group))
+        {
             for pending in &group {
                 *lock(&pending.slot) = Some(Err(Error::new(error.kind(), error.to_string())));
             }
@@ -171,7 +184,10 @@ impl Store {
         }
         let mut state = lock(&self.state);
         let end = first_sequence + group.len() as u64;
-        assert_eq!(log.next_sequence, end, "ST-1: each operation of the group has a sequence of its own");
+        assert_eq!(
+            log.next_sequence, end,
+            "ST-1: each operation of the group has a sequence of its own"
+        );
         for (pending, sequence) in group.into_iter().zip(first_sequence..) {
             let result = state.apply(pending.prepared.operation, sequence);
             *lock(&pending.slot) = Some(result.map_err(|error| state.refuse(error)));
@@ -201,12 +217,18 @@ impl Store {
         }
         let mut state = lock(&self.state);
         while state.frozen.is_some() {
-            state.check_writable(state.seal_failure.as_ref(), "memory is full and cannot be sealed")?;
+            state.check_writable(
+                state.seal_failure.as_ref(),
+                "memory is full and cannot be sealed",
+            )?;
             state = self.wait_until(state, deadline, "memory waits to be sealed")?;
         }
         state.fold_dirty()?;
         state.freeze(log.next_sequence);
-        assert!(state.active.is_empty(), "rows come to an empty memtable after a freeze");
+        assert!(
+            state.active.is_empty(),
+            "rows come to an empty memtable after a freeze"
+        );
         drop(state);
         self.changed.notify_all();
         Ok(())
@@ -222,7 +244,13 @@ fn write(log: &mut Log, group: &[Pending]) -> Result<()> {
         wal.sync()?;
     }
     log.next_sequence += group.len() as u64;
-    let synced = log.wal.as_ref().map_or(log.next_sequence, WalWriter::next_sequence);
-    assert_eq!(synced, log.next_sequence, "ST-1: what is acknowledged is what was synced");
+    let synced = log
+        .wal
+        .as_ref()
+        .map_or(log.next_sequence, WalWriter::next_sequence);
+    assert_eq!(
+        synced, log.next_sequence,
+        "ST-1: what is acknowledged is what was synced"
+    );
     Ok(())
 }

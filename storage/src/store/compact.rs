@@ -45,13 +45,18 @@ impl Store {
         let mut rest: Vec<Arc<Segment>> = self.mergeable(&lock(&self.state)).cloned().collect();
         let masked = |segment: &Arc<Segment>| {
             let state = lock(&self.state);
-            Table::ALL.iter().any(|table| state.manifest.masks.contains_key(&(segment.id(), *table)))
+            Table::ALL
+                .iter()
+                .any(|table| state.manifest.masks.contains_key(&(segment.id(), *table)))
         };
         let mut compacted = Compacted::default();
         while !rest.is_empty() {
             let later = rest.split_off(self.mergeable_at_once(&rest));
             let inputs = std::mem::replace(&mut rest, later);
-            assert!(!inputs.is_empty(), "each step of a compaction takes segments");
+            assert!(
+                !inputs.is_empty(),
+                "each step of a compaction takes segments"
+            );
             compacted.segments_before += inputs.len();
             compacted.segments_after += if inputs.len() > 1 || inputs.iter().any(masked) {
                 self.merge_and_replace(inputs, None)?.segments_after
@@ -59,7 +64,10 @@ impl Store {
                 inputs.len()
             };
         }
-        assert!(compacted.segments_after <= compacted.segments_before, "merging makes fewer segments");
+        assert!(
+            compacted.segments_after <= compacted.segments_before,
+            "merging makes fewer segments"
+        );
         Ok(compacted)
     }
 
@@ -92,9 +100,13 @@ impl Store {
         if waiting {
             return Ok(Compacted::default());
         }
-        let spent =
-            |segment: &&Arc<Segment>| self.rests(segment) && manifest.is_mostly_masked(segment.meta());
-        let spent = segments.iter().find(spent).map(|segment| vec![segment.clone()]);
+        let spent = |segment: &&Arc<Segment>| {
+            self.rests(segment) && manifest.is_mostly_masked(segment.meta())
+        };
+        let spent = segments
+            .iter()
+            .find(spent)
+            .map(|segment| vec![segment.clone()]);
         let picked = spent.or_else(|| self.pick_tier(&segments));
         drop(segments);
         match picked {
@@ -107,8 +119,10 @@ impl Store {
     /// nothing does not matter then.
     fn compact_urgently(&self) -> Result<Compacted> {
         let compacted = self.compact();
-        lock(&self.state).merge_failure =
-            compacted.as_ref().err().map(|error| (error.kind(), error.to_string()));
+        lock(&self.state).merge_failure = compacted
+            .as_ref()
+            .err()
+            .map(|error| (error.kind(), error.to_string()));
         self.changed.notify_all();
         compacted
     }
@@ -117,8 +131,12 @@ impl Store {
         let tier = |segment: &Arc<Segment>| segment.meta().span_rows.max(1).ilog2() / 2;
         let small = |segment: &&Arc<Segment>| !self.rests(segment);
         for wanted in 0..=16 {
-            let mut of_tier: Vec<Arc<Segment>> =
-                segments.iter().filter(small).filter(|segment| tier(segment) == wanted).cloned().collect();
+            let mut of_tier: Vec<Arc<Segment>> = segments
+                .iter()
+                .filter(small)
+                .filter(|segment| tier(segment) == wanted)
+                .cloned()
+                .collect();
             let segments_min = self.options.compaction_segments_min.max(2);
             if of_tier.len() >= segments_min {
                 of_tier.truncate(self.mergeable_at_once(&of_tier));
@@ -132,7 +150,11 @@ impl Store {
     }
 
     /// Merges, lets go of the old segments, and removes what no other process reads.
-    fn merge_and_replace(&self, inputs: Vec<Arc<Segment>>, stop: Option<&AtomicBool>) -> Result<Compacted> {
+    fn merge_and_replace(
+        &self,
+        inputs: Vec<Arc<Segment>>,
+        stop: Option<&AtomicBool>,
+    ) -> Result<Compacted> {
         let compacted = self.merge(&inputs, stop);
         drop(inputs);
         self.deletions.clear(self.env.as_ref());
@@ -140,36 +162,59 @@ impl Store {
     }
 
     /// Merges segments, one included, into one without the rows that committed masks drop.
-    pub(super) fn merge(&self, inputs: &[Arc<Segment>], stop: Option<&AtomicBool>) -> Result<Compacted> {
+    pub(super) fn merge(
+        &self,
+        inputs: &[Arc<Segment>],
+        stop: Option<&AtomicBool>,
+    ) -> Result<Compacted> {
         assert!(!inputs.is_empty(), "a merge has segments");
         let manifest = lock(&self.state).manifest.clone();
         let cache = Arc::new(BlockCache::new(MERGE_CACHE_BYTES_MAX));
         let source = |segment: &Arc<Segment>| {
-            let mask = |table| manifest.masks.get(&(segment.id(), table)).cloned().map(Arc::new);
+            let mask = |table| {
+                manifest
+                    .masks
+                    .get(&(segment.id(), table))
+                    .cloned()
+                    .map(Arc::new)
+            };
             let reopened = Arc::new(segment.reopened(cache.clone())?);
             Ok(Source::new(Rows::Segment(reopened), Table::ALL.map(mask)))
         };
         let sources: Vec<Source> = inputs.iter().map(source).collect::<Result<_>>()?;
         let sequences = inputs.iter().fold((u64::MAX, 0), |(first, last), segment| {
-            (first.min(segment.meta().first_sequence), last.max(segment.meta().last_sequence))
+            (
+                first.min(segment.meta().first_sequence),
+                last.max(segment.meta().last_sequence),
+            )
         });
         let written = self.write_segment(&sources, sequences, self.options.index_text, stop)?;
         // Opened before the commit: past it nothing may fail.
-        let opened = written.map(|written| self.open_written(written)).transpose()?;
+        let opened = written
+            .map(|written| self.open_written(written))
+            .transpose()?;
         let edit = ManifestEdit {
-            add_segments: opened.iter().map(|(segment, _)| segment.meta().clone()).collect(),
+            add_segments: opened
+                .iter()
+                .map(|(segment, _)| segment.meta().clone())
+                .collect(),
             remove_segments: inputs.iter().map(|segment| segment.id()).collect(),
             ..ManifestEdit::default()
         };
         let is_one = opened.is_some();
-        let version = self.commit_manifest(edit, |state| swap_merged(state, inputs, opened))?.version;
+        let version = self
+            .commit_manifest(edit, |state| swap_merged(state, inputs, opened))?
+            .version;
         for segment in inputs {
             segment.mark_obsolete(version);
             // The metadata store is derived: what cannot be removed now is dropped at the next open.
             let _ = self.meta_store.remove_segment(segment.id());
         }
         self.renew_meta_store();
-        Ok(Compacted { segments_before: inputs.len(), segments_after: usize::from(is_one) })
+        Ok(Compacted {
+            segments_before: inputs.len(),
+            segments_after: usize::from(is_one),
+        })
     }
 
     /// Gives back the space that removed segments left in the metadata store, and fills it again, so that
@@ -188,12 +233,23 @@ impl Store {
 
 /// The segment made of `inputs` takes their place; without one they had no row that is visible. Masks of the
 /// memtables are renumbered.
-fn swap_merged(state: &mut State, inputs: &[Arc<Segment>], opened: Option<(Arc<Segment>, Vec<Ordered>)>) {
+fn swap_merged(
+    state: &mut State,
+    inputs: &[Arc<Segment>],
+    opened: Option<(Arc<Segment>, Vec<Ordered>)>,
+) {
     let renumber = |imposed: &mut BTreeMap<SourceId, TableMasks>| {
         for (index, input) in inputs.iter().enumerate() {
-            let Some(masks) = imposed.remove(&SourceId::Segment(input.id())) else { continue };
-            assert!(opened.is_some(), "ST-3: rows that only a memtable masks are kept");
-            let Some((segment, orders)) = &opened else { continue };
+            let Some(masks) = imposed.remove(&SourceId::Segment(input.id())) else {
+                continue;
+            };
+            assert!(
+                opened.is_some(),
+                "ST-3: rows that only a memtable masks are kept"
+            );
+            let Some((segment, orders)) = &opened else {
+                continue;
+            };
             for ordered in orders {
                 if let Some(rows) = masks.get(ordered.table) {
                     let map = RowMap::of(ordered, index, input.reader().rows(ordered.table));
@@ -215,7 +271,11 @@ fn swap_merged(state: &mut State, inputs: &[Arc<Segment>], opened: Option<(Arc<S
     let before = state.segments.len();
     let position = state.segments.iter().position(is_merged);
     state.segments.retain(|segment| !is_merged(segment));
-    assert_eq!(state.segments.len() + inputs.len(), before, "what was merged was live, each segment once");
+    assert_eq!(
+        state.segments.len() + inputs.len(),
+        before,
+        "what was merged was live, each segment once"
+    );
     if let (Some((segment, _)), Some(position)) = (opened, position) {
         state.segments.insert(position, segment);
     }

@@ -56,9 +56,11 @@ impl Store {
         ids.extend(trace_ids.iter().map(|id| normalize_trace_id(id)));
         ids.sort();
         ids.dedup();
-        let intent = Intent { trace_ids: ids.clone() };
-        let text =
-            serde_json::to_vec(&intent).map_err(|e| Error::internal(format!("{ERASE_INTENT}: {e}")))?;
+        let intent = Intent {
+            trace_ids: ids.clone(),
+        };
+        let text = serde_json::to_vec(&intent)
+            .map_err(|e| Error::internal(format!("{ERASE_INTENT}: {e}")))?;
         write_small_file(self.env.as_ref(), ERASE_INTENT, &text)?;
         debug_assert!(
             !matches!(self.unfinished_erase(), Ok(noted) if noted != ids),
@@ -76,9 +78,15 @@ impl Store {
         if !self.env.exists(path) {
             return Ok(Vec::new());
         }
-        let text = self.env.read(path).map_err(|e| Error::io(ERASE_INTENT, e))?;
-        let intent: Intent = serde_json::from_slice(&text)
-            .map_err(|e| Error::corrupt(format!("{ERASE_INTENT} does not name the traces to erase: {e}")))?;
+        let text = self
+            .env
+            .read(path)
+            .map_err(|e| Error::io(ERASE_INTENT, e))?;
+        let intent: Intent = serde_json::from_slice(&text).map_err(|e| {
+            Error::corrupt(format!(
+                "{ERASE_INTENT} does not name the traces to erase: {e}"
+            ))
+        })?;
         Ok(intent.trace_ids)
     }
 
@@ -88,7 +96,10 @@ impl Store {
     /// # Errors
     /// `Corrupt` naming a segment that cannot be read, `Io`, `Closed`: it is to be done again then.
     pub fn erase(&self, trace_ids: &[String]) -> Result<Erased> {
-        let keys: Vec<TraceKey> = trace_ids.iter().map(|id| TraceKey::of(&normalize_trace_id(id))).collect();
+        let keys: Vec<TraceKey> = trace_ids
+            .iter()
+            .map(|id| TraceKey::of(&normalize_trace_id(id)))
+            .collect();
         let mut erased = Erased::default();
         let log_before = self.bytes_of("wal");
         self.seal()?;
@@ -112,8 +123,12 @@ impl Store {
                 !old.iter().any(|dir| self.env.exists(dir)),
                 "an erase is over when the old files are gone"
             );
-            self.env.remove_file(Path::new(ERASE_INTENT)).map_err(|e| Error::io(ERASE_INTENT, e))?;
-            self.env.sync_dir(Path::new("")).map_err(|e| Error::io("database folder", e))?;
+            self.env
+                .remove_file(Path::new(ERASE_INTENT))
+                .map_err(|e| Error::io(ERASE_INTENT, e))?;
+            self.env
+                .sync_dir(Path::new(""))
+                .map_err(|e| Error::io("database folder", e))?;
         }
         Ok(erased)
     }
@@ -140,7 +155,12 @@ impl Store {
                 continue;
             }
             erased.segments.push(segment.id().to_string());
-            erased.segment_bytes += segment.meta().files.iter().map(|file| file.len).sum::<u64>();
+            erased.segment_bytes += segment
+                .meta()
+                .files
+                .iter()
+                .map(|file| file.len)
+                .sum::<u64>();
             old.push(segment.dir().clone());
             self.merge(std::slice::from_ref(&segment), None)?;
             debug_assert!(
@@ -148,19 +168,29 @@ impl Store {
                 "what held them is replaced"
             );
         }
-        assert_eq!(old.len(), erased.segments.len(), "each folder that goes is told");
+        assert_eq!(
+            old.len(),
+            erased.segments.len(),
+            "each folder that goes is told"
+        );
         Ok(old)
     }
 
     /// Removes everything in a folder. What running queries have spilled has no name and goes with them.
     fn empty(&self, dir: &str) -> Result<u64> {
         let mut removed = 0;
-        for name in self.env.list(Path::new(dir)).map_err(|e| Error::io(dir, e))? {
+        for name in self
+            .env
+            .list(Path::new(dir))
+            .map_err(|e| Error::io(dir, e))?
+        {
             let path = Path::new(dir).join(&name);
             remove_any(self.env.as_ref(), &path).map_err(|e| Error::io(path.display(), e))?;
             removed += 1;
         }
-        self.env.sync_dir(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
+        self.env
+            .sync_dir(Path::new(dir))
+            .map_err(|e| Error::io(dir, e))?;
         Ok(removed)
     }
 
@@ -177,7 +207,8 @@ impl Store {
             if started.elapsed() > READERS_WAIT {
                 pending.extend(left.iter().map(|dir| dir.display().to_string()));
                 if left.is_empty() {
-                    pending.push("files of an older version that another process reads".to_string());
+                    pending
+                        .push("files of an older version that another process reads".to_string());
                 }
                 break;
             }
@@ -185,7 +216,9 @@ impl Store {
         }
         // Removed names must not come back after a power cut, when nobody knows any more what was to be erased.
         for dir in ["seg", super::CATALOG_DIR] {
-            self.env.sync_dir(Path::new(dir)).map_err(|e| Error::io(dir, e))?;
+            self.env
+                .sync_dir(Path::new(dir))
+                .map_err(|e| Error::io(dir, e))?;
         }
         Ok(())
     }

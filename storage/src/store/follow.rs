@@ -59,7 +59,9 @@ pub(super) fn read_newest(
             // The same manifest before and after: nobody is in the way, it is damage.
             Err(error) if tries == TRIES => return Err(error),
             Err(error)
-                if before.is_some() && before == Manifest::stamp(env.as_ref(), dir).ok() && tries > 2 =>
+                if before.is_some()
+                    && before == Manifest::stamp(env.as_ref(), dir).ok()
+                    && tries > 2 =>
             {
                 return Err(error);
             }
@@ -81,15 +83,35 @@ fn read_once(
     let pin = ReaderPin::take(env, manifest.version);
     drop(everything);
     let mut tail = Tail::new(manifest.replay_from.max(1));
-    let mut state = open_state(env, options, manifest, (meta_store, cache, deletions), known)?;
+    let mut state = open_state(
+        env,
+        options,
+        manifest,
+        (meta_store, cache, deletions),
+        known,
+    )?;
     if options.durable {
         let mut replay = Replay::new(&mut state);
-        tail.read(env.as_ref(), Path::new("wal"), &mut |record| replay.add(&record))?;
+        tail.read(env.as_ref(), Path::new("wal"), &mut |record| {
+            replay.add(&record)
+        })?;
         replay.finish()?;
-        assert_eq!(state.active.last_sequence, tail.last_sequence(), "ST-3: what is read is applied");
+        assert_eq!(
+            state.active.last_sequence,
+            tail.last_sequence(),
+            "ST-3: what is read is applied"
+        );
     }
     let segments = state.segments.iter().map(Arc::downgrade).collect();
-    Ok((state, Follow { stamp, tail, checked: Instant::now(), pins: vec![(pin, segments)] }))
+    Ok((
+        state,
+        Follow {
+            stamp,
+            tail,
+            checked: Instant::now(),
+            pins: vec![(pin, segments)],
+        },
+    ))
 }
 
 impl Store {
@@ -100,7 +122,9 @@ impl Store {
     /// `Corrupt` or `Io` from the files.
     pub fn refresh(&self) -> Result<bool> {
         let mut slot = lock(&self.follow);
-        let Some(follow) = slot.as_mut() else { return Ok(false) };
+        let Some(follow) = slot.as_mut() else {
+            return Ok(false);
+        };
         follow.checked = Instant::now();
         let stamp = Manifest::stamp(self.env.as_ref(), Path::new("manifest")).ok();
         if stamp.is_some() && stamp == follow.stamp && self.options.durable {
@@ -109,7 +133,9 @@ impl Store {
             let mut replay = Replay::new(&mut state);
             let read = follow
                 .tail
-                .read(self.env.as_ref(), Path::new("wal"), &mut |record| replay.add(&record))
+                .read(self.env.as_ref(), Path::new("wal"), &mut |record| {
+                    replay.add(&record)
+                })
                 .and_then(|()| replay.finish());
             if read.is_ok() {
                 assert_eq!(
@@ -122,7 +148,11 @@ impl Store {
         }
         follow.stamp = None;
         let known = lock(&self.state).segments.clone();
-        let held = (self.meta_store.clone(), self.cache.clone(), self.deletions.clone());
+        let held = (
+            self.meta_store.clone(),
+            self.cache.clone(),
+            self.deletions.clone(),
+        );
         let (mut state, mut newer) = read_newest(&self.env, &self.options, &held, &known)?;
         drop(known);
         let mut current = lock(&self.state);
@@ -130,10 +160,18 @@ impl Store {
         *current = state;
         drop(current);
         // A pin stays until no snapshot has a segment of its version that later versions do not have.
-        let live: Vec<_> = newer.pins.iter().flat_map(|(_, segments)| segments.clone()).collect();
-        let is_live = |segment: &std::sync::Weak<Segment>| live.iter().any(|other| other.ptr_eq(segment));
-        let is_held = |segment: &std::sync::Weak<Segment>| segment.strong_count() > 0 && !is_live(segment);
-        follow.pins.retain(|(_, segments)| segments.iter().any(is_held));
+        let live: Vec<_> = newer
+            .pins
+            .iter()
+            .flat_map(|(_, segments)| segments.clone())
+            .collect();
+        let is_live =
+            |segment: &std::sync::Weak<Segment>| live.iter().any(|other| other.ptr_eq(segment));
+        let is_held =
+            |segment: &std::sync::Weak<Segment>| segment.strong_count() > 0 && !is_live(segment);
+        follow
+            .pins
+            .retain(|(_, segments)| segments.iter().any(is_held));
         newer.pins.append(&mut follow.pins);
         *follow = newer;
         Ok(true)
@@ -141,7 +179,9 @@ impl Store {
 
     /// Refreshes unless that was done a moment ago.
     pub(super) fn follow_writer(&self) -> Result<()> {
-        let is_due = lock(&self.follow).as_ref().is_some_and(|follow| follow.checked.elapsed() > AGE_MAX);
+        let is_due = lock(&self.follow)
+            .as_ref()
+            .is_some_and(|follow| follow.checked.elapsed() > AGE_MAX);
         if is_due {
             self.refresh()?;
         }

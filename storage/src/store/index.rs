@@ -28,8 +28,14 @@ impl Store {
     /// `Corrupt` or `Io` from the segment's files.
     pub fn index_next_text(&self) -> Result<bool> {
         self.open_texts();
-        let Some(segment) = lock(&self.state).claim_unindexed() else { return Ok(false) };
-        let mut claim = Claim { store: self, id: segment.id(), is_built: false };
+        let Some(segment) = lock(&self.state).claim_unindexed() else {
+            return Ok(false);
+        };
+        let mut claim = Claim {
+            store: self,
+            id: segment.id(),
+            is_built: false,
+        };
         let text = self.build_text(&segment)?;
         let mut state = lock(&self.state);
         segment.set_text(Some(text));
@@ -54,7 +60,11 @@ impl Store {
     pub fn wait_for_segment(&self, idle: Duration) {
         let state = lock(&self.state);
         if !state.closed {
-            drop(self.changed.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner));
+            drop(
+                self.changed
+                    .wait_timeout(state, idle)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
         }
     }
 
@@ -62,18 +72,30 @@ impl Store {
     pub fn wait_for_indexing(&self) {
         let mut state = lock(&self.state);
         while !state.indexing.is_empty() {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     fn build_text(&self, segment: &Segment) -> Result<TextReader> {
-        let (tmp, dir) = (Path::new("tmp").join(format!("{}-text", segment.id())), segment_dir(segment.id()));
+        let (tmp, dir) = (
+            Path::new("tmp").join(format!("{}-text", segment.id())),
+            segment_dir(segment.id()),
+        );
         let io = |path: &Path, e| Error::io(path.display(), e);
         let location = self.text_location(&tmp)?;
         let in_memory = matches!(location, TextLocation::Memory);
         let mut writer = TextWriter::create(location)?;
         // As they are stored: the rest is in other columns that are read, too.
-        let stored = |&column: &&'static str| if column == "attributes" { STORED_ATTRIBUTES } else { column };
+        let stored = |&column: &&'static str| {
+            if column == "attributes" {
+                STORED_ATTRIBUTES
+            } else {
+                column
+            }
+        };
         let mut request = ScanRequest::columns(INDEXED_COLUMNS.iter().map(stored));
         request.batch_rows = BATCH_ROWS;
         let cache = Arc::new(BlockCache::new(READ_AHEAD_BYTES_MAX));
@@ -87,11 +109,16 @@ impl Store {
         }
         let target = dir.join("text");
         if self.env.exists(&target) {
-            self.env.remove_dir_all(&target).map_err(|e| io(&target, e))?;
+            self.env
+                .remove_dir_all(&target)
+                .map_err(|e| io(&target, e))?;
         }
         self.env.rename(&tmp, &target).map_err(|e| io(&target, e))?;
         self.env.sync_dir(&dir).map_err(|e| io(&dir, e))?;
-        let folder = self.env.folder(&target).ok_or_else(|| Error::internal("a folder without a path"))?;
+        let folder = self
+            .env
+            .folder(&target)
+            .ok_or_else(|| Error::internal("a folder without a path"))?;
         TextReader::open(&folder, segment.meta().span_rows)
     }
 }
@@ -120,16 +147,20 @@ impl Drop for Claim<'_> {
 impl State {
     /// Segments that have no text index yet but will get one.
     pub(super) fn texts_to_build(&self) -> impl Iterator<Item = &Arc<Segment>> {
-        let is_waiting =
-            |segment: &&Arc<Segment>| !segment.has_text() && !self.unindexable.contains(&segment.id());
+        let is_waiting = |segment: &&Arc<Segment>| {
+            !segment.has_text() && !self.unindexable.contains(&segment.id())
+        };
         self.segments.iter().filter(is_waiting)
     }
 
     /// A segment without text index that nobody works on, claimed for the caller; largest first.
     fn claim_unindexed(&mut self) -> Option<Arc<Segment>> {
         let is_free = |segment: &&Arc<Segment>| !self.indexing.contains(&segment.id());
-        let segment =
-            self.texts_to_build().filter(is_free).max_by_key(|segment| segment.meta().span_rows)?.clone();
+        let segment = self
+            .texts_to_build()
+            .filter(is_free)
+            .max_by_key(|segment| segment.meta().span_rows)?
+            .clone();
         let is_first = self.indexing.insert(segment.id());
         assert!(is_first, "one thread builds the index of a segment");
         Some(segment)

@@ -20,8 +20,15 @@ impl State {
     /// To be called whenever segments or the frozen memtable change.
     pub(super) fn rebuild_older(&mut self) {
         let unmasked = |rows| Source::new(rows, [None, None, None]);
-        let frozen = self.frozen.iter().map(|frozen| unmasked(Rows::Memtable(frozen.view.clone())));
-        let segments = self.segments.iter().rev().map(|segment| unmasked(Rows::Segment(segment.clone())));
+        let frozen = self
+            .frozen
+            .iter()
+            .map(|frozen| unmasked(Rows::Memtable(frozen.view.clone())));
+        let segments = self
+            .segments
+            .iter()
+            .rev()
+            .map(|segment| unmasked(Rows::Segment(segment.clone())));
         self.older = frozen.chain(segments).collect();
         self.snapshot = None;
         if cfg!(debug_assertions) {
@@ -32,12 +39,14 @@ impl State {
     /// Whether something newer masks a row of `source`.
     fn is_masked(&self, source: SourceId, table: Table, row: u32) -> bool {
         let own = match source {
-            SourceId::Segment(id) => {
-                self.manifest.masks.get(&(id, table)).is_some_and(|rows| rows.contains(row))
-            }
-            SourceId::Memtable(generation) => {
-                self.view(generation).is_some_and(|view| view.log(table).mask().contains(row))
-            }
+            SourceId::Segment(id) => self
+                .manifest
+                .masks
+                .get(&(id, table))
+                .is_some_and(|rows| rows.contains(row)),
+            SourceId::Memtable(generation) => self
+                .view(generation)
+                .is_some_and(|view| view.log(table).mask().contains(row)),
         };
         let mut newer = self.frozen.as_deref().into_iter().chain([&self.active]);
         own || newer.any(|memtable| memtable.masks(source, table, row))
@@ -49,9 +58,15 @@ impl State {
         for source in &self.older {
             let rows = source.rows_of(table, key)?;
             let id = source.id();
-            let rows: RoaringBitmap = rows.iter().filter(|row| !self.is_masked(id, table, *row)).collect();
+            let rows: RoaringBitmap = rows
+                .iter()
+                .filter(|row| !self.is_masked(id, table, *row))
+                .collect();
             if !rows.is_empty() {
-                found.push(OlderRows { source: source.clone(), rows });
+                found.push(OlderRows {
+                    source: source.clone(),
+                    rows,
+                });
             }
         }
         Ok(found)
@@ -61,7 +76,10 @@ impl State {
     pub(super) fn older_trace_row(&self, key: TraceKey) -> Result<Option<(usize, u32)>> {
         for (index, source) in self.older.iter().enumerate() {
             let rows = source.rows_of(Table::Traces, key)?;
-            if let Some(row) = rows.iter().find(|row| !self.is_masked(source.id(), Table::Traces, *row)) {
+            if let Some(row) = rows
+                .iter()
+                .find(|row| !self.is_masked(source.id(), Table::Traces, *row))
+            {
                 return Ok(Some((index, row)));
             }
         }
@@ -97,7 +115,10 @@ impl State {
                 "all rows of a source are looked at, or their numbers are wrong"
             );
             if !rows.is_empty() {
-                found.push(OlderRows { source: source.clone(), rows });
+                found.push(OlderRows {
+                    source: source.clone(),
+                    rows,
+                });
             }
         }
         Ok(found)

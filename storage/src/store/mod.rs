@@ -47,7 +47,8 @@ pub use compact::Compacted;
 pub use erase::Erased;
 pub use open::FORMAT_VERSION;
 pub(crate) use open::{
-    LAYOUT, open_meta_store, raise_format, read_format, read_uuid, take_lock, write_format, write_small_file,
+    LAYOUT, open_meta_store, raise_format, read_format, read_uuid, take_lock, write_format,
+    write_small_file,
 };
 pub use operation::{Applied, Assess, Reassess};
 pub use stats::StoreStats;
@@ -217,9 +218,15 @@ impl Store {
             return Ok(snapshot.clone());
         }
         state.fold_dirty()?;
-        assert!(state.active.dirty.is_empty(), "a snapshot sees traces as they are folded");
-        let snapshot =
-            Snapshot::new(state.active.last_sequence, state.sources(), state.manifest.catalog.clone());
+        assert!(
+            state.active.dirty.is_empty(),
+            "a snapshot sees traces as they are folded"
+        );
+        let snapshot = Snapshot::new(
+            state.active.last_sequence,
+            state.sources(),
+            state.manifest.catalog.clone(),
+        );
         state.snapshot = Some(snapshot.clone());
         Ok(snapshot)
     }
@@ -233,7 +240,9 @@ impl Store {
     ) -> Result<Arc<ManifestState>> {
         let mut manifest = lock(&self.manifest);
         let Some(manifest) = manifest.as_mut() else {
-            return Err(Error::invalid_input("the database is open for reading only"));
+            return Err(Error::invalid_input(
+                "the database is open for reading only",
+            ));
         };
         let committed = manifest.commit(edit)?;
         let mut state = lock(&self.state);
@@ -273,7 +282,11 @@ impl Store {
     /// # Errors
     /// Whatever sealing gives; the write-ahead log still has everything then.
     pub fn close(&self) -> Result<()> {
-        let sealed = if self.options.read_only { Ok(()) } else { self.seal().and_then(|()| self.settle()) };
+        let sealed = if self.options.read_only {
+            Ok(())
+        } else {
+            self.seal().and_then(|()| self.settle())
+        };
         lock(&self.state).closed = true;
         self.changed.notify_all();
         self.deletions.clear(self.env.as_ref());
@@ -282,7 +295,9 @@ impl Store {
     }
 
     fn settle(&self) -> Result<()> {
-        lock(&self.manifest).as_mut().map_or(Ok(()), Manifest::settle)
+        lock(&self.manifest)
+            .as_mut()
+            .map_or(Ok(()), Manifest::settle)
     }
 
     /// Waits until a memtable is frozen, the store is closed, or `idle` has passed. Returns whether
@@ -292,7 +307,10 @@ impl Store {
         if state.frozen.is_some() || state.closed {
             return state.frozen.is_some();
         }
-        let waited = self.changed.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout(state, idle)
+            .unwrap_or_else(PoisonError::into_inner);
         waited.0.frozen.is_some()
     }
 
@@ -321,7 +339,9 @@ impl Store {
             let pid = self.pid;
             return Err(Error::new(
                 ErrorKind::Closed,
-                format!("the database was opened by process {pid}, of which this is a fork: open it again"),
+                format!(
+                    "the database was opened by process {pid}, of which this is a fork: open it again"
+                ),
             ));
         }
         Ok(())
@@ -343,7 +363,9 @@ impl Store {
     fn check_open(&self) -> Result<()> {
         self.check_process()?;
         if self.options.read_only {
-            return Err(Error::invalid_input("the database is open for reading only"));
+            return Err(Error::invalid_input(
+                "the database is open for reading only",
+            ));
         }
         if lock(&self.state).closed {
             return Err(Error::new(ErrorKind::Closed, "the database is closed"));
@@ -371,13 +393,22 @@ impl State {
             sources.push(self.source(Rows::Memtable(frozen.view.clone())));
         }
         sources.push(self.source(Rows::Memtable(self.active.view.clone())));
-        assert_eq!(sources.len(), self.older.len() + 1, "a snapshot has all sources");
+        assert_eq!(
+            sources.len(),
+            self.older.len() + 1,
+            "a snapshot has all sources"
+        );
         sources
     }
 
     fn source(&self, rows: Rows) -> Source {
         let own = |table: Table| match &rows {
-            Rows::Segment(segment) => self.manifest.masks.get(&(segment.id(), table)).cloned().map(Arc::new),
+            Rows::Segment(segment) => self
+                .manifest
+                .masks
+                .get(&(segment.id(), table))
+                .cloned()
+                .map(Arc::new),
             Rows::Memtable(view) => Some(view.log(table).mask().clone()),
         };
         let id = match &rows {
@@ -398,7 +429,10 @@ impl State {
 
     /// Replaces the active memtable by an empty one and freezes it. The slot must be free.
     fn freeze(&mut self, next_sequence: u64) {
-        assert!(self.frozen.is_none(), "there is at most one frozen memtable");
+        assert!(
+            self.frozen.is_none(),
+            "there is at most one frozen memtable"
+        );
         assert!(self.active.dirty.is_empty(), "what is sealed is folded");
         let last = self.active.last_sequence;
         assert!(
@@ -414,21 +448,43 @@ impl State {
     /// Takes over a committed manifest.
     fn install(&mut self, committed: Arc<ManifestState>) {
         let (before, now) = (self.manifest.version, committed.version);
-        assert_eq!(now, before + 1, "ST-2: memory follows the manifest commit by commit");
-        assert!(committed.replay_from >= self.manifest.replay_from, "ST-2: what was sealed stays so");
+        assert_eq!(
+            now,
+            before + 1,
+            "ST-2: memory follows the manifest commit by commit"
+        );
+        assert!(
+            committed.replay_from >= self.manifest.replay_from,
+            "ST-2: what was sealed stays so"
+        );
         self.manifest = committed;
     }
 
     /// Asserts what holds of segments, memtables and masks whenever one of them came or went.
     fn assert_whole(&self) {
-        let live: BTreeSet<SegmentId> = self.manifest.segments.iter().map(|segment| segment.id).collect();
+        let live: BTreeSet<SegmentId> = self
+            .manifest
+            .segments
+            .iter()
+            .map(|segment| segment.id)
+            .collect();
         let open: BTreeSet<SegmentId> = self.segments.iter().map(|segment| segment.id()).collect();
-        assert_eq!(open, live, "ST-2: the segments in memory are those of the manifest");
+        assert_eq!(
+            open, live,
+            "ST-2: the segments in memory are those of the manifest"
+        );
         assert_eq!(open.len(), self.segments.len(), "a segment is open once");
         let older = self.segments.len() + usize::from(self.frozen.is_some());
-        assert_eq!(self.older.len(), older, "lookups see all that is older than what is active");
+        assert_eq!(
+            self.older.len(),
+            older,
+            "lookups see all that is older than what is active"
+        );
         let frozen = self.frozen.as_deref();
-        assert!(frozen.is_none_or(|frozen| frozen.dirty.is_empty()), "what is frozen is folded");
+        assert!(
+            frozen.is_none_or(|frozen| frozen.dirty.is_empty()),
+            "what is frozen is folded"
+        );
         assert!(
             frozen.is_none_or(|frozen| frozen.last_sequence < self.active.first_sequence),
             "ST-3: what is frozen is older than what is active"
@@ -438,19 +494,33 @@ impl State {
             frozen.is_none_or(|frozen| frozen.imposed.keys().all(of_segments)),
             "ST-3: what is frozen masks rows of segments alone"
         );
-        for (source, masks) in self.active.imposed.iter().chain(frozen.into_iter().flat_map(|m| &m.imposed)) {
+        for (source, masks) in self
+            .active
+            .imposed
+            .iter()
+            .chain(frozen.into_iter().flat_map(|m| &m.imposed))
+        {
             let masked = self.older.iter().find(|older| older.id() == *source);
-            assert!(masked.is_some(), "ST-3: {source:?} has masked rows, and is no older source");
+            assert!(
+                masked.is_some(),
+                "ST-3: {source:?} has masked rows, and is no older source"
+            );
             let is_there = |(table, rows): (Table, &RoaringBitmap)| {
-                masked.is_some_and(|source| rows.max().is_some_and(|last| last < source.rows(table)))
+                masked
+                    .is_some_and(|source| rows.max().is_some_and(|last| last < source.rows(table)))
             };
-            assert!(masks.iter().all(is_there), "ST-3: rows that are masked in {source:?} are there");
+            assert!(
+                masks.iter().all(is_there),
+                "ST-3: rows that are masked in {source:?} are there"
+            );
         }
     }
 
     /// The view of the frozen or active memtable of a generation.
     fn view(&self, generation: u64) -> Option<&MemView> {
         let memtables = self.frozen.as_deref().into_iter().chain([&self.active]);
-        memtables.map(|memtable| &memtable.view).find(|view| view.generation() == generation)
+        memtables
+            .map(|memtable| &memtable.view)
+            .find(|view| view.generation() == generation)
     }
 }

@@ -90,7 +90,10 @@ impl Format {
 
     fn db_uuid(&self) -> Result<u128> {
         u128::from_str_radix(&self.db_uuid, 16).map_err(|_| {
-            Error::corrupt(format!("FORMAT has the db_uuid {:?}: 32 hex digits expected", self.db_uuid))
+            Error::corrupt(format!(
+                "FORMAT has the db_uuid {:?}: 32 hex digits expected",
+                self.db_uuid
+            ))
         })
     }
 }
@@ -120,23 +123,42 @@ impl Store {
         salvaged: &mut Option<Vec<String>>,
     ) -> Result<Arc<Store>> {
         let (manifest, manifest_state) = Manifest::recover(&env, Path::new("manifest"))?;
-        let live: Vec<SegmentId> = manifest_state.segments.iter().map(|segment| segment.id).collect();
-        let catalog: Vec<String> = manifest_state.catalog.iter().map(|file| file.name.clone()).collect();
+        let live: Vec<SegmentId> = manifest_state
+            .segments
+            .iter()
+            .map(|segment| segment.id)
+            .collect();
+        let catalog: Vec<String> = manifest_state
+            .catalog
+            .iter()
+            .map(|file| file.name.clone())
+            .collect();
         let meta_store = Arc::new(open_meta_store(env.as_ref(), db_uuid, &live));
         let (cache, deletions) = new_caches(&options);
-        let mut state = open_state(&env, &options, manifest_state, (&meta_store, &cache, &deletions), &[])?;
+        let mut state = open_state(
+            &env,
+            &options,
+            manifest_state,
+            (&meta_store, &cache, &deletions),
+            &[],
+        )?;
         let replayed = match salvaged {
             Some(damage) => Some(salvage(env.as_ref(), &mut state, damage)?),
-            None => options.durable.then(|| replay(env.as_ref(), &mut state)).transpose()?,
+            None => options
+                .durable
+                .then(|| replay(env.as_ref(), &mut state))
+                .transpose()?,
         };
         let version = state.manifest.version;
         remove_unnamed(env.as_ref(), &live, &catalog, &deletions, version)?;
         let files = replayed.as_ref().map_or(0, |replayed| replayed.files.len());
         let wal = match replayed.filter(|_| options.durable) {
             // A file that holds something else may have the name of the next one; it was copied.
-            Some(replayed) if salvaged.is_some() => {
-                Some(WalWriter::restart(&env, Path::new(WAL_DIR), replayed.last_sequence + 1)?)
-            }
+            Some(replayed) if salvaged.is_some() => Some(WalWriter::restart(
+                &env,
+                Path::new(WAL_DIR),
+                replayed.last_sequence + 1,
+            )?),
             Some(replayed) => Some(WalWriter::resume(&env, Path::new(WAL_DIR), &replayed)?),
             None => None,
         };
@@ -145,8 +167,14 @@ impl Store {
             None => state.manifest.replay_from.max(1),
         };
         let last = state.active.last_sequence;
-        assert!(next_sequence > last, "ST-3: a sequence is given once: {next_sequence} after {last}");
-        assert!(next_sequence == last + 1 || salvaged.is_some(), "ST-6: what was acknowledged was applied");
+        assert!(
+            next_sequence > last,
+            "ST-3: a sequence is given once: {next_sequence} after {last}"
+        );
+        assert!(
+            next_sequence == last + 1 || salvaged.is_some(),
+            "ST-6: what was acknowledged was applied"
+        );
         let log = Log { wal, next_sequence };
         let store = Self::assemble(
             env,
@@ -166,12 +194,24 @@ impl Store {
     }
 
     /// The segments alone, without the log and the metadata store, to replace some: for repair.
-    pub(crate) fn open_segments_alone(env: &Arc<dyn Env>, options: StoreOptions) -> Result<Arc<Store>> {
+    pub(crate) fn open_segments_alone(
+        env: &Arc<dyn Env>,
+        options: StoreOptions,
+    ) -> Result<Arc<Store>> {
         let (manifest, manifest_state) = Manifest::recover(env, Path::new("manifest"))?;
         let meta_store = Arc::new(MetaStore::in_memory());
         let (cache, deletions) = new_caches(&options);
-        let state = open_state(env, &options, manifest_state, (&meta_store, &cache, &deletions), &[])?;
-        let log = Log { wal: None, next_sequence: 0 };
+        let state = open_state(
+            env,
+            &options,
+            manifest_state,
+            (&meta_store, &cache, &deletions),
+            &[],
+        )?;
+        let log = Log {
+            wal: None,
+            next_sequence: 0,
+        };
         Ok(Self::assemble(
             env.clone(),
             options,
@@ -191,7 +231,10 @@ impl Store {
         let (cache, deletions) = new_caches(&options);
         let held = (meta_store, cache, deletions);
         let (state, follow) = super::follow::read_newest(&env, &options, &held, &[])?;
-        let log = Log { wal: None, next_sequence: 0 };
+        let log = Log {
+            wal: None,
+            next_sequence: 0,
+        };
         let mut store = Self::assemble(env, options, db_uuid, held, log, None, state, None);
         if let Some(store) = Arc::get_mut(&mut store) {
             store.follow = Mutex::new(Some(follow));
@@ -241,7 +284,13 @@ pub(crate) fn open_meta_store(env: &dyn Env, db_uuid: u128, live: &[SegmentId]) 
 }
 
 fn new_caches(options: &StoreOptions) -> (Arc<BlockCache>, Arc<PendingDeletions>) {
-    (Arc::new(BlockCache::with_open_files(options.cache_bytes_max, options.open_files_max)), Arc::default())
+    (
+        Arc::new(BlockCache::with_open_files(
+            options.cache_bytes_max,
+            options.open_files_max,
+        )),
+        Arc::default(),
+    )
 }
 
 pub(super) fn open_state(
@@ -275,11 +324,21 @@ pub(super) fn open_state(
 /// may be secrets.
 fn holder() -> String {
     let mut arguments = std::env::args_os().map(PathBuf::from);
-    let name = arguments.next().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let is_command = |word: &String| word.len() <= 20 && word.bytes().all(|c| c.is_ascii_lowercase());
-    let command = arguments.next().map(|word| word.to_string_lossy().into_owned()).filter(is_command);
+    let name = arguments
+        .next()
+        .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let is_command =
+        |word: &String| word.len() <= 20 && word.bytes().all(|c| c.is_ascii_lowercase());
+    let command = arguments
+        .next()
+        .map(|word| word.to_string_lossy().into_owned())
+        .filter(is_command);
     let words: Vec<String> = name.into_iter().chain(command).collect();
-    format!("{} (tracehouse {})", words.join(" "), env!("CARGO_PKG_VERSION"))
+    format!(
+        "{} (tracehouse {})",
+        words.join(" "),
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// Takes the lock of the one writer.
@@ -290,11 +349,14 @@ pub(crate) fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
     let root = Path::new("");
     // A database that has a FORMAT file had its folder made durable before.
     if !env.exists(Path::new("FORMAT")) {
-        env.create_root().map_err(|e| Error::io("database folder", e))?;
+        env.create_root()
+            .map_err(|e| Error::io("database folder", e))?;
     }
     // A creation that was cut short leaves the empty folders of the layout, and nothing else.
     if !env.exists(Path::new("FORMAT")) {
-        let names = env.list(root).map_err(|e| Error::io("database folder", e))?;
+        let names = env
+            .list(root)
+            .map_err(|e| Error::io("database folder", e))?;
         if let Some(name) = names.iter().find(|name| !LAYOUT.contains(&name.as_str())) {
             return Err(Error::invalid_input(format!(
                 "the folder is not a tracehouse database: it has no FORMAT file but has {name:?}"
@@ -317,7 +379,8 @@ fn open_format(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
         return create_layout(env, durable);
     }
     // Who renamed it may have died before this.
-    env.sync_dir(Path::new("")).map_err(|e| Error::io("database folder", e))?;
+    env.sync_dir(Path::new(""))
+        .map_err(|e| Error::io("database folder", e))?;
     raise_format(env.as_ref())
 }
 
@@ -345,7 +408,9 @@ fn check_unfinished(env: &dyn Env) -> Result<()> {
                 _ => !env.list(path).map_err(|e| Error::io(dir, e))?.is_empty(),
             };
         if is_used {
-            return Err(Error::corrupt(format!("the file FORMAT is missing, and {dir} is not empty")));
+            return Err(Error::corrupt(format!(
+                "the file FORMAT is missing, and {dir} is not empty"
+            )));
         }
     }
     Ok(())
@@ -356,7 +421,9 @@ fn check_unfinished(env: &dyn Env) -> Result<()> {
 /// # Errors
 /// `InvalidInput` for another format, `Corrupt`, `Io`.
 pub(crate) fn read_format(env: &dyn Env) -> Result<Format> {
-    let bytes = env.read(Path::new("FORMAT")).map_err(|e| Error::io("FORMAT", e))?;
+    let bytes = env
+        .read(Path::new("FORMAT"))
+        .map_err(|e| Error::io("FORMAT", e))?;
     let format: Format = serde_json::from_slice(&bytes)
         .map_err(|e| Error::corrupt(format!("FORMAT is not what this program writes: {e}")))?;
     if format.reader_version_min > FORMAT_VERSION || format.writer_version_min > FORMAT_VERSION {
@@ -389,9 +456,19 @@ fn create_layout(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
     let io = |what: &'static str| move |e| Error::io(what, e);
     // What an earlier attempt left.
     if env.exists(Path::new("manifest")) {
-        env.remove_dir_all(Path::new("manifest")).map_err(io("manifest"))?;
+        env.remove_dir_all(Path::new("manifest"))
+            .map_err(io("manifest"))?;
     }
-    for dir in ["manifest", "wal", "seg", "catalog", "kv", "tmp", "readers", "quarantine"] {
+    for dir in [
+        "manifest",
+        "wal",
+        "seg",
+        "catalog",
+        "kv",
+        "tmp",
+        "readers",
+        "quarantine",
+    ] {
         env.create_dir_all(Path::new(dir)).map_err(io(dir))?;
     }
     Manifest::create(env, Path::new("manifest"))?;
@@ -400,7 +477,10 @@ fn create_layout(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
     }
     // The folders' names first: FORMAT may come to be known at any time after its renaming.
     env.sync_dir(Path::new("")).map_err(io("database folder"))?;
-    assert!(!env.exists(Path::new("FORMAT")), "a folder becomes a database when all else is there");
+    assert!(
+        !env.exists(Path::new("FORMAT")),
+        "a folder becomes a database when all else is there"
+    );
     write_format(env.as_ref(), env.new_ulid())
 }
 
@@ -409,8 +489,8 @@ fn create_layout(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
 /// # Errors
 /// `Io`.
 pub(crate) fn write_format(env: &dyn Env, db_uuid: u128) -> Result<u128> {
-    let text =
-        serde_json::to_vec(&Format::new(db_uuid)).map_err(|e| Error::internal(format!("FORMAT: {e}")))?;
+    let text = serde_json::to_vec(&Format::new(db_uuid))
+        .map_err(|e| Error::internal(format!("FORMAT: {e}")))?;
     write_small_file(env, "FORMAT", &text)?;
     Ok(db_uuid)
 }
@@ -427,7 +507,9 @@ pub(crate) fn write_small_file(env: &dyn Env, name: &str, content: &[u8]) -> Res
         env.remove_file(tmp).map_err(io)?;
     }
     let mut file = env.create(tmp).map_err(io)?;
-    file.write_all(content).and_then(|()| file.sync_data()).map_err(io)?;
+    file.write_all(content)
+        .and_then(|()| file.sync_data())
+        .map_err(io)?;
     env.rename(tmp, Path::new(name)).map_err(io)?;
     env.sync_dir(Path::new("")).map_err(io)
 }
@@ -462,7 +544,11 @@ fn open_segments(
             deletions.clone(),
         )));
     }
-    assert_eq!(segments.len(), manifest.segments.len(), "each live segment is open");
+    assert_eq!(
+        segments.len(),
+        manifest.segments.len(),
+        "each live segment is open"
+    );
     Ok(segments)
 }
 
@@ -479,7 +565,9 @@ fn text_in_place(env: &dyn Env, dir: &Path) -> SegmentText {
 fn replay(env: &dyn Env, state: &mut State) -> Result<Replayed> {
     let replay_from = state.manifest.replay_from.max(1);
     let mut replay = Replay::new(state);
-    let replayed = wal::replay(env, Path::new(WAL_DIR), replay_from, &mut |record| replay.add(&record))?;
+    let replayed = wal::replay(env, Path::new(WAL_DIR), replay_from, &mut |record| {
+        replay.add(&record)
+    })?;
     replay.finish()?;
     Ok(replayed)
 }
@@ -494,10 +582,18 @@ fn salvage(env: &dyn Env, state: &mut State, damage: &mut Vec<String>) -> Result
             state.active.known_older.extend(keys);
         }
     }
-    wal::salvage(env, Path::new(WAL_DIR), state.manifest.replay_from.max(1), damage, &mut |record| {
-        guarded("write-ahead log record", || Operation::decode(record.kind, &record.payload))
+    wal::salvage(
+        env,
+        Path::new(WAL_DIR),
+        state.manifest.replay_from.max(1),
+        damage,
+        &mut |record| {
+            guarded("write-ahead log record", || {
+                Operation::decode(record.kind, &record.payload)
+            })
             .and_then(|operation| state.apply(operation, record.sequence).map(drop))
-    })
+        },
+    )
 }
 
 /// Removes unfinished work, and folders and files that no manifest names.
@@ -517,7 +613,10 @@ fn remove_unnamed(
         }
     }
     deletions.clear(env);
-    for name in env.list(Path::new("tmp")).map_err(|e| Error::io("tmp", e))? {
+    for name in env
+        .list(Path::new("tmp"))
+        .map_err(|e| Error::io("tmp", e))?
+    {
         let path = Path::new("tmp").join(&name);
         remove_any(env, &path).map_err(|e| Error::io(path.display(), e))?;
     }

@@ -78,7 +78,9 @@ impl Operation {
     /// `Internal` when spans have another schema than the stored one.
     pub fn check(&self) -> Result<()> {
         match self {
-            Operation::Spans(batch) if batch.schema_ref().fields() != Table::Spans.schema().fields() => {
+            Operation::Spans(batch)
+                if batch.schema_ref().fields() != Table::Spans.schema().fields() =>
+            {
                 Err(Error::internal("a batch of spans has another schema"))
             }
             _ => Ok(()),
@@ -97,11 +99,17 @@ impl Operation {
                 if batch.get_array_memory_size() < FEW_SPANS_BYTES_MAX {
                     return Ok((KIND_FEW_SPANS, encode_few(&stream_of(batch, None)?)?));
                 }
-                Ok((KIND_SPANS, stream_of(batch, Some(arrow::ipc::CompressionType::LZ4_FRAME))?))
+                Ok((
+                    KIND_SPANS,
+                    stream_of(batch, Some(arrow::ipc::CompressionType::LZ4_FRAME))?,
+                ))
             }
             Operation::Mutation(mutation) => {
                 let bytes = serde_json::to_vec(mutation);
-                Ok((KIND_MUTATION, bytes.map_err(|e| Error::internal(format!("mutation record: {e}")))?))
+                Ok((
+                    KIND_MUTATION,
+                    bytes.map_err(|e| Error::internal(format!("mutation record: {e}")))?,
+                ))
             }
         }
     }
@@ -124,16 +132,19 @@ impl Operation {
                 let stream = decode_few(payload).map_err(bad)?;
                 Ok(Operation::Spans(read_stream(&stream).map_err(bad)?))
             }
-            KIND_MUTATION => {
-                Ok(Operation::Mutation(serde_json::from_slice(payload).map_err(|e| bad(e.to_string()))?))
-            }
+            KIND_MUTATION => Ok(Operation::Mutation(
+                serde_json::from_slice(payload).map_err(|e| bad(e.to_string()))?,
+            )),
             other => Err(bad(format!("unknown kind {other}"))),
         }
     }
 }
 
 /// A batch as an Arrow IPC stream.
-fn stream_of(batch: &RecordBatch, compression: Option<arrow::ipc::CompressionType>) -> Result<Vec<u8>> {
+fn stream_of(
+    batch: &RecordBatch,
+    compression: Option<arrow::ipc::CompressionType>,
+) -> Result<Vec<u8>> {
     let options = IpcWriteOptions::default().try_with_compression(compression)?;
     let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
     writer.write(batch)?;
@@ -144,7 +155,10 @@ fn stream_of(batch: &RecordBatch, compression: Option<arrow::ipc::CompressionTyp
 /// The one batch of a stream, of the stored schema; or what is wrong with it.
 fn read_stream(stream: &[u8]) -> std::result::Result<RecordBatch, String> {
     let mut reader = StreamReader::try_new(stream, None).map_err(|e| e.to_string())?;
-    let batch = reader.next().ok_or("no batch")?.map_err(|e| e.to_string())?;
+    let batch = reader
+        .next()
+        .ok_or("no batch")?
+        .map_err(|e| e.to_string())?;
     if reader.next().is_some() {
         return Err("more than one batch".into());
     }
@@ -152,7 +166,9 @@ fn read_stream(stream: &[u8]) -> std::result::Result<RecordBatch, String> {
     let mut columns = batch.columns().to_vec();
     if is_without_cost_source(batch.schema().fields()) {
         let at = schema.index_of(COST_SOURCE).map_err(|e| e.to_string())?;
-        let costs = batch.column_by_name("cost_usd").ok_or("spans without costs")?;
+        let costs = batch
+            .column_by_name("cost_usd")
+            .ok_or("spans without costs")?;
         columns.insert(at, Arc::new(cost_sources_before(costs)));
     } else if batch.schema().fields() != schema.fields() {
         return Err("spans of another schema".into());
@@ -161,7 +177,8 @@ fn read_stream(stream: &[u8]) -> std::result::Result<RecordBatch, String> {
 }
 
 fn encode_few(stream: &[u8]) -> Result<Vec<u8>> {
-    let length = u32::try_from(stream.len()).map_err(|_| Error::internal("length of a log record"))?;
+    let length =
+        u32::try_from(stream.len()).map_err(|_| Error::internal("length of a log record"))?;
     let compressed = zstd::bulk::compress(stream, FEW_SPANS_ZSTD_LEVEL);
     let compressed = compressed.map_err(|e| Error::internal(format!("log record: {e}")))?;
     Ok([length.to_le_bytes().as_slice(), &compressed].concat())
@@ -209,12 +226,22 @@ mod tests {
 
     #[test]
     fn few_and_many_spans_survive_the_log_and_damage_is_an_error() {
-        for (spans, kind) in [(1, KIND_FEW_SPANS), (200, KIND_FEW_SPANS), (20_000, KIND_SPANS)] {
-            let span = |i| Span { trace_id: format!("t{i}"), span_id: format!("s{i}"), ..Span::default() };
+        for (spans, kind) in [
+            (1, KIND_FEW_SPANS),
+            (200, KIND_FEW_SPANS),
+            (20_000, KIND_SPANS),
+        ] {
+            let span = |i| Span {
+                trace_id: format!("t{i}"),
+                span_id: format!("s{i}"),
+                ..Span::default()
+            };
             let batch = spans_batch(&(0..spans).map(span).collect::<Vec<_>>()).unwrap();
             let (found, payload) = Operation::Spans(batch.clone()).encode().unwrap();
             assert_eq!(found, kind, "{spans} spans");
-            let Ok(Operation::Spans(read)) = Operation::decode(kind, &payload) else { panic!("no spans") };
+            let Ok(Operation::Spans(read)) = Operation::decode(kind, &payload) else {
+                panic!("no spans")
+            };
             assert_eq!(read, batch);
             for cut in [0, 3, 4, 5, payload.len() / 2, payload.len() - 1] {
                 assert!(Operation::decode(kind, &payload[..cut]).is_err() || kind == KIND_SPANS);
@@ -226,15 +253,28 @@ mod tests {
 
     #[test]
     fn spans_logged_before_costs_had_a_source_read_with_one() {
-        let span = |id: &str, cost_usd| Span { span_id: id.into(), cost_usd, ..Span::default() };
+        let span = |id: &str, cost_usd| Span {
+            span_id: id.into(),
+            cost_usd,
+            ..Span::default()
+        };
         let wanted = spans_batch(&[span("a", Some(0.5)), span("b", None)]).unwrap();
         let at = wanted.schema().index_of(COST_SOURCE).unwrap();
-        let others: Vec<usize> = (0..wanted.num_columns()).filter(|column| *column != at).collect();
+        let others: Vec<usize> = (0..wanted.num_columns())
+            .filter(|column| *column != at)
+            .collect();
         let stream = stream_of(&wanted.project(&others).unwrap(), None).unwrap();
         assert_eq!(read_stream(&stream).unwrap(), wanted);
         let mut twice = StreamWriter::try_new(Vec::new(), &wanted.schema()).unwrap();
-        twice.write(&wanted).and_then(|()| twice.write(&wanted)).and_then(|()| twice.finish()).unwrap();
-        assert!(read_stream(twice.get_ref()).is_err(), "no span of a record is left out");
+        twice
+            .write(&wanted)
+            .and_then(|()| twice.write(&wanted))
+            .and_then(|()| twice.finish())
+            .unwrap();
+        assert!(
+            read_stream(twice.get_ref()).is_err(),
+            "no span of a record is left out"
+        );
         let fewer = stream_of(&wanted.project(&others[1..]).unwrap(), None).unwrap();
         assert!(read_stream(&fewer).is_err());
     }
@@ -248,7 +288,8 @@ mod tests {
 
     #[test]
     fn records_written_before_starts_and_links_still_read() {
-        let Mutation::Edit(edits) = mutation(r#"{"Edit":[["t",{"tags":{"a":"1","b":null}}],["u",{}]]}"#)
+        let Mutation::Edit(edits) =
+            mutation(r#"{"Edit":[["t",{"tags":{"a":"1","b":null}}],["u",{}]]}"#)
         else {
             panic!("no edit")
         };
@@ -259,12 +300,23 @@ mod tests {
 
     #[test]
     fn what_a_start_says_survives_the_log() {
-        let usage = crate::model::StartUsage { input_cost: Some(0.1), ..Default::default() };
-        let start = crate::model::StartEdit { state: "OK".into(), usage, ..Default::default() };
+        let usage = crate::model::StartUsage {
+            input_cost: Some(0.1),
+            ..Default::default()
+        };
+        let start = crate::model::StartEdit {
+            state: "OK".into(),
+            usage,
+            ..Default::default()
+        };
         let edits = vec![("t".to_string(), TraceEdit::start(start))];
-        let (kind, bytes) = Operation::Mutation(Mutation::Edit(edits.clone())).encode().unwrap();
+        let (kind, bytes) = Operation::Mutation(Mutation::Edit(edits.clone()))
+            .encode()
+            .unwrap();
         assert_eq!(kind, KIND_MUTATION);
-        let Mutation::Edit(read) = mutation(std::str::from_utf8(&bytes).unwrap()) else { panic!("no edit") };
+        let Mutation::Edit(read) = mutation(std::str::from_utf8(&bytes).unwrap()) else {
+            panic!("no edit")
+        };
         assert_eq!(read, edits);
     }
 }

@@ -58,10 +58,20 @@ pub(super) fn order(sources: &[Source], table: Table) -> Result<Ordered> {
     let id = |(batch, row): (u32, u32)| ids.get(batch as usize).map(|ids| ids.value(row as usize));
     rows.sort_unstable_by(|a, b| {
         let ties = || id(a.id).cmp(&id(b.id)).then(a.at.cmp(&b.at));
-        (a.group, a.key, a.time).cmp(&(b.group, b.key, b.time)).then_with(ties) as Ordering
+        (a.group, a.key, a.time)
+            .cmp(&(b.group, b.key, b.time))
+            .then_with(ties) as Ordering
     });
-    let runs = if table == Table::Spans { runs(&rows) } else { HashMap::new() };
-    Ok(Ordered { table, rows: rows.into_iter().map(|row| row.at).collect(), runs })
+    let runs = if table == Table::Spans {
+        runs(&rows)
+    } else {
+        HashMap::new()
+    };
+    Ok(Ordered {
+        table,
+        rows: rows.into_iter().map(|row| row.at).collect(),
+        runs,
+    })
 }
 
 fn runs(rows: &[Row]) -> HashMap<TraceKey, (u32, u32)> {
@@ -83,8 +93,9 @@ fn add_rows(
 ) -> Result<()> {
     use arrow::array::AsArray;
     let (traces, starts) = (required_text(batch, "trace_id")?, times(batch, time)?);
-    let numbers =
-        batch.column_by_name("_row").and_then(|a| a.as_primitive_opt::<arrow::datatypes::UInt32Type>());
+    let numbers = batch
+        .column_by_name("_row")
+        .and_then(|a| a.as_primitive_opt::<arrow::datatypes::UInt32Type>());
     let numbers = numbers.ok_or_else(|| Error::internal("scan without row numbers"))?;
     for (offset, (trace, number)) in traces.iter().zip(numbers.values()).enumerate() {
         rows.push(Row {
@@ -92,7 +103,10 @@ fn add_rows(
             key: TraceKey::of(trace),
             time: starts.value(offset),
             id: (batch_index, offset as u32),
-            at: RowRef { source, row: *number },
+            at: RowRef {
+                source,
+                row: *number,
+            },
         });
     }
     Ok(())
@@ -109,7 +123,8 @@ fn group(rows: &mut [Row], table: Table) -> Result<()> {
             }
             for row in rows {
                 let start = earliest.get(&row.key);
-                row.group = *start.ok_or_else(|| Error::internal("a trace without its earliest span"))?;
+                row.group =
+                    *start.ok_or_else(|| Error::internal("a trace without its earliest span"))?;
             }
         }
         Table::Traces => rows.iter_mut().for_each(|row| row.group = row.time),
@@ -127,7 +142,10 @@ impl RowMap {
     /// The map of one source of an order.
     pub fn of(ordered: &Ordered, source: usize, rows: u32) -> Self {
         let mut new_rows = vec![None; rows as usize];
-        for (new, at) in (0u32..).zip(&ordered.rows).filter(|(_, at)| at.source == source) {
+        for (new, at) in (0u32..)
+            .zip(&ordered.rows)
+            .filter(|(_, at)| at.source == source)
+        {
             assert!(at.row < rows, "ST-3: row {} of {rows} was ordered", at.row);
             if let Some(slot) = new_rows.get_mut(at.row as usize) {
                 debug_assert!(slot.is_none(), "a row goes to one place");
@@ -139,9 +157,15 @@ impl RowMap {
 
     /// The new numbers of these rows, which a memtable masks: none of them was dropped.
     pub fn translate(&self, rows: &RoaringBitmap) -> RoaringBitmap {
-        let moved: RoaringBitmap =
-            rows.iter().filter_map(|row| self.new_rows.get(row as usize).copied().flatten()).collect();
-        assert_eq!(moved.len(), rows.len(), "ST-3: rows that only a memtable masks are kept");
+        let moved: RoaringBitmap = rows
+            .iter()
+            .filter_map(|row| self.new_rows.get(row as usize).copied().flatten())
+            .collect();
+        assert_eq!(
+            moved.len(),
+            rows.len(),
+            "ST-3: rows that only a memtable masks are kept"
+        );
         moved
     }
 }

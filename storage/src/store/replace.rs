@@ -19,8 +19,12 @@ impl Store {
     /// `Corrupt` or `Io` from the other tables' files, `Io` from writing; nothing is changed then.
     pub(crate) fn replace_segment(&self, id: SegmentId, without: &[Table]) -> Result<()> {
         let manifest = lock(&self.state).manifest.clone();
-        let meta = manifest.segment(id).ok_or_else(|| Error::internal(format!("no segment {id}")))?;
-        let kept = without.iter().fold(meta.clone(), |meta, table| without_rows(meta, *table));
+        let meta = manifest
+            .segment(id)
+            .ok_or_else(|| Error::internal(format!("no segment {id}")))?;
+        let kept = without
+            .iter()
+            .fold(meta.clone(), |meta, table| without_rows(meta, *table));
         let dir = segment_dir(id);
         let reader = SegmentReader::open(self.env.clone(), dir.clone(), &kept, self.cache.clone())?;
         let sequences = (kept.first_sequence, kept.last_sequence);

@@ -36,13 +36,24 @@ pub(super) struct Replay<'s> {
 
 enum Waiting {
     Nothing,
-    Spans { batches: Vec<RecordBatch>, rows: usize, bytes: usize },
-    Edits { edits: Vec<(String, TraceEdit)>, traces: HashSet<TraceKey> },
+    Spans {
+        batches: Vec<RecordBatch>,
+        rows: usize,
+        bytes: usize,
+    },
+    Edits {
+        edits: Vec<(String, TraceEdit)>,
+        traces: HashSet<TraceKey>,
+    },
 }
 
 impl<'s> Replay<'s> {
     pub(super) fn new(state: &'s mut State) -> Self {
-        Self { state, waiting: Waiting::Nothing, sequence: 0 }
+        Self {
+            state,
+            waiting: Waiting::Nothing,
+            sequence: 0,
+        }
     }
 
     /// Takes the next record.
@@ -53,7 +64,11 @@ impl<'s> Replay<'s> {
     /// log once that is cut.
     pub(super) fn add(&mut self, record: &Record) -> Result<()> {
         let (sequence, bytes) = (record.sequence, record.payload.len());
-        assert!(sequence > self.sequence, "ST-3: record {sequence} comes after {}", self.sequence);
+        assert!(
+            sequence > self.sequence,
+            "ST-3: record {sequence} comes after {}",
+            self.sequence
+        );
         match Operation::decode(record.kind, &record.payload)? {
             Operation::Spans(batch) if record.kind != KIND_SPANS || bytes < SPAN_BYTES_MAX => {
                 self.add_spans(batch, bytes, sequence)
@@ -70,31 +85,51 @@ impl<'s> Replay<'s> {
     fn add_spans(&mut self, batch: RecordBatch, more_bytes: usize, sequence: u64) -> Result<()> {
         if !matches!(self.waiting, Waiting::Spans { .. }) {
             self.finish()?;
-            self.waiting = Waiting::Spans { batches: Vec::new(), rows: 0, bytes: 0 };
+            self.waiting = Waiting::Spans {
+                batches: Vec::new(),
+                rows: 0,
+                bytes: 0,
+            };
         }
         self.sequence = sequence;
-        let Waiting::Spans { batches, rows, bytes } = &mut self.waiting else {
+        let Waiting::Spans {
+            batches,
+            rows,
+            bytes,
+        } = &mut self.waiting
+        else {
             return Err(misfiled(sequence));
         };
         *rows += batch.num_rows();
         *bytes += more_bytes;
         batches.push(batch);
-        if *rows >= SPANS_MAX || *bytes >= SPAN_BYTES_MAX { self.finish() } else { Ok(()) }
+        if *rows >= SPANS_MAX || *bytes >= SPAN_BYTES_MAX {
+            self.finish()
+        } else {
+            Ok(())
+        }
     }
 
     fn add_edits(&mut self, more: Vec<(String, TraceEdit)>, sequence: u64) -> Result<()> {
-        let of: HashSet<TraceKey> =
-            more.iter().map(|(id, _)| TraceKey::of(&normalize_trace_id(id))).collect();
+        let of: HashSet<TraceKey> = more
+            .iter()
+            .map(|(id, _)| TraceKey::of(&normalize_trace_id(id)))
+            .collect();
         let fits = match &self.waiting {
             Waiting::Edits { edits, traces } => edits.len() < EDITS_MAX && traces.is_disjoint(&of),
             _ => false,
         };
         if !fits {
             self.finish()?;
-            self.waiting = Waiting::Edits { edits: Vec::new(), traces: HashSet::new() };
+            self.waiting = Waiting::Edits {
+                edits: Vec::new(),
+                traces: HashSet::new(),
+            };
         }
         self.sequence = sequence;
-        let Waiting::Edits { edits, traces } = &mut self.waiting else { return Err(misfiled(sequence)) };
+        let Waiting::Edits { edits, traces } = &mut self.waiting else {
+            return Err(misfiled(sequence));
+        };
         edits.extend(more);
         traces.extend(of);
         Ok(())
@@ -115,7 +150,9 @@ impl<'s> Replay<'s> {
 }
 
 fn misfiled(sequence: u64) -> Error {
-    Error::internal(format!("record {sequence} of the log waits with those of another kind"))
+    Error::internal(format!(
+        "record {sequence} of the log waits with those of another kind"
+    ))
 }
 
 /// The rows of all batches in memory of their own: columns of a record share that of the record.
@@ -128,6 +165,10 @@ fn joined(batches: &[RecordBatch]) -> Result<RecordBatch> {
         many => concat_batches(&Table::Spans.schema(), many)?,
     };
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    assert_eq!(whole.num_rows(), rows, "ST-3: no span of a record is left out");
+    assert_eq!(
+        whole.num_rows(),
+        rows,
+        "ST-3: no span of a record is left out"
+    );
     compact(&whole)
 }

@@ -71,13 +71,18 @@ impl Store {
     pub fn seal_frozen(&self) -> Result<bool> {
         let _one_at_a_time = lock(&self.maintenance);
         let sealed = self.seal_slot();
-        lock(&self.state).seal_failure = sealed.as_ref().err().map(|error| (error.kind(), error.to_string()));
+        lock(&self.state).seal_failure = sealed
+            .as_ref()
+            .err()
+            .map(|error| (error.kind(), error.to_string()));
         self.changed.notify_all();
         sealed
     }
 
     fn seal_slot(&self) -> Result<bool> {
-        let Some(frozen) = lock(&self.state).frozen.clone() else { return Ok(false) };
+        let Some(frozen) = lock(&self.state).frozen.clone() else {
+            return Ok(false);
+        };
         let source = self.own_source(&frozen);
         assert!(frozen.dirty.is_empty(), "what is sealed is folded");
         let sequences = (frozen.first_sequence, frozen.last_sequence);
@@ -87,17 +92,25 @@ impl Store {
         } else {
             self.write_segment(&[source], sequences, with_text, None)?
         };
-        let mut edit =
-            ManifestEdit { replay_from: Some(frozen.last_sequence + 1), ..ManifestEdit::default() };
+        let mut edit = ManifestEdit {
+            replay_from: Some(frozen.last_sequence + 1),
+            ..ManifestEdit::default()
+        };
         for (source, masks) in &frozen.imposed {
             let SourceId::Segment(id) = source else {
-                return Err(Error::internal("a frozen memtable masks rows of another memtable"));
+                return Err(Error::internal(
+                    "a frozen memtable masks rows of another memtable",
+                ));
             };
-            edit.add_masks.extend(masks.iter().map(|(table, rows)| (*id, table, rows.clone())));
+            edit.add_masks
+                .extend(masks.iter().map(|(table, rows)| (*id, table, rows.clone())));
         }
         // Opened before the commit: past it nothing may fail, or the rows would be sealed twice.
-        let opened = written.map(|written| self.open_written(written)).transpose()?;
-        edit.add_segments.extend(opened.iter().map(|(segment, _)| segment.meta().clone()));
+        let opened = written
+            .map(|written| self.open_written(written))
+            .transpose()?;
+        edit.add_segments
+            .extend(opened.iter().map(|(segment, _)| segment.meta().clone()));
         let committed = self.commit_manifest(edit, |state| swap_frozen(state, &frozen, opened))?;
         assert_eq!(
             committed.replay_from,
@@ -111,17 +124,31 @@ impl Store {
 
     /// The memtable as a source with only its own mask.
     fn own_source(&self, memtable: &Memtable) -> Source {
-        let own =
-            |table: Table| Some(memtable.view.log(table).mask().clone()).filter(|mask| !mask.is_empty());
+        let own = |table: Table| {
+            Some(memtable.view.log(table).mask().clone()).filter(|mask| !mask.is_empty())
+        };
         Source::new(Rows::Memtable(memtable.view.clone()), Table::ALL.map(own))
     }
 
     /// A handle on a segment just written, with its index in the metadata store.
     pub(super) fn open_written(&self, written: Written) -> Result<(Arc<Segment>, Vec<Ordered>)> {
-        let Written { meta, text, index, orders } = written;
-        assert_eq!(index.trace_rows.len(), meta.trace_rows as usize, "ST-5: the index has each trace's row");
+        let Written {
+            meta,
+            text,
+            index,
+            orders,
+        } = written;
         assert_eq!(
-            index.span_runs.iter().map(|run| u64::from(run.row_count)).sum::<u64>(),
+            index.trace_rows.len(),
+            meta.trace_rows as usize,
+            "ST-5: the index has each trace's row"
+        );
+        assert_eq!(
+            index
+                .span_runs
+                .iter()
+                .map(|run| u64::from(run.row_count))
+                .sum::<u64>(),
             u64::from(meta.span_rows),
             "ST-5: each span is in the run of its trace"
         );
@@ -151,32 +178,46 @@ impl Store {
         with_text: bool,
         stop: Option<&AtomicBool>,
     ) -> Result<Option<Written>> {
-        let orders = Table::ALL.iter().map(|table| order(sources, *table)).collect::<Result<Vec<_>>>()?;
+        let orders = Table::ALL
+            .iter()
+            .map(|table| order(sources, *table))
+            .collect::<Result<Vec<_>>>()?;
         if orders.iter().all(|ordered| ordered.rows.is_empty()) {
             return Ok(None);
         }
         for ordered in &orders {
             check_complete(sources, ordered)?;
         }
-        assert!(sequences.0 <= sequences.1, "rows of a segment have sequences");
+        assert!(
+            sequences.0 <= sequences.1,
+            "rows of a segment have sequences"
+        );
         let id = SegmentId(self.env.new_ulid());
         let (tmp, dir) = (Path::new("tmp").join(id.to_string()), segment_dir(id));
         let io = |what: &Path, e| Error::io(what.display(), e);
         let (files, index, time_range, in_memory) = std::thread::scope(|scope| {
-            let text = with_text.then(|| scope.spawn(|| self.write_text(sources, &orders, &tmp, stop)));
+            let text =
+                with_text.then(|| scope.spawn(|| self.write_text(sources, &orders, &tmp, stop)));
             let files = self.write_tables(sources, &orders, &tmp, stop);
             let index = build_index(|table, columns| stream(sources, &orders, table, columns));
             let range = time_range(sources, &orders);
             let text = match text.map(ScopedJoinHandle::join) {
-                Some(joined) => joined.map_err(|_| Error::internal("the text index writer panicked"))??,
+                Some(joined) => {
+                    joined.map_err(|_| Error::internal("the text index writer panicked"))??
+                }
                 None => None,
             };
             Ok::<_, Error>((files?, index?, range?, text))
         })?;
         self.env.rename(&tmp, &dir).map_err(|e| io(&dir, e))?;
-        self.env.sync_dir(Path::new("seg")).map_err(|e| io(Path::new("seg"), e))?;
+        self.env
+            .sync_dir(Path::new("seg"))
+            .map_err(|e| io(Path::new("seg"), e))?;
         let count = |table: Table| {
-            orders.iter().find(|o| o.table == table).map_or(Ok(0), |o| row_number(o.rows.len()))
+            orders
+                .iter()
+                .find(|o| o.table == table)
+                .map_or(Ok(0), |o| row_number(o.rows.len()))
         };
         let meta = SegmentMeta {
             id,
@@ -189,9 +230,17 @@ impl Store {
             last_sequence: sequences.1,
             files,
         };
-        assert!(meta.min_time_ns <= meta.max_time_ns, "the times of a segment are a range");
+        assert!(
+            meta.min_time_ns <= meta.max_time_ns,
+            "the times of a segment are a range"
+        );
         let text = in_memory.or_else(|| open_text(self.env.as_ref(), &dir, meta.span_rows));
-        Ok(Some(Written { meta, text, index, orders }))
+        Ok(Some(Written {
+            meta,
+            text,
+            index,
+            orders,
+        }))
     }
 
     fn write_tables(
@@ -203,19 +252,30 @@ impl Store {
     ) -> Result<Vec<crate::manifest::FileMeta>> {
         let mut options = SegmentOptions::default();
         // Bloom filters begin as large as a row group may become.
-        let rows = orders.iter().map(|ordered| ordered.rows.len()).max().unwrap_or(0);
+        let rows = orders
+            .iter()
+            .map(|ordered| ordered.rows.len())
+            .max()
+            .unwrap_or(0);
         options.row_group_rows_max = options.row_group_rows_max.min(rows);
         let mut writer = SegmentWriter::create(self.env.as_ref(), dir, options)?;
         let spans = orders.iter().find(|ordered| ordered.table == Table::Spans);
         for ordered in orders {
-            let columns: Vec<&str> = ordered.table.columns().into_iter().map(stored_name).collect();
+            let columns: Vec<&str> = ordered
+                .table
+                .columns()
+                .into_iter()
+                .map(stored_name)
+                .collect();
             for rows in ordered.rows.chunks(GATHER_ROWS) {
                 check_stop(stop)?;
                 let stored = read_rows(sources, ordered.table, rows, &columns)?;
-                let mut batch = RecordBatch::try_new(ordered.table.schema(), stored.columns().to_vec())?;
+                let mut batch =
+                    RecordBatch::try_new(ordered.table.schema(), stored.columns().to_vec())?;
                 if ordered.table == Table::Traces {
-                    batch =
-                        with_span_runs(&batch, |key| spans.and_then(|spans| spans.runs.get(&key).copied()))?;
+                    batch = with_span_runs(&batch, |key| {
+                        spans.and_then(|spans| spans.runs.get(&key).copied())
+                    })?;
                 }
                 writer.write(ordered.table, &batch)?;
             }
@@ -233,11 +293,17 @@ impl Store {
         stop: Option<&AtomicBool>,
     ) -> Result<Option<TextReader>> {
         let dir = dir.join("text");
-        let spans = || orders.iter().filter(|ordered| ordered.table == Table::Spans);
+        let spans = || {
+            orders
+                .iter()
+                .filter(|ordered| ordered.table == Table::Spans)
+        };
         let indexes: Option<Vec<Arc<TextReader>>> = sources.iter().map(Source::text).collect();
         if let Some(indexes) = indexes {
-            let rows: Vec<(usize, u32)> =
-                spans().flat_map(|ordered| &ordered.rows).map(|row| (row.source, row.row)).collect();
+            let rows: Vec<(usize, u32)> = spans()
+                .flat_map(|ordered| &ordered.rows)
+                .map(|row| (row.source, row.row))
+                .collect();
             let location = self.text_location(&dir)?;
             let in_memory = matches!(location, TextLocation::Memory);
             match merge_indexes(location, &indexes, &rows, &|| check_stop(stop)) {
@@ -260,7 +326,9 @@ impl Store {
 
     /// An empty folder for a text index, or memory.
     pub(super) fn text_location(&self, dir: &Path) -> Result<TextLocation> {
-        let Some(folder) = self.env.folder(dir) else { return Ok(TextLocation::Memory) };
+        let Some(folder) = self.env.folder(dir) else {
+            return Ok(TextLocation::Memory);
+        };
         let io = |e| Error::io(dir.display(), e);
         if self.env.exists(dir) {
             self.env.remove_dir_all(dir).map_err(io)?;
@@ -284,15 +352,24 @@ fn swap_frozen(state: &mut State, frozen: &Memtable, opened: Option<(Arc<Segment
     let id = state.frozen.as_ref().map(|frozen| frozen.id());
     assert_eq!(id, Some(frozen.id()), "what was sealed is what is frozen");
     let masks = state.active.imposed.remove(&frozen.id());
-    assert!(opened.is_some() || masks.is_none(), "ST-3: rows that the active memtable masks were sealed");
+    assert!(
+        opened.is_some() || masks.is_none(),
+        "ST-3: rows that the active memtable masks were sealed"
+    );
     if let Some((segment, orders)) = opened {
-        for (ordered, (table, rows)) in
-            masks.iter().flat_map(|masks| orders.iter().map(move |o| (o, (o.table, masks.get(o.table)))))
-        {
+        for (ordered, (table, rows)) in masks.iter().flat_map(|masks| {
+            orders
+                .iter()
+                .map(move |o| (o, (o.table, masks.get(o.table))))
+        }) {
             if let Some(rows) = rows {
                 let map = RowMap::of(ordered, 0, frozen.view.log(table).rows());
                 let moved = map.translate(rows);
-                let masks = state.active.imposed.entry(SourceId::Segment(segment.id())).or_default();
+                let masks = state
+                    .active
+                    .imposed
+                    .entry(SourceId::Segment(segment.id()))
+                    .or_default();
                 masks.extend(table, &moved);
             }
         }
@@ -310,41 +387,64 @@ pub(super) fn open_text(env: &dyn Env, dir: &Path, span_rows: u32) -> Option<Tex
 
 /// Attributes go from one place to the next as they are stored.
 fn stored_name(column: &str) -> &str {
-    if column == "attributes" { STORED_ATTRIBUTES } else { column }
+    if column == "attributes" {
+        STORED_ATTRIBUTES
+    } else {
+        column
+    }
 }
 
 fn check_stop(stop: Option<&AtomicBool>) -> Result<()> {
     match stop {
-        Some(stop) if stop.load(Ordering::Acquire) => {
-            Err(Error::new(ErrorKind::Closed, "interrupted: the database is being closed"))
-        }
+        Some(stop) if stop.load(Ordering::Acquire) => Err(Error::new(
+            ErrorKind::Closed,
+            "interrupted: the database is being closed",
+        )),
         _ => Ok(()),
     }
 }
 
 /// Checks that no visible row of the sources is left out, and none comes twice: they end with the commit.
 fn check_complete(sources: &[Source], ordered: &Ordered) -> Result<()> {
-    let visible: u64 = sources.iter().map(|source| source.visible_rows(ordered.table)).sum();
+    let visible: u64 = sources
+        .iter()
+        .map(|source| source.visible_rows(ordered.table))
+        .sum();
     let (found, table) = (ordered.rows.len() as u64, ordered.table.name());
     if found != visible {
-        return Err(Error::internal(format!("a segment would have {found} of {visible} rows of {table}")));
+        return Err(Error::internal(format!(
+            "a segment would have {found} of {visible} rows of {table}"
+        )));
     }
     Ok(())
 }
 
 /// Rows of a table in order, gathered piece by piece.
-fn stream(sources: &[Source], orders: &[Ordered], table: Table, columns: &[&str]) -> Result<RowStream> {
-    let rows: Vec<RowRef> =
-        orders.iter().filter(|ordered| ordered.table == table).flat_map(|o| o.rows.iter().copied()).collect();
-    let batches: Vec<Result<RecordBatch>> =
-        rows.chunks(GATHER_ROWS).map(|rows| read_rows(sources, table, rows, columns)).collect();
+fn stream(
+    sources: &[Source],
+    orders: &[Ordered],
+    table: Table,
+    columns: &[&str],
+) -> Result<RowStream> {
+    let rows: Vec<RowRef> = orders
+        .iter()
+        .filter(|ordered| ordered.table == table)
+        .flat_map(|o| o.rows.iter().copied())
+        .collect();
+    let batches: Vec<Result<RecordBatch>> = rows
+        .chunks(GATHER_ROWS)
+        .map(|rows| read_rows(sources, table, rows, columns))
+        .collect();
     Ok(Box::new(batches.into_iter()))
 }
 
 /// Smallest and largest start of spans and traces; (0, 0) for a segment with assessments only.
 fn time_range(sources: &[Source], orders: &[Ordered]) -> Result<(i64, i64)> {
     let mut range: Option<(i64, i64)> = None;
-    for (table, column) in [(Table::Spans, "start_time"), (Table::Traces, "request_time")] {
+    for (table, column) in [
+        (Table::Spans, "start_time"),
+        (Table::Traces, "request_time"),
+    ] {
         for batch in stream(sources, orders, table, &[column])? {
             for time in times(&batch?, column)?.values() {
                 let (min, max) = range.unwrap_or((*time, *time));

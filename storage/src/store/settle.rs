@@ -48,13 +48,22 @@ impl Snapshot {
         let mut rows = Vec::new();
         for (source, of_source) in self.sources().iter().enumerate() {
             let waiting = of_source.waiting()?;
-            let due = waiting.iter().filter(|trace| trace.end_time_ns.is_some_and(|end| end < before_ns));
+            let due = waiting
+                .iter()
+                .filter(|trace| trace.end_time_ns.is_some_and(|end| end < before_ns));
             let mask = of_source.mask(Table::Traces);
             let visible = due.filter(|trace| mask.is_none_or(|mask| !mask.contains(trace.row)));
-            rows.extend(visible.map(|trace| RowRef { source, row: trace.row }));
+            rows.extend(visible.map(|trace| RowRef {
+                source,
+                row: trace.row,
+            }));
         }
         let batch = self.read_rows(Table::Traces, &rows, &["trace_id"])?;
-        Ok(text(&batch, "trace_id")?.iter().flatten().map(str::to_string).collect())
+        Ok(text(&batch, "trace_id")?
+            .iter()
+            .flatten()
+            .map(str::to_string)
+            .collect())
     }
 
     /// Ids of those of these traces that wait for their root.
@@ -64,8 +73,11 @@ impl Snapshot {
     pub fn waiting_among(&self, keys: &[TraceKey]) -> Result<Vec<String>> {
         let rows: Vec<RowRef> = self.find_traces(keys)?.into_iter().flatten().collect();
         let batch = self.read_rows(Table::Traces, &rows, &["trace_id", "state", "_edit"])?;
-        let (ids, states, edits) =
-            (text(&batch, "trace_id")?, text(&batch, "state")?, text(&batch, "_edit")?);
+        let (ids, states, edits) = (
+            text(&batch, "trace_id")?,
+            text(&batch, "state")?,
+            text(&batch, "_edit")?,
+        );
         let mut waiting = Vec::new();
         for row in 0..batch.num_rows() {
             if waits_for_root(states.value(row), text_at(edits, row))? {
@@ -95,21 +107,35 @@ impl State {
         let mut settled = Settled::default();
         let mut unclear: HashMap<TraceKey, &str> = HashMap::new();
         for (key, _) in edits.filter(|(_, edit)| edit.settled && edit.start.is_none()) {
-            let Some(CurrentTrace { trace, .. }) = current.get(key) else { continue };
-            let TraceRow { state, span_count, error_span_count, root_span_id, edit, .. } = trace;
+            let Some(CurrentTrace { trace, .. }) = current.get(key) else {
+                continue;
+            };
+            let TraceRow {
+                state,
+                span_count,
+                error_span_count,
+                root_span_id,
+                edit,
+                ..
+            } = trace;
             if state != IN_PROGRESS || edit.settled || edit.has_open_root || edit.start.is_some() {
                 continue;
             }
             match root_span_id {
                 None => drop(settled.refolded.insert(*key)),
                 Some(_) if *error_span_count == 0 => drop(settled.states.insert(*key, "OK")),
-                Some(_) if error_span_count == span_count => drop(settled.states.insert(*key, "ERROR")),
+                Some(_) if error_span_count == span_count => {
+                    drop(settled.states.insert(*key, "ERROR"))
+                }
                 Some(top) => drop(unclear.insert(*key, top)),
             }
         }
         self.read_states(&unclear, &mut settled.states)?;
         assert!(
-            settled.refolded.iter().all(|key| !settled.states.contains_key(key)),
+            settled
+                .refolded
+                .iter()
+                .all(|key| !settled.states.contains_key(key)),
             "what is folded anew gets its state by that"
         );
         Ok(settled)
@@ -136,10 +162,21 @@ impl State {
         }
         let batch = read_rows(&sources, Table::Spans, &places, &["span_id", "status"])?;
         let (ids, statuses) = (text(&batch, "span_id")?, text(&batch, "status")?);
-        assert_eq!(batch.num_rows(), keys.len(), "each span that is read is of a trace that is settled");
+        assert_eq!(
+            batch.num_rows(),
+            keys.len(),
+            "each span that is read is of a trace that is settled"
+        );
         for ((key, id), status) in keys.iter().zip(ids).zip(statuses) {
             if tops.get(key).copied() == id {
-                states.insert(*key, if status == Some("ERROR") { "ERROR" } else { "OK" });
+                states.insert(
+                    *key,
+                    if status == Some("ERROR") {
+                        "ERROR"
+                    } else {
+                        "OK"
+                    },
+                );
             }
         }
         Ok(())

@@ -39,12 +39,26 @@ impl Store {
     /// Whatever taking a snapshot gives.
     pub fn stats(&self) -> Result<StoreStats> {
         let snapshot = self.snapshot()?;
-        let indexed = snapshot.sources().iter().filter(|source| source.text().is_some());
-        let indexed_spans = indexed.map(|source| source.visible_rows(Table::Spans)).sum();
-        assert!(indexed_spans <= snapshot.visible_rows(Table::Spans), "what is indexed is there");
+        let indexed = snapshot
+            .sources()
+            .iter()
+            .filter(|source| source.text().is_some());
+        let indexed_spans = indexed
+            .map(|source| source.visible_rows(Table::Spans))
+            .sum();
+        assert!(
+            indexed_spans <= snapshot.visible_rows(Table::Spans),
+            "what is indexed is there"
+        );
         let state = lock(&self.state);
-        let frozen = state.frozen.as_ref().map_or(0, |frozen| frozen.view.bytes());
-        let unindexable = state.segments.iter().filter(|segment| state.unindexable.contains(&segment.id()));
+        let frozen = state
+            .frozen
+            .as_ref()
+            .map_or(0, |frozen| frozen.view.bytes());
+        let unindexable = state
+            .segments
+            .iter()
+            .filter(|segment| state.unindexable.contains(&segment.id()));
         Ok(StoreStats {
             segments: state.segments.len(),
             disk_bytes: folder_bytes(self.env.as_ref(), Path::new("")),

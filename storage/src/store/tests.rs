@@ -14,7 +14,10 @@ use crate::schema::Table;
 use crate::snapshot::Snapshot;
 
 fn options() -> StoreOptions {
-    StoreOptions { inline_maintenance: true, ..StoreOptions::default() }
+    StoreOptions {
+        inline_maintenance: true,
+        ..StoreOptions::default()
+    }
 }
 
 fn span(trace: u32, number: u32) -> Span {
@@ -59,7 +62,9 @@ fn trace_rows(snapshot: &Snapshot) -> Vec<TraceRow> {
 fn root_inputs(snapshot: &Snapshot, trace: u32) -> Option<String> {
     let key = TraceKey::of(&format!("{trace:032x}"));
     let row = snapshot.find_trace(key).unwrap()?;
-    let batch = snapshot.read_rows(Table::Traces, &[row], &["trace_id", "inputs"]).unwrap();
+    let batch = snapshot
+        .read_rows(Table::Traces, &[row], &["trace_id", "inputs"])
+        .unwrap();
     crate::columns::text_at(text(&batch, "inputs").unwrap(), 0).map(str::to_string)
 }
 
@@ -71,7 +76,10 @@ fn check(store: &Store, expected: &[TraceRow]) {
     assert_eq!(snapshot.visible_rows(Table::Spans), spans as u64);
     for row in expected {
         let trace = u32::from_str_radix(&row.trace_id, 16).unwrap();
-        assert_eq!(root_inputs(&snapshot, trace).unwrap(), format!("{{\"q\": \"trace {trace} span 0\"}}"));
+        assert_eq!(
+            root_inputs(&snapshot, trace).unwrap(),
+            format!("{{\"q\": \"trace {trace} span 0\"}}")
+        );
     }
 }
 
@@ -98,18 +106,36 @@ fn feedback(trace: u32, id: &str, value: &str) -> Assessment {
 
 /// Late spans, resends, edits and deletes across seals; the rows never depend on where things are.
 fn life_of_a_store(env: Arc<dyn Env>, durable: bool) {
-    let options = StoreOptions { durable, ..options() };
+    let options = StoreOptions {
+        durable,
+        ..options()
+    };
     let store = Store::open(env.clone(), options.clone()).unwrap();
     // Children first, some roots late, one span resent.
-    let early: Vec<Span> = (1..20).flat_map(|trace| [span(trace, 2), span(trace, 1)]).collect();
+    let early: Vec<Span> = (1..20)
+        .flat_map(|trace| [span(trace, 2), span(trace, 1)])
+        .collect();
     let applied = store.append_spans(spans_batch(&early).unwrap()).unwrap();
     assert_eq!((applied.spans, applied.duplicate_spans), (38, 0));
     store.seal().unwrap();
-    let late: Vec<Span> = (1..20).flat_map(|trace| [span(trace, 0), span(trace, 1)]).collect();
+    let late: Vec<Span> = (1..20)
+        .flat_map(|trace| [span(trace, 0), span(trace, 1)])
+        .collect();
     let applied = store.append_spans(spans_batch(&late).unwrap()).unwrap();
-    assert_eq!((applied.spans, applied.duplicate_spans, applied.conflicting_spans), (19, 19, 0));
+    assert_eq!(
+        (
+            applied.spans,
+            applied.duplicate_spans,
+            applied.conflicting_spans
+        ),
+        (19, 19, 0)
+    );
     let mut expected = trace_rows(&store.snapshot().unwrap());
-    assert!(expected.iter().all(|row| row.span_count == 3 && row.error_span_count == 1 && row.state == "OK"));
+    assert!(
+        expected
+            .iter()
+            .all(|row| row.span_count == 3 && row.error_span_count == 1 && row.state == "OK")
+    );
     check(&store, &expected);
 
     let edit = TraceEdit {
@@ -119,22 +145,34 @@ fn life_of_a_store(env: Arc<dyn Env>, durable: bool) {
     let target = expected[3].trace_id.clone();
     store.seal().unwrap();
     assert_eq!(
-        store.edit_traces(vec![(target, edit.clone()), ("nope".into(), edit.clone())]).unwrap().traces,
+        store
+            .edit_traces(vec![(target, edit.clone()), ("nope".into(), edit.clone())])
+            .unwrap()
+            .traces,
         1
     );
     expected[3].apply(edit);
     check(&store, &expected);
 
     let gone = expected.remove(5).trace_id;
-    let judged =
-        Assess { rows: vec![feedback(6, "a-1", "true"), feedback(7, "a-2", "1")], check_existing: true };
+    let judged = Assess {
+        rows: vec![feedback(6, "a-1", "true"), feedback(7, "a-2", "1")],
+        check_existing: true,
+    };
     assert_eq!(store.assess(judged.clone()).unwrap().assessments, 2);
-    assert_eq!(store.assess(judged.clone()).unwrap().assessments, 0, "equal assessments are left alone");
+    assert_eq!(
+        store.assess(judged.clone()).unwrap().assessments,
+        0,
+        "equal assessments are left alone"
+    );
     store.seal().unwrap();
     assert_eq!(store.assess(judged).unwrap().assessments, 0);
     assert_eq!(store.delete_traces(vec![gone]).unwrap().traces, 1);
     check(&store, &expected);
-    assert_eq!(store.snapshot().unwrap().visible_rows(Table::Assessments), 1);
+    assert_eq!(
+        store.snapshot().unwrap().visible_rows(Table::Assessments),
+        1
+    );
 
     let pinned = store.snapshot().unwrap();
     store.compact().unwrap();
@@ -167,9 +205,13 @@ fn what_was_acknowledged_survives_without_close() {
     for round in 0..4 {
         let store = Store::open(env.clone(), options()).unwrap();
         check(&store, &expected);
-        store.append_spans(spans_batch(&[span(round + 1, 0)]).unwrap()).unwrap();
+        store
+            .append_spans(spans_batch(&[span(round + 1, 0)]).unwrap())
+            .unwrap();
         let edit = TraceEdit::set_tags([("round", round.to_string())]);
-        let all = (0..=round).map(|r| (format!("{:032x}", r + 1), edit.clone())).collect();
+        let all = (0..=round)
+            .map(|r| (format!("{:032x}", r + 1), edit.clone()))
+            .collect();
         store.edit_traces(all).unwrap();
         expected = trace_rows(&store.snapshot().unwrap());
         assert_eq!(expected.len() as u32, round + 1);
@@ -202,8 +244,15 @@ fn small_writes(store: &Store, random: &mut impl FnMut(u32) -> u32) {
                 store.edit_traces(vec![(id, edit)])
             }
             8 => {
-                let rows = vec![feedback(trace, &format!("a{}", random(4)), &format!("{}", random(3)))];
-                store.assess(Assess { rows, check_existing: true })
+                let rows = vec![feedback(
+                    trace,
+                    &format!("a{}", random(4)),
+                    &format!("{}", random(3)),
+                )];
+                store.assess(Assess {
+                    rows,
+                    check_existing: true,
+                })
             }
             _ => store.delete_traces(vec![id]),
         };
@@ -222,9 +271,15 @@ fn all_rows(store: &Store) -> Vec<String> {
             let request = crate::scan::ScanRequest::columns(columns.iter().copied());
             for batch in snapshot.scan(index, table, &request).unwrap() {
                 let batch = batch.unwrap();
-                let values = |row| batch.columns().iter().map(move |column| column.slice(row, 1));
+                let values = |row| {
+                    batch
+                        .columns()
+                        .iter()
+                        .map(move |column| column.slice(row, 1))
+                };
                 rows.extend(
-                    (0..batch.num_rows()).map(|row| format!("{:?}", values(row).collect::<Vec<_>>())),
+                    (0..batch.num_rows())
+                        .map(|row| format!("{:?}", values(row).collect::<Vec<_>>())),
                 );
             }
         }
@@ -234,8 +289,14 @@ fn all_rows(store: &Store) -> Vec<String> {
 }
 
 fn assert_same(found: &[String], expected: &[String], what: &str) {
-    let different = found.iter().zip(expected).find(|(found, expected)| found != expected);
-    assert!(different.is_none() && found.len() == expected.len(), "{what}: {different:#?}");
+    let different = found
+        .iter()
+        .zip(expected)
+        .find(|(found, expected)| found != expected);
+    assert!(
+        different.is_none() && found.len() == expected.len(),
+        "{what}: {different:#?}"
+    );
 }
 
 #[test]
@@ -252,14 +313,29 @@ fn small_records_applied_together_are_as_those_applied_one_by_one() {
         if random(2) == 0 {
             store.seal().unwrap();
         }
-        let reader = Store::open(env.clone(), StoreOptions { read_only: true, ..options() }).unwrap();
+        let reader = Store::open(
+            env.clone(),
+            StoreOptions {
+                read_only: true,
+                ..options()
+            },
+        )
+        .unwrap();
         small_writes(&store, &mut random);
         let expected = all_rows(&store);
         reader.refresh().unwrap();
-        assert_same(&all_rows(&reader), &expected, &format!("seed {seed}, a reader that follows"));
+        assert_same(
+            &all_rows(&reader),
+            &expected,
+            &format!("seed {seed}, a reader that follows"),
+        );
         drop((store, reader));
         let store = Store::open(env, options()).unwrap();
-        assert_same(&all_rows(&store), &expected, &format!("seed {seed}, opened again"));
+        assert_same(
+            &all_rows(&store),
+            &expected,
+            &format!("seed {seed}, opened again"),
+        );
     }
 }
 
@@ -267,7 +343,9 @@ fn small_records_applied_together_are_as_those_applied_one_by_one() {
 fn the_log_is_sealed_before_it_has_many_records_or_files() {
     let log = |env: &MemEnv| {
         let files = crate::wal::list_files(env, Path::new("wal")).unwrap();
-        let from = crate::manifest::Manifest::read(env, Path::new("manifest")).unwrap().replay_from;
+        let from = crate::manifest::Manifest::read(env, Path::new("manifest"))
+            .unwrap()
+            .replay_from;
         let mut records = 0_u64;
         crate::wal::replay(env, Path::new("wal"), from, &mut |_| {
             records += 1;
@@ -276,7 +354,11 @@ fn the_log_is_sealed_before_it_has_many_records_or_files() {
         .unwrap();
         (files.len(), records)
     };
-    let bounded = |records: u64| StoreOptions { wal_records_max: records, wal_files_max: 4, ..options() };
+    let bounded = |records: u64| StoreOptions {
+        wal_records_max: records,
+        wal_files_max: 4,
+        ..options()
+    };
     let env = Arc::new(MemEnv::default());
     let store = Store::open(env.clone(), bounded(20)).unwrap();
     for trace in 1..=95 {
@@ -289,15 +371,21 @@ fn the_log_is_sealed_before_it_has_many_records_or_files() {
     for round in 0..30 {
         let store = Store::open(env.clone(), bounded(20_000)).unwrap();
         let edit = TraceEdit::set_tags([("round", round.to_string())]);
-        store.edit_traces(vec![(format!("{:032x}", 1 + round % 3), edit)]).unwrap();
+        store
+            .edit_traces(vec![(format!("{:032x}", 1 + round % 3), edit)])
+            .unwrap();
         assert!(log(&env).0 <= 5, "round {round}: {:?}", log(&env));
     }
     // What others left is sealed by the open.
     let store = Store::open(env.clone(), bounded(1)).unwrap();
     assert_eq!(log(&env).1, 0);
     let rows = trace_rows(&store.snapshot().unwrap());
-    let rounds: Vec<&str> =
-        rows.iter().take(4).filter_map(|row| row.tags.get("round")).map(String::as_str).collect();
+    let rounds: Vec<&str> = rows
+        .iter()
+        .take(4)
+        .filter_map(|row| row.tags.get("round"))
+        .map(String::as_str)
+        .collect();
     assert_eq!((rows.len(), rounds), (95, vec!["27", "28", "29"]));
 }
 
@@ -306,7 +394,9 @@ fn a_missing_metadata_store_changes_no_answer() {
     let dir = tempfile::tempdir().unwrap();
     let env: Arc<dyn Env> = Arc::new(RealEnv::new(dir.path().to_path_buf()));
     let store = Store::open(env.clone(), options()).unwrap();
-    let spans: Vec<Span> = (0..50).flat_map(|trace| [span(trace, 0), span(trace, 1)]).collect();
+    let spans: Vec<Span> = (0..50)
+        .flat_map(|trace| [span(trace, 0), span(trace, 1)])
+        .collect();
     store.append_spans(spans_batch(&spans).unwrap()).unwrap();
     let expected = trace_rows(&store.snapshot().unwrap());
     store.close().unwrap();
@@ -325,16 +415,27 @@ fn a_second_writer_and_a_foreign_folder_are_refused() {
     assert!(second.to_string().contains("pid"), "{second}");
     std::fs::create_dir(dir.path().join("other")).unwrap();
     std::fs::write(dir.path().join("other/file.txt"), "x").unwrap();
-    let foreign = Store::open(Arc::new(RealEnv::new(dir.path().join("other"))), options()).unwrap_err();
+    let foreign =
+        Store::open(Arc::new(RealEnv::new(dir.path().join("other"))), options()).unwrap_err();
     assert_eq!(foreign.kind(), crate::ErrorKind::InvalidInput);
 }
 
 #[test]
 fn a_late_report_of_an_open_span_does_not_reopen_it() {
     let ended = span(1, 0);
-    let open = Span { end_time_ns: None, ..span(1, 0) };
-    let orders: [&[&Span]; 4] = [&[&open, &ended], &[&ended, &open], &[&open, &ended, &open], &[&ended]];
-    for (batched, order) in [false, true].into_iter().flat_map(|batched| orders.map(|order| (batched, order)))
+    let open = Span {
+        end_time_ns: None,
+        ..span(1, 0)
+    };
+    let orders: [&[&Span]; 4] = [
+        &[&open, &ended],
+        &[&ended, &open],
+        &[&open, &ended, &open],
+        &[&ended],
+    ];
+    for (batched, order) in [false, true]
+        .into_iter()
+        .flat_map(|batched| orders.map(|order| (batched, order)))
     {
         let store = Store::open(Arc::new(MemEnv::default()), options()).unwrap();
         let spans: Vec<Span> = order.iter().map(|span| (*span).clone()).collect();
@@ -342,7 +443,9 @@ fn a_late_report_of_an_open_span_does_not_reopen_it() {
             store.append_spans(spans_batch(&spans).unwrap()).unwrap();
         } else {
             for span in &spans {
-                store.append_spans(spans_batch(std::slice::from_ref(span)).unwrap()).unwrap();
+                store
+                    .append_spans(spans_batch(std::slice::from_ref(span)).unwrap())
+                    .unwrap();
                 store.seal().unwrap();
             }
         }
@@ -362,28 +465,48 @@ fn a_write_over_a_damaged_segment_is_refused_alone() {
     let dir = tempfile::tempdir().unwrap();
     let env: Arc<dyn Env> = Arc::new(RealEnv::new(dir.path().to_path_buf()));
     let store = Store::open(env.clone(), options()).unwrap();
-    store.append_spans(spans_batch(&[span(1, 0), span(1, 1)]).unwrap()).unwrap();
+    store
+        .append_spans(spans_batch(&[span(1, 0), span(1, 1)]).unwrap())
+        .unwrap();
     store.close().unwrap();
     drop(store);
-    let segment = std::fs::read_dir(dir.path().join("seg")).unwrap().next().unwrap().unwrap().path();
+    let segment = std::fs::read_dir(dir.path().join("seg"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let file = segment.join("spans.parquet");
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, vec![0; whole.len()]).unwrap();
     for round in 2..4 {
         let store = Store::open(env.clone(), options()).unwrap();
-        let late = Span { name: "late".into(), ..span(1, 1) };
-        let refused = store.append_spans(spans_batch(&[late]).unwrap()).unwrap_err();
+        let late = Span {
+            name: "late".into(),
+            ..span(1, 1)
+        };
+        let refused = store
+            .append_spans(spans_batch(&[late]).unwrap())
+            .unwrap_err();
         assert_eq!(refused.kind(), crate::ErrorKind::Corrupt);
         assert!(refused.to_string().contains("spans.parquet"), "{refused}");
         assert_eq!(store.stats().unwrap().refused_writes, 1);
         if round == 3 {
-            store.append_spans(spans_batch(&[span(2, 0)]).unwrap()).unwrap();
+            store
+                .append_spans(spans_batch(&[span(2, 0)]).unwrap())
+                .unwrap();
         }
         store.close().unwrap();
     }
     std::fs::write(&file, whole).unwrap();
     let snapshot = Store::open(env, options()).unwrap().snapshot().unwrap();
-    assert_eq!((snapshot.visible_rows(Table::Spans), snapshot.visible_rows(Table::Traces)), (3, 2));
+    assert_eq!(
+        (
+            snapshot.visible_rows(Table::Spans),
+            snapshot.visible_rows(Table::Traces)
+        ),
+        (3, 2)
+    );
 }
 
 /// An assessment of another trace with the same id is another one, sealed or not (QU-1).
@@ -393,12 +516,21 @@ fn an_assessment_replaces_those_of_its_trace_only() {
         let store = Store::open(Arc::new(MemEnv::default()), options()).unwrap();
         for trace in [1, 2] {
             let rows = vec![feedback(trace, "a-1", "true")];
-            store.assess(Assess { rows, check_existing: true }).unwrap();
+            store
+                .assess(Assess {
+                    rows,
+                    check_existing: true,
+                })
+                .unwrap();
             if seals {
                 store.seal().unwrap();
             }
         }
-        assert_eq!(store.snapshot().unwrap().visible_rows(Table::Assessments), 2, "sealed: {seals}");
+        assert_eq!(
+            store.snapshot().unwrap().visible_rows(Table::Assessments),
+            2,
+            "sealed: {seals}"
+        );
     }
 }
 
@@ -406,7 +538,10 @@ fn an_assessment_replaces_those_of_its_trace_only() {
 fn spans_of_another_schema_do_not_reach_the_log() {
     let env: Arc<dyn Env> = Arc::new(MemEnv::default());
     let store = Store::open(env.clone(), options()).unwrap();
-    let batch = spans_batch(&[span(1, 0)]).unwrap().project(&[0, 1, 2]).unwrap();
+    let batch = spans_batch(&[span(1, 0)])
+        .unwrap()
+        .project(&[0, 1, 2])
+        .unwrap();
     assert!(store.append_spans(batch).is_err());
     drop(store);
     assert!(Store::open(env, options()).is_ok());
@@ -415,11 +550,16 @@ fn spans_of_another_schema_do_not_reach_the_log() {
 #[test]
 fn a_forked_process_is_refused() {
     let mut store = Store::open(Arc::new(MemEnv::default()), options()).unwrap();
-    store.append_spans(spans_batch(&[span(1, 0)]).unwrap()).unwrap();
+    store
+        .append_spans(spans_batch(&[span(1, 0)]).unwrap())
+        .unwrap();
     Arc::get_mut(&mut store).unwrap().pid += 1;
-    for error in
-        [store.snapshot().unwrap_err(), store.append_spans(spans_batch(&[span(2, 0)]).unwrap()).unwrap_err()]
-    {
+    for error in [
+        store.snapshot().unwrap_err(),
+        store
+            .append_spans(spans_batch(&[span(2, 0)]).unwrap())
+            .unwrap_err(),
+    ] {
         assert_eq!(error.kind(), crate::ErrorKind::Closed);
         assert!(error.to_string().contains("fork"), "{error}");
     }
@@ -431,20 +571,35 @@ fn pins_of_living_readers_keep_files_and_those_of_dead_ones_do_not() {
     let store = Store::open(env.clone(), options()).unwrap();
     let folders = || env.list(Path::new("seg")).unwrap().len();
     for trace in 0..2 {
-        store.append_spans(spans_batch(&[span(trace, 0)]).unwrap()).unwrap();
+        store
+            .append_spans(spans_batch(&[span(trace, 0)]).unwrap())
+            .unwrap();
         store.seal().unwrap();
     }
     // A file that nobody holds locked is a dead reader's.
-    drop(env.lock(Path::new("readers/dead"), "manifest version 0").unwrap());
+    drop(
+        env.lock(Path::new("readers/dead"), "manifest version 0")
+            .unwrap(),
+    );
     let older = crate::readers::ReaderPin::take(&env, 1).unwrap();
     store.compact().unwrap();
     assert_eq!(folders(), 3);
-    assert_eq!(env.list(Path::new("readers")).unwrap().len(), 1, "the dead one is removed");
+    assert_eq!(
+        env.list(Path::new("readers")).unwrap().len(),
+        1,
+        "the dead one is removed"
+    );
     drop(older);
     let newer = crate::readers::ReaderPin::take(&env, u64::MAX).unwrap();
-    store.append_spans(spans_batch(&[span(3, 0)]).unwrap()).unwrap();
+    store
+        .append_spans(spans_batch(&[span(3, 0)]).unwrap())
+        .unwrap();
     store.seal().unwrap();
-    assert_eq!(folders(), 2, "a reader of a newer version needs none of them");
+    assert_eq!(
+        folders(),
+        2,
+        "a reader of a newer version needs none of them"
+    );
     drop(newer);
     assert!(env.list(Path::new("readers")).unwrap().is_empty());
 }
@@ -452,7 +607,11 @@ fn pins_of_living_readers_keep_files_and_those_of_dead_ones_do_not() {
 /// A store that nobody seals, full after each write.
 fn full_at_once(options: StoreOptions) -> Arc<Store> {
     let write_wait = Some(std::time::Duration::from_millis(20));
-    let options = StoreOptions { flush_bytes_max: 1, write_wait, ..options };
+    let options = StoreOptions {
+        flush_bytes_max: 1,
+        write_wait,
+        ..options
+    };
     Store::open(Arc::new(MemEnv::default()), options).unwrap()
 }
 
@@ -474,13 +633,20 @@ fn a_writer_that_has_waited_for_a_seal_is_refused_and_may_try_again() {
                 })
             })
             .collect();
-        writers.into_iter().map(|writer| writer.join().unwrap().unwrap_err()).collect()
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap().unwrap_err())
+            .collect()
     });
     for error in refused {
         assert_eq!(error.kind(), crate::ErrorKind::Unavailable, "{error}");
         assert!(error.to_string().contains("sealed"), "{error}");
     }
-    assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 2, "nothing of it is stored");
+    assert_eq!(
+        store.snapshot().unwrap().visible_rows(Table::Spans),
+        2,
+        "nothing of it is stored"
+    );
     assert!(store.seal_frozen().unwrap());
     append(&store, 3).unwrap();
     assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 3);
@@ -488,7 +654,10 @@ fn a_writer_that_has_waited_for_a_seal_is_refused_and_may_try_again() {
 
 #[test]
 fn a_writer_that_waits_for_a_seal_gives_up_when_it_is_told_to() {
-    let options = StoreOptions { flush_bytes_max: 1, ..StoreOptions::default() };
+    let options = StoreOptions {
+        flush_bytes_max: 1,
+        ..StoreOptions::default()
+    };
     let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
     append(&store, 1).unwrap();
     append(&store, 2).unwrap();
@@ -507,7 +676,10 @@ fn a_writer_that_waits_for_a_seal_gives_up_when_it_is_told_to() {
 
 #[test]
 fn a_writer_waits_for_segments_to_be_merged_before_there_are_too_many() {
-    let store = full_at_once(StoreOptions { segments_max: 2, ..StoreOptions::default() });
+    let store = full_at_once(StoreOptions {
+        segments_max: 2,
+        ..StoreOptions::default()
+    });
     for trace in 1..3 {
         append(&store, trace).unwrap();
         store.seal().unwrap();
@@ -516,7 +688,11 @@ fn a_writer_waits_for_segments_to_be_merged_before_there_are_too_many() {
     let error = append(&store, 4).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("merged"), "{error}");
-    assert_eq!(store.compact_tier().unwrap().segments_before, 2, "a merge is urgent before its tier is full");
+    assert_eq!(
+        store.compact_tier().unwrap().segments_before,
+        2,
+        "a merge is urgent before its tier is full"
+    );
     append(&store, 4).unwrap();
     assert_eq!(store.snapshot().unwrap().visible_rows(Table::Spans), 4);
     assert_eq!(store.stats().unwrap().segments, 1);
@@ -524,7 +700,10 @@ fn a_writer_waits_for_segments_to_be_merged_before_there_are_too_many() {
 
 #[test]
 fn a_merge_has_no_more_rows_than_twice_the_size_limit() {
-    let options = StoreOptions { segment_rows_max: 3, ..StoreOptions::default() };
+    let options = StoreOptions {
+        segment_rows_max: 3,
+        ..StoreOptions::default()
+    };
     let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
     let seal_traces = |traces: std::ops::Range<u32>| {
         for trace in traces {
@@ -534,43 +713,81 @@ fn a_merge_has_no_more_rows_than_twice_the_size_limit() {
     };
     let segments = || -> Vec<u32> {
         let snapshot = store.snapshot().unwrap();
-        let segments = snapshot.sources().iter().filter_map(|source| source.segment());
+        let segments = snapshot
+            .sources()
+            .iter()
+            .filter_map(|source| source.segment());
         segments.map(|segment| segment.meta().span_rows).collect()
     };
     seal_traces(1..17);
     // Six of one tier would be written again for little.
     assert_eq!(store.compact_tier().unwrap(), Compacted::default());
-    assert_eq!(store.compact().unwrap(), Compacted { segments_before: 16, segments_after: 3 });
+    assert_eq!(
+        store.compact().unwrap(),
+        Compacted {
+            segments_before: 16,
+            segments_after: 3
+        }
+    );
     assert_eq!(segments(), [6, 6, 4]);
     seal_traces(17..19);
     assert_eq!(
         store.compact().unwrap(),
-        Compacted { segments_before: 2, segments_after: 1 },
+        Compacted {
+            segments_before: 2,
+            segments_after: 1
+        },
         "large ones rest"
     );
     assert_eq!(segments(), [6, 6, 4, 2]);
-    store.delete_traces(vec![format!("{:032x}", 17), format!("{:032x}", 18)]).unwrap();
+    store
+        .delete_traces(vec![format!("{:032x}", 17), format!("{:032x}", 18)])
+        .unwrap();
     store.seal().unwrap();
-    assert_eq!(store.compact().unwrap(), Compacted { segments_before: 1, segments_after: 0 });
+    assert_eq!(
+        store.compact().unwrap(),
+        Compacted {
+            segments_before: 1,
+            segments_after: 0
+        }
+    );
     assert_eq!(segments(), [6, 6, 4]);
     // Until they are mostly deleted.
     let delete = |traces: std::ops::Range<u32>| {
-        store.delete_traces(traces.map(|trace| format!("{trace:032x}")).collect()).unwrap();
+        store
+            .delete_traces(traces.map(|trace| format!("{trace:032x}")).collect())
+            .unwrap();
         store.seal().unwrap();
     };
     delete(1..4);
     assert_eq!(store.compact_tier().unwrap(), Compacted::default());
     delete(4..5);
-    assert_eq!(store.compact_tier().unwrap(), Compacted { segments_before: 1, segments_after: 1 });
+    assert_eq!(
+        store.compact_tier().unwrap(),
+        Compacted {
+            segments_before: 1,
+            segments_after: 1
+        }
+    );
     assert_eq!(segments(), [2, 6, 4]);
     delete(7..13);
-    assert_eq!(store.compact_tier().unwrap(), Compacted { segments_before: 1, segments_after: 0 });
+    assert_eq!(
+        store.compact_tier().unwrap(),
+        Compacted {
+            segments_before: 1,
+            segments_after: 0
+        }
+    );
     assert_eq!(segments(), [2, 4]);
 }
 
 #[test]
 fn a_writer_that_waits_for_a_merge_does_not_keep_a_store_from_closing() {
-    let options = StoreOptions { segments_max: 2, flush_bytes_max: 1, ..StoreOptions::default() };
+    let options = StoreOptions {
+        segments_max: 2,
+        flush_bytes_max: 1,
+        ..StoreOptions::default()
+    };
     let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
     for trace in 1..3 {
         append(&store, trace).unwrap();
@@ -609,7 +826,9 @@ fn readers_see_a_row_once_while_segments_are_merged_and_the_catalogue_changes() 
         });
         for round in 0..40 {
             let edit = TraceEdit::set_tags([("round", round.to_string())]);
-            let all = (1..6).map(|trace| (format!("{trace:032x}"), edit.clone())).collect();
+            let all = (1..6)
+                .map(|trace| (format!("{trace:032x}"), edit.clone()))
+                .collect();
             store.edit_traces(all).unwrap();
             store.seal().unwrap();
             store.compact().unwrap();

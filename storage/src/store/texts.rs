@@ -28,7 +28,11 @@ impl Store {
     ///
     /// # Errors
     /// `Corrupt` or `Io` from the segments.
-    pub fn visit_texts(&self, trace_ids: &[String], visit: &mut dyn FnMut(RowText<'_>)) -> Result<()> {
+    pub fn visit_texts(
+        &self,
+        trace_ids: &[String],
+        visit: &mut dyn FnMut(RowText<'_>),
+    ) -> Result<()> {
         let snapshot = self.snapshot()?;
         for id in trace_ids {
             let key = TraceKey::of(&normalize_trace_id(id));
@@ -48,7 +52,9 @@ impl Store {
 /// The rows of a trace, masked or not.
 fn all_rows(source: &Source, table: Table, key: TraceKey) -> Result<RoaringBitmap> {
     match source.segment() {
-        Some(segment) => Source::new(Rows::Segment(segment.clone()), [None, None, None]).rows_of(table, key),
+        Some(segment) => {
+            Source::new(Rows::Segment(segment.clone()), [None, None, None]).rows_of(table, key)
+        }
         None => Ok(source.all_rows_in_memory(table, key)),
     }
 }
@@ -62,7 +68,11 @@ fn visit_batch(batch: &RecordBatch, visit: &mut dyn FnMut(RowText<'_>)) -> Resul
         }
         for row in 0..batch.num_rows() {
             for (key, text) in map_at(batch, column, row)? {
-                visit(RowText { column, key: Some(&key), text: &text });
+                visit(RowText {
+                    column,
+                    key: Some(&key),
+                    text: &text,
+                });
             }
         }
     }
@@ -72,7 +82,11 @@ fn visit_batch(batch: &RecordBatch, visit: &mut dyn FnMut(RowText<'_>)) -> Resul
 fn visit_array(column: &str, array: &dyn Array, visit: &mut dyn FnMut(RowText<'_>)) {
     let mut each = |text: Option<&str>| {
         if let Some(text) = text {
-            visit(RowText { column, key: None, text });
+            visit(RowText {
+                column,
+                key: None,
+                text,
+            });
         }
     };
     match array.data_type() {

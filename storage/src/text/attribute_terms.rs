@@ -66,7 +66,10 @@ pub(super) fn write_pair(term: &mut Vec<u8>, kind: PairKind, key: &str, value: &
         term.push(HASHED_PAIR);
         term.extend((0..PAIR_HASH_BYTES).map(|at| (hash >> (7 * at)).to_le_bytes()[0] & 0x7f));
     }
-    debug_assert!(term.len() <= NAME_BYTES_MAX + PAIR_VALUE_KEPT_MAX + 2, "the terms of pairs are short");
+    debug_assert!(
+        term.len() <= NAME_BYTES_MAX + PAIR_VALUE_KEPT_MAX + 2,
+        "the terms of pairs are short"
+    );
     true
 }
 
@@ -83,8 +86,15 @@ pub(super) fn name_term(name: &str) -> Option<String> {
 /// The shortest text of the number that `text` writes.
 pub(super) fn shortest_number(text: &str) -> Option<String> {
     let begins = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-    let value: f64 = text.parse().ok().filter(|value: &f64| begins && value.is_finite())?;
-    Some(if value == 0.0 { "0".to_owned() } else { value.to_string() })
+    let value: f64 = text
+        .parse()
+        .ok()
+        .filter(|value: &f64| begins && value.is_finite())?;
+    Some(if value == 0.0 {
+        "0".to_owned()
+    } else {
+        value.to_string()
+    })
 }
 
 /// What a double is called that JSON cannot write, of the object that stands for it.
@@ -122,7 +132,13 @@ mod tests {
 
     #[test]
     fn pairs_are_told_apart_and_their_terms_are_short() {
-        let values = ["", "x", &"k".repeat(24), &"k".repeat(25), &"long".repeat(32)];
+        let values = [
+            "",
+            "x",
+            &"k".repeat(24),
+            &"k".repeat(25),
+            &"long".repeat(32),
+        ];
         let mut terms = Vec::new();
         for kind in [PairKind::Text, PairKind::Number, PairKind::Inner] {
             for key in ["k", "key\u{1}", "a much longer name of an attribute"] {

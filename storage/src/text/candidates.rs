@@ -66,16 +66,23 @@ impl TextReader {
 
     /// Checks that rows by a value exist.
     pub(super) fn check_values(&self, rows: Option<&ValueRows>) -> Result<()> {
-        let Some(ValueRows { sure, maybe }) = rows else { return Ok(()) };
-        assert!(sure.is_disjoint(maybe), "QU-2: of what has the value for sure nothing is checked again");
+        let Some(ValueRows { sure, maybe }) = rows else {
+            return Ok(());
+        };
+        assert!(
+            sure.is_disjoint(maybe),
+            "QU-2: of what has the value for sure nothing is checked again"
+        );
         self.check_last(sure.max().max(maybe.max()))
     }
 
     /// Whether the words of a pattern are each in more than `rows` rows, and the rest of it is too short to
     /// be rare, by what the dictionary and the beginning of posting lists say.
     pub fn is_common(&self, pattern: &TextPattern, rows: u64) -> bool {
-        let (words, rest): (Vec<Part>, Vec<Part>) =
-            pattern.parts().into_iter().partition(|part| part.begins && part.ends);
+        let (words, rest): (Vec<Part>, Vec<Part>) = pattern
+            .parts()
+            .into_iter()
+            .partition(|part| part.begins && part.ends);
         let is_common = |word: &Part| {
             let mut count = 0;
             for dictionary in self.dictionaries(pattern.attribute().is_some()) {
@@ -83,7 +90,10 @@ impl TextReader {
                 let counted = guarded(self.name(), || {
                     // Of a whole word there is one entry, never too many.
                     let terms = dictionary.terms_of(word)?.unwrap_or_default();
-                    terms.iter().map(|term| dictionary.about_rows(term, rows)).sum::<TantivyResult<u64>>()
+                    terms
+                        .iter()
+                        .map(|term| dictionary.about_rows(term, rows))
+                        .sum::<TantivyResult<u64>>()
                 });
                 count += counted.unwrap_or_default();
             }
@@ -100,7 +110,9 @@ impl TextReader {
             if rows.as_ref().is_some_and(|rows| rows.len() <= FEW_ROWS) {
                 break;
             }
-            if let Some(found) = self.part_rows(&part, pattern.attribute().is_some(), rows.as_ref())? {
+            if let Some(found) =
+                self.part_rows(&part, pattern.attribute().is_some(), rows.as_ref())?
+            {
                 rows = Some(found);
             }
         }
@@ -110,9 +122,13 @@ impl TextReader {
         {
             rows = Some(rows.map_or_else(|| having.clone(), |rows| rows & &having));
         }
-        let Some(mut rows) = rows else { return Ok(None) };
+        let Some(mut rows) = rows else {
+            return Ok(None);
+        };
         if pattern.counts_names() {
-            let Some(named) = self.rows_with_name(pattern)? else { return Ok(None) };
+            let Some(named) = self.rows_with_name(pattern)? else {
+                return Ok(None);
+            };
             rows |= named;
         }
         Ok(Some(rows))
@@ -128,8 +144,13 @@ impl TextReader {
         let mut found = Vec::new();
         let mut postings = 0;
         for dictionary in self.dictionaries(in_values) {
-            let Some(terms) = dictionary.terms_of(part)? else { return Ok(None) };
-            postings += terms.iter().map(|term| u64::from(term.doc_freq)).sum::<u64>();
+            let Some(terms) = dictionary.terms_of(part)? else {
+                return Ok(None);
+            };
+            postings += terms
+                .iter()
+                .map(|term| u64::from(term.doc_freq))
+                .sum::<u64>();
             if postings > u64::from(self.row_total()).saturating_mul(POSTINGS_PER_ROW_MAX) {
                 return Ok(None);
             }
@@ -165,8 +186,13 @@ impl TextReader {
 
     /// Rows with the attribute, or with one that a dotted path may lead into.
     fn rows_with_attribute(&self, key: &str) -> TantivyResult<Option<RoaringBitmap>> {
-        let names = paths(key).into_iter().chain([key]).map(|name| name_term(name).map(String::into_bytes));
-        let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let names = paths(key)
+            .into_iter()
+            .chain([key])
+            .map(|name| name_term(name).map(String::into_bytes));
+        let Some(names) = names.collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
         let mut rows = RoaringBitmap::new();
         self.term_rows(&names, false, None, &mut rows)?;
         Ok(Some(rows))
@@ -180,7 +206,9 @@ impl TextReader {
         let mut stream = index.terms().range().ge(NAME.to_string()).into_stream()?;
         let mut seen = 0;
         while stream.advance() {
-            let Some(name) = std::str::from_utf8(stream.key()).ok().and_then(|key| key.strip_prefix(NAME))
+            let Some(name) = std::str::from_utf8(stream.key())
+                .ok()
+                .and_then(|key| key.strip_prefix(NAME))
             else {
                 break;
             };
@@ -204,13 +232,19 @@ impl TextReader {
         }
         let text = |kind, value: &str| pair(kind, key, value);
         let (sure, maybe) = match value {
-            IndexedValue::Text(value) => {
-                (vec![text(PairKind::Text, value), text(PairKind::Inner, value)], vec![])
-            }
+            IndexedValue::Text(value) => (
+                vec![text(PairKind::Text, value), text(PairKind::Inner, value)],
+                vec![],
+            ),
             IndexedValue::Bool(value) => (vec![text(PairKind::Text, &value.to_string())], vec![]),
             IndexedValue::Number(value) => {
-                let Some(shortest) = shortest_number(&value.to_string()) else { return Ok(None) };
-                let (same, other) = (text(PairKind::Text, &shortest), text(PairKind::Number, &shortest));
+                let Some(shortest) = shortest_number(&value.to_string()) else {
+                    return Ok(None);
+                };
+                let (same, other) = (
+                    text(PairKind::Text, &shortest),
+                    text(PairKind::Number, &shortest),
+                );
                 match value.abs() < EXACT_INTEGERS {
                     true => (vec![same], vec![other]),
                     false => (vec![], vec![same, other]),
@@ -218,10 +252,17 @@ impl TextReader {
             }
         };
         let all = |terms: Vec<Option<Vec<u8>>>| terms.into_iter().collect::<Option<Vec<_>>>();
-        let (Some(sure), Some(mut maybe)) = (all(sure), all(maybe)) else { return Ok(None) };
+        let (Some(sure), Some(mut maybe)) = (all(sure), all(maybe)) else {
+            return Ok(None);
+        };
         // The value may also be an element of a long list, or lie inside another attribute, at the end of the path.
         maybe.extend(pair(PairKind::LongList, key, ""));
-        maybe.extend(paths(key).into_iter().filter_map(name_term).map(String::into_bytes));
+        maybe.extend(
+            paths(key)
+                .into_iter()
+                .filter_map(name_term)
+                .map(String::into_bytes),
+        );
         let mut rows = ValueRows::default();
         self.term_rows(&sure, true, None, &mut rows.sure)?;
         self.term_rows(&maybe, true, None, &mut rows.maybe)?;
@@ -235,7 +276,9 @@ pub(super) fn paths(key: &str) -> Vec<&str> {
     if key.split('.').count() > PATH_PARTS_MAX {
         return Vec::new();
     }
-    key.match_indices('.').filter_map(|(at, _)| key.get(..at)).collect()
+    key.match_indices('.')
+        .filter_map(|(at, _)| key.get(..at))
+        .collect()
 }
 
 impl Dictionary {
@@ -257,7 +300,9 @@ impl Dictionary {
             }
             (false, at_end) => {
                 let flat = self.flat.get(&self.index)?;
-                let Some(holding) = flat.holding(piece, at_end, TERMS_MAX) else { return Ok(None) };
+                let Some(holding) = flat.holding(piece, at_end, TERMS_MAX) else {
+                    return Ok(None);
+                };
                 for term in holding {
                     found.extend(terms.get(term)?);
                 }

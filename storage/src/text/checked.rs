@@ -28,20 +28,32 @@ pub(super) struct CheckedDirectory {
 
 impl CheckedDirectory {
     /// The directory `folder`. `damage` is set as soon as a byte of it is not what was written.
-    pub(super) fn open(folder: &Folder, damage: Arc<AtomicBool>) -> TantivyResult<CheckedDirectory> {
+    pub(super) fn open(
+        folder: &Folder,
+        damage: Arc<AtomicBool>,
+    ) -> TantivyResult<CheckedDirectory> {
         let sums = Arc::new(TextSums::read(folder.path())?);
-        Ok(CheckedDirectory { files: HeldDirectory::open(folder)?, sums, damage })
+        Ok(CheckedDirectory {
+            files: HeldDirectory::open(folder)?,
+            sums,
+            damage,
+        })
     }
 
     fn sums_of(&self, path: &Path) -> Result<&FileSums, OpenReadError> {
-        self.sums.of(path).ok_or_else(|| OpenReadError::FileDoesNotExist(path.to_owned()))
+        self.sums
+            .of(path)
+            .ok_or_else(|| OpenReadError::FileDoesNotExist(path.to_owned()))
     }
 
     /// Notes damage.
     fn noted<T>(&self, path: &Path, checked: io::Result<T>) -> Result<T, OpenReadError> {
         checked.map_err(|error| {
             self.damage.store(true, Ordering::Relaxed);
-            OpenReadError::IoError { io_error: Arc::new(error), filepath: path.to_owned() }
+            OpenReadError::IoError {
+                io_error: Arc::new(error),
+                filepath: path.to_owned(),
+            }
         })
     }
 }
@@ -51,7 +63,12 @@ impl Directory for CheckedDirectory {
         let file = self.files.get_file_handle(path)?;
         self.noted(path, self.sums_of(path)?.check_len(file.len()))?;
         let (path, sums, damage) = (path.to_owned(), self.sums.clone(), self.damage.clone());
-        Ok(Arc::new(CheckedFile { path, file, sums, damage }))
+        Ok(Arc::new(CheckedFile {
+            path,
+            file,
+            sums,
+            damage,
+        }))
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
@@ -59,7 +76,11 @@ impl Directory for CheckedDirectory {
         let bytes = self.files.atomic_read(path)?;
         let sums = self.sums_of(path)?;
         let read = |range: Range<usize>| Ok(items(&bytes, range));
-        self.noted(path, sums.check_len(bytes.len()).and_then(|()| sums.check(0..bytes.len(), read)))?;
+        self.noted(
+            path,
+            sums.check_len(bytes.len())
+                .and_then(|()| sums.check(0..bytes.len(), read)),
+        )?;
         Ok(bytes)
     }
 
@@ -109,7 +130,10 @@ impl FileHandle for CheckedFile {
         let checked = sums.check(range.clone(), |block| self.file.read_bytes(block));
         if let Err(error) = checked {
             self.damage.store(true, Ordering::Relaxed);
-            return Err(io::Error::new(error.kind(), format!("{}: {error}", self.path.display())));
+            return Err(io::Error::new(
+                error.kind(),
+                format!("{}: {error}", self.path.display()),
+            ));
         }
         self.file.read_bytes(range)
     }

@@ -26,7 +26,11 @@ pub(super) trait TermSource {
     fn matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<RoaringBitmap>;
 
     /// The same with the number of occurrences, by ascending row.
-    fn occurrences(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<Vec<Occurrence>>;
+    fn occurrences(
+        &self,
+        term: &TextTerm,
+        within: Option<&RoaringBitmap>,
+    ) -> Result<Vec<Occurrence>>;
 
     /// All occurrences of a term, by ascending row.
     fn all_occurrences(&self, term: &TextTerm) -> Result<Arc<[Occurrence]>> {
@@ -63,7 +67,10 @@ pub(super) fn evaluate(
             rows
         }
     };
-    debug_assert!(within.is_none_or(|within| rows.is_subset(within)), "no other rows than those asked");
+    debug_assert!(
+        within.is_none_or(|within| rows.is_subset(within)),
+        "no other rows than those asked"
+    );
     Ok(rows)
 }
 

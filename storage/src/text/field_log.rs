@@ -45,7 +45,11 @@ struct Occurrence {
 
 impl FieldLog {
     pub(super) fn new(kept: Kept) -> Self {
-        FieldLog { kept, log: Vec::new(), ends: Vec::new() }
+        FieldLog {
+            kept,
+            log: Vec::new(),
+            ends: Vec::new(),
+        }
     }
 
     /// Adds a term to the document; where positions are not kept, it must not have it yet.
@@ -89,7 +93,11 @@ impl FieldLog {
         let mut target = serializer.new_field(field, self.log.len() as u64, None)?;
         assert_eq!(order.len(), terms.len(), "each term is written");
         let counts = self.counts(terms.len());
-        let order: Vec<u32> = order.iter().copied().filter(|&number| at(&counts, number) > 0).collect();
+        let order: Vec<u32> = order
+            .iter()
+            .copied()
+            .filter(|&number| at(&counts, number) > 0)
+            .collect();
         let mut rest = order.as_slice();
         let mut ends = vec![None; counts.len()];
         let mut occurrences = Vec::new();
@@ -113,7 +121,10 @@ impl FieldLog {
     fn counts(&self, terms: usize) -> Vec<usize> {
         let mut counts = vec![0; terms];
         for &number in &self.log {
-            debug_assert!((number as usize) < terms, "term {number} of {terms} was given out");
+            debug_assert!(
+                (number as usize) < terms,
+                "term {number} of {terms} was given out"
+            );
             if let Some(count) = counts.get_mut(number as usize) {
                 *count += 1;
             }
@@ -137,7 +148,10 @@ impl FieldLog {
             }
             total += at(counts, number);
         }
-        assert!(u32::try_from(total).is_ok(), "a place among the occurrences has 32 bits");
+        assert!(
+            u32::try_from(total).is_ok(),
+            "a place among the occurrences has 32 bits"
+        );
         occurrences.clear();
         occurrences.resize(total, Occurrence::default());
         let mut start = 0;
@@ -157,7 +171,10 @@ impl FieldLog {
                 *end = None;
             }
         }
-        debug_assert!(ends.iter().all(Option::is_none), "the next terms find it as it was");
+        debug_assert!(
+            ends.iter().all(Option::is_none),
+            "the next terms find it as it was"
+        );
     }
 
     fn write_term(
@@ -174,16 +191,18 @@ impl FieldLog {
         target.new_term(term, document_count, has_counts)?;
         let mut steps = Vec::new();
         for places in documents() {
-            let Some(first) = places.first() else { continue };
+            let Some(first) = places.first() else {
+                continue;
+            };
             let is_once = self.kept == Kept::Positions || places.len() == 1;
             debug_assert!(is_once, "without positions a term is in a document once");
             if self.kept == Kept::Positions {
                 let mut before = 0;
                 steps.clear();
                 steps.extend(
-                    places
-                        .iter()
-                        .map(|place| place.position - std::mem::replace(&mut before, place.position)),
+                    places.iter().map(|place| {
+                        place.position - std::mem::replace(&mut before, place.position)
+                    }),
                 );
             }
             target.write_doc(first.document, count_of(steps.len()), &steps);
@@ -204,6 +223,10 @@ fn terms_at_a_time(terms: &[u32], counts: &[usize]) -> usize {
 }
 
 fn at(counts: &[usize], number: u32) -> usize {
-    debug_assert!((number as usize) < counts.len(), "term {number} of {} was given out", counts.len());
+    debug_assert!(
+        (number as usize) < counts.len(),
+        "term {number} of {} was given out",
+        counts.len()
+    );
     counts.get(number as usize).copied().unwrap_or(0)
 }

@@ -65,7 +65,10 @@ impl FlatTerms {
             bytes.extend_from_slice(stream.key());
             bytes.push(END);
         }
-        debug_assert!(bytes.last().is_none_or(|last| *last == END), "each token is ended");
+        debug_assert!(
+            bytes.last().is_none_or(|last| *last == END),
+            "each token is ended"
+        );
         bytes.shrink_to_fit();
         Ok(FlatTerms(bytes))
     }
@@ -92,7 +95,10 @@ impl FlatTerms {
                 return None;
             }
             let token = items(&self.0, start..end);
-            debug_assert!(!token.contains(&END) && finder.find(token).is_some(), "a token holds the piece");
+            debug_assert!(
+                !token.contains(&END) && finder.find(token).is_some(),
+                "a token holds the piece"
+            );
             found.push(token);
         }
         Some(found)
@@ -109,7 +115,12 @@ mod tests {
         let flat = FlatTerms(terms.concat());
         let holding = |piece: &str, at_end| {
             let found = flat.holding(piece.as_bytes(), at_end, 3)?;
-            Some(found.into_iter().map(|term| std::str::from_utf8(term).unwrap()).collect::<Vec<_>>())
+            Some(
+                found
+                    .into_iter()
+                    .map(|term| std::str::from_utf8(term).unwrap())
+                    .collect::<Vec<_>>(),
+            )
         };
         assert_eq!(holding("aa", false), Some(vec!["aab", "baa", "caab"]));
         assert_eq!(holding("aa", true), Some(vec!["baa"]));

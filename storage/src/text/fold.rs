@@ -25,7 +25,10 @@ pub(super) fn fold(c: char) -> char {
         '\u{FB05}' => '\u{FB06}',
         // Has an upper case that is another letter's.
         'ı' => c,
-        _ => only(only(c, c.to_uppercase()), only(c, c.to_uppercase()).to_lowercase()),
+        _ => only(
+            only(c, c.to_uppercase()),
+            only(c, c.to_uppercase()).to_lowercase(),
+        ),
     }
 }
 
@@ -74,7 +77,10 @@ impl<'a> Tokens<'a> {
             token.push(c);
             self.position += size;
         }
-        debug_assert!(start < self.position && !token.is_empty(), "a token has characters");
+        debug_assert!(
+            start < self.position && !token.is_empty(),
+            "a token has characters"
+        );
         Some(start..self.position)
     }
 
@@ -106,7 +112,10 @@ mod tests {
         assert!(cased.len() > 2_500);
         for &c in &cased {
             let equal = Regex::new(&format!("(?i){}", regex::escape(&c.to_string()))).unwrap();
-            for other in equal.find_iter(&all).filter_map(|found| found.as_str().chars().next()) {
+            for other in equal
+                .find_iter(&all)
+                .filter_map(|found| found.as_str().chars().next())
+            {
                 assert_eq!(fold(c), fold(other), "{c:?} and {other:?}");
             }
         }
@@ -123,9 +132,16 @@ mod tests {
         };
         assert_eq!(
             tokens("a\\nWord, \u{212a}x"),
-            [("a".to_owned(), 0..1), ("nword".to_owned(), 2..7), ("kx".to_owned(), 9..13)]
+            [
+                ("a".to_owned(), 0..1),
+                ("nword".to_owned(), 2..7),
+                ("kx".to_owned(), 9..13)
+            ]
         );
-        assert_eq!(tokens("İx ΣΑς!"), [("İx".to_owned(), 0..3), ("σασ".to_owned(), 4..10)]);
+        assert_eq!(
+            tokens("İx ΣΑς!"),
+            [("İx".to_owned(), 0..3), ("σασ".to_owned(), 4..10)]
+        );
         assert_eq!(
             tokens("abc天気x"),
             [

@@ -60,7 +60,11 @@ impl FreshText {
             columns.leaves(row, &mut text)?;
             self.add_row(&text);
         }
-        assert_eq!(self.rows.len(), before + batch.num_rows(), "rows without text are numbered, too");
+        assert_eq!(
+            self.rows.len(),
+            before + batch.num_rows(),
+            "rows without text are numbered, too"
+        );
         self.scratch = text;
         Ok(())
     }
@@ -74,9 +78,16 @@ impl FreshText {
             length += FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(count));
             *end = self.numbers.len();
         }
-        debug_assert!(ends.is_sorted() && ends.first() >= Some(&start), "fields follow each other");
+        debug_assert!(
+            ends.is_sorted() && ends.first() >= Some(&start),
+            "fields follow each other"
+        );
         self.total_length += u64::from(length);
-        self.rows.push(FreshRow { start, ends, length });
+        self.rows.push(FreshRow {
+            start,
+            ends,
+            length,
+        });
     }
 
     /// Appends the words of a field; their count.
@@ -141,15 +152,22 @@ impl FreshText {
 
     /// What fits each slot; `None` when nothing fits one of them.
     fn fitting(&self, term: &TextTerm) -> Option<Vec<Fitting>> {
-        term.slots.iter().map(|slot| self.fitting_slot(slot)).collect()
+        term.slots
+            .iter()
+            .map(|slot| self.fitting_slot(slot))
+            .collect()
     }
 
     fn fitting_slot(&self, slot: &Slot) -> Option<Fitting> {
         if let Slot::Word(word) = slot {
             return self.words.get(word.as_str()).copied().map(Fitting::One);
         }
-        let fitting: HashSet<u32> =
-            self.words.iter().filter(|(word, _)| slot.fits(word)).map(|(_, &number)| number).collect();
+        let fitting: HashSet<u32> = self
+            .words
+            .iter()
+            .filter(|(word, _)| slot.fits(word))
+            .map(|(_, &number)| number)
+            .collect();
         (!fitting.is_empty()).then_some(Fitting::Many(fitting))
     }
 
@@ -177,7 +195,12 @@ impl Fitting {
 
 fn count_in_field(numbers: &[u32], slots: &[Fitting]) -> u32 {
     debug_assert!(!slots.is_empty(), "a term has a slot");
-    let fits = |window: &&[u32]| slots.iter().zip(*window).all(|(slot, &number)| slot.has(number));
+    let fits = |window: &&[u32]| {
+        slots
+            .iter()
+            .zip(*window)
+            .all(|(slot, &number)| slot.has(number))
+    };
     let count = match slots {
         [Fitting::One(only)] => numbers.iter().filter(|&number| number == only).count(),
         _ => numbers.windows(slots.len().max(1)).filter(fits).count(),
@@ -195,8 +218,14 @@ impl TermSource for FreshText {
         Ok(found.iter().map(|occurrence| occurrence.row).collect())
     }
 
-    fn occurrences(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<Vec<Occurrence>> {
-        let Some(slots) = self.fitting(term) else { return Ok(Vec::new()) };
+    fn occurrences(
+        &self,
+        term: &TextTerm,
+        within: Option<&RoaringBitmap>,
+    ) -> Result<Vec<Occurrence>> {
+        let Some(slots) = self.fitting(term) else {
+            return Ok(Vec::new());
+        };
         let mut found = Vec::new();
         for (row, fields) in (0..).zip(&self.rows) {
             if within.is_some_and(|within| !within.contains(row)) {

@@ -8,7 +8,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use tantivy::directory::error::{DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError};
+use tantivy::directory::error::{
+    DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError,
+};
 use tantivy::directory::{
     Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, WatchCallback, WatchHandle, WritePtr,
 };
@@ -26,7 +28,9 @@ impl HeldDirectory {
     /// When it is no folder.
     pub fn open(folder: &Folder) -> Result<Self, OpenDirectoryError> {
         MmapDirectory::open(folder.path())?;
-        Ok(Self { folder: folder.clone() })
+        Ok(Self {
+            folder: folder.clone(),
+        })
     }
 
     /// The folder where it is now.
@@ -42,7 +46,8 @@ impl HeldDirectory {
     }
 
     fn to_read(&self, path: &Path) -> Result<MmapDirectory, OpenReadError> {
-        self.now().map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
+        self.now()
+            .map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))
     }
 }
 
@@ -52,7 +57,10 @@ impl Directory for HeldDirectory {
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
-        let failed = |error| DeleteError::IoError { io_error: Arc::new(error), filepath: path.to_owned() };
+        let failed = |error| DeleteError::IoError {
+            io_error: Arc::new(error),
+            filepath: path.to_owned(),
+        };
         self.now().map_err(failed)?.delete(path)
     }
 
@@ -78,7 +86,9 @@ impl Directory for HeldDirectory {
     }
 
     fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
-        self.now().map_err(LockError::wrap_io_error)?.acquire_lock(lock)
+        self.now()
+            .map_err(LockError::wrap_io_error)?
+            .acquire_lock(lock)
     }
 
     fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {

@@ -73,13 +73,19 @@ pub(super) fn schema() -> Schema {
         .set_index_option(IndexRecordOption::WithFreqsAndPositions)
         .set_fieldnorms(false);
     let mut builder = Schema::builder();
-    builder.add_text_field(WORDS_FIELD_NAME, TextOptions::default().set_indexing_options(indexing));
+    builder.add_text_field(
+        WORDS_FIELD_NAME,
+        TextOptions::default().set_indexing_options(indexing),
+    );
     let bare = TextFieldIndexing::default()
         .set_tokenizer(WHOLE_TOKENIZER)
         .set_index_option(IndexRecordOption::Basic)
         .set_fieldnorms(false);
     for name in TERM_FIELD_NAMES {
-        builder.add_text_field(name, TextOptions::default().set_indexing_options(bare.clone()));
+        builder.add_text_field(
+            name,
+            TextOptions::default().set_indexing_options(bare.clone()),
+        );
     }
     builder.build()
 }
@@ -90,9 +96,15 @@ pub(super) fn guarded<T>(what: &str, run: impl FnOnce() -> TantivyResult<T>) -> 
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => match refusal(&error) {
             Some(refusal) => Err(Error::io(what, refusal)),
-            None => Err(Error::with_source(crate::error::ErrorKind::Corrupt, what, error)),
+            None => Err(Error::with_source(
+                crate::error::ErrorKind::Corrupt,
+                what,
+                error,
+            )),
         },
-        Err(_) => Err(Error::corrupt(format!("{what}: unreadable, its reader gave up"))),
+        Err(_) => Err(Error::corrupt(format!(
+            "{what}: unreadable, its reader gave up"
+        ))),
     }
 }
 
@@ -103,8 +115,16 @@ fn refusal(error: &TantivyError) -> Option<std::io::Error> {
         TantivyError::IoError(io_error)
         | TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })
         | TantivyError::OpenWriteError(OpenWriteError::IoError { io_error, .. })
-        | TantivyError::OpenDirectoryError(OpenDirectoryError::IoError { io_error, .. }) => io_error,
+        | TantivyError::OpenDirectoryError(OpenDirectoryError::IoError { io_error, .. }) => {
+            io_error
+        }
         _ => return None,
     };
-    is_refusal(io_error).then(|| io_error.raw_os_error().map(std::io::Error::from_raw_os_error)).flatten()
+    is_refusal(io_error)
+        .then(|| {
+            io_error
+                .raw_os_error()
+                .map(std::io::Error::from_raw_os_error)
+        })
+        .flatten()
 }

@@ -63,7 +63,13 @@ impl<'a> Scanner<'a> {
 
     /// A scanner of an object among whose values, but not deeper, [`MARKS`] may stand for these strings.
     pub(super) fn with_marks(text: &'a str, marked: [Option<&'a str>; 2]) -> Self {
-        Self { text, position: 0, open: Vec::new(), expect: Expect::Value, marked }
+        Self {
+            text,
+            position: 0,
+            open: Vec::new(),
+            expect: Expect::Value,
+            marked,
+        }
     }
 
     /// Open containers.
@@ -80,15 +86,24 @@ impl<'a> Scanner<'a> {
     pub(super) fn next(&mut self) -> Result<Option<Piece<'a>>, NotJson> {
         loop {
             self.skip_space();
-            debug_assert!(self.text.is_char_boundary(self.position), "pieces are on borders of characters");
+            debug_assert!(
+                self.text.is_char_boundary(self.position),
+                "pieces are on borders of characters"
+            );
             let byte = self.byte();
             match (self.expect, byte) {
                 (Expect::Nothing, None) => return Ok(None),
                 (Expect::CommaOrEnd, Some(b',')) => {
                     self.position += 1;
-                    self.expect = if self.in_object() { Expect::Key } else { Expect::Value };
+                    self.expect = if self.in_object() {
+                        Expect::Key
+                    } else {
+                        Expect::Value
+                    };
                 }
-                (Expect::CommaOrEnd | Expect::KeyOrEnd, Some(b'}')) if self.in_object() => return self.end(),
+                (Expect::CommaOrEnd | Expect::KeyOrEnd, Some(b'}')) if self.in_object() => {
+                    return self.end();
+                }
                 (Expect::CommaOrEnd | Expect::ValueOrEnd, Some(b']')) if !self.in_object() => {
                     return self.end();
                 }
@@ -123,8 +138,14 @@ impl<'a> Scanner<'a> {
 
     /// What the mark here stands for, if there is one.
     fn mark(&mut self) -> Option<&'a str> {
-        let rest = self.text.get(self.position..).filter(|_| self.open.len() == 1)?;
-        let (mark, text) = MARKS.into_iter().zip(self.marked).find(|(mark, _)| rest.starts_with(mark))?;
+        let rest = self
+            .text
+            .get(self.position..)
+            .filter(|_| self.open.len() == 1)?;
+        let (mark, text) = MARKS
+            .into_iter()
+            .zip(self.marked)
+            .find(|(mark, _)| rest.starts_with(mark))?;
         self.position += mark.len();
         text
     }
@@ -132,8 +153,16 @@ impl<'a> Scanner<'a> {
     fn begin(&mut self, object: bool) -> Piece<'a> {
         self.position += 1;
         self.open.push(object);
-        self.expect = if object { Expect::KeyOrEnd } else { Expect::ValueOrEnd };
-        if object { Piece::BeginObject } else { Piece::BeginArray }
+        self.expect = if object {
+            Expect::KeyOrEnd
+        } else {
+            Expect::ValueOrEnd
+        };
+        if object {
+            Piece::BeginObject
+        } else {
+            Piece::BeginArray
+        }
     }
 
     fn end(&mut self) -> Result<Option<Piece<'a>>, NotJson> {
@@ -145,7 +174,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn expect_after_value(&mut self) {
-        self.expect = if self.open.is_empty() { Expect::Nothing } else { Expect::CommaOrEnd };
+        self.expect = if self.open.is_empty() {
+            Expect::Nothing
+        } else {
+            Expect::CommaOrEnd
+        };
     }
 
     fn key(&mut self) -> Result<Option<Piece<'a>>, NotJson> {
@@ -168,7 +201,10 @@ impl<'a> Scanner<'a> {
             let stop = memchr2(b'"', b'\\', rest).ok_or(NotJson)?;
             // Without a way out of the loop this is done many bytes at a time.
             let passed = items(rest, ..stop);
-            if passed.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+            if passed
+                .iter()
+                .fold(false, |found, byte| found | (*byte < 0x20))
+            {
                 return Err(NotJson);
             }
             at += stop;
@@ -183,7 +219,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn word(&mut self, word: &str, piece: Piece<'a>) -> Result<Piece<'a>, NotJson> {
-        if !self.text.get(self.position..).is_some_and(|rest| rest.starts_with(word)) {
+        if !self
+            .text
+            .get(self.position..)
+            .is_some_and(|rest| rest.starts_with(word))
+        {
             return Err(NotJson);
         }
         self.position += word.len();
@@ -213,7 +253,10 @@ impl<'a> Scanner<'a> {
             }
             self.digits()?;
         }
-        self.text.get(start..self.position).map(Piece::Number).ok_or(NotJson)
+        self.text
+            .get(start..self.position)
+            .map(Piece::Number)
+            .ok_or(NotJson)
     }
 
     fn digits(&mut self) -> Result<(), NotJson> {
@@ -221,7 +264,11 @@ impl<'a> Scanner<'a> {
         while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
             self.position += 1;
         }
-        if self.position == start { Err(NotJson) } else { Ok(()) }
+        if self.position == start {
+            Err(NotJson)
+        } else {
+            Ok(())
+        }
     }
 
     fn in_object(&self) -> bool {
@@ -243,7 +290,13 @@ impl<'a> Scanner<'a> {
 fn escape_len(rest: &[u8]) -> Result<usize, NotJson> {
     match rest.first() {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
-        Some(b'u') if rest.get(1..5).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => Ok(6),
+        Some(b'u')
+            if rest
+                .get(1..5)
+                .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) =>
+        {
+            Ok(6)
+        }
         _ => Err(NotJson),
     }
 }
@@ -254,8 +307,13 @@ pub(super) fn unescape(escaped: &str, out: &mut String) {
     while let Some(found) = memchr(b'\\', rest.as_bytes()) {
         out.push_str(cut(rest, ..found));
         let after = cut(rest, found + 1..);
-        debug_assert!(escape_len(after.as_bytes()).is_ok(), "escapes were checked by the scanner");
-        let Some(kind) = after.chars().next() else { return };
+        debug_assert!(
+            escape_len(after.as_bytes()).is_ok(),
+            "escapes were checked by the scanner"
+        );
+        let Some(kind) = after.chars().next() else {
+            return;
+        };
         rest = cut(after, kind.len_utf8()..);
         match kind {
             'n' => out.push('\n'),
@@ -272,7 +330,9 @@ pub(super) fn unescape(escaped: &str, out: &mut String) {
 
 /// Appends the character of the code at the beginning of `rest`; what is left after it.
 fn push_code<'a>(rest: &'a str, out: &mut String) -> &'a str {
-    let Some((unit, after)) = hex4(rest) else { return rest };
+    let Some((unit, after)) = hex4(rest) else {
+        return rest;
+    };
     if let Some((low, after_low)) = after.strip_prefix("\\u").and_then(hex4)
         && (0xD800..0xDC00).contains(&unit)
         && (0xDC00..0xE000).contains(&low)
@@ -291,7 +351,10 @@ fn character(code: u32) -> char {
 }
 
 fn hex4(text: &str) -> Option<(u32, &str)> {
-    Some((u32::from_str_radix(text.get(..4)?, 16).ok()?, text.get(4..)?))
+    Some((
+        u32::from_str_radix(text.get(..4)?, 16).ok()?,
+        text.get(4..)?,
+    ))
 }
 
 /// A number as Python's `json.dumps(json.loads(number))` writes it.
@@ -302,19 +365,33 @@ pub(super) fn python_number(number: &str) -> Cow<'_, str> {
     if !number.contains(['.', 'e', 'E']) {
         return Cow::Borrowed(number);
     }
-    number.parse().map_or(Cow::Borrowed(number), |value| Cow::Owned(python_float(value)))
+    number.parse().map_or(Cow::Borrowed(number), |value| {
+        Cow::Owned(python_float(value))
+    })
 }
 
 fn python_float(value: f64) -> String {
     if value.is_infinite() {
-        return if value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
+        return if value > 0.0 {
+            "Infinity".to_owned()
+        } else {
+            "-Infinity".to_owned()
+        };
     }
     let scientific = format!("{value:e}");
-    let parts = scientific.split_once('e').map(|(mantissa, exponent)| (mantissa, exponent.parse::<i32>()));
-    let Some((mantissa, Ok(exponent))) = parts else { return scientific };
+    let parts = scientific
+        .split_once('e')
+        .map(|(mantissa, exponent)| (mantissa, exponent.parse::<i32>()));
+    let Some((mantissa, Ok(exponent))) = parts else {
+        return scientific;
+    };
     if (-4..16).contains(&exponent) {
         let plain = value.to_string();
-        return if plain.contains('.') { plain } else { plain + ".0" };
+        return if plain.contains('.') {
+            plain
+        } else {
+            plain + ".0"
+        };
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
@@ -348,8 +425,14 @@ mod tests {
             Number("-2.50"),
             End,
         ];
-        assert_eq!(pieces(r#" {"a": [1, "x\n", null], "b":-2.50} "#).unwrap(), expected);
-        assert_eq!(pieces("[NaN,-Infinity]").unwrap(), [BeginArray, Number("NaN"), Number("-Infinity"), End]);
+        assert_eq!(
+            pieces(r#" {"a": [1, "x\n", null], "b":-2.50} "#).unwrap(),
+            expected
+        );
+        assert_eq!(
+            pieces("[NaN,-Infinity]").unwrap(),
+            [BeginArray, Number("NaN"), Number("-Infinity"), End]
+        );
         assert_eq!(pieces("{}").unwrap(), [BeginObject, End]);
     }
 
@@ -392,7 +475,10 @@ mod tests {
     #[test]
     fn escapes_mean_what_json_says() {
         let mut out = String::new();
-        unescape(r#"a\"\\\/\b\f\n\r\t\u00e9\ud83d\udcf6\ud83dx\udcf6"#, &mut out);
+        unescape(
+            r#"a\"\\\/\b\f\n\r\t\u00e9\ud83d\udcf6\ud83dx\udcf6"#,
+            &mut out,
+        );
         assert_eq!(out, "a\"\\/\u{8}\u{c}\n\r\té📶\u{fffd}x\u{fffd}");
     }
 

@@ -7,7 +7,9 @@
 
 use std::cell::OnceCell;
 
-use arrow::array::{Array, AsArray, ListArray, RecordBatch, StringArray, StringViewArray, StructArray};
+use arrow::array::{
+    Array, AsArray, ListArray, RecordBatch, StringArray, StringViewArray, StructArray,
+};
 use memchr::memchr;
 
 use super::cut::cut;
@@ -154,7 +156,9 @@ impl<'a> TextColumns<'a> {
     /// # Errors
     /// `Internal` when one is missing or has another type than the stored schema.
     pub fn new(batch: &'a RecordBatch) -> Result<Self> {
-        let events = batch.column_by_name("events").and_then(|column| column.as_list_opt::<i32>());
+        let events = batch
+            .column_by_name("events")
+            .and_then(|column| column.as_list_opt::<i32>());
         Ok(Self {
             rows: batch.num_rows(),
             name: text_column(batch, "name")?,
@@ -189,7 +193,8 @@ impl<'a> TextColumns<'a> {
     /// As [`TextColumns::leaves`].
     pub fn raw_strings(&self, row: usize, strings: &mut StringList) -> Result<()> {
         strings.clear();
-        self.row(row)?.each_raw(&mut |_, string| strings.push(string));
+        self.row(row)?
+            .each_raw(&mut |_, string| strings.push(string));
         Ok(())
     }
 
@@ -209,7 +214,11 @@ impl<'a> TextColumns<'a> {
         row.each_raw(&mut |_, string| found = found || accepts(string));
         if !found {
             row.each_raw(&mut |_, string| {
-                let json = if found || !decodes(string) { None } else { scanned_json(string) };
+                let json = if found || !decodes(string) {
+                    None
+                } else {
+                    scanned_json(string)
+                };
                 found = found || json.is_some_and(|json| any_leaf(&json, accepts));
             });
         }
@@ -222,7 +231,8 @@ impl<'a> TextColumns<'a> {
     /// As [`TextColumns::leaves`].
     pub fn attribute_names(&self, row: usize, names: &mut StringList) -> Result<()> {
         names.clear();
-        self.row(row)?.each_attribute_name(&mut |name| names.push(name));
+        self.row(row)?
+            .each_attribute_name(&mut |name| names.push(name));
         Ok(())
     }
 
@@ -256,33 +266,54 @@ impl<'a> TextColumns<'a> {
             None => {}
         }
         let [inputs, outputs] = texts;
-        let whole = || whole_attributes(stored, inputs, outputs).unwrap_or_else(|| stored.to_owned());
-        Scanned::new(self.whole.get(row).map_or("", |cell| cell.get_or_init(whole)))
+        let whole =
+            || whole_attributes(stored, inputs, outputs).unwrap_or_else(|| stored.to_owned());
+        Scanned::new(
+            self.whole
+                .get(row)
+                .map_or("", |cell| cell.get_or_init(whole)),
+        )
     }
 
     fn row_events(&self, row: usize) -> Result<Vec<(&'a str, Scanned<'a>)>> {
-        if row >= self.events.len() || self.events.is_null(row) || self.events.value_length(row) == 0 {
+        if row >= self.events.len()
+            || self.events.is_null(row)
+            || self.events.value_length(row) == 0
+        {
             return Ok(Vec::new());
         }
-        let events = self.events.values().as_struct_opt().ok_or_else(|| no_column("events"))?;
+        let events = self
+            .events
+            .values()
+            .as_struct_opt()
+            .ok_or_else(|| no_column("events"))?;
         let names = event_column(events, "name")?;
         let attributes = event_column(events, "attributes")?;
         let Some(&[start, end]) = self.events.value_offsets().get(row..row + 2) else {
             return Err(no_column("events"));
         };
-        let event = |at| (event_text(names, at), Scanned::new(event_text(attributes, at)));
+        let event = |at| {
+            (
+                event_text(names, at),
+                Scanned::new(event_text(attributes, at)),
+            )
+        };
         Ok((start as usize..end as usize).map(event).collect())
     }
 }
 
 /// The pieces of a text that is JSON and stands for what is inside.
 pub(super) fn scanned_json(text: &str) -> Option<Scanned<'_>> {
-    looks_like_json(text).then(|| Scanned::new(text)).filter(Scanned::is_json)
+    looks_like_json(text)
+        .then(|| Scanned::new(text))
+        .filter(Scanned::is_json)
 }
 
 /// Whether a leaf string of a JSON text is accepted.
 fn any_leaf(json: &Scanned<'_>, accepts: &dyn Fn(&str) -> bool) -> bool {
-    let mut texts = json.parts().filter(|part| matches!(part.piece, Piece::Text(_)));
+    let mut texts = json
+        .parts()
+        .filter(|part| matches!(part.piece, Piece::Text(_)));
     texts.any(|part| match scanned_json(part.plain) {
         Some(inner) => any_leaf(&inner, accepts),
         None => accepts(part.plain),
@@ -290,7 +321,10 @@ fn any_leaf(json: &Scanned<'_>, accepts: &dyn Fn(&str) -> bool) -> bool {
 }
 
 fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringViewArray> {
-    batch.column_by_name(name).and_then(|column| column.as_string_view_opt()).ok_or_else(|| no_column(name))
+    batch
+        .column_by_name(name)
+        .and_then(|column| column.as_string_view_opt())
+        .ok_or_else(|| no_column(name))
 }
 
 fn event_column<'a>(events: &'a StructArray, name: &str) -> Result<&'a StringArray> {
@@ -301,11 +335,17 @@ fn event_column<'a>(events: &'a StructArray, name: &str) -> Result<&'a StringArr
 }
 
 fn event_text(column: &StringArray, at: usize) -> &str {
-    if at < column.len() && column.is_valid(at) { column.value(at) } else { "" }
+    if at < column.len() && column.is_valid(at) {
+        column.value(at)
+    } else {
+        ""
+    }
 }
 
 fn no_column(name: &str) -> Error {
-    Error::internal(format!("text: column {name} is missing or has an unexpected type"))
+    Error::internal(format!(
+        "text: column {name} is missing or has an unexpected type"
+    ))
 }
 
 fn value(column: &StringViewArray, row: usize) -> Option<&str> {
@@ -330,8 +370,15 @@ mod tests {
             ["a\nb", "1.5", "é", "-3"]
         );
         assert_eq!(leaves(r#"{"broken": "x" "y"}"#), [r#"{"broken": "x" "y"}"#]);
-        assert_eq!(leaves(r#"["{\"in\": \"deep \\\"q\\\"\"}", "[oops]"]"#), ["deep \"q\"", "[oops]"]);
-        assert_eq!(leaves(" [1]"), [" [1]"], "white space before the bracket is not trimmed");
+        assert_eq!(
+            leaves(r#"["{\"in\": \"deep \\\"q\\\"\"}", "[oops]"]"#),
+            ["deep \"q\"", "[oops]"]
+        );
+        assert_eq!(
+            leaves(" [1]"),
+            [" [1]"],
+            "white space before the bracket is not trimmed"
+        );
         assert_eq!(leaves("{\"a\":\"x\\u0000y\"}"), ["x y"]);
         assert_eq!(leaves("{}"), Vec::<String>::new());
         assert_eq!(leaves(""), [""]);

@@ -108,28 +108,52 @@ mod tests {
         for c in ['a', 'é', 'ß', '中', '무', '٣', '½', 'Ⅷ', '_', 'ª'] {
             assert!(is_word(c), "{c}");
         }
-        for c in ['\u{301}', '\u{93f}', 'ⓐ', '📶', '-', ' ', '\u{0}', '∑', '\u{345}', '\u{200d}'] {
+        for c in [
+            '\u{301}', '\u{93f}', 'ⓐ', '📶', '-', ' ', '\u{0}', '∑', '\u{345}', '\u{200d}',
+        ] {
             assert!(!is_word(c), "{c:?}");
         }
     }
 
     #[test]
     fn letters_that_stand_alone_have_no_case() {
-        for c in ['天', 'あ', 'ー', '々', 'ｶ', 'ก', '๑', 'ກ', 'က', 'ក', '\u{20000}'] {
+        for c in [
+            '天',
+            'あ',
+            'ー',
+            '々',
+            'ｶ',
+            'ก',
+            '๑',
+            'ກ',
+            'က',
+            'ក',
+            '\u{20000}',
+        ] {
             assert!(is_word(c) && is_spaceless(c) && !is_joined(c), "{c}");
         }
         for c in ['a', 'é', '무', 'ह', 'Ⴀ', '〆', '_', '1'] {
             assert!(is_joined(c), "{c}");
         }
-        let alone = (0..0x4_0000).filter_map(char::from_u32).filter(|c| is_spaceless(*c));
-        assert!(alone.into_iter().all(|c| c.to_lowercase().eq([c]) && c.to_uppercase().eq([c])));
+        let alone = (0..0x4_0000)
+            .filter_map(char::from_u32)
+            .filter(|c| is_spaceless(*c));
+        assert!(
+            alone
+                .into_iter()
+                .all(|c| c.to_lowercase().eq([c]) && c.to_uppercase().eq([c]))
+        );
     }
 
     #[test]
     fn the_table_is_sorted_and_inside_alphabetic() {
         assert!(NOT_LETTERS.is_sorted_by(|a, b| a.1 < b.0));
         for &(first, last) in NOT_LETTERS {
-            assert!((first..=last).filter_map(char::from_u32).all(char::is_alphanumeric));
+            assert!(
+                (first..=last)
+                    .filter_map(char::from_u32)
+                    .all(char::is_alphanumeric)
+            );
         }
     }
 }

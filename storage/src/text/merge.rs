@@ -69,11 +69,18 @@ pub(super) fn merge_into(
     }
     let mut inputs: Vec<Input> = indexes.iter().map(Input::new).collect();
     for (number, &(input, row)) in (0..).zip(rows) {
-        let place = inputs.get_mut(input).and_then(|input| input.rows.get_mut(row as usize));
-        *place.ok_or_else(|| Error::internal(format!("text index {input} has no row {row}")))? = number;
+        let place = inputs
+            .get_mut(input)
+            .and_then(|input| input.rows.get_mut(row as usize));
+        *place.ok_or_else(|| Error::internal(format!("text index {input} has no row {row}")))? =
+            number;
     }
     debug_assert_eq!(
-        inputs.iter().flat_map(|input| &input.rows).filter(|&&new| new != DROPPED).count(),
+        inputs
+            .iter()
+            .flat_map(|input| &input.rows)
+            .filter(|&&new| new != DROPPED)
+            .count(),
         rows.len(),
         "a row is taken once"
     );
@@ -82,7 +89,9 @@ pub(super) fn merge_into(
         strings = input.number_strings(strings);
     }
     if strings >= NUMBERS_END || rows.len() >= NUMBERS_END as usize {
-        return Err(Error::internal("text index: more strings than one segment can have"));
+        return Err(Error::internal(
+            "text index: more strings than one segment can have",
+        ));
     }
     let places = places(&inputs, rows)?.finish(strings)?;
     go_on()?;
@@ -114,7 +123,11 @@ impl Input {
     fn new(reader: &Arc<TextReader>) -> Input {
         let rows = vec![DROPPED; reader.row_total() as usize];
         let strings = vec![DROPPED; reader.places().strings() as usize];
-        Input { reader: reader.clone(), rows, strings }
+        Input {
+            reader: reader.clone(),
+            rows,
+            strings,
+        }
     }
 
     fn places(&self) -> &Places {
@@ -124,7 +137,10 @@ impl Input {
     /// Numbers the strings of rows that are kept, from `first` on; the number after the last.
     fn number_strings(&mut self, first: u32) -> u32 {
         let kept = (0..).zip(&self.rows).filter(|&(_, &new)| new != DROPPED);
-        for string in kept.flat_map(|(row, _)| self.reader.places().of_row(row)).map(|(string, _)| string) {
+        for string in kept
+            .flat_map(|(row, _)| self.reader.places().of_row(row))
+            .map(|(string, _)| string)
+        {
             if let Some(number) = self.strings.get_mut(string as usize) {
                 *number = 0;
             }
@@ -134,13 +150,20 @@ impl Input {
             *number = next;
             next = next.saturating_add(1);
         }
-        assert!(next >= first, "the strings of an index are numbered after those before it");
+        assert!(
+            next >= first,
+            "the strings of an index are numbered after those before it"
+        );
         next
     }
 
     /// The new numbers of a field's documents.
     fn documents(&self, field: u32) -> &[u32] {
-        if field == WORDS_FIELD { &self.strings } else { &self.rows }
+        if field == WORDS_FIELD {
+            &self.strings
+        } else {
+            &self.rows
+        }
     }
 
     fn dictionary(&self, field: u32) -> &Dictionary {
@@ -159,7 +182,11 @@ fn places(inputs: &[Input], rows: &[(usize, u32)]) -> Result<PlacesWriter> {
         let input = input.ok_or_else(|| Error::internal(format!("no text index {number}")))?;
         for (string, field) in input.places().of_row(row) {
             // The strings of the rows that are kept were numbered.
-            let new = input.strings.get(string as usize).copied().filter(|&new| new != DROPPED);
+            let new = input
+                .strings
+                .get(string as usize)
+                .copied()
+                .filter(|&new| new != DROPPED);
             let new = new.filter(|_| (field as usize) < FIELDS);
             places.add(new.ok_or_else(|| no_string(input, row))?, field);
         }
@@ -169,7 +196,10 @@ fn places(inputs: &[Input], rows: &[(usize, u32)]) -> Result<PlacesWriter> {
 }
 
 fn no_string(input: &Input, row: u32) -> Error {
-    Error::corrupt(format!("{}: row {row} has a string that does not exist", input.reader.name()))
+    Error::corrupt(format!(
+        "{}: row {row} has a string that does not exist",
+        input.reader.name()
+    ))
 }
 
 fn copy_field(
@@ -178,11 +208,17 @@ fn copy_field(
     serializer: &mut InvertedIndexSerializer,
     go_on: &mut dyn FnMut() -> TantivyResult<()>,
 ) -> TantivyResult<()> {
-    let dictionaries: Vec<&Dictionary> = inputs.iter().map(|input| input.dictionary(field)).collect();
-    let streams = dictionaries.iter().map(|dictionary| dictionary.index.terms().stream());
+    let dictionaries: Vec<&Dictionary> =
+        inputs.iter().map(|input| input.dictionary(field)).collect();
+    let streams = dictionaries
+        .iter()
+        .map(|dictionary| dictionary.index.terms().stream());
     let mut terms = TermMerger::new(streams.collect::<std::io::Result<Vec<_>>>()?);
     // Of strings that are dropped, too: ranking counts words by the lengths of rows.
-    let words = dictionaries.iter().map(|dictionary| dictionary.index.total_num_tokens()).sum();
+    let words = dictionaries
+        .iter()
+        .map(|dictionary| dictionary.index.total_num_tokens())
+        .sum();
     let mut target = serializer.new_field(Field::from_field_id(field), words, None)?;
     let mut list = PostingList::default();
     let mut until_asked = TERMS_AT_A_TIME;
@@ -194,20 +230,27 @@ fn copy_field(
         }
         list.clear();
         for (number, term) in terms.current_segment_ords_and_term_infos() {
-            let (Some(input), Some(dictionary)) = (inputs.get(number), dictionaries.get(number)) else {
-                return Err(TantivyError::InternalError(format!("no text index {number}")));
+            let (Some(input), Some(dictionary)) = (inputs.get(number), dictionaries.get(number))
+            else {
+                return Err(TantivyError::InternalError(format!(
+                    "no text index {number}"
+                )));
             };
             let option = if field == WORDS_FIELD {
                 IndexRecordOption::WithFreqsAndPositions
             } else {
                 IndexRecordOption::Basic
             };
-            let mut postings = dictionary.index.read_postings_from_terminfo(&term, option)?;
+            let mut postings = dictionary
+                .index
+                .read_postings_from_terminfo(&term, option)?;
             let documents = input.documents(field);
             while postings.doc() != TERMINATED {
                 let Some(&new) = documents.get(postings.doc() as usize) else {
                     let (document, count) = (postings.doc(), documents.len());
-                    return Err(TantivyError::InternalError(format!("document {document} of {count}")));
+                    return Err(TantivyError::InternalError(format!(
+                        "document {document} of {count}"
+                    )));
                 };
                 if new != DROPPED {
                     list.add(new, &mut postings, field == WORDS_FIELD);
@@ -240,9 +283,13 @@ impl PostingList {
     fn add(&mut self, document: u32, postings: &mut impl Postings, with_positions: bool) {
         if with_positions {
             postings.positions(&mut self.positions);
-            debug_assert!(self.positions.is_sorted(), "the positions of a word in a string ascend");
+            debug_assert!(
+                self.positions.is_sorted(),
+                "the positions of a word in a string ascend"
+            );
             let mut before = 0;
-            let step = |&position: &u32| position.wrapping_sub(std::mem::replace(&mut before, position));
+            let step =
+                |&position: &u32| position.wrapping_sub(std::mem::replace(&mut before, position));
             self.steps.extend(self.positions.iter().map(step));
         }
         self.documents.push((document, self.steps.len()));
@@ -261,7 +308,10 @@ impl PostingList {
             // Strings keep their order, rows do not.
             self.documents.sort_unstable();
         }
-        debug_assert!(self.documents.is_sorted_by(|a, b| a.0 < b.0), "a posting list ascends");
+        debug_assert!(
+            self.documents.is_sorted_by(|a, b| a.0 < b.0),
+            "a posting list ascends"
+        );
         target.new_term(term, count_of(self.documents.len()), with_positions)?;
         let mut start = 0;
         for &(document, end) in &self.documents {

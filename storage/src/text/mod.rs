@@ -73,8 +73,22 @@ pub use tokenizer::words;
 pub use writer::TextWriter;
 
 /// The columns of table spans that hold searchable text.
-pub const TEXT_COLUMNS: &[&str] = &["name", "status_message", "inputs", "outputs", "attributes", "events"];
+pub const TEXT_COLUMNS: &[&str] = &[
+    "name",
+    "status_message",
+    "inputs",
+    "outputs",
+    "attributes",
+    "events",
+];
 
 /// The columns of table spans that an index is made of.
-pub const INDEXED_COLUMNS: &[&str] =
-    &["name", "status_message", "inputs", "outputs", "attributes", "events", "span_type"];
+pub const INDEXED_COLUMNS: &[&str] = &[
+    "name",
+    "status_message",
+    "inputs",
+    "outputs",
+    "attributes",
+    "events",
+    "span_type",
+];

@@ -37,7 +37,10 @@ const QUERY_BYTES_MAX: usize = 64 * 1024;
 const SHOWN_CHARS_MAX: usize = 40;
 
 /// Fields by their names.
-const FIELDS: [(&str, TextField); 2] = [("inputs", TextField::Inputs), ("outputs", TextField::Outputs)];
+const FIELDS: [(&str, TextField); 2] = [
+    ("inputs", TextField::Inputs),
+    ("outputs", TextField::Outputs),
+];
 
 impl TextQuery {
     /// Parses a query over all searchable text.
@@ -60,7 +63,12 @@ impl TextQuery {
             )));
         }
         let text = read(text);
-        let mut parser = Parser { text: &text, position: 0, only: field, terms: 0 };
+        let mut parser = Parser {
+            text: &text,
+            position: 0,
+            only: field,
+            terms: 0,
+        };
         let query = parser.or(field, 0)?;
         parser.skip_space();
         if !parser.rest().is_empty() {
@@ -122,9 +130,15 @@ impl<'a> Parser<'a> {
         } else if self.at_operator("OR") {
             self.misplaced("OR", true)
         } else if self.rest().starts_with(')') {
-            self.error(self.position, "`)` comes where a word or phrase is expected")
+            self.error(
+                self.position,
+                "`)` comes where a word or phrase is expected",
+            )
         } else {
-            self.error(self.position, "text ends where a word or phrase is expected")
+            self.error(
+                self.position,
+                "text ends where a word or phrase is expected",
+            )
         }
     }
 
@@ -133,7 +147,8 @@ impl<'a> Parser<'a> {
         self.skip_space();
         let side = if is_first { "before" } else { "after" };
         let word = operator.to_lowercase();
-        let message = format!("`{operator}` needs something {side} it; for the word itself write \"{word}\"");
+        let message =
+            format!("`{operator}` needs something {side} it; for the word itself write \"{word}\"");
         self.error(self.position, &message)
     }
 
@@ -148,7 +163,11 @@ impl<'a> Parser<'a> {
         } else {
             self.word(field)?
         };
-        Ok(if negative { TextQuery::Not(Box::new(query)) } else { query })
+        Ok(if negative {
+            TextQuery::Not(Box::new(query))
+        } else {
+            query
+        })
     }
 
     /// Takes `NOT` or `-`.
@@ -157,9 +176,10 @@ impl<'a> Parser<'a> {
         if self.take_operator("NOT") {
             let is_before_item = self.is_before_item();
             if is_before_item && (self.at_operator("NOT") || self.rest().starts_with('-')) {
-                return Err(
-                    self.error(start, "`NOT` stands before what is excluded, which is not negated again")
-                );
+                return Err(self.error(
+                    start,
+                    "`NOT` stands before what is excluded, which is not negated again",
+                ));
             }
             if !is_before_item {
                 self.position = start;
@@ -177,7 +197,9 @@ impl<'a> Parser<'a> {
     /// Takes a field name before a term.
     fn field(&mut self, outer: TextField) -> Result<TextField> {
         let start = self.position;
-        let Some((name, after)) = self.name_before_colon() else { return Ok(outer) };
+        let Some((name, after)) = self.name_before_colon() else {
+            return Ok(outer);
+        };
         let Some((_, field)) = FIELDS.into_iter().find(|(known, _)| *known == name) else {
             return match after {
                 None | Some(':' | '/' | '\\') => Ok(outer),
@@ -206,24 +228,39 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
         let (name, after) = rest.split_at_checked(rest.find(|c| !is_inside(c))?)?;
-        let after =
-            after.strip_prefix(':').filter(|_| name.starts_with(|c: char| c.is_ascii_alphabetic()))?;
-        Some((name, after.chars().next().filter(|c| !c.is_whitespace() && *c != ')')))
+        let after = after
+            .strip_prefix(':')
+            .filter(|_| name.starts_with(|c: char| c.is_ascii_alphabetic()))?;
+        Some((
+            name,
+            after
+                .chars()
+                .next()
+                .filter(|c| !c.is_whitespace() && *c != ')'),
+        ))
     }
 
     fn unknown_field(&self, name: &str) -> Error {
-        let near = FIELDS.into_iter().find(|(known, _)| is_near(&name.to_lowercase(), known, 2));
+        let near = FIELDS
+            .into_iter()
+            .find(|(known, _)| is_near(&name.to_lowercase(), known, 2));
         let hint = match near {
             Some((known, _)) => format!("did you mean `{known}:`?"),
             None => "there are `inputs:` and `outputs:`.".to_owned(),
         };
-        let message = format!("no field `{}`: {hint} For the text itself put it in quotes", shown(name));
+        let message = format!(
+            "no field `{}`: {hint} For the text itself put it in quotes",
+            shown(name)
+        );
         self.error(self.position, &message)
     }
 
     fn group(&mut self, start: usize, field: TextField, depth: usize) -> Result<TextQuery> {
         if depth >= DEPTH_MAX {
-            return Err(self.error(start, &format!("brackets are nested deeper than {DEPTH_MAX}")));
+            return Err(self.error(
+                start,
+                &format!("brackets are nested deeper than {DEPTH_MAX}"),
+            ));
         }
         let query = self.or(field, depth + 1)?;
         self.skip_space();
@@ -241,7 +278,12 @@ impl<'a> Parser<'a> {
         if inside.trim().is_empty() {
             return Err(self.error(start, "phrase is empty"));
         }
-        self.term(start, field, inside, words(inside).into_iter().map(Slot::Word).collect())
+        self.term(
+            start,
+            field,
+            inside,
+            words(inside).into_iter().map(Slot::Word).collect(),
+        )
     }
 
     fn word(&mut self, field: TextField) -> Result<TextQuery> {
@@ -267,7 +309,12 @@ impl<'a> Parser<'a> {
         {
             return self.fuzzy(start, field, stem, distance);
         }
-        self.term(start, field, word, words(word).into_iter().map(Slot::Word).collect())
+        self.term(
+            start,
+            field,
+            word,
+            words(word).into_iter().map(Slot::Word).collect(),
+        )
     }
 
     fn prefix(&mut self, start: usize, field: TextField, stem: &str) -> Result<TextQuery> {
@@ -277,7 +324,12 @@ impl<'a> Parser<'a> {
         if last.starts_with(is_spaceless) {
             // The word ends with this letter, whatever follows it.
             found.push(last);
-            return self.term(start, field, stem, found.into_iter().map(Slot::Word).collect());
+            return self.term(
+                start,
+                field,
+                stem,
+                found.into_iter().map(Slot::Word).collect(),
+            );
         }
         if last.chars().count() < PREFIX_CHARS_MIN {
             let message = format!(
@@ -291,7 +343,13 @@ impl<'a> Parser<'a> {
         self.term(start, field, stem, slots)
     }
 
-    fn fuzzy(&mut self, start: usize, field: TextField, stem: &str, distance: &str) -> Result<TextQuery> {
+    fn fuzzy(
+        &mut self,
+        start: usize,
+        field: TextField,
+        stem: &str,
+        distance: &str,
+    ) -> Result<TextQuery> {
         let found = words(stem);
         if found.iter().any(|word| word.starts_with(is_spaceless)) {
             let message = format!(
@@ -308,12 +366,18 @@ impl<'a> Parser<'a> {
             "1" => 1,
             "2" => 2,
             _ => {
-                return Err(
-                    self.error(start, &format!("`{stem}~{distance}`: the distance after `~` must be 1 or 2"))
-                );
+                return Err(self.error(
+                    start,
+                    &format!("`{stem}~{distance}`: the distance after `~` must be 1 or 2"),
+                ));
             }
         };
-        self.term(start, field, stem, vec![Slot::Fuzzy(word.clone(), distance)])
+        self.term(
+            start,
+            field,
+            stem,
+            vec![Slot::Fuzzy(word.clone(), distance)],
+        )
     }
 
     fn check_part(&self, start: usize, part: &str) -> Result<()> {
@@ -327,7 +391,13 @@ impl<'a> Parser<'a> {
         Err(self.error(start, &message))
     }
 
-    fn term(&mut self, start: usize, field: TextField, text: &str, slots: Vec<Slot>) -> Result<TextQuery> {
+    fn term(
+        &mut self,
+        start: usize,
+        field: TextField,
+        text: &str,
+        slots: Vec<Slot>,
+    ) -> Result<TextQuery> {
         if slots.is_empty() {
             let text = shown(text);
             let message = format!(
@@ -356,7 +426,10 @@ impl<'a> Parser<'a> {
 
     /// Whether nothing stands here: white space, a closing bracket or the end.
     fn at_gap(&self) -> bool {
-        self.rest().chars().next().is_none_or(|c| c.is_whitespace() || c == ')')
+        self.rest()
+            .chars()
+            .next()
+            .is_none_or(|c| c.is_whitespace() || c == ')')
     }
 
     fn take(&mut self, token: &str) -> bool {
@@ -385,7 +458,11 @@ impl<'a> Parser<'a> {
 fn shown(text: &str) -> String {
     let mut chars = text.chars();
     let shown: String = chars.by_ref().take(SHOWN_CHARS_MAX).collect();
-    if chars.next().is_some() { shown + "…" } else { shown }
+    if chars.next().is_some() {
+        shown + "…"
+    } else {
+        shown
+    }
 }
 
 fn ends_word(c: char) -> bool {
@@ -394,7 +471,9 @@ fn ends_word(c: char) -> bool {
 
 fn ends_with_letter(stem: &str) -> bool {
     // An accent typed as a combining mark is not a letter, but it belongs to what was typed.
-    stem.chars().next_back().is_some_and(|c| c == '_' || c.is_alphanumeric())
+    stem.chars()
+        .next_back()
+        .is_some_and(|c| c == '_' || c.is_alphanumeric())
 }
 
 fn join(mut parts: Vec<TextQuery>, kind: fn(Vec<TextQuery>) -> TextQuery) -> TextQuery {

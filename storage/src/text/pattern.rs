@@ -54,7 +54,10 @@ pub(super) struct Part {
 impl TextPattern {
     /// A pattern on the raw strings of a span: some string of a match holds all literals.
     pub fn on_strings(literals: Vec<Literal>) -> Self {
-        Self { literals, ..Self::default() }
+        Self {
+            literals,
+            ..Self::default()
+        }
     }
 
     /// The same, or the span's type or the name of an attribute holds all of these.
@@ -65,7 +68,11 @@ impl TextPattern {
 
     /// A pattern on the value of an attribute, or on those of attributes after it.
     pub fn on_attribute(key: &str, literals: Vec<Literal>) -> Self {
-        Self { literals, attribute: Some(key.to_owned()), ..Self::default() }
+        Self {
+            literals,
+            attribute: Some(key.to_owned()),
+            ..Self::default()
+        }
     }
 
     /// What one string of a match holds.
@@ -88,12 +95,27 @@ impl TextPattern {
                 let is_alone = token.chars().next().is_some_and(is_spaceless);
                 let begins = is_alone || range.start > 0 || literal.starts;
                 let ends = is_alone || range.end < literal.text.len() || literal.ends;
-                parts.push(Part { text: token.clone(), begins, ends }.clipped());
+                parts.push(
+                    Part {
+                        text: token.clone(),
+                        begins,
+                        ends,
+                    }
+                    .clipped(),
+                );
             }
         }
-        let rank = |part: &Part| (!(part.begins && part.ends), !part.begins, usize::MAX - part.text.len());
+        let rank = |part: &Part| {
+            (
+                !(part.begins && part.ends),
+                !part.begins,
+                usize::MAX - part.text.len(),
+            )
+        };
         debug_assert!(
-            parts.iter().all(|part| !part.text.is_empty() && part.text.len() <= PART_BYTES_MAX),
+            parts
+                .iter()
+                .all(|part| !part.text.is_empty() && part.text.len() <= PART_BYTES_MAX),
             "a part can be looked up"
         );
         parts.sort_by_key(rank);
@@ -127,7 +149,8 @@ impl Part {
             return self;
         }
         if self.begins || !self.ends {
-            self.text.truncate(self.text.floor_char_boundary(PART_BYTES_MAX));
+            self.text
+                .truncate(self.text.floor_char_boundary(PART_BYTES_MAX));
             self.ends = false;
         } else {
             self.text.drain(..self.text.ceil_char_boundary(excess));
@@ -141,30 +164,50 @@ mod tests {
     use super::*;
 
     fn parts(text: &str, starts: bool, ends: bool) -> Vec<(String, bool, bool)> {
-        let literal = Literal { text: text.to_owned(), starts, ends };
+        let literal = Literal {
+            text: text.to_owned(),
+            starts,
+            ends,
+        };
         let parts = TextPattern::on_strings(vec![literal]).parts();
-        parts.into_iter().map(|part| (part.text, part.begins, part.ends)).collect()
+        parts
+            .into_iter()
+            .map(|part| (part.text, part.begins, part.ends))
+            .collect()
     }
 
     #[test]
     fn literals_are_cut_where_tokens_end() {
         let part = |text: &str, begins, ends| (text.to_owned(), begins, ends);
-        assert_eq!(parts("Lo wOr", false, false), [part("wor", true, false), part("lo", false, true)]);
+        assert_eq!(
+            parts("Lo wOr", false, false),
+            [part("wor", true, false), part("lo", false, true)]
+        );
         assert_eq!(
             parts("a-bb c", true, false),
-            [part("bb", true, true), part("a", true, true), part("c", true, false)]
+            [
+                part("bb", true, true),
+                part("a", true, true),
+                part("c", true, false)
+            ]
         );
         assert_eq!(parts("x", false, false), [part("x", false, false)]);
         assert_eq!(parts("-x_1!", false, false), [part("x_1", true, true)]);
         assert_eq!(parts("?!", true, true), []);
-        assert_eq!(parts("b東", false, false), [part("東", true, true), part("b", false, true)]);
+        assert_eq!(
+            parts("b東", false, false),
+            [part("東", true, true), part("b", false, true)]
+        );
     }
 
     #[test]
     fn long_parts_are_clipped_to_what_an_index_keeps() {
         let long = format!("{}é{}", "a".repeat(127), "b".repeat(300));
         assert_eq!(parts(&long, true, true), [("a".repeat(127), true, false)]);
-        assert_eq!(parts(&long, false, false), [("a".repeat(127), false, false)]);
+        assert_eq!(
+            parts(&long, false, false),
+            [("a".repeat(127), false, false)]
+        );
         assert_eq!(parts(&long, false, true), [("b".repeat(128), false, true)]);
     }
 }

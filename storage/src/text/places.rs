@@ -37,7 +37,10 @@ const MANY: u32 = 16;
 
 /// A string, or a row, and a field.
 pub(super) fn code(number: u32, field: u32) -> u32 {
-    debug_assert!(number < NUMBERS_END && field < FIELDS as u32, "number {number}, field {field}");
+    debug_assert!(
+        number < NUMBERS_END && field < FIELDS as u32,
+        "number {number}, field {field}"
+    );
     (number << FIELD_BITS) | field
 }
 
@@ -89,8 +92,16 @@ impl PlacesWriter {
             strings as usize + 1,
             "each string has its rows, and the end is told"
         );
-        assert_eq!(of_rows.starts.len(), rows as usize + 1, "each row has its strings, and the end is told");
-        assert_eq!(self.lengths.len(), rows as usize, "each row has its lengths");
+        assert_eq!(
+            of_rows.starts.len(),
+            rows as usize + 1,
+            "each row has its strings, and the end is told"
+        );
+        assert_eq!(
+            self.lengths.len(),
+            rows as usize,
+            "each row has its lengths"
+        );
         let size = |bytes: &Vec<u8>| u32::try_from(bytes.len()).map_err(|_| too_large());
         let mut file = Vec::new();
         for number in [rows, strings, size(&of_strings.bytes)?] {
@@ -101,7 +112,9 @@ impl PlacesWriter {
         }
         file.extend_from_slice(&of_strings.bytes);
         file.extend_from_slice(&of_rows.bytes);
-        self.lengths.iter().for_each(|lengths| file.extend_from_slice(lengths));
+        self.lengths
+            .iter()
+            .for_each(|lengths| file.extend_from_slice(lengths));
         Ok(file)
     }
 
@@ -109,7 +122,9 @@ impl PlacesWriter {
     fn by_string(&self, strings: usize) -> Result<(Vec<usize>, Vec<u32>)> {
         let mut ends = vec![0; strings];
         for code in &self.strings {
-            *ends.get_mut((code >> FIELD_BITS) as usize).ok_or_else(too_large)? += 1;
+            *ends
+                .get_mut((code >> FIELD_BITS) as usize)
+                .ok_or_else(too_large)? += 1;
         }
         let mut total = 0;
         for end in &mut ends {
@@ -120,13 +135,19 @@ impl PlacesWriter {
         for (row, &end) in (0..).zip(&self.row_ends) {
             for string in items(&self.strings, start..end) {
                 // The starts become the ends while the rows are put in place.
-                let place = ends.get_mut((string >> FIELD_BITS) as usize).ok_or_else(too_large)?;
-                *rows.get_mut(*place).ok_or_else(too_large)? = code(row, string & ((1 << FIELD_BITS) - 1));
+                let place = ends
+                    .get_mut((string >> FIELD_BITS) as usize)
+                    .ok_or_else(too_large)?;
+                *rows.get_mut(*place).ok_or_else(too_large)? =
+                    code(row, string & ((1 << FIELD_BITS) - 1));
                 *place += 1;
             }
             start = end;
         }
-        debug_assert!(ends.last().is_none_or(|end| *end == total), "each place of a string is filled");
+        debug_assert!(
+            ends.last().is_none_or(|end| *end == total),
+            "each place of a string is filled"
+        );
         Ok((ends, rows))
     }
 }
@@ -143,16 +164,24 @@ struct Coded {
 
 impl Coded {
     fn new(ends: &[usize], codes: &[u32]) -> Result<Coded> {
-        let mut coded = Coded { starts: vec![0], bytes: Vec::new() };
+        let mut coded = Coded {
+            starts: vec![0],
+            bytes: Vec::new(),
+        };
         let mut start = 0;
         for &end in ends {
-            debug_assert!(items(codes, start..end).is_sorted(), "codes ascend: differences are kept");
+            debug_assert!(
+                items(codes, start..end).is_sorted(),
+                "codes ascend: differences are kept"
+            );
             let mut before = 0;
             for &code in items(codes, start..end) {
                 push_varint(&mut coded.bytes, code - before);
                 before = code;
             }
-            coded.starts.push(u32::try_from(coded.bytes.len()).map_err(|_| too_large())?);
+            coded
+                .starts
+                .push(u32::try_from(coded.bytes.len()).map_err(|_| too_large())?);
             start = end;
         }
         Ok(coded)
@@ -183,14 +212,27 @@ pub(super) struct Places {
 impl Places {
     /// Reads the header; `None` when the file cannot be that of so many rows.
     pub(super) fn open(file: OwnedBytes, expected_rows: u32) -> Option<Places> {
-        let number = |at: usize| file.get(at..at + 4)?.first_chunk().copied().map(u32::from_le_bytes);
+        let number = |at: usize| {
+            file.get(at..at + 4)?
+                .first_chunk()
+                .copied()
+                .map(u32::from_le_bytes)
+        };
         let (rows, strings, bytes) = (number(0)?, number(4)?, number(8)? as usize);
         let row_starts = HEADER_BYTES + (strings as usize + 1) * 4;
         let string_codes = row_starts + (rows as usize + 1) * 4;
         let row_codes = string_codes + bytes;
         let lengths = file.len().checked_sub(rows as usize * FIELDS)?;
         let fits = rows == expected_rows && lengths >= row_codes && strings < NUMBERS_END;
-        fits.then_some(Places { file, rows, strings, row_starts, string_codes, row_codes, lengths })
+        fits.then_some(Places {
+            file,
+            rows,
+            strings,
+            row_starts,
+            string_codes,
+            row_codes,
+            lengths,
+        })
     }
 
     /// Number of rows.
@@ -207,33 +249,57 @@ impl Places {
     pub(super) fn lengths(&self, row: u32) -> [u8; FIELDS] {
         debug_assert!(row < self.rows, "row {row} of {} is asked for", self.rows);
         let start = self.lengths + row as usize * FIELDS;
-        self.file.get(start..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+        self.file
+            .get(start..)
+            .and_then(|rest| rest.first_chunk())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The rows and fields that a string is in, ascending.
     pub(super) fn of_string(&self, string: u32) -> Codes<'_> {
-        let bytes = (string < self.strings).then(|| self.codes(HEADER_BYTES, self.string_codes, string));
-        Codes { bytes: bytes.flatten(), last: 0 }
+        let bytes =
+            (string < self.strings).then(|| self.codes(HEADER_BYTES, self.string_codes, string));
+        Codes {
+            bytes: bytes.flatten(),
+            last: 0,
+        }
     }
 
     /// The strings of a row and their fields, ascending; none of a row that does not exist.
     pub(super) fn of_row(&self, row: u32) -> Codes<'_> {
-        let bytes =
-            if row < self.rows { self.codes(self.row_starts, self.row_codes, row) } else { Some(&[][..]) };
+        let bytes = if row < self.rows {
+            self.codes(self.row_starts, self.row_codes, row)
+        } else {
+            Some(&[][..])
+        };
         Codes { bytes, last: 0 }
     }
 
     fn codes(&self, starts: usize, base: usize, number: u32) -> Option<&[u8]> {
-        let bounds: [u8; 8] = self.file.get(starts + number as usize * 4..)?.first_chunk().copied()?;
+        let bounds: [u8; 8] = self
+            .file
+            .get(starts + number as usize * 4..)?
+            .first_chunk()
+            .copied()?;
         let [a, b, c, d, e, f, g, h] = bounds;
-        let (start, end) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        let (start, end) = (
+            u32::from_le_bytes([a, b, c, d]),
+            u32::from_le_bytes([e, f, g, h]),
+        );
         self.file.get(base + start as usize..base + end as usize)
     }
 
     /// The strings that the rows have in the covered fields; `None` when that cannot be read.
-    pub(super) fn strings_of(&self, rows: &RoaringBitmap, covered: [bool; FIELDS]) -> Option<RoaringBitmap> {
+    pub(super) fn strings_of(
+        &self,
+        rows: &RoaringBitmap,
+        covered: [bool; FIELDS],
+    ) -> Option<RoaringBitmap> {
         let codes = rows.iter().flat_map(|row| self.of_row(row));
-        let strings = codes.filter(|&(_, field)| is_covered(covered, field)).map(|(string, _)| string);
+        let strings = codes
+            .filter(|&(_, field)| is_covered(covered, field))
+            .map(|(string, _)| string);
         Some(strings.collect())
             .filter(|found: &RoaringBitmap| found.max().is_none_or(|max| max < self.strings))
     }
@@ -248,7 +314,9 @@ impl Places {
     ) {
         let each = |visit: &mut dyn FnMut(u32)| {
             for string in strings {
-                let codes = self.of_string(string).filter(|&(_, field)| is_covered(covered, field));
+                let codes = self
+                    .of_string(string)
+                    .filter(|&(_, field)| is_covered(covered, field));
                 codes.for_each(|(row, _)| visit(row));
             }
         };
@@ -280,7 +348,10 @@ impl Places {
     ) -> Vec<Occurrence> {
         let each = |visit: &mut dyn FnMut(u32, u32)| {
             for found in in_strings {
-                for (row, _) in self.of_string(found.row).filter(|&(_, field)| is_covered(covered, field)) {
+                for (row, _) in self
+                    .of_string(found.row)
+                    .filter(|&(_, field)| is_covered(covered, field))
+                {
                     visit(row, found.count);
                 }
             }
@@ -294,8 +365,13 @@ impl Places {
                 Some(sum) => *sum = sum.saturating_add(count),
                 None => beyond = Some(Occurrence { row, count }),
             });
-            let rows = (0..).zip(counts).filter(|&(row, count)| count > 0 && is_wanted(row));
-            found.extend(rows.map(|(row, count)| Occurrence { row, count }).chain(beyond));
+            let rows = (0..)
+                .zip(counts)
+                .filter(|&(row, count)| count > 0 && is_wanted(row));
+            found.extend(
+                rows.map(|(row, count)| Occurrence { row, count })
+                    .chain(beyond),
+            );
             return found;
         }
         each(&mut |row, count| {
@@ -357,7 +433,9 @@ mod tests {
     fn places(rows: &[&[(u32, u32)]], strings: u32) -> Places {
         let mut writer = PlacesWriter::default();
         for (row, codes) in (0..).zip(rows) {
-            codes.iter().for_each(|&(string, field)| writer.add(string, field));
+            codes
+                .iter()
+                .for_each(|&(string, field)| writer.add(string, field));
             writer.end_row([row, 0, 7]);
         }
         let file = writer.finish(strings).unwrap();
@@ -366,13 +444,29 @@ mod tests {
 
     #[test]
     fn rows_and_strings_find_each_other() {
-        let places = places(&[&[(1, 0), (0, 2), (1, 0)], &[], &[(300, 1), (1, 2), (0, 0)]], 301);
+        let places = places(
+            &[&[(1, 0), (0, 2), (1, 0)], &[], &[(300, 1), (1, 2), (0, 0)]],
+            301,
+        );
         assert_eq!(places.of_string(0).collect::<Vec<_>>(), [(0, 2), (2, 0)]);
-        assert_eq!(places.of_string(1).collect::<Vec<_>>(), [(0, 0), (0, 0), (2, 2)]);
+        assert_eq!(
+            places.of_string(1).collect::<Vec<_>>(),
+            [(0, 0), (0, 0), (2, 2)]
+        );
         assert_eq!(places.of_string(2).count(), 0);
-        assert_eq!(places.of_string(301).collect::<Vec<_>>(), [DAMAGED], "it does not exist");
-        assert_eq!(places.of_row(0).collect::<Vec<_>>(), [(0, 2), (1, 0), (1, 0)]);
-        assert_eq!(places.of_row(2).collect::<Vec<_>>(), [(0, 0), (1, 2), (300, 1)]);
+        assert_eq!(
+            places.of_string(301).collect::<Vec<_>>(),
+            [DAMAGED],
+            "it does not exist"
+        );
+        assert_eq!(
+            places.of_row(0).collect::<Vec<_>>(),
+            [(0, 2), (1, 0), (1, 0)]
+        );
+        assert_eq!(
+            places.of_row(2).collect::<Vec<_>>(),
+            [(0, 0), (1, 2), (300, 1)]
+        );
         assert_eq!(places.of_row(1).count() + places.of_row(3).count(), 0);
         assert_eq!(places.lengths(2), [2, 0, 7]);
         assert_eq!((places.rows(), places.strings()), (3, 301));
@@ -380,23 +474,52 @@ mod tests {
 
     #[test]
     fn occurrences_are_summed_over_the_covered_fields() {
-        let rows: Vec<Vec<(u32, u32)>> = (0..100).map(|row| vec![(row % 7, 0), (row % 3, 1)]).collect();
+        let rows: Vec<Vec<(u32, u32)>> = (0..100)
+            .map(|row| vec![(row % 7, 0), (row % 3, 1)])
+            .collect();
         let rows: Vec<&[(u32, u32)]> = rows.iter().map(Vec::as_slice).collect();
         let places = places(&rows, 7);
         let pick = |strings: &[u32], covered, within: Option<&RoaringBitmap>| {
-            let found: Vec<_> = strings.iter().map(|&row| Occurrence { row, count: row + 1 }).collect();
+            let found: Vec<_> = strings
+                .iter()
+                .map(|&row| Occurrence {
+                    row,
+                    count: row + 1,
+                })
+                .collect();
             let found = places.occurrences(&found, covered, within);
             let mut bitmap = RoaringBitmap::new();
-            places.add_rows(&strings.iter().copied().collect(), covered, within, &mut bitmap);
-            assert!(bitmap.iter().eq(found.iter().map(|occurrence| occurrence.row)));
-            found.iter().map(|occurrence| (occurrence.row, occurrence.count)).collect::<Vec<_>>()
+            places.add_rows(
+                &strings.iter().copied().collect(),
+                covered,
+                within,
+                &mut bitmap,
+            );
+            assert!(
+                bitmap
+                    .iter()
+                    .eq(found.iter().map(|occurrence| occurrence.row))
+            );
+            found
+                .iter()
+                .map(|occurrence| (occurrence.row, occurrence.count))
+                .collect::<Vec<_>>()
         };
         let expected = |strings: &[u32], covered: [bool; 3]| -> Vec<(u32, u32)> {
             let count = |row: u32| {
-                let of = |string| if strings.contains(&string) { string + 1 } else { 0 };
+                let of = |string| {
+                    if strings.contains(&string) {
+                        string + 1
+                    } else {
+                        0
+                    }
+                };
                 u32::from(covered[0]) * of(row % 7) + u32::from(covered[1]) * of(row % 3)
             };
-            (0..100).map(|row| (row, count(row))).filter(|&(_, count)| count > 0).collect()
+            (0..100)
+                .map(|row| (row, count(row)))
+                .filter(|&(_, count)| count > 0)
+                .collect()
         };
         for covered in [[true, false, false], [false, true, true], [true; 3]] {
             assert_eq!(pick(&[2, 5], covered, None), expected(&[2, 5], covered));
@@ -424,7 +547,9 @@ mod tests {
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 0xff;
-            let Some(places) = Places::open(OwnedBytes::new(bytes), 50) else { continue };
+            let Some(places) = Places::open(OwnedBytes::new(bytes), 50) else {
+                continue;
+            };
             let codes = (0..10).flat_map(|string| places.of_string(string));
             let others = (0..51).flat_map(|row| places.of_row(row));
             assert!(codes.chain(others).count() < 4 * whole.len());

@@ -109,7 +109,10 @@ pub(super) fn collect_occurrences(
             Some(within) if within.len() * SEEK_RATIO < u64::from(term.doc_freq) => {
                 for row in within {
                     if seek(&mut postings, row) == row {
-                        found.push(Occurrence { row, count: postings.term_freq() });
+                        found.push(Occurrence {
+                            row,
+                            count: postings.term_freq(),
+                        });
                     }
                 }
             }
@@ -118,7 +121,8 @@ pub(super) fn collect_occurrences(
                     index.read_block_postings_from_terminfo(term, IndexRecordOption::WithFreqs)?;
                 while !block.docs().is_empty() {
                     let pairs = block.docs().iter().zip(block.freqs());
-                    let pairs = pairs.filter(|&(&row, _)| within.is_none_or(|within| within.contains(row)));
+                    let pairs =
+                        pairs.filter(|&(&row, _)| within.is_none_or(|within| within.contains(row)));
                     found.extend(pairs.map(|(&row, &count)| Occurrence { row, count }));
                     block.advance();
                 }
@@ -150,7 +154,10 @@ pub(super) fn collect_phrases(
     let mut positions = Vec::new();
     let mut row = 0;
     while let Some(next) = next_common_row(&mut cursors, row) {
-        debug_assert!(next >= row && found.last().is_none_or(|last| last.row < next), "rows ascend");
+        debug_assert!(
+            next >= row && found.last().is_none_or(|last| last.row < next),
+            "rows ascend"
+        );
         row = next + 1;
         if within.is_some_and(|within| !within.contains(next)) {
             continue;
@@ -185,9 +192,17 @@ fn next_common_row(cursors: &mut [(u64, u32, Cursor)], mut row: u32) -> Option<u
 }
 
 /// Phrases on the row where all cursors stand. `starts` and `positions` are scratch space.
-fn phrase_count(cursors: &mut [(u64, u32, Cursor)], starts: &mut Vec<u32>, positions: &mut Vec<u32>) -> u32 {
+fn phrase_count(
+    cursors: &mut [(u64, u32, Cursor)],
+    starts: &mut Vec<u32>,
+    positions: &mut Vec<u32>,
+) -> u32 {
     for (i, (_, offset, cursor)) in cursors.iter_mut().enumerate() {
-        let target = if i == 0 { &mut *starts } else { &mut *positions };
+        let target = if i == 0 {
+            &mut *starts
+        } else {
+            &mut *positions
+        };
         cursor.positions(target);
         // A word too near the beginning cannot stand at this offset of a phrase.
         let begin = target.partition_point(|position| position < offset);
@@ -228,15 +243,15 @@ struct Gathered {
 impl Cursor {
     fn open(index: &InvertedIndexReader, terms: &[TermInfo]) -> TantivyResult<Cursor> {
         if let [term] = terms {
-            let postings =
-                index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
+            let postings = index
+                .read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
             return Ok(Cursor::Word(Box::new(postings)));
         }
         let mut entries = Vec::new();
         let mut positions = Vec::new();
         for term in terms {
-            let mut postings =
-                index.read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
+            let mut postings = index
+                .read_postings_from_terminfo(term, IndexRecordOption::WithFreqsAndPositions)?;
             while postings.doc() != TERMINATED {
                 postings.positions(&mut positions);
                 entries.extend(positions.iter().map(|&position| (postings.doc(), position)));
@@ -254,7 +269,9 @@ impl Cursor {
             Cursor::Gathered(list) => {
                 let rest = items(&list.entries, list.at..);
                 list.at += rest.partition_point(|&(entry, _)| entry < row);
-                list.entries.get(list.at).map_or(TERMINATED, |&(entry, _)| entry)
+                list.entries
+                    .get(list.at)
+                    .map_or(TERMINATED, |&(entry, _)| entry)
             }
         }
     }
@@ -276,5 +293,9 @@ impl Cursor {
 
 /// Seeks forward; a list that is there already, or past it, stays.
 fn seek(postings: &mut SegmentPostings, row: u32) -> u32 {
-    if postings.doc() < row { postings.seek(row) } else { postings.doc() }
+    if postings.doc() < row {
+        postings.seek(row)
+    } else {
+        postings.doc()
+    }
 }

@@ -111,7 +111,9 @@ impl TextQuery {
         match self {
             TextQuery::Term(term) => terms.push(term),
             TextQuery::And(children) | TextQuery::Or(children) => {
-                children.iter().for_each(|child| child.collect_positive(terms));
+                children
+                    .iter()
+                    .for_each(|child| child.collect_positive(terms));
             }
             TextQuery::Not(_) => {}
         }
@@ -160,7 +162,9 @@ impl fmt::Display for TextQuery {
         let (children, joint) = match self {
             TextQuery::Term(term) => return write!(f, "{term}"),
             // `--word` is `-word`.
-            TextQuery::Not(child) if matches!(**child, TextQuery::Not(_)) => return write!(f, "-({child})"),
+            TextQuery::Not(child) if matches!(**child, TextQuery::Not(_)) => {
+                return write!(f, "-({child})");
+            }
             TextQuery::Not(child) => return write!(f, "-{child}"),
             TextQuery::And(children) => (children, " "),
             TextQuery::Or(children) => (children, " OR "),
@@ -198,8 +202,11 @@ pub(super) fn is_near(wanted: &str, word: &str, limit: usize) -> bool {
                 );
                 row.get(j).copied().unwrap_or(usize::MAX)
             };
-            let mut best = (at(&old, j) + usize::from(a != b)).min(at(&old, j + 1) + 1).min(left + 1);
-            let swapped = i > 0 && j > 0 && wanted.get(i - 1) == Some(&b) && word.get(j - 1) == Some(&a);
+            let mut best = (at(&old, j) + usize::from(a != b))
+                .min(at(&old, j + 1) + 1)
+                .min(left + 1);
+            let swapped =
+                i > 0 && j > 0 && wanted.get(i - 1) == Some(&b) && word.get(j - 1) == Some(&a);
             if swapped {
                 best = best.min(at(&older, j - 1) + 1);
             }

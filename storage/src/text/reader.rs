@@ -21,7 +21,8 @@ use super::checked::CheckedDirectory;
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
 use super::index::{
-    PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
+    PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded,
+    schema,
 };
 use super::places::{FIELDS, Places};
 use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_terms};
@@ -61,7 +62,10 @@ pub(super) struct Dictionary {
 
 impl std::fmt::Debug for TextReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextReader").field("name", &self.name).field("rows", &self.rows).finish()
+        f.debug_struct("TextReader")
+            .field("name", &self.name)
+            .field("rows", &self.rows)
+            .finish()
     }
 }
 
@@ -101,22 +105,32 @@ impl TextReader {
     }
 
     pub(super) fn from_index(index: &Index, name: &str, expected_rows: u32) -> Result<TextReader> {
-        let corrupt = |error: TantivyError| Error::with_source(crate::error::ErrorKind::Corrupt, name, error);
+        let corrupt =
+            |error: TantivyError| Error::with_source(crate::error::ErrorKind::Corrupt, name, error);
         if index.schema() != schema() {
-            return Err(Error::corrupt(format!("{name}: made by another version, it must be rebuilt")));
+            return Err(Error::corrupt(format!(
+                "{name}: made by another version, it must be rebuilt"
+            )));
         }
         let segments = index.searchable_segments().map_err(corrupt)?;
         let [segment_files] = segments.as_slice() else {
-            return Err(Error::corrupt(format!("{name}: {} parts instead of one", segments.len())));
+            return Err(Error::corrupt(format!(
+                "{name}: {} parts instead of one",
+                segments.len()
+            )));
         };
         let segment = SegmentReader::open(segment_files).map_err(corrupt)?;
         if segment.max_doc() != expected_rows || segment.has_deletes() {
             let found = segment.max_doc();
-            return Err(Error::corrupt(format!("{name}: {found} documents for {expected_rows} rows")));
+            return Err(Error::corrupt(format!(
+                "{name}: {found} documents for {expected_rows} rows"
+            )));
         }
         let places = open_places(segment_files, expected_rows).map_err(corrupt)?;
         let Some(places) = places.map(Arc::new) else {
-            return Err(Error::corrupt(format!("{name}: its places do not cover its rows")));
+            return Err(Error::corrupt(format!(
+                "{name}: its places do not cover its rows"
+            )));
         };
         let dictionary = |field, places| Dictionary::open(&segment, field, places).map_err(corrupt);
         Ok(TextReader {
@@ -153,7 +167,9 @@ impl TextReader {
     pub fn first_difference(&self, first_row: u32, fresh: &FreshText) -> Option<u32> {
         (0..fresh.row_count())
             .map(|row| (first_row + row, fresh.length(row)))
-            .find_map(|(row, length)| (row >= self.rows || self.length(row) != length).then_some(row))
+            .find_map(|(row, length)| {
+                (row >= self.rows || self.length(row) != length).then_some(row)
+            })
     }
 
     /// The exact set of rows that match.
@@ -221,20 +237,25 @@ impl TextReader {
 
     /// The field of words, then that of raw tokens, then, if wanted, that of values.
     pub(super) fn dictionaries(&self, with_values: bool) -> impl Iterator<Item = &Dictionary> {
-        [&self.words].into_iter().chain(self.term_dictionaries(with_values))
+        [&self.words]
+            .into_iter()
+            .chain(self.term_dictionaries(with_values))
     }
 
     /// The same without that of words.
     pub(super) fn term_dictionaries(&self, with_values: bool) -> impl Iterator<Item = &Dictionary> {
-        [&self.raw].into_iter().chain(with_values.then_some(&self.values))
+        [&self.raw]
+            .into_iter()
+            .chain(with_values.then_some(&self.values))
     }
 
     /// Posting lists must not name rows that do not exist.
     pub(super) fn check_last(&self, row: Option<u32>) -> Result<()> {
         match row {
-            Some(row) if row >= self.rows => {
-                Err(Error::corrupt(format!("{}: names row {row} of {}", self.name, self.rows)))
-            }
+            Some(row) if row >= self.rows => Err(Error::corrupt(format!(
+                "{}: names row {row} of {}",
+                self.name, self.rows
+            ))),
             _ => Ok(()),
         }
     }
@@ -249,17 +270,31 @@ impl TextReader {
         self.places.strings_of(few, covered)
     }
 
-    fn find_matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> TantivyResult<RoaringBitmap> {
+    fn find_matching(
+        &self,
+        term: &TextTerm,
+        within: Option<&RoaringBitmap>,
+    ) -> TantivyResult<RoaringBitmap> {
         let (index, covered) = (&self.words.index, term.field.covers());
         let mut strings = RoaringBitmap::new();
         match term.slots.as_slice() {
             [slot] => {
                 let terms = slot_terms(index, slot)?;
-                collect_rows(index, &terms, self.strings_within(within, covered).as_ref(), &mut strings)?;
+                collect_rows(
+                    index,
+                    &terms,
+                    self.strings_within(within, covered).as_ref(),
+                    &mut strings,
+                )?;
             }
             slots => {
                 let mut found = Vec::new();
-                collect_phrases(index, slots, self.strings_within(within, covered).as_ref(), &mut found)?;
+                collect_phrases(
+                    index,
+                    slots,
+                    self.strings_within(within, covered).as_ref(),
+                    &mut found,
+                )?;
                 strings.extend(found.iter().map(|occurrence| occurrence.row));
             }
         }
@@ -277,7 +312,12 @@ impl TextReader {
         let strings = self.strings_within(within, covered);
         let mut found = Vec::new();
         match term.slots.as_slice() {
-            [slot] => collect_occurrences(index, &slot_terms(index, slot)?, strings.as_ref(), &mut found)?,
+            [slot] => collect_occurrences(
+                index,
+                &slot_terms(index, slot)?,
+                strings.as_ref(),
+                &mut found,
+            )?,
             slots => collect_phrases(index, slots, strings.as_ref(), &mut found)?,
         }
         Ok(self.places.occurrences(&found, covered, within))
@@ -285,9 +325,17 @@ impl TextReader {
 }
 
 impl Dictionary {
-    fn open(segment: &SegmentReader, field: u32, places: Option<Arc<Places>>) -> TantivyResult<Dictionary> {
+    fn open(
+        segment: &SegmentReader,
+        field: u32,
+        places: Option<Arc<Places>>,
+    ) -> TantivyResult<Dictionary> {
         let index = segment.inverted_index(Field::from_field_id(field))?;
-        Ok(Dictionary { index, flat: FlatSlot::default(), places })
+        Ok(Dictionary {
+            index,
+            flat: FlatSlot::default(),
+            places,
+        })
     }
 
     /// Adds the rows of the terms to `rows`.
@@ -297,7 +345,9 @@ impl Dictionary {
         within: Option<&RoaringBitmap>,
         rows: &mut RoaringBitmap,
     ) -> TantivyResult<()> {
-        let Some(places) = &self.places else { return collect_rows(&self.index, terms, within, rows) };
+        let Some(places) = &self.places else {
+            return collect_rows(&self.index, terms, within, rows);
+        };
         let covered = [true; FIELDS];
         let few = within.filter(|within| within.len() < u64::from(places.rows()) / FEW);
         let few = few.and_then(|few| places.strings_of(few, covered));
@@ -310,13 +360,20 @@ impl Dictionary {
     /// About how many rows have the term, or more than `enough`: the first strings stand for all.
     pub(super) fn about_rows(&self, term: &TermInfo, enough: u64) -> TantivyResult<u64> {
         let documents = u64::from(term.doc_freq);
-        let Some(places) = self.places.as_ref().filter(|_| documents <= enough) else { return Ok(documents) };
-        let block = self.index.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
+        let Some(places) = self.places.as_ref().filter(|_| documents <= enough) else {
+            return Ok(documents);
+        };
+        let block = self
+            .index
+            .read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
         let strings = block.docs();
         let rows: usize = strings
             .iter()
             .map(|&string| {
-                places.of_string(string).take(usize::try_from(enough).unwrap_or(usize::MAX)).count()
+                places
+                    .of_string(string)
+                    .take(usize::try_from(enough).unwrap_or(usize::MAX))
+                    .count()
             })
             .sum();
         Ok(documents * rows as u64 / (strings.len() as u64).max(1))
@@ -340,7 +397,10 @@ fn places_component() -> SegmentComponent {
 }
 
 fn open_places(segment: &Segment, rows: u32) -> TantivyResult<Option<Places>> {
-    Ok(Places::open(segment.open_read(places_component())?.read_bytes()?, rows))
+    Ok(Places::open(
+        segment.open_read(places_component())?.read_bytes()?,
+        rows,
+    ))
 }
 
 impl TermSource for TextReader {
@@ -354,10 +414,17 @@ impl TermSource for TextReader {
         Ok(rows)
     }
 
-    fn occurrences(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<Vec<Occurrence>> {
+    fn occurrences(
+        &self,
+        term: &TextTerm,
+        within: Option<&RoaringBitmap>,
+    ) -> Result<Vec<Occurrence>> {
         let found = guarded(&self.name, || self.find_occurrences(term, within))?;
         self.check_last(found.last().map(|occurrence| occurrence.row))?;
-        debug_assert!(found.is_sorted_by(|a, b| a.row < b.row), "a row is told once, in order");
+        debug_assert!(
+            found.is_sorted_by(|a, b| a.row < b.row),
+            "a row is told once, in order"
+        );
         Ok(found)
     }
 
@@ -371,7 +438,11 @@ impl TermSource for TextReader {
     }
 
     fn length(&self, row: u32) -> u32 {
-        debug_assert!(row < self.rows, "rows of an answer were checked: row {row} of {}", self.rows);
+        debug_assert!(
+            row < self.rows,
+            "rows of an answer were checked: row {row} of {}",
+            self.rows
+        );
         self.row_lengths().0.get(row as usize).copied().unwrap_or(0)
     }
 
@@ -383,7 +454,13 @@ impl TermSource for TextReader {
 impl TextReader {
     fn row_lengths(&self) -> &(Vec<u32>, u64) {
         self.lengths.get_or_init(|| {
-            let of_row = |row| self.places.lengths(row).map(FieldNormReader::id_to_fieldnorm).iter().sum();
+            let of_row = |row| {
+                self.places
+                    .lengths(row)
+                    .map(FieldNormReader::id_to_fieldnorm)
+                    .iter()
+                    .sum()
+            };
             let lengths: Vec<u32> = (0..self.rows).map(of_row).collect();
             let total = lengths.iter().map(|&length| u64::from(length)).sum();
             (lengths, total)

@@ -79,13 +79,21 @@ fn sequence_len(after: &[u8]) -> Option<usize> {
     match after.first()? {
         // Colours, cursor movements.
         b'[' => {
-            let parameters = after.iter().skip(1).take_while(|byte| (0x20..0x40).contains(*byte)).count();
+            let parameters = after
+                .iter()
+                .skip(1)
+                .take_while(|byte| (0x20..0x40).contains(*byte))
+                .count();
             let last = after.get(1 + parameters)?;
             (0x40..0x7f).contains(last).then_some(parameters + 2)
         }
         // Titles, links: a text up to a bell, or to an escape and a backslash.
         b']' | b'P' | b'X' | b'^' | b'_' => {
-            let inside = after.iter().skip(1).take_while(|byte| **byte >= 0x20).count();
+            let inside = after
+                .iter()
+                .skip(1)
+                .take_while(|byte| **byte >= 0x20)
+                .count();
             match after.get(1 + inside..)? {
                 [BELL, ..] => Some(inside + 2),
                 [ESCAPE, b'\\', ..] => Some(inside + 3),
@@ -94,8 +102,13 @@ fn sequence_len(after: &[u8]) -> Option<usize> {
         }
         // Character sets.
         0x20..0x30 => {
-            let middle = after.iter().take_while(|byte| (0x20..0x30).contains(*byte)).count();
-            (0x30..0x7f).contains(after.get(middle)?).then_some(middle + 1)
+            let middle = after
+                .iter()
+                .take_while(|byte| (0x20..0x30).contains(*byte))
+                .count();
+            (0x30..0x7f)
+                .contains(after.get(middle)?)
+                .then_some(middle + 1)
         }
         0x30..0x7f => Some(1),
         _ => None,
@@ -132,7 +145,10 @@ mod tests {
         assert_eq!(read("J\u{30c}et").to_lowercase(), "\u{1f0}et");
         assert_eq!(read("E\u{301}te\u{301} J"), "Été J");
         for text in ["", "plain", "Ünïcode 中文 나무 📶", "हिन्दी"] {
-            assert!(is_read_as_it_is(text) && matches!(read(text), Cow::Borrowed(_)), "{text}");
+            assert!(
+                is_read_as_it_is(text) && matches!(read(text), Cow::Borrowed(_)),
+                "{text}"
+            );
         }
     }
 }

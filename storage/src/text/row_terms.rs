@@ -92,8 +92,12 @@ impl RowTerms {
             }
         });
         names?;
-        row.span_type.into_iter().try_for_each(|name| self.add_name(name))?;
-        row.attributes.iter().try_for_each(|attributes| self.add_values(attributes))
+        row.span_type
+            .into_iter()
+            .try_for_each(|name| self.add_name(name))?;
+        row.attributes
+            .iter()
+            .try_for_each(|attributes| self.add_values(attributes))
     }
 
     fn add_name(&mut self, name: &str) -> Result<()> {
@@ -124,7 +128,9 @@ impl RowTerms {
 
     /// Adds the tokens of a raw string that are no words of its leaves.
     fn add_raw(&mut self, string: &str, json: Option<&Scanned<'_>>) -> Result<()> {
-        let Some(json) = json else { return self.add_changed(To::Raw, string) };
+        let Some(json) = json else {
+            return self.add_changed(To::Raw, string);
+        };
         json.parts().try_for_each(|part| match part.piece {
             Piece::Text(escaped) => self.add_escaped(escaped, part.plain),
             piece => self.add_bare(To::Raw, piece),
@@ -166,9 +172,15 @@ impl RowTerms {
             return self.add_tokens(to, text);
         }
         if text.is_ascii() {
-            return if has_long_token(text) { self.add(to, LONG.as_bytes()) } else { Ok(()) };
+            return if has_long_token(text) {
+                self.add(to, LONG.as_bytes())
+            } else {
+                Ok(())
+            };
         }
-        self.add_tokens_if(to, text, |token, source| token.len() > LONG_WORD_BYTES || is_changed(source))
+        self.add_tokens_if(to, text, |token, source| {
+            token.len() > LONG_WORD_BYTES || is_changed(source)
+        })
     }
 
     /// Adds the tokens that an escape is part of, or ends: in `caf\u00e9\nbar` all three.
@@ -217,7 +229,12 @@ impl RowTerms {
     }
 
     /// Adds the tokens for which `wanted` holds of the token and its source.
-    fn add_tokens_if(&mut self, to: To, text: &str, wanted: impl Fn(&str, &str) -> bool) -> Result<()> {
+    fn add_tokens_if(
+        &mut self,
+        to: To,
+        text: &str,
+        wanted: impl Fn(&str, &str) -> bool,
+    ) -> Result<()> {
         let mut token = std::mem::take(&mut self.token);
         let mut tokens = Tokens::new(text);
         while let Some(range) = tokens.next(&mut token) {
@@ -272,13 +289,17 @@ impl RowTerms {
             self.last_rows.resize(term + 1, 0);
         }
         let row = self.row;
-        self.last_rows.get_mut(term).is_some_and(|last| std::mem::replace(last, row) != row)
+        self.last_rows
+            .get_mut(term)
+            .is_some_and(|last| std::mem::replace(last, row) != row)
     }
 }
 
 /// Whether the tokens of a text are not its words, lower-cased as a whole.
 fn is_changed(source: &str) -> bool {
-    source.chars().any(|c| c == 'Σ' || !c.to_lowercase().eq([fold(c)]))
+    source
+        .chars()
+        .any(|c| c == 'Σ' || !c.to_lowercase().eq([fold(c)]))
 }
 
 /// A long token covers one of the bytes looked at, which lie one more than its least length apart.
@@ -287,10 +308,21 @@ fn has_long_token(ascii: &str) -> bool {
     let bytes = ascii.as_bytes();
     let run = |at: usize| {
         let (before, after) = bytes.split_at(at);
-        let left = before.iter().rev().take_while(|byte| is_inside(byte)).take(LONG_WORD_BYTES + 1).count();
-        left + after.iter().take_while(|byte| is_inside(byte)).take(LONG_WORD_BYTES + 1).count()
+        let left = before
+            .iter()
+            .rev()
+            .take_while(|byte| is_inside(byte))
+            .take(LONG_WORD_BYTES + 1)
+            .count();
+        left + after
+            .iter()
+            .take_while(|byte| is_inside(byte))
+            .take(LONG_WORD_BYTES + 1)
+            .count()
     };
-    (LONG_WORD_BYTES..bytes.len()).step_by(LONG_WORD_BYTES + 1).any(|at| run(at) > LONG_WORD_BYTES)
+    (LONG_WORD_BYTES..bytes.len())
+        .step_by(LONG_WORD_BYTES + 1)
+        .any(|at| run(at) > LONG_WORD_BYTES)
 }
 
 #[cfg(test)]
@@ -314,18 +346,28 @@ mod tests {
             let json = scanned_json(string);
             terms.row = 1;
             terms.add_raw(string, json.as_ref()).unwrap();
-            let term = |&number: &u32| String::from_utf8(terms.terms.term(number).to_vec()).unwrap();
+            let term =
+                |&number: &u32| String::from_utf8(terms.terms.term(number).to_vec()).unwrap();
             terms.raw.iter().map(term).collect::<Vec<_>>()
         };
         assert!(added("plain text with words").is_empty());
-        assert_eq!(added(r#"{"key":"a word","n":1.50,"ok":true}"#), ["key", "n", "1", "50", "ok", "true"]);
+        assert_eq!(
+            added(r#"{"key":"a word","n":1.50,"ok":true}"#),
+            ["key", "n", "1", "50", "ok", "true"]
+        );
         let escapes = r#"["one\\two","three\nfour","caf\\u00e9 caf\u00e9s"]"#;
         assert_eq!(added(escapes), ["nfour", "u00e9s", "caf"]);
         assert_eq!(added("ΑΣ ſtop naïve"), ["ασ", "stop"]);
         assert_eq!(added(r#"{"a":"{\"b\": \"c\\nd\"}"}"#), ["a", "b", "nd"]);
         assert!(added("東京の天気 abc").is_empty());
-        assert_eq!(added(r#"["\n東京caf\u00e9\u6771x"]"#), ["n", "u00e9", "caf", "u6771x"]);
+        assert_eq!(
+            added(r#"["\n東京caf\u00e9\u6771x"]"#),
+            ["n", "u00e9", "caf", "u6771x"]
+        );
         assert_eq!(added("\u{1b}[31mERROR cafe\u{301}"), ["31merror", "cafe"]);
-        assert_eq!(added(r#"["\u001b[31mERR \u0130x"]"#), ["u001b", "31merr", "u0130x", "İx"]);
+        assert_eq!(
+            added(r#"["\u001b[31mERR \u0130x"]"#),
+            ["u001b", "31merr", "u0130x", "İx"]
+        );
     }
 }

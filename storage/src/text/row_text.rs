@@ -42,9 +42,16 @@ impl RowText<'_> {
     /// Visits the searchable strings.
     pub(super) fn each_raw<'s>(&'s self, visit: &mut dyn FnMut(Place, &'s str)) {
         let (inputs, outputs) = (self.inputs, self.outputs);
-        inputs.into_iter().for_each(|text| visit(Place::Inputs, text));
-        outputs.into_iter().for_each(|text| visit(Place::Outputs, text));
-        self.name.into_iter().chain(self.status_message).for_each(|text| visit(Place::Other, text));
+        inputs
+            .into_iter()
+            .for_each(|text| visit(Place::Inputs, text));
+        outputs
+            .into_iter()
+            .for_each(|text| visit(Place::Outputs, text));
+        self.name
+            .into_iter()
+            .chain(self.status_message)
+            .for_each(|text| visit(Place::Other, text));
         if let Some(attributes) = &self.attributes {
             attributes.each_string(&mut |text| {
                 if Some(text) != inputs && Some(text) != outputs {
@@ -70,7 +77,11 @@ impl RowText<'_> {
 
     /// Visits the names of the attributes and of the events' attributes.
     pub(super) fn each_attribute_name<'s>(&'s self, visit: &mut dyn FnMut(&'s str)) {
-        for attributes in self.attributes.iter().chain(self.events.iter().map(|(_, attributes)| attributes)) {
+        for attributes in self
+            .attributes
+            .iter()
+            .chain(self.events.iter().map(|(_, attributes)| attributes))
+        {
             attributes.each_key(visit);
         }
     }

@@ -63,7 +63,9 @@ impl RowTerms {
     /// Adds the tokens of what a string stands for when it is a quoted JSON string itself, unless they are
     /// those of the string.
     pub(super) fn add_inner(&mut self, text: &str) -> Result<()> {
-        let Some(inner) = inner_string(text) else { return Ok(()) };
+        let Some(inner) = inner_string(text) else {
+            return Ok(());
+        };
         let mut token = std::mem::take(&mut self.token);
         let mut tokens = Tokens::new(text);
         while tokens.next(&mut token).is_some() {
@@ -78,8 +80,10 @@ impl RowTerms {
     fn add_pairs(&mut self, key: &str, text: &str, is_string: bool) -> Result<()> {
         // Of attributes of one name the first counts.
         let (at, row) = (self.key(key)?, self.row);
-        let is_first =
-            self.known_keys.get_mut(at).is_some_and(|key| std::mem::replace(&mut key.last_row, row) != row);
+        let is_first = self
+            .known_keys
+            .get_mut(at)
+            .is_some_and(|key| std::mem::replace(&mut key.last_row, row) != row);
         if !is_first || (text == "null" && !is_string) {
             return Ok(());
         }
@@ -104,13 +108,21 @@ impl RowTerms {
     fn add_elements(&mut self, key: &str, list: &Scanned<'_>) -> Result<()> {
         self.add_pair(PairKind::List, key, "")?;
         let (mut start, mut elements) = (0, 0);
-        for Part { piece, depth, end, plain } in list.parts() {
+        for Part {
+            piece,
+            depth,
+            end,
+            plain,
+        } in list.parts()
+        {
             match (piece, depth) {
                 (Piece::BeginObject | Piece::BeginArray, 2) => {
                     start = end - 1;
                     continue;
                 }
-                (Piece::Text(_) | Piece::Number(_) | Piece::Literal(_) | Piece::End, 1) => elements += 1,
+                (Piece::Text(_) | Piece::Number(_) | Piece::Literal(_) | Piece::End, 1) => {
+                    elements += 1
+                }
                 _ => continue,
             }
             if elements > ELEMENTS_MAX {

@@ -53,7 +53,11 @@ impl<'a> Scanned<'a> {
     }
 
     fn with_scanner(text: &'a str, mut scanner: Scanner<'a>) -> Self {
-        let mut scanned = Scanned { text, places: Vec::with_capacity(PLACES_MIN), ..Scanned::default() };
+        let mut scanned = Scanned {
+            text,
+            places: Vec::with_capacity(PLACES_MIN),
+            ..Scanned::default()
+        };
         loop {
             let piece = match scanner.next() {
                 Ok(Some(piece)) => piece,
@@ -63,7 +67,9 @@ impl<'a> Scanned<'a> {
                 }
             };
             let plain = match piece {
-                Piece::Key(escaped) | Piece::Text(escaped) if memchr(b'\\', escaped.as_bytes()).is_some() => {
+                Piece::Key(escaped) | Piece::Text(escaped)
+                    if memchr(b'\\', escaped.as_bytes()).is_some() =>
+                {
                     let start = scanned.plain.len();
                     unescape(escaped, &mut scanned.plain);
                     Some(start..scanned.plain.len())
@@ -73,7 +79,12 @@ impl<'a> Scanned<'a> {
             let (depth, end) = (scanner.depth(), scanner.position());
             let is_behind = scanned.places.last().is_none_or(|before| before.end <= end);
             debug_assert!(is_behind, "the pieces of a text follow each other");
-            scanned.places.push(Place { piece, depth, end, plain });
+            scanned.places.push(Place {
+                piece,
+                depth,
+                end,
+                plain,
+            });
         }
     }
 
@@ -95,7 +106,12 @@ impl<'a> Scanned<'a> {
                 (None, Piece::Key(text) | Piece::Text(text) | Piece::Marked(text)) => text,
                 _ => "",
             };
-            Part { piece: place.piece, depth: place.depth, end: place.end, plain }
+            Part {
+                piece: place.piece,
+                depth: place.depth,
+                end: place.end,
+                plain,
+            }
         })
     }
 
@@ -115,7 +131,8 @@ impl<'a> Scanned<'a> {
             }
             match part.piece {
                 Piece::Key(key) => {
-                    in_wrapper = previous == Piece::BeginObject && part.depth > 1 && is_wrapper(key);
+                    in_wrapper =
+                        previous == Piece::BeginObject && part.depth > 1 && is_wrapper(key);
                 }
                 Piece::Text(_) if in_wrapper => held = Some(part.plain),
                 Piece::Text(_) => visit(part.plain),
@@ -128,7 +145,10 @@ impl<'a> Scanned<'a> {
 
     /// Visits the keys of the object itself, not those inside its values.
     pub(super) fn each_key<'s>(&'s self, visit: &mut dyn FnMut(&'s str)) {
-        for part in self.parts().filter(|part| part.depth == 1 && matches!(part.piece, Piece::Key(_))) {
+        for part in self
+            .parts()
+            .filter(|part| part.depth == 1 && matches!(part.piece, Piece::Key(_)))
+        {
             visit(part.plain);
         }
     }
@@ -161,8 +181,7 @@ mod tests {
 
     #[test]
     fn strings_leave_out_keys_numbers_and_wrappers() {
-        let text =
-            r#"{"a":"x","n":1,"b":true,"l":["y",{"k":"z\n"}],"d":{"$double":"NaN"},"e":{"$bytes":"QUJD"}}"#;
+        let text = r#"{"a":"x","n":1,"b":true,"l":["y",{"k":"z\n"}],"d":{"$double":"NaN"},"e":{"$bytes":"QUJD"}}"#;
         assert_eq!(strings(text), ["x", "y", "z\n"]);
         assert_eq!(strings(r#"{"$bytes":"top"}"#), ["top"]);
         assert_eq!(

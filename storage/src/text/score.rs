@@ -53,7 +53,10 @@ impl TextStats {
 
     fn weight(&self, term: &TextTerm) -> f64 {
         // A term that no source counted is in no row.
-        idf(self.docs, self.doc_freq.get(term).copied().unwrap_or_default()) * (K1 + 1.0)
+        idf(
+            self.docs,
+            self.doc_freq.get(term).copied().unwrap_or_default(),
+        ) * (K1 + 1.0)
     }
 }
 
@@ -77,7 +80,11 @@ pub(super) fn stats(
         total_length: source.total_length(),
         doc_freq: BTreeMap::new(),
     };
-    for row in masked.into_iter().flatten().take_while(|&row| row < source.row_count()) {
+    for row in masked
+        .into_iter()
+        .flatten()
+        .take_while(|&row| row < source.row_count())
+    {
         stats.docs -= 1;
         stats.total_length -= u64::from(source.length(row));
     }
@@ -137,8 +144,13 @@ fn best_of_term(
 ) -> Result<Vec<Scored>> {
     let average = stats.average_length();
     let weight = stats.weight(term);
-    let count_min =
-        |score: f64| if score < weight { score * norm(0, average) / (weight - score) } else { f64::MAX };
+    let count_min = |score: f64| {
+        if score < weight {
+            score * norm(0, average) / (weight - score)
+        } else {
+            f64::MAX
+        }
+    };
     // A hair less, for rounding: what is passed by mistake is caught by its score.
     let mut too_rare = count_min(at_least) * 0.999;
     let mut scored: Vec<Scored> = Vec::new();
@@ -151,7 +163,10 @@ fn best_of_term(
         let score = weight * count / (count + norm(source.length(found.row), average));
         debug_assert!(score.is_finite(), "a score can be compared: {score}");
         if score >= at_least && is_wanted(found.row) {
-            scored.push(Scored { row: found.row, score });
+            scored.push(Scored {
+                row: found.row,
+                score,
+            });
         }
         if scored.len() > scored_max {
             keep_best(&mut scored, k);
@@ -174,7 +189,10 @@ fn score_rows(
 ) -> Result<Vec<Scored>> {
     let mut scored: Vec<Scored> = rows.iter().map(|row| Scored { row, score: 0.0 }).collect();
     let average = stats.average_length();
-    let norms: Vec<f64> = scored.iter().map(|row| norm(source.length(row.row), average)).collect();
+    let norms: Vec<f64> = scored
+        .iter()
+        .map(|row| norm(source.length(row.row), average))
+        .collect();
     for term in query.positive_terms() {
         let weight = stats.weight(term);
         let occurrences = source.occurrences(term, Some(rows))?;
@@ -185,9 +203,15 @@ fn score_rows(
                 slot.score += weight * count / (count + norm);
             }
         }
-        debug_assert!(occurrences.next().is_none(), "occurrences lie within the rows asked, in order");
+        debug_assert!(
+            occurrences.next().is_none(),
+            "occurrences lie within the rows asked, in order"
+        );
     }
-    debug_assert!(scored.iter().all(|row| row.score.is_finite()), "scores can be compared");
+    debug_assert!(
+        scored.iter().all(|row| row.score.is_finite()),
+        "scores can be compared"
+    );
     Ok(scored)
 }
 
@@ -198,7 +222,11 @@ fn idf(docs: u64, doc_freq: u64) -> f64 {
 }
 
 fn norm(length: u32, average: f64) -> f64 {
-    let relative = if average > 0.0 { f64::from(length) / average } else { 1.0 };
+    let relative = if average > 0.0 {
+        f64::from(length) / average
+    } else {
+        1.0
+    };
     K1 * (1.0 - B + B * relative)
 }
 
@@ -219,7 +247,13 @@ mod tests {
     #[test]
     fn the_best_are_kept_with_all_ties() {
         let row = |row, score| Scored { row, score };
-        let mut scored = vec![row(0, 1.0), row(1, 3.0), row(2, 2.0), row(3, 2.0), row(4, 0.5)];
+        let mut scored = vec![
+            row(0, 1.0),
+            row(1, 3.0),
+            row(2, 2.0),
+            row(3, 2.0),
+            row(4, 0.5),
+        ];
         keep_best(&mut scored, 2);
         assert_eq!(scored, [row(1, 3.0), row(3, 2.0), row(2, 2.0)]);
     }

@@ -64,7 +64,11 @@ fn find_matches(string: &str, wanted: &[(usize, &TextTerm)]) -> Vec<Match> {
     let mut words = Words::new(string);
     let mut word = String::new();
     let mut found: Vec<(Range<usize>, String)> = Vec::new();
-    let longest = wanted.iter().map(|(_, term)| term.slots.len()).max().unwrap_or(1);
+    let longest = wanted
+        .iter()
+        .map(|(_, term)| term.slots.len())
+        .max()
+        .unwrap_or(1);
     let mut matches = Vec::new();
     loop {
         let next = words.next(&mut word);
@@ -89,7 +93,11 @@ fn find_matches(string: &str, wanted: &[(usize, &TextTerm)]) -> Vec<Match> {
 fn match_at_end(words: &[(Range<usize>, String)], term: &TextTerm) -> Option<Range<usize>> {
     let start = words.len().checked_sub(term.slots.len())?;
     let words = words.get(start..)?;
-    let fits = term.slots.iter().zip(words).all(|(slot, (_, word))| slot.fits(word));
+    let fits = term
+        .slots
+        .iter()
+        .zip(words)
+        .all(|(slot, (_, word))| slot.fits(word));
     let ((first, _), (last, _)) = (words.first()?, words.last()?);
     fits.then_some(first.start..last.end)
 }
@@ -117,7 +125,12 @@ fn best_window<'a>(
         let value = (terms.len(), inside.len());
         if best.as_ref().is_none_or(|best| value > best.value) {
             let matches = inside.iter().map(|found| found.range.clone()).collect();
-            best = Some(Window { field, string, matches, value });
+            best = Some(Window {
+                field,
+                string,
+                matches,
+                value,
+            });
         }
     }
     best
@@ -127,7 +140,12 @@ fn best_window<'a>(
 fn cut_out(window: &Window<'_>, max_chars: usize) -> Snippet {
     let string = window.string;
     let first = window.matches.first().map_or(0, |range| range.start);
-    let last = window.matches.iter().map(|range| range.end).max().unwrap_or(first);
+    let last = window
+        .matches
+        .iter()
+        .map(|range| range.end)
+        .max()
+        .unwrap_or(first);
     let used = cut(string, first..last).chars().count();
     let before = max_chars.saturating_sub(used) / 2;
     let mut start = byte_before(string, first, before);
@@ -145,15 +163,28 @@ fn cut_out(window: &Window<'_>, max_chars: usize) -> Snippet {
     if end < string.len() {
         text.push(ELLIPSIS);
     }
-    let visible = window.matches.iter().filter(|range| range.start >= start && range.start < end);
-    let shifted = visible.map(|range| range.start - start + shift..range.end.min(end) - start + shift);
+    let visible = window
+        .matches
+        .iter()
+        .filter(|range| range.start >= start && range.start < end);
+    let shifted =
+        visible.map(|range| range.start - start + shift..range.end.min(end) - start + shift);
     let highlights = merge_ranges(shifted);
-    debug_assert!(highlights.is_sorted_by(|a, b| a.end <= b.start), "highlights do not overlap");
     debug_assert!(
-        highlights.iter().all(|range| text.get(range.clone()).is_some()),
+        highlights.is_sorted_by(|a, b| a.end <= b.start),
+        "highlights do not overlap"
+    );
+    debug_assert!(
+        highlights
+            .iter()
+            .all(|range| text.get(range.clone()).is_some()),
         "highlights are of the text"
     );
-    Snippet { field: window.field, text, highlights }
+    Snippet {
+        field: window.field,
+        text,
+        highlights,
+    }
 }
 
 fn merge_ranges(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
@@ -170,13 +201,17 @@ fn merge_ranges(ranges: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>>
 /// The byte `chars` characters after `start`, or the end.
 fn byte_after(string: &str, start: usize, chars: usize) -> usize {
     let rest = cut(string, start..);
-    rest.char_indices().nth(chars).map_or(string.len(), |(at, _)| start + at)
+    rest.char_indices()
+        .nth(chars)
+        .map_or(string.len(), |(at, _)| start + at)
 }
 
 /// The byte `chars` characters before `end`, or the beginning.
 fn byte_before(string: &str, end: usize, chars: usize) -> usize {
     let before = cut(string, ..end);
-    let Some(last) = chars.checked_sub(1) else { return end };
+    let Some(last) = chars.checked_sub(1) else {
+        return end;
+    };
     before.char_indices().nth_back(last).map_or(0, |(at, _)| at)
 }
 
@@ -186,14 +221,22 @@ mod tests {
 
     fn span(inputs: &[&str], outputs: &[&str]) -> SpanText {
         let mut text = SpanText::default();
-        inputs.iter().for_each(|string| text.inputs.push_leaves(string));
-        outputs.iter().for_each(|string| text.outputs.push_leaves(string));
+        inputs
+            .iter()
+            .for_each(|string| text.inputs.push_leaves(string));
+        outputs
+            .iter()
+            .for_each(|string| text.outputs.push_leaves(string));
         text
     }
 
     fn shown(text: &SpanText, query: &str, max_chars: usize) -> Option<(String, Vec<String>)> {
         let found = snippet(text, &TextQuery::parse(query).unwrap(), max_chars)?;
-        let marks = found.highlights.iter().map(|range| found.text[range.clone()].to_owned()).collect();
+        let marks = found
+            .highlights
+            .iter()
+            .map(|range| found.text[range.clone()].to_owned())
+            .collect();
         Some((found.text, marks))
     }
 
@@ -205,8 +248,14 @@ mod tests {
         );
         let (cut, marks) = shown(&text, "refund policy", 20).unwrap();
         assert_eq!(marks, ["refund", "Policy"]);
-        assert!(cut.contains("refund Policy") && cut.chars().count() <= 22, "{cut}");
-        assert_eq!(shown(&text, "étés", 6).unwrap(), ("… Étés …".to_owned(), vec!["Étés".to_owned()]));
+        assert!(
+            cut.contains("refund Policy") && cut.chars().count() <= 22,
+            "{cut}"
+        );
+        assert_eq!(
+            shown(&text, "étés", 6).unwrap(),
+            ("… Étés …".to_owned(), vec!["Étés".to_owned()])
+        );
         assert_eq!(shown(&text, "no", 50).unwrap().0, "no");
         assert_eq!(shown(&text, "missing", 50), None);
     }
@@ -215,7 +264,10 @@ mod tests {
     fn phrases_are_marked_as_one_and_fields_are_kept_apart() {
         let text = span(&["x b a b"], &["a b"]);
         let found = snippet(&text, &TextQuery::parse("\"a b\"").unwrap(), 100).unwrap();
-        assert_eq!((found.field, found.text.as_str()), (TextField::Inputs, "x b a b"));
+        assert_eq!(
+            (found.field, found.text.as_str()),
+            (TextField::Inputs, "x b a b")
+        );
         assert!(found.highlights.iter().eq([&(4..7)]));
         let found = snippet(&text, &TextQuery::parse("outputs:a -b").unwrap(), 100).unwrap();
         assert_eq!(found.field, TextField::Outputs);
@@ -226,6 +278,9 @@ mod tests {
     fn a_match_longer_than_the_window_is_not_lost() {
         let word = "w".repeat(300);
         let text = span(&[&format!("before {word}")], &[]);
-        assert_eq!(shown(&text, &word, 10), Some(("…wwwwwwwwww…".to_owned(), vec!["wwwwwwwwww".to_owned()])));
+        assert_eq!(
+            shown(&text, &word, 10),
+            Some(("…wwwwwwwwww…".to_owned(), vec!["wwwwwwwwww".to_owned()]))
+        );
     }
 }

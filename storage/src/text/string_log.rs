@@ -85,7 +85,8 @@ impl StringLog {
         debug_assert!(field < FIELDS, "a string is in one of the fields of words");
         let seen = self.find(text)?;
         if seen.words > 0 {
-            self.places.add(seen.string, u32::try_from(field).map_err(|_| too_many())?);
+            self.places
+                .add(seen.string, u32::try_from(field).map_err(|_| too_many())?);
         }
         if let Some(words) = self.row_words.get_mut(field) {
             *words = words.saturating_add(seen.words);
@@ -121,9 +122,14 @@ impl StringLog {
             0 => 0,
             _ => self.words.end_document(),
         };
-        let string =
-            u32::try_from(string).ok().filter(|&string| string < NUMBERS_END).ok_or_else(too_many)?;
-        let seen = Seen { string, words: u32::try_from(words).map_err(|_| too_many())? };
+        let string = u32::try_from(string)
+            .ok()
+            .filter(|&string| string < NUMBERS_END)
+            .ok_or_else(too_many)?;
+        let seen = Seen {
+            string,
+            words: u32::try_from(words).map_err(|_| too_many())?,
+        };
         if !is_full {
             entry.insert_entry(seen);
         }

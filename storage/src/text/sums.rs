@@ -64,15 +64,24 @@ impl TextSums {
     pub(super) fn read(directory: &Path) -> io::Result<TextSums> {
         let bytes = match fs::read(directory.join(SUMS_FILE)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && directory.is_dir() => {
-                return Err(invalid("without sums, made by another version or unfinished".to_owned()));
+                return Err(invalid(
+                    "without sums, made by another version or unfinished".to_owned(),
+                ));
             }
             read => read?,
         };
-        let body = bytes.strip_prefix(MAGIC).and_then(<[u8]>::split_first_chunk::<4>);
+        let body = bytes
+            .strip_prefix(MAGIC)
+            .and_then(<[u8]>::split_first_chunk::<4>);
         let body = body.filter(|(sum, body)| crc32c::crc32c(body).to_le_bytes() == **sum);
         let (_, body) = body.ok_or_else(|| invalid(format!("the file {SUMS_FILE} is damaged")))?;
         let files: BTreeMap<String, Sums> = postcard::from_bytes(body).map_err(io::Error::other)?;
-        Ok(TextSums(files.into_iter().map(|(name, sums)| (name, FileSums::new(sums))).collect()))
+        Ok(TextSums(
+            files
+                .into_iter()
+                .map(|(name, sums)| (name, FileSums::new(sums)))
+                .collect(),
+        ))
     }
 
     /// Those of a file.
@@ -103,7 +112,9 @@ impl Sums {
         let mut block = Vec::with_capacity(BLOCK_BYTES);
         loop {
             block.clear();
-            Read::by_ref(&mut file).take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
+            Read::by_ref(&mut file)
+                .take(BLOCK_BYTES as u64)
+                .read_to_end(&mut block)?;
             if block.is_empty() {
                 let blocks = sums.len.div_ceil(BLOCK_BYTES as u64);
                 debug_assert_eq!(sums.blocks.len() as u64, blocks, "each block has a sum");
@@ -117,7 +128,9 @@ impl Sums {
 
 impl FileSums {
     fn new(sums: Sums) -> FileSums {
-        let compared = (0..sums.blocks.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let compared = (0..sums.blocks.len().div_ceil(64))
+            .map(|_| AtomicU64::new(0))
+            .collect();
         FileSums { sums, compared }
     }
 
@@ -138,7 +151,10 @@ impl FileSums {
     ) -> io::Result<()> {
         let len = usize::try_from(self.sums.len).map_err(io::Error::other)?;
         if range.start > range.end || range.end > len {
-            return Err(invalid(format!("bytes {} to {} of {len} asked for", range.start, range.end)));
+            return Err(invalid(format!(
+                "bytes {} to {} of {len} asked for",
+                range.start, range.end
+            )));
         }
         for block in range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES) {
             let (word, bit) = (self.compared.get(block / 64), 1_u64 << (block % 64));
@@ -162,7 +178,10 @@ fn files_of(directory: &Path) -> io::Result<Vec<(String, std::path::PathBuf)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let name = entry.file_name().into_string().map_err(|name| invalid(format!("a file {name:?}")))?;
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|name| invalid(format!("a file {name:?}")))?;
         if entry.file_type()?.is_file() && name != SUMS_FILE {
             files.push((name, entry.path()));
         }
@@ -185,7 +204,10 @@ mod tests {
         fs::write(root.path().join("a"), &whole).unwrap();
         fs::write(root.path().join("empty"), []).unwrap();
         TextSums::write(root.path()).unwrap();
-        assert_eq!(TextSums::damaged(root.path()).unwrap(), Vec::<String>::new());
+        assert_eq!(
+            TextSums::damaged(root.path()).unwrap(),
+            Vec::<String>::new()
+        );
         for at in [0, 4_095, 4_096, 9_999] {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
@@ -194,7 +216,11 @@ mod tests {
             for block in 0..3 {
                 let range = block * BLOCK_BYTES + 5..block * BLOCK_BYTES + 6;
                 let checked = file.check(range, |range| Ok(&bytes[range]));
-                assert_eq!(checked.is_ok(), at / BLOCK_BYTES != block, "byte {at}, block {block}");
+                assert_eq!(
+                    checked.is_ok(),
+                    at / BLOCK_BYTES != block,
+                    "byte {at}, block {block}"
+                );
             }
             fs::write(root.path().join("a"), &bytes).unwrap();
             assert_eq!(TextSums::damaged(root.path()).unwrap(), ["a"]);

@@ -24,13 +24,21 @@ struct Kept {
 
 impl Default for TermCache {
     fn default() -> Self {
-        TermCache(Mutex::new(Kept { terms: LruCache::new(TERMS_MAX), occurrences: 0 }))
+        TermCache(Mutex::new(Kept {
+            terms: LruCache::new(TERMS_MAX),
+            occurrences: 0,
+        }))
     }
 }
 
 impl TermCache {
     pub(super) fn get(&self, term: &TextTerm) -> Option<Arc<[Occurrence]>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).terms.get(term).cloned()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .terms
+            .get(term)
+            .cloned()
     }
 
     /// Keeps what a term occurs in, unless that is too much.
@@ -48,8 +56,14 @@ impl TermCache {
         {
             kept.occurrences -= dropped.len();
         }
-        assert!(kept.occurrences <= OCCURRENCES_MAX, "the cache stays within its budget");
-        assert!(kept.occurrences == 0 || !kept.terms.is_empty(), "what is counted is kept");
+        assert!(
+            kept.occurrences <= OCCURRENCES_MAX,
+            "the cache stays within its budget"
+        );
+        assert!(
+            kept.occurrences == 0 || !kept.terms.is_empty(),
+            "what is counted is kept"
+        );
     }
 }
 
@@ -65,7 +79,8 @@ mod tests {
             TextQuery::Term(term) => term,
             other => panic!("{other:?}"),
         };
-        let list = |length| -> Arc<[Occurrence]> { vec![Occurrence { row: 0, count: 1 }; length].into() };
+        let list =
+            |length| -> Arc<[Occurrence]> { vec![Occurrence { row: 0, count: 1 }; length].into() };
         cache.put(&term("huge"), &list(OCCURRENCES_MAX + 1));
         assert!(cache.get(&term("huge")).is_none());
         cache.put(&term("a"), &list(OCCURRENCES_MAX / 2));

@@ -31,7 +31,11 @@ impl Default for TermIds {
         // Unforeseeable: nobody can make texts whose words share a hash.
         let random = RandomState::new();
         let seeds = [random.hash_one(0), random.hash_one(1)];
-        TermIds { slots: HashTable::new(), terms: Terms::default(), seeds }
+        TermIds {
+            slots: HashTable::new(),
+            terms: Terms::default(),
+            seeds,
+        }
     }
 }
 
@@ -57,8 +61,14 @@ impl TermIds {
             return self.packed_number(packed);
         }
         let key = [XxHash3_64::oneshot(term), u64::MAX];
-        let TermIds { slots, terms, seeds } = self;
-        let found = slots.find(hash(key, *seeds), |slot| slot.key == key && terms.get(slot.number) == term);
+        let TermIds {
+            slots,
+            terms,
+            seeds,
+        } = self;
+        let found = slots.find(hash(key, *seeds), |slot| {
+            slot.key == key && terms.get(slot.number) == term
+        });
         match found {
             Some(slot) => Ok(slot.number),
             None => self.add(key, term),
@@ -71,7 +81,10 @@ impl TermIds {
     /// As [`TermIds::number`].
     pub(super) fn packed_number(&mut self, term: PackedWord) -> Result<u32> {
         let key = halves(term.0);
-        if let Some(slot) = self.slots.find(hash(key, self.seeds), |slot| slot.key == key) {
+        if let Some(slot) = self
+            .slots
+            .find(hash(key, self.seeds), |slot| slot.key == key)
+        {
             return Ok(slot.number);
         }
         let (bytes, length) = term.bytes();
@@ -79,14 +92,26 @@ impl TermIds {
     }
 
     fn add(&mut self, key: [u64; 2], term: &[u8]) -> Result<u32> {
-        let TermIds { slots, terms, seeds } = self;
-        let number = u32::try_from(terms.ends.len()).ok().filter(|&number| number < u32::MAX);
-        let number =
-            number.ok_or_else(|| Error::internal("text index: more terms than one segment can have"))?;
+        let TermIds {
+            slots,
+            terms,
+            seeds,
+        } = self;
+        let number = u32::try_from(terms.ends.len())
+            .ok()
+            .filter(|&number| number < u32::MAX);
+        let number = number
+            .ok_or_else(|| Error::internal("text index: more terms than one segment can have"))?;
         terms.bytes.extend_from_slice(term);
         terms.ends.push(terms.bytes.len());
-        debug_assert_eq!(slots.len() + 1, terms.ends.len(), "each term has one number");
-        slots.insert_unique(hash(key, *seeds), Slot { key, number }, |slot| hash(slot.key, *seeds));
+        debug_assert_eq!(
+            slots.len() + 1,
+            terms.ends.len(),
+            "each term has one number"
+        );
+        slots.insert_unique(hash(key, *seeds), Slot { key, number }, |slot| {
+            hash(slot.key, *seeds)
+        });
         Ok(number)
     }
 
@@ -99,22 +124,36 @@ impl TermIds {
     pub(super) fn sorted(&self) -> Vec<u32> {
         let key = |term: &[u8]| {
             let mut first = [0; 8];
-            first.iter_mut().zip(term).for_each(|(to, from)| *to = *from);
+            first
+                .iter_mut()
+                .zip(term)
+                .for_each(|(to, from)| *to = *from);
             u64::from_be_bytes(first)
         };
         let numbers = 0..count_of(self.len());
-        let mut order: Vec<_> = numbers.map(|number| (key(self.term(number)), number)).collect();
+        let mut order: Vec<_> = numbers
+            .map(|number| (key(self.term(number)), number))
+            .collect();
         // Most terms differ within their first bytes: these are compared without a look at the others.
-        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.term(a.1).cmp(self.term(b.1))));
+        order.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0)
+                .then_with(|| self.term(a.1).cmp(self.term(b.1)))
+        });
         let order: Vec<u32> = order.into_iter().map(|(_, number)| number).collect();
-        debug_assert!(order.is_sorted_by(|a, b| self.term(*a) < self.term(*b)), "a term is there once");
+        debug_assert!(
+            order.is_sorted_by(|a, b| self.term(*a) < self.term(*b)),
+            "a term is there once"
+        );
         order
     }
 }
 
 fn halves(number: u128) -> [u64; 2] {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = number.to_le_bytes();
-    [u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p])]
+    [
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_le_bytes([i, j, k, l, m, n, o, p]),
+    ]
 }
 
 /// Both halves of a product: cheap, and good enough for keys that cannot be chosen by the seeds.
@@ -127,8 +166,16 @@ impl Terms {
     fn get(&self, number: u32) -> &[u8] {
         let number = number as usize;
         // The first begins where the bytes do.
-        let start = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        debug_assert!(number < self.ends.len(), "term {number} of {} was given out", self.ends.len());
+        let start = number
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before))
+            .copied()
+            .unwrap_or(0);
+        debug_assert!(
+            number < self.ends.len(),
+            "term {number} of {} was given out",
+            self.ends.len()
+        );
         let end = self.ends.get(number).copied().unwrap_or(start);
         items(&self.bytes, start..end)
     }
@@ -141,10 +188,14 @@ mod tests {
     #[test]
     fn equal_terms_have_one_number_and_numbers_sort_by_term() {
         let mut ids = TermIds::default();
-        let words: Vec<String> =
-            (0..3000).map(|i| format!("{}word{}", "x".repeat(i % 11), (i * 7919) % 1000)).collect();
+        let words: Vec<String> = (0..3000)
+            .map(|i| format!("{}word{}", "x".repeat(i % 11), (i * 7919) % 1000))
+            .collect();
         assert!(words.iter().any(|word| word.len() > PackedWord::BYTES_MAX));
-        let numbers: Vec<u32> = words.iter().map(|word| ids.number(word.as_bytes()).unwrap()).collect();
+        let numbers: Vec<u32> = words
+            .iter()
+            .map(|word| ids.number(word.as_bytes()).unwrap())
+            .collect();
         for (word, number) in words.iter().zip(&numbers) {
             assert_eq!(ids.term(*number), word.as_bytes());
             assert_eq!(ids.number(word.as_bytes()).unwrap(), *number);
@@ -152,8 +203,11 @@ mod tests {
         let mut expected = words.clone();
         expected.sort();
         expected.dedup();
-        let sorted: Vec<_> =
-            ids.sorted().iter().map(|&n| String::from_utf8(ids.term(n).to_vec()).unwrap()).collect();
+        let sorted: Vec<_> = ids
+            .sorted()
+            .iter()
+            .map(|&n| String::from_utf8(ids.term(n).to_vec()).unwrap())
+            .collect();
         assert_eq!(sorted, expected);
         assert_eq!(ids.len(), expected.len());
     }

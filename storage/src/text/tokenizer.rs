@@ -57,7 +57,12 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, position: 0, separators: 0, sigmas: None }
+        Self {
+            text,
+            position: 0,
+            separators: 0,
+            sigmas: None,
+        }
     }
 
     /// Strings ended before the word last returned.
@@ -71,7 +76,10 @@ impl<'a> Words<'a> {
         let start = self.skip_to_word()?;
         self.take_word(word);
         shorten(word);
-        debug_assert!(start < self.position && !word.is_empty(), "a word has characters");
+        debug_assert!(
+            start < self.position && !word.is_empty(),
+            "a word has characters"
+        );
         Some(start..self.position)
     }
 
@@ -129,9 +137,14 @@ impl<'a> Words<'a> {
     fn take_word(&mut self, word: &mut String) {
         loop {
             let rest = items(self.text.as_bytes(), self.position..);
-            let run = rest.iter().position(|&byte| !is_ascii_word(byte)).unwrap_or(rest.len());
+            let run = rest
+                .iter()
+                .position(|&byte| !is_ascii_word(byte))
+                .unwrap_or(rest.len());
             self.push_ascii(run, word);
-            let Some(c) = self.char().filter(|c| !c.is_ascii()) else { return };
+            let Some(c) = self.char().filter(|c| !c.is_ascii()) else {
+                return;
+            };
             if is_spaceless(c) {
                 if word.is_empty() {
                     word.push(c);
@@ -178,7 +191,10 @@ impl<'a> Words<'a> {
     fn next_sigma(&mut self) -> char {
         let text = self.text;
         let sigma = self.sigmas.get_or_insert_with(|| lower_sigmas(text)).pop();
-        debug_assert!(sigma.is_some(), "each capital sigma of the text is a letter of one word");
+        debug_assert!(
+            sigma.is_some(),
+            "each capital sigma of the text is a letter of one word"
+        );
         sigma.unwrap_or('σ')
     }
 
@@ -198,10 +214,17 @@ impl PackedWord {
 
     /// `None` for a longer one.
     pub(super) fn new(word: &[u8]) -> Option<PackedWord> {
-        let length = u8::try_from(word.len()).ok().filter(|_| word.len() <= Self::BYTES_MAX)?;
+        let length = u8::try_from(word.len())
+            .ok()
+            .filter(|_| word.len() <= Self::BYTES_MAX)?;
         let mut bytes = [0; 16];
-        bytes.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
-        Some(PackedWord(u128::from_le_bytes(bytes) | (u128::from(length) << Self::LENGTH_SHIFT)))
+        bytes
+            .iter_mut()
+            .zip(word)
+            .for_each(|(to, from)| *to = *from);
+        Some(PackedWord(
+            u128::from_le_bytes(bytes) | (u128::from(length) << Self::LENGTH_SHIFT),
+        ))
     }
 
     /// The first `length` bytes of `text`, ASCII letters, digits and `_`, in lower case.
@@ -214,7 +237,10 @@ impl PackedWord {
         }
         let bytes = text.first_chunk().copied().unwrap_or_else(|| {
             let mut bytes = [0; 16];
-            bytes.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+            bytes
+                .iter_mut()
+                .zip(text)
+                .for_each(|(to, from)| *to = *from);
             bytes
         });
         let bits = 8 * length as u32;
@@ -290,7 +316,10 @@ fn lower_sigmas(text: &str) -> Vec<char> {
             last = lowered.next();
         }
         if c == 'Σ' {
-            debug_assert!(matches!(last, Some('σ' | 'ς')), "both texts are gone through letter by letter");
+            debug_assert!(
+                matches!(last, Some('σ' | 'ς')),
+                "both texts are gone through letter by letter"
+            );
             sigmas.push(last.unwrap_or('σ'));
         }
     }
@@ -307,7 +336,10 @@ fn shorten(word: &mut String) {
     word.truncate(word.floor_char_boundary(LONG_WORD_KEPT_BYTES));
     word.push(SEPARATOR);
     word.push_str(&format!("{hash:032x}"));
-    debug_assert!(word.len() <= LONG_WORD_BYTES, "a short form is no long word");
+    debug_assert!(
+        word.len() <= LONG_WORD_BYTES,
+        "a short form is no long word"
+    );
 }
 
 #[cfg(test)]
@@ -316,8 +348,14 @@ mod tests {
 
     #[test]
     fn words_are_lower_cased_runs() {
-        assert_eq!(words("Hello, gpt-4_o WORLD 42!"), ["hello", "gpt", "4_o", "world", "42"]);
-        assert_eq!(words("Straße ÉTÉ 中文 나무 📶"), ["straße", "été", "中", "文", "나무"]);
+        assert_eq!(
+            words("Hello, gpt-4_o WORLD 42!"),
+            ["hello", "gpt", "4_o", "world", "42"]
+        );
+        assert_eq!(
+            words("Straße ÉTÉ 中文 나무 📶"),
+            ["straße", "été", "中", "文", "나무"]
+        );
         assert_eq!(words(""), Vec::<String>::new());
     }
 
@@ -327,10 +365,19 @@ mod tests {
             words("東京の天気はGPT-4です"),
             ["東", "京", "の", "天", "気", "は", "gpt", "4", "で", "す"]
         );
-        assert_eq!(words("审批流程abc流程"), ["审", "批", "流", "程", "abc", "流", "程"]);
+        assert_eq!(
+            words("审批流程abc流程"),
+            ["审", "批", "流", "程", "abc", "流", "程"]
+        );
         assert_eq!(words("ที่นี่ ๑๒"), ["ท", "น", "๑", "๒"]);
-        assert_eq!(words("カフェー々〇・ﾃｽ"), ["カ", "フ", "ェ", "ー", "々", "〇", "ﾃ", "ｽ"]);
-        assert_eq!(words("か\u{3099}x\u{1b}[31mred\u{1b}[0m cafe\u{301}"), ["が", "xred", "café"]);
+        assert_eq!(
+            words("カフェー々〇・ﾃｽ"),
+            ["カ", "フ", "ェ", "ー", "々", "〇", "ﾃ", "ｽ"]
+        );
+        assert_eq!(
+            words("か\u{3099}x\u{1b}[31mred\u{1b}[0m cafe\u{301}"),
+            ["が", "xred", "café"]
+        );
     }
 
     #[test]
@@ -353,12 +400,18 @@ mod tests {
         assert_eq!(short, words(&long.to_lowercase()));
         assert_ne!(short, words(&format!("{long}x")));
         assert!(words(&"나".repeat(100))[0].starts_with('나'));
-        assert_eq!(words(&"x".repeat(LONG_WORD_BYTES)), ["x".repeat(LONG_WORD_BYTES)]);
+        assert_eq!(
+            words(&"x".repeat(LONG_WORD_BYTES)),
+            ["x".repeat(LONG_WORD_BYTES)]
+        );
     }
 
     #[test]
     fn packed_words_are_the_words() {
-        let every: String = (1..0x250).filter_map(char::from_u32).flat_map(|c| [c, 'x', c, ' ']).collect();
+        let every: String = (1..0x250)
+            .filter_map(char::from_u32)
+            .flat_map(|c| [c, 'x', c, ' '])
+            .collect();
         let long = format!("{} {}", "Y".repeat(16), "Z".repeat(LONG_WORD_BYTES + 1));
         let texts = [
             "Hello, gpt-4_O WORLD 42! @[`{/:_",
@@ -396,6 +449,13 @@ mod tests {
         while let Some(range) = cursor.next(&mut word) {
             found.push((text[range].to_owned(), cursor.separators()));
         }
-        assert_eq!(found, [("a".to_owned(), 0), ("Été".to_owned(), 1), ("b".to_owned(), 3)]);
+        assert_eq!(
+            found,
+            [
+                ("a".to_owned(), 0),
+                ("Été".to_owned(), 1),
+                ("b".to_owned(), 3)
+            ]
+        );
     }
 }

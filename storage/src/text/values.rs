@@ -46,11 +46,19 @@ impl TextReader {
         accepts: &dyn Fn(&str) -> bool,
         within: Range<u32>,
     ) -> TantivyResult<Option<ValueRows>> {
-        let names = paths(key).into_iter().chain([key]).map(name_term).collect::<Option<Vec<_>>>();
-        let (Some(names), Some(values)) = (names, self.dictionaries(true).last()) else { return Ok(None) };
+        let names = paths(key)
+            .into_iter()
+            .chain([key])
+            .map(name_term)
+            .collect::<Option<Vec<_>>>();
+        let (Some(names), Some(values)) = (names, self.dictionaries(true).last()) else {
+            return Ok(None);
+        };
         let (mut accepted, mut known): (Vec<TermInfo>, Vec<TermInfo>) = (Vec::new(), Vec::new());
         for kind in [PairKind::Text, PairKind::Inner] {
-            let Some(prefix) = pair(kind, key, "") else { return Ok(None) };
+            let Some(prefix) = pair(kind, key, "") else {
+                return Ok(None);
+            };
             let mut stream = values.index.terms().range().ge(&prefix).into_stream()?;
             let mut seen = 0;
             while stream.advance()
@@ -77,7 +85,9 @@ impl TextReader {
         }
         let (mut told, mut lists) = (RoaringBitmap::new(), RoaringBitmap::new());
         collect_rows_in(&values.index, &known, &within, &mut told)?;
-        let Some(list) = pair(PairKind::List, key, "") else { return Ok(None) };
+        let Some(list) = pair(PairKind::List, key, "") else {
+            return Ok(None);
+        };
         let list = values.index.terms().get(list)?;
         collect_rows_in(&values.index, list.as_slice(), &within, &mut lists)?;
         told -= lists;

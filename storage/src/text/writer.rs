@@ -32,7 +32,8 @@ use super::cut::count_of;
 use super::field_log::{FieldLog, Kept};
 use super::held_directory::HeldDirectory;
 use super::index::{
-    PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded, schema,
+    PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded,
+    schema,
 };
 use super::leaves::{SpanText, TextColumns};
 use super::merge::merge_into;
@@ -74,7 +75,9 @@ struct Part {
 
 impl std::fmt::Debug for TextWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextWriter").field("location", &self.location).finish_non_exhaustive()
+        f.debug_struct("TextWriter")
+            .field("location", &self.location)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,7 +94,14 @@ impl TextWriter {
     pub(super) fn in_parts(location: TextLocation, part_terms_max: usize) -> Result<TextWriter> {
         let index = create_index(&location)?;
         let (part, written, text) = (Part::new(), Vec::new(), SpanText::default());
-        Ok(TextWriter { index, location, part, part_terms_max, written, text })
+        Ok(TextWriter {
+            index,
+            location,
+            part,
+            part_terms_max,
+            written,
+            text,
+        })
     }
 
     /// Indexes the rows of a batch that has [`super::INDEXED_COLUMNS`], after those added before.
@@ -140,11 +150,17 @@ impl TextWriter {
         }
         self.write_part()?;
         let (parts, directories): (Vec<_>, Vec<_>) = self.written.into_iter().unzip();
-        let rows =
-            parts.iter().enumerate().flat_map(|(at, part)| (0..part.row_total()).map(move |row| (at, row)));
+        let rows = parts
+            .iter()
+            .enumerate()
+            .flat_map(|(at, part)| (0..part.row_total()).map(move |row| (at, row)));
         let rows: Vec<(usize, u32)> = rows.collect();
         let merged = merge_into(&self.index, &self.location, &parts, &rows, &|| Ok(()))?;
-        assert_eq!(merged.row_total() as usize, rows.len(), "each row is indexed once");
+        assert_eq!(
+            merged.row_total() as usize,
+            rows.len(),
+            "each row is indexed once"
+        );
         drop(parts);
         for directory in directories {
             if let TextLocation::Directory(folder) = directory {
@@ -174,10 +190,15 @@ impl Part {
         text.fill(&strings);
         self.terms.fill(row, &strings)?;
         for (field, strings) in text.fields().into_iter().enumerate() {
-            strings.iter().try_for_each(|string| self.strings.add(field, string))?;
+            strings
+                .iter()
+                .try_for_each(|string| self.strings.add(field, string))?;
         }
         self.strings.end_row();
-        for (log, terms) in [(&mut self.raw, &self.terms.raw), (&mut self.values, &self.terms.values)] {
+        for (log, terms) in [
+            (&mut self.raw, &self.terms.raw),
+            (&mut self.values, &self.terms.values),
+        ] {
             terms.iter().for_each(|&term| log.add(term));
             log.end_document();
         }
@@ -191,13 +212,37 @@ impl Part {
     }
 
     fn write(self, index: &Index, location: &TextLocation) -> Result<TextReader> {
-        let Part { rows, strings, terms: RowTerms { terms, .. }, raw, values } = self;
-        let StringLog { terms: word_terms, words, places, .. } = strings;
-        assert_eq!(raw.documents(), rows as usize, "the documents of raw tokens are rows");
-        assert_eq!(values.documents(), rows as usize, "the documents of values are rows");
+        let Part {
+            rows,
+            strings,
+            terms: RowTerms { terms, .. },
+            raw,
+            values,
+        } = self;
+        let StringLog {
+            terms: word_terms,
+            words,
+            places,
+            ..
+        } = strings;
+        assert_eq!(
+            raw.documents(),
+            rows as usize,
+            "the documents of raw tokens are rows"
+        );
+        assert_eq!(
+            values.documents(),
+            rows as usize,
+            "the documents of values are rows"
+        );
         let places = places.finish(count_of(words.documents()))?;
         write_files(index, rows, &places, |serializer| {
-            words.write(Field::from_field_id(WORDS_FIELD), &word_terms, &word_terms.sorted(), serializer)?;
+            words.write(
+                Field::from_field_id(WORDS_FIELD),
+                &word_terms,
+                &word_terms.sorted(),
+                serializer,
+            )?;
             drop(word_terms);
             let order = terms.sorted();
             for (field, log) in [(RAW_FIELD, raw), (VALUES_FIELD, values)] {
@@ -249,7 +294,9 @@ pub(super) fn write_files(
         payload: None,
     };
     index.directory().sync_directory()?;
-    index.directory().atomic_write(Path::new(META_FILE), &serde_json::to_vec(&meta)?)?;
+    index
+        .directory()
+        .atomic_write(Path::new(META_FILE), &serde_json::to_vec(&meta)?)?;
     Ok(index.directory().sync_directory()?)
 }
 
@@ -261,7 +308,13 @@ fn write_empty_files(segment: &Segment, rows: u32) -> TantivyResult<()> {
     columns.terminate()?;
     let settings = segment.index().settings();
     let store = segment.open_write(SegmentComponent::Store)?;
-    StoreWriter::new(store, settings.docstore_compression, settings.docstore_blocksize, false)?.close()?;
+    StoreWriter::new(
+        store,
+        settings.docstore_compression,
+        settings.docstore_blocksize,
+        false,
+    )?
+    .close()?;
     Ok(())
 }
 
@@ -277,14 +330,22 @@ pub(super) fn write_sums(location: &TextLocation) -> Result<()> {
 
 fn open_empty(folder: &Folder) -> Result<HeldDirectory> {
     let location = TextLocation::Directory(folder.clone());
-    let directory = HeldDirectory::open(folder).map_err(|error| write_error(&location, error.into()))?;
+    let directory =
+        HeldDirectory::open(folder).map_err(|error| write_error(&location, error.into()))?;
     let exists = Index::exists(&directory).map_err(|error| write_error(&location, error.into()))?;
     if exists {
-        return Err(Error::new(ErrorKind::Conflict, format!("{} exists already", location.name())));
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{} exists already", location.name()),
+        ));
     }
     Ok(directory)
 }
 
 fn write_error(location: &TextLocation, error: tantivy::TantivyError) -> Error {
-    Error::with_source(ErrorKind::Io, format!("{} cannot be written", location.name()), error)
+    Error::with_source(
+        ErrorKind::Io,
+        format!("{} cannot be written", location.name()),
+        error,
+    )
 }

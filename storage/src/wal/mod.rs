@@ -42,11 +42,18 @@ pub const KIND_HEAD: u8 = 0;
 /// # Errors
 /// `Io`; a missing folder is one.
 pub fn list_files(env: &dyn Env, dir: &Path) -> Result<Vec<(PathBuf, u64)>> {
-    let names = env.list(dir).map_err(|e| Error::io(format!("cannot list {}", dir.display()), e))?;
+    let names = env
+        .list(dir)
+        .map_err(|e| Error::io(format!("cannot list {}", dir.display()), e))?;
     // Sorted by name is sorted by number: all have 20 digits.
-    let files = names.iter().filter_map(|name| Some((dir.join(name), first_sequence(name)?)));
+    let files = names
+        .iter()
+        .filter_map(|name| Some((dir.join(name), first_sequence(name)?)));
     let files: Vec<(PathBuf, u64)> = files.collect();
-    debug_assert!(files.is_sorted_by(|(_, a), (_, b)| a < b), "names come sorted, each once");
+    debug_assert!(
+        files.is_sorted_by(|(_, a), (_, b)| a < b),
+        "names come sorted, each once"
+    );
     Ok(files)
 }
 
@@ -78,12 +85,17 @@ pub fn remove_below(env: &dyn Env, dir: &Path, replay_from: u64) -> Result<usize
         if *next_first > replay_from {
             break;
         }
-        env.remove_file(path).map_err(|e| Error::io(format!("cannot remove {}", path.display()), e))?;
+        env.remove_file(path)
+            .map_err(|e| Error::io(format!("cannot remove {}", path.display()), e))?;
         removed += 1;
     }
-    assert!(removed == 0 || removed < files.len(), "ST-2: the newest file of the log stays");
+    assert!(
+        removed == 0 || removed < files.len(),
+        "ST-2: the newest file of the log stays"
+    );
     if removed > 0 {
-        env.sync_dir(dir).map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))?;
+        env.sync_dir(dir)
+            .map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))?;
     }
     Ok(removed)
 }

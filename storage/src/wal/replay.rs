@@ -61,23 +61,51 @@ pub fn replay(
     // Sequences start at 1; 0 means the same: everything.
     let replay_from = replay_from.max(1);
     let files = list_files(env, dir)?;
-    let start = files.iter().rposition(|(_, first)| *first <= replay_from).unwrap_or(0);
-    let mut replayed = Replayed { last_sequence: 0, torn_bytes: 0, in_doubt: Vec::new(), files: Vec::new() };
-    let nexts = files.iter().skip(1).map(|(_, next_first)| *next_first).chain([u64::MAX]);
+    let start = files
+        .iter()
+        .rposition(|(_, first)| *first <= replay_from)
+        .unwrap_or(0);
+    let mut replayed = Replayed {
+        last_sequence: 0,
+        torn_bytes: 0,
+        in_doubt: Vec::new(),
+        files: Vec::new(),
+    };
+    let nexts = files
+        .iter()
+        .skip(1)
+        .map(|(_, next_first)| *next_first)
+        .chain([u64::MAX]);
     for (at, ((path, first), next_first)) in files.iter().zip(nexts).enumerate() {
         if at < start {
-            replayed.files.push((path.clone(), *first, next_first.saturating_sub(1)));
+            replayed
+                .files
+                .push((path.clone(), *first, next_first.saturating_sub(1)));
             continue;
         }
-        let gap_at = if at == start { replay_from } else { replayed.last_sequence + 1 };
+        let gap_at = if at == start {
+            replay_from
+        } else {
+            replayed.last_sequence + 1
+        };
         if *first > gap_at {
             let (dir, path) = (dir.display(), path.display());
-            let or = if at == start { ", unless it is the manifest that lacks its end" } else { "" };
+            let or = if at == start {
+                ", unless it is the manifest that lacks its end"
+            } else {
+                ""
+            };
             return Err(Error::corrupt(format!(
                 "{dir}: the records from sequence {gap_at} on are missing, the next file is {path}{or}"
             )));
         }
-        replay_file(env, (path, *first), (replay_from, next_first), apply, &mut replayed)?;
+        replay_file(
+            env,
+            (path, *first),
+            (replay_from, next_first),
+            apply,
+            &mut replayed,
+        )?;
     }
     check_end(dir, replay_from, &replayed)?;
     debug_assert_eq!(
@@ -85,8 +113,14 @@ pub fn replay(
         files.len(),
         "each file was read, or is older than what is wanted"
     );
-    let doubted = replayed.in_doubt.last().map_or(replayed.last_sequence, |record| record.sequence);
-    assert_eq!(doubted, replayed.last_sequence, "ST-1: what is in doubt is the end of what was read");
+    let doubted = replayed
+        .in_doubt
+        .last()
+        .map_or(replayed.last_sequence, |record| record.sequence);
+    assert_eq!(
+        doubted, replayed.last_sequence,
+        "ST-1: what is in doubt is the end of what was read"
+    );
     Ok(replayed)
 }
 
@@ -95,12 +129,13 @@ fn check_end(dir: &Path, replay_from: u64, replayed: &Replayed) -> Result<()> {
     let (dir, last) = (dir.display(), replayed.last_sequence);
     match replayed.files.last() {
         None => Err(Error::corrupt(format!("{dir}: there is no log file"))),
-        Some(_) if last < replay_from - 1 => {
-            Err(Error::corrupt(format!("{dir}: ends with sequence {last}, {} was sealed", replay_from - 1)))
-        }
-        Some((_, first, _)) if last < replay_from && *first < replay_from => Err(Error::corrupt(format!(
-            "{dir}: the file for the records from sequence {replay_from} on is missing"
+        Some(_) if last < replay_from - 1 => Err(Error::corrupt(format!(
+            "{dir}: ends with sequence {last}, {} was sealed",
+            replay_from - 1
         ))),
+        Some((_, first, _)) if last < replay_from && *first < replay_from => Err(Error::corrupt(
+            format!("{dir}: the file for the records from sequence {replay_from} on is missing"),
+        )),
         Some(_) => Ok(()),
     }
 }
@@ -120,13 +155,22 @@ fn replay_file(
         // Not even the head: a crash while the file was created.
         None => {}
         Some(head) if head.kind == KIND_HEAD && head.sequence == last => {}
-        Some(_) => return Err(Error::corrupt(format!("{}: the head does not fit the name", path.display()))),
+        Some(_) => {
+            return Err(Error::corrupt(format!(
+                "{}: the head does not fit the name",
+                path.display()
+            )));
+        }
     }
     while let Some(frame) = reader.next_frame()? {
         if frame.sequence >= until {
             continue;
         }
-        assert_eq!(frame.sequence, last + 1, "the frames of a file follow each other");
+        assert_eq!(
+            frame.sequence,
+            last + 1,
+            "the frames of a file follow each other"
+        );
         last = frame.sequence;
         if frame.starts_group {
             replayed.in_doubt.clear();
@@ -138,13 +182,20 @@ fn replay_file(
                 "ST-3: record {} comes once, not after {before}",
                 frame.sequence
             );
-            let record = Record { sequence: frame.sequence, kind: frame.kind, payload: frame.payload };
+            let record = Record {
+                sequence: frame.sequence,
+                kind: frame.kind,
+                payload: frame.payload,
+            };
             replayed.in_doubt.push(record.clone());
             apply(record)?;
         }
     }
     replayed.files.push((path.to_path_buf(), first, last));
-    assert!(last >= replayed.last_sequence, "ST-3: the log goes on where it was");
+    assert!(
+        last >= replayed.last_sequence,
+        "ST-3: the log goes on where it was"
+    );
     replayed.last_sequence = last;
     replayed.torn_bytes += reader.torn_bytes();
     Ok(())
@@ -166,7 +217,12 @@ pub fn salvage(
     let mut last = replay_from.saturating_sub(1);
     for (path, first) in list_files(env, dir)? {
         if first > last + 1 {
-            damage.push(format!("{}: records {} to {} are missing", dir.display(), last + 1, first - 1));
+            damage.push(format!(
+                "{}: records {} to {} are missing",
+                dir.display(),
+                last + 1,
+                first - 1
+            ));
             last = first - 1;
         }
         let known = damage.len();
@@ -174,13 +230,21 @@ pub fn salvage(
             Ok(mut reader) => last = salvage_file(&mut reader, last, damage, apply),
             Err(error) => damage.push(error.to_string()),
         }
-        assert!(last >= first.saturating_sub(1), "sequences of a file that is there are taken");
+        assert!(
+            last >= first.saturating_sub(1),
+            "sequences of a file that is there are taken"
+        );
         if damage.len() > known {
             // Its name is taken, and its first record perhaps was there.
             last = last.max(first);
         }
     }
-    Ok(Replayed { last_sequence: last, torn_bytes: 0, in_doubt: Vec::new(), files: Vec::new() })
+    Ok(Replayed {
+        last_sequence: last,
+        torn_bytes: 0,
+        in_doubt: Vec::new(),
+        files: Vec::new(),
+    })
 }
 
 fn salvage_file(
@@ -195,10 +259,18 @@ fn salvage_file(
             Ok(Some(frame)) => {
                 let sequence = frame.sequence;
                 if sequence > last + 1 {
-                    damage.push(format!("records {} to {} of the log are lost", last + 1, sequence - 1));
+                    damage.push(format!(
+                        "records {} to {} of the log are lost",
+                        last + 1,
+                        sequence - 1
+                    ));
                 }
                 last = sequence;
-                if let Err(error) = apply(Record { sequence, kind: frame.kind, payload: frame.payload }) {
+                if let Err(error) = apply(Record {
+                    sequence,
+                    kind: frame.kind,
+                    payload: frame.payload,
+                }) {
                     damage.push(format!("record {sequence} of the log: {error}"));
                 }
             }

@@ -23,7 +23,10 @@ pub struct Tail {
 impl Tail {
     /// Of a log whose first wanted record is `replay_from`.
     pub fn new(replay_from: u64) -> Self {
-        Self { last: replay_from.saturating_sub(1), at: None }
+        Self {
+            last: replay_from.saturating_sub(1),
+            at: None,
+        }
     }
 
     /// The last sequence read.
@@ -45,9 +48,20 @@ impl Tail {
         let known = self.at.as_ref().map(|(path, _)| path.clone());
         let start = match &known {
             Some(path) => files.iter().position(|(other, _)| other == path),
-            None => Some(files.iter().rposition(|(_, first)| *first <= self.last + 1).unwrap_or(0)),
+            None => Some(
+                files
+                    .iter()
+                    .rposition(|(_, first)| *first <= self.last + 1)
+                    .unwrap_or(0),
+            ),
         };
-        let cut = || Error::corrupt(format!("{}: the log was cut after record {}", dir.display(), self.last));
+        let cut = || {
+            Error::corrupt(format!(
+                "{}: the log was cut after record {}",
+                dir.display(),
+                self.last
+            ))
+        };
         let start = start.ok_or_else(cut)?;
         let mut reached = if known.is_some() { self.last } else { 0 };
         for (path, first) in files.iter().skip(start) {
@@ -55,7 +69,10 @@ impl Tail {
             // A file may begin with copies of the last records before it.
             if resumed.is_none() && *first > self.last + 1 {
                 let last = self.last;
-                return Err(Error::corrupt(format!("{}: does not follow record {last}", path.display())));
+                return Err(Error::corrupt(format!(
+                    "{}: does not follow record {last}",
+                    path.display()
+                )));
             }
             let mut reader = match resumed {
                 Some((_, position)) => FrameReader::resume(env, path, position)?,
@@ -66,20 +83,31 @@ impl Tail {
                 reached = reached.max(frame.sequence);
                 if frame.sequence > self.last + 1 {
                     let (path, last) = (path.display(), self.last);
-                    return Err(Error::corrupt(format!("{path}: does not follow record {last}")));
+                    return Err(Error::corrupt(format!(
+                        "{path}: does not follow record {last}"
+                    )));
                 }
                 if frame.kind != KIND_HEAD && frame.sequence > self.last {
                     self.last = frame.sequence;
-                    apply(Record { sequence: frame.sequence, kind: frame.kind, payload: frame.payload })?;
+                    apply(Record {
+                        sequence: frame.sequence,
+                        kind: frame.kind,
+                        payload: frame.payload,
+                    })?;
                 }
             }
             self.at = Some((path.clone(), reader.position()));
         }
         if reached < self.last {
             let (dir, last) = (dir.display(), self.last);
-            return Err(Error::corrupt(format!("{dir}: ends with sequence {reached}, {last} was sealed")));
+            return Err(Error::corrupt(format!(
+                "{dir}: ends with sequence {reached}, {last} was sealed"
+            )));
         }
-        debug_assert!(self.at.is_some() || files.is_empty(), "reading goes on in the newest file");
+        debug_assert!(
+            self.at.is_some() || files.is_empty(),
+            "reading goes on in the newest file"
+        );
         Ok(())
     }
 }

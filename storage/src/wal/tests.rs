@@ -19,7 +19,9 @@ fn mem() -> (MemEnv, Arc<dyn Env>) {
 fn append(writer: &mut WalWriter, records: u64) {
     for _ in 0..records {
         let sequence = writer.next_sequence();
-        writer.append(7, sequence, format!("record {sequence}").as_bytes()).unwrap();
+        writer
+            .append(7, sequence, format!("record {sequence}").as_bytes())
+            .unwrap();
         writer.sync().unwrap();
     }
 }
@@ -44,7 +46,11 @@ fn edit(env: &dyn Env, first: u64, change: impl Fn(&mut Vec<u8>)) {
 }
 
 fn firsts(env: &dyn Env) -> Vec<u64> {
-    list_files(env, Path::new(DIR)).unwrap().into_iter().map(|(_, first)| first).collect()
+    list_files(env, Path::new(DIR))
+        .unwrap()
+        .into_iter()
+        .map(|(_, first)| first)
+        .collect()
 }
 
 /// Files 1..=4, 5..=6, 7..=9.
@@ -74,12 +80,21 @@ fn records_round_trip_over_rotation_on_a_real_disk() {
 #[test]
 fn an_empty_log_is_empty() {
     let (_, env) = mem();
-    assert_eq!(read(env.as_ref(), 0).unwrap_err().kind(), ErrorKind::Corrupt, "it has a file always");
+    assert_eq!(
+        read(env.as_ref(), 0).unwrap_err().kind(),
+        ErrorKind::Corrupt,
+        "it has a file always"
+    );
     drop(WalWriter::create(&env, Path::new(DIR), 1).unwrap());
     let (sequences, replayed) = read(env.as_ref(), 1).unwrap();
     assert!(sequences.is_empty());
     assert_eq!(replayed.files, [(file_path(Path::new(DIR), 1), 1, 0)]);
-    assert_eq!(WalWriter::create(&env, Path::new(DIR), 0).unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(
+        WalWriter::create(&env, Path::new(DIR), 0)
+            .unwrap_err()
+            .kind(),
+        ErrorKind::Internal
+    );
 }
 
 #[test]
@@ -91,8 +106,14 @@ fn a_group_is_invisible_until_synced() {
     assert!(read(env.as_ref(), 1).unwrap().0.is_empty());
     writer.sync().unwrap();
     assert_eq!(read(env.as_ref(), 1).unwrap().0, [1, 2]);
-    assert_eq!(writer.append(KIND_HEAD, 3, b"").unwrap_err().kind(), ErrorKind::Internal);
-    assert_eq!(writer.append(7, 4, b"").unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(
+        writer.append(KIND_HEAD, 3, b"").unwrap_err().kind(),
+        ErrorKind::Internal
+    );
+    assert_eq!(
+        writer.append(7, 4, b"").unwrap_err().kind(),
+        ErrorKind::Internal
+    );
 }
 
 #[test]
@@ -106,7 +127,12 @@ fn replay_starts_where_told_and_old_files_can_go() {
     assert_eq!(firsts(env.as_ref()), [5, 7]);
     assert_eq!(read(env.as_ref(), 6).unwrap().0, [6, 7, 8, 9]);
     let sealed = read(env.as_ref(), 10).unwrap_err();
-    assert!(sealed.to_string().contains("from sequence 10 on is missing"), "{sealed}");
+    assert!(
+        sealed
+            .to_string()
+            .contains("from sequence 10 on is missing"),
+        "{sealed}"
+    );
     drop(WalWriter::create(&env, Path::new(DIR), 10).unwrap());
     assert_eq!(remove_below(env.as_ref(), Path::new(DIR), 10).unwrap(), 2);
     assert_eq!(firsts(env.as_ref()), [10]);
@@ -122,20 +148,37 @@ fn st_1_what_is_in_doubt_is_written_again_before_the_log_grows() {
         for records in groups {
             for _ in 0..records {
                 let sequence = writer.next_sequence();
-                writer.append(7, sequence, format!("record {sequence}").as_bytes()).unwrap();
+                writer
+                    .append(7, sequence, format!("record {sequence}").as_bytes())
+                    .unwrap();
             }
             writer.sync().unwrap();
         }
         let (all, replayed) = read(env.as_ref(), 1).unwrap();
-        let sequences: Vec<u64> = replayed.in_doubt.iter().map(|record| record.sequence).collect();
+        let sequences: Vec<u64> = replayed
+            .in_doubt
+            .iter()
+            .map(|record| record.sequence)
+            .collect();
         assert_eq!(sequences, in_doubt);
-        append(&mut WalWriter::resume(&env, Path::new(DIR), &replayed).unwrap(), 1);
+        append(
+            &mut WalWriter::resume(&env, Path::new(DIR), &replayed).unwrap(),
+            1,
+        );
         let last = all.len() as u64 + 1;
-        assert_eq!(read(env.as_ref(), 1).unwrap().0, (1..=last).collect::<Vec<u64>>());
+        assert_eq!(
+            read(env.as_ref(), 1).unwrap().0,
+            (1..=last).collect::<Vec<u64>>()
+        );
         if in_doubt[0] > 1 {
             // The group is gone from the file that it was in first.
-            edit(env.as_ref(), 1, |content| content.truncate(36 + 36 + "record 1".len()));
-            assert_eq!(read(env.as_ref(), 1).unwrap().0, (1..=last).collect::<Vec<u64>>());
+            edit(env.as_ref(), 1, |content| {
+                content.truncate(36 + 36 + "record 1".len())
+            });
+            assert_eq!(
+                read(env.as_ref(), 1).unwrap().0,
+                (1..=last).collect::<Vec<u64>>()
+            );
         }
     }
 }
@@ -157,7 +200,10 @@ fn a_follower_goes_on_over_copies_of_what_was_in_doubt() {
     let mut tail = Tail::new(1);
     assert_eq!(follow(&mut tail, env.as_ref()).unwrap(), [1, 2, 3]);
     let (_, replayed) = read(env.as_ref(), 1).unwrap();
-    append(&mut WalWriter::resume(&env, Path::new(DIR), &replayed).unwrap(), 1);
+    append(
+        &mut WalWriter::resume(&env, Path::new(DIR), &replayed).unwrap(),
+        1,
+    );
     assert_eq!(firsts(env.as_ref()), [1, 3]);
     assert_eq!(follow(&mut tail, env.as_ref()).unwrap(), [4]);
     assert_eq!(follow(&mut Tail::new(2), env.as_ref()).unwrap(), [2, 3, 4]);
@@ -169,7 +215,10 @@ fn a_follower_goes_on_over_copies_of_what_was_in_doubt() {
     assert_eq!(follow(&mut tail, env.as_ref()).unwrap(), [5]);
     // Without the file it read last, it is told to start over.
     env.remove_file(&file_path(Path::new(DIR), 4)).unwrap();
-    assert_eq!(follow(&mut tail, env.as_ref()).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(
+        follow(&mut tail, env.as_ref()).unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
 }
 
 #[test]
@@ -185,12 +234,20 @@ fn st_6_missing_files_are_damage() {
     for (missing, replay_from) in [(1, 1), (5, 1), (5, 4), (1, 2), (7, 10)] {
         let (_, env) = mem();
         three_files(&env);
-        env.remove_file(&file_path(Path::new(DIR), missing)).unwrap();
+        env.remove_file(&file_path(Path::new(DIR), missing))
+            .unwrap();
         let error = read(env.as_ref(), replay_from).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt, "{missing} {replay_from} {error}");
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Corrupt,
+            "{missing} {replay_from} {error}"
+        );
     }
     let (_, env) = mem();
-    assert_eq!(read(env.as_ref(), 2).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(
+        read(env.as_ref(), 2).unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
 }
 
 #[test]
@@ -206,11 +263,20 @@ fn st_6_a_tail_torn_at_any_byte_is_cut_and_the_next_file_goes_on() {
         append(&mut WalWriter::create(&env, Path::new(DIR), 1).unwrap(), 3);
         edit(env.as_ref(), 1, |content| content.truncate(len));
         let (sequences, replayed) = read(env.as_ref(), 1).unwrap();
-        assert_eq!((sequences, replayed.torn_bytes), (vec![1, 2], (len - good) as u64));
+        assert_eq!(
+            (sequences, replayed.torn_bytes),
+            (vec![1, 2], (len - good) as u64)
+        );
         let next = replayed.last_sequence + 1;
-        append(&mut WalWriter::create(&env, Path::new(DIR), next).unwrap(), 2);
+        append(
+            &mut WalWriter::create(&env, Path::new(DIR), next).unwrap(),
+            2,
+        );
         let (sequences, replayed) = read(env.as_ref(), 1).unwrap();
-        assert_eq!((sequences, replayed.torn_bytes), (vec![1, 2, 3, 4], (len - good) as u64));
+        assert_eq!(
+            (sequences, replayed.torn_bytes),
+            (vec![1, 2, 3, 4], (len - good) as u64)
+        );
     }
 }
 
@@ -218,8 +284,13 @@ fn st_6_a_tail_torn_at_any_byte_is_cut_and_the_next_file_goes_on() {
 fn st_6_a_torn_file_whose_records_later_files_build_on_is_damage() {
     let (_, env) = mem();
     three_files(&env);
-    edit(env.as_ref(), 5, |content| content.truncate(content.len() - 1));
-    assert_eq!(read(env.as_ref(), 1).unwrap_err().kind(), ErrorKind::Corrupt);
+    edit(env.as_ref(), 5, |content| {
+        content.truncate(content.len() - 1)
+    });
+    assert_eq!(
+        read(env.as_ref(), 1).unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
     // Not when all of it is sealed already.
     assert_eq!(read(env.as_ref(), 7).unwrap().0, [7, 8, 9]);
 }
@@ -233,7 +304,10 @@ fn st_6_a_flipped_bit_in_the_middle_is_damage_and_nothing_is_modified() {
     let before = env.read(&path).unwrap();
     let error = read(env.as_ref(), 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("00000000000000000007.wal"), "{error}");
+    assert!(
+        error.to_string().contains("00000000000000000007.wal"),
+        "{error}"
+    );
     assert_eq!(env.read(&path).unwrap(), before);
     assert_eq!(firsts(env.as_ref()), [1, 5, 7]);
 }
@@ -242,8 +316,12 @@ fn st_6_a_flipped_bit_in_the_middle_is_damage_and_nothing_is_modified() {
 fn a_renamed_file_is_damage() {
     let (_, env) = mem();
     append(&mut WalWriter::create(&env, Path::new(DIR), 5).unwrap(), 2);
-    env.rename(&file_path(Path::new(DIR), 5), &file_path(Path::new(DIR), 3)).unwrap();
-    assert_eq!(read(env.as_ref(), 3).unwrap_err().kind(), ErrorKind::Corrupt);
+    env.rename(&file_path(Path::new(DIR), 5), &file_path(Path::new(DIR), 3))
+        .unwrap();
+    assert_eq!(
+        read(env.as_ref(), 3).unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
 }
 
 #[test]
@@ -266,7 +344,12 @@ fn a_crash_while_a_file_is_created_leaves_nothing_in_the_way() {
 fn a_file_with_records_is_never_replaced() {
     let (_, env) = mem();
     append(&mut WalWriter::create(&env, Path::new(DIR), 1).unwrap(), 1);
-    assert_eq!(WalWriter::create(&env, Path::new(DIR), 1).unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(
+        WalWriter::create(&env, Path::new(DIR), 1)
+            .unwrap_err()
+            .kind(),
+        ErrorKind::Internal
+    );
     assert_eq!(read(env.as_ref(), 1).unwrap().0, [1]);
 }
 
@@ -288,7 +371,10 @@ fn st_6_a_failed_sync_or_rotation_closes_the_writer() {
     disk.set_fault(Some(IoKind::Other));
     assert_eq!(writer.rotate(2).unwrap_err().kind(), ErrorKind::Io);
     disk.set_fault(None);
-    assert_eq!(writer.append(7, 2, b"x").unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        writer.append(7, 2, b"x").unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     assert_eq!(writer.rotate(2).unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(read(env.as_ref(), 1).unwrap().0, [1]);
 
@@ -307,6 +393,8 @@ fn a_follower_does_not_pass_over_records_that_are_missing() {
     three_files(&env);
     let later = env.read(&file_path(Path::new(DIR), 7)).unwrap();
     edit(env.as_ref(), 5, |content| *content = later.clone());
-    let error = Tail::new(1).read(env.as_ref(), Path::new(DIR), &mut |_| Ok(())).unwrap_err();
+    let error = Tail::new(1)
+        .read(env.as_ref(), Path::new(DIR), &mut |_| Ok(()))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
 }

@@ -30,7 +30,11 @@ impl WalWriter {
     pub fn create(env: &Arc<dyn Env>, dir: &Path, first_sequence: u64) -> Result<Self> {
         check_replaceable(env.as_ref(), &file_path(dir, first_sequence))?;
         let file = create_file(env.as_ref(), dir, first_sequence, &[])?;
-        Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
+        Ok(Self {
+            env: env.clone(),
+            dir: dir.to_path_buf(),
+            file,
+        })
     }
 
     /// Goes on after a replay: in a new file that begins with a copy of the records in doubt, so that what
@@ -48,7 +52,11 @@ impl WalWriter {
             replayed.last_sequence + 1,
             "ST-1: what is in doubt is the end of what was read"
         );
-        Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
+        Ok(Self {
+            env: env.clone(),
+            dir: dir.to_path_buf(),
+            file,
+        })
     }
 
     /// As [`WalWriter::create`], in the place of whatever has the file's name: for a log of which there is a copy.
@@ -57,7 +65,11 @@ impl WalWriter {
     /// `Internal` for sequence 0; `Io`.
     pub fn restart(env: &Arc<dyn Env>, dir: &Path, first_sequence: u64) -> Result<Self> {
         let file = create_file(env.as_ref(), dir, first_sequence, &[])?;
-        Ok(Self { env: env.clone(), dir: dir.to_path_buf(), file })
+        Ok(Self {
+            env: env.clone(),
+            dir: dir.to_path_buf(),
+            file,
+        })
     }
 
     /// Adds a record to the group that the next `sync` writes. `kind` is the caller's, not
@@ -71,7 +83,11 @@ impl WalWriter {
             return Err(Error::internal("a log record of the kind of a file's head"));
         }
         self.file.append(kind, sequence, payload)?;
-        assert_eq!(self.next_sequence(), sequence + 1, "the sequences of the log have no gap");
+        assert_eq!(
+            self.next_sequence(),
+            sequence + 1,
+            "the sequences of the log have no gap"
+        );
         Ok(())
     }
 
@@ -93,7 +109,9 @@ impl WalWriter {
         self.file.sync()?;
         if first_sequence != self.next_sequence() {
             let next = self.next_sequence();
-            return Err(Error::internal(format!("log rotated to sequence {first_sequence}, {next} is next")));
+            return Err(Error::internal(format!(
+                "log rotated to sequence {first_sequence}, {next} is next"
+            )));
         }
         if self.is_empty() {
             return Ok(());
@@ -105,7 +123,10 @@ impl WalWriter {
                 return Err(error);
             }
         }
-        assert!(self.is_empty(), "ST-2: there is a file for what comes before older ones are cut");
+        assert!(
+            self.is_empty(),
+            "ST-2: there is a file for what comes before older ones are cut"
+        );
         Ok(())
     }
 
@@ -132,14 +153,22 @@ impl WalWriter {
 
 /// Creates the file with a copy of `records`; file and name are durable. It gets its name when it is complete,
 /// so that the log is never without a file, and one that it replaces is there until then.
-fn create_file(env: &dyn Env, dir: &Path, first_sequence: u64, records: &[Record]) -> Result<FrameWriter> {
+fn create_file(
+    env: &dyn Env,
+    dir: &Path,
+    first_sequence: u64,
+    records: &[Record],
+) -> Result<FrameWriter> {
     let Some(head_sequence) = first_sequence.checked_sub(1) else {
         return Err(Error::internal("log sequences start at 1"));
     };
     let unfinished = dir.join(UNFINISHED);
     match env.remove_file(&unfinished) {
         Err(error) if error.kind() != IoKind::NotFound => {
-            return Err(Error::io(format!("cannot remove {}", unfinished.display()), error));
+            return Err(Error::io(
+                format!("cannot remove {}", unfinished.display()),
+                error,
+            ));
         }
         _ => {}
     }
@@ -149,9 +178,14 @@ fn create_file(env: &dyn Env, dir: &Path, first_sequence: u64, records: &[Record
     }
     file.sync()?;
     file.rename(env, &file_path(dir, first_sequence))?;
-    env.sync_dir(dir).map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))?;
+    env.sync_dir(dir)
+        .map_err(|e| Error::io(format!("cannot sync {}", dir.display()), e))?;
     let next = first_sequence + records.len() as u64;
-    assert_eq!(file.next_sequence(), next, "the sequences of the log have no gap");
+    assert_eq!(
+        file.next_sequence(),
+        next,
+        "the sequences of the log have no gap"
+    );
     Ok(file)
 }
 
@@ -162,7 +196,10 @@ fn check_replaceable(env: &dyn Env, path: &Path) -> Result<()> {
     }
     let mut reader = FrameReader::open(env, path)?;
     if reader.next_frame()?.is_some() && reader.next_frame()?.is_some() {
-        return Err(Error::internal(format!("{} exists and has records", path.display())));
+        return Err(Error::internal(format!(
+            "{} exists and has records",
+            path.display()
+        )));
     }
     Ok(())
 }

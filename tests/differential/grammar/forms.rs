@@ -22,7 +22,14 @@ const fn form(
     duckdb: &'static str,
     sqlite: Option<&'static str>,
 ) -> Form {
-    Form { of, args, ours, duckdb, sqlite, binding: Binding::Closed }
+    Form {
+        of,
+        args,
+        ours,
+        duckdb,
+        sqlite,
+        binding: Binding::Closed,
+    }
 }
 
 /// A call that all spell alike.
@@ -42,12 +49,26 @@ const fn two(of: Type, args: &'static [Type], ours: &'static str, duckdb: &'stat
 
 /// An operator whose place among the others all agree on.
 const fn agreed(of: Type, args: &'static [Type], text: &'static str) -> Form {
-    Form { of, args, ours: text, duckdb: text, sqlite: Some(text), binding: Binding::Agreed }
+    Form {
+        of,
+        args,
+        ours: text,
+        duckdb: text,
+        sqlite: Some(text),
+        binding: Binding::Agreed,
+    }
 }
 
 /// An operator of those that SQLite reads in an order of its own.
 const fn disputed(of: Type, args: &'static [Type], text: &'static str) -> Form {
-    Form { of, args, ours: text, duckdb: text, sqlite: Some(text), binding: Binding::Disputed }
+    Form {
+        of,
+        args,
+        ours: text,
+        duckdb: text,
+        sqlite: Some(text),
+        binding: Binding::Disputed,
+    }
 }
 
 pub const FORMS: &[Form] = &[
@@ -60,21 +81,53 @@ pub const FORMS: &[Form] = &[
     form(Int, &[Int], "({0} / 7)", "({0} // 7)", Some("({0} / 7)")),
     call(Int, &[Int], "abs({0})"),
     call(Int, &[Text], "length({0})"),
-    form(Int, &[Text], "character_length({0})", "char_length({0})", Some("length({0})")),
-    form(Int, &[Text], "octet_length({0})", "strlen({0})", Some("length(CAST({0} AS BLOB))")),
-    form(Int, &[Text, Text], "strpos({0}, {1})", "strpos({0}, {1})", Some("instr({0}, {1})")),
-    two(Int, &[Text, Text], "position({0} IN {1})", "position({0} IN {1})"),
+    form(
+        Int,
+        &[Text],
+        "character_length({0})",
+        "char_length({0})",
+        Some("length({0})"),
+    ),
+    form(
+        Int,
+        &[Text],
+        "octet_length({0})",
+        "strlen({0})",
+        Some("length(CAST({0} AS BLOB))"),
+    ),
+    form(
+        Int,
+        &[Text, Text],
+        "strpos({0}, {1})",
+        "strpos({0}, {1})",
+        Some("instr({0}, {1})"),
+    ),
+    two(
+        Int,
+        &[Text, Text],
+        "position({0} IN {1})",
+        "position({0} IN {1})",
+    ),
     both(Int, &[Text, Text], "levenshtein({0}, {1})"),
     call(Int, &[Bool], "CAST({0} AS BIGINT)"),
     // DuckDB takes exponents in whole numbers.
-    both(Int, &[Text], "TRY_CAST(replace(lower({0}), 'e', 'x') AS BIGINT)"),
+    both(
+        Int,
+        &[Text],
+        "TRY_CAST(replace(lower({0}), 'e', 'x') AS BIGINT)",
+    ),
     call(Int, &[Float], "CAST(floor({0}) AS BIGINT)"),
     both(Int, &[Text], "ascii({0})"),
     call(Int, &[Int, Int], "({0} & {1})"),
     call(Int, &[Int, Int], "({0} | {1})"),
     both(Int, &[Int, Int], "greatest({0}, {1})"),
     both(Int, &[Int, Int], "least({0}, {1})"),
-    two(Int, &[Float], "CAST(signum({0}) AS BIGINT)", "CAST(sign({0}) AS BIGINT)"),
+    two(
+        Int,
+        &[Float],
+        "CAST(signum({0}) AS BIGINT)",
+        "CAST(sign({0}) AS BIGINT)",
+    ),
     both(Int, &[Int, Int], "gcd({0}, {1})"),
     form(
         Int,
@@ -104,7 +157,12 @@ pub const FORMS: &[Form] = &[
         "CAST(date_part('dow', {0}) AS BIGINT)",
         Some("CAST(strftime('%w', {0} / 1000000000, 'unixepoch') AS INTEGER)"),
     ),
-    two(Int, &[Time], "CAST(date_part('week', {0}) AS BIGINT)", "CAST(date_part('week', {0}) AS BIGINT)"),
+    two(
+        Int,
+        &[Time],
+        "CAST(date_part('week', {0}) AS BIGINT)",
+        "CAST(date_part('week', {0}) AS BIGINT)",
+    ),
     two(
         Int,
         &[Time],
@@ -138,7 +196,12 @@ pub const FORMS: &[Form] = &[
     two(Float, &[Float], "(({0}) ^ 2)", "pow({0}, 2)"),
     both(Float, &[Float, Float], "greatest({0}, {1})"),
     both(Float, &[Text], "TRY_CAST({0} AS DOUBLE)"),
-    two(Float, &[Time], "date_part('epoch', {0})", "date_part('epoch', {0})"),
+    two(
+        Float,
+        &[Time],
+        "date_part('epoch', {0})",
+        "date_part('epoch', {0})",
+    ),
     // Text.
     disputed(Text, &[Text, Text], "{0} || {1}"),
     call(Text, &[Text], "lower({0})"),
@@ -152,7 +215,13 @@ pub const FORMS: &[Form] = &[
     call(Text, &[Text], "trim({0})"),
     call(Text, &[Text], "ltrim({0})"),
     call(Text, &[Text], "rtrim({0})"),
-    form(Text, &[Text], "trim(BOTH 'a' FROM {0})", "trim({0}, 'a')", Some("trim({0}, 'a')")),
+    form(
+        Text,
+        &[Text],
+        "trim(BOTH 'a' FROM {0})",
+        "trim({0}, 'a')",
+        Some("trim({0}, 'a')"),
+    ),
     call(Text, &[Text, Text], "replace({0}, {1}, '<>')"),
     call(Text, &[Text], "replace({0}, 'a', '')"),
     both(Text, &[Text, Text], "concat({0}, '/', {1})"),
@@ -171,9 +240,19 @@ pub const FORMS: &[Form] = &[
     both(Text, &[Text, Text], "greatest({0}, {1})"),
     call(Text, &[Int], "CAST({0} AS VARCHAR)"),
     both(Text, &[Int], "({0})::VARCHAR"),
-    two(Text, &[Text, Text], "(make_array({0}, {1}))[2]", "([{0}, {1}])[2]"),
+    two(
+        Text,
+        &[Text, Text],
+        "(make_array({0}, {1}))[2]",
+        "([{0}, {1}])[2]",
+    ),
     both(Text, &[Bool], "CAST({0} AS VARCHAR)"),
-    two(Text, &[Int], "to_hex(abs({0} % 1000))", "lower(to_hex(abs({0} % 1000)))"),
+    two(
+        Text,
+        &[Int],
+        "to_hex(abs({0} % 1000))",
+        "lower(to_hex(abs({0} % 1000)))",
+    ),
     both(Text, &[Int], "chr(65 + CAST(abs({0} % 26) AS INTEGER))"),
     form(
         Text,
@@ -197,13 +276,29 @@ pub const FORMS: &[Form] = &[
     disputed(Bool, &[Bool], "{0} IS NOT TRUE"),
     disputed(Bool, &[Bool], "{0} IS FALSE"),
     disputed(Bool, &[Bool], "{0} IS NOT FALSE"),
-    form(Bool, &[Bool], "({0} IS UNKNOWN)", "({0} IS UNKNOWN)", Some("({0} IS NULL)")),
+    form(
+        Bool,
+        &[Bool],
+        "({0} IS UNKNOWN)",
+        "({0} IS UNKNOWN)",
+        Some("({0} IS NULL)"),
+    ),
     both(Bool, &[Text, Text], "starts_with({0}, {1})"),
     both(Bool, &[Text, Text], "ends_with({0}, {1})"),
     both(Bool, &[Text, Text], "contains({0}, {1})"),
-    two(Bool, &[Text], "regexp_like({0}, '^[A-Za-z]+$')", "regexp_matches({0}, '^[A-Za-z]+$')"),
+    two(
+        Bool,
+        &[Text],
+        "regexp_like({0}, '^[A-Za-z]+$')",
+        "regexp_matches({0}, '^[A-Za-z]+$')",
+    ),
     two(Bool, &[Text], "({0} ~ 'a.b')", "regexp_matches({0}, 'a.b')"),
-    two(Bool, &[Text], "({0} !~* 'SEARCH')", "(NOT regexp_matches({0}, 'SEARCH', 'i'))"),
+    two(
+        Bool,
+        &[Text],
+        "({0} !~* 'SEARCH')",
+        "(NOT regexp_matches({0}, 'SEARCH', 'i'))",
+    ),
     two(Bool, &[Int], "({0} <> 0)", "CAST({0} AS BOOLEAN)"),
     call(Bool, &[Text, Text, Text, Text], "(({0}, {1}) = ({2}, {3}))"),
     call(Bool, &[Int, Text, Int, Text], "(({0}, {1}) < ({2}, {3}))"),
@@ -223,7 +318,13 @@ pub const FORMS: &[Form] = &[
         "({0} < DATE '2025-03-02')",
         Some("({0} < 1740873600000000000)"),
     ),
-    form(Bool, &[Int], "({0} = '7')", "({0} = '7')", Some("({0} = 7)")),
+    form(
+        Bool,
+        &[Int],
+        "({0} = '7')",
+        "({0} = '7')",
+        Some("({0} = 7)"),
+    ),
     // Times.
     form(
         Time,
@@ -242,7 +343,11 @@ pub const FORMS: &[Form] = &[
     both(Time, &[Time], "date_trunc('month', {0})"),
     both(Time, &[Time], "time_bucket(INTERVAL '2 weeks', {0})"),
     both(Time, &[Time], "time_bucket(INTERVAL '5 months', {0})"),
-    both(Time, &[Time], "time_bucket(INTERVAL '7 hours', {0}, INTERVAL '90 minutes')"),
+    both(
+        Time,
+        &[Time],
+        "time_bucket(INTERVAL '7 hours', {0}, INTERVAL '90 minutes')",
+    ),
     both(Time, &[Time], "date_trunc('week', {0})"),
     form(
         Time,
@@ -258,6 +363,10 @@ pub const FORMS: &[Form] = &[
         "date_trunc('second', {0} - INTERVAL '1 day')",
         Some("({0} - 86400000000000 - (({0} % 1000000000) + 1000000000) % 1000000000)"),
     ),
-    both(Time, &[Time], "date_trunc('second', {0} + INTERVAL '1 month')"),
+    both(
+        Time,
+        &[Time],
+        "date_trunc('second', {0} + INTERVAL '1 month')",
+    ),
     both(Time, &[Time, Time], "greatest({0}, {1})"),
 ];

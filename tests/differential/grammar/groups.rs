@@ -14,11 +14,25 @@ struct Aggregate {
 }
 
 const fn plain(of: Type, arg: Type, text: &'static str) -> Aggregate {
-    Aggregate { of, arg: Some(arg), text, duckdb: text, sqlite: Some(text), is_windowed: true }
+    Aggregate {
+        of,
+        arg: Some(arg),
+        text,
+        duckdb: text,
+        sqlite: Some(text),
+        is_windowed: true,
+    }
 }
 
 const fn both(of: Type, arg: Type, text: &'static str) -> Aggregate {
-    Aggregate { of, arg: Some(arg), text, duckdb: text, sqlite: None, is_windowed: false }
+    Aggregate {
+        of,
+        arg: Some(arg),
+        text,
+        duckdb: text,
+        sqlite: None,
+        is_windowed: false,
+    }
 }
 
 const AGGREGATES: &[Aggregate] = &[
@@ -32,13 +46,25 @@ const AGGREGATES: &[Aggregate] = &[
     },
     plain(Type::Int, Type::Int, "count({0})"),
     plain(Type::Int, Type::Text, "count({0})"),
-    Aggregate { is_windowed: false, ..plain(Type::Int, Type::Text, "count(DISTINCT {0})") },
-    Aggregate { is_windowed: false, ..plain(Type::Int, Type::Int, "count(DISTINCT {0})") },
-    Aggregate { is_windowed: false, ..plain(Type::Int, Type::Bool, "count(DISTINCT {0})") },
+    Aggregate {
+        is_windowed: false,
+        ..plain(Type::Int, Type::Text, "count(DISTINCT {0})")
+    },
+    Aggregate {
+        is_windowed: false,
+        ..plain(Type::Int, Type::Int, "count(DISTINCT {0})")
+    },
+    Aggregate {
+        is_windowed: false,
+        ..plain(Type::Int, Type::Bool, "count(DISTINCT {0})")
+    },
     plain(Type::Int, Type::Int, "sum({0})"),
     plain(Type::Int, Type::Int, "min({0})"),
     plain(Type::Int, Type::Int, "max({0})"),
-    Aggregate { is_windowed: false, ..plain(Type::Int, Type::Int, "sum(DISTINCT {0})") },
+    Aggregate {
+        is_windowed: false,
+        ..plain(Type::Int, Type::Int, "sum(DISTINCT {0})")
+    },
     Aggregate {
         sqlite: Some("sum({0})"),
         duckdb: "sum(CAST({0} AS BIGINT))",
@@ -67,9 +93,19 @@ const AGGREGATES: &[Aggregate] = &[
     plain(Type::Text, Type::Text, "max({0})"),
     both(Type::Text, Type::Text, "string_agg({0}, ',' ORDER BY {0})"),
     // Of NULLs alone DuckDB makes NULL, and PostgreSQL an empty text, as we do.
-    both(Type::Text, Type::Text, "array_to_string(array_agg(coalesce({0}, '-') ORDER BY {0}), ',')"),
-    Aggregate { sqlite: Some("min({0})"), ..both(Type::Bool, Type::Bool, "bool_and({0})") },
-    Aggregate { sqlite: Some("max({0})"), ..both(Type::Bool, Type::Bool, "bool_or({0})") },
+    both(
+        Type::Text,
+        Type::Text,
+        "array_to_string(array_agg(coalesce({0}, '-') ORDER BY {0}), ',')",
+    ),
+    Aggregate {
+        sqlite: Some("min({0})"),
+        ..both(Type::Bool, Type::Bool, "bool_and({0})")
+    },
+    Aggregate {
+        sqlite: Some("max({0})"),
+        ..both(Type::Bool, Type::Bool, "bool_or({0})")
+    },
     plain(Type::Time, Type::Time, "min({0})"),
     plain(Type::Time, Type::Time, "max({0})"),
 ];
@@ -101,9 +137,11 @@ impl Generator {
             None => Tree::empty(),
         };
         let filter = match self.one_in(5) && !is_windowed && !found.text.starts_with("array_to") {
-            true => {
-                Tree::node(Kind::Clause, " FILTER (WHERE {0})", vec![self.value(Type::Bool, scope, depth)])
-            }
+            true => Tree::node(
+                Kind::Clause,
+                " FILTER (WHERE {0})",
+                vec![self.value(Type::Bool, scope, depth)],
+            ),
             false => Tree::leaf(Kind::Clause, ""),
         };
         let with = |text: &str| format!("{text}{{1}}");
@@ -122,14 +160,20 @@ impl Generator {
         let of_all = |generator: &mut Self| {
             let of = generator.any_type();
             let depth = generator.random.below(3);
-            Column { name: String::new(), of, tree: generator.aggregate(of, scope, depth) }
+            Column {
+                name: String::new(),
+                of,
+                tree: generator.aggregate(of, scope, depth),
+            }
         };
         (0..count).map(|_| of_all(self)).collect()
     }
 
     /// Window calls; `key` puts the rows into one order.
     pub fn windows(&mut self, scope: &Scope, key: Option<&[Column]>) -> Vec<Column> {
-        (0..1 + self.random.below(2)).map(|_| self.window(scope, key)).collect()
+        (0..1 + self.random.below(2))
+            .map(|_| self.window(scope, key))
+            .collect()
     }
 
     fn window(&mut self, scope: &Scope, key: Option<&[Column]>) -> Column {
@@ -140,7 +184,12 @@ impl Generator {
         let by = self.any_type();
         let mut items = vec![self.order_by(by, scope)];
         items.extend(key.iter().map(|column| {
-            Tree::each(Kind::Fixed, ["{0}", "{0}"], Some("{0} NULLS LAST"), [column.tree.clone()])
+            Tree::each(
+                Kind::Fixed,
+                ["{0}", "{0}"],
+                Some("{0} NULLS LAST"),
+                [column.tree.clone()],
+            )
         }));
         let count = items.len();
         let order = Tree::list(count, ", ", items);
@@ -150,10 +199,20 @@ impl Generator {
             1 => (Type::Int, Tree::leaf(Kind::Fixed, "ntile(3)")),
             2 => (of, Tree::node(Kind::Fixed, "lag({0})", vec![value])),
             3 => (of, Tree::node(Kind::Fixed, "lead({0}, 2)", vec![value])),
-            4 => (of, Tree::node(Kind::Fixed, "lag({0}, 1, {1})", vec![value, self.literal(of)])),
+            4 => (
+                of,
+                Tree::node(
+                    Kind::Fixed,
+                    "lag({0}, 1, {1})",
+                    vec![value, self.literal(of)],
+                ),
+            ),
             5 => (of, Tree::node(Kind::Fixed, "first_value({0})", vec![value])),
             6 => (of, Tree::node(Kind::Fixed, "last_value({0})", vec![value])),
-            7 => (of, Tree::node(Kind::Fixed, "nth_value({0}, 2)", vec![value])),
+            7 => (
+                of,
+                Tree::node(Kind::Fixed, "nth_value({0}, 2)", vec![value]),
+            ),
             _ => (of, self.aggregate_of(of, scope, 1, true)),
         };
         let takes_frame = self.random.below(2) == 0;
@@ -169,9 +228,18 @@ impl Generator {
             ]),
             false => "",
         };
-        let parts = vec![call, self.partition(scope), order, Tree::leaf(Kind::Clause, frame)];
+        let parts = vec![
+            call,
+            self.partition(scope),
+            order,
+            Tree::leaf(Kind::Clause, frame),
+        ];
         let tree = Tree::node(Kind::Value(of), "{0} OVER ({1}ORDER BY {2}{3})", parts);
-        Column { name: String::new(), of, tree }
+        Column {
+            name: String::new(),
+            of,
+            tree,
+        }
     }
 
     /// A call that says the same of rows that are equal in the order.
@@ -186,7 +254,12 @@ impl Generator {
         let by = self.any_type();
         let order = self.order_by(by, scope);
         let range = self.pick(&["", " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"]);
-        let parts = vec![call, self.partition(scope), order, Tree::leaf(Kind::Clause, range)];
+        let parts = vec![
+            call,
+            self.partition(scope),
+            order,
+            Tree::leaf(Kind::Clause, range),
+        ];
         let text = match self.one_in(4) && range.is_empty() {
             true => "{0} OVER ({1})",
             false => "{0} OVER ({1}ORDER BY {2}{3})",
@@ -200,7 +273,11 @@ impl Generator {
             text
         };
         let tree = Tree::node(Kind::Value(of), text, parts);
-        Column { name: String::new(), of, tree }
+        Column {
+            name: String::new(),
+            of,
+            tree,
+        }
     }
 
     fn order_by(&mut self, by: Type, scope: &Scope) -> Tree {
@@ -214,6 +291,10 @@ impl Generator {
             return Tree::leaf(Kind::Clause, "");
         }
         let of = self.any_type();
-        Tree::node(Kind::Clause, "PARTITION BY {0} ", vec![self.value(of, scope, 1)])
+        Tree::node(
+            Kind::Clause,
+            "PARTITION BY {0} ",
+            vec![self.value(of, scope, 1)],
+        )
     }
 }

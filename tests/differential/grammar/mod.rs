@@ -42,7 +42,11 @@ pub struct Scope {
 impl Scope {
     /// The rows of a source.
     fn of_rows(columns: &[Column]) -> Self {
-        Self { columns: columns.to_vec(), outer: columns.to_vec(), rows: Vec::new() }
+        Self {
+            columns: columns.to_vec(),
+            outer: columns.to_vec(),
+            rows: Vec::new(),
+        }
     }
 }
 
@@ -82,11 +86,18 @@ impl Generator {
     pub fn statement(mut self) -> Statement {
         self.is_common = !self.one_in(3);
         self.queries_left = [0, 1, 1, 2, 3][self.random.below(5)];
-        let with = if self.one_in(5) { self.with() } else { Tree::leaf(Kind::Clause, "") };
+        let with = if self.one_in(5) {
+            self.with()
+        } else {
+            Tree::leaf(Kind::Clause, "")
+        };
         let (query, types, scope) = self.top_query();
         let order = self.order(&types, scope.as_ref());
         let query = Tree::node(Kind::Fixed, "{0}{1}", vec![with, query]);
-        Statement { tree: Tree::node(Kind::Fixed, "{0}{1}", vec![query, order]), types }
+        Statement {
+            tree: Tree::node(Kind::Fixed, "{0}{1}", vec![query, order]),
+            types,
+        }
     }
 
     fn one_in(&mut self, count: usize) -> bool {
@@ -115,12 +126,22 @@ impl Generator {
                         "{name}(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM {name} WHERE n < {})",
                         3 + self.random.below(5)
                     );
-                    (Tree::leaf(Kind::Fixed, text), vec![("n".to_string(), Type::Int)])
+                    (
+                        Tree::leaf(Kind::Fixed, text),
+                        vec![("n".to_string(), Type::Int)],
+                    )
                 }
                 _ => {
                     let (query, types) = self.inner_query(None, &Scope::default());
-                    let columns = types.iter().enumerate().map(|(at, of)| (format!("c{at}"), *of)).collect();
-                    (Tree::node(Kind::Fixed, format!("{name} AS ({{0}})"), vec![query]), columns)
+                    let columns = types
+                        .iter()
+                        .enumerate()
+                        .map(|(at, of)| (format!("c{at}"), *of))
+                        .collect();
+                    (
+                        Tree::node(Kind::Fixed, format!("{name} AS ({{0}})"), vec![query]),
+                        columns,
+                    )
                 }
             };
             parts.push(tree);
@@ -131,20 +152,38 @@ impl Generator {
     }
 
     fn written_rows(&mut self, name: &str) -> (Tree, Vec<(String, Type)>) {
-        let types: Vec<Type> = (0..1 + self.random.below(3)).map(|_| self.any_type()).collect();
+        let types: Vec<Type> = (0..1 + self.random.below(3))
+            .map(|_| self.any_type())
+            .collect();
         let mut rows = Vec::new();
         for _ in 0..2 + self.random.below(4) {
             let cells: Vec<Tree> = types
                 .iter()
-                .map(|of| if self.one_in(4) { values::null(*of) } else { self.literal(*of) })
+                .map(|of| {
+                    if self.one_in(4) {
+                        values::null(*of)
+                    } else {
+                        self.literal(*of)
+                    }
+                })
                 .collect();
-            rows.push(Tree::node(Kind::Fixed, "({0})", vec![Tree::list(cells.len(), ", ", cells)]));
+            rows.push(Tree::node(
+                Kind::Fixed,
+                "({0})",
+                vec![Tree::list(cells.len(), ", ", cells)],
+            ));
         }
-        let columns: Vec<(String, Type)> =
-            types.iter().enumerate().map(|(at, of)| (format!("c{at}"), *of)).collect();
+        let columns: Vec<(String, Type)> = types
+            .iter()
+            .enumerate()
+            .map(|(at, of)| (format!("c{at}"), *of))
+            .collect();
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let text = format!("{name}({}) AS (VALUES {{0}})", names.join(", "));
-        (Tree::node(Kind::Fixed, text, vec![Tree::list(1, ", ", rows)]), columns)
+        (
+            Tree::node(Kind::Fixed, text, vec![Tree::list(1, ", ", rows)]),
+            columns,
+        )
     }
 
     /// ORDER BY that leaves no choice, at times with LIMIT and OFFSET; or nothing.
@@ -171,11 +210,18 @@ impl Generator {
         }
         let limit = match self.random.below(4) {
             0 => format!(" LIMIT {}", self.random.below(20)),
-            1 => format!(" LIMIT {} OFFSET {}", self.random.below(30), self.random.below(8)),
+            1 => format!(
+                " LIMIT {} OFFSET {}",
+                self.random.below(30),
+                self.random.below(8)
+            ),
             _ => String::new(),
         };
         let count = items.len();
-        let parts = vec![Tree::list(count, ", ", items), Tree::leaf(Kind::Clause, limit)];
+        let parts = vec![
+            Tree::list(count, ", ", items),
+            Tree::leaf(Kind::Clause, limit),
+        ];
         Tree::node(Kind::Clause, " ORDER BY {0}{1}", parts)
     }
 
@@ -183,7 +229,11 @@ impl Generator {
         let direction = self.pick(&["", "", " ASC", " DESC", " DESC"]);
         let nulls = self.pick(&["", "", "", " NULLS FIRST", " NULLS LAST"]);
         let text = format!("{{0}}{direction}{nulls}");
-        let sqlite = if nulls.is_empty() { format!("{text} NULLS LAST") } else { text.clone() };
+        let sqlite = if nulls.is_empty() {
+            format!("{text} NULLS LAST")
+        } else {
+            text.clone()
+        };
         Tree::each(Kind::Fixed, [&text, &text], Some(&sqlite), [value])
     }
 }

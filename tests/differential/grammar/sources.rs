@@ -29,8 +29,16 @@ fn rows_about(table: &Table) -> usize {
 /// A column of an alias.
 pub fn column(alias: &str, name: &str, of: Type) -> Column {
     let needs_quotes = matches!(name, "index" | "key" | "value" | "type" | "time" | "name");
-    let text = if needs_quotes { format!("{alias}.\"{name}\"") } else { format!("{alias}.{name}") };
-    Column { name: name.to_string(), of, tree: Tree::leaf(Kind::Value(of), text) }
+    let text = if needs_quotes {
+        format!("{alias}.\"{name}\"")
+    } else {
+        format!("{alias}.{name}")
+    };
+    Column {
+        name: name.to_string(),
+        of,
+        tree: Tree::leaf(Kind::Value(of), text),
+    }
 }
 
 impl Generator {
@@ -53,17 +61,34 @@ impl Generator {
         if !self.common.is_empty() && self.one_in(2) {
             let common = self.common[self.random.below(self.common.len())].clone();
             let alias = self.alias();
-            let columns = common.columns.iter().map(|(name, of)| column(&alias, name, *of)).collect();
+            let columns = common
+                .columns
+                .iter()
+                .map(|(name, of)| column(&alias, name, *of))
+                .collect();
             let tree = Tree::leaf(Kind::Fixed, format!("{} AS {alias}", common.name));
-            return Source { tree, columns, key: None, rows: 100 };
+            return Source {
+                tree,
+                columns,
+                key: None,
+                rows: 100,
+            };
         }
         if self.queries_left > 0 && self.one_in(6) {
             let (query, types) = self.inner_query(None, &Scope::default());
             let alias = self.alias();
-            let columns =
-                types.iter().enumerate().map(|(at, of)| column(&alias, &format!("c{at}"), *of)).collect();
+            let columns = types
+                .iter()
+                .enumerate()
+                .map(|(at, of)| column(&alias, &format!("c{at}"), *of))
+                .collect();
             let tree = Tree::node(Kind::Fixed, format!("({{0}}) AS {alias}"), vec![query]);
-            return Source { tree, columns, key: None, rows: 200 };
+            return Source {
+                tree,
+                columns,
+                key: None,
+                rows: 200,
+            };
         }
         match self.random.below(24) {
             0 => self.models(),
@@ -76,21 +101,37 @@ impl Generator {
     fn models(&mut self) -> Source {
         let alias = self.alias();
         let text = "SELECT trace_id, unnest(models) AS model FROM traces";
-        let sqlite = "SELECT traces.trace_id, m.value AS model FROM traces, json_each(traces.models) AS m";
+        let sqlite =
+            "SELECT traces.trace_id, m.value AS model FROM traces, json_each(traces.models) AS m";
         let [text, sqlite] = [text, sqlite].map(|text| format!("({text}) AS {alias}"));
         let tree = Tree::each(Kind::Fixed, [&text, &text], Some(&sqlite), []);
-        let columns: Vec<Column> =
-            ["trace_id", "model"].map(|name| column(&alias, name, Type::Text)).to_vec();
-        Source { tree, key: Some(columns.clone()), columns, rows: 60 }
+        let columns: Vec<Column> = ["trace_id", "model"]
+            .map(|name| column(&alias, name, Type::Text))
+            .to_vec();
+        Source {
+            tree,
+            key: Some(columns.clone()),
+            columns,
+            rows: 60,
+        }
     }
 
     /// VALUES.
     fn written(&mut self) -> Source {
         let alias = self.alias();
-        let text =
-            format!("(VALUES ('a', 1), ('gpt-4o', 2), (NULL, 2), ('', NULL)) AS {alias}(model, number)");
-        let columns = vec![column(&alias, "model", Type::Text), column(&alias, "number", Type::Int)];
-        Source { tree: Tree::not_sqlite(Kind::Fixed, &text, Vec::new()), columns, key: None, rows: 4 }
+        let text = format!(
+            "(VALUES ('a', 1), ('gpt-4o', 2), (NULL, 2), ('', NULL)) AS {alias}(model, number)"
+        );
+        let columns = vec![
+            column(&alias, "model", Type::Text),
+            column(&alias, "number", Type::Int),
+        ];
+        Source {
+            tree: Tree::not_sqlite(Kind::Fixed, &text, Vec::new()),
+            columns,
+            key: None,
+            rows: 4,
+        }
     }
 
     /// A table or view as it is.
@@ -104,11 +145,19 @@ impl Generator {
             .filter_map(|(name, kind)| Some(column(&alias, name, kind.value()?)))
             .chain(self.special_columns(table, &alias))
             .collect();
-        let key = table.key.iter().map(|key| columns.iter().find(|column| column.name == *key).cloned());
+        let key = table
+            .key
+            .iter()
+            .map(|key| columns.iter().find(|column| column.name == *key).cloned());
         let key: Option<Vec<Column>> = key.collect();
         let tree = Tree::leaf(Kind::Fixed, format!("{} AS {alias}", table.name));
         let rows = rows_about(table);
-        Source { tree, columns, key: key.filter(|key| !key.is_empty()), rows }
+        Source {
+            tree,
+            columns,
+            key: key.filter(|key| !key.is_empty()),
+            rows,
+        }
     }
 
     /// Values of lists and maps.
@@ -124,12 +173,28 @@ impl Generator {
         let env = format!("{alias}.tags['env']");
         let user = format!("{alias}.metadata['mlflow.trace.user']");
         let all = vec![
-            text(&env, Some(&format!("({alias}.tags ->> '$.\"env\"')")), Type::Text),
-            text(&user, Some(&format!("({alias}.metadata ->> '$.\"mlflow.trace.user\"')")), Type::Text),
+            text(
+                &env,
+                Some(&format!("({alias}.tags ->> '$.\"env\"')")),
+                Type::Text,
+            ),
+            text(
+                &user,
+                Some(&format!("({alias}.metadata ->> '$.\"mlflow.trace.user\"')")),
+                Type::Text,
+            ),
             text(&format!("array_length({alias}.models)"), None, Type::Int),
             text(&format!("{alias}.models[1]"), None, Type::Text),
-            text(&format!("array_has({alias}.models, 'gpt-4o')"), None, Type::Bool),
-            text(&format!("array_to_string({alias}.models, ',')"), None, Type::Text),
+            text(
+                &format!("array_has({alias}.models, 'gpt-4o')"),
+                None,
+                Type::Bool,
+            ),
+            text(
+                &format!("array_to_string({alias}.models, ',')"),
+                None,
+                Type::Text,
+            ),
         ];
         let count = if self.is_common { 2 } else { all.len() };
         all.into_iter().take(count).collect()
@@ -137,12 +202,18 @@ impl Generator {
 
     /// One more source beside `left`.
     fn join(&mut self, left: Source, outer: &Scope) -> Source {
-        let right = if self.one_in(3) { self.source() } else { self.table_source() };
+        let right = if self.one_in(3) {
+            self.source()
+        } else {
+            self.table_source()
+        };
         let pairs: Vec<(Column, Column)> = left
             .columns
             .iter()
             .flat_map(|one| right.columns.iter().map(move |other| (one, other)))
-            .filter(|(one, other)| one.name == other.name && !one.name.is_empty() && one.of == other.of)
+            .filter(|(one, other)| {
+                one.name == other.name && !one.name.is_empty() && one.of == other.of
+            })
             .map(|(one, other)| (one.clone(), other.clone()))
             .collect();
         let close: Vec<(Column, Column)> = pairs
@@ -157,7 +228,11 @@ impl Generator {
         let kind = self.random.below(14);
         if is_small && (close.is_empty() || kind == 0) {
             let parts = vec![left.tree.clone(), right.tree.clone()];
-            return merge(Tree::node(Kind::Fixed, "{0} CROSS JOIN {1}", parts), left, right);
+            return merge(
+                Tree::node(Kind::Fixed, "{0} CROSS JOIN {1}", parts),
+                left,
+                right,
+            );
         }
         if close.is_empty() {
             return left;
@@ -171,8 +246,16 @@ impl Generator {
             return self.using(left, right, &one.name);
         }
         let equal = vec![one.tree, other.tree];
-        let operator = if is_small && self.one_in(6) { "IS NOT DISTINCT FROM" } else { "=" };
-        conditions.push(Tree::node(Kind::Value(Type::Bool), format!("{{0}} {operator} {{1}}"), equal));
+        let operator = if is_small && self.one_in(6) {
+            "IS NOT DISTINCT FROM"
+        } else {
+            "="
+        };
+        conditions.push(Tree::node(
+            Kind::Value(Type::Bool),
+            format!("{{0}} {operator} {{1}}"),
+            equal,
+        ));
         if self.one_in(2) {
             let columns: Vec<Column> = left.columns.iter().chain(&right.columns).cloned().collect();
             let scope = Scope::of_rows(&columns);
@@ -187,7 +270,12 @@ impl Generator {
                 format!("{{0}} LEFT {half} JOIN {{1}} ON {{2}}"),
                 format!("{{0}} {half} JOIN {{1}} ON {{2}}"),
             );
-            let tree = Tree::each(Kind::Fixed, [&ours, &duckdb], None, [left.tree, right.tree, on]);
+            let tree = Tree::each(
+                Kind::Fixed,
+                [&ours, &duckdb],
+                None,
+                [left.tree, right.tree, on],
+            );
             return Source { tree, ..left };
         }
         let word = self.pick(&[
@@ -200,7 +288,15 @@ impl Generator {
             "FULL OUTER JOIN",
         ]);
         let text = format!("{{0}} {word} {{1}} ON {{2}}");
-        merge(Tree::node(Kind::Fixed, text, vec![left.tree.clone(), right.tree.clone(), on]), left, right)
+        merge(
+            Tree::node(
+                Kind::Fixed,
+                text,
+                vec![left.tree.clone(), right.tree.clone(), on],
+            ),
+            left,
+            right,
+        )
     }
 }
 
@@ -214,14 +310,23 @@ impl Generator {
         let tree = Tree::not_sqlite(Kind::Fixed, &text, vec![left.tree, query]);
         let mut columns = left.columns;
         columns.push(column(&alias, "c0", of));
-        Source { tree, columns, key: left.key, rows: left.rows }
+        Source {
+            tree,
+            columns,
+            key: left.key,
+            rows: left.rows,
+        }
     }
 
     /// USING; the column that both have is left to neither.
     fn using(&mut self, left: Source, right: Source, name: &str) -> Source {
         let word = self.pick(&["JOIN", "LEFT JOIN", "FULL JOIN"]);
         let text = format!("{{0}} {word} {{1}} USING ({name})");
-        let tree = Tree::node(Kind::Fixed, text, vec![left.tree.clone(), right.tree.clone()]);
+        let tree = Tree::node(
+            Kind::Fixed,
+            text,
+            vec![left.tree.clone(), right.tree.clone()],
+        );
         let mut both = merge(tree, left, right);
         both.columns.retain(|column| column.name != name);
         Source { key: None, ..both }
@@ -242,5 +347,10 @@ fn merge(tree: Tree, left: Source, right: Source) -> Source {
         _ => None,
     };
     let columns = left.columns.into_iter().chain(right.columns).collect();
-    Source { tree, columns, key, rows: left.rows.max(right.rows) * 6 }
+    Source {
+        tree,
+        columns,
+        key,
+        rows: left.rows.max(right.rows) * 6,
+    }
 }

@@ -12,18 +12,30 @@ impl Generator {
         let inside = Scope::of_rows(&source.columns);
         if let Some(key) = source.key.as_ref().filter(|_| self.random.below(3) == 0) {
             let value = self.value(of, &inside, 1);
-            let order = key.iter().map(|column| column.tree.clone().fixed()).collect();
+            let order = key
+                .iter()
+                .map(|column| column.tree.clone().fixed())
+                .collect();
             let filter = self.inner_filter(&inside, scope);
             self.is_top = was_top;
             let direction = self.pick(&["", " DESC"]);
             let text = format!("(SELECT {{0}} FROM {{1}}{{2}} ORDER BY {{3}}{direction} LIMIT 1)");
-            let parts = vec![value, source.tree, filter, Tree::list(key.len(), ", ", order)];
+            let parts = vec![
+                value,
+                source.tree,
+                filter,
+                Tree::list(key.len(), ", ", order),
+            ];
             return Tree::node(Kind::Value(of), text, parts);
         }
         let value = self.aggregate(of, &inside, 1);
         let filter = self.inner_filter(&inside, scope);
         self.is_top = was_top;
-        Tree::node(Kind::Value(of), "(SELECT {0} FROM {1}{2})", vec![value, source.tree, filter])
+        Tree::node(
+            Kind::Value(of),
+            "(SELECT {0} FROM {1}{2})",
+            vec![value, source.tree, filter],
+        )
     }
 
     /// EXISTS, IN, ANY, ALL.
@@ -35,10 +47,16 @@ impl Generator {
         let filter = self.inner_filter(&inside, scope);
         let tree = match self.random.below(8) {
             0..=2 => {
-                let text =
-                    self.pick(&["EXISTS (SELECT {0} FROM {1}{2})", "NOT EXISTS (SELECT {0} FROM {1}{2})"]);
+                let text = self.pick(&[
+                    "EXISTS (SELECT {0} FROM {1}{2})",
+                    "NOT EXISTS (SELECT {0} FROM {1}{2})",
+                ]);
                 let item = Tree::leaf(Kind::Fixed, "1");
-                Tree::node(Kind::Value(Type::Bool), text, vec![item, source.tree, filter])
+                Tree::node(
+                    Kind::Value(Type::Bool),
+                    text,
+                    vec![item, source.tree, filter],
+                )
             }
             4 if !self.is_common => {
                 let parts = [(scope, depth), (scope, depth), (&inside, 0), (&inside, 0)]
@@ -60,7 +78,11 @@ impl Generator {
                 let operator = self.pick(&["=", "<>", "<", ">="]);
                 let word = self.pick(&["ANY", "ALL"]);
                 let text = format!("({{0}} {operator} {word} (SELECT {{1}} FROM {{2}}{{3}}))");
-                Tree::not_sqlite(Kind::Value(Type::Bool), &text, vec![left, item, source.tree, filter])
+                Tree::not_sqlite(
+                    Kind::Value(Type::Bool),
+                    &text,
+                    vec![left, item, source.tree, filter],
+                )
             }
             _ => {
                 let of = [Type::Int, Type::Text, Type::Text, Type::Time][self.random.below(4)];
@@ -69,8 +91,17 @@ impl Generator {
                 let text = format!("{{0}} {not}IN (SELECT {{1}} FROM {{2}}{{3}})");
                 let closed = format!("({text})");
                 let text = if self.one_in(3) { text } else { closed };
-                let binding = if text.starts_with('(') { Binding::Wrapped } else { Binding::Disputed };
-                Tree::node(Kind::Value(Type::Bool), text, vec![left, item, source.tree, filter]).bare(binding)
+                let binding = if text.starts_with('(') {
+                    Binding::Wrapped
+                } else {
+                    Binding::Disputed
+                };
+                Tree::node(
+                    Kind::Value(Type::Bool),
+                    text,
+                    vec![left, item, source.tree, filter],
+                )
+                .bare(binding)
             }
         };
         self.is_top = was_top;
@@ -91,21 +122,38 @@ impl Generator {
             let (one, other) = pairs[self.random.below(pairs.len())];
             let operator = if self.one_in(12) { "<" } else { "=" };
             let text = format!("{{0}} {operator} {{1}}");
-            conditions.push(Tree::node(Kind::Value(Type::Bool), text, vec![one.clone(), other.clone()]));
+            conditions.push(Tree::node(
+                Kind::Value(Type::Bool),
+                text,
+                vec![one.clone(), other.clone()],
+            ));
         }
         if self.one_in(2) {
             let both = Scope {
                 columns: match self.one_in(4) {
-                    true => inside.columns.iter().chain(&outside.outer).cloned().collect(),
+                    true => inside
+                        .columns
+                        .iter()
+                        .chain(&outside.outer)
+                        .cloned()
+                        .collect(),
                     false => inside.columns.clone(),
                 },
                 ..Scope::of_rows(&inside.columns)
             };
-            conditions.push(Tree::node(Kind::Fixed, "({0})", vec![self.value(Type::Bool, &both, 2)]));
+            conditions.push(Tree::node(
+                Kind::Fixed,
+                "({0})",
+                vec![self.value(Type::Bool, &both, 2)],
+            ));
         }
         match conditions.is_empty() {
             true => Tree::leaf(Kind::Clause, ""),
-            false => Tree::node(Kind::Clause, " WHERE {0}", vec![Tree::list(1, " AND ", conditions)]),
+            false => Tree::node(
+                Kind::Clause,
+                " WHERE {0}",
+                vec![Tree::list(1, " AND ", conditions)],
+            ),
         }
     }
 }

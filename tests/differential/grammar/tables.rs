@@ -41,7 +41,9 @@ pub struct Table {
 
 impl Table {
     pub fn columns(&self) -> impl Iterator<Item = (&'static str, Kind)> {
-        self.columns.iter().flat_map(|(kind, names)| names.split(' ').map(move |name| (name, *kind)))
+        self.columns
+            .iter()
+            .flat_map(|(kind, names)| names.split(' ').map(move |name| (name, *kind)))
     }
 }
 
@@ -54,10 +56,19 @@ pub const TABLES: &[Table] = &[
                 Kind::Text,
                 "trace_id experiment_id name state service_name session_id user_id client_request_id",
             ),
-            (Kind::Text, "request_preview response_preview inputs outputs"),
+            (
+                Kind::Text,
+                "request_preview response_preview inputs outputs",
+            ),
             (Kind::Time, "request_time end_time"),
-            (Kind::Int, "duration_ns span_count error_span_count input_tokens output_tokens total_tokens"),
-            (Kind::Int, "cache_read_input_tokens cache_creation_input_tokens"),
+            (
+                Kind::Int,
+                "duration_ns span_count error_span_count input_tokens output_tokens total_tokens",
+            ),
+            (
+                Kind::Int,
+                "cache_read_input_tokens cache_creation_input_tokens",
+            ),
             (Kind::Float, "cost_usd"),
             (Kind::List, "models"),
             (Kind::Map, "tags metadata"),
@@ -77,8 +88,14 @@ pub const TABLES: &[Table] = &[
             ),
             (Kind::Text, "tool_name inputs outputs attributes resource"),
             (Kind::Time, "start_time end_time"),
-            (Kind::Int, "duration_ns input_tokens output_tokens total_tokens"),
-            (Kind::Int, "cache_read_input_tokens cache_creation_input_tokens"),
+            (
+                Kind::Int,
+                "duration_ns input_tokens output_tokens total_tokens",
+            ),
+            (
+                Kind::Int,
+                "cache_read_input_tokens cache_creation_input_tokens",
+            ),
             (Kind::Float, "cost_usd"),
         ],
     },
@@ -86,7 +103,10 @@ pub const TABLES: &[Table] = &[
         name: "assessments",
         key: &[],
         columns: &[
-            (Kind::Text, "trace_id span_id name type value source_type source_id rationale"),
+            (
+                Kind::Text,
+                "trace_id span_id name type value source_type source_id rationale",
+            ),
             (Kind::Float, "value_number"),
             (Kind::Bool, "valid"),
         ],
@@ -104,13 +124,27 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "messages",
         key: &["trace_id", "span_id", "direction", "index"],
-        columns: &[(Kind::Text, "trace_id span_id direction role content"), (Kind::Int, "index")],
+        columns: &[
+            (Kind::Text, "trace_id span_id direction role content"),
+            (Kind::Int, "index"),
+        ],
     },
     Table {
         name: "events",
         key: &[],
-        columns: &[(Kind::Text, "trace_id span_id name attributes"), (Kind::Time, "time")],
+        columns: &[
+            (Kind::Text, "trace_id span_id name attributes"),
+            (Kind::Time, "time"),
+        ],
     },
-    Table { name: "tags", key: &["trace_id", "key"], columns: &[(Kind::Text, "trace_id key value")] },
-    Table { name: "metadata", key: &["trace_id", "key"], columns: &[(Kind::Text, "trace_id key value")] },
+    Table {
+        name: "tags",
+        key: &["trace_id", "key"],
+        columns: &[(Kind::Text, "trace_id key value")],
+    },
+    Table {
+        name: "metadata",
+        key: &["trace_id", "key"],
+        columns: &[(Kind::Text, "trace_id key value")],
+    },
 ];

@@ -9,8 +9,9 @@ use crate::support::quoted;
 const ALL: [Type; 5] = [Type::Int, Type::Float, Type::Text, Type::Bool, Type::Time];
 
 /// Pieces of patterns.
-const PIECES: &[&str] =
-    &["%", "%", "%", "_", "a", "A", "search", "gpt", "é", "\\", "n", "!", "/", " ", "0", "."];
+const PIECES: &[&str] = &[
+    "%", "%", "%", "_", "a", "A", "search", "gpt", "é", "\\", "n", "!", "/", " ", "0", ".",
+];
 
 pub fn null(of: Type) -> Tree {
     let text = match of {
@@ -25,8 +26,15 @@ pub fn null(of: Type) -> Tree {
 
 impl Generator {
     pub fn any_type(&mut self) -> Type {
-        [Type::Int, Type::Int, Type::Float, Type::Text, Type::Text, Type::Bool, Type::Time]
-            [self.random.below(7)]
+        [
+            Type::Int,
+            Type::Int,
+            Type::Float,
+            Type::Text,
+            Type::Text,
+            Type::Bool,
+            Type::Time,
+        ][self.random.below(7)]
     }
 
     /// A value that is written out.
@@ -48,26 +56,37 @@ impl Generator {
                 ])
                 .to_string(),
             ),
-            Type::Float => {
-                leaf(self.pick(&["0.0e0", "0.5e0", "(-0.25e0)", "1.75e0", "1e3", "1024.125e0"]).to_string())
-            }
+            Type::Float => leaf(
+                self.pick(&["0.0e0", "0.5e0", "(-0.25e0)", "1.75e0", "1e3", "1024.125e0"])
+                    .to_string(),
+            ),
             Type::Text => leaf(quoted(self.text())),
             Type::Bool => leaf(self.pick(&["true", "false"]).to_string()),
             Type::Time => {
                 let hour = self.random.below(16);
                 let text = format!("TIMESTAMP '2025-03-01 {hour:02}:00:01.5'");
-                let nanoseconds = 1_740_787_200_000_000_000 + hour as i64 * 3_600_000_000_000 + 1_500_000_000;
-                Tree::each(Kind::Value(of), [&text, &text], Some(&nanoseconds.to_string()), [])
+                let nanoseconds =
+                    1_740_787_200_000_000_000 + hour as i64 * 3_600_000_000_000 + 1_500_000_000;
+                Tree::each(
+                    Kind::Value(of),
+                    [&text, &text],
+                    Some(&nanoseconds.to_string()),
+                    [],
+                )
             }
         }
     }
 
     fn text(&mut self) -> &'static str {
         const NAMES: &[&str] = &[
-            "OK", "ERROR", "LLM", "TOOL", "gpt-4o", "s-1", "u-ana", "desk", "lookup", "HUMAN", "env", "prod",
-            "reward",
+            "OK", "ERROR", "LLM", "TOOL", "gpt-4o", "s-1", "u-ana", "desk", "lookup", "HUMAN",
+            "env", "prod", "reward",
         ];
-        if self.one_in(2) { self.pick(NAMES) } else { self.pick(TEXTS) }
+        if self.one_in(2) {
+            self.pick(NAMES)
+        } else {
+            self.pick(TEXTS)
+        }
     }
 
     /// An expression of a type, at most `depth` forms deep.
@@ -87,12 +106,20 @@ impl Generator {
 
     /// Something in scope, else a literal.
     pub fn simple(&mut self, of: Type, scope: &Scope) -> Tree {
-        let found: Vec<&Column> = scope.columns.iter().filter(|column| column.of == of).collect();
+        let found: Vec<&Column> = scope
+            .columns
+            .iter()
+            .filter(|column| column.of == of)
+            .collect();
         match (found.len(), self.random.below(14)) {
             (_, 0) => null(of),
             (1.., 1..12) => found[self.random.below(found.len())].tree.clone(),
-            (0, 1..10) if !scope.rows.is_empty() => self.aggregate(of, &Scope::of_rows(&scope.rows), 1),
-            (0, 1..12) if of == Type::Bool && !scope.columns.is_empty() => self.plain_comparison(scope),
+            (0, 1..10) if !scope.rows.is_empty() => {
+                self.aggregate(of, &Scope::of_rows(&scope.rows), 1)
+            }
+            (0, 1..12) if of == Type::Bool && !scope.columns.is_empty() => {
+                self.plain_comparison(scope)
+            }
             _ => self.literal(of),
         }
     }
@@ -100,17 +127,33 @@ impl Generator {
     /// A column beside another value of its type.
     fn plain_comparison(&mut self, scope: &Scope) -> Tree {
         let column = scope.columns[self.random.below(scope.columns.len())].clone();
-        let other = if self.one_in(3) { self.simple(column.of, scope) } else { self.literal(column.of) };
+        let other = if self.one_in(3) {
+            self.simple(column.of, scope)
+        } else {
+            self.literal(column.of)
+        };
         let text = self.pick(&["({0} = {1})", "({0} <> {1})", "({0} < {1})", "({0} >= {1})"]);
         Tree::node(Kind::Value(Type::Bool), text, vec![column.tree, other]).bare(Binding::Wrapped)
     }
 
     fn form(&mut self, of: Type, scope: &Scope, depth: usize) -> Tree {
-        let forms: Vec<&Form> =
-            FORMS.iter().filter(|form| form.of == of && (form.sqlite.is_some() || !self.is_common)).collect();
+        let forms: Vec<&Form> = FORMS
+            .iter()
+            .filter(|form| form.of == of && (form.sqlite.is_some() || !self.is_common))
+            .collect();
         let form = forms[self.random.below(forms.len())];
-        let parts: Vec<Tree> = form.args.iter().map(|of| self.value(*of, scope, depth)).collect();
-        self.operator(of, [form.ours, form.duckdb], form.sqlite, parts, form.binding)
+        let parts: Vec<Tree> = form
+            .args
+            .iter()
+            .map(|of| self.value(*of, scope, depth))
+            .collect();
+        self.operator(
+            of,
+            [form.ours, form.duckdb],
+            form.sqlite,
+            parts,
+            form.binding,
+        )
     }
 
     /// A form, in parentheses or not if it is an operator.
@@ -124,7 +167,11 @@ impl Generator {
     ) -> Tree {
         let kind = Kind::Value(of);
         if binding == Binding::Closed {
-            let binding = if ours.starts_with('(') { Binding::Wrapped } else { binding };
+            let binding = if ours.starts_with('(') {
+                Binding::Wrapped
+            } else {
+                binding
+            };
             return Tree::each(kind, [ours, duckdb], sqlite, parts).bare(binding);
         }
         if self.one_in(3) {
@@ -132,7 +179,12 @@ impl Generator {
         }
         let closed = |text: &str| format!("({text})");
         let sqlite = sqlite.map(closed);
-        let tree = Tree::each(kind, [&closed(ours), &closed(duckdb)], sqlite.as_deref(), parts);
+        let tree = Tree::each(
+            kind,
+            [&closed(ours), &closed(duckdb)],
+            sqlite.as_deref(),
+            parts,
+        );
         tree.bare(Binding::Wrapped)
     }
 
@@ -141,13 +193,22 @@ impl Generator {
         let (then, other) = (self.value(of, scope, depth), self.value(of, scope, depth));
         if self.one_in(3) {
             let by = self.any_type();
-            let parts = vec![self.value(by, scope, depth), self.simple(by, scope), then, other];
+            let parts = vec![
+                self.value(by, scope, depth),
+                self.simple(by, scope),
+                then,
+                other,
+            ];
             return Tree::node(kind, "CASE {0} WHEN {1} THEN {2} ELSE {3} END", parts);
         }
         let test = self.value(Type::Bool, scope, depth);
         match self.random.below(3) {
             0 => Tree::node(kind, "CASE WHEN {0} THEN {1} END", vec![test, then]),
-            1 => Tree::node(kind, "CASE WHEN {0} THEN {1} ELSE {2} END", vec![test, then, other]),
+            1 => Tree::node(
+                kind,
+                "CASE WHEN {0} THEN {1} ELSE {2} END",
+                vec![test, then, other],
+            ),
             _ => {
                 let second = self.value(Type::Bool, scope, depth);
                 let text = "CASE WHEN {0} THEN {1} WHEN {2} THEN {3} END";
@@ -161,7 +222,12 @@ impl Generator {
         let kind = Kind::Value(of);
         match self.random.below(4) {
             0 => Tree::node(kind, "nullif({0}, {1})", parts),
-            1 => Tree::each(kind, ["nvl({0}, {1})", "ifnull({0}, {1})"], Some("ifnull({0}, {1})"), parts),
+            1 => Tree::each(
+                kind,
+                ["nvl({0}, {1})", "ifnull({0}, {1})"],
+                Some("ifnull({0}, {1})"),
+                parts,
+            ),
             _ => Tree::node(kind, "coalesce({0}, {1})", parts),
         }
     }
@@ -176,7 +242,13 @@ impl Generator {
                 let of = self.any_type();
                 let parts = vec![self.value(of, scope, depth)];
                 let text = self.pick(&["{0} IS NULL", "{0} IS NOT NULL"]);
-                self.operator(Type::Bool, [text, text], Some(text), parts, Binding::Disputed)
+                self.operator(
+                    Type::Bool,
+                    [text, text],
+                    Some(text),
+                    parts,
+                    Binding::Disputed,
+                )
             }
             10 | 11 if self.queries_left > 0 => self.query_test(scope, depth),
             _ => self.form(Type::Bool, scope, depth),
@@ -184,19 +256,45 @@ impl Generator {
     }
 
     fn comparison(&mut self, scope: &Scope, depth: usize) -> Tree {
-        const OPERATORS: &[&str] =
-            &["=", "=", "<>", "!=", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"];
+        const OPERATORS: &[&str] = &[
+            "=",
+            "=",
+            "<>",
+            "!=",
+            "<",
+            "<=",
+            ">",
+            ">=",
+            "IS DISTINCT FROM",
+            "IS NOT DISTINCT FROM",
+        ];
         let of = self.any_type();
         let parts = vec![self.value(of, scope, depth), self.value(of, scope, depth)];
         let text = format!("{{0}} {} {{1}}", self.pick(OPERATORS));
-        self.operator(Type::Bool, [&text, &text], Some(&text), parts, Binding::Disputed)
+        self.operator(
+            Type::Bool,
+            [&text, &text],
+            Some(&text),
+            parts,
+            Binding::Disputed,
+        )
     }
 
     fn between(&mut self, scope: &Scope, depth: usize) -> Tree {
         let of = [Type::Int, Type::Float, Type::Text, Type::Time][self.random.below(4)];
-        let parts = vec![self.value(of, scope, depth), self.simple(of, scope), self.simple(of, scope)];
+        let parts = vec![
+            self.value(of, scope, depth),
+            self.simple(of, scope),
+            self.simple(of, scope),
+        ];
         let text = self.pick(&["{0} BETWEEN {1} AND {2}", "{0} NOT BETWEEN {1} AND {2}"]);
-        self.operator(Type::Bool, [text, text], Some(text), parts, Binding::Disputed)
+        self.operator(
+            Type::Bool,
+            [text, text],
+            Some(text),
+            parts,
+            Binding::Disputed,
+        )
     }
 
     fn in_list(&mut self, scope: &Scope, depth: usize) -> Tree {
@@ -211,7 +309,13 @@ impl Generator {
             .collect();
         let parts = vec![self.value(of, scope, depth), Tree::list(1, ", ", items)];
         let text = self.pick(&["{0} IN ({1})", "{0} NOT IN ({1})"]);
-        self.operator(Type::Bool, [text, text], Some(text), parts, Binding::Disputed)
+        self.operator(
+            Type::Bool,
+            [text, text],
+            Some(text),
+            parts,
+            Binding::Disputed,
+        )
     }
 
     /// LIKE and ILIKE with each escape; patterns are mostly written out.
@@ -223,7 +327,10 @@ impl Generator {
             (self.simple(Type::Text, scope), String::new())
         } else {
             let (pattern, escape) = self.pattern();
-            (Tree::leaf(Kind::Value(Type::Text), quoted(&pattern)), escape)
+            (
+                Tree::leaf(Kind::Value(Type::Text), quoted(&pattern)),
+                escape,
+            )
         };
         let escape = match escape.is_empty() {
             true => Tree::leaf(Kind::Clause, ""),
@@ -277,7 +384,12 @@ impl Generator {
             return match self.one_in(2) {
                 true => {
                     let duckdb = "CAST({0} ->> 'num' AS BIGINT)";
-                    Tree::each(Kind::Value(of), ["json_get_int({0}, 'num')", duckdb], Some(sqlite), [json])
+                    Tree::each(
+                        Kind::Value(of),
+                        ["json_get_int({0}, 'num')", duckdb],
+                        Some(sqlite),
+                        [json],
+                    )
                 }
                 false => {
                     let text = "CAST({0} ->> 'num' AS BIGINT)";
@@ -286,9 +398,13 @@ impl Generator {
             };
         }
         if of == Type::Bool {
-            let (ours, duckdb) = (format!("({{0}} ? '{key}')"), format!("json_exists({{0}}, '$.\"{key}\"')"));
-            let sqlite =
-                format!("CASE WHEN {{0}} IS NOT NULL THEN json_type({{0}}, '$.\"{key}\"') IS NOT NULL END");
+            let (ours, duckdb) = (
+                format!("({{0}} ? '{key}')"),
+                format!("json_exists({{0}}, '$.\"{key}\"')"),
+            );
+            let sqlite = format!(
+                "CASE WHEN {{0}} IS NOT NULL THEN json_type({{0}}, '$.\"{key}\"') IS NOT NULL END"
+            );
             return Tree::each(Kind::Value(of), [&ours, &duckdb], Some(&sqlite), [json]);
         }
         let text = format!("({{0}} ->> '{key}')");

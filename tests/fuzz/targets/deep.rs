@@ -112,7 +112,10 @@ const EXPRESSIONS: &[Production] = &[
     ("array_agg(name ORDER BY ", ")"),
     ("sum(", ") OVER ()"),
     ("sum(1) OVER (PARTITION BY ", ")"),
-    ("sum(1) OVER (ORDER BY ", " ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"),
+    (
+        "sum(1) OVER (ORDER BY ",
+        " ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
+    ),
     ("EXTRACT(year FROM ", ")"),
     ("TRIM(", ")"),
     ("substring(", " FROM 1 FOR 2)"),
@@ -232,7 +235,10 @@ const VALUES: &[Production] = &[
     ("[1,", "]"),
     ("{\"content\":[", "]}"),
     ("{\"arrayValue\":{\"values\":[", "]}}"),
-    ("{\"kvlistValue\":{\"values\":[{\"key\":\"a\",\"value\":", "}]}}"),
+    (
+        "{\"kvlistValue\":{\"values\":[{\"key\":\"a\",\"value\":",
+        "}]}}",
+    ),
     ("[[[", "]]]"),
     ("[", ""),
     ("{\"a\":", ""),
@@ -263,14 +269,46 @@ struct Language {
 }
 
 const LANGUAGES: &[Language] = &[
-    Language { productions: EXPRESSIONS, cores: &["1", "'1'", "name", "true"], ask: expression },
-    Language { productions: QUERIES, cores: &["SELECT 1", "SELECT * FROM spans", "spans"], ask: query },
-    Language { productions: TYPES, cores: &["BIGINT", "VARCHAR"], ask: kind },
-    Language { productions: FILTERS, cores: &["state = 'OK'", "name IN ('a'", "name"], ask: filter },
-    Language { productions: TEXTS, cores: &["word", "two words"], ask: text },
-    Language { productions: VALUES, cores: &["1", "\"text\"", "{\"stringValue\":\"x\"}"], ask: value },
-    Language { productions: REGEXES, cores: &["a", "\\w"], ask: regex },
-    Language { productions: &[], cores: &[], ask: message },
+    Language {
+        productions: EXPRESSIONS,
+        cores: &["1", "'1'", "name", "true"],
+        ask: expression,
+    },
+    Language {
+        productions: QUERIES,
+        cores: &["SELECT 1", "SELECT * FROM spans", "spans"],
+        ask: query,
+    },
+    Language {
+        productions: TYPES,
+        cores: &["BIGINT", "VARCHAR"],
+        ask: kind,
+    },
+    Language {
+        productions: FILTERS,
+        cores: &["state = 'OK'", "name IN ('a'", "name"],
+        ask: filter,
+    },
+    Language {
+        productions: TEXTS,
+        cores: &["word", "two words"],
+        ask: text,
+    },
+    Language {
+        productions: VALUES,
+        cores: &["1", "\"text\"", "{\"stringValue\":\"x\"}"],
+        ask: value,
+    },
+    Language {
+        productions: REGEXES,
+        cores: &["a", "\\w"],
+        ask: regex,
+    },
+    Language {
+        productions: &[],
+        cores: &[],
+        ask: message,
+    },
 ];
 
 /// Each production alone, as often as is allowed and as is not, and each with others. A run for a time has all
@@ -284,8 +322,16 @@ pub fn forms() -> Vec<Vec<u8>> {
                 seeds.push(vec![number, production ^ times, production, times]);
             }
             let other = production.wrapping_mul(29).wrapping_add(7);
-            seeds.push(vec![number, production, production, 4, other, 4, production, 4, other, 5]);
-            seeds.push([vec![number, production], [production, 0, other, 0].repeat(PAIRS_MAX / 2)].concat());
+            seeds.push(vec![
+                number, production, production, 4, other, 4, production, 4, other, 5,
+            ]);
+            seeds.push(
+                [
+                    vec![number, production],
+                    [production, 0, other, 0].repeat(PAIRS_MAX / 2),
+                ]
+                .concat(),
+            );
         }
     }
     if std::env::var_os("TRACEHOUSE_TEST_FUZZ_SECONDS").is_none() {
@@ -304,7 +350,9 @@ type Worker = (Sender<Vec<u8>>, Receiver<Result<(), String>>);
 /// A form, given to a thread with a small stack; the thread is used again.
 pub fn form(data: &[u8]) {
     static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
-    let mut worker = WORKER.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut worker = WORKER
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     let (inputs, done) = worker.get_or_insert_with(|| {
         let ((inputs, taken), (told, done)) = (channel::<Vec<u8>>(), channel());
         let work = move || {
@@ -314,22 +362,33 @@ pub fn form(data: &[u8]) {
         };
         // Made with the stack of the thread that is first to need it.
         let _ = &*WORLD;
-        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap();
+        std::thread::Builder::new()
+            .stack_size(STACK_BYTES)
+            .spawn(work)
+            .unwrap();
         (inputs, done)
     });
     inputs.send(data.to_vec()).unwrap();
-    if let Err(message) = done.recv().unwrap_or_else(|_| Err("the thread is gone".to_string())) {
+    if let Err(message) = done
+        .recv()
+        .unwrap_or_else(|_| Err("the thread is gone".to_string()))
+    {
         *worker = None;
         panic!("{message}");
     }
 }
 
 fn ask(data: &[u8]) -> Result<(), String> {
-    let [number, place, pairs @ ..] = data else { return Ok(()) };
+    let [number, place, pairs @ ..] = data else {
+        return Ok(());
+    };
     let language = &LANGUAGES[*number as usize % LANGUAGES.len()];
     let place = *place as usize;
     let text = match language.cores {
-        [] => TIMES[pairs.get(1).map_or(0, |times| *times as usize % TIMES.len())].to_string(),
+        [] => TIMES[pairs
+            .get(1)
+            .map_or(0, |times| *times as usize % TIMES.len())]
+        .to_string(),
         cores => built(cores[place % cores.len()], language.productions, pairs),
     };
     let shown = text.chars().take(200).collect::<String>();
@@ -367,7 +426,11 @@ fn expression(place: usize, text: String) -> Result<(), Error> {
 }
 
 fn query(place: usize, text: String) -> Result<(), Error> {
-    statement(if place.is_multiple_of(2) { text } else { format!("SELECT count(*) FROM {text}") })
+    statement(if place.is_multiple_of(2) {
+        text
+    } else {
+        format!("SELECT count(*) FROM {text}")
+    })
 }
 
 fn kind(_place: usize, text: String) -> Result<(), Error> {
@@ -375,11 +438,17 @@ fn kind(_place: usize, text: String) -> Result<(), Error> {
 }
 
 fn statement(text: String) -> Result<(), Error> {
-    WORLD.fresh.query(SqlQuery::from(text.as_str()), Some(TIMEOUT)).map(drop)
+    WORLD
+        .fresh
+        .query(SqlQuery::from(text.as_str()), Some(TIMEOUT))
+        .map(drop)
 }
 
 fn filter(_place: usize, text: String) -> Result<(), Error> {
-    WORLD.sealed.search_traces(&Search::new(text).timeout(TIMEOUT)).map(drop)
+    WORLD
+        .sealed
+        .search_traces(&Search::new(text).timeout(TIMEOUT))
+        .map(drop)
 }
 
 fn text(_place: usize, text: String) -> Result<(), Error> {
@@ -390,7 +459,9 @@ fn regex(place: usize, text: String) -> Result<(), Error> {
     let quoted = text.replace('\'', "''");
     match place % 2 {
         0 => filter(place, format!("trace.text RLIKE '{quoted}'")),
-        _ => statement(format!("SELECT count(*) FROM spans WHERE inputs ~ '{quoted}'")),
+        _ => statement(format!(
+            "SELECT count(*) FROM spans WHERE inputs ~ '{quoted}'"
+        )),
     }
 }
 
@@ -401,11 +472,17 @@ fn value(place: usize, text: String) -> Result<(), Error> {
     match place % 6 {
         0 => import(&text),
         1 => import(&format!("{{\"stringValue\":{quoted}}}")),
-        2 => import(&format!("{{\"stringValue\":{}}}", serde_json::Value::from(quoted))),
+        2 => import(&format!(
+            "{{\"stringValue\":{}}}",
+            serde_json::Value::from(quoted)
+        )),
         3 => statement(format!(
             "SELECT '{sql}' -> 'a' ->> 0, chat_messages('{sql}', '{sql}', 'LLM', '{sql}'), json_length('{sql}')"
         )),
-        4 => WORLD.fresh.search_traces(&Search::new("").page_token(text)).map(drop),
+        4 => WORLD
+            .fresh
+            .search_traces(&Search::new("").page_token(text))
+            .map(drop),
         _ => filter(place, format!("span.attributes.`a` = '{sql}'")),
     }
 }
@@ -422,7 +499,9 @@ fn store(request: &[u8]) -> Result<(), Error> {
     let db = empty();
     db.set_redaction(tracehouse::Redaction::default())?;
     db.import_otlp(request, &ImportOptions::default())?;
-    db.search_traces(&Search::new("trace.text LIKE '%a_b%' OR span.attributes.`a` = 'b'"))?;
+    db.search_traces(&Search::new(
+        "trace.text LIKE '%a_b%' OR span.attributes.`a` = 'b'",
+    ))?;
     db.sql("SELECT attributes ->> 'input.value' FROM spans")?;
     db.sql("SELECT content FROM messages")?;
     db.seal()?;
@@ -450,6 +529,11 @@ fn message(_place: usize, depth: String) -> Result<(), Error> {
     let ids = [field(1, &[1; 16]), field(2, &[2; 8]), field(5, b"a")].concat();
     let span = field(2, &[ids, attribute].concat());
     let error = store(&field(1, &field(2, &span)));
-    assert!(error.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidInput) || depth < 200);
+    assert!(
+        error
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::InvalidInput)
+            || depth < 200
+    );
     error
 }

@@ -43,7 +43,11 @@ fn assert_place(error: &filter::FilterError, text: &str) {
 fn check(text: &str) {
     let ids = |db: &Database, filter: &str| {
         let page = db.search_traces(&Search::new(filter).limit(1_000))?;
-        Ok(page.traces.into_iter().map(|trace| trace.trace_id).collect::<Vec<_>>())
+        Ok(page
+            .traces
+            .into_iter()
+            .map(|trace| trace.trace_id)
+            .collect::<Vec<_>>())
     };
     let answer = |db: &Database, filter: &str| {
         ids(db, filter).inspect_err(|error: &tracehouse::Error| {
@@ -52,7 +56,10 @@ fn check(text: &str) {
     };
     let (fresh, sealed) = (answer(&WORLD.fresh, text), answer(&WORLD.sealed, text));
     let (Ok(fresh), Ok(sealed)) = (&fresh, &sealed) else {
-        return assert!(fresh.is_err() && sealed.is_err(), "{text:?}: {fresh:?}, {sealed:?}");
+        return assert!(
+            fresh.is_err() && sealed.is_err(),
+            "{text:?}: {fresh:?}, {sealed:?}"
+        );
     };
     assert_eq!(fresh, sealed, "{text:?} in memory, and in segments");
     let count = WORLD.sealed.count_traces(&Search::new(text)).unwrap();
@@ -61,6 +68,10 @@ fn check(text: &str) {
     let (inner, outer) = (format!("({text})"), format!("NOT ({text})"));
     if filter::parse(&inner).is_ok() && filter::parse(&outer).is_ok() {
         let count = |filter| WORLD.sealed.count_traces(&Search::new(filter)).unwrap();
-        assert_eq!(count(inner) + count(outer), WORLD.traces, "{text:?} and its complement");
+        assert_eq!(
+            count(inner) + count(outer),
+            WORLD.traces,
+            "{text:?} and its complement"
+        );
     }
 }

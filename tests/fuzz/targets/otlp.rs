@@ -24,7 +24,10 @@ pub fn documents() -> Vec<Vec<u8>> {
 
 /// Messages in the protobuf encoding.
 pub fn messages() -> Vec<Vec<u8>> {
-    super::lines(include_str!("../corpus/otlp_protobuf.txt")).iter().map(|line| from_hex(line)).collect()
+    super::lines(include_str!("../corpus/otlp_protobuf.txt"))
+        .iter()
+        .map(|line| from_hex(line))
+        .collect()
 }
 
 /// Streams: lines, one document, compressed ones, several documents without an end of line.
@@ -60,7 +63,11 @@ pub fn stream(data: &[u8]) {
     match (&whole[..], &bytewise[..]) {
         ([whole @ .., Err(_)], [bytewise @ .., Err(_)]) => {
             let both = whole.len().min(bytewise.len());
-            assert_eq!(whole[..both], bytewise[..both], "before damage, read at once and byte by byte");
+            assert_eq!(
+                whole[..both],
+                bytewise[..both],
+                "before damage, read at once and byte by byte"
+            );
         }
         _ => assert_eq!(whole, bytewise, "read at once, and byte by byte"),
     }
@@ -75,8 +82,9 @@ fn requests(input: impl Read) -> Vec<Result<String, String>> {
             Ok(request) => {
                 assert!(request.bytes().len() <= PIECE_BYTES_MAX);
                 let decoded = request.decode("0");
-                let told =
-                    decoded.map(|decoded| (decoded.spans.len(), decoded.rejected)).map_err(|e| e.to_string());
+                let told = decoded
+                    .map(|decoded| (decoded.spans.len(), decoded.rejected))
+                    .map_err(|e| e.to_string());
                 found.push(Ok(format!("{:?} {told:?}", request.line())));
             }
             Err(error) if error.is_fatal() => found.push(Err(error.to_string())),
@@ -108,7 +116,10 @@ fn check(decoded: &Decoded) {
         // A cost of nobody else's is reported, which a row says.
         span.cost_source = span.cost_usd.map(|_| REPORTED.to_string());
         // As text: a number that is none is not equal to itself.
-        assert_eq!(format!("{:?}", span_at(&batch, row).unwrap()), format!("{span:?}"));
+        assert_eq!(
+            format!("{:?}", span_at(&batch, row).unwrap()),
+            format!("{span:?}")
+        );
     }
     if !spans.is_empty() {
         check_stored(spans);
@@ -123,15 +134,26 @@ fn check_stored(spans: &[Span]) {
     let ids: BTreeSet<&str> = spans.iter().map(|span| span.trace_id.as_str()).collect();
     assert_eq!(report.traces, ids.len() as u64);
     let read = || {
-        let page = db.search_traces(&Search::new("").limit(spans.len())).unwrap();
-        let found: BTreeSet<&str> = page.traces.iter().map(|trace| trace.trace_id.as_str()).collect();
+        let page = db
+            .search_traces(&Search::new("").limit(spans.len()))
+            .unwrap();
+        let found: BTreeSet<&str> = page
+            .traces
+            .iter()
+            .map(|trace| trace.trace_id.as_str())
+            .collect();
         assert_eq!(found, ids);
-        ids.iter().map(|id| format!("{:?}", db.get_trace(id).unwrap())).collect::<Vec<_>>()
+        ids.iter()
+            .map(|id| format!("{:?}", db.get_trace(id).unwrap()))
+            .collect::<Vec<_>>()
     };
     let fresh = read();
     db.seal().unwrap();
     assert_eq!(read(), fresh, "in memory, and in a segment");
-    assert_eq!(db.get_trace("no such").unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        db.get_trace("no such").unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
 
 fn compressed(bytes: &[u8]) -> Vec<u8> {
@@ -142,5 +164,7 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
 
 fn from_hex(line: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| (byte as char).to_digit(16).unwrap() as u8;
-    line.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+    line.chunks(2)
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
 }

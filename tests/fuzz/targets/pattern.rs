@@ -17,7 +17,10 @@ const CHARS_MAX: usize = 64;
 
 /// Patterns and texts; `¶` stands for the line end between them.
 pub fn patterns() -> Vec<Vec<u8>> {
-    include_str!("../corpus/pattern.txt").lines().map(|line| line.replace('¶', "\n").into_bytes()).collect()
+    include_str!("../corpus/pattern.txt")
+        .lines()
+        .map(|line| line.replace('¶', "\n").into_bytes())
+        .collect()
 }
 
 /// A pattern and a text.
@@ -36,16 +39,30 @@ pub fn pattern(data: &[u8]) {
         Err(message) => assert!(!message.is_empty()),
     }
     let filter = format!("trace.text {operator} '{}'", pattern.replace('\'', "''"));
-    assert_eq!(answer(&WORLD.fresh, &filter), answer(&WORLD.sealed, &filter), "{filter:?}");
+    assert_eq!(
+        answer(&WORLD.fresh, &filter),
+        answer(&WORLD.sealed, &filter),
+        "{filter:?}"
+    );
 }
 
 /// The traces that a filter finds, or why it was refused.
 fn answer(db: &Database, filter: &str) -> Result<Vec<String>, String> {
-    let page = db.search_traces(&Search::new(filter).limit(1_000)).map_err(|error| {
-        assert_eq!(error.kind(), tracehouse::ErrorKind::InvalidInput, "{filter:?}: {error}");
-        error.to_string()
-    })?;
-    Ok(page.traces.into_iter().map(|trace| trace.trace_id).collect())
+    let page = db
+        .search_traces(&Search::new(filter).limit(1_000))
+        .map_err(|error| {
+            assert_eq!(
+                error.kind(),
+                tracehouse::ErrorKind::InvalidInput,
+                "{filter:?}: {error}"
+            );
+            error.to_string()
+        })?;
+    Ok(page
+        .traces
+        .into_iter()
+        .map(|trace| trace.trace_id)
+        .collect())
 }
 
 fn check_match(compiled: &Pattern, text: &str) {
@@ -59,7 +76,11 @@ fn check_match(compiled: &Pattern, text: &str) {
     let is_short = pattern.len().max(text.len()) <= CHARS_MAX;
     if compiled.kind() != PatternKind::RLike && is_short {
         let ignores_case = compiled.kind() == PatternKind::ILike;
-        assert_eq!(is_match, matches_plainly(&pattern, &text, ignores_case), "{compiled:?} on {text:?}");
+        assert_eq!(
+            is_match,
+            matches_plainly(&pattern, &text, ignores_case),
+            "{compiled:?} on {text:?}"
+        );
     }
 }
 
@@ -77,7 +98,11 @@ fn matches_plainly(pattern: &[char], text: &[char], ignores_case: bool) -> bool 
             next[at] = match wanted {
                 '%' => ends[..=at].contains(&true),
                 '_' => at > 0 && ends[at - 1],
-                _ => at > 0 && ends[at - 1] && is_same(wanted, text[at - 1], ignores_case, &mut folds),
+                _ => {
+                    at > 0
+                        && ends[at - 1]
+                        && is_same(wanted, text[at - 1], ignores_case, &mut folds)
+                }
             };
         }
         ends = next;
@@ -86,10 +111,17 @@ fn matches_plainly(pattern: &[char], text: &[char], ignores_case: bool) -> bool 
 }
 
 /// Whether two characters are one, or one in another case by the simple folding of Unicode.
-fn is_same(one: char, other: char, ignores_case: bool, folds: &mut HashMap<(char, char), bool>) -> bool {
+fn is_same(
+    one: char,
+    other: char,
+    ignores_case: bool,
+    folds: &mut HashMap<(char, char), bool>,
+) -> bool {
     let by_folding = || {
         let regex = format!(r"(?i)\A{}\z", regex::escape(&one.to_string()));
-        regex::Regex::new(&regex).unwrap().is_match(&other.to_string())
+        regex::Regex::new(&regex)
+            .unwrap()
+            .is_match(&other.to_string())
     };
     one == other || (ignores_case && *folds.entry((one, other)).or_insert_with(by_folding))
 }

@@ -12,7 +12,8 @@ const NEEDLE: &str = "Zq7Xw9Kd4Vb2Np8Rt5Lm3Hc6Jf1Gs0Ty4Ab9Cd7Ef2";
 
 static DB: LazyLock<Database> = LazyLock::new(|| {
     let db = Database::in_memory().unwrap();
-    db.set_redaction(Redaction::default().secrets(true)).unwrap();
+    db.set_redaction(Redaction::default().secrets(true))
+        .unwrap();
     db
 });
 
@@ -23,7 +24,10 @@ const SECRETS: [(&str, &str); 8] = [
     ("hf_", ""),
     ("Bearer ", ""),
     ("postgres://ann:", "@db.example.org/x"),
-    ("-----BEGIN PRIVATE KEY-----\n", "\n-----END PRIVATE KEY-----"),
+    (
+        "-----BEGIN PRIVATE KEY-----\n",
+        "\n-----END PRIVATE KEY-----",
+    ),
     ("hvs.", ""),
     ("MISTRAL_API_KEY=", ""),
 ];
@@ -42,12 +46,16 @@ pub fn texts() -> Vec<Vec<u8>> {
     ];
     let kinds = (0..8_u8).flat_map(|secret| (0..12_u8).map(move |wrap| [secret, wrap, wrap / 2]));
     let inputs = kinds.zip(around.iter().cycle());
-    inputs.map(|(choices, text)| [&choices[..], text.as_bytes()].concat()).collect()
+    inputs
+        .map(|(choices, text)| [&choices[..], text.as_bytes()].concat())
+        .collect()
 }
 
 /// A text with a secret in it.
 pub fn text(data: &[u8]) {
-    let [secret, outer, inner, around @ ..] = data else { return };
+    let [secret, outer, inner, around @ ..] = data else {
+        return;
+    };
     let around = String::from_utf8_lossy(around);
     let around = &around[..around.floor_char_boundary(BYTES_MAX)];
     if around.contains(NEEDLE) || around.contains("PRIVATE") {
@@ -58,11 +66,16 @@ pub fn text(data: &[u8]) {
     let (left, right) = around.split_at(around.floor_char_boundary(around.len() / 2));
     let once = redacted(&format!("{left} {wrapped} {right}"));
     assert!(!once.contains(NEEDLE), "{around:?}, {data:?}: {once:?}");
-    assert_eq!(redacted(&once), once, "nothing of what stands for a secret is one");
+    assert_eq!(
+        redacted(&once),
+        once,
+        "nothing of what stands for a secret is one"
+    );
 }
 
 fn redacted(text: &str) -> String {
-    DB.start_trace(&TraceStart::new("t", 0).tag("note", text)).unwrap();
+    DB.start_trace(&TraceStart::new("t", 0).tag("note", text))
+        .unwrap();
     DB.get_trace_info("t").unwrap().tags["note"].clone()
 }
 
@@ -75,7 +88,12 @@ fn wrap(kind: u8, text: &str) -> String {
         3 => escaped(),
         4 => format!("a\\n{}", escaped().trim_matches('"')),
         5 => format!("data: {}\n\n", escaped()),
-        6 => format!("q=%22{}%22", text.replace('%', "%25").replace(' ', "%20").replace('"', "%22")),
+        6 => format!(
+            "q=%22{}%22",
+            text.replace('%', "%25")
+                .replace(' ', "%20")
+                .replace('"', "%22")
+        ),
         7 => format!("\u{1b}[31m{text}\u{1b}[0m"),
         8 => format!("x_{text}"),
         9 => format!("&quot;{}&quot;", text.replace('"', "&quot;")),

@@ -23,7 +23,9 @@ const CACHE_BYTES_MAX: usize = 1 << 20;
 pub fn files() -> Vec<Vec<u8>> {
     let env = MemEnv::default();
     let store = Store::open(Arc::new(env.clone()), StoreOptions::default()).unwrap();
-    let spans = decode_otlp(data::lines()[..6].join("\n").as_bytes(), "0").unwrap().spans;
+    let spans = decode_otlp(data::lines()[..6].join("\n").as_bytes(), "0")
+        .unwrap()
+        .spans;
     store.append_spans(spans_batch(&spans).unwrap()).unwrap();
     store.seal().unwrap();
     let folder = Path::new("seg").join(&env.list(Path::new("seg")).unwrap()[0]);
@@ -39,7 +41,9 @@ pub fn files() -> Vec<Vec<u8>> {
 
 /// A file in the place of a table's.
 pub fn file(data: &[u8]) {
-    let Some((choice, content)) = data.split_first() else { return };
+    let Some((choice, content)) = data.split_first() else {
+        return;
+    };
     let table = Table::ALL[usize::from(*choice) % Table::ALL.len()];
     if let Err(error) = read(table, content) {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
@@ -50,18 +54,31 @@ pub fn file(data: &[u8]) {
 fn read(table: Table, content: &[u8]) -> Result<()> {
     let env = MemEnv::default();
     env.create_dir_all(Path::new(DIR)).unwrap();
-    env.create(&Path::new(DIR).join(file_name(table))).unwrap().write_all(content).unwrap();
+    env.create(&Path::new(DIR).join(file_name(table)))
+        .unwrap()
+        .write_all(content)
+        .unwrap();
     let meta = describe(&env, Path::new(DIR), SegmentId(1))?;
     let cache = Arc::new(BlockCache::new(CACHE_BYTES_MAX));
     let reader = SegmentReader::open(Arc::new(env), DIR.into(), &meta, cache)?;
-    let zone = Zone::Text { column: "trace_id".into(), values: vec![data::trace_id(1)] };
-    let few = ScanRequest { zones: vec![zone], ..ScanRequest::columns(["trace_id", "_row"]) };
+    let zone = Zone::Text {
+        column: "trace_id".into(),
+        values: vec![data::trace_id(1)],
+    };
+    let few = ScanRequest {
+        zones: vec![zone],
+        ..ScanRequest::columns(["trace_id", "_row"])
+    };
     for (request, is_all) in [(ScanRequest::columns(table.columns()), true), (few, false)] {
         let mut rows = 0;
         for batch in reader.scan(table, &request, None)? {
             rows += batch?.num_rows();
         }
-        assert!(!is_all || rows == reader.rows(table) as usize, "{rows} of {}", reader.rows(table));
+        assert!(
+            !is_all || rows == reader.rows(table) as usize,
+            "{rows} of {}",
+            reader.rows(table)
+        );
     }
     Ok(())
 }

@@ -45,48 +45,79 @@ impl Template {
         };
         append(&lines[..8]);
         store.seal().unwrap();
-        store.edit_traces(vec![(data::trace_id(1), TraceEdit::set_tags([("k", "v")]))]).unwrap();
+        store
+            .edit_traces(vec![(data::trace_id(1), TraceEdit::set_tags([("k", "v")]))])
+            .unwrap();
         append(&lines[6..12]);
         store.seal().unwrap();
         store.delete_traces(vec![data::trace_id(2)]).unwrap();
         append(&lines[12..14]);
-        store.edit_traces(vec![(data::trace_id(0), TraceEdit::set_tags([("k", "w")]))]).unwrap();
+        store
+            .edit_traces(vec![(data::trace_id(0), TraceEdit::set_tags([("k", "w")]))])
+            .unwrap();
         drop(store);
         let newest = |folder: &str, end: &str| {
             let names = env.list(Path::new(folder)).unwrap();
-            Path::new(folder)
-                .join(names.iter().rfind(|name| name.ends_with(end) && !name.starts_with('C')).unwrap())
+            Path::new(folder).join(
+                names
+                    .iter()
+                    .rfind(|name| name.ends_with(end) && !name.starts_with('C'))
+                    .unwrap(),
+            )
         };
         let (log, manifest) = (newest("wal", ".wal"), newest("manifest", ""));
         let mut spans = Vec::new();
         framed(&env.read(&log).unwrap(), |kind, payload| {
-            spans.extend(KINDS_OF_SPANS.contains(&kind).then(|| crc32c::crc32c(payload)));
+            spans.extend(
+                KINDS_OF_SPANS
+                    .contains(&kind)
+                    .then(|| crc32c::crc32c(payload)),
+            );
             true
         });
-        Self { env, log, manifest, spans }
+        Self {
+            env,
+            log,
+            manifest,
+            spans,
+        }
     }
 
     /// The content of a file as an input, as it is and with its checksums to be made.
     fn seeds(&self, path: &Path) -> Vec<Vec<u8>> {
         let content = self.env.read(path).unwrap();
-        [0, 1].map(|choice| [&[choice], content.as_slice()].concat()).to_vec()
+        [0, 1]
+            .map(|choice| [&[choice], content.as_slice()].concat())
+            .to_vec()
     }
 
     /// A copy of the database with a file replaced.
     fn with(&self, path: &Path, content: &[u8]) -> MemEnv {
         let copy = MemEnv::default();
         copy_folder(&self.env, &copy, Path::new(""), &mut |from, bytes| {
-            if from == path { content.to_vec() } else { bytes }
+            if from == path {
+                content.to_vec()
+            } else {
+                bytes
+            }
         });
         copy
     }
 }
 
 fn options() -> StoreOptions {
-    StoreOptions { inline_maintenance: true, ..StoreOptions::default() }
+    StoreOptions {
+        inline_maintenance: true,
+        ..StoreOptions::default()
+    }
 }
 
-fn copy_folder(from: &MemEnv, to: &MemEnv, folder: &Path, change: &mut dyn FnMut(&Path, Vec<u8>) -> Vec<u8>) {
+fn copy_folder(
+    from: &MemEnv,
+    to: &MemEnv,
+    folder: &Path,
+    change: &mut dyn FnMut(&Path, Vec<u8>) -> Vec<u8>,
+) {
     for name in from.list(folder).unwrap() {
         let path = folder.join(name);
         match from.read(&path) {
@@ -116,7 +147,9 @@ pub fn manifests() -> Vec<Vec<u8>> {
 /// A file in the place of the log's newest.
 pub fn log(data: &[u8]) {
     let is_whole = |payload: &[u8]| TEMPLATE.spans.contains(&crc32c::crc32c(payload));
-    check(&TEMPLATE.log, data, |kind, payload| !KINDS_OF_SPANS.contains(&kind) || is_whole(payload));
+    check(&TEMPLATE.log, data, |kind, payload| {
+        !KINDS_OF_SPANS.contains(&kind) || is_whole(payload)
+    });
 }
 
 /// A file in the place of the manifest.
@@ -125,15 +158,29 @@ pub fn manifest(data: &[u8]) {
 }
 
 fn check(path: &Path, data: &[u8], keep: impl FnMut(u8, &[u8]) -> bool) {
-    let Some((choice, content)) = data.split_first() else { return };
-    let content = if choice % 2 == 1 { framed(content, keep) } else { content.to_vec() };
+    let Some((choice, content)) = data.split_first() else {
+        return;
+    };
+    let content = if choice % 2 == 1 {
+        framed(content, keep)
+    } else {
+        content.to_vec()
+    };
     let env = TEMPLATE.with(path, &content);
     match open(&env) {
         Ok(store) => check_open(&env, store),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-            let log = if path == TEMPLATE.log { content } else { TEMPLATE.env.read(&TEMPLATE.log).unwrap() };
-            assert_eq!(env.read(&TEMPLATE.log).unwrap(), log, "a refused open leaves the log as it is");
+            let log = if path == TEMPLATE.log {
+                content
+            } else {
+                TEMPLATE.env.read(&TEMPLATE.log).unwrap()
+            };
+            assert_eq!(
+                env.read(&TEMPLATE.log).unwrap(),
+                log,
+                "a refused open leaves the log as it is"
+            );
         }
     }
 }
@@ -185,7 +232,9 @@ fn framed(content: &[u8], mut keep: impl FnMut(u8, &[u8]) -> bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len());
     let (mut rest, mut place, mut previous) = (content, 0, 0);
     let word = |bytes: &[u8], at: usize| bytes[at..at + 4].to_vec();
-    let first = content.get(12..20).map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
+    let first = content
+        .get(12..20)
+        .map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
     while rest.len() >= HEADER_BYTES {
         let (header, behind) = rest.split_at(HEADER_BYTES);
         let length = u32::from_le_bytes(word(header, 8).try_into().unwrap()) as usize;

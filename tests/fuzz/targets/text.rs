@@ -21,7 +21,11 @@ pub fn query(data: &[u8]) {
     let query = match TextQuery::parse(text) {
         Ok(query) => query,
         Err(error) => {
-            assert_eq!(error.kind(), tracehouse_storage::ErrorKind::InvalidInput, "{text:?}: {error}");
+            assert_eq!(
+                error.kind(),
+                tracehouse_storage::ErrorKind::InvalidInput,
+                "{text:?}: {error}"
+            );
             let refused = WORLD.fresh.search_text(text, 1).unwrap_err();
             return assert_eq!(refused.kind(), ErrorKind::InvalidInput);
         }
@@ -32,13 +36,26 @@ pub fn query(data: &[u8]) {
         let again = TextQuery::parse(&written).unwrap();
         assert_eq!(again, query, "{text:?} written as {written:?}");
     }
-    assert_eq!(hits(&WORLD.fresh, text), hits(&WORLD.sealed, text), "{text:?} in memory, and in segments");
+    assert_eq!(
+        hits(&WORLD.fresh, text),
+        hits(&WORLD.sealed, text),
+        "{text:?} in memory, and in segments"
+    );
 }
 
 fn hits(db: &Database, text: &str) -> Vec<String> {
     let shown = |hit: &TextHit| {
-        assert!(hit.highlights.iter().all(|range| hit.snippet.get(range.clone()).is_some()), "{hit:?}");
+        assert!(
+            hit.highlights
+                .iter()
+                .all(|range| hit.snippet.get(range.clone()).is_some()),
+            "{hit:?}"
+        );
         format!("{hit:?}")
     };
-    db.search_text(text, HITS_MAX).unwrap().iter().map(shown).collect()
+    db.search_text(text, HITS_MAX)
+        .unwrap()
+        .iter()
+        .map(shown)
+        .collect()
 }

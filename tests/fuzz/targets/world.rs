@@ -22,20 +22,32 @@ pub static WORLD: LazyLock<World> = LazyLock::new(|| {
         let lines = data::lines();
         let (first, second) = lines.split_at(lines.len() / 2);
         for part in [first, second] {
-            db.import(part.join("\n").as_bytes(), &Default::default(), &mut |_| {}).unwrap();
-            db.import_assessments(data::assessments().as_bytes(), &Default::default()).unwrap();
+            db.import(part.join("\n").as_bytes(), &Default::default(), &mut |_| {})
+                .unwrap();
+            db.import_assessments(data::assessments().as_bytes(), &Default::default())
+                .unwrap();
             if seals {
                 db.seal().unwrap();
                 db.index_text().unwrap();
             }
         }
-        db.import(data::corrections().join("\n").as_bytes(), &Default::default(), &mut |_| {}).unwrap();
-        db.set_tags(&data::trace_id(1), [("env", "it's prod"), ("late", "yes")]).unwrap();
+        db.import(
+            data::corrections().join("\n").as_bytes(),
+            &Default::default(),
+            &mut |_| {},
+        )
+        .unwrap();
+        db.set_tags(&data::trace_id(1), [("env", "it's prod"), ("late", "yes")])
+            .unwrap();
         db.delete_traces(&[data::trace_id(3)]).unwrap();
     }
     let traces = fresh.count_traces(&Search::new("")).unwrap();
     assert_eq!(sealed.count_traces(&Search::new("")).unwrap(), traces);
-    World { fresh, sealed, traces }
+    World {
+        fresh,
+        sealed,
+        traces,
+    }
 });
 
 /// A database in memory that does nothing by itself.
@@ -43,5 +55,8 @@ pub fn empty() -> Database {
     let mut settings = Settings::default();
     settings.background = false;
     settings.threads = 1;
-    OpenOptions::new().settings(settings).open(":memory:").unwrap()
+    OpenOptions::new()
+        .settings(settings)
+        .open(":memory:")
+        .unwrap()
 }

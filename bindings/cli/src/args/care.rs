@@ -30,7 +30,12 @@ pub struct ExportArgs {
     /// Where traces.parquet, spans.parquet and assessments.parquet go
     pub dir: PathBuf,
     /// Only traces that match
-    #[arg(long = "where", value_name = "FILTER", default_value = "", hide_default_value = true)]
+    #[arg(
+        long = "where",
+        value_name = "FILTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub filter: String,
 }
 
@@ -98,7 +103,9 @@ fn parse_switch(text: &str) -> Result<bool, String> {
 }
 
 fn parse_rule(text: &str) -> Result<(String, String), String> {
-    let (name, pattern) = text.split_once('=').ok_or_else(|| format!("{text:?}: NAME=PATTERN expected"))?;
+    let (name, pattern) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?}: NAME=PATTERN expected"))?;
     Ok((name.to_string(), pattern.to_string()))
 }
 

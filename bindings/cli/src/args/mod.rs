@@ -21,7 +21,12 @@ pub use write::*;
 
 /// An embedded analytical database for LLM and agent traces.
 #[derive(Debug, Parser)]
-#[command(name = "tracehouse", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "tracehouse",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: GlobalArgs,
@@ -141,15 +146,26 @@ mod tests {
 
     #[test]
     fn global_flags_stand_before_or_after_the_command() {
-        for line in [["--json", "stats", "a.traces"], ["stats", "a.traces", "--json"]] {
+        for line in [
+            ["--json", "stats", "a.traces"],
+            ["stats", "a.traces", "--json"],
+        ] {
             assert!(parse(&line).unwrap().global.json);
         }
-        assert_eq!(parse(&["stats", "a", "--memory-limit", "1kb"]).unwrap().global.memory_limit, Some(1000));
+        assert_eq!(
+            parse(&["stats", "a", "--memory-limit", "1kb"])
+                .unwrap()
+                .global
+                .memory_limit,
+            Some(1000)
+        );
     }
 
     #[test]
     fn queries_may_begin_with_a_dash() {
-        let Command::Text(text) = parse(&["text", "a.traces", "-test", "--limit", "3"]).unwrap().command
+        let Command::Text(text) = parse(&["text", "a.traces", "-test", "--limit", "3"])
+            .unwrap()
+            .command
         else {
             panic!("text expected");
         };

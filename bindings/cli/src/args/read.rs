@@ -23,7 +23,11 @@ pub struct SearchArgs {
     /// The database's folder
     pub db: PathBuf,
     /// Such as "state = 'ERROR' AND total_tokens > 1000"; left out or empty for every trace
-    #[arg(default_value = "", allow_hyphen_values = true, hide_default_value = true)]
+    #[arg(
+        default_value = "",
+        allow_hyphen_values = true,
+        hide_default_value = true
+    )]
     pub filter: String,
     #[command(flatten)]
     pub period: PeriodArgs,
@@ -154,7 +158,12 @@ pub struct ShellArgs {
     /// The database's folder
     pub db: PathBuf,
     /// Run this statement or dot command instead of reading any; may be repeated, the first failure ends it
-    #[arg(short = 'c', long = "command", value_name = "SQL", allow_hyphen_values = true)]
+    #[arg(
+        short = 'c',
+        long = "command",
+        value_name = "SQL",
+        allow_hyphen_values = true
+    )]
     pub commands: Vec<String>,
 }
 
@@ -182,7 +191,11 @@ pub struct SessionsArgs {
     /// The database's folder
     pub db: PathBuf,
     /// Sessions of which some trace matches; left out or empty for every session
-    #[arg(default_value = "", allow_hyphen_values = true, hide_default_value = true)]
+    #[arg(
+        default_value = "",
+        allow_hyphen_values = true,
+        hide_default_value = true
+    )]
     pub filter: String,
     #[command(flatten)]
     pub period: PeriodArgs,

@@ -18,7 +18,11 @@ pub fn run(context: &Context, args: &AssessArgs, out: &mut (dyn Write + Send)) -
     if let Some(span_id) = &args.span {
         check_span(&db, &args.trace_id, span_id)?;
     }
-    let (name, kind, value) = (assessment.name.clone(), assessment.kind, assessment.value.clone());
+    let (name, kind, value) = (
+        assessment.name.clone(),
+        assessment.kind,
+        assessment.value.clone(),
+    );
     let id = db.assess(&args.trace_id, assessment)?;
     if !context.json {
         writeln!(out, "{id}")?;
@@ -40,7 +44,11 @@ fn parse(args: &AssessArgs) -> Result<NewAssessment> {
     let mut assessment = match (&args.feedback, &args.expectation) {
         (Some(text), _) => named(text, NewAssessment::feedback)?,
         (None, Some(text)) => named(text, NewAssessment::expectation)?,
-        (None, None) => return Err(Failure::bad_input("--feedback or --expectation NAME=VALUE is missing")),
+        (None, None) => {
+            return Err(Failure::bad_input(
+                "--feedback or --expectation NAME=VALUE is missing",
+            ));
+        }
     };
     if let Some(source) = &args.source {
         let (kind, id) = source.split_once(':').unwrap_or((source, ""));
@@ -78,7 +86,9 @@ fn check_span(db: &Database, trace_id: &str, span_id: &str) -> Result<()> {
     if trace.spans.iter().any(|span| span.span_id == span_id) {
         return Ok(());
     }
-    Err(Failure::bad_input(format!("trace {trace_id} has no span {span_id:?}")))
+    Err(Failure::bad_input(format!(
+        "trace {trace_id} has no span {span_id:?}"
+    )))
 }
 
 #[cfg(test)]
@@ -98,6 +108,9 @@ mod tests {
     #[test]
     fn a_name_is_needed() {
         assert_eq!(named("=1", NewAssessment::feedback).unwrap_err().code, 2);
-        assert_eq!(named("a=b=c", NewAssessment::feedback).unwrap().value, "\"b=c\"");
+        assert_eq!(
+            named("a=b=c", NewAssessment::feedback).unwrap().value,
+            "\"b=c\""
+        );
     }
 }

@@ -23,5 +23,8 @@ pub fn run(context: &Context, args: &BackupArgs, out: &mut (dyn Write + Send)) -
     }
     let (size, segments, records) = (bytes(report.bytes), report.segments, report.log_records);
     let dest = args.dest.display();
-    context.say(out, format_args!("{dest}: {size}, {segments} segments and {records} records of the log"))
+    context.say(
+        out,
+        format_args!("{dest}: {size}, {segments} segments and {records} records of the log"),
+    )
 }

@@ -22,7 +22,11 @@ pub fn run(context: &Context, args: &CheckArgs, out: &mut (dyn Write + Send)) ->
     } else {
         write_findings(&report, out)?;
         if report.is_clean() {
-            let how = if report.deep { "every byte and row" } else { "the files' ends; --deep reads them" };
+            let how = if report.deep {
+                "every byte and row"
+            } else {
+                "the files' ends; --deep reads them"
+            };
             context.say(out, format_args!("no damage found ({how})"))?;
         }
     }

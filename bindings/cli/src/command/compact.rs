@@ -23,7 +23,13 @@ pub fn run(context: &Context, args: &DbArgs, out: &mut (dyn Write + Send)) -> Re
     }
     let (before, after) = (compacted.segments_before, compacted.segments_after);
     if before < 2 {
-        return context.say(out, format_args!("nothing to merge, segments in all: {segments}"));
+        return context.say(
+            out,
+            format_args!("nothing to merge, segments in all: {segments}"),
+        );
     }
-    context.say(out, format_args!("merged {before} segments into {after}, segments in all: {segments}"))
+    context.say(
+        out,
+        format_args!("merged {before} segments into {after}, segments in all: {segments}"),
+    )
 }

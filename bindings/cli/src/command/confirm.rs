@@ -18,7 +18,10 @@ pub fn confirm(what: &str) -> Result<()> {
     write!(stderr, "{what}? [y/N] ")?;
     stderr.flush()?;
     let mut answer = String::new();
-    stdin.lock().read_line(&mut answer).map_err(|error| Failure::file("standard input", &error))?;
+    stdin
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::file("standard input", &error))?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }

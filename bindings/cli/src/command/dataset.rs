@@ -26,11 +26,20 @@ use crate::output::{Style, format, json as json_output, to_file};
 /// Records that `show` lists for people.
 const SHOWN_RECORDS: usize = 20;
 /// Columns of a record that tell it apart; the others are in the JSON.
-const RECORD_COLUMNS: [&str; 5] =
-    ["dataset_record_id", "inputs", "outputs", "expectations", "source_trace_id"];
+const RECORD_COLUMNS: [&str; 5] = [
+    "dataset_record_id",
+    "inputs",
+    "outputs",
+    "expectations",
+    "source_trace_id",
+];
 
 /// Runs one of the dataset commands.
-pub fn run(context: &Context, command: &DatasetCommand, out: &mut (dyn Write + Send)) -> Result<()> {
+pub fn run(
+    context: &Context,
+    command: &DatasetCommand,
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
     match command {
         DatasetCommand::Create(args) => create(context, args, out),
         DatasetCommand::List(args) => list(context, args, out),
@@ -57,7 +66,10 @@ fn create(context: &Context, args: &DatasetCreateArgs, out: &mut dyn Write) -> R
     if context.json {
         return write_json(out, &info_json(&dataset.info()?));
     }
-    context.say(out, format_args!("created dataset {}", line(dataset.name())))
+    context.say(
+        out,
+        format_args!("created dataset {}", line(dataset.name())),
+    )
 }
 
 fn list(context: &Context, args: &DbArgs, out: &mut dyn Write) -> Result<()> {
@@ -87,9 +99,11 @@ fn show(context: &Context, args: &DatasetShowArgs, out: &mut dyn Write) -> Resul
     let (versions, records) = (dataset.versions()?, dataset.records(args.version)?);
     let info = match args.version {
         None => dataset.info()?,
-        Some(number) => {
-            versions.iter().find(|info| info.version == number).cloned().unwrap_or(dataset.info()?)
-        }
+        Some(number) => versions
+            .iter()
+            .find(|info| info.version == number)
+            .cloned()
+            .unwrap_or(dataset.info()?),
     };
     if context.json {
         let records = first(&records, args.limit.unwrap_or(usize::MAX));
@@ -97,17 +111,29 @@ fn show(context: &Context, args: &DatasetShowArgs, out: &mut dyn Write) -> Resul
     }
     writeln!(out, "{}", context.style.bold(&line(&info.name)))?;
     for (name, value) in facts(&info) {
-        writeln!(out, "{}  {value}", context.style.dim(&format!("{name:>10}")))?;
+        writeln!(
+            out,
+            "{}  {value}",
+            context.style.dim(&format!("{name:>10}"))
+        )?;
     }
     for version in &versions {
         let made = time(version.updated_at_ns);
-        writeln!(out, "{:>10}  {made}  {} records", format!("v{}", version.version), version.record_count)?;
+        writeln!(
+            out,
+            "{:>10}  {made}  {} records",
+            format!("v{}", version.version),
+            version.record_count
+        )?;
     }
     let shown = first(&records, args.limit.unwrap_or(SHOWN_RECORDS));
     if shown.num_rows() > 0 {
         writeln!(out)?;
         record_table(&shown)?.write(out, context.style)?;
-        context.say(out, format_args!("\nleft out: {}; --json shows them", left_out(&shown)))?;
+        context.say(
+            out,
+            format_args!("\nleft out: {}; --json shows them", left_out(&shown)),
+        )?;
     }
     match records.num_rows() - shown.num_rows() {
         0 => Ok(()),
@@ -124,7 +150,11 @@ fn facts(info: &DatasetInfo) -> Vec<(&'static str, String)> {
         ("updated", rfc3339(info.updated_at_ns).unwrap_or_default()),
     ];
     facts.extend(info.query.as_deref().map(|query| ("query", line(query))));
-    facts.extend(info.tags.iter().map(|(key, value)| ("tag", format!("{} = {}", line(key), line(value)))));
+    facts.extend(
+        info.tags
+            .iter()
+            .map(|(key, value)| ("tag", format!("{} = {}", line(key), line(value)))),
+    );
     facts
 }
 
@@ -136,7 +166,10 @@ fn show_json(
 ) -> Result<()> {
     let mut shown = info_json(info);
     if let Some(fields) = shown.as_object_mut() {
-        fields.insert("versions".into(), Value::from_iter(versions.iter().map(info_json)));
+        fields.insert(
+            "versions".into(),
+            Value::from_iter(versions.iter().map(info_json)),
+        );
     }
     // Rows are written as SQL writes them, in front of the object's end.
     let text = shown.to_string();
@@ -171,7 +204,10 @@ fn first(records: &RecordBatch, limit: usize) -> RecordBatch {
 /// The columns that tell records apart, cut to a line.
 fn record_table(records: &RecordBatch) -> Result<TextTable> {
     let schema = records.schema();
-    let columns: Vec<usize> = RECORD_COLUMNS.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+    let columns: Vec<usize> = RECORD_COLUMNS
+        .iter()
+        .filter_map(|name| schema.index_of(name).ok())
+        .collect();
     let shown = records.project(&columns)?;
     format::table_cut(&shown.schema(), &[shown], RECORD_CELL_WIDTH)
 }
@@ -180,7 +216,10 @@ fn record_table(records: &RecordBatch) -> Result<TextTable> {
 fn left_out(records: &RecordBatch) -> String {
     let schema = records.schema();
     let names = schema.fields().iter().map(|field| field.name().as_str());
-    names.filter(|name| !RECORD_COLUMNS.contains(name)).collect::<Vec<_>>().join(", ")
+    names
+        .filter(|name| !RECORD_COLUMNS.contains(name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Columns of a value in a comparison.
@@ -192,18 +231,40 @@ fn sample(context: &Context, args: &DatasetSampleArgs, out: &mut (dyn Write + Se
     let sample = sample_of(args.count, args.seed, args.stratify.as_deref());
     if let Some(name) = &args.into {
         let dataset = context.open_to_change(&args.db)?.dataset(&args.name)?;
-        let info = dataset.sample_into(NewDataset::new(name.as_str()), &sample)?.info()?;
+        let info = dataset
+            .sample_into(NewDataset::new(name.as_str()), &sample)?
+            .info()?;
         if context.json {
             return write_json(out, &info_json(&info));
         }
-        return context
-            .say(out, format_args!("created dataset {} with {} records", line(name), info.record_count));
+        return context.say(
+            out,
+            format_args!(
+                "created dataset {} with {} records",
+                line(name),
+                info.record_count
+            ),
+        );
     }
-    let records = context.open_to_read(&args.db)?.dataset(&args.name)?.sample(&sample)?;
-    let default = if context.json { SqlFormat::Json } else { SqlFormat::Table };
+    let records = context
+        .open_to_read(&args.db)?
+        .dataset(&args.name)?
+        .sample(&sample)?;
+    let default = if context.json {
+        SqlFormat::Json
+    } else {
+        SqlFormat::Table
+    };
     match args.format.unwrap_or(default) {
         SqlFormat::Table => record_table(&records)?.write(out, context.style),
-        form => format::write(out, form, false, &records.schema(), &[records], context.style),
+        form => format::write(
+            out,
+            form,
+            false,
+            &records.schema(),
+            &[records],
+            context.style,
+        ),
     }
 }
 
@@ -216,30 +277,56 @@ fn diff(context: &Context, args: &DatasetDiffArgs, out: &mut dyn Write) -> Resul
     };
     let diff = dataset.diff(from, to)?;
     if context.json {
-        let changes = diff.changes.iter().map(ShownChange::of).collect::<Result<_>>()?;
+        let changes = diff
+            .changes
+            .iter()
+            .map(ShownChange::of)
+            .collect::<Result<_>>()?;
         let (added, removed, changed) = (&diff.added, &diff.removed, &diff.changed);
         serde_json::to_writer(
             EscapingWriter::json(&mut *out),
-            &ShownDiff { from, to, added, removed, changed, changes },
+            &ShownDiff {
+                from,
+                to,
+                added,
+                removed,
+                changed,
+                changes,
+            },
         )?;
         return Ok(writeln!(out)?);
     }
-    for (sign, ids) in [('+', &diff.added), ('-', &diff.removed), ('~', &diff.changed)] {
+    for (sign, ids) in [
+        ('+', &diff.added),
+        ('-', &diff.removed),
+        ('~', &diff.changed),
+    ] {
         for id in ids {
             let changes = || diff.changes.iter().filter(|change| change.record_id == *id);
-            let inputs = changes().next().map(|change| preview(&change.inputs, DIFF_TEXT_WIDTH));
+            let inputs = changes()
+                .next()
+                .map(|change| preview(&change.inputs, DIFF_TEXT_WIDTH));
             writeln!(out, "{sign} {}  {}", line(id), inputs.unwrap_or_default())?;
             for part in changes().flat_map(|change| &change.parts) {
                 let text = |json: &Option<String>| {
-                    json.as_deref().map_or_else(|| "(none)".into(), |json| preview(json, DIFF_TEXT_WIDTH))
+                    json.as_deref()
+                        .map_or_else(|| "(none)".into(), |json| preview(json, DIFF_TEXT_WIDTH))
                 };
-                writeln!(out, "    {}: {} -> {}", line(&part.name), text(&part.before), text(&part.after))?;
+                writeln!(
+                    out,
+                    "    {}: {} -> {}",
+                    line(&part.name),
+                    text(&part.before),
+                    text(&part.after)
+                )?;
             }
         }
     }
     let (added, removed, changed) = (diff.added.len(), diff.removed.len(), diff.changed.len());
-    context
-        .say(out, format_args!("version {from} to {to}: {added} added, {removed} removed, {changed} changed"))
+    context.say(
+        out,
+        format_args!("version {from} to {to}: {added} added, {removed} removed, {changed} changed"),
+    )
 }
 
 /// A comparison for machines: values as they are written, so that numbers keep their digits.
@@ -273,9 +360,17 @@ impl<'a> ShownChange<'a> {
         for part in &change.parts {
             let value = |text: &Option<String>| text.as_deref().map(raw).transpose();
             let (before, after) = (value(&part.before)?, value(&part.after)?);
-            parts.push(ShownPart { part: &part.name, before, after });
+            parts.push(ShownPart {
+                part: &part.name,
+                before,
+                after,
+            });
         }
-        Ok(Self { record_id: &change.record_id, inputs: raw(&change.inputs)?, parts })
+        Ok(Self {
+            record_id: &change.record_id,
+            inputs: raw(&change.inputs)?,
+            parts,
+        })
     }
 }
 
@@ -290,7 +385,10 @@ fn raw(text: &str) -> Result<Box<RawValue>> {
 fn newest_two(dataset: &Dataset) -> Result<(u32, u32)> {
     match dataset.versions()?.as_slice() {
         [.., before, newest] => Ok((before.version, newest.version)),
-        _ => Err(Failure::bad_input(format!("dataset {:?} has no two versions to compare", dataset.name()))),
+        _ => Err(Failure::bad_input(format!(
+            "dataset {:?} has no two versions to compare",
+            dataset.name()
+        ))),
     }
 }
 
@@ -299,7 +397,9 @@ fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Se
     let form = export_format(args)?;
     let Some(path) = &args.output else {
         if context.style.is_terminal() && form == ExportFormat::Parquet {
-            return Err(Failure::bad_input("a terminal cannot show a binary format: add --output FILE"));
+            return Err(Failure::bad_input(
+                "a terminal cannot show a binary format: add --output FILE",
+            ));
         }
         return write_export(&dataset, form, args.version, context.style, out);
     };
@@ -311,9 +411,15 @@ fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Se
         Ok(())
     })?;
     if context.json {
-        return write_json(out, &json!({ "records": records, "output": path.display().to_string() }));
+        return write_json(
+            out,
+            &json!({ "records": records, "output": path.display().to_string() }),
+        );
     }
-    context.say(out, format_args!("wrote {records} records to {}", path.display()))
+    context.say(
+        out,
+        format_args!("wrote {records} records to {}", path.display()),
+    )
 }
 
 /// The format that is asked for, else that of the file's ending.
@@ -321,7 +427,11 @@ fn export_format(args: &DatasetExportArgs) -> Result<ExportFormat> {
     if let Some(form) = args.format {
         return Ok(form.as_export(args.raw));
     }
-    let Some(path) = args.output.as_deref().filter(|path| path.extension().is_some()) else {
+    let Some(path) = args
+        .output
+        .as_deref()
+        .filter(|path| path.extension().is_some())
+    else {
         return Ok(ExportFormat::JsonLines);
     };
     match ExportFormat::of_file(path) {
@@ -366,11 +476,18 @@ fn delete(context: &Context, args: &DatasetDeleteArgs, out: &mut dyn Write) -> R
     let db = context.open_to_change(&args.db)?;
     let info = db.dataset(&args.name)?.info()?;
     if !args.yes {
-        confirm(&format!("delete dataset {} with {} records", line(&info.name), info.record_count))?;
+        confirm(&format!(
+            "delete dataset {} with {} records",
+            line(&info.name),
+            info.record_count
+        ))?;
     }
     db.delete_dataset(&args.name)?;
     if context.json {
-        return write_json(out, &json!({ "deleted": info.name, "dataset_id": info.dataset_id }));
+        return write_json(
+            out,
+            &json!({ "deleted": info.name, "dataset_id": info.dataset_id }),
+        );
     }
     context.say(out, format_args!("deleted dataset {}", line(&info.name)))
 }

@@ -20,15 +20,23 @@ const SHOWN_MEMBERS_MAX: usize = 20;
 
 /// Adds what a filter finds.
 pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Result<()> {
-    let filter = args.spans.as_deref().or(args.filter.as_deref()).unwrap_or_default();
+    let filter = args
+        .spans
+        .as_deref()
+        .or(args.filter.as_deref())
+        .unwrap_or_default();
     let mut search = Search::new(args.period.filter(filter)?);
     search.limit = args.limit;
     if !args.experiment.is_empty() {
         search = search.experiments(args.experiment.iter().cloned());
     }
-    let sample = args.sample.map(|count| sample_of(count, args.seed, args.stratify.as_deref()));
+    let sample = args
+        .sample
+        .map(|count| sample_of(count, args.seed, args.stratify.as_deref()));
     let db = context.open_to_change(&args.db)?;
-    let dataset = db.dataset(&args.name)?.source_rule(source_rule(args.keep_source));
+    let dataset = db
+        .dataset(&args.name)?
+        .source_rule(source_rule(args.keep_source));
     let report = match (args.spans.is_some(), &sample) {
         (false, None) => dataset.add_traces(&search)?,
         (false, Some(sample)) => dataset.add_sample(&search, sample)?,
@@ -63,9 +71,9 @@ pub fn merge(context: &Context, args: &DatasetMergeArgs, out: &mut dyn Write) ->
     show(context, &dataset, &report, out)?;
     let has_kept = report.inserted + report.updated + report.unchanged + report.skipped > 0;
     match report.rejected_count {
-        rejected if rejected > 0 && !has_kept => {
-            Err(Failure::bad_input(format!("nothing was kept: {rejected} rejected")))
-        }
+        rejected if rejected > 0 && !has_kept => Err(Failure::bad_input(format!(
+            "nothing was kept: {rejected} rejected"
+        ))),
         _ => Ok(()),
     }
 }
@@ -83,7 +91,11 @@ impl DatasetFormat {
 }
 
 fn source_rule(keep: bool) -> SourceRule {
-    if keep { SourceRule::First } else { SourceRule::OfOutputs }
+    if keep {
+        SourceRule::First
+    } else {
+        SourceRule::OfOutputs
+    }
 }
 
 /// The sample that options ask for.
@@ -95,7 +107,12 @@ pub fn sample_of(count: usize, seed: u64, stratify: Option<&str>) -> Sample {
     }
 }
 
-fn show(context: &Context, dataset: &Dataset, report: &MergeReport, out: &mut dyn Write) -> Result<()> {
+fn show(
+    context: &Context,
+    dataset: &Dataset,
+    report: &MergeReport,
+    out: &mut dyn Write,
+) -> Result<()> {
     if context.json {
         let shown = json!({
             "inserted": report.inserted,
@@ -115,28 +132,45 @@ fn show(context: &Context, dataset: &Dataset, report: &MergeReport, out: &mut dy
     }
     list_rejected(&report.rejected, report.rejected_count);
     let name = line(dataset.name());
-    let is_now = format!("{name} is version {} with {} records", report.version, report.record_count);
+    let is_now = format!(
+        "{name} is version {} with {} records",
+        report.version, report.record_count
+    );
     context.say(out, format_args!("{}: {is_now}", figures(report)))
 }
 
 fn members_json(report: &MergeReport, shown: impl Fn(&MemberUse) -> Option<Value>) -> Value {
     let members = report.members.iter();
-    Value::Object(members.filter_map(|used| Some((used.member.clone(), shown(used)?))).collect::<Map<_, _>>())
+    Value::Object(
+        members
+            .filter_map(|used| Some((used.member.clone(), shown(used)?)))
+            .collect::<Map<_, _>>(),
+    )
 }
 
 fn figures(report: &MergeReport) -> String {
     let (inserted, updated, unchanged) = (report.inserted, report.updated, report.unchanged);
     let mut text = format!("{inserted} added, {updated} updated, {unchanged} unchanged");
-    for (value, what) in [(report.skipped, "skipped (no inputs)"), (report.rejected_count, "rejected")] {
+    for (value, what) in [
+        (report.skipped, "skipped (no inputs)"),
+        (report.rejected_count, "rejected"),
+    ] {
         if value > 0 {
             text.push_str(&format!(", {value} {what}"));
         }
     }
-    let mut parts: Vec<&str> = report.members.iter().filter_map(|used| used.taken_as).collect();
+    let mut parts: Vec<&str> = report
+        .members
+        .iter()
+        .filter_map(|used| used.taken_as)
+        .collect();
     parts.sort_unstable();
     parts.dedup();
     for part in parts {
-        text.push_str(&format!("; taken as {part}: {}", members_of(report, Some(part))));
+        text.push_str(&format!(
+            "; taken as {part}: {}",
+            members_of(report, Some(part))
+        ));
     }
     let ignored = members_of(report, None);
     if !ignored.is_empty() {
@@ -147,10 +181,15 @@ fn figures(report: &MergeReport) -> String {
 
 /// The members that were used so, each with the records that have it.
 fn members_of(report: &MergeReport, part: Option<&str>) -> String {
-    let members: Vec<&MemberUse> = report.members.iter().filter(|used| used.taken_as == part).collect();
+    let members: Vec<&MemberUse> = report
+        .members
+        .iter()
+        .filter(|used| used.taken_as == part)
+        .collect();
     let shown = members.iter().take(SHOWN_MEMBERS_MAX);
-    let mut text: Vec<String> =
-        shown.map(|used| format!("{} ({})", line(&used.member), used.records)).collect();
+    let mut text: Vec<String> = shown
+        .map(|used| format!("{} ({})", line(&used.member), used.records))
+        .collect();
     if members.len() > SHOWN_MEMBERS_MAX {
         text.push(format!("and {} more", members.len() - SHOWN_MEMBERS_MAX));
     }

@@ -52,7 +52,11 @@ pub fn run(context: &Context, args: &DeleteArgs, out: &mut (dyn Write + Send)) -
     if !interrupt::finish() {
         return Err(Failure::failed("interrupted: nothing was deleted"));
     }
-    let deleted = if ids.is_empty() { 0 } else { db.delete_traces(&ids)? };
+    let deleted = if ids.is_empty() {
+        0
+    } else {
+        db.delete_traces(&ids)?
+    };
     if context.json {
         return write_json(out, &json!({ "deleted": deleted, "dry_run": false }));
     }
@@ -90,7 +94,9 @@ fn filter_of(args: &DeleteArgs) -> Result<Option<String>> {
     if !args.trace_ids.is_empty() {
         return Ok(None);
     }
-    let filter = args.period.filter(args.filter.as_deref().unwrap_or_default())?;
+    let filter = args
+        .period
+        .filter(args.filter.as_deref().unwrap_or_default())?;
     let before = args.before.as_deref().map(parse_time_ms).transpose()?;
     within(&filter, before.map(|ms| format!("timestamp < {ms}"))).map(Some)
 }
@@ -106,7 +112,9 @@ fn existing(db: &Database, ids: &[String]) -> Result<Vec<String>> {
         }
     }
     match ids.first() {
-        Some(first) if found.is_empty() => Err(Failure::bad_input(format!("trace {first} not found"))),
+        Some(first) if found.is_empty() => {
+            Err(Failure::bad_input(format!("trace {first} not found")))
+        }
         _ => Ok(found),
     }
 }
@@ -127,5 +135,9 @@ fn show_plan(context: &Context, ids: &[String], out: &mut dyn Write) -> Result<(
 }
 
 fn traces(count: u64) -> String {
-    if count == 1 { "1 trace".to_string() } else { format!("{count} traces") }
+    if count == 1 {
+        "1 trace".to_string()
+    } else {
+        format!("{count} traces")
+    }
 }

@@ -19,11 +19,16 @@ pub fn run(context: &Context, args: &DemoArgs, out: &mut (dyn Write + Send)) -> 
     let db = args.dir.display().to_string();
     if context.json {
         // No tour for machines: the database is what they can use.
-        let summary = serde_json::json!({ "db": db, "traces": imported.traces, "spans": imported.spans });
+        let summary =
+            serde_json::json!({ "db": db, "traces": imported.traces, "spans": imported.spans });
         return super::write_json(out, &summary);
     }
     if imported.traces > 0 {
-        writeln!(out, "Made {} sample traces ({} spans) in {db}.", imported.traces, imported.spans)?;
+        writeln!(
+            out,
+            "Made {} sample traces ({} spans) in {db}.",
+            imported.traces, imported.spans
+        )?;
     } else {
         writeln!(out, "The sample traces are already in {db}.")?;
     }
@@ -43,26 +48,65 @@ pub fn run(context: &Context, args: &DemoArgs, out: &mut (dyn Write + Send)) -> 
         )?;
     }
     dataset_steps(&context, &args.dir, &db, out)?;
-    writeln!(out, "\nNext: ask your own questions, or import your own traces.\n")?;
-    for next in [vec!["shell", &db], vec!["search", "--help"], vec!["import", "mine.traces", "FILE.jsonl.gz"]]
-    {
+    writeln!(
+        out,
+        "\nNext: ask your own questions, or import your own traces.\n"
+    )?;
+    for next in [
+        vec!["shell", &db],
+        vec!["search", "--help"],
+        vec!["import", "mine.traces", "FILE.jsonl.gz"],
+    ] {
         writeln!(out, "  {}", typed(&next))?;
     }
     Ok(())
 }
 
 /// A dataset of what went wrong; on a second tour it is there already and only looked at.
-fn dataset_steps(context: &Context, dir: &Path, db: &str, out: &mut (dyn Write + Send)) -> Result<()> {
+fn dataset_steps(
+    context: &Context,
+    dir: &Path,
+    db: &str,
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
     const NAME: &str = "regressions";
-    let is_new = !context.open_to_read(dir)?.datasets()?.iter().any(|info| info.name == NAME);
+    let is_new = !context
+        .open_to_read(dir)?
+        .datasets()?
+        .iter()
+        .any(|info| info.name == NAME);
     let create = ["dataset", "create", db, NAME];
-    let add = ["dataset", "add", db, NAME, "--where", "feedback.helpful = false", "--limit", "25"];
+    let add = [
+        "dataset",
+        "add",
+        db,
+        NAME,
+        "--where",
+        "feedback.helpful = false",
+        "--limit",
+        "25",
+    ];
     let show = ["dataset", "show", db, NAME, "--limit", "5"];
     if is_new {
-        step(context, "An evaluation dataset of what went wrong:", &create, out)?;
+        step(
+            context,
+            "An evaluation dataset of what went wrong:",
+            &create,
+            out,
+        )?;
     }
-    step(context, "Its records are the traces' inputs and outputs, each once:", &add, out)?;
-    step(context, "Versions never change; the newest is shown:", &show, out)
+    step(
+        context,
+        "Its records are the traces' inputs and outputs, each once:",
+        &add,
+        out,
+    )?;
+    step(
+        context,
+        "Versions never change; the newest is shown:",
+        &show,
+        out,
+    )
 }
 
 /// Opens a folder that is new or holds only samples, and fills it; what is there already stays.
@@ -84,11 +128,16 @@ fn fill(dir: &Path) -> Result<ImportReport> {
 
 fn import(db: &Database) -> Result<ImportReport> {
     let samples = sample();
-    let options = ImportOptions::default().experiment_id(EXPERIMENT).name("samples");
+    let options = ImportOptions::default()
+        .experiment_id(EXPERIMENT)
+        .name("samples");
     let mut report = db.import_otlp_json_lines(samples.traces.as_bytes(), &options)?;
     report.add(db.import_assessments(samples.assessments.as_bytes(), &options)?);
     match report.rejected.first() {
-        Some(rejected) => Err(Failure::failed(format!("a sample was rejected: {}", rejected.error))),
+        Some(rejected) => Err(Failure::failed(format!(
+            "a sample was rejected: {}",
+            rejected.error
+        ))),
         None => Ok(report),
     }
 }
@@ -127,7 +176,10 @@ fn steps(db: &str) -> Vec<(&'static str, Vec<&str>)> {
                  FROM spans WHERE model IS NOT NULL GROUP BY model ORDER BY tokens DESC",
             ],
         ),
-        ("Words and phrases, best span first:", vec!["text", db, "\"refund policy\" -gift", "--limit", "3"]),
+        (
+            "Words and phrases, best span first:",
+            vec!["text", db, "\"refund policy\" -gift", "--limit", "3"],
+        ),
     ]
 }
 
@@ -147,7 +199,8 @@ fn step<S: AsRef<str>>(
 
 /// The command line as a shell takes it.
 fn typed<S: AsRef<str>>(command: &[S]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=' | ':');
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=' | ':');
     let mut line = "tracehouse".to_string();
     for word in command.iter().map(AsRef::as_ref) {
         line.push(' ');
@@ -172,7 +225,10 @@ mod tests {
             typed(&["search", "a.traces", "state = 'OK'"]),
             "tracehouse search a.traces \"state = 'OK'\""
         );
-        assert_eq!(typed(&["text", "a b", "\"x\""]), "tracehouse text \"a b\" '\"x\"'");
+        assert_eq!(
+            typed(&["text", "a b", "\"x\""]),
+            "tracehouse text \"a b\" '\"x\"'"
+        );
         assert_eq!(typed(&[""]), "tracehouse \"\"");
     }
 

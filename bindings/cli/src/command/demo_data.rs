@@ -97,11 +97,16 @@ const MODELS: [(&str, &str, f64, f64, u64); 3] = [
     ("claude-sonnet-4", "anthropic", 3.0, 15.0, 1_100),
 ];
 
-const USERS: [&str; 8] = ["ana", "ben", "chloe", "dmitri", "elif", "farid", "grace", "hiro"];
+const USERS: [&str; 8] = [
+    "ana", "ben", "chloe", "dmitri", "elif", "farid", "grace", "hiro",
+];
 
 /// All samples.
 pub fn sample() -> DemoData {
-    let mut sample = DemoData { traces: String::new(), assessments: String::new() };
+    let mut sample = DemoData {
+        traces: String::new(),
+        assessments: String::new(),
+    };
     let mut random = Random(0x5eed);
     let mut start_ns = FIRST_TIME_NS;
     for number in 0..TRACES {
@@ -135,7 +140,12 @@ fn add_trace(sample: &mut DemoData, random: &mut Random, number: u64, start_ns: 
         session: format!("{user}-{}", number / 20),
         failed: random.below(100) < 14,
     };
-    let mut trace = TraceWriter { case: &case, spans: Vec::new(), random, now_ns: start_ns };
+    let mut trace = TraceWriter {
+        case: &case,
+        spans: Vec::new(),
+        random,
+        now_ns: start_ns,
+    };
     trace.write(start_ns);
     let request = json!({ "resourceSpans": [{
         "resource": { "attributes": [
@@ -152,18 +162,33 @@ fn add_assessments(sample: &mut DemoData, random: &mut Random, case: &Case<'_>) 
     let mut add = |line: Value| sample.assessments.push_str(&format!("{line}\n"));
     if random.below(100) < 45 || case.failed {
         let helpful = !case.failed && random.below(100) < 85;
-        let why = if helpful { "solved in one answer" } else { "the customer had to call again" };
-        add(json!({ "trace_id": case.trace_id, "name": "helpful", "value": helpful, "type": "feedback",
-            "source": format!("HUMAN:{}", case.user), "rationale": why }));
+        let why = if helpful {
+            "solved in one answer"
+        } else {
+            "the customer had to call again"
+        };
+        add(
+            json!({ "trace_id": case.trace_id, "name": "helpful", "value": helpful, "type": "feedback",
+            "source": format!("HUMAN:{}", case.user), "rationale": why }),
+        );
     }
     if random.below(100) < 60 {
-        let score = if case.failed { random.below(40) } else { 60 + random.below(41) } as f64 / 100.0;
-        add(json!({ "trace_id": case.trace_id, "name": "groundedness", "value": score, "type": "feedback",
-            "source": "LLM_JUDGE:gpt-4o", "rationale": "compared with the retrieved page" }));
+        let score = if case.failed {
+            random.below(40)
+        } else {
+            60 + random.below(41)
+        } as f64
+            / 100.0;
+        add(
+            json!({ "trace_id": case.trace_id, "name": "groundedness", "value": score, "type": "feedback",
+            "source": "LLM_JUDGE:gpt-4o", "rationale": "compared with the retrieved page" }),
+        );
     }
     if random.below(100) < 20 {
-        add(json!({ "trace_id": case.trace_id, "name": "expected_tool", "value": case.topic.tool,
-            "type": "expectation", "source": "HUMAN:qa" }));
+        add(
+            json!({ "trace_id": case.trace_id, "name": "expected_tool", "value": case.topic.tool,
+            "type": "expectation", "source": "HUMAN:qa" }),
+        );
     }
 }
 
@@ -188,8 +213,13 @@ impl TraceWriter<'_> {
             false => self.worded(topic.answer),
         };
         self.retrieval(&root, &question);
-        let arguments = json!({ "order": case.order, topic.argument: self.random.below(500) }).to_string();
-        self.chat(&root, &question, &json!({ "tool_call": topic.tool, "arguments": arguments }).to_string());
+        let arguments =
+            json!({ "order": case.order, topic.argument: self.random.below(500) }).to_string();
+        self.chat(
+            &root,
+            &question,
+            &json!({ "tool_call": topic.tool, "arguments": arguments }).to_string(),
+        );
         // A failing tool is tried twice before the agent gives up.
         let tries = if case.failed { 2 } else { 1 };
         (0..tries).for_each(|_| self.tool(&root, &arguments));
@@ -204,7 +234,15 @@ impl TraceWriter<'_> {
         ];
         let times = (start_ns, self.now_ns + 2 * MS);
         let failure = case.failed.then_some("the agent gave up");
-        self.spans.push(span(case, &root, None, "invoke_agent support", times, attributes, failure));
+        self.spans.push(span(
+            case,
+            &root,
+            None,
+            "invoke_agent support",
+            times,
+            attributes,
+            failure,
+        ));
     }
 
     fn retrieval(&mut self, parent: &str, question: &str) {
@@ -212,16 +250,28 @@ impl TraceWriter<'_> {
         let attributes = vec![
             text("openinference.span.kind", "RETRIEVER"),
             text("input.value", question),
-            text("output.value", &json!([{ "document": self.case.topic.page }]).to_string()),
+            text(
+                "output.value",
+                &json!([{ "document": self.case.topic.page }]).to_string(),
+            ),
         ];
         let id = self.span_id();
-        self.spans.push(span(self.case, &id, Some(parent), "search_help_pages", times, attributes, None));
+        self.spans.push(span(
+            self.case,
+            &id,
+            Some(parent),
+            "search_help_pages",
+            times,
+            attributes,
+            None,
+        ));
     }
 
     fn chat(&mut self, parent: &str, input: &str, output: &str) {
         let (model, provider, input_price, output_price, speed_ms) = self.case.model;
         let times = self.advance(speed_ms, speed_ms * 2);
-        let (input_tokens, output_tokens) = (350 + self.random.below(900), 30 + self.random.below(220));
+        let (input_tokens, output_tokens) =
+            (350 + self.random.below(900), 30 + self.random.below(220));
         let cost = (input_tokens as f64 * input_price + output_tokens as f64 * output_price) / 1e6;
         let message = |role: &str, text: &str| {
             json!([{ "role": role, "parts": [{ "type": "text", "content": text }] }]).to_string()
@@ -250,7 +300,11 @@ impl TraceWriter<'_> {
 
     fn tool(&mut self, parent: &str, arguments: &str) {
         let topic = self.case.topic;
-        let times = if self.case.failed { self.advance(2_000, 10_000) } else { self.advance(60, 700) };
+        let times = if self.case.failed {
+            self.advance(2_000, 10_000)
+        } else {
+            self.advance(60, 700)
+        };
         let mut attributes = vec![
             text("gen_ai.operation.name", "execute_tool"),
             text("gen_ai.tool.name", topic.tool),
@@ -262,7 +316,15 @@ impl TraceWriter<'_> {
         }
         let id = self.span_id();
         let name = format!("execute_tool {}", topic.tool);
-        self.spans.push(span(self.case, &id, Some(parent), &name, times, attributes, failure));
+        self.spans.push(span(
+            self.case,
+            &id,
+            Some(parent),
+            &name,
+            times,
+            attributes,
+            failure,
+        ));
     }
 
     /// Start and end of the next step, which takes between these milliseconds.
@@ -317,7 +379,9 @@ fn number(key: &str, value: u64) -> Value {
 
 /// One of a table that is not empty.
 fn pick<'a, T, const N: usize>(table: &'a [T; N], random: &mut Random) -> &'a T {
-    let [first, ..] = table.as_slice() else { unreachable!("the tables of this file have entries") };
+    let [first, ..] = table.as_slice() else {
+        unreachable!("the tables of this file have entries")
+    };
     table.get(random.below(N as u64) as usize).unwrap_or(first)
 }
 
@@ -345,14 +409,23 @@ mod tests {
     #[test]
     fn samples_are_the_same_every_time_and_all_kept() {
         let (one, two) = (sample(), sample());
-        assert_eq!((&one.traces, &one.assessments), (&two.traces, &two.assessments));
+        assert_eq!(
+            (&one.traces, &one.assessments),
+            (&two.traces, &two.assessments)
+        );
         let db = tracehouse::Database::in_memory().unwrap();
         let options = tracehouse::ImportOptions::default();
-        let report = db.import_otlp_json_lines(one.traces.as_bytes(), &options).unwrap();
+        let report = db
+            .import_otlp_json_lines(one.traces.as_bytes(), &options)
+            .unwrap();
         assert_eq!((report.traces, report.rejected.len()), (TRACES, 0));
-        let failed = db.count_traces(&tracehouse::Search::new("state = 'ERROR'")).unwrap();
+        let failed = db
+            .count_traces(&tracehouse::Search::new("state = 'ERROR'"))
+            .unwrap();
         assert!((10..60).contains(&failed), "{failed}");
-        let report = db.import_assessments(one.assessments.as_bytes(), &options).unwrap();
+        let report = db
+            .import_assessments(one.assessments.as_bytes(), &options)
+            .unwrap();
         assert!(report.assessments > 100 && report.rejected.is_empty());
     }
 }

@@ -24,7 +24,10 @@ pub fn run(context: &Context, args: &ExportArgs, out: &mut (dyn Write + Send)) -
         return write_json(out, &json!({ "rows": rows }));
     }
     for (table, rows) in &rows {
-        context.say(out, format_args!("{}: {rows} rows", args.dir.join(table).display()))?;
+        context.say(
+            out,
+            format_args!("{}: {rows} rows", args.dir.join(table).display()),
+        )?;
     }
     Ok(())
 }

@@ -29,7 +29,10 @@ pub fn is_there(path: &Path) -> bool {
 pub fn remove_if_empty(context: &Context, path: &Path) {
     let Some(aside) = put_aside(path) else { return };
     // The writer's lock is held while it is looked at and removed.
-    match context.open_to_change(&aside).map(|db| (is_empty(&db, &aside).unwrap_or(false), db)) {
+    match context
+        .open_to_change(&aside)
+        .map(|db| (is_empty(&db, &aside).unwrap_or(false), db))
+    {
         Ok((true, _db)) => remove(&aside),
         _ if is_there(path) => {}
         _ => drop(fs::rename(&aside, path)),

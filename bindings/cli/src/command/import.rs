@@ -78,13 +78,32 @@ pub fn run(context: &Context, args: &ImportArgs, out: &mut (dyn Write + Send)) -
     done
 }
 
-fn import(context: &Context, args: &ImportArgs, is_new: bool, out: &mut (dyn Write + Send)) -> Result<()> {
+fn import(
+    context: &Context,
+    args: &ImportArgs,
+    is_new: bool,
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
     let started = Instant::now();
-    let files = args.files.iter().map(|path| input(path)).collect::<Result<Vec<_>>>()?;
-    let assessments = args.assessments.iter().map(|path| input(path)).collect::<Result<Vec<_>>>()?;
-    let standard_inputs = files.iter().chain(&assessments).filter(|input| input.path.is_none()).count();
+    let files = args
+        .files
+        .iter()
+        .map(|path| input(path))
+        .collect::<Result<Vec<_>>>()?;
+    let assessments = args
+        .assessments
+        .iter()
+        .map(|path| input(path))
+        .collect::<Result<Vec<_>>>()?;
+    let standard_inputs = files
+        .iter()
+        .chain(&assessments)
+        .filter(|input| input.path.is_none())
+        .count();
     if standard_inputs > 1 {
-        return Err(Failure::bad_input("standard input can be imported only once"));
+        return Err(Failure::bad_input(
+            "standard input can be imported only once",
+        ));
     }
     let db = context.open_to_import(&args.db)?;
     redact_also(&db, &args.redact)?;
@@ -115,12 +134,14 @@ fn import(context: &Context, args: &ImportArgs, is_new: bool, out: &mut (dyn Wri
     total.seconds = started.elapsed().as_secs_f64();
     show(context, &total, out)?;
     match incomplete {
-        _ if interrupt::code().is_some() => {
-            Err(Failure::failed("interrupted: what was read is stored or counted as rejected"))
-        }
+        _ if interrupt::code().is_some() => Err(Failure::failed(
+            "interrupted: what was read is stored or counted as rejected",
+        )),
         Some(name) => {
             let name = shown_name(&name);
-            Err(Failure::bad_input(format!("{name} is incomplete or no OTLP: what could be read is kept")))
+            Err(Failure::bad_input(format!(
+                "{name} is incomplete or no OTLP: what could be read is kept"
+            )))
         }
         None if kept_nothing(&total) => Err(Failure::bad_input(format!(
             "nothing was kept{}: {} rejected, {} without traces",
@@ -169,7 +190,10 @@ fn nothing_there<'a>(total: &ImportReport, inputs: impl Iterator<Item = &'a Inpu
         return Vec::new();
     }
     let names: Vec<String> = inputs.map(|input| shown_name(&input.name)).collect();
-    vec![format!("no spans, log records or assessments in {}", names.join(", "))]
+    vec![format!(
+        "no spans, log records or assessments in {}",
+        names.join(", ")
+    )]
 }
 
 /// Turns on what is asked for, in the database, for this import and whatever is written later.
@@ -201,19 +225,27 @@ fn import_all(
     total: &mut ImportReport,
     incomplete: &mut Option<String>,
 ) -> Result<()> {
-    let mut options = ImportOptions::default().experiment_id(args.experiment.as_str()).strict(args.strict);
+    let mut options = ImportOptions::default()
+        .experiment_id(args.experiment.as_str())
+        .strict(args.strict);
     if let Some(lines) = args.batch_lines {
         options = options.batch_lines(lines as usize);
     }
     let waiting = WaitingAssessments::default();
-    let of_files = options.clone().assessments_wait(&waiting).until(cancel.clone());
+    let of_files = options
+        .clone()
+        .assessments_wait(&waiting)
+        .until(cancel.clone());
     let imported = import_files(db, files, &of_files, display, total, incomplete);
     // What one file judges another may have brought, also when a later one failed.
     let placed = db.store_waiting(&waiting, args.strict);
     imported?;
     total.add(placed?);
     for input in assessments {
-        total.add(db.import_assessments(open(input, cancel)?, &options.clone().name(input.name.as_str()))?);
+        total.add(db.import_assessments(
+            open(input, cancel)?,
+            &options.clone().name(input.name.as_str()),
+        )?);
     }
     Ok(())
 }
@@ -251,31 +283,50 @@ fn import_files(
 fn input(path: &Path) -> Result<Input> {
     let name = path.display().to_string();
     if path == Path::new("-") {
-        return Ok(Input { name, path: None, bytes: None });
+        return Ok(Input {
+            name,
+            path: None,
+            bytes: None,
+        });
     }
     let named = |error: io::Error| Failure::file(&name, &error);
-    let metadata = File::open(path).and_then(|file| file.metadata()).map_err(named)?;
+    let metadata = File::open(path)
+        .and_then(|file| file.metadata())
+        .map_err(named)?;
     if metadata.is_dir() {
-        return Err(Failure::bad_input(format!("{name} is a folder: a file of traces expected")));
+        return Err(Failure::bad_input(format!(
+            "{name} is a folder: a file of traces expected"
+        )));
     }
     let bytes = metadata.is_file().then_some(metadata.len());
-    Ok(Input { name, path: Some(path.to_path_buf()), bytes })
+    Ok(Input {
+        name,
+        path: Some(path.to_path_buf()),
+        bytes,
+    })
 }
 
 /// Says of an import that was ended where it was what is stored; a batch more may be.
 fn kept(name: &str, acknowledged: Progress) -> String {
     let lines = count(i64::try_from(acknowledged.acked_lines).unwrap_or(i64::MAX));
-    format!("of {}, the first {lines} lines at least are stored", shown_name(name))
+    format!(
+        "of {}, the first {lines} lines at least are stored",
+        shown_name(name)
+    )
 }
 
 /// Opens an input. A pipe may wait for its writer: it is read by a thread of its own, until `cancel` is cancelled.
 fn open(input: &Input, cancel: &CancelToken) -> Result<Box<dyn Read + Send>> {
-    let Some(path) = &input.path else { return Ok(Box::new(until_cancelled(io::stdin(), cancel.clone()))) };
+    let Some(path) = &input.path else {
+        return Ok(Box::new(until_cancelled(io::stdin(), cancel.clone())));
+    };
     let file = File::open(path).map_err(|error| Failure::file(&input.name, &error))?;
-    Ok(match file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        true => Box::new(file),
-        false => Box::new(until_cancelled(file, cancel.clone())),
-    })
+    Ok(
+        match file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            true => Box::new(file),
+            false => Box::new(until_cancelled(file, cancel.clone())),
+        },
+    )
 }
 
 /// The size of all inputs; `None` when one is not known.
@@ -316,27 +367,44 @@ fn summary(total: &ImportReport) -> Summary<'_> {
 
 /// An input's name for people.
 fn shown_name(name: &str) -> String {
-    if name == "-" { "standard input".to_string() } else { line(name) }
+    if name == "-" {
+        "standard input".to_string()
+    } else {
+        line(name)
+    }
 }
 
 /// Lists what was not kept on standard error: the first of it, then the count.
 pub fn list_rejected(rejected: &[Rejected], rejected_count: u64) {
-    for Rejected { file, line: number, error } in rejected.iter().take(LISTED_REJECTED_MAX) {
+    for Rejected {
+        file,
+        line: number,
+        error,
+    } in rejected.iter().take(LISTED_REJECTED_MAX)
+    {
         match number {
-            Some(number) => report(format_args!("{}:{number}: {}", shown_name(file), line(error))),
+            Some(number) => report(format_args!(
+                "{}:{number}: {}",
+                shown_name(file),
+                line(error)
+            )),
             None => report(format_args!("{}: {}", shown_name(file), line(error))),
         }
     }
     let unlisted = rejected_count.saturating_sub(LISTED_REJECTED_MAX as u64);
     if unlisted > 0 {
-        report(format_args!("and {unlisted} more: {rejected_count} rejected in all"));
+        report(format_args!(
+            "and {unlisted} more: {rejected_count} rejected in all"
+        ));
     }
 }
 
 fn sentence(total: &ImportReport) -> String {
     let figure = |value: u64| count(i64::try_from(value).unwrap_or(i64::MAX));
-    let mut parts =
-        vec![format!("{} traces", figure(total.traces)), format!("{} spans", figure(total.spans))];
+    let mut parts = vec![
+        format!("{} traces", figure(total.traces)),
+        format!("{} spans", figure(total.spans)),
+    ];
     for (value, what) in [
         (total.assessments, "assessments"),
         (total.duplicate_spans, "spans that were there already"),
@@ -345,7 +413,10 @@ fn sentence(total: &ImportReport) -> String {
         (total.cut_keys, "keys cut to 256 bytes"),
         (total.log_records, "log records joined to spans"),
         (total.waiting_log_records, "of them waiting for their span"),
-        (total.skipped_log_records.values().sum(), "other log records skipped"),
+        (
+            total.skipped_log_records.values().sum(),
+            "other log records skipped",
+        ),
         (total.skipped, "requests without traces skipped"),
     ] {
         if value > 0 {
@@ -353,7 +424,12 @@ fn sentence(total: &ImportReport) -> String {
         }
     }
     let from = forms(total, " from");
-    format!("imported {}{from} ({} in {:.1} s)", parts.join(", "), bytes(total.bytes), total.seconds)
+    format!(
+        "imported {}{from} ({} in {:.1} s)",
+        parts.join(", "),
+        bytes(total.bytes),
+        total.seconds
+    )
 }
 
 /// The forms that were seen, when there are others than OTLP.
@@ -363,7 +439,11 @@ fn forms(total: &ImportReport, word: &str) -> String {
     }
     let figure = |seen: u64| count(i64::try_from(seen).unwrap_or(i64::MAX));
     let seen = total.forms.iter().map(|(form, count)| {
-        let plural = if *count == 1 || form.ends_with('s') || form.ends_with("feedback") { "" } else { "s" };
+        let plural = if *count == 1 || form.ends_with('s') || form.ends_with("feedback") {
+            ""
+        } else {
+            "s"
+        };
         format!("{} {form}{plural}", figure(*count))
     });
     format!("{word} {}", seen.collect::<Vec<_>>().join(", "))
@@ -375,17 +455,32 @@ mod tests {
 
     #[test]
     fn the_sentence_names_only_what_there_was() {
-        let mut total = ImportReport { traces: 1200, spans: 3, bytes: 1000, ..ImportReport::default() };
-        assert_eq!(sentence(&total), "imported 1,200 traces, 3 spans (1.0 kB in 0.0 s)");
+        let mut total = ImportReport {
+            traces: 1200,
+            spans: 3,
+            bytes: 1000,
+            ..ImportReport::default()
+        };
+        assert_eq!(
+            sentence(&total),
+            "imported 1,200 traces, 3 spans (1.0 kB in 0.0 s)"
+        );
         total.rejected_count = 2;
         assert!(sentence(&total).contains(", 2 rejected ("));
     }
 
     #[test]
     fn the_json_report_has_the_documented_keys() {
-        let rejected = vec![Rejected { file: "f".into(), line: None, error: "e".into() }];
-        let text =
-            serde_json::to_string(&summary(&ImportReport { rejected, ..ImportReport::default() })).unwrap();
+        let rejected = vec![Rejected {
+            file: "f".into(),
+            line: None,
+            error: "e".into(),
+        }];
+        let text = serde_json::to_string(&summary(&ImportReport {
+            rejected,
+            ..ImportReport::default()
+        }))
+        .unwrap();
         assert_eq!(
             text,
             "{\"traces\":0,\"spans\":0,\"duplicate_spans\":0,\"assessments\":0,\

@@ -20,7 +20,10 @@ pub fn man(out: &mut dyn Write) -> Result<()> {
     command.build();
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command
+        .get_subcommands()
+        .filter(|sub| sub.get_name() != "help")
+    {
         section(sub, "tracehouse", &mut page)?;
     }
     Ok(out.write_all(&page)?)
@@ -30,13 +33,26 @@ pub fn man(out: &mut dyn Write) -> Result<()> {
 fn section(command: &clap::Command, before: &str, page: &mut Vec<u8>) -> Result<()> {
     let name = format!("{before} {}", command.get_name());
     writeln!(page, ".SH \"{}\"", name.to_uppercase().replace('-', "\\-"))?;
-    let man = clap_mangen::Man::new(command.clone().bin_name(name.clone()).display_name(name.clone()));
+    let man = clap_mangen::Man::new(
+        command
+            .clone()
+            .bin_name(name.clone())
+            .display_name(name.clone()),
+    );
     let mut rest = Vec::new();
     man.render_description_section(&mut rest)?;
     man.render_synopsis_section(&mut rest)?;
     man.render_options_section(&mut rest)?;
     // Its sections are parts of this one.
-    page.extend(String::from_utf8_lossy(&rest).replace(".SH ", ".SS ").into_bytes());
-    let below = command.get_subcommands().filter(|sub| sub.get_name() != "help");
-    below.into_iter().try_for_each(|sub| section(sub, &name, page))
+    page.extend(
+        String::from_utf8_lossy(&rest)
+            .replace(".SH ", ".SS ")
+            .into_bytes(),
+    );
+    let below = command
+        .get_subcommands()
+        .filter(|sub| sub.get_name() != "help");
+    below
+        .into_iter()
+        .try_for_each(|sub| section(sub, &name, page))
 }

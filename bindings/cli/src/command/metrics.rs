@@ -26,20 +26,36 @@ pub fn run(context: &Context, args: &MetricsArgs, out: &mut (dyn Write + Send)) 
             &json!({ "points": points.iter().map(as_json).collect::<Vec<_>>(), "has_more": has_more }),
         );
     }
-    let Some(first) = points.first() else { return context.say(out, "no values") };
+    let Some(first) = points.first() else {
+        return context.say(out, "no values");
+    };
     let mut table = TextTable::new([]);
-    first.dimensions.iter().for_each(|(name, _)| table.add_column(name, false));
+    first
+        .dimensions
+        .iter()
+        .for_each(|(name, _)| table.add_column(name, false));
     let unit = unit_of(&args.metric);
     for (name, _) in &first.values {
         let unit = unit.filter(|_| name != "COUNT");
-        table.add_column(&unit.map_or(name.clone(), |unit| format!("{name} ({unit})")), true);
+        table.add_column(
+            &unit.map_or(name.clone(), |unit| format!("{name} ({unit})")),
+            true,
+        );
     }
     for point in &points {
         let names = point.dimensions.iter().map(|(_, name)| line(name));
-        table.add_row(names.chain(point.values.iter().map(|(_, value)| figure(*value))).collect());
+        table.add_row(
+            names
+                .chain(point.values.iter().map(|(_, value)| figure(*value)))
+                .collect(),
+        );
     }
     table.write_fitting(out, context.style, "--json")?;
-    if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }
+    if has_more {
+        context.say(out, "\nthere are more: --limit shows them")
+    } else {
+        Ok(())
+    }
 }
 
 /// What the values of a metric are counted in; `None` where the name says it.
@@ -58,7 +74,11 @@ fn query_of(args: &MetricsArgs) -> Result<MetricQuery> {
         MetricsView::Spans => MetricView::Spans,
         MetricsView::Assessments => MetricView::Assessments,
     };
-    let aggregations = args.aggregate.iter().map(|word| aggregation(word)).collect::<Result<Vec<_>>>()?;
+    let aggregations = args
+        .aggregate
+        .iter()
+        .map(|word| aggregation(word))
+        .collect::<Result<Vec<_>>>()?;
     let mut query = MetricQuery::new(view, args.metric.as_str())
         .aggregations(aggregations)
         .dimensions(args.by.iter().cloned())
@@ -83,7 +103,10 @@ fn aggregation(word: &str) -> Result<Aggregation> {
         "avg" => Ok(Aggregation::Avg),
         "min" => Ok(Aggregation::Min),
         "max" => Ok(Aggregation::Max),
-        other => match other.strip_prefix('p').and_then(|percent| percent.parse().ok()) {
+        other => match other
+            .strip_prefix('p')
+            .and_then(|percent| percent.parse().ok())
+        {
             Some(percent) => Ok(Aggregation::Percentile(percent)),
             None => Err(Failure::bad_input(format!(
                 "aggregation {word:?}: count, sum, avg, min, max or a percentile such as p99 expected"
@@ -93,10 +116,16 @@ fn aggregation(word: &str) -> Result<Aggregation> {
 }
 
 fn as_json(point: &MetricPoint) -> Value {
-    let dimensions: Map<String, Value> =
-        point.dimensions.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-    let values: Map<String, Value> =
-        point.values.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect();
+    let dimensions: Map<String, Value> = point
+        .dimensions
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .collect();
+    let values: Map<String, Value> = point
+        .values
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(*value)))
+        .collect();
     json!({ "metric": point.metric, "dimensions": dimensions, "values": values })
 }
 

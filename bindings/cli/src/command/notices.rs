@@ -14,13 +14,20 @@ const LOOK_LIMIT: Duration = Duration::from_secs(1);
 pub fn of_search(db: &Database, search: &Search, has_found: bool) -> Result<Vec<String>> {
     match has_found {
         false => Ok(db.notices(search, false)?),
-        true => Ok(db.with_timeout(LOOK_LIMIT).notices(search, true).unwrap_or_default()),
+        true => Ok(db
+            .with_timeout(LOOK_LIMIT)
+            .notices(search, true)
+            .unwrap_or_default()),
     }
 }
 
 /// Says the notices of a SQL statement.
 pub fn say_of_sql(context: &Context, db: &Database, statement: &str) {
     if !context.quiet {
-        context.notice(&db.with_timeout(LOOK_LIMIT).sql_notices(statement).unwrap_or_default());
+        context.notice(
+            &db.with_timeout(LOOK_LIMIT)
+                .sql_notices(statement)
+                .unwrap_or_default(),
+        );
     }
 }

@@ -11,9 +11,9 @@ impl PeriodArgs {
         let first = ms(&self.since)?.or(ms(&self.from)?);
         let last = ms(&self.to)?;
         match (first, last) {
-            (Some(first), Some(last)) if first > last => {
-                Err(Failure::bad_input("--to is a time before the first one: nothing is in between"))
-            }
+            (Some(first), Some(last)) if first > last => Err(Failure::bad_input(
+                "--to is a time before the first one: nothing is in between",
+            )),
             bounds => Ok(bounds),
         }
     }
@@ -21,8 +21,10 @@ impl PeriodArgs {
     /// The filter, of traces that began then.
     pub fn filter(&self, filter: &str) -> Result<String> {
         let (first, last) = self.bounds_ms()?;
-        let clauses =
-            [first.map(|ms| format!("timestamp >= {ms}")), last.map(|ms| format!("timestamp <= {ms}"))];
+        let clauses = [
+            first.map(|ms| format!("timestamp >= {ms}")),
+            last.map(|ms| format!("timestamp <= {ms}")),
+        ];
         within(filter, clauses.into_iter().flatten())
     }
 }
@@ -55,16 +57,28 @@ mod tests {
         let none = of(None, None, None);
         assert_eq!(none.filter("a = ").unwrap(), "a = ", "left to the search");
         let both = of(None, Some("1970-01-01"), Some("1970-01-02"));
-        assert_eq!(both.filter("").unwrap(), "timestamp >= 0 AND timestamp <= 86400000");
+        assert_eq!(
+            both.filter("").unwrap(),
+            "timestamp >= 0 AND timestamp <= 86400000"
+        );
         assert_eq!(
             both.filter("state = 'OK' OR state = 'ERROR'").unwrap(),
             "(state = 'OK' OR state = 'ERROR') AND timestamp >= 0 AND timestamp <= 86400000"
         );
-        assert!(of(Some("24h"), None, None).filter("").unwrap().starts_with("timestamp >= 1"));
+        assert!(
+            of(Some("24h"), None, None)
+                .filter("")
+                .unwrap()
+                .starts_with("timestamp >= 1")
+        );
         for wrong in ["state = 'OK') OR (state = 'ERROR'", "state ="] {
             assert_eq!(both.filter(wrong).unwrap_err().code, 2);
         }
-        assert!(of(None, Some("1970-01-02"), Some("1970-01-01")).filter("").is_err());
+        assert!(
+            of(None, Some("1970-01-02"), Some("1970-01-01"))
+                .filter("")
+                .is_err()
+        );
         assert_eq!(of(Some("soon"), None, None).filter("").unwrap_err().code, 2);
     }
 }

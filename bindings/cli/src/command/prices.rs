@@ -16,12 +16,16 @@ pub fn run(context: &Context, args: &PricesArgs, out: &mut (dyn Write + Send)) -
         None | Some(PricesAction::List) => list(context, args, out),
         Some(PricesAction::Set(set)) => {
             let price = Price::new(set.input, set.output).cache(set.cache_read, set.cache_write);
-            change(context, args, out, |prices| Ok(prices.set(&set.model, price)))
+            change(context, args, out, |prices| {
+                Ok(prices.set(&set.model, price))
+            })
         }
         Some(PricesAction::Remove { model }) => {
             change(context, args, out, |prices| match prices.has(model) {
                 true => Ok(prices.remove(model)),
-                false => Err(Failure::bad_input(format!("there is no price of {model:?}"))),
+                false => Err(Failure::bad_input(format!(
+                    "there is no price of {model:?}"
+                ))),
             })
         }
         Some(PricesAction::Seed) => change(context, args, out, |prices| Ok(prices.seed())),
@@ -33,7 +37,11 @@ pub fn run(context: &Context, args: &PricesArgs, out: &mut (dyn Write + Send)) -
 fn list(context: &Context, args: &PricesArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let db = context.open_to_read(&args.db)?;
     let (schema, batches) = db.query("SELECT * FROM prices ORDER BY model".into(), None)?;
-    let form = if context.json { SqlFormat::Json } else { SqlFormat::Table };
+    let form = if context.json {
+        SqlFormat::Json
+    } else {
+        SqlFormat::Table
+    };
     format::write(out, form, false, &schema, &batches, context.style)?;
     match db.prices().enabled {
         true => Ok(()),
@@ -51,7 +59,16 @@ fn change(
     let prices = change(db.prices())?;
     db.set_prices(prices)?;
     let count = db.price_list().len();
-    let what = if db.prices().enabled { "costs are computed" } else { "costs are not computed" };
+    let what = if db.prices().enabled {
+        "costs are computed"
+    } else {
+        "costs are not computed"
+    };
     db.close()?;
-    context.say(out, line(&format!("{count} prices, {what} for spans that come from now on")))
+    context.say(
+        out,
+        line(&format!(
+            "{count} prices, {what} for spans that come from now on"
+        )),
+    )
 }

@@ -38,7 +38,11 @@ impl<R: Read> Read for CountedReader<R> {
 
 impl ProgressDisplay {
     /// A display for inputs of `total_bytes` together.
-    pub fn new(context: &Context, format: Option<ProgressFormat>, total_bytes: Option<u64>) -> Self {
+    pub fn new(
+        context: &Context,
+        format: Option<ProgressFormat>,
+        total_bytes: Option<u64>,
+    ) -> Self {
         let json = format == Some(ProgressFormat::Json);
         let wanted = !json && !context.quiet && io::stderr().is_terminal();
         Self {
@@ -51,7 +55,10 @@ impl ProgressDisplay {
 
     /// `reader`, counted for the bar.
     pub fn counted<R: Read>(&self, reader: R) -> CountedReader<R> {
-        CountedReader { inner: reader, read: self.read.clone() }
+        CountedReader {
+            inner: reader,
+            read: self.read.clone(),
+        }
     }
 
     /// More of the current file is durable.
@@ -61,7 +68,10 @@ impl ProgressDisplay {
         if self.json {
             let mut stderr = io::stderr().lock();
             // A closed standard error is nobody's loss.
-            let _ = writeln!(stderr, "{{\"acked_lines\":{lines},\"acked_spans\":{spans}}}");
+            let _ = writeln!(
+                stderr,
+                "{{\"acked_lines\":{lines},\"acked_spans\":{spans}}}"
+            );
             let _ = stderr.flush();
         }
         if let Some(bar) = &self.bar {
@@ -86,8 +96,14 @@ impl ProgressDisplay {
 
 fn bar(total_bytes: Option<u64>) -> ProgressBar {
     let (bar, template) = match total_bytes {
-        Some(bytes) => (ProgressBar::new(bytes), "{bar:30} {bytes}/{total_bytes} {msg} {eta}"),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {msg} {elapsed}"),
+        Some(bytes) => (
+            ProgressBar::new(bytes),
+            "{bar:30} {bytes}/{total_bytes} {msg} {eta}",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} {bytes} {msg} {elapsed}",
+        ),
     };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
@@ -101,14 +117,28 @@ mod tests {
 
     #[test]
     fn totals_run_over_files() {
-        let mut display =
-            ProgressDisplay { bar: None, json: false, done: Progress::default(), read: Arc::default() };
-        let file = Progress { acked_lines: 2, acked_spans: 5, acked_bytes: 9 };
+        let mut display = ProgressDisplay {
+            bar: None,
+            json: false,
+            done: Progress::default(),
+            read: Arc::default(),
+        };
+        let file = Progress {
+            acked_lines: 2,
+            acked_spans: 5,
+            acked_bytes: 9,
+        };
         display.file_done(file);
         display.file_done(file);
-        assert_eq!((display.done.acked_lines, display.done.acked_spans), (4, 10));
+        assert_eq!(
+            (display.done.acked_lines, display.done.acked_spans),
+            (4, 10)
+        );
         let mut text = String::new();
-        display.counted("abc".as_bytes()).read_to_string(&mut text).unwrap();
+        display
+            .counted("abc".as_bytes())
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(display.read.load(Ordering::Relaxed), 3);
     }
 }

@@ -36,7 +36,11 @@ fn is_change(args: &RedactionArgs) -> bool {
 }
 
 fn changed(before: Redaction, args: &RedactionArgs) -> Redaction {
-    let mut setting = if args.clear { Redaction::none() } else { before };
+    let mut setting = if args.clear {
+        Redaction::none()
+    } else {
+        before
+    };
     setting.names = args.names.unwrap_or(setting.names);
     setting.secrets = args.secrets.unwrap_or(setting.secrets);
     setting.emails = args.emails.unwrap_or(setting.emails);

@@ -36,16 +36,31 @@ pub fn run(context: &Context, args: &RepairArgs, out: &mut (dyn Write + Send)) -
 
 fn write_report(report: &RepairReport, out: &mut (dyn Write + Send)) -> Result<()> {
     write_findings(&report.before, out)?;
-    let (word, verb) = if report.applied { ("done", "lost") } else { ("would", "would be lost") };
+    let (word, verb) = if report.applied {
+        ("done", "lost")
+    } else {
+        ("would", "would be lost")
+    };
     for action in &report.actions {
         writeln!(out, "{word:<7} {}", line(&action.to_string()))?;
     }
     let lost = &report.lost;
     if lost.spans + lost.trace_rows + lost.assessments > 0 {
         let (spans, rows, assessments) = (lost.spans, lost.trace_rows, lost.assessments);
-        writeln!(out, "{verb}: {spans} spans, {rows} trace rows, {assessments} assessments")?;
-        let time = |ns: Option<i64>| ns.and_then(rfc3339).unwrap_or_else(|| "unknown".to_string());
-        writeln!(out, "  from {} to {}", time(lost.min_time_ns), time(lost.max_time_ns))?;
+        writeln!(
+            out,
+            "{verb}: {spans} spans, {rows} trace rows, {assessments} assessments"
+        )?;
+        let time = |ns: Option<i64>| {
+            ns.and_then(rfc3339)
+                .unwrap_or_else(|| "unknown".to_string())
+        };
+        writeln!(
+            out,
+            "  from {} to {}",
+            time(lost.min_time_ns),
+            time(lost.max_time_ns)
+        )?;
     }
     let traces = lost.trace_ids.len() as u64 + lost.more_traces;
     if traces > 0 {

@@ -32,7 +32,9 @@ pub fn run(context: &Context, args: &RetainArgs, out: &mut (dyn Write + Send)) -
 
 fn rules(args: &RetainArgs) -> Result<Vec<Retention>> {
     if args.max_age.is_none() && args.max_traces.is_none() && args.max_size.is_none() {
-        return Err(Failure::bad_input("no limit: --max-age, --max-traces or --max-size is needed"));
+        return Err(Failure::bad_input(
+            "no limit: --max-age, --max-traces or --max-size is needed",
+        ));
     }
     let mut rule = Retention::new();
     rule.max_age_ms = args.max_age;
@@ -40,14 +42,24 @@ fn rules(args: &RetainArgs) -> Result<Vec<Retention>> {
     rule.max_bytes = args.max_size.map(|bytes| bytes as u64);
     Ok(match args.experiment.as_slice() {
         [] => vec![rule],
-        experiments => experiments.iter().map(|id| rule.clone().experiment(id)).collect(),
+        experiments => experiments
+            .iter()
+            .map(|id| rule.clone().experiment(id))
+            .collect(),
     })
 }
 
 fn show(context: &Context, report: &RetentionReport, out: &mut (dyn Write + Send)) -> Result<()> {
-    let verb = if report.dry_run { "would delete" } else { "deleted" };
+    let verb = if report.dry_run {
+        "would delete"
+    } else {
+        "deleted"
+    };
     for (experiment, count) in &report.deleted {
-        context.say(out, format_args!("{verb} {count} traces of experiment {experiment}"))?;
+        context.say(
+            out,
+            format_args!("{verb} {count} traces of experiment {experiment}"),
+        )?;
     }
     context.say(out, format_args!("{} traces stay", report.kept))
 }

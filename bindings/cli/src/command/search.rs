@@ -37,11 +37,24 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
         context.notice(&of_search(&db, &search, count > 0)?);
         return Ok(());
     }
-    let default = if context.json { SearchFormat::Json } else { SearchFormat::Table };
+    let default = if context.json {
+        SearchFormat::Json
+    } else {
+        SearchFormat::Table
+    };
     let form = args.format.unwrap_or(default);
-    let style = if args.wide { Style { width: None, ..context.style } } else { context.style };
+    let style = if args.wide {
+        Style {
+            width: None,
+            ..context.style
+        }
+    } else {
+        context.style
+    };
     match (form, &chosen) {
-        (SearchFormat::Table, None) => return show_page(context, &db, &search, (style, args.wide), out),
+        (SearchFormat::Table, None) => {
+            return show_page(context, &db, &search, (style, args.wide), out);
+        }
         (SearchFormat::Table, Some(columns)) => {
             return show_columns(context, &db, &search, columns, (style, args.wide), out);
         }
@@ -49,7 +62,14 @@ pub fn run(context: &Context, args: &SearchArgs, out: &mut (dyn Write + Send)) -
     }
     let columns = chosen.as_ref();
     if context.style.is_terminal() {
-        return write(context, &db, &search, form, columns, &mut EscapingWriter::new(out));
+        return write(
+            context,
+            &db,
+            &search,
+            form,
+            columns,
+            &mut EscapingWriter::new(out),
+        );
     }
     write(context, &db, &search, form, columns, out)
 }
@@ -81,7 +101,10 @@ fn write(
             }
         }
         SearchFormat::Csv => {
-            let none = of(columns, RecordBatch::new_empty(Table::Traces.public_schema()))?;
+            let none = of(
+                columns,
+                RecordBatch::new_empty(Table::Traces.public_schema()),
+            )?;
             csv::write(out, false, &none.schema(), &[])?;
             for batch in found.by_ref() {
                 csv::write_more(out, &of(columns, batch?)?)?;
@@ -101,7 +124,9 @@ fn of(columns: Option<&Columns>, batch: RecordBatch) -> Result<RecordBatch> {
 
 fn search_of(args: &SearchArgs) -> Result<Search> {
     let filter = args.period.filter(&args.filter)?;
-    let mut search = Search::new(filter).order_by(args.order_by.iter().cloned()).limit(args.limit);
+    let mut search = Search::new(filter)
+        .order_by(args.order_by.iter().cloned())
+        .limit(args.limit);
     search.offset = args.offset;
     search.explain = args.explain;
     search.analyze = args.analyze;
@@ -130,7 +155,9 @@ fn show_columns(
     if batches.is_empty() {
         context.say(out, "no traces")?;
     } else {
-        columns.table(&batches, if is_wide { usize::MAX } else { PREVIEW_WIDTH })?.write(out, style)?;
+        columns
+            .table(&batches, if is_wide { usize::MAX } else { PREVIEW_WIDTH })?
+            .write(out, style)?;
     }
     say_rest(context, found.next_page_token(), found.explain(), out)
 }
@@ -151,7 +178,12 @@ fn say_rest(
 }
 
 /// Shows a page as a table, the token of the next page below it.
-pub fn show_table(context: &Context, db: &Database, search: &Search, out: &mut dyn Write) -> Result<()> {
+pub fn show_table(
+    context: &Context,
+    db: &Database,
+    search: &Search,
+    out: &mut dyn Write,
+) -> Result<()> {
     show_page(context, db, search, (context.style, false), out)
 }
 
@@ -170,13 +202,23 @@ fn show_page(
         table_of(&page.traces, style, is_wide).write(out, style)?;
         let left_out = COLUMNS.get(shown_columns(style)..).unwrap_or_default();
         if !left_out.is_empty() {
-            let names: Vec<&str> =
-                left_out.iter().map(|(name, _)| name.trim_start_matches(['!', '>'])).collect();
+            let names: Vec<&str> = left_out
+                .iter()
+                .map(|(name, _)| name.trim_start_matches(['!', '>']))
+                .collect();
             let names = names.join(", ");
-            context.say(out, format_args!("\nleft out: {names}; --wide or --columns shows them"))?;
+            context.say(
+                out,
+                format_args!("\nleft out: {names}; --wide or --columns shows them"),
+            )?;
         }
     }
-    say_rest(context, page.next_page_token.as_deref(), page.explain.as_ref(), out)
+    say_rest(
+        context,
+        page.next_page_token.as_deref(),
+        page.explain.as_ref(),
+        out,
+    )
 }
 
 /// Columns of the table from this width of the terminal on; narrower ones show the first of them.
@@ -193,7 +235,10 @@ const COLUMNS: [(&str, usize); 8] = [
 
 /// How many columns there is room for.
 fn shown_columns(style: Style) -> usize {
-    COLUMNS.iter().filter(|(_, width)| style.width.is_none_or(|room| room >= *width)).count()
+    COLUMNS
+        .iter()
+        .filter(|(_, width)| style.width.is_none_or(|room| room >= *width))
+        .count()
 }
 
 fn table_of(traces: &[TraceRow], style: Style, is_wide: bool) -> TextTable {
@@ -229,7 +274,10 @@ fn write_json(
     out.write_all(b"{\"traces\":")?;
     let mut failure = None;
     let batches = found.by_ref().map_while(|batch| {
-        match batch.map_err(Into::into).and_then(|batch| of(columns, batch)) {
+        match batch
+            .map_err(Into::into)
+            .and_then(|batch| of(columns, batch))
+        {
             Ok(batch) => Some(Ok(batch)),
             Err(error) => {
                 failure = Some(error);
@@ -241,7 +289,11 @@ fn write_json(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    write!(out, ",\"next_page_token\":{}", Value::from(found.next_page_token()))?;
+    write!(
+        out,
+        ",\"next_page_token\":{}",
+        Value::from(found.next_page_token())
+    )?;
     if let Some(explain) = found.explain() {
         out.write_all(b",\"explain\":")?;
         serde_json::to_writer(EscapingWriter::json(&mut *out), explain)?;
@@ -258,7 +310,10 @@ fn write_json(
 /// would take for all, and the explanation.
 fn report_beside(context: &Context, found: &TraceBatches) {
     if let Some(token) = found.next_page_token().filter(|_| !context.quiet) {
-        report(format_args!("{} traces shown; more with --page-token {token}", found.trace_ids().len()));
+        report(format_args!(
+            "{} traces shown; more with --page-token {token}",
+            found.trace_ids().len()
+        ));
     }
     if let Some(explain) = found.explain() {
         report(explain);
@@ -275,24 +330,39 @@ mod tests {
     #[test]
     fn a_narrow_table_says_what_it_leaves_out() {
         let db = Database::in_memory().unwrap();
-        db.start_trace(&TraceStart::new("t1", 1).previews(Some("x".repeat(90)), None)).unwrap();
+        db.start_trace(&TraceStart::new("t1", 1).previews(Some("x".repeat(90)), None))
+            .unwrap();
         let context = Context::of(&GlobalArgs::default());
         let shown = |width, is_wide| {
             let mut out = Vec::new();
-            let style = Style { width, color: false };
+            let style = Style {
+                width,
+                color: false,
+            };
             show_page(&context, &db, &Search::new(""), (style, is_wide), &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
         let narrow = shown(Some(80), false);
         assert!(
-            narrow.ends_with("\nleft out: duration, tokens, cost, request; --wide or --columns shows them\n"),
+            narrow.ends_with(
+                "\nleft out: duration, tokens, cost, request; --wide or --columns shows them\n"
+            ),
             "{narrow}"
         );
-        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+        assert!(
+            narrow.lines().all(|line| line.chars().count() <= 80),
+            "{narrow}"
+        );
         assert!(shown(Some(120), false).contains("left out: request;"));
         for wide in [shown(None, false), shown(None, true)] {
-            assert!(!wide.contains("left out") && wide.contains("request"), "{wide}");
+            assert!(
+                !wide.contains("left out") && wide.contains("request"),
+                "{wide}"
+            );
         }
-        assert!(shown(None, true).contains(&"x".repeat(90)) && !shown(None, false).contains(&"x".repeat(90)));
+        assert!(
+            shown(None, true).contains(&"x".repeat(90))
+                && !shown(None, false).contains(&"x".repeat(90))
+        );
     }
 }

@@ -32,7 +32,16 @@ pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send))
     if sessions.is_empty() {
         return context.say(out, "no sessions");
     }
-    let columns = ["!session_id", "user_id", ">traces", ">errors", "!first", "!last", ">tokens", ">cost"];
+    let columns = [
+        "!session_id",
+        "user_id",
+        ">traces",
+        ">errors",
+        "!first",
+        "!last",
+        ">tokens",
+        ">cost",
+    ];
     let mut table = TextTable::new(columns);
     for session in &sessions {
         let figure = |value: u64| count(i64::try_from(value).unwrap_or(i64::MAX));
@@ -48,7 +57,11 @@ pub fn run(context: &Context, args: &SessionsArgs, out: &mut (dyn Write + Send))
         ]);
     }
     table.write_fitting(out, context.style, "--json")?;
-    if has_more { context.say(out, "\nthere are more: --limit shows them") } else { Ok(()) }
+    if has_more {
+        context.say(out, "\nthere are more: --limit shows them")
+    } else {
+        Ok(())
+    }
 }
 
 /// A session as it is, with times for people and machines.

@@ -31,7 +31,10 @@ pub fn show(context: &Context, db: &Database, out: &mut dyn Write) -> Result<()>
 fn as_json(stats: &Stats) -> Result<serde_json::Value> {
     let mut json = serde_json::to_value(stats)?;
     if let Some(figures) = json.as_object_mut() {
-        for (name, time_ns) in [("min_time", stats.min_time_ns), ("max_time", stats.max_time_ns)] {
+        for (name, time_ns) in [
+            ("min_time", stats.min_time_ns),
+            ("max_time", stats.max_time_ns),
+        ] {
             figures.remove(&format!("{name}_ns"));
             figures.insert(name.to_string(), time_ns.and_then(rfc3339).into());
         }
@@ -41,12 +44,19 @@ fn as_json(stats: &Stats) -> Result<serde_json::Value> {
 
 fn lines(stats: &Stats) -> Vec<(&'static str, String)> {
     let figure = |value: u64| count(i64::try_from(value).unwrap_or(i64::MAX));
-    let time = |time_ns: Option<i64>| time_ns.and_then(rfc3339).unwrap_or_else(|| "none".to_string());
+    let time = |time_ns: Option<i64>| {
+        time_ns
+            .and_then(rfc3339)
+            .unwrap_or_else(|| "none".to_string())
+    };
     let indexed = match stats.spans {
         spans if spans == stats.indexed_spans => figure(spans),
         spans => {
             let percent = stats.indexed_spans as f64 / spans as f64 * 100.0;
-            format!("{} ({percent:.0} %), the others are scanned", figure(stats.indexed_spans))
+            format!(
+                "{} ({percent:.0} %), the others are scanned",
+                figure(stats.indexed_spans)
+            )
         }
     };
     let mut lines = vec![
@@ -57,20 +67,39 @@ fn lines(stats: &Stats) -> Vec<(&'static str, String)> {
         ("from", time(stats.min_time_ns)),
         ("to", time(stats.max_time_ns)),
         ("segments", stats.segments.to_string()),
-        ("on disk", format!("{} of which the log {}", bytes(stats.disk_bytes), bytes(stats.wal_bytes))),
+        (
+            "on disk",
+            format!(
+                "{} of which the log {}",
+                bytes(stats.disk_bytes),
+                bytes(stats.wal_bytes)
+            ),
+        ),
         ("in memory", bytes(stats.memtable_bytes)),
         ("text indexed", indexed),
         ("format", stats.format_version.to_string()),
     ];
     if stats.awaited_spans > 0 {
         let awaited = figure(stats.awaited_spans);
-        lines.push(("awaited", format!("{awaited} spans, of which only log records are there")));
+        lines.push((
+            "awaited",
+            format!("{awaited} spans, of which only log records are there"),
+        ));
     }
     if stats.unindexable_segments > 0 {
-        lines.push(("no text index", format!("{} segments, scanned", stats.unindexable_segments)));
+        lines.push((
+            "no text index",
+            format!("{} segments, scanned", stats.unindexable_segments),
+        ));
     }
     if stats.refused_writes > 0 {
-        lines.push(("refused", format!("{} writes, older rows unreadable", figure(stats.refused_writes))));
+        lines.push((
+            "refused",
+            format!(
+                "{} writes, older rows unreadable",
+                figure(stats.refused_writes)
+            ),
+        ));
     }
     if let Some(failure) = &stats.maintenance_failure {
         lines.push(("maintenance", format!("failed: {failure}")));

@@ -12,7 +12,11 @@ use crate::failure::{Failure, Result};
 
 /// Sets tags, all in one commit.
 pub fn set(context: &Context, args: &TagArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let tags = args.tags.iter().map(|tag| parse(tag)).collect::<Result<Vec<_>>>()?;
+    let tags = args
+        .tags
+        .iter()
+        .map(|tag| parse(tag))
+        .collect::<Result<Vec<_>>>()?;
     let db = context.open_to_change(&args.db)?;
     db.set_tags(&args.trace_id, tags.iter().copied())?;
     shown(context, &db, &args.trace_id, out)
@@ -36,7 +40,10 @@ pub fn parse(tag: &str) -> Result<(&str, &str)> {
 fn shown(context: &Context, db: &Database, trace_id: &str, out: &mut dyn Write) -> Result<()> {
     if context.json {
         let info = db.get_trace_info(trace_id)?;
-        return write_json(out, &json!({ "trace_id": info.trace_id, "tags": info.tags }));
+        return write_json(
+            out,
+            &json!({ "trace_id": info.trace_id, "tags": info.tags }),
+        );
     }
     Ok(())
 }

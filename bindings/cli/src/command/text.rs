@@ -16,18 +16,34 @@ use crate::output::units::rfc3339;
 
 /// Searches and shows the hits.
 pub fn run(context: &Context, args: &TextArgs, out: &mut (dyn Write + Send)) -> Result<()> {
-    let filter = args.period.filter(args.filter.as_deref().unwrap_or_default())?;
+    let filter = args
+        .period
+        .filter(args.filter.as_deref().unwrap_or_default())?;
     let db = context.open_to_read(&args.db)?;
-    let hits =
-        search(&db, &args.query, Some(filter.as_str()).filter(|filter| !filter.is_empty()), args.limit)?;
+    let hits = search(
+        &db,
+        &args.query,
+        Some(filter.as_str()).filter(|filter| !filter.is_empty()),
+        args.limit,
+    )?;
     if !filter.is_empty() {
-        context.notice(&of_search(&db, &Search::new(filter.as_str()), !hits.is_empty())?);
+        context.notice(&of_search(
+            &db,
+            &Search::new(filter.as_str()),
+            !hits.is_empty(),
+        )?);
     }
-    let default = if context.json { TextFormat::Json } else { TextFormat::Table };
+    let default = if context.json {
+        TextFormat::Json
+    } else {
+        TextFormat::Table
+    };
     match args.format.unwrap_or(default) {
         TextFormat::Table => show(context, &hits, out),
         TextFormat::Json => write_json(out, &Value::from_iter(hits.iter().map(as_json))),
-        TextFormat::JsonLines => hits.iter().try_for_each(|hit| write_json(out, &as_json(hit))),
+        TextFormat::JsonLines => hits
+            .iter()
+            .try_for_each(|hit| write_json(out, &as_json(hit))),
     }
 }
 
@@ -46,7 +62,12 @@ pub fn show(context: &Context, hits: &[TextHit], out: &mut dyn Write) -> Result<
     }
     for (rank, hit) in (1..).zip(hits) {
         let place = format!("trace {}  span {}", line(&hit.trace_id), line(&hit.span_id));
-        writeln!(out, "{rank:>3}. {:>6.2}  {}", hit.score, context.style.dim(&place))?;
+        writeln!(
+            out,
+            "{rank:>3}. {:>6.2}  {}",
+            hit.score,
+            context.style.dim(&place)
+        )?;
         for line in highlighted(hit, context.style) {
             writeln!(out, "{INDENT}{line}")?;
         }
@@ -59,7 +80,9 @@ const INDENT: &str = "     ";
 
 /// The field and its snippet with what matched in bold, in lines that fit; white space as single spaces.
 fn highlighted(hit: &TextHit, style: Style) -> Vec<String> {
-    let room = style.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
+    let room = style
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
     let mut shown = style.dim(&format!("{}:", hit.field));
     let (mut lines, mut used) = (Vec::new(), columns(&hit.field) + 1);
     for word in words(hit, room) {
@@ -100,14 +123,26 @@ fn words(hit: &TextHit, room: usize) -> Vec<Word> {
             continue;
         }
         let text = line(character.encode_utf8(&mut [0; 4]));
-        let (wide, is_match) = (columns(&text), hit.highlights.iter().any(|range| range.contains(&at)));
-        let is_full = words.last().is_none_or(|word| word.columns.saturating_add(wide) > room);
+        let (wide, is_match) = (
+            columns(&text),
+            hit.highlights.iter().any(|range| range.contains(&at)),
+        );
+        let is_full = words
+            .last()
+            .is_none_or(|word| word.columns.saturating_add(wide) > room);
         if is_apart || is_full {
-            words.push(Word { is_apart, ..Word::default() });
+            words.push(Word {
+                is_apart,
+                ..Word::default()
+            });
         }
         if let Some(word) = words.last_mut() {
             word.columns += wide;
-            match word.parts.last_mut().filter(|(_, other)| *other == is_match) {
+            match word
+                .parts
+                .last_mut()
+                .filter(|(_, other)| *other == is_match)
+            {
                 Some((part, _)) => part.push_str(&text),
                 None => word.parts.push((text, is_match)),
             }
@@ -118,7 +153,10 @@ fn words(hit: &TextHit, room: usize) -> Vec<Word> {
 }
 
 fn as_json(hit: &TextHit) -> Value {
-    let highlights = hit.highlights.iter().map(|range| json!([range.start, range.end]));
+    let highlights = hit
+        .highlights
+        .iter()
+        .map(|range| json!([range.start, range.end]));
     json!({
         "trace_id": hit.trace_id,
         "span_id": hit.span_id,
@@ -145,13 +183,35 @@ mod tests {
             highlights: std::iter::once(4..10).collect(),
             start_time_ns: 0,
         };
-        let style = Style { width: Some(20), color: true };
+        let style = Style {
+            width: Some(20),
+            color: true,
+        };
         let field = "\u{1b}[2minputs:\u{1b}[0m";
-        let bold = [format!("{field} a\\u{{1b}}"), "\u{1b}[1mrefund\u{1b}[0m, b".to_string()];
+        let bold = [
+            format!("{field} a\\u{{1b}}"),
+            "\u{1b}[1mrefund\u{1b}[0m, b".to_string(),
+        ];
         assert_eq!(highlighted(&hit, style), bold);
-        assert_eq!(highlighted(&hit, Style::PLAIN), ["inputs: a\\u{1b} refund, b"]);
-        let long = TextHit { snippet: "字".repeat(10), highlights: std::iter::once(3..6).collect(), ..hit };
+        assert_eq!(
+            highlighted(&hit, Style::PLAIN),
+            ["inputs: a\\u{1b} refund, b"]
+        );
+        let long = TextHit {
+            snippet: "字".repeat(10),
+            highlights: std::iter::once(3..6).collect(),
+            ..hit
+        };
         let cut = ["inputs:".to_string(), "字".repeat(7), "字".repeat(3)];
-        assert_eq!(highlighted(&long, Style { color: false, ..style }), cut);
+        assert_eq!(
+            highlighted(
+                &long,
+                Style {
+                    color: false,
+                    ..style
+                }
+            ),
+            cut
+        );
     }
 }

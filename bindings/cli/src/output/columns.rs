@@ -45,23 +45,43 @@ impl Columns {
     /// Bad input for a name that `schema` does not have.
     pub fn choose(names: &[String], schema: &Schema) -> Result<Self> {
         let mut chosen = Vec::with_capacity(names.len());
-        for name in names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
-            let long = SHORT.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| *long);
+        for name in names
+            .iter()
+            .map(|name| name.trim())
+            .filter(|name| !name.is_empty())
+        {
+            let long = SHORT
+                .iter()
+                .find(|(short, _)| *short == name)
+                .map_or(name, |(_, long)| *long);
             let (stored, key) = match name.split_once('.') {
-                Some((maps @ ("tags" | "metadata"), key)) => (maps, Some(key.trim_matches('`').to_string())),
+                Some((maps @ ("tags" | "metadata"), key)) => {
+                    (maps, Some(key.trim_matches('`').to_string()))
+                }
                 _ => (long, None),
             };
             let index = schema.index_of(stored).map_err(|_| {
-                let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+                let all: Vec<&str> = schema
+                    .fields()
+                    .iter()
+                    .map(|field| field.name().as_str())
+                    .collect();
                 Failure::bad_input(format!(
                     "column {name:?}: tags.K, metadata.K or one of {} expected",
                     all.join(", ")
                 ))
             })?;
             if chosen.iter().any(|other: &Chosen| other.column == long) {
-                return Err(Failure::bad_input(format!("column {long:?} is there twice")));
+                return Err(Failure::bad_input(format!(
+                    "column {long:?} is there twice"
+                )));
             }
-            chosen.push(Chosen { name: name.to_string(), column: long.to_string(), index, key });
+            chosen.push(Chosen {
+                name: name.to_string(),
+                column: long.to_string(),
+                index,
+                key,
+            });
         }
         Ok(Self { chosen })
     }
@@ -69,7 +89,13 @@ impl Columns {
     /// The chosen columns of a batch, each under the name that the table has for it.
     pub fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
-        for Chosen { column: name, index, key, .. } in &self.chosen {
+        for Chosen {
+            column: name,
+            index,
+            key,
+            ..
+        } in &self.chosen
+        {
             let column = batch.column(*index);
             let column = match key {
                 Some(key) => values_of(column, key),
@@ -78,7 +104,10 @@ impl Columns {
             fields.push(Field::new(name, column.data_type().clone(), true));
             columns.push(column);
         }
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+        Ok(RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns,
+        )?)
     }
 
     /// A table for people of batches as [`Columns::of`] gives them, cells cut to `cell_width` columns.
@@ -96,7 +125,12 @@ impl Columns {
                 columns.push(cells(field.name(), column, cell_width)?);
             }
             for row in 0..batch.num_rows() {
-                table.add_row(columns.iter().filter_map(|cells| cells.get(row).cloned()).collect());
+                table.add_row(
+                    columns
+                        .iter()
+                        .filter_map(|cells| cells.get(row).cloned())
+                        .collect(),
+                );
             }
         }
         Ok(table)
@@ -114,12 +148,18 @@ fn cells(name: &str, column: &ArrayRef, width: usize) -> Result<Vec<String>> {
     if let Some(figure) = figure {
         let numbers = cast(column, &DataType::Int64)?;
         let numbers = numbers.as_primitive::<arrow::datatypes::Int64Type>();
-        return Ok(numbers.iter().map(|number| number.map(figure).unwrap_or_default()).collect());
+        return Ok(numbers
+            .iter()
+            .map(|number| number.map(figure).unwrap_or_default())
+            .collect());
     }
     if name == "cost_usd" {
         let costs = cast(column, &DataType::Float64)?;
         let costs = costs.as_primitive::<arrow::datatypes::Float64Type>();
-        return Ok(costs.iter().map(|cost| cost.map(usd).unwrap_or_default()).collect());
+        return Ok(costs
+            .iter()
+            .map(|cost| cost.map(usd).unwrap_or_default())
+            .collect());
     }
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
@@ -135,10 +175,14 @@ fn values_of(column: &ArrayRef, key: &str) -> ArrayRef {
     let mut values = StringBuilder::new();
     let maps = column.as_map_opt();
     for row in 0..column.len() {
-        let entries = maps.filter(|maps| maps.is_valid(row)).map(|maps| maps.value(row));
+        let entries = maps
+            .filter(|maps| maps.is_valid(row))
+            .map(|maps| maps.value(row));
         let found = entries.as_ref().and_then(|entries| {
-            let (keys, values) =
-                (entries.column(0).as_string_opt::<i32>()?, entries.column(1).as_string_opt::<i32>()?);
+            let (keys, values) = (
+                entries.column(0).as_string_opt::<i32>()?,
+                entries.column(1).as_string_opt::<i32>()?,
+            );
             let at = keys.iter().position(|known| known == Some(key))?;
             values.is_valid(at).then(|| values.value(at))
         });
@@ -157,13 +201,22 @@ mod tests {
     fn columns_are_chosen_by_name() {
         let db = Database::in_memory().unwrap();
         db.start_trace(
-            &tracehouse::TraceStart::new("t1", 1).tag("env", "prod").duration_ns(5_533_000_000_000),
+            &tracehouse::TraceStart::new("t1", 1)
+                .tag("env", "prod")
+                .duration_ns(5_533_000_000_000),
         )
         .unwrap();
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect::<Vec<_>>();
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_string())
+                .collect::<Vec<_>>()
+        };
         let schema = Table::Traces.public_schema();
-        let columns =
-            Columns::choose(&names(&["trace_id", "tags.env", "tags.none", "duration", "tags"]), &schema);
+        let columns = Columns::choose(
+            &names(&["trace_id", "tags.env", "tags.none", "duration", "tags"]),
+            &schema,
+        );
         let columns = columns.unwrap();
         let batches: Vec<RecordBatch> = db
             .search_batches(&Search::new(""))
@@ -171,13 +224,30 @@ mod tests {
             .map(|batch| columns.of(&batch.unwrap()).unwrap())
             .collect();
         let schema = batches[0].schema();
-        let got: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        assert_eq!(got, ["trace_id", "tags.env", "tags.none", "duration_ns", "tags"]);
+        let got: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        assert_eq!(
+            got,
+            ["trace_id", "tags.env", "tags.none", "duration_ns", "tags"]
+        );
         let mut out = Vec::new();
-        columns.table(&batches, usize::MAX).unwrap().write(&mut out, crate::output::Style::PLAIN).unwrap();
+        columns
+            .table(&batches, usize::MAX)
+            .unwrap()
+            .write(&mut out, crate::output::Style::PLAIN)
+            .unwrap();
         let text = String::from_utf8(out).unwrap();
-        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[0], ["trace_id", "tags.env", "tags.none", "duration", "tags"]);
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(
+            rows[0],
+            ["trace_id", "tags.env", "tags.none", "duration", "tags"]
+        );
         assert_eq!(rows[2][..4], ["t1", "prod", "1h", "32m"], "{text}");
         for wrong in [&["nope"][..], &["inputs.x"], &["duration", "duration_ns"]] {
             let error = Columns::choose(&names(wrong), &Table::Traces.public_schema()).unwrap_err();

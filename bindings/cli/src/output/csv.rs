@@ -16,7 +16,12 @@ use super::writable::Takes;
 use crate::failure::Result;
 
 /// Writes the rows; the header also of an empty result.
-pub fn write(out: &mut dyn Write, raw: bool, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    raw: bool,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+) -> Result<()> {
     let form = |batch: &RecordBatch| {
         let flat = flat(batch)?;
         if raw { Ok(flat) } else { harmless(&flat) }
@@ -33,7 +38,10 @@ pub fn write(out: &mut dyn Write, raw: bool, schema: &SchemaRef, batches: &[Reco
 
 /// Writes further rows, without a header.
 pub fn write_more(out: &mut dyn Write, batch: &RecordBatch) -> Result<()> {
-    Ok(WriterBuilder::new().with_header(false).build(out).write(&harmless(&flat(batch)?)?)?)
+    Ok(WriterBuilder::new()
+        .with_header(false)
+        .build(out)
+        .write(&harmless(&flat(batch)?)?)?)
 }
 
 /// The rows with texts and names of columns as cells that nothing runs.
@@ -42,12 +50,24 @@ fn harmless(batch: &RecordBatch) -> Result<RecordBatch> {
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let name = csv_cell(field.name());
         let is_text = is_text(field.data_type());
-        let data_type = if is_text { DataType::Utf8 } else { field.data_type().clone() };
+        let data_type = if is_text {
+            DataType::Utf8
+        } else {
+            field.data_type().clone()
+        };
         fields.push(Arc::new(Field::new(name, data_type.clone(), true)));
-        columns.push(if is_text { cells(&cast(column, &data_type)?) } else { column.clone() });
+        columns.push(if is_text {
+            cells(&cast(column, &data_type)?)
+        } else {
+            column.clone()
+        });
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        columns,
+        &options,
+    )?)
 }
 
 fn is_text(data_type: &DataType) -> bool {
@@ -77,7 +97,11 @@ pub fn flat(batch: &RecordBatch) -> Result<RecordBatch> {
         }
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        columns,
+        &options,
+    )?)
 }
 
 #[cfg(test)]
@@ -87,7 +111,10 @@ mod tests {
     fn written(raw: bool) -> String {
         let texts = StringArray::from(vec![Some("=1+1"), Some("a\u{1b}[31m"), Some("-5"), None]);
         let numbers = arrow::array::Int64Array::from(vec![-1, -2, -3, -4]);
-        let fields = vec![Field::new("@text", DataType::Utf8, true), Field::new("n", DataType::Int64, false)];
+        let fields = vec![
+            Field::new("@text", DataType::Utf8, true),
+            Field::new("n", DataType::Int64, false),
+        ];
         let schema = Arc::new(Schema::new(fields));
         let columns: Vec<ArrayRef> = vec![Arc::new(texts), Arc::new(numbers)];
         let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
@@ -98,7 +125,13 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula_or_a_command_unless_asked_for() {
-        assert_eq!(written(false), "'@text,n\n'=1+1,-1\na\\u001b[31m,-2\n-5,-3\n,-4\n");
-        assert_eq!(written(true), "@text,n\n=1+1,-1\na\u{1b}[31m,-2\n-5,-3\n,-4\n");
+        assert_eq!(
+            written(false),
+            "'@text,n\n'=1+1,-1\na\\u001b[31m,-2\n-5,-3\n,-4\n"
+        );
+        assert_eq!(
+            written(true),
+            "@text,n\n=1+1,-1\na\u{1b}[31m,-2\n-5,-3\n,-4\n"
+        );
     }
 }

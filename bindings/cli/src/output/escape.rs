@@ -146,12 +146,20 @@ pub struct EscapingWriter<W> {
 impl<W: Write> EscapingWriter<W> {
     /// A writer in front of `inner`.
     pub fn new(inner: W) -> Self {
-        Self { inner, escape: lines, pending: Vec::new() }
+        Self {
+            inner,
+            escape: lines,
+            pending: Vec::new(),
+        }
     }
 
     /// One for JSON, wherever it goes.
     pub fn json(inner: W) -> Self {
-        Self { inner, escape: json, pending: Vec::new() }
+        Self {
+            inner,
+            escape: json,
+            pending: Vec::new(),
+        }
     }
 }
 
@@ -168,7 +176,8 @@ impl<W: Write> Write for EscapingWriter<W> {
             Err(_) => self.pending.len(),
         };
         let rest = self.pending.split_off(whole);
-        self.inner.write_all((self.escape)(&String::from_utf8_lossy(&self.pending)).as_bytes())?;
+        self.inner
+            .write_all((self.escape)(&String::from_utf8_lossy(&self.pending)).as_bytes())?;
         self.pending = rest;
         Ok(bytes.len())
     }
@@ -184,7 +193,10 @@ mod tests {
 
     #[test]
     fn no_control_character_passes() {
-        assert_eq!(line("a\u{1b}[31m\n\u{9b}\u{202e}é"), "a\\u{1b}[31m\\n\\u{9b}\\u{202e}é");
+        assert_eq!(
+            line("a\u{1b}[31m\n\u{9b}\u{202e}é"),
+            "a\\u{1b}[31m\\n\\u{9b}\\u{202e}é"
+        );
         assert_eq!(lines("a\n\u{7}"), "a\n\\u{7}");
     }
 
@@ -207,12 +219,17 @@ mod tests {
             assert_eq!(lines(&text).contains(character), is_kept, "{character:?}");
             let json_text = serde_json::to_string(&text).unwrap();
             let mut written = Vec::new();
-            EscapingWriter::json(&mut written).write_all(json_text.as_bytes()).unwrap();
+            EscapingWriter::json(&mut written)
+                .write_all(json_text.as_bytes())
+                .unwrap();
             let written = String::from_utf8(written).unwrap();
             assert!(!written.contains(character), "{character:?} in {written:?}");
             assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
         }
-        assert_eq!(json("\"\u{9b}\u{202e}\u{e0041}\""), r#""\u009b\u202e\udb40\udc41""#);
+        assert_eq!(
+            json("\"\u{9b}\u{202e}\u{e0041}\""),
+            r#""\u009b\u202e\udb40\udc41""#
+        );
     }
 
     #[test]

@@ -14,17 +14,27 @@ use crate::failure::{Failure, Result};
 use crate::interrupt::{HalfWritten, UntilCancelled};
 
 /// Creates or replaces the file by what `write` writes.
-pub fn to_file(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
+pub fn to_file(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
+) -> Result<()> {
     let named = |error: std::io::Error| Failure::file(path.display(), &error);
     // The file behind a link is replaced, and not the link.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let there = fs::metadata(&target).ok();
     if there.as_ref().is_some_and(|there| !there.is_file()) {
-        return fill(path, OpenOptions::new().write(true).open(path).map_err(named)?, write);
+        return fill(
+            path,
+            OpenOptions::new().write(true).open(path).map_err(named)?,
+            write,
+        );
     }
     if there.is_some() {
         // Replacing needs no right to the file, only to its folder.
-        OpenOptions::new().write(true).open(&target).map_err(named)?;
+        OpenOptions::new()
+            .write(true)
+            .open(&target)
+            .map_err(named)?;
     }
     let (beside, file) = beside(&target).map_err(named)?;
     // A signal removes it, too.
@@ -42,22 +52,35 @@ pub fn to_file(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> Resul
     written
 }
 
-fn fill(path: &Path, file: File, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
+fn fill(
+    path: &Path,
+    file: File,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>,
+) -> Result<()> {
     let mut file = BufWriter::new(UntilCancelled::new(file));
     write(&mut file).map_err(|failure| Failure {
         message: format!("{}: {}", path.display(), failure.message),
         ..failure
     })?;
-    file.flush().map_err(|error| Failure::file(path.display(), &error))
+    file.flush()
+        .map_err(|error| Failure::file(path.display(), &error))
 }
 
 /// A new file in the same folder.
 fn beside(path: &Path) -> std::io::Result<(PathBuf, File)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let process = std::process::id();
     for number in 0..u16::MAX {
         let beside = path.with_file_name(format!(".{name}.{process}.{number}.tmp"));
-        match OpenOptions::new().write(true).create_new(true).open(&beside) {
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&beside)
+        {
             Ok(file) => return Ok((beside, file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -80,7 +103,12 @@ mod tests {
             Err(Failure::failed("no"))
         };
         let files = || fs::read_dir(&folder).unwrap().count();
-        assert!(to_file(&path, failing).unwrap_err().message.ends_with("result.csv: no"));
+        assert!(
+            to_file(&path, failing)
+                .unwrap_err()
+                .message
+                .ends_with("result.csv: no")
+        );
         assert_eq!(files(), 0);
         to_file(&path, |out| Ok(out.write_all(b"whole")?)).unwrap();
         assert!(to_file(&path, failing).is_err());

@@ -28,18 +28,25 @@ pub fn write(
     style: Style,
 ) -> Result<()> {
     if style.is_terminal() && matches!(format, SqlFormat::Parquet | SqlFormat::Arrow) {
-        return Err(Failure::bad_input("a terminal cannot show a binary format: add --output FILE"));
+        return Err(Failure::bad_input(
+            "a terminal cannot show a binary format: add --output FILE",
+        ));
     }
     match format {
         SqlFormat::Table if schema.metadata().contains_key(EXPLAINED) => plan(out, batches),
         SqlFormat::Table => table(schema, batches)?.write_fitting(out, style, "--format csv"),
         SqlFormat::Parquet => {
-            let (schema, batches) = (Takes::NoIntervals.schema(schema), Takes::NoIntervals.batches(batches)?);
+            let (schema, batches) = (
+                Takes::NoIntervals.schema(schema),
+                Takes::NoIntervals.batches(batches)?,
+            );
             tracehouse::export::write_parquet(out, schema, &batches)
                 .map_err(|error| Failure::from(tracehouse::Error::from(error)))
         }
         SqlFormat::Arrow => arrow_stream::write(out, schema, batches),
-        _ if style.is_terminal() => text(&mut EscapingWriter::new(out), format, raw, schema, batches),
+        _ if style.is_terminal() => {
+            text(&mut EscapingWriter::new(out), format, raw, schema, batches)
+        }
         _ => text(out, format, raw, schema, batches),
     }
 }
@@ -64,7 +71,10 @@ fn text(
 
 /// The lines of a plan, which are a tree as they are.
 fn plan(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<()> {
-    for lines in batches.iter().filter_map(|batch| batch.column_by_name("plan")) {
+    for lines in batches
+        .iter()
+        .filter_map(|batch| batch.column_by_name("plan"))
+    {
         for line in lines.as_string::<i32>().iter().flatten() {
             writeln!(out, "{}", escape::line(line))?;
         }
@@ -78,7 +88,11 @@ pub fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<TextTable> {
 }
 
 /// A table with every cell cut to `cell_width` columns.
-pub fn table_cut(schema: &SchemaRef, batches: &[RecordBatch], cell_width: usize) -> Result<TextTable> {
+pub fn table_cut(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    cell_width: usize,
+) -> Result<TextTable> {
     let mut table = TextTable::default();
     for field in schema.fields() {
         table.add_column(field.name(), is_number(field.data_type()));
@@ -86,7 +100,10 @@ pub fn table_cut(schema: &SchemaRef, batches: &[RecordBatch], cell_width: usize)
     let options = FormatOptions::default().with_null("NULL");
     for batch in batches {
         let batch = csv::flat(batch)?;
-        let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column, &options));
         let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             let cells = columns.iter().zip(batch.columns()).map(|(column, values)| {
@@ -105,7 +122,9 @@ pub fn table_cut(schema: &SchemaRef, batches: &[RecordBatch], cell_width: usize)
 
 /// A time that has passed, as people read it; `None` for anything else.
 fn elapsed(values: &ArrayRef, row: usize) -> Option<String> {
-    let DataType::Duration(unit) = values.data_type() else { return None };
+    let DataType::Duration(unit) = values.data_type() else {
+        return None;
+    };
     let ns_per_unit: i64 = match unit {
         TimeUnit::Second => 1_000_000_000,
         TimeUnit::Millisecond => 1_000_000,

@@ -9,8 +9,8 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, FieldRef};
 use arrow::error::ArrowError;
 use arrow::json::writer::{
-    Encoder, EncoderFactory, EncoderOptions, JsonArray, JsonFormat, LineDelimited, NullableEncoder, Writer,
-    WriterBuilder, make_encoder,
+    Encoder, EncoderFactory, EncoderOptions, JsonArray, JsonFormat, LineDelimited, NullableEncoder,
+    Writer, WriterBuilder, make_encoder,
 };
 
 use super::escape::EscapingWriter;
@@ -39,7 +39,10 @@ impl EncoderFactory for JsonTexts {
 fn has_json(field: &FieldRef) -> bool {
     match field.data_type() {
         DataType::List(item) | DataType::LargeList(item) => has_json(item),
-        _ => field.metadata().get("ARROW:extension:name").is_some_and(|name| name == "arrow.json"),
+        _ => field
+            .metadata()
+            .get("ARROW:extension:name")
+            .is_some_and(|name| name == "arrow.json"),
     }
 }
 
@@ -99,8 +102,9 @@ pub fn write_stream(
 
 /// The values of a nested column as JSON text, for forms that have no nested values.
 pub fn text_column(field: &FieldRef, column: &dyn Array) -> Result<StringArray> {
-    let options =
-        EncoderOptions::default().with_explicit_nulls(true).with_encoder_factory(Arc::new(JsonTexts));
+    let options = EncoderOptions::default()
+        .with_explicit_nulls(true)
+        .with_encoder_factory(Arc::new(JsonTexts));
     let mut encoder = make_encoder(field, column, &options)?;
     let mut texts: Vec<Option<String>> = Vec::with_capacity(column.len());
     for row in 0..column.len() {
@@ -133,6 +137,9 @@ mod tests {
         let batch = RecordBatch::try_new(Arc::new(schema), vec![column]).unwrap();
         let mut out = Vec::new();
         write_lines(&mut out, &[batch]).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap().trim_end(), r#"{"l":["LLM",{"a":1},null]}"#);
+        assert_eq!(
+            String::from_utf8(out).unwrap().trim_end(),
+            r#"{"l":["LLM",{"a":1},null]}"#
+        );
     }
 }

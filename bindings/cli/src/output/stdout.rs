@@ -15,7 +15,10 @@ pub struct Output {
 impl Output {
     /// The process's standard output.
     pub fn stdout() -> Self {
-        Self { inner: BufWriter::with_capacity(BUFFER_BYTES, io::stdout()), closed: false }
+        Self {
+            inner: BufWriter::with_capacity(BUFFER_BYTES, io::stdout()),
+            closed: false,
+        }
     }
 
     /// Whether a write failed because nobody reads any more.

@@ -13,17 +13,25 @@ pub struct Style {
 
 impl Style {
     /// Plain text of any width.
-    pub const PLAIN: Style = Style { width: None, color: false };
+    pub const PLAIN: Style = Style {
+        width: None,
+        color: false,
+    };
 
     /// The style of the process's standard output.
     pub fn of_stdout() -> Self {
         if !std::io::stdout().is_terminal() {
             return Self::PLAIN;
         }
-        let width = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+        let width = console::Term::stdout()
+            .size_checked()
+            .map(|(_, columns)| usize::from(columns));
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { width: Some(width.unwrap_or(80).max(40)), color: !set("NO_COLOR") && !dumb }
+        Self {
+            width: Some(width.unwrap_or(80).max(40)),
+            color: !set("NO_COLOR") && !dumb,
+        }
     }
 
     /// Whether the output is a terminal.

@@ -66,20 +66,35 @@ impl TextTable {
     /// Writes the columns that there is room for, and below them which those are that there is not; `all` says how all
     /// of them are had.
     pub fn write_fitting(&mut self, out: &mut dyn Write, style: Style, all: &str) -> Result<()> {
-        let left_out = style.width.map(|width| self.keep_fitting(width)).unwrap_or_default();
+        let left_out = style
+            .width
+            .map(|width| self.keep_fitting(width))
+            .unwrap_or_default();
         self.write(out, style)?;
         Self::say_left_out(&left_out, out, style, all)
     }
 
     /// Says which columns a table was written without.
-    pub fn say_left_out(left_out: &[String], out: &mut dyn Write, style: Style, all: &str) -> Result<()> {
+    pub fn say_left_out(
+        left_out: &[String],
+        out: &mut dyn Write,
+        style: Style,
+        all: &str,
+    ) -> Result<()> {
         let number = match left_out.len() {
             0 => return Ok(()),
             1 => "1 column".to_string(),
             more => format!("{more} columns"),
         };
-        let full = format!("{number} not shown ({all} for all): {}", left_out.join(", "));
-        Ok(writeln!(out, "{}", style.dim(&fit(&full, style.width.unwrap_or(usize::MAX))))?)
+        let full = format!(
+            "{number} not shown ({all} for all): {}",
+            left_out.join(", ")
+        );
+        Ok(writeln!(
+            out,
+            "{}",
+            style.dim(&fit(&full, style.width.unwrap_or(usize::MAX)))
+        )?)
     }
 
     /// Leaves the columns that fit into `width`, those that can be cut to at least [`COLUMN_WIDTH_SHOWN`] or their
@@ -88,7 +103,12 @@ impl TextTable {
         let (mut used, mut kept) = (0, 0);
         for (column, whole) in self.widths(None).into_iter().zip(&self.whole) {
             let gap = if kept == 0 { 0 } else { GAP.len() };
-            used += gap + if *whole { column } else { column.min(COLUMN_WIDTH_SHOWN) };
+            used += gap
+                + if *whole {
+                    column
+                } else {
+                    column.min(COLUMN_WIDTH_SHOWN)
+                };
             if kept > 0 && used > width {
                 break;
             }
@@ -111,17 +131,27 @@ impl TextTable {
     }
 
     fn widths(&self, total_max: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.headers.iter().map(|header| columns(header).max(1)).collect();
+        let mut widths: Vec<usize> = self
+            .headers
+            .iter()
+            .map(|header| columns(header).max(1))
+            .collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(columns(cell));
             }
         }
-        let Some(total_max) = total_max else { return widths };
+        let Some(total_max) = total_max else {
+            return widths;
+        };
         let gaps = GAP.len() * widths.len().saturating_sub(1);
         let (mut fixed, mut cuttable) = (gaps, Vec::new());
         for (width, whole) in widths.iter().zip(&self.whole) {
-            if *whole { fixed += width } else { cuttable.push(*width) }
+            if *whole {
+                fixed += width
+            } else {
+                cuttable.push(*width)
+            }
         }
         let cap = width_cap(&cuttable, total_max.saturating_sub(fixed));
         let cut = |(width, whole): (usize, &bool)| if *whole { width } else { width.min(cap) };
@@ -171,8 +201,20 @@ mod tests {
 
     fn shown(table: &TextTable, width: Option<usize>) -> Vec<String> {
         let mut out = Vec::new();
-        table.write(&mut out, Style { width, color: false }).unwrap();
-        String::from_utf8(out).unwrap().lines().map(str::to_string).collect()
+        table
+            .write(
+                &mut out,
+                Style {
+                    width,
+                    color: false,
+                },
+            )
+            .unwrap();
+        String::from_utf8(out)
+            .unwrap()
+            .lines()
+            .map(str::to_string)
+            .collect()
     }
 
     #[test]
@@ -180,7 +222,10 @@ mod tests {
         let mut table = TextTable::new(["name", ">n"]);
         table.add_row(vec!["a".into(), "1".into()]);
         table.add_row(vec!["日本語".into(), "22".into()]);
-        assert_eq!(shown(&table, None), ["name     n", "──────  ──", "a        1", "日本語  22"]);
+        assert_eq!(
+            shown(&table, None),
+            ["name     n", "──────  ──", "a        1", "日本語  22"]
+        );
     }
 
     #[test]
@@ -197,22 +242,42 @@ mod tests {
         let mut table = TextTable::new(["!id", ">!n", "text"]);
         table.add_row(vec!["x".repeat(30), "1".into(), "y".repeat(100)]);
         let lines = shown(&table, Some(50));
-        assert_eq!(lines[2], format!("{}  1  {}…", "x".repeat(30), "y".repeat(14)));
+        assert_eq!(
+            lines[2],
+            format!("{}  1  {}…", "x".repeat(30), "y".repeat(14))
+        );
     }
 
     #[test]
     fn columns_that_do_not_fit_are_named() {
         let mut table = TextTable::new(["a", "b", "c", ">d"]);
-        table.add_row(vec!["x".repeat(30), "y".repeat(5), "z".repeat(20), "1".into()]);
+        table.add_row(vec![
+            "x".repeat(30),
+            "y".repeat(5),
+            "z".repeat(20),
+            "1".into(),
+        ]);
         assert_eq!(table.clone().keep_fitting(36), Vec::<String>::new());
         assert_eq!(table.clone().keep_fitting(35), ["d"]);
         assert_eq!(table.clone().keep_fitting(3), ["b", "c", "d"]);
         let mut whole = TextTable::new(["!a", "b"]);
         whole.add_row(vec!["x".repeat(30), "y".into()]);
         let mut out = Vec::new();
-        whole.write_fitting(&mut out, Style { width: Some(30), color: false }, "--json").unwrap();
+        whole
+            .write_fitting(
+                &mut out,
+                Style {
+                    width: Some(30),
+                    color: false,
+                },
+                "--json",
+            )
+            .unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.ends_with("\n1 column not shown (--json fo…\n"), "{text}");
+        assert!(
+            text.ends_with("\n1 column not shown (--json fo…\n"),
+            "{text}"
+        );
         table.cut(&[4, 0, 2]);
         table.keep_fitting(20);
         assert_eq!(shown(&table, Some(20))[2], "xxx…  yyyyy  z…  1");

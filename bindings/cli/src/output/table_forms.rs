@@ -9,7 +9,12 @@ use crate::failure::Result;
 impl TextTable {
     /// Writes `name = value` for each cell, an empty line between rows.
     pub fn write_lines(&self, out: &mut dyn Write) -> Result<()> {
-        let width = self.headers.iter().map(|header| columns(header)).max().unwrap_or(0);
+        let width = self
+            .headers
+            .iter()
+            .map(|header| columns(header))
+            .max()
+            .unwrap_or(0);
         for (number, row) in self.rows.iter().enumerate() {
             if number > 0 {
                 writeln!(out)?;

@@ -104,14 +104,22 @@ pub fn bytes(bytes: u64) -> String {
 
 /// Dollars: cents and more precisely below a cent.
 pub fn usd(cost: f64) -> String {
-    if cost == 0.0 || cost >= 1.0 { format!("${cost:.2}") } else { format!("${cost:.4}") }
+    if cost == 0.0 || cost >= 1.0 {
+        format!("${cost:.2}")
+    } else {
+        format!("${cost:.4}")
+    }
 }
 
 /// Bytes of a size as a user writes it: `512MB`, `2GiB`, `1000000`.
 pub fn parse_bytes(text: &str) -> std::result::Result<usize, String> {
     let expected = || format!("{text:?} is no size: 512MB, 2GiB or a number of bytes expected");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
-    let unit = text.get(digits.len()..).unwrap_or_default().trim().to_ascii_lowercase();
+    let unit = text
+        .get(digits.len()..)
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let factor: f64 = match unit.as_str() {
         "" | "b" => 1.0,
         "k" | "kb" => 1e3,
@@ -153,12 +161,18 @@ mod tests {
 
     #[test]
     fn times_in_both_directions() {
-        assert_eq!(rfc3339(1_700_000_000_123_000_000).unwrap(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(
+            rfc3339(1_700_000_000_123_000_000).unwrap(),
+            "2023-11-14T22:13:20.123Z"
+        );
         assert_eq!(rfc3339(0).unwrap(), "1970-01-01T00:00:00Z");
         assert_eq!(time(1_700_000_000_999_000_000), "2023-11-14 22:13:20");
-        for text in
-            ["2023-11-14T22:13:20Z", "2023-11-14 22:13:20", "1700000000000", "2023-11-14T23:13:20+01:00"]
-        {
+        for text in [
+            "2023-11-14T22:13:20Z",
+            "2023-11-14 22:13:20",
+            "1700000000000",
+            "2023-11-14T23:13:20+01:00",
+        ] {
             assert_eq!(parse_time_ms(text).unwrap(), 1_700_000_000_000, "{text}");
         }
         assert_eq!(parse_time_ms("1970-01-02").unwrap(), 86_400_000);

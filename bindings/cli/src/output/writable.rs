@@ -45,7 +45,9 @@ impl Takes {
         let columns = columns.map(|(column, field)| cast(column, field.data_type()));
         let columns = columns.collect::<std::result::Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?)
     }
 
     fn fields(self, fields: &Fields) -> Fields {
@@ -66,8 +68,12 @@ impl Takes {
 
     fn entries(self, entries: &FieldRef) -> FieldRef {
         let entries = self.field(entries);
-        let DataType::Struct(pair) = entries.data_type() else { return entries };
-        let (Some(key), Some(value)) = (pair.first(), pair.get(1)) else { return entries };
+        let DataType::Struct(pair) = entries.data_type() else {
+            return entries;
+        };
+        let (Some(key), Some(value)) = (pair.first(), pair.get(1)) else {
+            return entries;
+        };
         if self != Self::TextKeys || key.data_type().is_string() {
             return entries;
         }

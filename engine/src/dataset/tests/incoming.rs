@@ -11,15 +11,30 @@ fn exported(dataset: &crate::Dataset, format: ExportFormat) -> Vec<u8> {
 /// Records with everything that a format could lose.
 fn varied(db: &Database) -> crate::Dataset {
     fill(db, 2);
-    db.append(&[root(3, Some("42"), Some("007")), root(4, Some("=1+1"), None)]).unwrap();
-    db.append(&[root(5, Some("{\"q\": \"\\u6771 \\u001b \\\"x\\\", \u{9b}\"}"), Some("a\r\nb,\"c\""))])
+    db.append(&[
+        root(3, Some("42"), Some("007")),
+        root(4, Some("=1+1"), None),
+    ])
+    .unwrap();
+    db.append(&[root(
+        5,
+        Some("{\"q\": \"\\u6771 \\u001b \\\"x\\\", \u{9b}\"}"),
+        Some("a\r\nb,\"c\""),
+    )])
+    .unwrap();
+    db.log_expectation(&trace_id(2), "e", "[1.50, 12345678901234567890123]")
         .unwrap();
-    db.log_expectation(&trace_id(2), "e", "[1.50, 12345678901234567890123]").unwrap();
     let dataset = db.create_dataset("d").unwrap();
     dataset.add_traces(&Search::new("")).unwrap();
-    let human = NewRecord::new("12345678901234567890123").source("HUMAN", r#"{"user_name": "ana"}"#);
+    let human =
+        NewRecord::new("12345678901234567890123").source("HUMAN", r#"{"user_name": "ana"}"#);
     let none = NewRecord::new("\"none\"").expectations("{}");
-    dataset.merge(&[human.tags(r#"{"t": 1}"#).outputs("null"), none.outputs("[]")]).unwrap();
+    dataset
+        .merge(&[
+            human.tags(r#"{"t": 1}"#).outputs("null"),
+            none.outputs("[]"),
+        ])
+        .unwrap();
     dataset
 }
 
@@ -30,36 +45,67 @@ fn exports_of_every_format_come_back_unchanged() {
     let lines = exported(&dataset, ExportFormat::JsonLines);
     let contents = |lines: &[u8]| -> Vec<String> {
         let text = std::str::from_utf8(lines).unwrap();
-        let value = |line| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line).unwrap();
+        let value = |line| {
+            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line).unwrap()
+        };
         let without_id = |mut value: serde_json::Map<String, _>| {
             value.remove("dataset_record_id");
             serde_json::Value::Object(value).to_string()
         };
         text.lines().map(|line| without_id(value(line))).collect()
     };
-    for (at, format) in
-        [ExportFormat::JsonLines, ExportFormat::Csv, ExportFormat::RawCsv, ExportFormat::Parquet]
-            .into_iter()
-            .enumerate()
+    for (at, format) in [
+        ExportFormat::JsonLines,
+        ExportFormat::Csv,
+        ExportFormat::RawCsv,
+        ExportFormat::Parquet,
+    ]
+    .into_iter()
+    .enumerate()
     {
         let bytes = exported(&dataset, format);
         let report = dataset.merge_from(bytes.as_slice(), format, "d").unwrap();
-        assert_eq!((report.unchanged, report.updated, report.inserted), (7, 0, 0), "{format:?}");
-        assert_eq!((report.rejected_count, report.members.len()), (0, 0), "{format:?} {report:?}");
+        assert_eq!(
+            (report.unchanged, report.updated, report.inserted),
+            (7, 0, 0),
+            "{format:?}"
+        );
+        assert_eq!(
+            (report.rejected_count, report.members.len()),
+            (0, 0),
+            "{format:?} {report:?}"
+        );
         let copy = db.create_dataset(&format!("copy {at}")).unwrap();
-        assert_eq!(copy.merge_from(bytes.as_slice(), format, "d").unwrap().inserted, 7);
+        assert_eq!(
+            copy.merge_from(bytes.as_slice(), format, "d")
+                .unwrap()
+                .inserted,
+            7
+        );
         let again = exported(&copy, ExportFormat::JsonLines);
         assert_eq!(contents(&again), contents(&lines), "{format:?}");
-        assert!(String::from_utf8(again).unwrap().contains("\"inputs\":12345678901234567890123,"));
+        assert!(
+            String::from_utf8(again)
+                .unwrap()
+                .contains("\"inputs\":12345678901234567890123,")
+        );
     }
 }
 
-fn merged(db: &Database, name: &str, format: ExportFormat, input: &str) -> (crate::MergeReport, Vec<String>) {
+fn merged(
+    db: &Database,
+    name: &str,
+    format: ExportFormat,
+    input: &str,
+) -> (crate::MergeReport, Vec<String>) {
     let dataset = db.create_dataset(name).unwrap();
     let report = dataset.merge_from(input.as_bytes(), format, name).unwrap();
     let text = String::from_utf8(exported(&dataset, ExportFormat::JsonLines)).unwrap();
     let body = |line: &str| {
-        let (start, end) = (line.find("\"inputs\"").unwrap(), line.find(",\"source\"").unwrap());
+        let (start, end) = (
+            line.find("\"inputs\"").unwrap(),
+            line.find(",\"source\"").unwrap(),
+        );
         line[start..end].to_string()
     };
     (report, text.lines().map(body).collect())
@@ -76,8 +122,11 @@ fn members_of_other_tools_are_taken_or_named() {
         r#"{"input":"q3","ground_truth":[1],"score":2}"#,
     );
     let (report, records) = merged(&db, "d", ExportFormat::JsonLines, input);
-    let uses: Vec<(&str, Option<&str>, u64)> =
-        report.members.iter().map(|used| (used.member.as_str(), used.taken_as, used.records)).collect();
+    let uses: Vec<(&str, Option<&str>, u64)> = report
+        .members
+        .iter()
+        .map(|used| (used.member.as_str(), used.taken_as, used.records))
+        .collect();
     assert_eq!(
         uses,
         [
@@ -101,11 +150,25 @@ fn members_of_other_tools_are_taken_or_named() {
     let (report, of_array) = merged(&db, "array", ExportFormat::JsonLines, &array);
     assert_eq!((of_array, report.members.len()), (records, 6));
     let dataset = db.dataset("d").unwrap();
-    let wrong = dataset.merge_json_lines(&b"[{\"inputs\": 1},"[..], "w.json").unwrap_err();
+    let wrong = dataset
+        .merge_json_lines(&b"[{\"inputs\": 1},"[..], "w.json")
+        .unwrap_err();
     assert_eq!(wrong.kind(), ErrorKind::InvalidInput);
-    let partly = dataset.merge_json_lines(&b"[{\"inputs\": 1}, 7, {}]"[..], "w.json").unwrap();
-    let errors: Vec<&str> = partly.rejected.iter().map(|rejected| rejected.error.as_str()).collect();
-    assert_eq!(errors, ["record 2: not a record: a JSON object expected", "record 3: a record needs inputs"]);
+    let partly = dataset
+        .merge_json_lines(&b"[{\"inputs\": 1}, 7, {}]"[..], "w.json")
+        .unwrap();
+    let errors: Vec<&str> = partly
+        .rejected
+        .iter()
+        .map(|rejected| rejected.error.as_str())
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            "record 2: not a record: a JSON object expected",
+            "record 3: a record needs inputs"
+        ]
+    );
 }
 
 #[test]
@@ -125,14 +188,24 @@ fn tables_of_others_are_text_and_structure() {
             r#""inputs":{"q":"a, b"},"outputs":null,"expectations":{"expected":"true"},"tags":{}"#,
         ]
     );
-    assert_eq!(report.rejected[0].error, "record 3: a record needs inputs (or input); this one has expected");
-    assert!(report.members.iter().any(|used| used.member == "note" && used.taken_as.is_none()));
+    assert_eq!(
+        report.rejected[0].error,
+        "record 3: a record needs inputs (or input); this one has expected"
+    );
+    assert!(
+        report
+            .members
+            .iter()
+            .any(|used| used.member == "note" && used.taken_as.is_none())
+    );
 
     use arrow::array::{ArrayRef, Int64Array, StringArray, StructArray};
     use arrow::datatypes::{DataType, Field};
     let question: ArrayRef = std::sync::Arc::new(StringArray::from(vec!["a", "b"]));
-    let inputs =
-        StructArray::from(vec![(std::sync::Arc::new(Field::new("q", DataType::Utf8, true)), question)]);
+    let inputs = StructArray::from(vec![(
+        std::sync::Arc::new(Field::new("q", DataType::Utf8, true)),
+        question,
+    )]);
     let outputs: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![Some(i64::MAX), None]));
     let batch = RecordBatch::try_from_iter([
         ("inputs", std::sync::Arc::new(inputs) as ArrayRef),
@@ -140,12 +213,23 @@ fn tables_of_others_are_text_and_structure() {
     ])
     .unwrap();
     let mut file = Vec::new();
-    tracehouse_storage::segment::export::write_parquet(&mut file, batch.schema(), &[batch]).unwrap();
+    tracehouse_storage::segment::export::write_parquet(&mut file, batch.schema(), &[batch])
+        .unwrap();
     let dataset = db.create_dataset("parquet").unwrap();
-    dataset.merge_from(file.as_slice(), ExportFormat::Parquet, "p").unwrap();
+    dataset
+        .merge_from(file.as_slice(), ExportFormat::Parquet, "p")
+        .unwrap();
     let records = dataset.records(None).unwrap();
-    let row = |row| (cell(&records, "inputs", row).unwrap(), cell(&records, "outputs", row));
-    assert_eq!(row(0), (r#"{"q":"a"}"#.to_string(), Some(i64::MAX.to_string())));
+    let row = |row| {
+        (
+            cell(&records, "inputs", row).unwrap(),
+            cell(&records, "outputs", row),
+        )
+    };
+    assert_eq!(
+        row(0),
+        (r#"{"q":"a"}"#.to_string(), Some(i64::MAX.to_string()))
+    );
     assert_eq!(row(1), (r#"{"q":"b"}"#.to_string(), None));
 
     for (format, bytes) in [

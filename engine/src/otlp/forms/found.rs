@@ -25,7 +25,11 @@ pub(in crate::otlp) struct Part {
 impl Part {
     /// The text of an OTLP/JSON request.
     pub(in crate::otlp) fn request(&self) -> String {
-        let key = if self.is_logs { "resourceLogs" } else { "resourceSpans" };
+        let key = if self.is_logs {
+            "resourceLogs"
+        } else {
+            "resourceSpans"
+        };
         format!("{{\"{key}\":[{}]}}", self.resources.join(","))
     }
 }
@@ -51,7 +55,10 @@ pub(in crate::otlp) struct Found {
 
 impl Found {
     pub(super) fn at(now_ns: i64) -> Self {
-        Self { now_ns, ..Self::default() }
+        Self {
+            now_ns,
+            ..Self::default()
+        }
     }
 
     /// Counts a document or record of a form.
@@ -89,11 +96,17 @@ impl Found {
 
     fn add_to_part(&mut self, resource: String, any_ids: bool, is_logs: bool) {
         let fits = |part: &Part| {
-            (part.any_ids, part.is_logs) == (any_ids, is_logs) && part.experiment_id == self.experiment_id
+            (part.any_ids, part.is_logs) == (any_ids, is_logs)
+                && part.experiment_id == self.experiment_id
         };
         if !self.parts.last().is_some_and(fits) {
             let experiment_id = self.experiment_id.clone();
-            self.parts.push(Part { resources: Vec::new(), is_logs, any_ids, experiment_id });
+            self.parts.push(Part {
+                resources: Vec::new(),
+                is_logs,
+                any_ids,
+                experiment_id,
+            });
         }
         if let Some(part) = self.parts.last_mut() {
             part.resources.push(resource);
@@ -122,7 +135,9 @@ impl Found {
     pub(super) fn assess_json(&mut self, trace_id: &str, json: &str) {
         match given_json(json, Some(trace_id)) {
             Ok(assessment) => self.assessments.push(assessment),
-            Err(error) => self.rejected.push(format!("assessment of trace {trace_id}: {error}")),
+            Err(error) => self
+                .rejected
+                .push(format!("assessment of trace {trace_id}: {error}")),
         }
     }
 
@@ -137,6 +152,8 @@ impl Found {
             }
         };
         start.tags.retain(|key, value| keep(check_tag(key, value)));
-        start.metadata.retain(|key, value| keep(check_pair("metadata", key, value)));
+        start
+            .metadata
+            .retain(|key, value| keep(check_pair("metadata", key, value)));
     }
 }

@@ -25,8 +25,15 @@ pub(super) fn traces(members: &Map<String, Json>) -> Option<&[Json]> {
 pub(super) fn resource_spans(traces: &[Json]) -> Result<Vec<Json>, DecodeError> {
     let mut out = Vec::new();
     for trace in traces {
-        for span in trace.get("spans").and_then(Json::as_array).into_iter().flatten() {
-            let process = trace.get("processes").and_then(|all| all.get(text(Some(span), "processID")));
+        for span in trace
+            .get("spans")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let process = trace
+                .get("processes")
+                .and_then(|all| all.get(text(Some(span), "processID")));
             let mut resource = vec![json!({
                 "key": "service.name",
                 "value": { "stringValue": text(process, "serviceName") },
@@ -46,18 +53,31 @@ pub(super) fn resource_spans(traces: &[Json]) -> Result<Vec<Json>, DecodeError> 
 
 fn of_span(span: &Json) -> Result<Json, DecodeError> {
     let microseconds = |key: &str| span.get(key).and_then(Json::as_u64);
-    let (Some(start), Some(duration)) = (microseconds("startTime"), microseconds("duration")) else {
-        return Err(DecodeError::new("a Jaeger span has no startTime and duration in microseconds"));
+    let (Some(start), Some(duration)) = (microseconds("startTime"), microseconds("duration"))
+    else {
+        return Err(DecodeError::new(
+            "a Jaeger span has no startTime and duration in microseconds",
+        ));
     };
-    let references = span.get("references").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    let parent = references.iter().find(|reference| text(Some(reference), "refType") == "CHILD_OF");
+    let references = span
+        .get("references")
+        .and_then(Json::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let parent = references
+        .iter()
+        .find(|reference| text(Some(reference), "refType") == "CHILD_OF");
     let is_error = tag(span, "error") == "true" || tag(span, "otel.status_code") == "ERROR";
     let status = if is_error {
         "STATUS_CODE_ERROR".to_string()
     } else {
         format!("STATUS_CODE_{}", tag(span, "otel.status_code"))
     };
-    let logs = span.get("logs").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let logs = span
+        .get("logs")
+        .and_then(Json::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     Ok(json!({
         "traceId": id(Some(span), "traceID", TRACE_ID_DIGITS),
         "spanId": id(Some(span), "spanID", SPAN_ID_DIGITS),
@@ -75,7 +95,11 @@ fn of_span(span: &Json) -> Result<Json, DecodeError> {
 /// An id with all its digits: Jaeger leaves the first ones out where they are zeros, and has ids of traces of 64 bits.
 fn id(of: Option<&Json>, key: &str, digits: usize) -> String {
     let id = text(of, key);
-    if id.is_empty() { id.to_string() } else { format!("{id:0>digits$}") }
+    if id.is_empty() {
+        id.to_string()
+    } else {
+        format!("{id:0>digits$}")
+    }
 }
 
 fn of_log(log: &Json) -> Json {
@@ -85,7 +109,10 @@ fn of_log(log: &Json) -> Json {
         .into_iter()
         .flatten()
         .find(|field| text(Some(field), "key") == "event");
-    let time = log.get("timestamp").and_then(Json::as_u64).unwrap_or_default();
+    let time = log
+        .get("timestamp")
+        .and_then(Json::as_u64)
+        .unwrap_or_default();
     json!({
         "name": text(name, "value"),
         "timeUnixNano": time.saturating_mul(NS_PER_US).to_string(),
@@ -102,8 +129,15 @@ fn tags(listed: Option<&Json>) -> impl Iterator<Item = Json> {
 
 /// The text of a tag; empty when the span does not have it.
 fn tag(span: &Json, key: &str) -> String {
-    let listed = span.get("tags").and_then(Json::as_array).into_iter().flatten();
-    let value = listed.into_iter().find(|tag| text(Some(tag), "key") == key).and_then(|tag| tag.get("value"));
+    let listed = span
+        .get("tags")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten();
+    let value = listed
+        .into_iter()
+        .find(|tag| text(Some(tag), "key") == key)
+        .and_then(|tag| tag.get("value"));
     match value {
         Some(Json::String(text)) => text.clone(),
         Some(Json::Null) | None => String::new(),

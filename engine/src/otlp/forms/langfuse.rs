@@ -24,17 +24,42 @@ pub(super) const SCORE_FORM: &str = "Langfuse score";
 const SCOPE: &str = "langfuse";
 
 /// Members by which an observation, a trace and a score are told, besides their ids.
-const OF_OBSERVATIONS: &[&str] = &["parentObservationId", "startTime", "usageDetails", "completionStartTime"];
-const OF_TRACES: &[&str] =
-    &["htmlPath", "bookmarked", "public", "sessionId", "userId", "release", "observations"];
-const OF_SCORES: &[&str] = &["dataType", "stringValue", "configId", "observationId", "comment"];
+const OF_OBSERVATIONS: &[&str] = &[
+    "parentObservationId",
+    "startTime",
+    "usageDetails",
+    "completionStartTime",
+];
+const OF_TRACES: &[&str] = &[
+    "htmlPath",
+    "bookmarked",
+    "public",
+    "sessionId",
+    "userId",
+    "release",
+    "observations",
+];
+const OF_SCORES: &[&str] = &[
+    "dataType",
+    "stringValue",
+    "configId",
+    "observationId",
+    "comment",
+];
 
 /// Members that only the UI's export has.
 const OF_UI_TRACES: &[&str] = &["observationCount", "errorCount"];
 const OF_UI_OBSERVATIONS: &[&str] = &["traceTimestamp", "traceTags"];
 
 /// Lists of the UI's export that are no scores.
-const UI_LISTS: &[&str] = &["tags", "traceTags", "comments", "observations", "toolCalls", "toolCallNames"];
+const UI_LISTS: &[&str] = &[
+    "tags",
+    "traceTags",
+    "comments",
+    "observations",
+    "toolCalls",
+    "toolCallNames",
+];
 
 /// What a record of Langfuse is.
 pub(super) fn form(record: &Record) -> Option<&'static str> {
@@ -75,8 +100,14 @@ pub(super) fn add(found: &mut Found, form: &'static str, mut record: Record) {
 fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     let id = record.required("id")?;
     let named = |error: DecodeError| DecodeError::new(format!("{id}: {error}"));
-    let start_ns = record.time_ns("timestamp").map_err(named)?.unwrap_or_default();
-    let latency_ns = record.take("latency").and_then(|latency| latency.as_f64()).map(|seconds| seconds * 1e9);
+    let start_ns = record
+        .time_ns("timestamp")
+        .map_err(named)?
+        .unwrap_or_default();
+    let latency_ns = record
+        .take("latency")
+        .and_then(|latency| latency.as_f64())
+        .map(|seconds| seconds * 1e9);
     let latency_ns = latency_ns.filter(|ns| (0.0..1e18).contains(ns));
     let mut span = SpanRecord {
         trace_id: id.clone(),
@@ -92,8 +123,14 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     let observations = record.list("observations").unwrap_or_default();
     let scores = record.list("scores");
     let (whole, ids): (Vec<Json>, Vec<Json>) = observations.into_iter().partition(Json::is_object);
-    span.add("langfuse.trace.observation_ids", (!ids.is_empty()).then_some(Json::Array(ids)));
-    span.add("langfuse.trace.name", Some(Json::String(span.name.clone())).filter(|name| name != ""));
+    span.add(
+        "langfuse.trace.observation_ids",
+        (!ids.is_empty()).then_some(Json::Array(ids)),
+    );
+    span.add(
+        "langfuse.trace.name",
+        Some(Json::String(span.name.clone())).filter(|name| name != ""),
+    );
     span.add("langfuse.session.id", record.take("sessionId"));
     span.add("langfuse.user.id", record.take("userId"));
     span.add("langfuse.trace.tags", record.take("tags"));
@@ -106,11 +143,20 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     ] {
         span.add(key, record.take(name).filter(|value| value != ""));
     }
-    metadata(&mut span, "langfuse.trace.metadata", record.take("metadata"));
+    metadata(
+        &mut span,
+        "langfuse.trace.metadata",
+        record.take("metadata"),
+    );
     let total = record.take("totalCost");
     if whole.is_empty() {
         // What the observations cost and counted, where they are not at hand.
-        cost(&mut span, total.and_then(|total| number(&total)).map(|total| json!({ "total": total })));
+        cost(
+            &mut span,
+            total
+                .and_then(|total| number(&total))
+                .map(|total| json!({ "total": total })),
+        );
         usage(&mut span, &mut record);
     }
     let mut listed = scores.unwrap_or_else(|| named_scores(&mut record));
@@ -118,8 +164,12 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     span.add_rest("langfuse.trace.", record);
     found.span(Ok(span));
     for observation in whole {
-        let Json::Object(mut members) = observation else { continue };
-        members.entry("traceId").or_insert_with(|| Json::String(id.clone()));
+        let Json::Object(mut members) = observation else {
+            continue;
+        };
+        members
+            .entry("traceId")
+            .or_insert_with(|| Json::String(id.clone()));
         found.saw(OBSERVATION_FORM);
         found.span(self::observation(Record::new(members)));
     }
@@ -129,7 +179,9 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
 
 fn add_scores(found: &mut Found, scores: Vec<Json>, trace_id: &str) {
     for item in scores {
-        let Json::Object(members) = item else { continue };
+        let Json::Object(members) = item else {
+            continue;
+        };
         found.saw(SCORE_FORM);
         if let Err(error) = score(found, Record::new(members), Some(trace_id)) {
             found.reject(SCORE_FORM, error);
@@ -144,13 +196,17 @@ fn score_members(record: &mut Record, marks: &[&str]) -> Vec<Json> {
     }
     let is_score = |name: &str, value: &Json| {
         let is_value = |value: &Json| value.is_number() || value.is_string() || value.is_boolean();
-        let is_list =
-            value.as_array().is_some_and(|values| !values.is_empty() && values.iter().all(is_value));
+        let is_list = value
+            .as_array()
+            .is_some_and(|values| !values.is_empty() && values.iter().all(is_value));
         is_list && !UI_LISTS.contains(&name)
     };
     let taken = record.take_where(is_score);
     let score = |(name, value): (String, Json)| match value {
-        Json::Array(values) => values.into_iter().map(|value| named_score(&name, value)).collect(),
+        Json::Array(values) => values
+            .into_iter()
+            .map(|value| named_score(&name, value))
+            .collect(),
         _ => Vec::new(),
     };
     taken.into_iter().flat_map(score).collect()
@@ -158,7 +214,11 @@ fn score_members(record: &mut Record, marks: &[&str]) -> Vec<Json> {
 
 /// A score of the UI's export. One that is a text is a category, even when its text is a number.
 fn named_score(name: &str, value: Json) -> Json {
-    let member = if value.is_string() { "stringValue" } else { "value" };
+    let member = if value.is_string() {
+        "stringValue"
+    } else {
+        "value"
+    };
     json!({ "name": name, member: value })
 }
 
@@ -171,14 +231,20 @@ fn of_span(mut scores: Vec<Json>, span_id: &str) -> Vec<Json> {
 
 /// The scores of the older UI's export: an object of names with a value or a list of values each.
 fn named_scores(record: &mut Record) -> Vec<Json> {
-    let Some(by_name) = record.object("scores") else { return Vec::new() };
+    let Some(by_name) = record.object("scores") else {
+        return Vec::new();
+    };
     let values = |value: &Json| match value {
         Json::Array(values) => values.clone(),
         value => vec![value.clone()],
     };
     by_name
         .iter()
-        .flat_map(|(name, value)| values(value).into_iter().map(move |value| named_score(name, value)))
+        .flat_map(|(name, value)| {
+            values(value)
+                .into_iter()
+                .map(move |value| named_score(name, value))
+        })
         .collect()
 }
 
@@ -189,7 +255,11 @@ fn observation(mut record: Record) -> Result<SpanRecord, DecodeError> {
     let start_ns = record.time_ns("startTime").map_err(named)?;
     let kind = record.text("type").unwrap_or_default();
     let mut span = SpanRecord {
-        parent_id: Some(record.text("parentObservationId").unwrap_or_else(|| trace_id.clone())),
+        parent_id: Some(
+            record
+                .text("parentObservationId")
+                .unwrap_or_else(|| trace_id.clone()),
+        ),
         trace_id,
         span_id: id.clone(),
         name: record.text("name").unwrap_or_default(),
@@ -209,31 +279,65 @@ fn observation(mut record: Record) -> Result<SpanRecord, DecodeError> {
         ("langfuse.session.id", "sessionId"),
         ("langfuse.user.id", "userId"),
     ] {
-        span.add(key, record.take(name).filter(|value| value != "" && value != &json!([])));
+        span.add(
+            key,
+            record
+                .take(name)
+                .filter(|value| value != "" && value != &json!([])),
+        );
     }
-    span.add("langfuse.observation.type", Some(Json::String(kind.to_lowercase())));
+    span.add(
+        "langfuse.observation.type",
+        Some(Json::String(kind.to_lowercase())),
+    );
     span.add("langfuse.observation.level", record.take("level"));
-    span.add("langfuse.observation.status_message", record.take("statusMessage"));
-    span.add("langfuse.observation.model.name", record.take_any(&["model", "providedModelName"]));
-    span.add_text("langfuse.observation.model.parameters", record.take("modelParameters"));
+    span.add(
+        "langfuse.observation.status_message",
+        record.take("statusMessage"),
+    );
+    span.add(
+        "langfuse.observation.model.name",
+        record.take_any(&["model", "providedModelName"]),
+    );
+    span.add_text(
+        "langfuse.observation.model.parameters",
+        record.take("modelParameters"),
+    );
     span.add_text("langfuse.observation.input", record.take("input"));
     span.add_text("langfuse.observation.output", record.take("output"));
-    span.add("langfuse.observation.prompt.name", record.take("promptName"));
-    span.add("langfuse.observation.prompt.version", record.take("promptVersion"));
-    metadata(&mut span, "langfuse.observation.metadata", record.take("metadata"));
+    span.add(
+        "langfuse.observation.prompt.name",
+        record.take("promptName"),
+    );
+    span.add(
+        "langfuse.observation.prompt.version",
+        record.take("promptVersion"),
+    );
+    metadata(
+        &mut span,
+        "langfuse.observation.metadata",
+        record.take("metadata"),
+    );
     usage(&mut span, &mut record);
-    let details =
-        record.take("costDetails").filter(|details| details.as_object().is_some_and(|all| !all.is_empty()));
-    let total = record.take_any(&["calculatedTotalCost", "totalCost"]).and_then(|total| number(&total));
-    cost(&mut span, details.or_else(|| total.map(|total| json!({ "total": total }))));
+    let details = record
+        .take("costDetails")
+        .filter(|details| details.as_object().is_some_and(|all| !all.is_empty()));
+    let total = record
+        .take_any(&["calculatedTotalCost", "totalCost"])
+        .and_then(|total| number(&total));
+    cost(
+        &mut span,
+        details.or_else(|| total.map(|total| json!({ "total": total }))),
+    );
     span.add_rest("langfuse.observation.", record);
     Ok(span)
 }
 
 /// Tokens: `usageDetails`, else what older versions have in `usage` or beside it.
 fn usage(span: &mut SpanRecord, record: &mut Record) {
-    let details =
-        record.take("usageDetails").filter(|details| details.as_object().is_some_and(|all| !all.is_empty()));
+    let details = record
+        .take("usageDetails")
+        .filter(|details| details.as_object().is_some_and(|all| !all.is_empty()));
     let details = details.or_else(|| {
         let mut usage = Record::new(record.object("usage").unwrap_or_default());
         let mut counts = Map::new();
@@ -253,22 +357,33 @@ fn usage(span: &mut SpanRecord, record: &mut Record) {
 
 /// A cost that says something: what was not priced is 0.
 fn cost(span: &mut SpanRecord, details: Option<Json>) {
-    let says =
-        |details: &Json| details.as_object().is_some_and(|all| all.values().any(|v| number(v) > Some(0.0)));
+    let says = |details: &Json| {
+        details
+            .as_object()
+            .is_some_and(|all| all.values().any(|v| number(v) > Some(0.0)))
+    };
     span.add_text("langfuse.observation.cost_details", details.filter(says));
 }
 
 /// A number, or a text that is one, as decimal columns are exported.
 fn number(value: &Json) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|number: &f64| number.is_finite())
+    value
+        .as_f64()
+        .or_else(|| value.as_str()?.parse().ok())
+        .filter(|number: &f64| number.is_finite())
 }
 
 /// Metadata, one attribute for each member; some exports have it as JSON text.
 fn metadata(span: &mut SpanRecord, prefix: &str, metadata: Option<Json>) {
-    let of_text = metadata.as_ref().and_then(Json::as_str).and_then(|text| serde_json::from_str(text).ok());
+    let of_text = metadata
+        .as_ref()
+        .and_then(Json::as_str)
+        .and_then(|text| serde_json::from_str(text).ok());
     match of_text.filter(Json::is_object).or(metadata) {
         Some(Json::Object(members)) => {
-            members.into_iter().for_each(|(key, value)| span.add(format!("{prefix}.{key}"), Some(value)));
+            members
+                .into_iter()
+                .for_each(|(key, value)| span.add(format!("{prefix}.{key}"), Some(value)));
         }
         other => span.add(prefix, other),
     }
@@ -276,14 +391,18 @@ fn metadata(span: &mut SpanRecord, prefix: &str, metadata: Option<Json>) {
 
 fn score(found: &mut Found, mut record: Record, trace_id: Option<&str>) -> Result<(), DecodeError> {
     let name = record.required("name")?;
-    let trace_id = record.text("traceId").or_else(|| trace_id.map(str::to_string));
-    let trace_id =
-        trace_id.ok_or_else(|| DecodeError::new(format!("{name}: a score without traceId, of no trace")))?;
+    let trace_id = record
+        .text("traceId")
+        .or_else(|| trace_id.map(str::to_string));
+    let trace_id = trace_id
+        .ok_or_else(|| DecodeError::new(format!("{name}: a score without traceId, of no trace")))?;
     let kind = record.text("dataType").unwrap_or_default();
     let text = record.take("stringValue").filter(|text| text != "");
     let value = record.take("value");
     let value = match (kind.as_str(), value, text) {
-        ("BOOLEAN", Some(value), _) if number(&value).is_some() => Json::Bool(number(&value) != Some(0.0)),
+        ("BOOLEAN", Some(value), _) if number(&value).is_some() => {
+            Json::Bool(number(&value) != Some(0.0))
+        }
         // The number of a correction is always 0.
         ("CATEGORICAL" | "TEXT" | "CORRECTION", _, Some(text)) => text,
         ("CATEGORICAL" | "TEXT" | "CORRECTION", Some(value), None) => value,
@@ -303,14 +422,21 @@ fn score(found: &mut Found, mut record: Record, trace_id: Option<&str>) -> Resul
     score.id = record.text("id");
     score.span_id = record.text("observationId");
     score.rationale = record.text("comment");
-    score.created_ns = record.time_ns("createdAt")?.or(record.time_ns("timestamp")?);
+    score.created_ns = record
+        .time_ns("createdAt")?
+        .or(record.time_ns("timestamp")?);
     score.updated_ns = record.time_ns("updatedAt")?;
     let metadata = record.object("metadata").unwrap_or_default();
-    score.metadata = metadata.iter().map(|(key, value)| (key.clone(), text_of(value))).collect();
+    score.metadata = metadata
+        .iter()
+        .map(|(key, value)| (key.clone(), text_of(value)))
+        .collect();
     if !kind.is_empty() {
         score.metadata.insert("data_type".to_string(), kind);
     }
-    score.metadata.extend(record.rest().map(|(key, value)| (key, text_of(&value))));
+    score
+        .metadata
+        .extend(record.rest().map(|(key, value)| (key, text_of(&value))));
     found.score(&trace_id, score);
     Ok(())
 }

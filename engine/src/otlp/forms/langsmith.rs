@@ -18,9 +18,12 @@ pub(super) const FEEDBACK_FORM: &str = "LangSmith feedback";
 /// What a record of LangSmith is.
 pub(super) fn form(record: &Record) -> Option<&'static str> {
     let is_run = record.has("run_type") && record.has("start_time") && record.has("id");
-    let is_feedback =
-        record.has("key") && record.has("run_id") && (record.knows("score") || record.knows("value"));
-    is_run.then_some(RUN_FORM).or(is_feedback.then_some(FEEDBACK_FORM))
+    let is_feedback = record.has("key")
+        && record.has("run_id")
+        && (record.knows("score") || record.knows("value"));
+    is_run
+        .then_some(RUN_FORM)
+        .or(is_feedback.then_some(FEEDBACK_FORM))
 }
 
 /// Takes a record.
@@ -49,7 +52,9 @@ fn run(found: &mut Found, mut record: Record, parent: Option<(&str, &str)>) {
             }
         }
         for child in children {
-            let Json::Object(members) = child else { continue };
+            let Json::Object(members) = child else {
+                continue;
+            };
             found.saw(RUN_FORM);
             run(found, Record::new(members), Some((&trace_id, &id)));
         }
@@ -60,14 +65,20 @@ fn run(found: &mut Found, mut record: Record, parent: Option<(&str, &str)>) {
 fn run_span(mut record: Record, parent: Option<(&str, &str)>) -> Result<SpanRecord, DecodeError> {
     let id = record.required("id")?;
     let named = |error: DecodeError| DecodeError::new(format!("run {id}: {error}"));
-    let parent_id = record.text("parent_run_id").or_else(|| parent.map(|(_, id)| id.to_string()));
+    let parent_id = record
+        .text("parent_run_id")
+        .or_else(|| parent.map(|(_, id)| id.to_string()));
     let order = record.text("dotted_order");
-    let trace_id = record.text("trace_id").or_else(|| parent.map(|(trace, _)| trace.to_string()));
-    let trace_id =
-        trace_id.or_else(|| first_of(order.as_deref()?)).or_else(|| parent_id.is_none().then(|| id.clone()));
+    let trace_id = record
+        .text("trace_id")
+        .or_else(|| parent.map(|(trace, _)| trace.to_string()));
+    let trace_id = trace_id
+        .or_else(|| first_of(order.as_deref()?))
+        .or_else(|| parent_id.is_none().then(|| id.clone()));
     let start_ns = record.time_ns("start_time").map_err(named)?;
     let mut span = SpanRecord {
-        trace_id: trace_id.ok_or_else(|| named(DecodeError::new("trace_id and dotted_order are missing")))?,
+        trace_id: trace_id
+            .ok_or_else(|| named(DecodeError::new("trace_id and dotted_order are missing")))?,
         parent_id,
         name: record.text("name").unwrap_or_default(),
         start_ns: start_ns.unwrap_or_default(),
@@ -78,12 +89,21 @@ fn run_span(mut record: Record, parent: Option<(&str, &str)>) -> Result<SpanReco
     };
     if let Some(error) = record.take("error").filter(|error| error != "") {
         (span.status, span.status_message) = ("ERROR".to_string(), text_of(&error));
-    } else if record.text("status").is_some_and(|status| status == "success") {
+    } else if record
+        .text("status")
+        .is_some_and(|status| status == "success")
+    {
         span.status = "OK".to_string();
     }
     span.add("langsmith.span.kind", record.take("run_type"));
     span.add("langsmith.span.dotted_order", order.map(Json::String));
-    span.add("langsmith.span.tags", record.list("tags").filter(|tags| !tags.is_empty()).map(Json::Array));
+    span.add(
+        "langsmith.span.tags",
+        record
+            .list("tags")
+            .filter(|tags| !tags.is_empty())
+            .map(Json::Array),
+    );
     tokens(&mut span, &mut record);
     span.add_text("gen_ai.prompt", record.take("inputs"));
     span.add_text("gen_ai.completion", record.take("outputs"));
@@ -104,19 +124,29 @@ fn first_of(order: &str) -> Option<String> {
 
 /// Tokens and cost as LangSmith counted them, else as the model's answer says.
 fn tokens(span: &mut SpanRecord, record: &mut Record) {
-    let counts = ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| record.take(name));
-    let counts = counts.map(|count| count.filter(|count| count.as_f64().is_some_and(|count| count > 0.0)));
+    let counts =
+        ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| record.take(name));
+    let counts =
+        counts.map(|count| count.filter(|count| count.as_f64().is_some_and(|count| count > 0.0)));
     let details = record.object("prompt_token_details").map(Json::Object);
     let counted = counts.iter().any(Option::is_some);
-    let [input, output, total] = if counted { counts } else { answered_tokens(record) };
+    let [input, output, total] = if counted {
+        counts
+    } else {
+        answered_tokens(record)
+    };
     span.add("gen_ai.usage.input_tokens", input);
     span.add("gen_ai.usage.output_tokens", output);
     span.add("gen_ai.usage.total_tokens", total);
     let detail = |name: &str| details.as_ref()?.get(name).cloned();
     span.add("gen_ai.usage.cache_read.input_tokens", detail("cache_read"));
-    span.add("gen_ai.usage.cache_creation.input_tokens", detail("cache_creation"));
-    let cost =
-        record.take("total_cost").filter(|cost| text_of(cost).parse().is_ok_and(|cost: f64| cost > 0.0));
+    span.add(
+        "gen_ai.usage.cache_creation.input_tokens",
+        detail("cache_creation"),
+    );
+    let cost = record
+        .take("total_cost")
+        .filter(|cost| text_of(cost).parse().is_ok_and(|cost: f64| cost > 0.0));
     span.add("gen_ai.usage.cost", cost);
     span.add("langsmith.run.prompt_token_details", details);
 }
@@ -124,8 +154,14 @@ fn tokens(span: &mut SpanRecord, record: &mut Record) {
 /// The tokens in `outputs`: `usage_metadata`, or `llm_output.token_usage`.
 fn answered_tokens(record: &mut Record) -> [Option<Json>; 3] {
     let outputs = record.take("outputs");
-    let read = outputs.clone().map(|outputs| opened(outputs, Json::is_object));
-    let member = |path: &[&str]| path.iter().try_fold(read.as_ref()?, |json, name| json.get(name)).cloned();
+    let read = outputs
+        .clone()
+        .map(|outputs| opened(outputs, Json::is_object));
+    let member = |path: &[&str]| {
+        path.iter()
+            .try_fold(read.as_ref()?, |json, name| json.get(name))
+            .cloned()
+    };
     let usage = member(&["usage_metadata"]);
     let older = member(&["llm_output", "token_usage"]);
     let count = |name: &str, older_name: &str| {
@@ -155,8 +191,13 @@ fn extra(span: &mut SpanRecord, mut extra: Map<String, Json>) {
     }
     let invocation = extra.get("invocation_params");
     let model = invocation.and_then(|given| given.get("model").or_else(|| given.get("model_name")));
-    span.add("gen_ai.request.model", model.filter(|model| model.is_string()).cloned());
-    extra.into_iter().for_each(|(key, value)| span.add_text(format!("langsmith.extra.{key}"), Some(value)));
+    span.add(
+        "gen_ai.request.model",
+        model.filter(|model| model.is_string()).cloned(),
+    );
+    extra
+        .into_iter()
+        .for_each(|(key, value)| span.add_text(format!("langsmith.extra.{key}"), Some(value)));
 }
 
 fn event_of(json: &Json) -> Option<Json> {
@@ -166,15 +207,30 @@ fn event_of(json: &Json) -> Option<Json> {
 
 /// Feedback of a run as its statistics have it: how many, the average of scores, or the values.
 fn statistic(run_id: &str, key: &str, value: &Json) -> Option<Score> {
-    let values = value.get("values").and_then(Json::as_object).filter(|values| !values.is_empty());
-    let single = values.filter(|values| values.len() == 1).and_then(|values| values.keys().next());
+    let values = value
+        .get("values")
+        .and_then(Json::as_object)
+        .filter(|values| !values.is_empty());
+    let single = values
+        .filter(|values| values.len() == 1)
+        .and_then(|values| values.keys().next());
     let average = score_value(value.get("avg"));
     let value_of = average.or_else(|| single.map(|word| Json::String(word.clone())));
-    let mut score = Score::new(key.to_string(), value_of.or_else(|| values.cloned().map(Json::Object))?);
+    let mut score = Score::new(
+        key.to_string(),
+        value_of.or_else(|| values.cloned().map(Json::Object))?,
+    );
     score.id = Some(format!("feedback_stats:{run_id}:{key}"));
     score.span_id = Some(run_id.to_string());
-    for (name, value) in value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-        score.metadata.insert(format!("feedback_stats.{name}"), text_of(value));
+    for (name, value) in value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null())
+    {
+        score
+            .metadata
+            .insert(format!("feedback_stats.{name}"), text_of(value));
     }
     Some(score)
 }
@@ -185,7 +241,10 @@ fn feedback(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     let trace_id = record.text("trace_id").unwrap_or_else(|| run_id.clone());
     let (number, value) = (record.take("score"), record.take("value"));
     let other = value.clone().filter(|_| number.is_some());
-    let mut score = Score::new(key, score_value(number.as_ref()).or(value).unwrap_or(Json::Null));
+    let mut score = Score::new(
+        key,
+        score_value(number.as_ref()).or(value).unwrap_or(Json::Null),
+    );
     let mut source = Record::new(record.object("feedback_source").unwrap_or_default());
     let kind = source.text("type").unwrap_or_default();
     let source_type = match kind.as_str() {
@@ -201,10 +260,17 @@ fn feedback(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     score.rationale = record.text("comment");
     score.created_ns = record.time_ns("created_at")?;
     score.updated_ns = record.time_ns("modified_at")?;
-    score.metadata.extend(other.map(|value| ("value".to_string(), text_of(&value))));
-    let rest =
-        record.rest().chain(source.rest().map(|(key, value)| (format!("feedback_source.{key}"), value)));
-    score.metadata.extend(rest.map(|(key, value)| (key, text_of(&value))));
+    score
+        .metadata
+        .extend(other.map(|value| ("value".to_string(), text_of(&value))));
+    let rest = record.rest().chain(
+        source
+            .rest()
+            .map(|(key, value)| (format!("feedback_source.{key}"), value)),
+    );
+    score
+        .metadata
+        .extend(rest.map(|(key, value)| (key, text_of(&value))));
     found.score(&trace_id, score);
     Ok(())
 }

@@ -36,14 +36,21 @@ const NS_PER_MS: i64 = 1_000_000;
 pub(super) fn add(found: &mut Found, members: &Members<'_>) -> Result<bool, DecodeError> {
     let get = |key: &str| members.get(key).copied();
     if let Some(inner) = get("mlflow").and_then(|inner| self::members(inner.get())) {
-        return if get("system").is_some() { add(found, &inner) } else { Ok(false) };
+        return if get("system").is_some() {
+            add(found, &inner)
+        } else {
+            Ok(false)
+        };
     }
     if let Some(trace) = get("trace") {
         // As a text, or as it is.
         let text: Option<String> = serde_json::from_str(trace.get()).ok();
         let inner = self::members(text.as_deref().unwrap_or(trace.get()));
-        let is_trace =
-            |inner: &Members<'_>| ["info", "trace_info"].iter().any(|key| inner.contains_key(*key));
+        let is_trace = |inner: &Members<'_>| {
+            ["info", "trace_info"]
+                .iter()
+                .any(|key| inner.contains_key(*key))
+        };
         return match inner.filter(is_trace) {
             Some(inner) => add(found, &inner),
             None => Ok(false),
@@ -51,15 +58,21 @@ pub(super) fn add(found: &mut Found, members: &Members<'_>) -> Result<bool, Deco
     }
     if let Some(info) = get("info").or(get("trace_info")) {
         let spans = get("data").or(get("trace_data")).or(get("spans"));
-        let Some(spans) = spans.and_then(spans_of) else { return Ok(false) };
+        let Some(spans) = spans.and_then(spans_of) else {
+            return Ok(false);
+        };
         found.saw(FORM);
         trace(found, info, &spans)?;
         return Ok(true);
     }
-    let Some(spans) = get("spans").and_then(spans_of) else { return Ok(false) };
+    let Some(spans) = get("spans").and_then(spans_of) else {
+        return Ok(false);
+    };
     if ROW_COLUMNS.iter().all(|name| get(name).is_some()) {
-        let state: BTreeMap<_, _> =
-            members.iter().filter(|(name, _)| !ROW_PAYLOADS.contains(&name.as_str())).collect();
+        let state: BTreeMap<_, _> = members
+            .iter()
+            .filter(|(name, _)| !ROW_PAYLOADS.contains(&name.as_str()))
+            .collect();
         let info = to_raw_value(&state).map_err(|error| DecodeError::new(error.to_string()))?;
         found.saw(FORM);
         trace(found, &info, &spans)?;
@@ -69,7 +82,9 @@ pub(super) fn add(found: &mut Found, members: &Members<'_>) -> Result<bool, Deco
         return Ok(false);
     }
     found.saw(SPANS_FORM);
-    found.own_part(None, |found| spans.iter().for_each(|span| add_span(found, span, None)));
+    found.own_part(None, |found| {
+        spans.iter().for_each(|span| add_span(found, span, None))
+    });
     Ok(true)
 }
 
@@ -81,7 +96,11 @@ fn spans_of(json: &RawValue) -> Option<Vec<&RawValue>> {
         spans: Vec<&'a RawValue>,
     }
     let list = serde_json::from_str(json.get()).ok();
-    list.or_else(|| serde_json::from_str::<Data<'_>>(json.get()).ok().map(|data| data.spans))
+    list.or_else(|| {
+        serde_json::from_str::<Data<'_>>(json.get())
+            .ok()
+            .map(|data| data.spans)
+    })
 }
 
 /// Whether spans without a word about their trace are those of MLflow, which names it in each.
@@ -100,7 +119,9 @@ fn trace(found: &mut Found, info: &RawValue, spans: &[&RawValue]) -> Result<(), 
     let experiment_id = start.experiment_id.clone();
     found.starts.push(start);
     found.own_part(Some(experiment_id), |found| {
-        spans.iter().for_each(|span| add_span(found, span, Some(&trace_id)));
+        spans
+            .iter()
+            .for_each(|span| add_span(found, span, Some(&trace_id)));
     });
     let listed: Vec<&RawValue> = match assessments {
         Some(list) => serde_json::from_str(list.get()).unwrap_or_else(|_| vec![list]),
@@ -137,7 +158,9 @@ fn start(found: &mut Found, trace_id: &str, mut info: Record) -> Result<TraceSta
             start.tags.insert(key, value);
         }
     }
-    start.metadata.extend(info.rest().map(|(key, value)| (key, text_of(&value))));
+    start
+        .metadata
+        .extend(info.rest().map(|(key, value)| (key, text_of(&value))));
     found.keep_allowed(&mut start);
     Ok(start)
 }
@@ -153,7 +176,10 @@ fn experiment(info: &mut Record) -> Option<String> {
         return Some(id);
     }
     let location = info.take("traceLocation")?;
-    match location.get("mlflow_experiment").and_then(|experiment| experiment.get("experiment_id")) {
+    match location
+        .get("mlflow_experiment")
+        .and_then(|experiment| experiment.get("experiment_id"))
+    {
         Some(id) => Some(text_of(id)),
         None => {
             info.put("traceLocation", location);
@@ -164,16 +190,25 @@ fn experiment(info: &mut Record) -> Option<String> {
 
 /// `execution_duration_ms`, or a text such as `"0.102s"`.
 fn duration_ns(info: &mut Record) -> Option<i64> {
-    let ms = info.take_any(&["executionDurationMs", "executionTimeMs"]).and_then(|ms| ms.as_f64());
+    let ms = info
+        .take_any(&["executionDurationMs", "executionTimeMs"])
+        .and_then(|ms| ms.as_f64());
     let text = info.text("executionDuration");
     let seconds = text.and_then(|text| text.strip_suffix('s')?.parse::<f64>().ok());
-    let ms = ms.or(seconds.map(|seconds| seconds * 1e3)).filter(|ms| (0.0..1e15).contains(ms))?;
+    let ms = ms
+        .or(seconds.map(|seconds| seconds * 1e3))
+        .filter(|ms| (0.0..1e15).contains(ms))?;
     Some((ms * NS_PER_MS as f64) as i64)
 }
 
 /// Tags and metadata: an object, or a list of `{"key": ..., "value": ...}`.
 fn pairs(given: Option<&Json>) -> Vec<(String, String)> {
-    let named = |item: &Json| Some((item.get("key")?.as_str()?.to_string(), text_of(item.get("value")?)));
+    let named = |item: &Json| {
+        Some((
+            item.get("key")?.as_str()?.to_string(),
+            text_of(item.get("value")?),
+        ))
+    };
     match given {
         Some(Json::Object(members)) => members
             .iter()
@@ -191,39 +226,81 @@ fn add_span(found: &mut Found, json: &RawValue, trace_id: Option<&str>) {
 }
 
 /// A span of any schema. Attributes stay the JSON texts that they are.
-fn span_record(members: Map<String, Json>, trace_id: Option<&str>) -> Result<SpanRecord, DecodeError> {
+fn span_record(
+    members: Map<String, Json>,
+    trace_id: Option<&str>,
+) -> Result<SpanRecord, DecodeError> {
     let mut span = Record::new(members);
     let context = Record::new(span.object("context").unwrap_or_default());
     let mut ids = context;
-    let own_trace = span.text("traceId").or_else(|| ids.text("traceId")).map(|text| trace_of(&text));
+    let own_trace = span
+        .text("traceId")
+        .or_else(|| ids.text("traceId"))
+        .map(|text| trace_of(&text));
     let span_id = span.text("spanId").or_else(|| ids.text("spanId"));
     let span_id = span_id.ok_or_else(|| DecodeError::new("an MLflow span without span_id"))?;
     let given = span.take("attributes");
-    let named = given.as_ref().and_then(|given| given.get(REQUEST_ID)).map(|id| quoted(&text_of(id)));
-    let trace_id = trace_id.map(str::to_string).or_else(|| named.map(|id| normalize_trace_id(&id)));
+    let named = given
+        .as_ref()
+        .and_then(|given| given.get(REQUEST_ID))
+        .map(|id| quoted(&text_of(id)));
+    let trace_id = trace_id
+        .map(str::to_string)
+        .or_else(|| named.map(|id| normalize_trace_id(&id)));
     let mut record = SpanRecord {
         trace_id: trace_id.or_else(|| own_trace.clone()).unwrap_or_default(),
         span_id: short_id(&span_id),
-        parent_id: span.text("parentSpanId").or_else(|| span.text("parentId")).map(|id| short_id(&id)),
+        parent_id: span
+            .text("parentSpanId")
+            .or_else(|| span.text("parentId"))
+            .map(|id| short_id(&id)),
         name: span.text("name").unwrap_or_default(),
         kind: span.text("kind").unwrap_or_default(),
         scope: "mlflow",
         ..SpanRecord::default()
     };
-    let start = span.time_ns("startTimeUnixNano")?.or(span.time_ns("startTime")?);
-    record.start_ns = start.ok_or_else(|| DecodeError::new(format!("span {span_id} has no start")))?;
-    record.end_ns = span.time_ns("endTimeUnixNano")?.or(span.time_ns("endTime")?);
+    let start = span
+        .time_ns("startTimeUnixNano")?
+        .or(span.time_ns("startTime")?);
+    record.start_ns =
+        start.ok_or_else(|| DecodeError::new(format!("span {span_id} has no start")))?;
+    record.end_ns = span
+        .time_ns("endTimeUnixNano")?
+        .or(span.time_ns("endTime")?);
     let mut status = Record::new(span.object("status").unwrap_or_default());
-    let code = status.text("code").or_else(|| status.text("statusCode")).or_else(|| span.text("statusCode"));
-    record.status = code.unwrap_or_default().trim_start_matches("STATUS_CODE_").to_string();
-    let message = status.text("message").or_else(|| span.text("statusMessage"));
+    let code = status
+        .text("code")
+        .or_else(|| status.text("statusCode"))
+        .or_else(|| span.text("statusCode"));
+    record.status = code
+        .unwrap_or_default()
+        .trim_start_matches("STATUS_CODE_")
+        .to_string();
+    let message = status
+        .text("message")
+        .or_else(|| span.text("statusMessage"));
     record.status_message = message.unwrap_or_default();
     if let Some(Json::Object(given)) = given {
-        record.attributes.extend(given.into_iter().filter(|(_, value)| !value.is_null()));
+        record
+            .attributes
+            .extend(given.into_iter().filter(|(_, value)| !value.is_null()));
     }
-    record.events = span.list("events").unwrap_or_default().iter().filter_map(event_of).collect();
-    record.links = span.list("links").unwrap_or_default().iter().map(link_of).collect();
-    if own_trace.as_ref().is_some_and(|own| *own != record.trace_id) {
+    record.events = span
+        .list("events")
+        .unwrap_or_default()
+        .iter()
+        .filter_map(event_of)
+        .collect();
+    record.links = span
+        .list("links")
+        .unwrap_or_default()
+        .iter()
+        .map(link_of)
+        .collect();
+    if own_trace
+        .as_ref()
+        .is_some_and(|own| *own != record.trace_id)
+    {
         record.add("mlflow.span.trace_id", own_trace.map(Json::String));
     }
     record.add_rest("mlflow.span.", span);
@@ -231,8 +308,15 @@ fn span_record(members: Map<String, Json>, trace_id: Option<&str>) -> Result<Spa
 }
 
 fn event_of(json: &Json) -> Option<Json> {
-    let time = json.get("time_unix_nano").or_else(|| json.get("timestamp")).and_then(time_ns);
-    Some(event(json.get("name")?.as_str()?, time.unwrap_or_default(), json.get("attributes")))
+    let time = json
+        .get("time_unix_nano")
+        .or_else(|| json.get("timestamp"))
+        .and_then(time_ns);
+    Some(event(
+        json.get("name")?.as_str()?,
+        time.unwrap_or_default(),
+        json.get("attributes"),
+    ))
 }
 
 fn link_of(json: &Json) -> Json {

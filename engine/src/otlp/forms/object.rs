@@ -75,7 +75,8 @@ impl Record {
     /// # Errors
     /// Names the member.
     pub(super) fn required(&mut self, name: &str) -> Result<String, DecodeError> {
-        self.text(name).ok_or_else(|| DecodeError::new(format!("{name} is missing")))
+        self.text(name)
+            .ok_or_else(|| DecodeError::new(format!("{name} is missing")))
     }
 
     /// Takes out a member that is an object, or is one as JSON text; one that is something else stays.
@@ -105,10 +106,19 @@ impl Record {
     }
 
     /// Takes out the members of which `is_wanted` says so.
-    pub(super) fn take_where(&mut self, is_wanted: impl Fn(&str, &Json) -> bool) -> Vec<(String, Json)> {
-        let wanted = self.members.iter().filter(|(name, value)| is_wanted(name, value));
+    pub(super) fn take_where(
+        &mut self,
+        is_wanted: impl Fn(&str, &Json) -> bool,
+    ) -> Vec<(String, Json)> {
+        let wanted = self
+            .members
+            .iter()
+            .filter(|(name, value)| is_wanted(name, value));
         let names: Vec<String> = wanted.map(|(name, _)| name.clone()).collect();
-        names.into_iter().filter_map(|name| self.members.remove_entry(&name)).collect()
+        names
+            .into_iter()
+            .filter_map(|name| self.members.remove_entry(&name))
+            .collect()
     }
 
     /// Takes out a time, Unix nanoseconds.
@@ -116,16 +126,22 @@ impl Record {
     /// # Errors
     /// When the member is there and is no time.
     pub(super) fn time_ns(&mut self, name: &str) -> Result<Option<i64>, DecodeError> {
-        let Some(value) = self.take(name) else { return Ok(None) };
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
         match time_ns(&value) {
             Some(time) => Ok(Some(time)),
-            None => Err(DecodeError::new(format!("{name} {value} is no time since 1970"))),
+            None => Err(DecodeError::new(format!(
+                "{name} {value} is no time since 1970"
+            ))),
         }
     }
 
     /// What was not taken out and is not null.
     pub(super) fn rest(self) -> impl Iterator<Item = (String, Json)> {
-        self.members.into_iter().filter(|(_, value)| !value.is_null())
+        self.members
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
     }
 }
 
@@ -144,7 +160,11 @@ fn snake_case(name: &str) -> String {
 pub(super) fn opened(value: Json, is_wanted: fn(&Json) -> bool) -> Json {
     let of_text = |text: &str| {
         let begins = text.trim_start().starts_with(['{', '[']);
-        if begins { serde_json::from_str::<Json>(text).ok().filter(is_wanted) } else { None }
+        if begins {
+            serde_json::from_str::<Json>(text).ok().filter(is_wanted)
+        } else {
+            None
+        }
     };
     value.as_str().and_then(of_text).unwrap_or(value)
 }
@@ -152,10 +172,12 @@ pub(super) fn opened(value: Json, is_wanted: fn(&Json) -> bool) -> Json {
 /// A time: a text of RFC 3339, or without an offset, which means UTC; or a number, whose size tells its unit.
 pub(super) fn time_ns(value: &Json) -> Option<i64> {
     let time = match value {
-        Json::String(text) => string_to_timestamp_nanos(text).ok().or_else(|| match text.parse() {
-            Ok(whole) => whole_ns(whole),
-            Err(_) => number_ns(text.parse().ok()?),
-        }),
+        Json::String(text) => string_to_timestamp_nanos(text)
+            .ok()
+            .or_else(|| match text.parse() {
+                Ok(whole) => whole_ns(whole),
+                Err(_) => number_ns(text.parse().ok()?),
+            }),
         Json::Number(number) => match number.as_i64() {
             Some(whole) => whole_ns(whole),
             None => number_ns(number.as_f64()?),
@@ -226,18 +248,30 @@ impl SpanRecord {
 
     /// Adds an attribute with a text: structure as JSON.
     pub(super) fn add_text(&mut self, key: impl Into<String>, value: Option<Json>) {
-        self.add(key, value.filter(|value| !value.is_null()).map(|value| Json::String(text_of(&value))));
+        self.add(
+            key,
+            value
+                .filter(|value| !value.is_null())
+                .map(|value| Json::String(text_of(&value))),
+        );
     }
 
     /// Adds what was not asked for of a record, as attributes whose keys begin with `prefix`.
     pub(super) fn add_rest(&mut self, prefix: &str, record: Record) {
-        self.attributes.extend(record.rest().map(|(key, value)| (format!("{prefix}{key}"), value)));
+        self.attributes.extend(
+            record
+                .rest()
+                .map(|(key, value)| (format!("{prefix}{key}"), value)),
+        );
     }
 
     /// The span as one `ResourceSpans`.
     pub(super) fn into_resource_spans(self) -> String {
         let pairs = |pairs: &[(String, Json)]| -> Vec<Json> {
-            pairs.iter().map(|(key, value)| json!({ "key": key, "value": any_value(value) })).collect()
+            pairs
+                .iter()
+                .map(|(key, value)| json!({ "key": key, "value": any_value(value) }))
+                .collect()
         };
         let span = json!({
             "traceId": self.trace_id,
@@ -289,10 +323,20 @@ mod tests {
             assert_eq!(time_ns(&time), Some(wanted), "{time}");
         }
         // A double would be 64 nanoseconds off.
-        for exact in [json!(1_735_689_600_123_i64), json!("1735689600123"), json!(1_735_689_600_123.0)] {
+        for exact in [
+            json!(1_735_689_600_123_i64),
+            json!("1735689600123"),
+            json!(1_735_689_600_123.0),
+        ] {
             assert_eq!(time_ns(&exact), Some(1_735_689_600_123_000_000), "{exact}");
         }
-        for wrong in [json!("soon"), json!(-1), json!([]), json!("NaN"), json!(1e300)] {
+        for wrong in [
+            json!("soon"),
+            json!(-1),
+            json!([]),
+            json!("NaN"),
+            json!(1e300),
+        ] {
             assert_eq!(time_ns(&wrong), None, "{wrong}");
         }
     }
@@ -302,9 +346,15 @@ mod tests {
         let record = json!({"o": "{\"a\": [1]}", "l": "[1, 2]", "n": "[1", "t": "{text}", "e": ""});
         let mut record = Record::new(record.as_object().unwrap().clone());
         assert_eq!(record.list("o"), None);
-        assert_eq!(record.object("o").map(Json::Object), Some(json!({"a": [1]})));
+        assert_eq!(
+            record.object("o").map(Json::Object),
+            Some(json!({"a": [1]}))
+        );
         assert_eq!(record.list("l").map(Json::Array), Some(json!([1, 2])));
-        assert_eq!((record.list("n"), record.object("t"), record.object("e")), (None, None, None));
+        assert_eq!(
+            (record.list("n"), record.object("t"), record.object("e")),
+            (None, None, None)
+        );
         assert_eq!(record.text("t").as_deref(), Some("{text}"));
     }
 
@@ -314,9 +364,16 @@ mod tests {
         let mut record = Record::new(record.as_object().unwrap().clone());
         assert_eq!(record.text("traceId").as_deref(), Some("t"));
         assert_eq!(
-            (record.text("n").as_deref(), record.text("more"), record.has("gone")),
+            (
+                record.text("n").as_deref(),
+                record.text("more"),
+                record.has("gone")
+            ),
             (Some("1"), None, false)
         );
-        assert_eq!(record.rest().collect::<Vec<_>>(), [("more".to_string(), json!([1]))]);
+        assert_eq!(
+            record.rest().collect::<Vec<_>>(),
+            [("more".to_string(), json!([1]))]
+        );
     }
 }

@@ -41,12 +41,19 @@ pub(super) fn add(found: &mut Found, form: &'static str, members: Map<String, Js
 }
 
 fn start(found: &mut Found, id: String, mut record: Record) -> TraceStart {
-    let mut start = TraceStart::new(id, found.now_ns).state("IN_PROGRESS").finalised(false);
+    let mut start = TraceStart::new(id, found.now_ns)
+        .state("IN_PROGRESS")
+        .finalised(false);
     start.name = record.text("workflowName");
     start.session_id = record.text("groupId");
     let metadata = record.object("metadata").unwrap_or_default();
-    start.metadata = metadata.iter().map(|(key, value)| (key.clone(), text_of(value))).collect();
-    start.metadata.extend(record.rest().map(|(key, value)| (key, text_of(&value))));
+    start.metadata = metadata
+        .iter()
+        .map(|(key, value)| (key.clone(), text_of(value)))
+        .collect();
+    start
+        .metadata
+        .extend(record.rest().map(|(key, value)| (key, text_of(&value))));
     found.keep_allowed(&mut start);
     start
 }
@@ -54,7 +61,8 @@ fn start(found: &mut Found, id: String, mut record: Record) -> TraceStart {
 fn span(mut record: Record) -> Result<SpanRecord, DecodeError> {
     let id = record.text("id").or_else(|| record.text("spanId"));
     let span_id = id.ok_or_else(|| DecodeError::new("an OpenAI Agents span without id"))?;
-    let named = |error: DecodeError| DecodeError::new(format!("OpenAI Agents span {span_id}: {error}"));
+    let named =
+        |error: DecodeError| DecodeError::new(format!("OpenAI Agents span {span_id}: {error}"));
     let start_ns = record.time_ns("startedAt").map_err(named)?;
     let mut data = Record::new(record.object("spanData").unwrap_or_default());
     let kind = data.text("type").unwrap_or_default();
@@ -68,9 +76,14 @@ fn span(mut record: Record) -> Result<SpanRecord, DecodeError> {
         ..SpanRecord::default()
     };
     let handoff = data.text("toAgent");
-    let name = data.text("name").or_else(|| handoff.as_ref().map(|to| format!("handoff to {to}")));
+    let name = data
+        .text("name")
+        .or_else(|| handoff.as_ref().map(|to| format!("handoff to {to}")));
     span.name = name.clone().unwrap_or_else(|| kind.clone());
-    span.add("span_data.name", name.filter(|_| handoff.is_none()).map(Json::String));
+    span.add(
+        "span_data.name",
+        name.filter(|_| handoff.is_none()).map(Json::String),
+    );
     span.add("span_data.to_agent", handoff.map(Json::String));
     span.add("span_data.type", Some(Json::String(kind)));
     for text in ["input", "output"] {
@@ -79,9 +92,16 @@ fn span(mut record: Record) -> Result<SpanRecord, DecodeError> {
     span.add_rest("span_data.", data);
     if let Some(error) = record.take("error") {
         span.status = "ERROR".to_string();
-        span.status_message = error.get("message").map(text_of).unwrap_or_else(|| text_of(&error));
+        span.status_message = error
+            .get("message")
+            .map(text_of)
+            .unwrap_or_else(|| text_of(&error));
         let at = span.end_ns.unwrap_or(span.start_ns);
-        span.events = error.is_object().then(|| event("error", at, Some(&error))).into_iter().collect();
+        span.events = error
+            .is_object()
+            .then(|| event("error", at, Some(&error)))
+            .into_iter()
+            .collect();
     }
     span.add_rest("openai.", record);
     Ok(span)

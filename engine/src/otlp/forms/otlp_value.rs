@@ -8,7 +8,14 @@ use super::super::error::DecodeError;
 /// `{"key": ..., "value": AnyValue}` for each member of an object.
 pub(super) fn attributes(members: Option<&Json>) -> Json {
     let pair = |(key, value): (&String, &Json)| json!({ "key": key, "value": any_value(value) });
-    Json::Array(members.and_then(Json::as_object).into_iter().flatten().map(pair).collect())
+    Json::Array(
+        members
+            .and_then(Json::as_object)
+            .into_iter()
+            .flatten()
+            .map(pair)
+            .collect(),
+    )
 }
 
 /// The `AnyValue` of a JSON value.
@@ -35,13 +42,20 @@ pub(super) fn time_ns(members: &Map<String, Json>, key: &str) -> Result<String, 
         None | Some(Json::Null) => Ok("0".to_string()),
         Some(Json::String(text)) => match string_to_timestamp_nanos(text) {
             Ok(time) if time >= 0 => Ok(time.to_string()),
-            _ => Err(DecodeError::new(format!("{key} {text:?} is no RFC 3339 time since 1970"))),
+            _ => Err(DecodeError::new(format!(
+                "{key} {text:?} is no RFC 3339 time since 1970"
+            ))),
         },
-        Some(other) => Err(DecodeError::new(format!("{key} {other} is no RFC 3339 time"))),
+        Some(other) => Err(DecodeError::new(format!(
+            "{key} {other} is no RFC 3339 time"
+        ))),
     }
 }
 
 /// A text member, empty when it is not there.
 pub(super) fn text<'j>(members: Option<&'j Json>, key: &str) -> &'j str {
-    members.and_then(|members| members.get(key)).and_then(Json::as_str).unwrap_or_default()
+    members
+        .and_then(|members| members.get(key))
+        .and_then(Json::as_str)
+        .unwrap_or_default()
 }

@@ -21,7 +21,13 @@ const CONTEXT: &str = "context.";
 /// The attribute that has a span's type.
 const SPAN_KIND: &str = "openinference.span.kind";
 /// Ends of keys whose values are structure sent as JSON text.
-const JSON_TEXTS: &[&str] = &["metadata", "parameters", "value", "json_schema", "arguments"];
+const JSON_TEXTS: &[&str] = &[
+    "metadata",
+    "parameters",
+    "value",
+    "json_schema",
+    "arguments",
+];
 
 /// What a record of Phoenix is.
 pub(super) fn form(record: &Record) -> Option<&'static str> {
@@ -30,7 +36,9 @@ pub(super) fn form(record: &Record) -> Option<&'static str> {
         && record.has("start_time")
         && (record.has("span_kind") || record.has("status_code"));
     let is_annotation = record.has("annotator_kind") && record.has("name") && record.has("result");
-    (is_row || is_span).then_some(SPAN_FORM).or(is_annotation.then_some(ANNOTATION_FORM))
+    (is_row || is_span)
+        .then_some(SPAN_FORM)
+        .or(is_annotation.then_some(ANNOTATION_FORM))
 }
 
 /// Takes a record.
@@ -50,11 +58,18 @@ fn span(found: &mut Found, mut record: Record) {
     let mut annotations = record.list("annotations").unwrap_or_default();
     annotations.extend(record.list("spanAnnotations").unwrap_or_default());
     let span = span_record(record);
-    let ids = span.as_ref().ok().map(|span| (span.trace_id.clone(), span.span_id.clone()));
+    let ids = span
+        .as_ref()
+        .ok()
+        .map(|span| (span.trace_id.clone(), span.span_id.clone()));
     found.span(span);
-    let Some((trace_id, span_id)) = ids else { return };
+    let Some((trace_id, span_id)) = ids else {
+        return;
+    };
     for item in annotations {
-        let Json::Object(members) = item else { continue };
+        let Json::Object(members) = item else {
+            continue;
+        };
         found.saw(ANNOTATION_FORM);
         if let Err(error) = annotation(found, Record::new(members), Some((&trace_id, &span_id))) {
             found.reject(ANNOTATION_FORM, error);
@@ -64,9 +79,14 @@ fn span(found: &mut Found, mut record: Record) {
 
 fn span_record(mut record: Record) -> Result<SpanRecord, DecodeError> {
     let mut context = Record::new(record.object("context").unwrap_or_default());
-    let mut id = |name: &str| context.text(name).or_else(|| record.text(&format!("{CONTEXT}{name}")));
+    let mut id = |name: &str| {
+        context
+            .text(name)
+            .or_else(|| record.text(&format!("{CONTEXT}{name}")))
+    };
     let (trace_id, span_id) = (id("trace_id"), id("span_id"));
-    let span_id = span_id.ok_or_else(|| DecodeError::new("a Phoenix span without context.span_id"))?;
+    let span_id =
+        span_id.ok_or_else(|| DecodeError::new("a Phoenix span without context.span_id"))?;
     let named = |error: DecodeError| DecodeError::new(format!("Phoenix span {span_id}: {error}"));
     let start_ns = record.time_ns("start_time").map_err(named)?;
     let mut span = SpanRecord {
@@ -85,7 +105,9 @@ fn span_record(mut record: Record) -> Result<SpanRecord, DecodeError> {
     let events = record.list("events").unwrap_or_default();
     span.events = events.iter().filter_map(event_of).collect();
     let given = record.object("attributes").unwrap_or_default();
-    given.into_iter().for_each(|(key, value)| flatten(&mut span, key, value));
+    given
+        .into_iter()
+        .for_each(|(key, value)| flatten(&mut span, key, value));
     for (key, value) in record.rest() {
         match key.strip_prefix(ATTRIBUTES) {
             Some(key) => flatten(&mut span, key.to_string(), value),
@@ -100,11 +122,15 @@ fn span_record(mut record: Record) -> Result<SpanRecord, DecodeError> {
 
 /// Adds an attribute; of structure one for each leaf, its path with dots for a key, as OpenInference numbers lists.
 fn flatten(span: &mut SpanRecord, key: String, value: Json) {
-    let is_text = JSON_TEXTS.iter().any(|end| key == *end || key.ends_with(&format!(".{end}")));
+    let is_text = JSON_TEXTS
+        .iter()
+        .any(|end| key == *end || key.ends_with(&format!(".{end}")));
     match value {
         Json::Object(_) if is_text => span.add_text(key, Some(value)),
         Json::Object(members) => {
-            members.into_iter().for_each(|(name, value)| flatten(span, format!("{key}.{name}"), value));
+            members
+                .into_iter()
+                .for_each(|(name, value)| flatten(span, format!("{key}.{name}"), value));
         }
         Json::Array(items) if items.iter().any(Json::is_object) => {
             let numbered = items.into_iter().enumerate();
@@ -116,15 +142,27 @@ fn flatten(span: &mut SpanRecord, key: String, value: Json) {
 
 fn event_of(json: &Json) -> Option<Json> {
     let time = json.get("timestamp").and_then(time_ns).unwrap_or_default();
-    Some(event(json.get("name")?.as_str()?, time, json.get("attributes")))
+    Some(event(
+        json.get("name")?.as_str()?,
+        time,
+        json.get("attributes"),
+    ))
 }
 
 /// An annotation: its score, else its label; of both the label is metadata.
-fn annotation(found: &mut Found, mut record: Record, of: Option<(&str, &str)>) -> Result<(), DecodeError> {
+fn annotation(
+    found: &mut Found,
+    mut record: Record,
+    of: Option<(&str, &str)>,
+) -> Result<(), DecodeError> {
     let name = record.required("name")?;
-    let trace_id = record.text("trace_id").or_else(|| of.map(|(trace, _)| trace.to_string()));
+    let trace_id = record
+        .text("trace_id")
+        .or_else(|| of.map(|(trace, _)| trace.to_string()));
     let trace_id = trace_id.ok_or_else(|| {
-        DecodeError::new(format!("{name}: an annotation without trace_id: export it with its span"))
+        DecodeError::new(format!(
+            "{name}: an annotation without trace_id: export it with its span"
+        ))
     })?;
     let mut result = Record::new(record.object("result").unwrap_or_default());
     let mut part = |name: &str| result.take(name).or_else(|| record.take(name));
@@ -141,14 +179,29 @@ fn annotation(found: &mut Found, mut record: Record, of: Option<(&str, &str)>) -
     };
     score.source = (source_type, record.text("user_id").unwrap_or_default());
     score.id = record.text("id");
-    score.span_id = record.text("span_id").or_else(|| of.map(|(_, span)| span.to_string()));
-    score.rationale = explanation.as_ref().map(text_of).filter(|text| !text.is_empty());
+    score.span_id = record
+        .text("span_id")
+        .or_else(|| of.map(|(_, span)| span.to_string()));
+    score.rationale = explanation
+        .as_ref()
+        .map(text_of)
+        .filter(|text| !text.is_empty());
     score.created_ns = record.time_ns("created_at")?;
     score.updated_ns = record.time_ns("updated_at")?;
     let metadata: Map<String, Json> = record.object("metadata").unwrap_or_default();
-    score.metadata = metadata.iter().map(|(key, value)| (key.clone(), text_of(value))).collect();
-    score.metadata.extend(other.map(|label| ("label".to_string(), text_of(&label))));
-    score.metadata.extend(result.rest().chain(record.rest()).map(|(key, value)| (key, text_of(&value))));
+    score.metadata = metadata
+        .iter()
+        .map(|(key, value)| (key.clone(), text_of(value)))
+        .collect();
+    score
+        .metadata
+        .extend(other.map(|label| ("label".to_string(), text_of(&label))));
+    score.metadata.extend(
+        result
+            .rest()
+            .chain(record.rest())
+            .map(|(key, value)| (key, text_of(&value))),
+    );
     found.score(&trace_id, score);
     Ok(())
 }

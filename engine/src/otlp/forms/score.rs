@@ -48,7 +48,9 @@ impl Score {
         assessment = assessment.source(self.source.0, self.source.1);
         (assessment.span_id, assessment.rationale) = (self.span_id, self.rationale);
         assessment.metadata = self.metadata;
-        let id = self.id.unwrap_or_else(|| numbered_id(seen, trace_id, &assessment));
+        let id = self
+            .id
+            .unwrap_or_else(|| numbered_id(seen, trace_id, &assessment));
         GivenAssessment {
             trace_id: trace_id.to_string(),
             assessment,
@@ -64,11 +66,18 @@ impl Score {
 /// is one, as tables write it.
 pub(super) fn score_value(value: Option<&Json>) -> Option<Json> {
     let value = value.filter(|value| !value.is_null() && *value != "")?;
-    let number = value.as_str().filter(|text| text.ends_with(|c: char| c.is_ascii_digit()));
-    let number =
-        number.and_then(|text| text.trim().parse().ok()).and_then(Number::from_f64).map(Json::Number);
+    let number = value
+        .as_str()
+        .filter(|text| text.ends_with(|c: char| c.is_ascii_digit()));
+    let number = number
+        .and_then(|text| text.trim().parse().ok())
+        .and_then(Number::from_f64)
+        .map(Json::Number);
     let value = number.as_ref().unwrap_or(value);
-    match value.as_f64().filter(|number| value.is_f64() && number.fract() == 0.0 && number.abs() < 1e15) {
+    match value
+        .as_f64()
+        .filter(|number| value.is_f64() && number.fract() == 0.0 && number.abs() < 1e15)
+    {
         Some(whole) => Some(Json::from(whole as i64)),
         None => Some(value.clone()),
     }

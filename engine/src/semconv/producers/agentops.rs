@@ -42,5 +42,8 @@ pub(super) const PRODUCER: Producer = Producer {
             others: Others::Nothing,
         },
     ],
-    ..Producer::new("AgentOps", "https://github.com/AgentOps-AI/agentops/tree/main/agentops/semconv")
+    ..Producer::new(
+        "AgentOps",
+        "https://github.com/AgentOps-AI/agentops/tree/main/agentops/semconv",
+    )
 };

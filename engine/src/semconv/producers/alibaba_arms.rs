@@ -5,7 +5,11 @@ use super::Concern::{Inputs, Outputs, RequestModel, SessionId, SpanType, UserId}
 use super::{Others, Producer, Words, key};
 
 /// The words of `gen_ai.span.kind` that are no types themselves.
-const TYPES: &[(&str, &str)] = &[("entry", "CHAIN"), ("step", "CHAIN"), ("mcp_client", "TOOL")];
+const TYPES: &[(&str, &str)] = &[
+    ("entry", "CHAIN"),
+    ("step", "CHAIN"),
+    ("mcp_client", "TOOL"),
+];
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
@@ -18,7 +22,11 @@ pub(super) const PRODUCER: Producer = Producer {
         key(SessionId, "gen_ai.session.id"),
         key(UserId, "gen_ai.user.id"),
     ],
-    words: &[Words { key: "gen_ai.span.kind", types: TYPES, others: Others::Own }],
+    words: &[Words {
+        key: "gen_ai.span.kind",
+        types: TYPES,
+        others: Others::Own,
+    }],
     ..Producer::new(
         "Alibaba Cloud ARMS",
         "https://www.alibabacloud.com/help/en/opentelemetry/developer-reference/llm-trace-field-definition-description",

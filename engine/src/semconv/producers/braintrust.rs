@@ -10,8 +10,12 @@ const METADATA: &str = "braintrust.metadata";
 const METRICS: &str = "braintrust.metrics";
 
 /// What types are called.
-const TYPES: &[(&str, &str)] =
-    &[("function", "TOOL"), ("score", "EVALUATOR"), ("scorer", "EVALUATOR"), ("eval", "EVALUATOR")];
+const TYPES: &[(&str, &str)] = &[
+    ("function", "TOOL"),
+    ("score", "EVALUATOR"),
+    ("scorer", "EVALUATOR"),
+    ("eval", "EVALUATOR"),
+];
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
@@ -26,7 +30,11 @@ pub(super) const PRODUCER: Producer = Producer {
         member(TotalTokens, METRICS, &["tokens"]),
         key(TotalTokens, "braintrust.metrics.tokens"),
         member(CacheReadTokens, METRICS, &["prompt_cached_tokens"]),
-        member(CacheCreationTokens, METRICS, &["prompt_cache_creation_tokens"]),
+        member(
+            CacheCreationTokens,
+            METRICS,
+            &["prompt_cache_creation_tokens"],
+        ),
         key(Inputs, "braintrust.input_json"),
         key(Inputs, "braintrust.input"),
         key(Outputs, "braintrust.output_json"),
@@ -37,8 +45,16 @@ pub(super) const PRODUCER: Producer = Producer {
         key(TraceMetadata, METADATA),
     ],
     words: &[
-        Words { key: "braintrust.span_attributes", types: TYPES, others: Others::Own },
-        Words { key: "braintrust.span_attributes.type", types: TYPES, others: Others::Own },
+        Words {
+            key: "braintrust.span_attributes",
+            types: TYPES,
+            others: Others::Own,
+        },
+        Words {
+            key: "braintrust.span_attributes.type",
+            types: TYPES,
+            others: Others::Own,
+        },
     ],
     ..Producer::new(
         "Braintrust",

@@ -2,8 +2,8 @@
 //! Its `input_tokens` leave out what came from the cache; `usage` adds it.
 
 use super::Concern::{
-    CacheCreationTokens, CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, SpanType,
-    ToolName,
+    CacheCreationTokens, CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel,
+    SpanType, ToolName,
 };
 use super::{Others, Producer, Words, key};
 
@@ -49,5 +49,8 @@ pub(super) const PRODUCER: Producer = Producer {
         ],
         others: Others::Nothing,
     }],
-    ..Producer::new("Claude Code", "https://code.claude.com/docs/en/monitoring-usage")
+    ..Producer::new(
+        "Claude Code",
+        "https://code.claude.com/docs/en/monitoring-usage",
+    )
 };

@@ -6,7 +6,11 @@ use super::{Others, Producer, Words, key};
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[key(SpanType, "crewai.crew.id")],
-    words: &[Words { key: "crewai.crew.id", types: &[], others: Others::Always("WORKFLOW") }],
+    words: &[Words {
+        key: "crewai.crew.id",
+        types: &[],
+        others: Others::Always("WORKFLOW"),
+    }],
     ..Producer::new(
         "CrewAI",
         "https://github.com/traceloop/openllmetry/tree/main/packages/opentelemetry-instrumentation-crewai",

@@ -1,8 +1,9 @@
 //! OpenTelemetry's semantic conventions for generative AI, all versions.
 
 use super::Concern::{
-    CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs,
-    Provider, RequestModel, ResponseModel, SpanType, ThreadId, ToolName, TotalTokens, UserId,
+    CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, Operation, OutputTokens,
+    Outputs, Provider, RequestModel, ResponseModel, SpanType, ThreadId, ToolName, TotalTokens,
+    UserId,
 };
 use super::{Others, Producer, Words, key};
 
@@ -79,8 +80,14 @@ pub(super) const PRODUCER: Producer = Producer {
         key(CacheReadTokens, "gen_ai.usage.cached_tokens"),
         key(CacheCreationTokens, "gen_ai.usage.cache_write.input_tokens"),
         key(CacheCreationTokens, "gen_ai.usage.cache_write_input_tokens"),
-        key(CacheCreationTokens, "gen_ai.usage.cache_creation.input_tokens"),
-        key(CacheCreationTokens, "gen_ai.usage.cache_creation_input_tokens"),
+        key(
+            CacheCreationTokens,
+            "gen_ai.usage.cache_creation.input_tokens",
+        ),
+        key(
+            CacheCreationTokens,
+            "gen_ai.usage.cache_creation_input_tokens",
+        ),
         key(Cost, "gen_ai.usage.cost"),
         key(Cost, "gen_ai.usage.total_cost"),
         key(Cost, "gen_ai.cost.total_cost"),
@@ -103,8 +110,15 @@ pub(super) const PRODUCER: Producer = Producer {
         key(UserId, "gen_ai.user"),
         key(UserId, "gen_ai.request.user"),
     ],
-    words: &[Words { key: "gen_ai.operation.name", types: OPERATIONS, others: Others::Nothing }],
+    words: &[Words {
+        key: "gen_ai.operation.name",
+        types: OPERATIONS,
+        others: Others::Nothing,
+    }],
     indexed_inputs: &["gen_ai.prompt."],
     indexed_outputs: &["gen_ai.completion."],
-    ..Producer::new("OpenTelemetry GenAI", "https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/")
+    ..Producer::new(
+        "OpenTelemetry GenAI",
+        "https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/",
+    )
 };

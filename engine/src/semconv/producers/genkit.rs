@@ -1,8 +1,8 @@
 //! Genkit (Firebase): the model's request and answer as JSON bodies, counts of tokens inside the latter.
 
 use super::Concern::{
-    CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, ResponseModel, SpanType,
-    TotalTokens,
+    CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, ResponseModel,
+    SpanType, TotalTokens,
 };
 use super::{Others, Producer, Words, key, member};
 
@@ -34,18 +34,28 @@ pub(super) const PRODUCER: Producer = Producer {
         member(
             CacheReadTokens,
             OUTPUT,
-            &["usage.cachedContentTokens", "raw.usage.prompt_tokens_details.cached_tokens"],
+            &[
+                "usage.cachedContentTokens",
+                "raw.usage.prompt_tokens_details.cached_tokens",
+            ],
         ),
         key(Inputs, "genkit:input"),
         key(Outputs, OUTPUT),
     ],
     words: &[
-        Words { key: "genkit:metadata:subtype", types: SUBTYPES, others: Others::Nothing },
+        Words {
+            key: "genkit:metadata:subtype",
+            types: SUBTYPES,
+            others: Others::Nothing,
+        },
         Words {
             key: "genkit:type",
             types: &[("util", "CHAIN"), ("flowStep", "TASK")],
             others: Others::Nothing,
         },
     ],
-    ..Producer::new("Genkit", "https://genkit.dev/docs/observability/getting-started/")
+    ..Producer::new(
+        "Genkit",
+        "https://genkit.dev/docs/observability/getting-started/",
+    )
 };

@@ -14,6 +14,12 @@ pub(super) const PRODUCER: Producer = Producer {
         key(UserId, "gcp.vertex.agent.user_id"),
     ],
     // Version 1, whose spans of runs have no attributes.
-    names: &[("gcp.vertex.agent", "agent_run", "AGENT"), ("gcp.vertex.agent", "invocation", "CHAIN")],
-    ..Producer::new("Google ADK", "https://google.github.io/adk-docs/observability/")
+    names: &[
+        ("gcp.vertex.agent", "agent_run", "AGENT"),
+        ("gcp.vertex.agent", "invocation", "CHAIN"),
+    ],
+    ..Producer::new(
+        "Google ADK",
+        "https://google.github.io/adk-docs/observability/",
+    )
 };

@@ -26,16 +26,45 @@ pub(super) const PRODUCER: Producer = Producer {
         // A run of a pipeline or an agent has these, whether its contents are sent or not.
         key(SpanType, "haystack.pipeline.max_runs_per_component"),
         key(SpanType, "haystack.agent.max_steps"),
-        member(ResponseModel, OUTPUT, &["replies.0.meta.model", "meta.0.model"]),
-        member(InputTokens, OUTPUT, &["replies.0.meta.usage.prompt_tokens", "meta.0.usage.prompt_tokens"]),
+        member(
+            ResponseModel,
+            OUTPUT,
+            &["replies.0.meta.model", "meta.0.model"],
+        ),
+        member(
+            InputTokens,
+            OUTPUT,
+            &[
+                "replies.0.meta.usage.prompt_tokens",
+                "meta.0.usage.prompt_tokens",
+            ],
+        ),
         member(
             OutputTokens,
             OUTPUT,
-            &["replies.0.meta.usage.completion_tokens", "meta.0.usage.completion_tokens"],
+            &[
+                "replies.0.meta.usage.completion_tokens",
+                "meta.0.usage.completion_tokens",
+            ],
         ),
-        member(TotalTokens, OUTPUT, &["replies.0.meta.usage.total_tokens", "meta.0.usage.total_tokens"]),
-        member(CacheReadTokens, OUTPUT, &["replies.0.meta.usage.prompt_tokens_details.cached_tokens"]),
-        member(ToolName, OUTPUT, &["tool_messages.0.content.0.tool_call_result.origin.tool_name"]),
+        member(
+            TotalTokens,
+            OUTPUT,
+            &[
+                "replies.0.meta.usage.total_tokens",
+                "meta.0.usage.total_tokens",
+            ],
+        ),
+        member(
+            CacheReadTokens,
+            OUTPUT,
+            &["replies.0.meta.usage.prompt_tokens_details.cached_tokens"],
+        ),
+        member(
+            ToolName,
+            OUTPUT,
+            &["tool_messages.0.content.0.tool_call_result.origin.tool_name"],
+        ),
         key(Inputs, "haystack.component.input"),
         key(Inputs, "haystack.agent.input"),
         key(Inputs, "haystack.pipeline.input_data"),
@@ -44,13 +73,21 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "haystack.pipeline.output_data"),
     ],
     words: &[
-        Words { key: "haystack.component.type", types: COMPONENTS, others: Others::BySuffix },
+        Words {
+            key: "haystack.component.type",
+            types: COMPONENTS,
+            others: Others::BySuffix,
+        },
         Words {
             key: "haystack.pipeline.max_runs_per_component",
             types: &[],
             others: Others::Always("WORKFLOW"),
         },
-        Words { key: "haystack.agent.max_steps", types: &[], others: Others::Always("AGENT") },
+        Words {
+            key: "haystack.agent.max_steps",
+            types: &[],
+            others: Others::Always("AGENT"),
+        },
     ],
     ..Producer::new("Haystack", "https://docs.haystack.deepset.ai/docs/tracing")
 };

@@ -22,7 +22,14 @@ pub(super) const PRODUCER: Producer = Producer {
         key(UserId, "lmnr.association.properties.user_id"),
         key(TraceLabels, "lmnr.association.properties.tags"),
     ],
-    words: &[Words { key: "lmnr.span.type", types: TYPES, others: Others::Own }],
-    entries: &[Entries { prefix: "lmnr.association.properties.metadata.", into: Into::Metadata }],
+    words: &[Words {
+        key: "lmnr.span.type",
+        types: TYPES,
+        others: Others::Own,
+    }],
+    entries: &[Entries {
+        prefix: "lmnr.association.properties.metadata.",
+        into: Into::Metadata,
+    }],
     ..Producer::new("Laminar", "https://docs.lmnr.ai/tracing/introduction")
 };

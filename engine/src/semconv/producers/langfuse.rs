@@ -2,8 +2,9 @@
 //! words are disjoint; `usage` adds them where no total is sent.
 
 use super::Concern::{
-    CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, Level, LevelMessage, OutputTokens,
-    Outputs, RequestModel, SessionId, SpanType, TotalTokens, TraceLabels, TraceMetadata, TraceName, UserId,
+    CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, Level, LevelMessage,
+    OutputTokens, Outputs, RequestModel, SessionId, SpanType, TotalTokens, TraceLabels,
+    TraceMetadata, TraceName, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key, member};
 
@@ -11,14 +12,26 @@ use super::{Entries, Into, Others, Producer, Words, key, member};
 pub(in crate::semconv) const USAGE: &str = "langfuse.observation.usage_details";
 
 /// The words of `langfuse.observation.type` that are no types themselves.
-const TYPES: &[(&str, &str)] = &[("generation", "LLM"), ("span", "UNKNOWN"), ("event", "UNKNOWN")];
+const TYPES: &[(&str, &str)] = &[
+    ("generation", "LLM"),
+    ("span", "UNKNOWN"),
+    ("event", "UNKNOWN"),
+];
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
         key(SpanType, "langfuse.observation.type"),
         key(RequestModel, "langfuse.observation.model.name"),
-        member(InputTokens, USAGE, &["input", "input_tokens", "prompt_tokens"]),
-        member(OutputTokens, USAGE, &["output", "output_tokens", "completion_tokens"]),
+        member(
+            InputTokens,
+            USAGE,
+            &["input", "input_tokens", "prompt_tokens"],
+        ),
+        member(
+            OutputTokens,
+            USAGE,
+            &["output", "output_tokens", "completion_tokens"],
+        ),
         member(TotalTokens, USAGE, &["total", "total_tokens"]),
         member(
             CacheReadTokens,
@@ -34,7 +47,11 @@ pub(super) const PRODUCER: Producer = Producer {
         member(
             CacheCreationTokens,
             USAGE,
-            &["cache_creation_input_tokens", "input_cache_creation", "input_cache_write"],
+            &[
+                "cache_creation_input_tokens",
+                "input_cache_creation",
+                "input_cache_write",
+            ],
         ),
         key(Cost, "langfuse.observation.cost_details"),
         key(Inputs, "langfuse.observation.input"),
@@ -53,7 +70,17 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Level, "langfuse.observation.level"),
         key(LevelMessage, "langfuse.observation.status_message"),
     ],
-    words: &[Words { key: "langfuse.observation.type", types: TYPES, others: Others::Own }],
-    entries: &[Entries { prefix: "langfuse.trace.metadata.", into: Into::Metadata }],
-    ..Producer::new("Langfuse", "https://langfuse.com/integrations/native/opentelemetry#property-mapping")
+    words: &[Words {
+        key: "langfuse.observation.type",
+        types: TYPES,
+        others: Others::Own,
+    }],
+    entries: &[Entries {
+        prefix: "langfuse.trace.metadata.",
+        into: Into::Metadata,
+    }],
+    ..Producer::new(
+        "Langfuse",
+        "https://langfuse.com/integrations/native/opentelemetry#property-mapping",
+    )
 };

@@ -1,8 +1,8 @@
 //! LangSmith's OpenTelemetry export.
 
 use super::Concern::{
-    CacheCreationTokens, CacheReadTokens, InputTokens, OutputTokens, RequestModel, SessionId, SpanType,
-    ThreadId, TotalTokens, TraceLabels, UserId,
+    CacheCreationTokens, CacheReadTokens, InputTokens, OutputTokens, RequestModel, SessionId,
+    SpanType, ThreadId, TotalTokens, TraceLabels, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key, member};
 
@@ -23,14 +23,28 @@ pub(super) const PRODUCER: Producer = Producer {
         member(CacheReadTokens, INPUT_DETAILS, &["cache_read"]),
         member(CacheCreationTokens, INPUT_DETAILS, &["cache_creation"]),
         member(CacheReadTokens, USAGE, &["input_token_details.cache_read"]),
-        member(CacheCreationTokens, USAGE, &["input_token_details.cache_creation"]),
+        member(
+            CacheCreationTokens,
+            USAGE,
+            &["input_token_details.cache_creation"],
+        ),
         key(SessionId, "langsmith.metadata.session_id"),
         key(ThreadId, "langsmith.metadata.thread_id"),
         key(ThreadId, "langsmith.metadata.conversation_id"),
         key(UserId, "langsmith.metadata.user_id"),
         key(TraceLabels, "langsmith.span.tags"),
     ],
-    words: &[Words { key: "langsmith.span.kind", types: TYPES, others: Others::Own }],
-    entries: &[Entries { prefix: "langsmith.metadata.", into: Into::Metadata }],
-    ..Producer::new("LangSmith", "https://docs.langchain.com/langsmith/trace-with-opentelemetry")
+    words: &[Words {
+        key: "langsmith.span.kind",
+        types: TYPES,
+        others: Others::Own,
+    }],
+    entries: &[Entries {
+        prefix: "langsmith.metadata.",
+        into: Into::Metadata,
+    }],
+    ..Producer::new(
+        "LangSmith",
+        "https://docs.langchain.com/langsmith/trace-with-opentelemetry",
+    )
 };

@@ -1,7 +1,8 @@
 //! Langtrace, all versions: later ones send OpenTelemetry's keys beside some of these.
 
 use super::Concern::{
-    InputTokens, Inputs, OutputTokens, Outputs, Provider, ResponseModel, SpanType, ThreadId, TotalTokens,
+    InputTokens, Inputs, OutputTokens, Outputs, Provider, ResponseModel, SpanType, ThreadId,
+    TotalTokens,
 };
 use super::{Others, Producer, Words, key, member};
 
@@ -18,7 +19,11 @@ pub(super) const PRODUCER: Producer = Producer {
         key(ResponseModel, "llm.model"),
         key(Provider, "langtrace.service.name"),
         member(InputTokens, COUNTS, &["input_tokens", "prompt_tokens"]),
-        member(OutputTokens, COUNTS, &["output_tokens", "completion_tokens"]),
+        member(
+            OutputTokens,
+            COUNTS,
+            &["output_tokens", "completion_tokens"],
+        ),
         member(TotalTokens, COUNTS, &["total_tokens"]),
         key(Inputs, "llm.prompts"),
         key(Inputs, "langchain.inputs"),
@@ -33,7 +38,11 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "dspy.signature.result"),
         key(ThreadId, "llm.conversation_id"),
     ],
-    words: &[Words { key: "langtrace.service.type", types: TYPES, others: Others::Nothing }],
+    words: &[Words {
+        key: "langtrace.service.type",
+        types: TYPES,
+        others: Others::Nothing,
+    }],
     ..Producer::new(
         "Langtrace",
         "https://github.com/Scale3-Labs/langtrace-trace-attributes/tree/main/schemas",

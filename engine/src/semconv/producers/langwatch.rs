@@ -4,8 +4,12 @@ use super::Concern::{Inputs, Outputs, SessionId, SpanType, TraceLabels, UserId};
 use super::{Others, Producer, Words, key};
 
 /// The words of `langwatch.span.type` that are no types themselves.
-const TYPES: &[(&str, &str)] =
-    &[("span", "UNKNOWN"), ("rag", "RETRIEVER"), ("component", "CHAIN"), ("module", "CHAIN")];
+const TYPES: &[(&str, &str)] = &[
+    ("span", "UNKNOWN"),
+    ("rag", "RETRIEVER"),
+    ("component", "CHAIN"),
+    ("module", "CHAIN"),
+];
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
@@ -19,6 +23,13 @@ pub(super) const PRODUCER: Producer = Producer {
         key(TraceLabels, "langwatch.tags"),
         key(TraceLabels, "langwatch.labels"),
     ],
-    words: &[Words { key: "langwatch.span.type", types: TYPES, others: Others::Own }],
-    ..Producer::new("LangWatch", "https://docs.langwatch.ai/integration/opentelemetry/guide")
+    words: &[Words {
+        key: "langwatch.span.type",
+        types: TYPES,
+        others: Others::Own,
+    }],
+    ..Producer::new(
+        "LangWatch",
+        "https://docs.langwatch.ai/integration/opentelemetry/guide",
+    )
 };

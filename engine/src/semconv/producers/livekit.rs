@@ -22,6 +22,12 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "lk.function_tool.output"),
     ],
     // Around the request, without counts of their own.
-    names: &[("livekit-agents", "llm_node", "LLM"), ("livekit-agents", "llm_request_run", "LLM")],
-    ..Producer::new("LiveKit Agents", "https://docs.livekit.io/agents/build/metrics/")
+    names: &[
+        ("livekit-agents", "llm_node", "LLM"),
+        ("livekit-agents", "llm_request_run", "LLM"),
+    ],
+    ..Producer::new(
+        "LiveKit Agents",
+        "https://docs.livekit.io/agents/build/metrics/",
+    )
 };

@@ -48,13 +48,25 @@ pub(in crate::semconv) const EVENTS: &[LogEvent] = &[
     event("gen_ai.tool.message", Says::Message("tool")),
     event("gen_ai.choice", Says::Choice),
     // Since then, https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/
-    event("gen_ai.client.inference.operation.details", Says::Attributes),
+    event(
+        "gen_ai.client.inference.operation.details",
+        Says::Attributes,
+    ),
     event("gen_ai.evaluation.result", Says::Nothing),
-    event("gen_ai.content.prompt", Says::Keys(&[(Inputs, "gen_ai.prompt")])),
-    event("gen_ai.content.completion", Says::Keys(&[(Outputs, "gen_ai.completion")])),
+    event(
+        "gen_ai.content.prompt",
+        Says::Keys(&[(Inputs, "gen_ai.prompt")]),
+    ),
+    event(
+        "gen_ai.content.completion",
+        Says::Keys(&[(Outputs, "gen_ai.completion")]),
+    ),
     // Claude Code, https://code.claude.com/docs/en/monitoring-usage
     event("claude_code.user_prompt", Says::Keys(&[(Inputs, "prompt")])),
-    event("claude_code.assistant_response", Says::Keys(&[(Outputs, "response"), (RequestModel, "model")])),
+    event(
+        "claude_code.assistant_response",
+        Says::Keys(&[(Outputs, "response"), (RequestModel, "model")]),
+    ),
     event(
         "claude_code.api_request",
         Says::Keys(&[
@@ -69,14 +81,20 @@ pub(in crate::semconv) const EVENTS: &[LogEvent] = &[
             (Cost, "cost_usd"),
         ]),
     ),
-    event("claude_code.tool_result", Says::Keys(&[(Inputs, "tool_input"), (Inputs, "tool_parameters")])),
+    event(
+        "claude_code.tool_result",
+        Says::Keys(&[(Inputs, "tool_input"), (Inputs, "tool_parameters")]),
+    ),
     event("claude_code.system_prompt", Says::Nothing),
     event("claude_code.tool", Says::Nothing),
     event("claude_code.tool_decision", Says::Nothing),
     event("claude_code.api_error", Says::Nothing),
     // Gemini CLI, https://github.com/google-gemini/gemini-cli/blob/main/docs/cli/telemetry.md
     event("gemini_cli.user_prompt", Says::Keys(&[(Inputs, "prompt")])),
-    event("gemini_cli.api_request", Says::Keys(&[(Inputs, "request_text"), (RequestModel, "model")])),
+    event(
+        "gemini_cli.api_request",
+        Says::Keys(&[(Inputs, "request_text"), (RequestModel, "model")]),
+    ),
     event(
         "gemini_cli.api_response",
         Says::Keys(&[
@@ -88,5 +106,8 @@ pub(in crate::semconv) const EVENTS: &[LogEvent] = &[
         ]),
     ),
     event("gemini_cli.api_error", Says::Nothing),
-    event("gemini_cli.tool_call", Says::Keys(&[(ToolName, "function_name"), (Inputs, "function_args")])),
+    event(
+        "gemini_cli.tool_call",
+        Says::Keys(&[(ToolName, "function_name"), (Inputs, "function_args")]),
+    ),
 ];

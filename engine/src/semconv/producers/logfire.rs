@@ -13,5 +13,8 @@ pub(super) const PRODUCER: Producer = Producer {
         key(TraceLabels, "logfire.tags"),
     ],
     marks: &["logfire.span_type", "logfire.msg_template"],
-    ..Producer::new("Logfire", "https://logfire.pydantic.dev/docs/reference/sql/")
+    ..Producer::new(
+        "Logfire",
+        "https://logfire.pydantic.dev/docs/reference/sql/",
+    )
 };

@@ -1,6 +1,8 @@
 //! Mastra: OpenTelemetry's keys, and inputs and outputs under the type of the span.
 
-use super::Concern::{Inputs, Outputs, SessionId, SpanType, ThreadId, ToolName, TraceLabels, UserId};
+use super::Concern::{
+    Inputs, Outputs, SessionId, SpanType, ThreadId, ToolName, TraceLabels, UserId,
+};
 use super::{Entries, Into, Others, Producer, Words, key};
 
 /// The words of `mastra.span.type`.
@@ -38,7 +40,14 @@ pub(super) const PRODUCER: Producer = Producer {
         key(UserId, "mastra.metadata.resourceId"),
         key(TraceLabels, "mastra.tags"),
     ],
-    words: &[Words { key: "mastra.span.type", types: TYPES, others: Others::Nothing }],
-    entries: &[Entries { prefix: "mastra.metadata.", into: Into::Metadata }],
+    words: &[Words {
+        key: "mastra.span.type",
+        types: TYPES,
+        others: Others::Nothing,
+    }],
+    entries: &[Entries {
+        prefix: "mastra.metadata.",
+        into: Into::Metadata,
+    }],
     ..Producer::new("Mastra", "https://mastra.ai/docs/observability/overview")
 };

@@ -1,8 +1,8 @@
 //! MLflow: every value is JSON text.
 
 use super::Concern::{
-    CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, OutputTokens, Outputs, Provider,
-    RequestModel, SpanType, TotalTokens, UserId,
+    CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, OutputTokens, Outputs,
+    Provider, RequestModel, SpanType, TotalTokens, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key, member};
 
@@ -25,8 +25,15 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Inputs, "mlflow.spanInputs"),
         key(Outputs, OUTPUTS),
     ],
-    words: &[Words { key: "mlflow.spanType", types: &[], others: Others::Own }],
-    entries: &[Entries { prefix: "mlflow.traceTag.", into: Into::Tags }],
+    words: &[Words {
+        key: "mlflow.spanType",
+        types: &[],
+        others: Others::Own,
+    }],
+    entries: &[Entries {
+        prefix: "mlflow.traceTag.",
+        into: Into::Tags,
+    }],
     ..Producer::new("MLflow", "https://mlflow.org/docs/latest/genai/tracing/")
 };
 

@@ -90,12 +90,20 @@ pub(super) struct Key {
 
 /// A key whose value says it.
 const fn key(concern: Concern, name: &'static str) -> Key {
-    Key { concern, name, members: &[] }
+    Key {
+        concern,
+        name,
+        members: &[],
+    }
 }
 
 /// A key whose value is a JSON object with a member that says it.
 const fn member(concern: Concern, name: &'static str, members: &'static [&'static str]) -> Key {
-    Key { concern, name, members }
+    Key {
+        concern,
+        name,
+        members,
+    }
 }
 
 /// The span types that the words of a key stand for.

@@ -1,7 +1,8 @@
 //! Exports of the OpenAI Agents SDK: the members of `span_data`, as the import of its files writes them.
 
 use super::Concern::{
-    CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, SpanType, TotalTokens,
+    CacheReadTokens, InputTokens, Inputs, OutputTokens, Outputs, RequestModel, SpanType,
+    TotalTokens,
 };
 use super::{Others, Producer, Words, key, member};
 
@@ -34,12 +35,19 @@ pub(super) const PRODUCER: Producer = Producer {
         member(
             CacheReadTokens,
             USAGE,
-            &["input_tokens_details.cached_tokens", "prompt_tokens_details.cached_tokens"],
+            &[
+                "input_tokens_details.cached_tokens",
+                "prompt_tokens_details.cached_tokens",
+            ],
         ),
         key(Inputs, "span_data.input"),
         key(Outputs, "span_data.output"),
     ],
-    words: &[Words { key: "span_data.type", types: TYPES, others: Others::Own }],
+    words: &[Words {
+        key: "span_data.type",
+        types: TYPES,
+        others: Others::Own,
+    }],
     ..Producer::new(
         "OpenAI Agents SDK, exported",
         "https://github.com/openai/openai-agents-python/blob/main/src/agents/tracing/span_data.py",

@@ -1,9 +1,9 @@
 //! OpenInference (Arize Phoenix).
 
 use super::Concern::{
-    CacheCreationTokens, CacheReadTokens, Cost, CostPart, InputTokens, Inputs, OutputTokens, Outputs,
-    Provider, RequestModel, ResponseModel, SessionId, SpanType, ThreadId, ToolName, TotalTokens, TraceLabels,
-    TraceMetadata, UserId,
+    CacheCreationTokens, CacheReadTokens, Cost, CostPart, InputTokens, Inputs, OutputTokens,
+    Outputs, Provider, RequestModel, ResponseModel, SessionId, SpanType, ThreadId, ToolName,
+    TotalTokens, TraceLabels, TraceMetadata, UserId,
 };
 use super::{Others, Producer, Words, key, member};
 
@@ -24,7 +24,10 @@ pub(super) const PRODUCER: Producer = Producer {
         key(OutputTokens, "llm.token_count.completion"),
         key(TotalTokens, "llm.token_count.total"),
         key(CacheReadTokens, "llm.token_count.prompt_details.cache_read"),
-        key(CacheCreationTokens, "llm.token_count.prompt_details.cache_write"),
+        key(
+            CacheCreationTokens,
+            "llm.token_count.prompt_details.cache_write",
+        ),
         key(Cost, "llm.cost.total"),
         key(CostPart, "llm.cost.prompt"),
         key(CostPart, "llm.cost.completion"),
@@ -34,15 +37,27 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "output.value"),
         key(SessionId, "session.id"),
         member(SessionId, "metadata", &["session_id", "sessionId"]),
-        member(ThreadId, "metadata", &["thread_id", "conversation_id", "threadId"]),
+        member(
+            ThreadId,
+            "metadata",
+            &["thread_id", "conversation_id", "threadId"],
+        ),
         key(UserId, "user.id"),
         member(UserId, "metadata", &["user_id", "userId"]),
         key(TraceLabels, "tag.tags"),
         key(TraceMetadata, "metadata"),
     ],
     words: &[
-        Words { key: "openinference.span.kind", types: &[], others: Others::Own },
-        Words { key: "validator_on_fail", types: &[], others: Others::Always("GUARDRAIL") },
+        Words {
+            key: "openinference.span.kind",
+            types: &[],
+            others: Others::Own,
+        },
+        Words {
+            key: "validator_on_fail",
+            types: &[],
+            others: Others::Always("GUARDRAIL"),
+        },
     ],
     indexed_inputs: &[
         "llm.input_messages.",

@@ -10,5 +10,8 @@ pub(super) const PRODUCER: Producer = Producer {
         key(ThreadId, "conversation_id"),
         key(TraceLabels, "opik.tags"),
     ],
-    ..Producer::new("Opik", "https://www.comet.com/docs/opik/tracing/opentelemetry/overview")
+    ..Producer::new(
+        "Opik",
+        "https://www.comet.com/docs/opik/tracing/opentelemetry/overview",
+    )
 };

@@ -10,7 +10,11 @@ pub(super) const PRODUCER: Producer = Producer {
         key(InputTokens, "gen_ai.response.prompt_tokens"),
         key(OutputTokens, "gen_ai.response.completion_tokens"),
     ],
-    words: &[Words { key: "sk.available_functions", types: &[], others: Others::Always("CHAIN") }],
+    words: &[Words {
+        key: "sk.available_functions",
+        types: &[],
+        others: Others::Always("CHAIN"),
+    }],
     ..Producer::new(
         "Semantic Kernel",
         "https://learn.microsoft.com/en-us/semantic-kernel/concepts/enterprise-readiness/observability/",

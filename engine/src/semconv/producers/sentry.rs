@@ -13,5 +13,8 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "gen_ai.response.tool_calls"),
         key(Outputs, "gen_ai.tool.output"),
     ],
-    ..Producer::new("Sentry", "https://develop.sentry.dev/sdk/telemetry/traces/modules/ai-agents/")
+    ..Producer::new(
+        "Sentry",
+        "https://develop.sentry.dev/sdk/telemetry/traces/modules/ai-agents/",
+    )
 };

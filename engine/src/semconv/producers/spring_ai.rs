@@ -5,8 +5,12 @@ use super::Concern::{Inputs, Outputs, SpanType, ThreadId, ToolName};
 use super::{Others, Producer, Words, key};
 
 /// The words of `spring.ai.kind`.
-const KINDS: &[(&str, &str)] =
-    &[("chat_client", "CHAIN"), ("advisor", "CHAIN"), ("tool_call", "TOOL"), ("vector_store", "RETRIEVER")];
+const KINDS: &[(&str, &str)] = &[
+    ("chat_client", "CHAIN"),
+    ("advisor", "CHAIN"),
+    ("tool_call", "TOOL"),
+    ("vector_store", "RETRIEVER"),
+];
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
@@ -18,6 +22,13 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "db.vector.query.response.documents"),
         key(ThreadId, "spring.ai.chat.client.conversation.id"),
     ],
-    words: &[Words { key: "spring.ai.kind", types: KINDS, others: Others::Nothing }],
-    ..Producer::new("Spring AI", "https://docs.spring.io/spring-ai/reference/observability/index.html")
+    words: &[Words {
+        key: "spring.ai.kind",
+        types: KINDS,
+        others: Others::Nothing,
+    }],
+    ..Producer::new(
+        "Spring AI",
+        "https://docs.spring.io/spring-ai/reference/observability/index.html",
+    )
 };

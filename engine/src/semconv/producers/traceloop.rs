@@ -1,14 +1,18 @@
 //! Traceloop (OpenLLMetry).
 
 use super::Concern::{
-    Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs, Provider, RequestModel, ResponseModel,
-    SessionId, SpanType, ThreadId, ToolName, TotalTokens, UserId,
+    Cost, InputTokens, Inputs, Operation, OutputTokens, Outputs, Provider, RequestModel,
+    ResponseModel, SessionId, SpanType, ThreadId, ToolName, TotalTokens, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key};
 
 /// The words of `llm.request.type`.
-const REQUEST_TYPES: &[(&str, &str)] =
-    &[("chat", "CHAT_MODEL"), ("completion", "LLM"), ("embedding", "EMBEDDING"), ("rerank", "RERANKER")];
+const REQUEST_TYPES: &[(&str, &str)] = &[
+    ("chat", "CHAT_MODEL"),
+    ("completion", "LLM"),
+    ("embedding", "EMBEDDING"),
+    ("rerank", "RERANKER"),
+];
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
@@ -44,12 +48,27 @@ pub(super) const PRODUCER: Producer = Producer {
         key(ToolName, "mcp.tool.name"),
     ],
     words: &[
-        Words { key: "traceloop.span.kind", types: &[], others: Others::Own },
-        Words { key: "llm.request.type", types: REQUEST_TYPES, others: Others::Nothing },
-        Words { key: "gen_ai.guardrail.status", types: &[], others: Others::Always("GUARDRAIL") },
+        Words {
+            key: "traceloop.span.kind",
+            types: &[],
+            others: Others::Own,
+        },
+        Words {
+            key: "llm.request.type",
+            types: REQUEST_TYPES,
+            others: Others::Nothing,
+        },
+        Words {
+            key: "gen_ai.guardrail.status",
+            types: &[],
+            others: Others::Always("GUARDRAIL"),
+        },
     ],
     indexed_outputs: &["llm.completions."],
-    entries: &[Entries { prefix: "traceloop.association.properties.", into: Into::Metadata }],
+    entries: &[Entries {
+        prefix: "traceloop.association.properties.",
+        into: Into::Metadata,
+    }],
     ..Producer::new(
         "Traceloop",
         "https://github.com/traceloop/openllmetry/tree/main/packages/opentelemetry-semantic-conventions-ai",

@@ -1,8 +1,9 @@
 //! The AI SDK of Vercel, versions 3 to 6.
 
 use super::Concern::{
-    CacheCreationTokens, CacheReadTokens, InputTokens, Inputs, Operation, OutputTokens, Outputs, Provider,
-    RequestModel, ResponseModel, SessionId, SpanType, ThreadId, ToolName, TotalTokens, TraceLabels, UserId,
+    CacheCreationTokens, CacheReadTokens, InputTokens, Inputs, Operation, OutputTokens, Outputs,
+    Provider, RequestModel, ResponseModel, SessionId, SpanType, ThreadId, ToolName, TotalTokens,
+    TraceLabels, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key};
 
@@ -35,8 +36,14 @@ pub(super) const PRODUCER: Producer = Producer {
         key(OutputTokens, "ai.usage.completionTokens"),
         key(TotalTokens, "ai.usage.totalTokens"),
         key(CacheReadTokens, "ai.usage.cachedInputTokens"),
-        key(CacheReadTokens, "ai.usage.inputTokenDetails.cacheReadTokens"),
-        key(CacheCreationTokens, "ai.usage.inputTokenDetails.cacheWriteTokens"),
+        key(
+            CacheReadTokens,
+            "ai.usage.inputTokenDetails.cacheReadTokens",
+        ),
+        key(
+            CacheCreationTokens,
+            "ai.usage.inputTokenDetails.cacheWriteTokens",
+        ),
         key(Inputs, "ai.prompt.messages"),
         key(Inputs, "ai.prompt"),
         key(Inputs, "ai.toolCall.args"),
@@ -65,10 +72,23 @@ pub(super) const PRODUCER: Producer = Producer {
         key(UserId, "ai.telemetry.metadata.user_id"),
         key(TraceLabels, "ai.telemetry.metadata.tags"),
     ],
-    words: &[Words { key: "ai.operationId", types: OPERATIONS, others: Others::ByPrefix }],
+    words: &[Words {
+        key: "ai.operationId",
+        types: OPERATIONS,
+        others: Others::ByPrefix,
+    }],
     entries: &[
-        Entries { prefix: "ai.telemetry.metadata.", into: Into::Metadata },
-        Entries { prefix: "ai.settings.context.", into: Into::Metadata },
+        Entries {
+            prefix: "ai.telemetry.metadata.",
+            into: Into::Metadata,
+        },
+        Entries {
+            prefix: "ai.settings.context.",
+            into: Into::Metadata,
+        },
     ],
-    ..Producer::new("Vercel AI SDK", "https://ai-sdk.dev/docs/ai-sdk-core/telemetry")
+    ..Producer::new(
+        "Vercel AI SDK",
+        "https://ai-sdk.dev/docs/ai-sdk-core/telemetry",
+    )
 };

@@ -32,8 +32,15 @@ pub(super) const PRODUCER: Producer = Producer {
     ],
     words: &[Words {
         key: ENTITY,
-        types: &[("agent", "AGENT"), ("workflow", "WORKFLOW"), ("tool", "TOOL")],
+        types: &[
+            ("agent", "AGENT"),
+            ("workflow", "WORKFLOW"),
+            ("tool", "TOOL"),
+        ],
         others: Others::Nothing,
     }],
-    ..Producer::new("VoltAgent", "https://voltagent.dev/docs/observability/overview/")
+    ..Producer::new(
+        "VoltAgent",
+        "https://voltagent.dev/docs/observability/overview/",
+    )
 };

@@ -4,8 +4,9 @@ use super::{span_of_texts, span_with, text, tokens};
 
 /// An event of a span with attributes that are texts.
 fn event(name: &str, attributes: &[(&str, &str)]) -> String {
-    let pairs =
-        attributes.iter().map(|(key, value)| format!(r#"{{"key":"{key}","value":{{{}}}}}"#, text(value)));
+    let pairs = attributes
+        .iter()
+        .map(|(key, value)| format!(r#"{{"key":"{key}","value":{{{}}}}}"#, text(value)));
     format!(
         r#"{{"timeUnixNano":"1","name":"{name}","attributes":[{}]}}"#,
         pairs.collect::<Vec<_>>().join(",")
@@ -15,7 +16,10 @@ fn event(name: &str, attributes: &[(&str, &str)]) -> String {
 #[test]
 fn documents_in_events_are_what_was_found() {
     let events = [
-        event("db.query.embeddings", &[("db.query.embeddings.vector", "[0.1]")]),
+        event(
+            "db.query.embeddings",
+            &[("db.query.embeddings.vector", "[0.1]")],
+        ),
         event(
             "db.query.result",
             &[
@@ -25,8 +29,17 @@ fn documents_in_events_are_what_was_found() {
                 ("db.query.result.document", "first"),
             ],
         ),
-        event("db.search.result", &[("db.search.result.id", "2"), ("db.search.result.entity", "second")]),
-        event("db.chroma.query.result", &[("id", "3"), ("document", "third")]),
+        event(
+            "db.search.result",
+            &[
+                ("db.search.result.id", "2"),
+                ("db.search.result.entity", "second"),
+            ],
+        ),
+        event(
+            "db.chroma.query.result",
+            &[("id", "3"), ("document", "third")],
+        ),
     ];
     let events = format!(r#","events":[{}]"#, events.join(","));
     let chroma = ("db.system", r#""stringValue":"chroma""#);
@@ -38,7 +51,10 @@ fn documents_in_events_are_what_was_found() {
             r#"[{"id":"1","distance":"0.3","content":"first"},{"id":"2","content":"second"},{"id":"3","content":"third"}]"#
         )
     );
-    assert_eq!(found.hint.unwrap().response_preview.as_deref(), Some("first\nsecond\nthird"));
+    assert_eq!(
+        found.hint.unwrap().response_preview.as_deref(),
+        Some("first\nsecond\nthird")
+    );
     let task = ("traceloop.span.kind", r#""stringValue":"task""#);
     assert_eq!(span_with(&[task], &events).span_type, "TASK");
     let found = span_of_texts(&[
@@ -48,23 +64,39 @@ fn documents_in_events_are_what_was_found() {
             r#"[{"id":"a","score":0.9,"content":"one"},{"id":"b","content":"two"}]"#,
         ),
     ]);
-    assert_eq!(found.hint.unwrap().response_preview.as_deref(), Some("one\ntwo"));
+    assert_eq!(
+        found.hint.unwrap().response_preview.as_deref(),
+        Some("one\ntwo")
+    );
 }
 
 #[test]
 fn memories_are_found_or_kept() {
-    let records = ("gen_ai.memory.records", r#"[{"id":"m","content":"likes tea"}]"#);
+    let records = (
+        "gen_ai.memory.records",
+        r#"[{"id":"m","content":"likes tea"}]"#,
+    );
     let search = span_of_texts(&[
         ("gen_ai.operation.name", "search_memory"),
         ("gen_ai.memory.query.text", "drinks"),
         records,
     ]);
-    assert_eq!((search.span_type.as_str(), search.inputs.as_deref()), ("MEMORY", Some("drinks")));
+    assert_eq!(
+        (search.span_type.as_str(), search.inputs.as_deref()),
+        ("MEMORY", Some("drinks"))
+    );
     assert_eq!(search.outputs.as_deref(), Some(records.1));
-    assert_eq!(search.hint.unwrap().response_preview.as_deref(), Some("likes tea"));
-    for operation in
-        ["create_memory", "update_memory", "upsert_memory", "delete_memory", "create_memory_store"]
-    {
+    assert_eq!(
+        search.hint.unwrap().response_preview.as_deref(),
+        Some("likes tea")
+    );
+    for operation in [
+        "create_memory",
+        "update_memory",
+        "upsert_memory",
+        "delete_memory",
+        "create_memory_store",
+    ] {
         let kept = span_of_texts(&[("gen_ai.operation.name", operation), records]);
         assert_eq!(
             (kept.span_type.as_str(), kept.inputs.as_deref()),
@@ -79,24 +111,50 @@ fn memories_are_found_or_kept() {
 fn guardrails() {
     let run = span_of_texts(&[
         ("gen_ai.operation.name", "run_guardrail"),
-        ("gen_ai.guardrail.security.content.input.value", "mail a@b.c"),
+        (
+            "gen_ai.guardrail.security.content.input.value",
+            "mail a@b.c",
+        ),
         ("gen_ai.guardrail.verdict.type", "deny"),
     ]);
-    assert_eq!((run.span_type.as_str(), run.inputs.as_deref()), ("GUARDRAIL", Some("mail a@b.c")));
+    assert_eq!(
+        (run.span_type.as_str(), run.inputs.as_deref()),
+        ("GUARDRAIL", Some("mail a@b.c"))
+    );
     assert_eq!(run.outputs.as_deref(), Some("deny"));
-    let traceloop = span_of_texts(&[("gen_ai.guardrail.status", "PASSED"), ("gen_ai.guardrail.input", "hi")]);
-    assert_eq!((traceloop.span_type.as_str(), traceloop.inputs.as_deref()), ("GUARDRAIL", Some("hi")));
+    let traceloop = span_of_texts(&[
+        ("gen_ai.guardrail.status", "PASSED"),
+        ("gen_ai.guardrail.input", "hi"),
+    ]);
+    assert_eq!(
+        (traceloop.span_type.as_str(), traceloop.inputs.as_deref()),
+        ("GUARDRAIL", Some("hi"))
+    );
     let validator = span_of_texts(&[("validator_on_fail", "noop"), ("output.value", "pass")]);
-    assert_eq!((validator.span_type.as_str(), validator.outputs.as_deref()), ("GUARDRAIL", Some("pass")));
+    assert_eq!(
+        (validator.span_type.as_str(), validator.outputs.as_deref()),
+        ("GUARDRAIL", Some("pass"))
+    );
 }
 
 #[test]
 fn alibaba_arms() {
-    for (kind, span_type) in [("LLM", "LLM"), ("ENTRY", "CHAIN"), ("STEP", "CHAIN"), ("RERANKER", "RERANKER")]
-    {
-        assert_eq!(span_of_texts(&[("gen_ai.span.kind", kind)]).span_type, span_type, "{kind}");
+    for (kind, span_type) in [
+        ("LLM", "LLM"),
+        ("ENTRY", "CHAIN"),
+        ("STEP", "CHAIN"),
+        ("RERANKER", "RERANKER"),
+    ] {
+        assert_eq!(
+            span_of_texts(&[("gen_ai.span.kind", kind)]).span_type,
+            span_type,
+            "{kind}"
+        );
     }
-    let chat = span_of_texts(&[("gen_ai.span.kind", "LLM"), ("gen_ai.operation.name", "chat")]);
+    let chat = span_of_texts(&[
+        ("gen_ai.span.kind", "LLM"),
+        ("gen_ai.operation.name", "chat"),
+    ]);
     assert_eq!(chat.span_type, "CHAT_MODEL", "the operation is more exact");
     let span = span_of_texts(&[
         ("gen_ai.span.kind", "RETRIEVER"),
@@ -106,8 +164,14 @@ fn alibaba_arms() {
         ("retrieval.query", "what"),
         ("retrieval.document", r#"[{"content":"one"}]"#),
     ]);
-    assert_eq!((span.session_id.as_deref(), span.user_id.as_deref()), (Some("S"), Some("U")));
-    assert_eq!((span.model.as_deref(), span.inputs.as_deref()), (Some("qwen-max"), Some("what")));
+    assert_eq!(
+        (span.session_id.as_deref(), span.user_id.as_deref()),
+        (Some("S"), Some("U"))
+    );
+    assert_eq!(
+        (span.model.as_deref(), span.inputs.as_deref()),
+        (Some("qwen-max"), Some("what"))
+    );
     assert_eq!(span.hint.unwrap().response_preview.as_deref(), Some("one"));
 }
 
@@ -118,16 +182,31 @@ fn langtrace_of_all_versions() {
         ("langtrace.service.type", "llm"),
         ("llm.model", "gpt-4"),
         ("llm.prompts", r#"[{"role":"user","content":"say this"}]"#),
-        ("llm.responses", r#"[{"message":{"role":"assistant","content":"this"}}]"#),
-        ("llm.token.counts", r#"{"prompt_tokens":13,"output_tokens":5,"total_tokens":18}"#),
+        (
+            "llm.responses",
+            r#"[{"message":{"role":"assistant","content":"this"}}]"#,
+        ),
+        (
+            "llm.token.counts",
+            r#"{"prompt_tokens":13,"output_tokens":5,"total_tokens":18}"#,
+        ),
         ("llm.conversation_id", "c"),
     ]);
-    assert_eq!((span.span_type.as_str(), span.provider.as_deref()), ("LLM", Some("OpenAI")));
-    assert_eq!((span.model.as_deref(), span.session_id.as_deref()), (Some("gpt-4"), Some("c")));
+    assert_eq!(
+        (span.span_type.as_str(), span.provider.as_deref()),
+        ("LLM", Some("OpenAI"))
+    );
+    assert_eq!(
+        (span.model.as_deref(), span.session_id.as_deref()),
+        (Some("gpt-4"), Some("c"))
+    );
     assert_eq!(tokens(&span), [Some(13), Some(5), Some(18), None, None]);
     let hint = span.hint.unwrap();
     assert_eq!(
-        (hint.request_preview.as_deref(), hint.response_preview.as_deref()),
+        (
+            hint.request_preview.as_deref(),
+            hint.response_preview.as_deref()
+        ),
         (Some("say this"), Some("this"))
     );
     let chain = span_of_texts(&[
@@ -135,7 +214,10 @@ fn langtrace_of_all_versions() {
         ("langchain.inputs", r#"{"input":"q"}"#),
         ("langchain.outputs", "a"),
     ]);
-    assert_eq!((chain.span_type.as_str(), chain.outputs.as_deref()), ("CHAIN", Some("a")));
+    assert_eq!(
+        (chain.span_type.as_str(), chain.outputs.as_deref()),
+        ("CHAIN", Some("a"))
+    );
     assert_eq!(chain.inputs.as_deref(), Some(r#"{"input":"q"}"#));
 }
 
@@ -154,10 +236,19 @@ fn a_prompt_under_the_name_of_its_speaker() {
     );
     let hint = span.hint.unwrap();
     assert_eq!(
-        (hint.request_preview.as_deref(), hint.response_preview.as_deref()),
+        (
+            hint.request_preview.as_deref(),
+            hint.response_preview.as_deref()
+        ),
         (Some("two"), Some("answer"))
     );
     // What is no message stays as it is.
-    let other = span_of_texts(&[("gen_ai.prompt.0.user", "one"), ("gen_ai.prompt.0.name", "n")]);
-    assert_eq!(other.inputs.as_deref(), Some(r#"[{"name":"n","user":"one"}]"#));
+    let other = span_of_texts(&[
+        ("gen_ai.prompt.0.user", "one"),
+        ("gen_ai.prompt.0.name", "n"),
+    ]);
+    assert_eq!(
+        other.inputs.as_deref(),
+        Some(r#"[{"name":"n","user":"one"}]"#)
+    );
 }

@@ -6,12 +6,31 @@ use crate::seeded::Seeded;
 
 #[test]
 fn limits_are_errors_not_crashes() {
-    let deep = format!("{}status = 'OK'{}", "(".repeat(100_000), ")".repeat(100_000));
-    assert!(parse(&deep).unwrap_err().message.contains("levels of nesting"));
+    let deep = format!(
+        "{}status = 'OK'{}",
+        "(".repeat(100_000),
+        ")".repeat(100_000)
+    );
+    assert!(
+        parse(&deep)
+            .unwrap_err()
+            .message
+            .contains("levels of nesting")
+    );
     let nots = format!("{}status = 'OK'", "NOT ".repeat(100_000));
-    assert!(parse(&nots).unwrap_err().message.contains("levels of nesting"));
+    assert!(
+        parse(&nots)
+            .unwrap_err()
+            .message
+            .contains("levels of nesting")
+    );
     let chain = vec!["status = 'OK'"; 1_001].join(" OR ");
-    assert!(parse(&chain).unwrap_err().message.contains("more than 1000 clauses"));
+    assert!(
+        parse(&chain)
+            .unwrap_err()
+            .message
+            .contains("more than 1000 clauses")
+    );
     assert!(parse(&vec!["span.name = 'OK'"; 1_000].join(" AND ")).is_ok());
     let long = format!("name = '{}'", "x".repeat(FILTER_BYTES_MAX));
     assert!(parse(&long).unwrap_err().message.contains("bytes"));
@@ -20,8 +39,17 @@ fn limits_are_errors_not_crashes() {
     let pattern = format!("name LIKE '{}'", "_%".repeat(5_000));
     assert!(parse(&pattern).unwrap_err().message.contains("pattern"));
     let regexes = vec!["name RLIKE '.'"; FILTER_REGEXES_MAX + 1].join(" OR ");
-    assert!(parse(&regexes).unwrap_err().message.contains("more than 64 regular expressions"));
-    let nested = format!("{}name = 'a'{}", "(".repeat(FILTER_DEPTH_MAX), ")".repeat(FILTER_DEPTH_MAX));
+    assert!(
+        parse(&regexes)
+            .unwrap_err()
+            .message
+            .contains("more than 64 regular expressions")
+    );
+    let nested = format!(
+        "{}name = 'a'{}",
+        "(".repeat(FILTER_DEPTH_MAX),
+        ")".repeat(FILTER_DEPTH_MAX)
+    );
     assert!(parse(&nested).is_ok());
 }
 
@@ -88,8 +116,9 @@ fn hostile(random: &mut Seeded) -> String {
     let clause = GOLDENS[random.below(GOLDENS.len())].0;
     match random.below(16) {
         0..=3 => {
-            let pieces: Vec<&str> =
-                (0..random.below(20)).map(|_| PIECES[random.below(PIECES.len())]).collect();
+            let pieces: Vec<&str> = (0..random.below(20))
+                .map(|_| PIECES[random.below(PIECES.len())])
+                .collect();
             pieces.join(" ")
         }
         4 | 5 => {
@@ -118,7 +147,9 @@ fn mutated(text: &str, random: &mut Seeded) -> String {
             0 if at < text.len() => {
                 text.remove(at);
             }
-            1 if at < text.len() => text[at] = char::from_u32(random.below(0x250) as u32).unwrap_or('x'),
+            1 if at < text.len() => {
+                text[at] = char::from_u32(random.below(0x250) as u32).unwrap_or('x')
+            }
             _ => {
                 let piece: Vec<char> = PIECES[random.below(PIECES.len())].chars().collect();
                 text.splice(at..at, piece);
@@ -138,17 +169,30 @@ fn hostile_input_neither_panics_nor_hangs() {
         match parse(&text) {
             Ok(predicate) => {
                 accepted += 1;
-                let _ = (predicate.to_string(), predicate.time_bounds(), predicate.required_equalities());
+                let _ = (
+                    predicate.to_string(),
+                    predicate.time_bounds(),
+                    predicate.required_equalities(),
+                );
             }
             Err(error) => {
-                assert!(error.position <= text.chars().count() + 1, "{text}: {error}");
-                assert!(!error.message.is_empty() && error.message.len() < 2_000, "{text}: {error}");
+                assert!(
+                    error.position <= text.chars().count() + 1,
+                    "{text}: {error}"
+                );
+                assert!(
+                    !error.message.is_empty() && error.message.len() < 2_000,
+                    "{text}: {error}"
+                );
             }
         }
         let _ = parse_order_by(&[&text]);
         assert!(start.elapsed().as_secs() < 10, "{text}");
     }
-    assert!(accepted > 10_000, "the generator should not only make nonsense: {accepted}");
+    assert!(
+        accepted > 10_000,
+        "the generator should not only make nonsense: {accepted}"
+    );
 }
 
 #[test]

@@ -68,7 +68,9 @@ const OPERATORS: [Item; 44] = [
 ];
 
 fn parse(text: &str) -> Result<Expr, ParserError> {
-    let mut tokens = Tokenizer::new(&TraceDialect::new(0), text).tokenize_with_location().unwrap();
+    let mut tokens = Tokenizer::new(&TraceDialect::new(0), text)
+        .tokenize_with_location()
+        .unwrap();
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     let dialect = TraceDialect::new(tokens.len());
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
@@ -96,7 +98,10 @@ fn tree(text: &str) -> Expr {
 }
 
 /// Reads items by the table, and writes what it has read with parentheses around everything.
-fn parenthesised(items: &mut std::iter::Peekable<std::slice::Iter<'_, Item>>, bound: u32) -> String {
+fn parenthesised(
+    items: &mut std::iter::Peekable<std::slice::Iter<'_, Item>>,
+    bound: u32,
+) -> String {
     let mut left = match *items.next().unwrap() {
         Item::Operand(text) => text.to_string(),
         Item::Before(operator, level) => format!("({operator} {})", parenthesised(items, level)),
@@ -122,7 +127,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % bound
     }
 
@@ -133,8 +141,8 @@ impl Random {
             let mut operator = || OPERATORS[self.below(OPERATORS.len())];
             items.extend(Some(operator()).filter(|item| matches!(item, Item::Before(..))));
             let after = operator();
-            let between =
-                std::iter::repeat_with(&mut operator).find(|item| matches!(item, Item::Between(..)));
+            let between = std::iter::repeat_with(&mut operator)
+                .find(|item| matches!(item, Item::Between(..)));
             items.push(Item::Operand(OPERANDS[self.below(OPERANDS.len())]));
             if matches!(after, Item::After(..)) {
                 items.push(after);
@@ -148,7 +156,10 @@ impl Random {
 
 fn text_of(items: &[Item]) -> String {
     let texts = items.iter().map(|item| match item {
-        Item::Operand(text) | Item::Before(text, _) | Item::Between(text, _) | Item::After(text, _) => *text,
+        Item::Operand(text)
+        | Item::Before(text, _)
+        | Item::Between(text, _)
+        | Item::After(text, _) => *text,
     });
     texts.collect::<Vec<_>>().join(" ")
 }
@@ -158,7 +169,10 @@ fn expressions_without_parentheses_are_read_by_the_table() {
     let mut random = Random(7);
     for _ in 0..4_000 {
         let items = random.items();
-        let (text, full) = (text_of(&items), parenthesised(&mut items.iter().peekable(), 0));
+        let (text, full) = (
+            text_of(&items),
+            parenthesised(&mut items.iter().peekable(), 0),
+        );
         assert_eq!(tree(&text), tree(&full), "{text} is {full}");
     }
 }
@@ -166,8 +180,14 @@ fn expressions_without_parentheses_are_read_by_the_table() {
 #[test]
 fn known_pitfalls_are_read_as_elsewhere() {
     for (text, full) in [
-        ("a IS DISTINCT FROM true AND b = 'x'", "(a IS DISTINCT FROM true) AND (b = 'x')"),
-        ("1 IS DISTINCT FROM 1 OR true", "(1 IS DISTINCT FROM 1) OR true"),
+        (
+            "a IS DISTINCT FROM true AND b = 'x'",
+            "(a IS DISTINCT FROM true) AND (b = 'x')",
+        ),
+        (
+            "1 IS DISTINCT FROM 1 OR true",
+            "(1 IS DISTINCT FROM 1) OR true",
+        ),
         ("- 2 ^ 2", "(- 2) ^ 2"),
         ("2 * 3 ^ 2", "2 * (3 ^ 2)"),
         ("1 + 2 || 'a'", "(1 + 2) || 'a'"),
@@ -192,23 +212,37 @@ fn known_pitfalls_are_read_as_elsewhere() {
 /// When this fails, `parse_infix` of the dialect can go.
 #[test]
 fn distinct_from_takes_an_operand() {
-    let parsed =
-        Parser::new(&GenericDialect {}).try_with_sql("1 IS DISTINCT FROM 1 OR true").unwrap().parse_expr();
-    assert!(matches!(parsed, Ok(Expr::IsDistinctFrom(..))), "the parser has learned it: {parsed:?}");
+    let parsed = Parser::new(&GenericDialect {})
+        .try_with_sql("1 IS DISTINCT FROM 1 OR true")
+        .unwrap()
+        .parse_expr();
+    assert!(
+        matches!(parsed, Ok(Expr::IsDistinctFrom(..))),
+        "the parser has learned it: {parsed:?}"
+    );
 }
 
 #[test]
 fn not_before_exists_is_an_ordinary_not() {
     for (text, read) in [
-        ("NOT EXISTS (SELECT 1) IS NULL", "NOT EXISTS (SELECT 1) IS NULL"),
-        ("NOT EXISTS (SELECT 1) >= false", "NOT EXISTS (SELECT 1) >= false"),
+        (
+            "NOT EXISTS (SELECT 1) IS NULL",
+            "NOT EXISTS (SELECT 1) IS NULL",
+        ),
+        (
+            "NOT EXISTS (SELECT 1) >= false",
+            "NOT EXISTS (SELECT 1) >= false",
+        ),
         ("NOT EXISTS (SELECT 1)", "NOT EXISTS (SELECT 1)"),
     ] {
         let parsed = parse(text).unwrap();
         assert_eq!(parsed.to_string(), read);
         let shown = format!("{parsed:?}");
         let is_denied_at_last = match parsed {
-            Expr::UnaryOp { op: UnaryOperator::Not, .. } => true,
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                ..
+            } => true,
             Expr::Exists { negated, .. } => negated,
             _ => false,
         };

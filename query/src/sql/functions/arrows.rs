@@ -33,7 +33,8 @@ impl Arrows {
         let mut scratch = SessionStateBuilder::new().build();
         datafusion_functions_json::register_all(&mut scratch)?;
         let json = scratch.expr_planners().last().cloned();
-        let json = json.ok_or_else(|| DataFusionError::Internal("no planner of JSON operators".into()))?;
+        let json =
+            json.ok_or_else(|| DataFusionError::Internal("no planner of JSON operators".into()))?;
         Ok(Self { json })
     }
 }
@@ -46,13 +47,21 @@ fn follow_path(args: &mut Vec<Expr>) -> Result<()> {
     };
     if let Some(steps) = text.map(paths::steps).transpose()?.flatten() {
         args.truncate(1);
-        args.extend(steps.into_iter().map(|step| Expr::Literal(step.into(), None)));
+        args.extend(
+            steps
+                .into_iter()
+                .map(|step| Expr::Literal(step.into(), None)),
+        );
     }
     Ok(())
 }
 
 impl ExprPlanner for Arrows {
-    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(
+        &self,
+        expr: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
         let is_arrow = matches!(expr.op, BinaryOperator::Arrow | BinaryOperator::LongArrow);
         let mut planned = self.json.plan_binary_op(expr, schema)?;
         if let PlannerResult::Planned(Expr::Alias(title)) = &mut planned

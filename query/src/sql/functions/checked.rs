@@ -12,13 +12,15 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, exec_err, internal_err, plan_err};
+use datafusion::common::{
+    DFSchema, ExprSchema, Result, ScalarValue, exec_err, internal_err, plan_err,
+};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -64,8 +66,9 @@ impl AnalyzerRule for CheckedArithmetic {
 fn check(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let of =
-                |op, kind| Transformed::yes(Checked { op, kind }.call(vec![*left.clone(), *right.clone()]));
+            let of = |op, kind| {
+                Transformed::yes(Checked { op, kind }.call(vec![*left.clone(), *right.clone()]))
+            };
             let checked = match op {
                 Operator::Plus => Some(Op::Add),
                 Operator::Minus => Some(Op::Subtract),
@@ -75,13 +78,23 @@ fn check(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
             match checked {
                 Some(op) => match (integer(&left, schema)?, integer(&right, schema)?) {
                     (Some(kind), Some(other)) if kind == other => of(op, kind),
-                    _ => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op: op.operator(), right })),
+                    _ => Transformed::no(Expr::BinaryExpr(BinaryExpr {
+                        left,
+                        op: op.operator(),
+                        right,
+                    })),
                 },
                 None => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
             }
         }
         Expr::Negative(operand) => match integer(&operand, schema)? {
-            Some(kind) => Transformed::yes(Checked { op: Op::Negate, kind }.call(vec![*operand])),
+            Some(kind) => Transformed::yes(
+                Checked {
+                    op: Op::Negate,
+                    kind,
+                }
+                .call(vec![*operand]),
+            ),
             None => Transformed::no(Expr::Negative(operand)),
         },
         other => Transformed::no(other),
@@ -133,7 +146,10 @@ struct Checked {
 
 impl Checked {
     fn call(self, operands: Vec<Expr>) -> Expr {
-        let signature = Signature::exact(vec![self.kind.clone(); operands.len()], Volatility::Immutable);
+        let signature = Signature::exact(
+            vec![self.kind.clone(); operands.len()],
+            Volatility::Immutable,
+        );
         let function = ScalarUDF::new_from_impl(CheckedFunction(self, signature));
         Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), operands))
     }
@@ -171,9 +187,12 @@ impl ScalarUDFImpl for CheckedFunction {
 
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         match args {
-            [left, right] => {
-                Ok(format!("{} {} {}", left.schema_name(), self.0.op.operator(), right.schema_name()))
-            }
+            [left, right] => Ok(format!(
+                "{} {} {}",
+                left.schema_name(),
+                self.0.op.operator(),
+                right.schema_name()
+            )),
             [operand] => Ok(format!("(- {})", operand.schema_name())),
             _ => plan_err!("{} takes one or two operands", self.name()),
         }

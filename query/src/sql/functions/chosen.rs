@@ -10,14 +10,21 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
+};
 
 /// The two functions.
 pub(super) fn functions() -> [Arc<AggregateUDF>; 2] {
     [("arg_max", "max_by", true), ("arg_min", "min_by", false)].map(|(name, alias, is_greatest)| {
         let signature = Signature::any(2, Volatility::Immutable);
         let aliases = vec![alias.to_string()];
-        Arc::new(AggregateUDF::new_from_impl(Chosen { name, aliases, is_greatest, signature }))
+        Arc::new(AggregateUDF::new_from_impl(Chosen {
+            name,
+            aliases,
+            is_greatest,
+            signature,
+        }))
     })
 }
 
@@ -52,7 +59,11 @@ impl AggregateUDFImpl for Chosen {
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         let parts = ["value", "by"].iter().zip(args.input_fields);
         let field = |(part, field): (&&str, &FieldRef)| {
-            Arc::new(Field::new(format_state_name(args.name, part), field.data_type().clone(), true))
+            Arc::new(Field::new(
+                format_state_name(args.name, part),
+                field.data_type().clone(),
+                true,
+            ))
         };
         Ok(parts.map(field).collect())
     }
@@ -63,7 +74,11 @@ impl AggregateUDFImpl for Chosen {
         };
         let value = ScalarValue::try_from(value.data_type())?;
         let by = ScalarValue::try_from(by.data_type())?;
-        Ok(Box::new(Best { is_greatest: self.is_greatest, value, by }))
+        Ok(Box::new(Best {
+            is_greatest: self.is_greatest,
+            value,
+            by,
+        }))
     }
 }
 
@@ -77,11 +92,20 @@ struct Best {
 
 impl Accumulator for Best {
     fn update_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
-        let [values, keys] = arguments else { return internal_err!("two arguments expected") };
+        let [values, keys] = arguments else {
+            return internal_err!("two arguments expected");
+        };
         let counts = and(&is_not_null(values)?, &is_not_null(keys)?)?;
         let (values, keys) = (filter(values, &counts)?, filter(keys, &counts)?);
-        let options = SortOptions { descending: self.is_greatest, nulls_first: false };
-        let Some(row) = sort_to_indices(&keys, Some(options), Some(1))?.iter().flatten().next() else {
+        let options = SortOptions {
+            descending: self.is_greatest,
+            nulls_first: false,
+        };
+        let Some(row) = sort_to_indices(&keys, Some(options), Some(1))?
+            .iter()
+            .flatten()
+            .next()
+        else {
             return Ok(());
         };
         let by = ScalarValue::try_from_array(&keys, row as usize)?;

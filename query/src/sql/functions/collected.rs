@@ -24,7 +24,11 @@ pub(super) fn functions() -> [Arc<AggregateUDF>; 2] {
     let quantile = vec!["quantile".to_string()];
     [(MODE, 1, vec![]), ("quantile_disc", 2, quantile)].map(|(name, arguments, aliases)| {
         let signature = Signature::any(arguments, Volatility::Immutable);
-        Arc::new(AggregateUDF::new_from_impl(Collected { name, aliases, signature }))
+        Arc::new(AggregateUDF::new_from_impl(Collected {
+            name,
+            aliases,
+            signature,
+        }))
     })
 }
 
@@ -60,22 +64,37 @@ impl AggregateUDFImpl for Collected {
             return internal_err!("{} takes an argument", self.name);
         };
         let item = Arc::new(Field::new_list_field(stored(value.data_type()), true));
-        Ok(vec![Arc::new(Field::new(format_state_name(args.name, "values"), DataType::List(item), true))])
+        Ok(vec![Arc::new(Field::new(
+            format_state_name(args.name, "values"),
+            DataType::List(item),
+            true,
+        ))])
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let Some(value) = args.expr_fields.first() else {
             return internal_err!("{} takes an argument", self.name);
         };
-        let share = if self.name == MODE { None } else { Some(share(&args)?) };
+        let share = if self.name == MODE {
+            None
+        } else {
+            Some(share(&args)?)
+        };
         let data_type = value.data_type().clone();
-        Ok(Box::new(Values { share, is_distinct: args.is_distinct, data_type, parts: Vec::new() }))
+        Ok(Box::new(Values {
+            share,
+            is_distinct: args.is_distinct,
+            data_type,
+            parts: Vec::new(),
+        }))
     }
 }
 
 /// The share of values that are at most the one wanted.
 fn share(args: &AccumulatorArgs<'_>) -> Result<f64> {
-    let Some(expr) = args.exprs.get(1) else { return plan_err!("quantile lacks its share") };
+    let Some(expr) = args.exprs.get(1) else {
+        return plan_err!("quantile lacks its share");
+    };
     let literal = expr.evaluate(&RecordBatch::new_empty(Arc::new(args.schema.clone())));
     let share = match literal {
         Ok(ColumnarValue::Scalar(value)) => value.cast_to(&DataType::Float64).ok(),
@@ -83,7 +102,9 @@ fn share(args: &AccumulatorArgs<'_>) -> Result<f64> {
     };
     match share {
         Some(ScalarValue::Float64(Some(share))) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => plan_err!("the second argument of quantile must be a number from 0 to 1, written as such"),
+        _ => plan_err!(
+            "the second argument of quantile must be a number from 0 to 1, written as such"
+        ),
     }
 }
 
@@ -123,9 +144,16 @@ impl Values {
         };
         let Some(share) = self.share else {
             let longest = runs.iter().map(|run| run.len()).max();
-            return Ok(runs.iter().find(|run| Some(run.len()) == longest).map(|run| run.start));
+            return Ok(runs
+                .iter()
+                .find(|run| Some(run.len()) == longest)
+                .map(|run| run.start));
         };
-        let count = if self.is_distinct { runs.len() } else { sorted.len() };
+        let count = if self.is_distinct {
+            runs.len()
+        } else {
+            sorted.len()
+        };
         // As DuckDB reckons it.
         let above = (count as f64 - share * count as f64).floor() as usize;
         let place = count.saturating_sub(above).max(1) - 1;
@@ -138,8 +166,13 @@ impl Values {
 
 impl Accumulator for Values {
     fn update_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
-        let Some(values) = arguments.first() else { return internal_err!("an argument expected") };
-        let values = filter(&cast(values, &stored(&self.data_type))?, &is_not_null(values)?)?;
+        let Some(values) = arguments.first() else {
+            return internal_err!("an argument expected");
+        };
+        let values = filter(
+            &cast(values, &stored(&self.data_type))?,
+            &is_not_null(values)?,
+        )?;
         if !values.is_empty() {
             self.parts.push(values);
         }
@@ -149,7 +182,9 @@ impl Accumulator for Values {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let sorted = sort(&self.all()?, None)?;
         match self.place(&sorted)? {
-            Some(place) => ScalarValue::try_from_array(&cast(&sorted.slice(place, 1), &self.data_type)?, 0),
+            Some(place) => {
+                ScalarValue::try_from_array(&cast(&sorted.slice(place, 1), &self.data_type)?, 0)
+            }
             None => ScalarValue::try_from(&self.data_type),
         }
     }
@@ -157,7 +192,10 @@ impl Accumulator for Values {
     fn size(&self) -> usize {
         // Parts are pieces of arrays that groups share.
         let bytes = |part: &ArrayRef| part.to_data().get_slice_memory_size().unwrap_or_default();
-        let parts = self.parts.iter().map(|part| size_of::<ArrayRef>() + bytes(part));
+        let parts = self
+            .parts
+            .iter()
+            .map(|part| size_of::<ArrayRef>() + bytes(part));
         size_of_val(self) + parts.sum::<usize>()
     }
 
@@ -170,7 +208,8 @@ impl Accumulator for Values {
         let Some(lists) = states.first().and_then(|state| state.as_list_opt::<i32>()) else {
             return internal_err!("the state is a list of values");
         };
-        self.parts.extend(lists.iter().flatten().filter(|list| !list.is_empty()));
+        self.parts
+            .extend(lists.iter().flatten().filter(|list| !list.is_empty()));
         Ok(())
     }
 }

@@ -130,8 +130,9 @@ impl ScalarUDFImpl for Named {
 
 /// Whether some object may be in a JSON argument.
 fn may_hold(json: Option<&ColumnarValue>) -> bool {
-    let holds =
-        |text: Option<&str>| text.is_some_and(|text| memmem::find(text.as_bytes(), BEGINNING).is_some());
+    let holds = |text: Option<&str>| {
+        text.is_some_and(|text| memmem::find(text.as_bytes(), BEGINNING).is_some())
+    };
     match json {
         Some(ColumnarValue::Array(array)) => match array.data_type() {
             DataType::Utf8View => array.as_string_view().iter().any(holds),
@@ -151,7 +152,10 @@ fn text_args(args: ScalarFunctionArgs) -> ScalarFunctionArgs {
         }
         _ => DataType::Utf8,
     };
-    ScalarFunctionArgs { return_field: Arc::new(Field::new(AS_TEXT, text, true)), ..args }
+    ScalarFunctionArgs {
+        return_field: Arc::new(Field::new(AS_TEXT, text, true)),
+        ..args
+    }
 }
 
 /// The texts with names in the place of objects, where there is no string.
@@ -159,10 +163,14 @@ fn named_value(texts: ColumnarValue, strings: ColumnarValue) -> Result<ColumnarV
     let is_scalar = matches!(texts, ColumnarValue::Scalar(_));
     let (texts, strings) = (texts.into_array(1)?, strings.into_array(1)?);
     let plain = cast(&texts, &DataType::Utf8)?;
-    let named = plain.as_string::<i32>().iter().enumerate().map(|(row, text)| {
-        let name = special_double(text?).filter(|_| strings.is_null(row));
-        name.or(text)
-    });
+    let named = plain
+        .as_string::<i32>()
+        .iter()
+        .enumerate()
+        .map(|(row, text)| {
+            let name = special_double(text?).filter(|_| strings.is_null(row));
+            name.or(text)
+        });
     let named: ArrayRef = Arc::new(named.collect::<StringArray>());
     let named = cast(&named, texts.data_type())?;
     Ok(match is_scalar {
@@ -179,14 +187,17 @@ fn with_doubles(numbers: ColumnarValue, texts: ColumnarValue) -> Result<Columnar
     let Some(found) = numbers.as_primitive_opt::<Float64Type>() else {
         return Ok(ColumnarValue::Array(numbers));
     };
-    let doubles = found.iter().zip(texts.as_string::<i32>()).map(|(number, text)| {
-        number.or_else(|| match text? {
-            "NaN" => Some(f64::NAN),
-            "Infinity" => Some(f64::INFINITY),
-            "-Infinity" => Some(f64::NEG_INFINITY),
-            _ => None,
-        })
-    });
+    let doubles = found
+        .iter()
+        .zip(texts.as_string::<i32>())
+        .map(|(number, text)| {
+            number.or_else(|| match text? {
+                "NaN" => Some(f64::NAN),
+                "Infinity" => Some(f64::INFINITY),
+                "-Infinity" => Some(f64::NEG_INFINITY),
+                _ => None,
+            })
+        });
     let doubles: ArrayRef = Arc::new(doubles.collect::<Float64Array>());
     Ok(match is_scalar {
         true => ColumnarValue::Scalar(ScalarValue::try_from_array(&doubles, 0)?),

@@ -57,10 +57,17 @@ fn rows(session: &dyn Session) -> BTreeSet<Row> {
         add(name, "WINDOW", function.documentation());
     }
     if let Some(state) = session.as_any().downcast_ref::<SessionState>() {
-        state.table_functions().keys().for_each(|name| add(name, "TABLE", None));
+        state
+            .table_functions()
+            .keys()
+            .for_each(|name| add(name, "TABLE", None));
     }
     for (name, usage) in REWRITTEN {
-        let kind = if name.starts_with("count") { "AGGREGATE" } else { "SCALAR" };
+        let kind = if name.starts_with("count") {
+            "AGGREGATE"
+        } else {
+            "SCALAR"
+        };
         rows.insert(((*name).to_string(), kind, Some((*usage).to_string()), None));
     }
     rows

@@ -29,7 +29,10 @@ pub(in crate::sql) const MATCHES_COLUMN: &str = "matches_column";
 /// The functions behind `matches`.
 pub(super) fn functions() -> [ScalarUDF; 2] {
     [MATCHES_TEXT, MATCHES_COLUMN].map(|name| {
-        ScalarUDF::new_from_impl(Matches { name, signature: Signature::variadic_any(Volatility::Immutable) })
+        ScalarUDF::new_from_impl(Matches {
+            name,
+            signature: Signature::variadic_any(Volatility::Immutable),
+        })
     })
 }
 
@@ -53,17 +56,24 @@ pub(in crate::sql) fn text_query(filter: &Expr) -> Option<TextQuery> {
         Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_string),
         _ => None,
     };
-    let is_column = |expr: &Expr, name: &str| matches!(expr, Expr::Column(column) if column.name == name);
+    let is_column =
+        |expr: &Expr, name: &str| matches!(expr, Expr::Column(column) if column.name == name);
     match (call.func.name(), call.args.as_slice()) {
         (MATCHES_TEXT, [query, columns @ ..]) => {
             let own = columns.len() == TEXT_COLUMNS.len()
-                && columns.iter().zip(TEXT_COLUMNS).all(|(column, name)| is_column(column, name));
-            own.then(|| TextQuery::parse(&literal(query)?).ok()).flatten()
+                && columns
+                    .iter()
+                    .zip(TEXT_COLUMNS)
+                    .all(|(column, name)| is_column(column, name));
+            own.then(|| TextQuery::parse(&literal(query)?).ok())
+                .flatten()
         }
         (MATCHES_COLUMN, [query, name, column]) => {
             let name = literal(name)?;
             let field = field_of(&name)?;
-            is_column(column, &name).then(|| TextQuery::parse_in(&literal(query)?, field).ok()).flatten()
+            is_column(column, &name)
+                .then(|| TextQuery::parse_in(&literal(query)?, field).ok())
+                .flatten()
         }
         _ => None,
     }
@@ -95,7 +105,13 @@ impl ScalarUDFImpl for Matches {
         let mut values = args.args.into_iter();
         let query = constant_text(values.next())?;
         let (names, field): (Vec<String>, _) = match self.name {
-            MATCHES_TEXT => (TEXT_COLUMNS.iter().map(|name| (*name).to_string()).collect(), TextField::Any),
+            MATCHES_TEXT => (
+                TEXT_COLUMNS
+                    .iter()
+                    .map(|name| (*name).to_string())
+                    .collect(),
+                TextField::Any,
+            ),
             _ => {
                 let name = constant_text(values.next())?;
                 let field = field_of(&name).ok_or_else(usage)?;
@@ -103,13 +119,18 @@ impl ScalarUDFImpl for Matches {
             }
         };
         let query = TextQuery::parse_in(&query, field).map_err(QueryError::from)?;
-        let columns = values.map(|value| value.into_array(rows)).collect::<Result<Vec<ArrayRef>>>()?;
+        let columns = values
+            .map(|value| value.into_array(rows))
+            .collect::<Result<Vec<ArrayRef>>>()?;
         let batch = text_batch(&names, &columns, rows)?;
         Ok(ColumnarValue::Array(Arc::new(matching(&query, &batch)?)))
     }
 }
 
-fn matching(query: &TextQuery, batch: &RecordBatch) -> std::result::Result<BooleanArray, QueryError> {
+fn matching(
+    query: &TextQuery,
+    batch: &RecordBatch,
+) -> std::result::Result<BooleanArray, QueryError> {
     let mut text = FreshText::default();
     text.add(batch)?;
     let mut matched = vec![false; batch.num_rows()];
@@ -134,7 +155,12 @@ fn constant_text(value: Option<ColumnarValue>) -> Result<String> {
         // Constants may arrive spread over the rows of a batch.
         Some(ColumnarValue::Array(array)) if !array.is_empty() => {
             let array = cast(&array, &DataType::Utf8View)?;
-            array.as_string_view().iter().next().flatten().map(str::to_string)
+            array
+                .as_string_view()
+                .iter()
+                .next()
+                .flatten()
+                .map(str::to_string)
         }
         _ => None,
     };

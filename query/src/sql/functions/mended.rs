@@ -21,8 +21,8 @@ use datafusion::logical_expr::preimage::PreimageResult;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ExpressionPlacement, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature,
+    ColumnarValue, Documentation, Expr, ExpressionPlacement, ReturnFieldArgs, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature,
 };
 
 /// `function` itself, or behind what puts its fault right.
@@ -33,7 +33,10 @@ pub(super) fn mended(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
         "json_contains" => Fault::AbsentIsFalse,
         _ => return function,
     };
-    Arc::new(ScalarUDF::new_from_impl(Mended { inner: function, fault }))
+    Arc::new(ScalarUDF::new_from_impl(Mended {
+        inner: function,
+        fault,
+    }))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,7 +85,12 @@ impl ScalarUDFImpl for Mended {
         self.inner.documentation()
     }
 
-    fn preimage(&self, args: &[Expr], literal: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
+    fn preimage(
+        &self,
+        args: &[Expr],
+        literal: &Expr,
+        info: &SimplifyContext,
+    ) -> Result<PreimageResult> {
         Ok(match self.inner.preimage(args, literal, info)? {
             PreimageResult::Range { interval, .. }
                 if self.fault == Fault::YearsOutOfRange

@@ -13,7 +13,9 @@ use arrow::array::{
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
 
 use crate::messages::{Content, Message, Side, read, read_instructions};
 
@@ -25,7 +27,9 @@ pub(in crate::sql) struct ChatMessages {
 
 impl Default for ChatMessages {
     fn default() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Utf8View; 4], Volatility::Immutable) }
+        Self {
+            signature: Signature::exact(vec![DataType::Utf8View; 4], Volatility::Immutable),
+        }
     }
 }
 
@@ -48,13 +52,19 @@ impl ScalarUDFImpl for ChatMessages {
     }
 
     fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
-        Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Struct(message_fields()), true))))
+        Ok(DataType::List(Arc::new(Field::new_list_field(
+            DataType::Struct(message_fields()),
+            true,
+        ))))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
-        let arrays: Vec<ArrayRef> =
-            args.args.into_iter().map(|value| value.into_array(rows)).collect::<Result<_>>()?;
+        let arrays: Vec<ArrayRef> = args
+            .args
+            .into_iter()
+            .map(|value| value.into_array(rows))
+            .collect::<Result<_>>()?;
         let [inputs, outputs, span_types, instructions] = arrays.as_slice() else {
             return datafusion::common::internal_err!("chat_messages takes four arguments");
         };
@@ -89,15 +99,29 @@ struct MessageColumns {
 fn message_list(payloads: &Payloads<'_>) -> Result<ListArray> {
     let mut columns = MessageColumns::default();
     let mut lengths = Vec::with_capacity(payloads.inputs.len());
-    let spans =
-        payloads.inputs.iter().zip(payloads.outputs).zip(payloads.span_types).zip(payloads.instructions);
+    let spans = payloads
+        .inputs
+        .iter()
+        .zip(payloads.outputs)
+        .zip(payloads.span_types)
+        .zip(payloads.instructions);
     for (((input, output), span_type), instructions) in spans {
         let before = columns.count;
-        let mut given: Vec<Message> = instructions.and_then(read_instructions).into_iter().collect();
-        given.extend(input.map(|input| read(input, Side::Input)).unwrap_or_default());
+        let mut given: Vec<Message> = instructions
+            .and_then(read_instructions)
+            .into_iter()
+            .collect();
+        given.extend(
+            input
+                .map(|input| read(input, Side::Input))
+                .unwrap_or_default(),
+        );
         columns.push("input", &given);
         let side = Side::of_outputs(span_type.unwrap_or_default());
-        columns.push("output", &output.map(|output| read(output, side)).unwrap_or_default());
+        columns.push(
+            "output",
+            &output.map(|output| read(output, side)).unwrap_or_default(),
+        );
         lengths.push(columns.count - before);
     }
     let arrays: Vec<ArrayRef> = vec![
@@ -108,7 +132,12 @@ fn message_list(payloads: &Payloads<'_>) -> Result<ListArray> {
     ];
     let messages = StructArray::try_new(message_fields(), arrays, None)?;
     let item = Field::new_list_field(DataType::Struct(message_fields()), true);
-    Ok(ListArray::try_new(Arc::new(item), OffsetBuffer::from_lengths(lengths), Arc::new(messages), None)?)
+    Ok(ListArray::try_new(
+        Arc::new(item),
+        OffsetBuffer::from_lengths(lengths),
+        Arc::new(messages),
+        None,
+    )?)
 }
 
 impl MessageColumns {
@@ -117,7 +146,8 @@ impl MessageColumns {
             self.direction.append_value(direction);
             self.index.append_value(index);
             self.role.append_value(&message.role);
-            self.content.append_option(message.content.as_ref().map(Content::as_sent));
+            self.content
+                .append_option(message.content.as_ref().map(Content::as_sent));
             self.count += 1;
         }
     }

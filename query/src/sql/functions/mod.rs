@@ -43,15 +43,20 @@ pub(super) fn with_allowed(builder: SessionStateBuilder) -> Result<SessionStateB
         .map(sizes::guarded)
         .map(mended::mended)
         .collect();
-    let own = chosen::functions().into_iter().chain(collected::functions()).map(Ok);
+    let own = chosen::functions()
+        .into_iter()
+        .chain(collected::functions())
+        .map(Ok);
     let aggregate = SessionStateDefaults::default_aggregate_functions()
         .into_iter()
         .filter(|function| allowed::AGGREGATE.contains(&function.name()))
         .map(|function| match function.name() {
-            percentile::NAME => {
-                Ok(Arc::new(AggregateUDF::new_from_impl(percentile::PercentileCont::new(function)?)))
-            }
-            sum::NAME => Ok(Arc::new(AggregateUDF::new_from_impl(sum::Sum::new(function)))),
+            percentile::NAME => Ok(Arc::new(AggregateUDF::new_from_impl(
+                percentile::PercentileCont::new(function)?,
+            ))),
+            sum::NAME => Ok(Arc::new(AggregateUDF::new_from_impl(sum::Sum::new(
+                function,
+            )))),
             _ => Ok(function),
         })
         .chain(own)
@@ -73,7 +78,10 @@ pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
     datafusion_functions_json::register_all(state)?;
     let contains = state.udf(arrows::CONTAINS)?;
     state.register_udf(mended::mended(contains))?;
-    for function in matches::functions().into_iter().chain(patterns::functions()) {
+    for function in matches::functions()
+        .into_iter()
+        .chain(patterns::functions())
+    {
         state.register_udf(Arc::new(function))?;
     }
     state.register_udf(Arc::new(casts::function()))?;
@@ -85,6 +93,8 @@ pub(super) fn register_own(state: &mut SessionState) -> Result<()> {
         }
     }
     state.register_udtf("functions", Arc::new(listed::Listed));
-    state.register_udf(Arc::new(ScalarUDF::new_from_impl(messages::ChatMessages::default())))?;
+    state.register_udf(Arc::new(ScalarUDF::new_from_impl(
+        messages::ChatMessages::default(),
+    )))?;
     Ok(())
 }

@@ -47,7 +47,9 @@ pub(super) fn functions() -> [ScalarUDF; 4] {
 
 /// The text and the pattern's items, of a call with a constant pattern.
 pub(in crate::sql) fn constant_pattern(expr: &Expr) -> Option<(&Expr, Vec<LikeItem>)> {
-    let Expr::ScalarFunction(call) = expr else { return None };
+    let Expr::ScalarFunction(call) = expr else {
+        return None;
+    };
     if !matches!(call.func.name(), LIKE | ILIKE) {
         return None;
     }
@@ -55,13 +57,20 @@ pub(in crate::sql) fn constant_pattern(expr: &Expr) -> Option<(&Expr, Vec<LikeIt
         return None;
     };
     let escape = escape.try_as_str().flatten()?.chars().next();
-    Some((text, like_items(pattern.try_as_str().flatten()?, escape).ok()?))
+    Some((
+        text,
+        like_items(pattern.try_as_str().flatten()?, escape).ok()?,
+    ))
 }
 
 /// The text and the regular expression, of a call with a constant one.
 pub(in crate::sql) fn constant_regex(expr: &Expr) -> Option<(&Expr, String)> {
-    let Expr::ScalarFunction(call) = expr else { return None };
-    let [text, Expr::Literal(pattern, _), _] = call.args.as_slice() else { return None };
+    let Expr::ScalarFunction(call) = expr else {
+        return None;
+    };
+    let [text, Expr::Literal(pattern, _), _] = call.args.as_slice() else {
+        return None;
+    };
     let pattern = pattern.try_as_str().flatten()?;
     match call.func.name() {
         RLIKE => Some((text, pattern.to_string())),
@@ -132,9 +141,8 @@ impl PatternFunction {
         let compiled = match self.name {
             RLIKE => RegexSearch::new(pattern).map(Compiled::Regex),
             IRLIKE => RegexSearch::new(&any_case(pattern)).map(Compiled::Regex),
-            _ => {
-                like_items(pattern, escape).map(|items| Compiled::Like(Like::new(&items, self.name == ILIKE)))
-            }
+            _ => like_items(pattern, escape)
+                .map(|items| Compiled::Like(Like::new(&items, self.name == ILIKE))),
         };
         let like = match compiled {
             Ok(compiled) => Arc::new(compiled),
@@ -146,8 +154,15 @@ impl PatternFunction {
         Ok(like)
     }
 
-    fn one(&self, text: Option<&str>, pattern: Option<&str>, escape: Option<&str>) -> Result<Option<bool>> {
-        let (Some(text), Some(pattern), Some(escape)) = (text, pattern, escape) else { return Ok(None) };
+    fn one(
+        &self,
+        text: Option<&str>,
+        pattern: Option<&str>,
+        escape: Option<&str>,
+    ) -> Result<Option<bool>> {
+        let (Some(text), Some(pattern), Some(escape)) = (text, pattern, escape) else {
+            return Ok(None);
+        };
         let mut chars = escape.chars();
         match (chars.next(), chars.next()) {
             (escape, None) => Ok(Some(self.compiled(pattern, escape)?.is_match(text))),
@@ -171,10 +186,16 @@ impl ScalarUDFImpl for PatternFunction {
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
         let is_text = |kind: &DataType| {
-            matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null)
+            matches!(
+                kind,
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null
+            )
         };
         if arg_types.len() != 3 {
-            return plan_err!("{} takes a text, a pattern and an escape character", self.name);
+            return plan_err!(
+                "{} takes a text, a pattern and an escape character",
+                self.name
+            );
         }
         let coerced = arg_types.iter().map(|kind| match kind {
             DataType::Dictionary(_, values) if is_text(values) => Ok(kind.clone()),
@@ -195,8 +216,16 @@ impl ScalarUDFImpl for PatternFunction {
                     Expr::Literal(value, _) => value.try_as_str().flatten().unwrap_or_default(),
                     _ => "..",
                 };
-                let escape = if escape.is_empty() { String::new() } else { format!(" ESCAPE '{escape}'") };
-                Ok(format!("{} {word} {}{escape}", text.schema_name(), pattern.schema_name()))
+                let escape = if escape.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ESCAPE '{escape}'")
+                };
+                Ok(format!(
+                    "{} {word} {}{escape}",
+                    text.schema_name(),
+                    pattern.schema_name()
+                ))
             }
             _ => plan_err!("{} takes three arguments", self.name),
         }
@@ -207,16 +236,19 @@ impl ScalarUDFImpl for PatternFunction {
         let [text, Expr::Literal(pattern, _), Expr::Literal(escape, _)] = args.as_slice() else {
             return Ok(ExprSimplifyResult::Original(args));
         };
-        let (Some(Some(pattern)), Some(Some(escape))) = (pattern.try_as_str(), escape.try_as_str()) else {
+        let (Some(Some(pattern)), Some(Some(escape))) = (pattern.try_as_str(), escape.try_as_str())
+        else {
             return Ok(ExprSimplifyResult::Original(args));
         };
-        let chars = like_items(pattern, escape.chars().next()).ok().and_then(|items| {
-            let char_of = |item: LikeItem| match item {
-                LikeItem::Char(c) => Some(c),
-                LikeItem::One | LikeItem::Any => None,
-            };
-            items.into_iter().map(char_of).collect::<Option<String>>()
-        });
+        let chars = like_items(pattern, escape.chars().next())
+            .ok()
+            .and_then(|items| {
+                let char_of = |item: LikeItem| match item {
+                    LikeItem::Char(c) => Some(c),
+                    LikeItem::One | LikeItem::Any => None,
+                };
+                items.into_iter().map(char_of).collect::<Option<String>>()
+            });
         Ok(match chars.filter(|_| self.name == LIKE) {
             Some(exact) => {
                 let exact = Expr::Literal(ScalarValue::Utf8View(Some(exact)), None);
@@ -230,8 +262,11 @@ impl ScalarUDFImpl for PatternFunction {
         let [text, pattern, escape] = args.args.as_slice() else {
             return plan_err!("{} takes three arguments", self.name);
         };
-        if let (ColumnarValue::Scalar(text), ColumnarValue::Scalar(pattern), ColumnarValue::Scalar(escape)) =
-            (text, pattern, escape)
+        if let (
+            ColumnarValue::Scalar(text),
+            ColumnarValue::Scalar(pattern),
+            ColumnarValue::Scalar(escape),
+        ) = (text, pattern, escape)
         {
             let text_of = |value: &ScalarValue| value.try_as_str().flatten().map(str::to_string);
             let (text, pattern, escape) = (text_of(text), text_of(pattern), text_of(escape));
@@ -241,18 +276,26 @@ impl ScalarUDFImpl for PatternFunction {
         let texts = strings(text, args.number_rows)?;
         let found: BooleanArray = match (pattern, escape) {
             (ColumnarValue::Scalar(pattern), ColumnarValue::Scalar(escape)) => {
-                let (pattern, escape) = (pattern.try_as_str().flatten(), escape.try_as_str().flatten());
+                let (pattern, escape) = (
+                    pattern.try_as_str().flatten(),
+                    escape.try_as_str().flatten(),
+                );
                 // An empty text compiles the pattern, and says what is wrong with it.
                 self.one(Some(""), pattern, escape)?;
                 let like = match pattern.zip(escape) {
                     Some((pattern, escape)) => Some(self.compiled(pattern, escape.chars().next())?),
                     None => None,
                 };
-                texts.iter().map(|text| Some(like.as_ref()?.is_match(text?))).collect()
+                texts
+                    .iter()
+                    .map(|text| Some(like.as_ref()?.is_match(text?)))
+                    .collect()
             }
             _ => {
-                let (patterns, escapes) =
-                    (strings(pattern, args.number_rows)?, strings(escape, args.number_rows)?);
+                let (patterns, escapes) = (
+                    strings(pattern, args.number_rows)?,
+                    strings(escape, args.number_rows)?,
+                );
                 let rows = texts.iter().zip(patterns.iter()).zip(escapes.iter());
                 let found = rows.map(|((text, pattern), escape)| {
                     if !interrupt::spend(1) {
@@ -269,7 +312,10 @@ impl ScalarUDFImpl for PatternFunction {
 
 fn strings(value: &ColumnarValue, rows: usize) -> Result<StringViewArray> {
     let array = value.to_array(rows)?;
-    let array =
-        if array.data_type() == &DataType::Utf8View { array } else { cast(&array, &DataType::Utf8View)? };
+    let array = if array.data_type() == &DataType::Utf8View {
+        array
+    } else {
+        cast(&array, &DataType::Utf8View)?
+    };
     Ok(array.as_string_view().clone())
 }

@@ -15,11 +15,13 @@ use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::types::{NativeType, logical_float64};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
-use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
+use datafusion::logical_expr::function::{
+    AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs,
+};
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Coercion, ColumnarValue, EmitTo, GroupsAccumulator,
-    Signature, TypeSignatureClass, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Coercion, ColumnarValue, EmitTo,
+    GroupsAccumulator, Signature, TypeSignatureClass, Volatility,
 };
 
 /// The name that it takes the place of.
@@ -39,8 +41,13 @@ impl PercentileCont {
     /// # Errors
     /// None, as the two parameters have two names.
     pub(super) fn new(inner: Arc<AggregateUDF>) -> Result<Self> {
-        let number =
-            |class| Coercion::new_implicit(class, vec![TypeSignatureClass::Numeric], NativeType::Float64);
+        let number = |class| {
+            Coercion::new_implicit(
+                class,
+                vec![TypeSignatureClass::Numeric],
+                NativeType::Float64,
+            )
+        };
         let float64 = || TypeSignatureClass::Native(logical_float64());
         let arguments = vec![number(float64()), number(float64())];
         let signature = Signature::coercible(arguments, Volatility::Immutable)
@@ -68,19 +75,33 @@ impl AggregateUDFImpl for PercentileCont {
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         let name = format_state_name(args.name, NAME);
-        Ok(vec![Arc::new(Field::new(name, DataType::List(item()), true))])
+        Ok(vec![Arc::new(Field::new(
+            name,
+            DataType::List(item()),
+            true,
+        ))])
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Values { place: Place::of(&args)?, values: Vec::new() }))
+        Ok(Box::new(Values {
+            place: Place::of(&args)?,
+            values: Vec::new(),
+        }))
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs) -> bool {
         true
     }
 
-    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(GroupedValues { place: Place::of(&args)?, group_count: 0, chunks: Vec::new() }))
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(GroupedValues {
+            place: Place::of(&args)?,
+            group_count: 0,
+            chunks: Vec::new(),
+        }))
     }
 
     fn simplify(&self) -> Option<AggregateFunctionSimplification> {
@@ -107,21 +128,37 @@ struct Place {
 
 impl Place {
     fn of(args: &AccumulatorArgs<'_>) -> Result<Self> {
-        let Some(expr) = args.exprs.get(1) else { return plan_err!("PERCENTILE_CONT lacks its percentile") };
+        let Some(expr) = args.exprs.get(1) else {
+            return plan_err!("PERCENTILE_CONT lacks its percentile");
+        };
         let literal = expr.evaluate(&RecordBatch::new_empty(Arc::new(args.schema.clone())));
         let percentile = match literal {
             Ok(ColumnarValue::Scalar(ScalarValue::Float64(Some(value)))) => value,
             Ok(ColumnarValue::Scalar(ScalarValue::Float32(Some(value)))) => f64::from(value),
-            _ => return plan_err!("the percentile of PERCENTILE_CONT must be a number, written as such"),
+            _ => {
+                return plan_err!(
+                    "the percentile of PERCENTILE_CONT must be a number, written as such"
+                );
+            }
         };
         if !(0.0..=1.0).contains(&percentile) {
             return plan_err!(
                 "Percentile value must be between 0.0 and 1.0 inclusive, {percentile} is invalid"
             );
         }
-        let is_descending = args.order_bys.first().is_some_and(|order| order.options.descending);
-        let percentile = if is_descending { 1.0 - percentile } else { percentile };
-        Ok(Self { percentile, is_distinct: args.is_distinct })
+        let is_descending = args
+            .order_bys
+            .first()
+            .is_some_and(|order| order.options.descending);
+        let percentile = if is_descending {
+            1.0 - percentile
+        } else {
+            percentile
+        };
+        Ok(Self {
+            percentile,
+            is_distinct: args.is_distinct,
+        })
     }
 
     /// The value at the place, between two of them if need be. Changes their order.
@@ -141,7 +178,11 @@ impl Place {
         let (place, share) = (at as usize, at.fract());
         let (_, low, above) = values.select_nth_unstable_by(place, f64::total_cmp);
         let low = *low;
-        let high = above.iter().copied().min_by(f64::total_cmp).filter(|high| share > 0.0 && *high != low);
+        let high = above
+            .iter()
+            .copied()
+            .min_by(f64::total_cmp)
+            .filter(|high| share > 0.0 && *high != low);
         Some(match high {
             None => low,
             Some(high) if (high - low).is_finite() => low + (high - low) * share,
@@ -174,7 +215,10 @@ impl Accumulator for Values {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let values = std::mem::take(&mut self.values);
-        Ok(vec![ScalarValue::List(Arc::new(lists(&[values.len()], values)?))])
+        Ok(vec![ScalarValue::List(Arc::new(lists(
+            &[values.len()],
+            values,
+        )?))])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
@@ -189,13 +233,14 @@ impl Accumulator for Values {
         for value in floats(arguments)?.iter().flatten() {
             *gone.entry(value.to_bits()).or_default() += 1;
         }
-        self.values.retain(|value| match gone.get_mut(&value.to_bits()) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                false
-            }
-            _ => true,
-        });
+        self.values
+            .retain(|value| match gone.get_mut(&value.to_bits()) {
+                Some(count) if *count > 0 => {
+                    *count -= 1;
+                    false
+                }
+                _ => true,
+            });
         match gone.values().all(|count| *count == 0) {
             true => Ok(()),
             false => internal_err!("a value leaves a window that it was not in"),
@@ -224,7 +269,10 @@ struct Chunk {
 
 impl Chunk {
     fn pairs(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
-        self.groups.iter().zip(self.values.iter()).map(|(group, value)| (*group as usize, *value))
+        self.groups
+            .iter()
+            .zip(self.values.iter())
+            .map(|(group, value)| (*group as usize, *value))
     }
 }
 
@@ -265,7 +313,10 @@ impl GroupedValues {
         }
         self.chunks.clear();
         if !values.is_empty() {
-            self.chunks.push(Chunk { groups, values: values.into() });
+            self.chunks.push(Chunk {
+                groups,
+                values: values.into(),
+            });
         }
         self.group_count -= count;
         (sizes, taken)
@@ -284,7 +335,10 @@ impl GroupsAccumulator for GroupedValues {
         self.group_count = self.group_count.max(total_num_groups);
         if values.null_count() == 0 && filter.is_none() {
             let groups = group_indices.iter().map(|group| *group as u32).collect();
-            self.chunks.push(Chunk { groups, values: values.values().clone() });
+            self.chunks.push(Chunk {
+                groups,
+                values: values.values().clone(),
+            });
             return Ok(());
         }
         let (mut groups, mut kept) = (Vec::new(), Vec::new());
@@ -295,7 +349,10 @@ impl GroupsAccumulator for GroupedValues {
                 kept.push(value);
             }
         }
-        self.chunks.push(Chunk { groups, values: kept.into() });
+        self.chunks.push(Chunk {
+            groups,
+            values: kept.into(),
+        });
         Ok(())
     }
 
@@ -325,16 +382,25 @@ impl GroupsAccumulator for GroupedValues {
         let items: &Float64Array = lists.values().as_primitive::<Float64Type>();
         self.group_count = self.group_count.max(total_num_groups);
         let (mut groups, mut values) = (Vec::new(), Vec::new());
-        for (row, (group, bounds)) in group_indices.iter().zip(lists.offsets().windows(2)).enumerate() {
+        for (row, (group, bounds)) in group_indices
+            .iter()
+            .zip(lists.offsets().windows(2))
+            .enumerate()
+        {
             let range = match bounds {
                 [start, end] if lists.is_valid(row) => *start as usize..*end as usize,
                 _ => continue,
             };
-            let Some(list) = items.values().get(range) else { return internal_err!("a list ends early") };
+            let Some(list) = items.values().get(range) else {
+                return internal_err!("a list ends early");
+            };
             values.extend_from_slice(list);
             groups.resize(values.len(), *group as u32);
         }
-        self.chunks.push(Chunk { groups, values: values.into() });
+        self.chunks.push(Chunk {
+            groups,
+            values: values.into(),
+        });
         Ok(())
     }
 
@@ -344,10 +410,19 @@ impl GroupsAccumulator for GroupedValues {
         filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
         let rows = floats(arguments)?.iter().enumerate();
-        let is_wanted = |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-        let rows: Vec<Option<f64>> = rows.map(|(row, value)| value.filter(|_| is_wanted(row))).collect();
-        let sizes: Vec<usize> = rows.iter().map(|value| usize::from(value.is_some())).collect();
-        Ok(vec![Arc::new(lists(&sizes, rows.into_iter().flatten().collect())?)])
+        let is_wanted =
+            |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
+        let rows: Vec<Option<f64>> = rows
+            .map(|(row, value)| value.filter(|_| is_wanted(row)))
+            .collect();
+        let sizes: Vec<usize> = rows
+            .iter()
+            .map(|value| usize::from(value.is_some()))
+            .collect();
+        Ok(vec![Arc::new(lists(
+            &sizes,
+            rows.into_iter().flatten().collect(),
+        )?)])
     }
 
     fn size(&self) -> usize {
@@ -362,7 +437,10 @@ impl GroupsAccumulator for GroupedValues {
 
 /// The values of the first argument.
 fn floats(arguments: &[ArrayRef]) -> Result<&Float64Array> {
-    match arguments.first().and_then(|array| array.as_primitive_opt::<Float64Type>()) {
+    match arguments
+        .first()
+        .and_then(|array| array.as_primitive_opt::<Float64Type>())
+    {
         Some(values) => Ok(values),
         None => internal_err!("PERCENTILE_CONT is of numbers"),
     }
@@ -390,34 +468,59 @@ mod tests {
     use super::*;
 
     fn place(percentile: f64) -> Place {
-        Place { percentile, is_distinct: false }
+        Place {
+            percentile,
+            is_distinct: false,
+        }
     }
 
     #[test]
     fn a_place_between_two_values_is_told_to_the_last_digit() {
         let mut values: Vec<f64> = (0..8).rev().map(|value| f64::from(value) * 1e9).collect();
-        assert_eq!(place(0.99).find(&mut values), Some(6e9 + 1e9 * (0.99_f64 * 7.0).fract()));
+        assert_eq!(
+            place(0.99).find(&mut values),
+            Some(6e9 + 1e9 * (0.99_f64 * 7.0).fract())
+        );
         assert_eq!(place(0.5).find(&mut [4.0, 1.0, 2.0, 9.0]), Some(3.0));
         assert_eq!(place(1.0).find(&mut [4.0, 1.0]), Some(4.0));
         assert_eq!(place(0.3).find(&mut [7.0]), Some(7.0));
         assert_eq!(place(0.3).find(&mut []), None);
         assert_eq!(place(0.5).find(&mut [f64::MAX, f64::MIN]), Some(0.0));
         assert_eq!(place(0.0).find(&mut [f64::INFINITY, 1.0]), Some(1.0));
-        assert!(place(1.0).find(&mut [f64::NAN, 1.0]).is_some_and(f64::is_nan));
-        let distinct = Place { percentile: 0.5, is_distinct: true };
-        assert_eq!(distinct.find(&mut [1.0, 1.0, 1.0, 1.0, 5.0, 9.0]), Some(5.0));
+        assert!(
+            place(1.0)
+                .find(&mut [f64::NAN, 1.0])
+                .is_some_and(f64::is_nan)
+        );
+        let distinct = Place {
+            percentile: 0.5,
+            is_distinct: true,
+        };
+        assert_eq!(
+            distinct.find(&mut [1.0, 1.0, 1.0, 1.0, 5.0, 9.0]),
+            Some(5.0)
+        );
     }
 
     #[test]
     fn groups_are_the_same_however_they_are_taken() {
-        let array = |values: &[Option<f64>]| -> ArrayRef { Arc::new(Float64Array::from(values.to_vec())) };
-        let new = || GroupedValues { place: place(0.5), group_count: 0, chunks: vec![] };
+        let array =
+            |values: &[Option<f64>]| -> ArrayRef { Arc::new(Float64Array::from(values.to_vec())) };
+        let new = || GroupedValues {
+            place: place(0.5),
+            group_count: 0,
+            chunks: vec![],
+        };
         let values = array(&[Some(1.0), Some(5.0), None, Some(3.0), Some(8.0), Some(2.0)]);
         let groups = [0, 2, 1, 0, 2, 3];
         let mut whole = new();
-        whole.update_batch(std::slice::from_ref(&values), &groups, None, 5).unwrap();
+        whole
+            .update_batch(std::slice::from_ref(&values), &groups, None, 5)
+            .unwrap();
         let mut parts = new();
-        let rows = whole.convert_to_state(std::slice::from_ref(&values), None).unwrap();
+        let rows = whole
+            .convert_to_state(std::slice::from_ref(&values), None)
+            .unwrap();
         parts.merge_batch(&rows, &groups, 5).unwrap();
         let first = parts.state(EmitTo::First(2)).unwrap();
         let rest = parts.state(EmitTo::All).unwrap();
@@ -432,8 +535,13 @@ mod tests {
     #[test]
     fn what_leaves_a_window_is_gone_once() {
         let array = |values: &[f64]| -> ArrayRef { Arc::new(Float64Array::from(values.to_vec())) };
-        let mut window = Values { place: place(0.5), values: vec![] };
-        window.update_batch(&[array(&[1.0, 2.0, 2.0, 7.0])]).unwrap();
+        let mut window = Values {
+            place: place(0.5),
+            values: vec![],
+        };
+        window
+            .update_batch(&[array(&[1.0, 2.0, 2.0, 7.0])])
+            .unwrap();
         window.retract_batch(&[array(&[2.0, 1.0])]).unwrap();
         assert_eq!(window.evaluate().unwrap(), ScalarValue::Float64(Some(4.5)));
         assert!(window.retract_batch(&[array(&[3.0])]).is_err());

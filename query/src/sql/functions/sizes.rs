@@ -13,8 +13,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature,
+    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature,
 };
 
 use crate::error::QueryError;
@@ -35,7 +35,10 @@ pub(super) fn guarded(function: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
         "replace" | "regexp_replace" | "translate" => Growth::Replace,
         _ => return function,
     };
-    Arc::new(ScalarUDF::new_from_impl(SizeChecked { inner: function, growth }))
+    Arc::new(ScalarUDF::new_from_impl(SizeChecked {
+        inner: function,
+        growth,
+    }))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,7 +85,10 @@ impl ScalarUDFImpl for SizeChecked {
 
     fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
         let inner = self.inner.inner().with_updated_config(config)?;
-        Some(ScalarUDF::new_from_impl(Self { inner: Arc::new(inner), growth: self.growth }))
+        Some(ScalarUDF::new_from_impl(Self {
+            inner: Arc::new(inner),
+            growth: self.growth,
+        }))
     }
 
     fn simplify(&self, args: Vec<Expr>, _context: &SimplifyContext) -> Result<ExprSimplifyResult> {
@@ -123,15 +129,18 @@ impl ScalarUDFImpl for SizeChecked {
 fn argument(args: &ScalarFunctionArgs, index: usize) -> Result<Option<(ArrayRef, u128)>> {
     match args.args.get(index) {
         Some(ColumnarValue::Array(array)) => Ok(Some((array.clone(), 1))),
-        Some(ColumnarValue::Scalar(scalar)) => {
-            Ok(Some((scalar.to_array_of_size(1)?, args.number_rows as u128)))
-        }
+        Some(ColumnarValue::Scalar(scalar)) => Ok(Some((
+            scalar.to_array_of_size(1)?,
+            args.number_rows as u128,
+        ))),
         None => Ok(None),
     }
 }
 
 fn numbers(array: &ArrayRef) -> Result<Int64Array> {
-    Ok(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+    Ok(cast(array, &DataType::Int64)?
+        .as_primitive::<Int64Type>()
+        .clone())
 }
 
 /// Bytes of the text in row `row`; a constant has one row that stands for all.
@@ -163,8 +172,14 @@ fn repeated_bytes(args: &ScalarFunctionArgs) -> Result<u128> {
         return Ok(0);
     };
     let counts = numbers(&counts)?;
-    let rows = if text.len() == 1 && counts.len() == 1 { 1 } else { args.number_rows };
-    Ok((0..rows).map(|row| text_bytes(&text, row).saturating_mul(count_at(&counts, row))).sum())
+    let rows = if text.len() == 1 && counts.len() == 1 {
+        1
+    } else {
+        args.number_rows
+    };
+    Ok((0..rows)
+        .map(|row| text_bytes(&text, row).saturating_mul(count_at(&counts, row)))
+        .sum())
 }
 
 fn padded_bytes(args: &ScalarFunctionArgs) -> Result<u128> {
@@ -173,16 +188,22 @@ fn padded_bytes(args: &ScalarFunctionArgs) -> Result<u128> {
     };
     let lengths = numbers(&lengths)?;
     // A character has at most four bytes.
-    Ok((0..lengths.len()).map(|row| count_at(&lengths, row).saturating_mul(4)).sum::<u128>() * stands_for)
+    Ok((0..lengths.len())
+        .map(|row| count_at(&lengths, row).saturating_mul(4))
+        .sum::<u128>()
+        * stands_for)
 }
 
 fn repeated_values(args: &ScalarFunctionArgs) -> Result<u128> {
-    let (Some((values, _)), Some((counts, stands_for))) = (argument(args, 0)?, argument(args, 1)?) else {
+    let (Some((values, _)), Some((counts, stands_for))) = (argument(args, 0)?, argument(args, 1)?)
+    else {
         return Ok(0);
     };
     let counts = numbers(&counts)?;
     let value_bytes = 16 + values.get_array_memory_size() as u128 / (values.len().max(1) as u128);
-    Ok((0..counts.len()).map(|row| count_at(&counts, row).saturating_mul(value_bytes)).sum::<u128>()
+    Ok((0..counts.len())
+        .map(|row| count_at(&counts, row).saturating_mul(value_bytes))
+        .sum::<u128>()
         * stands_for)
 }
 
@@ -195,14 +216,18 @@ fn resized_values(args: &ScalarFunctionArgs) -> Result<u128> {
     if let Some((fill, _)) = argument(args, 2)? {
         value_bytes += fill.get_array_memory_size() as u128 / (fill.len().max(1) as u128);
     }
-    Ok((0..sizes.len()).map(|row| count_at(&sizes, row).saturating_mul(value_bytes)).sum::<u128>()
+    Ok((0..sizes.len())
+        .map(|row| count_at(&sizes, row).saturating_mul(value_bytes))
+        .sum::<u128>()
         * stands_for)
 }
 
 fn series_values(args: &ScalarFunctionArgs) -> Result<u128> {
     let mut columns = Vec::with_capacity(3);
     for index in 0..args.args.len().min(3) {
-        let Some((array, _)) = argument(args, index)? else { continue };
+        let Some((array, _)) = argument(args, index)? else {
+            continue;
+        };
         if !array.data_type().is_integer() && !array.data_type().is_null() {
             return Err(QueryError::invalid_input(
                 "range() and generate_series() are available for whole numbers only",
@@ -216,7 +241,11 @@ fn series_values(args: &ScalarFunctionArgs) -> Result<u128> {
         let row = if column.len() == 1 { 0 } else { row };
         (row < column.len() && column.is_valid(row)).then(|| column.value(row))
     };
-    let rows = if columns.iter().all(|column| column.len() == 1) { 1 } else { args.number_rows };
+    let rows = if columns.iter().all(|column| column.len() == 1) {
+        1
+    } else {
+        args.number_rows
+    };
     let mut values: u128 = 0;
     for row in 0..rows {
         let (start, stop, step) = match columns.len() {

@@ -18,8 +18,8 @@ use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity,
-    Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF,
+    SetMonotonicity, Signature,
 };
 
 /// The name that it takes the place of.
@@ -43,7 +43,10 @@ impl Sum {
 }
 
 fn is_checked(kind: &DataType) -> bool {
-    matches!(kind, DataType::Int64 | DataType::UInt64 | DataType::Duration(_) | DataType::Decimal128(..))
+    matches!(
+        kind,
+        DataType::Int64 | DataType::UInt64 | DataType::Duration(_) | DataType::Decimal128(..)
+    )
 }
 
 impl AggregateUDFImpl for Sum {
@@ -64,7 +67,11 @@ impl AggregateUDFImpl for Sum {
             return self.inner.state_fields(args);
         }
         let name = format_state_name(args.name, NAME);
-        let kind = if args.is_distinct { DataType::List(item()) } else { STATE_TYPE };
+        let kind = if args.is_distinct {
+            DataType::List(item())
+        } else {
+            STATE_TYPE
+        };
         Ok(vec![Arc::new(Field::new(name, kind, true))])
     }
 
@@ -72,8 +79,15 @@ impl AggregateUDFImpl for Sum {
         let kind = args.return_type().clone();
         Ok(match (is_checked(&kind), args.is_distinct) {
             (false, _) => self.inner.accumulator(args)?,
-            (true, false) => Box::new(Total { kind, sum: 0, count: 0 }),
-            (true, true) => Box::new(Distinct { kind, counts: HashMap::new() }),
+            (true, false) => Box::new(Total {
+                kind,
+                sum: 0,
+                count: 0,
+            }),
+            (true, true) => Box::new(Distinct {
+                kind,
+                counts: HashMap::new(),
+            }),
         })
     }
 
@@ -88,10 +102,16 @@ impl AggregateUDFImpl for Sum {
         !args.is_distinct
     }
 
-    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
         let kind = args.return_type().clone();
         match is_checked(&kind) {
-            true => Ok(Box::new(Totals { kind, sums: Vec::new() })),
+            true => Ok(Box::new(Totals {
+                kind,
+                sums: Vec::new(),
+            })),
             false => self.inner.create_groups_accumulator(args),
         }
     }
@@ -125,10 +145,12 @@ fn numbers(array: &ArrayRef) -> Result<Box<dyn Iterator<Item = Option<i128>> + '
     if let Some(values) = array.as_primitive_opt::<Decimal128Type>() {
         return Ok(Box::new(values.iter()));
     }
-    let values = cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone();
-    Ok(Box::new(
-        (0..values.len()).map(move |row| values.is_valid(row).then(|| i128::from(values.value(row)))),
-    ))
+    let values = cast(array, &DataType::Int64)?
+        .as_primitive::<Int64Type>()
+        .clone();
+    Ok(Box::new((0..values.len()).map(move |row| {
+        values.is_valid(row).then(|| i128::from(values.value(row)))
+    })))
 }
 
 fn first(arrays: &[ArrayRef]) -> Result<&ArrayRef> {
@@ -159,7 +181,9 @@ fn results(sums: &[Option<i128>], kind: &DataType) -> Result<ArrayRef> {
         let fits = |sum: i128| match T::try_from(sum) {
             Ok(sum) => Ok(sum),
             Err(_) => {
-                exec_err!("integer overflow: the sum is {sum}; sum(CAST(.. AS DECIMAL)) has more digits")
+                exec_err!(
+                    "integer overflow: the sum is {sum}; sum(CAST(.. AS DECIMAL)) has more digits"
+                )
             }
         };
         sums.iter().map(|sum| sum.map(fits).transpose()).collect()
@@ -184,7 +208,10 @@ fn result(sum: Option<i128>, kind: &DataType) -> Result<ScalarValue> {
 }
 
 fn decimals(sums: impl IntoIterator<Item = Option<i128>>) -> Result<Decimal128Array> {
-    Ok(sums.into_iter().collect::<Decimal128Array>().with_precision_and_scale(38, 0)?)
+    Ok(sums
+        .into_iter()
+        .collect::<Decimal128Array>()
+        .with_precision_and_scale(38, 0)?)
 }
 
 /// The sum of some rows.
@@ -264,7 +291,10 @@ impl Accumulator for Distinct {
         if self.counts.is_empty() {
             return result(None, &self.kind);
         }
-        let sum = self.counts.keys().try_fold(0, |sum, value| added(sum, *value))?;
+        let sum = self
+            .counts
+            .keys()
+            .try_fold(0, |sum, value| added(sum, *value))?;
         result(Some(sum), &self.kind)
     }
 
@@ -335,7 +365,11 @@ impl GroupsAccumulator for Totals {
         total_num_groups: usize,
     ) -> Result<()> {
         self.sums.resize(total_num_groups, None);
-        for (row, (group, value)) in group_indices.iter().zip(numbers(first(arguments)?)?).enumerate() {
+        for (row, (group, value)) in group_indices
+            .iter()
+            .zip(numbers(first(arguments)?)?)
+            .enumerate()
+        {
             if let Some(value) = value.filter(|_| is_wanted(filter, row)) {
                 self.add(*group, value)?;
             }

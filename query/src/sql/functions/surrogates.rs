@@ -38,13 +38,23 @@ fn replaced_in_array(array: ArrayRef) -> Result<ArrayRef> {
     let made: ArrayRef = match array.data_type() {
         DataType::Utf8View if array.as_string_view().iter().flatten().any(may_hold) => {
             let texts = array.as_string_view().iter();
-            Arc::new(texts.map(|text| text.map(whole)).collect::<StringViewArray>())
+            Arc::new(
+                texts
+                    .map(|text| text.map(whole))
+                    .collect::<StringViewArray>(),
+            )
         }
-        DataType::Utf8 if array.as_string::<i32>().iter().flatten().any(may_hold) => {
-            Arc::new(array.as_string::<i32>().iter().map(|text| text.map(whole)).collect::<StringArray>())
-        }
+        DataType::Utf8 if array.as_string::<i32>().iter().flatten().any(may_hold) => Arc::new(
+            array
+                .as_string::<i32>()
+                .iter()
+                .map(|text| text.map(whole))
+                .collect::<StringArray>(),
+        ),
         DataType::LargeUtf8 | DataType::Dictionary(..) => {
-            let Ok(texts) = cast(&array, &DataType::Utf8View) else { return Ok(array) };
+            let Ok(texts) = cast(&array, &DataType::Utf8View) else {
+                return Ok(array);
+            };
             if !texts.as_string_view().iter().flatten().any(may_hold) {
                 return Ok(array);
             }
@@ -86,7 +96,11 @@ fn whole(text: &str) -> Cow<'_, str> {
         rest = after;
     }
     out.push_str(rest);
-    if has_half { Cow::Owned(out) } else { Cow::Borrowed(text) }
+    if has_half {
+        Cow::Owned(out)
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn is_low(escape: Option<&str>) -> bool {
@@ -101,8 +115,14 @@ mod tests {
     fn only_halves_are_replaced() {
         for (text, wanted) in [
             (r#"{"a":"\ud83d","b":1}"#, r#"{"a":"\ufffd","b":1}"#),
-            (r#"["\uDE00\ud83d\ude00x\ud83d\u0041\uD83D"]"#, r#"["\ufffd\ud83d\ude00x\ufffd\u0041\ufffd"]"#),
-            (r#"["\\ud83d", "\ud83d\ude00"]"#, r#"["\\ud83d", "\ud83d\ude00"]"#),
+            (
+                r#"["\uDE00\ud83d\ude00x\ud83d\u0041\uD83D"]"#,
+                r#"["\ufffd\ud83d\ude00x\ufffd\u0041\ufffd"]"#,
+            ),
+            (
+                r#"["\\ud83d", "\ud83d\ude00"]"#,
+                r#"["\\ud83d", "\ud83d\ude00"]"#,
+            ),
             (r#"["\ud83"#, r#"["\ud83"#),
             (r"\", r"\"),
         ] {

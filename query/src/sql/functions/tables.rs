@@ -40,8 +40,9 @@ impl TableFunctionImpl for SearchText {
 }
 
 fn search_arguments(exprs: &[Expr]) -> Result<(String, usize)> {
-    let usage =
-        || QueryError::invalid_input("search_text() takes a text query in quotes and a number of hits");
+    let usage = || {
+        QueryError::invalid_input("search_text() takes a text query in quotes and a number of hits")
+    };
     let (query, limit) = match exprs {
         [Expr::Literal(query, _)] => (query, None),
         [Expr::Literal(query, _), Expr::Literal(limit, _)] => (query, Some(limit)),
@@ -57,9 +58,10 @@ fn search_arguments(exprs: &[Expr]) -> Result<(String, usize)> {
         Some(_) => return Err(usage().into()),
     };
     if limit > SEARCH_HITS_MAX {
-        return Err(
-            QueryError::invalid_input(format!("search_text() gives at most {SEARCH_HITS_MAX} hits")).into()
-        );
+        return Err(QueryError::invalid_input(format!(
+            "search_text() gives at most {SEARCH_HITS_MAX} hits"
+        ))
+        .into());
     }
     Ok((query.to_string(), limit))
 }
@@ -76,7 +78,9 @@ pub(in crate::sql) struct BatchFunction {
 impl TableFunctionImpl for BatchFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
         if !args.exprs().is_empty() {
-            return Err(QueryError::invalid_input(format!("{}() takes no arguments", self.name)).into());
+            return Err(
+                QueryError::invalid_input(format!("{}() takes no arguments", self.name)).into(),
+            );
         }
         batch_table(&self.batch)
     }
@@ -84,7 +88,10 @@ impl TableFunctionImpl for BatchFunction {
 
 /// A table over one batch.
 pub(in crate::sql) fn batch_table(batch: &RecordBatch) -> Result<Arc<dyn TableProvider>> {
-    Ok(Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch.clone()]])?))
+    Ok(Arc::new(MemTable::try_new(
+        batch.schema(),
+        vec![vec![batch.clone()]],
+    )?))
 }
 
 /// Most rows of `generate_series` and `range` as tables.

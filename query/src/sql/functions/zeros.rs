@@ -38,14 +38,20 @@ const FUNCTIONS: &[&str] = &[
 /// The expression, with `0.0` added if it may be `-0.0`. Its parts are done.
 pub(super) fn without_sign(expr: Expr, schema: &dyn ExprSchema) -> Result<Transformed<Expr>> {
     let is_double = match &expr {
-        Expr::Literal(ScalarValue::Float64(Some(number)), _) => *number == 0.0 && number.is_sign_negative(),
+        Expr::Literal(ScalarValue::Float64(Some(number)), _) => {
+            *number == 0.0 && number.is_sign_negative()
+        }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             matches!(op, Operator::Multiply | Operator::Divide | Operator::Modulo)
                 && (is_double(left, schema)? || is_double(right, schema)?)
         }
         Expr::Negative(operand) => is_double(operand, schema)?,
-        Expr::Cast(cast) => *cast.field.data_type() == DataType::Float64 && is_text(&cast.expr, schema)?,
-        Expr::TryCast(cast) => *cast.field.data_type() == DataType::Float64 && is_text(&cast.expr, schema)?,
+        Expr::Cast(cast) => {
+            *cast.field.data_type() == DataType::Float64 && is_text(&cast.expr, schema)?
+        }
+        Expr::TryCast(cast) => {
+            *cast.field.data_type() == DataType::Float64 && is_text(&cast.expr, schema)?
+        }
         Expr::ScalarFunction(call) => FUNCTIONS.contains(&call.name()) && is_double(&expr, schema)?,
         _ => false,
     };
@@ -66,7 +72,11 @@ fn zero() -> Expr {
 /// Whether it is a double. Of a chain only the outermost operator is looked at.
 fn is_double(expr: &Expr, schema: &dyn ExprSchema) -> Result<bool> {
     Ok(match expr {
-        Expr::BinaryExpr(BinaryExpr { op: Operator::Plus, right, .. }) if **right == zero() => true,
+        Expr::BinaryExpr(BinaryExpr {
+            op: Operator::Plus,
+            right,
+            ..
+        }) if **right == zero() => true,
         other => other.get_type(schema)? == DataType::Float64,
     })
 }

@@ -21,7 +21,14 @@ const QUERIES_IN_EXPRESSIONS_MAX: usize = 8;
 const COPYING_MAX: usize = 12;
 
 /// Functions whose names or types have those of their arguments twice.
-const COPYING: &[&str] = &["row", "struct", "named_struct", "map", "make_map", "matches"];
+const COPYING: &[&str] = &[
+    "row",
+    "struct",
+    "named_struct",
+    "map",
+    "make_map",
+    "matches",
+];
 
 /// Functions that the planner writes as something that has all arguments but the last twice: `coalesce(a, b)` is
 /// `CASE WHEN a IS NOT NULL THEN a ELSE b END`.
@@ -115,9 +122,14 @@ fn is_copied(expr: &Expr) -> bool {
         Expr::Function(call) => {
             let name = call.name.0.last().and_then(ObjectNamePart::as_ident);
             let is_in = |list: &[&str]| {
-                name.is_some_and(|name| list.iter().any(|listed| listed.eq_ignore_ascii_case(&name.value)))
+                name.is_some_and(|name| {
+                    list.iter()
+                        .any(|listed| listed.eq_ignore_ascii_case(&name.value))
+                })
             };
-            call.filter.is_some() || is_in(COPYING) || (is_in(COPYING_FIRST) && !begins_simply(&call.args))
+            call.filter.is_some()
+                || is_in(COPYING)
+                || (is_in(COPYING_FIRST) && !begins_simply(&call.args))
         }
         _ => false,
     }
@@ -125,11 +137,16 @@ fn is_copied(expr: &Expr) -> bool {
 
 /// Whether all arguments but the last are names and literals, of which a copy costs nothing.
 fn begins_simply(arguments: &FunctionArguments) -> bool {
-    let FunctionArguments::List(list) = arguments else { return true };
+    let FunctionArguments::List(list) = arguments else {
+        return true;
+    };
     let mut but_last = list.args.iter().rev().skip(1);
     but_last.all(|argument| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
-            matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
+            matches!(
+                expr,
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
+            )
         }
         _ => false,
     })

@@ -38,14 +38,21 @@ impl Visitor for ExpansionCheck {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<QueryError> {
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
-        let names = ctes.map(|cte| (place(&cte.query), cte.alias.name.value.to_lowercase())).collect();
-        self.open.push(Scope { names, ..Scope::default() });
+        let names = ctes
+            .map(|cte| (place(&cte.query), cte.alias.name.value.to_lowercase()))
+            .collect();
+        self.open.push(Scope {
+            names,
+            ..Scope::default()
+        });
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &Query) -> ControlFlow<QueryError> {
         let tables = self.open.pop().unwrap_or_default().tables;
-        let Some(outer) = self.open.last_mut() else { return ControlFlow::Continue(()) };
+        let Some(outer) = self.open.last_mut() else {
+            return ControlFlow::Continue(());
+        };
         match outer.names.get(&place(query)) {
             // It counts where it is used.
             Some(name) => drop(outer.named.insert(name.clone(), tables)),
@@ -56,9 +63,18 @@ impl Visitor for ExpansionCheck {
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<QueryError> {
         let name = relation.to_string().to_lowercase();
-        let named = self.open.iter().rev().find_map(|scope| scope.named.get(&name)).copied();
-        let Some(scope) = self.open.last_mut() else { return ControlFlow::Continue(()) };
-        scope.tables = scope.tables.saturating_add(named.unwrap_or_default().max(1));
+        let named = self
+            .open
+            .iter()
+            .rev()
+            .find_map(|scope| scope.named.get(&name))
+            .copied();
+        let Some(scope) = self.open.last_mut() else {
+            return ControlFlow::Continue(());
+        };
+        scope.tables = scope
+            .tables
+            .saturating_add(named.unwrap_or_default().max(1));
         match scope.tables > TABLES_MAX {
             true => ControlFlow::Break(refused(format!(
                 "the statement reads more than {TABLES_MAX} tables, uses of WITH queries counted as what they read"

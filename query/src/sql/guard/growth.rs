@@ -35,9 +35,11 @@ fn sizes(plan: &LogicalPlan) -> Result<Vec<u64>> {
     };
     let count = plan.schema().fields().len();
     match plan {
-        LogicalPlan::Projection(projection) => {
-            projection.expr.iter().map(|expr| size(expr, schema, &input)).collect()
-        }
+        LogicalPlan::Projection(projection) => projection
+            .expr
+            .iter()
+            .map(|expr| size(expr, schema, &input))
+            .collect(),
         LogicalPlan::Filter(filter) => size(&filter.predicate, schema, &input).map(|_| input),
         LogicalPlan::Sort(_)
         | LogicalPlan::Limit(_)
@@ -63,14 +65,18 @@ fn size(expr: &Expr, schema: &DFSchema, columns: &[u64]) -> Result<u64> {
             _ => Ok(()),
         };
         let own = match node {
-            Expr::Column(column) => {
-                schema.maybe_index_of_column(column).and_then(|at| columns.get(at).copied())
-            }
+            Expr::Column(column) => schema
+                .maybe_index_of_column(column)
+                .and_then(|at| columns.get(at).copied()),
             _ => None,
         };
         nodes = nodes.saturating_add(own.unwrap_or(1));
         fault = inside.err().or_else(|| (nodes > NODES_MAX).then(too_large));
-        Ok(if fault.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if fault.is_some() {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     })?;
     fault.map_or(Ok(nodes), Err)
 }

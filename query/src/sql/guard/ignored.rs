@@ -25,10 +25,22 @@ impl Visitor for IgnoredClauses {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<QueryError> {
         first([
-            (!query.locks.is_empty(), "FOR UPDATE and FOR SHARE lock rows; reading needs no lock here"),
-            (query.for_clause.is_some(), "FOR XML, JSON and BROWSE: the caller chooses the form of a result"),
-            (query.settings.is_some(), "SETTINGS: limits are options of the caller"),
-            (query.format_clause.is_some(), "FORMAT: the caller chooses the form of a result"),
+            (
+                !query.locks.is_empty(),
+                "FOR UPDATE and FOR SHARE lock rows; reading needs no lock here",
+            ),
+            (
+                query.for_clause.is_some(),
+                "FOR XML, JSON and BROWSE: the caller chooses the form of a result",
+            ),
+            (
+                query.settings.is_some(),
+                "SETTINGS: limits are options of the caller",
+            ),
+            (
+                query.format_clause.is_some(),
+                "FORMAT: the caller chooses the form of a result",
+            ),
             (
                 query.order_by.as_ref().is_some_and(fills),
                 "WITH FILL and INTERPOLATE: join generate_series(...)",
@@ -41,14 +53,23 @@ impl Visitor for IgnoredClauses {
             GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers) => modifiers,
         };
         first([
-            (!select.connect_by.is_empty(), "CONNECT BY: write WITH RECURSIVE"),
+            (
+                !select.connect_by.is_empty(),
+                "CONNECT BY: write WITH RECURSIVE",
+            ),
             (select.prewhere.is_some(), "PREWHERE: write WHERE"),
             (
                 !modifiers.is_empty(),
                 "WITH ROLLUP, CUBE and TOTALS: write GROUP BY ROLLUP (...) or CUBE (...)",
             ),
-            (select.value_table_mode.is_some(), "SELECT AS: name the columns"),
-            (select.select_modifiers.is_some(), "a modifier of SELECT but DISTINCT and ALL"),
+            (
+                select.value_table_mode.is_some(),
+                "SELECT AS: name the columns",
+            ),
+            (
+                select.select_modifiers.is_some(),
+                "a modifier of SELECT but DISTINCT and ALL",
+            ),
         ])
     }
 
@@ -56,13 +77,28 @@ impl Visitor for IgnoredClauses {
         const SAMPLE: &str = "TABLESAMPLE: write WHERE random() < 0.1 for a tenth, or ORDER BY random() LIMIT 100 for a hundred rows";
         match factor {
             TableFactor::Table {
-                with_hints, version, partitions, json_path, sample, index_hints, ..
+                with_hints,
+                version,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+                ..
             } => first([
                 (sample.is_some(), SAMPLE),
-                (!with_hints.is_empty() || !index_hints.is_empty(), "hints of a table"),
-                (version.is_some(), "a version of a table: a statement sees the newest rows"),
+                (
+                    !with_hints.is_empty() || !index_hints.is_empty(),
+                    "hints of a table",
+                ),
+                (
+                    version.is_some(),
+                    "a version of a table: a statement sees the newest rows",
+                ),
                 (!partitions.is_empty(), "PARTITION of a table: write WHERE"),
-                (json_path.is_some(), "a path behind a table: write column -> 'key'"),
+                (
+                    json_path.is_some(),
+                    "a path behind a table: write column -> 'key'",
+                ),
             ]),
             TableFactor::Derived { sample, .. } => first([(sample.is_some(), SAMPLE)]),
             _ => ControlFlow::Continue(()),

@@ -16,9 +16,14 @@ use crate::error::Result;
 /// # Errors
 /// `InvalidInput` when no table or query follows.
 pub(super) fn take_summarize(tokens: &mut Vec<TokenWithSpan>) -> Result<bool> {
-    let first = tokens.iter().position(|token| token.token != Token::SemiColon).unwrap_or_default();
+    let first = tokens
+        .iter()
+        .position(|token| token.token != Token::SemiColon)
+        .unwrap_or_default();
     let is_summary = tokens.get(first).is_some_and(|token| match &token.token {
-        Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case("summarize"),
+        Token::Word(word) => {
+            word.quote_style.is_none() && word.value.eq_ignore_ascii_case("summarize")
+        }
         _ => false,
     });
     if !is_summary {
@@ -29,20 +34,30 @@ pub(super) fn take_summarize(tokens: &mut Vec<TokenWithSpan>) -> Result<bool> {
         Some(Token::LParen) => {}
         Some(Token::Word(word)) if begins_query(word.keyword) && word.quote_style.is_none() => {}
         Some(Token::Word(_)) => all_of(tokens, first, &taken),
-        _ => return Err(refused("syntax error: a table or a query expected after SUMMARIZE")),
+        _ => {
+            return Err(refused(
+                "syntax error: a table or a query expected after SUMMARIZE",
+            ));
+        }
     }
     Ok(true)
 }
 
 fn begins_query(keyword: Keyword) -> bool {
-    matches!(keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::FROM | Keyword::TABLE)
+    matches!(
+        keyword,
+        Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::FROM | Keyword::TABLE
+    )
 }
 
 /// Writes out each `TABLE t` that is a query.
 pub(super) fn write_out_tables(tokens: &mut Vec<TokenWithSpan>) {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
-        let is_named = matches!(tokens.get(at + 1).map(|next| &next.token), Some(Token::Word(_)));
+        let is_named = matches!(
+            tokens.get(at + 1).map(|next| &next.token),
+            Some(Token::Word(_))
+        );
         if is_keyword(token, Keyword::TABLE)
             && is_named
             && query_may_begin(tokens.get(..at).unwrap_or_default())
@@ -56,14 +71,24 @@ pub(super) fn write_out_tables(tokens: &mut Vec<TokenWithSpan>) {
 
 /// Writes out `SHOW FUNCTIONS`, which DataFusion answers from signatures: it leaves out what takes any argument.
 pub(super) fn write_out_show_functions(tokens: &mut Vec<TokenWithSpan>) {
-    let first = tokens.iter().position(|token| token.token != Token::SemiColon).unwrap_or_default();
-    let is_show = tokens.get(first).is_some_and(|token| is_keyword(token, Keyword::SHOW))
-        && tokens.get(first + 1).is_some_and(|token| is_keyword(token, Keyword::FUNCTIONS));
+    let first = tokens
+        .iter()
+        .position(|token| token.token != Token::SemiColon)
+        .unwrap_or_default();
+    let is_show = tokens
+        .get(first)
+        .is_some_and(|token| is_keyword(token, Keyword::SHOW))
+        && tokens
+            .get(first + 1)
+            .is_some_and(|token| is_keyword(token, Keyword::FUNCTIONS));
     if !is_show {
         return;
     }
     let show = tokens.remove(first);
-    let place = |token| TokenWithSpan { token, span: show.span };
+    let place = |token| TokenWithSpan {
+        token,
+        span: show.span,
+    };
     let mut query = vec![
         Token::make_keyword("SELECT"),
         Token::Mul,
@@ -72,17 +97,34 @@ pub(super) fn write_out_show_functions(tokens: &mut Vec<TokenWithSpan>) {
         Token::LParen,
         Token::RParen,
     ];
-    let is_chosen = |keyword| tokens.get(first + 1).is_some_and(|token| is_keyword(token, keyword));
+    let is_chosen = |keyword| {
+        tokens
+            .get(first + 1)
+            .is_some_and(|token| is_keyword(token, keyword))
+    };
     if is_chosen(Keyword::LIKE) || is_chosen(Keyword::ILIKE) {
-        query.extend([Token::make_keyword("WHERE"), Token::make_word("function_name", None)]);
+        query.extend([
+            Token::make_keyword("WHERE"),
+            Token::make_word("function_name", None),
+        ]);
     }
     tokens.splice(first..=first, query.into_iter().map(place));
 }
 
 /// Puts `SELECT * FROM` before the token at `at`, in the place of another.
 fn all_of(tokens: &mut Vec<TokenWithSpan>, at: usize, place: &TokenWithSpan) {
-    let words = [Token::make_keyword("SELECT"), Token::Mul, Token::make_keyword("FROM")];
-    tokens.splice(at..at, words.map(|token| TokenWithSpan { token, span: place.span }));
+    let words = [
+        Token::make_keyword("SELECT"),
+        Token::Mul,
+        Token::make_keyword("FROM"),
+    ];
+    tokens.splice(
+        at..at,
+        words.map(|token| TokenWithSpan {
+            token,
+            span: place.span,
+        }),
+    );
 }
 
 fn is_keyword(token: &TokenWithSpan, keyword: Keyword) -> bool {
@@ -103,7 +145,10 @@ fn query_may_begin(before: &[TokenWithSpan]) -> bool {
         }
         [.., last] => {
             matches!(last.token, Token::SemiColon | Token::LParen | Token::RParen)
-                || is_one(last, &[UNION, EXCEPT, INTERSECT, MINUS, EXPLAIN, ANALYZE, VERBOSE])
+                || is_one(
+                    last,
+                    &[UNION, EXCEPT, INTERSECT, MINUS, EXPLAIN, ANALYZE, VERBOSE],
+                )
         }
     }
 }

@@ -11,13 +11,21 @@ fn message(text: &str) -> String {
 
 /// Deep trees need the deep stack that the guard has in use.
 fn on_deep_stack(work: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new().stack_size(crate::runtime::STACK_BYTES).spawn(work).unwrap().join().unwrap();
+    std::thread::Builder::new()
+        .stack_size(crate::runtime::STACK_BYTES)
+        .spawn(work)
+        .unwrap()
+        .join()
+        .unwrap();
 }
 
 #[test]
 fn statements_that_write_or_configure_are_refused() {
     let cases = [
-        ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", "not CREATE"),
+        (
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+            "not CREATE",
+        ),
         ("CREATE TABLE t AS SELECT 1", "not CREATE"),
         ("CREATE VIEW v AS SELECT 1", "not CREATE"),
         ("CREATE FUNCTION f AS 'x'", "not CREATE"),
@@ -25,7 +33,10 @@ fn statements_that_write_or_configure_are_refused() {
         ("INSERT INTO spans VALUES (1)", "not INSERT"),
         ("UPDATE spans SET name = 'x'", "not UPDATE"),
         ("DELETE FROM spans", "not DELETE"),
-        ("MERGE INTO spans USING x ON true WHEN MATCHED THEN DELETE", "not MERGE"),
+        (
+            "MERGE INTO spans USING x ON true WHEN MATCHED THEN DELETE",
+            "not MERGE",
+        ),
         ("DROP TABLE spans", "not DROP"),
         ("TRUNCATE TABLE spans", "not TRUNCATE"),
         ("ALTER TABLE spans ADD COLUMN x INT", "not ALTER"),
@@ -47,9 +58,18 @@ fn statements_that_write_or_configure_are_refused() {
         ("KILL 1", "not KILL"),
         ("EXPLAIN INSERT INTO spans VALUES (1)", "INSERT INTO"),
         ("EXPLAIN CREATE TABLE t AS SELECT 1", "CREATE TABLE"),
-        ("WITH x AS (INSERT INTO spans VALUES (1) RETURNING *) SELECT * FROM x", "not allowed"),
-        ("WITH x AS (DELETE FROM spans RETURNING *) SELECT * FROM x", "not allowed"),
-        ("WITH x AS (SELECT 1) INSERT INTO spans SELECT * FROM x", "not allowed"),
+        (
+            "WITH x AS (INSERT INTO spans VALUES (1) RETURNING *) SELECT * FROM x",
+            "not allowed",
+        ),
+        (
+            "WITH x AS (DELETE FROM spans RETURNING *) SELECT * FROM x",
+            "not allowed",
+        ),
+        (
+            "WITH x AS (SELECT 1) INSERT INTO spans SELECT * FROM x",
+            "not allowed",
+        ),
         ("SELECT * INTO t FROM spans", "SELECT INTO"),
         ("SHOW ALL", "SHOW TABLES"),
         ("SHOW datafusion.execution.batch_size", "SHOW TABLES"),
@@ -118,12 +138,23 @@ fn reading_statements_pass() {
 
 #[test]
 fn json_operators_bind_tighter_than_comparison() {
-    let text = parse("SELECT a->>'k' = 'v' AND b->'x'->>'y' || 'z' LIKE 'w'").unwrap().to_string();
-    let grouped = parse("SELECT ((a->>'k') = 'v') AND ((((b->'x')->>'y') || 'z') LIKE 'w')").unwrap();
-    let bare: String = grouped.to_string().chars().filter(|c| !"()".contains(*c)).collect();
+    let text = parse("SELECT a->>'k' = 'v' AND b->'x'->>'y' || 'z' LIKE 'w'")
+        .unwrap()
+        .to_string();
+    let grouped =
+        parse("SELECT ((a->>'k') = 'v') AND ((((b->'x')->>'y') || 'z') LIKE 'w')").unwrap();
+    let bare: String = grouped
+        .to_string()
+        .chars()
+        .filter(|c| !"()".contains(*c))
+        .collect();
     assert_eq!(text, bare);
-    let Statement::Query(query) = parse("SELECT a->>'k' = 'v'").unwrap() else { panic!() };
-    let SetExpr::Select(select) = *query.body else { panic!() };
+    let Statement::Query(query) = parse("SELECT a->>'k' = 'v'").unwrap() else {
+        panic!()
+    };
+    let SetExpr::Select(select) = *query.body else {
+        panic!()
+    };
     let projected = format!("{:?}", select.projection);
     assert!(projected.contains("op: Eq, right: Value"), "{projected}");
 }
@@ -131,7 +162,8 @@ fn json_operators_bind_tighter_than_comparison() {
 #[test]
 fn size_limits_hold_before_planning() {
     on_deep_stack(|| {
-        let chain = |terms: usize, op: &str, term: &str| format!("SELECT {}", vec![term; terms].join(op));
+        let chain =
+            |terms: usize, op: &str, term: &str| format!("SELECT {}", vec![term; terms].join(op));
         let limits = [
             (format!("SELECT '{}'", "x".repeat(5_000_000)), "bytes"),
             (chain(12_000, ",", "1"), "tokens"),
@@ -140,19 +172,49 @@ fn size_limits_hold_before_planning() {
             (chain(6_000, " OR ", "a=1"), "tokens"),
             (chain(2_000, "->", "a"), "operators in a row"),
             (chain(2_000, "::int", "a"), "operators in a row"),
-            (chain(2_000, " IS DISTINCT FROM ", "a"), "operators in a row"),
+            (
+                chain(2_000, " IS DISTINCT FROM ", "a"),
+                "operators in a row",
+            ),
             (chain(2_000, "||", "'a'"), "operators in a row"),
-            (format!("SELECT {}1", "NOT ".repeat(2_000)), "operators in a row"),
-            (format!("SELECT {}1{}", "(".repeat(9_000), ")".repeat(9_000)), "nests deeper"),
-            (format!("SELECT {}1{}", "abs(".repeat(2_000), ")".repeat(2_000)), "nests deeper"),
+            (
+                format!("SELECT {}1", "NOT ".repeat(2_000)),
+                "operators in a row",
+            ),
+            (
+                format!("SELECT {}1{}", "(".repeat(9_000), ")".repeat(9_000)),
+                "nests deeper",
+            ),
+            (
+                format!("SELECT {}1{}", "abs(".repeat(2_000), ")".repeat(2_000)),
+                "nests deeper",
+            ),
             (chain(2_000, "", "[0]"), "operators in a row"),
             (format!("SELECT 1 IN ({}1)", "1,".repeat(6_000)), "IN list"),
-            (format!("SELECT 1 IN ({}1)", "1,".repeat(1_000_000)), "bytes"),
+            (
+                format!("SELECT 1 IN ({}1)", "1,".repeat(1_000_000)),
+                "bytes",
+            ),
             (chain(500, " UNION ALL SELECT ", "1"), "set operations"),
-            (format!("SELECT 1 FROM {}", vec!["spans"; 500].join(" CROSS JOIN ")), "set operations"),
-            (format!("SELECT 1 FROM {}", vec!["spans"; 500].join(",")), "tables"),
-            (format!("SELECT regexp_like(name, '{}') FROM spans", "a".repeat(2_000)), "regular expression"),
-            (format!("SELECT name ~ '{}' FROM spans", "a".repeat(2_000)), "regular expression"),
+            (
+                format!("SELECT 1 FROM {}", vec!["spans"; 500].join(" CROSS JOIN ")),
+                "set operations",
+            ),
+            (
+                format!("SELECT 1 FROM {}", vec!["spans"; 500].join(",")),
+                "tables",
+            ),
+            (
+                format!(
+                    "SELECT regexp_like(name, '{}') FROM spans",
+                    "a".repeat(2_000)
+                ),
+                "regular expression",
+            ),
+            (
+                format!("SELECT name ~ '{}' FROM spans", "a".repeat(2_000)),
+                "regular expression",
+            ),
         ];
         for (text, part) in limits {
             let message = message(&text);
@@ -165,7 +227,10 @@ fn size_limits_hold_before_planning() {
         for _ in 0..20 {
             nested = format!("({nested}{})", "+1".repeat(400));
         }
-        assert!(message(&format!("SELECT {nested}")).contains("deeper"), "nested chains");
+        assert!(
+            message(&format!("SELECT {nested}")).contains("deeper"),
+            "nested chains"
+        );
         // Within the limits.
         for text in [
             chain(400, " OR ", "a=1"),
@@ -181,14 +246,22 @@ fn size_limits_hold_before_planning() {
 #[test]
 fn words_that_can_be_read_in_two_ways_are_not_tried_forever() {
     on_deep_stack(|| {
-        for row in ["INTERVAL ".repeat(60), "INTERVAL ".repeat(60) + ")", "CAST(".repeat(60) + "1"] {
+        for row in [
+            "INTERVAL ".repeat(60),
+            "INTERVAL ".repeat(60) + ")",
+            "CAST(".repeat(60) + "1",
+        ] {
             let message = message(&format!("SELECT {row}"));
             assert!(message.contains("too many ways"), "{message}");
         }
-        let nested = |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(50), close.repeat(50));
-        for (open, close) in
-            [("CAST(", " AS BIGINT)"), ("abs(", ")"), ("(", ")"), ("CASE WHEN 1 = ", " THEN 1 END")]
-        {
+        let nested =
+            |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(50), close.repeat(50));
+        for (open, close) in [
+            ("CAST(", " AS BIGINT)"),
+            ("abs(", ")"),
+            ("(", ")"),
+            ("CASE WHEN 1 = ", " THEN 1 END"),
+        ] {
             parse(&nested(open, close)).unwrap();
         }
     });
@@ -213,10 +286,19 @@ fn what_the_planner_copies_nests_to_a_depth() {
             ("count(*) FILTER (WHERE 1 = ", ")"),
             ("matches(text, ", ")"),
         ] {
-            let nested = |times: usize| format!("SELECT {}1{}", open.repeat(times), close.repeat(times));
+            let nested =
+                |times: usize| format!("SELECT {}1{}", open.repeat(times), close.repeat(times));
             parse(&nested(12)).unwrap();
-            assert!(message(&nested(14)).contains("nests more than 12"), "{open}");
+            assert!(
+                message(&nested(14)).contains("nests more than 12"),
+                "{open}"
+            );
         }
-        parse(&format!("SELECT {}1{}", "coalesce(name, ".repeat(60), ")".repeat(60))).unwrap();
+        parse(&format!(
+            "SELECT {}1{}",
+            "coalesce(name, ".repeat(60),
+            ")".repeat(60)
+        ))
+        .unwrap();
     });
 }

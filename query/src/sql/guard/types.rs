@@ -24,7 +24,11 @@ pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
         node.apply_expressions(|expr| {
             expr.apply(|part| {
                 is_large = is_large || makes_large(part);
-                Ok(if is_large { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+                Ok(if is_large {
+                    TreeNodeRecursion::Stop
+                } else {
+                    TreeNodeRecursion::Continue
+                })
             })
         })
     })?;
@@ -48,13 +52,14 @@ fn makes_large(expr: &Expr) -> bool {
 /// How many values a NULL of the type has room for. The depth of types is bounded by the parser.
 fn values(of: &DataType) -> u64 {
     match of {
-        DataType::FixedSizeList(item, size) => {
-            u64::try_from(*size).unwrap_or(0).saturating_mul(values(item.data_type()))
-        }
+        DataType::FixedSizeList(item, size) => u64::try_from(*size)
+            .unwrap_or(0)
+            .saturating_mul(values(item.data_type())),
         DataType::FixedSizeBinary(bytes) => u64::try_from(*bytes).unwrap_or(0),
-        DataType::Struct(fields) => {
-            fields.iter().map(|field| values(field.data_type())).fold(1, u64::saturating_add)
-        }
+        DataType::Struct(fields) => fields
+            .iter()
+            .map(|field| values(field.data_type()))
+            .fold(1, u64::saturating_add),
         _ => 1,
     }
 }

@@ -12,8 +12,8 @@
 //! Each says what DuckDB's says, where DuckDB has it; differences are in `SQL.md`. No argument is put in twice.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Ident, ObjectName, TimezoneInfo, Value,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, ObjectName, TimezoneInfo, Value,
 };
 
 use super::argument;
@@ -34,7 +34,10 @@ pub(crate) const CALLS: &[(&str, &str)] = &[
     ("json_extract", "json_extract(json, '$.path')"),
     ("json_extract_path", "json_extract_path(json, '$.path')"),
     ("json_extract_string", "json_extract_string(json, '$.path')"),
-    ("json_extract_path_text", "json_extract_path_text(json, '$.path')"),
+    (
+        "json_extract_path_text",
+        "json_extract_path_text(json, '$.path')",
+    ),
     ("strftime", "strftime(time, 'format')"),
     ("time_bucket", "time_bucket(INTERVAL 'width', time)"),
 ];
@@ -44,7 +47,9 @@ pub(crate) const CALLS: &[(&str, &str)] = &[
 /// # Errors
 /// `InvalidInput` for arguments that the function does not take.
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
-    let Expr::Function(function) = expr else { return Ok(()) };
+    let Expr::Function(function) = expr else {
+        return Ok(());
+    };
     let name = function.name.to_string().to_lowercase();
     match name.as_str() {
         "count_if" | "countif" => count_if(function),
@@ -53,7 +58,9 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             Ok(())
         }
         "json_extract" | "json_extract_path" => arrow(expr, &name, BinaryOperator::Arrow),
-        "json_extract_string" | "json_extract_path_text" => arrow(expr, &name, BinaryOperator::LongArrow),
+        "json_extract_string" | "json_extract_path_text" => {
+            arrow(expr, &name, BinaryOperator::LongArrow)
+        }
         "strftime" => strftime(function),
         "time_bucket" => time_bucket(function),
         _ => Ok(()),
@@ -67,7 +74,9 @@ fn rename(function: &mut Function, name: &str) {
 /// The arguments, which are expressions without names.
 fn arguments<'a>(function: &'a mut Function, usage: &str) -> Result<Vec<&'a mut Expr>> {
     let wrong = || QueryError::invalid_input(format!("{usage} expected"));
-    let FunctionArguments::List(list) = &mut function.args else { return Err(wrong()) };
+    let FunctionArguments::List(list) = &mut function.args else {
+        return Err(wrong());
+    };
     let each = list.args.iter_mut().map(|argument| match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
         _ => Err(wrong()),
@@ -104,13 +113,19 @@ fn count_if(function: &mut Function) -> Result<()> {
 }
 
 fn arrow(expr: &mut Expr, name: &str, op: BinaryOperator) -> Result<()> {
-    let Expr::Function(function) = expr else { return Ok(()) };
+    let Expr::Function(function) = expr else {
+        return Ok(());
+    };
     let usage = format!("{name}(json, '$.path')");
     let (json, path) = match arguments(function, &usage)?.as_mut_slice() {
         [json, path] => (take(json), take(path)),
         _ => return Err(QueryError::invalid_input(format!("{usage} expected"))),
     };
-    let inner = Expr::BinaryOp { left: Box::new(nested(json)), op, right: Box::new(nested(path)) };
+    let inner = Expr::BinaryOp {
+        left: Box::new(nested(json)),
+        op,
+        right: Box::new(nested(path)),
+    };
     *expr = nested(inner);
     Ok(())
 }
@@ -118,13 +133,21 @@ fn arrow(expr: &mut Expr, name: &str, op: BinaryOperator) -> Result<()> {
 /// An operand, in parentheses where it is none by itself.
 fn nested(expr: Expr) -> Expr {
     match expr {
-        Expr::Value(_) | Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Function(_) => expr,
+        Expr::Value(_) | Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Function(_) => {
+            expr
+        }
         other => Expr::Nested(Box::new(other)),
     }
 }
 
 fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
 }
 
 fn timestamp(expr: Expr) -> Expr {
@@ -133,9 +156,15 @@ fn timestamp(expr: Expr) -> Expr {
 
 fn strftime(function: &mut Function) -> Result<()> {
     let usage = "strftime(time, 'format')";
-    let wrong = || QueryError::invalid_input(format!("{usage} expected, the format written as a text"));
-    let mut taken = arguments(function, usage)?.into_iter().map(take).collect::<Vec<_>>();
-    let [time, format] = taken.as_mut_slice() else { return Err(wrong()) };
+    let wrong =
+        || QueryError::invalid_input(format!("{usage} expected, the format written as a text"));
+    let mut taken = arguments(function, usage)?
+        .into_iter()
+        .map(take)
+        .collect::<Vec<_>>();
+    let [time, format] = taken.as_mut_slice() else {
+        return Err(wrong());
+    };
     // Both orders are DuckDB's.
     if text(format).is_none() {
         std::mem::swap(time, format);
@@ -169,7 +198,9 @@ fn chrono_format(format: &str) -> Result<String> {
             (Some('X'), false) => made.push_str("%H:%M:%S"),
             (Some('z'), false) => made.push_str("+00"),
             (Some('Z'), false) => made.push_str("UTC"),
-            (Some(spec), false) if "aAbBdGHIjmMpSuUVwWyY%".contains(spec) => made.extend(['%', spec]),
+            (Some(spec), false) if "aAbBdGHIjmMpSuUVwWyY%".contains(spec) => {
+                made.extend(['%', spec])
+            }
             (Some(spec), true) if "dHIjmMSy".contains(spec) => made.extend(['%', '-', spec]),
             (spec, _) => {
                 let dash = if unpadded { "-" } else { "" };
@@ -186,23 +217,38 @@ fn chrono_format(format: &str) -> Result<String> {
 
 fn time_bucket(function: &mut Function) -> Result<()> {
     let usage = "time_bucket(INTERVAL '1 hour', time [, origin])";
-    let wrong = || QueryError::invalid_input(format!("{usage} expected, the interval written as such"));
-    let taken = arguments(function, usage)?.into_iter().map(take).collect::<Vec<_>>();
+    let wrong =
+        || QueryError::invalid_input(format!("{usage} expected, the interval written as such"));
+    let taken = arguments(function, usage)?
+        .into_iter()
+        .map(take)
+        .collect::<Vec<_>>();
     let mut taken = taken.into_iter();
-    let (Some(width), Some(time), origin, None) = (taken.next(), taken.next(), taken.next(), taken.next())
+    let (Some(width), Some(time), origin, None) =
+        (taken.next(), taken.next(), taken.next(), taken.next())
     else {
         return Err(wrong());
     };
-    let Expr::Interval(interval) = &width else { return Err(wrong()) };
+    let Expr::Interval(interval) = &width else {
+        return Err(wrong());
+    };
     let written = interval.to_string().to_lowercase();
     let is_of_months = MONTHS.iter().any(|part| written.contains(part));
-    let begin = if is_of_months { ORIGIN_OF_MONTHS } else { ORIGIN };
-    let begin = timestamp(Expr::Value(Value::SingleQuotedString(begin.to_string()).into()));
+    let begin = if is_of_months {
+        ORIGIN_OF_MONTHS
+    } else {
+        ORIGIN
+    };
+    let begin = timestamp(Expr::Value(
+        Value::SingleQuotedString(begin.to_string()).into(),
+    ));
     let origin = match origin {
         None => begin,
-        Some(offset @ Expr::Interval(_)) => {
-            Expr::BinaryOp { left: Box::new(begin), op: BinaryOperator::Plus, right: Box::new(offset) }
-        }
+        Some(offset @ Expr::Interval(_)) => Expr::BinaryOp {
+            left: Box::new(begin),
+            op: BinaryOperator::Plus,
+            right: Box::new(offset),
+        },
         Some(origin) => timestamp(origin),
     };
     if let FunctionArguments::List(list) = &mut function.args {
@@ -219,7 +265,10 @@ mod tests {
     #[test]
     fn formats_are_those_of_duckdb() {
         let format = chrono_format("%c|%x %X %f %g %n %z %Z %-d %%").unwrap();
-        assert_eq!(format, "%Y-%m-%d %H:%M:%S|%Y-%m-%d %H:%M:%S %6f %3f %9f +00 UTC %-d %%");
+        assert_eq!(
+            format,
+            "%Y-%m-%d %H:%M:%S|%Y-%m-%d %H:%M:%S %6f %3f %9f +00 UTC %-d %%"
+        );
         for wrong in ["%q", "%", "%-", "%-A", "%3f"] {
             assert!(chrono_format(wrong).is_err(), "{wrong}");
         }

@@ -28,15 +28,31 @@ use crate::sql::functions::patterns::{ILIKE, IRLIKE, LIKE, RLIKE};
 /// # Errors
 /// `InvalidInput` for an escape that is not one character.
 pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
-    let Some((name, is_negated)) = function_of(expr) else { return Ok(()) };
+    let Some((name, is_negated)) = function_of(expr) else {
+        return Ok(());
+    };
     let taken = std::mem::replace(expr, Expr::Value(Value::Null.into()));
     let operands = match taken {
-        Expr::Like { expr, pattern, escape_char, .. } | Expr::ILike { expr, pattern, escape_char, .. } => {
+        Expr::Like {
+            expr,
+            pattern,
+            escape_char,
+            ..
+        }
+        | Expr::ILike {
+            expr,
+            pattern,
+            escape_char,
+            ..
+        } => {
             vec![*expr, *pattern, escape(escape_char)?]
         }
         Expr::RLike { expr, pattern, .. } => vec![*expr, *pattern, escape(None)?],
         Expr::Extract { field, expr, .. } => {
-            vec![Expr::Value(Value::SingleQuotedString(field.to_string()).into()), *expr]
+            vec![
+                Expr::Value(Value::SingleQuotedString(field.to_string()).into()),
+                *expr,
+            ]
         }
         Expr::BinaryOp { left, right, .. } if name == "power" => vec![*left, *right],
         Expr::BinaryOp { left, right, .. } => vec![*left, *right, escape(None)?],
@@ -44,7 +60,10 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
     };
     let call = call(name, operands);
     *expr = match is_negated {
-        true => Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) },
+        true => Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: Box::new(call),
+        },
         false => call,
     };
     Ok(())
@@ -53,18 +72,53 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
 /// The function that an operator becomes, and whether its answer is turned round.
 fn function_of(expr: &Expr) -> Option<(&'static str, bool)> {
     Some(match expr {
-        Expr::Like { any: false, negated, .. } => (LIKE, *negated),
-        Expr::ILike { any: false, negated, .. } => (ILIKE, *negated),
-        Expr::BinaryOp { op: BinaryOperator::PGLikeMatch, .. } => (LIKE, false),
-        Expr::BinaryOp { op: BinaryOperator::PGNotLikeMatch, .. } => (LIKE, true),
-        Expr::BinaryOp { op: BinaryOperator::PGILikeMatch, .. } => (ILIKE, false),
-        Expr::BinaryOp { op: BinaryOperator::PGNotILikeMatch, .. } => (ILIKE, true),
+        Expr::Like {
+            any: false,
+            negated,
+            ..
+        } => (LIKE, *negated),
+        Expr::ILike {
+            any: false,
+            negated,
+            ..
+        } => (ILIKE, *negated),
+        Expr::BinaryOp {
+            op: BinaryOperator::PGLikeMatch,
+            ..
+        } => (LIKE, false),
+        Expr::BinaryOp {
+            op: BinaryOperator::PGNotLikeMatch,
+            ..
+        } => (LIKE, true),
+        Expr::BinaryOp {
+            op: BinaryOperator::PGILikeMatch,
+            ..
+        } => (ILIKE, false),
+        Expr::BinaryOp {
+            op: BinaryOperator::PGNotILikeMatch,
+            ..
+        } => (ILIKE, true),
         Expr::RLike { negated, .. } => (RLIKE, *negated),
-        Expr::BinaryOp { op: BinaryOperator::PGRegexMatch, .. } => (RLIKE, false),
-        Expr::BinaryOp { op: BinaryOperator::PGRegexNotMatch, .. } => (RLIKE, true),
-        Expr::BinaryOp { op: BinaryOperator::PGRegexIMatch, .. } => (IRLIKE, false),
-        Expr::BinaryOp { op: BinaryOperator::PGRegexNotIMatch, .. } => (IRLIKE, true),
-        Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => ("power", false),
+        Expr::BinaryOp {
+            op: BinaryOperator::PGRegexMatch,
+            ..
+        } => (RLIKE, false),
+        Expr::BinaryOp {
+            op: BinaryOperator::PGRegexNotMatch,
+            ..
+        } => (RLIKE, true),
+        Expr::BinaryOp {
+            op: BinaryOperator::PGRegexIMatch,
+            ..
+        } => (IRLIKE, false),
+        Expr::BinaryOp {
+            op: BinaryOperator::PGRegexNotIMatch,
+            ..
+        } => (IRLIKE, true),
+        Expr::BinaryOp {
+            op: BinaryOperator::BitwiseXor,
+            ..
+        } => ("power", false),
         Expr::Extract { .. } => ("date_part", false),
         _ => return None,
     })

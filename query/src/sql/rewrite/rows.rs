@@ -37,7 +37,11 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             (Some(left), Some(right)) => Some(not(differ(left, right)?)),
             _ => None,
         },
-        Expr::InList { expr, list, negated } => in_list(expr, list, *negated)?,
+        Expr::InList {
+            expr,
+            list,
+            negated,
+        } => in_list(expr, list, *negated)?,
         _ => None,
     };
     if let Some(compared) = compared {
@@ -60,8 +64,12 @@ fn compare(left: &[Expr], op: &BinaryOperator, right: &[Expr]) -> Result<Option<
     Ok(match op {
         BinaryOperator::Eq => Some(equal(left, right)?),
         BinaryOperator::NotEq => Some(not(equal(left, right)?)),
-        BinaryOperator::Lt | BinaryOperator::LtEq => Some(order(left, &BinaryOperator::Lt, op, right)?),
-        BinaryOperator::Gt | BinaryOperator::GtEq => Some(order(left, &BinaryOperator::Gt, op, right)?),
+        BinaryOperator::Lt | BinaryOperator::LtEq => {
+            Some(order(left, &BinaryOperator::Lt, op, right)?)
+        }
+        BinaryOperator::Gt | BinaryOperator::GtEq => {
+            Some(order(left, &BinaryOperator::Gt, op, right)?)
+        }
         _ => None,
     })
 }
@@ -79,7 +87,11 @@ fn check(left: &[Expr], right: &[Expr]) -> Result<usize> {
     for part in left.iter().chain(right) {
         let counted = visit_expressions(part, |_| {
             parts += 1;
-            if parts > PARTS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if parts > PARTS_MAX {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         if counted.is_break() {
             return Err(too_long());
@@ -95,7 +107,10 @@ fn too_long() -> QueryError {
 }
 
 fn equal(left: &[Expr], right: &[Expr]) -> Result<Expr> {
-    let parts = left.iter().zip(right).map(|(left, right)| part(left, &BinaryOperator::Eq, right));
+    let parts = left
+        .iter()
+        .zip(right)
+        .map(|(left, right)| part(left, &BinaryOperator::Eq, right));
     joined(parts.collect(), &BinaryOperator::And)
 }
 
@@ -123,7 +138,12 @@ fn joined(mut parts: Vec<Expr>, op: &BinaryOperator) -> Result<Expr> {
 }
 
 /// `a < c OR a = c AND (.. b <= d)`: the last parts are compared with `last`, the others with `strict`.
-fn order(left: &[Expr], strict: &BinaryOperator, last: &BinaryOperator, right: &[Expr]) -> Result<Expr> {
+fn order(
+    left: &[Expr],
+    strict: &BinaryOperator,
+    last: &BinaryOperator,
+    right: &[Expr],
+) -> Result<Expr> {
     if left.len() > ORDERED_MAX {
         return Err(QueryError::invalid_input(format!(
             "rows of more than {ORDERED_MAX} values have no order here"
@@ -131,18 +151,28 @@ fn order(left: &[Expr], strict: &BinaryOperator, last: &BinaryOperator, right: &
     }
     let mut parts = left.iter().zip(right).rev();
     let (end_left, end_right) = parts.next().ok_or_else(no_values)?;
-    Ok(parts.fold(part(end_left, last, end_right), |rest, (left, right)| {
-        let tie = binary(part(left, &BinaryOperator::Eq, right), BinaryOperator::And, rest);
-        binary(part(left, strict, right), BinaryOperator::Or, tie)
-    }))
+    Ok(
+        parts.fold(part(end_left, last, end_right), |rest, (left, right)| {
+            let tie = binary(
+                part(left, &BinaryOperator::Eq, right),
+                BinaryOperator::And,
+                rest,
+            );
+            binary(part(left, strict, right), BinaryOperator::Or, tie)
+        }),
+    )
 }
 
 fn in_list(expr: &Expr, list: &[Expr], negated: bool) -> Result<Option<Expr>> {
-    let Some(left) = row(expr) else { return Ok(None) };
+    let Some(left) = row(expr) else {
+        return Ok(None);
+    };
     let (mut same, mut count) = (Vec::with_capacity(list.len()), 0);
     for item in list {
         let Some(right) = row(item) else {
-            return Err(QueryError::invalid_input(format!("a row is looked for in a list that has {item}")));
+            return Err(QueryError::invalid_input(format!(
+                "a row is looked for in a list that has {item}"
+            )));
         };
         count += check(left, right)?;
         if count > PARTS_MAX {
@@ -155,11 +185,19 @@ fn in_list(expr: &Expr, list: &[Expr], negated: bool) -> Result<Option<Expr>> {
 }
 
 fn part(left: &Expr, op: &BinaryOperator, right: &Expr) -> Expr {
-    Expr::BinaryOp { left: boxed(left), op: op.clone(), right: boxed(right) }
+    Expr::BinaryOp {
+        left: boxed(left),
+        op: op.clone(),
+        right: boxed(right),
+    }
 }
 
 fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(nested(left)), op, right: Box::new(nested(right)) }
+    Expr::BinaryOp {
+        left: Box::new(nested(left)),
+        op,
+        right: Box::new(nested(right)),
+    }
 }
 
 fn boxed(expr: &Expr) -> Box<Expr> {
@@ -171,7 +209,10 @@ fn nested(expr: Expr) -> Expr {
 }
 
 fn not(expr: Expr) -> Expr {
-    Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(nested(expr)) }
+    Expr::UnaryOp {
+        op: UnaryOperator::Not,
+        expr: Box::new(nested(expr)),
+    }
 }
 
 fn no_values() -> QueryError {

@@ -44,9 +44,16 @@ impl PhysicalOptimizerRule for DistinctCounts {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut counts_distinct = false;
         plan.apply(|node| {
-            let calls = node.downcast_ref::<AggregateExec>().map(AggregateExec::aggr_expr);
-            counts_distinct |= calls.is_some_and(|calls| calls.iter().any(|call| call.is_distinct()));
-            Ok(if counts_distinct { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            let calls = node
+                .downcast_ref::<AggregateExec>()
+                .map(AggregateExec::aggr_expr);
+            counts_distinct |=
+                calls.is_some_and(|calls| calls.iter().any(|call| call.is_distinct()));
+            Ok(if counts_distinct {
+                TreeNodeRecursion::Stop
+            } else {
+                TreeNodeRecursion::Continue
+            })
         })?;
         match counts_distinct {
             true => Ok(plan),

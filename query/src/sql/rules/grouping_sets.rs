@@ -23,7 +23,8 @@ use datafusion::physical_plan::execution_plan::{
 };
 use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
+    PlanProperties,
 };
 
 /// The rule, which comes before all others.
@@ -44,9 +45,12 @@ impl PhysicalOptimizerRule for GroupingSets {
             let Some(aggregate) = reads_rows else {
                 return Ok(Transformed::no(node));
             };
-            let unknown: Arc<dyn ExecutionPlan> = Arc::new(Unknown::new(Arc::clone(aggregate.input())));
+            let unknown: Arc<dyn ExecutionPlan> =
+                Arc::new(Unknown::new(Arc::clone(aggregate.input())));
             let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-            Ok(Transformed::yes(node.replace_children(vec![unknown], recompute)?))
+            Ok(Transformed::yes(
+                node.replace_children(vec![unknown], recompute)?,
+            ))
         })
         .data()
     }
@@ -76,7 +80,10 @@ impl Unknown {
             input.boundedness(),
         )
         .with_scheduling_type(input.properties().scheduling_type);
-        Self { input, properties: Arc::new(properties) }
+        Self {
+            input,
+            properties: Arc::new(properties),
+        }
     }
 }
 
@@ -121,10 +128,17 @@ impl ExecutionPlan for Unknown {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
     }
 
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         self.input.execute(partition, context)
     }
 

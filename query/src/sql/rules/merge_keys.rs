@@ -38,19 +38,20 @@ impl PhysicalOptimizerRule for MergeKeys {
                 Some(sort) if sort.expr() == merge.expr() || !sort.preserve_partitioning() => {
                     return Ok(Transformed::no(node));
                 }
-                Some(sort) => {
-                    SortExec::new(merge.expr().clone(), Arc::clone(sort.input())).with_fetch(sort.fetch())
-                }
+                Some(sort) => SortExec::new(merge.expr().clone(), Arc::clone(sort.input()))
+                    .with_fetch(sort.fetch()),
                 None => {
                     let known = merge.input().equivalence_properties();
                     if known.ordering_satisfy(merge.expr().clone())? {
                         return Ok(Transformed::no(node));
                     }
-                    SortExec::new(merge.expr().clone(), Arc::clone(merge.input())).with_fetch(merge.fetch())
+                    SortExec::new(merge.expr().clone(), Arc::clone(merge.input()))
+                        .with_fetch(merge.fetch())
                 }
             };
             let sort = Arc::new(sort.with_preserve_partitioning(true));
-            let merged = SortPreservingMergeExec::new(merge.expr().clone(), sort).with_fetch(merge.fetch());
+            let merged =
+                SortPreservingMergeExec::new(merge.expr().clone(), sort).with_fetch(merge.fetch());
             Ok(Transformed::yes(Arc::new(merged)))
         })
         .data()

@@ -44,7 +44,11 @@ impl OptimizerRule for NoRows {
         self.inner.apply_order()
     }
 
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
         let filter = match plan {
             LogicalPlan::Filter(filter) if makes_a_row_of_none(below_filters(&filter.input)) => {
                 joined(filter)?
@@ -55,11 +59,16 @@ impl OptimizerRule for NoRows {
             .into_iter()
             .partition(|condition| condition.column_refs().is_empty());
         let Some(going) = conjunction(going) else {
-            return Ok(Transformed::no(above(conjunction(staying), Arc::unwrap_or_clone(filter.input))?));
+            return Ok(Transformed::no(above(
+                conjunction(staying),
+                Arc::unwrap_or_clone(filter.input),
+            )?));
         };
         let pushed = LogicalPlan::Filter(Filter::try_new(going, filter.input)?);
         let pushed = self.inner.rewrite(pushed, config)?;
-        let Some(staying) = conjunction(staying) else { return Ok(pushed) };
+        let Some(staying) = conjunction(staying) else {
+            return Ok(pushed);
+        };
         pushed.map_data(|plan| match plan {
             LogicalPlan::Filter(filter) => {
                 let all = conjunction([filter.predicate, staying]);
@@ -96,7 +105,9 @@ fn above(condition: Option<Expr>, plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// Whether `plan` is an aggregate with a group that is there without rows.
 fn makes_a_row_of_none(plan: &LogicalPlan) -> bool {
-    let LogicalPlan::Aggregate(Aggregate { group_expr, .. }) = plan else { return false };
+    let LogicalPlan::Aggregate(Aggregate { group_expr, .. }) = plan else {
+        return false;
+    };
     match group_expr.as_slice() {
         [] => true,
         [Expr::GroupingSet(GroupingSet::Rollup(_) | GroupingSet::Cube(_))] => true,

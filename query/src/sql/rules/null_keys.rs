@@ -29,7 +29,10 @@ impl NullKeys {
     /// `rule` itself, or behind this if it is one of them.
     pub(super) fn around(rule: Rule) -> Rule {
         match AROUND.iter().position(|name| *name == rule.name()) {
-            Some(at) => Arc::new(Self { inner: rule, takes_joins_together: at == 1 }),
+            Some(at) => Arc::new(Self {
+                inner: rule,
+                takes_joins_together: at == 1,
+            }),
             None => rule,
         }
     }
@@ -44,7 +47,11 @@ impl OptimizerRule for NullKeys {
         self.inner.apply_order()
     }
 
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
         let is_hidden = match self.takes_joins_together {
             true => plan.exists(|node| Ok(has_null_keys(node)))?,
             false => has_null_keys(&plan),
@@ -58,7 +65,11 @@ impl OptimizerRule for NullKeys {
 
 fn has_null_keys(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::Join(Join { on, null_equality: NullEquality::NullEqualsNull, .. }) => !on.is_empty(),
+        LogicalPlan::Join(Join {
+            on,
+            null_equality: NullEquality::NullEqualsNull,
+            ..
+        }) => !on.is_empty(),
         _ => false,
     }
 }

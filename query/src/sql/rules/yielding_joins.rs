@@ -27,7 +27,9 @@ impl PhysicalOptimizerRule for YieldingJoins {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|node| {
             Ok(match node.name().ends_with(JOIN) {
-                true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>),
+                true => {
+                    Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)
+                }
                 false => Transformed::no(node),
             })
         })

@@ -29,7 +29,10 @@ impl Default for Marks {
     fn default() -> Self {
         let optimizer = OptimizerContext::new();
         optimizer.alias_generator().update_min_id(FIRST_JOIN);
-        Self { names: AtomicUsize::new(1), optimizer }
+        Self {
+            names: AtomicUsize::new(1),
+            optimizer,
+        }
     }
 }
 
@@ -67,14 +70,18 @@ pub(super) fn mark(
 fn mark_one(expr: Expr, input: LogicalPlan, marks: &Marks) -> Result<(Expr, LogicalPlan)> {
     let condition = Expr::IsNotNull(Box::new(expr));
     let filter = LogicalPlan::Filter(Filter::try_new(condition, Arc::new(input))?);
-    let mut plan = DecorrelatePredicateSubquery::new().rewrite(filter, &marks.optimizer)?.data;
+    let mut plan = DecorrelatePredicateSubquery::new()
+        .rewrite(filter, &marks.optimizer)?
+        .data;
     if let LogicalPlan::Projection(projection) = plan {
         plan = Arc::unwrap_or_clone(projection.input);
     }
     match plan {
-        LogicalPlan::Filter(Filter { predicate: Expr::IsNotNull(expr), input, .. }) => {
-            Ok((*expr, Arc::unwrap_or_clone(input)))
-        }
+        LogicalPlan::Filter(Filter {
+            predicate: Expr::IsNotNull(expr),
+            input,
+            ..
+        }) => Ok((*expr, Arc::unwrap_or_clone(input))),
         _ => Err(QueryError::internal("a subquery was not made a join").into()),
     }
 }
@@ -103,7 +110,9 @@ pub(super) fn lift_below(node: &LogicalPlan, marks: &Marks) -> Result<LogicalPla
         });
     }
     let rows = match (node, scope.into_input()?) {
-        (LogicalPlan::Sort(_), LogicalPlan::Projection(chosen)) => below_chosen(chosen, lifted, marks)?,
+        (LogicalPlan::Sort(_), LogicalPlan::Projection(chosen)) => {
+            below_chosen(chosen, lifted, marks)?
+        }
         (_, rows) => with_columns(rows, lifted, marks)?,
     };
     let columns = node.schema().columns();
@@ -115,7 +124,10 @@ pub(super) fn lift_into_side(condition: Expr, join: &mut Join, marks: &Marks) ->
     let mut lifted = Vec::new();
     let condition = take_out(condition, &mut lifted, marks)?;
     for (name, subquery) in lifted {
-        let side = match (is_of(&subquery, join.left.schema())?, is_of(&subquery, join.right.schema())?) {
+        let side = match (
+            is_of(&subquery, join.left.schema())?,
+            is_of(&subquery, join.right.schema())?,
+        ) {
             (true, _) => &mut join.left,
             (false, true) => &mut join.right,
             (false, false) => return Err(of_both_sides(join.join_type).into()),
@@ -138,7 +150,10 @@ fn take_out(expr: Expr, lifted: &mut Vec<(String, Expr)>, marks: &Marks) -> Resu
         if stays {
             return Ok(Transformed::no(expr));
         }
-        let known = lifted.iter().find(|(_, known)| *known == expr).map(|(name, _)| name.clone());
+        let known = lifted
+            .iter()
+            .find(|(_, known)| *known == expr)
+            .map(|(name, _)| name.clone());
         let name = known.unwrap_or_else(|| {
             let name = marks.name("__subquery");
             lifted.push((name.clone(), expr));
@@ -151,18 +166,34 @@ fn take_out(expr: Expr, lifted: &mut Vec<(String, Expr)>, marks: &Marks) -> Resu
 }
 
 /// `rows` with subqueries as columns.
-fn with_columns(rows: LogicalPlan, lifted: Vec<(String, Expr)>, marks: &Marks) -> Result<LogicalPlan> {
+fn with_columns(
+    rows: LogicalPlan,
+    lifted: Vec<(String, Expr)>,
+    marks: &Marks,
+) -> Result<LogicalPlan> {
     if lifted.is_empty() {
         return Ok(rows);
     }
-    let mut exprs: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
+    let mut exprs: Vec<Expr> = rows
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
     exprs.extend(lifted.into_iter().map(|(name, expr)| expr.alias(name)));
     let (exprs, input) = mark(exprs, rows, marks)?;
-    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?))
+    Ok(LogicalPlan::Projection(Projection::try_new(
+        exprs,
+        Arc::new(input),
+    )?))
 }
 
 /// What ORDER BY sorts by need not be among the chosen columns: the subqueries go below these.
-fn below_chosen(chosen: Projection, lifted: Vec<(String, Expr)>, marks: &Marks) -> Result<LogicalPlan> {
+fn below_chosen(
+    chosen: Projection,
+    lifted: Vec<(String, Expr)>,
+    marks: &Marks,
+) -> Result<LogicalPlan> {
     let mut are_chosen = true;
     for (_, subquery) in &lifted {
         are_chosen &= is_of(subquery, &chosen.schema)?;
@@ -171,9 +202,16 @@ fn below_chosen(chosen: Projection, lifted: Vec<(String, Expr)>, marks: &Marks) 
         return with_columns(LogicalPlan::Projection(chosen), lifted, marks);
     }
     let mut exprs = chosen.expr;
-    exprs.extend(lifted.iter().map(|(name, _)| Expr::Column(Column::new_unqualified(name))));
+    exprs.extend(
+        lifted
+            .iter()
+            .map(|(name, _)| Expr::Column(Column::new_unqualified(name))),
+    );
     let rows = with_columns(Arc::unwrap_or_clone(chosen.input), lifted, marks)?;
-    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(rows))?))
+    Ok(LogicalPlan::Projection(Projection::try_new(
+        exprs,
+        Arc::new(rows),
+    )?))
 }
 
 /// Whether all that a subquery refers to is in `schema`.

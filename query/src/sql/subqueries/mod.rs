@@ -28,7 +28,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr::InSubquery;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection};
+use datafusion::logical_expr::{
+    Expr, Filter, Join, JoinType, LogicalPlan, LogicalPlanBuilder, Projection,
+};
 use datafusion::optimizer::AnalyzerRule;
 
 use self::lift::{Marks, lift_below, lift_into_side, mark};
@@ -62,7 +64,11 @@ fn any_subquery(plan: &LogicalPlan) -> Result<bool> {
     let mut found = false;
     plan.apply(|node| {
         found |= holds_subquery(node)?;
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if found {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     })?;
     Ok(found)
 }
@@ -80,7 +86,10 @@ fn has_subquery(expr: &Expr) -> Result<bool> {
     expr.exists(|expr| {
         Ok(matches!(
             expr,
-            Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::ScalarSubquery(_)
+            Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::SetComparison(_)
+                | Expr::ScalarSubquery(_)
         ))
     })
 }
@@ -93,7 +102,9 @@ fn place(node: LogicalPlan, marks: &Marks) -> Result<LogicalPlan> {
         LogicalPlan::Filter(filter) => place_in_filter(filter, marks),
         LogicalPlan::Projection(projection) => place_in_projection(projection, marks),
         LogicalPlan::Join(join) => place_in_join(join, marks),
-        LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Sort(_) => lift_below(&node, marks),
+        LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Sort(_) => {
+            lift_below(&node, marks)
+        }
         other => Ok(other),
     }
 }
@@ -109,14 +120,23 @@ fn place_in_filter(filter: Filter, marks: &Marks) -> Result<LogicalPlan> {
         });
     }
     let input = scope.into_input()?;
-    let Some(predicate) = conjunction(conjuncts) else { return Ok(input) };
-    restore(LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(input))?), columns)
+    let Some(predicate) = conjunction(conjuncts) else {
+        return Ok(input);
+    };
+    restore(
+        LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(input))?),
+        columns,
+    )
 }
 
 /// `x IN (SELECT ..)` by itself: NULL is as good as false, and the optimizer makes one semi join of it.
 fn is_semi_join(conjunct: &Expr) -> bool {
     match conjunct {
-        Expr::InSubquery(InSubquery { subquery, negated: false, .. }) => !truth::is_one_value(subquery),
+        Expr::InSubquery(InSubquery {
+            subquery,
+            negated: false,
+            ..
+        }) => !truth::is_one_value(subquery),
         _ => false,
     }
 }
@@ -127,11 +147,18 @@ fn place_in_projection(projection: Projection, marks: &Marks) -> Result<LogicalP
     let mut exprs = Vec::with_capacity(projection.expr.len());
     for expr in projection.expr {
         let name = names.save(&expr);
-        let expr = if has_subquery(&expr)? { scope.truth(expr, Null::Matters)? } else { expr };
+        let expr = if has_subquery(&expr)? {
+            scope.truth(expr, Null::Matters)?
+        } else {
+            expr
+        };
         exprs.push(name.restore(expr));
     }
     let (exprs, input) = mark(exprs, scope.into_input()?, marks)?;
-    Ok(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?))
+    Ok(LogicalPlan::Projection(Projection::try_new(
+        exprs,
+        Arc::new(input),
+    )?))
 }
 
 fn place_in_join(mut join: Join, marks: &Marks) -> Result<LogicalPlan> {
@@ -145,12 +172,19 @@ fn place_in_join(mut join: Join, marks: &Marks) -> Result<LogicalPlan> {
     let columns = join.schema.columns();
     if join.join_type == JoinType::Inner {
         // The condition of an inner join is one on its rows.
-        let Some(predicate) = conjunction(with) else { return Ok(LogicalPlan::Join(join)) };
+        let Some(predicate) = conjunction(with) else {
+            return Ok(LogicalPlan::Join(join));
+        };
         let rows = LogicalPlan::Join(join).recompute_schema()?;
         return place_in_filter(Filter::try_new(predicate, Arc::new(rows))?, marks);
     }
     let both: DFSchema = join.left.schema().join(join.right.schema())?;
-    let mut conjuncts: Vec<Expr> = join.filter.iter().flat_map(split_conjunction).cloned().collect();
+    let mut conjuncts: Vec<Expr> = join
+        .filter
+        .iter()
+        .flat_map(split_conjunction)
+        .cloned()
+        .collect();
     for conjunct in with {
         let mut scope = Scope::without_input(Arc::new(both.clone()), marks);
         let conjunct = scope.truth(conjunct, Null::IsFalse)?;
@@ -165,7 +199,9 @@ fn restore(plan: LogicalPlan, columns: Vec<Column>) -> Result<LogicalPlan> {
     if plan.schema().columns() == columns {
         return Ok(plan);
     }
-    LogicalPlanBuilder::from(plan).project(columns.into_iter().map(Expr::Column))?.build()
+    LogicalPlanBuilder::from(plan)
+        .project(columns.into_iter().map(Expr::Column))?
+        .build()
 }
 
 /// Refuses an optimized plan that still has a subquery which no operator can run.

@@ -21,7 +21,8 @@ use datafusion::logical_expr::expr::{
 };
 use datafusion::logical_expr::logical_plan::Subquery;
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, FetchType, Filter, LogicalPlan, LogicalPlanBuilder, Operator, SkipType, lit,
+    Expr, ExprSchemable, FetchType, Filter, LogicalPlan, LogicalPlanBuilder, Operator, SkipType,
+    lit,
 };
 
 use super::has_subquery;
@@ -55,11 +56,19 @@ struct Membership {
 
 impl<'a> Scope<'a> {
     pub(super) fn over(input: LogicalPlan, marks: &'a Marks) -> Self {
-        Self { schema: input.schema().clone(), input: Some(input), marks }
+        Self {
+            schema: input.schema().clone(),
+            input: Some(input),
+            marks,
+        }
     }
 
     pub(super) fn without_input(schema: DFSchemaRef, marks: &'a Marks) -> Self {
-        Self { input: None, schema, marks }
+        Self {
+            input: None,
+            schema,
+            marks,
+        }
     }
 
     /// The rows, perhaps with columns added.
@@ -80,7 +89,11 @@ impl<'a> Scope<'a> {
                 if matches!(op, Operator::And | Operator::Or) =>
             {
                 let (left, right) = (self.truth(*left, null)?, self.truth(*right, null)?);
-                Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
+                Ok(Expr::BinaryExpr(BinaryExpr::new(
+                    Box::new(left),
+                    op,
+                    Box::new(right),
+                )))
             }
             Expr::Not(inner) => match *inner {
                 Expr::InSubquery(mut test) => {
@@ -90,20 +103,32 @@ impl<'a> Scope<'a> {
                 inner => Ok(!self.truth(inner, Null::Matters)?),
             },
             Expr::IsTrue(inner) => Ok(Expr::IsTrue(Box::new(self.truth(*inner, Null::IsFalse)?))),
-            Expr::IsNotTrue(inner) => Ok(Expr::IsNotTrue(Box::new(self.truth(*inner, Null::IsFalse)?))),
+            Expr::IsNotTrue(inner) => Ok(Expr::IsNotTrue(Box::new(
+                self.truth(*inner, Null::IsFalse)?,
+            ))),
             Expr::Case(case) if case.expr.is_none() => self.case(case, null),
             Expr::AggregateFunction(call) => self.aggregate(call),
             Expr::Exists(Exists { subquery, negated }) => {
                 let exists = self.exists(&subquery)?;
                 Ok(if negated { !exists } else { exists })
             }
-            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
-                self.member(Membership { value: *expr, op: Operator::Eq, subquery, negated }, null)
-            }
+            Expr::InSubquery(InSubquery {
+                expr,
+                subquery,
+                negated,
+            }) => self.member(
+                Membership {
+                    value: *expr,
+                    op: Operator::Eq,
+                    subquery,
+                    negated,
+                },
+                null,
+            ),
             Expr::SetComparison(comparison) => self.member(any(comparison)?, null),
-            other => {
-                other.map_children(|child| self.truth(child, Null::Matters).map(Transformed::yes)).data()
-            }
+            other => other
+                .map_children(|child| self.truth(child, Null::Matters).map(Transformed::yes))
+                .data(),
         }
     }
 
@@ -113,13 +138,24 @@ impl<'a> Scope<'a> {
             let when = self.truth(*when, Null::IsFalse)?;
             branches.push((Box::new(when), Box::new(self.truth(*then, null)?)));
         }
-        let otherwise = case.else_expr.map(|expr| self.truth(*expr, null)).transpose()?;
-        Ok(Expr::Case(Case { expr: None, when_then_expr: branches, else_expr: otherwise.map(Box::new) }))
+        let otherwise = case
+            .else_expr
+            .map(|expr| self.truth(*expr, null))
+            .transpose()?;
+        Ok(Expr::Case(Case {
+            expr: None,
+            when_then_expr: branches,
+            else_expr: otherwise.map(Box::new),
+        }))
     }
 
     fn aggregate(&mut self, mut call: AggregateFunction) -> Result<Expr> {
-        let filter =
-            call.params.filter.take().map(|filter| self.truth(*filter, Null::IsFalse)).transpose()?;
+        let filter = call
+            .params
+            .filter
+            .take()
+            .map(|filter| self.truth(*filter, Null::IsFalse))
+            .transpose()?;
         let call = Expr::AggregateFunction(call)
             .map_children(|child| self.truth(child, Null::Matters).map(Transformed::yes))
             .data()?;
@@ -133,12 +169,21 @@ impl<'a> Scope<'a> {
     }
 
     fn member(&mut self, test: Membership, null: Null) -> Result<Expr> {
-        let Membership { value, op, subquery, negated } = test;
+        let Membership {
+            value,
+            op,
+            subquery,
+            negated,
+        } = test;
         let value = self.truth(value, Null::Matters)?;
         let not_if = |expr: Expr| if negated { !expr } else { expr };
         if is_one_value(&subquery) {
             let one = Expr::ScalarSubquery(subquery);
-            return Ok(not_if(Expr::BinaryExpr(BinaryExpr::new(Box::new(value), op, Box::new(one)))));
+            return Ok(not_if(Expr::BinaryExpr(BinaryExpr::new(
+                Box::new(value),
+                op,
+                Box::new(one),
+            ))));
         }
         check_limits(&subquery)?;
         // A name that nothing around has, so that the planner cannot take one for the other.
@@ -146,7 +191,9 @@ impl<'a> Scope<'a> {
         let (column, field) = subquery.subquery.schema().qualified_field(0);
         let column = Expr::Column(Column::from((column, field))).alias(&name);
         let has_null = field.is_nullable();
-        let members = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery)).project([column])?.build()?;
+        let members = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery))
+            .project([column])?
+            .build()?;
         let member = Expr::Column(Column::new_unqualified(name));
         let mut unknown = Vec::new();
         if value.nullable(&self.schema)? {
@@ -160,15 +207,23 @@ impl<'a> Scope<'a> {
         let met = self.exists_where(&members, equal)?;
         Ok(match (null, negated) {
             (Null::IsFalse, false) => met,
-            (Null::IsFalse, true) => unknown.into_iter().fold(!met, |all, unknown| all.and(!unknown)),
+            (Null::IsFalse, true) => unknown
+                .into_iter()
+                .fold(!met, |all, unknown| all.and(!unknown)),
             (Null::Matters, _) => {
                 let mut branches = vec![(Box::new(met), Box::new(lit(!negated)))];
                 let no_value = lit(ScalarValue::Boolean(None));
                 branches.extend(
-                    unknown.into_iter().map(|unknown| (Box::new(unknown), Box::new(no_value.clone()))),
+                    unknown
+                        .into_iter()
+                        .map(|unknown| (Box::new(unknown), Box::new(no_value.clone()))),
                 );
                 let otherwise = Some(Box::new(lit(negated)));
-                Expr::Case(Case { expr: None, when_then_expr: branches, else_expr: otherwise })
+                Expr::Case(Case {
+                    expr: None,
+                    when_then_expr: branches,
+                    else_expr: otherwise,
+                })
             }
         })
     }
@@ -183,7 +238,8 @@ impl<'a> Scope<'a> {
         let subquery = without_limit(subquery.clone())?;
         if !is_correlated(&subquery) {
             let count = count_all();
-            let some = Expr::Column(Column::from_name(count.schema_name().to_string())).gt(lit(0_i64));
+            let some =
+                Expr::Column(Column::from_name(count.schema_name().to_string())).gt(lit(0_i64));
             let plan = LogicalPlanBuilder::from(subquery.subquery)
                 .limit(0, Some(1))?
                 .aggregate(Vec::<Expr>::new(), vec![count])?
@@ -195,12 +251,19 @@ impl<'a> Scope<'a> {
             Some(OnlyRow::Always) => Ok(lit(true)),
             Some(OnlyRow::If(condition, aggregate)) => {
                 let condition = condition.clone().alias(self.marks.name("__having"));
-                let plan = LogicalPlanBuilder::from(aggregate.clone()).project([condition])?.build()?;
-                Ok(Expr::IsTrue(Box::new(Expr::ScalarSubquery(subquery_of(plan)))))
+                let plan = LogicalPlanBuilder::from(aggregate.clone())
+                    .project([condition])?
+                    .build()?;
+                Ok(Expr::IsTrue(Box::new(Expr::ScalarSubquery(subquery_of(
+                    plan,
+                )))))
             }
             None => {
                 check_limits(&subquery)?;
-                Ok(Expr::Exists(Exists { subquery, negated: false }))
+                Ok(Expr::Exists(Exists {
+                    subquery,
+                    negated: false,
+                }))
             }
         }
     }
@@ -217,7 +280,12 @@ impl<'a> Scope<'a> {
             (true, None) => return Err(ambiguous().into()),
             (true, Some(input)) => {
                 let name = self.marks.name("__value");
-                let mut columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+                let mut columns: Vec<Expr> = input
+                    .schema()
+                    .columns()
+                    .into_iter()
+                    .map(Expr::Column)
+                    .collect();
                 columns.push(value.alias(&name));
                 let input = LogicalPlanBuilder::from(input).project(columns)?.build()?;
                 self.schema = input.schema().clone();
@@ -239,7 +307,12 @@ impl<'a> Scope<'a> {
 
 /// As a test that some value passes.
 fn any(comparison: SetComparison) -> Result<Membership> {
-    let SetComparison { expr, subquery, op, quantifier } = comparison;
+    let SetComparison {
+        expr,
+        subquery,
+        op,
+        quantifier,
+    } = comparison;
     let (op, negated) = match quantifier {
         SetQuantifier::Any => (op, false),
         SetQuantifier::All => match op.negate() {
@@ -247,12 +320,21 @@ fn any(comparison: SetComparison) -> Result<Membership> {
             None => return plan_err!("{op} cannot be used with ALL"),
         },
     };
-    Ok(Membership { value: *expr, op, subquery, negated })
+    Ok(Membership {
+        value: *expr,
+        op,
+        subquery,
+        negated,
+    })
 }
 
 fn subquery_of(plan: LogicalPlan) -> Subquery {
     let outer_ref_columns = plan.all_out_ref_exprs();
-    Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Default::default() }
+    Subquery {
+        subquery: Arc::new(plan),
+        outer_ref_columns,
+        spans: Default::default(),
+    }
 }
 
 fn is_correlated(subquery: &Subquery) -> bool {
@@ -273,8 +355,7 @@ enum OnlyRow<'a> {
 }
 
 fn only_row(plan: &LogicalPlan) -> Option<OnlyRow<'_>> {
-    let is_total =
-        |plan: &LogicalPlan| matches!(plan, LogicalPlan::Aggregate(total) if total.group_expr.is_empty());
+    let is_total = |plan: &LogicalPlan| matches!(plan, LogicalPlan::Aggregate(total) if total.group_expr.is_empty());
     match plan {
         LogicalPlan::Projection(projection) => only_row(&projection.input),
         LogicalPlan::SubqueryAlias(alias) => only_row(&alias.input),
@@ -289,11 +370,16 @@ fn only_row(plan: &LogicalPlan) -> Option<OnlyRow<'_>> {
 
 /// A LIMIT that leaves a row where there is one says nothing to EXISTS.
 fn without_limit(subquery: Subquery) -> Result<Subquery> {
-    let LogicalPlan::Limit(limit) = subquery.subquery.as_ref() else { return Ok(subquery) };
+    let LogicalPlan::Limit(limit) = subquery.subquery.as_ref() else {
+        return Ok(subquery);
+    };
     let keeps_one = matches!(limit.get_skip_type()?, SkipType::Literal(0))
         && matches!(limit.get_fetch_type()?, FetchType::Literal(fetch) if fetch != Some(0));
     match keeps_one {
-        true => Ok(Subquery { subquery: Arc::clone(&limit.input), ..subquery }),
+        true => Ok(Subquery {
+            subquery: Arc::clone(&limit.input),
+            ..subquery
+        }),
         false => Ok(subquery),
     }
 }
@@ -304,11 +390,13 @@ fn check_limits(subquery: &Subquery) -> Result<()> {
         return Ok(());
     }
     subquery.subquery.apply(|node| match node {
-        LogicalPlan::Limit(_) if !node.all_out_ref_exprs().is_empty() => Err(QueryError::invalid_input(
-            "LIMIT and OFFSET cannot be used in a subquery that refers to the query around it; \
+        LogicalPlan::Limit(_) if !node.all_out_ref_exprs().is_empty() => {
+            Err(QueryError::invalid_input(
+                "LIMIT and OFFSET cannot be used in a subquery that refers to the query around it; \
              number the rows in a subquery with row_number() OVER (PARTITION BY ..) and join that",
-        )
-        .into()),
+            )
+            .into())
+        }
         _ => Ok(TreeNodeRecursion::Continue),
     })?;
     Ok(())
@@ -318,8 +406,16 @@ fn shares_column(value: &Expr, plan: &LogicalPlan) -> Result<bool> {
     let columns = value.column_refs();
     let mut shared = false;
     plan.apply(|node| {
-        shared |= node.schema().columns().iter().any(|column| columns.contains(column));
-        Ok(if shared { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        shared |= node
+            .schema()
+            .columns()
+            .iter()
+            .any(|column| columns.contains(column));
+        Ok(if shared {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
     })?;
     Ok(shared)
 }

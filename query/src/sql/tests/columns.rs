@@ -7,12 +7,23 @@ use datafusion::physical_plan::collect;
 use super::super::views::{self, Tables};
 use super::*;
 
-const NAMES: [&str; 8] =
-    ["spans", "traces", "assessments", "sessions", "messages", "events", "tags", "metadata"];
+const NAMES: [&str; 8] = [
+    "spans",
+    "traces",
+    "assessments",
+    "sessions",
+    "messages",
+    "events",
+    "tags",
+    "metadata",
+];
 
 /// A store of a few traces, with what can be NULL both there and not.
 fn store() -> Arc<Store> {
-    let options = StoreOptions { inline_maintenance: true, ..StoreOptions::default() };
+    let options = StoreOptions {
+        inline_maintenance: true,
+        ..StoreOptions::default()
+    };
     let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
     let mut stored: Vec<Span> = Vec::new();
     for trace in 0..12 {
@@ -52,8 +63,10 @@ const TEXT_STATEMENTS: [&str; 2] = [
     "SELECT count(*) FROM {t} WHERE {c} NOT LIKE '%1%'",
 ];
 /// For lists, maps and structs.
-const NESTED_STATEMENTS: [&str; 2] =
-    ["SELECT count(*) FROM {t} WHERE {c} IS NULL", "SELECT count({c}), count(*) FROM {t}"];
+const NESTED_STATEMENTS: [&str; 2] = [
+    "SELECT count(*) FROM {t} WHERE {c} IS NULL",
+    "SELECT count({c}), count(*) FROM {t}",
+];
 
 /// The statements about one column; none when it has no value.
 fn statements(context: &SqlContext, table: &str, column: &str, kind: &DataType) -> Vec<String> {
@@ -75,7 +88,9 @@ fn statements(context: &SqlContext, table: &str, column: &str, kind: &DataType) 
     };
     let kinds: Vec<&str> = match kind {
         kind if kind.is_nested() => NESTED_STATEMENTS.to_vec(),
-        DataType::Utf8View | DataType::Utf8 => STATEMENTS.iter().chain(&TEXT_STATEMENTS).copied().collect(),
+        DataType::Utf8View | DataType::Utf8 => {
+            STATEMENTS.iter().chain(&TEXT_STATEMENTS).copied().collect()
+        }
         _ => STATEMENTS.to_vec(),
     };
     let (low, high) = match kind.is_nested() {
@@ -84,7 +99,10 @@ fn statements(context: &SqlContext, table: &str, column: &str, kind: &DataType) 
     };
     let (low, high) = (low.unwrap_or("NULL".into()), high.unwrap_or("NULL".into()));
     let fill = |text: &&str| {
-        text.replace("{t}", table).replace("{c}", column).replace("{a}", &low).replace("{b}", &high)
+        text.replace("{t}", table)
+            .replace("{c}", column)
+            .replace("{a}", &low)
+            .replace("{b}", &high)
     };
     kinds.iter().map(fill).collect()
 }
@@ -99,17 +117,27 @@ fn plain_answers(context: &SqlContext, tables: &Tables, statements: &[String]) -
         for statement in asked {
             let plan = state.create_logical_plan(&statement).await.unwrap();
             let plan = state.create_physical_plan(&plan).await.unwrap();
-            sender.send(collect(plan, state.task_ctx()).await.unwrap()).unwrap();
+            sender
+                .send(collect(plan, state.task_ctx()).await.unwrap())
+                .unwrap();
         }
     });
-    statements.iter().map(|_| texts(receiver.recv().unwrap())).collect()
+    statements
+        .iter()
+        .map(|_| texts(receiver.recv().unwrap()))
+        .collect()
 }
 
 #[test]
 fn every_column_answers_as_a_plain_copy_does() {
     let store = store();
-    let runtime =
-        Arc::new(QueryRuntime::new(SqlSettings { target_partitions: 2, ..SqlSettings::default() }).unwrap());
+    let runtime = Arc::new(
+        QueryRuntime::new(SqlSettings {
+            target_partitions: 2,
+            ..SqlSettings::default()
+        })
+        .unwrap(),
+    );
     let context = || SqlContext::new(runtime.clone(), store.snapshot().unwrap());
     let fresh = context();
     let mut copies = Tables::new();
@@ -119,7 +147,10 @@ fn every_column_answers_as_a_plain_copy_does() {
         for field in schema.fields() {
             asked.extend(statements(&fresh, table, field.name(), field.data_type()));
         }
-        copies.insert(table.to_string(), Arc::new(MemTable::try_new(schema, vec![batches]).unwrap()));
+        copies.insert(
+            table.to_string(),
+            Arc::new(MemTable::try_new(schema, vec![batches]).unwrap()),
+        );
     }
     let wanted = plain_answers(&fresh, &copies, &asked);
     let check = |context: &SqlContext, state: &str| {

@@ -25,9 +25,9 @@ fn precedence_decides_what_is_computed() {
     ] {
         assert_eq!(one(&context, expression), value, "{expression}");
     }
-    let both = "SELECT count(*) FROM spans WHERE status = 'OK' IS DISTINCT FROM true AND name = 'step 2'";
-    let one_by_one =
-        "SELECT count(*) FROM spans WHERE ((status = 'OK') IS DISTINCT FROM true) AND (name = 'step 2')";
+    let both =
+        "SELECT count(*) FROM spans WHERE status = 'OK' IS DISTINCT FROM true AND name = 'step 2'";
+    let one_by_one = "SELECT count(*) FROM spans WHERE ((status = 'OK') IS DISTINCT FROM true) AND (name = 'step 2')";
     assert_eq!(rows(&context, both), rows(&context, one_by_one));
 }
 
@@ -62,8 +62,9 @@ fn like_has_no_escape_unless_told() {
         assert_eq!(one(&context, expression), value, "{expression}");
         // The same where nothing can be computed beforehand.
         let (text, rest) = expression.split_once(' ').unwrap();
-        let column =
-            format!("x {rest} FROM (SELECT CASE WHEN name <> 'x' THEN {text} END AS x FROM spans LIMIT 1)");
+        let column = format!(
+            "x {rest} FROM (SELECT CASE WHEN name <> 'x' THEN {text} END AS x FROM spans LIMIT 1)"
+        );
         assert_eq!(one(&context, &column), value, "{expression} of a column");
     }
     // DataFusion makes a LIKE of a regular expression that is a literal, and its backslash an escape.
@@ -71,13 +72,15 @@ fn like_has_no_escape_unless_told() {
     assert_eq!(rows(&context, regex), ["1"]);
     let all = "SELECT 'aBc' ~ 'b', 'aBc' ~* 'b', 'aBc' !~ 'b', 'aBc' RLIKE '^aB'";
     assert_eq!(rows(&context, all), ["false|true|true|true"]);
-    let patterns =
-        r"SELECT count(*) FROM (VALUES ('a\b', 'a\b'), ('ab', 'a\b'), ('ab', 'a_')) t(x, p) WHERE x LIKE p";
+    let patterns = r"SELECT count(*) FROM (VALUES ('a\b', 'a\b'), ('ab', 'a\b'), ('ab', 'a_')) t(x, p) WHERE x LIKE p";
     assert_eq!(rows(&context, patterns), ["2"]);
     for (statement, part) in [
         ("SELECT 'a' LIKE 'a' ESCAPE 'ab'", "one character"),
         ("SELECT 'a' LIKE 'a!' ESCAPE '!'", "ends in its escape"),
-        ("SELECT count(*) FROM spans WHERE name LIKE 'a!' ESCAPE '!'", "ends in its escape"),
+        (
+            "SELECT count(*) FROM spans WHERE name LIKE 'a!' ESCAPE '!'",
+            "ends in its escape",
+        ),
         ("SELECT 1 LIKE 'a'", "compares texts"),
     ] {
         let error = failure(&context, statement);
@@ -89,11 +92,16 @@ fn like_has_no_escape_unless_told() {
 #[test]
 fn like_is_pushed_into_scans_and_titled_as_written() {
     let context = context();
-    let plan =
-        rows(&context, "EXPLAIN SELECT name FROM spans WHERE inputs LIKE '%fund%' AND name LIKE 'step 1'");
+    let plan = rows(
+        &context,
+        "EXPLAIN SELECT name FROM spans WHERE inputs LIKE '%fund%' AND name LIKE 'step 1'",
+    );
     let plan = plan.join("\n");
     assert!(plan.contains("filter=like_escape(inputs"), "{plan}");
-    assert!(plan.contains("prune=[name]") && !plan.contains("FilterExec"), "{plan}");
+    assert!(
+        plan.contains("prune=[name]") && !plan.contains("FilterExec"),
+        "{plan}"
+    );
     let (schema, _) = run_sql(&context, "SELECT name LIKE 'a%' FROM spans").unwrap();
     assert!(schema.field(0).name().contains("LIKE"), "{schema}");
 }
@@ -118,7 +126,11 @@ fn integer_overflow_is_an_error() {
         &format!("SELECT x FROM {column}"),
     ] {
         let error = failure(&context, statement);
-        assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{statement}: {error}");
+        assert_eq!(
+            error.kind(),
+            QueryErrorKind::InvalidInput,
+            "{statement}: {error}"
+        );
     }
     for (expression, value) in [
         ("9223372036854775806 + 1", "9223372036854775807"),
@@ -129,8 +141,11 @@ fn integer_overflow_is_an_error() {
     ] {
         assert_eq!(one(&context, expression), value, "{expression}");
     }
-    let (schema, _) =
-        run_sql(&context, "SELECT duration_ns + 1, count(*) FROM spans GROUP BY duration_ns + 1").unwrap();
+    let (schema, _) = run_sql(
+        &context,
+        "SELECT duration_ns + 1, count(*) FROM spans GROUP BY duration_ns + 1",
+    )
+    .unwrap();
     assert_eq!(schema.field(0).name(), "spans.duration_ns + Int64(1)");
 }
 
@@ -166,7 +181,10 @@ fn a_sum_that_overflows_is_an_error() {
     }
     for (statement, sums) in [
         // Only the result has to fit.
-        ("SELECT sum(x) FROM (VALUES (9223372036854775807), (1), (-1)) t(x)", vec!["9223372036854775807"]),
+        (
+            "SELECT sum(x) FROM (VALUES (9223372036854775807), (1), (-1)) t(x)",
+            vec!["9223372036854775807"],
+        ),
         (
             "SELECT sum(x::decimal(38, 2)) FROM (VALUES ('0.01'), ('99.5'), (NULL), ('-3')) t(x)",
             vec!["96.51"],
@@ -175,9 +193,18 @@ fn a_sum_that_overflows_is_an_error() {
             "SELECT sum(DISTINCT x::decimal(9, 2)) FROM (VALUES ('0.01'), ('99.5'), ('99.50')) t(x)",
             vec!["99.51"],
         ),
-        ("SELECT sum(DISTINCT x) FROM (VALUES (1), (1), (2), (NULL)) t(x)", vec!["3"]),
-        ("SELECT sum(x) FROM (VALUES (1)) t(x) WHERE x > 1", vec!["NULL"]),
-        ("SELECT sum(x) FILTER (WHERE x > 1) FROM (VALUES (1), (2), (3)) t(x)", vec!["5"]),
+        (
+            "SELECT sum(DISTINCT x) FROM (VALUES (1), (1), (2), (NULL)) t(x)",
+            vec!["3"],
+        ),
+        (
+            "SELECT sum(x) FROM (VALUES (1)) t(x) WHERE x > 1",
+            vec!["NULL"],
+        ),
+        (
+            "SELECT sum(x) FILTER (WHERE x > 1) FROM (VALUES (1), (2), (3)) t(x)",
+            vec!["5"],
+        ),
         (
             "SELECT sum(x) OVER (ORDER BY x ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM (VALUES (1), (2), (4)) t(x)",
             vec!["1", "3", "6"],
@@ -186,7 +213,10 @@ fn a_sum_that_overflows_is_an_error() {
             "SELECT k, sum(x), sum(x + 0.5) FROM (VALUES ('a', 1), ('b', NULL), ('a', 2)) t(k, x) GROUP BY k ORDER BY k",
             vec!["a|3|4.0", "b|NULL|NULL"],
         ),
-        ("SELECT sum(duration_ns), avg(duration_ns) FROM spans", vec!["45000|5000.0"]),
+        (
+            "SELECT sum(duration_ns), avg(duration_ns) FROM spans",
+            vec!["45000|5000.0"],
+        ),
         (
             "SELECT avg(x) FROM (VALUES (9223372036854775807), (9223372036854775807)) t(x)",
             vec!["9.223372036854776e18"],

@@ -26,11 +26,15 @@ fn keys_made_of_functions_sort() {
             "SELECT span_id FROM (SELECT span_id, row_number() OVER (PARTITION BY {key} ORDER BY {key}, span_id) AS n FROM spans) WHERE n = 2"
         );
         assert_eq!(rows(&context, &ranked), [format!("{:016x}", 2)], "{key}");
-        let listed = format!("SELECT array_agg(span_id ORDER BY {key}, span_id DESC)[1] AS a FROM spans");
+        let listed =
+            format!("SELECT array_agg(span_id ORDER BY {key}, span_id DESC)[1] AS a FROM spans");
         assert_eq!(rows(&context, &listed), [format!("{:016x}", 9)], "{key}");
     }
     assert_eq!(
-        rows(&context, "SELECT * FROM traces ORDER BY abs(length(name)), trace_id LIMIT 1"),
+        rows(
+            &context,
+            "SELECT * FROM traces ORDER BY abs(length(name)), trace_id LIMIT 1"
+        ),
         rows(&context, "SELECT * FROM traces ORDER BY trace_id LIMIT 1")
     );
 }
@@ -51,7 +55,11 @@ fn keys_of_windows_may_be_anything() {
         "NULL",
         "1 + 1",
     ] {
-        assert_eq!(numbers(&format!("ORDER BY {constant}")), "1 2 3 4 5 6 7 8 9", "{constant}");
+        assert_eq!(
+            numbers(&format!("ORDER BY {constant}")),
+            "1 2 3 4 5 6 7 8 9",
+            "{constant}"
+        );
         assert_eq!(
             numbers(&format!("PARTITION BY {constant} ORDER BY {constant}")),
             "1 2 3 4 5 6 7 8 9",
@@ -59,10 +67,13 @@ fn keys_of_windows_may_be_anything() {
         );
     }
     // Keys that the optimizer makes simpler.
-    for part in
-        ["(name <> name) <= false", "(name = 'x') >= (input_tokens > 100000)", "(model = model) IS NULL"]
-    {
-        let over = format!("PARTITION BY {part} ORDER BY coalesce(ltrim(name), ltrim(name)), span_id");
+    for part in [
+        "(name <> name) <= false",
+        "(name = 'x') >= (input_tokens > 100000)",
+        "(model = model) IS NULL",
+    ] {
+        let over =
+            format!("PARTITION BY {part} ORDER BY coalesce(ltrim(name), ltrim(name)), span_id");
         assert_eq!(numbers(&over), "1 2 3 4 5 6 7 8 9", "{part}");
     }
 }

@@ -19,7 +19,11 @@ fn conditions_without_columns_are_asked_of_groups() {
         "SELECT 1 FROM (SELECT 1 AS n FROM spans GROUP BY ROLLUP (name) HAVING (SELECT 'a') LIKE '_ b') WHERE n <> n",
         "SELECT 1 FROM (SELECT count(*) AS c, 5 AS n FROM spans) CROSS JOIN traces t WHERE t.name > n::varchar AND n > 7",
     ] {
-        assert_eq!(rows(&context, statement), Vec::<String>::new(), "{statement}");
+        assert_eq!(
+            rows(&context, statement),
+            Vec::<String>::new(),
+            "{statement}"
+        );
     }
     let kept = "SELECT c FROM (SELECT count(*) AS c, 1 AS n FROM spans) WHERE n = 1 AND c > 8";
     assert_eq!(rows(&context, kept), ["9"]);
@@ -44,12 +48,21 @@ fn grouping_sets_forget_what_was_known_of_the_rows() {
     let ordered = format!(
         "SELECT n, name, count(*) AS c FROM {ones} GROUP BY CUBE (n, name) ORDER BY n NULLS FIRST, 2 LIMIT 1"
     );
-    assert!(rows(&context, &ordered)[0].starts_with("NULL|"), "{:?}", rows(&context, &ordered));
+    assert!(
+        rows(&context, &ordered)[0].starts_with("NULL|"),
+        "{:?}",
+        rows(&context, &ordered)
+    );
     let joined = "SELECT a.name AS x, b.name AS y FROM spans a JOIN spans b ON a.name = b.name \
                   GROUP BY CUBE (a.name, b.name) ORDER BY x NULLS FIRST, y NULLS FIRST";
     let found = rows(&context, joined);
     assert_eq!(found[0], "NULL|NULL");
-    assert!(found.windows(2).all(|pair| key_of(&pair[0]) <= key_of(&pair[1])), "{found:?}");
+    assert!(
+        found
+            .windows(2)
+            .all(|pair| key_of(&pair[0]) <= key_of(&pair[1])),
+        "{found:?}"
+    );
     // Each group once, although rows of a set come among those of others: several batches, several partitions.
     for rows_below in [
         "(SELECT 1 AS n, value % 5000 AS name FROM generate_series(1, 60000) AS g(value))",
@@ -76,11 +89,14 @@ fn parts_of_grouping_sets_may_be_computed() {
         ("length(name) + 1", "2"),
         ("- length(name)", "2"),
     ] {
-        for form in
-            [format!("ROLLUP ({part})"), format!("CUBE ({part})"), format!("GROUPING SETS (({part}), ())")]
-        {
-            let statement =
-                format!("SELECT count(*) FROM (SELECT {part} AS p, count(*) FROM spans GROUP BY {form})");
+        for form in [
+            format!("ROLLUP ({part})"),
+            format!("CUBE ({part})"),
+            format!("GROUPING SETS (({part}), ())"),
+        ] {
+            let statement = format!(
+                "SELECT count(*) FROM (SELECT {part} AS p, count(*) FROM spans GROUP BY {form})"
+            );
             assert_eq!(rows(&context, &statement), [groups], "{form}");
         }
     }
@@ -88,18 +104,18 @@ fn parts_of_grouping_sets_may_be_computed() {
 
 /// The fields of a row, NULL first.
 fn key_of(row: &str) -> Vec<Option<&str>> {
-    row.split('|').map(|field| Some(field).filter(|field| *field != "NULL")).collect()
+    row.split('|')
+        .map(|field| Some(field).filter(|field| *field != "NULL"))
+        .collect()
 }
 
 #[test]
 fn bounds_of_several_aggregates_keep_every_row() {
     let context = context();
     // The only row that has a session comes before most others, the only input in another batch.
-    let statement =
-        "SELECT max(session_id), max(start_time) > TIMESTAMP '2000-01-01', min(inputs) IS NULL FROM spans";
+    let statement = "SELECT max(session_id), max(start_time) > TIMESTAMP '2000-01-01', min(inputs) IS NULL FROM spans";
     assert_eq!(rows(&context, statement), ["s1|true|false"]);
-    let late =
-        "SELECT max(c), max(b) FROM (SELECT NULL AS c, 9 AS b FROM spans UNION ALL SELECT 7, 1 FROM spans)";
+    let late = "SELECT max(c), max(b) FROM (SELECT NULL AS c, 9 AS b FROM spans UNION ALL SELECT 7, 1 FROM spans)";
     assert_eq!(rows(&context, late), ["7|9"]);
     assert!(!session_template_option(
         &context,
@@ -142,32 +158,70 @@ fn what_is_absent_contains_nothing_known() {
         ("(s.attributes ? 'n') IS NULL", "3"),
         ("json_contains(s.attributes, 'n') IS NULL", "3"),
     ] {
-        assert_eq!(rows(&context, &format!("{joined} {condition}")), [count], "{condition}");
+        assert_eq!(
+            rows(&context, &format!("{joined} {condition}")),
+            [count],
+            "{condition}"
+        );
     }
     assert_eq!(
-        rows(&context, "SELECT count(*) FROM spans WHERE attributes ? 'n' AND NOT (attributes ? 'm')"),
+        rows(
+            &context,
+            "SELECT count(*) FROM spans WHERE attributes ? 'n' AND NOT (attributes ? 'm')"
+        ),
         ["9"]
     );
-    assert_eq!(rows(&context, "SELECT count(*) FROM spans WHERE attributes -> 'nested' ? 'a'"), ["9"]);
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT count(*) FROM spans WHERE attributes -> 'nested' ? 'a'"
+        ),
+        ["9"]
+    );
 }
 
 #[test]
 fn having_alone_makes_one_group() {
     let context = context();
     assert_eq!(rows(&context, "SELECT 'x' FROM spans HAVING true"), ["x"]);
-    assert_eq!(rows(&context, "SELECT 'x' FROM spans HAVING count(*) > 8 OR false"), ["x"]);
-    assert_eq!(rows(&context, "SELECT 'x' FROM spans WHERE false HAVING (SELECT true)"), ["x"]);
-    for condition in ["false", "CAST(NULL AS BOOLEAN)", "(SELECT false)", "1 IN (SELECT 2)"] {
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT 'x' FROM spans HAVING count(*) > 8 OR false"
+        ),
+        ["x"]
+    );
+    assert_eq!(
+        rows(
+            &context,
+            "SELECT 'x' FROM spans WHERE false HAVING (SELECT true)"
+        ),
+        ["x"]
+    );
+    for condition in [
+        "false",
+        "CAST(NULL AS BOOLEAN)",
+        "(SELECT false)",
+        "1 IN (SELECT 2)",
+    ] {
         let statement = format!("SELECT 'x' FROM spans HAVING {condition}");
-        assert_eq!(rows(&context, &statement), Vec::<String>::new(), "{condition}");
+        assert_eq!(
+            rows(&context, &statement),
+            Vec::<String>::new(),
+            "{condition}"
+        );
     }
 }
 
 #[test]
 fn a_title_does_not_hide_a_column_from_the_order() {
     let context = context();
-    let by_name = "SELECT 'x' || s.span_id AS name, 1 AS one FROM spans s ORDER BY s.name DESC LIMIT 2";
-    assert_eq!(rows(&context, by_name), ["x0000000000000009|1", "x0000000000000008|1"]);
+    let by_name =
+        "SELECT 'x' || s.span_id AS name, 1 AS one FROM spans s ORDER BY s.name DESC LIMIT 2";
+    assert_eq!(
+        rows(&context, by_name),
+        ["x0000000000000009|1", "x0000000000000008|1"]
+    );
     let mixed = "WITH w AS (SELECT * FROM spans) SELECT upper(w.name) AS name, w.span_id, 2 AS two FROM w \
                  ORDER BY length(w.name), two, 2 DESC, name LIMIT 1";
     assert_eq!(rows(&context, mixed), ["STEP 9|0000000000000009|2"]);
@@ -179,11 +233,20 @@ fn a_title_does_not_hide_a_column_from_the_order() {
 fn clauses_that_would_be_passed_over_are_refused() {
     let context = context();
     for (statement, named) in [
-        ("SELECT count(*) FROM spans TABLESAMPLE BERNOULLI (0)", "TABLESAMPLE"),
-        ("SELECT count(*) FROM (SELECT 1) AS t TABLESAMPLE (10 ROWS)", "TABLESAMPLE"),
+        (
+            "SELECT count(*) FROM spans TABLESAMPLE BERNOULLI (0)",
+            "TABLESAMPLE",
+        ),
+        (
+            "SELECT count(*) FROM (SELECT 1) AS t TABLESAMPLE (10 ROWS)",
+            "TABLESAMPLE",
+        ),
         ("SELECT 1 FROM spans WITH (NOLOCK)", "hints"),
         ("SELECT 1 FROM spans PARTITION (p)", "PARTITION"),
-        ("SELECT 1 FROM spans START WITH name = 'a' CONNECT BY name = 'b'", "CONNECT BY"),
+        (
+            "SELECT 1 FROM spans START WITH name = 'a' CONNECT BY name = 'b'",
+            "CONNECT BY",
+        ),
         ("SELECT name FROM spans GROUP BY name WITH ROLLUP", "ROLLUP"),
         ("SELECT name FROM spans GROUP BY name WITH TOTALS", "TOTALS"),
         ("SELECT name FROM spans FOR UPDATE", "FOR UPDATE"),
@@ -207,15 +270,26 @@ fn json_values_leave_as_json_text() {
         ("named_struct('k', attributes -> 'n')", "{k: 9}"),
         ("lag(attributes -> 'n') OVER ()", ""),
     ] {
-        let statement = format!("SELECT {value} AS v FROM spans WHERE span_id = '0000000000000009'");
+        let statement =
+            format!("SELECT {value} AS v FROM spans WHERE span_id = '0000000000000009'");
         let (schema, batches) = run_sql(&context, statement.as_str()).unwrap();
-        assert!(!schema.field(0).data_type().to_string().contains("Union"), "{value}");
+        assert!(
+            !schema.field(0).data_type().to_string().contains("Union"),
+            "{value}"
+        );
         let shown = |batch: &RecordBatch| {
             let options = FormatOptions::default();
-            ArrayFormatter::try_new(batch.column(0), &options).unwrap().value(0).to_string()
+            ArrayFormatter::try_new(batch.column(0), &options)
+                .unwrap()
+                .value(0)
+                .to_string()
         };
         assert_eq!(
-            batches.iter().map(shown).collect::<String>().replace(": ", ":"),
+            batches
+                .iter()
+                .map(shown)
+                .collect::<String>()
+                .replace(": ", ":"),
             text.replace(": ", ":"),
             "{value}"
         );
@@ -223,7 +297,10 @@ fn json_values_leave_as_json_text() {
     let groups = "SELECT attributes -> 'gen_ai.request.model' AS v, count(*) FROM spans GROUP BY 1";
     assert_eq!(rows(&context, groups), ["\"gpt-4o\"|9"]);
     assert_eq!(
-        rows(&context, "SELECT DISTINCT attributes -> 'nested' -> 'a' FROM spans ORDER BY 1"),
+        rows(
+            &context,
+            "SELECT DISTINCT attributes -> 'nested' -> 'a' FROM spans ORDER BY 1"
+        ),
         ["[1,2]"]
     );
 }
@@ -234,8 +311,15 @@ fn columns_of_one_name_are_told_apart() {
     let statement = "SELECT s.trace_id, t.trace_id, 1 AS trace_id_1, t.name, u.trace_id FROM spans s \
                      JOIN traces t ON t.trace_id = s.trace_id JOIN traces u ON u.trace_id = s.trace_id";
     let (schema, _) = run_sql(&context, statement).unwrap();
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    assert_eq!(names, ["trace_id", "trace_id_2", "trace_id_1", "name", "trace_id_3"]);
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["trace_id", "trace_id_2", "trace_id_1", "name", "trace_id_3"]
+    );
 }
 
 #[test]
@@ -243,10 +327,22 @@ fn null_equals_null_for_the_keys_that_say_so() {
     let context = context();
     // Eight spans have no session and no input; two others have one of each.
     for (statement, count) in [
-        ("a.session_id IS NOT DISTINCT FROM b.session_id AND a.inputs = b.inputs", "1"),
-        ("a.session_id IS NOT DISTINCT FROM b.session_id WHERE a.inputs = b.inputs", "1"),
-        ("a.session_id IS NOT DISTINCT FROM b.session_id WHERE a.inputs BETWEEN b.inputs AND b.inputs", "1"),
-        ("a.session_id IS NOT DISTINCT FROM b.session_id, traces t WHERE a.inputs = t.inputs", "8"),
+        (
+            "a.session_id IS NOT DISTINCT FROM b.session_id AND a.inputs = b.inputs",
+            "1",
+        ),
+        (
+            "a.session_id IS NOT DISTINCT FROM b.session_id WHERE a.inputs = b.inputs",
+            "1",
+        ),
+        (
+            "a.session_id IS NOT DISTINCT FROM b.session_id WHERE a.inputs BETWEEN b.inputs AND b.inputs",
+            "1",
+        ),
+        (
+            "a.session_id IS NOT DISTINCT FROM b.session_id, traces t WHERE a.inputs = t.inputs",
+            "8",
+        ),
         ("a.session_id IS NOT DISTINCT FROM b.session_id", "65"),
     ] {
         let statement = format!("SELECT count(*) FROM spans a JOIN spans b ON {statement}");
@@ -257,21 +353,40 @@ fn null_equals_null_for_the_keys_that_say_so() {
 #[test]
 fn set_operations_count_how_often_a_row_is_there() {
     let context = context();
-    let (three, two) = ("SELECT 1 AS a, model FROM spans LIMIT 3", "SELECT 1, 'x' UNION ALL SELECT 2, NULL");
+    let (three, two) = (
+        "SELECT 1 AS a, model FROM spans LIMIT 3",
+        "SELECT 1, 'x' UNION ALL SELECT 2, NULL",
+    );
     let three = format!("({three})");
     for (statement, expected) in [
-        ("VALUES (1), (1), (1), (2), (NULL), (NULL) INTERSECT ALL VALUES (1), (1), (3), (NULL)", "1 1 NULL"),
-        ("VALUES (1), (1), (1), (2), (NULL), (NULL) EXCEPT ALL VALUES (1), (1), (3), (NULL)", "1 2 NULL"),
-        ("VALUES (1), (1), (2) EXCEPT ALL VALUES (1) EXCEPT ALL VALUES (1)", "2"),
-        ("VALUES (1), (1) EXCEPT ALL (VALUES (1), (2) INTERSECT ALL VALUES (1))", "1"),
+        (
+            "VALUES (1), (1), (1), (2), (NULL), (NULL) INTERSECT ALL VALUES (1), (1), (3), (NULL)",
+            "1 1 NULL",
+        ),
+        (
+            "VALUES (1), (1), (1), (2), (NULL), (NULL) EXCEPT ALL VALUES (1), (1), (3), (NULL)",
+            "1 2 NULL",
+        ),
+        (
+            "VALUES (1), (1), (2) EXCEPT ALL VALUES (1) EXCEPT ALL VALUES (1)",
+            "2",
+        ),
+        (
+            "VALUES (1), (1) EXCEPT ALL (VALUES (1), (2) INTERSECT ALL VALUES (1))",
+            "1",
+        ),
         ("VALUES (1), (1), (2) INTERSECT VALUES (1), (2)", "1 2"),
     ] {
         let mut found = rows(&context, statement);
         found.sort();
         assert_eq!(found.join(" "), expected, "{statement}");
     }
-    assert_eq!(rows(&context, &format!("{three} EXCEPT ALL ({two})")).len(), 3);
-    let titled = "SELECT a FROM (SELECT name AS a FROM spans EXCEPT ALL SELECT 'step 1') ORDER BY a LIMIT 1";
+    assert_eq!(
+        rows(&context, &format!("{three} EXCEPT ALL ({two})")).len(),
+        3
+    );
+    let titled =
+        "SELECT a FROM (SELECT name AS a FROM spans EXCEPT ALL SELECT 'step 1') ORDER BY a LIMIT 1";
     assert_eq!(rows(&context, titled), ["step 2"]);
 }
 
@@ -290,8 +405,14 @@ fn a_constant_null_is_no_distinct_value() {
             "SELECT count(DISTINCT (SELECT t.name FROM traces t WHERE t.user_id = s.user_id AND false LIMIT 1)) FROM spans s",
             "0",
         ),
-        ("SELECT count(DISTINCT n) FROM (SELECT nullif(name, name) AS n FROM spans)", "0"),
-        ("SELECT count(DISTINCT n) FROM (SELECT 1 AS n FROM spans)", "1"),
+        (
+            "SELECT count(DISTINCT n) FROM (SELECT nullif(name, name) AS n FROM spans)",
+            "0",
+        ),
+        (
+            "SELECT count(DISTINCT n) FROM (SELECT 1 AS n FROM spans)",
+            "1",
+        ),
     ] {
         assert_eq!(rows(&context, statement), [count], "{statement}");
     }
@@ -300,7 +421,13 @@ fn a_constant_null_is_no_distinct_value() {
 #[test]
 fn a_subquery_without_rows_is_null_whatever_it_would_give() {
     let context = context();
-    for value in ["to_hex(abs(0 % 1000))", "coalesce(name, 'x')", "1", "upper(nullif('a', 'b'))", "name"] {
+    for value in [
+        "to_hex(abs(0 % 1000))",
+        "coalesce(name, 'x')",
+        "1",
+        "upper(nullif('a', 'b'))",
+        "name",
+    ] {
         let none = format!(
             "(SELECT {value} FROM spans WHERE nullif(name <> '', name <> '') ORDER BY span_id LIMIT 1)"
         );
@@ -330,8 +457,7 @@ fn zero_has_no_sign() {
         );
         assert_eq!(rows(&context, &statement), ["9|0|1|0.0"], "{zero}");
     }
-    let order =
-        "SELECT n FROM (VALUES (1, round(-0.25e0)), (2, 0.0e0), (3, -1.0e0)) t(n, z) ORDER BY z DESC, n";
+    let order = "SELECT n FROM (VALUES (1, round(-0.25e0)), (2, 0.0e0), (3, -1.0e0)) t(n, z) ORDER BY z DESC, n";
     assert_eq!(rows(&context, order), ["1", "2", "3"]);
 }
 
@@ -356,23 +482,41 @@ fn rows_are_compared_part_by_part() {
         ("(1, 2) IS DISTINCT FROM (1, NULL)", "true"),
         ("NOT (1, 2) = (1, 3) OR false", "true"),
     ] {
-        assert_eq!(rows(&context, &format!("SELECT {condition}")), [answer], "{condition}");
+        assert_eq!(
+            rows(&context, &format!("SELECT {condition}")),
+            [answer],
+            "{condition}"
+        );
     }
-    let joined =
-        "SELECT count(*) FROM spans a JOIN spans b ON (a.trace_id, a.span_id) = (b.trace_id, b.span_id)";
+    let joined = "SELECT count(*) FROM spans a JOIN spans b ON (a.trace_id, a.span_id) = (b.trace_id, b.span_id)";
     assert_eq!(rows(&context, joined), ["9"]);
     let error = failure(&context, "SELECT (1, 2) < (1, 2, 3)");
-    assert!(error.to_string().contains("rows of 2 and 3 values"), "{error}");
+    assert!(
+        error.to_string().contains("rows of 2 and 3 values"),
+        "{error}"
+    );
 }
 
 #[test]
 fn casts_tell_expressions_apart() {
     let context = context();
     for (statement, first) in [
-        ("SELECT CAST(name AS VARCHAR) = name FROM spans WHERE false OR span_id IS NULL", ""),
-        ("SELECT min(CAST(start_time AS DATE)) <= min(start_time) FROM spans", "true"),
-        ("SELECT max(CAST(NULL AS TIMESTAMP)), max(CAST(NULL AS VARCHAR)) FROM spans", "NULL|NULL"),
-        ("SELECT sum(1) + sum(CAST(1 AS DOUBLE)) FROM spans HAVING sum(CAST(1 AS INT)) > 0", "18.0"),
+        (
+            "SELECT CAST(name AS VARCHAR) = name FROM spans WHERE false OR span_id IS NULL",
+            "",
+        ),
+        (
+            "SELECT min(CAST(start_time AS DATE)) <= min(start_time) FROM spans",
+            "true",
+        ),
+        (
+            "SELECT max(CAST(NULL AS TIMESTAMP)), max(CAST(NULL AS VARCHAR)) FROM spans",
+            "NULL|NULL",
+        ),
+        (
+            "SELECT sum(1) + sum(CAST(1 AS DOUBLE)) FROM spans HAVING sum(CAST(1 AS INT)) > 0",
+            "18.0",
+        ),
         (
             "SELECT (SELECT CAST(m.\"index\" AS DOUBLE) FROM messages m ORDER BY m.\"index\" DESC LIMIT 1) IS NULL OR true",
             "true",
@@ -382,6 +526,10 @@ fn casts_tell_expressions_apart() {
     }
     let titles = "SELECT CAST(name AS VARCHAR), name FROM spans LIMIT 1";
     let (schema, _) = run_sql(&context, titles).unwrap();
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     assert_eq!(names, ["CAST(name AS VARCHAR)", "name"]);
 }

@@ -16,7 +16,10 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 32
     }
 
@@ -25,7 +28,9 @@ impl Random {
     }
 
     fn key(&mut self) -> TraceKey {
-        TraceKey(u128::from(self.next()) << 96 | u128::from(self.next()) << 48 | u128::from(self.next()))
+        TraceKey(
+            u128::from(self.next()) << 96 | u128::from(self.next()) << 48 | u128::from(self.next()),
+        )
     }
 }
 
@@ -54,7 +59,12 @@ fn index(seed: u64, traces: u64) -> SegmentIndex {
         let row_count = random.below(50) as u32 + 1;
         let first_row = random.next() as u32 / 2;
         let root_row = (row % 3 != 0).then_some(first_row + random.below(row_count.into()) as u32);
-        index.span_runs.push(SpanRun { key, first_row, row_count, root_row });
+        index.span_runs.push(SpanRun {
+            key,
+            first_row,
+            row_count,
+            root_row,
+        });
         index.trace_rows.push((key, row));
         for kind in IndexKind::ALL {
             let value = text(kind, random.below(value_count(kind, traces)));
@@ -74,7 +84,10 @@ fn check(store: &MetaStore, segment: SegmentId, index: &SegmentIndex) -> bool {
     for run in &index.span_runs {
         let found = store.span_run(segment, run.key).known();
         all_known &= found.is_some();
-        assert!(found.is_none_or(|found| found == Some(*run)), "{found:?} is not {run:?}");
+        assert!(
+            found.is_none_or(|found| found == Some(*run)),
+            "{found:?} is not {run:?}"
+        );
     }
     for (key, row) in &index.trace_rows {
         let found = store.trace_row(segment, *key).known();
@@ -95,7 +108,9 @@ struct Folder {
 
 impl Folder {
     fn new() -> Self {
-        Self { root: tempfile::tempdir().unwrap() }
+        Self {
+            root: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn dir(&self) -> PathBuf {
@@ -124,7 +139,9 @@ impl Folder {
 /// Makes a copied generation look like the folder that a process left when it was killed.
 fn take_for_original(generation: &Path) {
     use std::os::unix::fs::MetadataExt;
-    let Ok(text) = fs::read_to_string(generation.join("marker")) else { return };
+    let Ok(text) = fs::read_to_string(generation.join("marker")) else {
+        return;
+    };
     let seen = fs::metadata(generation).unwrap();
     let own = format!("folder {}:{}", seen.dev(), seen.ino());
     let is_folder = |line: &&str| line.starts_with("folder ");
@@ -157,11 +174,20 @@ fn answers_equal_the_model() {
         let absent = TraceKey(12345);
         assert_eq!(store.span_run(B, absent), Lookup::Known(None));
         assert_eq!(store.trace_row(B, absent), Lookup::Known(None));
-        assert_eq!(store.postings(B, IndexKind::User, "nobody"), Lookup::Known(RoaringBitmap::new()));
+        assert_eq!(
+            store.postings(B, IndexKind::User, "nobody"),
+            Lookup::Known(RoaringBitmap::new())
+        );
         assert_eq!(store.trace_row(SegmentId(99), absent), Lookup::Unknown);
-        assert_eq!(store.postings(SegmentId(99), IndexKind::User, "x"), Lookup::Unknown);
+        assert_eq!(
+            store.postings(SegmentId(99), IndexKind::User, "x"),
+            Lookup::Unknown
+        );
         let stats = store.stats();
-        assert_eq!((stats.segments, stats.stale, stats.degraded), (3, false, false));
+        assert_eq!(
+            (stats.segments, stats.stale, stats.degraded),
+            (3, false, false)
+        );
     }
 }
 
@@ -171,14 +197,19 @@ fn one_value_may_fill_many_blocks() {
     let mut index = SegmentIndex::default();
     for row in 0..5000 {
         for hash in [0, 1, u64::MAX] {
-            index.postings.push((IndexKind::State, hash, row * (1 + hash as u32 % 7)));
+            index
+                .postings
+                .push((IndexKind::State, hash, row * (1 + hash as u32 % 7)));
         }
     }
     index.postings.extend_from_within(..100);
     index.postings.push((IndexKind::State, u64::MAX, u32::MAX));
     store.add_segment(A, &index).unwrap();
     assert!(check(&store, A, &index));
-    assert_eq!(store.postings_of_hash(A, IndexKind::State, 2), Lookup::Known(RoaringBitmap::new()));
+    assert_eq!(
+        store.postings_of_hash(A, IndexKind::State, 2),
+        Lookup::Known(RoaringBitmap::new())
+    );
 }
 
 #[test]
@@ -205,18 +236,47 @@ fn removing_a_segment_leaves_the_others() {
 fn bad_input_is_refused_and_the_store_goes_on() {
     let store = MetaStore::in_memory();
     let key = TraceKey(1);
-    let run = SpanRun { key, first_row: 0, row_count: 1, root_row: None };
+    let run = SpanRun {
+        key,
+        first_row: 0,
+        row_count: 1,
+        root_row: None,
+    };
     let bad = [
-        SegmentIndex { span_runs: vec![run; 2], ..Default::default() },
-        SegmentIndex { span_runs: vec![SpanRun { row_count: 0, ..run }], ..Default::default() },
-        SegmentIndex { trace_rows: vec![(key, 1), (key, 2)], ..Default::default() },
+        SegmentIndex {
+            span_runs: vec![run; 2],
+            ..Default::default()
+        },
+        SegmentIndex {
+            span_runs: vec![SpanRun {
+                row_count: 0,
+                ..run
+            }],
+            ..Default::default()
+        },
+        SegmentIndex {
+            trace_rows: vec![(key, 1), (key, 2)],
+            ..Default::default()
+        },
     ];
     for index in &bad {
         assert!(store.add_segment(A, index).is_err());
         assert!(!store.has(A) && !store.stats().stale);
     }
-    let edge = SpanRun { first_row: u32::MAX, root_row: Some(u32::MAX), ..run };
-    store.add_segment(A, &SegmentIndex { span_runs: vec![edge], ..Default::default() }).unwrap();
+    let edge = SpanRun {
+        first_row: u32::MAX,
+        root_row: Some(u32::MAX),
+        ..run
+    };
+    store
+        .add_segment(
+            A,
+            &SegmentIndex {
+                span_runs: vec![edge],
+                ..Default::default()
+            },
+        )
+        .unwrap();
     assert_eq!(store.span_run(A, key), Lookup::Known(Some(edge)));
 }
 
@@ -242,7 +302,12 @@ fn reopening_keeps_live_segments_and_drops_others() {
 #[test]
 fn a_fork_does_not_wait_for_the_thread_that_opens_the_files() {
     let (done, is_done) = std::sync::mpsc::channel::<()>();
-    let waiting = thread::spawn(move || is_done.recv().map(|()| State::in_memory()).unwrap_or_default());
+    let waiting = thread::spawn(move || {
+        is_done
+            .recv()
+            .map(|()| State::in_memory())
+            .unwrap_or_default()
+    });
     let mut store = MetaStore::with(None, State::default(), Some(waiting));
     assert!(!store.is_open());
     // As in a fork: the process is not the one that has the thread.
@@ -307,7 +372,10 @@ fn a_half_written_segment_is_not_there() {
 #[test]
 fn a_store_of_another_database_is_not_read() {
     let folder = Folder::new();
-    folder.open("boot", &[]).add_segment(A, &index(1, 10)).unwrap();
+    folder
+        .open("boot", &[])
+        .add_segment(A, &index(1, 10))
+        .unwrap();
     let store = MetaStore::open(crate::env::Folder::at(folder.dir()), "boot", UUID + 1, &[A]);
     assert!(!store.has(A) && store.stats().generation == Some(2));
     drop(store);
@@ -336,7 +404,11 @@ fn restart_begins_a_new_generation() {
 
 #[test]
 fn a_stale_or_outgrown_store_is_renewed() {
-    let stats = |live_bytes, disk_bytes| MetaStats { live_bytes, disk_bytes, ..MetaStats::default() };
+    let stats = |live_bytes, disk_bytes| MetaStats {
+        live_bytes,
+        disk_bytes,
+        ..MetaStats::default()
+    };
     assert!(!is_outgrown(&stats(0, 64 << 20)) && is_outgrown(&stats(0, (64 << 20) + 1)));
     assert!(!is_outgrown(&stats(1 << 30, 8 << 30)) && is_outgrown(&stats(1 << 30, 9 << 30)));
     let store = MetaStore::in_memory();
@@ -393,7 +465,9 @@ fn a_folder_that_cannot_be_made_means_memory() {
     store.add_segment(A, &index).unwrap();
     assert!(check(&store, A, &index));
     let stats = store.stats();
-    assert!(stats.degraded && !stats.stale && stats.failure.is_some() && stats.generation.is_none());
+    assert!(
+        stats.degraded && !stats.stale && stats.failure.is_some() && stats.generation.is_none()
+    );
 }
 
 #[test]
@@ -428,9 +502,15 @@ fn damaged_folders_open_empty_or_right() {
             store.restart();
         }
         store.add_segment(A, &index_a).unwrap();
-        assert!(check(&store, A, &index_a) || store.stats().stale, "round {round}");
+        assert!(
+            check(&store, A, &index_a) || store.stats().stale,
+            "round {round}"
+        );
     }
-    assert!(outcomes[0] > 0, "some damage must be met at open: {outcomes:?}");
+    assert!(
+        outcomes[0] > 0,
+        "some damage must be met at open: {outcomes:?}"
+    );
 }
 
 fn damage(folder: &Folder, round: usize, random: &mut Random) {
@@ -459,8 +539,14 @@ fn damage(folder: &Folder, round: usize, random: &mut Random) {
 }
 
 fn damage_other_files(folder: &Folder, sled_dir: &Path, round: usize, random: &mut Random) {
-    fs::write(sled_dir.join("snap.0000000000000FFF.generating"), b"unfinished").unwrap();
-    let names = fs::read_dir(sled_dir).unwrap().map(|entry| entry.unwrap().path());
+    fs::write(
+        sled_dir.join("snap.0000000000000FFF.generating"),
+        b"unfinished",
+    )
+    .unwrap();
+    let names = fs::read_dir(sled_dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let snapshot = names.into_iter().find(|path| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         name.starts_with("snap.") && !name.ends_with(".generating")
@@ -471,7 +557,9 @@ fn damage_other_files(folder: &Folder, sled_dir: &Path, round: usize, random: &m
         2 => fs::remove_dir_all(sled_dir).unwrap(),
         3 => fs::remove_file(folder.dir().join("g1/marker")).unwrap(),
         4 => fs::write(sled_dir.join("conf"), b"").unwrap(),
-        5 => snapshot.into_iter().for_each(|path| fs::remove_file(path).unwrap()),
+        5 => snapshot
+            .into_iter()
+            .for_each(|path| fs::remove_file(path).unwrap()),
         _ => snapshot.into_iter().for_each(|path| {
             let mut bytes = fs::read(&path).unwrap();
             let at = random.below(bytes.len() as u64) as usize;

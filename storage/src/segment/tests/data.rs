@@ -17,7 +17,10 @@ pub(super) struct Lcg(pub(super) u64);
 
 impl Lcg {
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
@@ -36,7 +39,10 @@ struct Place {
 
 /// Rows of all three tables for so many traces.
 pub(super) fn all_tables(traces: usize, seed: u64) -> Vec<(Table, RecordBatch)> {
-    Table::ALL.into_iter().map(|table| (table, batch(table, traces, seed))).collect()
+    Table::ALL
+        .into_iter()
+        .map(|table| (table, batch(table, traces, seed)))
+        .collect()
 }
 
 /// Rows of one table: 8 spans, 1 trace row and up to 2 assessments a trace.
@@ -50,10 +56,18 @@ pub(super) fn batch(table: Table, traces: usize, seed: u64) -> RecordBatch {
             Table::Traces => 1,
             Table::Assessments => lcg.below(3) as usize,
         };
-        places.extend((0..items).map(|item| Place { trace, item, start_ns }));
+        places.extend((0..items).map(|item| Place {
+            trace,
+            item,
+            start_ns,
+        }));
     }
     let schema = table.schema();
-    let columns = schema.fields().iter().map(|field| column(table, field, &places, &mut lcg)).collect();
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| column(table, field, &places, &mut lcg))
+        .collect();
     RecordBatch::try_new(schema, columns).unwrap()
 }
 
@@ -83,7 +97,9 @@ fn column(table: Table, field: &Field, places: &[Place], lcg: &mut Lcg) -> Array
         DataType::Timestamp(_, _) => {
             let mut builder = TimestampNanosecondBuilder::new().with_data_type(timestamp());
             for place in places {
-                builder.append_option((!is_null(lcg)).then_some(place.start_ns + place.item as i64 * 1000));
+                builder.append_option(
+                    (!is_null(lcg)).then_some(place.start_ns + place.item as i64 * 1000),
+                );
             }
             Arc::new(builder.finish())
         }
@@ -96,12 +112,16 @@ fn column(table: Table, field: &Field, places: &[Place], lcg: &mut Lcg) -> Array
         }
         DataType::UInt64 => {
             let mut builder = UInt64Builder::new();
-            places.iter().for_each(|_| builder.append_value(u64::MAX - lcg.next()));
+            places
+                .iter()
+                .for_each(|_| builder.append_value(u64::MAX - lcg.next()));
             Arc::new(builder.finish())
         }
         DataType::Boolean => {
             let mut builder = BooleanBuilder::new();
-            places.iter().for_each(|_| builder.append_value(lcg.below(2) == 0));
+            places
+                .iter()
+                .for_each(|_| builder.append_value(lcg.below(2) == 0));
             Arc::new(builder.finish())
         }
         DataType::Map(_, _) => map(places.len(), lcg),
@@ -115,9 +135,13 @@ fn text(table: Table, name: &str, place: Place, lcg: &mut Lcg) -> String {
         "trace_id" => trace_id(place.trace),
         "span_id" => format!("{:08x}{:08x}", place.trace, place.item),
         "session_id" => format!("session-{}", place.trace / 5),
-        "name" => {
-            ["chat", "retrieve", "rerank", "a tool with a long name, or other"][lcg.below(4) as usize].into()
-        }
+        "name" => [
+            "chat",
+            "retrieve",
+            "rerank",
+            "a tool with a long name, or other",
+        ][lcg.below(4) as usize]
+            .into(),
         "status" => if lcg.below(50) == 0 { "ERROR" } else { "OK" }.into(),
         "experiment_id" => "0".into(),
         _ if table.is_heavy(name) => words(5 + lcg.below(160), lcg),
@@ -129,7 +153,9 @@ fn text(table: Table, name: &str, place: Place, lcg: &mut Lcg) -> String {
 }
 
 fn words(count: u64, lcg: &mut Lcg) -> String {
-    (0..count).map(|_| format!("w{}é ", lcg.below(3000))).collect()
+    (0..count)
+        .map(|_| format!("w{}é ", lcg.below(3000)))
+        .collect()
 }
 
 fn map(rows: usize, lcg: &mut Lcg) -> ArrayRef {
@@ -138,7 +164,9 @@ fn map(rows: usize, lcg: &mut Lcg) -> ArrayRef {
         let entries = lcg.below(4);
         for entry in 0..entries {
             builder.keys().append_value(format!("key {entry}"));
-            builder.values().append_option((lcg.below(5) > 0).then(|| words(2, lcg)));
+            builder
+                .values()
+                .append_option((lcg.below(5) > 0).then(|| words(2, lcg)));
         }
         builder.append(entries > 0 || lcg.below(2) == 0).unwrap();
     }
@@ -152,7 +180,9 @@ fn list(item: &Arc<Field>, rows: usize, lcg: &mut Lcg) -> ArrayRef {
             let mut builder = ListBuilder::new(StringBuilder::new()).with_field(item.clone());
             for _ in 0..rows {
                 for _ in 0..lcg.below(3) {
-                    builder.values().append_value(format!("model-{}", lcg.below(9)));
+                    builder
+                        .values()
+                        .append_value(format!("model-{}", lcg.below(9)));
                 }
                 builder.append(lcg.below(5) > 0);
             }
@@ -170,10 +200,15 @@ fn list_of_structs(item: &Arc<Field>, fields: &Fields, rows: usize, lcg: &mut Lc
             for (index, field) in fields.iter().enumerate() {
                 match field.data_type() {
                     DataType::Utf8 => {
-                        values.field_builder::<StringBuilder>(index).unwrap().append_value(words(3, lcg));
+                        values
+                            .field_builder::<StringBuilder>(index)
+                            .unwrap()
+                            .append_value(words(3, lcg));
                     }
                     _ => {
-                        let times = values.field_builder::<TimestampNanosecondBuilder>(index).unwrap();
+                        let times = values
+                            .field_builder::<TimestampNanosecondBuilder>(index)
+                            .unwrap();
                         times.append_value(row as i64);
                     }
                 }

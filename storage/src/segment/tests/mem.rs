@@ -41,7 +41,12 @@ impl io::Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Short writes, as files may have.
         let part = &bytes[..bytes.len().min(70_000)];
-        self.files.lock().unwrap().get_mut(&self.path).unwrap().extend_from_slice(part);
+        self.files
+            .lock()
+            .unwrap()
+            .get_mut(&self.path)
+            .unwrap()
+            .extend_from_slice(part);
         self.len += part.len() as u64;
         Ok(part.len())
     }
@@ -97,21 +102,41 @@ impl Env for TestEnv {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn EnvWriter>> {
-        if self.files.lock().unwrap().insert(path.to_path_buf(), Vec::new()).is_some() {
+        if self
+            .files
+            .lock()
+            .unwrap()
+            .insert(path.to_path_buf(), Vec::new())
+            .is_some()
+        {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let (files, synced) = (self.files.clone(), self.synced.clone());
-        Ok(Box::new(Writer { files, synced, path: path.to_path_buf(), len: 0 }))
+        Ok(Box::new(Writer {
+            files,
+            synced,
+            path: path.to_path_buf(),
+            len: 0,
+        }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn EnvReader>> {
         let bytes = Bytes::from(self.read(path)?);
         let (bytes_read, fail_reads) = (self.bytes_read.clone(), self.fail_reads.clone());
-        Ok(Arc::new(Reader { bytes, bytes_read, fail_reads }))
+        Ok(Arc::new(Reader {
+            bytes,
+            bytes_read,
+            fail_reads,
+        }))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.files.lock().unwrap().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files
+            .lock()
+            .unwrap()
+            .get(path)
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
@@ -119,7 +144,12 @@ impl Env for TestEnv {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.files.lock().unwrap().remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files
+            .lock()
+            .unwrap()
+            .remove(path)
+            .map(|_| ())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn remove_dir_all(&self, _: &Path) -> io::Result<()> {
@@ -132,7 +162,13 @@ impl Env for TestEnv {
     }
 
     fn list(&self, _: &Path) -> io::Result<Vec<String>> {
-        Ok(self.files.lock().unwrap().keys().map(|path| path.display().to_string()).collect())
+        Ok(self
+            .files
+            .lock()
+            .unwrap()
+            .keys()
+            .map(|path| path.display().to_string())
+            .collect())
     }
 
     fn exists(&self, path: &Path) -> bool {

@@ -53,7 +53,11 @@ impl Fixture {
         let env = Arc::new(TestEnv::default());
         let files = write(env.as_ref(), Path::new(DIR), options, &batches).unwrap();
         let rows = |table| {
-            batches.iter().filter(|(t, _)| *t == table).map(|(_, batch)| batch.num_rows() as u32).sum()
+            batches
+                .iter()
+                .filter(|(t, _)| *t == table)
+                .map(|(_, batch)| batch.num_rows() as u32)
+                .sum()
         };
         let meta = SegmentMeta {
             id: SegmentId(1),
@@ -67,7 +71,12 @@ impl Fixture {
             files,
         };
         let reader = SegmentReader::open(env.clone(), PathBuf::from(DIR), &meta, cache()).unwrap();
-        Self { env, reader, meta, batches }
+        Self {
+            env,
+            reader,
+            meta,
+            batches,
+        }
     }
 
     fn all(traces: usize) -> Self {
@@ -89,8 +98,16 @@ impl Fixture {
         RecordBatch::try_from_iter_with_nullable(columns).unwrap()
     }
 
-    fn scan(&self, table: Table, request: &ScanRequest, mask: Option<&RoaringBitmap>) -> Result<RecordBatch> {
-        let batches: Vec<RecordBatch> = self.reader.scan(table, request, mask)?.collect::<Result<_>>()?;
+    fn scan(
+        &self,
+        table: Table,
+        request: &ScanRequest,
+        mask: Option<&RoaringBitmap>,
+    ) -> Result<RecordBatch> {
+        let batches: Vec<RecordBatch> = self
+            .reader
+            .scan(table, request, mask)?
+            .collect::<Result<_>>()?;
         let schema = self.expected(table, &request.columns, &[]).schema();
         for batch in &batches {
             assert!(batch.num_rows() > 0, "no empty batches");
@@ -105,14 +122,22 @@ impl Fixture {
     /// These rows and columns of what was written.
     fn expected(&self, table: Table, columns: &[String], rows: &[u32]) -> RecordBatch {
         let written = self.written(table);
-        let indices: Vec<usize> =
-            columns.iter().map(|name| written.schema().index_of(name).unwrap()).collect();
+        let indices: Vec<usize> = columns
+            .iter()
+            .map(|name| written.schema().index_of(name).unwrap())
+            .collect();
         let projected = written.project(&indices).unwrap();
         take_record_batch(&projected, &UInt32Array::from(rows.to_vec())).unwrap()
     }
 
     /// Scans and compares with the rows that were written.
-    fn check(&self, table: Table, request: &ScanRequest, mask: Option<&RoaringBitmap>, rows: &[u32]) {
+    fn check(
+        &self,
+        table: Table,
+        request: &ScanRequest,
+        mask: Option<&RoaringBitmap>,
+        rows: &[u32],
+    ) {
         let found = self.scan(table, request, mask).unwrap();
         assert_eq!(found, self.expected(table, &request.columns, rows));
     }
@@ -141,5 +166,10 @@ fn write(
 }
 
 fn names(table: Table) -> Vec<String> {
-    table.schema().fields().iter().map(|field| field.name().clone()).collect()
+    table
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect()
 }

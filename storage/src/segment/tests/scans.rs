@@ -16,7 +16,10 @@ use crate::schema::Table;
 
 fn filter(columns: &[&str], keep: fn(&RecordBatch) -> BooleanArray) -> RowFilter {
     let columns = columns.iter().map(|name| (*name).to_string()).collect();
-    RowFilter { columns, keep: Arc::new(move |batch| Ok(keep(batch))) }
+    RowFilter {
+        columns,
+        keep: Arc::new(move |batch| Ok(keep(batch))),
+    }
 }
 
 fn row_count(fixture: &Fixture, table: Table) -> u32 {
@@ -35,7 +38,9 @@ fn rows_between(batch: &RecordBatch, column: &str, min: i64, max: i64) -> Vec<u3
         None => column.as_primitive::<Int64Type>().clone(),
     };
     (0..batch.num_rows() as u32)
-        .filter(|row| values.is_valid(*row as usize) && (min..=max).contains(&values.value(*row as usize)))
+        .filter(|row| {
+            values.is_valid(*row as usize) && (min..=max).contains(&values.value(*row as usize))
+        })
         .collect()
 }
 
@@ -48,7 +53,15 @@ fn all_columns_of_all_tables_come_back() {
         fixture.check(table, &ScanRequest::columns(columns.clone()), None, &rows);
         columns.push("_row".into());
         columns.reverse();
-        fixture.check(table, &ScanRequest { batch_rows: 100, ..ScanRequest::columns(columns) }, None, &rows);
+        fixture.check(
+            table,
+            &ScanRequest {
+                batch_rows: 100,
+                ..ScanRequest::columns(columns)
+            },
+            None,
+            &rows,
+        );
     }
 }
 
@@ -56,13 +69,26 @@ fn all_columns_of_all_tables_come_back() {
 fn columns_come_in_the_asked_order() {
     let fixture = Fixture::all(300);
     let rows: Vec<u32> = (0..row_count(&fixture, Table::Spans)).collect();
-    for columns in
-        [&["outputs", "trace_id"][..], &["events", "_row", "name", "links"], &["_row"], &["start_time"]]
-    {
-        fixture.check(Table::Spans, &ScanRequest::columns(columns.iter().copied()), None, &rows);
+    for columns in [
+        &["outputs", "trace_id"][..],
+        &["events", "_row", "name", "links"],
+        &["_row"],
+        &["start_time"],
+    ] {
+        fixture.check(
+            Table::Spans,
+            &ScanRequest::columns(columns.iter().copied()),
+            None,
+            &rows,
+        );
     }
     let rows: Vec<u32> = (0..row_count(&fixture, Table::Traces)).collect();
-    fixture.check(Table::Traces, &ScanRequest::columns(["metadata", "models", "tags", "state"]), None, &rows);
+    fixture.check(
+        Table::Traces,
+        &ScanRequest::columns(["metadata", "models", "tags", "state"]),
+        None,
+        &rows,
+    );
 }
 
 #[test]
@@ -108,7 +134,10 @@ fn selections_and_masks_of_every_density() {
                         && !mask.as_ref().is_some_and(|mask| mask.contains(*row))
                 };
                 let expected: Vec<u32> = (0..count).filter(wanted).collect();
-                let request = ScanRequest { rows: rows.clone(), ..ScanRequest::columns(columns.clone()) };
+                let request = ScanRequest {
+                    rows: rows.clone(),
+                    ..ScanRequest::columns(columns.clone())
+                };
                 fixture.check(table, &request, mask.as_ref(), &expected);
             }
         }
@@ -117,7 +146,9 @@ fn selections_and_masks_of_every_density() {
 
 fn long_outputs(batch: &RecordBatch) -> BooleanArray {
     let text = batch.column_by_name("outputs").unwrap().as_string_view();
-    text.iter().map(|text| text.map(|text| text.len() > 400)).collect()
+    text.iter()
+        .map(|text| text.map(|text| text.len() > 400))
+        .collect()
 }
 
 #[test]
@@ -133,23 +164,45 @@ fn filters_keep_rows_that_are_true_and_drop_null() {
     });
     let by_output = filter(&["outputs"], long_outputs);
     let by_row = filter(&["_row"], |batch| {
-        let rows = batch.column(0).as_primitive::<arrow::datatypes::UInt32Type>();
+        let rows = batch
+            .column(0)
+            .as_primitive::<arrow::datatypes::UInt32Type>();
         rows.iter().map(|row| row.map(|row| row % 3 != 0)).collect()
     });
     let tokens = rows_between(&written, "input_tokens", i64::MIN, 39_999);
-    let name = written.column_by_name("name").unwrap().as_string_view().clone();
+    let name = written
+        .column_by_name("name")
+        .unwrap()
+        .as_string_view()
+        .clone();
     let output = long_outputs(&written);
     let mut lcg = Lcg(11);
     let half = random_rows(row_count(&fixture, Table::Spans), 2, &mut lcg);
     let mask = random_rows(row_count(&fixture, Table::Spans), 10, &mut lcg);
-    for columns in [&["_row", "inputs", "name"][..], &["name", "events"], &["duration_ns", "outputs", "_row"]]
-    {
+    for columns in [
+        &["_row", "inputs", "name"][..],
+        &["name", "events"],
+        &["duration_ns", "outputs", "_row"],
+    ] {
         let plain = ScanRequest::columns(columns.iter().copied());
-        let one = ScanRequest { filters: vec![by_user.clone()], ..plain.clone() };
+        let one = ScanRequest {
+            filters: vec![by_user.clone()],
+            ..plain.clone()
+        };
         fixture.check(Table::Spans, &one, None, &tokens);
 
-        let filters = vec![by_user.clone(), by_name.clone(), by_output.clone(), by_row.clone()];
-        let all = ScanRequest { filters, rows: Some(half.clone()), batch_rows: 50, ..plain };
+        let filters = vec![
+            by_user.clone(),
+            by_name.clone(),
+            by_output.clone(),
+            by_row.clone(),
+        ];
+        let all = ScanRequest {
+            filters,
+            rows: Some(half.clone()),
+            batch_rows: 50,
+            ..plain
+        };
         let kept = |row: &u32| {
             let index = *row as usize;
             let true_output = output.is_valid(index) && output.value(index);
@@ -168,9 +221,21 @@ fn filters_keep_rows_that_are_true_and_drop_null() {
 #[test]
 fn a_filter_that_drops_everything_gives_no_batch() {
     let fixture = Fixture::all(200);
-    let nothing = filter(&["name"], |batch| BooleanArray::from(vec![None::<bool>; batch.num_rows()]));
-    let request = ScanRequest { filters: vec![nothing], ..ScanRequest::columns(["inputs"]) };
-    assert_eq!(fixture.reader.scan(Table::Spans, &request, None).unwrap().count(), 0);
+    let nothing = filter(&["name"], |batch| {
+        BooleanArray::from(vec![None::<bool>; batch.num_rows()])
+    });
+    let request = ScanRequest {
+        filters: vec![nothing],
+        ..ScanRequest::columns(["inputs"])
+    };
+    assert_eq!(
+        fixture
+            .reader
+            .scan(Table::Spans, &request, None)
+            .unwrap()
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -180,31 +245,57 @@ fn the_errors_of_a_filter_are_its_own() {
         columns: vec!["name".into()],
         keep: Arc::new(|_| Err(Error::invalid_input("division by zero"))),
     };
-    let request = ScanRequest { filters: vec![failing], ..ScanRequest::columns(["inputs"]) };
+    let request = ScanRequest {
+        filters: vec![failing],
+        ..ScanRequest::columns(["inputs"])
+    };
     let mut stream = fixture.reader.scan(Table::Spans, &request, None).unwrap();
     let error = stream.next().unwrap().unwrap_err();
-    assert_eq!((error.kind(), error.to_string()), (ErrorKind::InvalidInput, "division by zero".into()));
+    assert_eq!(
+        (error.kind(), error.to_string()),
+        (ErrorKind::InvalidInput, "division by zero".into())
+    );
     assert!(stream.next().is_none());
 
     let short = filter(&["name"], |_| BooleanArray::from(vec![true]));
-    let request = ScanRequest { filters: vec![short], ..ScanRequest::columns(["inputs"]) };
-    assert_eq!(fixture.scan(Table::Spans, &request, None).unwrap_err().kind(), ErrorKind::Internal);
+    let request = ScanRequest {
+        filters: vec![short],
+        ..ScanRequest::columns(["inputs"])
+    };
+    assert_eq!(
+        fixture
+            .scan(Table::Spans, &request, None)
+            .unwrap_err()
+            .kind(),
+        ErrorKind::Internal
+    );
 }
 
 #[test]
 fn unknown_columns_are_named_wherever_they_stand() {
     let fixture = Fixture::all(10);
-    let zone = Zone::Int { column: "nope".into(), min: 0, max: 1 };
+    let zone = Zone::Int {
+        column: "nope".into(),
+        min: 0,
+        max: 1,
+    };
     let requests = [
         ScanRequest::columns(["name", "nope"]),
         ScanRequest {
             filters: vec![filter(&["nope"], |_| unreachable!())],
             ..ScanRequest::columns(["name"])
         },
-        ScanRequest { zones: vec![zone], ..ScanRequest::columns(["name"]) },
+        ScanRequest {
+            zones: vec![zone],
+            ..ScanRequest::columns(["name"])
+        },
     ];
     for request in requests {
-        let error = fixture.reader.scan(Table::Spans, &request, None).err().unwrap();
+        let error = fixture
+            .reader
+            .scan(Table::Spans, &request, None)
+            .err()
+            .unwrap();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("\"nope\""), "{error}");
     }
@@ -224,15 +315,39 @@ fn zones_never_lose_a_wanted_row() {
         let mask = (lcg.below(2) == 0).then(|| random_rows(count, 9, &mut lcg));
         wanted.retain(|row| rows.as_ref().is_none_or(|rows| rows.contains(*row)));
         wanted.retain(|row| !mask.as_ref().is_some_and(|mask| mask.contains(*row)));
-        let request = ScanRequest { zones, rows, ..ScanRequest::columns(["_row", "trace_id"]) };
+        let request = ScanRequest {
+            zones,
+            rows,
+            ..ScanRequest::columns(["_row", "trace_id"])
+        };
         let found = fixture.scan(table, &request, mask.as_ref()).unwrap();
-        let rows: Vec<u32> = found.column(0).as_primitive::<arrow::datatypes::UInt32Type>().values().to_vec();
-        assert_eq!(found, fixture.expected(table, &request.columns, &rows), "seed {seed}");
+        let rows: Vec<u32> = found
+            .column(0)
+            .as_primitive::<arrow::datatypes::UInt32Type>()
+            .values()
+            .to_vec();
+        assert_eq!(
+            found,
+            fixture.expected(table, &request.columns, &rows),
+            "seed {seed}"
+        );
         let found: RoaringBitmap = rows.into_iter().collect();
-        let lost: Vec<u32> = wanted.into_iter().filter(|row| !found.contains(*row)).collect();
-        assert!(lost.is_empty(), "seed {seed}: zones {:?} lost rows {lost:?}", request.zones);
+        let lost: Vec<u32> = wanted
+            .into_iter()
+            .filter(|row| !found.contains(*row))
+            .collect();
+        assert!(
+            lost.is_empty(),
+            "seed {seed}: zones {:?} lost rows {lost:?}",
+            request.zones
+        );
         assert!(found.is_disjoint(mask.as_ref().unwrap_or(&RoaringBitmap::new())));
-        assert!(request.rows.as_ref().is_none_or(|rows| found.is_subset(rows)));
+        assert!(
+            request
+                .rows
+                .as_ref()
+                .is_none_or(|rows| found.is_subset(rows))
+        );
     }
 }
 
@@ -250,7 +365,11 @@ fn random_zones(table: Table, written: &RecordBatch, lcg: &mut Lcg) -> (Vec<Zone
     let mut zones = Vec::new();
     for _ in 0..=lcg.below(3) {
         let column = candidates[lcg.below(candidates.len() as u64) as usize].clone();
-        let matching = match written.column_by_name(&column).unwrap().as_string_view_opt() {
+        let matching = match written
+            .column_by_name(&column)
+            .unwrap()
+            .as_string_view_opt()
+        {
             Some(text) => {
                 let mut values = vec!["zzz".to_string()];
                 for _ in 0..lcg.below(3) {
@@ -276,7 +395,14 @@ fn random_zones(table: Table, written: &RecordBatch, lcg: &mut Lcg) -> (Vec<Zone
                     }
                 };
                 let (a, b) = (pick(lcg), pick(lcg));
-                let (min, max) = (a.min(b), if lcg.below(3) == 0 { a.min(b) } else { a.max(b) });
+                let (min, max) = (
+                    a.min(b),
+                    if lcg.below(3) == 0 {
+                        a.min(b)
+                    } else {
+                        a.max(b)
+                    },
+                );
                 let matching: Vec<u32> = rows_between(written, &column, min, max);
                 zones.push(Zone::Int { column, min, max });
                 matching
@@ -292,27 +418,84 @@ fn random_zones(table: Table, written: &RecordBatch, lcg: &mut Lcg) -> (Vec<Zone
 fn zones_leave_out_what_they_can() {
     let fixture = Fixture::all(1000);
     let rows_of = |zone: Zone| {
-        let request = ScanRequest { zones: vec![zone], ..ScanRequest::columns(["_row"]) };
-        fixture.scan(Table::Spans, &request, None).unwrap().num_rows()
+        let request = ScanRequest {
+            zones: vec![zone],
+            ..ScanRequest::columns(["_row"])
+        };
+        fixture
+            .scan(Table::Spans, &request, None)
+            .unwrap()
+            .num_rows()
     };
-    let trace = rows_of(Zone::Text { column: "trace_id".into(), values: vec![trace_id(500)] });
+    let trace = rows_of(Zone::Text {
+        column: "trace_id".into(),
+        values: vec![trace_id(500)],
+    });
     assert!((8..=192).contains(&trace), "{trace}");
-    assert_eq!(rows_of(Zone::Text { column: "trace_id".into(), values: vec!["zz".into()] }), 0);
-    assert_eq!(rows_of(Zone::Text { column: "trace_id".into(), values: Vec::new() }), 0);
+    assert_eq!(
+        rows_of(Zone::Text {
+            column: "trace_id".into(),
+            values: vec!["zz".into()]
+        }),
+        0
+    );
+    assert_eq!(
+        rows_of(Zone::Text {
+            column: "trace_id".into(),
+            values: Vec::new()
+        }),
+        0
+    );
     let start = 1_700_000_000_000_000_000;
-    let time = rows_of(Zone::Int { column: "start_time".into(), min: start, max: start + 10_000_000 });
+    let time = rows_of(Zone::Int {
+        column: "start_time".into(),
+        min: start,
+        max: start + 10_000_000,
+    });
     assert!((8 * 10..8 * 10 + 128).contains(&time), "{time}");
-    assert_eq!(rows_of(Zone::Int { column: "start_time".into(), min: 5, max: 4 }), 0);
+    assert_eq!(
+        rows_of(Zone::Int {
+            column: "start_time".into(),
+            min: 5,
+            max: 4
+        }),
+        0
+    );
     // Not of the zone's type, or nothing is known: all rows stay.
-    assert_eq!(rows_of(Zone::Int { column: "cost_usd".into(), min: -5, max: -4 }), 8000);
-    assert_eq!(rows_of(Zone::Text { column: "inputs".into(), values: Vec::new() }), 8000);
+    assert_eq!(
+        rows_of(Zone::Int {
+            column: "cost_usd".into(),
+            min: -5,
+            max: -4
+        }),
+        8000
+    );
+    assert_eq!(
+        rows_of(Zone::Text {
+            column: "inputs".into(),
+            values: Vec::new()
+        }),
+        8000
+    );
 }
 
 #[test]
 fn bloom_filters_leave_out_row_groups() {
     let fixture = Fixture::all(1000);
     // Span ids are not sorted against this value, so only the filters can tell.
-    let zone = Zone::Text { column: "span_id".into(), values: vec!["000000ff0000000a".into()] };
-    let request = ScanRequest { zones: vec![zone], ..ScanRequest::columns(["span_id"]) };
-    assert_eq!(fixture.scan(Table::Spans, &request, None).unwrap().num_rows(), 0);
+    let zone = Zone::Text {
+        column: "span_id".into(),
+        values: vec!["000000ff0000000a".into()],
+    };
+    let request = ScanRequest {
+        zones: vec![zone],
+        ..ScanRequest::columns(["span_id"])
+    };
+    assert_eq!(
+        fixture
+            .scan(Table::Spans, &request, None)
+            .unwrap()
+            .num_rows(),
+        0
+    );
 }

@@ -9,8 +9,8 @@ use super::naive::NaiveSpan;
 use super::{Lcg, TestSpan, batch};
 use crate::error::{Error, ErrorKind};
 use crate::text::{
-    FreshText, IndexedValue, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader, TextStats,
-    TextWriter, merge_indexes,
+    FreshText, IndexedValue, Scored, StringList, TextColumns, TextLocation, TextQuery, TextReader,
+    TextStats, TextWriter, merge_indexes,
 };
 
 const VOCABULARY: &[&str] = &[
@@ -120,9 +120,15 @@ fn random_value(random: &mut Lcg, depth: usize) -> Value {
         0 | 1 => Value::String(random_text(random)),
         2 => json!(random.below(50)),
         3 => random.pick(&[Value::Null, Value::Bool(true)]).clone(),
-        4 => Value::Array((0..random.below(4)).map(|_| random_value(random, depth - 1)).collect()),
+        4 => Value::Array(
+            (0..random.below(4))
+                .map(|_| random_value(random, depth - 1))
+                .collect(),
+        ),
         5 => Value::String(random_value(random, depth - 1).to_string()),
-        6 => random.pick(&[json!({"$bytes": "Zmxp flight"}), json!({"$double": "NaN"})]).clone(),
+        6 => random
+            .pick(&[json!({"$bytes": "Zmxp flight"}), json!({"$double": "NaN"})])
+            .clone(),
         _ => random_object(random, depth - 1),
     }
 }
@@ -146,7 +152,10 @@ fn random_payload(random: &mut Lcg) -> Option<String> {
 
 pub(super) fn random_span(random: &mut Lcg) -> TestSpan {
     if random.chance(5) {
-        return TestSpan { attributes: "{}".to_owned(), ..TestSpan::default() };
+        return TestSpan {
+            attributes: "{}".to_owned(),
+            ..TestSpan::default()
+        };
     }
     let (inputs, outputs) = (random_payload(random), random_payload(random));
     let mut attributes = random_object(random, 2);
@@ -170,8 +179,16 @@ fn random_query(random: &mut Lcg, depth: usize) -> String {
     let count = 1 + random.below(3);
     let mut text = String::new();
     for i in 0..count {
-        let joint = if i > 0 && random.chance(40) { " OR " } else { " " };
-        let minus = if i > 0 && joint == " " && random.chance(30) { "-" } else { "" };
+        let joint = if i > 0 && random.chance(40) {
+            " OR "
+        } else {
+            " "
+        };
+        let minus = if i > 0 && joint == " " && random.chance(30) {
+            "-"
+        } else {
+            ""
+        };
         let scope = random.pick(&["", "", "", "inputs:", "outputs:"]);
         let item = if depth > 0 && random.chance(25) {
             format!("({})", random_query(random, depth - 1))
@@ -193,7 +210,8 @@ impl Layout {
     fn indexes(spans: &[TestSpan], size: usize) -> Layout {
         let parts = spans.chunks(size).enumerate().map(|(i, part)| {
             let mut writer = TextWriter::create(TextLocation::Memory).unwrap();
-            part.chunks(7).for_each(|rows| writer.add(&batch(rows)).unwrap());
+            part.chunks(7)
+                .for_each(|rows| writer.add(&batch(rows)).unwrap());
             ((i * size) as u32, writer.finish().unwrap())
         });
         Layout::Index(parts.collect())
@@ -216,23 +234,37 @@ impl Layout {
         }
         assert!(parts > 2, "{parts} parts");
         let reader = writer.finish().unwrap();
-        assert!(root.path().read_dir().unwrap().all(|entry| entry.unwrap().path().is_file()));
+        assert!(
+            root.path()
+                .read_dir()
+                .unwrap()
+                .all(|entry| entry.unwrap().path().is_file())
+        );
         Layout::Index(vec![(0, reader)])
     }
 
     /// One index, merged from those of parts: of the rows that are kept.
     fn merged(spans: &[TestSpan], size: usize, kept: &[u32]) -> Layout {
-        let Layout::Index(parts) = Layout::indexes(spans, size) else { unreachable!() };
-        let parts: Vec<Arc<TextReader>> = parts.into_iter().map(|(_, part)| Arc::new(part)).collect();
-        let rows: Vec<(usize, u32)> =
-            kept.iter().map(|&row| (row as usize / size, row % size as u32)).collect();
-        Layout::Index(vec![(0, merge_indexes(TextLocation::Memory, &parts, &rows, &|| Ok(())).unwrap())])
+        let Layout::Index(parts) = Layout::indexes(spans, size) else {
+            unreachable!()
+        };
+        let parts: Vec<Arc<TextReader>> =
+            parts.into_iter().map(|(_, part)| Arc::new(part)).collect();
+        let rows: Vec<(usize, u32)> = kept
+            .iter()
+            .map(|&row| (row as usize / size, row % size as u32))
+            .collect();
+        Layout::Index(vec![(
+            0,
+            merge_indexes(TextLocation::Memory, &parts, &rows, &|| Ok(())).unwrap(),
+        )])
     }
 
     fn fresh(spans: &[TestSpan], size: usize) -> Layout {
         let parts = spans.chunks(size).enumerate().map(|(i, part)| {
             let mut fresh = FreshText::default();
-            part.chunks(7).for_each(|rows| fresh.add(&batch(rows)).unwrap());
+            part.chunks(7)
+                .for_each(|rows| fresh.add(&batch(rows)).unwrap());
             ((i * size) as u32, fresh)
         });
         Layout::Fresh(parts.collect())
@@ -240,14 +272,19 @@ impl Layout {
 
     fn rows(&self, query: &TextQuery) -> RoaringBitmap {
         let parts: Vec<(u32, RoaringBitmap)> = match self {
-            Layout::Index(parts) => {
-                parts.iter().map(|(base, part)| (*base, part.rows(query).unwrap())).collect()
-            }
-            Layout::Fresh(parts) => {
-                parts.iter().map(|(base, part)| (*base, part.rows(query).unwrap())).collect()
-            }
+            Layout::Index(parts) => parts
+                .iter()
+                .map(|(base, part)| (*base, part.rows(query).unwrap()))
+                .collect(),
+            Layout::Fresh(parts) => parts
+                .iter()
+                .map(|(base, part)| (*base, part.rows(query).unwrap()))
+                .collect(),
         };
-        parts.into_iter().flat_map(|(base, rows)| rows.into_iter().map(move |row| base + row)).collect()
+        parts
+            .into_iter()
+            .flat_map(|(base, rows)| rows.into_iter().map(move |row| base + row))
+            .collect()
     }
 
     fn stats(&self, query: &TextQuery, masked: &RoaringBitmap) -> TextStats {
@@ -272,7 +309,15 @@ impl Layout {
                 .map(|(base, part)| {
                     (
                         *base,
-                        part.top_k(query, &stats, k, f64::MIN, None, Some(&local(masked, *base))).unwrap(),
+                        part.top_k(
+                            query,
+                            &stats,
+                            k,
+                            f64::MIN,
+                            None,
+                            Some(&local(masked, *base)),
+                        )
+                        .unwrap(),
                     )
                 })
                 .collect(),
@@ -281,7 +326,15 @@ impl Layout {
                 .map(|(base, part)| {
                     (
                         *base,
-                        part.top_k(query, &stats, k, f64::MIN, None, Some(&local(masked, *base))).unwrap(),
+                        part.top_k(
+                            query,
+                            &stats,
+                            k,
+                            f64::MIN,
+                            None,
+                            Some(&local(masked, *base)),
+                        )
+                        .unwrap(),
                     )
                 })
                 .collect(),
@@ -298,7 +351,10 @@ impl Layout {
 
 /// The rows from `base` on, numbered from 0.
 fn local(rows: &RoaringBitmap, base: u32) -> RoaringBitmap {
-    rows.iter().filter(|&row| row >= base).map(|row| row - base).collect()
+    rows.iter()
+        .filter(|&row| row >= base)
+        .map(|row| row - base)
+        .collect()
 }
 
 fn random_spans(seed: u64, count: usize) -> Vec<TestSpan> {
@@ -309,9 +365,15 @@ fn random_spans(seed: u64, count: usize) -> Vec<TestSpan> {
 fn layouts(spans: &[TestSpan]) -> Vec<(&'static str, Layout)> {
     vec![
         ("one index", Layout::indexes(spans, spans.len())),
-        ("three indexes", Layout::indexes(spans, spans.len().div_ceil(3))),
+        (
+            "three indexes",
+            Layout::indexes(spans, spans.len().div_ceil(3)),
+        ),
         ("index in parts", Layout::in_parts(spans)),
-        ("merged index", Layout::merged(spans, 50, &(0..spans.len() as u32).collect::<Vec<_>>())),
+        (
+            "merged index",
+            Layout::merged(spans, 50, &(0..spans.len() as u32).collect::<Vec<_>>()),
+        ),
         ("fresh", Layout::fresh(spans, spans.len())),
         ("fresh in parts", Layout::fresh(spans, 31)),
     ]
@@ -327,12 +389,21 @@ fn rows_agree_with_the_reference_wherever_they_are() {
         let mut hits = 0;
         for _ in 0..500 {
             let text = random_query(&mut random, 2);
-            let Ok(query) = TextQuery::parse(&text) else { continue };
-            let expected: RoaringBitmap =
-                (0..).zip(&naive).filter(|(_, span)| span.matches(&query)).map(|(row, _)| row).collect();
+            let Ok(query) = TextQuery::parse(&text) else {
+                continue;
+            };
+            let expected: RoaringBitmap = (0..)
+                .zip(&naive)
+                .filter(|(_, span)| span.matches(&query))
+                .map(|(row, _)| row)
+                .collect();
             hits += u64::from(!expected.is_empty());
             for (name, layout) in &layouts {
-                assert_eq!(layout.rows(&query), expected, "seed {seed}, {name}: {text} = {query}");
+                assert_eq!(
+                    layout.rows(&query),
+                    expected,
+                    "seed {seed}, {name}: {text} = {query}"
+                );
             }
         }
         assert!(hits > 200, "{hits} queries found something");
@@ -345,14 +416,24 @@ fn scores_do_not_depend_on_where_rows_are() {
     let naive: Vec<NaiveSpan> = spans.iter().map(NaiveSpan::new).collect();
     let masked: RoaringBitmap = [3, 17, 90, 91, 92, 200].into_iter().collect();
     // What compaction leaves: the same rows without the masked ones.
-    let kept: Vec<u32> = (0..spans.len() as u32).filter(|&row| !masked.contains(row)).collect();
-    let compacted: Vec<TestSpan> = kept.iter().map(|&row| spans[row as usize].clone()).collect();
-    let compacted = [Layout::indexes(&compacted, compacted.len()), Layout::merged(&spans, 70, &kept)];
+    let kept: Vec<u32> = (0..spans.len() as u32)
+        .filter(|&row| !masked.contains(row))
+        .collect();
+    let compacted: Vec<TestSpan> = kept
+        .iter()
+        .map(|&row| spans[row as usize].clone())
+        .collect();
+    let compacted = [
+        Layout::indexes(&compacted, compacted.len()),
+        Layout::merged(&spans, 70, &kept),
+    ];
     let layouts = layouts(&spans);
     let mut random = Lcg(5);
     for _ in 0..300 {
         let text = random_query(&mut random, 1);
-        let Ok(query) = TextQuery::parse(&text) else { continue };
+        let Ok(query) = TextQuery::parse(&text) else {
+            continue;
+        };
         let expected = layouts[0].1.top(&query, 10, &masked);
         for (name, layout) in &layouts {
             assert_eq!(layout.top(&query, 10, &masked), expected, "{name}: {text}");
@@ -360,14 +441,20 @@ fn scores_do_not_depend_on_where_rows_are() {
         for compacted in &compacted {
             let after: Vec<(u32, f64)> = compacted.top(&query, 10, &RoaringBitmap::new());
             assert_eq!(
-                after.iter().map(|&(row, score)| (kept[row as usize], score)).collect::<Vec<_>>(),
+                after
+                    .iter()
+                    .map(|&(row, score)| (kept[row as usize], score))
+                    .collect::<Vec<_>>(),
                 expected,
                 "{text}"
             );
         }
         let stats = layouts[0].1.stats(&query, &masked);
         for (term, &doc_freq) in &stats.doc_freq {
-            let found = kept.iter().filter(|&&row| naive[row as usize].count(term) > 0).count();
+            let found = kept
+                .iter()
+                .filter(|&&row| naive[row as usize].count(term) > 0)
+                .count();
             assert_eq!(doc_freq, found as u64, "{term}");
         }
         assert_eq!(stats.docs, kept.len() as u64);
@@ -380,7 +467,8 @@ fn scores_follow_the_formula() {
     let naive: Vec<NaiveSpan> = spans.iter().map(NaiveSpan::new).collect();
     let query = TextQuery::parse("the \"rate limit\" OR aban*").unwrap();
     // The spans are short: lengths below 41 words are kept exactly.
-    let length = |span: &NaiveSpan| span.fields.iter().flatten().map(Vec::len).sum::<usize>() as f64;
+    let length =
+        |span: &NaiveSpan| span.fields.iter().flatten().map(Vec::len).sum::<usize>() as f64;
     let average = naive.iter().map(length).sum::<f64>() / naive.len() as f64;
     let score = |span: &NaiveSpan| -> f64 {
         let parts = query.positive_terms().into_iter().map(|term| {
@@ -430,9 +518,17 @@ fn merged_indexes_know_what_was_kept_and_nothing_else() {
     }
     // Backwards, and without every third row.
     let kept: Vec<u32> = (0..90).rev().filter(|row| row % 3 != 0).collect();
-    let Layout::Index(merged) = Layout::merged(&spans, 20, &kept) else { unreachable!() };
+    let Layout::Index(merged) = Layout::merged(&spans, 20, &kept) else {
+        unreachable!()
+    };
     let (_, merged) = &merged[0];
-    let rows = |text: &str| merged.rows(&TextQuery::parse(text).unwrap()).unwrap().iter().collect::<Vec<_>>();
+    let rows = |text: &str| {
+        merged
+            .rows(&TextQuery::parse(text).unwrap())
+            .unwrap()
+            .iter()
+            .collect::<Vec<_>>()
+    };
     assert_eq!(rows("\"and every row\"").len(), kept.len());
     let terms: Vec<String> = merged
         .dictionaries(true)
@@ -445,25 +541,53 @@ fn merged_indexes_know_what_was_kept_and_nothing_else() {
         })
         .collect();
     for row in 0..90_u32 {
-        let at = kept.iter().position(|&kept| kept == row).map(|at| at as u32);
+        let at = kept
+            .iter()
+            .position(|&kept| kept == row)
+            .map(|at| at as u32);
         assert_eq!(rows(&format!("word{row:02}")), Vec::from_iter(at));
         let value = IndexedValue::Text(format!("value{row:02}"));
-        let found = merged.value_rows(&format!("key{row:02}"), &value).unwrap().unwrap();
+        let found = merged
+            .value_rows(&format!("key{row:02}"), &value)
+            .unwrap()
+            .unwrap();
         assert!(found.sure.iter().eq(at) && found.maybe.is_empty());
-        for term in [format!("word{row:02}"), format!("key{row:02}\0value{row:02}")] {
-            assert_eq!(terms.iter().any(|known| known.contains(&term)), at.is_some(), "{term}");
+        for term in [
+            format!("word{row:02}"),
+            format!("key{row:02}\0value{row:02}"),
+        ] {
+            assert_eq!(
+                terms.iter().any(|known| known.contains(&term)),
+                at.is_some(),
+                "{term}"
+            );
         }
     }
-    let Layout::Index(empty) = Layout::merged(&spans, 20, &[]) else { unreachable!() };
-    assert!(empty[0].1.rows(&TextQuery::parse("row OR wor*").unwrap()).unwrap().is_empty());
+    let Layout::Index(empty) = Layout::merged(&spans, 20, &[]) else {
+        unreachable!()
+    };
+    assert!(
+        empty[0]
+            .1
+            .rows(&TextQuery::parse("row OR wor*").unwrap())
+            .unwrap()
+            .is_empty()
+    );
     let third = IndexedValue::Number(2.0);
     let found = merged.value_rows("n", &third).unwrap().unwrap();
-    assert!(found.sure.iter().eq((0..).zip(&kept).filter(|(_, row)| **row % 4 == 2).map(|(at, _)| at)));
+    assert!(
+        found.sure.iter().eq((0..)
+            .zip(&kept)
+            .filter(|(_, row)| **row % 4 == 2)
+            .map(|(at, _)| at))
+    );
 }
 
 #[test]
 fn merging_stops_when_told_and_refuses_rows_that_are_not_there() {
-    let Layout::Index(parts) = Layout::indexes(&random_spans(5, 40), 40) else { unreachable!() };
+    let Layout::Index(parts) = Layout::indexes(&random_spans(5, 40), 40) else {
+        unreachable!()
+    };
     let parts: Vec<Arc<TextReader>> = parts.into_iter().map(|(_, part)| Arc::new(part)).collect();
     let stop = || Err(Error::new(ErrorKind::Closed, "enough"));
     let error = merge_indexes(TextLocation::Memory, &parts, &[(0, 3)], &stop).unwrap_err();

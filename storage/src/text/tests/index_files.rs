@@ -32,13 +32,22 @@ fn document_ids_are_row_numbers_after_reopening_elsewhere() {
     write(&temporary, &spans(5000));
     fs::rename(&temporary, &path).unwrap();
     let reader = TextReader::open(&Folder::at(&path), 5000).unwrap();
-    let rows = |text: &str| reader.rows(&TextQuery::parse(text).unwrap()).unwrap().iter().collect::<Vec<_>>();
+    let rows = |text: &str| {
+        reader
+            .rows(&TextQuery::parse(text).unwrap())
+            .unwrap()
+            .iter()
+            .collect::<Vec<_>>()
+    };
     assert_eq!(rows("\"number 1234\""), [1234]);
     assert_eq!(rows("word3 -4999").len(), 714);
     assert_eq!(rows("span").len(), 5000);
     assert!(rows("inputs:span").is_empty());
     assert_eq!(rows("word3 \"number 17\""), [17]);
-    assert_eq!(TextReader::damaged_files(&Folder::at(&path)).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        TextReader::damaged_files(&Folder::at(&path)).unwrap(),
+        Vec::<String>::new()
+    );
     let error = TextWriter::create(TextLocation::Directory(Folder::at(path))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
 }
@@ -53,7 +62,12 @@ fn rows_without_text_and_indexes_without_rows() {
         assert!(reader.rows(&query).unwrap().is_empty());
         let stats = reader.stats(&query, None).unwrap();
         assert_eq!(stats.docs as usize, rows.len());
-        assert_eq!(reader.top_k(&query, &stats, 3, f64::MIN, None, None).unwrap(), []);
+        assert_eq!(
+            reader
+                .top_k(&query, &stats, 3, f64::MIN, None, None)
+                .unwrap(),
+            []
+        );
     }
 }
 
@@ -61,17 +75,32 @@ fn rows_without_text_and_indexes_without_rows() {
 fn missing_and_damaged_indexes_are_errors() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("text");
-    assert_eq!(TextReader::open(&Folder::at(&path), 1).unwrap_err().kind(), ErrorKind::Corrupt);
     assert_eq!(
-        TextWriter::create(TextLocation::Directory(Folder::at(&path))).unwrap_err().kind(),
+        TextReader::open(&Folder::at(&path), 1).unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
+    assert_eq!(
+        TextWriter::create(TextLocation::Directory(Folder::at(&path)))
+            .unwrap_err()
+            .kind(),
         ErrorKind::Io
     );
     fs::create_dir(&path).unwrap();
-    assert_eq!(TextReader::open(&Folder::at(&path), 1).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(
+        TextReader::open(&Folder::at(&path), 1).unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
     write(&path, &spans(300));
-    assert_eq!(TextReader::open(&Folder::at(&path), 299).unwrap_err().kind(), ErrorKind::Corrupt);
-    let names: Vec<String> =
-        fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(
+        TextReader::open(&Folder::at(&path), 299)
+            .unwrap_err()
+            .kind(),
+        ErrorKind::Corrupt
+    );
+    let names: Vec<String> = fs::read_dir(&path)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     for name in names.iter().filter(|name| !name.starts_with('.')) {
         let file = path.join(name);
         let whole = fs::read(&file).unwrap();
@@ -81,7 +110,11 @@ fn missing_and_damaged_indexes_are_errors() {
             match damage {
                 0 => bytes.truncate(middle),
                 1 => bytes.clear(),
-                2 => bytes.iter_mut().skip(middle).take(8).for_each(|byte| *byte ^= 0xff),
+                2 => bytes
+                    .iter_mut()
+                    .skip(middle)
+                    .take(8)
+                    .for_each(|byte| *byte ^= 0xff),
                 3 => bytes.iter_mut().take(16).for_each(|byte| *byte = 0xff),
                 4 => bytes.fill(0),
                 _ => bytes.truncate(whole.len() - 1),
@@ -98,8 +131,17 @@ fn missing_and_damaged_indexes_are_errors() {
 
 /// Whatever comes out, it is no panic.
 fn ask_everything(path: &std::path::Path) {
-    let Ok(reader) = TextReader::open(&Folder::at(path), 300) else { return };
-    for text in ["word3", "\"number 7\"", "wo*", "wrod3~1", "span -word1", "\"number 2*\""] {
+    let Ok(reader) = TextReader::open(&Folder::at(path), 300) else {
+        return;
+    };
+    for text in [
+        "word3",
+        "\"number 7\"",
+        "wo*",
+        "wrod3~1",
+        "span -word1",
+        "\"number 2*\"",
+    ] {
         let query = TextQuery::parse(text).unwrap();
         let _ = reader.rows(&query);
         if let Ok(stats) = reader.stats(&query, None) {
@@ -119,9 +161,13 @@ fn long_words_are_found_in_index_and_memory() {
     let mut fresh = FreshText::default();
     fresh.add(&batch(&rows)).unwrap();
     let cut = &long[..30_000];
-    for (text, found) in
-        [("deadbee*", 1), ("\"blob deadbee* end\"", 0), (cut, 0), (&long[..60_000], 0), ("deadbeef0", 0)]
-    {
+    for (text, found) in [
+        ("deadbee*", 1),
+        ("\"blob deadbee* end\"", 0),
+        (cut, 0),
+        (&long[..60_000], 0),
+        ("deadbeef0", 0),
+    ] {
         let query = TextQuery::parse(text).unwrap();
         assert_eq!(reader.rows(&query).unwrap().len(), found, "{text:.40}");
         assert_eq!(fresh.rows(&query).unwrap().len(), found, "{text:.40}");

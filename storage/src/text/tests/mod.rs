@@ -10,7 +10,8 @@ mod values;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, ListArray, RecordBatch, StringArray, StringViewArray, StructArray, TimestampNanosecondArray,
+    ArrayRef, ListArray, RecordBatch, StringArray, StringViewArray, StructArray,
+    TimestampNanosecondArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -38,10 +39,16 @@ fn batch(spans: &[TestSpan]) -> RecordBatch {
     let times = TimestampNanosecondArray::from(vec![0; events.len()]).with_timezone("UTC");
     let names: StringArray = events.iter().map(|event| Some(event.0.as_str())).collect();
     let attributes: StringArray = events.iter().map(|event| Some(event.1.as_str())).collect();
-    let values =
-        StructArray::new(event_fields(), vec![Arc::new(times), Arc::new(names), Arc::new(attributes)], None);
+    let values = StructArray::new(
+        event_fields(),
+        vec![Arc::new(times), Arc::new(names), Arc::new(attributes)],
+        None,
+    );
     let offsets = OffsetBuffer::from_lengths(spans.iter().map(|span| span.events.len()));
-    let item = Arc::new(Field::new_list_field(DataType::Struct(event_fields()), true));
+    let item = Arc::new(Field::new_list_field(
+        DataType::Struct(event_fields()),
+        true,
+    ));
     let events: ArrayRef = Arc::new(ListArray::new(item, offsets, Arc::new(values), None));
     let columns = [
         ("name", text(&|span| Some(span.name.clone()))),
@@ -52,9 +59,15 @@ fn batch(spans: &[TestSpan]) -> RecordBatch {
         ("events", events),
         ("span_type", text(&|span| Some(span.span_type.clone()))),
     ];
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.map(|(_, column)| column).to_vec()).unwrap()
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
+        .collect();
+    RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.map(|(_, column)| column).to_vec(),
+    )
+    .unwrap()
 }
 
 /// A seeded generator.
@@ -62,7 +75,10 @@ struct Lcg(u64);
 
 impl Lcg {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 

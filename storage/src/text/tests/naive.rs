@@ -19,19 +19,34 @@ impl NaiveSpan {
         let mut strings = vec![span.name.clone()];
         strings.extend(span.status_message.clone());
         let mut attributes = Vec::new();
-        value_strings(&serde_json::from_str(&span.attributes).unwrap(), true, &mut attributes);
-        attributes
-            .retain(|string| Some(string) != span.inputs.as_ref() && Some(string) != span.outputs.as_ref());
+        value_strings(
+            &serde_json::from_str(&span.attributes).unwrap(),
+            true,
+            &mut attributes,
+        );
+        attributes.retain(|string| {
+            Some(string) != span.inputs.as_ref() && Some(string) != span.outputs.as_ref()
+        });
         strings.extend(attributes);
         for (name, attributes) in &span.events {
             strings.push(name.clone());
-            value_strings(&serde_json::from_str(attributes).unwrap(), true, &mut strings);
+            value_strings(
+                &serde_json::from_str(attributes).unwrap(),
+                true,
+                &mut strings,
+            );
         }
-        let fields =
-            [leaf_words(span.inputs.as_slice()), leaf_words(span.outputs.as_slice()), leaf_words(&strings)];
+        let fields = [
+            leaf_words(span.inputs.as_slice()),
+            leaf_words(span.outputs.as_slice()),
+            leaf_words(&strings),
+        ];
         strings.extend(span.inputs.clone());
         strings.extend(span.outputs.clone());
-        NaiveSpan { fields, raw: strings }
+        NaiveSpan {
+            fields,
+            raw: strings,
+        }
     }
 
     pub(super) fn matches(&self, query: &TextQuery) -> bool {
@@ -52,7 +67,12 @@ impl NaiveSpan {
         };
         let leaves = fields.iter().flat_map(|&field| &self.fields[field]);
         leaves
-            .map(|words| words.windows(term.slots.len()).filter(|window| fits(&term.slots, window)).count())
+            .map(|words| {
+                words
+                    .windows(term.slots.len())
+                    .filter(|window| fits(&term.slots, window))
+                    .count()
+            })
             .sum()
     }
 }
@@ -92,12 +112,15 @@ fn edits(a: &[char], b: &[char], limit: u8) -> bool {
 fn value_strings(value: &Value, top: bool, strings: &mut Vec<String>) {
     match value {
         Value::String(text) => strings.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| value_strings(item, false, strings)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| value_strings(item, false, strings)),
         Value::Object(map) => {
             let is_text = |key: &str| map.get(key).is_some_and(Value::is_string);
             let wrapper = !top && map.len() == 1 && (is_text("$bytes") || is_text("$double"));
             if !wrapper {
-                map.values().for_each(|item| value_strings(item, false, strings));
+                map.values()
+                    .for_each(|item| value_strings(item, false, strings));
             }
         }
         _ => {}
@@ -106,7 +129,9 @@ fn value_strings(value: &Value, top: bool, strings: &mut Vec<String>) {
 
 fn leaf_words(strings: &[String]) -> Vec<Vec<String>> {
     let mut leaves = Vec::new();
-    strings.iter().for_each(|string| string_leaves(string, &mut leaves));
+    strings
+        .iter()
+        .for_each(|string| string_leaves(string, &mut leaves));
     leaves.iter().map(|leaf| split(&read(leaf))).collect()
 }
 
@@ -130,16 +155,24 @@ fn value_leaves(value: &Value, leaves: &mut Vec<String>) {
 
 /// Without colours, lower-cased, composed.
 fn read(leaf: &str) -> String {
-    static SEQUENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\x1b\[[0-?]*[ -/]*[@-~]").unwrap());
+    static SEQUENCE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\x1b\[[0-?]*[ -/]*[@-~]").unwrap());
     let plain = SEQUENCE.replace_all(leaf, "").to_lowercase();
-    icu_normalizer::ComposingNormalizerBorrowed::new_nfc().normalize(&plain).into_owned()
+    icu_normalizer::ComposingNormalizerBorrowed::new_nfc()
+        .normalize(&plain)
+        .into_owned()
 }
 
 /// Letters and numbers by the regular expression engine's own tables; letters of some scripts stand alone.
 fn split(lower: &str) -> Vec<String> {
     static WORD: LazyLock<Regex> = LazyLock::new(|| {
         let alone = r"\u3005\u3007\u3041-\u309F\u30A0-\u30FF\u31F0-\u31FF\uFF66-\uFF9F\u3400-\u4DBF\u4E00-\u9FFF\uF900-\uFAFF\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\U00020000-\U0003FFFF";
-        Regex::new(&format!(r"[[\p{{L}}\p{{N}}]&&[{alone}]]|[[\p{{L}}\p{{N}}_]--[{alone}]]+")).unwrap()
+        Regex::new(&format!(
+            r"[[\p{{L}}\p{{N}}]&&[{alone}]]|[[\p{{L}}\p{{N}}_]--[{alone}]]+"
+        ))
+        .unwrap()
     });
-    WORD.find_iter(lower).map(|found| found.as_str().to_owned()).collect()
+    WORD.find_iter(lower)
+        .map(|found| found.as_str().to_owned())
+        .collect()
 }

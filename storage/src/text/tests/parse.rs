@@ -13,7 +13,10 @@ fn refused(text: &str) -> String {
 #[test]
 fn the_language_of_the_public_surface() {
     assert_eq!(parsed("Refund policy"), "(refund policy)");
-    assert_eq!(parsed("\"refund  Policy!\" -test"), "(\"refund policy\" -test)");
+    assert_eq!(
+        parsed("\"refund  Policy!\" -test"),
+        "(\"refund policy\" -test)"
+    );
     assert_eq!(parsed("a OR b c OR (d -e)"), "(a OR (b c) OR (d -e))");
     assert_eq!(parsed("gpt-4 user@x"), "(\"gpt 4\" \"user x\")");
     assert_eq!(parsed("pre* fuzzy~1 gpt-4o*"), "(pre* fuzzy~1 gpt-4o*)");
@@ -37,20 +40,39 @@ fn operators_are_in_capitals() {
     assert_eq!(parsed("error AND file"), "(error file)");
     assert_eq!(parsed("error NOT refund"), "(error -refund)");
     assert_eq!(parsed("NOT refund error"), "(-refund error)");
-    assert_eq!(parsed("a AND b OR c AND NOT (d OR e)"), "((a b) OR (c -(d OR e)))");
-    assert_eq!(parsed("a AND -b NOT inputs:\"c d\""), "(a -b -inputs:\"c d\")");
+    assert_eq!(
+        parsed("a AND b OR c AND NOT (d OR e)"),
+        "((a b) OR (c -(d OR e)))"
+    );
+    assert_eq!(
+        parsed("a AND -b NOT inputs:\"c d\""),
+        "(a -b -inputs:\"c d\")"
+    );
     assert_eq!(parsed("NOT(a)AND(b)OR\"c d\""), "((-a b) OR \"c d\")");
-    assert_eq!(parsed("\"AND\" \"not\" ANDROID NOTE AND*"), "(and not android note and*)");
+    assert_eq!(
+        parsed("\"AND\" \"not\" ANDROID NOTE AND*"),
+        "(and not android note and*)"
+    );
 }
 
 #[test]
 fn letters_of_scripts_without_spaces_are_phrases() {
     assert_eq!(parsed("天気"), "\"天 気\"");
-    assert_eq!(parsed("天気* 天* gpt天気 ที่*"), "(\"天 気\" 天 \"gpt 天 気\" ท)");
+    assert_eq!(
+        parsed("天気* 天* gpt天気 ที่*"),
+        "(\"天 気\" 天 \"gpt 天 気\" ท)"
+    );
     assert_eq!(parsed("天gpt*"), "天-gpt*");
-    assert_eq!(parsed("cafe\u{301}* か\u{3099} \u{1b}[31mred\u{1b}[0m"), "(café* が red)");
+    assert_eq!(
+        parsed("cafe\u{301}* か\u{3099} \u{1b}[31mred\u{1b}[0m"),
+        "(café* が red)"
+    );
     for text in ["天~1", "天気~1", "abc天~2"] {
-        assert!(refused(text).contains("each letter is a word"), "{text}: {}", refused(text));
+        assert!(
+            refused(text).contains("each letter is a word"),
+            "{text}: {}",
+            refused(text)
+        );
     }
 }
 
@@ -88,8 +110,14 @@ fn errors_name_token_and_position() {
         ("a NOT OR b", "at character 3: `NOT` needs something after"),
         ("a NOT NOT b", "not negated again"),
         ("a NOT -b", "not negated again"),
-        ("input:error", "at character 1: no field `input`: did you mean `inputs:`?"),
-        ("x -Outputs:error", "at character 4: no field `Outputs`: did you mean `outputs:`?"),
+        (
+            "input:error",
+            "at character 1: no field `input`: did you mean `inputs:`?",
+        ),
+        (
+            "x -Outputs:error",
+            "at character 4: no field `Outputs`: did you mean `outputs:`?",
+        ),
         (
             "name:\"a b\"",
             "no field `name`: there are `inputs:` and `outputs:`. For the text itself put it in quotes",
@@ -105,7 +133,11 @@ fn errors_name_token_and_position() {
         ("\"?!\"", "`?!` has no letter"),
     ];
     for (text, expected) in cases {
-        assert!(refused(text).contains(expected), "{text}: {}", refused(text));
+        assert!(
+            refused(text).contains(expected),
+            "{text}: {}",
+            refused(text)
+        );
     }
     assert!(refused(&("(".repeat(70) + "x" + &")".repeat(70))).contains("nested deeper than 64"));
     assert!(refused(&"w ".repeat(257)).contains("more than 256 words"));
@@ -119,5 +151,10 @@ fn a_column_query_stays_in_its_column() {
     let query = TextQuery::parse_in("a -\"b c\" inputs:d", TextField::Inputs).unwrap();
     assert_eq!(query.to_string(), "(inputs:a -inputs:\"b c\" inputs:d)");
     let error = TextQuery::parse_in("outputs:a", TextField::Inputs).unwrap_err();
-    assert!(error.to_string().contains("cannot be searched in this column"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("cannot be searched in this column"),
+        "{error}"
+    );
 }

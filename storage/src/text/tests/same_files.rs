@@ -38,17 +38,27 @@ impl Tokenizer for Cut {
     type TokenStream<'a> = CutStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> CutStream<'a> {
-        let token = |text: &str, position| Token { text: text.to_owned(), position, ..Token::default() };
+        let token = |text: &str, position| Token {
+            text: text.to_owned(),
+            position,
+            ..Token::default()
+        };
         self.tokens.clear();
         if !self.words {
             self.tokens.push(token(text, 0));
-            return CutStream { tokens: &mut self.tokens, next: 0 };
+            return CutStream {
+                tokens: &mut self.tokens,
+                next: 0,
+            };
         }
         let (mut words, mut word) = (Words::new(text), String::new());
         while words.next(&mut word).is_some() {
             self.tokens.push(token(&word, self.tokens.len()));
         }
-        CutStream { tokens: &mut self.tokens, next: 0 }
+        CutStream {
+            tokens: &mut self.tokens,
+            next: 0,
+        }
     }
 }
 
@@ -73,12 +83,24 @@ fn files_of_tantivy(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
     let tokenizers = TokenizerManager::default();
     for (_, entry) in schema().fields() {
         let options = entry.field_type().get_index_record_option().unwrap();
-        let tantivy::schema::FieldType::Str(text) = entry.field_type() else { unreachable!() };
+        let tantivy::schema::FieldType::Str(text) = entry.field_type() else {
+            unreachable!()
+        };
         let name = text.get_indexing_options().unwrap().tokenizer().to_owned();
-        tokenizers.register(&name, Cut { words: options.has_positions(), tokens: Vec::new() });
+        tokenizers.register(
+            &name,
+            Cut {
+                words: options.has_positions(),
+                tokens: Vec::new(),
+            },
+        );
     }
-    let settings = IndexSettings { docstore_compression: Compressor::None, ..IndexSettings::default() };
-    let term_text = |terms: &RowTerms, term| String::from_utf8(terms.terms.term(term).to_vec()).unwrap();
+    let settings = IndexSettings {
+        docstore_compression: Compressor::None,
+        ..IndexSettings::default()
+    };
+    let term_text =
+        |terms: &RowTerms, term| String::from_utf8(terms.terms.term(term).to_vec()).unwrap();
     let mut writer = Index::builder()
         .schema(schema())
         .settings(settings)
@@ -100,7 +122,10 @@ fn files_of_tantivy(spans: &[TestSpan]) -> Vec<(String, Vec<u8>)> {
             }
         }
     }
-    documents.resize(documents.len().max(columns.rows()), TantivyDocument::default());
+    documents.resize(
+        documents.len().max(columns.rows()),
+        TantivyDocument::default(),
+    );
     for (row, document) in documents.iter_mut().enumerate().take(columns.rows()) {
         let row = columns.row(row).unwrap();
         terms.fill(&row, &row.strings()).unwrap();
@@ -121,7 +146,15 @@ fn files(index: &Index, directory: &dyn Directory) -> Vec<(String, Vec<u8>)> {
     ["fieldnorm", "term", "idx", "pos"]
         .map(|kind| {
             let path = format!("{id}.{kind}");
-            (kind.to_owned(), directory.open_read(Path::new(&path)).unwrap().read_bytes().unwrap().to_vec())
+            (
+                kind.to_owned(),
+                directory
+                    .open_read(Path::new(&path))
+                    .unwrap()
+                    .read_bytes()
+                    .unwrap()
+                    .to_vec(),
+            )
         })
         .to_vec()
 }
@@ -150,14 +183,20 @@ fn files_are_those_of_tantivys_writer() {
             }
         }
         let batches: Vec<RecordBatch> = spans.chunks(9).map(batch).collect();
-        assert_eq!(files_of_ours(&batches), files_of_tantivy(&spans), "{count} rows");
+        assert_eq!(
+            files_of_ours(&batches),
+            files_of_tantivy(&spans),
+            "{count} rows"
+        );
     }
 }
 
 #[test]
 fn attributes_as_they_are_stored_are_the_attributes() {
-    let (inputs, outputs) =
-        (r#"{"q":"the question, said \"twice\""}"#, "an answer of\nmore than a few words");
+    let (inputs, outputs) = (
+        r#"{"q":"the question, said \"twice\""}"#,
+        "an answer of\nmore than a few words",
+    );
     let stored = [
         "\u{1}{\"mlflow.spanInputs\":\u{2}i,\"mlflow.spanOutputs\":\u{2}o,\"n\":1}",
         "\u{1}{\"deep\":[\u{2}i,{\"x\":\u{2}o}],\"k\":\u{2}o}",

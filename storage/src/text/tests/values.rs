@@ -38,21 +38,29 @@ fn random_attributes(random: &mut Lcg) -> Value {
 
 /// The text of the attribute, what that stands for when it is a quoted string, and those of elements.
 fn texts(attributes: &Value) -> Vec<String> {
-    let Some(value) = attributes.get(KEY).or_else(|| attributes.get("gen")?.get("model")) else {
+    let Some(value) = attributes
+        .get(KEY)
+        .or_else(|| attributes.get("gen")?.get("model"))
+    else {
         return Vec::new();
     };
     let list: Option<Vec<Value>> = match value {
         Value::String(text) => serde_json::from_str(text).ok(),
         other => serde_json::from_value(other.clone()).ok(),
     };
-    [value].into_iter().chain(list.iter().flatten()).flat_map(own_texts).collect()
+    [value]
+        .into_iter()
+        .chain(list.iter().flatten())
+        .flat_map(own_texts)
+        .collect()
 }
 
 fn own_texts(value: &Value) -> Vec<String> {
     match value {
-        Value::String(text) => {
-            [text.clone()].into_iter().chain(serde_json::from_str::<String>(text)).collect()
-        }
+        Value::String(text) => [text.clone()]
+            .into_iter()
+            .chain(serde_json::from_str::<String>(text))
+            .collect(),
         Value::Object(_) => vec!["NaN".to_string()],
         other => vec![other.to_string()],
     }
@@ -61,7 +69,12 @@ fn own_texts(value: &Value) -> Vec<String> {
 fn index(attributes: &[Value]) -> TextReader {
     let spans = attributes.iter().map(|attributes| {
         let attributes = attributes.to_string();
-        TestSpan { name: "s".into(), span_type: "LLM".into(), attributes, ..TestSpan::default() }
+        TestSpan {
+            name: "s".into(),
+            span_type: "LLM".into(),
+            attributes,
+            ..TestSpan::default()
+        }
     });
     let mut writer = TextWriter::create(TextLocation::Memory).unwrap();
     writer.add(&batch(&spans.collect::<Vec<_>>())).unwrap();
@@ -76,17 +89,27 @@ fn values_tell_the_rows_of_a_run() {
     for _ in 0..40 {
         let start = random.below(ROWS);
         let end = start + random.below(ROWS + 1 - start);
-        let prefix: &str = random.pick::<&str>(&["gpt-4", "gpt-4o", "\"", "[", "", "nothing", "NaN", "x"]);
+        let prefix: &str =
+            random.pick::<&str>(&["gpt-4", "gpt-4o", "\"", "[", "", "nothing", "NaN", "x"]);
         let accepts = |text: &str| text.starts_with(prefix);
-        let found = index.rows_with_value(KEY, &accepts, start as u32..end as u32).unwrap().unwrap();
+        let found = index
+            .rows_with_value(KEY, &accepts, start as u32..end as u32)
+            .unwrap()
+            .unwrap();
         for (row, attributes) in attributes.iter().enumerate() {
-            let (sure, maybe) = (found.sure.contains(row as u32), found.maybe.contains(row as u32));
-            let expected = (start..end).contains(&row) && texts(attributes).iter().any(|text| accepts(text));
+            let (sure, maybe) = (
+                found.sure.contains(row as u32),
+                found.maybe.contains(row as u32),
+            );
+            let expected =
+                (start..end).contains(&row) && texts(attributes).iter().any(|text| accepts(text));
             assert!(!sure || expected, "{prefix:?} {attributes}");
             assert!(!expected || sure || maybe, "{prefix:?} {attributes}");
             // Only what is long, a list, absent, null, or under another name is left open.
             let is_told = |text: &str| text.len() < 99 && !text.starts_with('[');
-            let is_short = attributes.get(KEY).is_some_and(|value| value.as_str().is_some_and(is_told));
+            let is_short = attributes
+                .get(KEY)
+                .is_some_and(|value| value.as_str().is_some_and(is_told));
             assert!(!(is_short && maybe), "{prefix:?} {attributes}");
         }
     }
@@ -94,9 +117,14 @@ fn values_tell_the_rows_of_a_run() {
 
 #[test]
 fn too_many_values_tell_nothing() {
-    let attributes: Vec<Value> = (0..600).map(|row| json!({"gen.model": format!("m{row}")})).collect();
+    let attributes: Vec<Value> = (0..600)
+        .map(|row| json!({"gen.model": format!("m{row}")}))
+        .collect();
     let index = index(&attributes);
     assert_eq!(index.rows_with_value(KEY, &|_| true, 0..600).unwrap(), None);
-    let none = index.rows_with_value("other", &|_| true, 0..600).unwrap().unwrap();
+    let none = index
+        .rows_with_value("other", &|_| true, 0..600)
+        .unwrap()
+        .unwrap();
     assert!(none.sure.is_empty() && none.maybe.is_empty());
 }

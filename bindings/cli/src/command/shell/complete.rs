@@ -22,8 +22,8 @@ pub const TABLES_SQL: &str = "SELECT table_name, table_type FROM information_sch
      WHERE table_schema <> 'information_schema' ORDER BY table_name";
 
 const DOT_COMMANDS: [&str; 14] = [
-    ".exit", ".help", ".mode", ".output", ".quit", ".read", ".schema", ".search", ".show", ".stats",
-    ".tables", ".text", ".timer", ".width",
+    ".exit", ".help", ".mode", ".output", ".quit", ".read", ".schema", ".search", ".show",
+    ".stats", ".tables", ".text", ".timer", ".width",
 ];
 
 /// Longest time that looking for names may keep a user waiting.
@@ -122,7 +122,10 @@ const SQL_WORDS: [&str; 24] = [
 pub fn schema_sql(table: &str) -> String {
     let one = match table {
         "" => String::new(),
-        table => format!("AND table_name = '{}'", table.trim_end_matches(';').replace('\'', "''")),
+        table => format!(
+            "AND table_name = '{}'",
+            table.trim_end_matches(';').replace('\'', "''")
+        ),
     };
     format!(
         "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns \
@@ -147,7 +150,11 @@ impl Names {
     /// What can be found out soon; the rest is not offered.
     fn of(db: &Database) -> Self {
         let db = db.with_timeout(NAMES_LIMIT);
-        let rows = |statement| db.sql(statement).map(|batches| texts(&batches)).unwrap_or_default();
+        let rows = |statement| {
+            db.sql(statement)
+                .map(|batches| texts(&batches))
+                .unwrap_or_default()
+        };
         let pair = |row: Vec<String>| <[String; 2]>::try_from(row).ok();
         let assessed = rows(ASSESSED_SQL).into_iter().filter_map(pair);
         let assessed = assessed.map(|[kind, name]| match is_plain(&name) {
@@ -156,8 +163,16 @@ impl Names {
         });
         Self {
             assessed: assessed.collect(),
-            functions: rows(FUNCTIONS_SQL).into_iter().flatten().map(|name| format!("{name}(")).collect(),
-            columns: rows(COLUMNS_SQL).into_iter().filter_map(pair).map(|[a, b]| (a, b)).collect(),
+            functions: rows(FUNCTIONS_SQL)
+                .into_iter()
+                .flatten()
+                .map(|name| format!("{name}("))
+                .collect(),
+            columns: rows(COLUMNS_SQL)
+                .into_iter()
+                .filter_map(pair)
+                .map(|[a, b]| (a, b))
+                .collect(),
         }
     }
 }
@@ -170,10 +185,15 @@ fn is_plain(name: &str) -> bool {
 fn texts(batches: &[RecordBatch]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for batch in batches {
-        let columns = batch.columns().iter().filter_map(|column| cast(column, &DataType::Utf8).ok());
+        let columns = batch
+            .columns()
+            .iter()
+            .filter_map(|column| cast(column, &DataType::Utf8).ok());
         let columns: Vec<_> = columns.collect();
         for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|column| column.as_string::<i32>().value(row).to_string());
+            let cells = columns
+                .iter()
+                .map(|column| column.as_string::<i32>().value(row).to_string());
             rows.push(cells.collect());
         }
     }
@@ -184,24 +204,33 @@ fn texts(batches: &[RecordBatch]) -> Vec<Vec<String>> {
 fn aliases(statement: &str) -> Vec<(String, String)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let apart = statement.replace(',', " , ");
-    let words: Vec<&str> =
-        apart.split_whitespace().map(|word| word.trim_matches(|c| !is_word(c) && c != ',')).collect();
+    let words: Vec<&str> = apart
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c| !is_word(c) && c != ','))
+        .collect();
     let mut found = Vec::new();
     let mut in_from = false;
     for (at, word) in words.iter().enumerate() {
-        let opens = ["from", "join"].iter().any(|opening| word.eq_ignore_ascii_case(opening));
+        let opens = ["from", "join"]
+            .iter()
+            .any(|opening| word.eq_ignore_ascii_case(opening));
         in_from |= opens;
-        in_from &=
-            !["where", "on", "select", "group", "order"].iter().any(|end| word.eq_ignore_ascii_case(end));
+        in_from &= !["where", "on", "select", "group", "order"]
+            .iter()
+            .any(|end| word.eq_ignore_ascii_case(end));
         if !(opens || in_from && *word == ",") {
             continue;
         }
-        let after_as = words.get(at + 2).is_some_and(|word| word.eq_ignore_ascii_case("as"));
+        let after_as = words
+            .get(at + 2)
+            .is_some_and(|word| word.eq_ignore_ascii_case("as"));
         let alias = words.get(at + if after_as { 3 } else { 2 });
         if let (Some(table), Some(alias)) = (words.get(at + 1), alias)
             && !alias.is_empty()
             && alias.chars().all(is_word)
-            && !FOLLOWS_TABLE.iter().any(|word| word.eq_ignore_ascii_case(alias))
+            && !FOLLOWS_TABLE
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(alias))
         {
             found.push(((*alias).to_string(), table.to_lowercase()));
         }
@@ -237,7 +266,12 @@ const FOLLOWS_TABLE: [&str; 19] = [
 fn candidates(earlier: &str, line: &str, at: usize, names: &Names) -> (usize, Vec<String>) {
     let typed = line.get(..at).unwrap_or_default();
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    let word = typed.chars().rev().take_while(|c| is_word(*c)).map(char::len_utf8).sum::<usize>();
+    let word = typed
+        .chars()
+        .rev()
+        .take_while(|c| is_word(*c))
+        .map(char::len_utf8)
+        .sum::<usize>();
     let begin = typed.len() - word;
     let word = typed.get(begin..).unwrap_or_default();
     if word.is_empty() {
@@ -245,7 +279,9 @@ fn candidates(earlier: &str, line: &str, at: usize, names: &Names) -> (usize, Ve
     }
     let mut found = BTreeSet::new();
     let mut offer = |name: &str| {
-        let starts = name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        let starts = name
+            .get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word));
         if starts && name.len() > word.len() {
             found.insert(name.to_string());
         }
@@ -256,7 +292,11 @@ fn candidates(earlier: &str, line: &str, at: usize, names: &Names) -> (usize, Ve
     }
     for table in Table::ALL {
         offer(table.name());
-        table.public_schema().fields().iter().for_each(|field| offer(field.name()));
+        table
+            .public_schema()
+            .fields()
+            .iter()
+            .for_each(|field| offer(field.name()));
     }
     for (alias, table) in aliases(&format!("{earlier}\n{line}")) {
         offer(&alias);
@@ -269,8 +309,16 @@ fn candidates(earlier: &str, line: &str, at: usize, names: &Names) -> (usize, Ve
         offer(column);
         offer(&format!("{table}.{column}"));
     }
-    names.functions.iter().chain(&names.assessed).for_each(|name| offer(name));
-    RELATIONS.iter().chain(&FILTER_KEYS).chain(&SQL_WORDS).for_each(|name| offer(name));
+    names
+        .functions
+        .iter()
+        .chain(&names.assessed)
+        .for_each(|name| offer(name));
+    RELATIONS
+        .iter()
+        .chain(&FILTER_KEYS)
+        .chain(&SQL_WORDS)
+        .for_each(|name| offer(name));
     (begin, found.into_iter().collect())
 }
 
@@ -296,7 +344,10 @@ impl Completer for Completion {
         let mut names = self.names.borrow_mut();
         let names = names.get_or_insert_with(|| Names::of(&self.db));
         let (begin, names) = candidates(&self.earlier.borrow(), line, at, names);
-        let pairs = names.into_iter().map(|name| Pair { display: name.clone(), replacement: name });
+        let pairs = names.into_iter().map(|name| Pair {
+            display: name.clone(),
+            replacement: name,
+        });
         Ok((begin, pairs.collect()))
     }
 }
@@ -320,13 +371,20 @@ mod tests {
     #[test]
     fn names_of_the_database_and_of_the_statement_are_offered() {
         let db = Database::in_memory().unwrap();
-        db.start_trace(&tracehouse::TraceStart::new("t1", 1)).unwrap();
+        db.start_trace(&tracehouse::TraceStart::new("t1", 1))
+            .unwrap();
         db.log_feedback("t1", "helpful", "true").unwrap();
         let names = Names::of(&db);
         let found = |earlier: &str, line: &str| candidates(earlier, line, line.len(), &names).1;
         assert_eq!(found("", ".search feedback.hel"), ["feedback.helpful"]);
-        assert_eq!(found("FROM spans AS sp JOIN traces t", "WHERE sp.total_tok"), ["sp.total_tokens"]);
-        assert_eq!(found("FROM spans AS sp, traces t", "WHERE t.request_prev"), ["t.request_preview"]);
+        assert_eq!(
+            found("FROM spans AS sp JOIN traces t", "WHERE sp.total_tok"),
+            ["sp.total_tokens"]
+        );
+        assert_eq!(
+            found("FROM spans AS sp, traces t", "WHERE t.request_prev"),
+            ["t.request_preview"]
+        );
         assert!(found("", "SELECT date_tru").contains(&"date_trunc(".to_string()));
         assert!(found("", "SELECT sessions.sess").contains(&"sessions.session_id".to_string()));
         assert_eq!(

@@ -56,11 +56,24 @@ impl Shell {
             ".output" => self.set_output(argument),
             ".read" => Err(Failure::bad_input(".read: the name of a file expected")),
             ".stats" => stats::show(context, &db, out),
-            ".show" if argument.is_empty() => Err(Failure::bad_input(".show: the id of a trace expected")),
+            ".show" if argument.is_empty() => {
+                Err(Failure::bad_input(".show: the id of a trace expected"))
+            }
             ".show" => show::show_trace(context, &db, argument, (ShowFormat::Tree, false), out),
-            ".search" => search::show_table(context, &db, &Search::new(argument).limit(SEARCH_LIMIT), out),
-            ".text" => text::show(context, &text::search(&db, argument, None, TEXT_LIMIT)?, out),
-            _ => Err(Failure::bad_input(format!("no command {name:?}: .help lists them"))),
+            ".search" => search::show_table(
+                context,
+                &db,
+                &Search::new(argument).limit(SEARCH_LIMIT),
+                out,
+            ),
+            ".text" => text::show(
+                context,
+                &text::search(&db, argument, None, TEXT_LIMIT)?,
+                out,
+            ),
+            _ => Err(Failure::bad_input(format!(
+                "no command {name:?}: .help lists them"
+            ))),
         }
     }
 
@@ -68,9 +81,9 @@ impl Shell {
     pub(super) fn read(&mut self, path: &str, out: &mut (dyn Write + Send)) -> Result<Next> {
         let text = fs::read_to_string(path).map_err(|error| Failure::file(path, &error));
         let text = match text {
-            Ok(_) if self.reading >= READING_MAX => {
-                Err(Failure::bad_input(format!("{path}: files read each other more than {READING_MAX} deep")))
-            }
+            Ok(_) if self.reading >= READING_MAX => Err(Failure::bad_input(format!(
+                "{path}: files read each other more than {READING_MAX} deep"
+            ))),
             text => text,
         };
         let text = match text {
@@ -108,7 +121,11 @@ impl Shell {
         self.timer = match argument {
             "on" => true,
             "off" => false,
-            _ => return Err(Failure::bad_input(format!(".timer {argument:?}: on or off expected"))),
+            _ => {
+                return Err(Failure::bad_input(format!(
+                    ".timer {argument:?}: on or off expected"
+                )));
+            }
         };
         Ok(())
     }

@@ -73,11 +73,18 @@ struct Shell {
 
 impl Shell {
     fn new(context: Context, db: Database) -> Self {
-        let mode = if context.json { Mode::Machine(SqlFormat::Json) } else { Mode::Table };
+        let mode = if context.json {
+            Mode::Machine(SqlFormat::Json)
+        } else {
+            Mode::Table
+        };
         Self {
             context,
             db: db.with_views(),
-            view: View { mode, widths: Vec::new() },
+            view: View {
+                mode,
+                widths: Vec::new(),
+            },
             timer: false,
             output: None,
             reading: 0,
@@ -89,13 +96,21 @@ impl Shell {
     }
 
     fn interactive(&mut self, path: &Path, out: &mut (dyn Write + Send)) -> Result<()> {
-        let config = Config::builder().completion_type(CompletionType::List).build();
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .build();
         let unusable =
             |error: ReadlineError| Failure::failed(format!("the terminal cannot be used: {error}"));
         let mut editor = Editor::with_history(config, MemHistory::new()).map_err(unusable)?;
         let earlier = Rc::new(RefCell::new(String::new()));
-        editor.set_helper(Some(Completion::new(self.db.clone(), self.names.clone(), earlier.clone())));
-        editor.set_max_history_size(history::ENTRIES_MAX).map_err(unusable)?;
+        editor.set_helper(Some(Completion::new(
+            self.db.clone(),
+            self.names.clone(),
+            earlier.clone(),
+        )));
+        editor
+            .set_max_history_size(history::ENTRIES_MAX)
+            .map_err(unusable)?;
         let history = History::of_user();
         for entry in history.load() {
             // One that the editor does not want is only missing from its history.
@@ -103,10 +118,17 @@ impl Shell {
         }
         self.is_interactive = true;
         interrupt::begin(Doing::Statement);
-        self.context.say(out, format_args!("{} (.help for help, .quit to leave)", path.display()))?;
+        self.context.say(
+            out,
+            format_args!("{} (.help for help, .quit to leave)", path.display()),
+        )?;
         loop {
             out.flush()?;
-            let prompt = if self.statements.is_empty() { PROMPT } else { CONTINUED };
+            let prompt = if self.statements.is_empty() {
+                PROMPT
+            } else {
+                CONTINUED
+            };
             match editor.readline(prompt) {
                 Ok(line) => {
                     let mut typed = earlier.borrow_mut();
@@ -140,7 +162,8 @@ impl Shell {
     fn piped(&mut self, out: &mut (dyn Write + Send)) -> Result<()> {
         let mut next = Next::Read;
         for line in std::io::stdin().lock().lines() {
-            let line = line.map_err(|error| Failure::bad_input(format!("standard input: {error}")))?;
+            let line =
+                line.map_err(|error| Failure::bad_input(format!("standard input: {error}")))?;
             next = self.line(&line, out)?;
             if next == Next::Quit || interrupt::code().is_some() {
                 break;
@@ -180,7 +203,8 @@ impl Shell {
     /// Whether a line is no SQL, but for the shell.
     fn is_command(&self, line: &str) -> bool {
         let word = line.trim().trim_end_matches(';').trim_end();
-        self.statements.is_empty() && (word.starts_with('.') || matches!(word, "quit" | "exit" | "help"))
+        self.statements.is_empty()
+            && (word.starts_with('.') || matches!(word, "quit" | "exit" | "help"))
     }
 
     fn line(&mut self, line: &str, out: &mut (dyn Write + Send)) -> Result<Next> {
@@ -189,7 +213,10 @@ impl Shell {
             if matches!(command, ".quit" | ".exit" | "quit" | "exit") {
                 return Ok(Next::Quit);
             }
-            if let Some(path) = command.strip_prefix(".read").filter(|rest| rest.starts_with(' ')) {
+            if let Some(path) = command
+                .strip_prefix(".read")
+                .filter(|rest| rest.starts_with(' '))
+            {
                 return self.read(path.trim(), out);
             }
             self.answer(out, |shell, out| shell.dot_command(command, out))?;
@@ -211,7 +238,11 @@ impl Shell {
         run: impl FnOnce(&mut Self, &mut (dyn Write + Send)) -> Result<()>,
     ) -> Result<()> {
         let started = Instant::now();
-        let token = interrupt::begin(if self.is_interactive { Doing::Statement } else { Doing::Question });
+        let token = interrupt::begin(if self.is_interactive {
+            Doing::Statement
+        } else {
+            Doing::Question
+        });
         self.context.cancel = token;
         let result = match self.output.clone() {
             Some(file) => file.borrow_mut().add(|file| run(self, file)),
@@ -242,7 +273,11 @@ impl Shell {
 
     /// How results look where they go.
     fn style(&self) -> Style {
-        if self.output.is_some() { Style::PLAIN } else { self.context.style }
+        if self.output.is_some() {
+            Style::PLAIN
+        } else {
+            self.context.style
+        }
     }
 }
 
@@ -252,7 +287,10 @@ mod tests {
     use crate::args::GlobalArgs;
 
     fn shown(lines: &[&str]) -> (String, Option<Failure>) {
-        let mut shell = Shell::new(Context::of(&GlobalArgs::default()), Database::in_memory().unwrap());
+        let mut shell = Shell::new(
+            Context::of(&GlobalArgs::default()),
+            Database::in_memory().unwrap(),
+        );
         let mut out = Vec::new();
         for line in lines {
             shell.line(line, &mut out).unwrap();
@@ -263,7 +301,10 @@ mod tests {
     #[test]
     fn a_terminal_shows_what_there_is_room_for_and_says_what_not() {
         let mut context = Context::of(&GlobalArgs::default());
-        context.style = Style { width: Some(56), color: false };
+        context.style = Style {
+            width: Some(56),
+            color: false,
+        };
         let mut shell = Shell::new(context, Database::in_memory().unwrap());
         let mut out = Vec::new();
         let wide = "SELECT 1 AS a, repeat('b', 30) AS b, repeat('c', 30) AS c, repeat('d', 30) AS d, \
@@ -272,8 +313,14 @@ mod tests {
         let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 44, "{text}");
-        assert!(lines.iter().all(|line| line.chars().count() <= 56), "{text}");
-        assert_eq!(lines[42], "40 of 1,234 rows (add LIMIT, or .output FILE for all)");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= 56),
+            "{text}"
+        );
+        assert_eq!(
+            lines[42],
+            "40 of 1,234 rows (add LIMIT, or .output FILE for all)"
+        );
         assert_eq!(lines[43], "2 columns not shown (.mode line for all): e, f");
         shell.line(".mode line", &mut out).unwrap();
         shell.line("SELECT 1 AS a, 'x' AS bb;", &mut out).unwrap();
@@ -289,12 +336,30 @@ mod tests {
             ".width 3",
             "SELECT 'long' AS c;",
         ]);
-        assert_eq!((text.as_str(), failure), ("| c |\n| --- |\n| a\\|b |\nc\n───\nlo…\n", None));
+        assert_eq!(
+            (text.as_str(), failure),
+            ("| c |\n| --- |\n| a\\|b |\nc\n───\nlo…\n", None)
+        );
         for word in ["exit", "quit;", ".exit", ".quit ;", " exit ; "] {
-            let mut shell = Shell::new(Context::of(&GlobalArgs::default()), Database::in_memory().unwrap());
-            assert_eq!(shell.line(word, &mut Vec::new()).unwrap(), Next::Quit, "{word}");
+            let mut shell = Shell::new(
+                Context::of(&GlobalArgs::default()),
+                Database::in_memory().unwrap(),
+            );
+            assert_eq!(
+                shell.line(word, &mut Vec::new()).unwrap(),
+                Next::Quit,
+                "{word}"
+            );
         }
-        for wrong in [".mode x", ".width x", ".timer", ".read", ".show", ".nope", ".output /nowhere/at/all"] {
+        for wrong in [
+            ".mode x",
+            ".width x",
+            ".timer",
+            ".read",
+            ".show",
+            ".nope",
+            ".output /nowhere/at/all",
+        ] {
             assert_eq!(shown(&[wrong]).1.unwrap().code, 2, "{wrong}");
         }
         assert!(shown(&[".stats"]).0.contains("traces"));
@@ -322,12 +387,21 @@ mod tests {
         let context = Context::of(&GlobalArgs::default());
         let mut shell = Shell::new(context, Database::in_memory().unwrap());
         let mut out = Vec::new();
-        for line in [".mode csv", "SELECT 1 AS a,", "  '.mode;' AS b; SELECT 2", " AS c;", ".search", ".bad"]
-        {
+        for line in [
+            ".mode csv",
+            "SELECT 1 AS a,",
+            "  '.mode;' AS b; SELECT 2",
+            " AS c;",
+            ".search",
+            ".bad",
+        ] {
             assert_eq!(shell.line(line, &mut out).unwrap(), Next::Read);
         }
         assert_eq!(shell.line(".quit", &mut out).unwrap(), Next::Quit);
-        assert_eq!(String::from_utf8(out).unwrap(), "a,b\n1,.mode;\nc\n2\nno traces\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "a,b\n1,.mode;\nc\n2\nno traces\n"
+        );
         assert_eq!(shell.failure.unwrap().code, 2);
     }
 }

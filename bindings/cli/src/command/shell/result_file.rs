@@ -23,19 +23,28 @@ impl ResultFile {
     /// Creates or empties the file.
     pub fn create(path: &str) -> Result<Self> {
         let file = File::create(path).map_err(|error| Failure::file(path, &error))?;
-        Ok(Self { path: PathBuf::from(path), file })
+        Ok(Self {
+            path: PathBuf::from(path),
+            file,
+        })
     }
 
     /// Adds what `write` writes.
     pub fn add(&mut self, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
         let is_file = self.file.metadata()?.is_file();
-        let before = if is_file { Some(self.file.stream_position()?) } else { None };
+        let before = if is_file {
+            Some(self.file.stream_position()?)
+        } else {
+            None
+        };
         // A signal takes it back, too.
         let half_written = before.and_then(|before| HalfWritten::beyond(&self.path, before));
         let mut buffered = BufWriter::new(UntilCancelled::new(&self.file));
         let mut written = write(&mut buffered);
         if written.is_ok() {
-            written = buffered.flush().map_err(|error| Failure::file(self.path.display(), &error));
+            written = buffered
+                .flush()
+                .map_err(|error| Failure::file(self.path.display(), &error));
         }
         // What is left in the buffer belongs to an answer that failed.
         drop(buffered.into_parts());

@@ -50,7 +50,9 @@ pub fn split(text: &str) -> Vec<String> {
 
 fn statement(text: &str) -> Option<String> {
     let text = text.trim();
-    let only_comment = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with("--"));
+    let only_comment = text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with("--"));
     (!only_comment).then(|| text.to_string())
 }
 
@@ -90,14 +92,24 @@ mod tests {
 
     fn split(lines: &[&str]) -> (Vec<String>, Option<String>) {
         let mut statements = Statements::default();
-        let ended = lines.iter().flat_map(|line| statements.push_line(line)).collect();
+        let ended = lines
+            .iter()
+            .flat_map(|line| statements.push_line(line))
+            .collect();
         (ended, statements.rest())
     }
 
     #[test]
     fn statements_end_at_their_own_semicolons() {
-        let (ended, rest) = split(&["SELECT ';', \";\" -- ;", "/* ; */ , 'it''s;'; SELECT 2;", "SELECT 3"]);
-        assert_eq!(ended, ["SELECT ';', \";\" -- ;\n/* ; */ , 'it''s;'", "SELECT 2"]);
+        let (ended, rest) = split(&[
+            "SELECT ';', \";\" -- ;",
+            "/* ; */ , 'it''s;'; SELECT 2;",
+            "SELECT 3",
+        ]);
+        assert_eq!(
+            ended,
+            ["SELECT ';', \";\" -- ;\n/* ; */ , 'it''s;'", "SELECT 2"]
+        );
         assert_eq!(rest.as_deref(), Some("SELECT 3"));
     }
 

@@ -61,7 +61,10 @@ impl View {
                 ))
             })
         };
-        self.widths = argument.split_whitespace().map(width).collect::<Result<_>>()?;
+        self.widths = argument
+            .split_whitespace()
+            .map(width)
+            .collect::<Result<_>>()?;
         Ok(())
     }
 
@@ -81,7 +84,11 @@ impl View {
             return format::write(out, form, false, schema, batches, style);
         }
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        let shown = if style.is_terminal() { rows.min(ROWS_SHOWN) } else { rows };
+        let shown = if style.is_terminal() {
+            rows.min(ROWS_SHOWN)
+        } else {
+            rows
+        };
         let mut table = format::table(schema, &first(batches, shown))?;
         table.cut(&self.widths);
         let mut left_out = Vec::new();
@@ -89,14 +96,20 @@ impl View {
             (Mode::Line, _) => table.write_lines(out)?,
             (Mode::Markdown, _) => table.write_markdown(out)?,
             (_, width) => {
-                left_out = width.map(|width| table.keep_fitting(width)).unwrap_or_default();
+                left_out = width
+                    .map(|width| table.keep_fitting(width))
+                    .unwrap_or_default();
                 table.write(out, style)?;
             }
         }
         if shown < rows {
             let (shown, rows) = (count(shown as i64), count(rows as i64));
             let hint = "add LIMIT, or .output FILE for all";
-            writeln!(out, "{}", style.dim(&format!("{shown} of {rows} rows ({hint})")))?;
+            writeln!(
+                out,
+                "{}",
+                style.dim(&format!("{shown} of {rows} rows ({hint})"))
+            )?;
         }
         TextTable::say_left_out(&left_out, out, style, ".mode line")
     }

@@ -17,8 +17,18 @@ use crate::output::json;
 /// Shows the trace.
 pub fn run(context: &Context, args: &ShowArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let db = context.open_to_read(&args.db)?;
-    let default = if context.json { ShowFormat::Json } else { ShowFormat::Tree };
-    show_trace(context, &db, &args.trace_id, (args.format.unwrap_or(default), args.full), out)
+    let default = if context.json {
+        ShowFormat::Json
+    } else {
+        ShowFormat::Tree
+    };
+    show_trace(
+        context,
+        &db,
+        &args.trace_id,
+        (args.format.unwrap_or(default), args.full),
+        out,
+    )
 }
 
 /// Shows the trace whose id begins so, in a form and perhaps in full.

@@ -34,7 +34,9 @@ pub fn write(trace: &Trace, full: bool, style: Style, out: &mut dyn Write) -> Re
     let layout = Layout::of(trace, &tree, width, style);
     let mut head = Some(Head::Root);
     for line in &tree {
-        let Some(span) = trace.spans.get(line.span) else { continue };
+        let Some(span) = trace.spans.get(line.span) else {
+            continue;
+        };
         if line.head.is_some() && line.head != head {
             head = line.head;
             writeln!(out, "{}", style.bold(heading(head)))?;
@@ -52,9 +54,19 @@ fn heading(head: Option<Head>) -> &'static str {
     }
 }
 
-fn write_header(trace: &Trace, full: bool, width: usize, style: Style, out: &mut dyn Write) -> Result<()> {
+fn write_header(
+    trace: &Trace,
+    full: bool,
+    width: usize,
+    style: Style,
+    out: &mut dyn Write,
+) -> Result<()> {
     let info = &trace.info;
-    let state = if info.state == "ERROR" { style.red(&info.state) } else { line(&info.state) };
+    let state = if info.state == "ERROR" {
+        style.red(&info.state)
+    } else {
+        line(&info.state)
+    };
     let name = line(info.name.as_deref().unwrap_or("(no name)"));
     writeln!(out, "{}  {}", style.bold(&name), state)?;
     for (name, value) in facts(info, full, width) {
@@ -65,32 +77,66 @@ fn write_header(trace: &Trace, full: bool, width: usize, style: Style, out: &mut
 
 /// What is known of a trace as a whole; with `full` the previews are left to the spans.
 fn facts(info: &TraceRow, full: bool, width: usize) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("trace", line(&info.trace_id)), ("experiment", line(&info.experiment_id))];
+    let mut facts = vec![
+        ("trace", line(&info.trace_id)),
+        ("experiment", line(&info.experiment_id)),
+    ];
     let time = rfc3339(info.request_time_ns).unwrap_or_default();
-    facts.push(("time", format!("{time}  {}", info.duration_ns.map_or("open".to_string(), duration))));
+    facts.push((
+        "time",
+        format!(
+            "{time}  {}",
+            info.duration_ns.map_or("open".to_string(), duration)
+        ),
+    ));
     facts.push((
         "spans",
-        format!("{} ({} with errors)", count(info.span_count), count(info.error_span_count)),
+        format!(
+            "{} ({} with errors)",
+            count(info.span_count),
+            count(info.error_span_count)
+        ),
     ));
     let usage = &info.usage;
     if usage.total_tokens.is_some() || usage.input_tokens.is_some() {
         let figure = |value: Option<i64>| value.map_or("?".to_string(), count);
         let (total, input, output) = (usage.total_tokens, usage.input_tokens, usage.output_tokens);
-        facts.push(("tokens", format!("{} ({} in, {} out)", figure(total), figure(input), figure(output))));
+        facts.push((
+            "tokens",
+            format!(
+                "{} ({} in, {} out)",
+                figure(total),
+                figure(input),
+                figure(output)
+            ),
+        ));
     }
     facts.extend(usage.cost_usd.map(|cost| ("cost", usd(cost))));
-    for (name, value) in
-        [("service", &info.service_name), ("session", &info.session_id), ("user", &info.user_id)]
-    {
+    for (name, value) in [
+        ("service", &info.service_name),
+        ("session", &info.session_id),
+        ("user", &info.user_id),
+    ] {
         facts.extend(value.as_deref().map(|value| (name, line(value))));
     }
     if !info.models.is_empty() {
         facts.push(("models", line(&info.models.join(", "))));
     }
-    facts.extend(info.tags.iter().map(|(key, value)| ("tag", format!("{} = {}", line(key), line(value)))));
+    facts.extend(
+        info.tags
+            .iter()
+            .map(|(key, value)| ("tag", format!("{} = {}", line(key), line(value)))),
+    );
     if !full {
-        for (name, value) in [("request", &info.request_preview), ("response", &info.response_preview)] {
-            facts.extend(value.as_deref().map(|value| (name, preview(value, width.saturating_sub(12)))));
+        for (name, value) in [
+            ("request", &info.request_preview),
+            ("response", &info.response_preview),
+        ] {
+            facts.extend(
+                value
+                    .as_deref()
+                    .map(|value| (name, preview(value, width.saturating_sub(12)))),
+            );
         }
     }
     facts
@@ -129,35 +175,84 @@ struct Layout {
 
 impl Layout {
     fn of(trace: &Trace, tree: &[Line], width: usize, style: Style) -> Self {
-        let start = trace.spans.iter().map(|span| span.start_time_ns).min().unwrap_or(0);
-        let ends = trace.spans.iter().map(|span| span.end_time_ns.unwrap_or(span.start_time_ns));
+        let start = trace
+            .spans
+            .iter()
+            .map(|span| span.start_time_ns)
+            .min()
+            .unwrap_or(0);
+        let ends = trace
+            .spans
+            .iter()
+            .map(|span| span.end_time_ns.unwrap_or(span.start_time_ns));
         let end = ends.max().unwrap_or(start);
         let name = |line: &Line| {
-            let name =
-                trace.spans.get(line.span).map_or(0, |span| columns(&preview(&span.name, NAME_WIDTH_MAX)));
+            let name = trace
+                .spans
+                .get(line.span)
+                .map_or(0, |span| columns(&preview(&span.name, NAME_WIDTH_MAX)));
             columns(&line.branches) + name
         };
-        let name_width = tree.iter().map(name).max().unwrap_or(0).min(NAME_WIDTH_MAX.min(width / 3));
-        let rest = width.saturating_sub(name_width + TYPE_WIDTH + DURATION_WIDTH + FIGURES_WIDTH + 6);
+        let name_width = tree
+            .iter()
+            .map(name)
+            .max()
+            .unwrap_or(0)
+            .min(NAME_WIDTH_MAX.min(width / 3));
+        let rest =
+            width.saturating_sub(name_width + TYPE_WIDTH + DURATION_WIDTH + FIGURES_WIDTH + 6);
         let bar_width = rest.clamp(BAR_WIDTH_MIN, BAR_WIDTH_MAX);
-        Self { time_line: TimeLine::new(start, end), name_width, bar_width, width, style }
+        Self {
+            time_line: TimeLine::new(start, end),
+            name_width,
+            bar_width,
+            width,
+            style,
+        }
     }
 
-    fn write_span(&self, line_of: &Line, span: &Span, full: bool, out: &mut dyn Write) -> Result<()> {
-        let name =
-            fit(&format!("{}{}", line_of.branches, preview(&span.name, NAME_WIDTH_MAX)), self.name_width);
+    fn write_span(
+        &self,
+        line_of: &Line,
+        span: &Span,
+        full: bool,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let name = fit(
+            &format!(
+                "{}{}",
+                line_of.branches,
+                preview(&span.name, NAME_WIDTH_MAX)
+            ),
+            self.name_width,
+        );
         let padding = " ".repeat(self.name_width.saturating_sub(columns(&name)));
         let failed = span.status == "ERROR";
-        let bar = self.time_line.bar(span.start_time_ns, span.end_time_ns, self.bar_width);
-        let bar = if failed { self.style.red(&bar) } else { self.style.blue(&bar) };
+        let bar = self
+            .time_line
+            .bar(span.start_time_ns, span.end_time_ns, self.bar_width);
+        let bar = if failed {
+            self.style.red(&bar)
+        } else {
+            self.style.blue(&bar)
+        };
         let took = span.duration_ns().map_or("open".to_string(), duration);
         let kind = fit(&line(&span.span_type), TYPE_WIDTH);
         let figures = figures(span);
-        let error = if failed { self.style.red("ERROR ") } else { String::new() };
-        let text =
-            format!("{name}{padding}  {kind:TYPE_WIDTH$} |{bar}| {took:>DURATION_WIDTH$}  {error}{figures}");
+        let error = if failed {
+            self.style.red("ERROR ")
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "{name}{padding}  {kind:TYPE_WIDTH$} |{bar}| {took:>DURATION_WIDTH$}  {error}{figures}"
+        );
         writeln!(out, "{}", text.trim_end())?;
-        if full { self.write_full(line_of, span, out) } else { self.write_preview(line_of, span, out) }
+        if full {
+            self.write_full(line_of, span, out)
+        } else {
+            self.write_preview(line_of, span, out)
+        }
     }
 
     /// One line: what failed, else what went in and came out.
@@ -166,14 +261,25 @@ impl Layout {
         let room = self.width.saturating_sub(columns(&below) + 1);
         if let Some(message) = &span.status_message {
             let text = preview(message, room.saturating_sub(2));
-            writeln!(out, "{below}{} {}", self.style.red("!"), self.style.red(&text))?;
+            writeln!(
+                out,
+                "{below}{} {}",
+                self.style.red("!"),
+                self.style.red(&text)
+            )?;
         }
         let half = room.saturating_sub(4) / 2;
-        let input = span.inputs.as_deref().map(|text| preview(&readable(text, Side::Input), half));
+        let input = span
+            .inputs
+            .as_deref()
+            .map(|text| preview(&readable(text, Side::Input), half));
         let input = input.unwrap_or_default();
         let left = room.saturating_sub(columns(&input) + 4);
         let side = Side::of_outputs(&span.span_type);
-        let output = span.outputs.as_deref().map(|text| preview(&readable(text, side), left));
+        let output = span
+            .outputs
+            .as_deref()
+            .map(|text| preview(&readable(text, side), left));
         let output = output.unwrap_or_default();
         let text = match (input.is_empty(), output.is_empty()) {
             (true, true) => return Ok(()),
@@ -187,8 +293,16 @@ impl Layout {
 
     fn write_full(&self, line_of: &Line, span: &Span, out: &mut dyn Write) -> Result<()> {
         let below = &line_of.below;
-        writeln!(out, "{below}{}", self.style.dim(&format!("span {}", line(&span.span_id))))?;
-        let parts = [("error", &span.status_message), ("inputs", &span.inputs), ("outputs", &span.outputs)];
+        writeln!(
+            out,
+            "{below}{}",
+            self.style.dim(&format!("span {}", line(&span.span_id)))
+        )?;
+        let parts = [
+            ("error", &span.status_message),
+            ("inputs", &span.inputs),
+            ("outputs", &span.outputs),
+        ];
         for (name, text) in parts {
             let Some(text) = text else { continue };
             writeln!(out, "{below}{}", self.style.bold(&format!("{name}:")))?;
@@ -249,8 +363,16 @@ mod tests {
             output_tokens: Some(3),
             ..Span::default()
         };
-        let info = TraceRow { trace_id: "x".into(), state: "ERROR".into(), ..TraceRow::default() };
-        let trace = Trace { info, spans: vec![root, tool], assessments: vec![] };
+        let info = TraceRow {
+            trace_id: "x".into(),
+            state: "ERROR".into(),
+            ..TraceRow::default()
+        };
+        let trace = Trace {
+            info,
+            spans: vec![root, tool],
+            assessments: vec![],
+        };
         let mut out = Vec::new();
         write(&trace, false, Style::PLAIN, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();

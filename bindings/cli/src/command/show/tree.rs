@@ -37,20 +37,30 @@ pub struct Line {
 
 /// The lines of all trees: roots, then orphans, then cycles, each in the order of `spans`.
 pub fn lines(spans: &[Span]) -> Vec<Line> {
-    let index: HashMap<&str, usize> =
-        spans.iter().enumerate().map(|(at, span)| (span.span_id.as_str(), at)).collect();
+    let index: HashMap<&str, usize> = spans
+        .iter()
+        .enumerate()
+        .map(|(at, span)| (span.span_id.as_str(), at))
+        .collect();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); spans.len()];
     let (mut roots, mut orphans) = (Vec::new(), Vec::new());
     for (at, span) in spans.iter().enumerate() {
         match span.parent_span_id.as_deref() {
             None => roots.push(at),
-            Some(parent) => match index.get(parent).and_then(|parent| children.get_mut(*parent)) {
+            Some(parent) => match index
+                .get(parent)
+                .and_then(|parent| children.get_mut(*parent))
+            {
                 Some(siblings) => siblings.push(at),
                 None => orphans.push(at),
             },
         }
     }
-    let mut walk = Walk { children, seen: vec![false; spans.len()], lines: Vec::with_capacity(spans.len()) };
+    let mut walk = Walk {
+        children,
+        seen: vec![false; spans.len()],
+        lines: Vec::with_capacity(spans.len()),
+    };
     roots.iter().for_each(|at| walk.tree(*at, Head::Root));
     orphans.iter().for_each(|at| walk.tree(*at, Head::Orphan));
     // Whatever is left has parents that lead in a circle.
@@ -67,14 +77,22 @@ struct Walk {
 
 impl Walk {
     fn tree(&mut self, head: usize, kind: Head) {
-        let mut todo =
-            vec![Line { span: head, branches: String::new(), below: String::new(), head: Some(kind) }];
+        let mut todo = vec![Line {
+            span: head,
+            branches: String::new(),
+            below: String::new(),
+            head: Some(kind),
+        }];
         while let Some(mut line) = todo.pop() {
             match self.seen.get_mut(line.span) {
                 Some(seen) if !*seen => *seen = true,
                 _ => continue,
             }
-            let mut children = self.children.get_mut(line.span).map(std::mem::take).unwrap_or_default();
+            let mut children = self
+                .children
+                .get_mut(line.span)
+                .map(std::mem::take)
+                .unwrap_or_default();
             children.retain(|child| self.seen.get(*child) == Some(&false));
             let stem = line.below.clone();
             for (at, child) in children.iter().enumerate().rev() {
@@ -86,7 +104,8 @@ impl Walk {
                     head: None,
                 });
             }
-            line.below.push_str(if children.is_empty() { "  " } else { "│ " });
+            line.below
+                .push_str(if children.is_empty() { "  " } else { "│ " });
             self.lines.push(line);
         }
     }
@@ -94,7 +113,11 @@ impl Walk {
 
 /// `stem` with one more branch, up to the depth that is drawn.
 fn grown(stem: &str, branch: &str) -> String {
-    if stem.len() >= STEM_BYTES_MAX { stem.to_string() } else { format!("{stem}{branch}") }
+    if stem.len() >= STEM_BYTES_MAX {
+        stem.to_string()
+    } else {
+        format!("{stem}{branch}")
+    }
 }
 
 #[cfg(test)]
@@ -102,11 +125,18 @@ mod tests {
     use super::*;
 
     fn span(id: &str, parent: Option<&str>) -> Span {
-        Span { span_id: id.into(), parent_span_id: parent.map(Into::into), ..Span::default() }
+        Span {
+            span_id: id.into(),
+            parent_span_id: parent.map(Into::into),
+            ..Span::default()
+        }
     }
 
     fn drawn(spans: &[Span]) -> Vec<String> {
-        lines(spans).iter().map(|line| format!("{}{}", line.branches, spans[line.span].span_id)).collect()
+        lines(spans)
+            .iter()
+            .map(|line| format!("{}{}", line.branches, spans[line.span].span_id))
+            .collect()
     }
 
     #[test]
@@ -118,7 +148,10 @@ mod tests {
             span("c", Some("a")),
             span("d", Some("c")),
         ];
-        assert_eq!(drawn(&spans), ["r", "├─ a", "│  └─ c", "│     └─ d", "└─ b"]);
+        assert_eq!(
+            drawn(&spans),
+            ["r", "├─ a", "│  └─ c", "│     └─ d", "└─ b"]
+        );
     }
 
     #[test]
@@ -130,7 +163,10 @@ mod tests {
             span("o", Some("gone")),
             span("r", None),
         ];
-        let heads: Vec<_> = lines(&spans).iter().map(|line| (line.span, line.head)).collect();
+        let heads: Vec<_> = lines(&spans)
+            .iter()
+            .map(|line| (line.span, line.head))
+            .collect();
         assert_eq!(
             heads,
             [
@@ -153,6 +189,10 @@ mod tests {
             .collect();
         let lines = lines(&spans);
         assert_eq!(lines.len(), 2_000);
-        assert!(lines.iter().all(|line| line.branches.len() < STEM_BYTES_MAX + 16));
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.branches.len() < STEM_BYTES_MAX + 16)
+        );
     }
 }

@@ -10,7 +10,10 @@ pub struct TimeLine {
 impl TimeLine {
     /// From the first start to the last end, in Unix nanoseconds.
     pub fn new(start_ns: i64, end_ns: i64) -> Self {
-        Self { start_ns, length_ns: end_ns.saturating_sub(start_ns).max(1) }
+        Self {
+            start_ns,
+            length_ns: end_ns.saturating_sub(start_ns).max(1),
+        }
     }
 
     /// The bar of a span in `width` columns: at least one mark, and never longer than the line. A
@@ -20,14 +23,21 @@ impl TimeLine {
             return String::new();
         }
         let column = |time_ns: i64| -> usize {
-            let passed = time_ns.saturating_sub(self.start_ns).clamp(0, self.length_ns);
+            let passed = time_ns
+                .saturating_sub(self.start_ns)
+                .clamp(0, self.length_ns);
             // In 128 bits: nanoseconds times columns pass 63 bits.
             (i128::from(passed) * width as i128 / i128::from(self.length_ns)) as usize
         };
         let from = column(start_ns).min(width - 1);
         let to = end_ns.map_or(width, column).clamp(from + 1, width);
         let open = if end_ns.is_none() { "░" } else { "█" };
-        format!("{}{}{}", " ".repeat(from), open.repeat(to - from), " ".repeat(width - to))
+        format!(
+            "{}{}{}",
+            " ".repeat(from),
+            open.repeat(to - from),
+            " ".repeat(width - to)
+        )
     }
 }
 
