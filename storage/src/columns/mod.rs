@@ -9,8 +9,8 @@ mod spans;
 mod traces;
 
 pub use assessments::{assessment_at, assessments_batch};
+pub(crate) use read::{RequiredText, required_text, value_at};
 pub use read::{floats, ints, list, map_at, text, text_at, times, uints};
-pub(crate) use read::{required_text, value_at};
 pub use spans::{span_at, spans_batch};
 pub(crate) use traces::waits_for_root;
 pub use traces::{trace_at, traces_batch, with_span_runs};

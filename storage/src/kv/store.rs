@@ -168,6 +168,11 @@ impl MetaStore {
         }
     }
 
+    /// Whether it has no files, and was never meant to.
+    pub fn is_in_memory(&self) -> bool {
+        self.place.is_none()
+    }
+
     /// Whether a lookup is answered without waiting for the files to be opened.
     pub fn is_open(&self) -> bool {
         let is_finished =

@@ -1,8 +1,7 @@
 //! How a segment finds rows by a key: by the id of a trace, and by session, user, tag, state and service.
 //!
-//! The index is a segment's part of the metadata store. In a process that only reads, that store is in memory and
-//! empty at first: the first questions about a segment read the columns themselves, and only one who goes on asking
-//! builds the index ([`ASKS_WITHOUT_INDEX`]).
+//! The index is a segment's part of the metadata store. A process that only reads has no such store: it reads the part
+//! that a question is about from its column, and keeps it ([`ReadIndex`]).
 //!
 //! **Invariant** ST-5: whatever the store knows, lost or never knew, the answer is the same.
 
@@ -10,19 +9,16 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::UInt32Type;
 use lru::LruCache;
 use roaring::RoaringBitmap;
 
-use super::key_index::build_index;
+use super::key_index::{build_index, read_postings, read_span_runs, read_trace_rows};
 use super::key_set::KeySet;
-use crate::columns::text;
 use crate::error::{Error, Result};
-use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun};
+use crate::kv::{IndexKind, Lookup, MetaStore, SegmentIndex, SpanRun, value_hash};
 use crate::manifest::SegmentId;
-use crate::model::{TraceKey, row_number};
-use crate::scan::{RowFilter, ScanRequest};
+use crate::model::TraceKey;
+use crate::scan::{RowStream, ScanRequest};
 use crate::schema::Table;
 use crate::segment::SegmentReader;
 
@@ -32,9 +28,16 @@ const POSTINGS_KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 /// After this many lookups by trace a segment's traces are read and kept.
 const LOOKUPS_MIN: u32 = 64;
 
-/// So many questions are answered without the index where it is not there yet: building it costs about as much as ten
-/// scans of the columns in question (13 ms and 1.5 ms for 6,000 traces with 40,000 spans).
-const ASKS_WITHOUT_INDEX: u32 = 8;
+/// The parts of a segment's index that were read where no store holds them.
+#[derive(Debug, Default)]
+struct ReadIndex {
+    /// By key.
+    span_runs: OnceLock<Vec<SpanRun>>,
+    /// By key.
+    trace_rows: OnceLock<Vec<(TraceKey, u32)>>,
+    /// By hash of a value; for each kind.
+    postings: [OnceLock<Vec<(u64, u32)>>; IndexKind::ALL.len()],
+}
 
 /// The keys of one segment.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub(super) struct SegmentKeys {
     meta_store: Arc<MetaStore>,
     /// Held by whoever builds the index.
     building: Mutex<()>,
-    asks_without_index: AtomicU32,
+    read: ReadIndex,
     /// Posting lists asked for lately.
     postings: Mutex<LruCache<(IndexKind, String), Arc<RoaringBitmap>>>,
     /// The segment's traces; read when they are asked for often.
@@ -62,7 +65,7 @@ impl SegmentKeys {
             reader,
             meta_store,
             building: Mutex::new(()),
-            asks_without_index: AtomicU32::new(0),
+            read: ReadIndex::default(),
             postings: Mutex::new(LruCache::new(POSTINGS_KEPT)),
             traces: OnceLock::new(),
             lookups: AtomicU32::new(0),
@@ -112,8 +115,14 @@ impl SegmentKeys {
         if !self.may_have(key)? {
             return Ok(None);
         }
-        if self.is_read_without_index() {
-            return self.read_span_run(key);
+        if self.has_no_store() {
+            let runs = learned(&self.read.span_runs, || {
+                let mut runs = read_span_runs(self.columns())?;
+                runs.sort_unstable_by_key(|run| run.key);
+                Ok(runs)
+            })?;
+            let at = runs.binary_search_by_key(&key, |run| run.key).ok();
+            return Ok(at.and_then(|at| runs.get(at)).copied());
         }
         self.ask(|store| store.span_run(self.segment, key))
     }
@@ -123,15 +132,20 @@ impl SegmentKeys {
         if !self.may_have(key)? {
             return Ok(None);
         }
-        if self.is_read_without_index() {
-            let rows = self.rows_of_trace(Table::Traces, key, |_, _| ())?;
-            return Ok(rows.first().map(|(row, ())| *row));
+        if self.has_no_store() {
+            let rows = learned(&self.read.trace_rows, || {
+                let mut rows = read_trace_rows(self.columns())?;
+                rows.sort_unstable();
+                Ok(rows)
+            })?;
+            let at = rows.binary_search_by_key(&key, |(key, _)| *key).ok();
+            return Ok(at.and_then(|at| rows.get(at)).map(|(_, row)| *row));
         }
         self.ask(|store| store.trace_row(self.segment, key))
     }
 
-    /// Candidate rows of `traces` for an index value; `None` when reading all rows takes less time than building the
-    /// index or waiting for it.
+    /// Candidate rows of `traces` for an index value; `None` when reading all rows takes less time than waiting for the
+    /// index.
     pub fn postings(&self, kind: IndexKind, value: &str) -> Result<Option<Arc<RoaringBitmap>>> {
         let kept = || self.postings.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (kind, value.to_string());
@@ -139,18 +153,45 @@ impl SegmentKeys {
             return Ok(Some(rows.clone()));
         }
         let is_of_few_values = matches!(kind, IndexKind::State | IndexKind::Service);
-        if is_of_few_values && !self.meta_store.is_open() || self.is_read_without_index() {
+        if is_of_few_values && !self.meta_store.is_open() {
             return Ok(None);
         }
-        let rows = Arc::new(self.ask(|store| store.postings(self.segment, kind, value))?);
+        let rows = Arc::new(match self.has_no_store() {
+            true => self.read_postings(kind, value)?,
+            false => self.ask(|store| store.postings(self.segment, kind, value))?,
+        });
         kept().put(key, rows.clone());
         Ok(Some(rows))
     }
 
-    /// Whether a question is to be answered from the columns: the index is not there, and too few have asked for it.
-    fn is_read_without_index(&self) -> bool {
-        !self.meta_store.has(self.segment)
-            && self.asks_without_index.fetch_add(1, Ordering::Relaxed) < ASKS_WITHOUT_INDEX
+    /// Whether the process has no metadata store but one in memory, which does not know the segment.
+    fn has_no_store(&self) -> bool {
+        self.meta_store.is_in_memory() && !self.meta_store.has(self.segment)
+    }
+
+    fn read_postings(&self, kind: IndexKind, value: &str) -> Result<RoaringBitmap> {
+        let slot = self.read.postings.get(kind as usize);
+        let slot = slot.ok_or_else(|| Error::internal(format!("no postings of {kind:?}")))?;
+        let postings = learned(slot, || {
+            let mut postings = read_postings(self.columns(), kind)?;
+            postings.sort_unstable();
+            Ok(postings)
+        })?;
+        let hash = value_hash(kind, value);
+        let first = postings.partition_point(|(other, _)| *other < hash);
+        let same = postings.iter().skip(first);
+        Ok(same
+            .take_while(|(other, _)| *other == hash)
+            .map(|(_, row)| *row)
+            .collect())
+    }
+
+    /// The segment's columns, from its first row to its last.
+    fn columns(&self) -> impl Fn(Table, &[&str]) -> Result<RowStream> + '_ {
+        |table, columns| {
+            let request = ScanRequest::columns(columns.iter().copied());
+            self.reader.scan(table, &request, None)
+        }
     }
 
     /// Asks the metadata store about the segment. What it does not know (it was removed, damaged or
@@ -163,10 +204,7 @@ impl SegmentKeys {
         if let Lookup::Known(answer) = question(&self.meta_store) {
             return Ok(answer);
         }
-        let index = build_index(|table, columns| {
-            let request = ScanRequest::columns(columns.iter().copied());
-            self.reader.scan(table, &request, None)
-        })?;
+        let index = build_index(self.columns())?;
         for _attempt in 0..2 {
             if self.meta_store.add_segment(self.segment, &index).is_err() {
                 self.meta_store.restart();
@@ -192,79 +230,22 @@ impl SegmentKeys {
     }
 
     fn learn_traces(&self) -> Result<&KeySet> {
+        if self.has_no_store() {
+            let runs = read_span_runs(self.columns())?.into_iter();
+            let rows = read_trace_rows(self.columns())?.into_iter();
+            let keys = runs.map(|run| run.key).chain(rows.map(|(key, _)| key));
+            return Ok(self.traces.get_or_init(|| KeySet::of(keys)));
+        }
         let keys = self.ask(|store| store.all_keys(self.segment))?;
         Ok(self.traces.get_or_init(|| KeySet::of(keys.into_iter())))
     }
+}
 
-    fn read_span_run(&self, key: TraceKey) -> Result<Option<SpanRun>> {
-        let rows = self.rows_of_trace(Table::Spans, key, |parents, at| parents.is_null(at))?;
-        let Some((first_row, _)) = rows.first() else {
-            return Ok(None);
-        };
-        let row_count = row_number(rows.len())?;
-        let is_together = (*first_row..)
-            .zip(&rows)
-            .all(|(expected, (row, _))| expected == *row);
-        if !is_together {
-            return Err(Error::corrupt(format!(
-                "the spans of a trace of segment {} lie apart",
-                self.segment
-            )));
-        }
-        debug_assert!(
-            rows.is_sorted_by(|(a, _), (b, _)| a < b),
-            "rows come in their order"
-        );
-        let root_row = rows
-            .iter()
-            .find(|(_, is_root)| *is_root)
-            .map(|(row, _)| *row);
-        Ok(Some(SpanRun {
-            key,
-            first_row: *first_row,
-            row_count,
-            root_row,
-        }))
+/// What a slot keeps, read when it is first asked for.
+fn learned<T>(slot: &OnceLock<T>, read: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(known) = slot.get() {
+        return Ok(known);
     }
-
-    /// The rows of a trace in their order, each with what `of_row` says of its parent (of its trace id in tables
-    /// without one).
-    fn rows_of_trace<T>(
-        &self,
-        table: Table,
-        key: TraceKey,
-        of_row: impl Fn(&dyn Array, usize) -> T,
-    ) -> Result<Vec<(u32, T)>> {
-        let keep = Arc::new(move |batch: &_| {
-            let ids = text(batch, "trace_id")?;
-            Ok(ids
-                .iter()
-                .map(|id| Some(id.is_some_and(|id| TraceKey::of(id) == key)))
-                .collect())
-        });
-        let column = if table == Table::Spans {
-            "parent_span_id"
-        } else {
-            "trace_id"
-        };
-        let filters = vec![RowFilter {
-            columns: vec!["trace_id".into()],
-            keep,
-        }];
-        let request = ScanRequest {
-            filters,
-            ..ScanRequest::columns(["_row", column])
-        };
-        let mut rows = Vec::new();
-        for batch in self.reader.scan(table, &request, None)? {
-            let batch = batch?;
-            let numbers = batch
-                .column_by_name("_row")
-                .and_then(|rows| rows.as_primitive_opt::<UInt32Type>());
-            let numbers = numbers.ok_or_else(|| Error::internal("scan without row numbers"))?;
-            let told = text(&batch, column)?;
-            rows.extend((0..batch.num_rows()).map(|at| (numbers.value(at), of_row(told, at))));
-        }
-        Ok(rows)
-    }
+    let known = read()?;
+    Ok(slot.get_or_init(|| known))
 }

@@ -116,7 +116,8 @@ use roaring::RoaringBitmap;
 use super::operation::{Applied, Mutation, Operation};
 use super::{Assess, Reassess, State};
 use crate::columns::{
-    assessment_at, assessments_batch, required_text, times, trace_at, traces_batch, uints,
+    RequiredText, assessment_at, assessments_batch, required_text, times, trace_at, traces_batch,
+    uints,
 };
 use crate::error::{Error, Result};
 use crate::fold::add_lent;
@@ -203,21 +204,7 @@ impl State {
         let keys: Vec<TraceKey> = traces.iter().map(TraceKey::of).collect();
         let stored = self.stored_spans(&keys)?;
         let ends = times(&batch, "end_time")?;
-        // Of several spans with one id the later wins, in a batch as if they had come one by one; but
-        // a span that has ended is not opened again by a report that was late.
-        let mut winners: HashMap<(TraceKey, &str), usize> =
-            HashMap::with_capacity(batch.num_rows());
-        for (row, key) in keys.iter().enumerate() {
-            let id = (*key, spans.value(row));
-            if let Some(earlier) = winners.get(&id) {
-                applied.duplicate_spans += 1;
-                applied.conflicting_spans += u64::from(hashes.value(*earlier) != hashes.value(row));
-                if ends.is_null(row) && ends.is_valid(*earlier) {
-                    continue;
-                }
-            }
-            winners.insert(id, row);
-        }
+        let winners = winners(&keys, spans, &batch, &mut applied)?;
         let mut joined = self.join_stored(&batch, &winners, &stored)?;
         let mut keep = Vec::with_capacity(batch.num_rows());
         for (row, key) in keys.iter().enumerate() {
@@ -770,4 +757,28 @@ fn same_content(old: &Assessment, new: &Assessment) -> bool {
         ..a.clone()
     };
     timeless(old) == timeless(new)
+}
+
+/// The row of each span in a batch. Of several with one id the later wins, as if they had come one by one; but a span
+/// that has ended is not opened again by a report that was late.
+fn winners<'a>(
+    keys: &[TraceKey],
+    spans: RequiredText<'a>,
+    batch: &RecordBatch,
+    applied: &mut Applied,
+) -> Result<HashMap<(TraceKey, &'a str), usize>> {
+    let (hashes, ends) = (uints(batch, "_content_hash")?, times(batch, "end_time")?);
+    let mut winners = HashMap::with_capacity(batch.num_rows());
+    for (row, key) in keys.iter().enumerate() {
+        let id = (*key, spans.value(row));
+        if let Some(earlier) = winners.get(&id) {
+            applied.duplicate_spans += 1;
+            applied.conflicting_spans += u64::from(hashes.value(*earlier) != hashes.value(row));
+            if ends.is_null(row) && ends.is_valid(*earlier) {
+                continue;
+            }
+        }
+        winners.insert(id, row);
+    }
+    Ok(winners)
 }

@@ -90,14 +90,12 @@ impl State {
             parts.add_records(own);
             let made = spans_batch(&[parts.joined(self.refill)])?;
             let differs = uints(&made, "_content_hash")?.value(0) != old.content_hash;
-            joined.changes.insert(
-                row,
-                Change {
-                    differs,
-                    stood_in,
-                    records,
-                },
-            );
+            let change = Change {
+                differs,
+                stood_in,
+                records,
+            };
+            joined.changes.insert(row, change);
             if differs {
                 spans.push(packing::pack(&made)?);
             }

@@ -123,16 +123,7 @@ impl Store {
         salvaged: &mut Option<Vec<String>>,
     ) -> Result<Arc<Store>> {
         let (manifest, manifest_state) = Manifest::recover(&env, Path::new("manifest"))?;
-        let live: Vec<SegmentId> = manifest_state
-            .segments
-            .iter()
-            .map(|segment| segment.id)
-            .collect();
-        let catalog: Vec<String> = manifest_state
-            .catalog
-            .iter()
-            .map(|file| file.name.clone())
-            .collect();
+        let (live, catalog) = named_by(&manifest_state);
         let meta_store = Arc::new(open_meta_store(env.as_ref(), db_uuid, &live));
         let (cache, deletions) = new_caches(&options);
         let mut state = open_state(
@@ -167,13 +158,10 @@ impl Store {
             None => state.manifest.replay_from.max(1),
         };
         let last = state.active.last_sequence;
+        let is_next = next_sequence == last + 1 || salvaged.is_some() && next_sequence > last;
         assert!(
-            next_sequence > last,
-            "ST-3: a sequence is given once: {next_sequence} after {last}"
-        );
-        assert!(
-            next_sequence == last + 1 || salvaged.is_some(),
-            "ST-6: what was acknowledged was applied"
+            is_next,
+            "ST-3, ST-6: {next_sequence} follows {last}: all is applied, and once"
         );
         let log = Log { wal, next_sequence };
         let store = Self::assemble(
@@ -281,6 +269,13 @@ pub(crate) fn open_meta_store(env: &dyn Env, db_uuid: u128, live: &[SegmentId]) 
         Some(folder) => MetaStore::open(folder, &env.boot_id(), db_uuid, live),
         None => MetaStore::in_memory(),
     }
+}
+
+/// The segments and the files of the catalogue that a manifest names.
+fn named_by(manifest: &ManifestState) -> (Vec<SegmentId>, Vec<String>) {
+    let segments = manifest.segments.iter().map(|segment| segment.id);
+    let files = manifest.catalog.iter().map(|file| file.name.clone());
+    (segments.collect(), files.collect())
 }
 
 fn new_caches(options: &StoreOptions) -> (Arc<BlockCache>, Arc<PendingDeletions>) {

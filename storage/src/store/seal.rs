@@ -213,12 +213,7 @@ impl Store {
         self.env
             .sync_dir(Path::new("seg"))
             .map_err(|e| io(Path::new("seg"), e))?;
-        let count = |table: Table| {
-            orders
-                .iter()
-                .find(|o| o.table == table)
-                .map_or(Ok(0), |o| row_number(o.rows.len()))
-        };
+        let count = |table: Table| rows_of(&orders, table);
         let meta = SegmentMeta {
             id,
             span_rows: count(Table::Spans)?,
@@ -402,6 +397,12 @@ fn check_stop(stop: Option<&AtomicBool>) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// The rows of a table that a segment gets.
+fn rows_of(orders: &[Ordered], table: Table) -> Result<u32> {
+    let ordered = orders.iter().find(|ordered| ordered.table == table);
+    ordered.map_or(Ok(0), |ordered| row_number(ordered.rows.len()))
 }
 
 /// Checks that no visible row of the sources is left out, and none comes twice: they end with the commit.

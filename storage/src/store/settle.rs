@@ -123,9 +123,11 @@ impl State {
             }
             match root_span_id {
                 None => drop(settled.refolded.insert(*key)),
-                Some(_) if *error_span_count == 0 => drop(settled.states.insert(*key, "OK")),
+                Some(_) if *error_span_count == 0 => {
+                    settled.states.insert(*key, "OK");
+                }
                 Some(_) if error_span_count == span_count => {
-                    drop(settled.states.insert(*key, "ERROR"))
+                    settled.states.insert(*key, "ERROR");
                 }
                 Some(top) => drop(unclear.insert(*key, top)),
             }

@@ -89,15 +89,7 @@ pub fn replay(
             replayed.last_sequence + 1
         };
         if *first > gap_at {
-            let (dir, path) = (dir.display(), path.display());
-            let or = if at == start {
-                ", unless it is the manifest that lacks its end"
-            } else {
-                ""
-            };
-            return Err(Error::corrupt(format!(
-                "{dir}: the records from sequence {gap_at} on are missing, the next file is {path}{or}"
-            )));
+            return Err(gap(dir, path, gap_at, at == start));
         }
         replay_file(
             env,
@@ -122,6 +114,18 @@ pub fn replay(
         "ST-1: what is in doubt is the end of what was read"
     );
     Ok(replayed)
+}
+
+/// Records from a sequence on are missing before a file.
+fn gap(dir: &Path, path: &Path, sequence: u64, is_first: bool) -> Error {
+    let (dir, path) = (dir.display(), path.display());
+    let or = match is_first {
+        true => ", unless it is the manifest that lacks its end",
+        false => "",
+    };
+    Error::corrupt(format!(
+        "{dir}: the records from sequence {sequence} on are missing, the next file is {path}{or}"
+    ))
 }
 
 /// Checks that the log does not end too early.

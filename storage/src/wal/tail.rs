@@ -68,11 +68,7 @@ impl Tail {
             let resumed = self.at.take().filter(|(at, _)| at == path);
             // A file may begin with copies of the last records before it.
             if resumed.is_none() && *first > self.last + 1 {
-                let last = self.last;
-                return Err(Error::corrupt(format!(
-                    "{}: does not follow record {last}",
-                    path.display()
-                )));
+                return Err(not_after(path, self.last));
             }
             let mut reader = match resumed {
                 Some((_, position)) => FrameReader::resume(env, path, position)?,
@@ -82,10 +78,7 @@ impl Tail {
             while let Some(frame) = reader.next_frame()? {
                 reached = reached.max(frame.sequence);
                 if frame.sequence > self.last + 1 {
-                    let (path, last) = (path.display(), self.last);
-                    return Err(Error::corrupt(format!(
-                        "{path}: does not follow record {last}"
-                    )));
+                    return Err(not_after(path, self.last));
                 }
                 if frame.kind != KIND_HEAD && frame.sequence > self.last {
                     self.last = frame.sequence;
@@ -110,4 +103,7 @@ impl Tail {
         );
         Ok(())
     }
+}
+fn not_after(path: &Path, last: u64) -> Error {
+    Error::corrupt(format!("{}: does not follow record {last}", path.display()))
 }

@@ -133,6 +133,13 @@ fn import(
     is_closed.transpose()?;
     total.seconds = started.elapsed().as_secs_f64();
     show(context, &total, out)?;
+    judge(&total, incomplete)?;
+    context.notice(&nothing_there(&total, files.iter().chain(&assessments)));
+    Ok(())
+}
+
+/// Whether the command has done what it was asked to.
+fn judge(total: &ImportReport, incomplete: Option<String>) -> Result<()> {
     match incomplete {
         _ if interrupt::code().is_some() => Err(Failure::failed(
             "interrupted: what was read is stored or counted as rejected",
@@ -143,16 +150,13 @@ fn import(
                 "{name} is incomplete or no OTLP: what could be read is kept"
             )))
         }
-        None if kept_nothing(&total) => Err(Failure::bad_input(format!(
+        None if kept_nothing(total) => Err(Failure::bad_input(format!(
             "nothing was kept{}: {} rejected, {} without traces",
-            forms(&total, " of"),
+            forms(total, " of"),
             total.rejected_count,
             total.skipped
         ))),
-        None => {
-            context.notice(&nothing_there(&total, files.iter().chain(&assessments)));
-            Ok(())
-        }
+        None => Ok(()),
     }
 }
 

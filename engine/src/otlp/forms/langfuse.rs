@@ -127,36 +127,12 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
         "langfuse.trace.observation_ids",
         (!ids.is_empty()).then_some(Json::Array(ids)),
     );
-    span.add(
-        "langfuse.trace.name",
-        Some(Json::String(span.name.clone())).filter(|name| name != ""),
-    );
-    span.add("langfuse.session.id", record.take("sessionId"));
-    span.add("langfuse.user.id", record.take("userId"));
-    span.add("langfuse.trace.tags", record.take("tags"));
-    span.add_text("langfuse.trace.input", record.take("input"));
-    span.add_text("langfuse.trace.output", record.take("output"));
-    for (key, name) in [
-        ("langfuse.release", "release"),
-        ("langfuse.version", "version"),
-        ("langfuse.environment", "environment"),
-    ] {
-        span.add(key, record.take(name).filter(|value| value != ""));
-    }
-    metadata(
-        &mut span,
-        "langfuse.trace.metadata",
-        record.take("metadata"),
-    );
+    add_trace_members(&mut span, &mut record);
     let total = record.take("totalCost");
     if whole.is_empty() {
         // What the observations cost and counted, where they are not at hand.
-        cost(
-            &mut span,
-            total
-                .and_then(|total| number(&total))
-                .map(|total| json!({ "total": total })),
-        );
+        let total = total.and_then(|total| number(&total));
+        cost(&mut span, total.map(|total| json!({ "total": total })));
         usage(&mut span, &mut record);
     }
     let mut listed = scores.unwrap_or_else(|| named_scores(&mut record));
@@ -175,6 +151,25 @@ fn trace(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     }
     add_scores(found, listed, &id);
     Ok(())
+}
+
+/// What a trace says of itself.
+fn add_trace_members(span: &mut SpanRecord, record: &mut Record) {
+    let name = Some(Json::String(span.name.clone()));
+    span.add("langfuse.trace.name", name.filter(|name| name != ""));
+    span.add("langfuse.session.id", record.take("sessionId"));
+    span.add("langfuse.user.id", record.take("userId"));
+    span.add("langfuse.trace.tags", record.take("tags"));
+    span.add_text("langfuse.trace.input", record.take("input"));
+    span.add_text("langfuse.trace.output", record.take("output"));
+    for (key, name) in [
+        ("langfuse.release", "release"),
+        ("langfuse.version", "version"),
+        ("langfuse.environment", "environment"),
+    ] {
+        span.add(key, record.take(name).filter(|value| value != ""));
+    }
+    metadata(span, "langfuse.trace.metadata", record.take("metadata"));
 }
 
 fn add_scores(found: &mut Found, scores: Vec<Json>, trace_id: &str) {
@@ -286,6 +281,24 @@ fn observation(mut record: Record) -> Result<SpanRecord, DecodeError> {
                 .filter(|value| value != "" && value != &json!([])),
         );
     }
+    add_observation_members(&mut span, &mut record, &kind);
+    usage(&mut span, &mut record);
+    let details = record
+        .take("costDetails")
+        .filter(|details| details.as_object().is_some_and(|all| !all.is_empty()));
+    let total = record
+        .take_any(&["calculatedTotalCost", "totalCost"])
+        .and_then(|total| number(&total));
+    cost(
+        &mut span,
+        details.or_else(|| total.map(|total| json!({ "total": total }))),
+    );
+    span.add_rest("langfuse.observation.", record);
+    Ok(span)
+}
+
+/// What an observation says of itself.
+fn add_observation_members(span: &mut SpanRecord, record: &mut Record, kind: &str) {
     span.add(
         "langfuse.observation.type",
         Some(Json::String(kind.to_lowercase())),
@@ -314,23 +327,10 @@ fn observation(mut record: Record) -> Result<SpanRecord, DecodeError> {
         record.take("promptVersion"),
     );
     metadata(
-        &mut span,
+        span,
         "langfuse.observation.metadata",
         record.take("metadata"),
     );
-    usage(&mut span, &mut record);
-    let details = record
-        .take("costDetails")
-        .filter(|details| details.as_object().is_some_and(|all| !all.is_empty()));
-    let total = record
-        .take_any(&["calculatedTotalCost", "totalCost"])
-        .and_then(|total| number(&total));
-    cost(
-        &mut span,
-        details.or_else(|| total.map(|total| json!({ "total": total }))),
-    );
-    span.add_rest("langfuse.observation.", record);
-    Ok(span)
 }
 
 /// Tokens: `usageDetails`, else what older versions have in `usage` or beside it.

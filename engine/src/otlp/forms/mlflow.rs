@@ -267,19 +267,7 @@ fn span_record(
     record.end_ns = span
         .time_ns("endTimeUnixNano")?
         .or(span.time_ns("endTime")?);
-    let mut status = Record::new(span.object("status").unwrap_or_default());
-    let code = status
-        .text("code")
-        .or_else(|| status.text("statusCode"))
-        .or_else(|| span.text("statusCode"));
-    record.status = code
-        .unwrap_or_default()
-        .trim_start_matches("STATUS_CODE_")
-        .to_string();
-    let message = status
-        .text("message")
-        .or_else(|| span.text("statusMessage"));
-    record.status_message = message.unwrap_or_default();
+    (record.status, record.status_message) = status_of(&mut span);
     if let Some(Json::Object(given)) = given {
         record
             .attributes
@@ -305,6 +293,21 @@ fn span_record(
     }
     record.add_rest("mlflow.span.", span);
     Ok(record)
+}
+
+/// Code and message of a status, which is an object or beside the other members.
+fn status_of(span: &mut Record) -> (String, String) {
+    let mut status = Record::new(span.object("status").unwrap_or_default());
+    let code = status
+        .text("code")
+        .or_else(|| status.text("statusCode"))
+        .or_else(|| span.text("statusCode"))
+        .unwrap_or_default();
+    let message = status
+        .text("message")
+        .or_else(|| span.text("statusMessage"));
+    let code = code.trim_start_matches("STATUS_CODE_").to_string();
+    (code, message.unwrap_or_default())
 }
 
 fn event_of(json: &Json) -> Option<Json> {
