@@ -152,7 +152,7 @@ fn what_is_in_memory_is_told_too() {
         "spans without an index are scanned for words"
     );
     let lines: Vec<String> = by_word.to_string().lines().map(str::to_string).collect();
-    assert_eq!(lines[0], "access path: trace id index, rows=2 of 310");
+    assert_eq!(lines[0], "access path: trace id index, rows=1 of 310");
     assert!(
         lines[1].contains("text index of 600 spans, 20 without"),
         "{lines:?}"

@@ -60,10 +60,8 @@ impl State {
         if differing.is_empty() {
             return Ok(Joined::default());
         }
-        let places: Vec<Place> = differing
-            .values()
-            .map(|old| (old.source, old.row))
-            .collect();
+        let places = differing.values().map(|old| (old.source, old.row));
+        let places: Vec<Place> = places.collect();
         let mut marked = Vec::new();
         self.read_spans(&places, &["extra"], |place, batch, at| {
             let extra = text(batch, "extra")?;
