@@ -4,7 +4,7 @@ Written from the public description of tables, filter language and text queries,
 Where the description is silent, this is what is expected:
 
 * a resend counts as a duplicate whatever it holds; an open span that comes after an ended one changes nothing;
-* a root without a status makes the trace OK, as in MLflow, also one that has not ended; so does a top span that decides;
+* a root without a status makes the trace OK, as in MLflow, once it has ended; so does a top span that decides;
 * each file of an import is settled at its end; a trace of which no span has ended is settled by that alone, not by time;
 * a deleted trace whose spans are sent again is a new trace, without the tags and assessments it had;
 * `untag` removes a tag whoever set it, and it stays removed when spans come in later;
@@ -118,6 +118,8 @@ def fold(trace):
 
 
 def state_of(trace, top):
+    if top.parent is None and top.end is None and top.status == "UNSET":
+        return "IN_PROGRESS"
     if top.parent is not None and not top.has_remote_parent and not trace.is_settled:
         return "IN_PROGRESS"
     return "ERROR" if top.status == "ERROR" else "OK"
