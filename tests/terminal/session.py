@@ -135,7 +135,7 @@ def history_is_there():
     shell.type("\x1b[A")
     shell.expect("6 * 7 AS answer;")
     # The statement of two lines is one of the history.
-    shell.type("\x1b[A\x1b[A\x1b[A\x1b[A")
+    shell.type("\x1b[A\x1b[A")
     shell.expect("LEFT JOIN assessments a")
     shell.type("\x03")
     shell.expect(PROMPT)
