@@ -116,11 +116,7 @@ impl SegmentKeys {
             return Ok(None);
         }
         if self.has_no_store() {
-            let runs = learned(&self.read.span_runs, || {
-                let mut runs = read_span_runs(self.columns())?;
-                runs.sort_unstable_by_key(|run| run.key);
-                Ok(runs)
-            })?;
+            let runs = self.read_span_runs()?;
             let at = runs.binary_search_by_key(&key, |run| run.key).ok();
             return Ok(at.and_then(|at| runs.get(at)).copied());
         }
@@ -133,11 +129,7 @@ impl SegmentKeys {
             return Ok(None);
         }
         if self.has_no_store() {
-            let rows = learned(&self.read.trace_rows, || {
-                let mut rows = read_trace_rows(self.columns())?;
-                rows.sort_unstable();
-                Ok(rows)
-            })?;
+            let rows = self.read_trace_rows()?;
             let at = rows.binary_search_by_key(&key, |(key, _)| *key).ok();
             return Ok(at.and_then(|at| rows.get(at)).map(|(_, row)| *row));
         }
@@ -167,6 +159,26 @@ impl SegmentKeys {
     /// Whether the process has no metadata store but one in memory, which does not know the segment.
     fn has_no_store(&self) -> bool {
         self.meta_store.is_in_memory() && !self.meta_store.has(self.segment)
+    }
+
+    /// Where the spans of each trace are, by key.
+    fn read_span_runs(&self) -> Result<&[SpanRun]> {
+        let runs = learned(&self.read.span_runs, || {
+            let mut runs = read_span_runs(self.columns())?;
+            runs.sort_unstable_by_key(|run| run.key);
+            Ok(runs)
+        });
+        runs.map(Vec::as_slice)
+    }
+
+    /// The row of each trace, by key.
+    fn read_trace_rows(&self) -> Result<&[(TraceKey, u32)]> {
+        let rows = learned(&self.read.trace_rows, || {
+            let mut rows = read_trace_rows(self.columns())?;
+            rows.sort_unstable();
+            Ok(rows)
+        });
+        rows.map(Vec::as_slice)
     }
 
     fn read_postings(&self, kind: IndexKind, value: &str) -> Result<RoaringBitmap> {
@@ -231,9 +243,9 @@ impl SegmentKeys {
 
     fn learn_traces(&self) -> Result<&KeySet> {
         if self.has_no_store() {
-            let runs = read_span_runs(self.columns())?.into_iter();
-            let rows = read_trace_rows(self.columns())?.into_iter();
-            let keys = runs.map(|run| run.key).chain(rows.map(|(key, _)| key));
+            let runs = self.read_span_runs()?.iter().map(|run| run.key);
+            let rows = self.read_trace_rows()?.iter().map(|(key, _)| *key);
+            let keys = runs.chain(rows);
             return Ok(self.traces.get_or_init(|| KeySet::of(keys)));
         }
         let keys = self.ask(|store| store.all_keys(self.segment))?;
