@@ -22,7 +22,9 @@ use crate::manifest::{FileMeta, Manifest, ManifestState, SegmentMeta};
 use crate::readers::pin_files;
 use crate::repair::copy_file;
 use crate::segment::verify_file;
-use crate::store::{CATALOG_DIR, read_format, segment_dir, write_small_file};
+use crate::store::{
+    CATALOG_DIR, create_folders, named_entries, read_format, segment_dir, write_small_file,
+};
 use crate::wal::{self, WalWriter};
 
 /// How often the copy starts over because the writer removed something.
@@ -84,19 +86,7 @@ fn clear(copy: &dyn Env) -> std::io::Result<()> {
 }
 
 fn fill(env: &Arc<dyn Env>, copy: &Arc<dyn Env>) -> Result<BackupReport> {
-    for dir in [
-        "manifest",
-        "wal",
-        "seg",
-        CATALOG_DIR,
-        "kv",
-        "tmp",
-        "readers",
-        "quarantine",
-    ] {
-        copy.create_dir_all(Path::new(dir))
-            .map_err(|e| Error::io(dir, e))?;
-    }
+    create_folders(copy.as_ref())?;
     let mut tries = 0;
     let mut report = loop {
         tries += 1;
@@ -234,21 +224,7 @@ fn copy_log(env: &dyn Env, copy: &Arc<dyn Env>, replay_from: u64) -> Result<(u64
 
 /// Removes what an earlier try copied and the manifest no longer names.
 fn remove_others(copy: &dyn Env, manifest: &ManifestState) -> Result<()> {
-    let segments: Vec<String> = manifest
-        .segments
-        .iter()
-        .map(|segment| segment.id.to_string())
-        .collect();
-    let catalog: Vec<String> = manifest
-        .catalog
-        .iter()
-        .map(|file| file.name.clone())
-        .collect();
-    for (dir, named) in [
-        ("seg", segments),
-        (CATALOG_DIR, catalog),
-        ("tmp", Vec::new()),
-    ] {
+    for (dir, named) in named_entries(manifest) {
         for name in copy.list(Path::new(dir)).map_err(|e| Error::io(dir, e))? {
             let path = Path::new(dir).join(&name);
             if !named.contains(&name) {

@@ -33,8 +33,8 @@ use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, describe, file_name};
 use crate::store::{
-    self, Assess, CATALOG_DIR, Store, StoreOptions, raise_format, read_format, read_uuid,
-    segment_dir, take_lock, write_format,
+    self, Assess, CATALOG_DIR, Store, StoreOptions, create_folders, raise_format, read_format,
+    read_uuid, segment_dir, take_lock, write_format,
 };
 
 /// Trace ids that a report names; further ones are counted.
@@ -303,20 +303,7 @@ impl<'a> Repair<'a> {
     /// Step 3, `FORMAT`.
     fn repair_format(&self) -> Result<()> {
         if self.has(&Part::Format) {
-            for dir in [
-                "manifest",
-                "wal",
-                "seg",
-                CATALOG_DIR,
-                "kv",
-                "tmp",
-                "readers",
-                "quarantine",
-            ] {
-                self.env
-                    .create_dir_all(Path::new(dir))
-                    .map_err(|e| Error::io(dir, e))?;
-            }
+            create_folders(self.env.as_ref())?;
             write_format(self.env.as_ref(), self.env.new_ulid())?;
         }
         Ok(())

@@ -13,7 +13,9 @@ use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, file_name, verify_file};
 use crate::store::operation::Operation;
-use crate::store::{CATALOG_DIR, ERASE_INTENT, LAYOUT, read_format, segment_dir};
+use crate::store::{
+    CATALOG_DIR, ERASE_INTENT, is_of_layout, named_entries, read_format, segment_dir,
+};
 use crate::wal;
 
 pub(super) fn manifest_version(env: &dyn Env) -> Option<u64> {
@@ -186,26 +188,12 @@ pub(super) fn check_names(
         if name == ERASE_INTENT {
             let message = "an erase was interrupted; the next open for writing completes it";
             report.note("I12", ERASE_INTENT, message);
-        } else if !LAYOUT.contains(&name.as_str()) {
+        } else if !is_of_layout(&name) {
             report.note("I13", &name, "is no part of a database");
         }
     }
     let Some(manifest) = manifest else { return };
-    let segments: Vec<String> = manifest
-        .segments
-        .iter()
-        .map(|segment| segment.id.to_string())
-        .collect();
-    let catalog: Vec<String> = manifest
-        .catalog
-        .iter()
-        .map(|file| file.name.clone())
-        .collect();
-    for (dir, named) in [
-        ("seg", segments),
-        (CATALOG_DIR, catalog),
-        ("tmp", Vec::new()),
-    ] {
+    for (dir, named) in named_entries(manifest) {
         for name in names(env, dir, report) {
             if !named.contains(&name) {
                 let message = "nothing names it; the next open for writing removes it";

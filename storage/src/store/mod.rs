@@ -47,8 +47,8 @@ pub use compact::Compacted;
 pub use erase::Erased;
 pub use open::FORMAT_VERSION;
 pub(crate) use open::{
-    LAYOUT, open_meta_store, raise_format, read_format, read_uuid, take_lock, write_format,
-    write_small_file,
+    create_folders, is_of_layout, named_entries, open_meta_store, raise_format, read_format,
+    read_uuid, take_lock, write_format, write_small_file,
 };
 pub use operation::{Applied, Assess, Reassess};
 pub use stats::StoreStats;

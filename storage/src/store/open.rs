@@ -46,15 +46,13 @@ pub const FORMAT_VERSION: u32 = 4;
 /// The oldest format that this version reads, and writes on with after raising it.
 pub const FORMAT_VERSION_MIN: u32 = 3;
 
-/// What is in the folder of a database. `ERASE` is there while an erase is under way.
-pub(crate) const LAYOUT: [&str; 13] = [
-    "FORMAT",
-    "FORMAT.tmp",
-    "LOCK",
-    ERASE_INTENT,
-    "ERASE.tmp",
+/// The files in the folder of a database, beside [`FOLDERS`]. `ERASE` is there while an erase is under way.
+const FILES: [&str; 5] = ["FORMAT", "FORMAT.tmp", "LOCK", ERASE_INTENT, "ERASE.tmp"];
+
+/// The folders in the folder of a database.
+const FOLDERS: [&str; 8] = [
     "manifest",
-    "wal",
+    WAL_DIR,
     "seg",
     CATALOG_DIR,
     "kv",
@@ -62,6 +60,37 @@ pub(crate) const LAYOUT: [&str; 13] = [
     "readers",
     "quarantine",
 ];
+
+/// Whether a database has a file or folder of this name.
+pub(crate) fn is_of_layout(name: &str) -> bool {
+    FILES.contains(&name) || FOLDERS.contains(&name)
+}
+
+/// Makes the folders of a database.
+///
+/// # Errors
+/// `Io`, naming the folder.
+pub(crate) fn create_folders(env: &dyn Env) -> Result<()> {
+    for dir in FOLDERS {
+        env.create_dir_all(Path::new(dir))
+            .map_err(|e| Error::io(dir, e))?;
+    }
+    Ok(())
+}
+
+/// The folders in which a manifest names things, with the names; what else is there is left from unfinished work.
+pub(crate) fn named_entries(manifest: &ManifestState) -> [(&'static str, Vec<String>); 3] {
+    let segments = manifest
+        .segments
+        .iter()
+        .map(|segment| segment.id.to_string());
+    let files = manifest.catalog.iter().map(|file| file.name.clone());
+    [
+        ("seg", segments.collect()),
+        (CATALOG_DIR, files.collect()),
+        ("tmp", Vec::new()),
+    ]
+}
 
 /// Contents of the `FORMAT` file, JSON text.
 #[derive(Debug, Serialize, Deserialize)]
@@ -352,7 +381,7 @@ pub(crate) fn take_lock(env: &dyn Env) -> Result<Box<dyn EnvLock>> {
         let names = env
             .list(root)
             .map_err(|e| Error::io("database folder", e))?;
-        if let Some(name) = names.iter().find(|name| !LAYOUT.contains(&name.as_str())) {
+        if let Some(name) = names.iter().find(|name| !is_of_layout(name)) {
             return Err(Error::invalid_input(format!(
                 "the folder is not a tracehouse database: it has no FORMAT file but has {name:?}"
             )));
@@ -454,18 +483,7 @@ fn create_layout(env: &Arc<dyn Env>, durable: bool) -> Result<u128> {
         env.remove_dir_all(Path::new("manifest"))
             .map_err(io("manifest"))?;
     }
-    for dir in [
-        "manifest",
-        "wal",
-        "seg",
-        "catalog",
-        "kv",
-        "tmp",
-        "readers",
-        "quarantine",
-    ] {
-        env.create_dir_all(Path::new(dir)).map_err(io(dir))?;
-    }
+    create_folders(env.as_ref())?;
     Manifest::create(env, Path::new("manifest"))?;
     if durable {
         WalWriter::create(env, Path::new(WAL_DIR), 1)?;
