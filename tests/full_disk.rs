@@ -14,7 +14,7 @@ use tracehouse::{Database, ErrorKind, ImportOptions, OpenOptions, Settings};
 use crate::kill::{BATCH_LINES, assert_intact, busy_settings, text};
 use crate::order::Random;
 use crate::power::Mounted;
-use crate::support::{quiet_settings, say, setting};
+use crate::support::{quiet_settings, say, seed, setting};
 
 const ROUNDS: u64 = 4;
 
@@ -122,7 +122,7 @@ fn fill(root: &Path, room: u64, has_reserve: bool, what: &str) -> Option<usize> 
 /// Fills a disk again and again, with more or less room.
 fn fill_again_and_again(kind: &str, mounted: &Mounted, room_max: usize) {
     let rounds = setting("TRACEHOUSE_FULL_DISKS", ROUNDS);
-    let seed = setting("TRACEHOUSE_SEED", u64::from(std::process::id()));
+    let seed = seed();
     let mut random = Random::new(seed);
     let mut full = Vec::new();
     for round in 1..=rounds {

@@ -19,7 +19,7 @@ use serde_json::json;
 use tracehouse::{Database, ImportOptions, OpenOptions, Settings};
 
 use crate::order::Random;
-use crate::support::{number, open, say, setting, texts};
+use crate::support::{number, open, say, seed, setting, texts};
 
 const KILLS: u64 = 50;
 const LINES: usize = 4_000;
@@ -211,7 +211,7 @@ pub fn assert_intact(db: &Database, acknowledged_lines: usize, what: &str) {
 fn killed_imports_lose_nothing_acknowledged() {
     let (mut kills, mut databases) = (0, 0);
     let wanted = setting("TRACEHOUSE_KILLS", KILLS);
-    let seed = setting("TRACEHOUSE_SEED", u64::from(std::process::id()));
+    let seed = seed();
     let mut random = Random::new(seed);
     for importer in [library, command_line].into_iter().cycle() {
         let folder = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{say, setting};
+use crate::support::{say, seed, setting};
 
 const SECONDS: u64 = 60;
 /// Databases that live beside each other.
@@ -35,7 +35,7 @@ fn every_answer_is_that_of_the_model() {
         say("NOTICE: skipped, as there is no python3 of version 3.11 or later");
         return;
     }
-    let seed = setting("TRACEHOUSE_SEED", u64::from(std::process::id()));
+    let seed = seed();
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("outside/main.py");
     let mut command = Command::new("python3");

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::kill::{assert_intact, command_line, library, run_and_stop};
 use crate::order::Random;
-use crate::support::{open, say, setting};
+use crate::support::{open, say, seed, setting};
 
 /// Cuts of each file system.
 const CUTS: u64 = 10;
@@ -138,7 +138,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 /// Cuts the power of imports again and again.
 fn cut_power(kind: &str, mounted: &Mounted) {
     let wanted = setting("TRACEHOUSE_POWER_CUTS", CUTS);
-    let seed = setting("TRACEHOUSE_SEED", u64::from(std::process::id()));
+    let seed = seed();
     let mut random = Random::new(seed);
     let (mut cuts, mut databases, mut lines_in_all) = (0, 0, 0);
     for importer in [library, command_line].into_iter().cycle() {

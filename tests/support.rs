@@ -81,6 +81,16 @@ pub fn setting(name: &str, default: u64) -> u64 {
     })
 }
 
+/// The seed of what tests choose by chance: the same each time, so that a run that fails where another passed was
+/// failed by the change. `TRACEHOUSE_SEED` gives another, `TRACEHOUSE_SEED=random` a new one for each process.
+pub fn seed() -> u64 {
+    const USUAL: u64 = 1;
+    if std::env::var("TRACEHOUSE_SEED").is_ok_and(|text| text == "random") {
+        return u64::from(std::process::id());
+    }
+    setting("TRACEHOUSE_SEED", USUAL)
+}
+
 /// Prints a line that shows also when tests capture their output.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");

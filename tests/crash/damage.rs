@@ -19,7 +19,7 @@ use super::model::{Possible, Rows, Unread, Write, read};
 use super::sim::SimEnv;
 use super::workload::{Run, Step, options};
 use crate::order::Random;
-use crate::support::{say, setting};
+use crate::support::{say, seed, setting};
 
 /// Mutations of the test command, at least.
 const MUTATIONS: u64 = 600;
@@ -313,7 +313,7 @@ fn a_word_that_replay_cannot_read_names_its_file() {
 #[test]
 fn damage_is_noticed_or_harmless() {
     let wanted = setting("TRACEHOUSE_CRASH_MUTATIONS", MUTATIONS) as usize;
-    let seed = setting("TRACEHOUSE_SEED", u64::from(std::process::id()));
+    let seed = seed();
     let mut random = Random::new(seed);
     let (mut verdicts, mut violations) = (BTreeMap::<(String, Verdict), usize>::new(), Vec::new());
     let subjects = [subject(true), subject(false)];

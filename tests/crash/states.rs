@@ -9,7 +9,7 @@ use super::lives::{made_up, written_out};
 use super::model::{Possible, Rows};
 use super::sim::SimEnv;
 use super::workload::{Workload, events};
-use crate::support::{say, setting};
+use crate::support::{say, seed, setting};
 
 /// States that the test command goes through at least.
 const STATES: u64 = 50_000;
@@ -32,7 +32,7 @@ fn enumerate(workload: &Workload, seed: u64) -> Found {
 #[test]
 fn a_power_cut_loses_nothing_acknowledged() {
     let wanted = setting("TRACEHOUSE_CRASH_STATES", STATES) as usize;
-    let first = setting("TRACEHOUSE_SEED", u64::from(std::process::id()));
+    let first = seed();
     let written_out = written_out();
     let (next, states) = (AtomicU64::new(0), AtomicUsize::new(0));
     let work = || {

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use tracehouse::{Database, SqlQuery};
 
 use crate::golden::{STATES, Subject};
-use crate::support::{say, setting, sorted_rows};
+use crate::support::{say, seed, setting, sorted_rows};
 use compare::{Outcome, are_same, rows_of};
 use grammar::Generator;
 use made::Source;
@@ -65,7 +65,7 @@ fn target_folder() -> PathBuf {
 #[test]
 fn generated_statements_say_what_duckdb_and_sqlite_say() {
     let count = setting("TRACEHOUSE_SQL_STATEMENTS", STATEMENTS);
-    let seed = setting("TRACEHOUSE_SEED", 1);
+    let seed = seed();
     let first = setting("TRACEHOUSE_SQL_FIRST", 0);
     let numbers: Vec<u64> = match std::env::var("TRACEHOUSE_SQL_NUMBERS") {
         Ok(numbers) => numbers

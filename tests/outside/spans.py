@@ -84,7 +84,8 @@ class Span:
         self.input_tokens = self.first("gen_ai.usage.input_tokens", "llm.token_count.prompt")
         self.output_tokens = self.first("gen_ai.usage.output_tokens", "llm.token_count.completion")
         self.total_tokens = self.first("llm.token_count.total")
-        if self.total_tokens is None and (self.input_tokens, self.output_tokens) != (None, None):
+        # A total of none beside parts is one that the producer did not count.
+        if not self.total_tokens and (self.input_tokens, self.output_tokens) != (None, None):
             self.total_tokens = (self.input_tokens or 0) + (self.output_tokens or 0)
         self.cost = self.first("llm.cost.total")
         self.inputs = self.first("gen_ai.input.messages", "input.value")
