@@ -16,8 +16,14 @@ pub(crate) enum TextNeed {
     Words(TextQuery),
     /// It has what a pattern holds.
     Pattern(TextPattern),
-    /// An attribute has a value.
+    /// An attribute has a value, itself or by what it holds, as the filter language looks for it.
     Value { key: String, value: IndexedValue },
+    /// An attribute is this text itself, as a JSON function of SQL reads it.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
+    Member { key: String, value: String },
+    /// This, and something that an index cannot tell.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
+    AtLeast(Box<TextNeed>),
     /// All of them.
     All(Vec<TextNeed>),
     /// One of them.
@@ -34,30 +40,29 @@ impl TextNeed {
                 ..Default::default()
             }),
             TextNeed::Pattern(pattern) => candidates(index, pattern),
-            TextNeed::Value { key, value } => match (index.value_rows(key, value).ok()?, value) {
-                (Some(rows), _) => Some(rows),
-                (None, IndexedValue::Text(text)) => {
-                    let whole = Literal {
-                        text: text.clone(),
-                        starts: true,
-                        ends: true,
-                    };
-                    candidates(index, &TextPattern::on_attribute(key, vec![whole]))
-                }
-                (None, _) => None,
+            TextNeed::Value { key, value } => with_value(index, key, value),
+            TextNeed::Member { key, value } => match index.member_rows(key, value).ok()? {
+                Some(rows) => Some(rows),
+                None => with_value(index, key, &IndexedValue::Text(value.clone())).map(at_least),
             },
+            TextNeed::AtLeast(need) => need.rows(index).map(at_least),
             TextNeed::All(needs) => {
-                needs
-                    .iter()
-                    .filter_map(|need| need.rows(index))
-                    .reduce(|a, b| {
-                        let all = (&a.sure | &a.maybe) & (&b.sure | &b.maybe);
-                        let sure = a.sure & b.sure;
-                        ValueRows {
-                            maybe: all - &sure,
-                            sure,
-                        }
-                    })
+                let told: Vec<ValueRows> =
+                    needs.iter().filter_map(|need| need.rows(index)).collect();
+                let are_all_told = told.len() == needs.len();
+                let rows = told.into_iter().reduce(|a, b| {
+                    let all = (&a.sure | &a.maybe) & (&b.sure | &b.maybe);
+                    let sure = a.sure & b.sure;
+                    ValueRows {
+                        maybe: all - &sure,
+                        sure,
+                    }
+                });
+                if are_all_told {
+                    rows
+                } else {
+                    rows.map(at_least)
+                }
             }
             TextNeed::Any(needs) => {
                 let mut found = ValueRows::default();
@@ -78,7 +83,8 @@ impl TextNeed {
             TextNeed::Pattern(pattern) => index.is_common(pattern, rows),
             TextNeed::All(needs) => needs.iter().all(|need| need.is_common(index, rows)),
             TextNeed::Any(needs) => needs.iter().any(|need| need.is_common(index, rows)),
-            TextNeed::Words(_) | TextNeed::Value { .. } => false,
+            TextNeed::AtLeast(need) => need.is_common(index, rows),
+            TextNeed::Words(_) | TextNeed::Value { .. } | TextNeed::Member { .. } => false,
         }
     }
 
@@ -89,6 +95,30 @@ impl TextNeed {
         let found = self.rows(index)?;
         let rows = found.sure | found.maybe;
         (rows.len() <= rows_max).then_some(rows)
+    }
+}
+
+/// Rows that have what is told, of which none is sure to have what is not.
+fn at_least(told: ValueRows) -> ValueRows {
+    ValueRows {
+        maybe: told.sure | told.maybe,
+        ..Default::default()
+    }
+}
+
+/// The rows with the value at the attribute, or in it.
+fn with_value(index: &TextReader, key: &str, value: &IndexedValue) -> Option<ValueRows> {
+    match (index.value_rows(key, value).ok()?, value) {
+        (Some(rows), _) => Some(rows),
+        (None, IndexedValue::Text(text)) => {
+            let whole = Literal {
+                text: text.clone(),
+                starts: true,
+                ends: true,
+            };
+            candidates(index, &TextPattern::on_attribute(key, vec![whole]))
+        }
+        (None, _) => None,
     }
 }
 

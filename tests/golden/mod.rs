@@ -17,6 +17,7 @@
 
 mod commands;
 mod plans;
+mod related;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -31,6 +31,8 @@ const QUESTIONS: &[&str] = &[
     "sql SELECT name FROM spans WHERE service_name = 'rag'",
     "sql SELECT name FROM spans",
     "sql SELECT t.name, s.name FROM traces t JOIN spans s ON s.trace_id = t.trace_id WHERE t.session_id = 'rag-4' AND s.inputs LIKE '%refund%'",
+    "sql SELECT name FROM traces WHERE trace_id IN (SELECT trace_id FROM spans WHERE attributes->>'gen_ai.request.model' = 'gpt-4o')",
+    "sql SELECT name FROM traces WHERE state = 'OK' AND trace_id IN (SELECT trace_id FROM assessments WHERE name = 'correctness')",
     "search trace_id = 'a0000000000000000000000000000004'",
     "search session = 'rag-4'",
     "search user = 'u-1' AND tags.env = 'prod'",
@@ -95,7 +97,13 @@ fn plan(db: &Database, question: &str) -> String {
                     .to_string()
             };
             let (table, access) = (part("table=", ", columns"), part("access=", ", filter="));
-            format!("{table}: {}", access.split(", prune=").next().unwrap())
+            let related = line.split_once(", with=").map(|(_, related)| related);
+            let related = related.map_or(String::new(), |related| format!(", with={related}"));
+            let access = access.split(", with=").next().unwrap();
+            format!(
+                "{table}: {}{related}",
+                access.split(", prune=").next().unwrap()
+            )
         });
     scans.collect::<Vec<_>>().join("\n    ")
 }

@@ -63,6 +63,7 @@ pub(crate) fn span_zones(condition: &SpanPredicate) -> Vec<Zone> {
     match condition {
         SpanPredicate::And(operands) => operands.iter().flat_map(span_zones).collect(),
         SpanPredicate::Is(condition) => zone(condition).into_iter().collect(),
+        SpanPredicate::Row(condition) => condition.zones.clone(),
         _ => Vec::new(),
     }
 }

@@ -5,21 +5,54 @@ use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use tracehouse_storage::Result;
 use tracehouse_storage::model::AssessmentKind;
+use tracehouse_storage::scan::Zone;
 
 use super::column::{bools, text};
-use super::{AssessmentPredicate, AssessmentTest};
+use super::{AssessmentPredicate, AssessmentTest, RowCondition, TextTest};
 
 impl AssessmentPredicate {
+    /// Conditions of another language on an assessment of the trace itself.
+    pub(crate) fn rows(conditions: Vec<RowCondition>) -> Self {
+        Self {
+            kinds: Vec::new(),
+            names: TextTest::any(),
+            valid_only: false,
+            test: AssessmentTest::Rows(conditions),
+        }
+    }
+
     /// Whether an assessment may count for all traces of a session.
     pub fn is_session_wide(&self) -> bool {
-        !self.kinds.contains(&AssessmentKind::Issue)
+        !matches!(self.test, AssessmentTest::Rows(_))
+            && !self.kinds.contains(&AssessmentKind::Issue)
+    }
+
+    /// Zones that every assessment lies in that satisfies it.
+    pub(crate) fn zones(&self) -> Vec<Zone> {
+        if let AssessmentTest::Rows(conditions) = &self.test {
+            let zones = conditions.iter().flat_map(|condition| &condition.zones);
+            return zones.cloned().collect();
+        }
+        let names = self.names.equalities().map(|names| Zone::Text {
+            column: "name".into(),
+            values: names.to_vec(),
+        });
+        names.into_iter().collect()
     }
 
     /// The columns the condition reads.
-    pub fn columns(&self) -> Vec<&'static str> {
+    pub fn columns(&self) -> Vec<&str> {
         let mut columns = vec!["name", "type", "valid"];
-        match self.test {
+        match &self.test {
             AssessmentTest::Present => {}
+            AssessmentTest::Rows(conditions) => {
+                let own = conditions
+                    .iter()
+                    .flat_map(|condition| &condition.filter.columns);
+                columns = own.map(String::as_str).collect();
+                columns.sort_unstable();
+                columns.dedup();
+            }
             AssessmentTest::Value(_) => columns.push("value"),
             AssessmentTest::Source(_) => columns.extend(["source_type", "source_id"]),
         }
@@ -31,6 +64,13 @@ impl AssessmentPredicate {
     /// # Errors
     /// `Internal` when the batch lacks a column.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        if let AssessmentTest::Rows(conditions) = &self.test {
+            let mut found = BooleanBuffer::new_set(batch.num_rows());
+            for condition in conditions {
+                found = &found & &condition.rows(batch)?;
+            }
+            return Ok(BooleanArray::new(found, None));
+        }
         let (names, types, valid) = (
             text(batch, "name")?,
             text(batch, "type")?,
@@ -45,7 +85,7 @@ impl AssessmentPredicate {
                     .any(|kind| kind.as_str() == types.value(row))
         });
         let found = match &self.test {
-            AssessmentTest::Present => named,
+            AssessmentTest::Present | AssessmentTest::Rows(_) => named,
             AssessmentTest::Value(test) => {
                 let values = text(batch, "value")?;
                 let accepts =

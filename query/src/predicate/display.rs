@@ -32,6 +32,7 @@ impl fmt::Display for SpanPredicate {
             SpanPredicate::Or(operands) => joined(f, operands, " or "),
             SpanPredicate::Not(operand) => write!(f, "not {operand}"),
             SpanPredicate::Is(condition) => write!(f, "{condition}"),
+            SpanPredicate::Row(condition) => write!(f, "{condition}"),
             SpanPredicate::RowIn(rows) => write!(f, "one of {} rows", rows.len()),
         }
     }
@@ -39,6 +40,11 @@ impl fmt::Display for SpanPredicate {
 
 impl fmt::Display for AssessmentPredicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let AssessmentTest::Rows(conditions) = &self.test {
+            f.write_str("assessment[")?;
+            joined(f, conditions, " and ")?;
+            return f.write_str("]");
+        }
         let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.as_str()).collect();
         let all = if self.valid_only { "" } else { "any " };
         write!(f, "{all}{}[", kinds.join("|"))?;
@@ -47,7 +53,7 @@ impl fmt::Display for AssessmentPredicate {
             None => write!(f, "{}", self.names)?,
         }
         match &self.test {
-            AssessmentTest::Present => write!(f, "]"),
+            AssessmentTest::Present | AssessmentTest::Rows(_) => write!(f, "]"),
             AssessmentTest::Value(test) => write!(f, " {test}]"),
             AssessmentTest::Source(test) => write!(f, ".source {test}]"),
         }

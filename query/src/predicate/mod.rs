@@ -26,6 +26,7 @@ mod number;
 mod object;
 mod pattern;
 pub(crate) mod regexes;
+mod row;
 mod span;
 mod test;
 mod value;
@@ -35,6 +36,8 @@ pub use bounds::{Equality, EqualityKey};
 pub use dataset::DatasetTraces;
 pub use number::{Number, Scaled};
 pub use pattern::{Pattern, PatternKind};
+pub(crate) use row::MemberTest;
+pub use row::RowCondition;
 pub use test::{FloatTest, IntTest, JsonOp, JsonTest, Scalar, Test, TextOp, TextTest};
 
 use std::sync::Arc;
@@ -76,6 +79,8 @@ pub enum SpanPredicate {
     Not(Box<SpanPredicate>),
     /// A comparison.
     Is(Condition),
+    /// A condition of another language.
+    Row(RowCondition),
     /// The physical row of the source is one of these: a text query that an index has answered.
     RowIn(Arc<RoaringBitmap>),
 }
@@ -103,6 +108,8 @@ pub enum AssessmentTest {
     Value(JsonTest),
     /// Its source: the type (`HUMAN`, ...) or the id satisfies the test.
     Source(TextTest),
+    /// Conditions of another language, all of which hold on the row; kinds, names and sessions do not matter to them.
+    Rows(Vec<RowCondition>),
 }
 
 /// A comparison of one field of a row.

@@ -16,13 +16,13 @@ use super::eval::Wanted;
 
 impl SpanPredicate {
     /// The columns the condition reads, sorted and distinct.
-    pub fn columns(&self) -> Vec<&'static str> {
+    pub fn columns(&self) -> Vec<&str> {
         let mut columns = BTreeSet::new();
         self.collect_columns(&mut columns);
         columns.into_iter().collect()
     }
 
-    fn collect_columns(&self, columns: &mut BTreeSet<&'static str>) {
+    fn collect_columns<'c>(&'c self, columns: &mut BTreeSet<&'c str>) {
         match self {
             SpanPredicate::Const(_) => {}
             SpanPredicate::And(operands) | SpanPredicate::Or(operands) => {
@@ -32,6 +32,9 @@ impl SpanPredicate {
             }
             SpanPredicate::Not(operand) => operand.collect_columns(columns),
             SpanPredicate::Is(condition) => columns.extend(condition.columns()),
+            SpanPredicate::Row(condition) => {
+                columns.extend(condition.filter.columns.iter().map(String::as_str));
+            }
             SpanPredicate::RowIn(_) => {
                 columns.insert("_row");
             }
@@ -64,6 +67,7 @@ impl SpanPredicate {
             SpanPredicate::Const(true) => Ok(all()),
             SpanPredicate::Const(false) => Ok(BooleanBuffer::new_unset(count)),
             SpanPredicate::Is(condition) => condition.rows(batch, wanted),
+            SpanPredicate::Row(condition) => Ok(&all() & &condition.rows(batch)?),
             SpanPredicate::RowIn(rows) => {
                 let numbers = row_numbers(batch)?;
                 let is_in = |row: usize| {

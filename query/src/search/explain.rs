@@ -153,15 +153,19 @@ impl Coverage {
 
 /// Takes down what a search does; one that is off takes down nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Recorder(Option<Arc<Mutex<Record>>>);
+pub(crate) struct Recorder {
+    record: Option<Arc<Mutex<Record>>>,
+    /// Where scans are counted.
+    counters: Option<Arc<ScanCounters>>,
+}
 
 #[derive(Debug, Default)]
 struct Record {
     conditions: Vec<String>,
     /// By source and name of the table.
     rows: BTreeMap<(usize, &'static str), RoaringBitmap>,
-    /// What it took, when that is wanted, and where scans are counted.
-    analysis: Option<(Analysis, Arc<ScanCounters>)>,
+    /// What it took, when that is wanted.
+    analysis: Option<Analysis>,
 }
 
 impl Recorder {
@@ -172,17 +176,29 @@ impl Recorder {
             analysis,
             ..Record::default()
         };
-        Self((is_on || analyzes).then(|| Arc::new(Mutex::new(record))))
+        Self {
+            record: (is_on || analyzes).then(|| Arc::new(Mutex::new(record))),
+            counters: analyzes.then(Default::default),
+        }
+    }
+
+    /// A recorder that only counts what scans do.
+    #[cfg(feature = "sql")]
+    pub fn counting(counters: Arc<ScanCounters>) -> Self {
+        Self {
+            record: None,
+            counters: Some(counters),
+        }
     }
 
     /// Does `work` and notes how long that took.
     pub fn time<T>(&self, stage: &'static str, work: impl FnOnce() -> T) -> T {
-        if self.counters().is_none() {
+        if self.counters.is_none() {
             return work();
         }
         let started = Instant::now();
         let done = work();
-        if let Some((analysis, _)) = self
+        if let Some(analysis) = self
             .record()
             .as_mut()
             .and_then(|record| record.analysis.as_mut())
@@ -194,20 +210,17 @@ impl Recorder {
 
     /// Where scans are to be counted.
     pub fn counters(&self) -> Option<Arc<ScanCounters>> {
-        self.record()?
-            .analysis
-            .as_ref()
-            .map(|(_, counters)| counters.clone())
+        self.counters.clone()
     }
 
     /// Whether anything is taken down.
     pub fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.record.is_some()
     }
 
     fn record(&self) -> Option<MutexGuard<'_, Record>> {
         Some(
-            self.0
+            self.record
                 .as_ref()?
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
@@ -237,7 +250,7 @@ impl Recorder {
     /// # Errors
     /// `Internal` when there is no such source.
     pub fn add_all_rows(&self, snapshot: &Snapshot, source: usize, table: Table) -> Result<()> {
-        if self.0.is_some() {
+        if self.is_on() {
             let rows = snapshot.source(source)?;
             let masked = rows.mask(table);
             let is_visible = |row: &u32| masked.is_none_or(|masked| !masked.contains(*row));
@@ -248,7 +261,7 @@ impl Recorder {
 
     /// The first filter of a scan: it keeps every row and notes it. None when the recorder is off.
     pub fn filter(&self, source: usize, table: Table) -> Option<RowFilter> {
-        self.0.as_ref()?;
+        self.record.as_ref()?;
         let recorder = self.clone();
         let keep = move |batch: &arrow::record_batch::RecordBatch| {
             recorder.add_rows(source, table, row_numbers(batch)?.iter().copied());
@@ -310,8 +323,10 @@ impl Recorder {
             traces: coverage(Table::Traces),
             spans: coverage(Table::Spans),
             assessments: coverage(Table::Assessments),
-            analysis: record.analysis.clone().map(|(mut analysis, counters)| {
-                analysis.scans = counters.take();
+            analysis: record.analysis.clone().map(|mut analysis| {
+                analysis.scans = (self.counters.as_ref())
+                    .map(|counters| counters.take())
+                    .unwrap_or_default();
                 analysis
             }),
             text_index: TextCoverage {

@@ -9,14 +9,18 @@
 
 use std::sync::Arc;
 
+use arrow::array::BooleanArray;
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
-use tracehouse_storage::Result;
+use tracehouse_storage::scan::RowFilter;
+use tracehouse_storage::{Result, Snapshot};
 
 use super::assessed::AssessedLeaf;
 use super::sets::{Scope, TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf, both};
+use crate::plan::AccessPath;
+use crate::plan::cost::lookups_max;
 use crate::predicate::{Condition, Field, Predicate, Test, TextOp};
 
 /// A predicate over rows of `traces`.
@@ -170,7 +174,7 @@ impl Node {
 
     /// Whether it says of any row of a source whether that satisfies it, for less than copying the row's
     /// values would cost.
-    pub fn is_total(&self) -> bool {
+    fn is_total(&self) -> bool {
         match self {
             Node::Const(_) => true,
             Node::Trace(condition) => Cost::of(condition) < Cost::Pattern,
@@ -193,6 +197,19 @@ impl Node {
         }
     }
 
+    /// Narrows the way to the rows of `traces` to a set that every match is in, if it is small.
+    ///
+    /// # Errors
+    /// What reading an index gives.
+    pub fn confine(&self, snapshot: &Snapshot, path: &mut AccessPath) -> Result<()> {
+        match self.required_set() {
+            Some(set) if set.len() as u64 <= lookups_max(snapshot) => {
+                path.confine(snapshot, set.traces())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The only rows of `traces` in a source that can satisfy it, when indexes name the spans of such.
     ///
     /// # Errors
@@ -211,8 +228,36 @@ impl Node {
         }
     }
 
+    /// A filter of `traces` of a source for each operand of a conjunction, each of which reads its columns for the
+    /// survivors of those before; and how many of the first say of any row whether it satisfies them.
+    pub fn filters(&self, source: usize) -> (Vec<RowFilter>, usize) {
+        let operands = match self {
+            Node::Const(true) => &[],
+            Node::And(operands) => operands.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        let total = operands.iter().take_while(|operand| operand.is_total());
+        let filter = |operand: &Node| {
+            let mut columns = Vec::new();
+            operand.collect_columns(&mut columns);
+            if columns.is_empty() {
+                columns.push("request_time".to_string());
+            }
+            let node = operand.clone();
+            let keep = move |batch: &RecordBatch| {
+                let all = BooleanBuffer::new_set(batch.num_rows());
+                Ok(BooleanArray::new(node.rows(source, batch, &all)?, None))
+            };
+            RowFilter {
+                columns,
+                keep: Arc::new(keep),
+            }
+        };
+        (operands.iter().map(filter).collect(), total.count())
+    }
+
     /// Adds the columns of `traces` that the node reads.
-    pub fn collect_columns(&self, columns: &mut Vec<String>) {
+    fn collect_columns(&self, columns: &mut Vec<String>) {
         let mut add = |column: &str| {
             if !columns.iter().any(|known| known == column) {
                 columns.push(column.to_string());

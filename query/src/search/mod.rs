@@ -17,6 +17,8 @@ mod notices;
 mod page_token;
 mod plan;
 mod rank;
+#[cfg(feature = "sql")]
+mod related;
 mod sets;
 mod span_runs;
 mod spans;
@@ -41,6 +43,8 @@ pub use notices::notices;
 pub use notices::sql_notices;
 use plan::Plan;
 use rank::TopRows;
+#[cfg(feature = "sql")]
+pub(crate) use related::Related;
 
 /// A search for traces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

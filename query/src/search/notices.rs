@@ -185,7 +185,7 @@ impl Asked {
                 .for_each(|operand| self.of_span(operand, false)),
             SpanPredicate::Not(operand) => self.of_span(operand, false),
             SpanPredicate::Is(condition) => self.condition(condition, true, is_needed),
-            SpanPredicate::Const(_) | SpanPredicate::RowIn(_) => {}
+            SpanPredicate::Const(_) | SpanPredicate::Row(_) | SpanPredicate::RowIn(_) => {}
         }
     }
 

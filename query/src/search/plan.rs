@@ -64,18 +64,12 @@ impl<'a> Plan<'a> {
             },
             &predicate,
         )?;
-        let lookups_max = lookups_max(snapshot);
-        if let Some(set) = node
-            .required_set()
-            .filter(|set| set.len() as u64 <= lookups_max)
-        {
-            path.confine(snapshot, set.traces())?;
-        }
+        node.confine(snapshot, &mut path)?;
         Ok(Plan {
             snapshot,
             path,
             node,
-            lookups_max,
+            lookups_max: lookups_max(snapshot),
             recorder: recorder.clone(),
             late: OnceLock::new(),
         })
@@ -313,7 +307,9 @@ impl<'a> Plan<'a> {
             .filters
             .extend(self.recorder.filter(piece.source, Table::Traces));
         request.filters.extend(piece.times.map(of_times));
-        self.add_filters(piece.source, &mut request);
+        let (filters, total) = self.node.filters(piece.source);
+        request.total_filters = request.filters.len() + total;
+        request.filters.extend(filters);
         request.zones = self
             .path
             .zones()
@@ -327,37 +323,6 @@ impl<'a> Plan<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Adds one filter per operand of the top-level conjunction: each reads its columns for the survivors
-    /// of those before.
-    fn add_filters(&self, source: usize, request: &mut ScanRequest) {
-        let operands = match &self.node {
-            Node::Const(true) => &[],
-            Node::And(operands) => operands.as_slice(),
-            other => std::slice::from_ref(other),
-        };
-        let total = operands
-            .iter()
-            .take_while(|operand| operand.is_total())
-            .count();
-        request.total_filters = request.filters.len() + total;
-        for operand in operands {
-            let mut columns = Vec::new();
-            operand.collect_columns(&mut columns);
-            if columns.is_empty() {
-                columns.push("request_time".to_string());
-            }
-            let node = operand.clone();
-            let keep = move |batch: &RecordBatch| {
-                let all = BooleanBuffer::new_set(batch.num_rows());
-                Ok(BooleanArray::new(node.rows(source, batch, &all)?, None))
-            };
-            request.filters.push(RowFilter {
-                columns,
-                keep: Arc::new(keep),
-            });
-        }
     }
 }
 

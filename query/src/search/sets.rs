@@ -10,7 +10,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
 use roaring::RoaringBitmap;
 use tracehouse_storage::model::{SESSION_METADATA, TraceKey};
-use tracehouse_storage::scan::{RowFilter, ScanRequest, Zone};
+use tracehouse_storage::scan::{RowFilter, ScanRequest};
 use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
@@ -130,12 +130,7 @@ pub(super) fn assessments_among(
             .into_iter()
             .collect();
         request.filters.push(assessment_filter(condition));
-        if let Some(names) = condition.names.equalities() {
-            request.zones = vec![Zone::Text {
-                column: "name".into(),
-                values: names.to_vec(),
-            }];
-        }
+        request.zones = condition.zones();
         if condition.is_session_wide() {
             request.columns.push("metadata".to_string());
         }

@@ -31,6 +31,7 @@ use crate::plan::cost::{
 use crate::plan::span_zones;
 use crate::predicate::column::{ints, row_numbers, text};
 use crate::predicate::{Condition, SpanPredicate, Test, Undecided};
+use crate::text_need::TextNeed;
 
 /// How many visible spans were answered for by a text index, and how many by reading them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -143,11 +144,8 @@ impl SpanLeaf {
         let Some(index) = self.snapshot.source(source)?.text() else {
             return Ok(false);
         };
-        let is_common = |condition: &SpanPredicate| match condition {
-            SpanPredicate::Is(condition) => condition
-                .text_need()
-                .is_some_and(|need| need.is_common(&index, COMMON_SPANS_MIN)),
-            _ => false,
+        let is_common = |condition: &SpanPredicate| {
+            text_need(condition).is_some_and(|need| need.is_common(&index, COMMON_SPANS_MIN))
         };
         Ok(match &self.condition {
             SpanPredicate::And(operands) => {
@@ -371,6 +369,15 @@ impl SpanLeaf {
         Ok(slot.get_or_init(|| prepared).clone())
     }
 
+    fn confined_by_index(&self, source: usize, comparison: SpanPredicate) -> Result<SpanPredicate> {
+        Ok(
+            match (text_need(&comparison), self.snapshot.source(source)?.text()) {
+                (Some(need), Some(index)) => confined(comparison, need.rows(&index)),
+                _ => comparison,
+            },
+        )
+    }
+
     fn with_text_rows(&self, source: usize, condition: &SpanPredicate) -> Result<SpanPredicate> {
         let all = |operands: &[SpanPredicate]| {
             operands
@@ -392,24 +399,31 @@ impl SpanLeaf {
                     }
                     SpanPredicate::RowIn(Arc::new(self.snapshot.text(source)?.rows(&query)?))
                 }
-                None => match (condition.text_need(), self.snapshot.source(source)?.text()) {
-                    (Some(need), Some(index)) => confined(condition, need.rows(&index)),
-                    _ => SpanPredicate::Is(condition.clone()),
-                },
+                None => self.confined_by_index(source, SpanPredicate::Is(condition.clone()))?,
             },
+            SpanPredicate::Row(_) => self.confined_by_index(source, condition.clone())?,
             other => other.clone(),
         })
     }
 }
 
-/// A condition on the rows that an index names for it, if it does.
-fn confined(condition: &Condition, rows: Option<ValueRows>) -> SpanPredicate {
+/// What a comparison needs of a span's text.
+fn text_need(comparison: &SpanPredicate) -> Option<TextNeed> {
+    match comparison {
+        SpanPredicate::Is(condition) => condition.text_need(),
+        SpanPredicate::Row(condition) => condition.need.clone(),
+        _ => None,
+    }
+}
+
+/// A comparison on the rows that an index names for it, if it does.
+fn confined(comparison: SpanPredicate, rows: Option<ValueRows>) -> SpanPredicate {
     match rows {
-        None => SpanPredicate::Is(condition.clone()),
+        None => comparison,
         Some(rows) if rows.maybe.is_empty() => SpanPredicate::RowIn(Arc::new(rows.sure)),
         Some(rows) => {
             let rows = SpanPredicate::RowIn(Arc::new(rows.sure | rows.maybe));
-            SpanPredicate::And(vec![rows, SpanPredicate::Is(condition.clone())])
+            SpanPredicate::And(vec![rows, comparison])
         }
     }
 }
@@ -427,8 +441,13 @@ fn told_by_values(
                 .map(|operand| told_by_values(index, within, operand));
             SpanPredicate::And(told.collect())
         }
-        SpanPredicate::Is(condition) => {
-            confined(condition, condition.rows_by_value(index, within.clone()))
+        SpanPredicate::Is(comparison) => {
+            let told = comparison.rows_by_value(index, within.clone());
+            confined(condition.clone(), told)
+        }
+        SpanPredicate::Row(comparison) => {
+            let told = comparison.rows_by_value(index, within.clone());
+            confined(condition.clone(), told)
         }
         other => other.clone(),
     }
@@ -437,9 +456,11 @@ fn told_by_values(
 /// Whether an index may name the spans that satisfy the condition.
 fn has_text_need(condition: &SpanPredicate) -> bool {
     match condition {
-        SpanPredicate::Is(condition) => {
-            matches!(condition.test, Test::Matches(_)) || condition.text_need().is_some()
-        }
+        SpanPredicate::Is(Condition {
+            test: Test::Matches(_),
+            ..
+        }) => true,
+        SpanPredicate::Is(_) | SpanPredicate::Row(_) => text_need(condition).is_some(),
         SpanPredicate::And(operands) => operands.iter().any(has_text_need),
         SpanPredicate::Or(operands) => !operands.is_empty() && operands.iter().all(has_text_need),
         _ => false,

@@ -22,6 +22,7 @@ mod planning;
 mod plans;
 mod provider;
 mod pushed;
+mod related;
 mod required;
 mod results;
 mod rewrite;

@@ -19,7 +19,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use tracehouse_storage::schema::Table;
 
 use super::pushed::PushedFilter;
-use super::required::required;
+use super::related::member_test;
+use super::required::{required, text_need};
 use super::scan::{Cancel, ScanExec, ScanPlan};
 use super::source::{Found, TableRows, deal};
 use crate::plan::cost::LIMIT_BATCH_ROWS_MIN;
@@ -82,17 +83,18 @@ impl TableProvider for SnapshotTable {
             None => schema.clone(),
         };
         let required = required(self.rows.table(), filters);
-        let zones = required.zones.clone();
         let rows_max = limit
             .filter(|_| filters.is_empty())
             .map(|limit| limit as u64);
-        let Found { units, taken } = self.rows.units(required, rows_max)?;
+        let Found { units, taken } = self.rows.units(required.clone(), &[], rows_max)?;
         let target_partitions = state.config().target_partitions();
         let batch_rows = state.config().batch_size();
         let plan = ScanPlan {
             rows: self.rows.clone(),
+            required: required.clone(),
+            related: Vec::new(),
             filters: compile_filters(state, self.rows.table(), &schema, filters)?,
-            zones,
+            zones: required.zones.clone(),
             taken,
             partitions: deal(units, target_partitions),
             limit,
@@ -149,11 +151,16 @@ fn compile_filters(
     conjunction(light)
         .into_iter()
         .chain(heavy)
-        .map(|filter| compile(state, schema, filter))
+        .map(|filter| compile(state, table, schema, filter))
         .collect()
 }
 
-fn compile(state: &dyn Session, schema: &Schema, filter: Expr) -> Result<PushedFilter> {
+fn compile(
+    state: &dyn Session,
+    table: Table,
+    schema: &Schema,
+    filter: Expr,
+) -> Result<PushedFilter> {
     let names: BTreeSet<String> = filter
         .column_refs()
         .iter()
@@ -167,8 +174,14 @@ fn compile(state: &dyn Session, schema: &Schema, filter: Expr) -> Result<PushedF
         .collect();
     let columns = fields.iter().map(|field| field.name().clone()).collect();
     let df_schema = DFSchema::try_from(Schema::new(fields))?;
+    let (need, member) = match table {
+        Table::Spans => (text_need(&filter), member_test(state, &df_schema, &filter)?),
+        Table::Traces | Table::Assessments => (None, None),
+    };
     Ok(PushedFilter {
         columns,
         expr: state.create_physical_expr(filter, &df_schema)?,
+        need,
+        member,
     })
 }

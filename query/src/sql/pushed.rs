@@ -1,5 +1,6 @@
 //! Conditions that a scan evaluates: those of the statement, and those that joins and top-k make while they run.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -20,15 +21,39 @@ use tracehouse_storage::scan::RowFilter;
 use super::scan::Cancel;
 use crate::error::QueryError;
 use crate::plan::cost::{TRIAL_PASSING_SHARE, TRIAL_ROWS};
+use crate::predicate::MemberTest;
 use crate::predicate::column::equal;
+use crate::text_need::TextNeed;
 
 /// A condition compiled over some columns of the table.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct PushedFilter {
     /// The columns it reads, in the order its column indices count.
     pub columns: Vec<String>,
     /// The condition; NULL drops the row.
     pub expr: Arc<dyn PhysicalExpr>,
+    /// What a span's text has that satisfies it.
+    pub need: Option<TextNeed>,
+    /// The attribute whose text alone decides.
+    pub member: Option<MemberTest>,
+}
+
+impl fmt::Debug for PushedFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.expr)
+    }
+}
+
+impl PushedFilter {
+    /// A condition of which nothing is known beforehand.
+    pub(super) fn new(columns: Vec<String>, expr: Arc<dyn PhysicalExpr>) -> Self {
+        Self {
+            columns,
+            expr,
+            need: None,
+            member: None,
+        }
+    }
 }
 
 /// Whether a filter tightens while the query runs and is about more than columns. DataFusion gives such
@@ -70,14 +95,7 @@ pub(super) fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
                 trial.note(&expr, &kept)?;
                 Ok(kept)
             });
-        kept.map_err(|error| {
-            let error = QueryError::from(error);
-            tracehouse_storage::Error::with_source(
-                ErrorKind::InvalidInput,
-                "a filter failed",
-                error,
-            )
-        })
+        kept.map_err(|error| filter_failed(error.into()))
     };
     RowFilter {
         columns: filter.columns.clone(),
@@ -85,7 +103,13 @@ pub(super) fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
     }
 }
 
-fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanArray> {
+/// The error of a filter as a scan hands it on.
+pub(super) fn filter_failed(error: QueryError) -> tracehouse_storage::Error {
+    tracehouse_storage::Error::with_source(ErrorKind::InvalidInput, "a filter failed", error)
+}
+
+/// One boolean per row of a batch of the expression's columns.
+pub(super) fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanArray> {
     let values = expr.evaluate(batch)?.into_array(batch.num_rows())?;
     match values.as_boolean_opt() {
         Some(kept) => Ok(kept.clone()),
@@ -175,10 +199,7 @@ mod tests {
         let bound = binary(column.clone(), Operator::Gt, lit(0_i64), &schema).unwrap();
         for (inner, left) in [(lookup, TRIAL_ROWS as usize), (bound, 0)] {
             let dynamic = Arc::new(DynamicFilterPhysicalExpr::new(vec![column.clone()], inner));
-            let pushed = PushedFilter {
-                columns: vec!["n".into()],
-                expr: dynamic.clone(),
-            };
+            let pushed = PushedFilter::new(vec!["n".into()], dynamic.clone());
             let filter = row_filter(&pushed, &Cancel::default());
             assert_eq!(
                 (filter.keep)(&batch).unwrap().true_count(),

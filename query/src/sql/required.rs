@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
 use tracehouse_storage::scan::Zone;
 use tracehouse_storage::schema::Table;
-use tracehouse_storage::text::{IndexedValue, Literal, TextPattern};
+use tracehouse_storage::text::{Literal, TextPattern};
 
 use super::functions::matches::text_query;
 use super::functions::patterns::{constant_pattern, constant_regex};
@@ -263,6 +263,14 @@ fn integer(value: &ScalarValue) -> Option<i64> {
 /// The function behind `->>`.
 const AS_TEXT: &str = "json_as_text";
 
+/// The attribute that `attributes->>'key'` reads.
+pub(super) fn attribute(expr: &Expr) -> Option<String> {
+    match subject(expr)? {
+        Subject::Attribute(key) if matches!(expr, Expr::ScalarFunction(_)) => Some(key),
+        _ => None,
+    }
+}
+
 /// A text of a span that an index knows: `inputs` or `outputs`, or an attribute.
 enum Subject {
     String,
@@ -270,19 +278,17 @@ enum Subject {
 }
 
 /// What a row of `spans` needs for `filter` to hold; `None` when an index cannot tell.
-fn text_need(filter: &Expr) -> Option<TextNeed> {
+pub(super) fn text_need(filter: &Expr) -> Option<TextNeed> {
     match filter {
         Expr::BinaryExpr(BinaryExpr {
             left,
             op: Operator::And,
             right,
-        }) => {
-            let needs: Vec<TextNeed> = [left, right]
-                .into_iter()
-                .filter_map(|expr| text_need(expr))
-                .collect();
-            (!needs.is_empty()).then_some(TextNeed::All(needs))
-        }
+        }) => match (text_need(left), text_need(right)) {
+            (Some(left), Some(right)) => Some(TextNeed::All(vec![left, right])),
+            (Some(one), None) | (None, Some(one)) => Some(TextNeed::AtLeast(Box::new(one))),
+            (None, None) => None,
+        },
         Expr::BinaryExpr(BinaryExpr {
             left,
             op: Operator::Or,
@@ -333,9 +339,9 @@ impl Subject {
     fn equals(&self, value: &str) -> TextNeed {
         match self {
             Subject::String => equal(value),
-            Subject::Attribute(key) => TextNeed::Value {
+            Subject::Attribute(key) => TextNeed::Member {
                 key: key.clone(),
-                value: IndexedValue::Text(value.to_string()),
+                value: value.to_string(),
             },
         }
     }
@@ -348,7 +354,7 @@ fn subject(expr: &Expr) -> Option<Subject> {
         _ => false,
     };
     match expr {
-        Expr::Cast(cast) => subject(&cast.expr),
+        Expr::Cast(cast) if cast.field.data_type().is_string() => subject(&cast.expr),
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == AS_TEXT => {
             let [object, key] = args.as_slice() else {
                 return None;

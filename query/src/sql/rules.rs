@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! logical:  .. push_down_filter (behind `no_rows`), extract_equijoin_predicate and eliminate_cross_join (`null_keys`) ..
-//! physical: grouping_sets -> aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> .. -> yielding_joins
+//! physical: semi_joins -> grouping_sets -> aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> .. -> yielding_joins
 //! ```
 //! Each file says what is wrong there and which test tells when it can go.
 
@@ -11,6 +11,7 @@ mod grouping_sets;
 mod merge_keys;
 mod no_rows;
 mod null_keys;
+mod semi_joins;
 mod yielding_joins;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use grouping_sets::GroupingSets;
 use merge_keys::MergeKeys;
 use no_rows::NoRows;
 use null_keys::NullKeys;
+use semi_joins::SemiJoins;
 use yielding_joins::YieldingJoins;
 
 /// A rule of the logical optimizer.
@@ -50,6 +52,7 @@ pub(super) fn with_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
         .position(|rule| rule.name() == merge_keys::BEHIND);
     physical.insert(behind.map_or(0, |at| at + 1), Arc::new(MergeKeys));
     physical.insert(0, Arc::new(GroupingSets));
+    physical.insert(0, Arc::new(SemiJoins));
     physical.push(Arc::new(YieldingJoins));
     builder
         .with_optimizer_rules(logical)

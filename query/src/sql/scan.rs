@@ -38,13 +38,15 @@ use datafusion::physical_plan::{
 };
 use futures::Stream;
 use tracehouse_storage::scan::{RowStream, ScanCounters, ScanRequest, Zone};
+use tracehouse_storage::schema::Table;
 
 use super::budget::cut;
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
+use super::related::{RelatedRows, related_rows};
 use super::required::column_of;
-use super::source::{TableRows, Unit};
+use super::source::{Found, TableRows, Unit, deal};
 use crate::error::{QueryError, QueryErrorKind};
-use crate::plan::Taken;
+use crate::plan::{Required, Taken};
 
 /// Set when a query is given up; every scan of the query looks at it between pieces of work.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +76,10 @@ impl Cancel {
 pub(super) struct ScanPlan {
     /// The table.
     pub rows: TableRows,
+    /// What every row has that satisfies the filters.
+    pub required: Required,
+    /// Of `traces`: the rows of other tables of which a trace must have one each.
+    pub related: Vec<RelatedRows>,
     /// Conditions evaluated while reading, in this order.
     pub filters: Vec<PushedFilter>,
     /// What may be skipped.
@@ -119,6 +125,29 @@ impl ScanExec {
         }
     }
 
+    /// This scan of `traces` that also keeps only traces with a row that `rows` gives; `None` where that is not to be
+    /// told so.
+    pub(super) fn with_related(
+        &self,
+        rows: &ScanExec,
+        partitions_max: usize,
+    ) -> Result<Option<ScanExec>> {
+        if self.plan.rows.table() != Table::Traces || self.plan.limit.is_some() {
+            return Ok(None);
+        }
+        let Some(related) = related_rows(&rows.plan)? else {
+            return Ok(None);
+        };
+        let mut plan = self.plan.clone();
+        plan.related.push(related);
+        let Found { units, taken } = plan
+            .rows
+            .units(plan.required.clone(), &plan.related, None)?;
+        plan.taken = taken;
+        plan.partitions = deal(units, partitions_max);
+        Ok(Some(Self::new(self.schema.clone(), plan)))
+    }
+
     fn columns(&self) -> Vec<String> {
         self.schema
             .fields()
@@ -143,7 +172,7 @@ impl ScanExec {
             .map(|field| field.name().clone())
             .collect();
         let expr = reassign_expr_columns(Arc::clone(filter), &schema)?;
-        Ok(PushedFilter { columns, expr })
+        Ok(PushedFilter::new(columns, expr))
     }
 
     fn request(&self) -> ScanRequest {
@@ -169,7 +198,8 @@ impl ScanExec {
 
     fn row_statistics(&self) -> Precision<usize> {
         let rows = usize::try_from(self.plan.rows.row_count()).unwrap_or(usize::MAX);
-        match (self.plan.filters.is_empty(), self.plan.limit) {
+        let keeps_all = self.plan.filters.is_empty() && self.plan.related.is_empty();
+        match (keeps_all, self.plan.limit) {
             (true, None) => Precision::Exact(rows),
             (true, Some(limit)) => Precision::Exact(rows.min(limit)),
             (false, limit) => Precision::Inexact(rows.min(limit.unwrap_or(usize::MAX))),
@@ -195,6 +225,9 @@ impl DisplayAs for ScanExec {
         if !plan.zones.is_empty() {
             let names: Vec<&str> = plan.zones.iter().map(column_of).collect();
             write!(f, ", prune=[{}]", names.join(", "))?;
+        }
+        for related in &plan.related {
+            write!(f, ", with={related}")?;
         }
         match plan.limit {
             Some(limit) => write!(f, ", limit={limit}"),
@@ -258,6 +291,7 @@ impl ExecutionPlan for ScanExec {
         let stream = ScanStream {
             schema: self.schema.clone(),
             rows: self.plan.rows.clone(),
+            related: self.plan.related.clone(),
             request: ScanRequest {
                 counters: Some(work.counters.clone()),
                 ..self.request()
@@ -359,13 +393,15 @@ impl ScanWork {
         }
     }
 
-    fn publish(&self) {
-        let done = self.counters.take();
-        let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
-        self.rows_read.add(count(done.rows));
-        self.blocks_cached.add(count(done.cached_blocks));
-        self.blocks_decoded.add(count(done.decoded_blocks));
-        self.bytes_decoded.add(count(done.decoded_bytes));
+    fn publish(&self, related: &[RelatedRows]) {
+        let of_related = related.iter().map(|related| related.related.figures());
+        for done in of_related.chain([self.counters.take()]) {
+            let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
+            self.rows_read.add(count(done.rows));
+            self.blocks_cached.add(count(done.cached_blocks));
+            self.blocks_decoded.add(count(done.decoded_blocks));
+            self.bytes_decoded.add(count(done.decoded_bytes));
+        }
     }
 }
 
@@ -373,6 +409,7 @@ impl ScanWork {
 struct ScanStream {
     schema: SchemaRef,
     rows: TableRows,
+    related: Vec<RelatedRows>,
     request: ScanRequest,
     work: ScanWork,
     units: VecDeque<Unit>,
@@ -399,7 +436,7 @@ impl ScanStream {
         }
         if self.current.is_none() {
             let unit = self.units.pop_front()?;
-            match self.rows.scan(&unit, &self.request) {
+            match self.rows.scan(&unit, &self.request, &self.related) {
                 Ok(stream) => self.current = Some(stream),
                 Err(error) => return Some(Err(error.into())),
             }
@@ -454,7 +491,7 @@ impl Stream for ScanStream {
             let _timed = timer.timer();
             this.step()
         };
-        this.work.publish();
+        this.work.publish(&this.related);
         let polled = match step {
             None => Poll::Ready(None),
             Some(Ok(Some(batch))) => Poll::Ready(Some(Ok(batch))),

@@ -8,9 +8,12 @@ use tracehouse_storage::Snapshot;
 use tracehouse_storage::scan::{RowStream, ScanRequest};
 use tracehouse_storage::schema::Table;
 
+use super::related::RelatedRows;
 use crate::error::Result;
-use crate::plan::cost::{self, NAMED_UNIT_ROWS, UNIT_ROWS};
+use crate::plan::cost::{self, FIRST_PIECE_ROWS_WITH_SPANS, NAMED_UNIT_ROWS, UNIT_ROWS};
 use crate::plan::{Access, AccessPath, Candidates, Required, Taken};
+use crate::predicate::Predicate;
+use crate::search::Related;
 
 /// A run of rows of one source.
 #[derive(Debug, Clone)]
@@ -63,10 +66,28 @@ impl TableRows {
         self.snapshot.source_count()
     }
 
-    /// Units that hold every row that has what is required, newest source first; when nothing is, as many as hold
-    /// `rows_max` rows.
-    pub(super) fn units(&self, required: Required, rows_max: Option<u64>) -> Result<Found> {
-        let path = AccessPath::of(&self.snapshot, self.table, required)?;
+    /// A predicate on what belongs to traces, ready to be asked of their rows.
+    pub(super) fn related(&self, predicate: &Predicate) -> Result<Related> {
+        Ok(Related::of(&self.snapshot, predicate)?)
+    }
+
+    /// Units that hold every row that has what is required and related, newest source first; when nothing is, as many
+    /// as hold `rows_max` rows.
+    pub(super) fn units(
+        &self,
+        required: Required,
+        related: &[RelatedRows],
+        rows_max: Option<u64>,
+    ) -> Result<Found> {
+        let mut path = AccessPath::of(&self.snapshot, self.table, required)?;
+        for related in related {
+            related.related.confine(&self.snapshot, &mut path)?;
+        }
+        let mut first_rows = if related.is_empty() {
+            UNIT_ROWS
+        } else {
+            FIRST_PIECE_ROWS_WITH_SPANS
+        };
         let (mut units, mut taken) = (Vec::new(), Taken::of(self.row_count()));
         let mut visible = 0;
         for source in (0..self.snapshot.source_count()).rev() {
@@ -77,9 +98,9 @@ impl TableRows {
                 way,
                 rows: candidates,
             } = path.access(&self.snapshot, source)?;
-            let of_source = match candidates {
+            let of_source = match self.related_candidates(source, candidates, related)? {
                 Candidates::Nothing => Vec::new(),
-                Candidates::All => self.runs(source)?,
+                Candidates::All => self.runs(source, &mut first_rows)?,
                 Candidates::Rows(named) => self.named(source, &named)?,
             };
             taken.add(&path, way, of_source.iter().map(Unit::row_count).sum());
@@ -89,19 +110,40 @@ impl TableRows {
         Ok(Found { units, taken })
     }
 
-    /// Units over all rows of a source, newest first.
-    fn runs(&self, source: usize) -> Result<Vec<Unit>> {
+    /// Those of the candidates that an index names for what is related.
+    fn related_candidates(
+        &self,
+        source: usize,
+        candidates: Candidates,
+        related: &[RelatedRows],
+    ) -> Result<Candidates> {
+        let mut left = candidates;
+        for related in related {
+            if left != Candidates::Nothing
+                && let Some(named) = related.related.named_rows(source)?
+            {
+                left = left.among(Some(&named));
+            }
+        }
+        Ok(left)
+    }
+
+    /// Units over all rows of a source, newest first, of at most `rows_max` rows, which doubles with each: what is
+    /// related is looked at for the newest rows first, and a limit may end it there.
+    fn runs(&self, source: usize, rows_max: &mut u32) -> Result<Vec<Unit>> {
         let rows = self.snapshot.source(source)?.rows(self.table);
-        if rows <= UNIT_ROWS {
+        if rows <= *rows_max {
+            *rows_max = rows_max.saturating_mul(2).min(UNIT_ROWS);
             return Ok(self.unit(source, None)?.into_iter().collect());
         }
         let (mut units, mut end) = (Vec::new(), rows);
         // Rows of a segment are sorted by time: its newest come last.
         while end > 0 {
-            let first = (end - 1) / UNIT_ROWS * UNIT_ROWS;
+            let first = (end - 1) / *rows_max * *rows_max;
             let mut run = RoaringBitmap::new();
             run.insert_range(first..end);
             units.extend(self.unit(source, Some(run))?);
+            *rows_max = rows_max.saturating_mul(2).min(UNIT_ROWS);
             end = first;
         }
         Ok(units)
@@ -140,11 +182,20 @@ impl TableRows {
     }
 
     /// Scans one unit.
-    pub(super) fn scan(&self, unit: &Unit, request: &ScanRequest) -> Result<RowStream> {
-        let request = ScanRequest {
+    pub(super) fn scan(
+        &self,
+        unit: &Unit,
+        request: &ScanRequest,
+        related: &[RelatedRows],
+    ) -> Result<RowStream> {
+        let mut request = ScanRequest {
             rows: unit.rows.clone(),
             ..request.clone()
         };
+        let filters = related
+            .iter()
+            .flat_map(|related| related.related.filters(unit.source));
+        request.filters.extend(filters);
         Ok(self.snapshot.scan(unit.source, self.table, &request)?)
     }
 }

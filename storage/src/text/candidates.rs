@@ -168,7 +168,7 @@ impl TextReader {
     }
 
     /// Adds the rows that have one of these whole terms among tokens, names and values.
-    fn term_rows(
+    pub(super) fn term_rows(
         &self,
         terms: &[Vec<u8>],
         in_values: bool,

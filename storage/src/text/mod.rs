@@ -30,6 +30,7 @@ mod index;
 mod json;
 mod leaves;
 mod letters;
+mod members;
 mod merge;
 mod parse;
 mod pattern;

@@ -21,7 +21,7 @@ use super::reader::TextReader;
 use crate::Result;
 
 /// Most values of an attribute that are looked at.
-const VALUES_MAX: usize = 512;
+pub(super) const VALUES_MAX: usize = 512;
 
 impl TextReader {
     /// The rows of `within` whose attribute `key` has a value that the test accepts: a string's text, the

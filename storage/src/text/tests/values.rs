@@ -1,9 +1,11 @@
 //! Rows by a test of an attribute's value, against the attributes themselves.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 use super::{Lcg, TestSpan, batch};
-use crate::text::{TextLocation, TextReader, TextWriter};
+use crate::text::{TextLocation, TextReader, TextWriter, ValueRows};
 
 const KEY: &str = "gen.model";
 const ROWS: usize = 700;
@@ -127,4 +129,39 @@ fn too_many_values_tell_nothing() {
         .unwrap()
         .unwrap();
     assert!(none.sure.is_empty() && none.maybe.is_empty());
+}
+
+#[test]
+fn members_are_told_as_a_json_function_reads_them() {
+    let mut random = Lcg(11);
+    let attributes: Vec<Value> = (0..ROWS).map(|_| random_attributes(&mut random)).collect();
+    let index = index(&attributes);
+    let text = |attributes: &Value| match attributes.get(KEY)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let check = |found: ValueRows, within: Range<usize>, accepts: &dyn Fn(&str) -> bool| {
+        for (row, attributes) in attributes.iter().enumerate() {
+            let at = row as u32;
+            let (sure, maybe) = (found.sure.contains(at), found.maybe.contains(at));
+            let expected =
+                within.contains(&row) && text(attributes).is_some_and(|text| accepts(&text));
+            assert!(!sure || expected, "{attributes}");
+            assert!(!expected || sure || maybe, "{attributes}");
+        }
+        found.sure.len()
+    };
+    let mut sure = 0;
+    for prefix in ["gpt-4", "gpt-4o", "\"", "[", "", "nothing", "NaN", "x", "5"] {
+        let accepts = |text: &str| text.starts_with(prefix);
+        let found = index.rows_with_member(KEY, &accepts, 3..ROWS as u32 - 3);
+        sure += check(found.unwrap().unwrap(), 3..ROWS - 3, &accepts);
+    }
+    for value in attributes.iter().filter_map(text) {
+        if let Some(found) = index.member_rows(KEY, &value).unwrap() {
+            sure += check(found, 0..ROWS, &|text| text == value);
+        }
+    }
+    assert!(sure > 0);
 }
