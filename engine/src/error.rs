@@ -3,39 +3,12 @@
 use std::fmt;
 use std::path::Path;
 
-use tracehouse_query::error::{QueryError, QueryErrorKind};
+use tracehouse_query::error::QueryError;
 use tracehouse_storage as storage;
+pub use tracehouse_storage::ErrorKind;
 
 /// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// What a caller should do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The input is wrong; the message says what would be right.
-    InvalidInput,
-    /// The named thing does not exist.
-    NotFound,
-    /// The named thing exists already, or another process holds the database.
-    Conflict,
-    /// A file of the database is damaged.
-    Corrupt,
-    /// The operating system refused a file operation.
-    Io,
-    /// There is no room or no time for a write now; trying again later may work.
-    Unavailable,
-    /// A question took longer than its limit.
-    Timeout,
-    /// A question was given up by whoever holds its [`CancelToken`](crate::CancelToken).
-    Cancelled,
-    /// A question needs more memory or spill space than its limits allow; a smaller one may work.
-    ResourceExhausted,
-    /// The database does not take writes until it is opened again.
-    Closed,
-    /// A bug in this crate.
-    Internal,
-}
 
 /// Anything that can go wrong, with a message that names the thing at fault.
 #[derive(Debug)]
@@ -90,17 +63,7 @@ impl Error {
 
     /// The code that MLflow's clients know this kind of error by.
     pub fn code(&self) -> &'static str {
-        match self.kind {
-            ErrorKind::InvalidInput => "INVALID_PARAMETER_VALUE",
-            ErrorKind::NotFound => "RESOURCE_DOES_NOT_EXIST",
-            ErrorKind::Conflict => "RESOURCE_ALREADY_EXISTS",
-            ErrorKind::Unavailable
-            | ErrorKind::Timeout
-            | ErrorKind::Cancelled
-            | ErrorKind::ResourceExhausted => "TEMPORARILY_UNAVAILABLE",
-            ErrorKind::Closed => "INVALID_STATE",
-            ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::Internal => "INTERNAL_ERROR",
-        }
+        self.kind.code()
     }
 }
 
@@ -118,20 +81,8 @@ impl std::error::Error for Error {
 
 impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Self {
-        let kind = match error.kind() {
-            storage::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
-            storage::ErrorKind::NotFound => ErrorKind::NotFound,
-            storage::ErrorKind::Conflict => ErrorKind::Conflict,
-            storage::ErrorKind::Corrupt => ErrorKind::Corrupt,
-            storage::ErrorKind::Io => ErrorKind::Io,
-            storage::ErrorKind::Closed => ErrorKind::Closed,
-            storage::ErrorKind::Unavailable => ErrorKind::Unavailable,
-            storage::ErrorKind::Timeout => ErrorKind::Timeout,
-            storage::ErrorKind::Cancelled => ErrorKind::Cancelled,
-            storage::ErrorKind::Internal => ErrorKind::Internal,
-        };
         Self {
-            kind,
+            kind: error.kind(),
             message: error.to_string(),
             source: Some(Box::new(error)),
         }
@@ -140,17 +91,8 @@ impl From<storage::Error> for Error {
 
 impl From<QueryError> for Error {
     fn from(error: QueryError) -> Self {
-        let kind = match error.kind() {
-            QueryErrorKind::InvalidInput => ErrorKind::InvalidInput,
-            QueryErrorKind::Internal => ErrorKind::Internal,
-            QueryErrorKind::Corrupt => ErrorKind::Corrupt,
-            QueryErrorKind::Io => ErrorKind::Io,
-            QueryErrorKind::Timeout => ErrorKind::Timeout,
-            QueryErrorKind::Cancelled => ErrorKind::Cancelled,
-            QueryErrorKind::ResourceExhausted => ErrorKind::ResourceExhausted,
-        };
         Self {
-            kind,
+            kind: error.kind(),
             message: error.to_string(),
             source: Some(Box::new(error)),
         }

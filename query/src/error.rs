@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use tracehouse_storage::error::ErrorKind as StorageErrorKind;
+pub use tracehouse_storage::ErrorKind;
 
 /// The result type of this crate.
 pub type Result<T> = std::result::Result<T, QueryError>;
@@ -18,35 +18,16 @@ const MESSAGE_CHARS_MAX: usize = 500;
 #[cfg(feature = "sql")]
 pub(crate) const ECHO_CHARS_MAX: usize = 200;
 
-/// What a caller should do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueryErrorKind {
-    /// The query is wrong or refused; the message says what would be right.
-    InvalidInput,
-    /// The query needs more memory, spill space or result space than its limits allow.
-    ResourceExhausted,
-    /// The query ran longer than its time limit.
-    Timeout,
-    /// The caller gave the query up.
-    Cancelled,
-    /// A file of the database is damaged.
-    Corrupt,
-    /// The operating system refused a file operation.
-    Io,
-    /// A bug in this program.
-    Internal,
-}
-
 /// A failed query: kind and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryError {
-    kind: QueryErrorKind,
+    kind: ErrorKind,
     message: String,
 }
 
 impl QueryError {
     /// An error of `kind`; a message that is too long is cut.
-    pub fn new(kind: QueryErrorKind, message: impl AsRef<str>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
         Self {
             kind,
             message: shorten(message.as_ref(), MESSAGE_CHARS_MAX),
@@ -55,21 +36,21 @@ impl QueryError {
 
     /// A wrong or refused query.
     pub fn invalid_input(message: impl AsRef<str>) -> Self {
-        Self::new(QueryErrorKind::InvalidInput, message)
+        Self::new(ErrorKind::InvalidInput, message)
     }
 
     /// A limit that the query ran into.
     pub fn resource_exhausted(message: impl AsRef<str>) -> Self {
-        Self::new(QueryErrorKind::ResourceExhausted, message)
+        Self::new(ErrorKind::ResourceExhausted, message)
     }
 
     /// A broken invariant.
     pub fn internal(message: impl AsRef<str>) -> Self {
-        Self::new(QueryErrorKind::Internal, message)
+        Self::new(ErrorKind::Internal, message)
     }
 
     /// What the caller should do.
-    pub fn kind(&self) -> QueryErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
@@ -109,18 +90,5 @@ pub(crate) fn from_storage(error: &tracehouse_storage::Error) -> QueryError {
     {
         return own.clone();
     }
-    match error.kind() {
-        StorageErrorKind::InvalidInput
-        | StorageErrorKind::NotFound
-        | StorageErrorKind::Conflict => QueryError::invalid_input(error.to_string()),
-        StorageErrorKind::Corrupt => QueryError::new(QueryErrorKind::Corrupt, error.to_string()),
-        StorageErrorKind::Io | StorageErrorKind::Closed | StorageErrorKind::Unavailable => {
-            QueryError::new(QueryErrorKind::Io, error.to_string())
-        }
-        StorageErrorKind::Timeout => QueryError::new(QueryErrorKind::Timeout, error.to_string()),
-        StorageErrorKind::Cancelled => {
-            QueryError::new(QueryErrorKind::Cancelled, error.to_string())
-        }
-        StorageErrorKind::Internal => QueryError::internal(error.to_string()),
-    }
+    QueryError::new(error.kind(), error.to_string())
 }

@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use tracehouse_storage::env::ScratchSpace;
 
-use crate::error::{QueryError, QueryErrorKind, Result};
+use crate::error::{ErrorKind, QueryError, Result};
 #[cfg(feature = "sql")]
 use crate::sql::Planning;
 
@@ -197,7 +197,7 @@ fn start(settings: &SqlSettings, stack_bytes: usize) -> Result<Runtime> {
         .build()
         .map_err(|error| {
             let message = format!("query threads cannot be started: {}", error.kind());
-            QueryError::new(QueryErrorKind::Io, message)
+            QueryError::new(ErrorKind::Io, message)
         })
 }
 

@@ -8,10 +8,11 @@ use std::fmt;
 /// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What a caller should do about an error.
+/// What a caller should do about an error, in every crate alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ErrorKind {
-    /// The caller's input is wrong; the message says what would be right.
+    /// The input is wrong or refused; the message says what would be right.
     InvalidInput,
     /// The named thing does not exist.
     NotFound,
@@ -21,16 +22,35 @@ pub enum ErrorKind {
     Corrupt,
     /// The operating system refused a file operation.
     Io,
-    /// A limit of space or time was reached; trying again later may work.
+    /// There is no room or no time for a write now; trying again later may work.
     Unavailable,
-    /// Reading took longer than the caller's limit.
+    /// A question took longer than its limit.
     Timeout,
-    /// The caller gave reading up.
+    /// A question was given up by whoever holds its [`CancelToken`](crate::interrupt::CancelToken).
     Cancelled,
-    /// The database cannot accept writes until it is opened again.
+    /// A question needs more memory, spill space or result space than its limits allow; a smaller one may work.
+    ResourceExhausted,
+    /// The database does not take writes until it is opened again.
     Closed,
-    /// A broken invariant: a bug in this crate.
+    /// A broken invariant: a bug in this program.
     Internal,
+}
+
+impl ErrorKind {
+    /// The code that MLflow's clients know this kind of error by.
+    pub fn code(self) -> &'static str {
+        match self {
+            ErrorKind::InvalidInput => "INVALID_PARAMETER_VALUE",
+            ErrorKind::NotFound => "RESOURCE_DOES_NOT_EXIST",
+            ErrorKind::Conflict => "RESOURCE_ALREADY_EXISTS",
+            ErrorKind::Unavailable
+            | ErrorKind::Timeout
+            | ErrorKind::Cancelled
+            | ErrorKind::ResourceExhausted => "TEMPORARILY_UNAVAILABLE",
+            ErrorKind::Closed => "INVALID_STATE",
+            ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::Internal => "INTERNAL_ERROR",
+        }
+    }
 }
 
 /// A storage error: kind, message, and the cause below it when there is one.

@@ -6,7 +6,7 @@ use datafusion::common::{Column, SchemaError, TableReference};
 use datafusion::error::DataFusionError;
 
 use super::REWRITTEN;
-use crate::error::{ECHO_CHARS_MAX, QueryError, QueryErrorKind, from_storage, shorten};
+use crate::error::{ECHO_CHARS_MAX, ErrorKind, QueryError, from_storage, shorten};
 use crate::filter::nearest;
 
 /// Causes followed below an error before its own text is used; chains are short.
@@ -124,10 +124,9 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
         DataFusionError::ResourcesExhausted(message) => {
             QueryError::resource_exhausted(exhausted_message(message))
         }
-        DataFusionError::IoError(io) => QueryError::new(
-            QueryErrorKind::Io,
-            format!("a spill file failed: {}", io.kind()),
-        ),
+        DataFusionError::IoError(io) => {
+            QueryError::new(ErrorKind::Io, format!("a spill file failed: {}", io.kind()))
+        }
         DataFusionError::Collection(errors) => match errors.first() {
             Some(first) => find_own(first).unwrap_or_else(|| from_datafusion(first.find_root())),
             None => QueryError::internal("the query failed"),

@@ -17,7 +17,7 @@ use tracehouse_storage::env::is_before_1970;
 
 use super::plans::Plans;
 use super::session::session_template;
-use crate::error::{QueryError, QueryErrorKind, Result};
+use crate::error::{ErrorKind, QueryError, Result};
 use crate::pool::QueryPool;
 use crate::runtime::{QueryRuntime, STACK_BYTES, SqlSettings};
 use crate::spill::SpillFiles;
@@ -57,7 +57,7 @@ impl QueryRuntime {
     pub(crate) fn handle(&self) -> Result<Handle> {
         if is_before_1970() {
             let message = "SQL needs the time, and the clock of the machine says one before 1970";
-            return Err(QueryError::new(QueryErrorKind::Io, message));
+            return Err(QueryError::new(ErrorKind::Io, message));
         }
         if self.planning.given_up.swap(false, Ordering::Relaxed) && !self.is_free()? {
             self.replace_threads()?;

@@ -15,7 +15,6 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, CaseExpr, Column, DynamicFilterPhysicalExpr, InListExpr, Literal,
 };
-use tracehouse_storage::error::ErrorKind;
 use tracehouse_storage::scan::RowFilter;
 
 use super::scan::Cancel;
@@ -105,7 +104,7 @@ pub(super) fn row_filter(filter: &PushedFilter, cancel: &Cancel) -> RowFilter {
 
 /// The error of a filter as a scan hands it on.
 pub(super) fn filter_failed(error: QueryError) -> tracehouse_storage::Error {
-    tracehouse_storage::Error::with_source(ErrorKind::InvalidInput, "a filter failed", error)
+    tracehouse_storage::Error::with_source(error.kind(), "a filter failed", error)
 }
 
 /// One boolean per row of a batch of the expression's columns.

@@ -45,7 +45,7 @@ use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
 use super::related::{RelatedRows, related_rows};
 use super::required::column_of;
 use super::source::{Found, TableRows, Unit, deal};
-use crate::error::{QueryError, QueryErrorKind};
+use crate::error::{ErrorKind, QueryError};
 use crate::plan::{Required, Taken};
 
 /// Set when a query is given up; every scan of the query looks at it between pieces of work.
@@ -63,7 +63,7 @@ impl Cancel {
     pub(super) fn check(&self) -> std::result::Result<(), QueryError> {
         if self.flag.load(Ordering::Relaxed) {
             return Err(QueryError::new(
-                QueryErrorKind::Cancelled,
+                ErrorKind::Cancelled,
                 "the query was cancelled",
             ));
         }

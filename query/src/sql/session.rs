@@ -56,7 +56,7 @@ use super::views::{self, CATALOG, SCHEMA, Tables};
 use super::{
     budget, casts, explained, guard, parameters, rewrite, rules, selects, spellings, unnests,
 };
-use crate::error::{ECHO_CHARS_MAX, QueryError, QueryErrorKind, Result, shorten};
+use crate::error::{ECHO_CHARS_MAX, ErrorKind, QueryError, Result, shorten};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
 /// How much longer than its time limit the caller waits for a query to say so itself.
@@ -305,7 +305,7 @@ impl Deadline {
     fn error(self) -> QueryError {
         let seconds = self.timeout.unwrap_or_default().as_secs_f64();
         QueryError::new(
-            QueryErrorKind::Timeout,
+            ErrorKind::Timeout,
             format!("the query took longer than its limit of {seconds} s"),
         )
     }

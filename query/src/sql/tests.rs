@@ -20,7 +20,7 @@ mod deep;
 mod operators;
 
 use super::*;
-use crate::error::{QueryError, QueryErrorKind};
+use crate::error::{ErrorKind, QueryError};
 use crate::runtime::{QueryRuntime, SqlSettings};
 
 mod analysts;
@@ -629,7 +629,7 @@ fn refused_functions_and_tables_are_named() {
         let error = failure(&context, statement);
         assert_eq!(
             error.kind(),
-            QueryErrorKind::InvalidInput,
+            ErrorKind::InvalidInput,
             "{statement}: {error}"
         );
         assert!(error.message().contains(part), "{statement}: {error}");
@@ -661,7 +661,7 @@ fn functions_that_multiply_their_input_are_bounded() {
         let error = failure(&context, statement);
         assert_eq!(
             error.kind(),
-            QueryErrorKind::ResourceExhausted,
+            ErrorKind::ResourceExhausted,
             "{statement}: {error}"
         );
     }
@@ -738,7 +738,7 @@ fn time_memory_and_result_limits_end_a_query() {
         &slow,
         &format!("SELECT count(a.name || b.name || j.name) FROM {many}"),
     );
-    assert_eq!(error.kind(), QueryErrorKind::Timeout, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(started.elapsed() < Duration::from_secs(2));
 
     let small = context_with(SqlSettings {
@@ -749,7 +749,7 @@ fn time_memory_and_result_limits_end_a_query() {
     });
     let grouped = "SELECT count(*) FROM (SELECT DISTINCT a.name, b.name, c.name, d.name, e.name, f.name, g.name FROM spans a, spans b, spans c, spans d, spans e, spans f, spans g)";
     let error = failure(&small, grouped);
-    assert_eq!(error.kind(), QueryErrorKind::ResourceExhausted, "{error}");
+    assert_eq!(error.kind(), ErrorKind::ResourceExhausted, "{error}");
     let large = "SELECT a.name, b.name, c.name, d.name, e.name, f.name FROM spans a, spans b, spans c, spans d, spans e, spans f";
     let error = failure(&small, large);
     assert!(error.message().contains("result is larger"), "{error}");
@@ -767,7 +767,7 @@ fn errors_of_rows_are_the_callers() {
         let error = failure(&context, statement);
         assert_eq!(
             error.kind(),
-            QueryErrorKind::InvalidInput,
+            ErrorKind::InvalidInput,
             "{statement}: {error}"
         );
         assert!(!error.message().is_empty());

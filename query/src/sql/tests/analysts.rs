@@ -388,7 +388,7 @@ fn errors_say_what_would_be_right() {
         let error = failure(&context, statement);
         assert_eq!(
             error.kind(),
-            QueryErrorKind::InvalidInput,
+            ErrorKind::InvalidInput,
             "{statement}: {error}"
         );
         assert!(error.message().contains(part), "{statement}: {error}");

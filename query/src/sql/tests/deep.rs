@@ -76,11 +76,7 @@ fn what_is_allowed_fits_the_stack_twice() {
     for statement in forms() {
         if let Err(error) = run_sql(&context, statement.as_str()) {
             let shown: String = statement.chars().take(60).collect();
-            assert_eq!(
-                error.kind(),
-                QueryErrorKind::InvalidInput,
-                "{shown}: {error}"
-            );
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{shown}: {error}");
             assert!(!error.message().contains("deeper"), "{shown}: {error}");
         }
     }
@@ -110,7 +106,7 @@ fn what_is_deeper_is_refused() {
             let error = failure(&context, &statement);
             assert_eq!(
                 error.kind(),
-                QueryErrorKind::InvalidInput,
+                ErrorKind::InvalidInput,
                 "{before}..{after}: {error}"
             );
         }
@@ -146,7 +142,7 @@ fn expressions_that_double_from_query_to_query_are_refused_before_they_are_plann
     };
     assert_eq!(
         failure(&context(), &doubled(16)).kind(),
-        QueryErrorKind::InvalidInput
+        ErrorKind::InvalidInput
     );
     assert!(!rows(&context(), &doubled(4)).is_empty());
     let chain = "SELECT x + 1 AS x FROM (".repeat(60);

@@ -85,7 +85,7 @@ fn like_has_no_escape_unless_told() {
     ] {
         let error = failure(&context, statement);
         assert!(error.message().contains(part), "{statement}: {error}");
-        assert_eq!(error.kind(), QueryErrorKind::InvalidInput);
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
 }
 
@@ -128,7 +128,7 @@ fn integer_overflow_is_an_error() {
         let error = failure(&context, statement);
         assert_eq!(
             error.kind(),
-            QueryErrorKind::InvalidInput,
+            ErrorKind::InvalidInput,
             "{statement}: {error}"
         );
     }

@@ -252,7 +252,7 @@ fn clauses_that_would_be_passed_over_are_refused() {
         ("SELECT name FROM spans FOR UPDATE", "FOR UPDATE"),
     ] {
         let error = run_sql(&context, statement).unwrap_err();
-        assert_eq!(error.kind(), QueryErrorKind::InvalidInput, "{statement}");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{statement}");
         assert!(error.to_string().contains(named), "{statement}: {error}");
     }
 }

@@ -36,13 +36,13 @@ fn a_result_is_read_to_its_end() {
         ("name", 0)
     );
     let refused = SqlStream::start_blocking(&context, "DROP TABLE spans").unwrap_err();
-    assert_eq!(refused.kind(), QueryErrorKind::InvalidInput);
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     let failing = "SELECT 1 / (value - 200000) FROM generate_series(1, 300000) AS t(value)";
     let mut failing = SqlStream::start_blocking(&context, failing).unwrap();
     let failed = std::iter::from_fn(|| failing.next_blocking())
         .find_map(|batch| batch.err())
         .unwrap();
-    assert_eq!(failed.kind(), QueryErrorKind::InvalidInput, "{failed}");
+    assert_eq!(failed.kind(), ErrorKind::InvalidInput, "{failed}");
     assert!(failing.next_blocking().is_none());
     // From an executor, also by the calls that block.
     futures::executor::block_on(async {
@@ -102,7 +102,7 @@ fn a_limit_is_about_waiting() {
     let mut late = SqlStream::start_blocking(&context, LATE).unwrap();
     assert_eq!(
         late.next_blocking().unwrap().unwrap_err().kind(),
-        QueryErrorKind::Timeout
+        ErrorKind::Timeout
     );
     assert!(late.next_blocking().is_none());
     // A reader that takes its time is not kept waiting.
@@ -119,7 +119,7 @@ fn a_limit_is_about_waiting() {
     let ended = std::iter::from_fn(|| endless.next_blocking())
         .find_map(|batch| batch.err())
         .unwrap();
-    assert_eq!(ended.kind(), QueryErrorKind::Timeout);
+    assert_eq!(ended.kind(), ErrorKind::Timeout);
 }
 
 #[test]
@@ -138,15 +138,11 @@ fn a_token_ends_a_stream() {
         let ended = std::iter::from_fn(|| stream.next_blocking())
             .find_map(|batch| batch.err())
             .unwrap();
-        assert_eq!(
-            ended.kind(),
-            QueryErrorKind::Cancelled,
-            "{statement}: {ended}"
-        );
+        assert_eq!(ended.kind(), ErrorKind::Cancelled, "{statement}: {ended}");
         assert!(stream.next_blocking().is_none());
         canceller.join().unwrap();
         let again = SqlStream::start_blocking(&context, MANY).unwrap_err();
-        assert_eq!(again.kind(), QueryErrorKind::Cancelled);
+        assert_eq!(again.kind(), ErrorKind::Cancelled);
     }
 }
 
@@ -159,7 +155,7 @@ fn a_query_without_threads_is_an_error() {
     let mut batches = std::iter::from_fn(|| stream.next_blocking());
     assert_eq!(
         batches.find_map(|batch| batch.err()).unwrap().kind(),
-        QueryErrorKind::Internal
+        ErrorKind::Internal
     );
 }
 
@@ -178,7 +174,7 @@ fn a_question_that_was_given_up_leaves_threads_for_the_next() {
         );
         assert_eq!(
             run_sql(&context, statement.as_str()).unwrap_err().kind(),
-            QueryErrorKind::Timeout
+            ErrorKind::Timeout
         );
         context.timeout = Some(Duration::from_secs(20));
         assert_eq!(

@@ -359,7 +359,7 @@ fn subqueries_that_cannot_be_planned_say_what_to_write() {
         let error = failure(&context, statement);
         assert_eq!(
             error.kind(),
-            QueryErrorKind::InvalidInput,
+            ErrorKind::InvalidInput,
             "{statement}: {error}"
         );
         assert!(error.message().contains(part), "{statement}: {error}");

@@ -152,7 +152,7 @@ fn a_view_is_refused_what_a_statement_is() {
         assert!(error.message().contains(part), "{statement}: {error}");
         assert_eq!(
             error.kind(),
-            QueryErrorKind::InvalidInput,
+            ErrorKind::InvalidInput,
             "{statement}: {error}"
         );
     }
@@ -264,7 +264,7 @@ fn temporary_tables_keep_their_rows() {
         assert!(error.message().contains(part), "{statement}: {error}");
         assert_eq!(
             error.kind(),
-            QueryErrorKind::InvalidInput,
+            ErrorKind::InvalidInput,
             "{statement}: {error}"
         );
     }
@@ -297,7 +297,7 @@ fn temporary_tables_take_memory_of_queries_until_they_are_dropped() {
         )
     };
     let error = made("big", 1_000_000).unwrap_err();
-    assert_eq!(error.kind(), QueryErrorKind::ResourceExhausted, "{error}");
+    assert_eq!(error.kind(), ErrorKind::ResourceExhausted, "{error}");
     assert!(
         error.message().starts_with("CREATE TEMP TABLE big: "),
         "{error}"
@@ -333,7 +333,7 @@ fn limits_hold_for_a_statement_with_its_views_written_out() {
     }
     let (number, error) = refused.expect("views of any size");
     assert!(
-        number < 9 && error.kind() == QueryErrorKind::InvalidInput,
+        number < 9 && error.kind() == ErrorKind::InvalidInput,
         "{number}: {error}"
     );
     assert!(
