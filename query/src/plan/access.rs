@@ -185,9 +185,10 @@ impl AccessPath {
         };
         let source = snapshot.source(source)?;
         let rows_max = cost::named_rows_max(source.rows(self.table));
-        let rows = source
+        let index = source
             .text()
-            .and_then(|index| need.candidates(&index, rows_max));
+            .filter(|index| !need.is_common(index, rows_max));
+        let rows = index.and_then(|index| need.candidates(&index, rows_max));
         Ok(rows.map(|rows| Access {
             way: Way::Text,
             rows: Candidates::of(rows),

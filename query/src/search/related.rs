@@ -1,7 +1,7 @@
 //! Conditions on rows that belong to a trace, as a scan of SQL over `traces` evaluates them: what a search does with its
 //! conditions on spans and assessments, without a page.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use roaring::RoaringBitmap;
 use tracehouse_storage::scan::{RowFilter, ScanCounters, ScanFigures};
@@ -18,6 +18,8 @@ use crate::predicate::Predicate;
 pub(crate) struct Related {
     node: Node,
     counters: Arc<ScanCounters>,
+    /// By source: its rows that indexes name, once they were asked for.
+    named: Arc<[OnceLock<Option<RoaringBitmap>>]>,
 }
 
 impl Related {
@@ -33,7 +35,12 @@ impl Related {
             recorder: &Recorder::counting(counters.clone()),
         };
         let node = resolve(&scope, predicate)?;
-        Ok(Self { node, counters })
+        let named = (0..snapshot.source_count()).map(|_| OnceLock::new());
+        Ok(Self {
+            node,
+            counters,
+            named: named.collect(),
+        })
     }
 
     /// What was read of other tables since this was last asked.
@@ -53,8 +60,15 @@ impl Related {
     ///
     /// # Errors
     /// What reading an index gives.
-    pub fn named_rows(&self, source: usize) -> Result<Option<RoaringBitmap>> {
-        self.node.named_rows(source)
+    pub fn named_rows(&self, source: usize) -> Result<Option<&RoaringBitmap>> {
+        let Some(slot) = self.named.get(source) else {
+            return Ok(None);
+        };
+        if let Some(named) = slot.get() {
+            return Ok(named.as_ref());
+        }
+        let named = self.node.named_rows(source)?;
+        Ok(slot.get_or_init(|| named).as_ref())
     }
 
     /// The filters of `traces` of a source that decide it.

@@ -17,6 +17,7 @@ mod guard;
 mod occurrences;
 mod order_keys;
 mod parameters;
+mod partitions;
 mod paths;
 mod planning;
 mod plans;

@@ -18,11 +18,12 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use tracehouse_storage::schema::Table;
 
+use super::partitions::Partitions;
 use super::pushed::PushedFilter;
 use super::related::member_test;
 use super::required::{required, text_need};
 use super::scan::{Cancel, ScanExec, ScanPlan};
-use super::source::{Found, TableRows, deal};
+use super::source::TableRows;
 use crate::plan::cost::LIMIT_BATCH_ROWS_MIN;
 
 /// One of the three versioned tables.
@@ -86,8 +87,14 @@ impl TableProvider for SnapshotTable {
         let rows_max = limit
             .filter(|_| filters.is_empty())
             .map(|limit| limit as u64);
-        let Found { units, taken } = self.rows.units(required.clone(), &[], rows_max)?;
         let target_partitions = state.config().target_partitions();
+        let partitions = match required.text {
+            Some(_) => Partitions::later(target_partitions),
+            None => {
+                let units = self.rows.units(required.clone(), &[], rows_max)?;
+                Partitions::of(units, target_partitions)
+            }
+        };
         let batch_rows = state.config().batch_size();
         let plan = ScanPlan {
             rows: self.rows.clone(),
@@ -95,8 +102,7 @@ impl TableProvider for SnapshotTable {
             related: Vec::new(),
             filters: compile_filters(state, self.rows.table(), &schema, filters)?,
             zones: required.zones.clone(),
-            taken,
-            partitions: deal(units, target_partitions),
+            partitions,
             limit,
             batch_rows: limit.map_or(batch_rows, |limit| {
                 limit.clamp(LIMIT_BATCH_ROWS_MIN.min(batch_rows), batch_rows)

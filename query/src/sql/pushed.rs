@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arrow::array::{Array, AsArray, BooleanArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
-use datafusion::common::internal_err;
 use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{ScalarValue, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
@@ -51,6 +51,32 @@ impl PushedFilter {
             expr,
             need: None,
             member: None,
+        }
+    }
+}
+
+impl PushedFilter {
+    /// Whether it is a bound of a top-k on one column of times that lets no time up to this one through.
+    pub(super) fn is_above(&self, latest_ns: i64) -> bool {
+        let bound = self
+            .expr
+            .downcast_ref::<DynamicFilterPhysicalExpr>()
+            .and_then(|bound| bound.current().ok());
+        let Some(bound) = bound
+            .as_ref()
+            .and_then(|bound| bound.downcast_ref::<BinaryExpr>())
+        else {
+            return false;
+        };
+        let least = (bound.right().downcast_ref::<Literal>()).map(Literal::value);
+        let Some(ScalarValue::TimestampNanosecond(Some(least), _)) = least else {
+            return false;
+        };
+        let is_column = bound.left().downcast_ref::<Column>().is_some();
+        match bound.op() {
+            Operator::Gt => is_column && latest_ns <= *least,
+            Operator::GtEq => is_column && latest_ns < *least,
+            _ => false,
         }
     }
 }
@@ -207,6 +233,29 @@ mod tests {
             dynamic.update(lit(false)).unwrap();
             assert_eq!((filter.keep)(&batch).unwrap().true_count(), left);
         }
+    }
+
+    #[test]
+    fn a_bound_that_rises_leaves_out_what_is_older() {
+        let kind = DataType::Timestamp(arrow::datatypes::TimeUnit::Nanosecond, None);
+        let schema = Schema::new(vec![Field::new("request_time", kind, false)]);
+        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new("request_time", 0));
+        let dynamic = Arc::new(DynamicFilterPhysicalExpr::new(
+            vec![column.clone()],
+            lit(true),
+        ));
+        let bound = PushedFilter::new(vec!["request_time".into()], dynamic.clone());
+        assert!(!bound.is_above(i64::MIN));
+        let above = |op, ns| {
+            let least = lit(ScalarValue::TimestampNanosecond(Some(ns), None));
+            dynamic
+                .update(binary(column.clone(), op, least, &schema).unwrap())
+                .unwrap();
+            [ns - 1, ns, ns + 1].map(|latest| bound.is_above(latest))
+        };
+        assert_eq!(above(Operator::Gt, 5), [true, true, false]);
+        assert_eq!(above(Operator::GtEq, 6), [true, false, false]);
+        assert_eq!(above(Operator::Lt, 7), [false, false, false]);
     }
 
     #[test]

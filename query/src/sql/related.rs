@@ -24,13 +24,17 @@ use crate::search::Related;
 #[derive(Debug, Clone)]
 pub(super) struct RelatedRows {
     pub related: Related,
-    /// For people.
-    text: String,
+    scan: Arc<ScanPlan>,
 }
 
 impl fmt::Display for RelatedRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        write!(f, "[a row of {}", self.scan.rows.table().name())?;
+        for filter in &self.scan.filters {
+            write!(f, ", filter={}", filter.expr)?;
+        }
+        let dealt = self.scan.dealt().map_err(|_| fmt::Error)?;
+        write!(f, ", access={}]", dealt.taken)
     }
 }
 
@@ -42,13 +46,9 @@ pub(super) fn related_rows(scan: &ScanPlan) -> Result<Option<RelatedRows>> {
     let Some(predicate) = predicate(scan).filter(|_| scan.limit.is_none()) else {
         return Ok(None);
     };
-    let filters: Vec<String> = (scan.filters.iter())
-        .map(|filter| format!(", filter={}", filter.expr))
-        .collect();
-    let (table, taken) = (scan.rows.table().name(), &scan.taken);
     Ok(Some(RelatedRows {
         related: scan.rows.related(&predicate)?,
-        text: format!("[a row of {table}{}, access={taken}]", filters.concat()),
+        scan: Arc::new(scan.clone()),
     }))
 }
 

@@ -41,12 +41,13 @@ use tracehouse_storage::scan::{RowStream, ScanCounters, ScanRequest, Zone};
 use tracehouse_storage::schema::Table;
 
 use super::budget::cut;
+use super::partitions::{Dealt, Partitions};
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
 use super::related::{RelatedRows, related_rows};
 use super::required::column_of;
-use super::source::{Found, TableRows, Unit, deal};
+use super::source::{TableRows, Unit};
 use crate::error::{ErrorKind, QueryError};
-use crate::plan::{Required, Taken};
+use crate::plan::Required;
 
 /// Set when a query is given up; every scan of the query looks at it between pieces of work.
 #[derive(Debug, Clone, Default)]
@@ -84,10 +85,8 @@ pub(super) struct ScanPlan {
     pub filters: Vec<PushedFilter>,
     /// What may be skipped.
     pub zones: Vec<Zone>,
-    /// How the rows are reached.
-    pub taken: Taken,
     /// The units of each partition, in reading order.
-    pub partitions: Vec<Vec<Unit>>,
+    pub partitions: Partitions,
     /// Rows after which each partition stops.
     pub limit: Option<usize>,
     /// Rows per batch.
@@ -96,6 +95,17 @@ pub(super) struct ScanPlan {
     pub batch_bytes: usize,
     /// Ends the scan early.
     pub cancel: Cancel,
+}
+
+impl ScanPlan {
+    /// The units, and how they were found.
+    ///
+    /// # Errors
+    /// What reading an index gives.
+    pub(super) fn dealt(&self) -> crate::error::Result<&Dealt> {
+        let find = || self.rows.units(self.required.clone(), &self.related, None);
+        self.partitions.dealt(find)
+    }
 }
 
 /// The physical operator.
@@ -112,7 +122,7 @@ impl ScanExec {
     pub(super) fn new(schema: SchemaRef, plan: ScanPlan) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
-            Partitioning::UnknownPartitioning(plan.partitions.len()),
+            Partitioning::UnknownPartitioning(plan.partitions.count()),
             EmissionType::Incremental,
             Boundedness::Bounded,
         )
@@ -140,11 +150,10 @@ impl ScanExec {
         };
         let mut plan = self.plan.clone();
         plan.related.push(related);
-        let Found { units, taken } = plan
+        let units = plan
             .rows
             .units(plan.required.clone(), &plan.related, None)?;
-        plan.taken = taken;
-        plan.partitions = deal(units, partitions_max);
+        plan.partitions = Partitions::of(units, partitions_max);
         Ok(Some(Self::new(self.schema.clone(), plan)))
     }
 
@@ -210,7 +219,8 @@ impl ScanExec {
 impl DisplayAs for ScanExec {
     fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter) -> fmt::Result {
         let plan = &self.plan;
-        let units: usize = plan.partitions.iter().map(Vec::len).sum();
+        let Dealt { partitions, taken } = plan.dealt().map_err(|_| fmt::Error)?;
+        let units: usize = partitions.iter().map(Vec::len).sum();
         write!(
             f,
             "ScanExec: table={}, columns=[{}]",
@@ -218,7 +228,7 @@ impl DisplayAs for ScanExec {
             self.columns().join(", ")
         )?;
         write!(f, ", sources={}, units={units}", plan.rows.source_count())?;
-        write!(f, ", access={}", plan.taken)?;
+        write!(f, ", access={taken}")?;
         for filter in &plan.filters {
             write!(f, ", filter={}", filter.expr)?;
         }
@@ -284,14 +294,21 @@ impl ExecutionPlan for ScanExec {
         partition: usize,
         _context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let Some(units) = self.plan.partitions.get(partition) else {
+        if partition >= self.plan.partitions.count() {
             return internal_err!("scan has no partition {partition}");
-        };
+        }
+        // Of units that are found late there may be fewer than partitions.
+        let dealt = self.plan.dealt()?.partitions.get(partition);
+        let units = dealt.map_or(&[][..], Vec::as_slice);
         let work = ScanWork::new(&self.metrics, partition);
         let stream = ScanStream {
             schema: self.schema.clone(),
             rows: self.plan.rows.clone(),
             related: self.plan.related.clone(),
+            bounds: (self.plan.filters.iter())
+                .filter(|filter| filter.columns == ["request_time"])
+                .cloned()
+                .collect(),
             request: ScanRequest {
                 counters: Some(work.counters.clone()),
                 ..self.request()
@@ -410,6 +427,8 @@ struct ScanStream {
     schema: SchemaRef,
     rows: TableRows,
     related: Vec<RelatedRows>,
+    /// Filters that may leave out all of a source by its times.
+    bounds: Vec<PushedFilter>,
     request: ScanRequest,
     work: ScanWork,
     units: VecDeque<Unit>,
@@ -436,6 +455,11 @@ impl ScanStream {
         }
         if self.current.is_none() {
             let unit = self.units.pop_front()?;
+            match self.is_too_old(&unit) {
+                Ok(true) => return Some(Ok(None)),
+                Ok(false) => {}
+                Err(error) => return Some(Err(error.into())),
+            }
             match self.rows.scan(&unit, &self.request, &self.related) {
                 Ok(stream) => self.current = Some(stream),
                 Err(error) => return Some(Err(error.into())),
@@ -457,6 +481,15 @@ impl ScanStream {
                 Some(Ok(None))
             }
         }
+    }
+
+    /// Whether a top-k that runs has no use for any row of the unit's source.
+    fn is_too_old(&self, unit: &Unit) -> crate::error::Result<bool> {
+        if self.bounds.is_empty() || self.rows.table() != Table::Traces {
+            return Ok(false);
+        }
+        let latest = self.rows.latest_ns(unit)?;
+        Ok(latest.is_some_and(|latest| self.bounds.iter().any(|bound| bound.is_above(latest))))
     }
 
     /// The batch cut at the limit, in the schema promised.

@@ -98,7 +98,7 @@ impl TableRows {
                 way,
                 rows: candidates,
             } = path.access(&self.snapshot, source)?;
-            let of_source = match self.related_candidates(source, candidates, related)? {
+            let of_source = match candidates {
                 Candidates::Nothing => Vec::new(),
                 Candidates::All => self.runs(source, &mut first_rows)?,
                 Candidates::Rows(named) => self.named(source, &named)?,
@@ -108,24 +108,6 @@ impl TableRows {
             visible += self.snapshot.source(source)?.visible_rows(self.table);
         }
         Ok(Found { units, taken })
-    }
-
-    /// Those of the candidates that an index names for what is related.
-    fn related_candidates(
-        &self,
-        source: usize,
-        candidates: Candidates,
-        related: &[RelatedRows],
-    ) -> Result<Candidates> {
-        let mut left = candidates;
-        for related in related {
-            if left != Candidates::Nothing
-                && let Some(named) = related.related.named_rows(source)?
-            {
-                left = left.among(Some(&named));
-            }
-        }
-        Ok(left)
     }
 
     /// Units over all rows of a source, newest first, of at most `rows_max` rows, which doubles with each: what is
@@ -181,6 +163,15 @@ impl TableRows {
         }))
     }
 
+    /// The latest time of the unit's source, if its rows are in the order of time.
+    ///
+    /// # Errors
+    /// `Internal` when there is no such source.
+    pub(super) fn latest_ns(&self, unit: &Unit) -> Result<Option<i64>> {
+        let times = self.snapshot.source(unit.source)?.time_range();
+        Ok(times.map(|(_, latest)| latest))
+    }
+
     /// Scans one unit.
     pub(super) fn scan(
         &self,
@@ -188,8 +179,17 @@ impl TableRows {
         request: &ScanRequest,
         related: &[RelatedRows],
     ) -> Result<RowStream> {
+        let mut rows = unit.rows.clone();
+        for related in related {
+            if let Some(named) = related.related.named_rows(unit.source)? {
+                rows = Some(rows.map_or_else(|| named.clone(), |rows| rows & named));
+            }
+        }
+        if rows.as_ref().is_some_and(RoaringBitmap::is_empty) {
+            return Ok(Box::new(std::iter::empty()));
+        }
         let mut request = ScanRequest {
-            rows: unit.rows.clone(),
+            rows,
             ..request.clone()
         };
         let filters = related
@@ -198,22 +198,4 @@ impl TableRows {
         request.filters.extend(filters);
         Ok(self.snapshot.scan(unit.source, self.table, &request)?)
     }
-}
-
-/// Deals `units` out to at most `partitions_max` partitions, each getting its share of the newest
-/// rows first. Always at least one partition.
-pub(super) fn deal(units: Vec<Unit>, partitions_max: usize) -> Vec<Vec<Unit>> {
-    let count = partitions_max.clamp(1, units.len().max(1));
-    let mut partitions: Vec<(u64, Vec<Unit>)> = vec![(0, Vec::new()); count];
-    for unit in units {
-        // A stable choice of the emptiest keeps the dealing deterministic.
-        if let Some((rows, partition)) = partitions.iter_mut().min_by_key(|(rows, _)| *rows) {
-            *rows += unit.row_count;
-            partition.push(unit);
-        }
-    }
-    partitions
-        .into_iter()
-        .map(|(_, partition)| partition)
-        .collect()
 }
