@@ -23,7 +23,7 @@ pub mod error;
 mod fold;
 mod frame;
 pub mod interrupt;
-pub mod json_text;
+pub mod json;
 mod kv;
 pub mod manifest;
 mod memtable;

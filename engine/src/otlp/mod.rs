@@ -14,7 +14,6 @@
 pub(crate) mod base64;
 mod container_log;
 mod csv;
-mod cursor;
 mod error;
 mod extra;
 mod forms;
@@ -46,7 +45,6 @@ pub use request::Request;
 
 pub(crate) use stored::read_object;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tracehouse_storage::model::{Assessment, Fragment, Span};
@@ -148,11 +146,6 @@ impl<'r> Decoding<'_, 'r> {
             ..*self
         }
     }
-}
-
-/// What a JSON string literal says; `None` when it is none.
-pub(crate) fn unescape(literal: &str) -> Option<Cow<'_, str>> {
-    cursor::Cursor::new(literal).string().ok()
 }
 
 /// The bytes of a base64 text.

@@ -16,7 +16,7 @@ use arrow::record_batch::RecordBatch;
 
 use super::text_at;
 use crate::error::{Error, Result};
-use crate::json_text::{literal_len, write_string};
+use crate::json::{literal_len, write_string};
 use crate::model::cut_preview;
 use crate::scan::{RowFilter, ScanRequest};
 
