@@ -28,6 +28,7 @@ mod kv;
 pub mod manifest;
 mod memtable;
 pub mod model;
+mod packed;
 mod parallel;
 mod readers;
 pub mod repair;

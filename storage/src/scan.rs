@@ -14,12 +14,10 @@ use serde::Serialize;
 
 use crate::error::Result;
 
+pub use crate::packed::STORED_ATTRIBUTES;
+
 /// Rows per batch unless a request says otherwise.
 pub const BATCH_ROWS: usize = 8192;
-
-/// The attributes of spans as a source has them: in a segment, texts that `inputs` and `outputs` hold
-/// already are left out; [`crate::segment::stored_members`] reads it. Cheaper to read than `attributes`.
-pub const STORED_ATTRIBUTES: &str = "_stored_attributes";
 
 /// Evaluates a condition on a batch of the filter's columns.
 pub type RowPredicate = Arc<dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync>;

@@ -19,8 +19,7 @@ use super::row_text::RowText;
 use super::scanned::Scanned;
 use super::tokenizer::SEPARATOR;
 use crate::json::JsonPiece;
-use crate::scan::STORED_ATTRIBUTES;
-use crate::segment::{MARKS, stored_members, whole_attributes};
+use crate::packed::{MARKS, STORED_ATTRIBUTES, stored_members, whole_attributes};
 use crate::{Error, Result};
 
 /// Strings kept in one buffer, each followed by a separator.

@@ -1,5 +1,6 @@
 //! Text search over spans: one tantivy index per segment, a brute-force twin for fresh rows, and the
-//! query language both answer. tantivy is named only in this folder (AR-2).
+//! query language both answer. tantivy is named only in this folder (AR-2), which imports of this crate what a crate
+//! of its own would stand on: `env` (files), `error`, `json` and `packed` (attributes as they are stored).
 //!
 //! ```text
 //! RecordBatch -> leaves (strings of a span) -> tokenizer -> writer (index: each string once) | fresh (memory)
