@@ -12,7 +12,7 @@
 //! 1. Index and fresh rows give the same rows and the same scores (QU-1): both take their words from
 //!    `leaves` and `tokenizer` and both are evaluated by `evaluate` and `score`.
 //! 2. Rows of an index are the span's row numbers in its segment; words are in documents, one for each
-//!    distinct string, and `places` says which rows have it.
+//!    distinct string, and `string_occurrences` says which rows have it.
 //! 3. Candidates are a superset of the rows that match; whoever asks checks them on the raw text.
 //! 4. An index is derived (ST-5): it carries nothing that is not in the rows. What is not as it was written is
 //!    found before it is used (`sums`); whoever asks reads the rows then.
@@ -33,7 +33,6 @@ mod letters;
 mod merge;
 mod parse;
 mod pattern;
-mod places;
 mod postings;
 mod python_number;
 mod query;
@@ -46,6 +45,7 @@ mod scanned;
 mod score;
 mod snippet;
 mod string_log;
+mod string_occurrences;
 mod sums;
 mod term_cache;
 mod term_ids;

@@ -11,14 +11,15 @@ use crate::json::{JsonPiece, Mark, Pieces, push_decoded};
 #[derive(Debug, Default)]
 pub(super) struct Scanned<'a> {
     text: &'a str,
-    places: Vec<Place<'a>>,
+    found: Vec<Found<'a>>,
     is_json: bool,
     /// What keys and strings with escapes mean.
     plain: String,
 }
 
+/// A piece and where it was found.
 #[derive(Debug)]
-struct Place<'a> {
+struct Found<'a> {
     piece: JsonPiece<'a>,
     depth: usize,
     /// The byte after it; of a key, after its colon.
@@ -28,9 +29,9 @@ struct Place<'a> {
 }
 
 /// Room made for the pieces of a text.
-const PLACES_MIN: usize = 32;
+const PIECES_MIN: usize = 32;
 
-/// One piece and where it lies.
+/// A piece, where it was found and what it means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) piece: JsonPiece<'a>,
@@ -55,7 +56,7 @@ impl<'a> Scanned<'a> {
     fn with_pieces(text: &'a str, mut pieces: Pieces<'a>) -> Self {
         let mut scanned = Scanned {
             text,
-            places: Vec::with_capacity(PLACES_MIN),
+            found: Vec::with_capacity(PIECES_MIN),
             ..Scanned::default()
         };
         loop {
@@ -77,9 +78,9 @@ impl<'a> Scanned<'a> {
                 _ => None,
             };
             let (depth, end) = (pieces.depth(), pieces.at());
-            let is_behind = scanned.places.last().is_none_or(|before| before.end <= end);
+            let is_behind = scanned.found.last().is_none_or(|before| before.end <= end);
             debug_assert!(is_behind, "the pieces of a text follow each other");
-            scanned.places.push(Place {
+            scanned.found.push(Found {
                 piece,
                 depth,
                 end,
@@ -100,8 +101,8 @@ impl<'a> Scanned<'a> {
 
     /// The pieces in order.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        self.places.iter().map(|place| {
-            let plain = match (&place.plain, place.piece) {
+        self.found.iter().map(|found| {
+            let plain = match (&found.plain, found.piece) {
                 (Some(range), _) => cut(&self.plain, range.clone()),
                 (None, JsonPiece::Key(text) | JsonPiece::Text(text) | JsonPiece::Marked(text)) => {
                     text
@@ -109,9 +110,9 @@ impl<'a> Scanned<'a> {
                 _ => "",
             };
             Part {
-                piece: place.piece,
-                depth: place.depth,
-                end: place.end,
+                piece: found.piece,
+                depth: found.depth,
+                end: found.end,
                 plain,
             }
         })
