@@ -104,7 +104,7 @@ impl Decoded {
         self.assessments.extend(other.assessments);
     }
 
-    /// The same, of one document of a form.
+    /// This, counted as one document of a form.
     fn of_form(mut self, form: &'static str) -> Self {
         self.forms.insert(form, 1);
         self
@@ -139,7 +139,7 @@ impl<'d> Decoding<'d, '_> {
 }
 
 impl<'r> Decoding<'_, 'r> {
-    /// The same for a part.
+    /// How to decode a part of the request.
     fn again(&mut self) -> Decoding<'_, 'r> {
         Decoding {
             pass: self.pass.as_deref_mut(),

@@ -112,11 +112,11 @@ pub(super) fn looks_like_json(text: &str) -> bool {
 /// The decoded leaf strings of one span, by field.
 #[derive(Debug, Clone, Default)]
 pub struct SpanText {
-    /// Of the inputs.
+    /// Strings of the inputs.
     pub inputs: StringList,
-    /// Of the outputs.
+    /// Strings of the outputs.
     pub outputs: StringList,
-    /// Of everything else.
+    /// Strings of everything else.
     pub other: StringList,
 }
 
