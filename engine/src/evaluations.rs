@@ -9,12 +9,14 @@
 //! are visible, so that an evaluation and its span, coming at the same time, do not miss each other. What a crash leaves
 //! between the two is looked for again by the first who compares.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracehouse_query::search::Search;
 use tracehouse_storage::Store;
+use tracehouse_storage::json::decoded_literal;
 use tracehouse_storage::model::{Assessment, Span};
 use tracehouse_storage::store::Assess;
 
@@ -117,16 +119,10 @@ impl Response {
 /// The response that attributes name. The text is searched and not parsed: this is asked of every span.
 fn response_id(attributes: &str) -> Option<String> {
     const KEY: &[u8] = b"\"gen_ai.response.id\":\"";
-    let rest = attributes.get(memchr::memmem::find(attributes.as_bytes(), KEY)? + KEY.len()..)?;
-    let mut is_escaped = false;
-    let len = rest.bytes().position(|byte| {
-        let is_end = byte == b'"' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
-        is_end
-    })?;
-    serde_json::from_str(&format!("\"{}\"", rest.get(..len)?))
-        .ok()
-        .filter(|id: &String| !id.is_empty())
+    let value = memchr::memmem::find(attributes.as_bytes(), KEY)? + KEY.len() - 1;
+    decoded_literal(attributes.get(value..)?)
+        .filter(|id| !id.is_empty())
+        .map(Cow::into_owned)
 }
 
 /// What became of evaluations.

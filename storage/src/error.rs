@@ -71,7 +71,7 @@ impl Error {
         }
     }
 
-    /// The same with the error that caused it.
+    /// An error of `kind` with a message and the error that caused it.
     pub fn with_source(
         kind: ErrorKind,
         message: impl Into<String>,

@@ -49,7 +49,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// The same with an end after `limit` from now on, unless there is an earlier one.
+    /// This interrupt, which also stops after `limit` from now on, unless it has an earlier end.
     pub fn within(self, limit: Duration) -> Self {
         // A limit too far away to be a time is no limit.
         match Instant::now().checked_add(limit) {
@@ -58,7 +58,7 @@ impl Interrupt {
         }
     }
 
-    /// The same with an end at a time, which `limit` gave, unless there is an earlier one.
+    /// This interrupt, which also stops at `end`, unless it has an earlier one. `limit` is what the error names.
     pub fn by(mut self, end: Instant, limit: Duration) -> Self {
         if self.deadline.is_none_or(|(earlier, _)| end < earlier) {
             self.deadline = Some((end, limit));
@@ -66,7 +66,7 @@ impl Interrupt {
         self
     }
 
-    /// The same, also stopped by `token`.
+    /// This interrupt, which `token` stops as well.
     pub fn or(mut self, token: CancelToken) -> Self {
         self.tokens.push(token);
         self

@@ -26,7 +26,7 @@ pub(crate) fn threads_for(work: usize, of_thread: usize) -> usize {
 /// What `work` makes of each item, in their order; the caller is one of the `threads`.
 ///
 /// # Errors
-/// One of those that `work` gives, or that of a panic.
+/// One of the errors that `work` gives, or that of a panic.
 pub(crate) fn parallel_map<T: Sync, R: Send, E: Send + From<Panicked>>(
     items: &[T],
     threads: usize,

@@ -14,12 +14,10 @@ use serde::Serialize;
 
 use crate::error::Result;
 
+pub use crate::packed::STORED_ATTRIBUTES;
+
 /// Rows per batch unless a request says otherwise.
 pub const BATCH_ROWS: usize = 8192;
-
-/// The attributes of spans as a source has them: in a segment, texts that `inputs` and `outputs` hold
-/// already are left out; [`crate::segment::stored_members`] reads it. Cheaper to read than `attributes`.
-pub const STORED_ATTRIBUTES: &str = "_stored_attributes";
 
 /// Evaluates a condition on a batch of the filter's columns.
 pub type RowPredicate = Arc<dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync>;
@@ -72,8 +70,8 @@ pub struct ScanRequest {
     pub rows: Option<RoaringBitmap>,
     /// Keep only rows for which all of these hold; evaluated in order.
     pub filters: Vec<RowFilter>,
-    /// So many of the first filters may also be put to rows that are not asked for: they answer for any row,
-    /// and looking at one costs less than copying it.
+    /// How many of the first filters may be asked about rows that are not among `rows`, too: they have an answer for
+    /// any row, and asking costs less than copying out the rows that are wanted.
     pub total_filters: usize,
     /// What may be skipped.
     pub zones: Vec<Zone>,
@@ -112,7 +110,7 @@ pub struct ScanFigures {
     pub cached_blocks: u64,
     /// Pieces of columns that were decoded from a file.
     pub decoded_blocks: u64,
-    /// Their size in memory.
+    /// Size in memory of the pieces that were decoded.
     pub decoded_bytes: u64,
 }
 

@@ -80,4 +80,4 @@ macro_rules! tests {
     };
 }
 
-tests!(otlp_protobuf otlp_json otlp_stream wal manifest segment filter sql text pattern deep records redact);
+tests!(otlp_protobuf otlp_json otlp_stream wal manifest segment filter sql text pattern deep records redact json);

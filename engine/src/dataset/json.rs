@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
+use tracehouse_storage::json::{Tokens, escaped_character};
 use twox_hash::XxHash3_128;
 
 /// Canonical JSON sorts keys down to this depth and takes what is deeper as it is written.
@@ -36,7 +37,7 @@ pub(crate) fn readable(json: &str) -> Cow<'_, str> {
         let (before, escape) = rest.split_at(at);
         out.push_str(before);
         let (character, len) = escaped_character(escape);
-        match character {
+        match character.filter(|c| escape.starts_with("\\u") && !stays_escaped(*c)) {
             Some(character) => out.push(character),
             None => out.push_str(escape.get(..len).unwrap_or(escape)),
         }
@@ -46,78 +47,25 @@ pub(crate) fn readable(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The character of the escape that a text begins with, if it may stand for itself, and the escape's bytes.
-fn escaped_character(escape: &str) -> (Option<char>, usize) {
-    const UNIT: usize = r"\u0000".len();
-    let Some(first) = code_unit(escape) else {
-        return (None, 2);
-    };
-    let pair = escape.get(UNIT..).and_then(code_unit);
-    let character = match (char::from_u32(u32::from(first)), pair) {
-        (Some(character), _) => Some((character, UNIT)),
-        (None, Some(second)) => {
-            let decoded = char::decode_utf16([first, second])
-                .next()
-                .and_then(|decoded| decoded.ok());
-            decoded.map(|character| (character, 2 * UNIT))
-        }
-        (None, None) => None,
-    };
-    match character {
-        Some((character, len)) if !stays_escaped(character) => (Some(character), len),
-        Some((_, len)) => (None, len),
-        None => (None, UNIT),
-    }
-}
-
-/// The number of the `\uXXXX` that a text begins with.
-fn code_unit(text: &str) -> Option<u16> {
-    let digits = text.strip_prefix("\\u")?.get(..4)?;
-    u16::from_str_radix(digits, 16).ok()
-}
-
 fn stays_escaped(character: char) -> bool {
     character.is_control() || matches!(character, '"' | '\\' | '\u{2028}' | '\u{2029}')
 }
 
 /// The compact form of text that is known to be JSON.
 fn compact_json(json: &str) -> String {
-    let (mut out, mut rest) = (String::with_capacity(json.len()), json);
-    while let Some((tokens, string)) =
-        memchr::memchr(b'"', rest.as_bytes()).and_then(|quote| rest.split_at_checked(quote))
-    {
-        push_tokens(&mut out, tokens);
-        let (string, after) = string
-            .split_at_checked(string_len(string))
-            .unwrap_or((string, ""));
-        out.push_str(string);
-        rest = after;
-    }
-    push_tokens(&mut out, rest);
-    out
-}
-
-fn push_tokens(out: &mut String, tokens: &str) {
-    tokens
-        .split([' ', '\n', '\r', '\t'])
-        .for_each(|token| out.push_str(token));
-}
-
-/// Bytes of the JSON string that a text begins with, quotes included.
-fn string_len(text: &str) -> usize {
-    let mut at = 1;
-    while let Some(next) = text
-        .as_bytes()
-        .get(at..)
-        .and_then(|rest| memchr::memchr2(b'"', b'\\', rest))
-    {
-        at += next + 1;
-        if text.as_bytes().get(at - 1) == Some(&b'"') {
-            return at;
+    let mut out = String::with_capacity(json.len());
+    // Tokens without white space between them are appended at once.
+    let mut run = 0..0;
+    for token in Tokens::of(json) {
+        if token.range.start > run.end {
+            out.push_str(json.get(run).unwrap_or_default());
+            run = token.range;
+        } else {
+            run.end = token.range.end;
         }
-        at += 1;
     }
-    text.len()
+    out.push_str(json.get(run).unwrap_or_default());
+    out
 }
 
 /// Whether a text begins as a JSON object or array does.

@@ -94,7 +94,8 @@ pub(super) fn columns(start: &[u8]) -> Option<Vec<String>> {
     (columns.len() > 1 && columns.iter().all(is_name)).then_some(columns)
 }
 
-/// The same where the next record, if it is there, has as many cells.
+/// The columns of a table that a text begins with; `None` too where the next record, if there is one, has another
+/// number of cells.
 pub(super) fn likely_columns(start: &[u8]) -> Option<Vec<String>> {
     let columns = columns(start)?;
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);

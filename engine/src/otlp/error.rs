@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tracehouse_storage::json::Fault;
+
 /// A request that is not OTLP, or is damaged. Nothing of it was decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
@@ -23,6 +25,12 @@ impl DecodeError {
     /// Damage in a protobuf message.
     pub(super) fn protobuf(message: &str) -> Self {
         Self::new(format!("invalid OTLP/protobuf message: {message}"))
+    }
+}
+
+impl From<Fault> for DecodeError {
+    fn from(fault: Fault) -> Self {
+        Self::json(fault.at, fault.message)
     }
 }
 

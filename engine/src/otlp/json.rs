@@ -4,7 +4,8 @@
 //! strings, `null` for a default, members in any order; unknown members are skipped. Strict where
 //! data would be lost: an array on top, another signal, damaged JSON.
 
-use super::cursor::Cursor;
+use tracehouse_storage::json::{Grammar, Scanner};
+
 use super::error::DecodeError;
 use super::raw::{
     Limits, RawEnum, RawEvent, RawLink, RawRecord, RawRequest, RawResource, RawScope, RawSpan,
@@ -24,21 +25,20 @@ pub(super) fn read(document: &[u8]) -> Result<RawRequest<'_>> {
     let text = std::str::from_utf8(document)
         .map_err(|error| DecodeError::json(error.valid_up_to(), "the text is not UTF-8"))?;
     let mut reader = Reader {
-        cursor: Cursor::new(text),
+        scanner: Scanner::new(text, Grammar::Lenient),
         limits: Limits::of(text.len()),
     };
-    match reader.cursor.peek() {
+    match reader.scanner.peek() {
         Some(b'{') => {}
         Some(b'[') => return Err(expected_request("a JSON array")),
         Some(_) => {
-            return reader
-                .cursor
-                .error("expected an object with \"resourceSpans\"");
+            let message = "expected an object with \"resourceSpans\"";
+            return Err(reader.scanner.fault(message).into());
         }
         None => return Err(expected_request("nothing")),
     }
     let mut request = reader.request()?;
-    reader.cursor.finish()?;
+    reader.scanner.finish()?;
     reader.limits.check_memory()?;
     request.changed_keys = reader.limits.changed_keys();
     Ok(request)
@@ -52,7 +52,7 @@ fn expected_request(found: &str) -> DecodeError {
 
 /// Reads messages here, attribute values and scalars in `json_value`.
 pub(super) struct Reader<'a> {
-    pub(super) cursor: Cursor<'a>,
+    pub(super) scanner: Scanner<'a>,
     pub(super) limits: Limits,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => other = other.or(Some("an object without it")),
             }
-            reader.cursor.skip()
+            reader.skip()
         })?;
         match other {
             Some(_) if !is_traces && !request.has_records && has_trace && has_value => Err(
@@ -90,18 +90,24 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Steps over one value.
+    pub(super) fn skip(&mut self) -> Result<()> {
+        self.scanner.value()?;
+        Ok(())
+    }
+
     /// Reads an object: `member` is called at the value of each member, and reads or skips it. `null`
     /// is an object without members.
     pub(super) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, &str) -> Result<()>,
     ) -> Result<()> {
-        if self.cursor.null() {
+        if self.scanner.null() {
             return Ok(());
         }
-        self.cursor.open_object()?;
+        self.scanner.open_object()?;
         let mut first = true;
-        while let Some(key) = self.cursor.next_key(&mut first)? {
+        while let Some(key) = self.scanner.next_key(&mut first)? {
             member(self, &key)?;
         }
         Ok(())
@@ -109,12 +115,12 @@ impl<'a> Reader<'a> {
 
     /// Reads an array: `item` is called at each element, and reads or skips it. `null` is an empty one.
     pub(super) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
-        if self.cursor.null() {
+        if self.scanner.null() {
             return Ok(());
         }
-        self.cursor.open_array()?;
+        self.scanner.open_array()?;
         let mut first = true;
-        while self.cursor.next_item(&mut first)? {
+        while self.scanner.next_item(&mut first)? {
             item(self)?;
         }
         Ok(())
@@ -133,7 +139,7 @@ impl<'a> Reader<'a> {
     fn nodes<T>(&mut self, out: &mut Vec<T>, read: fn(&mut Self) -> Result<T>) -> Result<()> {
         self.array(|reader| {
             if !reader.limits.count_item::<T>() {
-                return reader.cursor.skip();
+                return reader.skip();
             }
             out.push(read(reader)?);
             Ok(())
@@ -156,7 +162,7 @@ impl<'a> Reader<'a> {
                 | "scopeLogs"
                 | "scope_logs" => reader.list(&mut resource.scopes, Self::scope_spans)?,
                 "schemaUrl" | "schema_url" => resource.schema_url = reader.text()?,
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -171,7 +177,7 @@ impl<'a> Reader<'a> {
                 "droppedAttributesCount" | "dropped_attributes_count" => {
                     resource.dropped_attributes_count = reader.dropped_attributes()?;
                 }
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -188,7 +194,7 @@ impl<'a> Reader<'a> {
                 "spans" => reader.list(&mut scope.spans, Self::span)?,
                 "logRecords" | "log_records" => reader.list(&mut scope.records, Self::record)?,
                 "schemaUrl" | "schema_url" => scope.schema_url = reader.text()?,
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -205,7 +211,7 @@ impl<'a> Reader<'a> {
                 "droppedAttributesCount" | "dropped_attributes_count" => {
                     scope.dropped_attributes_count = reader.dropped_attributes()?;
                 }
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -252,7 +258,7 @@ impl<'a> Reader<'a> {
             "droppedLinksCount" | "dropped_links_count" => {
                 span.dropped_links_count = self.unsigned("droppedLinksCount")?;
             }
-            _ => self.cursor.skip()?,
+            _ => self.skip()?,
         }
         Ok(())
     }
@@ -278,7 +284,7 @@ impl<'a> Reader<'a> {
                 "severityText" | "severity_text" => record.severity_text = reader.text()?,
                 "attributes" => record.attributes = reader.attributes()?,
                 "body" => body = reader.value(1)?,
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -300,7 +306,7 @@ impl<'a> Reader<'a> {
             match key {
                 "code" => span.status_code = reader.enumeration()?,
                 "message" => span.status_message = reader.text()?,
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })
@@ -318,7 +324,7 @@ impl<'a> Reader<'a> {
                 "droppedAttributesCount" | "dropped_attributes_count" => {
                     event.dropped_attributes_count = reader.dropped_attributes()?;
                 }
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -337,7 +343,7 @@ impl<'a> Reader<'a> {
                 "droppedAttributesCount" | "dropped_attributes_count" => {
                     link.dropped_attributes_count = reader.dropped_attributes()?;
                 }
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;

@@ -23,7 +23,7 @@ impl<'a> Reader<'a> {
         let mut pairs = Vec::new();
         self.array(|reader| {
             if reader.limits.failed() {
-                return reader.cursor.skip();
+                return reader.skip();
             }
             pairs.push(reader.key_value(depth)?);
             Ok(())
@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
                     has_value = true;
                     pair.value = reader.value(depth)?;
                 }
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -53,19 +53,19 @@ impl<'a> Reader<'a> {
 
     pub(super) fn value(&mut self, depth: usize) -> Result<Value<'a>> {
         if !self.limits.count_node(depth) {
-            return self.cursor.skip().map(|()| Value::Unset);
+            return self.skip().map(|()| Value::Unset);
         }
         let (mut value, mut unknown) = (Value::Unset, None);
         self.object(|reader, key| {
-            if reader.cursor.null() {
+            if reader.scanner.null() {
                 return Ok(());
             }
             match key {
                 "stringValue" | "string_value" | "StringValue" => {
-                    value = Value::String(reader.cursor.string()?)
+                    value = Value::String(reader.scanner.decoded()?)
                 }
                 "boolValue" | "bool_value" | "BoolValue" => {
-                    value = Value::Bool(reader.cursor.boolean()?)
+                    value = Value::Bool(reader.scanner.boolean()?)
                 }
                 "intValue" | "int_value" | "IntValue" => value = Value::Int(reader.integer()?),
                 "doubleValue" | "double_value" | "DoubleValue" => {
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
                 "Value" => value = reader.value(depth + 1)?,
                 other => {
                     unknown = Some(other.to_string());
-                    reader.cursor.skip()?;
+                    reader.skip()?;
                 }
             }
             Ok(())
@@ -102,11 +102,11 @@ impl<'a> Reader<'a> {
         let mut items = Vec::new();
         self.object(|reader, key| {
             if key != "values" {
-                return reader.cursor.skip();
+                return reader.skip();
             }
             reader.array(|reader| {
                 if reader.limits.failed() {
-                    return reader.cursor.skip();
+                    return reader.skip();
                 }
                 items.push(reader.value(depth + 1)?);
                 Ok(())
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         self.object(|reader, key| {
             match key {
                 "values" => pairs = reader.key_values(depth + 1)?,
-                _ => reader.cursor.skip()?,
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -128,19 +128,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&mut self) -> Result<Cow<'a, str>> {
-        if self.cursor.null() {
+        if self.scanner.null() {
             Ok(Cow::Borrowed(""))
         } else {
-            self.cursor.string()
+            Ok(self.scanner.decoded()?)
         }
     }
 
     /// The text of a number that may be written as a string.
     fn number_text(&mut self) -> Result<Cow<'a, str>> {
-        match self.cursor.peek() {
-            Some(b'"') => self.cursor.string(),
-            _ => self.cursor.number().map(Cow::Borrowed),
-        }
+        Ok(match self.scanner.peek() {
+            Some(b'"') => self.scanner.decoded()?,
+            _ => Cow::Borrowed(self.scanner.number()?),
+        })
     }
 
     pub(super) fn integer(&mut self) -> Result<i64> {
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn unsigned(&mut self, what: &str) -> Result<u64> {
-        if self.cursor.null() {
+        if self.scanner.null() {
             return Ok(0);
         }
         let text = self.number_text()?;
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
     }
 
     fn double(&mut self) -> Result<f64> {
-        let is_string = self.cursor.peek() == Some(b'"');
+        let is_string = self.scanner.peek() == Some(b'"');
         let text = self.number_text()?;
         let number = text
             .trim()
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
     }
 
     fn bytes(&mut self) -> Result<Cow<'a, [u8]>> {
-        let text = self.cursor.string()?;
+        let text = self.scanner.decoded()?;
         let bytes = base64::decode(text.trim());
         if bytes.is_none() {
             self.limits
@@ -204,11 +204,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn enumeration(&mut self) -> Result<RawEnum<'a>> {
-        if self.cursor.null() {
+        if self.scanner.null() {
             return Ok(RawEnum::default());
         }
-        if self.cursor.peek() == Some(b'"') {
-            let name = self.cursor.string()?;
+        if self.scanner.peek() == Some(b'"') {
+            let name = self.scanner.decoded()?;
             return Ok(match name.parse() {
                 Ok(number) => RawEnum::Number(number),
                 Err(_) => RawEnum::Name(name),

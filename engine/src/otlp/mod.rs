@@ -14,7 +14,6 @@
 pub(crate) mod base64;
 mod container_log;
 mod csv;
-mod cursor;
 mod error;
 mod extra;
 mod forms;
@@ -46,7 +45,6 @@ pub use request::Request;
 
 pub(crate) use stored::read_object;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use tracehouse_storage::model::{Assessment, Fragment, Span};
@@ -106,7 +104,7 @@ impl Decoded {
         self.assessments.extend(other.assessments);
     }
 
-    /// The same, of one document of a form.
+    /// This, counted as one document of a form.
     fn of_form(mut self, form: &'static str) -> Self {
         self.forms.insert(form, 1);
         self
@@ -141,18 +139,13 @@ impl<'d> Decoding<'d, '_> {
 }
 
 impl<'r> Decoding<'_, 'r> {
-    /// The same for a part.
+    /// How to decode a part of the request.
     fn again(&mut self) -> Decoding<'_, 'r> {
         Decoding {
             pass: self.pass.as_deref_mut(),
             ..*self
         }
     }
-}
-
-/// What a JSON string literal says; `None` when it is none.
-pub(crate) fn unescape(literal: &str) -> Option<Cow<'_, str>> {
-    cursor::Cursor::new(literal).string().ok()
 }
 
 /// The bytes of a base64 text.

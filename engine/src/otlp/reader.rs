@@ -713,7 +713,7 @@ impl<R: Read> Iterator for RequestReader<R> {
 
 #[cfg(test)]
 impl<R: Read> RequestReader<R> {
-    /// The same reader with a smaller cap.
+    /// This reader with a smaller cap.
     fn with_piece_bytes_max(mut self, piece_bytes_max: usize) -> Self {
         self.piece_bytes_max = piece_bytes_max;
         self

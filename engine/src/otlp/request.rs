@@ -38,7 +38,7 @@ impl Request {
         self.decode_with(Decoding::of(experiment_id))
     }
 
-    /// The same with limits and redaction.
+    /// Decodes the request with limits and redaction.
     pub(crate) fn decode_with(&self, decoding: Decoding<'_, '_>) -> Result<Decoded, DecodeError> {
         match self {
             Request::Json { bytes, .. } => decode_text(bytes, decoding, decode_documents),

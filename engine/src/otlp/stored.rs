@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use tracehouse_storage::json::{Fault, Grammar, Scanner};
+
 use super::base64;
-use super::cursor::Cursor;
-use super::error::DecodeError;
 use super::value::{KeyValue, Value};
 
 /// Deepest nesting that is read; what is deeper is left out.
@@ -12,44 +12,44 @@ const DEPTH_MAX: usize = 80;
 
 /// The attributes of an object text; none when it is no object text.
 pub(crate) fn read_object(text: &str) -> Vec<KeyValue<'_>> {
-    let mut cursor = Cursor::new(text);
-    if cursor.peek() != Some(b'{') {
+    let mut scanner = Scanner::new(text, Grammar::Lenient);
+    if scanner.peek() != Some(b'{') {
         return Vec::new();
     }
-    members(&mut cursor, 0).unwrap_or_default()
+    members(&mut scanner, 0).unwrap_or_default()
 }
 
-fn members<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Vec<KeyValue<'a>>, DecodeError> {
+fn members<'a>(scanner: &mut Scanner<'a>, depth: usize) -> Result<Vec<KeyValue<'a>>, Fault> {
     let mut pairs = Vec::new();
     let mut first = true;
-    cursor.open_object()?;
-    while let Some(key) = cursor.next_key(&mut first)? {
+    scanner.open_object()?;
+    while let Some(key) = scanner.next_key(&mut first)? {
         pairs.push(KeyValue {
             key,
-            value: value(cursor, depth + 1)?,
+            value: value(scanner, depth + 1)?,
         });
     }
     Ok(pairs)
 }
 
-fn value<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Value<'a>, DecodeError> {
+fn value<'a>(scanner: &mut Scanner<'a>, depth: usize) -> Result<Value<'a>, Fault> {
     if depth > DEPTH_MAX {
-        return cursor.skip().map(|()| Value::Unset);
+        return scanner.value().map(|_| Value::Unset);
     }
-    Ok(match cursor.peek() {
-        Some(b'"') => Value::String(cursor.string()?),
-        Some(b'{') => object(members(cursor, depth)?),
+    Ok(match scanner.peek() {
+        Some(b'"') => Value::String(scanner.decoded()?),
+        Some(b'{') => object(members(scanner, depth)?),
         Some(b'[') => {
             let (mut items, mut first) = (Vec::new(), true);
-            cursor.open_array()?;
-            while cursor.next_item(&mut first)? {
-                items.push(value(cursor, depth + 1)?);
+            scanner.open_array()?;
+            while scanner.next_item(&mut first)? {
+                items.push(value(scanner, depth + 1)?);
             }
             Value::Array(items)
         }
-        Some(b'-' | b'0'..=b'9') => number(cursor.number()?),
-        Some(b'n') if cursor.null() => Value::Unset,
-        _ => Value::Bool(cursor.boolean()?),
+        Some(b'-' | b'0'..=b'9') => number(scanner.number()?),
+        Some(b'n') if scanner.null() => Value::Unset,
+        _ => Value::Bool(scanner.boolean()?),
     })
 }
 

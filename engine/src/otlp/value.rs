@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-pub(crate) use tracehouse_storage::json_text::write_string;
+pub(crate) use tracehouse_storage::json::write_string;
 
 use super::base64;
 

@@ -1,15 +1,17 @@
 //! Strings of JSON text, found without parsing it: what changes is replaced, every other byte stays.
 //!
-//! The scanner is tolerant, since texts of traces are often cut short: quotes, brackets and colons are
-//! all it needs. It does not recurse; strings that are JSON themselves are walked by `Pass::scan`.
+//! Any text has tokens, since texts of traces are often cut short: quotes, brackets and colons are all that is
+//! needed. Nothing here recurses; strings that are JSON themselves are walked by `Pass::scan`.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use tracehouse_storage::json::{Token, TokenKind, Tokens, decoded_literal};
+
 use super::names::Secrecy;
 use super::redactor::{HIDDEN, Pass, RedactionField, is_hidden};
 use crate::otlp::value::write_string;
-use crate::otlp::{decode_base64, encode_base64, unescape};
+use crate::otlp::{decode_base64, encode_base64};
 
 /// The key under which attributes hold bytes.
 const BYTES_KEY: &str = "$bytes";
@@ -61,7 +63,7 @@ fn bytes(pass: &mut Pass<'_>, part: &str, base64: &str) -> Option<String> {
 type Leaf<'f> = dyn FnMut(&mut Pass<'_>, Option<&str>, &str) -> Option<String> + 'f;
 
 fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> {
-    let mut tokens = Tokens { text, at: 0 };
+    let mut tokens = Tokens::of(text);
     let mut edits = Edits {
         text,
         out: String::new(),
@@ -71,16 +73,16 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
     let mut changed_keys = 0;
     let mut named: Option<Secrecy> = None;
     let mut settled = Settled::default();
-    while let Some(token) = tokens.next_token() {
+    while let Some(token) = tokens.next() {
         match token.kind {
-            Kind::Key => {
-                let name = tokens.string(&token.range);
+            TokenKind::String if tokens.is_before_colon() => {
+                let name = string(text, &token.range);
                 if let Some(new) = pass.matches(&name) {
                     changed_keys += 1;
                     edits.replace(token.range, &unique(new, changed_keys));
                 }
                 if pass.is_allowed(&name) {
-                    tokens.skip_value();
+                    skip_value(&mut tokens);
                 } else {
                     let secrecy = match (pass.secrecy(&name), named) {
                         (Secrecy::None, Some(secrecy)) if name.eq_ignore_ascii_case(VALUE_KEY) => {
@@ -95,8 +97,8 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
                 }
                 key = Some(name);
             }
-            Kind::String => {
-                let string = tokens.string(&token.range);
+            TokenKind::String => {
+                let string = string(text, &token.range);
                 if key.as_deref().is_some_and(|key| NAME_KEYS.contains(&key)) {
                     named = Some(pass.secrecy(&string));
                 }
@@ -104,7 +106,7 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
                     edits.replace(token.range, &new);
                 }
             }
-            Kind::Scalar if pass.reads_numbers() => {
+            TokenKind::Scalar if pass.reads_numbers() => {
                 let scalar = text.get(token.range.clone()).unwrap_or_default();
                 let is_number = scalar.starts_with(|c: char| c == '-' || c.is_ascii_digit());
                 let changed = if is_number {
@@ -116,8 +118,8 @@ fn walk(pass: &mut Pass<'_>, text: &str, leaf: &mut Leaf<'_>) -> Option<String> 
                     edits.replace(token.range, &new);
                 }
             }
-            Kind::Scalar => {}
-            Kind::Open | Kind::Close => named = None,
+            TokenKind::Scalar | TokenKind::Separator => {}
+            TokenKind::Open | TokenKind::Close => named = None,
         }
     }
     edits.finish()
@@ -134,15 +136,12 @@ fn unique(key: String, count: usize) -> String {
 
 /// Whether the key of a token stands beside its probability, as models' answers list them.
 fn is_among_logprobs(key_before: Option<&str>, tokens: &Tokens<'_>) -> bool {
-    let mut ahead = Tokens {
-        text: tokens.text,
-        at: tokens.at,
-    };
-    let value = ahead.next_token();
-    if value.is_none_or(|value| value.kind == Kind::Open) {
+    let mut ahead = tokens.clone();
+    let value = next_part(&mut ahead);
+    if value.is_none_or(|value| value.kind == TokenKind::Open) {
         return false;
     }
-    let next = ahead.next_token().map(|token| ahead.string(&token.range));
+    let next = next_part(&mut ahead).map(|token| string(ahead.text(), &token.range));
     key_before == Some("logprob") || next.is_some_and(|key| key == "logprob")
 }
 
@@ -167,17 +166,17 @@ fn hide(
         Secrecy::Likely => &mut settled.likely,
         Secrecy::Certain => &mut settled.certain,
     };
-    let start = tokens.at;
+    let start = tokens.at();
     if start < *settled {
         return;
     }
-    let Some(range) = tokens.skip_value() else {
+    let Some(range) = skip_value(tokens) else {
         return;
     };
-    let value = tokens.text.get(range.clone()).unwrap_or_default();
+    let value = tokens.text().get(range.clone()).unwrap_or_default();
     let is_hidden = match value.as_bytes().first() {
-        Some(b'"') => pass.hide(secrecy, &tokens.string(&range)).is_some(),
-        Some(b'{' | b'[') if says_something(tokens.text, &range, secrecy) => {
+        Some(b'"') => pass.hide(secrecy, &string(tokens.text(), &range)).is_some(),
+        Some(b'{' | b'[') if says_something(value, secrecy) => {
             pass.hide_value();
             true
         }
@@ -190,7 +189,7 @@ fn hide(
     if is_hidden {
         edits.replace(range, HIDDEN);
     } else {
-        tokens.at = start;
+        tokens.return_to(start);
     }
 }
 
@@ -200,21 +199,19 @@ fn is_word(scalar: &str) -> bool {
 }
 
 /// Whether an object or array holds anything; where the name is only likely to mean secrets, any text.
-fn says_something(text: &str, range: &Range<usize>, secrecy: Secrecy) -> bool {
-    let mut tokens = Tokens {
-        text: text.get(..range.end).unwrap_or_default(),
-        at: range.start,
-    };
-    while let Some(token) = tokens.next_token() {
+fn says_something(value: &str, secrecy: Secrecy) -> bool {
+    let mut tokens = Tokens::of(value);
+    while let Some(token) = tokens.next() {
         let is_something = match token.kind {
-            Kind::Open | Kind::Close => false,
-            Kind::String => {
-                !tokens.string(&token.range).is_empty() && !is_hidden(&tokens.string(&token.range))
+            TokenKind::String if tokens.is_before_colon() => false,
+            TokenKind::String => {
+                let string = string(value, &token.range);
+                !string.is_empty() && !is_hidden(&string)
             }
-            Kind::Scalar => {
-                secrecy == Secrecy::Certain && !is_word(text.get(token.range).unwrap_or_default())
+            TokenKind::Scalar => {
+                secrecy == Secrecy::Certain && !is_word(value.get(token.range).unwrap_or_default())
             }
-            Kind::Key => false,
+            TokenKind::Open | TokenKind::Close | TokenKind::Separator => false,
         };
         if is_something {
             return true;
@@ -223,117 +220,36 @@ fn says_something(text: &str, range: &Range<usize>, secrecy: Secrecy) -> bool {
     false
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Key,
-    String,
-    Scalar,
-    Open,
-    Close,
+/// The next token that is no separator.
+fn next_part(tokens: &mut Tokens<'_>) -> Option<Token> {
+    tokens.find(|token| token.kind != TokenKind::Separator)
 }
 
-/// Strings with their quotes.
-struct Token {
-    kind: Kind,
-    range: Range<usize>,
+/// What a string says; of one that cannot be decoded, what stands between its quotes.
+fn string<'a>(text: &'a str, range: &Range<usize>) -> Cow<'a, str> {
+    let quoted = text.get(range.clone()).unwrap_or_default();
+    let inner = quoted.strip_prefix('"').unwrap_or(quoted);
+    let inner = inner.strip_suffix('"').unwrap_or(inner);
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+        return Cow::Borrowed(inner);
+    }
+    decoded_literal(quoted).unwrap_or(Cow::Borrowed(inner))
 }
 
-struct Tokens<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Tokens<'a> {
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.text.as_bytes().get(at).copied()
-    }
-
-    fn next_token(&mut self) -> Option<Token> {
-        loop {
-            let (start, byte) = (self.at, self.byte(self.at)?);
-            self.at += 1;
-            let kind = match byte {
-                b'"' => {
-                    self.at = self.string_end();
-                    if self.is_key() {
-                        Kind::Key
-                    } else {
-                        Kind::String
-                    }
-                }
-                b'{' | b'[' => Kind::Open,
-                b'}' | b']' => Kind::Close,
-                b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' => continue,
-                _ => {
-                    let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-                    let ends = |b: &u8| {
-                        matches!(b, b',' | b':' | b'"' | b'{' | b'}' | b'[' | b']') || *b <= b' '
-                    };
-                    self.at += rest.iter().position(ends).unwrap_or(rest.len());
-                    Kind::Scalar
-                }
-            };
-            return Some(Token {
-                kind,
-                range: start..self.at,
-            });
+/// Steps over the value that is next and gives where it is.
+fn skip_value(tokens: &mut Tokens<'_>) -> Option<Range<usize>> {
+    let first = next_part(tokens)?;
+    match first.kind {
+        TokenKind::Open => {
+            tokens.return_to(first.range.start);
+            tokens.value()
         }
-    }
-
-    /// Past the closing quote, or the end of a text that is cut short.
-    fn string_end(&self) -> usize {
-        let mut at = self.at;
-        loop {
-            let rest = self.text.as_bytes().get(at..).unwrap_or_default();
-            match memchr::memchr2(b'"', b'\\', rest) {
-                None => return self.text.len(),
-                Some(found) if rest.get(found) == Some(&b'"') => return at + found + 1,
-                Some(found) => at = (at + found + 2).min(self.text.len()),
-            }
+        // A bracket closes where a value should be: the text is broken, and there is none.
+        TokenKind::Close => {
+            tokens.return_to(first.range.start);
+            None
         }
-    }
-
-    fn is_key(&self) -> bool {
-        let mut at = self.at;
-        while matches!(self.byte(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            at += 1;
-        }
-        self.byte(at) == Some(b':')
-    }
-
-    /// What a string says; of one that cannot be decoded, what stands between its quotes.
-    fn string(&self, range: &Range<usize>) -> Cow<'a, str> {
-        let quoted = self.text.get(range.clone()).unwrap_or_default();
-        let inner = quoted.strip_prefix('"').unwrap_or(quoted);
-        let inner = inner.strip_suffix('"').unwrap_or(inner);
-        if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
-            return Cow::Borrowed(inner);
-        }
-        unescape(quoted).unwrap_or(Cow::Borrowed(inner))
-    }
-
-    /// Steps over the value that is next and gives where it is.
-    fn skip_value(&mut self) -> Option<Range<usize>> {
-        let first = self.next_token()?;
-        let mut depth = match first.kind {
-            Kind::Open => 1,
-            // A bracket closes where a value should be: the text is broken, and there is none.
-            Kind::Close => {
-                self.at = first.range.start;
-                return None;
-            }
-            _ => return Some(first.range),
-        };
-        let start = first.range.start;
-        while depth > 0 {
-            match self.next_token() {
-                Some(token) if token.kind == Kind::Open => depth += 1,
-                Some(token) if token.kind == Kind::Close => depth -= 1,
-                Some(_) => {}
-                None => break,
-            }
-        }
-        Some(start..self.at)
+        _ => Some(first.range),
     }
 }
 

@@ -8,10 +8,10 @@
 use std::borrow::Cow;
 
 use memchr::memmem::Finder;
+use tracehouse_storage::json::{Elements, Members};
 use tracehouse_storage::text::{is_json, special_double};
 
 use super::number::Number;
-use super::object::{Elements, Members};
 
 /// Longest dotted path that is followed into nested objects.
 const PATH_PARTS_MAX: usize = 16;

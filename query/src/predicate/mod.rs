@@ -23,7 +23,6 @@ mod json;
 pub(crate) mod like;
 pub(crate) mod need;
 mod number;
-mod object;
 mod pattern;
 pub(crate) mod regexes;
 mod row;

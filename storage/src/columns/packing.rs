@@ -4,9 +4,7 @@
 //! hint of a root has the beginning of both as previews. As stored, in memory, the log and segments, each such
 //! repetition in attributes is a short mark, in a segment file also that in a hint; reading puts the text back, byte for byte.
 //!
-//! A packed text begins with U+0001, which no JSON text does (attributes and hints are JSON object text), so
-//! other texts need no escape. Packing is a plain substitution of bytes and only done when no mark can occur in
-//! the text, which makes it invertible whatever the JSON looks like.
+//! What such a text looks like is said in `packed`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,19 +14,9 @@ use arrow::record_batch::RecordBatch;
 
 use super::text_at;
 use crate::error::{Error, Result};
-use crate::json_text::{literal_len, write_string};
 use crate::model::cut_preview;
+use crate::packed::{PACKED, SOURCES, packed, packed_attributes, unpacked, whole_attributes};
 use crate::scan::{RowFilter, ScanRequest};
-
-const PACKED: char = '\u{1}';
-/// What each mark begins with. JSON text has no such byte: a text that does is not packed.
-const MARK_START: u8 = 2;
-/// Column and mark.
-const SOURCES: [(&str, &str); 2] = [("inputs", "\u{2}i"), ("outputs", "\u{2}o")];
-/// Shorter texts are left alone: a mark would save nothing.
-const TEXT_BYTES_MIN: usize = 24;
-/// Texts up to this are read back when they are packed, in debug builds.
-const READ_BACK_BYTES_MAX: usize = 8 << 10;
 
 /// A spans batch in the form it is stored in; one that has it stays as it is.
 ///
@@ -37,20 +25,8 @@ const READ_BACK_BYTES_MAX: usize = 8 << 10;
 pub(crate) fn pack(batch: &RecordBatch) -> Result<RecordBatch> {
     let sources = sources(batch)?;
     replace_attributes(batch, |row, attributes| {
-        if attributes.starts_with(PACKED)
-            || memchr::memchr(MARK_START, attributes.as_bytes()).is_some()
-        {
-            return None;
-        }
         let [inputs, outputs] = sources.map(|texts| text_at(texts, row));
-        let packed = marked(attributes, [inputs, outputs])?;
-        let stored = format!("{PACKED}{packed}");
-        debug_assert!(
-            attributes.len() > READ_BACK_BYTES_MAX
-                || whole_attributes(&stored, inputs, outputs).as_deref() == Some(attributes),
-            "what is packed reads back byte for byte"
-        );
-        Some(stored)
+        packed_attributes(attributes, inputs, outputs)
     })
 }
 
@@ -66,118 +42,22 @@ pub(crate) fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
     })
 }
 
-/// What a value in [`stored_members`] has where a text is left out that only `inputs` or `outputs` have.
-pub const ABSENT_TEXT: char = MARK_START as char;
-
-/// Stored attributes as JSON object text, but for the marks that stand for values; `None` when a mark
-/// stands for a key, so that they must be made whole to be read.
-pub fn stored_members(stored: &str) -> Option<&str> {
-    let Some(packed) = stored.strip_prefix(PACKED) else {
-        return Some(stored);
-    };
-    // A mark is two bytes; what only begins like one, at the very end, has nothing after it.
-    let after_mark = |at| packed.get(at + SOURCES[0].1.len()..);
-    let is_key = |at| after_mark(at).is_some_and(|after: &str| after.trim_start().starts_with(':'));
-    let mut marks = memchr::memchr_iter(MARK_START, packed.as_bytes());
-    (!marks.any(is_key)).then_some(packed)
-}
-
-/// The marks that may stand for strings in what [`stored_members`] tells: for the inputs, for the outputs.
-pub const MARKS: [&str; 2] = [SOURCES[0].1, SOURCES[1].1];
-
-/// Stored attributes of a row as they were given to `pack`.
-pub fn whole_attributes(
-    stored: &str,
-    inputs: Option<&str>,
-    outputs: Option<&str>,
-) -> Option<String> {
-    let packed = stored.strip_prefix(PACKED)?;
-    Some(unmarked(packed, [inputs, outputs]).unwrap_or_else(|| packed.to_string()))
-}
-
-/// `text` with some of its parts replaced, from left to right; `None` when there is none. `part` tells how long a
-/// part is that a text begins with, and what stands for it. Every part begins with the byte `start`, which is ASCII.
-fn replace<'a>(
-    text: &str,
-    start: u8,
-    part: impl Fn(&str) -> Option<(usize, &'a str)>,
-) -> Option<String> {
-    let (mut replaced, mut done, mut looked) = (String::new(), 0, 0);
-    while let Some(at) = memchr::memchr(start, text.as_bytes().get(looked..)?).map(|at| looked + at)
-    {
-        looked = at + 1;
-        if let Some((len, other)) = text.get(at..).and_then(&part) {
-            if done == 0 {
-                replaced.reserve(text.len());
-            }
-            replaced.push_str(text.get(done..at)?);
-            replaced.push_str(other);
-            (done, looked) = (at + len, at + len);
-        }
-    }
-    if done == 0 {
-        return None;
-    }
-    replaced.push_str(text.get(done..)?);
-    Some(replaced)
-}
-
-/// `json` with marks for the literals of these texts, if it has any.
-fn marked(json: &str, texts: [Option<&str>; 2]) -> Option<String> {
-    let texts: Vec<(&str, &str)> = worth_packing(texts).collect();
-    let mark = |literal: &str| {
-        texts
-            .iter()
-            .find_map(|(mark, text)| Some((literal_len(literal, text)?, *mark)))
-    };
-    replace(json, b'"', mark)
-}
-
-/// What was given to [`marked`] with the same texts.
-fn unmarked(packed: &str, texts: [Option<&str>; 2]) -> Option<String> {
-    let literals = worth_packing(texts).map(|(mark, text)| {
-        let mut literal = String::new();
-        write_string(text, &mut literal);
-        (mark, literal)
-    });
-    let literals: Vec<(&str, String)> = literals.collect();
-    replace(packed, MARK_START, |marked| {
-        let found = literals.iter().find(|(mark, _)| marked.starts_with(mark));
-        found.map(|(mark, literal)| (mark.len(), literal.as_str()))
-    })
-}
-
-/// The texts that are long enough, with their marks.
-fn worth_packing(texts: [Option<&str>; 2]) -> impl Iterator<Item = (&'static str, &str)> {
-    let is_long = |text: &&str| text.len() >= TEXT_BYTES_MIN;
-    MARKS
-        .into_iter()
-        .zip(texts)
-        .filter_map(move |(mark, text)| Some((mark, text.filter(is_long)?)))
-}
-
 /// A hint with marks where it has the previews of these texts.
 pub(crate) fn pack_hint<'a>(
     hint: &'a str,
     inputs: Option<&str>,
     outputs: Option<&str>,
 ) -> Cow<'a, str> {
-    if memchr::memchr(MARK_START, hint.as_bytes()).is_some() {
-        return Cow::Borrowed(hint);
-    }
     let previews = [inputs, outputs].map(|text| text.map(cut_preview));
-    match marked(hint, previews.each_ref().map(Option::as_deref)) {
-        Some(packed) => {
-            let stored = format!("{PACKED}{packed}");
-            debug_assert_eq!(
-                unpack_hint(&stored, inputs, outputs),
-                hint,
-                "what is packed reads back byte for byte"
-            );
-            Cow::Owned(stored)
-        }
-        None => Cow::Borrowed(hint),
-    }
+    let Some(stored) = packed(hint, previews.each_ref().map(Option::as_deref)) else {
+        return Cow::Borrowed(hint);
+    };
+    debug_assert_eq!(
+        unpack_hint(&stored, inputs, outputs),
+        hint,
+        "what is packed reads back byte for byte"
+    );
+    Cow::Owned(stored)
 }
 
 /// What was given to [`pack_hint`] with the same texts.
@@ -186,12 +66,12 @@ pub(crate) fn unpack_hint<'a>(
     inputs: Option<&str>,
     outputs: Option<&str>,
 ) -> Cow<'a, str> {
-    let Some(packed) = hint.strip_prefix(PACKED) else {
+    if !hint.starts_with(PACKED) {
         return Cow::Borrowed(hint);
-    };
+    }
     let previews = [inputs, outputs].map(|text| text.map(cut_preview));
-    unmarked(packed, previews.each_ref().map(Option::as_deref))
-        .map_or(Cow::Borrowed(packed), Cow::Owned)
+    unpacked(hint, previews.each_ref().map(Option::as_deref))
+        .map_or(Cow::Borrowed(hint), Cow::Owned)
 }
 
 fn text_column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringViewArray> {
@@ -305,6 +185,7 @@ mod tests {
     use super::*;
     use crate::columns::{spans_batch, text};
     use crate::model::Span;
+    use crate::packed::stored_members;
 
     fn span(inputs: &str, attributes: String) -> Span {
         Span {

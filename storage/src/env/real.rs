@@ -5,7 +5,7 @@
 //! database that is renamed goes on whole where it is now, and what is made at its old path is another
 //! one. No symlink is followed on the way.
 
-// This is the place that AR-4 sends everyone to.
+// Everything else asks for files, time and ids here (AR-4), so here alone the system is asked.
 #![allow(clippy::disallowed_methods)]
 
 use std::ffi::OsString;
@@ -86,7 +86,7 @@ impl RealEnv {
         }
     }
 
-    /// The same for files that are no database's: who may read them is up to the umask.
+    /// An environment below `root` for files that are no database's: who may read them is up to the umask.
     pub fn for_others(root: PathBuf) -> Self {
         Self {
             is_for_others: true,

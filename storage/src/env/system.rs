@@ -1,6 +1,6 @@
 //! Clock, boot id and ULIDs of the system, shared by both environments.
 
-// This is the place that AR-4 sends everyone to.
+// Everything else asks for files, time and ids here (AR-4), so here alone the system is asked.
 #![allow(clippy::disallowed_methods)]
 
 use std::sync::{Mutex, PoisonError};

@@ -186,7 +186,7 @@ fn with_mark(extra: Option<&str>, mark: LogMark) -> String {
     format!("{members}{comma}{MARK}\"count\":{count},\"stands_in\":{stands_in}}}}}")
 }
 
-/// The same without its last member, which is the mark; `None` when nothing is left.
+/// An `extra` without its last member, which is the mark; `None` when nothing is left.
 fn without_mark(extra: &str) -> Option<String> {
     let members = extra.get(..extra.rfind(MARK)?)?.trim_end_matches(',');
     (members != "{").then(|| format!("{members}}}"))

@@ -60,7 +60,7 @@ pub struct SegmentMeta {
     pub assessment_rows: u32,
     /// Smallest `request_time` of the traces rows and `start_time` of the spans rows, Unix nanoseconds.
     pub min_time_ns: i64,
-    /// Largest of the same.
+    /// Largest `request_time` of the traces rows and `start_time` of the spans rows, Unix nanoseconds.
     pub max_time_ns: i64,
     /// Smallest log sequence of the rows.
     pub first_sequence: u64,

@@ -103,7 +103,7 @@ impl TraceEdit {
         self.settled |= later.settled;
     }
 
-    /// The same as the state of a trace: what is not linked needs no word.
+    /// Drops the removals of links: they undo earlier edits, and in a trace's state there is nothing before it.
     pub(super) fn forget_unlinked(&mut self) {
         self.unlinked_runs.clear();
         self.unlinked_prompts.clear();

@@ -44,7 +44,7 @@ pub struct StartUsage {
     /// Input tokens written to a cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_creation_input_tokens: Option<i64>,
-    /// Of those, tokens kept for longer than an hour.
+    /// How many of the tokens written to a cache are kept for longer than an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_creation_input_tokens_above_1hr: Option<i64>,
     /// Cost of the input in USD.

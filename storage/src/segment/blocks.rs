@@ -60,7 +60,7 @@ impl BlockCache {
         Self::with_open_files(bytes_max, OPEN_FILES_MAX)
     }
 
-    /// The same that keeps up to `files_max` files open.
+    /// A cache that holds up to `bytes_max` bytes and keeps up to `files_max` files open.
     pub fn with_open_files(bytes_max: usize, files_max: usize) -> Self {
         let held = Held {
             blocks: LruCache::unbounded(),

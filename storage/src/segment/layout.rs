@@ -54,9 +54,9 @@ pub struct SegmentOptions {
     pub light_page_rows_max: usize,
     /// Bytes after which a heavy column's page is closed, before compression.
     pub heavy_page_bytes_max: usize,
-    /// The same of the payloads of spans with a parent.
+    /// Bytes after which a page of payloads of spans with a parent is closed, before compression.
     pub payload_page_bytes_max: usize,
-    /// The same of the payloads of root spans.
+    /// Bytes after which a page of payloads of root spans is closed, before compression.
     pub root_page_bytes_max: usize,
     /// Threads that encode columns, the caller's included; 1 encodes without spawning any.
     pub threads: usize,
@@ -89,7 +89,7 @@ enum ColumnClass {
     Heavy,
     /// Inputs, outputs and hint of spans with a parent.
     Payload,
-    /// The same of root spans.
+    /// Inputs, outputs and hint of root spans.
     RootPayload,
     /// An identifier: many distinct values, looked up by equality.
     Id,

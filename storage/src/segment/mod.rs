@@ -35,7 +35,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use crate::columns::packing::{ABSENT_TEXT, MARKS, stored_members, whole_attributes};
+pub use crate::packed::{ABSENT_TEXT, stored_members};
 pub use blocks::BlockCache;
 pub(crate) use blocks::OPEN_FILES_MAX;
 pub use layout::{FORMAT_VERSION, SegmentOptions, file_name};

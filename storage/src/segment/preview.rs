@@ -43,7 +43,7 @@ pub(super) struct RootPreviews {
 }
 
 impl RootPreviews {
-    /// Of the root span at `row` with these inputs and outputs.
+    /// The previews of the root span at `row` with these inputs and outputs.
     pub(super) fn of(row: u32, texts: [Option<&str>; 2]) -> Self {
         Self {
             row,

@@ -108,7 +108,7 @@ impl SegmentScan {
         })
     }
 
-    /// The same scan, counted.
+    /// This scan, which adds what it reads to these counters.
     pub(super) fn counted(mut self, counters: Option<Arc<ScanCounters>>) -> Self {
         self.counters = counters;
         self

@@ -102,7 +102,7 @@ impl Snapshot {
         }
     }
 
-    /// The same view, read until `interrupt` stops that: whatever reads it then fails as `Timeout` or
+    /// This snapshot, read until `interrupt` stops that: whatever reads it then fails as `Timeout` or
     /// `Cancelled`.
     pub fn until(&self, interrupt: Interrupt) -> Self {
         Self {
@@ -282,7 +282,8 @@ impl Snapshot {
         })
     }
 
-    /// The same, looked for in source `home` first and then newest first: there is one such row.
+    /// The row of a trace, looked for in source `home` first and then newest first. There is at most one, so the order
+    /// changes the time alone.
     ///
     /// # Errors
     /// Whatever reading an index gives.

@@ -58,7 +58,7 @@ pub(super) struct SegmentKeys {
 }
 
 impl SegmentKeys {
-    /// Those of the segment that `reader` reads, in `meta_store`.
+    /// The keys that `meta_store` has of the segment that `reader` reads.
     pub fn new(segment: SegmentId, reader: SegmentReader, meta_store: Arc<MetaStore>) -> Self {
         Self {
             segment,

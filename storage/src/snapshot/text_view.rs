@@ -29,7 +29,7 @@ pub struct IndexedText {
 }
 
 impl TextView {
-    /// That of a source of a snapshot, through its index.
+    /// A view of the text of one source of a snapshot, through its index.
     pub(crate) fn indexed(index: Arc<TextReader>, snapshot: Snapshot, source: usize) -> Self {
         Self::Indexed(IndexedText {
             index,

@@ -40,9 +40,9 @@ pub struct Assess {
 /// Assessments that go and assessments that come in one step; a changed one does both.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Reassess {
-    /// Trace id and assessment id of those that go; those that are not there are ignored.
+    /// Trace id and assessment id of the assessments that are deleted; ids of none are ignored.
     pub removed: Vec<(String, String)>,
-    /// Those that come, as they are.
+    /// The assessments that are stored in their place, as they are.
     pub rows: Vec<Assessment>,
 }
 
@@ -204,7 +204,7 @@ pub struct Applied {
     pub spans: u64,
     /// Spans that were there already (equal or replaced by the later one).
     pub duplicate_spans: u64,
-    /// Of those, how many differed from the stored one.
+    /// How many of the duplicate spans differed from the stored one.
     pub conflicting_spans: u64,
     /// Traces changed by edits or deleted.
     pub traces: u64,

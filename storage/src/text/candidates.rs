@@ -27,7 +27,7 @@ const RARE_BYTES_MIN: usize = 3;
 const NAMES_MAX: usize = 16_384;
 /// Most posting entries of a part, for each row of the index.
 const POSTINGS_PER_ROW_MAX: u64 = 2;
-/// This many candidates are looked at rather than narrowed.
+/// Candidates that are so few are looked at: narrowing them further by the index would cost more.
 const FEW_ROWS: u64 = 16;
 /// Longest dotted path whose beginnings are looked up as names.
 const PATH_PARTS_MAX: usize = 16;
@@ -37,9 +37,9 @@ const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
 /// Rows by the value of an attribute.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ValueRows {
-    /// These have the value.
+    /// Rows that have the value.
     pub sure: RoaringBitmap,
-    /// Of the others, only these may.
+    /// Rows that may have the value; no row but these and `sure` has it.
     pub maybe: RoaringBitmap,
 }
 

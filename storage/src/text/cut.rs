@@ -1,6 +1,6 @@
-//! Parts of texts and lists at places that were found in them, and numbers of what an index holds.
+//! Parts of texts and lists at positions that were found in them, and numbers of what an index holds.
 //!
-//! A place comes from a search in the same text, or from a list that this module made: one outside of it would be
+//! A position comes from a search in the same text, or from a list that this module made: one outside of it would be
 //! a mistake in here, never one of the input. Debug builds, and so all tests, stop there.
 
 use std::fmt::Debug;

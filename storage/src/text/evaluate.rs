@@ -25,7 +25,7 @@ pub(super) trait TermSource {
     /// Rows with the term, no others than `within`.
     fn matching(&self, term: &TextTerm, within: Option<&RoaringBitmap>) -> Result<RoaringBitmap>;
 
-    /// The same with the number of occurrences, by ascending row.
+    /// Rows with the term, no others than `within`, and how often each has it; by ascending row.
     fn occurrences(
         &self,
         term: &TextTerm,

@@ -2,7 +2,7 @@
 //! the end the posting list of each term.
 //!
 //! A document costs four bytes per word and no search among posting lists: at the end terms are sorted, and
-//! their occurrences put in place by going through the log once per [`OCCURRENCES_AT_A_TIME`].
+//! their occurrences put in order by going through the log once per [`OCCURRENCES_AT_A_TIME`].
 //!
 //! Invariants:
 //! 1. Postings and positions are those that tantivy's own writer makes of the same documents.
@@ -36,7 +36,7 @@ pub(super) struct FieldLog {
     ends: Vec<usize>,
 }
 
-/// One place of a term.
+/// A position of a term in a document.
 #[derive(Debug, Clone, Copy, Default)]
 struct Occurrence {
     document: u32,
@@ -150,18 +150,18 @@ impl FieldLog {
         }
         assert!(
             u32::try_from(total).is_ok(),
-            "a place among the occurrences has 32 bits"
+            "an index among the occurrences has 32 bits"
         );
         occurrences.clear();
         occurrences.resize(total, Occurrence::default());
         let mut start = 0;
         for (document, &end) in (0..).zip(&self.ends) {
             for (position, &number) in (0..).zip(items(&self.log, start..end)) {
-                if let Some(Some(place)) = ends.get_mut(number as usize)
-                    && let Some(occurrence) = occurrences.get_mut(*place as usize)
+                if let Some(Some(next)) = ends.get_mut(number as usize)
+                    && let Some(occurrence) = occurrences.get_mut(*next as usize)
                 {
                     *occurrence = Occurrence { document, position };
-                    *place += 1;
+                    *next += 1;
                 }
             }
             start = end;
@@ -190,20 +190,18 @@ impl FieldLog {
         };
         target.new_term(term, document_count, has_counts)?;
         let mut steps = Vec::new();
-        for places in documents() {
-            let Some(first) = places.first() else {
+        for of_document in documents() {
+            let Some(first) = of_document.first() else {
                 continue;
             };
-            let is_once = self.kept == Kept::Positions || places.len() == 1;
+            let is_once = self.kept == Kept::Positions || of_document.len() == 1;
             debug_assert!(is_once, "without positions a term is in a document once");
             if self.kept == Kept::Positions {
                 let mut before = 0;
                 steps.clear();
-                steps.extend(
-                    places.iter().map(|place| {
-                        place.position - std::mem::replace(&mut before, place.position)
-                    }),
-                );
+                steps.extend(of_document.iter().map(|occurrence| {
+                    occurrence.position - std::mem::replace(&mut before, occurrence.position)
+                }));
             }
             target.write_doc(first.document, count_of(steps.len()), &steps);
         }

@@ -27,7 +27,7 @@ const END: u8 = 0xFF;
 #[derive(Debug)]
 pub(super) struct FlatTerms(Vec<u8>);
 
-/// A place for a field's flat dictionary.
+/// Holds a field's flat dictionary once it is made.
 #[derive(Debug, Default)]
 pub(super) struct FlatSlot(OnceLock<Arc<FlatTerms>>);
 

@@ -56,7 +56,7 @@ impl<'a> Tokens<'a> {
         Self { text, position: 0 }
     }
 
-    /// Puts the next token, folded, into `token` and returns its place in the text; `None` at the end.
+    /// Puts the next token, folded, into `token` and returns its range in the text; `None` at the end.
     pub(super) fn next(&mut self, token: &mut String) -> Option<Range<usize>> {
         token.clear();
         loop {

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// What tantivy's calls return.
 pub(super) type TantivyResult<T> = std::result::Result<T, tantivy::TantivyError>;
 
-/// Version of the rules in `leaves`, `reading`, `tokenizer`, `row_terms` and `attribute_terms`, and of `places`.
+/// Version of the rules in `leaves`, `reading`, `tokenizer`, `row_terms` and `attribute_terms`, and of `string_occurrences`.
 const RULES_VERSION: u32 = 4;
 
 /// Names of the fields of words of a span, in the order of [`super::SpanText`]'s lists.
@@ -29,13 +29,13 @@ const WORDS_FIELD_NAME: &str = "words";
 /// Names of the fields of `row_terms`, which come after that of words.
 const TERM_FIELD_NAMES: [&str; 2] = ["raw", "values"];
 
-/// Their numbers.
+/// Numbers of the index fields: that of words, then those of `row_terms`.
 pub(super) const WORDS_FIELD: u32 = 0;
 pub(super) const RAW_FIELD: u32 = 1;
 pub(super) const VALUES_FIELD: u32 = 2;
 
-/// Ends the name of the file of `places`.
-pub(super) const PLACES_EXTENSION: &str = "places";
+/// Ends the name of the file of `string_occurrences`, as it is on disk.
+pub(super) const OCCURRENCES_EXTENSION: &str = "places";
 
 /// Where an index is kept.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ fn tokenizer_name() -> String {
 const WHOLE_TOKENIZER: &str = "whole";
 
 /// A field of words with positions, two of bare terms, nothing stored. Lengths are those of rows, in
-/// `places`.
+/// `string_occurrences`.
 pub(super) fn schema() -> Schema {
     let indexing = TextFieldIndexing::default()
         .set_tokenizer(&tokenizer_name())

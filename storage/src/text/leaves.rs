@@ -13,13 +13,13 @@ use arrow::array::{
 use memchr::memchr;
 
 use super::cut::cut;
-use super::json::{Piece, python_number};
+use super::python_number::python_number;
 use super::reading::read;
 use super::row_text::RowText;
 use super::scanned::Scanned;
 use super::tokenizer::SEPARATOR;
-use crate::scan::STORED_ATTRIBUTES;
-use crate::segment::{stored_members, whole_attributes};
+use crate::json::JsonPiece;
+use crate::packed::{MARKS, STORED_ATTRIBUTES, stored_members, whole_attributes};
 use crate::{Error, Result};
 
 /// Strings kept in one buffer, each followed by a separator.
@@ -81,8 +81,8 @@ impl StringList {
     pub(super) fn push_leaves_of(&mut self, json: &Scanned<'_>) {
         for part in json.parts() {
             match part.piece {
-                Piece::Text(_) => self.push_leaves(part.plain),
-                Piece::Number(number) => self.push(&python_number(number)),
+                JsonPiece::Text(_) => self.push_leaves(part.plain),
+                JsonPiece::Number(number) => self.push(&python_number(number)),
                 _ => {}
             }
         }
@@ -112,11 +112,11 @@ pub(super) fn looks_like_json(text: &str) -> bool {
 /// The decoded leaf strings of one span, by field.
 #[derive(Debug, Clone, Default)]
 pub struct SpanText {
-    /// Of the inputs.
+    /// Strings of the inputs.
     pub inputs: StringList,
-    /// Of the outputs.
+    /// Strings of the outputs.
     pub outputs: StringList,
-    /// Of everything else.
+    /// Strings of everything else.
     pub other: StringList,
 }
 
@@ -258,7 +258,12 @@ impl<'a> TextColumns<'a> {
         match stored_members(stored) {
             Some(whole) if whole.len() == stored.len() => return Scanned::new(whole),
             Some(members) => {
-                let scanned = Scanned::with_marks(members, texts);
+                let [of_inputs, of_outputs] = MARKS;
+                let marks = [
+                    texts[0].map(|text| (of_inputs, text)),
+                    texts[1].map(|text| (of_outputs, text)),
+                ];
+                let scanned = Scanned::with_marks(members, marks);
                 if scanned.is_json() {
                     return scanned;
                 }
@@ -313,7 +318,7 @@ pub(super) fn scanned_json(text: &str) -> Option<Scanned<'_>> {
 fn any_leaf(json: &Scanned<'_>, accepts: &dyn Fn(&str) -> bool) -> bool {
     let mut texts = json
         .parts()
-        .filter(|part| matches!(part.piece, Piece::Text(_)));
+        .filter(|part| matches!(part.piece, JsonPiece::Text(_)));
     texts.any(|part| match scanned_json(part.plain) {
         Some(inner) => any_leaf(&inner, accepts),
         None => accepts(part.plain),

@@ -1,15 +1,15 @@
 //! One index of the rows of several: postings are copied, no text is read or cut.
 //!
 //! ```text
-//! rows:     in a new order, some dropped         -> places
+//! rows:     in a new order, some dropped         -> string_occurrences
 //! strings:  those of the first index that have rows left, then those of the second, ... -> words
 //! ```
 //!
 //! Invariants:
 //! 1. The index answers as one built from the rows would. A string that several of them have is there as
 //!    often.
-//! 2. Memory is what the places take: the postings of one term, 4 bytes for each row and string of the
-//!    old indexes and 8 for each place.
+//! 2. Memory is what the occurrences of strings take: the postings of one term, 4 bytes for each row and string of the
+//!    old indexes and 8 for each occurrence.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use tantivy::{DocSet, Index, TERMINATED, TantivyError};
 
 use super::cut::{count_of, items};
 use super::index::{RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded};
-use super::places::{FIELDS, NUMBERS_END, Places, PlacesWriter};
 use super::reader::{Dictionary, TextReader};
+use super::string_occurrences::{FIELDS, NUMBERS_END, StringOccurrences, StringOccurrencesWriter};
 use super::writer::{create_index, write_files, write_sums};
 use crate::{Error, Result};
 
@@ -55,7 +55,7 @@ pub fn merge_indexes(
     Ok(merged)
 }
 
-/// The same into an index that was just created.
+/// Merges indexes as [`merge_indexes`] does, into an index that was just created.
 pub(super) fn merge_into(
     index: &Index,
     location: &TextLocation,
@@ -69,10 +69,11 @@ pub(super) fn merge_into(
     }
     let mut inputs: Vec<Input> = indexes.iter().map(Input::new).collect();
     for (number, &(input, row)) in (0..).zip(rows) {
-        let place = inputs
+        let new_row = inputs
             .get_mut(input)
             .and_then(|input| input.rows.get_mut(row as usize));
-        *place.ok_or_else(|| Error::internal(format!("text index {input} has no row {row}")))? =
+        *new_row
+            .ok_or_else(|| Error::internal(format!("text index {input} has no row {row}")))? =
             number;
     }
     debug_assert_eq!(
@@ -93,13 +94,13 @@ pub(super) fn merge_into(
             "text index: more strings than one segment can have",
         ));
     }
-    let places = places(&inputs, rows)?.finish(strings)?;
+    let occurrences = new_occurrences(&inputs, rows)?.finish(strings)?;
     go_on()?;
     let (name, count) = (location.name(), count_of(rows.len()));
     // An error of ours on its way through tantivy's.
     let mut stopped = None;
     let written = guarded(&name, || {
-        write_files(index, count, &places, |serializer| {
+        write_files(index, count, &occurrences, |serializer| {
             for field in [WORDS_FIELD, RAW_FIELD, VALUES_FIELD] {
                 copy_field(&inputs, field, serializer, &mut || match go_on() {
                     Ok(()) => Ok(()),
@@ -122,7 +123,7 @@ pub(super) fn merge_into(
 impl Input {
     fn new(reader: &Arc<TextReader>) -> Input {
         let rows = vec![DROPPED; reader.row_total() as usize];
-        let strings = vec![DROPPED; reader.places().strings() as usize];
+        let strings = vec![DROPPED; reader.string_occurrences().strings() as usize];
         Input {
             reader: reader.clone(),
             rows,
@@ -130,15 +131,15 @@ impl Input {
         }
     }
 
-    fn places(&self) -> &Places {
-        self.reader.places()
+    fn string_occurrences(&self) -> &StringOccurrences {
+        self.reader.string_occurrences()
     }
 
     /// Numbers the strings of rows that are kept, from `first` on; the number after the last.
     fn number_strings(&mut self, first: u32) -> u32 {
         let kept = (0..).zip(&self.rows).filter(|&(_, &new)| new != DROPPED);
         for string in kept
-            .flat_map(|(row, _)| self.reader.places().of_row(row))
+            .flat_map(|(row, _)| self.reader.string_occurrences().of_row(row))
             .map(|(string, _)| string)
         {
             if let Some(number) = self.strings.get_mut(string as usize) {
@@ -175,12 +176,12 @@ impl Input {
     }
 }
 
-fn places(inputs: &[Input], rows: &[(usize, u32)]) -> Result<PlacesWriter> {
-    let mut places = PlacesWriter::default();
+fn new_occurrences(inputs: &[Input], rows: &[(usize, u32)]) -> Result<StringOccurrencesWriter> {
+    let mut occurrences = StringOccurrencesWriter::default();
     for &(number, row) in rows {
         let input = inputs.get(number);
         let input = input.ok_or_else(|| Error::internal(format!("no text index {number}")))?;
-        for (string, field) in input.places().of_row(row) {
+        for (string, field) in input.string_occurrences().of_row(row) {
             // The strings of the rows that are kept were numbered.
             let new = input
                 .strings
@@ -188,11 +189,11 @@ fn places(inputs: &[Input], rows: &[(usize, u32)]) -> Result<PlacesWriter> {
                 .copied()
                 .filter(|&new| new != DROPPED);
             let new = new.filter(|_| (field as usize) < FIELDS);
-            places.add(new.ok_or_else(|| no_string(input, row))?, field);
+            occurrences.add(new.ok_or_else(|| no_string(input, row))?, field);
         }
-        places.end_row_rounded(input.places().lengths(row));
+        occurrences.end_row_rounded(input.string_occurrences().lengths(row));
     }
-    Ok(places)
+    Ok(occurrences)
 }
 
 fn no_string(input: &Input, row: u32) -> Error {

@@ -1,5 +1,6 @@
 //! Text search over spans: one tantivy index per segment, a brute-force twin for fresh rows, and the
-//! query language both answer. tantivy is named only in this folder (AR-2).
+//! query language both answer. tantivy is named only in this folder (AR-2), which imports of this crate what a crate
+//! of its own would stand on: `env` (files), `error`, `json` and `packed` (attributes as they are stored).
 //!
 //! ```text
 //! RecordBatch -> leaves (strings of a span) -> tokenizer -> writer (index: each string once) | fresh (memory)
@@ -11,7 +12,7 @@
 //! 1. Index and fresh rows give the same rows and the same scores (QU-1): both take their words from
 //!    `leaves` and `tokenizer` and both are evaluated by `evaluate` and `score`.
 //! 2. Rows of an index are the span's row numbers in its segment; words are in documents, one for each
-//!    distinct string, and `places` says which rows have it.
+//!    distinct string, and `string_occurrences` says which rows have it.
 //! 3. Candidates are a superset of the rows that match; whoever asks checks them on the raw text.
 //! 4. An index is derived (ST-5): it carries nothing that is not in the rows. What is not as it was written is
 //!    found before it is used (`sums`); whoever asks reads the rows then.
@@ -27,15 +28,14 @@ mod fold;
 mod fresh;
 mod held_directory;
 mod index;
-mod json;
 mod leaves;
 mod letters;
 mod members;
 mod merge;
 mod parse;
 mod pattern;
-mod places;
 mod postings;
+mod python_number;
 mod query;
 mod reader;
 mod reading;
@@ -46,6 +46,7 @@ mod scanned;
 mod score;
 mod snippet;
 mod string_log;
+mod string_occurrences;
 mod sums;
 mod term_cache;
 mod term_ids;

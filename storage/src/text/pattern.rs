@@ -60,7 +60,7 @@ impl TextPattern {
         }
     }
 
-    /// The same, or the span's type or the name of an attribute holds all of these.
+    /// The pattern that is matched as well where the span's type, or the name of an attribute, holds all of these.
     pub fn or_names(mut self, literals: Vec<Literal>) -> Self {
         self.names = literals;
         self

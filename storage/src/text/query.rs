@@ -56,7 +56,7 @@ impl TextField {
 /// One word of a term.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
-    /// This word.
+    /// The word itself.
     Word(String),
     /// Every word that begins so.
     Prefix(String),
@@ -198,7 +198,7 @@ pub(super) fn is_near(wanted: &str, word: &str, limit: usize) -> bool {
             let at = |row: &[usize], j: usize| {
                 debug_assert!(
                     j < row.len(),
-                    "a row of the table has a place more than the word has characters"
+                    "a row of the table has one entry more than the word has characters"
                 );
                 row.get(j).copied().unwrap_or(usize::MAX)
             };

@@ -21,13 +21,13 @@ use super::checked::CheckedDirectory;
 use super::evaluate::{Occurrence, TermSource, evaluate};
 use super::flat_terms::FlatSlot;
 use super::index::{
-    PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded,
-    schema,
+    OCCURRENCES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD,
+    guarded, schema,
 };
-use super::places::{FIELDS, Places};
 use super::postings::{collect_occurrences, collect_phrases, collect_rows, slot_terms};
 use super::query::{TextQuery, TextTerm};
 use super::score::{self, Scored, TextStats};
+use super::string_occurrences::{FIELDS, StringOccurrences};
 use super::sums::TextSums;
 use super::term_cache::TermCache;
 use crate::env::Folder;
@@ -46,7 +46,7 @@ pub struct TextReader {
     words: Dictionary,
     raw: Dictionary,
     values: Dictionary,
-    places: Arc<Places>,
+    string_occurrences: Arc<StringOccurrences>,
     /// Lengths of the rows for ranking, and their sum.
     lengths: OnceLock<(Vec<u32>, u64)>,
     terms: TermCache,
@@ -56,8 +56,8 @@ pub struct TextReader {
 pub(super) struct Dictionary {
     pub(super) index: Arc<InvertedIndexReader>,
     pub(super) flat: FlatSlot,
-    /// Of the documents of the field of words; those of the others are rows.
-    places: Option<Arc<Places>>,
+    /// Leads from documents to rows in the field of words, whose documents are strings; in other fields they are rows.
+    string_occurrences: Option<Arc<StringOccurrences>>,
 }
 
 impl std::fmt::Debug for TextReader {
@@ -126,22 +126,23 @@ impl TextReader {
                 "{name}: {found} documents for {expected_rows} rows"
             )));
         }
-        let places = open_places(segment_files, expected_rows).map_err(corrupt)?;
-        let Some(places) = places.map(Arc::new) else {
+        let occurrences = open_occurrences(segment_files, expected_rows).map_err(corrupt)?;
+        let Some(occurrences) = occurrences.map(Arc::new) else {
             return Err(Error::corrupt(format!(
-                "{name}: its places do not cover its rows"
+                "{name}: its strings are not those of so many rows"
             )));
         };
-        let dictionary = |field, places| Dictionary::open(&segment, field, places).map_err(corrupt);
+        let dictionary =
+            |field, occurrences| Dictionary::open(&segment, field, occurrences).map_err(corrupt);
         Ok(TextReader {
             name: name.to_owned(),
             files: index.clone(),
             damage: Arc::default(),
             rows: expected_rows,
-            words: dictionary(WORDS_FIELD, Some(places.clone()))?,
+            words: dictionary(WORDS_FIELD, Some(occurrences.clone()))?,
             raw: dictionary(RAW_FIELD, None)?,
             values: dictionary(VALUES_FIELD, None)?,
-            places,
+            string_occurrences: occurrences,
             lengths: OnceLock::new(),
             terms: TermCache::default(),
         })
@@ -216,8 +217,8 @@ impl TextReader {
     }
 
     /// Where its strings are.
-    pub(super) fn places(&self) -> &Places {
-        &self.places
+    pub(super) fn string_occurrences(&self) -> &StringOccurrences {
+        &self.string_occurrences
     }
 
     /// The field of words.
@@ -242,7 +243,7 @@ impl TextReader {
             .chain(self.term_dictionaries(with_values))
     }
 
-    /// The same without that of words.
+    /// The field of raw tokens, then, if wanted, that of values.
     pub(super) fn term_dictionaries(&self, with_values: bool) -> impl Iterator<Item = &Dictionary> {
         [&self.raw]
             .into_iter()
@@ -267,7 +268,7 @@ impl TextReader {
         covered: [bool; FIELDS],
     ) -> Option<RoaringBitmap> {
         let few = within.filter(|within| within.len() < u64::from(self.rows) / FEW)?;
-        self.places.strings_of(few, covered)
+        self.string_occurrences.strings_of(few, covered)
     }
 
     fn find_matching(
@@ -299,7 +300,8 @@ impl TextReader {
             }
         }
         let mut rows = RoaringBitmap::new();
-        self.places.add_rows(&strings, covered, within, &mut rows);
+        self.string_occurrences
+            .add_rows(&strings, covered, within, &mut rows);
         Ok(rows)
     }
 
@@ -320,7 +322,7 @@ impl TextReader {
             )?,
             slots => collect_phrases(index, slots, strings.as_ref(), &mut found)?,
         }
-        Ok(self.places.occurrences(&found, covered, within))
+        Ok(self.string_occurrences.occurrences(&found, covered, within))
     }
 }
 
@@ -328,13 +330,13 @@ impl Dictionary {
     fn open(
         segment: &SegmentReader,
         field: u32,
-        places: Option<Arc<Places>>,
+        occurrences: Option<Arc<StringOccurrences>>,
     ) -> TantivyResult<Dictionary> {
         let index = segment.inverted_index(Field::from_field_id(field))?;
         Ok(Dictionary {
             index,
             flat: FlatSlot::default(),
-            places,
+            string_occurrences: occurrences,
         })
     }
 
@@ -345,22 +347,26 @@ impl Dictionary {
         within: Option<&RoaringBitmap>,
         rows: &mut RoaringBitmap,
     ) -> TantivyResult<()> {
-        let Some(places) = &self.places else {
+        let Some(occurrences) = &self.string_occurrences else {
             return collect_rows(&self.index, terms, within, rows);
         };
         let covered = [true; FIELDS];
-        let few = within.filter(|within| within.len() < u64::from(places.rows()) / FEW);
-        let few = few.and_then(|few| places.strings_of(few, covered));
+        let few = within.filter(|within| within.len() < u64::from(occurrences.rows()) / FEW);
+        let few = few.and_then(|few| occurrences.strings_of(few, covered));
         let mut strings = RoaringBitmap::new();
         collect_rows(&self.index, terms, few.as_ref(), &mut strings)?;
-        places.add_rows(&strings, covered, within, rows);
+        occurrences.add_rows(&strings, covered, within, rows);
         Ok(())
     }
 
     /// About how many rows have the term, or more than `enough`: the first strings stand for all.
     pub(super) fn about_rows(&self, term: &TermInfo, enough: u64) -> TantivyResult<u64> {
         let documents = u64::from(term.doc_freq);
-        let Some(places) = self.places.as_ref().filter(|_| documents <= enough) else {
+        let Some(occurrences) = self
+            .string_occurrences
+            .as_ref()
+            .filter(|_| documents <= enough)
+        else {
             return Ok(documents);
         };
         let block = self
@@ -370,7 +376,7 @@ impl Dictionary {
         let rows: usize = strings
             .iter()
             .map(|&string| {
-                places
+                occurrences
                     .of_string(string)
                     .take(usize::try_from(enough).unwrap_or(usize::MAX))
                     .count()
@@ -384,21 +390,21 @@ fn damaged_files(index: &Index) -> TantivyResult<HashSet<PathBuf>> {
     let mut damaged = index.validate_checksum()?;
     for segment in index.searchable_segments()? {
         // tantivy does not know of it.
-        let places = segment.relative_path(places_component());
-        if !index.directory().validate_checksum(&places)? {
-            damaged.insert(places);
+        let occurrences = segment.relative_path(occurrences_component());
+        if !index.directory().validate_checksum(&occurrences)? {
+            damaged.insert(occurrences);
         }
     }
     Ok(damaged)
 }
 
-fn places_component() -> SegmentComponent {
-    SegmentComponent::Custom(PLACES_EXTENSION.to_owned())
+fn occurrences_component() -> SegmentComponent {
+    SegmentComponent::Custom(OCCURRENCES_EXTENSION.to_owned())
 }
 
-fn open_places(segment: &Segment, rows: u32) -> TantivyResult<Option<Places>> {
-    Ok(Places::open(
-        segment.open_read(places_component())?.read_bytes()?,
+fn open_occurrences(segment: &Segment, rows: u32) -> TantivyResult<Option<StringOccurrences>> {
+    Ok(StringOccurrences::open(
+        segment.open_read(occurrences_component())?.read_bytes()?,
         rows,
     ))
 }
@@ -455,7 +461,7 @@ impl TextReader {
     fn row_lengths(&self) -> &(Vec<u32>, u64) {
         self.lengths.get_or_init(|| {
             let of_row = |row| {
-                self.places
+                self.string_occurrences
                     .lengths(row)
                     .map(FieldNormReader::id_to_fieldnorm)
                     .iter()

@@ -21,15 +21,16 @@ use memchr::memchr;
 use super::attribute_terms::name_term;
 use super::cut::{cut, items};
 use super::fold::{Tokens, fold};
-use super::json::{Piece, python_number};
 use super::leaves::scanned_json;
 use super::letters::is_joined;
+use super::python_number::python_number;
 use super::reading::is_read_as_it_is;
 use super::row_text::{RowString, RowText};
 use super::scanned::Scanned;
 use super::term_ids::TermIds;
 use super::tokenizer::{LONG_WORD_BYTES, LONG_WORD_KEPT_BYTES, Words};
 use crate::Result;
+use crate::json::JsonPiece;
 
 /// The row has a token that is too long to be a term.
 pub(super) const LONG: &str = "\u{1}";
@@ -132,7 +133,7 @@ impl RowTerms {
             return self.add_changed(To::Raw, string);
         };
         json.parts().try_for_each(|part| match part.piece {
-            Piece::Text(escaped) => self.add_escaped(escaped, part.plain),
+            JsonPiece::Text(escaped) => self.add_escaped(escaped, part.plain),
             piece => self.add_bare(To::Raw, piece),
         })
     }
@@ -156,10 +157,10 @@ impl RowTerms {
     }
 
     /// Adds the tokens of a key, of a literal, and of a number that is no word as it is written.
-    pub(super) fn add_bare(&mut self, to: To, piece: Piece<'_>) -> Result<()> {
+    pub(super) fn add_bare(&mut self, to: To, piece: JsonPiece<'_>) -> Result<()> {
         match piece {
-            Piece::Key(text) | Piece::Literal(text) => self.add_tokens(to, text),
-            Piece::Number(text) if to == To::Values || python_number(text) != text => {
+            JsonPiece::Key(text) | JsonPiece::Literal(text) => self.add_tokens(to, text),
+            JsonPiece::Number(text) if to == To::Values || python_number(text) != text => {
                 self.add_tokens(to, text)
             }
             _ => Ok(()),

@@ -23,7 +23,7 @@ pub(super) struct RowText<'a> {
 
 /// The field of words that a string belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum StringField {
     Inputs,
     Outputs,
     Other,
@@ -32,7 +32,7 @@ pub(super) enum Place {
 /// One searchable string of a row, raw.
 #[derive(Debug)]
 pub(super) struct RowString<'a> {
-    pub(super) place: Place,
+    pub(super) field: StringField,
     pub(super) text: &'a str,
     /// Its pieces, if the whole of it is JSON.
     pub(super) json: Option<Scanned<'a>>,
@@ -40,37 +40,37 @@ pub(super) struct RowString<'a> {
 
 impl RowText<'_> {
     /// Visits the searchable strings.
-    pub(super) fn each_raw<'s>(&'s self, visit: &mut dyn FnMut(Place, &'s str)) {
+    pub(super) fn each_raw<'s>(&'s self, visit: &mut dyn FnMut(StringField, &'s str)) {
         let (inputs, outputs) = (self.inputs, self.outputs);
         inputs
             .into_iter()
-            .for_each(|text| visit(Place::Inputs, text));
+            .for_each(|text| visit(StringField::Inputs, text));
         outputs
             .into_iter()
-            .for_each(|text| visit(Place::Outputs, text));
+            .for_each(|text| visit(StringField::Outputs, text));
         self.name
             .into_iter()
             .chain(self.status_message)
-            .for_each(|text| visit(Place::Other, text));
+            .for_each(|text| visit(StringField::Other, text));
         if let Some(attributes) = &self.attributes {
             attributes.each_string(&mut |text| {
                 if Some(text) != inputs && Some(text) != outputs {
-                    visit(Place::Other, text);
+                    visit(StringField::Other, text);
                 }
             });
         }
         for (name, attributes) in &self.events {
-            visit(Place::Other, name);
-            attributes.each_string(&mut |text| visit(Place::Other, text));
+            visit(StringField::Other, name);
+            attributes.each_string(&mut |text| visit(StringField::Other, text));
         }
     }
 
     /// The searchable strings, scanned.
     pub(super) fn strings(&self) -> Vec<RowString<'_>> {
         let mut strings = Vec::new();
-        self.each_raw(&mut |place, text| {
+        self.each_raw(&mut |field, text| {
             let json = scanned_json(text);
-            strings.push(RowString { place, text, json });
+            strings.push(RowString { field, text, json });
         });
         strings
     }
@@ -92,10 +92,10 @@ impl SpanText {
     pub(super) fn fill(&mut self, strings: &[RowString<'_>]) {
         self.clear();
         for string in strings {
-            let list = match string.place {
-                Place::Inputs => &mut self.inputs,
-                Place::Outputs => &mut self.outputs,
-                Place::Other => &mut self.other,
+            let list = match string.field {
+                StringField::Inputs => &mut self.inputs,
+                StringField::Outputs => &mut self.outputs,
+                StringField::Other => &mut self.other,
             };
             push_string(list, string);
         }

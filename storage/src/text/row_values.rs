@@ -9,12 +9,12 @@
 use super::attribute_terms::{PairKind, inner_string, shortest_number, special_double, write_pair};
 use super::cut::cut;
 use super::fold::Tokens;
-use super::json::Piece;
 use super::leaves::{looks_like_json, scanned_json};
 use super::reading::is_read_as_it_is;
 use super::row_terms::{RowTerms, To};
 use super::scanned::{Part, Scanned, is_wrapper};
 use crate::Result;
+use crate::json::JsonPiece;
 
 /// Most elements of a list that are told apart; embeddings have a thousand and more.
 const ELEMENTS_MAX: usize = 32;
@@ -27,21 +27,23 @@ impl RowTerms {
         let mut in_wrapper = false;
         for part in attributes.parts() {
             match (part.piece, part.depth) {
-                (Piece::Key(_), 1) => key = part.plain,
-                (Piece::Text(_) | Piece::Marked(_), 1) => {
+                (JsonPiece::Key(_), 1) => key = part.plain,
+                (JsonPiece::Text(_) | JsonPiece::Marked(_), 1) => {
                     self.add_inner(part.plain)?;
                     self.add_pairs(key, part.plain, true)?;
                 }
-                (Piece::Number(scalar) | Piece::Literal(scalar), 1) => {
+                (JsonPiece::Number(scalar) | JsonPiece::Literal(scalar), 1) => {
                     self.add_tokens(To::Values, scalar)?;
                     self.add_pairs(key, scalar, false)?;
                 }
-                (Piece::BeginObject | Piece::BeginArray, 2) => container_start = part.end - 1,
-                (Piece::End, 1) => {
+                (JsonPiece::BeginObject | JsonPiece::BeginArray, 2) => {
+                    container_start = part.end - 1
+                }
+                (JsonPiece::End, 1) => {
                     let raw = cut(attributes.text(), container_start..part.end);
                     self.add_pairs(key, special_double(raw).unwrap_or(raw), false)?;
                 }
-                (Piece::Text(escaped), _) => {
+                (JsonPiece::Text(escaped), _) => {
                     if in_wrapper {
                         self.add_tokens(To::Values, escaped)?;
                         self.add_tokens(To::Values, part.plain)?;
@@ -55,7 +57,7 @@ impl RowTerms {
                 }
                 (piece, _) => self.add_bare(To::Values, piece)?,
             }
-            in_wrapper = matches!(part.piece, Piece::Key(key) if is_wrapper(key));
+            in_wrapper = matches!(part.piece, JsonPiece::Key(key) if is_wrapper(key));
         }
         Ok(())
     }
@@ -116,23 +118,27 @@ impl RowTerms {
         } in list.parts()
         {
             match (piece, depth) {
-                (Piece::BeginObject | Piece::BeginArray, 2) => {
+                (JsonPiece::BeginObject | JsonPiece::BeginArray, 2) => {
                     start = end - 1;
                     continue;
                 }
-                (Piece::Text(_) | Piece::Number(_) | Piece::Literal(_) | Piece::End, 1) => {
-                    elements += 1
-                }
+                (
+                    JsonPiece::Text(_)
+                    | JsonPiece::Number(_)
+                    | JsonPiece::Literal(_)
+                    | JsonPiece::End,
+                    1,
+                ) => elements += 1,
                 _ => continue,
             }
             if elements > ELEMENTS_MAX {
                 return self.add_pair(PairKind::LongList, key, "");
             }
             match piece {
-                Piece::Text(_) => self.add_value_pairs(key, plain, true)?,
-                Piece::Number(text) => self.add_value_pairs(key, text, false)?,
-                Piece::Literal("null") => {}
-                Piece::Literal(text) => self.add_value_pairs(key, text, false)?,
+                JsonPiece::Text(_) => self.add_value_pairs(key, plain, true)?,
+                JsonPiece::Number(text) => self.add_value_pairs(key, text, false)?,
+                JsonPiece::Literal("null") => {}
+                JsonPiece::Literal(text) => self.add_value_pairs(key, text, false)?,
                 _ => {
                     let raw = cut(list.text(), start..end);
                     self.add_value_pairs(key, special_double(raw).unwrap_or(raw), false)?;

@@ -5,35 +5,36 @@ use std::ops::Range;
 use memchr::memchr;
 
 use super::cut::cut;
-use super::json::{Piece, Scanner, unescape};
+use crate::json::{JsonPiece, Mark, Pieces, push_decoded};
 
 /// The pieces of a text, up to its end or to where it stops being JSON.
 #[derive(Debug, Default)]
 pub(super) struct Scanned<'a> {
     text: &'a str,
-    places: Vec<Place<'a>>,
+    found: Vec<Found<'a>>,
     is_json: bool,
     /// What keys and strings with escapes mean.
     plain: String,
 }
 
+/// A piece and where it was found.
 #[derive(Debug)]
-struct Place<'a> {
-    piece: Piece<'a>,
+struct Found<'a> {
+    piece: JsonPiece<'a>,
     depth: usize,
-    /// Where the scanner stood after it.
+    /// The byte after it; of a key, after its colon.
     end: usize,
     /// Its meaning in `plain`, if it has escapes.
     plain: Option<Range<usize>>,
 }
 
 /// Room made for the pieces of a text.
-const PLACES_MIN: usize = 32;
+const PIECES_MIN: usize = 32;
 
-/// One piece and where it lies.
+/// A piece, where it was found and what it means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'a> {
-    pub(super) piece: Piece<'a>,
+    pub(super) piece: JsonPiece<'a>,
     /// Containers open after it.
     pub(super) depth: usize,
     /// The byte after it.
@@ -44,22 +45,22 @@ pub(super) struct Part<'a> {
 
 impl<'a> Scanned<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self::with_scanner(text, Scanner::new(text))
+        Self::with_pieces(text, Pieces::of(text))
     }
 
-    /// Scans an object some of whose values are marks that stand for these.
-    pub(super) fn with_marks(text: &'a str, marked: [Option<&'a str>; 2]) -> Self {
-        Self::with_scanner(text, Scanner::with_marks(text, marked))
+    /// Scans an object some of whose values may be these marks.
+    pub(super) fn with_marks(text: &'a str, marks: [Option<Mark<'a>>; 2]) -> Self {
+        Self::with_pieces(text, Pieces::with_marks(text, marks))
     }
 
-    fn with_scanner(text: &'a str, mut scanner: Scanner<'a>) -> Self {
+    fn with_pieces(text: &'a str, mut pieces: Pieces<'a>) -> Self {
         let mut scanned = Scanned {
             text,
-            places: Vec::with_capacity(PLACES_MIN),
+            found: Vec::with_capacity(PIECES_MIN),
             ..Scanned::default()
         };
         loop {
-            let piece = match scanner.next() {
+            let piece = match pieces.next() {
                 Ok(Some(piece)) => piece,
                 end => {
                     scanned.is_json = end.is_ok();
@@ -67,19 +68,19 @@ impl<'a> Scanned<'a> {
                 }
             };
             let plain = match piece {
-                Piece::Key(escaped) | Piece::Text(escaped)
+                JsonPiece::Key(escaped) | JsonPiece::Text(escaped)
                     if memchr(b'\\', escaped.as_bytes()).is_some() =>
                 {
                     let start = scanned.plain.len();
-                    unescape(escaped, &mut scanned.plain);
+                    push_decoded(escaped, &mut scanned.plain);
                     Some(start..scanned.plain.len())
                 }
                 _ => None,
             };
-            let (depth, end) = (scanner.depth(), scanner.position());
-            let is_behind = scanned.places.last().is_none_or(|before| before.end <= end);
+            let (depth, end) = (pieces.depth(), pieces.at());
+            let is_behind = scanned.found.last().is_none_or(|before| before.end <= end);
             debug_assert!(is_behind, "the pieces of a text follow each other");
-            scanned.places.push(Place {
+            scanned.found.push(Found {
                 piece,
                 depth,
                 end,
@@ -100,16 +101,18 @@ impl<'a> Scanned<'a> {
 
     /// The pieces in order.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        self.places.iter().map(|place| {
-            let plain = match (&place.plain, place.piece) {
+        self.found.iter().map(|found| {
+            let plain = match (&found.plain, found.piece) {
                 (Some(range), _) => cut(&self.plain, range.clone()),
-                (None, Piece::Key(text) | Piece::Text(text) | Piece::Marked(text)) => text,
+                (None, JsonPiece::Key(text) | JsonPiece::Text(text) | JsonPiece::Marked(text)) => {
+                    text
+                }
                 _ => "",
             };
             Part {
-                piece: place.piece,
-                depth: place.depth,
-                end: place.end,
+                piece: found.piece,
+                depth: found.depth,
+                end: found.end,
                 plain,
             }
         })
@@ -119,26 +122,26 @@ impl<'a> Scanned<'a> {
     /// elsewhere in the row. The wrappers `{"$bytes": ..}` and
     /// `{"$double": ..}` hold no text.
     pub(super) fn each_string<'s>(&'s self, visit: &mut dyn FnMut(&'s str)) {
-        let mut previous = Piece::End;
+        let mut previous = JsonPiece::End;
         // The text of what may turn out to be a wrapper: dropped when its object ends at once.
         let mut held = None;
         let mut in_wrapper = false;
         for part in self.parts() {
             if let Some(text) = held.take()
-                && part.piece != Piece::End
+                && part.piece != JsonPiece::End
             {
                 visit(text);
             }
             match part.piece {
-                Piece::Key(key) => {
+                JsonPiece::Key(key) => {
                     in_wrapper =
-                        previous == Piece::BeginObject && part.depth > 1 && is_wrapper(key);
+                        previous == JsonPiece::BeginObject && part.depth > 1 && is_wrapper(key);
                 }
-                Piece::Text(_) if in_wrapper => held = Some(part.plain),
-                Piece::Text(_) => visit(part.plain),
+                JsonPiece::Text(_) if in_wrapper => held = Some(part.plain),
+                JsonPiece::Text(_) => visit(part.plain),
                 _ => {}
             }
-            in_wrapper &= matches!(part.piece, Piece::Key(_));
+            in_wrapper &= matches!(part.piece, JsonPiece::Key(_));
             previous = part.piece;
         }
     }
@@ -147,7 +150,7 @@ impl<'a> Scanned<'a> {
     pub(super) fn each_key<'s>(&'s self, visit: &mut dyn FnMut(&'s str)) {
         for part in self
             .parts()
-            .filter(|part| part.depth == 1 && matches!(part.piece, Piece::Key(_)))
+            .filter(|part| part.depth == 1 && matches!(part.piece, JsonPiece::Key(_)))
         {
             visit(part.plain);
         }

@@ -1,4 +1,4 @@
-//! What the index writer collects of the words of rows: each string once, as a document, and its places.
+//! What the index writer collects of the words of rows: each string once, as a document, and where it occurs.
 //!
 //! Invariants:
 //! 1. The strings of a row have the words that the row has, as often; strings without words are left out.
@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use twox_hash::XxHash3_128;
 
 use super::field_log::{FieldLog, Kept};
-use super::places::{FIELDS, NUMBERS_END, PlacesWriter};
+use super::string_occurrences::{FIELDS, NUMBERS_END, StringOccurrencesWriter};
 use super::term_ids::TermIds;
 use super::tokenizer::{PackedWord, Words};
 use crate::{Error, Result};
@@ -41,13 +41,13 @@ impl Hasher for Hashed {
 pub(super) struct StringLog {
     pub(super) terms: TermIds,
     pub(super) words: FieldLog,
-    pub(super) places: PlacesWriter,
+    pub(super) occurrences: StringOccurrencesWriter,
     /// What strings became that were seen.
     seen: HashMap<u128, Seen, BuildHasherDefault<Hashed>>,
     /// Words of the row being added, by field.
     row_words: [u32; FIELDS],
     word: String,
-    /// Of the string being added: short words, numbers of others.
+    /// The words of the string being added: short ones packed, longer ones by number.
     packed: Vec<PackedWord>,
 }
 
@@ -63,7 +63,7 @@ impl StringLog {
         StringLog {
             terms: TermIds::default(),
             words: FieldLog::new(Kept::Positions),
-            places: PlacesWriter::default(),
+            occurrences: StringOccurrencesWriter::default(),
             seen: HashMap::default(),
             row_words: [0; FIELDS],
             word: String::new(),
@@ -74,7 +74,7 @@ impl StringLog {
     /// What is in memory, as a number of words.
     pub(super) fn terms(&self) -> usize {
         // Strings that were seen, and where strings and rows are.
-        self.words.terms() + self.seen.len() * SEEN_TERMS + self.places.len() * 2
+        self.words.terms() + self.seen.len() * SEEN_TERMS + self.occurrences.len() * 2
     }
 
     /// Adds a string to a field of the row.
@@ -85,7 +85,7 @@ impl StringLog {
         debug_assert!(field < FIELDS, "a string is in one of the fields of words");
         let seen = self.find(text)?;
         if seen.words > 0 {
-            self.places
+            self.occurrences
                 .add(seen.string, u32::try_from(field).map_err(|_| too_many())?);
         }
         if let Some(words) = self.row_words.get_mut(field) {
@@ -139,7 +139,8 @@ impl StringLog {
     /// Ends the row.
     pub(super) fn end_row(&mut self) {
         debug_assert_eq!(self.words.pending(), 0, "the strings of a row were ended");
-        self.places.end_row(std::mem::take(&mut self.row_words));
+        self.occurrences
+            .end_row(std::mem::take(&mut self.row_words));
     }
 }
 

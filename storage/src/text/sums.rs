@@ -1,5 +1,5 @@
 //! Sums of the files of an index in a directory, so that nothing is read that is not what was written: tantivy
-//! takes damaged bytes for lengths and places, and panics, or answers from them.
+//! takes damaged bytes for lengths and offsets, and panics, or answers from them.
 //!
 //! The file `sums` has a magic, the CRC-32C of what follows, and of each file its name, its length and the CRC-32C
 //! of its blocks of 4 KiB (postcard). It is written last. An index without is of an older version or unfinished.
@@ -84,7 +84,7 @@ impl TextSums {
         ))
     }
 
-    /// Those of a file.
+    /// The checksums of a file of the index; `None` when there are none of it.
     pub(super) fn of(&self, path: &Path) -> Option<&FileSums> {
         self.0.get(path.to_str()?)
     }

@@ -75,7 +75,7 @@ impl TermIds {
         }
     }
 
-    /// The same for a term that is packed.
+    /// The number of a term that is packed, which it is given when it has none.
     ///
     /// # Errors
     /// As [`TermIds::number`].
@@ -156,7 +156,7 @@ fn halves(number: u128) -> [u64; 2] {
     ]
 }
 
-/// Both halves of a product: cheap, and good enough for keys that cannot be chosen by the seeds.
+/// Mixes both halves of a product: cheap, and good enough, since whoever chooses the keys does not know the seeds.
 fn hash(key: [u64; 2], seeds: [u64; 2]) -> u64 {
     let [low, high] = halves(u128::from(key[0] ^ seeds[0]) * u128::from(key[1] ^ seeds[1]));
     low ^ high

@@ -70,7 +70,7 @@ impl<'a> Words<'a> {
         self.separators
     }
 
-    /// Puts the next word into `word` and returns its place in the text; `None` at the end.
+    /// Puts the next word into `word` and returns its range in the text; `None` at the end.
     pub(super) fn next(&mut self, word: &mut String) -> Option<Range<usize>> {
         word.clear();
         let start = self.skip_to_word()?;
@@ -253,7 +253,7 @@ impl PackedWord {
         Some(PackedWord(word | ((length as u128) << Self::LENGTH_SHIFT)))
     }
 
-    /// The number of a longer word, in its place.
+    /// The number of a longer word, in the slot of the word itself.
     pub(super) fn of_number(number: u32) -> PackedWord {
         let packed = PackedWord(u128::from(number) | (u128::from(u8::MAX) << Self::LENGTH_SHIFT));
         debug_assert_eq!(packed.as_number(), Some(number), "a number comes out again");
@@ -297,7 +297,7 @@ fn kind(byte: u8) -> Kind {
         }
         kinds
     };
-    // Each byte has its place.
+    // Each byte has a lane of its own.
     KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Gap)
 }
 

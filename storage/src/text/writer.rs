@@ -5,7 +5,7 @@
 //! more than the rest of an import.
 //!
 //! Invariants:
-//! 1. Every row has its places, also one without text. Documents are strings in the field of words, rows in
+//! 1. Every row has its list of strings, also one without text. Documents are strings in the field of words, rows in
 //!    the others.
 //! 2. After [`TextWriter::finish`] every file and the directory are synced.
 //! 3. Memory is bounded by [`PART_TERMS_MAX`] (four bytes each), the distinct terms and strings of as many,
@@ -32,8 +32,8 @@ use super::cut::count_of;
 use super::field_log::{FieldLog, Kept};
 use super::held_directory::HeldDirectory;
 use super::index::{
-    PLACES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD, guarded,
-    schema,
+    OCCURRENCES_EXTENSION, RAW_FIELD, TantivyResult, TextLocation, VALUES_FIELD, WORDS_FIELD,
+    guarded, schema,
 };
 use super::leaves::{SpanText, TextColumns};
 use super::merge::merge_into;
@@ -60,7 +60,7 @@ pub struct TextWriter {
     part_terms_max: usize,
     /// Indexes of the rows before those of the part, and their directories.
     written: Vec<(Arc<TextReader>, TextLocation)>,
-    /// Of the row being added.
+    /// The leaf strings of the row being added.
     text: SpanText,
 }
 
@@ -90,7 +90,7 @@ impl TextWriter {
         Self::in_parts(location, PART_TERMS_MAX)
     }
 
-    /// The same with parts of about so many terms.
+    /// Starts an index as [`TextWriter::create`] does, written in parts of about so many terms.
     pub(super) fn in_parts(location: TextLocation, part_terms_max: usize) -> Result<TextWriter> {
         let index = create_index(&location)?;
         let (part, written, text) = (Part::new(), Vec::new(), SpanText::default());
@@ -222,7 +222,7 @@ impl Part {
         let StringLog {
             terms: word_terms,
             words,
-            places,
+            occurrences,
             ..
         } = strings;
         assert_eq!(
@@ -235,8 +235,8 @@ impl Part {
             rows as usize,
             "the documents of values are rows"
         );
-        let places = places.finish(count_of(words.documents()))?;
-        write_files(index, rows, &places, |serializer| {
+        let occurrences = occurrences.finish(count_of(words.documents()))?;
+        write_files(index, rows, &occurrences, |serializer| {
             words.write(
                 Field::from_field_id(WORDS_FIELD),
                 &word_terms,
@@ -274,15 +274,16 @@ pub(super) fn create_index(location: &TextLocation) -> Result<Index> {
 pub(super) fn write_files(
     index: &Index,
     rows: u32,
-    places: &[u8],
+    occurrences: &[u8],
     write_postings: impl FnOnce(&mut InvertedIndexSerializer) -> TantivyResult<()>,
 ) -> TantivyResult<()> {
     let segment = index.new_segment().with_max_doc(rows);
     let mut serializer = InvertedIndexSerializer::open(&segment)?;
     write_postings(&mut serializer)?;
     serializer.close()?;
-    let mut file = segment.open_write(SegmentComponent::Custom(PLACES_EXTENSION.to_owned()))?;
-    file.write_all(places)?;
+    let mut file =
+        segment.open_write(SegmentComponent::Custom(OCCURRENCES_EXTENSION.to_owned()))?;
+    file.write_all(occurrences)?;
     file.terminate()?;
     write_empty_files(&segment, rows)?;
     let meta = IndexMeta {

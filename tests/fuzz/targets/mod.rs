@@ -5,6 +5,7 @@
 
 mod deep;
 mod filter;
+mod json;
 mod otlp;
 mod pattern;
 mod records;
@@ -134,6 +135,13 @@ pub const TARGETS: &[Target] = &[
         rounds: 500,
         seeds: redact::texts,
         run: redact::text,
+    },
+    Target {
+        name: "json",
+        form: Form::Json,
+        rounds: 2_000,
+        seeds: json::texts,
+        run: json::text,
     },
 ];
 

@@ -70,7 +70,7 @@ impl Record {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// The same of a member that must be there.
+    /// Takes out a member that is a text or number, and must be there.
     ///
     /// # Errors
     /// Names the member.

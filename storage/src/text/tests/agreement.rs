@@ -200,7 +200,7 @@ fn random_query(random: &mut Lcg, depth: usize) -> String {
     text
 }
 
-/// The same rows kept in one way.
+/// All rows of a test, kept in one of the ways that must agree.
 enum Layout {
     Index(Vec<(u32, TextReader)>),
     Fresh(Vec<(u32, FreshText)>),

@@ -14,8 +14,7 @@ use tantivy::{Directory, Index, IndexSettings};
 
 use super::agreement::random_span;
 use super::{Lcg, TestSpan, batch};
-use crate::scan::STORED_ATTRIBUTES;
-use crate::segment::whole_attributes;
+use crate::packed::{STORED_ATTRIBUTES, whole_attributes};
 use crate::text::index::{RAW_FIELD, VALUES_FIELD, WORDS_FIELD, schema};
 use crate::text::leaves::{SpanText, TextColumns};
 use crate::text::row_terms::RowTerms;

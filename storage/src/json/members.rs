@@ -1,111 +1,39 @@
 //! The members of a JSON object text, and the elements of a list, from left to right, without reading values.
 //!
-//! Conditions on attributes look at one key of many objects, so this only finds where members end.
-//! It takes what a stored segment has for JSON too, where a text is left out for a mark: whatever
-//! is no string, object or array reaches to the next comma or closing brace. Malformed text has
-//! members up to where it is malformed.
+//! Conditions on attributes look at one key of many objects, so this only finds where members end. It takes what a
+//! stored segment has for JSON too, where a text is left out for a mark. Malformed text has members up to where it is
+//! malformed.
+
+use super::scanner::{Grammar, Scanner};
 
 /// Members as (raw key with its quotes, raw value).
-pub(super) struct Members<'a> {
-    text: &'a str,
-    at: usize,
+#[derive(Debug)]
+pub struct Members<'a> {
+    scanner: Scanner<'a>,
+    /// Whether a member may follow.
+    is_open: bool,
 }
 
 impl<'a> Members<'a> {
     /// The members of an object; none of any other text.
-    pub(super) fn of(text: &'a str) -> Self {
-        let mut members = Self { text, at: 0 };
-        members.skip_space();
-        match members.byte() {
-            Some(b'{') => members.at += 1,
-            _ => members.at = text.len(),
-        }
-        members
-    }
-
-    fn byte(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn skip_space(&mut self) {
-        while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
-        }
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        self.text.as_bytes().get(self.at..).unwrap_or_default()
-    }
-
-    /// The string that begins here, quotes included.
-    fn string(&mut self) -> Option<&'a str> {
-        let start = self.at;
-        if self.byte() != Some(b'"') {
-            return None;
-        }
-        self.at += 1;
-        loop {
-            self.at += memchr::memchr2(b'"', b'\\', self.rest())?;
-            match self.byte()? {
-                b'"' => break,
-                _ => self.at += 2,
-            }
-        }
-        self.at += 1;
-        self.text.get(start..self.at)
-    }
-
-    /// The value that begins here.
-    fn value(&mut self) -> Option<&'a str> {
-        let start = self.at;
-        match self.byte()? {
-            b'"' => return self.string(),
-            b'{' | b'[' => self.skip_nested()?,
-            _ => {
-                let is_end =
-                    |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
-                self.at += self.rest().iter().position(is_end)?;
-            }
-        }
-        self.text.get(start..self.at).filter(|raw| !raw.is_empty())
-    }
-
-    fn skip_nested(&mut self) -> Option<()> {
-        let mut depth = 0_usize;
-        loop {
-            match self.byte()? {
-                b'"' => {
-                    self.string()?;
-                    continue;
-                }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
-                _ => {}
-            }
-            self.at += 1;
-            if depth == 0 {
-                return Some(());
-            }
-        }
+    pub fn of(text: &'a str) -> Self {
+        let mut scanner = Scanner::new(text, Grammar::Tolerant);
+        let is_open = scanner.pass(b'{');
+        Self { scanner, is_open }
     }
 
     fn member(&mut self) -> Option<(&'a str, &'a str)> {
-        self.skip_space();
-        let key = self.string()?;
-        self.skip_space();
-        if self.byte() != Some(b':') {
+        if self.scanner.peek() != Some(b'"') {
             return None;
         }
-        self.at += 1;
-        self.skip_space();
-        let value = self.value()?;
-        self.skip_space();
-        match self.byte()? {
-            b',' => self.at += 1,
-            b'}' => self.at = self.text.len(),
-            _ => return None,
+        let key = self.scanner.any_value()?;
+        if !self.scanner.pass(b':') {
+            return None;
         }
-        Some((key, value))
+        let value = self.scanner.any_value()?;
+        debug_assert!(!value.is_empty(), "a value has bytes");
+        self.is_open = self.scanner.pass(b',');
+        (self.is_open || self.scanner.pass(b'}')).then_some((key, value))
     }
 }
 
@@ -113,39 +41,33 @@ impl<'a> Iterator for Members<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let member = self.member();
-        if member.is_none() {
-            self.at = self.text.len();
+        if !std::mem::take(&mut self.is_open) {
+            return None;
         }
-        member
+        self.member()
     }
 }
 
 /// Raw elements of a list.
-pub(super) struct Elements<'a>(Members<'a>);
+#[derive(Debug)]
+pub struct Elements<'a> {
+    scanner: Scanner<'a>,
+    /// Whether an element may follow.
+    is_open: bool,
+}
 
 impl<'a> Elements<'a> {
     /// The elements of a list; none of any other text.
-    pub(super) fn of(text: &'a str) -> Self {
-        let mut values = Members { text, at: 0 };
-        values.skip_space();
-        match values.byte() {
-            Some(b'[') => values.at += 1,
-            _ => values.at = text.len(),
-        }
-        Self(values)
+    pub fn of(text: &'a str) -> Self {
+        let mut scanner = Scanner::new(text, Grammar::Tolerant);
+        let is_open = scanner.pass(b'[');
+        Self { scanner, is_open }
     }
 
     fn element(&mut self) -> Option<&'a str> {
-        self.0.skip_space();
-        let value = self.0.value()?;
-        self.0.skip_space();
-        match self.0.byte()? {
-            b',' => self.0.at += 1,
-            b']' => self.0.at = self.0.text.len(),
-            _ => return None,
-        }
-        Some(value)
+        let value = self.scanner.any_value()?;
+        self.is_open = self.scanner.pass(b',');
+        (self.is_open || self.scanner.pass(b']')).then_some(value)
     }
 }
 
@@ -153,11 +75,10 @@ impl<'a> Iterator for Elements<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let element = self.element();
-        if element.is_none() {
-            self.0.at = self.0.text.len();
+        if !std::mem::take(&mut self.is_open) {
+            return None;
         }
-        element
+        self.element()
     }
 }
 

@@ -1,6 +1,6 @@
-//! Where the strings of an index stand: in which rows and fields each is, which strings each row has, and
-//! how long rows are. Strings are the documents of the field of words; texts repeat (a call's messages hold
-//! those of the call before), and each is indexed once.
+//! Where the strings of an index occur: in which rows and fields each is, which strings each row has, and how long
+//! rows are. That is the file `places` of an index. Strings are the documents of the field of words; texts repeat (a
+//! call's messages hold those of the call before), and each is indexed once.
 //!
 //! ```text
 //! header:   rows, strings, bytes of the rows of strings: 3 x u32
@@ -44,17 +44,17 @@ pub(super) fn code(number: u32, field: u32) -> u32 {
     (number << FIELD_BITS) | field
 }
 
-/// Collects the places while an index is written.
+/// Collects the occurrences of strings while an index is written.
 #[derive(Debug, Default)]
-pub(super) struct PlacesWriter {
+pub(super) struct StringOccurrencesWriter {
     /// Strings of the rows, as codes; of each row ascending once it has ended.
     strings: Vec<u32>,
     row_ends: Vec<usize>,
     lengths: Vec<[u8; FIELDS]>,
 }
 
-impl PlacesWriter {
-    /// Places so far.
+impl StringOccurrencesWriter {
+    /// Occurrences so far.
     pub(super) fn len(&self) -> usize {
         self.strings.len()
     }
@@ -69,7 +69,7 @@ impl PlacesWriter {
         self.end_row_rounded(words.map(FieldNormReader::fieldnorm_to_id));
     }
 
-    /// The same with numbers that are rounded already.
+    /// Ends the row, the numbers of whose words are rounded already.
     pub(super) fn end_row_rounded(&mut self, lengths: [u8; FIELDS]) {
         let start = self.row_ends.last().map_or(0, |end| *end);
         self.strings.split_at_mut(start).1.sort_unstable();
@@ -134,19 +134,19 @@ impl PlacesWriter {
         let mut start = 0;
         for (row, &end) in (0..).zip(&self.row_ends) {
             for string in items(&self.strings, start..end) {
-                // The starts become the ends while the rows are put in place.
-                let place = ends
+                // The starts become the ends while the rows are filled in.
+                let next = ends
                     .get_mut((string >> FIELD_BITS) as usize)
                     .ok_or_else(too_large)?;
-                *rows.get_mut(*place).ok_or_else(too_large)? =
+                *rows.get_mut(*next).ok_or_else(too_large)? =
                     code(row, string & ((1 << FIELD_BITS) - 1));
-                *place += 1;
+                *next += 1;
             }
             start = end;
         }
         debug_assert!(
             ends.last().is_none_or(|end| *end == total),
-            "each place of a string is filled"
+            "each row of a string is filled in"
         );
         Ok((ends, rows))
     }
@@ -196,9 +196,9 @@ fn push_varint(bytes: &mut Vec<u8>, mut number: u32) {
     bytes.push(number.to_le_bytes()[0]);
 }
 
-/// The places of an open index.
+/// The occurrences of an open index.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct StringOccurrences {
     file: OwnedBytes,
     rows: u32,
     strings: u32,
@@ -209,9 +209,9 @@ pub(super) struct Places {
     lengths: usize,
 }
 
-impl Places {
+impl StringOccurrences {
     /// Reads the header; `None` when the file cannot be that of so many rows.
-    pub(super) fn open(file: OwnedBytes, expected_rows: u32) -> Option<Places> {
+    pub(super) fn open(file: OwnedBytes, expected_rows: u32) -> Option<StringOccurrences> {
         let number = |at: usize| {
             file.get(at..at + 4)?
                 .first_chunk()
@@ -224,7 +224,7 @@ impl Places {
         let row_codes = string_codes + bytes;
         let lengths = file.len().checked_sub(rows as usize * FIELDS)?;
         let fits = rows == expected_rows && lengths >= row_codes && strings < NUMBERS_END;
-        fits.then_some(Places {
+        fits.then_some(StringOccurrences {
             file,
             rows,
             strings,
@@ -430,8 +430,8 @@ impl Iterator for Codes<'_> {
 mod tests {
     use super::*;
 
-    fn places(rows: &[&[(u32, u32)]], strings: u32) -> Places {
-        let mut writer = PlacesWriter::default();
+    fn occurrences_of(rows: &[&[(u32, u32)]], strings: u32) -> StringOccurrences {
+        let mut writer = StringOccurrencesWriter::default();
         for (row, codes) in (0..).zip(rows) {
             codes
                 .iter()
@@ -439,37 +439,43 @@ mod tests {
             writer.end_row([row, 0, 7]);
         }
         let file = writer.finish(strings).unwrap();
-        Places::open(OwnedBytes::new(file), rows.len() as u32).unwrap()
+        StringOccurrences::open(OwnedBytes::new(file), rows.len() as u32).unwrap()
     }
 
     #[test]
     fn rows_and_strings_find_each_other() {
-        let places = places(
+        let occurrences = occurrences_of(
             &[&[(1, 0), (0, 2), (1, 0)], &[], &[(300, 1), (1, 2), (0, 0)]],
             301,
         );
-        assert_eq!(places.of_string(0).collect::<Vec<_>>(), [(0, 2), (2, 0)]);
         assert_eq!(
-            places.of_string(1).collect::<Vec<_>>(),
+            occurrences.of_string(0).collect::<Vec<_>>(),
+            [(0, 2), (2, 0)]
+        );
+        assert_eq!(
+            occurrences.of_string(1).collect::<Vec<_>>(),
             [(0, 0), (0, 0), (2, 2)]
         );
-        assert_eq!(places.of_string(2).count(), 0);
+        assert_eq!(occurrences.of_string(2).count(), 0);
         assert_eq!(
-            places.of_string(301).collect::<Vec<_>>(),
+            occurrences.of_string(301).collect::<Vec<_>>(),
             [DAMAGED],
             "it does not exist"
         );
         assert_eq!(
-            places.of_row(0).collect::<Vec<_>>(),
+            occurrences.of_row(0).collect::<Vec<_>>(),
             [(0, 2), (1, 0), (1, 0)]
         );
         assert_eq!(
-            places.of_row(2).collect::<Vec<_>>(),
+            occurrences.of_row(2).collect::<Vec<_>>(),
             [(0, 0), (1, 2), (300, 1)]
         );
-        assert_eq!(places.of_row(1).count() + places.of_row(3).count(), 0);
-        assert_eq!(places.lengths(2), [2, 0, 7]);
-        assert_eq!((places.rows(), places.strings()), (3, 301));
+        assert_eq!(
+            occurrences.of_row(1).count() + occurrences.of_row(3).count(),
+            0
+        );
+        assert_eq!(occurrences.lengths(2), [2, 0, 7]);
+        assert_eq!((occurrences.rows(), occurrences.strings()), (3, 301));
     }
 
     #[test]
@@ -478,7 +484,7 @@ mod tests {
             .map(|row| vec![(row % 7, 0), (row % 3, 1)])
             .collect();
         let rows: Vec<&[(u32, u32)]> = rows.iter().map(Vec::as_slice).collect();
-        let places = places(&rows, 7);
+        let occurrences = occurrences_of(&rows, 7);
         let pick = |strings: &[u32], covered, within: Option<&RoaringBitmap>| {
             let found: Vec<_> = strings
                 .iter()
@@ -487,9 +493,9 @@ mod tests {
                     count: row + 1,
                 })
                 .collect();
-            let found = places.occurrences(&found, covered, within);
+            let found = occurrences.occurrences(&found, covered, within);
             let mut bitmap = RoaringBitmap::new();
-            places.add_rows(
+            occurrences.add_rows(
                 &strings.iter().copied().collect(),
                 covered,
                 within,
@@ -530,14 +536,14 @@ mod tests {
             few.retain(|&(row, _)| (3..5).contains(&row));
             assert_eq!(pick(&all, covered, Some(&within)), few);
         }
-        let strings = places.strings_of(&(0..2).collect(), [true, false, true]);
+        let strings = occurrences.strings_of(&(0..2).collect(), [true, false, true]);
         assert!(strings.unwrap().iter().eq([0, 1]));
     }
 
     #[test]
     fn any_bytes_are_read_without_a_panic() {
         let whole = {
-            let mut writer = PlacesWriter::default();
+            let mut writer = StringOccurrencesWriter::default();
             for row in 0..50_u32 {
                 writer.add(row % 9, 1);
                 writer.end_row([1, 2, 3]);
@@ -547,21 +553,21 @@ mod tests {
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 0xff;
-            let Some(places) = Places::open(OwnedBytes::new(bytes), 50) else {
+            let Some(occurrences) = StringOccurrences::open(OwnedBytes::new(bytes), 50) else {
                 continue;
             };
-            let codes = (0..10).flat_map(|string| places.of_string(string));
-            let others = (0..51).flat_map(|row| places.of_row(row));
+            let codes = (0..10).flat_map(|string| occurrences.of_string(string));
+            let others = (0..51).flat_map(|row| occurrences.of_row(row));
             assert!(codes.chain(others).count() < 4 * whole.len());
         }
         // Starts that no codes have: a row comes out that does not exist.
         let mut bytes = whole.clone();
         bytes[HEADER_BYTES..HEADER_BYTES + 40].fill(0xee);
-        let places = Places::open(OwnedBytes::new(bytes), 50).unwrap();
+        let occurrences = StringOccurrences::open(OwnedBytes::new(bytes), 50).unwrap();
         let mut rows = RoaringBitmap::new();
-        places.add_rows(&(0..9).collect(), [true, false, false], None, &mut rows);
+        occurrences.add_rows(&(0..9).collect(), [true, false, false], None, &mut rows);
         assert!(rows.max() >= Some(50));
-        assert!(Places::open(OwnedBytes::new(whole[..40].to_vec()), 50).is_none());
-        assert!(Places::open(OwnedBytes::new(whole), 49).is_none());
+        assert!(StringOccurrences::open(OwnedBytes::new(whole[..40].to_vec()), 50).is_none());
+        assert!(StringOccurrences::open(OwnedBytes::new(whole), 49).is_none());
     }
 }
