@@ -17,9 +17,10 @@ use tracehouse_storage::{Result, Snapshot};
 use super::Search;
 use super::explain::Recorder;
 use super::plan::Plan;
+use super::rank::TopRows;
 #[cfg(feature = "sql")]
 use crate::error::Result as QueryResult;
-use crate::filter::{nearest, parse};
+use crate::filter::{nearest, parse, parse_order_by};
 use crate::predicate::column::{map, text};
 use crate::predicate::{
     AssessmentPredicate, AssessmentTest, Condition, Field, Predicate, SpanPredicate, Test, TextOp,
@@ -400,15 +401,10 @@ fn keys_of(object: &str) -> Vec<String> {
 /// Whether some trace satisfies the predicate.
 fn exists(snapshot: &Snapshot, predicate: &Predicate) -> Result<bool> {
     let plan = Plan::of(snapshot, predicate, None, &Recorder::default())?;
-    let mut found = false;
-    for source in (0..snapshot.source_count()).rev() {
-        plan.scan(source, plan.candidates(source)?, &["_row"], &mut |batch| {
-            found |= batch.num_rows() > 0;
-            Ok(!found)
-        })?;
-        if found {
-            break;
-        }
-    }
-    Ok(found)
+    // Newest first, in pieces: a name that is in use is met in the first of them.
+    let newest_first = parse_order_by::<&str>(&[])?;
+    let mut top = TopRows::new(&newest_first, 1, None);
+    plan.rank(&newest_first, None, &mut top)?;
+    let (found, _) = top.finish(0, 1);
+    Ok(!found.is_empty())
 }
