@@ -298,6 +298,15 @@ fn records_with_something_wrong_are_rejected_with_their_place() {
             "an annotation without trace_id",
         ),
         (
+            r#"{"name":"n","annotator_kind":"LLM","result":{"score":1},"span_id":"nowhere"}"#,
+            "of span nowhere, which is in no trace here",
+        ),
+        (
+            r#"{"run_id":"r","run_type":"llm","trace_id":"t"}"#,
+            "run r: start_time is missing",
+        ),
+        (r#"{"answer":42,"note":"x"}"#, "its members: answer, note"),
+        (
             r#"{"object":"trace.span","id":"a\u0000","trace_id":"t","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#,
             "control character",
         ),

@@ -1,6 +1,6 @@
 //! Judgements about traces: what a caller gives, and the row that is stored.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
 
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
@@ -190,8 +190,8 @@ pub(crate) struct GivenAssessment {
     pub created_at_ns: Option<i64>,
     /// When it was changed; with its creation unless told otherwise.
     pub updated_at_ns: Option<i64>,
-    /// False for one that another overrides.
-    pub valid: bool,
+    /// False for one that another overrides; `None` when that is not said.
+    pub valid: Option<bool>,
 }
 
 /// The members of a line, taken out one by one.
@@ -228,7 +228,8 @@ impl<'a> Fields<'a> {
         Some(Fields(fields))
     }
 
-    /// The JSON text of the value: as it is, as MLflow sends structure (`serialized_value`), or the name of an issue.
+    /// The JSON text of the value: as it is, as MLflow sends structure (`serialized_value`), the name of an issue, or
+    /// what others call it: a score, else a label.
     fn value(&mut self) -> Result<Option<String>> {
         if let Some(value) = self.0.remove("value") {
             return Ok(Some(value.get().to_string()));
@@ -237,10 +238,12 @@ impl<'a> Fields<'a> {
             serialized.0.remove("serialization_format");
             return serialized.word("value");
         }
-        Ok(self
-            .0
-            .remove("issue_name")
-            .map(|name| name.get().to_string()))
+        let value = ["issue_name", "score", "label"]
+            .into_iter()
+            .find(|name| self.0.get(*name).is_some_and(|value| value.get() != "null"));
+        Ok(value
+            .and_then(|name| self.0.remove(name))
+            .map(|value| value.get().to_string()))
     }
 
     /// Unix nanoseconds of a time, from milliseconds in the member with `_ms` at its end, or RFC 3339. One that
@@ -280,7 +283,7 @@ impl GivenAssessment {
             .into_row(&self.trace_id, assessment_id, created_at_ns)?;
         let updated_at_ns = self.updated_at_ns.unwrap_or(created_at_ns);
         Ok(Assessment {
-            valid: self.valid,
+            valid: self.valid.unwrap_or(true),
             updated_at_ns,
             ..row
         })
@@ -301,6 +304,7 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
             .word("assessment_name")?
             .ok_or_else(|| missing("name"))?,
     };
+    let members: Vec<String> = fields.0.keys().cloned().collect();
     let (feedback, expectation) = (fields.object("feedback"), fields.object("expectation"));
     let issue = fields.object("issue");
     let kind = match fields.word("type")?.as_deref() {
@@ -318,7 +322,12 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
         }
         None => (fields.value()?, fields.object("error")),
     };
-    let value = value.unwrap_or_else(|| "null".to_string());
+    // A scorer that failed has an error and no value.
+    let value = match (value, &error) {
+        (Some(value), _) => value,
+        (None, Some(_)) => "null".to_string(),
+        (None, None) => return Err(no_value(&name, &members)),
+    };
     let mut assessment = NewAssessment::new(kind, default_source(kind), name, value);
     if let Some(mut source) = fields.object("source") {
         let (kind, id) = (source.word("source_type")?, source.word("source_id")?);
@@ -345,8 +354,33 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
         assessment_id,
         created_at_ns: created,
         updated_at_ns: updated,
-        valid: valid.unwrap_or(true),
+        valid,
     })
+}
+
+/// Makes those invalid that another one of them overrides, where they do not say whether they are valid.
+pub(crate) fn override_unsaid<'g>(given: impl Iterator<Item = &'g mut GivenAssessment>) {
+    let mut given: Vec<&mut GivenAssessment> = given.collect();
+    let overridden: HashSet<(String, String)> = given
+        .iter()
+        .filter_map(|one| Some((one.trace_id.clone(), one.assessment.overrides.clone()?)))
+        .collect();
+    for one in given.iter_mut().filter(|one| one.valid.is_none()) {
+        let id = one.assessment_id.clone().unwrap_or_default();
+        if overridden.contains(&(one.trace_id.clone(), id)) {
+            one.valid = Some(false);
+        }
+    }
+}
+
+fn no_value(name: &str, members: &[String]) -> Error {
+    let beside = match members.is_empty() {
+        true => String::new(),
+        false => format!(", and has {}", members.join(", ")),
+    };
+    Error::invalid_input(format!(
+        "the assessment {name:?} needs value (or score, or label){beside}"
+    ))
 }
 
 fn unknown_kind(word: &str) -> Error {
@@ -401,6 +435,7 @@ pub(crate) fn read_lines<R: Read>(input: R) -> Result<Vec<FileLine>> {
             .and_then(|text| given_json(text, None));
         lines.push((number, parsed));
     }
+    override_unsaid(lines.iter_mut().filter_map(|(_, line)| line.as_mut().ok()));
     Ok(lines)
 }
 
@@ -458,7 +493,7 @@ mod tests {
                 line.valid,
                 line.assessment_id.as_deref()
             ),
-            (Some(5_000_000), false, Some("a-2"))
+            (Some(5_000_000), Some(false), Some("a-2"))
         );
         assert_eq!(
             (assessment.value.as_str(), assessment.overrides.as_deref()),
@@ -484,13 +519,56 @@ mod tests {
     }
 
     #[test]
+    fn a_line_says_a_value_or_is_refused() {
+        let of =
+            |members: &str| given_json(&format!(r#"{{"trace_id":"t","name":"n"{members}}}"#), None);
+        for (members, value) in [
+            (r#","value":null"#, "null"),
+            (r#","label":"yes","score":1"#, "1"),
+            (r#","label":"yes","score":null"#, "\"yes\""),
+            (r#","error":{"error_code":"E"}"#, "null"),
+            (r#","type":"issue","issue_name":"late""#, "\"late\""),
+        ] {
+            assert_eq!(of(members).unwrap().assessment.value, value, "{members}");
+        }
+        let labelled = of(r#","label":"yes","score":1"#).unwrap().assessment;
+        assert_eq!(labelled.metadata["label"], "yes");
+        for members in [r#","note":"good","rationale":"r""#, r#","feedback":{}"#] {
+            let error = of(members).unwrap_err().to_string();
+            assert!(error.contains("needs value"), "{error}");
+        }
+        let error = of(r#","note":"good""#).unwrap_err().to_string();
+        assert!(error.ends_with("and has note"), "{error}");
+    }
+
+    #[test]
+    fn what_is_overridden_is_invalid_unless_it_says_that_it_is_valid() {
+        let line = |id: &str, more: &str| {
+            let text =
+                format!(r#"{{"trace_id":"t","name":"n","value":1,"assessment_id":"{id}"{more}}}"#);
+            given_json(&text, None).unwrap()
+        };
+        let mut all = [
+            line("a", ""),
+            line("b", r#","valid":true"#),
+            line("c", r#","overrides":"a""#),
+            line("d", r#","overrides":"b""#),
+        ];
+        override_unsaid(all.iter_mut());
+        assert_eq!(
+            all.map(|one| one.valid),
+            [Some(false), Some(true), None, None]
+        );
+    }
+
+    #[test]
     fn members_of_another_type_become_metadata_or_an_error() {
         let line = given_json(
             r#"{"trace_id":"t","name":"n","value":1,"create_time_ms":"soon","metadata":[1]}"#,
             None,
         );
         let line = line.unwrap();
-        assert_eq!((line.created_at_ns, line.valid), (None, true));
+        assert_eq!((line.created_at_ns, line.valid), (None, None));
         let pairs = [("create_time_ms", "soon"), ("metadata", "[1]")];
         assert_eq!(
             line.assessment.metadata,

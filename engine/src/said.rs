@@ -141,6 +141,12 @@ pub(crate) fn known<P>(snapshot: &Snapshot, assessments: Placed<P>) -> Result<(R
 }
 
 /// Why an assessment is not kept whose trace did not come.
-pub(crate) fn unknown_trace(Assessment { name, trace_id, .. }: &Assessment) -> String {
+pub(crate) fn unknown_trace(assessment: &Assessment) -> String {
+    let Assessment { name, trace_id, .. } = assessment;
+    if let Some(span_id) = assessment.span_id.as_ref().filter(|_| trace_id.is_empty()) {
+        return format!(
+            "assessment {name:?} of span {span_id}, which is in no trace here or in several: name its trace_id"
+        );
+    }
     format!("assessment {name:?} of trace {trace_id}, which is not there: import it first")
 }

@@ -2,14 +2,17 @@
 //!
 //! Exports come as several files, and the file of the scores may be the first; so may a line in a file. What waits is kept
 //! as JSON lines: so many bytes in memory, the rest in a file without a name. At the end those whose trace has come are
-//! stored, and the others rejected with their place.
+//! stored, and the others rejected with their place. One that names a span and no trace (Phoenix) is of the trace that
+//! has the span by then.
 //!
 //! **Invariant**: memory stays below [`MEMORY_BYTES_MAX`], but for a database in memory. What waits is not durable: an
 //! import that was cut short is made again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tracehouse_query::search::{Search, matching_spans};
 use tracehouse_storage::Store;
 use tracehouse_storage::env::ScratchFile;
 use tracehouse_storage::model::Assessment;
@@ -17,6 +20,7 @@ use tracehouse_storage::store::Assess;
 
 use crate::database::Database;
 use crate::error::{Error, Result};
+use crate::filters::quoted;
 use crate::ingest::ImportReport;
 use crate::said::{known, unknown_trace};
 
@@ -24,6 +28,9 @@ use crate::said::{known, unknown_trace};
 const MEMORY_BYTES_MAX: usize = 8 << 20;
 /// Bytes that are read, and stored, together.
 const PIECE_BYTES: usize = 1 << 20;
+
+/// Span ids that one search is for.
+const SPAN_IDS_MAX: usize = 1_000;
 
 /// Assessments that wait for their trace. One value given to several imports
 /// ([`ImportOptions::assessments_wait`](crate::ImportOptions::assessments_wait)) lets a later one bring the traces of an
@@ -175,7 +182,8 @@ impl Database {
         strict: bool,
     ) -> Result<ImportReport> {
         let mut report = ImportReport::default();
-        std::mem::take(&mut *waiting.lock()).drain(|lines| {
+        std::mem::take(&mut *waiting.lock()).drain(|mut lines| {
+            self.place_by_span(&mut lines)?;
             let _shared = self.change_shared();
             let placed = lines.into_iter().map(
                 |Line {
@@ -210,6 +218,37 @@ impl Database {
             }
             None => Ok(report),
         }
+    }
+}
+
+impl Database {
+    /// Gives those that name no trace the one that has their span; where several have it they stay without.
+    fn place_by_span(&self, lines: &mut [Line]) -> Result<()> {
+        let is_open = |line: &&mut Line| line.assessment.trace_id.is_empty();
+        let open: Vec<&mut Assessment> = lines
+            .iter_mut()
+            .filter(is_open)
+            .map(|line| &mut line.assessment)
+            .collect();
+        let spans: BTreeSet<String> = open.iter().filter_map(|row| row.span_id.clone()).collect();
+        let mut traces: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for ids in spans.iter().collect::<Vec<_>>().chunks(SPAN_IDS_MAX) {
+            let listed: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
+            let filter = format!("span.id IN ({})", listed.join(","));
+            for found in matching_spans(&self.reading()?, &Search::new(filter))? {
+                traces
+                    .entry(found.span_id)
+                    .or_default()
+                    .insert(found.trace_id);
+            }
+        }
+        for row in open {
+            let of_span = row.span_id.as_ref().and_then(|id| traces.get(id));
+            if let Some(only) = of_span.filter(|of| of.len() == 1).and_then(BTreeSet::first) {
+                row.trace_id = only.clone();
+            }
+        }
+        Ok(())
     }
 }
 

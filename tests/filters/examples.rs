@@ -75,7 +75,8 @@ fn the_examples_of_the_page_are_true() {
     assert!(filters.len() > 50 && orders.len() > 3 && errors.len() > 4);
 }
 
-/// Inputs that are put together from attributes match as the column shows them; the attributes as they were sent.
+/// Inputs that are put together from attributes match as the column shows them and as that is decoded; the attributes
+/// as they were sent.
 #[test]
 fn inputs_made_of_attributes_match_as_they_are_shown() {
     let db = in_memory();
@@ -93,8 +94,10 @@ fn inputs_made_of_attributes_match_as_they_are_shown() {
     for (pattern, found) in [
         (r#"%{"role":"user",%"#, 1),
         (r#"%say \"hi\" to\nme%"#, 1),
-        (r#"%say "hi" to%"#, 0),
-        ("say%", 0),
+        (r#"%say "hi" to%"#, 1),
+        ("say%", 1),
+        ("user%", 1),
+        ("hi%", 0),
     ] {
         assert_eq!(
             count(&format!("span.inputs LIKE '{pattern}'")),

@@ -70,6 +70,15 @@ fn lines() -> Vec<String> {
             5,
             json!({"note": text("\u{1b}[31mERROR\u{1b}[0m in caf\u{65}\u{301}"), "tags": list(&[text("a")])}),
         ),
+        // A function that returns a text, as MLflow and Traceloop send it.
+        line(
+            6,
+            json!({
+                "mlflow.spanInputs": text(r#"{"order": 17, "ask": ["\u5165\u8377 when?\nsoon"]}"#),
+                "mlflow.spanOutputs": text(r#""Ship it:\nrefund \u6b21 then \"close\"""#),
+                "quoted": text(r#""\"in\ttwo\"""#), "tags": list(&[text(r#""a\nz""#), text("q")]),
+            }),
+        ),
     ]
 }
 
@@ -78,11 +87,11 @@ const FILTERS: &[(&str, &str)] = &[
     ("span.attributes.tags = 'a'", "0 2 5"),
     ("span.attributes.tags = 'c'", "1"),
     ("span.attributes.tags IN ('c', 'a')", "0 1 2 5"),
-    ("span.attributes.tags != 'a'", "0 1"),
-    ("span.attributes.tags NOT IN ('a', 'b')", "1"),
+    ("span.attributes.tags != 'a'", "0 1 6"),
+    ("span.attributes.tags NOT IN ('a', 'b')", "1 6"),
     ("span.attributes.tags LIKE 'b%'", "0 1"),
     ("span.attributes.tags = '[\"a\",\"b\"]'", "0"),
-    ("span.attributes.tags != '[\"a\",\"b\"]'", "1 2 5"),
+    ("span.attributes.tags != '[\"a\",\"b\"]'", "1 2 5 6"),
     ("span.attributes.tags IS NULL", "3"),
     ("span.attributes.numbers = 4.875", "2"),
     ("span.attributes.numbers > 4.8", "2"),
@@ -134,6 +143,36 @@ const FILTERS: &[(&str, &str)] = &[
     ("trace.text MATCHES '\u{4eac}\u{5929}'", ""),
     ("trace.text MATCHES 'error AND caf\u{e9} NOT two'", "5"),
     ("trace.text MATCHES 'NOT error caf\u{e9}'", "3"),
+    ("trace.text MATCHES 'refund'", "6"),
+    ("trace.text MATCHES 'nrefund'", ""),
+    ("span.outputs MATCHES '\"it refund \u{6b21}\"'", "6"),
+    ("trace.text MATCHES 'two NOT three'", "6"),
+    ("trace.text LIKE 'Ship it:\nrefund \u{6b21}%\"close\"'", "6"),
+    ("trace.text ILIKE '%IT:\nREFUND%'", "6"),
+    ("trace.text RLIKE '^in\\stwo$'", "6"),
+    ("span.outputs LIKE '%then \"close\"%'", "6"),
+    ("span.outputs LIKE '%then \\\"close%'", "6"),
+    ("span.outputs NOT LIKE '%then \"close\"%'", ""),
+    ("span.outputs RLIKE '\u{6b21} then'", "6"),
+    ("span.outputs = '\u{6b21}'", ""),
+    ("span.inputs LIKE '\u{5165}\u{8377}%'", "6"),
+    (
+        "span.inputs LIKE '%\u{6771}%' OR span.inputs LIKE '%?\nsoon'",
+        "4 6",
+    ),
+    ("span.inputs NOT LIKE '%\nsoon'", "4"),
+    (
+        "span.attributes.mlflow.spanInputs LIKE '%\u{5165}\u{8377}%'",
+        "6",
+    ),
+    ("span.attributes.mlflow.spanOutputs RLIKE ':\nrefund'", "6"),
+    ("span.attributes.quoted LIKE 'in\ttwo'", "6"),
+    ("span.attributes.quoted LIKE '\"in\ttwo\"'", "6"),
+    ("span.attributes.quoted NOT LIKE '%n\ttw%'", ""),
+    ("span.attributes.tags LIKE 'a\nz'", "6"),
+    ("span.attributes.tags NOT LIKE 'a\nz'", "0 1 2 5 6"),
+    ("span.attributes.metadata LIKE 'caf\u{e9}'", "3"),
+    ("span.attributes.metadata NOT LIKE '%caf\u{e9}%'", ""),
 ];
 
 fn compare(db: &Database, state: &str) {
@@ -183,7 +222,7 @@ fn values_are_read_alike_wherever_they_are() {
     disk.db.seal().unwrap();
     compare(&disk.db, "sealed");
     disk.db.index_text().unwrap();
-    assert_eq!(disk.db.stats().unwrap().indexed_spans, 6);
+    assert_eq!(disk.db.stats().unwrap().indexed_spans, 7);
     compare(&disk.db, "indexed");
 }
 

@@ -211,6 +211,10 @@ impl Generator {
                 // Payloads are strings, mostly JSON.
                 "input.value" | "output.value" => match self.below(3) {
                     0 => json!(self.text()),
+                    1 => {
+                        let value = json!(self.text());
+                        json!(self.written(&value))
+                    }
                     _ => {
                         let value = self.value(3);
                         json!(self.written(&value))

@@ -199,7 +199,7 @@ impl Question {
                 Box::new(move |row| {
                     row.inputs
                         .as_ref()
-                        .is_some_and(|text| string.is_match(text))
+                        .is_some_and(|text| is_match_decoded(&string, text))
                 })
             }
             Question::Attribute {
@@ -210,7 +210,9 @@ impl Question {
                 let string = matcher(operator, pattern);
                 Box::new(move |row| {
                     row.has(key, &|value| {
-                        own_texts(value).iter().any(|text| string.is_match(text))
+                        own_texts(value)
+                            .iter()
+                            .any(|text| is_match_decoded(&string, text))
                     })
                 })
             }
@@ -252,7 +254,9 @@ impl Row {
             return false;
         };
         let elements = match &value {
-            Value::String(text) if json_in(text).is_some() => raw_elements(text),
+            Value::String(text) if text.starts_with('[') && json_in(text).is_some() => {
+                raw_elements(text)
+            }
             other => other.as_array().cloned().unwrap_or_default(),
         };
         is_so(&value)
@@ -326,6 +330,11 @@ fn own_texts(value: &Value) -> Vec<String> {
         }
         other => vec![other.to_string()],
     }
+}
+
+/// Whether a text matches, or a string that it decodes to.
+fn is_match_decoded(string: &Regex, text: &str) -> bool {
+    string.is_match(text) || decoded(text).iter().any(|text| string.is_match(text))
 }
 
 fn matcher(operator: &str, pattern: &str) -> Regex {

@@ -59,10 +59,13 @@ pub fn decoded(text: &str) -> Vec<String> {
 
 fn add_strings(value: &Value, strings: &mut Vec<String>) {
     match value {
-        Value::String(text) => match json_in(text) {
-            Some(value) => add_strings(&value, strings),
-            None => strings.push(text.clone()),
-        },
+        Value::String(text) => {
+            let inner = json_in(text);
+            if inner.as_ref().is_none_or(Value::is_string) {
+                strings.push(text.clone());
+            }
+            inner.iter().for_each(|value| add_strings(value, strings));
+        }
         Value::Array(items) => items.iter().for_each(|item| add_strings(item, strings)),
         Value::Object(object) => object
             .values()
@@ -71,9 +74,9 @@ fn add_strings(value: &Value, strings: &mut Vec<String>) {
     }
 }
 
-/// The value of a text that is a JSON object or array.
+/// The value of a text that is a JSON object, array or string.
 pub fn json_in(text: &str) -> Option<Value> {
-    let looks_like_json = text.starts_with(['{', '[']) && text.ends_with(['}', ']']);
+    let looks_like_json = text.starts_with(['{', '[', '"']) && text.ends_with(['}', ']', '"']);
     serde_json::from_str(text).ok().filter(|_| looks_like_json)
 }
 

@@ -94,10 +94,14 @@ pub(super) fn columns(start: &[u8]) -> Option<Vec<String>> {
     (columns.len() > 1 && columns.iter().all(is_name)).then_some(columns)
 }
 
+/// Characters of lines of a log, or of something printed, and not of names of columns.
+const NO_NAME: &[char] = &['{', '}', ':', '='];
+
 /// The columns of a table that a text begins with; `None` too where the next record, if there is one, has another
 /// number of cells.
 pub(super) fn likely_columns(start: &[u8]) -> Option<Vec<String>> {
-    let columns = columns(start)?;
+    let columns =
+        columns(start).filter(|columns| !columns.iter().any(|name| name.contains(NO_NAME)))?;
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
     let rest = start.get(RecordEnd::default().feed(start)?..)?;
     let len = RecordEnd::default().feed(rest).unwrap_or(rest.len());

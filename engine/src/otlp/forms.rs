@@ -8,10 +8,12 @@
 //! | resource spans | one `ResourceSpans` without its request | `scopeSpans` |
 //! | span | one OTLP `Span` by itself | `traceId` with `startTimeUnixNano` |
 //! | batches | Grafana Tempo's API, version 1 | `batches` |
-//! | trace | Grafana Tempo's API, version 2 | `trace` with `resourceSpans` |
+//! | trace | Grafana Tempo's API, version 2; Jaeger's, version 3 | `trace`, `result` or `data` with `resourceSpans` |
 //! | Jaeger | Jaeger's API and download button | `data` with `processes` and `spans` |
 //! | console span | the console exporter of the Python SDK, `span.to_json()` | `context` with `trace_id` |
 //! | stdout span | the stdout exporter of the Go SDK | `SpanContext` |
+//! | printed span | the console exporter of the JavaScript SDK | `traceId`, `id`, `timestamp` and `duration` |
+//! | scopes | the console exporter of the PHP SDK | `resource` with `scopes` |
 //! | MLflow, Langfuse, LangSmith, Phoenix, OpenAI Agents | their exports | see the file of each |
 //!
 //! Exports of products hold more than spans: what they say of a trace as a whole, and what was said about it. Their
@@ -54,6 +56,13 @@ const LOGS: &[&str] = &["resourceLogs", "resource_logs"];
 
 /// Keys of lists of resource spans.
 const WRAPPERS: &[&str] = &["resourceSpans", "resource_spans", "batches"];
+
+/// Keys of objects around a request, and what they are called: Tempo's answer, Jaeger's, other proxies'.
+const ANSWERS: &[(&str, &str)] = &[
+    ("trace", "Tempo trace"),
+    ("result", "Jaeger answer"),
+    ("data", "OTLP request"),
+];
 
 /// Keys that one `ResourceSpans` has.
 const RESOURCE_SPANS: &[&str] = &["scopeSpans", "scope_spans", "instrumentationLibrarySpans"];
@@ -120,6 +129,28 @@ pub(super) fn recognise(document: &[u8], now_ns: i64) -> Result<Option<Form>, De
         (true, true) => Some(Form::OtherSignal),
         (true, false) => Some(Form::Traces(Box::new(found))),
     })
+}
+
+/// The members of an object of no known form, for the error; `None` for another document, and for a request, of which
+/// the error says what is wrong.
+pub(super) fn members_seen(document: &[u8]) -> Option<String> {
+    const SHOWN_MAX: usize = 12;
+    const NAME_CHARS_MAX: usize = 64;
+    let members: Members<'_> = serde_json::from_slice(document).ok()?;
+    if REQUESTS.iter().any(|key| members.contains_key(*key)) {
+        return None;
+    }
+    let shown: Vec<String> = members
+        .keys()
+        .take(SHOWN_MAX)
+        .map(|name| name.chars().take(NAME_CHARS_MAX).collect())
+        .collect();
+    let more = if members.len() > SHOWN_MAX {
+        ", ..."
+    } else {
+        ""
+    };
+    (!shown.is_empty()).then(|| format!("{}{more}", shown.join(", ")))
 }
 
 /// Whether rows with these columns are records of a product.
@@ -199,8 +230,8 @@ impl Found {
             );
         } else if has(OTHER_SIGNALS) {
             self.saw_other_signal();
-        } else if let Some(listed) = members.get("trace").and_then(|trace| wrapped(trace)) {
-            self.saw("Tempo trace");
+        } else if let Some((form, listed)) = answer(&members) {
+            self.saw(form);
             return Ok(self.add_resources(listed, Self::otlp));
         } else if has(RESOURCE_SPANS) {
             self.saw("OTLP resource spans");
@@ -211,8 +242,11 @@ impl Found {
         } else if has(&["SpanContext"]) {
             self.saw("Go SDK span");
             self.otlp(console::go(&parsed(json)?)?.to_string());
+        } else if has(&["scopes"]) && has(&["resource"]) {
+            self.saw("PHP SDK spans");
+            self.otlp(console::php(&parsed(json)?).to_string());
         } else if has(OF_RECORDS) {
-            return self.add_record(json);
+            return Ok(self.add_record(json)? || self.add_lists(&members, depth)?);
         } else if members.get("data").is_some_and(|data| is_jaeger(data)) {
             let members = parsed(json)?;
             let Some(traces) = jaeger::traces(&members) else {
@@ -222,13 +256,21 @@ impl Found {
             jaeger::resource_spans(traces)?
                 .iter()
                 .for_each(|spans| self.otlp(spans.to_string()));
+        } else if let Some(record) = langfuse::download(&members)? {
+            langfuse::add(self, langfuse::TRACE_FORM, record);
         } else {
-            let mut lists = LISTS.iter().filter_map(|key| members.get(*key));
-            return lists
-                .next()
-                .map_or(Ok(false), |list| self.add_list(list, depth));
+            return self.add_lists(&members, depth);
         }
         Ok(true)
+    }
+
+    /// Adds the lists of records that an object is around; false when none of them is of a known form.
+    fn add_lists(&mut self, members: &Members<'_>, depth: usize) -> Result<bool, DecodeError> {
+        let mut is_known = false;
+        for list in LISTS.iter().filter_map(|key| members.get(*key)) {
+            is_known |= self.add_list(list, depth)?;
+        }
+        Ok(is_known)
     }
 
     /// Adds a record of a product; false when it is of none.
@@ -252,6 +294,9 @@ impl Found {
         } else if members.contains_key("context") && members.contains_key("start_time") {
             self.saw("SDK console span");
             self.otlp(console::python(&members)?.to_string());
+        } else if console::is_js(&members) {
+            self.saw("JavaScript SDK span");
+            self.otlp(console::js(&members)?.to_string());
         } else {
             return Ok(false);
         }
@@ -289,6 +334,13 @@ fn is_jaeger(list: &RawValue) -> bool {
         .first()
         .and_then(|first| members(first.get()))
         .is_some_and(is_trace)
+}
+
+/// The list of resource spans that an API answers with, and what the answer is called.
+fn answer<'a>(members: &Members<'a>) -> Option<(&'static str, &'a RawValue)> {
+    ANSWERS
+        .iter()
+        .find_map(|(key, form)| Some((*form, wrapped(members.get(*key).copied()?)?)))
 }
 
 /// The list of resource spans inside an object.
@@ -352,6 +404,8 @@ mod tests {
             format!(r#"{{"batches":[{REQUEST}]}}"#),
             format!(r#"{{"trace":{{"resourceSpans":[{REQUEST}]}}}}"#),
             format!(r#"[{{"resourceSpans":[{REQUEST}]}}]"#),
+            format!(r#"{{"result":{{"resourceSpans":[{REQUEST}]}}}}"#),
+            format!(r#"{{"data":{{"resourceSpans":[{REQUEST}]}}}}"#),
             REQUEST
                 .replace("scopeSpans", "instrumentationLibrarySpans")
                 .replace("\"scope\"", "\"instrumentationLibrary\""),
@@ -387,6 +441,46 @@ mod tests {
             (python.service_name.as_deref(), python.events.len()),
             (Some("svc"), 1)
         );
+        let js = only_span(
+            r#"{"resource":{"attributes":{"service.name":"svc"}},"instrumentationScope":{"name":"lib"},
+            "traceId":"4bf92f3577b34da6a3ce929d0e0e4736","parentSpanContext":{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736",
+            "spanId":"00f067aa0ba902b8"},"name":"step","id":"00f067aa0ba902b7","kind":2,"timestamp":1767225600000000.5,
+            "duration":1.25,"attributes":{"n":1},"status":{"code":2,"message":"boom"},
+            "events":[{"name":"e","attributes":{},"time":[1767225600,7]}],"links":[]}"#,
+        );
+        assert_eq!(
+            (js.start_time_ns, js.end_time_ns),
+            (1_767_225_600_000_000_500, Some(1_767_225_600_000_001_750))
+        );
+        assert_eq!(
+            (js.kind.as_str(), js.status.as_str(), js.attributes.as_str()),
+            ("CLIENT", "ERROR", r#"{"n":1}"#)
+        );
+        assert_eq!(js.parent_span_id.as_deref(), Some("00f067aa0ba902b8"));
+        assert_eq!(
+            (js.service_name.as_deref(), js.events[0].time_ns),
+            (Some("svc"), 1_767_225_600_000_000_007)
+        );
+        let php = only_span(
+            r#"{"resource":{"attributes":{"service.name":"svc"},"dropped_attributes_count":0},"scopes":[{"name":"lib",
+            "version":"1","spans":[{"name":"step","context":{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",
+            "span_id":"00f067aa0ba902b7"},"parent_span_id":"00f067aa0ba902b8","kind":"KIND_CLIENT","start":1000,"end":2000,
+            "attributes":{"n":1},"status":{"code":"Error","description":"boom"},
+            "events":[{"name":"e","timestamp":1500,"attributes":{}}],"links":[]}]}]}"#,
+        );
+        assert_eq!(
+            (php.start_time_ns, php.end_time_ns, php.events[0].time_ns),
+            (1000, Some(2000), 1500)
+        );
+        assert_eq!(
+            (
+                php.kind.as_str(),
+                php.status.as_str(),
+                php.scope_name.as_deref()
+            ),
+            ("CLIENT", "ERROR", Some("lib"))
+        );
+        assert_eq!(php.parent_span_id.as_deref(), Some("00f067aa0ba902b8"));
         let go = only_span(
             r#"{"Name":"step","SpanContext":{"TraceID":"4bf92f3577b34da6a3ce929d0e0e4736","SpanID":"00f067aa0ba902b7"},
             "Parent":{"TraceID":"00000000000000000000000000000000","SpanID":"0000000000000000"},"SpanKind":1,

@@ -1,7 +1,7 @@
 //! What a decompressed stream is, told from its start.
 
 use super::source::ZSTD_MAGIC;
-use super::{csv, forms, proto};
+use super::{csv, forms, js_literal, proto};
 
 /// Bytes looked at to tell the kind of a stream.
 pub(super) const PEEK_BYTES: usize = 64 << 10;
@@ -22,6 +22,8 @@ pub(super) enum StreamKind {
     /// Messages, each with its length before it, as the Collector's file exporter writes them: four
     /// bytes, the highest first. A message is protobuf, or either encoding compressed by itself.
     Framed,
+    /// Text so far, that goes on: what it is will be told where the first object begins.
+    OtherText,
 }
 
 /// Starts of well-known other files, for the message.
@@ -29,7 +31,11 @@ const OTHER_FILES: &[(&[u8], &str)] = &[
     (b"\x89PNG", "a PNG image"),
     (b"\xFF\xD8\xFF", "a JPEG image"),
     (b"GIF8", "a GIF image"),
-    (b"PAR1", "a Parquet file"),
+    (
+        b"PAR1",
+        "a Parquet file: write its rows as JSON lines first, for example with \
+         duckdb -c \"COPY (FROM 'x.parquet') TO 'x.jsonl' (FORMAT JSON)\"",
+    ),
     (b"ARROW1", "an Arrow file"),
     (b"PK\x03\x04", "a zip archive"),
     (b"%PDF", "a PDF document"),
@@ -55,6 +61,9 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
         .trim_ascii_start();
     if text.is_empty() && is_whole {
         return Ok(None);
+    }
+    if js_literal::begins(text) {
+        return Ok(Some(StreamKind::JsonDocuments));
     }
     if looks_like_json(text) && (start.first() != Some(&0x0A) || is_plain_text(text)) {
         return Ok(Some(match text.first() {
@@ -92,11 +101,25 @@ pub(super) fn detect(start: &[u8], is_whole: bool) -> Result<Option<StreamKind>,
     if let Some(columns) = csv::likely_columns(start).filter(|_| is_plain_text(start)) {
         return Err(wrong_table(&columns));
     }
-    Err(wrong_file(if is_plain_text(start) {
-        "other text"
-    } else {
-        "other data"
-    }))
+    if text.starts_with(DOTNET) {
+        return Err(wrong_file(
+            "what the console exporter of .NET prints, which has not all that a span has: export with OTLP, to a \
+             Collector with its file exporter for example",
+        ));
+    }
+    match is_plain_text(start) {
+        true if !is_whole => Ok(Some(StreamKind::OtherText)),
+        true => Err(other_text()),
+        false => Err(wrong_file("other data")),
+    }
+}
+
+/// What the console exporter of .NET begins with.
+const DOTNET: &[u8] = b"Activity.TraceId:";
+
+/// What is said of a text in which no object began.
+pub(super) fn other_text() -> String {
+    wrong_file("other text")
 }
 
 fn wrong_table(columns: &[String]) -> String {
@@ -142,21 +165,38 @@ fn looks_like_json(text: &[u8]) -> bool {
     )
 }
 
-/// The rest of a text from the first line on that an object begins with.
+/// The rest of a text from the first line on that an object begins with, or that is a request in a line of a log.
 fn from_object(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
-    loop {
+    while !begins_object(rest) {
         let line_end = memchr::memchr(b'\n', rest)?;
         rest = rest.get(line_end + 1..)?;
-        let begun = rest
-            .trim_ascii_start()
-            .strip_prefix(b"{")
-            .map(<[u8]>::trim_ascii_start);
-        if begun.is_some_and(|begun| begun.starts_with(b"\"")) {
-            return Some(rest);
-        }
     }
+    Some(rest)
 }
+
+/// Whether a text begins with an object that has members, or its first line is a request in a line of a log.
+pub(super) fn begins_object(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let begun = text.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    let first = text.split(|&byte| byte == b'\n').next();
+    begun.is_some_and(|begun| begun.starts_with(b"\""))
+        || js_literal::begins(text)
+        || first.is_some_and(|line| logged(line).is_some())
+}
+
+/// The request in a line of a log, behind what the log says of the line (`INFO: {"resource": ...`), as Java's logging
+/// exporters write it.
+pub(super) fn logged(line: &[u8]) -> Option<&[u8]> {
+    let at = memchr::memmem::find(line, LOGGED)?;
+    let (before, request) = line.split_at_checked(at)?;
+    let is_prefix = !before.trim_ascii().is_empty() && !before.contains(&b'{');
+    let request = request.trim_ascii_end();
+    (is_prefix && request.ends_with(b"}")).then_some(request)
+}
+
+/// What such a request begins with: that of one resource, or `resourceSpans`.
+const LOGGED: &[u8] = b"{\"resource";
 
 fn is_plain_text(bytes: &[u8]) -> bool {
     bytes
@@ -215,28 +255,40 @@ impl ValueEnd {
     }
 }
 
-/// Counts brackets outside strings, to find the end of a JSON document.
+/// Counts brackets outside strings, to find the end of a JSON document, or of an object that Node printed.
 #[derive(Debug, Default)]
 pub(super) struct Balance {
     depth: u64,
-    in_string: bool,
+    /// The quote that ends the string.
+    string: Option<u8>,
     escaped: bool,
     started: bool,
+    /// Whether strings may be in any quotes of JavaScript.
+    is_js: bool,
 }
 
 impl Balance {
+    /// Goes on with the strings of JavaScript.
+    pub(super) fn of_js(self) -> Self {
+        Self {
+            is_js: true,
+            ..self
+        }
+    }
+
     /// Takes the next bytes of the document.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if self.escaped {
                 self.escaped = false;
-            } else if self.in_string {
+            } else if let Some(quote) = self.string {
                 self.escaped = byte == b'\\';
-                self.in_string = byte != b'"';
+                self.string = Some(quote).filter(|quote| byte != *quote);
             } else {
                 self.started |= !byte.is_ascii_whitespace();
                 match byte {
-                    b'"' => self.in_string = true,
+                    b'"' => self.string = Some(byte),
+                    b'\'' | b'`' if self.is_js => self.string = Some(byte),
                     b'{' | b'[' => self.depth += 1,
                     b'}' | b']' => self.depth = self.depth.saturating_sub(1),
                     _ => {}
@@ -247,7 +299,7 @@ impl Balance {
 
     /// Whether a document began and all its brackets are closed.
     pub(super) fn is_closed(&self) -> bool {
-        self.started && self.depth == 0 && !self.in_string
+        self.started && self.depth == 0 && self.string.is_none()
     }
 }
 
@@ -290,6 +342,18 @@ mod tests {
             kind(b"INFO: up\nINFO: {\n{\n  \"name\": 1\n}\n"),
             Some(StreamKind::JsonDocuments)
         );
+        assert_eq!(
+            kind(b"up\n{\n  resource: {\n    attributes: {}\n"),
+            Some(StreamKind::JsonDocuments)
+        );
+        assert_eq!(
+            kind(b"Jan 01, 2026 12:00:00 AM io.x.Exporter export\nINFO: {\"resource\":{}}"),
+            Some(StreamKind::JsonLines)
+        );
+        assert_eq!(
+            detect(b"step 1\nstep 2\n", false),
+            Ok(Some(StreamKind::OtherText))
+        );
         assert_eq!(kind(b" [\n{}]"), Some(StreamKind::JsonList));
         assert_eq!(kind(b" \n"), None);
     }
@@ -311,6 +375,11 @@ mod tests {
             (b"PAR1\x15\x04", "Parquet"),
             (b"hello world\nthis is text\n", "other text"),
             (b"\x00\x9f\x92\x96\x01\x02", "other data"),
+            (
+                b"Activity.TraceId:  00\nActivity.SpanId: 1\n",
+                "console exporter of .NET",
+            ),
+            (b"up: 1, and\n{ no: 'span', of: 1 }\n", "other text"),
             (b"42\n", "other text"),
             (b"Dear all, hello\nthis is text\n", "other text"),
         ] {

@@ -18,6 +18,7 @@ mod error;
 mod extra;
 mod forms;
 mod id;
+mod js_literal;
 mod json;
 mod json_value;
 mod kind;

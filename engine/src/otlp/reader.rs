@@ -14,10 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::container_log::ContainerLog;
-use super::csv;
-use super::kind::{Balance, PEEK_BYTES, StreamKind, ValueEnd, detect};
+use super::kind::{
+    Balance, PEEK_BYTES, StreamKind, ValueEnd, begins_object, detect, logged, other_text,
+};
 use super::request::Request;
 use super::source::{Source, ZSTD_MAGIC};
+use super::{csv, js_literal};
 
 /// Longest line, document or message. Long traces make long lines; one this long is not a trace.
 pub const PIECE_BYTES_MAX: usize = 256 << 20;
@@ -183,18 +185,65 @@ impl<R: Read> RequestReader<R> {
         }
         let is_whole = self.at_end && self.failure.is_none();
         self.container = ContainerLog::of(&self.buffer);
-        let kind = match &self.container {
-            Some(log) => {
-                detect(&log.written(&self.buffer), is_whole).map(|kind| kind.map(by_lines))
-            }
-            None => detect(&self.buffer, is_whole),
-        };
-        match kind {
+        match self.told(is_whole) {
             Ok(kind) => self.kind = kind,
             Err(message) if self.failure.is_none() => return Err(fatal(None, message)),
             Err(_) => {}
         }
         Ok(())
+    }
+
+    /// The kind that what is pending tells.
+    fn told(&self, is_whole: bool) -> Result<Option<StreamKind>, String> {
+        match &self.container {
+            Some(log) => {
+                detect(&log.written(self.pending()), is_whole).map(|kind| kind.map(by_lines))
+            }
+            None => detect(self.pending(), is_whole),
+        }
+    }
+
+    /// The next line of a text in which no object began so far. From the first one on that does, the stream is of the
+    /// kind that it tells; without one it is no file of traces.
+    fn next_other_line(&mut self) -> Option<Result<Request, ReadError>> {
+        let has_line = |pending: &[u8]| memchr::memchr(b'\n', pending).is_some();
+        while !self.at_end && !has_line(self.pending()) && self.pending().len() < PEEK_BYTES {
+            self.fill();
+        }
+        let line = self.pending().split(|&byte| byte == b'\n').next();
+        let written = match (&self.container, line) {
+            (Some(log), Some(line)) => log.written(line),
+            _ => Vec::new(),
+        };
+        let may_begin = line.is_some_and(|line| line.contains(&b'{'));
+        if may_begin && (begins_object(self.pending()) || begins_object(&written)) {
+            while self.pending().len() < PEEK_BYTES && !self.at_end {
+                self.fill();
+            }
+            let told = self.told(self.at_end && self.failure.is_none());
+            if let Ok(Some(kind)) = told
+                && kind != StreamKind::OtherText
+            {
+                self.kind = Some(kind);
+                return self.next_of_kind();
+            }
+        }
+        match self.next_line() {
+            None if self.failure.is_none() => Some(Err(fatal(None, other_text()))),
+            line => line,
+        }
+    }
+
+    fn next_of_kind(&mut self) -> Option<Result<Request, ReadError>> {
+        match self.kind? {
+            StreamKind::JsonLines => self.next_line(),
+            StreamKind::JsonDocuments => self.next_document(),
+            StreamKind::JsonList => self.next_element(),
+            StreamKind::Csv => self.next_row(),
+            StreamKind::Protobuf => self.next_message(),
+            StreamKind::Framed => self.next_frame(),
+            StreamKind::OtherText => self.next_other_line(),
+        }
     }
 
     /// Takes the next line, of a container's log what the container wrote; `None` at the end.
@@ -317,7 +366,7 @@ impl<R: Read> RequestReader<R> {
                     }
                     return Some(Ok(Request::Json {
                         line: self.lines,
-                        bytes,
+                        bytes: without_prefix(bytes),
                     }));
                 }
             }
@@ -326,7 +375,7 @@ impl<R: Read> RequestReader<R> {
 
     fn next_document(&mut self) -> Option<Result<Request, ReadError>> {
         let (mut document, mut first_line) = (Vec::new(), 0);
-        let mut balance = Balance::default();
+        let (mut balance, mut is_js) = (Balance::default(), false);
         while let Some(line) = self.take_line() {
             let Line::Found { bytes, .. } = line else {
                 return Some(Err(self.too_long(self.lines)));
@@ -340,13 +389,18 @@ impl<R: Read> RequestReader<R> {
                     // A line of a log between documents.
                     return Some(Ok(Request::Json {
                         line: first_line,
-                        bytes,
+                        bytes: without_prefix(bytes),
                     }));
                 }
             }
-            balance.feed(&bytes);
+            // Of an object that Node prints the first line is its brace alone, the second tells.
+            let seen = document.len();
             document.extend_from_slice(&bytes);
             document.push(b'\n');
+            if !is_js && js_literal::begins(document.trim_ascii_start()) {
+                (is_js, balance) = (true, balance.of_js());
+            }
+            balance.feed(document.get(seen..).unwrap_or_default());
             if document.len() > self.piece_bytes_max {
                 return Some(Err(ReadError {
                     is_fatal: true,
@@ -354,9 +408,14 @@ impl<R: Read> RequestReader<R> {
                 }));
             }
             if balance.is_closed() {
+                let json = if is_js {
+                    js_literal::to_json(&document)
+                } else {
+                    None
+                };
                 return Some(Ok(Request::Json {
                     line: first_line,
-                    bytes: document,
+                    bytes: json.unwrap_or(document),
                 }));
             }
         }
@@ -627,6 +686,7 @@ impl<R: Read> RequestReader<R> {
                     | StreamKind::JsonDocuments
                     | StreamKind::JsonList
                     | StreamKind::Csv
+                    | StreamKind::OtherText
             )
         );
         let line = has_lines.then_some(self.lines + 1);
@@ -637,7 +697,7 @@ impl<R: Read> RequestReader<R> {
 /// The kind of a stream whose lines are in others.
 fn by_lines(kind: StreamKind) -> StreamKind {
     match kind {
-        StreamKind::JsonDocuments => kind,
+        StreamKind::JsonDocuments | StreamKind::OtherText => kind,
         _ => StreamKind::JsonLines,
     }
 }
@@ -647,6 +707,14 @@ fn fatal(line: Option<u64>, message: String) -> ReadError {
         line,
         is_fatal: true,
         message,
+    }
+}
+
+/// A line of a log without what stands before its request.
+fn without_prefix(line: Vec<u8>) -> Vec<u8> {
+    match line.trim_ascii_start().first() {
+        Some(b'{' | b'[') | None => line,
+        _ => logged(&line).map(<[u8]>::to_vec).unwrap_or(line),
     }
 }
 
@@ -692,15 +760,7 @@ impl<R: Read> Iterator for RequestReader<R> {
             self.is_done = true;
             return Some(Err(error));
         }
-        let next = match self.kind {
-            Some(StreamKind::JsonLines) => self.next_line(),
-            Some(StreamKind::JsonDocuments) => self.next_document(),
-            Some(StreamKind::JsonList) => self.next_element(),
-            Some(StreamKind::Csv) => self.next_row(),
-            Some(StreamKind::Protobuf) => self.next_message(),
-            Some(StreamKind::Framed) => self.next_frame(),
-            None => None,
-        };
+        let next = self.next_of_kind();
         let next = next.or_else(|| self.take_failure().map(Err));
         self.is_done = match &next {
             Some(Ok(_)) => false,
@@ -753,6 +813,47 @@ mod tests {
         );
         assert_eq!(good(b"\x0A\x00"), [0]);
         assert_eq!(good(b""), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn other_output_of_any_length_may_come_before_the_first_span() {
+        let noise: String = (0..9_000)
+            .map(|i| format!("2026-01-01 12:00:00 INFO step {i}, {{x}} done\n"))
+            .collect();
+        for (object, lines) in [
+            ("{\"a\": 1}\n{\"b\": 2}\n", 2),
+            ("{\n  \"a\": [\n  ]\n}\n", 1),
+            (
+                "{\n  resource: {\n    attributes: { x: 'it\\'s }' }\n  }\n}\n",
+                1,
+            ),
+            ("INFO: {\"resource\":{}}\n", 1),
+        ] {
+            let all = lines_of(&format!("{noise}{object}"));
+            assert_eq!(all.len(), 9_000 + lines, "{object}");
+            let last = all.last().unwrap().as_ref().unwrap();
+            assert!(last.line() >= Some(9_001), "{object}");
+            assert!(
+                serde_json::from_slice::<serde_json::Value>(last.bytes()).is_ok(),
+                "{object}: {}",
+                String::from_utf8_lossy(last.bytes())
+            );
+        }
+        let all = lines_of(&noise);
+        let error = all.last().unwrap().as_ref().unwrap_err();
+        assert!(error.is_fatal() && error.to_string().contains("other text"));
+        assert_eq!(all.len(), 9_001);
+        let container: String = (0..3_000)
+            .map(|i| format!("2024-01-01T00:00:00.000000000Z stdout F step {i} of a long run\n"))
+            .collect();
+        let all = lines_of(&format!(
+            "{container}2024-01-01T00:00:00.000000000Z stdout F {{\"a\":1}}\n"
+        ));
+        assert_eq!(all.last().unwrap().as_ref().unwrap().bytes(), b"{\"a\":1}");
+    }
+
+    fn lines_of(text: &str) -> Vec<Result<Request, ReadError>> {
+        RequestReader::new(text.as_bytes()).collect()
     }
 
     fn elements(bytes: &[u8]) -> Vec<(u64, String)> {

@@ -109,6 +109,14 @@ fn several(text: &[u8]) -> Option<Vec<&[u8]>> {
     (documents.len() > 1).then_some(documents)
 }
 
+/// The error of a document of no known form: an object that is whole has the members that it has.
+fn of_no_form(document: &[u8], error: DecodeError) -> DecodeError {
+    match forms::members_seen(document) {
+        Some(seen) => DecodeError::new(format!("{error} (its members: {seen})")),
+        None => error,
+    }
+}
+
 /// Decodes a document of another form; `error` is of one that has none.
 fn decode_form(
     document: &[u8],
@@ -123,7 +131,7 @@ fn decode_form(
                 ..Decoded::default()
             });
         }
-        None => return Err(error),
+        None => return Err(of_no_form(document, error)),
     };
     let mut all = Decoded::default();
     for part in &found.parts {

@@ -15,6 +15,10 @@ const VENDORS: &[&str] = &[
 ];
 /// Names of gateways, which say nothing of the model.
 const GATEWAYS: &[&str] = &["gateway:/", "endpoints:/"];
+/// How Azure writes the name of a model, which has no dots, and how the model is called.
+const AZURE: &[(&str, &str)] = &[("gpt-35-", "gpt-3.5-")];
+/// Says that a model may read a million tokens; the price is that of the model.
+const LONG_CONTEXT: &str = "[1m]";
 /// The name of a model that was tuned: `ft:BASE:ORGANISATION:NAME:ID`.
 const TUNED: &str = "ft:";
 
@@ -53,6 +57,11 @@ fn add_name(names: &mut Vec<String>, name: &str) {
         if !name.is_empty() && !names.iter().any(|known| known == name) {
             names.push(name.to_string());
         }
+        for (written, called) in AZURE {
+            if let Some(rest) = name.strip_prefix(written) {
+                names.push(format!("{called}{rest}"));
+            }
+        }
         match without_ending(name) {
             Some(shorter) => name = shorter,
             None => return,
@@ -62,8 +71,11 @@ fn add_name(names: &mut Vec<String>, name: &str) {
 
 /// A name without its last date, version of Bedrock (`-v1:0`) or of Gemini (`-001`), or the name of its tuning.
 fn without_ending(name: &str) -> Option<&str> {
-    if let Some(tuned) = name.strip_prefix(TUNED) {
-        let base = tuned.find(':')?;
+    if let Some(base) = name.strip_suffix(LONG_CONTEXT) {
+        return Some(base);
+    }
+    let tuned = name.strip_prefix(TUNED);
+    if let Some(base) = tuned.and_then(|tuned| tuned.find(':')) {
         return name.get(..TUNED.len() + base);
     }
     if let Some((before, number)) = name.rsplit_once(':')
@@ -131,6 +143,10 @@ mod tests {
                 "ft:gpt-4o-mini-2024-07-18:acme::abc",
                 "ft:gpt-4o-mini-2024-07-18",
             ),
+            ("ft:gpt-4o-mini-2024-07-18:acme::abc", "ft:gpt-4o-mini"),
+            ("azure/gpt-35-turbo-16k", "gpt-3.5-turbo-16k"),
+            ("gpt-35-turbo-0125", "gpt-3.5-turbo-0125"),
+            ("claude-sonnet-4-5-20250929[1m]", "claude-sonnet-4-5"),
             (
                 "meta-llama/Llama-3.3-70B-Instruct-Turbo",
                 "meta-llama/llama-3.3-70b-instruct-turbo",
@@ -142,6 +158,7 @@ mod tests {
             ("deepseek-r1:7b", "deepseek-r1"),
             ("gpt-4-32k", "gpt-4"),
             ("o1-pro", "o1"),
+            ("ft:gpt-4o:acme::abc", "gpt-4o"),
         ] {
             assert!(candidates(model).all(|name| name != unwanted), "{model}");
         }

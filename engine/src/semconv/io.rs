@@ -83,7 +83,7 @@ pub(super) fn inputs(
     whole(found, Concern::Inputs)
         .or_else(|| messages::assemble(attributes, Side::Input))
         .or_else(|| of_listed_events(attributes, false))
-        .or_else(|| of_events(events, INPUT_EVENTS, MESSAGE_EVENTS))
+        .or_else(|| of_events(events, INPUT_EVENTS, MESSAGE_EVENTS, "user"))
         .or_else(|| empty_whole(found, Concern::Inputs))
 }
 
@@ -102,8 +102,8 @@ pub(super) fn outputs(
     whole(found, Concern::Outputs)
         .or_else(|| messages::assemble(attributes, Side::Output))
         .or_else(|| of_listed_events(attributes, true))
-        .or_else(|| of_events(events, OUTPUT_EVENTS, choices))
-        .or_else(|| of_events(events, TOOL_OUTPUT_EVENTS, &[]))
+        .or_else(|| of_events(events, OUTPUT_EVENTS, choices, "assistant"))
+        .or_else(|| of_events(events, TOOL_OUTPUT_EVENTS, &[], "tool"))
         .or_else(|| retrieved(events))
         .or_else(|| empty_whole(found, Concern::Outputs))
 }
@@ -232,6 +232,7 @@ fn of_events(
     events: &[EventView<'_>],
     wholes: &[(&str, &str)],
     messages: &[(&str, &str)],
+    speaker: &str,
 ) -> Option<String> {
     if events.is_empty() {
         return None;
@@ -243,12 +244,31 @@ fn of_events(
             .flat_map(|(_, pairs)| *pairs);
         let text = attributes
             .filter(|pair| pair.key == *key)
-            .find_map(|pair| pair.value.to_text());
+            .find_map(|pair| listed_texts(&pair.value, speaker).or_else(|| pair.value.to_text()));
         if text.is_some() {
             return text;
         }
     }
     message_events(events, messages)
+}
+
+/// The messages that a list of bare texts is (Spring AI), which say nothing of who speaks.
+fn listed_texts(value: &Value<'_>, speaker: &str) -> Option<String> {
+    let Value::Array(items) = value else {
+        return None;
+    };
+    let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+    let mut out = String::new();
+    for text in texts.filter(|texts| !texts.is_empty())? {
+        out.push(if out.is_empty() { '[' } else { ',' });
+        out.push_str("{\"role\":");
+        write_string(speaker, &mut out);
+        out.push_str(",\"content\":");
+        write_string(text, &mut out);
+        out.push('}');
+    }
+    out.push(']');
+    Some(out)
 }
 
 /// A JSON array with an object per message event: its role, then its attributes.

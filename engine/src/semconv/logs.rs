@@ -150,6 +150,15 @@ impl<'v> Record<'v> {
         (self.time_ns, number.or_else(index).unwrap_or_default())
     }
 
+    /// The attributes that some have in the body, a map or its JSON text.
+    fn of_body(&self) -> Vec<KeyValue<'_>> {
+        match self.get(BODY) {
+            Some(Value::KeyValues(members)) => members.clone(),
+            Some(Value::String(text)) => read_object(text),
+            _ => Vec::new(),
+        }
+    }
+
     /// The messages of a side of the body.
     fn conversation(&self, side: &str) -> Option<String> {
         let mut out = String::new();
@@ -233,7 +242,12 @@ fn said(records: &[Record<'_>]) -> Span {
     let attributes: Vec<KeyValue<'_>> = records
         .iter()
         .filter(is_like_span)
-        .flat_map(|record| record.attributes.clone())
+        .flat_map(|record| {
+            record
+                .of_body()
+                .into_iter()
+                .chain(record.attributes.clone())
+        })
         .collect();
     let found = Found::new(&attributes);
     let mut said = Span {

@@ -451,10 +451,67 @@ fn langfuse_counts_are_disjoint_in_its_own_words_only() {
     );
     assert_eq!(
         of(
+            r#"{"input":5,"output":3,"cache_read_input_tokens":4,"output_reasoning_tokens":6,"audio":1,"total":19}"#
+        ),
+        [Some(9), Some(9), Some(19), Some(4), None]
+    );
+    assert_eq!(
+        of(
+            r#"{"input":10,"output":60,"output_reasoning_tokens":50,"input_cached_tokens":4,"total":70}"#
+        ),
+        [Some(10), Some(60), Some(70), Some(4), None],
+        "parts that the total does not count are parts of input and output"
+    );
+    assert_eq!(
+        of(
             r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}"#
         ),
         [Some(10), Some(5), Some(15), Some(4), None]
     );
+}
+
+#[test]
+fn bodies_of_answers_count_where_no_attribute_does() {
+    let logfire = span_of_texts(&[
+        (
+            "logfire.msg_template",
+            "Chat Completion with {request_data[model]!r}",
+        ),
+        ("gen_ai.request.model", "gpt-4o"),
+        (
+            "response_data",
+            r#"{"message":{"role":"assistant","content":"Yes."},"usage":{"prompt_tokens":9,"completion_tokens":3,
+            "total_tokens":12,"prompt_tokens_details":{"cached_tokens":4}}}"#,
+        ),
+    ]);
+    assert_eq!(logfire.span_type, "LLM");
+    assert_eq!(
+        tokens(&logfire),
+        [Some(9), Some(3), Some(12), Some(4), None]
+    );
+    let adk = span_of_texts(&[
+        ("gen_ai.operation.name", "call_llm"),
+        (
+            "gcp.vertex.agent.llm_response",
+            r#"{"content":{"parts":[{"text":"Yes."}]},"usage_metadata":{"prompt_token_count":9,
+            "candidates_token_count":3,"total_token_count":14,"cached_content_token_count":4}}"#,
+        ),
+    ]);
+    assert_eq!(adk.span_type, "LLM");
+    assert_eq!(tokens(&adk), [Some(9), Some(3), Some(14), Some(4), None]);
+}
+
+#[test]
+fn sessions_and_users_have_these_names_too() {
+    for key in [
+        "gen_ai.thread.id",
+        "session_id",
+        "ai.telemetry.metadata.conversation_id",
+        "langfuse.trace.metadata.thread_id",
+    ] {
+        let span = span_of_texts(&[(key, "s-1")]);
+        assert_eq!(span.session_id.as_deref(), Some("s-1"), "{key}");
+    }
 }
 
 #[test]
@@ -1069,6 +1126,60 @@ fn an_event_with_the_details_of_a_call_is_read_as_the_record_of_it() {
         span.inputs
             .is_some_and(|inputs| inputs.contains("be kind") && inputs.contains("\"user\""))
     );
+}
+
+#[test]
+fn lists_of_texts_in_events_are_messages() {
+    let listed = |event: &str, key: &str, texts: &str| {
+        format!(
+            r#"{{"timeUnixNano":"1","name":"gen_ai.content.{event}","attributes":[
+            {{"key":"gen_ai.{key}","value":{{"arrayValue":{{"values":[{texts}]}}}}}}]}}"#
+        )
+    };
+    let asked = listed(
+        "prompt",
+        "prompt",
+        r#"{"stringValue":"be kind"},{"stringValue":"why \"so\"?"}"#,
+    );
+    let answered = listed("completion", "completion", r#"{"stringValue":"since"}"#);
+    let span = span_with(&[], &format!(r#","events":[{asked},{answered}]"#));
+    assert_eq!(
+        (span.inputs.as_deref(), span.outputs.as_deref()),
+        (
+            Some(
+                r#"[{"role":"user","content":"be kind"},{"role":"user","content":"why \"so\"?"}]"#
+            ),
+            Some(r#"[{"role":"assistant","content":"since"}]"#)
+        )
+    );
+    let hint = span.hint.unwrap();
+    assert_eq!(hint.request_preview.as_deref(), Some("why \"so\"?"));
+    assert_eq!(hint.response_preview.as_deref(), Some("since"));
+}
+
+#[test]
+fn details_of_an_operation_may_stand_in_the_body() {
+    let messages = r#"{"arrayValue":{"values":[{"kvlistValue":{"values":[{"key":"role","value":{"stringValue":"user"}},
+        {"key":"content","value":{"stringValue":"haiku?"}}]}}]}}"#;
+    let event = |body: String| {
+        format!(
+            r#","events":[{{"timeUnixNano":"1","name":"gen_ai.client.inference.operation.details","attributes":[
+            {{"key":"gen_ai.request.model","value":{{"stringValue":"m"}}}},{{"key":"body","value":{body}}}]}}]"#
+        )
+    };
+    let map = format!(
+        r#"{{"kvlistValue":{{"values":[{{"key":"gen_ai.input.messages","value":{messages}}}]}}}}"#
+    );
+    let text = serde_json::json!({
+        "stringValue": r#"{"gen_ai.input.messages":[{"role":"user","content":"haiku?"}]}"#
+    });
+    for body in [map, text.to_string()] {
+        let span = span_with(&[], &event(body));
+        assert_eq!(
+            (span.inputs.as_deref(), span.model.as_deref()),
+            (Some(r#"[{"role":"user","content":"haiku?"}]"#), Some("m"))
+        );
+    }
 }
 
 #[test]

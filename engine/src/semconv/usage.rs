@@ -4,7 +4,7 @@
 //! be a member of a JSON object; the producers' tables say which.
 
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use tracehouse_storage::model::Span;
 
 use crate::otlp::value::Value;
@@ -110,40 +110,63 @@ fn tokens(found: &Found<'_>, concern: Concern) -> Option<i64> {
     })
 }
 
-/// The counts of input of Claude Code, and of Langfuse in its own words, leave out what came from the
-/// cache or went into it.
+/// The counts of input of Claude Code leave out what came from the cache or went into it; Langfuse's own words have
+/// all kinds apart.
 fn add_cached(span: &mut Span, found: &Found<'_>) {
-    let leaves_out = match found.candidates(Concern::InputTokens).next() {
+    let of = |concern| found.candidates(concern).next();
+    match of(Concern::InputTokens).or_else(|| of(Concern::OutputTokens)) {
         Some((key, value)) if key.name == langfuse::USAGE => {
-            object(value).is_some_and(|usage| usage.get("input").is_some())
+            if let Some(parts) = object(value).as_ref().and_then(disjoint_parts) {
+                span.input_tokens = sum_of_side(parts, "input");
+                span.output_tokens = sum_of_side(parts, "output");
+            }
         }
-        Some((key, _)) => key.name == claude_code::INPUT_TOKENS,
-        None => false,
-    };
-    if !leaves_out {
-        return;
-    }
-    for cached in [
-        span.cache_read_input_tokens,
-        span.cache_creation_input_tokens,
-    ]
-    .into_iter()
-    .flatten()
-    {
-        span.input_tokens = span.input_tokens.map(|input| input.saturating_add(cached));
+        Some((key, _)) if key.name == claude_code::INPUT_TOKENS => {
+            for cached in [
+                span.cache_read_input_tokens,
+                span.cache_creation_input_tokens,
+            ]
+            .into_iter()
+            .flatten()
+            {
+                span.input_tokens = span.input_tokens.map(|input| input.saturating_add(cached));
+            }
+        }
+        _ => {}
     }
 }
 
-/// The parts of Langfuse's own words (`input`, `input_cached_tokens`, ...) are disjoint, and their sum
-/// is the total. With the words of a model's answer (`prompt_tokens`) the parts overlap.
+/// The parts of usage in Langfuse's own words (`input`, `input_cached_tokens`, `output_reasoning_tokens`, ...), which
+/// are disjoint: their sum is the total. With the words of a model's answer (`prompt_tokens`), and where the total is
+/// no more than input and output, the parts overlap.
+fn disjoint_parts(usage: &Json) -> Option<&Map<String, Json>> {
+    let parts = usage
+        .as_object()
+        .filter(|parts| parts.contains_key("input") || parts.contains_key("output"))?;
+    let count = |name: &str| parts.get(name).and_then(json_count);
+    let both = [count("input"), count("output")]
+        .into_iter()
+        .flatten()
+        .fold(0, i64::saturating_add);
+    let overlap = count("total").is_some_and(|total| total > 0 && total <= both);
+    (!overlap).then_some(parts)
+}
+
+/// The sum of the parts whose name says that they are input, or output.
+fn sum_of_side(parts: &Map<String, Json>, side: &str) -> Option<i64> {
+    let of_side = parts.iter().filter(|(name, _)| name.contains(side));
+    of_side
+        .filter_map(|(_, count)| json_count(count))
+        .reduce(i64::saturating_add)
+}
+
+/// The sum of all parts, of Langfuse's own words.
 fn sum_of_parts(found: &Found<'_>) -> Option<i64> {
     let (_, value) = found
         .candidates(Concern::TotalTokens)
         .find(|(key, _)| key.name == langfuse::USAGE)?;
     let usage = object(value)?;
-    let parts = usage
-        .as_object()
-        .filter(|parts| parts.contains_key("input") || parts.contains_key("output"))?;
+    let parts = disjoint_parts(&usage)?;
     Some(
         parts
             .values()

@@ -126,10 +126,7 @@ fn of_parts(json: &str, parts: Vec<Part>) -> Option<Content> {
     Some(match (lines.is_empty(), calls.is_empty()) {
         (false, true) => Content::Text(lines.join("\n")),
         (false, false) => Content::text_and_calls(lines.join("\n"), &calls.join("\n")),
-        (true, false) => Content::ToolCalls {
-            json: json.to_string(),
-            text: calls.join("\n"),
-        },
+        (true, false) => Content::ToolCalls(calls.join("\n")),
         (true, true) => Content::Json(json.to_string()),
     })
 }
@@ -259,13 +256,7 @@ pub(super) fn calls_beside(of: &Shape<'_>) -> Option<Content> {
             said(name),
             arguments.map(said).unwrap_or_default()
         );
-        let arguments = arguments
-            .map(|raw| format!(",\"arguments\":{}", raw.get()))
-            .unwrap_or_default();
-        Some(Content::ToolCalls {
-            json: format!("{{\"name\":{}{arguments}}}", name.get()),
-            text,
-        })
+        Some(Content::ToolCalls(text))
     })
 }
 
@@ -291,8 +282,5 @@ fn of_calls(calls: &RawValue) -> Option<Content> {
         .filter_map(|call| Shape::of(call.get()))
         .map(|call| call_text(&call))
         .collect();
-    Some(Content::ToolCalls {
-        json: calls.get().to_string(),
-        text: texts.join("\n"),
-    })
+    Some(Content::ToolCalls(texts.join("\n")))
 }

@@ -28,7 +28,7 @@ mod tests;
 
 #[cfg(feature = "sql")]
 pub(crate) use preview::escaped_unit;
-pub use preview::{decode_unicode_escapes, readable};
+pub use preview::{decode_unicode_escapes, decoded, readable};
 pub use walk::{read, read_instructions};
 
 /// One message of a conversation.
@@ -52,13 +52,8 @@ pub enum Content {
         /// The text and below it the calls as a person reads them.
         all: String,
     },
-    /// Calls of tools and nothing else.
-    ToolCalls {
-        /// The calls as they were sent.
-        json: String,
-        /// The calls as a person reads them: `name(arguments)`.
-        text: String,
-    },
+    /// Calls of tools and nothing else, as a person reads them: `name(arguments)`.
+    ToolCalls(String),
     /// Structure without text, as it was sent.
     Json(String),
 }
@@ -70,20 +65,18 @@ impl Content {
         Self::TextAndCalls { text, all }
     }
 
-    /// The column `content` of view `messages`: text with calls below it, else the JSON that was sent.
+    /// The column `content` of view `messages`: text with calls below it, calls, else the JSON that was sent.
     pub fn as_sent(&self) -> &str {
         match self {
-            Self::Text(text) | Self::TextAndCalls { all: text, .. } => text,
-            Self::ToolCalls { json, .. } | Self::Json(json) => json,
+            Self::Text(text) | Self::TextAndCalls { all: text, .. } | Self::ToolCalls(text) => text,
+            Self::Json(json) => json,
         }
     }
 
     /// As a person reads it: calls where there is no text.
     pub fn as_text(&self) -> &str {
         match self {
-            Self::Text(text) | Self::TextAndCalls { text, .. } | Self::ToolCalls { text, .. } => {
-                text
-            }
+            Self::Text(text) | Self::TextAndCalls { text, .. } | Self::ToolCalls(text) => text,
             Self::Json(json) => json,
         }
     }

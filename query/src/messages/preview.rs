@@ -3,6 +3,9 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
+use super::shape::string;
 use super::{Content, Message, Side, read};
 
 /// Larger payloads are not looked into for the sake of a line: parsing them costs too much.
@@ -18,6 +21,17 @@ pub fn readable(payload: &str, side: Side) -> Cow<'_, str> {
         Some(text) => Cow::Owned(text),
         None => decode_unicode_escapes(payload),
     }
+}
+
+/// A payload whole, as a person reads it: what a JSON string says, another one with its escapes of letters decoded.
+pub fn decoded(payload: &str) -> Cow<'_, str> {
+    let said = match payload.trim_start().starts_with('"') {
+        true => serde_json::from_str::<&RawValue>(payload)
+            .ok()
+            .and_then(string),
+        false => None,
+    };
+    said.map_or_else(|| decode_unicode_escapes(payload), Cow::Owned)
 }
 
 fn spoken(messages: &[Message], side: Side) -> Option<String> {

@@ -144,14 +144,14 @@ fn a_refusal_is_what_was_said() {
 }
 
 #[test]
-fn calls_alone_stay_as_sent_and_are_read_as_calls() {
+fn calls_alone_are_read_as_calls() {
     let calls = r#"[{"id":"1","function":{"name":"f","arguments":"{\"a\":1}"}}]"#;
     let payload = format!(
         r#"{{"choices":[{{"message":{{"role":"assistant","content":null,"tool_calls":{calls}}}}}]}}"#
     );
     assert_eq!(
         decoded(&payload, Side::Output),
-        vec![pair("assistant", calls)]
+        vec![pair("assistant", r#"f({"a":1})"#)]
     );
     for payload in [
         payload.as_str(),
@@ -423,6 +423,30 @@ fn what_was_retrieved_is_a_document_each() {
 }
 
 #[test]
+fn answers_of_tools_of_the_model_context_protocol_are_their_parts() {
+    let answer = r#"{"content":[{"type":"text","text":"sunny"},{"type":"image","data":"aGk=","mimeType":"image/png"}],"isError":false}"#;
+    assert_eq!(
+        decoded(answer, Side::ToolOutput),
+        [pair("tool", "sunny\n[image]")]
+    );
+    assert_eq!(readable(answer, Side::ToolOutput), "sunny\n[image]");
+    let other = r#"{"content":[{"id":7}],"isError":false}"#;
+    assert!(decoded(other, Side::ToolOutput).is_empty());
+}
+
+#[test]
+fn a_payload_is_decoded_whole() {
+    for (payload, wanted) in [
+        (r#""one\n\u6771 \"two\"""#, "one\n東 \"two\""),
+        (r#"{"q":"\u6771\n"}"#, r#"{"q":"東\n"}"#),
+        ("plain \\n", "plain \\n"),
+        (r#""a" and "b""#, r#""a" and "b""#),
+    ] {
+        assert_eq!(super::decoded(payload), wanted, "{payload}");
+    }
+}
+
+#[test]
 fn a_single_call_beside_a_message_is_read() {
     let call = r#"{"name":"f","arguments":"{\"a\":1}"}"#;
     for payload in [
@@ -432,7 +456,7 @@ fn a_single_call_beside_a_message_is_read() {
     ] {
         let read = read(&payload, Side::Output);
         let content = read[0].content.as_ref().unwrap();
-        assert_eq!((content.as_text(), content.as_sent()), (r#"f({"a":1})"#, call), "{payload}");
+        assert_eq!((content.as_text(), content.as_sent()), (r#"f({"a":1})"#, r#"f({"a":1})"#), "{payload}");
         assert_eq!(readable(&payload, Side::Output), r#"f({"a":1})"#);
     }
 }

@@ -136,7 +136,7 @@ fn walk(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
     let Some(shape) = Shape::of(json) else { return };
     let is_read = push_parts_by_kind(&shape, messages)
         || push_choice_with_calls(&shape, side, messages)
-        || push_message(&shape, json, side, messages)
+        || push_message(&shape, side, messages)
         || push_document(&shape, messages)
         || (side == Side::Retrieved && depth > 0 && push_retrieved(&shape, messages));
     if is_read {
@@ -257,20 +257,33 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
             None => walk(value.get(), side, depth + 1, messages),
         }
     }
-    // The arguments of a function that was traced: a single text is what it was asked.
     if messages.len() == before
-        && shape.has(&["kwargs"])
+        && let Some(content) = unwrapped(shape)
+    {
+        push(side.default_role(), content, messages);
+    }
+}
+
+/// What an object says that holds no messages.
+fn unwrapped(shape: &Shape<'_>) -> Option<Content> {
+    // The arguments of a function that was traced: a single text is what it was asked.
+    if shape.has(&["kwargs"])
         && let Some(arguments) = shape.get(&["args"])
         && let [only] = items(arguments.get()).as_slice()
         && let Some(text) = string(only)
     {
-        push(side.default_role(), Content::Text(text), messages);
+        return Some(Content::Text(text));
     }
-    if messages.len() == before
-        && let Some(text) = shape.text(&["text", "output_text", "response", "content"])
-    {
-        push(side.default_role(), Content::Text(text), messages);
+    // What a tool of the Model Context Protocol answers: a list of parts.
+    if let Some(list) = shape.get(&["content"]) {
+        let parts = items(list.get());
+        if !parts.is_empty() && parts.iter().all(|part| is_part(part)) {
+            return content::of_items(list.get(), &parts);
+        }
     }
+    shape
+        .text(&["text", "output_text", "response", "content"])
+        .map(Content::Text)
 }
 
 /// The messages of a request or response of pydantic-ai, whose parts say by their kind who speaks.
@@ -350,7 +363,7 @@ fn with_calls(said: Option<Content>, calls: Option<Content>) -> Option<Content> 
     match (said, calls) {
         (Some(Content::Json(json)), None) => Some(Content::Json(json)),
         (Some(Content::Json(_)) | None, calls @ Some(_)) => calls,
-        (Some(Content::Text(text)), Some(Content::ToolCalls { text: calls, .. })) => {
+        (Some(Content::Text(text)), Some(Content::ToolCalls(calls))) => {
             Some(Content::text_and_calls(text, &calls))
         }
         (said, _) => said,
@@ -409,8 +422,8 @@ fn push_retrieved(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
 }
 
 /// Pushes the message that the object is, and before or after it what tools answered inside of it.
-fn push_message(shape: &Shape<'_>, json: &str, side: Side, messages: &mut Vec<Message>) -> bool {
-    if let Some(message) = responses_item(shape, json) {
+fn push_message(shape: &Shape<'_>, side: Side, messages: &mut Vec<Message>) -> bool {
+    if let Some(message) = responses_item(shape) {
         messages.push(message);
         return true;
     }
@@ -484,7 +497,7 @@ fn tool_answers(body: &RawValue) -> Vec<Option<Content>> {
 }
 
 /// Items of OpenAI's Responses API that have a `type` and no role.
-fn responses_item(shape: &Shape<'_>, json: &str) -> Option<Message> {
+fn responses_item(shape: &Shape<'_>) -> Option<Message> {
     if shape.has(&["role"]) {
         return None;
     }
@@ -497,10 +510,7 @@ fn responses_item(shape: &Shape<'_>, json: &str) -> Option<Message> {
             })
         }
         "function_call" | "custom_tool_call" => {
-            let call = Content::ToolCalls {
-                json: json.to_string(),
-                text: content::call_text(shape),
-            };
+            let call = Content::ToolCalls(content::call_text(shape));
             Some(Message {
                 role: "assistant".to_string(),
                 content: Some(call),

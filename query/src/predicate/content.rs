@@ -13,7 +13,6 @@
 use arrow::array::{Array, StringViewArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::record_batch::RecordBatch;
-use memchr::memchr;
 use memchr::memmem::Finder;
 use tracehouse_storage::Result;
 use tracehouse_storage::text::{StringList, TEXT_COLUMNS, TextColumns};
@@ -65,9 +64,10 @@ impl<'a> Content<'a> {
     ) -> Result<BooleanBuffer> {
         let (prefilter, whole) = (Prefilter::of(test), whole_name(test));
         let (mut strings, mut failure) = (StringList::default(), None);
-        // A pattern that may begin and end anywhere finds in raw text what has no escapes.
-        let is_floating = matches!(&test.op, TextOp::Pattern(pattern) if pattern.is_floating());
-        let decodes = |text: &str| !is_floating || memchr(b'\\', text.as_bytes()).is_some();
+        let decodes = |text: &str| match &test.op {
+            TextOp::Pattern(pattern) => pattern.looks_into(text),
+            TextOp::In(_) => true,
+        };
         let accepts = |text: &str| test.op.accepts(text);
         let rows = select(&mut |row| {
             if let Some(prefilter) = &prefilter
@@ -130,13 +130,13 @@ fn whole_name(test: &TextTest) -> Option<Pattern> {
 }
 
 /// A necessary condition on the raw texts of a row.
-struct Prefilter {
+pub(super) struct Prefilter {
     piece: Piece,
     escape: Finder<'static>,
 }
 
 impl Prefilter {
-    fn of(test: &TextTest) -> Option<Self> {
+    pub(super) fn of(test: &TextTest) -> Option<Self> {
         let TextOp::Pattern(pattern) = &test.op else {
             return None;
         };
@@ -149,7 +149,7 @@ impl Prefilter {
     }
 
     /// Whether a string of the raw text may contain the piece. With a `\u` escape in it, any may.
-    fn may_hold(&self, raw: &str) -> bool {
+    pub(super) fn may_hold(&self, raw: &str) -> bool {
         self.piece.is_in(raw) || self.escape.find(raw.as_bytes()).is_some()
     }
 }

@@ -15,7 +15,7 @@ use tracehouse_storage::{Error, Result};
 
 use super::attributes::Translated;
 use super::column::{Ints, Map, equal, floats, ints, map, text, text_list};
-use super::content::{self, Content};
+use super::content::{self, Content, Prefilter};
 use super::json::KeyLookup;
 use super::test::{Test, TextOp, TextTest};
 use super::{Condition, Field};
@@ -30,6 +30,9 @@ const TOKEN_COLUMNS: [&str; 5] = [
     "cache_read_input_tokens",
     "cache_creation_input_tokens",
 ];
+
+/// Columns of what people and models wrote: patterns see their text and, where it is JSON, what it decodes to.
+const PAYLOADS: &[&str] = &["inputs", "outputs"];
 
 /// Rows still of interest; `None` = all.
 pub(super) type Wanted<'a> = Option<&'a BooleanBuffer>;
@@ -107,7 +110,11 @@ impl Condition {
                 if let Some(equal) = rows.equal_to_one(array)? {
                     return Ok(equal);
                 }
-                rows.by_text(|row| array.is_valid(row).then(|| array.value(row)))
+                let get = |row: usize| array.is_valid(row).then(|| array.value(row));
+                match &self.test {
+                    Test::Text(test) if PAYLOADS.contains(column) => Ok(rows.by_payload(test, get)),
+                    _ => rows.by_text(get),
+                }
             }
             Field::TraceId => {
                 let array = text(batch, "trace_id")?;
@@ -186,6 +193,21 @@ impl Rows<'_> {
             }
             _ => Err(self.mismatch()),
         }
+    }
+
+    /// The rows whose payload, or a string that it decodes to, is wanted, or none of them is when the test is negated.
+    fn by_payload<'t>(
+        &self,
+        test: &TextTest,
+        get: impl Fn(usize) -> Option<&'t str>,
+    ) -> BooleanBuffer {
+        let prefilter = Prefilter::of(test);
+        let may_hold = |text: &str| prefilter.as_ref().is_none_or(|held| held.may_hold(text));
+        let finds = |text: &str| match &test.op {
+            TextOp::Pattern(pattern) => may_hold(text) && pattern.is_match_decoded(text),
+            op => op.accepts(text),
+        };
+        self.select(|row| get(row).is_some_and(|text| finds(text) != test.negated))
     }
 
     /// The rows of a column that equal the one text that is wanted; `None` for other tests.

@@ -87,7 +87,7 @@ impl Condition {
             .is_some();
         let pattern = test.of_text().filter(|_| !is_translated)?;
         index
-            .rows_with_value(key, &|text| pattern.is_match(text), within)
+            .rows_with_value(key, &|text| pattern.is_match_decoded(text), within)
             .ok()?
     }
 }

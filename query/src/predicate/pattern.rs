@@ -4,7 +4,9 @@
 //! escape character (as in MLflow on SQLite). `ILIKE` folds case by Unicode's simple folding.
 //! `RLIKE` is a regular expression found anywhere. Matching time is linear in the text.
 
+use memchr::memchr;
 use memchr::memmem::Finder;
+use tracehouse_storage::text::any_decoded;
 
 use super::like::{Like, LikeItem, like_items};
 use super::regexes::RegexSearch;
@@ -79,8 +81,21 @@ impl Pattern {
     }
 
     /// Whether every text that holds a matching one matches.
-    pub fn is_floating(&self) -> bool {
+    fn is_floating(&self) -> bool {
         self.kind != PatternKind::RLike && self.text.starts_with('%') && self.text.ends_with('%')
+    }
+
+    /// Whether a text that does not match may decode to one that does. A pattern that may begin and end anywhere finds
+    /// in raw text what has no escapes.
+    pub fn looks_into(&self, text: &str) -> bool {
+        !self.is_floating() || memchr(b'\\', text.as_bytes()).is_some()
+    }
+
+    /// Whether a text matches, or a string that it decodes to where it is JSON: what producers send of a person's
+    /// words has escapes or not.
+    pub fn is_match_decoded(&self, text: &str) -> bool {
+        self.is_match(text)
+            || (self.looks_into(text) && any_decoded(text, &|string| self.is_match(string)))
     }
 
     /// Whether the text matches.

@@ -23,7 +23,7 @@ impl JsonTest {
     }
 
     /// The test as one of the value's text alone, where it is that: of the text of a string, of the JSON text of
-    /// anything else, and of what a text stands for that is a quoted string again.
+    /// anything else, and of the strings that it decodes to.
     pub(super) fn of_text(&self) -> Option<&Pattern> {
         match &self.op {
             JsonOp::Pattern(pattern) if !self.negated && !self.reads_on() => Some(pattern),
@@ -32,20 +32,28 @@ impl JsonTest {
     }
 
     /// Whether an attribute's raw JSON value satisfies the test, or an element of it does when it is a list or the
-    /// JSON text of one.
+    /// JSON text of one. Patterns see the text of a value and the strings that it decodes to; of a list the elements
+    /// do.
     pub fn accepts_attribute(&self, raw: &str) -> bool {
         let text = json::text(raw);
-        let own = self.finds(&text, raw.starts_with('"'));
         let Some(mut elements) = json::elements(&text) else {
-            return own != self.negated;
+            return self.finds_decoded(&text, raw.starts_with('"')) != self.negated;
         };
-        if own {
+        if self.finds(&text, raw.starts_with('"')) {
             // The list as a whole is what was asked for, or what was not.
             return !self.negated;
         }
         elements.any(|raw| {
-            raw != "null" && self.finds(&json::text(raw), raw.starts_with('"')) != self.negated
+            raw != "null"
+                && self.finds_decoded(&json::text(raw), raw.starts_with('"')) != self.negated
         })
+    }
+
+    fn finds_decoded(&self, text: &str, is_string: bool) -> bool {
+        match &self.op {
+            JsonOp::Pattern(pattern) => pattern.is_match_decoded(text),
+            _ => self.finds(text, is_string),
+        }
     }
 
     /// Whether a text of a tag or of metadata satisfies the test. Numbers compare where the text is one.

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 pub(super) type TantivyResult<T> = std::result::Result<T, tantivy::TantivyError>;
 
 /// Version of the rules in `leaves`, `reading`, `tokenizer`, `row_terms` and `attribute_terms`, and of `string_occurrences`.
-const RULES_VERSION: u32 = 4;
+const RULES_VERSION: u32 = 5;
 
 /// Names of the fields of words of a span, in the order of [`super::SpanText`]'s lists.
 pub(super) const FIELD_NAMES: [&str; 3] = ["inputs", "outputs", "other"];

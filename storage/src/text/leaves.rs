@@ -1,9 +1,9 @@
 //! From the columns of a span row to its strings: the raw ones and those decoded from JSON, which `LIKE`
 //! matches, and the decoded leaf strings as they are read, which are cut into words.
 //!
-//! A string that begins with `{` or `[` and ends with `}` or `]` and is JSON is replaced by its leaf
-//! strings and numbers, and so on inside; keys, booleans and null are left out. Which strings of a row
-//! are searchable is said in `row_text`.
+//! A string that is a JSON object or array, or a JSON string in its quotes, is replaced by its leaf
+//! strings and numbers, and so on inside; keys, booleans and null are left out. Nothing may stand before
+//! its first bracket or quote or after its last. Which strings of a row are searchable is said in `row_text`.
 
 use std::cell::OnceCell;
 
@@ -100,13 +100,22 @@ impl StringList {
     }
 }
 
-/// Whether a text is a JSON object or array, all of it, and stands for what is inside.
+/// Whether a text is a JSON object, array or string, all of it, and stands for what is inside.
 pub fn is_json(text: &str) -> bool {
     scanned_json(text).is_some()
 }
 
+/// Whether a string that a JSON text decodes to is accepted; of a text that is no JSON none is.
+pub fn any_decoded(text: &str, accepts: &dyn Fn(&str) -> bool) -> bool {
+    scanned_json(text).is_some_and(|json| any_leaf(&json, accepts))
+}
+
 pub(super) fn looks_like_json(text: &str) -> bool {
-    text.starts_with(['{', '[']) && text.ends_with(['}', ']'])
+    (text.starts_with(['{', '[']) && text.ends_with(['}', ']'])) || is_quoted(text)
+}
+
+fn is_quoted(text: &str) -> bool {
+    text.len() >= 2 && text.starts_with('"') && text.ends_with('"')
 }
 
 /// The decoded leaf strings of one span, by field.
@@ -314,13 +323,13 @@ pub(super) fn scanned_json(text: &str) -> Option<Scanned<'_>> {
         .filter(Scanned::is_json)
 }
 
-/// Whether a leaf string of a JSON text is accepted.
+/// Whether a leaf string of a JSON text is accepted; one in quotes of its own with them or without.
 fn any_leaf(json: &Scanned<'_>, accepts: &dyn Fn(&str) -> bool) -> bool {
     let mut texts = json
         .parts()
         .filter(|part| matches!(part.piece, JsonPiece::Text(_)));
     texts.any(|part| match scanned_json(part.plain) {
-        Some(inner) => any_leaf(&inner, accepts),
+        Some(inner) => any_leaf(&inner, accepts) || (is_quoted(part.plain) && accepts(part.plain)),
         None => accepts(part.plain),
     })
 }
@@ -379,6 +388,10 @@ mod tests {
             leaves(r#"["{\"in\": \"deep \\\"q\\\"\"}", "[oops]"]"#),
             ["deep \"q\"", "[oops]"]
         );
+        assert_eq!(leaves(r#""one\n\u6771 \"two\"""#), ["one\n東 \"two\""]);
+        assert_eq!(leaves(r#""\"a\\nb\"""#), ["a\nb"], "and so on inside");
+        assert_eq!(leaves(r#""a" and "b""#), [r#""a" and "b""#]);
+        assert_eq!(leaves("\""), ["\""]);
         assert_eq!(
             leaves(" [1]"),
             [" [1]"],

@@ -62,7 +62,7 @@ pub use candidates::ValueRows;
 pub use fold::folded;
 pub use fresh::FreshText;
 pub use index::TextLocation;
-pub use leaves::{SpanText, StringList, TextColumns, is_json};
+pub use leaves::{SpanText, StringList, TextColumns, any_decoded, is_json};
 pub use merge::merge_indexes;
 pub use pattern::{IndexedValue, Literal, TextPattern};
 pub use query::{Slot, TextField, TextQuery, TextTerm};

@@ -146,9 +146,11 @@ fn judge(total: &ImportReport, incomplete: Option<String>) -> Result<()> {
         )),
         Some(name) => {
             let name = shown_name(&name);
-            Err(Failure::bad_input(format!(
-                "{name} is incomplete or no OTLP: what could be read is kept"
-            )))
+            let kept = match total.kept_something() {
+                true => "is incomplete: what could be read is kept",
+                false => "is incomplete, or no file of traces: nothing was kept",
+            };
+            Err(Failure::bad_input(format!("{name} {kept}")))
         }
         None if kept_nothing(total) => Err(Failure::bad_input(format!(
             "nothing was kept{}: {} rejected, {} without traces",

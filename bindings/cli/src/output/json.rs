@@ -1,12 +1,12 @@
 //! JSON: rows as objects with every column, NULL written out, times as RFC 3339. What a terminal would obey
 //! is written as escapes of JSON, wherever the text goes. A column of JSON text (`arrow.json`) is written as the
-//! value that it is.
+//! value that it is. A number that JSON cannot write is the text of its name, as in OTLP/JSON: `"NaN"`, `"Infinity"`.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::{Array, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, FieldRef, Float64Type};
 use arrow::error::ArrowError;
 use arrow::json::writer::{
     Encoder, EncoderFactory, EncoderOptions, JsonArray, JsonFormat, LineDelimited, NullableEncoder,
@@ -17,9 +17,13 @@ use super::escape::EscapingWriter;
 use super::writable::Takes;
 use crate::failure::Result;
 
-/// Encodes columns of JSON text as what they say.
+/// Encodes columns of JSON text as what they say, and names numbers that are not finite.
 #[derive(Debug)]
 struct JsonTexts;
+
+/// How columns are encoded that need nothing of their own.
+static PLAIN: LazyLock<EncoderOptions> =
+    LazyLock::new(|| EncoderOptions::default().with_explicit_nulls(true));
 
 impl EncoderFactory for JsonTexts {
     fn make_default_encoder<'a>(
@@ -28,6 +32,16 @@ impl EncoderFactory for JsonTexts {
         array: &'a dyn Array,
         _options: &'a EncoderOptions,
     ) -> std::result::Result<Option<NullableEncoder<'a>>, ArrowError> {
+        if let Some(numbers) = array.as_primitive_opt::<Float64Type>()
+            && numbers.iter().flatten().any(|number| !number.is_finite())
+        {
+            let finite = make_encoder(field, array, &PLAIN)?;
+            let encoder = Numbers { finite, numbers };
+            return Ok(Some(NullableEncoder::new(
+                Box::new(encoder),
+                numbers.nulls().cloned(),
+            )));
+        }
         Ok(array
             .as_string_opt::<i32>()
             .filter(|_| has_json(field))
@@ -43,6 +57,24 @@ fn has_json(field: &FieldRef) -> bool {
             .metadata()
             .get("ARROW:extension:name")
             .is_some_and(|name| name == "arrow.json"),
+    }
+}
+
+/// Numbers of which some are not finite.
+struct Numbers<'a> {
+    finite: NullableEncoder<'a>,
+    numbers: &'a Float64Array,
+}
+
+impl Encoder for Numbers<'_> {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        let name: &[u8] = match self.numbers.value(row) {
+            number if number.is_nan() => b"\"NaN\"",
+            f64::INFINITY => b"\"Infinity\"",
+            f64::NEG_INFINITY => b"\"-Infinity\"",
+            _ => return self.finite.encode(row, out),
+        };
+        out.extend_from_slice(name);
     }
 }
 
@@ -125,6 +157,26 @@ mod tests {
     use arrow::datatypes::{Field, Schema};
 
     use super::*;
+
+    #[test]
+    fn numbers_that_are_not_finite_have_their_names() {
+        let numbers = [
+            Some(1.5),
+            Some(f64::NAN),
+            None,
+            Some(f64::INFINITY),
+            Some(-f64::INFINITY),
+        ];
+        let column: ArrayRef = Arc::new(Float64Array::from(numbers.to_vec()));
+        let schema = Schema::new(vec![Field::new("n", DataType::Float64, true)]);
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![column]).unwrap();
+        let mut out = Vec::new();
+        write_lines(&mut out, &[batch]).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap().replace('\n', ""),
+            r#"{"n":1.5}{"n":"NaN"}{"n":null}{"n":"Infinity"}{"n":"-Infinity"}"#
+        );
+    }
 
     #[test]
     fn json_texts_are_values_in_lists_as_well() {

@@ -102,13 +102,19 @@ pub fn bytes(bytes: u64) -> String {
     format!("{value:.1} {name}")
 }
 
-/// Dollars: cents and more precisely below a cent.
+/// Dollars: cents, more precisely below a dollar, and two digits of what is less than a hundredth of a cent.
 pub fn usd(cost: f64) -> String {
+    const LEAST: f64 = 1e-4;
     if cost == 0.0 || cost >= 1.0 {
-        format!("${cost:.2}")
-    } else {
-        format!("${cost:.4}")
+        return format!("${cost:.2}");
     }
+    if cost.abs() >= LEAST {
+        return format!("${cost:.4}");
+    }
+    let magnitude = cost.abs().log10().floor() as i32;
+    let decimals = usize::try_from(1 - magnitude).unwrap_or_default();
+    let text = format!("{cost:.decimals$}");
+    format!("${}", text.trim_end_matches('0'))
 }
 
 /// Bytes of a size as a user writes it: `512MB`, `2GiB`, `1000000`.
@@ -193,6 +199,9 @@ mod tests {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_500_000), "1.5 MB");
         assert_eq!(usd(0.00123), "$0.0012");
+        assert_eq!(usd(0.0000123), "$0.000012");
+        assert_eq!(usd(0.00005), "$0.00005");
+        assert_eq!((usd(0.0), usd(0.0001)), ("$0.00".into(), "$0.0001".into()));
     }
 
     #[test]

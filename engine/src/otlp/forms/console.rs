@@ -135,6 +135,141 @@ fn go_attributes(listed: Option<&Json>) -> Json {
     )
 }
 
+/// Whether these are the members of a span of the JavaScript SDK's console exporter.
+pub(super) fn is_js(span: &Map<String, Json>) -> bool {
+    ["traceId", "id", "timestamp", "duration", "name", "kind"]
+        .iter()
+        .all(|name| span.contains_key(*name))
+}
+
+/// A span of the JavaScript SDK's console exporter, as one `ResourceSpans`. Times are microseconds.
+pub(super) fn js(span: &Map<String, Json>) -> Result<Json, DecodeError> {
+    let start = micros(span, "timestamp")?;
+    let of_parent = text(span.get("parentSpanContext"), "spanId");
+    let parent = span
+        .get("parentId")
+        .or_else(|| span.get("parentSpanId"))
+        .and_then(Json::as_str)
+        .unwrap_or(of_parent);
+    let kind = span.get("kind").and_then(Json::as_i64);
+    let listed = |name: &str| {
+        let list = span.get(name).and_then(Json::as_array);
+        list.map(Vec::as_slice).unwrap_or_default()
+    };
+    let otlp = json!({
+        "traceId": text_member(span, "traceId"),
+        "spanId": text_member(span, "id"),
+        "parentSpanId": parent,
+        "name": span.get("name"),
+        // The SDK's numbers begin at 0, those of OTLP have 0 for what is not said.
+        "kind": kind.map_or(0, |kind| kind.saturating_add(1)),
+        "startTimeUnixNano": start.to_string(),
+        "endTimeUnixNano": start.saturating_add(micros(span, "duration")?).to_string(),
+        "attributes": attributes(span.get("attributes")),
+        "status": {
+            "code": span.get("status").and_then(|status| status.get("code")).unwrap_or(&Json::Null),
+            "message": text(span.get("status"), "message"),
+        },
+        "events": listed("events").iter().map(js_event).collect::<Vec<_>>(),
+        "links": listed("links").iter().map(js_link).collect::<Vec<_>>(),
+    });
+    let scope = span
+        .get("instrumentationScope")
+        .or_else(|| span.get("instrumentationLibrary"));
+    let scope = json!({ "name": text(scope, "name"), "version": text(scope, "version") });
+    let resource = span
+        .get("resource")
+        .and_then(|resource| resource.get("attributes"));
+    Ok(resource_spans(attributes(resource), scope, otlp))
+}
+
+/// Nanoseconds of a number of microseconds, whose digits a double of nanoseconds would not have.
+fn micros(span: &Map<String, Json>, key: &str) -> Result<i64, DecodeError> {
+    const NS_PER_US: f64 = 1e3;
+    let number = span.get(key).and_then(Json::as_f64);
+    let whole = number.filter(|number| (0.0..9e15).contains(number));
+    let ns = whole.map(|number| {
+        let part = (number.fract() * NS_PER_US).round() as i64;
+        (number.trunc() as i64) * NS_PER_US as i64 + part
+    });
+    ns.ok_or_else(|| DecodeError::new(format!("{key} is no number of microseconds")))
+}
+
+fn js_event(event: &Json) -> Json {
+    let part = |at: usize| event.get("time").and_then(|time| time.get(at)?.as_i64());
+    let seconds = part(0).unwrap_or_default();
+    let time = seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(part(1).unwrap_or_default());
+    json!({
+        "name": event.get("name"),
+        "timeUnixNano": time.max(0).to_string(),
+        "attributes": attributes(event.get("attributes")),
+    })
+}
+
+fn js_link(link: &Json) -> Json {
+    let context = link.get("context");
+    json!({
+        "traceId": text(context, "traceId"),
+        "spanId": text(context, "spanId"),
+        "attributes": attributes(link.get("attributes")),
+    })
+}
+
+/// The spans of a resource as the PHP SDK's console exporter prints them, as one `ResourceSpans`.
+pub(super) fn php(printed: &Map<String, Json>) -> Json {
+    let listed = |of: Option<&Json>| of.and_then(Json::as_array).cloned().unwrap_or_default();
+    let scopes = listed(printed.get("scopes"));
+    let scopes = scopes.iter().map(|scope| {
+        let spans = listed(scope.get("spans"));
+        json!({
+            "scope": { "name": text(Some(scope), "name"), "version": text(Some(scope), "version") },
+            "spans": spans.iter().map(php_span).collect::<Vec<_>>(),
+        })
+    });
+    let resource = printed
+        .get("resource")
+        .and_then(|resource| resource.get("attributes"));
+    json!({
+        "resource": { "attributes": attributes(resource) },
+        "scopeSpans": scopes.collect::<Vec<_>>(),
+    })
+}
+
+fn php_span(span: &Json) -> Json {
+    let time = |of: &Json, name: &str| of.get(name).and_then(Json::as_i64).unwrap_or_default();
+    let listed = |name: &str| {
+        span.get(name)
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let events = listed("events").map(|event| {
+        json!({
+            "name": event.get("name"),
+            "timeUnixNano": time(event, "timestamp").to_string(),
+            "attributes": attributes(event.get("attributes")),
+        })
+    });
+    json!({
+        "traceId": text(span.get("context"), "trace_id"),
+        "spanId": text(span.get("context"), "span_id"),
+        "parentSpanId": text(Some(span), "parent_span_id"),
+        "name": span.get("name"),
+        "kind": format!("SPAN_{}", text(Some(span), "kind")),
+        "startTimeUnixNano": time(span, "start").to_string(),
+        "endTimeUnixNano": time(span, "end").to_string(),
+        "attributes": attributes(span.get("attributes")),
+        "status": {
+            "code": status_code(text(span.get("status"), "code")),
+            "message": text(span.get("status"), "description"),
+        },
+        "events": events.collect::<Vec<_>>(),
+        "links": listed("links").map(python_link).collect::<Vec<_>>(),
+    })
+}
+
 fn status_code(word: &str) -> String {
     format!(
         "STATUS_CODE_{}",

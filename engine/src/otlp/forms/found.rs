@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::object::SpanRecord;
 use super::score::Score;
-use crate::assess::{GivenAssessment, given_json};
+use crate::assess::{GivenAssessment, given_json, override_unsaid};
 use crate::otlp::error::DecodeError;
 use crate::start::TraceStart;
 use crate::tags::{check_pair, check_tag};
@@ -131,14 +131,23 @@ impl Found {
         self.assessments.push(assessment);
     }
 
-    /// Adds an assessment of a trace in MLflow's form.
-    pub(super) fn assess_json(&mut self, trace_id: &str, json: &str) {
-        match given_json(json, Some(trace_id)) {
-            Ok(assessment) => self.assessments.push(assessment),
-            Err(error) => self
-                .rejected
-                .push(format!("assessment of trace {trace_id}: {error}")),
+    /// Adds the assessments of a trace in MLflow's form.
+    pub(super) fn assess_json<'j>(
+        &mut self,
+        trace_id: &str,
+        listed: impl Iterator<Item = &'j str>,
+    ) {
+        let mut given = Vec::new();
+        for json in listed {
+            match given_json(json, Some(trace_id)) {
+                Ok(assessment) => given.push(assessment),
+                Err(error) => self
+                    .rejected
+                    .push(format!("assessment of trace {trace_id}: {error}")),
+            }
         }
+        override_unsaid(given.iter_mut());
+        self.assessments.append(&mut given);
     }
 
     /// Takes out of a start the tags and metadata that a trace cannot have.

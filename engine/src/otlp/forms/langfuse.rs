@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Found;
 use super::object::{Record, SpanRecord, text_of};
 use super::score::{Score, score_value};
+use super::{Members, parsed};
 use crate::otlp::error::DecodeError;
 
 pub(super) const TRACE_FORM: &str = "Langfuse trace";
@@ -74,6 +75,42 @@ pub(super) fn form(record: &Record) -> Option<&'static str> {
         return Some(SCORE_FORM);
     }
     (record.has("timestamp") && !record.has("traceId") && has_any(OF_TRACES)).then_some(TRACE_FORM)
+}
+
+/// The trace of what the UI downloads of one, `{"trace", "observations", "scores"}`, with these inside it as the API has
+/// them; `None` when the object is something else.
+///
+/// # Errors
+/// When it is too large.
+pub(super) fn download(members: &Members<'_>) -> Result<Option<Record>, DecodeError> {
+    let Some(trace) = members
+        .get("trace")
+        .filter(|json| json.get().starts_with('{'))
+    else {
+        return Ok(None);
+    };
+    let mut trace = parsed(trace.get())?;
+    if form(&Record::new(trace.clone())) != Some(TRACE_FORM) {
+        return Ok(None);
+    }
+    for name in ["observations", "scores"] {
+        let beside = members.get(name).map(|list| list.get()).unwrap_or("[]");
+        let Ok(Json::Array(beside)) = serde_json::from_str::<Json>(beside) else {
+            continue;
+        };
+        match trace.get_mut(name) {
+            Some(Json::Array(inside)) => {
+                let known: Vec<Json> = inside
+                    .iter()
+                    .filter_map(|of| of.get("id").cloned())
+                    .collect();
+                let is_known = |item: &Json| item.get("id").is_some_and(|id| known.contains(id));
+                inside.extend(beside.into_iter().filter(|item| !is_known(item)));
+            }
+            _ => drop(trace.insert(name.to_string(), Json::Array(beside))),
+        }
+    }
+    Ok(Some(Record::new(trace)))
 }
 
 /// Takes a record.
@@ -271,6 +308,9 @@ fn observation(mut record: Record) -> Result<SpanRecord, DecodeError> {
     for (key, name) in [
         ("langfuse.trace.name", "traceName"),
         ("langfuse.trace.tags", "traceTags"),
+        ("langfuse.trace.tags", "tags"),
+        ("langfuse.release", "release"),
+        ("langfuse.environment", "environment"),
         ("langfuse.session.id", "sessionId"),
         ("langfuse.user.id", "userId"),
     ] {

@@ -17,7 +17,8 @@ pub(super) const FEEDBACK_FORM: &str = "LangSmith feedback";
 
 /// What a record of LangSmith is.
 pub(super) fn form(record: &Record) -> Option<&'static str> {
-    let is_run = record.has("run_type") && record.has("start_time") && record.has("id");
+    let is_run = record.has("run_type")
+        && ((record.has("start_time") && record.has("id")) || record.has("run_id"));
     let is_feedback = record.has("key")
         && record.has("run_id")
         && (record.knows("score") || record.knows("value"));
@@ -63,7 +64,9 @@ fn run(found: &mut Found, mut record: Record, parent: Option<(&str, &str)>) {
 }
 
 fn run_span(mut record: Record, parent: Option<(&str, &str)>) -> Result<SpanRecord, DecodeError> {
-    let id = record.required("id")?;
+    // Its command line calls it `run_id`.
+    let id = record.text("id").or_else(|| record.text("run_id"));
+    let id = id.ok_or_else(|| DecodeError::new("a run without id"))?;
     let named = |error: DecodeError| DecodeError::new(format!("run {id}: {error}"));
     let parent_id = record
         .text("parent_run_id")
@@ -75,13 +78,16 @@ fn run_span(mut record: Record, parent: Option<(&str, &str)>) -> Result<SpanReco
     let trace_id = trace_id
         .or_else(|| first_of(order.as_deref()?))
         .or_else(|| parent_id.is_none().then(|| id.clone()));
-    let start_ns = record.time_ns("start_time").map_err(named)?;
+    let start_ns = record
+        .time_ns("start_time")
+        .map_err(named)?
+        .or_else(|| time_of_id(&id));
     let mut span = SpanRecord {
         trace_id: trace_id
             .ok_or_else(|| named(DecodeError::new("trace_id and dotted_order are missing")))?,
         parent_id,
         name: record.text("name").unwrap_or_default(),
-        start_ns: start_ns.unwrap_or_default(),
+        start_ns: start_ns.ok_or_else(|| named(DecodeError::new("start_time is missing")))?,
         end_ns: record.time_ns("end_time").map_err(named)?,
         scope: "langsmith",
         span_id: id.clone(),
@@ -108,12 +114,25 @@ fn run_span(mut record: Record, parent: Option<(&str, &str)>) -> Result<SpanReco
     span.add_text("gen_ai.prompt", record.take("inputs"));
     span.add_text("gen_ai.completion", record.take("outputs"));
     extra(&mut span, record.object("extra").unwrap_or_default());
+    let metadata = record.object("custom_metadata").unwrap_or_default();
+    metadata
+        .into_iter()
+        .for_each(|(key, value)| span.add(format!("langsmith.metadata.{key}"), Some(value)));
     let listed = record.list("events").unwrap_or_default();
     span.events = listed.iter().filter_map(event_of).collect();
     span.add("langsmith.trace.session_id", record.take("session_id"));
     span.add("langsmith.trace.session_name", record.take("session_name"));
     span.add_rest("langsmith.run.", record);
     Ok(span)
+}
+
+/// The time in an id that is a UUID of version 7, which begins with Unix milliseconds.
+fn time_of_id(id: &str) -> Option<i64> {
+    let (high, rest) = id.split_once('-')?;
+    let (low, version) = rest.split_once('-')?;
+    let is_uuid = id.len() == 36 && high.len() == 8 && low.len() == 4 && version.starts_with('7');
+    let ms = i64::from_str_radix(&format!("{high}{low}"), 16).ok();
+    ms.filter(|_| is_uuid)?.checked_mul(1_000_000)
 }
 
 /// The trace in `20240501T120000123456Z<trace id>.20240501...Z<run id>`.
@@ -124,17 +143,16 @@ fn first_of(order: &str) -> Option<String> {
 
 /// Tokens and cost as LangSmith counted them, else as the model's answer says.
 fn tokens(span: &mut SpanRecord, record: &mut Record) {
-    let counts =
-        ["prompt_tokens", "completion_tokens", "total_tokens"].map(|name| record.take(name));
-    let counts =
-        counts.map(|count| count.filter(|count| count.as_f64().is_some_and(|count| count > 0.0)));
-    let details = record.object("prompt_token_details").map(Json::Object);
-    let counted = counts.iter().any(Option::is_some);
-    let [input, output, total] = if counted {
-        counts
-    } else {
-        answered_tokens(record)
-    };
+    const COUNTS: [&str; 3] = ["prompt_tokens", "completion_tokens", "total_tokens"];
+    let listed = record.object("token_usage").unwrap_or_default();
+    let own = COUNTS.map(|name| record.take(name).or_else(|| listed.get(name).cloned()));
+    let own =
+        own.map(|count| count.filter(|count| count.as_f64().is_some_and(|count| count > 0.0)));
+    let answered = answered(record);
+    let own_details = record.object("prompt_token_details").map(Json::Object);
+    let details = own_details.clone().or(answered.input_details);
+    let counted = own.iter().any(Option::is_some);
+    let [input, output, total] = if counted { own } else { answered.counts };
     span.add("gen_ai.usage.input_tokens", input);
     span.add("gen_ai.usage.output_tokens", output);
     span.add("gen_ai.usage.total_tokens", total);
@@ -144,39 +162,58 @@ fn tokens(span: &mut SpanRecord, record: &mut Record) {
         "gen_ai.usage.cache_creation.input_tokens",
         detail("cache_creation"),
     );
+    let costs = record.object("costs").unwrap_or_default();
     let cost = record
         .take("total_cost")
+        .or_else(|| costs.get("total_cost").cloned())
         .filter(|cost| text_of(cost).parse().is_ok_and(|cost: f64| cost > 0.0));
     span.add("gen_ai.usage.cost", cost);
-    span.add("langsmith.run.prompt_token_details", details);
+    span.add("langsmith.run.prompt_token_details", own_details);
 }
 
+/// What a model's answer says of its tokens.
+#[derive(Default)]
+struct Answered {
+    counts: [Option<Json>; 3],
+    input_details: Option<Json>,
+}
+
+/// Where `usage_metadata` stands in `outputs`: beside the answer, or in its message.
+const USAGE_PATHS: &[&str] = &[
+    "/usage_metadata",
+    "/usage",
+    "/message/usage_metadata",
+    "/generations/0/0/message/kwargs/usage_metadata",
+    "/generations/0/message/kwargs/usage_metadata",
+    "/generations/0/0/message/usage_metadata",
+    "/output/usage_metadata",
+    "/output/kwargs/usage_metadata",
+];
+
 /// The tokens in `outputs`: `usage_metadata`, or `llm_output.token_usage`.
-fn answered_tokens(record: &mut Record) -> [Option<Json>; 3] {
-    let outputs = record.take("outputs");
-    let read = outputs
-        .clone()
-        .map(|outputs| opened(outputs, Json::is_object));
-    let member = |path: &[&str]| {
-        path.iter()
-            .try_fold(read.as_ref()?, |json, name| json.get(name))
-            .cloned()
+fn answered(record: &mut Record) -> Answered {
+    let Some(outputs) = record.take("outputs") else {
+        return Answered::default();
     };
-    let usage = member(&["usage_metadata"]);
-    let older = member(&["llm_output", "token_usage"]);
+    let read = opened(outputs.clone(), Json::is_object);
+    record.put("outputs", outputs);
+    let is_usage = |usage: &&Json| usage.get("input_tokens").is_some();
+    let usage = USAGE_PATHS
+        .iter()
+        .find_map(|path| read.pointer(path).filter(is_usage));
+    let older = read.pointer("/llm_output/token_usage");
     let count = |name: &str, older_name: &str| {
-        let count = usage.as_ref().and_then(|usage| usage.get(name));
-        count.or_else(|| older.as_ref()?.get(older_name)).cloned()
+        let count = usage.and_then(|usage| usage.get(name));
+        count.or_else(|| older?.get(older_name)).cloned()
     };
-    let counts = [
-        count("input_tokens", "prompt_tokens"),
-        count("output_tokens", "completion_tokens"),
-        count("total_tokens", "total_tokens"),
-    ];
-    if let Some(outputs) = outputs {
-        record.put("outputs", outputs);
+    Answered {
+        counts: [
+            count("input_tokens", "prompt_tokens"),
+            count("output_tokens", "completion_tokens"),
+            count("total_tokens", "total_tokens"),
+        ],
+        input_details: usage.and_then(|usage| usage.get("input_token_details").cloned()),
     }
-    counts
 }
 
 /// `extra`: metadata, what the model was invoked with, the runtime.

@@ -1,5 +1,6 @@
 //! MLflow's traces as files: `trace.to_json()`, the artifact `traces.json` (spans alone), a row of `search_traces` as a
-//! table, and what mlflow-export-import writes. Form: `mlflow.entities.Trace.to_dict`, schemas 2 and 3.
+//! table, what mlflow-export-import writes, and the state of a trace alone (`TraceInfo`, as its REST API lists them).
+//! Form: `mlflow.entities.Trace.to_dict`, schemas 2 and 3.
 //!
 //! The state of the trace (tags, metadata, previews, times) becomes its start, as MLflow's own `start_trace` has it;
 //! assessments keep their ids.
@@ -21,6 +22,13 @@ use crate::start::TraceStart;
 
 const FORM: &str = "MLflow trace";
 const SPANS_FORM: &str = "MLflow spans";
+const INFO_FORM: &str = "MLflow trace info";
+/// What tells the state of a trace: an id, a time, and something that only MLflow has.
+const INFO_MEMBERS: [&[&str]; 3] = [
+    &["trace_id", "request_id"],
+    &["request_time", "request_time_ms", "timestamp_ms"],
+    &["trace_location", "trace_metadata", "request_metadata"],
+];
 /// What tells a row of `search_traces` whose column `trace` was left out.
 const ROW_COLUMNS: [&str; 3] = ["trace_id", "request_time", "trace_metadata"];
 /// Its columns that are no state of the trace.
@@ -66,16 +74,15 @@ pub(super) fn add(found: &mut Found, members: &Members<'_>) -> Result<bool, Deco
         return Ok(true);
     }
     let Some(spans) = get("spans").and_then(spans_of) else {
-        return Ok(false);
+        let has_any = |names: &&[&str]| names.iter().any(|name| get(name).is_some());
+        let is_info = INFO_MEMBERS.iter().all(has_any);
+        return match is_info {
+            true => add_state(found, INFO_FORM, members, &[]).map(|()| true),
+            false => Ok(false),
+        };
     };
     if ROW_COLUMNS.iter().all(|name| get(name).is_some()) {
-        let state: BTreeMap<_, _> = members
-            .iter()
-            .filter(|(name, _)| !ROW_PAYLOADS.contains(&name.as_str()))
-            .collect();
-        let info = to_raw_value(&state).map_err(|error| DecodeError::new(error.to_string()))?;
-        found.saw(FORM);
-        trace(found, &info, &spans)?;
+        add_state(found, FORM, members, &spans)?;
         return Ok(true);
     }
     if !is_mlflow(&spans) {
@@ -86,6 +93,22 @@ pub(super) fn add(found: &mut Found, members: &Members<'_>) -> Result<bool, Deco
         spans.iter().for_each(|span| add_span(found, span, None))
     });
     Ok(true)
+}
+
+/// Adds the trace whose state is the members of an object, but for its payloads.
+fn add_state(
+    found: &mut Found,
+    form: &'static str,
+    members: &Members<'_>,
+    spans: &[&RawValue],
+) -> Result<(), DecodeError> {
+    let state: BTreeMap<_, _> = members
+        .iter()
+        .filter(|(name, _)| !ROW_PAYLOADS.contains(&name.as_str()))
+        .collect();
+    let info = to_raw_value(&state).map_err(|error| DecodeError::new(error.to_string()))?;
+    found.saw(form);
+    trace(found, &info, spans)
 }
 
 /// The spans of `data`, which is a list or an object with one.
@@ -127,10 +150,8 @@ fn trace(found: &mut Found, info: &RawValue, spans: &[&RawValue]) -> Result<(), 
         Some(list) => serde_json::from_str(list.get()).unwrap_or_else(|_| vec![list]),
         None => Vec::new(),
     };
-    listed
-        .iter()
-        .filter(|item| item.get() != "null")
-        .for_each(|item| found.assess_json(&trace_id, item.get()));
+    let said = listed.iter().filter(|item| item.get() != "null");
+    found.assess_json(&trace_id, said.map(|item| item.get()));
     Ok(())
 }
 

@@ -51,6 +51,9 @@ fn start(found: &mut Found, id: String, mut record: Record) -> TraceStart {
         .iter()
         .map(|(key, value)| (key.clone(), text_of(value)))
         .collect();
+    // The SDK has no member for the user; metadata names it.
+    let mut names = ["user_id", "userId"].iter();
+    start.user_id = names.find_map(|name| start.metadata.get(*name).cloned());
     start
         .metadata
         .extend(record.rest().map(|(key, value)| (key, text_of(&value))));

@@ -159,11 +159,16 @@ fn annotation(
     let trace_id = record
         .text("trace_id")
         .or_else(|| of.map(|(trace, _)| trace.to_string()));
-    let trace_id = trace_id.ok_or_else(|| {
-        DecodeError::new(format!(
-            "{name}: an annotation without trace_id: export it with its span"
-        ))
-    })?;
+    // Without a trace it is placed by its span, once that has come.
+    let trace_id = match trace_id {
+        Some(trace_id) => trace_id,
+        None if record.has("span_id") => String::new(),
+        None => {
+            return Err(DecodeError::new(format!(
+                "{name}: an annotation without trace_id and span_id, of nothing"
+            )));
+        }
+    };
     let mut result = Record::new(record.object("result").unwrap_or_default());
     let mut part = |name: &str| result.take(name).or_else(|| record.take(name));
     let (number, label, explanation) = (part("score"), part("label"), part("explanation"));

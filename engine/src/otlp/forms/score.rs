@@ -57,7 +57,7 @@ impl Score {
             assessment_id: Some(id),
             created_at_ns: self.created_ns,
             updated_at_ns: self.updated_ns,
-            valid: true,
+            valid: None,
         }
     }
 }

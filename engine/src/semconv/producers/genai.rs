@@ -22,6 +22,8 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("completion", "LLM"),
     ("model_generation", "LLM"),
     ("llm_call", "LLM"),
+    // Google ADK.
+    ("call_llm", "LLM"),
     // Semantic Kernel.
     ("chat.completions", "CHAT_MODEL"),
     ("text.completions", "LLM"),
@@ -106,6 +108,8 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "gen_ai.guardrail.verdict.type"),
         key(Outputs, "gen_ai.completion"),
         key(ThreadId, "gen_ai.conversation.id"),
+        // Azure's agents.
+        key(ThreadId, "gen_ai.thread.id"),
         key(UserId, "enduser.id"),
         key(UserId, "gen_ai.user"),
         key(UserId, "gen_ai.request.user"),

@@ -1,9 +1,9 @@
 //! Langfuse's SDKs, which are OpenTelemetry since version 3. The parts of `usage_details` in its own
-//! words are disjoint; `usage` adds them where no total is sent.
+//! words are disjoint; `usage` adds them.
 
 use super::Concern::{
     CacheCreationTokens, CacheReadTokens, Cost, InputTokens, Inputs, Level, LevelMessage,
-    OutputTokens, Outputs, RequestModel, SessionId, SpanType, TotalTokens, TraceLabels,
+    OutputTokens, Outputs, RequestModel, SessionId, SpanType, ThreadId, TotalTokens, TraceLabels,
     TraceMetadata, TraceName, UserId,
 };
 use super::{Entries, Into, Others, Producer, Words, key, member};
@@ -59,6 +59,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(Outputs, "langfuse.observation.output"),
         key(Outputs, "langfuse.trace.output"),
         key(SessionId, "langfuse.session.id"),
+        key(ThreadId, "langfuse.trace.metadata.thread_id"),
         key(UserId, "langfuse.user.id"),
         key(TraceName, "langfuse.trace.name"),
         key(TraceLabels, "langfuse.trace.tags"),

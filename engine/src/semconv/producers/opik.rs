@@ -1,11 +1,12 @@
 //! Opik (Comet), as it reads OpenTelemetry spans.
 
-use super::Concern::{ThreadId, TraceLabels};
+use super::Concern::{SessionId, ThreadId, TraceLabels};
 use super::{Producer, key};
 
 pub(super) const PRODUCER: Producer = Producer {
     keys: &[
         key(ThreadId, "opik.thread_id"),
+        key(SessionId, "session_id"),
         key(ThreadId, "thread_id"),
         key(ThreadId, "conversation_id"),
         key(TraceLabels, "opik.tags"),

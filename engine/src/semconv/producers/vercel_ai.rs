@@ -65,6 +65,7 @@ pub(super) const PRODUCER: Producer = Producer {
         key(ThreadId, "ai.telemetry.metadata.threadId"),
         key(ThreadId, "ai.telemetry.metadata.thread_id"),
         key(ThreadId, "ai.telemetry.metadata.conversationId"),
+        key(ThreadId, "ai.telemetry.metadata.conversation_id"),
         key(ThreadId, "ai.telemetry.metadata.chatId"),
         key(SessionId, "ai.settings.context.sessionId"),
         key(UserId, "ai.telemetry.metadata.userId"),

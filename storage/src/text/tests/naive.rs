@@ -136,7 +136,9 @@ fn leaf_words(strings: &[String]) -> Vec<Vec<String>> {
 }
 
 fn string_leaves(text: &str, leaves: &mut Vec<String>) {
-    let brackets = text.starts_with(['{', '[']) && text.ends_with(['}', ']']);
+    let brackets = [("{", "}"), ("[", "]"), ("\"", "\"")]
+        .iter()
+        .any(|(first, last)| text.starts_with(first) && text.ends_with(last));
     match serde_json::from_str::<Value>(text) {
         Ok(value) if brackets => value_leaves(&value, leaves),
         _ => leaves.push(text.to_owned()),

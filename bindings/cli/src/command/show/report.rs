@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tracehouse::messages::{Side, readable};
+use tracehouse::messages::{Side, decode_unicode_escapes, decoded, readable};
 use tracehouse::model::{Assessment, Span};
 use tracehouse::{Trace, TraceRow};
 
@@ -306,12 +306,13 @@ impl Layout {
         for (name, text) in parts {
             let Some(text) = text else { continue };
             writeln!(out, "{below}{}", self.style.bold(&format!("{name}:")))?;
-            for text in lines(text).lines() {
+            for text in lines(&decoded(text)).lines() {
                 writeln!(out, "{below}  {text}")?;
             }
         }
         for event in &span.events {
-            let text = format!("event {} {}", line(&event.name), line(&event.attributes));
+            let attributes = decode_unicode_escapes(&event.attributes);
+            let text = format!("event {} {}", line(&event.name), line(&attributes));
             writeln!(out, "{below}{}", self.style.dim(&text))?;
         }
         Ok(())
