@@ -76,7 +76,7 @@ fn lines() -> Vec<String> {
             json!({
                 "mlflow.spanInputs": text(r#"{"order": 17, "ask": ["\u5165\u8377 when?\nsoon"]}"#),
                 "mlflow.spanOutputs": text(r#""Ship it:\nrefund \u6b21 then \"close\"""#),
-                "quoted": text(r#""\"in\ttwo\"""#), "tags": list(&[text(r#""a\nz""#), text("q")]),
+                "quoted": text(r#""\"in\\ttwo\"""#), "tags": list(&[text(r#""a\nz""#), text("q")]),
             }),
         ),
     ]
@@ -167,7 +167,7 @@ const FILTERS: &[(&str, &str)] = &[
     ),
     ("span.attributes.mlflow.spanOutputs RLIKE ':\nrefund'", "6"),
     ("span.attributes.quoted LIKE 'in\ttwo'", "6"),
-    ("span.attributes.quoted LIKE '\"in\ttwo\"'", "6"),
+    ("span.attributes.quoted LIKE '\"in\\ttwo\"'", "6"),
     ("span.attributes.quoted NOT LIKE '%n\ttw%'", ""),
     ("span.attributes.tags LIKE 'a\nz'", "6"),
     ("span.attributes.tags NOT LIKE 'a\nz'", "0 1 2 5 6"),

@@ -7,7 +7,7 @@ use tracehouse_storage::model::TRACE_NAME_TAG;
 
 use crate::otlp::value::{KeyValue, Value};
 
-use super::keys::{Found, object, unquoted, word};
+use super::keys::{Found, object, unquoted, word, word_of};
 use super::producers::{Concern, Into, PRODUCERS};
 
 /// The value of a tag that is a label: there or not.
@@ -21,15 +21,28 @@ pub(crate) const STORE_TAGS: &[&str] = &[
     "mlflow.trace.archivalFailure",
 ];
 
+/// What Logfire puts in the place of a value whose name or text looks like a secret, and of sessions, too.
+const SCRUBBED: &str = "[Scrubbed due to ";
+
 pub(super) fn session_id(found: &Found<'_>) -> Option<String> {
-    found
-        .first_word(Concern::SessionId)
-        .or_else(|| found.first_word(Concern::ThreadId))
+    by_name(found).or_else(|| first_id(found, Concern::ThreadId))
+}
+
+fn by_name(found: &Found<'_>) -> Option<String> {
+    first_id(found, Concern::SessionId)
+}
+
+/// The first candidate that is an id.
+fn first_id(found: &Found<'_>, concern: Concern) -> Option<String> {
+    let mut ids = found
+        .candidates(concern)
+        .filter_map(|(key, value)| word_of(key, value));
+    ids.find(|id| !id.starts_with(SCRUBBED))
 }
 
 /// Whether a span has no session but that of its conversation or thread.
 pub(super) fn session_is_thread(found: &Found<'_>) -> bool {
-    found.first_word(Concern::SessionId).is_none() && found.first_word(Concern::ThreadId).is_some()
+    by_name(found).is_none() && first_id(found, Concern::ThreadId).is_some()
 }
 
 pub(super) fn user_id(found: &Found<'_>) -> Option<String> {

@@ -512,6 +512,11 @@ fn sessions_and_users_have_these_names_too() {
         let span = span_of_texts(&[(key, "s-1")]);
         assert_eq!(span.session_id.as_deref(), Some("s-1"), "{key}");
     }
+    let scrubbed = span_of_texts(&[
+        ("session_id", "[Scrubbed due to 'session']"),
+        ("gen_ai.conversation.id", "c-1"),
+    ]);
+    assert_eq!(scrubbed.session_id.as_deref(), Some("c-1"));
 }
 
 #[test]

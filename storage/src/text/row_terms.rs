@@ -149,7 +149,6 @@ impl RowTerms {
             self.add_glued(To::Raw, escaped)?;
             self.add_changed(To::Raw, plain)?;
         }
-        self.add_inner(plain)?;
         match scanned_json(plain) {
             Some(json) => self.add_raw(plain, Some(&json)),
             None => Ok(()),

@@ -8,7 +8,6 @@
 
 use super::attribute_terms::{PairKind, inner_string, shortest_number, special_double, write_pair};
 use super::cut::cut;
-use super::fold::Tokens;
 use super::leaves::{looks_like_json, scanned_json};
 use super::reading::is_read_as_it_is;
 use super::row_terms::{RowTerms, To};
@@ -29,7 +28,6 @@ impl RowTerms {
             match (part.piece, part.depth) {
                 (JsonPiece::Key(_), 1) => key = part.plain,
                 (JsonPiece::Text(_) | JsonPiece::Marked(_), 1) => {
-                    self.add_inner(part.plain)?;
                     self.add_pairs(key, part.plain, true)?;
                 }
                 (JsonPiece::Number(scalar) | JsonPiece::Literal(scalar), 1) => {
@@ -47,8 +45,10 @@ impl RowTerms {
                     if in_wrapper {
                         self.add_tokens(To::Values, escaped)?;
                         self.add_tokens(To::Values, part.plain)?;
+                        if let Some(inner) = inner_string(part.plain) {
+                            self.add_tokens(To::Values, &inner)?;
+                        }
                     }
-                    self.add_inner(part.plain)?;
                     self.add_glued(To::Values, escaped)?;
                     match is_read_as_it_is(part.plain) {
                         true => self.add_changed(To::Values, escaped)?,
@@ -60,22 +60,6 @@ impl RowTerms {
             in_wrapper = matches!(part.piece, JsonPiece::Key(key) if is_wrapper(key));
         }
         Ok(())
-    }
-
-    /// Adds the tokens of what a string stands for when it is a quoted JSON string itself, unless they are
-    /// those of the string.
-    pub(super) fn add_inner(&mut self, text: &str) -> Result<()> {
-        let Some(inner) = inner_string(text) else {
-            return Ok(());
-        };
-        let mut token = std::mem::take(&mut self.token);
-        let mut tokens = Tokens::new(text);
-        while tokens.next(&mut token).is_some() {
-            let number = self.terms.number(token.as_bytes())?;
-            self.is_new(number);
-        }
-        self.token = token;
-        self.add_tokens(To::Values, &inner)
     }
 
     /// Adds the pairs of an attribute, and of its elements.
