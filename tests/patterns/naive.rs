@@ -222,8 +222,10 @@ impl Question {
             } => Box::new(move |row| row.has(key, &|value| own_texts(value).contains(wanted))),
             Question::Equal { key, value: wanted } => Box::new(move |row| {
                 row.has(key, &|value| {
-                    // A string that is the JSON text of a number or boolean counts as that.
-                    let found = serde_json::from_str::<Value>(&own_texts(value)[0]).ok();
+                    // A string that is the JSON text of a number or boolean, without spaces, counts as that.
+                    let text = &own_texts(value)[0];
+                    let found = serde_json::from_str::<Value>(text).ok();
+                    let found = found.filter(|_| text.trim() == text);
                     found.is_some_and(|found| match (found.as_f64(), wanted.as_f64()) {
                         (Some(found), Some(wanted)) => found == wanted,
                         _ => found == *wanted,
