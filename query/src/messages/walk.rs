@@ -277,7 +277,8 @@ fn unwrapped(shape: &Shape<'_>) -> Option<Content> {
     // What a tool of the Model Context Protocol answers: a list of parts.
     if let Some(list) = shape.get(&["content"]) {
         let parts = items(list.get());
-        if !parts.is_empty() && parts.iter().all(|part| is_part(part)) {
+        let is_known = |part: &&RawValue| !matches!(content::part_of(part), Part::Unknown);
+        if !parts.is_empty() && parts.iter().all(is_known) {
             return content::of_items(list.get(), &parts);
         }
     }

@@ -32,11 +32,14 @@ pub struct RowCondition {
     pub(crate) member: Option<MemberTest>,
 }
 
+/// Whether a text is wanted.
+type TextPredicate = dyn Fn(&str) -> Result<bool> + Send + Sync;
+
 /// A test of an attribute's text, as a JSON function reads it.
 #[derive(Clone)]
 pub(crate) struct MemberTest {
     pub key: String,
-    pub accepts: Arc<dyn Fn(&str) -> Result<bool> + Send + Sync>,
+    pub accepts: Arc<TextPredicate>,
 }
 
 impl RowCondition {

@@ -99,12 +99,7 @@ pub(super) fn member_test(
     let [key] = keys.as_slice() else {
         return Ok(None);
     };
-    if on_member
-        .data
-        .column_refs()
-        .iter()
-        .any(|column| reads_more(column))
-    {
+    if on_member.data.column_refs().iter().any(reads_more) {
         return Ok(None);
     }
     let field = Schema::new(vec![Field::new(MEMBER, kind, true)]);
