@@ -12,17 +12,14 @@ use tracehouse_storage::text::{
 #[derive(Debug, Clone)]
 pub(crate) enum TextNeed {
     /// It matches a text query, as `matches` of SQL asks.
-    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
     Words(TextQuery),
     /// It has what a pattern holds.
     Pattern(TextPattern),
     /// An attribute has a value, itself or by what it holds, as the filter language looks for it.
     Value { key: String, value: IndexedValue },
     /// An attribute is this text itself, as a JSON function of SQL reads it.
-    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
     Member { key: String, value: String },
     /// This, and something that an index cannot tell.
-    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
     AtLeast(Box<TextNeed>),
     /// All of them.
     All(Vec<TextNeed>),
@@ -90,7 +87,6 @@ impl TextNeed {
 
     /// The rows as one set of candidates; `None` when that is so large that reading all rows costs no
     /// more.
-    #[cfg_attr(not(feature = "sql"), expect(dead_code))]
     pub fn candidates(&self, index: &TextReader, rows_max: u64) -> Option<RoaringBitmap> {
         let found = self.rows(index)?;
         let rows = found.sure | found.maybe;
