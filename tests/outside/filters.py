@@ -100,13 +100,13 @@ def compared(level, random, key, read, values, number=False):
     return (level, f"{key} {operator} {shown(value)}", test)
 
 
-def patterned(level, random, key, read, words):
+def patterned(level, random, key, read, words, texts_of=lambda text: [text]):
     word = random.choice(words)
     part = word[random.randint(0, 1):][:random.randint(3, 6)]
     pattern = random.choice([part + "%", "%" + part + "%", "%" + part, "%" + part[:-1] + "_%"])
     operator = random.choice(["LIKE", "ILIKE", "NOT LIKE"])
     test = like(pattern, operator == "ILIKE")
-    keeps = lambda row: read(row) is not None and test(read(row)) == (operator != "NOT LIKE")
+    keeps = lambda row: read(row) is not None and any(map(test, texts_of(read(row)))) == (operator != "NOT LIKE")
     return (level, f"{key} {operator} {quoted(pattern)}", keeps)
 
 
@@ -220,7 +220,9 @@ def span_clause(random, facts):
     if pick == 10:
         return patterned("span", random, "span.name", own("name"), facts.names)
     if pick == 11:
-        return patterned("span", random, random.choice(["span.inputs"]), own("inputs"), facts.words)
+        # A payload as it was sent, or a string inside.
+        sent_or_inside = lambda text: [text, *leaves(text)]
+        return patterned("span", random, random.choice(["span.inputs"]), own("inputs"), facts.words, sent_or_inside)
     if pick in (12, 13):
         return content_pattern(random, facts)
     query = random_query(random, facts.words)
