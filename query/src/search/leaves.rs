@@ -20,7 +20,9 @@ use super::assessed::AssessedLeaf;
 use super::sets::{Scope, TraceSet, assessment_set, span_set};
 use super::spans::{SPAN_RUN_COLUMNS, SpanLeaf, both};
 use crate::plan::AccessPath;
-use crate::plan::cost::lookups_max;
+use crate::plan::cost::{
+    FIRST_PIECE_ROWS, FIRST_PIECE_ROWS_WITH_HEAVY_SPANS, FIRST_PIECE_ROWS_WITH_SPANS, lookups_max,
+};
 use crate::predicate::{Condition, Field, Predicate, Test, TextOp};
 
 /// A predicate over rows of `traces`.
@@ -164,11 +166,20 @@ impl Node {
     }
 
     /// What is read of the spans that are looked up for it, if any are.
-    pub fn spans_looked_up(&self) -> Option<Weight> {
+    fn spans_looked_up(&self) -> Option<Weight> {
         match self.cost() {
             Cost::Spans => Some(Weight::Light),
             Cost::HeavySpans => Some(Weight::Heavy),
             _ => None,
+        }
+    }
+
+    /// Rows of the first piece of a segment that is read newest first for it.
+    pub fn first_piece_rows(&self) -> u32 {
+        match self.spans_looked_up() {
+            None => FIRST_PIECE_ROWS,
+            Some(Weight::Light) => FIRST_PIECE_ROWS_WITH_SPANS,
+            Some(Weight::Heavy) => FIRST_PIECE_ROWS_WITH_HEAVY_SPANS,
         }
     }
 

@@ -13,13 +13,11 @@ use tracehouse_storage::schema::Table;
 use tracehouse_storage::{Result, Snapshot};
 
 use super::explain::Recorder;
-use super::leaves::{Node, Weight, resolve};
+use super::leaves::{Node, resolve};
 use super::rank::{Position, TopRows, is_newest_first, order_columns};
 use super::sets::Scope;
 use crate::filter::OrderKey;
-use crate::plan::cost::{
-    FIRST_PIECE_ROWS, FIRST_PIECE_ROWS_WITH_HEAVY_SPANS, FIRST_PIECE_ROWS_WITH_SPANS, lookups_max,
-};
+use crate::plan::cost::{FIRST_PIECE_ROWS_WITH_HEAVY_SPANS, lookups_max};
 use crate::plan::{Access, AccessPath, Candidates, Required, Taken, rows_of_traces};
 use crate::predicate::column::{ints, row_numbers};
 use crate::predicate::{Condition, Field, Predicate, Test, TextTest};
@@ -193,11 +191,7 @@ impl<'a> Plan<'a> {
 
     /// Rows of the first piece, when so many are wanted.
     fn first_chunk_rows(&self, wanted: usize) -> u32 {
-        let rows = match self.node.spans_looked_up() {
-            None => FIRST_PIECE_ROWS,
-            Some(Weight::Light) => FIRST_PIECE_ROWS_WITH_SPANS,
-            Some(Weight::Heavy) => FIRST_PIECE_ROWS_WITH_HEAVY_SPANS,
-        };
+        let rows = self.node.first_piece_rows();
         u32::try_from(wanted.saturating_add(wanted / 8))
             .unwrap_or(u32::MAX)
             .max(rows)

@@ -56,6 +56,11 @@ impl Related {
         self.node.confine(snapshot, path)
     }
 
+    /// Rows of the first piece of a segment that is read newest first for it.
+    pub fn first_piece_rows(&self) -> u32 {
+        self.node.first_piece_rows()
+    }
+
     /// The only rows of `traces` in a source that can satisfy it, when indexes name them.
     ///
     /// # Errors

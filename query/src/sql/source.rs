@@ -10,7 +10,7 @@ use tracehouse_storage::schema::Table;
 
 use super::related::RelatedRows;
 use crate::error::Result;
-use crate::plan::cost::{self, FIRST_PIECE_ROWS_WITH_SPANS, NAMED_UNIT_ROWS, UNIT_ROWS};
+use crate::plan::cost::{self, NAMED_UNIT_ROWS, UNIT_ROWS};
 use crate::plan::{Access, AccessPath, Candidates, Required, Taken};
 use crate::predicate::Predicate;
 use crate::search::Related;
@@ -83,11 +83,8 @@ impl TableRows {
         for related in related {
             related.related.confine(&self.snapshot, &mut path)?;
         }
-        let mut first_rows = if related.is_empty() {
-            UNIT_ROWS
-        } else {
-            FIRST_PIECE_ROWS_WITH_SPANS
-        };
+        let first_rows = (related.iter()).map(|related| related.related.first_piece_rows());
+        let mut first_rows = first_rows.min().unwrap_or(UNIT_ROWS);
         let (mut units, mut taken) = (Vec::new(), Taken::of(self.row_count()));
         let mut visible = 0;
         for source in (0..self.snapshot.source_count()).rev() {

@@ -8,14 +8,12 @@
 use std::ops::Range;
 
 use roaring::RoaringBitmap;
-use tantivy::postings::TermInfo;
 
 use super::attribute_terms::{PairKind, name_term, pair};
 use super::candidates::ValueRows;
 use super::index::{TantivyResult, guarded};
-use super::postings::collect_rows_in;
 use super::reader::TextReader;
-use super::values::VALUES_MAX;
+use super::values::Tested;
 use crate::Result;
 
 /// What a string cannot be that the index tells apart from everything else.
@@ -78,47 +76,29 @@ impl TextReader {
         accepts: &dyn Fn(&str) -> bool,
         within: &Range<u32>,
     ) -> TantivyResult<Option<ValueRows>> {
-        let (Some(name), Some(values)) = (name_term(key), self.dictionaries(true).last()) else {
+        let Some(name) = name_term(key) else {
             return Ok(None);
         };
-        let (Some(prefix), Some(list)) =
-            (pair(PairKind::Text, key, ""), pair(PairKind::List, key, ""))
-        else {
-            return Ok(None);
-        };
-        let (mut accepted, mut known): (Vec<TermInfo>, Vec<TermInfo>) = (Vec::new(), Vec::new());
-        let mut stream = values.index.terms().range().ge(&prefix).into_stream()?;
-        let mut seen = 0;
-        while stream.advance()
-            && let Some(value) = stream.key().strip_prefix(prefix.as_slice())
-        {
-            seen += 1;
-            if seen > VALUES_MAX {
-                return Ok(None);
-            }
-            let Some(text) = std::str::from_utf8(value)
-                .ok()
-                .filter(|text| is_surely_string(text))
-            else {
-                continue;
+        let mut tested = Tested::default();
+        let is_looked_at = self.visit_values(PairKind::Text, key, &mut |value, term| {
+            let text = std::str::from_utf8(value).ok();
+            let Some(text) = text.filter(|text| is_surely_string(text)) else {
+                return;
             };
             if accepts(text) {
-                accepted.push(stream.value().clone());
+                tested.accepted.push(term.clone());
             }
-            known.push(stream.value().clone());
+            tested.known.push(term.clone());
+        })?;
+        if !is_looked_at {
+            return Ok(None);
         }
-        let mut rows = ValueRows::default();
-        let (mut told, mut lists) = (RoaringBitmap::new(), RoaringBitmap::new());
-        collect_rows_in(&values.index, &accepted, within, &mut rows.sure)?;
-        collect_rows_in(&values.index, &known, within, &mut told)?;
-        let list = values.index.terms().get(list)?;
-        collect_rows_in(&values.index, list.as_slice(), within, &mut lists)?;
-        let raw = &self.raw().index;
-        let named = raw.terms().get(name)?;
-        collect_rows_in(raw, named.as_slice(), within, &mut rows.maybe)?;
-        rows.sure -= &lists;
-        told -= lists;
-        rows.maybe -= told;
+        let Some((mut rows, lists)) = self.rows_told(key, &[name], &tested, within)? else {
+            return Ok(None);
+        };
+        // A list may have the text as an element, and is looked at as one that is not known.
+        rows.maybe |= &rows.sure & &lists;
+        rows.sure -= lists;
         assert!(
             rows.sure.is_disjoint(&rows.maybe),
             "QU-2: what is told is not looked at again"

@@ -21,7 +21,16 @@ use super::reader::TextReader;
 use crate::Result;
 
 /// Most values of an attribute that are looked at.
-pub(super) const VALUES_MAX: usize = 512;
+const VALUES_MAX: usize = 512;
+
+/// The values of an attribute that are terms, by a test.
+#[derive(Default)]
+pub(super) struct Tested {
+    /// Those that the test accepts.
+    pub accepted: Vec<TermInfo>,
+    /// Those that the test was put to: the text of the attribute itself, and not one inside of it.
+    pub known: Vec<TermInfo>,
+}
 
 impl TextReader {
     /// The rows of `within` whose attribute `key` has a value that the test accepts: a string's text, the
@@ -51,48 +60,81 @@ impl TextReader {
             .chain([key])
             .map(name_term)
             .collect::<Option<Vec<_>>>();
-        let (Some(names), Some(values)) = (names, self.dictionaries(true).last()) else {
+        let Some(names) = names else {
             return Ok(None);
         };
-        let (mut accepted, mut known): (Vec<TermInfo>, Vec<TermInfo>) = (Vec::new(), Vec::new());
+        let mut tested = Tested::default();
         for kind in [PairKind::Text, PairKind::Inner] {
-            let Some(prefix) = pair(kind, key, "") else {
-                return Ok(None);
-            };
-            let mut stream = values.index.terms().range().ge(&prefix).into_stream()?;
-            let mut seen = 0;
-            while stream.advance()
-                && let Some(value) = stream.key().strip_prefix(prefix.as_slice())
-            {
-                seen += 1;
-                if seen > VALUES_MAX {
-                    return Ok(None);
-                }
+            let is_looked_at = self.visit_values(kind, key, &mut |value, term| {
                 if std::str::from_utf8(value).is_ok_and(accepts) {
-                    accepted.push(stream.value().clone());
+                    tested.accepted.push(term.clone());
                 }
                 if kind == PairKind::Text {
-                    known.push(stream.value().clone());
+                    tested.known.push(term.clone());
                 }
+            })?;
+            if !is_looked_at {
+                return Ok(None);
             }
         }
-        let mut rows = ValueRows::default();
-        collect_rows_in(&values.index, &accepted, &within, &mut rows.sure)?;
+        let told = self.rows_told(key, &names, &tested, &within)?;
+        Ok(told.map(|(rows, _)| rows))
+    }
+
+    /// Goes over the values of `key` that are terms of `kind`; false when that cannot be, or there are too many.
+    pub(super) fn visit_values(
+        &self,
+        kind: PairKind,
+        key: &str,
+        visit: &mut dyn FnMut(&[u8], &TermInfo),
+    ) -> TantivyResult<bool> {
+        let (Some(prefix), Some(values)) = (pair(kind, key, ""), self.dictionaries(true).last())
+        else {
+            return Ok(false);
+        };
+        let mut stream = values.index.terms().range().ge(&prefix).into_stream()?;
+        let mut seen = 0;
+        while stream.advance()
+            && let Some(value) = stream.key().strip_prefix(prefix.as_slice())
+        {
+            seen += 1;
+            if seen > VALUES_MAX {
+                return Ok(false);
+            }
+            visit(value, stream.value());
+        }
+        Ok(true)
+    }
+
+    /// The rows of the accepted values; those that have one of the `names` and no value that is known may be others.
+    /// Beside them the rows whose attribute is a list: its elements are terms, so that none of them is told by these.
+    pub(super) fn rows_told(
+        &self,
+        key: &str,
+        names: &[String],
+        tested: &Tested,
+        within: &Range<u32>,
+    ) -> TantivyResult<Option<(ValueRows, RoaringBitmap)>> {
+        let (Some(list), Some(values)) = (
+            pair(PairKind::List, key, ""),
+            self.dictionaries(true).last(),
+        ) else {
+            return Ok(None);
+        };
+        let (mut rows, values) = (ValueRows::default(), &values.index);
+        collect_rows_in(values, &tested.accepted, within, &mut rows.sure)?;
         let raw = &self.raw().index;
         for name in names {
             let info = raw.terms().get(name)?;
-            collect_rows_in(raw, info.as_slice(), &within, &mut rows.maybe)?;
+            collect_rows_in(raw, info.as_slice(), within, &mut rows.maybe)?;
         }
         let (mut told, mut lists) = (RoaringBitmap::new(), RoaringBitmap::new());
-        collect_rows_in(&values.index, &known, &within, &mut told)?;
-        let Some(list) = pair(PairKind::List, key, "") else {
-            return Ok(None);
-        };
-        let list = values.index.terms().get(list)?;
-        collect_rows_in(&values.index, list.as_slice(), &within, &mut lists)?;
-        told -= lists;
+        collect_rows_in(values, &tested.known, within, &mut told)?;
+        let list = values.terms().get(list)?;
+        collect_rows_in(values, list.as_slice(), within, &mut lists)?;
+        told -= &lists;
         rows.maybe -= told;
         rows.maybe -= &rows.sure;
-        Ok(Some(rows))
+        Ok(Some((rows, lists)))
     }
 }
