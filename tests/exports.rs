@@ -313,7 +313,7 @@ const WRONG_RECORDS: &[(&str, &str)] = &[
 
 #[test]
 fn records_with_something_wrong_are_rejected_with_their_place() {
-    for (record, reason) in WRONG_RECORDS {
+    for &(record, reason) in WRONG_RECORDS {
         let good = r#"{"object":"trace.span","id":"g","trace_id":"good","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#;
         let db = in_memory();
         let report = import(&db, &format!("{good}\n{record}\n"));

@@ -108,7 +108,7 @@ const OF_NOTHING: &[(&str, &str)] = &[
 fn what_no_trace_has_or_can_have_is_answered_with_a_notice() {
     let desk = desk();
     let db = desk.db();
-    for (filter, notice) in OF_NOTHING {
+    for &(filter, notice) in OF_NOTHING {
         let done = tracehouse(&["search", &db, filter, "--format", "ids"]);
         assert_eq!(
             (done.code, done.out.as_str()),
@@ -247,7 +247,7 @@ const SQL_OF_NOTHING: &[(&str, &str)] = &[
 fn sql_has_notices_too() {
     let desk = desk();
     let db = desk.db();
-    for (statement, notice) in SQL_OF_NOTHING {
+    for &(statement, notice) in SQL_OF_NOTHING {
         let done = tracehouse(&["sql", &db, statement, "--format", "csv"]);
         assert_eq!(
             (done.code, done.err),
