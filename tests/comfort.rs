@@ -341,16 +341,19 @@ fn columns_of_a_search_are_chosen() {
         "env=prod",
         "f==1+1",
     ]);
+    let chosen = |filter: &str, columns: &str, format: &str| {
+        done(&[
+            "search",
+            &db,
+            filter,
+            "--columns",
+            columns,
+            "--format",
+            format,
+        ])
+    };
     let columns = "trace_id,tags.env,tags.f,tags.none,duration";
-    let csv = done(&[
-        "search",
-        &db,
-        filter,
-        "--columns",
-        columns,
-        "--format",
-        "csv",
-    ]);
+    let csv = chosen(filter, columns, "csv");
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines[0], "trace_id,tags.env,tags.f,tags.none,duration_ns");
     assert!(
@@ -361,15 +364,7 @@ fn columns_of_a_search_are_chosen() {
         lines[1].rsplit(',').next().unwrap().parse::<i64>().is_ok(),
         "{csv}"
     );
-    let lines = done(&[
-        "search",
-        &db,
-        filter,
-        "--columns",
-        "state,tags.env",
-        "--format",
-        "jsonl",
-    ]);
+    let lines = chosen(filter, "state,tags.env", "jsonl");
     let row: Value = serde_json::from_str(&lines).unwrap();
     assert_eq!(
         (row.as_object().unwrap().len(), row["tags.env"].as_str()),
@@ -393,16 +388,7 @@ fn columns_of_a_search_are_chosen() {
     );
     let all = done(&["search", &db, "--format", "csv", "--limit", "3"]);
     assert!(all.starts_with("trace_id,experiment_id,"), "{all}");
-    let none = done(&[
-        "search",
-        &db,
-        "state = 'nothing'",
-        "--format",
-        "csv",
-        "--columns",
-        "state",
-    ]);
-    assert_eq!(none, "state\n");
+    assert_eq!(chosen("state = 'nothing'", "state", "csv"), "state\n");
     assert!(
         refused(&["search", &db, "--columns", "nmae"])
             .err
@@ -410,25 +396,38 @@ fn columns_of_a_search_are_chosen() {
     );
 }
 
+/// A window of time. The traces begin at 2025-03-01T00:00:00Z, most of them one a minute.
+const FROM: &str = "2025-03-01T00:02:00Z";
+const TO: &str = "2025-03-01 00:05:00";
+const WINDOW: [&str; 4] = ["--from", FROM, "--to", TO];
+/// The same as a filter.
+const IN_WINDOW: &str =
+    "timestamp >= '2025-03-01T00:02:00Z' AND timestamp <= '2025-03-01 00:05:00'";
+
+/// How many traces a search finds.
+fn count(db: &str, more: &[&str]) -> u64 {
+    done(&[&["search", db, "--count"][..], more].concat())
+        .trim()
+        .parse::<u64>()
+        .unwrap()
+}
+
+/// What a command says as JSON, with more arguments.
+fn told(arguments: &[&str], more: &[&str]) -> Value {
+    report(&tracehouse(&[arguments, more].concat()))
+}
+
 #[test]
-fn times_are_options_of_every_command_that_takes_a_filter() {
+fn times_are_options_of_a_search() {
     let desk = Desk::new();
     let db = desk.db();
-    // The traces begin at 2025-03-01T00:00:00Z, most of them one a minute.
-    let count = |more: &[&str]| {
-        done(&[&["search", &db, "--count"][..], more].concat())
-            .trim()
-            .parse::<u64>()
-            .unwrap()
-    };
+    let count = |more: &[&str]| count(&db, more);
     let all = count(&[]);
-    let (from, to) = ("2025-03-01T00:02:00Z", "2025-03-01 00:05:00");
-    let some =
-        count(&["timestamp >= '2025-03-01T00:02:00Z' AND timestamp <= '2025-03-01 00:05:00'"]);
+    let some = count(&[IN_WINDOW]);
     assert!(some > 0 && some < all);
-    assert_eq!(count(&["--from", from, "--to", to]), some);
+    assert_eq!(count(&WINDOW), some);
     assert_eq!(
-        count(&["state = 'OK' OR state != 'OK'", "--from", from, "--to", to]),
+        count(&["state = 'OK' OR state != 'OK'", "--from", FROM, "--to", TO]),
         some
     );
     assert_eq!(
@@ -436,59 +435,10 @@ fn times_are_options_of_every_command_that_takes_a_filter() {
         (0, all)
     );
     assert_eq!(count(&["--to", "now() - 1d"]), all);
-    let window = ["--from", from, "--to", to];
-    let hits = |more: &[&str]| {
-        let found = report(&tracehouse(
-            &[
-                &["text", &db, "refund OR search", "--limit", "500", "--json"][..],
-                more,
-            ]
-            .concat(),
-        ));
-        found.as_array().unwrap().len()
-    };
-    assert!(hits(&window) < hits(&[]), "text");
-    let sessions = |more: &[&str]| {
-        let found = report(&tracehouse(
-            &[&["sessions", &db, "--limit", "500", "--json"][..], more].concat(),
-        ));
-        found["sessions"].as_array().unwrap().len()
-    };
-    assert!(
-        sessions(&window) < sessions(&[]) && sessions(&["--since", "1h"]) == 0,
-        "sessions"
-    );
-    let traces = |more: &[&str]| {
-        let points = report(&tracehouse(
-            &[
-                &["metrics", &db, "traces", "trace_count", "--json"][..],
-                more,
-            ]
-            .concat(),
-        ));
-        points["points"][0]["values"]["COUNT"]
-            .as_f64()
-            .unwrap_or_default() as u64
-    };
-    assert_eq!(
-        (traces(&window), traces(&["--since", "1970-01-01"])),
-        (some, all)
-    );
-    assert!(done(&["metrics", &db, "traces", "latency"]).contains("AVG (ms)"));
-    done(&["dataset", "create", &db, "d"]);
-    let added = report(&tracehouse(
-        &[
-            &["dataset", "add", &db, "d", "--where", "", "--json"][..],
-            &window,
-        ]
-        .concat(),
-    ));
-    let figures = ["inserted", "unchanged", "skipped"].map(|name| added[name].as_u64().unwrap());
-    assert_eq!(figures.iter().sum::<u64>(), some, "{added}");
     for wrong in [
         &["--since", "soon"][..],
-        &["--from", to, "--to", from],
-        &["--since", "1h", "--from", from],
+        &["--from", TO, "--to", FROM],
+        &["--since", "1h", "--from", FROM],
     ] {
         refused(&[&["search", &db][..], wrong].concat());
     }
@@ -497,9 +447,51 @@ fn times_are_options_of_every_command_that_takes_a_filter() {
             .err
             .contains("position 1")
     );
-    let plan = report(&tracehouse(
-        &[&["delete", &db, "--dry-run", "--json"][..], &window].concat(),
-    ));
+}
+
+#[test]
+fn times_are_options_of_text_sessions_and_metrics() {
+    let desk = Desk::new();
+    let db = desk.db();
+    let hits = |more: &[&str]| {
+        let text = ["text", &db, "refund OR search", "--limit", "500", "--json"];
+        told(&text, more).as_array().unwrap().len()
+    };
+    assert!(hits(&WINDOW) < hits(&[]), "text");
+    let sessions = |more: &[&str]| {
+        let found = told(&["sessions", &db, "--limit", "500", "--json"], more);
+        found["sessions"].as_array().unwrap().len()
+    };
+    assert!(
+        sessions(&WINDOW) < sessions(&[]) && sessions(&["--since", "1h"]) == 0,
+        "sessions"
+    );
+    let traces = |more: &[&str]| {
+        let points = told(&["metrics", &db, "traces", "trace_count", "--json"], more);
+        points["points"][0]["values"]["COUNT"]
+            .as_f64()
+            .unwrap_or_default() as u64
+    };
+    assert_eq!(
+        (traces(&WINDOW), traces(&["--since", "1970-01-01"])),
+        (count(&db, &[IN_WINDOW]), count(&db, &[]))
+    );
+    assert!(done(&["metrics", &db, "traces", "latency"]).contains("AVG (ms)"));
+}
+
+#[test]
+fn times_are_options_of_datasets_and_deletes() {
+    let desk = Desk::new();
+    let db = desk.db();
+    let (all, some) = (count(&db, &[]), count(&db, &[IN_WINDOW]));
+    done(&["dataset", "create", &db, "d"]);
+    let added = told(
+        &["dataset", "add", &db, "d", "--where", "", "--json"],
+        &WINDOW,
+    );
+    let figures = ["inserted", "unchanged", "skipped"].map(|name| added[name].as_u64().unwrap());
+    assert_eq!(figures.iter().sum::<u64>(), some, "{added}");
+    let plan = told(&["delete", &db, "--dry-run", "--json"], &WINDOW);
     assert_eq!(plan["matched"].as_u64(), Some(some));
     refused(&["delete", &db, "--before", "10y", "--yes"]);
     refused(&[
@@ -509,8 +501,8 @@ fn times_are_options_of_every_command_that_takes_a_filter() {
         "--since",
         "1h",
     ]);
-    done(&[&["delete", &db, "--yes"][..], &window].concat());
-    assert_eq!(count(&[]), all - some);
+    done(&[&["delete", &db, "--yes"][..], &WINDOW].concat());
+    assert_eq!(count(&db, &[]), all - some);
 }
 
 #[test]

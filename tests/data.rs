@@ -243,52 +243,55 @@ fn tool(name: &str, arguments: Value, result: &str) -> Value {
            "gen_ai.tool.call.arguments": arguments.to_string(), "gen_ai.tool.call.result": result})
 }
 
+fn agent(session: &str, user: &str) -> Value {
+    json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "desk",
+           "gen_ai.conversation.id": session, "user.id": user})
+}
+
+/// Trace `n`: a question, a look-up and the answer.
+fn turn(n: u64, question: &str, answer: &str, tokens: (i64, i64)) -> Vec<Value> {
+    vec![
+        span(
+            n,
+            2,
+            1,
+            "chat gpt-4o",
+            5,
+            900,
+            chat("gpt-4o", question, "let me look", tokens),
+        ),
+        span(
+            n,
+            3,
+            1,
+            "execute_tool lookup",
+            900,
+            950,
+            tool("lookup", json!({"q": question}), "[\"found\"]"),
+        ),
+        span(
+            n,
+            4,
+            1,
+            "chat gpt-4o",
+            960,
+            1_800,
+            chat("gpt-4o", question, answer, (tokens.0 * 2, tokens.1)),
+        ),
+        span(
+            n,
+            1,
+            0,
+            "invoke_agent desk",
+            0,
+            2_000,
+            agent("s-1", "u-ana"),
+        ),
+    ]
+}
+
 /// Traces 0 to 3: agents with tools, in sessions; spans end before their parents, roots come last.
 fn agents() -> Vec<Request> {
-    let agent = |session: &str, user: &str| {
-        json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "desk",
-               "gen_ai.conversation.id": session, "user.id": user})
-    };
-    let turn = |n: u64, question: &str, answer: &str, tokens: (i64, i64)| {
-        vec![
-            span(
-                n,
-                2,
-                1,
-                "chat gpt-4o",
-                5,
-                900,
-                chat("gpt-4o", question, "let me look", tokens),
-            ),
-            span(
-                n,
-                3,
-                1,
-                "execute_tool lookup",
-                900,
-                950,
-                tool("lookup", json!({"q": question}), "[\"found\"]"),
-            ),
-            span(
-                n,
-                4,
-                1,
-                "chat gpt-4o",
-                960,
-                1_800,
-                chat("gpt-4o", question, answer, (tokens.0 * 2, tokens.1)),
-            ),
-            span(
-                n,
-                1,
-                0,
-                "invoke_agent desk",
-                0,
-                2_000,
-                agent("s-1", "u-ana"),
-            ),
-        ]
-    };
     let mut broken = turn(2, "cancel my order", "sorry, that failed", (70, 7));
     broken[1] = failed(broken[1].clone(), "order 77 not found");
     let rejected = failed(
@@ -374,27 +377,26 @@ fn rag() -> Vec<Request> {
     requests
 }
 
-/// Traces 7 to 16: one for each further convention.
-fn other_conventions() -> Vec<Request> {
-    let one = |n: u64, name: &str, attributes: Value| {
-        request("zoo", vec![span(n, 1, 0, name, 0, 100, attributes)])
-    };
+/// Trace `n` as MLflow sends it.
+fn mlflow(n: u64, team: &str) -> Request {
     let text = |value: Value| value.to_string();
-    let mlflow = |n: u64, team: &str| {
-        let root = json!({"mlflow.spanType": "\"AGENT\"", "mlflow.spanInputs": text(json!({"question": "why is \"it\" slow?"})),
+    let root = json!({"mlflow.spanType": "\"AGENT\"", "mlflow.spanInputs": text(json!({"question": "why is \"it\" slow?"})),
             "mlflow.spanOutputs": text(json!("because of the index\nand the scan")), "mlflow.traceTag.team": team,
             "mlflow.traceTag.mlflow.traceName": "renamed", "mlflow.trace.session": "ignored", "session.id": "s-2", "user.id": "u-ana"});
-        let call = json!({"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "\"gpt-4o-mini\"",
+    let call = json!({"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "\"gpt-4o-mini\"",
             "mlflow.chat.tokenUsage": text(json!({"input_tokens": 11, "output_tokens": 4, "total_tokens": 15})),
             "mlflow.llm.cost": text(json!({"input_cost": 0.001, "output_cost": 0.002, "total_cost": 0.003}))});
-        request(
-            "mlflow-app",
-            vec![
-                span(n, 2, 1, "call", 5, 50, call),
-                span(n, 1, 0, "ask", 0, 60, root),
-            ],
-        )
-    };
+    request(
+        "mlflow-app",
+        vec![
+            span(n, 2, 1, "call", 5, 50, call),
+            span(n, 1, 0, "ask", 0, 60, root),
+        ],
+    )
+}
+
+/// Trace 12, whose texts are in events.
+fn spring() -> Value {
     let mut spring = span(
         12,
         1,
@@ -410,6 +412,14 @@ fn other_conventions() -> Vec<Request> {
         {"name": "gen_ai.content.completion", "timeUnixNano": spring["endTimeUnixNano"],
          "attributes": pairs(&json!({"gen_ai.completion": "spring answer"}))}
     ]);
+    spring
+}
+
+/// Traces 7 to 16: one for each further convention.
+fn other_conventions() -> Vec<Request> {
+    let one = |n: u64, name: &str, attributes: Value| {
+        request("zoo", vec![span(n, 1, 0, name, 0, 100, attributes)])
+    };
     vec![
         mlflow(7, "blue"),
         mlflow(8, "red"),
@@ -432,7 +442,7 @@ fn other_conventions() -> Vec<Request> {
             json!({"ai.operationId": "ai.generateText", "ai.prompt": "{\"prompt\":\"vercel asks\"}",
             "ai.response.text": "vercel answers", "ai.model.id": "gpt-4o", "ai.model.provider": "openai.chat"}),
         ),
-        request("zoo", vec![spring]),
+        request("zoo", vec![spring()]),
         one(
             13,
             "call_llm",
@@ -459,8 +469,8 @@ fn other_conventions() -> Vec<Request> {
     ]
 }
 
-/// Traces 20 to 27: roots that come late, never or twice; orphans; several services; strange times.
-fn odd_shapes() -> Vec<Request> {
+/// Traces 25 to 27: a span with a link, one without times, one that ends before it starts.
+fn linked_and_strange_times() -> Vec<Value> {
     let mut linked = span(25, 1, 0, "linked", 0, 10, json!({}));
     linked["links"] = json!([{"traceId": trace_id(20), "spanId": span_id(20, 1), "traceState": "k=v",
                               "attributes": pairs(&json!({"why": "follows"}))}]);
@@ -470,8 +480,14 @@ fn odd_shapes() -> Vec<Request> {
     let mut zero = span(26, 1, 0, "", 0, 0, json!({"note": "no name, no times"}));
     (zero["startTimeUnixNano"], zero["endTimeUnixNano"]) = (json!("0"), json!("0"));
     let backwards = span(27, 1, 0, "backwards", 500, 100, json!({}));
+    vec![linked, zero, backwards]
+}
+
+/// Traces 20 to 27: roots that come late, never or twice; orphans; several services; strange times.
+fn odd_shapes() -> Vec<Request> {
     let mut twice = span(20, 3, 2, "grandchild", 20, 30, json!({"n": 1}));
     twice["kind"] = json!(3);
+    let answered = |code: u16| json!({"http.response.status_code": code});
     vec![
         request("late", vec![twice.clone(), twice]),
         request(
@@ -502,30 +518,14 @@ fn odd_shapes() -> Vec<Request> {
         ),
         request(
             "front",
-            vec![span(
-                24,
-                1,
-                0,
-                "GET /chat",
-                0,
-                90,
-                json!({"http.response.status_code": 200}),
-            )],
+            vec![span(24, 1, 0, "GET /chat", 0, 90, answered(200))],
         ),
         request(
             "back",
-            vec![span(
-                24,
-                2,
-                1,
-                "POST /llm",
-                5,
-                80,
-                json!({"http.response.status_code": 429}),
-            )],
+            vec![span(24, 2, 1, "POST /llm", 5, 80, answered(429))],
         ),
         request("late", vec![span(20, 2, 1, "child", 10, 40, json!({}))]),
-        request("late", vec![linked, zero, backwards]),
+        request("late", linked_and_strange_times()),
         request(
             "late",
             vec![span(

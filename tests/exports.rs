@@ -226,91 +226,94 @@ fn a_trace_stays_in_its_experiment_unless_another_is_asked_for() {
     );
 }
 
+/// Records with something wrong, and a part of what is said of each.
+const WRONG_RECORDS: &[(&str, &str)] = &[
+    (
+        r#"{"info":{"trace_id":"t"},"data":{"spans":[]}}"#,
+        "without request_time",
+    ),
+    (
+        r#"{"info":{"request_time":"2026-01-01T00:00:00Z"},"data":{"spans":[]}}"#,
+        "without trace_id",
+    ),
+    (
+        r#"{"info":{"trace_id":"t","request_time":"soon"},"data":{"spans":[]}}"#,
+        "\"soon\" is no time",
+    ),
+    (
+        r#"{"info":{"trace_id":"t","request_time":1767225600000,"state":"ODD"},"data":{"spans":[]}}"#,
+        "trace state \"ODD\"",
+    ),
+    (
+        r#"{"info":{"trace_id":"t","request_time":1767225600000},"data":{"spans":[{"name":"s"}]}}"#,
+        "without span_id",
+    ),
+    (
+        r#"{"info":{"trace_id":"t","request_time":1767225600000,"assessments":[{"assessment_name":1}]},"data":{"spans":[]}}"#,
+        "name is 1: a string expected",
+    ),
+    (
+        r#"{"info":{"trace_id":"t","request_time":1767225600000,"tags":{"a?b":"c","d":"e"}},"data":{"spans":[]}}"#,
+        "tag key \"a?b\"",
+    ),
+    (
+        r#"{"id":"o","traceId":"t","type":"SPAN","startTime":"soon"}"#,
+        "o: startTime \"soon\" is no time",
+    ),
+    (
+        r#"{"id":"o","traceId":"t","type":"SPAN","startTime":null,"usageDetails":{}}"#,
+        "o: startTime is missing",
+    ),
+    (
+        r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC"}"#,
+        "a score without traceId",
+    ),
+    (
+        r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC","traceId":"nowhere"}"#,
+        "of trace nowhere, which is not there",
+    ),
+    (
+        r#"{"id":"r","run_type":"llm","start_time":[1]}"#,
+        "run r: start_time [1] is no time",
+    ),
+    (
+        r#"{"id":"r","run_type":"llm","start_time":"2026-01-01T00:00:00","parent_run_id":"p"}"#,
+        "trace_id and dotted_order are missing",
+    ),
+    (
+        r#"{"object":"trace.span","id":"s","trace_id":"t","span_data":5}"#,
+        "started_at is missing",
+    ),
+    (
+        r#"{"object":"trace"}"#,
+        "OpenAI Agents trace: id is missing",
+    ),
+    (
+        r#"{"context":{"span_id":"s"},"span_kind":"LLM","start_time":"2026-01-01T00:00:00Z"}"#,
+        "context.trace_id",
+    ),
+    (
+        r#"{"name":"n","annotator_kind":"LLM","result":{"score":1}}"#,
+        "an annotation without trace_id",
+    ),
+    (
+        r#"{"name":"n","annotator_kind":"LLM","result":{"score":1},"span_id":"nowhere"}"#,
+        "of span nowhere, which is in no trace here",
+    ),
+    (
+        r#"{"run_id":"r","run_type":"llm","trace_id":"t"}"#,
+        "run r: start_time is missing",
+    ),
+    (r#"{"answer":42,"note":"x"}"#, "its members: answer, note"),
+    (
+        r#"{"object":"trace.span","id":"a\u0000","trace_id":"t","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#,
+        "control character",
+    ),
+];
+
 #[test]
 fn records_with_something_wrong_are_rejected_with_their_place() {
-    for (record, reason) in [
-        (
-            r#"{"info":{"trace_id":"t"},"data":{"spans":[]}}"#,
-            "without request_time",
-        ),
-        (
-            r#"{"info":{"request_time":"2026-01-01T00:00:00Z"},"data":{"spans":[]}}"#,
-            "without trace_id",
-        ),
-        (
-            r#"{"info":{"trace_id":"t","request_time":"soon"},"data":{"spans":[]}}"#,
-            "\"soon\" is no time",
-        ),
-        (
-            r#"{"info":{"trace_id":"t","request_time":1767225600000,"state":"ODD"},"data":{"spans":[]}}"#,
-            "trace state \"ODD\"",
-        ),
-        (
-            r#"{"info":{"trace_id":"t","request_time":1767225600000},"data":{"spans":[{"name":"s"}]}}"#,
-            "without span_id",
-        ),
-        (
-            r#"{"info":{"trace_id":"t","request_time":1767225600000,"assessments":[{"assessment_name":1}]},"data":{"spans":[]}}"#,
-            "name is 1: a string expected",
-        ),
-        (
-            r#"{"info":{"trace_id":"t","request_time":1767225600000,"tags":{"a?b":"c","d":"e"}},"data":{"spans":[]}}"#,
-            "tag key \"a?b\"",
-        ),
-        (
-            r#"{"id":"o","traceId":"t","type":"SPAN","startTime":"soon"}"#,
-            "o: startTime \"soon\" is no time",
-        ),
-        (
-            r#"{"id":"o","traceId":"t","type":"SPAN","startTime":null,"usageDetails":{}}"#,
-            "o: startTime is missing",
-        ),
-        (
-            r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC"}"#,
-            "a score without traceId",
-        ),
-        (
-            r#"{"id":"s","name":"n","value":1,"source":"API","dataType":"NUMERIC","traceId":"nowhere"}"#,
-            "of trace nowhere, which is not there",
-        ),
-        (
-            r#"{"id":"r","run_type":"llm","start_time":[1]}"#,
-            "run r: start_time [1] is no time",
-        ),
-        (
-            r#"{"id":"r","run_type":"llm","start_time":"2026-01-01T00:00:00","parent_run_id":"p"}"#,
-            "trace_id and dotted_order are missing",
-        ),
-        (
-            r#"{"object":"trace.span","id":"s","trace_id":"t","span_data":5}"#,
-            "started_at is missing",
-        ),
-        (
-            r#"{"object":"trace"}"#,
-            "OpenAI Agents trace: id is missing",
-        ),
-        (
-            r#"{"context":{"span_id":"s"},"span_kind":"LLM","start_time":"2026-01-01T00:00:00Z"}"#,
-            "context.trace_id",
-        ),
-        (
-            r#"{"name":"n","annotator_kind":"LLM","result":{"score":1}}"#,
-            "an annotation without trace_id",
-        ),
-        (
-            r#"{"name":"n","annotator_kind":"LLM","result":{"score":1},"span_id":"nowhere"}"#,
-            "of span nowhere, which is in no trace here",
-        ),
-        (
-            r#"{"run_id":"r","run_type":"llm","trace_id":"t"}"#,
-            "run r: start_time is missing",
-        ),
-        (r#"{"answer":42,"note":"x"}"#, "its members: answer, note"),
-        (
-            r#"{"object":"trace.span","id":"a\u0000","trace_id":"t","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#,
-            "control character",
-        ),
-    ] {
+    for &(record, reason) in WRONG_RECORDS {
         let good = r#"{"object":"trace.span","id":"g","trace_id":"good","started_at":"2026-01-01T00:00:00Z","span_data":{}}"#;
         let db = in_memory();
         let report = import(&db, &format!("{good}\n{record}\n"));
@@ -379,18 +382,20 @@ fn what_holds_nothing_is_no_mistake() {
     assert_eq!(tracehouse(&["import", &desk.db(), &something]).code, 2);
 }
 
+/// A score as Langfuse exports it.
+fn score(id: &str, trace: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","traceId":"{trace}","name":"n","value":1,"source":"API","dataType":"NUMERIC"}}"#
+    )
+}
+
+/// A trace as Langfuse exports it, without observations.
+fn trace(id: &str) -> String {
+    format!(r#"{{"id":"{id}","timestamp":"2026-01-01T00:00:00Z","name":"N","observations":[]}}"#)
+}
+
 #[test]
 fn a_judgement_may_stand_before_its_trace() {
-    let score = |id: &str, trace: &str| {
-        format!(
-            r#"{{"id":"{id}","traceId":"{trace}","name":"n","value":1,"source":"API","dataType":"NUMERIC"}}"#
-        )
-    };
-    let trace = |id: &str| {
-        format!(
-            r#"{{"id":"{id}","timestamp":"2026-01-01T00:00:00Z","name":"N","observations":[]}}"#
-        )
-    };
     let scores = [score("s1", "t1"), score("s2", "t2"), score("s3", "nowhere")].join("\n");
     let desk = Desk::new();
     let first = desk.file("a.jsonl", scores.as_bytes());

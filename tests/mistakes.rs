@@ -60,52 +60,55 @@ fn a_mistaken_filter_is_told_what_would_be_right() {
     }
 }
 
+/// Filters for what no trace has or can have, and what the notice says.
+const OF_NOTHING: &[(&str, &str)] = &[
+    (
+        "feedback.helpfull = true",
+        "no trace has feedback.helpfull; did you mean feedback.helpful?",
+    ),
+    (
+        "expectation.helpful = true",
+        "no trace has expectation.helpful",
+    ),
+    (
+        "tags.evn = 'prod'",
+        "no trace has tags.evn; did you mean tags.env?",
+    ),
+    (
+        "metadata.nothing_like_it = '1'",
+        "no trace has metadata.nothing_like_it",
+    ),
+    (
+        "span.attributes.nothing.like.it = 'x'",
+        "no trace has span.attributes.nothing.like.it",
+    ),
+    (
+        "resource.servce.name = 'x'",
+        "no trace has resource.servce.name; did you mean resource.service.name?",
+    ),
+    (
+        "state = 'error'",
+        "state is never 'error'; did you mean 'ERROR'?",
+    ),
+    (
+        "span.status = 'FAILED'",
+        "span.status is never 'FAILED': it is OK, ERROR, UNSET",
+    ),
+    (
+        "span.kind = 'client'",
+        "span.kind is never 'client'; did you mean 'CLIENT'?",
+    ),
+    (
+        "span.type = 'llm'",
+        "no trace has span.type 'llm'; did you mean span.type 'LLM'?",
+    ),
+];
+
 #[test]
 fn what_no_trace_has_or_can_have_is_answered_with_a_notice() {
     let desk = desk();
     let db = desk.db();
-    for (filter, notice) in [
-        (
-            "feedback.helpfull = true",
-            "no trace has feedback.helpfull; did you mean feedback.helpful?",
-        ),
-        (
-            "expectation.helpful = true",
-            "no trace has expectation.helpful",
-        ),
-        (
-            "tags.evn = 'prod'",
-            "no trace has tags.evn; did you mean tags.env?",
-        ),
-        (
-            "metadata.nothing_like_it = '1'",
-            "no trace has metadata.nothing_like_it",
-        ),
-        (
-            "span.attributes.nothing.like.it = 'x'",
-            "no trace has span.attributes.nothing.like.it",
-        ),
-        (
-            "resource.servce.name = 'x'",
-            "no trace has resource.servce.name; did you mean resource.service.name?",
-        ),
-        (
-            "state = 'error'",
-            "state is never 'error'; did you mean 'ERROR'?",
-        ),
-        (
-            "span.status = 'FAILED'",
-            "span.status is never 'FAILED': it is OK, ERROR, UNSET",
-        ),
-        (
-            "span.kind = 'client'",
-            "span.kind is never 'client'; did you mean 'CLIENT'?",
-        ),
-        (
-            "span.type = 'llm'",
-            "no trace has span.type 'llm'; did you mean span.type 'LLM'?",
-        ),
-    ] {
+    for &(filter, notice) in OF_NOTHING {
         let done = tracehouse(&["search", &db, filter, "--format", "ids"]);
         assert_eq!(
             (done.code, done.out.as_str()),
@@ -128,7 +131,13 @@ fn what_no_trace_has_or_can_have_is_answered_with_a_notice() {
         document["notices"][0].as_str(),
         Some("no trace has tags.evn; did you mean tags.env?")
     );
-    // An answer proves that the names it needs are there, but not those it can do without.
+}
+
+/// An answer proves that the names it needs are there, but not those it can do without.
+#[test]
+fn an_answer_has_notices_of_what_it_can_do_without() {
+    let desk = desk();
+    let db = desk.db();
     for filter in [
         "feedback.helpful = false",
         "tags.env = 'test'",
@@ -170,7 +179,7 @@ fn what_no_trace_has_or_can_have_is_answered_with_a_notice() {
 }
 
 #[test]
-fn what_changes_a_database_and_sql_have_notices_too() {
+fn what_changes_a_database_has_notices_too() {
     let desk = desk();
     let db = desk.db();
     let notice = "notice: no trace has tags.evn; did you mean tags.env?\n";
@@ -196,40 +205,49 @@ fn what_changes_a_database_and_sql_have_notices_too() {
         "tags.evn = 'prod'",
     ]);
     assert!(added.code == 0 && added.err == notice, "{added:?}");
-    for (statement, notice) in [
-        (
-            "SELECT count(*) FROM traces WHERE tags['evn'] = 'prod'",
-            "no trace has tags['evn']; did you mean tags['env']?",
-        ),
-        (
-            "SELECT t.metadata['nothing'] FROM traces t LIMIT 1",
-            "no trace has metadata['nothing']",
-        ),
-        (
-            "SELECT count(attributes ->> 'nothing.like.it') FROM spans",
-            "no trace has attributes ->> 'nothing.like.it'",
-        ),
-        (
-            "SELECT count(*) FROM spans WHERE json_get_str(attributes, 'no.such.key') = 'x'",
-            "no trace has attributes ->> 'no.such.key'",
-        ),
-        (
-            "SELECT count(*) FROM spans s WHERE s.resource ? 'servce.name'",
-            "no trace has resource ->> 'servce.name'; did you mean resource ->> 'service.name'?",
-        ),
-        (
-            "SELECT count(*) FROM traces WHERE state = 'error'",
-            "state is never 'error'; did you mean 'ERROR'?",
-        ),
-        (
-            "SELECT count(*) FROM spans WHERE status IN ('OK', 'FAILED')",
-            "status is never 'FAILED': it is OK, ERROR, UNSET",
-        ),
-        (
-            "SELECT count(*) FROM spans WHERE span_type = 'llm'",
-            "no trace has span_type 'llm'; did you mean span_type 'LLM'?",
-        ),
-    ] {
+}
+
+/// Statements about what no trace has or can have, and what the notice says.
+const SQL_OF_NOTHING: &[(&str, &str)] = &[
+    (
+        "SELECT count(*) FROM traces WHERE tags['evn'] = 'prod'",
+        "no trace has tags['evn']; did you mean tags['env']?",
+    ),
+    (
+        "SELECT t.metadata['nothing'] FROM traces t LIMIT 1",
+        "no trace has metadata['nothing']",
+    ),
+    (
+        "SELECT count(attributes ->> 'nothing.like.it') FROM spans",
+        "no trace has attributes ->> 'nothing.like.it'",
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE json_get_str(attributes, 'no.such.key') = 'x'",
+        "no trace has attributes ->> 'no.such.key'",
+    ),
+    (
+        "SELECT count(*) FROM spans s WHERE s.resource ? 'servce.name'",
+        "no trace has resource ->> 'servce.name'; did you mean resource ->> 'service.name'?",
+    ),
+    (
+        "SELECT count(*) FROM traces WHERE state = 'error'",
+        "state is never 'error'; did you mean 'ERROR'?",
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE status IN ('OK', 'FAILED')",
+        "status is never 'FAILED': it is OK, ERROR, UNSET",
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE span_type = 'llm'",
+        "no trace has span_type 'llm'; did you mean span_type 'LLM'?",
+    ),
+];
+
+#[test]
+fn sql_has_notices_too() {
+    let desk = desk();
+    let db = desk.db();
+    for &(statement, notice) in SQL_OF_NOTHING {
         let done = tracehouse(&["sql", &db, statement, "--format", "csv"]);
         assert_eq!(
             (done.code, done.err),
@@ -263,6 +281,44 @@ fn what_changes_a_database_and_sql_have_notices_too() {
     );
 }
 
+/// The arguments are refused, and told what would be right.
+fn assert_told(arguments: &[&str], right: &str) {
+    let done = tracehouse(arguments);
+    assert!(
+        done.code == 2 && done.err.contains(right),
+        "{arguments:?}: {done:?}"
+    );
+    assert!(!done.err.contains("internal error"), "{done:?}");
+}
+
+#[test]
+fn mistaken_sql_is_told_what_would_be_right() {
+    let desk = desk();
+    for (statement, right) in [
+        ("SELECT modle FROM spans", "did you mean 'model'?"),
+        (
+            "SELECT * FROM span",
+            "no table named 'span'; did you mean 'spans'?",
+        ),
+        (
+            "SELECT * FROM elephants",
+            "no table named 'elephants'; SHOW TABLES lists them",
+        ),
+        (
+            "SELECT 1 FROM traces WHERE state = \"ERROR\"",
+            "single quotes: 'ERROR'",
+        ),
+        (
+            "SELECT sum(name) FROM spans",
+            "sum() cannot be computed of a String",
+        ),
+        ("CREATE TABLE x AS SELECT 1", "read-only"),
+        ("COPY spans TO 'x.csv'", "read-only"),
+    ] {
+        assert_told(&["sql", &desk.db(), statement], right);
+    }
+}
+
 #[test]
 fn other_mistakes_are_told_what_would_be_right() {
     let desk = desk();
@@ -273,29 +329,7 @@ fn other_mistakes_are_told_what_would_be_right() {
     let path = |name: &str| desk.path(name).to_str().unwrap().to_string();
     let (new, missing) = (path("new.traces"), path("missing.traces"));
     for (arguments, right) in [
-        (
-            &["sql", &db, "SELECT modle FROM spans"][..],
-            "did you mean 'model'?",
-        ),
-        (
-            &["sql", &db, "SELECT * FROM span"],
-            "no table named 'span'; did you mean 'spans'?",
-        ),
-        (
-            &["sql", &db, "SELECT * FROM elephants"],
-            "no table named 'elephants'; SHOW TABLES lists them",
-        ),
-        (
-            &["sql", &db, "SELECT 1 FROM traces WHERE state = \"ERROR\""],
-            "single quotes: 'ERROR'",
-        ),
-        (
-            &["sql", &db, "SELECT sum(name) FROM spans"],
-            "sum() cannot be computed of a String",
-        ),
-        (&["sql", &db, "CREATE TABLE x AS SELECT 1"], "read-only"),
-        (&["sql", &db, "COPY spans TO 'x.csv'"], "read-only"),
-        (&["search", &missing, ""], "no database at"),
+        (&["search", &missing, ""][..], "no database at"),
         (&["import", &new, &picture], "not a trace file"),
         (
             &["import", &db, &feedback],
@@ -330,12 +364,7 @@ fn other_mistakes_are_told_what_would_be_right() {
             "no version 9: its newest is",
         ),
     ] {
-        let done = tracehouse(arguments);
-        assert!(
-            done.code == 2 && done.err.contains(right),
-            "{arguments:?}: {done:?}"
-        );
-        assert!(!done.err.contains("internal error"), "{done:?}");
+        assert_told(arguments, right);
     }
     assert!(!Path::new(&missing).exists() && !Path::new(&new).exists());
 }

@@ -56,84 +56,104 @@ def value(v):
     return {"stringValue": v}
 
 
-def make(path, count, seed):
-    """Writes otlp.jsonl and assessments.jsonl."""
-    rnd = random.Random(seed)
-    text = lambda n: " ".join(rnd.choice(ODD) if rnd.random() < 0.04 else rnd.choice(WORDS) for _ in range(n))
-    dump = lambda v: json.dumps(v, ensure_ascii=False)
-    requests, late, judged = [], [], []
-    for i in range(count):
-        tid = f"{rnd.getrandbits(128):032x}"
-        start = (BASE_MS + i * 61_000 + rnd.randrange(60_000)) * 1_000_000 + rnd.randrange(1_000_000)
-        duration = int(min(rnd.lognormvariate(7, 1.3), 90_000) * 1e6)
+def dump(v): return json.dumps(v, ensure_ascii=False)
+
+
+class Trace:
+    """A made trace: its spans, and what was said of it. All of it follows from `rnd`."""
+
+    def __init__(self, rnd, i):
+        self.rnd, self.spans, self.session = rnd, [], None
+        self.tid = f"{rnd.getrandbits(128):032x}"
+        self.start = (BASE_MS + i * 61_000 + rnd.randrange(60_000)) * 1_000_000 + rnd.randrange(1_000_000)
+        self.duration = int(min(rnd.lognormvariate(7, 1.3), 90_000) * 1e6)
+
+    def text(self, n):
+        rnd = self.rnd
+        return " ".join(rnd.choice(ODD) if rnd.random() < 0.04 else rnd.choice(WORDS) for _ in range(n))
+
+    def span(self, name, kind, parent, begin, length, attributes, status=0, message="", events=()):
+        sid = f"{self.rnd.getrandbits(64):016x}"
+        if kind: attributes["mlflow.spanType"] = kind
+        s = {"traceId": self.tid, "spanId": sid, "name": name, "kind": 1, "startTimeUnixNano": str(begin), "endTimeUnixNano": str(begin + length),
+             "attributes": [{"key": k, "value": value(v)} for k, v in attributes.items()],
+             "status": {"code": status, **({"message": message} if message else {})}}
+        if parent: s["parentSpanId"] = parent
+        if events: s["events"] = list(events)
+        self.spans.append(s)
+        return sid
+
+    def fill(self, count):
+        """The root and its steps; `count` traces are made."""
+        rnd, text = self.rnd, self.text
         name, env = rnd.choice(NAMES), rnd.choices(["prod", "staging", "dev", "Prod", "it's", None], [45, 20, 15, 8, 4, 8])[0]
-        session = f"s-{rnd.randrange(count // 12 + 1)}" if rnd.random() < 0.45 else None
+        self.session = f"s-{rnd.randrange(count // 12 + 1)}" if rnd.random() < 0.45 else None
         user = rnd.choice(["ana", "bob", "Ana", "josé", "u%_1"]) if rnd.random() < 0.2 else f"user-{rnd.randrange(60)}" if rnd.random() < 0.6 else None
         fails, question = rnd.random() < 0.12, text(12)
-        spans = []
-
-        def span(name, kind, parent, begin, length, attributes, status=0, message="", events=()):
-            sid = f"{rnd.getrandbits(64):016x}"
-            if kind: attributes["mlflow.spanType"] = kind
-            s = {"traceId": tid, "spanId": sid, "name": name, "kind": 1, "startTimeUnixNano": str(begin), "endTimeUnixNano": str(begin + length),
-                 "attributes": [{"key": k, "value": value(v)} for k, v in attributes.items()],
-                 "status": {"code": status, **({"message": message} if message else {})}}
-            if parent: s["parentSpanId"] = parent
-            if events: s["events"] = list(events)
-            spans.append(s)
-            return sid
         root = {"mlflow.spanInputs": dump({"question": question} if rnd.random() < 0.6 else {"messages": [{"role": "system", "content": "be brief"},
             {"role": "user", "content": question}]}),
                 "mlflow.spanOutputs": dump(text(18)), "mlflow.traceTag.mlflow.traceName": name, "app.version": rnd.choice(["1.9.0", "2.0.1", "2.1.0-rc1"])}
         if rnd.random() < 0.07: del root["mlflow.spanOutputs"]
-        if session: root["session.id"] = session
+        if self.session: root["session.id"] = self.session
         if user: root["user.id"] = user
         tags = {"env": env, "my team": rnd.choice(["search", "billing", "größe", "50%_off"]), "a.b": "dot" if rnd.random() < 0.3 else None,
                 "release": f"v{rnd.randrange(1, 4)}.{rnd.randrange(10)}", "priority": str(rnd.randrange(1, 6)) if rnd.random() < 0.15 else None,
                 "group": rnd.choice(["x", "y"]) if rnd.random() < 0.5 else None, "note": rnd.choice(ODD) if rnd.random() < 0.1 else None}
         root.update({f"mlflow.traceTag.{k}": v for k, v in tags.items() if v is not None})
-        rid = span(name, rnd.choice(["AGENT", "CHAIN"]), None, start, duration, root, 2 if fails else rnd.choice([0, 1]),
+        rid = self.span(name, rnd.choice(["AGENT", "CHAIN"]), None, self.start, self.duration, root, 2 if fails else rnd.choice([0, 1]),
             "agent failed: " + rnd.choice(WORDS) if fails else "")
-        for step in range(rnd.randrange(1, 6)):
-            begin, length = start + duration * step // 7, duration // 7 + rnd.randrange(1_000_000)
-            what = rnd.random()
-            if what < 0.45:
-                a, b, model = rnd.randrange(20, 3000), rnd.randrange(5, 900), rnd.choice(MODELS)
-                at = {"gen_ai.request.model": model, "gen_ai.usage.input_tokens": a, "gen_ai.usage.output_tokens": b,
-                    "gen_ai.request.temperature": rnd.choice([0.0, 0.7, 1.0]),
-                      "stream": rnd.random() < 0.5, "stop": ["END", "\n\n"], "mlflow.spanInputs": dump({"prompt": question + " " + text(20)}),
-                      "mlflow.spanOutputs": dump({"completion": text(25)})}
-                at["mlflow.llm.cost"] = dump({"input_cost": a / 2 ** 20, "output_cost": b / 2 ** 18, "total_cost": a / 2 ** 20 + b / 2 ** 18})
-                span("llm_call" if rnd.random() < 0.8 else "LLM_Call", rnd.choice(["LLM", "CHAT_MODEL"]), rid, begin, length, at, 1)
-            elif what < 0.75:
-                bad, tool = rnd.random() < 0.15, rnd.choice(TOOLS)
-                ev = [{"name": "exception", "timeUnixNano": str(begin + length), "attributes": [{"key": "exception.type", "value": value("TimeoutError")},
-                    {"key": "exception.message", "value": value("no answer from " + tool)}]}] if bad else ()
-                span(tool, "TOOL", rid, begin, length, {"tool.arguments": dump({"q": text(3)}), "retries": rnd.randrange(4),
-                    "db.system": rnd.choice(["postgresql", "sqlite"]),
-                     "mlflow.spanInputs": dump({"q": text(4)}), "mlflow.spanOutputs": dump([text(6), rnd.randrange(100)])}, 2 if bad else 1,
-                     "tool failed" if bad else "", ev)
-            elif what < 0.78:     # a span of another convention
-                span("rerank", None, rid, begin, length, {"openinference.span.kind": "RERANKER", "input.value": dump({"query": "passages about " + text(2)}),
-                    "output.value": text(4)}, 1)
-            elif what < 0.93:
-                span("retrieve", "RETRIEVER", rid, begin, length, {"mlflow.spanInputs": dump(question),
-                    "mlflow.spanOutputs": dump([{"page_content": text(20), "metadata": {"source": f"doc{rnd.randrange(50)}.md"}}]),
-                    "top_k": rnd.choice([3, 5, 10])}, 1)
-            else:
-                span("parse output", None if rnd.random() < 0.5 else "PARSER", rid, begin, length, {"note": text(2)}, 0)
+        for step in range(rnd.randrange(1, 6)): self.step(rid, step, question)
+
+    def step(self, rid, step, question):
+        rnd, text, span = self.rnd, self.text, self.span
+        begin, length = self.start + self.duration * step // 7, self.duration // 7 + rnd.randrange(1_000_000)
+        what = rnd.random()
+        if what < 0.45:
+            a, b, model = rnd.randrange(20, 3000), rnd.randrange(5, 900), rnd.choice(MODELS)
+            at = {"gen_ai.request.model": model, "gen_ai.usage.input_tokens": a, "gen_ai.usage.output_tokens": b,
+                "gen_ai.request.temperature": rnd.choice([0.0, 0.7, 1.0]),
+                  "stream": rnd.random() < 0.5, "stop": ["END", "\n\n"], "mlflow.spanInputs": dump({"prompt": question + " " + text(20)}),
+                  "mlflow.spanOutputs": dump({"completion": text(25)})}
+            at["mlflow.llm.cost"] = dump({"input_cost": a / 2 ** 20, "output_cost": b / 2 ** 18, "total_cost": a / 2 ** 20 + b / 2 ** 18})
+            span("llm_call" if rnd.random() < 0.8 else "LLM_Call", rnd.choice(["LLM", "CHAT_MODEL"]), rid, begin, length, at, 1)
+        elif what < 0.75:
+            bad, tool = rnd.random() < 0.15, rnd.choice(TOOLS)
+            ev = [{"name": "exception", "timeUnixNano": str(begin + length), "attributes": [{"key": "exception.type", "value": value("TimeoutError")},
+                {"key": "exception.message", "value": value("no answer from " + tool)}]}] if bad else ()
+            span(tool, "TOOL", rid, begin, length, {"tool.arguments": dump({"q": text(3)}), "retries": rnd.randrange(4),
+                "db.system": rnd.choice(["postgresql", "sqlite"]),
+                 "mlflow.spanInputs": dump({"q": text(4)}), "mlflow.spanOutputs": dump([text(6), rnd.randrange(100)])}, 2 if bad else 1,
+                 "tool failed" if bad else "", ev)
+        elif what < 0.78:     # a span of another convention
+            span("rerank", None, rid, begin, length, {"openinference.span.kind": "RERANKER", "input.value": dump({"query": "passages about " + text(2)}),
+                "output.value": text(4)}, 1)
+        elif what < 0.93:
+            span("retrieve", "RETRIEVER", rid, begin, length, {"mlflow.spanInputs": dump(question),
+                "mlflow.spanOutputs": dump([{"page_content": text(20), "metadata": {"source": f"doc{rnd.randrange(50)}.md"}}]),
+                "top_k": rnd.choice([3, 5, 10])}, 1)
+        else:
+            span("parse output", None if rnd.random() < 0.5 else "PARSER", rid, begin, length, {"note": text(2)}, 0)
+
+    def requests(self):
+        """What is sent of it, and what comes late."""
+        rnd, spans = self.rnd, self.spans
         kind = rnd.random()
         resource = {"service.name": rnd.choice(["shop", "help-desk", "batch"]), "deployment.environment.name": "eu-1"}
         block = lambda some: {"resource": {"attributes": [{"key": k, "value": value(x)} for k, x in resource.items()]},
                               "scopeSpans": [{"scope": {"name": "app"}, "spans": some}]}
-        if kind < 0.03 and len(spans) > 1: requests.append(block(spans[1:]))                    # the root never arrives
-        elif kind < 0.13 and len(spans) > 2: requests.append(block(spans[2:])); late.append(block(spans[:2]))   # the root comes late
-        else: requests.append(block(spans[1:] + spans[:1]))
+        if kind < 0.03 and len(spans) > 1: return [block(spans[1:])], []      # the root never arrives
+        if kind < 0.13 and len(spans) > 2: return [block(spans[2:])], [block(spans[:2])]      # the root comes late
+        return [block(spans[1:] + spans[:1])], []
+
+    def judge(self, judged):
+        """Says something of it at times."""
+        rnd, text, session = self.rnd, self.text, self.session
 
         def judge(kind, name, v, source=("HUMAN", "ana"), **more):
             aid = f"a-{rnd.getrandbits(128):032x}"
-            ms = start // 1_000_000 + 60_000 + len(judged)
-            judged.append({"assessment_id": aid, "trace_id": "tr-" + tid, "assessment_name": name, "source": {"source_type": source[0], "source_id": source[1]},
+            ms = self.start // 1_000_000 + 60_000 + len(judged)
+            judged.append({"assessment_id": aid, "trace_id": "tr-" + self.tid, "assessment_name": name,
+                           "source": {"source_type": source[0], "source_id": source[1]},
                            "create_time_ms": ms, **({"type": "issue"} if kind == "issue" else {kind: {"value": v}}), **more})
             return aid
         if rnd.random() < 0.5: judge("feedback", "score", rnd.choice([0, 1, 5, 0.25, 0.5, 0.9, 0.9, "0.9", "n/a", True, None]), ("LLM_JUDGE", "judge-1"),
@@ -155,6 +175,19 @@ def make(path, count, seed):
         if session and rnd.random() < 0.05: judge("feedback", "session_tone", rnd.choice(["warm", "cold"]), **{"mlflow.trace.session": session})
         if session and rnd.random() < 0.05: judge("feedback", "session_goal", rnd.choice(["reached", "missed"]),
             **{"metadata": {"mlflow.trace.session": session}})
+
+
+def make(path, count, seed):
+    """Writes otlp.jsonl and assessments.jsonl."""
+    rnd = random.Random(seed)
+    requests, late, judged = [], [], []
+    for i in range(count):
+        trace = Trace(rnd, i)
+        trace.fill(count)
+        now, later = trace.requests()
+        requests += now
+        late += later
+        trace.judge(judged)
     with open(os.path.join(path, "otlp.jsonl"), "w") as f:
         for some in (requests, late):
             for i in range(0, len(some), 20): f.write(json.dumps({"resourceSpans": some[i:i + 20]}, ensure_ascii=False) + "\n")
@@ -292,19 +325,32 @@ def vocabulary(otlp, assessments):
 def quoted(text): return f'"{text}"' if "'" in text else f"'{text}'"
 
 
-def filters(v, rnd):
-    """(filter, order_by) pairs that MLflow accepts and that must give the same ids."""
-    out = []
-    add = lambda text, order=None: out.append((text, order)) if (text, order) not in out else None
-    top = lambda key, n: [x for x, _ in v[key].most_common(n)]
-    ends = lambda key, n: list(dict.fromkeys(top(key, n) + [x for x, _ in v[key].most_common()[-n:]]))
-    plain = lambda texts: [x for x in texts if x and '"' not in x]
-    like = lambda text: text.replace('"', "_")
-    times, spent, traces = sorted(v["ms"]), sorted(v["duration"].elements()), sorted(v["trace"])
-    at = lambda some, share: some[min(len(some) - 1, int(len(some) * share))]
+class Cases:
+    """Filters with their orders, each once, and what they are made of: `v` is what the data says."""
 
-    add("")
-    # Status, its prefixes, every operator.
+    def __init__(self, v, rnd):
+        self.v, self.rnd, self.out = v, rnd, []
+        self.times, self.spent, self.traces = sorted(v["ms"]), sorted(v["duration"].elements()), sorted(v["trace"])
+
+    def add(self, text, order=None):
+        if (text, order) not in self.out: self.out.append((text, order))
+
+    def top(self, key, n): return [x for x, _ in self.v[key].most_common(n)]
+
+    def ends(self, key, n):
+        """The most frequent and the rarest."""
+        return list(dict.fromkeys(self.top(key, n) + [x for x, _ in self.v[key].most_common()[-n:]]))
+
+
+def plain(texts): return [x for x in texts if x and '"' not in x]
+
+
+def at(some, share): return some[min(len(some) - 1, int(len(some) * share))]
+
+
+def status_and_ids(c):
+    """Every operator, and prefixes of the status."""
+    add, rnd, traces = c.add, c.rnd, c.traces
     for p in ("status", "trace.status", "attributes.status", "attribute.status"): add(f"{p} = 'OK'")
     for text in ("= 'ERROR'", '= "ERROR"', "= 'IN_PROGRESS'", "= 'error'", "!= 'OK'", "!= 'ERROR'", "IN ('ERROR', 'IN_PROGRESS')", "IN ('OK')",
                  "NOT IN ('OK')", "LIKE 'E%'", "LIKE '%R_R'", "LIKE 'e%'", "ILIKE 'e%'", "ILIKE '%_progress'", "RLIKE '^(OK|IN)'", "RLIKE 'R{2}'",
@@ -316,7 +362,10 @@ def filters(v, rnd):
     for text in (f"request_id != 'tr-{some[0]}'", f"request_id NOT IN ('tr-{some[0]}', 'tr-{some[1]}')", "request_id LIKE 'tr-0%'",
                  "request_id LIKE '%ff'", "request_id ILIKE 'TR-A%'", "request_id RLIKE '^tr-[0-3]'", "request_id RLIKE 'aa|bb'"): add(text)
     for text in ("= 'c-1'", "!= 'c-1'", "IN ('c-1')", "NOT IN ('c-1')", "LIKE '%'", "ILIKE 'C%'", "RLIKE '.'"): add(f"client_request_id {text}")
-    # Times.
+
+
+def times_of_traces(c):
+    add, times, spent = c.add, c.times, c.spent
     for share in (0.02, 0.5, 0.97): add(f"timestamp >= {at(times, share)}"); add(f"timestamp_ms < {at(times, share)}")
     for text in (f"timestamp_ms = {at(times, 0.3)}", f"timestamp != {at(times, 0.3)}",
                  f"timestamp > {at(times, 0.4)} AND timestamp <= {at(times, 0.6)}", f"trace.timestamp_ms >= {at(times, 0.999)}",
@@ -329,7 +378,10 @@ def filters(v, rnd):
     add("execution_time_ms > 1500.5"); add("execution_time_ms > 1e4")
     for key in ("end_time", "end_time_ms", "trace.end_time"): add(f"{key} >= {at(times, 0.9) + 777}"); add(f"{key} < {at(times, 0.1) + 777}")
     add(f"end_time != {at(times, .5)}"); add(f"end_time_ms > {at(times, .5)} AND timestamp < {at(times, .5)}"); add(f"end_time <= {at(times, .01)}")
-    # Names.
+
+
+def names(c):
+    add, top, ends = c.add, c.top, c.ends
     for n in plain(ends("name", 20)): add(f"name = {quoted(n)}")
     for n in plain(top("name", 3)):
         for text in (f"name != {quoted(n)}", f"name LIKE {quoted(n[:4] + '%')}", f"name ILIKE {quoted('%' + n[1:].upper())}",
@@ -338,7 +390,10 @@ def filters(v, rnd):
                  "name RLIKE '^[sS]upport'", "name RLIKE 't$'", "name RLIKE '\\w+/\\w+'", "name RLIKE '^(?!nightly)'", "name RLIKE '('",
                  "name RLIKE 'agent|bot'", "name IS NULL", "name IS NOT NULL", "tags.mlflow.traceName IS NULL", "trace.name = 'support-bot'",
                  "attribute.name LIKE '%語%'", "name LIKE '___________'", "name LIKE '%'", "name LIKE ''", "name = ''"): add(text)
-    # Tags.
+
+
+def tags(c):
+    add, top, ends = c.add, c.top, c.ends
     for k in top("tags", 8):
         key = f"`{k}`" if " " in k else k
         values = plain(ends("tag:" + k, 2))
@@ -354,7 +409,10 @@ def filters(v, rnd):
                  "tags.note LIKE '%日本%'", "tags.release RLIKE '^v[12]\\.[0-4]$'", "tags.priority = '5'", "tags.env LIKE \"it's\"",
                  "tags.service.name = 'shop'", "tags.service.name IS NOT NULL", "tags.deployment.environment.name = 'eu-1'", "tags.env = ' prod'",
                  "tags.ENV = 'prod'"): add(text)
-    # Metadata.
+
+
+def metadata(c):
+    add, ends = c.add, c.ends
     for key in ("metadata.`mlflow.trace.session`", "metadata.mlflow.trace.session", "request_metadata.mlflow.trace.session"):
         for x in ends("session", 1): add(f"{key} = {quoted(x)}")
     for x in plain(ends("user", 4)): add(f"metadata.mlflow.trace.user = {quoted(x)}")
@@ -366,7 +424,10 @@ def filters(v, rnd):
                  "metadata.mlflow.modelId = 'm'", "run_id = 'r1'", "run_id != 'r1'", "run_id LIKE 'r%'", "run_id IS NULL", "run_id IS NOT NULL",
                  "attribute.run_id = 'r1'", "prompt = 'qa/3'", "trace.prompt = 'qa/3'", "issue.id = 'iss-1'", "issue.id = 'iss-2'",
                  "issue.id = 'none'"): add(text)
-    # Spans.
+
+
+def spans_and_their_attributes(c):
+    add, top, ends = c.add, c.top, c.ends
     for x in plain(ends("span.name", 6)): add(f"span.name = {quoted(x)}")
     for x in top("type", 9): add(f"span.type = {quoted(x)}")
     for text in ("name != 'llm_call'", "name IN ('retrieve', 'sql_query')", "name NOT IN ('retrieve', 'llm_call')", "name LIKE 'llm%'",
@@ -389,7 +450,10 @@ def filters(v, rnd):
                  "span.attributes.input.value LIKE '%passages about%'",
                  "span.attributes.tool.arguments LIKE '%glacier%' AND span.name = 'no such span'",
                  "span.attributes.mlflow.spanOutputs LIKE '%doc17.md%'"): add(text)
-    # Text.
+
+
+def texts(c):
+    add = c.add
     for w in ("telescope", "glacier", "refundable", "TimeoutError", "no answer from sql_query", "agent failed: sonata", "doc17.md", "naïve", "日本語",
               "🚀", "100% sure", "Größe", "ÜBERMUT", "Telescope", "nosuchword", "retrieve", "PARSER", "he said"): add(f"trace.text LIKE '%{w}%'")
     for w in ("TELESCOPE", "Glacier", "timeouterror", "REFUND POLICY", "doc1_.MD"): add(f"trace.text ILIKE '%{w}%'")
@@ -397,7 +461,10 @@ def filters(v, rnd):
                  "attributes.text LIKE '%opera%'", "trace.text LIKE '%refund%' AND trace.text LIKE '%glacier%'",
                  "trace.text LIKE '%glacier%' AND span.type = 'RETRIEVER'", "span.content LIKE '%violin%' AND span.status = 'ERROR'",
                  "trace.text LIKE 'telescope'", "trace.text LIKE '%gl_cier%'", "trace.text LIKE '%'"): add(text)
-    # Assessments.
+
+
+def assessments_of_traces(c):
+    add, top, v = c.add, c.top, c.v
     for name in top("feedbacks", 11):
         key = f"feedback.`{name}`" if " " in name else f"feedback.{name}"
         for x in list(dict.fromkeys(json.loads(x) if x.startswith('"') else x for x, _ in v["feedback:" + name].most_common()))[:7]:
@@ -418,6 +485,10 @@ def filters(v, rnd):
                  "expected_response > 1", "expected_response = '{\"x\": 1}'", "expected_response LIKE '%x%'", "expected_response != 'abc'",
                  "expected_response RLIKE '^[0-9]'", "expected_facts IS NOT NULL", "expected_facts LIKE '%glacier%'",
                  "score IS NULL"): add("expectation." + text)
+
+
+def mixtures_and_orders(c):
+    add, times, rnd = c.add, c.times, c.rnd
     # Grammar and mixtures.
     for text in ("AND status = 'ERROR'", "status = 'ERROR' AND", "status = 'ERROR' tags.env = 'prod'", "status='ERROR' and tags.env='prod'",
                  "status  =\n'ERROR'\tAND  tags.env = 'prod'", "tags.env is not null AND status like 'ERR%'",
@@ -433,7 +504,15 @@ def filters(v, rnd):
         for way in ("ASC", "DESC"): add(rnd.choice(["", "tags.env = 'prod'", "span.type = 'TOOL'", "status != 'OK'"]), [f"{k} {way}"])
     for order in (["status", "timestamp ASC"], ["tags.env DESC", "execution_time asc"], ["metadata.mlflow.trace.user", "request_id DESC"],
         ["tags.priority desc", "name", "timestamp DESC"]): add("status != 'X'", order)
-    return out
+
+
+def filters(v, rnd):
+    """(filter, order_by) pairs that MLflow accepts and that must give the same ids."""
+    c = Cases(v, rnd)
+    c.add("")
+    for section in (status_and_ids, times_of_traces, names, tags, metadata, spans_and_their_attributes, texts, assessments_of_traces,
+                    mixtures_and_orders): section(c)
+    return c.out
 
 
 STORED = "MLflow matches the JSON a span is stored as: keys, numbers, escapes, quotes, ids; Tracehouse each text as sent"

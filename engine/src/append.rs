@@ -268,101 +268,69 @@ mod tests {
         assert_eq!(db.get_trace("t").unwrap().assessments[0].name, "tone");
     }
 
-    #[test]
-    fn illegal_rows_are_refused_by_name() {
-        let db = Database::in_memory().unwrap();
-        let span = || Span::new("t", "s", "x");
-        let event = |time_ns, attributes: &str| Event {
+    fn event(time_ns: i64, attributes: &str) -> Event {
+        Event {
             time_ns,
             name: "e".into(),
             attributes: attributes.into(),
-        };
-        for (span, words) in [
-            (
-                Span {
-                    trace_id: String::new(),
-                    ..span()
-                },
-                "trace id is empty",
-            ),
-            (
-                Span {
-                    span_id: "a\nb".into(),
-                    ..span()
-                },
-                "span id has a control character",
-            ),
-            (
-                Span {
-                    parent_span_id: Some(String::new()),
-                    ..span()
-                },
-                "span s: parent span id is empty",
-            ),
-            (
-                Span {
-                    experiment_id: String::new(),
-                    ..span()
-                },
-                "span s: experiment id is empty",
-            ),
-            (
-                Span {
-                    kind: String::new(),
-                    ..span()
-                },
-                "the kind '' is none of UNSPECIFIED, INTERNAL",
-            ),
-            (
-                Span {
-                    status: "FINE".into(),
-                    ..span()
-                },
-                "the status 'FINE' is none of UNSET, OK, ERROR",
-            ),
-            (
-                Span {
-                    start_time_ns: -1,
-                    ..span()
-                },
-                "the start time -1 is before 1970",
-            ),
-            (
-                Span {
-                    end_time_ns: Some(-1),
-                    ..span()
-                },
-                "the end time -1 is before 1970",
-            ),
-            (
-                Span {
-                    events: vec![event(-2, "{}")],
-                    ..span()
-                },
-                "time of an event -2",
-            ),
-            (
-                Span {
-                    events: vec![event(1, "")],
-                    ..span()
-                },
-                "attributes of an event are no JSON object",
-            ),
-            (
-                Span {
-                    links: vec![Link::default()],
-                    ..span()
-                },
-                "attributes of a link are no JSON object",
-            ),
-            (
-                Span {
-                    attributes: "[]".into(),
-                    ..span()
-                },
-                "attributes are no JSON object",
-            ),
-        ] {
+        }
+    }
+
+    /// Changes that make a legal span an illegal one, and what is said of it.
+    const ILLEGAL: &[(fn(&mut Span), &str)] = &[
+        (|span| span.trace_id = String::new(), "trace id is empty"),
+        (
+            |span| span.span_id = "a\nb".into(),
+            "span id has a control character",
+        ),
+        (
+            |span| span.parent_span_id = Some(String::new()),
+            "span s: parent span id is empty",
+        ),
+        (
+            |span| span.experiment_id = String::new(),
+            "span s: experiment id is empty",
+        ),
+        (
+            |span| span.kind = String::new(),
+            "the kind '' is none of UNSPECIFIED, INTERNAL",
+        ),
+        (
+            |span| span.status = "FINE".into(),
+            "the status 'FINE' is none of UNSET, OK, ERROR",
+        ),
+        (
+            |span| span.start_time_ns = -1,
+            "the start time -1 is before 1970",
+        ),
+        (
+            |span| span.end_time_ns = Some(-1),
+            "the end time -1 is before 1970",
+        ),
+        (
+            |span| span.events = vec![event(-2, "{}")],
+            "time of an event -2",
+        ),
+        (
+            |span| span.events = vec![event(1, "")],
+            "attributes of an event are no JSON object",
+        ),
+        (
+            |span| span.links = vec![Link::default()],
+            "attributes of a link are no JSON object",
+        ),
+        (
+            |span| span.attributes = "[]".into(),
+            "attributes are no JSON object",
+        ),
+    ];
+
+    #[test]
+    fn illegal_rows_are_refused_by_name() {
+        let db = Database::in_memory().unwrap();
+        for &(change, words) in ILLEGAL {
+            let mut span = Span::new("t", "s", "x");
+            change(&mut span);
             let error = db.append(&[legal(), span]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains(words), "{words}: {error}");
@@ -371,26 +339,30 @@ mod tests {
         assert_eq!(db.append(&[legal()]).unwrap().spans, 1);
     }
 
-    #[test]
-    fn attributes_have_the_limits_of_an_import() {
-        let nested = |levels: usize| {
-            format!(
-                r#"{{"a":{}1{}}}"#,
-                "[".repeat(levels - 1),
-                "]".repeat(levels - 1)
-            )
-        };
-        let long = "k".repeat(300);
-        let objects = (2..=64).fold("1".to_string(), |inner, _| format!(r#"{{"k":{inner}}}"#));
-        let with = |attributes: String| Span {
+    /// Attributes with lists in lists.
+    fn nested(levels: usize) -> String {
+        format!(
+            r#"{{"a":{}1{}}}"#,
+            "[".repeat(levels - 1),
+            "]".repeat(levels - 1)
+        )
+    }
+
+    /// Objects in objects, as deep as the value of an attribute may be.
+    fn objects() -> String {
+        (2..=64).fold("1".to_string(), |inner, _| format!(r#"{{"k":{inner}}}"#))
+    }
+
+    fn with(attributes: String) -> Span {
+        Span {
             attributes,
             ..Span::new("t", "s", "x")
-        };
-        let event = Event {
-            time_ns: 1,
-            name: "e".into(),
-            attributes: "{}".into(),
-        };
+        }
+    }
+
+    #[test]
+    fn attributes_have_the_limits_of_an_import() {
+        let objects = objects();
         let link = Link {
             attributes: nested(65),
             ..Link::default()
@@ -422,7 +394,7 @@ mod tests {
             ),
             (
                 Span {
-                    events: vec![event.clone(); 100_001],
+                    events: vec![event(1, "{}"); 100_001],
                     ..with("{}".into())
                 },
                 "more than 100000 values, events",
@@ -436,14 +408,20 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains(words), "{words}: {error}");
         }
+    }
+
+    #[test]
+    fn attributes_at_the_limits_are_stored_with_their_long_keys_cut() {
+        let long = "k".repeat(300);
+        let db = Database::in_memory().unwrap();
         let many = Span {
-            events: vec![event; 100_000],
+            events: vec![event(1, "{}"); 100_000],
             span_id: "many".into(),
             ..with("{}".into())
         };
         let deep = Span {
             span_id: "deep".into(),
-            ..with(format!(r#"{{"k":{objects}}}"#))
+            ..with(format!(r#"{{"k":{}}}"#, objects()))
         };
         let keys = format!(
             r#"{{"{long}": 1e2,"a":1,"b":[{{"{long}":2, "c":3}},{{"$${long}":{{"$double":"NaN"}}}}],"a":18446744073709551616}}"#

@@ -358,6 +358,40 @@ fn persons_trace(trace: u64, user: &str) -> String {
     json!({"resourceSpans": [{"scopeSpans": [{"spans": [body]}]}]}).to_string()
 }
 
+/// Datasets whose queries, names and tags tell of the victim. One has no record of it any more.
+fn make_datasets_about(db: &Database, victim: &str) {
+    let queries = [
+        "user = 'jane@example.com'".to_string(),
+        "metadata.`mlflow.trace.user` ILIKE '%Jane@Example%' AND tags.origin = 'load test'"
+            .to_string(),
+        format!("trace_id IN ('{victim}')"),
+        format!("trace.text LIKE '%{VICTIM}-4417%' AND status = 'OK'"),
+        "session = \"session-of-jane@example.com\" OR user = 'joe@example.org'".to_string(),
+    ];
+    for (at, query) in queries.iter().enumerate() {
+        let made = db.create_dataset(&format!("of query {at}")).unwrap();
+        assert_eq!(
+            made.add_traces(&Search::new(query)).unwrap().inserted,
+            1 + u64::from(at == 4),
+            "{query}"
+        );
+    }
+    let new = NewDataset::new("all of jane@example.com")
+        .tag("owner", "Jane@example.com")
+        .tag("kind", "kept");
+    db.create_dataset_with(new)
+        .unwrap()
+        .add_traces(&Search::new("user = 'joe@example.org'"))
+        .unwrap();
+    // Deleted before, and no longer in the dataset: its rows still tell what to look for.
+    let first = db.dataset("of query 0").unwrap();
+    let ids = texts(
+        db,
+        "SELECT dataset_record_id FROM dataset_records WHERE dataset = 'of query 0'",
+    );
+    first.delete_records(&ids).unwrap();
+}
+
 #[test]
 fn what_is_said_of_datasets_loses_what_identifies_erased_traces() {
     let disk = DiskDb::new();
@@ -369,38 +403,7 @@ fn what_is_said_of_datasets_loses_what_identifies_erased_traces() {
         ],
     );
     let victim = data::trace_id(VICTIM);
-    let queries = [
-        "user = 'jane@example.com'".to_string(),
-        "metadata.`mlflow.trace.user` ILIKE '%Jane@Example%' AND tags.origin = 'load test'"
-            .to_string(),
-        format!("trace_id IN ('{victim}')"),
-        format!("trace.text LIKE '%{VICTIM}-4417%' AND status = 'OK'"),
-        "session = \"session-of-jane@example.com\" OR user = 'joe@example.org'".to_string(),
-    ];
-    for (at, query) in queries.iter().enumerate() {
-        let made = disk.db.create_dataset(&format!("of query {at}")).unwrap();
-        assert_eq!(
-            made.add_traces(&Search::new(query)).unwrap().inserted,
-            1 + u64::from(at == 4),
-            "{query}"
-        );
-    }
-    let new = NewDataset::new("all of jane@example.com")
-        .tag("owner", "Jane@example.com")
-        .tag("kind", "kept");
-    disk.db
-        .create_dataset_with(new)
-        .unwrap()
-        .add_traces(&Search::new("user = 'joe@example.org'"))
-        .unwrap();
-    // Deleted before, and no longer in the dataset: its rows still tell what to look for.
-    let first = disk.db.dataset("of query 0").unwrap();
-    let ids = texts(
-        &disk.db,
-        "SELECT dataset_record_id FROM dataset_records WHERE dataset = 'of query 0'",
-    );
-    first.delete_records(&ids).unwrap();
-    drop(first);
+    make_datasets_about(&disk.db, &victim);
     disk.db.delete_traces(&[&victim]).unwrap();
     let disk = disk.reopen(false, |_| {});
     let receipt = disk.db.erase_traces(&[&victim]).unwrap();

@@ -249,14 +249,35 @@ impl From<String> for Unread {
 pub fn read(store: &Store) -> std::result::Result<Rows, Unread> {
     let snapshot = store.snapshot()?;
     let mut rows = Rows::default();
-    let once = |is_new: bool, what: &str| {
-        if is_new {
-            Ok(())
-        } else {
-            Err(format!("{what} is there twice"))
-        }
-    };
-    for batch in batches(&snapshot, Table::Spans)? {
+    read_spans(&snapshot, &mut rows)?;
+    read_traces(&snapshot, &mut rows)?;
+    read_assessments(&snapshot, &mut rows)?;
+    for file in snapshot.catalog() {
+        let key = file
+            .meta_json
+            .parse()
+            .map_err(|_| "a catalogue file nobody wrote".to_string())?;
+        once(
+            rows.catalog
+                .insert(key, catalog_value(store, file)?)
+                .is_none(),
+            "a catalogue file",
+        )?;
+    }
+    Ok(rows)
+}
+
+/// Refuses what is there already.
+fn once(is_new: bool, what: &str) -> std::result::Result<(), String> {
+    if is_new {
+        Ok(())
+    } else {
+        Err(format!("{what} is there twice"))
+    }
+}
+
+fn read_spans(snapshot: &Snapshot, rows: &mut Rows) -> std::result::Result<(), Unread> {
+    for batch in batches(snapshot, Table::Spans)? {
         for at in 0..batch.num_rows() {
             let read = span_at(&batch, at)?;
             let version = read
@@ -272,8 +293,13 @@ pub fn read(store: &Store) -> std::result::Result<Rows, Unread> {
             once(rows.spans.insert(key, version).is_none(), "a span")?;
         }
     }
+    Ok(())
+}
+
+/// Traces, of which the spans were read, with their tags.
+fn read_traces(snapshot: &Snapshot, rows: &mut Rows) -> std::result::Result<(), Unread> {
     let mut counts: BTreeMap<u8, i64> = BTreeMap::new();
-    for batch in batches(&snapshot, Table::Traces)? {
+    for batch in batches(snapshot, Table::Traces)? {
         for at in 0..batch.num_rows() {
             let read = trace_at(&batch, at)?;
             let trace = number(&read.trace_id)?;
@@ -305,7 +331,11 @@ pub fn read(store: &Store) -> std::result::Result<Rows, Unread> {
     {
         return Err(format!("traces with {counts:?} spans, but {:?}", rows.spans).into());
     }
-    for batch in batches(&snapshot, Table::Assessments)? {
+    Ok(())
+}
+
+fn read_assessments(snapshot: &Snapshot, rows: &mut Rows) -> std::result::Result<(), Unread> {
+    for batch in batches(snapshot, Table::Assessments)? {
         for at in 0..batch.num_rows() {
             let read = assessment_at(&batch, at)?;
             let key = (number(&read.trace_id)?, number(&read.assessment_id)?);
@@ -319,19 +349,7 @@ pub fn read(store: &Store) -> std::result::Result<Rows, Unread> {
             )?;
         }
     }
-    for file in snapshot.catalog() {
-        let key = file
-            .meta_json
-            .parse()
-            .map_err(|_| "a catalogue file nobody wrote".to_string())?;
-        once(
-            rows.catalog
-                .insert(key, catalog_value(store, file)?)
-                .is_none(),
-            "a catalogue file",
-        )?;
-    }
-    Ok(rows)
+    Ok(())
 }
 
 fn batches(snapshot: &Snapshot, table: Table) -> Result<Vec<RecordBatch>> {

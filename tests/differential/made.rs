@@ -221,18 +221,8 @@ fn request(random: &mut Random, trace: u64) -> String {
     .to_string()
 }
 
-fn span(random: &mut Random, trace: u64, number: u64) -> Value {
-    // Few different times, so that there are ties; whole microseconds, which is all that the peers reckon with.
-    let start =
-        START_NS + (trace / 4) as i64 * 3_600_000_000_000 + random.below(4) as i64 * 1_500_000_000;
-    let duration = [
-        0,
-        1_000,
-        250_000_000,
-        250_000_000,
-        1_000_000_000,
-        61_000_000_000,
-    ][random.below(6)];
+/// Attributes of a span, each there or not.
+fn attributes(random: &mut Random) -> Vec<Value> {
     let mut attributes = Map::new();
     let mut add = |random: &mut Random, key: &str, one_in: usize, value: Value| {
         if random.below(one_in) == 0 {
@@ -280,10 +270,25 @@ fn span(random: &mut Random, trace: u64, number: u64) -> Value {
     add(random, "num", 2, value);
     let value = json!({"boolValue": random.below(2) == 0});
     add(random, "flag", 2, value);
-    let pairs: Vec<Value> = attributes
+    attributes
         .into_iter()
         .map(|(key, value)| json!({"key": key, "value": value}))
-        .collect();
+        .collect()
+}
+
+fn span(random: &mut Random, trace: u64, number: u64) -> Value {
+    // Few different times, so that there are ties; whole microseconds, which is all that the peers reckon with.
+    let start =
+        START_NS + (trace / 4) as i64 * 3_600_000_000_000 + random.below(4) as i64 * 1_500_000_000;
+    let duration = [
+        0,
+        1_000,
+        250_000_000,
+        250_000_000,
+        1_000_000_000,
+        61_000_000_000,
+    ][random.below(6)];
+    let pairs = attributes(random);
     let mut span = json!({
         "traceId": made_trace(trace), "spanId": format!("e{trace:07x}{number:08x}"), "name": pick(random, TEXTS),
         "kind": 1 + random.below(5), "startTimeUnixNano": start.to_string(),

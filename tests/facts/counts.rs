@@ -15,7 +15,8 @@ pub fn check(db: &Database, facts: &Value, check: &mut Check) {
     tokens(db, &facts["tokens"], check);
     errors(db, &facts["errors"], check);
     tools(db, &facts["tools"], check);
-    durations(db, facts, check);
+    durations(db, &facts["durations_ns"], check);
+    shapes(db, &facts["shape"], check);
     let ids = texts(db, "SELECT trace_id FROM traces");
     check.equal(
         "all trace ids",
@@ -349,14 +350,15 @@ fn tools(db: &Database, want: &Value, check: &mut Check) {
     );
 }
 
-fn durations(db: &Database, facts: &Value, check: &mut Check) {
-    let want = &facts["durations_ns"];
-    let values = |statement: &str| -> Vec<i64> {
-        texts(db, statement)
-            .iter()
-            .map(|text| text.parse().unwrap())
-            .collect()
-    };
+fn integers(db: &Database, statement: &str) -> Vec<i64> {
+    texts(db, statement)
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .collect()
+}
+
+fn durations(db: &Database, want: &Value, check: &mut Check) {
+    let values = |statement: &str| integers(db, statement);
     check.equal(
         "trace durations",
         quantiles(values("SELECT duration_ns FROM traces")),
@@ -398,7 +400,11 @@ fn durations(db: &Database, facts: &Value, check: &mut Check) {
         Some(long),
         want["traces_longer_than_60s"].as_i64(),
     );
-    let shape = &facts["shape"];
+}
+
+/// How large and deep traces are.
+fn shapes(db: &Database, shape: &Value, check: &mut Check) {
+    let values = |statement: &str| integers(db, statement);
     check.equal(
         "spans per trace",
         quantiles(values("SELECT span_count FROM traces")),

@@ -10,19 +10,24 @@ use super::world::{Json, SOURCES, VERDICTS, Verdict, json_text, pick};
 use crate::order::Random;
 use crate::support::quoted;
 
-/// A clause about the verdicts of a trace.
-pub fn of_verdict(random: &mut Random) -> Clause {
-    let name = pick(random, &VERDICTS);
+/// The word before a verdict's name, most often that of its own kind, and the kind that it stands for.
+fn prefix_and_kind(random: &mut Random, name: &str) -> (&'static str, Option<AssessmentKind>) {
     let own = if name == "expected" {
         AssessmentKind::Expectation
     } else {
         AssessmentKind::Feedback
     };
-    let (prefix, kind) = match random.below(4) {
+    match random.below(4) {
         0 => ("assessment", None),
         1 => ("feedback", Some(AssessmentKind::Feedback)),
         _ => (own.as_str(), Some(own)),
-    };
+    }
+}
+
+/// A clause about the verdicts of a trace.
+pub fn of_verdict(random: &mut Random) -> Clause {
+    let name = pick(random, &VERDICTS);
+    let (prefix, kind) = prefix_and_kind(random, name);
     let kinds = kind.map_or("'feedback', 'expectation'".to_string(), |kind| {
         quoted(kind.as_str())
     });

@@ -127,6 +127,29 @@ fn check(points: &[MetricPoint], want: &[(Vec<String>, Vec<f64>)], what: &str) {
     }
 }
 
+/// Sessions, the most groups that are asked for, and filters that no trace passes.
+fn few_or_none(db: &Database, place: &str) {
+    let run = |query: MetricQuery| db.trace_metrics(&query).unwrap();
+    let traces = |metric: &str| MetricQuery::new(MetricView::Traces, metric);
+    let got = run(traces("session_count").filter("trace.metadata.mlflow.trace.session = 'a'"));
+    assert_eq!(got[0].values, [("COUNT".to_string(), 1.0)], "{place}");
+    assert_eq!(run(traces("session_count"))[0].values[0].1, 2.0, "{place}");
+    assert_eq!(
+        run(traces("trace_count")
+            .dimensions(["trace_name"])
+            .max_results(1))
+        .len(),
+        1,
+        "{place}"
+    );
+    assert!(
+        run(traces("latency").filter("trace.tag.env = 'no'")).is_empty(),
+        "{place}"
+    );
+    let none = run(traces("trace_count").filter("trace.tag.env = 'no'"));
+    assert_eq!(none[0].values, [("COUNT".to_string(), 0.0)], "{place}");
+}
+
 #[test]
 fn traces_agree_with_a_naive_computation() {
     let samples = samples();
@@ -182,150 +205,149 @@ fn traces_agree_with_a_naive_computation() {
         check(&got, &naive(&samples, keep, bucket, one, &count), place);
         assert_eq!(got[0].dimensions[0].0, "time_bucket", "{place}");
         assert_eq!(got[0].values[0].0, "COUNT", "{place}");
-
-        let got = run(traces("session_count").filter("trace.metadata.mlflow.trace.session = 'a'"));
-        assert_eq!(got[0].values, [("COUNT".to_string(), 1.0)], "{place}");
-        assert_eq!(run(traces("session_count"))[0].values[0].1, 2.0, "{place}");
-        assert_eq!(
-            run(traces("trace_count")
-                .dimensions(["trace_name"])
-                .max_results(1))
-            .len(),
-            1,
-            "{place}"
-        );
-        assert!(
-            run(traces("latency").filter("trace.tag.env = 'no'")).is_empty(),
-            "{place}"
-        );
-        let none = run(traces("trace_count").filter("trace.tag.env = 'no'"));
-        assert_eq!(none[0].values, [("COUNT".to_string(), 0.0)], "{place}");
+        few_or_none(db, place);
     });
+}
+
+/// Three traces with costs, and judgements of them.
+fn fill_judged(db: &Database) {
+    let priced = |trace: u32, number: u32, model: Option<&str>, cost: f64| Span {
+        model: model.map(Into::into),
+        cost_usd: Some(cost),
+        attributes: format!(
+            r#"{{"mlflow.llm.cost": {{"input_cost": {}, "output_cost": {cost}}}}}"#,
+            cost / 2.0
+        ),
+        ..span(trace, number)
+    };
+    db.append(&[
+        span(1, 0),
+        priced(1, 1, Some("m1"), 0.5),
+        priced(1, 2, None, 4.0),
+    ])
+    .unwrap();
+    db.seal().unwrap();
+    db.append(&[
+        span(2, 0),
+        priced(2, 1, Some("m1"), 1.0),
+        priced(2, 2, Some("m2"), 2.0),
+    ])
+    .unwrap();
+    db.start_trace(&TraceStart::new(id(3), 3_000 * MS_NS).experiment_id("7"))
+        .unwrap();
+    let judge = |trace, name: &str, value: &str| {
+        db.assess(&id(trace), NewAssessment::feedback(name, value))
+            .unwrap()
+    };
+    judge(1, "ok", "true");
+    judge(2, "ok", "\"No\"");
+    judge(3, "ok", "0.25");
+    judge(1, "text", "\"fine\"");
+    let old = judge(1, "old", "1");
+    db.assess(
+        &id(1),
+        NewAssessment::expectation("new", "2").overrides(&old),
+    )
+    .unwrap();
+}
+
+/// The points of a metric, each with the names of its group and its first value.
+fn flat_points(db: &Database, query: &MetricQuery) -> Vec<(Vec<String>, f64)> {
+    let points = db.trace_metrics(query).unwrap();
+    let flat = |point: MetricPoint| {
+        (
+            point
+                .dimensions
+                .into_iter()
+                .map(|(_, value)| value)
+                .collect(),
+            point.values[0].1,
+        )
+    };
+    points.into_iter().map(flat).collect()
+}
+
+fn named(name: &str, value: f64) -> (Vec<String>, f64) {
+    (vec![name.to_string()], value)
+}
+
+fn check_spans(db: &Database, place: &str) {
+    let run = |query: MetricQuery| flat_points(db, &query);
+    let spans = |metric: &str| MetricQuery::new(MetricView::Spans, metric);
+    let sum = [Aggregation::Sum];
+    assert_eq!(
+        run(spans("span_count").filter("span.status = 'ERROR'")),
+        [(vec![], 2.0)],
+        "{place}"
+    );
+    let by_name = run(spans("span_count")
+        .dimensions(["span_name"])
+        .filter("span.type = 'LLM'"));
+    assert_eq!(
+        by_name,
+        ["span 0", "span 1", "span 2"].map(|name| named(name, 2.0)),
+        "{place}"
+    );
+    let models = || {
+        spans("total_cost")
+            .aggregations(sum)
+            .dimensions(["span_model_name"])
+    };
+    assert_eq!(
+        run(models()),
+        [named("m1", 1.5), named("m2", 2.0)],
+        "{place}: no model, no group"
+    );
+    assert_eq!(
+        run(models().between_ms(1_000, 1_001)),
+        [named("m1", 0.5)],
+        "{place}: by the span's time"
+    );
+    assert_eq!(
+        run(spans("input_cost").aggregations(sum)),
+        [(vec![], 3.75)],
+        "{place}"
+    );
+    assert_eq!(
+        run(spans("output_cost").aggregations(sum)),
+        [(vec![], 7.5)],
+        "{place}"
+    );
+    let by_trace = run(spans("span_count").between_ms(2_000, 2_000));
+    assert_eq!(by_trace, [(vec![], 3.0)], "{place}: by the trace's time");
+}
+
+fn check_assessments(db: &Database, place: &str) {
+    let run = |query: MetricQuery| flat_points(db, &query);
+    let judged = |metric: &str| MetricQuery::new(MetricView::Assessments, metric);
+    let values = run(judged("assessment_value").dimensions(["assessment_name"]));
+    assert_eq!(
+        values,
+        [named("new", 2.0), named("ok", 1.25 / 3.0)],
+        "{place}"
+    );
+    let texts = run(judged("assessment_count")
+        .dimensions(["assessment_value"])
+        .filter("assessment.name = 'ok'"));
+    assert_eq!(
+        texts,
+        [named("\"No\"", 1.0), named("0.25", 1.0), named("true", 1.0)],
+        "{place}"
+    );
+    assert_eq!(
+        run(judged("assessment_count").experiments(["7"])),
+        [(vec![], 1.0)],
+        "{place}"
+    );
+    let truths = run(judged("assessment_count").filter("assessment.type = 'expectation'"));
+    assert_eq!(truths, [(vec![], 1.0)], "{place}");
 }
 
 #[test]
 fn spans_and_assessments_have_metrics() {
-    let act = |db: &Database| {
-        let priced = |trace: u32, number: u32, model: Option<&str>, cost: f64| Span {
-            model: model.map(Into::into),
-            cost_usd: Some(cost),
-            attributes: format!(
-                r#"{{"mlflow.llm.cost": {{"input_cost": {}, "output_cost": {cost}}}}}"#,
-                cost / 2.0
-            ),
-            ..span(trace, number)
-        };
-        db.append(&[
-            span(1, 0),
-            priced(1, 1, Some("m1"), 0.5),
-            priced(1, 2, None, 4.0),
-        ])
-        .unwrap();
-        db.seal().unwrap();
-        db.append(&[
-            span(2, 0),
-            priced(2, 1, Some("m1"), 1.0),
-            priced(2, 2, Some("m2"), 2.0),
-        ])
-        .unwrap();
-        db.start_trace(&TraceStart::new(id(3), 3_000 * MS_NS).experiment_id("7"))
-            .unwrap();
-        let judge = |trace, name: &str, value: &str| {
-            db.assess(&id(trace), NewAssessment::feedback(name, value))
-                .unwrap()
-        };
-        judge(1, "ok", "true");
-        judge(2, "ok", "\"No\"");
-        judge(3, "ok", "0.25");
-        judge(1, "text", "\"fine\"");
-        let old = judge(1, "old", "1");
-        db.assess(
-            &id(1),
-            NewAssessment::expectation("new", "2").overrides(&old),
-        )
-        .unwrap();
-    };
-    in_every_place(act, |db, place| {
-        let run = |query: MetricQuery| -> Vec<(Vec<String>, f64)> {
-            let points = db.trace_metrics(&query).unwrap();
-            let flat = |point: MetricPoint| {
-                (
-                    point
-                        .dimensions
-                        .into_iter()
-                        .map(|(_, value)| value)
-                        .collect(),
-                    point.values[0].1,
-                )
-            };
-            points.into_iter().map(flat).collect()
-        };
-        let spans = |metric: &str| MetricQuery::new(MetricView::Spans, metric);
-        let named = |name: &str, value: f64| (vec![name.to_string()], value);
-        let sum = [Aggregation::Sum];
-        assert_eq!(
-            run(spans("span_count").filter("span.status = 'ERROR'")),
-            [(vec![], 2.0)],
-            "{place}"
-        );
-        let by_name = run(spans("span_count")
-            .dimensions(["span_name"])
-            .filter("span.type = 'LLM'"));
-        assert_eq!(
-            by_name,
-            ["span 0", "span 1", "span 2"].map(|name| named(name, 2.0)),
-            "{place}"
-        );
-        let models = || {
-            spans("total_cost")
-                .aggregations(sum)
-                .dimensions(["span_model_name"])
-        };
-        assert_eq!(
-            run(models()),
-            [named("m1", 1.5), named("m2", 2.0)],
-            "{place}: no model, no group"
-        );
-        assert_eq!(
-            run(models().between_ms(1_000, 1_001)),
-            [named("m1", 0.5)],
-            "{place}: by the span's time"
-        );
-        assert_eq!(
-            run(spans("input_cost").aggregations(sum)),
-            [(vec![], 3.75)],
-            "{place}"
-        );
-        assert_eq!(
-            run(spans("output_cost").aggregations(sum)),
-            [(vec![], 7.5)],
-            "{place}"
-        );
-        let by_trace = run(spans("span_count").between_ms(2_000, 2_000));
-        assert_eq!(by_trace, [(vec![], 3.0)], "{place}: by the trace's time");
-
-        let judged = |metric: &str| MetricQuery::new(MetricView::Assessments, metric);
-        let values = run(judged("assessment_value").dimensions(["assessment_name"]));
-        assert_eq!(
-            values,
-            [named("new", 2.0), named("ok", 1.25 / 3.0)],
-            "{place}"
-        );
-        let texts = run(judged("assessment_count")
-            .dimensions(["assessment_value"])
-            .filter("assessment.name = 'ok'"));
-        assert_eq!(
-            texts,
-            [named("\"No\"", 1.0), named("0.25", 1.0), named("true", 1.0)],
-            "{place}"
-        );
-        assert_eq!(
-            run(judged("assessment_count").experiments(["7"])),
-            [(vec![], 1.0)],
-            "{place}"
-        );
-        let truths = run(judged("assessment_count").filter("assessment.type = 'expectation'"));
-        assert_eq!(truths, [(vec![], 1.0)], "{place}");
+    in_every_place(fill_judged, |db, place| {
+        check_spans(db, place);
+        check_assessments(db, place);
     });
 }
 

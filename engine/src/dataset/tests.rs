@@ -8,7 +8,8 @@ use arrow::util::pretty::pretty_format_batches;
 
 use crate::model::Span;
 use crate::{
-    Database, ErrorKind, ExportFormat, NewAssessment, NewDataset, NewRecord, Sample, Search,
+    Database, Dataset, ErrorKind, ExportFormat, NewAssessment, NewDataset, NewRecord, Sample,
+    Search,
 };
 
 fn trace_id(trace: u32) -> String {
@@ -70,8 +71,23 @@ fn table(batches: &[RecordBatch]) -> String {
     pretty_format_batches(batches).unwrap().to_string()
 }
 
-#[test]
-fn traces_become_records_with_provenance() {
+/// What a record is and where it comes from, in the columns of `of_record`.
+const OF_RECORD: [&str; 7] = [
+    "inputs",
+    "outputs",
+    "expectations",
+    "source_type",
+    "source_trace_id",
+    "source_span_id",
+    "tags",
+];
+
+fn of_record(records: &RecordBatch, row: usize) -> [String; 7] {
+    OF_RECORD.map(|column| cell(records, column, row).unwrap_or_else(|| "NULL".into()))
+}
+
+/// Five traces, the fourth with a text and the fifth without inputs; the first is expected to answer, and was judged.
+fn expected_and_judged() -> Database {
     let db = Database::in_memory().unwrap();
     fill(&db, 3);
     db.append(&[root(4, Some("not JSON"), None)]).unwrap();
@@ -83,6 +99,12 @@ fn traces_become_records_with_provenance() {
         .unwrap();
     db.assess(&trace_id(1), NewAssessment::feedback("good", "true"))
         .unwrap();
+    db
+}
+
+#[test]
+fn traces_become_records_with_provenance() {
+    let db = expected_and_judged();
     let dataset = db.create_dataset("d").unwrap();
     let report = dataset
         .add_traces(&Search::new("").order_by(["timestamp ASC"]))
@@ -99,22 +121,9 @@ fn traces_become_records_with_provenance() {
     assert_eq!(report.skipped, 1, "trace 5 asks nothing");
 
     let records = dataset.records(None).unwrap();
-    let row = |row| {
-        let get = |column| cell(&records, column, row).unwrap_or_else(|| "NULL".into());
-        [
-            "inputs",
-            "outputs",
-            "expectations",
-            "source_type",
-            "source_trace_id",
-            "source_span_id",
-            "tags",
-        ]
-        .map(get)
-    };
     let first = trace_id(1);
     assert_eq!(
-        row(0),
+        of_record(&records, 0),
         [
             r#"{"q":"question 1","n":1}"#,
             r#""plain \"answer\"""#,
@@ -125,7 +134,10 @@ fn traces_become_records_with_provenance() {
             "{}"
         ]
     );
-    assert_eq!(row(3)[..3], [r#""not JSON""#, "NULL", "NULL"]);
+    assert_eq!(
+        of_record(&records, 3)[..3],
+        [r#""not JSON""#, "NULL", "NULL"]
+    );
     assert!(
         cell(&records, "source_data", 0)
             .unwrap()
@@ -287,18 +299,8 @@ fn equal_inputs_are_one_record_and_follow_the_merge_rules() {
     );
 }
 
-#[test]
-fn versions_stay_as_they_were() {
-    let db = Database::in_memory().unwrap();
-    let dataset = db.create_dataset("d").unwrap();
-    assert_eq!(
-        (
-            dataset.info().unwrap().version,
-            dataset.versions().unwrap().len()
-        ),
-        (0, 0)
-    );
-    assert_eq!(dataset.records(None).unwrap().num_rows(), 0);
+/// Records 1 and 2, then 2 with outputs and 3, then without 1: three versions, and the id of the record that is gone.
+fn make_three_versions(dataset: &Dataset) -> String {
     dataset
         .merge(&[NewRecord::new("1"), NewRecord::new("2")])
         .unwrap();
@@ -313,6 +315,22 @@ fn versions_stay_as_they_were() {
     );
     assert_eq!(dataset.delete_records(&["dr-none"]).unwrap(), 0);
     assert_eq!(dataset.records(Some(1)).unwrap(), first);
+    gone
+}
+
+#[test]
+fn versions_stay_as_they_were() {
+    let db = Database::in_memory().unwrap();
+    let dataset = db.create_dataset("d").unwrap();
+    assert_eq!(
+        (
+            dataset.info().unwrap().version,
+            dataset.versions().unwrap().len()
+        ),
+        (0, 0)
+    );
+    assert_eq!(dataset.records(None).unwrap().num_rows(), 0);
+    let gone = make_three_versions(&dataset);
     let counts: Vec<(u32, u64)> = dataset
         .versions()
         .unwrap()
@@ -428,6 +446,15 @@ fn names_are_unique_and_checked() {
     db.create_dataset("d").unwrap();
 }
 
+fn export(db: &Database, format: ExportFormat, name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    db.dataset(name)
+        .unwrap()
+        .export(format, None, &mut out)
+        .unwrap();
+    out
+}
+
 #[test]
 fn exports_come_back_through_json_lines() {
     let db = Database::in_memory().unwrap();
@@ -438,15 +465,7 @@ fn exports_come_back_through_json_lines() {
     let human =
         NewRecord::new("{\n \"q\": \"a, \\\"b\\\"\"\n}").source("HUMAN", r#"{"user_name": "ana"}"#);
     dataset.merge(&[human.tags(r#"{"t": 1}"#)]).unwrap();
-    let export = |format, name: &str| {
-        let mut out = Vec::new();
-        db.dataset(name)
-            .unwrap()
-            .export(format, None, &mut out)
-            .unwrap();
-        out
-    };
-    let lines = String::from_utf8(export(ExportFormat::JsonLines, "d")).unwrap();
+    let lines = String::from_utf8(export(&db, ExportFormat::JsonLines, "d")).unwrap();
     assert_eq!(lines.lines().count(), 4);
     for line in lines.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -476,10 +495,10 @@ fn exports_come_back_through_json_lines() {
             .map(|line| line[line.find("\"inputs\"").unwrap()..].to_string())
             .collect()
     };
-    let again = String::from_utf8(export(ExportFormat::JsonLines, "copy")).unwrap();
+    let again = String::from_utf8(export(&db, ExportFormat::JsonLines, "copy")).unwrap();
     assert_eq!(without_ids(&again), without_ids(&lines));
 
-    let csv = String::from_utf8(export(ExportFormat::Csv, "d")).unwrap();
+    let csv = String::from_utf8(export(&db, ExportFormat::Csv, "d")).unwrap();
     assert!(
         csv.starts_with("dataset_record_id,dataset_id,dataset,version,inputs,outputs,"),
         "{csv}"
@@ -494,10 +513,10 @@ fn exports_come_back_through_json_lines() {
         (ExportFormat::Csv, ",'=1+1,", "\\u009b"),
         (ExportFormat::RawCsv, ",=1+1,", "\u{9b}"),
     ] {
-        let csv = String::from_utf8(export(format, "=1+1")).unwrap();
+        let csv = String::from_utf8(export(&db, format, "=1+1")).unwrap();
         assert!(csv.contains(name) && csv.contains(text), "{csv}");
     }
-    let parquet = export(ExportFormat::Parquet, "d");
+    let parquet = export(&db, ExportFormat::Parquet, "d");
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
 }
 

@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_as_sdks_print_them() {
+    fn spans_as_the_sdks_of_python_and_javascript_print_them() {
         let python = only_span(
             r#"{"name":"step","context":{"trace_id":"0x4bf92f3577b34da6a3ce929d0e0e4736","span_id":"0x00f067aa0ba902b7"},
             "kind":"SpanKind.CLIENT","parent_id":"0x00f067aa0ba902b8","start_time":"1970-01-01T00:00:00.000001Z",
@@ -461,6 +461,10 @@ mod tests {
             (js.service_name.as_deref(), js.events[0].time_ns),
             (Some("svc"), 1_767_225_600_000_000_007)
         );
+    }
+
+    #[test]
+    fn spans_as_the_sdks_of_php_and_go_print_them() {
         let php = only_span(
             r#"{"resource":{"attributes":{"service.name":"svc"},"dropped_attributes_count":0},"scopes":[{"name":"lib",
             "version":"1","spans":[{"name":"step","context":{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",

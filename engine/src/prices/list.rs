@@ -150,20 +150,27 @@ mod tests {
         close(cost_usd(&Price::new(2.0, 0.0), 10, 5, [10, 0]), 20.0 / 1e6);
     }
 
-    #[test]
-    fn only_what_is_known_and_not_sent_is_computed() {
-        let list = PriceList::default();
-        let span = Span {
+    /// A call of a model that has a price.
+    fn call() -> Span {
+        Span {
             span_type: "LLM".into(),
             model: Some("gpt-4o-2024-08-06".into()),
             input_tokens: Some(1_000),
             output_tokens: Some(100),
             ..Span::default()
-        };
-        let filled = |list: &PriceList, mut span: Span| {
-            list.fill(&mut span);
-            (span.cost_usd, span.cost_source)
-        };
+        }
+    }
+
+    /// The cost that a span has afterwards, and where it is from.
+    fn filled(list: &PriceList, mut span: Span) -> (Option<f64>, Option<String>) {
+        list.fill(&mut span);
+        (span.cost_usd, span.cost_source)
+    }
+
+    #[test]
+    fn only_what_is_known_and_not_sent_is_computed() {
+        let list = PriceList::default();
+        let span = call();
         assert_eq!(
             filled(&list, span.clone()),
             (Some(0.0035), Some(COMPUTED.to_string()))
@@ -198,11 +205,16 @@ mod tests {
                 &list,
                 Span {
                     cost_usd: Some(1.0),
-                    ..span.clone()
+                    ..span
                 }
             ),
             (Some(1.0), None)
         );
+    }
+
+    #[test]
+    fn prices_can_be_off_set_and_removed() {
+        let span = call();
         let off = PriceList::of(Prices {
             enabled: false,
             ..Prices::default()

@@ -125,6 +125,14 @@ fn cycles_and_missing_roots_end() {
     assert_eq!(own.usage.input_tokens, Some(1));
 }
 
+/// The span, its parent in another process.
+fn remote(span: FoldSpan) -> FoldSpan {
+    FoldSpan {
+        has_remote_parent: true,
+        ..span
+    }
+}
+
 #[test]
 fn the_top_span_stands_for_a_root_that_is_not_there() {
     let with = |id: &str, parent, start, error| FoldSpan {
@@ -183,10 +191,6 @@ fn the_top_span_stands_for_a_root_that_is_not_there() {
         is("root", "ERROR")
     );
     // A parent in another process is not waited for.
-    let remote = |span: FoldSpan| FoldSpan {
-        has_remote_parent: true,
-        ..span
-    };
     assert_eq!(
         told(&[remote(agent.clone()), llm.clone()]),
         is("agent", "OK")

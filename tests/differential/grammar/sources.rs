@@ -50,7 +50,7 @@ impl Generator {
         }
         // SQLite lets a later JOIN bind the comma's two sides, too, so it comes last.
         let right = self.table_source();
-        if self.one_in(12) && left.rows * right.rows <= PRODUCT_ROWS_MAX {
+        if self.one_in(12) && is_small_product(&left, &right) {
             let parts = vec![left.tree.clone(), right.tree.clone()];
             return merge(Tree::node(Kind::Fixed, "{0}, {1}", parts), left, right);
         }
@@ -207,21 +207,8 @@ impl Generator {
         } else {
             self.table_source()
         };
-        let pairs: Vec<(Column, Column)> = left
-            .columns
-            .iter()
-            .flat_map(|one| right.columns.iter().map(move |other| (one, other)))
-            .filter(|(one, other)| {
-                one.name == other.name && !one.name.is_empty() && one.of == other.of
-            })
-            .map(|(one, other)| (one.clone(), other.clone()))
-            .collect();
-        let close: Vec<(Column, Column)> = pairs
-            .iter()
-            .filter(|(one, _)| one.name.ends_with("_id") && one.name != "experiment_id")
-            .cloned()
-            .collect();
-        let is_small = left.rows * right.rows <= PRODUCT_ROWS_MAX;
+        let close = same_ids(&left, &right);
+        let is_small = is_small_product(&left, &right);
         if close.is_empty() && !is_small {
             return left;
         }
@@ -240,43 +227,13 @@ impl Generator {
         if kind == 3 && !self.is_common {
             return self.lateral(left);
         }
-        let mut conditions = vec![];
-        let (one, other) = close[self.random.below(close.len())].clone();
+        let ids = close[self.random.below(close.len())].clone();
         if kind == 2 && close.len() == 1 {
-            return self.using(left, right, &one.name);
+            return self.using(left, right, &ids.0.name);
         }
-        let equal = vec![one.tree, other.tree];
-        let operator = if is_small && self.one_in(6) {
-            "IS NOT DISTINCT FROM"
-        } else {
-            "="
-        };
-        conditions.push(Tree::node(
-            Kind::Value(Type::Bool),
-            format!("{{0}} {operator} {{1}}"),
-            equal,
-        ));
-        if self.one_in(2) {
-            let columns: Vec<Column> = left.columns.iter().chain(&right.columns).cloned().collect();
-            let scope = Scope::of_rows(&columns);
-            let scope = with_outer(scope, outer, self.one_in(8));
-            let more = self.value(Type::Bool, &scope, 2);
-            conditions.push(Tree::node(Kind::Fixed, "({0})", vec![more]));
-        }
-        let on = Tree::list(1, " AND ", conditions);
+        let on = self.join_condition(&left, &right, ids, outer);
         if kind == 1 && !self.is_common {
-            let half = self.pick(&["SEMI", "ANTI"]);
-            let (ours, duckdb) = (
-                format!("{{0}} LEFT {half} JOIN {{1}} ON {{2}}"),
-                format!("{{0}} {half} JOIN {{1}} ON {{2}}"),
-            );
-            let tree = Tree::each(
-                Kind::Fixed,
-                [&ours, &duckdb],
-                None,
-                [left.tree, right.tree, on],
-            );
-            return Source { tree, ..left };
+            return self.half_join(left, right, on);
         }
         let word = self.pick(&[
             "JOIN",
@@ -300,7 +257,67 @@ impl Generator {
     }
 }
 
+/// Ids that both have, but for those that all rows have in common.
+fn same_ids(left: &Source, right: &Source) -> Vec<(Column, Column)> {
+    left.columns
+        .iter()
+        .flat_map(|one| right.columns.iter().map(move |other| (one, other)))
+        .filter(|(one, other)| one.name == other.name && one.of == other.of)
+        .filter(|(one, _)| one.name.ends_with("_id") && one.name != "experiment_id")
+        .map(|(one, other)| (one.clone(), other.clone()))
+        .collect()
+}
+
+fn is_small_product(left: &Source, right: &Source) -> bool {
+    left.rows * right.rows <= PRODUCT_ROWS_MAX
+}
+
 impl Generator {
+    /// What holds of rows that are joined: their ids are the same, and often one thing more.
+    fn join_condition(
+        &mut self,
+        left: &Source,
+        right: &Source,
+        (one, other): (Column, Column),
+        outer: &Scope,
+    ) -> Tree {
+        let equal = vec![one.tree, other.tree];
+        let operator = if is_small_product(left, right) && self.one_in(6) {
+            "IS NOT DISTINCT FROM"
+        } else {
+            "="
+        };
+        let mut conditions = vec![Tree::node(
+            Kind::Value(Type::Bool),
+            format!("{{0}} {operator} {{1}}"),
+            equal,
+        )];
+        if self.one_in(2) {
+            let columns: Vec<Column> = left.columns.iter().chain(&right.columns).cloned().collect();
+            let scope = Scope::of_rows(&columns);
+            let scope = with_outer(scope, outer, self.one_in(8));
+            let more = self.value(Type::Bool, &scope, 2);
+            conditions.push(Tree::node(Kind::Fixed, "({0})", vec![more]));
+        }
+        Tree::list(1, " AND ", conditions)
+    }
+
+    /// Rows of `left` that `right` has, or has not, a row for.
+    fn half_join(&mut self, left: Source, right: Source, on: Tree) -> Source {
+        let half = self.pick(&["SEMI", "ANTI"]);
+        let (ours, duckdb) = (
+            format!("{{0}} LEFT {half} JOIN {{1}} ON {{2}}"),
+            format!("{{0}} {half} JOIN {{1}} ON {{2}}"),
+        );
+        let tree = Tree::each(
+            Kind::Fixed,
+            [&ours, &duckdb],
+            None,
+            [left.tree, right.tree, on],
+        );
+        Source { tree, ..left }
+    }
+
     /// A query in FROM that names what stands before it.
     fn lateral(&mut self, left: Source) -> Source {
         let (alias, of) = (self.alias(), self.any_type());

@@ -206,8 +206,8 @@ fn tool(trace: u32, span: u32, name: &str, status: &str) -> Span {
     }
 }
 
-#[test]
-fn spans_make_records_of_their_own() {
+/// Four traces that search and pay; the second pays with an error. Expectations of the fourth and of its search.
+fn searched_and_paid() -> Database {
     let db = Database::in_memory().unwrap();
     for trace in 1..=4 {
         db.append(&[
@@ -231,48 +231,56 @@ fn spans_make_records_of_their_own() {
         NewAssessment::expectation("span", "2").span_id(format!("{:016x}", 41)),
     )
     .unwrap();
-    let calls = |name: &str, filter: &str| {
-        let dataset = db.create_dataset(name).unwrap();
-        let report = dataset.add_spans(&Search::new(filter)).unwrap();
-        assert_eq!(report.skipped, 0);
-        let calls = column(&dataset, "inputs").into_iter();
-        let calls = calls.map(|json| {
-            json.trim_start_matches("{\"call\":")
-                .trim_end_matches('}')
-                .to_string()
-        });
-        calls.collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(calls("a", "span.name = 'search'"), "41 31 21 11");
-    assert_eq!(
-        calls("b", "span.type = 'TOOL' AND NOT span.name = 'search'"),
-        "42 32 22 12"
-    );
-    assert_eq!(
-        calls("c", "HAS(span.status = 'ERROR') AND span.type = 'TOOL'"),
-        "22 21"
-    );
-    assert_eq!(
-        calls(
+    db
+}
+
+/// The calls that become records of a new dataset.
+fn calls(db: &Database, name: &str, filter: &str) -> String {
+    let dataset = db.create_dataset(name).unwrap();
+    let report = dataset.add_spans(&Search::new(filter)).unwrap();
+    assert_eq!(report.skipped, 0);
+    let calls = column(&dataset, "inputs").into_iter();
+    let calls = calls.map(|json| {
+        json.trim_start_matches("{\"call\":")
+            .trim_end_matches('}')
+            .to_string()
+    });
+    calls.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn spans_make_records_of_their_own() {
+    let db = searched_and_paid();
+    for (name, filter, wanted) in [
+        ("a", "span.name = 'search'", "41 31 21 11"),
+        (
+            "b",
+            "span.type = 'TOOL' AND NOT span.name = 'search'",
+            "42 32 22 12",
+        ),
+        (
+            "c",
+            "HAS(span.status = 'ERROR') AND span.type = 'TOOL'",
+            "22 21",
+        ),
+        (
             "d",
-            "span.name = 'pay' AND trace_id = '00000000000000000000000000000001'"
+            "span.name = 'pay' AND trace_id = '00000000000000000000000000000001'",
+            "12",
         ),
-        "12"
-    );
-    assert_eq!(
-        calls(
+        (
             "e",
-            "span.status = 'ERROR' OR span.name = 'pay' AND expectation.trace = 1"
+            "span.status = 'ERROR' OR span.name = 'pay' AND expectation.trace = 1",
+            "42 22",
         ),
-        "42 22"
-    );
-    assert_eq!(
-        calls(
+        (
             "f",
-            "span.inputs LIKE '%call%' AND NOT (span.name = 'pay' OR dataset = 'a')"
+            "span.inputs LIKE '%call%' AND NOT (span.name = 'pay' OR dataset = 'a')",
+            "",
         ),
-        ""
-    );
+    ] {
+        assert_eq!(calls(&db, name, filter), wanted, "{filter}");
+    }
     let a = db.dataset("a").unwrap();
     assert_eq!(
         column(&a, "expectations"),
@@ -290,6 +298,11 @@ fn spans_make_records_of_their_own() {
         a.info().unwrap().query.unwrap(),
         r#"{"filter":"span.name = 'search'","of":"spans"}"#
     );
+}
+
+#[test]
+fn spans_are_sampled_by_what_is_said_of_them_or_their_traces() {
+    let db = searched_and_paid();
     let some = db.create_dataset("some").unwrap();
     let by_name = Sample::new(4, 1).stratify("span.name");
     assert_eq!(

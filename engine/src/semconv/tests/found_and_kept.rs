@@ -252,3 +252,36 @@ fn a_prompt_under_the_name_of_its_speaker() {
         Some(r#"[{"name":"n","user":"one"}]"#)
     );
 }
+
+#[test]
+fn retrieved_and_embedded_texts() {
+    let found = span_of_texts(&[
+        ("openinference.span.kind", "RETRIEVER"),
+        ("retrieval.documents.0.document.content", "X equals Y"),
+        ("retrieval.documents.0.document.id", "d0"),
+        ("retrieval.documents.1.document.content", "Z"),
+    ]);
+    assert_eq!(
+        found.outputs.as_deref(),
+        Some(r#"[{"document":{"content":"X equals Y","id":"d0"}},{"document":{"content":"Z"}}]"#)
+    );
+    assert_eq!(
+        found.hint.unwrap().response_preview.as_deref(),
+        Some("X equals Y\nZ")
+    );
+    let embedded = span_of_texts(&[
+        ("openinference.span.kind", "EMBEDDING"),
+        ("embedding.embeddings.0.embedding.text", "embed me"),
+        ("embedding.embeddings.0.embedding.vector", "0.5"),
+    ]);
+    assert_eq!(embedded.inputs.as_deref(), Some(r#"[{"text":"embed me"}]"#));
+    let reranked = span_of_texts(&[
+        ("openinference.span.kind", "RERANKER"),
+        ("reranker.query", "q"),
+        ("reranker.output_documents.0.document.content", "Y"),
+    ]);
+    assert_eq!(
+        (reranked.inputs.as_deref(), reranked.outputs.is_some()),
+        (Some("q"), true)
+    );
+}

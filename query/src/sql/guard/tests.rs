@@ -159,64 +159,71 @@ fn json_operators_bind_tighter_than_comparison() {
     assert!(projected.contains("op: Eq, right: Value"), "{projected}");
 }
 
+/// A statement of so many terms.
+fn chain(terms: usize, op: &str, term: &str) -> String {
+    format!("SELECT {}", vec![term; terms].join(op))
+}
+
+/// Statements that are too large, and a word of what is said of each.
+fn past_the_limits() -> Vec<(String, &'static str)> {
+    vec![
+        (format!("SELECT '{}'", "x".repeat(5_000_000)), "bytes"),
+        (chain(12_000, ",", "1"), "tokens"),
+        (chain(2_000, "+", "1"), "operators in a row"),
+        (chain(2_000, " OR ", "a=1"), "operators in a row"),
+        (chain(6_000, " OR ", "a=1"), "tokens"),
+        (chain(2_000, "->", "a"), "operators in a row"),
+        (chain(2_000, "::int", "a"), "operators in a row"),
+        (
+            chain(2_000, " IS DISTINCT FROM ", "a"),
+            "operators in a row",
+        ),
+        (chain(2_000, "||", "'a'"), "operators in a row"),
+        (
+            format!("SELECT {}1", "NOT ".repeat(2_000)),
+            "operators in a row",
+        ),
+        (
+            format!("SELECT {}1{}", "(".repeat(9_000), ")".repeat(9_000)),
+            "nests deeper",
+        ),
+        (
+            format!("SELECT {}1{}", "abs(".repeat(2_000), ")".repeat(2_000)),
+            "nests deeper",
+        ),
+        (chain(2_000, "", "[0]"), "operators in a row"),
+        (format!("SELECT 1 IN ({}1)", "1,".repeat(6_000)), "IN list"),
+        (
+            format!("SELECT 1 IN ({}1)", "1,".repeat(1_000_000)),
+            "bytes",
+        ),
+        (chain(500, " UNION ALL SELECT ", "1"), "set operations"),
+        (
+            format!("SELECT 1 FROM {}", vec!["spans"; 500].join(" CROSS JOIN ")),
+            "set operations",
+        ),
+        (
+            format!("SELECT 1 FROM {}", vec!["spans"; 500].join(",")),
+            "tables",
+        ),
+        (
+            format!(
+                "SELECT regexp_like(name, '{}') FROM spans",
+                "a".repeat(2_000)
+            ),
+            "regular expression",
+        ),
+        (
+            format!("SELECT name ~ '{}' FROM spans", "a".repeat(2_000)),
+            "regular expression",
+        ),
+    ]
+}
+
 #[test]
 fn size_limits_hold_before_planning() {
     on_deep_stack(|| {
-        let chain =
-            |terms: usize, op: &str, term: &str| format!("SELECT {}", vec![term; terms].join(op));
-        let limits = [
-            (format!("SELECT '{}'", "x".repeat(5_000_000)), "bytes"),
-            (chain(12_000, ",", "1"), "tokens"),
-            (chain(2_000, "+", "1"), "operators in a row"),
-            (chain(2_000, " OR ", "a=1"), "operators in a row"),
-            (chain(6_000, " OR ", "a=1"), "tokens"),
-            (chain(2_000, "->", "a"), "operators in a row"),
-            (chain(2_000, "::int", "a"), "operators in a row"),
-            (
-                chain(2_000, " IS DISTINCT FROM ", "a"),
-                "operators in a row",
-            ),
-            (chain(2_000, "||", "'a'"), "operators in a row"),
-            (
-                format!("SELECT {}1", "NOT ".repeat(2_000)),
-                "operators in a row",
-            ),
-            (
-                format!("SELECT {}1{}", "(".repeat(9_000), ")".repeat(9_000)),
-                "nests deeper",
-            ),
-            (
-                format!("SELECT {}1{}", "abs(".repeat(2_000), ")".repeat(2_000)),
-                "nests deeper",
-            ),
-            (chain(2_000, "", "[0]"), "operators in a row"),
-            (format!("SELECT 1 IN ({}1)", "1,".repeat(6_000)), "IN list"),
-            (
-                format!("SELECT 1 IN ({}1)", "1,".repeat(1_000_000)),
-                "bytes",
-            ),
-            (chain(500, " UNION ALL SELECT ", "1"), "set operations"),
-            (
-                format!("SELECT 1 FROM {}", vec!["spans"; 500].join(" CROSS JOIN ")),
-                "set operations",
-            ),
-            (
-                format!("SELECT 1 FROM {}", vec!["spans"; 500].join(",")),
-                "tables",
-            ),
-            (
-                format!(
-                    "SELECT regexp_like(name, '{}') FROM spans",
-                    "a".repeat(2_000)
-                ),
-                "regular expression",
-            ),
-            (
-                format!("SELECT name ~ '{}' FROM spans", "a".repeat(2_000)),
-                "regular expression",
-            ),
-        ];
-        for (text, part) in limits {
+        for (text, part) in past_the_limits() {
             let message = message(&text);
             let start: String = text.chars().take(40).collect();
             assert!(message.contains(part), "{start}: {message}");

@@ -81,6 +81,10 @@ fn functions_of_duckdb_say_what_it_says() {
         value("regexp_matches('abc', 'b'), list_contains([1, NULL], 3), list_contains(NULL, 3)"),
         "true|false|NULL"
     );
+}
+
+#[test]
+fn times_are_cut_and_written_as_duckdb_does() {
     let bucket = |rest: &str| value(&format!("time_bucket({rest})"));
     let time = "TIMESTAMP '2024-05-15 12:00:00'";
     assert_eq!(

@@ -59,104 +59,69 @@ fn trace_ids_and_limits_skip_sources() {
     );
 }
 
+/// Statements and their rows.
+const ANSWERS: &[(&str, &[&str])] = &[
+    (
+        "SELECT span_id FROM spans ORDER BY start_time DESC LIMIT 2",
+        &["0000000000000009", "0000000000000008"],
+    ),
+    (
+        "SELECT name FROM spans WHERE duration_ns BETWEEN 2000 AND 3000 ORDER BY 1",
+        &["step 2", "step 3"],
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE session_id <> 's2'",
+        &["1"],
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE NOT (session_id = 's1')",
+        &["0"],
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE session_id = 's1' OR name = 'step 7'",
+        &["2"],
+    ),
+    (
+        "SELECT name FROM spans WHERE attributes->>'n' = '4' AND status = 'OK'",
+        &["step 4"],
+    ),
+    ("SELECT count(*) FROM (SELECT * FROM spans LIMIT 5)", &["5"]),
+    (
+        "SELECT count(*) FROM (SELECT * FROM spans WHERE duration_ns > 1000 LIMIT 5 OFFSET 2)",
+        &["5"],
+    ),
+    (
+        "SELECT trace_id FROM traces WHERE inputs LIKE '%refund%'",
+        &["00000000000000000000000000000001"],
+    ),
+    (
+        "SELECT count(*) FROM spans s JOIN traces t ON s.trace_id = t.trace_id WHERE t.state = 'OK'",
+        &["6"],
+    ),
+    (
+        "SELECT max(span_id) FROM spans WHERE trace_id IN (SELECT trace_id FROM traces WHERE state = 'ERROR')",
+        &["0000000000000008"],
+    ),
+    (
+        "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns) FROM spans",
+        &["5000.0"],
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE start_time > now() - interval '1 day'",
+        &["0"],
+    ),
+    (
+        "SELECT value, source_type FROM assessments",
+        &["true|HUMAN"],
+    ),
+];
+
 #[test]
 fn filters_limits_and_orders_agree() {
     let context = context();
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT span_id FROM spans ORDER BY start_time DESC LIMIT 2"
-        ),
-        ["0000000000000009", "0000000000000008"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT name FROM spans WHERE duration_ns BETWEEN 2000 AND 3000 ORDER BY 1"
-        ),
-        ["step 2", "step 3"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT count(*) FROM spans WHERE session_id <> 's2'"
-        ),
-        ["1"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT count(*) FROM spans WHERE NOT (session_id = 's1')"
-        ),
-        ["0"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT count(*) FROM spans WHERE session_id = 's1' OR name = 'step 7'"
-        ),
-        ["2"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT name FROM spans WHERE attributes->>'n' = '4' AND status = 'OK'"
-        ),
-        ["step 4"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT count(*) FROM (SELECT * FROM spans LIMIT 5)"
-        ),
-        ["5"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT count(*) FROM (SELECT * FROM spans WHERE duration_ns > 1000 LIMIT 5 OFFSET 2)"
-        ),
-        ["5"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT trace_id FROM traces WHERE inputs LIKE '%refund%'"
-        ),
-        [format!("{:032x}", 1)]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT count(*) FROM spans s JOIN traces t ON s.trace_id = t.trace_id WHERE t.state = 'OK'"
-        ),
-        ["6"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT max(span_id) FROM spans WHERE trace_id IN (SELECT trace_id FROM traces WHERE state = 'ERROR')"
-        ),
-        ["0000000000000008"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns) FROM spans"
-        ),
-        ["5000.0"]
-    );
-    assert_eq!(
-        rows(
-            &context,
-            "SELECT count(*) FROM spans WHERE start_time > now() - interval '1 day'"
-        ),
-        ["0"]
-    );
-    assert_eq!(
-        rows(&context, "SELECT value, source_type FROM assessments"),
-        ["true|HUMAN"]
-    );
+    for &(statement, wanted) in ANSWERS {
+        assert_eq!(rows(&context, statement), wanted, "{statement}");
+    }
 }
 
 #[test]

@@ -254,84 +254,86 @@ fn conditions_know_null_in_every_position() {
     );
 }
 
+/// Statements and their one row; `{failed}` is a condition on `t` with a subquery.
+const OF_STORED_TABLES: &[(&str, &str)] = &[
+    (
+        "SELECT sum(CASE WHEN {failed} THEN 1 ELSE 0 END) FROM traces t",
+        "1",
+    ),
+    (
+        "SELECT count(*) FILTER (WHERE NOT {failed}) FROM traces t",
+        "2",
+    ),
+    (
+        "SELECT count(*) FILTER (WHERE trace_id IN (SELECT trace_id FROM spans WHERE status = 'ERROR')) FROM traces",
+        "1",
+    ),
+    (
+        "SELECT count(*) FROM spans o JOIN traces t ON o.trace_id = t.trace_id AND {failed}",
+        "2",
+    ),
+    (
+        "SELECT count(s1.span_id) FROM traces t LEFT JOIN spans s1 ON s1.trace_id = t.trace_id AND {failed}",
+        "2",
+    ),
+    (
+        "SELECT count(*) FROM spans o LEFT JOIN spans p ON o.span_id = p.parent_span_id \
+          WHERE (p.session_id NOT IN (SELECT session_id FROM traces WHERE session_id IS NOT NULL)) IS NOT TRUE",
+        "9",
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE session_id NOT IN (SELECT session_id FROM traces)",
+        "0",
+    ),
+    (
+        "SELECT count(*) FROM spans WHERE session_id NOT IN (SELECT session_id FROM traces WHERE state = 'none')",
+        "9",
+    ),
+    (
+        "SELECT sum((SELECT count(*) FROM spans s WHERE s.trace_id = t.trace_id)) FROM traces t",
+        "9",
+    ),
+    (
+        "SELECT right(trace_id, 1) FROM traces t ORDER BY (SELECT count(*) FROM spans s WHERE s.trace_id = t.trace_id) DESC, 1 LIMIT 1",
+        "3",
+    ),
+    // An aggregate without groups has a row where it finds none.
+    (
+        "SELECT count(*) FROM traces t WHERE EXISTS (SELECT count(*) FROM spans s WHERE s.session_id = t.trace_id)",
+        "3",
+    ),
+    (
+        "SELECT count(*) FROM traces t WHERE 0 IN (SELECT count(*) FROM spans s WHERE s.session_id = t.trace_id)",
+        "3",
+    ),
+    (
+        "SELECT count(*) FROM traces t WHERE EXISTS (SELECT count(*) FROM spans s WHERE s.trace_id = t.trace_id HAVING count(*) > 3)",
+        "1",
+    ),
+    (
+        "SELECT count(*) FROM traces t WHERE EXISTS (SELECT 1 FROM spans s WHERE s.trace_id = t.trace_id LIMIT 1)",
+        "3",
+    ),
+    // The same column inside and around.
+    (
+        "SELECT count(*) FROM spans JOIN traces ON spans.trace_id = traces.trace_id WHERE spans.name IN \
+          (SELECT spans.name FROM spans WHERE spans.trace_id = traces.trace_id) OR spans.name IS NULL",
+        "9",
+    ),
+    (
+        "SELECT count(*) FROM spans JOIN traces ON spans.trace_id = traces.trace_id WHERE spans.trace_id IN \
+          (SELECT max(spans.trace_id) FROM spans WHERE spans.trace_id = traces.trace_id GROUP BY spans.name) OR spans.name IS NULL",
+        "9",
+    ),
+];
+
 #[test]
 fn subqueries_of_stored_tables_stand_anywhere() {
     let context = context();
     let failed =
         "EXISTS (SELECT 1 FROM spans s WHERE s.trace_id = t.trace_id AND s.status = 'ERROR')";
     let with = |text: &str| text.replace("{failed}", failed);
-    let cases = [
-        (
-            "SELECT sum(CASE WHEN {failed} THEN 1 ELSE 0 END) FROM traces t",
-            "1",
-        ),
-        (
-            "SELECT count(*) FILTER (WHERE NOT {failed}) FROM traces t",
-            "2",
-        ),
-        (
-            "SELECT count(*) FILTER (WHERE trace_id IN (SELECT trace_id FROM spans WHERE status = 'ERROR')) FROM traces",
-            "1",
-        ),
-        (
-            "SELECT count(*) FROM spans o JOIN traces t ON o.trace_id = t.trace_id AND {failed}",
-            "2",
-        ),
-        (
-            "SELECT count(s1.span_id) FROM traces t LEFT JOIN spans s1 ON s1.trace_id = t.trace_id AND {failed}",
-            "2",
-        ),
-        (
-            "SELECT count(*) FROM spans o LEFT JOIN spans p ON o.span_id = p.parent_span_id \
-          WHERE (p.session_id NOT IN (SELECT session_id FROM traces WHERE session_id IS NOT NULL)) IS NOT TRUE",
-            "9",
-        ),
-        (
-            "SELECT count(*) FROM spans WHERE session_id NOT IN (SELECT session_id FROM traces)",
-            "0",
-        ),
-        (
-            "SELECT count(*) FROM spans WHERE session_id NOT IN (SELECT session_id FROM traces WHERE state = 'none')",
-            "9",
-        ),
-        (
-            "SELECT sum((SELECT count(*) FROM spans s WHERE s.trace_id = t.trace_id)) FROM traces t",
-            "9",
-        ),
-        (
-            "SELECT right(trace_id, 1) FROM traces t ORDER BY (SELECT count(*) FROM spans s WHERE s.trace_id = t.trace_id) DESC, 1 LIMIT 1",
-            "3",
-        ),
-        // An aggregate without groups has a row where it finds none.
-        (
-            "SELECT count(*) FROM traces t WHERE EXISTS (SELECT count(*) FROM spans s WHERE s.session_id = t.trace_id)",
-            "3",
-        ),
-        (
-            "SELECT count(*) FROM traces t WHERE 0 IN (SELECT count(*) FROM spans s WHERE s.session_id = t.trace_id)",
-            "3",
-        ),
-        (
-            "SELECT count(*) FROM traces t WHERE EXISTS (SELECT count(*) FROM spans s WHERE s.trace_id = t.trace_id HAVING count(*) > 3)",
-            "1",
-        ),
-        (
-            "SELECT count(*) FROM traces t WHERE EXISTS (SELECT 1 FROM spans s WHERE s.trace_id = t.trace_id LIMIT 1)",
-            "3",
-        ),
-        // The same column inside and around.
-        (
-            "SELECT count(*) FROM spans JOIN traces ON spans.trace_id = traces.trace_id WHERE spans.name IN \
-          (SELECT spans.name FROM spans WHERE spans.trace_id = traces.trace_id) OR spans.name IS NULL",
-            "9",
-        ),
-        (
-            "SELECT count(*) FROM spans JOIN traces ON spans.trace_id = traces.trace_id WHERE spans.trace_id IN \
-          (SELECT max(spans.trace_id) FROM spans WHERE spans.trace_id = traces.trace_id GROUP BY spans.name) OR spans.name IS NULL",
-            "9",
-        ),
-    ];
-    for (statement, wanted) in cases {
+    for &(statement, wanted) in OF_STORED_TABLES {
         assert_eq!(rows(&context, &with(statement)), [wanted], "{statement}");
     }
 }

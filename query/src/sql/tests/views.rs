@@ -9,6 +9,17 @@ fn session() -> SqlContext {
     context
 }
 
+/// The statement is a mistake, and `part` is in what is said of it.
+fn assert_refused(context: &SqlContext, statement: &str, part: &str) {
+    let error = failure(context, statement);
+    assert!(error.message().contains(part), "{statement}: {error}");
+    assert_eq!(
+        error.kind(),
+        ErrorKind::InvalidInput,
+        "{statement}: {error}"
+    );
+}
+
 #[test]
 fn a_table_is_a_query() {
     let context = context();
@@ -148,16 +159,59 @@ fn a_view_is_refused_what_a_statement_is() {
         ("SELECT * FROM bb", "did you mean 'b'"),
         ("INSERT INTO a VALUES (1)", "read-only"),
     ] {
-        let error = failure(&context, statement);
-        assert!(error.message().contains(part), "{statement}: {error}");
-        assert_eq!(
-            error.kind(),
-            ErrorKind::InvalidInput,
-            "{statement}: {error}"
-        );
+        assert_refused(&context, statement, part);
     }
     assert_eq!(rows(&context, "SELECT count(*) FROM b"), ["3"]);
 }
+
+/// Mistakes while there are the tables `failed` and `copied` and the view `twice`, and what is said of them.
+const MISTAKES: &[(&str, &str)] = &[
+    (
+        "CREATE TEMP TABLE copied AS SELECT 1",
+        "CREATE OR REPLACE TEMP TABLE",
+    ),
+    (
+        "CREATE OR REPLACE TEMP TABLE twice AS SELECT 1",
+        "'twice' is a view of this session: DROP VIEW",
+    ),
+    (
+        "CREATE OR REPLACE VIEW copied AS SELECT 1",
+        "is a temporary table of this session: DROP TABLE",
+    ),
+    (
+        "CREATE TEMP TABLE spans AS SELECT 1",
+        "'spans' is a table of the database",
+    ),
+    ("CREATE TEMP TABLE t (a INT)", "AS and a query expected"),
+    ("CREATE TEMP TABLE t AS DELETE FROM spans", "not DELETE"),
+    (
+        "CREATE TEMP TABLE t AS SHOW TABLES",
+        "CREATE TEMP TABLE t: no query",
+    ),
+    (
+        "CREATE TEMP TABLE t AS SELECT nope FROM spans",
+        "CREATE TEMP TABLE t: no column named 'nope'",
+    ),
+    (
+        "CREATE TEMP TABLE t AS SELECT * FROM t",
+        "no table named 't'",
+    ),
+    (
+        "CREATE OR REPLACE TEMP TABLE failed AS SELECT 1 AS a",
+        "view 'twice'",
+    ),
+    ("DROP TABLE failed", "view 'twice'"),
+    (
+        "DROP VIEW copied",
+        "'copied' is a temporary table of this session: DROP TABLE",
+    ),
+    (
+        "DROP TABLE twice",
+        "'twice' is a view of this session: DROP VIEW",
+    ),
+    ("DROP TABLE nothing", "no temporary table 'nothing'"),
+    ("INSERT INTO copied VALUES (1)", "read-only"),
+];
 
 #[test]
 fn temporary_tables_keep_their_rows() {
@@ -213,60 +267,8 @@ fn temporary_tables_keep_their_rows() {
         ["2|0"]
     );
     assert_eq!(rows(&context, "SELECT count(*) FROM failed"), ["0"]);
-    for (statement, part) in [
-        (
-            "CREATE TEMP TABLE copied AS SELECT 1",
-            "CREATE OR REPLACE TEMP TABLE",
-        ),
-        (
-            "CREATE OR REPLACE TEMP TABLE twice AS SELECT 1",
-            "'twice' is a view of this session: DROP VIEW",
-        ),
-        (
-            "CREATE OR REPLACE VIEW copied AS SELECT 1",
-            "is a temporary table of this session: DROP TABLE",
-        ),
-        (
-            "CREATE TEMP TABLE spans AS SELECT 1",
-            "'spans' is a table of the database",
-        ),
-        ("CREATE TEMP TABLE t (a INT)", "AS and a query expected"),
-        ("CREATE TEMP TABLE t AS DELETE FROM spans", "not DELETE"),
-        (
-            "CREATE TEMP TABLE t AS SHOW TABLES",
-            "CREATE TEMP TABLE t: no query",
-        ),
-        (
-            "CREATE TEMP TABLE t AS SELECT nope FROM spans",
-            "CREATE TEMP TABLE t: no column named 'nope'",
-        ),
-        (
-            "CREATE TEMP TABLE t AS SELECT * FROM t",
-            "no table named 't'",
-        ),
-        (
-            "CREATE OR REPLACE TEMP TABLE failed AS SELECT 1 AS a",
-            "view 'twice'",
-        ),
-        ("DROP TABLE failed", "view 'twice'"),
-        (
-            "DROP VIEW copied",
-            "'copied' is a temporary table of this session: DROP TABLE",
-        ),
-        (
-            "DROP TABLE twice",
-            "'twice' is a view of this session: DROP VIEW",
-        ),
-        ("DROP TABLE nothing", "no temporary table 'nothing'"),
-        ("INSERT INTO copied VALUES (1)", "read-only"),
-    ] {
-        let error = failure(&context, statement);
-        assert!(error.message().contains(part), "{statement}: {error}");
-        assert_eq!(
-            error.kind(),
-            ErrorKind::InvalidInput,
-            "{statement}: {error}"
-        );
+    for &(statement, part) in MISTAKES {
+        assert_refused(&context, statement, part);
     }
     rows(&context, "DROP VIEW twice");
     rows(&context, "DROP TABLE failed;");
@@ -395,6 +397,11 @@ fn a_summary_has_a_row_for_each_column() {
             "null_percentage"
         ]
     );
+}
+
+#[test]
+fn every_table_and_query_has_a_summary() {
+    let context = context();
     // Every column of every table, whatever its type.
     for table in [
         "traces",

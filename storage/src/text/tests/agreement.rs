@@ -509,6 +509,20 @@ fn raw_strings_are_those_of_the_reference() {
     }
 }
 
+/// All terms of an index, of whichever dictionary.
+fn terms(index: &TextReader) -> Vec<String> {
+    index
+        .dictionaries(true)
+        .flat_map(|dictionary| {
+            let (mut terms, mut found) = (dictionary.index.terms().stream().unwrap(), Vec::new());
+            while terms.advance() {
+                found.push(String::from_utf8_lossy(terms.key()).into_owned());
+            }
+            found
+        })
+        .collect()
+}
+
 #[test]
 fn merged_indexes_know_what_was_kept_and_nothing_else() {
     let mut spans = random_spans(41, 90);
@@ -530,16 +544,7 @@ fn merged_indexes_know_what_was_kept_and_nothing_else() {
             .collect::<Vec<_>>()
     };
     assert_eq!(rows("\"and every row\"").len(), kept.len());
-    let terms: Vec<String> = merged
-        .dictionaries(true)
-        .flat_map(|dictionary| {
-            let (mut terms, mut found) = (dictionary.index.terms().stream().unwrap(), Vec::new());
-            while terms.advance() {
-                found.push(String::from_utf8_lossy(terms.key()).into_owned());
-            }
-            found
-        })
-        .collect();
+    let terms = terms(merged);
     for row in 0..90_u32 {
         let at = kept
             .iter()
