@@ -24,7 +24,7 @@ use crate::spill::SpillFiles;
 
 /// See the head of this file.
 pub(crate) struct Planning {
-    template: SessionState,
+    template: Arc<SessionState>,
     plans: Plans,
     /// Whether a statement was given up since it was last looked whether the threads are free.
     given_up: AtomicBool,
@@ -38,7 +38,7 @@ impl Planning {
     pub fn new(settings: &SqlSettings) -> Result<Self> {
         let template = session_template(settings, runtime_env(settings)?)?;
         Ok(Self {
-            template,
+            template: Arc::new(template),
             plans: Plans::default(),
             given_up: AtomicBool::new(false),
         })
@@ -88,8 +88,8 @@ impl QueryRuntime {
         &self.planning.plans
     }
 
-    /// A session without tables: functions, rules, limits. Cheap to clone for one query.
-    pub(crate) fn template(&self) -> &SessionState {
+    /// A session without tables: functions, rules, limits. A clone for a query copies the names of all functions.
+    pub(crate) fn template(&self) -> &Arc<SessionState> {
         &self.planning.template
     }
 }

@@ -106,24 +106,14 @@ pub(super) fn with_nearest_table<'a>(
 pub(super) type Tables = BTreeMap<String, Arc<dyn TableProvider>>;
 
 /// `template` with exactly `tables` and the views over them.
-pub(super) fn session(template: &SessionState, tables: Tables) -> Result<SessionState> {
-    let base = Arc::new(TraceSchema {
-        tables: tables.clone(),
-        template: None,
-    });
-    let below = with_schema(template, base)?;
-    with_schema(
-        template,
-        Arc::new(TraceSchema {
-            tables,
-            template: Some(below),
-        }),
-    )
+pub(super) fn session(template: &Arc<SessionState>, tables: Tables) -> Result<SessionState> {
+    let views_in = Some(template.clone());
+    with_schema(template, TraceSchema { tables, views_in })
 }
 
-fn with_schema(template: &SessionState, schema: Arc<TraceSchema>) -> Result<SessionState> {
+fn with_schema(template: &SessionState, schema: TraceSchema) -> Result<SessionState> {
     let catalog = MemoryCatalogProvider::new();
-    catalog.register_schema(SCHEMA, schema)?;
+    catalog.register_schema(SCHEMA, Arc::new(schema))?;
     let catalogs = MemoryCatalogProviderList::new();
     catalogs.register_catalog(CATALOG.to_string(), Arc::new(catalog));
     let mut state = template.clone();
@@ -136,13 +126,13 @@ fn with_schema(template: &SessionState, schema: Arc<TraceSchema>) -> Result<Sess
 #[derive(Debug)]
 struct TraceSchema {
     tables: Tables,
-    /// What views are planned in; `None` for the schema below the views.
-    template: Option<SessionState>,
+    /// What views are planned in, with the tables alone; `None` for the schema below the views.
+    views_in: Option<Arc<SessionState>>,
 }
 
 impl TraceSchema {
     fn views(&self) -> &'static [View] {
-        match self.template {
+        match self.views_in {
             Some(_) => &VIEWS,
             None => &[],
         }
@@ -160,12 +150,17 @@ impl SchemaProvider for TraceSchema {
         if let Some(table) = self.tables.get(name) {
             return Ok(Some(table.clone()));
         }
-        let (Some(state), Some(view)) = (
-            &self.template,
+        let (Some(template), Some(view)) = (
+            &self.views_in,
             self.views().iter().find(|view| view.name == name),
         ) else {
             return Ok(None);
         };
+        let below = TraceSchema {
+            tables: self.tables.clone(),
+            views_in: None,
+        };
+        let state = with_schema(template, below)?;
         let plan = state.create_logical_plan(view.query).await?;
         Ok(Some(Arc::new(ViewTable::new(
             plan,
