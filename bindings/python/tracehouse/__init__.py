@@ -8,8 +8,8 @@
             print(trace)
         db.sql("SELECT model, count(*) FROM spans GROUP BY model").df()
 
-Importing it loads the native module and nothing else: pandas, polars, pyarrow and OpenTelemetry are imported by the calls
-that need them.
+Importing it loads the native module and nothing else: pandas, polars, pyarrow and OpenTelemetry are imported by the
+calls that need them.
 """
 
 from tracehouse._functions import backup, check, check_filter, conventions, csv_cell, decode_otlp, parse_time, repair
@@ -30,8 +30,8 @@ from tracehouse.errors import (
     CorruptError,
     Error,
     InvalidInputError,
-    NoticeWarning,
     NotFoundError,
+    NoticeWarning,
     QueryCancelledError,
     QueryTimeoutError,
     ResourceExhaustedError,
@@ -60,7 +60,17 @@ from tracehouse.reports import (
     TextHit,
 )
 from tracehouse.result import Result
-from tracehouse.trace import Assessment, Message, Span, SpanEvent, SpanLink, Trace, TraceInfo, TracePage
+from tracehouse.trace import (
+    Assessment,
+    Message,
+    Span,
+    SpanEvent,
+    SpanLink,
+    Trace,
+    TraceInfo,
+    TracePage,
+    TraceStart,
+)
 
 __all__ = [
     "Assessment",
@@ -110,6 +120,7 @@ __all__ = [
     "Trace",
     "TraceInfo",
     "TracePage",
+    "TraceStart",
     "UnavailableError",
     "__version__",
     "backup",

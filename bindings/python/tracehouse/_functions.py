@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tracehouse import _native
 from tracehouse._record import to_datetime
-from tracehouse.reports import BackupReport, CheckReport, Convention, Rejected, RepairReport
+from tracehouse.reports import BackupReport, CheckReport, Convention, RepairReport
 from tracehouse.trace import Span
 
 
@@ -16,12 +16,13 @@ def check(path: str | os.PathLike[str], *, deep: bool = False) -> CheckReport:
 
     Args:
         path: the folder.
-        deep: look at every byte and row, and at the text indexes; otherwise at the manifest, the log and the ends of files.
+        deep: look at every byte and row, and at the text indexes; otherwise at the manifest, the log and the ends of
+            files.
 
     Raises:
         NotFoundError: there is no such folder. Damage is no error: it is in the report.
     """
-    return _native.check(os.fspath(path), deep)
+    return _native.check_path(os.fspath(path), deep)
 
 
 def repair(path: str | os.PathLike[str], *, apply: bool = False) -> RepairReport:
@@ -32,7 +33,7 @@ def repair(path: str | os.PathLike[str], *, apply: bool = False) -> RepairReport
         NotFoundError: there is no such folder.
         ConflictError: a process writes the database.
     """
-    return _native.repair(os.fspath(path), apply)
+    return _native.repair_path(os.fspath(path), apply)
 
 
 def backup(path: str | os.PathLike[str], copy: str | os.PathLike[str]) -> BackupReport:
@@ -43,7 +44,7 @@ def backup(path: str | os.PathLike[str], copy: str | os.PathLike[str]) -> Backup
         ConflictError: `copy` is not empty.
         CorruptError: names a damaged file.
     """
-    return _native.backup(os.fspath(path), os.fspath(copy))
+    return _native.backup_path(os.fspath(path), os.fspath(copy))
 
 
 def check_filter(filter: str) -> None:
@@ -65,8 +66,8 @@ def csv_cell(text: str) -> str:
     return _native.csv_cell(text)
 
 
-def decode_otlp(data: bytes, *, experiment_id: str = "0") -> tuple[list[Span], list[Rejected]]:
-    """What an import of one request would keep, and what it would reject; nothing is stored.
+def decode_otlp(data: bytes, *, experiment_id: str = "0") -> tuple[list[Span], list[str]]:
+    """The spans that an import of one request would keep, and why it would reject others; nothing is stored.
 
     Raises:
         InvalidInputError: it is no OTLP request.
@@ -75,7 +76,7 @@ def decode_otlp(data: bytes, *, experiment_id: str = "0") -> tuple[list[Span], l
 
 
 def parse_time(text: str) -> datetime:
-    """The time of a text as filters read it: RFC 3339, a date, `now() - 7d`; cut to microseconds.
+    """The time of a text: RFC 3339, a date in UTC, Unix milliseconds, `now() - 7d`, `24h` ago; cut to microseconds.
 
     Raises:
         InvalidInputError: the text is no time.

@@ -7,10 +7,13 @@ import re
 import time
 from collections.abc import Iterable
 from datetime import date, datetime, timezone
-from typing import Any
+from typing import Any, TypeAlias
 
 from tracehouse import _native
 from tracehouse.errors import InvalidInputError
+
+Time: TypeAlias = "datetime | date | str | int"
+"""A time: a `datetime` (without a zone: UTC), RFC 3339 text, `now() - 7d`, or Unix nanoseconds."""
 
 _SIZES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _NS_PER_MS = 1_000_000
@@ -46,7 +49,7 @@ def _native_value(value: Any) -> Any:
     return item() if callable(item) and not isinstance(value, (dict, list)) else value
 
 
-def as_time_ns(given: datetime | date | str | int | None) -> int:
+def as_time_ns(given: Time | None) -> int:
     """A time as Unix nanoseconds; `None` is now.
 
     Raises:
@@ -66,7 +69,7 @@ def as_time_ns(given: datetime | date | str | int | None) -> int:
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
 
 
-def as_time_ms(given: datetime | date | str | int) -> int:
+def as_time_ms(given: Time) -> int:
     """A time as Unix milliseconds."""
     return as_time_ns(given) // _NS_PER_MS
 
@@ -102,3 +105,28 @@ def aggregation(given: str | float) -> tuple[str, float]:
     if match is None:
         raise InvalidInputError(f"aggregation {given!r}: COUNT, SUM, AVG, MIN, MAX, P50, P99.5 or a number expected")
     return ("PERCENTILE", float(match[1]))
+
+
+def rows_json(given: Any) -> str:
+    """A list of dictionaries, or a dictionary of lists, as a JSON array of objects.
+
+    Raises:
+        InvalidInputError: lists of different lengths, or a value that JSON has not.
+    """
+    if isinstance(given, dict):
+        if len({len(column) for column in given.values()}) > 1:
+            raise InvalidInputError("the lists of a table have different lengths")
+        given = [dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)]
+    try:
+        return json.dumps(given, ensure_ascii=False, allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"a table of values that JSON has expected: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    item = getattr(value, "item", None)
+    if callable(item):
+        return item()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,12 +1,13 @@
 """Evaluation datasets: versioned sets of records, made of traces and spans or given.
 
 A `Dataset` is a handle by id: it sees the newest version unless a call names one, and is closed with its database.
-Inputs, outputs, expectations and tags are JSON values; a table of records (`to_df`, SQL's `dataset_records`) has them as
-JSON texts.
+Inputs, outputs, expectations and tags are JSON values; a table of records (`to_df`, SQL's `dataset_records`) has them
+as JSON texts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
@@ -158,6 +159,7 @@ class RecordDiff(Record):
 
 
 _OWN = ("inputs", "outputs", "expectations", "tags", "source", "dataset_record_id")
+_NOT_MERGED = ("source", "dataset_record_id")
 
 
 class Dataset:
@@ -222,7 +224,9 @@ class Dataset:
         Raises:
             InvalidInputError: a wrong filter or order, or a key that has no strata.
         """
-        return self._native.add("trace", filter, limit, _texts(order_by), _texts(experiment_ids), sample, seed, stratify)
+        return self._native.add(
+            "trace", filter, limit, _texts(order_by), _texts(experiment_ids), sample, seed, stratify
+        )
 
     def add_spans(
         self,
@@ -236,8 +240,9 @@ class Dataset:
     ) -> MergeReport:
         """Adds a record for each span that a filter holds for, newest first, with the span's own inputs and outputs.
 
-        A filter is read as if the span were the only one of its trace. The arguments are those of `add_traces`; a sample
-        can be stratified by `span.name`, `span.type`, `span.status`, `span.model`, `span.provider` and `span.tool`, too.
+        A filter is read as if the span were the only one of its trace. The arguments are those of `add_traces`; a
+        sample can be stratified by `span.name`, `span.type`, `span.status`, `span.model`, `span.provider` and
+        `span.tool`, too.
         """
         return self._native.add("span", filter, limit, None, _texts(experiment_ids), sample, seed, stratify)
 
@@ -246,9 +251,9 @@ class Dataset:
 
         Args:
             records: dictionaries with `inputs` and perhaps `outputs`, `expectations`, `tags` and `source`
-                (`{"source_type": "HUMAN", "source_data": {..}}`), values as JSON has them; or a DataFrame, Arrow table or
-                `Result` with such columns, where a text that is a JSON object or array is read as one and other names
-                (`expected_output`, `metadata`, ...) are taken as what they mean, as `merge_file` does.
+                (`{"source_type": "HUMAN", "source_data": {..}}`), values as JSON has them; or a DataFrame, Arrow table
+                or `Result` with such columns, where a text that is a JSON object or array is read as one and other
+                names (`expected_output`, `metadata`, ...) are taken as what they mean, as `merge_file` does.
 
         Returns:
             What changed. A new version is made only when something did.
@@ -288,7 +293,8 @@ class Dataset:
         return Result(self._native.rows(version))
 
     def to_df(self, version: int | None = None) -> pandas.DataFrame:
-        """The records as a pandas DataFrame with the columns of SQL's table `dataset_records`: JSON values are texts."""
+        """The records as a pandas DataFrame with the columns of SQL's table `dataset_records`: JSON values are
+        texts."""
         return self.rows(version).df()
 
     def to_arrow(self, version: int | None = None) -> pyarrow.Table:
@@ -340,7 +346,20 @@ class Dataset:
             version: a version's number.
             raw: in CSV, leave texts that a spreadsheet would obey as they are.
         """
-        return self._native.export(path, format, version, raw)
+        if not isinstance(path, (str, os.PathLike)):
+            return self._native.export(path, str(getattr(path, "name", "")), format, version, raw)
+        name = os.fspath(path)
+        # Whoever reads the path sees the whole or what was there before.
+        unfinished = f"{name}.{os.getpid()}.unfinished"
+        try:
+            with open(unfinished, "wb") as file:
+                count = self._native.export(file, name, format, version, raw)
+            os.replace(unfinished, name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.remove(unfinished)
+            raise
+        return count
 
     def delete_records(self, record_ids: str | Iterable[str]) -> int:
         """Deletes records by id and returns how many there were; the versions before keep them."""
@@ -382,10 +401,21 @@ def _texts_of(at: int, record: Any) -> dict[str, str]:
     unknown = [str(key) for key in record if key not in _OWN]
     if unknown:
         raise InvalidInputError(f"record {at} has {', '.join(unknown)}: a record has {', '.join(_OWN[:5])}")
+    given = {key: value for key, value in record.items() if value is not None and key not in _NOT_MERGED}
     try:
-        return {key: json.dumps(value, ensure_ascii=False) for key, value in record.items() if value is not None}
+        texts = {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in given.items()}
+        return {**texts, **_source_of(at, record.get("source"))}
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"record {at}: {error}: values that JSON has expected") from error
+
+
+def _source_of(at: int, source: Any) -> dict[str, str]:
+    if source is None:
+        return {}
+    if not isinstance(source, Mapping) or "source_type" not in source:
+        raise InvalidInputError(f"record {at}: source is {source!r}: a dictionary with `source_type` expected")
+    data = source.get("source_data") or {}
+    return {"source_type": str(source["source_type"]), "source_data": json.dumps(data, ensure_ascii=False)}
 
 
 def _given(record: DatasetRecord) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """The result of a SQL statement, of a page of traces or of a dataset: rows as tuples, DataFrames or an Arrow stream.
 
-Rows are read from the database as they are asked for. Invariant: memory does not grow with the result. A result of up to
-32 MiB can be read any number of times; a larger one once, from its beginning to its end, and a second reading is an
+Rows are read from the database as they are asked for. Invariant: memory does not grow with the result. A result of up
+to 32 MiB can be read any number of times; a larger one once, from its beginning to its end, and a second reading is an
 `InvalidInputError`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import pyarrow
 
     from tracehouse import _native
-
-T = TypeVar("T")
 
 _FETCH_ROWS = 1024
 
@@ -51,17 +49,18 @@ class Result:
     def df(self) -> pandas.DataFrame:
         """All rows as a pandas DataFrame. Needs `pip install tracehouse[pandas]`.
 
-        Times are `datetime64[ns, UTC]`, maps (`tags`, `metadata`) dictionaries, lists arrays; NULL is what pandas has for
-        the type.
+        Times are `datetime64[ns, UTC]`, maps (`tags`, `metadata`) dictionaries, lists arrays; NULL is what pandas has
+        for the type.
         """
-        table = self.arrow()
-        return cast("pandas.DataFrame", table.to_pandas(maps_as_pydicts="lossy"))
+        df: pandas.DataFrame = self.arrow().to_pandas(maps_as_pydicts="lossy")
+        return df
 
     def pl(self) -> polars.DataFrame:
         """All rows as a polars DataFrame. Needs `pip install tracehouse[polars]`."""
         import polars
 
-        return self._given(lambda: polars.DataFrame(self))
+        df: polars.DataFrame = self._given(lambda: polars.DataFrame(self))
+        return df
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row; `None` after the last one."""
@@ -92,15 +91,15 @@ class Result:
         """Prints the first rows as a table as wide as the terminal, or as `max_width` characters."""
         from tracehouse._table import table_text
 
-        print(table_text(self, max_rows, max_width))
+        print(table_text(self, max_rows, max_width))  # noqa: T201 what it is for
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """All rows as an Arrow C stream (a capsule), a batch at a time and without a copy."""
         return self._rows.__arrow_c_stream__(requested_schema)
 
     def _given(self, take: Any) -> Any:
-        """What another library makes of the stream. An error inside of it, Ctrl-C above all, is raised as itself and not
-        as what that library makes of it."""
+        """What another library makes of the stream. An error inside of it, Ctrl-C above all, is raised as itself and
+        not as what that library makes of it."""
         try:
             return take()
         except BaseException as error:
