@@ -118,6 +118,32 @@ def _span(draw: st.DrawFn, span_id: int, resources: Any, scopes: Any) -> Readabl
     )
 
 
+@st.composite
+def records(draw: st.DrawFn) -> list[Any]:
+    """Log records of spans and of none, of one resource."""
+    from opentelemetry._logs import LogRecord, SeverityNumber
+    from opentelemetry.sdk._logs import ReadableLogRecord
+
+    made = st.builds(
+        LogRecord,
+        timestamp=st.none() | st.integers(0, TIME_NS),
+        observed_timestamp=st.integers(0, TIME_NS),
+        context=st.none(),
+        severity_text=st.none() | _TEXTS,
+        severity_number=st.none() | st.sampled_from(SeverityNumber),
+        body=VALUES,
+        attributes=ATTRIBUTES,
+        event_name=st.none() | _TEXTS,
+    )
+    resource, scope = draw(_RESOURCES), draw(_SCOPES)
+    found = []
+    for record in draw(st.lists(made, min_size=1, max_size=4)):
+        record.trace_id, record.span_id = draw(_TRACE_IDS | st.just(0)), draw(_IDS | st.just(0))
+        record.trace_flags = TraceFlags(draw(st.sampled_from([0, 1])))
+        found.append(ReadableLogRecord(record, resource, scope))
+    return found
+
+
 def outline(request: bytes) -> list[tuple[bytes, bytes, bytes]]:
     """A request's spans, each with its resource and scope, in the order of their ids: bytes, so that NaN equals NaN."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -129,4 +155,17 @@ def outline(request: bytes) -> list[tuple[bytes, bytes, bytes]]:
         for of_scope in of_resource.scope_spans:
             scope = of_scope.scope.SerializeToString(deterministic=True) + of_scope.schema_url.encode()
             found += [(span.SerializeToString(deterministic=True), resource, scope) for span in of_scope.spans]
+    return sorted(found)
+
+
+def outline_of_logs(request: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """The same of log records."""
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+    found = []
+    for of_resource in ExportLogsServiceRequest.FromString(request).resource_logs:
+        resource = of_resource.resource.SerializeToString(deterministic=True) + of_resource.schema_url.encode()
+        for of_scope in of_resource.scope_logs:
+            scope = of_scope.scope.SerializeToString(deterministic=True) + of_scope.schema_url.encode()
+            found += [(record.SerializeToString(deterministic=True), resource, scope) for record in of_scope.log_records]
     return sorted(found)

@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("opentelemetry.sdk")
 
+from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
@@ -111,6 +112,40 @@ def test_secrets_are_redacted_as_in_an_import() -> None:
         provider.shutdown()
 
 
+@pytest.mark.parametrize("records_first", [True, False])
+def test_log_records_are_kept_with_their_span(records_first: bool) -> None:
+    from opentelemetry._logs import LogRecord
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+
+    from tracehouse.otel import LogExporter
+
+    with tracehouse.connect(":memory:") as database:
+        spans, exporter = _provider(SpanExporter(database)), LogExporter(database)
+        logs = LoggerProvider()
+        logs.add_log_record_processor(SimpleLogRecordProcessor(exporter))  # type: ignore[arg-type]
+
+        def say(context: object) -> None:
+            body = {"content": "Where is my order?"}
+            logs.get_logger("x").emit(LogRecord(event_name="gen_ai.user.message", body=body, context=context))  # type: ignore[arg-type]
+
+        with spans.get_tracer("x").start_as_current_span("chat") as span:
+            span.set_attribute("gen_ai.operation.name", "chat")
+            here = context.get_current()
+            if records_first:
+                say(here)
+        spans.force_flush()
+        if not records_first:
+            say(here)
+        [trace] = database.search_traces("")
+        assert exporter.lost_records == 0
+        assert [(message.role, message.content) for message in trace.spans[0].messages()] == [
+            ("user", "Where is my order?")
+        ]
+        spans.shutdown()
+        logs.shutdown()
+
+
 def test_many_threads_lose_nothing(tmp_path: Path) -> None:
     with tracehouse.connect(tmp_path / "app.traces") as database:
         provider = TracerProvider()
@@ -143,7 +178,7 @@ def test_a_failed_write_is_told_once_and_counted(caplog: pytest.LogCaptureFixtur
                 pass
     assert exporter.lost_spans == 5
     [record] = [record for record in caplog.records if record.name == "tracehouse.otel"]
-    assert "1 spans are lost" in record.getMessage() and "closed" in record.getMessage()
+    assert "1 items are lost" in record.getMessage() and "closed" in record.getMessage()
 
 
 def test_a_span_that_is_too_large_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:

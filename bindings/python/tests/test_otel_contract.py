@@ -31,6 +31,16 @@ def test_the_request_is_the_official_one(spans: list[ReadableSpan]) -> None:
 
 
 @_SETTINGS
+@given(otel_spans.records())
+def test_the_request_of_log_records_is_the_official_one(records: list[Any]) -> None:
+    from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+
+    request, rejected = _native.encode_logs(records)
+    assert rejected == []
+    assert otel_spans.outline_of_logs(request) == otel_spans.outline_of_logs(encode_logs(records).SerializeToString())
+
+
+@_SETTINGS
 @given(otel_spans.spans())
 def test_the_rows_are_those_of_an_import(spans: list[ReadableSpan]) -> None:
     with tracehouse.connect(":memory:") as walked, tracehouse.connect(":memory:") as imported:

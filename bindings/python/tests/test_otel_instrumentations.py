@@ -53,6 +53,11 @@ _CASES = {
         _DRIVERS / "otel-openai-v2-span.py",
         (_TOOL, "span.model LIKE 'gpt-4o-mini%' AND span.input_tokens > 0", "state = 'ERROR'"),
     ),
+    "otel-openai-v2-logs": Case(
+        "otel-openai-v2",
+        _DRIVERS / "otel-openai-v2.py",
+        (_TOOL, "span.model LIKE 'gpt-4o-mini%' AND span.input_tokens > 0", "state = 'ERROR'"),
+    ),
     "traceloop-openai": Case(
         "traceloop-openai",
         _OWN / "traceloop_openai.py",

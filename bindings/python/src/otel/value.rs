@@ -89,7 +89,11 @@ fn pair_into(
 }
 
 /// Writes the fields of an `AnyValue`; `None` has none.
-fn value_into(message: &mut Message, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+pub(super) fn value_into(
+    message: &mut Message,
+    value: &Bound<'_, PyAny>,
+    depth: usize,
+) -> PyResult<()> {
     if let Ok(string) = value.cast::<PyString>() {
         message.bytes(field::STRING, text(string)?.as_bytes());
     } else if value.is_none() || depth > DEPTH_MAX {
@@ -151,7 +155,11 @@ pub(super) fn text<'s>(string: &'s Bound<'_, PyString>) -> PyResult<Cow<'s, str>
         .cast::<PyBytes>()?
         .as_bytes()
         .chunks_exact(2)
-        .map(|unit| unit.iter().rev().fold(0, |high, byte| high << 8 | u16::from(*byte)))
+        .map(|unit| {
+            unit.iter()
+                .rev()
+                .fold(0, |high, byte| high << 8 | u16::from(*byte))
+        })
         .collect();
     Ok(Cow::Owned(String::from_utf16_lossy(&units)))
 }

@@ -18,30 +18,55 @@ from opentelemetry.sdk.trace.export import (
     SpanExportResult,
 )
 
+from tracehouse.otel import LogExporter
 from tracehouse.otel import SpanExporter as TracehouseExporter
 
-_spec = importlib.util.spec_from_file_location("_producers_setup", Path(os.environ["PRODUCERS"], "drivers", "_setup.py"))
+_THEIRS = Path(os.environ["PRODUCERS"], "drivers", "_setup.py")
+_spec = importlib.util.spec_from_file_location("_producers_setup", _THEIRS)
 _producers = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_producers)
 globals().update({name: value for name, value in vars(_producers).items() if not name.startswith("__")})
 
 
+class _File:
+    """A file of messages, each with its length before it."""
+
+    def __init__(self, encode):
+        self.file = open(os.environ["OFFICIAL_FILE"], "ab")
+        self.encode = encode
+
+    def write(self, items):
+        message = self.encode(items).SerializeToString()
+        self.file.write(struct.pack(">I", len(message)) + message)
+        self.file.flush()
+
+
 class FileExporter(SpanExporter):
     """Writes what the official encoder makes of spans."""
 
-    def __init__(self, path):
-        self.file = open(path, "ab")
-
-    def export(self, spans):
+    def __init__(self):
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
-        message = encode_spans(spans).SerializeToString()
-        self.file.write(struct.pack(">I", len(message)) + message)
-        self.file.flush()
+        self.file = _File(encode_spans)
+
+    def export(self, spans):
+        self.file.write(spans)
         return SpanExportResult.SUCCESS
 
+
+class FileLogExporter:
+    """The same of log records."""
+
+    def __init__(self):
+        from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+
+        self.file = _File(encode_logs)
+
+    def export(self, batch):
+        self.file.write(batch)
+
     def shutdown(self):
-        self.file.close()
+        pass
 
 
 def exporter():
@@ -57,14 +82,22 @@ def tracing(**resource):
     provider = TracerProvider(resource=Resource.create(resource))
     provider.add_span_processor(BatchSpanProcessor(exporter()))
     if os.environ.get("OFFICIAL_FILE"):
-        provider.add_span_processor(SimpleSpanProcessor(FileExporter(os.environ["OFFICIAL_FILE"])))
+        provider.add_span_processor(SimpleSpanProcessor(FileExporter()))
     trace.set_tracer_provider(provider)
     atexit.register(provider.shutdown)
     return provider
 
 
 def logging():
-    """A logger provider that sends nowhere: content is asked for in spans."""
+    """A logger provider with both exporters: content that is not in spans is in log records."""
+    from opentelemetry import _logs
     from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 
-    return LoggerProvider()
+    provider = LoggerProvider()
+    provider.add_log_record_processor(BatchLogRecordProcessor(LogExporter(os.environ["TRACEHOUSE_DB"])))
+    if os.environ.get("OFFICIAL_FILE"):
+        provider.add_log_record_processor(SimpleLogRecordProcessor(FileLogExporter()))
+    _logs.set_logger_provider(provider)
+    atexit.register(provider.shutdown)
+    return provider
