@@ -56,12 +56,6 @@ struct Subjects {
     _folder: tempfile::TempDir,
 }
 
-/// The folder that Cargo builds into.
-fn target_folder() -> PathBuf {
-    let binary = std::env::current_exe().unwrap();
-    binary.ancestors().nth(3).unwrap().to_path_buf()
-}
-
 #[test]
 fn generated_statements_say_what_duckdb_and_sqlite_say() {
     let count = setting("TRACEHOUSE_SQL_STATEMENTS", STATEMENTS);

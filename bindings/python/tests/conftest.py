@@ -37,6 +37,8 @@ def _link_package() -> tempfile.TemporaryDirectory[str] | None:
 # At import: the tests' own imports come next.
 _SCRATCH = _link_package()
 
+import sample  # noqa: E402
+
 import tracehouse  # noqa: E402
 
 
@@ -51,3 +53,10 @@ def db() -> Iterator[tracehouse.Database]:
 def path(tmp_path: Path) -> Path:
     """Where a database may be made."""
     return tmp_path / "app.traces"
+
+
+@pytest.fixture
+def sample_db(db: tracehouse.Database) -> tracehouse.Database:
+    """A database in memory with twelve traces of `sample`."""
+    db.import_otlp(sample.lines(12))
+    return db
