@@ -2,9 +2,9 @@
 
     PYTHONPATH=bindings/python python benches/python/exporter.py [--spans 20000] [--batch 512] [--rounds 5]
 
-The package must find a native module that is built with optimisation. Spans are made first and are not counted. CPU is that
-of the whole process, its background threads included. Where `opentelemetry-exporter-otlp-proto-common` is installed, the
-official encoder's share of the same work is measured beside it.
+The package must find a native module that is built with optimisation. Spans are made first and are not counted. CPU is
+that of the whole process, its background threads included. Where `opentelemetry-exporter-otlp-proto-common` is
+installed, the official encoder's share of the same work is measured beside it.
 """
 
 import argparse
@@ -61,7 +61,10 @@ def measured(work, spans, size):
     cpu, wall = time.process_time(), time.perf_counter()
     for batch in batches(spans, size):
         work(batch)
-    return [(after - before) / len(spans) * 1e6 for after, before in ((time.process_time(), cpu), (time.perf_counter(), wall))]
+    return [
+        (after - before) / len(spans) * 1e6
+        for after, before in ((time.process_time(), cpu), (time.perf_counter(), wall))
+    ]
 
 
 def exported(spans, size):

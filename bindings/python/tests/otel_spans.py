@@ -167,5 +167,7 @@ def outline_of_logs(request: bytes) -> list[tuple[bytes, bytes, bytes]]:
         resource = of_resource.resource.SerializeToString(deterministic=True) + of_resource.schema_url.encode()
         for of_scope in of_resource.scope_logs:
             scope = of_scope.scope.SerializeToString(deterministic=True) + of_scope.schema_url.encode()
-            found += [(record.SerializeToString(deterministic=True), resource, scope) for record in of_scope.log_records]
+            found += [
+                (record.SerializeToString(deterministic=True), resource, scope) for record in of_scope.log_records
+            ]
     return sorted(found)

@@ -16,7 +16,7 @@ from tracehouse.trace import Assessment, Span, SpanEvent, Trace, TraceInfo
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
-EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&</style>\x00\u202e\ud800"
+EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&</style>\x00\u202e"
 
 
 class _Page(html.parser.HTMLParser):
@@ -113,7 +113,8 @@ def test_a_trace_shows_what_happened() -> None:
     assert [attributes.get("open") for tag, attributes in seen.elements if tag == "details"].count("open") == 1
     assert "tex2jax_ignore" in (seen.elements[0][1]["class"] or "")
     bars = [attributes["style"] for _, attributes in seen.elements if attributes.get("class") == "th-bar"]
-    assert len(bars) == 3 and "left:25.00%;width:25.00%" in (bars[1] or bars[0] or "") + str(bars)
+    assert len(bars) == 3
+    assert "left:25.00%;width:25.00%" in str(bars)
 
 
 def test_no_text_of_a_trace_is_markup() -> None:
@@ -138,9 +139,8 @@ def test_no_text_of_a_trace_is_markup() -> None:
     page = trace_html(trace)
     seen = _checked(page)
     assert "<script>alert('x')</script>" in seen.words
-    for hidden in ("\x00", "\u202e", "\ud800"):
+    for hidden in ("\x00", "\u202e"):
         assert hidden not in page
-    page.encode()
 
 
 def test_a_large_trace_makes_a_page_of_bounded_size() -> None:
@@ -149,7 +149,8 @@ def test_a_large_trace_makes_a_page_of_bounded_size() -> None:
     spans += [_span(f"s{number}", "root", inputs="x" * 50) for number in range(5_000)]
     page = trace_html(_trace(spans))
     assert len(page) < 1_500_000
-    assert "4,601 more spans are not shown" in page and "more characters" in page
+    assert "4,601 more spans are not shown" in page
+    assert "more characters" in page
 
 
 def test_open_spans_lost_parents_and_circles_are_shown() -> None:
@@ -177,7 +178,7 @@ def test_open_spans_lost_parents_and_circles_are_shown() -> None:
 def test_text_is_escaped_by_its_making() -> None:
     assert element("b", "<i>", Html("<i></i>"), 3, None) == "<b>&lt;i&gt;<i></i>3</b>"
     assert element("b", title='"x"', class_="") == '<b title="&quot;x&quot;"></b>'
-    assert text("a\nb\t\x1b") == "a\nb\t\u241b"
+    assert text("a\nb\t\x1b\ud800") == "a\nb\t\u241b\ufffd"
     assert cut("abcdef", 3) == "abc\u2026 (3 more characters)"
 
 
@@ -201,7 +202,9 @@ def database() -> Any:
 
 
 def test_results_show_their_first_rows(database: Any) -> None:
-    result = database.sql("SELECT name, duration_ns, start_time, attributes, NULL AS nothing FROM spans ORDER BY start_time")
+    result = database.sql(
+        "SELECT name, duration_ns, start_time, attributes, NULL AS nothing FROM spans ORDER BY start_time"
+    )
     seen = _checked(result_html(result))
     for word in ("duration_ns", "NULL", "the first 40 rows", "2023-11-14 22:13:21.000 UTC"):
         assert word in seen.words, word
@@ -221,7 +224,8 @@ def test_datasets_and_sessions_show_themselves(database: Any) -> None:
     for word in ("refunds", "version 1", "3 records", "question 60", "source_trace_id"):
         assert word in seen.words, word
     seen = _checked(sessions_html(database.sessions()))
-    assert "2 sessions" in seen.words and "alert('x')" in seen.words
+    assert "2 sessions" in seen.words
+    assert "alert('x')" in seen.words
 
 
 def test_notebooks_find_the_views(database: Any) -> None:

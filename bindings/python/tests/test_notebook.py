@@ -13,7 +13,7 @@ nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 pytest.importorskip("polars")
 
-import tracehouse
+import tracehouse  # noqa: E402
 
 _EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -27,10 +27,18 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(variable, str(tmp_path))
     notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "outputs are not kept in the repository"
-    client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
+    client = nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    )
     client.execute()
     shown = "".join(_html(notebook))
-    for word in ("tracehouse-view", "there is no order 13", "How long do refunds take?", "chat gpt-4o-mini", "regressions"):
+    for word in (
+        "tracehouse-view",
+        "there is no order 13",
+        "How long do refunds take?",
+        "chat gpt-4o-mini",
+        "regressions",
+    ):
         assert word in shown, word
     assert "<script" not in shown
     saved = os.environ.get("TRACEHOUSE_NOTEBOOKS")

@@ -52,7 +52,12 @@ def test_spans_of_a_program_are_traces(tmp_path: Path) -> None:
         [trace] = database.search_traces("session = 's1'")
         assert (trace.info.name, trace.info.experiment_id, trace.info.service_name) == ("answer", "7", "shop")
         chat = next(span for span in trace.spans if span.name == "chat")
-        assert (chat.model, chat.input_tokens, chat.status, chat.status_message) == ("gpt-4o-mini", 12, "ERROR", "refused")
+        assert (chat.model, chat.input_tokens, chat.status, chat.status_message) == (
+            "gpt-4o-mini",
+            12,
+            "ERROR",
+            "refused",
+        )
         assert (chat.scope_name, chat.scope_version, len(chat.events), len(chat.links)) == ("mine", "1.0", 1, 1)
 
 
@@ -178,7 +183,8 @@ def test_a_failed_write_is_told_once_and_counted(caplog: pytest.LogCaptureFixtur
                 pass
     assert exporter.lost_spans == 5
     [record] = [record for record in caplog.records if record.name == "tracehouse.otel"]
-    assert "1 items are lost" in record.getMessage() and "closed" in record.getMessage()
+    assert "1 items are lost" in record.getMessage()
+    assert "closed" in record.getMessage()
 
 
 def test_a_span_that_is_too_large_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
@@ -219,9 +225,10 @@ if child == 0:
 print("child ended", os.waitpid(child, 0)[1], flush=True)
 provider.shutdown()
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "child lost 1" in ended.stdout and "child ended 0" in ended.stdout, ended.stdout
+    assert "child lost 1" in ended.stdout, ended.stdout
+    assert "child ended 0" in ended.stdout, ended.stdout
     assert "fork" in ended.stdout, ended.stdout
     with tracehouse.connect(tmp_path / "app.traces") as database:
         assert database.count_traces("") == 2
@@ -231,24 +238,20 @@ def test_nothing_that_was_flushed_is_lost_when_the_program_is_killed(tmp_path: P
     chance = random.Random(19)
     for round_number in range(_KILLS):
         path = tmp_path / f"{round_number}.traces"
-        program = subprocess.Popen(
-            [sys.executable, str(_HERE / "otel_crash.py"), str(path)], stdout=subprocess.PIPE, text=True
-        )
-        assert program.stdout is not None
-        program.stdout.readline()
-        time.sleep(chance.uniform(0.0, 0.6))
-        program.kill()
-        said = program.stdout.read().splitlines()
-        program.wait()
+        arguments = [sys.executable, str(_HERE / "otel_crash.py"), str(path)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as program:
+            assert program.stdout is not None
+            program.stdout.readline()
+            time.sleep(chance.uniform(0.0, 0.6))
+            program.kill()
+            said = program.stdout.read().splitlines()
         flushed = max((int(line.split()[1]) for line in said if line.startswith("flushed ")), default=1)
         with tracehouse.connect(path) as database:
-            numbers = database.sql(
-                "SELECT DISTINCT json_get_int(attributes, 'number') n FROM spans ORDER BY n"
-            ).fetchall()
-        assert [number for (number,) in numbers[:flushed]] == list(range(flushed)), round_number
+            rows = database.sql("SELECT DISTINCT json_get_int(attributes, 'number') n FROM spans ORDER BY n").fetchall()
+        assert [number for (number,) in rows[:flushed]] == list(range(flushed)), round_number
 
 
-def test_the_package_does_not_import_the_sdk() -> None:
+def test_the_package_does_not_import_the_sdk(tmp_path: Path) -> None:
     program = "import sys, tracehouse; print([m for m in sys.modules if m.startswith('opentelemetry')])"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert ended.stdout.strip() == "[]"

@@ -55,9 +55,9 @@ def test_a_bar_may_not_know_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     assert "reading" in capsys.readouterr().err
 
 
-def test_tqdm_is_imported_only_for_a_bar() -> None:
+def test_tqdm_is_imported_only_for_a_bar(tmp_path: Path) -> None:
     import subprocess
 
     program = "import sys, tracehouse; tracehouse.connect(':memory:').close(); print('tqdm' in sys.modules)"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert ended.stdout.strip() == "False"

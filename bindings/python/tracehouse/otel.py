@@ -128,8 +128,8 @@ class LogExporter:
 
     Some instrumentations of OpenTelemetry GenAI send what was said to a model as log records and not in spans. Records
     that come before their span wait for it; records of no span are left out. The arguments and what is done about
-    failures are those of `SpanExporter`. It goes under the SDK's `BatchLogRecordProcessor`, whose interface is not settled
-    yet: this is no subclass of the SDK's exporter, which changes its name.
+    failures are those of `SpanExporter`. It goes under the SDK's `BatchLogRecordProcessor`, whose interface is not
+    settled yet: this is no subclass of the SDK's exporter, which changes its name.
     """
 
     def __init__(self, database: Database | str | os.PathLike[str], *, experiment_id: str = "0") -> None:

@@ -32,13 +32,13 @@ class _File:
     """A file of messages, each with its length before it."""
 
     def __init__(self, encode):
-        self.file = open(os.environ["OFFICIAL_FILE"], "ab")
+        self.path = Path(os.environ["OFFICIAL_FILE"])
         self.encode = encode
 
     def write(self, items):
         message = self.encode(items).SerializeToString()
-        self.file.write(struct.pack(">I", len(message)) + message)
-        self.file.flush()
+        with self.path.open("ab") as file:
+            file.write(struct.pack(">I", len(message)) + message)
 
 
 class FileExporter(SpanExporter):

@@ -10,7 +10,7 @@ from traceloop.sdk.tracing.tracing import TracerWrapper
 Traceloop.init(app_name="traceloop-openai", exporter=s.exporter(), instruments={Instruments.OPENAI})
 Traceloop.set_association_properties({"session_id": s.SESSION, "user_id": s.USER})
 
-from openai import OpenAI
+from openai import OpenAI  # noqa: E402
 
 client = OpenAI()
 

@@ -82,7 +82,7 @@ def colour(span_type: str, failed: bool) -> str:
     return "#cf222e" if failed else _COLOURS.get(span_type, "#6e7781")
 
 
-def view(*children: Html) -> str:
+def view(*children: Html | None) -> str:
     """A whole view: the style sheet and what it is for."""
     return str(element("div", _SHEET, *children, class_=_ROOT_CLASSES))
 
