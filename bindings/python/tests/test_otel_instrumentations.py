@@ -126,9 +126,10 @@ def _drive(case: Case, scratch: Path) -> None:
     }
     if case.compared:
         environment["OFFICIAL_FILE"] = str(scratch / "official.pb")
+    # Not as a script: its folder would come before ours, where `_setup` is another.
+    program = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+    command = [str(folder / "bin" / "python"), "-c", program, str(case.driver)]
     try:
-        subprocess.run(
-            [str(folder / "bin" / "python"), str(case.driver)], env=environment, cwd=scratch, check=True, timeout=240
-        )
+        subprocess.run(command, env=environment, cwd=scratch, check=True, timeout=240)
     finally:
         models.shutdown()

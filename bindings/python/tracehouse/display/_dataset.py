@@ -12,6 +12,8 @@ from ._units import time
 if TYPE_CHECKING:
     from tracehouse.dataset import Dataset
 
+_COLUMNS = ("inputs", "outputs", "expectations", "tags", "source_type", "source_trace_id")
+
 
 def dataset_html(dataset: Dataset) -> str:
     """The view of a dataset."""
@@ -24,5 +26,5 @@ def dataset_html(dataset: Dataset) -> str:
     tags = [badge(f"{key}: {value}") for key, value in sorted(info.tags.items())]
     title = element("span", info.name, class_="th-title")
     head = element("div", title, *(dim(fact) for fact in facts), *tags, class_="th-head")
-    rows = rows_table(dataset.rows()) if info.version > 0 else []
+    rows = rows_table(dataset.rows(), _COLUMNS) if info.version > 0 else []
     return view(head, *rows)

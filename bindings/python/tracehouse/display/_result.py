@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +25,17 @@ def result_html(result: Result) -> str:
     return view(*rows_table(result))
 
 
-def rows_table(result: Result) -> list[Html]:
-    """The table of a result's first rows and the line below it."""
+def rows_table(result: Result, names: Sequence[str] | None = None) -> list[Html]:
+    """The table of a result's first rows, of all columns or of these, and the line below it."""
     rows, is_all = result.peek(ROWS_MAX)
-    head = [(name, kind.startswith(_NUMBERS)) for name, kind in zip(result.columns, result.types, strict=True)]
-    body = [[cell(value) for value in row[:COLUMNS_MAX]] for row in rows]
+    columns = result.columns
+    places = [columns.index(name) for name in names] if names else list(range(len(columns)))
+    head = [(columns[place], result.types[place].startswith(_NUMBERS)) for place in places[:COLUMNS_MAX]]
+    body = [[cell(row[place]) for place in places[:COLUMNS_MAX]] for row in rows]
     notes = [_counted(len(rows), "row") if is_all else f"the first {len(rows)} rows"]
-    if len(head) > COLUMNS_MAX:
-        notes.append(f"{COLUMNS_MAX} of {len(head)} columns")
-    return [table(head[:COLUMNS_MAX], body), dim(", ".join(notes))]
+    if len(places) > COLUMNS_MAX:
+        notes.append(f"{COLUMNS_MAX} of {len(places)} columns")
+    return [table(head, body), dim(", ".join(notes))]
 
 
 def cell(value: Any) -> Html:

@@ -1,5 +1,6 @@
 """The one style sheet of all views: scoped by a class, colours of the notebook's own theme where it has one.
 
+Notebooks align the cells of all tables to the right with rules that come before ours: hence the two `!important`.
 It has no address of anything: no font, picture or script is fetched.
 """
 
@@ -51,11 +52,11 @@ _RULES = """
 .SCOPE .th-left { margin-left: 8%; }
 .SCOPE .th-scroll { overflow-x: auto; }
 .SCOPE table { border-collapse: collapse; font-size: 12px; margin: 2px 0; color: inherit; }
-.SCOPE th, .SCOPE td { text-align: left; padding: 2px 8px; border-bottom: 1px solid var(--th-line); max-width: 420px;
-  overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: top; }
+.SCOPE th, .SCOPE td { text-align: left !important; padding: 2px 8px; border-bottom: 1px solid var(--th-line);
+  max-width: 420px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; vertical-align: top; }
 .SCOPE td { unicode-bidi: isolate; }
 .SCOPE th { font-weight: 600; }
-.SCOPE td.th-num, .SCOPE th.th-num { text-align: right; }
+.SCOPE td.th-num, .SCOPE th.th-num { text-align: right !important; }
 """.replace("SCOPE", SCOPE)
 
 _SHEET = Html(f"<style>{_RULES}</style>")

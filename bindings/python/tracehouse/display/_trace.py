@@ -127,7 +127,11 @@ def _error(span: Span) -> Html | None:
 def _details(span: Span) -> Html:
     parts: list[Html] = []
     for event in span.events[:EVENTS_MAX]:
-        parts += [label(f"event {event.name}"), _object(event.attributes)]
+        lines_of = {key: value for key, value in event.attributes.items() if isinstance(value, str) and "\n" in value}
+        parts += [label(f"event {event.name}")]
+        parts += [_object({key: value for key, value in event.attributes.items() if key not in lines_of})]
+        # Stack traces, for the most part: as JSON they would be one long line.
+        parts += [preformatted(value) for value in lines_of.values()]
     if span.attributes:
         parts.append(element("details", element("summary", dim("attributes")), _object(span.attributes)))
     return joined(*parts)

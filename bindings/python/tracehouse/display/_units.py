@@ -11,6 +11,8 @@ def duration(nanoseconds: int | None) -> str:
     """`1.52 s`, `340 ms`, `2.1 min`; nothing for what has not ended."""
     if nanoseconds is None:
         return "open"
+    if nanoseconds == 0:
+        return "0 s"
     for size, unit in _STEPS:
         if nanoseconds >= size:
             return f"{_three_digits(nanoseconds / size)} {unit}"
