@@ -206,7 +206,7 @@ impl Dataset {
         let format = export_format(py, format, source.path.as_deref())?;
         let (name, raised) = (source.name.clone(), source.raised.clone());
         let merged = self.run(py, move |dataset| dataset.merge_from(source, format, &name));
-        merge_report(py, &merged.map_err(|error| raised.explain(error))?)
+        merge_report(py, &raised.before(merged)?)
     }
 
     #[pyo3(signature = (version))]
@@ -306,8 +306,7 @@ impl Dataset {
             // What fails here was kept by the sink, too.
             Ok(sink.flush().map(|()| count))
         });
-        let count = written.map_err(|error| raised.explain(error))?;
-        count.map_err(|error| raised.explain(error.into()))
+        raised.before(written)?.map_err(PyErr::from)
     }
 
     fn delete_records(&self, py: Python<'_>, record_ids: Vec<String>) -> PyResult<u64> {

@@ -52,7 +52,7 @@ fn import_otlp<'py>(
         db.with_cancel(token.clone())
             .import(source, &options, &mut tell)
     });
-    let imported = imported.map_err(|error| raised.explain(error))?;
+    let imported = raised.before(imported)?;
     report(
         py,
         &refused(imported).map_err(|message| errors::invalid(py, &message))?,
@@ -112,7 +112,7 @@ fn import_assessments<'py>(
     let imported = call::run(py, db.handle()?, move |db| {
         db.import_assessments(source, &options)
     });
-    report(py, &imported.map_err(|error| raised.explain(error))?)
+    report(py, &raised.before(imported)?)
 }
 
 #[pyfunction]

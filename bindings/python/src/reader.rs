@@ -24,13 +24,13 @@ const READ_BYTES: usize = 256 << 10;
 pub(crate) struct RaisedInside(Arc<Mutex<Option<PyErr>>>);
 
 impl RaisedInside {
-    /// The exception that explains why a call failed: that of the file object, else the call's own.
-    pub(crate) fn explain(&self, error: PyErr) -> PyErr {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .unwrap_or(error)
+    /// What the call gave, unless the file object raised.
+    ///
+    /// # Errors
+    /// What the file object raised, else what the call failed with.
+    pub(crate) fn before<T>(&self, given: PyResult<T>) -> PyResult<T> {
+        let raised = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        raised.map_or(given, Err)
     }
 
     /// Keeps an exception for who can raise it.

@@ -9,7 +9,7 @@ import pytest
 import sample
 
 import tracehouse
-from tracehouse import ConflictError, Database, InvalidInputError, NotFoundError, Redaction, Span
+from tracehouse import ClosedError, ConflictError, Database, InvalidInputError, NotFoundError, Redaction, Span
 
 
 def test_stats(sample_db: Database) -> None:
@@ -168,7 +168,7 @@ def test_a_database_may_need_its_function(path: Path) -> None:
 
     with tracehouse.connect(path, redact=redact, redact_name="ours") as db:
         db.set_redaction(callback="ours")
-    with tracehouse.connect(path) as db, pytest.raises(InvalidInputError, match="ours"):
+    with tracehouse.connect(path) as db, pytest.raises(ClosedError, match="ours"):
         db.start_trace("t")
     with pytest.raises(TypeError, match="redact is a str"):
         tracehouse.connect(redact="ours")  # type: ignore[arg-type]

@@ -54,7 +54,8 @@ def test_one_folder_is_one_instance(path: Path) -> None:
     second.close()
     with tracehouse.connect(path, memory_limit="64MB") as db:
         assert db.count_traces() == 2
-        assert db.stats().wal_bytes == 0
+        # Sealed by the last one that was closed: the log has its head alone.
+        assert db.stats().wal_bytes < 100
 
 
 def test_memory_is_apart() -> None:

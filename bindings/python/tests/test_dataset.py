@@ -32,7 +32,7 @@ def test_a_new_dataset(sample_db: Database, ds: Dataset) -> None:
     assert repr(ds) == f"Dataset('regressions', id='{ds.id}')"
     with pytest.raises(ConflictError):
         sample_db.create_dataset("regressions")
-    with pytest.raises(NotFoundError, match="did you mean 'regressions'"):
+    with pytest.raises(NotFoundError, match='did you mean "regressions"'):
         sample_db.dataset("regresions")
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(ds)

@@ -16,6 +16,9 @@ import sample
 
 import tracehouse
 
+# Where `import sample` finds it, and `import tracehouse` not the sources without the native module.
+HERE = Path(__file__).resolve().parent
+
 _FORKED = """
 import gc, os, sys, threading
 import tracehouse, sample
@@ -75,13 +78,12 @@ print("done")
 @pytest.mark.parametrize("options", ["", ", settings={'threads': 1}"])
 def test_a_forked_child_gets_an_error(path: Path, options: str) -> None:
     program = _FORKED.format(path=str(path), options=options)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.environ["PYTHONPATH"], str(Path(__file__).parent)])}
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
         capture_output=True,
         text=True,
         timeout=60,
-        env=environment,
+        cwd=HERE,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -13,7 +13,8 @@ import sample
 
 import tracehouse
 
-_OPENS = int(os.environ.get("TRACEHOUSE_OPENS", "1000"))
+HERE = Path(__file__).resolve().parent
+_OPENS = int(os.environ.get("TRACEHOUSE_OPENS", "150"))
 
 
 def _rss() -> int:
@@ -41,11 +42,11 @@ def test_opens_leave_nothing(path: Path) -> None:
             begun = db.sql("SELECT value FROM generate_series(1, 100000) AS t(value)")
             assert begun.fetchone() == (1,)
 
-    for number in range(_OPENS // 5):
+    for number in range(_OPENS // 3):
         once(number)
     gc.collect()
     before = (_rss(), _descriptors(), _threads())
-    for number in range(_OPENS - _OPENS // 5):
+    for number in range(_OPENS - _OPENS // 3):
         once(number)
     gc.collect()
     after = (_rss(), _descriptors(), _threads())
@@ -80,7 +81,7 @@ def test_memory_does_not_grow_with_a_result(way: str) -> None:
 
     def peak_kb(rows: int) -> int:
         command = [sys.executable, "-c", _LARGE, way, str(rows)]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout)
+        return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=300, cwd=HERE).stdout)
 
     # 100 MB of rows, and 800 MB.
     small, large = peak_kb(100_000), peak_kb(800_000)

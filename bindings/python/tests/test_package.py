@@ -13,7 +13,8 @@ import pytest
 import tracehouse
 from tracehouse import _native
 
-PACKAGE = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+PACKAGE = HERE.parent
 REPOSITORY = PACKAGE.parent.parent
 
 # Calls of Rust whose Python twin has another name, and those that have none with the reason.
@@ -136,7 +137,9 @@ with tracehouse.connect() as db:
 heavy = {"pyarrow", "pandas", "polars", "numpy", "opentelemetry", "mlflow", "duckdb", "tqdm"} & set(sys.modules)
 assert not heavy, heavy
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60, cwd=HERE
+    )
     print(done.stdout)
 
 

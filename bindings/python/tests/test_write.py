@@ -104,11 +104,11 @@ def test_deletes(sample_db: Database) -> None:
     assert sample_db.delete_traces(SECOND) == 1
     assert sample_db.delete_traces(filter="state = 'ERROR'", max_traces=1) == 1
     assert sample_db.count_traces("state = 'ERROR'") == 2
-    assert sample_db.delete_traces(before="2023-11-14T22:13:25Z") == 2
+    assert sample_db.delete_traces(before="2023-11-14T22:13:25Z") == 3
     assert sample_db.delete_traces(before="2030-01-01", experiment_ids="none") == 0
     with pytest.raises(InvalidInputError, match="filter or a time"):
         sample_db.delete_traces()
-    assert sample_db.count_traces() == 7
+    assert sample_db.count_traces() == 6
 
 
 def test_erased_bytes_are_gone(path: Any) -> None:
