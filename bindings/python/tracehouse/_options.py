@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from tracehouse import _native
 from tracehouse.errors import InvalidInputError
 
-Time: TypeAlias = "datetime | date | str | int"
+Time: TypeAlias = datetime | date | str | int
 """A time: a `datetime` (without a zone: UTC), RFC 3339 text, `now() - 7d`, or Unix nanoseconds."""
 
 _SIZES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}

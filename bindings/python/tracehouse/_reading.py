@@ -310,7 +310,7 @@ class Reading(Base):
         experiment_ids: str | Iterable[str] | None,
         offset: int,
         timeout: float | None,
-    ) -> _native.Search:
+    ) -> _native._Search:
         return (filter, as_texts(order_by) or [], limit, page_token, as_texts(experiment_ids), offset, timeout)
 
     def _trace_rows(self, trace_ids: list[str]) -> Result:

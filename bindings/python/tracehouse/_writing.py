@@ -14,7 +14,7 @@ from tracehouse._otlp import span_fields
 from tracehouse.reports import EraseReceipt, ImportReport
 from tracehouse.trace import Assessment, Span, TraceInfo, TraceStart
 
-Progress: TypeAlias = Callable[[int, "int | None"], object]
+Progress: TypeAlias = Callable[[int, int | None], object]
 """Called with the bytes read so far and, where it is known, how many there are."""
 
 

@@ -23,7 +23,7 @@ from tracehouse._reading import Reading
 from tracehouse._writing import Writing
 from tracehouse.dataset import Dataset, DatasetInfo
 
-Redact: TypeAlias = Callable[[str, str, "str | None"], "str | None"]
+Redact: TypeAlias = Callable[[str, str, str | None], str | None]
 """Called with a text, the part it stands in and the key nearest to it; gives what is stored, or `None` to keep it."""
 
 

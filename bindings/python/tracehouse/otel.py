@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -29,13 +29,34 @@ from tracehouse.errors import Error
 if TYPE_CHECKING:
     from tracehouse import Database
 
-__all__ = ["LogExporter", "SpanExporter"]
+__all__ = ["LogExporter", "SpanExporter", "encode_logs", "encode_spans"]
 
 _logger = logging.getLogger(__name__)
 # A reason is told once in so many lost batches: a full disk must not fill the log, too.
 _TOLD_EVERY = 100
 
 _Write = Callable[["_native.Database", Sequence[Any], str], "tuple[int, str | None]"]
+
+
+def encode_spans(spans: Iterable[ReadableSpan]) -> bytes:
+    """Spans as an OTLP/protobuf `ExportTraceServiceRequest`: what the exporter writes, for receivers elsewhere.
+
+    Raises:
+        TypeError: something among them is no span; the message names it.
+    """
+    return _request(_native.encode_spans(spans))
+
+
+def encode_logs(records: Iterable[Any]) -> bytes:
+    """Log records as an OTLP/protobuf `ExportLogsServiceRequest`; see `encode_spans`."""
+    return _request(_native.encode_logs(records))
+
+
+def _request(encoded: tuple[bytes, list[str]]) -> bytes:
+    request, rejected = encoded
+    if rejected:
+        raise TypeError(rejected[0])
+    return request
 
 
 class _Writer:

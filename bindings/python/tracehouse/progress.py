@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-Report: TypeAlias = "Callable[[int, int | None], None]"
+Report: TypeAlias = Callable[[int, int | None], None]
 
 
 @contextmanager

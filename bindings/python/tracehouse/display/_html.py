@@ -10,8 +10,6 @@ import html
 import re
 from typing import TypeAlias
 
-Child: TypeAlias = "Html | str | int | float | None"
-
 # Controls other than tab and line feed, and the characters that change the direction of text around them.
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,6 +19,9 @@ class Html(str):
     """A piece of HTML: shown as it is."""
 
     __slots__ = ()
+
+
+Child: TypeAlias = Html | str | int | float | None
 
 
 def text(value: object) -> Html:
