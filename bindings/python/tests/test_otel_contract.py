@@ -12,13 +12,12 @@ pytest.importorskip("hypothesis")
 
 import otel_spans
 from hypothesis import HealthCheck, given, settings
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as official_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 import tracehouse
-from tracehouse import _native
-from tracehouse.otel import SpanExporter
+from tracehouse.otel import SpanExporter, encode_logs, encode_spans
 
 # Batches that are made up for each test; a row test opens two databases for each.
 _BATCHES = int(os.environ.get("TRACEHOUSE_OTEL_BATCHES", "50"))
@@ -29,19 +28,17 @@ _SETTINGS = settings(max_examples=_BATCHES, **_CHECKS)
 @_SETTINGS
 @given(otel_spans.spans())
 def test_the_request_is_the_official_one(spans: list[ReadableSpan]) -> None:
-    request, rejected = _native.encode_spans(spans)
-    assert rejected == []
-    assert otel_spans.outline(request) == otel_spans.outline(encode_spans(spans).SerializeToString())
+    request = encode_spans(spans)
+    assert otel_spans.outline(request) == otel_spans.outline(official_spans(spans).SerializeToString())
 
 
 @_SETTINGS
 @given(otel_spans.records())
 def test_the_request_of_log_records_is_the_official_one(records: list[Any]) -> None:
-    from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+    from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs as official
 
-    request, rejected = _native.encode_logs(records)
-    assert rejected == []
-    assert otel_spans.outline_of_logs(request) == otel_spans.outline_of_logs(encode_logs(records).SerializeToString())
+    request = encode_logs(records)
+    assert otel_spans.outline_of_logs(request) == otel_spans.outline_of_logs(official(records).SerializeToString())
 
 
 @settings(max_examples=max(_BATCHES // 2, 1), **_CHECKS)
@@ -49,7 +46,7 @@ def test_the_request_of_log_records_is_the_official_one(records: list[Any]) -> N
 def test_the_rows_are_those_of_an_import(spans: list[ReadableSpan]) -> None:
     with tracehouse.connect(":memory:") as walked, tracehouse.connect(":memory:") as imported:
         assert SpanExporter(walked).export(spans) is SpanExportResult.SUCCESS
-        imported.import_otlp(encode_spans(spans).SerializeToString())
+        imported.import_otlp(official_spans(spans).SerializeToString())
         # An import settles its traces at its end; an exporter may go on.
         walked.settle()
         for table in ("spans", "traces"):
@@ -93,6 +90,12 @@ def test_a_span_that_is_none_costs_only_itself() -> None:
         exporter = SpanExporter(database)
         assert exporter.export([bad, good, object()]) is SpanExportResult.SUCCESS  # type: ignore[list-item]
         assert (exporter.lost_spans, database.count_traces("")) == (2, 1)
+
+
+def test_what_is_no_span_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="an object of <class 'int'>"):
+        encode_spans([_span("good", {}), 3])  # type: ignore[list-item]
+    assert encode_spans([]) == b""
 
 
 def test_values_of_no_known_type_are_left_out() -> None:
