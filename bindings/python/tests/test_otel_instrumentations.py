@@ -1,8 +1,8 @@
 """Real instrumentations with the exporter, against a local server that answers like the models.
 
-Each needs an environment of its own, which takes from ten seconds to a minute to make. By default none is made:
-`TRACEHOUSE_INSTRUMENTATIONS=all`, or names of them with commas between. The environments are those of the producers
-(`tests/producers`) and are kept beside each other in `TRACEHOUSE_INSTRUMENTATION_VENVS`, by default a temporary folder.
+Each needs an environment of its own, which takes from ten seconds to a minute to make. By default the light ones are
+run: `TRACEHOUSE_INSTRUMENTATIONS=all`, or names of them with commas between, or nothing. The environments are those of
+the producers (`tests/producers`) and are kept in `TRACEHOUSE_INSTRUMENTATION_VENVS`, by default under cargo's `target`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import tracehouse
 _HERE = Path(__file__).resolve().parent
 _PRODUCERS = _HERE.parents[2] / "tests" / "producers"
 _DRIVERS = _PRODUCERS / "drivers"
+_NEEDS = _PRODUCERS / "requirements"
 _OWN = _HERE / "instrumentations"
 
 
@@ -28,7 +28,7 @@ _OWN = _HERE / "instrumentations"
 class Case:
     """An instrumentation: how it is driven, and what must be found of it."""
 
-    requirements: str
+    requirements: Path
     driver: Path
     # Filters, each of which must find a trace.
     finds: tuple[str, ...]
@@ -38,45 +38,56 @@ class Case:
 
 _TOOL = "HAS(span.type = 'LLM' AND span.outputs LIKE '%get_weather%') OR HAS(span.outputs LIKE '%get_weather%')"
 _CASES = {
+    "oldest-sdk": Case(
+        _OWN / "oldest_sdk.txt",
+        _OWN / "oldest_sdk.py",
+        (
+            "session = 'session-1' AND user = 'user-1' AND state = 'OK'",
+            "span.kind = 'CLIENT' AND span.model = 'gpt-4o-mini' AND span.status = 'ERROR'",
+            "span.attributes.half = 0.5 AND span.input_tokens = 12",
+        ),
+        # It sent no flags of spans yet.
+        compared=False,
+    ),
     "openinference-openai": Case(
-        "openinference-openai",
+        _NEEDS / "openinference-openai.txt",
         _DRIVERS / "openinference-openai.py",
         ("session = 'session-1' AND user = 'user-1'", _TOOL, "span.model LIKE 'gpt-4o-mini%'", "state = 'ERROR'"),
     ),
     "openinference-langchain": Case(
-        "openinference-langchain",
+        _NEEDS / "openinference-langchain.txt",
         _DRIVERS / "openinference-langchain.py",
         ("session = 'session-1'", _TOOL, "span.tool = 'get_weather'", "span.type = 'RETRIEVER'", "state = 'ERROR'"),
     ),
     "otel-openai-v2": Case(
-        "otel-openai-v2-span",
+        _NEEDS / "otel-openai-v2-span.txt",
         _DRIVERS / "otel-openai-v2-span.py",
         (_TOOL, "span.model LIKE 'gpt-4o-mini%' AND span.input_tokens > 0", "state = 'ERROR'"),
     ),
     "otel-openai-v2-logs": Case(
-        "otel-openai-v2",
+        _NEEDS / "otel-openai-v2.txt",
         _DRIVERS / "otel-openai-v2.py",
         (_TOOL, "span.model LIKE 'gpt-4o-mini%' AND span.input_tokens > 0", "state = 'ERROR'"),
     ),
     "traceloop-openai": Case(
-        "traceloop-openai",
+        _NEEDS / "traceloop-openai.txt",
         _OWN / "traceloop_openai.py",
         ("session = 'session-1'", _TOOL, "span.tool = 'lookup'", "span.input_tokens > 0"),
         compared=False,
     ),
     "pydantic-ai": Case(
-        "pydantic-ai-v5",
+        _NEEDS / "pydantic-ai-v5.txt",
         _DRIVERS / "pydantic-ai-v5.py",
         (_TOOL, "span.tool = 'get_weather'", "span.input_tokens > 0"),
     ),
     "logfire-pydantic-ai": Case(
-        "logfire-pydantic-ai",
+        _NEEDS / "logfire-pydantic-ai.txt",
         _OWN / "logfire_pydantic_ai.py",
         ("user = 'user-1' OR session = 'session-1'", "span.tool = 'get_weather'", "span.input_tokens > 0"),
         compared=False,
     ),
 }
-_ASKED = os.environ.get("TRACEHOUSE_INSTRUMENTATIONS", "")
+_ASKED = os.environ.get("TRACEHOUSE_INSTRUMENTATIONS", "oldest-sdk,openinference-openai")
 _NAMES = list(_CASES) if _ASKED == "all" else [name for name in _ASKED.split(",") if name]
 
 
@@ -88,7 +99,7 @@ def test_an_instrumentation_fills_the_database(name: str, tmp_path: Path) -> Non
         assert database.count_traces("") > 0
         for wanted in case.finds:
             assert database.count_traces(wanted) > 0, wanted
-        assert database.sql("SELECT count(*) FROM messages").fetchone()[0] > 5
+        assert database.sql("SELECT count(*) FROM messages").fetchone()[0] > 0
         if case.compared:
             _compare(database, tmp_path / "official.pb")
 
@@ -112,8 +123,8 @@ def _drive(case: Case, scratch: Path) -> None:
         import run
     finally:
         sys.path.remove(str(_PRODUCERS))
-    venvs = os.environ.get("TRACEHOUSE_INSTRUMENTATION_VENVS", str(Path(tempfile.gettempdir(), "producers", "venvs")))
-    folder = run.environment(_PRODUCERS / "requirements" / f"{case.requirements}.txt", Path(venvs))
+    venvs = os.environ.get("TRACEHOUSE_INSTRUMENTATION_VENVS") or _HERE.parents[2] / "target" / "instrumentations"
+    folder = run.environment(case.requirements, Path(venvs))
     models = fake_models.start()
     address = f"http://127.0.0.1:{models.server_address[1]}"
     nowhere = "http://127.0.0.1:9"
