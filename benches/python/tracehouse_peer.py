@@ -31,6 +31,8 @@ class TracehousePeer(OursBinary):
     def load_otlp(self):
         self.reset()
         self.open()
+        # The others sum the costs that producers sent; ours would also compute those of embeddings.
+        self.db.reset_prices(enabled=False)
         started = time.perf_counter()
         self.db.import_otlp(self.f("otlp.jsonl"))
         imported = time.perf_counter()
