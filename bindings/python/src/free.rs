@@ -52,31 +52,42 @@ fn parse_time(py: Python<'_>, text: &str) -> PyResult<i64> {
     tracehouse::parse_time(text).ok_or_else(wrong)
 }
 
-/// The messages of a span's inputs and outputs: direction, index, role, content.
+/// A message: direction, index, role, content.
+type Said = (&'static str, usize, String, Option<String>);
+
+/// The messages of a span as SQL's view `messages` has them: those of its instructions and inputs, then its outputs.
 #[pyfunction]
-#[pyo3(signature = (span_type, inputs, outputs))]
+#[pyo3(signature = (span_type, inputs, outputs, instructions))]
 fn read_messages(
+    py: Python<'_>,
     span_type: &str,
     inputs: Option<&str>,
     outputs: Option<&str>,
-) -> Vec<(&'static str, usize, String, Option<String>)> {
-    let sides = [
-        ("input", inputs, Side::Input),
-        ("output", outputs, Side::of_outputs(span_type)),
-    ];
-    let read = sides.into_iter().flat_map(|(direction, payload, side)| {
-        let messages = payload
-            .map(|payload| messages::read(payload, side))
-            .unwrap_or_default();
-        messages
-            .into_iter()
-            .enumerate()
-            .map(move |(index, message)| {
-                let content = message.content.map(|content| content.as_sent().to_string());
-                (direction, index, message.role, content)
-            })
-    });
-    read.collect()
+    instructions: Option<&str>,
+) -> Vec<Said> {
+    py.detach(|| {
+        let read = |payload: Option<&str>, side| {
+            payload
+                .map(|payload| messages::read(payload, side))
+                .unwrap_or_default()
+        };
+        let instructions = instructions.and_then(messages::read_instructions);
+        let given = instructions.into_iter().chain(read(inputs, Side::Input));
+        let made = read(outputs, Side::of_outputs(span_type));
+        let given = given.enumerate().map(|message| said("input", message));
+        given
+            .chain(
+                made.into_iter()
+                    .enumerate()
+                    .map(|message| said("output", message)),
+            )
+            .collect()
+    })
+}
+
+fn said(direction: &'static str, (index, message): (usize, messages::Message)) -> Said {
+    let content = message.content.map(|content| content.as_sent().to_string());
+    (direction, index, message.role, content)
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

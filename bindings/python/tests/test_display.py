@@ -117,6 +117,23 @@ def test_a_trace_shows_what_happened() -> None:
     assert "left:25.00%;width:25.00%" in str(bars)
 
 
+def test_messages_are_those_of_the_view(db: tracehouse.Database) -> None:
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.system_instructions": json.dumps([{"type": "text", "content": "Be kind."}]),
+        "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Hello?"}]}]),
+        "gen_ai.output.messages": json.dumps(
+            [{"role": "assistant", "parts": [{"type": "tool_call", "name": "look", "arguments": {"where": "up"}}]}]
+        ),
+    }
+    db.append(_span("chat", attributes=attributes))
+    [span] = db.search_traces("")[0].spans
+    said = [(message.direction, message.index, message.role, message.content) for message in span.messages()]
+    assert [message[3] for message in said] == ["Be kind.", "Hello?", 'look({"where": "up"})']
+    rows = db.sql("SELECT direction, index, role, content FROM messages ORDER BY direction, index").fetchall()
+    assert said == rows
+
+
 def test_no_text_of_a_trace_is_markup() -> None:
     spans = [
         _span(

@@ -312,7 +312,13 @@ class Span(Record):
     def messages(self) -> list[Message]:
         """What it was given and gave as messages of a chat, as SQL's view `messages` has them; empty where there are
         none."""
-        return [Message(*message) for message in _native.read_messages(self.span_type, self.inputs, self.outputs)]
+        said = _native.read_messages(self.span_type, self.inputs, self.outputs, self._instructions())
+        return [Message(*message) for message in said]
+
+    def _instructions(self) -> str | None:
+        """The system instructions that OTel GenAI has beside the messages: a text, or parts as JSON."""
+        given = self.attributes.get("gen_ai.system_instructions")
+        return given if given is None or isinstance(given, str) else json.dumps(given, ensure_ascii=False)
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:

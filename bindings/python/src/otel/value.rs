@@ -43,14 +43,12 @@ pub(super) fn attributes(
     if mapping.is_none() {
         return Ok(());
     }
-    let start = message.len();
     for pair in items(mapping)?.iter() {
         let before = message.len();
         if pair_into(message, field, &pair, 0).is_err() {
             message.truncate(before);
         }
     }
-    debug_assert!(message.len() >= start);
     Ok(())
 }
 
