@@ -16,7 +16,9 @@ fn package() -> PathBuf {
 fn library() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folders = own.ancestors().skip(1).take(2);
-    let found = folders.map(|folder| folder.join("lib_native.so")).find(|path| path.exists());
+    let found = folders
+        .map(|folder| folder.join("lib_native.so"))
+        .find(|path| path.exists());
     found.unwrap_or_else(|| panic!("there is no lib_native.so beside {}", own.display()))
 }
 
@@ -31,7 +33,11 @@ fn the_tests_of_the_package_pass() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
-    assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     let last = said.lines().rev().find(|line| !line.trim().is_empty());
     say(&format!("pytest: {}", last.unwrap_or_default()));
 }

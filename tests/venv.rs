@@ -22,7 +22,9 @@ pub fn python(requirements: &Path, name: &str) -> PathBuf {
     if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
         return python;
     }
-    let missing = format!("the tests `{name}` need packages of Python, which they install from the package index once");
+    let missing = format!(
+        "the tests `{name}` need packages of Python, which they install from the package index once"
+    );
     let run = |command: &mut Command| {
         let output = command
             .output()

@@ -28,7 +28,12 @@ def _link_package() -> tempfile.TemporaryDirectory[str] | None:
     for file in (PACKAGE / "tracehouse").iterdir():
         if file.name != "__pycache__" and file.suffix != ".so":
             (package / file.name).symlink_to(file)
-    (package / "_native.abi3.so").symlink_to(library.resolve())
+    native = package / "_native.abi3.so"
+    try:
+        # Stays what it is when cargo builds another meanwhile.
+        native.hardlink_to(library)
+    except OSError:
+        native.symlink_to(library.resolve())
     sys.path.insert(0, scratch.name)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [scratch.name, os.environ.get("PYTHONPATH")]))
     return scratch
