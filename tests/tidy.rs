@@ -85,6 +85,7 @@ fn crates_depend_leftwards() {
         ("query", &ours[..1]),
         ("engine", &ours[..2]),
         ("bindings/cli", &ours[2..3]),
+        ("bindings/python", &ours[2..3]),
     ] {
         let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
         let dependencies = manifest
@@ -263,9 +264,11 @@ fn files_are_reached_through_env() {
 
 #[test]
 fn documents_do_not_point_at_what_is_not_there() {
-    let pages = fs::read_dir(root().join("docs"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let pages = ["docs", "docs/python"].into_iter().flat_map(|folder| {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path())
+    });
+    let pages = pages.filter(|path| path.is_file());
     let mut missing = Vec::new();
     for page in pages.chain([root().join("ARCHITECTURE.md")]) {
         let text = fs::read_to_string(&page).unwrap();
@@ -277,6 +280,7 @@ fn documents_do_not_point_at_what_is_not_there() {
                 "query/src/",
                 "engine/src/",
                 "bindings/cli/src/",
+                "bindings/python/src/",
             ];
             if !crates
                 .iter()

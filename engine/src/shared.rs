@@ -88,6 +88,14 @@ pub(crate) fn open(path: &Path, options: OpenOptions) -> Result<Database> {
     Ok(database)
 }
 
+impl Database {
+    /// Whether no other handle is on this database: no clone, no second open in this process, no dataset, no stream of
+    /// rows. Who closes the last one seals (see [`Database::close`]) without closing it for others.
+    pub fn is_last_handle(&self) -> bool {
+        self.downgrade().strong_count() == 1
+    }
+}
+
 fn open_new(path: &Path, options: OpenOptions) -> Result<(Database, Opened)> {
     let env: Arc<dyn Env> = Arc::new(RealEnv::new(path.to_path_buf()));
     let (settings, redact_with) = (options.settings.clone(), options.redact_with.clone());
@@ -185,6 +193,18 @@ mod tests {
             count(&OpenOptions::new().settings(settings).open(&path).unwrap()),
             2
         );
+    }
+
+    #[test]
+    fn the_last_handle_knows_that_it_is() {
+        let db = Database::in_memory().unwrap();
+        let other = db.clone();
+        assert!(!db.is_last_handle());
+        drop(other);
+        let rows = db.sql_batches("SELECT 1").unwrap();
+        assert!(!db.is_last_handle());
+        drop(rows);
+        assert!(db.is_last_handle());
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod statement;
 mod tree;
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -54,12 +54,6 @@ struct Subjects {
     states: Vec<Subject>,
     tables: serde_json::Value,
     _folder: tempfile::TempDir,
-}
-
-/// The folder that Cargo builds into.
-fn target_folder() -> PathBuf {
-    let binary = std::env::current_exe().unwrap();
-    binary.ancestors().nth(3).unwrap().to_path_buf()
 }
 
 #[test]

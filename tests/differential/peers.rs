@@ -1,7 +1,5 @@
-//! The other two: a virtual environment with DuckDB, made once under `target/`, and a process of
-//! `peers.py` that holds the tables and answers one statement at a time.
+//! The other two: a process of `peers.py`, in a virtual environment with DuckDB, that holds the tables and answers one statement at a time.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::compare::Outcome;
 use super::statement::Question;
+use crate::venv;
 
 /// A running `peers.py`.
 pub struct Peers {
@@ -103,42 +102,8 @@ fn outcome(mut reply: Value) -> Outcome {
     }
 }
 
-/// The Python of a virtual environment that has what `requirements.txt` asks for. One that is there already is
-/// used as it is, so that only the first run needs a package index.
+/// The Python that has DuckDB.
 pub fn python() -> PathBuf {
     let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("differential/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).unwrap();
-    let target = super::target_folder();
-    let venv = target.join("test-python/differential");
-    let python = venv.join("bin/python");
-    let mark = venv.join("installed.txt");
-    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {
-        return python;
-    }
-    let missing = "the differential tests compare with DuckDB, which they install from the package index once";
-    let run = |command: &mut Command| {
-        let output = command
-            .output()
-            .unwrap_or_else(|error| panic!("{missing}; {command:?}: {error}"));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(
-            output.status.success(),
-            "{missing}; {command:?} failed:\n{said}"
-        );
-    };
-    fs::create_dir_all(&venv).unwrap();
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&venv));
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-    ];
-    run(Command::new(&python).args(pip).arg(&requirements));
-    fs::write(&mark, wanted).unwrap();
-    python
+    venv::python(&requirements, "differential")
 }

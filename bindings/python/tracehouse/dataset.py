@@ -1,0 +1,432 @@
+"""Evaluation datasets: versioned sets of records, made of traces and spans or given.
+
+A `Dataset` is a handle by id: it sees the newest version unless a call names one, and is closed with its database.
+Inputs, outputs, expectations and tags are JSON values; a table of records (`to_df`, SQL's `dataset_records`) has them
+as JSON texts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any
+
+from tracehouse import _native
+from tracehouse._record import Record, to_datetime
+from tracehouse.errors import InvalidInputError
+from tracehouse.reports import Rejected
+from tracehouse.result import Result
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+
+@dataclass(slots=True)
+class DatasetInfo(Record):
+    """A dataset as one version describes it."""
+
+    dataset_id: str
+    """`d-` and 32 hex digits."""
+    name: str
+    """Unique in the database."""
+    version: int
+    """0 for a new, empty dataset; the first change makes version 1."""
+    record_count: int
+    """Records of this version."""
+    created_at_ns: int
+    """When the dataset was created, Unix nanoseconds."""
+    updated_at_ns: int
+    """When this version was made, Unix nanoseconds."""
+    experiment_ids: list[str]
+    """The experiments it belongs to."""
+    tags: dict[str, str]
+    """Mutable labels."""
+    query: dict[str, Any] | None
+    """The search that gave this version its new records; `None` when they came otherwise."""
+    snapshot_sequence: int
+    """Sequence number of the snapshot the version was made at."""
+    schema: dict[str, Any]
+    """Fields of inputs, outputs and expectations with their types."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When the dataset was created, UTC."""
+        return to_datetime(self.created_at_ns)
+
+    @property
+    def updated_at(self) -> datetime:
+        """When this version was made, UTC."""
+        return to_datetime(self.updated_at_ns)
+
+
+@dataclass(slots=True)
+class DatasetRecord(Record):
+    """A record of a version of a dataset; values are parsed JSON."""
+
+    dataset_record_id: str
+    """`dr-` and 32 hex digits; the same in every version."""
+    inputs: Any
+    """What is asked."""
+    outputs: Any = None
+    """What was answered."""
+    expectations: dict[str, Any] | None = None
+    """What should be answered."""
+    tags: dict[str, Any] = field(default_factory=dict)
+    """Labels."""
+    source_type: str | None = None
+    """`TRACE`, `HUMAN`, `DOCUMENT` or `CODE`."""
+    source_trace_id: str | None = None
+    """The trace it was made of."""
+    source_span_id: str | None = None
+    """The span it was made of."""
+    source_data: dict[str, Any] | None = None
+    """Details of its source."""
+    created_at_ns: int = 0
+    """When it came into the dataset, Unix nanoseconds."""
+    updated_at_ns: int = 0
+    """When it last changed, Unix nanoseconds."""
+
+
+@dataclass(slots=True)
+class MergeReport(Record):
+    """What a change of a dataset did."""
+
+    inserted: int
+    """Records that were not there before."""
+    updated: int
+    """Records that are different now."""
+    unchanged: int
+    """Given records that changed nothing, and traces or spans with the inputs of an earlier one of the same search."""
+    skipped: int
+    """Traces or spans that make no record: they have no inputs, or the trace's root span has not arrived."""
+    rejected_count: int
+    """Given records that were not kept."""
+    rejected: list[Rejected]
+    """These, the first 1,000 of them."""
+    members: list[dict[str, Any]]
+    """Members of given records that are not a record's own, and what became of them."""
+    redacted: int
+    """Values that redaction replaced, in whole or in part."""
+    version: int
+    """The newest version after it; the same as before when nothing changed."""
+    record_count: int
+    """Records of that version."""
+
+
+@dataclass(slots=True)
+class PartChange(Record):
+    """A part of a record that changed."""
+
+    name: str
+    """`outputs`, `expectations.K`, `tags.K`, `source_type` or `source_data`."""
+    before: str | None
+    """JSON text, or the word of a source; `None` where there was nothing."""
+    after: str | None
+    """The value afterwards."""
+
+
+@dataclass(slots=True)
+class RecordChange(Record):
+    """A record that is not the same in two versions."""
+
+    record_id: str
+    """Its id."""
+    inputs: Any
+    """What is asked."""
+    parts: list[PartChange]
+    """What changed; nothing for a record that is only in one of the versions."""
+
+
+@dataclass(slots=True)
+class RecordDiff(Record):
+    """What is different between two versions: record ids, sorted."""
+
+    added: list[str]
+    """Only in the second."""
+    removed: list[str]
+    """Only in the first."""
+    changed: list[str]
+    """In both, with different content."""
+    changes: list[RecordChange]
+    """Each of these records, by id."""
+
+
+_OWN = ("inputs", "outputs", "expectations", "tags", "source", "dataset_record_id")
+_NOT_MERGED = ("source", "dataset_record_id")
+
+
+class Dataset:
+    """A dataset of an open database."""
+
+    def __init__(self, native: _native.Dataset) -> None:
+        self._native = native
+
+    @property
+    def id(self) -> str:
+        """`d-` and 32 hex digits."""
+        return self._native.id
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._native.name
+
+    @property
+    def info(self) -> DatasetInfo:
+        """The newest version.
+
+        Raises:
+            NotFoundError: the dataset was deleted; so for all calls here.
+        """
+        return self._native.info()
+
+    @property
+    def version(self) -> int:
+        """The number of the newest version; 0 while it is empty."""
+        return self.info.version
+
+    def __len__(self) -> int:
+        return self.info.record_count
+
+    def versions(self) -> list[DatasetInfo]:
+        """All versions, oldest first; none for a new, empty dataset."""
+        return self._native.versions()
+
+    def add_traces(
+        self,
+        filter: str = "",
+        *,
+        limit: int | None = None,
+        order_by: str | Iterable[str] | None = None,
+        experiment_ids: str | Iterable[str] | None = None,
+        sample: int | None = None,
+        seed: int = 0,
+        stratify: str | None = None,
+    ) -> MergeReport:
+        """Adds a record for each trace that a filter holds for, or updates the record with its inputs.
+
+        Args:
+            filter: a filter as in `Database.search_traces`; empty for every trace.
+            limit: at most so many records.
+            order_by: as in `Database.search_traces`; of several traces with equal inputs the first counts.
+            experiment_ids: only traces of these experiments.
+            sample: a sample of so many of the records found; the same `seed` gives the same one.
+            seed: another seed gives another sample.
+            stratify: the key whose values share the sample in proportion.
+
+        Raises:
+            InvalidInputError: a wrong filter or order, or a key that has no strata.
+        """
+        return self._native.add(
+            "trace", filter, limit, _texts(order_by), _texts(experiment_ids), sample, seed, stratify
+        )
+
+    def add_spans(
+        self,
+        filter: str = "",
+        *,
+        limit: int | None = None,
+        experiment_ids: str | Iterable[str] | None = None,
+        sample: int | None = None,
+        seed: int = 0,
+        stratify: str | None = None,
+    ) -> MergeReport:
+        """Adds a record for each span that a filter holds for, newest first, with the span's own inputs and outputs.
+
+        A filter is read as if the span were the only one of its trace. The arguments are those of `add_traces`; a
+        sample can be stratified by `span.name`, `span.type`, `span.status`, `span.model`, `span.provider` and
+        `span.tool`, too.
+        """
+        return self._native.add("span", filter, limit, None, _texts(experiment_ids), sample, seed, stratify)
+
+    def merge_records(self, records: Any) -> MergeReport:
+        """Merges records: one record for equal inputs, outputs replaced, expectations and tags laid over.
+
+        Args:
+            records: dictionaries with `inputs` and perhaps `outputs`, `expectations`, `tags` and `source`
+                (`{"source_type": "HUMAN", "source_data": {..}}`), values as JSON has them; or a DataFrame, Arrow table
+                or `Result` with such columns, where a text that is a JSON object or array is read as one and other
+                names (`expected_output`, `metadata`, ...) are taken as what they mean, as `merge_file` does.
+
+        Returns:
+            What changed. A new version is made only when something did.
+
+        Raises:
+            InvalidInputError: a record that is wrong, by its number; then none is merged. Of a table the wrong ones are
+                left out with a warning, and listed in the report.
+        """
+        if hasattr(records, "__arrow_c_stream__") or hasattr(records, "__arrow_c_array__"):
+            return _warned(self._native.merge_table(records))
+        return self._native.merge([_texts_of(at, record) for at, record in enumerate(records, start=1)])
+
+    def merge_file(self, source: str | os.PathLike[str] | IO[bytes], format: str | None = None) -> MergeReport:
+        """Merges the records of a file: JSON lines, a JSON array, CSV or Parquet.
+
+        Members that other tools name otherwise are taken as what they mean; the report says which.
+
+        Args:
+            source: a path, or a file opened for reading bytes.
+            format: `jsonl`, `csv` or `parquet`; by default what the ending of the path says.
+
+        Raises:
+            InvalidInputError: a file that is not of the format. Wrong records are in the report.
+        """
+        return self._native.merge_file(source, format)
+
+    def records(self, version: int | None = None) -> list[DatasetRecord]:
+        """The records of a version, or of the newest, as values.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
+        return self._native.records(version)
+
+    def rows(self, version: int | None = None) -> Result:
+        """The records of a version, or of the newest, with the columns of SQL's table `dataset_records`."""
+        return Result(self._native.rows(version))
+
+    def to_df(self, version: int | None = None) -> pandas.DataFrame:
+        """The records as a pandas DataFrame with the columns of SQL's table `dataset_records`: JSON values are
+        texts."""
+        return self.rows(version).df()
+
+    def to_arrow(self, version: int | None = None) -> pyarrow.Table:
+        """The records as a pyarrow Table; see `to_df`."""
+        return self.rows(version).arrow()
+
+    def to_polars(self, version: int | None = None) -> polars.DataFrame:
+        """The records as a polars DataFrame; see `to_df`."""
+        return self.rows(version).pl()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.rows().__arrow_c_stream__(requested_schema)
+
+    def sample(self, count: int, *, seed: int = 0, stratify: str | None = None) -> Result:
+        """A sample of the newest version's records; the same seed gives the same one.
+
+        Args:
+            count: how many; all when there are fewer.
+            seed: another seed gives another sample.
+            stratify: `source_type`, `tags.K`, `expectations.K`, `inputs.K` or `outputs.K`.
+        """
+        return Result(self._native.sample(count, seed, stratify))
+
+    def sample_into(self, name: str, count: int, *, seed: int = 0, stratify: str | None = None) -> Dataset:
+        """Creates another dataset of a sample of the newest version's records; see `sample`.
+
+        Raises:
+            ConflictError: there is a dataset of that name.
+        """
+        return Dataset(self._native.sample_into(name, count, seed, stratify))
+
+    def diff(self, a: int, b: int) -> RecordDiff:
+        """What is different in version `b` from version `a`."""
+        return self._native.diff(a, b)
+
+    def export(
+        self,
+        path: str | os.PathLike[str] | IO[bytes],
+        format: str | None = None,
+        *,
+        version: int | None = None,
+        raw: bool = False,
+    ) -> int:
+        """Writes the records of a version, or of the newest, and returns how many.
+
+        Args:
+            path: a path, which is replaced when the whole is written, or a file opened for writing bytes.
+            format: `jsonl`, `parquet` or `csv`; by default what the ending of the path says.
+            version: a version's number.
+            raw: in CSV, leave texts that a spreadsheet would obey as they are.
+        """
+        if not isinstance(path, (str, os.PathLike)):
+            return self._native.export(path, str(getattr(path, "name", "")), format, version, raw)
+        name = os.fspath(path)
+        # Whoever reads the path sees the whole or what was there before.
+        unfinished = f"{name}.{os.getpid()}.unfinished"
+        try:
+            with open(unfinished, "wb") as file:
+                count = self._native.export(file, name, format, version, raw)
+            os.replace(unfinished, name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.remove(unfinished)
+            raise
+        return count
+
+    def delete_records(self, record_ids: str | Iterable[str]) -> int:
+        """Deletes records by id and returns how many there were; the versions before keep them."""
+        return self._native.delete_records(_texts(record_ids) or [])
+
+    def set_tags(self, tags: Mapping[str, str | None]) -> None:
+        """Sets tags of the dataset and deletes those whose value is `None`, without a new version."""
+        self._native.edit_tags(dict(tags))
+
+    def set_experiments(self, experiment_ids: str | Iterable[str]) -> None:
+        """Sets the experiments that the dataset belongs to, without a new version."""
+        self._native.set_experiments(_texts(experiment_ids) or [])
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, id={self.id!r})"
+
+    def _repr_html_(self) -> str:
+        from tracehouse.display import dataset_html
+
+        return dataset_html(self)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Dataset cannot be pickled: it belongs to an open database; open it again by its name")
+
+
+def _texts(given: str | Iterable[str] | None) -> list[str] | None:
+    """One text or several, as a list."""
+    if given is None:
+        return None
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _texts_of(at: int, record: Any) -> dict[str, str]:
+    """A record's members as JSON texts."""
+    if isinstance(record, DatasetRecord):
+        record = _given(record)
+    if not isinstance(record, Mapping):
+        raise InvalidInputError(f"record {at} is a {type(record).__name__}: a dictionary with `inputs` expected")
+    unknown = [str(key) for key in record if key not in _OWN]
+    if unknown:
+        raise InvalidInputError(f"record {at} has {', '.join(unknown)}: a record has {', '.join(_OWN[:5])}")
+    given = {key: value for key, value in record.items() if value is not None and key not in _NOT_MERGED}
+    try:
+        texts = {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in given.items()}
+        return {**texts, **_source_of(at, record.get("source"))}
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"record {at}: {error}: values that JSON has expected") from error
+
+
+def _source_of(at: int, source: Any) -> dict[str, str]:
+    if source is None:
+        return {}
+    if not isinstance(source, Mapping) or "source_type" not in source:
+        raise InvalidInputError(f"record {at}: source is {source!r}: a dictionary with `source_type` expected")
+    data = source.get("source_data") or {}
+    return {"source_type": str(source["source_type"]), "source_data": json.dumps(data, ensure_ascii=False)}
+
+
+def _given(record: DatasetRecord) -> dict[str, Any]:
+    source = {"source_type": record.source_type, "source_data": record.source_data or {}}
+    given = {"inputs": record.inputs, "outputs": record.outputs, "expectations": record.expectations}
+    return {**given, "tags": record.tags, "source": source if record.source_type else None}
+
+
+def _warned(report: MergeReport) -> MergeReport:
+    if report.rejected_count:
+        first = report.rejected[0]
+        message = f"{report.rejected_count} records were not kept, the first of them because {first.error}"
+        warnings.warn(message, stacklevel=3)
+    return report
