@@ -1,53 +1,30 @@
 //! Base64 of RFC 4648, as OTLP/JSON writes bytes: the standard alphabet with padding goes out, the
-//! URL-safe alphabet and missing padding are accepted too.
+//! URL-safe alphabet and missing padding are accepted too. Wraps the crate `base64`, which knows one alphabet at a time.
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// Bits behind the last byte need not be zero: some encoders leave what was there.
+const READ_LENIENTLY: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const CODE: GeneralPurpose = GeneralPurpose::new(&STANDARD, READ_LENIENTLY);
 
 /// Appends the base64 text of `bytes`.
 pub(super) fn encode(bytes: &[u8], out: &mut String) {
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for position in 0..4 {
-            if position <= chunk.len() {
-                let digit = (group >> (18 - 6 * position)) & 63;
-                out.push(ALPHABET.get(digit as usize).map_or('=', |&b| char::from(b)));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-}
-
-fn digit(byte: u8) -> Option<u32> {
-    let value = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    };
-    Some(u32::from(value))
+    CODE.encode_string(bytes, out);
 }
 
 /// The bytes of a base64 text, or `None` when it is not one.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').as_bytes();
-    if text.len() - digits.len() > 2 || digits.len() % 4 == 1 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    for chunk in digits.chunks(4) {
-        let mut group = 0;
-        for &byte in chunk {
-            group = group << 6 | digit(byte)?;
-        }
-        group <<= 6 * (4 - chunk.len());
-        let [_, a, b, c] = group.to_be_bytes();
-        bytes.extend([a, b, c].into_iter().take(chunk.len() - 1));
-    }
-    Some(bytes)
+    let text = match text.contains(['-', '_']) {
+        true => Cow::Owned(text.replace('-', "+").replace('_', "/")),
+        false => Cow::Borrowed(text),
+    };
+    CODE.decode(text.as_bytes()).ok()
 }
 
 #[cfg(test)]
