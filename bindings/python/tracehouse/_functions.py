@@ -11,7 +11,7 @@ from tracehouse.reports import BackupReport, CheckReport, Convention, RepairRepo
 from tracehouse.trace import Span
 
 
-def check(path: str | os.PathLike[str], *, deep: bool = False) -> CheckReport:
+def check(path: str | os.PathLike[str], deep: bool = False) -> CheckReport:
     """Checks the database in a folder, whether or not it opens, and beside a process that writes it.
 
     Args:

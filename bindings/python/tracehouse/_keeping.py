@@ -49,7 +49,7 @@ class Keeping(Base):
         done in the background, too."""
         return _native.settle(self._native)
 
-    def check(self, *, deep: bool = False) -> CheckReport:
+    def check(self, deep: bool = False) -> CheckReport:
         """Checks the files of the database; deep, every byte and row. Damage is no error: it is in the report."""
         return _native.check(self._native, deep)
 

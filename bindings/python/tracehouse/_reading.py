@@ -9,7 +9,7 @@ from typing import Any
 from tracehouse import _native
 from tracehouse._base import Base
 from tracehouse._options import Time, aggregation, as_texts, as_time_ms, as_time_ns
-from tracehouse.errors import NoticeWarning
+from tracehouse.errors import InvalidInputError, NoticeWarning
 from tracehouse.reports import CompletedSession, FilterCorrelation, MetricPoint, Session, Sessions, TextHit
 from tracehouse.result import Result
 from tracehouse.trace import Trace, TraceInfo, TracePage
@@ -213,7 +213,7 @@ class Reading(Base):
     def sessions(
         self,
         filter: str = "",
-        order_by: str | None = None,
+        order_by: str | Iterable[str] | None = None,
         limit: int | None = 100,
         *,
         experiment_ids: str | Iterable[str] | None = None,
@@ -227,7 +227,11 @@ class Reading(Base):
             limit: most sessions given.
             experiment_ids: only sessions of these experiments.
         """
-        found: list[Session] = _native.sessions(self._native, filter, order_by, limit, as_texts(experiment_ids))
+        clauses = as_texts(order_by) or []
+        if len(clauses) > 1:
+            raise InvalidInputError(f"sessions ordered by {clauses}: one key expected")
+        order = clauses[0] if clauses else None
+        found: list[Session] = _native.sessions(self._native, filter, order, limit, as_texts(experiment_ids))
         return Sessions(found)
 
     def session_traces(self, session_id: str, *, experiment_ids: str | Iterable[str] | None = None) -> list[TraceInfo]:
