@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracehouse import _native
 from tracehouse._base import Base
 from tracehouse._options import size_bytes
-from tracehouse.reports import (
-    BackupReport,
-    CheckReport,
-    Compacted,
-    Price,
-    Redaction,
-    RetentionReport,
-    Stats,
-)
+
+if TYPE_CHECKING:
+    from tracehouse.reports import (
+        BackupReport,
+        CheckReport,
+        Compacted,
+        Price,
+        Redaction,
+        RetentionReport,
+        Stats,
+    )
 
 
 class Keeping(Base):
