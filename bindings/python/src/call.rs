@@ -39,10 +39,22 @@ type Ended<T> = Result<T, Box<dyn Any + Send>>;
 
 /// Remembers the main thread. To be called when the module is loaded.
 pub(crate) fn note_main_thread(py: Python<'_>) -> PyResult<()> {
-    if asks_python_for_main(py)? {
+    if is_first_thread() || asks_python_for_main(py)? {
         let _ = MAIN.set(thread::current().id());
     }
     Ok(())
+}
+
+/// Whether this is the thread that the process began with, as far as the system says: Python's, unless a program that
+/// embeds it has another. It saves loading `threading`.
+fn is_first_thread() -> bool {
+    // `PID/task/TID`.
+    let own = std::fs::read_link("/proc/thread-self");
+    own.is_ok_and(|own| {
+        let mut parts = own.iter();
+        let process = parts.next();
+        process.is_some() && parts.nth(1) == process
+    })
 }
 
 fn asks_python_for_main(py: Python<'_>) -> PyResult<bool> {

@@ -39,6 +39,7 @@ struct Fault(ErrorKind, String);
 pub(crate) struct Stream {
     schema: SchemaRef,
     token: CancelToken,
+    process: u32,
     state: Mutex<State>,
     /// What went wrong while another library read. It has a lock of its own, which is never held while rows are read.
     raised: Mutex<Option<Raised>>,
@@ -74,6 +75,7 @@ impl Stream {
         Self {
             schema,
             token,
+            process: std::process::id(),
             state: Mutex::new(state),
             raised: Mutex::new(None),
         }
@@ -85,6 +87,14 @@ impl Stream {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up what is not read yet; not in a forked process, where that is left as it is.
+    fn end(&self) {
+        if self.process == std::process::id() {
+            self.token.cancel();
+            drop(self.state().source.take());
+        }
     }
 
     /// Ends the stream with its database.
@@ -106,6 +116,16 @@ impl Stream {
     fn ready_batch(&self, number: usize) -> Option<RecordBatch> {
         let state = self.state.try_lock().ok()?;
         state.kept.get(number.checked_sub(state.first)?).cloned()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // Threads that the statement runs on did not come along when the process was forked.
+            let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(state.source.take());
+        }
     }
 }
 
@@ -160,6 +180,16 @@ impl State {
 pub(crate) struct Rows {
     stream: Arc<Stream>,
     cursor: Mutex<Cursor>,
+}
+
+impl Drop for Rows {
+    /// A statement that is given up may take a moment to end: other Python threads go on meanwhile.
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.stream) == 1 {
+            let stream = &self.stream;
+            Python::attach(|py| py.detach(|| stream.end()));
+        }
+    }
 }
 
 /// The next row: the number of its batch, and where it is in it.

@@ -84,7 +84,7 @@ fn parameter(name: &str, value: &Bound<'_, PyAny>) -> PyResult<SqlValue> {
     }
     let kind = value.get_type().name()?.to_string();
     match kind.as_str() {
-        "datetime" | "date" | "Timestamp" => {
+        "datetime" | "date" | "Timestamp" | "datetime64" => {
             let options = value.py().import("tracehouse._options")?;
             Ok(SqlValue::Time(
                 options.call_method1("as_time_ns", (value,))?.extract()?,

@@ -22,6 +22,9 @@ def test_sessions(sample_db: Database) -> None:
     assert [info.trace_id for info in sample_db.session_traces("s-1")] == [sample.trace_id(2), sample.trace_id(3)]
     with pytest.raises(InvalidInputError, match="order"):
         sample_db.sessions(order_by="nothing")
+    with pytest.raises(InvalidInputError, match="one key"):
+        sample_db.sessions(order_by=["cost", "trace_count"])
+    assert sample_db.sessions(order_by=["session_id ASC"], limit=3) == sessions
     pytest.importorskip("pandas")
     df = sessions.to_df()
     assert df["trace_count"].tolist() == [2, 2, 2]

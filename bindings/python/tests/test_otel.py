@@ -132,7 +132,8 @@ def test_log_records_are_kept_with_their_span(records_first: bool) -> None:
 
         def say(context: object) -> None:
             body = {"content": "Where is my order?"}
-            logs.get_logger("x").emit(LogRecord(event_name="gen_ai.user.message", body=body, context=context))  # type: ignore[arg-type]
+            record = LogRecord(event_name="gen_ai.user.message", body=body, context=context)  # type: ignore[arg-type]
+            logs.get_logger("x").emit(record)
 
         with spans.get_tracer("x").start_as_current_span("chat") as span:
             span.set_attribute("gen_ai.operation.name", "chat")
@@ -199,6 +200,40 @@ def test_a_span_that_is_too_large_costs_only_itself(caplog: pytest.LogCaptureFix
         provider.shutdown()
         assert (database.count_traces(""), exporter.lost_spans) == (1, 1)
     assert "100000 values" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_a_disk_that_takes_no_more_is_told(tmp_path: Path) -> None:
+    program = f"""
+import logging, resource, sys
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from tracehouse.otel import SpanExporter
+exporter = SpanExporter({str(tmp_path / "app.traces")!r})
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(exporter))
+tracer = provider.get_tracer("x")
+def work(count):
+    for number in range(count):
+        with tracer.start_as_current_span("step") as span:
+            span.set_attribute("input.value", f"{{number}} " * 400)
+    provider.force_flush()
+work(100)
+print("kept", exporter.lost_spans)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+for _ in range(5):
+    work(400)
+print("lost", exporter.lost_spans > 0)
+provider.shutdown()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "kept 0" in ended.stdout
+    assert "lost True" in ended.stdout
+    assert "items are lost" in ended.stdout
+    with tracehouse.connect(tmp_path / "app.traces") as database:
+        assert database.count_traces("") >= 100
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -129,6 +129,9 @@ cpu = time.process_time() - started
 loaded = set(sys.modules) - before
 heavy = {"pyarrow", "pandas", "polars", "numpy", "opentelemetry", "mlflow", "duckdb", "tqdm"} & loaded
 assert not heavy, heavy
+later = {"tracehouse.reports", "tracehouse.trace", "tracehouse.dataset", "threading", "inspect"} & loaded
+assert not later, later
+assert cpu < 0.5, cpu  # A tenth of that on a quiet machine.
 print(f"{cpu * 1000:.1f} ms CPU, {len(loaded)} modules")
 with tracehouse.connect() as db:
     db.sql("SELECT 1").fetchall()

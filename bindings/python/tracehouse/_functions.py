@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from tracehouse import _native
 from tracehouse._record import to_datetime
-from tracehouse.reports import BackupReport, CheckReport, Convention, RepairReport
-from tracehouse.trace import Span
+
+if TYPE_CHECKING:
+    from tracehouse.reports import BackupReport, CheckReport, Convention, RepairReport
+    from tracehouse.trace import Span
 
 
-def check(path: str | os.PathLike[str], *, deep: bool = False) -> CheckReport:
+def check(path: str | os.PathLike[str], deep: bool = False) -> CheckReport:
     """Checks the database in a folder, whether or not it opens, and beside a process that writes it.
 
     Args:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracehouse import _native
 from tracehouse._base import Base
 from tracehouse._options import size_bytes
-from tracehouse.reports import (
-    BackupReport,
-    CheckReport,
-    Compacted,
-    Price,
-    Redaction,
-    RetentionReport,
-    Stats,
-)
+
+if TYPE_CHECKING:
+    from tracehouse.reports import (
+        BackupReport,
+        CheckReport,
+        Compacted,
+        Price,
+        Redaction,
+        RetentionReport,
+        Stats,
+    )
 
 
 class Keeping(Base):
@@ -49,7 +51,7 @@ class Keeping(Base):
         done in the background, too."""
         return _native.settle(self._native)
 
-    def check(self, *, deep: bool = False) -> CheckReport:
+    def check(self, deep: bool = False) -> CheckReport:
         """Checks the files of the database; deep, every byte and row. Damage is no error: it is in the report."""
         return _native.check(self._native, deep)
 

@@ -61,6 +61,9 @@ def as_time_ns(given: Time | None) -> int:
         return given
     if isinstance(given, str):
         return _native.parse_time(given)
+    astype = getattr(given, "astype", None)
+    if callable(astype):  # numpy.datetime64
+        return int(astype("datetime64[ns]").astype("int64"))
     if not isinstance(given, datetime):
         given = datetime(given.year, given.month, given.day)
     if given.tzinfo is None:

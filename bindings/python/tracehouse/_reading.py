@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracehouse import _native
 from tracehouse._base import Base
 from tracehouse._options import Time, aggregation, as_texts, as_time_ms, as_time_ns
-from tracehouse.errors import NoticeWarning
-from tracehouse.reports import CompletedSession, FilterCorrelation, MetricPoint, Session, Sessions, TextHit
+from tracehouse.errors import InvalidInputError, NoticeWarning
 from tracehouse.result import Result
-from tracehouse.trace import Trace, TraceInfo, TracePage
+
+if TYPE_CHECKING:
+    from tracehouse.reports import CompletedSession, FilterCorrelation, MetricPoint, Session, Sessions, TextHit
+    from tracehouse.trace import Trace, TraceInfo, TracePage
 
 _PAGE_TRACES = 100
 
@@ -52,6 +54,8 @@ class Reading(Base):
             InvalidInputError: names the offending token of the filter, order or page token.
             QueryTimeoutError: it took longer than `timeout`.
         """
+        from tracehouse.trace import TracePage
+
         search = self._search(filter, order_by, max_results, page_token, experiment_ids, offset, timeout)
         traces, token = _native.search(self._native, search, include_spans)
         page = TracePage(traces, token, _rows_of=self._trace_rows)
@@ -213,7 +217,7 @@ class Reading(Base):
     def sessions(
         self,
         filter: str = "",
-        order_by: str | None = None,
+        order_by: str | Iterable[str] | None = None,
         limit: int | None = 100,
         *,
         experiment_ids: str | Iterable[str] | None = None,
@@ -227,7 +231,13 @@ class Reading(Base):
             limit: most sessions given.
             experiment_ids: only sessions of these experiments.
         """
-        found: list[Session] = _native.sessions(self._native, filter, order_by, limit, as_texts(experiment_ids))
+        from tracehouse.reports import Sessions
+
+        clauses = as_texts(order_by) or []
+        if len(clauses) > 1:
+            raise InvalidInputError(f"sessions ordered by {clauses}: one key expected")
+        order = clauses[0] if clauses else None
+        found: list[Session] = _native.sessions(self._native, filter, order, limit, as_texts(experiment_ids))
         return Sessions(found)
 
     def session_traces(self, session_id: str, *, experiment_ids: str | Iterable[str] | None = None) -> list[TraceInfo]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import IO, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from tracehouse import _native
 from tracehouse._base import Base
 from tracehouse._options import Time, as_texts, as_time_ms, as_time_ns, json_text, optional_text
-from tracehouse._otlp import span_fields
-from tracehouse.reports import EraseReceipt, ImportReport
-from tracehouse.trace import Assessment, Span, TraceInfo, TraceStart
+
+if TYPE_CHECKING:
+    from tracehouse.reports import EraseReceipt, ImportReport
+    from tracehouse.trace import Assessment, Span, TraceInfo, TraceStart
 
 Progress: TypeAlias = Callable[[int, int | None], object]
 """Called with the bytes read so far and, where it is known, how many there are."""
@@ -73,6 +74,9 @@ class Writing(Base):
             InvalidInputError: an id that is empty, too long or has control characters, a negative time, a value that is
                 no attribute.
         """
+        from tracehouse._otlp import span_fields
+        from tracehouse.span import Span
+
         given = [spans] if isinstance(spans, Span) else spans
         return _native.append(self._native, [span_fields(span) for span in given])
 
@@ -132,6 +136,8 @@ class Writing(Base):
         Raises:
             InvalidInputError: an id, a state, a duration or a size that is not allowed.
         """
+        from tracehouse.trace import TraceStart
+
         start = TraceStart(
             trace_id,
             request_time,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from tracehouse import _native
@@ -21,7 +21,9 @@ from tracehouse._keeping import Keeping
 from tracehouse._options import as_texts, size_bytes
 from tracehouse._reading import Reading
 from tracehouse._writing import Writing
-from tracehouse.dataset import Dataset, DatasetInfo
+
+if TYPE_CHECKING:
+    from tracehouse.dataset import Dataset, DatasetInfo
 
 Redact: TypeAlias = Callable[[str, str, str | None], str | None]
 """Called with a text, the part it stands in and the key nearest to it; gives what is stored, or `None` to keep it."""
@@ -123,6 +125,8 @@ class Database(Reading, Writing, Keeping):
         Raises:
             ConflictError: there is one of that name.
         """
+        from tracehouse.dataset import Dataset
+
         return Dataset(_native.create_dataset(self._native, name, as_texts(experiment_ids) or [], dict(tags or {})))
 
     def dataset(self, name: str) -> Dataset:
@@ -131,6 +135,8 @@ class Database(Reading, Writing, Keeping):
         Raises:
             NotFoundError: there is none; the message names the nearest.
         """
+        from tracehouse.dataset import Dataset
+
         return Dataset(_native.dataset(self._native, name))
 
     def datasets(self) -> list[DatasetInfo]:

@@ -220,12 +220,14 @@ fn cells(
             .map(|text| text.map(json))
             .collect());
     }
+    // A column of nothing has no mask that says so.
+    let nulls = column.logical_nulls();
     let options = EncoderOptions::default();
     let mut encoder = make_encoder(field, column.as_ref(), &options)?;
     let mut texts = Vec::with_capacity(column.len());
     for row in 0..column.len() {
         let mut text = Vec::new();
-        if column.is_valid(row) {
+        if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
             encoder.encode(row, &mut text);
         }
         texts.push(

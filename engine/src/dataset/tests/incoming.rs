@@ -241,3 +241,28 @@ fn tables_of_others_are_text_and_structure() {
         assert!(wrong.to_string().starts_with("wrong.file: not "), "{wrong}");
     }
 }
+
+#[test]
+fn a_column_of_nothing_is_no_value() {
+    use arrow::array::{ArrayRef, NullArray, StringArray};
+    let db = Database::in_memory().unwrap();
+    let inputs: ArrayRef = std::sync::Arc::new(StringArray::from(vec![r#"{"q":"a"}"#, "b"]));
+    let batch = RecordBatch::try_from_iter([
+        ("inputs", inputs),
+        (
+            "outputs",
+            std::sync::Arc::new(NullArray::new(2)) as ArrayRef,
+        ),
+    ])
+    .unwrap();
+    let mut file = Vec::new();
+    tracehouse_storage::segment::export::write_parquet(&mut file, batch.schema(), &[batch])
+        .unwrap();
+    let dataset = db.create_dataset("d").unwrap();
+    let report = dataset
+        .merge_from(file.as_slice(), ExportFormat::Parquet, "p")
+        .unwrap();
+    assert_eq!((report.inserted, report.rejected_count), (2, 0));
+    let records = dataset.records(None).unwrap();
+    assert_eq!(cell(&records, "outputs", 0), None);
+}
