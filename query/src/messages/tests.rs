@@ -2,6 +2,9 @@
 
 use super::{Side, decode_unicode_escapes, read, readable};
 
+mod calls;
+mod wrappers;
+
 fn decoded(payload: &str, side: Side) -> Vec<(String, String)> {
     let content = |message: &super::Message| {
         message

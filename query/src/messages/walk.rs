@@ -8,7 +8,9 @@
 
 use serde_json::value::RawValue;
 
-use super::content::{self, CALLS_BESIDE, Part, RESULT_KEYS};
+use super::calls;
+use super::content::{self, CALLS_BESIDE, Part};
+use super::role::{is_speaker, plain_role, role_of};
 use super::shape::{Shape, items, string};
 use super::{Content, Message, Side};
 
@@ -41,11 +43,23 @@ const WRAPPER_KEYS: &[&str] = &[
     "output",
     "outputs",
     "prompt",
+    "prompts",
     "task",
     "replies",
     "items",
     "documents",
 ];
+
+/// Wrappers that hold a list of bare texts, each of which is a message, and who speaks in them: a prompt of each answer
+/// (OpenAI's completions, LangChain), an answer each (Haystack's generators).
+const TEXT_LISTS: &[(&str, &str)] = &[
+    ("prompt", "user"),
+    ("prompts", "user"),
+    ("replies", "assistant"),
+];
+
+/// The wrapper whose texts are parts of one message, with media beside them (Gemini).
+const CONTENTS: &str = "contents";
 
 /// Keys of wrappers of what was retrieved.
 const RETRIEVED_KEYS: &[&str] = &["results", "matches", "hits", "nodes", "memories", "records"];
@@ -163,7 +177,14 @@ fn walk_list(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) 
     // A bare list of parts is one message.
     if !listed.is_empty() && listed.iter().all(|item| is_part(item)) {
         if let Some(content) = content::of_items(json, &listed) {
-            push(side.default_role(), content, messages);
+            // What is given to a model calls nothing: the calls are what it said, on their way to the tools.
+            let is_calls = matches!(content, Content::ToolCalls(_));
+            let role = if is_calls {
+                "assistant"
+            } else {
+                side.default_role()
+            };
+            push(role, content, messages);
         }
         return;
     }
@@ -205,7 +226,7 @@ fn is_part(item: &RawValue) -> bool {
     !is_more
         && matches!(
             content::part_of(item),
-            Part::Text(_) | Part::Media(_) | Part::Reasoning | Part::Call(_)
+            Part::Text(_) | Part::Cited(_) | Part::Media(_) | Part::Reasoning | Part::Call(_)
         )
 }
 
@@ -242,9 +263,12 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
     let wrapped = WRAPPER_KEYS
         .iter()
         .chain(retrieved)
-        .filter_map(|key| shape.get(&[key]));
+        .filter_map(|key| Some((*key, shape.get(&[key])?)));
     let before = messages.len();
-    for value in wrapped.chain(nested) {
+    for (key, value) in wrapped.chain(nested.map(|value| ("content", value))) {
+        if push_texts(key, value, side, messages) {
+            continue;
+        }
         match string(value) {
             Some(text) => {
                 let before = messages.len();
@@ -262,6 +286,34 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
     {
         push(side.default_role(), content, messages);
     }
+}
+
+/// Pushes the messages that a wrapper's list of bare texts is.
+fn push_texts(key: &str, list: &RawValue, side: Side, messages: &mut Vec<Message>) -> bool {
+    let listed = items(list.get());
+    let texts: Vec<String> = listed.iter().filter_map(|item| string(item)).collect();
+    if texts.is_empty() {
+        return false;
+    }
+    if key == CONTENTS
+        && listed
+            .iter()
+            .all(|item| string(item).is_some() || is_part(item))
+    {
+        let content = content::of_items(list.get(), &listed);
+        if let Some(content) = content {
+            push(side.default_role(), content, messages);
+        }
+        return true;
+    }
+    let speaker = TEXT_LISTS.iter().find(|(of, _)| *of == key);
+    let Some((_, role)) = speaker.filter(|_| texts.len() == listed.len()) else {
+        return false;
+    };
+    for text in texts {
+        push(role, Content::Text(text), messages);
+    }
+    true
 }
 
 /// What an object says that holds no messages.
@@ -424,8 +476,9 @@ fn push_retrieved(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
 
 /// Pushes the message that the object is, and before or after it what tools answered inside of it.
 fn push_message(shape: &Shape<'_>, side: Side, messages: &mut Vec<Message>) -> bool {
-    if let Some(message) = responses_item(shape) {
-        messages.push(message);
+    let called = calls::of_item(shape);
+    if !called.is_empty() {
+        messages.extend(called);
         return true;
     }
     let Some(role) = role_of(shape, side) else {
@@ -458,10 +511,15 @@ fn push_message(shape: &Shape<'_>, side: Side, messages: &mut Vec<Message>) -> b
         }));
         return true;
     }
+    let calls = content::calls_beside(of);
+    if role == "assistant" && calls.is_none() && push_turns(body, messages) {
+        return true;
+    }
     let said = body
         .and_then(content::of_body)
-        .or_else(|| of.text(&["text", "refusal"]).map(Content::Text));
-    let calls = content::calls_beside(of);
+        .filter(|content| !content.as_sent().is_empty())
+        .or_else(|| of.text(&["text", "refusal"]).map(Content::Text))
+        .or_else(|| content::transcript(of).map(Content::Text));
     messages.push(Message {
         role,
         content: with_calls(said, calls),
@@ -476,6 +534,33 @@ fn body_of<'a>(shape: &Shape<'a>) -> Option<&'a RawValue> {
         .clone()
         .find(|body| !matches!(body.get(), "\"\"" | "[]"))
         .or_else(|| bodies.next())
+}
+
+/// Pushes what a model said and what tools of its host answered in the midst of it, each as a message.
+fn push_turns(body: Option<&RawValue>, messages: &mut Vec<Message>) -> bool {
+    let parts = body.map(|body| items(body.get())).unwrap_or_default();
+    let is_answer = |part: &&RawValue| matches!(content::part_of(part), Part::Result(_));
+    if !parts.iter().any(is_answer) {
+        return false;
+    }
+    for turn in parts.chunk_by(|one, next| !is_answer(one) && !is_answer(next)) {
+        let json = || {
+            let texts: Vec<&str> = turn.iter().map(|part| part.get()).collect();
+            format!("[{}]", texts.join(","))
+        };
+        let (role, content) = match turn {
+            [only] if is_answer(only) => match content::part_of(only) {
+                Part::Result(content) => ("tool", content),
+                _ => ("tool", None),
+            },
+            _ => ("assistant", content::of_items(&json(), turn)),
+        };
+        messages.push(Message {
+            role: role.to_string(),
+            content,
+        });
+    }
+    true
 }
 
 /// What tools answered, when every part of a body is such an answer (Anthropic and Gemini send them
@@ -495,123 +580,4 @@ fn tool_answers(body: &RawValue) -> Vec<Option<Content>> {
     } else {
         Vec::new()
     }
-}
-
-/// Items of OpenAI's Responses API that have a `type` and no role.
-fn responses_item(shape: &Shape<'_>) -> Option<Message> {
-    if shape.has(&["role"]) {
-        return None;
-    }
-    match shape.text(&["type"])?.as_str() {
-        // Of functions, custom tools, shells, patches, computers.
-        kind if kind == "tool_call_output_item" || kind.ends_with("_call_output") => {
-            Some(Message {
-                role: "tool".to_string(),
-                content: content::result_of(shape),
-            })
-        }
-        "function_call" | "custom_tool_call" => {
-            let call = Content::ToolCalls(content::call_text(shape));
-            Some(Message {
-                role: "assistant".to_string(),
-                content: Some(call),
-            })
-        }
-        "reasoning" if shape.has(&["summary"]) => None,
-        _ => None,
-    }
-}
-
-/// Who speaks, when the object is a message.
-fn role_of(shape: &Shape<'_>, side: Side) -> Option<String> {
-    if let Some(role) = shape.text(&["role", "_role"]) {
-        return Some(plain_role(&role));
-    }
-    if let Some(kind) = shape.text(&["type"]).filter(|kind| is_speaker(kind)) {
-        return Some(plain_role(&kind));
-    }
-    // AutoGen says who speaks in `source`; GenAI events in their name.
-    if let Some(kind) = shape
-        .text(&["type"])
-        .filter(|kind| kind.ends_with("Message"))
-    {
-        let source = shape.text(&["source"])?;
-        return Some(
-            if source == "user" {
-                "user"
-            } else {
-                autogen_role(&kind)
-            }
-            .to_string(),
-        );
-    }
-    let event = shape
-        .text(&["event.name"])
-        .filter(|_| shape.has(&["content", "tool_calls"]));
-    if let Some(speaker) = event
-        .as_deref()
-        .and_then(|name| name.strip_prefix("gen_ai.")?.strip_suffix(".message"))
-    {
-        return Some(plain_role(speaker));
-    }
-    // A serialized LangChain message names its class.
-    if let (Some(_), Some(class)) = (shape.get(&["kwargs"]), shape.get(&["id"])) {
-        let names = items(class.get());
-        let class = names.last().and_then(|name| string(name))?;
-        return is_speaker(&class).then(|| plain_role(&class));
-    }
-    // Gemini's contents and GenAI messages may leave the role out.
-    (shape.has(&["parts"]) && !shape.has(RESULT_KEYS)).then(|| side.default_role().to_string())
-}
-
-fn autogen_role(kind: &str) -> &'static str {
-    match kind {
-        "SystemMessage" => "system",
-        "UserMessage" => "user",
-        "FunctionExecutionResultMessage" => "tool",
-        _ => "assistant",
-    }
-}
-
-const SPEAKERS: &[(&str, &str)] = &[
-    ("system", "system"),
-    ("developer", "system"),
-    ("user", "user"),
-    ("human", "user"),
-    ("assistant", "assistant"),
-    ("ai", "assistant"),
-    ("model", "assistant"),
-    ("chatbot", "assistant"),
-    ("tool", "tool"),
-    ("function", "tool"),
-    ("tool-response", "tool"),
-    ("tool-call", "assistant"),
-    ("systemmessage", "system"),
-    ("humanmessage", "user"),
-    ("aimessage", "assistant"),
-    ("aimessagechunk", "assistant"),
-    ("toolmessage", "tool"),
-    ("functionmessage", "tool"),
-];
-
-fn is_speaker(word: &str) -> bool {
-    // `function` and `model` are types of other things, too.
-    !matches!(word, "function" | "model")
-        && SPEAKERS
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(word))
-}
-
-/// The usual word for a role, else the producer's own as it was sent: agents speak under their names. Of a value of an
-/// enumeration (`MessageRole.USER`) the name of that is left out.
-fn plain_role(role: &str) -> String {
-    let member = role
-        .rsplit_once('.')
-        .filter(|_| !role.contains(char::is_whitespace))
-        .map(|(_, member)| member);
-    let role = member.unwrap_or(role);
-    let known = SPEAKERS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(role));
-    known.map_or(role, |(_, plain)| *plain).to_string()
 }
