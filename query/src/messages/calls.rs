@@ -38,7 +38,12 @@ pub(super) fn of_item(shape: &Shape<'_>) -> Vec<Message> {
     if kind == "tool_call_output_item" || kind.ends_with("_call_output") {
         return vec![message("tool", content::result_of(shape))];
     }
-    if NAMED.contains(&kind.as_str()) {
+    // LiveKit leaves the type out.
+    let is_bare = kind.is_empty()
+        && shape.has(&["call_id"])
+        && shape.has(&["name"])
+        && shape.text(&["arguments"]).is_some();
+    if is_bare || NAMED.contains(&kind.as_str()) {
         let mut said = vec![called(call_text(shape))];
         let answer = shape
             .get(&["output", "error"])

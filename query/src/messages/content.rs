@@ -228,12 +228,7 @@ fn untyped(part: &Shape<'_>) -> Part {
     if part.has(&["name"]) && part.text(&["arguments"]).is_some() {
         return Part::Call(call_text(part));
     }
-    if part.has(&[
-        "reasoningContent",
-        "reasoning_content",
-        "thinking",
-        "reasoning",
-    ]) {
+    if part.has(&["reasoningContent", "reasoning_content", "thinking"]) {
         return Part::Reasoning;
     }
     MEDIA_KEYS

@@ -298,6 +298,9 @@ fn a_role_that_is_not_known_is_the_agents_own_word() {
 fn instructions_that_an_answer_repeats_are_no_output() {
     let answer = r#"{"object":"response","instructions":"be kind","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]}]}"#;
     assert_eq!(decoded(answer, Side::Output), [pair("assistant", "yes")]);
+    let answer = r#"{"message":{"role":"model","content":[{"text":"yes"}]},
+        "request":{"messages":[{"role":"user","content":[{"text":"so?"}]}]}}"#;
+    assert_eq!(decoded(answer, Side::Output), [pair("assistant", "yes")]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! 4. Of what was retrieved each item of a list that is none of these is a document.
 
 use serde_json::value::RawValue;
+use tracehouse_storage::json::nulled;
 
 use super::calls;
 use super::content::{self, CALLS_BESIDE, Part};
@@ -101,6 +102,15 @@ pub fn read(payload: &str, side: Side) -> Vec<Message> {
             }
         }
         Err(_) => {
+            // Python writes numbers that JSON does not have.
+            let nulled = nulled(payload).filter(|_| is_structure);
+            if let Some(raw) = nulled
+                .as_deref()
+                .and_then(|text| serde_json::from_str::<&RawValue>(text).ok())
+            {
+                walk(raw.get(), side, 0, &mut messages);
+                return messages;
+            }
             let (role, text) = tagged(payload).unwrap_or((side.default_role(), payload));
             push(role, Content::Text(text.to_string()), &mut messages);
         }
@@ -266,7 +276,9 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
         .filter_map(|key| Some((*key, shape.get(&[key])?)));
     let before = messages.len();
     for (key, value) in wrapped.chain(nested.map(|value| ("content", value))) {
-        if push_texts(key, value, side, messages) {
+        // An answer repeats what it was asked (Genkit).
+        let is_repeated = key == "request" && side != Side::Input && messages.len() > before;
+        if is_repeated || push_texts(key, value, side, messages) {
             continue;
         }
         match string(value) {
@@ -292,7 +304,7 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
 fn push_texts(key: &str, list: &RawValue, side: Side, messages: &mut Vec<Message>) -> bool {
     let listed = items(list.get());
     let texts: Vec<String> = listed.iter().filter_map(|item| string(item)).collect();
-    if texts.is_empty() {
+    if texts.is_empty() || texts.iter().any(|text| is_printed(text)) {
         return false;
     }
     if key == CONTENTS
@@ -314,6 +326,23 @@ fn push_texts(key: &str, list: &RawValue, side: Side, messages: &mut Vec<Message
         push(role, Content::Text(text), messages);
     }
     true
+}
+
+/// Whether a text is what Python prints of an object (`ChatMessage(_role=..)`), which nobody says.
+fn is_printed(text: &str) -> bool {
+    let Some((class, members)) = text.split_once('(').filter(|_| text.ends_with(')')) else {
+        return false;
+    };
+    let is_word = |text: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || letter == '_')
+    };
+    is_word(class)
+        && members
+            .split_once('=')
+            .is_some_and(|(name, _)| is_word(name))
 }
 
 /// What an object says that holds no messages.

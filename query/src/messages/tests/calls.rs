@@ -105,6 +105,7 @@ fn arguments_are_read_wherever_a_format_has_them() {
         r#"{"message":{"role":"model","content":[{"toolRequest":{"name":"f","input":{"a":1}}}]}}"#,
         r#"{"messages":[{"source":"helper","type":"ToolCallRequestEvent","content":[{"id":"c","name":"f","arguments":"{\"a\":1}"}]}]}"#,
         r#"[{"id":"c","name":"f","arguments":"{\"a\":1}"}]"#,
+        r#"[{"id":"c","call_id":"d","name":"f","arguments":"{\"a\":1}","extra":{}}]"#,
     ] {
         let wanted = [pair("assistant", r#"f({"a":1})"#)];
         assert_eq!(decoded(payload, Side::Output), wanted, "{payload}");

@@ -20,6 +20,10 @@ fn lists_of_bare_texts_are_messages_of_who_says_them() {
         let wanted = [pair("user", "when?"), pair("user", "where?")];
         assert_eq!(decoded(payload, Side::Input), wanted, "{payload}");
     }
+    // What Python prints of an object nobody says.
+    let printed =
+        r#"{"replies":["ChatMessage(_role=<ChatRole.ASSISTANT: 'assistant'>, _content=[])"]}"#;
+    assert!(decoded(printed, Side::Output).is_empty());
     assert!(
         decoded(
             r#"{"prompt":[15496,995],"prompts":[{"name":"x"}]}"#,
