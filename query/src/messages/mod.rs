@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! payload or attributes (telling, indexed)
-//!         -> walk (wrappers: messages, choices, contents, ...) -> shape (one JSON object) -> Message
+//!         -> walk (wrappers: messages, choices, contents, ...) -> message (one JSON object) -> Message
 //!            (role: who speaks; calls: items of calls)         -> content (parts to text)
 //! ```
 //!
@@ -22,6 +22,7 @@
 mod calls;
 mod content;
 mod indexed;
+mod message;
 mod preview;
 mod role;
 mod shape;
