@@ -317,10 +317,13 @@ class Span(Record):
 
     def _telling(self) -> str:
         """The attributes that have instructions and messages beside inputs and outputs, as JSON."""
-        telling = {key: value for key, value in self.attributes.items() if key.startswith(("gen_ai.", "llm."))}
-        return json.dumps(
-            {key: value for key, value in telling.items() if isinstance(value, (str, list, dict))}, ensure_ascii=False
-        )
+        prefixes = ("gen_ai.", "llm.")
+        telling = {
+            key: value
+            for key, value in self.attributes.items()
+            if key.startswith(prefixes) and isinstance(value, (str, list, dict))
+        }
+        return json.dumps(telling, ensure_ascii=False)
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:
