@@ -247,8 +247,8 @@ impl<'a> Fields<'a> {
             .map(|value| value.get().to_string()))
     }
 
-    /// Unix nanoseconds of a time, from milliseconds in the member with `_ms` at its end, or RFC 3339, or a number whose
-    /// size tells its unit. One that cannot be read stays, to become metadata.
+    /// Unix nanoseconds of a time, from milliseconds in the member with `_ms` at its end, or RFC 3339, or a number
+    /// whose size tells its unit. One that cannot be read stays, to become metadata.
     fn time(&mut self, key: &str) -> Option<i64> {
         let milliseconds = self.parsed::<i64>(&format!("{key}_ms"));
         if let Some(milliseconds) = milliseconds {
