@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
 
-use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
 use serde_json::value::RawValue;
+use tracehouse_storage::json::nulled;
 use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, normalize_trace_id};
 
 use crate::error::{Error, Result};
+use crate::otlp::time_ns;
 
 /// An assessment to be stored.
 ///
@@ -246,17 +247,39 @@ impl<'a> Fields<'a> {
             .map(|value| value.get().to_string()))
     }
 
-    /// Unix nanoseconds of a time, from milliseconds in the member with `_ms` at its end, or RFC 3339. One that
-    /// cannot be read stays, to become metadata.
+    /// Unix nanoseconds of a time, from milliseconds in the member with `_ms` at its end, or RFC 3339, or a number
+    /// whose size tells its unit. One that cannot be read stays, to become metadata.
     fn time(&mut self, key: &str) -> Option<i64> {
         let milliseconds = self.parsed::<i64>(&format!("{key}_ms"));
         if let Some(milliseconds) = milliseconds {
             return Some(milliseconds.saturating_mul(1_000_000));
         }
-        let text: String = serde_json::from_str(self.0.get(key)?.get()).ok()?;
-        let time = string_to_timestamp_nanos(&text).ok()?;
+        let time = time_ns(&serde_json::from_str(self.0.get(key)?.get()).ok()?)?;
         self.0.remove(key);
         Some(time)
+    }
+
+    /// A member that is not null: a string as it is, anything else as JSON.
+    fn text(&mut self, key: &str) -> Option<String> {
+        self.0.get(key).filter(|value| value.get() != "null")?;
+        Some(text_of(self.0.remove(key)?))
+    }
+
+    /// What kept a scorer from a value, as code and message: an object that has them, whose other members are added, or
+    /// a text, which is the message.
+    fn error(&mut self) -> Option<(Option<String>, Option<String>)> {
+        let Some(mut error) = self.object("error") else {
+            let message = self.parsed::<String>("error");
+            return message
+                .filter(|message| !message.is_empty())
+                .map(|message| (None, Some(message)));
+        };
+        let code = error.text("error_code").or_else(|| error.text("code"));
+        let message = error
+            .text("error_message")
+            .or_else(|| error.text("message"));
+        self.add(error);
+        Some((code, message))
     }
 
     /// Adds the members of another object; of two with one key the first stays.
@@ -316,11 +339,11 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
     let (value, error) = match feedback.or(expectation).or(issue) {
         Some(mut payload) => {
             let value = payload.value()?;
-            let error = payload.object("error");
+            let error = payload.error();
             fields.add(payload);
             (value, error)
         }
-        None => (fields.value()?, fields.object("error")),
+        None => (fields.value()?, fields.error()),
     };
     // A scorer that failed has an error and no value.
     let value = match (value, &error) {
@@ -336,16 +359,21 @@ pub(crate) fn given_json(text: &str, of: Option<&str>) -> Result<GivenAssessment
         let (kind, id) = source.split_once(':').unwrap_or((&source, ""));
         assessment = assessment.source(kind, id);
     }
-    (assessment.rationale, assessment.span_id) =
-        (fields.word("rationale")?, fields.word("span_id")?);
-    if let Some(mut error) = error {
-        (assessment.error_code, assessment.error_message) =
-            (error.word("error_code")?, error.word("error_message")?);
-        fields.add(error);
+    let rationale = fields.word("rationale")?;
+    // Phoenix's word, and that of other evaluators.
+    assessment.rationale = match rationale {
+        None => fields.parsed::<Option<String>>("explanation").flatten(),
+        rationale => rationale,
+    };
+    assessment.span_id = fields.word("span_id")?;
+    if let Some(error) = error {
+        (assessment.error_code, assessment.error_message) = error;
     }
     assessment.overrides = fields.word("overrides")?;
     let assessment_id = fields.word("assessment_id")?;
-    let (created, updated) = (fields.time("create_time"), fields.time("last_update_time"));
+    let mut first = |names: &[&str]| names.iter().find_map(|name| fields.time(name));
+    let created = first(&["create_time", "created_at", "timestamp"]);
+    let updated = first(&["last_update_time", "updated_at"]);
     let valid = fields.parsed::<bool>("valid");
     add_metadata(&mut assessment, fields);
     Ok(GivenAssessment {
@@ -409,10 +437,13 @@ fn add_metadata(assessment: &mut NewAssessment, mut fields: Fields<'_>) {
         .into_iter()
         .filter(|(_, value)| value.get() != "null");
     for (key, value) in said.chain(metadata) {
-        let text =
-            serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string());
-        assessment.metadata.insert(key, text);
+        assessment.metadata.insert(key, text_of(value));
     }
+}
+
+/// The text of a JSON string, or the JSON text of another value.
+fn text_of(value: &RawValue) -> String {
+    serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_string())
 }
 
 /// A line of a file of assessments, or why it cannot be kept.
@@ -432,7 +463,10 @@ pub(crate) fn read_lines<R: Read>(input: R) -> Result<Vec<FileLine>> {
         }
         let parsed = std::str::from_utf8(&bytes)
             .map_err(|e| Error::invalid_input(format!("not UTF-8: {e}")))
-            .and_then(|text| given_json(text, None));
+            .and_then(|text| match nulled(text) {
+                Some(nulled) => given_json(&nulled, None),
+                None => given_json(text, None),
+            });
         lines.push((number, parsed));
     }
     override_unsaid(lines.iter_mut().filter_map(|(_, line)| line.as_mut().ok()));
@@ -539,6 +573,49 @@ mod tests {
         }
         let error = of(r#","note":"good""#).unwrap_err().to_string();
         assert!(error.ends_with("and has note"), "{error}");
+    }
+
+    #[test]
+    fn other_words_for_error_reason_and_time_are_understood() {
+        let of = |members: &str| {
+            let line = format!(r#"{{"trace_id":"t","name":"n",{members}}}"#);
+            read_lines(line.as_bytes()).unwrap().remove(0).1.unwrap()
+        };
+        for (members, error) in [
+            (r#""error":"too slow""#, (None, Some("too slow"))),
+            (
+                r#""error":{"code":504,"message":"late","host":"h"}"#,
+                (Some("504"), Some("late")),
+            ),
+            (
+                r#""feedback":{"error":"none came"}"#,
+                (None, Some("none came")),
+            ),
+            (r#""value":null,"error":"again""#, (None, Some("again"))),
+        ] {
+            let found = of(members).assessment;
+            let both = (found.error_code.as_deref(), found.error_message.as_deref());
+            assert_eq!((found.value.as_str(), both), ("null", error), "{members}");
+            assert!(!found.metadata.contains_key("error"), "{members}");
+        }
+        let scored = of(
+            r#""score":0.25,"label":"poor","explanation":"too short","timestamp":1767225600500"#,
+        );
+        assert_eq!(scored.assessment.rationale.as_deref(), Some("too short"));
+        assert_eq!(scored.created_at_ns, Some(1_767_225_600_500_000_000));
+        let dated = of(
+            r#""value":NaN,"created_at":"2026-01-01T00:00:00Z","updated_at":1767225601,"explanation":[1]"#,
+        );
+        assert_eq!(dated.assessment.value, "null");
+        assert_eq!(
+            (dated.created_at_ns, dated.updated_at_ns),
+            (
+                Some(1_767_225_600_000_000_000),
+                Some(1_767_225_601_000_000_000)
+            )
+        );
+        assert_eq!(dated.assessment.metadata["explanation"], "[1]");
+        assert_eq!(dated.assessment.metadata.len(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! older one invalid, deleting it makes the older one valid again. Each call is one commit, durable
 //! and visible when it returns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use tracehouse_storage::Snapshot;
 use tracehouse_storage::model::{Assessment, AssessmentKind, TraceKey, normalize_trace_id};
 use tracehouse_storage::store::{Assess, Reassess};
 
-use crate::assess::{NewAssessment, checked_value, numbered_id, read_lines};
+use crate::assess::{GivenAssessment, NewAssessment, checked_value, numbered_id, read_lines};
 use crate::database::{Database, find, no_trace};
 use crate::error::{Error, Result};
 use crate::ingest::{ImportOptions, ImportReport};
@@ -276,7 +276,8 @@ impl Database {
     /// Imports assessments: JSON lines with `trace_id`, `name`, `value`, `source`, `rationale`,
     /// `type` and perhaps `span_id`, or MLflow's form of one; anything else of a line becomes metadata.
     /// Whether an assessment is valid is what its own line says: a line that overrides another does not
-    /// change it. Importing a file again adds nothing. Lines about unknown traces are rejected.
+    /// change it. Importing a file again adds nothing. Lines about unknown traces, or about spans that their trace
+    /// does not have, are rejected.
     ///
     /// # Errors
     /// `Io` when the input cannot be read; `InvalidInput` in strict mode for the first bad line.
@@ -287,6 +288,9 @@ impl Database {
     ) -> Result<ImportReport> {
         let started = Instant::now();
         let lines = read_lines(input)?;
+        let given = lines.iter().filter_map(|(_, line)| line.as_ref().ok());
+        let spans = given.filter_map(|line| line.assessment.span_id.clone());
+        let traces_of_spans = self.traces_of_spans(&spans.collect())?;
         let _shared = self.change_shared();
         let (snapshot, now_ns) = (self.snapshot()?, self.store().env().now_ns());
         let mut report = ImportReport::default();
@@ -297,6 +301,7 @@ impl Database {
         for (number, parsed) in lines {
             let row = parsed.and_then(|mut line| {
                 find(&snapshot, &line.trace_id)?;
+                check_span(&line, &traces_of_spans)?;
                 if let Some(pass) = &mut pass {
                     pass.assessment(&mut line.assessment);
                 }
@@ -325,6 +330,26 @@ impl Database {
         report.redacted = pass.map_or(0, Pass::finish);
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
+    }
+}
+
+/// Refuses one about a span that its trace does not have.
+fn check_span(
+    line: &GivenAssessment,
+    traces_of_spans: &BTreeMap<String, BTreeSet<String>>,
+) -> Result<()> {
+    let trace_id = normalize_trace_id(&line.trace_id);
+    match &line.assessment.span_id {
+        Some(span_id)
+            if traces_of_spans
+                .get(span_id)
+                .is_none_or(|traces| !traces.contains(&trace_id)) =>
+        {
+            Err(Error::not_found(format!(
+                "trace {trace_id} has no span {span_id:?}"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -231,17 +231,7 @@ impl Database {
             .map(|line| &mut line.assessment)
             .collect();
         let spans: BTreeSet<String> = open.iter().filter_map(|row| row.span_id.clone()).collect();
-        let mut traces: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for ids in spans.iter().collect::<Vec<_>>().chunks(SPAN_IDS_MAX) {
-            let listed: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
-            let filter = format!("span.id IN ({})", listed.join(","));
-            for found in matching_spans(&self.reading()?, &Search::new(filter))? {
-                traces
-                    .entry(found.span_id)
-                    .or_default()
-                    .insert(found.trace_id);
-            }
-        }
+        let traces = self.traces_of_spans(&spans)?;
         for row in open {
             let of_span = row.span_id.as_ref().and_then(|id| traces.get(id));
             if let Some(only) = of_span.filter(|of| of.len() == 1).and_then(BTreeSet::first) {
@@ -249,6 +239,23 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// The traces that have each of these spans; a span that none has is not listed.
+    pub(crate) fn traces_of_spans(
+        &self,
+        spans: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        let mut traces: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for ids in spans.iter().collect::<Vec<_>>().chunks(SPAN_IDS_MAX) {
+            let listed: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
+            let filter = format!("span.id IN ({})", listed.join(","));
+            for found in matching_spans(&self.reading()?, &Search::new(filter))? {
+                let of_span = traces.entry(found.span_id).or_default();
+                of_span.insert(found.trace_id);
+            }
+        }
+        Ok(traces)
     }
 }
 

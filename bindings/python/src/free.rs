@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use tracehouse::messages::{self, Side};
+use tracehouse::messages;
 use tracehouse::model::Span;
 
 use crate::objects::{self, Class};
@@ -56,31 +56,23 @@ fn parse_time(py: Python<'_>, text: &str) -> PyResult<i64> {
 type Said = (&'static str, usize, String, Option<String>);
 
 /// The messages of a span as SQL's view `messages` has them: those of its instructions and inputs, then its outputs.
+/// `attributes` are JSON object text.
 #[pyfunction]
-#[pyo3(signature = (span_type, inputs, outputs, instructions))]
+#[pyo3(signature = (span_type, inputs, outputs, attributes))]
 fn read_messages(
     py: Python<'_>,
     span_type: &str,
     inputs: Option<&str>,
     outputs: Option<&str>,
-    instructions: Option<&str>,
+    attributes: &str,
 ) -> Vec<Said> {
     py.detach(|| {
-        let read = |payload: Option<&str>, side| {
-            payload
-                .map(|payload| messages::read(payload, side))
-                .unwrap_or_default()
-        };
-        let instructions = instructions.and_then(messages::read_instructions);
-        let given = instructions.into_iter().chain(read(inputs, Side::Input));
-        let made = read(outputs, Side::of_outputs(span_type));
-        let given = given.enumerate().map(|message| said("input", message));
+        let given = messages::given(inputs, attributes).into_iter().enumerate();
+        let made = messages::made(outputs, attributes, span_type);
+        let made = made.into_iter().enumerate();
         given
-            .chain(
-                made.into_iter()
-                    .enumerate()
-                    .map(|message| said("output", message)),
-            )
+            .map(|message| said("input", message))
+            .chain(made.map(|message| said("output", message)))
             .collect()
     })
 }

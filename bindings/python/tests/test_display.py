@@ -134,6 +134,29 @@ def test_messages_are_those_of_the_view(db: tracehouse.Database) -> None:
     assert said == rows
 
 
+def test_messages_of_attributes_that_tell_more_are_those_of_the_view(db: tracehouse.Database) -> None:
+    call = "llm.output_messages.0.message.tool_calls.0.tool_call.function"
+    attributes = {
+        "openinference.span.kind": "LLM",
+        "input.value": "Hello?",
+        "output.value": "assistant: None",
+        "llm.input_messages.0.message.role": "system",
+        "llm.input_messages.0.message.content": "Be kind.",
+        "llm.input_messages.1.message.role": "user",
+        "llm.input_messages.1.message.content": "Hello?",
+        "llm.output_messages.0.message.role": "assistant",
+        f"{call}.name": "look",
+        f"{call}.arguments": "{}",
+        "llm.temperature": 0.5,
+    }
+    db.append(_span("chat", attributes=attributes))
+    [span] = db.search_traces("")[0].spans
+    said = [(message.direction, message.index, message.role, message.content) for message in span.messages()]
+    assert [message[3] for message in said] == ["Be kind.", "Hello?", "look({})"]
+    rows = db.sql("SELECT direction, index, role, content FROM messages ORDER BY direction, index").fetchall()
+    assert said == rows
+
+
 def test_no_text_of_a_trace_is_markup() -> None:
     spans = [
         _span(

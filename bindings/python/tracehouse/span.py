@@ -312,13 +312,18 @@ class Span(Record):
     def messages(self) -> list[Message]:
         """What it was given and gave as messages of a chat, as SQL's view `messages` has them; empty where there are
         none."""
-        said = _native.read_messages(self.span_type, self.inputs, self.outputs, self._instructions())
+        said = _native.read_messages(self.span_type, self.inputs, self.outputs, self._telling())
         return [Message(*message) for message in said]
 
-    def _instructions(self) -> str | None:
-        """The system instructions that OTel GenAI has beside the messages: a text, or parts as JSON."""
-        given = self.attributes.get("gen_ai.system_instructions")
-        return given if given is None or isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+    def _telling(self) -> str:
+        """The attributes that have instructions and messages beside inputs and outputs, as JSON."""
+        prefixes = ("gen_ai.", "llm.")
+        telling = {
+            key: value
+            for key, value in self.attributes.items()
+            if key.startswith(prefixes) and isinstance(value, (str, list, dict))
+        }
+        return json.dumps(telling, ensure_ascii=False)
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 //! Records from outside: JSON lines, an array of JSON objects, CSV, Parquet. One object or row is a record, whose
 //! members `members` understands.
 //!
-//! Cells of our own exports are JSON text. Those of other tables are text, unless they hold an object or an array, so
-//! that `007` stays what it is; values that a Parquet file has typed are JSON values.
+//! Cells of our own exports are JSON text. Those of other tables are text, unless they hold an object or an array, in
+//! JSON or as Python prints it, so that `007` stays what it is; values that a Parquet file has typed are JSON values.
+//! Numbers that JSON does not have (`NaN`) are null.
 
 use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
@@ -15,12 +16,14 @@ use arrow::error::ArrowError;
 use arrow::json::writer::{EncoderOptions, make_encoder};
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use tracehouse_storage::json::nulled;
 use tracehouse_storage::segment::export::read_parquet;
 
 use super::export::ExportFormat;
-use super::json::{begins_structure, compact, members, quoted};
+use super::json::{begins_structure, compact_lenient, members, quoted};
 use super::members::{Fields, Read as ReadRecord, record_of};
 use crate::error::{Error, ErrorKind, Result};
+use crate::otlp::python_literal;
 
 /// Rejected records that are listed one by one; further ones are only counted.
 pub(crate) const REJECTED_MAX: usize = 1_000;
@@ -99,7 +102,9 @@ fn utf8(bytes: &[u8]) -> Result<&str> {
 
 /// The records of one JSON array.
 fn read_array(bytes: &[u8]) -> Result<Vec<Incoming>> {
-    let items: Vec<&RawValue> = serde_json::from_str(utf8(bytes)?)
+    let text = utf8(bytes)?;
+    let nulled = nulled(text);
+    let items: Vec<&RawValue> = serde_json::from_str(nulled.as_deref().unwrap_or(text))
         .map_err(|e| Error::invalid_input(format!("not an array of records: {e}")))?;
     let parsed = items.into_iter().map(|item| parse_object(item.get()));
     Ok(parsed
@@ -118,6 +123,8 @@ fn by_number(at: usize, parsed: Result<ReadRecord>) -> Incoming {
 }
 
 fn parse_object(json: &str) -> Result<ReadRecord> {
+    let nulled = nulled(json);
+    let json = nulled.as_deref().unwrap_or(json);
     let Some(fields) = members(json) else {
         let error = serde_json::from_str::<serde_json::Value>(json).err();
         let why = error.map_or("a JSON object expected".into(), |error| error.to_string());
@@ -192,6 +199,12 @@ fn read_table(batches: &[RecordBatch]) -> Result<Vec<Incoming>> {
     Ok(records)
 }
 
+/// An object or list as Python prints it, which is how `DataFrame.to_csv` writes it, as JSON text.
+fn of_python(text: &str) -> Option<String> {
+    let literal = begins_structure(text).then(|| python_literal::read(text))?;
+    literal.map(|value| value.to_string())
+}
+
 /// The cells of a column as JSON texts.
 fn cells(
     field: &Arc<arrow::datatypes::Field>,
@@ -210,9 +223,9 @@ fn cells(
     };
     if is_text {
         let texts = cast(column, &DataType::Utf8View)?;
-        let json = |text: &str| match compact(text) {
+        let json = |text: &str| match compact_lenient(text) {
             Some(json) if is_json || begins_structure(&json) => json,
-            _ => quoted(text),
+            _ => of_python(text).unwrap_or_else(|| quoted(text)),
         };
         return Ok(texts
             .as_string_view()

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use tracehouse_storage::json::{Tokens, escaped_character};
+use tracehouse_storage::json::{Tokens, escaped_character, nulled};
 use twox_hash::XxHash3_128;
 
 /// Canonical JSON sorts keys down to this depth and takes what is deeper as it is written.
@@ -23,6 +23,11 @@ pub(crate) fn compact(text: &str) -> Option<String> {
         Cow::Borrowed(_) => compact,
         Cow::Owned(readable) => readable,
     })
+}
+
+/// As [`compact`]; of a structure also where Python wrote numbers into it that JSON does not have.
+pub(crate) fn compact_lenient(text: &str) -> Option<String> {
+    compact(text).or_else(|| compact(&nulled(text).filter(|_| begins_structure(text))?))
 }
 
 /// JSON text with the characters themselves where it has `\uXXXX`, unless they are controls, separators of

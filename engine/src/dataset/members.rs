@@ -243,13 +243,29 @@ impl<'a> Reader<'a> {
     }
 
     fn source(&mut self) -> Result<Option<Source>> {
-        let own = self.get("source").map(Source::parse).transpose()?.flatten();
+        // A text beside the columns that say the same of it is no reason to reject a record.
+        let is_told = self.get("source_type").is_some();
+        let own = match self.get("source").map(Source::parse).transpose() {
+            Err(_) if is_told => None,
+            own => own?.flatten(),
+        };
         if own.is_some() {
+            // As a table of MLflow's records has it, beside the whole.
+            for name in ["source_type", "source_id"] {
+                self.take(name, "source");
+            }
             return Ok(own);
         }
         let kind = self.take("source_type", "source").map(text_of);
         let data = self.take("source_data", "source");
         let mut ids = BTreeMap::new();
+        if kind
+            .as_deref()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("TRACE"))
+            && let Some(json) = self.take("source_id", "source")
+        {
+            ids.insert("trace_id".to_string(), quoted(&text_of(json)));
+        }
         for (key, names) in [
             ("trace_id", TRACE_IDS.as_slice()),
             ("span_id", SPAN_IDS.as_slice()),

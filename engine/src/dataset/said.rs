@@ -5,7 +5,7 @@
 //! sent as a number or a boolean is one. Where nothing is said, a text stays a text, but for a JSON string, which is
 //! the text that it quotes.
 
-use super::json::{Members, begins_structure, compact, members, quoted};
+use super::json::{Members, begins_structure, compact, compact_lenient, members, quoted};
 
 /// Which payload of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) fn payload_json(
     payload: Payload,
     attributes: Option<&str>,
 ) -> Option<String> {
-    let json = match compact(text) {
+    let json = match compact_lenient(text) {
         None => return Some(quoted(text)),
         Some(json) if begins_structure(&json) => return Some(json),
         Some(json) => json,
@@ -166,6 +166,8 @@ mod tests {
                 "{\"n\":12345678901234567890123}",
             ),
             (" [1, 2]", "[1,2]"),
+            ("{\"loss\": NaN}", "{\"loss\":null}"),
+            ("[-Infinity", "\"[-Infinity\""),
             ("007", "\"007\""),
             ("", "\"\""),
             ("{broken", "\"{broken\""),

@@ -4,6 +4,7 @@ use tracehouse_storage::model::normalize_trace_id;
 
 use super::json::{compact, members};
 use crate::error::{Error, Result};
+use crate::otlp::python_literal;
 
 /// The source of a record: `{"source_type": ..., "source_data": {...}}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +67,10 @@ impl Source {
         if json.trim() == "null" {
             return Ok(None);
         }
+        let text: Option<String> = serde_json::from_str(json).unwrap_or_default();
+        if let Some((kind, data)) = text.as_deref().and_then(printed) {
+            return Self::of(&kind, data.as_deref()).map(Some);
+        }
         let members = members(json.trim())
             .ok_or_else(|| Error::invalid_input("source is not a JSON object"))?;
         let kind = match members.get("source_type") {
@@ -76,4 +81,21 @@ impl Source {
         let data = members.get("source_data").map(|data| data.get());
         Ok(Some(Self::of(kind.as_deref().unwrap_or_default(), data)?))
     }
+}
+
+/// The kind and data of a source as Python prints MLflow's, which is how a table of records written as CSV has it:
+/// `DatasetRecordSource(source_type=<DatasetRecordSourceType.HUMAN: 'HUMAN'>, source_data={})`.
+fn printed(text: &str) -> Option<(String, Option<String>)> {
+    let arguments = text
+        .trim()
+        .strip_prefix("DatasetRecordSource(source_type=")?
+        .strip_suffix(')')?;
+    let (kind, data) = arguments.split_once(", source_data=")?;
+    let kind = kind.trim_matches(['<', '>']);
+    let kind = kind.rsplit_once(": ").map_or(kind, |(_, kind)| kind);
+    let data = python_literal::read(data).filter(serde_json::Value::is_object);
+    Some((
+        kind.trim_matches('\'').to_string(),
+        data.map(|data| data.to_string()),
+    ))
 }

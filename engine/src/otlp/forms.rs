@@ -13,6 +13,7 @@
 //! | console span | the console exporter of the Python SDK, `span.to_json()` | `context` with `trace_id` |
 //! | stdout span | the stdout exporter of the Go SDK | `SpanContext` |
 //! | printed span | the console exporter of the JavaScript SDK | `traceId`, `id`, `timestamp` and `duration` |
+//! | Zipkin span | Zipkin's API, and exporters for it | `traceId`, `id`, `timestamp`, and `localEndpoint` or `tags` |
 //! | scopes | the console exporter of the PHP SDK | `resource` with `scopes` |
 //! | MLflow, Langfuse, LangSmith, Phoenix, OpenAI Agents | their exports | see the file of each |
 //!
@@ -30,11 +31,13 @@ mod openai_agents;
 mod otlp_value;
 mod phoenix;
 mod score;
+mod zipkin;
 
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
+use tracehouse_storage::json::nulled as without_non_finite;
 
 use super::error::DecodeError;
 pub(super) use found::Found;
@@ -111,8 +114,20 @@ type Members<'a> = BTreeMap<String, &'a RawValue>;
 /// # Errors
 /// When it is of a known form and something in it is missing or wrong.
 pub(super) fn recognise(document: &[u8], now_ns: i64) -> Result<Option<Form>, DecodeError> {
-    let Ok(document) = serde_json::from_slice::<&RawValue>(document) else {
+    let Ok(text) = std::str::from_utf8(document) else {
         return Ok(None);
+    };
+    let nulled;
+    let document = match serde_json::from_str::<&RawValue>(text) {
+        Ok(document) => document,
+        // What Python's exporters print may have numbers that JSON does not have.
+        Err(_) => {
+            nulled = without_non_finite(text).unwrap_or_default();
+            let Ok(document) = serde_json::from_str(&nulled) else {
+                return Ok(None);
+            };
+            document
+        }
     };
     let mut found = Found::at(now_ns);
     let is_known = match document.get().starts_with('[') {
@@ -171,6 +186,11 @@ pub(super) fn is_table(columns: &[String]) -> bool {
 /// Whether a text is a time or a number.
 pub(super) fn is_time_or_number(text: &str) -> bool {
     object::time_ns(&Json::String(text.to_string())).is_some() || text.parse::<f64>().is_ok()
+}
+
+/// Unix nanoseconds of a time as products write it: a text, or a number whose size tells its unit.
+pub(crate) fn time_ns(value: &Json) -> Option<i64> {
+    object::time_ns(value)
 }
 
 fn members(json: &str) -> Option<Members<'_>> {
@@ -282,6 +302,11 @@ impl Found {
             .and_then(openai_agents::form)
         {
             openai_agents::add(self, form, members);
+            return Ok(true);
+        }
+        if zipkin::is_span(&members) {
+            self.saw(zipkin::FORM);
+            self.otlp(zipkin::resource_spans(&members)?.to_string());
             return Ok(true);
         }
         let record = Record::new(members.clone());

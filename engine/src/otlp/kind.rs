@@ -125,8 +125,8 @@ pub(super) fn other_text() -> String {
 fn wrong_table(columns: &[String]) -> String {
     format!(
         "not a trace file: a CSV table with the columns {}; of CSV, exports of Langfuse (traces, observations, scores), \
-         LangSmith (runs, feedback), Phoenix (spans) and MLflow (search_traces) are read. Assessments are imported as \
-         JSON lines (--assessments FILE), records of a dataset with `dataset merge`",
+         LangSmith (runs, feedback), Phoenix (spans, annotations) and MLflow (search_traces) are read. Assessments are \
+         imported as JSON lines (--assessments FILE), records of a dataset with `dataset merge`",
         csv::shown(columns)
     )
 }

@@ -38,6 +38,7 @@ pub(crate) mod value;
 mod tests;
 
 pub use error::DecodeError;
+pub(crate) use forms::time_ns;
 pub(crate) use logs::BODY;
 pub use raw::ChangedKeys;
 pub(crate) use raw::{SPAN_NODES_MAX, VALUE_DEPTH_MAX, cut_key};

@@ -5,6 +5,7 @@ use tracehouse_storage::model::Span;
 use tracehouse_storage::schema::COMPUTED;
 
 use super::Price;
+use super::hosts::models_of_host;
 use super::names::candidates;
 use super::seed::SEED;
 use super::stored::Prices;
@@ -13,6 +14,9 @@ use super::stored::Prices;
 const PRICED_TOKENS: f64 = 1e6;
 /// The type of spans whose tokens are mostly those of the calls below them, with a model that is one of several.
 const AGENT: &str = "AGENT";
+
+/// What the names of models have whose thoughts are counted beside their output.
+const GEMINI: &str = "gemini";
 
 /// A price and where it is from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,10 +75,12 @@ impl PriceList {
         rows
     }
 
-    fn price(&self, model: &str) -> Option<Price> {
+    fn price(&self, model: &str, provider: Option<&str>) -> Option<Price> {
+        let of_host = models_of_host(model, provider);
+        let is_theirs = |name: &str| of_host.is_none_or(|models| models.contains(&name));
         candidates(model).find_map(|name| match self.setting.models.get(&name) {
             Some(set) => set.as_ref().map(|set| set.price),
-            None => SEED.prices.get(&name).copied(),
+            None => SEED.prices.get(&name).filter(|_| is_theirs(&name)).copied(),
         })
     }
 
@@ -86,11 +92,11 @@ impl PriceList {
         let (Some(model), Some(input)) = (&span.model, span.input_tokens) else {
             return;
         };
-        let output = span.output_tokens.unwrap_or(0);
+        let output = billed_output(span, model, input);
         if input <= 0 && output <= 0 {
             return;
         }
-        let Some(price) = self.price(model) else {
+        let Some(price) = self.price(model, span.provider.as_deref()) else {
             return;
         };
         let cached = [
@@ -104,6 +110,16 @@ impl PriceList {
             cached.map(Option::unwrap_or_default),
         ));
         span.cost_source = Some(COMPUTED.to_string());
+    }
+}
+
+/// Tokens that are billed as output. Gemini counts what it thought beside what it answered, in its total alone.
+fn billed_output(span: &Span, model: &str, input: i64) -> i64 {
+    let output = span.output_tokens.unwrap_or(0);
+    let beside = span.total_tokens.unwrap_or(0).saturating_sub(input);
+    match model.to_ascii_lowercase().contains(GEMINI) {
+        true if span.output_tokens.is_some() => output.max(beside),
+        _ => output,
     }
 }
 
@@ -209,6 +225,50 @@ mod tests {
                 }
             ),
             (Some(1.0), None)
+        );
+    }
+
+    #[test]
+    fn thoughts_of_gemini_are_billed_as_output() {
+        let list = PriceList::default();
+        let gemini = |total| Span {
+            model: Some("models/gemini-2.5-flash".into()),
+            total_tokens: Some(total),
+            ..call()
+        };
+        let price = list.price("gemini-2.5-flash", None).unwrap();
+        let cost = |output| Some(cost_usd(&price, 1_000, output, [0, 0]));
+        assert_eq!(filled(&list, gemini(1_100)).0, cost(100));
+        assert_eq!(filled(&list, gemini(1_700)).0, cost(700), "600 of thoughts");
+        let other = Span {
+            total_tokens: Some(1_700),
+            ..call()
+        };
+        assert_eq!(filled(&list, other).0, Some(0.0035));
+    }
+
+    #[test]
+    fn a_host_has_its_own_prices_or_none() {
+        let list = PriceList::default();
+        let of = |model: &str, provider: &str| Span {
+            model: Some(model.into()),
+            provider: Some(provider.into()),
+            ..call()
+        };
+        let cost = |model, provider| filled(&list, of(model, provider)).0;
+        assert!(cost("deepseek-v3", "deepseek").is_some());
+        assert_eq!(cost("deepseek-v3", "fireworks"), None);
+        assert_eq!(
+            cost("accounts/fireworks/models/deepseek-v3", "openai"),
+            None
+        );
+        assert!(cost("groq/llama-3.3-70b-versatile", "groq").is_some());
+        assert_eq!(cost("openai/gpt-oss-20b", "together_ai"), None);
+        let own = PriceList::of(Prices::default().set("deepseek-v3", Price::new(1.0, 0.0)));
+        assert_eq!(
+            filled(&own, of("deepseek-v3", "fireworks")).0,
+            Some(0.001),
+            "one that was set"
         );
     }
 

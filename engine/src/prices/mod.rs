@@ -8,9 +8,12 @@
 //! * A cost is computed when a span comes and stored with it, with `computed` in `cost_source`; a change of prices
 //!   is about spans that come later.
 //! * Nothing is guessed: a model without a price, or tokens without a model, cost NULL.
+//! * A host that runs the models of others (`hosts`) has prices of its own: what comes with the program for a model's
+//!   vendor is not taken for it; a price that was set in the database is.
 //! * Tokens of the input that a cache gave or took have prices of their own. They are part of the input, unless
 //!   they are more than it: some producers count them apart.
 
+mod hosts;
 mod list;
 mod names;
 mod seed;

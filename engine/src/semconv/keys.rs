@@ -140,11 +140,13 @@ pub(super) fn word_of(key: &Key, value: &Value<'_>) -> Option<String> {
 }
 
 /// A short text such as a model name. MLflow sends every attribute as JSON text, so one layer of JSON
-/// string quoting is taken off. Numbers become their text; other values are no words.
+/// string quoting is taken off. Numbers become their text, those of a table that are whole too (`42.0` is `42`);
+/// other values are no words.
 pub(super) fn word<'v>(value: &'v Value<'v>) -> Option<Cow<'v, str>> {
     match value {
         Value::String(text) => Some(unquoted(text.trim())).filter(|text| !text.is_empty()),
         Value::Int(number) => Some(Cow::Owned(number.to_string())),
+        Value::Double(number) => whole(*number).map(|whole| Cow::Owned(whole.to_string())),
         _ => None,
     }
 }
@@ -152,9 +154,18 @@ pub(super) fn word<'v>(value: &'v Value<'v>) -> Option<Cow<'v, str>> {
 fn json_word(json: &Json) -> Option<String> {
     match json {
         Json::String(text) => Some(text.trim().to_string()).filter(|text| !text.is_empty()),
-        Json::Number(number) => Some(number.to_string()),
+        Json::Number(number) => Some(match number.as_f64().filter(|_| number.is_f64()) {
+            Some(double) => whole(double).map_or(number.to_string(), |whole| whole.to_string()),
+            None => number.to_string(),
+        }),
         _ => None,
     }
+}
+
+/// The whole number that a double is.
+pub(super) fn whole(number: f64) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&number)).then_some(number as i64)
 }
 
 /// The text inside a JSON string literal, or the text itself when it is none.

@@ -184,9 +184,10 @@ fn hint(
     outputs: Option<&str>,
     span_type: &str,
 ) -> TraceHint {
+    let telling = preview::of_telling(attributes);
     TraceHint {
-        request_preview: said(inputs).map(preview::of_request),
-        response_preview: said(outputs).map(|text| preview::of_response(text, span_type)),
+        request_preview: said(inputs).map(|text| preview::of_request(text, &telling)),
+        response_preview: said(outputs).map(|text| preview::of_response(text, &telling, span_type)),
         tags: scope::trace_tags(found, attributes),
         metadata: scope::trace_metadata(found, attributes),
     }

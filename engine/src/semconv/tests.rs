@@ -9,6 +9,7 @@ mod conventions;
 mod counts;
 mod events;
 mod found_and_kept;
+mod gateways;
 
 /// A span with attributes given as (key, OTLP/JSON value).
 fn span_of(attributes: &[(&str, &str)]) -> Span {
@@ -169,7 +170,7 @@ fn tables_have_no_key_twice_and_words_for_each_type_key() {
         assert!(producer.source.starts_with("https://"), "{}", producer.name);
         for key in producer.keys {
             assert!(
-                seen.insert((key.concern, key.name)),
+                seen.insert((key.concern, key.name, producer.marks)),
                 "{} of {} stands twice",
                 key.name,
                 producer.name

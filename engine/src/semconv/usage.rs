@@ -3,13 +3,12 @@
 //! Counts are whole and not negative; integers, whole doubles and numeric texts are read. A count may
 //! be a member of a JSON object; the producers' tables say which.
 
-use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use tracehouse_storage::model::Span;
 
 use crate::otlp::value::Value;
 
-use super::keys::{Found, member, object, unquoted};
+use super::keys::{Found, member, object, unquoted, whole};
 use super::producers::{Concern, claude_code, genkit, langfuse, mlflow, vercel_ai};
 
 /// Fills the token columns and the cost.
@@ -33,13 +32,21 @@ pub(super) fn fill(span: &mut Span, found: &Found<'_>) {
 /// Types of spans whose outputs may be a model's answer.
 const ANSWER_TYPES: &[&str] = &["LLM", "CHAT_MODEL", "EMBEDDING"];
 
+/// Where a model's answer has its counts: OpenAI's, Anthropic's and Bedrock's; Gemini's; LangChain's.
+const USAGE_PATHS: &[&str] = &[
+    "usage",
+    "usage_metadata",
+    "usageMetadata",
+    "generations.0.0.message.usage_metadata",
+    "generations.0.0.message.kwargs.usage_metadata",
+    "llm_output.token_usage",
+];
+/// Counts of input that the cache gave or took, of vendors that count it apart from the other input.
+const CACHE_READ_APART: &[&str] = &["cache_read_input_tokens", "cacheReadInputTokens"];
+const CACHE_WRITE_APART: &[&str] = &["cache_creation_input_tokens", "cacheWriteInputTokens"];
+
 /// The counts in the body of a model's answer as MLflow sends it, where no attribute has any.
 pub(super) fn fill_of_body(span: &mut Span, found: &Found<'_>) {
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(default)]
-        usage: Json,
-    }
     let has_counts = [span.input_tokens, span.output_tokens, span.total_tokens]
         .iter()
         .any(Option::is_some);
@@ -49,26 +56,67 @@ pub(super) fn fill_of_body(span: &mut Span, found: &Found<'_>) {
     if has_counts || !is_answer || !ANSWER_TYPES.contains(&span.span_type.as_str()) {
         return;
     }
-    let is_body = |text: &&str| text.trim_start().starts_with('{') && text.contains("\"usage\"");
-    let body = span
-        .outputs
-        .as_deref()
-        .filter(is_body)
-        .and_then(|text| serde_json::from_str::<Body>(text).ok());
-    let Some(Body { usage }) = body else { return };
+    let is_body = |text: &&str| text.trim_start().starts_with('{') && text.contains("usage");
+    let body = span.outputs.as_deref().filter(is_body);
+    let Some(body) = body.and_then(|text| serde_json::from_str::<Json>(text).ok()) else {
+        return;
+    };
+    let usage = USAGE_PATHS
+        .iter()
+        .find_map(|path| member(&body, path).filter(|usage| usage.is_object()));
+    if let Some(usage) = usage {
+        fill_of_usage(span, usage);
+        add_total(span);
+    }
+}
+
+fn fill_of_usage(span: &mut Span, usage: &Json) {
     let first = |paths: &[&str]| {
         paths
             .iter()
-            .find_map(|path| json_count(member(&usage, path)?))
+            .find_map(|path| json_count(member(usage, path)?))
     };
-    span.input_tokens = first(&["prompt_tokens", "input_tokens"]);
-    span.output_tokens = first(&["completion_tokens", "output_tokens"]);
-    span.total_tokens = first(&["total_tokens"]);
+    span.input_tokens = first(&[
+        "prompt_tokens",
+        "input_tokens",
+        "inputTokens",
+        "prompt_token_count",
+        "promptTokenCount",
+    ]);
+    span.output_tokens = first(&[
+        "completion_tokens",
+        "output_tokens",
+        "outputTokens",
+        "candidates_token_count",
+        "candidatesTokenCount",
+    ]);
+    span.total_tokens = first(&[
+        "total_tokens",
+        "totalTokens",
+        "total_token_count",
+        "totalTokenCount",
+    ]);
     span.cache_read_input_tokens = first(&[
         "prompt_tokens_details.cached_tokens",
         "input_tokens_details.cached_tokens",
+        "input_token_details.cache_read",
+        "cached_content_token_count",
+        "cachedContentTokenCount",
     ]);
-    add_total(span);
+    span.cache_creation_input_tokens = first(&["input_token_details.cache_creation"]);
+    let (read, written) = (first(CACHE_READ_APART), first(CACHE_WRITE_APART));
+    span.cache_read_input_tokens = span.cache_read_input_tokens.or(read);
+    span.cache_creation_input_tokens = span.cache_creation_input_tokens.or(written);
+    // A total that is no more than input and output says that the cache is part of the input.
+    let both = [span.input_tokens, span.output_tokens];
+    let both = both.into_iter().flatten().fold(0, i64::saturating_add);
+    if span.total_tokens.is_none_or(|total| total > both) && usage.get("prompt_tokens").is_none() {
+        let apart = [read, written]
+            .into_iter()
+            .flatten()
+            .fold(0, i64::saturating_add);
+        span.input_tokens = span.input_tokens.map(|input| input.saturating_add(apart));
+    }
 }
 
 /// The total is the sum when the producer gives none, or one that it did not count.
@@ -201,11 +249,6 @@ fn json_count(value: &Json) -> Option<i64> {
         Json::String(text) => text_count(text),
         _ => None,
     }
-}
-
-fn whole(number: f64) -> Option<i64> {
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    (number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&number)).then_some(number as i64)
 }
 
 /// A cost in USD: a number, or a JSON object with a total, else with parts to add.

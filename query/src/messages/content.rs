@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::Content;
+use super::preview::decode_unicode_escapes;
 use super::shape::{Shape, items, string};
 
 /// What tells a part that is text, by its `type` or `block_type`.
@@ -23,6 +24,7 @@ const MEDIA_KINDS: &[(&str, &str)] = &[
     ("image_url", "image"),
     ("input_image", "image"),
     ("input_audio", "audio"),
+    ("output_audio", "audio"),
     ("audio", "audio"),
     ("video", "video"),
     ("file", "file"),
@@ -32,7 +34,29 @@ const MEDIA_KINDS: &[(&str, &str)] = &[
     ("uri", "file"),
 ];
 
-/// Parts that are media by the key that holds them (Gemini, Bedrock).
+/// Parts that are calls by their `type`.
+const CALL_KINDS: &[&str] = &[
+    "tool_call",
+    "tool_use",
+    "tool-call",
+    "function_call",
+    "function",
+    "server_tool_call",
+    // Of Anthropic's own tools, and by way of the Model Context Protocol.
+    "server_tool_use",
+    "mcp_tool_use",
+];
+
+/// Parts that are what a tool answered by their `type`; Anthropic's own tools have theirs before `_tool_result`.
+const RESULT_KINDS: &[&str] = &[
+    "tool_call_response",
+    "server_tool_call_response",
+    "tool_result",
+    "tool-result",
+    "function_call_output",
+];
+
+/// Parts that are media by the key that holds them (Gemini, Bedrock, Genkit).
 const MEDIA_KEYS: &[(&str, &str)] = &[
     ("image", "image"),
     ("video", "video"),
@@ -40,11 +64,18 @@ const MEDIA_KEYS: &[(&str, &str)] = &[
     ("inline_data", "file"),
     ("fileData", "file"),
     ("file_data", "file"),
+    ("media", "file"),
     ("document", "document"),
 ];
 
 /// Keys under which a part holds the call of a tool.
-const CALL_KEYS: &[&str] = &["functionCall", "function_call", "toolUse", "tool_call"];
+const CALL_KEYS: &[&str] = &[
+    "functionCall",
+    "function_call",
+    "toolUse",
+    "tool_call",
+    "toolRequest",
+];
 
 /// Keys of calls that stand beside a message's body.
 pub(super) const CALLS_BESIDE: &[&str] = &["tool_calls", "toolCalls", "function_call"];
@@ -55,11 +86,14 @@ pub(super) const RESULT_KEYS: &[&str] = &[
     "function_response",
     "toolResult",
     "tool_call_result",
+    "toolResponse",
 ];
 
 /// What one part of a body is.
 pub(super) enum Part {
     Text(String),
+    /// A piece of a text that is cut where its sources are named: it goes on where the piece before it ends.
+    Cited(String),
     Media(&'static str),
     Reasoning,
     /// A call of a tool, as a person reads it.
@@ -111,13 +145,25 @@ fn of_parts(json: &str, parts: Vec<Part>) -> Option<Content> {
     if parts.is_empty() {
         return None;
     }
-    let has_text = parts.iter().any(|part| matches!(part, Part::Text(_)));
-    let mut lines = Vec::new();
+    let is_text = |part: &Part| matches!(part, Part::Text(_) | Part::Cited(_));
+    let has_text = parts.iter().any(is_text);
+    // What was said is shown, and sound has no other sign.
+    let is_sound = parts
+        .iter()
+        .all(|part| matches!(part, Part::Media("audio")));
+    let mut lines: Vec<String> = Vec::new();
     let mut calls = Vec::new();
+    let mut after_cited = false;
     for part in parts {
+        let is_cited = matches!(part, Part::Cited(_));
+        let goes_on = is_text(&part) && (is_cited || after_cited);
+        after_cited = is_cited;
         match part {
-            Part::Text(text) => lines.push(text),
-            Part::Media(word) if has_text => lines.push(format!("[{word}]")),
+            Part::Text(text) | Part::Cited(text) => match lines.last_mut().filter(|_| goes_on) {
+                Some(line) => line.push_str(&text),
+                None => lines.push(text),
+            },
+            Part::Media(word) if has_text || is_sound => lines.push(format!("[{word}]")),
             Part::Call(call) => calls.push(call),
             Part::Result(Some(content)) => lines.push(content.as_text().to_string()),
             Part::Reasoning | Part::Media(_) | Part::Result(None) | Part::Unknown => {}
@@ -144,19 +190,14 @@ pub(super) fn part_of(raw: &RawValue) -> Part {
         None => untyped(&part),
         Some(kind) if TEXT_KINDS.contains(&kind) => text_of(&part),
         Some(kind) if REASONING_KINDS.contains(&kind) => Part::Reasoning,
-        Some(
-            "tool_call" | "tool_use" | "tool-call" | "function_call" | "function"
-            | "server_tool_call",
-        ) => Part::Call(call_text(&part)),
-        Some("tool_call_response" | "tool_result" | "tool-result" | "function_call_output") => {
+        Some(kind) if CALL_KINDS.contains(&kind) => Part::Call(call_text(&part)),
+        Some(kind) if RESULT_KINDS.contains(&kind) || kind.ends_with("_tool_result") => {
             Part::Result(result_of(&part))
         }
         Some(kind) => MEDIA_KINDS
             .iter()
             .find(|(name, _)| *name == kind)
-            .map_or(Part::Unknown, |(_, word)| {
-                Part::Media(media_word(&part, word))
-            }),
+            .map_or(Part::Unknown, |(_, word)| media(&part, word)),
     }
 }
 
@@ -183,13 +224,20 @@ fn untyped(part: &Shape<'_>) -> Part {
     if part.has(&["text", "content"]) {
         return text_of(part);
     }
+    // AutoGen.
+    if part.has(&["name"]) && part.text(&["arguments"]).is_some() {
+        return Part::Call(call_text(part));
+    }
     if part.has(&["reasoningContent", "reasoning_content", "thinking"]) {
         return Part::Reasoning;
     }
     MEDIA_KEYS
         .iter()
         .find(|(key, _)| part.has(&[key]))
-        .map_or(Part::Unknown, |(_, word)| Part::Media(word))
+        .map_or(Part::Unknown, |(key, word)| {
+            let held = part.inner(&[key]);
+            Part::Media(held.map_or(*word, |held| media_word(&held, word)))
+        })
 }
 
 fn text_of(part: &Shape<'_>) -> Part {
@@ -197,14 +245,43 @@ fn text_of(part: &Shape<'_>) -> Part {
     let value = || part.inner(&["text"])?.text(&["value"]);
     part.text(&["text", "content", "refusal"])
         .or_else(value)
-        .map_or(Part::Unknown, Part::Text)
+        .map_or(Part::Unknown, |text| match part.has(&["citations"]) {
+            true => Part::Cited(text),
+            false => Part::Text(text),
+        })
 }
 
-/// OTel GenAI tells an image from another file by `modality` or the MIME type.
+/// What was said where a part is sound and its words are beside it, else the word for it.
+fn media(part: &Shape<'_>, word: &'static str) -> Part {
+    match transcript(part).filter(|_| word == "audio") {
+        Some(text) => Part::Text(text),
+        None => Part::Media(media_word(part, word)),
+    }
+}
+
+/// The words of what was spoken (OpenAI, OpenInference).
+pub(super) fn transcript(of: &Shape<'_>) -> Option<String> {
+    let audio = of.inner(&["audio", "input_audio", "output_audio"]);
+    let nested = || audio.as_ref()?.inner(&["audio"])?.text(&["transcript"]);
+    let beside = audio.as_ref().and_then(|audio| audio.text(&["transcript"]));
+    beside
+        .or_else(nested)
+        .or_else(|| of.text(&["transcript"]))
+        .filter(|text| !text.is_empty())
+}
+
+/// OTel GenAI, Gemini and Genkit tell an image from another file by `modality`, the MIME type or an URL that has it.
 fn media_word(part: &Shape<'_>, word: &'static str) -> &'static str {
-    let told = part
-        .text(&["modality", "mime_type", "media_type"])
-        .unwrap_or_default();
+    let keys = [
+        "modality",
+        "mime_type",
+        "media_type",
+        "mimeType",
+        "contentType",
+    ];
+    let told = part.text(&keys).or_else(|| part.text(&["url"]));
+    let told = told.unwrap_or_default();
+    let told = told.strip_prefix("data:").unwrap_or(&told);
     ["image", "audio", "video"]
         .into_iter()
         .find(|kind| told.starts_with(kind))
@@ -218,14 +295,36 @@ pub(super) fn call_text(call: &Shape<'_>) -> String {
     let name = of
         .text(&["name", "toolName", "tool_name"])
         .unwrap_or_default();
-    let arguments = of.get(&["arguments", "args", "input", "parameters"]);
+    let arguments = of.get(ARGUMENT_KEYS);
+    call_of(&name, arguments)
+}
+
+/// Keys of what a call gives the tool: LlamaIndex has `tool_kwargs`, OTel GenAI's tools of the host one of their own.
+const ARGUMENT_KEYS: &[&str] = &[
+    "arguments",
+    "args",
+    "input",
+    "parameters",
+    "tool_kwargs",
+    "server_tool_call",
+];
+
+/// `name(arguments)`, with escapes of letters decoded.
+pub(super) fn call_of(name: &str, arguments: Option<&RawValue>) -> String {
     let arguments = arguments.map(|raw| string(raw).unwrap_or_else(|| raw.get().to_string()));
-    format!("{name}({})", arguments.unwrap_or_default())
+    let arguments = arguments.unwrap_or_default();
+    format!("{name}({})", decode_unicode_escapes(&arguments))
 }
 
 /// What a tool answered, wherever its format has it.
 pub(super) fn result_of(result: &Shape<'_>) -> Option<Content> {
-    let body = result.get(&["response", "result", "output", "content"])?;
+    let body = result.get(&[
+        "response",
+        "result",
+        "output",
+        "content",
+        "server_tool_call_response",
+    ])?;
     let inner = Shape::of(body.get());
     // Vercel AI: {"type": "text", "value": ...}; Gemini: {"result": ...} or {"output": ...}.
     let nested = inner
@@ -241,7 +340,7 @@ pub(super) fn result_of(result: &Shape<'_>) -> Option<Content> {
     }
 }
 
-fn json_or_text(raw: &RawValue) -> Content {
+pub(super) fn json_or_text(raw: &RawValue) -> Content {
     string(raw).map_or_else(|| Content::Json(raw.get().to_string()), Content::Text)
 }
 
@@ -249,13 +348,8 @@ fn json_or_text(raw: &RawValue) -> Content {
 pub(super) fn calls_beside(of: &Shape<'_>) -> Option<Content> {
     of.get(CALLS_BESIDE).and_then(of_calls).or_else(|| {
         let name = of.get(&["function_call_name"])?;
-        let arguments = of.get(&["function_call_arguments_json"]);
-        let said = |raw: &RawValue| string(raw).unwrap_or_else(|| raw.get().to_string());
-        let text = format!(
-            "{}({})",
-            said(name),
-            arguments.map(said).unwrap_or_default()
-        );
+        let name = string(name).unwrap_or_else(|| name.get().to_string());
+        let text = call_of(&name, of.get(&["function_call_arguments_json"]));
         Some(Content::ToolCalls(text))
     })
 }

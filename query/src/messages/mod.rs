@@ -5,11 +5,12 @@
 //! read a format or none does. A payload is JSON text or plain text. Understood are OTel GenAI
 //! (`role` and `parts`, system instructions), OpenAI chat and Responses, Anthropic, Gemini, Bedrock
 //! Converse, Vercel AI, LangChain and LangGraph, LlamaIndex, Haystack, Strands, AutoGen,
-//! pydantic-ai, messages put together from indexed keys, and lists of retrieved documents.
+//! pydantic-ai, Genkit, messages put together from indexed keys, and lists of retrieved documents.
 //!
 //! ```text
-//! payload -> walk (wrappers: messages, choices, contents, ...) -> shape (one JSON object) -> Message
-//!                                                              -> content (parts to text)
+//! payload or attributes (telling, indexed)
+//!         -> walk (wrappers: messages, choices, contents, ...) -> message (one JSON object) -> Message
+//!            (role: who speaks; calls: items of calls)         -> content (parts to text)
 //! ```
 //!
 //! Invariants
@@ -18,17 +19,24 @@
 //!   JSON that was sent, byte by byte.
 //! * Nesting is followed to a fixed depth (`WRAPPERS_MAX`), so a payload cannot exhaust the stack.
 
+mod calls;
 mod content;
+mod indexed;
+mod message;
 mod preview;
+mod role;
 mod shape;
+mod telling;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
+pub use indexed::assemble;
 #[cfg(feature = "sql")]
 pub(crate) use preview::escaped_unit;
 pub use preview::{decode_unicode_escapes, decoded, readable};
+pub use telling::{given, made, telling, tells};
 pub use walk::{read, read_instructions};
 
 /// One message of a conversation.

@@ -29,6 +29,11 @@ impl<'a> Shape<'a> {
         })
     }
 
+    /// All members in their order.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.members.iter().map(|(key, value)| (&**key, *value))
+    }
+
     /// The text of the first of these keys whose value is a string.
     pub(super) fn text(&self, keys: &[&str]) -> Option<String> {
         keys.iter().find_map(|key| string(self.get(&[key])?))

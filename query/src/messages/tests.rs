@@ -2,6 +2,9 @@
 
 use super::{Side, decode_unicode_escapes, read, readable};
 
+mod calls;
+mod wrappers;
+
 fn decoded(payload: &str, side: Side) -> Vec<(String, String)> {
     let content = |message: &super::Message| {
         message
@@ -294,6 +297,9 @@ fn a_role_that_is_not_known_is_the_agents_own_word() {
 #[test]
 fn instructions_that_an_answer_repeats_are_no_output() {
     let answer = r#"{"object":"response","instructions":"be kind","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"yes"}]}]}"#;
+    assert_eq!(decoded(answer, Side::Output), [pair("assistant", "yes")]);
+    let answer = r#"{"message":{"role":"model","content":[{"text":"yes"}]},
+        "request":{"messages":[{"role":"user","content":[{"text":"so?"}]}]}}"#;
     assert_eq!(decoded(answer, Side::Output), [pair("assistant", "yes")]);
 }
 

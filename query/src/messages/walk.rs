@@ -7,13 +7,19 @@
 //! 4. Of what was retrieved each item of a list that is none of these is a document.
 
 use serde_json::value::RawValue;
+use tracehouse_storage::json::nulled;
 
-use super::content::{self, CALLS_BESIDE, Part, RESULT_KEYS};
+use super::content::{self, Part};
+use super::message::{
+    DOCUMENT_MARKS, push_choice_with_calls, push_document, push_message, push_parts_by_kind,
+    push_retrieved,
+};
+use super::role::{is_speaker, plain_role};
 use super::shape::{Shape, items, string};
 use super::{Content, Message, Side};
 
 /// Deepest nesting of wrappers followed, such as a message inside `choices` inside `messages`.
-const WRAPPERS_MAX: usize = 8;
+pub(super) const WRAPPERS_MAX: usize = 8;
 
 /// Keys of instructions to the model.
 const INSTRUCTION_KEYS: &[&str] = &[
@@ -41,17 +47,26 @@ const WRAPPER_KEYS: &[&str] = &[
     "output",
     "outputs",
     "prompt",
+    "prompts",
     "task",
     "replies",
     "items",
     "documents",
 ];
 
+/// Wrappers that hold a list of bare texts, each of which is a message, and who speaks in them: a prompt of each answer
+/// (OpenAI's completions, LangChain), an answer each (Haystack's generators).
+const TEXT_LISTS: &[(&str, &str)] = &[
+    ("prompt", "user"),
+    ("prompts", "user"),
+    ("replies", "assistant"),
+];
+
+/// The wrapper whose texts are parts of one message, with media beside them (Gemini).
+const CONTENTS: &str = "contents";
+
 /// Keys of wrappers of what was retrieved.
 const RETRIEVED_KEYS: &[&str] = &["results", "matches", "hits", "nodes", "memories", "records"];
-
-/// Keys of a message's body, best first.
-const BODY_KEYS: &[&str] = &["content", "_content", "parts", "blocks", "contents"];
 
 /// Keys that a part of a message does not have.
 const NO_PART_KEYS: &[&str] = &[
@@ -66,9 +81,6 @@ const NO_PART_KEYS: &[&str] = &[
     "call_id",
     "summary",
 ];
-
-/// Keys of a serialized message's inside (LangChain).
-const INNER_KEYS: &[&str] = &["kwargs", "data"];
 
 /// The messages of a payload; none when it is JSON of a shape that is not known.
 pub fn read(payload: &str, side: Side) -> Vec<Message> {
@@ -87,6 +99,15 @@ pub fn read(payload: &str, side: Side) -> Vec<Message> {
             }
         }
         Err(_) => {
+            // Python writes numbers that JSON does not have.
+            let nulled = nulled(payload).filter(|_| is_structure);
+            if let Some(raw) = nulled
+                .as_deref()
+                .and_then(|text| serde_json::from_str::<&RawValue>(text).ok())
+            {
+                walk(raw.get(), side, 0, &mut messages);
+                return messages;
+            }
             let (role, text) = tagged(payload).unwrap_or((side.default_role(), payload));
             push(role, Content::Text(text.to_string()), &mut messages);
         }
@@ -118,14 +139,14 @@ pub fn read_instructions(text: &str) -> Option<Message> {
     })
 }
 
-fn push(role: &str, content: Content, messages: &mut Vec<Message>) {
+pub(super) fn push(role: &str, content: Content, messages: &mut Vec<Message>) {
     messages.push(Message {
         role: role.to_string(),
         content: Some(content),
     });
 }
 
-fn walk(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
+pub(super) fn walk(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) {
     if depth > WRAPPERS_MAX {
         return;
     }
@@ -163,7 +184,14 @@ fn walk_list(json: &str, side: Side, depth: usize, messages: &mut Vec<Message>) 
     // A bare list of parts is one message.
     if !listed.is_empty() && listed.iter().all(|item| is_part(item)) {
         if let Some(content) = content::of_items(json, &listed) {
-            push(side.default_role(), content, messages);
+            // What is given to a model calls nothing: the calls are what it said, on their way to the tools.
+            let is_calls = matches!(content, Content::ToolCalls(_));
+            let role = if is_calls {
+                "assistant"
+            } else {
+                side.default_role()
+            };
+            push(role, content, messages);
         }
         return;
     }
@@ -205,7 +233,7 @@ fn is_part(item: &RawValue) -> bool {
     !is_more
         && matches!(
             content::part_of(item),
-            Part::Text(_) | Part::Media(_) | Part::Reasoning | Part::Call(_)
+            Part::Text(_) | Part::Cited(_) | Part::Media(_) | Part::Reasoning | Part::Call(_)
         )
 }
 
@@ -242,9 +270,14 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
     let wrapped = WRAPPER_KEYS
         .iter()
         .chain(retrieved)
-        .filter_map(|key| shape.get(&[key]));
+        .filter_map(|key| Some((*key, shape.get(&[key])?)));
     let before = messages.len();
-    for value in wrapped.chain(nested) {
+    for (key, value) in wrapped.chain(nested.map(|value| ("content", value))) {
+        // An answer repeats what it was asked (Genkit).
+        let is_repeated = key == "request" && side != Side::Input && messages.len() > before;
+        if is_repeated || push_texts(key, value, side, messages) {
+            continue;
+        }
         match string(value) {
             Some(text) => {
                 let before = messages.len();
@@ -262,6 +295,51 @@ fn walk_wrapper(shape: &Shape<'_>, side: Side, depth: usize, messages: &mut Vec<
     {
         push(side.default_role(), content, messages);
     }
+}
+
+/// Pushes the messages that a wrapper's list of bare texts is.
+fn push_texts(key: &str, list: &RawValue, side: Side, messages: &mut Vec<Message>) -> bool {
+    let listed = items(list.get());
+    let texts: Vec<String> = listed.iter().filter_map(|item| string(item)).collect();
+    if texts.is_empty() || texts.iter().any(|text| is_printed(text)) {
+        return false;
+    }
+    if key == CONTENTS
+        && listed
+            .iter()
+            .all(|item| string(item).is_some() || is_part(item))
+    {
+        let content = content::of_items(list.get(), &listed);
+        if let Some(content) = content {
+            push(side.default_role(), content, messages);
+        }
+        return true;
+    }
+    let speaker = TEXT_LISTS.iter().find(|(of, _)| *of == key);
+    let Some((_, role)) = speaker.filter(|_| texts.len() == listed.len()) else {
+        return false;
+    };
+    for text in texts {
+        push(role, Content::Text(text), messages);
+    }
+    true
+}
+
+/// Whether a text is what Python prints of an object (`ChatMessage(_role=..)`), which nobody says.
+fn is_printed(text: &str) -> bool {
+    let Some((class, members)) = text.split_once('(').filter(|_| text.ends_with(')')) else {
+        return false;
+    };
+    let is_word = |text: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || letter == '_')
+    };
+    is_word(class)
+        && members
+            .split_once('=')
+            .is_some_and(|(name, _)| is_word(name))
 }
 
 /// What an object says that holds no messages.
@@ -287,90 +365,6 @@ fn unwrapped(shape: &Shape<'_>) -> Option<Content> {
         .map(Content::Text)
 }
 
-/// The messages of a request or response of pydantic-ai, whose parts say by their kind who speaks.
-fn push_parts_by_kind(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
-    let is_of_kind = shape
-        .text(&["kind"])
-        .is_some_and(|kind| matches!(kind.as_str(), "request" | "response"));
-    let parts = shape
-        .get(&["parts"])
-        .filter(|_| is_of_kind)
-        .map(|parts| items(parts.get()))
-        .unwrap_or_default();
-    let kinds: Option<Vec<(&RawValue, String)>> = parts
-        .iter()
-        .map(|part| Some((*part, Shape::of(part.get())?.text(&["part_kind"])?)))
-        .collect();
-    let Some(kinds) = kinds.filter(|kinds| !kinds.is_empty()) else {
-        return false;
-    };
-    let mut answers = Vec::new();
-    for (part, kind) in kinds {
-        let role = match kind.as_str() {
-            "system-prompt" => "system",
-            "user-prompt" => "user",
-            "tool-return" | "retry-prompt" => "tool",
-            _ => {
-                answers.push(part);
-                continue;
-            }
-        };
-        let body = Shape::of(part.get()).and_then(|part| part.get(&["content"]));
-        messages.push(Message {
-            role: role.to_string(),
-            content: body.and_then(content::of_body),
-        });
-    }
-    let json = || {
-        format!(
-            "[{}]",
-            answers
-                .iter()
-                .map(|part| part.get())
-                .collect::<Vec<_>>()
-                .join(",")
-        )
-    };
-    if let Some(content) = content::of_items(&json(), &answers) {
-        push("assistant", content, messages);
-    }
-    true
-}
-
-/// A choice that has its calls beside its message.
-fn push_choice_with_calls(shape: &Shape<'_>, side: Side, messages: &mut Vec<Message>) -> bool {
-    let message = shape
-        .inner(&["message"])
-        .filter(|message| !message.has(CALLS_BESIDE));
-    let (Some(message), Some(calls)) = (message, content::calls_beside(shape)) else {
-        return false;
-    };
-    let role = message
-        .text(&["role"])
-        .or_else(|| shape.text(&["role"]))
-        .map(|role| plain_role(&role));
-    let role = role.unwrap_or_else(|| side.default_role().to_string());
-    let said = body_of(&message).and_then(content::of_body);
-    messages.push(Message {
-        role,
-        content: with_calls(said, Some(calls)),
-    });
-    true
-}
-
-/// A text and calls as one content.
-fn with_calls(said: Option<Content>, calls: Option<Content>) -> Option<Content> {
-    let said = said.filter(|content| !content.as_sent().is_empty());
-    match (said, calls) {
-        (Some(Content::Json(json)), None) => Some(Content::Json(json)),
-        (Some(Content::Json(_)) | None, calls @ Some(_)) => calls,
-        (Some(Content::Text(text)), Some(Content::ToolCalls(calls))) => {
-            Some(Content::text_and_calls(text, &calls))
-        }
-        (said, _) => said,
-    }
-}
-
 /// Instructions are text, parts, or an object that holds parts.
 fn instructions(raw: &RawValue) -> Option<Content> {
     let shape = Shape::of(raw.get());
@@ -379,239 +373,4 @@ fn instructions(raw: &RawValue) -> Option<Content> {
         .and_then(|shape| shape.get(&["parts", "content"]))
         .unwrap_or(raw);
     content::of_body(body).filter(|content| !matches!(content, Content::Json(_)))
-}
-
-fn push_document(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
-    let inner = shape.inner(&["document"]);
-    let text = shape
-        .text(&["page_content", "document.content"])
-        .or_else(|| inner.and_then(|document| document.text(&["content", "page_content", "text"])));
-    match text {
-        Some(text) => push("document", Content::Text(text), messages),
-        None => return false,
-    }
-    true
-}
-
-/// Keys of a document's text, best first.
-const DOCUMENT_KEYS: &[&str] = &[
-    "content",
-    "text",
-    "document",
-    "memory",
-    "page_content",
-    "pageContent",
-];
-
-/// Keys that tell a document of which there is no text.
-const DOCUMENT_MARKS: &[&str] = &["id", "score", "distance"];
-
-/// Pushes the document that an item of a list is: its text, or that of what it wraps.
-fn push_retrieved(shape: &Shape<'_>, messages: &mut Vec<Message>) -> bool {
-    let inner = || {
-        shape
-            .inner(&["node", "payload", "metadata"])?
-            .text(DOCUMENT_KEYS)
-    };
-    let text = shape.text(DOCUMENT_KEYS).or_else(inner).map(Content::Text);
-    let structure = || shape.get(&["content"]).and_then(content::of_body);
-    let Some(content) = text.or_else(structure) else {
-        return false;
-    };
-    push("document", content, messages);
-    true
-}
-
-/// Pushes the message that the object is, and before or after it what tools answered inside of it.
-fn push_message(shape: &Shape<'_>, side: Side, messages: &mut Vec<Message>) -> bool {
-    if let Some(message) = responses_item(shape) {
-        messages.push(message);
-        return true;
-    }
-    let Some(role) = role_of(shape, side) else {
-        return false;
-    };
-    let inner = shape.inner(INNER_KEYS).filter(|_| !shape.has(BODY_KEYS));
-    let of = inner.as_ref().unwrap_or(shape);
-    // A choice holds its message one level down, or as text (Strands).
-    let choice = of.get(&["message"]);
-    if !of.has(BODY_KEYS) && choice.is_some_and(|choice| choice.get().starts_with('{')) {
-        return false;
-    }
-    // Or as JSON text, which is opened once.
-    if !of.has(BODY_KEYS)
-        && let Some(text) = choice.and_then(string).filter(|text| text.starts_with('{'))
-    {
-        let before = messages.len();
-        walk(&text, side, WRAPPERS_MAX, messages);
-        if messages.len() > before {
-            return true;
-        }
-    }
-    let body = body_of(of).or(choice);
-    let answers = body.map(tool_answers).unwrap_or_default();
-    if !answers.is_empty() {
-        let role = "tool".to_string();
-        messages.extend(answers.into_iter().map(|content| Message {
-            role: role.clone(),
-            content,
-        }));
-        return true;
-    }
-    let said = body
-        .and_then(content::of_body)
-        .or_else(|| of.text(&["text", "refusal"]).map(Content::Text));
-    let calls = content::calls_beside(of);
-    messages.push(Message {
-        role,
-        content: with_calls(said, calls),
-    });
-    true
-}
-
-/// The body that says something, else the first that is there.
-fn body_of<'a>(shape: &Shape<'a>) -> Option<&'a RawValue> {
-    let mut bodies = BODY_KEYS.iter().filter_map(|key| shape.get(&[key]));
-    bodies
-        .clone()
-        .find(|body| !matches!(body.get(), "\"\"" | "[]"))
-        .or_else(|| bodies.next())
-}
-
-/// What tools answered, when every part of a body is such an answer (Anthropic and Gemini send them
-/// as the user's, Bedrock too).
-fn tool_answers(body: &RawValue) -> Vec<Option<Content>> {
-    let parts: Vec<Part> = items(body.get())
-        .iter()
-        .map(|part| content::part_of(part))
-        .collect();
-    let only_answers = parts.iter().all(|part| matches!(part, Part::Result(_)));
-    let answers = parts.into_iter().map(|part| match part {
-        Part::Result(content) => content,
-        _ => None,
-    });
-    if only_answers {
-        answers.collect()
-    } else {
-        Vec::new()
-    }
-}
-
-/// Items of OpenAI's Responses API that have a `type` and no role.
-fn responses_item(shape: &Shape<'_>) -> Option<Message> {
-    if shape.has(&["role"]) {
-        return None;
-    }
-    match shape.text(&["type"])?.as_str() {
-        // Of functions, custom tools, shells, patches, computers.
-        kind if kind == "tool_call_output_item" || kind.ends_with("_call_output") => {
-            Some(Message {
-                role: "tool".to_string(),
-                content: content::result_of(shape),
-            })
-        }
-        "function_call" | "custom_tool_call" => {
-            let call = Content::ToolCalls(content::call_text(shape));
-            Some(Message {
-                role: "assistant".to_string(),
-                content: Some(call),
-            })
-        }
-        "reasoning" if shape.has(&["summary"]) => None,
-        _ => None,
-    }
-}
-
-/// Who speaks, when the object is a message.
-fn role_of(shape: &Shape<'_>, side: Side) -> Option<String> {
-    if let Some(role) = shape.text(&["role", "_role"]) {
-        return Some(plain_role(&role));
-    }
-    if let Some(kind) = shape.text(&["type"]).filter(|kind| is_speaker(kind)) {
-        return Some(plain_role(&kind));
-    }
-    // AutoGen says who speaks in `source`; GenAI events in their name.
-    if let Some(kind) = shape
-        .text(&["type"])
-        .filter(|kind| kind.ends_with("Message"))
-    {
-        let source = shape.text(&["source"])?;
-        return Some(
-            if source == "user" {
-                "user"
-            } else {
-                autogen_role(&kind)
-            }
-            .to_string(),
-        );
-    }
-    let event = shape
-        .text(&["event.name"])
-        .filter(|_| shape.has(&["content", "tool_calls"]));
-    if let Some(speaker) = event
-        .as_deref()
-        .and_then(|name| name.strip_prefix("gen_ai.")?.strip_suffix(".message"))
-    {
-        return Some(plain_role(speaker));
-    }
-    // A serialized LangChain message names its class.
-    if let (Some(_), Some(class)) = (shape.get(&["kwargs"]), shape.get(&["id"])) {
-        let names = items(class.get());
-        let class = names.last().and_then(|name| string(name))?;
-        return is_speaker(&class).then(|| plain_role(&class));
-    }
-    // Gemini's contents and GenAI messages may leave the role out.
-    (shape.has(&["parts"]) && !shape.has(RESULT_KEYS)).then(|| side.default_role().to_string())
-}
-
-fn autogen_role(kind: &str) -> &'static str {
-    match kind {
-        "SystemMessage" => "system",
-        "UserMessage" => "user",
-        "FunctionExecutionResultMessage" => "tool",
-        _ => "assistant",
-    }
-}
-
-const SPEAKERS: &[(&str, &str)] = &[
-    ("system", "system"),
-    ("developer", "system"),
-    ("user", "user"),
-    ("human", "user"),
-    ("assistant", "assistant"),
-    ("ai", "assistant"),
-    ("model", "assistant"),
-    ("chatbot", "assistant"),
-    ("tool", "tool"),
-    ("function", "tool"),
-    ("tool-response", "tool"),
-    ("tool-call", "assistant"),
-    ("systemmessage", "system"),
-    ("humanmessage", "user"),
-    ("aimessage", "assistant"),
-    ("aimessagechunk", "assistant"),
-    ("toolmessage", "tool"),
-    ("functionmessage", "tool"),
-];
-
-fn is_speaker(word: &str) -> bool {
-    // `function` and `model` are types of other things, too.
-    !matches!(word, "function" | "model")
-        && SPEAKERS
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(word))
-}
-
-/// The usual word for a role, else the producer's own as it was sent: agents speak under their names. Of a value of an
-/// enumeration (`MessageRole.USER`) the name of that is left out.
-fn plain_role(role: &str) -> String {
-    let member = role
-        .rsplit_once('.')
-        .filter(|_| !role.contains(char::is_whitespace))
-        .map(|(_, member)| member);
-    let role = member.unwrap_or(role);
-    let known = SPEAKERS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(role));
-    known.map_or(role, |(_, plain)| *plain).to_string()
 }

@@ -214,6 +214,21 @@ fn failure(context: &SqlContext, statement: &str) -> QueryError {
 }
 
 #[test]
+fn messages_are_of_the_attributes_that_tell_more() {
+    let statement = r#"SELECT m['direction'], m['role'], m['content'] FROM (SELECT unnest(chat_messages('tides?', 'assistant: None',
+        'LLM', '{"gen_ai.system_instructions":"be brief","gen_ai.output.messages":[{"role":"assistant","parts":[
+        {"type":"text","content":"at nine"}]}]}')) AS m)"#;
+    assert_eq!(
+        rows(&context(), statement),
+        [
+            "input|system|be brief",
+            "input|user|tides?",
+            "output|assistant|at nine"
+        ]
+    );
+}
+
+#[test]
 fn views_unfold_their_tables() {
     let context = context();
     assert_eq!(

@@ -44,7 +44,7 @@ const VIEWS: [View; 5] = [
         query: "SELECT trace_id, span_id, m['direction'] AS direction, m['index'] AS index, \
                 m['role'] AS role, m['content'] AS content FROM \
                 (SELECT trace_id, span_id, unnest(chat_messages(inputs, outputs, span_type, \
-                attributes->>'gen_ai.system_instructions')) AS m FROM spans)",
+                attributes)) AS m FROM spans)",
     },
     View {
         name: "events",

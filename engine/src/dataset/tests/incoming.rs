@@ -266,3 +266,64 @@ fn a_column_of_nothing_is_no_value() {
     let records = dataset.records(None).unwrap();
     assert_eq!(cell(&records, "outputs", 0), None);
 }
+
+#[test]
+fn tables_of_pandas_have_structure_as_python_prints_it() {
+    let db = Database::in_memory().unwrap();
+    let csv = concat!(
+        "inputs,outputs,expectations,tags,source_type,source_id,source\n",
+        "\"{'city': 'Kyōto', 'n': [1, 2.5, None]}\",\"{'loss': nan, 'ok': True}\",{'e': 1},\"{'t': \"\"it's\"\"}\",TRACE,",
+        "tr-000000000000000000000000000000aa,\"DatasetRecordSource(source_type=<DatasetRecordSourceType.TRACE: 'TRACE'>, ",
+        "source_data={'trace_id': 'tr-000000000000000000000000000000aa'})\"\n",
+        "{'city': 'Oslo'},{},,,HUMAN,,\"DatasetRecordSource(source_type=<DatasetRecordSourceType.HUMAN: 'HUMAN'>, source_data={})\"\n",
+        "{'city': 'Lima'},,,,TRACE,tr-000000000000000000000000000000bb,nan\n",
+        "{city},,,,,,\n",
+    );
+    let (report, records) = merged(&db, "pandas", ExportFormat::Csv, csv);
+    assert_eq!(report.rejected, []);
+    assert_eq!(
+        records,
+        [
+            r#""inputs":{"city":"Kyōto","n":[1,2.5,null]},"outputs":{"loss":null,"ok":true},"expectations":{"e":1},"tags":{"t":"it's"}"#,
+            r#""inputs":{"city":"Oslo"},"outputs":{},"expectations":null,"tags":{}"#,
+            r#""inputs":{"city":"Lima"},"outputs":null,"expectations":null,"tags":{}"#,
+            r#""inputs":"{city}","outputs":null,"expectations":null,"tags":{}"#,
+        ]
+    );
+    let stored = db.dataset("pandas").unwrap().records(None).unwrap();
+    let source = |row| {
+        let trace = cell(&stored, "source_trace_id", row);
+        (
+            cell(&stored, "source_type", row),
+            trace.map(|id| id[30..].to_string()),
+        )
+    };
+    let some = |text: &str| Some(text.to_string());
+    assert_eq!(source(0), (some("TRACE"), some("aa")));
+    assert_eq!(source(1), (some("HUMAN"), None));
+    assert_eq!(source(2), (some("TRACE"), some("bb")));
+    // Without the columns beside it nobody knows what such a source says.
+    let (report, _) = merged(
+        &db,
+        "alone",
+        ExportFormat::Csv,
+        "inputs,source\n1,somewhere\n",
+    );
+    assert_eq!(report.rejected_count, 1);
+}
+
+#[test]
+fn numbers_that_json_does_not_have_are_null() {
+    let db = Database::in_memory().unwrap();
+    let line = r#"{"inputs":{"q":"NaN?"},"outputs":{"loss":NaN,"max":-Infinity}}"#;
+    let wanted = [
+        r#""inputs":{"q":"NaN?"},"outputs":{"loss":null,"max":null},"expectations":null,"tags":{}"#,
+    ];
+    let (report, records) = merged(&db, "lines", ExportFormat::JsonLines, line);
+    assert_eq!(
+        (report.rejected_count, records.as_slice()),
+        (0, &wanted.map(String::from)[..])
+    );
+    let (_, records) = merged(&db, "array", ExportFormat::JsonLines, &format!("[{line}]"));
+    assert_eq!(records, wanted);
+}

@@ -284,3 +284,26 @@ fn text_member<'j>(members: &'j Map<String, Json>, key: &str) -> &'j str {
 fn resource_spans(resource: Json, scope: Json, span: Json) -> Json {
     json!({ "resource": { "attributes": resource }, "scopeSpans": [{ "scope": scope, "spans": [span] }] })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::otlp::Request;
+
+    #[test]
+    fn numbers_that_json_does_not_have_are_null() {
+        let printed = r#"{"name":"train","context":{"trace_id":"0x0af7651916cd43dd8448eb211c80319c",
+            "span_id":"0xb7ad6b7169203331","trace_state":"[]"},"kind":"SpanKind.INTERNAL","parent_id":null,
+            "start_time":"2026-01-01T00:00:00.000000Z","end_time":"2026-01-01T00:00:01.000000Z",
+            "status":{"status_code":"OK"},"attributes":{"loss":NaN,"best":-Infinity,"note":"NaN \"is\" lost"},
+            "events":[],"links":[],"resource":{"attributes":{"service.name":"lab"},"schema_url":""}}"#;
+        let bytes = printed.as_bytes().to_vec();
+        let decoded = Request::Json { line: 1, bytes }.decode("0").unwrap();
+        assert_eq!((decoded.spans.len(), decoded.rejected.len()), (1, 0));
+        let attributes = &decoded.spans[0].attributes;
+        assert!(attributes.contains(r#""loss":null"#), "{attributes}");
+        assert!(
+            attributes.contains(r#""note":"NaN \"is\" lost""#),
+            "{attributes}"
+        );
+    }
+}

@@ -20,7 +20,8 @@ pub(super) fn form(record: &Record) -> Option<&'static str> {
     let is_run = record.has("run_type")
         && ((record.has("start_time") && record.has("id")) || record.has("run_id"));
     let is_feedback = record.has("key")
-        && record.has("run_id")
+        && record.knows("run_id")
+        && (record.has("run_id") || record.has("trace_id"))
         && (record.knows("score") || record.knows("value"));
     is_run
         .then_some(RUN_FORM)
@@ -274,8 +275,9 @@ fn statistic(run_id: &str, key: &str, value: &Json) -> Option<Score> {
 
 fn feedback(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     let key = record.required("key")?;
-    let run_id = record.required("run_id")?;
-    let trace_id = record.text("trace_id").unwrap_or_else(|| run_id.clone());
+    let run_id = record.text("run_id");
+    // Without a trace it is placed by its run, once that has come.
+    let trace_id = record.text("trace_id").unwrap_or_default();
     let (number, value) = (record.take("score"), record.take("value"));
     let other = value.clone().filter(|_| number.is_some());
     let mut score = Score::new(
@@ -293,7 +295,7 @@ fn feedback(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
     let user = source.text("user_name").or_else(|| source.text("user_id"));
     score.source = (source_type, user.unwrap_or(kind));
     score.id = record.text("id");
-    score.span_id = Some(run_id);
+    score.span_id = run_id;
     score.rationale = record.text("comment");
     score.created_ns = record.time_ns("created_at")?;
     score.updated_ns = record.time_ns("modified_at")?;
@@ -310,4 +312,34 @@ fn feedback(found: &mut Found, mut record: Record) -> Result<(), DecodeError> {
         .extend(rest.map(|(key, value)| (key, text_of(&value))));
     found.score(&trace_id, score);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Database, ImportOptions};
+
+    #[test]
+    fn feedback_without_a_trace_is_placed_by_its_run() {
+        let db = Database::in_memory().unwrap();
+        let lines = [
+            r#"{"id":"fb-1","key":"tone","run_id":"run-child","trace_id":null,"score":null,"value":"curt"}"#,
+            r#"{"id":"fb-2","key":"helpful","run_id":"run-root","score":1}"#,
+            r#"{"id":"fb-3","key":"overall","run_id":null,"trace_id":"run-root","score":0.5}"#,
+            r#"{"id":"run-root","trace_id":"run-root","run_type":"chain","name":"a","start_time":"2026-01-02T00:00:00Z"}"#,
+            r#"{"id":"run-child","trace_id":"run-root","parent_run_id":"run-root","run_type":"tool","name":"b",
+                "start_time":"2026-01-02T00:00:00Z"}"#,
+        ];
+        let text = lines.map(|line| line.replace('\n', "")).join("\n");
+        let report = db
+            .import_otlp_json_lines(text.as_bytes(), &ImportOptions::default())
+            .unwrap();
+        assert_eq!((report.rejected, report.assessments), (Vec::new(), 3));
+        let given = db.get_trace("run-root").unwrap().assessments;
+        let span = |name: &str| {
+            let found = given.iter().find(|one| one.name == name).unwrap();
+            found.span_id.as_deref()
+        };
+        assert_eq!(span("tone"), Some("run-child"));
+        assert_eq!((span("helpful"), span("overall")), (Some("run-root"), None));
+    }
 }

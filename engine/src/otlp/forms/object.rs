@@ -63,7 +63,11 @@ impl Record {
         let name = self.name(name)?;
         let text = match self.members.get(&name)? {
             Json::String(text) => text.clone(),
-            Json::Number(number) => number.to_string(),
+            // A column of whole numbers with gaps has them as doubles in a table of pandas.
+            Json::Number(number) => {
+                let text = number.to_string();
+                text.strip_suffix(".0").map_or(text.clone(), str::to_string)
+            }
             _ => return None,
         };
         self.members.remove(&name);

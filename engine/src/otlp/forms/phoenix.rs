@@ -29,13 +29,25 @@ const JSON_TEXTS: &[&str] = &[
     "arguments",
 ];
 
+/// What the table of annotations calls their name.
+const ANNOTATION_NAME: &str = "annotation_name";
+
 /// What a record of Phoenix is.
 pub(super) fn form(record: &Record) -> Option<&'static str> {
     let is_row = record.has("context.trace_id") && record.has("context.span_id");
     let is_span = record.has("context")
         && record.has("start_time")
         && (record.has("span_kind") || record.has("status_code"));
-    let is_annotation = record.has("annotator_kind") && record.has("name") && record.has("result");
+    let has_name = record.has("name") || record.has(ANNOTATION_NAME);
+    let has_result = [
+        "result",
+        "result.score",
+        "result.label",
+        "result.explanation",
+    ]
+    .iter()
+    .any(|name| record.has(name));
+    let is_annotation = record.has("annotator_kind") && has_name && has_result;
     (is_row || is_span)
         .then_some(SPAN_FORM)
         .or(is_annotation.then_some(ANNOTATION_FORM))
@@ -155,7 +167,10 @@ fn annotation(
     mut record: Record,
     of: Option<(&str, &str)>,
 ) -> Result<(), DecodeError> {
-    let name = record.required("name")?;
+    let name = match record.text(ANNOTATION_NAME) {
+        Some(name) => name,
+        None => record.required("name")?,
+    };
     let trace_id = record
         .text("trace_id")
         .or_else(|| of.map(|(trace, _)| trace.to_string()));
@@ -170,7 +185,11 @@ fn annotation(
         }
     };
     let mut result = Record::new(record.object("result").unwrap_or_default());
-    let mut part = |name: &str| result.take(name).or_else(|| record.take(name));
+    let mut part = |name: &str| {
+        let of_table = format!("result.{name}");
+        let own = result.take(name).or_else(|| record.take(name));
+        own.or_else(|| record.take(&of_table))
+    };
     let (number, label, explanation) = (part("score"), part("label"), part("explanation"));
     let value = score_value(number.as_ref());
     let other = label.clone().filter(|_| value.is_some());
@@ -209,4 +228,57 @@ fn annotation(
     );
     found.score(&trace_id, score);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Database, ImportOptions};
+
+    #[test]
+    fn a_table_of_annotations_is_placed_by_its_spans() {
+        let db = Database::in_memory().unwrap();
+        let span = r#"{"id":"x","name":"ask","context":{"trace_id":"000000000000000000000000000000f1","span_id":"00000000000000f2"},
+            "span_kind":"CHAIN","start_time":"2026-01-03T05:00:00Z","end_time":"2026-01-03T05:00:01Z","status_code":"OK"}"#
+            .replace('\n', "");
+        let table = concat!(
+            "span_id,id,created_at,annotation_name,annotator_kind,metadata,result.label,result.score,result.explanation\n",
+            "00000000000000f2,QTE=,2026-01-03T05:00:02+00:00,tone,LLM,{},curt,,\n",
+            "00000000000000f2,QTI=,2026-01-03T05:00:02+00:00,correct,HUMAN,{'round': 2},yes,0.75,on the spot\n",
+        );
+        for input in [span.as_str(), table] {
+            let report = db
+                .import_otlp_json_lines(input.as_bytes(), &ImportOptions::default())
+                .unwrap();
+            assert_eq!(report.rejected, []);
+        }
+        let mut given = db
+            .get_trace("000000000000000000000000000000f1")
+            .unwrap()
+            .assessments;
+        given.sort_by(|a, b| a.name.cmp(&b.name));
+        let told: Vec<(&str, &str, &str, Option<&str>)> = given
+            .iter()
+            .map(|a| {
+                (
+                    a.name.as_str(),
+                    a.value.as_str(),
+                    a.source_type.as_str(),
+                    a.rationale.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("correct", "0.75", "HUMAN", Some("on the spot")),
+                ("tone", "\"curt\"", "LLM_JUDGE", None)
+            ]
+        );
+        assert_eq!(given[0].metadata["label"], "yes");
+        assert!(
+            given
+                .iter()
+                .all(|a| a.span_id.as_deref() == Some("00000000000000f2"))
+        );
+    }
 }

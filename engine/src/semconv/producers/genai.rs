@@ -38,6 +38,9 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("rerank", "RERANKER"),
     ("image", "LLM"),
     ("text_to_speech", "LLM"),
+    // Pipecat.
+    ("tts", "LLM"),
+    ("stt", "LLM"),
     ("chain", "CHAIN"),
     ("plan", "CHAIN"),
     ("fetch_response", "LLM"),

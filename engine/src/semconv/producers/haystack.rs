@@ -29,7 +29,7 @@ pub(super) const PRODUCER: Producer = Producer {
         member(
             ResponseModel,
             OUTPUT,
-            &["replies.0.meta.model", "meta.0.model"],
+            &["replies.0.meta.model", "meta.0.model", "meta.model"],
         ),
         member(
             InputTokens,
@@ -37,6 +37,7 @@ pub(super) const PRODUCER: Producer = Producer {
             &[
                 "replies.0.meta.usage.prompt_tokens",
                 "meta.0.usage.prompt_tokens",
+                "meta.usage.prompt_tokens",
             ],
         ),
         member(
@@ -45,6 +46,7 @@ pub(super) const PRODUCER: Producer = Producer {
             &[
                 "replies.0.meta.usage.completion_tokens",
                 "meta.0.usage.completion_tokens",
+                "meta.usage.completion_tokens",
             ],
         ),
         member(
@@ -53,12 +55,16 @@ pub(super) const PRODUCER: Producer = Producer {
             &[
                 "replies.0.meta.usage.total_tokens",
                 "meta.0.usage.total_tokens",
+                "meta.usage.total_tokens",
             ],
         ),
         member(
             CacheReadTokens,
             OUTPUT,
-            &["replies.0.meta.usage.prompt_tokens_details.cached_tokens"],
+            &[
+                "replies.0.meta.usage.prompt_tokens_details.cached_tokens",
+                "meta.0.usage.prompt_tokens_details.cached_tokens",
+            ],
         ),
         member(
             ToolName,

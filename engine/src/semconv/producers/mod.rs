@@ -10,7 +10,9 @@ mod agentops;
 mod alibaba_arms;
 mod braintrust;
 pub(super) mod claude_code;
+mod cloudflare;
 mod crewai;
+mod deepeval;
 pub(super) mod genai;
 pub(super) mod genkit;
 mod google_adk;
@@ -28,6 +30,7 @@ pub(super) mod mlflow;
 mod openai_agents;
 mod openinference;
 mod opik;
+mod pipecat;
 pub(super) mod pydantic_ai;
 mod semantic_kernel;
 mod sentry;
@@ -214,6 +217,9 @@ pub(super) const PRODUCERS: &[Producer] = &[
     sentry::PRODUCER,
     alibaba_arms::PRODUCER,
     langtrace::PRODUCER,
+    cloudflare::PRODUCER,
+    deepeval::PRODUCER,
     mlflow::REQUEST,
     openai_agents::PRODUCER,
+    pipecat::PRODUCER,
 ];

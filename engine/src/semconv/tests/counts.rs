@@ -184,6 +184,70 @@ fn counts_of_the_last_step_are_not_those_of_all() {
 }
 
 #[test]
+fn answers_that_mlflow_keeps_have_counts_in_the_words_of_their_vendors() {
+    let answered = |body: &str| {
+        let kind = ("mlflow.spanType", "\"CHAT_MODEL\"");
+        tokens(&span_of_texts(&[kind, ("mlflow.spanOutputs", body)]))
+    };
+    // Anthropic counts what the cache gave and took apart from the other input.
+    assert_eq!(
+        answered(
+            r#"{"type":"message","usage":{"input_tokens":7,"output_tokens":3,"cache_read_input_tokens":40,
+            "cache_creation_input_tokens":2}}"#
+        ),
+        [Some(49), Some(3), Some(52), Some(40), Some(2)]
+    );
+    assert_eq!(
+        answered(
+            r#"{"output":{},"usage":{"inputTokens":30,"outputTokens":5,"totalTokens":35,"cacheReadInputTokens":10}}"#
+        ),
+        [Some(30), Some(5), Some(35), Some(10), None]
+    );
+    assert_eq!(
+        answered(
+            r#"{"candidates":[],"usage_metadata":{"prompt_token_count":30,"candidates_token_count":5,
+            "thoughts_token_count":6,"total_token_count":41,"cached_content_token_count":20}}"#
+        ),
+        [Some(30), Some(5), Some(41), Some(20), None]
+    );
+    assert_eq!(
+        answered(
+            r#"{"generations":[[{"text":"a","message":{"usage_metadata":{"input_tokens":30,"output_tokens":5,
+            "total_tokens":35,"input_token_details":{"cache_read":20}}}}]],"llm_output":null}"#
+        ),
+        [Some(30), Some(5), Some(35), Some(20), None]
+    );
+    assert_eq!(answered(r#"{"usage":"much"}"#), [None; 5]);
+}
+
+#[test]
+fn generators_and_embedders_of_haystack_count_beside_their_answer() {
+    let generator = span_of_texts(&[
+        ("haystack.component.type", "OpenAIGenerator"),
+        (
+            "haystack.component.output",
+            r#"{"replies":["yes"],"meta":[{"model":"m","usage":{"prompt_tokens":9,"completion_tokens":1,
+            "total_tokens":10,"prompt_tokens_details":{"cached_tokens":8}}}]}"#,
+        ),
+    ]);
+    assert_eq!(
+        tokens(&generator),
+        [Some(9), Some(1), Some(10), Some(8), None]
+    );
+    let embedder = span_of_texts(&[
+        ("haystack.component.type", "OpenAITextEmbedder"),
+        (
+            "haystack.component.output",
+            r#"{"embedding":[0.5],"meta":{"model":"e","usage":{"prompt_tokens":4,"total_tokens":4}}}"#,
+        ),
+    ]);
+    assert_eq!(
+        (embedder.model.as_deref(), embedder.input_tokens),
+        (Some("e"), Some(4))
+    );
+}
+
+#[test]
 fn counts_and_models_inside_answers() {
     let haystack = span_of_texts(&[
         ("haystack.component.type", "OpenAIChatGenerator"),

@@ -285,3 +285,29 @@ fn retrieved_and_embedded_texts() {
         (Some("q"), true)
     );
 }
+
+#[test]
+fn previews_are_of_the_messages_that_tell_more_than_the_columns() {
+    let call = "llm.output_messages.0.message.tool_calls.0.tool_call.function";
+    let (name, arguments) = (format!("{call}.name"), format!("{call}.arguments"));
+    let inputs = r#"{"messages":["ChatMessage(role=<MessageRole.USER: 'user'>, blocks=[TextBlock(text='tides?')])"]}"#;
+    let span = super::span_of_texts(&[
+        ("openinference.span.kind", "LLM"),
+        ("input.value", inputs),
+        ("output.value", "assistant: None"),
+        ("llm.input_messages.0.message.role", "user"),
+        ("llm.input_messages.0.message.content", "tides?"),
+        ("llm.output_messages.0.message.role", "assistant"),
+        (&name, "tides"),
+        (&arguments, r#"{"port":"Brest"}"#),
+    ]);
+    // The columns are what the producer calls its input and output.
+    assert_eq!(span.inputs.as_deref(), Some(inputs));
+    assert_eq!(span.outputs.as_deref(), Some("assistant: None"));
+    let hint = span.hint.unwrap();
+    assert_eq!(hint.request_preview.as_deref(), Some("tides?"));
+    assert_eq!(
+        hint.response_preview.as_deref(),
+        Some(r#"tides({"port":"Brest"})"#)
+    );
+}

@@ -1,5 +1,5 @@
-//! `chat_messages(inputs, outputs, span_type, instructions)`: the messages inside a span's payloads,
-//! behind view `messages`. The formats are read by [`crate::messages`].
+//! `chat_messages(inputs, outputs, span_type, attributes)`: the messages of a span, behind view `messages`. The formats
+//! are read by [`crate::messages`], which also tells where attributes say more than inputs and outputs do.
 //!
 //! What a tool made (`span_type` is `TOOL`) is the tool's word where it names no speaker, and what was retrieved are
 //! documents;
@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::messages::{Content, Message, Side, read, read_instructions};
+use crate::messages::{Content, Message, given, made};
 
 /// The function; see the head of this file.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -65,14 +65,14 @@ impl ScalarUDFImpl for ChatMessages {
             .into_iter()
             .map(|value| value.into_array(rows))
             .collect::<Result<_>>()?;
-        let [inputs, outputs, span_types, instructions] = arrays.as_slice() else {
+        let [inputs, outputs, span_types, attributes] = arrays.as_slice() else {
             return datafusion::common::internal_err!("chat_messages takes four arguments");
         };
         let payloads = Payloads {
             inputs: inputs.as_string_view(),
             outputs: outputs.as_string_view(),
             span_types: span_types.as_string_view(),
-            instructions: instructions.as_string_view(),
+            attributes: attributes.as_string_view(),
         };
         Ok(ColumnarValue::Array(Arc::new(message_list(&payloads)?)))
     }
@@ -83,7 +83,7 @@ struct Payloads<'a> {
     inputs: &'a StringViewArray,
     outputs: &'a StringViewArray,
     span_types: &'a StringViewArray,
-    instructions: &'a StringViewArray,
+    attributes: &'a StringViewArray,
 }
 
 /// Columns of the messages of a batch, growing.
@@ -104,24 +104,13 @@ fn message_list(payloads: &Payloads<'_>) -> Result<ListArray> {
         .iter()
         .zip(payloads.outputs)
         .zip(payloads.span_types)
-        .zip(payloads.instructions);
-    for (((input, output), span_type), instructions) in spans {
+        .zip(payloads.attributes);
+    for (((input, output), span_type), attributes) in spans {
         let before = columns.count;
-        let mut given: Vec<Message> = instructions
-            .and_then(read_instructions)
-            .into_iter()
-            .collect();
-        given.extend(
-            input
-                .map(|input| read(input, Side::Input))
-                .unwrap_or_default(),
-        );
-        columns.push("input", &given);
-        let side = Side::of_outputs(span_type.unwrap_or_default());
-        columns.push(
-            "output",
-            &output.map(|output| read(output, side)).unwrap_or_default(),
-        );
+        let attributes = attributes.unwrap_or_default();
+        columns.push("input", &given(input, attributes));
+        let span_type = span_type.unwrap_or_default();
+        columns.push("output", &made(output, attributes, span_type));
         lengths.push(columns.count - before);
     }
     let arrays: Vec<ArrayRef> = vec![

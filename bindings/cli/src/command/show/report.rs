@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tracehouse::messages::{Side, decode_unicode_escapes, decoded, readable};
+use tracehouse::messages::{Side, decode_unicode_escapes, decoded, readable, telling};
 use tracehouse::model::{Assessment, Span};
 use tracehouse::{Trace, TraceRow};
 
@@ -269,18 +269,14 @@ impl Layout {
             )?;
         }
         let half = room.saturating_sub(4) / 2;
-        let input = span
-            .inputs
-            .as_deref()
-            .map(|text| preview(&readable(text, Side::Input), half));
-        let input = input.unwrap_or_default();
+        let said = |payload: Option<&str>, side, room| {
+            let text = telling(payload.unwrap_or_default(), &span.attributes, side);
+            preview(&readable(&text, side), room)
+        };
+        let input = said(span.inputs.as_deref(), Side::Input, half);
         let left = room.saturating_sub(columns(&input) + 4);
         let side = Side::of_outputs(&span.span_type);
-        let output = span
-            .outputs
-            .as_deref()
-            .map(|text| preview(&readable(text, side), left));
-        let output = output.unwrap_or_default();
+        let output = said(span.outputs.as_deref(), side, left);
         let text = match (input.is_empty(), output.is_empty()) {
             (true, true) => return Ok(()),
             (false, true) => input,
