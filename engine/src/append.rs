@@ -276,8 +276,10 @@ mod tests {
         }
     }
 
-    /// Changes that make a legal span an illegal one, and what is said of it.
-    const ILLEGAL: &[(fn(&mut Span), &str)] = &[
+    /// A change that makes a legal span an illegal one, and what is said of it.
+    type Illegal = (fn(&mut Span), &'static str);
+
+    const ILLEGAL: &[Illegal] = &[
         (|span| span.trace_id = String::new(), "trace id is empty"),
         (
             |span| span.span_id = "a\nb".into(),
