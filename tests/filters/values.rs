@@ -76,6 +76,7 @@ fn lines() -> Vec<String> {
             json!({
                 "mlflow.spanInputs": text(r#"{"order": 17, "ask": ["\u5165\u8377 when?\nsoon"]}"#),
                 "mlflow.spanOutputs": text(r#""Ship it:\nrefund \u6b21 then \"close\"""#),
+                "packed": text(r#""{\"zone\":\"north\"}""#),
                 "quoted": text(r#""\"in\\ttwo\"""#), "tags": list(&[text(r#""a\nz""#), text("q")]),
             }),
         ),
@@ -169,6 +170,10 @@ const FILTERS: &[(&str, &str)] = &[
     ("span.attributes.quoted LIKE 'in\ttwo'", "6"),
     ("span.attributes.quoted LIKE '\"in\\ttwo\"'", "6"),
     ("span.attributes.quoted NOT LIKE '%n\ttw%'", ""),
+    ("span.attributes.packed LIKE '{\"zone%'", "6"),
+    ("span.attributes.packed LIKE '{%'", "6"),
+    ("span.attributes.packed LIKE 'north'", "6"),
+    ("span.attributes.packed NOT LIKE '{%'", ""),
     ("span.attributes.tags LIKE 'a\nz'", "6"),
     ("span.attributes.tags NOT LIKE 'a\nz'", "0 1 2 5 6"),
     ("span.attributes.metadata LIKE 'caf\u{e9}'", "3"),

@@ -105,7 +105,7 @@ fn partly_indexed_rows() {
 #[test]
 fn compacted_rows() {
     let disk = generated(4, 3);
-    let ids: Vec<String> = texts(&disk.db, "SELECT DISTINCT trace_id FROM traces")
+    let ids: Vec<String> = texts(&disk.db, "SELECT trace_id FROM traces ORDER BY trace_id")
         .into_iter()
         .take(9)
         .collect();

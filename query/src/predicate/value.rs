@@ -49,11 +49,13 @@ impl JsonTest {
         })
     }
 
+    /// As [`finds`](Self::finds), and patterns see the strings inside of JSON.
     fn finds_decoded(&self, text: &str, is_string: bool) -> bool {
-        match &self.op {
+        let is_inside = || match &self.op {
             JsonOp::Pattern(pattern) => pattern.is_match_decoded(text),
-            _ => self.finds(text, is_string),
-        }
+            JsonOp::Range(..) | JsonOp::In(_) => false,
+        };
+        self.finds(text, is_string) || is_inside()
     }
 
     /// Whether a text of a tag or of metadata satisfies the test. Numbers compare where the text is one.
