@@ -23,6 +23,9 @@ use crate::{call, errors};
 /// How many items were not kept, and why the first was not.
 type Lost = (u64, Option<String>);
 
+/// A request, and why items are not in it.
+type Encoded<'py> = (Bound<'py, PyBytes>, Vec<String>);
+
 /// Adds the functions of this file to the native module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_spans, module)?)?;
@@ -33,21 +36,22 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// The OTLP/protobuf request of spans, and for each that cannot be read the reason.
 #[pyfunction]
-fn encode_spans<'py>(
-    py: Python<'py>,
-    spans: &Bound<'py, PyAny>,
-) -> PyResult<(Bound<'py, PyBytes>, Vec<String>)> {
-    let walked = walk::walk(spans, span::span_into)?;
-    Ok((PyBytes::new(py, &walked.request), walked.rejected))
+fn encode_spans<'py>(py: Python<'py>, spans: &Bound<'py, PyAny>) -> PyResult<Encoded<'py>> {
+    encode(py, spans, span::span_into)
 }
 
 /// The OTLP/protobuf request of log records, and for each that cannot be read the reason.
 #[pyfunction]
-fn encode_logs<'py>(
+fn encode_logs<'py>(py: Python<'py>, records: &Bound<'py, PyAny>) -> PyResult<Encoded<'py>> {
+    encode(py, records, record::record_into)
+}
+
+fn encode<'py>(
     py: Python<'py>,
-    records: &Bound<'py, PyAny>,
-) -> PyResult<(Bound<'py, PyBytes>, Vec<String>)> {
-    let walked = walk::walk(records, record::record_into)?;
+    items: &Bound<'py, PyAny>,
+    write: walk::Write,
+) -> PyResult<Encoded<'py>> {
+    let walked = walk::walk(items, write)?;
     Ok((PyBytes::new(py, &walked.request), walked.rejected))
 }
 

@@ -25,7 +25,6 @@ def test_sessions(sample_db: Database) -> None:
     with pytest.raises(InvalidInputError, match="one key"):
         sample_db.sessions(order_by=["cost", "trace_count"])
     assert sample_db.sessions(order_by=["session_id ASC"], limit=3) == sessions
-    pytest.importorskip("pandas")
     df = sessions.to_df()
     assert df["trace_count"].tolist() == [2, 2, 2]
     assert str(df["last_request_time"].dtype) == "datetime64[ns, UTC]"

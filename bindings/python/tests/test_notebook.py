@@ -6,14 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbformat
 import pytest
 
-nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
-pytest.importorskip("ipykernel")
-pytest.importorskip("polars")
-
-import tracehouse  # noqa: E402
+import tracehouse
 
 _EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

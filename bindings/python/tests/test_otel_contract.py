@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import pytest
-
-pytest.importorskip("opentelemetry.exporter.otlp.proto.common")
-pytest.importorskip("hypothesis")
-
 import otel_spans
+import pytest
 from hypothesis import HealthCheck, given, settings
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as official_spans
 from opentelemetry.sdk.trace import ReadableSpan

@@ -27,7 +27,6 @@ def _lines(count: int) -> str:
 
 
 def test_a_bar_reaches_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("tqdm")
     path = tmp_path / "traces.jsonl"
     path.write_text(_lines(3_000))
     with tracehouse.connect(":memory:") as database:
@@ -46,7 +45,6 @@ def test_without_tqdm_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_bar_may_not_know_its_end(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("tqdm")
     with progress_bar("reading") as report:
         assert report is not None
         report(10, None)

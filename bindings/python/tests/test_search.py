@@ -55,7 +55,6 @@ def test_order_scope_and_offset(sample_db: Database) -> None:
 
 
 def test_pages_are_tables(sample_db: Database) -> None:
-    pytest.importorskip("pyarrow")
     page = sample_db.search_traces("state = 'ERROR'")
     table = page.to_arrow()
     assert table.column("trace_id").to_pylist() == [trace.trace_id for trace in page]

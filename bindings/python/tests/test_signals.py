@@ -6,6 +6,7 @@ waits, so that an interrupt that came at its end would be a failure.
 
 from __future__ import annotations
 
+import importlib
 import signal
 import subprocess
 import sys
@@ -108,7 +109,7 @@ def test_ctrl_c_ends_a_call(case: str, path: Path) -> None:
     setup, work = _CASES[case]
     for module in ("pyarrow", "polars", "pandas"):
         if f"import {module}" in setup:
-            pytest.importorskip(module)
+            importlib.import_module(module)
     program = _PROGRAM.format(path=str(path), setup=setup, work=textwrap.indent(work, "    "))
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=HERE) as child:
         try:

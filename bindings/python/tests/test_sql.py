@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_parameters(sample_db: Database) -> None:
     ).fetchone()
     assert row == (2,)
     assert sample_db.sql("SELECT $1, $2, $3", [None, 2.5, "x"]).fetchall() == [(None, 2.5, "x")]
-    numpy = pytest.importorskip("numpy")
+    numpy = importlib.import_module("numpy")
     assert sample_db.sql("SELECT $n + 1", {"n": numpy.int64(4)}).fetchone() == (5,)
     last = numpy.datetime64("2023-11-14T22:13:31")
     assert sample_db.sql("SELECT count(*) FROM traces WHERE request_time >= $t", {"t": last}).fetchone() == (1,)
@@ -94,7 +95,6 @@ def test_rows_one_by_one_and_together(sample_db: Database) -> None:
 
 
 def test_small_results_are_read_again(sample_db: Database) -> None:
-    pytest.importorskip("pyarrow")
     result = sample_db.sql("SELECT state, count(*) AS n FROM traces GROUP BY state ORDER BY state")
     assert result.df()["n"].tolist() == [4, 8]
     assert result.arrow().to_pydict() == {"state": ["ERROR", "OK"], "n": [4, 8]}
@@ -103,7 +103,7 @@ def test_small_results_are_read_again(sample_db: Database) -> None:
 
 
 def test_large_results_are_read_once(db: Database) -> None:
-    polars = pytest.importorskip("polars")
+    polars = importlib.import_module("polars")
     result = db.sql(MANY.format(600_000))
     assert result.fetchone() == (1, "x" * 100)
     assert polars.DataFrame(result).height == 600_000
@@ -116,8 +116,8 @@ def test_large_results_are_read_once(db: Database) -> None:
 
 
 def test_libraries_take_a_result_for_a_table(sample_db: Database) -> None:
-    duckdb, pyarrow = pytest.importorskip("duckdb"), pytest.importorskip("pyarrow")
-    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    duckdb, pyarrow = importlib.import_module("duckdb"), importlib.import_module("pyarrow")
+    pandas, polars = importlib.import_module("pandas"), importlib.import_module("polars")
     statement = "SELECT trace_id, tags, models, request_time FROM traces ORDER BY request_time"
     assert pyarrow.table(sample_db.sql(statement)).num_rows == 12
     assert polars.DataFrame(sample_db.sql(statement)).height == 12
@@ -131,9 +131,9 @@ def _tables() -> dict[str, Any]:
     tables: dict[str, Any] = {"list": [{"id": sample.trace_id(0), "label": "x"}]}
     tables["columns"] = {"id": [sample.trace_id(0)], "label": ["x"]}
     for module in ("pandas", "polars"):
-        library = pytest.importorskip(module)
+        library = importlib.import_module(module)
         tables[module] = library.DataFrame({"id": [sample.trace_id(0)], "label": ["x"]})
-    pyarrow = pytest.importorskip("pyarrow")
+    pyarrow = importlib.import_module("pyarrow")
     tables["pyarrow"] = pyarrow.table({"id": [sample.trace_id(0)], "label": ["x"]})
     tables["batch"] = tables["pyarrow"].to_batches()[0]
     tables["reader"] = tables["pyarrow"].to_reader()
@@ -169,7 +169,6 @@ def test_statements_that_are_wrong(db: Database) -> None:
 
 
 def test_what_goes_wrong_in_another_library_is_ours(db: Database) -> None:
-    pytest.importorskip("pyarrow")
     statement = "SELECT 1 / (value - 500000) FROM generate_series(1, 1000000) AS t(value)"
     for take in ("arrow", "df", "pl"):
         with pytest.raises(InvalidInputError):

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tracehouse.errors import InvalidInputError
+from tracehouse.span import _FIELDS, _PARSED
 from tracehouse.trace import Span, SpanEvent, SpanLink
 
 _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _STATUS = ("UNSET", "OK", "ERROR")
-_PLAIN = tuple(name for name in Span._FIELDS if name not in {"attributes", "resource", "events", "links", "extra"})
+_PLAIN = tuple(name for name in _FIELDS if name not in _PARSED)
 
 
 def span_fields(span: Span) -> dict[str, Any]:

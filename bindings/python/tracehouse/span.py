@@ -82,6 +82,47 @@ def _link(value: SpanLink | Mapping[str, Any]) -> SpanLink:
     return SpanLink(**{**value, "attributes": _object(value.get("attributes"))})
 
 
+_FIELDS = (
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "experiment_id",
+    "session_id",
+    "user_id",
+    "name",
+    "span_type",
+    "kind",
+    "status",
+    "status_message",
+    "start_time_ns",
+    "end_time_ns",
+    "service_name",
+    "scope_name",
+    "scope_version",
+    "operation",
+    "model",
+    "provider",
+    "tool_name",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cost_usd",
+    "cost_source",
+    "inputs",
+    "outputs",
+    "attributes",
+    "resource",
+    "events",
+    "links",
+    "extra",
+)
+
+# Given as text or as values, and parsed when they are asked for.
+_PARSED = {"attributes", "resource", "events", "links", "extra"}
+
+
 class Span(Record):
     """One span of a trace. The columns of SQL's table `spans`.
 
@@ -90,79 +131,7 @@ class Span(Record):
     `name`; model, tokens, cost and the like are read from its `attributes` where they are not said.
     """
 
-    __slots__ = (
-        "_attributes",
-        "_events",
-        "_extra",
-        "_links",
-        "_resource",
-        "cache_creation_input_tokens",
-        "cache_read_input_tokens",
-        "cost_source",
-        "cost_usd",
-        "end_time_ns",
-        "experiment_id",
-        "input_tokens",
-        "inputs",
-        "kind",
-        "model",
-        "name",
-        "operation",
-        "output_tokens",
-        "outputs",
-        "parent_span_id",
-        "provider",
-        "scope_name",
-        "scope_version",
-        "service_name",
-        "session_id",
-        "span_id",
-        "span_type",
-        "start_time_ns",
-        "status",
-        "status_message",
-        "tool_name",
-        "total_tokens",
-        "trace_id",
-        "user_id",
-    )
-
-    _FIELDS = (
-        "trace_id",
-        "span_id",
-        "parent_span_id",
-        "experiment_id",
-        "session_id",
-        "user_id",
-        "name",
-        "span_type",
-        "kind",
-        "status",
-        "status_message",
-        "start_time_ns",
-        "end_time_ns",
-        "service_name",
-        "scope_name",
-        "scope_version",
-        "operation",
-        "model",
-        "provider",
-        "tool_name",
-        "input_tokens",
-        "output_tokens",
-        "total_tokens",
-        "cache_read_input_tokens",
-        "cache_creation_input_tokens",
-        "cost_usd",
-        "cost_source",
-        "inputs",
-        "outputs",
-        "attributes",
-        "resource",
-        "events",
-        "links",
-        "extra",
-    )
+    __slots__ = tuple(f"_{name}" if name in _PARSED else name for name in _FIELDS)
 
     def __init__(
         self,
@@ -327,12 +296,12 @@ class Span(Record):
 
     @classmethod
     def _names(cls) -> tuple[str, ...]:
-        return cls._FIELDS
+        return _FIELDS
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Span):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in self._FIELDS)
+        return all(getattr(self, name) == getattr(other, name) for name in _FIELDS)
 
     __hash__ = None  # type: ignore[assignment]
 

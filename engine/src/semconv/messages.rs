@@ -28,3 +28,36 @@ pub(super) fn assemble(attributes: &[KeyValue<'_>], side: Side) -> Option<String
         messages::assemble(pairs, prefix, |value, out| write_value(value, out))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Documents, embeddings and texts of completions: no messages of a chat.
+    const NO_CHAT: &[&str] = &[
+        "llm.prompts.",
+        "llm.choices.",
+        "reranker.input_documents.",
+        "reranker.output_documents.",
+        "retrieval.documents.",
+        "embedding.embeddings.",
+    ];
+
+    #[test]
+    fn every_beginning_of_messages_is_one_that_may_tell_more_than_a_column() {
+        for producer in PRODUCERS {
+            for prefix in producer
+                .indexed_inputs
+                .iter()
+                .chain(producer.indexed_outputs)
+            {
+                let is_chat = !NO_CHAT.contains(prefix);
+                assert_eq!(
+                    messages::tells(&format!("{prefix}0.role")),
+                    is_chat,
+                    "{prefix}"
+                );
+            }
+        }
+    }
+}

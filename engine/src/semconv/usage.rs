@@ -41,6 +41,9 @@ const USAGE_PATHS: &[&str] = &[
     "generations.0.0.message.kwargs.usage_metadata",
     "llm_output.token_usage",
 ];
+/// How the last keys of these paths end: a text without any of them, such as one that speaks of usage, is not parsed.
+const USAGE_ENDS: &[&str] = &["usage\"", "usage_metadata\"", "usageMetadata\""];
+
 /// Counts of input that the cache gave or took, of vendors that count it apart from the other input.
 const CACHE_READ_APART: &[&str] = &["cache_read_input_tokens", "cacheReadInputTokens"];
 const CACHE_WRITE_APART: &[&str] = &["cache_creation_input_tokens", "cacheWriteInputTokens"];
@@ -56,7 +59,8 @@ pub(super) fn fill_of_body(span: &mut Span, found: &Found<'_>) {
     if has_counts || !is_answer || !ANSWER_TYPES.contains(&span.span_type.as_str()) {
         return;
     }
-    let is_body = |text: &&str| text.trim_start().starts_with('{') && text.contains("usage");
+    let has_counts = |text: &str| USAGE_ENDS.iter().any(|end| text.contains(end));
+    let is_body = |text: &&str| text.trim_start().starts_with('{') && has_counts(text);
     let body = span.outputs.as_deref().filter(is_body);
     let Some(body) = body.and_then(|text| serde_json::from_str::<Json>(text).ok()) else {
         return;

@@ -124,6 +124,12 @@ fn only_text(body: &RawValue) -> Option<String> {
     shape.text(&["content", "message"])
 }
 
+/// What parts say that stand in no list of their own.
+pub(super) fn of_list(parts: &[&RawValue]) -> Option<Content> {
+    let texts: Vec<&str> = parts.iter().map(|part| part.get()).collect();
+    of_items(&format!("[{}]", texts.join(",")), parts)
+}
+
 /// What the parts of the list `json` say.
 pub(super) fn of_items(json: &str, parts: &[&RawValue]) -> Option<Content> {
     of_parts(json, parts.iter().map(|part| part_of(part)).collect())

@@ -55,17 +55,7 @@ pub(super) fn push_parts_by_kind(shape: &Shape<'_>, messages: &mut Vec<Message>)
             content: body.and_then(content::of_body),
         });
     }
-    let json = || {
-        format!(
-            "[{}]",
-            answers
-                .iter()
-                .map(|part| part.get())
-                .collect::<Vec<_>>()
-                .join(",")
-        )
-    };
-    if let Some(content) = content::of_items(&json(), &answers) {
+    if let Some(content) = content::of_list(&answers) {
         push("assistant", content, messages);
     }
     true
@@ -178,17 +168,8 @@ pub(super) fn push_message(shape: &Shape<'_>, side: Side, messages: &mut Vec<Mes
         }
     }
     let body = body_of(of).or(choice);
-    let answers = body.map(tool_answers).unwrap_or_default();
-    if !answers.is_empty() {
-        let role = "tool".to_string();
-        messages.extend(answers.into_iter().map(|content| Message {
-            role: role.clone(),
-            content,
-        }));
-        return true;
-    }
     let calls = content::calls_beside(of);
-    if role == "assistant" && calls.is_none() && push_turns(body, messages) {
+    if push_answers(body, role == "assistant" && calls.is_none(), messages) {
         return true;
     }
     let said = body
@@ -212,48 +193,37 @@ fn body_of<'a>(shape: &Shape<'a>) -> Option<&'a RawValue> {
         .or_else(|| bodies.next())
 }
 
-/// Pushes what a model said and what tools of its host answered in the midst of it, each as a message.
-fn push_turns(body: Option<&RawValue>, messages: &mut Vec<Message>) -> bool {
+/// Pushes what tools answered, each answer as a message: where a body is nothing else (Anthropic, Gemini and Bedrock send
+/// these as the user's), and, if `has_turns`, where tools of a model's host answered in the midst of what the model said.
+fn push_answers(body: Option<&RawValue>, has_turns: bool, messages: &mut Vec<Message>) -> bool {
     let parts = body.map(|body| items(body.get())).unwrap_or_default();
-    let is_answer = |part: &&RawValue| matches!(content::part_of(part), Part::Result(_));
-    if !parts.iter().any(is_answer) {
+    let answer = |part: &&RawValue| match content::part_of(part) {
+        Part::Result(content) => Some(content),
+        _ => None,
+    };
+    let answers: Vec<Option<Option<Content>>> = parts.iter().map(answer).collect();
+    let count = answers.iter().flatten().count();
+    if count == 0 || (count < parts.len() && !has_turns) {
         return false;
     }
-    for turn in parts.chunk_by(|one, next| !is_answer(one) && !is_answer(next)) {
-        let json = || {
-            let texts: Vec<&str> = turn.iter().map(|part| part.get()).collect();
-            format!("[{}]", texts.join(","))
+    let message = |role: &str, content| Message {
+        role: role.to_string(),
+        content,
+    };
+    let mut said: Vec<&RawValue> = Vec::new();
+    for (part, answer) in parts.into_iter().zip(answers) {
+        let Some(content) = answer else {
+            said.push(part);
+            continue;
         };
-        let (role, content) = match turn {
-            [only] if is_answer(only) => match content::part_of(only) {
-                Part::Result(content) => ("tool", content),
-                _ => ("tool", None),
-            },
-            _ => ("assistant", content::of_items(&json(), turn)),
-        };
-        messages.push(Message {
-            role: role.to_string(),
-            content,
-        });
+        if !said.is_empty() {
+            messages.push(message("assistant", content::of_list(&said)));
+            said.clear();
+        }
+        messages.push(message("tool", content));
+    }
+    if !said.is_empty() {
+        messages.push(message("assistant", content::of_list(&said)));
     }
     true
-}
-
-/// What tools answered, when every part of a body is such an answer (Anthropic and Gemini send them
-/// as the user's, Bedrock too).
-fn tool_answers(body: &RawValue) -> Vec<Option<Content>> {
-    let parts: Vec<Part> = items(body.get())
-        .iter()
-        .map(|part| content::part_of(part))
-        .collect();
-    let only_answers = parts.iter().all(|part| matches!(part, Part::Result(_)));
-    let answers = parts.into_iter().map(|part| match part {
-        Part::Result(content) => content,
-        _ => None,
-    });
-    if only_answers {
-        answers.collect()
-    } else {
-        Vec::new()
-    }
 }

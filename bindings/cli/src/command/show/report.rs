@@ -270,13 +270,15 @@ impl Layout {
         }
         let half = room.saturating_sub(4) / 2;
         let said = |payload: Option<&str>, side, room| {
-            let text = telling(payload.unwrap_or_default(), &span.attributes, side);
-            preview(&readable(&text, side), room)
+            payload.map(|payload| {
+                let text = telling(payload, &span.attributes, side);
+                preview(&readable(&text, side), room)
+            })
         };
-        let input = said(span.inputs.as_deref(), Side::Input, half);
+        let input = said(span.inputs.as_deref(), Side::Input, half).unwrap_or_default();
         let left = room.saturating_sub(columns(&input) + 4);
         let side = Side::of_outputs(&span.span_type);
-        let output = said(span.outputs.as_deref(), side, left);
+        let output = said(span.outputs.as_deref(), side, left).unwrap_or_default();
         let text = match (input.is_empty(), output.is_empty()) {
             (true, true) => return Ok(()),
             (false, true) => input,
