@@ -5,10 +5,13 @@ use std::io::{BufRead, BufReader, Read};
 
 use serde_json::value::RawValue;
 use tracehouse_storage::json::nulled;
-use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, normalize_trace_id};
+use tracehouse_storage::model::{
+    Assessment, AssessmentKind, SESSION_METADATA, check_id, normalize_trace_id,
+};
 
 use crate::error::{Error, Result};
 use crate::otlp::time_ns;
+use crate::redact::Pass;
 
 /// An assessment to be stored.
 ///
@@ -155,6 +158,34 @@ impl NewAssessment {
             updated_at_ns: now_ns,
         })
     }
+}
+
+/// An assessment of another store as this one keeps it: checked and redacted, with its own id, times and validity.
+pub(crate) fn kept(given: Assessment, pass: Option<&mut Pass<'_>>) -> Result<Assessment> {
+    check_id("assessment id", &given.assessment_id)?;
+    let (valid, updated_at_ns) = (given.valid, given.updated_at_ns);
+    let mut new = NewAssessment {
+        name: given.name,
+        kind: given.kind,
+        value: given.value,
+        span_id: given.span_id,
+        source_type: given.source_type,
+        source_id: given.source_id,
+        rationale: given.rationale,
+        error_code: given.error_code,
+        error_message: given.error_message,
+        metadata: given.metadata,
+        overrides: given.overrides,
+    };
+    if let Some(pass) = pass {
+        pass.assessment(&mut new);
+    }
+    let row = new.into_row(&given.trace_id, given.assessment_id, given.created_at_ns)?;
+    Ok(Assessment {
+        valid,
+        updated_at_ns,
+        ..row
+    })
 }
 
 /// The JSON text of a value, without spaces around it.

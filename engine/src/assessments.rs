@@ -12,7 +12,7 @@ use tracehouse_storage::Snapshot;
 use tracehouse_storage::model::{Assessment, AssessmentKind, TraceKey, normalize_trace_id};
 use tracehouse_storage::store::{Assess, Reassess};
 
-use crate::assess::{GivenAssessment, NewAssessment, checked_value, numbered_id, read_lines};
+use crate::assess::{GivenAssessment, NewAssessment, checked_value, kept, numbered_id, read_lines};
 use crate::database::{Database, find, no_trace};
 use crate::error::{Error, Result};
 use crate::ingest::{ImportOptions, ImportReport};
@@ -185,6 +185,41 @@ impl Database {
         }
         pass.map(Pass::finish);
         Ok(ids)
+    }
+
+    /// Stores assessments as they are given, with their ids, times and validity, in one commit; each takes the place of
+    /// the one with its id on its trace. For assessments that come from another store: nothing else is changed by them,
+    /// and storing them again changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such trace; `InvalidInput` for an empty id or name, an unknown type of source, or a
+    /// value that is not JSON. Then none is stored.
+    pub fn put_assessments(&self, assessments: impl IntoIterator<Item = Assessment>) -> Result<()> {
+        let redactor = self.redactor()?;
+        let mut pass = redactor.pass();
+        let _alone = self.change_alone();
+        let snapshot = self.snapshot()?;
+        let mut change = Change::new(&snapshot);
+        for given in assessments {
+            find(&snapshot, &given.trace_id)?;
+            change.put(kept(given, pass.as_mut())?);
+        }
+        self.store().reassess(change.with(Vec::new()))?;
+        pass.map(Pass::finish);
+        Ok(())
+    }
+
+    /// The assessments of traces, trace by trace in the order of the ids, oldest first; ids of no trace have none.
+    ///
+    /// # Errors
+    /// `Closed`, or `Io` and `Corrupt` from reading.
+    pub fn assessments<S: AsRef<str>>(&self, trace_ids: &[S]) -> Result<Vec<Assessment>> {
+        let snapshot = self.reading()?;
+        let mut found = Vec::new();
+        for id in trace_ids {
+            found.extend(assessments_of(&snapshot, id.as_ref())?);
+        }
+        Ok(found)
     }
 
     /// Stores a verdict; `value` is JSON text.
@@ -385,6 +420,12 @@ impl<'a> Change<'a> {
                 "assessment {assessment_id} not found on trace {trace_id}"
             ))
         })
+    }
+
+    /// An assessment as it will be, whatever is stored.
+    fn put(&mut self, row: Assessment) {
+        let key = (row.trace_id.clone(), row.assessment_id.clone());
+        self.rows.insert(key, row);
     }
 
     fn remove(&mut self, trace_id: &str, assessment_id: &str) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList};
 use tracehouse::{
     Assessment, AssessmentUpdate, NewAssessment, StartUsage, TraceDeletion, TraceStart,
 };
@@ -209,6 +209,53 @@ fn assess_many(
     call::run(py, db.handle()?, move |db| db.assess_many(new))
 }
 
+/// Assessments as they are, with ids, times and validity.
+#[pyfunction]
+fn put_assessments(py: Python<'_>, db: &Database, given: Vec<Bound<'_, PyDict>>) -> PyResult<()> {
+    let rows: PyResult<Vec<Assessment>> = given.iter().map(assessment_row).collect();
+    let rows = rows?;
+    call::run(py, db.handle()?, move |db| db.put_assessments(rows))
+}
+
+fn assessment_row(given: &Bound<'_, PyDict>) -> PyResult<Assessment> {
+    let kind: String = member(given, "type")?;
+    let name: String = member(given, "name")?;
+    let new = new_assessment(&kind, &name, given)?;
+    Ok(Assessment {
+        assessment_id: member(given, "assessment_id")?,
+        trace_id: member(given, "trace_id")?,
+        span_id: new.span_id,
+        name: new.name,
+        kind: new.kind,
+        value: new.value,
+        source_type: new.source_type,
+        source_id: new.source_id,
+        rationale: new.rationale,
+        error_code: new.error_code,
+        error_message: new.error_message,
+        metadata: new.metadata,
+        overrides: new.overrides,
+        valid: member(given, "valid")?,
+        created_at_ns: member(given, "created_at_ns")?,
+        updated_at_ns: member(given, "updated_at_ns")?,
+    })
+}
+
+/// The assessments of traces, in the order of the ids.
+#[pyfunction]
+fn assessments<'py>(
+    py: Python<'py>,
+    db: &Database,
+    trace_ids: Vec<String>,
+) -> PyResult<Bound<'py, PyList>> {
+    let rows = call::run(py, db.handle()?, move |db| db.assessments(&trace_ids))?;
+    let made: PyResult<Vec<_>> = rows
+        .iter()
+        .map(|row| objects::assessment(py, row))
+        .collect();
+    PyList::new(py, made?)
+}
+
 #[pyfunction]
 fn get_assessment<'py>(
     py: Python<'py>,
@@ -330,6 +377,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(delete_tags, module)?)?;
     module.add_function(wrap_pyfunction!(assess, module)?)?;
     module.add_function(wrap_pyfunction!(assess_many, module)?)?;
+    module.add_function(wrap_pyfunction!(put_assessments, module)?)?;
+    module.add_function(wrap_pyfunction!(assessments, module)?)?;
     module.add_function(wrap_pyfunction!(get_assessment, module)?)?;
     module.add_function(wrap_pyfunction!(update_assessment, module)?)?;
     module.add_function(wrap_pyfunction!(delete_assessment, module)?)?;

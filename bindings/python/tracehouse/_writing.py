@@ -281,6 +281,44 @@ class Writing(Base):
             ],
         )
 
+    def put_assessments(self, assessments: Iterable[Assessment]) -> None:
+        """Stores assessments as they are, with their ids, times and validity, in one commit; each takes the place of the
+        one with its id on its trace. For assessments of another store: storing them again changes nothing.
+
+        Raises:
+            NotFoundError: there is no such trace; then none is stored.
+            InvalidInputError: an empty id or name, a value that JSON has not, or another type of source.
+        """
+        _native.put_assessments(
+            self._native,
+            [
+                {
+                    **_assessment(
+                        given.value,
+                        (given.source_type, given.source_id or ""),
+                        given.rationale,
+                        given.span_id,
+                        given.metadata,
+                        given.overrides,
+                        (given.error_code, given.error_message or "") if given.error_code else None,
+                    ),
+                    "assessment_id": given.assessment_id,
+                    "trace_id": given.trace_id,
+                    "type": given.type,
+                    "name": given.name,
+                    "valid": given.valid,
+                    "created_at_ns": given.created_at_ns,
+                    "updated_at_ns": given.updated_at_ns,
+                }
+                for given in assessments
+            ],
+        )
+
+    def assessments(self, trace_ids: str | Iterable[str]) -> list[Assessment]:
+        """The assessments of traces, trace by trace in the order of the ids, oldest first, overridden ones included. Ids
+        of no trace have none."""
+        return _native.assessments(self._native, as_texts(trace_ids) or [])
+
     def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
         """One assessment of a trace.
 

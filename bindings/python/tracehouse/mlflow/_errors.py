@@ -1,0 +1,35 @@
+"""Errors of the database as MLflow's: the code that a client and the server's HTTP status depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos import databricks_pb2 as codes
+
+from tracehouse import errors
+
+_CODES: dict[type[errors.Error], int] = {
+    errors.InvalidInputError: codes.INVALID_PARAMETER_VALUE,
+    errors.NotFoundError: codes.RESOURCE_DOES_NOT_EXIST,
+    errors.ConflictError: codes.RESOURCE_ALREADY_EXISTS,
+    errors.UnavailableError: codes.TEMPORARILY_UNAVAILABLE,
+    errors.QueryTimeoutError: codes.TEMPORARILY_UNAVAILABLE,
+    errors.ResourceExhaustedError: codes.RESOURCE_EXHAUSTED,
+}
+
+
+@contextmanager
+def mlflow_errors() -> Iterator[None]:
+    """Raises what goes wrong inside as MLflow does."""
+    try:
+        yield
+    except errors.Error as error:
+        code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), codes.INTERNAL_ERROR)
+        raise MlflowException(str(error), error_code=code) from error
+
+
+def not_found(message: str) -> MlflowException:
+    """Something that is not there."""
+    return MlflowException(message, error_code=codes.RESOURCE_DOES_NOT_EXIST)

@@ -1,0 +1,107 @@
+"""What the process that writes does for itself and for others.
+
+An operation takes and gives what JSON has, and repeating it changes nothing: ids and times come from who asks. Names
+and arguments are those of `Access.write`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tracehouse import _native
+from tracehouse.database import Database
+from tracehouse.errors import InvalidInputError, NotFoundError
+from tracehouse.mlflow._ids import mlflow_trace_id
+from tracehouse.trace import Assessment, TraceStart
+
+
+def log_spans(db: Database, spans: list[dict[str, Any]], tags: dict[str, dict[str, str]]) -> None:
+    """Appends spans, and sets tags of their traces."""
+    for span in spans:
+        for part in ("events", "links"):
+            span[part] = [tuple(item) for item in span[part]]
+    _native.append(db._native, spans)
+    for trace_id, given in tags.items():
+        db.set_tags(trace_id, given)
+
+
+def start_trace(db: Database, start: dict[str, Any], assessments: list[dict[str, Any]]) -> None:
+    """Starts or finishes a trace.
+
+    Raises:
+        InvalidInputError: it is in another experiment.
+    """
+    try:
+        known = _native.get_trace_info(db._native, start["trace_id"])
+    except NotFoundError:
+        known = None
+    if known is not None and known.experiment_id != start["experiment_id"]:
+        raise InvalidInputError(
+            f"Trace with ID '{mlflow_trace_id(start['trace_id'])}' already exists in another experiment."
+        )
+    db.start_traces([TraceStart(**start)])
+    if known is not None:
+        _set_again(db, known.tags, start)
+    put_assessments(db, assessments)
+
+
+def _set_again(db: Database, before: dict[str, str], start: dict[str, Any]) -> None:
+    """Sets the start's tags that were something else: of two that set a tag MLflow keeps the later, the database the
+    user's."""
+    changed = {key: value for key, value in start["tags"].items() if before.get(key, value) != value}
+    if changed:
+        db.set_tags(start["trace_id"], changed)
+
+
+def set_tag(db: Database, trace_id: str, key: str, value: str) -> None:
+    """Sets a tag."""
+    db.set_tag(trace_id, key, value)
+
+
+def delete_tag(db: Database, trace_id: str, key: str) -> None:
+    """Deletes a tag."""
+    db.delete_tag(trace_id, key)
+
+
+def put_assessments(db: Database, assessments: list[dict[str, Any]]) -> None:
+    """Stores assessments as they are."""
+    if assessments:
+        db.put_assessments(Assessment(**row) for row in assessments)
+
+
+def delete_assessment(db: Database, trace_id: str, assessment_id: str) -> bool:
+    """Deletes an assessment; the one it overrode is valid again."""
+    return db.delete_assessment(trace_id, assessment_id)
+
+
+def delete_traces(db: Database, trace_ids: list[str]) -> int:
+    """Deletes traces."""
+    return db.delete_traces(trace_ids)
+
+
+def link_traces_to_run(db: Database, trace_ids: list[str], run_id: str) -> None:
+    """Links traces to a run."""
+    db.link_traces_to_run(trace_ids, run_id)
+
+
+def link_prompts_to_trace(db: Database, trace_id: str, prompts: list[str]) -> None:
+    """Links versions of prompts to a trace."""
+    db.link_prompts_to_trace(trace_id, prompts)
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    operation.__name__: operation
+    for operation in (
+        log_spans,
+        start_trace,
+        set_tag,
+        delete_tag,
+        put_assessments,
+        delete_assessment,
+        delete_traces,
+        link_traces_to_run,
+        link_prompts_to_trace,
+    )
+}
+"""Every operation by its name."""

@@ -1,0 +1,17 @@
+"""MLflow's registry of models and prompts, in its own SQLite file inside the database's folder."""
+
+from __future__ import annotations
+
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+from tracehouse.mlflow._location import Location
+
+
+class TracehouseRegistryStore(SqlAlchemyStore):
+    """MLflow's SQL registry on `mlflow/mlflow.db`."""
+
+    def __init__(self, store_uri: str, tracking_uri: str | None = None) -> None:
+        location = Location.of(store_uri)
+        with location.making():
+            super().__init__(location.sqlite_uri)
+        self.tracking_uri = tracking_uri or store_uri

@@ -1,0 +1,40 @@
+"""MLflow's tracking store on a Tracehouse database.
+
+Traces with all that belongs to them are in the database; experiments, runs, models, scorers, review queues in MLflow's
+own SQLite file beside it, by the class that this one extends. The parts are in files of their own:
+
+```text
+TracehouseStore = _traces (write, read, search) + _judging (assessments, links) + _measuring (metrics, sessions)
+                  + _datasets + _experiments (deletes over both stores) + MLflow's SqlAlchemyStore
+```
+
+Invariant: no method of MLflow's class that reads or writes its tables of traces, spans, assessments or datasets is
+reached; a test reads the installed class and names what is new.
+"""
+
+from __future__ import annotations
+
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+from tracehouse.mlflow._access import Access
+from tracehouse.mlflow._datasets import Datasets
+from tracehouse.mlflow._experiments import Experiments
+from tracehouse.mlflow._judging import Judging
+from tracehouse.mlflow._location import Location
+from tracehouse.mlflow._measuring import Measuring
+from tracehouse.mlflow._traces import Traces
+
+
+class TracehouseStore(Traces, Judging, Measuring, Datasets, Experiments, SqlAlchemyStore):
+    """The tracking store of a URI `tracehouse:PATH`."""
+
+    def __init__(self, store_uri: str, artifact_uri: str | None = None) -> None:
+        location = Location.of(store_uri)
+        with location.making():
+            super().__init__(location.sqlite_uri, artifact_uri or location.artifacts)
+        self._access = Access.shared(location.folder)
+
+    @property
+    def supports_trace_archival(self) -> bool:
+        """Spans stay in the database: it keeps them compressed, and retention deletes them."""
+        return False
