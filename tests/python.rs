@@ -22,11 +22,12 @@ fn library() -> PathBuf {
     found.unwrap_or_else(|| panic!("there is no lib_native.so beside {}", own.display()))
 }
 
-#[test]
-fn the_tests_of_the_package_pass() {
-    let python = venv::python(&package().join("tests/requirements.txt"), "package");
+/// Runs pytest with the packages that a file of requirements asks for.
+fn pytest(requirements: &str, venv: &str, arguments: &[&str]) {
+    let python = venv::python(&package().join(requirements), venv);
     let done = Command::new(python)
         .args(["-m", "pytest", "--durations=10", "-p", "no:cacheprovider"])
+        .args(arguments)
         .current_dir(package())
         .env("TRACEHOUSE_NATIVE", library())
         .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -40,4 +41,20 @@ fn the_tests_of_the_package_pass() {
     );
     let last = said.lines().rev().find(|line| !line.trim().is_empty());
     say(&format!("pytest: {}", last.unwrap_or_default()));
+}
+
+#[test]
+fn the_tests_of_the_package_pass() {
+    let arguments = ["--ignore", "tests/mlflow"];
+    pytest("tests/requirements.txt", "package", &arguments);
+}
+
+/// Stores side by side: MLflow's own on SQLite, and the package's.
+#[test]
+fn mlflow_runs_on_a_database() {
+    pytest(
+        "tests/mlflow/requirements.txt",
+        "mlflow",
+        &["tests/mlflow"],
+    );
 }

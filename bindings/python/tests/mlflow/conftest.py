@@ -1,0 +1,56 @@
+"""Two stores side by side: MLflow's own on SQLite, which is the model, and this package's."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+# Its own warnings are not ours to mend.
+warnings.simplefilter("ignore")
+
+PACKAGE = Path(__file__).resolve().parent.parent.parent
+
+
+def _say_entry_points() -> None:
+    """What an installed package says to MLflow: the source tree has no metadata of its own."""
+    import tomllib
+
+    import tracehouse
+
+    if "tracehouse" in importlib.metadata.entry_points(group="mlflow.tracking_store").names:
+        return
+    project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
+    info = Path(tracehouse.__file__).parent.parent / "tracehouse-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tracehouse\nVersion: 0\n")
+    groups = project["entry-points"].items()
+    text = "\n".join(f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in points.items()) for group, points in groups)
+    (info / "entry_points.txt").write_text(text + "\n")
+
+
+_say_entry_points()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """MLflow and its libraries warn of their own future."""
+    for item in items:
+        item.add_marker(pytest.mark.filterwarnings("ignore"))
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """`ours` and `theirs`, empty, each with the experiments `0` and `1` (named "one")."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    from tracehouse.mlflow.store import TracehouseStore
+
+    ours = TracehouseStore(f"tracehouse:{tmp_path / 'app.traces'}")
+    theirs = SqlAlchemyStore(f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path / "artifacts"))
+    for store in (ours, theirs):
+        store.create_experiment("one")
+    yield SimpleNamespace(ours=ours, theirs=theirs, both=(ours, theirs))
