@@ -12,12 +12,21 @@ from typing import Any
 from tracehouse import _native
 from tracehouse.database import Database
 from tracehouse.errors import InvalidInputError, NotFoundError
+from tracehouse.mlflow import _dataset_operations, _experiment_operations
 from tracehouse.mlflow._ids import mlflow_trace_id
-from tracehouse.trace import Assessment, TraceStart
+from tracehouse.trace import Assessment, TraceInfo, TraceStart
+
+_NAME = "mlflow.traceName"
 
 
-def log_spans(db: Database, spans: list[dict[str, Any]], tags: dict[str, dict[str, str]]) -> None:
-    """Appends spans, and sets tags of their traces."""
+def log_spans(db: Database, spans: list[dict[str, Any]], experiment_id: str, tags: dict[str, dict[str, str]]) -> None:
+    """Appends spans, and sets tags of their traces.
+
+    Raises:
+        InvalidInputError: one of the traces is in another experiment; then no span is stored.
+    """
+    for trace_id in {span["trace_id"] for span in spans}:
+        _known(db, trace_id, experiment_id)
     for span in spans:
         for part in ("events", "links"):
             span[part] = [tuple(item) for item in span[part]]
@@ -32,24 +41,35 @@ def start_trace(db: Database, start: dict[str, Any], assessments: list[dict[str,
     Raises:
         InvalidInputError: it is in another experiment.
     """
-    try:
-        known = _native.get_trace_info(db._native, start["trace_id"])
-    except NotFoundError:
-        known = None
-    if known is not None and known.experiment_id != start["experiment_id"]:
-        raise InvalidInputError(
-            f"Trace with ID '{mlflow_trace_id(start['trace_id'])}' already exists in another experiment."
-        )
+    known = _known(db, start["trace_id"], start["experiment_id"])
     db.start_traces([TraceStart(**start)])
     if known is not None:
-        _set_again(db, known.tags, start)
+        _set_again(db, start)
     put_assessments(db, assessments)
 
 
-def _set_again(db: Database, before: dict[str, str], start: dict[str, Any]) -> None:
-    """Sets the start's tags that were something else: of two that set a tag MLflow keeps the later, the database the
-    user's."""
-    changed = {key: value for key, value in start["tags"].items() if before.get(key, value) != value}
+def _known(db: Database, trace_id: str, experiment_id: str) -> TraceInfo | None:
+    """The row of a trace, where there is one.
+
+    Raises:
+        InvalidInputError: it is in another experiment.
+    """
+    try:
+        row = _native.get_trace_info(db._native, trace_id)
+    except NotFoundError:
+        return None
+    if row.experiment_id != experiment_id:
+        raise InvalidInputError(f"Trace with ID '{mlflow_trace_id(trace_id)}' already exists in another experiment.")
+    return row
+
+
+def _set_again(db: Database, start: dict[str, Any]) -> None:
+    """Sets the start's name and tags that someone else has set, or deleted: of two MLflow keeps the later, the database
+    the user's."""
+    row = _native.get_trace_info(db._native, start["trace_id"])
+    changed = {key: value for key, value in start["tags"].items() if row.tags.get(key) != value}
+    if start["name"] not in (None, row.name):
+        changed[_NAME] = start["name"]
     if changed:
         db.set_tags(start["trace_id"], changed)
 
@@ -90,18 +110,22 @@ def link_prompts_to_trace(db: Database, trace_id: str, prompts: list[str]) -> No
     db.link_prompts_to_trace(trace_id, prompts)
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    operation.__name__: operation
-    for operation in (
-        log_spans,
-        start_trace,
-        set_tag,
-        delete_tag,
-        put_assessments,
-        delete_assessment,
-        delete_traces,
-        link_traces_to_run,
-        link_prompts_to_trace,
-    )
-}
+OPERATIONS: dict[str, Callable[..., Any]] = (
+    {
+        operation.__name__: operation
+        for operation in (
+            log_spans,
+            start_trace,
+            set_tag,
+            delete_tag,
+            put_assessments,
+            delete_assessment,
+            delete_traces,
+            link_traces_to_run,
+            link_prompts_to_trace,
+        )
+    }
+    | _dataset_operations.OPERATIONS
+    | _experiment_operations.OPERATIONS
+)
 """Every operation by its name."""
