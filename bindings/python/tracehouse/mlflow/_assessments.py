@@ -16,6 +16,7 @@ from mlflow.tracing.constant import AssessmentMetadataKey
 from mlflow.tracing.utils import generate_assessment_id
 
 import tracehouse
+from tracehouse.mlflow._attributes import given_value, stored_value
 from tracehouse.mlflow._ids import mlflow_trace_id, plain_trace_id
 
 _NS_PER_MS = 1_000_000
@@ -36,14 +37,14 @@ def mlflow_assessment(row: tracehouse.trace.Assessment, trace_id: str | None = N
     }
     made: Assessment
     if row.type == "expectation":
-        made = Expectation(name=row.name, value=row.value, **common)
+        made = Expectation(name=row.name, value=given_value(row.value), **common)
     elif row.type == "issue":
         made = IssueReference(issue_id=row.name, issue_name=_issue_name(row.value), rationale=row.rationale, **common)
     else:
         error = None
         if row.error_code is not None:
             error = AssessmentError(row.error_code, row.error_message or None, stack)
-        made = Feedback(name=row.name, value=row.value, error=error, rationale=row.rationale, **common)
+        made = Feedback(name=row.name, value=given_value(row.value), error=error, rationale=row.rationale, **common)
     made.rationale = row.rationale
     made.overrides = row.overrides
     made.valid = row.valid
@@ -96,9 +97,9 @@ def assessment_row(given: Assessment, trace_id: str) -> dict[str, Any]:
 
 def _value(given: Assessment) -> tuple[str, Any]:
     if given.feedback is not None:
-        return "feedback", given.feedback.value
+        return "feedback", stored_value(given.feedback.value)
     if given.expectation is not None:
-        return "expectation", given.expectation.value
+        return "expectation", stored_value(given.expectation.value)
     if given.issue is not None:
         return "issue", given.issue.to_dictionary()
     raise MlflowException.invalid_parameter_value("Assessment must have either feedback, expectation, or issue value")

@@ -1,7 +1,8 @@
 """Attributes as MLflow keeps them, a JSON text for each key, and as the database does, one JSON object of values.
 
-Texts go over without being parsed where nothing in them can mean something else: the database writes bytes and numbers
-that JSON has not as objects with one key that begins with `$`.
+Texts go over as they are where all of them are JSON and nothing in them can mean something else: the database writes
+bytes and numbers that JSON has not as objects with one key that begins with `$`. A text that is no JSON is an attribute
+too, and must not spoil the others.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 _NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_SUSPECT = ('"$', "NaN", "Infinity")
+_SUSPECT = ('"$', "NaN", "Infinity", "\\ud", "\\uD")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def object_text(texts: Mapping[str, Any]) -> str:
     """The JSON object of attributes that are JSON texts."""
+    if not all(_is_json(value) for value in texts.values()):
+        return parsed_text(texts)
     joined = ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_text(value)}" for key, value in texts.items())
-    if any(word in joined for word in _SUSPECT):
+    if any(word in joined for word in _SUSPECT) or _has_half_characters(joined):
         return parsed_text(texts)
     return "{" + joined + "}"
 
@@ -31,21 +36,46 @@ def parsed_text(texts: Mapping[str, Any]) -> str:
 
 def values_text(values: Mapping[str, Any]) -> str:
     """The JSON object of attributes that are values."""
-    stored = {str(key): _stored(value) for key, value in values.items()}
-    return json.dumps(stored, ensure_ascii=False, allow_nan=False, default=str)
+    stored = {str(key): stored_value(value) for key, value in values.items()}
+    text = json.dumps(stored, ensure_ascii=False, allow_nan=False, default=str)
+    if _has_half_characters(text):
+        # They are no UTF-8; as escapes they may stand in a value, but not in a name.
+        text = json.dumps(_with_whole_names(stored), allow_nan=False, default=str)
+    return text
+
+
+def _has_half_characters(text: str) -> bool:
+    return not text.isascii() and _LONE_SURROGATE.search(text) is not None
+
+
+def _with_whole_names(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_whole_names(item) for item in value]
+    if isinstance(value, dict):
+        return {_LONE_SURROGATE.sub("\ufffd", key): _with_whole_names(item) for key, item in value.items()}
+    return value
 
 
 def attribute_texts(text: str) -> dict[str, str]:
     """The attributes of a JSON object, each as JSON text."""
     values: dict[str, Any] = json.loads(text)
     if '"$' in text:
-        values = {key: _given(value) for key, value in values.items()}
+        values = {key: given_value(value) for key, value in values.items()}
     return {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
 
 def attribute_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes of the database as plain values."""
-    return {key: _given(value) for key, value in values.items()}
+    return {key: given_value(value) for key, value in values.items()}
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except (ValueError, RecursionError):
+            return False
+    return True
 
 
 def _text(value: Any) -> str:
@@ -55,35 +85,37 @@ def _text(value: Any) -> str:
 def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
+    return json.loads(value) if _is_json(value) else value
 
 
-def _stored(value: Any) -> Any:
+def stored_value(value: Any) -> Any:
+    """A value as the database keeps it, with what JSON has not."""
     if isinstance(value, float) and not math.isfinite(value):
         return {"$double": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
     if isinstance(value, (bytes, bytearray)):
         return {"$bytes": base64.b64encode(value).decode()}
     if isinstance(value, Mapping):
-        stored = {str(key): _stored(item) for key, item in value.items()}
+        stored = {str(key): stored_value(item) for key, item in value.items()}
         only = next(iter(stored)) if len(stored) == 1 else ""
         return {f"${only}": stored[only]} if only.startswith("$") else stored
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_stored(item) for item in value]
+        return [stored_value(item) for item in value]
     return value
 
 
-def _given(value: Any) -> Any:
+def given_value(value: Any) -> Any:
+    """What a value of the database was."""
     if isinstance(value, list):
-        return [_given(item) for item in value]
+        return [given_value(item) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         [(key, only)] = value.items()
         if key == "$double":
             return _NUMBERS[only]
-        if key.startswith("$") and key != "$bytes":
-            return {key[1:]: _given(only)}
-    return {key: _given(item) for key, item in value.items()}
+        if key == "$bytes":
+            # As MLflow writes bytes, which JSON has not.
+            return str(base64.b64decode(only))
+        if key.startswith("$"):
+            return {key[1:]: given_value(only)}
+    return {key: given_value(item) for key, item in value.items()}

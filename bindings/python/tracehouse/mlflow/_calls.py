@@ -5,8 +5,9 @@ These functions are not MLflow's public interface; all of them are named here.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from mlflow.entities import TraceInfo, TraceLocation, TraceState
@@ -15,7 +16,11 @@ from mlflow.entities.trace_status import TraceStatus
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.tracking.file_store import _validate_new_trace_id
-from mlflow.store.tracking.utils.trace_analytics import validate_trace_name
+from mlflow.store.tracking.utils.trace_analytics import (
+    TRACE_ANALYTICS_COLUMNS_BY_METADATA_KEY,
+    analytics_columns_from_metadata,
+    validate_trace_name,
+)
 from mlflow.tracing.utils import generate_request_id_v2
 from mlflow.utils.validation import _resolve_experiment_ids_and_locations, _validate_trace_tag
 
@@ -41,6 +46,23 @@ def valid_tags(given: Iterable[tuple[str, str]]) -> dict[str, str]:
             continue
         valid[checked] = text
     return valid
+
+
+def stored_metadata(given: Mapping[str, str]) -> dict[str, str]:
+    """Metadata as MLflow keeps it: of tokens and cost what is a number, in MLflow's order.
+
+    Raises:
+        MlflowException: the id of the session is too long.
+    """
+    numbers = analytics_columns_from_metadata(dict(given))
+    kept = dict(given)
+    for key, columns in TRACE_ANALYTICS_COLUMNS_BY_METADATA_KEY.items():
+        parts = {part: value for part, column in columns.items() if (value := numbers.get(column)) is not None}
+        if parts:
+            kept[key] = json.dumps(parts)
+        else:
+            kept.pop(key, None)
+    return kept
 
 
 def page_token_text(token: str | bytes | None) -> str | None:

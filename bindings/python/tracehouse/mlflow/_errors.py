@@ -27,7 +27,12 @@ def mlflow_errors() -> Iterator[None]:
         yield
     except errors.Error as error:
         code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), codes.INTERNAL_ERROR)
-        raise MlflowException(str(error), error_code=code) from error
+        raise MlflowException(message_of(error), error_code=code) from error
+
+
+def message_of(error: errors.Error) -> str:
+    """What an error says; that of a filter begins with MLflow's code, which a client sees beside the message."""
+    return str(error).removeprefix("INVALID_PARAMETER_VALUE: ")
 
 
 def not_found(message: str) -> MlflowException:

@@ -15,6 +15,7 @@ from mlflow.tracing.constant import SpansLocation, TraceMetadataKey, TraceTagKey
 from mlflow.utils.mlflow_tags import MLFLOW_ARTIFACT_LOCATION
 
 import tracehouse
+from tracehouse.mlflow._calls import stored_metadata
 from tracehouse.mlflow._ids import ID_METADATA, mlflow_trace_id, plain_trace_id
 
 _NS_PER_MS = 1_000_000
@@ -83,7 +84,7 @@ def _add_usage(metadata: dict[str, str], row: tracehouse.trace.TraceInfo) -> Non
 
 def trace_start(info: TraceInfo) -> dict[str, Any]:
     """What the database is told of a trace that MLflow starts, or finishes, by its info."""
-    metadata = {**info.trace_metadata, TraceMetadataKey.TRACE_INFO_FINALIZED: "true"}
+    metadata = {**stored_metadata(info.trace_metadata), TraceMetadataKey.TRACE_INFO_FINALIZED: "true"}
     if info.trace_id != mlflow_trace_id(plain_trace_id(info.trace_id)):
         metadata[ID_METADATA] = info.trace_id
     tags = {key: str(value) for key, value in info.tags.items() if key != TraceTagKey.TRACE_NAME}

@@ -25,10 +25,10 @@ class Judging(Base):
 
     def create_assessment(self, assessment: Assessment) -> Assessment:
         """Stores an assessment; one that it overrides is no longer valid."""
-        trace_id = assessment.trace_id
+        trace_id = str(assessment.trace_id)
         found = self._assessments_of(trace_id)
         if found is None:
-            raise not_found(f"Trace with ID '{trace_id}' not found. It may have been deleted.")
+            raise not_found(f"Trace with ID '{trace_id}' not found.")
         row = {**assessment_row(assessment, trace_id), "valid": True}
         rows = [row]
         if assessment.overrides:

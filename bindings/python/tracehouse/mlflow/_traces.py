@@ -11,10 +11,11 @@ from typing import Any
 from mlflow.entities import Experiment, Span, Trace, TraceData, TraceInfo
 from mlflow.entities.trace_info_v2 import TraceInfoV2
 from mlflow.exceptions import MlflowException, MlflowTracingException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
-from mlflow.tracing.constant import SpansLocation, TraceMetadataKey, TraceSizeStatsKey, TraceTagKey
+from mlflow.store.tracking.dbmodels.models import SqlExperiment
+from mlflow.tracing.constant import SpanAttributeKey, SpansLocation, TraceMetadataKey, TraceSizeStatsKey, TraceTagKey
 from mlflow.tracing.otel.translation import translate_span_when_storing
-from mlflow.utils.search_utils import SearchTraceUtils
 from mlflow.utils.uri import append_to_uri_path
 
 import tracehouse
@@ -23,8 +24,8 @@ from tracehouse.errors import InvalidInputError, NotFoundError
 from tracehouse.mlflow import _calls
 from tracehouse.mlflow._assessments import assessment_row, by_trace
 from tracehouse.mlflow._base import Base
-from tracehouse.mlflow._errors import not_found
-from tracehouse.mlflow._ids import mlflow_trace_id, plain_trace_id
+from tracehouse.mlflow._errors import message_of, not_found
+from tracehouse.mlflow._ids import ID_METADATA, mlflow_trace_id, plain_trace_id
 from tracehouse.mlflow._infos import trace_info, trace_start
 from tracehouse.mlflow._spans import resource_attributes, span_fields, stored_span
 from tracehouse.trace import TraceInfo as Row
@@ -44,26 +45,20 @@ class Traces(Base):
         """Stores spans, of one trace or of several."""
         if not spans:
             return []
-        trace_ids = list(dict.fromkeys(plain_trace_id(span.trace_id) for span in spans))
-        self._check_home(trace_ids, str(location))
+        self._check_experiment(str(location))
+        for trace_id in {span.trace_id for span in spans}:
+            _calls.check_new_trace_id(trace_id)
         fields = [span_fields(span, translate_span_when_storing(span), str(location)) for span in spans]
-        self._write("log_spans", spans=fields, tags=_resource_tags(spans))
+        self._write("log_spans", spans=fields, experiment_id=str(location), tags=_resource_tags(spans))
         return spans
 
-    def _check_home(self, trace_ids: list[str], experiment_id: str) -> None:
-        """Checks that traces are new, in an experiment that is there, or of this experiment."""
-        known = 0
-        with self._reading() as database:
-            for trace_id in trace_ids:
-                row = _row(database, trace_id)
-                if row is None:
-                    continue
-                known += 1
-                if row.experiment_id != experiment_id:
-                    raise MlflowException.invalid_parameter_value(
-                        f"Trace with ID '{mlflow_trace_id(trace_id)}' already exists in another experiment."
-                    )
-        if known < len(trace_ids):
+    def _check_experiment(self, experiment_id: str) -> None:
+        """Checks that an experiment is there, each time: another process may have deleted it."""
+        with self.ManagedSessionMaker() as session:
+            query = session.query(SqlExperiment.experiment_id)
+            found = query.filter(SqlExperiment.experiment_id == experiment_id).first()
+        if found is None:
+            # Says so as MLflow does.
             self.get_experiment(experiment_id)
 
     def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
@@ -79,6 +74,8 @@ class Traces(Base):
     def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
         """Sets a tag of a trace."""
         key, value = _calls.check_trace_tag(key, value)
+        if key == TraceTagKey.TRACE_NAME:
+            _calls.check_trace_name(value)
         try:
             self._write("set_tag", trace_id=plain_trace_id(trace_id), key=key, value=value)
         except MlflowException as error:
@@ -90,6 +87,8 @@ class Traces(Base):
             self._write("delete_tag", trace_id=plain_trace_id(trace_id), key=key)
         except MlflowException as error:
             message = f"No trace tag with key '{key}' for trace with ID '{trace_id}'"
+            if key == TraceTagKey.TRACE_NAME and not self.batch_get_trace_infos([trace_id]):
+                message = f"Trace with ID '{trace_id}' not found."
             raise _calls.missing(error, message) from None
 
     def _delete_traces(
@@ -101,9 +100,10 @@ class Traces(Base):
     ) -> int:
         deleted = 0
         for found in self._doomed(experiment_id, max_timestamp_millis, max_traces, trace_ids):
-            deleted += self._write("delete_traces", trace_ids=found)
+            # Before the traces: whoever is interrupted in between finds them again, and their items with them.
             with self.ManagedSessionMaker(read_only=False) as session:
                 self._delete_review_queue_items_for_traces(session, [mlflow_trace_id(one) for one in found])
+            deleted += self._write("delete_traces", trace_ids=found)
         return deleted
 
     def _doomed(
@@ -143,7 +143,7 @@ class Traces(Base):
     ) -> list[TraceInfo]:
         """The infos of traces in the order of the ids; those that are not there are left out."""
         wanted = None if experiment_ids is None else {str(one) for one in experiment_ids}
-        ids = dict.fromkeys(plain_trace_id(trace_id) for trace_id in trace_ids)
+        ids = _distinct(trace_ids)
         with self._reading() as database:
             rows = [row for trace_id in ids if (row := _row(database, trace_id)) is not None]
             if wanted is not None:
@@ -173,7 +173,7 @@ class Traces(Base):
     ) -> list[Trace]:
         """Complete traces in the order of the ids; those that are not there, or not complete, are left out."""
         wanted = None if experiment_ids is None else {str(one) for one in experiment_ids}
-        ids = dict.fromkeys(plain_trace_id(trace_id) for trace_id in trace_ids)
+        ids = _distinct(trace_ids)
         with self._reading() as database:
             traces = [self._trace(database, trace_id) for trace_id in ids]
         found = [trace for trace in traces if trace is not None and trace.data.spans and _is_complete(trace)]
@@ -207,8 +207,24 @@ class Traces(Base):
             try:
                 traces, token = _native.search(database._native, search, False)
             except InvalidInputError as error:
-                raise _filter_error(error, filter_string, order_by) from error
+                raise self._refusal(error, filter_string, order_by) from error
             return self._infos(database, [trace.info for trace in traces]), token
+
+    def _refusal(
+        self, error: InvalidInputError, filter_string: str | None, order_by: list[str] | None
+    ) -> MlflowException:
+        """What MLflow says of a search that the database refuses, where MLflow refuses it, too.
+
+        Its own tables, which have no traces, are asked the same: its parser alone does not see all that is wrong.
+        """
+        try:
+            super().search_traces(filter_string=filter_string, max_results=1, order_by=order_by)
+        except MlflowException as said:
+            if said.error_code == ErrorCode.Name(INVALID_PARAMETER_VALUE):
+                return said
+        except Exception:
+            _logger.debug("MLflow's search failed", exc_info=True)
+        return MlflowException.invalid_parameter_value(message_of(error))
 
     def _trace(self, database: tracehouse.Database, trace_id: str) -> Trace | None:
         try:
@@ -230,7 +246,7 @@ class Traces(Base):
         home = self._experiment_home(row.experiment_id)
         if home is None:
             return None
-        trace_id = mlflow_trace_id(row.trace_id)
+        trace_id = row.metadata.get(ID_METADATA) or mlflow_trace_id(row.trace_id)
         location: str = append_to_uri_path(home, self.TRACE_FOLDER_NAME, trace_id, self.ARTIFACTS_FOLDER_NAME)
         return location
 
@@ -267,6 +283,11 @@ def _row(database: tracehouse.Database, trace_id: str) -> Row | None:
         return None
 
 
+def _distinct(trace_ids: list[str]) -> list[str]:
+    """The ids as the database has them; of one that is there twice the later, as MLflow counts."""
+    return list(dict.fromkeys(plain_trace_id(trace_id) for trace_id in reversed(trace_ids)))[::-1]
+
+
 def _is_complete(trace: Trace) -> bool:
     """Whether as many spans are here as the client that made the trace has counted."""
     stats = trace.info.trace_metadata.get(TraceMetadataKey.SIZE_STATS)
@@ -276,8 +297,15 @@ def _is_complete(trace: Trace) -> bool:
 
 
 def _resource_tags(spans: list[Span]) -> dict[str, dict[str, str]]:
-    """The tags that a resource gives the traces of its spans: its attributes, but for MLflow's and the SDK's own."""
+    """The tags that a resource gives the traces of its spans: its attributes, but for MLflow's and the SDK's own, and
+    but for those that a root span sets."""
     tags: dict[str, dict[str, str]] = {}
+    by_root = {
+        (plain_trace_id(span.trace_id), key)
+        for span in spans
+        if span.parent_id is None
+        for key in span._span.attributes
+    }
     for span in spans:
         trace_id = plain_trace_id(span.trace_id)
         attributes = resource_attributes(span)
@@ -287,18 +315,6 @@ def _resource_tags(spans: list[Span]) -> dict[str, dict[str, str]]:
             (key, value if isinstance(value, str) else json.dumps(value))
             for key, value in attributes.items()
             if not key.startswith(("telemetry.sdk.", "mlflow."))
+            and (trace_id, SpanAttributeKey.TRACE_TAG_PREFIX + key) not in by_root
         )
     return {trace_id: given for trace_id, given in tags.items() if given}
-
-
-def _filter_error(error: InvalidInputError, filter_string: str | None, order_by: list[str] | None) -> MlflowException:
-    """What MLflow says of a filter or an order that the database refuses, where MLflow refuses it, too."""
-    try:
-        SearchTraceUtils.parse_search_filter_for_search_traces(filter_string)
-        for clause in order_by or []:
-            SearchTraceUtils.parse_order_by_for_search_traces(clause)
-    except MlflowException as said:
-        return said
-    except Exception:
-        _logger.debug("MLflow's parser failed", exc_info=True)
-    return MlflowException.invalid_parameter_value(str(error))

@@ -9,7 +9,8 @@ TracehouseStore = _traces (write, read, search) + _judging (assessments, links) 
 ```
 
 Invariant: no method of MLflow's class that reads or writes its tables of traces, spans, assessments or datasets is
-reached; a test reads the installed class and names what is new.
+reached, but where its empty tables are asked for the wording of an error; a test reads the installed class and names
+what is new.
 """
 
 from __future__ import annotations
