@@ -52,9 +52,5 @@ fn the_tests_of_the_package_pass() {
 /// Stores side by side: MLflow's own on SQLite, and the package's.
 #[test]
 fn mlflow_runs_on_a_database() {
-    pytest(
-        "tests/mlflow/requirements.txt",
-        "mlflow",
-        &["tests/mlflow"],
-    );
+    pytest("tests/mlflow/requirements.txt", "mlflow", &["tests/mlflow"]);
 }

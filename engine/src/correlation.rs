@@ -108,7 +108,12 @@ impl FilterCorrelation {
             let cells = [n11, n10, n01, n00].map(|count| count as f64);
             (
                 if joint == 0 { -1.0 } else { npmi(cells) },
-                npmi(cells.map(|count| count + SMOOTHING)),
+                // Nothing is left to be smoothed where both always match.
+                if joint == total {
+                    1.0
+                } else {
+                    npmi(cells.map(|count| count + SMOOTHING))
+                },
             )
         };
         Self {

@@ -172,16 +172,63 @@ const HOLDERS: [&str; 12] = [
     "data",
 ];
 
-/// What the names end in: nearly every other key is told apart by its last two letters.
-const LAST_LETTERS: [[u8; 2]; 22] = [
-    *b"al", *b"de", *b"ds", *b"en", *b"er", *b"es", *b"et", *b"ey", *b"ie", *b"ls", *b"ng", *b"on",
-    *b"rd", *b"rf", *b"ry", *b"se", *b"ss", *b"th", *b"ts", *b"wd", *b"wt", *b"ys",
-];
+/// Whether a name ends in these two letters: nearly every other key is told apart by its last ones.
+fn ends_a_name(letters: [u8; 2]) -> bool {
+    matches!(
+        &letters,
+        b"al"
+            | b"de"
+            | b"ds"
+            | b"en"
+            | b"er"
+            | b"es"
+            | b"et"
+            | b"ey"
+            | b"ie"
+            | b"ls"
+            | b"ng"
+            | b"on"
+            | b"rd"
+            | b"rf"
+            | b"ry"
+            | b"se"
+            | b"ss"
+            | b"th"
+            | b"ts"
+            | b"wd"
+            | b"wt"
+            | b"ys"
+    )
+}
+
+/// Whether one of `HOLDERS` ends in these two letters.
+fn ends_a_holder(letters: [u8; 2]) -> bool {
+    matches!(
+        &letters,
+        b"ue" | b"es" | b"xt" | b"ng" | b"tr" | b"aw" | b"in" | b"ta"
+    )
+}
+
+/// Whether a key of ASCII may say something, by its last two bytes: this is asked of every key.
+fn may_tell(key: &str) -> bool {
+    match key.as_bytes().last_chunk::<2>() {
+        Some(last) if last.iter().all(u8::is_ascii_alphabetic) => {
+            let letters = last.map(|byte| byte.to_ascii_lowercase());
+            ends_a_name(letters) || ends_a_holder(letters)
+        }
+        // Numbers and signs at the end do not count.
+        _ => true,
+    }
+}
 
 /// What a key says of its values, when it is a well-known name.
 pub(super) fn secrecy(key: &str) -> Secrecy {
     if key.is_ascii() {
-        of_plain(key)
+        if may_tell(key) {
+            of_plain(key)
+        } else {
+            Secrecy::None
+        }
     } else {
         of_plain(&latin(key))
     }
@@ -193,7 +240,7 @@ fn of_plain(key: &str) -> Secrecy {
     let (Some(second), Some(first)) = (last.next(), last.next()) else {
         return Secrecy::None;
     };
-    if !LAST_LETTERS.contains(&[first, second]) {
+    if !ends_a_name([first, second]) {
         return Secrecy::None;
     }
     let is_whole = |names: &[&str]| names.iter().any(|name| compare(part, name) == Some(true));
@@ -322,13 +369,10 @@ fn telling_part(key: &str) -> &str {
 
 /// Whether a part is one of `HOLDERS`; most are told apart by their last two letters.
 fn is_holder(part: &str) -> bool {
-    const LAST_LETTERS: [&[u8; 2]; 8] = [b"ue", b"es", b"xt", b"ng", b"tr", b"aw", b"in", b"ta"];
     let Some(last) = part.as_bytes().last_chunk::<2>() else {
         return false;
     };
-    LAST_LETTERS
-        .iter()
-        .any(|letters| letters.eq_ignore_ascii_case(last))
+    ends_a_holder(last.map(|byte| byte.to_ascii_lowercase()))
         && HOLDERS.iter().any(|name| compare(part, name) == Some(true))
 }
 

@@ -67,20 +67,23 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
 
 /// The known attributes of one span.
 pub(super) struct Found<'v> {
-    slots: [Option<&'v Value<'v>>; SLOTS],
+    attributes: &'v [KeyValue<'v>],
+    /// Which attribute is in a slot, counted from 1; 0 is none. Small, since each span has its own.
+    slots: [u32; SLOTS],
 }
 
 impl<'v> Found<'v> {
     /// Walks the attributes once.
     pub(super) fn new(attributes: &'v [KeyValue<'v>]) -> Self {
-        let mut slots = [None; SLOTS];
+        let mut slots = [0; SLOTS];
         let index = &*INDEX;
         let has_mark = |marks: &[&str]| {
             marks.is_empty() || attributes.iter().any(|pair| marks.contains(&&*pair.key))
         };
-        for pair in attributes
+        for (pair, number) in attributes
             .iter()
-            .filter(|pair| pair.key.len() <= index.key_bytes_max)
+            .zip(1..)
+            .filter(|(pair, _)| pair.key.len() <= index.key_bytes_max)
         {
             for &slot in index
                 .slots
@@ -92,11 +95,11 @@ impl<'v> Found<'v> {
                 if let Some(place) = slots.get_mut(slot)
                     && has_mark(marks)
                 {
-                    *place = Some(&pair.value);
+                    *place = number;
                 }
             }
         }
-        Self { slots }
+        Self { attributes, slots }
     }
 
     /// The attributes of a concern that are there, best first.
@@ -116,9 +119,10 @@ impl<'v> Found<'v> {
             .unwrap_or_default();
         let keys = INDEX.keys.get(start..end).unwrap_or_default();
         let slots = self.slots.get(start..end).unwrap_or_default();
-        keys.iter()
-            .zip(slots)
-            .filter_map(|(key, slot)| slot.map(|value| (*key, value)))
+        keys.iter().zip(slots).filter_map(|(key, slot)| {
+            let attribute = usize::try_from(*slot).ok()?.checked_sub(1)?;
+            Some((*key, &self.attributes.get(attribute)?.value))
+        })
     }
 
     /// The first candidate that is a word: a non-empty string (see `word`) or a number.

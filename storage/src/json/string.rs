@@ -11,60 +11,43 @@ pub fn decoded_literal(json: &str) -> Option<Cow<'_, str>> {
     Scanner::new(json, Grammar::Strict).decoded().ok()
 }
 
-/// The bytes of a string before its closing quote.
+/// The bytes of a string before its closing quote; its escapes are checked.
 pub(super) fn string_len(text: &str) -> Result<usize, Fault> {
-    walk(text, |_, escape| escaped_character(escape).1)
-}
-
-/// What a string says, and its bytes before its closing quote.
-pub(super) fn decoded_string(text: &str) -> Result<(String, usize), Fault> {
-    let mut out = String::with_capacity(plain_len(text.as_bytes()).max(32) * 2);
-    let len = walk(text, |plain, escape| {
-        out.push_str(plain);
-        let (character, len) = escaped_character(escape);
-        if len > 0 {
-            out.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
-        }
-        len
-    })?;
-    Ok((out, len))
-}
-
-/// Goes over a string to its closing quote: `step` is given what stands for itself and the text from the next escape on,
-/// and says how many bytes that escape has. After the last escape, it is given no more of the text.
-#[inline]
-fn walk<'a>(
-    text: &'a str,
-    mut step: impl FnMut(&'a str, &'a str) -> usize,
-) -> Result<usize, Fault> {
     let bytes = text.as_bytes();
     let mut at = 0;
     loop {
-        let stop = at + plain_len(bytes.get(at..).unwrap_or_default());
-        let fault = |at, message| Err(Fault { at, message });
-        let plain = text.get(at..stop).unwrap_or_default();
-        match bytes.get(stop) {
-            Some(b'"') => {
-                step(plain, "");
-                return Ok(stop);
+        let start = at;
+        at += plain_len(bytes.get(at..).unwrap_or_default());
+        let fault = |message| Fault { at: start, message };
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at),
+            Some(b'\\') => at += escape_len(bytes, at)?,
+            Some(_) => {
+                return Err(fault(
+                    "a control character inside a string has to be escaped",
+                ));
             }
-            Some(b'\\') => {
-                check_escape(bytes, stop)?;
-                at = stop + step(plain, text.get(stop..).unwrap_or_default());
-                debug_assert!(at > stop + 1, "an escape is at least two bytes");
-            }
-            Some(_) => return fault(at, "a control character inside a string has to be escaped"),
-            None => return fault(at, "the document ends inside a string"),
+            None => return Err(fault("the document ends inside a string")),
         }
     }
 }
 
-/// Checks the escape that begins at a byte.
-fn check_escape(bytes: &[u8], at: usize) -> Result<(), Fault> {
+/// What a string says, and its bytes before its closing quote.
+pub(super) fn decoded_string(text: &str) -> Result<(String, usize), Fault> {
+    let len = string_len(text)?;
+    // An escape is never shorter than what it stands for.
+    let mut out = String::with_capacity(len);
+    push_decoded(text.get(..len).unwrap_or_default(), &mut out);
+    debug_assert!(out.len() <= len, "no escape stands for more bytes");
+    Ok((out, len))
+}
+
+/// The bytes of the escape that begins at a byte; of a pair of surrogates, those of the first.
+fn escape_len(bytes: &[u8], at: usize) -> Result<usize, Fault> {
     match bytes.get(at + 1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(()),
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
         Some(b'u') => match bytes.get(at + 2..at + 6) {
-            Some(hex) if hex.iter().all(u8::is_ascii_hexdigit) => Ok(()),
+            Some(hex) if hex.iter().all(u8::is_ascii_hexdigit) => Ok(6),
             _ => Err(Fault {
                 at: at + 2,
                 message: "expected four hex digits after \\u",
@@ -85,7 +68,7 @@ pub fn push_decoded(escaped: &str, out: &mut String) {
     {
         out.push_str(plain);
         debug_assert!(
-            check_escape(escape.as_bytes(), 0).is_ok(),
+            escape_len(escape.as_bytes(), 0).is_ok(),
             "escapes were checked by the scanner"
         );
         let (character, len) = escaped_character(escape);
