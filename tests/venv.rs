@@ -13,9 +13,16 @@ fn target_folder() -> PathBuf {
     binary.ancestors().nth(3).unwrap().to_path_buf()
 }
 
-/// The Python of the environment `name`, which has what a file of requirements asks for.
+/// The Python of the environment `name`, which has what a file of requirements asks for, and what one beside it named
+/// `requirements-alone.txt` does, without what that asks for itself.
 pub fn python(requirements: &Path, name: &str) -> PathBuf {
-    let wanted = fs::read_to_string(requirements).unwrap();
+    let alone = requirements.with_file_name("requirements-alone.txt");
+    let files = [requirements, &alone]
+        .into_iter()
+        .filter(|file| file.exists());
+    let files: Vec<&Path> = files.collect();
+    let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+    let wanted: String = texts.collect();
     let venv = target_folder().join("test-python").join(name);
     let python = venv.join("bin/python");
     let mark = venv.join("installed.txt");
@@ -47,7 +54,10 @@ pub fn python(requirements: &Path, name: &str) -> PathBuf {
         "--disable-pip-version-check",
         "--requirement",
     ];
-    run(Command::new(&python).args(pip).arg(requirements));
+    for file in files {
+        let no_deps = (file == alone).then_some("--no-deps");
+        run(Command::new(&python).args(pip).arg(file).args(no_deps));
+    }
     fs::write(&mark, wanted).unwrap();
     python
 }

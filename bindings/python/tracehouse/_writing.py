@@ -282,8 +282,8 @@ class Writing(Base):
         )
 
     def put_assessments(self, assessments: Iterable[Assessment]) -> None:
-        """Stores assessments as they are, with their ids, times and validity, in one commit; each takes the place of the
-        one with its id on its trace. For assessments of another store: storing them again changes nothing.
+        """Stores assessments as they are, with their ids, times and validity, in one commit; each takes the place of
+        the one with its id on its trace. For assessments of another store: storing them again changes nothing.
 
         Raises:
             NotFoundError: there is no such trace; then none is stored.
@@ -315,8 +315,8 @@ class Writing(Base):
         )
 
     def assessments(self, trace_ids: str | Iterable[str]) -> list[Assessment]:
-        """The assessments of traces, trace by trace in the order of the ids, oldest first, overridden ones included. Ids
-        of no trace have none."""
+        """The assessments of traces, trace by trace in the order of the ids, oldest first, overridden ones included.
+        Ids of no trace have none."""
         return _native.assessments(self._native, as_texts(trace_ids) or [])
 
     def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -43,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Iterator[SimpleNamespace]:
+def stores(tmp_path: Path) -> SimpleNamespace:
     """`ours` and `theirs`, empty, each with the experiments `0` and `1` (named "one")."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -53,4 +52,4 @@ def stores(tmp_path: Path) -> Iterator[SimpleNamespace]:
     theirs = SqlAlchemyStore(f"sqlite:///{tmp_path / 'mlflow.db'}", str(tmp_path / "artifacts"))
     for store in (ours, theirs):
         store.create_experiment("one")
-    yield SimpleNamespace(ours=ours, theirs=theirs, both=(ours, theirs))
+    return SimpleNamespace(ours=ours, theirs=theirs, both=(ours, theirs))

@@ -15,7 +15,7 @@ from mlflow.entities.trace_info_v2 import TraceInfoV2
 from mlflow.entities.trace_status import TraceStatus
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
-from mlflow.store.tracking.file_store import _validate_new_trace_id
+from mlflow.store.tracking import file_store
 from mlflow.store.tracking.utils.trace_analytics import (
     TRACE_ANALYTICS_COLUMNS_BY_METADATA_KEY,
     analytics_columns_from_metadata,
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 check_trace_name = validate_trace_name
-check_new_trace_id = _validate_new_trace_id
+# From 3.18 on; before, MLflow took any id.
+check_new_trace_id = getattr(file_store, "_validate_new_trace_id", lambda trace_id: None)
 check_trace_tag = _validate_trace_tag
 resolved_locations = _resolve_experiment_ids_and_locations
 

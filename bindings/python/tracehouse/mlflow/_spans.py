@@ -44,7 +44,8 @@ def span_fields(span: Span, translated: Mapping[str, Any], experiment_id: str) -
         "parent_span_id": span.parent_id,
         "experiment_id": experiment_id,
         "name": translated["name"],
-        "kind": translated["kind"].removeprefix("SPAN_KIND_"),
+        # MLflow's dictionaries have it from 3.18 on.
+        "kind": translated["kind"].removeprefix("SPAN_KIND_") if "kind" in translated else span._span.kind.name,
         "status": status["code"].removeprefix("STATUS_CODE_"),
         "status_message": status["message"] or None,
         "start_time_ns": translated["start_time_unix_nano"],
