@@ -5,13 +5,10 @@ use std::io::{BufRead, BufReader, Read};
 
 use serde_json::value::RawValue;
 use tracehouse_storage::json::nulled;
-use tracehouse_storage::model::{
-    Assessment, AssessmentKind, SESSION_METADATA, check_id, normalize_trace_id,
-};
+use tracehouse_storage::model::{Assessment, AssessmentKind, SESSION_METADATA, normalize_trace_id};
 
 use crate::error::{Error, Result};
 use crate::otlp::time_ns;
-use crate::redact::Pass;
 
 /// An assessment to be stored.
 ///
@@ -160,34 +157,6 @@ impl NewAssessment {
     }
 }
 
-/// An assessment of another store as this one keeps it: checked and redacted, with its own id, times and validity.
-pub(crate) fn kept(given: Assessment, pass: Option<&mut Pass<'_>>) -> Result<Assessment> {
-    check_id("assessment id", &given.assessment_id)?;
-    let (valid, updated_at_ns) = (given.valid, given.updated_at_ns);
-    let mut new = NewAssessment {
-        name: given.name,
-        kind: given.kind,
-        value: given.value,
-        span_id: given.span_id,
-        source_type: given.source_type,
-        source_id: given.source_id,
-        rationale: given.rationale,
-        error_code: given.error_code,
-        error_message: given.error_message,
-        metadata: given.metadata,
-        overrides: given.overrides,
-    };
-    if let Some(pass) = pass {
-        pass.assessment(&mut new);
-    }
-    let row = new.into_row(&given.trace_id, given.assessment_id, given.created_at_ns)?;
-    Ok(Assessment {
-        valid,
-        updated_at_ns,
-        ..row
-    })
-}
-
 /// The JSON text of a value, without spaces around it.
 pub(crate) fn checked_value(name: &str, kind: AssessmentKind, value: &str) -> Result<String> {
     let value = serde_json::from_str::<&RawValue>(value)
@@ -224,6 +193,32 @@ pub(crate) struct GivenAssessment {
     pub updated_at_ns: Option<i64>,
     /// False for one that another overrides; `None` when that is not said.
     pub valid: Option<bool>,
+}
+
+impl From<Assessment> for GivenAssessment {
+    /// All that the row says.
+    fn from(row: Assessment) -> Self {
+        Self {
+            trace_id: row.trace_id,
+            assessment: NewAssessment {
+                name: row.name,
+                kind: row.kind,
+                value: row.value,
+                span_id: row.span_id,
+                source_type: row.source_type,
+                source_id: row.source_id,
+                rationale: row.rationale,
+                error_code: row.error_code,
+                error_message: row.error_message,
+                metadata: row.metadata,
+                overrides: row.overrides,
+            },
+            assessment_id: Some(row.assessment_id),
+            created_at_ns: Some(row.created_at_ns),
+            updated_at_ns: Some(row.updated_at_ns),
+            valid: Some(row.valid),
+        }
+    }
 }
 
 /// The members of a line, taken out one by one.

@@ -9,10 +9,12 @@ use std::io::Read;
 use std::time::Instant;
 
 use tracehouse_storage::Snapshot;
-use tracehouse_storage::model::{Assessment, AssessmentKind, TraceKey, normalize_trace_id};
+use tracehouse_storage::model::{
+    Assessment, AssessmentKind, TraceKey, check_id, normalize_trace_id,
+};
 use tracehouse_storage::store::{Assess, Reassess};
 
-use crate::assess::{GivenAssessment, NewAssessment, checked_value, kept, numbered_id, read_lines};
+use crate::assess::{GivenAssessment, NewAssessment, checked_value, numbered_id, read_lines};
 use crate::database::{Database, find, no_trace};
 use crate::error::{Error, Result};
 use crate::ingest::{ImportOptions, ImportReport};
@@ -200,9 +202,16 @@ impl Database {
         let _alone = self.change_alone();
         let snapshot = self.snapshot()?;
         let mut change = Change::new(&snapshot);
-        for given in assessments {
-            find(&snapshot, &given.trace_id)?;
-            change.put(kept(given, pass.as_mut())?);
+        let now_ns = self.store().env().now_ns();
+        for row in assessments {
+            find(&snapshot, &row.trace_id)?;
+            check_id("assessment id", &row.assessment_id)?;
+            let id = row.assessment_id.clone();
+            let mut given = GivenAssessment::from(row);
+            if let Some(pass) = &mut pass {
+                pass.assessment(&mut given.assessment);
+            }
+            change.put(given.into_row(id, now_ns)?);
         }
         self.store().reassess(change.with(Vec::new()))?;
         pass.map(Pass::finish);

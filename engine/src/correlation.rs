@@ -156,7 +156,7 @@ mod tests {
         let (npmi, smoothed) = measure(1, 2, 1, 4);
         assert!((npmi - 0.5).abs() < 1e-12 && (smoothed - 0.292_481_250_360_578).abs() < 1e-12);
         assert_eq!(measure(0, 2, 1, 4).0, -1.0);
-        assert_eq!(measure(3, 3, 3, 3).0, 1.0);
+        assert_eq!(measure(3, 3, 3, 3), (1.0, 1.0));
         assert!(measure(0, 2, 1, 4).1 > -1.0);
         for (first, second, total) in [(0, 1, 4), (1, 0, 4), (0, 0, 0)] {
             let (npmi, smoothed) = measure(0, first, second, total);

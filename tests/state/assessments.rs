@@ -161,6 +161,58 @@ fn an_import_repeated_keeps_what_was_overridden() {
 }
 
 #[test]
+fn what_is_put_is_kept_as_it_was() {
+    let source = in_memory();
+    source.append(&[span(1, 0), span(2, 0)]).unwrap();
+    let old = source.log_feedback(&id(1), "old", "4").unwrap();
+    let newer = NewAssessment::feedback("newer", "\"yes\"").overrides(&old);
+    source.assess(&id(1), newer.source("HUMAN", "ana")).unwrap();
+    let broken = NewAssessment::feedback("broken", "null").error("TIMEOUT", "too slow");
+    source.assess(&id(2), broken).unwrap();
+    let both = [id(2), id(9), id(1)];
+    let rows = source.assessments(&both).unwrap();
+    assert_eq!(
+        rows.iter().map(|row| &row.name[..]).collect::<Vec<_>>(),
+        ["broken", "old", "newer"]
+    );
+    let act = |db: &Database| {
+        db.append(&[span(1, 0), span(2, 0)]).unwrap();
+        db.put_assessments(rows.clone()).unwrap();
+        db.seal().unwrap();
+        // What is there already is replaced, or stays when it says the same.
+        let changed = Assessment {
+            value: "5".into(),
+            ..rows[1].clone()
+        };
+        db.put_assessments([rows[0].clone(), changed]).unwrap();
+        let unknown = Assessment {
+            trace_id: id(9),
+            ..rows[0].clone()
+        };
+        let nameless = Assessment {
+            name: String::new(),
+            ..rows[0].clone()
+        };
+        let without_id = Assessment {
+            assessment_id: String::new(),
+            ..rows[0].clone()
+        };
+        for wrong in [unknown, nameless, without_id] {
+            let good = Assessment {
+                value: "6".into(),
+                ..rows[1].clone()
+            };
+            assert!(db.put_assessments([good, wrong]).is_err());
+        }
+    };
+    in_every_place(act, |db, place| {
+        let mut expected = rows.clone();
+        expected[1].value = "5".into();
+        assert_eq!(db.assessments(&both).unwrap(), expected, "{place}");
+    });
+}
+
+#[test]
 fn wrong_changes_are_refused() {
     let db = in_memory();
     db.append(&[span(1, 0), span(2, 0)]).unwrap();

@@ -49,10 +49,15 @@ def attributes_text(given: Mapping[str, Any] | str | None) -> str:
         return json.dumps(_stored(given, "attributes"), ensure_ascii=False, allow_nan=False)
 
 
+def number_object(value: float) -> dict[str, str]:
+    """The object that stands for a number that JSON has not."""
+    return {"$double": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+
+
 def _stored(value: Any, where: str) -> Any:
     """A value with what JSON has not, as it is stored."""
     if isinstance(value, float) and not math.isfinite(value):
-        return {"$double": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+        return number_object(value)
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, (bytes, bytearray)):

@@ -267,15 +267,7 @@ class Writing(Base):
                     given.trace_id,
                     given.type,
                     given.name,
-                    _assessment(
-                        given.value,
-                        (given.source_type, given.source_id or ""),
-                        given.rationale,
-                        given.span_id,
-                        given.metadata,
-                        given.overrides,
-                        (given.error_code, given.error_message or "") if given.error_code else None,
-                    ),
+                    _given(given),
                 )
                 for given in assessments
             ],
@@ -293,15 +285,7 @@ class Writing(Base):
             self._native,
             [
                 {
-                    **_assessment(
-                        given.value,
-                        (given.source_type, given.source_id or ""),
-                        given.rationale,
-                        given.span_id,
-                        given.metadata,
-                        given.overrides,
-                        (given.error_code, given.error_message or "") if given.error_code else None,
-                    ),
+                    **_given(given),
                     "assessment_id": given.assessment_id,
                     "trace_id": given.trace_id,
                     "type": given.type,
@@ -439,6 +423,19 @@ def _add(report: ImportReport, other: ImportReport) -> None:
     report.rejected_count += other.rejected_count
     report.redacted += other.redacted
     report.seconds += other.seconds
+
+
+def _given(made: Assessment) -> dict[str, Any]:
+    """What an assessment that is made already says."""
+    return _assessment(
+        made.value,
+        (made.source_type, made.source_id or ""),
+        made.rationale,
+        made.span_id,
+        made.metadata,
+        made.overrides,
+        (made.error_code, made.error_message or "") if made.error_code else None,
+    )
 
 
 def _assessment(

@@ -223,14 +223,12 @@ fn may_tell(key: &str) -> bool {
 
 /// What a key says of its values, when it is a well-known name.
 pub(super) fn secrecy(key: &str) -> Secrecy {
-    if key.is_ascii() {
-        if may_tell(key) {
-            of_plain(key)
-        } else {
-            Secrecy::None
-        }
-    } else {
+    if !key.is_ascii() {
         of_plain(&latin(key))
+    } else if may_tell(key) {
+        of_plain(key)
+    } else {
+        Secrecy::None
     }
 }
 
@@ -424,6 +422,19 @@ fn compare(part: &str, name: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_name_is_left_out_by_its_last_letters() {
+        let names = [&WHOLE[..], &LIKELY_WHOLE, &ENDINGS, &LAST_WORDS, &HOLDERS];
+        for name in names.into_iter().flatten().chain(&["token", "auth"]) {
+            assert!(
+                may_tell(name) && may_tell(&name.to_ascii_uppercase()),
+                "{name}"
+            );
+        }
+        assert!(!may_tell("model") && !may_tell("gen_ai.request.seed"));
+        assert!(may_tell("password1") && may_tell("token_"));
+    }
 
     #[test]
     fn names_are_told_by_their_telling_part() {

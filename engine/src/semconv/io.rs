@@ -173,7 +173,10 @@ pub(super) fn says_nothing(text: &str) -> bool {
 /// Whether a text is a list of messages without a part, as some send who say elsewhere what a message calls.
 pub(super) fn is_hollow(text: &str) -> bool {
     const HOLLOW_BYTES_MAX: usize = 4 << 10;
-    if text.len() > HOLLOW_BYTES_MAX || !text.starts_with('[') || !text.contains("\"role\"") {
+    if text.len() > HOLLOW_BYTES_MAX
+        || !text.trim_start().starts_with('[')
+        || !text.contains("\"role\"")
+    {
         return false;
     }
     let messages: Vec<BTreeMap<Cow<'_, str>, &RawValue>> =

@@ -36,7 +36,7 @@ CALLED_FROM_ELSEWHERE = {
 # Calls of what our own methods take the place of, and why they do no harm. They are not followed.
 WORDS = "asked only for its words, where the database refuses a question"
 ON_PURPOSE = {
-    "Traces._refusal > SqlAlchemyStore.search_traces": WORDS,
+    "Traces.search_traces > SqlAlchemyStore.search_traces": WORDS,
     "Measuring.query_trace_metrics > SqlAlchemyStore.query_trace_metrics": WORDS,
     "Measuring.calculate_trace_filter_correlation > SqlAlchemyStore.calculate_trace_filter_correlation": WORDS,
     "Measuring.find_completed_sessions > SqlAlchemyStore.find_completed_sessions": WORDS,

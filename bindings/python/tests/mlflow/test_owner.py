@@ -36,7 +36,10 @@ def test_what_was_acknowledged_is_there_whichever_process_dies(tmp_path: Path) -
     files = [tmp_path / f"acknowledged{number}" for number in range(3)]
     command = [sys.executable, str(WORKER), f"tracehouse:{folder}"]
     workers = [subprocess.Popen([*command, str(file)]) for file in files]
-    acknowledged = lambda: [file.read_text().split() if file.exists() else [] for file in files]  # noqa: E731
+
+    def acknowledged() -> list[list[str]]:
+        return [file.read_text().split() if file.exists() else [] for file in files]
+
     try:
         wait_until(lambda: all(len(ids) >= 10 for ids in acknowledged()), "every process logs")
         first = owner_of(folder)
@@ -94,3 +97,41 @@ print(sorted(info.trace_id for info in store.search_traces()[0]))
     uri = f"tracehouse:{tmp_path / 'app.traces'}"
     done = subprocess.run([sys.executable, "-c", code, uri], check=True, capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.strip().splitlines()[-1] == "['of-child', 'of-parent']"
+
+
+def test_who_asks_does_not_wait_for_a_child_of_a_dead_owner(tmp_path: Path) -> None:
+    code = """
+import os, sys, time, warnings
+warnings.simplefilter("ignore")
+from tracehouse.mlflow.store import TracehouseStore
+store = TracehouseStore(sys.argv[1])
+store._write("put_assessments", assessments=[])
+child = os.fork()
+if child == 0:
+    time.sleep(120)
+    os._exit(0)
+print(child, flush=True)
+time.sleep(120)
+"""
+    ask = """
+import pathlib, sys
+from tracehouse.mlflow._owner import OwnerGoneError, ask
+try:
+    ask(pathlib.Path(sys.argv[1]), "put_assessments", {"assessments": []})
+except OwnerGoneError:
+    print("gone")
+"""
+    folder = tmp_path / "app.traces"
+    command = [sys.executable, "-c", code, f"tracehouse:{folder}"]
+    owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert owner.stdout is not None
+    child = int(owner.stdout.readline())
+    asking = [sys.executable, "-c", ask, str(folder)]
+    try:
+        assert subprocess.run(asking, capture_output=True, text=True, cwd=tmp_path, timeout=60).stdout == ""
+        owner.kill()
+        owner.wait()
+        assert subprocess.run(asking, capture_output=True, text=True, cwd=tmp_path, timeout=60).stdout == "gone\n"
+    finally:
+        os.kill(child, 9)
+        owner.kill()

@@ -29,8 +29,8 @@ def tracking_store(store_uri: str, artifact_uri: str | None = None, **_: Any) ->
     return TracehouseStore(store_uri, artifact_uri)
 
 
-def registry_store(store_uri: str, tracking_uri: str | None = None, **_: Any) -> TracehouseRegistryStore:
+def registry_store(store_uri: str, **_: Any) -> TracehouseRegistryStore:
     """The model and prompt registry of such a URI."""
     from tracehouse.mlflow.registry import TracehouseRegistryStore
 
-    return TracehouseRegistryStore(store_uri, tracking_uri)
+    return TracehouseRegistryStore(store_uri)

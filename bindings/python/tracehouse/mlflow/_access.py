@@ -27,7 +27,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import tracehouse
-from tracehouse.errors import ConflictError, NotFoundError
+from tracehouse.errors import ConflictError
 from tracehouse.mlflow import _operations
 from tracehouse.mlflow._owner import Owner, OwnerGoneError, ask
 
@@ -109,10 +109,6 @@ class Access:
     def _open_reader(self) -> tracehouse.Database:
         try:
             self._database = tracehouse.connect(self._folder, read_only=True, create=False)
-        except NotFoundError:
-            with tracehouse.connect(self._folder):
-                pass
-            self._database = tracehouse.connect(self._folder, read_only=True)
         except ConflictError:
             # This process has it open for writing, outside of MLflow.
             self._database = tracehouse.connect(self._folder)
@@ -129,8 +125,9 @@ class Access:
             if self._owner is not None:
                 return
             self._opening = True
-            self._changed.wait_for(lambda: self._readers == 0)
         try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._readers == 0)
             reader, self._database = self._database, None
             if reader is not None and reader.read_only:
                 reader.close()

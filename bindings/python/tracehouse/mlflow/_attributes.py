@@ -14,7 +14,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+from tracehouse._otlp import number_object
+
+NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _SUSPECT = ('"$', "NaN", "Infinity", "\\ud", "\\uD")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -91,7 +93,7 @@ def _parsed(value: Any) -> Any:
 def stored_value(value: Any) -> Any:
     """A value as the database keeps it, with what JSON has not."""
     if isinstance(value, float) and not math.isfinite(value):
-        return {"$double": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+        return number_object(value)
     if isinstance(value, (bytes, bytearray)):
         return {"$bytes": base64.b64encode(value).decode()}
     if isinstance(value, Mapping):
@@ -112,7 +114,7 @@ def given_value(value: Any) -> Any:
     if len(value) == 1:
         [(key, only)] = value.items()
         if key == "$double":
-            return _NUMBERS[only]
+            return NUMBERS[only]
         if key == "$bytes":
             # As MLflow writes bytes, which JSON has not.
             return str(base64.b64decode(only))

@@ -11,8 +11,8 @@ import json
 import math
 from typing import Any
 
-_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_KEY = "$double"
+from tracehouse._otlp import number_object
+from tracehouse.mlflow._attributes import NUMBERS
 
 
 def json_text(value: Any) -> str:
@@ -35,8 +35,8 @@ def given_value(value: Any) -> Any:
         return [given_value(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if len(value) == 1 and isinstance(word := value.get(_KEY), str) and word in _NUMBERS:
-        return _NUMBERS[word]
+    if len(value) == 1 and isinstance(word := value.get("$double"), str) and word in NUMBERS:
+        return NUMBERS[word]
     return {key: given_value(item) for key, item in value.items()}
 
 
@@ -51,7 +51,7 @@ def input_key(inputs: Any) -> str:
 
 def _stored(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return {_KEY: "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+        return number_object(value)
     if isinstance(value, dict):
         return {key: _stored(item) for key, item in value.items()}
     if isinstance(value, list):

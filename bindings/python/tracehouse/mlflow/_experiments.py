@@ -23,10 +23,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from tracehouse.mlflow._base import Base
-from tracehouse.mlflow._ids import mlflow_trace_id
 
 _RUNS = "tracehouse.runs"
-_DELETE_PAGE = 1_000
 
 
 class Experiments(Base):
@@ -56,20 +54,9 @@ class Experiments(Base):
         """Deletes a deleted experiment with its traces and its links to datasets; `mlflow gc` calls it."""
         with self.ManagedSessionMaker() as session:
             self._get_experiment(session, experiment_id, ViewType.DELETED_ONLY)
-        self._delete_all_traces(str(experiment_id))
+        self._delete_traces(str(experiment_id))
         self._write("unlink_experiment", experiment_id=str(experiment_id), now_ms=time.time_ns() // 1_000_000)
         super()._hard_delete_experiment(experiment_id)
-
-    def _delete_all_traces(self, experiment_id: str) -> None:
-        while True:
-            with self._reading() as database:
-                found = database.search_trace_ids(experiment_ids=experiment_id, max_results=_DELETE_PAGE)
-            if not found:
-                return
-            # Items of review queues first: without its trace nobody would find one again.
-            with self.ManagedSessionMaker(read_only=False) as session:
-                self._delete_review_queue_items_for_traces(session, [mlflow_trace_id(one) for one in found])
-            self._write("delete_traces", trace_ids=found)
 
     def archive_traces(self, **_: Any) -> int:
         """Not supported, as `supports_trace_archival` says."""

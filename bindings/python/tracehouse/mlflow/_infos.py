@@ -75,11 +75,16 @@ def _duration_ms(row: tracehouse.trace.TraceInfo) -> int | None:
 def _add_usage(metadata: dict[str, str], row: tracehouse.trace.TraceInfo) -> None:
     """Adds the tokens and the cost of the spans where the trace's start did not say them."""
     if TraceMetadataKey.TOKEN_USAGE not in metadata:
-        tokens = {name: count for name in _TOKENS if (count := getattr(row, name)) is not None}
+        tokens = token_counts(row)
         if tokens:
             metadata[TraceMetadataKey.TOKEN_USAGE] = json.dumps(tokens)
     if TraceMetadataKey.COST not in metadata and row.cost_usd is not None:
         metadata[TraceMetadataKey.COST] = json.dumps({"total_cost": row.cost_usd})
+
+
+def token_counts(row: tracehouse.trace.TraceInfo | tracehouse.trace.Span) -> dict[str, int]:
+    """The tokens of a trace or a span by MLflow's names, which are those of the columns."""
+    return {name: count for name in _TOKENS if (count := getattr(row, name)) is not None}
 
 
 def trace_start(info: TraceInfo) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from mlflow.entities.model_registry import PromptVersion
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import MAX_TRACE_LINKS_PER_REQUEST
 
-from tracehouse import _native
-from tracehouse.errors import NotFoundError
 from tracehouse.mlflow import _calls
 from tracehouse.mlflow._assessments import assessment_row, mlflow_assessment
 from tracehouse.mlflow._base import Base
 from tracehouse.mlflow._errors import not_found
 from tracehouse.mlflow._ids import plain_trace_id
+from tracehouse.mlflow._operations import trace_row
 from tracehouse.trace import Assessment as Row
 
 
@@ -26,18 +25,14 @@ class Judging(Base):
     def create_assessment(self, assessment: Assessment) -> Assessment:
         """Stores an assessment; one that it overrides is no longer valid."""
         trace_id = str(assessment.trace_id)
-        found = self._assessments_of(trace_id)
-        if found is None:
-            raise not_found(f"Trace with ID '{trace_id}' not found.")
         row = {**assessment_row(assessment, trace_id), "valid": True}
-        rows = [row]
-        if assessment.overrides:
-            older = next((one for one in found if one.assessment_id == assessment.overrides), None)
-            if older is None:
-                raise not_found(f"Assessment with ID '{assessment.overrides}' not found for trace '{trace_id}'")
-            older.valid = False
-            rows.append(older.to_dict())
-        self._write("put_assessments", assessments=rows)
+        try:
+            self._write("create_assessment", row=row)
+        except MlflowException as error:
+            message = f"Trace with ID '{trace_id}' not found."
+            if assessment.overrides and self._assessments_of(trace_id) is not None:
+                message = f"Assessment with ID '{assessment.overrides}' not found for trace '{trace_id}'"
+            raise _calls.missing(error, message) from None
         return self.get_assessment(trace_id, str(assessment.assessment_id))
 
     def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
@@ -118,8 +113,4 @@ class Judging(Base):
         """The assessments of a trace; `None` when there is no such trace."""
         plain = plain_trace_id(trace_id)
         with self._reading() as database:
-            try:
-                _native.get_trace_info(database._native, plain)
-            except NotFoundError:
-                return None
-            return database.assessments(plain)
+            return None if trace_row(database, plain) is None else database.assessments(plain)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import tracehouse
 from tracehouse.errors import ConflictError, InvalidInputError
 
-SCHEME = "tracehouse"
+_SCHEME = "tracehouse"
 _MAKING_SECONDS_MAX = 30.0
 
 
@@ -33,7 +33,7 @@ class Location:
         """
         scheme, separator, path = uri.partition(":")
         path = unquote(path.removeprefix("//"))
-        if scheme != SCHEME or not separator or not path:
+        if scheme != _SCHEME or not separator or not path:
             raise InvalidInputError(f"URI {uri!r}: tracehouse:./app.traces or tracehouse:///data/app.traces expected")
         if path == ":memory:":
             raise InvalidInputError(f"URI {uri!r}: a folder expected, MLflow's own files need one")

@@ -6,15 +6,10 @@ question, MLflow's own method is asked for its words: its tables have no traces,
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import Any
 
 from mlflow.entities.trace_metrics import MetricAggregation, MetricDataPoint, MetricViewType
-from mlflow.exceptions import MlflowException
 from mlflow.genai.scorers.online.entities import CompletedSession
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
-from mlflow.store.analytics.trace_correlation import calculate_npmi_from_counts
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import MAX_RESULTS_QUERY_TRACE_METRICS
 from mlflow.store.tracking.dbmodels.models import SqlExperiment
@@ -22,7 +17,7 @@ from mlflow.tracing.analysis import TraceFilterCorrelationResult
 
 import tracehouse
 from tracehouse.errors import InvalidInputError
-from tracehouse.mlflow._errors import message_of
+from tracehouse.mlflow._errors import refusal
 from tracehouse.mlflow._measuring_links import Links
 from tracehouse.mlflow._measuring_metrics import (
     asked,
@@ -33,7 +28,6 @@ from tracehouse.mlflow._measuring_metrics import (
     time_ns,
 )
 
-_logger = logging.getLogger(__name__)
 _NS_PER_MS = 1_000_000
 
 # The sessions of which one of the first traces, those of their first millisecond, is among `matching`.
@@ -92,7 +86,7 @@ class Measuring(Links):
             except InvalidInputError as error:
                 question = (experiment_ids, view_type, metric_name, aggregations, dimensions, filters)
                 times = (time_interval_seconds, start_time_ms, end_time_ms)
-                raise _refusal(error, lambda: super(Measuring, self).query_trace_metrics(*question, *times)) from error
+                raise refusal(error, lambda: super(Measuring, self).query_trace_metrics(*question, *times)) from error
         return PagedList(data_points(points, aggregations, dimensions)[:max_results], None)
 
     def calculate_trace_filter_correlation(
@@ -110,14 +104,12 @@ class Measuring(Links):
                 )
             except InvalidInputError as error:
                 question = (experiment_ids, filter_string1, filter_string2, base_filter)
-                raise _refusal(
+                raise refusal(
                     error, lambda: super(Measuring, self).calculate_trace_filter_correlation(*question)
                 ) from error
-        counts = (found.joint_count, found.filter1_count, found.filter2_count, found.total_count)
-        measure = calculate_npmi_from_counts(*counts)
         return TraceFilterCorrelationResult(
-            npmi=measure.npmi,
-            npmi_smoothed=measure.npmi_smoothed,
+            npmi=found.npmi,
+            npmi_smoothed=found.npmi_smoothed,
             filter1_count=found.filter1_count,
             filter2_count=found.filter2_count,
             joint_count=found.joint_count,
@@ -146,7 +138,7 @@ class Measuring(Links):
                     matching = database.search_trace_ids(filter_string, experiment_ids=experiment)
                 except InvalidInputError as error:
                     question = (experiment_id, 0, 0, None, filter_string)
-                    raise _refusal(error, lambda: super(Measuring, self).find_completed_sessions(*question)) from error
+                    raise refusal(error, lambda: super(Measuring, self).find_completed_sessions(*question)) from error
                 wanted = _sessions_begun(database, experiment, matching)
                 sessions = [session for session in sessions if session.session_id in wanted]
         sessions.sort(key=lambda one: (one.last_request_time_ns // _NS_PER_MS, one.session_id))
@@ -195,15 +187,3 @@ def _sessions_begun(database: tracehouse.Database, experiment_id: str, matching:
         return set()
     tables = {"matching": {"trace_id": matching}}
     return {session_id for (session_id,) in database.sql(_SESSIONS_BEGUN, {"experiment": experiment_id}, tables=tables)}
-
-
-def _refusal(error: InvalidInputError, ask: Callable[[], object]) -> MlflowException:
-    """What MLflow says of a question that the database refuses, where MLflow refuses it, too."""
-    try:
-        ask()
-    except MlflowException as said:
-        if said.error_code == ErrorCode.Name(INVALID_PARAMETER_VALUE):
-            return said
-    except Exception:
-        _logger.debug("MLflow's store failed", exc_info=True)
-    return MlflowException.invalid_parameter_value(message_of(error))

@@ -6,6 +6,7 @@ and arguments are those of `Access.write`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from tracehouse.mlflow._ids import mlflow_trace_id
 from tracehouse.trace import Assessment, TraceInfo, TraceStart
 
 _NAME = "mlflow.traceName"
+_CHANGES = threading.Lock()
+"""Held from what is read of an assessment to what is written of it."""
 
 
 def log_spans(db: Database, spans: list[dict[str, Any]], experiment_id: str, tags: dict[str, dict[str, str]]) -> None:
@@ -25,14 +28,17 @@ def log_spans(db: Database, spans: list[dict[str, Any]], experiment_id: str, tag
     Raises:
         InvalidInputError: one of the traces is in another experiment; then no span is stored.
     """
-    for trace_id in {span["trace_id"] for span in spans}:
-        _known(db, trace_id, experiment_id)
+    known = {trace_id: _known(db, trace_id, experiment_id) for trace_id in {span["trace_id"] for span in spans}}
     for span in spans:
         for part in ("events", "links"):
             span[part] = [tuple(item) for item in span[part]]
     _native.append(db._native, spans)
     for trace_id, given in tags.items():
-        db.set_tags(trace_id, given)
+        # Each batch of a trace comes with the same ones.
+        row = known.get(trace_id)
+        changed = given if row is None else {key: value for key, value in given.items() if row.tags.get(key) != value}
+        if changed:
+            db.set_tags(trace_id, changed)
 
 
 def start_trace(db: Database, start: dict[str, Any], assessments: list[dict[str, Any]]) -> None:
@@ -54,13 +60,18 @@ def _known(db: Database, trace_id: str, experiment_id: str) -> TraceInfo | None:
     Raises:
         InvalidInputError: it is in another experiment.
     """
-    try:
-        row = _native.get_trace_info(db._native, trace_id)
-    except NotFoundError:
-        return None
-    if row.experiment_id != experiment_id:
+    row = trace_row(db, trace_id)
+    if row is not None and row.experiment_id != experiment_id:
         raise InvalidInputError(f"Trace with ID '{mlflow_trace_id(trace_id)}' already exists in another experiment.")
     return row
+
+
+def trace_row(db: Database, trace_id: str) -> TraceInfo | None:
+    """The row of a trace, where there is one."""
+    try:
+        return _native.get_trace_info(db._native, trace_id)
+    except NotFoundError:
+        return None
 
 
 def _set_again(db: Database, start: dict[str, Any]) -> None:
@@ -82,6 +93,21 @@ def set_tag(db: Database, trace_id: str, key: str, value: str) -> None:
 def delete_tag(db: Database, trace_id: str, key: str) -> None:
     """Deletes a tag."""
     db.delete_tag(trace_id, key)
+
+
+def create_assessment(db: Database, row: dict[str, Any]) -> None:
+    """Stores an assessment as it is; one that it overrides is no longer valid.
+
+    Raises:
+        NotFoundError: there is no such trace, or none with the overridden id on it.
+    """
+    rows = [Assessment(**row)]
+    with _CHANGES:
+        if row["overrides"]:
+            older = db.get_assessment(row["trace_id"], row["overrides"])
+            older.valid = False
+            rows.append(older)
+        db.put_assessments(rows)
 
 
 def put_assessments(db: Database, assessments: list[dict[str, Any]]) -> None:
@@ -118,6 +144,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = (
             start_trace,
             set_tag,
             delete_tag,
+            create_assessment,
             put_assessments,
             delete_assessment,
             delete_traces,

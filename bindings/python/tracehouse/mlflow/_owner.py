@@ -46,7 +46,14 @@ class Owner:
             self._socket.bind(name)
             os.chmod(name, 0o600)
         self._socket.listen(64)
+        self._connections: set[socket.socket] = set()
+        # A child would keep them open after this process: who asks would wait for an answer that nobody gives.
+        os.register_at_fork(after_in_child=self._close_sockets)
         threading.Thread(target=self._listen, name="tracehouse-owner", daemon=True).start()
+
+    def _close_sockets(self) -> None:
+        for opened in (self._socket, *self._connections):
+            opened.close()
 
     def run(self, operation: str, given: Mapping[str, Any]) -> Any:
         """Runs an operation on the database."""
@@ -61,17 +68,22 @@ class Owner:
             threading.Thread(target=self._serve, args=(connection,), name="tracehouse-asked", daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            while (request := _receive(connection)) is not None:
-                operation, given = request
-                try:
-                    answer = [True, self.run(operation, given)]
-                except Exception as error:
-                    answer = [False, getattr(error, "kind", "Internal"), str(error)]
-                try:
-                    _send(connection, answer)
-                except OSError:
-                    return
+        self._connections.add(connection)
+        try:
+            with connection:
+                while (request := _receive(connection)) is not None:
+                    _send(connection, self._answer(*request))
+        except OSError:
+            # Who asked is gone; another thread of it may ask again.
+            return
+        finally:
+            self._connections.discard(connection)
+
+    def _answer(self, operation: str, given: Mapping[str, Any]) -> list[Any]:
+        try:
+            return [True, self.run(operation, given)]
+        except Exception as error:
+            return [False, getattr(error, "kind", "Internal"), str(error)]
 
 
 _CONNECTIONS = threading.local()

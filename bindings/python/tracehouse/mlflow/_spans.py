@@ -18,14 +18,7 @@ from mlflow.tracing.otel.translation import translate_loaded_span_with_status
 import tracehouse
 from tracehouse.mlflow._attributes import attribute_texts, attribute_values, object_text, values_text
 from tracehouse.mlflow._ids import id_base64, mlflow_trace_id, plain_trace_id
-
-_TOKENS = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "total_tokens": "total_tokens",
-    "cache_read_input_tokens": "cache_read_input_tokens",
-    "cache_creation_input_tokens": "cache_creation_input_tokens",
-}
+from tracehouse.mlflow._infos import token_counts
 
 
 def span_fields(span: Span, translated: Mapping[str, Any], experiment_id: str) -> dict[str, Any]:
@@ -116,10 +109,7 @@ def _told(span: tracehouse.trace.Span) -> dict[str, str]:
         SpanAttributeKey.OUTPUTS: span.output_value,
         SpanAttributeKey.MODEL: span.model,
         SpanAttributeKey.MODEL_PROVIDER: span.provider,
-        SpanAttributeKey.CHAT_USAGE: {
-            name: value for name, column in _TOKENS.items() if (value := getattr(span, column)) is not None
-        }
-        or None,
+        SpanAttributeKey.CHAT_USAGE: token_counts(span) or None,
         SpanAttributeKey.LLM_COST: None if span.cost_usd is None else {"total_cost": span.cost_usd},
     }
     return {key: json.dumps(value, ensure_ascii=False) for key, value in told.items() if value is not None}

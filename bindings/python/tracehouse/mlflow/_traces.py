@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from mlflow.entities import Experiment, Span, Trace, TraceData, TraceInfo
 from mlflow.entities.trace_info_v2 import TraceInfoV2
 from mlflow.exceptions import MlflowException, MlflowTracingException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
 from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
 from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.tracing.constant import SpanAttributeKey, SpansLocation, TraceMetadataKey, TraceSizeStatsKey, TraceTagKey
@@ -24,13 +22,13 @@ from tracehouse.errors import InvalidInputError, NotFoundError
 from tracehouse.mlflow import _calls
 from tracehouse.mlflow._assessments import assessment_row, by_trace
 from tracehouse.mlflow._base import Base
-from tracehouse.mlflow._errors import message_of, not_found
+from tracehouse.mlflow._errors import not_found, refusal
 from tracehouse.mlflow._ids import ID_METADATA, mlflow_trace_id, plain_trace_id
 from tracehouse.mlflow._infos import trace_info, trace_start
+from tracehouse.mlflow._operations import trace_row
 from tracehouse.mlflow._spans import resource_attributes, span_fields, stored_span
 from tracehouse.trace import TraceInfo as Row
 
-_logger = logging.getLogger(__name__)
 # How often, and how long between, a trace is looked at whose spans are not all here yet.
 _PARTIAL_PAUSES_SECONDS = (1, 2)
 _DELETE_PAGE = 1_000
@@ -112,7 +110,7 @@ class Traces(Base):
         """The traces to be deleted, oldest first, in pages."""
         if trace_ids:
             with self._reading() as database:
-                rows = [_row(database, plain_trace_id(trace_id)) for trace_id in dict.fromkeys(trace_ids)]
+                rows = [trace_row(database, plain_trace_id(trace_id)) for trace_id in dict.fromkeys(trace_ids)]
             yield [row.trace_id for row in rows if row is not None and row.experiment_id == str(experiment_id)]
             return
         left = max_traces
@@ -145,7 +143,7 @@ class Traces(Base):
         wanted = None if experiment_ids is None else {str(one) for one in experiment_ids}
         ids = _distinct(trace_ids)
         with self._reading() as database:
-            rows = [row for trace_id in ids if (row := _row(database, trace_id)) is not None]
+            rows = [row for trace_id in ids if (row := trace_row(database, trace_id)) is not None]
             if wanted is not None:
                 rows = [row for row in rows if row.experiment_id in wanted]
             return self._infos(database, rows)
@@ -207,24 +205,9 @@ class Traces(Base):
             try:
                 traces, token = _native.search(database._native, search, False)
             except InvalidInputError as error:
-                raise self._refusal(error, filter_string, order_by) from error
+                question = {"filter_string": filter_string, "order_by": order_by, "max_results": 1}
+                raise refusal(error, lambda: super(Traces, self).search_traces(**question)) from error
             return self._infos(database, [trace.info for trace in traces]), token
-
-    def _refusal(
-        self, error: InvalidInputError, filter_string: str | None, order_by: list[str] | None
-    ) -> MlflowException:
-        """What MLflow says of a search that the database refuses, where MLflow refuses it, too.
-
-        Its own tables, which have no traces, are asked the same: its parser alone does not see all that is wrong.
-        """
-        try:
-            super().search_traces(filter_string=filter_string, max_results=1, order_by=order_by)
-        except MlflowException as said:
-            if said.error_code == ErrorCode.Name(INVALID_PARAMETER_VALUE):
-                return said
-        except Exception:
-            _logger.debug("MLflow's search failed", exc_info=True)
-        return MlflowException.invalid_parameter_value(message_of(error))
 
     def _trace(self, database: tracehouse.Database, trace_id: str) -> Trace | None:
         try:
@@ -274,13 +257,6 @@ class Traces(Base):
     ) -> TraceInfoV2:
         """Finishes a trace."""
         return _calls.end_v2(self, request_id, timestamp_ms, status, request_metadata, tags)
-
-
-def _row(database: tracehouse.Database, trace_id: str) -> Row | None:
-    try:
-        return _native.get_trace_info(database._native, trace_id)
-    except NotFoundError:
-        return None
 
 
 def _distinct(trace_ids: list[str]) -> list[str]:

@@ -10,8 +10,7 @@ from tracehouse.mlflow._location import Location
 class TracehouseRegistryStore(SqlAlchemyStore):
     """MLflow's SQL registry on `mlflow/mlflow.db`."""
 
-    def __init__(self, store_uri: str, tracking_uri: str | None = None) -> None:
+    def __init__(self, store_uri: str) -> None:
         location = Location.of(store_uri)
         with location.making():
             super().__init__(location.sqlite_uri)
-        self.tracking_uri = tracking_uri or store_uri
