@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, ListArray, UInt64Array,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Decimal128Array, Int64Array,
+    ListArray, PrimitiveArray, UInt64Array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef};
+use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type, UInt64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
@@ -133,24 +134,35 @@ fn item() -> FieldRef {
     Arc::new(Field::new_list_field(STATE_TYPE, true))
 }
 
-/// Integers, durations, or decimals without their point, as numbers.
-fn numbers(array: &ArrayRef) -> Result<Box<dyn Iterator<Item = Option<i128>> + '_>> {
-    use arrow::datatypes::{Int64Type, UInt64Type};
+/// Calls `take` with each row that has a value, and the value: an integer, a duration, or a decimal without its
+/// point. One loop a type, not one iterator for all, which is a call a row.
+fn each_number(array: &ArrayRef, mut take: impl FnMut(usize, i128) -> Result<()>) -> Result<()> {
+    fn each<T: ArrowPrimitiveType<Native: Into<i128>>>(
+        values: &PrimitiveArray<T>,
+        take: &mut impl FnMut(usize, i128) -> Result<()>,
+    ) -> Result<()> {
+        match values.nulls().filter(|nulls| nulls.null_count() > 0) {
+            Some(nulls) => {
+                let mut valid = nulls.valid_indices();
+                valid.try_for_each(|row| take(row, values.value(row).into()))
+            }
+            None => {
+                let mut rows = values.values().iter().enumerate();
+                rows.try_for_each(|(row, value)| take(row, (*value).into()))
+            }
+        }
+    }
     if let Some(values) = array.as_primitive_opt::<Int64Type>() {
-        return Ok(Box::new(values.iter().map(|value| value.map(i128::from))));
+        return each(values, &mut take);
     }
     if let Some(values) = array.as_primitive_opt::<UInt64Type>() {
-        return Ok(Box::new(values.iter().map(|value| value.map(i128::from))));
+        return each(values, &mut take);
     }
     if let Some(values) = array.as_primitive_opt::<Decimal128Type>() {
-        return Ok(Box::new(values.iter()));
+        return each(values, &mut take);
     }
-    let values = cast(array, &DataType::Int64)?
-        .as_primitive::<Int64Type>()
-        .clone();
-    Ok(Box::new((0..values.len()).map(move |row| {
-        values.is_valid(row).then(|| i128::from(values.value(row)))
-    })))
+    let values = cast(array, &DataType::Int64)?;
+    each(values.as_primitive::<Int64Type>(), &mut take)
 }
 
 fn first(arrays: &[ArrayRef]) -> Result<&ArrayRef> {
@@ -231,11 +243,11 @@ impl Total {
 
 impl Accumulator for Total {
     fn update_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
-        for value in numbers(first(arguments)?)?.flatten() {
+        each_number(first(arguments)?, |_, value| {
             self.sum = added(self.sum, value)?;
             self.count += 1;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
@@ -259,11 +271,11 @@ impl Accumulator for Total {
     }
 
     fn retract_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
-        for value in numbers(first(arguments)?)?.flatten() {
+        each_number(first(arguments)?, |_, value| {
             self.sum = added(self.sum, -value)?;
             self.count -= 1;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -281,10 +293,10 @@ struct Distinct {
 
 impl Accumulator for Distinct {
     fn update_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
-        for value in numbers(first(arguments)?)?.flatten() {
+        each_number(first(arguments)?, |_, value| {
             *self.counts.entry(value).or_default() += 1;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
@@ -322,13 +334,13 @@ impl Accumulator for Distinct {
     }
 
     fn retract_batch(&mut self, arguments: &[ArrayRef]) -> Result<()> {
-        for value in numbers(first(arguments)?)?.flatten() {
+        each_number(first(arguments)?, |_, value| {
             match self.counts.get_mut(&value) {
                 Some(count) if *count > 1 => *count -= 1,
                 _ => drop(self.counts.remove(&value)),
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -365,16 +377,12 @@ impl GroupsAccumulator for Totals {
         total_num_groups: usize,
     ) -> Result<()> {
         self.sums.resize(total_num_groups, None);
-        for (row, (group, value)) in group_indices
-            .iter()
-            .zip(numbers(first(arguments)?)?)
-            .enumerate()
-        {
-            if let Some(value) = value.filter(|_| is_wanted(filter, row)) {
-                self.add(*group, value)?;
+        each_number(first(arguments)?, |row, value| {
+            match group_indices.get(row) {
+                Some(group) if is_wanted(filter, row) => self.add(*group, value),
+                _ => Ok(()),
             }
-        }
-        Ok(())
+        })
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
@@ -406,9 +414,15 @@ impl GroupsAccumulator for Totals {
         arguments: &[ArrayRef],
         filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
-        let rows = numbers(first(arguments)?)?.enumerate();
-        let rows = rows.map(|(row, value)| value.filter(|_| is_wanted(filter, row)));
-        Ok(vec![Arc::new(decimals(rows)?)])
+        let argument = first(arguments)?;
+        let mut values = vec![None; argument.len()];
+        each_number(argument, |row, value| {
+            if let Some(kept) = values.get_mut(row).filter(|_| is_wanted(filter, row)) {
+                *kept = Some(value);
+            }
+            Ok(())
+        })?;
+        Ok(vec![Arc::new(decimals(values)?)])
     }
 
     fn size(&self) -> usize {
