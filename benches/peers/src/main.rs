@@ -306,13 +306,20 @@ fn load(db: &Database, otlp: &str, assessments: &str) -> Result<Stages> {
     })
 }
 
-/// Builds a dataset of the newest traces that match, reads it back and deletes it, so that the next
-/// request builds it again. Rows of trace id, inputs, outputs, expectations.
+/// Builds a dataset of the newest `limit` traces that match, reads it back and deletes it, so that the next
+/// request builds it again. Rows of trace id, inputs, outputs, expectations. The limit of a dataset is one of records,
+/// which are fewer than traces where inputs repeat: the traces are named.
 fn dataset(db: &Database, filter: &str, limit: usize) -> Result<Vec<u8>> {
     const NAME: &str = "peer";
     let dataset = db.create_dataset(NAME)?;
+    let newest = db.search_traces(&Search::new(filter).limit(limit))?;
+    let ids: Vec<String> = newest
+        .traces
+        .iter()
+        .map(|trace| format!("'{}'", trace.trace_id))
+        .collect();
     let built = dataset
-        .add_traces(&Search::new(filter).limit(limit))
+        .add_traces(&Search::new(format!("trace_id IN ({})", ids.join(", "))))
         .and_then(|_| dataset.records(None));
     db.delete_dataset(NAME)?;
     let columns = ["source_trace_id", "inputs", "outputs", "expectations"];
