@@ -19,8 +19,12 @@ pub(crate) const LOOKUPS_OF_THREAD: usize = 128;
 
 /// The threads that `work` is worth, when one should have at least `of_thread` of it.
 pub(crate) fn threads_for(work: usize, of_thread: usize) -> usize {
-    let cores = thread::available_parallelism().map_or(1, |count| count.get());
-    (work / of_thread.max(1)).clamp(1, cores)
+    let worth = work / of_thread.max(1);
+    if worth <= 1 {
+        // The number of cores is read from files: not for a small statement.
+        return 1;
+    }
+    worth.min(thread::available_parallelism().map_or(1, |count| count.get()))
 }
 
 /// What `work` makes of each item, in their order; the caller is one of the `threads`.

@@ -108,6 +108,7 @@ impl TableProvider for SnapshotTable {
                 limit.clamp(LIMIT_BATCH_ROWS_MIN.min(batch_rows), batch_rows)
             }),
             batch_bytes: self.batch_bytes,
+            late: BTreeSet::new(),
             cancel: self.cancel.clone(),
         };
         Ok(Arc::new(ScanExec::new(projected, plan)))

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! logical:  .. push_down_filter (behind `no_rows`), extract_equijoin_predicate and eliminate_cross_join (`null_keys`) ..
-//! physical: semi_joins -> grouping_sets -> aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> .. -> yielding_joins
+//! physical: semi_joins -> grouping_sets -> aggregate_statistics (behind `distinct_counts`) .. EnsureRequirements -> merge_keys -> .. -> late_columns -> yielding_joins
 //! ```
 //! Each file says what is wrong there and which test tells when it can go.
 
 mod distinct_counts;
 mod grouping_sets;
+mod late_columns;
 mod merge_keys;
 mod no_rows;
 mod null_keys;
@@ -23,6 +24,7 @@ use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
 use distinct_counts::DistinctCounts;
 use grouping_sets::GroupingSets;
+use late_columns::LateColumns;
 use merge_keys::MergeKeys;
 use no_rows::NoRows;
 use null_keys::NullKeys;
@@ -53,6 +55,7 @@ pub(super) fn with_rules(builder: SessionStateBuilder) -> SessionStateBuilder {
     physical.insert(behind.map_or(0, |at| at + 1), Arc::new(MergeKeys));
     physical.insert(0, Arc::new(GroupingSets));
     physical.insert(0, Arc::new(SemiJoins));
+    physical.push(Arc::new(LateColumns));
     physical.push(Arc::new(YieldingJoins));
     builder
         .with_optimizer_rules(logical)

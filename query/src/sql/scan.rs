@@ -4,21 +4,17 @@
 //! a stream gives way after every batch and every unit, and stops when dropped, when its limit is
 //! reached, or when the query is cancelled.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
-use arrow::array::RecordBatchOptions;
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Statistics, internal_err};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -29,23 +25,21 @@ use datafusion::physical_plan::execution_plan::{
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown,
 };
-use datafusion::physical_plan::metrics::{
-    BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricType, MetricsSet,
-};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, RecordBatchStream,
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
-use futures::Stream;
-use tracehouse_storage::scan::{RowStream, ScanCounters, ScanRequest, Zone};
+use tracehouse_storage::scan::{ScanRequest, Zone};
 use tracehouse_storage::schema::Table;
 
-use super::budget::cut;
+use super::late::{LateTable, ROW, STAND_IN_TYPE};
 use super::partitions::{Dealt, Partitions};
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
 use super::related::{RelatedRows, related_rows};
 use super::required::column_of;
-use super::source::{TableRows, Unit};
+use super::scan_stream::ScanStream;
+use super::source::TableRows;
 use crate::error::{ErrorKind, QueryError};
 use crate::plan::Required;
 
@@ -93,6 +87,8 @@ pub(super) struct ScanPlan {
     pub batch_rows: usize,
     /// Most bytes of a batch of several rows.
     pub batch_bytes: usize,
+    /// Columns of the output that are read behind a top-k; see `late`.
+    pub late: BTreeSet<usize>,
     /// Ends the scan early.
     pub cancel: Cancel,
 }
@@ -105,6 +101,34 @@ impl ScanPlan {
     pub(super) fn dealt(&self) -> crate::error::Result<&Dealt> {
         let find = || self.rows.units(self.required.clone(), &self.related, None);
         self.partitions.dealt(find)
+    }
+
+    /// Names of the columns of the output that are late, or are not.
+    fn columns(&self, schema: &Schema, are_late: bool) -> Vec<String> {
+        let fields = schema.fields().iter().enumerate();
+        fields
+            .filter(|(at, _)| self.late.contains(at) == are_late)
+            .map(|(_, field)| field.name().clone())
+            .collect()
+    }
+
+    /// What it asks of each source.
+    pub(super) fn request(&self, schema: &Schema) -> ScanRequest {
+        let mut columns = self.columns(schema, false);
+        if columns.is_empty() || !self.late.is_empty() {
+            // For late columns, or where nothing but the number of rows is wanted; they cost nothing to read.
+            columns.push(ROW.to_string());
+        }
+        ScanRequest {
+            columns,
+            rows: None,
+            filters: (self.filters.iter())
+                .map(|filter| row_filter(filter, &self.cancel))
+                .collect(),
+            zones: self.zones.clone(),
+            batch_rows: self.batch_rows,
+            ..ScanRequest::default()
+        }
     }
 }
 
@@ -157,12 +181,29 @@ impl ScanExec {
         Ok(Some(Self::new(self.schema.clone(), plan)))
     }
 
-    fn columns(&self) -> Vec<String> {
-        self.schema
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect()
+    /// Whether a column of the output is large, and of a type that has stand-ins.
+    pub(super) fn can_be_late(&self, index: usize) -> bool {
+        self.schema.fields().get(index).is_some_and(|field| {
+            self.plan.rows.table().is_heavy(field.name()) && *field.data_type() == STAND_IN_TYPE
+        })
+    }
+
+    /// This scan without these columns, given by their place in another operator's output and in this one's, and what
+    /// reads them there.
+    pub(super) fn with_late(&self, columns: &[(usize, usize)]) -> (Self, LateTable) {
+        let mut scan = self.clone();
+        scan.plan.late = columns.iter().map(|(_, column)| *column).collect();
+        let named = columns.iter().filter_map(|(at, column)| {
+            let field = self.schema.fields().get(*column)?;
+            Some((*at, field.name().clone()))
+        });
+        let table = LateTable {
+            rows: self.plan.rows.clone(),
+            cancel: self.plan.cancel.clone(),
+            batch_bytes: self.plan.batch_bytes,
+            columns: named.collect(),
+        };
+        (scan, table)
     }
 
     /// A filter over this scan's output, such as a bound that tightens while a top-k runs, turned
@@ -182,27 +223,6 @@ impl ScanExec {
             .collect();
         let expr = reassign_expr_columns(Arc::clone(filter), &schema)?;
         Ok(PushedFilter::new(columns, expr))
-    }
-
-    fn request(&self) -> ScanRequest {
-        let mut columns = self.columns();
-        if columns.is_empty() {
-            // Nothing but the number of rows is wanted; row numbers cost nothing to read.
-            columns.push("_row".to_string());
-        }
-        ScanRequest {
-            columns,
-            rows: None,
-            filters: self
-                .plan
-                .filters
-                .iter()
-                .map(|filter| row_filter(filter, &self.plan.cancel))
-                .collect(),
-            zones: self.plan.zones.clone(),
-            batch_rows: self.plan.batch_rows,
-            ..ScanRequest::default()
-        }
     }
 
     fn row_statistics(&self) -> Precision<usize> {
@@ -225,8 +245,15 @@ impl DisplayAs for ScanExec {
             f,
             "ScanExec: table={}, columns=[{}]",
             plan.rows.table().name(),
-            self.columns().join(", ")
+            plan.columns(&self.schema, false).join(", ")
         )?;
+        if !plan.late.is_empty() {
+            write!(
+                f,
+                ", late=[{}]",
+                plan.columns(&self.schema, true).join(", ")
+            )?;
+        }
         write!(f, ", sources={}, units={units}", plan.rows.source_count())?;
         write!(f, ", access={taken}")?;
         for filter in &plan.filters {
@@ -297,31 +324,7 @@ impl ExecutionPlan for ScanExec {
         if partition >= self.plan.partitions.count() {
             return internal_err!("scan has no partition {partition}");
         }
-        // Of units that are found late there may be fewer than partitions.
-        let dealt = self.plan.dealt()?.partitions.get(partition);
-        let units = dealt.map_or(&[][..], Vec::as_slice);
-        let work = ScanWork::new(&self.metrics, partition);
-        let stream = ScanStream {
-            schema: self.schema.clone(),
-            rows: self.plan.rows.clone(),
-            related: self.plan.related.clone(),
-            bounds: (self.plan.filters.iter())
-                .filter(|filter| filter.columns == ["request_time"])
-                .cloned()
-                .collect(),
-            request: ScanRequest {
-                counters: Some(work.counters.clone()),
-                ..self.request()
-            },
-            work,
-            units: units.iter().cloned().collect(),
-            current: None,
-            ready: VecDeque::new(),
-            batch_bytes: self.plan.batch_bytes,
-            remaining: self.plan.limit,
-            cancel: self.plan.cancel.clone(),
-            metrics: BaselineMetrics::new(&self.metrics, partition),
-        };
+        let stream = ScanStream::new(self.schema.clone(), &self.plan, &self.metrics, partition)?;
         Ok(Box::pin(cooperative(stream)))
     }
 
@@ -382,170 +385,5 @@ impl ExecutionPlan for ScanExec {
             FilterPushdownPropagation::with_parent_pushdown_result(answers)
                 .with_updated_node(updated),
         )
-    }
-}
-
-/// What a scan has done, as `EXPLAIN ANALYZE` shows it.
-struct ScanWork {
-    counters: Arc<ScanCounters>,
-    rows_read: Count,
-    blocks_cached: Count,
-    blocks_decoded: Count,
-    bytes_decoded: Count,
-}
-
-impl ScanWork {
-    fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
-        let count = |name| {
-            MetricBuilder::new(metrics)
-                .with_type(MetricType::Summary)
-                .counter(name, partition)
-        };
-        Self {
-            counters: Arc::default(),
-            rows_read: count("rows_read"),
-            blocks_cached: count("blocks_cached"),
-            blocks_decoded: count("blocks_decoded"),
-            bytes_decoded: count("bytes_decoded"),
-        }
-    }
-
-    fn publish(&self, related: &[RelatedRows]) {
-        let of_related = related.iter().map(|related| related.related.figures());
-        for done in of_related.chain([self.counters.take()]) {
-            let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
-            self.rows_read.add(count(done.rows));
-            self.blocks_cached.add(count(done.cached_blocks));
-            self.blocks_decoded.add(count(done.decoded_blocks));
-            self.bytes_decoded.add(count(done.decoded_bytes));
-        }
-    }
-}
-
-/// The batches of one partition.
-struct ScanStream {
-    schema: SchemaRef,
-    rows: TableRows,
-    related: Vec<RelatedRows>,
-    /// Filters that may leave out all of a source by its times.
-    bounds: Vec<PushedFilter>,
-    request: ScanRequest,
-    work: ScanWork,
-    units: VecDeque<Unit>,
-    current: Option<RowStream>,
-    /// Pieces of a batch that was too large.
-    ready: VecDeque<RecordBatch>,
-    batch_bytes: usize,
-    remaining: Option<usize>,
-    cancel: Cancel,
-    metrics: BaselineMetrics,
-}
-
-impl ScanStream {
-    /// One piece of work: a batch, the end of a unit (`Some(None)`), or the end of it all (`None`).
-    fn step(&mut self) -> Option<Result<Option<RecordBatch>>> {
-        if self.remaining == Some(0) {
-            return None;
-        }
-        if let Err(error) = self.cancel.check() {
-            return Some(Err(error.into()));
-        }
-        if let Some(piece) = self.ready.pop_front() {
-            return Some(self.shape(&piece));
-        }
-        if self.current.is_none() {
-            let unit = self.units.pop_front()?;
-            match self.is_too_old(&unit) {
-                Ok(true) => return Some(Ok(None)),
-                Ok(false) => {}
-                Err(error) => return Some(Err(error.into())),
-            }
-            match self.rows.scan(&unit, &self.request, &self.related) {
-                Ok(stream) => self.current = Some(stream),
-                Err(error) => return Some(Err(error.into())),
-            }
-        }
-        match self.current.as_mut()?.next() {
-            Some(Ok(batch)) => match cut(batch, self.batch_bytes) {
-                Ok(pieces) => {
-                    self.ready.extend(pieces);
-                    self.ready
-                        .pop_front()
-                        .map_or(Some(Ok(None)), |piece| Some(self.shape(&piece)))
-                }
-                Err(error) => Some(Err(error)),
-            },
-            Some(Err(error)) => Some(Err(DataFusionError::External(Box::new(error)))),
-            None => {
-                self.current = None;
-                Some(Ok(None))
-            }
-        }
-    }
-
-    /// Whether a top-k that runs has no use for any row of the unit's source.
-    fn is_too_old(&self, unit: &Unit) -> crate::error::Result<bool> {
-        if self.bounds.is_empty() || self.rows.table() != Table::Traces {
-            return Ok(false);
-        }
-        let latest = self.rows.latest_ns(unit)?;
-        Ok(latest.is_some_and(|latest| self.bounds.iter().any(|bound| bound.is_above(latest))))
-    }
-
-    /// The batch cut at the limit, in the schema promised.
-    fn shape(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
-        let rows = batch.num_rows().min(self.remaining.unwrap_or(usize::MAX));
-        if let Some(remaining) = &mut self.remaining {
-            *remaining -= rows;
-        }
-        if rows == 0 {
-            return Ok(None);
-        }
-        let columns = match self.schema.fields().is_empty() {
-            true => Vec::new(),
-            false => batch.slice(0, rows).columns().to_vec(),
-        };
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(Some(RecordBatch::try_new_with_options(
-            self.schema.clone(),
-            columns,
-            &options,
-        )?))
-    }
-}
-
-impl Stream for ScanStream {
-    type Item = Result<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        let timer = this.metrics.elapsed_compute().clone();
-        let step = {
-            let _timed = timer.timer();
-            this.step()
-        };
-        this.work.publish(&this.related);
-        let polled = match step {
-            None => Poll::Ready(None),
-            Some(Ok(Some(batch))) => Poll::Ready(Some(Ok(batch))),
-            Some(Ok(None)) => {
-                // Nothing found in this piece: let other tasks run before the next one.
-                context.waker().wake_by_ref();
-                Poll::Pending
-            }
-            Some(Err(error)) => {
-                this.units.clear();
-                this.ready.clear();
-                this.current = None;
-                Poll::Ready(Some(Err(error)))
-            }
-        };
-        this.metrics.record_poll(polled)
-    }
-}
-
-impl RecordBatchStream for ScanStream {
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
     }
 }

@@ -25,6 +25,11 @@ pub(super) struct Unit {
 }
 
 impl Unit {
+    /// The number of its source in the snapshot.
+    pub(super) fn source(&self) -> usize {
+        self.source
+    }
+
     /// Its rows that are not masked.
     pub(super) fn row_count(&self) -> u64 {
         self.row_count
@@ -169,6 +174,14 @@ impl TableRows {
         Ok(times.map(|(_, latest)| latest))
     }
 
+    /// Scans rows of one source.
+    ///
+    /// # Errors
+    /// `Internal` when there is no such source; what reading it gives.
+    pub(super) fn rows_of(&self, source: usize, request: &ScanRequest) -> Result<RowStream> {
+        Ok(self.snapshot.scan(source, self.table, request)?)
+    }
+
     /// Scans one unit.
     pub(super) fn scan(
         &self,
@@ -193,6 +206,6 @@ impl TableRows {
             .iter()
             .flat_map(|related| related.related.filters(unit.source));
         request.filters.extend(filters);
-        Ok(self.snapshot.scan(unit.source, self.table, &request)?)
+        self.rows_of(unit.source, &request)
     }
 }

@@ -26,6 +26,7 @@ use crate::runtime::{QueryRuntime, SqlSettings};
 mod analysts;
 mod columns;
 mod json;
+mod late_columns;
 mod limits;
 mod order_keys;
 mod planner;
