@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,9 @@ import pytest
 
 # Its own warnings are not ours to mend.
 warnings.simplefilter("ignore")
+
+# MLflow asks GitHub for prices of models, and reports how it is used.
+os.environ.update(MLFLOW_MODEL_CATALOG_URI="", MLFLOW_DISABLE_TELEMETRY="true")
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent
 
