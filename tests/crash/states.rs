@@ -12,7 +12,7 @@ use super::workload::{Workload, events};
 use crate::support::{say, seed, setting};
 
 /// States that the test command goes through at least.
-const STATES: u64 = 50_000;
+const STATES: u64 = 25_000;
 const THREADS: usize = 4;
 
 /// All cuts of a life.

@@ -40,7 +40,7 @@ use report::{Report, Verdict};
 use statement::{Question, Statement};
 
 /// Statements in the test command.
-const STATEMENTS: u64 = 5_000;
+const STATEMENTS: u64 = 2_500;
 /// Threads that ask; each has a process of the peers for each source.
 const THREADS: usize = 2;
 /// How long one of our statements may take.

@@ -21,7 +21,7 @@ const FILTERS_A_STATEMENT: usize = 5;
 
 fn filter_count() -> usize {
     let set = std::env::var("TRACEHOUSE_TEST_FILTERS").ok();
-    set.map_or(10_000, |count| {
+    set.map_or(5_000, |count| {
         count.parse().expect("TRACEHOUSE_TEST_FILTERS is a number")
     })
 }
