@@ -125,6 +125,23 @@ SEQUENCES: dict[str, tuple[Step, ...]] = {
 }
 
 
+def test_traces_of_one_resource_come_in_one_batch(pair: Pair) -> None:
+    ids = [trace_id(number) for number in range(1, 5)]
+    own = {"mlflow.traceTag.service.name": "mine"}
+    spans = [
+        span(
+            one,
+            number,
+            resource={} if number == 4 else {"service.name": "svc", "n": 5},
+            attributes=own if number == 3 else {},
+        )
+        for number, one in enumerate(ids, start=1)
+    ]
+    pair.same(lambda store: len(store.log_spans("1", spans)))
+    for one in ids:
+        pair.same(lambda store, one=one: store.get_trace_info(one).tags.get("service.name"))
+
+
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_starts_and_spans(pair: Pair, name: str) -> None:
     for number, step in enumerate(SEQUENCES[name]):

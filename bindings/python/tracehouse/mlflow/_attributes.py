@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from tracehouse._otlp import number_object
@@ -19,13 +20,15 @@ from tracehouse._otlp import number_object
 NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _SUSPECT = ('"$', "NaN", "Infinity", "\\ud", "\\uD")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_DECODER = json.JSONDecoder()
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def object_text(texts: Mapping[str, Any]) -> str:
     """The JSON object of attributes that are JSON texts."""
     if not all(_is_json(value) for value in texts.values()):
         return parsed_text(texts)
-    joined = ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_text(value)}" for key, value in texts.items())
+    joined = ",".join(f"{_name(key)}:{_text(value)}" for key, value in texts.items())
     if any(word in joined for word in _SUSPECT) or _has_half_characters(joined):
         return parsed_text(texts)
     return "{" + joined + "}"
@@ -63,7 +66,7 @@ def attribute_texts(text: str) -> dict[str, str]:
     values: dict[str, Any] = json.loads(text)
     if '"$' in text:
         values = {key: given_value(value) for key, value in values.items()}
-    return {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+    return {key: _ENCODER.encode(value) for key, value in values.items()}
 
 
 def attribute_values(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,12 +74,27 @@ def attribute_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: given_value(value) for key, value in values.items()}
 
 
+@lru_cache(maxsize=1024)
+def _name(key: str) -> str:
+    """A name as JSON text: spans have the same ones again and again."""
+    return _ENCODER.encode(key)
+
+
 def _is_json(value: Any) -> bool:
-    if isinstance(value, str):
-        try:
-            json.loads(value)
-        except (ValueError, RecursionError):
-            return False
+    if not isinstance(value, str):
+        return True
+    try:
+        # White space around a value is JSON, too, and `loads` looks for it each time.
+        return _DECODER.raw_decode(value)[1] == len(value) or _is_padded_json(value)
+    except (ValueError, RecursionError):
+        return _is_padded_json(value)
+
+
+def _is_padded_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
     return True
 
 

@@ -33,12 +33,28 @@ def log_spans(db: Database, spans: list[dict[str, Any]], experiment_id: str, tag
         for part in ("events", "links"):
             span[part] = [tuple(item) for item in span[part]]
     _native.append(db._native, spans)
+    # Each batch of a trace comes with the same ones.
+    _set_tags(db, {trace_id: _changed(given, known.get(trace_id)) for trace_id, given in tags.items()})
+
+
+def _changed(tags: dict[str, str], row: TraceInfo | None) -> dict[str, str]:
+    """Those of these tags that a trace has not."""
+    return tags if row is None else {key: value for key, value in tags.items() if row.tags.get(key) != value}
+
+
+def _set_tags(db: Database, tags: dict[str, dict[str, str]]) -> None:
+    """Sets tags of traces in as few commits as it takes: traces that come together mostly have the same ones."""
+    traces: dict[tuple[str, str], list[str]] = {}
     for trace_id, given in tags.items():
-        # Each batch of a trace comes with the same ones.
-        row = known.get(trace_id)
-        changed = given if row is None else {key: value for key, value in given.items() if row.tags.get(key) != value}
-        if changed:
-            db.set_tags(trace_id, changed)
+        for tag in given.items():
+            traces.setdefault(tag, []).append(trace_id)
+    if len(traces) < len(tags):
+        for (key, value), trace_ids in traces.items():
+            db.set_tag(trace_ids, key, value)
+        return
+    for trace_id, given in tags.items():
+        if given:
+            db.set_tags(trace_id, given)
 
 
 def start_trace(db: Database, start: dict[str, Any], assessments: list[dict[str, Any]]) -> None:

@@ -21,15 +21,31 @@ from tracehouse.mlflow._ids import id_base64, mlflow_trace_id, plain_trace_id
 from tracehouse.mlflow._infos import token_counts
 
 
-def span_fields(span: Span, translated: Mapping[str, Any], experiment_id: str) -> dict[str, Any]:
+class Resources:
+    """The resources of a batch of spans, each told once: most spans of a batch have the same one."""
+
+    def __init__(self) -> None:
+        self._told: dict[int, tuple[str | None, str]] = {}
+
+    def told(self, span: Span) -> tuple[str | None, str]:
+        """The service of a span and the JSON object of its resource's attributes."""
+        resource = id(getattr(span._span, "resource", None))
+        if resource not in self._told:
+            attributes = resource_attributes(span)
+            self._told[resource] = (_text(attributes.get("service.name")), values_text(attributes))
+        return self._told[resource]
+
+
+def span_fields(span: Span, translated: Mapping[str, Any], experiment_id: str, resources: Resources) -> dict[str, Any]:
     """What the database appends for a span.
 
     Args:
         span: the span.
         translated: its dictionary after MLflow's translation.
         experiment_id: the experiment of its trace.
+        resources: those of the spans that are appended with it.
     """
-    resource = resource_attributes(span)
+    service_name, resource = resources.told(span)
     status = translated["status"]
     return {
         "trace_id": plain_trace_id(span.trace_id),
@@ -43,9 +59,9 @@ def span_fields(span: Span, translated: Mapping[str, Any], experiment_id: str) -
         "status_message": status["message"] or None,
         "start_time_ns": translated["start_time_unix_nano"],
         "end_time_ns": translated["end_time_unix_nano"],
-        "service_name": _text(resource.get("service.name")),
+        "service_name": service_name,
         "attributes": object_text(translated["attributes"]),
-        "resource": values_text(resource),
+        "resource": resource,
         "events": [
             (event["time_unix_nano"], event["name"], values_text(event["attributes"] or {}))
             for event in translated["events"]

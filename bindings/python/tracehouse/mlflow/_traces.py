@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from mlflow.entities import Experiment, Span, Trace, TraceData, TraceInfo
+from mlflow.entities import Experiment, LifecycleStage, Span, Trace, TraceData, TraceInfo
 from mlflow.entities.trace_info_v2 import TraceInfoV2
 from mlflow.exceptions import MlflowException, MlflowTracingException
 from mlflow.store.tracking import SEARCH_TRACES_DEFAULT_MAX_RESULTS
@@ -15,6 +15,7 @@ from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.tracing.constant import SpanAttributeKey, SpansLocation, TraceMetadataKey, TraceSizeStatsKey, TraceTagKey
 from mlflow.tracing.otel.translation import translate_span_when_storing
 from mlflow.utils.uri import append_to_uri_path
+from sqlalchemy import bindparam, select
 
 import tracehouse
 from tracehouse import _native
@@ -26,12 +27,21 @@ from tracehouse.mlflow._errors import not_found, refusal
 from tracehouse.mlflow._ids import ID_METADATA, mlflow_trace_id, plain_trace_id
 from tracehouse.mlflow._infos import trace_info, trace_start
 from tracehouse.mlflow._operations import trace_row
-from tracehouse.mlflow._spans import resource_attributes, span_fields, stored_span
+from tracehouse.mlflow._spans import Resources, resource_attributes, span_fields, stored_span
 from tracehouse.trace import TraceInfo as Row
 
 # How often, and how long between, a trace is looked at whose spans are not all here yet.
 _PARTIAL_PAUSES_SECONDS = (1, 2)
 _DELETE_PAGE = 1_000
+_ANY_TRACE_ID = f"tr-{'any-trace':-^32}"
+_STAGE = select(SqlExperiment.lifecycle_stage).where(SqlExperiment.experiment_id == bindparam("wanted"))
+
+
+class _Home(NamedTuple):
+    """Where the artifacts of an experiment are, and those of a trace of it that has the id `_ANY_TRACE_ID`."""
+
+    location: str
+    of_any_trace: str
 
 
 class Traces(Base):
@@ -46,24 +56,31 @@ class Traces(Base):
         self._check_experiment(str(location))
         for trace_id in {span.trace_id for span in spans}:
             _calls.check_new_trace_id(trace_id)
-        fields = [span_fields(span, translate_span_when_storing(span), str(location)) for span in spans]
+        resources = Resources()
+        fields = [span_fields(span, translate_span_when_storing(span), str(location), resources) for span in spans]
         self._write("log_spans", spans=fields, experiment_id=str(location), tags=_resource_tags(spans))
         return spans
 
     def _check_experiment(self, experiment_id: str) -> None:
-        """Checks that an experiment is there, each time: another process may have deleted it."""
-        with self.ManagedSessionMaker() as session:
-            query = session.query(SqlExperiment.experiment_id)
-            found = query.filter(SqlExperiment.experiment_id == experiment_id).first()
-        if found is None:
+        if self._experiment_stage(experiment_id) is None:
             # Says so as MLflow does.
             self.get_experiment(experiment_id)
+
+    def _experiment_stage(self, experiment_id: str) -> str | None:
+        """In what stage of its life an experiment is; `None` when there is none.
+
+        Asked for each batch, for another process may have deleted it, and so of the tables: MLflow's entity takes as
+        long as writing the batch.
+        """
+        with self.engine.connect() as connection:
+            stage: str | None = connection.execute(_STAGE, {"wanted": experiment_id}).scalar()
+            return stage
 
     def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
         """Stores what is known of a trace as a whole; before, after or between its spans."""
         _calls.check_trace_name(trace_info.tags.get(TraceTagKey.TRACE_NAME))
-        experiment = self.get_experiment(trace_info.experiment_id)
-        self._check_experiment_is_active(experiment)
+        if self._experiment_stage(trace_info.experiment_id) != LifecycleStage.ACTIVE:
+            self._check_experiment_is_active(self.get_experiment(trace_info.experiment_id))
         _calls.check_new_trace_id(trace_info.trace_id)
         rows = [assessment_row(given, trace_info.trace_id) for given in trace_info.assessments]
         self._write("start_trace", start=trace_start(trace_info), assessments=rows)
@@ -230,18 +247,25 @@ class Traces(Base):
         if home is None:
             return None
         trace_id = row.metadata.get(ID_METADATA) or mlflow_trace_id(row.trace_id)
+        if trace_id == f"tr-{row.trace_id}":
+            # MLflow's joining of an address takes as long as all else that is done for an info.
+            return home.of_any_trace.replace(_ANY_TRACE_ID, trace_id)
+        return self._joined(home.location, trace_id)
+
+    def _joined(self, home: str, trace_id: str) -> str:
         location: str = append_to_uri_path(home, self.TRACE_FOLDER_NAME, trace_id, self.ARTIFACTS_FOLDER_NAME)
         return location
 
-    def _experiment_home(self, experiment_id: str) -> str | None:
+    def _experiment_home(self, experiment_id: str) -> _Home | None:
         """Where the artifacts of an experiment are, which never changes."""
-        known: dict[str, str] = self.__dict__.setdefault("_homes", {})
+        known: dict[str, _Home] = self.__dict__.setdefault("_homes", {})
         if experiment_id not in known:
             try:
                 experiment: Experiment = self.get_experiment(experiment_id)
             except MlflowException:
                 return None
-            known[experiment_id] = experiment.artifact_location
+            location = experiment.artifact_location
+            known[experiment_id] = _Home(location, self._joined(location, _ANY_TRACE_ID))
         return known[experiment_id]
 
     # MLflow's second protocol, which its oldest clients speak.
@@ -284,8 +308,10 @@ def _resource_tags(spans: list[Span]) -> dict[str, dict[str, str]]:
     }
     for span in spans:
         trace_id = plain_trace_id(span.trace_id)
+        if trace_id in tags:
+            continue
         attributes = resource_attributes(span)
-        if trace_id in tags or not attributes:
+        if not attributes:
             continue
         tags[trace_id] = _calls.valid_tags(
             (key, value if isinstance(value, str) else json.dumps(value))
