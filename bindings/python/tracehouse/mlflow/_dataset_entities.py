@@ -35,6 +35,14 @@ UPDATED_BY = f"{HIDDEN}last_updated_by"
 UPDATED = f"{HIDDEN}updated"
 """Times of a change that made no version; see `Updated`."""
 
+# Of a dataset or a record that was imported from an MLflow database.
+ID = f"{HIDDEN}id"
+"""Its id there."""
+CREATED = f"{HIDDEN}created"
+"""When it was made there: Unix milliseconds, hexadecimal."""
+CHANGED = f"{HIDDEN}changed"
+"""When a record was last changed there."""
+
 # Of a record.
 OUTPUTS = f"{HIDDEN}outputs"
 """What MLflow has where the database has no outputs, unless `missing_outputs` says so."""
@@ -83,11 +91,11 @@ def evaluation_dataset(info: dataset.DatasetInfo) -> EvaluationDataset:
     name = mlflow_name(info)
     updated = Updated.of(info)
     return EvaluationDataset(
-        dataset_id=info.dataset_id,
+        dataset_id=mlflow_id(info),
         name=name,
         # As MLflow makes it: it says whether the dataset is the same, not what is in it.
         digest=hashlib.sha256(f"{name}:{updated.digest_ms}".encode("utf-8", "surrogatepass")).hexdigest()[:8],
-        created_time=info.created_at_ns // _NS_PER_MS,
+        created_time=_time_ms(info.tags, CREATED, info.created_at_ns),
         last_update_time=updated.last_ms,
         tags=shown(info.tags),
         schema=json.dumps(info.schema) if info.version else None,
@@ -95,6 +103,32 @@ def evaluation_dataset(info: dataset.DatasetInfo) -> EvaluationDataset:
         created_by=info.tags.get(CREATED_BY),
         last_updated_by=info.tags.get(UPDATED_BY),
     )
+
+
+def mlflow_id(info: dataset.DatasetInfo) -> str:
+    """The id that MLflow knows a dataset by."""
+    return info.tags.get(ID, info.dataset_id)
+
+
+def record_id(record: dataset.DatasetRecord) -> str:
+    """The id that MLflow knows a record by."""
+    known: str = record.tags.get(ID, record.dataset_record_id)
+    return known
+
+
+def record_created_ms(record: dataset.DatasetRecord) -> int:
+    """When MLflow made a record: Unix milliseconds."""
+    return _time_ms(record.tags, CREATED, record.created_at_ns)
+
+
+def _record_changed_ms(record: dataset.DatasetRecord) -> int:
+    # Here it was never changed: what was told of it holds.
+    told = record.tags if record.updated_at_ns == record.created_at_ns else {}
+    return _time_ms(told, CHANGED, record.updated_at_ns)
+
+
+def _time_ms(tags: Mapping[str, Any], key: str, time_ns: int) -> int:
+    return int(tags[key], 16) if key in tags else time_ns // _NS_PER_MS
 
 
 def mlflow_name(info: dataset.DatasetInfo) -> str:
@@ -115,9 +149,9 @@ def dataset_record(record: dataset.DatasetRecord, dataset_id: str) -> DatasetRec
     return DatasetRecord(
         dataset_id=dataset_id,
         inputs=given_value(record.inputs),
-        dataset_record_id=record.dataset_record_id,
-        created_time=record.created_at_ns // _NS_PER_MS,
-        last_update_time=record.updated_at_ns // _NS_PER_MS,
+        dataset_record_id=record_id(record),
+        created_time=record_created_ms(record),
+        last_update_time=_record_changed_ms(record),
         outputs=outputs,
         expectations=expectations,
         tags=shown(tags),

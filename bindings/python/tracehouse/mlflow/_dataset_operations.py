@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
@@ -29,11 +30,15 @@ def find_dataset(db: Database, dataset_id: str) -> Dataset:
     Raises:
         NotFoundError: there is none.
     """
-    found = db.dataset(dataset_id)
-    if found.id != dataset_id:
-        # It is the name of one.
-        raise NotFoundError(f"dataset with id {dataset_id!r} not found")
-    return found
+    with contextlib.suppress(NotFoundError):
+        found = db.dataset(dataset_id)
+        # Else it is the name of one.
+        if found.id == dataset_id:
+            return found
+    for info in db.datasets():
+        if info.tags.get(entities.ID) == dataset_id:
+            return db.dataset(info.dataset_id)
+    raise NotFoundError(f"dataset with id {dataset_id!r} not found")
 
 
 def create_dataset(
@@ -100,9 +105,13 @@ def upsert_dataset_records(
 def delete_dataset_records(db: Database, dataset_id: str, record_ids: list[str]) -> int:
     """Deletes records, and counts those that were there."""
     try:
-        return find_dataset(db, dataset_id).delete_records(record_ids)
+        dataset = find_dataset(db, dataset_id)
     except NotFoundError:
         return 0
+    if entities.ID in dataset.info.tags:
+        wanted = set(record_ids)
+        record_ids = [one.dataset_record_id for one in dataset.records() if entities.record_id(one) in wanted]
+    return dataset.delete_records(record_ids)
 
 
 def edit_dataset_tags(db: Database, dataset_id: str, tags: dict[str, str | None]) -> bool:

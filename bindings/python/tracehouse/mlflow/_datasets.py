@@ -32,7 +32,13 @@ from tracehouse.dataset import DatasetRecord as Row
 from tracehouse.errors import NotFoundError
 from tracehouse.mlflow import _calls, _dataset_search
 from tracehouse.mlflow._base import Base
-from tracehouse.mlflow._dataset_entities import dataset_record, evaluation_dataset, user_text
+from tracehouse.mlflow._dataset_entities import (
+    dataset_record,
+    evaluation_dataset,
+    record_created_ms,
+    record_id,
+    user_text,
+)
 from tracehouse.mlflow._dataset_operations import find_dataset
 from tracehouse.mlflow._dataset_records import last_user, ready_record, refuse_hidden
 from tracehouse.mlflow._errors import not_found
@@ -217,7 +223,7 @@ def _now_ms() -> int:
 
 def _place(row: Row) -> tuple[int, str]:
     """What records are ordered by."""
-    return row.created_at_ns // 1_000_000, row.dataset_record_id
+    return record_created_ms(row), record_id(row)
 
 
 def _token_place(token: str) -> tuple[int, str]:

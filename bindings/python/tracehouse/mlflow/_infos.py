@@ -40,6 +40,8 @@ def trace_info(
     """
     metadata = dict(row.metadata)
     trace_id = metadata.pop(ID_METADATA, None) or mlflow_trace_id(row.trace_id)
+    for assessment in assessments:
+        assessment.trace_id = trace_id
     _add_usage(metadata, row)
     tags = dict(row.tags)
     if row.name is not None:

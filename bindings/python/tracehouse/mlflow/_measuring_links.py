@@ -19,6 +19,7 @@ from mlflow.utils.search_utils import SearchUtils
 import tracehouse
 from tracehouse.errors import InvalidInputError
 from tracehouse.mlflow._base import Base
+from tracehouse.mlflow._dataset_entities import mlflow_id
 from tracehouse.mlflow._ids import mlflow_trace_id
 
 _TRACES_OF_ISSUES = "SELECT name, count(DISTINCT trace_id) FROM assessments WHERE type = 'issue' GROUP BY name"
@@ -96,11 +97,13 @@ class Links(Base):
         self._validate_max_results_param(max_results, allow_null=True)
         offset = SearchUtils.parse_start_offset_from_page_token(page_token)
         issues: list[Issue] = []
-        token, total = None, None
+        token, counted = None, {}
         while True:
             found = super().search_issues(*question, SEARCH_MAX_RESULTS_THRESHOLD, token, **more)
             issues += found
-            token, total = found.token, found.total_count
+            token = found.token
+            # MLflow counts them since 3.18.
+            counted = {"total_count": found.total_count} if hasattr(found, "total_count") else {}
             if not token:
                 break
         for issue in issues:
@@ -109,7 +112,7 @@ class Links(Base):
         issues.sort(key=lambda issue: (-_severity(issue), -issue.trace_count))
         end = offset + (max_results or SEARCH_ISSUES_DEFAULT_MAX_RESULTS)
         next_token = SearchUtils.create_page_token(end) if end < len(issues) else None
-        return PagedList(issues[offset:end], next_token, total_count=total)
+        return PagedList(issues[offset:end], next_token, **counted)
 
 
 def _severity(issue: Issue) -> int:
@@ -122,10 +125,10 @@ def _of_datasets(
     """Pairs of a dataset and an experiment that it belongs to, the oldest dataset first."""
     found = sorted(database.datasets(), key=lambda one: (one.created_at_ns, one.dataset_id))
     return [
-        (one.dataset_id, experiment)
+        (mlflow_id(one), experiment)
         for one in found
         for experiment in one.experiment_ids
-        if (datasets is None or one.dataset_id in datasets) and (experiments is None or experiment in experiments)
+        if (datasets is None or mlflow_id(one) in datasets) and (experiments is None or experiment in experiments)
     ]
 
 
