@@ -11,9 +11,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use memchr::memmem::Finder;
 use tracehouse_query::search::Search;
 use tracehouse_storage::Store;
 use tracehouse_storage::json::decoded_literal;
@@ -119,7 +120,8 @@ impl Response {
 /// The response that attributes name. The text is searched and not parsed: this is asked of every span.
 fn response_id(attributes: &str) -> Option<String> {
     const KEY: &[u8] = b"\"gen_ai.response.id\":\"";
-    let value = memchr::memmem::find(attributes.as_bytes(), KEY)? + KEY.len() - 1;
+    static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(KEY));
+    let value = FINDER.find(attributes.as_bytes())? + KEY.len() - 1;
     decoded_literal(attributes.get(value..)?)
         .filter(|id| !id.is_empty())
         .map(Cow::into_owned)

@@ -1,6 +1,7 @@
 //! The compiled setting, and the pass over one batch that applies and counts it.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,9 @@ const HIDDEN_END: char = ']';
 const FAILED: &str = "[REDACTED:callback failed]";
 /// JSON in strings of JSON is looked into this deep; what is deeper is plain text.
 const NESTING_MAX: usize = 8;
+/// What is kept of keys that were met in a batch.
+const KNOWN_KEYS_MAX: usize = 1_024;
+const KNOWN_KEY_BYTES_MAX: usize = 128;
 
 /// Where a text stands, for a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +125,7 @@ impl Redactor {
         let by_name = self.setting.names || !self.deny.is_empty();
         (by_name || self.reads_texts()).then_some(Pass {
             redactor: self,
+            known: RefCell::default(),
             count: 0,
             failures: 0,
         })
@@ -134,6 +139,8 @@ impl Redactor {
 /// One pass over a batch.
 pub(crate) struct Pass<'r> {
     redactor: &'r Redactor,
+    /// What keys that were met say of their values: spans have the same ones again and again.
+    known: RefCell<HashMap<String, Secrecy>>,
     count: u64,
     failures: u64,
 }
@@ -159,6 +166,18 @@ impl Pass<'_> {
 
     /// What a key says of its values.
     pub(crate) fn secrecy(&self, key: &str) -> Secrecy {
+        let mut known = self.known.borrow_mut();
+        if let Some(secrecy) = known.get(key) {
+            return *secrecy;
+        }
+        let secrecy = self.told_secrecy(key);
+        if key.len() <= KNOWN_KEY_BYTES_MAX && known.len() < KNOWN_KEYS_MAX {
+            known.insert(key.to_string(), secrecy);
+        }
+        secrecy
+    }
+
+    fn told_secrecy(&self, key: &str) -> Secrecy {
         let setting = &self.redactor.setting;
         let is_denied = self
             .redactor

@@ -88,6 +88,11 @@ impl<'a> Pieces<'a> {
         self.scanner.at()
     }
 
+    /// Whether the key or text that was given last is written with escapes.
+    pub fn has_escapes(&self) -> bool {
+        self.scanner.has_escapes()
+    }
+
     /// The next piece; `None` at the end of a complete text.
     ///
     /// # Errors

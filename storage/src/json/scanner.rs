@@ -48,6 +48,8 @@ pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     grammar: Grammar,
+    /// Of the string that [`Scanner::string`] read last.
+    has_escapes: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -57,6 +59,7 @@ impl<'a> Scanner<'a> {
             text,
             at: 0,
             grammar,
+            has_escapes: false,
         }
     }
 
@@ -324,10 +327,24 @@ impl<'a> Scanner<'a> {
     pub fn string(&mut self) -> Result<&'a str> {
         self.expect(b'"', "expected a string")?;
         let start = self.at;
-        self.at += string_len(self.rest_text()).map_err(|fault| fault.after(start))?;
+        self.at += plain_len(self.rest());
+        self.has_escapes = self.byte() != Some(b'"');
+        if self.has_escapes {
+            if self.byte() != Some(b'\\') {
+                // The fault is told from where the text begins that it is in.
+                self.at = start;
+            }
+            let at = self.at;
+            self.at += string_len(self.rest_text()).map_err(|fault| fault.after(at))?;
+        }
         let inside = self.since(start);
         self.at += 1;
         Ok(inside)
+    }
+
+    /// Whether the string that was read last says something else than is written.
+    pub fn has_escapes(&self) -> bool {
+        self.has_escapes
     }
 
     /// Reads what a string says. An escaped surrogate without its partner becomes U+FFFD.

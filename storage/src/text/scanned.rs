@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
-
 use super::cut::cut;
 use crate::json::{JsonPiece, Mark, Pieces, push_decoded};
 
@@ -68,9 +66,7 @@ impl<'a> Scanned<'a> {
                 }
             };
             let plain = match piece {
-                JsonPiece::Key(escaped) | JsonPiece::Text(escaped)
-                    if memchr(b'\\', escaped.as_bytes()).is_some() =>
-                {
+                JsonPiece::Key(escaped) | JsonPiece::Text(escaped) if pieces.has_escapes() => {
                     let start = scanned.plain.len();
                     push_decoded(escaped, &mut scanned.plain);
                     Some(start..scanned.plain.len())
