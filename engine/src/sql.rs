@@ -75,8 +75,12 @@ impl Database {
             .as_ref()
             .map_or(statement.into(), |views| views.written_out(statement));
         context.tables = SqlTables {
-            segments: Some(segments_batch(&snapshot)?),
-            settings: Some(settings_batch(self.settings(), &self.redaction())?),
+            segments: Some(segments_batch(&snapshot, statement)?),
+            settings: Some(settings_batch(
+                self.settings(),
+                &self.redaction(),
+                statement,
+            )?),
             prices: Some(prices_batch(&snapshot, statement)?),
             ..sql_tables(self.store(), self.catalog(), &snapshot, statement)?
         };

@@ -120,8 +120,24 @@ fn tags(versions: &[Version]) -> Result<ArrayRef> {
     Ok(Arc::new(builder.finish()))
 }
 
-/// Rows of `segments()`: every source, the rows still in memory included.
-pub(crate) fn segments_batch(snapshot: &Snapshot) -> Result<RecordBatch> {
+static SEGMENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("segment_id", DataType::Utf8View, false),
+        Field::new("spans", DataType::Int64, false),
+        Field::new("traces", DataType::Int64, false),
+        Field::new("assessments", DataType::Int64, false),
+        Field::new("bytes", DataType::Int64, true),
+        Field::new("min_time", timestamp(), true),
+        Field::new("max_time", timestamp(), true),
+        Field::new("text_indexed", DataType::Boolean, false),
+    ]))
+});
+
+/// Rows of `segments()`: every source, the rows still in memory included; of a statement that does not name it, none.
+pub(crate) fn segments_batch(snapshot: &Snapshot, statement: &str) -> Result<RecordBatch> {
+    if !statement.to_ascii_lowercase().contains("segments") {
+        return Ok(RecordBatch::new_empty(SEGMENTS.clone()));
+    }
     let sources = snapshot.sources();
     let id = sources.iter().map(|source| match source.segment() {
         Some(segment) => segment.id().to_string(),
@@ -148,16 +164,6 @@ pub(crate) fn segments_batch(snapshot: &Snapshot) -> Result<RecordBatch> {
         let values = sources.iter().map(|source| source.time_range().map(pick));
         Arc::new(TimestampNanosecondArray::from_iter(values).with_timezone("UTC"))
     };
-    let fields = vec![
-        Field::new("segment_id", DataType::Utf8View, false),
-        Field::new("spans", DataType::Int64, false),
-        Field::new("traces", DataType::Int64, false),
-        Field::new("assessments", DataType::Int64, false),
-        Field::new("bytes", DataType::Int64, true),
-        Field::new("min_time", timestamp(), true),
-        Field::new("max_time", timestamp(), true),
-        Field::new("text_indexed", DataType::Boolean, false),
-    ];
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringViewArray::from_iter_values(id)),
         count(Table::Spans),
@@ -170,20 +176,27 @@ pub(crate) fn segments_batch(snapshot: &Snapshot) -> Result<RecordBatch> {
             sources.iter().map(|source| Some(source.text().is_some())),
         )),
     ];
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns,
-    )?)
+    Ok(RecordBatch::try_new(SEGMENTS.clone(), columns)?)
 }
 
-/// Rows of `settings()`.
-pub(crate) fn settings_batch(settings: &Settings, redaction: &Redaction) -> Result<RecordBatch> {
-    let mut rows = settings.rows();
-    rows.push(("redaction", redaction.to_string()));
-    let fields = vec![
+static SETTINGS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
         Field::new("name", DataType::Utf8View, false),
         Field::new("value", DataType::Utf8View, false),
-    ];
+    ]))
+});
+
+/// Rows of `settings()`; of a statement that does not name it, none.
+pub(crate) fn settings_batch(
+    settings: &Settings,
+    redaction: &Redaction,
+    statement: &str,
+) -> Result<RecordBatch> {
+    if !statement.to_ascii_lowercase().contains("settings") {
+        return Ok(RecordBatch::new_empty(SETTINGS.clone()));
+    }
+    let mut rows = settings.rows();
+    rows.push(("redaction", redaction.to_string()));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringViewArray::from_iter_values(
             rows.iter().map(|(name, _)| name),
@@ -192,10 +205,7 @@ pub(crate) fn settings_batch(settings: &Settings, redaction: &Redaction) -> Resu
             rows.iter().map(|(_, value)| value),
         )),
     ];
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns,
-    )?)
+    Ok(RecordBatch::try_new(SETTINGS.clone(), columns)?)
 }
 
 static PRICES: LazyLock<SchemaRef> = LazyLock::new(|| {

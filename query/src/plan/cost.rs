@@ -93,6 +93,8 @@ pub(crate) fn assessed_traces_max(assessments: u64) -> usize {
 pub(crate) const UNIT_ROWS: u32 = 65_536;
 /// Rows of a unit of rows that an index names, which lie apart.
 pub(crate) const NAMED_UNIT_ROWS: usize = 8_192;
+/// Rows that are worth a partition of a scan: each is planned for, and is a task.
+pub(crate) const PARTITION_ROWS_MIN: u64 = 512;
 /// Fewest rows per batch of a scan with a limit.
 pub(crate) const LIMIT_BATCH_ROWS_MIN: usize = 64;
 

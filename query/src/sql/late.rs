@@ -13,8 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, UInt32Array, new_null_array};
-use arrow::compute::interleave;
+use arrow::array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder, UInt32Array};
 use arrow::datatypes::{DataType, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::internal_err;
@@ -31,6 +30,7 @@ use roaring::RoaringBitmap;
 use tracehouse_storage::scan::ScanRequest;
 
 use super::budget::cut;
+use super::kept_texts::KeptTexts;
 use super::scan::Cancel;
 use super::source::TableRows;
 
@@ -42,15 +42,48 @@ pub(super) const STAND_IN_TYPE: DataType = DataType::Utf8View;
 /// A row of a source.
 type Place = (usize, u32);
 
+/// Letters of each of the two numbers that a stand-in has. A view has room for twelve in itself.
+const LETTERS: usize = 6;
+/// A letter tells six bits: it is one of the 64 from here on.
+const FIRST_LETTER: u8 = b'0';
+const LETTER_BITS: usize = 6;
+
 /// What stands for a column of these rows of a source.
-pub(super) fn stand_ins(source: usize, rows: &UInt32Array) -> ArrayRef {
-    let texts = rows.values().iter().map(|row| format!("{source}:{row}"));
-    Arc::new(StringViewArray::from_iter_values(texts))
+pub(super) fn stand_ins(source: usize, rows: &UInt32Array) -> Result<ArrayRef> {
+    let Ok(source) = u32::try_from(source) else {
+        return internal_err!("a snapshot has fewer sources than {source}");
+    };
+    let mut texts = StringViewBuilder::with_capacity(rows.len());
+    let mut text = String::with_capacity(2 * LETTERS);
+    for row in rows.values() {
+        text.clear();
+        text.extend(letters(source));
+        text.extend(letters(*row));
+        texts.append_value(&text);
+    }
+    Ok(Arc::new(texts.finish()))
+}
+
+fn letters(number: u32) -> impl Iterator<Item = char> {
+    (0..LETTERS).map(move |at| {
+        let bits = (number >> (at * LETTER_BITS)) as u8 & ((1 << LETTER_BITS) - 1);
+        char::from(FIRST_LETTER + bits)
+    })
 }
 
 fn place(stand_in: &str) -> Option<Place> {
-    let (source, row) = stand_in.split_once(':')?;
-    Some((source.parse().ok()?, row.parse().ok()?))
+    let (source, row) = stand_in.split_at_checked(LETTERS)?;
+    Some((usize::try_from(number(source)?).ok()?, number(row)?))
+}
+
+fn number(letters: &str) -> Option<u32> {
+    let bits = letters.bytes().rev().try_fold(0_u64, |number, letter| {
+        let bits = letter.checked_sub(FIRST_LETTER)?;
+        (bits < 1 << LETTER_BITS).then_some(number << LETTER_BITS | u64::from(bits))
+    });
+    u32::try_from(bits?)
+        .ok()
+        .filter(|_| letters.len() == LETTERS)
 }
 
 /// Columns of one table that are read late.
@@ -58,36 +91,37 @@ fn place(stand_in: &str) -> Option<Place> {
 pub(super) struct LateTable {
     pub rows: TableRows,
     pub cancel: Cancel,
+    pub kept: Arc<KeptTexts>,
     pub batch_bytes: usize,
-    /// Where in the input they stand, and what the table calls them; at least one.
-    pub columns: Vec<(usize, String)>,
+    /// What the table calls them, and where in the input each stands; at least one.
+    pub columns: Vec<(String, Vec<usize>)>,
 }
 
 impl LateTable {
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(|(_, name)| name.as_str())
+        self.columns.iter().map(|(name, _)| name.as_str())
     }
 
     /// `batch` with its stand-ins replaced.
     fn replace(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let places = self.places(batch)?;
-        let read = self.read(&places)?;
+        let found = self.find(&places)?;
         let mut columns = batch.columns().to_vec();
-        for (at, (index, _)) in self.columns.iter().enumerate() {
-            // The last is what a row without a stand-in has: one that an outer join has made.
-            let none = new_null_array(&STAND_IN_TYPE, 1);
-            let parts = read.batches.iter().map(|part| part.column(at).as_ref());
-            let parts: Vec<&dyn Array> = parts.chain([none.as_ref()]).collect();
-            let chosen: Vec<(usize, usize)> = places
-                .iter()
-                .map(|place| match place {
-                    Some(place) => read.found(*place),
-                    None => Ok((parts.len() - 1, 0)),
-                })
-                .collect::<Result<_>>()?;
-            match columns.get_mut(*index) {
-                Some(column) => *column = interleave(&parts, &chosen)?,
-                None => return internal_err!("a late column stands at {index}"),
+        for (at, (_, indices)) in self.columns.iter().enumerate() {
+            let mut texts = StringViewBuilder::with_capacity(places.len());
+            for place in &places {
+                match place {
+                    Some(place) => texts.append_option(found.text(*place, at)?),
+                    // A row that an outer join has made.
+                    None => texts.append_null(),
+                }
+            }
+            let texts: ArrayRef = Arc::new(texts.finish());
+            for index in indices {
+                match columns.get_mut(*index) {
+                    Some(column) => column.clone_from(&texts),
+                    None => return internal_err!("a late column stands at {index}"),
+                }
             }
         }
         Ok(RecordBatch::try_new(batch.schema(), columns)?)
@@ -95,7 +129,8 @@ impl LateTable {
 
     /// What the stand-ins of a batch name; those of all columns are the same.
     fn places(&self, batch: &RecordBatch) -> Result<Vec<Option<Place>>> {
-        let first = self.columns.first().map(|(index, _)| batch.column(*index));
+        let mut indices = self.columns.iter().flat_map(|(_, indices)| indices);
+        let first = indices.next().map(|index| batch.column(*index));
         let Some(stand_ins) = first.and_then(|column| column.as_string_view_opt()) else {
             return internal_err!("a late column has stand-ins");
         };
@@ -107,55 +142,100 @@ impl LateTable {
         named.collect()
     }
 
-    /// The late columns of these rows.
-    fn read(&self, places: &[Option<Place>]) -> Result<Rows> {
-        let mut by_source: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
-        for (source, row) in places.iter().flatten() {
-            by_source.entry(*source).or_default().insert(*row);
+    /// The late columns of these rows: those that are kept, and the others as they are read.
+    fn find(&self, places: &[Option<Place>]) -> Result<Found> {
+        let table = self.rows.table();
+        let mut found = Found::default();
+        let mut absent: BTreeMap<usize, RoaringBitmap> = BTreeMap::new();
+        for place in places.iter().flatten() {
+            let (source, row) = *place;
+            let segment = self.rows.segment(source)?;
+            let kept = segment.and_then(|segment| {
+                let kept = self
+                    .names()
+                    .map(|name| self.kept.get(segment, table, row, name));
+                kept.collect::<Option<Vec<_>>>()
+            });
+            match kept {
+                Some(texts) => drop(found.kept.insert(*place, texts)),
+                None => drop(absent.entry(source).or_default().insert(row)),
+            }
         }
-        let mut read = Rows::default();
-        for (source, rows) in by_source {
+        for (source, rows) in absent {
             self.cancel.check()?;
             let request = ScanRequest {
                 rows: Some(rows),
                 ..ScanRequest::columns(self.names().chain([ROW]))
             };
             for batch in self.rows.rows_of(source, &request)? {
-                read.add(
-                    source,
-                    batch.map_err(|error| DataFusionError::External(error.into()))?,
-                )?;
+                let batch = batch.map_err(|error| DataFusionError::External(error.into()))?;
+                self.keep(source, &batch)?;
+                found.add(source, batch)?;
             }
         }
-        Ok(read)
+        Ok(found)
+    }
+
+    /// Keeps what was read of a segment.
+    fn keep(&self, source: usize, batch: &RecordBatch) -> Result<()> {
+        let Some(segment) = self.rows.segment(source)? else {
+            return Ok(());
+        };
+        let rows = row_numbers(batch)?;
+        for (at, name) in self.names().enumerate() {
+            let texts = texts(batch, at)?;
+            for (row, text) in rows.values().iter().zip(texts) {
+                self.kept.put(segment, self.rows.table(), *row, name, text);
+            }
+        }
+        Ok(())
     }
 }
 
-/// Batches of late columns, and where in them a row is.
-#[derive(Default)]
-struct Rows {
-    batches: Vec<RecordBatch>,
-    found: HashMap<Place, (usize, usize)>,
+fn row_numbers(batch: &RecordBatch) -> Result<&UInt32Array> {
+    let rows = batch.column_by_name(ROW);
+    match rows.and_then(|rows| rows.as_primitive_opt::<UInt32Type>()) {
+        Some(rows) => Ok(rows),
+        None => internal_err!("a source numbers its rows"),
+    }
 }
 
-impl Rows {
+fn texts(batch: &RecordBatch, column: usize) -> Result<&StringViewArray> {
+    match batch.column(column).as_string_view_opt() {
+        Some(texts) => Ok(texts),
+        None => internal_err!("late columns are texts"),
+    }
+}
+
+/// Late columns of rows: texts that were kept, and batches with where in them a row is.
+#[derive(Default)]
+struct Found {
+    kept: HashMap<Place, Vec<Option<Arc<str>>>>,
+    batches: Vec<RecordBatch>,
+    read: HashMap<Place, (usize, usize)>,
+}
+
+impl Found {
     fn add(&mut self, source: usize, batch: RecordBatch) -> Result<()> {
-        let rows = batch.column_by_name(ROW);
-        let Some(rows) = rows.and_then(|rows| rows.as_primitive_opt::<UInt32Type>()) else {
-            return internal_err!("a source numbers its rows");
-        };
-        for (at, row) in rows.values().iter().enumerate() {
-            self.found.insert((source, *row), (self.batches.len(), at));
+        for (at, row) in row_numbers(&batch)?.values().iter().enumerate() {
+            self.read.insert((source, *row), (self.batches.len(), at));
         }
         self.batches.push(batch);
         Ok(())
     }
 
-    fn found(&self, place: Place) -> Result<(usize, usize)> {
-        match self.found.get(&place) {
-            Some(found) => Ok(*found),
-            None => internal_err!("row {} of source {} was there", place.1, place.0),
+    /// What a column has at a place.
+    fn text(&self, place: Place, column: usize) -> Result<Option<&str>> {
+        if let Some(texts) = self.kept.get(&place) {
+            return Ok(texts.get(column).and_then(Option::as_deref));
         }
+        let read = self.read.get(&place);
+        let read = read.and_then(|(batch, at)| Some((self.batches.get(*batch)?, *at)));
+        let Some((batch, at)) = read else {
+            return internal_err!("row {} of source {} was there", place.1, place.0);
+        };
+        let texts = texts(batch, column)?;
+        Ok(texts.is_valid(at).then(|| texts.value(at)))
     }
 }
 
@@ -279,5 +359,32 @@ impl ExecutionPlan for LateColumnsExec {
 
     fn fetch(&self) -> Option<usize> {
         self.input.fetch()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stand_ins_name_their_rows() {
+        let rows = [0, 1, 63, 64, 4_095, 1_000_000, u32::MAX];
+        for source in [0, 1, 70_000, u32::MAX as usize] {
+            let texts = stand_ins(source, &UInt32Array::from(rows.to_vec())).unwrap();
+            let texts = texts.as_string_view();
+            assert!(texts.data_buffers().is_empty(), "all are in their views");
+            let named: Vec<Option<Place>> = texts.iter().map(|text| place(text?)).collect();
+            assert_eq!(named, rows.map(|row| Some((source, row))));
+        }
+        for other in [
+            "",
+            "00000000000",
+            "0000000000000",
+            "ooooooooooo~",
+            "/00000000000",
+            "é00000000000",
+        ] {
+            assert_eq!(place(other), None, "{other}");
+        }
     }
 }

@@ -14,6 +14,7 @@ mod errors;
 mod explained;
 mod functions;
 mod guard;
+mod kept_texts;
 mod late;
 mod occurrences;
 mod order_keys;

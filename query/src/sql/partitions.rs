@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::source::{Found, Unit};
 use crate::error::Result;
 use crate::plan::Taken;
+use crate::plan::cost::PARTITION_ROWS_MIN;
 
 /// The partitions of a scan.
 #[derive(Debug, Clone)]
@@ -56,10 +57,12 @@ impl Partitions {
 }
 
 impl Dealt {
-    /// Deals units out to at most `partitions_max` partitions, each getting its share of the newest rows first. Always
+    /// Deals units out to at most `partitions_max` partitions, as many as are worth it, each getting its share of the newest rows first. Always
     /// at least one partition.
     fn of(found: Found, partitions_max: usize) -> Self {
-        let count = partitions_max.clamp(1, found.units.len().max(1));
+        let rows: u64 = found.units.iter().map(Unit::row_count).sum();
+        let worth = usize::try_from(rows / PARTITION_ROWS_MIN).unwrap_or(usize::MAX);
+        let count = partitions_max.min(worth).clamp(1, found.units.len().max(1));
         let mut partitions: Vec<(u64, Vec<Unit>)> = vec![(0, Vec::new()); count];
         for unit in found.units {
             // A stable choice of the emptiest keeps the dealing deterministic.

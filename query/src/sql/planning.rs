@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracehouse_storage::env::is_before_1970;
 
+use super::kept_texts::KeptTexts;
 use super::plans::Plans;
 use super::session::session_template;
 use crate::error::{ErrorKind, QueryError, Result};
@@ -26,6 +27,7 @@ use crate::spill::SpillFiles;
 pub(crate) struct Planning {
     template: Arc<SessionState>,
     plans: Plans,
+    kept_texts: Arc<KeptTexts>,
     /// Whether a statement was given up since it was last looked whether the threads are free.
     given_up: AtomicBool,
 }
@@ -40,6 +42,7 @@ impl Planning {
         Ok(Self {
             template: Arc::new(template),
             plans: Plans::default(),
+            kept_texts: Arc::default(),
             given_up: AtomicBool::new(false),
         })
     }
@@ -86,6 +89,11 @@ impl QueryRuntime {
     /// Plans of statements.
     pub(crate) fn plans(&self) -> &Plans {
         &self.planning.plans
+    }
+
+    /// Texts that statements read lately.
+    pub(crate) fn kept_texts(&self) -> &Arc<KeptTexts> {
+        &self.planning.kept_texts
     }
 
     /// A session without tables: functions, rules, limits. A clone for a query copies the names of all functions.

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use tracehouse_storage::schema::Table;
 
+use super::kept_texts::KeptTexts;
 use super::partitions::Partitions;
 use super::pushed::PushedFilter;
 use super::related::member_test;
@@ -32,15 +33,22 @@ pub(super) struct SnapshotTable {
     rows: TableRows,
     cancel: Cancel,
     batch_bytes: usize,
+    kept: Arc<KeptTexts>,
 }
 
 impl SnapshotTable {
     /// The table over `rows`; scans stop when `cancel` is set, and give batches of at most `batch_bytes`.
-    pub(super) fn new(rows: TableRows, cancel: Cancel, batch_bytes: usize) -> Self {
+    pub(super) fn new(
+        rows: TableRows,
+        cancel: Cancel,
+        batch_bytes: usize,
+        kept: Arc<KeptTexts>,
+    ) -> Self {
         Self {
             rows,
             cancel,
             batch_bytes,
+            kept,
         }
     }
 
@@ -109,6 +117,7 @@ impl TableProvider for SnapshotTable {
             }),
             batch_bytes: self.batch_bytes,
             late: BTreeSet::new(),
+            kept: self.kept.clone(),
             cancel: self.cancel.clone(),
         };
         Ok(Arc::new(ScanExec::new(projected, plan)))

@@ -4,7 +4,7 @@
 //! a stream gives way after every batch and every unit, and stops when dropped, when its limit is
 //! reached, or when the query is cancelled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +33,7 @@ use datafusion::physical_plan::{
 use tracehouse_storage::scan::{ScanRequest, Zone};
 use tracehouse_storage::schema::Table;
 
+use super::kept_texts::KeptTexts;
 use super::late::{LateTable, ROW, STAND_IN_TYPE};
 use super::partitions::{Dealt, Partitions};
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
@@ -89,6 +90,8 @@ pub(super) struct ScanPlan {
     pub batch_bytes: usize,
     /// Columns of the output that are read behind a top-k; see `late`.
     pub late: BTreeSet<usize>,
+    /// Their texts that were read lately.
+    pub kept: Arc<KeptTexts>,
     /// Ends the scan early.
     pub cancel: Cancel,
 }
@@ -192,14 +195,19 @@ impl ScanExec {
     /// reads them there.
     pub(super) fn with_late(&self, columns: &[(usize, usize)]) -> (Self, LateTable) {
         let mut scan = self.clone();
-        scan.plan.late = columns.iter().map(|(_, column)| *column).collect();
-        let named = columns.iter().filter_map(|(at, column)| {
-            let field = self.schema.fields().get(*column)?;
-            Some((*at, field.name().clone()))
+        let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, column) in columns {
+            places.entry(*column).or_default().push(*at);
+        }
+        scan.plan.late = places.keys().copied().collect();
+        let named = places.into_iter().filter_map(|(column, places)| {
+            let field = self.schema.fields().get(column)?;
+            Some((field.name().clone(), places))
         });
         let table = LateTable {
             rows: self.plan.rows.clone(),
             cancel: self.plan.cancel.clone(),
+            kept: self.plan.kept.clone(),
             batch_bytes: self.plan.batch_bytes,
             columns: named.collect(),
         };

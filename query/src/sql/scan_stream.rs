@@ -211,7 +211,7 @@ impl ScanStream {
         else {
             return internal_err!("a scan with late columns numbers its rows");
         };
-        let stand_ins = stand_ins(self.source, rows.as_primitive::<UInt32Type>());
+        let stand_ins = stand_ins(self.source, rows.as_primitive::<UInt32Type>())?;
         let columns = (0..self.schema.fields().len()).map(|at| match self.late.contains(&at) {
             true => Some(stand_ins.clone()),
             false => read.next().cloned(),

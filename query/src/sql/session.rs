@@ -521,7 +521,12 @@ pub(super) fn tables(
         let rows = TableRows::new(context.snapshot.clone(), table);
         tables.insert(
             table.name().to_string(),
-            Arc::new(SnapshotTable::new(rows, cancel.clone(), batch_bytes)),
+            Arc::new(SnapshotTable::new(
+                rows,
+                cancel.clone(),
+                batch_bytes,
+                context.runtime.kept_texts().clone(),
+            )),
         );
     }
     for (name, batch) in [

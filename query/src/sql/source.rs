@@ -5,6 +5,7 @@
 
 use roaring::RoaringBitmap;
 use tracehouse_storage::Snapshot;
+use tracehouse_storage::manifest::SegmentId;
 use tracehouse_storage::scan::{RowStream, ScanRequest};
 use tracehouse_storage::schema::Table;
 
@@ -172,6 +173,15 @@ impl TableRows {
     pub(super) fn latest_ns(&self, unit: &Unit) -> Result<Option<i64>> {
         let times = self.snapshot.source(unit.source)?.time_range();
         Ok(times.map(|(_, latest)| latest))
+    }
+
+    /// The segment that a source is, if it is one.
+    ///
+    /// # Errors
+    /// `Internal` when there is no such source.
+    pub(super) fn segment(&self, source: usize) -> Result<Option<SegmentId>> {
+        let segment = self.snapshot.source(source)?.segment();
+        Ok(segment.map(|segment| segment.id()))
     }
 
     /// Scans rows of one source.

@@ -64,8 +64,17 @@ fn is_top_k(node: &Arc<dyn ExecutionPlan>) -> bool {
         return sort.fetch().is_some();
     }
     let passes_on = node.downcast_ref::<SortPreservingMergeExec>().is_some()
-        || node.downcast_ref::<GlobalLimitExec>().is_some();
+        || node.downcast_ref::<GlobalLimitExec>().is_some()
+        || node
+            .downcast_ref::<ProjectionExec>()
+            .is_some_and(computes_nothing);
     passes_on && node.children().into_iter().any(is_top_k)
+}
+
+/// Whether only columns leave it. Beneath one that computes, more of them may be late.
+fn computes_nothing(projection: &ProjectionExec) -> bool {
+    let mut outputs = projection.expr().iter();
+    outputs.all(|output| output.expr.downcast_ref::<Column>().is_some())
 }
 
 /// `top_k` with the large columns that nothing beneath it looks at read behind it, if there are any.
