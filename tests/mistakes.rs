@@ -326,11 +326,20 @@ fn other_mistakes_are_told_what_would_be_right() {
     let feedback = format!("{{\"trace_id\":\"{id}\",\"name\":\"good\",\"value\":true}}\n");
     let feedback = desk.file("feedback.jsonl", feedback.as_bytes());
     let picture = desk.file("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR");
+    let mlflow = desk.file("mlflow.db", b"SQLite format 3\0");
     let path = |name: &str| desk.path(name).to_str().unwrap().to_string();
     let (new, missing) = (path("new.traces"), path("missing.traces"));
     for (arguments, right) in [
         (&["search", &missing, ""][..], "no database at"),
         (&["import", &new, &picture], "not a trace file"),
+        (
+            &["import", &new, &mlflow],
+            "`python -m tracehouse.mlflow import mlflow.db app.traces`",
+        ),
+        (
+            &["import", &new, "postgresql://user@host/mlflow"],
+            "`python -m tracehouse.mlflow import URL app.traces`",
+        ),
         (
             &["import", &db, &feedback],
             "found an assessment, which is imported as one (--assessments FILE)",

@@ -39,7 +39,11 @@ const OTHER_FILES: &[(&[u8], &str)] = &[
     (b"ARROW1", "an Arrow file"),
     (b"PK\x03\x04", "a zip archive"),
     (b"%PDF", "a PDF document"),
-    (b"SQLite format 3", "a SQLite database"),
+    (
+        b"SQLite format 3",
+        "a SQLite database: one of MLflow is moved by \
+         `python -m tracehouse.mlflow import mlflow.db app.traces`",
+    ),
     (b"BZh", "bzip2 data"),
     (b"\xFD7zXZ\0", "xz data"),
     (b"7z\xBC\xAF\x27\x1C", "a 7-Zip archive"),

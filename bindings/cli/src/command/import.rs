@@ -295,7 +295,13 @@ fn input(path: &Path) -> Result<Input> {
             bytes: None,
         });
     }
-    let named = |error: io::Error| Failure::file(&name, &error);
+    let named = |error: io::Error| match name.contains("://") {
+        true => Failure::bad_input(format!(
+            "{name} is no file of traces; a database of MLflow is moved by \
+             `python -m tracehouse.mlflow import URL app.traces`"
+        )),
+        false => Failure::file(&name, &error),
+    };
     let metadata = File::open(path)
         .and_then(|file| file.metadata())
         .map_err(named)?;
