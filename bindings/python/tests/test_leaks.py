@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -41,17 +42,18 @@ def test_opens_leave_nothing(path: Path) -> None:
             begun = db.sql("SELECT value FROM generate_series(1, 100000) AS t(value)")
             assert begun.fetchone() == (1,)
 
-    for number in range(_OPENS // 3):
-        once(number)
-    gc.collect()
-    before = (_rss(), _descriptors(), _threads())
-    for number in range(_OPENS - _OPENS // 3):
-        once(number)
-    gc.collect()
-    after = (_rss(), _descriptors(), _threads())
-    assert after[1] <= before[1] + 2, (before, after)
-    assert after[2] <= before[2] + 2, (before, after)
-    assert after[0] - before[0] < 16 << 20, (before, after)
+    def left() -> tuple[int, int, int]:
+        for number in range(_OPENS // 3):
+            once(number)
+        gc.collect()
+        return _rss(), _descriptors(), _threads()
+
+    seen = [left() for _ in range(4)]
+    assert max(descriptors for _, descriptors, _ in seen) <= seen[0][1] + 2, seen
+    assert max(threads for _, _, threads in seen) <= seen[0][2] + 2, seen
+    # A leak grows each time; what allocators keep on a busy machine does not.
+    grown = [after - before for (before, _, _), (after, _, _) in itertools.pairwise(seen)]
+    assert min(grown) < 4 << 20, seen
 
 
 _LARGE = """
