@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,32 +23,41 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """The address of a server on `app.traces`."""
+@contextmanager
+def serving(folder: Path, uri: str, *, workers: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The address of a server in a folder, which may not answer yet; `answers` tells when it does."""
     address = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", "tracehouse:app.traces"]
-    log = (tmp_path / "server.log").open("w")
-    running = subprocess.Popen(
-        [*command, "--port", address.rpartition(":")[2], "--workers", "4"],
-        cwd=tmp_path,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-
-    def answers() -> bool:
-        try:
-            return bool(urllib.request.urlopen(f"{address}/health", timeout=5).read())
-        except OSError:
-            return False
-
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
+    with (folder / "server.log").open("w") as log:
+        running = subprocess.Popen(
+            [*command, "--port", address.rpartition(":")[2], "--workers", str(workers)],
+            cwd=folder,
+            env={**os.environ, **(settings or {})},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
-        wait_until(answers, "the server starts")
         yield address
     finally:
         os.killpg(running.pid, 9)
         running.wait()
+
+
+def answers(address: str) -> bool:
+    """Whether the server at an address has started."""
+    try:
+        return bool(urllib.request.urlopen(f"{address}/health", timeout=5).read())
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address of a server on `app.traces`."""
+    with serving(tmp_path, "tracehouse:app.traces", workers=4) as address:
+        wait_until(lambda: answers(address), "the server starts")
+        yield address
 
 
 CLIENT = """

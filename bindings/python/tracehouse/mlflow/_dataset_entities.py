@@ -93,8 +93,7 @@ def evaluation_dataset(info: dataset.DatasetInfo) -> EvaluationDataset:
     return EvaluationDataset(
         dataset_id=mlflow_id(info),
         name=name,
-        # As MLflow makes it: it says whether the dataset is the same, not what is in it.
-        digest=hashlib.sha256(f"{name}:{updated.digest_ms}".encode("utf-8", "surrogatepass")).hexdigest()[:8],
+        digest=digest(name, updated.digest_ms),
         created_time=_time_ms(info.tags, CREATED, info.created_at_ns),
         last_update_time=updated.last_ms,
         tags=shown(info.tags),
@@ -103,6 +102,11 @@ def evaluation_dataset(info: dataset.DatasetInfo) -> EvaluationDataset:
         created_by=info.tags.get(CREATED_BY),
         last_updated_by=info.tags.get(UPDATED_BY),
     )
+
+
+def digest(name: str, time_ms: int) -> str:
+    """The digest of a dataset, as MLflow makes it: it says whether the dataset is the same, not what is in it."""
+    return hashlib.sha256(f"{name}:{time_ms}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def mlflow_id(info: dataset.DatasetInfo) -> str:

@@ -5,7 +5,6 @@ Ids and times, which the database gives itself, are in tags that `_dataset_entit
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
@@ -124,8 +123,5 @@ def _ready(record: DatasetRecord) -> dict[str, str]:
 def _digest_ms(given: Any) -> int:
     """When the digest was made, which MLflow makes of the name and the time, and does not say."""
     last: int = given.last_update_time
-    for time_ms in range(last, last - _DIGEST_MS, -1):
-        text = f"{given.name}:{time_ms}".encode("utf-8", "surrogatepass")
-        if hashlib.sha256(text).hexdigest()[:8] == given.digest:
-            return time_ms
-    return last
+    times = range(last, last - _DIGEST_MS, -1)
+    return next((one for one in times if entities.digest(given.name, one) == given.digest), last)

@@ -6,23 +6,20 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from test_owner import wait_until
-from test_server import free_port
+from test_server import answers, serving
 
 FILLING = Path(__file__).with_name("filling.py")
 URIS = {"tracehouse": "tracehouse:app.traces", "sqlite": "sqlite:///app.db"}
-# Nothing is asked for outside, and jobs do not run: on Tracehouse they never do.
+# Jobs do not run: on Tracehouse they never do. What keeps MLflow off the network is set for all tests.
 SETTINGS = {
     "LOGNAME": "ada",
     "MLFLOW_ASYNC_TRACE_LOGGING_MAX_INTERVAL_MILLIS": "200",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_MODEL_CATALOG_URI": "",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
@@ -46,12 +43,13 @@ def open_stands(folder: Path, names: list[str]) -> Iterator[dict[str, Stand]]:
         for name, filling in fillings.items():
             assert filling.stdout is not None
             assert filling.stdout.readline() == "ready\n", (folders[name] / "filling.log").read_text()
-            stands[name] = Stand(folders[name], stack.enter_context(_serving(folders[name], URIS[name])))
+            served = serving(folders[name], URIS[name], workers=2, settings=SETTINGS)
+            stands[name] = Stand(folders[name], stack.enter_context(served))
         for name, filling in fillings.items():
             filling.communicate()
             assert filling.returncode == 0, (folders[name] / "filling.log").read_text()
         for stand in stands.values():
-            wait_until(lambda address=stand.address: _answers(address), f"a server starts in {stand.folder}")
+            wait_until(lambda address=stand.address: answers(address), f"a server starts in {stand.folder}")
         yield stands
 
 
@@ -68,30 +66,3 @@ def _filling(folder: Path, uri: str, now_ns: int) -> Iterator[subprocess.Popen[s
     finally:
         running.kill()
         running.wait()
-
-
-@contextmanager
-def _serving(folder: Path, uri: str) -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--port", str(port)]
-    with (folder / "server.log").open("w") as log:
-        running = subprocess.Popen(
-            [*command, "--workers", "2"],
-            cwd=folder,
-            env={**os.environ, **SETTINGS},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(running.pid, 9)
-        running.wait()
-
-
-def _answers(address: str) -> bool:
-    try:
-        return bool(urllib.request.urlopen(f"{address}/health", timeout=5).read())
-    except OSError:
-        return False
