@@ -70,10 +70,11 @@ impl Database {
         let mut context = SqlContext::new(self.runtime()?, snapshot.clone());
         context.views.clone_from(&self.limits().views);
         // Tables are read for the names in the text, which may be those of views.
-        let statement = &context
+        let written_out = context
             .views
             .as_ref()
             .map_or(statement.into(), |views| views.written_out(statement));
+        let statement = &written_out.to_ascii_lowercase();
         context.tables = SqlTables {
             segments: Some(segments_batch(&snapshot, statement)?),
             settings: Some(settings_batch(

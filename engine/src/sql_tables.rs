@@ -1,6 +1,6 @@
 //! The tables of SQL that are no tables of the store: datasets and their records, prices, segments, settings.
 //!
-//! What takes long to make is made only for a statement that names it.
+//! What takes long to make is made only for a statement that names it; each is given the statement in small letters.
 
 use std::sync::{Arc, LazyLock};
 
@@ -28,7 +28,6 @@ pub(crate) fn sql_tables(
     snapshot: &Snapshot,
     statement: &str,
 ) -> Result<SqlTables> {
-    let statement = statement.to_ascii_lowercase();
     let versions = if statement.contains("dataset") {
         newest(snapshot)?
     } else {
@@ -135,7 +134,7 @@ static SEGMENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
 
 /// Rows of `segments()`: every source, the rows still in memory included; of a statement that does not name it, none.
 pub(crate) fn segments_batch(snapshot: &Snapshot, statement: &str) -> Result<RecordBatch> {
-    if !statement.to_ascii_lowercase().contains("segments") {
+    if !statement.contains("segments") {
         return Ok(RecordBatch::new_empty(SEGMENTS.clone()));
     }
     let sources = snapshot.sources();
@@ -192,7 +191,7 @@ pub(crate) fn settings_batch(
     redaction: &Redaction,
     statement: &str,
 ) -> Result<RecordBatch> {
-    if !statement.to_ascii_lowercase().contains("settings") {
+    if !statement.contains("settings") {
         return Ok(RecordBatch::new_empty(SETTINGS.clone()));
     }
     let mut rows = settings.rows();
@@ -227,7 +226,7 @@ static PRICES: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// # Errors
 /// `InvalidInput` when the setting was made by a later version.
 pub(crate) fn prices_batch(snapshot: &Snapshot, statement: &str) -> Result<RecordBatch> {
-    if !statement.to_ascii_lowercase().contains(prices::NAME) {
+    if !statement.contains(prices::NAME) {
         return Ok(RecordBatch::new_empty(PRICES.clone()));
     }
     let rows = prices::rows(snapshot)?;

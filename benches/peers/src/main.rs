@@ -318,8 +318,12 @@ fn dataset(db: &Database, filter: &str, limit: usize) -> Result<Vec<u8>> {
         .iter()
         .map(|trace| format!("'{}'", trace.trace_id))
         .collect();
+    let named = match ids.is_empty() {
+        true => Search::new(filter),
+        false => Search::new(format!("trace_id IN ({})", ids.join(", "))),
+    };
     let built = dataset
-        .add_traces(&Search::new(format!("trace_id IN ({})", ids.join(", "))))
+        .add_traces(&named)
         .and_then(|_| dataset.records(None));
     db.delete_dataset(NAME)?;
     let columns = ["source_trace_id", "inputs", "outputs", "expectations"];

@@ -15,8 +15,8 @@ use tracehouse_storage::schema::Table;
 const TEXTS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_191);
 const TEXT_BYTES_MAX: usize = 2_048;
 
-/// A column of a row of a segment, the column by its place in the table's schema.
-type Key = (SegmentId, Table, u32, usize);
+/// A column of a row of a segment, the column by its place in the table's public schema.
+pub(super) type Key = (SegmentId, Table, u32, usize);
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -28,39 +28,18 @@ impl Default for KeptTexts {
     }
 }
 
-fn key(segment: SegmentId, table: Table, row: u32, column: &str) -> Option<Key> {
-    let column = table.schema().index_of(column).ok()?;
-    Some((segment, table, row, column))
-}
-
 impl KeptTexts {
     /// A text that is kept, or that it is NULL.
-    pub(super) fn get(
-        &self,
-        segment: SegmentId,
-        table: Table,
-        row: u32,
-        column: &str,
-    ) -> Option<Option<Arc<str>>> {
-        let key = key(segment, table, row, column)?;
+    pub(super) fn get(&self, key: Key) -> Option<Option<Arc<str>>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(&key).cloned()
     }
 
     /// Keeps a text, if it is short.
-    pub(super) fn put(
-        &self,
-        segment: SegmentId,
-        table: Table,
-        row: u32,
-        column: &str,
-        text: Option<&str>,
-    ) {
-        let is_short = text.is_none_or(|text| text.len() <= TEXT_BYTES_MAX);
-        let Some(key) = key(segment, table, row, column).filter(|_| is_short) else {
-            return;
-        };
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.put(key, text.map(Arc::from));
+    pub(super) fn put(&self, key: Key, text: Option<&str>) {
+        if text.is_none_or(|text| text.len() <= TEXT_BYTES_MAX) {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.put(key, text.map(Arc::from));
+        }
     }
 }

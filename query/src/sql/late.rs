@@ -93,13 +93,23 @@ pub(super) struct LateTable {
     pub cancel: Cancel,
     pub kept: Arc<KeptTexts>,
     pub batch_bytes: usize,
-    /// What the table calls them, and where in the input each stands; at least one.
-    pub columns: Vec<(String, Vec<usize>)>,
+    /// At least one.
+    pub columns: Vec<LateColumn>,
+}
+
+/// A column that is read late.
+#[derive(Debug, Clone)]
+pub(super) struct LateColumn {
+    pub name: String,
+    /// Its place in the table's public schema.
+    pub index: usize,
+    /// Its places in the input.
+    pub places: Vec<usize>,
 }
 
 impl LateTable {
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(|(name, _)| name.as_str())
+        self.columns.iter().map(|column| column.name.as_str())
     }
 
     /// `batch` with its stand-ins replaced.
@@ -107,7 +117,7 @@ impl LateTable {
         let places = self.places(batch)?;
         let found = self.find(&places)?;
         let mut columns = batch.columns().to_vec();
-        for (at, (_, indices)) in self.columns.iter().enumerate() {
+        for (at, late) in self.columns.iter().enumerate() {
             let mut texts = StringViewBuilder::with_capacity(places.len());
             for place in &places {
                 match place {
@@ -117,7 +127,7 @@ impl LateTable {
                 }
             }
             let texts: ArrayRef = Arc::new(texts.finish());
-            for index in indices {
+            for index in &late.places {
                 match columns.get_mut(*index) {
                     Some(column) => column.clone_from(&texts),
                     None => return internal_err!("a late column stands at {index}"),
@@ -129,7 +139,7 @@ impl LateTable {
 
     /// What the stand-ins of a batch name; those of all columns are the same.
     fn places(&self, batch: &RecordBatch) -> Result<Vec<Option<Place>>> {
-        let mut indices = self.columns.iter().flat_map(|(_, indices)| indices);
+        let mut indices = self.columns.iter().flat_map(|column| &column.places);
         let first = indices.next().map(|index| batch.column(*index));
         let Some(stand_ins) = first.and_then(|column| column.as_string_view_opt()) else {
             return internal_err!("a late column has stand-ins");
@@ -151,9 +161,8 @@ impl LateTable {
             let (source, row) = *place;
             let segment = self.rows.segment(source)?;
             let kept = segment.and_then(|segment| {
-                let kept = self
-                    .names()
-                    .map(|name| self.kept.get(segment, table, row, name));
+                let key = |column: &LateColumn| (segment, table, row, column.index);
+                let kept = self.columns.iter().map(|column| self.kept.get(key(column)));
                 kept.collect::<Option<Vec<_>>>()
             });
             match kept {
@@ -181,11 +190,10 @@ impl LateTable {
         let Some(segment) = self.rows.segment(source)? else {
             return Ok(());
         };
-        let rows = row_numbers(batch)?;
-        for (at, name) in self.names().enumerate() {
-            let texts = texts(batch, at)?;
-            for (row, text) in rows.values().iter().zip(texts) {
-                self.kept.put(segment, self.rows.table(), *row, name, text);
+        let (table, rows) = (self.rows.table(), row_numbers(batch)?);
+        for (at, column) in self.columns.iter().enumerate() {
+            for (row, text) in rows.values().iter().zip(texts(batch, at)?) {
+                self.kept.put((segment, table, *row, column.index), text);
             }
         }
         Ok(())

@@ -34,7 +34,7 @@ use tracehouse_storage::scan::{ScanRequest, Zone};
 use tracehouse_storage::schema::Table;
 
 use super::kept_texts::KeptTexts;
-use super::late::{LateTable, ROW, STAND_IN_TYPE};
+use super::late::{LateColumn, LateTable, ROW, STAND_IN_TYPE};
 use super::partitions::{Dealt, Partitions};
 use super::pushed::{PushedFilter, is_bound_on_expressions, row_filter};
 use super::related::{RelatedRows, related_rows};
@@ -193,25 +193,34 @@ impl ScanExec {
 
     /// This scan without these columns, given by their place in another operator's output and in this one's, and what
     /// reads them there.
-    pub(super) fn with_late(&self, columns: &[(usize, usize)]) -> (Self, LateTable) {
+    pub(super) fn with_late(&self, columns: &[(usize, usize)]) -> Result<(Self, LateTable)> {
         let mut scan = self.clone();
         let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (at, column) in columns {
             places.entry(*column).or_default().push(*at);
         }
         scan.plan.late = places.keys().copied().collect();
-        let named = places.into_iter().filter_map(|(column, places)| {
-            let field = self.schema.fields().get(column)?;
-            Some((field.name().clone(), places))
-        });
+        let table_schema = self.plan.rows.table().public_schema();
+        let late = |(column, places): (usize, Vec<usize>)| -> Result<LateColumn> {
+            let Some(field) = self.schema.fields().get(column) else {
+                return internal_err!("a scan has a late column {column}");
+            };
+            let name = field.name().clone();
+            let index = table_schema.index_of(&name)?;
+            Ok(LateColumn {
+                name,
+                index,
+                places,
+            })
+        };
         let table = LateTable {
             rows: self.plan.rows.clone(),
             cancel: self.plan.cancel.clone(),
             kept: self.plan.kept.clone(),
             batch_bytes: self.plan.batch_bytes,
-            columns: named.collect(),
+            columns: places.into_iter().map(late).collect::<Result<_>>()?,
         };
-        (scan, table)
+        Ok((scan, table))
     }
 
     /// A filter over this scan's output, such as a bound that tightens while a top-k runs, turned

@@ -383,6 +383,15 @@ fn parameters_are_bound_by_name_and_number() {
     );
 }
 
+/// An empty store that is maintained only when it is told to be.
+fn inline_store() -> Arc<Store> {
+    let options = StoreOptions {
+        inline_maintenance: true,
+        ..StoreOptions::default()
+    };
+    Store::open(Arc::new(MemEnv::default()), options).unwrap()
+}
+
 fn stored_span(trace: u32, number: u32) -> Span {
     Span {
         trace_id: format!("{trace:032x}"),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{JoinType, Result};
+use datafusion::common::{JoinSide, JoinType, Result};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{Partitioning, PhysicalExpr};
@@ -97,7 +97,7 @@ fn with_late_columns(top_k: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn Ex
             })
             .collect();
         if !late.is_empty() {
-            let (scan, table) = scan.with_late(&late);
+            let (scan, table) = scan.with_late(&late)?;
             tables.push(table);
             late_scans.push((node.clone(), Arc::new(scan)));
         }
@@ -191,9 +191,9 @@ impl Scans {
             .flat_map(|filter| filter.column_indices())
         {
             let side = match column.side {
-                datafusion::common::JoinSide::Left => &left,
-                datafusion::common::JoinSide::Right => &right,
-                datafusion::common::JoinSide::None => continue,
+                JoinSide::Left => &left,
+                JoinSide::Right => &right,
+                JoinSide::None => continue,
             };
             self.mark(side.get(column.index).copied().flatten());
         }

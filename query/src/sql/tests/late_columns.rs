@@ -146,11 +146,7 @@ fn spans() -> Vec<Span> {
 
 #[test]
 fn they_are_those_of_the_rows_that_are_left() {
-    let options = StoreOptions {
-        inline_maintenance: true,
-        ..StoreOptions::default()
-    };
-    let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
+    let store = inline_store();
     let runtimes = [1, 3].map(|target_partitions| {
         let settings = SqlSettings {
             target_partitions,

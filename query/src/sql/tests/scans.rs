@@ -148,11 +148,7 @@ fn scans_show_what_was_pushed() {
 
 #[test]
 fn memtables_and_segments_answer_alike() {
-    let options = StoreOptions {
-        inline_maintenance: true,
-        ..StoreOptions::default()
-    };
-    let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
+    let store = inline_store();
     let runtime = Arc::new(QueryRuntime::new(SqlSettings::default()).unwrap());
     let stored: Vec<Span> = (0..300)
         .flat_map(|trace| (0..4).map(move |number| stored_span(trace, number)))
@@ -181,11 +177,7 @@ fn memtables_and_segments_answer_alike() {
 
 #[test]
 fn time_bounds_skip_segments() {
-    let options = StoreOptions {
-        inline_maintenance: true,
-        ..StoreOptions::default()
-    };
-    let store = Store::open(Arc::new(MemEnv::default()), options).unwrap();
+    let store = inline_store();
     for trace in [1, 2, 3] {
         store
             .append_spans(spans_batch(&[stored_span(trace, 0), stored_span(trace, 1)]).unwrap())
