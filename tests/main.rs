@@ -13,6 +13,7 @@ mod command_line;
 mod crash;
 mod data;
 mod differential;
+mod evaluate;
 mod examples;
 mod exports;
 mod facts;

@@ -4,7 +4,7 @@
 //! what was decoded of it is kept while there is room.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -28,6 +28,8 @@ pub(crate) struct Catalog {
     /// Decoded records are kept up to this size.
     bytes_max: usize,
     changes: Mutex<()>,
+    /// The evaluation runs that are being carried out.
+    pub(crate) running: Mutex<BTreeSet<String>>,
     /// Records of versions, by file.
     decoded: Mutex<BTreeMap<String, RecordBatch>>,
 }

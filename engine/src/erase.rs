@@ -25,6 +25,12 @@ pub struct EraseReceipt {
     pub dataset_records: u64,
     /// Dataset versions whose query, name or tags said something that identified the traces.
     pub dataset_texts: u64,
+    /// Scores that left evaluation runs.
+    pub scores: u64,
+    /// Evaluation runs whose filter or name said something that identified the traces.
+    pub eval_texts: u64,
+    /// Items that left review queues.
+    pub review_items: u64,
     /// What left the files.
     #[serde(flatten)]
     pub files: Erased,
@@ -33,8 +39,8 @@ pub struct EraseReceipt {
 }
 
 impl Database {
-    /// Deletes traces and removes their bytes from every file: segments, log, indexes, datasets, unfinished
-    /// work and the quarantine of repairs, which is emptied. Traces deleted before may be named, too; their
+    /// Deletes traces and removes their bytes from every file: segments, log, indexes, datasets, scores, review
+    /// queues, unfinished work and the quarantine of repairs, which is emptied. Traces deleted before may be named, too; their
     /// bytes go. Old files that a reader still holds are pending in the receipt.
     ///
     /// What was written about datasets is looked through for what the traces say. A string of a stored query, or a
@@ -80,6 +86,8 @@ impl Database {
             records,
             texts,
         } = self.erase_from_datasets(&trace_ids)?;
+        let of_runs = self.erase_from_scores(&trace_ids)?;
+        let review_items = self.erase_from_reviews(&trace_ids)?;
         let deleted = self.store().delete_traces(trace_ids.clone())?.traces;
         let files = self.store().erase(&trace_ids)?;
         let complete = files.pending.is_empty();
@@ -89,6 +97,9 @@ impl Database {
             dataset_versions: versions,
             dataset_records: records,
             dataset_texts: texts,
+            scores: of_runs.scores,
+            eval_texts: of_runs.texts,
+            review_items,
             files,
             complete,
         })

@@ -27,7 +27,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn invalid_input(message: impl Into<String>) -> Self {
+    /// A mistake of a caller, for the functions that a program hands in: those that make scorers, for instance.
+    pub fn invalid_input(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidInput, message)
     }
 

@@ -136,6 +136,7 @@ mod assessments;
 mod attribute_value;
 mod care;
 mod catalog;
+mod catalog_entry;
 mod chunks;
 mod copies;
 mod correlation;
@@ -146,6 +147,7 @@ mod delete;
 mod ending;
 mod erase;
 mod error;
+pub mod eval;
 mod evaluations;
 #[cfg(feature = "sql")]
 mod files;
@@ -159,8 +161,10 @@ mod open;
 pub mod otlp;
 mod pages;
 mod prices;
+mod prompts;
 mod redact;
 mod retention;
+mod reviews;
 mod row_values;
 mod rows;
 mod said;
@@ -200,8 +204,10 @@ pub use correlation::FilterCorrelation;
 pub use csv::csv_cell;
 pub use database::{Database, SharedPage, TracePage, decode_otlp};
 pub use dataset::{
-    Dataset, DatasetInfo, DatasetRecord, ExportFormat, MemberUse, MergeReport, NewDataset,
-    NewRecord, PartChange, RecordChange, RecordDiff, Sample, SourceRule,
+    Alike, BuildPlan, Dataset, DatasetInfo, DatasetRecord, DedupeReport, ExportForm, ExportFormat,
+    ExportReport, Holding, LeakReport, LeftOut, MemberUse, MergeReport, NewDataset, NewRecord,
+    PartChange, RecordChange, RecordDiff, RecordEdit, Sample, SourceRule, SplitOptions,
+    SplitReport,
 };
 pub use delete::TraceDeletion;
 pub use erase::EraseReceipt;
@@ -214,8 +220,10 @@ pub use metrics::{Aggregation, MetricPoint, MetricQuery, MetricView};
 pub use open::OpenOptions;
 pub use pages::TraceIter;
 pub use prices::{Price, PriceRow, Prices};
+pub use prompts::PromptStats;
 pub use redact::{Redaction, RedactionCallback, RedactionField, RedactionRule};
 pub use retention::{Retention, RetentionReport};
+pub use reviews::{ReviewInfo, ReviewStatus};
 pub use rows::batch_rows;
 pub use semconv::{Convention, conventions};
 pub use sessions::{CompletedSession, Session, SessionSearch};

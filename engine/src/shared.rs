@@ -96,6 +96,28 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Closes the database in the folder `path` if this is the last handle on it, and tells whether it was. Opens of the
+    /// folder wait meanwhile, so that none is given what is being closed.
+    ///
+    /// # Errors
+    /// As [`Database::close`].
+    pub fn close_if_last(&self, path: impl AsRef<Path>) -> Result<bool> {
+        let slot = place_of(path.as_ref()).and_then(|place| {
+            let all = lock(&OPEN);
+            let mut slots = all.iter();
+            slots
+                .find(|(known, _)| *known == place)
+                .map(|(_, slot)| slot.clone())
+        });
+        let _opens_wait = slot.as_deref().map(lock);
+        match self.is_last_handle() {
+            true => self.close().map(|()| true),
+            false => Ok(false),
+        }
+    }
+}
+
 fn open_new(path: &Path, options: OpenOptions) -> Result<(Database, Opened)> {
     let env: Arc<dyn Env> = Arc::new(RealEnv::new(path.to_path_buf()));
     let (settings, redact_with) = (options.settings.clone(), options.redact_with.clone());

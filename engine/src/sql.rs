@@ -11,7 +11,7 @@ use tracehouse_query::text::{self, TextSearch};
 
 use crate::database::Database;
 use crate::error::Result;
-use crate::sql_tables::{prices_batch, segments_batch, settings_batch, sql_tables};
+use crate::sql_tables::{catalogue, segments_batch, settings_batch};
 
 impl Database {
     /// Runs one read-only SQL statement.
@@ -82,8 +82,7 @@ impl Database {
                 &self.redaction(),
                 statement,
             )?),
-            prices: Some(prices_batch(&snapshot, statement)?),
-            ..sql_tables(self.store(), self.catalog(), &snapshot, statement)?
+            catalogue: catalogue(self, &snapshot, statement)?,
         };
         context.text_search = Some(Arc::new(move |query: &str, limit: usize| {
             let search = TextSearch {

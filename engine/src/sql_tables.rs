@@ -1,7 +1,8 @@
-//! The tables of SQL that are no tables of the store: datasets and their records, prices, segments, settings.
+//! The tables of SQL that are no tables of the store: datasets, prices, evaluation runs, prompts, segments, settings.
 //!
 //! What takes long to make is made only for a statement that names it; each is given the statement in small letters.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
@@ -9,25 +10,38 @@ use arrow::array::{
     StringBuilder, StringViewArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use tracehouse_query::sql::{DatasetRecords, SqlTables};
+use tracehouse_query::sql::CatalogueTable;
+use tracehouse_storage::Snapshot;
 use tracehouse_storage::schema::{Table, string_map, timestamp};
-use tracehouse_storage::{Snapshot, Store};
 
-use crate::catalog::Catalog;
+use crate::database::Database;
 use crate::dataset::{Version, newest, shown, view_schema};
 use crate::error::{ErrorKind, Result};
+use crate::eval;
 use crate::prices::{self, Price, PriceRow};
+use crate::prompts::{links_batch, prompts_batch, versions_batch};
 use crate::redact::Redaction;
 use crate::settings::Settings;
 
-/// The tables `datasets` and `dataset_records`. Rows are read only for a statement that names them;
-/// for any other the tables are there and empty.
-pub(crate) fn sql_tables(
-    store: &Store,
-    catalog: &Catalog,
+/// The tables of the catalogue. Rows are read only for a statement that names them; for any other the tables are there
+/// and empty.
+pub(crate) fn catalogue(
+    database: &Database,
     snapshot: &Snapshot,
     statement: &str,
-) -> Result<SqlTables> {
+) -> Result<Vec<(&'static str, CatalogueTable)>> {
+    let mut tables = datasets(database, snapshot, statement)?;
+    tables.push(("prices", prices_batch(snapshot, statement)?.into()));
+    tables.extend(evaluations(database, statement)?);
+    tables.extend(prompts(database, snapshot, statement)?);
+    Ok(tables)
+}
+
+fn datasets(
+    database: &Database,
+    snapshot: &Snapshot,
+    statement: &str,
+) -> Result<Vec<(&'static str, CatalogueTable)>> {
     let versions = if statement.contains("dataset") {
         newest(snapshot)?
     } else {
@@ -36,22 +50,75 @@ pub(crate) fn sql_tables(
     let mut batches = Vec::new();
     if statement.contains("dataset_records") {
         for version in &versions {
-            match catalog.read(store, version) {
+            match database.catalog().read(database.store(), version) {
                 Ok(batch) => batches.push(shown(&version.info, &batch)?),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
     }
-    let records = DatasetRecords {
+    let records = CatalogueTable {
         schema: view_schema(),
         batches,
     };
-    Ok(SqlTables {
-        datasets: Some(datasets_batch(&versions)?),
-        dataset_records: Some(Arc::new(records)),
-        ..SqlTables::default()
-    })
+    Ok(vec![
+        ("datasets", datasets_batch(&versions)?.into()),
+        ("dataset_records", records),
+    ])
+}
+
+fn evaluations(
+    database: &Database,
+    statement: &str,
+) -> Result<Vec<(&'static str, CatalogueTable)>> {
+    let with_scores = statement.contains("scores");
+    let runs = match with_scores || statement.contains("eval_runs") {
+        true => database.eval_runs()?,
+        false => Vec::new(),
+    };
+    let registered = match statement.contains("registered_scorers") {
+        true => database.registered_scorers()?,
+        false => Vec::new(),
+    };
+    let mut batches = Vec::new();
+    for run in runs.iter().filter(|_| with_scores) {
+        batches.extend(eval::shown_parts(database, &run.run_id)?);
+    }
+    let scores = CatalogueTable {
+        schema: eval::scores_schema(),
+        batches,
+    };
+    Ok(vec![
+        ("eval_runs", eval::runs_batch(&runs)?.into()),
+        ("scores", scores),
+        (
+            "registered_scorers",
+            eval::registered_batch(&registered)?.into(),
+        ),
+    ])
+}
+
+fn prompts(
+    database: &Database,
+    snapshot: &Snapshot,
+    statement: &str,
+) -> Result<Vec<(&'static str, CatalogueTable)>> {
+    let prompts = match statement.contains("prompt") {
+        true => database.prompts()?,
+        false => Vec::new(),
+    };
+    let mut versions = Vec::new();
+    if statement.contains("prompt_versions") {
+        for prompt in &prompts {
+            versions.extend(database.prompt_versions(&prompt.name)?);
+        }
+    }
+    let linked = statement.contains("trace_prompts").then_some(snapshot);
+    Ok(vec![
+        ("prompts", prompts_batch(&prompts)?.into()),
+        ("prompt_versions", versions_batch(&versions)?.into()),
+        ("trace_prompts", links_batch(linked)?.into()),
+    ])
 }
 
 static DATASETS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -93,7 +160,7 @@ fn datasets_batch(versions: &[Version]) -> Result<RecordBatch> {
         time(|v| v.info.created_at_ns),
         time(|v| v.info.updated_at_ns),
         Arc::new(StringViewArray::from_iter_values(experiments)),
-        tags(versions)?,
+        maps(versions.iter().map(|version| &version.info.tags))?,
         Arc::new(StringViewArray::from_iter(
             versions.iter().map(|v| v.info.query.as_deref()),
         )),
@@ -102,15 +169,18 @@ fn datasets_batch(versions: &[Version]) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(DATASETS.clone(), columns)?)
 }
 
-fn tags(versions: &[Version]) -> Result<ArrayRef> {
+/// A column of maps from text to text.
+pub(crate) fn maps<'m>(
+    maps: impl Iterator<Item = &'m BTreeMap<String, String>>,
+) -> Result<ArrayRef> {
     let names = MapFieldNames {
         entry: "entries".into(),
         key: "keys".into(),
         value: "values".into(),
     };
     let mut builder = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
-    for version in versions {
-        for (key, value) in &version.info.tags {
+    for map in maps {
+        for (key, value) in map {
             builder.keys().append_value(key);
             builder.values().append_value(value);
         }
@@ -225,7 +295,7 @@ static PRICES: LazyLock<SchemaRef> = LazyLock::new(|| {
 ///
 /// # Errors
 /// `InvalidInput` when the setting was made by a later version.
-pub(crate) fn prices_batch(snapshot: &Snapshot, statement: &str) -> Result<RecordBatch> {
+fn prices_batch(snapshot: &Snapshot, statement: &str) -> Result<RecordBatch> {
     if !statement.contains(prices::NAME) {
         return Ok(RecordBatch::new_empty(PRICES.clone()));
     }

@@ -38,6 +38,11 @@ impl CancelToken {
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::Relaxed)
     }
+
+    /// True once it is cancelled, for what waits elsewhere, for a server for instance.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.is_cancelled.clone()
+    }
 }
 
 /// A time limit and tokens. The default never stops anything.

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use arrow::compute::concat_batches;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use pythonize::pythonize;
 use tracehouse::export::write_parquet;
 use tracehouse::{
-    DatasetInfo, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff, Search,
+    DatasetInfo, ExportForm, ExportFormat, MergeReport, NewDataset, NewRecord, RecordDiff,
+    RecordEdit, Sample, Search, SplitOptions,
 };
 
 use crate::given::sample as given_sample;
@@ -28,6 +30,9 @@ static REPORT: Class = Class::new("tracehouse.dataset", "MergeReport");
 static DIFF: Class = Class::new("tracehouse.dataset", "RecordDiff");
 static CHANGE: Class = Class::new("tracehouse.dataset", "RecordChange");
 static PART: Class = Class::new("tracehouse.dataset", "PartChange");
+
+/// The id of a record that was left out of an export, and why.
+type LeftOut = (String, String);
 
 /// Bytes written to a file object at a time.
 const WRITE_BYTES: usize = 256 << 10;
@@ -63,6 +68,17 @@ fn datasets<'py>(py: Python<'py>, db: &Database) -> PyResult<Bound<'py, PyList>>
     )
 }
 
+/// The records that hold a trace, as dicts.
+#[pyfunction]
+fn datasets_holding<'py>(
+    py: Python<'py>,
+    db: &Database,
+    trace_id: String,
+) -> PyResult<Bound<'py, PyAny>> {
+    let found = call::run(py, db.handle()?, move |db| db.datasets_holding(&trace_id))?;
+    Ok(pythonize(py, &found)?)
+}
+
 #[pyfunction]
 fn delete_dataset(py: Python<'_>, db: &Database, name: String) -> PyResult<()> {
     call::run(py, db.handle()?, move |db| db.delete_dataset(&name))
@@ -84,6 +100,36 @@ fn merge_report<'py>(py: Python<'py>, report: &MergeReport) -> PyResult<Bound<'p
     let dict = fields(py, report)?;
     objects::set_rejected(&dict, &report.rejected)?;
     REPORT.make(&dict)
+}
+
+fn search_of(
+    filter: String,
+    limit: Option<usize>,
+    order_by: Option<Vec<String>>,
+    experiments: Option<Vec<String>>,
+) -> Search {
+    Search {
+        filter,
+        limit,
+        order_by: order_by.unwrap_or_default(),
+        experiments,
+        ..Search::default()
+    }
+}
+
+fn sample_of(
+    py: Python<'_>,
+    sample: Option<usize>,
+    seed: u64,
+    stratify: Option<String>,
+) -> PyResult<Option<Sample>> {
+    if sample.is_none() && stratify.is_some() {
+        return Err(errors::invalid(
+            py,
+            "stratify without sample: say how many, sample=N",
+        ));
+    }
+    Ok(sample.map(|count| given_sample(count, seed, stratify)))
 }
 
 /// A dataset of an open database.
@@ -148,21 +194,8 @@ impl Dataset {
         seed: u64,
         stratify: Option<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let order_by = order_by.unwrap_or_default();
-        let search = Search {
-            filter,
-            limit,
-            order_by,
-            experiments,
-            ..Search::default()
-        };
-        if sample.is_none() && stratify.is_some() {
-            return Err(errors::invalid(
-                py,
-                "stratify without sample: say how many, sample=N",
-            ));
-        }
-        let sample = sample.map(|count| given_sample(count, seed, stratify));
+        let search = search_of(filter, limit, order_by, experiments);
+        let sample = sample_of(py, sample, seed, stratify)?;
         let of_spans = of == "span";
         let report = self.run(py, move |dataset| match (of_spans, &sample) {
             (false, None) => dataset.add_traces(&search),
@@ -171,6 +204,31 @@ impl Dataset {
             (true, Some(sample)) => dataset.add_span_sample(&search, sample),
         })?;
         merge_report(py, &report)
+    }
+
+    /// What `add` with the same arguments would make, counted; as a dict.
+    #[pyo3(signature = (of, filter, limit, order_by, experiments, sample, seed, stratify))]
+    #[allow(clippy::too_many_arguments)] // As `add`.
+    fn plan<'py>(
+        &self,
+        py: Python<'py>,
+        of: &str,
+        filter: String,
+        limit: Option<usize>,
+        order_by: Option<Vec<String>>,
+        experiments: Option<Vec<String>>,
+        sample: Option<usize>,
+        seed: u64,
+        stratify: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let search = search_of(filter, limit, order_by, experiments);
+        let sample = sample_of(py, sample, seed, stratify)?;
+        let of_spans = of == "span";
+        let plan = self.run(py, move |dataset| match of_spans {
+            false => dataset.plan_traces(&search, sample.as_ref()),
+            true => dataset.plan_spans(&search, sample.as_ref()),
+        })?;
+        Ok(pythonize(py, &plan)?)
     }
 
     fn merge<'py>(
@@ -203,7 +261,11 @@ impl Dataset {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = source.py();
         let source = Source::of(source)?;
-        let format = export_format(py, format, source.path.as_deref())?;
+        // The forms of other tools are JSON lines.
+        let format = match format.and_then(ExportForm::parse) {
+            Some(_) => ExportFormat::JsonLines,
+            None => export_format(py, format, source.path.as_deref())?,
+        };
         let (name, raised) = (source.name.clone(), source.raised.clone());
         let merged = self.run(py, move |dataset| dataset.merge_from(source, format, &name));
         merge_report(py, &raised.before(merged)?)
@@ -309,6 +371,83 @@ impl Dataset {
         raised.before(written)?.map_err(PyErr::from)
     }
 
+    /// Makes datasets that share nothing; the report as a dict.
+    fn split<'py>(
+        &self,
+        py: Python<'py>,
+        parts: Vec<(String, f64)>,
+        seed: u64,
+        near: f64,
+        by_user: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut options = SplitOptions::new(parts);
+        (options.seed, options.near, options.by_user) = (seed, near, by_user);
+        let report = self.run(py, move |dataset| dataset.split(&options))?;
+        Ok(pythonize(py, &report)?)
+    }
+
+    /// What it shares with another; the report as a dict.
+    fn leaks<'py>(&self, py: Python<'py>, other: String, near: f64) -> PyResult<Bound<'py, PyAny>> {
+        let id = self.id.clone();
+        let report = call::run(py, &self.handle, move |db| {
+            db.dataset_by_id(&id)?.leaks(&db.dataset(&other)?, near)
+        })?;
+        Ok(pythonize(py, &report)?)
+    }
+
+    /// Takes near-duplicates out; the report as a dict.
+    fn dedupe<'py>(&self, py: Python<'py>, near: f64) -> PyResult<Bound<'py, PyAny>> {
+        let report = self.run(py, move |dataset| dataset.dedupe(near))?;
+        Ok(pythonize(py, &report)?)
+    }
+
+    /// Changes records; texts are JSON. The new version.
+    fn edit_records(
+        &self,
+        py: Python<'_>,
+        record_ids: Vec<String>,
+        outputs: Option<String>,
+        expectations: Option<String>,
+        tags: Option<String>,
+    ) -> PyResult<u32> {
+        let mut edit = RecordEdit::new();
+        (edit.outputs, edit.expectations, edit.tags) = (outputs, expectations, tags);
+        self.run(py, move |dataset| dataset.edit_records(&record_ids, &edit))
+    }
+
+    /// Writes to a file object in the form of another tool; how many records, how many were left out, and the first of
+    /// these with the reason.
+    #[pyo3(signature = (file, form, version))]
+    fn export_form(
+        &self,
+        file: &Bound<'_, PyAny>,
+        form: &str,
+        version: Option<u32>,
+    ) -> PyResult<(u64, u64, Option<LeftOut>)> {
+        let py = file.py();
+        let form = ExportForm::parse(form).ok_or_else(|| {
+            errors::invalid(
+                py,
+                &format!("form {form:?}: chat, mlflow or langfuse expected"),
+            )
+        })?;
+        let raised = RaisedInside::default();
+        let sink = FileSink {
+            file: file.clone().unbind(),
+            raised: raised.clone(),
+        };
+        let written = self.run(py, move |dataset| {
+            let mut sink = BufWriter::with_capacity(WRITE_BYTES, sink);
+            let report = dataset.export_form(form, version, &mut sink)?;
+            // What fails here was kept by the sink, too.
+            Ok(sink.flush().map(|()| report))
+        });
+        let report = raised.before(written)?.map_err(PyErr::from)?;
+        let first = report.left_out.into_iter().next();
+        let first = first.map(|left_out| (left_out.dataset_record_id, left_out.reason));
+        Ok((report.records, report.left_out_count, first))
+    }
+
     fn delete_records(&self, py: Python<'_>, record_ids: Vec<String>) -> PyResult<u64> {
         self.run(py, move |dataset| dataset.delete_records(&record_ids))
     }
@@ -347,7 +486,10 @@ fn export_format(
             (None, Some(path)) => format!("the ending of {}", path.display()),
             (None, None) => "no format".to_string(),
         };
-        errors::invalid(py, &format!("{what}: jsonl, csv or parquet expected"))
+        errors::invalid(
+            py,
+            &format!("{what}: jsonl, csv, parquet, chat, mlflow or langfuse expected"),
+        )
     })
 }
 
@@ -375,5 +517,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(create_dataset, module)?)?;
     module.add_function(wrap_pyfunction!(dataset, module)?)?;
     module.add_function(wrap_pyfunction!(datasets, module)?)?;
+    module.add_function(wrap_pyfunction!(datasets_holding, module)?)?;
     module.add_function(wrap_pyfunction!(delete_dataset, module)?)
 }

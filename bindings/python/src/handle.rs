@@ -112,16 +112,14 @@ impl Handle {
         let Some(database) = database else {
             return Ok(());
         };
+        let path = self.0.path.clone();
         let work = move || {
             streams
                 .iter()
                 .filter_map(Weak::upgrade)
                 .for_each(|stream| stream.close());
             CLOSING.fetch_add(1, Ordering::AcqRel);
-            let closed = match database.is_last_handle() {
-                true => database.close(),
-                false => Ok(()),
-            };
+            let closed = database.close_if_last(&path).map(drop);
             drop(database);
             CLOSING.fetch_sub(1, Ordering::AcqRel);
             closed

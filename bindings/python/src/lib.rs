@@ -11,7 +11,7 @@
 //! | `handle` | a database as Python holds it: closing, forks |
 //! | `errors` | errors of the engine as the exceptions of `tracehouse.errors` |
 //! | `value`, `objects` | Rust values as Python's: plain ones by serde, rows as dataclasses |
-//! | `search`, `ingest`, `write`, `figures`, `care`, `sql`, `dataset` | the functions, by what they are about |
+//! | `search`, `ingest`, `write`, `figures`, `care`, `sql`, `dataset`, `evaluate`, `prompts`, `reviews` | the functions, by what they are about |
 //! | `rows`, `cells` | tables: streams of Arrow batches, and their rows as tuples |
 //! | `tables`, `reader` | what Python gives: tables, files |
 //! | `redactor` | a Python callable that sees every text before it is stored |
@@ -29,6 +29,7 @@ mod care;
 mod cells;
 mod dataset;
 mod errors;
+mod evaluate;
 mod figures;
 mod free;
 mod given;
@@ -36,8 +37,10 @@ mod handle;
 mod ingest;
 mod objects;
 mod otel;
+mod prompts;
 mod reader;
 mod redactor;
+mod reviews;
 mod rows;
 mod search;
 mod settings;
@@ -59,6 +62,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         care::register,
         sql::register,
         dataset::register,
+        evaluate::register,
+        prompts::register,
+        reviews::register,
         rows::register,
         redactor::register,
         free::register,

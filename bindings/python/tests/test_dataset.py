@@ -205,3 +205,13 @@ def test_a_dataset_ends_with_its_database() -> None:
     with pytest.raises(tracehouse.ClosedError, match="is closed"):
         ds.records()
     assert json.dumps({"name": ds.name})
+
+
+def test_a_plan_counts_and_changes_nothing(sample_db: Database) -> None:
+    dataset = sample_db.create_dataset("planned")
+    plan = dataset.plan_traces(sample=3, stratify="state")
+    assert plan.chosen == min(3, plan.records)
+    assert sum(there for _, there, _ in plan.strata) == plan.records
+    assert dataset.plan_spans("span.type = 'TOOL'").found >= 0
+    assert len(dataset) == 0
+    assert dataset.add_traces(sample=3, stratify="state").inserted == plan.chosen

@@ -22,6 +22,7 @@ _DATABASE = {
     "open": "connect",
     "in_memory": "connect(':memory:')",
     "is_last_handle": "no twin: close() asks it",
+    "close_if_last": "close",
     "import": "import_otlp",
     "import_otlp_json_lines": "import_otlp",
     "store_waiting": "no twin: import_otlp(assessments=...) brings traces and their assessments together",
@@ -47,6 +48,10 @@ _DATABASE = {
     "set_prices": "set_price",
     "create_dataset_with": "create_dataset",
     "dataset_by_id": "dataset",
+    "resume_eval": "EvalRun.resume",
+    "eval_report": "EvalRun.summaries",
+    "eval_scores": "EvalRun.scores",
+    "judge_cache": "no twin: a run gives it to its judges",
 }
 _DATASET = {
     "source_rule": "no twin: MLflow's rule for the source of records, for its plugin",
@@ -56,6 +61,7 @@ _DATASET = {
     "merge_json_lines": "merge_file",
     "merge_from": "merge_file",
     "edit_tags": "set_tags",
+    "export_form": "export(format=...)",
 }
 _FREE = {
     "backup_until": "backup",
@@ -113,7 +119,7 @@ def test_everything_native_is_used() -> None:
     for name in dir(_native):
         if not name.startswith("__") or name == "__version__":
             assert re.search(rf"\b{name}\b", text), f"_native.{name}"
-    for native in (_native.Database, _native.Dataset, _native.Rows):
+    for native in (_native.Database, _native.Dataset, _native.Rows, _native.Scorer):
         for name in dir(native):
             if not name.startswith("_"):
                 assert re.search(rf"\.{name}\b", text), f"{native.__name__}.{name}"

@@ -17,13 +17,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from tracehouse import _native
+from tracehouse._evaluating import Evaluating
 from tracehouse._keeping import Keeping
 from tracehouse._options import as_texts, size_bytes
+from tracehouse._prompting import Prompting
 from tracehouse._reading import Reading
+from tracehouse._reviewing import Reviewing
 from tracehouse._writing import Writing
 
 if TYPE_CHECKING:
     from tracehouse.dataset import Dataset, DatasetInfo
+    from tracehouse.likeness import Holding
 
 Redact: TypeAlias = Callable[[str, str, str | None], str | None]
 """Called with a text, the part it stands in and the key nearest to it; gives what is stored, or `None` to keep it."""
@@ -70,7 +74,7 @@ def connect(
     return Database(_native.open(os.fspath(path), read_only, create, options, redactor), redactor)
 
 
-class Database(Reading, Writing, Keeping):
+class Database(Reading, Writing, Keeping, Evaluating, Prompting, Reviewing):
     """An open database. It may be used from many threads at the same time."""
 
     def __init__(self, native: _native.Database, redactor: _native.Redactor | None = None) -> None:
@@ -150,6 +154,13 @@ class Database(Reading, Writing, Keeping):
             NotFoundError: there is none.
         """
         _native.delete_dataset(self._native, name)
+
+    def datasets_holding(self, trace_id: str) -> list[Holding]:
+        """The records of datasets, in their newest versions, that were made of a trace or of a span of it."""
+        from tracehouse._given import record_of
+        from tracehouse.likeness import Holding
+
+        return [record_of(Holding, one) for one in _native.datasets_holding(self._native, trace_id)]
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "read only" if self.read_only else "open"

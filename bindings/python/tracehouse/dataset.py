@@ -14,11 +14,14 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from tracehouse import _native
+from tracehouse._given import record_of
+from tracehouse._options import json_text
 from tracehouse._record import Record, to_datetime
 from tracehouse.errors import InvalidInputError
+from tracehouse.likeness import Alike, DedupeReport, LeakReport, SplitReport
 from tracehouse.reports import Rejected
 from tracehouse.result import Result
 
@@ -26,6 +29,24 @@ if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
+
+_R = TypeVar("_R")
+
+
+@dataclass(slots=True)
+class BuildPlan(Record):
+    """What would be built: counted before it is."""
+
+    found: int
+    """Traces or spans that the filter finds, up to the limit of records."""
+    skipped: int
+    """Of these, those without inputs."""
+    records: int
+    """Records with different inputs that the others make."""
+    chosen: int
+    """How many of these would be added or updated."""
+    strata: list[tuple[str | None, int, int]]
+    """By stratum: how many records there are, and how many would be chosen."""
 
 
 @dataclass(slots=True)
@@ -158,6 +179,8 @@ class RecordDiff(Record):
     """Each of these records, by id."""
 
 
+_NEAR = 0.8
+_FORMS = ("chat", "mlflow", "langfuse")
 _OWN = ("inputs", "outputs", "expectations", "tags", "source", "dataset_record_id")
 _NOT_MERGED = ("source", "dataset_record_id")
 
@@ -228,6 +251,33 @@ class Dataset:
             "trace", filter, limit, _texts(order_by), _texts(experiment_ids), sample, seed, stratify
         )
 
+    def plan_traces(
+        self,
+        filter: str = "",
+        *,
+        limit: int | None = None,
+        experiment_ids: str | Iterable[str] | None = None,
+        sample: int | None = None,
+        seed: int = 0,
+        stratify: str | None = None,
+    ) -> BuildPlan:
+        """Counts what `add_traces` with the same arguments would make, by stratum of a stratified sample, and changes
+        nothing."""
+        return _plan(self._native.plan("trace", filter, limit, None, _texts(experiment_ids), sample, seed, stratify))
+
+    def plan_spans(
+        self,
+        filter: str = "",
+        *,
+        limit: int | None = None,
+        experiment_ids: str | Iterable[str] | None = None,
+        sample: int | None = None,
+        seed: int = 0,
+        stratify: str | None = None,
+    ) -> BuildPlan:
+        """Counts what `add_spans` with the same arguments would make, and changes nothing."""
+        return _plan(self._native.plan("span", filter, limit, None, _texts(experiment_ids), sample, seed, stratify))
+
     def add_spans(
         self,
         filter: str = "",
@@ -273,7 +323,8 @@ class Dataset:
 
         Args:
             source: a path, or a file opened for reading bytes.
-            format: `jsonl`, `csv` or `parquet`; by default what the ending of the path says.
+            format: `jsonl`, `csv` or `parquet`; by default what the ending of the path says. What was exported as
+                `chat`, `mlflow` or `langfuse` is JSON lines.
 
         Raises:
             InvalidInputError: a file that is not of the format. Wrong records are in the report.
@@ -326,6 +377,66 @@ class Dataset:
         """
         return Dataset(self._native.sample_into(name, count, seed, stratify))
 
+    def split(
+        self, parts: Mapping[str, float], *, seed: int = 0, near: float = _NEAR, by_user: bool = False
+    ) -> SplitReport:
+        """Makes a dataset of each part of the newest version's records, so that the parts share nothing: records that
+        are near-duplicates of each other, or of one session, are in one part.
+
+        Args:
+            parts: the names of the new datasets and their shares: `{"train": 80, "test": 20}`.
+            seed: another seed gives another split; the same one the same parts.
+            near: how like inputs are that stay together, 0 to 1: Jaccard of their word triples.
+            by_user: whether records of one user stay together, too.
+
+        Raises:
+            InvalidInputError: shares that are none.
+            ConflictError: one of the names is taken; then none is made.
+        """
+        shares = [(str(name), float(share)) for name, share in parts.items()]
+        report = self._native.split(shares, seed, near, by_user)
+        made = [(name, count) for name, count in report["parts"]]
+        return record_of(SplitReport, report, parts=made)
+
+    def leaks(self, other: Dataset | str, *, near: float = _NEAR) -> LeakReport:
+        """What the newest versions of two datasets share: records with inputs as like as `near` (0 to 1), traces,
+        sessions, users.
+
+        Raises:
+            NotFoundError: there is no such dataset.
+        """
+        name = other if isinstance(other, str) else other.name
+        return _with_alikes(LeakReport, "records", self._native.leaks(name, near))
+
+    def dedupe(self, *, near: float = _NEAR) -> DedupeReport:
+        """Makes a version without near-duplicates: of records with inputs as like as `near` (0 to 1) the oldest
+        stays."""
+        return _with_alikes(DedupeReport, "dropped", self._native.dedupe(near))
+
+    def edit_records(
+        self,
+        record_ids: str | Iterable[str],
+        *,
+        outputs: Any = ...,
+        expectations: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Changes records by id in one new version, and gives its number. What is not given stays; inputs tell a record
+        from others and cannot change.
+
+        Args:
+            record_ids: the records.
+            outputs: other outputs; `None` clears them.
+            expectations: members laid over the expectations; those that are `None` go.
+            tags: members laid over the tags; those that are `None` go.
+
+        Raises:
+            NotFoundError: an id that the newest version has not; then none is changed.
+        """
+        given = None if outputs is ... else json_text(outputs)
+        members = [None if one is None else json_text(dict(one)) for one in (expectations, tags)]
+        return self._native.edit_records(_texts(record_ids) or [], given, members[0], members[1])
+
     def diff(self, a: int, b: int) -> RecordDiff:
         """What is different in version `b` from version `a`."""
         return self._native.diff(a, b)
@@ -342,24 +453,35 @@ class Dataset:
 
         Args:
             path: a path, which is replaced when the whole is written, or a file opened for writing bytes.
-            format: `jsonl`, `parquet` or `csv`; by default what the ending of the path says.
+            format: `jsonl`, `parquet` or `csv`; by default what the ending of the path says. Or the form of another
+                tool, as JSON lines: `chat` (conversations for fine-tuning; records that make none are left out with a
+                warning), `mlflow` (what `merge_records` takes), `langfuse` (items of a dataset).
             version: a version's number.
             raw: in CSV, leave texts that a spreadsheet would obey as they are.
         """
         if not isinstance(path, (str, os.PathLike)):
-            return self._native.export(path, str(getattr(path, "name", "")), format, version, raw)
+            return self._export(path, str(getattr(path, "name", "")), format, version, raw)
         name = os.fspath(path)
         # Whoever reads the path sees the whole or what was there before.
         unfinished = f"{name}.{os.getpid()}.unfinished"
         try:
             with open(unfinished, "wb") as file:
-                count = self._native.export(file, name, format, version, raw)
+                count = self._export(file, name, format, version, raw)
             os.replace(unfinished, name)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.remove(unfinished)
             raise
         return count
+
+    def _export(self, file: IO[bytes], name: str, format: str | None, version: int | None, raw: bool) -> int:
+        if format not in _FORMS:
+            return self._native.export(file, name, format, version, raw)
+        records, left_out, first = self._native.export_form(file, format, version)
+        if first is not None:
+            message = f"{left_out} records were left out, the first of them, {first[0]}, because: {first[1]}"
+            warnings.warn(message, stacklevel=3)
+        return records
 
     def delete_records(self, record_ids: str | Iterable[str]) -> int:
         """Deletes records by id and returns how many there were; the versions before keep them."""
@@ -385,11 +507,20 @@ class Dataset:
         raise TypeError("a Dataset cannot be pickled: it belongs to an open database; open it again by its name")
 
 
+def _with_alikes(cls: type[_R], name: str, given: Mapping[str, Any]) -> _R:
+    """A report with a list of records that are alike."""
+    return record_of(cls, given, **{name: [record_of(Alike, one) for one in given[name]]})
+
+
 def _texts(given: str | Iterable[str] | None) -> list[str] | None:
     """One text or several, as a list."""
     if given is None:
         return None
     return [given] if isinstance(given, str) else list(given)
+
+
+def _plan(plan: dict[str, Any]) -> BuildPlan:
+    return BuildPlan(**{**plan, "strata": [tuple(stratum) for stratum in plan["strata"]]})
 
 
 def _texts_of(at: int, record: Any) -> dict[str, str]:

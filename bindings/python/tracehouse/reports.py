@@ -352,6 +352,12 @@ class EraseReceipt(Record):
     """Records that left them."""
     dataset_texts: int
     """Dataset versions whose query, name or tags said something that identified the traces."""
+    scores: int
+    """Scores that left evaluation runs."""
+    eval_texts: int
+    """Evaluation runs whose filter or name said something that identified the traces."""
+    review_items: int
+    """Items that left review queues."""
     segments: list[str]
     """Segments written again."""
     segment_bytes: int

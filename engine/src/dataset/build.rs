@@ -7,9 +7,9 @@
 //! A limit and a sample count records, not subjects: they are taken of what is left without those. What a sample is
 //! taken of is read twice, so that only the hashes of all are held.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracehouse_query::search::Search;
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::model::TraceKey;
@@ -110,42 +110,72 @@ pub(crate) fn build(
     build_sample(snapshot, search, kind, sample)
 }
 
+/// What a search finds, and what a sample takes of it.
+struct Sampled {
+    /// Those with inputs, each with the hash of its record.
+    asking: Vec<(Subject, u128)>,
+    /// The first of each record, in the search's order.
+    firsts: Vec<(Subject, u128)>,
+    /// The stratum of each of these; empty without strata.
+    strata: Vec<Option<String>>,
+    /// The places of the chosen ones among these, ascending.
+    chosen: Vec<usize>,
+    /// Subjects without inputs.
+    skipped: u64,
+}
+
+impl Sampled {
+    fn of(snapshot: &Snapshot, search: &Search, kind: Kind, sample: &Sample) -> Result<Self> {
+        let (mut asking, mut firsts, mut hashes) = (Vec::new(), Vec::new(), HashSet::new());
+        let (mut skipped, limit) = (0, search.limit.unwrap_or(usize::MAX));
+        if limit > 0 {
+            let subjects = Subjects::find(snapshot, search, kind, false)?;
+            each_subject(subjects, snapshot, &mut |subject, candidate| {
+                let Some(candidate) = candidate else {
+                    skipped += 1;
+                    return true;
+                };
+                if hashes.insert(candidate.hash) {
+                    firsts.push((subject.clone(), candidate.hash));
+                }
+                asking.push((subject, candidate.hash));
+                firsts.len() < limit
+            })?;
+        }
+        let subjects: Vec<Subject> = firsts.iter().map(|(subject, _)| subject.clone()).collect();
+        let strata = match &sample.stratify {
+            Some(key) => strata(snapshot, &subjects, kind, key)?,
+            None => Vec::new(),
+        };
+        let ids: Vec<String> = subjects.iter().map(Subject::id).collect();
+        let chosen = choose(&ids, &strata, sample);
+        Ok(Self {
+            asking,
+            firsts,
+            strata,
+            chosen,
+            skipped,
+        })
+    }
+}
+
 fn build_sample(
     snapshot: &Snapshot,
     search: &Search,
     kind: Kind,
     sample: &Sample,
 ) -> Result<Built> {
-    let mut built = Built::default();
-    let (mut asking, mut firsts, mut hashes) = (Vec::new(), Vec::new(), HashSet::new());
-    let limit = search.limit.unwrap_or(usize::MAX);
-    if limit > 0 {
-        let subjects = Subjects::find(snapshot, search, kind, false)?;
-        each_subject(subjects, snapshot, &mut |subject, candidate| {
-            let Some(candidate) = candidate else {
-                built.skipped += 1;
-                return true;
-            };
-            if hashes.insert(candidate.hash) {
-                firsts.push((subject.clone(), candidate.hash));
-            }
-            asking.push((subject, candidate.hash));
-            firsts.len() < limit
-        })?;
-    }
-    let (subjects, hashes): (Vec<Subject>, Vec<u128>) = firsts.into_iter().unzip();
-    let strata = match &sample.stratify {
-        Some(key) => strata(snapshot, &subjects, kind, key)?,
-        None => Vec::new(),
+    let mut found = Sampled::of(snapshot, search, kind, sample)?;
+    let mut built = Built {
+        skipped: found.skipped,
+        ..Built::default()
     };
-    let ids: Vec<String> = subjects.iter().map(Subject::id).collect();
-    let chosen = choose(&ids, &strata, sample);
-    let chosen: HashSet<u128> = chosen
-        .into_iter()
-        .filter_map(|at| hashes.get(at).copied())
+    let chosen: HashSet<u128> = (found.chosen.iter())
+        .filter_map(|at| found.firsts.get(*at).map(|(_, hash)| *hash))
         .collect();
-    asking.retain(|(_, hash)| chosen.contains(hash));
-    let asking: Vec<Subject> = asking.into_iter().map(|(subject, _)| subject).collect();
+    found.asking.retain(|(_, hash)| chosen.contains(hash));
+    let asking = found.asking.into_iter();
+    let asking: Vec<Subject> = asking.map(|(subject, _)| subject).collect();
     let expectations = expectations_of_all(snapshot, &asking)?;
     for subjects in asking.chunks(SUBJECTS_A_READ) {
         let made = candidates(snapshot, subjects, kind, &expectations)?;
@@ -154,6 +184,51 @@ fn build_sample(
             .for_each(|candidate| built.add(candidate));
     }
     Ok(built)
+}
+
+/// What would be built: counted before it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BuildPlan {
+    /// Traces or spans that the search finds, up to its limit of records.
+    pub found: u64,
+    /// Of these, those without inputs.
+    pub skipped: u64,
+    /// Records with different inputs that the others make.
+    pub records: u64,
+    /// How many of these would be added or updated.
+    pub chosen: u64,
+    /// By stratum: how many records there are, and how many would be chosen. `None` is those without the key.
+    pub strata: Vec<(Option<String>, u64, u64)>,
+}
+
+/// What [`build`] would build.
+pub(crate) fn plan(
+    snapshot: &Snapshot,
+    search: &Search,
+    kind: Kind,
+    sample: Option<&Sample>,
+) -> Result<BuildPlan> {
+    let all = Sample::new(usize::MAX, 0);
+    let sample = sample.unwrap_or(&all);
+    let found = Sampled::of(&search.limited(snapshot), search, kind, sample)?;
+    let mut strata: BTreeMap<Option<String>, (u64, u64)> = BTreeMap::new();
+    for stratum in &found.strata {
+        strata.entry(stratum.clone()).or_default().0 += 1;
+    }
+    for stratum in found.chosen.iter().filter_map(|at| found.strata.get(*at)) {
+        strata.entry(stratum.clone()).or_default().1 += 1;
+    }
+    Ok(BuildPlan {
+        found: found.asking.len() as u64 + found.skipped,
+        skipped: found.skipped,
+        records: found.firsts.len() as u64,
+        chosen: found.chosen.len() as u64,
+        strata: strata
+            .into_iter()
+            .map(|(stratum, (there, chosen))| (stratum, there, chosen))
+            .collect(),
+    })
 }
 
 /// Hands on the subjects of a search in its order, each with the record it makes, until `take` says no.

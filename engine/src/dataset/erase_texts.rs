@@ -34,7 +34,7 @@ const IDENTITIES: [&str; 8] = [
 
 /// What the erased traces say, as far as it matters to descriptions of datasets. All of it in lower case.
 #[derive(Debug, Default)]
-pub(super) struct ErasedTexts {
+pub(crate) struct ErasedTexts {
     /// Strings of queries that go.
     literals: HashSet<String>,
     /// Ids, sessions and users.
@@ -43,7 +43,7 @@ pub(super) struct ErasedTexts {
 
 impl ErasedTexts {
     /// Of these traces, for the descriptions in `infos`.
-    pub(super) fn of<'i>(
+    pub(crate) fn of<'i>(
         store: &Store,
         trace_ids: &[String],
         infos: impl Iterator<Item = &'i DatasetInfo>,
@@ -85,7 +85,7 @@ impl ErasedTexts {
     }
 
     /// Takes out of a description what is the traces'. Returns whether there was anything.
-    pub(super) fn take_out(&self, info: &mut DatasetInfo) -> bool {
+    pub(crate) fn take_out(&self, info: &mut DatasetInfo) -> bool {
         let before = info.clone();
         if let Some(query) = &mut info.query {
             self.take_out_of_query(query);

@@ -14,7 +14,7 @@ use crate::error::Result;
 
 /// The expectations of one trace.
 #[derive(Debug, Default)]
-pub(super) struct Expectations(Vec<Expectation>);
+pub(crate) struct Expectations(Vec<Expectation>);
 
 #[derive(Debug, Clone)]
 struct Expectation {
@@ -56,7 +56,7 @@ impl Expectations {
 }
 
 /// The valid expectations of these traces.
-pub(super) fn expectations_of(
+pub(crate) fn expectations_of(
     snapshot: &Snapshot,
     trace_ids: impl IntoIterator<Item = String>,
 ) -> Result<HashMap<String, Expectations>> {

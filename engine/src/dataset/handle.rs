@@ -8,7 +8,7 @@ use arrow::compute::take_record_batch;
 use tracehouse_query::search::Search;
 use tracehouse_storage::model::TraceEdit;
 
-use super::build::{build, query_text};
+use super::build::{BuildPlan, build, plan, query_text};
 use super::diff::RecordDiff;
 use super::export::{ExportFormat, export};
 use super::incoming::{REJECTED_MAX, read};
@@ -117,6 +117,29 @@ impl Dataset {
     /// As [`Dataset::add_spans`]; `InvalidInput` for a key that has no strata.
     pub fn add_span_sample(&self, search: &Search, sample: &Sample) -> Result<MergeReport> {
         self.add(search, Kind::Span, Some(sample))
+    }
+
+    /// Counts what [`add_traces`](Self::add_traces) or [`add_sample`](Self::add_sample) would make, by stratum where the
+    /// sample has strata, and changes nothing.
+    ///
+    /// # Errors
+    /// As these.
+    pub fn plan_traces(&self, search: &Search, sample: Option<&Sample>) -> Result<BuildPlan> {
+        self.plan(search, Kind::Trace, sample)
+    }
+
+    /// Counts what [`add_spans`](Self::add_spans) or [`add_span_sample`](Self::add_span_sample) would make.
+    ///
+    /// # Errors
+    /// As these.
+    pub fn plan_spans(&self, search: &Search, sample: Option<&Sample>) -> Result<BuildPlan> {
+        self.plan(search, Kind::Span, sample)
+    }
+
+    fn plan(&self, search: &Search, kind: Kind, sample: Option<&Sample>) -> Result<BuildPlan> {
+        self.info()?;
+        let search = self.database.with_datasets(search)?;
+        plan(&self.database.reading()?, search.as_ref(), kind, sample)
     }
 
     fn add(&self, search: &Search, kind: Kind, sample: Option<&Sample>) -> Result<MergeReport> {
@@ -282,7 +305,7 @@ impl Dataset {
     }
 
     /// Makes the next version of these records; the changes' lock is held.
-    fn commit(
+    pub(super) fn commit(
         &self,
         before: &Version,
         change: DatasetInfo,
@@ -444,7 +467,7 @@ impl Dataset {
         Ok(version.info.record_count)
     }
 
-    fn read(&self, version: &Version) -> Result<RecordBatch> {
+    pub(super) fn read(&self, version: &Version) -> Result<RecordBatch> {
         self.database.catalog().read(self.database.store(), version)
     }
 
@@ -461,7 +484,7 @@ impl Dataset {
         Ok(versions)
     }
 
-    fn version(&self, number: Option<u32>) -> Result<Version> {
+    pub(super) fn version(&self, number: Option<u32>) -> Result<Version> {
         let live = self.live()?;
         let newest = live.last().map_or(0, |version| version.info.version);
         let wanted = number.unwrap_or(newest);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::export_forms::opened;
 use super::json::{compact, members, object, quoted};
 use super::record::Candidate;
 use super::source::Source;
@@ -127,6 +128,8 @@ pub(super) type Read = (Candidate, Vec<(Option<&'static str>, String)>);
 /// # Errors
 /// `InvalidInput` naming the field that is missing or wrong.
 pub(super) fn record_of(fields: &Fields<'_>) -> Result<Read> {
+    let opened = opened(fields);
+    let fields = opened.as_ref().unwrap_or(fields);
     let mut reader = Reader {
         fields,
         used: Vec::new(),

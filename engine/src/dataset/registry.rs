@@ -1,6 +1,6 @@
 //! The datasets of a database: created, found, listed, deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tracehouse_query::filter::nearest;
 
@@ -139,33 +139,73 @@ impl Database {
     /// Creates a dataset, empty as version 0 or with records as version 1.
     pub(super) fn start_dataset(
         &self,
-        mut new: NewDataset,
-        mut records: Vec<Record>,
-        mut query: Option<String>,
+        new: NewDataset,
+        records: Vec<Record>,
+        query: Option<String>,
     ) -> Result<Dataset> {
-        check_name(&new.name)?;
+        let mut made = self.start_datasets(vec![(new, records)], query)?;
+        made.pop()
+            .ok_or_else(|| Error::internal("a dataset was created and is none"))
+    }
+
+    /// Creates datasets in one commit: all, or none when one cannot be made.
+    pub(super) fn start_datasets(
+        &self,
+        mut new: Vec<(NewDataset, Vec<Record>)>,
+        mut query: Option<String>,
+    ) -> Result<Vec<Dataset>> {
         self.store().check_space()?;
         let redactor = self.redactor()?;
         if let Some(mut pass) = redactor.pass() {
-            pass.map("tags", &mut new.tags);
-            records.iter_mut().for_each(|record| pass.record(record));
+            for (new, records) in &mut new {
+                pass.map("tags", &mut new.tags);
+                records.iter_mut().for_each(|record| pass.record(record));
+            }
             query
                 .iter_mut()
                 .for_each(|query| pass.document("query", query));
             pass.finish();
         }
         let _changes = self.catalog().lock_changes();
-        if self.find_dataset(|info| info.name == new.name)?.is_some() {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("dataset {:?} exists already", new.name),
-            ));
+        let mut names: HashSet<String> = HashSet::new();
+        for (new, _) in &new {
+            check_name(&new.name)?;
+            let is_taken = self.find_dataset(|info| info.name == new.name)?.is_some();
+            if is_taken || !names.insert(new.name.clone()) {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("dataset {:?} exists already", new.name),
+                ));
+            }
         }
+        let (mut files, mut made) = (Vec::new(), Vec::new());
+        for (new, records) in new {
+            let info = self.info_of(new, &records, query.clone())?;
+            let rows = records_batch(&records)?;
+            files.push(self.store().write_catalog_file(&rows, info.to_json()?)?);
+            made.push(Dataset {
+                database: self.clone(),
+                dataset_id: info.dataset_id,
+                name: info.name,
+                source_rule: SourceRule::default(),
+            });
+        }
+        self.store().commit_catalog(files, Vec::new())?;
+        Ok(made)
+    }
+
+    /// What a new dataset is.
+    fn info_of(
+        &self,
+        new: NewDataset,
+        records: &[Record],
+        query: Option<String>,
+    ) -> Result<DatasetInfo> {
         let env = self.store().env();
         let now_ns = env.now_ns();
         let mut types = RecordTypes::default();
         records.iter().for_each(|record| types.add(record));
-        let info = DatasetInfo {
+        Ok(DatasetInfo {
             dataset_id: format!("d-{:032x}", env.new_ulid()),
             name: new.name,
             version: u32::from(!records.is_empty()),
@@ -177,17 +217,6 @@ impl Database {
             query,
             snapshot_sequence: self.snapshot()?.sequence(),
             schema: types.text(),
-        };
-        let file = self
-            .store()
-            .write_catalog_file(&records_batch(&records)?, info.to_json()?)?;
-        self.store().commit_catalog(vec![file], Vec::new())?;
-        let (dataset_id, name) = (info.dataset_id, info.name);
-        Ok(Dataset {
-            database: self.clone(),
-            dataset_id,
-            name,
-            source_rule: SourceRule::default(),
         })
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use arrow::array::RecordBatch;
+use tracehouse_query::messages::{Side, readable};
 use tracehouse_query::search::{self, Search, matching_spans};
 use tracehouse_storage::columns::{map_at, text, text_at};
 use tracehouse_storage::model::TraceKey;
@@ -51,7 +52,7 @@ pub(crate) enum Kind {
 
 /// A trace or span that was found.
 #[derive(Debug, Clone)]
-pub(super) struct Subject {
+pub(crate) struct Subject {
     /// Its row, of `traces` or of `spans`.
     pub row: RowRef,
     pub trace_id: String,
@@ -162,6 +163,76 @@ impl<'a> Subjects<'a> {
     }
 }
 
+/// What a subject was asked and answered.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// The span; of a trace its root, if it has one.
+    span_id: Option<String>,
+    session_id: Option<String>,
+    /// Whether it is a span with a parent.
+    has_parent: bool,
+    /// As JSON.
+    pub inputs: Option<String>,
+    /// As JSON.
+    pub outputs: Option<String>,
+    /// What a person reads of the inputs.
+    pub input_text: Option<String>,
+    /// What a person reads of the outputs.
+    pub output_text: Option<String>,
+}
+
+/// What subjects were asked and answered, each in its place.
+pub(crate) fn said_by(
+    snapshot: &Snapshot,
+    subjects: &[Subject],
+    kind: Kind,
+    with_readable: bool,
+) -> Result<Vec<Said>> {
+    let rows: Vec<RowRef> = subjects.iter().map(|subject| subject.row).collect();
+    let (table, relative) = match kind {
+        Kind::Trace => (Table::Traces, "_root_span_id"),
+        Kind::Span => (Table::Spans, "parent_span_id"),
+    };
+    let light = snapshot.read_rows(table, &rows, &[relative, "session_id"])?;
+    let heavy = snapshot.read_rows(table, &rows, &["inputs", "outputs"])?;
+    let (relatives, sessions) = (text(&light, relative)?, text(&light, "session_id")?);
+    let (inputs, outputs) = (text(&heavy, "inputs")?, text(&heavy, "outputs")?);
+    let mut said = Vec::with_capacity(subjects.len());
+    let mut asked = Vec::new();
+    for (row, subject) in subjects.iter().enumerate() {
+        let relative = text_at(relatives, row);
+        let span_id = match kind {
+            Kind::Trace => relative.map(str::to_string),
+            Kind::Span => subject.span_id.clone(),
+        };
+        let mut texts = [inputs, outputs].into_iter();
+        let is_doubtful = texts.any(|texts| text_at(texts, row).is_some_and(is_doubtful));
+        if is_doubtful && (kind == Kind::Span || span_id.is_some()) {
+            asked.push((row, subject, span_id.clone().unwrap_or_default()));
+        }
+        said.push(Said {
+            span_id,
+            session_id: text_at(sessions, row).map(str::to_string),
+            has_parent: kind == Kind::Span && relative.is_some(),
+            ..Said::default()
+        });
+    }
+    let attributes = attributes_of(snapshot, kind, &asked)?;
+    for (row, said) in said.iter_mut().enumerate() {
+        let attributes = attributes.get(&row).map(String::as_str);
+        let read = |texts, payload, side| {
+            let sent = text_at(texts, row)?;
+            let readable = with_readable.then(|| readable(sent, side).into_owned());
+            Some((payload_json(sent, payload, attributes), readable))
+        };
+        let asks = read(inputs, Payload::Inputs, Side::Input);
+        let answers = read(outputs, Payload::Outputs, Side::Output);
+        (said.inputs, said.input_text) = asks.unwrap_or_default();
+        (said.outputs, said.output_text) = answers.unwrap_or_default();
+    }
+    Ok(said)
+}
+
 /// The records that subjects make, each in its place; `None` for one without inputs.
 pub(super) fn candidates(
     snapshot: &Snapshot,
@@ -169,63 +240,25 @@ pub(super) fn candidates(
     kind: Kind,
     expectations: &HashMap<String, Expectations>,
 ) -> Result<Vec<Option<Candidate>>> {
-    let rows: Vec<RowRef> = subjects.iter().map(|subject| subject.row).collect();
-    let (table, light) = match kind {
-        Kind::Trace => (Table::Traces, ["_root_span_id", "session_id"]),
-        Kind::Span => (Table::Spans, ["parent_span_id", "session_id"]),
-    };
-    let [relative, _] = light;
-    let light = snapshot.read_rows(table, &rows, &light)?;
-    let heavy = snapshot.read_rows(table, &rows, &["inputs", "outputs"])?;
-    let (relatives, sessions) = (text(&light, relative)?, text(&light, "session_id")?);
-    let (inputs, outputs) = (text(&heavy, "inputs")?, text(&heavy, "outputs")?);
-    let span_id = |row: usize, subject: &Subject| match kind {
-        Kind::Trace => text_at(relatives, row).map(str::to_string),
-        Kind::Span => subject.span_id.clone(),
-    };
-    let doubtful = |row: usize| {
-        [inputs, outputs]
-            .iter()
-            .any(|texts| text_at(texts, row).is_some_and(is_doubtful))
-    };
-    let mut asked = Vec::new();
-    for (row, subject) in subjects
-        .iter()
-        .enumerate()
-        .filter(|(row, _)| doubtful(*row))
-    {
-        let root = span_id(row, subject);
-        if kind == Kind::Span || root.is_some() {
-            asked.push((row, subject, root.unwrap_or_default()));
-        }
-    }
-    let attributes = attributes_of(snapshot, kind, &asked)?;
+    let said = said_by(snapshot, subjects, kind, false)?;
     let mut made = Vec::with_capacity(subjects.len());
-    for (row, subject) in subjects.iter().enumerate() {
-        let attributes = attributes.get(&row).map(String::as_str);
-        let json = |texts, payload| {
-            text_at(texts, row).and_then(|text| payload_json(text, payload, attributes))
-        };
-        let Some(asks) = json(inputs, Payload::Inputs) else {
+    for (subject, said) in subjects.iter().zip(said) {
+        let Some(asks) = said.inputs else {
             made.push(None);
             continue;
         };
-        // None is none given, which replaces nothing that another one gave.
-        let answers = json(outputs, Payload::Outputs);
-        let span_id = span_id(row, subject);
         let expected = expectations
             .get(&subject.trace_id)
-            .and_then(|expectations| match (kind, &span_id) {
-                (Kind::Span, Some(span_id)) => {
-                    expectations.of_span(span_id, text_at(relatives, row).is_none())
-                }
+            .and_then(|expectations| match (kind, &said.span_id) {
+                (Kind::Span, Some(span_id)) => expectations.of_span(span_id, !said.has_parent),
                 _ => expectations.of_trace(),
             });
-        let mut record = Candidate::from_compact(asks, answers, expected.as_deref(), None)?;
+        // No outputs are none given, which replaces nothing that another one gave.
+        let mut record = Candidate::from_compact(asks, said.outputs, expected.as_deref(), None)?;
         record.source = Some(source(
             &subject.trace_id,
-            span_id.as_deref(),
-            text_at(sessions, row),
+            said.span_id.as_deref(),
+            said.session_id.as_deref(),
         ));
         made.push(Some(record));
     }

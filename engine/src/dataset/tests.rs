@@ -2,6 +2,7 @@
 
 mod incoming;
 mod made;
+mod parts;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;

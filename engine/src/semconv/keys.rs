@@ -4,9 +4,9 @@
 //! slots, so that a concern reads its candidates in order of preference without searching.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use hashbrown::HashMap;
 use serde_json::Value as Json;
 
 use crate::otlp::python_literal;

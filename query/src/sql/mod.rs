@@ -50,7 +50,7 @@ pub use explained::EXPLAINED;
 pub use functions::tables::TextSearcher;
 pub(crate) use planning::Planning;
 pub(crate) use rewrite::REWRITTEN;
-pub use session::{DatasetRecords, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql};
+pub use session::{CatalogueTable, SqlContext, SqlQuery, SqlTable, SqlTables, SqlValue, run_sql};
 pub use session_views::SessionViews;
 pub use streamed::SqlStream;
 

@@ -64,28 +64,33 @@ const TIMEOUT_GRACE: Duration = Duration::from_millis(100);
 /// How often a waiting caller looks at tokens that may be cancelled.
 pub(super) const TOKEN_PAUSE: Duration = Duration::from_millis(10);
 
-/// The catalogue tables of SQL, as batches. An absent one is an absent table.
+/// The catalogue tables of SQL, as batches.
 #[derive(Debug, Clone, Default)]
 pub struct SqlTables {
-    /// Table `datasets`.
-    pub datasets: Option<RecordBatch>,
-    /// Table `dataset_records`.
-    pub dataset_records: Option<Arc<DatasetRecords>>,
-    /// Table `prices`.
-    pub prices: Option<RecordBatch>,
+    /// The tables by name: `datasets`, `prices`, `scores` and so on.
+    pub catalogue: Vec<(&'static str, CatalogueTable)>,
     /// Table function `segments()`.
     pub segments: Option<RecordBatch>,
     /// Table function `settings()`.
     pub settings: Option<RecordBatch>,
 }
 
-/// Rows of `dataset_records`: many batches of one schema.
+/// Rows of a table of the catalogue: many batches of one schema.
 #[derive(Debug, Clone)]
-pub struct DatasetRecords {
+pub struct CatalogueTable {
     /// Schema of all batches.
     pub schema: SchemaRef,
     /// The rows.
     pub batches: Vec<RecordBatch>,
+}
+
+impl From<RecordBatch> for CatalogueTable {
+    fn from(batch: RecordBatch) -> Self {
+        Self {
+            schema: batch.schema(),
+            batches: vec![batch],
+        }
+    }
 }
 
 /// What a statement runs against. Cheap to clone.
@@ -529,17 +534,9 @@ pub(super) fn tables(
             )),
         );
     }
-    for (name, batch) in [
-        ("datasets", &context.tables.datasets),
-        ("prices", &context.tables.prices),
-    ] {
-        if let Some(batch) = batch {
-            tables.insert(name.to_string(), functions::tables::batch_table(batch)?);
-        }
-    }
-    if let Some(records) = &context.tables.dataset_records {
-        let table = MemTable::try_new(records.schema.clone(), vec![records.batches.clone()])?;
-        tables.insert("dataset_records".to_string(), Arc::new(table));
+    for (name, rows) in &context.tables.catalogue {
+        let table = MemTable::try_new(rows.schema.clone(), vec![rows.batches.clone()])?;
+        tables.insert((*name).to_string(), Arc::new(table));
     }
     add_own(own, &mut tables)?;
     Ok(tables)

@@ -144,6 +144,12 @@ impl TableRows {
         } else {
             NAMED_UNIT_ROWS
         };
+        if named.len() <= unit_rows as u64 {
+            return Ok(self
+                .unit(source, Some(named.clone()))?
+                .into_iter()
+                .collect());
+        }
         let (all, mut units): (Vec<u32>, _) = (named.iter().collect(), Vec::new());
         for run in all.rchunks(unit_rows) {
             units.extend(self.unit(source, Some(run.iter().copied().collect()))?);

@@ -168,7 +168,8 @@ fn context_with(settings: SqlSettings) -> SqlContext {
             .remove(0),
     );
     context.tables.segments = context.tables.settings.clone();
-    context.tables.datasets = context.tables.settings.clone();
+    let datasets = context.tables.settings.clone().unwrap();
+    context.tables.catalogue = vec![("datasets", datasets.into())];
     context
 }
 
@@ -461,12 +462,11 @@ fn a_kept_plan_answers_from_the_rows_of_its_time() {
         (vec!["0".into()], vec!["0".into()])
     );
     assert_eq!(rows(&context, "SELECT name FROM datasets"), ["memory"]);
-    context.tables.datasets = Some(
-        run_sql(&context, "SELECT 'other' AS name")
-            .unwrap()
-            .1
-            .remove(0),
-    );
+    let other = run_sql(&context, "SELECT 'other' AS name")
+        .unwrap()
+        .1
+        .remove(0);
+    context.tables.catalogue = vec![("datasets", other.into())];
     assert_eq!(rows(&context, "SELECT name FROM datasets"), ["other"]);
 }
 

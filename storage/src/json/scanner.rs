@@ -330,12 +330,8 @@ impl<'a> Scanner<'a> {
         self.at += plain_len(self.rest());
         self.has_escapes = self.byte() != Some(b'"');
         if self.has_escapes {
-            if self.byte() != Some(b'\\') {
-                // The fault is told from where the text begins that it is in.
-                self.at = start;
-            }
-            let at = self.at;
-            self.at += string_len(self.rest_text()).map_err(|fault| fault.after(at))?;
+            self.at = start;
+            self.at += string_len(self.rest_text()).map_err(|fault| fault.after(start))?;
         }
         let inside = self.since(start);
         self.at += 1;

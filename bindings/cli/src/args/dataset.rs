@@ -25,8 +25,105 @@ pub enum DatasetCommand {
     Diff(DatasetDiffArgs),
     /// Write the records of a version
     Export(DatasetExportArgs),
+    /// Make datasets that share no near-duplicates and no sessions
+    Split(DatasetSplitArgs),
+    /// Say what two datasets share; exit code 1 when they share anything
+    Leaks(DatasetLeaksArgs),
+    /// Take near-duplicates out, in a new version
+    Dedupe(DatasetDedupeArgs),
+    /// Change records, in a new version
+    Edit(DatasetEditArgs),
+    /// Take records out, in a new version
+    Remove(DatasetRemoveArgs),
+    /// Say which datasets have records of a trace
+    Where(DatasetWhereArgs),
     /// Delete a dataset with all its versions
     Delete(DatasetDeleteArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DatasetSplitArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub name: String,
+    /// The shares of the new datasets
+    #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
+    pub ratios: Vec<f64>,
+    /// Their names
+    #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
+    pub names: Vec<String>,
+    /// Another seed gives another split
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+    /// Keep records of one user together, too
+    #[arg(long, value_name = "WHO")]
+    pub by: Option<SplitBy>,
+    /// Records whose inputs are as like as this stay together, from 0 to 1
+    #[arg(long, value_name = "LIKENESS", default_value_t = 0.8)]
+    pub near: f64,
+}
+
+/// Whose records stay together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitBy {
+    Session,
+    User,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DatasetLeaksArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub a: String,
+    pub b: String,
+    /// Records whose inputs are as like as this are shared, from 0 to 1
+    #[arg(long, value_name = "LIKENESS", default_value_t = 0.8)]
+    pub near: f64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DatasetDedupeArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub name: String,
+    /// Of records whose inputs are as like as this the oldest stays, from 0 to 1
+    #[arg(long, value_name = "LIKENESS", default_value_t = 0.8)]
+    pub near: f64,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true).args(["outputs", "expectations", "tags"]))]
+pub struct DatasetEditArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub name: String,
+    #[arg(value_name = "RECORD", required = true)]
+    pub records: Vec<String>,
+    /// Other outputs; null clears them
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    pub outputs: Option<String>,
+    /// An object laid over the expectations; members that are null go
+    #[arg(long, value_name = "JSON")]
+    pub expectations: Option<String>,
+    /// An object laid over the tags; members that are null go
+    #[arg(long, value_name = "JSON")]
+    pub tags: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DatasetRemoveArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub name: String,
+    #[arg(value_name = "RECORD", required = true)]
+    pub records: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DatasetWhereArgs {
+    /// The database's folder
+    pub db: PathBuf,
+    pub trace_id: String,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -87,6 +184,9 @@ pub struct DatasetAddArgs {
     /// Keep the source of records whose outputs are replaced, as MLflow does
     #[arg(long)]
     pub keep_source: bool,
+    /// Count what would be added, by stratum with --stratify, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -163,6 +263,12 @@ pub enum DatasetFormat {
     JsonLines,
     Parquet,
     Csv,
+    /// Conversations for fine-tuning, as JSON lines
+    Chat,
+    /// Records for MLflow's merge_records, as JSON lines
+    Mlflow,
+    /// Items for a dataset of Langfuse, as JSON lines
+    Langfuse,
 }
 
 #[derive(Debug, Clone, Args)]

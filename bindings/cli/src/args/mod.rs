@@ -3,8 +3,10 @@
 
 mod care;
 mod dataset;
+mod evaluate;
 mod prices;
 mod read;
+mod review;
 mod write;
 
 use std::path::PathBuf;
@@ -15,8 +17,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::output::units::parse_bytes;
 pub use care::*;
 pub use dataset::*;
+pub use evaluate::*;
 pub use prices::*;
 pub use read::*;
+pub use review::*;
 pub use write::*;
 
 /// An embedded analytical database for LLM and agent traces.
@@ -94,6 +98,18 @@ pub enum Command {
     /// Build and use evaluation datasets
     #[command(subcommand)]
     Dataset(DatasetCommand),
+    /// Judge traces, sessions and records, and compare what was judged
+    #[command(subcommand)]
+    Eval(EvalCommand),
+    /// Watch new traces with registered scorers
+    #[command(subcommand)]
+    Scorer(ScorerCommand),
+    /// Keep versions of prompts, and see how they do
+    #[command(subcommand)]
+    Prompt(PromptCommand),
+    /// Let people judge traces and sessions
+    #[command(subcommand)]
+    Review(ReviewCommand),
     /// Merge small segments
     Compact(DbArgs),
     /// Look for damage; exit code 1 when there is some

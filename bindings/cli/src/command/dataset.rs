@@ -6,23 +6,28 @@ use arrow::array::RecordBatch;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tracehouse::{Dataset, DatasetInfo, ExportFormat, NewDataset, RecordChange};
+use tracehouse::{
+    Dataset, DatasetInfo, ExportForm, ExportFormat, ExportReport, NewDataset, RecordChange,
+};
 
 use super::confirm::confirm;
 use super::dataset_merge::{self, sample_of};
+use super::dataset_parts;
 use super::tag;
 use super::write_json;
 use crate::args::{
     DatasetCommand, DatasetCreateArgs, DatasetDeleteArgs, DatasetDiffArgs, DatasetExportArgs,
-    DatasetSampleArgs, DatasetShowArgs, DbArgs, SqlFormat,
+    DatasetFormat, DatasetSampleArgs, DatasetShowArgs, DbArgs, SqlFormat,
 };
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, report};
 use crate::output::escape::{EscapingWriter, line, preview};
 use crate::output::table::TextTable;
 use crate::output::units::{rfc3339, time};
 use crate::output::{Style, format, json as json_output, to_file};
 
+/// Records listed one by one that an export left out.
+const LISTED_LEFT_OUT_MAX: usize = 20;
 /// Records that `show` lists for people.
 const SHOWN_RECORDS: usize = 20;
 /// Columns of a record that tell it apart; the others are in the JSON.
@@ -49,6 +54,12 @@ pub fn run(
         DatasetCommand::Sample(args) => sample(context, args, out),
         DatasetCommand::Diff(args) => diff(context, args, out),
         DatasetCommand::Export(args) => export(context, args, out),
+        DatasetCommand::Split(args) => dataset_parts::split(context, args, out),
+        DatasetCommand::Leaks(args) => dataset_parts::leaks(context, args, out),
+        DatasetCommand::Dedupe(args) => dataset_parts::dedupe(context, args, out),
+        DatasetCommand::Edit(args) => dataset_parts::edit(context, args, out),
+        DatasetCommand::Remove(args) => dataset_parts::remove(context, args, out),
+        DatasetCommand::Where(args) => dataset_parts::holding(context, args, out),
         DatasetCommand::Delete(args) => delete(context, args, out),
     }
 }
@@ -394,6 +405,9 @@ fn newest_two(dataset: &Dataset) -> Result<(u32, u32)> {
 
 fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Send)) -> Result<()> {
     let dataset = context.open_to_read(&args.db)?.dataset(&args.name)?;
+    if let Some(form) = args.format.and_then(DatasetFormat::as_form) {
+        return export_form(context, args, &dataset, form, out);
+    }
     let form = export_format(args)?;
     let Some(path) = &args.output else {
         if context.style.is_terminal() && form == ExportFormat::Parquet {
@@ -415,6 +429,57 @@ fn export(context: &Context, args: &DatasetExportArgs, out: &mut (dyn Write + Se
             out,
             &json!({ "records": records, "output": path.display().to_string() }),
         );
+    }
+    context.say(
+        out,
+        format_args!("wrote {records} records to {}", path.display()),
+    )
+}
+
+/// Exports in the form of another tool, and lists the records that it has no line for.
+fn export_form(
+    context: &Context,
+    args: &DatasetExportArgs,
+    dataset: &Dataset,
+    form: ExportForm,
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
+    let write = |output: &mut (dyn Write + Send)| {
+        dataset.export_form(form, args.version, &mut EscapingWriter::json(output))
+    };
+    let mut written = ExportReport::default();
+    match &args.output {
+        None => written = write(out)?,
+        Some(path) => {
+            // A version that is not there leaves the file alone.
+            dataset.records(args.version)?;
+            to_file(path, |file| {
+                written = write(file)?;
+                Ok(())
+            })?;
+        }
+    }
+    let (records, left_out) = (written.records, written.left_out_count);
+    for record in written.left_out.iter().take(LISTED_LEFT_OUT_MAX) {
+        let (id, reason) = (&record.dataset_record_id, &record.reason);
+        report(format_args!("{}: {}", line(id), line(reason)));
+    }
+    if left_out > 0 {
+        report(format_args!(
+            "{left_out} records left out, {records} written"
+        ));
+    }
+    let Some(path) = &args.output else {
+        return Ok(());
+    };
+    if context.json {
+        let shown = json!({
+            "records": records,
+            "left_out_count": left_out,
+            "left_out": written.left_out,
+            "output": path.display().to_string(),
+        });
+        return write_json(out, &shown);
     }
     context.say(
         out,

@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 
 use serde_json::{Map, Value, json};
-use tracehouse::{Dataset, ExportFormat, MemberUse, MergeReport, Sample, Search, SourceRule};
+use tracehouse::{
+    BuildPlan, Dataset, ExportForm, ExportFormat, MemberUse, MergeReport, Sample, Search,
+    SourceRule,
+};
 
 use super::import::list_rejected;
 use super::notices::of_search;
@@ -14,6 +17,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::interrupt;
 use crate::output::escape::line;
+use crate::output::table::TextTable;
 
 /// Members named one by one for people; the JSON has all.
 const SHOWN_MEMBERS_MAX: usize = 20;
@@ -33,6 +37,14 @@ pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Res
     let sample = args
         .sample
         .map(|count| sample_of(count, args.seed, args.stratify.as_deref()));
+    if args.dry_run {
+        let dataset = context.open_to_read(&args.db)?.dataset(&args.name)?;
+        let plan = match args.spans.is_some() {
+            true => dataset.plan_spans(&search, sample.as_ref())?,
+            false => dataset.plan_traces(&search, sample.as_ref())?,
+        };
+        return show_plan(context, &plan, out);
+    }
     let db = context.open_to_change(&args.db)?;
     let dataset = db
         .dataset(&args.name)?
@@ -51,6 +63,29 @@ pub fn add(context: &Context, args: &DatasetAddArgs, out: &mut dyn Write) -> Res
         notices => context.notice(&notices?),
     }
     show(context, &dataset, &report, out)
+}
+
+fn show_plan(context: &Context, plan: &BuildPlan, out: &mut dyn Write) -> Result<()> {
+    if context.json {
+        return write_json(out, &json!(plan));
+    }
+    writeln!(
+        out,
+        "{} found, {} without inputs, {} records, {} would be merged",
+        plan.found, plan.skipped, plan.records, plan.chosen
+    )?;
+    if plan.strata.is_empty() {
+        return Ok(());
+    }
+    let mut table = TextTable::new(["stratum", ">records", ">would be merged"]);
+    for (stratum, there, chosen) in &plan.strata {
+        table.add_row(vec![
+            line(stratum.as_deref().unwrap_or("-")),
+            there.to_string(),
+            chosen.to_string(),
+        ]);
+    }
+    table.write(out, context.style)
 }
 
 /// Merges a file.
@@ -79,10 +114,23 @@ pub fn merge(context: &Context, args: &DatasetMergeArgs, out: &mut dyn Write) ->
 }
 
 impl DatasetFormat {
-    /// The form of an export.
+    /// The form of another tool that it is.
+    pub fn as_form(self) -> Option<ExportForm> {
+        match self {
+            DatasetFormat::Chat => Some(ExportForm::Chat),
+            DatasetFormat::Mlflow => Some(ExportForm::Mlflow),
+            DatasetFormat::Langfuse => Some(ExportForm::Langfuse),
+            DatasetFormat::JsonLines | DatasetFormat::Parquet | DatasetFormat::Csv => None,
+        }
+    }
+
+    /// The form of an export, and of what is merged: the forms of other tools are JSON lines.
     pub fn as_export(self, raw: bool) -> ExportFormat {
         match self {
-            DatasetFormat::JsonLines => ExportFormat::JsonLines,
+            DatasetFormat::JsonLines
+            | DatasetFormat::Chat
+            | DatasetFormat::Mlflow
+            | DatasetFormat::Langfuse => ExportFormat::JsonLines,
             DatasetFormat::Parquet => ExportFormat::Parquet,
             DatasetFormat::Csv if raw => ExportFormat::RawCsv,
             DatasetFormat::Csv => ExportFormat::Csv,

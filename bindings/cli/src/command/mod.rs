@@ -7,9 +7,11 @@ mod compact;
 mod confirm;
 mod dataset;
 mod dataset_merge;
+mod dataset_parts;
 mod delete;
 mod demo;
 mod demo_data;
+mod evaluate;
 mod export;
 mod fresh;
 mod import;
@@ -19,9 +21,12 @@ mod notices;
 mod period;
 mod prices;
 mod progress;
+mod prompt;
 mod redaction;
 mod repair;
 mod retain;
+mod review;
+mod scorer;
 mod search;
 mod sessions;
 mod shell;
@@ -44,7 +49,7 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
     if context.timeout.is_some() && !asks(command) {
         return Err(Failure::bad_input(
             "--timeout goes with commands that ask: search, text, sql, shell, show, sessions, metrics, stats, \
-             dataset, delete and export",
+             dataset, eval, scorer, prompt, review, delete and export",
         ));
     }
     let context = &context.with_cancel(interrupt::begin(doing(command)));
@@ -64,6 +69,10 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Assess(args) => assess::run(context, args, out),
         Command::Delete(args) => delete::run(context, args, out),
         Command::Dataset(command) => dataset::run(context, command, out),
+        Command::Eval(command) => evaluate::run(context, command, out),
+        Command::Scorer(command) => scorer::run(context, command, out),
+        Command::Prompt(command) => prompt::run(context, command, out),
+        Command::Review(command) => review::run(context, command, out),
         Command::Compact(args) => compact::run(context, args, out),
         Command::Check(args) => check::run(context, args, out),
         Command::Repair(args) => repair::run(context, args, out),
@@ -83,6 +92,10 @@ fn doing(command: &Command) -> Doing {
         Command::Import(_)
         | Command::Delete(_)
         | Command::Dataset(_)
+        | Command::Eval(_)
+        | Command::Scorer(_)
+        | Command::Prompt(_)
+        | Command::Review(_)
         | Command::Backup(_)
         | Command::Export(_) => Doing::Writing,
         command if asks(command) => Doing::Question,
@@ -103,6 +116,10 @@ fn asks(command: &Command) -> bool {
         | Command::Stats(_)
         | Command::Delete(_)
         | Command::Dataset(_)
+        | Command::Eval(_)
+        | Command::Scorer(_)
+        | Command::Prompt(_)
+        | Command::Review(_)
         | Command::Export(_) => true,
         Command::Demo(_)
         | Command::Import(_)
