@@ -486,9 +486,13 @@ fn export_format(
             (None, Some(path)) => format!("the ending of {}", path.display()),
             (None, None) => "no format".to_string(),
         };
+        let expected = match word {
+            Some(_) => "jsonl, csv, parquet, chat, mlflow or langfuse",
+            None => "jsonl, csv or parquet",
+        };
         errors::invalid(
             py,
-            &format!("{what}: jsonl, csv, parquet, chat, mlflow or langfuse expected"),
+            &format!("{what}: {expected} expected"),
         )
     })
 }

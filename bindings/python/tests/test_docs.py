@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from fake_judge import FakeJudge
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent.parent
 PAGES = sorted((REPOSITORY / "docs/python").glob("*.md"))
@@ -30,11 +31,13 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     assert blocks(page)
-    with warnings.catch_warnings():
+    with FakeJudge() as server, warnings.catch_warnings():
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         # Of the pages of others that they use.
         warnings.simplefilter("ignore", DeprecationWarning)
         for block in blocks(page):
             exec(compile(block, str(page), "exec"), names)
+    assert bool(server.requests) == (page.name == "evaluation.md")
 
 
 @pytest.mark.parametrize("readme", ["README.md", "bindings/python/README.md"])

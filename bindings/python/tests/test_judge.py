@@ -144,3 +144,20 @@ def test_what_is_no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
         Judge(model="m", kind="safety", colour="red")
     with pytest.raises(InvalidInputError, match=r"a judge: tracehouse\.Judge"):
         tracehouse.scorers.from_spec("judge:safety")
+
+
+def test_a_budget_is_one_whoever_asks(db: Database, server: FakeJudge) -> None:
+    judge = Judge(
+        model="m",
+        base_url=server.url,
+        guidelines="Be polite.",
+        budget_usd=1.0,
+        price_input_usd_per_million=1.0,
+        price_output_usd_per_million=1.0,
+    )
+    assert judge(outputs="one").error is None
+    calls = judge.usage.calls
+    db.evaluate([{"inputs": "q", "outputs": "two"}], [judge], feedback=False)
+    assert judge.usage.calls == calls + 1
+    judge(outputs="three")
+    assert judge.usage.calls == calls + 2

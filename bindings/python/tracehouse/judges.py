@@ -109,6 +109,7 @@ class Judge(Scorer):
         self._settings = settings
         self._budget_usd = budget_usd
         self._prices: _Prices = (price_input_usd_per_million, price_output_usd_per_million)
+        self._used_before = JudgeUsage()
         super().__init__(self._asking(self._prices, None if self._prices == _UNKNOWN else budget_usd))
         self._asks_with: tuple[_Prices, _native.Database | None] = (self._prices, None)
 
@@ -133,18 +134,24 @@ class Judge(Scorer):
                 f"give price_input_usd_per_million and price_output_usd_per_million, or db.set_price(...)"
             )
         if (prices, db) != self._asks_with:
-            # With a database it looks into what judges answered before.
-            self._native, self._asks_with = self._asking(prices, self._budget_usd, db), (prices, db)
+            # With a database it looks into what judges answered before. What was used counts on.
+            used = self.usage
+            budget = None if self._budget_usd is None else max(self._budget_usd - used.spent_usd - used.unsure_usd, 0)
+            self._native, self._asks_with = self._asking(prices, budget, db), (prices, db)
+            self._used_before = used
         return self._native
 
     def _judged(self, item: dict[str, Any], trace: Any) -> Any:
-        self.native(None)
+        # Of a database it keeps the prices and the answers, closed or not.
+        if self._asks_with[1] is None:
+            self.native(None)
         return super()._judged(item, trace)
 
     @property
     def usage(self) -> JudgeUsage:
         """What it has used so far."""
-        return record_of(JudgeUsage, self._native.usage or {})
+        now = record_of(JudgeUsage, self._native.usage or {}).to_dict()
+        return JudgeUsage(**{key: value + self._used_before[key] for key, value in now.items()})
 
     @classmethod
     def from_definition(
