@@ -490,10 +490,7 @@ fn export_format(
             Some(_) => "jsonl, csv, parquet, chat, mlflow or langfuse",
             None => "jsonl, csv or parquet",
         };
-        errors::invalid(
-            py,
-            &format!("{what}: {expected} expected"),
-        )
+        errors::invalid(py, &format!("{what}: {expected} expected"))
     })
 }
 

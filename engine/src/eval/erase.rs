@@ -8,6 +8,7 @@ use tracehouse_storage::columns::text;
 use tracehouse_storage::model::TraceKey;
 use tracehouse_storage::schema::Table;
 
+use super::feedback::feedback_of;
 use super::info::EvalRun;
 use super::part::{Part, ScoreRow, part_batch};
 use crate::catalog_entry::{described, entries};
@@ -15,6 +16,7 @@ use crate::database::Database;
 use crate::dataset::{DatasetInfo, ErasedTexts};
 use crate::error::Result;
 use tracehouse_storage::manifest::CatalogFile;
+use tracehouse_storage::store::Reassess;
 
 /// What an erase took out of evaluation runs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,7 +44,7 @@ impl Database {
                 || (row.session_id.as_ref()).is_some_and(|id| sessions.contains(id))
         };
         let (mut add, mut remove) = (Vec::new(), Vec::new());
-        let mut lost = Lost::default();
+        let (mut lost, mut feedback) = (Lost::default(), Vec::new());
         for (mut part, file) in entries::<Part>(snapshot.catalog())? {
             let before = self.part(&file)?;
             let (gone, left): (Vec<ScoreRow>, Vec<ScoreRow>) =
@@ -52,6 +54,7 @@ impl Database {
             }
             done.scores += gone.len() as u64;
             lost.count(&part.run_id, &gone);
+            feedback.extend(gone.iter().filter_map(|row| feedback_of(&part.run_id, row)));
             part.row_count = left.len() as u64;
             remove.push(file.name);
             add.push(
@@ -77,6 +80,13 @@ impl Database {
                     ..file
                 });
             }
+        }
+        // Feedback of a session is on its first trace, which may stay.
+        if !feedback.is_empty() {
+            self.store().reassess(Reassess {
+                removed: feedback,
+                rows: Vec::new(),
+            })?;
         }
         if !add.is_empty() {
             self.store().commit_catalog(add, remove)?;

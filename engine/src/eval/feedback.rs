@@ -95,23 +95,28 @@ fn assessment(run: &EvalRun, row: &ScoreRow) -> Result<Assessment> {
     if let Some(span) = &row.span_id {
         new = new.span_id(span);
     }
-    new.into_row(trace_id, assessment_id(run, row), row.created_at_ns)
+    new.into_row(trace_id, assessment_id(&run.run_id, row), row.created_at_ns)
 }
 
-fn assessment_id(run: &EvalRun, row: &ScoreRow) -> String {
+/// The trace and the id of the feedback that a score became, if it is of a trace.
+pub(super) fn feedback_of(run_id: &str, row: &ScoreRow) -> Option<(String, String)> {
+    Some((row.trace_id.clone()?, assessment_id(run_id, row)))
+}
+
+fn assessment_id(run_id: &str, row: &ScoreRow) -> String {
     let key = row.item_key();
     let parts = [
-        Some(&run.run_id),
-        Some(&row.scorer),
-        row.trace_id.as_ref(),
-        key.span_id.as_ref(),
-        key.dataset_record_id.as_ref(),
-        key.session_id.as_ref(),
+        Some(run_id),
+        Some(row.scorer.as_str()),
+        row.trace_id.as_deref(),
+        key.span_id.as_deref(),
+        key.dataset_record_id.as_deref(),
+        key.session_id.as_deref(),
     ];
     let mut text = String::new();
     for part in parts {
         // A length before each tells ("ab", "c") from ("a", "bc").
-        let part = part.map_or("", String::as_str);
+        let part = part.unwrap_or_default();
         text.push_str(&format!("{}:{part}", part.len()));
     }
     format!("a-{:032x}", XxHash3_128::oneshot(text.as_bytes()))

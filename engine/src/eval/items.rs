@@ -323,8 +323,8 @@ fn of_subjects(
         if let Some(said) = said.next() {
             item.input_text = said.input_text;
             item.output_text = said.output_text;
-            item.inputs = said.inputs.map(|json| value_of(&json)).transpose()?;
-            item.outputs = said.outputs.map(|json| value_of(&json)).transpose()?;
+            item.inputs = said.inputs.map(value_of);
+            item.outputs = said.outputs.map(value_of);
             item.messages = turns(&item);
         }
         if let Some(of_trace) = calls.remove(&subject.trace_id) {
@@ -338,7 +338,7 @@ fn of_subjects(
                     Some(span_id) => expected.of_span(span_id, false),
                     None => expected.of_trace(),
                 });
-        item.expectations = object_of(expected.as_deref())?;
+        item.expectations = object_of(expected.as_deref());
         items.push(Keyed {
             key: subject_key(subject),
             trace_id: Some(subject.trace_id.clone()),
@@ -396,11 +396,11 @@ fn of_records(snapshot: &Snapshot, records: &[Record], needs: Needs) -> Result<V
             item.documents.clone_from(&spans.documents);
         }
         item.trace_id = trace.and(record.source.trace_id.clone());
-        item.inputs = Some(value_of(&record.inputs)?);
-        item.outputs = record.outputs.as_deref().map(value_of).transpose()?;
+        item.inputs = Some(value_of(record.inputs.clone()));
+        item.outputs = record.outputs.clone().map(value_of);
         item.input_text = Some(super::chunk::input_text(&record.inputs));
         item.output_text = record.outputs.as_deref().map(super::chunk::output_text);
-        item.expectations = object_of(record.expectations.as_deref())?;
+        item.expectations = object_of(record.expectations.as_deref());
         items.push(Keyed {
             key: record_key(&record.id),
             trace_id: trace.and(record.source.trace_id.clone()),
@@ -418,14 +418,14 @@ fn of_given(given: &GivenItem) -> Keyed {
     }
 }
 
-fn value_of(json: &str) -> Result<Value> {
-    serde_json::from_str(json)
-        .map_err(|error| Error::internal(format!("a payload is no JSON: {error}")))
+/// A payload as a value. One with a number that no double holds, or nested deeper than can be read, is a text.
+fn value_of(json: String) -> Value {
+    serde_json::from_str(&json).unwrap_or(Value::String(json))
 }
 
-fn object_of(json: Option<&str>) -> Result<Map<String, Value>> {
-    match json.map(value_of).transpose()? {
-        Some(Value::Object(members)) => Ok(members),
-        _ => Ok(Map::new()),
+fn object_of(json: Option<&str>) -> Map<String, Value> {
+    match json.map(|json| value_of(json.to_string())) {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
     }
 }

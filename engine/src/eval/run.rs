@@ -21,6 +21,8 @@ use crate::error::{Error, ErrorKind, Result};
 const CHUNK_ITEMS: usize = 2_048;
 /// A finished run of more parts than this, small ones, becomes one part.
 const PARTS_MAX: usize = 8;
+/// A run is told by the beginning of its id from so many bytes on.
+const RUN_ID_BYTES_MIN: usize = 6;
 /// A part with fewer scores is small.
 const PART_ROWS_MIN: u64 = 4_096;
 
@@ -67,6 +69,13 @@ impl Database {
         selection: &Selection,
     ) -> Result<EvalRun> {
         check_scorers(scorers)?;
+        if options
+            .name
+            .as_ref()
+            .is_some_and(|name| name.trim().is_empty())
+        {
+            return Err(Error::invalid_input("the name of the run is empty"));
+        }
         #[cfg(feature = "sql")]
         super::sql_scorer::check(self, scorers, source)?;
         let items = Items::find(self, source, selection)?;
@@ -142,7 +151,9 @@ impl Database {
         if let Some(found) = (runs.iter()).find(|one| one.run_id == run || one.name == run) {
             return Ok(found.clone());
         }
-        let mut begin = runs.iter().filter(|one| one.run_id.starts_with(run));
+        let is_enough = run.len() >= RUN_ID_BYTES_MIN;
+        let begins = |one: &&EvalRun| is_enough && one.run_id.starts_with(run);
+        let mut begin = runs.iter().filter(begins);
         match (begin.next(), begin.next()) {
             (Some(found), None) => Ok(found.clone()),
             (Some(_), Some(_)) => Err(Error::invalid_input(format!(

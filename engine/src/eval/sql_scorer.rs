@@ -227,7 +227,7 @@ impl Asked<'_> {
         // The line's end keeps a comment from reaching further.
         let select = |from: &str| {
             format!(
-                "SELECT {}, ({expression}\n) FROM {from} WHERE {} IN ({})",
+                "SELECT {} AS judged_id, ({expression}\n) AS judged_value FROM {from} WHERE {} IN ({})",
                 self.columns.join(" || '/' || "),
                 self.columns.first().copied().unwrap_or_default(),
                 list.join(", ")

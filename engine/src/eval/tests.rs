@@ -396,3 +396,53 @@ fn a_larger_sample_has_the_smaller_one() {
     assert!((150..250).contains(&small.len()), "{}", small.len());
     assert_eq!(chosen(1.0).len(), 2_000);
 }
+
+#[test]
+fn odd_payloads_are_texts_and_keep_no_other_from_being_judged() {
+    let db = database();
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (id, answer) in [("big", format!("1{}", "0".repeat(400))), ("deep", deep)] {
+        trace(&db, id, &answer, None);
+    }
+    let run = db
+        .evaluate(&all_traces(), &rules(&["max_words:9"]), &EvalOptions::new())
+        .unwrap();
+    assert_eq!((run.row_count, run.error_count), (5, 0));
+}
+
+#[test]
+fn an_erased_trace_of_a_session_takes_the_sessions_feedback_along() {
+    let db = database();
+    let sessions = EvalSource::Sessions(SessionSearch::new(""));
+    db.evaluate(&sessions, &rules(&["json_valid"]), &EvalOptions::new())
+        .unwrap();
+    let feedback = |db: &Database| {
+        let given = db.assessments(&["t0", "t1", "t2"]).unwrap();
+        given.iter().filter(|one| one.name == "json_valid").count()
+    };
+    assert_eq!(feedback(&db), 1);
+    db.erase_traces(&["t2"]).unwrap();
+    assert_eq!(feedback(&db), 0);
+}
+
+#[test]
+fn a_run_is_told_by_enough_of_its_id() {
+    let db = database();
+    let run = db
+        .evaluate(
+            &all_traces(),
+            &rules(&["sql:trace_id"]),
+            &EvalOptions::new(),
+        )
+        .unwrap();
+    assert_eq!(run.error_count, 0);
+    assert_eq!(db.eval_run(&run.run_id[..20]).unwrap().run_id, run.run_id);
+    for short in ["", "r-", "r-01"] {
+        assert_eq!(db.eval_run(short).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    let unnamed = EvalOptions::new().name(" ");
+    assert!(
+        db.evaluate(&all_traces(), &rules(&["sql:1"]), &unnamed)
+            .is_err()
+    );
+}
