@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Bench;
+use super::{Bench, text};
 
 /// Commands, their arguments after the database (parted by `|`), and what the message has to name. Files are beside the
 /// database.
@@ -162,8 +162,12 @@ fn names_that_are_taken_and_beginnings_that_say_too_little_are_told() {
     let bench = Bench::new();
     bench.run(&["--scorer", "max_words:9", "--limit", "2"]);
     bench.run(&["--scorer", "max_words:9", "--limit", "2"]);
-    let ended = bench.fails(2, "eval show", &["r-"]);
+    // Ids begin with the time.
+    let begin = text(&bench.row("SELECT left(min(run_id), 8) AS begin FROM eval_runs")["begin"]);
+    let ended = bench.fails(2, "eval show", &[&begin]);
     assert!(ended.err.contains("several"), "{ended:?}");
+    let ended = bench.fails(2, "eval delete", &["r-"]);
+    assert!(ended.err.contains("not found"), "{ended:?}");
     let labels = bench.file("labels.json", r#"[{"name": "ok", "kind": "boolean"}]"#);
     let create = [
         "again",

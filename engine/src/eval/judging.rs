@@ -97,6 +97,8 @@ pub(super) fn judge(
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(keyed) = chunk.get(place) else { break };
             let rows = scorers.iter().enumerate().map(|(number, scorer)| {
+                #[cfg(not(feature = "sql"))]
+                let _ = number;
                 let started = Instant::now();
                 let said = match scorer {
                     EvalScorer::Each(scorer) => caught(scorer.as_ref(), &keyed.item),
