@@ -216,16 +216,8 @@ pub fn json_rows(batches: &[RecordBatch]) -> Vec<Value> {
 }
 
 /// The rows of a statement as JSON texts, sorted.
-///
-/// Sums of doubles end differently by the order in which they were summed up, so that the last digits do not count.
 pub fn sorted_rows(db: &Database, statement: &str) -> Vec<String> {
-    let mut rows = rows(db, statement);
-    for cell in rows.iter_mut().filter_map(Value::as_object_mut).flatten() {
-        if let Some(double) = cell.1.as_f64().filter(|_| cell.1.is_f64()) {
-            *cell.1 = format!("{double:.12e}").into();
-        }
-    }
-    let mut texts: Vec<String> = rows.iter().map(Value::to_string).collect();
+    let mut texts: Vec<String> = rows(db, statement).iter().map(Value::to_string).collect();
     texts.sort();
     texts
 }

@@ -212,6 +212,7 @@ def test_a_plan_counts_and_changes_nothing(sample_db: Database) -> None:
     plan = dataset.plan_traces(sample=3, stratify="state")
     assert plan.chosen == min(3, plan.records)
     assert sum(there for _, there, _ in plan.strata) == plan.records
-    assert dataset.plan_spans("span.type = 'TOOL'").found >= 0
+    every, tools = dataset.plan_spans(), dataset.plan_spans("span.type = 'TOOL'")
+    assert 0 < tools.found < every.found
     assert len(dataset) == 0
     assert dataset.add_traces(sample=3, stratify="state").inserted == plan.chosen

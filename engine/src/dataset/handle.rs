@@ -288,24 +288,27 @@ impl Dataset {
             .record_count
             .saturating_sub(records.len() as u64);
         if deleted > 0 {
-            let sequence = self.database.snapshot()?.sequence();
-            let change = DatasetInfo {
-                query: None,
-                snapshot_sequence: sequence,
-                ..before.info.clone()
-            };
-            self.commit(
-                &before,
-                change,
-                &records,
-                self.database.store().env().now_ns(),
-            )?;
+            self.commit_edited(&before, &records)?;
         }
         Ok(deleted)
     }
 
+    /// Makes the next version of records that were edited and come of no search; the changes' lock is held.
+    pub(super) fn commit_edited(&self, before: &Version, records: &[Record]) -> Result<u32> {
+        let mut types = RecordTypes::parse(&before.info.schema);
+        records.iter().for_each(|record| types.add(record));
+        let change = DatasetInfo {
+            query: None,
+            snapshot_sequence: self.database.snapshot()?.sequence(),
+            schema: types.text(),
+            ..before.info.clone()
+        };
+        let now_ns = self.database.store().env().now_ns();
+        self.commit(before, change, records, now_ns)
+    }
+
     /// Makes the next version of these records; the changes' lock is held.
-    pub(super) fn commit(
+    fn commit(
         &self,
         before: &Version,
         change: DatasetInfo,
@@ -467,7 +470,7 @@ impl Dataset {
         Ok(version.info.record_count)
     }
 
-    pub(super) fn read(&self, version: &Version) -> Result<RecordBatch> {
+    pub(crate) fn read(&self, version: &Version) -> Result<RecordBatch> {
         self.database.catalog().read(self.database.store(), version)
     }
 
@@ -484,7 +487,7 @@ impl Dataset {
         Ok(versions)
     }
 
-    pub(super) fn version(&self, number: Option<u32>) -> Result<Version> {
+    pub(crate) fn version(&self, number: Option<u32>) -> Result<Version> {
         let live = self.live()?;
         let newest = live.last().map_or(0, |version| version.info.version);
         let wanted = number.unwrap_or(newest);

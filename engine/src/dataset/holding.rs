@@ -1,15 +1,17 @@
 //! Changing single records, and finding those that hold a trace.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
+use tracehouse_storage::model::normalize_trace_id;
 
 use super::build::each_record_of;
 use super::handle::Dataset;
-use super::info::{DatasetInfo, newest};
+use super::info::newest;
 use super::json::{compact, updated};
-use super::record::{Candidate, records_of};
+use super::record::{Candidate, Record, records_of};
 use crate::database::Database;
 use crate::error::{Error, Result};
-use tracehouse_storage::model::normalize_trace_id;
 
 /// What to change of a record; what is `None` stays. Inputs tell a record from others and cannot change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,10 +77,13 @@ impl Dataset {
         let before = self.version(None)?;
         let mut records = records_of(&self.read(&before)?)?;
         let now_ns = self.database.store().env().now_ns();
+        let mut by_id: HashMap<String, &mut Record> = records
+            .iter_mut()
+            .map(|record| (record.id.clone(), record))
+            .collect();
         for id in record_ids {
             let id = id.as_ref();
-            let record = records.iter_mut().find(|record| record.id == id);
-            let record = record.ok_or_else(|| {
+            let record = by_id.get_mut(id).ok_or_else(|| {
                 Error::not_found(format!("dataset {:?} has no record {id:?}", self.name))
             })?;
             if let Some(outputs) = &checked.outputs {
@@ -93,12 +98,7 @@ impl Dataset {
             }
             record.updated_at_ns = now_ns;
         }
-        let change = DatasetInfo {
-            query: None,
-            snapshot_sequence: self.database.snapshot()?.sequence(),
-            ..before.info.clone()
-        };
-        self.commit(&before, change, &records, now_ns)
+        self.commit_edited(&before, &records)
     }
 
     /// The edit as compact JSON, without what must not be stored.

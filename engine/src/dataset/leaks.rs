@@ -1,13 +1,11 @@
 //! What two datasets share, and what one has twice.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
-use tracehouse_eval::near::NearFinder;
 
 use super::handle::Dataset;
-use super::info::DatasetInfo;
-use super::likeness::{Owner, owners, words};
+use super::likeness::{Owner, finder, owners};
 use super::record::{Record, records_of};
 use crate::error::Result;
 
@@ -69,24 +67,17 @@ impl Dataset {
     /// `InvalidInput` for a likeness that is none.
     pub fn leaks(&self, other: &Dataset, near: f64) -> Result<LeakReport> {
         let (own, others) = (self.newest_records()?, other.newest_records()?);
-        let mut finders = Vec::new();
-        for records in [&own, &others] {
-            let texts: Vec<String> = records.iter().map(|record| words(&record.inputs)).collect();
-            let mut finder = NearFinder::new(near)?;
-            finder.add_all(&texts)?;
-            finders.push(finder);
-        }
-        let mut report = LeakReport::default();
-        if let [a, b] = finders.as_mut_slice() {
-            let against = a.against(b)?;
-            report.cut = against.cut.len() as u64;
-            for found in against.matches {
-                report.records.extend(alike(
-                    own.get(found.text),
-                    others.get(found.other),
-                    found.similarity,
-                ));
-            }
+        let against = finder(&own, near)?.against(&mut finder(&others, near)?)?;
+        let mut report = LeakReport {
+            cut: against.cut.len() as u64,
+            ..LeakReport::default()
+        };
+        for found in against.matches {
+            report.records.extend(alike(
+                own.get(found.text),
+                others.get(found.other),
+                found.similarity,
+            ));
         }
         let snapshot = self.database.reading()?;
         let (of_own, of_others) = (owners(&snapshot, &own)?, owners(&snapshot, &others)?);
@@ -107,14 +98,11 @@ impl Dataset {
         let _changes = self.database.catalog().lock_changes();
         let before = self.version(None)?;
         let records = records_of(&self.read(&before)?)?;
-        let texts: Vec<String> = records.iter().map(|record| words(&record.inputs)).collect();
         let order: Vec<(i64, &str)> = records
             .iter()
             .map(|record| (record.created_at_ns, record.id.as_str()))
             .collect();
-        let mut finder = NearFinder::new(near)?;
-        finder.add_all(&texts)?;
-        let found = finder.dedupe(&order)?;
+        let found = finder(&records, near)?.dedupe(&order)?;
         let dropped = found.dropped.iter().filter_map(|one| {
             alike(
                 records.get(one.record),
@@ -135,13 +123,7 @@ impl Dataset {
         let left: Vec<Record> = left.cloned().collect();
         report.record_count = left.len() as u64;
         if !report.dropped.is_empty() {
-            let change = DatasetInfo {
-                query: None,
-                snapshot_sequence: self.database.snapshot()?.sequence(),
-                ..before.info.clone()
-            };
-            let now_ns = self.database.store().env().now_ns();
-            report.version = self.commit(&before, change, &left, now_ns)?;
+            report.version = self.commit_edited(&before, &left)?;
         }
         Ok(report)
     }
@@ -165,6 +147,6 @@ fn shared(
     b: impl Iterator<Item = Option<String>>,
 ) -> Vec<String> {
     let a: BTreeSet<String> = a.flatten().collect();
-    let b: HashMap<String, ()> = b.flatten().map(|id| (id, ())).collect();
-    a.into_iter().filter(|id| b.contains_key(id)).collect()
+    let b: BTreeSet<String> = b.flatten().collect();
+    a.intersection(&b).cloned().collect()
 }

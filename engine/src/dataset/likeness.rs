@@ -1,7 +1,9 @@
 //! What makes records alike: the words of their inputs, and whose they are.
 
-use serde_json::Value;
 use std::collections::HashMap;
+
+use serde_json::Value;
+use tracehouse_eval::near::NearFinder;
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::columns::{text, text_at};
 use tracehouse_storage::model::TraceKey;
@@ -11,7 +13,7 @@ use super::record::Record;
 use crate::error::Result;
 
 /// The words of a record's inputs: its texts and numbers, without the names of their members, which all records share.
-pub(super) fn words(inputs: &str) -> String {
+fn words(inputs: &str) -> String {
     let mut out = String::new();
     match serde_json::from_str::<Value>(inputs) {
         Ok(value) => add(&value, &mut out),
@@ -36,6 +38,17 @@ fn push(text: &str, out: &mut String) {
         out.push('\n');
     }
     out.push_str(text);
+}
+
+/// A finder over the words of records, in their order.
+///
+/// # Errors
+/// `InvalidInput` for a likeness that is none.
+pub(super) fn finder(records: &[Record], near: f64) -> Result<NearFinder> {
+    let texts: Vec<String> = records.iter().map(|record| words(&record.inputs)).collect();
+    let mut finder = NearFinder::new(near)?;
+    finder.add_all(&texts)?;
+    Ok(finder)
 }
 
 /// Whose a record is.

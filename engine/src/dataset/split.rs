@@ -1,16 +1,16 @@
 //! Splitting a dataset into parts that share nothing: near-duplicates, sessions and users stay together.
 
 use serde::{Deserialize, Serialize};
-use tracehouse_eval::near::{self, NearFinder, Parts, SplitRecord};
+use tracehouse_eval::near::{self, Parts, SplitRecord};
 
 use super::handle::Dataset;
-use super::likeness::{owners, words};
+use super::likeness::{finder, owners};
 use super::record::{Record, records_of};
 use super::registry::NewDataset;
 use crate::error::{Error, Result};
 
 /// How like two records are that are kept together, unless told otherwise.
-pub(super) const NEAR: f64 = 0.8;
+const NEAR: f64 = 0.8;
 
 /// How a dataset is split.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,10 +112,7 @@ impl Dataset {
 
     /// The keys by which records stay together, and how many of them were not compared to the end.
     fn keyed(&self, records: &[Record], options: &SplitOptions) -> Result<(Vec<SplitRecord>, u64)> {
-        let texts: Vec<String> = records.iter().map(|record| words(&record.inputs)).collect();
-        let mut finder = NearFinder::new(options.near)?;
-        finder.add_all(&texts)?;
-        let groups = finder.groups();
+        let groups = finder(records, options.near)?.groups();
         let numbers = groups.numbers(records.len());
         let owners = owners(&self.database.reading()?, records)?;
         let keyed = records.iter().zip(numbers).zip(owners);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracehouse_eval::judge::{CachedAnswer, JudgeCache, MemoryCache};
 use tracehouse_storage::columns::text;
 
-use super::info::EvalRun;
+use super::info::ScorerInfo;
 use super::part::part_schema;
 use crate::database::Database;
 use crate::error::Result;
@@ -35,7 +35,11 @@ impl Database {
     /// `Corrupt` or `Io` from the files of runs.
     pub fn judge_cache(&self) -> Result<Arc<dyn JudgeCache>> {
         let mut kept = HashMap::new();
-        for run in self.eval_runs()?.iter().filter(|run| has_judge(run)) {
+        for run in self
+            .eval_runs()?
+            .iter()
+            .filter(|run| run.scorers.iter().any(ScorerInfo::is_judge))
+        {
             for (_, file) in self.parts(&run.run_id)? {
                 for batch in self.store().read_catalog_file(&file, &part_schema())? {
                     let pairs = text(&batch, "question_key")?.iter();
@@ -52,13 +56,4 @@ impl Database {
             fresh: MemoryCache::new(),
         }))
     }
-}
-
-/// Whether a judge is among the scorers of a run.
-pub(super) fn has_judge(run: &EvalRun) -> bool {
-    let mut kinds = run
-        .scorers
-        .iter()
-        .map(|scorer| scorer.definition.get("kind"));
-    kinds.any(|kind| kind == Some(&"judge".into()))
 }

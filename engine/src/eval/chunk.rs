@@ -1,6 +1,6 @@
 //! What is read of many traces at a time: figures, tool calls and documents, conversations.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::{Array, Int64Array, StringViewArray};
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub(super) struct Facts {
     pub duration_ns: Option<u64>,
     pub total_tokens: Option<u64>,
     pub cost_usd: Option<f64>,
+    /// Whether it is a span without a parent: what is expected of the trace is expected of it.
+    pub is_root: bool,
 }
 
 /// What the spans of a trace did.
@@ -52,7 +54,15 @@ pub(super) fn facts_of(
         Kind::Trace => Table::Traces,
         Kind::Span => Table::Spans,
     };
-    facts_of_rows(snapshot, table, &rows)
+    let mut facts = facts_of_rows(snapshot, table, &rows)?;
+    if kind == Kind::Span {
+        let batch = snapshot.read_rows(table, &rows, &["parent_span_id"])?;
+        let parents = text(&batch, "parent_span_id")?;
+        for (row, facts) in facts.iter_mut().enumerate() {
+            facts.is_root = text_at(parents, row).is_none();
+        }
+    }
+    Ok(facts)
 }
 
 pub(super) fn facts_of_rows(
@@ -73,6 +83,7 @@ pub(super) fn facts_of_rows(
         duration_ns: count(durations, row),
         total_tokens: count(tokens, row),
         cost_usd: costs.is_valid(row).then(|| costs.value(row)),
+        is_root: false,
     });
     Ok(facts.collect())
 }
@@ -91,7 +102,8 @@ fn spans_of_traces<'i>(
     trace_ids: impl Iterator<Item = &'i str>,
 ) -> Result<HashMap<String, SpanFacts>> {
     let mut rows = Vec::new();
-    for id in trace_ids {
+    // Several spans, or records, may be of one trace.
+    for id in trace_ids.collect::<BTreeSet<_>>() {
         rows.extend(snapshot.refs_of(Table::Spans, TraceKey::of(id))?);
     }
     let light = ["trace_id", "span_type", "tool_name", "name", "start_time"];
@@ -157,12 +169,12 @@ pub(super) fn traces_by_id(
         .collect();
     let rows: Vec<RowRef> = there.iter().map(|(_, row)| *row).collect();
     let facts = facts_of_rows(snapshot, Table::Traces, &rows)?;
-    let mut spans = match with_spans {
+    let spans = match with_spans {
         true => spans_of_traces(snapshot, there.iter().map(|(id, _)| id.as_str()))?,
         false => HashMap::new(),
     };
     let traces = there.into_iter().zip(facts).map(|((id, _), facts)| {
-        let of_trace = with_spans.then(|| spans.remove(id).unwrap_or_default());
+        let of_trace = with_spans.then(|| spans.get(id).cloned().unwrap_or_default());
         (id.clone(), (facts, of_trace))
     });
     Ok(traces.collect())

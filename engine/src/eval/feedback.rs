@@ -5,7 +5,7 @@ use tracehouse_storage::model::{Assessment, TraceKey};
 use tracehouse_storage::store::Assess;
 use twox_hash::XxHash3_128;
 
-use super::info::EvalRun;
+use super::info::{EvalRun, ScorerInfo};
 use super::part::ScoreRow;
 use crate::assess::NewAssessment;
 use crate::database::Database;
@@ -79,9 +79,10 @@ fn assessment(run: &EvalRun, row: &ScoreRow) -> Result<Assessment> {
     let trace_id = (row.trace_id.as_deref())
         .ok_or_else(|| Error::internal("a score without trace becomes no feedback"))?;
     let scorer = run.scorers.iter().find(|scorer| scorer.name == row.scorer);
-    let is_judge =
-        scorer.is_some_and(|scorer| scorer.definition.get("kind") == Some(&"judge".into()));
-    let source = if is_judge { "LLM_JUDGE" } else { "CODE" };
+    let source = match scorer.is_some_and(ScorerInfo::is_judge) {
+        true => "LLM_JUDGE",
+        false => "CODE",
+    };
     let mut new = new_assessment(row)
         .source(source, &row.scorer)
         .metadata(RUN_METADATA, &run.run_id)

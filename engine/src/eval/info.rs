@@ -88,6 +88,18 @@ pub struct EvalRun {
     pub monitor: Option<String>,
 }
 
+impl ScorerInfo {
+    /// Whether it asks a model.
+    pub fn is_judge(&self) -> bool {
+        is_judge(&self.definition)
+    }
+}
+
+/// Whether a definition is a judge's.
+pub(super) fn is_judge(definition: &Value) -> bool {
+    definition.get("kind").and_then(Value::as_str) == Some("judge")
+}
+
 impl Entry for EvalRun {
     const KIND: &'static str = "eval_run";
 }

@@ -13,8 +13,7 @@ use super::options::{EvalSource, GivenItem};
 use super::part::ItemKey;
 use crate::database::Database;
 use crate::dataset::{
-    DatasetInfo, Expectations, Kind, Record, Subject, expectations_of, newest, records_of, said_by,
-    shown, versions,
+    Expectations, Kind, Record, Subject, expectations_of, records_of, said_by, shown,
 };
 use crate::error::{Error, Result};
 use crate::sessions::Session;
@@ -83,9 +82,11 @@ impl Items {
             }
             EvalSource::Sessions(search) => Units::Sessions(db.sessions(search)?),
             EvalSource::Dataset { name, version } => {
-                let (info, batch) = records(db, &snapshot, name, *version)?;
-                dataset = Some((info.dataset_id.clone(), info.version));
-                shown_records = Some(shown(&info, &batch)?);
+                let found = db.dataset(name)?;
+                let version = found.version(*version)?;
+                let batch = found.read(&version)?;
+                dataset = Some((version.info.dataset_id.clone(), version.info.version));
+                shown_records = Some(shown(&version.info, &batch)?);
                 Units::Records(records_of(&batch)?)
             }
             EvalSource::Given(items) => Units::Given(numbered(items)?),
@@ -276,29 +277,6 @@ fn with_expectations(snapshot: &Snapshot, kind: Kind, subjects: Vec<Subject>) ->
     })
 }
 
-fn records(
-    db: &Database,
-    snapshot: &Snapshot,
-    name: &str,
-    version: Option<u32>,
-) -> Result<(DatasetInfo, RecordBatch)> {
-    let id = db.dataset(name)?.id().to_string();
-    let found = match version {
-        None => newest(snapshot)?
-            .into_iter()
-            .find(|one| one.info.dataset_id == id),
-        Some(number) => versions(snapshot)?
-            .into_iter()
-            .find(|one| one.info.dataset_id == id && one.info.version == number),
-    };
-    let version = found.ok_or_else(|| {
-        let which = version.map_or(String::new(), |number| format!(" version {number}"));
-        Error::not_found(format!("dataset {name:?} has no{which} records"))
-    })?;
-    let batch = db.catalog().read(db.store(), &version)?;
-    Ok((version.info, batch))
-}
-
 fn of_subjects(
     snapshot: &Snapshot,
     kind: Kind,
@@ -311,14 +289,14 @@ fn of_subjects(
         true => said_by(snapshot, subjects, kind, true)?,
         false => Vec::new(),
     };
-    let mut calls = match needs.spans {
+    let calls = match needs.spans {
         true => spans_of(snapshot, subjects)?,
         false => HashMap::new(),
     };
     let mut items = Vec::with_capacity(subjects.len());
     let mut said = said.into_iter();
     for (subject, facts) in subjects.iter().zip(facts) {
-        let mut item = item_of(facts);
+        let (is_root, mut item) = (facts.is_root, item_of(facts));
         item.trace_id = Some(subject.trace_id.clone());
         if let Some(said) = said.next() {
             item.input_text = said.input_text;
@@ -327,15 +305,15 @@ fn of_subjects(
             item.outputs = said.outputs.map(value_of);
             item.messages = turns(&item);
         }
-        if let Some(of_trace) = calls.remove(&subject.trace_id) {
-            item.tool_calls = of_trace.tool_calls;
-            item.documents = of_trace.documents;
+        if let Some(of_trace) = calls.get(&subject.trace_id) {
+            item.tool_calls.clone_from(&of_trace.tool_calls);
+            item.documents.clone_from(&of_trace.documents);
         }
         let expected =
             expectations
                 .get(&subject.trace_id)
                 .and_then(|expected| match &subject.span_id {
-                    Some(span_id) => expected.of_span(span_id, false),
+                    Some(span_id) => expected.of_span(span_id, is_root),
                     None => expected.of_trace(),
                 });
         item.expectations = object_of(expected.as_deref());
@@ -372,10 +350,8 @@ fn item_of(facts: Facts) -> Item {
 /// A session is a conversation: what each of its traces was asked and answered, in order.
 fn of_session(db: &Database, session: &Session) -> Result<Keyed> {
     let (trace_id, item) = super::chunk::conversation(db, session)?;
-    let mut key = session_key(session);
-    key.trace_id = None;
     Ok(Keyed {
-        key,
+        key: session_key(session),
         trace_id,
         item,
     })

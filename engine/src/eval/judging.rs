@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tracehouse_eval::{Item, Needs, Score, ScoreError, ScoreErrorKind, Scorer};
 
+use super::info::is_judge;
 use super::items::{Items, Keyed};
 use super::part::ScoreRow;
 #[cfg(feature = "sql")]
@@ -52,6 +53,11 @@ impl EvalScorer {
             #[cfg(feature = "sql")]
             Self::Sql(scorer) => scorer.definition(),
         }
+    }
+
+    /// Whether it asks a model.
+    pub fn is_judge(&self) -> bool {
+        is_judge(&self.definition())
     }
 
     pub(super) fn needs(&self) -> Needs {

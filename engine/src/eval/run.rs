@@ -112,22 +112,24 @@ impl Database {
         let _held = self.hold_eval(run_id)?;
         let (run, _) = self.find_run(run_id)?;
         check_same(&run, scorers)?;
-        let left = Selection {
-            done: judged_keys(self, run_id)?,
-            sample: selection.sample,
-        };
-        let parts = self.parts(&run.run_id)?;
-        let last = match parts.last() {
-            Some((_, file)) => self.part(file)?,
-            None => Vec::new(),
-        };
+        let (mut left, mut last) = (Selection::default(), Vec::new());
+        left.sample = selection.sample;
+        let parts = self.parts(run_id)?;
+        for (_, file) in &parts {
+            last = self.part(file)?;
+            left.done.extend(last.iter().map(ScoreRow::item_key));
+        }
+        let items = Items::find(self, source, &left)?;
+        if run.state == EvalState::Done && items.len() == 0 {
+            return Ok(run);
+        }
+        let was_cut_short = run.state != EvalState::Done;
         let mut running = Running::new(self, scorers, options, run);
         running.next_part = parts.last().map_or(0, |(part, _)| part.number + 1);
         // The process may have ended between the last part and its feedback.
-        if running.with_feedback() {
+        if was_cut_short && running.with_feedback() {
             self.put_feedback(&running.run, &last, true)?;
         }
-        let items = Items::find(self, source, &left)?;
         running.finish(&items)
     }
 

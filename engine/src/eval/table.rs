@@ -46,7 +46,10 @@ pub(crate) fn runs_batch(runs: &[EvalRun]) -> Result<RecordBatch> {
         Arc::new(Int64Array::from_iter(runs.iter().map(get)))
     };
     let created = runs.iter().map(|run| run.created_at_ns);
-    let scorers = |run: &EvalRun| serde_json::to_string(&run.scorers).unwrap_or_default();
+    let scorers = runs.iter().map(|run| serde_json::to_string(&run.scorers));
+    let scorers: Vec<String> = scorers
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| Error::internal(format!("scorers as JSON: {error}")))?;
     let columns: Vec<ArrayRef> = vec![
         text(&|run| run.run_id.clone()),
         text(&|run| run.name.clone()),
@@ -56,7 +59,7 @@ pub(crate) fn runs_batch(runs: &[EvalRun]) -> Result<RecordBatch> {
         optional(|run| run.dataset_id.as_deref()),
         count(|run| run.dataset_version.map(i64::from)),
         optional(|run| run.filter.as_deref()),
-        text(&scorers),
+        Arc::new(StringViewArray::from_iter_values(scorers)),
         count(|run| i64::try_from(run.row_count).ok()),
         count(|run| i64::try_from(run.error_count).ok()),
         Arc::new(Float64Array::from_iter(runs.iter().map(|run| run.cost_usd))),

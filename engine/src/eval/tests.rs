@@ -446,3 +446,59 @@ fn a_run_is_told_by_enough_of_its_id() {
             .is_err()
     );
 }
+
+/// Says how many tools were called, and what is expected.
+struct Counting;
+
+impl Scorer for Counting {
+    fn name(&self) -> &str {
+        "counting"
+    }
+    fn version(&self) -> &str {
+        "1"
+    }
+    fn definition(&self) -> Value {
+        json!({"kind": "function"})
+    }
+    fn needs(&self) -> Needs {
+        Needs {
+            spans: true,
+            ..Needs::default()
+        }
+    }
+    fn score(&self, item: &Item) -> Result<Score, ScoreError> {
+        let expected = item.expectations.len();
+        Ok(Score {
+            value: json!(format!("{} {expected}", item.tool_calls.len())),
+            ..Score::default()
+        })
+    }
+}
+
+#[test]
+fn each_span_and_record_of_a_trace_sees_its_calls_once() {
+    let db = database();
+    let counting = || {
+        let counting: Arc<dyn Scorer> = Arc::new(Counting);
+        [EvalScorer::from(counting)]
+    };
+    let said = |source: &EvalSource| -> Vec<String> {
+        let run = db
+            .evaluate(source, &counting(), &EvalOptions::new())
+            .unwrap();
+        let scores = db.eval_scores(&run.run_id).unwrap().into_iter();
+        let mut said: Vec<String> = scores.filter_map(|row| row.value).collect();
+        said.sort();
+        said
+    };
+    // What is expected of the trace is expected of its root, and not of the tool.
+    let spans = EvalSource::Spans(Search::new("trace_id = 't0'"));
+    assert_eq!(said(&spans), ["\"1 0\"", "\"1 1\""]);
+    let dataset = db.create_dataset("d").unwrap();
+    dataset.add_spans(&Search::new("trace_id = 't0'")).unwrap();
+    let source = EvalSource::Dataset {
+        name: "d".into(),
+        version: None,
+    };
+    assert_eq!(said(&source), ["\"1 0\"", "\"1 1\""]);
+}

@@ -51,9 +51,7 @@ pub fn run(context: &Context, args: &EvalRunArgs, out: &mut (dyn Write + Send)) 
 
 /// What a run needs to be told besides its source and scorers.
 pub fn options(context: &Context, args: &JudgeArgs, scorers: &[EvalScorer]) -> EvalOptions {
-    let asks = scorers
-        .iter()
-        .any(|scorer| scorer.definition().get("kind") == Some(&"judge".into()));
+    let asks = scorers.iter().any(EvalScorer::is_judge);
     let mut options = EvalOptions::new();
     let concurrency = args.concurrency.or(asks.then_some(CONCURRENCY));
     if let Some(concurrency) = concurrency {
