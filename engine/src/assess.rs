@@ -519,6 +519,19 @@ pub(crate) fn content_id(trace_id: &str, assessment: &NewAssessment, occurrence:
     )
 }
 
+/// An id that is told by texts, so that what is stored again under it takes its own place.
+pub(crate) fn told_id<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    let mut told = String::new();
+    for text in texts {
+        // A length before each tells ("ab", "c") from ("a", "bc").
+        told.push_str(&format!("{}:{text}", text.len()));
+    }
+    format!(
+        "a-{:032x}",
+        twox_hash::XxHash3_128::oneshot(told.as_bytes())
+    )
+}
+
 /// An id by content, different for each occurrence of the same content in a file.
 pub(crate) fn numbered_id(
     seen: &mut HashMap<String, usize>,

@@ -58,7 +58,7 @@ pub fn check_filter(filter: &str) -> Result<()> {
     Ok(())
 }
 
-/// `text` as a string of the filter language.
+/// `text` as a string of the filter language, and of SQL.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -25,9 +25,8 @@ use tracehouse_eval::statistics::{FleissKappa, fleiss_kappa};
 use tracehouse_storage::columns::text;
 use tracehouse_storage::manifest::CatalogFile;
 use tracehouse_storage::model::Assessment;
-use twox_hash::XxHash3_128;
 
-use crate::assess::NewAssessment;
+use crate::assess::{NewAssessment, told_id};
 use crate::catalog_entry::{Entry, described, entries};
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
@@ -377,12 +376,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn assessment_id(&self, label: &str) -> String {
         let key = self.key.to_string();
-        let parts = [self.queue, key.as_str(), self.reviewer, label];
-        // A length before each tells ("ab", "c") from ("a", "bc").
-        let text: String = (parts.iter())
-            .map(|part| format!("{}:{part}", part.len()))
-            .collect();
-        format!("a-{:032x}", XxHash3_128::oneshot(text.as_bytes()))
+        told_id([self.queue, key.as_str(), self.reviewer, label])
     }
 }
 

@@ -3,11 +3,10 @@
 
 use tracehouse_storage::model::{Assessment, TraceKey};
 use tracehouse_storage::store::Assess;
-use twox_hash::XxHash3_128;
 
 use super::info::{EvalRun, ScorerInfo};
 use super::part::ScoreRow;
-use crate::assess::NewAssessment;
+use crate::assess::{NewAssessment, told_id};
 use crate::database::Database;
 use crate::error::{Error, Result};
 
@@ -114,11 +113,5 @@ fn assessment_id(run_id: &str, row: &ScoreRow) -> String {
         key.dataset_record_id.as_deref(),
         key.session_id.as_deref(),
     ];
-    let mut text = String::new();
-    for part in parts {
-        // A length before each tells ("ab", "c") from ("a", "bc").
-        let part = part.unwrap_or_default();
-        text.push_str(&format!("{}:{part}", part.len()));
-    }
-    format!("a-{:032x}", XxHash3_128::oneshot(text.as_bytes()))
+    told_id(parts.map(Option::unwrap_or_default))
 }

@@ -14,6 +14,7 @@ use super::judging::EvalScorer;
 use super::options::EvalSource;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
+use crate::filters::quoted;
 
 /// An expression whose value is the score: a boolean says whether it is good enough, anything else is a measure.
 ///
@@ -271,8 +272,4 @@ fn key_of(keyed: &Keyed, table: &str) -> Option<String> {
         (Some(span_id), "spans") => format!("{id}/{span_id}"),
         _ => id.to_string(),
     })
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
