@@ -37,6 +37,7 @@ mod protocol;
 mod python;
 mod ranking;
 mod redaction;
+mod server;
 mod state;
 mod steady;
 mod support;

@@ -7,7 +7,11 @@
 //! ```
 //!
 //! A chunk is acknowledged as a whole and in order, so "n lines are acknowledged" always means the
-//! first n. What cannot be decoded is counted and reported with its line; the rest is kept.
+//! first n. What cannot be decoded is counted and reported with its line; the rest is kept. A request that a sender waits
+//! for (`receive`) goes through the same stages on one thread.
+
+mod receive;
+mod report;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
@@ -28,21 +32,22 @@ use crate::chunks::{self, Chunk};
 use crate::database::Database;
 use crate::ending::{Ending, LeftOut};
 use crate::error::{Error, Result};
-use crate::evaluations::{Judged, Response};
+use crate::evaluations::Response;
 use crate::otlp::{Decoded, Decoding, ReadError, Request};
 use crate::prices::PriceList;
 use crate::redact::{Pass, Redactor};
-use crate::said::Said;
-use crate::semconv::evaluation::EVENT;
+use crate::said::{Said, Stored};
 use crate::waiting_assessments::WaitingAssessments;
+
+pub use receive::{OtlpEncoding, ReceiveOptions, Received};
+use report::add_forms;
+pub use report::{ImportReport, Rejected};
 
 /// Texts of log records that are joined to spans together.
 const RECORDS_BYTES_MAX: usize = 4 << 20;
 /// Traces that an import remembers to settle at its end. Where more may need that, those so far are settled
 /// earlier: a root that comes later takes over.
 const UNSETTLED_MAX: usize = 1 << 18;
-/// Rejections listed one by one; further ones are only counted.
-const REJECTED_MAX: usize = 100_000;
 
 /// How to import.
 #[derive(Debug, Clone)]
@@ -121,175 +126,6 @@ impl ImportOptions {
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
-    }
-}
-
-/// Something that was not kept, and where it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rejected {
-    /// The input.
-    pub file: String,
-    /// 1-based line, where there are lines.
-    pub line: Option<u64>,
-    /// Why.
-    pub error: String,
-}
-
-/// What an import did.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct ImportReport {
-    /// Traces that were not there before.
-    pub traces: u64,
-    /// Spans that were not there before.
-    pub spans: u64,
-    /// Spans that were there already; of two different ones with the same ids the later is kept.
-    pub duplicate_spans: u64,
-    /// Assessments that were not there before, or changed.
-    pub assessments: u64,
-    /// Traces of which the input says more than spans do: tags, metadata, times.
-    pub started_traces: u64,
-    /// How many documents or records there were of each form.
-    pub forms: BTreeMap<&'static str, u64>,
-    /// What was not kept, the first 100,000 of it.
-    pub rejected: Vec<Rejected>,
-    /// How much was not kept.
-    pub rejected_count: u64,
-    /// Spans that were dropped because the disk could not keep up; see [`Overload`](crate::Overload).
-    pub dropped_spans: u64,
-    /// Values that redaction replaced, in whole or in part.
-    pub redacted: u64,
-    /// Keys of attributes that were cut to 256 bytes.
-    pub cut_keys: u64,
-    /// Keys that a list of attributes had more than once; the last value is kept.
-    pub repeated_keys: u64,
-    /// Requests of other signals (metrics, profiles, logs that say nothing of spans), which hold no traces.
-    pub skipped: u64,
-    /// Log records that were not there before and were kept for their spans.
-    pub log_records: u64,
-    /// Of those, the records whose span is not there yet.
-    pub waiting_log_records: u64,
-    /// Log records that had waited before for a span that came now.
-    pub claimed_log_records: u64,
-    /// Log records that were left out, by the name of their event.
-    pub skipped_log_records: BTreeMap<String, u64>,
-    /// Whether the input ended too early: cut short, or no OTLP at all.
-    pub incomplete: bool,
-    /// Bytes of the requests read, decompressed, without line ends.
-    pub bytes: u64,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-}
-
-impl ImportReport {
-    pub(crate) fn reject(&mut self, file: &str, line: Option<u64>, error: String) {
-        self.reject_many(1, file, line, error);
-    }
-
-    fn reject_many(&mut self, count: u64, file: &str, line: Option<u64>, error: String) {
-        self.rejected_count += count;
-        if self.rejected.len() < REJECTED_MAX {
-            self.rejected.push(Rejected {
-                file: file.to_string(),
-                line,
-                error,
-            });
-        }
-    }
-
-    /// Counts lines that were read and not stored because the import was ended.
-    fn leave_out(&mut self, left_out: &LeftOut, file: &str) {
-        let LeftOut { lines, first } = *left_out;
-        if lines > 0 {
-            let what =
-                format!("ended here: {lines} lines that were read from here on are not stored");
-            self.reject_many(lines, file, first, what);
-        }
-    }
-
-    /// Whether anything of the input is stored, or was before.
-    pub fn kept_something(&self) -> bool {
-        [
-            self.spans,
-            self.duplicate_spans,
-            self.assessments,
-            self.started_traces,
-            self.log_records,
-        ]
-        .iter()
-        .any(|count| *count > 0)
-    }
-
-    /// Counts log records whose span came: those of this report wait no longer.
-    fn claim(&mut self, records: u64) {
-        let own = records.min(self.waiting_log_records);
-        self.waiting_log_records -= own;
-        self.claimed_log_records += records - own;
-    }
-
-    /// Counts evaluations that waited before and whose response came.
-    pub(crate) fn judge(&mut self, judged: Judged) {
-        self.assessments += judged.assessments;
-        self.claim(judged.placed);
-    }
-
-    /// Counts evaluations of responses.
-    fn judge_new(&mut self, judged: Judged) {
-        self.assessments += judged.assessments;
-        self.log_records += judged.placed + judged.waiting;
-        self.waiting_log_records += judged.waiting;
-        if judged.refused > 0 {
-            let kind = format!("{EVENT} of a response that is not there, while too many wait");
-            self.skip_records(BTreeMap::from([(kind, judged.refused)]));
-        }
-    }
-
-    fn skip_records(&mut self, skipped: BTreeMap<String, u64>) {
-        for (kind, count) in skipped {
-            *self.skipped_log_records.entry(kind).or_default() += count;
-        }
-    }
-
-    /// Adds what decoding counted.
-    fn add_read(&mut self, ready: &mut Ready) {
-        self.skip_records(std::mem::take(&mut ready.skipped_records));
-        add_forms(&mut self.forms, std::mem::take(&mut ready.forms));
-        self.redacted += ready.redacted;
-        self.cut_keys += ready.cut_keys;
-        self.repeated_keys += ready.repeated_keys;
-        self.skipped += ready.skipped;
-        self.bytes += ready.bytes;
-        self.incomplete |= ready.incomplete;
-    }
-
-    /// Adds the figures of another input.
-    pub fn add(&mut self, other: ImportReport) {
-        self.traces += other.traces;
-        self.spans += other.spans;
-        self.duplicate_spans += other.duplicate_spans;
-        self.assessments += other.assessments;
-        self.started_traces += other.started_traces;
-        add_forms(&mut self.forms, other.forms);
-        self.rejected.extend(other.rejected);
-        self.rejected.truncate(REJECTED_MAX);
-        self.rejected_count += other.rejected_count;
-        self.dropped_spans += other.dropped_spans;
-        self.redacted += other.redacted;
-        self.cut_keys += other.cut_keys;
-        self.repeated_keys += other.repeated_keys;
-        self.skipped += other.skipped;
-        self.claim(other.claimed_log_records);
-        self.log_records += other.log_records;
-        self.waiting_log_records += other.waiting_log_records;
-        self.skip_records(other.skipped_log_records);
-        self.incomplete |= other.incomplete;
-        self.bytes += other.bytes;
-        self.seconds += other.seconds;
-    }
-}
-
-fn add_forms(forms: &mut BTreeMap<&'static str, u64>, others: BTreeMap<&'static str, u64>) {
-    for (form, count) in others {
-        *forms.entry(form).or_default() += count;
     }
 }
 
@@ -451,23 +287,7 @@ impl Worker<'_> {
                 }
             };
             match decoded {
-                Ok(mut decoded) => {
-                    self.say(line, &mut decoded, pass.as_mut(), &mut ready);
-                    spans.extend(decoded.spans);
-                    ready.fragments.extend(decoded.fragments);
-                    ready.feedback.extend(decoded.feedback);
-                    ready.unplaced.extend(decoded.unplaced);
-                    for (kind, count) in decoded.skipped_records {
-                        *ready.skipped_records.entry(kind).or_default() += count;
-                    }
-                    add_forms(&mut ready.forms, decoded.forms);
-                    ready.cut_keys += decoded.changed_keys.cut;
-                    ready.repeated_keys += decoded.changed_keys.repeated;
-                    ready.skipped += decoded.skipped;
-                    ready
-                        .rejected
-                        .extend(decoded.rejected.into_iter().map(|reason| (line, reason)));
-                }
+                Ok(decoded) => self.take(line, decoded, pass.as_mut(), &mut spans, &mut ready),
                 Err(error) => ready.rejected.push((line, error)),
             }
             if self.options.strict && !ready.rejected.is_empty() {
@@ -475,6 +295,38 @@ impl Worker<'_> {
             }
         }
         ready.redacted = pass.map_or(0, Pass::finish);
+        self.complete(spans, &mut ready)?;
+        Ok(ready)
+    }
+
+    /// Takes over what a request holds, its spans into `spans`.
+    fn take(
+        &self,
+        line: Option<u64>,
+        mut decoded: Decoded,
+        pass: Option<&mut Pass<'_>>,
+        spans: &mut Vec<Span>,
+        ready: &mut Ready,
+    ) {
+        self.say(line, &mut decoded, pass, ready);
+        spans.extend(decoded.spans);
+        ready.fragments.extend(decoded.fragments);
+        ready.feedback.extend(decoded.feedback);
+        ready.unplaced.extend(decoded.unplaced);
+        for (kind, count) in decoded.skipped_records {
+            *ready.skipped_records.entry(kind).or_default() += count;
+        }
+        add_forms(&mut ready.forms, decoded.forms);
+        ready.cut_keys += decoded.changed_keys.cut;
+        ready.repeated_keys += decoded.changed_keys.repeated;
+        ready.skipped += decoded.skipped;
+        ready
+            .rejected
+            .extend(decoded.rejected.into_iter().map(|reason| (line, reason)));
+    }
+
+    /// Makes the log record of all spans, and notes what has to be known of them.
+    fn complete(&self, mut spans: Vec<Span>, ready: &mut Ready) -> Result<()> {
         spans.iter_mut().for_each(|span| self.prices.fill(span));
         ready.spans = spans.len() as u64;
         ready.rootless = rootless(&spans);
@@ -482,7 +334,7 @@ impl Worker<'_> {
         if !spans.is_empty() {
             ready.prepared = Some(self.store.prepare_spans(spans_batch(&spans)?)?);
         }
-        Ok(ready)
+        Ok(())
     }
 
     /// Takes over what is said of traces and about them, checked and redacted.
@@ -573,54 +425,76 @@ fn commit(
         }
         let (prepared, said) = (ready.prepared.take(), std::mem::take(&mut ready.said));
         let stored = ending.lending(|| database.store_said(prepared, said, options));
-        let mut is_durable = match stored {
-            Err(error) if ending.explains(&error) => {
-                left_out.add(ready.lines, ready.first_line);
-                continue;
-            }
-            Ok(stored) => {
-                report.spans += stored.applied.spans;
-                report.duplicate_spans += stored.applied.duplicate_spans;
-                report.assessments += stored.applied.assessments;
-                report.started_traces += stored.applied.traces;
-                report.claim(stored.applied.claimed_records);
-                ready.rejected.extend(stored.rejected);
-                waiting.add(database.store(), &options.name, stored.early)?;
-                true
-            }
-            Err(error) => {
-                report.add(database.drop_spans(error, ready.spans)?);
-                false
-            }
-        };
-        let (fragments, feedback) = (
-            std::mem::take(&mut ready.fragments),
-            std::mem::take(&mut ready.feedback),
-        );
-        is_durable &= commit_records(database, fragments, feedback, report)?;
-        let claimed = database.claim_evaluations(std::mem::take(&mut ready.responses))?;
-        report.judge(claimed);
-        report.judge_new(database.judge_responses(std::mem::take(&mut ready.unplaced))?);
-        report.add_read(&mut ready);
-        if is_durable {
+        if stored.as_ref().is_err_and(|error| ending.explains(error)) {
+            left_out.add(ready.lines, ready.first_line);
+            continue;
+        }
+        if finish(database, (options, waiting), &mut ready, stored, report)? {
             acked.acked_lines += ready.lines;
             acked.acked_spans += ready.spans;
             acked.acked_bytes += ready.bytes;
         }
-        for (line, error) in std::mem::take(&mut ready.rejected) {
-            if options.strict {
-                let place = line.map_or(options.name.clone(), |line| {
-                    format!("{}:{line}", options.name)
-                });
-                return Err(Error::invalid_input(format!("{place}: {error}")));
-            }
-            report.reject(&options.name, line, error);
-        }
+        report_rejected(options, &mut ready, report)?;
         done(&ready, acked)?;
     }
     report.leave_out(&left_out, &options.name);
     // The reader stops without a word.
     database.limits().check_cancelled()
+}
+
+/// Stores and counts what a chunk has besides what `stored` is of: whether all of it is durable.
+fn finish(
+    database: &Database,
+    (options, waiting): (&ImportOptions, &WaitingAssessments),
+    ready: &mut Ready,
+    stored: Result<Stored>,
+    report: &mut ImportReport,
+) -> Result<bool> {
+    let mut is_durable = match stored {
+        Ok(stored) => {
+            report.spans += stored.applied.spans;
+            report.duplicate_spans += stored.applied.duplicate_spans;
+            report.assessments += stored.applied.assessments;
+            report.started_traces += stored.applied.traces;
+            report.claim(stored.applied.claimed_records);
+            ready.rejected.extend(stored.rejected);
+            waiting.add(database.store(), &options.name, stored.early)?;
+            true
+        }
+        Err(error) => {
+            report.add(database.drop_spans(error, ready.spans)?);
+            false
+        }
+    };
+    let (fragments, feedback) = (
+        std::mem::take(&mut ready.fragments),
+        std::mem::take(&mut ready.feedback),
+    );
+    is_durable &= commit_records(database, fragments, feedback, report)?;
+    let claimed = database.claim_evaluations(std::mem::take(&mut ready.responses))?;
+    report.judge(claimed);
+    report.judge_new(database.judge_responses(std::mem::take(&mut ready.unplaced))?);
+    report.add_read(ready);
+    Ok(is_durable)
+}
+
+/// # Errors
+/// `InvalidInput` in strict mode for the first thing that was not kept.
+fn report_rejected(
+    options: &ImportOptions,
+    ready: &mut Ready,
+    report: &mut ImportReport,
+) -> Result<()> {
+    for (line, error) in std::mem::take(&mut ready.rejected) {
+        if options.strict {
+            let place = line.map_or(options.name.clone(), |line| {
+                format!("{}:{line}", options.name)
+            });
+            return Err(Error::invalid_input(format!("{place}: {error}")));
+        }
+        report.reject(&options.name, line, error);
+    }
+    Ok(())
 }
 
 /// Joins log records and stores feedback; whether that is durable.

@@ -215,7 +215,9 @@ pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "sql")]
 pub use files::read_table;
 pub use filters::check_filter;
-pub use ingest::{ImportOptions, ImportReport, Progress, Rejected};
+pub use ingest::{
+    ImportOptions, ImportReport, OtlpEncoding, Progress, ReceiveOptions, Received, Rejected,
+};
 pub use metrics::{Aggregation, MetricPoint, MetricQuery, MetricView};
 pub use open::OpenOptions;
 pub use pages::TraceIter;

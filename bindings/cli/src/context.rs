@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tracehouse::{CancelToken, Database, ErrorKind, OpenOptions, Settings};
+use tracehouse::{CancelToken, Database, ErrorKind, OpenOptions, Overload, Settings};
 
 use crate::args::GlobalArgs;
 use crate::failure::{Result, report};
@@ -16,6 +16,8 @@ use crate::output::Style;
 
 /// How long a writing command waits for the database's lock.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
+/// How long a write of a server waits for a disk that cannot keep up, before its sender is told to try again.
+const SERVE_WAIT_MS: u64 = 2_000;
 /// Pause between two looks at the lock.
 const RETRY_PAUSE: Duration = Duration::from_millis(25);
 
@@ -134,6 +136,17 @@ impl Context {
     /// Opens or creates a database for an import. Ctrl-C ends its input, not what was read of that.
     pub fn open_to_import(&self, path: &Path) -> Result<Database> {
         self.open_unlimited(path, OpenOptions::new().settings(self.settings(true)))
+    }
+
+    /// Opens a database to be served: created when there is none, unless it is only read. Writes that the disk cannot
+    /// keep up with are refused after a moment, so that senders are told to try again.
+    pub fn open_to_serve(&self, path: &Path, read_only: bool) -> Result<Database> {
+        let mut settings = self.settings(!read_only);
+        settings.overload = Overload::Refuse {
+            after_ms: SERVE_WAIT_MS,
+        };
+        let options = OpenOptions::new().read_only(read_only).settings(settings);
+        self.open_unlimited(path, options)
     }
 
     fn open_to_write(&self, path: &Path, options: OpenOptions) -> Result<Database> {

@@ -7,6 +7,7 @@ mod evaluate;
 mod prices;
 mod read;
 mod review;
+mod serve;
 mod write;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use evaluate::*;
 pub use prices::*;
 pub use read::*;
 pub use review::*;
+pub use serve::*;
 pub use write::*;
 
 /// An embedded analytical database for LLM and agent traces.
@@ -110,6 +112,8 @@ pub enum Command {
     /// Let people judge traces and sessions
     #[command(subcommand)]
     Review(ReviewCommand),
+    /// Receive traces by OTLP and answer questions, over HTTP and gRPC
+    Serve(ServeArgs),
     /// Merge small segments
     Compact(DbArgs),
     /// Look for damage; exit code 1 when there is some

@@ -28,6 +28,7 @@ mod retain;
 mod review;
 mod scorer;
 mod search;
+mod serve;
 mod sessions;
 mod shell;
 mod show;
@@ -49,7 +50,7 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
     if context.timeout.is_some() && !asks(command) {
         return Err(Failure::bad_input(
             "--timeout goes with commands that ask: search, text, sql, shell, show, sessions, metrics, stats, \
-             dataset, eval, scorer, prompt, review, delete and export",
+             dataset, eval, scorer, prompt, review, serve, delete and export",
         ));
     }
     let context = &context.with_cancel(interrupt::begin(doing(command)));
@@ -73,6 +74,7 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Scorer(command) => scorer::run(context, command, out),
         Command::Prompt(command) => prompt::run(context, command, out),
         Command::Review(command) => review::run(context, command, out),
+        Command::Serve(args) => serve::run(context, args, out),
         Command::Compact(args) => compact::run(context, args, out),
         Command::Check(args) => check::run(context, args, out),
         Command::Repair(args) => repair::run(context, args, out),
@@ -98,6 +100,8 @@ fn doing(command: &Command) -> Doing {
         | Command::Review(_)
         | Command::Backup(_)
         | Command::Export(_) => Doing::Writing,
+        // It ends by itself: what was accepted is finished.
+        Command::Serve(_) => Doing::Finishing,
         command if asks(command) => Doing::Question,
         _ => Doing::Unstoppable,
     }
@@ -120,6 +124,7 @@ fn asks(command: &Command) -> bool {
         | Command::Scorer(_)
         | Command::Prompt(_)
         | Command::Review(_)
+        | Command::Serve(_)
         | Command::Export(_) => true,
         Command::Demo(_)
         | Command::Import(_)

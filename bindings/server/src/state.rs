@@ -1,0 +1,41 @@
+//! What all requests of a server share.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tracehouse::Database;
+
+use crate::access::Access;
+use crate::options::ServeOptions;
+use crate::receive::Budget;
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) db: Database,
+    pub(crate) options: ServeOptions,
+    pub(crate) access: Access,
+    /// Memory of requests.
+    pub(crate) budget: Budget,
+    /// Decoding: as many as there are cores.
+    pub(crate) decoders: Arc<Semaphore>,
+    /// Questions.
+    pub(crate) queries: Arc<Semaphore>,
+}
+
+/// A handle that handlers get.
+pub(crate) type Shared = Arc<State>;
+
+impl State {
+    pub(crate) fn new(db: Database, options: ServeOptions, access: Access) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            access,
+            budget: Budget::new(options.in_flight_bytes_max),
+            decoders: Arc::new(Semaphore::new(cores)),
+            queries: Arc::new(Semaphore::new(options.queries_max.max(1))),
+            db,
+            options,
+        }
+    }
+}
