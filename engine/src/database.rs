@@ -260,6 +260,16 @@ impl Database {
         Ok(sealed?)
     }
 
+    /// Whether a write would be begun now: for a server that tells others whether it is ready.
+    ///
+    /// # Errors
+    /// `Closed` after a failed sync or a close, `Unavailable` when only the reserve of the disk is left or a feed refuses
+    /// writes.
+    pub fn check_writable(&self) -> Result<()> {
+        self.inner.store.check_usable()?;
+        Ok(self.inner.store.check_space()?)
+    }
+
     /// Counts spans that could not be written as dropped, when that is the setting and the reason.
     ///
     /// # Errors

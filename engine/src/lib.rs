@@ -149,6 +149,7 @@ mod erase;
 mod error;
 pub mod eval;
 mod evaluations;
+mod feed;
 #[cfg(feature = "sql")]
 mod files;
 mod filters;
@@ -212,6 +213,7 @@ pub use dataset::{
 pub use delete::TraceDeletion;
 pub use erase::EraseReceipt;
 pub use error::{Error, ErrorKind, Result};
+pub use feed::{FeedBatch, FeedOptions, FeedStatus, LogFeed, encode_otlp};
 #[cfg(feature = "sql")]
 pub use files::read_table;
 pub use filters::check_filter;

@@ -217,6 +217,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "sql")]
     #[test]
     fn the_last_handle_knows_that_it_is() {
         let db = Database::in_memory().unwrap();

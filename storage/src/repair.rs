@@ -2,7 +2,7 @@
 //!
 //! 1. Check everything (`check`). Without `apply` that is all: the report says what would be done.
 //! 2. Copy what is damaged to `quarantine/<ulid>/`, synced, before anything else changes.
-//! 3. `FORMAT`, manifest: written anew from what can be read. Segments that the readable part of the
+//! 3. `FORMAT`, manifest: written anew from what can be read; a `HOLDS` that cannot be read goes. Segments that the readable part of the
 //!    manifest does not name are put aside in the quarantine.
 //! 4. Segments: one with the rows of the undamaged tables takes the place of each damaged one. Catalogue
 //!    files that are damaged leave the manifest. Damaged indexes are removed.
@@ -33,8 +33,8 @@ use crate::scan::ScanRequest;
 use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, describe, file_name};
 use crate::store::{
-    self, Assess, CATALOG_DIR, Store, StoreOptions, create_folders, raise_format, read_format,
-    read_uuid, segment_dir, take_lock, write_format,
+    self, Assess, CATALOG_DIR, HOLDS, Store, StoreOptions, create_folders, raise_format,
+    read_format, read_uuid, segment_dir, take_lock, write_format,
 };
 
 /// Trace ids that a report names; further ones are counted.
@@ -118,6 +118,7 @@ pub fn repair(env: &Arc<dyn Env>, options: StoreOptions, apply: bool) -> Result<
     repair.copy_damaged()?;
     repair.repair_format()?;
     let uuid = raise_format(env.as_ref())?;
+    repair.remove_holds()?;
     repair.repair_manifest()?;
     repair.repair_segments(&options)?;
     repair.remove_indexes()?;
@@ -206,6 +207,7 @@ impl<'a> Repair<'a> {
                     .to_string()
             }
             Part::Log => "keep what can be read of the log".to_string(),
+            Part::Holds => "let go of the log that was held: nobody is known to wait for it".to_string(),
             Part::Segment(id, table) => {
                 self.segments.entry(*id).or_default().push(*table);
                 format!("give up {at}, keep the segment's other tables")
@@ -267,6 +269,9 @@ impl<'a> Repair<'a> {
         let mut files: Vec<PathBuf> = Vec::new();
         if self.has(&Part::Format) {
             files.push("FORMAT".into());
+        }
+        if self.has(&Part::Holds) {
+            files.push(HOLDS.into());
         }
         for (part, dir) in [(Part::Manifest, "manifest"), (Part::Log, "wal")] {
             if self.has(&part) {
@@ -394,6 +399,17 @@ impl<'a> Repair<'a> {
             store.commit_manifest(edit, |_| {})?;
         }
         Ok(())
+    }
+
+    /// Step 3, `HOLDS`.
+    fn remove_holds(&self) -> Result<()> {
+        if !self.has(&Part::Holds) {
+            return Ok(());
+        }
+        self.env
+            .remove_file(Path::new(HOLDS))
+            .and_then(|()| self.env.sync_dir(Path::new("")))
+            .map_err(|e| Error::io(HOLDS, e))
     }
 
     /// Step 4, indexes.

@@ -10,6 +10,7 @@ mod enumerate;
 mod fault;
 mod faults;
 mod files;
+mod holds;
 mod lives;
 mod model;
 mod mutants;

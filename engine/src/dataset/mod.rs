@@ -35,7 +35,7 @@ mod schema;
 mod source;
 mod split;
 mod subject;
-#[cfg(test)]
+#[cfg(all(test, feature = "sql"))]
 mod tests;
 
 pub use build::BuildPlan;

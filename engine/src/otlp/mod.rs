@@ -14,6 +14,7 @@
 pub(crate) mod base64;
 mod container_log;
 mod csv;
+pub(crate) mod encode;
 mod error;
 mod extra;
 mod forms;

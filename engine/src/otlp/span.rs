@@ -214,7 +214,7 @@ fn link(raw: &RawLink<'_>) -> Link {
     }
 }
 
-const KINDS: [&str; 6] = [
+pub(super) const KINDS: [&str; 6] = [
     "UNSPECIFIED",
     "INTERNAL",
     "SERVER",
@@ -222,7 +222,7 @@ const KINDS: [&str; 6] = [
     "PRODUCER",
     "CONSUMER",
 ];
-const STATUSES: [&str; 3] = ["UNSET", "OK", "ERROR"];
+pub(super) const STATUSES: [&str; 3] = ["UNSET", "OK", "ERROR"];
 
 fn kind(raw: &RawEnum<'_>) -> (&'static str, bool) {
     word(raw, &KINDS, "SPAN_KIND_")

@@ -14,7 +14,8 @@ use crate::schema::Table;
 use crate::segment::{BlockCache, SegmentReader, file_name, verify_file};
 use crate::store::operation::Operation;
 use crate::store::{
-    CATALOG_DIR, ERASE_INTENT, is_of_layout, named_entries, read_format, segment_dir,
+    CATALOG_DIR, ERASE_INTENT, HOLDS, is_of_layout, named_entries, read_format, read_holds,
+    segment_dir,
 };
 use crate::wal;
 
@@ -155,6 +156,32 @@ pub(super) fn check_log(env: &dyn Env, manifest: &ManifestState, report: &mut Ch
         }
         Ok(_) => {}
         Err(error) => report.failed("I6", Severity::Damage, Part::Log, "wal", &error),
+    }
+}
+
+/// I19. That a held file is damaged is worth knowing and no more: replay does not need it, and its reader passes over it.
+pub(super) fn check_holds(env: &dyn Env, manifest: &ManifestState, report: &mut CheckReport) {
+    let held = match read_holds(env) {
+        Ok(positions) => positions.into_iter().min(),
+        Err(error) => return report.failed("I19", Severity::Damage, Part::Holds, HOLDS, &error),
+    };
+    let is_behind = |from: &u64| report.deep && *from < manifest.replay_from;
+    let Some(from) = held.filter(is_behind) else {
+        return;
+    };
+    let read = wal::Tail::new(from).read_until(
+        env,
+        Path::new("wal"),
+        manifest.replay_from.saturating_sub(1),
+        &mut |record| {
+            guarded("write-ahead log record", || {
+                Operation::decode(record.kind, &record.payload)
+            })
+            .map(|_| std::ops::ControlFlow::Continue(()))
+        },
+    );
+    if let Err(error) = read {
+        report.note("I19", "wal", format!("of the log that is held: {error}"));
     }
 }
 

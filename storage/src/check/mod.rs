@@ -22,6 +22,7 @@
 //! | I16 | posting lists of the metadata store equal a rebuild (deep) | `derived` |
 //! | I17 | truth files are regular files, never links | `files` |
 //! | I18 | features of `FORMAT` are known | `files` |
+//! | I19 | `HOLDS` can be read; deep: what is held of the log | `files` |
 //!
 //! I9 and I15 of a store whose index follows the log do not apply: the index is of whole segments, and
 //! counts are computed when asked for.
@@ -68,6 +69,7 @@ pub(crate) enum Part {
     Format,
     Manifest,
     Log,
+    Holds,
     Segment(SegmentId, Table),
     Catalog(String),
     MetaStore,
@@ -260,6 +262,7 @@ fn check_once(env: &Arc<dyn Env>, deep: bool, opened: &Opened<'_>) -> CheckRepor
         files::check_segments(env, manifest, &mut report);
         if !opened.has_no_log {
             files::check_log(env.as_ref(), manifest, &mut report);
+            files::check_holds(env.as_ref(), manifest, &mut report);
         }
         files::check_catalog(env.as_ref(), manifest, &mut report);
         derived::check(env, manifest, opened.meta_store, &mut report);

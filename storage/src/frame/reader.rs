@@ -36,6 +36,13 @@ pub struct Position {
     next: Option<Next>,
 }
 
+impl Position {
+    /// Bytes of the file that were read.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
 /// What the next frame must have; unknown before the head.
 #[derive(Debug, Clone, Copy)]
 struct Next {

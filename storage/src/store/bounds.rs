@@ -24,12 +24,13 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 const RESERVE_PART: u64 = 20;
 
 impl Store {
-    /// Refuses a write that would take of the reserve. Rows are checked by the store itself; for files of the
+    /// Refuses a write that would take of the reserve, or that a full hold of the log refuses. Rows are checked by the store itself; for files of the
     /// catalogue it is the caller who knows whether they are new or part of an erase.
     ///
     /// # Errors
     /// `Unavailable`.
     pub fn check_space(&self) -> Result<()> {
+        self.check_held()?;
         let wanted = self.options.disk_reserve_bytes;
         if wanted == 0 || !self.options.durable {
             return Ok(());

@@ -2,7 +2,8 @@
 //!
 //! 1. The ids are written to `ERASE`, synced: an erase that is interrupted is completed by the next open.
 //! 2. (The caller takes what is theirs out of the catalogue, and deletes the traces.)
-//! 3. Seal: the log is cut behind it, so no record of theirs is left there.
+//! 3. Seal: the log is cut behind it, so no record of theirs is left there. Files of it that somebody holds are written
+//!    again without: see `held.rs`.
 //! 4. Each segment that holds a row of theirs, masked or not, is written again without, text included.
 //! 5. The manifest changes its file, the metadata store its generation; `tmp/` and `quarantine/` are emptied.
 //! 6. When the old files are gone, `ERASE` goes. As long as a reader in this or another process holds them,
@@ -104,6 +105,7 @@ impl Store {
         let log_before = self.bytes_of("wal");
         self.seal()?;
         self.drop_log()?;
+        self.erase_held(&keys)?;
         erased.log_bytes = log_before.saturating_sub(self.bytes_of("wal"));
         let old = self.rewrite_segments(&keys, &mut erased)?;
         if let Some(manifest) = lock(&self.manifest).as_mut() {

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! **Locks**, taken in this order: `maintenance` (seal, compact), `log` (WAL; its holder is the group
-//! commit leader), `manifest`, `state` (held for memory work only, never over file writes), so readers
-//! never wait for a disk.
+//! commit leader), `manifest`, `holds` (who keeps files of the log), `state` (held for memory work only, never over file
+//! writes), so readers never wait for a disk.
 //!
 //! **Invariants** ST-1 to ST-6 of ARCHITECTURE.md; ST-1 in `commit.rs`, ST-2 in `seal.rs` and
 //! `compact.rs`, ST-3 in `apply.rs`, ST-5 in `snapshot/segment_keys.rs`, ST-6 in `wal` and `open.rs`.
@@ -21,6 +21,8 @@ mod commit;
 mod compact;
 mod erase;
 mod follow;
+mod held;
+mod holds;
 mod index;
 mod lookup;
 mod open;
@@ -45,6 +47,9 @@ pub(crate) use catalog::CATALOG_DIR;
 pub use commit::Prepared;
 pub use compact::Compacted;
 pub use erase::Erased;
+pub use held::{HeldReader, HeldSpans};
+pub(crate) use holds::{HOLDS, read_holds};
+pub use holds::{HoldLimits, HoldStatus, WhenFull};
 pub use open::FORMAT_VERSION;
 pub(crate) use open::{
     create_folders, is_of_layout, named_entries, open_meta_store, raise_format, read_format,
@@ -155,6 +160,10 @@ pub struct Store {
     /// `None` in a store that only reads.
     manifest: Mutex<Option<Manifest>>,
     state: Mutex<State>,
+    /// Who holds files of the log; see `holds.rs`.
+    holds: Mutex<holds::Holds>,
+    /// Whether one of them refuses writes: writers do not wait for who reads the log.
+    held_full: AtomicBool,
     /// Signals a frozen memtable to the maintenance thread, and its end to a waiting writer.
     changed: Condvar,
     /// How far a store that only reads has read; `None` in others.

@@ -19,9 +19,10 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use super::holds::Holds;
 use super::operation::Operation;
 use super::replay::Replay;
-use super::{CATALOG_DIR, ERASE_INTENT};
+use super::{CATALOG_DIR, ERASE_INTENT, HOLDS};
 use super::{Log, State, Store, StoreOptions, segment_dir};
 use crate::columns::text;
 use crate::env::{Env, EnvLock, Folder};
@@ -46,8 +47,17 @@ pub const FORMAT_VERSION: u32 = 4;
 /// The oldest format that this version reads, and writes on with after raising it.
 pub const FORMAT_VERSION_MIN: u32 = 3;
 
-/// The files in the folder of a database, beside [`FOLDERS`]. `ERASE` is there while an erase is under way.
-const FILES: [&str; 5] = ["FORMAT", "FORMAT.tmp", "LOCK", ERASE_INTENT, "ERASE.tmp"];
+/// The files in the folder of a database, beside [`FOLDERS`]. `ERASE` is there while an erase is under way,
+/// `HOLDS` while somebody holds files of the log.
+const FILES: [&str; 7] = [
+    "FORMAT",
+    "FORMAT.tmp",
+    "LOCK",
+    ERASE_INTENT,
+    "ERASE.tmp",
+    HOLDS,
+    "HOLDS.tmp",
+];
 
 /// The folders in the folder of a database.
 const FOLDERS: [&str; 8] = [
@@ -155,6 +165,7 @@ impl Store {
         let (live, catalog) = named_by(&manifest_state);
         let meta_store = Arc::new(open_meta_store(env.as_ref(), db_uuid, &live));
         let (cache, deletions) = new_caches(&options);
+        let holds = Holds::read(env.as_ref())?;
         let mut state = open_state(
             &env,
             &options,
@@ -171,7 +182,12 @@ impl Store {
         };
         let version = state.manifest.version;
         remove_unnamed(env.as_ref(), &live, &catalog, &deletions, version)?;
-        let files = replayed.as_ref().map_or(0, |replayed| replayed.files.len());
+        let replay_from = state.manifest.replay_from;
+        // Files before the replay point are kept by a hold; sealing does not make them fewer.
+        let files = replayed.as_ref().map_or(0, |replayed| {
+            let needed = |(_, _, last): &&(PathBuf, u64, u64)| *last >= replay_from;
+            replayed.files.iter().filter(needed).count()
+        });
         let wal = match replayed.filter(|_| options.durable) {
             // A file that holds something else may have the name of the next one; it was copied.
             Some(replayed) if salvaged.is_some() => Some(WalWriter::restart(
@@ -193,7 +209,7 @@ impl Store {
             "ST-3, ST-6: {next_sequence} follows {last}: all is applied, and once"
         );
         let log = Log { wal, next_sequence };
-        let store = Self::assemble(
+        let mut store = Self::assemble(
             env,
             options,
             db_uuid,
@@ -203,6 +219,9 @@ impl Store {
             state,
             Some(lock_file),
         );
+        if let Some(store) = Arc::get_mut(&mut store) {
+            store.holds = Mutex::new(holds.not_behind(next_sequence));
+        }
         // Who salvages seals what is left.
         if salvaged.is_none() {
             store.fold_long_log(files);
@@ -285,6 +304,8 @@ impl Store {
             state: Mutex::new(state),
             changed: Condvar::new(),
             follow: Mutex::new(None),
+            holds: Mutex::default(),
+            held_full: AtomicBool::new(false),
             pid: std::process::id(),
             _lock: lock_file,
         })

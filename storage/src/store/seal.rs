@@ -31,7 +31,6 @@ use crate::snapshot::build_index;
 use crate::snapshot::{RowRef, read_rows};
 use crate::snapshot::{Rows, Segment, Source};
 use crate::text::{INDEXED_COLUMNS, TextLocation, TextReader, TextWriter, merge_indexes};
-use crate::wal;
 
 /// Rows gathered at a time.
 const GATHER_ROWS: usize = 4096;
@@ -330,15 +329,6 @@ impl Store {
         }
         self.env.create_dir_all(dir).map_err(io)?;
         Ok(TextLocation::Directory(folder))
-    }
-
-    /// Removes log files whose records are all in segments.
-    pub(super) fn cut_wal(&self) -> Result<()> {
-        if !self.options.durable {
-            return Ok(());
-        }
-        let replay_from = lock(&self.state).manifest.replay_from;
-        wal::remove_below(self.env.as_ref(), Path::new("wal"), replay_from).map(|_| ())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::model::{Assessment, AssessmentKind, Span, TraceEdit, TraceHint, Trace
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
 
+mod holds;
 mod log;
 mod merges;
 mod refused;

@@ -11,6 +11,8 @@
 //!
 //! Invariants
 //! * ST-1: a record is acknowledged only after [`WalWriter::sync`] returned.
+//! * Files whose records are all in segments stay as long as somebody holds them, see `store/holds.rs`: replay begins
+//!   behind them.
 //! * Sequences start at 1 and have no gap from the replay point on, within and across files.
 //! * ST-4: a file is never appended to after a reopen and never truncated; a torn tail stays, and the
 //!   next file starts with a copy of the last good group, or with the sequence after it.
@@ -32,7 +34,7 @@ use crate::frame::FrameReader;
 
 pub use replay::{Record, Replayed, replay, salvage};
 pub use tail::Tail;
-pub use writer::WalWriter;
+pub use writer::{WalWriter, rewrite_file};
 
 /// The kind of a file's head frame; records may have any other.
 pub const KIND_HEAD: u8 = 0;

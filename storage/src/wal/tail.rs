@@ -1,8 +1,10 @@
 //! Reading a log that another process appends to: each read goes on where the one before ended.
 //!
 //! A torn tail is a record that is being written; it is read when it is whole. Files that are gone, or that
-//! do not follow, mean that the log was cut meanwhile: the reader starts over from a newer manifest.
+//! do not follow, mean that the log was cut meanwhile: the reader starts over from a newer manifest. Within the process
+//! that writes, a reader stops before what is not synced yet, and where it has enough.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::replay::Record;
@@ -34,6 +36,12 @@ impl Tail {
         self.last
     }
 
+    /// The file that reading goes on in, and the bytes of it that were read.
+    pub fn place(&self) -> Option<(&Path, u64)> {
+        let (path, position) = self.at.as_ref()?;
+        Some((path, position.offset()))
+    }
+
     /// Gives the records that are new to `apply`, in order.
     ///
     /// # Errors
@@ -43,6 +51,22 @@ impl Tail {
         env: &dyn Env,
         dir: &Path,
         apply: &mut dyn FnMut(Record) -> Result<()>,
+    ) -> Result<()> {
+        self.read_until(env, dir, u64::MAX, &mut |record| {
+            apply(record).map(ControlFlow::Continue)
+        })
+    }
+
+    /// As [`Tail::read`], up to the record `last_max` and until `apply` has enough. Nothing behind `last_max` is looked at.
+    ///
+    /// # Errors
+    /// As [`Tail::read`].
+    pub fn read_until(
+        &mut self,
+        env: &dyn Env,
+        dir: &Path,
+        last_max: u64,
+        apply: &mut dyn FnMut(Record) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let files = list_files(env, dir)?;
         let known = self.at.as_ref().map(|(path, _)| path.clone());
@@ -65,6 +89,9 @@ impl Tail {
         let start = start.ok_or_else(cut)?;
         let mut reached = if known.is_some() { self.last } else { 0 };
         for (path, first) in files.iter().skip(start) {
+            if self.last >= last_max {
+                return Ok(());
+            }
             let resumed = self.at.take().filter(|(at, _)| at == path);
             // A file may begin with copies of the last records before it.
             if resumed.is_none() && *first > self.last + 1 {
@@ -75,18 +102,24 @@ impl Tail {
                 None => FrameReader::open(env, path)?,
             };
             reached = reached.max(first.saturating_sub(1));
-            while let Some(frame) = reader.next_frame()? {
+            while self.last < last_max
+                && let Some(frame) = reader.next_frame()?
+            {
                 reached = reached.max(frame.sequence);
                 if frame.sequence > self.last + 1 {
                     return Err(not_after(path, self.last));
                 }
                 if frame.kind != KIND_HEAD && frame.sequence > self.last {
                     self.last = frame.sequence;
-                    apply(Record {
+                    let applied = apply(Record {
                         sequence: frame.sequence,
                         kind: frame.kind,
                         payload: frame.payload,
                     })?;
+                    if applied.is_break() {
+                        self.at = Some((path.clone(), reader.position()));
+                        return Ok(());
+                    }
                 }
             }
             self.at = Some((path.clone(), reader.position()));

@@ -189,6 +189,20 @@ fn create_file(
     Ok(file)
 }
 
+/// Puts `records` in the place of those of the file whose first record has `first_sequence`, whole or not at all: for
+/// files that replay needs no more. Returns when the old bytes have no name any more.
+///
+/// # Errors
+/// `Internal` when the records have gaps, `Io`.
+pub fn rewrite_file(
+    env: &dyn Env,
+    dir: &Path,
+    first_sequence: u64,
+    records: &[Record],
+) -> Result<()> {
+    create_file(env, dir, first_sequence, records).map(drop)
+}
+
 /// Checks that there is no file with records at `path`.
 fn check_replaceable(env: &dyn Env, path: &Path) -> Result<()> {
     if !env.exists(path) {
