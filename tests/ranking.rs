@@ -2,9 +2,9 @@
 //! memory, also when spans were replaced or deleted; what was answered by an index; one hit a trace.
 
 use serde_json::json;
-use tracehouse::{Database, TextHit, TextSearch};
+use tracehouse::{Database, Search, Span, TextHit, TextSearch};
 
-use crate::support::{DiskDb, import_lines};
+use crate::support::{DiskDb, import_lines, in_memory};
 
 const TRACES: usize = 200;
 const WORDS: [&str; 8] = [
@@ -172,5 +172,28 @@ fn a_trace_is_shown_by_its_best_span() {
             let found = disk.db.text_search(search).unwrap();
             agree(&found, &expected[..limit.min(expected.len())], query);
         }
+    }
+}
+
+/// The experiments of a filter hold for a text search as they do for a search of traces.
+#[test]
+fn a_text_search_keeps_to_the_experiments_of_its_filter() {
+    let db = in_memory();
+    for experiment in ["a", "b"] {
+        let mut span = Span::new(experiment, experiment, "answer");
+        span.experiment_id = experiment.into();
+        span.inputs = Some("refund policy".into());
+        db.append(&[span]).unwrap();
+    }
+    for (filter, want) in [("", vec!["b"]), ("state = 'ERROR'", vec![])] {
+        let search = TextSearch {
+            query: "refund".into(),
+            limit: 10,
+            filter: Some(Search::new(filter).experiments(["b"])),
+            ..TextSearch::default()
+        };
+        let hits = db.text_search(search).unwrap().hits;
+        let found: Vec<&str> = hits.iter().map(|hit| hit.trace_id.as_str()).collect();
+        assert_eq!(found, want, "{filter:?}");
     }
 }

@@ -77,7 +77,7 @@ impl IntoIterator for TextHits {
 pub struct TextSearch {
     /// The text query.
     pub query: String,
-    /// Only spans of traces that match this filter.
+    /// Only spans of traces that match this filter and are of its experiments.
     pub filter: Option<Search>,
     /// Most hits.
     pub limit: usize,
@@ -113,10 +113,10 @@ fn find_text(snapshot: &Snapshot, search: &TextSearch) -> Result<TextHits> {
         None => None,
         Some(search) => {
             let predicate = filter::parse(&search.filter)?.with_datasets(&search.datasets);
-            if predicate == Predicate::Const(true) {
-                None
-            } else {
-                Some(spans_of(snapshot, &predicate)?)
+            let experiments = search.experiments.as_deref();
+            match predicate {
+                Predicate::Const(true) if experiments.is_none() => None,
+                predicate => Some(spans_of(snapshot, &predicate, experiments)?),
             }
         }
     };
@@ -207,9 +207,13 @@ impl Ranking<'_> {
 }
 
 /// The spans of matching traces, by source.
-fn spans_of(snapshot: &Snapshot, predicate: &Predicate) -> Result<Vec<RoaringBitmap>> {
+fn spans_of(
+    snapshot: &Snapshot,
+    predicate: &Predicate,
+    experiments: Option<&[String]>,
+) -> Result<Vec<RoaringBitmap>> {
     let mut spans = vec![RoaringBitmap::new(); snapshot.source_count()];
-    for (source, rows) in matching_rows(snapshot, predicate, None)? {
+    for (source, rows) in matching_rows(snapshot, predicate, experiments)? {
         let refs: Vec<RowRef> = rows.iter().map(|row| RowRef { source, row }).collect();
         let batch = snapshot.read_rows(Table::Traces, &refs, &["trace_id"])?;
         for id in text(&batch, "trace_id")?.iter().flatten() {
