@@ -14,7 +14,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Serving {
     child: Child,
     pub http: SocketAddr,
-    pub grpc: SocketAddr,
 }
 
 impl Serving {
@@ -33,13 +32,12 @@ impl Serving {
             .read_line(&mut line)
             .unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let &["http", http, "grpc", grpc] = words.as_slice() else {
+        let &["http", http, "grpc", _] = words.as_slice() else {
             panic!("the server said {line:?}");
         };
         Self {
             child,
             http: http.parse().unwrap(),
-            grpc: grpc.parse().unwrap(),
         }
     }
 

@@ -1,8 +1,11 @@
 //! `tracehouse serve` as a process: what it receives, answers and survives.
 
+mod attacks;
 pub mod client;
 mod killed;
+mod real_clients;
 mod receive;
+mod upkeep;
 
 use serde_json::{Value, json};
 

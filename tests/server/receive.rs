@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use tracehouse::{OpenOptions, Search};
 
-use super::client::{Serving, post};
+use super::client::{Serving, get, post};
 use super::spans_request;
 use crate::support::{import_lines, in_memory, number, open, shared, sorted_rows, texts};
 
@@ -245,6 +245,14 @@ fn a_server_beside_a_writer_answers_and_takes_nothing() {
     assert_eq!(
         post(server.http, "/v1/traces", &[JSON], body.as_bytes()).status,
         403
+    );
+    let answer = get(server.http, "/api/v1/search?count=true");
+    assert_eq!((answer.status, answer.json()), (200, json!({"count": 1})));
+    assert_eq!(get(server.http, "/readyz").status, 200);
+    let refused = post(server.http, "/v1/metrics", &[JSON], b"{}");
+    assert_eq!(
+        (refused.status, refused.headers.contains_key("retry-after")),
+        (404, false)
     );
     server.signal("TERM");
     assert_eq!(server.end(), Some(0));

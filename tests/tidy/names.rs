@@ -8,7 +8,13 @@ use super::{assert_none, is_test, production, root, sources};
 #[test]
 fn every_dependency_is_used() {
     let mut unused = Vec::new();
-    for folder in ["storage", "query", "engine", "bindings/cli"] {
+    for folder in [
+        "storage",
+        "query",
+        "engine",
+        "bindings/server",
+        "bindings/cli",
+    ] {
         let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
         let listed = manifest
             .split("[dependencies]")

@@ -105,6 +105,11 @@ fn remove(folder: &Path) -> io::Result<()> {
         .map_or_else(|| std::fs::remove_dir_all(folder), Ok)
 }
 
+/// What SIGHUP does instead of ending the process.
+type Reload = Box<dyn Fn() + Send>;
+
+static RELOAD: Mutex<Option<Reload>> = Mutex::new(None);
+
 static STATE: Mutex<State> = Mutex::new(State {
     doing: Doing::Unstoppable,
     token: None,
@@ -121,7 +126,7 @@ fn state() -> MutexGuard<'static, State> {
 pub fn watch() {
     let ignored = ignored_signals();
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         if ignored & (1 << (signal as i32 - 1)) == 0 {
             signals.add(signal);
         }
@@ -153,6 +158,11 @@ fn ignored_signals() -> u64 {
 }
 
 fn note(signal: Signal) {
+    if signal == Signal::SIGHUP
+        && let Some(reload) = &*RELOAD.lock().unwrap_or_else(PoisonError::into_inner)
+    {
+        return reload();
+    }
     let code = SIGNALLED + signal as i32;
     let mut state = state();
     if let Some(token) = &state.token {
@@ -223,6 +233,11 @@ pub fn finish() -> bool {
 /// What is kept when a signal ends the process where it is, as its last message says it.
 pub fn keeps(what: String) {
     state().kept = Some(what);
+}
+
+/// Has SIGHUP do something else than end the process.
+pub fn on_hangup(reload: impl Fn() + Send + 'static) {
+    *RELOAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(reload));
 }
 
 /// The exit code of the signal that came, if one did.

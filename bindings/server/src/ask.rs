@@ -50,15 +50,17 @@ async fn run<T: Send + 'static>(
     state: &Shared,
     question: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
+    let mut counted = state.operate.figures.question();
     let turn = state.queries.clone().acquire_owned().await;
     let turn = turn.map_err(|_| ApiError::busy("the server is stopping"))?;
+    counted.run();
     let asked = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         question()
     });
-    asked
-        .await
-        .map_err(|_| ApiError::internal("the question ended without an answer"))?
+    let answer = asked.await;
+    counted.end();
+    answer.map_err(|_| ApiError::internal("the question ended without an answer"))?
 }
 
 /// Changes the database, on a thread that may wait for the log's sync. A change that has begun is carried out, whether

@@ -39,6 +39,8 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     /// A word for programs: MLflow's where it has one for this.
     pub(crate) code: &'static str,
+    /// What the engine calls errors that clients do the same about.
+    pub(crate) kind: Option<ErrorKind>,
     pub(crate) message: String,
     /// When trying again may work.
     pub(crate) retry_after: Option<Duration>,
@@ -49,23 +51,27 @@ impl ApiError {
         Self {
             status,
             code,
+            kind: None,
             message: message.into(),
             retry_after: None,
         }
     }
 
+    fn of_kind(status: StatusCode, kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind: Some(kind),
+            ..Self::new(status, kind.code(), message)
+        }
+    }
+
     /// The request is wrong as it is.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            ErrorKind::InvalidInput.code(),
-            message,
-        )
+        Self::of_kind(StatusCode::BAD_REQUEST, ErrorKind::InvalidInput, message)
     }
 
     /// There is no such thing.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, ErrorKind::NotFound.code(), message)
+        Self::of_kind(StatusCode::NOT_FOUND, ErrorKind::NotFound, message)
     }
 
     /// No token, or none that is known.
@@ -87,11 +93,16 @@ impl ApiError {
         )
     }
 
+    /// The request was sent on by the server that it has come to.
+    pub(crate) fn sent_to_itself(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::LOOP_DETECTED, "LOOP_DETECTED", message)
+    }
+
     /// The body is of a type that is not read here.
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
-        Self::new(
+        Self::of_kind(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ErrorKind::InvalidInput.code(),
+            ErrorKind::InvalidInput,
             message,
         )
     }
@@ -117,9 +128,9 @@ impl ApiError {
     pub(crate) fn busy(message: impl Into<String>) -> Self {
         Self {
             retry_after: Some(Duration::from_secs(1)),
-            ..Self::new(
+            ..Self::of_kind(
                 StatusCode::SERVICE_UNAVAILABLE,
-                ErrorKind::Unavailable.code(),
+                ErrorKind::Unavailable,
                 message,
             )
         }
@@ -127,16 +138,22 @@ impl ApiError {
 
     /// A bug of the server.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self::new(
+        Self::of_kind(
             StatusCode::INTERNAL_SERVER_ERROR,
-            ErrorKind::Internal.code(),
+            ErrorKind::Internal,
             message,
         )
     }
 
     /// The body that a client of REST gets.
     pub(crate) fn body(&self) -> serde_json::Value {
-        json!({"error": {"code": self.code, "message": self.message}})
+        let mut error = json!({"code": self.code, "message": self.message});
+        // A code that was changed says more than the kind.
+        let kind = self.kind.filter(|kind| kind.code() == self.code);
+        if let (Some(kind), Some(members)) = (kind, error.as_object_mut()) {
+            members.insert("kind".into(), format!("{kind:?}").into());
+        }
+        json!({ "error": error })
     }
 
     /// The headers that go with it.
@@ -185,20 +202,20 @@ impl IntoResponse for ApiError {
 impl From<tracehouse::Error> for ApiError {
     fn from(error: tracehouse::Error) -> Self {
         let message = error.to_string();
-        let code = error.code();
-        match error.kind() {
+        let kind = error.kind();
+        match kind {
             ErrorKind::InvalidInput => Self::bad_request(message),
             ErrorKind::NotFound => Self::not_found(message),
-            ErrorKind::Conflict => Self::new(StatusCode::CONFLICT, code, message),
+            ErrorKind::Conflict => Self::of_kind(StatusCode::CONFLICT, kind, message),
             ErrorKind::Unavailable => Self::busy(message),
             // The same question asked again would end the same way: without a word on when to try again.
             ErrorKind::Closed
             | ErrorKind::Timeout
             | ErrorKind::Cancelled
             | ErrorKind::ResourceExhausted => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+                Self::of_kind(StatusCode::SERVICE_UNAVAILABLE, kind, message)
             }
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, message),
+            _ => Self::of_kind(StatusCode::INTERNAL_SERVER_ERROR, kind, message),
         }
     }
 }

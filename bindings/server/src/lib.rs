@@ -29,14 +29,21 @@
 )]
 
 mod access;
+mod api;
 mod ask;
 mod error;
+mod flight;
+mod forward;
 mod listen;
+mod mcp;
+mod operate;
 mod options;
 mod receive;
 mod server;
 mod state;
 
+pub use access::make_token;
 pub use error::ServeError;
-pub use options::ServeOptions;
-pub use server::{Server, ShutdownHandle};
+pub use mcp::serve_stdio;
+pub use options::{LogLevel, ServeOptions};
+pub use server::{ReloadHandle, Server, ShutdownHandle};

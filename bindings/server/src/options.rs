@@ -4,6 +4,52 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracehouse::Retention;
+
+/// Which events are told in the log: those of a level and of the levels before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// None.
+    Off,
+    /// What went wrong in the server.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// Every request, start and end.
+    #[default]
+    Info,
+    /// Requests for health and metrics, too.
+    Debug,
+}
+
+impl LogLevel {
+    /// Its word in the log and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+impl std::str::FromStr for LogLevel {
+    type Err = crate::ServeError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug]
+            .into_iter()
+            .find(|level| level.as_str() == word)
+            .ok_or_else(|| {
+                crate::ServeError::new(format!(
+                    "the log level {word:?} is none: off, error, warn, info or debug expected"
+                ))
+            })
+    }
+}
+
 /// What a server is told. Start from `ServeOptions::default()`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -30,6 +76,14 @@ pub struct ServeOptions {
     pub connections_max: usize,
     /// How long the head of a request, or the next piece of a body, may take.
     pub read_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long a client may leave an answer lying before its connection is closed.
+    pub write_timeout: Duration,
+    /// How long a connection may have no request.
+    pub idle_timeout: Duration,
+    /// Requests a second of a token whose line in the token file says nothing of it; `None` for any number.
+    pub requests_per_second_max: Option<u32>,
     /// How long a question may take.
     pub query_timeout: Duration,
     /// Rows that an answer may have.
@@ -42,6 +96,22 @@ pub struct ServeOptions {
     pub mcp_writes: bool,
     /// Where what arrives is sent on, OTLP/HTTP.
     pub forward: Vec<String>,
+    /// Headers for targets, `NAME=VALUE`; with more than one target, `URL NAME=VALUE`.
+    pub forward_headers: Vec<String>,
+    /// Bytes of the log that may be kept for a target alone, while it is away.
+    pub forward_bytes_max: u64,
+    /// Refuse writes above that, instead of giving up the oldest spans for the target.
+    pub forward_refuse_writes: bool,
+    /// Targets of earlier times whose part of the log is let go.
+    pub forward_release: Vec<String>,
+    /// What is told in the log, on standard error.
+    pub log_level: LogLevel,
+    /// The file to which changes and refused requests are appended.
+    pub audit_log: Option<PathBuf>,
+    /// Which traces are kept; looked at once an hour.
+    pub retention: Vec<Retention>,
+    /// The pause between looks of registered scorers at new traces.
+    pub scorers_pause: Duration,
 }
 
 impl Default for ServeOptions {
@@ -58,12 +128,24 @@ impl Default for ServeOptions {
             in_flight_bytes_max: 256 << 20,
             connections_max: 12_000,
             read_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(120),
+            idle_timeout: Duration::from_secs(180),
+            requests_per_second_max: None,
             query_timeout: Duration::from_secs(60),
             rows_max: 1_000_000,
             queries_max: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             drain_timeout: Duration::from_secs(20),
             mcp_writes: false,
             forward: Vec::new(),
+            forward_headers: Vec::new(),
+            forward_bytes_max: 4 << 30,
+            forward_refuse_writes: false,
+            forward_release: Vec::new(),
+            log_level: LogLevel::default(),
+            audit_log: None,
+            retention: Vec::new(),
+            scorers_pause: Duration::from_secs(60),
         }
     }
 }

@@ -6,6 +6,8 @@ use tokio::sync::Semaphore;
 use tracehouse::Database;
 
 use crate::access::Access;
+use crate::forward::Forward;
+use crate::operate::Operate;
 use crate::options::ServeOptions;
 use crate::receive::Budget;
 
@@ -15,6 +17,10 @@ pub(crate) struct State {
     pub(crate) db: Database,
     pub(crate) options: ServeOptions,
     pub(crate) access: Access,
+    /// Figures and logs.
+    pub(crate) operate: Operate,
+    /// Targets that spans are sent on to.
+    pub(crate) forward: Forward,
     /// Memory of requests.
     pub(crate) budget: Budget,
     /// Decoding: as many as there are cores.
@@ -27,10 +33,18 @@ pub(crate) struct State {
 pub(crate) type Shared = Arc<State>;
 
 impl State {
-    pub(crate) fn new(db: Database, options: ServeOptions, access: Access) -> Self {
+    pub(crate) fn new(
+        db: Database,
+        options: ServeOptions,
+        access: Access,
+        forward: Forward,
+        operate: Operate,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             access,
+            forward,
+            operate,
             budget: Budget::new(options.in_flight_bytes_max),
             decoders: Arc::new(Semaphore::new(cores)),
             queries: Arc::new(Semaphore::new(options.queries_max.max(1))),

@@ -110,7 +110,7 @@ fn parse_rule(text: &str) -> Result<(String, String), String> {
 }
 
 /// Milliseconds of a number with a unit.
-fn parse_age_ms(text: &str) -> Result<u64, String> {
+pub(super) fn parse_age_ms(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?}: a number and s, m, h, d or w expected, such as 30d");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match text.get(digits.len()..) {

@@ -114,6 +114,10 @@ pub enum Command {
     Review(ReviewCommand),
     /// Receive traces by OTLP and answer questions, over HTTP and gRPC
     Serve(ServeArgs),
+    /// Let an assistant ask, by MCP on standard input and output
+    Mcp(McpArgs),
+    /// Make a token of a server, and its line of the token file
+    Token(TokenArgs),
     /// Merge small segments
     Compact(DbArgs),
     /// Look for damage; exit code 1 when there is some

@@ -75,6 +75,8 @@ pub fn run(context: &Context, command: &Command, out: &mut (dyn Write + Send)) -
         Command::Prompt(command) => prompt::run(context, command, out),
         Command::Review(command) => review::run(context, command, out),
         Command::Serve(args) => serve::run(context, args, out),
+        Command::Mcp(args) => serve::mcp(context, args),
+        Command::Token(args) => serve::token(context, args, out),
         Command::Compact(args) => compact::run(context, args, out),
         Command::Check(args) => check::run(context, args, out),
         Command::Repair(args) => repair::run(context, args, out),
@@ -136,6 +138,8 @@ fn asks(command: &Command) -> bool {
         | Command::Repair(_)
         | Command::Backup(_)
         | Command::Retain(_)
+        | Command::Mcp(_)
+        | Command::Token(_)
         | Command::Prices(_)
         | Command::Redaction(_)
         | Command::Completions(_)

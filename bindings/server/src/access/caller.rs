@@ -1,6 +1,10 @@
-//! A caller: the name, roles and experiments of its token.
+//! A caller: the name, roles, experiments and rate of its token.
 
+use std::time::Instant;
+
+use super::rate::Rate;
 use crate::error::ApiError;
+use crate::operate::noted;
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,27 +34,68 @@ impl Role {
 }
 
 /// Who sent a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) name: String,
     roles: Vec<Role>,
     /// The experiments that it may send to and see; `None` for all.
     experiments: Option<Vec<String>>,
+    /// The requests that it may make; `None` for any number.
+    rate: Option<Rate>,
 }
 
 impl Caller {
     /// Whoever reaches a server without tokens.
-    pub(crate) fn owner() -> Self {
+    pub(super) fn owner(requests_per_second_max: Option<u32>) -> Self {
+        Self::new("owner", vec![Role::Admin], None, requests_per_second_max)
+    }
+
+    pub(super) fn new(
+        name: &str,
+        roles: Vec<Role>,
+        experiments: Option<Vec<String>>,
+        requests_per_second_max: Option<u32>,
+    ) -> Self {
         Self {
-            name: "owner".into(),
-            roles: vec![Role::Admin],
-            experiments: None,
+            name: name.into(),
+            roles,
+            experiments,
+            rate: requests_per_second_max.map(Rate::new),
         }
+    }
+
+    /// The owner, by another name.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self::new(name, vec![Role::Admin], None, None)
+    }
+
+    /// One with these roles, for some experiments.
+    #[cfg(test)]
+    pub(crate) fn limited(roles: &[Role], experiments: &[&str]) -> Self {
+        let experiments = experiments.iter().map(|id| (*id).into()).collect();
+        Self::new("limited", roles.to_vec(), Some(experiments), None)
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// 429 when there were too many in this time.
+    pub(super) fn check_rate(&self, now: Instant) -> Result<(), ApiError> {
+        let taken = self.rate.as_ref().map_or(Ok(()), |rate| rate.take(now));
+        taken.map_err(|after| {
+            noted::too_many();
+            ApiError::too_many(
+                format!("the token {:?} has made too many requests", self.name),
+                after,
+            )
+        })
     }
 
     /// # Errors
     /// 403 naming the role that is needed.
     pub(crate) fn check_role(&self, role: Role) -> Result<(), ApiError> {
+        noted::role(role);
         if self.roles.contains(&role) || self.roles.contains(&Role::Admin) {
             return Ok(());
         }

@@ -12,8 +12,9 @@ use super::answer::{self, Signal};
 use super::body;
 use super::compression::Compression;
 use super::store::Export;
-use crate::access::Role;
+use crate::access::{Caller, Role};
 use crate::error::ApiError;
+use crate::forward;
 use crate::state::Shared;
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -35,7 +36,10 @@ async fn logs(state: Extract<Shared>, request: Request<Body>) -> Response {
     receive(state, request, Signal::Logs).await
 }
 
-async fn metrics() -> ApiError {
+async fn metrics(Extract(state): Extract<Shared>, headers: HeaderMap) -> ApiError {
+    if let Err(error) = state.access.admit(&headers, Role::Ingest) {
+        return error;
+    }
     ApiError::not_found(
         "metrics are not kept here: send traces, and logs of GenAI events; \
          OTEL_METRICS_EXPORTER=none turns the exporter off",
@@ -47,11 +51,13 @@ async fn receive(
     request: Request<Body>,
     signal: Signal,
 ) -> Response {
-    let encoding = match encoding(request.headers()) {
-        Ok(encoding) => encoding,
+    let admitted = state.access.admit(request.headers(), Role::Ingest);
+    let told = admitted.and_then(|caller| Ok((caller, encoding(request.headers())?)));
+    let (caller, encoding) = match told {
+        Ok(told) => told,
         Err(error) => return error.into_response(),
     };
-    match export(&state, request, encoding).await {
+    match export(&state, &caller, request, encoding).await {
         Ok(report) => answered(&report, encoding, signal),
         Err(error) => refused(&error, encoding),
     }
@@ -78,14 +84,15 @@ fn encoding(headers: &HeaderMap) -> Result<OtlpEncoding, ApiError> {
 
 async fn export(
     state: &Shared,
+    caller: &Caller,
     request: Request<Body>,
     encoding: OtlpEncoding,
 ) -> Result<ImportReport, ApiError> {
     let (head, body) = request.into_parts();
-    let caller = state.access.admit(&head.headers, Role::Ingest)?;
+    forward::check_loop(&state.db, &head.headers)?;
     let compression = head.headers.get(header::CONTENT_ENCODING);
     let compression = Compression::of(compression.map(|told| told.to_str().unwrap_or("?")))?;
-    let export = Export::of(state, &caller, &head.headers, encoding, compression)?;
+    let export = Export::of(state, caller, &head.headers, encoding, compression)?;
     let mut reserved = state.budget.begin();
     let options = &state.options;
     let (bytes_max, pause_max) = (options.request_bytes_max, options.read_timeout);

@@ -12,6 +12,7 @@ mod grpc;
 mod http;
 mod store;
 
+pub(crate) use body::read as read_body;
 pub(crate) use budget::{Budget, Reserved};
 pub(crate) use grpc::routes as grpc_routes;
 pub(crate) use http::routes as http_routes;

@@ -77,14 +77,16 @@ impl Export {
         let decoder = Arc::clone(&state.decoders).acquire_owned().await;
         let decoder = decoder.map_err(|_| ApiError::busy("the server is stopping"))?;
         let (db, bytes_max) = (state.db.clone(), state.options.request_bytes_max);
+        let counted = state.clone();
         let stored = tokio::task::spawn_blocking(move || {
             let body = self.compression.undo(body, bytes_max, &mut reserved)?;
             reserved.add(body.len().saturating_mul(DECODED_PARTS))?;
             let received = db.decode_received(body, &self.options)?;
             drop(decoder);
-            let report = db.store_received(received)?;
+            let stored = db.store_received(received);
+            counted.operate.figures.stored(&stored);
             drop(reserved);
-            Ok(report)
+            Ok(stored?)
         });
         stored
             .await
