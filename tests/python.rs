@@ -30,6 +30,10 @@ fn pytest(requirements: &str, venv: &str, arguments: &[&str]) {
         .args(arguments)
         .current_dir(package())
         .env("TRACEHOUSE_NATIVE", library())
+        .env(
+            "TRACEHOUSE_SERVER",
+            env!("CARGO_BIN_EXE_tracehouse-under-test"),
+        )
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .unwrap();

@@ -51,6 +51,8 @@ _DATABASE = {
     "resume_eval": "EvalRun.resume",
     "eval_report": "EvalRun.summaries",
     "eval_scores": "EvalRun.scores",
+    "decode_received": "no twin: a server's way in, whose parts import_otlp does together",
+    "store_received": "no twin: a server's way in, whose parts import_otlp does together",
     "judge_cache": "no twin: a run gives it to its judges",
 }
 _DATASET = {

@@ -81,7 +81,6 @@ def test_parameters(sample_db: Database) -> None:
 def test_rows_one_by_one_and_together(sample_db: Database) -> None:
     result = sample_db.sql("SELECT trace_id, state FROM traces ORDER BY request_time")
     assert result.columns == ["trace_id", "state"]
-    assert result.types == ["Utf8View", "Utf8View"]
     assert result.fetchone() == (sample.trace_id(0), "ERROR")
     assert len(result.fetchmany(4)) == 4
     assert result.peek(1) == ([(sample.trace_id(0), "ERROR")], False)
@@ -92,6 +91,11 @@ def test_rows_one_by_one_and_together(sample_db: Database) -> None:
     empty = sample_db.sql("SELECT trace_id FROM traces WHERE false")
     assert (empty.columns, empty.peek(3), empty.fetchall()) == (["trace_id"], ([], True), [])
     assert repr(result) == "Result(trace_id, state)"
+
+
+def test_types_are_those_of_arrow(sample_db: Database) -> None:
+    result = sample_db.sql("SELECT name, service_name, count(*) FROM spans GROUP BY ALL")
+    assert result.types == ["Utf8View", "Utf8View", "Int64"]
 
 
 def test_small_results_are_read_again(sample_db: Database) -> None:

@@ -1,11 +1,13 @@
-"""What the parts of `Database` share: the native database that they call."""
+"""What the parts of `Database` share: the handle that they ask about, and the engine that they ask."""
 
 from __future__ import annotations
 
-from tracehouse import _native
+from tracehouse import _native as native_engine
+from tracehouse._engine import Engine
 
 
 class Base:
-    """Holds the native database."""
+    """Holds the native database and, for what a server can do as well, what answers."""
 
-    _native: _native.Database
+    _native: native_engine.Database
+    _engine: Engine = native_engine

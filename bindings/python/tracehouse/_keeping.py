@@ -27,7 +27,7 @@ class Keeping(Base):
 
     def stats(self) -> Stats:
         """Counts, sizes and how far the indexes have come."""
-        return _native.stats(self._native)
+        return self._engine.stats(self._native)
 
     def refresh(self) -> bool:
         """In a database opened for reading only: sees what the writer has acknowledged by now. Without it, a question
@@ -110,7 +110,7 @@ class Keeping(Base):
 
     def redaction(self) -> Redaction:
         """What is taken out of everything that is written, before it is written anywhere."""
-        return _native.redaction(self._native)
+        return self._engine.redaction(self._native)
 
     def set_redaction(self, redaction: Redaction | None = None, **changes: Any) -> Redaction:
         """Changes what is redacted from now on, and keeps it with the database; what was stored before stays as it is.
@@ -129,7 +129,7 @@ class Keeping(Base):
 
     def prices(self) -> list[Price]:
         """The prices that costs are computed with: those that come with the program, and those set in this database."""
-        return _native.prices(self._native)
+        return self._engine.prices(self._native)
 
     def set_price(
         self,

@@ -120,6 +120,15 @@ def rows_json(given: Any) -> str:
         if len({len(column) for column in given.values()}) > 1:
             raise InvalidInputError("the lists of a table have different lengths")
         given = [dict(zip(given, row, strict=True)) for row in zip(*given.values(), strict=True)]
+    return json_row(given)
+
+
+def json_row(given: Any) -> str:
+    """A row of a table, or its rows, as JSON; times are ISO 8601.
+
+    Raises:
+        InvalidInputError: a value that JSON has not.
+    """
     try:
         return json.dumps(given, ensure_ascii=False, allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:

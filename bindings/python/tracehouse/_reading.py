@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tracehouse import _native
 from tracehouse._base import Base
+from tracehouse._engine import SearchArguments
 from tracehouse._options import Time, aggregation, as_texts, as_time_ms, as_time_ns
 from tracehouse.errors import InvalidInputError, NoticeWarning
 from tracehouse.result import Result
@@ -57,7 +57,7 @@ class Reading(Base):
         from tracehouse.trace import TracePage
 
         search = self._search(filter, order_by, max_results, page_token, experiment_ids, offset, timeout)
-        traces, token = _native.search(self._native, search, include_spans)
+        traces, token = self._engine.search(self._native, search, include_spans)
         page = TracePage(traces, token, _rows_of=self._trace_rows)
         if not page and page_token is None and filter:
             self._warn(filter)
@@ -81,7 +81,7 @@ class Reading(Base):
         token: str | None = None
         while True:
             search = self._search(filter, order_by, page_size, token, experiment_ids, 0, timeout)
-            traces, token = _native.search(self._native, search, include_spans)
+            traces, token = self._engine.search(self._native, search, include_spans)
             yield from traces
             if token is None:
                 return
@@ -94,7 +94,7 @@ class Reading(Base):
         timeout: float | None = None,
     ) -> int:
         """How many traces a filter holds for. The arguments are those of `search_traces`."""
-        return _native.count(self._native, self._search(filter, None, None, None, experiment_ids, 0, timeout))
+        return self._engine.count(self._native, self._search(filter, None, None, None, experiment_ids, 0, timeout))
 
     def search_trace_ids(
         self,
@@ -106,7 +106,7 @@ class Reading(Base):
         timeout: float | None = None,
     ) -> list[str]:
         """The ids of the traces that a search finds, in order, all unless `max_results` says otherwise."""
-        return _native.search_ids(
+        return self._engine.search_ids(
             self._native, self._search(filter, order_by, max_results, None, experiment_ids, 0, timeout)
         )
 
@@ -123,14 +123,14 @@ class Reading(Base):
 
         With `analyze`, also what each stage took. The other arguments are those of `search_traces`.
         """
-        return _native.explain(
+        return self._engine.explain(
             self._native, self._search(filter, order_by, max_results, None, experiment_ids, 0, None), analyze
         )
 
     def notices(self, filter: str) -> list[str]:
         """What a person should hear about a filter: names in it that no trace has, values that their key never has, and
         what may have been meant. It reads up to every row."""
-        return _native.notices(self._native, filter)
+        return self._engine.notices(self._native, filter)
 
     def search_text(
         self,
@@ -154,7 +154,7 @@ class Reading(Base):
         Raises:
             InvalidInputError: a wrong query or filter.
         """
-        return _native.search_text(self._native, query, where, limit, by_trace, timeout)
+        return self._engine.search_text(self._native, query, where, limit, by_trace, timeout)
 
     def get_trace(self, trace_id: str) -> Trace:
         """A trace with all its spans and assessments.
@@ -162,7 +162,7 @@ class Reading(Base):
         Raises:
             NotFoundError: there is no such trace.
         """
-        return _native.get_trace(self._native, trace_id)
+        return self._engine.get_trace(self._native, trace_id)
 
     def get_trace_info(self, trace_id: str) -> TraceInfo:
         """The row of a trace.
@@ -170,7 +170,7 @@ class Reading(Base):
         Raises:
             NotFoundError: there is no such trace.
         """
-        return _native.get_trace_info(self._native, trace_id)
+        return self._engine.get_trace_info(self._native, trace_id)
 
     def find_trace_id(self, beginning: str) -> str:
         """The id of the only trace whose id is this or begins so.
@@ -179,7 +179,7 @@ class Reading(Base):
             NotFoundError: there is none.
             InvalidInputError: there are several; the message names some.
         """
-        return _native.find_trace_id(self._native, beginning)
+        return self._engine.find_trace_id(self._native, beginning)
 
     def sql(
         self,
@@ -207,12 +207,12 @@ class Reading(Base):
             ResourceExhaustedError: it needs more memory than its limit, and cannot go to the disk.
         """
         given = dict(params) if isinstance(params, Mapping) else list(params or ())
-        return Result(_native.sql(self._native, statement, given or None, dict(tables or {}), timeout))
+        return Result(self._engine.sql(self._native, statement, given or None, dict(tables or {}), timeout))
 
     def sql_notices(self, statement: str) -> list[str]:
         """What a person should hear about a statement: keys that no row has, and values that a column never has. It
         reads up to every row."""
-        return _native.sql_notices(self._native, statement)
+        return self._engine.sql_notices(self._native, statement)
 
     def sessions(
         self,
@@ -237,12 +237,12 @@ class Reading(Base):
         if len(clauses) > 1:
             raise InvalidInputError(f"sessions ordered by {clauses}: one key expected")
         order = clauses[0] if clauses else None
-        found: list[Session] = _native.sessions(self._native, filter, order, limit, as_texts(experiment_ids))
+        found: list[Session] = self._engine.sessions(self._native, filter, order, limit, as_texts(experiment_ids))
         return Sessions(found)
 
     def session_traces(self, session_id: str, *, experiment_ids: str | Iterable[str] | None = None) -> list[TraceInfo]:
         """The rows of the traces of one session in order of time; none of an unknown session."""
-        return _native.session_traces(self._native, session_id, as_texts(experiment_ids))
+        return self._engine.session_traces(self._native, session_id, as_texts(experiment_ids))
 
     def completed_sessions(
         self,
@@ -255,7 +255,7 @@ class Reading(Base):
     ) -> list[CompletedSession]:
         """Sessions of an experiment whose last trace began between two times, both included, in order of that time.
         `filter` is about the session's first trace."""
-        return _native.completed_sessions(
+        return self._engine.completed_sessions(
             self._native, experiment_id, as_time_ns(last_min), as_time_ns(last_max), max_results, filter
         )
 
@@ -302,14 +302,14 @@ class Reading(Base):
             "experiments": as_texts(experiment_ids),
             "max_results": max_results,
         }
-        return _native.metrics(self._native, view, metric, query)
+        return self._engine.metrics(self._native, view, metric, query)
 
     def filter_correlation(
         self, a: str, b: str, *, base: str = "", experiment_ids: str | Iterable[str] | None = None
     ) -> FilterCorrelation:
         """How much two filters have to do with each other over the traces that `base` holds for: normalised pointwise
         mutual information, as MLflow computes it."""
-        return _native.filter_correlation(self._native, a, b, base, as_texts(experiment_ids))
+        return self._engine.filter_correlation(self._native, a, b, base, as_texts(experiment_ids))
 
     @staticmethod
     def _search(
@@ -320,12 +320,12 @@ class Reading(Base):
         experiment_ids: str | Iterable[str] | None,
         offset: int,
         timeout: float | None,
-    ) -> _native._Search:
+    ) -> SearchArguments:
         return (filter, as_texts(order_by) or [], limit, page_token, as_texts(experiment_ids), offset, timeout)
 
     def _trace_rows(self, trace_ids: list[str]) -> Result:
-        return Result(_native.trace_rows(self._native, "traces", trace_ids))
+        return Result(self._engine.trace_rows(self._native, "traces", trace_ids))
 
     def _warn(self, filter: str) -> None:
-        for notice in _native.notices(self._native, filter):
+        for notice in self._engine.notices(self._native, filter):
             warnings.warn(notice, NoticeWarning, stacklevel=3)

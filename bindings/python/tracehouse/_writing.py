@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
-from tracehouse import _native
 from tracehouse._base import Base
 from tracehouse._options import Time, as_texts, as_time_ms, as_time_ns, json_text, optional_text
 
@@ -57,9 +56,11 @@ class Writing(Base):
             from tracehouse.progress import progress_bar
 
             with progress_bar("import") as shown:
-                report = _native.import_otlp(self._native, source, experiment_id, strict, batch_lines, shown)
+                report = self._engine.import_otlp(self._native, source, experiment_id, strict, batch_lines, shown)
         else:
-            report = _native.import_otlp(self._native, source, experiment_id, strict, batch_lines, progress or None)
+            report = self._engine.import_otlp(
+                self._native, source, experiment_id, strict, batch_lines, progress or None
+            )
         if assessments is not None:
             _add(report, self.import_assessments(assessments, strict=strict))
         return report
@@ -78,7 +79,7 @@ class Writing(Base):
         from tracehouse.span import Span
 
         given = [spans] if isinstance(spans, Span) else spans
-        return _native.append(self._native, [span_fields(span) for span in given])
+        return self._engine.append(self._native, [span_fields(span) for span in given])
 
     def import_assessments(
         self, source: str | os.PathLike[str] | bytes | IO[bytes], *, strict: bool = False
@@ -89,7 +90,7 @@ class Writing(Base):
         Raises:
             InvalidInputError: in strict mode, the first bad line; otherwise these are in the report.
         """
-        return _native.import_assessments(self._native, source, strict)
+        return self._engine.import_assessments(self._native, source, strict)
 
     def start_trace(
         self,
@@ -155,11 +156,11 @@ class Writing(Base):
             metadata=metadata or {},
             usage=usage or {},
         )
-        return _native.start_trace(self._native, trace_id, _start(start))
+        return self._engine.start_trace(self._native, trace_id, _start(start))
 
     def start_traces(self, starts: Iterable[TraceStart]) -> None:
         """Starts many traces in one commit, all or none; see `start_trace`."""
-        _native.start_traces(self._native, [(start.trace_id, _start(start)) for start in starts])
+        self._engine.start_traces(self._native, [(start.trace_id, _start(start)) for start in starts])
 
     def set_tag(self, trace_id: str | Iterable[str], key: str, value: str) -> None:
         """Sets a tag of a trace, or of several in one commit; of these, ids that are unknown are left out.
@@ -169,13 +170,13 @@ class Writing(Base):
             InvalidInputError: a key or a value that is not allowed.
         """
         if isinstance(trace_id, str):
-            _native.set_tags(self._native, trace_id, {key: optional_text(value)})
+            self._engine.set_tags(self._native, trace_id, {key: optional_text(value)})
         else:
-            _native.set_tag_on(self._native, list(trace_id), key, optional_text(value))
+            self._engine.set_tag_on(self._native, list(trace_id), key, optional_text(value))
 
     def set_tags(self, trace_id: str, tags: Mapping[str, str]) -> None:
         """Sets several tags of a trace in one commit; see `set_tag`."""
-        _native.set_tags(self._native, trace_id, {key: optional_text(value) for key, value in tags.items()})
+        self._engine.set_tags(self._native, trace_id, {key: optional_text(value) for key, value in tags.items()})
 
     def delete_tag(self, trace_id: str, key: str | Iterable[str]) -> None:
         """Deletes a tag of a trace, or several in one commit.
@@ -183,7 +184,7 @@ class Writing(Base):
         Raises:
             NotFoundError: there is no such trace, or it lacks one of the tags; then none is deleted.
         """
-        _native.delete_tags(self._native, trace_id, as_texts(key) or [])
+        self._engine.delete_tags(self._native, trace_id, as_texts(key) or [])
 
     def log_feedback(
         self,
@@ -220,7 +221,7 @@ class Writing(Base):
             InvalidInputError: a value that JSON has not, or another type of source.
         """
         given = _assessment(value, source, rationale, span_id, metadata, overrides, error)
-        return _native.assess(self._native, trace_id, "feedback", name, given)
+        return self._engine.assess(self._native, trace_id, "feedback", name, given)
 
     def log_expectation(
         self,
@@ -237,7 +238,7 @@ class Writing(Base):
         """Stores the truth that a trace should have met: `expectation.NAME` in filters. Its source is `HUMAN` by
         default; the arguments are those of `log_feedback`."""
         given = _assessment(value, source, rationale, span_id, metadata, overrides, None)
-        return _native.assess(self._native, trace_id, "expectation", name, given)
+        return self._engine.assess(self._native, trace_id, "expectation", name, given)
 
     def log_issue(
         self,
@@ -252,7 +253,7 @@ class Writing(Base):
     ) -> Assessment:
         """Stores a reference to an issue. Its source is `LLM_JUDGE` by default; see `log_feedback`."""
         given = _assessment(issue_name, source, rationale, span_id, metadata, None, None)
-        return _native.assess(self._native, trace_id, "issue", issue_id, given)
+        return self._engine.assess(self._native, trace_id, "issue", issue_id, given)
 
     def log_assessments(self, assessments: Iterable[Assessment]) -> list[str]:
         """Stores many assessments in one commit and gives their ids, in order: all of them or, when one is wrong, none.
@@ -260,7 +261,7 @@ class Writing(Base):
         Of each, `trace_id`, `type`, `name`, `value`, `span_id`, `source_type`, `source_id`, `rationale`, `metadata`,
         `overrides` and the error are used; ids and times are new.
         """
-        return _native.assess_many(
+        return self._engine.assess_many(
             self._native,
             [
                 (
@@ -281,7 +282,7 @@ class Writing(Base):
             NotFoundError: there is no such trace; then none is stored.
             InvalidInputError: an empty id or name, a value that JSON has not, or another type of source.
         """
-        _native.put_assessments(
+        self._engine.put_assessments(
             self._native,
             [
                 {
@@ -301,7 +302,7 @@ class Writing(Base):
     def assessments(self, trace_ids: str | Iterable[str]) -> list[Assessment]:
         """The assessments of traces, trace by trace in the order of the ids, oldest first, overridden ones included.
         Ids of no trace have none."""
-        return _native.assessments(self._native, as_texts(trace_ids) or [])
+        return self._engine.assessments(self._native, as_texts(trace_ids) or [])
 
     def get_assessment(self, trace_id: str, assessment_id: str) -> Assessment:
         """One assessment of a trace.
@@ -309,7 +310,7 @@ class Writing(Base):
         Raises:
             NotFoundError: there is no such trace or assessment.
         """
-        return _native.get_assessment(self._native, trace_id, assessment_id)
+        return self._engine.get_assessment(self._native, trace_id, assessment_id)
 
     def update_assessment(
         self,
@@ -328,13 +329,13 @@ class Writing(Base):
             InvalidInputError: a value that JSON has not.
         """
         text = None if value is ... else json_text(value)
-        return _native.update_assessment(
+        return self._engine.update_assessment(
             self._native, trace_id, assessment_id, name, text, rationale, dict(metadata or {})
         )
 
     def delete_assessment(self, trace_id: str, assessment_id: str) -> bool:
         """Deletes an assessment; the one it overrode is valid again. Returns whether it was there."""
-        return _native.delete_assessment(self._native, trace_id, assessment_id)
+        return self._engine.delete_assessment(self._native, trace_id, assessment_id)
 
     def link_traces_to_run(self, trace_ids: str | Iterable[str], run_id: str) -> None:
         """Links traces to a run.
@@ -342,11 +343,11 @@ class Writing(Base):
         Raises:
             NotFoundError: one of the traces is not there; then none is linked.
         """
-        _native.link_run(self._native, as_texts(trace_ids) or [], run_id, True)
+        self._engine.link_run(self._native, as_texts(trace_ids) or [], run_id, True)
 
     def unlink_traces_from_run(self, trace_ids: str | Iterable[str], run_id: str) -> None:
         """Takes the link of traces to a run away."""
-        _native.link_run(self._native, as_texts(trace_ids) or [], run_id, False)
+        self._engine.link_run(self._native, as_texts(trace_ids) or [], run_id, False)
 
     def link_prompts_to_trace(self, trace_id: str, prompts: str | Iterable[str]) -> None:
         """Links versions of prompts, `NAME/VERSION` each, to a trace.
@@ -355,11 +356,11 @@ class Writing(Base):
             NotFoundError: there is no such trace.
             InvalidInputError: a prompt of another form.
         """
-        _native.link_prompts(self._native, trace_id, as_texts(prompts) or [], True)
+        self._engine.link_prompts(self._native, trace_id, as_texts(prompts) or [], True)
 
     def unlink_prompts_from_trace(self, trace_id: str, prompts: str | Iterable[str]) -> None:
         """Takes the link of versions of prompts to a trace away."""
-        _native.link_prompts(self._native, trace_id, as_texts(prompts) or [], False)
+        self._engine.link_prompts(self._native, trace_id, as_texts(prompts) or [], False)
 
     def delete_traces(
         self,
@@ -383,9 +384,9 @@ class Writing(Base):
             InvalidInputError: neither ids nor a filter nor a time: every trace is not deleted by an omission.
         """
         if trace_ids is not None:
-            return _native.delete_traces(self._native, as_texts(trace_ids) or [])
+            return self._engine.delete_traces(self._native, as_texts(trace_ids) or [])
         until_ms = None if before is None else as_time_ms(before)
-        return _native.delete_where(self._native, filter, until_ms, max_traces, as_texts(experiment_ids))
+        return self._engine.delete_where(self._native, filter, until_ms, max_traces, as_texts(experiment_ids))
 
     def erase_traces(self, trace_ids: str | Iterable[str]) -> EraseReceipt:
         """Deletes traces and removes their bytes from every file: segments, log, indexes, datasets. Traces deleted
@@ -394,7 +395,7 @@ class Writing(Base):
         Raises:
             CorruptError: a file that cannot be read; repair first. What was begun is completed by calling it again.
         """
-        return _native.erase_traces(self._native, as_texts(trace_ids) or [])
+        return self._engine.erase_traces(self._native, as_texts(trace_ids) or [])
 
 
 def _start(start: TraceStart) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tracehouse._prompting import Prompting
 from tracehouse._reading import Reading
 from tracehouse._reviewing import Reviewing
 from tracehouse._writing import Writing
+from tracehouse.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from tracehouse.dataset import Dataset, DatasetInfo
@@ -42,13 +43,19 @@ def connect(
     redact: Redact | None = None,
     redact_name: str = "redact",
     settings: Mapping[str, Any] | None = None,
+    token: str | None = None,
+    timeout: float | None = 300.0,
+    verify: bool | str = True,
 ) -> Database:
-    """Opens the database in a folder.
+    """Opens the database in a folder, or behind a server.
 
     Opening the same folder again in one process gives another handle on the same instance, and needs the same options.
+    For the address of a server (`http://host:4318`, `https://..`) nothing is sent yet: the first call finds out whether
+    somebody answers. There are the same calls; what is not there for a server raises `NotSupportedError`.
 
     Args:
-        path: the folder, created when there is none; `":memory:"` is a database that never touches the disk.
+        path: the folder, created when there is none; `":memory:"` is a database that never touches the disk. Or the
+            address of a server.
         read_only: open beside the process that writes it, and follow it; see `Database.refresh`.
         create: whether a missing database is created.
         memory_limit: one budget for all of the database, in bytes or as text (`"1GB"`, `"512MiB"`); 1.5 GiB by default.
@@ -57,6 +64,11 @@ def connect(
             `[REDACTED:callback failed]`, never stored. It is called from several threads.
         redact_name: the name of that function, for databases that may not be written without it.
         settings: further settings by the names that SQL's `settings()` lists, such as `{"index_text": False}`.
+        token: for a server, the token that `tracehouse token` printed; that of the variable `TRACEHOUSE_TOKEN` unless
+            given.
+        timeout: for a server, the longest wait for it to say something, seconds.
+        verify: for a server with TLS, `True` to trust the authorities of the system, a file (PEM) to trust those in
+            it, `False` to trust anybody.
 
     Returns:
         An open database; use it in a `with` statement, or close it.
@@ -64,9 +76,17 @@ def connect(
     Raises:
         NotFoundError: there is none, and none may be created.
         ConflictError: another process writes it, or this one has it open with other options.
-        InvalidInputError: the folder is something else, or has a newer format.
+        InvalidInputError: the folder is something else, or has a newer format; an option is not for what is opened.
         CorruptError: a file is damaged.
     """
+    if isinstance(path, str) and path.startswith(("http://", "https://")):
+        from tracehouse.remote import database as remote
+
+        own = {"read_only": read_only, "create": not create, "memory_limit": memory_limit is not None}
+        own |= {"redact": redact is not None, "settings": settings is not None}
+        return remote.connect(path, token, timeout, verify, own)
+    if token is not None or verify is not True:
+        raise InvalidInputError(f"token and verify are options of a server, and {os.fspath(path)!r} is a folder")
     options = {**(settings or {})}
     if memory_limit is not None:
         options["memory_limit"] = size_bytes(memory_limit)
@@ -131,7 +151,9 @@ class Database(Reading, Writing, Keeping, Evaluating, Prompting, Reviewing):
         """
         from tracehouse.dataset import Dataset
 
-        return Dataset(_native.create_dataset(self._native, name, as_texts(experiment_ids) or [], dict(tags or {})))
+        return Dataset(
+            self._engine.create_dataset(self._native, name, as_texts(experiment_ids) or [], dict(tags or {}))
+        )
 
     def dataset(self, name: str) -> Dataset:
         """The dataset of a name, or of an id (`d-` and 32 hex digits).
@@ -141,11 +163,11 @@ class Database(Reading, Writing, Keeping, Evaluating, Prompting, Reviewing):
         """
         from tracehouse.dataset import Dataset
 
-        return Dataset(_native.dataset(self._native, name))
+        return Dataset(self._engine.dataset(self._native, name))
 
     def datasets(self) -> list[DatasetInfo]:
         """All datasets in their newest version, by name."""
-        return _native.datasets(self._native)
+        return self._engine.datasets(self._native)
 
     def delete_dataset(self, name: str) -> None:
         """Deletes a dataset with all its versions.
@@ -153,14 +175,14 @@ class Database(Reading, Writing, Keeping, Evaluating, Prompting, Reviewing):
         Raises:
             NotFoundError: there is none.
         """
-        _native.delete_dataset(self._native, name)
+        self._engine.delete_dataset(self._native, name)
 
     def datasets_holding(self, trace_id: str) -> list[Holding]:
         """The records of datasets, in their newest versions, that were made of a trace or of a span of it."""
         from tracehouse._given import record_of
         from tracehouse.likeness import Holding
 
-        return [record_of(Holding, one) for one in _native.datasets_holding(self._native, trace_id)]
+        return [record_of(Holding, one) for one in self._engine.datasets_holding(self._native, trace_id)]
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "read only" if self.read_only else "open"

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from tracehouse import _native
 from tracehouse._given import record_of
 from tracehouse._options import json_text
 from tracehouse._record import Record, to_datetime
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     import pandas
     import polars
     import pyarrow
+
+    from tracehouse._engine import DatasetHandle
 
 _R = TypeVar("_R")
 
@@ -188,7 +189,7 @@ _NOT_MERGED = ("source", "dataset_record_id")
 class Dataset:
     """A dataset of an open database."""
 
-    def __init__(self, native: _native.Dataset) -> None:
+    def __init__(self, native: DatasetHandle) -> None:
         self._native = native
 
     @property

@@ -1,7 +1,8 @@
 """What can go wrong: one class for each answer to "what should the caller do?".
 
-The native module raises these classes; their names and kinds are those of the Rust crate. A message names the thing at
-fault and what would be right.
+The native module raises these classes; their names and kinds are those of the Rust crate. What only a server can answer
+(`NotSupportedError`, `UnauthenticatedError`, `PermissionDeniedError`) has a class and kind beside them. A message names
+the thing at fault and what would be right.
 
 Invariant: every exception of this package is an `Error`, except `KeyboardInterrupt` for Ctrl-C, `TypeError` for an
 argument of the wrong type, and `ImportError` for an optional package that is not installed.
@@ -82,6 +83,24 @@ class ClosedError(Error):
     """The database is closed, failed a sync, or was opened before this process was forked: open it again."""
 
     kind = "Closed"
+
+
+class NotSupportedError(Error, NotImplementedError):
+    """A database behind a server cannot do this, or its server is too old for it; the message says what can."""
+
+    kind = "NotSupported"
+
+
+class UnauthenticatedError(Error):
+    """The server wants a token, or does not know the one it got; see `connect(token=...)`."""
+
+    kind = "Unauthenticated"
+
+
+class PermissionDeniedError(Error):
+    """The token has not the role, or not the experiment, that this needs."""
+
+    kind = "PermissionDenied"
 
 
 class NoticeWarning(UserWarning):

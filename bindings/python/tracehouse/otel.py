@@ -7,7 +7,8 @@
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(SpanExporter("app.traces")))
 
-There is no queue here and no server: the SDK's processor gathers spans, and `export` returns when they are on disk.
+There is no queue here: the SDK's processor gathers spans, and `export` returns when they are on disk. The database may
+be one behind a server (`SpanExporter("http://host:4318")`); there the SDK's own OTLP exporter does as well.
 Sampling and limits are the SDK's, redaction and prices the database's. Needs the extra `tracehouse[otel]`.
 """
 
@@ -28,6 +29,7 @@ from tracehouse.errors import Error
 
 if TYPE_CHECKING:
     from tracehouse import Database
+    from tracehouse._engine import Engine
 
 __all__ = ["LogExporter", "SpanExporter", "encode_logs", "encode_spans"]
 
@@ -35,7 +37,7 @@ _logger = logging.getLogger(__name__)
 # A reason is told once in so many lost batches: a full disk must not fill the log, too.
 _TOLD_EVERY = 100
 
-_Write = Callable[["_native.Database", Sequence[Any], str], "tuple[int, str | None]"]
+_Write = Callable[["Engine", Any, Sequence[Any], str], "tuple[int, str | None]"]
 
 
 def encode_spans(spans: Iterable[ReadableSpan]) -> bytes:
@@ -59,6 +61,14 @@ def _request(encoded: tuple[bytes, list[str]]) -> bytes:
     return request
 
 
+def _write_spans(engine: Engine, db: Any, spans: Sequence[Any], experiment_id: str) -> tuple[int, str | None]:
+    return engine.export_spans(db, spans, experiment_id)
+
+
+def _write_logs(engine: Engine, db: Any, records: Sequence[Any], experiment_id: str) -> tuple[int, str | None]:
+    return engine.export_logs(db, records, experiment_id)
+
+
 class _Writer:
     """What both exporters are: a database, and what could not be written to it."""
 
@@ -78,7 +88,7 @@ class _Writer:
         if database is None:
             return self._fail(len(items), "the exporter is shut down")
         try:
-            lost, reason = self._write(database._native, items, self._experiment_id)
+            lost, reason = self._write(database._engine, database._native, items, self._experiment_id)
         except Error as error:
             return self._fail(len(items), str(error))
         if lost:
@@ -113,8 +123,9 @@ class SpanExporter(_SdkSpanExporter):
     """An exporter that writes spans to a database.
 
     Args:
-        database: the path of a database, which is made where there is none, or an open `Database`. One that was given
-            open stays open; other code of the process may open the same path, and writes to the same instance.
+        database: the path of a database, which is made where there is none, the address of a server, or an open
+            `Database`. One that was given open stays open; other code of the process may open the same path, and writes
+            to the same instance.
         experiment_id: the experiment that new traces belong to.
 
     Under a `BatchSpanProcessor` a batch is one write, synced before `export` returns: after `force_flush` of the
@@ -124,7 +135,7 @@ class SpanExporter(_SdkSpanExporter):
     """
 
     def __init__(self, database: Database | str | os.PathLike[str], *, experiment_id: str = "0") -> None:
-        self._writer = _Writer(database, experiment_id, _native.export_spans)
+        self._writer = _Writer(database, experiment_id, _write_spans)
 
     @property
     def lost_spans(self) -> int:
@@ -154,7 +165,7 @@ class LogExporter:
     """
 
     def __init__(self, database: Database | str | os.PathLike[str], *, experiment_id: str = "0") -> None:
-        self._writer = _Writer(database, experiment_id, _native.export_logs)
+        self._writer = _Writer(database, experiment_id, _write_logs)
 
     @property
     def lost_records(self) -> int:

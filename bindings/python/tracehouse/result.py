@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-    from tracehouse import _native
+    from tracehouse._engine import Rows
 
 _FETCH_ROWS = 1024
 
@@ -27,7 +27,7 @@ class Result:
     from where they stand, as a cursor does. pandas, polars, pyarrow and DuckDB take a result where they take a table.
     """
 
-    def __init__(self, rows: _native.Rows) -> None:
+    def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
     @property

@@ -25,7 +25,7 @@ def _say_entry_points() -> None:
 
     import tracehouse
 
-    if "tracehouse" in importlib.metadata.entry_points(group="mlflow.tracking_store").names:
+    if "tracehouse+http" in importlib.metadata.entry_points(group="mlflow.tracking_store").names:
         return
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     info = Path(tracehouse.__file__).parent.parent / "tracehouse-0.dist-info"

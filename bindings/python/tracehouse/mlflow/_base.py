@@ -9,14 +9,14 @@ from typing import Any
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 import tracehouse
-from tracehouse.mlflow._access import Access
 from tracehouse.mlflow._errors import mlflow_errors
+from tracehouse.mlflow._places import AnyAccess
 
 
 class Base(SqlAlchemyStore):
     """A part of the store: it asks the database and writes to it."""
 
-    _access: Access
+    _access: AnyAccess
 
     @contextmanager
     def _reading(self) -> Iterator[tracehouse.Database]:

@@ -12,13 +12,13 @@ from tracehouse.mlflow._dataset_operations import remove_dataset_experiments
 
 _MADE_BY_RUNS = """
     SELECT trace_id, assessment_id FROM assessments
-    WHERE metadata['mlflow.assessment.sourceRunId'] IN (SELECT run_id FROM runs)
+    WHERE metadata['mlflow.assessment.sourceRunId'] = $run
 """
 
 
 def delete_assessments_of_runs(db: Database, run_ids: list[str]) -> int:
     """Deletes the assessments that runs made; those that they overrode are valid again."""
-    made = list(db.sql(_MADE_BY_RUNS, tables={"runs": {"run_id": run_ids}}))
+    made = [row for run_id in run_ids for row in db.sql(_MADE_BY_RUNS, {"run": run_id})]
     return sum(db.delete_assessment(trace_id, assessment_id) for trace_id, assessment_id in made)
 
 

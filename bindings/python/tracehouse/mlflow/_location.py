@@ -34,7 +34,10 @@ class Location:
         scheme, separator, path = uri.partition(":")
         path = unquote(path.removeprefix("//"))
         if scheme != _SCHEME or not separator or not path:
-            raise InvalidInputError(f"URI {uri!r}: tracehouse:./app.traces or tracehouse:///data/app.traces expected")
+            raise InvalidInputError(
+                f"URI {uri!r}: tracehouse:./app.traces, tracehouse:///data/app.traces or, for a server, "
+                "tracehouse+http://HOST:PORT?metadata=URI expected"
+            )
         if path == ":memory:":
             raise InvalidInputError(f"URI {uri!r}: a folder expected, MLflow's own files need one")
         return cls(Path(os.path.abspath(os.path.expanduser(path))))
@@ -45,7 +48,7 @@ class Location:
         return self.folder / "mlflow"
 
     @property
-    def sqlite_uri(self) -> str:
+    def sql_uri(self) -> str:
         """MLflow's SQLite file, as a URI."""
         return f"sqlite:///{self.mlflow / 'mlflow.db'}"
 

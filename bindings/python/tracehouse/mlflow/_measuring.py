@@ -25,6 +25,7 @@ from tracehouse.mlflow._measuring_metrics import (
     checked_filters,
     data_points,
     experiment_text,
+    listed,
     time_ns,
 )
 
@@ -39,8 +40,10 @@ _SESSIONS_BEGUN = """
     SELECT DISTINCT begun.session_id FROM begun
     JOIN (SELECT session_id, min(ms) AS ms FROM begun GROUP BY session_id) AS first
         ON first.session_id = begun.session_id AND first.ms = begun.ms
-    WHERE begun.trace_id IN (SELECT trace_id FROM matching)
+    WHERE begun.trace_id IN ({matching})
 """
+# Ids of one statement.
+_IDS_MAX = 5_000
 
 _GATEWAY_COST = """
     SELECT sum(cost_usd) FROM traces
@@ -162,7 +165,6 @@ class Measuring(Links):
         """What the traces of gateways between two times have cost, USD; the second time is not included."""
         statement = _GATEWAY_COST
         given: dict[str, Any] = {"start": time_ns(start_time_ms), "end": time_ns(end_time_ms)}
-        tables = {}
         if endpoint_id is not None:
             statement += " AND metadata['mlflow.gateway.endpointId'] = $endpoint"
             given["endpoint"] = endpoint_id
@@ -174,16 +176,18 @@ class Measuring(Links):
                 found = session.query(SqlExperiment.experiment_id).filter(SqlExperiment.workspace == workspace).all()
             if not found:
                 return 0.0
-            statement += " AND experiment_id IN (SELECT experiment_id FROM of_workspace)"
-            tables["of_workspace"] = {"experiment_id": [str(one) for (one,) in found]}
+            names, ids = listed("experiment", [str(one) for (one,) in found])
+            statement, given = f"{statement} AND experiment_id IN ({names})", {**given, **ids}
         with self._reading() as database:
-            [(cost,)] = database.sql(statement, given, tables=tables)
+            [(cost,)] = database.sql(statement, given)
         return float(cost or 0.0)
 
 
 def _sessions_begun(database: tracehouse.Database, experiment_id: str, matching: list[str]) -> set[str]:
     """The sessions of whose first traces one is among these."""
-    if not matching:
-        return set()
-    tables = {"matching": {"trace_id": matching}}
-    return {session_id for (session_id,) in database.sql(_SESSIONS_BEGUN, {"experiment": experiment_id}, tables=tables)}
+    begun: set[str] = set()
+    for begin in range(0, len(matching), _IDS_MAX):
+        names, ids = listed("trace", matching[begin : begin + _IDS_MAX])
+        statement = _SESSIONS_BEGUN.format(matching=names)
+        begun.update(session_id for (session_id,) in database.sql(statement, {"experiment": experiment_id, **ids}))
+    return begun

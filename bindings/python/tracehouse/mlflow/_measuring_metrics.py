@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import overload
 
 from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, MetricDataPoint
@@ -105,3 +106,9 @@ def _number(aggregation: MetricAggregation, value: float) -> float:
 def _dimension(name: str, value: str) -> str:
     """A value of an assessment is JSON as Python writes it."""
     return json.dumps(json.loads(value)) if name == AssessmentMetricDimensionKey.ASSESSMENT_VALUE else value
+
+
+def listed(name: str, values: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Values for `IN (..)` of a statement: the names of parameters, and these with their values."""
+    given = {f"{name}_{number}": value for number, value in enumerate(values)}
+    return ", ".join(f"${parameter}" for parameter in given), given

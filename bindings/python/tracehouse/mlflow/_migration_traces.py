@@ -24,7 +24,6 @@ from sqlalchemy import select
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, selectinload
 
-from tracehouse import _native
 from tracehouse.database import Database
 from tracehouse.errors import InvalidInputError, NotFoundError
 from tracehouse.mlflow._assessments import assessment_row
@@ -130,7 +129,7 @@ class Traces:
         def name(span: dict[str, Any]) -> str:
             return f"span {span['span_id']} of trace {span['trace_id']}"
 
-        _each(spans, lambda some: _native.append(self._database._native, some), name, page)
+        _each(spans, lambda some: self._database._engine.append(self._database._native, some), name, page)
 
     def _write_starts(self, infos: dict[str, TraceInfo], with_spans: set[str], page: Page) -> dict[str, TraceInfo]:
         """Writes what is known of the traces as a whole, and returns those that are there now."""

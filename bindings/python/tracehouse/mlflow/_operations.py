@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tracehouse import _native
 from tracehouse.database import Database
 from tracehouse.errors import InvalidInputError, NotFoundError
 from tracehouse.mlflow import _dataset_operations, _experiment_operations
@@ -32,7 +31,7 @@ def log_spans(db: Database, spans: list[dict[str, Any]], experiment_id: str, tag
     for span in spans:
         for part in ("events", "links"):
             span[part] = [tuple(item) for item in span[part]]
-    _native.append(db._native, spans)
+    db._engine.append(db._native, spans)
     # Each batch of a trace comes with the same ones.
     _set_tags(db, {trace_id: _changed(given, known.get(trace_id)) for trace_id, given in tags.items()})
 
@@ -85,7 +84,7 @@ def _known(db: Database, trace_id: str, experiment_id: str) -> TraceInfo | None:
 def trace_row(db: Database, trace_id: str) -> TraceInfo | None:
     """The row of a trace, where there is one."""
     try:
-        return _native.get_trace_info(db._native, trace_id)
+        return db._engine.get_trace_info(db._native, trace_id)
     except NotFoundError:
         return None
 
@@ -93,7 +92,7 @@ def trace_row(db: Database, trace_id: str) -> TraceInfo | None:
 def _set_again(db: Database, start: dict[str, Any]) -> None:
     """Sets the start's name and tags that someone else has set, or deleted: of two MLflow keeps the later, the database
     the user's."""
-    row = _native.get_trace_info(db._native, start["trace_id"])
+    row = db._engine.get_trace_info(db._native, start["trace_id"])
     changed = {key: value for key, value in start["tags"].items() if row.tags.get(key) != value}
     if start["name"] not in (None, row.name):
         changed[_NAME] = start["name"]

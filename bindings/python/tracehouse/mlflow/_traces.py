@@ -18,7 +18,6 @@ from mlflow.utils.uri import append_to_uri_path
 from sqlalchemy import bindparam, select
 
 import tracehouse
-from tracehouse import _native
 from tracehouse.errors import InvalidInputError, NotFoundError
 from tracehouse.mlflow import _calls
 from tracehouse.mlflow._assessments import assessment_row, by_trace
@@ -136,7 +135,7 @@ class Traces(Base):
             limit = _DELETE_PAGE if left is None else min(left, _DELETE_PAGE)
             order = ["timestamp_ms ASC", "request_id ASC"]
             with self._reading() as database:
-                found = _native.search_ids(
+                found = database._engine.search_ids(
                     database._native, (filter, order, limit, None, [str(experiment_id)], 0, None)
                 )
             if not found:
@@ -220,7 +219,7 @@ class Traces(Base):
         )
         with self._reading() as database:
             try:
-                traces, token = _native.search(database._native, search, False)
+                traces, token = database._engine.search(database._native, search, False)
             except InvalidInputError as error:
                 question = {"filter_string": filter_string, "order_by": order_by, "max_results": 1}
                 raise refusal(error, lambda: super(Traces, self).search_traces(**question)) from error
@@ -228,7 +227,7 @@ class Traces(Base):
 
     def _trace(self, database: tracehouse.Database, trace_id: str) -> Trace | None:
         try:
-            found = _native.get_trace(database._native, trace_id)
+            found = database._engine.get_trace(database._native, trace_id)
         except NotFoundError:
             return None
         info = trace_info(
