@@ -23,6 +23,7 @@ impl Serving {
             .arg("serve")
             .arg(path)
             .args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"])
+            .args(["--log-level", "warn"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

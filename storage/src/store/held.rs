@@ -82,6 +82,10 @@ impl Store {
         let (mut batches, mut log_bytes) = (Vec::new(), 0);
         let mut next_sequence = from;
         let mut take = |record: Record| {
+            assert!(
+                record.sequence >= next_sequence,
+                "HO-1: records come in their order, each once"
+            );
             log_bytes += record.payload.len() as u64;
             if let Some(batch) = spans_of(&record)? {
                 batches.push(batch);
@@ -160,6 +164,11 @@ impl Store {
             reader.tail = Tail::new(next);
             reader.generation = holds.generation;
         }
+        assert_eq!(
+            reader.next_sequence(),
+            next,
+            "HO-1: the reader goes on where the hold says"
+        );
         Ok(next)
     }
 
@@ -179,6 +188,10 @@ impl Store {
         let Some(after) = after.filter(is_spare) else {
             return Err(error);
         };
+        assert!(
+            from < after && after <= replay_from,
+            "ST-2: what replay needs is not passed over"
+        );
         holds.give_up(self.env.as_ref(), name, after)?;
         Ok(after)
     }
@@ -212,6 +225,10 @@ impl Store {
                 records.push(kept.0);
                 Ok(ControlFlow::Continue(()))
             })?;
+            assert!(
+                records.iter().all(|record| record.sequence < *next_first),
+                "ST-3: records stay in the file that has their sequence"
+            );
             if is_changed {
                 holds.generation += 1;
                 wal::rewrite_file(env, dir, *first, &records)?;

@@ -19,7 +19,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,12 @@ impl Holds {
         for hold in self.by_name.values_mut() {
             hold.next_sequence = hold.next_sequence.min(next_sequence);
         }
+        assert!(
+            self.by_name
+                .values()
+                .all(|hold| hold.next_sequence <= next_sequence),
+            "HO-1: no hold is ahead of the log"
+        );
         self
     }
 
@@ -264,7 +270,9 @@ impl Store {
         self.check_open()?;
         let mut holds = lock(&self.holds);
         let was_there = holds.by_name.contains_key(name);
-        holds.change(self.env.as_ref(), |holds| drop(holds.remove(name)))?;
+        holds.change(self.env.as_ref(), |holds| {
+            holds.remove(name);
+        })?;
         self.cut_held(&mut holds)?;
         Ok(was_there)
     }
@@ -358,6 +366,7 @@ impl Store {
         self.keep_limits(holds)?;
         let wanted = holds.by_name.values().map(|hold| hold.next_sequence).min();
         let from = wanted.map_or(replay_from, |wanted| wanted.min(replay_from));
+        assert!(from <= replay_from, "ST-2: what replay needs stays");
         wal::remove_below(self.env.as_ref(), Path::new(WAL_DIR), from).map(drop)
     }
 
@@ -374,6 +383,10 @@ impl Store {
                 let oldest = spare.iter().find(|file| file.next_first > next);
                 next = oldest.map_or(next, |file| file.next_first);
             }
+            assert!(
+                next >= hold.next_sequence,
+                "HO-1: a hold moves forward only"
+            );
             match hold.when_full {
                 WhenFull::GiveUpOldest => holds.give_up(self.env.as_ref(), &name, next)?,
                 WhenFull::RefuseWrites if next > hold.next_sequence => holds.full.push(name),
@@ -426,7 +439,7 @@ fn held_bytes(spare: &[Spare], next_sequence: u64) -> u64 {
 }
 
 /// The length of a file of the log; 0 of one that is gone meanwhile.
-fn file_bytes(env: &dyn Env, path: &PathBuf) -> Result<u64> {
+fn file_bytes(env: &dyn Env, path: &Path) -> Result<u64> {
     match env.open(path) {
         Ok(file) => Ok(file.len()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),

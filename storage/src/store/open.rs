@@ -188,16 +188,8 @@ impl Store {
             let needed = |(_, _, last): &&(PathBuf, u64, u64)| *last >= replay_from;
             replayed.files.iter().filter(needed).count()
         });
-        let wal = match replayed.filter(|_| options.durable) {
-            // A file that holds something else may have the name of the next one; it was copied.
-            Some(replayed) if salvaged.is_some() => Some(WalWriter::restart(
-                &env,
-                Path::new(WAL_DIR),
-                replayed.last_sequence + 1,
-            )?),
-            Some(replayed) => Some(WalWriter::resume(&env, Path::new(WAL_DIR), &replayed)?),
-            None => None,
-        };
+        let replayed = replayed.filter(|_| options.durable);
+        let wal = open_log(&env, replayed.as_ref(), salvaged.is_some())?;
         let next_sequence = match &wal {
             Some(wal) => wal.next_sequence(),
             None => state.manifest.replay_from.max(1),
@@ -592,6 +584,23 @@ fn text_in_place(env: &dyn Env, dir: &Path) -> SegmentText {
     match env.folder(&folder).filter(|_| env.exists(&folder)) {
         Some(folder) => SegmentText::Closed(folder),
         None => SegmentText::Absent,
+    }
+}
+
+/// The log to go on with; none for a store without one.
+fn open_log(
+    env: &Arc<dyn Env>,
+    replayed: Option<&Replayed>,
+    is_salvaged: bool,
+) -> Result<Option<WalWriter>> {
+    let Some(replayed) = replayed else {
+        return Ok(None);
+    };
+    let dir = Path::new(WAL_DIR);
+    // A file that holds something else may have the name of the next one; it was copied.
+    match is_salvaged {
+        true => WalWriter::restart(env, dir, replayed.last_sequence + 1).map(Some),
+        false => WalWriter::resume(env, dir, replayed).map(Some),
     }
 }
 

@@ -57,6 +57,25 @@ impl Tail {
         })
     }
 
+    /// The file with which reading begins.
+    ///
+    /// # Errors
+    /// `Corrupt` when the one that was being read is gone.
+    fn start_of(&self, files: &[(PathBuf, u64)], dir: &Path) -> Result<usize> {
+        let Some((known, _)) = &self.at else {
+            let holds_next = |(_, first): &(PathBuf, u64)| *first <= self.last + 1;
+            return Ok(files.iter().rposition(holds_next).unwrap_or(0));
+        };
+        let start = files.iter().position(|(other, _)| other == known);
+        start.ok_or_else(|| {
+            Error::corrupt(format!(
+                "{}: the log was cut after record {}",
+                dir.display(),
+                self.last
+            ))
+        })
+    }
+
     /// As [`Tail::read`], up to the record `last_max` and until `apply` has enough. Nothing behind `last_max` is looked at.
     ///
     /// # Errors
@@ -69,25 +88,9 @@ impl Tail {
         apply: &mut dyn FnMut(Record) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let files = list_files(env, dir)?;
-        let known = self.at.as_ref().map(|(path, _)| path.clone());
-        let start = match &known {
-            Some(path) => files.iter().position(|(other, _)| other == path),
-            None => Some(
-                files
-                    .iter()
-                    .rposition(|(_, first)| *first <= self.last + 1)
-                    .unwrap_or(0),
-            ),
-        };
-        let cut = || {
-            Error::corrupt(format!(
-                "{}: the log was cut after record {}",
-                dir.display(),
-                self.last
-            ))
-        };
-        let start = start.ok_or_else(cut)?;
-        let mut reached = if known.is_some() { self.last } else { 0 };
+        let start = self.start_of(&files, dir)?;
+        let known = self.at.is_some();
+        let mut reached = if known { self.last } else { 0 };
         for (path, first) in files.iter().skip(start) {
             if self.last >= last_max {
                 return Ok(());

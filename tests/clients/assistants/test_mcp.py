@@ -3,7 +3,6 @@ HTTP. Clients are those of the package `mcp` (both lifecycles of the protocol) a
 
 import hashlib
 import json
-import os
 import socket
 import subprocess
 import time
@@ -491,9 +490,7 @@ def test_a_question_ends_when_it_is_cancelled(tau):
 
 
 def test_stdio_has_the_budget_it_is_given(portal, tau):
-    params = stdio(tau)
-    params.env = {**os.environ, "MCP_BYTES": "5000"}
-    with connected(portal, params) as client:
+    with connected(portal, stdio(tau, "--answer-bytes", "5000")) as client:
         analyst = Assistant(portal, client)
         answer = analyst.ask("search_traces", limit=100)
         assert answer.bytes <= 5_000 and answer["cut"]

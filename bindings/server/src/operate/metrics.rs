@@ -49,10 +49,10 @@ pub(super) async fn metrics(
 async fn stats(state: &Shared) -> Result<Stats, ApiError> {
     // Who comes meanwhile waits for the same figures.
     let mut last = state.operate.stats.0.lock().await;
-    if let Some((at, stats)) = last.as_ref() {
-        if at.elapsed() < STATS_AGE_MAX {
-            return Ok(stats.clone());
-        }
+    if let Some((at, stats)) = last.as_ref()
+        && at.elapsed() < STATS_AGE_MAX
+    {
+        return Ok(stats.clone());
     }
     let stats = ask(state, |db| Ok(db.stats()?)).await?;
     *last = Some((Instant::now(), stats.clone()));
@@ -221,7 +221,7 @@ fn received(page: &mut Page, figures: &Figures) {
 }
 
 fn server(page: &mut Page, state: &State) {
-    let (figures, options, log) = (&state.operate.figures, &state.options, &state.operate.log);
+    let (figures, options) = (&state.operate.figures, &state.options);
     page.gauge(
         "tracehouse_in_flight_bytes",
         "Memory that requests have reserved.",
@@ -262,6 +262,11 @@ fn server(page: &mut Page, state: &State) {
         "TLS handshakes that failed.",
         figures.failed_handshakes.get(),
     );
+    questions_and_logs(page, state);
+}
+
+fn questions_and_logs(page: &mut Page, state: &State) {
+    let (figures, log) = (&state.operate.figures, &state.operate.log);
     page.gauge(
         "tracehouse_queries_running",
         "Questions that run.",

@@ -75,7 +75,7 @@ fn rows_of<T: DeserializeOwned>(
     given: &[Box<RawValue>],
     known: &[&str],
 ) -> Result<Vec<T>, ApiError> {
-    let row = |(at, row): (usize, &Box<RawValue>)| {
+    let row = |(at, row): (usize, &RawValue)| {
         let wrong = |what: String| ApiError::bad_request(format!("{list}[{at}]: {what}"));
         let Members(members) =
             serde_json::from_str(row.get()).map_err(|error| wrong(error.to_string()))?;
@@ -87,7 +87,12 @@ fn rows_of<T: DeserializeOwned>(
             None => serde_json::from_str(row.get()).map_err(|error| wrong(error.to_string())),
         }
     };
-    given.iter().enumerate().map(row).collect()
+    given
+        .iter()
+        .map(AsRef::as_ref)
+        .enumerate()
+        .map(row)
+        .collect()
 }
 
 #[derive(Debug, Deserialize)]
@@ -255,10 +260,11 @@ pub(super) struct LinkRun {
 
 /// Links traces to a run, or takes the link away.
 pub(super) fn link_run(db: &Database, given: LinkRun) -> Result<(), ApiError> {
-    Ok(match given.link {
-        true => db.link_traces_to_run(&given.trace_ids, &given.run_id)?,
-        false => db.unlink_traces_from_run(&given.trace_ids, &given.run_id)?,
-    })
+    let linked = match given.link {
+        true => db.link_traces_to_run(&given.trace_ids, &given.run_id),
+        false => db.unlink_traces_from_run(&given.trace_ids, &given.run_id),
+    };
+    Ok(linked?)
 }
 
 #[derive(Debug, Deserialize)]
@@ -271,8 +277,9 @@ pub(super) struct LinkPrompts {
 
 /// Links prompts to a trace, or takes the link away.
 pub(super) fn link_prompts(db: &Database, given: LinkPrompts) -> Result<(), ApiError> {
-    Ok(match given.link {
-        true => db.link_prompts_to_trace(&given.trace_id, &given.prompts)?,
-        false => db.unlink_prompts_from_trace(&given.trace_id, &given.prompts)?,
-    })
+    let linked = match given.link {
+        true => db.link_prompts_to_trace(&given.trace_id, &given.prompts),
+        false => db.unlink_prompts_from_trace(&given.trace_id, &given.prompts),
+    };
+    Ok(linked?)
 }

@@ -161,6 +161,17 @@ async fn a_dataset_is_made_read_and_written_out() {
         (&json!(1), &json!(2)),
         "{added}"
     );
+    check_pages(&api, &path).await;
+    check_export(&api, &path).await;
+    for gone in ["/records?version=9", "/export?version=9"] {
+        assert_eq!(api.get(&format!("{path}{gone}")).await.0, 404, "{gone}");
+    }
+    assert_eq!(api.delete(&path).await.1["deleted"], "my set/1");
+    assert_eq!(api.get(&path).await.0, 404);
+}
+
+/// Records page by page; the first of them goes.
+async fn check_pages(api: &Api, path: &str) {
     let page = api.found(&format!("{path}/records?limit=4")).await;
     let token = page["next_page_token"].as_str().unwrap();
     let rest = api
@@ -175,12 +186,16 @@ async fn a_dataset_is_made_read_and_written_out() {
     );
     let versions = api.found(&format!("{path}/versions")).await;
     assert_eq!(versions["versions"].as_array().unwrap().len(), 2);
-    assert_eq!(api.found(&path).await["versions"], versions["versions"]);
+    assert_eq!(api.found(path).await["versions"], versions["versions"]);
     let record = page["records"][0]["dataset_record_id"].as_str().unwrap();
     let deleted = api
         .delete(&format!("{path}/records?record_id={record}"))
         .await;
     assert_eq!(deleted, (200, json!({"deleted": 1, "version": 3})));
+}
+
+/// What is written out comes back into another dataset.
+async fn check_export(api: &Api, path: &str) {
     let lines = bytes_of(
         api.send(bare("GET", &format!("{path}/export?version=1")))
             .await,
@@ -198,17 +213,14 @@ async fn a_dataset_is_made_read_and_written_out() {
         (&json!(5), &json!(0)),
         "{copied}"
     );
-    for gone in ["/records?version=9", "/export?version=9"] {
-        assert_eq!(api.get(&format!("{path}{gone}")).await.0, 404, "{gone}");
-    }
-    assert_eq!(api.delete(&path).await.1["deleted"], "my set/1");
-    assert_eq!(api.get(&path).await.0, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_reads_only_changes_nothing() {
-    let mut options = ServeOptions::default();
-    options.read_only = true;
+    let options = ServeOptions {
+        read_only: true,
+        ..ServeOptions::default()
+    };
     let api = Api::of(Caller::named("owner"), options);
     let tags = format!("/api/v1/traces/{}/tags", id("a1"));
     assert_eq!(api.post(&tags, json!({"tags": {"k": "v"}})).await.0, 403);

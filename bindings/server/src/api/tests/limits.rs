@@ -133,8 +133,10 @@ async fn bodies_are_json_objects_of_bounded_size() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_whole_or_an_error() {
-    let mut options = ServeOptions::default();
-    options.rows_max = 1_000;
+    let options = ServeOptions {
+        rows_max: 1_000,
+        ..ServeOptions::default()
+    };
     let api = Api::of(Caller::named("owner"), options);
     let rows = |count: usize| format!("SELECT x FROM generate_series(1, {count}) AS a(x)");
     let (status, answer) = api.post("/api/v1/sql", json!({"sql": rows(1_000)})).await;

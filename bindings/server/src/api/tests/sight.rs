@@ -124,13 +124,7 @@ async fn a_trace_of_another_experiment_is_not_there() {
             .0,
         404
     );
-    let (_, many) = api
-        .post("/api/v1/traces:batch", json!({"trace_ids": [other, own]}))
-        .await;
-    assert_eq!(
-        (&many["missing"], many["traces"].as_array().unwrap().len()),
-        (&json!([other]), 1)
-    );
+    check_batch(&api, &other, &own).await;
     assert_eq!(
         api.state.db.get_assessment(&other, &stored).unwrap().value,
         "true"
@@ -146,6 +140,17 @@ async fn a_trace_of_another_experiment_is_not_there() {
         (200, json!({"deleted": 1}))
     );
     assert_eq!(api.get(&format!("/api/v1/traces/{own}")).await.0, 404);
+}
+
+/// Of many traces, those of others are missing.
+async fn check_batch(api: &Api, other: &str, own: &str) {
+    let (_, many) = api
+        .post("/api/v1/traces:batch", json!({"trace_ids": [other, own]}))
+        .await;
+    assert_eq!(
+        (&many["missing"], many["traces"].as_array().unwrap().len()),
+        (&json!([other]), 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,9 +69,9 @@ fn tool(name: &str) -> &'static Tool {
     ALL.iter().find(|tool| tool.name == name).unwrap()
 }
 
-#[test]
-fn callers_see_nothing_of_other_experiments() {
-    let questions = [
+/// Questions whose answers would tell of traces.
+fn questions() -> Vec<(&'static str, serde_json::Value)> {
+    vec![
         ("schema", json!({})),
         ("search_traces", json!({})),
         (
@@ -114,7 +114,12 @@ fn callers_see_nothing_of_other_experiments() {
             "explain_filter",
             json!({"filter": "tags.`tag-banan` = 'x' OR name = 'x'"}),
         ),
-    ];
+    ]
+}
+
+#[test]
+fn callers_see_nothing_of_other_experiments() {
+    let questions = questions();
     let (all, own) = (Scope::of(&admitted()), Scope::only(&["1"]));
     let mut seen = 0;
     for (name, arguments) in questions {
