@@ -53,6 +53,11 @@ _DATABASE = {
     "eval_scores": "EvalRun.scores",
     "decode_received": "no twin: a server's way in, whose parts import_otlp does together",
     "store_received": "no twin: a server's way in, whose parts import_otlp does together",
+    "check_writable": "no twin: a server tells by it whether it is ready",
+    "feeds": "no twin: `tracehouse serve --forward` sends on",
+    "forward_feed": "no twin: `tracehouse serve --forward` sends on",
+    "release_feed": "no twin: `tracehouse serve --forward-release` lets go",
+    "id": "no twin: it tells a server that its own spans come back",
     "judge_cache": "no twin: a run gives it to its judges",
 }
 _DATASET = {
@@ -69,6 +74,7 @@ _FREE = {
     "backup_until": "backup",
     "read_table": "Database.sql(tables=...)",
     "batch_rows": "no twin: rows are tuples by themselves",
+    "encode_otlp": "Trace.to_otlp",
 }
 
 
