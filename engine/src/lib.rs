@@ -1,6 +1,6 @@
 //! Tracehouse: an embedded analytical database for LLM and agent traces.
 //!
-//! A database is a folder that a program opens; there is no server. OpenTelemetry traces go in and are durable when a
+//! A database is a folder that a program opens; no server is needed. OpenTelemetry traces go in and are durable when a
 //! call returns. SQL, MLflow's filter language and full-text search read them, people and judges say what they think
 //! of them, and evaluation datasets are made of them.
 //!
