@@ -63,7 +63,7 @@ class Served:
     """A server as a process."""
 
     def __init__(self, binary, database):
-        command = [binary, "serve", database, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
+        command = [binary, "serve", database, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log-level", "error"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         _, self.http, _, self.grpc = self.process.stdout.readline().split()
 
