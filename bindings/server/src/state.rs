@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 use tracehouse::Database;
 
 use crate::access::Access;
+use crate::ask::Turns;
 use crate::forward::Forward;
 use crate::operate::Operate;
 use crate::options::ServeOptions;
@@ -26,7 +27,7 @@ pub(crate) struct State {
     /// Decoding: as many as there are cores.
     pub(crate) decoders: Arc<Semaphore>,
     /// Questions.
-    pub(crate) queries: Arc<Semaphore>,
+    pub(crate) turns: Turns,
 }
 
 /// A handle that handlers get.
@@ -47,7 +48,7 @@ impl State {
             operate,
             budget: Budget::new(options.in_flight_bytes_max),
             decoders: Arc::new(Semaphore::new(cores)),
-            queries: Arc::new(Semaphore::new(options.queries_max.max(1))),
+            turns: Turns::new(options.queries_max),
             db,
             options,
         }

@@ -24,7 +24,9 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::{
+    SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
+};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::memory::MemoryStream;
@@ -32,7 +34,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use tracehouse_storage::Snapshot;
 use tracehouse_storage::interrupt::Interrupt;
 use tracehouse_storage::scan::BATCH_ROWS;
@@ -411,7 +413,7 @@ pub(super) async fn start(
         .query_planner()
         .create_physical_plan(&optimized, &state)
         .await?;
-    let rows = execute_stream(give_way(physical)?, state.task_ctx())?;
+    let rows = when_asked(give_way(physical)?, state.task_ctx());
     let rows = match summary {
         Some(summary) => summary.in_rows(rows),
         None => explained::in_lines(&optimized, rows),
@@ -420,6 +422,16 @@ pub(super) async fn start(
     let schema = form.schema();
     let batches = rows.map(move |batch| batch.and_then(|batch| form.batch(batch)));
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+}
+
+/// The rows of a plan. Nothing is computed before the first poll, while `execute_stream` itself starts tasks.
+fn when_asked(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+) -> SendableRecordBatchStream {
+    let schema = plan.schema();
+    let rows = stream::once(async move { execute_stream(plan, context) }).try_flatten();
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
 /// Lets joins give way after a number of batches. They make many of few, without asking the scan, where a query

@@ -4,8 +4,8 @@
 //! reader (poll_next, next_blocking) <- a few batches <- task on the query's threads <- plan
 //! ```
 //!
-//! Invariants: (1) the task runs at most [`BATCHES_AHEAD`] + 1 batches ahead of its reader, so memory does not grow
-//! with the result; (2) it ends when the stream is dropped; (3) the end of a result is said and not concluded from
+//! Invariants: (1) the task computes nothing before its reader asks, and then runs at most [`BATCHES_AHEAD`] + 1 batches
+//! ahead of it, so memory does not grow with the result; (2) it ends when the stream is dropped; (3) the end of a result is said and not concluded from
 //! silence: a task that is gone is an error, never a shorter result.
 //!
 //! The time limit is about waiting: that for the first batch and that for each further one. The reader's own time
@@ -41,6 +41,8 @@ type Item = Option<Result<RecordBatch>>;
 /// The batches of a result. Dropping it cancels the query.
 pub struct SqlStream {
     schema: SchemaRef,
+    /// Tells the task that rows are wanted; taken by the first poll.
+    asked: Option<oneshot::Sender<()>>,
     items: Receiver<Item>,
     query: Running,
     limits: Limits,
@@ -56,7 +58,7 @@ impl fmt::Debug for SqlStream {
 }
 
 impl SqlStream {
-    /// Plans a statement and begins to run it.
+    /// Plans a statement. It runs once its first batch is asked for.
     ///
     /// # Errors
     /// As [`run_sql`](super::run_sql); errors while reading come in place of a batch.
@@ -70,6 +72,7 @@ impl SqlStream {
         };
         let (sender, items) = mpsc::channel(BATCHES_AHEAD);
         let (told, schema) = oneshot::channel();
+        let (asked, is_asked) = oneshot::channel();
         // Plan and batches stay in the task: trees are dropped by recursion, and a caller's stack may be small.
         let task = {
             let (context, cancel, limits) =
@@ -78,7 +81,7 @@ impl SqlStream {
                 match limits.keep(start(&context, query, &cancel)).await {
                     Err(error) => drop(told.send(Err(error))),
                     Ok(batches) => {
-                        if told.send(Ok(batches.schema())).is_ok() {
+                        if told.send(Ok(batches.schema())).is_ok() && is_asked.await.is_ok() {
                             send_all(batches, &limits, sender).await;
                         }
                     }
@@ -90,6 +93,7 @@ impl SqlStream {
         let schema = schema.await.map_err(|_| gone())??;
         Ok(Self {
             schema,
+            asked: Some(asked),
             items,
             query: running,
             limits,
@@ -121,6 +125,10 @@ impl SqlStream {
     pub fn poll_next(&mut self, waker: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
         if self.has_ended {
             return Poll::Ready(None);
+        }
+        if let Some(asked) = self.asked.take() {
+            // A task that is gone is noticed by what it sent last.
+            let _ = asked.send(());
         }
         let item = match ready!(self.items.poll_recv(waker)) {
             // Whoever was told to stop gets nothing more, though it was there.

@@ -409,6 +409,12 @@ def test_a_result_is_cancelled_by_its_info(served, client):
     served.wait_until_idle()
 
 
+def test_nothing_is_computed_before_a_reader_comes(served, client):
+    # A client that is cancelled between the two calls never shows its ticket.
+    statement_info(client, RUNAWAY)
+    served.wait_until_idle()
+
+
 def test_adbc_cancels(served, cursor):
     timer = threading.Timer(0.5, cursor.adbc_cancel)
     timer.start()

@@ -116,8 +116,7 @@ pub(super) async fn stream(
     let given_up = GivenUp::default();
     let limit_max = state.options.query_timeout;
     let limit = timeout.map_or(limit_max, |timeout| timeout.min(limit_max));
-    let turn = state.queries.clone().acquire_owned().await;
-    let turn = turn.map_err(|_| ApiError::busy("the server is stopping"))?;
+    let turn = state.turns.take().await?;
     let mut reserved = state.budget.begin();
     reserved.add(STREAM_BYTES)?;
     let db = limited(state, &given_up).with_timeout(limit);

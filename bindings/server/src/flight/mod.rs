@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! gate (token, memory of the request) -> calls (the service of Flight) -> sql (the commands of Flight SQL)
-//!   GetFlightInfo, a statement: results (plans, begins to run; a ticket) -> DoGet: outgoing (messages) -> client
+//!   GetFlightInfo, a statement: results (plans; a ticket) -> DoGet: outgoing (messages) -> client
 //!   CreatePreparedStatement, DoPut: prepared (kept statements), parameters (values) -> GetFlightInfo as above
 //!   catalogue (tables, keys), about (what the server is and has)
 //! ```

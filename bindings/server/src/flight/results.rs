@@ -1,12 +1,13 @@
 //! Results that wait for their reader or have one: from a statement to messages, by ticket.
 //!
 //! ```text
-//! start: a place -> a turn -> planned, begins to run -> ticket
-//!   task: next batch (with a turn) -> pieces -> messages, on a thread of their own -> channel of a few -> DoGet
+//! start: a place -> a turn -> planned -> ticket
+//!   task, once it is read: next batch (with a turn) -> pieces -> messages, on a thread of their own -> channel of a few -> DoGet
 //! ```
 //!
 //! The task owns the statement. It waits for its reader as long as a ticket is good: for the first message as for each
-//! further one. When the reader goes, waits too long or cancels, the task ends, and the statement with it.
+//! further one. Nothing is computed before it has come: a client that goes before it could show its ticket leaves a plan
+//! behind and no work. When the reader goes, waits too long or cancels, the task ends, and the statement with it.
 //!
 //! The limit of a question's time is about the engine's work: the time in which a reader takes what is there does not
 //! count. A turn among all questions is held while the engine is waited for, never for a reader.
@@ -75,11 +76,10 @@ impl Drop for Place {
     }
 }
 
-/// A statement that has been planned and begins to run.
+/// A statement that has been planned.
 struct Started {
     batches: SqlStream,
     sent: SchemaRef,
-    turn: OwnedSemaphorePermit,
     /// What is left of its time.
     time_left: Duration,
 }
@@ -97,7 +97,7 @@ impl Results {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Plans a statement and begins to run it: the handle of its result, and the schema as sent.
+    /// Plans a statement: the handle of its result, which is computed when it is read, and the schema as sent.
     ///
     /// # Errors
     /// What planning gives; `Unavailable` when the caller, or all of them, have as many results as they may.
@@ -132,7 +132,7 @@ impl Results {
     }
 
     async fn plan(&self, query: SqlQuery, cancel: &CancelToken) -> Result<Started, Status> {
-        let turn = turn(&self.state).await?;
+        let _turn = turn(&self.state).await?;
         let (begin, limit) = (Instant::now(), self.state.options.query_timeout);
         let db = self.state.db.with_cancel(cancel.clone());
         let batches = tokio::time::timeout(limit, db.sql_stream(query))
@@ -142,7 +142,6 @@ impl Results {
         Ok(Started {
             sent: outgoing::sent_schema(&batches.schema()),
             batches,
-            turn,
             time_left: limit.saturating_sub(begin.elapsed()),
         })
     }
@@ -213,8 +212,7 @@ impl Results {
 
 /// A turn among all questions.
 async fn turn(state: &Shared) -> Result<OwnedSemaphorePermit, Status> {
-    let turn = state.queries.clone().acquire_owned().await;
-    turn.map_err(|_| ApiError::busy("the server is stopping").into())
+    Ok(state.turns.take().await?)
 }
 
 fn too_long(limit: Duration) -> Status {
@@ -280,16 +278,12 @@ impl Task {
         let Started {
             mut batches,
             sent,
-            turn: first_turn,
             mut time_left,
         } = started;
-        let mut kept_turn = Some(first_turn);
         self.send(Some(Ok(outgoing::schema_message(&sent)))).await?;
+        self.is_read().await?;
         loop {
-            let has_turn = match kept_turn.take() {
-                Some(has_turn) => has_turn,
-                None => self.unless_unread(turn(&self.state)).await??,
-            };
+            let has_turn = self.unless_unread(turn(&self.state)).await??;
             let next = self.unless_unread(self.next(&mut batches, &mut time_left));
             let next = next.await??;
             drop(has_turn);
@@ -298,6 +292,15 @@ impl Task {
                 let message = message(&sent, piece).await?;
                 self.send(Some(Ok(message))).await?;
             }
+        }
+    }
+
+    /// Waits until what was sent has been taken.
+    async fn is_read(&self) -> Result<(), Ended> {
+        let all_taken = self.sender.reserve_many(MESSAGES_AHEAD);
+        match tokio::time::timeout(READER_PAUSE_MAX, all_taken).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Ended::Unread),
         }
     }
 

@@ -285,8 +285,11 @@ impl http_body::Body for Followed {
                 if let Some(data) = frame.data_ref() {
                     self.record.sent_bytes += data.len() as u64;
                 }
-                let code = frame.trailers_ref().and_then(code);
-                self.record.code = code.or(self.record.code);
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.record.code = code(trailers).or(self.record.code);
+                    // Nothing follows, and nobody asks whether it does.
+                    self.record.is_ended = true;
+                }
             }
             // The answer broke off: its head had said that all was well.
             Poll::Ready(Some(Err(_))) => self.record.status = Some(500),

@@ -1,6 +1,6 @@
 //! The body of a request, read piece by piece: within the limits of size and time, and of the memory of all.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +11,10 @@ use http_body_util::BodyExt;
 use super::Reserved;
 use crate::error::ApiError;
 
-/// Reads a body to its end.
+/// How long the rest of a refused body is waited for.
+const DISCARD_MAX: Duration = Duration::from_secs(5);
+
+/// Reads a body to its end; what is refused for want of memory is read, too, and not kept.
 ///
 /// # Errors
 /// 413 when it is longer than `bytes_max`, by its head or by itself; 503 when that much memory is not there now; 408
@@ -50,7 +53,12 @@ where
         if bytes > bytes_max {
             return Err(too_large(bytes_max));
         }
-        reserved.add(piece.len())?;
+        if let Err(busy) = reserved.add(piece.len()) {
+            drop((pieces, piece));
+            reserved.shrink_to(0);
+            discard(body, bytes_max - bytes).await;
+            return Err(busy);
+        }
         pieces.push(piece);
     }
     if pieces.len() == 1 {
@@ -67,6 +75,62 @@ where
     Ok(whole.freeze())
 }
 
+/// Takes what still comes of a body, as far as it comes soon: a client that is writing when its connection is closed sees
+/// a broken connection, and not that it is to try again.
+async fn discard<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, bytes_max: usize) {
+    let rest = async {
+        let mut left = bytes_max;
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(bytes) else {
+                return;
+            };
+            left = rest;
+        }
+    };
+    // It was refused before; that it went on too long changes nothing.
+    let _ = tokio::time::timeout(DISCARD_MAX, rest).await;
+}
+
 fn too_large(bytes_max: usize) -> ApiError {
     ApiError::too_large(format!("the request has more than {bytes_max} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::{StreamExt, stream};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+    use crate::receive::Budget;
+
+    #[test]
+    fn a_body_that_finds_no_memory_is_taken_to_its_end_and_not_kept() {
+        let threads = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        threads.block_on(async {
+            let (budget, mut left) = (Budget::new(10), 5);
+            let pieces = stream::iter(0..5).inspect(|_| left -= 1);
+            let frames =
+                pieces.map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"1234"))));
+            let mut reserved = budget.begin();
+            let (headers, pause_max) = (HeaderMap::new(), Duration::from_secs(5));
+            let read = read(
+                &headers,
+                StreamBody::new(frames),
+                100,
+                pause_max,
+                &mut reserved,
+            );
+            let refused = read.await.unwrap_err();
+            assert_eq!(refused.status.as_u16(), 503);
+            assert_eq!(budget.used(), 0);
+            assert_eq!(left, 0);
+        });
+    }
 }

@@ -213,7 +213,7 @@ async fn a_stream_that_fails_breaks_off() {
 /// Waits until no question runs and no memory is taken: forever, if one does not end.
 async fn wait_for_rest(api: &Api) {
     let is_busy = || {
-        let turns = api.state.queries.available_permits();
+        let turns = api.state.turns.free();
         turns < api.state.options.queries_max || api.state.budget.used() > 0
     };
     while is_busy() {
@@ -240,7 +240,7 @@ async fn a_client_that_goes_takes_its_question_along() {
         .insert(header::ACCEPT, batches::MEDIA_TYPE.parse().unwrap());
     let mut body = api.send(request).await.into_body();
     assert!(body.frame().await.unwrap().is_ok());
-    assert!(api.state.queries.available_permits() < api.state.options.queries_max);
+    assert!(api.state.turns.free() < api.state.options.queries_max);
     // And while rows come.
     drop(body);
     wait_for_rest(&api).await;
