@@ -9,7 +9,7 @@ use tracehouse_storage::Snapshot;
 
 use crate::database::Database;
 use crate::error::Result;
-use crate::filters::joined;
+use crate::filters::join_filters;
 
 /// Added to each cell of the table of counts in the smoothed measure (Jeffreys' prior).
 const SMOOTHING: f64 = 0.5;
@@ -58,7 +58,7 @@ impl Database {
     ) -> Result<FilterCorrelation> {
         let snapshot = self.reading()?;
         let scoped = |filters: &[&str]| -> Result<Search> {
-            let mut search = Search::new(joined(filters)?);
+            let mut search = Search::new(join_filters(filters)?);
             search.experiments = experiments.map(<[String]>::to_vec);
             Ok(search)
         };

@@ -5,7 +5,7 @@ use tracehouse_storage::model::normalize_trace_id;
 
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::filters::joined;
+use crate::filters::join_filters;
 
 /// Which traces to delete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Database {
             .until_ms
             .map(|ms| format!("timestamp <= {ms}"))
             .unwrap_or_default();
-        let filter = joined(&[&deletion.filter, &until])?;
+        let filter = join_filters(&[&deletion.filter, &until])?;
         if filter.is_empty() {
             return Err(Error::invalid_input(
                 "which traces to delete: a filter or a time is needed",

@@ -7,9 +7,15 @@ use crate::error::{Error, Result};
 /// The filter that says all of `filters`; empty ones say nothing. They are joined as MLflow joins
 /// them: span clauses of two filters without `OR` are about one and the same span.
 ///
+/// ```
+/// let filter = tracehouse::join_filters(&["name = 'a' OR name = 'b'", "timestamp >= 0"])?;
+/// assert_eq!(filter, "(name = 'a' OR name = 'b') AND timestamp >= 0");
+/// # Ok::<(), tracehouse::Error>(())
+/// ```
+///
 /// # Errors
 /// `InvalidInput` for the first one that does not parse, with positions in its own text.
-pub(crate) fn joined(filters: &[&str]) -> Result<String> {
+pub fn join_filters(filters: &[&str]) -> Result<String> {
     let mut parts = Vec::new();
     for filter in filters
         .iter()
@@ -82,22 +88,23 @@ mod tests {
 
     #[test]
     fn what_is_joined_stays_in_its_place() {
-        assert_eq!(joined(&["", " "]).unwrap(), "");
+        assert_eq!(join_filters(&["", " "]).unwrap(), "");
         assert_eq!(
-            joined(&["name = 'a'", "", "state = 'OK'"]).unwrap(),
+            join_filters(&["name = 'a'", "", "state = 'OK'"]).unwrap(),
             "name = 'a' AND state = 'OK'"
         );
-        let either = joined(&["name = 'a' OR name = 'b'", "state = 'OK'"]).unwrap();
+        let either = join_filters(&["name = 'a' OR name = 'b'", "state = 'OK'"]).unwrap();
         assert_eq!(either, "(name = 'a' OR name = 'b') AND state = 'OK'");
-        let loose = joined(&["name = 'a' AND", "AND state = 'OK'"]).unwrap();
+        let loose = join_filters(&["name = 'a' AND", "AND state = 'OK'"]).unwrap();
         check_filter(&loose).unwrap();
-        let quoted_or = joined(&["span.name = 'this or that'", "span.type = 'TOOL'"]).unwrap();
+        let quoted_or =
+            join_filters(&["span.name = 'this or that'", "span.type = 'TOOL'"]).unwrap();
         assert_eq!(
             quoted_or,
             "span.name = 'this or that' AND span.type = 'TOOL'"
         );
         assert!(has_or("name = 'it''s' OR name = \"or\"") && !has_or("tags.`a or b` = 'it''s or'"));
-        assert!(joined(&["name = 'a') OR (name = 'b'", "state = 'OK'"]).is_err());
+        assert!(join_filters(&["name = 'a') OR (name = 'b'", "state = 'OK'"]).is_err());
         check_filter(&format!(
             "{} = {}",
             named("tags", "my key").unwrap(),

@@ -155,6 +155,7 @@ mod files;
 mod filters;
 mod ingest;
 mod limits;
+pub mod json_values;
 mod links;
 mod maintain;
 mod metrics;
@@ -216,7 +217,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use feed::{FeedBatch, FeedOptions, FeedStatus, LogFeed, encode_otlp};
 #[cfg(feature = "sql")]
 pub use files::read_table;
-pub use filters::check_filter;
+pub use filters::{check_filter, join_filters};
 pub use ingest::{
     ImportOptions, ImportReport, OtlpEncoding, Progress, ReceiveOptions, Received, Rejected,
 };
@@ -242,7 +243,7 @@ pub use stats::Stats;
 pub use trace::Trace;
 pub use trace_batches::TraceBatches;
 pub use trace_stream::TraceStream;
-pub use tracehouse_query::filter::parse_time;
+pub use tracehouse_query::filter::{nearest, parse_time};
 pub use tracehouse_query::messages;
 pub use tracehouse_query::search::{Analysis, Coverage, Explain, Search, Stage, TextCoverage};
 #[cfg(feature = "sql")]

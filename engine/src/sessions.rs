@@ -15,7 +15,7 @@ use tracehouse_storage::schema::Table;
 
 use crate::database::Database;
 use crate::error::{Error, Result};
-use crate::filters::{joined, quoted};
+use crate::filters::{join_filters, quoted};
 
 /// What is read of each trace.
 const COLUMNS: [&str; 8] = [
@@ -134,7 +134,7 @@ impl Database {
         )?;
         let snapshot = self.reading()?;
         let experiments = wanted.experiments.as_deref();
-        let matching = match joined(&[&wanted.filter])?.as_str() {
+        let matching = match join_filters(&[&wanted.filter])?.as_str() {
             "" => None,
             filter => Some(self.session_ids(&snapshot, filter, experiments)?),
         };
@@ -180,7 +180,7 @@ impl Database {
     ) -> Result<Vec<CompletedSession>> {
         let snapshot = self.reading()?;
         let experiments = [experiment_id.to_string()];
-        let matching = match joined(&[filter])?.as_str() {
+        let matching = match join_filters(&[filter])?.as_str() {
             "" => None,
             filter => Some(self.ids_of(
                 &snapshot,

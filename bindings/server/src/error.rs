@@ -9,6 +9,18 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use tracehouse::ErrorKind;
 
+/// Longest quote of a text in an error.
+const QUOTED_BYTES_MAX: usize = 80;
+
+/// A text in an error: short, with quotes and escapes.
+pub(crate) fn quoted(text: &str) -> String {
+    let end = text.floor_char_boundary(QUOTED_BYTES_MAX);
+    match text.get(..end) {
+        Some(beginning) if end < text.len() => format!("{beginning:?}.. ({} bytes)", text.len()),
+        _ => format!("{text:?}"),
+    }
+}
+
 /// Why a server cannot start or go on.
 #[derive(Debug)]
 pub struct ServeError(String);

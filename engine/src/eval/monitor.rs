@@ -18,7 +18,7 @@ use super::options::{EvalOptions, EvalSource};
 use super::run::judged_keys;
 use crate::database::Database;
 use crate::error::{Error, ErrorKind, Result};
-use crate::filters::joined;
+use crate::filters::join_filters;
 use crate::stored_setting;
 
 /// The setting that has them.
@@ -262,7 +262,7 @@ impl Database {
 }
 
 fn source_of(one: &RegisteredScorer) -> Result<EvalSource> {
-    let filter = joined(&[&one.filter, ENDED])?;
+    let filter = join_filters(&[&one.filter, ENDED])?;
     Ok(EvalSource::Traces(Search::new(filter)))
 }
 

@@ -29,18 +29,18 @@ impl PeriodArgs {
     }
 }
 
-/// A filter with further clauses, which are true of all it finds.
+/// A filter with further clauses, which are true of all it finds. Without any it is left to the search to say what is wrong
+/// with it.
 pub fn within(filter: &str, clauses: impl IntoIterator<Item = String>) -> Result<String> {
-    let mut all: Vec<String> = clauses.into_iter().collect();
-    if all.is_empty() {
+    let clauses: Vec<String> = clauses.into_iter().collect();
+    if clauses.is_empty() {
         return Ok(filter.to_string());
     }
-    if !filter.trim().is_empty() {
-        // By itself, so that its places are those that the user wrote, and its parentheses are its own.
-        tracehouse::check_filter(filter)?;
-        all.insert(0, format!("({filter})"));
-    }
-    Ok(all.join(" AND "))
+    let all: Vec<&str> = [filter]
+        .into_iter()
+        .chain(clauses.iter().map(String::as_str))
+        .collect();
+    Ok(tracehouse::join_filters(&all)?)
 }
 
 #[cfg(test)]

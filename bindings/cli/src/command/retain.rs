@@ -31,15 +31,9 @@ pub fn run(context: &Context, args: &RetainArgs, out: &mut (dyn Write + Send)) -
 }
 
 fn rules(args: &RetainArgs) -> Result<Vec<Retention>> {
-    if args.max_age.is_none() && args.max_traces.is_none() && args.max_size.is_none() {
-        return Err(Failure::bad_input(
-            "no limit: --max-age, --max-traces or --max-size is needed",
-        ));
-    }
-    let mut rule = Retention::new();
-    rule.max_age_ms = args.max_age;
-    rule.max_traces = args.max_traces;
-    rule.max_bytes = args.max_size.map(|bytes| bytes as u64);
+    let rule = rule(args.max_age, args.max_traces, args.max_size).ok_or_else(|| {
+        Failure::bad_input("no limit: --max-age, --max-traces or --max-size is needed")
+    })?;
     Ok(match args.experiment.as_slice() {
         [] => vec![rule],
         experiments => experiments
@@ -47,6 +41,19 @@ fn rules(args: &RetainArgs) -> Result<Vec<Retention>> {
             .map(|id| rule.clone().experiment(id))
             .collect(),
     })
+}
+
+/// The rule of the limits that are given; `None` when there is none.
+pub fn rule(
+    max_age_ms: Option<u64>,
+    max_traces: Option<u64>,
+    max_size_bytes: Option<usize>,
+) -> Option<Retention> {
+    let mut rule = Retention::new();
+    rule.max_age_ms = max_age_ms;
+    rule.max_traces = max_traces;
+    rule.max_bytes = max_size_bytes.map(|bytes| bytes as u64);
+    (rule != Retention::new()).then_some(rule)
 }
 
 fn show(context: &Context, report: &RetentionReport, out: &mut (dyn Write + Send)) -> Result<()> {

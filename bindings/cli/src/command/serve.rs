@@ -5,10 +5,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use serde_json::json;
-use tracehouse::{CancelToken, Retention};
+use tracehouse::CancelToken;
 use tracehouse_server::{ServeOptions, Server, ShutdownHandle, make_token, serve_stdio};
 
-use super::write_json;
+use super::{retain, write_json};
 use crate::args::{McpArgs, ServeArgs, TokenArgs};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -50,7 +50,8 @@ fn options(context: &Context, args: &ServeArgs) -> ServeOptions {
     options.tls = args.tls_cert.clone().zip(args.tls_key.clone());
     options.insecure = args.insecure;
     options.mcp_writes = args.allow_writes;
-    options.retention = retention(args);
+    let rule = retain::rule(args.max_age, args.max_traces, args.max_size);
+    options.retention = rule.into_iter().collect();
     options.log_level = args.log_level;
     options.forward.clone_from(&args.forward);
     options.forward_headers.clone_from(&args.forward_header);
@@ -62,15 +63,6 @@ fn options(context: &Context, args: &ServeArgs) -> ServeOptions {
         options.query_timeout = timeout;
     }
     options
-}
-
-fn retention(args: &ServeArgs) -> Vec<Retention> {
-    let mut rule = Retention::new();
-    rule.max_age_ms = args.max_age;
-    rule.max_traces = args.max_traces;
-    rule.max_bytes = args.max_size.map(|bytes| bytes as u64);
-    let is_none = rule == Retention::new();
-    Some(rule).filter(|_| !is_none).into_iter().collect()
 }
 
 /// Answers an assistant until its input ends.

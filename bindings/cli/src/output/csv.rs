@@ -10,9 +10,9 @@ use arrow::csv::WriterBuilder;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use tracehouse::csv_cell;
+use tracehouse::json_values::with_text_keys;
 
 use super::json;
-use super::writable::Takes;
 use crate::failure::Result;
 
 /// Writes the rows; the header also of an empty result.
@@ -85,7 +85,7 @@ fn cells(column: &ArrayRef) -> ArrayRef {
 
 /// The rows with nested columns as JSON text.
 pub fn flat(batch: &RecordBatch) -> Result<RecordBatch> {
-    let batch = &Takes::TextKeys.batch(batch)?;
+    let batch = &with_text_keys(batch)?;
     let (mut fields, mut columns): (Vec<FieldRef>, Vec<ArrayRef>) = (Vec::new(), Vec::new());
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         if field.data_type().is_nested() {

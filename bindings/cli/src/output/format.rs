@@ -12,7 +12,7 @@ use tracehouse::EXPLAINED;
 use super::escape::EscapingWriter;
 use super::table::TextTable;
 use super::units::duration;
-use super::writable::Takes;
+use super::writable::{schema_without_intervals, without_intervals};
 use super::{Style, arrow_stream, csv, escape, json};
 use crate::args::SqlFormat;
 use crate::failure::{Failure, Result};
@@ -37,8 +37,8 @@ pub fn write(
         SqlFormat::Table => table(schema, batches)?.write_fitting(out, style, "--format csv"),
         SqlFormat::Parquet => {
             let (schema, batches) = (
-                Takes::NoIntervals.schema(schema),
-                Takes::NoIntervals.batches(batches)?,
+                schema_without_intervals(schema),
+                without_intervals(batches)?,
             );
             tracehouse::export::write_parquet(out, schema, &batches)
                 .map_err(|error| Failure::from(tracehouse::Error::from(error)))

@@ -9,12 +9,12 @@ use tracehouse::{AssessmentUpdate, Database, NewAssessment, SqlQuery, SqlValue};
 use super::answer::{self, Text};
 use super::asked::Asked;
 use super::batches::{self, Batches};
-use super::input::{Input, echo};
+use super::input::Input;
 use super::rows::{self, Rows};
 use super::sight::{Sight, texts};
 use super::{Answer, traces};
 use crate::ask::{ask, change};
-use crate::error::ApiError;
+use crate::error::{ApiError, quoted};
 
 /// `GET /api/v1/assessments?trace_id=..`: those of a trace, oldest first, overridden ones as well.
 pub(super) async fn list(mut asked: Asked) -> Answer {
@@ -63,7 +63,7 @@ fn new(input: &mut Input) -> Result<NewAssessment, ApiError> {
         Some(other) => {
             return Err(ApiError::bad_request(format!(
                 "type is {}: feedback, expectation or issue expected",
-                echo(other)
+                quoted(other)
             )));
         }
     };
@@ -147,7 +147,7 @@ fn trace_of(
     id: &str,
     told: Option<String>,
 ) -> Result<String, ApiError> {
-    let absent = || ApiError::not_found(format!("assessment {} not found", echo(id)));
+    let absent = || ApiError::not_found(format!("assessment {} not found", quoted(id)));
     if let Some(trace_id) = told {
         sight.trace(db, &trace_id)?;
         return Ok(trace_id);
@@ -159,7 +159,7 @@ fn trace_of(
         0 | 1 => seen.pop().ok_or_else(absent),
         count => Err(ApiError::bad_request(format!(
             "{count} traces have an assessment {}: trace_id has to say which",
-            echo(id)
+            quoted(id)
         ))),
     }
 }
@@ -170,7 +170,8 @@ fn row(db: &Database, trace_id: &str, id: &str) -> Result<RecordBatch, ApiError>
     let at = texts(&rows, "assessment_id")?
         .iter()
         .position(|known| known == id);
-    let at = at.ok_or_else(|| ApiError::not_found(format!("assessment {} not found", echo(id))))?;
+    let at =
+        at.ok_or_else(|| ApiError::not_found(format!("assessment {} not found", quoted(id))))?;
     Ok(rows.slice(at, 1))
 }
 
@@ -236,7 +237,7 @@ pub(super) async fn delete(mut asked: Asked) -> Answer {
             true => Ok(id),
             false => Err(ApiError::not_found(format!(
                 "assessment {} not found",
-                echo(&id)
+                quoted(&id)
             ))),
         }
     });

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::ipc::writer::StreamWriter;
 
 use super::Answer;
-use super::pieces::Form;
+use super::pieces::{pieces, schema_without_views, without_views};
 use super::stream::{self, Pieces};
 use crate::error::ApiError;
 use crate::state::Shared;
@@ -45,25 +45,26 @@ pub(super) async fn answer(
     timeout: Option<Duration>,
     question: impl FnOnce(Database) -> Result<Batches, ApiError> + Send + 'static,
 ) -> Answer {
-    stream::stream(state, MEDIA_TYPE, timeout, move |db, pieces| {
-        send(question(db)?, pieces)
+    stream::stream(state, MEDIA_TYPE, timeout, move |db, answer| {
+        send(question(db)?, answer)
     })
     .await
 }
 
-fn send(found: Batches, pieces: &mut Pieces) -> Result<(), ApiError> {
+fn send(found: Batches, answer: &mut Pieces) -> Result<(), ApiError> {
     let cannot = |error| ApiError::internal(format!("rows cannot be written: {error}"));
     if let Some(token) = found.next_page_token {
-        pieces.add_header(NEXT_PAGE_HEADER, token);
+        answer.add_header(NEXT_PAGE_HEADER, token);
     }
-    let schema = Form::Arrow.schema(&found.schema);
+    let schema = schema_without_views(&found.schema);
     let mut writer = StreamWriter::try_new(Vec::new(), &schema).map_err(cannot)?;
     for batch in found.batches {
-        for piece in Form::Arrow.pieces(&batch?) {
-            writer.write(&piece.map_err(cannot)?).map_err(cannot)?;
-            pieces.send(std::mem::take(writer.get_mut()))?;
+        for piece in pieces(&batch?) {
+            let piece = without_views(&piece).map_err(cannot)?;
+            writer.write(&piece).map_err(cannot)?;
+            answer.send(std::mem::take(writer.get_mut()))?;
         }
     }
     writer.finish().map_err(cannot)?;
-    pieces.send(std::mem::take(writer.get_mut()))
+    answer.send(std::mem::take(writer.get_mut()))
 }

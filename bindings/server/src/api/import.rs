@@ -4,11 +4,11 @@ use bytes::Bytes;
 use tracehouse::{Database, ImportOptions, ImportReport};
 
 use super::asked::Asked;
-use super::input::{Input, echo};
+use super::input::Input;
 use super::{Answer, answer};
 use crate::access::Role;
 use crate::ask::change;
-use crate::error::ApiError;
+use crate::error::{ApiError, quoted};
 
 /// What an import takes of memory, in lengths of its body: the rows of what is read and not stored so far.
 const READ_PARTS: usize = 2;
@@ -54,7 +54,7 @@ fn kind(input: &mut Input) -> Result<Kind, ApiError> {
         Some("assessments") => Ok(Kind::Assessments),
         Some(other) => Err(ApiError::bad_request(format!(
             "kind is {}: traces or assessments expected",
-            echo(other)
+            quoted(other)
         ))),
     }
 }

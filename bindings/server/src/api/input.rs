@@ -7,12 +7,10 @@ use bytes::Bytes;
 use http::Uri;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use tracehouse::nearest;
 
 use super::asked::is_large;
-use crate::error::ApiError;
-
-/// Most characters of a wrong value that an error repeats.
-const ECHO_CHARS_MAX: usize = 60;
+use crate::error::{ApiError, quoted};
 
 /// Parameters that were given, and the names that were asked for.
 #[derive(Debug, Default)]
@@ -88,7 +86,7 @@ impl Input {
         let members: Members = serde_json::from_str(value.get()).map_err(|_| {
             ApiError::bad_request(format!(
                 "{place} is {}: an object expected",
-                echo(value.get())
+                quoted(value.get())
             ))
         })?;
         let mut input = Self {
@@ -131,7 +129,7 @@ impl Input {
         ApiError::bad_request(format!(
             "{}{name} is {}: {expected} expected",
             self.place,
-            echo(value)
+            quoted(value)
         ))
     }
 
@@ -323,7 +321,10 @@ impl Input {
         let Some((name, _)) = self.given.first() else {
             return Ok(());
         };
-        let known = match (nearest(name, &self.known), self.known.is_empty()) {
+        let known = match (
+            nearest(name, self.known.iter().copied()),
+            self.known.is_empty(),
+        ) {
             (Some(nearest), _) => format!("did you mean {nearest}?"),
             (None, false) => format!("{} are known", self.known.join(", ")),
             (None, true) => "none is known".into(),
@@ -331,7 +332,7 @@ impl Input {
         Err(ApiError::bad_request(format!(
             "{}{} is not known here: {known}",
             self.place,
-            echo(name)
+            quoted(name)
         )))
     }
 }
@@ -359,45 +360,6 @@ impl<'de> Deserialize<'de> for Members {
         }
         deserializer.deserialize_map(Reader)
     }
-}
-
-/// The begin of a text, quoted.
-pub(super) fn echo(text: &str) -> String {
-    match text.char_indices().nth(ECHO_CHARS_MAX) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}..", text.get(..end).unwrap_or_default()),
-    }
-}
-
-/// The known name nearest to `name`, when it is near enough to have been meant.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let errors_max = name.chars().count().div_ceil(4).min(3);
-    let distances = known.iter().map(|known| (distance(name, known), *known));
-    distances
-        .filter(|(distance, _)| *distance <= errors_max)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
-}
-
-/// Letters to put in, take out or change to come from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    if from.len() > 4 * to.len() + 16 {
-        return from.len();
-    }
-    let mut above: Vec<usize> = (0..=to.chars().count()).collect();
-    for (row, from) in from.chars().enumerate() {
-        let (mut left, mut corner) = (row + 1, row);
-        for (to, cell) in to.chars().zip(above.iter_mut().skip(1)) {
-            let changed = corner + usize::from(!from.eq_ignore_ascii_case(&to));
-            corner = *cell;
-            left = changed.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = above.first_mut() {
-            *first = row + 1;
-        }
-    }
-    above.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -459,18 +421,5 @@ mod tests {
         assert_eq!(kept.text("a").unwrap().unwrap(), "\u{fffd}");
         assert!(serde_json::from_str::<Members>("{} x").is_err());
         assert!(serde_json::from_str::<Members>("[]").is_err());
-    }
-
-    #[test]
-    fn a_name_is_near_when_few_letters_are_wrong() {
-        let known = ["filter", "limit", "page_token"];
-        assert_eq!(nearest("flter", &known), Some("filter"));
-        assert_eq!(nearest("page_tokn", &known), Some("page_token"));
-        assert_eq!(nearest("LIMIT", &known), Some("limit"));
-        assert_eq!(nearest("x", &["y"]), Some("y"));
-        assert_eq!(nearest("experiment", &known), None);
-        assert_eq!(nearest(&"limit".repeat(1000), &known), None);
-        assert_eq!(distance("abc", "abc"), 0);
-        assert_eq!(distance("", "abc"), 3);
     }
 }

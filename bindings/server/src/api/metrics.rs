@@ -5,12 +5,12 @@ use tracehouse::{Aggregation, MetricPoint, MetricQuery, MetricView};
 
 use super::answer::Text;
 use super::asked::Asked;
-use super::input::{Input, echo};
+use super::input::Input;
 use super::period::Period;
 use super::search::limit;
 use super::{Answer, rows};
 use crate::ask::ask;
-use crate::error::ApiError;
+use crate::error::{ApiError, quoted};
 
 /// Points unless told otherwise.
 const LIMIT: usize = 1_000;
@@ -58,7 +58,7 @@ fn view(input: &mut Input) -> Result<MetricView, ApiError> {
         "assessments" => Ok(MetricView::Assessments),
         other => Err(ApiError::bad_request(format!(
             "view is {}: traces, spans or assessments expected",
-            echo(other)
+            quoted(other)
         ))),
     }
 }
@@ -80,7 +80,7 @@ fn aggregation(word: &str) -> Result<Aggregation, ApiError> {
         _ => percent().map(Aggregation::Percentile).ok_or_else(|| {
             ApiError::bad_request(format!(
                 "aggregate is {}: count, sum, avg, min, max or a percentile such as p99 expected",
-                echo(word)
+                quoted(word)
             ))
         }),
     }

@@ -25,10 +25,9 @@ use tracehouse::Database;
 use super::Answer;
 use super::answer::Text;
 use super::asked::Asked;
-use super::input::echo;
 use crate::access::{Caller, Role};
 use crate::ask::{ask, change};
-use crate::error::ApiError;
+use crate::error::{ApiError, quoted};
 
 /// What arguments take of memory, in lengths of their text: as read, and as rows.
 const READ_PARTS: usize = 2;
@@ -134,7 +133,7 @@ fn find(name: &str) -> Result<&'static Operation, ApiError> {
         let known: Vec<&str> = OPERATIONS.iter().map(|operation| operation.name).collect();
         ApiError::not_found(format!(
             "there is no operation {}: {} are known",
-            echo(name),
+            quoted(name),
             known.join(", ")
         ))
     })

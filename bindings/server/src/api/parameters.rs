@@ -4,8 +4,8 @@
 use serde_json::value::RawValue;
 use tracehouse::SqlValue;
 
-use super::input::{Members, echo};
-use crate::error::ApiError;
+use super::input::Members;
+use crate::error::{ApiError, quoted};
 
 /// The values with their names.
 ///
@@ -24,7 +24,7 @@ pub(super) fn of(params: Option<&RawValue>) -> Result<Vec<(String, SqlValue)>, A
     let Ok(Members(members)) = serde_json::from_str::<Members>(params.get()) else {
         return Err(ApiError::bad_request(format!(
             "params is {}: an array or an object expected",
-            echo(params.get())
+            quoted(params.get())
         )));
     };
     members
@@ -36,7 +36,7 @@ pub(super) fn of(params: Option<&RawValue>) -> Result<Vec<(String, SqlValue)>, A
 fn named(name: String, value: &RawValue) -> Result<(String, SqlValue), ApiError> {
     let text = value.get();
     let wrong = |expected: &str| {
-        ApiError::bad_request(format!("parameter ${name} is {}: {expected}", echo(text)))
+        ApiError::bad_request(format!("parameter ${name} is {}: {expected}", quoted(text)))
     };
     let value = match text.as_bytes().first() {
         Some(b'n') => SqlValue::Null,

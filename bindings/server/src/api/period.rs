@@ -1,8 +1,8 @@
 //! `since`, `from`, `to`: when traces began, as a part of a filter. A time is RFC 3339, a date, Unix milliseconds, `now`
 //! or how long ago (`24h`, `7d`).
 
-use super::input::{Input, echo};
-use crate::error::ApiError;
+use super::input::Input;
+use crate::error::{ApiError, quoted};
 
 const NS_PER_MS: i64 = 1_000_000;
 
@@ -57,16 +57,15 @@ fn with_clauses(
     filter: String,
     clauses: impl IntoIterator<Item = String>,
 ) -> Result<String, ApiError> {
-    let mut all: Vec<String> = clauses.into_iter().collect();
-    if all.is_empty() {
+    let clauses: Vec<String> = clauses.into_iter().collect();
+    if clauses.is_empty() {
         return Ok(filter);
     }
-    if !filter.trim().is_empty() {
-        // By itself, so that its parentheses are its own.
-        tracehouse::check_filter(&filter)?;
-        all.insert(0, format!("({filter})"));
-    }
-    Ok(all.join(" AND "))
+    let all: Vec<&str> = [filter.as_str()]
+        .into_iter()
+        .chain(clauses.iter().map(String::as_str))
+        .collect();
+    Ok(tracehouse::join_filters(&all)?)
 }
 
 /// Unix milliseconds of a time, which JSON may also have as a number.
@@ -78,7 +77,7 @@ fn time_ms(input: &mut Input, name: &'static str) -> Result<Option<i64>, ApiErro
         ApiError::bad_request(format!(
             "{name} is {}: 2025-01-31, 2025-01-31T12:00:00Z, Unix milliseconds, or how long ago, such as 24h or 7d, \
              expected",
-            echo(&text)
+            quoted(&text)
         ))
     })?;
     Ok(Some(time_ns.div_euclid(NS_PER_MS)))

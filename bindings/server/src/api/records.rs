@@ -10,12 +10,12 @@ use super::answer::{self, Text};
 use super::asked::Asked;
 use super::batches::{self, Batches};
 use super::datasets::{WHAT, find};
-use super::input::{Input, echo};
+use super::input::Input;
 use super::period::Period;
 use super::search::limit;
 use super::{Answer, rows};
 use crate::ask::{ask, change};
-use crate::error::ApiError;
+use crate::error::{ApiError, quoted};
 
 /// Records of a page unless told otherwise.
 const LIMIT: usize = 1_000;
@@ -39,7 +39,7 @@ impl Place {
         let place = Self::decode(&token).ok_or_else(|| {
             ApiError::bad_request(format!(
                 "page_token is {}: the next_page_token of an answer expected",
-                echo(&token)
+                quoted(&token)
             ))
         })?;
         match version {

@@ -1,25 +1,18 @@
 //! Rows as JSON: objects with every column, or arrays in the order of the columns. NULL is written out.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use arrow::array::{Array, AsArray, Float32Array, Float64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type};
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use arrow::json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncoder, make_encoder};
+use arrow::json::writer::{EncoderOptions, make_encoder};
+use tracehouse::json_values::{JsonValues, number_name, with_text_keys};
 
 use super::answer::Text;
-use super::pieces::Form;
+use super::pieces::pieces;
 use crate::error::ApiError;
 
 /// How columns are encoded.
-static OPTIONS: LazyLock<EncoderOptions> = LazyLock::new(|| {
-    EncoderOptions::default()
-        .with_explicit_nulls(true)
-        .with_encoder_factory(Arc::new(Special))
-});
-/// How they are where nothing is special.
-static PLAIN: LazyLock<EncoderOptions> =
-    LazyLock::new(|| EncoderOptions::default().with_explicit_nulls(true));
+static OPTIONS: LazyLock<EncoderOptions> = LazyLock::new(JsonValues::options);
 
 /// Writes the rows of batches one after the other, commas between.
 #[derive(Debug)]
@@ -52,9 +45,9 @@ impl Rows {
     /// # Errors
     /// As [`Text::push`]; `Internal` for a type without a form in JSON.
     pub(super) fn write(&mut self, out: &mut Text, batch: &RecordBatch) -> Result<(), ApiError> {
-        for piece in Form::Json.pieces(batch) {
+        for piece in pieces(batch) {
             let mut text = Vec::new();
-            piece
+            with_text_keys(&piece)
                 .and_then(|piece| self.encode(&piece, &mut text))
                 .map_err(|error| ApiError::internal(format!("a row cannot be written: {error}")))?;
             out.push(text)?;
@@ -117,104 +110,8 @@ pub(super) fn array(
 
 /// A number; one that is not finite as the text of its name.
 pub(super) fn number(value: f64) -> serde_json::Value {
-    match name(value) {
+    match number_name(value) {
         Some(name) => name.into(),
         None => value.into(),
-    }
-}
-
-fn name(value: f64) -> Option<&'static str> {
-    match value {
-        value if value.is_nan() => Some("NaN"),
-        f64::INFINITY => Some("Infinity"),
-        f64::NEG_INFINITY => Some("-Infinity"),
-        _ => None,
-    }
-}
-
-/// Columns of JSON text are written as what they say, numbers that are not finite by their names.
-#[derive(Debug)]
-struct Special;
-
-impl EncoderFactory for Special {
-    fn make_default_encoder<'a>(
-        &self,
-        field: &'a FieldRef,
-        array: &'a dyn Array,
-        _options: &'a EncoderOptions,
-    ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
-        let nulls = array.nulls().cloned();
-        let numbers = match array.data_type() {
-            DataType::Float64 => array.as_primitive_opt::<Float64Type>().map(Numbers::Double),
-            DataType::Float32 => array.as_primitive_opt::<Float32Type>().map(Numbers::Single),
-            _ => None,
-        };
-        if let Some(numbers) = numbers.filter(|numbers| !numbers.are_finite()) {
-            let finite = make_encoder(field, array, &PLAIN)?;
-            let encoder = Named { finite, numbers };
-            return Ok(Some(NullableEncoder::new(Box::new(encoder), nulls)));
-        }
-        let texts = array.as_string_opt::<i32>().filter(|_| has_json(field));
-        Ok(texts.map(|texts| NullableEncoder::new(Box::new(JsonText(texts)), nulls)))
-    }
-}
-
-/// Whether the texts of a field are JSON. Arrow gives the field of a list with the texts in it.
-fn has_json(field: &FieldRef) -> bool {
-    match field.data_type() {
-        DataType::List(item) | DataType::LargeList(item) => has_json(item),
-        _ => field
-            .metadata()
-            .get("ARROW:extension:name")
-            .is_some_and(|name| name == "arrow.json"),
-    }
-}
-
-/// A column of numbers.
-enum Numbers<'a> {
-    Double(&'a Float64Array),
-    Single(&'a Float32Array),
-}
-
-impl Numbers<'_> {
-    fn are_finite(&self) -> bool {
-        match self {
-            Self::Double(numbers) => numbers.iter().flatten().all(f64::is_finite),
-            Self::Single(numbers) => numbers.iter().flatten().all(f32::is_finite),
-        }
-    }
-
-    fn value(&self, row: usize) -> f64 {
-        match self {
-            Self::Double(numbers) => numbers.value(row),
-            Self::Single(numbers) => numbers.value(row).into(),
-        }
-    }
-}
-
-/// Numbers of which some are not finite.
-struct Named<'a> {
-    finite: NullableEncoder<'a>,
-    numbers: Numbers<'a>,
-}
-
-impl Encoder for Named<'_> {
-    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        match name(self.numbers.value(row)) {
-            None => self.finite.encode(row, out),
-            Some(name) => {
-                out.push(b'"');
-                out.extend_from_slice(name.as_bytes());
-                out.push(b'"');
-            }
-        }
-    }
-}
-
-struct JsonText<'a>(&'a StringArray);
-
-impl Encoder for JsonText<'_> {
-    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.0.value(row).as_bytes());
     }
 }

@@ -9,11 +9,11 @@ use tracehouse::{Database, Search, Table, TraceBatches};
 use super::answer::{self, Text};
 use super::asked::Asked;
 use super::batches::{self, Batches};
-use super::input::{Input, echo};
+use super::input::Input;
 use super::period::Period;
 use super::{Answer, rows};
 use crate::ask::ask;
-use crate::error::ApiError;
+use crate::error::{ApiError, quoted};
 use crate::state::Shared;
 
 /// Traces of a page unless told otherwise.
@@ -128,7 +128,7 @@ fn columns(input: &mut Input) -> Result<Columns, ApiError> {
             let all = schema.fields().iter().map(|field| field.name().as_str());
             ApiError::bad_request(format!(
                 "columns has {}: one of {} expected",
-                echo(name),
+                quoted(name),
                 all.collect::<Vec<_>>().join(", ")
             ))
         })?;

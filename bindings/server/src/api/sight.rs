@@ -7,9 +7,8 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use tracehouse::{Database, Table};
 
-use super::input::echo;
 use crate::access::Caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, quoted};
 
 /// What a caller may see.
 #[derive(Debug, Clone)]
@@ -32,7 +31,7 @@ impl Sight {
             true => Ok(row),
             false => Err(ApiError::not_found(format!(
                 "trace {} not found",
-                echo(trace_id)
+                quoted(trace_id)
             ))),
         }
     }

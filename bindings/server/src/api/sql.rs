@@ -7,7 +7,7 @@ use tracehouse::{Database, SqlQuery};
 use super::answer::{Text, too_long};
 use super::asked::Asked;
 use super::batches::{self, Batches};
-use super::pieces::Form;
+use super::pieces::schema_without_views;
 use super::rows::Rows;
 use super::{Answer, parameters};
 use crate::ask::ask;
@@ -93,7 +93,7 @@ impl Limits {
 /// `{"columns":[..],"types":[..],"rows":[[..],..]}`.
 fn json(db: &Database, query: SqlQuery, limits: Limits, mut out: Text) -> Result<Text, ApiError> {
     let found = db.with_timeout(limits.timeout).sql_batches(query)?;
-    let schema = Form::Arrow.schema(&found.schema());
+    let schema = schema_without_views(&found.schema());
     let names: Vec<&str> = schema
         .fields()
         .iter()

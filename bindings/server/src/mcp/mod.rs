@@ -26,14 +26,4 @@ mod tools;
 pub(crate) use http::routes;
 pub use stdio::serve_stdio;
 
-/// Longest quote of a text in an error.
-const QUOTED_BYTES_MAX: usize = 80;
-
-/// A text in an error: short, with quotes and escapes.
-fn quoted(text: &str) -> String {
-    let end = text.floor_char_boundary(QUOTED_BYTES_MAX);
-    match text.get(..end) {
-        Some(beginning) if end < text.len() => format!("{beginning:?}.. ({} bytes)", text.len()),
-        _ => format!("{text:?}"),
-    }
-}
+use crate::error::quoted;

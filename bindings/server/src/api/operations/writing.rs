@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tracehouse::{Assessment, Database, ImportReport, Span, StartUsage, TraceStart};
 
-use crate::api::input::{Members, echo};
-use crate::error::ApiError;
+use crate::api::input::Members;
+use crate::error::{ApiError, quoted};
 
 /// Members of a span.
 const SPAN: [&str; 35] = [
@@ -83,7 +83,7 @@ fn rows_of<T: DeserializeOwned>(
             .iter()
             .find(|(name, _)| !known.contains(&name.as_str()));
         match unknown {
-            Some((name, _)) => Err(wrong(format!("{} is not known", echo(name)))),
+            Some((name, _)) => Err(wrong(format!("{} is not known", quoted(name)))),
             None => serde_json::from_str(row.get()).map_err(|error| wrong(error.to_string())),
         }
     };
