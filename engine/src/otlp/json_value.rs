@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
                 "boolValue" | "bool_value" | "BoolValue" => {
                     value = Value::Bool(reader.scanner.boolean()?)
                 }
-                "intValue" | "int_value" | "IntValue" => value = Value::Int(reader.integer()?),
+                "intValue" | "int_value" | "IntValue" => value = reader.whole_number()?,
                 "doubleValue" | "double_value" | "DoubleValue" => {
                     value = Value::Double(reader.double()?)
                 }
@@ -143,9 +143,30 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// An integer. JavaScript has doubles alone and writes a whole one of any size as an integer, without quotes: beyond 64
+    /// bits it is kept as the double that it is.
+    fn whole_number(&mut self) -> Result<Value<'a>> {
+        if self.scanner.peek() == Some(b'"') {
+            return self.integer().map(Value::Int);
+        }
+        let text = self.scanner.number()?;
+        let double = text.parse().ok().filter(|double: &f64| {
+            double.is_finite() && double.fract() == 0.0 && double.abs() >= BEYOND_INTEGERS
+        });
+        Ok(match (text.parse().ok(), double) {
+            (Some(whole), _) => Value::Int(whole),
+            (None, Some(double)) => Value::Double(double),
+            (None, None) => Value::Int(self.whole(text)),
+        })
+    }
+
     pub(super) fn integer(&mut self) -> Result<i64> {
         let text = self.number_text()?;
-        let text = text.trim();
+        Ok(self.whole(text.trim()))
+    }
+
+    /// The integer in a text; 0 after a failure.
+    fn whole(&mut self, text: &str) -> i64 {
         let number = text
             .parse()
             .ok()
@@ -154,7 +175,7 @@ impl<'a> Reader<'a> {
             self.limits
                 .fail(format_args!("{} is not a 64-bit integer", shown(text)));
         }
-        Ok(number.unwrap_or_default())
+        number.unwrap_or_default()
     }
 
     pub(super) fn unsigned(&mut self, what: &str) -> Result<u64> {
@@ -222,6 +243,9 @@ impl<'a> Reader<'a> {
 fn shown(text: &str) -> String {
     format!("{:?}", text.chars().take(40).collect::<String>())
 }
+
+/// The first number that is no 64-bit integer any more, 2^63.
+const BEYOND_INTEGERS: f64 = 9_223_372_036_854_775_808.0;
 
 /// A number such as `1e3` or `42.0` that is whole and exact in a double.
 fn whole_double(text: &str) -> Option<f64> {

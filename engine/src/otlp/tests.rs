@@ -508,6 +508,32 @@ fn one_bad_span_is_rejected_with_its_reason() {
 }
 
 #[test]
+fn whole_numbers_of_javascript_beyond_64_bits_are_doubles() {
+    for (written, kept) in [
+        ("1e+300", "1e+300"),
+        ("-1e+300", "-1e+300"),
+        ("9223372036854776000", "9.223372036854776e+18"),
+        ("9223372036854775807", "9223372036854775807"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("1e3", "1000"),
+    ] {
+        let span = one_span(&format!(
+            r#""attributes":[{{"key":"a","value":{{"intValue":{written}}}}}]"#
+        ));
+        let attributes: Json = serde_json::from_str(&span.attributes).unwrap();
+        let expected: Json = serde_json::from_str(kept).unwrap();
+        assert_eq!(attributes["a"], expected, "{written}");
+        assert_eq!(attributes["a"].is_f64(), expected.is_f64(), "{written}");
+    }
+    for wrong in ["1.5", "9007199254740993.5", "\"1e300\""] {
+        let got = rejection(&format!(
+            r#""attributes":[{{"key":"a","value":{{"intValue":{wrong}}}}}]"#
+        ));
+        assert!(got.contains("not a 64-bit integer"), "{got}");
+    }
+}
+
+#[test]
 fn documents_that_are_no_trace_request_are_errors() {
     for (text, reason) in [
         (r#"{"resourceMetrics":[]}"#, "metrics"),
