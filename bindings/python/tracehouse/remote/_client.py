@@ -168,6 +168,8 @@ class Client:
         is_new = connection.sock is None
         while True:
             try:
+                if wait == 0:  # To a socket it means "do not wait", which is another thing.
+                    raise TimeoutError
                 return self._exchange(connection, method, target, content, headers, wait)
             except TimeoutError:
                 connection.close()
@@ -369,8 +371,7 @@ def _checked_timeout(timeout: float | None) -> float | None:
         return None
     if not 0 <= timeout < 1e9:
         raise InvalidInputError(f"timeout {timeout}: seconds, 0 or more, expected")
-    # A socket takes 0 as "do not wait", which is another thing.
-    return max(timeout, 0.001)
+    return timeout
 
 
 def _checked_token(token: str) -> str:

@@ -182,9 +182,11 @@ def sql(
         )
     check_pyarrow()
     body: dict[str, Any] = {"sql": statement, "params": _parameters(params)}
-    if timeout is not None:
+    if timeout:
         body["timeout_ms"] = max(1, round(timeout * 1_000))
-    return RemoteRows(db.open("POST", f"{API}/sql", content=json_bytes(body), accept=ARROW))
+    # The first answer comes with the first rows: what is waited for beyond that is the server's to limit.
+    wait = 0.0 if timeout == 0 else None
+    return RemoteRows(db.open("POST", f"{API}/sql", content=json_bytes(body), accept=ARROW, timeout=wait))
 
 
 def _parameters(given: dict[str, Any] | list[Any] | None) -> dict[str, Any] | list[Any] | None:
