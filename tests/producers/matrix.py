@@ -1,11 +1,15 @@
 """Prints what is filled of each recording: one line a producer, for one binary or several side by side.
 
     python matrix.py NEW [OLD ...]
+    python matrix.py NEW --served DATABASES
 
 Each cell is what each binary fills, the oldest first, of what there is to fill: spans (type), spans that ask a model
 (model, tokens unless they failed), spans of known types (inputs, outputs unless they failed), calls of tools (tool),
 traces (session; previews that are text and no JSON), spans that ask a chat model (messages with a text). What a span is,
 the first binary says. Not every cell is sent: embeddings have no outputs in most, roots of an application nothing.
+
+With `--served` the second is what a server has of the same producers (`run.py --serve`), in place of an older binary: a cell
+is `5/6` where both fill as many of as many, else `5/6≠4/6`, the import's first. They are two runs, with ids of their own.
 """
 
 import json
@@ -25,13 +29,22 @@ def rows(binary, database, statement):
     return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
 
 
-def read(binary, recording):
+def read_recording(binary, recording):
     with tempfile.TemporaryDirectory() as folder:
         database = folder + "/db"
         subprocess.run([binary, "--quiet", "import", database, str(recording)], capture_output=True)
-        spans = rows(binary, database, "SELECT trace_id, span_id, span_type, status, model, input_tokens, inputs, outputs, tool_name FROM spans")
-        traces = rows(binary, database, "SELECT trace_id, state, session_id, request_preview, response_preview FROM traces")
-        said = rows(binary, database, "SELECT DISTINCT trace_id, span_id FROM messages WHERE content IS NOT NULL AND content <> ''")
+        return read(binary, database)
+
+
+def read(binary, database):
+    spans, traces, said = (
+        rows(binary, database, statement)
+        for statement in (
+            "SELECT trace_id, span_id, span_type, status, model, input_tokens, inputs, outputs, tool_name FROM spans",
+            "SELECT trace_id, state, session_id, request_preview, response_preview FROM traces",
+            "SELECT DISTINCT trace_id, span_id FROM messages WHERE content IS NOT NULL AND content <> ''",
+        )
+    )
     return (
         {(span["trace_id"], span["span_id"]): span for span in spans},
         {trace["trace_id"]: trace for trace in traces},
@@ -78,25 +91,50 @@ def cells(read_by, reference):
     return counts
 
 
-def main(binaries):
-    total = [{column: [0, 0] for column in COLUMNS} for _ in binaries]
+def recordings():
+    return [path for path in sorted((HERE / "recorded").glob("*.jsonl")) if ".native." not in path.name]
+
+
+def line(name, counted, cell):
+    print(" | ".join([name, *(cell([counts[column] for counts in counted]) for column in COLUMNS)]), flush=True)
+
+
+def print_lines(found_by_name, cell):
+    """A line a producer, and one of their sums."""
     print(" | ".join(["producer", *COLUMNS]))
     print(" | ".join(["---"] * (len(COLUMNS) + 1)))
-
-    def line(name, counted):
-        cell = lambda column: "→".join(str(c[column][0]) for c in reversed(counted)) + f"/{counted[0][column][1]}"
-        print(" | ".join([name, *map(cell, COLUMNS)]))
-
-    for recording in sorted((HERE / "recorded").glob("*.jsonl")):
-        if ".native." in recording.name:
-            continue
-        found = [read(binary, recording) for binary in binaries]
-        counted = [cells(each, found[0]) for each in found]
+    total = []
+    for name, counted in found_by_name:
+        total = total or [{column: [0, 0] for column in COLUMNS} for _ in counted]
         for sums, counts in zip(total, counted):
             for column in COLUMNS:
                 sums[column] = [a + b for a, b in zip(sums[column], counts[column])]
-        line(recording.stem, counted)
-    line("all", total)
+        line(name, counted, cell)
+    line("all", total, cell)
+
+
+def of_binaries(binaries):
+    for recording in recordings():
+        found = [read_recording(binary, recording) for binary in binaries]
+        yield recording.stem, [cells(each, found[0]) for each in found]
+
+
+def imported_and_served(binary, databases):
+    for recording in recordings():
+        database = databases / f"{recording.stem}.traces"
+        if database.exists():
+            found = [read_recording(binary, recording), read(binary, str(database))]
+            yield recording.stem, [cells(each, each) for each in found]
+
+
+def main(arguments):
+    if "--served" in arguments:
+        binary, _, databases = arguments
+        both = lambda counts: "≠".join(dict.fromkeys(f"{filled}/{there}" for filled, there in counts))
+        print_lines(imported_and_served(binary, pathlib.Path(databases)), both)
+    else:
+        steps = lambda counts: "→".join(str(filled) for filled, _ in reversed(counts)) + f"/{counts[0][1]}"
+        print_lines(of_binaries(arguments), steps)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
-"""Runs producers of traces against fake models and records what they send.
+"""Runs producers of traces against fake models and records what they send, or has them send it to a server.
 
     python run.py [--all | PRODUCER ...] [--venvs DIR] [--protobuf]
+    python run.py [--all | PRODUCER ...] [--venvs DIR] --serve BINARY [--grpc] [--databases DIR]
 
 For each producer `requirements/PRODUCER.txt` (or `.json` for npm) is installed into an environment of its own
 outside the repository, `drivers/PRODUCER.py` (or `.mjs`) is run in it, and what arrives at the receiver is written to
 `recorded/PRODUCER.jsonl` (exports that are not OTLP to `recorded/PRODUCER.native.jsonl`). A driver reaches two
 addresses, the fake models and the receiver, both on 127.0.0.1; everything else it might ask for goes to a proxy that
 is not there.
+
+With `--serve` nothing is recorded: BINARY, a `tracehouse`, serves a database of its own for each producer in the
+receiver's place, and what is filled in it is compared with what `filled.txt` says of the import of the recording.
+`--grpc` has all that can send by OTLP/gRPC do so.
 
 Needs Python 3.11 with `venv`; uses `uv` where it is installed, since it is faster.
 """
@@ -74,20 +79,22 @@ def environment(requirements, venvs):
 
 
 def install(folder, packages):
+    made = ["uv", "venv", "--quiet", "--python", sys.executable] if command("uv") else [sys.executable, "-m", "venv"]
+    run([*made, str(folder)])
+    install_into(folder, packages)
+
+
+def install_into(folder, packages):
     python = str(folder / "bin" / "python")
-    if command("uv"):
-        run(["uv", "venv", "--quiet", "--python", sys.executable, str(folder)])
-        run(["uv", "pip", "install", "--quiet", "--python", python, *packages])
-    else:
-        run([sys.executable, "-m", "venv", str(folder)])
-        run([python, "-m", "pip", "install", "--quiet", *packages])
+    installer = ["uv", "pip", "install", "--python"] if command("uv") else [python, "-m", "pip", "install"]
+    run([*installer, *([python] if command("uv") else []), "--quiet", *packages])
 
 
 def run(arguments, **options):
     subprocess.run(arguments, check=True, timeout=1500, **options)
 
 
-def driver_environment(name, folder, models, receiver, scratch):
+def driver_environment(name, folder, models, receiver, grpc, scratch):
     kept = {key: os.environ[key] for key in ("PATH", "LANG", "SSL_CERT_FILE") if key in os.environ}
     nowhere = "http://127.0.0.1:9"
     return {
@@ -97,10 +104,11 @@ def driver_environment(name, folder, models, receiver, scratch):
         "TMPDIR": scratch,
         "FAKE_MODELS": models,
         "RECEIVER": receiver,
+        "RECEIVER_GRPC": grpc,
         "PYTHONPATH": str(HERE / "drivers"),
         "NODE_PATH": str(folder / "node_modules"),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": grpc or receiver,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if grpc else "http/protobuf",
         "OTEL_SERVICE_NAME": name,
         "OPENAI_API_KEY": "fake",
         "OPENAI_BASE_URL": f"{models}/v1",
@@ -123,24 +131,29 @@ def driver_environment(name, folder, models, receiver, scratch):
     }
 
 
-def record(name, venvs, is_protobuf_kept):
-    """Runs one producer; returns whether it sent anything and ended well."""
-    import receiver
-
+def drive(name, folder, receiver, grpc=""):
+    """Runs a producer's driver in its environment until it ends; returns its exit code."""
     script = next(path for path in (HERE / "drivers").glob(f"{name}.*"))
-    requirements = next((HERE / "requirements").glob(f"{name}.*"))
-    folder = environment(requirements, venvs)
-    models, sink = fake_models.start(), receiver.start()
-    addresses = [f"http://127.0.0.1:{server.server_address[1]}" for server in (models, sink)]
+    models = fake_models.start()
     with tempfile.TemporaryDirectory() as scratch:
-        variables = driver_environment(name, folder, *addresses, scratch)
+        address = f"http://127.0.0.1:{models.server_address[1]}"
+        variables = driver_environment(name, folder, address, receiver, grpc, scratch)
         program = [str(folder / "bin" / "python")]
         if script.suffix == ".mjs":
             # A module finds its packages beside itself, so the driver runs from the environment.
             shutil.copytree(HERE / "drivers", folder / "drivers", dirs_exist_ok=True)
             script, program = folder / "drivers" / script.name, ["node"]
-        ended = subprocess.run([*program, str(script)], env=variables, cwd=scratch, timeout=DRIVER_SECONDS_MAX)
+        ended = subprocess.run([*program, str(script)], env=variables, cwd=scratch, stdout=sys.stderr, timeout=DRIVER_SECONDS_MAX)
     models.shutdown()
+    return ended.returncode
+
+
+def record(name, folder, is_protobuf_kept):
+    """Records what one producer sends; returns whether it sent anything and ended well."""
+    import receiver
+
+    sink = receiver.start()
+    exit_code = drive(name, folder, f"http://127.0.0.1:{sink.server_address[1]}")
     sink.shutdown()
     lines = sink.recording.lines
     if lines:
@@ -152,10 +165,35 @@ def record(name, venvs, is_protobuf_kept):
         (HERE / "recorded" / f"{name}.native.jsonl").write_text("".join(line + "\n" for line in native))
     others = sorted({path for path, _ in sink.others})
     print(
-        f"{name}: exit {ended.returncode}, {len(lines)} messages, {sum(map(len, lines))} bytes, other paths {others}",
+        f"{name}: exit {exit_code}, {len(lines)} messages, {sum(map(len, lines))} bytes, other paths {others}",
         flush=True,
     )
-    return ended.returncode == 0 and bool(lines or native)
+    return exit_code == 0 and bool(lines or native)
+
+
+def serve(name, folder, binary, databases, is_grpc):
+    """Has one producer send to a server; returns whether its database has what an import of the recording has."""
+    import served
+
+    if not (HERE / "recorded" / f"{name}.jsonl").exists():
+        print(f"{name}: left out, there is no recording of OTLP to compare with", flush=True)
+        return True
+    database = databases / f"{name}.traces"
+    shutil.rmtree(database, ignore_errors=True)
+    if is_grpc and not (folder / "package.json").exists():
+        use_grpc_exporter(folder)
+    server = served.Server(binary, database)
+    try:
+        exit_code = drive(name, folder, server.http, server.grpc if is_grpc else "")
+    finally:
+        server_exit_code = server.stop()
+    requests = server.requests()
+    is_taken = any(request.endswith((" 200", " Ok")) for request in requests)
+    requests = ", ".join(f"{count} {request}" for request, count in sorted(requests.items()))
+    found = served.differences(served.filled(binary, database), served.filled_by_import(name))
+    print(f"{name}: exit {exit_code}, server {server_exit_code}, {len(found)} differences; {requests}", flush=True)
+    print("".join(f"    {each}\n" for each in found), end="", flush=True)
+    return exit_code == 0 and server_exit_code == 0 and is_taken and not found
 
 
 def main():
@@ -164,11 +202,36 @@ def main():
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--venvs", type=Path, default=Path(tempfile.gettempdir()) / "producers" / "venvs")
     parser.add_argument("--protobuf", action="store_true", help="also write recorded/PRODUCER.pb")
+    parser.add_argument("--serve", metavar="BINARY", help="send to `BINARY serve`, and record nothing")
+    parser.add_argument("--grpc", action="store_true", help="with --serve: by OTLP/gRPC where the producer can")
+    parser.add_argument("--databases", type=Path, default=Path(tempfile.gettempdir()) / "producers" / "served")
     options = parser.parse_args()
+    if (options.protobuf and options.serve) or (options.grpc and not options.serve):
+        parser.error("--protobuf is for recording, --grpc for --serve")
+    binary = options.serve and command(options.serve)
+    if options.serve and not binary:
+        parser.error(f"there is no program {options.serve}")
     use_receiver_packages(options.venvs)
-    names = producers() if options.all else options.producers
-    failed = [name for name in names if not record(name, options.venvs, options.protobuf)]
+    if options.serve:
+        options.databases.mkdir(parents=True, exist_ok=True)
+
+    def is_good(name):
+        folder = environment(next((HERE / "requirements").glob(f"{name}.*")), options.venvs)
+        if options.serve:
+            return serve(name, folder, Path(binary).absolute(), options.databases, options.grpc)
+        return record(name, folder, options.protobuf)
+
+    failed = [name for name in (producers() if options.all else options.producers) if not is_good(name)]
     sys.exit(f"failed: {' '.join(failed)}" if failed else 0)
+
+
+def use_grpc_exporter(folder):
+    """The SDK's exporter by gRPC, which few producers require, of the version that an environment's exporter has."""
+    packages = next(folder.glob("lib/python*/site-packages"))
+    known = [path.name for path in packages.glob("opentelemetry_exporter_otlp_proto_*.dist-info")]
+    if known and not any("_grpc-" in name for name in known):
+        version = known[0].removesuffix(".dist-info").rsplit("-", 1)[1]
+        install_into(folder, [f"opentelemetry-exporter-otlp-proto-grpc=={version}"])
 
 
 def use_receiver_packages(venvs):

@@ -14,6 +14,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Serving {
     child: Child,
     pub http: SocketAddr,
+    pub grpc: SocketAddr,
 }
 
 impl Serving {
@@ -33,12 +34,13 @@ impl Serving {
             .read_line(&mut line)
             .unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let &["http", http, "grpc", _] = words.as_slice() else {
+        let &["http", http, "grpc", grpc] = words.as_slice() else {
             panic!("the server said {line:?}");
         };
         Self {
             child,
             http: http.parse().unwrap(),
+            grpc: grpc.parse().unwrap(),
         }
     }
 

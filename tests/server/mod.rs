@@ -3,8 +3,10 @@
 mod attacks;
 pub mod client;
 mod killed;
+mod producers;
 mod real_clients;
 mod receive;
+mod rust_exporters;
 mod upkeep;
 
 use serde_json::{Value, json};

@@ -7,8 +7,12 @@ import json
 import os
 import signal
 import subprocess
+import time
+import urllib.request
 
 import pytest
+
+from node import Application
 
 BINARY = os.environ["TRACEHOUSE"]
 
@@ -19,7 +23,9 @@ class Server:
     def __init__(self, path, *arguments):
         self.path = str(path)
         ports = ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
-        self.process = subprocess.Popen([BINARY, "serve", self.path, *ports, *arguments], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [BINARY, "serve", self.path, *ports, *arguments], stdout=subprocess.PIPE, text=True
+        )
         words = self.process.stdout.readline().split()
         assert words[0::2] == ["http", "grpc"], words
         self.http, self.grpc = f"http://{words[1]}", words[3]
@@ -29,6 +35,22 @@ class Server:
         done = subprocess.run([BINARY, "sql", self.path, statement, "--json"], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def figures(self):
+        """Its metrics, by name with labels."""
+        with urllib.request.urlopen(f"{self.http}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return {
+            name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        }
+
+    def until(self, holds):
+        """Waits until something holds of its figures, which it has to soon."""
+        deadline = time.monotonic() + 60
+        while not holds(figures := self.figures()):
+            assert time.monotonic() < deadline, figures
+            time.sleep(0.02)
+        return figures
 
     def stop(self):
         """Ends it as an operator does; it has to end well."""
@@ -56,3 +78,19 @@ def start(tmp_path):
 def server(start):
     """A server of an empty database."""
     return start()
+
+
+@pytest.fixture
+def application(server):
+    """Starts applications under the SDK for Node, which send to the server and end with the test."""
+    started = []
+
+    def start(way, compression):
+        started.append(Application(server, way, compression))
+        return started[-1]
+
+    yield start
+    for application in started:
+        if application.process.poll() is None:
+            application.process.kill()
+            application.process.wait()

@@ -1,10 +1,11 @@
 // What the JavaScript drivers share: an exporter to the receiver, the fake models, the questions.
 
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 
 export const MODELS = process.env.FAKE_MODELS;
 export const RECEIVER = process.env.RECEIVER;
+const way = process.env.RECEIVER_GRPC ? 'grpc' : 'proto';
+const { OTLPTraceExporter } = await import(`@opentelemetry/exporter-trace-otlp-${way}`);
 export const SESSION = 'session-1';
 export const USER = 'user-1';
 export const SYSTEM = 'You are a helpful assistant.';

@@ -6,6 +6,9 @@ import os
 
 MODELS = os.environ["FAKE_MODELS"]
 RECEIVER = os.environ["RECEIVER"]
+# Where OTLP/gRPC is received, empty when all is to go by HTTP; and where who speaks either sends to.
+RECEIVER_GRPC = os.environ["RECEIVER_GRPC"]
+OTLP = RECEIVER_GRPC or RECEIVER
 
 SESSION, USER = "session-1", "user-1"
 SYSTEM = "You are a helpful assistant."
@@ -36,16 +39,24 @@ OPENAI_TOOL = {
 ANTHROPIC_TOOL = {"name": "get_weather", "description": "Get the current weather.", "input_schema": WEATHER_SCHEMA}
 
 
+def span_exporter():
+    """The SDK's exporter of spans, to where its own variables say."""
+    if RECEIVER_GRPC:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    else:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    return OTLPSpanExporter()
+
+
 def tracing(**resource):
     """A tracer provider that sends to the receiver, set as the global one."""
     from opentelemetry import trace
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=Resource.create(resource))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(span_exporter()))
     trace.set_tracer_provider(provider)
     atexit.register(provider.shutdown)
     return provider
@@ -54,9 +65,13 @@ def tracing(**resource):
 def logging():
     """A logger provider that sends to the receiver, set as the global one."""
     from opentelemetry import _logs
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+    if RECEIVER_GRPC:
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+    else:
+        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 
     provider = LoggerProvider()
     provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))

@@ -7,13 +7,22 @@ os.environ["BRAINTRUST_API_KEY"] = "fake"
 os.environ["BRAINTRUST_API_URL"] = os.environ["RECEIVER"]
 
 import _setup as s
-from braintrust.otel import BraintrustSpanProcessor
+from braintrust.otel import BraintrustSpanProcessor, OtelExporter
 from openai import OpenAI
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+PROJECT = "project_name:weather"
+
+
+def batches(_):
+    """Sends to the path of OTLP: the processor's own exporter knows that of Braintrust's server alone."""
+    return BatchSpanProcessor(OtelExporter(url=f"{s.RECEIVER}/v1/traces", parent=PROJECT))
+
 
 provider = TracerProvider()
-provider.add_span_processor(BraintrustSpanProcessor(parent="project_name:weather"))
+provider.add_span_processor(BraintrustSpanProcessor(parent=PROJECT, SpanProcessor=batches))
 trace.set_tracer_provider(provider)
 tracer = trace.get_tracer("app")
 client = OpenAI()

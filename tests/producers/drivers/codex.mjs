@@ -11,7 +11,10 @@ const { bin } = require('@openai/codex/package.json');
 const program = join(dirname(manifest), typeof bin === 'string' ? bin : bin.codex);
 const folder = join(process.env.HOME, '.codex');
 mkdirSync(folder);
-const exporter = signal => `{ otlp-http = { endpoint = "${process.env.RECEIVER}/v1/${signal}", protocol = "binary" } }`;
+const { RECEIVER, RECEIVER_GRPC } = process.env;
+const exporter = signal => RECEIVER_GRPC
+  ? `{ otlp-grpc = { endpoint = "${RECEIVER_GRPC}" } }`
+  : `{ otlp-http = { endpoint = "${RECEIVER}/v1/${signal}", protocol = "binary" } }`;
 const config = `
 model = "gpt-5-mini"
 model_provider = "fake"

@@ -4,9 +4,14 @@ import _openai_scenarios as scenarios
 import _setup as s
 from lmnr import Laminar, observe
 
-port = int(s.RECEIVER.rsplit(":", 1)[1])
+port = int(s.OTLP.rsplit(":", 1)[1])
 Laminar.initialize(
-    project_api_key="fake", base_url="http://127.0.0.1", http_port=port, force_http=True, disable_batch=True
+    project_api_key="fake",
+    base_url="http://127.0.0.1",
+    http_port=port,
+    grpc_port=port,
+    force_http=not s.RECEIVER_GRPC,
+    disable_batch=True,
 )
 
 from openai import OpenAI

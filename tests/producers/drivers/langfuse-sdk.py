@@ -10,6 +10,8 @@ os.environ.update(
     LANGFUSE_SECRET_KEY="sk-lf-fake",
     LANGFUSE_BASE_URL=s.RECEIVER,
     LANGFUSE_HOST=s.RECEIVER,
+    # The path of OTLP in place of that of its own server.
+    LANGFUSE_OTEL_TRACES_EXPORT_PATH="v1/traces",
 )
 
 from langfuse import get_client, observe, propagate_attributes

@@ -13,7 +13,8 @@ os.environ.update(
     LANGSMITH_ENDPOINT=s.RECEIVER,
     LANGSMITH_PROJECT="weather",
 )
-os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"{s.RECEIVER}/otel"
+# The path of OTLP in place of that of its own server, `/otel/v1/traces`. It sends by HTTP.
+os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = s.RECEIVER
 
 import langsmith
 from langsmith import traceable

@@ -4,7 +4,10 @@ import os
 
 import _setup as s
 
-os.environ.update(OTEL_EXPORTER="otlp_http", OTEL_ENDPOINT=f"{s.RECEIVER}/v1/traces")
+if s.RECEIVER_GRPC:
+    os.environ.update(OTEL_EXPORTER="otlp_grpc", OTEL_ENDPOINT=s.RECEIVER_GRPC)
+else:
+    os.environ.update(OTEL_EXPORTER="otlp_http", OTEL_ENDPOINT=f"{s.RECEIVER}/v1/traces")
 
 import litellm
 

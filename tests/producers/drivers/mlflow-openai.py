@@ -5,7 +5,7 @@ import os
 import _openai_scenarios as scenarios
 import _setup as s
 
-os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = f"{s.RECEIVER}/v1/traces"
+os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = s.RECEIVER_GRPC or f"{s.RECEIVER}/v1/traces"
 
 import mlflow
 from openai import OpenAI

@@ -18,7 +18,7 @@ prices = Path("prices.json").absolute()
 prices.write_text(json.dumps(PRICES))
 openlit.init(
     pricing_json=str(prices),
-    otlp_endpoint=s.RECEIVER,
+    otlp_endpoint=s.OTLP,
     application_name="openlit",
     environment="test",
     disable_metrics=True,

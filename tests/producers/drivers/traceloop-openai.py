@@ -7,7 +7,11 @@ from traceloop.sdk.decorators import agent, task, tool, workflow
 from traceloop.sdk.instruments import Instruments
 from traceloop.sdk.tracing.tracing import TracerWrapper
 
-Traceloop.init(app_name="traceloop-openai", api_endpoint=s.RECEIVER, api_key="fake", instruments={Instruments.OPENAI})
+# Its own header is `Authorization`, and gRPC takes no capitals.
+way = {"api_endpoint": s.OTLP.replace("http", "grpc"), "headers": {"authorization": "Bearer fake"}}
+if not s.RECEIVER_GRPC:
+    way = {"api_endpoint": s.RECEIVER, "api_key": "fake"}
+Traceloop.init(app_name="traceloop-openai", instruments={Instruments.OPENAI}, **way)
 Traceloop.set_association_properties({"session_id": s.SESSION, "user_id": s.USER, "plan": "free"})
 
 from openai import OpenAI
