@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from model_spans import expectation, feedback, info, span, trace_id
 
 TRACE = trace_id(1)
-NAME, USAGE, COST = "mlflow.traceName", "mlflow.trace.tokenUsage", "mlflow.trace.cost"
+NAME, USAGE = "mlflow.traceName", "mlflow.trace.tokenUsage"
 Refused = "refused"
 Step = Callable[[Any], Any]
 
@@ -59,8 +59,6 @@ def nested(levels: int) -> list[Any]:
     return made
 
 
-COSTS = {"mlflow.llm.cost": {"input_cost": 0.5, "output_cost": 0.25, "total_cost": 0.75}}
-PARTS = '{"input_cost": 0.5, "output_cost": 0.25, "total_cost": 0.75}'
 SOME = {"mlflow.chat.tokenUsage": {"input_tokens": 10}}
 OPEN = {"duration_ms": None, "state": "IN_PROGRESS"}
 TIMES = told("request_time", "execution_duration")
@@ -68,7 +66,6 @@ TIMES = told("request_time", "execution_duration")
 DIFFERENCES = (
     Difference("a list of traces without names is of no use", (log(1, name="root"),), tag(NAME), "root", None),
     Difference("a preview is for people", (log(1, inputs="hi"),), told("request_preview"), ["hi"], ['"hi"']),
-    Difference("spans have one cost", (log(1, attributes=COSTS),), metadata(COST), '{"total_cost": 0.75}', PARTS),
     Difference(
         "a total that nobody says is the sum",
         (log(1, attributes=SOME),),
@@ -113,9 +110,6 @@ DIFFERENCES = (
         told("trace_id"),
         [TRACE],
         Refused,
-    ),
-    Difference(
-        "one trace does not spoil a batch", (start(),), lambda store: store.batch_get_traces([TRACE]), [], Refused
     ),
     Difference(
         "two tags follow from what is stored",

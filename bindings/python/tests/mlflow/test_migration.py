@@ -21,7 +21,7 @@ import pytest
 from mlflow.entities import ViewType
 from mlflow.entities.entity_type import EntityAssociationType as Kind
 from model_migration import LOCATION, Registry, make_source, plain_old_span, read_file
-from model_pair import Pair, TracehouseStore, differences, plain
+from model_pair import Pair, TracehouseStore, answer, differences, plain
 from model_spans import trace_id
 from test_datasets import text as record_text
 
@@ -280,7 +280,7 @@ def test_an_import_that_is_killed_again_and_again_ends_the_same(
 
 
 def _spans(store: Any, trace: str) -> Any:
-    return plain(next((found.data.spans for found in store.batch_get_traces([trace])), None))
+    return answer(store, lambda one: [found.data.spans for found in one.batch_get_traces([trace])])
 
 
 def test_an_import_that_is_done_is_not_done_again(source: SimpleNamespace, moved: SimpleNamespace) -> None:

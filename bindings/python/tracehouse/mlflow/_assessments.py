@@ -1,6 +1,7 @@
 """Assessments: MLflow's entities as rows of the database, and back.
 
-The stack trace of an error has no column; it is kept as metadata that MLflow does not see.
+What has no column is kept as metadata that MLflow does not see: the stack trace of an error, and the run of an
+assessment whose own metadata names another, or none.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from tracehouse.mlflow._ids import mlflow_trace_id, plain_trace_id
 
 _NS_PER_MS = 1_000_000
 _STACK_METADATA = "tracehouse.mlflow.stackTrace"
+_RUN_METADATA = "tracehouse.mlflow.runId"
 
 
 def mlflow_assessment(row: tracehouse.trace.Assessment, trace_id: str | None = None) -> Assessment:
     """A row as MLflow has it. `trace_id` is the id of its trace, where that is not the row's own."""
     metadata = dict(row.metadata)
     stack = metadata.pop(_STACK_METADATA, None)
+    run_id = metadata.pop(_RUN_METADATA, None) or metadata.get(AssessmentMetadataKey.SOURCE_RUN_ID)
     common: dict[str, Any] = {
         "source": AssessmentSource(source_type=row.source_type, source_id=row.source_id),
         "trace_id": trace_id or mlflow_trace_id(row.trace_id),
@@ -48,7 +51,7 @@ def mlflow_assessment(row: tracehouse.trace.Assessment, trace_id: str | None = N
     made.rationale = row.rationale
     made.overrides = row.overrides
     made.valid = row.valid
-    made.run_id = metadata.get(AssessmentMetadataKey.SOURCE_RUN_ID)
+    made.run_id = run_id
     made.assessment_id = row.assessment_id
     return made
 
@@ -75,6 +78,8 @@ def assessment_row(given: Assessment, trace_id: str) -> dict[str, Any]:
     metadata = {str(key): str(item) for key, item in (given.metadata or {}).items()}
     if error is not None and error.stack_trace:
         metadata[_STACK_METADATA] = error.stack_trace
+    if given.run_id and given.run_id != metadata.get(AssessmentMetadataKey.SOURCE_RUN_ID):
+        metadata[_RUN_METADATA] = given.run_id
     return {
         "assessment_id": given.assessment_id,
         "trace_id": plain_trace_id(trace_id),

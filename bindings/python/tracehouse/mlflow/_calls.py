@@ -24,11 +24,14 @@ from mlflow.store.tracking.utils.trace_analytics import (
 from mlflow.tracing.utils import generate_request_id_v2
 from mlflow.utils.validation import _resolve_experiment_ids_and_locations, _validate_trace_tag
 
+from tracehouse.mlflow._ids import SECOND_PROTOCOL_METADATA
+
 if TYPE_CHECKING:
     from tracehouse.mlflow.store import TracehouseStore
 
 _logger = logging.getLogger(__name__)
 
+store_logger = logging.getLogger(file_store.__name__.replace("file_store", "sqlalchemy_store"))
 check_trace_name = validate_trace_name
 # From 3.18 on; before, MLflow took any id.
 check_new_trace_id = getattr(file_store, "_validate_new_trace_id", lambda trace_id: None)
@@ -91,7 +94,7 @@ def start_v2(
         trace_location=TraceLocation.from_experiment_id(experiment_id),
         request_time=timestamp_ms,
         state=TraceState.IN_PROGRESS,
-        trace_metadata=dict(metadata),
+        trace_metadata={**metadata, SECOND_PROTOCOL_METADATA: "true"},
         tags=dict(tags),
     )
     return TraceInfoV2.from_v3(store.start_trace(info))

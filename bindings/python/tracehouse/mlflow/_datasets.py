@@ -14,7 +14,6 @@ the database and not in MLflow. Datasets that were made without MLflow are datas
 from __future__ import annotations
 
 import base64
-import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -43,7 +42,6 @@ from tracehouse.mlflow._dataset_operations import find_dataset
 from tracehouse.mlflow._dataset_records import last_user, ready_record, refuse_hidden
 from tracehouse.mlflow._errors import not_found
 
-_logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
@@ -77,7 +75,7 @@ class Datasets(Base):
     def delete_dataset(self, dataset_id: str) -> None:
         """Deletes a dataset with all its records."""
         if not self._write("delete_dataset", dataset_id=dataset_id):
-            _logger.warning("Evaluation dataset with id '%s' not found.", dataset_id)
+            _calls.store_logger.warning("Evaluation dataset with id '%s' not found.", dataset_id)
 
     def search_datasets(
         self,
@@ -121,7 +119,7 @@ class Datasets(Base):
         ids = list(dataset_record_ids)
         deleted: int = self._write("delete_dataset_records", dataset_id=dataset_id, record_ids=ids)
         if not deleted:
-            _logger.warning("None of these records is in dataset %s.", dataset_id)
+            _calls.store_logger.warning("No records found to delete for dataset %s.", dataset_id)
         return deleted
 
     def _load_dataset_records(
@@ -155,7 +153,7 @@ class Datasets(Base):
         """Deletes a tag of a dataset, if there is one."""
         refuse_hidden([key])
         if not self._write("edit_dataset_tags", dataset_id=dataset_id, tags={key: None}):
-            _logger.debug("Dataset %s not found", dataset_id)
+            _calls.store_logger.debug("Dataset %s not found", dataset_id)
 
     def get_dataset_experiment_ids(self, dataset_id: str) -> list[str]:
         """The experiments that a dataset belongs to."""
@@ -180,7 +178,9 @@ class Datasets(Base):
         )
         for experiment_id in ids:
             if experiment_id not in removed:
-                _logger.warning("Dataset '%s' was not associated with experiment '%s'", dataset_id, experiment_id)
+                _calls.store_logger.warning(
+                    "Dataset '%s' was not associated with experiment '%s'", dataset_id, experiment_id
+                )
         return self._described(dataset_id, missing)
 
     # What these share.

@@ -15,6 +15,9 @@ _TRACE = re.compile(r"[0-9a-f]{32}")
 ID_METADATA = "tracehouse.mlflow.traceId"
 """Metadata of a trace whose id MLflow knows without `tr-`: its id."""
 
+SECOND_PROTOCOL_METADATA = "tracehouse.mlflow.secondProtocol"
+"""Metadata of a trace of MLflow's second protocol, which does not say of a trace that it is finalised."""
+
 
 def mlflow_trace_id(trace_id: str) -> str:
     """The id of a trace as MLflow writes it."""

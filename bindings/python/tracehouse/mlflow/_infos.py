@@ -16,7 +16,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_ARTIFACT_LOCATION
 
 import tracehouse
 from tracehouse.mlflow._calls import stored_metadata
-from tracehouse.mlflow._ids import ID_METADATA, mlflow_trace_id, plain_trace_id
+from tracehouse.mlflow._ids import ID_METADATA, SECOND_PROTOCOL_METADATA, mlflow_trace_id, plain_trace_id
+from tracehouse.mlflow._operations import DELETED
 
 _NS_PER_MS = 1_000_000
 _TOKENS = (
@@ -29,7 +30,10 @@ _TOKENS = (
 
 
 def trace_info(
-    row: tracehouse.trace.TraceInfo, assessments: list[Assessment], artifact_location: str | None
+    row: tracehouse.trace.TraceInfo,
+    assessments: list[Assessment],
+    artifact_location: str | None,
+    cost: Mapping[str, float] | None = None,
 ) -> TraceInfo:
     """A row as MLflow has it.
 
@@ -37,17 +41,22 @@ def trace_info(
         row: the row.
         assessments: its assessments.
         artifact_location: where its artifacts are; `None` when its experiment is not there.
+        cost: what its spans have cost, where its start has not said it.
     """
     metadata = dict(row.metadata)
     trace_id = metadata.pop(ID_METADATA, None) or mlflow_trace_id(row.trace_id)
+    if metadata.pop(SECOND_PROTOCOL_METADATA, None):
+        metadata.pop(TraceMetadataKey.TRACE_INFO_FINALIZED, None)
     for assessment in assessments:
         assessment.trace_id = trace_id
-    _add_usage(metadata, row)
+    _add_usage(metadata, row, cost)
     tags = dict(row.tags)
     if row.name is not None:
         tags.setdefault(TraceTagKey.TRACE_NAME, row.name)
     if artifact_location is not None:
         tags.setdefault(MLFLOW_ARTIFACT_LOCATION, artifact_location)
+    if tags.get(MLFLOW_ARTIFACT_LOCATION) == DELETED:
+        del tags[MLFLOW_ARTIFACT_LOCATION]
     if row.span_count:
         tags.setdefault(TraceTagKey.SPANS_LOCATION, SpansLocation.TRACKING_STORE.value)
     return TraceInfo(
@@ -74,14 +83,14 @@ def _duration_ms(row: tracehouse.trace.TraceInfo) -> int | None:
     return row.end_time_ns // _NS_PER_MS - row.request_time_ns // _NS_PER_MS
 
 
-def _add_usage(metadata: dict[str, str], row: tracehouse.trace.TraceInfo) -> None:
+def _add_usage(metadata: dict[str, str], row: tracehouse.trace.TraceInfo, cost: Mapping[str, float] | None) -> None:
     """Adds the tokens and the cost of the spans where the trace's start did not say them."""
     if TraceMetadataKey.TOKEN_USAGE not in metadata:
         tokens = token_counts(row)
         if tokens:
             metadata[TraceMetadataKey.TOKEN_USAGE] = json.dumps(tokens)
-    if TraceMetadataKey.COST not in metadata and row.cost_usd is not None:
-        metadata[TraceMetadataKey.COST] = json.dumps({"total_cost": row.cost_usd})
+    if TraceMetadataKey.COST not in metadata and cost:
+        metadata[TraceMetadataKey.COST] = json.dumps(cost)
 
 
 def token_counts(row: tracehouse.trace.TraceInfo | tracehouse.trace.Span) -> dict[str, int]:

@@ -97,6 +97,12 @@ class Measuring(Links):
     ) -> TraceFilterCorrelationResult:
         """How much two filters have to do with each other over the traces that a third holds for."""
         experiments = [experiment_text(one) for one in experiment_ids]
+
+        def ask() -> object:
+            question = (experiment_ids, filter_string1, filter_string2, base_filter)
+            return super(Measuring, self).calculate_trace_filter_correlation(*question)
+
+        self._check_filters(ask)
         with self._reading() as database:
             try:
                 found = database.filter_correlation(
@@ -106,10 +112,7 @@ class Measuring(Links):
                     experiment_ids=experiments,
                 )
             except InvalidInputError as error:
-                question = (experiment_ids, filter_string1, filter_string2, base_filter)
-                raise refusal(
-                    error, lambda: super(Measuring, self).calculate_trace_filter_correlation(*question)
-                ) from error
+                raise refusal(error, ask) from error
         return TraceFilterCorrelationResult(
             npmi=found.npmi,
             npmi_smoothed=found.npmi_smoothed,
@@ -129,6 +132,11 @@ class Measuring(Links):
     ) -> list[CompletedSession]:
         """Sessions whose last trace began between two times, in order of that time, then of id."""
         experiment = experiment_text(experiment_id)
+
+        def ask() -> object:
+            return super(Measuring, self).find_completed_sessions(experiment_id, 0, 0, None, filter_string)
+
+        self._check_filters(ask)
         with self._reading() as database:
             sessions = database.completed_sessions(
                 experiment,
@@ -140,8 +148,7 @@ class Measuring(Links):
                 try:
                     matching = database.search_trace_ids(filter_string, experiment_ids=experiment)
                 except InvalidInputError as error:
-                    question = (experiment_id, 0, 0, None, filter_string)
-                    raise refusal(error, lambda: super(Measuring, self).find_completed_sessions(*question)) from error
+                    raise refusal(error, ask) from error
                 wanted = _sessions_begun(database, experiment, matching)
                 sessions = [session for session in sessions if session.session_id in wanted]
         sessions.sort(key=lambda one: (one.last_request_time_ns // _NS_PER_MS, one.session_id))

@@ -17,6 +17,9 @@ from tracehouse.mlflow._ids import mlflow_trace_id
 from tracehouse.trace import Assessment, TraceInfo, TraceStart
 
 _NAME = "mlflow.traceName"
+_ARTIFACTS = "mlflow.artifactLocation"
+DELETED = ""
+"""The value of a tag that follows from what is stored, and is deleted."""
 _CHANGES = threading.Lock()
 """Held from what is read of an assessment to what is written of it."""
 
@@ -106,8 +109,18 @@ def set_tag(db: Database, trace_id: str, key: str, value: str) -> None:
 
 
 def delete_tag(db: Database, trace_id: str, key: str) -> None:
-    """Deletes a tag."""
-    db.delete_tag(trace_id, key)
+    """Deletes a tag.
+
+    Raises:
+        NotFoundError: there is no such trace, or it has no such tag.
+    """
+    if key != _ARTIFACTS:
+        db.delete_tag(trace_id, key)
+    elif db._engine.get_trace_info(db._native, trace_id).tags.get(key) == DELETED:
+        raise NotFoundError(f"trace {trace_id} has no tag {key}")
+    else:
+        # It is said of each trace and not stored: that it is deleted is.
+        db.set_tag(trace_id, key, DELETED)
 
 
 def create_assessment(db: Database, row: dict[str, Any]) -> None:

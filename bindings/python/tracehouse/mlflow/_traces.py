@@ -22,9 +22,11 @@ from tracehouse.errors import InvalidInputError, NotFoundError
 from tracehouse.mlflow import _calls
 from tracehouse.mlflow._assessments import assessment_row, by_trace
 from tracehouse.mlflow._base import Base
+from tracehouse.mlflow._costs import cost_of_spans, costs_of_traces
 from tracehouse.mlflow._errors import not_found, refusal
 from tracehouse.mlflow._ids import ID_METADATA, mlflow_trace_id, plain_trace_id
 from tracehouse.mlflow._infos import trace_info, trace_start
+from tracehouse.mlflow._measuring_metrics import experiment_text
 from tracehouse.mlflow._operations import trace_row
 from tracehouse.mlflow._spans import Resources, resource_attributes, span_fields, stored_span
 from tracehouse.trace import TraceInfo as Row
@@ -112,6 +114,7 @@ class Traces(Base):
         max_traces: int | None = None,
         trace_ids: list[str] | None = None,
     ) -> int:
+        experiment_id = experiment_text(experiment_id)
         deleted = 0
         for found in self._doomed(experiment_id, max_timestamp_millis, max_traces, trace_ids):
             # Before the traces: whoever is interrupted in between finds them again, and their items with them.
@@ -175,8 +178,7 @@ class Traces(Base):
                 found = self._trace(database, plain_trace_id(trace_id))
             if found is None:
                 raise not_found(f"Trace with ID {trace_id} is not found.")
-            if found.info.tags.get(TraceTagKey.SPANS_LOCATION) != SpansLocation.TRACKING_STORE.value:
-                raise MlflowTracingException("Trace data not stored in tracking store")
+            _check_spans_are_here(found)
             if allow_partial or _is_complete(found):
                 return found
             time.sleep(pause)
@@ -185,13 +187,21 @@ class Traces(Base):
     def batch_get_traces(
         self, trace_ids: list[str], location: str | None = None, experiment_ids: list[str] | None = None
     ) -> list[Trace]:
-        """Complete traces in the order of the ids; those that are not there, or not complete, are left out."""
+        """Complete traces in the order of the ids; those that are not there, or not complete, are left out.
+
+        Raises:
+            MlflowTracingException: the spans of one of them are in a file; the client reads it then.
+        """
         wanted = None if experiment_ids is None else {str(one) for one in experiment_ids}
         ids = _distinct(trace_ids)
         with self._reading() as database:
             traces = [self._trace(database, trace_id) for trace_id in ids]
-        found = [trace for trace in traces if trace is not None and trace.data.spans and _is_complete(trace)]
-        return [trace for trace in found if wanted is None or trace.info.experiment_id in wanted]
+        found = [trace for trace in traces if trace is not None]
+        if wanted is not None:
+            found = [trace for trace in found if trace.info.experiment_id in wanted]
+        for trace in found:
+            _check_spans_are_here(trace)
+        return [trace for trace in found if _is_complete(trace)]
 
     def search_traces(
         self,
@@ -217,12 +227,17 @@ class Traces(Base):
             0,
             None,
         )
+        question = {"filter_string": filter_string, "order_by": order_by, "max_results": 1}
+
+        def ask() -> object:
+            return super(Traces, self).search_traces(**question)
+
+        self._check_filters(ask)
         with self._reading() as database:
             try:
                 traces, token = database._engine.search(database._native, search, False)
             except InvalidInputError as error:
-                question = {"filter_string": filter_string, "order_by": order_by, "max_results": 1}
-                raise refusal(error, lambda: super(Traces, self).search_traces(**question)) from error
+                raise refusal(error, ask) from error
             return self._infos(database, [trace.info for trace in traces]), token
 
     def _trace(self, database: tracehouse.Database, trace_id: str) -> Trace | None:
@@ -231,14 +246,21 @@ class Traces(Base):
         except NotFoundError:
             return None
         info = trace_info(
-            found.info, by_trace(found.assessments).get(found.trace_id, []), self._artifact_location(found.info)
+            found.info,
+            by_trace(found.assessments).get(found.trace_id, []),
+            self._artifact_location(found.info),
+            cost_of_spans(found.info, found.spans),
         )
         ordered = sorted(found.spans, key=lambda span: (span.parent_span_id is not None, span.start_time_ns))
         return Trace(info=info, data=TraceData(spans=[stored_span(span) for span in ordered]))
 
     def _infos(self, database: tracehouse.Database, rows: list[Row]) -> list[TraceInfo]:
         judged = by_trace(database.assessments([row.trace_id for row in rows]))
-        return [trace_info(row, judged.get(row.trace_id, []), self._artifact_location(row)) for row in rows]
+        costs = costs_of_traces(database, rows)
+        return [
+            trace_info(row, judged.get(row.trace_id, []), self._artifact_location(row), costs.get(row.trace_id))
+            for row in rows
+        ]
 
     def _artifact_location(self, row: Row) -> str | None:
         """Where the artifacts of a trace are; `None` when there is no such experiment."""
@@ -285,6 +307,11 @@ class Traces(Base):
 def _distinct(trace_ids: list[str]) -> list[str]:
     """The ids as the database has them; of one that is there twice the later, as MLflow counts."""
     return list(dict.fromkeys(plain_trace_id(trace_id) for trace_id in reversed(trace_ids)))[::-1]
+
+
+def _check_spans_are_here(trace: Trace) -> None:
+    if trace.info.tags.get(TraceTagKey.SPANS_LOCATION) != SpansLocation.TRACKING_STORE.value:
+        raise MlflowTracingException("Trace data not stored in tracking store")
 
 
 def _is_complete(trace: Trace) -> bool:
