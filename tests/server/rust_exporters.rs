@@ -191,6 +191,9 @@ fn what_the_sdk_recorded_is_what_the_database_has() {
         until("requests end", || {
             figure(&server, "tracehouse_requests_in_progress", "") == 1
         });
+        // A call of gRPC ends with its trailers.
+        let given_up = figure(&server, "tracehouse_requests_given_up_total", "");
+        assert_eq!(given_up, 0, "{way:?} {compression:?}");
         let sent = figure(&server, "tracehouse_request_bytes_total", "");
         let read = figure(&server, "tracehouse_received_bytes_total", "");
         assert_eq!(sent < read, compression.is_some(), "{sent} bytes of {read}");

@@ -128,7 +128,7 @@ def _drive(case: Case, scratch: Path) -> None:
     models = fake_models.start()
     address = f"http://127.0.0.1:{models.server_address[1]}"
     nowhere = "http://127.0.0.1:9"
-    environment = run.driver_environment(case.driver.stem, folder, address, nowhere, str(scratch))
+    environment = run.driver_environment(case.driver.stem, folder, address, nowhere, "", str(scratch))
     package = str(Path(tracehouse.__file__).parents[1])
     environment |= {
         "PYTHONPATH": os.pathsep.join([str(_OWN), str(_DRIVERS), package]),
